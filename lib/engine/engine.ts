@@ -1,0 +1,60 @@
+/**
+ * The interface of the two executors: `webgpu/` and `wasm/`.
+ *
+ * @module
+ */
+
+/** Which executor. */
+export type Backend = "webgpu" | "wasm";
+
+/** `"int8"` is the integer program; `"float"` multiplies the same weights with float activations. */
+export type Precision = "int8" | "float";
+
+/** Resized, cropped images as bytes: the input of an engine. */
+export interface Batch {
+  /** `[count, height, width, channels]`, 0…255. */
+  readonly data: Uint8Array;
+  readonly count: number;
+  /** At least the model's input height. */
+  readonly height: number;
+  /** At least the model's input width. */
+  readonly width: number;
+}
+
+/** What a layer gives for a batch. The real value is `data[i] * scale[image]`. */
+export interface Activations {
+  readonly layer: string;
+  /** `[N, H, W, C]`; a dense layer on an image of the training size gives `[N, 1, 1, C]`. */
+  readonly shape: readonly [number, number, number, number];
+  /** int32 with `precision: "int8"`, float32 with `"float"`. After the ReLU, where there is one. */
+  readonly data: Int32Array | Float32Array;
+  /** `[N]`; all 1 with `precision: "float"`. */
+  readonly scale: Float64Array;
+}
+
+/** Options of {@linkcode Engine.run}. */
+export interface RunOptions {
+  /** Last layer to compute: `conv1_1`, `pool1`, `fc7`, …. Default: the network's last. */
+  readonly layer?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Executes one Model. */
+export interface Engine extends AsyncDisposable {
+  readonly backend: Backend;
+  readonly precision: Precision;
+  /** Threads that compute, 1 on a GPU. */
+  readonly threads: number;
+  /** Bytes that weights and buffers hold now. */
+  readonly bytesResident: number;
+  /** What it runs on, in words: an adapter's name, or the variant of the kernels. */
+  readonly device: string;
+  /**
+   * Runs the network up to a layer. Calls may overlap: they are executed one after the other.
+   *
+   * @throws {RangeError} If the batch does not match its sizes, is smaller than the model's input,
+   *   or names a layer that the model does not have.
+   * @throws {BackendUnavailableError} If the device is gone and does not come back.
+   */
+  run(batch: Batch, options?: RunOptions): Promise<Activations>;
+}

@@ -1,0 +1,143 @@
+/**
+ * Compiles a Model into the constants of the integer program that `README.md` beside this file
+ * defines.
+ *
+ * @module
+ */
+
+import { type Layer, layersOf } from "../vgg/architecture.ts";
+import type { LayerParameters, Model, Preprocessing } from "../vgg/model.ts";
+
+/** The number `mantissa * 2^exponent`, mantissa in `[2^30, 2^31)`. */
+export interface Fixed {
+  readonly mantissa: number;
+  readonly exponent: number;
+}
+
+/** The constants of one layer. */
+export interface ProgramLayer extends Layer {
+  /** `round(s / smax * 2^30)`, `[O]`. */
+  readonly multiplier: Int32Array;
+  /** `round(b / 2^biasExponent)`, `[O]`, below 2^30 in magnitude. */
+  readonly bias: Int32Array;
+  readonly biasExponent: number;
+  /** `1 / smax`. */
+  readonly reciprocal: Fixed;
+}
+
+/** Everything but the int8 weights. */
+export interface Program {
+  readonly input: { readonly height: number; readonly width: number; readonly channels: number };
+  /** The 16-bit value of each byte, `[channels, 256]`. */
+  readonly table: Int16Array;
+  /** `1 / S0`: how many steps of `table` are 1.0. */
+  readonly inputReciprocal: Fixed;
+  readonly layers: readonly ProgramLayer[];
+}
+
+/** `|acc| < 2^29`: see "Bounds" in README.md. */
+const MAX_INNER = Math.floor((2 ** 29 - 1) / (127 * 127));
+const MAX_INNER_FIRST = Math.floor((2 ** 29 - 1) / (32767 * 127));
+const NO_BIAS_EXPONENT = -4096;
+
+/**
+ * Compiles a Model.
+ *
+ * @throws {RangeError} If a layer's inner dimension is too large for exact int32 sums, or scales and
+ *   biases are not finite or not one per output channel.
+ */
+export function compileProgram(
+  model: Pick<Model, "architecture" | "preprocessing" | "parameters">,
+): Program {
+  const { input } = model.architecture;
+  const layers = layersOf(model.architecture).map((layer, index) =>
+    compileLayer(layer, model.parameters[index], index === 0 ? MAX_INNER_FIRST : MAX_INNER)
+  );
+  return { input, ...compileInput(model.preprocessing, input.channels), layers };
+}
+
+function compileInput(
+  preprocessing: Preprocessing,
+  channels: number,
+): Pick<Program, "table" | "inputReciprocal"> {
+  const { scale, mean, std } = preprocessing;
+  const normalized = (channel: number, byte: number): number =>
+    (byte * scale - mean[channel]) / std[channel];
+  let max = 0;
+  for (let c = 0; c < channels; c++) {
+    max = Math.max(max, Math.abs(normalized(c, 0)), Math.abs(normalized(c, 255)));
+  }
+  if (!(max > 0 && max < Infinity)) {
+    throw new RangeError(
+      `Cannot normalise the input: expected mean and std for ${channels} channels that give finite values, found ${
+        JSON.stringify(preprocessing)
+      }`,
+    );
+  }
+  const step = max / 32767;
+  const table = new Int16Array(channels * 256);
+  for (let i = 0; i < table.length; i++) {
+    table[i] = Math.round(normalized(i >> 8, i & 255) / step);
+  }
+  return { table, inputReciprocal: toFixed(1 / step) };
+}
+
+function compileLayer(
+  layer: Layer,
+  parameters: LayerParameters,
+  maxInner: number,
+): ProgramLayer {
+  const { name, kernel, inChannels, outChannels } = layer;
+  const inner = kernel[0] * kernel[1] * inChannels;
+  if (inner > maxInner) {
+    throw new RangeError(
+      `Layer ${name} has an inner dimension of ${inner}: at most ${maxInner} can be summed exactly in int32`,
+    );
+  }
+  const { scale, bias } = parameters;
+  const largestScale = largest(scale, name, "scale", outChannels);
+  const largestBias = largest(bias, name, "bias", outChannels);
+  if (!scale.every((s) => s > 0)) {
+    throw new RangeError(`Layer ${name} has a scale that is not greater than 0`);
+  }
+  const biasExponent = largestBias === 0 ? NO_BIAS_EXPONENT : biasExponentOf(largestBias);
+  return {
+    ...layer,
+    multiplier: Int32Array.from(scale, (s) => Math.round(s / largestScale * 2 ** 30)),
+    bias: Int32Array.from(bias, (b) => b === 0 ? 0 : Math.round(b / 2 ** biasExponent)),
+    biasExponent,
+    reciprocal: toFixed(1 / largestScale),
+  };
+}
+
+function largest(values: Float32Array, layer: string, what: string, length: number): number {
+  const max = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  if (values.length !== length || !Number.isFinite(max)) {
+    throw new RangeError(
+      `Layer ${layer} needs ${length} finite values as ${what}: found ${values.length}, the largest ${max}`,
+    );
+  }
+  return max;
+}
+
+/** The smallest exponent for which `round(max / 2^exponent)` is below 2^30. */
+function biasExponentOf(max: number): number {
+  const exponent = exponentOf(max) - 29;
+  return Math.round(max / 2 ** exponent) < 2 ** 30 ? exponent : exponent + 1;
+}
+
+/** Writes `x > 0` as `mantissa * 2^exponent`, rounded to 31 bits. */
+export function toFixed(x: number): Fixed {
+  const exponent = exponentOf(x) - 30;
+  const mantissa = Math.round(x / 2 ** exponent);
+  return mantissa === 2 ** 31
+    ? { mantissa: 2 ** 30, exponent: exponent + 1 }
+    : { mantissa, exponent };
+}
+
+/** `floor(log2(x))` of a normal float64 `x > 0`, exact: it is in the number's bits. */
+function exponentOf(x: number): number {
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, x);
+  return ((bits.getUint16(0) >> 4) & 0x7ff) - 1023;
+}

@@ -1,0 +1,92 @@
+/**
+ * Every public error class.
+ *
+ * Wrong arguments are a `TypeError` or a `RangeError`; whatever else can go wrong is one of these,
+ * with what a program needs to react to it as properties.
+ *
+ * @module
+ */
+
+/** An image file that is not one, is damaged, or is of a format that is not read. */
+export class ImageDecodeError extends Error {
+  override readonly name = "ImageDecodeError";
+  /** The format told from the first bytes, such as `"jpeg"`, where it could be told. */
+  readonly format: string | undefined;
+  constructor(message: string, options: ErrorOptions & { format?: string } = {}) {
+    super(message, options);
+    this.format = options.format;
+  }
+}
+
+/** An image whose header claims more pixels than the limit. Thrown before they are allocated. */
+export class ImageTooLargeError extends Error {
+  override readonly name = "ImageTooLargeError";
+  /** Width in pixels, as the header has it. */
+  readonly width: number;
+  /** Height in pixels, as the header has it. */
+  readonly height: number;
+  constructor(message: string, size: { width: number; height: number }) {
+    super(message);
+    this.width = size.width;
+    this.height = size.height;
+  }
+}
+
+/** A checkpoint or model file that does not follow its format. */
+export class CheckpointFormatError extends Error {
+  override readonly name = "CheckpointFormatError";
+  /** The file, or what stands for it. */
+  readonly file: string;
+  /** Byte offset of what is wrong, where there is one. */
+  readonly offset: number | undefined;
+  constructor(
+    message: string,
+    options: ErrorOptions & { file: string; offset?: number },
+  ) {
+    super(message, options);
+    this.file = options.file;
+    this.offset = options.offset;
+  }
+}
+
+/** Weights whose hash is not the expected one. */
+export class WeightsIntegrityError extends Error {
+  override readonly name = "WeightsIntegrityError";
+  /** The hash that was expected, in hex. */
+  readonly expected: string;
+  /** The hash that was found, in hex. */
+  readonly actual: string;
+  constructor(message: string, hashes: { expected: string; actual: string }) {
+    super(message);
+    this.expected = hashes.expected;
+    this.actual = hashes.actual;
+  }
+}
+
+/** Weights that could not be downloaded. */
+export class WeightsDownloadError extends Error {
+  override readonly name = "WeightsDownloadError";
+  /** Where they were asked for. */
+  readonly url: string;
+  /** The HTTP status, where there was an answer. */
+  readonly status: number | undefined;
+  constructor(message: string, options: ErrorOptions & { url: string; status?: number }) {
+    super(message, options);
+    this.url = options.url;
+    this.status = options.status;
+  }
+}
+
+/** A backend that was asked for and cannot run here, or stopped running. */
+export class BackendUnavailableError extends Error {
+  override readonly name = "BackendUnavailableError";
+  /** `"webgpu"` or `"wasm"`. */
+  readonly backend: string;
+  /** Why, in words. */
+  readonly reason: string;
+  constructor(backend: string, reason: string, options: ErrorOptions = {}) {
+    super(`The ${backend} backend is not available: ${reason}`, options);
+    this.backend = backend;
+    this.reason = reason;
+  }
+}

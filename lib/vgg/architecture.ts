@@ -1,0 +1,106 @@
+/**
+ * The VGG family as a table (Simonyan and Zisserman, arXiv 1409.1556, table 1).
+ *
+ * @module
+ */
+
+/** A column of table 1: A is VGG11, B is VGG13, C and D are VGG16, E is VGG19. */
+export type Configuration = "A" | "B" | "C" | "D" | "E";
+
+/**
+ * Kernel sizes of the convolutions of each of the five blocks. A 2x2 max-pool with stride 2 follows
+ * each block.
+ */
+export const CONFIGURATIONS: Readonly<Record<Configuration, readonly (readonly (1 | 3)[])[]>> = {
+  A: [[3], [3], [3, 3], [3, 3], [3, 3]],
+  B: [[3, 3], [3, 3], [3, 3], [3, 3], [3, 3]],
+  C: [[3, 3], [3, 3], [3, 3, 1], [3, 3, 1], [3, 3, 1]],
+  D: [[3, 3], [3, 3], [3, 3, 3], [3, 3, 3], [3, 3, 3]],
+  E: [[3, 3], [3, 3], [3, 3, 3, 3], [3, 3, 3, 3], [3, 3, 3, 3]],
+};
+
+/** A configuration with its sizes filled in: everything that a tensor's shape can vary. */
+export interface Architecture {
+  readonly configuration: Configuration;
+  /** The size that the dense layers were trained for, and the channels of the input: 3 (RGB) or 1. */
+  readonly input: { readonly height: number; readonly width: number; readonly channels: number };
+  /** Output channels of each convolution, in order; the paper's D is 64, 64, 128, … 512. */
+  readonly convolutions: readonly number[];
+  /** Outputs of the dense layers, in order, the last one being the classes; empty: features only. */
+  readonly dense: readonly number[];
+}
+
+/** One layer with weights, and the max-pool that follows it, if one does. */
+export interface Layer {
+  /** The paper's name: `conv1_1` … `conv5_3`, `fc6` … `fc8`. */
+  readonly name: string;
+  /** Kernel height and width. A dense layer is a convolution whose kernel covers its whole input. */
+  readonly kernel: readonly [height: number, width: number];
+  /** Zeros around the input: 1 for 3x3 (same size out), 0 otherwise. */
+  readonly padding: 0 | 1;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Whether a ReLU follows: after all but the last dense layer. */
+  readonly relu: boolean;
+  /** `pool1` … `pool5`, if a 2x2 max-pool with stride 2 follows. */
+  readonly pool: string | undefined;
+}
+
+/**
+ * Lists the layers of a network in the order in which they run.
+ *
+ * Dense layers are named from the end, so that the classifying one is always `fc8`.
+ *
+ * @throws {RangeError} If the numbers of convolutions or dense layers do not fit the configuration,
+ *   or the input is too small for five max-pools.
+ */
+export function layersOf(architecture: Architecture): Layer[] {
+  const { configuration, input, convolutions, dense } = architecture;
+  const blocks = CONFIGURATIONS[configuration];
+  const expected = blocks.flat().length;
+  if (convolutions.length !== expected) {
+    throw new RangeError(
+      `Configuration ${configuration} has ${expected} convolutions: found ${convolutions.length}`,
+    );
+  }
+  if (dense.length > 3) {
+    throw new RangeError(`A VGG has at most 3 dense layers: found ${dense.length}`);
+  }
+  const pooled: [number, number] = [input.height >> 5, input.width >> 5];
+  if (pooled[0] < 1 || pooled[1] < 1) {
+    throw new RangeError(
+      `A VGG needs an input of at least 32x32, as five pools halve it: found ${input.height}x${input.width}`,
+    );
+  }
+
+  const layers: Layer[] = [];
+  let inChannels = input.channels;
+  blocks.forEach((kernels, block) => {
+    kernels.forEach((size, index) => {
+      const outChannels = convolutions[layers.length];
+      layers.push({
+        name: `conv${block + 1}_${index + 1}`,
+        kernel: [size, size],
+        padding: size === 3 ? 1 : 0,
+        inChannels,
+        outChannels,
+        relu: true,
+        pool: index === kernels.length - 1 ? `pool${block + 1}` : undefined,
+      });
+      inChannels = outChannels;
+    });
+  });
+  dense.forEach((outChannels, index) => {
+    layers.push({
+      name: `fc${9 - dense.length + index}`,
+      kernel: index === 0 ? pooled : [1, 1],
+      padding: 0,
+      inChannels,
+      outChannels,
+      relu: index < dense.length - 1,
+      pool: undefined,
+    });
+    inChannels = outChannels;
+  });
+  return layers;
+}

@@ -1,0 +1,77 @@
+/**
+ * A Model: architecture, weights, preprocessing and labels. What a model file holds and an engine
+ * executes.
+ *
+ * @module
+ */
+
+import type { Architecture } from "./architecture.ts";
+
+/** How an RGB image becomes the network's input. */
+export interface Preprocessing {
+  /**
+   * `"shorter-side"` resizes the shorter side to `size` and keeps the aspect ratio, then crops the
+   * centre (torchvision); `"direct"` resizes to the input size at once (Keras).
+   */
+  readonly resize: "shorter-side" | "direct";
+  /** Shorter side in pixels after resizing, at least the input size. Unused by `"direct"`. */
+  readonly size: number;
+  readonly filter: "bilinear" | "bicubic";
+  /** A byte `p` of channel `c` becomes `(p * scale - mean[c]) / std[c]`. Channels are R, G, B. */
+  readonly scale: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** Where a model comes from. Free text and numbers, shown to people. */
+export interface Provenance {
+  readonly source?: string;
+  readonly sourceSha256?: string;
+  readonly license?: string;
+  readonly training?: string;
+  readonly accuracy?: Readonly<Record<string, number>>;
+}
+
+/** The small tensors of one layer. A weight is `int8 * scale[o]`. */
+export interface LayerParameters {
+  /** The layer's name in `layersOf()`. */
+  readonly name: string;
+  /** Weight scales, one per output channel, `[O]`, greater than 0. */
+  readonly scale: Float32Array;
+  /** Biases in real units, `[O]`. */
+  readonly bias: Float32Array;
+}
+
+/** The filters of some neighbouring output channels of one layer. */
+export interface WeightPiece {
+  readonly layer: string;
+  /** First output channel. A multiple of 16. */
+  readonly first: number;
+  /** Number of output channels: a multiple of 16, or what is left of the layer. */
+  readonly count: number;
+  /** `[count, kernelHeight, kernelWidth, inChannels]`, -127…127. Valid until the next piece. */
+  readonly data: Int8Array;
+}
+
+/** A quantized VGG. The large tensors are streamed, never held. */
+export interface Model {
+  /** Catalog id or file name. */
+  readonly id: string;
+  readonly architecture: Architecture;
+  readonly preprocessing: Preprocessing;
+  /** One per output of the last dense layer; empty for a network without dense layers. */
+  readonly labels: readonly string[];
+  readonly provenance: Provenance;
+  /** In the order of `layersOf(architecture)`. */
+  readonly parameters: readonly LayerParameters[];
+  /** Bytes of the int8 weights. */
+  readonly weightBytes: number;
+  /**
+   * Streams the int8 weights in layer order, verified, in pieces of about 1 MiB or of 16 output
+   * channels, whichever is more. May be called again: an engine that lost its device does.
+   *
+   * @throws {WeightsIntegrityError} If the bytes are not those that the file was written with.
+   * @throws {CheckpointFormatError} If the file ends early.
+   */
+  weights(options?: { signal?: AbortSignal }): AsyncIterable<WeightPiece>;
+}
