@@ -54,9 +54,14 @@ export function runReference(
   program.layers.forEach((layer, index) => {
     const { begin, multiplier, bias, shift } = beginLayer(layer, reciprocal);
     const sums = convolve(layer, weights.get(layer.name)!, x, height, width);
-    const values = sums.accumulators.map((acc, i) =>
-      mulhiRound(acc << 2, multiplier[i % layer.outChannels]) + bias[i % layer.outChannels]
-    );
+    const values = sums.accumulators.map((acc, i) => {
+      const o = i % layer.outChannels;
+      const v = mulhiRound(acc << 2, multiplier[o]) + bias[o];
+      if (Math.abs(acc) >= 2 ** 29 || v !== (v | 0)) {
+        throw new RangeError(`${layer.name} leaves the program's bounds: acc ${acc}, v ${v}`);
+      }
+      return v;
+    });
     const full = { height: sums.height, width: sums.width, values };
     const pooled = layer.pool === undefined ? undefined : maxPool(full, layer.outChannels);
     const out = pooled ?? full;
