@@ -1,0 +1,49 @@
+/**
+ * What goes into image decoding and what comes out.
+ *
+ * @module
+ */
+
+/** Decoded pixels, upright and opaque. `data` is `[height, width, 3]`, R, G, B, 0…255. */
+export interface RgbImage {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Pixels that a program already holds: RGBA, RGB or grayscale, told from `data.length`, which is 4, 3
+ * or 1 times `width * height`. Rows from top to bottom, no padding, alpha not premultiplied.
+ */
+export interface RawPixels {
+  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** An image in any form that a program has: a file's bytes, where to read them, or raw pixels. */
+export type ImageInput =
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | ReadableStream<Uint8Array>
+  | Response
+  | URL
+  | string
+  | RawPixels;
+
+/** Limits of reading and decoding. */
+export interface ImageOptions {
+  /** Most pixels that an image may have. Default: {@linkcode MAX_PIXELS}. */
+  readonly maxPixels?: number;
+  /** Most bytes that are read from a file, stream or response. Default: {@linkcode MAX_BYTES}. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Default of `maxPixels`: 50 million, the largest phone cameras. */
+export const MAX_PIXELS = 50_000_000;
+/** Longest side in pixels, whatever `maxPixels` says. */
+export const MAX_SIDE = 32_768;
+/** Default of `maxBytes`: 64 MiB. */
+export const MAX_BYTES = 64 * 1024 * 1024;

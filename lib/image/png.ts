@@ -1,0 +1,310 @@
+/**
+ * PNG (ISO/IEC 15948): every colour type and bit depth, interlaced or not. Sixteen bits keep their
+ * high byte. Colour chunks (`gAMA`, `cHRM`, `iCCP`) are ignored, as Pillow does.
+ *
+ * @module
+ */
+
+import { crc32, inflateSync } from "node:zlib";
+import { ImageDecodeError } from "../errors.ts";
+import type { DecodedPixels } from "./pixels.ts";
+
+const fail = (what: string): ImageDecodeError =>
+  new ImageDecodeError(`Cannot decode the PNG: ${what}`, { format: "png" });
+
+interface Header {
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+  readonly colorType: number;
+  readonly interlaced: boolean;
+}
+
+interface Chunks {
+  readonly header: Header;
+  readonly palette: Uint8Array | undefined;
+  readonly transparency: Uint8Array | undefined;
+  readonly compressed: readonly Uint8Array[];
+}
+
+const GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGB_ALPHA = 6;
+
+/** Samples per pixel in the file and the bit depths allowed, by colour type. */
+const COLOR_TYPES: Readonly<Record<number, { samples: number; depths: readonly number[] }>> = {
+  [GRAY]: { samples: 1, depths: [1, 2, 4, 8, 16] },
+  [RGB]: { samples: 3, depths: [8, 16] },
+  [PALETTE]: { samples: 1, depths: [1, 2, 4, 8] },
+  [GRAY_ALPHA]: { samples: 2, depths: [8, 16] },
+  [RGB_ALPHA]: { samples: 4, depths: [8, 16] },
+};
+
+/** Adam7: first column, first row, column step, row step of each pass. */
+const ADAM7 = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+] as const;
+
+/** A sub-image: the whole image, or one pass of an interlaced one. */
+interface Pass {
+  readonly x: number;
+  readonly y: number;
+  readonly dx: number;
+  readonly dy: number;
+  readonly width: number;
+  readonly height: number;
+  readonly rowBytes: number;
+}
+
+/**
+ * Decodes a PNG file.
+ *
+ * @throws {ImageDecodeError} If a chunk is damaged or missing, or the pixel data is not of the length
+ *   that the header says.
+ */
+export function decodePng(bytes: Uint8Array): DecodedPixels {
+  const { header, palette, transparency, compressed } = readChunks(bytes);
+  const { samples } = COLOR_TYPES[header.colorType];
+  const bitsPerPixel = samples * header.depth;
+  const passes = passesOf(header, bitsPerPixel);
+  const filtered = inflate(
+    compressed,
+    passes.reduce((sum, p) => sum + (p.rowBytes + 1) * p.height, 0),
+  );
+
+  const expand = expander(header, palette, transparency);
+  const data = new Uint8Array(header.width * header.height * expand.channels);
+  let at = 0;
+  for (const pass of passes) {
+    unfilter(filtered, at, pass, Math.max(1, bitsPerPixel >> 3));
+    for (let row = 0; row < pass.height; row++, at += pass.rowBytes + 1) {
+      const start = ((pass.y + row * pass.dy) * header.width + pass.x) * expand.channels;
+      expand.row(filtered, at + 1, pass.width, data, start, pass.dx * expand.channels);
+    }
+  }
+  return { data, width: header.width, height: header.height, channels: expand.channels };
+}
+
+function readChunks(bytes: Uint8Array): Chunks {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let header: Header | undefined;
+  let palette: Uint8Array | undefined;
+  let transparency: Uint8Array | undefined;
+  const compressed: Uint8Array[] = [];
+  for (let at = 8;;) {
+    if (at + 12 > bytes.length) {
+      throw fail(`it ends at byte ${bytes.length}, before its IEND chunk`);
+    }
+    const length = view.getUint32(at);
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    const end = at + 8 + length;
+    if (end + 4 > bytes.length) {
+      throw fail(`chunk ${type} at byte ${at} needs ${length} bytes, and the file ends before`);
+    }
+    if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
+      throw fail(`chunk ${JSON.stringify(type)} at byte ${at} is damaged: its CRC does not match`);
+    }
+    const data = bytes.subarray(at + 8, end);
+    if (type === "IHDR") header ??= parseHeader(data);
+    else if (!header) throw fail("its first chunk is not IHDR");
+    else if (type === "PLTE") palette = data;
+    else if (type === "tRNS") transparency = data;
+    else if (type === "IDAT") compressed.push(data);
+    else if (type === "IEND") return { header, palette, transparency, compressed };
+    at = end + 4;
+  }
+}
+
+function parseHeader(data: Uint8Array): Header {
+  if (data.length !== 13) throw fail(`its IHDR has ${data.length} bytes instead of 13`);
+  const view = new DataView(data.buffer, data.byteOffset);
+  const [depth, colorType, compression, filter, interlace] = data.subarray(8);
+  if (!COLOR_TYPES[colorType]?.depths.includes(depth)) {
+    throw fail(`colour type ${colorType} with ${depth} bits does not exist`);
+  }
+  if (compression !== 0 || filter !== 0 || interlace > 1) {
+    throw fail(`compression ${compression}, filter ${filter}, interlace ${interlace} do not exist`);
+  }
+  return {
+    width: view.getUint32(0),
+    height: view.getUint32(4),
+    depth,
+    colorType,
+    interlaced: interlace === 1,
+  };
+}
+
+function passesOf({ width, height, interlaced }: Header, bitsPerPixel: number): Pass[] {
+  const grid = interlaced ? ADAM7 : [[0, 0, 1, 1]] as const;
+  return grid.map(([x, y, dx, dy]) => {
+    const columns = Math.max(0, Math.ceil((width - x) / dx));
+    const rows = Math.max(0, Math.ceil((height - y) / dy));
+    const rowBytes = Math.ceil(columns * bitsPerPixel / 8);
+    return { x, y, dx, dy, width: columns, height: columns === 0 ? 0 : rows, rowBytes };
+  });
+}
+
+/** Inflates to exactly `length` bytes. A stream that holds more is stopped there. */
+function inflate(compressed: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = compressed.length === 1 ? compressed[0] : concatenate(compressed);
+  let data: Uint8Array;
+  try {
+    // One output chunk of the final length: nothing is grown or copied.
+    data = inflateSync(whole, {
+      chunkSize: Math.max(64, length),
+      maxOutputLength: Math.max(64, length),
+    });
+  } catch (error) {
+    throw new ImageDecodeError(
+      `Cannot decode the PNG: its pixel data does not inflate to ${length} bytes (${
+        (error as Error).message
+      })`,
+      { format: "png", cause: error },
+    );
+  }
+  if (data.length !== length) {
+    throw fail(`expected ${length} bytes of pixel data, found ${data.length}`);
+  }
+  return data;
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Undoes the row filters of a pass in place (section 9.2). `bpp` is the distance to the left byte. */
+function unfilter(data: Uint8Array, start: number, { height, rowBytes }: Pass, bpp: number): void {
+  let above: Uint8Array = new Uint8Array(rowBytes);
+  for (let row = 0; row < height; row++, start += rowBytes + 1) {
+    const line = data.subarray(start + 1, start + 1 + rowBytes);
+    const filter = data[start];
+    if (filter === 1) {
+      for (let i = bpp; i < rowBytes; i++) line[i] += line[i - bpp];
+    } else if (filter === 2) {
+      for (let i = 0; i < rowBytes; i++) line[i] += above[i];
+    } else if (filter === 3) {
+      for (let i = 0; i < bpp; i++) line[i] += above[i] >> 1;
+      for (let i = bpp; i < rowBytes; i++) line[i] += (line[i - bpp] + above[i]) >> 1;
+    } else if (filter === 4) {
+      unfilterPaeth(line, above, bpp);
+    } else if (filter !== 0) {
+      throw fail(`row filter ${filter} does not exist`);
+    }
+    above = line;
+  }
+}
+
+function unfilterPaeth(line: Uint8Array, above: Uint8Array, bpp: number): void {
+  for (let i = 0; i < bpp && i < line.length; i++) line[i] += above[i];
+  for (let i = bpp; i < line.length; i++) {
+    const a = line[i - bpp], b = above[i], c = above[i - bpp];
+    const pa = Math.abs(b - c), pb = Math.abs(a - c), pc = Math.abs(a + b - c - c);
+    line[i] += pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+  }
+}
+
+/** Turns a row of file samples into output pixels. */
+interface Expander {
+  readonly channels: 1 | 2 | 3 | 4;
+  /** Reads `width` pixels from `at`, and writes them at `to`, `to + step`, … */
+  row(
+    from: Uint8Array,
+    at: number,
+    width: number,
+    data: Uint8Array,
+    to: number,
+    step: number,
+  ): void;
+}
+
+function expander(
+  { colorType, depth }: Header,
+  palette: Uint8Array | undefined,
+  transparency: Uint8Array | undefined,
+): Expander {
+  const { samples } = COLOR_TYPES[colorType];
+  if (colorType === PALETTE) return paletteExpander(depth, palette, transparency);
+  const key = transparency && colorType <= RGB ? colorKey(transparency, samples, depth) : undefined;
+  if (depth < 8) return grayExpander(depth, key);
+  return wideExpander(samples as 1 | 2 | 3 | 4, depth >> 3, key);
+}
+
+/** One or two bytes a sample; of two, the high one is kept. A pixel equal to `key` is transparent. */
+function wideExpander(samples: 1 | 2 | 3 | 4, bytes: number, key?: readonly number[]): Expander {
+  const channels = (key ? samples + 1 : samples) as 1 | 2 | 3 | 4;
+  return {
+    channels,
+    row(from, at, width, data, to, step) {
+      if (!key && bytes === 1 && step === samples) {
+        data.set(from.subarray(at, at + width * samples), to);
+        return;
+      }
+      for (let x = 0; x < width; x++, to += step) {
+        let isKey = true;
+        for (let s = 0; s < samples; s++, at += bytes) {
+          data[to + s] = from[at];
+          const sample = bytes === 1 ? from[at] : from[at] << 8 | from[at + 1];
+          if (key && sample !== key[s]) isKey = false;
+        }
+        if (key) data[to + samples] = isKey ? 0 : 255;
+      }
+    },
+  };
+}
+
+/** Gray of 1, 2 or 4 bits, stretched to 0…255. */
+function grayExpander(depth: number, key?: readonly number[]): Expander {
+  const stretch = 255 / ((1 << depth) - 1);
+  return {
+    channels: key ? 2 : 1,
+    row(from, at, width, data, to, step) {
+      for (let x = 0; x < width; x++, to += step) {
+        const sample = packedSample(from, at, x, depth);
+        data[to] = sample * stretch;
+        if (key) data[to + 1] = sample === key[0] ? 0 : 255;
+      }
+    },
+  };
+}
+
+function paletteExpander(depth: number, palette?: Uint8Array, transparency?: Uint8Array): Expander {
+  if (!palette || palette.length % 3 !== 0) throw fail("it has no valid PLTE chunk");
+  const colors = palette.length / 3;
+  return {
+    channels: transparency ? 4 : 3,
+    row(from, at, width, data, to, step) {
+      for (let x = 0; x < width; x++, to += step) {
+        const index = packedSample(from, at, x, depth);
+        // libpng shows an index past the palette as black.
+        const inside = index < colors;
+        data[to] = inside ? palette[index * 3] : 0;
+        data[to + 1] = inside ? palette[index * 3 + 1] : 0;
+        data[to + 2] = inside ? palette[index * 3 + 2] : 0;
+        if (transparency) data[to + 3] = transparency[index] ?? 255;
+      }
+    },
+  };
+}
+
+/** Sample `x` of a row of samples of 1, 2, 4 or 8 bits, the leftmost in the high bits. */
+function packedSample(from: Uint8Array, at: number, x: number, depth: number): number {
+  const bit = x * depth;
+  return from[at + (bit >> 3)] >> (8 - depth - (bit & 7)) & ((1 << depth) - 1);
+}
+
+/** The transparent colour of a `tRNS` chunk, as file samples. */
+function colorKey(data: Uint8Array, samples: number, depth: number): number[] {
+  if (data.length < samples * 2) throw fail("its tRNS chunk is too short");
+  const mask = (1 << depth) - 1;
+  return Array.from({ length: samples }, (_, s) => (data[s * 2] << 8 | data[s * 2 + 1]) & mask);
+}

@@ -1,0 +1,80 @@
+/**
+ * From a decoded image to the bytes that an engine takes.
+ *
+ * @module
+ */
+
+import type { Preprocessing } from "../vgg/model.ts";
+import type { RgbImage } from "./image.ts";
+import { type Box, type Pixels, resample } from "./resize.ts";
+
+/** The size of a network's input. */
+export interface InputSize {
+  readonly height: number;
+  readonly width: number;
+  /** 3: R, G, B. 1: luma. */
+  readonly channels: number;
+}
+
+/**
+ * Resizes and crops an image as a model was trained on it. Only the pixels of the crop are computed.
+ *
+ * @returns `[height, width, channels]`, 0…255: what torchvision's `Resize` and `CenterCrop` give on
+ *   the same Pillow image (of mode `L`, with one channel)
+ * @throws {RangeError} If the number of channels is not 1 or 3, or if the shorter side after resizing
+ *   is smaller than the input.
+ */
+export function prepareInput(
+  image: RgbImage,
+  preprocessing: Preprocessing,
+  input: InputSize,
+): Uint8Array {
+  const pixels = withChannels(image, input.channels);
+  const { resize, filter } = preprocessing;
+  if (resize === "direct") return resample(pixels, input.width, input.height, filter).data;
+  const [width, height] = shorterSideTo(preprocessing.size, image.width, image.height);
+  return resample(pixels, width, height, filter, centerBox(width, height, input)).data;
+}
+
+/** Width and height once the shorter side is `size` (torchvision's `Resize(size)`). */
+export function shorterSideTo(size: number, width: number, height: number): [number, number] {
+  const longer = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
+  return width <= height ? [size, longer] : [longer, size];
+}
+
+/** The centre of an image (torchvision's `CenterCrop`). */
+export function centerBox(
+  width: number,
+  height: number,
+  size: { readonly width: number; readonly height: number },
+): Box {
+  if (width < size.width || height < size.height) {
+    throw new RangeError(
+      `Cannot crop ${size.width}x${size.height} out of ${width}x${height}: ` +
+        `the preprocessing's size must be at least the input's`,
+    );
+  }
+  const left = roundHalfEven((width - size.width) / 2);
+  const top = roundHalfEven((height - size.height) / 2);
+  return { left, top, width: size.width, height: size.height };
+}
+
+/** Python's `round`, with which torchvision places its crops. */
+function roundHalfEven(value: number): number {
+  const down = Math.floor(value);
+  return value - down === 0.5 ? down + (down % 2) : Math.round(value);
+}
+
+function withChannels(image: RgbImage, channels: number): Pixels {
+  if (channels === 3) return { ...image, channels };
+  if (channels !== 1) {
+    throw new RangeError(`Expected an input of 1 or 3 channels, found ${channels}`);
+  }
+  const { data, width, height } = image;
+  const luma = new Uint8Array(width * height);
+  for (let i = 0, at = 0; i < luma.length; i++, at += 3) {
+    // ITU-R 601-2 in 16-bit fixed point, as Pillow's convert("L").
+    luma[i] = (data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 0x8000) >> 16;
+  }
+  return { data: luma, width, height, channels };
+}

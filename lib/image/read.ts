@@ -1,0 +1,167 @@
+/**
+ * Every form in which a program holds an image, to pixels.
+ *
+ * @module
+ */
+
+import { ImageDecodeError } from "../errors.ts";
+import { decodeImage } from "./decode.ts";
+import { checkSize } from "./header.ts";
+import {
+  type ImageInput,
+  type ImageOptions,
+  MAX_BYTES,
+  type RawPixels,
+  type RgbImage,
+} from "./image.ts";
+import { toRgb } from "./pixels.ts";
+
+/**
+ * Reads and decodes an image.
+ *
+ * A string is an `http(s)`, `data` or `file` URL, or otherwise a path.
+ *
+ * @throws {ImageDecodeError} If it is no image, damaged, of a format not decoded, longer than
+ *   `maxBytes`, or at a URL that does not answer with success.
+ * @throws {ImageTooLargeError} If it has more than `maxPixels`.
+ * @throws {TypeError} If the input is of no kind listed.
+ * @throws {RangeError} If raw pixels do not fit their width and height.
+ * @throws {Deno.errors.NotFound} If there is no such file.
+ */
+export async function readImage(input: ImageInput, options: ImageOptions = {}): Promise<RgbImage> {
+  options.signal?.throwIfAborted();
+  if (isRawPixels(input)) return fromRawPixels(input, options);
+  return decodeImage(await readBytes(input, options), options);
+}
+
+async function readBytes(
+  input: Exclude<ImageInput, RawPixels>,
+  options: ImageOptions,
+): Promise<Uint8Array> {
+  if (input instanceof Uint8Array) return checkLength(input, options);
+  if (input instanceof ArrayBuffer) return checkLength(new Uint8Array(input), options);
+  if (input instanceof Blob) return await readStream(input.stream(), options);
+  if (input instanceof ReadableStream) return await readStream(input, options);
+  if (input instanceof Response) return await readResponse(input, options);
+  if (input instanceof URL) return await readUrl(input, options);
+  if (typeof input === "string") {
+    const isUrl = /^(https?|data|file):/i.test(input);
+    return isUrl ? await readUrl(new URL(input), options) : await readFile(input, options);
+  }
+  throw new TypeError(
+    "Expected an image as Uint8Array, ArrayBuffer, Blob, ReadableStream, Response, URL, path " +
+      `or { data, width, height }, found ${Object.prototype.toString.call(input)}`,
+  );
+}
+
+async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
+  if (url.protocol === "file:") return await readFile(url, options);
+  let response: Response;
+  try {
+    response = await fetch(url, { signal: options.signal });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new ImageDecodeError(`Cannot read ${shortUrl(url)}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return await readResponse(response, options, url);
+}
+
+async function readResponse(
+  response: Response,
+  options: ImageOptions,
+  url?: URL,
+): Promise<Uint8Array> {
+  if (!response.ok) {
+    await response.body?.cancel();
+    const name = url ? shortUrl(url) : response.url || "the response";
+    throw new ImageDecodeError(
+      `Cannot read ${name}: expected a successful status, found ${response.status} ${response.statusText}`,
+    );
+  }
+  if (!response.body) return new Uint8Array(0);
+  return await readStream(response.body, options);
+}
+
+async function readFile(path: string | URL, options: ImageOptions): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  const { size, isFile } = await file.stat();
+  if (!isFile || size === 0) return await readStream(file.readable, options);
+  checkLength({ length: size }, options);
+  return await Deno.readFile(path, { signal: options.signal });
+}
+
+/** Reads a stream to its end, and no more than `maxBytes` of it. */
+async function readStream(
+  stream: ReadableStream<Uint8Array>,
+  options: ImageOptions,
+): Promise<Uint8Array> {
+  const reader = stream.getReader();
+  const onAbort = () => reader.cancel(options.signal!.reason).catch(() => {});
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      options.signal?.throwIfAborted();
+      if (done) break;
+      parts.push(value);
+      length += value.length;
+      checkLength({ length }, options);
+    }
+  } catch (error) {
+    await reader.cancel(error).catch(() => {});
+    throw error;
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function checkLength<T extends { readonly length: number }>(bytes: T, options: ImageOptions): T {
+  const maxBytes = options.maxBytes ?? MAX_BYTES;
+  if (bytes.length <= maxBytes) return bytes;
+  throw new ImageDecodeError(
+    `Expected a file of at most ${maxBytes} bytes, found ${bytes.length} or more: ` +
+      `compress the image, or raise maxBytes`,
+  );
+}
+
+function isRawPixels(input: ImageInput): input is RawPixels {
+  return typeof input === "object" && input !== null && "data" in input && "width" in input &&
+    "height" in input;
+}
+
+function fromRawPixels({ data, width, height }: RawPixels, options: ImageOptions): RgbImage {
+  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+    throw new TypeError("Expected raw pixels' data to be a Uint8Array or a Uint8ClampedArray");
+  }
+  const isSide = (side: number) => Number.isInteger(side) && side > 0;
+  if (!isSide(width) || !isSide(height)) {
+    throw new RangeError(
+      `Expected positive integers for width and height, found ${width}x${height}`,
+    );
+  }
+  checkSize({ width, height }, options);
+  const channels = data.length / (width * height);
+  if (channels !== 1 && channels !== 3 && channels !== 4) {
+    throw new RangeError(
+      `Expected ${width}x${height} pixels of 1, 3 or 4 bytes, found ${data.length} bytes`,
+    );
+  }
+  return toRgb({ data, width, height, channels });
+}
+
+/** A URL for a message: a data URL is as long as the image. */
+function shortUrl(url: URL): string {
+  return url.href.length > 100 ? url.href.slice(0, 100) + "…" : url.href;
+}
