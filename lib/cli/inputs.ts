@@ -1,0 +1,64 @@
+/**
+ * Operands of a command -> the images that they name.
+ *
+ * @module
+ */
+
+import { extname, join } from "@std/path";
+import { UsageError } from "./arguments.ts";
+
+const IMAGE_EXTENSIONS = new Set(
+  ".jpg .jpeg .jfif .png .gif .webp .avif .tif .tiff .bmp".split(" "),
+);
+
+/**
+ * Expands directories to the image files in them and below, sorted by name; everything else (a file, a
+ * URL, `-` for standard input) stays what it is. Links to directories are not followed.
+ *
+ * @throws {UsageError} If a directory holds no image file.
+ */
+export async function expandInputs(operands: readonly string[]): Promise<string[]> {
+  const inputs: string[] = [];
+  for (const operand of operands) {
+    if (operand === "-" || isUrl(operand) || !await isDirectory(operand)) {
+      inputs.push(operand);
+      continue;
+    }
+    const found = await imagesBelow(operand);
+    if (found.length === 0) {
+      throw new UsageError(
+        `${operand} is a directory without images: expected files ending in ${
+          [...IMAGE_EXTENSIONS].join(" ")
+        }`,
+      );
+    }
+    inputs.push(...found);
+  }
+  return inputs;
+}
+
+/** Whether an operand is an http or https URL. */
+export function isUrl(operand: string): boolean {
+  return /^https?:\/\//i.test(operand);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch {
+    // Whatever is wrong with the path is reported when it is read, beside the other files.
+    return false;
+  }
+}
+
+async function imagesBelow(directory: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(directory)) {
+    const path = join(directory, name);
+    if (isDirectory) files.push(...await imagesBelow(path));
+    else if ((isFile || isSymlink) && IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) {
+      files.push(path);
+    }
+  }
+  return files.sort();
+}

@@ -1,0 +1,39 @@
+/**
+ * A progress line on a terminal; nothing in a pipe.
+ *
+ * @module
+ */
+
+/** Shows how far some work is, on standard error. */
+export class ProgressLine {
+  readonly #label: string;
+  readonly #shown: boolean;
+  readonly #start = performance.now();
+  #drawn = 0;
+
+  constructor(label: string) {
+    this.#label = label;
+    this.#shown = Deno.stderr.isTerminal();
+  }
+
+  /** Draws the bar, at most ten times a second; `detail` follows it. */
+  update(done: number, total: number, detail: string = ""): void {
+    const now = performance.now();
+    if (!this.#shown || (now - this.#drawn < 100 && done < total)) return;
+    this.#drawn = now;
+    const width = 24, filled = total > 0 ? Math.floor(done / total * width) : 0;
+    const seconds = (now - this.#start) / 1000;
+    const left = done > 0 ? `${Math.ceil(seconds / done * (total - done))} s left` : "";
+    const bar = "█".repeat(filled) + "░".repeat(width - filled);
+    write(`\r\x1b[K${this.#label} ${bar} ${detail || `${done}/${total}`}  ${left}`);
+  }
+
+  /** Removes the line, so that other output can be written. */
+  clear(): void {
+    if (this.#shown) write("\r\x1b[K");
+  }
+}
+
+function write(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+}

@@ -1,0 +1,76 @@
+/**
+ * Chooses the executor. Each is imported only when it is chosen: `auto` on a machine without a GPU
+ * never loads tfjs.
+ *
+ * @module
+ */
+
+import { BackendUnavailableError } from "../errors.ts";
+import type { Model } from "../vgg/model.ts";
+import type { Backend, Engine, Precision } from "./engine.ts";
+
+/** What an engine can be asked for. */
+export interface EngineOptions {
+  /**
+   * `"auto"`, the default, takes WebGPU on a real adapter, and WebAssembly where there is none, only
+   * a software one, or one that the model does not fit.
+   */
+  readonly backend?: "auto" | Backend;
+  /** `"int8"`, the default, is exact and the same everywhere. */
+  readonly precision?: Precision;
+  /** Threads of the WebAssembly engine. Default: `"auto"`. */
+  readonly threads?: "auto" | number;
+  /** Whether kernels are chosen by a timed trial. No result depends on it. Default: `"auto"`. */
+  readonly tune?: "auto" | "off";
+  /** Where the choice of kernels is kept. */
+  readonly cacheDir?: string;
+  readonly signal?: AbortSignal;
+}
+
+const BACKENDS = ["auto", "webgpu", "wasm"];
+const PRECISIONS = ["int8", "float"];
+
+/**
+ * Loads a model's weights into an engine.
+ *
+ * @throws {RangeError} If an option is not one of its values.
+ * @throws {BackendUnavailableError} If the backend that was asked for cannot run here.
+ */
+export async function createEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
+  const { backend = "auto", precision = "int8", threads = "auto" } = options;
+  checkChoice("backend", backend, BACKENDS);
+  checkChoice("precision", precision, PRECISIONS);
+  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new RangeError(`threads must be "auto" or an integer of at least 1: found ${threads}`);
+  }
+  if (backend === "wasm") return await createWasm(model, options);
+  if (backend === "webgpu") return await createWebgpu(model, options);
+
+  const { findAdapter } = await import("./webgpu/adapter.ts");
+  const adapter = await findAdapter();
+  if (adapter === undefined || adapter.isFallback) return await createWasm(model, options);
+  try {
+    return await createWebgpu(model, options);
+  } catch (error) {
+    if (error instanceof BackendUnavailableError) return await createWasm(model, options);
+    throw error;
+  }
+}
+
+async function createWasm(model: Model, options: EngineOptions): Promise<Engine> {
+  const { createWasmEngine } = await import("./wasm/engine.ts");
+  return await createWasmEngine(model, options);
+}
+
+async function createWebgpu(model: Model, options: EngineOptions): Promise<Engine> {
+  const { createWebgpuEngine } = await import("./webgpu/engine.ts");
+  return await createWebgpuEngine(model, options);
+}
+
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) {
+    throw new RangeError(
+      `${name} must be one of ${choices.map((c) => `"${c}"`).join(", ")}: found "${value}"`,
+    );
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Logits -> predictions: soft-max, then the labels that a caller wants to see.
+ *
+ * @module
+ */
+
+import { closestString } from "@std/text/closest-string";
+
+/** One label for an image. */
+export interface Prediction {
+  readonly label: string;
+  /** Probability, 0…1: the soft-max over all classes, never rescaled by what is left out. */
+  readonly score: number;
+  /** Index of the class in the model's labels. */
+  readonly index: number;
+}
+
+/** Which predictions to return. */
+export interface SelectionOptions {
+  /** At most this many, best first: 1 … number of classes. Default: 5, or all if there are fewer. */
+  readonly topK?: number;
+  /** Only scores of at least this, 0…1. Default: 0. */
+  readonly scoreThreshold?: number;
+  /** Only these labels. Not together with `deny`. */
+  readonly allow?: readonly string[];
+  /** All but these labels. Not together with `allow`. */
+  readonly deny?: readonly string[];
+}
+
+/** Checked options, ready for any number of images. */
+export interface Selection {
+  readonly topK: number;
+  readonly scoreThreshold: number;
+  /** By class index: whether the class may appear. */
+  readonly wanted: readonly boolean[];
+}
+
+/**
+ * Checks options against a model's labels.
+ *
+ * @throws {TypeError} If `allow` and `deny` are both given.
+ * @throws {RangeError} If `topK` or `scoreThreshold` is out of range, or a label is unknown.
+ */
+export function checkSelection(
+  options: SelectionOptions,
+  labels: readonly string[],
+): Selection {
+  const { topK = Math.min(5, labels.length), scoreThreshold = 0, allow, deny } = options;
+  if (!Number.isInteger(topK) || topK < 1 || topK > labels.length) {
+    throw new RangeError(
+      `topK must be an integer from 1 to ${labels.length}, the number of classes: found ${topK}`,
+    );
+  }
+  if (!(scoreThreshold >= 0 && scoreThreshold <= 1)) {
+    throw new RangeError(`scoreThreshold must be from 0 to 1: found ${scoreThreshold}`);
+  }
+  if (allow !== undefined && deny !== undefined) {
+    throw new TypeError("allow and deny exclude each other: give one of them");
+  }
+  const named = new Set((allow ?? deny)?.map((label) => indexOfLabel(label, labels)));
+  const wanted = labels.map((_, index) =>
+    allow !== undefined ? named.has(index) : !named.has(index)
+  );
+  return { topK, scoreThreshold, wanted };
+}
+
+/**
+ * Finds a label.
+ *
+ * @throws {RangeError} If there is no such label; the message names the nearest one.
+ */
+export function indexOfLabel(label: string, labels: readonly string[]): number {
+  const index = labels.indexOf(label);
+  if (index < 0) {
+    throw new RangeError(
+      `The model has no label "${label}": did you mean "${closestString(label, labels)}"?`,
+    );
+  }
+  return index;
+}
+
+/** Soft-max of `logits[i] * scale`, in float64. */
+export function softmax(logits: ArrayLike<number>, scale: number = 1): Float64Array {
+  const scores = new Float64Array(logits.length);
+  let max = -Infinity, sum = 0;
+  for (let i = 0; i < scores.length; i++) max = Math.max(max, logits[i]);
+  for (let i = 0; i < scores.length; i++) {
+    scores[i] = Math.exp((logits[i] - max) * scale);
+    sum += scores[i];
+  }
+  for (let i = 0; i < scores.length; i++) scores[i] /= sum;
+  return scores;
+}
+
+/** The wanted predictions, best first; of equal scores, the lower index first. */
+export function selectPredictions(
+  scores: Float64Array,
+  selection: Selection,
+  labels: readonly string[],
+): Prediction[] {
+  const { topK, scoreThreshold, wanted } = selection;
+  return labels
+    .map((label, index) => ({ label, score: scores[index], index }))
+    .filter(({ index, score }) => wanted[index] && score >= scoreThreshold)
+    .sort((a, b) => b.score - a.score || a.index - b.index)
+    .slice(0, topK);
+}

@@ -1,0 +1,40 @@
+/**
+ * Image classification with quantized VGG networks, on WebGPU or WebAssembly.
+ *
+ * @example
+ * ```ts
+ * import { classify } from "@edge/vgg16";
+ *
+ * const [best] = await classify(await Deno.readFile("tests/data/photos/cat.png"));
+ * console.log(best.label); // cat
+ * ```
+ *
+ * @module
+ */
+
+export { Classifier, classify, loadClassifier } from "./lib/classifier.ts";
+export type { ClassifierInfo, ClassifierOptions, ClassifyOptions } from "./lib/classifier.ts";
+export type { EngineOptions } from "./lib/engine/create.ts";
+export type {
+  Activations,
+  Backend,
+  Batch,
+  Engine,
+  Precision,
+  RunOptions,
+} from "./lib/engine/engine.ts";
+export * from "./lib/errors.ts";
+export { createHandler, handler } from "./lib/http/handler.ts";
+export type { HandlerOptions } from "./lib/http/handler.ts";
+export type { ImageInput, ImageOptions, RawPixels } from "./lib/image/image.ts";
+export type { Prediction, SelectionOptions } from "./lib/predictions.ts";
+export type { Architecture, Configuration } from "./lib/vgg/architecture.ts";
+export type {
+  LayerParameters,
+  Model,
+  Preprocessing,
+  Provenance,
+  WeightPiece,
+} from "./lib/vgg/model.ts";
+export type { LoadProgress } from "./lib/weights/resolve.ts";
+export { VERSION } from "./lib/version.ts";
