@@ -73,10 +73,18 @@ export function indexOfLabel(label: string, labels: readonly string[]): number {
   const index = labels.indexOf(label);
   if (index < 0) {
     throw new RangeError(
-      `The model has no label "${label}": did you mean "${closestString(label, labels)}"?`,
+      `The model has no label "${label}": did you mean "${nearestLabel(label, labels)}"?`,
     );
   }
   return index;
+}
+
+/** ImageNet's labels are lists of synonyms, "tench, Tinca tinca": each of them counts. */
+function nearestLabel(text: string, labels: readonly string[]): string {
+  const synonyms = new Map(
+    labels.flatMap((label) => [label, ...label.split(", ")].map((name) => [name, label])),
+  );
+  return synonyms.get(closestString(text, [...synonyms.keys()]))!;
 }
 
 /** Soft-max of `logits[i] * scale`, in float64. */
