@@ -1,0 +1,171 @@
+/**
+ * A checkpoint in, a model file out.
+ *
+ * @module
+ */
+
+import type { Preprocessing, Provenance } from "../vgg/model.ts";
+import type { Architecture } from "../vgg/architecture.ts";
+import { AtomicFile, MemoryFile } from "../weights/atomic_file.ts";
+import {
+  type ByteSource,
+  openSource,
+  type SourceLike,
+  sourceName,
+  type SourceOptions,
+} from "../weights/byte_source.ts";
+import { hashSource } from "../weights/hash.ts";
+import { checkPreprocessing } from "../weights/model_document.ts";
+import { type ByteSink, ModelWriter } from "../weights/model_writer.ts";
+import type { QuantizedFilter } from "../weights/quantize.ts";
+import { type Checkpoint, type CheckpointTensor, readAll } from "./checkpoint.ts";
+import { type Match, matchArchitecture } from "./match.ts";
+import { preprocessingFor } from "./preprocessing.ts";
+import { foldNorm, type LayerReport, quantizeWeights } from "./quantize_layer.ts";
+import { readSafetensors } from "./read_safetensors.ts";
+
+/** Options of {@linkcode convert}. */
+export interface ConvertOptions extends SourceOptions {
+  /** The file to write; without it the model's bytes are returned. */
+  readonly out?: string;
+  /** The model's name. Default: the source's file name without its ending. */
+  readonly id?: string;
+  /** One per class. Default: `class 0`, `class 1`, …. */
+  readonly labels?: readonly string[];
+  /**
+   * What images the weights are for. `"caffe"` also says that they take blue, green, red. Default:
+   * what is usual for the format.
+   */
+  readonly preprocessing?: "torch" | "caffe" | Preprocessing;
+  /** Height and width of the input, where the dense layers do not tell. */
+  readonly inputSize?: number;
+  /** Where the weights come from. Default: the source's name and hash. */
+  readonly provenance?: Provenance;
+}
+
+/** What {@linkcode convert} did. */
+export interface Conversion {
+  readonly format: string;
+  readonly architecture: Architecture;
+  readonly preprocessing: Preprocessing;
+  readonly layers: readonly LayerReport[];
+  /** Bytes of the model file. */
+  readonly size: number;
+  /** The model file, if it was not written to `out`. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Converts a checkpoint to a model file: tells the format and the architecture from the contents,
+ * folds batch normalisation, and quantizes to int8 with a scale for each output channel.
+ *
+ * @throws {CheckpointFormatError} If it is not a VGG, or is damaged.
+ * @throws {RangeError} If the number of labels is not that of the classes.
+ */
+export async function convert(
+  source: SourceLike,
+  options: ConvertOptions = {},
+): Promise<Conversion> {
+  const bytes = await openSource(source, options);
+  try {
+    if (options.out === undefined) {
+      const memory = new MemoryFile();
+      return { ...await convertInto(memory, bytes, source, options), bytes: memory.bytes };
+    }
+    using file = new AtomicFile(options.out);
+    const conversion = await convertInto(file, bytes, source, options);
+    await file.commit();
+    return conversion;
+  } finally {
+    bytes.close();
+  }
+}
+
+async function convertInto(
+  sink: ByteSink,
+  source: ByteSource,
+  from: SourceLike,
+  options: ConvertOptions,
+): Promise<Conversion> {
+  const file = sourceName(from);
+  const checkpoint = await readSafetensors(source);
+  const match = matchArchitecture(checkpoint, file, options);
+  const preprocessing = choosePreprocessing(checkpoint, match, options);
+  const provenance = {
+    source: file.replace(/^.*[/\\]/, ""),
+    sourceSha256: await hashSource(source, "sha256"),
+    ...options.provenance,
+  };
+  const writer = new ModelWriter(sink, {
+    id: options.id ?? file.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, ""),
+    architecture: match.architecture,
+    preprocessing,
+    labels: chooseLabels(match.architecture, options.labels),
+    provenance,
+  });
+  const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
+    match.architecture.input.channels === 3;
+  const layers = await convertLayers(checkpoint, match, writer, file, isBgr, options.signal);
+  await writer.finish(provenance);
+  return {
+    format: checkpoint.format,
+    architecture: match.architecture,
+    preprocessing,
+    layers,
+    size: writer.size,
+  };
+}
+
+/** Reads every tensor once, in the order of the file. */
+async function convertLayers(
+  checkpoint: Checkpoint,
+  { layers }: Match,
+  writer: ModelWriter,
+  file: string,
+  isBgr: boolean,
+  signal: AbortSignal | undefined,
+): Promise<LayerReport[]> {
+  const weights = new Map(layers.map((matched) => [matched.weight, matched]));
+  const small = new Set(layers.flatMap(({ bias, norm }) => [bias, ...Object.values(norm ?? {})]));
+  const filters = new Map<string, QuantizedFilter[]>();
+  const vectors = new Map<CheckpointTensor, Float32Array>();
+  for (const tensor of checkpoint.tensors) {
+    const matched = weights.get(tensor);
+    if (matched !== undefined) {
+      const { name } = matched.layer;
+      const options = { reverseChannels: isBgr && name === "conv1_1", signal };
+      filters.set(name, await quantizeWeights(matched, writer, file, options));
+    } else if (small.has(tensor)) {
+      vectors.set(tensor, await readAll(tensor));
+    }
+  }
+  return layers.map((matched) => {
+    const { name } = matched.layer;
+    const found = filters.get(name)!;
+    const folded = foldNorm(matched, found, vectors, checkpoint.epsilon, writer, file);
+    writer.setParameters(name, folded.parameters.scale, folded.parameters.bias);
+    return folded.report;
+  });
+}
+
+function choosePreprocessing(
+  checkpoint: Checkpoint,
+  { architecture }: Match,
+  options: ConvertOptions,
+): Preprocessing {
+  const chosen = options.preprocessing ?? checkpoint.preprocessing;
+  if (typeof chosen === "string") return preprocessingFor(chosen, architecture.input);
+  const problem = checkPreprocessing(chosen, architecture.input);
+  if (problem !== undefined) throw new RangeError(`The preprocessing is not valid: ${problem}`);
+  return chosen;
+}
+
+function chooseLabels(
+  { dense }: Architecture,
+  labels: readonly string[] | undefined,
+): readonly string[] {
+  const classes = dense.at(-1) ?? 0;
+  if (labels === undefined) return Array.from({ length: classes }, (_, index) => `class ${index}`);
+  if (labels.length === classes) return labels;
+  throw new RangeError(`Expected ${classes} labels, one per class: found ${labels.length}`);
+}

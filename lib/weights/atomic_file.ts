@@ -1,0 +1,92 @@
+/**
+ * Files that exist under their name only once they are whole.
+ *
+ * @module
+ */
+
+import type { ByteSink } from "./model_writer.ts";
+
+/** A new file beside its final place, moved there when it is complete. */
+export class AtomicFile implements ByteSink {
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: Deno.FsFile;
+  #done = false;
+
+  /** @throws {Deno.errors.NotFound} If there is no such folder. */
+  constructor(path: string) {
+    this.#path = path;
+    // Unique, so that two processes that write the same file do not meet.
+    this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+    try {
+      this.#file = Deno.openSync(this.#temporary, { read: true, write: true, createNew: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new Deno.errors.NotFound(`Cannot write ${path}: its folder does not exist`);
+    }
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+  }
+
+  read(offset: number, into: Uint8Array): void {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    for (let filled = 0; filled < into.length;) {
+      const count = this.#file.readSync(into.subarray(filled));
+      // A hole at the end: bytes that were never written.
+      if (count === null) throw new Error(`${this.#temporary} is shorter than what was written`);
+      filled += count;
+    }
+  }
+
+  /** Makes sure that the bytes are on the disk, and gives the file its name. */
+  async commit(): Promise<void> {
+    await this.#file.syncData();
+    this.#file.close();
+    await Deno.rename(this.#temporary, this.#path);
+    this.#done = true;
+  }
+
+  /** Removes the file if it was not committed. */
+  [Symbol.dispose](): void {
+    if (this.#done) return;
+    try {
+      this.#file.close();
+    } catch {
+      // Closed by a commit whose rename failed.
+    }
+    try {
+      Deno.removeSync(this.#temporary);
+    } catch {
+      // Gone with its folder: nothing is left to remove.
+    }
+  }
+}
+
+/** A file in memory. */
+export class MemoryFile implements ByteSink {
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #length = 0;
+
+  /** Everything that was written. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    const end = offset + bytes.length;
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes, offset);
+    this.#length = Math.max(this.#length, end);
+  }
+
+  read(offset: number, into: Uint8Array): void {
+    into.set(this.#bytes.subarray(offset, offset + into.length));
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The JSON document in the header of a model file: everything about a model but its numbers.
+ *
+ * @module
+ */
+
+import { CheckpointFormatError } from "../errors.ts";
+import {
+  type Architecture,
+  type Configuration,
+  CONFIGURATIONS,
+  layersOf,
+} from "../vgg/architecture.ts";
+import type { Preprocessing, Provenance } from "../vgg/model.ts";
+
+/** Raised when an older reader would misread the file. */
+export const VERSION = 1;
+
+/** What a model file says about itself. */
+export interface ModelDocument {
+  readonly version: number;
+  readonly id: string;
+  readonly architecture: Architecture;
+  readonly preprocessing: Preprocessing;
+  readonly labels: readonly string[];
+  readonly provenance: Provenance;
+  readonly integrity: {
+    /** The data section is hashed in chunks of this many bytes. */
+    readonly chunkBytes: number;
+    /** SHA-256 of each chunk, in hex. */
+    readonly sha256: readonly string[];
+  };
+}
+
+/** The tensors of a model file in the order in which they lie: scales and biases, then weights. */
+export function modelTensors(
+  architecture: Architecture,
+): { name: string; dtype: "F32" | "I8"; shape: number[] }[] {
+  const layers = layersOf(architecture);
+  return [
+    ...layers.flatMap(({ name, outChannels }) => [
+      { name: `${name}.scale`, dtype: "F32" as const, shape: [outChannels] },
+      { name: `${name}.bias`, dtype: "F32" as const, shape: [outChannels] },
+    ]),
+    ...layers.map(({ name, kernel, inChannels, outChannels }) => ({
+      name: `${name}.weight`,
+      dtype: "I8" as const,
+      shape: [outChannels, ...kernel, inChannels],
+    })),
+  ];
+}
+
+/**
+ * Parses and checks a document.
+ *
+ * @throws {CheckpointFormatError} Naming the first field that is not as it must be.
+ */
+export function parseModelDocument(json: string, file: string): ModelDocument {
+  const fail = (message: string): never => {
+    throw new CheckpointFormatError(`The model document of ${file} is not valid: ${message}`, {
+      file,
+      offset: 8,
+    });
+  };
+  let document: Partial<ModelDocument>;
+  try {
+    document = JSON.parse(json);
+  } catch (cause) {
+    return fail(`not JSON (${(cause as Error).message})`);
+  }
+  if (typeof document !== "object" || document === null) return fail("not an object");
+  if (document.version !== VERSION) {
+    return fail(
+      `expected version ${VERSION}, found ${document.version}. Convert the checkpoint again`,
+    );
+  }
+  const problem = checkDocument(document as Record<keyof ModelDocument, unknown>);
+  return problem === undefined ? document as ModelDocument : fail(problem);
+}
+
+/** Returns what is wrong, in words; `undefined` if nothing is. */
+function checkDocument(document: Record<keyof ModelDocument, unknown>): string | undefined {
+  const { id, labels, provenance, integrity } = document;
+  if (typeof id !== "string" || id === "") return "id must be a string";
+  const architecture = checkArchitecture(document.architecture);
+  if (architecture !== undefined) return architecture;
+  const { input, dense } = document.architecture as Architecture;
+  const preprocessing = checkPreprocessing(document.preprocessing, input);
+  if (preprocessing !== undefined) return preprocessing;
+  if (!isArrayOf(labels, "string") || labels.length !== (dense.at(-1) ?? 0)) {
+    return `labels must be ${dense.at(-1) ?? 0} strings`;
+  }
+  if (!isRecord(provenance)) return "provenance must be an object";
+  if (
+    !isRecord(integrity) || !isPositive(integrity.chunkBytes, 1 << 26) ||
+    !Array.isArray(integrity.sha256) ||
+    !integrity.sha256.every((hash) => /^[0-9a-f]{64}$/.test(hash))
+  ) return "integrity must have chunkBytes and the sha256 of each chunk";
+  return undefined;
+}
+
+function checkArchitecture(value: unknown): string | undefined {
+  const { configuration, input, convolutions, dense } = isRecord(value) ? value : {};
+  if (typeof configuration !== "string" || !Object.hasOwn(CONFIGURATIONS, configuration)) {
+    return `architecture.configuration must be one of ${Object.keys(CONFIGURATIONS).join(", ")}`;
+  }
+  const { height, width, channels } = isRecord(input) ? input : {};
+  if (!isPositive(height, 8192) || !isPositive(width, 8192) || (channels !== 1 && channels !== 3)) {
+    return "architecture.input must be height, width and 1 or 3 channels";
+  }
+  if (!isSizes(convolutions) || !isSizes(dense)) {
+    return "architecture.convolutions and .dense must be lists of sizes";
+  }
+  try {
+    layersOf({
+      configuration: configuration as Configuration,
+      input: { height, width, channels },
+      convolutions,
+      dense,
+    });
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return undefined;
+}
+
+/**
+ * Checks a preprocessing for an input size.
+ *
+ * @returns What is wrong, in words; `undefined` if nothing is.
+ */
+export function checkPreprocessing(
+  value: unknown,
+  input: Architecture["input"],
+): string | undefined {
+  const { resize, size, filter, scale, mean, std } = isRecord(value) ? value : {};
+  if (resize !== "shorter-side" && resize !== "direct") {
+    return 'preprocessing.resize must be "shorter-side" or "direct"';
+  }
+  if (!isPositive(size, 16384)) return "preprocessing.size must be a number of pixels";
+  if (resize === "shorter-side" && size < Math.max(input.height, input.width)) {
+    return `preprocessing.size must be at least the input size, ${input.height}x${input.width}: found ${size}`;
+  }
+  if (filter !== "bilinear" && filter !== "bicubic") {
+    return 'preprocessing.filter must be "bilinear" or "bicubic"';
+  }
+  if (typeof scale !== "number" || !(scale > 0)) return "preprocessing.scale must be above 0";
+  if (!isArrayOf(mean, "number") || mean.length !== input.channels) {
+    return `preprocessing.mean must be ${input.channels} numbers`;
+  }
+  if (!isArrayOf(std, "number") || std.length !== input.channels || !std.every((s) => s > 0)) {
+    return `preprocessing.std must be ${input.channels} numbers above 0`;
+  }
+  return undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isPositive(value: unknown, most: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= most;
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => isPositive(size, 1 << 20));
+}
+
+function isArrayOf(value: unknown, type: "string"): value is string[];
+function isArrayOf(value: unknown, type: "number"): value is number[];
+function isArrayOf(value: unknown, type: string): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === type);
+}

@@ -1,0 +1,216 @@
+/**
+ * Opens a model file. The layout is in `model_document.ts`: one safetensors file with int8 weights,
+ * scales and biases, and a JSON document in its header.
+ *
+ * @module
+ */
+
+import { CheckpointFormatError } from "../errors.ts";
+import { type Architecture, type Layer, layersOf } from "../vgg/architecture.ts";
+import type { LayerParameters, Model, WeightPiece } from "../vgg/model.ts";
+import {
+  type ByteSource,
+  openSource,
+  type SourceLike,
+  sourceName,
+  type SourceOptions,
+} from "./byte_source.ts";
+import { verifyChunk, verifyHeader } from "./integrity.ts";
+import { type ModelDocument, modelTensors, parseModelDocument } from "./model_document.ts";
+import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts";
+
+/** Pieces of weights have about this size. */
+const PIECE_BYTES = 1 << 20;
+
+/**
+ * Opens a model file: reads its header, scales and biases, and leaves the weights where they are.
+ *
+ * @param source A path, a URL, or the file's bytes, which must not change afterwards.
+ * @throws {CheckpointFormatError} If it is not a model file, or is cut short.
+ * @throws {WeightsIntegrityError} If it is damaged.
+ * @throws {WeightsDownloadError} If the URL cannot be read.
+ * @throws {Deno.errors.NotFound} If there is no such file.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { openModel } from "./model_file.ts";
+ *
+ * const model = await openModel(new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url));
+ * assertEquals(model.labels[3], "cat");
+ * for await (const piece of model.weights()) {
+ *   console.log(piece.layer, piece.first, piece.count, piece.data.length);
+ * }
+ * ```
+ */
+export async function openModel(source: SourceLike, options: SourceOptions = {}): Promise<Model> {
+  const bytes = await openSource(source, options);
+  try {
+    const name = sourceName(source);
+    const header = await readSafetensorsHeader(bytes);
+    await verifyHeader(header.bytes, name);
+    const document = parseModelDocument(header.metadata.model ?? "null", name);
+    const layout = checkLayout(header, document, name);
+    const chunks = new ChunkReader(bytes, layout, document, 0);
+    const parameters = await readParameters(chunks, document.architecture, name);
+    const { id, architecture, preprocessing, labels, provenance } = document;
+    return {
+      id,
+      architecture,
+      preprocessing,
+      labels,
+      provenance,
+      parameters,
+      weightBytes: layout.end - layout.weightsBegin,
+      weights: ({ signal } = {}) => streamWeights(source, { ...options, signal }, layout, document),
+    };
+  } finally {
+    bytes.close();
+  }
+}
+
+/** Where the sections of a file are, in bytes from its start. */
+interface Layout {
+  readonly dataBegin: number;
+  readonly weightsBegin: number;
+  readonly end: number;
+}
+
+function checkLayout(header: SafetensorsHeader, document: ModelDocument, file: string): Layout {
+  const expected = modelTensors(document.architecture);
+  expected.forEach(({ name, dtype, shape }, index) => {
+    const found = header.tensors[index];
+    if (found?.name === name && found.dtype === dtype && String(found.shape) === String(shape)) {
+      return;
+    }
+    throw new CheckpointFormatError(
+      `Expected tensor ${name} ${dtype} [${shape}] in ${file}: found ${
+        found === undefined ? "no more" : `${found.name} ${found.dtype} [${found.shape}]`
+      }`,
+      { file, offset: found?.begin ?? 8 },
+    );
+  });
+  const weightsBegin = header.tensors.find(({ dtype }) => dtype === "I8")!.begin;
+  const end = header.tensors.at(-1)!.end;
+  const { chunkBytes, sha256 } = document.integrity;
+  const chunks = Math.ceil((end - header.dataStart) / chunkBytes);
+  if (header.tensors.length !== expected.length || sha256.length !== chunks) {
+    throw new CheckpointFormatError(
+      `Expected ${expected.length} tensors and ${chunks} hashes in ${file}: found ${header.tensors.length} and ${sha256.length}`,
+      { file, offset: 8 },
+    );
+  }
+  return { dataBegin: header.dataStart, weightsBegin, end };
+}
+
+/** Reads the data section from front to back, one verified chunk at a time. */
+class ChunkReader {
+  readonly #buffer: Uint8Array<ArrayBuffer>;
+  #index: number;
+  #chunk: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+  constructor(
+    private readonly source: ByteSource,
+    private readonly layout: Layout,
+    private readonly document: ModelDocument,
+    firstChunk: number,
+  ) {
+    this.#buffer = new Uint8Array(
+      Math.min(document.integrity.chunkBytes, layout.end - layout.dataBegin),
+    );
+    this.#index = firstChunk;
+  }
+
+  /** Fills `into` with the next bytes. */
+  async read(into: Uint8Array): Promise<void> {
+    for (let filled = 0; filled < into.length;) {
+      if (this.#chunk.length === 0) await this.#next();
+      const count = Math.min(this.#chunk.length, into.length - filled);
+      into.set(this.#chunk.subarray(0, count), filled);
+      this.#chunk = this.#chunk.subarray(count);
+      filled += count;
+    }
+  }
+
+  /** Drops the next `count` bytes, which must lie in one chunk. */
+  async skip(count: number): Promise<void> {
+    if (count === 0) return;
+    await this.#next();
+    this.#chunk = this.#chunk.subarray(count);
+  }
+
+  async #next(): Promise<void> {
+    const { chunkBytes, sha256 } = this.document.integrity;
+    const begin = this.layout.dataBegin + this.#index * chunkBytes;
+    const chunk = this.#buffer.subarray(0, Math.min(chunkBytes, this.layout.end - begin));
+    await this.source.read(begin, chunk);
+    await verifyChunk(chunk, sha256[this.#index], this.#index, this.source.name);
+    this.#index++;
+    this.#chunk = chunk;
+  }
+}
+
+async function readParameters(
+  chunks: ChunkReader,
+  architecture: Architecture,
+  file: string,
+): Promise<LayerParameters[]> {
+  const parameters: LayerParameters[] = [];
+  for (const { name, outChannels } of layersOf(architecture)) {
+    const scale = await readFloats(chunks, outChannels);
+    const bias = await readFloats(chunks, outChannels);
+    if (!scale.every((s) => s > 0 && s < Infinity) || !bias.every(Number.isFinite)) {
+      throw new CheckpointFormatError(
+        `The scales of ${name} in ${file} must be above 0 and its biases finite`,
+        { file },
+      );
+    }
+    parameters.push({ name, scale, bias });
+  }
+  return parameters;
+}
+
+async function readFloats(chunks: ChunkReader, count: number): Promise<Float32Array> {
+  const bytes = new Uint8Array(4 * count);
+  await chunks.read(bytes);
+  const view = new DataView(bytes.buffer);
+  return Float32Array.from({ length: count }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+async function* streamWeights(
+  from: SourceLike,
+  options: SourceOptions,
+  layout: Layout,
+  document: ModelDocument,
+): AsyncGenerator<WeightPiece> {
+  const source = await openSource(from, options);
+  try {
+    const skipped = layout.weightsBegin - layout.dataBegin;
+    const { chunkBytes } = document.integrity;
+    const chunks = new ChunkReader(source, layout, document, Math.floor(skipped / chunkBytes));
+    await chunks.skip(skipped % chunkBytes);
+    for (const layer of layersOf(document.architecture)) {
+      yield* streamLayer(chunks, layer, options.signal);
+    }
+  } finally {
+    source.close();
+  }
+}
+
+async function* streamLayer(
+  chunks: ChunkReader,
+  layer: Layer,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<WeightPiece> {
+  const { name, kernel, inChannels, outChannels } = layer;
+  const rowBytes = kernel[0] * kernel[1] * inChannels;
+  const rows = Math.min(outChannels, 16 * Math.max(1, Math.floor(PIECE_BYTES / (16 * rowBytes))));
+  const buffer = new Int8Array(rows * rowBytes);
+  for (let first = 0; first < outChannels; first += rows) {
+    signal?.throwIfAborted();
+    const count = Math.min(rows, outChannels - first);
+    const data = buffer.subarray(0, count * rowBytes);
+    await chunks.read(new Uint8Array(data.buffer, 0, data.length));
+    yield { layer: name, first, count, data };
+  }
+}

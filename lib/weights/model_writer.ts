@@ -1,0 +1,132 @@
+/**
+ * Writes a model file, in any order of its tensors.
+ *
+ * @module
+ */
+
+import { type Layer, layersOf } from "../vgg/architecture.ts";
+import { CHUNK_BYTES, NO_HASH, sealHeader, sha256 } from "./integrity.ts";
+import { type ModelDocument, modelTensors, VERSION } from "./model_document.ts";
+import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
+
+/** Where a file's bytes go: a file on disk, or memory. */
+export interface ByteSink {
+  /** Writes all of `bytes` at `offset`. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** Fills `into` with bytes that were written before. */
+  read(offset: number, into: Uint8Array): void;
+}
+
+/** Everything that the header says but the hashes. */
+export type ModelDescription = Omit<ModelDocument, "version" | "integrity">;
+
+/** Writes one model file. Offsets follow from the architecture, so tensors may come in any order. */
+export class ModelWriter {
+  /** Bytes of the whole file. */
+  readonly size: number;
+  readonly #sink: ByteSink;
+  readonly #description: ModelDescription;
+  readonly #headerBytes: number;
+  readonly #dataBytes: number;
+  readonly #layers: Map<string, Layer>;
+  readonly #offsets = new Map<string, number>();
+
+  /**
+   * @param description Fields of `provenance` may still be changed by {@linkcode finish} for others
+   *   that are not longer.
+   */
+  constructor(sink: ByteSink, description: ModelDescription) {
+    this.#sink = sink;
+    this.#description = description;
+    this.#layers = new Map(layersOf(description.architecture).map((layer) => [layer.name, layer]));
+    let position = 0;
+    for (const { name, dtype, shape } of modelTensors(description.architecture)) {
+      this.#offsets.set(name, position);
+      position += shape.reduce((a, b) => a * b, DTYPE_BYTES[dtype]);
+    }
+    this.#dataBytes = position;
+    this.#headerBytes = this.#header(description, this.#noHashes()).length;
+    this.size = this.#headerBytes + this.#dataBytes;
+  }
+
+  /** Writes the scales and biases of a layer, `[O]` each. */
+  setParameters(layer: string, scale: Float32Array, bias: Float32Array): void {
+    this.#sink.write(this.#at(`${layer}.scale`), littleEndian(scale));
+    this.#sink.write(this.#at(`${layer}.bias`), littleEndian(bias));
+  }
+
+  /** Writes the filters of the output channels from `first` on, `[count, H, W, I]`. */
+  setWeights(layer: string, first: number, data: Int8Array): void {
+    const offset = this.#at(`${layer}.weight`) + first * this.#rowBytes(layer);
+    this.#sink.write(offset, new Uint8Array(data.buffer, data.byteOffset, data.length));
+  }
+
+  /** Changes the sign of the filter of one output channel. */
+  negateWeights(layer: string, channel: number): void {
+    const row = new Int8Array(this.#rowBytes(layer));
+    const offset = this.#at(`${layer}.weight`) + channel * row.length;
+    this.#sink.read(offset, new Uint8Array(row.buffer));
+    for (let i = 0; i < row.length; i++) row[i] = -row[i];
+    this.setWeights(layer, channel, row);
+  }
+
+  /** Hashes what was written, and writes the header. */
+  async finish(provenance: ModelDocument["provenance"]): Promise<void> {
+    const hashes: string[] = [];
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.#dataBytes));
+    for (let begin = 0; begin < this.#dataBytes; begin += CHUNK_BYTES) {
+      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, this.#dataBytes - begin));
+      this.#sink.read(this.#headerBytes + begin, chunk);
+      hashes.push(await sha256(chunk));
+    }
+    const header = this.#header(
+      { ...this.#description, provenance },
+      hashes,
+      this.#headerBytes,
+    );
+    await sealHeader(header);
+    this.#sink.write(0, header);
+  }
+
+  #at(tensor: string): number {
+    return this.#headerBytes + this.#offsets.get(tensor)!;
+  }
+
+  #rowBytes(layer: string): number {
+    const { kernel, inChannels } = this.#layers.get(layer)!;
+    return kernel[0] * kernel[1] * inChannels;
+  }
+
+  #noHashes(): string[] {
+    return new Array(Math.ceil(this.#dataBytes / CHUNK_BYTES)).fill(NO_HASH);
+  }
+
+  #header(
+    description: ModelDescription,
+    hashes: string[],
+    length?: number,
+  ): Uint8Array<ArrayBuffer> {
+    const { id, architecture, preprocessing, labels, provenance } = description;
+    const document: ModelDocument = {
+      version: VERSION,
+      id,
+      architecture,
+      preprocessing,
+      labels,
+      provenance,
+      integrity: { chunkBytes: CHUNK_BYTES, sha256: hashes },
+    };
+    return encodeSafetensorsHeader(
+      modelTensors(architecture),
+      { header_sha256: NO_HASH, model: JSON.stringify(document) },
+      length,
+    );
+  }
+}
+
+/** The bytes of floats, low byte first, on any machine. */
+function littleEndian(values: Float32Array): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * values.length));
+  values.forEach((value, i) => view.setFloat32(4 * i, value, true));
+  return new Uint8Array(view.buffer);
+}

@@ -1,0 +1,97 @@
+/**
+ * Symmetric int8 quantization, one scale per output channel.
+ *
+ * @module
+ */
+
+/** The scale of a filter that is all zero: as small as a normal float32 can be. */
+export const MIN_SCALE = 2 ** -126;
+
+/**
+ * Steps to try, as parts of the one that takes the largest magnitude to 127. A smaller step clips the
+ * few largest weights and rounds all others better.
+ */
+const STEPS = [1, 0.97, 0.94, 0.91, 0.88, 0.84, 0.8];
+
+/** Adding and subtracting it rounds a float64 below 2^51 to the nearest integer, ties to even. */
+const ROUND = 1.5 * 2 ** 52;
+
+/** What {@linkcode quantizeFilter} found. */
+export interface QuantizedFilter {
+  /** The weight is about `int8 * scale`. Above 0. */
+  scale: number;
+  min: number;
+  max: number;
+  /** Sum of the squared weights. */
+  energy: number;
+  /** Sum of the squared errors. */
+  error: number;
+}
+
+/**
+ * Quantizes the filter of one output channel.
+ *
+ * For each step it rounds, and takes the scale that minimises the squared error for these integers,
+ * `Σwq / Σq²`, whose error is `Σw² - (Σwq)² / Σq²`. The best of them is kept.
+ *
+ * @param weights Finite.
+ * @param into Gets the integers, -127…127; as long as `weights`.
+ * @param result Gets the rest, so that a loop over channels does not allocate.
+ */
+export function quantizeFilter(
+  weights: Float32Array,
+  into: Int8Array,
+  result: QuantizedFilter,
+): void {
+  let min = 0, max = 0, energy = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const w = weights[i];
+    if (w < min) min = w;
+    if (w > max) max = w;
+    energy += w * w;
+  }
+  result.min = min;
+  result.max = max;
+  result.energy = energy;
+  result.scale = MIN_SCALE;
+  result.error = energy;
+  const largest = Math.max(-min, max);
+  if (largest < 127 * MIN_SCALE) {
+    into.fill(0);
+    return;
+  }
+
+  let best = 1;
+  for (const step of STEPS) {
+    const { products, squares } = correlate(weights, 127 / (largest * step));
+    const error = energy - products * products / squares;
+    if (step === 1 || error < result.error) {
+      best = step;
+      result.error = error;
+      result.scale = Math.max(MIN_SCALE, Math.fround(products / squares));
+    }
+  }
+  const factor = 127 / (largest * best);
+  for (let i = 0; i < weights.length; i++) into[i] = round(weights[i] * factor);
+}
+
+const sums = { products: 0, squares: 0 };
+
+/** `Σwq` and `Σq²` of the integers that `factor` gives. */
+function correlate(weights: Float32Array, factor: number): typeof sums {
+  let products = 0, squares = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const w = weights[i];
+    const q = round(w * factor);
+    products += w * q;
+    squares += q * q;
+  }
+  sums.products = products;
+  sums.squares = squares;
+  return sums;
+}
+
+function round(value: number): number {
+  const q = (value + ROUND) - ROUND;
+  return q > 127 ? 127 : q < -127 ? -127 : q;
+}
