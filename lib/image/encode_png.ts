@@ -1,0 +1,120 @@
+/**
+ * RGB and gray pixels to PNG files (ISO/IEC 15948).
+ *
+ * @module
+ */
+
+import { crc32, deflateSync } from "node:zlib";
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+
+/** What can be written: `[height, width, channels]`, rows from top to bottom, 1 (gray) or 3 (RGB). */
+export interface EncodablePixels {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels?: 1 | 3;
+}
+
+/**
+ * Encodes pixels as a PNG file, 8 bits a sample.
+ *
+ * @param pixels Of 3 channels, if it does not say otherwise.
+ * @throws {RangeError} If `data` is not as long as the size says.
+ */
+export function encodePng(pixels: EncodablePixels): Uint8Array<ArrayBuffer> {
+  const { data, width, height, channels = 3 } = pixels;
+  if (data.length !== width * height * channels || data.length === 0) {
+    throw new RangeError(
+      `Expected ${width}x${height} pixels of ${channels} bytes, found ${data.length} bytes`,
+    );
+  }
+  const header = new DataView(new ArrayBuffer(13));
+  header.setUint32(0, width);
+  header.setUint32(4, height);
+  header.setUint8(8, 8);
+  header.setUint8(9, channels === 3 ? 2 : 0);
+  const rows = filterRows(data, width * channels, channels);
+  return concatenate([
+    Uint8Array.from(SIGNATURE),
+    ...chunk("IHDR", new Uint8Array(header.buffer)),
+    ...chunk("IDAT", deflateSync(rows, { level: 9 })),
+    ...chunk("IEND", new Uint8Array()),
+  ]);
+}
+
+/**
+ * Filters each row in the way whose bytes, read as signed, have the smallest sum (section 12.7).
+ *
+ * @returns `[height, 1 + rowBytes]`
+ */
+function filterRows(data: Uint8Array, rowBytes: number, bpp: number): Uint8Array {
+  const height = data.length / rowBytes;
+  const out = new Uint8Array(height * (rowBytes + 1));
+  const trial = new Uint8Array(rowBytes);
+  let above = new Uint8Array(rowBytes);
+  for (let y = 0; y < height; y++) {
+    const line = data.subarray(y * rowBytes, (y + 1) * rowBytes);
+    let best = Infinity;
+    for (let filter = 0; filter <= 4; filter++) {
+      const cost = filterRow(filter, line, above, bpp, trial);
+      if (cost >= best) continue;
+      best = cost;
+      out[y * (rowBytes + 1)] = filter;
+      out.set(trial, y * (rowBytes + 1) + 1);
+    }
+    above = line as Uint8Array<ArrayBuffer>;
+  }
+  return out;
+}
+
+function filterRow(
+  filter: number,
+  line: Uint8Array,
+  above: Uint8Array,
+  bpp: number,
+  into: Uint8Array,
+): number {
+  let cost = 0;
+  for (let i = 0; i < line.length; i++) {
+    const a = i < bpp ? 0 : line[i - bpp], b = above[i], c = i < bpp ? 0 : above[i - bpp];
+    const predicted = filter === 0
+      ? 0
+      : filter === 1
+      ? a
+      : filter === 2
+      ? b
+      : filter === 3
+      ? (a + b) >> 1
+      : paeth(a, b, c);
+    into[i] = line[i] - predicted;
+    cost += into[i] < 128 ? into[i] : 256 - into[i];
+  }
+  return cost;
+}
+
+function paeth(a: number, b: number, c: number): number {
+  const pa = Math.abs(b - c), pb = Math.abs(a - c), pc = Math.abs(a + b - c - c);
+  return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+}
+
+function chunk(type: string, data: Uint8Array): Uint8Array[] {
+  const body = concatenate([new TextEncoder().encode(type), data]);
+  return [bigEndian(data.length), body, bigEndian(crc32(body))];
+}
+
+function bigEndian(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
