@@ -12,7 +12,7 @@
  * @module
  */
 
-export { Classifier, classify, loadClassifier } from "./lib/classifier.ts";
+export { Classifier, classify, loadClassifier, PreparedImage } from "./lib/classifier.ts";
 export type { ClassifierInfo, ClassifierOptions, ClassifyOptions } from "./lib/classifier.ts";
 export type { EngineOptions } from "./lib/engine/create.ts";
 export type {

@@ -49,6 +49,19 @@ export interface ClassifierInfo {
   readonly bytesResident: number;
 }
 
+/**
+ * An image as a classifier's network takes it: decoded, resized and cropped. Made by
+ * {@linkcode Classifier.prepare}, for that model alone.
+ */
+export class PreparedImage {
+  /** `[height, width, channels]`, 0…255. */
+  readonly data: Uint8Array;
+  /** Use {@linkcode Classifier.prepare}. */
+  constructor(data: Uint8Array) {
+    this.data = data;
+  }
+}
+
 /** Values of a batch's input above which it is split: about seven images of 224x224. */
 const MAX_BATCH_VALUES = 2 ** 20;
 const MAX_BATCH = 64;
@@ -112,11 +125,14 @@ export class Classifier implements AsyncDisposable {
    * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
    */
-  classify(image: ImageInput, options?: ClassifyOptions): Promise<Prediction[]>;
+  classify(image: ImageInput | PreparedImage, options?: ClassifyOptions): Promise<Prediction[]>;
   /** Predicts the labels of several images, in their order. Fails if one of them does. */
-  classify(images: readonly ImageInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
+  classify(
+    images: readonly (ImageInput | PreparedImage)[],
+    options?: ClassifyOptions,
+  ): Promise<Prediction[][]>;
   async classify(
-    images: ImageInput | readonly ImageInput[],
+    images: ImageInput | PreparedImage | readonly (ImageInput | PreparedImage)[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
     const { labels } = this.#model;
@@ -139,6 +155,19 @@ export class Classifier implements AsyncDisposable {
     return isList(images) ? predictions : predictions[0];
   }
 
+  /**
+   * Decodes, resizes and crops an image, so that it can wait for the network in few bytes: a server
+   * decodes each image when it arrives, and classifies what has arrived in one batch.
+   *
+   * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
+   * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
+   */
+  async prepare(image: ImageInput, options: ImageOptions = {}): Promise<PreparedImage> {
+    const { architecture, preprocessing } = this.#model;
+    const decoded = await readImage(image, options);
+    return new PreparedImage(prepareInput(decoded, preprocessing, architecture.input));
+  }
+
   /** Frees the weights. The classifier cannot be used afterwards. */
   async [Symbol.asyncDispose](): Promise<void> {
     const engine = this.#engine;
@@ -157,24 +186,30 @@ export class Classifier implements AsyncDisposable {
     return Math.max(1, Math.min(MAX_BATCH, fitting));
   }
 
-  async #prepare(images: readonly ImageInput[], options: ImageOptions): Promise<Batch> {
+  async #prepare(
+    images: readonly (ImageInput | PreparedImage)[],
+    options: ImageOptions,
+  ): Promise<Batch> {
     const { height, width, channels } = this.#model.architecture.input;
     const size = height * width * channels;
     const data = new Uint8Array(images.length * size);
-    for (let n = 0; n < images.length; n++) {
+    for (const [n, image] of images.entries()) {
       this.#live();
       options.signal?.throwIfAborted();
-      const image = await readImage(images[n], options);
-      data.set(
-        prepareInput(image, this.#model.preprocessing, this.#model.architecture.input),
-        n * size,
-      );
+      const prepared = image instanceof PreparedImage ? image : await this.prepare(image, options);
+      if (prepared.data.length !== size) {
+        throw new TypeError(
+          `Expected an image prepared to ${size} values, found ${prepared.data.length}: ` +
+            `prepare it with the classifier that it is for`,
+        );
+      }
+      data.set(prepared.data, n * size);
     }
     return { data, count: images.length, height, width };
   }
 }
 
-function isList(images: ImageInput | readonly ImageInput[]): images is readonly ImageInput[] {
+function isList<T>(images: T | readonly T[]): images is readonly T[] {
   return Array.isArray(images);
 }
 
