@@ -1,0 +1,26 @@
+/**
+ * Tests that need a GPU adapter: skipped visibly where there is none, failed where one is required.
+ *
+ * @module
+ */
+
+import { findAdapter } from "../lib/engine/webgpu/adapter.ts";
+
+const MISSING =
+  "no GPU adapter. For the software one: apt-get install mesa-vulkan-drivers libvulkan1";
+
+const available = await findAdapter() !== undefined;
+const required = Deno.env.get("VGG_REQUIRE_WEBGPU") === "1";
+
+/** Registers a test that runs where there is a GPU adapter. */
+export function gpuTest(name: string, fn: () => Promise<void>): void {
+  if (available) {
+    Deno.test(name, fn);
+  } else if (required) {
+    Deno.test(name, () => {
+      throw new Error(`VGG_REQUIRE_WEBGPU is set, but there is ${MISSING}`);
+    });
+  } else {
+    Deno.test({ name: `${name} (skipped: ${MISSING})`, ignore: true, fn });
+  }
+}
