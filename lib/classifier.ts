@@ -4,10 +4,18 @@
  * @module
  */
 
+import {
+  checkEmbedding,
+  type Embedding,
+  embeddingOf,
+  type EmbedOptions,
+  layerDistance,
+  perceptualLayers,
+} from "./embedding.ts";
 import { createEngine, type EngineOptions } from "./engine/create.ts";
-import type { Backend, Batch, Engine, Precision } from "./engine/engine.ts";
+import type { Activations, Backend, Batch, Engine, Precision } from "./engine/engine.ts";
+import { batchViews, checkViews, type View, type ViewOptions, viewsOf } from "./evaluate/views.ts";
 import type { ImageInput, ImageOptions } from "./image/image.ts";
-import { prepareInput } from "./image/prepare.ts";
 import { readImage } from "./image/read.ts";
 import {
   checkSelection,
@@ -32,7 +40,7 @@ export interface ClassifierOptions extends EngineOptions {
 }
 
 /** Options of {@linkcode Classifier.classify}. */
-export interface ClassifyOptions extends SelectionOptions, ImageOptions {}
+export interface ClassifyOptions extends SelectionOptions, ViewOptions, ImageOptions {}
 
 /** What a classifier is made of. */
 export interface ClassifierInfo {
@@ -54,11 +62,11 @@ export interface ClassifierInfo {
  * {@linkcode Classifier.prepare}, for that model alone.
  */
 export class PreparedImage {
-  /** `[height, width, channels]`, 0…255. */
-  readonly data: Uint8Array;
+  /** One view of the image, or several that are averaged. */
+  readonly views: readonly View[];
   /** Use {@linkcode Classifier.prepare}. */
-  constructor(data: Uint8Array) {
-    this.data = data;
+  constructor(views: readonly View[]) {
+    this.views = views;
   }
 }
 
@@ -136,36 +144,109 @@ export class Classifier implements AsyncDisposable {
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
     const { labels } = this.#model;
-    if (labels.length === 0) {
+    const selection = checkSelection(options, labels);
+    const scores = await this.scores(isList(images) ? images : [images], options);
+    const predictions = scores.map((row) => selectPredictions(row, selection, labels));
+    return isList(images) ? predictions : predictions[0];
+  }
+
+  /**
+   * Probabilities of all classes, in the order of the labels, of several images: what
+   * {@linkcode classify} chooses from.
+   *
+   * The logits of a view are averaged over its positions, and the soft-maxes over an image's views
+   * (arXiv 1409.1556, section 3.2).
+   *
+   * @throws {RangeError} If an option is out of range, or the model has no dense layers.
+   * @throws {ImageDecodeError} If an image is damaged or of an unknown format.
+   * @throws {ImageTooLargeError} If an image has more pixels than allowed.
+   */
+  async scores(
+    images: readonly (ImageInput | PreparedImage)[],
+    options: ViewOptions & ImageOptions = {},
+  ): Promise<Float64Array[]> {
+    const classes = this.#model.labels.length;
+    if (classes === 0) {
       throw new RangeError(`Model ${this.#model.id} has no dense layers, so it cannot classify`);
     }
-    const selection = checkSelection(options, labels);
-    const list = isList(images) ? images : [images];
-    const predictions: Prediction[][] = [];
-    const size = this.#batchSize();
-    for (let first = 0; first < list.length; first += size) {
-      const batch = await this.#prepare(list.slice(first, first + size), options);
+    const scores = images.map(() => new Float64Array(classes));
+    for await (const { batch, views } of this.#batches(images, options)) {
       const logits = await this.#live().run(batch, { signal: options.signal });
-      for (let n = 0; n < batch.count; n++) {
-        const row = logits.data.subarray(n * labels.length, (n + 1) * labels.length);
-        const scores = softmax(row, logits.scale[n]);
-        predictions.push(selectPredictions(scores, selection, labels));
+      for (const [n, { image, weight }] of views.entries()) {
+        const row = softmax(meanLogits(logits, n), logits.scale[n]);
+        row.forEach((p, c) => scores[image][c] += weight * p);
       }
     }
-    return isList(images) ? predictions : predictions[0];
+    return scores;
+  }
+
+  /**
+   * What a layer says about an image: any of the paper's layers, and nothing is computed beyond it.
+   *
+   * @throws {RangeError} If the model has no such layer, or an option is not one of its values.
+   * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
+   * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
+   */
+  embed(image: ImageInput | PreparedImage, options?: EmbedOptions): Promise<Embedding>;
+  /** Embeds several images, in their order. Fails if one of them does. */
+  embed(
+    images: readonly (ImageInput | PreparedImage)[],
+    options?: EmbedOptions,
+  ): Promise<Embedding[]>;
+  async embed(
+    images: ImageInput | PreparedImage | readonly (ImageInput | PreparedImage)[],
+    options: EmbedOptions = {},
+  ): Promise<Embedding | Embedding[]> {
+    const { signal, maxPixels, maxBytes } = options;
+    const checked = checkEmbedding(options, this.#model.architecture);
+    const layer = checked.layer === "prob" ? undefined : checked.layer;
+    const embeddings: Embedding[] = [];
+    const list = isList(images) ? images : [images];
+    for await (const { batch } of this.#batches(list, { signal, maxPixels, maxBytes })) {
+      const activations = await this.#live().run(batch, { layer, signal });
+      for (let n = 0; n < batch.count; n++) embeddings.push(embeddingOf(activations, n, checked));
+    }
+    return isList(images) ? embeddings : embeddings[0];
+  }
+
+  /**
+   * How different two images look: the sum of how differently some layers see them, 0 for the same
+   * image.
+   *
+   * @param options `layers` are by default the last convolution of each block, as in LPIPS.
+   * @throws {RangeError} If the model has no such layer.
+   * @throws {ImageDecodeError} If an image is damaged or of an unknown format.
+   * @throws {ImageTooLargeError} If an image has more pixels than `maxPixels`.
+   */
+  async distance(
+    a: ImageInput,
+    b: ImageInput,
+    options: ImageOptions & { readonly layers?: readonly string[] } = {},
+  ): Promise<number> {
+    const { layers = perceptualLayers(this.#model.architecture), signal } = options;
+    const images = [await this.prepare(a, options), await this.prepare(b, options)];
+    let sum = 0;
+    for (const layer of layers) {
+      const [x, y] = await this.embed(images, { layer, signal });
+      sum += layerDistance(x, y);
+    }
+    return sum;
   }
 
   /**
    * Decodes, resizes and crops an image, so that it can wait for the network in few bytes: a server
    * decodes each image when it arrives, and classifies what has arrived in one batch.
    *
+   * @throws {RangeError} If an option is out of range.
    * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
-   * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
+   * @throws {ImageTooLargeError} If the image has more pixels than allowed.
    */
-  async prepare(image: ImageInput, options: ImageOptions = {}): Promise<PreparedImage> {
-    const { architecture, preprocessing } = this.#model;
-    const decoded = await readImage(image, options);
-    return new PreparedImage(prepareInput(decoded, preprocessing, architecture.input));
+  async prepare(
+    image: ImageInput,
+    options: ViewOptions & ImageOptions = {},
+  ): Promise<PreparedImage> {
+    checkViews(options, this.#model);
+    return new PreparedImage(viewsOf(await readImage(image, options), this.#model, options));
   }
 
   /** Frees the weights. The classifier cannot be used afterwards. */
@@ -180,33 +261,48 @@ export class Classifier implements AsyncDisposable {
     return this.#engine;
   }
 
-  #batchSize(): number {
-    const { height, width, channels } = this.#model.architecture.input;
-    const fitting = Math.floor(MAX_BATCH_VALUES / (height * width * channels));
-    return Math.max(1, Math.min(MAX_BATCH, fitting));
-  }
-
-  async #prepare(
+  /** Prepares images and puts their views into batches, no more at a time than one may hold. */
+  async *#batches(
     images: readonly (ImageInput | PreparedImage)[],
-    options: ImageOptions,
-  ): Promise<Batch> {
-    const { height, width, channels } = this.#model.architecture.input;
-    const size = height * width * channels;
-    const data = new Uint8Array(images.length * size);
-    for (const [n, image] of images.entries()) {
-      this.#live();
-      options.signal?.throwIfAborted();
-      const prepared = image instanceof PreparedImage ? image : await this.prepare(image, options);
-      if (prepared.data.length !== size) {
-        throw new TypeError(
-          `Expected an image prepared to ${size} values, found ${prepared.data.length}: ` +
-            `prepare it with the classifier that it is for`,
-        );
+    options: ViewOptions & ImageOptions,
+  ): AsyncGenerator<{ batch: Batch; views: ViewOf[] }> {
+    const { channels, height, width } = this.#model.architecture.input;
+    const maxPixels = MAX_BATCH_VALUES / channels;
+    const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
+    for (let first = 0; first < images.length; first += maxImages) {
+      const views: ViewOf[] = [];
+      for (const [n, image] of images.slice(first, first + maxImages).entries()) {
+        this.#live();
+        options.signal?.throwIfAborted();
+        const prepared = image instanceof PreparedImage
+          ? image
+          : await this.prepare(image, options);
+        views.push(...prepared.views.map((view) => ({ ...view, image: first + n })));
       }
-      data.set(prepared.data, n * size);
+      for (const chosen of batchViews(views, maxPixels, MAX_BATCH)) {
+        yield { batch: batchOf(chosen), views: chosen };
+      }
     }
-    return { data, count: images.length, height, width };
   }
+}
+
+/** A view, and the position of its image in the list that was given. */
+type ViewOf = View & { readonly image: number };
+
+function batchOf(views: readonly View[]): Batch {
+  const [{ height, width, data: { length } }] = views;
+  const data = new Uint8Array(views.length * length);
+  views.forEach((view, n) => data.set(view.data, n * length));
+  return { data, count: views.length, height, width };
+}
+
+/** The logits of image `n`, averaged over the positions of its score map. */
+function meanLogits({ data, shape }: Activations, n: number): Float64Array {
+  const [, height, width, classes] = shape;
+  const positions = height * width, first = n * positions * classes;
+  const mean = new Float64Array(classes);
+  for (let i = 0; i < positions * classes; i++) mean[i % classes] += data[first + i];
+  return mean.map((sum) => sum / positions);
 }
 
 function isList<T>(images: T | readonly T[]): images is readonly T[] {

@@ -65,7 +65,12 @@ function roundHalfEven(value: number): number {
   return value - down === 0.5 ? down + (down % 2) : Math.round(value);
 }
 
-function withChannels(image: RgbImage, channels: number): Pixels {
+/**
+ * Pixels with the channels of a network's input: RGB as it is, without a copy, or luma.
+ *
+ * @throws {RangeError} If the number of channels is not 1 or 3.
+ */
+export function withChannels(image: RgbImage, channels: number): Pixels {
   if (channels === 3) return { ...image, channels };
   if (channels !== 1) {
     throw new RangeError(`Expected an input of 1 or 3 channels, found ${channels}`);

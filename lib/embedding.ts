@@ -1,0 +1,192 @@
+/**
+ * Activations -> embeddings: pooled, normalised, compared.
+ *
+ * @module
+ */
+
+import type { Activations } from "./engine/engine.ts";
+import type { ImageOptions } from "./image/image.ts";
+import { softmax } from "./predictions.ts";
+import { type Architecture, layersOf } from "./vgg/architecture.ts";
+
+/** What a layer says about one image. */
+export interface Embedding {
+  readonly layer: string;
+  /** Real values, after the ReLU where the layer has one. */
+  readonly data: Float32Array;
+  /** `[height, width, channels]`, or `[channels]` where positions were pooled or there is only one. */
+  readonly shape: readonly number[];
+}
+
+/** Options of {@linkcode Classifier.embed}. */
+export interface EmbedOptions extends ImageOptions {
+  /**
+   * One of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`, the
+   * soft-max of the last. Default: the layer before the classifying one, or the last pool.
+   */
+  readonly layer?: string;
+  /** Over all positions: their average, their maximum, or all of them. Default: `"none"`. */
+  readonly pooling?: "none" | "avg" | "max";
+  /** Scales the values to a Euclidean length of 1; zeros stay zeros. Default: `false`. */
+  readonly normalize?: boolean;
+}
+
+/** Checked options. */
+export type Pooling = Required<Pick<EmbedOptions, "layer" | "pooling" | "normalize">>;
+
+const POOLINGS = ["none", "avg", "max"];
+
+/** Names of all the layers whose activations a model can give, in order; `prob` if it classifies. */
+export function layerNames(architecture: Architecture): string[] {
+  const names = layersOf(architecture).flatMap(({ name, pool }) => pool ? [name, pool] : [name]);
+  return architecture.dense.length > 0 ? [...names, "prob"] : names;
+}
+
+/**
+ * Checks options against a model, and fills in what was left out.
+ *
+ * @throws {RangeError} If the model has no such layer, or `pooling` is not one of its values.
+ */
+export function checkEmbedding(
+  options: EmbedOptions,
+  architecture: Architecture,
+): Pooling {
+  const names = layerNames(architecture);
+  const last = architecture.dense.length === 0 ? names.length - 1 : names.length - 3;
+  const { layer = names[last], pooling = "none", normalize = false } = options;
+  if (!names.includes(layer)) {
+    throw new RangeError(`The model has no layer "${layer}": expected one of ${names.join(", ")}`);
+  }
+  if (!POOLINGS.includes(pooling)) {
+    throw new RangeError(`pooling must be one of ${POOLINGS.join(", ")}: found "${pooling}"`);
+  }
+  return { layer, pooling, normalize };
+}
+
+/**
+ * Takes image `n` out of a layer's activations.
+ *
+ * Sums and maxima are taken of the engine's own numbers, integers with `precision: "int8"`, and scaled
+ * once, so that all backends give the same bits.
+ */
+export function embeddingOf(
+  activations: Activations,
+  n: number,
+  options: Pooling,
+): Embedding {
+  const [, height, width, channels] = activations.shape;
+  const size = height * width * channels, scale = activations.scale[n];
+  const all = activations.data.subarray(n * size, (n + 1) * size);
+  const isProb = options.layer === "prob";
+  const rows = isProb ? softmaxRows(all, channels, scale) : all;
+  const pooled = poolPositions(rows, channels, options.pooling);
+  const factor = (isProb ? 1 : scale) *
+    (options.pooling === "avg" ? channels / size : 1);
+  const length = options.normalize ? Math.sqrt(pooled.reduce((sum, v) => sum + v * v, 0)) : 0;
+  const data = new Float32Array(pooled.length);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = options.normalize ? (length > 0 ? pooled[i] / length : 0) : pooled[i] * factor;
+  }
+  const isVector = pooled.length === channels;
+  return {
+    layer: options.layer,
+    data,
+    shape: isVector ? [channels] : [height, width, channels],
+  };
+}
+
+function softmaxRows(logits: ArrayLike<number>, classes: number, scale: number): Float64Array {
+  const rows = new Float64Array(logits.length);
+  const row = new Float64Array(classes);
+  for (let at = 0; at < rows.length; at += classes) {
+    for (let c = 0; c < classes; c++) row[c] = logits[at + c];
+    rows.set(softmax(row, scale), at);
+  }
+  return rows;
+}
+
+/** Sums (`"avg"`) or maxima over the positions of `[positions, channels]`, in float64. */
+function poolPositions(
+  values: ArrayLike<number>,
+  channels: number,
+  pooling: "none" | "avg" | "max",
+): Float64Array {
+  if (pooling === "none") return Float64Array.from(values);
+  const pooled = new Float64Array(channels).fill(pooling === "max" ? -Infinity : 0);
+  for (let at = 0; at < values.length; at += channels) {
+    for (let c = 0; c < channels; c++) {
+      const value = values[at + c];
+      if (pooling === "avg") pooled[c] += value;
+      else if (value > pooled[c]) pooled[c] = value;
+    }
+  }
+  return pooled;
+}
+
+/**
+ * Cosine of the angle between two embeddings, -1…1; 0 if one of them is all zeros.
+ *
+ * @throws {RangeError} If they are not of the same length.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { similarity } from "@edge/vgg16";
+ *
+ * assertEquals(similarity([1, 0], [0, 2]), 0);
+ * assertEquals(similarity([3, 4], [6, 8]), 1);
+ * ```
+ */
+export function similarity(
+  a: Embedding | ArrayLike<number>,
+  b: Embedding | ArrayLike<number>,
+): number {
+  const x = "data" in a ? a.data : a, y = "data" in b ? b.data : b;
+  if (x.length !== y.length) {
+    throw new RangeError(`Cannot compare embeddings of ${x.length} and ${y.length} values`);
+  }
+  let xx = 0, yy = 0, xy = 0;
+  for (let i = 0; i < x.length; i++) {
+    xx += x[i] * x[i];
+    yy += y[i] * y[i];
+    xy += x[i] * y[i];
+  }
+  const product = Math.sqrt(xx * yy);
+  return product > 0 ? xy / product : 0;
+}
+
+/** The layers of {@linkcode Classifier.distance}, the last convolution of each block (Zhang et al.). */
+export function perceptualLayers(architecture: Architecture): string[] {
+  const convolutions = layersOf(architecture).filter(({ pool }) => pool !== undefined);
+  return convolutions.map(({ name }) => name);
+}
+
+/**
+ * How differently a layer sees two images: the squared distance of the two channel vectors, each of
+ * length 1, averaged over all positions; 0…2 after a ReLU.
+ *
+ * The unlearned distance of Zhang et al., 2018, "The Unreasonable Effectiveness of Deep Features as a
+ * Perceptual Metric" (arXiv 1801.03924, equation 1 with w = 1).
+ *
+ * @param a `[height, width, channels]`, or `[channels]`
+ * @throws {RangeError} If the shapes differ.
+ */
+export function layerDistance(a: Embedding, b: Embedding): number {
+  if (String(a.shape) !== String(b.shape)) {
+    throw new RangeError(`Cannot compare layers of shape [${a.shape}] and [${b.shape}]`);
+  }
+  const channels = a.shape[a.shape.length - 1];
+  let sum = 0;
+  for (let at = 0; at < a.data.length; at += channels) {
+    let xx = 0, yy = 0, xy = 0;
+    for (let i = at; i < at + channels; i++) {
+      xx += a.data[i] * a.data[i];
+      yy += b.data[i] * b.data[i];
+      xy += a.data[i] * b.data[i];
+    }
+    // |x/|x| - y/|y||^2, where a vector of zeros stays one.
+    const cross = xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : 0;
+    sum += (xx > 0 ? 1 : 0) + (yy > 0 ? 1 : 0) - 2 * cross;
+  }
+  return sum / (a.data.length / channels);
+}

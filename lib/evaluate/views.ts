@@ -1,0 +1,191 @@
+/**
+ * An image -> the crops, scales and flips of it that are classified and averaged (arXiv 1409.1556,
+ * section 3.2).
+ *
+ * @module
+ */
+
+import { ImageTooLargeError } from "../errors.ts";
+import type { RgbImage } from "../image/image.ts";
+import {
+  centerBox,
+  type InputSize,
+  prepareInput,
+  shorterSideTo,
+  withChannels,
+} from "../image/prepare.ts";
+import { type Box, resample } from "../image/resize.ts";
+import type { Model } from "../vgg/model.ts";
+
+/** Which parts of an image are looked at. */
+export type Crops = "center" | "ten" | "dense" | "multi" | "dense+multi";
+
+/** How an image is looked at. */
+export interface ViewOptions {
+  /**
+   * - `"center"`, the default: the centre, as the model was trained;
+   * - `"ten"`: the four corners and the centre;
+   * - `"dense"`: all of the image, the dense layers applied as convolutions, their score map averaged;
+   * - `"multi"`: the paper's regular grid of 5 x 5 crops;
+   * - `"dense+multi"`: both, averaged.
+   */
+  readonly crops?: Crops;
+  /**
+   * Shorter sides in pixels to which the image is resized in turn, each at least the model's input
+   * size (the paper's Q). Default: the one of the model's preprocessing.
+   */
+  readonly scales?: readonly number[];
+  /** Whether each view is also looked at mirrored. Default: for `"ten"` and the parts of `"multi"`. */
+  readonly flip?: boolean;
+}
+
+/** A part of an image as an engine takes it. */
+export interface View {
+  /** `[height, width, channels]`, 0…255. */
+  readonly data: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  /** Its share in the average. Those of an image sum to 1. */
+  readonly weight: number;
+}
+
+const CROPS: readonly Crops[] = ["center", "ten", "dense", "multi", "dense+multi"];
+const GRID = 5;
+/** Of a resized image that is looked at as a whole: 2048 x 2048. */
+const MAX_DENSE_PIXELS = 2 ** 22;
+const MAX_SCALE = 4096;
+
+/**
+ * Checks how images shall be looked at.
+ *
+ * @throws {RangeError} If `crops` is not one of its values, or a scale is not an integer, smaller than
+ *   the model's input or over 4096.
+ */
+export function checkViews(options: ViewOptions, model: Pick<Model, "architecture">): void {
+  const { crops = "center", scales } = options;
+  if (!CROPS.includes(crops)) {
+    throw new RangeError(`crops must be one of ${CROPS.join(", ")}: found "${crops}"`);
+  }
+  const { height, width } = model.architecture.input;
+  const min = Math.max(height, width);
+  if (scales === undefined) return;
+  const wrong = scales.find((q) => !(Number.isInteger(q) && q >= min && q <= MAX_SCALE));
+  if (scales.length === 0 || wrong !== undefined) {
+    throw new RangeError(
+      `scales must be integers from ${min}, the model's input size, to ${MAX_SCALE}: found [${scales}]`,
+    );
+  }
+}
+
+/**
+ * Cuts an image into views.
+ *
+ * @throws {ImageTooLargeError} If it is so long that all of it at a scale is over 4 million pixels.
+ */
+export function viewsOf(
+  image: RgbImage,
+  { preprocessing, architecture: { input } }: Pick<Model, "architecture" | "preprocessing">,
+  options: ViewOptions = {},
+): View[] {
+  const { crops = "center", scales, flip } = options;
+  const { height, width } = input;
+  if (crops === "center" && scales === undefined) {
+    const data = prepareInput(image, preprocessing, input);
+    return withMirrored([{ data, height, width, weight: 1 }], flip ?? false);
+  }
+  const parts = crops === "dense+multi" ? ["dense", "multi"] as const : [crops];
+  const inputSide = Math.max(height, width);
+  const sizes = scales ?? [preprocessing.resize === "direct" ? inputSide : preprocessing.size];
+  const pixels = withChannels(image, input.channels);
+  const share = 1 / (parts.length * sizes.length);
+  return parts.flatMap((part) =>
+    sizes.flatMap((size) => {
+      const [w, h] = shorterSideTo(size, image.width, image.height);
+      const boxes = boxesOf(part, w, h, input);
+      const views = boxes.map(({ count, ...box }) => {
+        const { data } = resample(pixels, w, h, preprocessing.filter, box);
+        const total = boxes.reduce((sum, { count }) => sum + count, 0);
+        return { data, height: box.height, width: box.width, weight: share * count / total };
+      });
+      return withMirrored(views, flip ?? (part === "ten" || part === "multi"));
+    })
+  );
+}
+
+/** The parts of a resized image, each once, with how often it counts. */
+function boxesOf(
+  crops: Exclude<Crops, "dense+multi">,
+  width: number,
+  height: number,
+  input: InputSize,
+): (Box & { count: number })[] {
+  if (crops === "dense") {
+    if (width * height > MAX_DENSE_PIXELS) {
+      throw new ImageTooLargeError(
+        `Expected at most ${MAX_DENSE_PIXELS} pixels for dense evaluation, found ${width}x${height} ` +
+          `after resizing: use crops, or smaller scales`,
+        { width, height },
+      );
+    }
+    return [{ left: 0, top: 0, width, height, count: 1 }];
+  }
+  const center = centerBox(width, height, input);
+  if (crops === "center") return [{ ...center, count: 1 }];
+  const right = width - input.width, bottom = height - input.height;
+  const places = crops === "ten"
+    ? [[0, 0], [right, 0], [0, bottom], [right, bottom], [center.left, center.top]]
+    : grid(right).flatMap((left) => grid(bottom).map((top) => [left, top]));
+  // An image of nearly the input's size has the same crop more than once.
+  const counts = new Map<string, Box & { count: number }>();
+  for (const [left, top] of places) {
+    const known = counts.get(`${left},${top}`)?.count ?? 0;
+    const box = { left, top, width: input.width, height: input.height, count: known + 1 };
+    counts.set(`${left},${top}`, box);
+  }
+  return [...counts.values()];
+}
+
+function grid(span: number): number[] {
+  return Array.from({ length: GRID }, (_, i) => Math.round(span * i / (GRID - 1)));
+}
+
+function withMirrored(views: readonly View[], flip: boolean): View[] {
+  if (!flip) return [...views];
+  const halves = views.map((view) => ({ ...view, weight: view.weight / 2 }));
+  return [...halves, ...halves.map((view) => ({ ...view, data: mirror(view) }))];
+}
+
+/** The pixels, right to left. */
+export function mirror({ data, width, height }: Omit<View, "weight">): Uint8Array {
+  const channels = data.length / (width * height);
+  const mirrored = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + x) * channels, to = (y * width + width - 1 - x) * channels;
+      for (let c = 0; c < channels; c++) mirrored[to + c] = data[from + c];
+    }
+  }
+  return mirrored;
+}
+
+/** Divides views into batches of equal height and width. */
+export function batchViews<V extends Pick<View, "height" | "width">>(
+  views: readonly V[],
+  maxPixels: number,
+  maxCount: number,
+): V[][] {
+  const batches: V[][] = [];
+  const open = new Map<string, V[]>();
+  for (const view of views) {
+    const { height, width } = view;
+    const key = `${height}x${width}`;
+    const batch = open.get(key);
+    if (batch && batch.length < maxCount && (batch.length + 1) * height * width <= maxPixels) {
+      batch.push(view);
+    } else {
+      open.set(key, [view]);
+      batches.push(open.get(key)!);
+    }
+  }
+  return batches;
+}
