@@ -1,0 +1,219 @@
+/**
+ * The WebAssembly executor of the integer program.
+ *
+ * @module
+ */
+
+import type { Model } from "../../vgg/model.ts";
+import type { Activations, Batch, Engine, Precision, RunOptions } from "../engine.ts";
+import { compileProgram, type Program } from "../program.ts";
+import { PLAIN, RELAXED } from "./binary.ts";
+import { Memory } from "./memory.ts";
+import { makePlan, type Plan, type PlanKey, type PlannedStep } from "./plan.ts";
+import {
+  type Kernels,
+  loadWeights,
+  type PackedLayer,
+  placeLayers,
+  residentBytes,
+} from "./weights.ts";
+
+/** Options of {@linkcode createWasmEngine}. */
+export interface WasmEngineOptions {
+  /** Default `"int8"`. */
+  readonly precision?: Precision;
+  /** How many threads compute; `"auto"`, the default, asks the machine and the size of the model. */
+  readonly threads?: "auto" | number;
+  /** Stops the loading. */
+  readonly signal?: AbortSignal;
+  /** Which kernels: by default relaxed SIMD where the runtime has it, plain SIMD elsewhere. */
+  readonly variant?: "relaxed" | "plain";
+  /** Constants to use instead of those that the Model compiles to. For tests. */
+  readonly program?: Program;
+}
+
+/** Bytes around the barrier and between the plan's parts. */
+const BARRIER = 64;
+
+/**
+ * Loads a Model into WebAssembly memory.
+ *
+ * @throws {RangeError} If the model does not fit the integer program's bounds, or `threads` is not a
+ *   positive integer.
+ */
+export async function createWasmEngine(
+  model: Model,
+  options: WasmEngineOptions = {},
+): Promise<Engine> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const program = options.program ?? compileProgram(model);
+  const variant = options.variant ?? pickVariant();
+  const module = await WebAssembly.compile(
+    Uint8Array.fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]),
+  );
+  const memory = new Memory(residentBytes(program) + (1 << 20));
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
+  const kernels = exports as unknown as Kernels; // what kernels/main.ts exports
+  memory.words[BARRIER >> 2] = 1;
+  const layers = placeLayers(memory, program);
+  const table = memory.allocate(program.table.byteLength);
+  new Int16Array(memory.memory.buffer).set(program.table, table >> 1);
+  await loadWeights(memory, kernels, layers, model, signal);
+  return new WasmEngine(program, layers, memory, kernels, table, variant);
+}
+
+/** The smallest module with an instruction of relaxed SIMD. */
+const RELAXED_PROBE = new Uint8Array([
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0],
+  ...[65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11],
+]);
+
+function pickVariant(): "relaxed" | "plain" {
+  return WebAssembly.validate(RELAXED_PROBE) ? "relaxed" : "plain";
+}
+
+class WasmEngine implements Engine {
+  readonly backend = "wasm";
+  readonly precision = "int8";
+  readonly threads = 1;
+  readonly device: string;
+  #program: Program;
+  #layers: readonly PackedLayer[];
+  #memory: Memory;
+  #kernels: Kernels;
+  #table: number;
+  #resident: number;
+  #plan: Plan | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    program: Program,
+    layers: readonly PackedLayer[],
+    memory: Memory,
+    kernels: Kernels,
+    table: number,
+    variant: string,
+  ) {
+    this.#program = program;
+    this.#layers = layers;
+    this.#memory = memory;
+    this.#kernels = kernels;
+    this.#table = table;
+    this.#resident = memory.top;
+    this.device = `WebAssembly, ${variant} SIMD`;
+  }
+
+  get bytesResident(): number {
+    return this.#memory.top;
+  }
+
+  run(batch: Batch, options: RunOptions = {}): Promise<Activations> {
+    const result = this.#queue.then(() => this.#run(batch, options));
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  async #run(batch: Batch, { layer, signal }: RunOptions): Promise<Activations> {
+    signal?.throwIfAborted();
+    const plan = this.#planFor(keyOf(this.#program, batch, layer));
+    this.#memory.bytes(plan.input, batch.data.length).set(batch.data);
+    this.#resetImages(plan);
+    const last = this.#layers[plan.key.last];
+    const { rows, columns } = plan.output;
+    const data = new Int32Array(batch.count * rows * columns * last.outChannels);
+    for (let first = 0; first < batch.count; first += plan.group) {
+      plan.select(first);
+      await this.#execute(plan.convolutions, signal);
+      if (plan.dense.length === 0) this.#copyOut(plan, data, first, plan.group);
+    }
+    if (plan.dense.length > 0) {
+      await this.#execute(plan.dense, signal);
+      this.#copyOut(plan, data, 0, batch.count);
+    }
+    return {
+      layer: layer ?? last.pool ?? last.name,
+      shape: [batch.count, rows, columns, last.outChannels],
+      data,
+      scale: this.#units(plan),
+    };
+  }
+
+  #planFor(key: PlanKey): Plan {
+    const old = this.#plan?.key;
+    if (
+      !old || (Object.keys(key) as (keyof PlanKey)[]).some((field) => key[field] !== old[field])
+    ) {
+      this.#memory.release(this.#resident);
+      this.#plan = makePlan(this.#memory, this.#layers, this.#table, key, this.threads);
+    }
+    return this.#plan!;
+  }
+
+  // deno-lint-ignore require-await
+  async #execute(steps: readonly PlannedStep[], signal: AbortSignal | undefined): Promise<void> {
+    const size = steps.length > 1 ? steps[1].address - steps[0].address : 0;
+    for (const { address } of steps) {
+      signal?.throwIfAborted();
+      this.#kernels.execute(address, address + size, BARRIER, 0);
+    }
+  }
+
+  #resetImages(plan: Plan): void {
+    const { mantissa, exponent } = this.#program.inputReciprocal;
+    for (let n = 0; n < plan.key.count; n++) {
+      this.#memory.words.set([mantissa, exponent], (plan.images >> 2) + n * 8);
+    }
+  }
+
+  /** `2^(E - Ue) / Um` of each image. */
+  #units(plan: Plan): Float64Array {
+    return Float64Array.from({ length: plan.key.count }, (_, n) => {
+      const at = (plan.images >> 2) + n * 8;
+      const [mantissa, exponent, shift] = this.#memory.words.subarray(at + 2, at + 5);
+      return 2 ** (shift - exponent) / mantissa;
+    });
+  }
+
+  #copyOut(plan: Plan, to: Int32Array, first: number, count: number): void {
+    const { address, rows, columns, padded } = plan.output;
+    const { outChannels, relu } = this.#layers[plan.key.last];
+    const words = this.#memory.words;
+    let i = first * rows * columns * outChannels;
+    for (let pixel = 0; pixel < count * rows * columns; pixel++) {
+      const from = (address >> 2) + pixel * padded;
+      for (let o = from; o < from + outChannels; o++) {
+        to[i++] = relu ? Math.max(words[o], 0) : words[o];
+      }
+    }
+  }
+
+  // deno-lint-ignore require-await
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#plan = undefined;
+  }
+}
+
+/** Checks a batch and finds the layer. */
+function keyOf(program: Program, batch: Batch, layer: string | undefined): PlanKey {
+  const { input, layers } = program;
+  const { data, count, height, width } = batch;
+  if (!(count >= 1) || data.length !== count * height * width * input.channels) {
+    throw new RangeError(
+      `Expected ${count} images of ${height}x${width}x${input.channels} bytes: found ${data.length} bytes`,
+    );
+  }
+  if (height < input.height || width < input.width) {
+    throw new RangeError(
+      `Expected an image of at least ${input.height}x${input.width}: found ${height}x${width}`,
+    );
+  }
+  const last = layer === undefined
+    ? layers.length - 1
+    : layers.findIndex(({ name, pool }) => name === layer || pool === layer);
+  if (last < 0) {
+    const names = layers.flatMap(({ name, pool }) => pool ? [name, pool] : [name]);
+    throw new RangeError(`Unknown layer "${layer}": expected one of ${names.join(", ")}`);
+  }
+  return { count, height, width, last, pooled: layer === undefined || layers[last].pool === layer };
+}

@@ -1,0 +1,51 @@
+// From a model's filters to the order in which the inner loops read them.
+
+/**
+ * Packs up to 16 filters `[count, kernelRows, kernelColumns, inChannels]` of int8 to
+ * `[kernelRows, run, 16, 4]` bytes, with 0 for channels and filters that do not exist.
+ */
+export function pack(
+  from: usize,
+  to: usize,
+  count: i32,
+  kernelRows: i32,
+  kernelColumns: i32,
+  inChannels: i32,
+): void {
+  const padded = (inChannels + 15) & ~15;
+  const inner = kernelRows * kernelColumns * inChannels;
+  memory.fill(to, 0, kernelRows * kernelColumns * padded * 16);
+  for (let o = 0; o < count; o++) {
+    let source = from + o * inner, target = to + o * 4;
+    for (let position = kernelRows * kernelColumns; position > 0; position--) {
+      let c = 0;
+      for (; c + 4 <= inChannels; c += 4) store<i32>(target + c * 16, load<i32>(source + c));
+      for (; c < inChannels; c++) {
+        store<u8>(target + (c >> 2) * 64 + (c & 3), load<u8>(source + c));
+      }
+      source += inChannels;
+      target += padded * 16;
+    }
+  }
+}
+
+/** The same for the first layer, to `[kernelRows, run, 16, 2]` int16. */
+export function packFirst(
+  from: usize,
+  to: usize,
+  count: i32,
+  kernelRows: i32,
+  kernelColumns: i32,
+  inChannels: i32,
+): void {
+  const row = kernelColumns * inChannels, run = (row + 1) >> 1;
+  memory.fill(to, 0, kernelRows * run * 64);
+  for (let o = 0; o < count; o++) {
+    for (let y = 0; y < kernelRows; y++) {
+      for (let i = 0; i < row; i++) {
+        const target = to + (y * run + (i >> 1)) * 64 + o * 4 + (i & 1) * 2;
+        store<i16>(target, load<i8>(from + (o * kernelRows + y) * row + i));
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The WebAssembly memory: what lies where.
+ *
+ * Everything that lives as long as the engine (weights, constants) is allocated first and never
+ * moves; `plan.ts` allocates what one size of input needs behind it, again and again.
+ *
+ * @module
+ */
+
+const PAGE = 65536;
+const MAX_PAGES = 65536;
+
+/** A shared WebAssembly memory, handed out from the bottom. */
+export class Memory {
+  readonly memory: WebAssembly.Memory;
+  #top = 1024;
+  #words: Int32Array;
+
+  /** @param bytes What is expected to be needed; more can be allocated. */
+  constructor(bytes: number) {
+    const initial = Math.min(MAX_PAGES, Math.ceil(bytes / PAGE) + 1);
+    this.memory = new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
+    this.#words = new Int32Array(this.memory.buffer);
+  }
+
+  /** The first free byte. */
+  get top(): number {
+    return this.#top;
+  }
+
+  /** Bytes that the memory has now. */
+  get byteLength(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  /** Gives back everything from `top` on. */
+  release(top: number): void {
+    this.#top = top;
+  }
+
+  /**
+   * Allocates `bytes`, aligned to a cache line; zero only if never used before.
+   *
+   * @throws {RangeError} If they do not fit in the 4 GiB that WebAssembly can address.
+   */
+  allocate(bytes: number): number {
+    const address = this.#top;
+    this.#top = Math.ceil((address + bytes) / 64) * 64;
+    if (this.#top > MAX_PAGES * PAGE) {
+      throw new RangeError(
+        `Cannot hold the network and its input in 4 GiB: ${this.#top} bytes are needed; give a smaller or fewer images`,
+      );
+    }
+    if (this.#top > this.byteLength) {
+      this.memory.grow(Math.ceil((this.#top - this.byteLength) / PAGE));
+    }
+    return address;
+  }
+
+  /** All of memory as words; `words[address >> 2]`. Valid until the next allocation. */
+  get words(): Int32Array {
+    if (this.#words.length * 4 !== this.byteLength) {
+      this.#words = new Int32Array(this.memory.buffer);
+    }
+    return this.#words;
+  }
+
+  /** A view of bytes. */
+  bytes(address: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, address, length);
+  }
+
+  /** Allocates and fills an array of words. */
+  store(values: ArrayLike<number>): number {
+    const address = this.allocate(values.length * 4);
+    this.words.set(values, address >> 2);
+    return address;
+  }
+}
