@@ -4,49 +4,72 @@
  * @module
  */
 
-import { ImageDecodeError } from "../errors.ts";
+import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
+import { type Codec, damaged, type DecodedPixels } from "./codec.ts";
 import type { ImageOptions, RgbImage } from "./image.ts";
-import { checkSize, readSize } from "./header.ts";
-import { type DecodedPixels, toRgb } from "./pixels.ts";
+import { checkSize } from "./limits.ts";
+import { orient, toRgb } from "./pixels.ts";
 import { type ImageFormat, sniffFormat } from "./sniff.ts";
 
-type Decoder = (bytes: Uint8Array) => DecodedPixels | Promise<DecodedPixels>;
-
-/** Each decoder is loaded when the first file of its format arrives. */
-const DECODERS: Readonly<Partial<Record<ImageFormat, () => Promise<Decoder>>>> = {
-  jpeg: async () => (await import("./jpeg.ts")).decodeJpeg,
-  png: async () => (await import("./png.ts")).decodePng,
+/** Each codec is loaded when the first file of its format arrives. */
+const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
+  jpeg: async () => (await import("./jpeg.ts")).jpeg as Codec,
+  png: async () => (await import("./png.ts")).png as Codec,
+  gif: async () => (await import("./gif.ts")).gif as Codec,
+  webp: async () => (await import("./webp.ts")).webp as Codec,
+  avif: async () => (await import("./avif.ts")).avif,
+  tiff: async () => (await import("./tiff.ts")).tiff as Codec,
+  bmp: async () => (await import("./bmp.ts")).bmp as Codec,
 };
 
 /**
- * Decodes an image file. The format is told from the bytes.
+ * Decodes an image file. The format is told from the bytes, of an animation or a document the first
+ * frame or page is taken, EXIF's orientation is applied, and transparency is laid over white. Colour
+ * profiles are ignored.
  *
  * @throws {ImageDecodeError} If the bytes are no image, a damaged one, or of a format not decoded.
- * @throws {ImageTooLargeError} If the header claims more than `maxPixels`; nothing was allocated yet.
+ * @throws {ImageTooLargeError} If the header claims more than `maxPixels`, or a side above 32,768;
+ *   nothing that grows with the size was allocated.
  */
 export async function decodeImage(
   bytes: Uint8Array,
   options: ImageOptions = {},
 ): Promise<RgbImage> {
-  options.signal?.throwIfAborted();
+  const { signal } = options;
+  signal?.throwIfAborted();
   const format = sniffFormat(bytes);
-  checkSize(readSize(bytes, format), options);
-  const load = DECODERS[format];
-  if (!load) throw new ImageDecodeError(`No decoder for ${format}`, { format });
-  const decoder = await load();
-  options.signal?.throwIfAborted();
-  let pixels: DecodedPixels;
+  const codec = await CODECS[format]();
+  signal?.throwIfAborted();
   try {
-    pixels = await decoder(bytes);
+    const header = codec.readHeader(bytes);
+    checkSize(header, options);
+    if (header.width < 1 || header.height < 1) {
+      throw damaged(format, `its size is ${header.width}x${header.height}`);
+    }
+    const pixels = await codec.decode(bytes, header, options.shorterSide ?? Infinity);
+    signal?.throwIfAborted();
+    return orient(toRgb(checkPixels(format, pixels)), header.orientation);
   } catch (error) {
-    if (error instanceof ImageDecodeError) throw error;
-    throw new ImageDecodeError(
-      `Cannot decode the ${format.toUpperCase()}: ${
-        error instanceof Error ? error.message : error
-      }`,
-      { format, cause: error },
-    );
+    throw signal?.aborted ? signal.reason : named(format, bytes, error);
   }
-  options.signal?.throwIfAborted();
-  return toRgb(pixels);
+}
+
+/** Decoders are trusted with pixels, not with their number. */
+function checkPixels(format: ImageFormat, pixels: DecodedPixels): DecodedPixels {
+  const { data, width, height, channels } = pixels;
+  if (data.length === width * height * channels) return pixels;
+  throw damaged(format, `the decoder gave ${data.length} bytes for ${width}x${height} pixels`);
+}
+
+/** Makes whatever a codec threw, a trap of its WebAssembly too, an error of this library. */
+function named(format: ImageFormat, bytes: Uint8Array, error: unknown): Error {
+  if (error instanceof ImageDecodeError || error instanceof ImageTooLargeError) return error;
+  // DataView's, for a number that would lie past the end.
+  const isShort = error instanceof RangeError && error.message.includes("DataView");
+  const what = isShort
+    ? `it is truncated at byte ${bytes.length}, or an offset in it points past its end`
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  return damaged(format, what, { cause: error });
 }

@@ -38,6 +38,12 @@ export interface ImageOptions {
   readonly maxPixels?: number;
   /** Most bytes that are read from a file, stream or response. Default: {@linkcode MAX_BYTES}. */
   readonly maxBytes?: number;
+  /**
+   * How many pixels of the shorter side are needed: the size that the image will be resized to. A
+   * large JPEG is then decoded at 1/2, 1/4 or 1/8, as long as 2.5 times as many are left, so that the
+   * resized image stays the same within a few grey levels. Default: all of them.
+   */
+  readonly shorterSide?: number;
   readonly signal?: AbortSignal;
 }
 

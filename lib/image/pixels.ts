@@ -1,17 +1,33 @@
 /**
- * What decoders give: bytes of one to four channels, and their way to RGB.
+ * From what decoders give to upright, opaque RGB.
  *
  * @module
  */
 
+import type { DecodedPixels } from "./codec.ts";
 import type { RgbImage } from "./image.ts";
 
-/** Interleaved bytes: gray, gray and alpha, RGB, or RGBA with alpha not premultiplied. */
-export interface DecodedPixels {
-  readonly data: Uint8Array | Uint8ClampedArray;
+/** Where the first frame of an animation lies on its canvas, in pixels. */
+export interface Frame {
+  readonly left: number;
+  readonly top: number;
   readonly width: number;
   readonly height: number;
-  readonly channels: 1 | 2 | 3 | 4;
+}
+
+/** Lays an RGBA frame on a transparent canvas. A frame as large as the canvas is the canvas. */
+export function onCanvas(
+  data: Uint8Array | Uint8ClampedArray,
+  frame: Frame,
+  { width, height }: { readonly width: number; readonly height: number },
+): DecodedPixels {
+  if (frame.width === width && frame.height === height) return { data, width, height, channels: 4 };
+  const canvas = new Uint8Array(width * height * 4);
+  for (let y = 0; y < frame.height; y++) {
+    const row = data.subarray(y * frame.width * 4, (y + 1) * frame.width * 4);
+    canvas.set(row, ((frame.top + y) * width + frame.left) * 4);
+  }
+  return { data: canvas, width, height, channels: 4 };
 }
 
 /** Repeats gray, and lays transparent pixels over white. RGB comes back as it is, without a copy. */
@@ -39,4 +55,32 @@ export function toRgb({ data, width, height, channels }: DecodedPixels): RgbImag
 function overWhite(value: number, alpha: number): number {
   const sum = value * alpha + 255 * (255 - alpha) + 128;
   return (sum + (sum >> 8)) >> 8;
+}
+
+/** Turns and mirrors an image as EXIF's orientation (1…8) says, so that it is upright. */
+export function orient(image: RgbImage, orientation: number): RgbImage {
+  if (orientation === 1) return image;
+  const { data, width: w, height: h } = image;
+  // Where in the source the first pixel is, and the way to the next one and to the next row.
+  const [start, right, down] = [
+    [0, 1, w],
+    [w - 1, -1, w],
+    [w * h - 1, -1, -w],
+    [w * (h - 1), 1, -w],
+    [0, w, 1],
+    [w * (h - 1), -w, 1],
+    [w * h - 1, -w, -1],
+    [w - 1, w, -1],
+  ][orientation - 1];
+  const [width, height] = orientation < 5 ? [w, h] : [h, w];
+  const turned = new Uint8Array(data.length);
+  for (let y = 0, to = 0; y < height; y++) {
+    let at = (start + y * down) * 3;
+    for (let x = 0; x < width; x++, at += right * 3, to += 3) {
+      turned[to] = data[at];
+      turned[to + 1] = data[at + 1];
+      turned[to + 2] = data[at + 2];
+    }
+  }
+  return { data: turned, width, height };
 }

@@ -6,13 +6,17 @@
  */
 
 import { crc32, inflateSync } from "node:zlib";
-import { ImageDecodeError } from "../errors.ts";
-import type { DecodedPixels } from "./pixels.ts";
+import {
+  type Codec,
+  damaged,
+  type DecodedPixels,
+  fourCharacters,
+  type Header,
+  viewOf,
+} from "./codec.ts";
+import { exifOrientation } from "./exif.ts";
 
-const fail = (what: string): ImageDecodeError =>
-  new ImageDecodeError(`Cannot decode the PNG: ${what}`, { format: "png" });
-
-interface Header {
+interface ImageHeader {
   readonly width: number;
   readonly height: number;
   readonly depth: number;
@@ -20,12 +24,17 @@ interface Header {
   readonly interlaced: boolean;
 }
 
-interface Chunks {
-  readonly header: Header;
+interface PngHeader extends Header, ImageHeader {
   readonly palette: Uint8Array | undefined;
   readonly transparency: Uint8Array | undefined;
+  /** The data of the `IDAT` chunks. */
   readonly compressed: readonly Uint8Array[];
 }
+
+export const png: Codec<PngHeader> = { readHeader, decode };
+
+/** Deflate gives at most 258 bytes for 2 bits. */
+const MAX_INFLATION = 1032;
 
 const GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGB_ALPHA = 6;
 
@@ -60,74 +69,54 @@ interface Pass {
   readonly rowBytes: number;
 }
 
-/**
- * Decodes a PNG file.
- *
- * @throws {ImageDecodeError} If a chunk is damaged or missing, or the pixel data is not of the length
- *   that the header says.
- */
-export function decodePng(bytes: Uint8Array): DecodedPixels {
-  const { header, palette, transparency, compressed } = readChunks(bytes);
-  const { samples } = COLOR_TYPES[header.colorType];
-  const bitsPerPixel = samples * header.depth;
-  const passes = passesOf(header, bitsPerPixel);
-  const filtered = inflate(
-    compressed,
-    passes.reduce((sum, p) => sum + (p.rowBytes + 1) * p.height, 0),
-  );
-
-  const expand = expander(header, palette, transparency);
-  const data = new Uint8Array(header.width * header.height * expand.channels);
-  let at = 0;
-  for (const pass of passes) {
-    unfilter(filtered, at, pass, Math.max(1, bitsPerPixel >> 3));
-    for (let row = 0; row < pass.height; row++, at += pass.rowBytes + 1) {
-      const start = ((pass.y + row * pass.dy) * header.width + pass.x) * expand.channels;
-      expand.row(filtered, at + 1, pass.width, data, start, pass.dx * expand.channels);
-    }
-  }
-  return { data, width: header.width, height: header.height, channels: expand.channels };
-}
-
-function readChunks(bytes: Uint8Array): Chunks {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  let header: Header | undefined;
+/** Walks the chunks and checks them. */
+function readHeader(bytes: Uint8Array): PngHeader {
+  const view = viewOf(bytes);
+  let header: ImageHeader | undefined;
+  let orientation = 1;
   let palette: Uint8Array | undefined;
   let transparency: Uint8Array | undefined;
   const compressed: Uint8Array[] = [];
   for (let at = 8;;) {
-    if (at + 12 > bytes.length) {
-      throw fail(`it ends at byte ${bytes.length}, before its IEND chunk`);
-    }
-    const length = view.getUint32(at);
-    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-    const end = at + 8 + length;
-    if (end + 4 > bytes.length) {
-      throw fail(`chunk ${type} at byte ${at} needs ${length} bytes, and the file ends before`);
-    }
-    if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
-      throw fail(`chunk ${JSON.stringify(type)} at byte ${at} is damaged: its CRC does not match`);
-    }
-    const data = bytes.subarray(at + 8, end);
+    const [type, data] = readChunk(bytes, view, at);
     if (type === "IHDR") header ??= parseHeader(data);
-    else if (!header) throw fail("its first chunk is not IHDR");
+    else if (!header) throw damaged("png", "its first chunk is not IHDR");
     else if (type === "PLTE") palette = data;
     else if (type === "tRNS") transparency = data;
+    else if (type === "eXIf") orientation = exifOrientation(data);
     else if (type === "IDAT") compressed.push(data);
-    else if (type === "IEND") return { header, palette, transparency, compressed };
-    at = end + 4;
+    else if (type === "IEND") {
+      return { ...header, orientation, palette, transparency, compressed };
+    }
+    at += 12 + data.length;
   }
 }
 
-function parseHeader(data: Uint8Array): Header {
-  if (data.length !== 13) throw fail(`its IHDR has ${data.length} bytes instead of 13`);
-  const view = new DataView(data.buffer, data.byteOffset);
+function readChunk(bytes: Uint8Array, view: DataView, at: number): [string, Uint8Array] {
+  const truncated = () => damaged("png", `it is truncated at byte ${bytes.length}`);
+  if (at + 12 > bytes.length) throw truncated();
+  const end = at + 8 + view.getUint32(at);
+  if (end + 4 > bytes.length) throw truncated();
+  const type = fourCharacters(bytes, at + 4);
+  if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
+    const name = JSON.stringify(type);
+    throw damaged("png", `chunk ${name} at byte ${at} is corrupt, as its checksum tells`);
+  }
+  return [type, bytes.subarray(at + 8, end)];
+}
+
+function parseHeader(data: Uint8Array): ImageHeader {
+  if (data.length !== 13) throw damaged("png", `its IHDR has ${data.length} bytes instead of 13`);
+  const view = viewOf(data);
   const [depth, colorType, compression, filter, interlace] = data.subarray(8);
   if (!COLOR_TYPES[colorType]?.depths.includes(depth)) {
-    throw fail(`colour type ${colorType} with ${depth} bits does not exist`);
+    throw damaged("png", `colour type ${colorType} with ${depth} bits does not exist`);
   }
   if (compression !== 0 || filter !== 0 || interlace > 1) {
-    throw fail(`compression ${compression}, filter ${filter}, interlace ${interlace} do not exist`);
+    throw damaged(
+      "png",
+      `compression ${compression}, filter ${filter}, interlace ${interlace} do not exist`,
+    );
   }
   return {
     width: view.getUint32(0),
@@ -138,7 +127,7 @@ function parseHeader(data: Uint8Array): Header {
   };
 }
 
-function passesOf({ width, height, interlaced }: Header, bitsPerPixel: number): Pass[] {
+function passesOf({ width, height, interlaced }: ImageHeader, bitsPerPixel: number): Pass[] {
   const grid = interlaced ? ADAM7 : [[0, 0, 1, 1]] as const;
   return grid.map(([x, y, dx, dy]) => {
     const columns = Math.max(0, Math.ceil((width - x) / dx));
@@ -148,28 +137,43 @@ function passesOf({ width, height, interlaced }: Header, bitsPerPixel: number): 
   });
 }
 
+function decode(_bytes: Uint8Array, header: PngHeader): DecodedPixels {
+  const { width, height } = header;
+  const bitsPerPixel = COLOR_TYPES[header.colorType].samples * header.depth;
+  const passes = passesOf(header, bitsPerPixel);
+  const length = passes.reduce((sum, pass) => sum + (pass.rowBytes + 1) * pass.height, 0);
+  const filtered = inflate(header.compressed, length);
+  const expand = expander(header);
+  const data = new Uint8Array(width * height * expand.channels);
+  let at = 0;
+  for (const pass of passes) {
+    unfilter(filtered, at, pass, Math.max(1, bitsPerPixel >> 3));
+    for (let row = 0; row < pass.height; row++, at += pass.rowBytes + 1) {
+      const start = ((pass.y + row * pass.dy) * width + pass.x) * expand.channels;
+      expand.row(filtered, at + 1, pass.width, data, start, pass.dx * expand.channels);
+    }
+  }
+  return { data, width, height, channels: expand.channels };
+}
+
 /** Inflates to exactly `length` bytes. A stream that holds more is stopped there. */
 function inflate(compressed: readonly Uint8Array[], length: number): Uint8Array {
   const whole = compressed.length === 1 ? compressed[0] : concatenate(compressed);
+  if (whole.length * MAX_INFLATION < length) {
+    throw damaged("png", `its ${whole.length} bytes of pixel data cannot hold the image`);
+  }
   let data: Uint8Array;
   try {
-    // One output chunk of the final length: nothing is grown or copied.
-    data = inflateSync(whole, {
-      chunkSize: Math.max(64, length),
-      maxOutputLength: Math.max(64, length),
+    // One output chunk of the final length: nothing is grown or copied. Zlib wants 64 at least.
+    const size = Math.max(64, length);
+    data = inflateSync(whole, { chunkSize: size, maxOutputLength: size });
+  } catch (cause) {
+    throw damaged("png", `its pixel data cannot be inflated: ${(cause as Error).message}`, {
+      cause,
     });
-  } catch (error) {
-    throw new ImageDecodeError(
-      `Cannot decode the PNG: its pixel data does not inflate to ${length} bytes (${
-        (error as Error).message
-      })`,
-      { format: "png", cause: error },
-    );
   }
-  if (data.length !== length) {
-    throw fail(`expected ${length} bytes of pixel data, found ${data.length}`);
-  }
-  return data;
+  if (data.length === length) return data;
+  throw damaged("png", `expected ${length} bytes of pixel data, found ${data.length}`);
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
@@ -198,7 +202,7 @@ function unfilter(data: Uint8Array, start: number, { height, rowBytes }: Pass, b
     } else if (filter === 4) {
       unfilterPaeth(line, above, bpp);
     } else if (filter !== 0) {
-      throw fail(`row filter ${filter} does not exist`);
+      throw damaged("png", `row filter ${filter} does not exist`);
     }
     above = line;
   }
@@ -227,11 +231,7 @@ interface Expander {
   ): void;
 }
 
-function expander(
-  { colorType, depth }: Header,
-  palette: Uint8Array | undefined,
-  transparency: Uint8Array | undefined,
-): Expander {
+function expander({ colorType, depth, palette, transparency }: PngHeader): Expander {
   const { samples } = COLOR_TYPES[colorType];
   if (colorType === PALETTE) return paletteExpander(depth, palette, transparency);
   const key = transparency && colorType <= RGB ? colorKey(transparency, samples, depth) : undefined;
@@ -278,7 +278,7 @@ function grayExpander(depth: number, key?: readonly number[]): Expander {
 }
 
 function paletteExpander(depth: number, palette?: Uint8Array, transparency?: Uint8Array): Expander {
-  if (!palette || palette.length % 3 !== 0) throw fail("it has no valid PLTE chunk");
+  if (!palette || palette.length % 3 !== 0) throw damaged("png", "it has no valid PLTE chunk");
   const colors = palette.length / 3;
   return {
     channels: transparency ? 4 : 3,
@@ -304,7 +304,7 @@ function packedSample(from: Uint8Array, at: number, x: number, depth: number): n
 
 /** The transparent colour of a `tRNS` chunk, as file samples. */
 function colorKey(data: Uint8Array, samples: number, depth: number): number[] {
-  if (data.length < samples * 2) throw fail("its tRNS chunk is too short");
+  if (data.length < samples * 2) throw damaged("png", "its tRNS chunk is too short");
   const mask = (1 << depth) - 1;
   return Array.from({ length: samples }, (_, s) => (data[s * 2] << 8 | data[s * 2 + 1]) & mask);
 }

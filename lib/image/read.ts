@@ -6,7 +6,6 @@
 
 import { ImageDecodeError } from "../errors.ts";
 import { decodeImage } from "./decode.ts";
-import { checkSize } from "./header.ts";
 import {
   type ImageInput,
   type ImageOptions,
@@ -14,6 +13,7 @@ import {
   type RawPixels,
   type RgbImage,
 } from "./image.ts";
+import { checkSize } from "./limits.ts";
 import { toRgb } from "./pixels.ts";
 
 /**

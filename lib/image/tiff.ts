@@ -1,0 +1,237 @@
+/**
+ * TIFF 6.0, first page: either byte order; strips or tiles; interleaved or separate planes; bilevel,
+ * gray, palette, RGB and CMYK of 1 to 16 bits; LZW, Deflate, PackBits or none. Sixteen bits keep
+ * their high byte.
+ *
+ * @module
+ */
+
+import { type Codec, damaged, type DecodedPixels, type Header, viewOf } from "./codec.ts";
+import { decompress, undoPredictor } from "./tiff_compression.ts";
+
+interface TiffHeader extends Header {
+  readonly little: boolean;
+  readonly bits: number;
+  readonly samples: number;
+  readonly compression: number;
+  readonly photometric: number;
+  readonly predictor: number;
+  readonly planar: boolean;
+  /** Sides of a piece: a tile, or a strip, which is as wide as the image. */
+  readonly piece: { readonly width: number; readonly height: number; readonly isTile: boolean };
+  readonly offsets: readonly number[];
+  readonly byteCounts: readonly number[];
+  /** 0 other, 1 premultiplied alpha, 2 alpha: what the first sample after the colours is. */
+  readonly extra: number;
+  /** `[3, 2^bits]`, 0…65,535. */
+  readonly palette: readonly number[];
+}
+
+/** Tags (sections 8 and 15). */
+// deno-fmt-ignore
+const TAG = {
+  width: 256, height: 257, bits: 258, compression: 259, photometric: 262, stripOffsets: 273,
+  orientation: 274, samples: 277, rowsPerStrip: 278, stripByteCounts: 279, planar: 284,
+  predictor: 317, palette: 320, tileWidth: 322, tileHeight: 323, tileOffsets: 324,
+  tileByteCounts: 325, extraSamples: 338, sampleFormat: 339,
+} as const;
+
+const MIN_IS_WHITE = 0, MIN_IS_BLACK = 1, RGB = 2, PALETTE = 3, CMYK = 5;
+const COLORS: Readonly<Record<number, number>> = {
+  [MIN_IS_WHITE]: 1,
+  [MIN_IS_BLACK]: 1,
+  [RGB]: 3,
+  [PALETTE]: 1,
+  [CMYK]: 4,
+};
+
+/** More values than a tag of any image within the limits has. */
+const MAX_VALUES = 1 << 20;
+
+export const tiff: Codec<TiffHeader> = { readHeader, decode };
+
+function readHeader(bytes: Uint8Array): TiffHeader {
+  const little = bytes[0] === 0x49;
+  const tags = readDirectory(viewOf(bytes), little);
+  const one = (tag: number, otherwise: number) => tags.get(tag)?.[0] ?? otherwise;
+  const width = one(TAG.width, 0), height = one(TAG.height, 0);
+  const isTile = tags.has(TAG.tileWidth);
+  const piece = isTile
+    ? { width: one(TAG.tileWidth, 0), height: one(TAG.tileHeight, 0), isTile }
+    : { width, height: Math.min(one(TAG.rowsPerStrip, height), height), isTile };
+  const orientation = one(TAG.orientation, 1);
+  const header = {
+    width,
+    height,
+    orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
+    little,
+    bits: one(TAG.bits, 1),
+    samples: one(TAG.samples, 1),
+    compression: one(TAG.compression, 1),
+    photometric: one(TAG.photometric, MIN_IS_BLACK),
+    predictor: one(TAG.predictor, 1),
+    planar: one(TAG.planar, 1) === 2,
+    piece,
+    offsets: tags.get(isTile ? TAG.tileOffsets : TAG.stripOffsets) ?? [],
+    byteCounts: tags.get(isTile ? TAG.tileByteCounts : TAG.stripByteCounts) ?? [],
+    extra: one(TAG.extraSamples, 0),
+    palette: tags.get(TAG.palette) ?? [],
+  };
+  checkKind(header, tags.get(TAG.bits) ?? [1], one(TAG.sampleFormat, 1));
+  return header;
+}
+
+function readDirectory(view: DataView, little: boolean): Map<number, number[]> {
+  const tags = new Map<number, number[]>();
+  const directory = view.getUint32(4, little);
+  const entries = view.getUint16(directory, little);
+  for (let i = 0, at = directory + 2; i < entries; i++, at += 12) {
+    const type = view.getUint16(at + 2, little);
+    const size = { 1: 1, 3: 2, 4: 4 }[type]; // BYTE, SHORT, LONG; no tag used here has another
+    const count = view.getUint32(at + 4, little);
+    if (!size || count > MAX_VALUES) continue;
+    const start = size * count <= 4 ? at + 8 : view.getUint32(at + 8, little);
+    const read = (k: number) =>
+      size === 1
+        ? view.getUint8(start + k)
+        : size === 2
+        ? view.getUint16(start + k * 2, little)
+        : view.getUint32(start + k * 4, little);
+    tags.set(view.getUint16(at, little), Array.from({ length: count }, (_, k) => read(k)));
+  }
+  return tags;
+}
+
+function checkKind(header: TiffHeader, bits: readonly number[], format: number): void {
+  const { photometric, samples, piece } = header;
+  const colors = COLORS[photometric];
+  if (!colors) throw damaged("tiff", `photometric interpretation ${photometric} is not decoded`);
+  if (format !== 1) throw damaged("tiff", "its samples are signed or floating-point numbers");
+  if (bits.some((b) => b !== bits[0]) || ![1, 2, 4, 8, 16].includes(bits[0])) {
+    throw damaged("tiff", `samples of ${bits.join(", ")} bits are not decoded`);
+  }
+  if (samples < colors || samples > 8) {
+    throw damaged("tiff", `expected ${colors} to 8 samples a pixel, found ${samples}`);
+  }
+  if (piece.width < 1 || piece.height < 1) throw damaged("tiff", "its strips or tiles are empty");
+  if (photometric === PALETTE && (bits[0] > 8 || header.palette.length < 3 << bits[0])) {
+    throw damaged("tiff", "its palette is missing or too short");
+  }
+}
+
+function decode(bytes: Uint8Array, header: TiffHeader): DecodedPixels {
+  const { width, height, samples } = header;
+  const planes = unpack(bytes, header);
+  const colors = COLORS[header.photometric];
+  const hasAlpha = samples > colors && (header.extra === 1 || header.extra === 2);
+  const paint = PAINTERS[header.photometric];
+  const channels = hasAlpha ? 4 : 3;
+  const data = new Uint8Array(width * height * channels);
+  for (let at = 0, to = 0; to < data.length; at += samples, to += channels) {
+    paint(planes, at, data, to, header);
+    if (!hasAlpha) continue;
+    const alpha = data[to + 3] = planes[at + colors];
+    if (header.extra === 1 && alpha > 0) {
+      for (let c = 0; c < 3; c++) data[to + c] = Math.min(255, data[to + c] * 255 / alpha);
+    }
+  }
+  return { data, width, height, channels };
+}
+
+/** Writes the RGB of the samples at `at`. */
+type Painter = (
+  samples: Uint8Array,
+  at: number,
+  data: Uint8Array,
+  to: number,
+  header: TiffHeader,
+) => void;
+
+const PAINTERS: Readonly<Record<number, Painter>> = {
+  [MIN_IS_WHITE]: (samples, at, data, to) => data.fill(255 - samples[at], to, to + 3),
+  [MIN_IS_BLACK]: (samples, at, data, to) => data.fill(samples[at], to, to + 3),
+  [RGB]: (samples, at, data, to) => {
+    for (let c = 0; c < 3; c++) data[to + c] = samples[at + c];
+  },
+  [PALETTE]: (samples, at, data, to, { bits, palette }) => {
+    for (let c = 0; c < 3; c++) data[to + c] = palette[samples[at] + (c << bits)] >> 8;
+  },
+  [CMYK]: (samples, at, data, to) => {
+    const white = 255 - samples[at + 3];
+    for (let c = 0; c < 3; c++) data[to + c] = white - divide255(samples[at + c] * white);
+  },
+};
+
+function divide255(value: number): number {
+  return (value + 128 + ((value + 128) >> 8)) >> 8;
+}
+
+/**
+ * Puts the pieces together.
+ *
+ * @returns `[height, width, samples]`, stretched or cut to bytes; palette indices as they are
+ */
+function unpack(bytes: Uint8Array, header: TiffHeader): Uint8Array {
+  const { width, height, samples, bits, piece, planar } = header;
+  const across = Math.ceil(width / piece.width), down = Math.ceil(height / piece.height);
+  const perPiece = planar ? 1 : samples;
+  const planes = planar ? samples : 1;
+  if (header.offsets.length < across * down * planes) {
+    throw damaged("tiff", "it lists fewer strips or tiles than the image has");
+  }
+  const rowBytes = Math.ceil(piece.width * perPiece * bits / 8);
+  const result = new Uint8Array(width * height * samples);
+  for (let index = 0; index < across * down * planes; index++) {
+    const plane = Math.floor(index / (across * down));
+    const top = Math.floor(index % (across * down) / across) * piece.height;
+    const left = index % across * piece.width;
+    const rows = piece.isTile ? piece.height : Math.min(piece.height, height - top);
+    const data = readPiece(bytes, header, index, rowBytes * rows);
+    undoPredictor(data, header, rowBytes, perPiece);
+    const count = Math.min(piece.width, width - left) * perPiece;
+    for (let y = 0; y < Math.min(rows, height - top); y++) {
+      const to = ((top + y) * width + left) * samples + plane;
+      spread(data, y * rowBytes, header, count, result, to, planar ? samples : 1);
+    }
+  }
+  return result;
+}
+
+function readPiece(
+  bytes: Uint8Array,
+  header: TiffHeader,
+  index: number,
+  length: number,
+): Uint8Array {
+  const start = header.offsets[index];
+  // Some writers leave the count of a single, plain strip out.
+  const stored = header.byteCounts[index] ?? (header.compression === 1 ? length : 0);
+  if (start + stored > bytes.length) {
+    throw damaged("tiff", `it is truncated at byte ${bytes.length}`);
+  }
+  return decompress(bytes.subarray(start, start + stored), header.compression, length);
+}
+
+/** Writes `count` samples of a row as bytes, `step` apart. */
+function spread(
+  data: Uint8Array,
+  at: number,
+  { bits, little, photometric }: TiffHeader,
+  count: number,
+  result: Uint8Array,
+  to: number,
+  step: number,
+): void {
+  if (bits >= 8) {
+    const bytes = bits >> 3;
+    const high = at + (bits === 16 && little ? 1 : 0);
+    for (let i = 0; i < count; i++, to += step) result[to] = data[high + i * bytes];
+    return;
+  }
+  const max = (1 << bits) - 1;
+  const stretch = photometric === PALETTE ? 1 : 255 / max;
+  for (let i = 0; i < count; i++, to += step) {
+    const bit = i * bits;
+    result[to] = (data[at + (bit >> 3)] >> (8 - bits - (bit & 7)) & max) * stretch;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * WebP, lossy or lossless, first frame of an animation, decoded by libwebp in WebAssembly.
+ *
+ * @module
+ */
+
+import webpDecoder from "@jsquash/webp/codec/dec/webp_dec.js";
+import {
+  type Codec,
+  damaged,
+  type DecodedPixels,
+  fourCharacters,
+  type Header,
+  viewOf,
+} from "./codec.ts";
+import { type EmscriptenFactory, instantiate } from "./emscripten.ts";
+import { exifOrientation } from "./exif.ts";
+import { type Frame, onCanvas } from "./pixels.ts";
+
+interface WebpHeader extends Header {
+  /** The first frame of an animation. */
+  readonly frame: WebpFrame | undefined;
+}
+
+interface WebpFrame extends Frame {
+  /** Its chunks: `VP8 ` or `VP8L`, and perhaps `ALPH` before. */
+  readonly chunks: Uint8Array;
+}
+
+export const webp: Codec<WebpHeader> = { readHeader, decode };
+
+/** Walks the chunks (RFC 9649, section 2). */
+function readHeader(bytes: Uint8Array): WebpHeader {
+  let size: { width: number; height: number } | undefined;
+  let orientation = 1;
+  let frame: WebpFrame | undefined;
+  for (const [type, data] of chunksOf(bytes.subarray(12))) {
+    if (type === "VP8X") size = { width: uint24(data, 4) + 1, height: uint24(data, 7) + 1 };
+    else if (type === "VP8 ") size ??= lossySize(data);
+    else if (type === "VP8L") size ??= losslessSize(data);
+    else if (type === "EXIF") orientation = exifOrientation(data);
+    else if (type === "ANMF") frame ??= readFrame(data);
+  }
+  if (!size) throw damaged("webp", "it holds no image");
+  if (
+    frame && (frame.left + frame.width > size.width || frame.top + frame.height > size.height)
+  ) {
+    throw damaged("webp", "its first frame lies outside of the image");
+  }
+  return { ...size, orientation, frame };
+}
+
+function readFrame(data: Uint8Array): WebpFrame {
+  const frame = {
+    left: uint24(data, 0) * 2,
+    top: uint24(data, 3) * 2,
+    width: uint24(data, 6) + 1,
+    height: uint24(data, 9) + 1,
+    chunks: data.subarray(16),
+  };
+  for (const [type, image] of chunksOf(frame.chunks)) {
+    if (type !== "VP8 " && type !== "VP8L") continue;
+    const { width, height } = type === "VP8 " ? lossySize(image) : losslessSize(image);
+    if (width === frame.width && height === frame.height) return frame;
+  }
+  throw damaged("webp", "its first frame holds no image of the frame's size");
+}
+
+async function decode(bytes: Uint8Array, header: WebpHeader): Promise<DecodedPixels> {
+  // @ts-ignore TypeScript does not parse source phase imports yet.
+  const module: WebAssembly.Module = await import.source("@jsquash/webp/codec/dec/webp_dec.wasm");
+  // Its typings are written for browsers' ambient types.
+  const factory = webpDecoder as unknown as EmscriptenFactory;
+  // The decoder holds RGBA twice, and planes of its own.
+  const maxBytes = 64e6 + bytes.length * 2 + header.width * header.height * 16;
+  const decoder = await instantiate(factory, module, maxBytes);
+  const { frame } = header;
+  const pixels = decoder.decode(frame ? standalone(frame) : bytes);
+  if (!pixels) throw damaged("webp", "its pixel data is damaged or truncated");
+  return frame ? onCanvas(pixels.data, frame, header) : { ...sized(pixels), channels: 4 };
+}
+
+/** Plain properties of what may be an `ImageData`, whose are not its own. */
+function sized({ data, width, height }: Omit<DecodedPixels, "channels">) {
+  return { data, width, height };
+}
+
+/** A file of one frame, which the decoder takes where it refuses an animation. */
+function standalone({ width, height, chunks }: WebpFrame): Uint8Array {
+  const file = new Uint8Array(30 + chunks.length);
+  const view = viewOf(file);
+  file.set(new TextEncoder().encode("RIFF\0\0\0\0WEBPVP8X"));
+  view.setUint32(4, file.length - 8, true);
+  view.setUint32(16, 10, true);
+  file[20] = fourCharacters(chunks, 0) === "VP8 " ? 0 : 0x10; // whether it may have alpha
+  view.setUint32(24, width - 1, true);
+  view.setUint16(27, (height - 1) & 0xffff, true);
+  file[29] = (height - 1) >> 16;
+  file.set(chunks, 30);
+  return file;
+}
+
+function* chunksOf(bytes: Uint8Array): Generator<[string, Uint8Array]> {
+  const view = viewOf(bytes);
+  for (let at = 0; at + 8 <= bytes.length;) {
+    const length = view.getUint32(at + 4, true);
+    yield [fourCharacters(bytes, at), bytes.subarray(at + 8, at + 8 + length)];
+    at += 8 + length + (length & 1);
+  }
+}
+
+/** A key frame's header (RFC 6386, section 9.1): 14 bits each. */
+function lossySize(data: Uint8Array): { width: number; height: number } {
+  const view = viewOf(data);
+  return { width: view.getUint16(6, true) & 0x3fff, height: view.getUint16(8, true) & 0x3fff };
+}
+
+/** RFC 9649, section 3.4: 14 bits each, less one. */
+function losslessSize(data: Uint8Array): { width: number; height: number } {
+  const bits = viewOf(data).getUint32(1, true);
+  return { width: (bits & 0x3fff) + 1, height: ((bits >> 14) & 0x3fff) + 1 };
+}
+
+function uint24(data: Uint8Array, at: number): number {
+  return viewOf(data).getUint16(at, true) | data[at + 2] << 16;
+}
