@@ -5,7 +5,6 @@
  * @module
  */
 
-import { crc32, inflateSync } from "node:zlib";
 import {
   type Codec,
   damaged,
@@ -14,7 +13,9 @@ import {
   type Header,
   viewOf,
 } from "./codec.ts";
+import { crc32 } from "./crc32.ts";
 import { exifOrientation } from "./exif.ts";
+import { inflate } from "./inflate.ts";
 
 interface ImageHeader {
   readonly width: number;
@@ -32,9 +33,6 @@ interface PngHeader extends Header, ImageHeader {
 }
 
 export const png: Codec<PngHeader> = { readHeader, decode };
-
-/** Deflate gives at most 258 bytes for 2 bits. */
-const MAX_INFLATION = 1032;
 
 const GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGB_ALPHA = 6;
 
@@ -137,12 +135,12 @@ function passesOf({ width, height, interlaced }: ImageHeader, bitsPerPixel: numb
   });
 }
 
-function decode(_bytes: Uint8Array, header: PngHeader): DecodedPixels {
+async function decode(_bytes: Uint8Array, header: PngHeader): Promise<DecodedPixels> {
   const { width, height } = header;
   const bitsPerPixel = COLOR_TYPES[header.colorType].samples * header.depth;
   const passes = passesOf(header, bitsPerPixel);
   const length = passes.reduce((sum, pass) => sum + (pass.rowBytes + 1) * pass.height, 0);
-  const filtered = inflate(header.compressed, length);
+  const filtered = await inflate(header.compressed, length);
   const expand = expander(header);
   const data = new Uint8Array(width * height * expand.channels);
   let at = 0;
@@ -154,36 +152,6 @@ function decode(_bytes: Uint8Array, header: PngHeader): DecodedPixels {
     }
   }
   return { data, width, height, channels: expand.channels };
-}
-
-/** Inflates to exactly `length` bytes. A stream that holds more is stopped there. */
-function inflate(compressed: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = compressed.length === 1 ? compressed[0] : concatenate(compressed);
-  if (whole.length * MAX_INFLATION < length) {
-    throw damaged("png", `its ${whole.length} bytes of pixel data cannot hold the image`);
-  }
-  let data: Uint8Array;
-  try {
-    // One output chunk of the final length: nothing is grown or copied. Zlib wants 64 at least.
-    const size = Math.max(64, length);
-    data = inflateSync(whole, { chunkSize: size, maxOutputLength: size });
-  } catch (cause) {
-    throw damaged("png", `its pixel data cannot be inflated: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-  if (data.length === length) return data;
-  throw damaged("png", `expected ${length} bytes of pixel data, found ${data.length}`);
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Undoes the row filters of a pass in place (section 9.2). `bpp` is the distance to the left byte. */

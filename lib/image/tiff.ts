@@ -119,9 +119,9 @@ function checkKind(header: TiffHeader, bits: readonly number[], format: number):
   }
 }
 
-function decode(bytes: Uint8Array, header: TiffHeader): DecodedPixels {
+async function decode(bytes: Uint8Array, header: TiffHeader): Promise<DecodedPixels> {
   const { width, height, samples } = header;
-  const planes = unpack(bytes, header);
+  const planes = await unpack(bytes, header);
   const colors = COLORS[header.photometric];
   const hasAlpha = samples > colors && (header.extra === 1 || header.extra === 2);
   const paint = PAINTERS[header.photometric];
@@ -171,7 +171,7 @@ function divide255(value: number): number {
  *
  * @returns `[height, width, samples]`, stretched or cut to bytes; palette indices as they are
  */
-function unpack(bytes: Uint8Array, header: TiffHeader): Uint8Array {
+async function unpack(bytes: Uint8Array, header: TiffHeader): Promise<Uint8Array> {
   const { width, height, samples, bits, piece, planar } = header;
   const across = Math.ceil(width / piece.width), down = Math.ceil(height / piece.height);
   const perPiece = planar ? 1 : samples;
@@ -186,7 +186,7 @@ function unpack(bytes: Uint8Array, header: TiffHeader): Uint8Array {
     const top = Math.floor(index % (across * down) / across) * piece.height;
     const left = index % across * piece.width;
     const rows = piece.isTile ? piece.height : Math.min(piece.height, height - top);
-    const data = readPiece(bytes, header, index, rowBytes * rows);
+    const data = await readPiece(bytes, header, index, rowBytes * rows);
     undoPredictor(data, header, rowBytes, perPiece);
     const count = Math.min(piece.width, width - left) * perPiece;
     for (let y = 0; y < Math.min(rows, height - top); y++) {
@@ -202,7 +202,7 @@ function readPiece(
   header: TiffHeader,
   index: number,
   length: number,
-): Uint8Array {
+): Promise<Uint8Array> {
   const start = header.offsets[index];
   // Some writers leave the count of a single, plain strip out.
   const stored = header.byteCounts[index] ?? (header.compression === 1 ? length : 0);

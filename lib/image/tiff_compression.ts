@@ -4,8 +4,8 @@
  * @module
  */
 
-import { inflateSync } from "node:zlib";
 import { damaged, viewOf } from "./codec.ts";
+import { inflate } from "./inflate.ts";
 
 const PLAIN = 1, LZW = 5, DEFLATE = 8, OLD_DEFLATE = 32946, PACK_BITS = 32773;
 
@@ -26,28 +26,24 @@ const REFUSED: Readonly<Record<number, string>> = {
  *
  * @returns `length` bytes, a copy. Data that gives fewer is truncated, data that gives more is cut.
  */
-export function decompress(data: Uint8Array, compression: number, length: number): Uint8Array {
+export async function decompress(
+  data: Uint8Array,
+  compression: number,
+  length: number,
+): Promise<Uint8Array> {
   if (compression === PLAIN) {
     if (data.length < length) throw truncated();
     return data.slice(0, length);
   }
   if (compression === LZW) return expandLzw(data, length);
   if (compression === PACK_BITS) return expandPackBits(data, length);
-  if (compression === DEFLATE || compression === OLD_DEFLATE) return inflate(data, length);
+  if (compression === DEFLATE || compression === OLD_DEFLATE) return await inflate([data], length);
   const name = REFUSED[compression] ?? `number ${compression}`;
   throw damaged("tiff", `its compression, ${name}, is not decoded: save it with LZW or Deflate`);
 }
 
 function truncated(): Error {
   return damaged("tiff", "a strip or tile holds less than it should");
-}
-
-function inflate(data: Uint8Array, length: number): Uint8Array {
-  if (data.length * 1032 < length) throw truncated(); // deflate's largest ratio
-  const size = Math.max(64, length);
-  const result = inflateSync(data, { chunkSize: size, maxOutputLength: size });
-  if (result.length < length) throw truncated();
-  return result;
 }
 
 function expandPackBits(data: Uint8Array, length: number): Uint8Array {
