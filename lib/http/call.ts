@@ -1,0 +1,86 @@
+/**
+ * One request on its way through the service: its id, its clock, what it has cost.
+ *
+ * @module
+ */
+
+import { readBody } from "./body.ts";
+import { HttpProblem } from "./problems.ts";
+import type { Settings } from "./settings.ts";
+
+/** What a request has cost so far, for the log. */
+export interface Costs {
+  bytesIn?: number;
+  images?: number;
+  queueMs?: number;
+  decodeMs?: number;
+  inferenceMs?: number;
+  batch?: number;
+  cached?: boolean;
+}
+
+type Limits = Pick<Settings, "bodyTimeoutMs" | "timeoutMs" | "maxBodyBytes">;
+
+/** A request being answered. */
+export class Call implements Disposable {
+  readonly request: Request;
+  readonly url: URL;
+  /** The client's x-request-id if it is harmless, or a new one. */
+  readonly id: string;
+  readonly started: number = performance.now();
+  readonly costs: Costs = {};
+  readonly #limits: Limits;
+  readonly #abort = new AbortController();
+  readonly #leave: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(request: Request, limits: Limits) {
+    this.request = request;
+    this.url = new URL(request.url);
+    const id = request.headers.get("x-request-id") ?? "";
+    this.id = /^[\w.:-]{1,128}$/.test(id) ? id : crypto.randomUUID();
+    this.#limits = limits;
+    this.#leave = () =>
+      this.#abort.abort(new HttpProblem("client-gone", "The client closed the connection"));
+    request.signal.addEventListener("abort", this.#leave, { once: true });
+    this.#limit("timeout", limits.timeoutMs);
+  }
+
+  /** Aborts when the client is gone or the time is over; the reason is a problem. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Reads the body. The time for the answer starts when it is there. */
+  async receive(): Promise<Uint8Array> {
+    this.#limit("body-timeout", this.#limits.bodyTimeoutMs);
+    const body = await readBody(this.request, this.#limits.maxBodyBytes, this.signal);
+    this.#limit("timeout", this.#limits.timeoutMs);
+    this.costs.bytesIn = body.length;
+    return body;
+  }
+
+  /** Waits for something that cannot be aborted, for as long as the request may take. */
+  async within<Value>(promise: Promise<Value>): Promise<Value> {
+    this.signal.throwIfAborted();
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const stop = (): void => reject(this.signal.reason);
+    this.signal.addEventListener("abort", stop, { once: true });
+    try {
+      return await Promise.race([promise, aborted]);
+    } finally {
+      this.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.request.signal.removeEventListener("abort", this.#leave);
+  }
+
+  #limit(problem: "timeout" | "body-timeout", ms: number): void {
+    clearTimeout(this.#timer);
+    const reason = new HttpProblem(problem, `The limit is ${ms} ms`);
+    this.#timer = setTimeout(() => this.#abort.abort(reason), ms);
+  }
+}

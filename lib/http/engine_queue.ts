@@ -1,0 +1,180 @@
+/**
+ * Dynamic batching: what waits for the engine goes through it together.
+ *
+ * @module
+ */
+
+/** What is to be done with some inputs at once. */
+export interface Work<Input, Output> {
+  /** Inputs go together if their work has the same key. */
+  readonly key: string;
+  /** Gives one output per input, in their order. */
+  run(inputs: readonly Input[], signal: AbortSignal): Promise<readonly Output[]>;
+}
+
+/** An output, and how it came about. */
+export interface Outcome<Output> {
+  readonly output: Output;
+  /** Milliseconds from submission to the start of the run. */
+  readonly queueMs: number;
+  /** Milliseconds of the run. */
+  readonly runMs: number;
+  /** Inputs in the run. */
+  readonly batch: number;
+}
+
+/** Options of {@linkcode EngineQueue}. */
+export interface QueueOptions {
+  readonly maxBatch: number;
+  readonly maxQueueDelayMs: number;
+  /** Called after each run with its number of inputs and its milliseconds. */
+  readonly onRun?: (batch: number, runMs: number) => void;
+}
+
+interface Entry {
+  readonly work: Work<unknown, unknown>;
+  readonly input: unknown;
+  readonly signal: AbortSignal;
+  readonly submitted: number;
+  resolve(outcome: Outcome<unknown>): void;
+  reject(reason: unknown): void;
+}
+
+/**
+ * Runs one batch after the other: each takes all that came while the last one ran, up to `maxBatch`.
+ *
+ * It waits up to `maxQueueDelayMs` for inputs that are announced and not yet here. Where none is, it waits
+ * for nobody.
+ */
+export class EngineQueue {
+  readonly #options: QueueOptions;
+  #waiting: Entry[] = [];
+  #announced = 0;
+  #running = false;
+  #wake: (() => void) | undefined;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+  }
+
+  /** Announces an input that is on its way, until the result is disposed of. */
+  announce(): Disposable {
+    this.#announced++;
+    return {
+      [Symbol.dispose]: () => {
+        this.#announced--;
+        this.#wake?.();
+      },
+    };
+  }
+
+  /**
+   * Submits an input and waits for its output.
+   *
+   * @throws What the work throws; the signal's reason, if it aborts. An input that still waits is then
+   *   taken out of the queue, and a run whose every input was given up is told so by its signal.
+   */
+  submit<Input, Output>(
+    work: Work<Input, Output>,
+    input: Input,
+    signal: AbortSignal,
+  ): Promise<Outcome<Output>> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const leave = (): void => {
+        this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
+        reject(signal.reason);
+      };
+      const entry: Entry = {
+        work: work as Work<unknown, unknown>,
+        input,
+        signal,
+        submitted: performance.now(),
+        resolve: (outcome) => {
+          signal.removeEventListener("abort", leave);
+          resolve(outcome as Outcome<Output>);
+        },
+        reject: (reason) => {
+          signal.removeEventListener("abort", leave);
+          reject(reason);
+        },
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(entry);
+      this.#wake?.();
+      if (!this.#running) this.#runAll();
+    });
+  }
+
+  async #runAll(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      await this.#gather();
+      const batch = this.#takeBatch();
+      if (batch.length > 0) await this.#run(batch);
+    }
+    this.#running = false;
+  }
+
+  /** Waits for announced inputs: until the batch is full, all have come, or the delay is over. */
+  async #gather(): Promise<void> {
+    const { maxBatch, maxQueueDelayMs } = this.#options;
+    const deadline = this.#waiting[0].submitted + maxQueueDelayMs;
+    while (this.#announced > 0 && this.#waiting.length > 0 && this.#waiting.length < maxBatch) {
+      const left = deadline - performance.now();
+      if (left <= 0) break;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  #takeBatch(): Entry[] {
+    const key = this.#waiting[0]?.work.key;
+    const batch: Entry[] = [], others: Entry[] = [];
+    for (const entry of this.#waiting) {
+      const fits = entry.work.key === key && batch.length < this.#options.maxBatch;
+      (fits ? batch : others).push(entry);
+    }
+    this.#waiting = others;
+    return batch;
+  }
+
+  async #run(batch: readonly Entry[]): Promise<void> {
+    const started = performance.now();
+    const abort = abortWithAll(batch.map(({ signal }) => signal));
+    try {
+      const outputs = await batch[0].work.run(batch.map(({ input }) => input), abort.signal);
+      const runMs = performance.now() - started;
+      this.#options.onRun?.(batch.length, runMs);
+      batch.forEach(({ submitted, resolve }, i) =>
+        resolve({ output: outputs[i], queueMs: started - submitted, runMs, batch: batch.length })
+      );
+    } catch (error) {
+      batch.forEach(({ reject }) => reject(error));
+    } finally {
+      abort[Symbol.dispose]();
+    }
+  }
+}
+
+/** A signal that aborts once all the given ones have. */
+function abortWithAll(signals: readonly AbortSignal[]): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController();
+  const check = (): void => {
+    if (signals.every(({ aborted }) => aborted)) controller.abort(signals[0].reason);
+  };
+  for (const signal of signals) signal.addEventListener("abort", check);
+  check();
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const signal of signals) signal.removeEventListener("abort", check);
+    },
+  };
+}

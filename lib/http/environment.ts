@@ -1,0 +1,38 @@
+/**
+ * Settings from the process: its environment's variables and its flags.
+ *
+ * @module
+ */
+
+import { ENV_PREFIX, envName, SETTINGS, type Settings, settingsFromEnv } from "./settings.ts";
+
+/**
+ * Reads the settings from the environment, as far as it may be read. Never asks for a permission.
+ *
+ * Names with a typo are found only with `--allow-env`, which lists all variables: with
+ * `--allow-env=VGG16_*` they cannot be listed.
+ *
+ * @throws {RangeError} If a variable's name or value is wrong.
+ */
+export function readSettings(): Partial<Settings> {
+  return settingsFromEnv(readVariables());
+}
+
+/** Whether names with a typo can be found. */
+export function canListVariables(): boolean {
+  return Deno.permissions.querySync({ name: "env" }).state === "granted";
+}
+
+function readVariables(): Record<string, string> {
+  if (canListVariables()) {
+    const all = Object.entries(Deno.env.toObject());
+    return Object.fromEntries(all.filter(([name]) => name.startsWith(ENV_PREFIX)));
+  }
+  const found: Record<string, string> = {};
+  for (const name of Object.keys(SETTINGS).map(envName)) {
+    if (Deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") continue;
+    const text = Deno.env.get(name);
+    if (text !== undefined) found[name] = text;
+  }
+  return found;
+}

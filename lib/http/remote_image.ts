@@ -1,0 +1,173 @@
+/**
+ * Fetches images by URL for strangers, without reaching what only this machine can reach.
+ *
+ * Every address that a name resolves to is checked, in the very look-up that the connection is made from: a
+ * second look-up, with another answer, does not happen. `fetch` cannot be told to do so; `node:http` can.
+ *
+ * @module
+ */
+
+import { lookup as systemLookup } from "node:dns";
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import type { LookupFunction } from "node:net";
+import { isPublicAddress } from "./addresses.ts";
+import { HttpProblem } from "./problems.ts";
+
+/** Most redirects that are followed. */
+export const MAX_REDIRECTS = 3;
+
+/** An address of a name. */
+export interface Address {
+  readonly address: string;
+  readonly family: number;
+}
+
+/** Options of {@linkcode fetchRemoteImage}. */
+export interface RemoteOptions {
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  /** Resolves a name. Default: the system's resolver. */
+  readonly resolve?: (name: string) => Promise<readonly Address[]>;
+  /** Which addresses may be connected to. Default: {@linkcode isPublicAddress}. */
+  readonly isAllowed?: (address: string) => boolean;
+}
+
+/**
+ * Fetches a file.
+ *
+ * @throws {HttpProblem} `bad-url`, with the reason; `body-too-large`; or the signal's reason
+ */
+export async function fetchRemoteImage(url: URL, options: RemoteOptions): Promise<Uint8Array> {
+  for (let redirects = 0;; redirects++) {
+    options.signal.throwIfAborted();
+    const response = await get(url, options);
+    const status = response.statusCode ?? 0;
+    const { location } = response.headers;
+    if (status >= 300 && status < 400 && location !== undefined) {
+      response.destroy();
+      if (redirects === MAX_REDIRECTS) throw refused(url, `more than ${MAX_REDIRECTS} redirects`);
+      const next = URL.parse(location, url);
+      if (next === null) throw refused(url, `it redirects to "${location}", which is no URL`);
+      url = next;
+    } else if (status < 200 || status > 299) {
+      response.destroy();
+      throw refused(url, `the server answered with status ${status}`);
+    } else {
+      return await readAll(response, url, options);
+    }
+  }
+}
+
+function refused(url: URL, reason: string, cause?: unknown): HttpProblem {
+  return new HttpProblem("bad-url", `Cannot read ${url.href.slice(0, 200)}: ${reason}`, { cause });
+}
+
+async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
+  const { isAllowed = isPublicAddress, resolve = resolveBySystem, signal } = options;
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw refused(url, `expected http or https, found ${url.protocol}`);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw refused(url, "expected no user name and no password in it");
+  }
+  const addresses = await addressesOf(url, resolve);
+  const forbidden = addresses.find(({ address }) => !isAllowed(address));
+  if (forbidden !== undefined) {
+    throw refused(url, `${url.hostname} is at ${forbidden.address}, which is not public`);
+  }
+  const { promise, resolve: settle, reject } = Promise.withResolvers<IncomingMessage>();
+  const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+  const request: ClientRequest = send(url, {
+    agent: false,
+    headers: { accept: "image/*", "accept-encoding": "identity", "user-agent": "vgg16" },
+    lookup: checkedLookup(addresses),
+  });
+  const stop = (): void => void request.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  request.on("response", settle);
+  request.on(
+    "error",
+    (error: Error) => reject(signal.aborted ? signal.reason : refused(url, error.message, error)),
+  );
+  request.on("close", () => {
+    signal.removeEventListener("abort", stop);
+    reject(signal.aborted ? signal.reason : refused(url, "the connection was closed"));
+  });
+  request.end();
+  return await promise;
+}
+
+/** Connects to what was checked, whatever the name resolves to by now. */
+function checkedLookup(addresses: readonly Address[]): LookupFunction {
+  return (_name, { all }, answer) => {
+    if (all) answer(null, [...addresses]);
+    else answer(null, addresses[0].address, addresses[0].family);
+  };
+}
+
+async function addressesOf(
+  url: URL,
+  resolve: (name: string) => Promise<readonly Address[]>,
+): Promise<readonly Address[]> {
+  // URL has already written decimal, octal and hexadecimal IPv4 addresses in the usual form.
+  const host = url.hostname;
+  if (host.startsWith("[")) return [{ address: host.slice(1, -1), family: 6 }];
+  if (/^[\d.]+$/.test(host)) return [{ address: host, family: 4 }];
+  let addresses: readonly Address[];
+  try {
+    addresses = await resolve(host);
+  } catch (error) {
+    throw refused(url, `${host} cannot be resolved`, error);
+  }
+  if (addresses.length === 0) throw refused(url, `${host} has no address`);
+  return addresses;
+}
+
+function resolveBySystem(name: string): Promise<readonly Address[]> {
+  return new Promise((resolve, reject) =>
+    systemLookup(
+      name,
+      { all: true },
+      (error: Error | null, addresses: readonly Address[]) =>
+        error === null ? resolve(addresses) : reject(error),
+    )
+  );
+}
+
+async function readAll(
+  response: IncomingMessage,
+  url: URL,
+  { maxBytes, signal }: RemoteOptions,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const stop = (): void => void response.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for await (const part of response as AsyncIterable<Uint8Array>) {
+      length += part.length;
+      if (length > maxBytes) {
+        throw new HttpProblem(
+          "body-too-large",
+          `Expected at most ${maxBytes} bytes at ${url.href.slice(0, 200)}, found more`,
+        );
+      }
+      parts.push(part);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof HttpProblem ? error : refused(url, "it broke off", error);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    response.destroy();
+  }
+  signal.throwIfAborted();
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,257 @@
+/**
+ * The service: a request comes in, is checked, routed, answered, counted and logged.
+ *
+ * @module
+ */
+
+import { VERSION } from "../version.ts";
+import { corsHeaders, createKeyCheck, preflightResponse, SECURITY_HEADERS } from "./access.ts";
+import { Call } from "./call.ts";
+import type { Context } from "./context.ts";
+import { Log, type LogFields } from "./log.ts";
+import { Counter, Gauge, Histogram, METRICS_TYPE, renderMetrics, SECONDS } from "./metrics.ts";
+import { Pipeline } from "./pipeline.ts";
+import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
+import type { RemoteOptions } from "./remote_image.ts";
+import { ifNoneMatch } from "./respond.ts";
+import { findRoute, type Route, ROUTES } from "./routes.ts";
+import { type ServedClassifier, ServedModel } from "./served_model.ts";
+import { completeSettings, type Settings } from "./settings.ts";
+
+/** Settings, and what a program can give that an environment cannot. */
+export interface ServiceOptions extends Partial<Settings> {
+  /** The classifier to use, instead of loading one by `model`, `backend`, `precision` and `threads`. */
+  readonly classifier?: ServedClassifier | Promise<ServedClassifier>;
+  /** Gets each line of the log. Default: standard output. */
+  readonly writeLog?: (line: string) => void;
+  /** Replaces the resolver of names and the rule for addresses when URLs are fetched. */
+  readonly remote?: Pick<RemoteOptions, "resolve" | "isAllowed">;
+}
+
+/** Answers requests. Holds no state but the model, the queue, the cache and the metrics. */
+export class Service implements AsyncDisposable {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly #model: ServedModel;
+  readonly #pipeline: Pipeline;
+  readonly #checkKey: (request: Request) => Promise<void>;
+  readonly #routes: readonly Route[];
+  readonly #requests = new Counter(
+    "vgg16_requests_total",
+    "Requests answered, by route and status.",
+  );
+  readonly #errors = new Counter("vgg16_errors_total", "Problems, by kind.");
+  readonly #seconds = new Histogram(
+    "vgg16_request_seconds",
+    "Time from a request's headers to its answer.",
+    SECONDS,
+  );
+  #active = 0;
+  #draining = false;
+
+  /** @throws {RangeError} If a setting is wrong. */
+  constructor(options: ServiceOptions = {}) {
+    this.settings = completeSettings(options);
+    this.log = new Log(this.settings.logLevel, this.settings.logFormat, options.writeLog);
+    const { classifier } = options;
+    this.#model = new ServedModel(async () => await (classifier ?? this.#load()));
+    this.#pipeline = new Pipeline(this.settings, this.#model, options.remote);
+    this.#checkKey = createKeyCheck(this.settings.keys);
+    this.#routes = [...ROUTES, ...this.#ownRoutes()];
+  }
+
+  /** Requests that are being answered. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Loads the model, so that the first request does not wait for it. */
+  async warmUp(): Promise<void> {
+    const { info } = await this.#model.get();
+    const { model, backend, precision, threads, device, bytesResident } = info;
+    this.log.write("info", "ready", { model, backend, precision, threads, device, bytesResident });
+  }
+
+  /** Says on `/readyz` from now on that no more requests should come. Those that come are answered. */
+  drain(): void {
+    this.#draining = true;
+    this.log.write("info", "draining", { active: this.#active });
+  }
+
+  /** Frees the model. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#model[Symbol.asyncDispose]();
+  }
+
+  /** Answers a request. Never throws. */
+  readonly fetch = async (request: Request): Promise<Response> => {
+    this.#active++;
+    using call = new Call(request, this.settings);
+    let route = "none", problem: HttpProblem | undefined, response: Response;
+    try {
+      this.#checkHeaders(request);
+      if (isPreflight(request)) response = preflightResponse();
+      else {
+        const match = findRoute(this.#routes, request.method, call.url.pathname);
+        route = match.route.path;
+        if (!match.route.open) await this.#checkKey(request);
+        response = await match.route.answer(this.#context(call, match.path));
+      }
+    } catch (error) {
+      problem = toProblem(error);
+      response = problemResponse(problem);
+      if (problem.cause !== undefined && problem.status >= 500) this.#logCause(call, problem);
+    }
+    this.#active--;
+    this.#record(call, route, response.status, problem);
+    return this.#finish(call, response);
+  };
+
+  /** Metrics in Prometheus's text format. */
+  metrics(): string {
+    const { queueSeconds, decodeSeconds, inferenceSeconds, batchImages } = this.#pipeline;
+    const gauges = [
+      new Gauge("vgg16_queue_images", "Images admitted and not answered.", () => [
+        [{}, this.#pipeline.admitted],
+      ]),
+      new Gauge(
+        "vgg16_ready",
+        "Whether requests should come.",
+        () => [[{}, Number(this.#isReady())]],
+      ),
+      new Gauge(
+        "vgg16_model_bytes",
+        "Bytes that the model holds.",
+        () => this.#model.info === undefined ? [] : [[{}, this.#model.info.bytesResident]],
+      ),
+      new Gauge("vgg16_build_info", "Always 1.", () => [[this.#buildLabels(), 1]]),
+      new Gauge("process_resident_memory_bytes", "Resident memory.", () => [
+        [{}, Deno.memoryUsage().rss],
+      ]),
+    ];
+    return renderMetrics([
+      this.#requests,
+      this.#errors,
+      this.#seconds,
+      queueSeconds,
+      decodeSeconds,
+      inferenceSeconds,
+      batchImages,
+      ...gauges,
+    ]);
+  }
+
+  async #load(): Promise<ServedClassifier> {
+    // Imported late, so that importing the package costs no more than the handler.
+    const { loadClassifier } = await import("../classifier.ts");
+    return await loadClassifier(this.settings);
+  }
+
+  #ownRoutes(): Route[] {
+    const alive = (): Promise<Response> => Promise.resolve(textResponse(STATUS.ok, "alive\n"));
+    const ready = (): Promise<Response> => Promise.resolve(this.#readiness());
+    const metrics = (): Promise<Response> =>
+      Promise.resolve(textResponse(STATUS.ok, this.metrics(), METRICS_TYPE));
+    return [
+      { method: "GET", path: "/livez", open: true, answer: alive },
+      { method: "GET", path: "/readyz", open: true, answer: ready },
+      { method: "GET", path: "/v2/health/live", open: true, answer: alive },
+      { method: "GET", path: "/v2/health/ready", open: true, answer: ready },
+      { method: "GET", path: "/metrics", answer: metrics },
+    ];
+  }
+
+  #isReady(): boolean {
+    return !this.#draining && this.#model.info !== undefined;
+  }
+
+  #readiness(): Response {
+    if (this.#isReady()) return textResponse(STATUS.ok, "ready\n");
+    if (this.#draining) return textResponse(STATUS.notReady, "draining\n");
+    // Whoever asks wants the model to be loaded.
+    this.#model.get().catch((error) => this.log.write("error", "load", { error: String(error) }));
+    return textResponse(STATUS.notReady, "loading the model\n");
+  }
+
+  #context(call: Call, path: Readonly<Record<string, string>>): Context {
+    return { call, settings: this.settings, pipeline: this.#pipeline, model: this.#model, path };
+  }
+
+  #checkHeaders(request: Request): void {
+    const { maxHeaderBytes } = this.settings;
+    let bytes = request.url.length;
+    for (const [name, value] of request.headers) bytes += name.length + value.length + 4;
+    if (bytes <= maxHeaderBytes) return;
+    throw new HttpProblem(
+      "headers-too-large",
+      `Expected at most ${maxHeaderBytes} bytes of headers, found ${bytes}`,
+    );
+  }
+
+  #finish(call: Call, given: Response): Response {
+    const { request } = call;
+    let response = request.method === "GET" ? ifNoneMatch(request, given) : given;
+    if (request.method === "HEAD") response = new Response(null, given);
+    const { headers } = response;
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+      if (!headers.has(name)) headers.set(name, value);
+    }
+    const cors = corsHeaders(request, this.settings.corsOrigins);
+    for (const [name, value] of Object.entries(cors)) headers.set(name, value);
+    headers.set("x-request-id", call.id);
+    // A client that keeps its connection would hold up the end.
+    if (this.#draining) headers.set("connection", "close");
+    return response;
+  }
+
+  #record(call: Call, route: string, status: number, problem: HttpProblem | undefined): void {
+    const ms = performance.now() - call.started;
+    this.#requests.add({ route, status });
+    if (problem !== undefined) this.#errors.add({ kind: problem.problem });
+    this.#seconds.observe(ms / 1000);
+    const { method } = call.request;
+    const level = status >= 500
+      ? "error"
+      : route === "/livez" || route === "/readyz"
+      ? "debug"
+      : "info";
+    const fields: Record<string, string | number | boolean | undefined> = {
+      requestId: call.id,
+      method,
+      path: call.url.pathname,
+      status,
+      ms: round(ms),
+      problem: problem?.problem,
+    };
+    for (const [name, value] of Object.entries(call.costs)) {
+      fields[name] = typeof value === "number" ? round(value) : value;
+    }
+    this.log.write(level, "request", fields);
+  }
+
+  #logCause(call: Call, { cause }: HttpProblem): void {
+    const fields: LogFields = {
+      requestId: call.id,
+      error: cause instanceof Error ? cause.stack ?? cause.message : String(cause),
+    };
+    this.log.write("error", "failure", fields);
+  }
+
+  #buildLabels(): Record<string, string> {
+    const { model = "", backend = "", precision = "" } = this.#model.info ?? {};
+    return { version: VERSION, deno: Deno.version.deno, model, backend, precision };
+  }
+}
+
+function isPreflight(request: Request): boolean {
+  return request.method === "OPTIONS" && request.headers.has("access-control-request-method");
+}
+
+function textResponse(status: number, text: string, type = "text/plain; charset=utf-8"): Response {
+  return new Response(text, { status, headers: { "content-type": type } });
+}
+
+/** To hundredths: microseconds of no meaning make a log long. */
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
