@@ -40,8 +40,9 @@ export interface ImageOptions {
   readonly maxBytes?: number;
   /**
    * How many pixels of the shorter side are needed: the size that the image will be resized to. A
-   * large JPEG is then decoded at 1/2, 1/4 or 1/8, as long as 2.5 times as many are left, so that the
-   * resized image stays the same within a few grey levels. Default: all of them.
+   * JPEG is then decoded at 1/2, 1/4 or 1/8 where its sides divide by that and at least 2.5 times as
+   * many pixels are left. The resized image stays the same within 1 grey level in the mean and 10
+   * at most. Default: all of them.
    */
   readonly shorterSide?: number;
   readonly signal?: AbortSignal;

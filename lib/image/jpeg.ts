@@ -15,7 +15,7 @@ interface JpegHeader extends Header {
   readonly scanStart: number;
 }
 
-/** How many times larger than needed a reduced image must be, for the tolerance in the README. */
+/** How many times larger than needed a reduced image must be: see `ImageOptions.shorterSide`. */
 const MARGIN = 2.5;
 /** More scans than any encoder writes. Each costs a pass over the whole image. */
 const MAX_SCANS = 100;
@@ -62,9 +62,8 @@ async function decode(
   shorterSide: number,
 ): Promise<DecodedPixels> {
   const complete = checkScans(bytes, header);
-  const reduction = reductionFor(Math.min(header.width, header.height), shorterSide);
-  const width = Math.ceil(header.width / reduction);
-  const height = Math.ceil(header.height / reduction);
+  const reduction = reductionFor(header, shorterSide);
+  const width = header.width / reduction, height = header.height / reduction;
   const isCmyk = header.components === 4;
   const { data, warned } = await decompress(bytes, width, height, isCmyk);
   // A warning is about data that is damaged or missing: libjpeg fills in gray, and Pillow too lets
@@ -74,10 +73,16 @@ async function decode(
   return { data, width, height, channels: 3 };
 }
 
-/** The largest reduction that leaves `MARGIN` times what is needed. */
-function reductionFor(side: number, needed: number): 1 | 2 | 4 | 8 {
-  const spare = side / (needed * MARGIN);
-  return spare >= 8 ? 8 : spare >= 4 ? 4 : spare >= 2 ? 2 : 1;
+/**
+ * The largest reduction that leaves `MARGIN` times what is needed, and whole pixels: with a part of a
+ * pixel at an edge, a resized image would be shifted.
+ */
+function reductionFor({ width, height }: JpegHeader, needed: number): 1 | 2 | 4 | 8 {
+  for (const reduction of [8, 4, 2] as const) {
+    const isWhole = width % reduction === 0 && height % reduction === 0;
+    if (isWhole && Math.min(width, height) >= needed * MARGIN * reduction) return reduction;
+  }
+  return 1;
 }
 
 /**
