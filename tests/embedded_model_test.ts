@@ -1,0 +1,61 @@
+import { assert, assertEquals } from "@std/assert";
+import { loadClassifier } from "../lib/classifier.ts";
+import { type Embedding, layerNames, similarity } from "../lib/embedding.ts";
+import { decodeImage } from "../lib/image/decode.ts";
+import { cropImage } from "../lib/image/resize.ts";
+import { gpuTest } from "./webgpu.ts";
+
+const SIDE = 32;
+
+Deno.test("the embedded model is right about 471 of 500 test images of CIFAR-10", async () => {
+  const sheet = await decodeImage(
+    await Deno.readFile(new URL("fixtures/cifar10/sheet.png", import.meta.url)),
+  );
+  await using classifier = await loadClassifier({ backend: "wasm" });
+  const right: number[] = [];
+  for (let label = 0; label < sheet.height / SIDE; label++) {
+    const images = Array.from(
+      { length: sheet.width / SIDE },
+      (_, n) => cropImage(sheet, { left: n * SIDE, top: label * SIDE, width: SIDE, height: SIDE }),
+    );
+    const predictions = await classifier.classify(images, { topK: 1 });
+    right.push(predictions.filter(([best]) => best.index === label).length);
+  }
+  // The integer program is exact, so that these counts are the same on every machine.
+  assertEquals(right, [44, 50, 45, 44, 48, 47, 48, 49, 47, 49]);
+});
+
+const PHOTO = new URL("data/photos/cat.png", import.meta.url);
+const features: Record<string, number[]> = JSON.parse(
+  await Deno.readTextFile(new URL("fixtures/cifar10/features.json", import.meta.url)),
+);
+
+/** The values that the fixture holds of a layer. */
+function sample({ data }: Embedding): Float32Array {
+  const { length } = data;
+  return Float32Array.from(
+    { length: Math.min(512, length) },
+    (_, k) => data[k * 7919 % length],
+  );
+}
+
+Deno.test("embed() points where PyTorch's float features do, on every layer", async () => {
+  await using classifier = await loadClassifier({ backend: "wasm" });
+  for (const [layer, want] of Object.entries(features)) {
+    const cosine = similarity(sample(await classifier.embed(PHOTO, { layer })), want);
+    console.log(`${layer.padEnd(8)} ${cosine.toFixed(5)}`);
+    // Weights of 8 and activations of 7 bits: the logits are off by about 1 %.
+    assert(cosine > 0.99, `${layer}: the cosine is ${cosine}`);
+  }
+});
+
+gpuTest("embed() gives the same bits on both backends, on every layer", async () => {
+  await using wasm = await loadClassifier({ backend: "wasm" });
+  await using webgpu = await loadClassifier({ backend: "webgpu" });
+  for (const layer of layerNames(wasm.info.architecture)) {
+    for (const pooling of ["none", "avg"] as const) {
+      const options = { layer, pooling };
+      assertEquals(await webgpu.embed(PHOTO, options), await wasm.embed(PHOTO, options));
+    }
+  }
+});
