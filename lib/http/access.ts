@@ -41,7 +41,7 @@ function equal(a: Uint8Array, b: Uint8Array): number {
   return difference === 0 ? 1 : 0;
 }
 
-const EXPOSED = "x-request-id, retry-after, etag";
+const EXPOSED = "x-request-id, retry-after, etag, server-timing";
 
 /** The headers that let a page of this origin read the response; none if it may not. */
 export function corsHeaders(

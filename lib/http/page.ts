@@ -59,7 +59,7 @@ async function policyOf(text: string): Promise<string> {
     "default-src 'none'",
     "script-src 'self'",
     `style-src 'sha256-${new Uint8Array(digest).toBase64()}'`,
-    "img-src 'self' blob:",
+    "img-src 'self' blob: data:",
     "media-src blob: mediastream:",
     "connect-src 'self'",
     "base-uri 'none'",

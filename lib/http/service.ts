@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ClassifierInfo } from "../classifier.ts";
 import { VERSION } from "../version.ts";
 import { corsHeaders, createKeyCheck, preflightResponse, SECURITY_HEADERS } from "./access.ts";
 import { Call } from "./call.ts";
@@ -199,6 +200,8 @@ export class Service implements AsyncDisposable {
     const cors = corsHeaders(request, this.settings.corsOrigins);
     for (const [name, value] of Object.entries(cors)) headers.set(name, value);
     headers.set("x-request-id", call.id);
+    const timing = serverTiming(call, this.#model.info);
+    if (timing !== undefined) headers.set("server-timing", timing);
     // A client that keeps its connection would hold up the end.
     if (this.#draining) headers.set("connection", "close");
     return response;
@@ -249,6 +252,15 @@ function isPreflight(request: Request): boolean {
 
 function textResponse(status: number, text: string, type = "text/plain; charset=utf-8"): Response {
   return new Response(text, { status, headers: { "content-type": type } });
+}
+
+/** What a request's time went to (W3C Server Timing), if it had an image. */
+function serverTiming({ costs }: Call, info: ClassifierInfo | undefined): string | undefined {
+  const { decodeMs, queueMs, inferenceMs } = costs;
+  if (inferenceMs === undefined || info === undefined) return undefined;
+  const [decode, queue, inference] = [decodeMs ?? 0, queueMs ?? 0, inferenceMs].map(round);
+  return `decode;dur=${decode}, queue;dur=${queue}, ` +
+    `inference;dur=${inference};desc="${info.backend}, ${info.precision}"`;
 }
 
 /** To hundredths: microseconds of no meaning make a log long. */

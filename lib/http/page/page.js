@@ -1,0 +1,176 @@
+// The page's only script: a picture in, predictions and a heat map out.
+
+const at = (id) => document.getElementById(id);
+const [picture, video] = [at("picture"), at("video")];
+
+/** The picture that is shown: its bytes, its address, and its heat maps by label. */
+let shown = { blob: undefined, url: "", heat: new Map() };
+/** The label whose heat map is shown. */
+let label = "";
+let key = "";
+
+at("file").addEventListener("change", ({ target }) => {
+  if (target.files[0]) classify(target.files[0]);
+  target.value = ""; // The same file can be chosen again.
+});
+addEventListener("paste", ({ clipboardData }) => takeFrom(clipboardData));
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  at("drop").classList.add("over");
+});
+addEventListener("dragleave", () => at("drop").classList.remove("over"));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  at("drop").classList.remove("over");
+  takeFrom(event.dataTransfer);
+});
+at("heat").addEventListener("change", showHeat);
+at("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = at("key").value;
+  classify(shown.blob);
+});
+
+function takeFrom(data) {
+  const file = [...(data?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+  if (file) classify(file);
+}
+
+/** Shows a picture and asks for its predictions. */
+async function classify(blob) {
+  stopCamera();
+  URL.revokeObjectURL(shown.url);
+  for (const url of shown.heat.values()) URL.revokeObjectURL(url);
+  const mine = shown = { blob, url: URL.createObjectURL(blob), heat: new Map() };
+  picture.src = mine.url;
+  picture.alt = "Your picture";
+  show({ hint: false, stage: true, picture: true, error: false, predictions: false });
+  show({ timing: false, "heat-row": false, "key-form": false });
+  at("status").textContent = "Looking …";
+  const started = performance.now();
+  try {
+    const response = await post("classify", blob);
+    const predictions = await response.json();
+    if (mine !== shown) return; // Another picture has come meanwhile.
+    showPredictions(predictions);
+    showTiming(response.headers.get("server-timing") ?? "", performance.now() - started);
+    at("heat").checked = true;
+    await showHeat();
+  } catch (error) {
+    if (mine === shown) fail(error);
+  }
+}
+
+/** Posts bytes; a response that is no success is an error with the problem's words. */
+async function post(path, blob, headers = {}) {
+  if (key !== "") headers.authorization = `Bearer ${key}`;
+  const response = await fetch(path, { method: "POST", body: blob, headers });
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw Object.assign(new Error(problem.detail ?? `The server says ${response.status}.`), {
+    status: response.status,
+  });
+}
+
+function fail({ message, status }) {
+  at("status").textContent = "";
+  at("error").textContent = message;
+  show({ error: true, "key-form": status === 401 });
+  if (status === 401) at("key").focus();
+}
+
+function showPredictions(predictions) {
+  const percent = (score) => `${(score * 100).toFixed(1)} %`;
+  label = predictions[0].label;
+  at("status").textContent = `It looks like: ${label}, ${percent(predictions[0].score)}`;
+  at("predictions").replaceChildren(...predictions.map((prediction) => {
+    const item = document.createElement("li"), button = document.createElement("button");
+    const bar = document.createElement("span");
+    bar.className = "bar";
+    bar.style.width = percent(prediction.score).replace(" ", "");
+    button.type = "button";
+    button.dataset.label = prediction.label;
+    button.title = `Show where it looked for ${prediction.label}`;
+    button.append(bar, text(prediction.label), text(percent(prediction.score)));
+    button.addEventListener("click", () => {
+      label = prediction.label;
+      at("heat").checked = true;
+      showHeat();
+    });
+    item.append(button);
+    return item;
+  }));
+  show({ predictions: true, "heat-row": true });
+}
+
+function text(content) {
+  const span = document.createElement("span");
+  span.textContent = content;
+  return span;
+}
+
+/** Shows the picture with the heat map of the chosen label over it, or the picture alone. */
+async function showHeat() {
+  const mine = shown, wanted = label;
+  const isOn = at("heat").checked;
+  for (const button of at("predictions").querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(isOn && button.dataset.label === wanted));
+  }
+  if (isOn && !mine.heat.has(wanted)) {
+    try {
+      const path = `explain?label=${encodeURIComponent(wanted)}`;
+      const response = await post(path, mine.blob, { accept: "image/png" });
+      mine.heat.set(wanted, URL.createObjectURL(await response.blob()));
+    } catch (error) {
+      if (mine === shown) fail(error);
+      return;
+    }
+  }
+  if (mine !== shown || wanted !== label) return;
+  const isHot = at("heat").checked;
+  picture.src = isHot ? mine.heat.get(wanted) ?? mine.url : mine.url;
+  picture.alt = isHot ? `Your picture, red where it looked for ${wanted}` : "Your picture";
+}
+
+/** `decode;dur=8.1, queue;dur=0.1, inference;dur=9.8;desc="wasm"` in words. */
+function showTiming(timing, totalMs) {
+  const ms = (name) =>
+    Number(new RegExp(`${name};dur=([\\d.]+)`).exec(timing)?.[1] ?? 0).toFixed(1);
+  const backend = /desc="([^"]*)"/.exec(timing)?.[1] ?? "the server";
+  at("timing").textContent = `${totalMs.toFixed(0)} ms in all: decoding ${ms("decode")} ms, ` +
+    `network ${ms("inference")} ms on ${backend}.`;
+  show({ timing: true });
+}
+
+function show(visible) {
+  for (const [id, isVisible] of Object.entries(visible)) at(id).hidden = !isVisible;
+}
+
+// The camera.
+
+show({ camera: navigator.mediaDevices?.getUserMedia !== undefined });
+at("camera").addEventListener("click", async () => {
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: "environment" },
+    });
+    await video.play();
+    show({ hint: false, stage: true, video: true, picture: false, camera: false, shoot: true });
+    at("shoot").focus();
+  } catch (error) {
+    fail({ message: `The camera cannot be used: ${error.message}` });
+  }
+});
+at("shoot").addEventListener("click", () => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  canvas.toBlob(classify, "image/jpeg", 0.95);
+});
+
+function stopCamera() {
+  if (!video.srcObject) return;
+  for (const track of video.srcObject.getTracks()) track.stop();
+  video.srcObject = null;
+  show({ video: false, camera: true, shoot: false });
+}
