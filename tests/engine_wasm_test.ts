@@ -1,15 +1,24 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import type { Batch } from "../lib/engine/engine.ts";
+import { compileProgram } from "../lib/engine/program.ts";
 import { createWasmEngine, type WasmEngineOptions } from "../lib/engine/wasm/engine.ts";
+import { layersOf } from "../lib/vgg/architecture.ts";
+import type { Model } from "../lib/vgg/model.ts";
 import {
+  assertSame,
   checkAccumulators,
   checkEveryLayer,
   engineCases,
   type EngineFactory,
+  rawLayer,
 } from "./engine_cases.ts";
+import { randomModel } from "./random_model.ts";
+import { referenceActivations, type Weights } from "./reference.ts";
 
 const VARIANTS: Record<string, WasmEngineOptions> = {
-  "relaxed SIMD": { variant: "relaxed" },
-  "plain SIMD": { variant: "plain" },
+  "relaxed SIMD": { variant: "relaxed", kernel: "direct" },
+  "plain SIMD": { variant: "plain", kernel: "direct" },
+  "Winograd": { kernel: "winograd" },
 };
 
 for (const [variant, options] of Object.entries(VARIANTS)) {
@@ -21,6 +30,47 @@ for (const [variant, options] of Object.entries(VARIANTS)) {
   }
   Deno.test(`the WebAssembly engine, ${variant}, gives the reference's accumulators on every layer`, () =>
     checkAccumulators(create, engineCases()[2]));
+}
+
+Deno.test("Winograd's sums are exact up to the largest that the integer program allows", async () => {
+  const { model, weights, batch } = largestSums();
+  const program = rawLayer(compileProgram(model), "conv5_1");
+  await using engine = await createWasmEngine(model, { kernel: "winograd", program });
+  const actual = await engine.run(batch, { layer: "conv5_1" });
+  assertSame(actual, referenceActivations(program, weights, batch, "conv5_1"));
+  const largest = Math.max(...Array.from(actual.data, Math.abs));
+  assertEquals(largest, 127 * 127 * 9 * 3696);
+});
+
+/**
+ * A constant image and filters that only have a centre keep all activations at 127 up to conv5_1,
+ * whose inner dimension is the largest that the program accepts and whose filters are all 127, all
+ * -127, or of changing sign.
+ */
+function largestSums(): { model: Model; weights: Weights; batch: Batch } {
+  const { model, weights } = randomModel({
+    configuration: "A",
+    input: { height: 48, width: 48, channels: 3 },
+    convolutions: [16, 16, 16, 16, 16, 3696, 16, 16],
+    dense: [],
+  });
+  for (const { name, kernel, inChannels } of layersOf(model.architecture)) {
+    const centre = (i: number) => Math.floor(i / inChannels) % (kernel[0] * kernel[1]) === 4;
+    const signs = (i: number) => [1, -1, i % 2 ? 1 : -1, i % 3 ? 1 : -1];
+    const data = weights.get(name)!;
+    data.forEach((_, i) =>
+      data[i] = name !== "conv5_1"
+        ? (centre(i) ? 127 : 0)
+        : 127 * signs(i)[Math.floor(i / (9 * inChannels)) % 4]
+    );
+  }
+  const parameters = model.parameters.map(({ name, scale, bias }) => ({
+    name,
+    scale: scale.fill(scale[0]),
+    bias: bias.fill(0),
+  }));
+  const batch = { data: new Uint8Array(48 * 48 * 3).fill(255), count: 1, height: 48, width: 48 };
+  return { model: { ...model, parameters }, weights, batch };
 }
 
 Deno.test("the WebAssembly engine refuses batches and layers that do not fit", async () => {

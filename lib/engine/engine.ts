@@ -39,6 +39,16 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What one layer of a run cost. */
+export interface LayerProfile {
+  readonly layer: string;
+  readonly ms: number;
+  /** Multiplications and additions of the layer as it is defined, however it is computed. */
+  readonly operations: number;
+  /** Which of an engine's kernels computed it. */
+  readonly candidate: string;
+}
+
 /** Executes one Model. */
 export interface Engine extends AsyncDisposable {
   readonly backend: Backend;
@@ -57,4 +67,6 @@ export interface Engine extends AsyncDisposable {
    * @throws {BackendUnavailableError} If the device is gone and does not come back.
    */
   run(batch: Batch, options?: RunOptions): Promise<Activations>;
+  /** Runs the whole network once for a batch and times each layer. */
+  profile?(batch: Batch): Promise<LayerProfile[]>;
 }

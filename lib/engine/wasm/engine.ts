@@ -5,18 +5,13 @@
  */
 
 import type { Model } from "../../vgg/model.ts";
-import type { Activations, Batch, Engine, Precision, RunOptions } from "../engine.ts";
+import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { PLAIN, RELAXED } from "./binary.ts";
 import { Memory } from "./memory.ts";
-import { makePlan, type Plan, type PlanKey, type PlannedStep } from "./plan.ts";
-import {
-  type Kernels,
-  loadWeights,
-  type PackedLayer,
-  placeLayers,
-  residentBytes,
-} from "./weights.ts";
+import { makePlan, type Network, type Plan, type PlanKey, type PlannedStep } from "./plan.ts";
+import { type Kernel, type Stage, STEP_BYTES } from "./steps.ts";
+import { type Kernels, loadWeights, placeLayers, residentBytes } from "./weights.ts";
 
 /** Options of {@linkcode createWasmEngine}. */
 export interface WasmEngineOptions {
@@ -28,6 +23,8 @@ export interface WasmEngineOptions {
   readonly signal?: AbortSignal;
   /** Which kernels: by default relaxed SIMD where the runtime has it, plain SIMD elsewhere. */
   readonly variant?: "relaxed" | "plain";
+  /** Which algorithm 3x3 convolutions take; by default the faster one. No result depends on it. */
+  readonly kernel?: Kernel;
   /** Constants to use instead of those that the Model compiles to. For tests. */
   readonly program?: Program;
 }
@@ -60,7 +57,8 @@ export async function createWasmEngine(
   const table = memory.allocate(program.table.byteLength);
   new Int16Array(memory.memory.buffer).set(program.table, table >> 1);
   await loadWeights(memory, kernels, layers, model, signal);
-  return new WasmEngine(program, layers, memory, kernels, table, variant);
+  const choose = (stage: Stage): Kernel => chooseKernel(stage, options.kernel);
+  return new WasmEngine(program, { layers, table }, memory, kernels, choose, variant);
 }
 
 /** The smallest module with an instruction of relaxed SIMD. */
@@ -79,27 +77,27 @@ class WasmEngine implements Engine {
   readonly threads = 1;
   readonly device: string;
   #program: Program;
-  #layers: readonly PackedLayer[];
+  #network: Network;
   #memory: Memory;
   #kernels: Kernels;
-  #table: number;
+  #choose: (stage: Stage) => Kernel;
   #resident: number;
   #plan: Plan | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(
     program: Program,
-    layers: readonly PackedLayer[],
+    network: Network,
     memory: Memory,
     kernels: Kernels,
-    table: number,
+    choose: (stage: Stage) => Kernel,
     variant: string,
   ) {
     this.#program = program;
-    this.#layers = layers;
+    this.#network = network;
     this.#memory = memory;
     this.#kernels = kernels;
-    this.#table = table;
+    this.#choose = choose;
     this.#resident = memory.top;
     this.device = `WebAssembly, ${variant} SIMD`;
   }
@@ -119,7 +117,7 @@ class WasmEngine implements Engine {
     const plan = this.#planFor(keyOf(this.#program, batch, layer));
     this.#memory.bytes(plan.input, batch.data.length).set(batch.data);
     this.#resetImages(plan);
-    const last = this.#layers[plan.key.last];
+    const last = this.#network.layers[plan.key.last];
     const { rows, columns } = plan.output;
     const data = new Int32Array(batch.count * rows * columns * last.outChannels);
     for (let first = 0; first < batch.count; first += plan.group) {
@@ -145,17 +143,43 @@ class WasmEngine implements Engine {
       !old || (Object.keys(key) as (keyof PlanKey)[]).some((field) => key[field] !== old[field])
     ) {
       this.#memory.release(this.#resident);
-      this.#plan = makePlan(this.#memory, this.#layers, this.#table, key, this.threads);
+      this.#plan = makePlan(this.#memory, this.#network, key, this.threads, this.#choose);
     }
     return this.#plan!;
   }
 
+  async profile(batch: Batch): Promise<LayerProfile[]> {
+    await this.run(batch);
+    const profiles = new Map<string, LayerProfile>();
+    const plan = this.#plan!;
+    this.#memory.bytes(plan.input, batch.data.length).set(batch.data);
+    this.#resetImages(plan);
+    const measure = (steps: readonly PlannedStep[]): void => {
+      for (const step of steps) {
+        const start = performance.now();
+        this.#kernels.execute(step.address, step.address + STEP_BYTES, BARRIER, 0);
+        const { layer, operations, kernel } = step;
+        const old = profiles.get(layer) ?? { layer, ms: 0, operations: 0, candidate: kernel };
+        profiles.set(layer, {
+          ...old,
+          ms: old.ms + performance.now() - start,
+          operations: old.operations + operations,
+        });
+      }
+    };
+    for (let first = 0; first < batch.count; first += plan.group) {
+      plan.select(first);
+      measure(plan.convolutions);
+    }
+    measure(plan.dense);
+    return [...profiles.values()];
+  }
+
   // deno-lint-ignore require-await
   async #execute(steps: readonly PlannedStep[], signal: AbortSignal | undefined): Promise<void> {
-    const size = steps.length > 1 ? steps[1].address - steps[0].address : 0;
     for (const { address } of steps) {
       signal?.throwIfAborted();
-      this.#kernels.execute(address, address + size, BARRIER, 0);
+      this.#kernels.execute(address, address + STEP_BYTES, BARRIER, 0);
     }
   }
 
@@ -177,7 +201,7 @@ class WasmEngine implements Engine {
 
   #copyOut(plan: Plan, to: Int32Array, first: number, count: number): void {
     const { address, rows, columns, padded } = plan.output;
-    const { outChannels, relu } = this.#layers[plan.key.last];
+    const { outChannels, relu } = this.#network.layers[plan.key.last];
     const words = this.#memory.words;
     let i = first * rows * columns * outChannels;
     for (let pixel = 0; pixel < count * rows * columns; pixel++) {
@@ -192,6 +216,11 @@ class WasmEngine implements Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#plan = undefined;
   }
+}
+
+function chooseKernel({ layer, first, full, images }: Stage, forced: Kernel | undefined): Kernel {
+  if (layer.padding === 0 || first) return "direct";
+  return forced ?? (full.rows * full.columns * images >= 64 ? "winograd" : "direct");
 }
 
 /** Checks a batch and finds the layer. */

@@ -3,11 +3,13 @@
 // Weights are [outChannels / 16, kernelRows, run, 16 channels, 4 bytes]. A word is four activations
 // of 7 bits, or two of 16 bits in the first layer, and the same for all channels.
 
-import { Layer, Step } from "./structs";
+import { Step } from "./structs";
 import { storeValues } from "./values";
 
 /** Task: `chunk` pixels of 16 channels. */
-export function directTask(step: Step, task: i32, scratch: usize): void {
+export function directTask(step: Step, task: i32, at: usize): void {
+  store<usize>(at, 0); // no transformed filter any more, see winograd.ts
+  const scratch = at + 16;
   const chunks = (step.pixels + step.chunk - 1) / step.chunk;
   const block = task / chunks;
   const first = (task % chunks) * step.chunk;
@@ -16,19 +18,19 @@ export function directTask(step: Step, task: i32, scratch: usize): void {
   const offsets = step.offsets + first * 4;
   let p = 0;
   for (; count - p > 2; p += 6) {
-    const at = offsets + p * 4, out = scratch + p * 64;
+    const window = offsets + p * 4, out = scratch + p * 64;
     if (step.channels < 16) {
-      tile<i16>(step, at, weights, out);
-      tile<i16>(step, at, weights + 32, out + 32);
+      tile<i16>(step, window, weights, out);
+      tile<i16>(step, window, weights + 32, out + 32);
     } else {
-      tile<i8>(step, at, weights, out);
-      tile<i8>(step, at, weights + 32, out + 32);
+      tile<i8>(step, window, weights, out);
+      tile<i8>(step, window, weights + 32, out + 32);
     }
   }
   for (; p < count; p++) {
-    const at = offsets + p * 4, out = scratch + p * 64;
-    if (step.channels < 16) pixel<i16>(step, at, weights, out);
-    else pixel<i8>(step, at, weights, out);
+    const window = offsets + p * 4, out = scratch + p * 64;
+    if (step.channels < 16) pixel<i16>(step, window, weights, out);
+    else pixel<i8>(step, window, weights, out);
   }
   storeValues(step, first, count, block, scratch);
 }

@@ -3,6 +3,7 @@
 import { directTask } from "./direct";
 import { beginLayer, endLayer } from "./fixed";
 import { Layer, Step } from "./structs";
+import { multiplyTiles, transformInput } from "./winograd";
 import { requantizeRow, tabulateRow } from "./values";
 
 export { pack, packFirst } from "./pack";
@@ -40,7 +41,11 @@ function runTask(step: Step, task: i32, scratch: usize): void {
     case 1:
       return requantizeRow(step, task);
     case 3:
-      directTask(step, task, scratch);
+      return directTask(step, task, scratch);
+    case 4:
+      return transformInput(step, task, scratch);
+    case 5:
+      multiplyTiles(step, task, scratch);
   }
 }
 

@@ -57,7 +57,12 @@ export class Step {
   candidate: i32;
   offsets: usize; // int32 [pixels]: where each output's window starts in x, from x
   pixels: i32; // outputs before a pool, of all images; the four of a pool's window are neighbours
-  chunk: i32; // pixels (Winograd: tiles) of a task
+  chunk: i32; // pixels or tiles of a task
+  transformed: usize; // Winograd: int16 [36][quads][channels / 2][4][2]
+  tiles: i32; // of this step
+  firstTile: i32; // among those of all images
+  tileRows: i32; // of one image
+  tileColumns: i32;
   scratch: usize; // of thread 0
   scratchBytes: i32; // of each thread
 }

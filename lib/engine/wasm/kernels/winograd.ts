@@ -1,0 +1,304 @@
+// Convolution 3x3 by Winograd's minimal filtering F(4x4, 3x3): 36 products instead of 144 for 16
+// outputs (Lavin and Gray, arXiv 1509.09308), in exact integer arithmetic.
+//
+// The usual interpolation points 0, 1, -1, 2, -2, infinity need divisions by 24 in each direction,
+// and 64, the power of two in 24 * 24, cannot be inverted modulo 2^32. The points used here are
+// 0, 2, 1, -1, 1/2, infinity. Modulo 2 they fall into three pairs, so that each Lagrange
+// denominator holds the factor 2 once: +-18 or +-2. Both directions together give 324 * acc, and
+// with the inverse of the odd 81, 4 * acc modulo 2^32. Since |acc| < 2^29, that is `acc << 2`, what
+// step 6 of the integer program starts from: exact, however large the sums in between.
+//
+// Bounds: B^T x B of 7-bit x is at most 162 * 127 = 20574, G w G^T of int8 w at most
+// 49 * 127 = 6223; both fit in 16 bits, and so does what comes after one of the two directions.
+//
+// Four tiles (of 4x4 outputs each) are interleaved, a quad: [position 36][quad][channels / 2][4][2].
+
+import { Image, Layer, Step } from "./structs";
+import { raise, value } from "./values";
+
+const POSITIONS = 36;
+
+// The rows of B^T: coefficients of the products of (x - point) over all other points.
+
+// @ts-ignore: decorator
+@inline
+function times5(x: v128): v128 {
+  return i16x8.add(i16x8.shl(x, 2), x);
+}
+
+/** Six vectors, `fromStride` apart, to their transform by B^T; 16-bit lanes. */
+// @ts-ignore: decorator
+@inline
+function transformInput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
+  const d0 = v128.load(from), d1 = v128.load(from + fromStride);
+  const d2 = v128.load(from + 2 * fromStride), d3 = v128.load(from + 3 * fromStride);
+  const d4 = v128.load(from + 4 * fromStride), d5 = v128.load(from + 5 * fromStride);
+  const a = i16x8.sub(d1, d3), b = i16x8.sub(d2, d4);
+  // 0: -2 5 0 -5 2 0
+  v128.store(to, i16x8.add(i16x8.shl(i16x8.sub(d4, d0), 1), times5(a)));
+  // 2: 0 1 -2 -1 2 0
+  v128.store(to + toStride, i16x8.sub(a, i16x8.shl(b, 1)));
+  // 1: 0 2 -3 -3 2 0
+  const sum = i16x8.add(d2, d3);
+  const outer = i16x8.sub(i16x8.add(d1, d4), sum);
+  v128.store(to + 2 * toStride, i16x8.sub(i16x8.shl(outer, 1), sum));
+  // -1: 0 -2 7 -7 2 0
+  const difference = i16x8.sub(d2, d3);
+  const eight = i16x8.sub(i16x8.shl(difference, 3), difference);
+  v128.store(to + 3 * toStride, i16x8.add(i16x8.shl(i16x8.sub(d4, d1), 1), eight));
+  // 1/2: 0 2 -1 -2 1 0
+  v128.store(to + 4 * toStride, i16x8.sub(i16x8.shl(a, 1), b));
+  // infinity: 0 -2 5 0 -5 2
+  v128.store(to + 5 * toStride, i16x8.add(i16x8.shl(i16x8.sub(d5, d1), 1), times5(b)));
+}
+
+/** Task: one quad of tiles, all channels. */
+export function transformInput(step: Step, quad: i32, scratch: usize): void {
+  const channels = step.channels;
+  const row = step.xColumns * channels;
+  const offsets = step.offsets + quad * 16;
+  store<usize>(scratch, 0); // no filter any more
+  const interleaved = scratch + 16, half = interleaved + POSITIONS * 64;
+  const quads = (step.tiles + 3) >> 2;
+  const position = quads * channels * 8;
+  for (let c = 0; c < channels; c += 8) {
+    const x0 = step.x + load<i32>(offsets) + c, x1 = step.x + load<i32>(offsets, 4) + c;
+    const x2 = step.x + load<i32>(offsets, 8) + c, x3 = step.x + load<i32>(offsets, 12) + c;
+    let to = interleaved;
+    for (let y = 0; y < 6; y++) {
+      for (let x = 0; x < 6; x++, to += 64) {
+        const at = y * row + x * channels;
+        interleave(x0 + at, x1 + at, x2 + at, x3 + at, to);
+      }
+    }
+    to = step.transformed + (quad * channels + c) * 8;
+    for (let pair = 0; pair < 64; pair += 16, to += 16) {
+      for (let x = 0; x < 6; x++) transformInput6(interleaved + pair + x * 64, 384, half + x * 16, 96);
+      for (let y = 0; y < 6; y++) transformInput6(half + y * 96, 16, to + y * 6 * position, position);
+    }
+  }
+}
+
+/** Eight bytes of each of four tiles to four vectors of 16-bit lanes `[4 tiles][2 channels]`. */
+// @ts-ignore: decorator
+@inline
+function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
+  const a = v128.shuffle<i16>(v128.load64_zero(x0), v128.load64_zero(x1), 0, 8, 1, 9, 2, 10, 3, 11);
+  const b = v128.shuffle<i16>(v128.load64_zero(x2), v128.load64_zero(x3), 0, 8, 1, 9, 2, 10, 3, 11);
+  const low = v128.shuffle<i32>(a, b, 0, 4, 1, 5), high = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  v128.store(to, i16x8.extend_low_i8x16_u(low));
+  v128.store(to, i16x8.extend_high_i8x16_u(low), 16);
+  v128.store(to, i16x8.extend_low_i8x16_u(high), 32);
+  v128.store(to, i16x8.extend_high_i8x16_u(high), 48);
+}
+
+/** Task: eight output channels of `chunk` tiles. */
+export function multiplyTiles(step: Step, task: i32, scratch: usize): void {
+  const chunks = (step.tiles + step.chunk - 1) / step.chunk;
+  const block = task / chunks, first = (task % chunks) * step.chunk;
+  const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
+  const temporary = scratch + 16;
+  const filter = temporary + POSITIONS * 16;
+  const sums = filter + POSITIONS * step.channels * 16;
+  const weights = step.weights + (block >> 1) * step.kernelRows * step.run * 64 + (block & 1) * 32;
+  // Threads mostly take neighbouring tasks: the transformed filter is often still there.
+  if (load<usize>(scratch) != weights) {
+    transformFilter(weights, step.channels, filter, temporary);
+    store<usize>(scratch, weights);
+  }
+  const allQuads = (step.tiles + 3) >> 2;
+  const words = step.channels >> 1;
+  for (let p = 0; p < POSITIONS; p++) {
+    const x = step.transformed + (p * allQuads + (first >> 2)) * words * 16;
+    const w = filter + p * words * 32;
+    const to = sums + p * quads * 128;
+    for (let q = 0; q < quads; q++) multiplyQuad(x + q * words * 16, w, words, to + q * 128);
+  }
+  storeTiles(step, block, first, quads, sums, temporary);
+}
+
+/** 3 to 6 by G, 16-bit lanes. */
+// @ts-ignore: decorator
+@inline
+function transformFilter3(w0: v128, w1: v128, w2: v128, to: usize, stride: usize): void {
+  const sum = i16x8.add(w0, w2), twice = i16x8.shl(w1, 1);
+  v128.store(to, w0);
+  v128.store(to + stride, i16x8.add(i16x8.add(w0, twice), i16x8.shl(w2, 2)));
+  v128.store(to + 2 * stride, i16x8.add(sum, w1));
+  v128.store(to + 3 * stride, i16x8.sub(sum, w1));
+  v128.store(to + 4 * stride, i16x8.add(i16x8.add(i16x8.shl(w0, 2), twice), w2));
+  v128.store(to + 5 * stride, w2);
+}
+
+/** Eight filters to `[36][channels / 2][8][2]`. */
+function transformFilter(weights: usize, channels: i32, to: usize, temporary: usize): void {
+  const position = channels * 16, tap = channels * 16;
+  for (let c = 0; c < channels; c += 4, weights += 64, to += 64) {
+    for (let four = 0; four < 32; four += 16) {
+      filterHalf<i8>(weights + four, tap, to + four, position, temporary);
+      filterHalf<u8>(weights + four, tap, to + four + 32, position, temporary);
+    }
+  }
+}
+
+/** Four filters, two channels: the low ones for `i8`, the high ones for `u8`. */
+// @ts-ignore: decorator
+@inline
+function filterHalf<T>(weights: usize, tap: usize, to: usize, position: usize, half: usize): void {
+  for (let x = 0; x < 3; x++) {
+    const at = weights + x * tap;
+    transformFilter3(
+      twoChannels<T>(at),
+      twoChannels<T>(at + 3 * tap),
+      twoChannels<T>(at + 6 * tap),
+      half + x * 16,
+      48,
+    );
+  }
+  for (let y = 0; y < 6; y++) {
+    const at = half + y * 48;
+    transformFilter3(v128.load(at), v128.load(at, 16), v128.load(at, 32), to + y * 6 * position, position);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function twoChannels<T>(at: usize): v128 {
+  const bytes = v128.load(at);
+  const pairs = v128.shuffle<i16>(bytes, bytes, 0, 2, 4, 6, 1, 3, 5, 7);
+  return isSigned<T>() ? i16x8.extend_low_i8x16_s(pairs) : i16x8.extend_high_i8x16_s(pairs);
+}
+
+/** Four tiles of eight channels, one position: `[4][8]` int32. */
+function multiplyQuad(x: usize, w: usize, words: i32, to: usize): void {
+  let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
+  let b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  for (let end = x + words * 16; x < end; x += 16, w += 32) {
+    const tiles = v128.load(x);
+    const wa = v128.load(w), wb = v128.load(w, 16);
+    let s = v128.shuffle<i32>(tiles, tiles, 0, 0, 0, 0);
+    a0 = i32x4.add(a0, i32x4.dot_i16x8_s(wa, s));
+    b0 = i32x4.add(b0, i32x4.dot_i16x8_s(wb, s));
+    s = v128.shuffle<i32>(tiles, tiles, 1, 1, 1, 1);
+    a1 = i32x4.add(a1, i32x4.dot_i16x8_s(wa, s));
+    b1 = i32x4.add(b1, i32x4.dot_i16x8_s(wb, s));
+    s = v128.shuffle<i32>(tiles, tiles, 2, 2, 2, 2);
+    a2 = i32x4.add(a2, i32x4.dot_i16x8_s(wa, s));
+    b2 = i32x4.add(b2, i32x4.dot_i16x8_s(wb, s));
+    s = v128.shuffle<i32>(tiles, tiles, 3, 3, 3, 3);
+    a3 = i32x4.add(a3, i32x4.dot_i16x8_s(wa, s));
+    b3 = i32x4.add(b3, i32x4.dot_i16x8_s(wb, s));
+  }
+  v128.store(to, a0);
+  v128.store(to, b0, 16);
+  v128.store(to, a1, 32);
+  v128.store(to, b1, 48);
+  v128.store(to, a2, 64);
+  v128.store(to, b2, 80);
+  v128.store(to, a3, 96);
+  v128.store(to, b3, 112);
+}
+
+/** 6 to 4 by A^T, times 18; 32-bit lanes, modulo 2^32. */
+// @ts-ignore: decorator
+@inline
+function transformOutput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
+  const m0 = v128.load(from), m1 = v128.load(from + fromStride);
+  const m2 = v128.load(from + 2 * fromStride), m3 = v128.load(from + 3 * fromStride);
+  const m4 = v128.load(from + 4 * fromStride), m5 = v128.load(from + 5 * fromStride);
+  const nine2 = times9(m2);
+  const even = i32x4.sub(m3, nine2), odd = i32x4.add(m3, nine2);
+  // -9 1 -9 1 8 0
+  const y0 = i32x4.add(i32x4.add(even, m1), i32x4.shl(m4, 3));
+  v128.store(to, i32x4.sub(y0, times9(m0)));
+  // 0 2 -9 -1 4 0
+  const y1 = i32x4.shl(i32x4.add(m1, i32x4.shl(m4, 1)), 1);
+  v128.store(to + toStride, i32x4.sub(y1, odd));
+  // 0 4 -9 1 2 0
+  const y2 = i32x4.shl(i32x4.add(i32x4.shl(m1, 1), m4), 1);
+  v128.store(to + 2 * toStride, i32x4.add(y2, even));
+  // 0 8 -9 -1 1 9
+  const y3 = i32x4.add(i32x4.add(i32x4.shl(m1, 3), m4), times9(m5));
+  v128.store(to + 3 * toStride, i32x4.sub(y3, odd));
+}
+
+// @ts-ignore: decorator
+@inline
+function times9(x: v128): v128 {
+  return i32x4.add(i32x4.shl(x, 3), x);
+}
+
+/** 81 * INVERSE is 1 modulo 2^32. */
+const INVERSE: i32 = 0x781948b1;
+
+/** From `sums`, `[36][tiles][8]`, to values: steps 5 to 8. */
+function storeTiles(step: Step, block: i32, first: i32, quads: i32, sums: usize, half: usize): void {
+  const outChannels = changetype<Layer>(step.layer).outChannels;
+  const tilesOfImage = step.tileRows * step.tileColumns;
+  const position = quads * 128;
+  const count = min(quads * 4, step.tiles - first);
+  let largest = i32x4.splat(0);
+  let current = -1;
+  for (let i = 0; i < count; i++) {
+    const tile = step.firstTile + first + i;
+    const n = tile / tilesOfImage;
+    if (n != current) {
+      if (current >= 0) raise(changetype<Image>(step.image + current * offsetof<Image>()), largest);
+      largest = i32x4.splat(0);
+      current = n;
+    }
+    const y = tile % tilesOfImage / step.tileColumns, x = tile % step.tileColumns;
+    const m = step.scaled + (n * 2 * outChannels + block * 8) * 4;
+    const b = m + outChannels * 4;
+    const to = step.v + n * step.vRows * step.vColumns * outChannels * 4 + block * 32;
+    for (let four = 0; four < 32; four += 16) {
+      const from = sums + i * 32 + four;
+      for (let x = 0; x < 6; x++) transformOutput6(from + x * position, 6 * position, half + x * 16, 96);
+      for (let y = 0; y < 4; y++) transformOutput6(half + y * 96, 16, half + y * 96, 16);
+      largest = i32x4.max_s(
+        largest,
+        step.pool
+          ? storePooled(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels)
+          : storeTile(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels),
+      );
+    }
+  }
+  if (current >= 0) raise(changetype<Image>(step.image + current * offsetof<Image>()), largest);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeTile(step: Step, half: usize, m: v128, b: v128, to: usize, y: i32, x: i32, outChannels: i32): v128 {
+  const inverse = i32x4.splat(INVERSE);
+  let largest = i32x4.splat(0);
+  const rows = min(4, step.vRows - y * 4), columns = min(4, step.vColumns - x * 4);
+  for (let i = 0; i < rows; i++) {
+    let at = to + ((y * 4 + i) * step.vColumns + x * 4) * outChannels * 4;
+    for (let j = 0; j < columns; j++, at += outChannels * 4) {
+      const v = value(i32x4.mul(v128.load(half + i * 96 + j * 16), inverse), m, b);
+      largest = i32x4.max_s(largest, v);
+      v128.store(at, v);
+    }
+  }
+  return largest;
+}
+
+// @ts-ignore: decorator
+@inline
+function storePooled(step: Step, half: usize, m: v128, b: v128, to: usize, y: i32, x: i32, outChannels: i32): v128 {
+  const inverse = i32x4.splat(INVERSE);
+  let largest = i32x4.splat(0);
+  const rows = min(2, step.vRows - y * 2), columns = min(2, step.vColumns - x * 2);
+  for (let i = 0; i < rows; i++) {
+    let at = to + ((y * 2 + i) * step.vColumns + x * 2) * outChannels * 4;
+    for (let j = 0; j < columns; j++, at += outChannels * 4) {
+      const from = half + i * 192 + j * 32;
+      const top = i32x4.max_s(i32x4.mul(v128.load(from), inverse), i32x4.mul(v128.load(from, 16), inverse));
+      const bottom = i32x4.max_s(i32x4.mul(v128.load(from, 96), inverse), i32x4.mul(v128.load(from, 112), inverse));
+      const v = value(i32x4.max_s(top, bottom), m, b);
+      largest = i32x4.max_s(largest, v);
+      v128.store(at, v);
+    }
+  }
+  return largest;
+}

@@ -1,0 +1,269 @@
+/**
+ * The steps that make up one layer, as the kernels read them.
+ *
+ * @module
+ */
+
+import type { Memory } from "./memory.ts";
+import type { PackedLayer } from "./weights.ts";
+
+/** The words of a `Step`, in the order of kernels/structs.ts. */
+export const FIELDS = [
+  ...["kind", "tasks", "next", "endLayer", "beginLayer"] as const,
+  ...["images", "image", "scaled", "layer"] as const,
+  ...["x", "rows", "columns", "channels", "border", "xRows", "xColumns"] as const,
+  ...["v", "vRows", "vColumns", "pool"] as const,
+  ...["weights", "kernelRows", "run", "candidate", "offsets", "pixels", "chunk"] as const,
+  ...["transformed", "tiles", "firstTile", "tileRows", "tileColumns"] as const,
+  ...["scratch", "scratchBytes"] as const,
+];
+/** Bytes of a `Step`. */
+export const STEP_BYTES = FIELDS.length * 4;
+
+/** Values for a `Step`; 0 where there is none. */
+export type Step = Partial<Record<typeof FIELDS[number], number>>;
+
+/** In the order of `runTask` in kernels/main.ts. */
+const KIND = { tabulate: 0, requantize: 1, begin: 2, direct: 3, transform: 4, multiply: 5 };
+
+/** How a convolution is computed. */
+export type Kernel = "direct" | "winograd";
+
+/** Height and width in pixels. */
+export interface Shape {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** A layer with its sizes, and the images that it is run for at once. */
+export interface Stage {
+  readonly layer: PackedLayer;
+  readonly first: boolean;
+  readonly input: Shape;
+  /** Output before and after the pool. */
+  readonly full: Shape;
+  readonly out: Shape;
+  readonly pooled: boolean;
+  readonly images: number;
+  readonly kernel: Kernel;
+}
+
+/** A step that is not in memory yet. */
+export interface Planned {
+  step: Step;
+  readonly layer: string;
+  readonly operations: number;
+  readonly kernel: Kernel;
+}
+
+/** Pixels of a task of a direct convolution: whole tiles of 6, whole windows of a pool. */
+const DIRECT_CHUNK = 48;
+/** Most tiles of a Winograd task; with their sums they stay in the second-level cache. */
+const TILES_CHUNK = 64;
+/** Most bytes of a Winograd step's transformed activations. */
+const TRANSFORMED_BYTES = 2 * 2 ** 20;
+const POSITIONS = 36;
+
+/** Whether it is one of the dense layers. */
+export const isDense = (layer: PackedLayer): boolean => layer.name.startsWith("fc");
+/** Whether it begins the dense layers. */
+export const isBegin = ({ step }: Planned): boolean => step.kind === KIND.begin;
+
+const area = ({ rows, columns }: Shape): number => rows * columns;
+
+const bordered = ({ layer, input }: Pick<Stage, "layer" | "input">): Shape => ({
+  rows: input.rows + 2 * layer.padding,
+  columns: input.columns + 2 * layer.padding,
+});
+
+type Unchosen = Omit<Stage, "kernel">;
+
+/** Bytes of the values of one image. */
+export const valueBytes = ({ layer, out }: Unchosen): number => area(out) * layer.padded * 4;
+
+/** Bytes of the input of one image, with its border. */
+export const activationBytes = (stage: Unchosen): number =>
+  area(bordered(stage)) * stage.layer.channels * (stage.first ? 2 : 1);
+
+/** Bytes that kernels may read behind the input: a tile's overhang. */
+export const overhangBytes = (stage: Stage): number =>
+  stage.kernel === "winograd" ? 4 * bordered(stage).columns * stage.layer.channels + 64 : 64;
+
+/** Bytes of transformed activations of one step. */
+export function transformedBytes(stage: Stage): number {
+  return stage.kernel === "winograd" ? POSITIONS * 2 * stage.layer.channels * stepTiles(stage) : 0;
+}
+
+/** Scratch bytes of a thread. */
+export function scratchBytes(stage: Stage): number {
+  if (stage.kernel === "direct") return 16 + (DIRECT_CHUNK + 6) * 64;
+  const transform = POSITIONS * (64 + 16);
+  const multiply = POSITIONS * (16 + 16 * stage.layer.channels + 32 * TILES_CHUNK);
+  return 16 + Math.max(transform, multiply);
+}
+
+/** The first layer's input, from bytes. */
+export function tabulateStep(stage: Stage, step: Step): Planned {
+  const fields = inputFields(stage);
+  return planned(stage, {
+    ...step,
+    ...fields,
+    kind: KIND.tabulate,
+    tasks: stage.images * bordered(stage).rows,
+    beginLayer: stage.layer.constants,
+  });
+}
+
+/** Steps 1 to 4 of the integer program for a whole batch. */
+export function beginStep(stage: Stage, step: Step): Planned {
+  return planned(stage, {
+    ...step,
+    kind: KIND.begin,
+    images: stage.images,
+    beginLayer: stage.layer.constants,
+  });
+}
+
+/** The next layer's input, from this layer's values. */
+export function requantizeStep(stage: Stage, next: Stage, step: Step): Planned {
+  return planned(stage, {
+    ...step,
+    ...inputFields(next),
+    kind: KIND.requantize,
+    images: stage.images,
+    tasks: stage.images * bordered(next).rows,
+    vRows: stage.out.rows,
+    vColumns: stage.out.columns,
+  });
+}
+
+/** A layer's values, from its input. */
+export function convolutionSteps(memory: Memory, stage: Stage, step: Step): Planned[] {
+  const { layer, full, out, images, pooled } = stage;
+  const common: Step = {
+    ...step,
+    ...inputFields(stage),
+    layer: layer.constants,
+    vRows: out.rows,
+    vColumns: out.columns,
+    pool: pooled ? 1 : 0,
+    weights: layer.weights,
+    kernelRows: layer.kernel[0],
+    run: layer.run,
+  };
+  const inner = layer.kernel[0] * layer.kernel[1] * layer.inChannels;
+  const operations = 2 * area(full) * images * inner * layer.outChannels;
+  return stage.kernel === "direct"
+    ? [directStep(memory, stage, common, operations)]
+    : winogradSteps(memory, stage, common, operations);
+}
+
+function planned(stage: Stage, step: Step, operations: number = 0): Planned {
+  return { step, layer: stage.layer.name, operations, kernel: stage.kernel };
+}
+
+function inputFields(stage: Stage): Step {
+  return {
+    images: stage.images,
+    rows: stage.input.rows,
+    columns: stage.input.columns,
+    channels: stage.layer.channels,
+    border: stage.layer.padding,
+    xRows: bordered(stage).rows,
+    xColumns: bordered(stage).columns,
+  };
+}
+
+function directStep(memory: Memory, stage: Stage, step: Step, operations: number): Planned {
+  const offsets = pixelOffsets(stage);
+  return planned(stage, {
+    ...step,
+    kind: KIND.direct,
+    tasks: Math.ceil(offsets.length / DIRECT_CHUNK) * (stage.layer.padded / 16),
+    offsets: memory.store([...offsets, 0, 0, 0, 0, 0]),
+    pixels: offsets.length,
+    chunk: DIRECT_CHUNK,
+  }, operations);
+}
+
+/** Where the window of each output pixel starts, in the order in which the values are stored. */
+function pixelOffsets(stage: Stage): Int32Array {
+  const { layer, out, images, pooled } = stage;
+  const window = pooled ? 2 : 1;
+  const pixel = layer.channels * (stage.first ? 2 : 1);
+  const row = bordered(stage).columns * pixel;
+  const offsets = new Int32Array(images * area(out) * window * window);
+  let i = 0;
+  for (let n = 0; n < images; n++) {
+    for (let y = 0; y < out.rows; y++) {
+      for (let x = 0; x < out.columns; x++) {
+        for (let sub = 0; sub < window * window; sub++) {
+          const at = (y * window + (sub >> 1)) * row + (x * window + (sub & 1)) * pixel;
+          offsets[i++] = n * activationBytes(stage) + at;
+        }
+      }
+    }
+  }
+  return offsets;
+}
+
+/** Tiles of 4x4 outputs; a row or column that a pool drops needs none. */
+function tileShape({ out, pooled }: Unchosen): Shape {
+  const size = pooled ? 2 : 4;
+  return { rows: Math.ceil(out.rows / size), columns: Math.ceil(out.columns / size) };
+}
+
+/** Tiles that one step handles: as even a division as the limit allows, in whole quads. */
+function stepTiles(stage: Stage): number {
+  const all = stage.images * area(tileShape(stage));
+  const limit = Math.max(
+    16,
+    Math.floor(TRANSFORMED_BYTES / (POSITIONS * 2 * stage.layer.channels)),
+  );
+  return ceil4(all / Math.ceil(all / limit));
+}
+
+const ceil4 = (x: number): number => Math.ceil(x / 4) * 4;
+
+function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: number): Planned[] {
+  const tileRows = tileShape(stage).rows, tileColumns = tileShape(stage).columns;
+  const offsets = tileOffsets(stage);
+  const perStep = stepTiles(stage);
+  const table = memory.store([...offsets, offsets[0], offsets[0], offsets[0]]);
+  const steps: Planned[] = [];
+  for (let firstTile = 0; firstTile < offsets.length; firstTile += perStep) {
+    const tiles = Math.min(perStep, offsets.length - firstTile);
+    const chunk = ceil4(tiles / Math.ceil(tiles / TILES_CHUNK));
+    const common = { ...step, tiles, firstTile, tileRows, tileColumns, chunk };
+    steps.push(
+      planned(stage, {
+        ...common,
+        kind: KIND.transform,
+        tasks: Math.ceil(tiles / 4),
+        offsets: table + firstTile * 4,
+      }),
+      planned(stage, {
+        ...common,
+        kind: KIND.multiply,
+        tasks: Math.ceil(tiles / chunk) * (stage.layer.padded / 8),
+      }, operations * tiles / offsets.length),
+    );
+  }
+  return steps;
+}
+
+/** Where the 6x6 inputs of each tile start. */
+function tileOffsets(stage: Stage): Int32Array {
+  const { rows, columns } = tileShape(stage);
+  const row = bordered(stage).columns * stage.layer.channels;
+  const offsets = new Int32Array(stage.images * rows * columns);
+  let i = 0;
+  for (let n = 0; n < stage.images; n++) {
+    for (let y = 0; y < rows; y++) {
+      for (let x = 0; x < columns; x++) {
+        offsets[i++] = n * activationBytes(stage) + y * 4 * row + x * 4 * stage.layer.channels;
+      }
+    }
+  }
+  return offsets;
+}
