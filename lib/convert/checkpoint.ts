@@ -52,6 +52,7 @@ export interface Checkpoint {
   readonly preprocessing: "torch" | "caffe";
   /** Added to the variance by batch normalisation. */
   readonly epsilon: number;
+  /** Gives back what it opened itself; its source belongs to whoever opened that. */
   close(): void;
 }
 

@@ -7,22 +7,21 @@
 import type { Preprocessing, Provenance } from "../vgg/model.ts";
 import type { Architecture } from "../vgg/architecture.ts";
 import { AtomicFile, MemoryFile } from "../weights/atomic_file.ts";
-import {
-  type ByteSource,
-  openSource,
-  type SourceLike,
-  sourceName,
-  type SourceOptions,
-} from "../weights/byte_source.ts";
-import { hashSource } from "../weights/hash.ts";
+import type { SourceOptions } from "../weights/byte_source.ts";
+import { NO_HASH } from "../weights/integrity.ts";
 import { checkPreprocessing } from "../weights/model_document.ts";
 import { type ByteSink, ModelWriter } from "../weights/model_writer.ts";
 import type { QuantizedFilter } from "../weights/quantize.ts";
 import { type Checkpoint, type CheckpointTensor, readAll } from "./checkpoint.ts";
+import {
+  type ConversionInput,
+  type ConversionSource,
+  openConversionSource,
+} from "./conversion_source.ts";
 import { type Match, matchArchitecture } from "./match.ts";
+import { openCheckpoint } from "./open_checkpoint.ts";
 import { preprocessingFor } from "./preprocessing.ts";
 import { foldNorm, type LayerReport, quantizeWeights } from "./quantize_layer.ts";
-import { readSafetensors } from "./read_safetensors.ts";
 
 /** Options of {@linkcode convert}. */
 export interface ConvertOptions extends SourceOptions {
@@ -51,6 +50,8 @@ export interface Conversion {
   readonly layers: readonly LayerReport[];
   /** Bytes of the model file. */
   readonly size: number;
+  /** SHA-256 of the checkpoint, in hex. */
+  readonly sourceSha256: string;
   /** The model file, if it was not written to `out`. */
   readonly bytes?: Uint8Array<ArrayBuffer>;
 }
@@ -63,57 +64,67 @@ export interface Conversion {
  * @throws {RangeError} If the number of labels is not that of the classes.
  */
 export async function convert(
-  source: SourceLike,
+  input: ConversionInput,
   options: ConvertOptions = {},
 ): Promise<Conversion> {
-  const bytes = await openSource(source, options);
+  const source = await openConversionSource(input, options);
   try {
     if (options.out === undefined) {
       const memory = new MemoryFile();
-      return { ...await convertInto(memory, bytes, source, options), bytes: memory.bytes };
+      return { ...await convertInto(memory, source, options), bytes: memory.bytes };
     }
     using file = new AtomicFile(options.out);
-    const conversion = await convertInto(file, bytes, source, options);
+    const conversion = await convertInto(file, source, options);
     await file.commit();
     return conversion;
   } finally {
-    bytes.close();
+    source.bytes.close();
   }
 }
 
-async function convertInto(
+/** Converts an open checkpoint. */
+export async function convertInto(
   sink: ByteSink,
-  source: ByteSource,
-  from: SourceLike,
+  source: ConversionSource,
   options: ConvertOptions,
 ): Promise<Conversion> {
-  const file = sourceName(from);
-  const checkpoint = await readSafetensors(source);
-  const match = matchArchitecture(checkpoint, file, options);
-  const preprocessing = choosePreprocessing(checkpoint, match, options);
-  const provenance = {
-    source: file.replace(/^.*[/\\]/, ""),
-    sourceSha256: await hashSource(source, "sha256"),
-    ...options.provenance,
-  };
-  const writer = new ModelWriter(sink, {
-    id: options.id ?? file.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, ""),
-    architecture: match.architecture,
-    preprocessing,
-    labels: chooseLabels(match.architecture, options.labels),
-    provenance,
-  });
-  const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
-    match.architecture.input.channels === 3;
-  const layers = await convertLayers(checkpoint, match, writer, file, isBgr, options.signal);
-  await writer.finish(provenance);
-  return {
-    format: checkpoint.format,
-    architecture: match.architecture,
-    preprocessing,
-    layers,
-    size: writer.size,
-  };
+  const { bytes, name: file } = source;
+  const checkpoint = await openCheckpoint(bytes, source.openSibling);
+  try {
+    const match = matchArchitecture(checkpoint, file, options);
+    const preprocessing = choosePreprocessing(checkpoint, match, options);
+    const provenance: Provenance = {
+      source: baseName(file),
+      sourceSha256: NO_HASH,
+      ...options.provenance,
+    };
+    const writer = new ModelWriter(sink, {
+      id: options.id ?? baseName(file).replace(/\.[^.]*$/, ""),
+      architecture: match.architecture,
+      preprocessing,
+      labels: chooseLabels(match.architecture, options.labels),
+      provenance,
+    });
+    const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
+      match.architecture.input.channels === 3;
+    const layers = await convertLayers(checkpoint, match, writer, file, isBgr, options.signal);
+    const sourceSha256 = await source.sha256();
+    await writer.finish({ ...provenance, sourceSha256 });
+    return {
+      format: checkpoint.format,
+      architecture: match.architecture,
+      preprocessing,
+      layers,
+      size: writer.size,
+      sourceSha256,
+    };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function baseName(file: string): string {
+  return file.replace(/[?#].*$/, "").replace(/^.*[/\\]/, "") || "model";
 }
 
 /** Reads every tensor once, in the order of the file. */

@@ -86,7 +86,9 @@ export function matchArchitecture(
       { file },
     );
   }
-  checkPositions(convolutions, configuration, norms.length > 0, file);
+  if (!checkpoint.inGraphOrder) {
+    checkPositions(convolutions, configuration, norms.length > 0, file);
+  }
 
   const channels = convolutions.map((group) => shapeOf(group).outputs);
   const inputChannels = shapeOf(convolutions[0]).inputs;

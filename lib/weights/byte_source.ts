@@ -78,9 +78,12 @@ export class FileSource implements ByteSource {
   readonly size: number;
   readonly #file: Deno.FsFile;
 
-  /** @throws {Deno.errors.NotFound} If there is none. */
-  constructor(path: string | URL) {
-    this.name = path instanceof URL ? decodeURIComponent(path.pathname) : path;
+  /**
+   * @param name What to call it in messages. Default: its path.
+   * @throws {Deno.errors.NotFound} If there is none.
+   */
+  constructor(path: string | URL, name?: string) {
+    this.name = name ?? (path instanceof URL ? decodeURIComponent(path.pathname) : path);
     try {
       this.#file = Deno.openSync(path, { read: true });
     } catch (error) {

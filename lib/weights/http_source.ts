@@ -6,13 +6,30 @@
 
 import { CheckpointFormatError, WeightsDownloadError } from "../errors.ts";
 import type { ByteSource, SourceOptions } from "./byte_source.ts";
+import type { IncrementalHash } from "./hash.ts";
 
 /** Attempts in a row that bring no byte, before giving up. */
 const ATTEMPTS = 5;
 /** Milliseconds before the second attempt; doubles each time. */
 const FIRST_BACKOFF_MS = 250;
+/** Longest pause that a server's `Retry-After` can ask for. */
+const MAX_BACKOFF_MS = 10_000;
+/** Milliseconds without a byte after which a connection counts as broken. */
+const STALL_MS = 30_000;
 /** A gap that is cheaper to read through than to ask anew for, in bytes. */
 const SKIP_BYTES = 1 << 20;
+/** So much of the beginning is kept, as readers look at headers more than once. */
+const HEAD_BYTES = 1 << 16;
+
+/** Options of {@linkcode HttpSource.open}. */
+export interface HttpOptions extends SourceOptions {
+  /** Gets every byte once, in order, as long as the file is read forwards. */
+  readonly hash?: IncrementalHash;
+  /** Where to begin, if what comes before is there already. */
+  readonly offset?: number;
+  /** What identifies the version of which a part is there already: an ETag or a date. */
+  readonly validator?: string;
+}
 
 /**
  * Reads a URL from front to back over one connection, and from elsewhere by asking for a range.
@@ -21,37 +38,62 @@ const SKIP_BYTES = 1 << 20;
 export class HttpSource implements ByteSource {
   readonly name: string;
   size: number | undefined;
+  /** The server's ETag or date of the file, if it says one that can be relied on. */
+  validator: string | undefined;
   #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
-  #validator: string | undefined;
+  #hashed = 0;
+  #head = new Uint8Array(0);
   #failures = 0;
 
-  private constructor(
-    readonly url: URL,
-    private readonly options: SourceOptions,
-  ) {
+  private constructor(readonly url: URL, private readonly options: HttpOptions) {
     this.name = url.href;
+    this.validator = options.validator;
+    this.#hashed = options.offset ?? 0;
   }
 
   /** Connects, so that a wrong address fails here. */
-  static async open(url: URL, options: SourceOptions = {}): Promise<HttpSource> {
+  static async open(url: URL, options: HttpOptions = {}): Promise<HttpSource> {
     const source = new HttpSource(url, options);
-    await source.#retrying(() => source.#connect(0));
+    await source.#retrying(() => source.#connect(options.offset ?? 0));
     return source;
   }
 
+  /** The next byte that is read without asking anew. */
+  get position(): number {
+    return this.#position;
+  }
+
   async read(offset: number, into: Uint8Array): Promise<void> {
+    if (offset + into.length <= this.#head.length) {
+      into.set(this.#head.subarray(offset, offset + into.length));
+      return;
+    }
     for (let filled = 0; filled < into.length;) {
       await this.#retrying(async () => {
         await this.#seek(offset + filled);
-        const chunk = await this.#next();
+        const chunk = await this.#next() ?? this.#endsEarly();
         const count = Math.min(chunk.length, into.length - filled);
         into.set(chunk.subarray(0, count), filled);
-        this.#rest = chunk.subarray(count);
-        this.#position += count;
+        this.#take(chunk, count);
         filled += count;
       });
+    }
+  }
+
+  /** Everything from `offset` on, as it arrives. A part is valid until the next. */
+  async *stream(offset: number): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      let part: Uint8Array | undefined;
+      await this.#retrying(async () => {
+        await this.#seek(offset);
+        part = await this.#next();
+      });
+      if (part === undefined) return;
+      this.#take(part, part.length);
+      offset += part.length;
+      yield part;
     }
   }
 
@@ -61,130 +103,199 @@ export class HttpSource implements ByteSource {
     this.#body = undefined;
   }
 
-  /** The next bytes at the position, not yet counted as read. */
-  async #next(): Promise<Uint8Array> {
+  /** The next bytes at the position, not yet counted as read; `undefined` at the end. */
+  async #next(): Promise<Uint8Array | undefined> {
     if (this.#rest.length > 0) return this.#rest;
-    const { value, done } = await this.#body!.read();
-    if (done) {
-      if (this.size === undefined || this.#position >= this.size) {
-        throw new CheckpointFormatError(
-          `${this.name} ends at byte ${this.#position}, but its contents need more: it was cut short`,
-          { file: this.name, offset: this.#position },
-        );
-      }
-      throw new ConnectionCut();
+    const { value, done } = await unlessStalled(this.#body!.read());
+    if (!done) {
+      this.#failures = 0;
+      this.#arrived(value);
+      return value;
     }
-    this.#failures = 0;
-    this.options.onProgress?.(this.#position + value.length, this.size);
-    return value;
+    if (this.size === undefined || this.#position === this.size) return undefined;
+    throw new Interruption(`the server ended at byte ${this.#position} of ${this.size}`);
+  }
+
+  #arrived(chunk: Uint8Array): void {
+    const begin = this.#position;
+    const end = begin + chunk.length;
+    if (this.size !== undefined && end > this.size) {
+      throw this.#error(`has ${this.size} bytes by its headers, but sent more`);
+    }
+    if (begin <= this.#hashed && end > this.#hashed) {
+      this.options.hash?.update(chunk.subarray(this.#hashed - begin));
+      this.#hashed = end;
+    }
+    if (begin === this.#head.length && begin < HEAD_BYTES) {
+      const head = new Uint8Array(Math.min(HEAD_BYTES, end));
+      head.set(this.#head);
+      head.set(chunk.subarray(0, head.length - begin), begin);
+      this.#head = head;
+    }
+    this.options.onProgress?.(end, this.size);
+  }
+
+  #take(chunk: Uint8Array, count: number): void {
+    this.#rest = chunk.subarray(count);
+    this.#position += count;
   }
 
   async #seek(offset: number): Promise<void> {
     const ahead = offset - this.#position;
     if (this.#body === undefined || ahead < 0 || ahead > SKIP_BYTES) await this.#connect(offset);
     while (this.#position < offset) {
-      const chunk = await this.#next();
-      const count = Math.min(chunk.length, offset - this.#position);
-      this.#rest = chunk.subarray(count);
-      this.#position += count;
+      const chunk = await this.#next() ?? this.#endsEarly();
+      this.#take(chunk, Math.min(chunk.length, offset - this.#position));
     }
   }
 
   async #connect(offset: number): Promise<void> {
     this.close();
     this.#rest = new Uint8Array(0);
-    const headers = new Headers();
+    const headers = new Headers({ "accept-encoding": "identity" });
     if (offset > 0) {
       headers.set("range", `bytes=${offset}-`);
-      if (this.#validator !== undefined) headers.set("if-range", this.#validator);
+      if (this.validator !== undefined) headers.set("if-range", this.validator);
     }
-    const response = await fetch(this.url, { headers, signal: this.options.signal });
-    if (!response.ok || response.body === null) {
+    const response = await unlessStalled(
+      fetch(this.url, { headers, signal: this.options.signal }),
+    );
+    // A range that begins at the end is no error: everything is there already.
+    const isComplete = response.status === 416 && totalOf(response) === offset;
+    if ((!response.ok && !isComplete) || response.body === null) {
       await response.body?.cancel();
-      throw new WeightsDownloadError(
-        `${this.url.href} answered ${response.status} ${response.statusText}: expected the file`,
-        { url: this.url.href, status: response.status },
-      );
+      if (isPassing(response.status)) throw new Interruption(await refusal(response), response);
+      throw this.#error(`answered ${await refusal(response)}: expected the file`, response.status);
     }
     this.#body = response.body.getReader();
-    this.#takeHeaders(response);
     // 200 instead of 206: the file from its start. What is before the offset is read and dropped.
-    this.#position = response.status === 206 ? offset : 0;
+    this.#position = response.status === 200 ? 0 : offset;
+    this.#checkVersion(response);
   }
 
-  #takeHeaders(response: Response): void {
+  #checkVersion(response: Response): void {
     const etag = response.headers.get("etag");
     const validator = etag !== null && !etag.startsWith("W/")
       ? etag
       : response.headers.get("last-modified") ?? undefined;
-    const total = response.status === 206
-      ? /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1]
-      : response.headers.get("content-encoding") === null
-      ? response.headers.get("content-length")
-      : undefined;
-    const size = total === undefined || total === null ? undefined : Number(total);
-    const changed = (this.#validator !== undefined && validator !== this.#validator) ||
+    const size = totalOf(response);
+    const isChanged = (this.validator !== undefined && validator !== this.validator) ||
       (this.size !== undefined && size !== undefined && size !== this.size);
-    if (changed) {
-      throw new WeightsDownloadError(
-        `${this.url.href} changed on the server while it was read. Start again`,
-        { url: this.url.href },
-      );
+    if (isChanged) throw new VersionChangedError(this.url);
+    const begin = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
+    if (response.status === 206 && Number(begin) !== this.#position) {
+      throw this.#error(`sent the range from ${begin}: ${this.#position} was asked for`);
     }
-    this.#validator = validator;
+    this.validator = validator;
     this.size ??= size;
   }
 
   /** Does it again after a broken connection or a server's passing trouble, with growing pauses. */
   async #retrying(step: () => Promise<void>): Promise<void> {
+    const { signal } = this.options;
     for (;;) {
-      this.options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       try {
         return await step();
       } catch (error) {
-        this.options.signal?.throwIfAborted();
+        signal?.throwIfAborted();
         this.close();
-        if (!isPassing(error)) throw error;
+        // `fetch` reports every trouble of the network as a TypeError.
+        if (!(error instanceof Interruption || error instanceof TypeError)) throw error;
         if (++this.#failures >= ATTEMPTS) throw this.#giveUp(error);
-        await pause(FIRST_BACKOFF_MS * 2 ** (this.#failures - 1), this.options.signal);
+        const backoff = FIRST_BACKOFF_MS * 2 ** (this.#failures - 1);
+        await pause(Math.max(backoff, retryAfterMs(error)), signal);
       }
     }
   }
 
-  #giveUp(error: unknown): WeightsDownloadError {
-    if (error instanceof WeightsDownloadError) return error;
-    return new WeightsDownloadError(
-      `${this.url.href} broke off at byte ${this.#position}${
-        this.size === undefined ? "" : ` of ${this.size}`
-      } and did not come back in ${ATTEMPTS} attempts: ${(error as Error).message}`,
-      { url: this.url.href, cause: error },
+  #giveUp(cause: Error): WeightsDownloadError {
+    const status = cause instanceof Interruption ? cause.response?.status : undefined;
+    const at = this.#position === 0 ? "" : ` at byte ${this.#position}`;
+    return this.#error(
+      `could not be read${at} in ${ATTEMPTS} attempts: ${cause.message}. Try again later`,
+      status,
+      cause,
+    );
+  }
+
+  #error(message: string, status?: number, cause?: Error): WeightsDownloadError {
+    return new WeightsDownloadError(`${this.url.href} ${message}`, {
+      url: this.url.href,
+      status,
+      cause,
+    });
+  }
+
+  #endsEarly(): never {
+    throw new CheckpointFormatError(
+      `${this.name} ends at byte ${this.#position}, but its contents need more: it was cut short`,
+      { file: this.name, offset: this.#position },
     );
   }
 }
 
-class ConnectionCut extends Error {
-  override readonly message = "the connection was cut";
+/** The file is another one than before: what was read of it is worth nothing. */
+export class VersionChangedError extends WeightsDownloadError {
+  constructor(url: URL) {
+    super(`${url.href} changed on the server while it was read. Start again`, { url: url.href });
+  }
 }
 
-/** Whether another attempt may help. `fetch` reports every network trouble as a `TypeError`. */
-function isPassing(error: unknown): boolean {
-  if (error instanceof WeightsDownloadError) {
-    const { status } = error;
-    return status !== undefined && (status === 408 || status === 429 || status >= 500);
+/** Something that may be over at the next attempt. */
+class Interruption extends Error {
+  constructor(message: string, readonly response?: Response) {
+    super(message);
   }
-  return !(error instanceof CheckpointFormatError);
+}
+
+function isPassing(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+function totalOf(response: Response): number | undefined {
+  const range = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
+  const length = response.headers.get("content-encoding") === null && response.status === 200
+    ? response.headers.get("content-length")
+    : null;
+  const total = range ?? length;
+  return total === null ? undefined : Number(total);
+}
+
+async function refusal(response: Response): Promise<string> {
+  await response.body?.cancel().catch(() => {});
+  return `${response.status} ${response.statusText}`.trim();
+}
+
+function retryAfterMs(error: Error): number {
+  const seconds = error instanceof Interruption
+    ? Number(error.response?.headers.get("retry-after") ?? 0)
+    : 0;
+  return Number.isFinite(seconds) ? Math.min(1000 * seconds, MAX_BACKOFF_MS) : 0;
+}
+
+async function unlessStalled<T>(waiting: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Interruption(`no byte in ${STALL_MS / 1000} s`)), STALL_MS);
+  });
+  try {
+    return await Promise.race([waiting, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", abort);
       resolve();
     }, ms);
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
     signal?.addEventListener("abort", abort, { once: true });
   });
 }

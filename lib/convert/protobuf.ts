@@ -1,0 +1,60 @@
+/**
+ * Reads protocol buffers without their schema.
+ *
+ * @see {@link https://protobuf.dev/programming-guides/encoding/}
+ * @module
+ */
+
+import type { Cursor } from "./cursor.ts";
+
+/** One field of a message. */
+export type ProtoField =
+  /** A varint, or the bits of a fixed-size number. */
+  | { readonly number: number; readonly wire: 0 | 1 | 5; readonly value: number }
+  /** A string, a message or packed numbers: where they lie in the file. */
+  | { readonly number: number; readonly wire: 2; readonly begin: number; readonly end: number };
+
+/** Far more than a network has. */
+const MAX_FIELDS = 1_000_000;
+
+/** Reads the fields of the message that ends where the cursor does. */
+export async function* readFields(cursor: Cursor): AsyncGenerator<ProtoField> {
+  for (let count = 0; !cursor.done; count++) {
+    if (count === MAX_FIELDS) cursor.fail(`a message has more than ${MAX_FIELDS} fields`);
+    const tag = await readVarint(cursor);
+    const number = Math.floor(tag / 8);
+    if (number === 0) cursor.fail("a field has the number 0");
+    switch (tag % 8) {
+      case 0:
+        yield { number, wire: 0, value: await readVarint(cursor) };
+        break;
+      case 1:
+        yield { number, wire: 1, value: await cursor.float64(false) };
+        break;
+      case 5:
+        yield { number, wire: 5, value: await cursor.float32() };
+        break;
+      case 2: {
+        const length = await readVarint(cursor);
+        const begin = cursor.skip(length);
+        yield { number, wire: 2, begin, end: begin + length };
+        break;
+      }
+      default:
+        cursor.fail(`wire type ${tag % 8} is unknown`);
+    }
+  }
+}
+
+/**
+ * A varint of up to 64 bits: exact up to 2^53. Negative numbers, which take all 64, are given as such.
+ */
+export async function readVarint(cursor: Cursor): Promise<number> {
+  let value = 0n;
+  for (let shift = 0n; shift < 70n; shift += 7n) {
+    const byte = await cursor.uint8();
+    value |= BigInt(byte & 127) << shift;
+    if (byte < 128) return Number(BigInt.asIntN(64, value));
+  }
+  return cursor.fail("a number has no end");
+}
