@@ -22,8 +22,11 @@ export interface ImageSources {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** Media types of a body and how they are read. No type at all is raw bytes, or JSON if it looks so. */
-const READERS: readonly (readonly [RegExp, "raw" | "json" | "form"])[] = [
+/** Media types of a body, and how they are read; `sniff` is JSON if it looks so, or raw bytes. */
+const READERS: readonly (readonly [RegExp, "raw" | "json" | "form" | "sniff"])[] = [
+  [/^$/, "sniff"],
+  // What Hugging Face's JavaScript client says of its JSON.
+  [/^text\/plain$/, "sniff"],
   [/^image\//, "raw"],
   [/^application\/octet-stream$/, "raw"],
   // What curl's --data-binary says, whatever the data.
@@ -31,6 +34,8 @@ const READERS: readonly (readonly [RegExp, "raw" | "json" | "form"])[] = [
   [/^application\/json$/, "json"],
   [/^multipart\/form-data$/, "form"],
 ];
+
+const OPENING_BRACE = 0x7b;
 
 /**
  * Finds the images in a body.
@@ -46,9 +51,8 @@ export async function findImages(
     throw new HttpProblem("bad-request", "Expected an image file in the body, found no bytes");
   }
   const type = contentType?.split(";")[0].trim().toLowerCase() ?? "";
-  const reader = type === ""
-    ? (body[0] === 0x7b ? "json" : "raw") // 0x7b is {
-    : READERS.find(([pattern]) => pattern.test(type))?.[1];
+  const listed = READERS.find(([pattern]) => pattern.test(type))?.[1];
+  const reader = listed === "sniff" ? (body[0] === OPENING_BRACE ? "json" : "raw") : listed;
   if (reader === undefined) {
     throw new HttpProblem(
       "unsupported-type",

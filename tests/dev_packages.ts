@@ -1,0 +1,47 @@
+/**
+ * Tests that need more than this project: peers' packages, a browser, a proxy. They run where `VGG_REQUIRE_ALL=1` is
+ * set, and are skipped elsewhere, with a line that says what they need.
+ *
+ * @module
+ */
+
+const WANTED = Deno.env.get("VGG_REQUIRE_ALL") === "1";
+
+/** What a test needs. */
+export interface Needs {
+  /** Packages of deno.json's import map, imported only when the test runs. */
+  readonly packages?: readonly string[];
+  /** Programs, and the Debian package that has each. */
+  readonly programs?: Readonly<Record<string, string>>;
+}
+
+/** A test that is skipped unless `VGG_REQUIRE_ALL=1` is set; then whatever is missing fails it. */
+export function devTest(
+  name: string,
+  needs: Needs,
+  test: (packages: Readonly<Record<string, unknown>>) => Promise<void>,
+): void {
+  if (!WANTED) {
+    const programs = Object.values(needs.programs ?? {}).map((name) => `Debian's ${name}`);
+    const all = [...needs.packages ?? [], ...programs].join(", ");
+    Deno.test.ignore(`${name} [skipped: needs ${all}; VGG_REQUIRE_ALL=1 runs it]`, () => {});
+    return;
+  }
+  Deno.test(name, async () => {
+    for (const [program, debian] of Object.entries(needs.programs ?? {})) {
+      if (!await isInstalled(program)) {
+        throw new Error(`${program} is missing: apt-get install --no-install-recommends ${debian}`);
+      }
+    }
+    const packages: Record<string, unknown> = {};
+    // By a variable, so that Deno downloads nothing when it only looks at the imports.
+    for (const name of needs.packages ?? []) packages[name] = await import(name);
+    await test(packages);
+  });
+}
+
+async function isInstalled(program: string): Promise<boolean> {
+  const { success } = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] })
+    .output();
+  return success;
+}
