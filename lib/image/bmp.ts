@@ -4,7 +4,14 @@
  * @module
  */
 
-import { type Codec, damaged, type DecodedPixels, type Header, viewOf } from "./codec.ts";
+import {
+  type Codec,
+  damaged,
+  type DecodedPixels,
+  type Header,
+  truncated,
+  viewOf,
+} from "./codec.ts";
 
 interface BmpHeader extends Header {
   readonly bits: number;
@@ -85,7 +92,7 @@ function decode(bytes: Uint8Array, header: BmpHeader): DecodedPixels {
   }
   const rowBytes = Math.ceil(width * bits / 32) * 4;
   if (start + rowBytes * (height - 1) + Math.ceil(width * bits / 8) > bytes.length) {
-    throw damaged("bmp", `it is truncated at byte ${bytes.length}`);
+    throw truncated("bmp", bytes);
   }
   if (bits <= 8) {
     const indices = new Uint8Array(width * height);
@@ -161,6 +168,8 @@ function decodeFields(bytes: Uint8Array, header: BmpHeader, rowBytes: number): D
 
 /** Undoes run lengths, to one index a pixel, rows in file order. Pixels that are skipped are 0. */
 function expandRuns(data: Uint8Array, width: number, height: number, nibbles: boolean): Uint8Array {
+  const early = () => damaged("bmp", "its run-length data ends early");
+  if (data.length * 128 < width * height) throw early(); // 255 pixels for 2 bytes at most
   const indices = new Uint8Array(width * height);
   let x = 0, y = 0;
   const put = (index: number) => {
@@ -187,6 +196,6 @@ function expandRuns(data: Uint8Array, width: number, height: number, nibbles: bo
       at += nibbles ? Math.ceil(value / 4) * 2 : Math.ceil(value / 2) * 2;
     }
   }
-  if (y < height - 1) throw damaged("bmp", "its run-length data is truncated");
+  if (y < height - 1) throw early();
   return indices;
 }

@@ -48,6 +48,11 @@ export function damaged(
   });
 }
 
+/** The error of a file that stops too early. */
+export function truncated(format: ImageFormat, bytes: Uint8Array): ImageDecodeError {
+  return damaged(format, `it is truncated at byte ${bytes.length}; was it transferred completely?`);
+}
+
 /** A view of the same bytes, for numbers of several bytes. Reading past the end is a `RangeError`. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -66,8 +66,11 @@ function named(format: ImageFormat, bytes: Uint8Array, error: unknown): Error {
   if (error instanceof ImageDecodeError || error instanceof ImageTooLargeError) return error;
   // DataView's, for a number that would lie past the end.
   const isShort = error instanceof RangeError && error.message.includes("DataView");
+  const isTrap = error instanceof WebAssembly.RuntimeError;
   const what = isShort
     ? `it is truncated at byte ${bytes.length}, or an offset in it points past its end`
+    : isTrap
+    ? `it is damaged, and its decoder stopped (${error.message})`
     : error instanceof Error
     ? error.message
     : String(error);

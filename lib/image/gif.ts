@@ -8,6 +8,8 @@ import { type Codec, damaged, type DecodedPixels, type Header, viewOf } from "./
 import { type Frame, onCanvas } from "./pixels.ts";
 
 interface GifHeader extends Header {
+  /** Where the first frame's data ends: what follows is not looked at. */
+  readonly end: number;
   /** Where the first frame lies on the screen. */
   readonly frame: Frame;
 }
@@ -19,11 +21,7 @@ function readHeader(bytes: Uint8Array): GifHeader {
   const view = viewOf(bytes);
   const screen = { width: view.getUint16(6, true), height: view.getUint16(8, true) };
   let at = 13 + colorTableBytes(view.getUint8(10));
-  while (view.getUint8(at) === 0x21) { // extensions
-    at += 2;
-    while (view.getUint8(at) !== 0) at += 1 + view.getUint8(at);
-    at++;
-  }
+  while (view.getUint8(at) === 0x21) at = skipSubBlocks(view, at + 2); // extensions
   if (view.getUint8(at) !== 0x2c) throw damaged("gif", `expected an image at byte ${at}`);
   const frame = {
     left: view.getUint16(at + 1, true),
@@ -31,13 +29,26 @@ function readHeader(bytes: Uint8Array): GifHeader {
     width: view.getUint16(at + 5, true),
     height: view.getUint16(at + 7, true),
   };
+  const data = at + 10 + colorTableBytes(view.getUint8(at + 9));
+  const end = skipSubBlocks(view, data + 1);
+  // A code has 3 bits at least, and stands for 4096 pixels at most.
+  if ((end - data) * 8 / 3 * 4096 < frame.width * frame.height) {
+    throw damaged("gif", "its first frame is truncated");
+  }
   // A frame may stick out of the screen, which then grows, as in Pillow.
   return {
     width: Math.max(screen.width, frame.left + frame.width),
     height: Math.max(screen.height, frame.top + frame.height),
     orientation: 1,
+    end,
     frame,
   };
+}
+
+/** Returns where the chain of length-prefixed blocks at `at` has ended. */
+function skipSubBlocks(view: DataView, at: number): number {
+  while (view.getUint8(at) !== 0) at += 1 + view.getUint8(at);
+  return at + 1;
 }
 
 function colorTableBytes(flags: number): number {
@@ -60,9 +71,12 @@ async function decode(bytes: Uint8Array, header: GifHeader): Promise<DecodedPixe
   const module: WebAssembly.Module = await import.source("imagescript/wasm/any/gif.wasm");
   const { exports } = await WebAssembly.instantiate(module, { env: { push_to_stream() {} } });
   const codec = exports as unknown as GifCodec;
-  const file = codec.walloc(bytes.length);
-  new Uint8Array(codec.memory.buffer, file, bytes.length).set(bytes);
-  const decoder = codec.decoder_new(file, bytes.length, 0);
+  const length = header.end + 1;
+  const file = codec.walloc(length);
+  const copy = new Uint8Array(codec.memory.buffer, file, length);
+  copy.set(bytes.subarray(0, header.end));
+  copy[header.end] = 0x3b; // the trailer
+  const decoder = codec.decoder_new(file, length, 0);
   if (decoder === 0) throw damaged("gif", "its header is not valid");
   const image = codec.decoder_frame(decoder);
   if (image < 2) throw damaged("gif", "its first frame is damaged or truncated");

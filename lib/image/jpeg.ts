@@ -5,7 +5,14 @@
  * @module
  */
 
-import { type Codec, damaged, type DecodedPixels, type Header, viewOf } from "./codec.ts";
+import {
+  type Codec,
+  damaged,
+  type DecodedPixels,
+  type Header,
+  truncated,
+  viewOf,
+} from "./codec.ts";
 import { exifOrientation } from "./exif.ts";
 
 interface JpegHeader extends Header {
@@ -68,7 +75,7 @@ async function decode(
   const { data, warned } = await decompress(bytes, width, height, isCmyk);
   // A warning is about data that is damaged or missing: libjpeg fills in gray, and Pillow too lets
   // the former pass. The latter it refuses.
-  if (warned && !complete) throw damaged("jpeg", `it is truncated at byte ${bytes.length}`);
+  if (warned && !complete) throw truncated("jpeg", bytes);
   if (isCmyk) return { data: fromInvertedCmyk(data), width, height, channels: 3 };
   return { data, width, height, channels: 3 };
 }
@@ -93,7 +100,7 @@ function reductionFor({ width, height }: JpegHeader, needed: number): 1 | 2 | 4 
 function checkScans(bytes: Uint8Array, { width, height, scanStart }: JpegHeader): boolean {
   // Every block of a scan takes a bit at least, and no minimal unit has more than 32x32 pixels.
   if ((bytes.length - scanStart) * 8 < Math.ceil(width / 32) * Math.ceil(height / 32)) {
-    throw damaged("jpeg", `it is truncated at byte ${bytes.length}`);
+    throw truncated("jpeg", bytes);
   }
   let scans = 1;
   let complete = false;

@@ -11,6 +11,7 @@ import {
   type DecodedPixels,
   fourCharacters,
   type Header,
+  truncated,
   viewOf,
 } from "./codec.ts";
 import { crc32 } from "./crc32.ts";
@@ -91,10 +92,9 @@ function readHeader(bytes: Uint8Array): PngHeader {
 }
 
 function readChunk(bytes: Uint8Array, view: DataView, at: number): [string, Uint8Array] {
-  const truncated = () => damaged("png", `it is truncated at byte ${bytes.length}`);
-  if (at + 12 > bytes.length) throw truncated();
+  if (at + 12 > bytes.length) throw truncated("png", bytes);
   const end = at + 8 + view.getUint32(at);
-  if (end + 4 > bytes.length) throw truncated();
+  if (end + 4 > bytes.length) throw truncated("png", bytes);
   const type = fourCharacters(bytes, at + 4);
   if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
     const name = JSON.stringify(type);

@@ -6,7 +6,14 @@
  * @module
  */
 
-import { type Codec, damaged, type DecodedPixels, type Header, viewOf } from "./codec.ts";
+import {
+  type Codec,
+  damaged,
+  type DecodedPixels,
+  type Header,
+  truncated,
+  viewOf,
+} from "./codec.ts";
 import { decompress, undoPredictor } from "./tiff_compression.ts";
 
 interface TiffHeader extends Header {
@@ -45,8 +52,11 @@ const COLORS: Readonly<Record<number, number>> = {
   [CMYK]: 4,
 };
 
+const USED = new Set<number>(Object.values(TAG));
 /** More values than a tag of any image within the limits has. */
 const MAX_VALUES = 1 << 20;
+/** Pixels that the tiles of a small image may have outside of it. */
+const MAX_PADDING = 1 << 22;
 
 export const tiff: Codec<TiffHeader> = { readHeader, decode };
 
@@ -86,6 +96,8 @@ function readDirectory(view: DataView, little: boolean): Map<number, number[]> {
   const directory = view.getUint32(4, little);
   const entries = view.getUint16(directory, little);
   for (let i = 0, at = directory + 2; i < entries; i++, at += 12) {
+    const tag = view.getUint16(at, little);
+    if (!USED.has(tag) || tags.has(tag)) continue;
     const type = view.getUint16(at + 2, little);
     const size = { 1: 1, 3: 2, 4: 4 }[type]; // BYTE, SHORT, LONG; no tag used here has another
     const count = view.getUint32(at + 4, little);
@@ -97,7 +109,7 @@ function readDirectory(view: DataView, little: boolean): Map<number, number[]> {
         : size === 2
         ? view.getUint16(start + k * 2, little)
         : view.getUint32(start + k * 4, little);
-    tags.set(view.getUint16(at, little), Array.from({ length: count }, (_, k) => read(k)));
+    tags.set(tag, Array.from({ length: count }, (_, k) => read(k)));
   }
   return tags;
 }
@@ -114,6 +126,11 @@ function checkKind(header: TiffHeader, bits: readonly number[], format: number):
     throw damaged("tiff", `expected ${colors} to 8 samples a pixel, found ${samples}`);
   }
   if (piece.width < 1 || piece.height < 1) throw damaged("tiff", "its strips or tiles are empty");
+  const across = Math.ceil(header.width / piece.width) * piece.width;
+  const down = Math.ceil(header.height / piece.height) * piece.height;
+  if (piece.isTile && across * down > header.width * header.height * 4 + MAX_PADDING) {
+    throw damaged("tiff", `its tiles of ${piece.width}x${piece.height} are larger than the image`);
+  }
   if (photometric === PALETTE && (bits[0] > 8 || header.palette.length < 3 << bits[0])) {
     throw damaged("tiff", "its palette is missing or too short");
   }
@@ -207,7 +224,7 @@ function readPiece(
   // Some writers leave the count of a single, plain strip out.
   const stored = header.byteCounts[index] ?? (header.compression === 1 ? length : 0);
   if (start + stored > bytes.length) {
-    throw damaged("tiff", `it is truncated at byte ${bytes.length}`);
+    throw truncated("tiff", bytes);
   }
   return decompress(bytes.subarray(start, start + stored), header.compression, length);
 }
