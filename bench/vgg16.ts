@@ -49,7 +49,6 @@ export function randomVgg16(architecture: Architecture = VGG16): Model {
       bias: Float32Array.from({ length: outChannels }, () => (next() / 2 ** 32 - 0.5) * 0.1),
     })),
     weightBytes: layers.reduce((sum, { outChannels, inner }) => sum + outChannels * inner, 0),
-    // deno-lint-ignore require-await -- the interface streams
     async *weights({ signal } = {}): AsyncGenerator<WeightPiece> {
       const next = xorshift(2);
       for (const { name: layer, outChannels, inner } of layers) {

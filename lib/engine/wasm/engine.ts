@@ -4,12 +4,14 @@
  * @module
  */
 
+import { type Architecture, layersOf } from "../../vgg/architecture.ts";
 import type { Model } from "../../vgg/model.ts";
 import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { PLAIN, RELAXED } from "./binary.ts";
 import { Memory } from "./memory.ts";
 import { makePlan, type Network, type Plan, type PlanKey, type PlannedStep } from "./plan.ts";
+import { type Executor, OwnThread, Pool } from "./pool.ts";
 import { type Kernel, type Stage, STEP_BYTES } from "./steps.ts";
 import { type Kernels, loadWeights, placeLayers, residentBytes } from "./weights.ts";
 
@@ -29,9 +31,6 @@ export interface WasmEngineOptions {
   readonly program?: Program;
 }
 
-/** Bytes around the barrier and between the plan's parts. */
-const BARRIER = 64;
-
 /**
  * Loads a Model into WebAssembly memory.
  *
@@ -44,6 +43,7 @@ export async function createWasmEngine(
 ): Promise<Engine> {
   const { signal } = options;
   signal?.throwIfAborted();
+  const threads = threadsFor(model, options.threads ?? "auto");
   const program = options.program ?? compileProgram(model);
   const variant = options.variant ?? pickVariant();
   const module = await WebAssembly.compile(
@@ -52,13 +52,60 @@ export async function createWasmEngine(
   const memory = new Memory(residentBytes(program) + (1 << 20));
   const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const kernels = exports as unknown as Kernels; // what kernels/main.ts exports
-  memory.words[BARRIER >> 2] = 1;
   const layers = placeLayers(memory, program);
   const table = memory.allocate(program.table.byteLength);
   new Int16Array(memory.memory.buffer).set(program.table, table >> 1);
   await loadWeights(memory, kernels, layers, model, signal);
   const choose = (stage: Stage): Kernel => chooseKernel(stage, options.kernel);
-  return new WasmEngine(program, { layers, table }, memory, kernels, choose, variant);
+  const executor = await startExecutor(module, memory, kernels, threads);
+  return new WasmEngine(program, { layers, table }, memory, executor, choose, variant);
+}
+
+/** Below this many multiplications and additions an image is done before workers have started. */
+const THREADS_FROM = 2e9;
+const MAX_THREADS = 64;
+
+function threadsFor(model: Model, threads: "auto" | number): number {
+  if (threads === "auto") {
+    if (operationsOf(model.architecture) < THREADS_FROM) return 1;
+    return Math.min(MAX_THREADS, globalThis.navigator?.hardwareConcurrency ?? 1);
+  }
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
+    throw new RangeError(
+      `Expected "auto" or a whole number of threads from 1 to ${MAX_THREADS}: found ${threads}`,
+    );
+  }
+  return threads;
+}
+
+/** Multiplications and additions for one image of the training size. */
+function operationsOf(architecture: Architecture): number {
+  let { height, width } = architecture.input;
+  let operations = 0;
+  for (const { kernel, padding, inChannels, outChannels, pool } of layersOf(architecture)) {
+    height += 2 * padding - kernel[0] + 1;
+    width += 2 * padding - kernel[1] + 1;
+    operations += 2 * height * width * kernel[0] * kernel[1] * inChannels * outChannels;
+    if (pool) [height, width] = [height >> 1, width >> 1];
+  }
+  return operations;
+}
+
+/** A pool, or this thread where one is enough or where workers are missing or not permitted. */
+async function startExecutor(
+  module: WebAssembly.Module,
+  memory: Memory,
+  kernels: Kernels,
+  threads: number,
+): Promise<Executor> {
+  if (threads > 1) {
+    try {
+      return await Pool.start(module, memory.memory, threads);
+    } catch {
+      // One thread gives the same results.
+    }
+  }
+  return new OwnThread(kernels, memory.memory, STEP_BYTES);
 }
 
 /** The smallest module with an instruction of relaxed SIMD. */
@@ -74,12 +121,11 @@ function pickVariant(): "relaxed" | "plain" {
 class WasmEngine implements Engine {
   readonly backend = "wasm";
   readonly precision = "int8";
-  readonly threads = 1;
   readonly device: string;
   #program: Program;
   #network: Network;
   #memory: Memory;
-  #kernels: Kernels;
+  #executor: Executor;
   #choose: (stage: Stage) => Kernel;
   #resident: number;
   #plan: Plan | undefined;
@@ -89,17 +135,21 @@ class WasmEngine implements Engine {
     program: Program,
     network: Network,
     memory: Memory,
-    kernels: Kernels,
+    executor: Executor,
     choose: (stage: Stage) => Kernel,
     variant: string,
   ) {
     this.#program = program;
     this.#network = network;
     this.#memory = memory;
-    this.#kernels = kernels;
+    this.#executor = executor;
     this.#choose = choose;
     this.#resident = memory.top;
     this.device = `WebAssembly, ${variant} SIMD`;
+  }
+
+  get threads(): number {
+    return this.#executor.threads;
   }
 
   get bytesResident(): number {
@@ -154,10 +204,10 @@ class WasmEngine implements Engine {
     const plan = this.#plan!;
     this.#memory.bytes(plan.input, batch.data.length).set(batch.data);
     this.#resetImages(plan);
-    const measure = (steps: readonly PlannedStep[]): void => {
+    const measure = async (steps: readonly PlannedStep[]): Promise<void> => {
       for (const step of steps) {
         const start = performance.now();
-        this.#kernels.execute(step.address, step.address + STEP_BYTES, BARRIER, 0);
+        await this.#execute([step]);
         const { layer, operations, kernel } = step;
         const old = profiles.get(layer) ?? { layer, ms: 0, operations: 0, candidate: kernel };
         profiles.set(layer, {
@@ -169,18 +219,16 @@ class WasmEngine implements Engine {
     };
     for (let first = 0; first < batch.count; first += plan.group) {
       plan.select(first);
-      measure(plan.convolutions);
+      await measure(plan.convolutions);
     }
-    measure(plan.dense);
+    await measure(plan.dense);
     return [...profiles.values()];
   }
 
-  // deno-lint-ignore require-await
-  async #execute(steps: readonly PlannedStep[], signal: AbortSignal | undefined): Promise<void> {
-    for (const { address } of steps) {
-      signal?.throwIfAborted();
-      this.#kernels.execute(address, address + STEP_BYTES, BARRIER, 0);
-    }
+  async #execute(steps: readonly PlannedStep[], signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const [from, last] = [steps[0], steps.at(-1)!];
+    await this.#executor.execute(from.address, last.address + STEP_BYTES, signal);
   }
 
   #resetImages(plan: Plan): void {
@@ -212,9 +260,10 @@ class WasmEngine implements Engine {
     }
   }
 
-  // deno-lint-ignore require-await
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue;
     this.#plan = undefined;
+    await this.#executor.end();
   }
 }
 

@@ -14,6 +14,8 @@ class Barrier {
   threads: i32;
   arrived: i32;
   generation: i32;
+  stop: i32; // the host sets it to end early,
+  stopped: i32; // and all threads see the same answer
 }
 
 /** Times a waiting thread looks again before it sleeps: some 20 microseconds. */
@@ -31,6 +33,7 @@ export function execute(from: usize, to: usize, barrier: usize, thread: i32): vo
       runTask(step, task, scratch);
     }
     meet(changetype<Barrier>(barrier), step);
+    if (changetype<Barrier>(barrier).stopped) return;
   }
 }
 
@@ -64,6 +67,7 @@ function meet(barrier: Barrier, step: Step): void {
   step.next = 0;
   if (step.endLayer) endLayer(step);
   if (step.beginLayer) beginLayer(step, changetype<Layer>(step.beginLayer));
+  barrier.stopped = atomic.load<i32>(at, offsetof<Barrier>("stop"));
   atomic.store<i32>(at, 0, offsetof<Barrier>("arrived"));
   atomic.store<i32>(at, generation + 1, offsetof<Barrier>("generation"));
   atomic.notify(at + offsetof<Barrier>("generation"), -1);
