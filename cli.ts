@@ -15,6 +15,14 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     about: "prints the labels of images",
     load: async () => (await import("./lib/cli/classify.ts")).classifyCommand,
   },
+  embed: {
+    about: "writes what a layer says about images",
+    load: async () => (await import("./lib/cli/embed.ts")).embedCommand,
+  },
+  explain: {
+    about: "draws which part of an image speaks for a class",
+    load: async () => (await import("./lib/cli/explain.ts")).explainCommand,
+  },
 };
 
 function help(): string {

@@ -14,6 +14,8 @@
 
 export { Classifier, classify, loadClassifier, PreparedImage } from "./lib/classifier.ts";
 export type { ClassifierInfo, ClassifierOptions, ClassifyOptions } from "./lib/classifier.ts";
+export { similarity } from "./lib/embedding.ts";
+export type { Embedding, EmbedOptions } from "./lib/embedding.ts";
 export type { EngineOptions } from "./lib/engine/create.ts";
 export type {
   Activations,
@@ -24,9 +26,14 @@ export type {
   RunOptions,
 } from "./lib/engine/engine.ts";
 export * from "./lib/errors.ts";
+export type { Crops, View, ViewOptions } from "./lib/evaluate/views.ts";
+export { drawExplanation, drawPredictions } from "./lib/explain/draw.ts";
+export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
 export { createHandler, handler } from "./lib/http/handler.ts";
 export type { HandlerOptions } from "./lib/http/handler.ts";
-export type { ImageInput, ImageOptions, RawPixels } from "./lib/image/image.ts";
+export { encodePng } from "./lib/image/encode_png.ts";
+export type { EncodablePixels } from "./lib/image/encode_png.ts";
+export type { ImageInput, ImageOptions, RawPixels, RgbImage } from "./lib/image/image.ts";
 export type { Prediction, SelectionOptions } from "./lib/predictions.ts";
 export type { Architecture, Configuration } from "./lib/vgg/architecture.ts";
 export type {

@@ -13,8 +13,9 @@ import {
   perceptualLayers,
 } from "./embedding.ts";
 import { createEngine, type EngineOptions } from "./engine/create.ts";
-import type { Activations, Backend, Batch, Engine, Precision } from "./engine/engine.ts";
+import type { Backend, Batch, Engine, Precision } from "./engine/engine.ts";
 import { batchViews, checkViews, type View, type ViewOptions, viewsOf } from "./evaluate/views.ts";
+import { explainImage, type ExplainOptions, type Explanation } from "./explain/explain.ts";
 import type { ImageInput, ImageOptions } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
 import {
@@ -22,7 +23,7 @@ import {
   type Prediction,
   type SelectionOptions,
   selectPredictions,
-  softmax,
+  softmaxOfMean,
 } from "./predictions.ts";
 import type { Architecture } from "./vgg/architecture.ts";
 import type { Model, Provenance } from "./vgg/model.ts";
@@ -173,8 +174,7 @@ export class Classifier implements AsyncDisposable {
     for await (const { batch, views } of this.#batches(images, options)) {
       const logits = await this.#live().run(batch, { signal: options.signal });
       for (const [n, { image, weight }] of views.entries()) {
-        const row = softmax(meanLogits(logits, n), logits.scale[n]);
-        row.forEach((p, c) => scores[image][c] += weight * p);
+        softmaxOfMean(logits, n).forEach((p, c) => scores[image][c] += weight * p);
       }
     }
     return scores;
@@ -231,6 +231,19 @@ export class Classifier implements AsyncDisposable {
       sum += layerDistance(x, y);
     }
     return sum;
+  }
+
+  /**
+   * Shows which part of an image speaks for a class, the predicted one or any other.
+   *
+   * @throws {RangeError} If the label is unknown, or an option is out of range.
+   * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
+   * @throws {ImageTooLargeError} If the image has more pixels than allowed.
+   */
+  async explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
+    checkViews({ scales: options.scale === undefined ? undefined : [options.scale] }, this.#model);
+    const pixels = await readImage(image, options);
+    return await explainImage(this.#live(), this.#model, pixels, options);
   }
 
   /**
@@ -294,15 +307,6 @@ function batchOf(views: readonly View[]): Batch {
   const data = new Uint8Array(views.length * length);
   views.forEach((view, n) => data.set(view.data, n * length));
   return { data, count: views.length, height, width };
-}
-
-/** The logits of image `n`, averaged over the positions of its score map. */
-function meanLogits({ data, shape }: Activations, n: number): Float64Array {
-  const [, height, width, classes] = shape;
-  const positions = height * width, first = n * positions * classes;
-  const mean = new Float64Array(classes);
-  for (let i = 0; i < positions * classes; i++) mean[i % classes] += data[first + i];
-  return mean.map((sum) => sum / positions);
 }
 
 function isList<T>(images: T | readonly T[]): images is readonly T[] {

@@ -5,6 +5,7 @@
  */
 
 import { closestString } from "@std/text/closest-string";
+import type { Activations } from "./engine/engine.ts";
 
 /** One label for an image. */
 export interface Prediction {
@@ -98,6 +99,15 @@ export function softmax(logits: ArrayLike<number>, scale: number = 1): Float64Ar
   }
   for (let i = 0; i < scores.length; i++) scores[i] /= sum;
   return scores;
+}
+
+/** Soft-max of the logits of image `n`, averaged over the positions of its score map. */
+export function softmaxOfMean({ data, shape, scale }: Activations, n: number): Float64Array {
+  const [, height, width, classes] = shape;
+  const positions = height * width, first = n * positions * classes;
+  const mean = new Float64Array(classes);
+  for (let i = 0; i < positions * classes; i++) mean[i % classes] += data[first + i];
+  return softmax(mean.map((sum) => sum / positions), scale[n]);
 }
 
 /** The wanted predictions, best first; of equal scores, the lower index first. */

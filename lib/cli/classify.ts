@@ -4,19 +4,24 @@
  * @module
  */
 
-import type { Classifier, ClassifierOptions, ClassifyOptions } from "../classifier.ts";
-import { loadClassifier } from "../classifier.ts";
+import { join } from "@std/path";
+import { type Classifier, type ClassifyOptions, loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
 import type { Prediction } from "../predictions.ts";
+import { type Arguments, numberOption, parseArguments, UsageError } from "./arguments.ts";
+import { expandInputs } from "./inputs.ts";
 import {
-  type Arguments,
-  choiceOption,
-  numberOption,
-  parseArguments,
-  UsageError,
-} from "./arguments.ts";
-import { expandInputs, isUrl } from "./inputs.ts";
-import { ProgressLine } from "./progress.ts";
+  CLASSIFIER_HELP,
+  CLASSIFIER_OPTIONS,
+  classifierOptions,
+  eachImage,
+  NameGiver,
+  untilInterrupted,
+  VIEW_HELP,
+  VIEW_OPTIONS,
+  viewOptions,
+} from "./run.ts";
 
 const HELP = `Predicts the labels of images.
 
@@ -26,27 +31,25 @@ Usage: classify [OPTIONS] FILE|URL|DIRECTORY|- ...
   DIRECTORY             is walked for image files
 
 Options:
-  --model MODEL         catalog id, path or URL of a model file (default: the embedded model)
-  --backend BACKEND     auto, webgpu or wasm (default: auto)
-  --precision PRECISION int8 or float (default: int8)
-  --threads N           threads of the wasm backend (default: chosen by the model's size)
+${CLASSIFIER_HELP}
+${VIEW_HELP}
   --top-k N             labels per image (default: 5)
   --score-threshold X   only labels with a score of at least X, 0 to 1
-  --offline             never touch the network
+  --draw DIR            also write the images as PNG files with up to 3 labels on them
   --json                one JSON object a line: file, predictions, backend, latencyMs
   --help                shows this
 
 Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.
 `;
 
-/** Options that choose a classifier, shared by all commands that need one. */
-export const CLASSIFIER_OPTIONS = ["model", "backend", "precision", "threads"] as const;
+/** Labels on a drawn image. */
+const DRAWN_LABELS = 3;
 
 /** Runs the command. Resolves to the exit code. */
 export async function classifyCommand(args: readonly string[]): Promise<number> {
   const parsed = parseArguments(args, {
-    flags: ["json", "offline"],
-    values: [...CLASSIFIER_OPTIONS, "top-k", "score-threshold"],
+    flags: ["json", "offline", "flip"],
+    values: [...CLASSIFIER_OPTIONS, ...VIEW_OPTIONS, "top-k", "score-threshold", "draw"],
   });
   if (parsed.flags.has("help")) {
     console.log(HELP);
@@ -55,40 +58,55 @@ export async function classifyCommand(args: readonly string[]): Promise<number> 
   if (parsed.operands.length === 0) {
     throw new UsageError("classify needs at least one file, URL, directory or - to read");
   }
+  const views = viewOptions(parsed);
   const inputs = await expandInputs(parsed.operands);
-  const interrupt = new AbortController();
-  const stop = (): void => interrupt.abort();
-  Deno.addSignalListener("SIGINT", stop);
-  try {
-    const options = { ...classifierOptions(parsed), signal: interrupt.signal };
-    await using classifier = await loadClassifier(options);
-    return await classifyAll(classifier, inputs, {
+  return await untilInterrupted(async (signal) => {
+    await using classifier = await loadClassifier({ ...classifierOptions(parsed), signal });
+    const { backend } = classifier.info;
+    const options: ClassifyOptions = {
+      ...views,
       topK: topKOption(parsed, classifier),
       scoreThreshold: numberOption(parsed, "score-threshold", { min: 0, max: 1 }),
-      signal: interrupt.signal,
-    }, parsed.flags.has("json") ? printJson : printText);
-  } catch (error) {
-    if (interrupt.signal.aborted) return 130;
-    throw error;
-  } finally {
-    Deno.removeSignalListener("SIGINT", stop);
-  }
-}
-
-/** The classifier that a command line asks for. */
-export function classifierOptions(args: Arguments): ClassifierOptions {
-  return {
-    model: args.values.get("model"),
-    backend: choiceOption(args, "backend", ["auto", "webgpu", "wasm"]),
-    precision: choiceOption(args, "precision", ["int8", "float"]),
-    threads: numberOption(args, "threads", { min: 1, integer: true }),
-    offline: args.flags.has("offline"),
-  };
+      signal,
+    };
+    const draw = await drawer(parsed.values.get("draw"));
+    const print = parsed.flags.has("json") ? JSON.stringify : textOf;
+    return await eachImage(inputs, ["Classifying", "classified"], signal, async (image, file) => {
+      const start = performance.now();
+      const pixels = draw ? await readImage(image, options) : image;
+      const predictions = await classifier.classify(pixels, options);
+      const latencyMs = Math.round((performance.now() - start) * 100) / 100;
+      await draw?.(pixels, file, predictions);
+      return print({ file, predictions, backend, latencyMs });
+    });
+  });
 }
 
 function topKOption(args: Arguments, classifier: Classifier): number | undefined {
   const max = classifier.info.labels.length;
   return numberOption(args, "top-k", { min: 1, max, integer: true });
+}
+
+type Draw = (
+  image: ImageInput,
+  file: string,
+  predictions: readonly Prediction[],
+) => Promise<void>;
+
+/** Writes labelled pictures into a directory, if one is given. */
+async function drawer(directory: string | undefined): Promise<Draw | undefined> {
+  if (directory === undefined) return undefined;
+  const { drawPredictions } = await import("../explain/draw.ts");
+  const { encodePng } = await import("../image/encode_png.ts");
+  await Deno.mkdir(directory, { recursive: true });
+  const names = new NameGiver();
+  return async (image, file, predictions) => {
+    const picture = await drawPredictions(
+      await readImage(image),
+      predictions.slice(0, DRAWN_LABELS),
+    );
+    await Deno.writeFile(join(directory, names.name(file, ".png")), encodePng(picture));
+  };
 }
 
 interface Result {
@@ -98,59 +116,13 @@ interface Result {
   readonly latencyMs: number;
 }
 
-/** Classifies one image after the other: an image that fails is reported, the others go on. */
-async function classifyAll(
-  classifier: Classifier,
-  inputs: readonly string[],
-  options: ClassifyOptions,
-  print: (result: Result) => void,
-): Promise<number> {
-  const { backend } = classifier.info;
-  const progress = inputs.length > 1 ? new ProgressLine("Classifying") : undefined;
-  let failed = 0;
-  for (const [done, file] of inputs.entries()) {
-    progress?.update(done, inputs.length);
-    try {
-      const start = performance.now();
-      const predictions = await classifier.classify(imageOf(file), options);
-      const latencyMs = Math.round((performance.now() - start) * 100) / 100;
-      progress?.clear();
-      print({ file, predictions, backend, latencyMs });
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      progress?.clear();
-      console.error(`error: ${file}: ${messageOf(error)}`);
-      failed++;
-    }
-  }
-  progress?.clear();
-  if (failed > 0 && inputs.length > 1) {
-    console.error(`${failed} of ${inputs.length} images could not be classified`);
-  }
-  return failed > 0 ? 1 : 0;
-}
-
-function imageOf(operand: string): ImageInput {
-  if (operand === "-") return Deno.stdin.readable;
-  return isUrl(operand) ? new URL(operand) : operand;
-}
-
-function printJson(result: Result): void {
-  console.log(JSON.stringify(result));
-}
-
-function printText({ file, predictions, backend, latencyMs }: Result): void {
-  console.log(`${file}  (${backend}, ${latencyMs.toFixed(1)} ms)`);
+function textOf({ file, predictions, backend, latencyMs }: Result): string {
   const width = Math.max(...predictions.map(({ label }) => label.length), 0);
-  for (const { label, score } of predictions) {
+  const lines = predictions.map(({ label, score }) => {
     const percent = (score * 100).toFixed(1).padStart(5);
     const bar = "█".repeat(Math.round(score * 30));
-    console.log(`  ${label.padEnd(width)}  ${percent} %  ${bar}`.trimEnd());
-  }
-  if (predictions.length === 0) console.log("  no label reaches the threshold");
-}
-
-/** An error's message for a terminal: no stack, no class name where the message says it all. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+    return `  ${label.padEnd(width)}  ${percent} %  ${bar}`.trimEnd();
+  });
+  if (lines.length === 0) lines.push("  no label reaches the threshold");
+  return [`${file}  (${backend}, ${latencyMs.toFixed(1)} ms)`, ...lines].join("\n");
 }

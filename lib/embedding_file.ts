@@ -1,0 +1,81 @@
+/**
+ * Embeddings as files that other tools read.
+ *
+ * @module
+ */
+
+import type { Embedding } from "./embedding.ts";
+import { encodeSafetensorsHeader } from "./weights/safetensors.ts";
+
+/** An embedding and the name of its image. */
+export interface NamedEmbedding {
+  readonly file: string;
+  readonly embedding: Embedding;
+}
+
+/**
+ * A NumPy file (NEP 1, version 1.0): float32, `[N, …shape]`, C order.
+ *
+ * @throws {RangeError} If there are no embeddings, or they differ in shape.
+ */
+export function encodeNpy(embeddings: readonly NamedEmbedding[]): Uint8Array<ArrayBuffer> {
+  const shape = stackedShape(embeddings);
+  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
+  // Magic, version and length take 10 bytes; the data begin at a multiple of 64.
+  const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;
+  const start = new Uint8Array(10 + length);
+  start.set([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, length & 255, length >> 8]);
+  start.set(new TextEncoder().encode(header.padEnd(length - 1) + "\n"), 10);
+  return withData(start, embeddings);
+}
+
+/**
+ * A safetensors file: the tensor `embeddings`, float32, `[N, …shape]`; its metadata hold the layer, and
+ * the images' names as a JSON list.
+ *
+ * @throws {RangeError} If there are no embeddings, or they differ in shape.
+ */
+export function encodeEmbeddings(embeddings: readonly NamedEmbedding[]): Uint8Array<ArrayBuffer> {
+  const shape = stackedShape(embeddings);
+  const files = JSON.stringify(embeddings.map(({ file }) => file));
+  const metadata = { layer: embeddings[0].embedding.layer, files };
+  const tensor = { name: "embeddings", dtype: "F32", shape };
+  return withData(encodeSafetensorsHeader([tensor], metadata), embeddings);
+}
+
+/** A line of JSON: `file`, `layer`, `shape`, `data`. */
+export function embeddingLine({ file, embedding }: NamedEmbedding): string {
+  const { layer, shape, data } = embedding;
+  return JSON.stringify({ file, layer, shape, data: [...data] });
+}
+
+function stackedShape(embeddings: readonly NamedEmbedding[]): number[] {
+  if (embeddings.length === 0) throw new RangeError("There are no embeddings to write");
+  const [{ embedding: { shape } }] = embeddings;
+  const other = embeddings.find(({ embedding }) => String(embedding.shape) !== String(shape));
+  if (other !== undefined) {
+    throw new RangeError(
+      `Embeddings of one shape go into a file: found [${shape}], and [${other.embedding.shape}] of ${other.file}`,
+    );
+  }
+  return [embeddings.length, ...shape];
+}
+
+/** Appends float32 values, low byte first, on any machine. */
+function withData(
+  start: Uint8Array,
+  embeddings: readonly NamedEmbedding[],
+): Uint8Array<ArrayBuffer> {
+  const length = embeddings.reduce((sum, { embedding }) => sum + embedding.data.length, 0);
+  const bytes = new Uint8Array(start.length + 4 * length);
+  bytes.set(start);
+  const view = new DataView(bytes.buffer, start.length);
+  let at = 0;
+  for (const { embedding: { data } } of embeddings) {
+    for (const value of data) {
+      view.setFloat32(at, value, true);
+      at += 4;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,47 @@
+/**
+ * Perceptually uniform colour maps: equal steps of the value look like equal steps of lightness.
+ *
+ * @module
+ */
+
+/**
+ * 33 colours of matplotlib's inferno and viridis, from 0 to 1, as hexadecimal RGB (Nathaniel Smith and
+ * Stefan van der Walt, 2015; dedicated to the public domain under CC0).
+ */
+const COLORS = {
+  inferno: "0000040403120b0724150b37210c4a2f0a5b3d09654a0c6b57106e64156e71196e7d1e6d8a226a97276" +
+    "6a32c61b0315bbc3754c73e4cd24644db503be45a31eb6628f1731df68013f98e09fb9d07fcac11fbbc21f9cb35" +
+    "f5db4cf2ea69f3f68afcffa4",
+  viridis: "440154470d6048186a482374472d7b4537814240863e49893b528b375b8d33638d2f6b8e2c728e297a8" +
+    "e26828e23898e21918c1f988b1fa08822a78528ae8032b67a3fbc734ec36b5ec96270cf5784d44b98d83eaddc30" +
+    "c2df23d8e219ece51bfde725",
+} as const;
+
+/** Name of a colour map. */
+export type ColorMap = keyof typeof COLORS;
+
+const LEVELS = 256;
+
+/** The colours of a map at 256 levels, `[256, 3]`, R, G, B. */
+export function colorTable(map: ColorMap): Uint8Array {
+  const hex = COLORS[map];
+  const stops = Uint8Array.from(
+    { length: hex.length / 2 },
+    (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16),
+  );
+  const last = stops.length / 3 - 1;
+  const table = new Uint8Array(LEVELS * 3);
+  for (let level = 0; level < LEVELS; level++) {
+    const at = level / (LEVELS - 1) * last, stop = Math.min(Math.floor(at), last - 1);
+    for (let c = 0; c < 3; c++) {
+      const from = stops[stop * 3 + c], to = stops[stop * 3 + 3 + c];
+      table[level * 3 + c] = Math.round(from + (to - from) * (at - stop));
+    }
+  }
+  return table;
+}
+
+/** The row of a colour table for a value from 0 to 1; what lies outside is clamped. */
+export function levelOf(value: number): number {
+  return Math.round(Math.min(1, Math.max(0, value)) * (LEVELS - 1));
+}

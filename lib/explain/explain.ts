@@ -1,0 +1,151 @@
+/**
+ * Which part of an image speaks for a class.
+ *
+ * @module
+ */
+
+import type { Activations, Batch, Engine } from "../engine/engine.ts";
+import { viewsOf } from "../evaluate/views.ts";
+import type { ImageOptions, RgbImage } from "../image/image.ts";
+import { centerBox, shorterSideTo } from "../image/prepare.ts";
+import { cropImage } from "../image/resize.ts";
+import { indexOfLabel, softmax, softmaxOfMean } from "../predictions.ts";
+import type { Model } from "../vgg/model.ts";
+import { gradCam } from "./grad_cam.ts";
+
+/** Options of {@linkcode Classifier.explain}. */
+export interface ExplainOptions extends ImageOptions {
+  /** The class to explain. Default: the predicted one. */
+  readonly label?: string;
+  /**
+   * `"grad-cam"`, the default: where the last convolution saw what speaks for the class;
+   * `"score-map"`: the class's probability at each place to which the network is applied, which needs
+   * a `scale` above the model's input size.
+   */
+  readonly method?: "grad-cam" | "score-map";
+  /**
+   * Shorter side in pixels to which the whole image is resized; a larger one gives a finer map. Default:
+   * the view that {@linkcode Classifier.classify} takes.
+   */
+  readonly scale?: number;
+}
+
+/** Which part of an image speaks for a class. */
+export interface Explanation {
+  readonly label: string;
+  /** Index of the class in the model's labels. */
+  readonly index: number;
+  /** The class's probability for what was looked at, 0…1. */
+  readonly score: number;
+  readonly method: "grad-cam" | "score-map";
+  /** `[height, width]`: at least 0 (`"grad-cam"`, in units of the logit), or 0…1 (`"score-map"`). */
+  readonly map: Float32Array;
+  readonly height: number;
+  readonly width: number;
+  /** The part of the image that was looked at, in its own resolution. */
+  readonly image: RgbImage;
+  /**
+   * Where the map's positions lie in `image`: position i is centred at `offset + i * step`, as
+   * fractions of the image's width and height.
+   */
+  readonly grid: {
+    readonly offset: readonly [x: number, y: number];
+    readonly step: readonly [x: number, y: number];
+  };
+}
+
+/** Pixels between two positions of the last convolution: four pools lie before it. */
+const LAST_CONVOLUTION_STRIDE = 16;
+/** Pixels between two positions of the score map. */
+const SCORE_MAP_STRIDE = 32;
+
+/**
+ * Explains a class for an image.
+ *
+ * @throws {RangeError} If the label is unknown, the method is not one of its values, or does not go
+ *   with the model or the scale.
+ */
+export async function explainImage(
+  engine: Engine,
+  model: Model,
+  image: RgbImage,
+  options: ExplainOptions,
+): Promise<Explanation> {
+  const { method = "grad-cam", scale, label, signal } = options;
+  checkMethod(method, scale, model);
+  const given = label === undefined ? undefined : indexOfLabel(label, model.labels);
+  const viewOptions = scale === undefined ? {} : { crops: "dense" as const, scales: [scale] };
+  const [view] = viewsOf(image, model, viewOptions);
+  const batch: Batch = { ...view, count: 1 };
+
+  const logits = await engine.run(batch, { signal });
+  const scores = softmaxOfMean(logits, 0);
+  const index = given ?? scores.indexOf(Math.max(...scores));
+  const map = method === "grad-cam"
+    ? await gradCam(engine, model, batch, index, signal)
+    : scoreMap(logits, index);
+  const stride = method === "grad-cam" ? LAST_CONVOLUTION_STRIDE : SCORE_MAP_STRIDE;
+  const { input } = model.architecture;
+  const first = method === "grad-cam"
+    ? [stride / 2, stride / 2] as const
+    : [input.width / 2, input.height / 2] as const;
+  return {
+    label: model.labels[index],
+    index,
+    score: scores[index],
+    method,
+    map: Float32Array.from(map.data),
+    height: map.height,
+    width: map.width,
+    image: scale === undefined ? viewed(image, model) : image,
+    grid: {
+      offset: [first[0] / view.width, first[1] / view.height],
+      step: [stride / view.width, stride / view.height],
+    },
+  };
+}
+
+function checkMethod(method: string, scale: number | undefined, model: Model): void {
+  if (method !== "grad-cam" && method !== "score-map") {
+    throw new RangeError(`method must be "grad-cam" or "score-map": found "${method}"`);
+  }
+  if (model.labels.length === 0) {
+    throw new RangeError(`Model ${model.id} has no dense layers, so there is no class to explain`);
+  }
+  if (method === "score-map" && scale === undefined) {
+    throw new RangeError(
+      "A score map needs a scale above the model's input size: give one, or take grad-cam",
+    );
+  }
+}
+
+/** The probability of a class at each position of the score map. */
+function scoreMap(
+  { data, shape, scale }: Activations,
+  index: number,
+): { data: Float64Array; height: number; width: number } {
+  const [, height, width, classes] = shape;
+  const map = Float64Array.from(
+    { length: height * width },
+    (_, p) => softmax(data.subarray(p * classes, (p + 1) * classes), scale[0])[index],
+  );
+  return { data: map, height, width };
+}
+
+/** The part of an image that a classifier looks at by default. */
+function viewed(
+  image: RgbImage,
+  { preprocessing, architecture: { input } }: Pick<Model, "preprocessing" | "architecture">,
+): RgbImage {
+  if (preprocessing.resize === "direct") return image;
+  const [width, height] = shorterSideTo(preprocessing.size, image.width, image.height);
+  const box = centerBox(width, height, input);
+  const x = image.width / width, y = image.height / height;
+  const left = Math.round(box.left * x), top = Math.round(box.top * y);
+  return cropImage(image, {
+    left,
+    top,
+    width: Math.max(1, Math.min(image.width - left, Math.round(box.width * x))),
+    height: Math.max(1, Math.min(image.height - top, Math.round(box.height * y))),
+  });
+}

@@ -1,0 +1,123 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { Classifier } from "../lib/classifier.ts";
+import { similarity } from "../lib/embedding.ts";
+import { createEngine } from "../lib/engine/create.ts";
+import type { Batch, Engine } from "../lib/engine/engine.ts";
+import { viewsOf } from "../lib/evaluate/views.ts";
+import { colorTable, levelOf } from "../lib/explain/color_map.ts";
+import { drawExplanation, drawPredictions } from "../lib/explain/draw.ts";
+import { gradCam } from "../lib/explain/grad_cam.ts";
+import { readImage } from "../lib/image/read.ts";
+import { floatEngine } from "./float_engine.ts";
+import { smallVgg } from "./small_vgg.ts";
+
+const PHOTO = new URL("data/photos/cat.png", import.meta.url);
+const { model, weights, expected } = await smallVgg();
+const image = await readImage(PHOTO);
+
+/** Our map and autograd's. */
+async function maps(
+  engine: Engine,
+  want: typeof expected.gradCam[number],
+): Promise<[found: Float64Array, want: number[]]> {
+  const [view] = viewsOf(image, model, { crops: "dense", scales: [want.scale] });
+  const batch: Batch = { ...view, count: 1 };
+  const { data, height, width } = await gradCam(engine, model, batch, want.label);
+  assertEquals([height, width], want.shape);
+  assert(Math.max(...want.cam) > 0, "a map of zeros would prove nothing");
+  return [data, want.cam];
+}
+
+for (const want of expected.gradCam) {
+  const name = `class ${want.label} at ${want.scale} pixels`;
+
+  Deno.test(`gradCam() is autograd's on float activations: ${name}`, async () => {
+    const [found, cam] = await maps(floatEngine(model, weights), want);
+    const error = Math.max(...cam.map((value, i) => Math.abs(value - found[i]))) / Math.max(...cam);
+    // Sums in float64 on both sides; the engine's activations pass through float32 once.
+    assert(error < 1e-6, `off by ${error} of the maximum`);
+  });
+
+  Deno.test(`gradCam() on int8 activations points where autograd's does: ${name}`, async () => {
+    await using engine = await createEngine(model, { backend: "wasm" });
+    const cosine = similarity(...await maps(engine, want));
+    console.log(`${name}: ${cosine.toFixed(4)}`);
+    // Activations have 7 bits, and a unit near 0 may change sides of its ReLU.
+    assert(cosine > 0.98, `the cosine is ${cosine}`);
+  });
+}
+
+Deno.test("explain() explains the predicted class, or the one that is asked for", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const [best] = await classifier.classify(PHOTO);
+  const explanation = await classifier.explain(PHOTO);
+  assertEquals([explanation.label, explanation.index], [best.label, best.index]);
+  assertAlmostEquals(explanation.score, best.score, 1e-12);
+  // The centre of a photo of 451x300, cut out of it at 48x32.
+  assertEquals([explanation.image.width, explanation.image.height], [301, 300]);
+  assertEquals((await classifier.explain(PHOTO, { label: "d" })).index, 3);
+  await assertRejects(() => classifier.explain(PHOTO, { label: "x" }), RangeError, "no label");
+});
+
+Deno.test("explain() maps a class's probability over the image", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const maps = await Promise.all(
+    model.labels.map((label) =>
+      classifier.explain(PHOTO, { label, method: "score-map", scale: 75 })
+    ),
+  );
+  const [{ height, width }] = maps;
+  assertEquals([height, width], [2, 3]);
+  for (let p = 0; p < height * width; p++) {
+    assertAlmostEquals(maps.reduce((sum, { map }) => sum + map[p], 0), 1, 1e-6);
+  }
+  await assertRejects(() => classifier.explain(PHOTO, { method: "score-map" }), RangeError);
+});
+
+Deno.test("drawExplanation() is brightest where the map is", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const explanation = await classifier.explain(PHOTO);
+  const gray = { data: new Uint8Array(300 * 300 * 3).fill(128), width: 300, height: 300 };
+  const map = Float32Array.of(0, 1, 0, 0);
+  const picture = await drawExplanation({ ...explanation, image: gray, map, height: 2, width: 2 });
+  const brightness = (x: number, y: number): number => {
+    const at = (y * picture.width + x) * 3;
+    return picture.data[at] + picture.data[at + 1] + picture.data[at + 2];
+  };
+  assert(brightness(310, 10) > brightness(10, 10) + 200);
+  assert(brightness(310, 10) > brightness(310, 310) + 200);
+});
+
+Deno.test("drawPredictions() writes on the lower edge and nowhere else", async () => {
+  const gray = { data: new Uint8Array(400 * 300 * 3).fill(128), width: 400, height: 300 };
+  const predictions = [{ label: "cat", score: 0.9, index: 0 }];
+  const { data, width, height } = await drawPredictions(gray, predictions);
+  assertEquals([width, height], [400, 300]);
+  assert(data.subarray(0, 400 * 250 * 3).every((value) => value === 128));
+  const band = data.subarray(400 * 270 * 3);
+  assert(band.some((value) => value > 240), "white text");
+  assert(band.some((value) => value < 60), "on a dark band");
+});
+
+/** CIE 1976 lightness of an sRGB colour (IEC 61966-2-1, ISO/CIE 11664-4). */
+function lightness([r, g, b]: number[]): number {
+  const linear = (v: number): number =>
+    v <= 0.04045 * 255 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+  const y = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  return y > 216 / 24389 ? 116 * Math.cbrt(y) - 16 : y * 24389 / 27;
+}
+
+for (const map of ["inferno", "viridis"] as const) {
+  Deno.test(`the lightness of ${map} rises evenly`, () => {
+    const table = colorTable(map);
+    const at = (value: number): number => {
+      const level = levelOf(value) * 3;
+      return lightness([...table.subarray(level, level + 3)]);
+    };
+    const first = at(0), last = at(1);
+    for (let value = 0; value <= 1; value += 1 / 16) {
+      // The maps are even in CAM02-UCS, whose lightness differs from L* by up to 3 of 100 near black.
+      assertAlmostEquals(at(value), first + (last - first) * value, 4);
+    }
+  });
+}
