@@ -74,6 +74,7 @@ export async function findImages(
 
 async function fromForm(body: Uint8Array, contentType: string): Promise<ImageSources> {
   let form: FormData;
+  checkFormEnd(body, contentType);
   try {
     form = await new Response(body as Uint8Array<ArrayBuffer>, {
       headers: { "content-type": contentType },
@@ -91,6 +92,18 @@ async function fromForm(body: Uint8Array, contentType: string): Promise<ImageSou
   }
   const images = files.map(async (file) => ({ name: file.name, content: await file.bytes() }));
   return { images: await Promise.all(images), isList: true, parameters: {} };
+}
+
+/** Deno gives the parts before the one that is cut off, as if that were all. */
+function checkFormEnd(body: Uint8Array, contentType: string): void {
+  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType) ?? [];
+  const end = `--${quoted ?? plain}--`;
+  const tail = new TextDecoder("latin1").decode(body.subarray(-end.length - 1024));
+  if (tail.includes(end)) return;
+  throw new HttpProblem(
+    "bad-request",
+    `The multipart form is malformed: expected it to end with its boundary, ${end}`,
+  );
 }
 
 /**
