@@ -1,23 +1,28 @@
 import { assert, assertEquals } from "@std/assert";
 import { loadClassifier } from "../lib/classifier.ts";
 import { type Embedding, layerNames, similarity } from "../lib/embedding.ts";
+import { Canvas } from "../lib/explain/canvas.ts";
+import type { RgbImage } from "../lib/image/image.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
 import { gpuTest } from "./webgpu.ts";
 
 const SIDE = 32;
 
+const sheet = await decodeImage(
+  await Deno.readFile(new URL("fixtures/cifar10/sheet.png", import.meta.url)),
+);
+
+/** Image `n` of a class. */
+function tile(label: number, n: number): RgbImage {
+  return cropImage(sheet, { left: n * SIDE, top: label * SIDE, width: SIDE, height: SIDE });
+}
+
 Deno.test("the embedded model is right about 471 of 500 test images of CIFAR-10", async () => {
-  const sheet = await decodeImage(
-    await Deno.readFile(new URL("fixtures/cifar10/sheet.png", import.meta.url)),
-  );
   await using classifier = await loadClassifier({ backend: "wasm" });
   const right: number[] = [];
   for (let label = 0; label < sheet.height / SIDE; label++) {
-    const images = Array.from(
-      { length: sheet.width / SIDE },
-      (_, n) => cropImage(sheet, { left: n * SIDE, top: label * SIDE, width: SIDE, height: SIDE }),
-    );
+    const images = Array.from({ length: sheet.width / SIDE }, (_, n) => tile(label, n));
     const predictions = await classifier.classify(images, { topK: 1 });
     right.push(predictions.filter(([best]) => best.index === label).length);
   }
@@ -56,6 +61,31 @@ gpuTest("embed() gives the same bits on both backends, on every layer", async ()
     for (const pooling of ["none", "avg"] as const) {
       const options = { layer, pooling };
       assertEquals(await webgpu.embed(PHOTO, options), await wasm.embed(PHOTO, options));
+    }
+  }
+});
+
+Deno.test("explain() points at the picture of the class that it is asked for", async () => {
+  await using classifier = await loadClassifier({ backend: "wasm" });
+  const { labels } = classifier.info;
+  for (let a = 0; a < labels.length; a++) {
+    const b = (a + 3) % labels.length;
+    const canvas = new Canvas(2 * SIDE, 2 * SIDE, [120, 120, 120]);
+    canvas.picture(tile(a, 0), 0, 0);
+    canvas.picture(tile(b, 0), SIDE, SIDE);
+    for (const [label, quarter] of [[labels[a], 0], [labels[b], 3]] as const) {
+      const { map, height, width } = await classifier.explain(canvas, { label, scale: 2 * SIDE });
+      const quarters = [0, 0, 0, 0];
+      map.forEach((value, i) => {
+        const isLower = Math.floor(i / width) >= height / 2, isRight = i % width >= width / 2;
+        quarters[2 * Number(isLower) + Number(isRight)] += value;
+      });
+      const heaviest = quarters.indexOf(Math.max(...quarters));
+      assertEquals(
+        heaviest,
+        quarter,
+        `${label} beside another: the map's quarters are ${quarters}`,
+      );
     }
   }
 });
