@@ -65,5 +65,6 @@ export function standIn(
       return values.map((value) => Float64Array.of(value, 1 - value));
     },
     embed: (): Promise<never> => Promise.reject(new Error("The stand-in has no layers")),
+    explain: (): Promise<never> => Promise.reject(new Error("The stand-in has no layers")),
   };
 }

@@ -8,6 +8,7 @@ import { closestString } from "@std/text/closest-string";
 import type { ClassifyOptions } from "../classifier.ts";
 import type { EmbedOptions } from "../embedding.ts";
 import type { ViewOptions } from "../evaluate/views.ts";
+import type { ExplainOptions } from "../explain/explain.ts";
 import type { SelectionOptions } from "../predictions.ts";
 import { HttpProblem } from "./problems.ts";
 
@@ -28,11 +29,14 @@ const READERS: Readonly<Record<string, Reader>> = {
   pooling: readOne,
   normalize: readBoolean,
   label: readOne,
+  method: readOne,
+  scale: readNumber,
 };
 
 /** Names of the parameters of `/classify`. */
 const CLASSIFY = ["topK", "scoreThreshold", "allow", "deny", "crops", "scales", "flip"];
 const EMBED = ["layer", "pooling", "normalize"];
+const EXPLAIN = ["label", "method", "scale"];
 
 /** Options of a classification. */
 export function classifyOptions(query: URLSearchParams): ClassifyOptions {
@@ -45,8 +49,15 @@ export function embedOptions(query: URLSearchParams): EmbedOptions {
 }
 
 /** Options of an explanation. */
-export function explainOptions(query: URLSearchParams): { readonly label?: string } {
-  return readOptions(query, ["label"]);
+export function explainOptions(query: URLSearchParams): ExplainOptions {
+  const options = readOptions<ExplainOptions>(query, EXPLAIN);
+  if (options.scale !== undefined && options.scale > MAX_SCALE) {
+    throw new HttpProblem(
+      "bad-option",
+      `Expected scale to be at most ${MAX_SCALE}, found ${options.scale}`,
+    );
+  }
+  return options;
 }
 
 /** Those that say how an image is looked at. */

@@ -7,7 +7,9 @@
 import type { PreparedImage } from "../classifier.ts";
 import type { Embedding, EmbedOptions } from "../embedding.ts";
 import type { ViewOptions } from "../evaluate/views.ts";
-import type { ImageInput } from "../image/image.ts";
+import type { ExplainOptions, Explanation } from "../explain/explain.ts";
+import type { ImageInput, ImageOptions, RgbImage } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
 import type { Call } from "./call.ts";
 import { EngineQueue, type Work } from "./engine_queue.ts";
 import type { ImageSource } from "./images.ts";
@@ -21,6 +23,19 @@ import { Slots } from "./slots.ts";
 
 /** Images decoded at a time: each may take `maxPixels` of memory, and one thread decodes them all. */
 const DECODERS = 2;
+
+/** What is done with an image: decoded apart, then computed together with others of the same key. */
+interface Task<Decoded, Output> {
+  readonly key: string;
+  /** What a result depends on besides the image; undefined if it is not kept. */
+  readonly cacheKey: string | undefined;
+  decode(classifier: ServedClassifier, image: ImageInput, limits: ImageOptions): Promise<Decoded>;
+  compute(
+    classifier: ServedClassifier,
+    images: readonly Decoded[],
+    signal: AbortSignal,
+  ): Promise<Output[]>;
+}
 
 /** Takes images to results, within the limits. */
 export class Pipeline {
@@ -94,24 +109,45 @@ export class Pipeline {
 
   /** Probabilities of all classes, in the order of the labels. */
   scores(image: ImageSource | ImageInput, views: ViewOptions, call: Call): Promise<Float64Array> {
-    const work = this.#work<Float64Array>(
-      "classify",
-      (classifier, images, signal) => classifier.scores(images, { signal }),
-    );
-    return this.#run(image, work, views, call);
+    return this.#run(image, call, {
+      // Views are made by decoding, so images that are looked at in different ways may go together.
+      key: "classify",
+      cacheKey: `classify ${JSON.stringify(views)}`,
+      decode: (classifier, image, limits) => classifier.prepare(image, { ...views, ...limits }),
+      compute: (classifier, images, signal) => classifier.scores(images, { signal }),
+    });
   }
 
   /** What a layer says. */
-  embed(
+  embed(image: ImageSource | ImageInput, options: EmbedOptions, call: Call): Promise<Embedding> {
+    const key = `embed ${JSON.stringify(options)}`;
+    return this.#run<PreparedImage, Embedding>(image, call, {
+      key,
+      cacheKey: key,
+      decode: (classifier, image, limits) => classifier.prepare(image, limits),
+      compute: (classifier, images, signal) => classifier.embed(images, { ...options, signal }),
+    });
+  }
+
+  /** What speaks for a class. */
+  explain(
     image: ImageSource | ImageInput,
-    options: EmbedOptions,
+    options: ExplainOptions,
     call: Call,
-  ): Promise<Embedding> {
-    const work = this.#work<Embedding>(
-      `embed ${JSON.stringify(options)}`,
-      (classifier, images, signal) => classifier.embed(images, { ...options, signal }),
-    );
-    return this.#run(image, work, {}, call);
+  ): Promise<Explanation> {
+    return this.#run<RgbImage, Explanation>(image, call, {
+      key: `explain ${JSON.stringify(options)}`,
+      // It holds the whole picture: too large to be kept.
+      cacheKey: undefined,
+      decode: (_classifier, image, limits) => readImage(image, limits),
+      compute: async (classifier, images, signal) => {
+        const explanations: Explanation[] = [];
+        for (const image of images) {
+          explanations.push(await classifier.explain(image, { ...options, signal }));
+        }
+        return explanations;
+      },
+    });
   }
 
   /** The bytes of an image file, fetched if it is a URL. */
@@ -128,47 +164,33 @@ export class Pipeline {
     });
   }
 
-  #work<Output>(
-    key: string,
-    run: (
-      classifier: ServedClassifier,
-      images: readonly PreparedImage[],
-      signal: AbortSignal,
-    ) => Promise<Output[]>,
-  ): Work<PreparedImage, Output> {
-    return {
-      key,
-      run: (images, signal) => this.#model.use((classifier) => run(classifier, images, signal)),
-    };
-  }
-
-  async #run<Output>(
+  async #run<Decoded, Output>(
     image: ImageSource | ImageInput,
-    work: Work<PreparedImage, Output>,
-    views: ViewOptions,
     call: Call,
+    task: Task<Decoded, Output>,
   ): Promise<Output> {
-    if (!isSource(image)) return await this.#compute(image, work, views, call);
+    if (!isSource(image)) return await this.#compute(image, call, task);
     const bytes = await this.bytesOf(image, call);
-    const key = `${work.key} ${JSON.stringify(views)}`;
-    const { value, cached } = await this.#cache.getOrMake(
-      bytes,
-      key,
-      () => this.#compute(bytes, work, views, call),
-    );
+    if (task.cacheKey === undefined) return await this.#compute(bytes, call, task);
+    const make = (): Promise<Output> => this.#compute(bytes, call, task);
+    const { value, cached } = await this.#cache.getOrMake(bytes, task.cacheKey, make);
     if (cached) call.costs.cached = true;
     return value;
   }
 
-  async #compute<Output>(
+  async #compute<Decoded, Output>(
     image: ImageInput,
-    work: Work<PreparedImage, Output>,
-    views: ViewOptions,
     call: Call,
+    task: Task<Decoded, Output>,
   ): Promise<Output> {
     const started = performance.now();
-    const prepared = await this.#prepare(image, views, call);
-    const { output, queueMs, runMs, batch } = await this.#queue.submit(work, prepared, call.signal);
+    const decoded = await this.#decode(image, call, task);
+    const work: Work<Decoded, Output> = {
+      key: task.key,
+      run: (inputs, signal) =>
+        this.#model.use((classifier) => task.compute(classifier, inputs, signal)),
+    };
+    const { output, queueMs, runMs, batch } = await this.#queue.submit(work, decoded, call.signal);
     this.queueSeconds.observe(queueMs / 1000);
     const { costs } = call;
     costs.queueMs = (costs.queueMs ?? 0) + queueMs;
@@ -179,21 +201,21 @@ export class Pipeline {
     return output;
   }
 
-  async #prepare(image: ImageInput, views: ViewOptions, call: Call): Promise<PreparedImage> {
+  async #decode<Decoded>(
+    image: ImageInput,
+    call: Call,
+    { decode }: Pick<Task<Decoded, unknown>, "decode">,
+  ): Promise<Decoded> {
     const classifier = await call.within(this.#model.get());
     using _announced = this.#queue.announce();
     using _decoder = await this.#decoders.take(call.signal);
+    const { maxPixels, maxBodyBytes: maxBytes } = this.#settings;
     const started = performance.now();
-    const prepared = await classifier.prepare(image, {
-      ...views,
-      signal: call.signal,
-      maxPixels: this.#settings.maxPixels,
-      maxBytes: this.#settings.maxBodyBytes,
-    });
+    const decoded = await decode(classifier, image, { signal: call.signal, maxPixels, maxBytes });
     const decodeMs = performance.now() - started;
     this.decodeSeconds.observe(decodeMs / 1000);
     call.costs.decodeMs = (call.costs.decodeMs ?? 0) + decodeMs;
-    return prepared;
+    return decoded;
   }
 }
 

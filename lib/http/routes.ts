@@ -10,6 +10,7 @@ import { huggingFaceRoute } from "./hugging_face.ts";
 import { inferRoute, modelReadyRoute, modelRoute, serverRoute } from "./open_inference.ts";
 import { openApiRoute } from "./openapi.ts";
 import { pageRoute, scriptRoute } from "./page.ts";
+import { explainRoute } from "./explain_route.ts";
 import { HttpProblem } from "./problems.ts";
 
 /** One path of the service. */
@@ -29,6 +30,7 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/openapi.json", open: true, answer: openApiRoute },
   { method: "POST", path: "/classify", answer: classifyRoute },
   { method: "POST", path: "/embed", answer: embedRoute },
+  { method: "POST", path: "/explain", answer: explainRoute },
   { method: "POST", path: "/", answer: huggingFaceRoute },
   { method: "POST", path: "/models/:model*", answer: huggingFaceRoute },
   { method: "GET", path: "/v2", answer: serverRoute },

@@ -8,7 +8,10 @@ import type { Classifier, ClassifierInfo } from "../classifier.ts";
 import { BackendUnavailableError } from "../errors.ts";
 
 /** What the service needs of a classifier. */
-export type ServedClassifier = Pick<Classifier, "info" | "prepare" | "scores" | "embed">;
+export type ServedClassifier = Pick<
+  Classifier,
+  "info" | "prepare" | "scores" | "embed" | "explain"
+>;
 
 /** Loads a classifier when it is first needed. */
 export class ServedModel implements AsyncDisposable {
