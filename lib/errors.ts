@@ -9,9 +9,11 @@
 
 /** An image file that is not one, is damaged, or is of a format that is not read. */
 export class ImageDecodeError extends Error {
+  /** `"ImageDecodeError"`. */
   override readonly name = "ImageDecodeError";
   /** The format told from the first bytes, such as `"jpeg"`, where it could be told. */
   readonly format: string | undefined;
+  /** Creates the error; the message says what was expected, what was found and what to do. */
   constructor(message: string, options: ErrorOptions & { format?: string } = {}) {
     super(message, options);
     this.format = options.format;
@@ -20,11 +22,13 @@ export class ImageDecodeError extends Error {
 
 /** An image whose header claims more pixels than the limit. Thrown before they are allocated. */
 export class ImageTooLargeError extends Error {
+  /** `"ImageTooLargeError"`. */
   override readonly name = "ImageTooLargeError";
   /** Width in pixels, as the header has it. */
   readonly width: number;
   /** Height in pixels, as the header has it. */
   readonly height: number;
+  /** Creates the error; the message says what was expected, what was found and what to do. */
   constructor(message: string, size: { width: number; height: number }) {
     super(message);
     this.width = size.width;
@@ -34,11 +38,13 @@ export class ImageTooLargeError extends Error {
 
 /** A checkpoint or model file that does not follow its format. */
 export class CheckpointFormatError extends Error {
+  /** `"CheckpointFormatError"`. */
   override readonly name = "CheckpointFormatError";
   /** The file, or what stands for it. */
   readonly file: string;
   /** Byte offset of what is wrong, where there is one. */
   readonly offset: number | undefined;
+  /** Creates the error; the message says what was expected, what was found and what to do. */
   constructor(
     message: string,
     options: ErrorOptions & { file: string; offset?: number },
@@ -51,11 +57,13 @@ export class CheckpointFormatError extends Error {
 
 /** Weights whose hash is not the expected one. */
 export class WeightsIntegrityError extends Error {
+  /** `"WeightsIntegrityError"`. */
   override readonly name = "WeightsIntegrityError";
   /** The hash that was expected, in hex. */
   readonly expected: string;
   /** The hash that was found, in hex. */
   readonly actual: string;
+  /** Creates the error; the message says what was expected, what was found and what to do. */
   constructor(message: string, hashes: { expected: string; actual: string }) {
     super(message);
     this.expected = hashes.expected;
@@ -65,11 +73,13 @@ export class WeightsIntegrityError extends Error {
 
 /** Weights that could not be downloaded. */
 export class WeightsDownloadError extends Error {
+  /** `"WeightsDownloadError"`. */
   override readonly name = "WeightsDownloadError";
   /** Where they were asked for. */
   readonly url: string;
   /** The HTTP status, where there was an answer. */
   readonly status: number | undefined;
+  /** Creates the error; the message says what was expected, what was found and what to do. */
   constructor(message: string, options: ErrorOptions & { url: string; status?: number }) {
     super(message, options);
     this.url = options.url;
@@ -79,11 +89,13 @@ export class WeightsDownloadError extends Error {
 
 /** A backend that was asked for and cannot run here, or stopped running. */
 export class BackendUnavailableError extends Error {
+  /** `"BackendUnavailableError"`. */
   override readonly name = "BackendUnavailableError";
   /** `"webgpu"` or `"wasm"`. */
   readonly backend: string;
   /** Why, in words. */
   readonly reason: string;
+  /** Creates the error; the message is made of backend and reason. */
   constructor(backend: string, reason: string, options: ErrorOptions = {}) {
     super(`The ${backend} backend is not available: ${reason}`, options);
     this.backend = backend;

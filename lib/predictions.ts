@@ -9,6 +9,7 @@ import type { Activations } from "./engine/engine.ts";
 
 /** One label for an image. */
 export interface Prediction {
+  /** The class's name. */
   readonly label: string;
   /** Probability, 0…1: the soft-max over all classes, never rescaled by what is left out. */
   readonly score: number;

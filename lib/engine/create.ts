@@ -24,6 +24,7 @@ export interface EngineOptions {
   readonly tune?: "auto" | "off";
   /** Where the choice of kernels is kept. */
   readonly cacheDir?: string;
+  /** Ends loading early. */
   readonly signal?: AbortSignal;
 }
 

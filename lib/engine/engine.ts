@@ -14,6 +14,7 @@ export type Precision = "int8" | "float";
 export interface Batch {
   /** `[count, height, width, channels]`, 0…255. */
   readonly data: Uint8Array;
+  /** Number of images, at least 1. */
   readonly count: number;
   /** At least the model's input height. */
   readonly height: number;
@@ -23,6 +24,7 @@ export interface Batch {
 
 /** What a layer gives for a batch. The real value is `data[i] * scale[image]`. */
 export interface Activations {
+  /** The layer's name. */
   readonly layer: string;
   /** `[N, H, W, C]`; a dense layer on an image of the training size gives `[N, 1, 1, C]`. */
   readonly shape: readonly [number, number, number, number];
@@ -36,6 +38,7 @@ export interface Activations {
 export interface RunOptions {
   /** Last layer to compute: `conv1_1`, `pool1`, `fc7`, …. Default: the network's last. */
   readonly layer?: string;
+  /** Ends the run early, between layers. */
   readonly signal?: AbortSignal;
 }
 
@@ -51,7 +54,9 @@ export interface LayerProfile {
 
 /** Executes one Model. */
 export interface Engine extends AsyncDisposable {
+  /** Which executor this is. */
   readonly backend: Backend;
+  /** Which arithmetic it uses. */
   readonly precision: Precision;
   /** Threads that compute, 1 on a GPU. */
   readonly threads: number;

@@ -21,6 +21,7 @@ export const CONFIGURATIONS: Readonly<Record<Configuration, readonly (readonly (
 
 /** A configuration with its sizes filled in: everything that a tensor's shape can vary. */
 export interface Architecture {
+  /** The column of table 1. */
   readonly configuration: Configuration;
   /** The size that the dense layers were trained for, and the channels of the input: 3 (RGB) or 1. */
   readonly input: { readonly height: number; readonly width: number; readonly channels: number };
@@ -38,7 +39,9 @@ export interface Layer {
   readonly kernel: readonly [height: number, width: number];
   /** Zeros around the input: 1 for 3x3 (same size out), 0 otherwise. */
   readonly padding: 0 | 1;
+  /** Channels of its input. */
   readonly inChannels: number;
+  /** Filters, and so channels of its output. */
   readonly outChannels: number;
   /** Whether a ReLU follows: after all but the last dense layer. */
   readonly relu: boolean;

@@ -16,19 +16,27 @@ export interface Preprocessing {
   readonly resize: "shorter-side" | "direct";
   /** Shorter side in pixels after resizing, at least the input size. Unused by `"direct"`. */
   readonly size: number;
+  /** Both are antialiased, as Pillow's are. */
   readonly filter: "bilinear" | "bicubic";
   /** A byte `p` of channel `c` becomes `(p * scale - mean[c]) / std[c]`. Channels are R, G, B. */
   readonly scale: number;
+  /** Subtracted after scaling, one per channel. */
   readonly mean: readonly number[];
+  /** Divided by, one per channel. */
   readonly std: readonly number[];
 }
 
 /** Where a model comes from. Free text and numbers, shown to people. */
 export interface Provenance {
+  /** The checkpoint that it was converted from. */
   readonly source?: string;
+  /** That checkpoint's SHA-256, in hex. */
   readonly sourceSha256?: string;
+  /** The weights' license. */
   readonly license?: string;
+  /** How it was trained. */
   readonly training?: string;
+  /** Published or measured accuracy, 0…1, by the name of the measure. */
   readonly accuracy?: Readonly<Record<string, number>>;
 }
 
@@ -44,6 +52,7 @@ export interface LayerParameters {
 
 /** The filters of some neighbouring output channels of one layer. */
 export interface WeightPiece {
+  /** The layer's name. */
   readonly layer: string;
   /** First output channel. A multiple of 16. */
   readonly first: number;
@@ -57,10 +66,13 @@ export interface WeightPiece {
 export interface Model {
   /** Catalog id or file name. */
   readonly id: string;
+  /** Its shape. */
   readonly architecture: Architecture;
+  /** What is done to an image before the first layer. */
   readonly preprocessing: Preprocessing;
   /** One per output of the last dense layer; empty for a network without dense layers. */
   readonly labels: readonly string[];
+  /** Where it comes from. */
   readonly provenance: Provenance;
   /** In the order of `layersOf(architecture)`. */
   readonly parameters: readonly LayerParameters[];
