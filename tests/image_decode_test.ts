@@ -256,3 +256,35 @@ Deno.test("bytes that lie inside of a larger buffer decode the same", async () =
     assertEquals(inside.data, (await decodeImage(file)).data, name);
   }
 });
+
+Deno.test("decoding in the background gives the same images and the same errors", async () => {
+  const background = { background: true };
+  for (const name of ["420.jpg", "type2-8bit.png", "plain.gif", "lossy.webp", "420.avif"]) {
+    const expected = await decodeImage(read(name));
+    const bytes = read(name);
+    assertEquals(await decodeImage(bytes, background), expected, name);
+    assertEquals(bytes, read(name)); // not handed over
+  }
+  const many = await Promise.all([..."1234"].map(() => decodeImage(read("420.jpg"), background)));
+  assertEquals(new Set(many.map(({ data }) => crc32(data))).size, 1);
+  const damaged = read("420.jpg").subarray(0, 300);
+  const here = await assertRejects(() => decodeImage(damaged), ImageDecodeError);
+  const there = await assertRejects(() => decodeImage(damaged, background), ImageDecodeError);
+  assertEquals([there.message, there.format], [here.message, here.format]);
+  const small = { ...background, maxPixels: 10 };
+  const error = await assertRejects(() => decodeImage(read("420.jpg"), small), ImageTooLargeError);
+  assertEquals([error.width, error.height], [45, 31]);
+});
+
+Deno.test("aborting ends decoding in the background, and the next image decodes", async () => {
+  const reason = new Error("the client left");
+  const controller = new AbortController();
+  const options = { background: true, signal: controller.signal };
+  const running = decodeImage(read("420.avif"), options);
+  const waiting = decodeImage(read("420.jpg"), options);
+  const other = decodeImage(read("420.jpg"), { background: true });
+  controller.abort(reason);
+  assertEquals(await assertRejects(() => running), reason);
+  assertEquals(await assertRejects(() => waiting), reason);
+  assertEquals(await other, await decodeImage(read("420.jpg")));
+});

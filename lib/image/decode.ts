@@ -37,6 +37,9 @@ export async function decodeImage(
 ): Promise<RgbImage> {
   const { signal } = options;
   signal?.throwIfAborted();
+  if (options.background) {
+    return (await import("./background.ts")).decodeInBackground(bytes, options);
+  }
   const format = sniffFormat(bytes);
   const codec = await CODECS[format]();
   signal?.throwIfAborted();

@@ -45,6 +45,11 @@ export interface ImageOptions {
    * at most. Default: all of them.
    */
   readonly shorterSide?: number;
+  /**
+   * Whether to decode on a thread of its own, so that the event loop stays free. It takes the images
+   * one after the other. Default: false.
+   */
+  readonly background?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -54,3 +59,8 @@ export const MAX_PIXELS = 50_000_000;
 export const MAX_SIDE = 32_768;
 /** Default of `maxBytes`: 64 MiB. */
 export const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Endings of the names of image files, in lower case. */
+export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(
+  ".jpg .jpeg .jfif .png .gif .webp .avif .tif .tiff .bmp".split(" "),
+);
