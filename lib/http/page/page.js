@@ -129,7 +129,7 @@ async function showHeat() {
   if (mine !== shown || wanted !== label) return;
   const isHot = at("heat").checked;
   picture.src = isHot ? mine.heat.get(wanted) ?? mine.url : mine.url;
-  picture.alt = isHot ? `Your picture, red where it looked for ${wanted}` : "Your picture";
+  picture.alt = isHot ? `Your picture, bright where it looked for ${wanted}` : "Your picture";
 }
 
 /** `decode;dur=8.1, queue;dur=0.1, inference;dur=9.8;desc="wasm"` in words. */
