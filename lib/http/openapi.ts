@@ -1,7 +1,241 @@
-import type { Context } from "./context.ts";
+/**
+ * The API's description, OpenAPI 3.1.
+ *
+ * @module
+ */
+
+import { VERSION } from "../version.ts";
+import { PROBLEMS } from "./problems.ts";
 import { json } from "./respond.ts";
 
+type Json = Readonly<Record<string, unknown>>;
+
+const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const object = (properties: Json, required: readonly string[] = Object.keys(properties)): Json => ({
+  type: "object",
+  properties,
+  required,
+});
+const list = (items: Json): Json => ({ type: "array", items });
+const text: Json = { type: "string" }, number: Json = { type: "number" };
+const integer: Json = { type: "integer" };
+
+const PREDICTION = object({
+  label: text,
+  score: { ...number, description: "Probability, 0…1" },
+  index: { ...integer, description: "Index of the class in the model's labels" },
+});
+const TENSOR = object({
+  name: text,
+  shape: list(integer),
+  datatype: { ...text, description: "BYTES, UINT8 or FP32; INT32 in answers" },
+  data: { description: "Row by row, flat or nested; BYTES as base64", type: "array" },
+}, ["name", "shape", "datatype"]);
+
+const SCHEMAS: Json = {
+  Prediction: PREDICTION,
+  Predictions: list(ref("Prediction")),
+  PredictionsOfFiles: list({
+    oneOf: [
+      object({ file: text, predictions: ref("Predictions") }),
+      object({ file: text, error: object({ status: integer, code: text, detail: text }) }),
+    ],
+  }),
+  LabelsAndScores: list(object({ label: text, score: number })),
+  Embedding: object({ layer: text, shape: list(integer), data: list(number) }),
+  EmbeddingsOfFiles: list(object({ file: text }, ["file"])),
+  Explanation: object({
+    label: text,
+    index: integer,
+    score: number,
+    method: { enum: ["grad-cam", "score-map"] },
+    map: { ...list(number), description: "[height, width]" },
+    height: integer,
+    width: integer,
+    grid: object({ offset: list(number), step: list(number) }),
+  }),
+  JsonImages: {
+    ...object({
+      inputs: { description: "One or more image files as base64", oneOf: [text, list(text)] },
+      url: { description: "Addresses, where the service fetches them", oneOf: [text, list(text)] },
+    }, []),
+  },
+  HuggingFaceRequest: object({
+    inputs: { ...text, description: "An image file as base64" },
+    parameters: object({
+      top_k: integer,
+      function_to_apply: { enum: ["softmax", "sigmoid", "none"] },
+    }, []),
+  }, ["inputs"]),
+  InferRequest: object({ id: text, parameters: { type: "object" }, inputs: list(TENSOR) }, [
+    "inputs",
+  ]),
+  InferResponse: object(
+    { id: text, model_name: text, model_version: text, outputs: list(TENSOR) },
+    ["model_name", "outputs"],
+  ),
+  Problem: object({
+    type: text,
+    title: text,
+    status: integer,
+    detail: text,
+    code: { enum: Object.keys(PROBLEMS) },
+    error: { ...text, description: "The detail again, for clients of other protocols" },
+  }),
+};
+
+const BINARY: Json = { schema: { description: "An image file" } };
+const IMAGES: Json = {
+  required: true,
+  content: {
+    "image/*": BINARY,
+    "application/octet-stream": BINARY,
+    "multipart/form-data": { schema: { type: "object", description: "Several image files" } },
+    "application/json": { schema: ref("JsonImages") },
+  },
+};
+
+function query(name: string, schema: Json, description: string): Json {
+  return { name, in: "query", description, schema };
+}
+
+const SELECTION = [
+  query("topK", integer, "At most so many labels, best first. Default: 5"),
+  query("scoreThreshold", number, "Only scores of at least this, 0…1"),
+  query("allow", list(text), "Only these labels"),
+  query("deny", list(text), "All but these labels"),
+  query("crops", { enum: ["center", "ten", "dense", "multi", "dense+multi"] }, "What is looked at"),
+  query("scales", text, "Shorter sides in pixels, at most three, such as 256,384"),
+  query("flip", { type: "boolean" }, "Look at the mirrored image too"),
+];
+const EMBEDDING = [
+  query("layer", text, "conv1_1 … conv5_3, pool1 … pool5, fc6, fc7, fc8 or prob"),
+  query("pooling", { enum: ["none", "avg", "max"] }, "Over all positions"),
+  query("normalize", { type: "boolean" }, "Scale to a length of 1"),
+];
+const EXPLANATION = [
+  query("label", text, "The class to explain. Default: the predicted one"),
+  query("method", { enum: ["grad-cam", "score-map"] }, "How"),
+  query("scale", integer, "Shorter side in pixels to which the image is resized"),
+];
+
+function answer(description: string, content: Json): Json {
+  return { description, content };
+}
+
+function schemas(...types: readonly Json[]): Json {
+  const schema = types.length === 1 ? types[0] : { oneOf: types };
+  return { "application/json": { schema } };
+}
+
+function operation(summary: string, ok: Json, more: Json = {}): Json {
+  const problem = answer("A problem (RFC 9457)", {
+    "application/problem+json": { schema: ref("Problem") },
+  });
+  return { summary, ...more, responses: { "200": ok, default: problem } };
+}
+
+function textAnswer(description: string): Json {
+  return answer(description, { "text/plain": { schema: text } });
+}
+
+const MODEL = [{ name: "model", in: "path", required: true, schema: text }];
+const VERSIONED = [...MODEL, { name: "version", in: "path", required: true, schema: text }];
+const HUGGING_FACE = operation(
+  "Hugging Face's image classification",
+  answer("Labels and scores, best first", schemas(ref("LabelsAndScores"))),
+  {
+    requestBody: {
+      required: true,
+      content: {
+        "image/*": BINARY,
+        "application/json": { schema: ref("HuggingFaceRequest") },
+      },
+    },
+  },
+);
+const METADATA = operation("The tensors that go in and come out", answer("Metadata", schemas({})));
+const READY = operation("Whether the model is loaded", { description: "It is" });
+const INFER = operation(
+  "Open Inference Protocol",
+  answer("Labels, scores and indices", schemas(ref("InferResponse"))),
+  {
+    requestBody: {
+      required: true,
+      content: { "application/json": { schema: ref("InferRequest") } },
+    },
+  },
+);
+
+const PATHS: Json = {
+  "/": {
+    get: operation("The page for people", answer("HTML", { "text/html": { schema: text } })),
+    post: HUGGING_FACE,
+  },
+  "/page.js": {
+    get: operation(
+      "The page's script",
+      answer("A module", { "text/javascript": { schema: text } }),
+    ),
+  },
+  "/openapi.json": { get: operation("This description", answer("OpenAPI 3.1", schemas({}))) },
+  "/classify": {
+    post: operation(
+      "Predictions of one image, or of each of several",
+      answer("Predictions", schemas(ref("Predictions"), ref("PredictionsOfFiles"))),
+      { parameters: SELECTION, requestBody: IMAGES },
+    ),
+  },
+  "/embed": {
+    post: operation(
+      "What a layer says about one image, or about each of several",
+      answer("Embeddings", schemas(ref("Embedding"), ref("EmbeddingsOfFiles"))),
+      { parameters: EMBEDDING, requestBody: IMAGES },
+    ),
+  },
+  "/explain": {
+    post: operation(
+      "Which part of an image speaks for a class",
+      answer("A picture; numbers for a client that accepts JSON alone", {
+        "image/png": {},
+        "application/json": { schema: ref("Explanation") },
+      }),
+      { parameters: EXPLANATION, requestBody: IMAGES },
+    ),
+  },
+  "/models/{model}": { parameters: MODEL, post: HUGGING_FACE },
+  "/v2": { get: operation("The server", answer("Name, version, extensions", schemas({}))) },
+  "/v2/models/{model}": { parameters: MODEL, get: METADATA },
+  "/v2/models/{model}/versions/{version}": { parameters: VERSIONED, get: METADATA },
+  "/v2/models/{model}/ready": { parameters: MODEL, get: READY },
+  "/v2/models/{model}/versions/{version}/ready": { parameters: VERSIONED, get: READY },
+  "/v2/models/{model}/infer": { parameters: MODEL, post: INFER },
+  "/v2/models/{model}/versions/{version}/infer": { parameters: VERSIONED, post: INFER },
+  "/v2/health/live": { get: operation("Alive", textAnswer("It is")) },
+  "/v2/health/ready": { get: operation("Ready", textAnswer("It is")) },
+  "/livez": { get: operation("Alive", textAnswer("It is")) },
+  "/readyz": { get: operation("Ready; 503 while loading or draining", textAnswer("It is")) },
+  "/metrics": { get: operation("Prometheus's metrics", textAnswer("Text format 0.0.4")) },
+};
+
+const DOCUMENT: Json = {
+  openapi: "3.1.0",
+  info: {
+    title: "@edge/vgg16",
+    version: VERSION,
+    description: "Image classification with quantized VGG networks.",
+    license: { name: "MIT", identifier: "MIT" },
+  },
+  paths: PATHS,
+  components: {
+    schemas: SCHEMAS,
+    securitySchemes: { key: { type: "http", scheme: "bearer" } },
+  },
+  // Keys are optional.
+  security: [{}, { key: [] }],
+};
+
 /** `GET /openapi.json`. */
-export async function openApiRoute(_context: Context): Promise<Response> {
-  return await json({});
+export async function openApiRoute(): Promise<Response> {
+  return await json(DOCUMENT);
 }
