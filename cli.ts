@@ -23,6 +23,10 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     about: "draws which part of an image speaks for a class",
     load: async () => (await import("./lib/cli/explain.ts")).explainCommand,
   },
+  evaluate: {
+    about: "measures what a model scores on labelled images",
+    load: async () => (await import("./lib/cli/evaluate.ts")).evaluateCommand,
+  },
 };
 
 function help(): string {

@@ -26,6 +26,16 @@ export type {
   RunOptions,
 } from "./lib/engine/engine.ts";
 export * from "./lib/errors.ts";
+export { type Dataset, listSamples, type Sample } from "./lib/evaluate/dataset.ts";
+export { evaluate } from "./lib/evaluate/evaluate.ts";
+export type { EvaluateOptions, Evaluation } from "./lib/evaluate/evaluate.ts";
+export { fuse, type Scorer } from "./lib/evaluate/fuse.ts";
+export type {
+  ClassMetrics,
+  EvaluationRecord,
+  Metrics,
+  ReliabilityBin,
+} from "./lib/evaluate/metrics.ts";
 export type { Crops, View, ViewOptions } from "./lib/evaluate/views.ts";
 export { drawExplanation, drawPredictions } from "./lib/explain/draw.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";

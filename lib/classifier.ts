@@ -26,7 +26,7 @@ import {
   softmaxOfMean,
 } from "./predictions.ts";
 import type { Architecture } from "./vgg/architecture.ts";
-import type { Model, Provenance } from "./vgg/model.ts";
+import type { Model, Preprocessing, Provenance } from "./vgg/model.ts";
 import { type LoadProgress, resolveModel } from "./weights/resolve.ts";
 
 /** Options of {@linkcode loadClassifier}. */
@@ -48,6 +48,7 @@ export interface ClassifierInfo {
   /** Catalog id or file name of the model. */
   readonly model: string;
   readonly architecture: Architecture;
+  readonly preprocessing: Preprocessing;
   readonly labels: readonly string[];
   readonly provenance: Provenance;
   readonly backend: Backend;
@@ -111,11 +112,12 @@ export class Classifier implements AsyncDisposable {
 
   /** The model, and what it runs on. */
   get info(): ClassifierInfo {
-    const { id, architecture, labels, provenance } = this.#model;
+    const { id, architecture, preprocessing, labels, provenance } = this.#model;
     const { backend, precision, threads, device, bytesResident } = this.#live();
     return {
       model: id,
       architecture,
+      preprocessing,
       labels,
       provenance,
       backend,

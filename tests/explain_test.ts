@@ -4,7 +4,7 @@ import { similarity } from "../lib/embedding.ts";
 import { createEngine } from "../lib/engine/create.ts";
 import type { Batch, Engine } from "../lib/engine/engine.ts";
 import { viewsOf } from "../lib/evaluate/views.ts";
-import { colorTable, levelOf } from "../lib/explain/color_map.ts";
+import { colorTable, levelOf } from "../lib/image/color_map.ts";
 import { drawExplanation, drawPredictions } from "../lib/explain/draw.ts";
 import { gradCam } from "../lib/explain/grad_cam.ts";
 import { readImage } from "../lib/image/read.ts";
@@ -107,17 +107,24 @@ function lightness([r, g, b]: number[]): number {
   return y > 216 / 24389 ? 116 * Math.cbrt(y) - 16 : y * 24389 / 27;
 }
 
+/** matplotlib's colours at levels 4, 40, 76, … of 256: between our stops. */
+const MATPLOTLIB = {
+  inferno: "02010a 2f0a5b 6a176e a32c61 d74b3f f68013 fac42a",
+  viridis: "46075a 453781 355f8d 26828e 20a386 4ec36b a2da37",
+};
+
 for (const map of ["inferno", "viridis"] as const) {
-  Deno.test(`the lightness of ${map} rises evenly`, () => {
+  Deno.test(`colorTable() is matplotlib's ${map}, and its lightness rises all the way`, () => {
     const table = colorTable(map);
-    const at = (value: number): number => {
-      const level = levelOf(value) * 3;
-      return lightness([...table.subarray(level, level + 3)]);
-    };
-    const first = at(0), last = at(1);
-    for (let value = 0; value <= 1; value += 1 / 16) {
-      // The maps are even in CAM02-UCS, whose lightness differs from L* by up to 3 of 100 near black.
-      assertAlmostEquals(at(value), first + (last - first) * value, 4);
+    const color = (level: number): number[] => [...table.subarray(level * 3, level * 3 + 3)];
+    for (const [n, hex] of MATPLOTLIB[map].split(" ").entries()) {
+      const want = [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
+      // Ours is linear between 33 stops: two of 255 at the sharpest bend.
+      want.forEach((value, c) => assertAlmostEquals(color(4 + 36 * n)[c], value, 2));
     }
+    for (let level = 8; level < 256; level += 8) {
+      assert(lightness(color(level)) > lightness(color(level - 8)), `at level ${level}`);
+    }
+    assertEquals([levelOf(-1), levelOf(0), levelOf(0.5), levelOf(2)], [0, 0, 128, 255]);
   });
 }

@@ -5,11 +5,8 @@
  */
 
 import { extname, join } from "@std/path";
+import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { UsageError } from "./arguments.ts";
-
-const IMAGE_EXTENSIONS = new Set(
-  ".jpg .jpeg .jfif .png .gif .webp .avif .tif .tiff .bmp".split(" "),
-);
 
 /**
  * Expands directories to the image files in them and below, sorted by name; everything else (a file, a

@@ -5,8 +5,8 @@
  */
 
 /**
- * 33 colours of matplotlib's inferno and viridis, from 0 to 1, as hexadecimal RGB (Nathaniel Smith and
- * Stefan van der Walt, 2015; dedicated to the public domain under CC0).
+ * Levels 0, 8, … 248 and 255 of matplotlib's inferno and viridis, as hexadecimal RGB (Nathaniel Smith
+ * and Stefan van der Walt, 2015; dedicated to the public domain under CC0).
  */
 const COLORS = {
   inferno: "0000040403120b0724150b37210c4a2f0a5b3d09654a0c6b57106e64156e71196e7d1e6d8a226a97276" +
@@ -32,10 +32,11 @@ export function colorTable(map: ColorMap): Uint8Array {
   const last = stops.length / 3 - 1;
   const table = new Uint8Array(LEVELS * 3);
   for (let level = 0; level < LEVELS; level++) {
-    const at = level / (LEVELS - 1) * last, stop = Math.min(Math.floor(at), last - 1);
+    const stop = Math.min(level >> 3, last - 1);
+    const part = (level - 8 * stop) / (stop < last - 1 ? 8 : 7);
     for (let c = 0; c < 3; c++) {
       const from = stops[stop * 3 + c], to = stops[stop * 3 + 3 + c];
-      table[level * 3 + c] = Math.round(from + (to - from) * (at - stop));
+      table[level * 3 + c] = Math.round(from + (to - from) * part);
     }
   }
   return table;

@@ -1,0 +1,157 @@
+/**
+ * `evaluate`: what a model scores on labelled images.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import { type Classifier, loadClassifier } from "../classifier.ts";
+import { type Dataset, listSamples } from "../evaluate/dataset.ts";
+import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
+import { comparisonRows, type EvaluatedVariant, htmlReport } from "../evaluate/report.ts";
+import { parseArguments, UsageError } from "./arguments.ts";
+import { Journal } from "./journal.ts";
+import { ProgressLine } from "./progress.ts";
+import {
+  CLASSIFIER_HELP,
+  CLASSIFIER_OPTIONS,
+  classifierOptions,
+  messageOf,
+  untilInterrupted,
+  VIEW_HELP,
+  VIEW_OPTIONS,
+  viewOptions,
+} from "./run.ts";
+import { textTable } from "./table.ts";
+import { parseVariants, scalesOf, type Variant } from "./variants.ts";
+
+const HELP = `Measures what a model scores on labelled images.
+
+Usage: evaluate [OPTIONS] DIRECTORY|LIST
+
+  DIRECTORY             one folder per class, named by its label (ImageNet: by its WordNet id)
+  LIST                  a .csv or .txt file: a path and a label, or its index, on each line
+
+Options:
+${CLASSIFIER_HELP}
+${VIEW_HELP}
+  --compare VARIANTS    several evaluations side by side, separated by semicolons; each is the words
+                        center, ten, dense, multi or dense+multi, flip, scales such as 256,384, and
+                        model=A+B (A and B fused), backend=B, precision=P:
+                        --compare "center; dense 32,40 flip; center precision=float"
+  --out DIR             write report.html, report.json, and what a later run needs to go on
+  --json                print the report as JSON
+  --help                shows this
+
+Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.
+`;
+
+/** Runs the command. Resolves to the exit code. */
+export async function evaluateCommand(args: readonly string[]): Promise<number> {
+  const parsed = parseArguments(args, {
+    flags: ["json", "offline", "flip"],
+    values: [...CLASSIFIER_OPTIONS, ...VIEW_OPTIONS, "compare", "out"],
+  });
+  if (parsed.flags.has("help")) {
+    console.log(HELP);
+    return 0;
+  }
+  if (parsed.operands.length !== 1) throw new UsageError("evaluate needs one directory or list");
+  const base: Variant = { ...viewOptions(parsed), classifier: classifierOptions(parsed) };
+  const compare = parsed.values.get("compare");
+  const variants = compare === undefined ? [base] : parseVariants(compare, base);
+  const [path] = parsed.operands, out = parsed.values.get("out");
+  return await untilInterrupted(async (signal) => {
+    if (out !== undefined) await Deno.mkdir(out, { recursive: true });
+    const evaluated: EvaluatedVariant[] = [];
+    let dataset: Dataset | undefined;
+    for (const variant of variants) {
+      const found = await evaluateVariant(variant, path, out, signal);
+      dataset ??= found.dataset;
+      evaluated.push(found.evaluated);
+    }
+    if (parsed.flags.has("json")) console.log(JSON.stringify(evaluated.map(jsonOf)));
+    else print(evaluated);
+    if (out !== undefined) await writeReports(out, path, evaluated, dataset!);
+    return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
+  });
+}
+
+async function evaluateVariant(
+  variant: Variant,
+  path: string,
+  out: string | undefined,
+  signal: AbortSignal,
+): Promise<{ evaluated: EvaluatedVariant; dataset: Dataset }> {
+  await using loaded = new AsyncDisposableStack();
+  const classifiers: Classifier[] = [];
+  for (const model of variant.classifier.model?.toString().split("+") ?? [undefined]) {
+    const options = { ...variant.classifier, model, signal };
+    classifiers.push(loaded.use(await loadClassifier(options)));
+  }
+  const [{ info }] = classifiers;
+  const dataset = await listSamples(path, info.labels);
+  const { crops, scales, flip } = variant;
+  const model = classifiers.map(({ info }) => info.model).join(" + ");
+  const { backend, precision } = info;
+  const settings = { model, precision, crops, scales, flip, data: path };
+  const journal = out === undefined ? undefined : await Journal.open(out, settings);
+  const progress = new ProgressLine("Evaluating");
+  try {
+    const evaluation = await evaluate(classifiers, dataset.samples, {
+      ...{ crops, scales, flip, signal },
+      known: journal?.records,
+      onRecords: (records) => journal?.append(records),
+      onProgress: ({ done, total }) => progress.update(done, total),
+      onError: (file, error) => {
+        progress.clear();
+        console.error(`error: ${file}: ${messageOf(error)}`);
+      },
+    });
+    const mode = [crops ?? "center", ...flip ? ["flip"] : []].join(", ");
+    const q = scalesOf(variant, info.preprocessing);
+    return { evaluated: { model, backend, precision, mode, scales: q, evaluation }, dataset };
+  } finally {
+    progress.clear();
+    journal?.close();
+  }
+}
+
+function print(variants: readonly EvaluatedVariant[]): void {
+  if (variants.length > 1) {
+    console.log(textTable(comparisonRows(variants)));
+    return;
+  }
+  const [{ evaluation: { metrics, failed, imagesPerSecond } }] = variants;
+  const rows = metrics.classes.map(({ label, images, recall, precision }) => [
+    ...[label, String(images)],
+    ...[recall, precision].map((part) => Number.isNaN(part) ? "" : (part * 100).toFixed(2)),
+  ]);
+  console.log(textTable([["class", "images", "recall %", "precision %"], ...rows]));
+  const speed = Number.isNaN(imagesPerSecond) ? "" : `, ${imagesPerSecond.toPrecision(3)} images/s`;
+  console.log(
+    `\ntop-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
+      `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %, ` +
+      `${metrics.images} images${speed}` + (failed > 0 ? `, ${failed} could not be read` : ""),
+  );
+}
+
+function jsonOf({ evaluation, ...variant }: EvaluatedVariant): Record<string, unknown> {
+  const { metrics, failed, imagesPerSecond }: Evaluation = evaluation;
+  return { ...variant, failed, imagesPerSecond, ...metrics };
+}
+
+async function writeReports(
+  out: string,
+  path: string,
+  variants: readonly EvaluatedVariant[],
+  { samples }: Dataset,
+): Promise<void> {
+  const [{ model }] = variants;
+  const html = await htmlReport(`${model} on ${path}`, variants, samples);
+  await Deno.writeTextFile(join(out, "report.html"), html);
+  await Deno.writeTextFile(
+    join(out, "report.json"),
+    JSON.stringify(variants.map(jsonOf), null, 1) + "\n",
+  );
+}

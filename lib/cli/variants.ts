@@ -1,0 +1,61 @@
+/**
+ * The variants that `evaluate --compare` puts side by side.
+ *
+ * @module
+ */
+
+import type { ClassifierOptions } from "../classifier.ts";
+import type { Crops, ViewOptions } from "../evaluate/views.ts";
+import type { Preprocessing } from "../vgg/model.ts";
+import { UsageError } from "./arguments.ts";
+
+/** One evaluation: a classifier, or several fused whose models are joined by `+`, and its views. */
+export interface Variant extends ViewOptions {
+  readonly classifier: ClassifierOptions;
+}
+
+const CROPS: readonly string[] = ["center", "ten", "dense", "multi", "dense+multi"];
+const SETTINGS: Readonly<Record<string, readonly string[] | undefined>> = {
+  model: undefined,
+  backend: ["auto", "webgpu", "wasm"],
+  precision: ["int8", "float"],
+};
+
+/**
+ * Parses variants such as `center; dense 32,40 flip; center precision=float`.
+ *
+ * @param base What a variant has that does not say otherwise.
+ * @throws {UsageError} If a word means nothing.
+ */
+export function parseVariants(text: string, base: Variant): Variant[] {
+  return text.split(";").map((part) => {
+    const words = part.trim().split(/\s+/).filter((word) => word !== "");
+    if (words.length === 0) {
+      throw new UsageError(`Option --compare has an empty variant: "${text}"`);
+    }
+    return words.reduce(withWord, base);
+  });
+}
+
+function withWord(variant: Variant, word: string): Variant {
+  if (CROPS.includes(word)) return { ...variant, crops: word as Crops };
+  if (word === "flip") return { ...variant, flip: true };
+  if (/^\d+(,\d+)*$/.test(word)) return { ...variant, scales: word.split(",").map(Number) };
+  const [name, value] = [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)];
+  const isSetting = word.includes("=") && Object.hasOwn(SETTINGS, name) && value !== "";
+  if (!isSetting || SETTINGS[name]?.includes(value) === false) {
+    throw new UsageError(
+      `Option --compare has the word "${word}": expected ${
+        CROPS.join(", ")
+      }, flip, scales such as ` +
+        "256,384, model=MODEL, backend=auto|webgpu|wasm or precision=int8|float",
+    );
+  }
+  return { ...variant, classifier: { ...variant.classifier, [name]: value } };
+}
+
+/** The scales of a variant in words. */
+export function scalesOf({ scales }: Variant, preprocessing: Preprocessing): string {
+  if (scales !== undefined) return scales.join(", ");
+  return preprocessing.resize === "direct" ? "direct" : String(preprocessing.size);
+}

@@ -1,0 +1,110 @@
+/**
+ * Classifies labelled images, and keeps what was found, so that work which was interrupted goes on where
+ * it stopped.
+ *
+ * @module
+ */
+
+import type { ImageOptions, RgbImage } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
+import type { Sample } from "./dataset.ts";
+import { fusedLabels, fusedScores, type Scorer } from "./fuse.ts";
+import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
+import type { ViewOptions } from "./views.ts";
+
+/** Options of {@linkcode evaluate}. */
+export interface EvaluateOptions extends ViewOptions, ImageOptions {
+  /** Records of an earlier run: their images are not classified again. */
+  readonly known?: readonly EvaluationRecord[];
+  /** Called with each new batch of records, before the next one begins. */
+  readonly onRecords?: (records: readonly EvaluationRecord[]) => void | Promise<void>;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  /** Called when an image cannot be read; it is left out. Default: the error is thrown. */
+  readonly onError?: (file: string, error: unknown) => void;
+}
+
+/** What an evaluation found. */
+export interface Evaluation {
+  readonly labels: readonly string[];
+  readonly records: readonly EvaluationRecord[];
+  readonly metrics: Metrics;
+  /** Images that could not be read. */
+  readonly failed: number;
+  /** Images a second, with decoding, over what was classified now; `NaN` if nothing was. */
+  readonly imagesPerSecond: number;
+}
+
+/** Images and bytes of decoded pixels that wait for the network at a time. */
+const BATCH = 32, BATCH_BYTES = 2 ** 26;
+const TOP = 5;
+
+/**
+ * Evaluates one classifier, or several fused, on labelled images.
+ *
+ * @throws {RangeError} If an option is out of range, or the models differ in their labels.
+ * @throws {ImageDecodeError} If an image cannot be read and there is no `onError`.
+ */
+export async function evaluate(
+  classifiers: Scorer | readonly Scorer[],
+  samples: readonly Sample[],
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
+  const list = [classifiers].flat();
+  const labels = fusedLabels(list);
+  const records = [...options.known ?? []];
+  const done = new Set(records.map(({ file }) => file));
+  const left = samples.filter(({ file }) => !done.has(file));
+  const start = performance.now(), before = records.length;
+  let failed = 0;
+  for await (const batch of readBatches(left, options, () => failed++)) {
+    const scores = await fusedScores(list, batch.map(({ image }) => image), options);
+    const found = batch.map(({ sample }, n) => recordOf(sample, scores[n]));
+    records.push(...found);
+    await options.onRecords?.(found);
+    options.onProgress?.({ done: records.length + failed, total: samples.length });
+  }
+  const seconds = (performance.now() - start) / 1000, now = records.length - before;
+  return {
+    labels,
+    records,
+    metrics: metricsOf(records, labels),
+    failed,
+    imagesPerSecond: now === 0 ? NaN : now / seconds,
+  };
+}
+
+function recordOf({ file, label }: Sample, scores: Float64Array): EvaluationRecord {
+  const order = [...scores.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
+  return {
+    file,
+    label,
+    top: order.slice(0, TOP).map((index) => ({ index, score: scores[index] })),
+    score: scores[label],
+  };
+}
+
+async function* readBatches(
+  samples: readonly Sample[],
+  options: EvaluateOptions,
+  onFailed: () => void,
+): AsyncGenerator<{ sample: Sample; image: RgbImage }[]> {
+  let batch: { sample: Sample; image: RgbImage }[] = [], bytes = 0;
+  for (const sample of samples) {
+    options.signal?.throwIfAborted();
+    try {
+      const image = await readImage(sample.image ?? sample.file, options);
+      batch.push({ sample, image });
+      bytes += image.data.length;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (options.onError === undefined) throw error;
+      options.onError(sample.file, error);
+      onFailed();
+    }
+    if (batch.length < BATCH && bytes < BATCH_BYTES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,87 @@
+/**
+ * Several models as one: their soft-maxes are averaged (arXiv 1409.1556, section 4.4).
+ *
+ * @module
+ */
+
+import type { ImageInput, ImageOptions } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
+import {
+  checkSelection,
+  type Prediction,
+  type SelectionOptions,
+  selectPredictions,
+} from "../predictions.ts";
+import type { ViewOptions } from "./views.ts";
+
+/** What gives images probabilities: a `Classifier`. */
+export interface Scorer {
+  readonly info: { readonly model: string; readonly labels: readonly string[] };
+  scores(
+    images: readonly ImageInput[],
+    options?: ViewOptions & ImageOptions,
+  ): Promise<Float64Array[]>;
+}
+
+/**
+ * Classifies images with several models together, each image decoded once.
+ *
+ * @throws {TypeError} If there is no classifier, or `allow` and `deny` are both given.
+ * @throws {RangeError} If the models differ in their labels, or an option is out of range.
+ * @throws {ImageDecodeError} If an image is damaged or of an unknown format.
+ * @throws {ImageTooLargeError} If an image has more pixels than allowed.
+ *
+ * @example
+ * ```ts
+ * import { fuse, loadClassifier } from "@edge/vgg16";
+ *
+ * await using a = await loadClassifier({ backend: "wasm" });
+ * await using b = await loadClassifier({ backend: "wasm", precision: "float" });
+ * const [[best]] = await fuse([a, b], ["tests/data/photos/cat.png"]);
+ * console.log(best.label); // cat
+ * ```
+ */
+export async function fuse(
+  classifiers: readonly Scorer[],
+  images: readonly ImageInput[],
+  options: SelectionOptions & ViewOptions & ImageOptions = {},
+): Promise<Prediction[][]> {
+  const labels = fusedLabels(classifiers);
+  const selection = checkSelection(options, labels);
+  const scores = await fusedScores(classifiers, images, options);
+  return scores.map((row) => selectPredictions(row, selection, labels));
+}
+
+/** The labels that all models share. */
+export function fusedLabels(classifiers: readonly Scorer[]): readonly string[] {
+  if (classifiers.length === 0) throw new TypeError("Expected at least one classifier: found none");
+  const [{ info: first }, ...others] = classifiers;
+  for (const { info } of others) {
+    const index = first.labels.findIndex((label, i) => info.labels[i] !== label);
+    if (index >= 0 || info.labels.length !== first.labels.length) {
+      throw new RangeError(
+        `Only models with the same labels can be fused: ${first.model} has ${first.labels.length}, ` +
+          `${info.model} has ${info.labels.length}` +
+          (index >= 0
+            ? `; number ${index} is "${first.labels[index]}" and "${info.labels[index]}"`
+            : ""),
+      );
+    }
+  }
+  return first.labels;
+}
+
+/** Probabilities of all classes, of each image. */
+export async function fusedScores(
+  classifiers: readonly Scorer[],
+  images: readonly ImageInput[],
+  options: ViewOptions & ImageOptions,
+): Promise<Float64Array[]> {
+  if (classifiers.length === 1) return await classifiers[0].scores(images, options);
+  const decoded = await Promise.all(images.map((image) => readImage(image, options)));
+  const all: Float64Array[][] = [];
+  for (const classifier of classifiers) all.push(await classifier.scores(decoded, options));
+  return decoded.map((_, n) =>
+    all[0][n].map((_, c) => all.reduce((sum, scores) => sum + scores[n][c], 0) / all.length)
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * Pieces of the reports' pages: tables and plots, in HTML and SVG that need nothing else.
+ *
+ * @module
+ */
+
+/** A page with one heading. `parts` are HTML. */
+export function htmlPage(title: string, parts: readonly string[]): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${escapeHtml(title)}</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; color: #222 }
+h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: 0.15em 0.7em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left }
+.row { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start }
+figure { margin: 0; width: 8.5em; font-size: 0.85em } img { image-rendering: pixelated }
+svg text { font: 12px system-ui, sans-serif; fill: #222 }
+</style>
+</head>
+<body>
+<h1>${escapeHtml(title)}</h1>
+${parts.join("\n")}
+</body>
+</html>
+`;
+}
+
+/** A table; the first row is its head. Cells are text. */
+export function htmlTable(rows: readonly (readonly string[])[]): string {
+  const [head, ...body] = rows.map((row) => row.map(escapeHtml));
+  const line = (cells: readonly string[], tag: string): string =>
+    `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
+  const headLine = head.every((cell) => cell === "") ? "" : line(head, "th");
+  return `<table>${headLine}${body.map((row) => line(row, "td")).join("")}</table>`;
+}
+
+/** A part of 1 in percent, `–` for `NaN`. */
+export function percent(part: number): string {
+  return Number.isNaN(part) ? "–" : `${(part * 100).toFixed(2)} %`;
+}
+
+/** Text for HTML, also within quotes. */
+export function escapeHtml(text: string): string {
+  const names: Record<string, string> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
+  return text.replace(/[&<>"']/g, (char) => names[char]);
+}
+
+/** One axis of a plot. */
+export interface PlotAxis {
+  readonly label: string;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** A plot of lines. */
+export interface LinePlot {
+  readonly title: string;
+  readonly x: PlotAxis;
+  readonly y: PlotAxis;
+  readonly lines: readonly {
+    readonly label: string;
+    readonly points: readonly (readonly [x: number, y: number])[];
+    readonly dashed?: boolean;
+  }[];
+}
+
+/** Colours that people with colour blindness can tell apart (Okabe and Ito, 2008). */
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"];
+const WIDTH = 480, HEIGHT = 320, LEFT = 56, RIGHT = 12, TOP = 28, BOTTOM = 44, TICKS = 5;
+
+/** A plot of lines as an SVG image. */
+export function linePlot({ title, x, y, lines }: LinePlot): string {
+  const atX = (value: number): number =>
+    LEFT + (value - x.min) / (x.max - x.min || 1) * (WIDTH - LEFT - RIGHT);
+  const atY = (value: number): number =>
+    HEIGHT - BOTTOM - (value - y.min) / (y.max - y.min || 1) * (HEIGHT - TOP - BOTTOM);
+  const parts = [`<text x="${LEFT}" y="16" font-weight="bold">${escapeHtml(title)}</text>`];
+  for (let tick = 0; tick <= TICKS; tick++) {
+    const vx = x.min + (x.max - x.min) * tick / TICKS, vy = y.min + (y.max - y.min) * tick / TICKS;
+    const px = atX(vx).toFixed(1), py = atY(vy).toFixed(1);
+    parts.push(
+      `<path d="M${LEFT} ${py}H${WIDTH - RIGHT}" stroke="#ddd"/>`,
+      `<text x="${LEFT - 6}" y="${py}" dy="4" text-anchor="end">${tickText(vy)}</text>`,
+      `<text x="${px}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${tickText(vx)}</text>`,
+    );
+  }
+  parts.push(
+    `<text x="${(LEFT + WIDTH) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${
+      escapeHtml(x.label)
+    }</text>`,
+    `<text transform="translate(14 ${HEIGHT / 2}) rotate(-90)" text-anchor="middle">${
+      escapeHtml(y.label)
+    }</text>`,
+  );
+  let legend = LEFT + 24 + 8 * title.length;
+  lines.forEach(({ label, points, dashed }, n) => {
+    const color = dashed ? "#888" : COLORS[n % COLORS.length];
+    const path = points.map(([px, py], i) =>
+      `${i === 0 ? "M" : "L"}${atX(px).toFixed(1)} ${atY(py).toFixed(1)}`
+    ).join("");
+    const style = dashed ? ' stroke-dasharray="5 4"' : ' stroke-width="2"';
+    parts.push(
+      `<path d="${path}" fill="none" stroke="${color}"${style}/>`,
+      `<path d="M${legend} 12h18" stroke="${color}"${style}/>`,
+      `<text x="${legend + 24}" y="16">${escapeHtml(label)}</text>`,
+    );
+    legend += 44 + 7 * label.length;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" ` +
+    `viewBox="0 0 ${WIDTH} ${HEIGHT}">${parts.join("")}</svg>`;
+}
+
+function tickText(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,117 @@
+/**
+ * What predictions are worth: accuracy, confusion, calibration.
+ *
+ * @module
+ */
+
+/** How one image was classified. */
+export interface EvaluationRecord {
+  readonly file: string;
+  /** Index of the true class. */
+  readonly label: number;
+  /** The best classes, best first, at most five. */
+  readonly top: readonly { readonly index: number; readonly score: number }[];
+  /** The probability that was given to the true class. */
+  readonly score: number;
+}
+
+/** Results of one class. */
+export interface ClassMetrics {
+  readonly label: string;
+  readonly images: number;
+  /** Part of the class's images that were found, 0…1; `NaN` if there are none. */
+  readonly recall: number;
+  /** Part of the images given this label that have it, 0…1; `NaN` if there are none. */
+  readonly precision: number;
+  /** Part of the class's images with it among the best five. */
+  readonly top5: number;
+}
+
+/** One bin of the reliability diagram: images whose best score is in `[from, to)`. */
+export interface ReliabilityBin {
+  readonly from: number;
+  readonly to: number;
+  readonly images: number;
+  /** Mean of the best scores, and the part that was right. */
+  readonly confidence: number;
+  readonly accuracy: number;
+}
+
+/** Results of all images. */
+export interface Metrics {
+  readonly images: number;
+  /** Parts of the images, 0…1. */
+  readonly top1: number;
+  readonly top5: number;
+  /** Mean of `-ln` of the true class's probability. */
+  readonly crossEntropy: number;
+  /** Expected calibration error (Guo et al., 2017, arXiv 1706.04599, equation 3), 15 bins, 0…1. */
+  readonly calibrationError: number;
+  readonly reliability: readonly ReliabilityBin[];
+  readonly classes: readonly ClassMetrics[];
+  /** `[true][predicted]`: number of images. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+const BINS = 15;
+/** A probability below this is counted as this, so that one image cannot make the mean infinite. */
+const LEAST = 1e-12;
+
+/** Counts records together. */
+export function metricsOf(
+  records: readonly EvaluationRecord[],
+  labels: readonly string[],
+): Metrics {
+  const confusion = labels.map(() => new Array<number>(labels.length).fill(0));
+  const found5 = new Array<number>(labels.length).fill(0);
+  let crossEntropy = 0;
+  for (const { label, top, score } of records) {
+    confusion[label][top[0].index]++;
+    if (top.some(({ index }) => index === label)) found5[label]++;
+    crossEntropy -= Math.log(Math.max(score, LEAST));
+  }
+  const images = records.length;
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const classes = labels.map((label, c) => {
+    const count = sum(confusion[c]), given = sum(confusion.map((row) => row[c]));
+    return {
+      label,
+      images: count,
+      recall: confusion[c][c] / count,
+      precision: confusion[c][c] / given,
+      top5: found5[c] / count,
+    };
+  });
+  const reliability = reliabilityOf(records);
+  return {
+    images,
+    top1: sum(confusion.map((row, c) => row[c])) / images,
+    top5: sum(found5) / images,
+    crossEntropy: crossEntropy / images,
+    calibrationError: sum(
+      reliability.map((bin) =>
+        bin.images === 0 ? 0 : bin.images / images * Math.abs(bin.accuracy - bin.confidence)
+      ),
+    ),
+    reliability,
+    classes,
+    confusion,
+  };
+}
+
+function reliabilityOf(records: readonly EvaluationRecord[]): ReliabilityBin[] {
+  const bins = Array.from({ length: BINS }, () => ({ images: 0, scores: 0, right: 0 }));
+  for (const { label, top: [best] } of records) {
+    const bin = bins[Math.min(BINS - 1, Math.floor(best.score * BINS))];
+    bin.images++;
+    bin.scores += best.score;
+    if (best.index === label) bin.right++;
+  }
+  return bins.map(({ images, scores, right }, i) => ({
+    from: i / BINS,
+    to: (i + 1) / BINS,
+    images,
+    confidence: scores / images,
+    accuracy: right / images,
+  }));
+}

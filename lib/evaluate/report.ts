@@ -1,0 +1,179 @@
+/**
+ * An evaluation as a page: one HTML file that needs nothing else.
+ *
+ * @module
+ */
+
+import { encodeBase64 } from "@std/encoding";
+import { colorTable, levelOf } from "../image/color_map.ts";
+import { encodePng } from "../image/encode_png.ts";
+import { readImage } from "../image/read.ts";
+import { resizeImage } from "../image/resize.ts";
+import type { Sample } from "./dataset.ts";
+import type { Evaluation } from "./evaluate.ts";
+import { escapeHtml, htmlPage, htmlTable, linePlot, percent } from "./html.ts";
+import type { EvaluationRecord, Metrics } from "./metrics.ts";
+
+/** Worst mistakes that are shown, and the side of a thumbnail in pixels. */
+const MISTAKES = 24, THUMBNAIL = 112;
+/** Classes up to which the confusion matrix shows its numbers. */
+const MAX_NUMBERED = 20;
+/** Side of the confusion matrix's picture in pixels, at least. */
+const MATRIX_SIDE = 480;
+
+/** One line of a comparison. */
+export interface EvaluatedVariant {
+  /** The model or models, their backend and precision. */
+  readonly model: string;
+  readonly backend: string;
+  readonly precision: string;
+  /** The evaluation, in words: `center`, `dense, flip`. */
+  readonly mode: string;
+  /** Shorter sides, as the paper's tables name them. */
+  readonly scales: string;
+  readonly evaluation: Evaluation;
+}
+
+/** The variants in the columns of the paper's tables 3 to 6: errors in percent. */
+export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][] {
+  return [
+    [
+      "model",
+      "backend",
+      "precision",
+      "Q",
+      "evaluation",
+      "top-1 err. %",
+      "top-5 err. %",
+      "images/s",
+    ],
+    ...variants.map(({ model, backend, precision, scales, mode, evaluation }) => [
+      ...[model, backend, precision, scales, mode],
+      ((1 - evaluation.metrics.top1) * 100).toFixed(2),
+      ((1 - evaluation.metrics.top5) * 100).toFixed(2),
+      Number.isNaN(evaluation.imagesPerSecond) ? "" : evaluation.imagesPerSecond.toPrecision(3),
+    ]),
+  ];
+}
+
+/** The report of one or more variants on the same images; the first one's details are shown. */
+export async function htmlReport(
+  title: string,
+  variants: readonly EvaluatedVariant[],
+  samples: readonly Sample[],
+): Promise<string> {
+  const [{ evaluation }] = variants;
+  const { metrics, labels, failed } = evaluation;
+  const facts = [
+    ["images", String(metrics.images) + (failed > 0 ? ` (${failed} could not be read)` : "")],
+    ["top-1 accuracy", percent(metrics.top1)],
+    ["top-5 accuracy", percent(metrics.top5)],
+    ["cross-entropy", metrics.crossEntropy.toFixed(4)],
+    ["expected calibration error", percent(metrics.calibrationError)],
+  ];
+  return htmlPage(title, [
+    htmlTable([["", ""], ...facts]),
+    "<h2>Comparison</h2>",
+    htmlTable(comparisonRows(variants)),
+    "<h2>Confusion</h2>",
+    confusionSection(metrics, labels),
+    "<h2>Calibration</h2>",
+    calibrationSection(metrics),
+    "<h2>Classes</h2>",
+    classTable(metrics),
+    "<h2>Worst mistakes</h2>",
+    await mistakesSection(evaluation, samples),
+  ]);
+}
+
+function confusionSection({ confusion, classes }: Metrics, labels: readonly string[]): string {
+  const count = labels.length, cell = Math.max(1, Math.round(MATRIX_SIDE / count));
+  const colors = colorTable("viridis"), side = count * cell;
+  const data = new Uint8Array(side * side * 3);
+  for (let y = 0; y < side; y++) {
+    const row = Math.floor(y / cell);
+    for (let x = 0; x < side; x++) {
+      const part = confusion[row][Math.floor(x / cell)] / Math.max(1, classes[row].images);
+      const level = levelOf(part) * 3;
+      data.set(colors.subarray(level, level + 3), (y * side + x) * 3);
+    }
+  }
+  const picture = `<img alt="confusion matrix" width="${side}" height="${side}" src="${
+    pngUrl({ data, width: side, height: side })
+  }">`;
+  const note =
+    "<p>Rows are the true classes, columns the predicted ones, both in the order of the " +
+    "labels; colours go from 0 (dark) to all of a row (yellow).</p>";
+  if (count > MAX_NUMBERED) return note + picture;
+  const rows = confusion.map((row, c) => [labels[c], ...row.map(String)]);
+  return note + `<div class="row">${picture}${htmlTable([["", ...labels], ...rows])}</div>`;
+}
+
+function calibrationSection({ reliability }: Metrics): string {
+  const points = reliability
+    .filter(({ images }) => images > 0)
+    .map(({ confidence, accuracy }) => [confidence, accuracy] as const);
+  const plot = linePlot({
+    title: "Reliability",
+    x: { label: "confidence: the best score", min: 0, max: 1 },
+    y: { label: "accuracy", min: 0, max: 1 },
+    lines: [
+      { label: "perfect", points: [[0, 0], [1, 1]], dashed: true },
+      { label: "measured", points },
+    ],
+  });
+  const rows = reliability.filter(({ images }) => images > 0).map((bin) => [
+    `${bin.from.toFixed(2)} to ${bin.to.toFixed(2)}`,
+    String(bin.images),
+    percent(bin.confidence),
+    percent(bin.accuracy),
+  ]);
+  return `<div class="row">${plot}${
+    htmlTable([["best score", "images", "confidence", "accuracy"], ...rows])
+  }</div>`;
+}
+
+function classTable({ classes }: Metrics): string {
+  const rows = classes.map(({ label, images, recall, precision, top5 }) => [
+    ...[label, String(images)],
+    ...[recall, precision, top5].map(percent),
+  ]);
+  return htmlTable([["class", "images", "recall", "precision", "in the best 5"], ...rows]);
+}
+
+/** The mistakes of which the model was surest, as thumbnails. */
+async function mistakesSection(
+  { records, labels }: Evaluation,
+  samples: readonly Sample[],
+): Promise<string> {
+  const worst = records
+    .filter(({ label, top: [best] }) => best.index !== label)
+    .sort((a, b) => b.top[0].score - a.top[0].score)
+    .slice(0, MISTAKES);
+  const byFile = new Map(samples.map((sample) => [sample.file, sample]));
+  const figures = await Promise.all(
+    worst.map((record) => mistakeFigure(record, byFile.get(record.file), labels)),
+  );
+  return figures.length === 0 ? "<p>None.</p>" : `<div class="row">${figures.join("")}</div>`;
+}
+
+async function mistakeFigure(
+  { file, label, top: [best] }: EvaluationRecord,
+  sample: Sample | undefined,
+  labels: readonly string[],
+): Promise<string> {
+  const image = await readImage(sample?.image ?? file);
+  const factor = THUMBNAIL / Math.max(image.width, image.height);
+  const size = (side: number): number => Math.max(1, Math.round(side * factor));
+  const thumbnail = resizeImage(image, size(image.width), size(image.height), "bicubic");
+  const caption = `<b>${escapeHtml(labels[best.index])}</b> ${percent(best.score)}<br>is ${
+    escapeHtml(labels[label])
+  }`;
+  return `<figure><img alt="" title="${escapeHtml(file)}" src="${
+    pngUrl(thumbnail)
+  }"><figcaption>${caption}</figcaption></figure>`;
+}
+
+function pngUrl(pixels: { data: Uint8Array; width: number; height: number }): string {
+  return `data:image/png;base64,${encodeBase64(encodePng(pixels))}`;
+}

@@ -1,0 +1,27 @@
+/**
+ * Writes CIFAR-10's images as PNG files, one folder per class.
+ *
+ *     deno run --allow-all weights/export_cifar10.ts test|train DIRECTORY [IMAGES PER CLASS] [CLASS ...]
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import { encodePng } from "../lib/image/encode_png.ts";
+import { openModel } from "../lib/weights/model_file.ts";
+import { imageAt, loadCifar10 } from "./cifar10.ts";
+
+const [part, directory, most = "Infinity", ...classes] = Deno.args;
+if ((part !== "test" && part !== "train") || directory === undefined) {
+  throw new TypeError("Expected test or train, and a directory");
+}
+const { labels } = await openModel(new URL("vgg16-cifar10.safetensors", import.meta.url));
+const set = await loadCifar10(part);
+const counts = labels.map(() => 0);
+for (const [n, label] of set.labels.entries()) {
+  const name = labels[label];
+  if (counts[label] >= Number(most) || (classes.length > 0 && !classes.includes(name))) continue;
+  if (counts[label]++ === 0) await Deno.mkdir(join(directory, name), { recursive: true });
+  const file = `${String(n).padStart(5, "0")}.png`;
+  await Deno.writeFile(join(directory, name, file), encodePng(imageAt(set, n)));
+}
