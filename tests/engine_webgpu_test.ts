@@ -1,83 +1,95 @@
-import { assertEquals } from "@std/assert";
-import { compileProgram, type Program } from "../lib/engine/program.ts";
+import { assert, assertEquals } from "@std/assert";
+import { compileProgram } from "../lib/engine/program.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
-import type { Architecture, Configuration } from "../lib/vgg/architecture.ts";
-import { randomBatch, randomModel } from "./random_model.ts";
+import { defaultTuning, DIRECT_TILE, STAGED_TILE, type Tuning } from "../lib/engine/webgpu/tile.ts";
+import {
+  assertSame,
+  checkAccumulators,
+  checkEveryLayer,
+  engineCases,
+  layerNames,
+} from "./engine_cases.ts";
+import { floatEngine } from "./float_engine.ts";
 import { referenceActivations } from "./reference.ts";
 import { gpuTest } from "./webgpu.ts";
 
-const CONVOLUTIONS: Record<Configuration, number> = { A: 8, B: 10, C: 13, D: 13, E: 16 };
+/** Every kind of memory and of loop, with lanes that do not divide the sizes. */
+const TUNINGS: Readonly<Record<string, Tuning>> = {
+  "textures": defaultTuning(true),
+  "workgroup memory": defaultTuning(false),
+  "buffers, small tiles": tuned("buffer", {
+    ...DIRECT_TILE,
+    rows: 2,
+    columns: 2,
+    channels: 4,
+    channelLanes: 4,
+    pixelLanes: 3,
+  }),
+  "textures, a kernel's row at once": tuned("texture", {
+    ...DIRECT_TILE,
+    columns: 2,
+    channels: 4,
+    loop: "row",
+    channelLanes: 2,
+  }),
+  "workgroup memory, large tiles": tuned("texture", { ...STAGED_TILE, rows: 4, channels: 16 }),
+};
 
-function smallVgg(configuration: Configuration, channels: 1 | 3): Architecture {
-  // Neither multiples of 16 nor of each other.
-  const widths = [12, 16, 20, 36, 40, 64];
-  return {
-    configuration,
-    input: { height: 32, width: 32, channels },
-    convolutions: Array.from({ length: CONVOLUTIONS[configuration] }, (_, i) => widths[i % 6]),
-    dense: [33, 20, 10],
-  };
+function tuned(memory: Tuning["memory"], tile: typeof DIRECT_TILE): Tuning {
+  const names = compileProgram(engineCases()[4].model).layers.map(({ name }) => name);
+  const convolutions = Object.fromEntries(names.map((name) => [name, tile]));
+  return { memory, convolutions, dense: { images: 1, channelLanes: 3, innerLanes: 5 } };
 }
 
-for (const configuration of Object.keys(CONVOLUTIONS) as Configuration[]) {
-  for (const channels of [1, 3] as const) {
-    gpuTest(
-      `WebGPU gives the reference's bits: VGG ${configuration}, ${channels} channels`,
-      async () => {
-        const { model, weights } = randomModel(smallVgg(configuration, channels), 3);
-        const program = compileProgram(model);
-        await using engine = await createWebgpuEngine(model);
-        for (const [count, height, width] of [[1, 32, 32], [3, 32, 32], [2, 37, 70]]) {
-          const batch = randomBatch(count, height, width, channels);
-          assertEquals(
-            await engine.run(batch),
-            referenceActivations(program, weights, batch),
-          );
-        }
-      },
-    );
-  }
+for (const testCase of engineCases()) {
+  gpuTest(
+    `WebGPU gives the reference's bits on every layer: ${testCase.name}`,
+    () => checkEveryLayer((model, program) => createWebgpuEngine(model, { program }), testCase),
+  );
 }
 
-gpuTest("WebGPU gives the reference's activations of every layer", async () => {
-  const { model, weights } = randomModel(smallVgg("C", 3), 5);
-  const program = compileProgram(model);
-  await using engine = await createWebgpuEngine(model);
-  const batch = randomBatch(2, 45, 34, 3);
-  for (const { name, pool } of program.layers) {
-    for (const layer of pool === undefined ? [name] : [name, pool]) {
-      assertEquals(
-        await engine.run(batch, { layer }),
-        referenceActivations(program, weights, batch, layer),
+gpuTest(
+  "WebGPU gives the reference's accumulators",
+  () =>
+    checkAccumulators((model, program) => createWebgpuEngine(model, { program }), engineCases()[2]),
+);
+
+for (const [name, tuning] of Object.entries(TUNINGS)) {
+  gpuTest(`WebGPU gives the same bits with ${name}`, async () => {
+    for (const index of [2, 3, 5]) {
+      const { model, weights, batch } = engineCases()[index];
+      await using engine = await createWebgpuEngine(model, { tuning });
+      // A bit that is wrong anywhere changes the logits.
+      assertSame(
+        await engine.run(batch),
+        referenceActivations(compileProgram(model), weights, batch),
       );
     }
-  }
-});
+  });
+}
 
-gpuTest("WebGPU gives the reference's accumulators of every layer", async () => {
-  const { model, weights } = randomModel(smallVgg("D", 3), 9);
-  const compiled = compileProgram(model);
-  const batch = randomBatch(1, 33, 32, 3);
-  for (const { name } of compiled.layers) {
-    const program = exposeAccumulators(compiled, name);
-    await using engine = await createWebgpuEngine(model, { program });
-    const got = await engine.run(batch, { layer: name });
-    assertEquals(got.data, referenceActivations(program, weights, batch, name).data);
-  }
-});
+/**
+ * Relative to the layer's largest value. Inputs are rounded to 16 bits, which is 1.5e-5 of the largest; the rest is float32
+ * sums.
+ */
+const FLOAT_TOLERANCE = 5e-5;
 
-/** With a multiplier of 1, no bias and no ReLU, a layer's values are its accumulators. */
-function exposeAccumulators(program: Program, name: string): Program {
-  return {
-    ...program,
-    layers: program.layers.map((layer) =>
-      layer.name !== name ? layer : {
-        ...layer,
-        multiplier: layer.multiplier.map(() => 2 ** 30),
-        bias: layer.bias.map(() => 0),
-        biasExponent: -4096,
-        relu: false,
+for (const index of [1, 2, 3]) {
+  const { name, model, weights, batch } = engineCases()[index];
+  gpuTest(`WebGPU in float is within ${FLOAT_TOLERANCE} of float64: ${name}`, async () => {
+    const expected = floatEngine(model, weights);
+    for (const tuning of [TUNINGS["textures"], TUNINGS["workgroup memory"]]) {
+      await using engine = await createWebgpuEngine(model, { precision: "float", tuning });
+      for (const layer of layerNames(compileProgram(model))) {
+        const actual = await engine.run(batch, { layer });
+        const want = await expected.run(batch, { layer });
+        assertEquals({ ...actual, data: 0 }, { ...want, data: 0 });
+        assertEquals(actual.data.length, want.data.length);
+        const values = Float64Array.from(want.data);
+        const largest = values.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+        const error = values.reduce((max, v, i) => Math.max(max, Math.abs(v - actual.data[i])), 0);
+        assert(error <= FLOAT_TOLERANCE * largest, `${layer}: ${error} of ${largest}`);
       }
-    ),
-  };
+    }
+  });
 }

@@ -16,30 +16,41 @@ export interface Gpu {
   readonly backend: WebGPUBackend;
   /** The adapter's name. */
   readonly description: string;
+  readonly isFallback: boolean;
   /** Why the device was lost, once it was. */
-  lost: GPUDeviceLostInfo | undefined;
+  readonly lost: () => GPUDeviceLostInfo | undefined;
+  /** Does something while no other engine uses the device. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>;
 }
 
 let shared: Promise<Gpu> | undefined;
 let users = 0;
 
 /**
- * Takes a share of the device; the first one requests it. Give it back with {@linkcode releaseGpu}.
+ * Takes a share of the device; the first one requests it, and a lost one is replaced. Give it back with
+ * {@linkcode releaseGpu}.
  *
  * @throws {BackendUnavailableError} If there is no adapter, or it gives no device.
  */
 export async function acquireGpu(): Promise<Gpu> {
   users++;
   try {
-    shared ??= requestGpu();
-    const gpu = await shared;
-    if (gpu.lost === undefined) return gpu;
-    shared = requestGpu();
-    return await shared;
+    return await currentGpu();
   } catch (error) {
+    shared = undefined;
     await releaseGpu();
     throw error;
   }
+}
+
+/** The device, or a new one if it was lost: for those who have a share. */
+export async function currentGpu(): Promise<Gpu> {
+  const asked = shared ??= requestGpu();
+  const gpu = await asked;
+  if (gpu.lost() === undefined) return gpu;
+  // Whoever notices the loss first requests the next device.
+  if (shared === asked) shared = requestGpu();
+  return await shared;
 }
 
 /** Gives a share back; the last one destroys the device. */
@@ -50,8 +61,9 @@ export async function releaseGpu(): Promise<void> {
   shared = undefined;
   const gpu = await last.catch(() => undefined);
   if (gpu === undefined) return;
-  if (findBackendFactory(BACKEND_NAME)) removeBackend(BACKEND_NAME);
+  gpu.backend.dispose();
   gpu.device.destroy();
+  if (shared === undefined) unregister();
 }
 
 async function requestGpu(): Promise<Gpu> {
@@ -63,7 +75,7 @@ async function requestGpu(): Promise<Gpu> {
         'mesa-vulkan-drivers and libvulkan1), or use backend "wasm"',
     );
   }
-  const { adapter, description } = found;
+  const { adapter, description, isFallback } = found;
   const device = await adapter.requestDevice({
     requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
     requiredLimits: {
@@ -72,9 +84,25 @@ async function requestGpu(): Promise<Gpu> {
     },
   });
   const backend = new WebGPUBackend(device, adapter.info);
-  const gpu: Gpu = { device, backend, description, lost: undefined };
-  device.lost.then((info) => gpu.lost = info);
-  if (findBackendFactory(BACKEND_NAME)) removeBackend(BACKEND_NAME);
+  unregister();
   registerBackend(BACKEND_NAME, () => backend);
-  return gpu;
+  let lost: GPUDeviceLostInfo | undefined;
+  device.lost.then((info) => lost = info);
+  let queue: Promise<unknown> = Promise.resolve();
+  return {
+    device,
+    backend,
+    description,
+    isFallback,
+    lost: () => lost,
+    exclusively(work) {
+      const result = queue.then(work);
+      queue = result.catch(() => {});
+      return result;
+    },
+  };
+}
+
+function unregister(): void {
+  if (findBackendFactory(BACKEND_NAME)) removeBackend(BACKEND_NAME);
 }

@@ -1,5 +1,5 @@
 /**
- * The WebGPU executor of the integer program, through tfjs.
+ * The WebGPU executor, through tfjs.
  *
  * @module
  */
@@ -8,8 +8,12 @@ import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../vgg/model.ts";
 import type { Activations, Batch, Engine, Precision, RunOptions } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
-import { acquireGpu, type Gpu, releaseGpu } from "./device.ts";
-import { Network } from "./network.ts";
+import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device.ts";
+import { loadNetwork } from "./load.ts";
+import type { Network } from "./network.ts";
+import { planLayers } from "./plan.ts";
+import { readActivations } from "./read.ts";
+import { defaultTuning, type Tuning } from "./tile.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
 export interface WebgpuOptions {
@@ -22,27 +26,27 @@ export interface WebgpuOptions {
   readonly cacheDir?: string;
   /** Runs these constants instead of those compiled from the model; for tests. */
   readonly program?: Program;
+  /** Runs these kernels; for tests. */
+  readonly tuning?: Tuning;
 }
 
 /**
  * Loads a model onto the GPU.
  *
- * @throws {BackendUnavailableError} If there is no GPU, or the model does not fit.
+ * @throws {BackendUnavailableError} If there is no GPU, the model does not fit, or the GPU gives wrong answers.
  */
 export async function createWebgpuEngine(
   model: Model,
   options: WebgpuOptions = {},
 ): Promise<Engine> {
   const { precision = "int8", signal } = options;
-  if (precision === "float") {
-    throw new BackendUnavailableError("webgpu", 'precision "float" is not implemented yet');
-  }
   const program = options.program ?? compileProgram(model);
   const gpu = await acquireGpu();
   try {
-    const network = new Network(gpu.backend, program);
-    await network.upload(model.weights({ signal }));
-    return new WebgpuEngine(gpu, network, precision);
+    const tuning = options.tuning ?? defaultTuning(gpu.isFallback);
+    const load = (gpu: Gpu): Promise<Network> =>
+      loadNetwork(gpu, model, program, precision, tuning, signal);
+    return new WebgpuEngine(gpu, await load(gpu), program, precision, load);
   } catch (error) {
     await releaseGpu();
     throw error;
@@ -53,15 +57,25 @@ class WebgpuEngine implements Engine {
   readonly backend = "webgpu";
   readonly threads = 1;
   readonly precision: Precision;
-  readonly #gpu: Gpu;
-  readonly #network: Network;
+  readonly #program: Program;
+  readonly #load: (gpu: Gpu) => Promise<Network>;
+  #gpu: Gpu;
+  #network: Network;
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(gpu: Gpu, network: Network, precision: Precision) {
+  constructor(
+    gpu: Gpu,
+    network: Network,
+    program: Program,
+    precision: Precision,
+    load: (gpu: Gpu) => Promise<Network>,
+  ) {
     this.#gpu = gpu;
     this.#network = network;
+    this.#program = program;
     this.precision = precision;
+    this.#load = load;
   }
 
   get device(): string {
@@ -69,14 +83,14 @@ class WebgpuEngine implements Engine {
   }
 
   get bytesResident(): number {
-    return this.#gpu.backend.memory().numBytesAllocatedInGPU;
+    return this.#disposed ? 0 : this.#network.bytes;
   }
 
   run(batch: Batch, options: RunOptions = {}): Promise<Activations> {
-    const result = this.#queue.then(() => {
+    const result = this.#queue.then(async () => {
       options.signal?.throwIfAborted();
       if (this.#disposed) throw new TypeError("This engine was disposed: load another one");
-      return this.#network.run(batch, options.layer);
+      return await this.#runSurviving(batch, options.layer);
     });
     this.#queue = result.catch(() => {});
     return result;
@@ -86,7 +100,36 @@ class WebgpuEngine implements Engine {
     if (this.#disposed) return;
     this.#disposed = true;
     await this.#queue;
-    this.#network[Symbol.dispose]();
+    if (this.#gpu.lost() === undefined) this.#network[Symbol.dispose]();
     await releaseGpu();
+  }
+
+  /** A lost device is replaced once for each run. */
+  async #runSurviving(batch: Batch, layer: string | undefined): Promise<Activations> {
+    try {
+      return await this.#runOnce(batch, layer);
+    } catch (error) {
+      if (this.#gpu.lost() === undefined) throw error;
+    }
+    try {
+      this.#gpu = await currentGpu();
+      this.#network = await this.#load(this.#gpu);
+      return await this.#runOnce(batch, layer);
+    } catch (error) {
+      const lost = this.#gpu.lost();
+      if (lost === undefined) throw error;
+      throw new BackendUnavailableError(
+        "webgpu",
+        `the device was lost twice in a row (${lost.reason}: ${lost.message})`,
+        { cause: error },
+      );
+    }
+  }
+
+  async #runOnce(batch: Batch, layer: string | undefined): Promise<Activations> {
+    const plan = planLayers(this.#program, this.precision, batch, layer);
+    return await this.#gpu.exclusively(() =>
+      readActivations(this.#gpu, this.#network, plan, batch)
+    );
   }
 }

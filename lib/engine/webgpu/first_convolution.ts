@@ -5,149 +5,137 @@
  */
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { accumulator, epilogueCode } from "./epilogue.ts";
+import type { Precision } from "../engine.ts";
 import { defineKernel, type Dispatch } from "./kernel.ts";
-import { elements, type Size } from "./layout.ts";
+import type { Size } from "./layout.ts";
+import {
+  accumulator,
+  accumulatorType,
+  declareAccumulators,
+  outputCode,
+  outputParameters,
+  writeOutputs,
+} from "./output.ts";
 
 /** What the first convolution is. */
 export interface FirstConvolutionAttributes {
+  readonly precision: Precision;
   readonly relu: boolean;
   /** Whether the maximum of 2x2 windows is taken. */
   readonly pool: boolean;
-  /** Of the images, without padding: `channels` is 1 or 3. */
+  /** Of the images: `channels` is 1 or 3. */
   readonly input: Size;
-  /** Padded to a multiple of 16. */
-  readonly outChannels: number;
+  readonly output: Size;
 }
 
-/** Output channels, rows and columns of one lane. */
-const CHANNELS = 4;
-const ROWS = 2;
-const COLUMNS = 2;
-const PIXEL_LANES = 16;
-const CHANNEL_LANES = 4;
+/** A lane computes these pixels, four channels at a time; one vector of the image is four columns. */
+const TILE = { rows: 2, columns: 4, channels: 4 };
+const CHANNEL_LANES = 2;
+const PIXEL_LANES = 32;
 
-/** Sizes of the values of the first convolution. */
-export function firstOutputSize(
-  { pool, input, outChannels }: Pick<FirstConvolutionAttributes, "pool" | "input" | "outChannels">,
-): Size {
-  const shift = pool ? 1 : 0;
-  return {
-    images: input.images,
-    height: input.height >> shift,
-    width: input.width >> shift,
-    channels: outChannels,
-  };
+/** Workgroups of the first convolution. */
+export function firstConvolutionWorkgroups(
+  { input }: Pick<FirstConvolutionAttributes, "input">,
+): [number, number, number] {
+  const tiles = Math.ceil(input.height / TILE.rows) * Math.ceil(input.width / TILE.columns);
+  return [Math.ceil(tiles / PIXEL_LANES), 1, input.images];
 }
 
 /**
- * Convolves images with 3x3 int8 filters, zeros around: int16 x int8 products, exact int32 sums.
- *
- * `image` is `[N, H, W, channels]` bytes, four per word; `table` is `[channels, 256]` words; `weights` is `[O, 9]`
- * words, the channels of a tap in the bytes of a word.
+ * Convolves images with 3x3 int8 filters, zeros around. With int8, the table holds 16-bit integers and the sums are exact
+ * int32; with float, it holds normalised inputs. `table` has a vector for each byte, a word of it for each channel.
  */
-export const convolveFirst = defineKernel(
-  "VggFirstConvolution",
-  (
-    inputs: { image: TensorInfo; table: TensorInfo; weights: TensorInfo; state: TensorInfo },
-    attributes: FirstConvolutionAttributes,
-  ): Dispatch => {
-    const { input, outChannels, relu, pool } = attributes;
-    const out = firstOutputSize(attributes);
-    const tilesAcross = Math.ceil(input.width / (COLUMNS * PIXEL_LANES));
-    const workgroups: [number, number, number] = [
-      tilesAcross * Math.ceil(input.height / ROWS),
-      outChannels / (CHANNELS * CHANNEL_LANES),
-      input.images,
-    ];
-    return {
-      key: ["vgg-first-convolution", input.channels, outChannels, relu, pool].join(),
-      code: firstConvolutionCode(attributes),
-      inputs: [
-        { name: "image", tensor: inputs.image, components: 1 },
-        { name: "table", tensor: inputs.table, components: 1 },
-        { name: "weights", tensor: inputs.weights, components: 1 },
-        { name: "state", tensor: inputs.state, components: 1 },
-      ],
-      uniforms: {
-        inHeight: input.height,
-        inWidth: input.width,
-        outHeight: out.height,
-        outWidth: out.width,
-        tilesAcross,
-        maximaOffset: elements(out),
-      },
-      workgroupSize: [CHANNEL_LANES, PIXEL_LANES, 1],
-      workgroups,
-      outputWords: elements(out) + workgroups[0] * workgroups[1] * workgroups[2],
-    };
-  },
-);
+export const convolveFirst = defineKernel<
+  { image: TensorInfo; table: TensorInfo; weights: TensorInfo; scales: TensorInfo },
+  FirstConvolutionAttributes
+>("VggFirstConvolution", (attributes): Dispatch => {
+  const { precision, input, output, relu, pool } = attributes;
+  return {
+    key: ["vgg-first-convolution", precision, input.channels, pool].join(),
+    code: firstConvolutionCode(attributes),
+    parameters: {
+      inHeight: input.height,
+      inWidth: input.width,
+      tilesAcross: Math.ceil(input.width / TILE.columns),
+      ...outputParameters(precision, output, relu),
+    },
+    workgroupSize: CHANNEL_LANES * PIXEL_LANES,
+    workgroups: firstConvolutionWorkgroups(attributes),
+  };
+});
 
 function firstConvolutionCode(
-  { input: { channels }, outChannels, relu, pool }: FirstConvolutionAttributes,
+  { precision, input: { channels }, pool }: FirstConvolutionAttributes,
 ): string {
-  const declare: string[] = [];
-  const load: string[] = [];
-  const add: string[] = [];
-  const each = (height: number, width: number, visit: (y: number, x: number) => void): void => {
-    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) visit(y, x);
-  };
-  each(ROWS + 2, COLUMNS + 2, (y, x) => {
-    for (let c = 0; c < channels; c++) {
-      load.push(`let x_${y}_${x}_${c} = pixel(image0, y0 + ${y - 1}, x0 + ${x - 1}, ${c});`);
-    }
-  });
-  for (let j = 0; j < CHANNELS; j++) {
-    each(3, 3, (ky, kx) => {
-      add.push(
-        `{ let w = unpack4xI8(u32(weights[(o + ${j * CHANNEL_LANES}) * 9 + ${ky * 3 + kx}]));`,
-      );
-      each(ROWS, COLUMNS, (r, q) => {
-        const terms = Array.from(
-          { length: channels },
-          (_, c) => `x_${r + ky}_${q + kx}_${c} * w[${c}]`,
-        );
-        add.push(`${accumulator(r, q, j)} += ${terms.join(" + ")};`);
-      });
-      add.push("}");
-    });
-    each(ROWS, COLUMNS, (r, q) => declare.push(`var<private> ${accumulator(r, q, j)}: i32;`));
-  }
-  const step = pool ? 2 : 1;
   return `
-${declare.join("\n")}
-${
-    epilogueCode({
-      rows: ROWS,
-      columns: COLUMNS,
-      channels: CHANNELS,
-      channelStep: CHANNEL_LANES,
-      outChannels,
-      relu,
-      pool,
-    })
-  }
-// The 16-bit value of a byte of the image, 0 outside.
-fn pixel(image0: i32, y: i32, x: i32, channel: i32) -> i32 {
-  if (y < 0 || x < 0 || y >= uniforms.inHeight || x >= uniforms.inWidth) {
-    return 0;
-  }
-  let index = ((image0 * uniforms.inHeight + y) * uniforms.inWidth + x) * ${channels} + channel;
-  let byte = (u32(image[index >> 2u]) >> (u32(index & 3) * 8u)) & 0xffu;
-  return table[channel * 256 + i32(byte)];
+${outputCode(precision)}
+fn imageVector(image: i32, y: i32, vector: i32) -> vec4<u32> {
+  return load_image((image * parameters.inHeight + y) * parameters.tilesAcross + vector);
+}
+
+fn lookUp(pixel: u32, y: i32, x: i32) -> vec4<u32> {
+  return vec4<u32>(${
+    ["x", "y", "z"].map((c, i) =>
+      i < channels ? `load_table(i32((pixel >> ${8 * i}u) & 255u)).${c}` : "0u"
+    ).join(", ")
+  }, 0u) * u32(y >= 0 && x >= 0 && y < parameters.inHeight && x < parameters.inWidth);
 }
 
 fn main() {
-  let image0 = i32(workgroupId.z);
-  let o = i32(workgroupId.y) * ${CHANNELS * CHANNEL_LANES} + i32(localId.x);
-  let tileY = i32(workgroupId.x) / uniforms.tilesAcross;
-  let tileX = (i32(workgroupId.x) - tileY * uniforms.tilesAcross) * ${PIXEL_LANES} + i32(localId.y);
-  let y0 = tileY * ${ROWS};
-  let x0 = tileX * ${COLUMNS};
-  ${load.join("\n  ")}
-  ${add.join("\n  ")}
-  writeValues(image0, y0 / ${step}, x0 / ${step}, o);
+  let lane = i32(localIndex);
+  let image = i32(workgroupId.z);
+  let pixelTile = i32(workgroupId.x) * ${PIXEL_LANES} + lane / ${CHANNEL_LANES};
+  let y0 = pixelTile / parameters.tilesAcross * ${TILE.rows};
+  let vector0 = pixelTile % parameters.tilesAcross;
+  let x0 = vector0 * ${TILE.columns};
+  ${loadInputs(precision)}
+  for (var quad0 = lane % ${CHANNEL_LANES}; quad0 < parameters.outQuads; quad0 += ${CHANNEL_LANES}) {
+    ${declareAccumulators(TILE, precision)}
+    ${multiplyTaps(precision, channels)}
+    ${writeOutputs(TILE, precision, pool, 1)}
+  }
+  writeMaximum();
 }
 `;
+}
+
+/** `x_<row>_<column>`: the inputs of the lane's pixels and of the ring around them. */
+function loadInputs(precision: Precision): string {
+  const lines: string[] = [];
+  for (let r = 0; r < TILE.rows + 2; r++) {
+    for (const v of [-1, 0, 1]) {
+      lines.push(`let image_${r}_${v + 1} = imageVector(image, y0 + ${r - 1}, vector0 + ${v});`);
+    }
+    for (let q = 0; q < TILE.columns + 2; q++) {
+      const column = q - 1 + TILE.columns;
+      const pixel = `image_${r}_${Math.floor(column / TILE.columns)}[${column % TILE.columns}]`;
+      lines.push(
+        `let x_${r}_${q} = bitcast<vec4<${accumulatorType(precision)}>>(` +
+          `lookUp(${pixel}, y0 + ${r - 1}, x0 + ${q - 1}));`,
+      );
+    }
+  }
+  return lines.join("\n  ");
+}
+
+function multiplyTaps(precision: Precision, channels: number): string {
+  const lines: string[] = [];
+  const type = accumulatorType(precision);
+  for (let tap = 0; tap < 9; tap++) {
+    const [ky, kx] = [Math.floor(tap / 3), tap % 3];
+    lines.push(`let weights_${tap} = load_weights(quad0 * 9 + ${tap});`);
+    for (let j = 0; j < TILE.channels; j++) {
+      const w = `w_${tap}_${j}`;
+      lines.push(`let ${w} = vec4<${type}>(unpack4xI8(weights_${tap}[${j}]));`);
+      for (let r = 0; r < TILE.rows; r++) {
+        for (let q = 0; q < TILE.columns; q++) {
+          const products = ["x", "y", "z"].slice(0, channels).map((c) =>
+            `x_${r + ky}_${q + kx}.${c} * ${w}.${c}`
+          );
+          lines.push(`${accumulator(r, q, j)} += ${products.join(" + ")};`);
+        }
+      }
+    }
+  }
+  return lines.join("\n    ");
 }

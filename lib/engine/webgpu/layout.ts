@@ -1,34 +1,38 @@
 /**
- * How tensors lie in GPU buffers. Everything is a flat array of 32-bit words.
+ * What the vectors of each tensor are. A vector is four 32-bit words.
  *
- * - Activations `x`: `[N, H + 2p, W + 2p, C / 4]`, four channels per word, low byte first, `C` rounded up
- *   to 16, with the zeros around the image that the next layer's padding `p` asks for.
- * - Weights: `[O / 16, kernelHeight, kernelWidth, I / 16, 16, 4]`: for each tap and 16 input channels, the
- *   words of 16 neighbouring output channels side by side, so that neighbouring lanes load neighbouring
- *   vectors.
- * - Values `v`: `[N, H, W, O]`, then `[N, workgroups]`: the maximum that each workgroup saw.
- * - State, one per layer and image: {@linkcode HEADER_WORDS} words, then `M[o], B[o]` for each channel.
+ * - Activations `x`, int8: `[N, H + 2p, W + 2p, C / 16]`, sixteen channels a vector, low byte first, with the
+ *   zeros around the image that the next layer's padding `p` asks for. Float: `[N, H, W, C / 4]`.
+ * - Weights: `[O / 16, kernelHeight, kernelWidth, I / 16, 4, 4]`, sixteen input channels of one output channel
+ *   a vector. Of sixteen output channels, `o` lies at `[o % 4, o / 4]`, so that neighbouring lanes, which compute four
+ *   channels each, load neighbouring vectors.
+ * - Weights of the first layer: `[O / 4, 9]`, four output channels a vector, the input channels of each in the bytes of a
+ *   word.
+ * - Constants: `[O / 4, 2]`: multipliers and biases; with float, scales and biases.
+ * - Values `v`: `[N, H, W, O / 4]`, then `[N, workgroups]`: the maximum that each workgroup saw.
+ * - State, one per layer and image: `Um, Ue, E` of the layer that begins; `z, R`, with which the values of the layer
+ *   that ended are quantized; then `[O / 4, 2]`: `M` and `B`.
+ * - Image: `[N, H, ceil(W / 4)]`, four pixels a vector, channels in the bytes of a word.
+ *
+ * `C`, `I` and `O` are rounded up to multiples of 16; what is added is 0.
  *
  * @module
  */
 
-/** Channels in a `vec4` of packed bytes; channels are padded to a multiple of it. */
-export const CHANNELS_PER_VECTOR = 16;
+/** Channels are rounded up to a multiple of this: a vector of bytes. */
+export const CHANNEL_STEP = 16;
 
-/** `channels` rounded up to whole vectors. */
+/** `channels` rounded up. */
 export function padChannels(channels: number): number {
-  return Math.ceil(channels / CHANNELS_PER_VECTOR) * CHANNELS_PER_VECTOR;
+  return Math.ceil(channels / CHANNEL_STEP) * CHANNEL_STEP;
 }
 
-/**
- * The words of a state before its `M, B` pairs: `Um`, `Ue`, `E` of the layer that begins, and `z`, `R`, with
- * which the values of the layer that ended are quantized.
- */
-export const HEADER_WORDS = 8;
+/** Vectors of a state before its `M` and `B`. */
+export const STATE_HEADER = 2;
 
-/** Words of one image's state, for a layer of (padded) `channels`. */
-export function stateWords(channels: number): number {
-  return HEADER_WORDS + 2 * channels;
+/** Vectors of one image's state. */
+export function stateVectors(channels: number): number {
+  return STATE_HEADER + channels / 2;
 }
 
 /** A batch of feature maps. */
@@ -36,11 +40,21 @@ export interface Size {
   readonly images: number;
   readonly height: number;
   readonly width: number;
-  /** Padded to a multiple of 16. */
+  /** Rounded up to a multiple of 16, but those of the image. */
   readonly channels: number;
 }
 
-/** Elements of a batch of feature maps: where the maxima begin in `v`. */
+/** Sizes with zeros around. */
+export function padded(size: Size, padding: 0 | 1): Size {
+  return { ...size, height: size.height + 2 * padding, width: size.width + 2 * padding };
+}
+
+/** Elements of a batch of feature maps. */
 export function elements({ images, height, width, channels }: Size): number {
   return images * height * width * channels;
+}
+
+/** Vectors of a batch of images. */
+export function imageVectors({ images, height, width }: Omit<Size, "channels">): number {
+  return images * height * Math.ceil(width / 4);
 }

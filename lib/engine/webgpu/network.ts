@@ -1,5 +1,5 @@
 /**
- * A model's weights on the GPU, and the passes of a run over them.
+ * A model's tensors on the GPU, and the passes of a run over them.
  *
  * @module
  */
@@ -7,191 +7,277 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { WeightPiece } from "../../vgg/model.ts";
-import type { Activations, Batch } from "../engine.ts";
-import type { Program, ProgramLayer } from "../program.ts";
-import { convolve } from "./convolution.ts";
-import { convolveFirst } from "./first_convolution.ts";
-import { elements, padChannels, stateWords } from "./layout.ts";
-import { type LayerPlan, planLayers } from "./plan.ts";
+import type { Batch, Precision } from "../engine.ts";
+import type { Program } from "../program.ts";
+import { constantWords, imageWords, tableWords } from "./constants.ts";
+import { type ConvolutionTile, convolutionWorkgroups, convolve } from "./convolution.ts";
+import { multiplyDense } from "./dense.ts";
+import { convolveFirst, firstConvolutionWorkgroups } from "./first_convolution.ts";
+import { CHANNEL_STEP, elements, padChannels, stateVectors } from "./layout.ts";
+import { Memory } from "./memory.ts";
+import { type LayerPlan, runVectors } from "./plan.ts";
 import { requantize } from "./requantize.ts";
 import { beginFirst, endAndBegin } from "./scale.ts";
-import { allocate, destroy, writeWords } from "./tensors.ts";
-import { packWeights, weightWords, wordsPerChannel } from "./weights.ts";
+import { defaultTile, denseTile, type Tuning } from "./tile.ts";
+import { blockVectors, packWeights, weightVectors } from "./weights.ts";
+
+/** One dispatch of a run. */
+export interface Pass {
+  readonly layer: string;
+  /** What it computes: `"convolution"`, `"scale"`, `"requantize"`, …. */
+  readonly kernel: string;
+  /** Records it. */
+  run(): void;
+}
+
+/** Everything that a run consists of, and where its results will be. */
+export interface Recording {
+  readonly passes: readonly Pass[];
+  /** What the last layer gives. */
+  readonly values: TensorInfo;
+  /** The last layer's state; none with float. */
+  readonly state: TensorInfo | undefined;
+}
+
+/** What the tensors of a run are for. They are shared by all layers, and by all runs. */
+type Role = "image" | "values" | "state0" | "state1" | "activations0" | "activations1";
 
 interface LayerTensors {
   readonly weights: TensorInfo;
-  /** `[O, 2]`: multiplier and bias. */
   readonly constants: TensorInfo;
 }
 
 /** Bytes handed to the queue before it is waited for, so that its copies do not pile up. */
 const UPLOAD_WINDOW_BYTES = 16 * 2 ** 20;
 
-/** A loaded network. Not for overlapping calls. */
+/** A network on a device. Not for overlapping runs. */
 export class Network {
   readonly #backend: WebGPUBackend;
   readonly #program: Program;
+  readonly #precision: Precision;
+  readonly #tuning: Tuning;
+  readonly #memory: Memory;
   readonly #table: TensorInfo;
   readonly #layers = new Map<string, LayerTensors>();
+  readonly #shared = new Map<Role, TensorInfo>();
 
-  constructor(backend: WebGPUBackend, program: Program) {
+  constructor(backend: WebGPUBackend, program: Program, precision: Precision, tuning: Tuning) {
     this.#backend = backend;
     this.#program = program;
-    this.#table = allocate(backend, program.table.length);
-    writeWords(backend, this.#table, Int32Array.from(program.table));
+    this.#precision = precision;
+    this.#tuning = tuning;
+    this.#memory = new Memory(backend);
+    this.#table = this.#fill(256, tableWords(precision, program));
     program.layers.forEach((layer, index) => {
-      const tensors = {
-        weights: allocate(backend, weightWords(layer, index === 0)),
-        constants: allocate(backend, padChannels(layer.outChannels) * 2),
-      };
-      writeWords(backend, tensors.constants, constantWords(layer));
-      this.#layers.set(layer.name, tensors);
+      this.#layers.set(layer.name, {
+        weights: this.#memory.allocate(weightVectors(layer, index === 0), tuning.memory),
+        constants: this.#fill(
+          padChannels(layer.outChannels) / 2,
+          constantWords(precision, layer),
+        ),
+      });
     });
   }
 
+  /** Bytes of all its tensors. */
+  get bytes(): number {
+    return this.#memory.bytes;
+  }
+
   /** Uploads the weights, piece by piece. */
-  async upload(weights: AsyncIterable<WeightPiece>): Promise<void> {
+  async upload(pieces: AsyncIterable<WeightPiece>): Promise<void> {
+    const { queue } = this.#backend;
     let pending = 0;
-    for await (const { layer: name, first, count, data } of weights) {
+    for await (const { layer: name, first, count, data } of pieces) {
       const index = this.#program.layers.findIndex((layer) => layer.name === name);
       const layer = this.#program.layers[index];
       const words = packWeights(layer, index === 0, data, count);
-      const offset = first * wordsPerChannel(layer, index === 0) * 4;
-      writeWords(this.#backend, this.#layers.get(name)!.weights, words, offset);
+      const offset = first / CHANNEL_STEP * blockVectors(layer, index === 0);
+      this.#memory.write(this.#layers.get(name)!.weights, words, offset);
       pending += words.byteLength;
       if (pending >= UPLOAD_WINDOW_BYTES) {
-        this.#backend.queue.submit([]);
-        await this.#backend.queue.onSubmittedWorkDone();
+        queue.submit([]);
+        await queue.onSubmittedWorkDone();
         pending = 0;
       }
     }
   }
 
-  /** Runs the layers up to one, for a whole batch at once, and reads the result back. */
-  async run(batch: Batch, last?: string): Promise<Activations> {
-    const plan = planLayers(this.#program, batch, last);
-    const used: TensorInfo[] = [];
-    const keep = (tensor: TensorInfo): TensorInfo => {
-      used.push(tensor);
-      return tensor;
-    };
-    try {
-      const { values, state } = this.#record(plan, batch, keep);
-      const [valueWords, states] = await Promise.all([
-        this.#backend.read(values.dataId) as Promise<Int32Array>,
-        this.#backend.read(state.dataId) as Promise<Int32Array>,
-      ]);
-      const { layer, output, pool } = plan.at(-1)!;
-      return {
-        layer: pool ? layer.pool! : layer.name,
-        shape: [output.images, output.height, output.width, layer.outChannels],
-        data: dropPadding(valueWords.subarray(0, elements(output)), layer.outChannels),
-        scale: units(states, output.images, output.channels),
-      };
-    } finally {
-      destroy(this.#backend, used);
-    }
+  /** Lists the passes of a run. What it gives must be given to {@linkcode Network.release} when it was read. */
+  record(plan: readonly LayerPlan[], batch: Batch): Recording {
+    const { image } = runVectors(plan, this.#precision, (step) => this.#maxima(step));
+    const images = this.#reserve("image", image);
+    this.#memory.write(
+      images,
+      imageWords(batch.data, batch.count * batch.height, batch.width, plan[0].input.channels),
+    );
+    return this.#precision === "int8"
+      ? this.#integerPasses(plan, images)
+      : this.#floatPasses(plan, images);
+  }
+
+  /** Frees what a run has given. */
+  release({ values, state }: Recording): void {
+    this.#memory.free(values);
+    if (state !== undefined) this.#memory.free(state);
   }
 
   /** Frees everything. */
   [Symbol.dispose](): void {
-    destroy(this.#backend, [this.#table]);
-    for (const { weights, constants } of this.#layers.values()) {
-      destroy(this.#backend, [weights, constants]);
-    }
-    this.#layers.clear();
+    this.#memory[Symbol.dispose]();
   }
 
-  #record(
+  #integerPasses(plan: readonly LayerPlan[], image: TensorInfo): Recording {
+    const needs = runVectors(plan, "int8", (step) => this.#maxima(step));
+    const values = needs.values > 0 ? this.#reserve("values", needs.values) : undefined;
+    const x = needs.activations > 0 ? this.#reserve("activations0", needs.activations) : undefined;
+    const passes: Pass[] = [];
+    // Two states, as the end of a layer reads one and writes the other; the results are apart.
+    const states = Math.max(
+      ...plan.map(({ output }) => output.images * stateVectors(output.channels)),
+    );
+    let state = image;
+    let given = image;
+    plan.forEach((step, index) => {
+      const isLast = index === plan.length - 1;
+      const begun = isLast
+        ? this.#memory.allocate(step.output.images * stateVectors(step.output.channels), "buffer")
+        : this.#reserve(index % 2 === 0 ? "state0" : "state1", states);
+      const gives = isLast ? this.#result(step) : values!;
+      passes.push(this.#begin(plan, index, given, state, begun));
+      if (index > 0) passes.push(this.#requantize(plan, index, given, begun, x!));
+      passes.push(this.#multiply(step, index === 0 ? image : x!, begun, gives));
+      state = begun;
+      given = gives;
+    });
+    return { passes, values: given, state };
+  }
+
+  #floatPasses(plan: readonly LayerPlan[], image: TensorInfo): Recording {
+    const { activations } = runVectors(plan, "float", () => 0);
+    let x = image;
+    const passes = plan.map((step, index) => {
+      const gives = index === plan.length - 1
+        ? this.#result(step)
+        : this.#reserve(index % 2 === 0 ? "activations0" : "activations1", activations);
+      const { constants } = this.#layers.get(step.layer.name)!;
+      const pass = this.#multiply(step, x, constants, gives);
+      x = gives;
+      return pass;
+    });
+    return { passes, values: x, state: undefined };
+  }
+
+  /** What the last layer gives: read back, so in a buffer. */
+  #result(step: LayerPlan): TensorInfo {
+    return this.#memory.allocate(elements(step.output) / 4 + this.#maxima(step), "buffer");
+  }
+
+  #begin(
     plan: readonly LayerPlan[],
-    batch: Batch,
-    keep: (tensor: TensorInfo) => TensorInfo,
-  ): { values: TensorInfo; state: TensorInfo } {
-    const backend = this.#backend;
-    const image = keep(allocate(backend, Math.ceil(batch.data.length / 4)));
-    writeWords(backend, image, wholeWords(batch.data));
-    let state = keep(beginFirst(backend, this.#layers.get(plan[0].layer.name)!, {
-      ...beginAttributes(plan[0]),
-      input: this.#program.inputReciprocal,
-    }));
-    let values = keep(convolveFirst(
-      backend,
-      { image, table: this.#table, weights: this.#layers.get(plan[0].layer.name)!.weights, state },
-      { ...plan[0], relu: plan[0].layer.relu, outChannels: plan[0].output.channels },
-    ));
-    for (const step of plan.slice(1)) {
-      const previous = plan[step.index - 1];
-      const { weights, constants } = this.#layers.get(step.layer.name)!;
-      const maximaOffset = elements(previous.output);
-      const maxima = values.shape[0] - maximaOffset;
-      state = keep(endAndBegin(backend, { constants, values, state }, {
-        ...beginAttributes(step),
-        endedChannels: previous.output.channels,
-        maximaOffset,
-        maximaPerImage: maxima / previous.output.images,
-      }));
-      const x = keep(requantize(backend, { values, state }, {
-        size: previous.output,
-        padding: step.layer.padding,
-        nextChannels: step.output.channels,
-      }));
-      values = keep(convolve(backend, { x, weights, state }, {
-        ...step,
-        kernel: step.layer.kernel,
-        relu: step.layer.relu,
-        outChannels: step.output.channels,
-      }));
+    index: number,
+    values: TensorInfo,
+    state: TensorInfo,
+    begun: TensorInfo,
+  ): Pass {
+    const { layer, output } = plan[index];
+    const { constants } = this.#layers.get(layer.name)!;
+    const begin = {
+      images: output.images,
+      channels: output.channels,
+      reciprocal: layer.reciprocal,
+      biasExponent: layer.biasExponent,
+    };
+    if (index === 0) {
+      const input = this.#program.inputReciprocal;
+      return {
+        layer: layer.name,
+        kernel: "scale",
+        run: () => beginFirst(this.#backend, { constants }, { ...begin, input }, begun),
+      };
     }
-    return { values, state };
+    const ended = plan[index - 1];
+    const attributes = { ...begin, endedChannels: ended.output.channels, ...this.#maximaOf(ended) };
+    return {
+      layer: layer.name,
+      kernel: "scale",
+      run: () => endAndBegin(this.#backend, { constants, values, state }, attributes, begun),
+    };
   }
-}
 
-function beginAttributes(
-  { layer, output }: LayerPlan,
-): {
-  images: number;
-  channels: number;
-  reciprocal: ProgramLayer["reciprocal"];
-  biasExponent: number;
-} {
-  return {
-    images: output.images,
-    channels: output.channels,
-    reciprocal: layer.reciprocal,
-    biasExponent: layer.biasExponent,
-  };
-}
-
-function constantWords({ multiplier, bias, outChannels }: ProgramLayer): Int32Array<ArrayBuffer> {
-  const words = new Int32Array(padChannels(outChannels) * 2);
-  for (let o = 0; o < outChannels; o++) {
-    words[2 * o] = multiplier[o];
-    words[2 * o + 1] = bias[o];
+  #requantize(
+    plan: readonly LayerPlan[],
+    index: number,
+    values: TensorInfo,
+    state: TensorInfo,
+    x: TensorInfo,
+  ): Pass {
+    const attributes = {
+      size: plan[index - 1].output,
+      padding: plan[index].layer.padding,
+      nextChannels: plan[index].output.channels,
+    };
+    return {
+      layer: plan[index].layer.name,
+      kernel: "requantize",
+      run: () => requantize(this.#backend, { values, state }, attributes, x),
+    };
   }
-  return words;
-}
 
-/** Bytes as words; the last one is filled up with zeros. */
-function wholeWords(bytes: Uint8Array): Int32Array<ArrayBuffer> {
-  const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
-  padded.set(bytes);
-  return new Int32Array(padded.buffer);
-}
-
-function dropPadding(values: Int32Array, channels: number): Int32Array {
-  const padded = padChannels(channels);
-  if (padded === channels) return values;
-  const out = new Int32Array(values.length / padded * channels);
-  for (let from = 0, to = 0; from < values.length; from += padded, to += channels) {
-    out.set(values.subarray(from, from + channels), to);
+  #multiply(step: LayerPlan, x: TensorInfo, scales: TensorInfo, gives: TensorInfo): Pass {
+    const backend = this.#backend;
+    const { weights } = this.#layers.get(step.layer.name)!;
+    const { input, output, pool, padding, layer: { name, kernel, relu } } = step;
+    const precision = this.#precision;
+    const common = { precision, relu, pool, input, output };
+    const run = {
+      first: () =>
+        convolveFirst(backend, { image: x, table: this.#table, weights, scales }, common, gives),
+      convolution: () => {
+        const tile = this.#tile(name);
+        convolve(backend, { x, weights, scales }, { ...common, kernel, padding, tile }, gives);
+      },
+      dense: () => {
+        const tile = denseTile(this.#tuning, output.images);
+        const groups = weightVectors(step.layer, false) / output.channels;
+        multiplyDense(backend, { x, weights, scales }, { ...common, groups, tile }, gives);
+      },
+    };
+    return { layer: name, kernel: step.kernel, run: run[step.kernel] };
   }
-  return out;
-}
 
-/** `2^(E - Ue) / Um` of each image. */
-function units(states: Int32Array, images: number, channels: number): Float64Array {
-  return Float64Array.from({ length: images }, (_, image) => {
-    const [mantissa, exponent, shift] = states.subarray(image * stateWords(channels));
-    return 2 ** (shift - exponent) / mantissa;
-  });
+  #tile(layer: string): ConvolutionTile {
+    return this.#tuning.convolutions[layer] ?? defaultTile(this.#tuning);
+  }
+
+  /** Vectors after a layer's values: a maximum of each workgroup. */
+  #maxima(step: LayerPlan): number {
+    const { maxima, maximaPerImage } = this.#maximaOf(step);
+    return maxima === 0 || this.#precision === "float" ? 0 : maximaPerImage * step.output.images;
+  }
+
+  /** Where the maxima of a layer are. A dense layer stores none: its values are few. */
+  #maximaOf(step: LayerPlan): { maxima: number; maximaPerImage: number } {
+    if (step.kernel === "dense") return { maxima: 0, maximaPerImage: step.output.channels / 4 };
+    const [x, y] = step.kernel === "first"
+      ? firstConvolutionWorkgroups(step)
+      : convolutionWorkgroups({ ...step, tile: this.#tile(step.layer.name) });
+    return { maxima: elements(step.output) / 4, maximaPerImage: x * y };
+  }
+
+  /** A tensor of this role with at least so many vectors; it only grows. */
+  #reserve(role: Role, vectors: number): TensorInfo {
+    const found = this.#shared.get(role);
+    if (found !== undefined && found.shape[0] >= vectors * 4) return found;
+    if (found !== undefined) this.#memory.free(found);
+    const tensor = this.#memory.allocate(vectors, this.#tuning.memory);
+    this.#shared.set(role, tensor);
+    return tensor;
+  }
+
+  #fill(vectors: number, words: Int32Array<ArrayBuffer>): TensorInfo {
+    const tensor = this.#memory.allocate(vectors, this.#tuning.memory);
+    this.#memory.write(tensor, words);
+    return tensor;
+  }
 }

@@ -1,34 +1,38 @@
 /**
- * What a run of the network consists of: the sizes and the kernel's tile of each layer.
+ * What a run of the network consists of: the kernel and the sizes of each layer.
  *
  * @module
  */
 
-import type { Batch } from "../engine.ts";
+import type { Batch, Precision } from "../engine.ts";
 import type { Program, ProgramLayer } from "../program.ts";
-import { outputSize, type Tile } from "./convolution.ts";
-import { padChannels, type Size } from "./layout.ts";
-import { paddedSize } from "./requantize.ts";
+import { elements, imageVectors, padChannels, padded, type Size } from "./layout.ts";
 
 /** One layer of a run. */
 export interface LayerPlan {
   readonly layer: ProgramLayer;
-  readonly index: number;
-  /** Of what the layer reads, with its padding; the first layer's is the image, without. */
+  readonly kernel: "first" | "convolution" | "dense";
+  /** Of what the layer reads, as it is stored. */
   readonly input: Size;
+  /** Zeros around it that are not stored. */
+  readonly padding: 0 | 1;
   /** Whether its max-pool is taken. */
   readonly pool: boolean;
   /** Of its values, after the max-pool. */
   readonly output: Size;
-  readonly tile: Tile;
 }
 
 /**
- * Plans the layers up to one, which is named as in the paper: `conv1_2`, `pool1`, `fc7`, ….
+ * Plans the layers up to one, which is named as in the paper: `conv1_2`, `pool1`, `fc7`, …. Default: the last.
  *
  * @throws {RangeError} If there is no such layer, or the batch does not fit the network.
  */
-export function planLayers(program: Program, batch: Batch, last?: string): LayerPlan[] {
+export function planLayers(
+  program: Program,
+  precision: Precision,
+  batch: Batch,
+  last?: string,
+): LayerPlan[] {
   checkBatch(program, batch);
   const final = program.layers.at(-1)!;
   const name = last ?? final.pool ?? final.name;
@@ -37,21 +41,43 @@ export function planLayers(program: Program, batch: Batch, last?: string): Layer
     const names = program.layers.flatMap((layer) => [layer.name, layer.pool ?? []].flat());
     throw new RangeError(`There is no layer ${name}: expected one of ${names.join(", ")}`);
   }
-  let size: Size = {
-    images: batch.count,
-    height: batch.height,
-    width: batch.width,
-    channels: program.input.channels,
-  };
+  const { count: images, height, width } = batch;
+  let size: Size = { images, height, width, channels: program.input.channels };
   return program.layers.slice(0, end + 1).map((layer, index) => {
-    const padded = paddedSize(size, layer.padding);
     const pool = layer.pool !== undefined && !(index === end && layer.name === name);
-    const outChannels = padChannels(layer.outChannels);
-    const output = outputSize({ kernel: layer.kernel, pool, input: padded, outChannels });
-    const input = index === 0 ? size : padded;
-    size = output;
-    return { layer, index, input, pool, output, tile: defaultTile(output, pool) };
+    const step = planLayer(layer, index === 0, pool, precision, size);
+    size = step.output;
+    return step;
   });
+}
+
+function planLayer(
+  layer: ProgramLayer,
+  isFirst: boolean,
+  pool: boolean,
+  precision: Precision,
+  size: Size,
+): LayerPlan {
+  const whole = padded(size, layer.padding);
+  const [kernelHeight, kernelWidth] = layer.kernel;
+  const shift = pool ? 1 : 0;
+  const output: Size = {
+    images: size.images,
+    height: (whole.height - kernelHeight + 1) >> shift,
+    width: (whole.width - kernelWidth + 1) >> shift,
+    channels: padChannels(layer.outChannels),
+  };
+  const isDense = kernelHeight === whole.height && kernelWidth === whole.width;
+  // With int8, the activations are stored with their zeros.
+  const stored = !isFirst && precision === "int8";
+  return {
+    layer,
+    kernel: isFirst ? "first" : isDense ? "dense" : "convolution",
+    input: stored ? whole : size,
+    padding: stored ? 0 : layer.padding,
+    pool,
+    output,
+  };
 }
 
 function checkBatch(program: Program, { data, count, height, width }: Batch): void {
@@ -69,15 +95,27 @@ function checkBatch(program: Program, { data, count, height, width }: Batch): vo
   }
 }
 
-function defaultTile(output: Size, pool: boolean): Tile {
-  if (output.height * output.width === 1 && !pool) {
-    return { rows: 1, columns: 1, channels: 1, channelLanes: 16, pixelLanes: 1 };
-  }
+/** Vectors that a run needs for each of its tensors, the result not among them. */
+export interface RunVectors {
+  readonly image: number;
+  readonly activations: number;
+  readonly values: number;
+}
+
+/** Adds up what a run needs. `maxima` gives the workgroups of a layer, which store a maximum each. */
+export function runVectors(
+  plan: readonly LayerPlan[],
+  precision: Precision,
+  maxima: (step: LayerPlan) => number,
+): RunVectors {
+  const perVector = precision === "int8" ? 16 : 4;
+  const inner = plan.slice(0, -1);
+  const largest = (counts: number[]): number => Math.max(0, ...counts);
   return {
-    rows: 2,
-    columns: 4,
-    channels: output.channels % 32 === 0 ? 8 : 4,
-    channelLanes: 4,
-    pixelLanes: 8,
+    image: imageVectors(plan[0].input),
+    activations: largest(plan.slice(1).map(({ input }) => elements(input) / perVector)),
+    values: precision === "float"
+      ? 0
+      : largest(inner.map((step) => elements(step.output) / 4 + maxima(step))),
   };
 }

@@ -6,7 +6,7 @@
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { defineKernel, type Dispatch } from "./kernel.ts";
-import { type Size, stateWords } from "./layout.ts";
+import { CHANNEL_STEP, padded, type Size, stateVectors } from "./layout.ts";
 import { FIXED_POINT } from "./wgsl.ts";
 
 /** What is quantized. */
@@ -15,74 +15,61 @@ export interface RequantizeAttributes {
   readonly size: Size;
   /** Zeros to put around the activations. */
   readonly padding: 0 | 1;
-  /** Output channels of the next layer, padded to a multiple of 16: its state holds the divisor. */
+  /** Output channels of the next layer, rounded up: its state holds the divisor. */
   readonly nextChannels: number;
-}
-
-/** Sizes of activations with their padding. */
-export function paddedSize(size: Size, padding: 0 | 1): Size {
-  return { ...size, height: size.height + 2 * padding, width: size.width + 2 * padding };
 }
 
 const LANES = 64;
 
-/** Step 10: `values` of a layer and the `state` of the next give packed activations, padding included. */
-export const requantize = defineKernel(
-  "VggRequantize",
-  (
-    { values, state }: { values: TensorInfo; state: TensorInfo },
-    { size, padding, nextChannels }: RequantizeAttributes,
-  ): Dispatch => {
-    const padded = paddedSize(size, padding);
-    const vectorsPerRow = padded.width * padded.channels / 16;
-    return {
-      key: `vgg-requantize,${size.channels},${padding},${nextChannels}`,
-      code: requantizeCode(size.channels, padding, nextChannels),
-      inputs: [
-        { name: "values", tensor: values, components: 4 },
-        { name: "state", tensor: state, components: 1 },
-      ],
-      uniforms: { height: size.height, width: size.width, vectorsPerRow },
-      workgroupSize: [LANES, 1, 1],
-      workgroups: [Math.ceil(vectorsPerRow / LANES), padded.height, padded.images],
-      outputWords: padded.images * padded.height * vectorsPerRow * 4,
-      outputComponents: 4,
-    };
-  },
-);
+/** Step 10: `values` of a layer and the `state` of the next give activations, with their padding. */
+export const requantize = defineKernel<
+  { values: TensorInfo; state: TensorInfo },
+  RequantizeAttributes
+>("VggRequantize", ({ size, padding, nextChannels }): Dispatch => {
+  const { height, width, images } = padded(size, padding);
+  const groups = size.channels / CHANNEL_STEP;
+  return {
+    key: "vgg-requantize",
+    code: CODE,
+    parameters: {
+      height: size.height,
+      width: size.width,
+      padding,
+      groups,
+      vectorsPerRow: width * groups,
+      stateStride: stateVectors(nextChannels),
+    },
+    workgroupSize: LANES,
+    workgroups: [Math.ceil(width * groups / LANES), height, images],
+  };
+});
 
-function requantizeCode(channels: number, padding: number, nextChannels: number): string {
-  const vectors = channels / 16;
-  return `
+const CODE = `
 ${FIXED_POINT}
-fn quantize(v: vec4<i32>, z: u32, r: i32) -> i32 {
-  var word = 0u;
-  for (var i = 0u; i < 4u; i++) {
-    let x = (mulhi(max(v[i], 0) << z, r) + ${2 ** 21}) >> 22u;
-    word |= u32(x) << (8u * i);
-  }
-  return i32(word);
+fn quantize(values: vec4<u32>, z: u32, r: i32) -> u32 {
+  let v = max(bitcast<vec4<i32>>(values), vec4<i32>()) << vec4<u32>(z);
+  let x = (vec4<i32>(mulhi(v.x, r), mulhi(v.y, r), mulhi(v.z, r), mulhi(v.w, r)) +
+    vec4<i32>(${2 ** 21})) >> vec4<u32>(22u);
+  return u32(x.x) | (u32(x.y) << 8u) | (u32(x.z) << 16u) | (u32(x.w) << 24u);
 }
 
 fn main() {
   let column = i32(globalId.x);
-  if (column >= uniforms.vectorsPerRow) {
+  if (column >= parameters.vectorsPerRow) {
     return;
   }
   let image = i32(workgroupId.z);
-  let y = i32(workgroupId.y) - ${padding};
-  let x = column / ${vectors} - ${padding};
-  var words = vec4<i32>();
-  if (y >= 0 && x >= 0 && y < uniforms.height && x < uniforms.width) {
-    let z = u32(state[image * ${stateWords(nextChannels)} + 3]);
-    let r = state[image * ${stateWords(nextChannels)} + 4];
-    let at = ((image * uniforms.height + y) * uniforms.width + x) * ${vectors * 4} +
-      (column % ${vectors}) * 4;
+  let y = i32(workgroupId.y) - parameters.padding;
+  let x = column / parameters.groups - parameters.padding;
+  var vector = vec4<u32>();
+  if (y >= 0 && x >= 0 && y < parameters.height && x < parameters.width) {
+    let scale = bitcast<vec4<i32>>(load_state(image * parameters.stateStride + 1));
+    let pixel = (image * parameters.height + y) * parameters.width + x;
+    let source = (pixel * parameters.groups + column % parameters.groups) * 4;
     for (var i = 0; i < 4; i++) {
-      words[i] = quantize(values[at + i], z, r);
+      vector[i] = quantize(load_values(source + i), u32(scale.x), scale.y);
     }
   }
-  result[(image * i32(numWorkgroups.y) + i32(workgroupId.y)) * uniforms.vectorsPerRow + column] = words;
+  store((image * i32(numWorkgroups.y) + i32(workgroupId.y)) * parameters.vectorsPerRow + column, vector);
 }
 `;
-}

@@ -7,119 +7,104 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Fixed } from "../program.ts";
 import { defineKernel, type Dispatch } from "./kernel.ts";
-import { HEADER_WORDS, stateWords } from "./layout.ts";
+import { STATE_HEADER, stateVectors } from "./layout.ts";
 import { FIXED_POINT } from "./wgsl.ts";
 
 /** The layer that begins. */
 export interface BeginAttributes {
   readonly images: number;
-  /** Output channels, padded to a multiple of 16. */
+  /** Output channels, rounded up. */
   readonly channels: number;
   /** `1 / smax`. */
   readonly reciprocal: Fixed;
   readonly biasExponent: number;
 }
 
-/** The layer that ends. */
+/** Where the maxima of the layer that ends are. */
 export interface EndAttributes extends BeginAttributes {
-  /** Its output channels, padded to a multiple of 16. */
+  /** Its output channels, rounded up. */
   readonly endedChannels: number;
-  /** Where the maxima begin in its values, and how many there are for each image. */
-  readonly maximaOffset: number;
+  /** Index of the first vector, and vectors per image: every word of them counts. */
+  readonly maxima: number;
   readonly maximaPerImage: number;
 }
 
 const LANES = 64;
 
-/** Begins the first layer. `constants` is `[O, 2]`: the multiplier and the bias of each channel. */
-export const beginFirst = defineKernel(
-  "VggBegin",
-  (
-    { constants }: { constants: TensorInfo },
-    attributes: BeginAttributes & { input: Fixed },
-  ): Dispatch => ({
-    ...common(attributes),
-    key: `vgg-begin,${attributes.channels}`,
-    code: `${beginCode(attributes.channels)}
+/** Begins the first layer, whose constants are given; gives its state. */
+export const beginFirst = defineKernel<
+  { constants: TensorInfo },
+  BeginAttributes & { input: Fixed }
+>("VggBegin", (attributes): Dispatch => ({
+  key: "vgg-begin",
+  code: `${BEGIN}
 fn main() {
-  begin(uniforms.mantissa, uniforms.exponent, 0, 0);
+  begin(parameters.mantissa, parameters.exponent, 0, 0);
 }
 `,
-    inputs: [{ name: "constants", tensor: constants, components: 1 }],
-    uniforms: {
-      ...beginUniforms(attributes),
-      mantissa: attributes.input.mantissa,
-      exponent: attributes.input.exponent,
-    },
-  }),
-);
+  parameters: {
+    ...beginParameters(attributes),
+    mantissa: attributes.input.mantissa,
+    exponent: attributes.input.exponent,
+  },
+  workgroupSize: LANES,
+  workgroups: [1, 1, attributes.images],
+}));
 
-/** Ends a layer, whose values and state are given, and begins the next one, whose constants are. */
-export const endAndBegin = defineKernel(
-  "VggScale",
-  (
-    inputs: { constants: TensorInfo; values: TensorInfo; state: TensorInfo },
-    attributes: EndAttributes,
-  ): Dispatch => ({
-    ...common(attributes),
-    key: `vgg-scale,${attributes.channels},${attributes.endedChannels}`,
-    code: `${beginCode(attributes.channels)}${endCode(attributes.endedChannels)}`,
-    inputs: [
-      { name: "constants", tensor: inputs.constants, components: 1 },
-      { name: "values", tensor: inputs.values, components: 1 },
-      { name: "state", tensor: inputs.state, components: 1 },
-    ],
-    uniforms: {
-      ...beginUniforms(attributes),
-      maximaOffset: attributes.maximaOffset,
-      maximaPerImage: attributes.maximaPerImage,
-    },
-  }),
-);
+/** Ends a layer, whose values and state are given, and begins the next one, whose constants are; gives its state. */
+export const endAndBegin = defineKernel<
+  { constants: TensorInfo; values: TensorInfo; state: TensorInfo },
+  EndAttributes
+>("VggScale", (attributes): Dispatch => ({
+  key: "vgg-scale",
+  code: BEGIN + END,
+  parameters: {
+    ...beginParameters(attributes),
+    endedStride: stateVectors(attributes.endedChannels),
+    maxima: attributes.maxima,
+    maximaPerImage: attributes.maximaPerImage,
+  },
+  workgroupSize: LANES,
+  workgroups: [1, 1, attributes.images],
+}));
 
-function common(
-  { images, channels }: BeginAttributes,
-): Pick<Dispatch, "workgroupSize" | "workgroups" | "outputWords"> {
-  return {
-    workgroupSize: [LANES, 1, 1],
-    workgroups: [1, 1, images],
-    outputWords: images * stateWords(channels),
-  };
-}
-
-function beginUniforms({ reciprocal, biasExponent }: BeginAttributes): Record<string, number> {
+function beginParameters(
+  { channels, reciprocal, biasExponent }: BeginAttributes,
+): Record<string, number> {
   return {
     scaleMantissa: reciprocal.mantissa,
     scaleExponent: reciprocal.exponent,
     biasExponent,
+    quads: channels / 4,
+    stride: stateVectors(channels),
   };
 }
 
 /** Steps 1 to 4. */
-function beginCode(channels: number): string {
-  return `
+const BEGIN = `
 ${FIXED_POINT}
 fn begin(mantissa: i32, exponent: i32, z: i32, r: i32) {
-  let offset = i32(workgroupId.z) * ${stateWords(channels)};
-  let u = normalize31(mulhi(mantissa, uniforms.scaleMantissa));
-  let ue = exponent + uniforms.scaleExponent + 32 - u.y;
-  let n = uniforms.biasExponent + ue + 32;
+  let first = i32(workgroupId.z) * parameters.stride;
+  let u = normalize31(mulhi(mantissa, parameters.scaleMantissa));
+  let ue = exponent + parameters.scaleExponent + 32 - u.y;
+  let n = parameters.biasExponent + ue + 32;
   let e = max(0, n - 1);
   if (localIndex == 0u) {
-    result[offset] = u.x;
-    result[offset + 1] = ue;
-    result[offset + 2] = e;
-    result[offset + 3] = z;
-    result[offset + 4] = r;
+    store(first, bitcast<vec4<u32>>(vec4<i32>(u.x, ue, e, 0)));
+    store(first + 1, bitcast<vec4<u32>>(vec4<i32>(z, r, 0, 0)));
   }
-  for (var o = i32(localIndex); o < ${channels}; o += ${LANES}) {
-    let at = offset + ${HEADER_WORDS} + 2 * o;
-    result[at] = constants[2 * o] >> u32(min(e, 31));
-    result[at + 1] = biasInUnits(mulhiRound(constants[2 * o + 1], u.x), n);
+  for (var quad = i32(localIndex); quad < parameters.quads; quad += ${LANES}) {
+    let at = first + ${STATE_HEADER} + 2 * quad;
+    let m = bitcast<vec4<i32>>(load_constants(2 * quad)) >> vec4<u32>(u32(min(e, 31)));
+    let b = bitcast<vec4<i32>>(load_constants(2 * quad + 1));
+    store(at, bitcast<vec4<u32>>(m));
+    store(at + 1, bitcast<vec4<u32>>(vec4<i32>(biasInUnits(b.x, u.x, n), biasInUnits(b.y, u.x, n),
+      biasInUnits(b.z, u.x, n), biasInUnits(b.w, u.x, n))));
   }
 }
 
-fn biasInUnits(h: i32, n: i32) -> i32 {
+fn biasInUnits(bias: i32, mantissa: i32, n: i32) -> i32 {
+  let h = mulhiRound(bias, mantissa);
   if (n >= 1) {
     return h << 1u;
   }
@@ -132,11 +117,9 @@ fn biasInUnits(h: i32, n: i32) -> i32 {
   return (h + (1 << u32(-n - 1))) >> u32(-n);
 }
 `;
-}
 
 /** Steps 8, 9 and 11. */
-function endCode(channels: number): string {
-  return `
+const END = `
 var<workgroup> imageMaximum: atomic<i32>;
 
 // floor(127 * 2^54 / d), d in [2^30, 2^31): long division, the low word of the dividend being 0.
@@ -155,19 +138,19 @@ fn reciprocal(d: u32) -> u32 {
 }
 
 fn main() {
-  let first = uniforms.maximaOffset + i32(workgroupId.z) * uniforms.maximaPerImage;
+  let first = parameters.maxima + i32(workgroupId.z) * parameters.maximaPerImage;
   var largest = 1;
-  for (var i = i32(localIndex); i < uniforms.maximaPerImage; i += ${LANES}) {
-    largest = max(largest, values[first + i]);
+  for (var i = i32(localIndex); i < parameters.maximaPerImage; i += ${LANES}) {
+    let v = bitcast<vec4<i32>>(load_values(first + i));
+    largest = max(largest, max(max(v.x, v.y), max(v.z, v.w)));
   }
   atomicMax(&imageMaximum, largest);
   workgroupBarrier();
   let vmax = atomicLoad(&imageMaximum);
   let z = countLeadingZeros(vmax) - 1;
   let r = i32(reciprocal(u32(vmax) << u32(z)));
-  let ended = i32(workgroupId.z) * ${stateWords(channels)};
-  let q = normalize31(mulhi(state[ended], r));
-  begin(q.x, state[ended + 1] + z - 22 - q.y - state[ended + 2], z, r);
+  let ended = bitcast<vec4<i32>>(load_state(i32(workgroupId.z) * parameters.endedStride));
+  let q = normalize31(mulhi(ended.x, r));
+  begin(q.x, ended.y + z - 22 - q.y - ended.z, z, r);
 }
 `;
-}

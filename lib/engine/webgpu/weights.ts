@@ -5,23 +5,23 @@
  */
 
 import type { Layer } from "../../vgg/architecture.ts";
-import { CHANNELS_PER_VECTOR, padChannels } from "./layout.ts";
+import { CHANNEL_STEP, padChannels } from "./layout.ts";
+import { VECTOR_WORDS } from "./memory.ts";
 
-/** Words of a layer's weights on the GPU. */
-export function weightWords(layer: Layer, isFirst: boolean): number {
-  return padChannels(layer.outChannels) * wordsPerChannel(layer, isFirst);
+/** Vectors that sixteen output channels of a layer take. */
+export function blockVectors(layer: Layer, isFirst: boolean): number {
+  const taps = layer.kernel[0] * layer.kernel[1];
+  return taps * (isFirst ? 4 : padChannels(layer.inChannels));
 }
 
-/** Words of one output channel. In the first layer, the 1 or 3 channels of a tap share a word. */
-export function wordsPerChannel(layer: Layer, isFirst: boolean): number {
-  const taps = layer.kernel[0] * layer.kernel[1];
-  return taps * (isFirst ? 1 : padChannels(layer.inChannels) / 4);
+/** Vectors of a layer's weights. */
+export function weightVectors(layer: Layer, isFirst: boolean): number {
+  return padChannels(layer.outChannels) / CHANNEL_STEP * blockVectors(layer, isFirst);
 }
 
 /**
- * Packs the filters of some output channels, `[count, taps, I]`, as the kernels read them:
- * `[ceil(count / 16), taps, ceil(I / 16), 16, 16]` bytes, or `[ceil(count / 16) * 16, taps, 4]` in the first layer.
- * What is not there is 0.
+ * Packs the filters of some output channels, `[count, taps, I]`, as `layout.ts` says. The first of them is a multiple of
+ * 16; what is not there is 0.
  */
 export function packWeights(
   layer: Layer,
@@ -29,25 +29,70 @@ export function packWeights(
   filters: Int8Array,
   count: number,
 ): Int32Array<ArrayBuffer> {
-  const { inChannels } = layer;
-  const taps = layer.kernel[0] * layer.kernel[1];
-  const packed = new Int8Array(padChannels(count) * wordsPerChannel(layer, isFirst) * 4);
-  const vectors = padChannels(inChannels) / CHANNELS_PER_VECTOR;
-  let from = 0;
-  for (let o = 0; o < count; o++) {
-    for (let tap = 0; tap < taps; tap++) {
-      if (isFirst) {
-        packed.set(filters.subarray(from, from + inChannels), (o * taps + tap) * 4);
-      } else {
-        const block = (o >> 4) * taps + tap;
-        for (let c = 0; c < inChannels; c += CHANNELS_PER_VECTOR) {
-          const end = Math.min(c + CHANNELS_PER_VECTOR, inChannels);
-          const to = ((block * vectors + (c >> 4)) * 16 + (o & 15)) * 16;
-          packed.set(filters.subarray(from + c, from + end), to);
-        }
-      }
-      from += inChannels;
+  const blocks = padChannels(count) / CHANNEL_STEP;
+  const packed = new Int32Array(blocks * blockVectors(layer, isFirst) * VECTOR_WORDS);
+  if (isFirst) packFirst(layer, filters, count, new Int8Array(packed.buffer));
+  else if (layer.inChannels % CHANNEL_STEP === 0 && filters.byteOffset % 4 === 0) {
+    packWords(layer, filters, count, packed);
+  } else packBytes(layer, filters, count, new Int8Array(packed.buffer));
+  return packed;
+}
+
+function packFirst(
+  { kernel, inChannels }: Layer,
+  filters: Int8Array,
+  count: number,
+  packed: Int8Array,
+): void {
+  const taps = kernel[0] * kernel[1];
+  for (let o = 0, from = 0; o < count; o++) {
+    for (let tap = 0; tap < taps; tap++, from += inChannels) {
+      const to = ((o >> 2) * taps + tap) * 16 + (o & 3) * 4;
+      packed.set(filters.subarray(from, from + inChannels), to);
     }
   }
-  return new Int32Array(packed.buffer);
+}
+
+/** Where, within its sixteen, the vectors of an output channel lie. */
+function placeInBlock(o: number): number {
+  return (o & 3) * 4 + ((o >> 2) & 3);
+}
+
+function packWords(
+  { kernel, inChannels }: Layer,
+  filters: Int8Array,
+  count: number,
+  packed: Int32Array,
+): void {
+  const words = new Int32Array(filters.buffer, filters.byteOffset, filters.length / 4);
+  // Vectors of one filter: taps, and for each its sixteens of input channels.
+  const vectors = kernel[0] * kernel[1] * inChannels / CHANNEL_STEP;
+  for (let o = 0, from = 0; o < count; o++) {
+    let to = ((o >> 4) * vectors * 16 + placeInBlock(o)) * VECTOR_WORDS;
+    for (let v = 0; v < vectors; v++, to += 16 * VECTOR_WORDS) {
+      packed[to] = words[from++];
+      packed[to + 1] = words[from++];
+      packed[to + 2] = words[from++];
+      packed[to + 3] = words[from++];
+    }
+  }
+}
+
+function packBytes(
+  { kernel, inChannels }: Layer,
+  filters: Int8Array,
+  count: number,
+  packed: Int8Array,
+): void {
+  const taps = kernel[0] * kernel[1];
+  const groups = padChannels(inChannels) / CHANNEL_STEP;
+  for (let o = 0, from = 0; o < count; o++) {
+    for (let tap = 0; tap < taps; tap++, from += inChannels) {
+      for (let c = 0; c < inChannels; c += CHANNEL_STEP) {
+        const vector = ((o >> 4) * taps + tap) * groups + c / CHANNEL_STEP;
+        const end = Math.min(c + CHANNEL_STEP, inChannels);
+        packed.set(filters.subarray(from + c, from + end), (vector * 16 + placeInBlock(o)) * 16);
+      }
+    }
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * WGSL snippets that several kernels share: the integer program's 64-bit arithmetic.
+ * WGSL that several kernels share.
  *
  * @module
  */
@@ -41,5 +41,13 @@ fn mulhiRound(a: i32, b: i32) -> i32 {
 fn normalize31(a: i32) -> vec2<i32> {
   let s = countLeadingZeros(a) - 1;
   return vec2<i32>(a << u32(s), s);
+}
+`;
+
+/** `Σ a * b` of sixteen bytes each. */
+export const DOT16 = `
+fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
+  return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) +
+    dot4I8Packed(a.w, b.w);
 }
 `;

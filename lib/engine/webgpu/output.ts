@@ -1,0 +1,151 @@
+/**
+ * The end of a convolution or dense layer: accumulators become what the layer gives.
+ *
+ * @module
+ */
+
+import type { Precision } from "../engine.ts";
+import { elements, type Size, STATE_HEADER, stateVectors } from "./layout.ts";
+import { FIXED_POINT } from "./wgsl.ts";
+
+/** The WGSL type of accumulators. */
+export function accumulatorType(precision: Precision): "i32" | "f32" {
+  return precision === "int8" ? "i32" : "f32";
+}
+
+/** The parameters that {@linkcode outputCode} needs; `size` is that of the output. */
+export function outputParameters(
+  precision: Precision,
+  size: Size,
+  relu: boolean,
+): Record<string, number> {
+  return {
+    outHeight: size.height,
+    outWidth: size.width,
+    outQuads: size.channels / 4,
+    relu: relu ? 1 : 0,
+    // With float, all images share the layer's constants.
+    scaleStride: precision === "int8" ? stateVectors(size.channels) : 0,
+    scaleOffset: precision === "int8" ? STATE_HEADER : 0,
+    maxima: elements(size) / 4,
+  };
+}
+
+/**
+ * Declares `writeQuad(index, scale, acc)`, which makes four channels' values of accumulators (step 6) and stores
+ * them; `scaleIndex(image, quad)` says where their multipliers lie in the input `scales`. `writeMaximum()`, at the end of
+ * `main`, stores the maximum of what the workgroup wrote (the beginning of step 8).
+ */
+export function outputCode(precision: Precision): string {
+  const scaleIndex = `
+fn scaleIndex(image: i32, quad: i32) -> i32 {
+  return image * parameters.scaleStride + parameters.scaleOffset + 2 * quad;
+}
+`;
+  return scaleIndex + (precision === "int8" ? INTEGER_OUTPUT : FLOAT_OUTPUT);
+}
+
+const INTEGER_OUTPUT = `
+${FIXED_POINT}
+var<workgroup> groupMaximum: atomic<i32>;
+var<private> laneMaximum: i32;
+
+fn writeQuad(index: i32, scale: i32, acc: vec4<i32>) {
+  let m = bitcast<vec4<i32>>(load_scales(scale));
+  let b = bitcast<vec4<i32>>(load_scales(scale + 1));
+  var v = b + vec4<i32>(mulhiRound(acc.x << 2u, m.x), mulhiRound(acc.y << 2u, m.y),
+    mulhiRound(acc.z << 2u, m.z), mulhiRound(acc.w << 2u, m.w));
+  if (parameters.relu != 0) {
+    v = max(v, vec4<i32>());
+  }
+  store(index, bitcast<vec4<u32>>(v));
+  laneMaximum = max(laneMaximum, max(max(v.x, v.y), max(v.z, v.w)));
+}
+
+fn writeMaximum() {
+  atomicMax(&groupMaximum, laneMaximum);
+  workgroupBarrier();
+  if (localIndex == 0u) {
+    let group = (workgroupId.z * numWorkgroups.y + workgroupId.y) * numWorkgroups.x + workgroupId.x;
+    store(parameters.maxima + i32(group), vec4<u32>(u32(atomicLoad(&groupMaximum))));
+  }
+}
+`;
+
+const FLOAT_OUTPUT = `
+fn writeQuad(index: i32, scale: i32, acc: vec4<f32>) {
+  var y = acc * bitcast<vec4<f32>>(load_scales(scale)) + bitcast<vec4<f32>>(load_scales(scale + 1));
+  if (parameters.relu != 0) {
+    y = max(y, vec4<f32>());
+  }
+  store(index, bitcast<vec4<u32>>(y));
+}
+
+fn writeMaximum() {}
+`;
+
+/** What one lane computes: output pixels, and channels, which come in fours. */
+export interface LaneTile {
+  /** Both even where a max-pool follows. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly channels: number;
+}
+
+/** Names the accumulator of an output of a lane. */
+export function accumulator(row: number, column: number, channel: number): string {
+  return `acc_${row}_${column}_${channel}`;
+}
+
+/** Declares the accumulators of a lane; explicitly 0, as naga forgets that in a loop. */
+export function declareAccumulators(
+  { rows, columns, channels }: LaneTile,
+  precision: Precision,
+): string {
+  const names: string[] = [];
+  for (let r = 0; r < rows; r++) {
+    for (let q = 0; q < columns; q++) {
+      for (let j = 0; j < channels; j++) names.push(accumulator(r, q, j));
+    }
+  }
+  return names.map((name) => `var ${name} = ${accumulatorType(precision)}();`).join("\n  ");
+}
+
+/**
+ * Writes the outputs of a lane: `image`, `y0`, `x0` (of the first pixel, before the max-pool) and `quad0` say which.
+ * Neighbouring quads of a lane are `quadStep` apart. The maximum of a 2x2 window is taken of the accumulators,
+ * as values do not decrease with them.
+ */
+export function writeOutputs(
+  { rows, columns, channels }: LaneTile,
+  precision: Precision,
+  pool: boolean,
+  quadStep: number,
+): string {
+  const step = pool ? 2 : 1;
+  const type = accumulatorType(precision);
+  const value = (r: number, q: number, j: number): string =>
+    pool
+      ? `max(max(${accumulator(r, q, j)}, ${accumulator(r, q + 1, j)}), ` +
+        `max(${accumulator(r + 1, q, j)}, ${accumulator(r + 1, q + 1, j)}))`
+      : accumulator(r, q, j);
+  const lines = [`let yOut = y0 / ${step};`, `let xOut = x0 / ${step};`];
+  for (let j = 0; j < channels; j += 4) {
+    lines.push(`let outQuad${j} = quad0 + ${j / 4 * quadStep};`);
+    lines.push(`let scale${j} = scaleIndex(image, outQuad${j});`);
+    for (let r = 0; r < rows; r += step) {
+      for (let q = 0; q < columns; q += step) {
+        const y = `yOut + ${r / step}`;
+        const x = `xOut + ${q / step}`;
+        const four = [0, 1, 2, 3].map((k) => value(r, q, j + k)).join(", ");
+        lines.push(
+          `if (${y} < parameters.outHeight && ${x} < parameters.outWidth && outQuad${j} < parameters.outQuads) {`,
+          `  let index = ((image * parameters.outHeight + ${y}) * parameters.outWidth + ${x}) * parameters.outQuads;`,
+          `  writeQuad(index + outQuad${j}, scale${j}, vec4<${type}>(${four}));`,
+          `}`,
+        );
+      }
+    }
+  }
+  return lines.join("\n  ");
+}
