@@ -110,6 +110,22 @@ Deno.test("a truncated progressive JPEG is refused, though a preview could be sh
   assertStringIncludes(error.message, "truncated at byte");
 });
 
+Deno.test("the end of a thumbnail is not taken for the end of a truncated JPEG", async () => {
+  const whole = read("thumbnail.jpg");
+  const error = await refusal(whole.subarray(0, Math.ceil(whole.length * 0.9)));
+  assertStringIncludes(error.message, "truncated at byte");
+});
+
+Deno.test("kinds of JPEG that are not decoded are refused by name", async () => {
+  const frame = indexOf(read("420.jpg"), "\xff\xc0");
+  const kind = read("420.jpg");
+  kind[frame + 1] = 0xc9;
+  assertStringIncludes((await refusal(kind)).message, "arithmetic-coded");
+  const bits = read("420.jpg");
+  bits[frame + 4] = 12;
+  assertStringIncludes((await refusal(bits)).message, "expected samples of 8 bits, found 12");
+});
+
 Deno.test("a PNG chunk whose checksum does not match is refused by name and place", async () => {
   const bytes = read("type2-8bit.png");
   const at = indexOf(bytes, "IDAT") - 4;

@@ -44,6 +44,8 @@ function readHeader(bytes: Uint8Array): JpegHeader {
     const end = at + 2 + view.getUint16(at + 2);
     if (isFrame(marker)) {
       if (marker > 0xc2) throw damaged("jpeg", "it is lossless, hierarchical or arithmetic-coded");
+      const bits = view.getUint8(at + 4);
+      if (bits !== 8) throw damaged("jpeg", `expected samples of 8 bits, found ${bits}`);
       const components = view.getUint8(at + 9);
       frame = { height: view.getUint16(at + 5), width: view.getUint16(at + 7), components };
     } else if (marker === 0xe1 && view.getUint32(at + 4) === 0x45786966) { // "Exif"
