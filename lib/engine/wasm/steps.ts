@@ -14,7 +14,7 @@ export const FIELDS = [
   ...["x", "rows", "columns", "channels", "border", "xRows", "xColumns"] as const,
   ...["v", "vRows", "vColumns", "pool"] as const,
   ...["weights", "kernelRows", "run", "candidate", "offsets", "pixels", "chunk"] as const,
-  ...["transformed", "tiles", "firstTile", "tileRows", "tileColumns"] as const,
+  ...["transformed", "filters", "group", "tiles", "firstTile", "tileRows", "tileColumns"] as const,
   ...["scratch", "scratchBytes"] as const,
 ];
 /** Bytes of a `Step`. */
@@ -62,7 +62,11 @@ const DIRECT_CHUNK = 48;
 const TILES_CHUNK = 64;
 /** Most bytes of a Winograd step's transformed activations. */
 const TRANSFORMED_BYTES = 2 * 2 ** 20;
-const POSITIONS = 36;
+/** kernels/winograd.ts. */
+const POSITIONS = 36, GAP = 64;
+
+/** Bytes of eight filters as Winograd's algorithm wants them. */
+export const filterBytes = (channels: number): number => POSITIONS * (16 * channels + GAP);
 
 /** Whether it is one of the dense layers. */
 export const isDense = (layer: PackedLayer): boolean => layer.name.startsWith("fc");
@@ -91,14 +95,17 @@ export const overhangBytes = (stage: Stage): number =>
 
 /** Bytes of transformed activations of one step. */
 export function transformedBytes(stage: Stage): number {
-  return stage.kernel === "winograd" ? POSITIONS * 2 * stage.layer.channels * stepTiles(stage) : 0;
+  const { kernel, layer } = stage;
+  return kernel === "winograd" ? POSITIONS * (2 * layer.channels * stepTiles(stage) + GAP) : 0;
 }
 
 /** Scratch bytes of a thread. */
 export function scratchBytes(stage: Stage): number {
   if (stage.kernel === "direct") return 16 + (DIRECT_CHUNK + 6) * 64;
   const transform = POSITIONS * (64 + 16);
-  const multiply = POSITIONS * (16 + 16 * stage.layer.channels + 32 * TILES_CHUNK);
+  const filters = stage.layer.filters ? 0 : filterBytes(stage.layer.channels);
+  const sums = POSITIONS * (32 * TILES_CHUNK * groupOf(stage) + GAP);
+  const multiply = POSITIONS * 16 + filters + sums;
   return 16 + Math.max(transform, multiply);
 }
 
@@ -223,6 +230,9 @@ function stepTiles(stage: Stage): number {
   return ceil4(all / Math.ceil(all / limit));
 }
 
+/** Blocks of 8 output channels that a task computes from the activations that it has in its cache. */
+const groupOf = ({ layer }: Stage): number => layer.filters ? Math.min(4, layer.padded / 8) : 1;
+
 const ceil4 = (x: number): number => Math.ceil(x / 4) * 4;
 
 function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: number): Planned[] {
@@ -230,11 +240,12 @@ function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: num
   const offsets = tileOffsets(stage);
   const perStep = stepTiles(stage);
   const table = memory.store([...offsets, offsets[0], offsets[0], offsets[0]]);
+  const group = groupOf(stage), { filters, padded } = stage.layer;
   const steps: Planned[] = [];
   for (let firstTile = 0; firstTile < offsets.length; firstTile += perStep) {
     const tiles = Math.min(perStep, offsets.length - firstTile);
     const chunk = ceil4(tiles / Math.ceil(tiles / TILES_CHUNK));
-    const common = { ...step, tiles, firstTile, tileRows, tileColumns, chunk };
+    const common = { ...step, tiles, firstTile, tileRows, tileColumns, chunk, filters, group };
     steps.push(
       planned(stage, {
         ...common,
@@ -245,7 +256,7 @@ function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: num
       planned(stage, {
         ...common,
         kind: KIND.multiply,
-        tasks: Math.ceil(tiles / chunk) * (stage.layer.padded / 8),
+        tasks: Math.ceil(tiles / chunk) * Math.ceil(padded / 8 / group),
       }, operations * tiles / offsets.length),
     );
   }

@@ -7,12 +7,14 @@
 import type { Model } from "../../vgg/model.ts";
 import type { Program, ProgramLayer } from "../program.ts";
 import type { Memory } from "./memory.ts";
+import { filterBytes } from "./steps.ts";
 
 /** The kernels' exports; see kernels/main.ts. */
 export interface Kernels {
   readonly execute: (from: number, to: number, barrier: number, thread: number) => void;
   readonly pack: Pack;
   readonly packFirst: Pack;
+  readonly transformFilters: (from: number, channels: number, blocks: number, to: number) => void;
 }
 
 type Pack = (
@@ -35,6 +37,8 @@ export interface PackedLayer extends ProgramLayer {
   /** Address of the packed weights, and of kernels/structs.ts `Layer`. */
   readonly weights: number;
   readonly constants: number;
+  /** Address of the filters as Winograd's algorithm wants them, or 0 if they are made on the way. */
+  readonly filters: number;
 }
 
 /** Channels are computed in blocks of 16. */
@@ -58,16 +62,33 @@ function packedBytes(layer: ProgramLayer, index: number): number {
   return padded * layer.kernel[0] * run * 4;
 }
 
+/** Tiles (4x4 outputs) from which on filters are transformed once and kept: 8 bytes a weight. */
+const KEEP_FROM_TILES = 64;
+
+/** Bytes of the transformed filters of each layer that keeps them, 0 for others. */
+function keptBytes(program: Program): number[] {
+  let { height, width } = program.input;
+  return program.layers.map(({ kernel, padding, inChannels, outChannels, pool }, index) => {
+    const tiles = Math.ceil(height / 4) * Math.ceil(width / 4);
+    if (pool) [height, width] = [height >> 1, width >> 1];
+    const keeps = index > 0 && kernel[0] === 3 && padding === 1 && tiles >= KEEP_FROM_TILES;
+    return keeps ? filterBytes(pad16(inChannels)) * pad16(outChannels) / 8 : 0;
+  });
+}
+
 /** Bytes of the packed weights and constants. */
 export function residentBytes(program: Program): number {
+  const filters = keptBytes(program);
   return program.layers.reduce(
-    (sum, layer, index) => sum + packedBytes(layer, index) + pad16(layer.outChannels) * 8 + 512,
+    (sum, layer, index) =>
+      sum + packedBytes(layer, index) + filters[index] + pad16(layer.outChannels) * 8 + 512,
     program.table.byteLength,
   );
 }
 
 /** Writes the constants, and makes room for the weights. */
 export function placeLayers(memory: Memory, program: Program): PackedLayer[] {
+  const filters = keptBytes(program);
   return program.layers.map((layer, index) => {
     const shape = shapeOf(layer, index);
     const multiplier = new Int32Array(shape.padded), bias = new Int32Array(shape.padded);
@@ -81,7 +102,13 @@ export function placeLayers(memory: Memory, program: Program): PackedLayer[] {
       layer.reciprocal.exponent,
       shape.padded,
     ]);
-    return { ...layer, ...shape, constants, weights: memory.allocate(packedBytes(layer, index)) };
+    return {
+      ...layer,
+      ...shape,
+      constants,
+      weights: memory.allocate(packedBytes(layer, index)),
+      filters: filters[index] && memory.allocate(filters[index]),
+    };
   });
 }
 
@@ -110,4 +137,7 @@ export async function loadWeights(
     }
   }
   memory.release(top);
+  for (const { filters, weights, channels, padded } of layers) {
+    if (filters) kernels.transformFilters(weights, channels, padded / 8, filters);
+  }
 }

@@ -7,6 +7,7 @@ import { multiplyTiles, transformInput } from "./winograd";
 import { requantizeRow, tabulateRow } from "./values";
 
 export { pack, packFirst } from "./pack";
+export { transformFilters } from "./winograd";
 
 /** Where the threads meet. */
 @unmanaged

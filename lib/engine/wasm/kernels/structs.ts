@@ -59,6 +59,8 @@ export class Step {
   pixels: i32; // outputs before a pool, of all images; the four of a pool's window are neighbours
   chunk: i32; // pixels or tiles of a task
   transformed: usize; // Winograd: int16 [36][quads][channels / 2][4][2]
+  filters: usize; // Winograd: int16 [outChannels / 8][36][channels / 2][8][2], or 0
+  group: i32; // blocks of 8 output channels of a task
   tiles: i32; // of this step
   firstTile: i32; // among those of all images
   tileRows: i32; // of one image

@@ -12,11 +12,17 @@
 // 49 * 127 = 6223; both fit in 16 bits, and so does what comes after one of the two directions.
 //
 // Four tiles (of 4x4 outputs each) are interleaved, a quad: [position 36][quad][channels / 2][4][2].
+//
+// A power of two between positions would put all 36 into the same few lines of the first-level
+// cache: every distance between positions is an odd multiple of 64 bytes.
 
 import { Image, Layer, Step } from "./structs";
 import { raise, value } from "./values";
 
 const POSITIONS = 36;
+
+/** What lies between positions; the arrays themselves are multiples of 128 bytes. */
+const GAP = 64;
 
 // The rows of B^T: coefficients of the products of (x - point) over all other points.
 
@@ -60,7 +66,7 @@ export function transformInput(step: Step, quad: i32, scratch: usize): void {
   store<usize>(scratch, 0); // no filter any more
   const interleaved = scratch + 16, half = interleaved + POSITIONS * 64;
   const quads = (step.tiles + 3) >> 2;
-  const position = quads * channels * 8;
+  const position = quads * channels * 8 + GAP;
   for (let c = 0; c < channels; c += 8) {
     const x0 = step.x + load<i32>(offsets) + c, x1 = step.x + load<i32>(offsets, 4) + c;
     const x2 = step.x + load<i32>(offsets, 8) + c, x3 = step.x + load<i32>(offsets, 12) + c;
@@ -92,78 +98,122 @@ function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void
   v128.store(to, i16x8.extend_high_i8x16_u(high), 48);
 }
 
-/** Task: eight output channels of `chunk` tiles. */
+/**
+ * Task: `group` blocks of eight output channels of `chunk` tiles. The transformed filters are there
+ * already if `filters` is not 0; otherwise `group` is 1, and they are made here.
+ */
 export function multiplyTiles(step: Step, task: i32, scratch: usize): void {
   const chunks = (step.tiles + step.chunk - 1) / step.chunk;
-  const block = task / chunks, first = (task % chunks) * step.chunk;
+  const block = (task / chunks) * step.group, first = (task % chunks) * step.chunk;
+  const group = min(step.group, (changetype<Layer>(step.layer).outChannels >> 3) - block);
   const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
-  const temporary = scratch + 16;
-  const filter = temporary + POSITIONS * 16;
-  const sums = filter + POSITIONS * step.channels * 16;
-  const weights = step.weights + (block >> 1) * step.kernelRows * step.run * 64 + (block & 1) * 32;
-  // Threads mostly take neighbouring tasks: the transformed filter is often still there.
-  if (load<usize>(scratch) != weights) {
-    transformFilter(weights, step.channels, filter, temporary);
-    store<usize>(scratch, weights);
+  const blockBytes = POSITIONS * (step.channels * 16 + GAP);
+  const half = scratch + 16;
+  let filters = step.filters + block * blockBytes;
+  let sums = half + POSITIONS * 16;
+  if (step.filters == 0) {
+    filters = sums;
+    sums += blockBytes;
+    const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
+    // Threads mostly take neighbouring tasks: the transformed filter is often still there.
+    if (load<usize>(scratch) != weights) {
+      transformFilter(weights, step.channels, filters);
+      store<usize>(scratch, weights);
+    }
   }
   const allQuads = (step.tiles + 3) >> 2;
   const words = step.channels >> 1;
+  let to = sums;
   for (let p = 0; p < POSITIONS; p++) {
-    const x = step.transformed + (p * allQuads + (first >> 2)) * words * 16;
-    const w = filter + p * words * 32;
-    const to = sums + p * quads * 128;
-    for (let q = 0; q < quads; q++) multiplyQuad(x + q * words * 16, w, words, to + q * 128);
+    const x = step.transformed + p * (allQuads * words * 16 + GAP) + (first >> 2) * words * 16;
+    for (let b = 0; b < group; b++) {
+      const w = filters + b * blockBytes + p * (words * 32 + GAP);
+      for (let q = 0; q < quads; q++, to += 128) multiplyQuad(x + q * words * 16, w, words, to);
+    }
+    to += GAP;
   }
-  storeTiles(step, block, first, quads, sums, temporary);
+  for (let b = 0; b < group; b++) {
+    storeTiles(step, block + b, first, quads, sums + b * quads * 128, group * quads * 128 + GAP, half);
+  }
 }
 
-/** 3 to 6 by G, 16-bit lanes. */
-// @ts-ignore: decorator
-@inline
-function transformFilter3(w0: v128, w1: v128, w2: v128, to: usize, stride: usize): void {
-  const sum = i16x8.add(w0, w2), twice = i16x8.shl(w1, 1);
-  v128.store(to, w0);
-  v128.store(to + stride, i16x8.add(i16x8.add(w0, twice), i16x8.shl(w2, 2)));
-  v128.store(to + 2 * stride, i16x8.add(sum, w1));
-  v128.store(to + 3 * stride, i16x8.sub(sum, w1));
-  v128.store(to + 4 * stride, i16x8.add(i16x8.add(i16x8.shl(w0, 2), twice), w2));
-  v128.store(to + 5 * stride, w2);
+/** Transforms all filters of a layer of `channels` to `[blocks][36][channels / 2][8][2]` int16. */
+export function transformFilters(weights: usize, channels: i32, blocks: i32, to: usize): void {
+  for (let block = 0; block < blocks; block++, to += POSITIONS * (channels * 16 + GAP)) {
+    transformFilter(weights + (block >> 1) * channels * 144 + (block & 1) * 32, channels, to);
+  }
 }
 
 /** Eight filters to `[36][channels / 2][8][2]`. */
-function transformFilter(weights: usize, channels: i32, to: usize, temporary: usize): void {
-  const position = channels * 16, tap = channels * 16;
+function transformFilter(weights: usize, channels: i32, to: usize): void {
+  const tap = channels * 16, position = tap + GAP;
   for (let c = 0; c < channels; c += 4, weights += 64, to += 64) {
     for (let four = 0; four < 32; four += 16) {
-      filterHalf<i8>(weights + four, tap, to + four, position, temporary);
-      filterHalf<u8>(weights + four, tap, to + four + 32, position, temporary);
+      twoChannels<i8>(weights + four, tap, to + four, position);
+      twoChannels<u8>(weights + four, tap, to + four + 32, position);
     }
   }
 }
 
-/** Four filters, two channels: the low ones for `i8`, the high ones for `u8`. */
+// The rows of G that are not a mere copy: 1 2 4, 1 1 1, 1 -1 1 and 4 2 1.
+
 // @ts-ignore: decorator
 @inline
-function filterHalf<T>(weights: usize, tap: usize, to: usize, position: usize, half: usize): void {
-  for (let x = 0; x < 3; x++) {
-    const at = weights + x * tap;
-    transformFilter3(
-      twoChannels<T>(at),
-      twoChannels<T>(at + 3 * tap),
-      twoChannels<T>(at + 6 * tap),
-      half + x * 16,
-      48,
-    );
-  }
-  for (let y = 0; y < 6; y++) {
-    const at = half + y * 48;
-    transformFilter3(v128.load(at), v128.load(at, 16), v128.load(at, 32), to + y * 6 * position, position);
-  }
+function at2(w0: v128, w1: v128, w2: v128): v128 {
+  return i16x8.add(i16x8.add(w0, i16x8.shl(w1, 1)), i16x8.shl(w2, 2));
 }
 
 // @ts-ignore: decorator
 @inline
-function twoChannels<T>(at: usize): v128 {
+function at1(w0: v128, w1: v128, w2: v128): v128 {
+  return i16x8.add(i16x8.add(w0, w2), w1);
+}
+
+// @ts-ignore: decorator
+@inline
+function atMinus1(w0: v128, w1: v128, w2: v128): v128 {
+  return i16x8.sub(i16x8.add(w0, w2), w1);
+}
+
+/** One row of six results. */
+// @ts-ignore: decorator
+@inline
+function storeRow(w0: v128, w1: v128, w2: v128, to: usize, stride: usize): void {
+  v128.store(to, w0);
+  v128.store(to + stride, at2(w0, w1, w2));
+  v128.store(to + 2 * stride, at1(w0, w1, w2));
+  v128.store(to + 3 * stride, atMinus1(w0, w1, w2));
+  v128.store(to + 4 * stride, at2(w2, w1, w0));
+  v128.store(to + 5 * stride, w2);
+}
+
+/** Two channels of four filters: the first two for `i8`. Bytes between taps, and positions. */
+// @ts-ignore: decorator
+@inline
+function twoChannels<T>(from: usize, next: usize, to: usize, position: usize): void {
+  const w00 = tap<T>(from), w01 = tap<T>(from + next), w02 = tap<T>(from + 2 * next);
+  from += 3 * next;
+  const w10 = tap<T>(from), w11 = tap<T>(from + next), w12 = tap<T>(from + 2 * next);
+  from += 3 * next;
+  const w20 = tap<T>(from), w21 = tap<T>(from + next), w22 = tap<T>(from + 2 * next);
+  const row = 6 * position;
+  storeRow(w00, w01, w02, to, position);
+  storeRow(at2(w00, w10, w20), at2(w01, w11, w21), at2(w02, w12, w22), to + row, position);
+  storeRow(at1(w00, w10, w20), at1(w01, w11, w21), at1(w02, w12, w22), to + 2 * row, position);
+  storeRow(
+    atMinus1(w00, w10, w20),
+    atMinus1(w01, w11, w21),
+    atMinus1(w02, w12, w22),
+    to + 3 * row,
+    position,
+  );
+  storeRow(at2(w20, w10, w00), at2(w21, w11, w01), at2(w22, w12, w02), to + 4 * row, position);
+  storeRow(w20, w21, w22, to + 5 * row, position);
+}
+
+// @ts-ignore: decorator
+@inline
+function tap<T>(at: usize): v128 {
   const bytes = v128.load(at);
   const pairs = v128.shuffle<i16>(bytes, bytes, 0, 2, 4, 6, 1, 3, 5, 7);
   return isSigned<T>() ? i16x8.extend_low_i8x16_s(pairs) : i16x8.extend_high_i8x16_s(pairs);
@@ -231,11 +281,18 @@ function times9(x: v128): v128 {
 /** 81 * INVERSE is 1 modulo 2^32. */
 const INVERSE: i32 = 0x781948b1;
 
-/** From `sums`, `[36][tiles][8]`, to values: steps 5 to 8. */
-function storeTiles(step: Step, block: i32, first: i32, quads: i32, sums: usize, half: usize): void {
+/** From `sums`, `[36][tiles][8]` with `position` bytes between positions, to values: steps 5 to 8. */
+function storeTiles(
+  step: Step,
+  block: i32,
+  first: i32,
+  quads: i32,
+  sums: usize,
+  position: usize,
+  half: usize,
+): void {
   const outChannels = changetype<Layer>(step.layer).outChannels;
   const tilesOfImage = step.tileRows * step.tileColumns;
-  const position = quads * 128;
   const count = min(quads * 4, step.tiles - first);
   let largest = i32x4.splat(0);
   let current = -1;
