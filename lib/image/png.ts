@@ -176,12 +176,17 @@ function unfilter(data: Uint8Array, start: number, { height, rowBytes }: Pass, b
   }
 }
 
+/** Channel by channel, so that the bytes to the left and above to the left stay in registers. */
 function unfilterPaeth(line: Uint8Array, above: Uint8Array, bpp: number): void {
-  for (let i = 0; i < bpp && i < line.length; i++) line[i] += above[i];
-  for (let i = bpp; i < line.length; i++) {
-    const a = line[i - bpp], b = above[i], c = above[i - bpp];
-    const pa = Math.abs(b - c), pb = Math.abs(a - c), pc = Math.abs(a + b - c - c);
-    line[i] += pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+  for (let channel = 0; channel < bpp; channel++) {
+    let a = 0, c = 0;
+    for (let i = channel; i < line.length; i += bpp) {
+      const b = above[i];
+      const pa = Math.abs(b - c), pb = Math.abs(a - c), pc = Math.abs(a + b - c - c);
+      const predicted = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+      a = line[i] = (line[i] + predicted) & 255;
+      c = b;
+    }
   }
 }
 

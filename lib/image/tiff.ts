@@ -165,8 +165,12 @@ type Painter = (
 ) => void;
 
 const PAINTERS: Readonly<Record<number, Painter>> = {
-  [MIN_IS_WHITE]: (samples, at, data, to) => data.fill(255 - samples[at], to, to + 3),
-  [MIN_IS_BLACK]: (samples, at, data, to) => data.fill(samples[at], to, to + 3),
+  [MIN_IS_WHITE]: (samples, at, data, to) => {
+    data[to] = data[to + 1] = data[to + 2] = 255 - samples[at];
+  },
+  [MIN_IS_BLACK]: (samples, at, data, to) => {
+    data[to] = data[to + 1] = data[to + 2] = samples[at];
+  },
   [RGB]: (samples, at, data, to) => {
     for (let c = 0; c < 3; c++) data[to + c] = samples[at + c];
   },
