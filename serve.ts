@@ -61,8 +61,12 @@ function listen(service: Service, port: number, hostname: string): void {
   const onListen = (address: Deno.NetAddr): void =>
     service.log.write("info", "listening", { hostname: address.hostname, port: address.port });
   const server = Deno.serve({ port, hostname, onListen }, service.fetch);
-  // Closes the port, and resolves when every request that came through it is answered.
-  onStop(service, () => server.shutdown());
+  onStop(service, async () => {
+    // Closes the port, and resolves when every request that came through it is answered; but Deno breaks
+    // off bodies that are arriving at that moment.
+    await service.traffic.quiet();
+    await server.shutdown();
+  });
 }
 
 /** On SIGTERM and SIGINT: not ready, wait, end what is under way, exit. A second signal exits at once. */
@@ -75,8 +79,8 @@ function onStop(service: Service, end: () => Promise<void>): void {
     const { drainDelayMs, drainTimeoutMs } = service.settings;
     await delay(drainDelayMs);
     await Promise.race([end(), delay(drainTimeoutMs)]);
-    service.log.write("info", "stopped", { unanswered: service.active });
-    Deno.exit(service.active === 0 ? 0 : 1);
+    service.log.write("info", "stopped", { unanswered: service.traffic.active });
+    Deno.exit(service.traffic.active === 0 ? 0 : 1);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     try {

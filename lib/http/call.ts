@@ -7,6 +7,7 @@
 import { readBody } from "./body.ts";
 import { HttpProblem } from "./problems.ts";
 import type { Settings } from "./settings.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** What a request has cost so far, for the log. */
 export interface Costs {
@@ -32,9 +33,11 @@ export class Call implements Disposable {
   readonly #limits: Limits;
   readonly #abort = new AbortController();
   readonly #leave: () => void;
+  readonly #traffic: ReturnType<Traffic["begin"]>;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(request: Request, limits: Limits) {
+  constructor(request: Request, limits: Limits, traffic: Traffic) {
+    this.#traffic = traffic.begin();
     this.request = request;
     this.url = new URL(request.url);
     const id = request.headers.get("x-request-id") ?? "";
@@ -55,6 +58,7 @@ export class Call implements Disposable {
   async receive(): Promise<Uint8Array> {
     this.#limit("body-timeout", this.#limits.bodyTimeoutMs);
     const body = await readBody(this.request, this.#limits.maxBodyBytes, this.signal);
+    this.#traffic.arrived();
     this.#limit("timeout", this.#limits.timeoutMs);
     this.costs.bytesIn = body.length;
     return body;
@@ -74,6 +78,8 @@ export class Call implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#traffic.arrived();
+    this.#traffic.ended();
     clearTimeout(this.#timer);
     this.request.signal.removeEventListener("abort", this.#leave);
   }

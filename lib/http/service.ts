@@ -18,6 +18,7 @@ import { ifNoneMatch } from "./respond.ts";
 import { findRoute, type Route, ROUTES } from "./routes.ts";
 import { type ServedClassifier, ServedModel } from "./served_model.ts";
 import { completeSettings, type Settings } from "./settings.ts";
+import { Traffic } from "./traffic.ts";
 
 /** Settings, and what a program can give that an environment cannot. */
 export interface ServiceOptions extends Partial<Settings> {
@@ -33,6 +34,7 @@ export interface ServiceOptions extends Partial<Settings> {
 export class Service implements AsyncDisposable {
   readonly settings: Settings;
   readonly log: Log;
+  readonly traffic: Traffic = new Traffic();
   readonly #model: ServedModel;
   readonly #pipeline: Pipeline;
   readonly #checkKey: (request: Request) => Promise<void>;
@@ -47,7 +49,6 @@ export class Service implements AsyncDisposable {
     "Time from a request's headers to its answer.",
     SECONDS,
   );
-  #active = 0;
   #draining = false;
 
   /** @throws {RangeError} If a setting is wrong. */
@@ -61,11 +62,6 @@ export class Service implements AsyncDisposable {
     this.#routes = [...ROUTES, ...this.#ownRoutes()];
   }
 
-  /** Requests that are being answered. */
-  get active(): number {
-    return this.#active;
-  }
-
   /** Loads the model, so that the first request does not wait for it. */
   async warmUp(): Promise<void> {
     const { info } = await this.#model.get();
@@ -76,7 +72,7 @@ export class Service implements AsyncDisposable {
   /** Says on `/readyz` from now on that no more requests should come. Those that come are answered. */
   drain(): void {
     this.#draining = true;
-    this.log.write("info", "draining", { active: this.#active });
+    this.log.write("info", "draining", { active: this.traffic.active });
   }
 
   /** Frees the model. */
@@ -86,8 +82,7 @@ export class Service implements AsyncDisposable {
 
   /** Answers a request. Never throws. */
   readonly fetch = async (request: Request): Promise<Response> => {
-    this.#active++;
-    using call = new Call(request, this.settings);
+    using call = new Call(request, this.settings, this.traffic);
     let route = "none", problem: HttpProblem | undefined, response: Response;
     try {
       this.#checkHeaders(request);
@@ -103,7 +98,6 @@ export class Service implements AsyncDisposable {
       response = problemResponse(problem);
       if (problem.cause !== undefined && problem.status >= 500) this.#logCause(call, problem);
     }
-    this.#active--;
     this.#record(call, route, response.status, problem);
     return this.#finish(call, response);
   };

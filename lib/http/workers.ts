@@ -17,7 +17,7 @@ const GREETING_MS = 200;
  * `deno serve` cannot be told to close its port: requests that come until the end are answered, and one that comes
  * in the very moment of the end is not.
  */
-export async function drainTogether(service: Pick<Service, "active">): Promise<void> {
+export async function drainTogether(service: Pick<Service, "traffic">): Promise<void> {
   const id = crypto.randomUUID();
   const busy = new Set<string>();
   const channel = new BroadcastChannel("vgg16-drain");
@@ -27,9 +27,9 @@ export async function drainTogether(service: Pick<Service, "active">): Promise<v
   };
   const deadline = performance.now() + GREETING_MS;
   for (;;) {
-    channel.postMessage({ id, active: service.active });
+    channel.postMessage({ id, active: service.traffic.active });
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    if (service.active === 0 && busy.size === 0 && performance.now() > deadline) break;
+    if (service.traffic.active === 0 && busy.size === 0 && performance.now() > deadline) break;
   }
   channel.close();
 }

@@ -1,0 +1,133 @@
+/**
+ * Runs serve.ts as a process of its own, with the permissions that the README gives.
+ *
+ * @module
+ */
+
+import { fromFileUrl } from "@std/path";
+import { TextLineStream } from "@std/streams";
+
+const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const READ = "--allow-read=weights,lib";
+
+/** A running server. */
+export interface Server {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Lines of its log so far. */
+  readonly lines: Record<string, unknown>[];
+  /** Waits for a line of the log with this message. */
+  seen(message: string): Promise<void>;
+  /** Sends a signal and waits for the exit code. */
+  stop(signal?: Deno.Signal): Promise<number>;
+}
+
+/** A port that is free now. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Starts `deno run serve.ts --port …` or `deno serve serve.ts`, and waits until it is ready. */
+export async function startServer(
+  mode: "run" | "serve" | "parallel",
+  { flags = [], env = {} }: { flags?: string[]; env?: Record<string, string> } = {},
+): Promise<Server> {
+  const port = freePort();
+  const modes = {
+    run: [
+      "run",
+      "--allow-env",
+      READ,
+      `--allow-net=127.0.0.1:${port}`,
+      "serve.ts",
+      "--port",
+      `${port}`,
+    ],
+    serve: ["serve", "--allow-env", READ, "--host", "127.0.0.1", "--port", `${port}`, "serve.ts"],
+    parallel: [
+      "serve",
+      "--parallel",
+      "--allow-env",
+      READ,
+      "--host",
+      "127.0.0.1",
+      "--port",
+      `${port}`,
+      "serve.ts",
+    ],
+  };
+  const [command, ...rest] = modes[mode];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [command, "--no-prompt", "--no-check", ...rest, ...flags],
+    cwd: ROOT,
+    env: { DENO_JOBS: "2", NO_COLOR: "1", ...env },
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const lines: Record<string, unknown>[] = [];
+  const reading = readLog(child.stdout, lines);
+  const server: Server = {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    pid: child.pid,
+    lines,
+    seen: (message) => until(() => lines.some((line) => line.message === message)),
+    stop: async (signal = "SIGTERM") => {
+      child.kill(signal);
+      const { code } = await child.status;
+      await reading;
+      return code;
+    },
+  };
+  await server.seen("ready");
+  await until(() => isListening(port));
+  return server;
+}
+
+async function readLog(
+  stdout: ReadableStream<Uint8Array>,
+  lines: Record<string, unknown>[],
+): Promise<void> {
+  const text = stdout.pipeThrough(
+    new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>,
+  );
+  const logged: ReadableStream<string> = text.pipeThrough(new TextLineStream());
+  for await (const line of logged) {
+    // Workers of `deno serve --parallel` put their number before each line.
+    const json = line.slice(Math.max(0, line.indexOf("{")));
+    if (json.startsWith("{")) lines.push(JSON.parse(json));
+  }
+}
+
+/** Waits until something is so, for at most 20 seconds. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!await isSo()) {
+    if (performance.now() > deadline) throw new Error("It did not happen within 20 s");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function isListening(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs serve.ts until it ends by itself. */
+export async function runToEnd(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; stderr: string }> {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--no-check", "--allow-env", READ, "serve.ts", ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", ...env },
+  }).output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}

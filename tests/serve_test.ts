@@ -1,0 +1,130 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CAT } from "./http_service.ts";
+import { runToEnd, type Server, startServer, until } from "./serve_process.ts";
+
+async function label(url: string): Promise<string> {
+  const response = await fetch(`${url}/classify`, { method: "POST", body: CAT });
+  return (await response.json())[0].label;
+}
+
+/** Sends bytes on a connection of its own, and reads until the server closes it or has answered. */
+async function rawRequest(server: Server, ...parts: (string | number)[]): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  for (const part of parts) {
+    if (typeof part === "number") await new Promise((resolve) => setTimeout(resolve, part));
+    else await connection.write(new TextEncoder().encode(part));
+  }
+  const answer = new Uint8Array(65_536);
+  const length = await connection.read(answer) ?? 0;
+  return new TextDecoder().decode(answer.subarray(0, length));
+}
+
+const HEAD = "POST /classify HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n";
+
+for (const mode of ["run", "serve", "parallel"] as const) {
+  Deno.test(`deno ${mode} serves with the permissions of the README, and ends on a signal`, async () => {
+    const server = await startServer(mode);
+    assertEquals(await label(server.url), "cat");
+    const page = await fetch(server.url, { headers: { accept: "text/html" } });
+    assertStringIncludes(await page.text(), "What is in the picture?");
+    assertEquals(await server.stop(mode === "run" ? "SIGINT" : "SIGTERM"), 0);
+    assert(server.lines.some(({ message }) => message === "stopped"));
+  });
+}
+
+Deno.test("flags and variables configure the server", async () => {
+  const server = await startServer("run", {
+    flags: ["--max-body-bytes", "1000"],
+    env: { VGG16_KEYS: "a-key", VGG16_MAX_BODY_BYTES: "5" },
+  });
+  const response = await fetch(`${server.url}/classify`, {
+    method: "POST",
+    body: CAT,
+    headers: { authorization: "Bearer a-key" },
+  });
+  assertEquals(response.status, 413);
+  assertStringIncludes((await response.json()).detail, "at most 1000 bytes");
+  await server.stop();
+});
+
+Deno.test("a typo in a variable or a flag ends the start with a message and no stack", async () => {
+  const cases: [string[], Record<string, string>, string][] = [
+    [[], { VGG16_MAXBATCH: "3" }, "did you mean VGG16_MAX_BATCH?"],
+    [["--max-batches", "3"], {}, "did you mean --max-batch?"],
+    [["--max-batch", "1000"], {}, "--max-batch must be an integer from 1 to 64: found 1000"],
+    [["now"], {}, 'found "now"'],
+  ];
+  for (const [args, env, message] of cases) {
+    const { code, stderr } = await runToEnd(args, env);
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, message);
+    assert(!stderr.includes("    at "), stderr);
+  }
+});
+
+Deno.test("a sender that is too slow is cut off with 408, and one that breaks off harms nobody", async () => {
+  const server = await startServer("run", { flags: ["--body-timeout-ms", "200"] });
+  const slow = await rawRequest(server, `${HEAD}content-length: 1000\r\n\r\nabc`, 50, "def");
+  assertStringIncludes(slow, "408");
+  for (let i = 0; i < 20; i++) {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await connection.write(new TextEncoder().encode(`${HEAD}content-length: 1000\r\n\r\nabc`));
+  }
+  assertStringIncludes(await rawRequest(server, "nonsense\r\n\r\n"), "400");
+  assertEquals(await label(server.url), "cat");
+  const gone = () => server.lines.filter(({ problem }) => problem === "client-gone").length;
+  await until(() => gone() === 20);
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  assertStringIncludes(metrics, "vgg16_queue_images 0");
+  await server.stop();
+});
+
+Deno.test("SIGTERM under load: /readyz turns 503 first, and every request that reached the service is answered", async () => {
+  const server = await startServer("run", { flags: ["--drain-delay-ms", "2000"] });
+  let isStopping = false;
+  const answered = new Set<string>(), unanswered = new Set<string>();
+  const client = async (_: unknown, n: number): Promise<void> => {
+    for (let i = 0;; i++) {
+      const id = `${n}-${i}`;
+      try {
+        (await rawClassify(server, id) ? answered : unanswered).add(id);
+      } catch {
+        unanswered.add(id); // The port is closed, or the connection was closed unread.
+        if (isStopping) return;
+      }
+    }
+  };
+  const clients = Array.from({ length: 8 }, client);
+  await until(() => answered.size > 20);
+  const ended = server.stop();
+  await server.seen("draining");
+  isStopping = true;
+  assertEquals(await fetch(`${server.url}/readyz`).then(statusOf), 503);
+  await Promise.all(clients);
+  assertEquals(await ended, 0);
+  const accepted = server.lines.filter(({ path }) => path === "/classify");
+  assertEquals(accepted.filter(({ requestId }) => unanswered.has(String(requestId))), []);
+  assertEquals(accepted.length, answered.size);
+  assertEquals(server.lines.at(-1)!.unanswered, 0);
+});
+
+/** One classification on a connection of its own: whether the whole answer came. */
+async function rawClassify(server: Server, id: string): Promise<boolean> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const head =
+    `${HEAD}connection: close\r\nx-request-id: ${id}\r\ncontent-length: ${CAT.length}\r\n\r\n`;
+  await writeAll(connection, new TextEncoder().encode(head));
+  await writeAll(connection, CAT);
+  let text = "";
+  for await (const part of connection.readable) text += new TextDecoder().decode(part);
+  return text.includes('"cat"') && text.trimEnd().endsWith("]");
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+async function statusOf(response: Response): Promise<number> {
+  await response.body?.cancel();
+  return response.status;
+}
