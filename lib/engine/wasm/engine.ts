@@ -13,7 +13,7 @@ import { Memory } from "./memory.ts";
 import { makePlan, type Network, type Plan, type PlanKey, type PlannedStep } from "./plan.ts";
 import { type Executor, OwnThread, Pool } from "./pool.ts";
 import { type Kernel, type Stage, STEP_BYTES } from "./steps.ts";
-import { type Kernels, loadWeights, placeLayers, residentBytes } from "./weights.ts";
+import { type Kernels, loadWeights, placeLayers, placeTable, residentBytes } from "./weights.ts";
 
 /** Options of {@linkcode createWasmEngine}. */
 export interface WasmEngineOptions {
@@ -49,16 +49,16 @@ export async function createWasmEngine(
   const module = await WebAssembly.compile(
     Uint8Array.fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]),
   );
-  const memory = new Memory(residentBytes(program) + (1 << 20));
+  const precision = options.precision ?? "int8";
+  const memory = new Memory(residentBytes(program, precision) + (1 << 20));
   const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const kernels = exports as unknown as Kernels; // what kernels/main.ts exports
-  const layers = placeLayers(memory, program);
-  const table = memory.allocate(program.table.byteLength);
-  new Int16Array(memory.memory.buffer).set(program.table, table >> 1);
-  await loadWeights(memory, kernels, layers, model, signal);
+  const layers = placeLayers(memory, program, model.parameters, precision);
+  const table = placeTable(memory, program, model.preprocessing, precision);
+  await loadWeights(memory, kernels, layers, model, precision, signal);
   const choose = (stage: Stage): Kernel => chooseKernel(stage, options.kernel);
   const executor = await startExecutor(module, memory, kernels, threads);
-  return new WasmEngine(program, { layers, table }, memory, executor, choose, variant);
+  return new WasmEngine(program, { layers, table, precision }, memory, executor, choose, variant);
 }
 
 /** Below this many multiplications and additions an image is done before workers have started. */
@@ -120,7 +120,7 @@ function pickVariant(): "relaxed" | "plain" {
 
 class WasmEngine implements Engine {
   readonly backend = "wasm";
-  readonly precision = "int8";
+  readonly precision: Precision;
   readonly device: string;
   #program: Program;
   #network: Network;
@@ -141,6 +141,7 @@ class WasmEngine implements Engine {
   ) {
     this.#program = program;
     this.#network = network;
+    this.precision = network.precision;
     this.#memory = memory;
     this.#executor = executor;
     this.#choose = choose;
@@ -169,7 +170,8 @@ class WasmEngine implements Engine {
     this.#resetImages(plan);
     const last = this.#network.layers[plan.key.last];
     const { rows, columns } = plan.output;
-    const data = new Int32Array(batch.count * rows * columns * last.outChannels);
+    const numbers = this.precision === "int8" ? Int32Array : Float32Array;
+    const data = new numbers(batch.count * rows * columns * last.outChannels);
     for (let first = 0; first < batch.count; first += plan.group) {
       plan.select(first);
       await this.#execute(plan.convolutions, signal);
@@ -240,6 +242,7 @@ class WasmEngine implements Engine {
 
   /** `2^(E - Ue) / Um` of each image. */
   #units(plan: Plan): Float64Array {
+    if (this.precision === "float") return new Float64Array(plan.key.count).fill(1);
     return Float64Array.from({ length: plan.key.count }, (_, n) => {
       const at = (plan.images >> 2) + n * 8;
       const [mantissa, exponent, shift] = this.#memory.words.subarray(at + 2, at + 5);
@@ -247,15 +250,16 @@ class WasmEngine implements Engine {
     });
   }
 
-  #copyOut(plan: Plan, to: Int32Array, first: number, count: number): void {
+  #copyOut(plan: Plan, to: Int32Array | Float32Array, first: number, count: number): void {
     const { address, rows, columns, padded } = plan.output;
     const { outChannels, relu } = this.#network.layers[plan.key.last];
-    const words = this.#memory.words;
+    const { words } = this.#memory;
+    const values = this.precision === "int8" ? words : new Float32Array(words.buffer);
     let i = first * rows * columns * outChannels;
     for (let pixel = 0; pixel < count * rows * columns; pixel++) {
       const from = (address >> 2) + pixel * padded;
       for (let o = from; o < from + outChannels; o++) {
-        to[i++] = relu ? Math.max(words[o], 0) : words[o];
+        to[i++] = relu ? Math.max(values[o], 0) : values[o];
       }
     }
   }
@@ -267,8 +271,11 @@ class WasmEngine implements Engine {
   }
 }
 
-function chooseKernel({ layer, first, full, images }: Stage, forced: Kernel | undefined): Kernel {
-  if (layer.padding === 0 || first) return "direct";
+function chooseKernel(
+  { layer, first, full, images, precision }: Stage,
+  forced: Kernel | undefined,
+): Kernel {
+  if (layer.padding === 0 || first || precision === "float") return "direct";
   return forced ?? (full.rows * full.columns * images >= 64 ? "winograd" : "direct");
 }
 

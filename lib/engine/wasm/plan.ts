@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Precision } from "../engine.ts";
 import type { Memory } from "./memory.ts";
 import {
   activationBytes,
@@ -76,6 +77,7 @@ export interface Network {
   readonly layers: readonly PackedLayer[];
   /** Address of the 16-bit numbers of the input's bytes. */
   readonly table: number;
+  readonly precision: Precision;
 }
 
 /** Images of a group go through the convolutions together if that needs less than this. */
@@ -84,12 +86,12 @@ const GROUP_BYTES = 24 * 2 ** 20;
 /** Plans the layers up to `key.last`. Allocates what the plan needs. */
 export function makePlan(
   memory: Memory,
-  { layers, table }: Network,
+  { layers, table, precision }: Network,
   key: PlanKey,
   threads: number,
   choose: (stage: Stage) => Kernel,
 ): Plan {
-  const stages = stagesOf(layers, key, choose);
+  const stages = stagesOf(layers, key, precision, choose);
   const convolutions = stages.filter(({ layer }) => !isDense(layer));
   const dense = stages.filter(({ layer }) => isDense(layer));
   const group = convolutions[0].images;
@@ -98,8 +100,8 @@ export function makePlan(
   const held = (stage: Stage): number =>
     activationBytes(stage) * stage.images + overhangBytes(stage);
 
-  const pixelBytes = key.height * key.width * layers[0].channels;
-  const input = memory.allocate(key.count * pixelBytes);
+  const imageBytes = key.height * key.width * layers[0].inChannels;
+  const input = memory.allocate(key.count * imageBytes);
   const images = memory.allocate(key.count * IMAGE_WORDS * 4);
   const common = {
     image: images,
@@ -123,8 +125,10 @@ export function makePlan(
     steps.push(...convolutionSteps(memory, stage, { ...common, x: xOf(stage) }));
     if (!next) return;
     const last = steps.at(-1)!;
-    last.step = { ...last.step, endLayer: 1 };
-    if (next !== dense[0]) last.step.beginLayer = next.layer.constants;
+    if (precision === "int8") {
+      last.step = { ...last.step, endLayer: 1 };
+      if (next !== dense[0]) last.step.beginLayer = next.layer.constants;
+    }
     steps.push(requantizeStep(stage, next, { ...common, x: xOf(next) }));
   });
 
@@ -145,7 +149,7 @@ export function makePlan(
         memory.words[(step.address >> 2) + FIELDS.indexOf(field)] = value;
       };
       for (const step of head) set(step, "image", images + first * IMAGE_WORDS * 4);
-      set(head[0], "v", input + first * pixelBytes);
+      set(head[0], "v", input + first * imageBytes);
       if (split >= 0) set(head.at(-1)!, "x", handoff + first * activationBytes(dense[0]));
     },
   };
@@ -163,6 +167,7 @@ function store(memory: Memory, steps: readonly Planned[]): PlannedStep[] {
 function stagesOf(
   layers: readonly PackedLayer[],
   key: PlanKey,
+  precision: Precision,
   choose: (stage: Stage) => Kernel,
 ): Stage[] {
   const stages: Stage[] = [];
@@ -174,7 +179,16 @@ function stagesOf(
       columns: input.columns + 2 * layer.padding - layer.kernel[1] + 1,
     };
     const out = pooled ? { rows: full.rows >> 1, columns: full.columns >> 1 } : full;
-    const stage = { layer, first: index === 0, input, full, out, pooled, images: key.count };
+    const stage = {
+      layer,
+      precision,
+      first: index === 0,
+      input,
+      full,
+      out,
+      pooled,
+      images: key.count,
+    };
     stages.push({ ...stage, kernel: "direct" });
     input = out;
   });

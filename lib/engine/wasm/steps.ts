@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Precision } from "../engine.ts";
 import type { Memory } from "./memory.ts";
 import type { PackedLayer } from "./weights.ts";
 
@@ -24,7 +25,17 @@ export const STEP_BYTES = FIELDS.length * 4;
 export type Step = Partial<Record<typeof FIELDS[number], number>>;
 
 /** In the order of `runTask` in kernels/main.ts. */
-const KIND = { tabulate: 0, requantize: 1, begin: 2, direct: 3, transform: 4, multiply: 5 };
+const KIND = {
+  tabulate: 0,
+  requantize: 1,
+  begin: 2,
+  direct: 3,
+  transform: 4,
+  multiply: 5,
+  float: 6,
+  tabulateFloat: 7,
+  rectify: 8,
+};
 
 /** How a convolution is computed. */
 export type Kernel = "direct" | "winograd";
@@ -39,6 +50,8 @@ export interface Shape {
 export interface Stage {
   readonly layer: PackedLayer;
   readonly first: boolean;
+  /** Of the activations. */
+  readonly precision: Precision;
   readonly input: Shape;
   /** Output before and after the pool. */
   readonly full: Shape;
@@ -58,6 +71,8 @@ export interface Planned {
 
 /** Pixels of a task of a direct convolution: whole tiles of 6, whole windows of a pool. */
 const DIRECT_CHUNK = 48;
+/** The same with float activations, whose tasks begin by making floats of their filters. */
+const FLOAT_CHUNK = 192;
 /** Most tiles of a Winograd task; with their sums they stay in the second-level cache. */
 const TILES_CHUNK = 64;
 /** Most bytes of a Winograd step's transformed activations. */
@@ -85,9 +100,13 @@ type Unchosen = Omit<Stage, "kernel">;
 /** Bytes of the values of one image. */
 export const valueBytes = ({ layer, out }: Unchosen): number => area(out) * layer.padded * 4;
 
+/** Bytes of one pixel of the input. */
+const pixelBytes = ({ layer, first, precision }: Unchosen): number =>
+  layer.channels * (precision === "float" ? 4 : first ? 2 : 1);
+
 /** Bytes of the input of one image, with its border. */
 export const activationBytes = (stage: Unchosen): number =>
-  area(bordered(stage)) * stage.layer.channels * (stage.first ? 2 : 1);
+  area(bordered(stage)) * pixelBytes(stage);
 
 /** Bytes that kernels may read behind the input: a tile's overhang. */
 export const overhangBytes = (stage: Stage): number =>
@@ -101,6 +120,8 @@ export function transformedBytes(stage: Stage): number {
 
 /** Scratch bytes of a thread. */
 export function scratchBytes(stage: Stage): number {
+  const { layer, precision } = stage;
+  if (precision === "float") return 16 + layer.kernel[0] * layer.run * 128 + (FLOAT_CHUNK + 6) * 32;
   if (stage.kernel === "direct") return 16 + (DIRECT_CHUNK + 6) * 64;
   const transform = POSITIONS * (64 + 16);
   const filters = stage.layer.filters ? 0 : filterBytes(stage.layer.channels);
@@ -109,15 +130,18 @@ export function scratchBytes(stage: Stage): number {
   return 16 + Math.max(transform, multiply);
 }
 
+/** The layer whose requantization constants a step makes; floats need none. */
+const beginOf = ({ layer, precision }: Stage): number => precision === "int8" ? layer.constants : 0;
+
 /** The first layer's input, from bytes. */
 export function tabulateStep(stage: Stage, step: Step): Planned {
-  const fields = inputFields(stage);
   return planned(stage, {
     ...step,
-    ...fields,
-    kind: KIND.tabulate,
+    ...inputFields(stage),
+    kind: stage.precision === "float" ? KIND.tabulateFloat : KIND.tabulate,
+    vColumns: stage.layer.inChannels,
     tasks: stage.images * bordered(stage).rows,
-    beginLayer: stage.layer.constants,
+    beginLayer: beginOf(stage),
   });
 }
 
@@ -127,7 +151,7 @@ export function beginStep(stage: Stage, step: Step): Planned {
     ...step,
     kind: KIND.begin,
     images: stage.images,
-    beginLayer: stage.layer.constants,
+    beginLayer: beginOf(stage),
   });
 }
 
@@ -136,7 +160,7 @@ export function requantizeStep(stage: Stage, next: Stage, step: Step): Planned {
   return planned(stage, {
     ...step,
     ...inputFields(next),
-    kind: KIND.requantize,
+    kind: stage.precision === "float" ? KIND.rectify : KIND.requantize,
     images: stage.images,
     tasks: stage.images * bordered(next).rows,
     vRows: stage.out.rows,
@@ -183,21 +207,24 @@ function inputFields(stage: Stage): Step {
 
 function directStep(memory: Memory, stage: Stage, step: Step, operations: number): Planned {
   const offsets = pixelOffsets(stage);
+  const [kind, chunk, width] = stage.precision === "float"
+    ? [KIND.float, FLOAT_CHUNK, 8]
+    : [KIND.direct, DIRECT_CHUNK, 16];
   return planned(stage, {
     ...step,
-    kind: KIND.direct,
-    tasks: Math.ceil(offsets.length / DIRECT_CHUNK) * (stage.layer.padded / 16),
+    kind,
+    tasks: Math.ceil(offsets.length / chunk) * (stage.layer.padded / width),
     offsets: memory.store([...offsets, 0, 0, 0, 0, 0]),
     pixels: offsets.length,
-    chunk: DIRECT_CHUNK,
+    chunk,
   }, operations);
 }
 
 /** Where the window of each output pixel starts, in the order in which the values are stored. */
 function pixelOffsets(stage: Stage): Int32Array {
-  const { layer, out, images, pooled } = stage;
+  const { out, images, pooled } = stage;
   const window = pooled ? 2 : 1;
-  const pixel = layer.channels * (stage.first ? 2 : 1);
+  const pixel = pixelBytes(stage);
   const row = bordered(stage).columns * pixel;
   const offsets = new Int32Array(images * area(out) * window * window);
   let i = 0;

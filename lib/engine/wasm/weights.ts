@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Model } from "../../vgg/model.ts";
+import type { LayerParameters, Model, Preprocessing } from "../../vgg/model.ts";
+import type { Precision } from "../engine.ts";
 import type { Program, ProgramLayer } from "../program.ts";
 import type { Memory } from "./memory.ts";
 import { filterBytes } from "./steps.ts";
@@ -24,6 +25,7 @@ type Pack = (
   kernelRows: number,
   kernelColumns: number,
   inChannels: number,
+  padded: number,
 ) => void;
 
 /** A layer and where its parts are. */
@@ -42,74 +44,95 @@ export interface PackedLayer extends ProgramLayer {
 }
 
 /** Channels are computed in blocks of 16. */
-export const pad16 = (channels: number): number => (channels + 15) & ~15;
-
-function shapeOf(
-  layer: ProgramLayer,
-  index: number,
-): Pick<PackedLayer, "channels" | "padded" | "run"> {
-  const channels = index === 0 ? layer.inChannels : pad16(layer.inChannels);
-  const row = layer.kernel[1] * channels;
-  return {
-    channels,
-    padded: pad16(layer.outChannels),
-    run: index === 0 ? (row + 1) >> 1 : row / 4,
-  };
-}
-
-function packedBytes(layer: ProgramLayer, index: number): number {
-  const { padded, run } = shapeOf(layer, index);
-  return padded * layer.kernel[0] * run * 4;
-}
+const pad16 = (channels: number): number => (channels + 15) & ~15;
 
 /** Tiles (4x4 outputs) from which on filters are transformed once and kept: 8 bytes a weight. */
 const KEEP_FROM_TILES = 64;
 
-/** Bytes of the transformed filters of each layer that keeps them, 0 for others. */
-function keptBytes(program: Program): number[] {
+/** Sizes of a layer in memory. */
+interface Extent extends Pick<PackedLayer, "channels" | "padded" | "run"> {
+  readonly weightBytes: number;
+  /** Bytes of the filters as Winograd's algorithm wants them, 0 if they are not kept. */
+  readonly filterBytes: number;
+}
+
+function extentsOf(program: Program, precision: Precision): Extent[] {
   let { height, width } = program.input;
   return program.layers.map(({ kernel, padding, inChannels, outChannels, pool }, index) => {
+    const first = index === 0, float = precision === "float";
+    const channels = !first ? pad16(inChannels) : float ? (inChannels + 3) & ~3 : inChannels;
+    const row = kernel[1] * channels;
+    const run = first && !float ? (row + 1) >> 1 : row / 4;
+    const padded = pad16(outChannels);
     const tiles = Math.ceil(height / 4) * Math.ceil(width / 4);
     if (pool) [height, width] = [height >> 1, width >> 1];
-    const keeps = index > 0 && kernel[0] === 3 && padding === 1 && tiles >= KEEP_FROM_TILES;
-    return keeps ? filterBytes(pad16(inChannels)) * pad16(outChannels) / 8 : 0;
+    const keeps = !first && !float && kernel[0] === 3 && padding === 1 && tiles >= KEEP_FROM_TILES;
+    return {
+      channels,
+      padded,
+      run,
+      weightBytes: padded * kernel[0] * run * 4,
+      filterBytes: keeps ? filterBytes(channels) * padded / 8 : 0,
+    };
   });
 }
 
 /** Bytes of the packed weights and constants. */
-export function residentBytes(program: Program): number {
-  const filters = keptBytes(program);
-  return program.layers.reduce(
-    (sum, layer, index) =>
-      sum + packedBytes(layer, index) + filters[index] + pad16(layer.outChannels) * 8 + 512,
-    program.table.byteLength,
+export function residentBytes(program: Program, precision: Precision): number {
+  return extentsOf(program, precision).reduce(
+    (sum, { weightBytes, filterBytes, padded }) =>
+      sum + weightBytes + filterBytes + padded * 8 + 512,
+    2 * program.table.byteLength,
   );
 }
 
 /** Writes the constants, and makes room for the weights. */
-export function placeLayers(memory: Memory, program: Program): PackedLayer[] {
-  const filters = keptBytes(program);
+export function placeLayers(
+  memory: Memory,
+  program: Program,
+  parameters: readonly LayerParameters[],
+  precision: Precision,
+): PackedLayer[] {
+  const extents = extentsOf(program, precision);
   return program.layers.map((layer, index) => {
-    const shape = shapeOf(layer, index);
-    const multiplier = new Int32Array(shape.padded), bias = new Int32Array(shape.padded);
-    multiplier.set(layer.multiplier);
-    bias.set(layer.bias);
+    const { channels, padded, run, weightBytes, filterBytes } = extents[index];
+    const { scale, bias } = parameters[index];
+    const [factors, offsets] = precision === "int8"
+      ? [layer.multiplier, layer.bias]
+      : [new Int32Array(scale.slice().buffer), new Int32Array(bias.slice().buffer)];
     const constants = memory.store([
-      memory.store(multiplier),
-      memory.store(bias),
+      memory.store(padTo(padded, factors)),
+      memory.store(padTo(padded, offsets)),
       layer.biasExponent,
       layer.reciprocal.mantissa,
       layer.reciprocal.exponent,
-      shape.padded,
+      padded,
     ]);
-    return {
-      ...layer,
-      ...shape,
-      constants,
-      weights: memory.allocate(packedBytes(layer, index)),
-      filters: filters[index] && memory.allocate(filters[index]),
-    };
+    const weights = memory.allocate(weightBytes);
+    const filters = filterBytes && memory.allocate(filterBytes);
+    return { ...layer, channels, padded, run, constants, weights, filters };
   });
+}
+
+function padTo(length: number, values: Int32Array): Int32Array {
+  const padded = new Int32Array(length);
+  padded.set(values);
+  return padded;
+}
+
+/** Writes what each byte of the input becomes, `[channels, 256]`: 16-bit integers, or floats. */
+export function placeTable(
+  memory: Memory,
+  program: Program,
+  { scale, mean, std }: Preprocessing,
+  precision: Precision,
+): number {
+  const { table } = program;
+  const floats = Float32Array.from(
+    table,
+    (_, i) => ((i & 255) * scale - mean[i >> 8]) / std[i >> 8],
+  );
+  return memory.store(new Int32Array(precision === "int8" ? table.slice().buffer : floats.buffer));
 }
 
 /** Streams the weights into their places, 16 filters at a time. */
@@ -118,6 +141,7 @@ export async function loadWeights(
   kernels: Kernels,
   layers: readonly PackedLayer[],
   model: Pick<Model, "weights">,
+  precision: Precision,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const inner = ({ kernel, inChannels }: PackedLayer): number => kernel[0] * kernel[1] * inChannels;
@@ -127,13 +151,13 @@ export async function loadWeights(
   for await (const { layer: name, first, count, data } of model.weights({ signal })) {
     while (layers[index].name !== name) index++;
     const layer = layers[index];
-    const pack = index === 0 ? kernels.packFirst : kernels.pack;
+    const pack = index === 0 && precision === "int8" ? kernels.packFirst : kernels.pack;
     for (let o = 0; o < count; o += 16) {
       const filters = Math.min(16, count - o);
       const piece = data.subarray(o * inner(layer), (o + filters) * inner(layer));
       memory.bytes(staging, piece.length).set(piece);
       const target = layer.weights + (first + o) * layer.kernel[0] * layer.run * 4;
-      pack(staging, target, filters, layer.kernel[0], layer.kernel[1], layer.inChannels);
+      pack(staging, target, filters, ...layer.kernel, layer.inChannels, layer.channels);
     }
   }
   memory.release(top);

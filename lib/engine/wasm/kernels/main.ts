@@ -2,6 +2,7 @@
 
 import { directTask } from "./direct";
 import { beginLayer, endLayer } from "./fixed";
+import { floatTask, rectifyRow, tabulateFloatRow } from "./float";
 import { Layer, Step } from "./structs";
 import { multiplyTiles, transformInput } from "./winograd";
 import { requantizeRow, tabulateRow } from "./values";
@@ -49,7 +50,13 @@ function runTask(step: Step, task: i32, scratch: usize): void {
     case 4:
       return transformInput(step, task, scratch);
     case 5:
-      multiplyTiles(step, task, scratch);
+      return multiplyTiles(step, task, scratch);
+    case 6:
+      return floatTask(step, task, scratch);
+    case 7:
+      return tabulateFloatRow(step, task);
+    case 8:
+      rectifyRow(step, task);
   }
 }
 

@@ -2,7 +2,8 @@
 
 /**
  * Packs up to 16 filters `[count, kernelRows, kernelColumns, inChannels]` of int8 to
- * `[kernelRows, run, 16, 4]` bytes, with 0 for channels and filters that do not exist.
+ * `[kernelRows, run, 16, 4]` bytes, with 0 for filters that do not exist and for channels up to
+ * `padded`, a multiple of 4.
  */
 export function pack(
   from: usize,
@@ -11,8 +12,8 @@ export function pack(
   kernelRows: i32,
   kernelColumns: i32,
   inChannels: i32,
+  padded: i32,
 ): void {
-  const padded = (inChannels + 15) & ~15;
   const inner = kernelRows * kernelColumns * inChannels;
   memory.fill(to, 0, kernelRows * kernelColumns * padded * 16);
   for (let o = 0; o < count; o++) {
@@ -37,6 +38,7 @@ export function packFirst(
   kernelRows: i32,
   kernelColumns: i32,
   inChannels: i32,
+  _padded: i32,
 ): void {
   const row = kernelColumns * inChannels, run = (row + 1) >> 1;
   memory.fill(to, 0, kernelRows * run * 64);

@@ -1,0 +1,181 @@
+// The same network with float activations: what `precision: "float"` runs.
+//
+// Weights stay int8; a task makes floats of the eight filters that it multiplies with.
+
+import { Layer, Step } from "./structs";
+
+/** Task: `chunk` pixels of 8 channels; as direct.ts, but for the numbers. */
+export function floatTask(step: Step, task: i32, at: usize): void {
+  const chunks = (step.pixels + step.chunk - 1) / step.chunk;
+  const block = task / chunks;
+  const first = (task % chunks) * step.chunk;
+  const count = min(step.chunk, step.pixels - first);
+  const filters = at + 16;
+  const sums = filters + step.kernelRows * step.run * 128;
+  const weights = step.weights + (block >> 1) * step.kernelRows * step.run * 64 + (block & 1) * 32;
+  if (load<usize>(at) != weights) {
+    unpackFilters(weights, step.kernelRows * step.run, filters);
+    store<usize>(at, weights);
+  }
+  const offsets = step.offsets + first * 4;
+  let p = 0;
+  for (; count - p > 2; p += 6) tile(step, offsets + p * 4, filters, sums + p * 32);
+  for (; p < count; p++) pixel(step, offsets + p * 4, filters, sums + p * 32);
+  storeFloats(step, first, count, block, sums);
+}
+
+/** Eight filters `[words][16][4]` int8 to `[words * 4][8]` float32. */
+function unpackFilters(from: usize, words: i32, to: usize): void {
+  for (; words > 0; words--, from += 64, to += 128) {
+    unpackFour(v128.load(from), to);
+    unpackFour(v128.load(from, 16), to + 16);
+  }
+}
+
+/** `[4 filters][4 channels]` to `[4 channels][4 filters]`, 32 bytes apart. */
+// @ts-ignore: decorator
+@inline
+function unpackFour(bytes: v128, to: usize): void {
+  const turned = v128.shuffle<i8>(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const low = i16x8.extend_low_i8x16_s(turned), high = i16x8.extend_high_i8x16_s(turned);
+  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low)));
+  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low)), 32);
+  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high)), 64);
+  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), 96);
+}
+
+// @ts-ignore: decorator
+@inline
+function madd(a: v128, b: v128, sum: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum);
+  return f32x4.add(f32x4.mul(a, b), sum);
+}
+
+function tile(step: Step, offsets: usize, filters: usize, out: usize): void {
+  let x0 = step.x + load<i32>(offsets), x1 = step.x + load<i32>(offsets, 4);
+  let x2 = step.x + load<i32>(offsets, 8), x3 = step.x + load<i32>(offsets, 12);
+  let x4 = step.x + load<i32>(offsets, 16), x5 = step.x + load<i32>(offsets, 20);
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
+  let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
+  const length = step.run * 16, skip = step.xColumns * step.channels * 4 - length;
+  let w = filters;
+  for (let row = step.kernelRows; row > 0; row--) {
+    for (let end = x0 + length; x0 < end;) {
+      const wa = v128.load(w), wb = v128.load(w, 16);
+      let x = v128.load32_splat(x0);
+      a0 = madd(wa, x, a0);
+      b0 = madd(wb, x, b0);
+      x = v128.load32_splat(x1);
+      a1 = madd(wa, x, a1);
+      b1 = madd(wb, x, b1);
+      x = v128.load32_splat(x2);
+      a2 = madd(wa, x, a2);
+      b2 = madd(wb, x, b2);
+      x = v128.load32_splat(x3);
+      a3 = madd(wa, x, a3);
+      b3 = madd(wb, x, b3);
+      x = v128.load32_splat(x4);
+      a4 = madd(wa, x, a4);
+      b4 = madd(wb, x, b4);
+      x = v128.load32_splat(x5);
+      a5 = madd(wa, x, a5);
+      b5 = madd(wb, x, b5);
+      w += 32;
+      x0 += 4;
+      x1 += 4;
+      x2 += 4;
+      x3 += 4;
+      x4 += 4;
+      x5 += 4;
+    }
+    x0 += skip;
+    x1 += skip;
+    x2 += skip;
+    x3 += skip;
+    x4 += skip;
+    x5 += skip;
+  }
+  storeTwo(out, a0, b0);
+  storeTwo(out + 32, a1, b1);
+  storeTwo(out + 64, a2, b2);
+  storeTwo(out + 96, a3, b3);
+  storeTwo(out + 128, a4, b4);
+  storeTwo(out + 160, a5, b5);
+}
+
+function pixel(step: Step, offsets: usize, filters: usize, out: usize): void {
+  let x = step.x + load<i32>(offsets);
+  let a = f32x4.splat(0), b = a;
+  const length = step.run * 16, skip = step.xColumns * step.channels * 4 - length;
+  let w = filters;
+  for (let row = step.kernelRows; row > 0; row--) {
+    for (let end = x + length; x < end; x += 4, w += 32) {
+      const value = v128.load32_splat(x);
+      a = madd(v128.load(w), value, a);
+      b = madd(v128.load(w, 16), value, b);
+    }
+    x += skip;
+  }
+  storeTwo(out, a, b);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeTwo(to: usize, a: v128, b: v128): void {
+  v128.store(to, a);
+  v128.store(to, b, 16);
+}
+
+/** Scale, bias and pool for `count` sums `[count, 8]` of a block of 8 channels. */
+function storeFloats(step: Step, first: i32, count: i32, block: i32, sums: usize): void {
+  const layer = changetype<Layer>(step.layer);
+  const unit = step.pool ? 4 : 1;
+  let to = step.v + (first / unit * layer.outChannels + block * 8) * 4;
+  for (let end = sums + count * 32; sums < end; sums += 32 * unit, to += layer.outChannels * 4) {
+    for (let i = 0; i < 32; i += 16) {
+      let sum = v128.load(sums + i);
+      if (unit == 4) {
+        sum = f32x4.max(sum, v128.load(sums + i, 32));
+        sum = f32x4.max(sum, v128.load(sums + i, 64));
+        sum = f32x4.max(sum, v128.load(sums + i, 96));
+      }
+      const scale = v128.load(layer.multiplier + block * 32 + i);
+      v128.store(to + i, f32x4.add(f32x4.mul(sum, scale), v128.load(layer.bias + block * 32 + i)));
+    }
+  }
+}
+
+/** Task: one row of the next layer's input, with its border: the ReLU. */
+export function rectifyRow(step: Step, task: i32): void {
+  const n = task / step.xRows, y = task % step.xRows - step.border;
+  const bytes = step.xColumns * step.channels * 4;
+  let to = step.x + task * bytes;
+  memory.fill(to, 0, bytes);
+  if (y < 0 || y >= step.vRows) return;
+  to += step.border * step.channels * 4;
+  const inside = step.vColumns * step.channels * 4;
+  let from = step.v + (n * step.vRows + y) * inside;
+  for (let end = to + inside; to < end; to += 16, from += 16) {
+    v128.store(to, f32x4.max(v128.load(from), f32x4.splat(0)));
+  }
+}
+
+/**
+ * Task: one row of the first layer's input: as tabulateRow in values.ts, with a table of floats,
+ * and with `channels` padded to 4; `vColumns` says how many there are.
+ */
+export function tabulateFloatRow(step: Step, task: i32): void {
+  const n = task / step.xRows, y = task % step.xRows - step.border;
+  const pixel = step.channels * 4, bytes = step.xColumns * pixel;
+  let to = step.x + task * bytes;
+  memory.fill(to, 0, bytes);
+  if (y < 0 || y >= step.rows) return;
+  to += step.border * pixel;
+  const channels = step.vColumns;
+  let from = step.v + (n * step.rows + y) * step.columns * channels;
+  for (let end = from + step.columns * channels; from < end; from += channels, to += pixel) {
+    for (let c = 0; c < channels; c++) {
+      store<f32>(to + c * 4, load<f32>(step.weights + (c * 256 + load<u8>(from + c)) * 4));
+    }
+  }
+}

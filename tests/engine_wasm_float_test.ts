@@ -1,0 +1,35 @@
+import { assert, assertEquals } from "@std/assert";
+import { compileProgram } from "../lib/engine/program.ts";
+import { createWasmEngine, type WasmEngineOptions } from "../lib/engine/wasm/engine.ts";
+import { engineCases, layerNames } from "./engine_cases.ts";
+import { floatEngine } from "./float_engine.ts";
+
+/**
+ * Relative to the layer's largest value: float32 has 6e-8, and the errors of up to 19 layers of
+ * some hundred sums each add up like a random walk.
+ */
+const TOLERANCE = 5e-6;
+
+const OPTIONS: Record<string, WasmEngineOptions> = {
+  "relaxed SIMD": { variant: "relaxed" },
+  "plain SIMD, two threads": { variant: "plain", threads: 2 },
+};
+
+for (const [how, options] of Object.entries(OPTIONS)) {
+  for (const { name, model, weights, batch } of engineCases()) {
+    Deno.test(`WebAssembly in float, ${how}, is within ${TOLERANCE} of float64: ${name}`, async () => {
+      await using engine = await createWasmEngine(model, { ...options, precision: "float" });
+      const expected = floatEngine(model, weights);
+      for (const layer of layerNames(compileProgram(model))) {
+        const actual = await engine.run(batch, { layer });
+        const want = await expected.run(batch, { layer });
+        assertEquals({ ...actual, data: 0 }, { ...want, data: 0 });
+        assertEquals(actual.data.length, want.data.length);
+        const values = Float64Array.from(want.data);
+        const largest = values.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+        const error = values.reduce((max, v, i) => Math.max(max, Math.abs(v - actual.data[i])), 0);
+        assert(error <= TOLERANCE * largest, `${layer}: ${error} of ${largest}`);
+      }
+    });
+  }
+}
