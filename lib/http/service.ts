@@ -49,6 +49,11 @@ export class Service implements AsyncDisposable {
     "Time from a request's headers to its answer.",
     SECONDS,
   );
+  readonly #refusalSeconds = new Histogram(
+    "vgg16_refusal_seconds",
+    "Time to answer that the service is busy.",
+    SECONDS,
+  );
   #draining = false;
 
   /** @throws {RangeError} If a setting is wrong. */
@@ -128,6 +133,7 @@ export class Service implements AsyncDisposable {
       this.#requests,
       this.#errors,
       this.#seconds,
+      this.#refusalSeconds,
       queueSeconds,
       decodeSeconds,
       inferenceSeconds,
@@ -206,6 +212,7 @@ export class Service implements AsyncDisposable {
     this.#requests.add({ route, status });
     if (problem !== undefined) this.#errors.add({ kind: problem.problem });
     this.#seconds.observe(ms / 1000);
+    if (problem?.problem === "overloaded") this.#refusalSeconds.observe(ms / 1000);
     const { method } = call.request;
     const level = status >= 500
       ? "error"
