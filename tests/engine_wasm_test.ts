@@ -12,7 +12,7 @@ import {
   type EngineFactory,
   rawLayer,
 } from "./engine_cases.ts";
-import { randomModel } from "./random_model.ts";
+import { randomBatch, randomModel } from "./random_model.ts";
 import { referenceActivations, type Weights } from "./reference.ts";
 
 const VARIANTS: Record<string, WasmEngineOptions> = {
@@ -31,6 +31,24 @@ for (const [variant, options] of Object.entries(VARIANTS)) {
   Deno.test(`the WebAssembly engine, ${variant}, gives the reference's accumulators on every layer`, () =>
     checkAccumulators(create, engineCases()[2]));
 }
+
+Deno.test("the tried kernels and two threads give the direct kernel's values at ImageNet's size", async () => {
+  const { model } = randomModel({
+    configuration: "B",
+    input: { height: 224, width: 224, channels: 3 },
+    convolutions: [64, 64, 64, 64, 128, 128, 32, 32, 32, 32],
+    dense: [64, 10],
+  });
+  // Two images of this size do not go through the convolutions together.
+  const batch = randomBatch(2, 226, 231, 3);
+  await using direct = await createWasmEngine(model, { kernel: "direct", threads: 1 });
+  for (const options of [{ threads: 1 }, { threads: 2 }, { variant: "plain" } as const]) {
+    await using tuned = await createWasmEngine(model, options);
+    for (const layer of ["pool1", "conv3_2", undefined]) {
+      assertSame(await tuned.run(batch, { layer }), await direct.run(batch, { layer }));
+    }
+  }
+});
 
 Deno.test("Winograd's sums are exact up to the largest that the integer program allows", async () => {
   const { model, weights, batch } = largestSums();

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { type Architecture, layersOf } from "../../vgg/architecture.ts";
 import type { Model } from "../../vgg/model.ts";
 import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
@@ -12,6 +11,7 @@ import { PLAIN, RELAXED } from "./binary.ts";
 import { Memory } from "./memory.ts";
 import { makePlan, type Network, type Plan, type PlanKey, type PlannedStep } from "./plan.ts";
 import { type Executor, OwnThread, Pool } from "./pool.ts";
+import { tune as tuneKernels } from "./tune.ts";
 import { type Kernel, type Stage, STEP_BYTES } from "./steps.ts";
 import { type Kernels, loadWeights, placeLayers, placeTable, residentBytes } from "./weights.ts";
 
@@ -27,6 +27,8 @@ export interface WasmEngineOptions {
   readonly variant?: "relaxed" | "plain";
   /** Which algorithm 3x3 convolutions take; by default the faster one. No result depends on it. */
   readonly kernel?: Kernel;
+  /** `"auto"` tries the kernels of large models for some 50 ms; `"off"` goes by a rule of thumb. */
+  readonly tune?: "auto" | "off";
   /** Constants to use instead of those that the Model compiles to. For tests. */
   readonly program?: Program;
 }
@@ -43,8 +45,8 @@ export async function createWasmEngine(
 ): Promise<Engine> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const threads = threadsFor(model, options.threads ?? "auto");
   const program = options.program ?? compileProgram(model);
+  const threads = threadsFor(program, options.threads ?? "auto");
   const variant = options.variant ?? pickVariant();
   const module = await WebAssembly.compile(
     Uint8Array.fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]),
@@ -56,18 +58,22 @@ export async function createWasmEngine(
   const layers = placeLayers(memory, program, model.parameters, precision);
   const table = placeTable(memory, program, model.preprocessing, precision);
   await loadWeights(memory, kernels, layers, model, precision, signal);
-  const choose = (stage: Stage): Kernel => chooseKernel(stage, options.kernel);
-  const executor = await startExecutor(module, memory, kernels, threads);
-  return new WasmEngine(program, { layers, table, precision }, memory, executor, choose, variant);
+  const network = { layers, table, precision };
+  const alone = new OwnThread(kernels, memory.memory, STEP_BYTES);
+  const choose = await chooser(program, memory, network, alone, options);
+  const executor = await startPool(module, memory, threads) ?? alone;
+  return new WasmEngine(program, network, memory, executor, choose, variant);
 }
 
 /** Below this many multiplications and additions an image is done before workers have started. */
 const THREADS_FROM = 2e9;
+/** Below this many an inference is shorter than the trial. */
+const TUNE_FROM = 2e9;
 const MAX_THREADS = 64;
 
-function threadsFor(model: Model, threads: "auto" | number): number {
+function threadsFor(program: Program, threads: "auto" | number): number {
   if (threads === "auto") {
-    if (operationsOf(model.architecture) < THREADS_FROM) return 1;
+    if (operationsOf(program) < THREADS_FROM) return 1;
     return Math.min(MAX_THREADS, globalThis.navigator?.hardwareConcurrency ?? 1);
   }
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
@@ -79,10 +85,10 @@ function threadsFor(model: Model, threads: "auto" | number): number {
 }
 
 /** Multiplications and additions for one image of the training size. */
-function operationsOf(architecture: Architecture): number {
-  let { height, width } = architecture.input;
+function operationsOf({ input, layers }: Program): number {
+  let { height, width } = input;
   let operations = 0;
-  for (const { kernel, padding, inChannels, outChannels, pool } of layersOf(architecture)) {
+  for (const { kernel, padding, inChannels, outChannels, pool } of layers) {
     height += 2 * padding - kernel[0] + 1;
     width += 2 * padding - kernel[1] + 1;
     operations += 2 * height * width * kernel[0] * kernel[1] * inChannels * outChannels;
@@ -91,21 +97,18 @@ function operationsOf(architecture: Architecture): number {
   return operations;
 }
 
-/** A pool, or this thread where one is enough or where workers are missing or not permitted. */
-async function startExecutor(
+/** A pool; none where one thread is enough, or where workers are missing or not permitted. */
+async function startPool(
   module: WebAssembly.Module,
   memory: Memory,
-  kernels: Kernels,
   threads: number,
-): Promise<Executor> {
-  if (threads > 1) {
-    try {
-      return await Pool.start(module, memory.memory, threads);
-    } catch {
-      // One thread gives the same results.
-    }
+): Promise<Executor | undefined> {
+  if (threads === 1) return undefined;
+  try {
+    return await Pool.start(module, memory.memory, threads);
+  } catch {
+    return undefined; // One thread gives the same results.
   }
-  return new OwnThread(kernels, memory.memory, STEP_BYTES);
 }
 
 /** The smallest module with an instruction of relaxed SIMD. */
@@ -271,12 +274,36 @@ class WasmEngine implements Engine {
   }
 }
 
-function chooseKernel(
-  { layer, first, full, images, precision }: Stage,
-  forced: Kernel | undefined,
-): Kernel {
-  if (layer.padding === 0 || first || precision === "float") return "direct";
-  return forced ?? (full.rows * full.columns * images >= 64 ? "winograd" : "direct");
+/** Output pixels from which on Winograd's algorithm is taken where nothing was tried. */
+const WINOGRAD_FROM = 64;
+
+/** Decides which kernel a layer takes: as told, as tried, or by a rule of thumb. */
+async function chooser(
+  program: Program,
+  memory: Memory,
+  network: Network,
+  executor: Executor,
+  { kernel, tune = "auto" }: WasmEngineOptions,
+): Promise<(stage: Stage) => Kernel> {
+  const hasChoice = ({ layer, first, precision }: Stage): boolean =>
+    layer.padding === 1 && !first && precision === "int8";
+  const { height, width } = program.input;
+  const last = network.layers.length - 1;
+  const tried = tune === "auto" && !kernel && operationsOf(program) >= TUNE_FROM
+    ? await tuneKernels(
+      memory,
+      network,
+      executor,
+      { count: 1, height, width, last, pooled: true },
+      hasChoice,
+    )
+    : undefined;
+  return (stage) => {
+    if (!hasChoice(stage)) return "direct";
+    const pixels = stage.full.rows * stage.full.columns * stage.images;
+    return kernel ?? tried?.get(stage.layer.name) ??
+      (pixels >= WINOGRAD_FROM ? "winograd" : "direct");
+  };
 }
 
 /** Checks a batch and finds the layer. */

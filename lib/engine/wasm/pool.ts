@@ -128,6 +128,7 @@ export class Pool implements Executor {
       await pool.#until(WORD.ready, threads);
     } catch (error) {
       await pool.end();
+      pool.#words[WORD.threads] = 1;
       throw error;
     }
     return pool;

@@ -37,8 +37,10 @@ const KIND = {
   rectify: 8,
 };
 
-/** How a convolution is computed. */
-export type Kernel = "direct" | "winograd";
+/** How a convolution can be computed. */
+export const KERNELS = ["winograd", "direct"] as const;
+/** One of {@linkcode KERNELS}. */
+export type Kernel = typeof KERNELS[number];
 
 /** Height and width in pixels. */
 export interface Shape {
@@ -69,6 +71,8 @@ export interface Planned {
   readonly kernel: Kernel;
 }
 
+/** Pixels of a tile of a direct convolution. */
+const TILE = 6;
 /** Pixels of a task of a direct convolution: whole tiles of 6, whole windows of a pool. */
 const DIRECT_CHUNK = 48;
 /** The same with float activations, whose tasks begin by making floats of their filters. */
@@ -121,8 +125,10 @@ export function transformedBytes(stage: Stage): number {
 /** Scratch bytes of a thread. */
 export function scratchBytes(stage: Stage): number {
   const { layer, precision } = stage;
-  if (precision === "float") return 16 + layer.kernel[0] * layer.run * 128 + (FLOAT_CHUNK + 6) * 32;
-  if (stage.kernel === "direct") return 16 + (DIRECT_CHUNK + 6) * 64;
+  if (precision === "float") {
+    return 16 + layer.kernel[0] * layer.run * 128 + (FLOAT_CHUNK + TILE) * 32;
+  }
+  if (stage.kernel === "direct") return 16 + (DIRECT_CHUNK + TILE) * 64;
   const transform = POSITIONS * (64 + 16);
   const filters = stage.layer.filters ? 0 : filterBytes(stage.layer.channels);
   const sums = POSITIONS * (32 * TILES_CHUNK * groupOf(stage) + GAP);
@@ -207,26 +213,30 @@ function inputFields(stage: Stage): Step {
 
 function directStep(memory: Memory, stage: Stage, step: Step, operations: number): Planned {
   const offsets = pixelOffsets(stage);
+  const pixels = offsets.length - TILE + 1;
   const [kind, chunk, width] = stage.precision === "float"
     ? [KIND.float, FLOAT_CHUNK, 8]
     : [KIND.direct, DIRECT_CHUNK, 16];
   return planned(stage, {
     ...step,
     kind,
-    tasks: Math.ceil(offsets.length / chunk) * (stage.layer.padded / width),
-    offsets: memory.store([...offsets, 0, 0, 0, 0, 0]),
-    pixels: offsets.length,
+    tasks: Math.ceil(pixels / chunk) * (stage.layer.padded / width),
+    offsets: memory.store(offsets),
+    pixels,
     chunk,
   }, operations);
 }
 
-/** Where the window of each output pixel starts, in the order in which the values are stored. */
+/**
+ * Where the window of each output pixel starts, in the order in which the values are stored. The
+ * last tile may read some more.
+ */
 function pixelOffsets(stage: Stage): Int32Array {
   const { out, images, pooled } = stage;
   const window = pooled ? 2 : 1;
   const pixel = pixelBytes(stage);
   const row = bordered(stage).columns * pixel;
-  const offsets = new Int32Array(images * area(out) * window * window);
+  const offsets = new Int32Array(images * area(out) * window * window + TILE - 1);
   let i = 0;
   for (let n = 0; n < images; n++) {
     for (let y = 0; y < out.rows; y++) {

@@ -40,10 +40,7 @@ export function directTask(step: Step, task: i32, at: usize): void {
 @inline
 function dot<T>(w: v128, x: v128, sum: v128): v128 {
   if (sizeof<T>() == 2) return i32x4.add(sum, i32x4.dot_i16x8_s(w, x));
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    const pairs = i16x8.relaxed_dot_i8x16_i7x16_s(w, x);
-    return i32x4.add(sum, i32x4.dot_i16x8_s(pairs, i16x8.splat(1)));
-  }
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, x, sum);
   const low = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(w), i16x8.extend_low_i8x16_s(x));
   const high = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(w), i16x8.extend_high_i8x16_s(x));
   const even = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
