@@ -18,10 +18,17 @@ export interface Gpu {
   readonly description: string;
   readonly isFallback: boolean;
   /** Why the device was lost, once it was. */
-  readonly lost: () => GPUDeviceLostInfo | undefined;
+  lost(): GPUDeviceLostInfo | undefined;
+  /** Whether the device was lost. A failed call may be heard of before the loss that made it fail. */
+  wasLost(): Promise<boolean>;
+  /** Waits for something that a lost device would never give. */
+  unlessLost<T>(result: Promise<T>): Promise<T>;
   /** Does something while no other engine uses the device. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
 }
+
+/** How long the news of a loss may take. */
+const LOSS_DELAY_MS = 200;
 
 let shared: Promise<Gpu> | undefined;
 let users = 0;
@@ -87,7 +94,12 @@ async function requestGpu(): Promise<Gpu> {
   unregister();
   registerBackend(BACKEND_NAME, () => backend);
   let lost: GPUDeviceLostInfo | undefined;
-  device.lost.then((info) => lost = info);
+  // Not a race with `device.lost`: each would stay with that promise for as long as the device lives.
+  const waiting = new Set<(reason: Error) => void>();
+  device.lost.then((info) => {
+    lost = info;
+    for (const reject of waiting) reject(new Error(`The device was lost: ${info.message}`));
+  });
   let queue: Promise<unknown> = Promise.resolve();
   return {
     device,
@@ -95,6 +107,22 @@ async function requestGpu(): Promise<Gpu> {
     description,
     isFallback,
     lost: () => lost,
+    wasLost: async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, LOSS_DELAY_MS);
+      await Promise.race([device.lost, promise]);
+      clearTimeout(timer);
+      return lost !== undefined;
+    },
+    async unlessLost<T>(result: Promise<T>): Promise<T> {
+      const { promise, reject } = Promise.withResolvers<never>();
+      waiting.add(reject);
+      try {
+        return await Promise.race([result, promise]);
+      } finally {
+        waiting.delete(reject);
+      }
+    },
     exclusively(work) {
       const result = queue.then(work);
       queue = result.catch(() => {});

@@ -11,8 +11,9 @@ import { compileProgram, type Program } from "../program.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device.ts";
 import { loadNetwork } from "./load.ts";
 import type { Network } from "./network.ts";
-import { planLayers } from "./plan.ts";
-import { readActivations } from "./read.ts";
+import { type LayerPlan, planLayers } from "./plan.ts";
+import { imagesPerRun } from "./preflight.ts";
+import { concatenate, readActivations } from "./read.ts";
 import { defaultTuning, type Tuning } from "./tile.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
@@ -109,15 +110,15 @@ class WebgpuEngine implements Engine {
     try {
       return await this.#runOnce(batch, layer);
     } catch (error) {
-      if (this.#gpu.lost() === undefined) throw error;
+      if (!await this.#gpu.wasLost()) throw error;
     }
     try {
       this.#gpu = await currentGpu();
       this.#network = await this.#load(this.#gpu);
       return await this.#runOnce(batch, layer);
     } catch (error) {
-      const lost = this.#gpu.lost();
-      if (lost === undefined) throw error;
+      if (!await this.#gpu.wasLost()) throw error;
+      const lost = this.#gpu.lost()!;
       throw new BackendUnavailableError(
         "webgpu",
         `the device was lost twice in a row (${lost.reason}: ${lost.message})`,
@@ -126,10 +127,36 @@ class WebgpuEngine implements Engine {
     }
   }
 
+  /** As many images at once as the device takes. */
   async #runOnce(batch: Batch, layer: string | undefined): Promise<Activations> {
-    const plan = planLayers(this.#program, this.precision, batch, layer);
-    return await this.#gpu.exclusively(() =>
-      readActivations(this.#gpu, this.#network, plan, batch)
-    );
+    const { data, count } = batch;
+    const plan = (batch: Batch): LayerPlan[] =>
+      planLayers(this.#program, this.precision, batch, layer);
+    plan(batch);
+    const size = data.length / count;
+    const one = plan({ ...batch, data: data.subarray(0, size), count: 1 });
+    const { limits } = this.#gpu.device;
+    const step = imagesPerRun(one, this.precision, limits, this.#network.memoryKind);
+    if (step < 1) {
+      throw new BackendUnavailableError(
+        "webgpu",
+        `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
+      );
+    }
+    const parts: Activations[] = [];
+    for (let first = 0; first < count; first += step) {
+      const images = Math.min(step, count - first);
+      const part = {
+        ...batch,
+        data: data.subarray(first * size, (first + images) * size),
+        count: images,
+      };
+      parts.push(
+        await this.#gpu.exclusively(() =>
+          readActivations(this.#gpu, this.#network, plan(part), part)
+        ),
+      );
+    }
+    return parts.length === 1 ? parts[0] : concatenate(parts);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Brings a model onto a device: uploads the weights while the pipelines compile.
+ * Brings a model onto a device: checks that it fits, uploads the weights while the pipelines compile, and checks the kernels.
  *
  * @module
  */
@@ -12,9 +12,15 @@ import type { Gpu } from "./device.ts";
 import { checked } from "./errors.ts";
 import { Network } from "./network.ts";
 import { planLayers } from "./plan.ts";
+import { preflight } from "./preflight.ts";
+import { checkAnswers } from "./self_test.ts";
 import type { Tuning } from "./tile.ts";
 
-/** Loads a network, whose pipelines are then ready for one image of the training size. */
+/**
+ * Loads a network, whose pipelines are then ready for one image of the training size.
+ *
+ * @throws {BackendUnavailableError} If it does not fit, the device fails, or its answers are wrong.
+ */
 export async function loadNetwork(
   gpu: Gpu,
   model: Model,
@@ -23,6 +29,7 @@ export async function loadNetwork(
   tuning: Tuning,
   signal: AbortSignal | undefined,
 ): Promise<Network> {
+  preflight(program, precision, gpu.device.limits, tuning.memory);
   return await gpu.exclusively(async () => {
     const network = await checked(
       gpu.device,
@@ -33,6 +40,7 @@ export async function loadNetwork(
         compilePipelines(gpu, network, program, precision),
         network.upload(model.weights({ signal })),
       ]);
+      await checkAnswers(gpu, model.architecture, precision, tuning);
       return network;
     } catch (error) {
       if (gpu.lost() === undefined) network[Symbol.dispose]();

@@ -14,7 +14,7 @@ import { type ConvolutionTile, convolutionWorkgroups, convolve } from "./convolu
 import { multiplyDense } from "./dense.ts";
 import { convolveFirst, firstConvolutionWorkgroups } from "./first_convolution.ts";
 import { CHANNEL_STEP, elements, padChannels, stateVectors } from "./layout.ts";
-import { Memory } from "./memory.ts";
+import { Memory, type MemoryKind } from "./memory.ts";
 import { type LayerPlan, runVectors } from "./plan.ts";
 import { requantize } from "./requantize.ts";
 import { beginFirst, endAndBegin } from "./scale.ts";
@@ -82,6 +82,11 @@ export class Network {
   /** Bytes of all its tensors. */
   get bytes(): number {
     return this.#memory.bytes;
+  }
+
+  /** Where its tensors lie. */
+  get memoryKind(): MemoryKind {
+    return this.#tuning.memory;
   }
 
   /** Uploads the weights, piece by piece. */

@@ -1,0 +1,145 @@
+/**
+ * A known-answer test: a driver that compiles a kernel wrongly must give an error, never a wrong label.
+ *
+ * A small network with weights from a formula goes through the very kernels and tiles that a model will use; what it must
+ * give was computed by the naive reference.
+ *
+ * @module
+ */
+
+import { BackendUnavailableError } from "../../errors.ts";
+import { type Architecture, CONFIGURATIONS, layersOf } from "../../vgg/architecture.ts";
+import type { Model, WeightPiece } from "../../vgg/model.ts";
+import type { Batch, Precision } from "../engine.ts";
+import { compileProgram } from "../program.ts";
+import type { Gpu } from "./device.ts";
+import { Network } from "./network.ts";
+import { planLayers } from "./plan.ts";
+import { readActivations } from "./read.ts";
+import type { Tuning } from "./tile.ts";
+
+/** Configuration E has the layers of all others but C, which has 1x1 kernels. */
+export type AnswerConfiguration = "C" | "E";
+
+/**
+ * The logits of {@linkcode answerModel} on {@linkcode answerBatch}: int32 values, and their scale. With float the same real
+ * values come out, but for the rounding of activations to 7 bits.
+ */
+export const ANSWERS: Readonly<
+  Record<`${AnswerConfiguration}${1 | 3}`, { values: readonly number[]; float: readonly number[] }>
+> = {
+  C1: { values: [-7016, 15735, 12746, 2966], float: [-15.84231, 24.88759, 21.34314, 3.319174] },
+  C3: { values: [-11033, 17023, 14049, 2793], float: [-11.39425, 17.34745, 14.43750, 3.025222] },
+  E1: {
+    values: [-26289, -2869, -19046, -18008],
+    float: [-29.55803, -3.448860, -18.78906, -18.43486],
+  },
+  E3: {
+    values: [-23962, -4038, -16187, -17048],
+    float: [-25.89456, -5.249587, -18.52465, -19.21099],
+  },
+};
+
+/** Relative to the largest; a wrong kernel is off by far more. */
+const FLOAT_TOLERANCE = 1e-3;
+
+const SIZE = 32;
+const CLASSES = 4;
+
+/** The network whose answers are known. */
+export function answerModel(configuration: AnswerConfiguration, channels: 1 | 3): Model {
+  const architecture: Architecture = {
+    configuration,
+    input: { height: SIZE, width: SIZE, channels },
+    convolutions: CONFIGURATIONS[configuration].flat().map(() => 16),
+    dense: [16, 16, CLASSES],
+  };
+  const layers = layersOf(architecture);
+  const inner = (layer: typeof layers[number]): number =>
+    layer.kernel[0] * layer.kernel[1] * layer.inChannels;
+  return {
+    id: "known-answers",
+    architecture,
+    preprocessing: {
+      resize: "direct",
+      size: SIZE,
+      filter: "bilinear",
+      scale: 1 / 255,
+      mean: [0.5, 0.4, 0.3],
+      std: [0.25, 0.2, 0.3],
+    },
+    labels: [],
+    provenance: {},
+    parameters: layers.map((layer) => ({
+      name: layer.name,
+      // He initialisation keeps activations alive; channels differ.
+      scale: Float32Array.from(
+        { length: layer.outChannels },
+        (_, o) => (1 + o / 16) * Math.sqrt(4 / inner(layer)) / 127,
+      ),
+      bias: Float32Array.from({ length: layer.outChannels }, (_, o) => (o % 5 - 2) / 16),
+    })),
+    weightBytes: layers.reduce((sum, layer) => sum + inner(layer) * layer.outChannels, 0),
+    async *weights(): AsyncGenerator<WeightPiece> {
+      for (const [index, layer] of layers.entries()) {
+        const data = Int8Array.from(
+          { length: inner(layer) * layer.outChannels },
+          (_, i) => hash(index * 100_000 + i) % 255 - 127,
+        );
+        yield { layer: layer.name, first: 0, count: layer.outChannels, data };
+      }
+    },
+  };
+}
+
+/** The image whose answers are known. */
+export function answerBatch(channels: 1 | 3): Batch {
+  const data = Uint8Array.from({ length: SIZE * SIZE * channels }, (_, i) => hash(i) & 255);
+  return { data, count: 1, height: SIZE, width: SIZE };
+}
+
+/** A well-mixed word (the finalizer of MurmurHash3). */
+function hash(i: number): number {
+  let h = i + 1;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/**
+ * Runs the test with the kernels that a model of this architecture will use. Nobody else may be using the device.
+ *
+ * @throws {BackendUnavailableError} If an answer is wrong.
+ */
+export async function checkAnswers(
+  gpu: Gpu,
+  architecture: Architecture,
+  precision: Precision,
+  tuning: Tuning,
+): Promise<void> {
+  const channels = architecture.input.channels === 1 ? 1 : 3;
+  const configuration = architecture.configuration === "C" ? "C" : "E";
+  const model = answerModel(configuration, channels);
+  const program = compileProgram(model);
+  const batch = answerBatch(channels);
+  const network = new Network(gpu.backend, program, precision, tuning);
+  try {
+    await network.upload(model.weights());
+    const plan = planLayers(program, precision, batch);
+    const { data } = await readActivations(gpu, network, plan, batch);
+    const { values, float } = ANSWERS[`${configuration}${channels}`];
+    const expected = precision === "int8" ? values : float;
+    const allowed = precision === "int8"
+      ? 0
+      : FLOAT_TOLERANCE * Math.max(...expected.map((value) => Math.abs(value)));
+    if (!expected.every((value, i) => Math.abs(data[i] - value) <= allowed)) {
+      throw new BackendUnavailableError(
+        "webgpu",
+        `${gpu.description} gives wrong answers: expected ${expected.join()}, found ${data.join()}. ` +
+          'Update its driver, or use backend "wasm"',
+      );
+    }
+  } finally {
+    if (gpu.lost() === undefined) network[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * The WebGPU engine's dealings with its device: answers, limits, losses, errors, memory.
+ *
+ * @module
+ */
+
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { memory, setBackend } from "@tensorflow/tfjs-core";
+import { BackendUnavailableError } from "../lib/errors.ts";
+import { compileProgram, type Program } from "../lib/engine/program.ts";
+import { acquireGpu, type Gpu, releaseGpu } from "../lib/engine/webgpu/device.ts";
+import { checked } from "../lib/engine/webgpu/errors.ts";
+import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
+import { BACKEND_NAME } from "../lib/engine/webgpu/kernel.ts";
+import { planLayers } from "../lib/engine/webgpu/plan.ts";
+import { imagesPerRun, preflight } from "../lib/engine/webgpu/preflight.ts";
+import { answerBatch, answerModel, ANSWERS, checkAnswers } from "../lib/engine/webgpu/self_test.ts";
+import { defaultTuning } from "../lib/engine/webgpu/tile.ts";
+import { type Architecture, layersOf } from "../lib/vgg/architecture.ts";
+import { assertSame } from "./engine_cases.ts";
+import { floatEngine } from "./float_engine.ts";
+import { randomBatch, randomModel } from "./random_model.ts";
+import { referenceActivations } from "./reference.ts";
+import { gpuTest } from "./webgpu.ts";
+
+const SMALL: Architecture = {
+  configuration: "A",
+  input: { height: 32, width: 32, channels: 3 },
+  convolutions: [16, 16, 16, 16, 16, 16, 16, 16],
+  dense: [16, 16, 10],
+};
+const VGG16: Architecture = {
+  configuration: "D",
+  input: { height: 224, width: 224, channels: 3 },
+  convolutions: [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512],
+  dense: [4096, 4096, 1000],
+};
+/** The defaults of the WebGPU specification, which every device has. */
+const DEFAULT_LIMITS = {
+  maxStorageBufferBindingSize: 128 * 2 ** 20,
+  maxBufferSize: 256 * 2 ** 20,
+  maxTextureDimension2D: 8192,
+};
+const { model, weights } = randomModel(SMALL, 11);
+const batch = randomBatch(1, 32, 32, 3);
+const expected = referenceActivations(compileProgram(model), weights, batch);
+
+/** Does something with the device that the engines share. */
+async function withGpu(use: (gpu: Gpu) => void | Promise<void>): Promise<void> {
+  const gpu = await acquireGpu();
+  try {
+    await use(gpu);
+  } finally {
+    await releaseGpu();
+  }
+}
+
+/** The constants of a network of this shape. */
+function programOf(architecture: Architecture): Program {
+  const parameters = layersOf(architecture).map(({ name, outChannels }) => ({
+    name,
+    scale: new Float32Array(outChannels).fill(1),
+    bias: new Float32Array(outChannels),
+  }));
+  return compileProgram({ architecture, preprocessing: model.preprocessing, parameters });
+}
+
+for (const key of Object.keys(ANSWERS) as (keyof typeof ANSWERS)[]) {
+  Deno.test(`the known answers of ${key} are the reference's`, async () => {
+    const channels = key.endsWith("1") ? 1 : 3;
+    const model = answerModel(key.startsWith("C") ? "C" : "E", channels);
+    const weights = new Map<string, Int8Array>();
+    for await (const { layer, data } of model.weights()) weights.set(layer, data.slice());
+    const batch = answerBatch(channels);
+    const { data } = referenceActivations(compileProgram(model), weights, batch);
+    assertEquals([...data], ANSWERS[key].values);
+    const float = await floatEngine(model, weights).run(batch);
+    // The table has seven digits.
+    float.data.forEach((value, i) => assertAlmostEquals(value, ANSWERS[key].float[i], 1e-5));
+  });
+}
+
+gpuTest(
+  "the known-answer test refuses a device whose kernels are wrong",
+  () =>
+    withGpu(async (gpu) => {
+      const tuning = defaultTuning(gpu.isFallback);
+      await checkAnswers(gpu, SMALL, "int8", tuning);
+      const { backend } = gpu;
+      const run = backend.runWebGPUProgram;
+      // As if the driver rounded down.
+      backend.runWebGPUProgram = (program, ...rest) => {
+        const code = program.getUserCode();
+        program.getUserCode = () => code.replace("+ (product.x >> 31u)", "");
+        program.shaderKey += "-wrong";
+        return run.call(backend, program, ...rest);
+      };
+      try {
+        await assertRejects(
+          () => checkAnswers(gpu, SMALL, "int8", tuning),
+          BackendUnavailableError,
+          "gives wrong answers",
+        );
+      } finally {
+        backend.runWebGPUProgram = run;
+      }
+    }),
+);
+
+for (const memory of ["buffer", "texture"] as const) {
+  for (const precision of ["int8", "float"] as const) {
+    Deno.test(`VGG16 fits a device with WebGPU's default limits: ${memory}, ${precision}`, () => {
+      const program = programOf(VGG16);
+      preflight(program, precision, DEFAULT_LIMITS, memory);
+      const data = new Uint8Array(224 * 224 * 3);
+      const plan = planLayers(program, precision, { data, count: 1, height: 224, width: 224 });
+      assert(imagesPerRun(plan, precision, DEFAULT_LIMITS, memory) >= 8);
+    });
+  }
+}
+
+Deno.test("the preflight names everything that does not fit", () => {
+  const wide = {
+    ...VGG16,
+    input: { height: 256, width: 256, channels: 3 },
+    dense: [8192, 20480, 10],
+  };
+  const error = assertThrows(
+    () => preflight(programOf(wide), "int8", DEFAULT_LIMITS, "buffer"),
+    BackendUnavailableError,
+  );
+  assertEquals(
+    error.reason,
+    "the model does not fit the device, which allows 128 MiB for a buffer: the weights of fc6 take 256 MiB; " +
+      'the weights of fc7 take 160 MiB. Use a smaller model, or backend "wasm"',
+  );
+});
+
+gpuTest("a lost device is replaced, and the request in flight is answered", async () => {
+  await using engine = await createWebgpuEngine(model);
+  await using other = await createWebgpuEngine(model);
+  await engine.run(batch);
+  await withGpu(async (gpu) => {
+    const running = engine.run(batch);
+    gpu.device.destroy();
+    assertSame(await running, expected);
+  });
+  assertSame(await engine.run(batch), expected);
+  assertSame(await other.run(batch), expected);
+});
+
+gpuTest("a device lost twice in a row is an error", async () => {
+  let loads = 0;
+  const fragile = {
+    ...model,
+    async *weights() {
+      if (loads++ > 0) await withGpu(({ device }) => device.destroy());
+      yield* model.weights();
+    },
+  };
+  await using engine = await createWebgpuEngine(fragile);
+  await withGpu(({ device }) => device.destroy());
+  await assertRejects(() => engine.run(batch), BackendUnavailableError, "lost twice in a row");
+});
+
+gpuTest("calls that the device refuses are named errors", () =>
+  withGpu(async ({ device }) => {
+    await assertRejects(
+      () => checked(device, () => device.createBuffer({ size: 16, usage: 0 })),
+      BackendUnavailableError,
+      "a call was not valid",
+    );
+  }));
+
+Deno.test("running out of memory is a named error", async () => {
+  let opened: GPUErrorFilter[] = [];
+  const device = {
+    pushErrorScope: (filter: GPUErrorFilter) => void opened.push(filter),
+    popErrorScope: () =>
+      Promise.resolve(opened.pop() === "out-of-memory" ? { message: "no memory" } : null),
+  };
+  const error = await assertRejects(() => checked(device, () => {}), BackendUnavailableError);
+  assertEquals(error.reason.split(".")[0], "the device ran out of memory");
+  opened = [];
+});
+
+gpuTest("two engines share a device and do not disturb each other", async () => {
+  const others = randomModel(
+    { ...SMALL, configuration: "C", convolutions: Array(13).fill(16) },
+    12,
+  );
+  const program = compileProgram(others.model);
+  await using first = await createWebgpuEngine(model);
+  const [second, results] = await Promise.all([
+    createWebgpuEngine(others.model),
+    Promise.all(Array.from({ length: 4 }, () => first.run(batch))),
+  ]);
+  const [one, two] = await Promise.all([first.run(batch), second.run(batch)]);
+  for (const result of [...results, one]) assertSame(result, expected);
+  assertSame(two, referenceActivations(program, others.weights, batch));
+  await second[Symbol.asyncDispose]();
+  assertSame(await first.run(batch), expected);
+});
+
+gpuTest(
+  "1,000 runs leave tensors, GPU memory and the process's memory where they were",
+  () =>
+    withGpu(async ({ backend }) => {
+      await using engine = await createWebgpuEngine(model);
+      await setBackend(BACKEND_NAME);
+      const run = async (times: number) => {
+        for (let i = 0; i < times; i++) await engine.run(batch);
+        return {
+          tensors: memory().numTensors,
+          data: backend.numDataIds(),
+          gpu: backend.memory(),
+          engine: engine.bytesResident,
+        };
+      };
+      const before = await run(200);
+      const rss = Deno.memoryUsage().rss;
+      assertEquals(await run(1000), before);
+      // A leak of one small buffer per run would be 4 MB in GPU memory, and more here; the heap breathes by a few.
+      assert(Deno.memoryUsage().rss < rss + 32e6);
+    }),
+);
+
+gpuTest(
+  "disposal frees everything, and a disposed engine cannot be used",
+  () =>
+    withGpu(async ({ backend }) => {
+      const before = backend.numDataIds();
+      const engine = await createWebgpuEngine(model);
+      await engine.run(batch);
+      await engine[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
+      assertEquals(backend.numDataIds(), before);
+      assertEquals(engine.bytesResident, 0);
+      await assertRejects(() => engine.run(batch), TypeError, "disposed");
+    }),
+);
+
+gpuTest(
+  "a batch that is wrong, a layer that is not there and an aborted call are errors",
+  async () => {
+    await using engine = await createWebgpuEngine(model);
+    await assertRejects(() => engine.run({ ...batch, height: 31 }), RangeError, "at least 32x32");
+    await assertRejects(() => engine.run({ ...batch, count: 2 }), RangeError, "6144 bytes");
+    await assertRejects(() => engine.run(batch, { layer: "conv9_9" }), RangeError, "conv9_9");
+    await assertRejects(
+      () => engine.run(batch, { signal: AbortSignal.abort() }),
+      DOMException,
+      "aborted",
+    );
+  },
+);
