@@ -27,6 +27,10 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     about: "measures what a model scores on labelled images",
     load: async () => (await import("./lib/cli/evaluate.ts")).evaluateCommand,
   },
+  fit: {
+    about: "teaches a model your own classes",
+    load: async () => (await import("./lib/cli/fit.ts")).fitCommand,
+  },
 };
 
 function help(): string {

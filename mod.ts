@@ -45,6 +45,11 @@ export { encodePng } from "./lib/image/encode_png.ts";
 export type { EncodablePixels } from "./lib/image/encode_png.ts";
 export type { ImageInput, ImageOptions, RawPixels, RgbImage } from "./lib/image/image.ts";
 export type { Prediction, SelectionOptions } from "./lib/predictions.ts";
+export { fit } from "./lib/train/fit.ts";
+export type { FitOptions, FitProgress, Fitted, LearningOptions } from "./lib/train/fit.ts";
+export type { EpochMetrics } from "./lib/train/loop.ts";
+export type { Split } from "./lib/train/split.ts";
+export type { Whitening } from "./lib/train/statistics.ts";
 export type { Architecture, Configuration } from "./lib/vgg/architecture.ts";
 export type {
   LayerParameters,

@@ -22,6 +22,7 @@ import {
   VIEW_OPTIONS,
   viewOptions,
 } from "./run.ts";
+import { ResumableLines, SHARD_HELP, shardOption, takeShard } from "./shard.ts";
 
 const HELP = `Predicts the labels of images.
 
@@ -37,6 +38,9 @@ ${VIEW_HELP}
   --score-threshold X   only labels with a score of at least X, 0 to 1
   --draw DIR            also write the images as PNG files with up to 3 labels on them
   --json                one JSON object a line: file, predictions, backend, latencyMs
+  --out FILE            add these lines to a file, without the images that it has: a run that was
+                        interrupted goes on
+${SHARD_HELP}
   --help                shows this
 
 Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.
@@ -49,7 +53,15 @@ const DRAWN_LABELS = 3;
 export async function classifyCommand(args: readonly string[]): Promise<number> {
   const parsed = parseArguments(args, {
     flags: ["json", "offline", "flip"],
-    values: [...CLASSIFIER_OPTIONS, ...VIEW_OPTIONS, "top-k", "score-threshold", "draw"],
+    values: [
+      ...CLASSIFIER_OPTIONS,
+      ...VIEW_OPTIONS,
+      "top-k",
+      "score-threshold",
+      "draw",
+      "out",
+      "shard",
+    ],
   });
   if (parsed.flags.has("help")) {
     console.log(HELP);
@@ -59,7 +71,10 @@ export async function classifyCommand(args: readonly string[]): Promise<number> 
     throw new UsageError("classify needs at least one file, URL, directory or - to read");
   }
   const views = viewOptions(parsed);
-  const inputs = await expandInputs(parsed.operands);
+  const inputs = takeShard(await expandInputs(parsed.operands), shardOption(parsed));
+  const out = parsed.values.get("out");
+  using lines = out === undefined ? undefined : await ResumableLines.open(out);
+  const left = inputs.filter((input) => !lines?.done.has(input));
   return await untilInterrupted(async (signal) => {
     await using classifier = await loadClassifier({ ...classifierOptions(parsed), signal });
     const { backend } = classifier.info;
@@ -71,13 +86,15 @@ export async function classifyCommand(args: readonly string[]): Promise<number> 
     };
     const draw = await drawer(parsed.values.get("draw"));
     const print = parsed.flags.has("json") ? JSON.stringify : textOf;
-    return await eachImage(inputs, ["Classifying", "classified"], signal, async (image, file) => {
+    return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
       const start = performance.now();
       const pixels = draw ? await readImage(image, options) : image;
       const predictions = await classifier.classify(pixels, options);
       const latencyMs = Math.round((performance.now() - start) * 100) / 100;
       await draw?.(pixels, file, predictions);
-      return print({ file, predictions, backend, latencyMs });
+      const result = { file, predictions, backend, latencyMs };
+      if (lines === undefined) return print(result);
+      await lines.append(JSON.stringify(result));
     });
   });
 }

@@ -22,6 +22,7 @@ import {
   eachImage,
   untilInterrupted,
 } from "./run.ts";
+import { ResumableLines, SHARD_HELP, shardOption, takeShard } from "./shard.ts";
 
 const HELP = `Writes what a layer of the network says about images.
 
@@ -32,7 +33,10 @@ Options:
                         (default: the layer before the classifying one)
   --pooling POOLING     none, avg or max over all positions (default: none)
   --normalize           scale to a length of 1
-  --out FILE            .npy, .safetensors or .jsonl (default: JSON lines on standard output)
+  --out FILE            .npy, .safetensors or .jsonl (default: JSON lines on standard output); lines are
+                        added to a .jsonl, without the images that it has: a run that was
+                        interrupted goes on
+${SHARD_HELP}
 ${CLASSIFIER_HELP}
   --help                shows this
 
@@ -44,15 +48,15 @@ const ENCODERS: Readonly<
 > = {
   ".npy": encodeNpy,
   ".safetensors": encodeEmbeddings,
-  ".jsonl": (embeddings) =>
-    new TextEncoder().encode(embeddings.map((one) => embeddingLine(one) + "\n").join("")),
+  // Its lines are added one by one, so that nothing is left to encode.
+  ".jsonl": () => new Uint8Array(),
 };
 
 /** Runs the command. Resolves to the exit code. */
 export async function embedCommand(args: readonly string[]): Promise<number> {
   const parsed = parseArguments(args, {
     flags: ["normalize", "offline"],
-    values: [...CLASSIFIER_OPTIONS, "layer", "pooling", "out"],
+    values: [...CLASSIFIER_OPTIONS, "layer", "pooling", "out", "shard"],
   });
   if (parsed.flags.has("help")) {
     console.log(HELP);
@@ -63,7 +67,9 @@ export async function embedCommand(args: readonly string[]): Promise<number> {
   }
   const out = parsed.values.get("out");
   const encode = out === undefined ? undefined : encoderOf(out);
-  const inputs = await expandInputs(parsed.operands);
+  const inputs = takeShard(await expandInputs(parsed.operands), shardOption(parsed));
+  using lines = out?.endsWith(".jsonl") ? await ResumableLines.open(out) : undefined;
+  const left = inputs.filter((input) => !lines?.done.has(input));
   return await untilInterrupted(async (signal) => {
     await using classifier = await loadClassifier({ ...classifierOptions(parsed), signal });
     const options: EmbedOptions = {
@@ -73,10 +79,11 @@ export async function embedCommand(args: readonly string[]): Promise<number> {
       signal,
     };
     const kept: NamedEmbedding[] = [];
-    const code = await eachImage(inputs, ["Embedding", "embedded"], signal, async (image, file) => {
+    const code = await eachImage(left, ["Embedding", "embedded"], signal, async (image, file) => {
       const named = { file, embedding: await classifier.embed(image, options) };
       if (encode === undefined) return embeddingLine(named);
-      kept.push(named);
+      if (lines !== undefined) await lines.append(embeddingLine(named));
+      else kept.push(named);
     });
     if (out !== undefined && encode !== undefined && kept.length > 0) {
       await Deno.writeFile(out, encode(kept));

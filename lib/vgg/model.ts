@@ -36,6 +36,8 @@ export interface Provenance {
   readonly license?: string;
   /** How it was trained. */
   readonly training?: string;
+  /** SHA-256 of the pictures and classes that a head was trained on. */
+  readonly dataSha256?: string;
   /** Published or measured accuracy, 0…1, by the name of the measure. */
   readonly accuracy?: Readonly<Record<string, number>>;
 }

@@ -1,0 +1,150 @@
+/**
+ * Bulk work in parts: which of N machines does which images, and what an interrupted one has done already.
+ *
+ * @module
+ */
+
+import { type Arguments, UsageError } from "./arguments.ts";
+
+/** Part `index` of `count`, 1 … count. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Help for `--shard` and, for commands that write one line an image, for a resumable `--out`. */
+export const SHARD_HELP =
+  `  --shard I/N           only part I of N: every N-th image, from the I-th on. auto/N takes I, and auto
+                        also N, from a Kubernetes Indexed Job, a Slurm array or GNU parallel`;
+
+type Env = (name: string) => string | undefined;
+
+/** Where a scheduler says which part this is. Numbers count from `first`. */
+interface Scheduler {
+  readonly name: string;
+  readonly index: string;
+  readonly first: (env: Env) => number;
+  /** The variable with the number of parts. */
+  readonly count: string;
+}
+
+const SCHEDULERS: readonly Scheduler[] = [
+  {
+    name: "Kubernetes Indexed Job",
+    index: "JOB_COMPLETION_INDEX",
+    first: () => 0,
+    // Kubernetes does not give it: the manifest sets it.
+    count: "JOB_COMPLETIONS",
+  },
+  {
+    name: "Slurm array",
+    index: "SLURM_ARRAY_TASK_ID",
+    first: (env) => Number(env("SLURM_ARRAY_TASK_MIN") ?? 0),
+    count: "SLURM_ARRAY_TASK_COUNT",
+  },
+  { name: "GNU parallel", index: "PARALLEL_SEQ", first: () => 1, count: "PARALLEL_TOTAL" },
+];
+
+/**
+ * The part that a command line asks for, or all.
+ *
+ * @throws {UsageError} If `--shard` is not I/N with I from 1 to N, or nothing gives what `auto` stands for.
+ */
+export function shardOption(args: Arguments, env: Env = Deno.env.get): Shard {
+  const text = args.values.get("shard");
+  if (text === undefined) return { index: 1, count: 1 };
+  const [first, second] = text.split("/");
+  const shard = first === "auto"
+    ? autoShard(second, env)
+    : { index: Number(first), count: Number(second) };
+  const { index, count } = shard;
+  const isWhole = Number.isInteger(index) && Number.isInteger(count);
+  if (isWhole && index >= 1 && index <= count && text.split("/").length <= 2) return shard;
+  throw new UsageError(
+    `Option --shard needs I/N with I from 1 to N, auto/N or auto: found "${text}"` +
+      (first === "auto" ? `, which is ${index}/${count}` : ""),
+  );
+}
+
+function autoShard(count: string | undefined, env: Env): Shard {
+  const scheduler = SCHEDULERS.find(({ index }) => env(index) !== undefined);
+  if (scheduler === undefined) {
+    const names = SCHEDULERS.map(({ name, index }) => `${index} (${name})`);
+    throw new UsageError(`--shard auto needs one of the variables ${names.join(", ")}`);
+  }
+  const total = count ?? env(scheduler.count);
+  if (total === undefined) {
+    throw new UsageError(
+      `--shard auto needs the number of parts: set ${scheduler.count}, or say auto/N`,
+    );
+  }
+  const index = Number(env(scheduler.index)) - scheduler.first(env) + 1;
+  return { index, count: Number(total) };
+}
+
+/** The items of a part: every `count`-th, so that neighbours, which cost alike, are spread. */
+export function takeShard<Item>(items: readonly Item[], { index, count }: Shard): Item[] {
+  return items.filter((_, i) => i % count === index - 1);
+}
+
+/** A file of JSON lines, each about one `file`: a run that was interrupted goes on from there. */
+export class ResumableLines implements Disposable {
+  /** What the lines of earlier runs are about. */
+  readonly done: ReadonlySet<string>;
+  readonly #file: Deno.FsFile;
+
+  private constructor(file: Deno.FsFile, done: ReadonlySet<string>) {
+    this.#file = file;
+    this.done = done;
+  }
+
+  /**
+   * Opens a file for adding to it, or creates it. A last line without an end was cut off as it was written: it is
+   * removed.
+   *
+   * @throws {UsageError} If a line is no JSON object with a `file`.
+   */
+  static async open(path: string): Promise<ResumableLines> {
+    const file = await Deno.open(path, { create: true, read: true, write: true });
+    const done = new Set<string>();
+    const decoder = new TextDecoder();
+    let rest = new Uint8Array(0), whole = 0;
+    const chunk = new Uint8Array(2 ** 20);
+    for (let n = await file.read(chunk); n !== null; n = await file.read(chunk)) {
+      const bytes = new Uint8Array(rest.length + n);
+      bytes.set(rest);
+      bytes.set(chunk.subarray(0, n), rest.length);
+      const end = bytes.lastIndexOf(10) + 1;
+      for (const line of decoder.decode(bytes.subarray(0, end)).split("\n").slice(0, -1)) {
+        done.add(fileOf(line, path));
+      }
+      whole += end;
+      rest = bytes.slice(end);
+    }
+    await file.truncate(whole);
+    await file.seek(whole, Deno.SeekMode.Start);
+    return new ResumableLines(file, done);
+  }
+
+  /** Adds a line. */
+  async append(line: string): Promise<void> {
+    const bytes = new TextEncoder().encode(line + "\n");
+    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+function fileOf(line: string, path: string): string {
+  try {
+    const { file } = JSON.parse(line);
+    if (typeof file === "string") return file;
+  } catch {
+    // Told below.
+  }
+  throw new UsageError(
+    `Expected ${path} to hold lines of {"file": …}, found: ${line.slice(0, 80)}`,
+  );
+}

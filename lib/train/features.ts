@@ -1,0 +1,156 @@
+/**
+ * What the frozen layers say about each picture, computed once and kept in a file.
+ *
+ * @module
+ */
+
+import { embeddingOf } from "../embedding.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Sample } from "../evaluate/dataset.ts";
+import { batchViews, mirror, type View, viewsOf } from "../evaluate/views.ts";
+import type { ImageOptions, RgbImage } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
+import { cropImage } from "../image/resize.ts";
+import type { Model } from "../vgg/model.ts";
+import { randomFrom } from "./random.ts";
+
+/** How pictures are multiplied for learning. */
+export interface Augmentation {
+  /** Also learn from the mirrored picture. */
+  readonly flip: boolean;
+  /** Also learn from this many random crops of at least 3/4 of the picture's sides. */
+  readonly crops: number;
+}
+
+/** Features of pictures. Those of picture `n` are rows `n * views` … `(n + 1) * views - 1`. */
+export interface Features {
+  /** `[pictures * views, length]`. The first view of a picture is the one that is classified. */
+  readonly data: Float32Array;
+  readonly length: number;
+  readonly views: number;
+  /** Hash of each picture's pixels and class, in order. */
+  readonly fingerprints: readonly string[];
+}
+
+/** Where features are kept: a file that grows by whole pictures. */
+export interface FeatureStore {
+  /** What an earlier run kept. */
+  load(): Promise<{ rows: Float32Array; fingerprints: string[] }>;
+  append(rows: Float32Array, fingerprints: readonly string[]): Promise<void>;
+}
+
+/** Pictures that are decoded at a time. */
+const CHUNK = 32;
+/** Smallest side of a random crop, as a part of the picture's. */
+const MIN_CROP = 0.75;
+
+/** Number of views of each picture. */
+export function viewsPerPicture({ flip, crops }: Augmentation): number {
+  return 1 + Number(flip) + crops;
+}
+
+/**
+ * Computes the features of pictures, beginning after those that the store holds.
+ *
+ * @param layer The last frozen layer.
+ * @param length Values of that layer for one view.
+ * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
+ */
+export async function computeFeatures(
+  engine: Engine,
+  model: Model,
+  samples: readonly Sample[],
+  layer: string,
+  length: number,
+  augmentation: Augmentation,
+  store: FeatureStore | undefined,
+  options: ImageOptions & { onProgress?: (done: number) => void },
+): Promise<Features> {
+  const views = viewsPerPicture(augmentation), size = views * length;
+  const data = new Float32Array(samples.length * size);
+  const kept = await store?.load();
+  const fingerprints = kept?.fingerprints.slice(0, samples.length) ?? [];
+  if (kept !== undefined) data.set(kept.rows.subarray(0, fingerprints.length * size));
+  for (let first = fingerprints.length; first < samples.length; first += CHUNK) {
+    const chunk = samples.slice(first, first + CHUNK);
+    const hashes: string[] = [], all: View[] = [];
+    for (const [n, sample] of chunk.entries()) {
+      options.signal?.throwIfAborted();
+      const image = await readImage(sample.image ?? sample.file, options);
+      hashes.push(await fingerprint(image, sample.label));
+      all.push(...augmented(image, model, augmentation, first + n));
+    }
+    const rows = data.subarray(first * size, (first + chunk.length) * size);
+    await embedViews(engine, all, layer, length, rows, options.signal);
+    await store?.append(rows, hashes);
+    fingerprints.push(...hashes);
+    options.onProgress?.(fingerprints.length);
+  }
+  return { data, length, views, fingerprints };
+}
+
+async function embedViews(
+  engine: Engine,
+  views: readonly View[],
+  layer: string,
+  length: number,
+  rows: Float32Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const placed = views.map((view, row) => ({ ...view, row }));
+  const [{ height, width }] = views;
+  const maxPixels = Math.max(height * width, 2 ** 20 / 3);
+  for (const batch of batchViews(placed, maxPixels, 64)) {
+    const size = batch[0].data.length, data = new Uint8Array(batch.length * size);
+    batch.forEach((view, n) => data.set(view.data, n * size));
+    const activations = await engine.run({ data, count: batch.length, height, width }, {
+      layer,
+      signal,
+    });
+    batch.forEach(({ row }, n) => {
+      const options = { layer, pooling: "none", normalize: false } as const;
+      rows.set(embeddingOf(activations, n, options).data, row * length);
+    });
+  }
+}
+
+/** The view that is classified, and others that show the same. */
+function augmented(
+  image: RgbImage,
+  model: Model,
+  { flip, crops }: Augmentation,
+  seed: number,
+): View[] {
+  const next = randomFrom(seed);
+  const [view] = viewsOf(image, model);
+  const views = [view];
+  if (flip) views.push({ ...view, data: mirror(view) });
+  for (let n = 0; n < crops; n++) {
+    const part = MIN_CROP + next() * (1 - MIN_CROP);
+    const width = Math.max(1, Math.round(image.width * part));
+    const height = Math.max(1, Math.round(image.height * part));
+    const left = Math.floor(next() * (image.width - width + 1));
+    const top = Math.floor(next() * (image.height - height + 1));
+    const [crop] = viewsOf(cropImage(image, { left, top, width, height }), model);
+    views.push(flip && next() < 0.5 ? { ...crop, data: mirror(crop) } : crop);
+  }
+  return views;
+}
+
+async function fingerprint({ data, width, height }: RgbImage, label: number): Promise<string> {
+  const head = new TextEncoder().encode(`${width}x${height} ${label}\n`);
+  const bytes = new Uint8Array(head.length + data.length);
+  bytes.set(head);
+  bytes.set(data, head.length);
+  return hex(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+/** One hash for all pictures and their classes. */
+export async function fingerprintOf({ fingerprints }: Features): Promise<string> {
+  const text = new TextEncoder().encode(fingerprints.join("\n"));
+  return hex(await crypto.subtle.digest("SHA-256", text));
+}
+
+function hex(bytes: ArrayBuffer): string {
+  return new Uint8Array(bytes).toHex();
+}

@@ -1,0 +1,32 @@
+/**
+ * Random numbers from a seed, so that a fit can be repeated and resumed.
+ *
+ * @module
+ */
+
+/** Numbers in `[0, 1)` (Marsaglia, 2003, "Xorshift RNGs": 13, 17, 5). */
+export function randomFrom(seed: number): () => number {
+  // Neighbouring seeds are spread apart; the state must not be 0.
+  let state = Math.imul(seed + 1, 0x9e3779b1) | 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+/** Numbers with mean 0 and standard deviation 1 (Box and Muller). */
+export function normalFrom(next: () => number): () => number {
+  return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+}
+
+/** The numbers from 0 to `count - 1` in random order (Fisher and Yates). */
+export function shuffled(count: number, next: () => number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(next() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}

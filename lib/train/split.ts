@@ -1,0 +1,55 @@
+/**
+ * Which pictures are learned from, and which are kept to see whether it worked.
+ *
+ * @module
+ */
+
+import { randomFrom, shuffled } from "./random.ts";
+
+/** Positions in a list. */
+export interface Split {
+  readonly train: readonly number[];
+  readonly validation: readonly number[];
+}
+
+/**
+ * Splits pictures so that each class has the same part in both.
+ *
+ * @param labels The class of each picture.
+ * @param part Of each class that is kept for validation, above 0 and below 1; at least one picture.
+ * @throws {RangeError} If a class has fewer than two pictures.
+ */
+export function stratifiedSplit(
+  labels: ArrayLike<number>,
+  classes: number,
+  part: number,
+  seed: number,
+): Split {
+  const byClass: number[][] = Array.from({ length: classes }, () => []);
+  for (let n = 0; n < labels.length; n++) byClass[labels[n]].push(n);
+  const next = randomFrom(seed);
+  const train: number[] = [], validation: number[] = [];
+  byClass.forEach((members, label) => {
+    if (members.length < 2) {
+      throw new RangeError(
+        `Class ${label} has ${members.length} picture(s): each needs at least 2, one to learn from and ` +
+          "one to validate with",
+      );
+    }
+    const kept = Math.min(members.length - 1, Math.max(1, Math.round(members.length * part)));
+    shuffled(members.length, next).forEach((position, rank) =>
+      (rank < kept ? validation : train).push(members[position])
+    );
+  });
+  return { train: train.sort((a, b) => a - b), validation: validation.sort((a, b) => a - b) };
+}
+
+/**
+ * Weights that let each class count the same, whatever its number of pictures; their mean over all
+ * pictures is 1.
+ */
+export function balancedWeights(labels: ArrayLike<number>, classes: number): Float32Array {
+  const counts = new Float32Array(classes);
+  for (let n = 0; n < labels.length; n++) counts[labels[n]]++;
+  return counts.map((count) => labels.length / (classes * count));
+}
