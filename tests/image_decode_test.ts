@@ -126,6 +126,12 @@ Deno.test("kinds of JPEG that are not decoded are refused by name", async () => 
   assertStringIncludes((await refusal(bits)).message, "expected samples of 8 bits, found 12");
 });
 
+Deno.test("a JPEG cannot hide its frame header behind a marker that has no segment", async () => {
+  const whole = read("420.jpg");
+  const hiding = Uint8Array.of(0xff, 0xd8, 0xff, 0xd0, ...whole.subarray(2));
+  assertStringIncludes((await refusal(hiding)).message, "marker d0 at byte 2 is out of place");
+});
+
 Deno.test("a PNG chunk whose checksum does not match is refused by name and place", async () => {
   const bytes = read("type2-8bit.png");
   const at = indexOf(bytes, "IDAT") - 4;

@@ -41,6 +41,9 @@ function readHeader(bytes: Uint8Array): JpegHeader {
       at++;
       continue;
     }
+    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd9)) { // those without a segment
+      throw damaged("jpeg", `marker ${marker.toString(16)} at byte ${at} is out of place`);
+    }
     const end = at + 2 + view.getUint16(at + 2);
     if (isFrame(marker)) {
       if (marker > 0xc2) throw damaged("jpeg", "it is lossless, hierarchical or arithmetic-coded");
@@ -53,8 +56,6 @@ function readHeader(bytes: Uint8Array): JpegHeader {
     } else if (marker === 0xda) {
       if (!frame) throw damaged("jpeg", "it has no frame header before its first scan");
       return { ...frame, orientation, scanStart: end };
-    } else if (marker === 0xd9) {
-      throw damaged("jpeg", "it ends before its first scan");
     }
     at = end;
   }
