@@ -5,6 +5,8 @@
  */
 
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import v8 from "node:v8";
+import vm from "node:vm";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { BackendUnavailableError } from "../lib/errors.ts";
 import { compileProgram, type Program } from "../lib/engine/program.ts";
@@ -44,6 +46,12 @@ const DEFAULT_LIMITS = {
 const { model, weights } = randomModel(SMALL, 11);
 const batch = randomBatch(1, 32, 32, 3);
 const expected = referenceActivations(compileProgram(model), weights, batch);
+
+/** Bind groups and command buffers are freed with the objects that stand for them. */
+function collectGarbage(): void {
+  v8.setFlagsFromString("--expose-gc");
+  vm.runInNewContext("gc")();
+}
 
 /** Does something with the device that the engines share. */
 async function withGpu(use: (gpu: Gpu) => void | Promise<void>): Promise<void> {
@@ -218,6 +226,7 @@ gpuTest(
         };
       };
       const before = await run(200);
+      collectGarbage();
       const rss = Deno.memoryUsage().rss;
       assertEquals(await run(1000), before);
       // A leak of one small buffer per run would be 4 MB in GPU memory, and more here; the heap breathes by a few.
