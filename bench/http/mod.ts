@@ -41,6 +41,10 @@ function row(name: string, { seconds, ok, busy, other, broken, p50, p95, p99 }: 
 async function throughput(): Promise<void> {
   const servers: (readonly [string, () => Promise<Server>])[] = [
     ["ours, deno run", () => startOurs("run", { VGG16_MAX_QUEUE: "256" })],
+    [
+      "ours, deno run, 2 threads",
+      () => startOurs("run", { VGG16_MAX_QUEUE: "256", VGG16_THREADS: "2" }),
+    ],
     ["ours, deno serve --parallel", () => startOurs("parallel", { VGG16_MAX_QUEUE: "256" })],
     ["Express + sharp + onnxruntime-node", startPeer],
   ];
@@ -57,12 +61,15 @@ async function throughput(): Promise<void> {
 }
 
 async function batching(): Promise<void> {
-  console.log("\nBatching, 32x32 PNG, 64 connections (and 1: a lone request waits for nobody)");
+  console.log(
+    "\nBatching, 32x32 PNG, 2 threads (with 1 connection: a lone request waits for nobody)",
+  );
   for (const [maxBatch, delay] of [[1, 0], [16, 0], [16, 2], [64, 5]]) {
     const env = {
       VGG16_MAX_BATCH: `${maxBatch}`,
       VGG16_MAX_QUEUE_DELAY_MS: `${delay}`,
       VGG16_MAX_QUEUE: "256",
+      VGG16_THREADS: "2",
     };
     await using server = await startOurs("run", env);
     await wrk(server, 8, 2, SMALL);

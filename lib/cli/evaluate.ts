@@ -22,6 +22,7 @@ import {
   VIEW_OPTIONS,
   viewOptions,
 } from "./run.ts";
+import { type Shard, SHARD_HELP, shardOption, takeShard } from "./shard.ts";
 import { textTable } from "./table.ts";
 import { parseVariants, scalesOf, type Variant } from "./variants.ts";
 
@@ -40,6 +41,8 @@ ${VIEW_HELP}
                         model=A+B (A and B fused), backend=B, precision=P:
                         --compare "center; dense 32,40 flip; center precision=float"
   --out DIR             write report.html, report.json, and what a later run needs to go on
+${SHARD_HELP}
+                        (with the same --out for all; a last run without --shard puts them together)
   --json                print the report as JSON
   --help                shows this
 
@@ -50,7 +53,7 @@ Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.
 export async function evaluateCommand(args: readonly string[]): Promise<number> {
   const parsed = parseArguments(args, {
     flags: ["json", "offline", "flip"],
-    values: [...CLASSIFIER_OPTIONS, ...VIEW_OPTIONS, "compare", "out"],
+    values: [...CLASSIFIER_OPTIONS, ...VIEW_OPTIONS, "compare", "out", "shard"],
   });
   if (parsed.flags.has("help")) {
     console.log(HELP);
@@ -61,18 +64,20 @@ export async function evaluateCommand(args: readonly string[]): Promise<number> 
   const compare = parsed.values.get("compare");
   const variants = compare === undefined ? [base] : parseVariants(compare, base);
   const [path] = parsed.operands, out = parsed.values.get("out");
+  const shard = shardOption(parsed);
   return await untilInterrupted(async (signal) => {
     if (out !== undefined) await Deno.mkdir(out, { recursive: true });
     const evaluated: EvaluatedVariant[] = [];
     let dataset: Dataset | undefined;
     for (const variant of variants) {
-      const found = await evaluateVariant(variant, path, out, signal);
+      const found = await evaluateVariant(variant, path, out, shard, signal);
       dataset ??= found.dataset;
       evaluated.push(found.evaluated);
     }
     if (parsed.flags.has("json")) console.log(JSON.stringify(evaluated.map(jsonOf)));
     else print(evaluated);
-    if (out !== undefined) await writeReports(out, path, evaluated, dataset!);
+    // A part is no report: the last run, without --shard, writes it.
+    if (out !== undefined && shard.count === 1) await writeReports(out, path, evaluated, dataset!);
     return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
   });
 }
@@ -81,6 +86,7 @@ async function evaluateVariant(
   variant: Variant,
   path: string,
   out: string | undefined,
+  shard: Shard,
   signal: AbortSignal,
 ): Promise<{ evaluated: EvaluatedVariant; dataset: Dataset }> {
   await using loaded = new AsyncDisposableStack();
@@ -95,10 +101,10 @@ async function evaluateVariant(
   const model = classifiers.map(({ info }) => info.model).join(" + ");
   const { backend, precision } = info;
   const settings = { model, precision, crops, scales, flip, data: path };
-  const journal = out === undefined ? undefined : await Journal.open(out, settings);
+  const journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
   const progress = new ProgressLine("Evaluating");
   try {
-    const evaluation = await evaluate(classifiers, dataset.samples, {
+    const evaluation = await evaluate(classifiers, takeShard(dataset.samples, shard), {
       ...{ crops, scales, flip, signal },
       known: journal?.records,
       onRecords: (records) => journal?.append(records),

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
+import type { Shard } from "./shard.ts";
 
 /** One file of JSON lines: the settings, then a record a line. */
 export class Journal {
@@ -19,18 +20,30 @@ export class Journal {
     this.records = records;
   }
 
-  /** Opens the journal of some settings in a directory, or begins it. */
-  static async open(directory: string, settings: Record<string, unknown>): Promise<Journal> {
+  /**
+   * Opens the journal of some settings in a directory, or begins it. A part of the work has a journal of its own;
+   * that of all the work begins with what the parts have found.
+   */
+  static async open(
+    directory: string,
+    settings: Record<string, unknown>,
+    { index, count }: Shard = { index: 1, count: 1 },
+  ): Promise<Journal> {
     const head = JSON.stringify(settings);
-    const name = createHash("sha256").update(head).digest("hex").slice(0, 12);
-    const path = join(directory, `records-${name}.jsonl`);
-    const text = await Deno.readTextFile(path).catch((error) => {
-      if (error instanceof Deno.errors.NotFound) return "";
-      throw error;
-    });
-    // A line without an end was cut off as it was written.
-    const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(1, -1);
-    const records: EvaluationRecord[] = lines.map((line) => JSON.parse(line));
+    const name = `records-${createHash("sha256").update(head).digest("hex").slice(0, 12)}`;
+    const own = count === 1 ? `${name}.jsonl` : `${name}-${index}-of-${count}.jsonl`;
+    const path = join(directory, own);
+    const records = await readRecords(path);
+    if (count === 1) {
+      const known = new Set(records.map(({ file }) => file));
+      for await (const { name: part } of Deno.readDir(directory)) {
+        if (!part.startsWith(`${name}-`)) continue;
+        for (const record of await readRecords(join(directory, part))) {
+          if (!known.has(record.file)) records.push(record);
+          known.add(record.file);
+        }
+      }
+    }
     const file = await Deno.open(path, { create: true, write: true, truncate: true });
     const journal = new Journal(file, records);
     await journal.#write(head + "\n");
@@ -52,4 +65,15 @@ export class Journal {
     const bytes = new TextEncoder().encode(text);
     for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
   }
+}
+
+/** The records of a journal, none if there is no such file. */
+async function readRecords(path: string): Promise<EvaluationRecord[]> {
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+  // A line without an end was cut off as it was written.
+  const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(1, -1);
+  return lines.map((line) => JSON.parse(line));
 }

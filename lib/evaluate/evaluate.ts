@@ -64,6 +64,9 @@ export async function evaluate(
     options.onProgress?.({ done: records.length + failed, total: samples.length });
   }
   const seconds = (performance.now() - start) / 1000, now = records.length - before;
+  // In the order of the samples, whoever found them: sums of floats depend on it.
+  const position = new Map(samples.map(({ file }, n) => [file, n]));
+  records.sort((a, b) => (position.get(a.file) ?? -1) - (position.get(b.file) ?? -1));
   return {
     labels,
     records,

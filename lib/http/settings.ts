@@ -97,7 +97,7 @@ export const SETTINGS: Readonly<Record<keyof Settings, Setting>> = {
   maxQueue: integer(64, 1, 65_536, "Images received, decoded, waiting or classified at a time"),
   maxBatch: integer(16, 1, 64, "Images that go through the network together"),
   maxQueueDelayMs: integer(
-    2,
+    0,
     0,
     MINUTE,
     "Wait for images that are being received or decoded, to go together; a lone one never waits",
