@@ -27,6 +27,8 @@ export interface Comparison {
   readonly subjects: readonly Subject[];
   /** How many times faster than the last subject ours has to be. */
   readonly floor?: number;
+  /** A run is a whole process, from its start to its end, that prints its parts as JSON. */
+  readonly fresh?: boolean;
 }
 
 /** One subject's times. */
@@ -39,6 +41,8 @@ export interface Measurement {
   /** The most memory that the process ever had, in MB. */
   readonly peakMb: number;
   readonly device: string;
+  /** Median milliseconds of the parts of a run. */
+  readonly parts?: Readonly<Record<string, number>>;
 }
 
 const ROUNDS = 9;
@@ -121,7 +125,41 @@ class Process {
 }
 
 /** Runs a comparison. */
-export async function measure(comparison: Comparison): Promise<Measurement[]> {
+export function measure(comparison: Comparison): Promise<Measurement[]> {
+  return comparison.fresh ? measureFresh(comparison) : measureInTurns(comparison);
+}
+
+async function measureFresh({ subjects }: Comparison): Promise<Measurement[]> {
+  const runs = subjects.map((): { ms: number; parts: Record<string, number> }[] => []);
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [i, { command: [command, ...args], env }] of subjects.entries()) {
+      const start = performance.now();
+      const { stdout, success } = await new Deno.Command(command, { args, env, stderr: "inherit" })
+        .output();
+      const ms = performance.now() - start;
+      if (!success) throw new Error(`${command} ${args.join(" ")} failed`);
+      const parts = JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
+      if (round > 0) runs[i].push({ ms, parts }); // the first one fills the caches
+    }
+  }
+  return subjects.map((subject, i) => {
+    const times = runs[i].map(({ ms }) => ms);
+    const names = Object.keys(runs[i][0].parts).filter((name) => name !== "peakMb");
+    const middle = (name: string): number => median(runs[i].map(({ parts }) => parts[name]));
+    return {
+      subject,
+      medianMs: median(times),
+      minMs: Math.min(...times),
+      runs: times.length,
+      loadMs: 0,
+      peakMb: middle("peakMb"),
+      device: "whole process",
+      parts: Object.fromEntries(names.map((name) => [name, middle(name)])),
+    };
+  });
+}
+
+async function measureInTurns(comparison: Comparison): Promise<Measurement[]> {
   const processes: Process[] = [];
   try {
     for (const subject of comparison.subjects) {

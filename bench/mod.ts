@@ -22,9 +22,12 @@ function printTable({ work, floor }: Comparison, rows: readonly Measurement[]): 
     const ratio = row === ours
       ? ""
       : `ours is ${(row.medianMs / ours.medianMs).toFixed(2)}x faster`;
+    const parts = row.parts
+      ? Object.entries(row.parts).map(([part, ms]) => `${part} ${ms.toFixed(0)}`).join(", ")
+      : `load ${row.loadMs.toFixed(0)}`;
     console.log(
       `  ${name.padEnd(52)} ${row.medianMs.toFixed(1).padStart(8)} ms` +
-        `  (least ${row.minMs.toFixed(1)}, ${row.runs} runs, load ${row.loadMs.toFixed(0)} ms,` +
+        `  (least ${row.minMs.toFixed(1)}, ${row.runs} runs; ${parts} ms;` +
         ` peak ${row.peakMb.toFixed(0)} MB)  ${ratio}`,
     );
   }
