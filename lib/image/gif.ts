@@ -82,5 +82,7 @@ async function decode(bytes: Uint8Array, header: GifHeader): Promise<DecodedPixe
   if (image < 2) throw damaged("gif", "its first frame is damaged or truncated");
   const start = codec.decoder_frame_buffer(image);
   const pixels = new Uint8Array(codec.memory.buffer, start, codec.wlen());
+  const { width, height } = header.frame;
+  if (pixels.length !== width * height * 4) throw damaged("gif", "its first frame has two sizes");
   return onCanvas(pixels, header.frame, header);
 }

@@ -27,6 +27,7 @@ import { toRgb } from "./pixels.ts";
  * @throws {TypeError} If the input is of no kind listed.
  * @throws {RangeError} If raw pixels do not fit their width and height.
  * @throws {Deno.errors.NotFound} If there is no such file.
+ * @throws {Deno.errors.IsADirectory} If the path is a folder's.
  */
 export async function readImage(input: ImageInput, options: ImageOptions = {}): Promise<RgbImage> {
   options.signal?.throwIfAborted();
@@ -87,7 +88,8 @@ async function readResponse(
 
 async function readFile(path: string | URL, options: ImageOptions): Promise<Uint8Array> {
   using file = await Deno.open(path);
-  const { size, isFile } = await file.stat();
+  const { size, isFile, isDirectory } = await file.stat();
+  if (isDirectory) throw new Deno.errors.IsADirectory(`Expected an image file: open '${path}'`);
   if (!isFile || size === 0) return await readStream(file.readable, options);
   checkLength({ length: size }, options);
   return await Deno.readFile(path, { signal: options.signal });
