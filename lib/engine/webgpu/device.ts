@@ -16,6 +16,8 @@ export interface Gpu {
   readonly backend: WebGPUBackend;
   /** The adapter's name. */
   readonly description: string;
+  /** What else the adapter says of itself and its driver. */
+  readonly driver: string;
   readonly isFallback: boolean;
   /** Why the device was lost, once it was. */
   lost(): GPUDeviceLostInfo | undefined;
@@ -105,6 +107,7 @@ async function requestGpu(): Promise<Gpu> {
     device,
     backend,
     description,
+    driver: [adapter.info.vendor, adapter.info.architecture, adapter.info.device].join(" "),
     isFallback,
     lost: () => lost,
     wasLost: async () => {

@@ -6,24 +6,26 @@
 
 import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../vgg/model.ts";
-import type { Activations, Batch, Engine, Precision, RunOptions } from "../engine.ts";
+import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device.ts";
 import { loadNetwork } from "./load.ts";
 import type { Network } from "./network.ts";
 import { type LayerPlan, planLayers } from "./plan.ts";
 import { imagesPerRun } from "./preflight.ts";
+import { profileLayers } from "./profile.ts";
 import { concatenate, readActivations } from "./read.ts";
 import { defaultTuning, type Tuning } from "./tile.ts";
+import { tuneConvolutions } from "./tune.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
 export interface WebgpuOptions {
   /** Default: `"int8"`. */
   readonly precision?: Precision;
   readonly signal?: AbortSignal;
-  /** Whether kernels are chosen by a timed trial. Default: `"auto"`. */
+  /** Whether kernels are chosen by a timed trial, where there is a `cacheDir`. Default: `"auto"`. */
   readonly tune?: "auto" | "off";
-  /** Where the choice is kept. */
+  /** Where the choice is kept; without it, there is no trial. */
   readonly cacheDir?: string;
   /** Runs these constants instead of those compiled from the model; for tests. */
   readonly program?: Program;
@@ -44,7 +46,7 @@ export async function createWebgpuEngine(
   const program = options.program ?? compileProgram(model);
   const gpu = await acquireGpu();
   try {
-    const tuning = options.tuning ?? defaultTuning(gpu.isFallback);
+    const tuning = options.tuning ?? await chooseTuning(gpu, program, options);
     const load = (gpu: Gpu): Promise<Network> =>
       loadNetwork(gpu, model, program, precision, tuning, signal);
     return new WebgpuEngine(gpu, await load(gpu), program, precision, load);
@@ -52,6 +54,16 @@ export async function createWebgpuEngine(
     await releaseGpu();
     throw error;
   }
+}
+
+async function chooseTuning(
+  gpu: Gpu,
+  program: Program,
+  { precision = "int8", tune = "auto", cacheDir }: WebgpuOptions,
+): Promise<Tuning> {
+  // Without a place to keep the choice, a trial at each load would cost more than it gains.
+  if (tune === "off" || cacheDir === undefined) return defaultTuning(gpu.isFallback);
+  return await gpu.exclusively(() => tuneConvolutions(gpu, program, precision, cacheDir));
 }
 
 class WebgpuEngine implements Engine {
@@ -88,13 +100,21 @@ class WebgpuEngine implements Engine {
   }
 
   run(batch: Batch, options: RunOptions = {}): Promise<Activations> {
-    const result = this.#queue.then(async () => {
+    return this.#enqueue(() => {
       options.signal?.throwIfAborted();
-      if (this.#disposed) throw new TypeError("This engine was disposed: load another one");
-      return await this.#runSurviving(batch, options.layer);
+      return this.#runSurviving(batch, options.layer);
     });
-    this.#queue = result.catch(() => {});
-    return result;
+  }
+
+  profile(batch: Batch): Promise<LayerProfile[]> {
+    return this.#enqueue(async () => {
+      // Pipelines compile in the first run.
+      await this.#runSurviving(batch, undefined);
+      const plan = planLayers(this.#program, this.precision, batch);
+      return await this.#gpu.exclusively(() =>
+        profileLayers(this.#gpu, this.#network, plan, batch)
+      );
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -103,6 +123,15 @@ class WebgpuEngine implements Engine {
     await this.#queue;
     if (this.#gpu.lost() === undefined) this.#network[Symbol.dispose]();
     await releaseGpu();
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(async () => {
+      if (this.#disposed) throw new TypeError("This engine was disposed: load another one");
+      return await work();
+    });
+    this.#queue = result.catch(() => {});
+    return result;
   }
 
   /** A lost device is replaced once for each run. */

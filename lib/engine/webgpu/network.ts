@@ -18,7 +18,7 @@ import { Memory, type MemoryKind } from "./memory.ts";
 import { type LayerPlan, runVectors } from "./plan.ts";
 import { requantize } from "./requantize.ts";
 import { beginFirst, endAndBegin } from "./scale.ts";
-import { defaultTile, denseTile, type Tuning } from "./tile.ts";
+import { candidateName, defaultTile, denseTile, type Tuning } from "./tile.ts";
 import { blockVectors, packWeights, weightVectors } from "./weights.ts";
 
 /** One dispatch of a run. */
@@ -87,6 +87,15 @@ export class Network {
   /** Where its tensors lie. */
   get memoryKind(): MemoryKind {
     return this.#tuning.memory;
+  }
+
+  /** Names the kernel that computes a layer. */
+  candidate({ kernel, layer: { name }, output }: LayerPlan): string {
+    const { memory } = this.#tuning;
+    if (kernel === "convolution") return candidateName({ memory, tile: this.#tile(name) });
+    if (kernel === "first") return `${memory} first`;
+    const { images, channelLanes, innerLanes } = denseTile(this.#tuning, output.images);
+    return `${memory} dense ${images}x4 ${channelLanes}x${innerLanes}`;
   }
 
   /** Uploads the weights, piece by piece. */
