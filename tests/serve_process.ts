@@ -32,9 +32,12 @@ export function freePort(): number {
 /** Starts `deno run serve.ts --port …` or `deno serve serve.ts`, and waits until it is ready. */
 export async function startServer(
   mode: "run" | "serve" | "parallel",
-  { flags = [], env = {} }: { flags?: string[]; env?: Record<string, string> } = {},
+  { flags = [], env = {}, port = freePort() }: {
+    flags?: string[];
+    env?: Record<string, string>;
+    port?: number;
+  } = {},
 ): Promise<Server> {
-  const port = freePort();
   const modes = {
     run: [
       "run",
