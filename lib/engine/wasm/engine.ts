@@ -285,8 +285,7 @@ async function chooser(
   executor: Executor,
   { kernel, tune = "auto" }: WasmEngineOptions,
 ): Promise<(stage: Stage) => Kernel> {
-  const hasChoice = ({ layer, first, precision }: Stage): boolean =>
-    layer.padding === 1 && !first && precision === "int8";
+  const hasChoice = ({ layer, first }: Stage): boolean => layer.padding === 1 && !first;
   const { height, width } = program.input;
   const last = network.layers.length - 1;
   const tried = tune === "auto" && !kernel && operationsOf(program) >= TUNE_FROM

@@ -35,6 +35,8 @@ const KIND = {
   float: 6,
   tabulateFloat: 7,
   rectify: 8,
+  transformFloat: 9,
+  multiplyFloat: 10,
 };
 
 /** How a convolution can be computed. */
@@ -84,8 +86,12 @@ const TRANSFORMED_BYTES = 2 * 2 ** 20;
 /** kernels/winograd.ts. */
 const POSITIONS = 36, GAP = 64;
 
+/** Bytes of a number that Winograd's algorithm multiplies. */
+const WIDTH = { int8: 2, float: 4 };
+
 /** Bytes of eight filters as Winograd's algorithm wants them. */
-export const filterBytes = (channels: number): number => POSITIONS * (16 * channels + GAP);
+export const filterBytes = (channels: number, precision: Precision): number =>
+  POSITIONS * (8 * WIDTH[precision] * channels + GAP);
 
 /** Whether it is one of the dense layers. */
 export const isDense = (layer: PackedLayer): boolean => layer.name.startsWith("fc");
@@ -114,23 +120,25 @@ export const activationBytes = (stage: Unchosen): number =>
 
 /** Bytes that kernels may read behind the input: a tile's overhang. */
 export const overhangBytes = (stage: Stage): number =>
-  stage.kernel === "winograd" ? 4 * bordered(stage).columns * stage.layer.channels + 64 : 64;
+  stage.kernel === "winograd" ? 4 * bordered(stage).columns * pixelBytes(stage) + 64 : 64;
 
 /** Bytes of transformed activations of one step. */
 export function transformedBytes(stage: Stage): number {
-  const { kernel, layer } = stage;
-  return kernel === "winograd" ? POSITIONS * (2 * layer.channels * stepTiles(stage) + GAP) : 0;
+  const { kernel, layer, precision } = stage;
+  if (kernel !== "winograd") return 0;
+  return POSITIONS * (WIDTH[precision] * layer.channels * stepTiles(stage) + GAP);
 }
 
 /** Scratch bytes of a thread. */
 export function scratchBytes(stage: Stage): number {
-  const { layer, precision } = stage;
-  if (precision === "float") {
-    return 16 + layer.kernel[0] * layer.run * 128 + (FLOAT_CHUNK + TILE) * 32;
+  const { layer, precision, kernel } = stage;
+  if (kernel === "direct") {
+    return precision === "float"
+      ? 16 + layer.kernel[0] * layer.run * 128 + (FLOAT_CHUNK + TILE) * 32
+      : 16 + (DIRECT_CHUNK + TILE) * 64;
   }
-  if (stage.kernel === "direct") return 16 + (DIRECT_CHUNK + TILE) * 64;
   const transform = POSITIONS * (64 + 16);
-  const filters = stage.layer.filters ? 0 : filterBytes(stage.layer.channels);
+  const filters = layer.filters ? 0 : filterBytes(layer.channels, precision);
   const sums = POSITIONS * (32 * TILES_CHUNK * groupOf(stage) + GAP);
   const multiply = POSITIONS * 16 + filters + sums;
   return 16 + Math.max(transform, multiply);
@@ -262,7 +270,7 @@ function stepTiles(stage: Stage): number {
   const all = stage.images * area(tileShape(stage));
   const limit = Math.max(
     16,
-    Math.floor(TRANSFORMED_BYTES / (POSITIONS * 2 * stage.layer.channels)),
+    Math.floor(TRANSFORMED_BYTES / (POSITIONS * WIDTH[stage.precision] * stage.layer.channels)),
   );
   return ceil4(all / Math.ceil(all / limit));
 }
@@ -277,6 +285,7 @@ function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: num
   const offsets = tileOffsets(stage);
   const perStep = stepTiles(stage);
   const table = memory.store([...offsets, offsets[0], offsets[0], offsets[0]]);
+  const float = stage.precision === "float";
   const group = groupOf(stage), { filters, padded } = stage.layer;
   const steps: Planned[] = [];
   for (let firstTile = 0; firstTile < offsets.length; firstTile += perStep) {
@@ -286,13 +295,13 @@ function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: num
     steps.push(
       planned(stage, {
         ...common,
-        kind: KIND.transform,
+        kind: float ? KIND.transformFloat : KIND.transform,
         tasks: Math.ceil(tiles / 4),
         offsets: table + firstTile * 4,
       }),
       planned(stage, {
         ...common,
-        kind: KIND.multiply,
+        kind: float ? KIND.multiplyFloat : KIND.multiply,
         tasks: Math.ceil(tiles / chunk) * Math.ceil(padded / 8 / group),
       }, operations * tiles / offsets.length),
     );
@@ -303,13 +312,13 @@ function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: num
 /** Where the 6x6 inputs of each tile start. */
 function tileOffsets(stage: Stage): Int32Array {
   const { rows, columns } = tileShape(stage);
-  const row = bordered(stage).columns * stage.layer.channels;
+  const row = bordered(stage).columns * pixelBytes(stage);
   const offsets = new Int32Array(stage.images * rows * columns);
   let i = 0;
   for (let n = 0; n < stage.images; n++) {
     for (let y = 0; y < rows; y++) {
       for (let x = 0; x < columns; x++) {
-        offsets[i++] = n * activationBytes(stage) + y * 4 * row + x * 4 * stage.layer.channels;
+        offsets[i++] = n * activationBytes(stage) + y * 4 * row + x * 4 * pixelBytes(stage);
       }
     }
   }

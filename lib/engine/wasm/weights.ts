@@ -72,7 +72,7 @@ function extentsOf(program: Program, precision: Precision): Extent[] {
       padded,
       run,
       weightBytes: padded * kernel[0] * run * 4,
-      filterBytes: keeps ? filterBytes(channels) * padded / 8 : 0,
+      filterBytes: keeps ? filterBytes(channels, precision) * padded / 8 : 0,
     };
   });
 }

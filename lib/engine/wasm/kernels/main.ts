@@ -5,6 +5,7 @@ import { beginLayer, endLayer } from "./fixed";
 import { floatTask, rectifyRow, tabulateFloatRow } from "./float";
 import { Layer, Step } from "./structs";
 import { multiplyTiles, transformInput } from "./winograd";
+import { multiplyFloatTiles, transformFloatInput } from "./winograd_float";
 import { requantizeRow, tabulateRow } from "./values";
 
 export { pack, packFirst } from "./pack";
@@ -56,7 +57,11 @@ function runTask(step: Step, task: i32, scratch: usize): void {
     case 7:
       return tabulateFloatRow(step, task);
     case 8:
-      rectifyRow(step, task);
+      return rectifyRow(step, task);
+    case 9:
+      return transformFloatInput(step, task, scratch);
+    case 10:
+      multiplyFloatTiles(step, task, scratch);
   }
 }
 

@@ -159,19 +159,19 @@ function transformFilter(weights: usize, channels: i32, to: usize): void {
 
 // @ts-ignore: decorator
 @inline
-function at2(w0: v128, w1: v128, w2: v128): v128 {
+export function atTwo(w0: v128, w1: v128, w2: v128): v128 {
   return i16x8.add(i16x8.add(w0, i16x8.shl(w1, 1)), i16x8.shl(w2, 2));
 }
 
 // @ts-ignore: decorator
 @inline
-function at1(w0: v128, w1: v128, w2: v128): v128 {
+export function atOne(w0: v128, w1: v128, w2: v128): v128 {
   return i16x8.add(i16x8.add(w0, w2), w1);
 }
 
 // @ts-ignore: decorator
 @inline
-function atMinus1(w0: v128, w1: v128, w2: v128): v128 {
+export function atMinus1(w0: v128, w1: v128, w2: v128): v128 {
   return i16x8.sub(i16x8.add(w0, w2), w1);
 }
 
@@ -180,10 +180,10 @@ function atMinus1(w0: v128, w1: v128, w2: v128): v128 {
 @inline
 function storeRow(w0: v128, w1: v128, w2: v128, to: usize, stride: usize): void {
   v128.store(to, w0);
-  v128.store(to + stride, at2(w0, w1, w2));
-  v128.store(to + 2 * stride, at1(w0, w1, w2));
+  v128.store(to + stride, atTwo(w0, w1, w2));
+  v128.store(to + 2 * stride, atOne(w0, w1, w2));
   v128.store(to + 3 * stride, atMinus1(w0, w1, w2));
-  v128.store(to + 4 * stride, at2(w2, w1, w0));
+  v128.store(to + 4 * stride, atTwo(w2, w1, w0));
   v128.store(to + 5 * stride, w2);
 }
 
@@ -198,8 +198,8 @@ function twoChannels<T>(from: usize, next: usize, to: usize, position: usize): v
   const w20 = tap<T>(from), w21 = tap<T>(from + next), w22 = tap<T>(from + 2 * next);
   const row = 6 * position;
   storeRow(w00, w01, w02, to, position);
-  storeRow(at2(w00, w10, w20), at2(w01, w11, w21), at2(w02, w12, w22), to + row, position);
-  storeRow(at1(w00, w10, w20), at1(w01, w11, w21), at1(w02, w12, w22), to + 2 * row, position);
+  storeRow(atTwo(w00, w10, w20), atTwo(w01, w11, w21), atTwo(w02, w12, w22), to + row, position);
+  storeRow(atOne(w00, w10, w20), atOne(w01, w11, w21), atOne(w02, w12, w22), to + 2 * row, position);
   storeRow(
     atMinus1(w00, w10, w20),
     atMinus1(w01, w11, w21),
@@ -207,7 +207,7 @@ function twoChannels<T>(from: usize, next: usize, to: usize, position: usize): v
     to + 3 * row,
     position,
   );
-  storeRow(at2(w20, w10, w00), at2(w21, w11, w01), at2(w22, w12, w02), to + 4 * row, position);
+  storeRow(atTwo(w20, w10, w00), atTwo(w21, w11, w01), atTwo(w22, w12, w02), to + 4 * row, position);
   storeRow(w20, w21, w22, to + 5 * row, position);
 }
 

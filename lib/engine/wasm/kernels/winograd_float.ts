@@ -1,0 +1,255 @@
+// Winograd's algorithm, see winograd.ts, with float activations.
+//
+// A quad is [channels][4 tiles] float32 here, a filter [channels][8 filters]. Filters are transformed
+// as integers, which is exact, and become floats after that.
+
+import { Layer, Step } from "./structs";
+import { atMinus1, atOne, atTwo } from "./winograd";
+
+const POSITIONS = 36;
+const GAP = 64;
+
+// @ts-ignore: decorator
+@inline
+function times(x: v128, factor: f32): v128 {
+  return f32x4.mul(x, f32x4.splat(factor));
+}
+
+/** Six vectors, `fromStride` apart, to their transform by B^T. */
+// @ts-ignore: decorator
+@inline
+function transformInput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
+  const d0 = v128.load(from), d1 = v128.load(from + fromStride);
+  const d2 = v128.load(from + 2 * fromStride), d3 = v128.load(from + 3 * fromStride);
+  const d4 = v128.load(from + 4 * fromStride), d5 = v128.load(from + 5 * fromStride);
+  const a = f32x4.sub(d1, d3), b = f32x4.sub(d2, d4);
+  v128.store(to, f32x4.add(times(f32x4.sub(d4, d0), 2), times(a, 5)));
+  v128.store(to + toStride, f32x4.sub(a, times(b, 2)));
+  const outer = times(f32x4.add(d1, d4), 2), inner = times(f32x4.add(d2, d3), 3);
+  v128.store(to + 2 * toStride, f32x4.sub(outer, inner));
+  const sides = times(f32x4.sub(d4, d1), 2), middle = times(f32x4.sub(d2, d3), 7);
+  v128.store(to + 3 * toStride, f32x4.add(sides, middle));
+  v128.store(to + 4 * toStride, f32x4.sub(times(a, 2), b));
+  v128.store(to + 5 * toStride, f32x4.add(times(f32x4.sub(d5, d1), 2), times(b, 5)));
+}
+
+/** Task: one quad of tiles, all channels. */
+export function transformFloatInput(step: Step, quad: i32, scratch: usize): void {
+  store<usize>(scratch, 0); // no filter any more
+  const channels = step.channels, pixel = channels * 4;
+  const row = step.xColumns * pixel;
+  const offsets = step.offsets + quad * 16;
+  const interleaved = scratch + 16, half = interleaved + POSITIONS * 64;
+  const quads = (step.tiles + 3) >> 2;
+  const position = quads * channels * 16 + GAP;
+  for (let c = 0; c < pixel; c += 16) {
+    const x0 = step.x + load<i32>(offsets) + c, x1 = step.x + load<i32>(offsets, 4) + c;
+    const x2 = step.x + load<i32>(offsets, 8) + c, x3 = step.x + load<i32>(offsets, 12) + c;
+    let to = interleaved;
+    for (let y = 0; y < 6; y++) {
+      for (let x = 0; x < 6; x++, to += 64) {
+        const at = y * row + x * pixel;
+        interleave(x0 + at, x1 + at, x2 + at, x3 + at, to);
+      }
+    }
+    to = step.transformed + quad * channels * 16 + c * 4;
+    for (let channel = 0; channel < 64; channel += 16, to += 16) {
+      const from = interleaved + channel;
+      for (let x = 0; x < 6; x++) transformInput6(from + x * 64, 384, half + x * 16, 96);
+      for (let y = 0; y < 6; y++) {
+        transformInput6(half + y * 96, 16, to + y * 6 * position, position);
+      }
+    }
+  }
+}
+
+/** Four channels of each of four tiles to `[4 channels][4 tiles]`. */
+// @ts-ignore: decorator
+@inline
+function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
+  const t0 = v128.load(x0), t1 = v128.load(x1), t2 = v128.load(x2), t3 = v128.load(x3);
+  const a = v128.shuffle<i32>(t0, t1, 0, 4, 1, 5), b = v128.shuffle<i32>(t2, t3, 0, 4, 1, 5);
+  const c = v128.shuffle<i32>(t0, t1, 2, 6, 3, 7), d = v128.shuffle<i32>(t2, t3, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<i64>(a, b, 0, 2));
+  v128.store(to, v128.shuffle<i64>(a, b, 1, 3), 16);
+  v128.store(to, v128.shuffle<i64>(c, d, 0, 2), 32);
+  v128.store(to, v128.shuffle<i64>(c, d, 1, 3), 48);
+}
+
+/** Task: eight output channels of `chunk` tiles. */
+export function multiplyFloatTiles(step: Step, task: i32, scratch: usize): void {
+  const chunks = (step.tiles + step.chunk - 1) / step.chunk;
+  const block = task / chunks, first = (task % chunks) * step.chunk;
+  const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
+  const half = scratch + 16;
+  const filters = half + POSITIONS * 16;
+  const sums = filters + POSITIONS * (step.channels * 32 + GAP);
+  const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
+  if (load<usize>(scratch) != weights) {
+    transformFloatFilter(weights, step.channels, filters);
+    store<usize>(scratch, weights);
+  }
+  const quadBytes = step.channels * 16;
+  const position = ((step.tiles + 3) >> 2) * quadBytes + GAP;
+  let to = sums;
+  for (let p = 0; p < POSITIONS; p++, to += GAP) {
+    let x = step.transformed + p * position + (first >> 2) * quadBytes;
+    const w = filters + p * (step.channels * 32 + GAP);
+    for (let q = 0; q < quads; q++, to += 128, x += quadBytes) multiplyQuad(x, w, step.channels, to);
+  }
+  storeTiles(step, block, first, quads, sums, half);
+}
+
+/** Eight filters to `[36][channels][8]`. */
+function transformFloatFilter(weights: usize, channels: i32, to: usize): void {
+  const tap = channels * 16, position = channels * 32 + GAP;
+  for (let c = 0; c < channels; c += 4, weights += 64, to += 128) {
+    for (let four = 0; four < 32; four += 16) {
+      twoChannels<i8>(weights + four, tap, to + four, position);
+      twoChannels<u8>(weights + four, tap, to + four + 64, position);
+    }
+  }
+}
+
+/** Two channels of four filters: the first two for `i8`. */
+// @ts-ignore: decorator
+@inline
+function twoChannels<T>(from: usize, next: usize, to: usize, position: usize): void {
+  const w00 = tap<T>(from), w01 = tap<T>(from + next), w02 = tap<T>(from + 2 * next);
+  from += 3 * next;
+  const w10 = tap<T>(from), w11 = tap<T>(from + next), w12 = tap<T>(from + 2 * next);
+  from += 3 * next;
+  const w20 = tap<T>(from), w21 = tap<T>(from + next), w22 = tap<T>(from + 2 * next);
+  const row = 6 * position;
+  storeRow(w00, w01, w02, to, position);
+  storeRow(atTwo(w00, w10, w20), atTwo(w01, w11, w21), atTwo(w02, w12, w22), to + row, position);
+  storeRow(atOne(w00, w10, w20), atOne(w01, w11, w21), atOne(w02, w12, w22), to + 2 * row, position);
+  storeRow(
+    atMinus1(w00, w10, w20),
+    atMinus1(w01, w11, w21),
+    atMinus1(w02, w12, w22),
+    to + 3 * row,
+    position,
+  );
+  storeRow(atTwo(w20, w10, w00), atTwo(w21, w11, w01), atTwo(w22, w12, w02), to + 4 * row, position);
+  storeRow(w20, w21, w22, to + 5 * row, position);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeRow(w0: v128, w1: v128, w2: v128, to: usize, stride: usize): void {
+  storePair(w0, to);
+  storePair(atTwo(w0, w1, w2), to + stride);
+  storePair(atOne(w0, w1, w2), to + 2 * stride);
+  storePair(atMinus1(w0, w1, w2), to + 3 * stride);
+  storePair(atTwo(w2, w1, w0), to + 4 * stride);
+  storePair(w2, to + 5 * stride);
+}
+
+/** `[2 channels][4 filters]` as floats, the channels 32 bytes apart. */
+// @ts-ignore: decorator
+@inline
+function storePair(x: v128, to: usize): void {
+  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x)));
+  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), 32);
+}
+
+// @ts-ignore: decorator
+@inline
+function tap<T>(at: usize): v128 {
+  const x = v128.load(at);
+  const turned = v128.shuffle<i8>(x, x, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return isSigned<T>() ? i16x8.extend_low_i8x16_s(turned) : i16x8.extend_high_i8x16_s(turned);
+}
+
+// @ts-ignore: decorator
+@inline
+function madd(a: v128, b: v128, sum: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum);
+  return f32x4.add(f32x4.mul(a, b), sum);
+}
+
+/** Four tiles of eight channels, one position: `[4][8]`. */
+function multiplyQuad(x: usize, w: usize, channels: i32, to: usize): void {
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
+  let b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  for (let end = x + channels * 16; x < end; x += 16, w += 32) {
+    const tiles = v128.load(x);
+    const wa = v128.load(w), wb = v128.load(w, 16);
+    let s = v128.shuffle<i32>(tiles, tiles, 0, 0, 0, 0);
+    a0 = madd(wa, s, a0);
+    b0 = madd(wb, s, b0);
+    s = v128.shuffle<i32>(tiles, tiles, 1, 1, 1, 1);
+    a1 = madd(wa, s, a1);
+    b1 = madd(wb, s, b1);
+    s = v128.shuffle<i32>(tiles, tiles, 2, 2, 2, 2);
+    a2 = madd(wa, s, a2);
+    b2 = madd(wb, s, b2);
+    s = v128.shuffle<i32>(tiles, tiles, 3, 3, 3, 3);
+    a3 = madd(wa, s, a3);
+    b3 = madd(wb, s, b3);
+  }
+  v128.store(to, a0);
+  v128.store(to, b0, 16);
+  v128.store(to, a1, 32);
+  v128.store(to, b1, 48);
+  v128.store(to, a2, 64);
+  v128.store(to, b2, 80);
+  v128.store(to, a3, 96);
+  v128.store(to, b3, 112);
+}
+
+/** 6 to 4 by A^T, times 18. */
+// @ts-ignore: decorator
+@inline
+function transformOutput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
+  const m0 = v128.load(from), m1 = v128.load(from + fromStride);
+  const m2 = times(v128.load(from + 2 * fromStride), 9), m3 = v128.load(from + 3 * fromStride);
+  const m4 = v128.load(from + 4 * fromStride), m5 = v128.load(from + 5 * fromStride);
+  const even = f32x4.sub(m3, m2), odd = f32x4.add(m3, m2);
+  const y0 = f32x4.add(f32x4.add(even, m1), times(m4, 8));
+  v128.store(to, f32x4.sub(y0, times(m0, 9)));
+  v128.store(to + toStride, f32x4.sub(f32x4.add(times(m1, 2), times(m4, 4)), odd));
+  v128.store(to + 2 * toStride, f32x4.add(f32x4.add(times(m1, 4), times(m4, 2)), even));
+  const y3 = f32x4.add(f32x4.add(times(m1, 8), m4), times(m5, 9));
+  v128.store(to + 3 * toStride, f32x4.sub(y3, odd));
+}
+
+/** From `sums`, `[36][tiles][8]`, to values: scale, bias and pool. */
+function storeTiles(step: Step, block: i32, first: i32, quads: i32, sums: usize, half: usize): void {
+  const layer = changetype<Layer>(step.layer);
+  const outChannels = layer.outChannels;
+  const tilesOfImage = step.tileRows * step.tileColumns;
+  const position = quads * 128 + GAP;
+  const count = min(quads * 4, step.tiles - first);
+  const size = step.pool ? 2 : 4;
+  for (let i = 0; i < count; i++) {
+    const tile = step.firstTile + first + i;
+    const n = tile / tilesOfImage;
+    const y = tile % tilesOfImage / step.tileColumns * size, x = tile % step.tileColumns * size;
+    const rows = min(size, step.vRows - y), columns = min(size, step.vColumns - x);
+    const pixel = (n * step.vRows + y) * step.vColumns + x;
+    const to = step.v + (pixel * outChannels + block * 8) * 4;
+    for (let four = 0; four < 32; four += 16) {
+      const from = sums + i * 32 + four;
+      for (let j = 0; j < 6; j++) transformOutput6(from + j * position, 6 * position, half + j * 16, 96);
+      for (let j = 0; j < 4; j++) transformOutput6(half + j * 96, 16, half + j * 96, 16);
+      const scale = times(v128.load(layer.multiplier + block * 32 + four), f32(1) / 324);
+      const bias = v128.load(layer.bias + block * 32 + four);
+      for (let r = 0; r < rows; r++) {
+        let at = to + four + r * step.vColumns * outChannels * 4;
+        for (let c = 0; c < columns; c++, at += outChannels * 4) {
+          const sum = step.pool ? largestOf(half + r * 192 + c * 32) : v128.load(half + r * 96 + c * 16);
+          v128.store(at, f32x4.add(f32x4.mul(sum, scale), bias));
+        }
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function largestOf(from: usize): v128 {
+  const top = f32x4.max(v128.load(from), v128.load(from, 16));
+  return f32x4.max(top, f32x4.max(v128.load(from, 96), v128.load(from, 112)));
+}
