@@ -90,6 +90,39 @@ function repairChecksums(bytes: Uint8Array): void {
   }
 }
 
+/** A PNG's pixel data, mutated before it was compressed: its decoder sees what no checksum stops. */
+async function mutateInside(bytes: Uint8Array, random: Random): Promise<Uint8Array> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const parts = [bytes.slice(0, 8)];
+  for (let at = 8; at < bytes.length;) {
+    const end = at + 12 + view.getUint32(at);
+    let chunk = bytes.slice(at, end);
+    if (new TextDecoder().decode(chunk.subarray(4, 8)) === "IDAT") {
+      const raw = await through(chunk.slice(8, -4), new DecompressionStream("deflate"));
+      const data = await through(mutateBytes(raw, random), new CompressionStream("deflate"));
+      const length = chunk.slice(0, 8);
+      new DataView(length.buffer).setUint32(0, data.length);
+      chunk = new Uint8Array(await new Blob([length, data, new Uint8Array(4)]).arrayBuffer());
+    }
+    parts.push(chunk);
+    at = end;
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+function mutateBytes(bytes: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<ArrayBuffer> {
+  for (let i = 1 + random(8); i > 0; i--) bytes[random(bytes.length)] = random(256);
+  return random(4) ? bytes : bytes.slice(0, random(bytes.length));
+}
+
+async function through(
+  bytes: Uint8Array<ArrayBuffer>,
+  transform: DecompressionStream | CompressionStream,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([bytes]).stream().pipeThrough(transform);
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 interface Tally {
   decoded: number;
   refused: number;
@@ -135,7 +168,10 @@ async function main(count: number, seed: number): Promise<void> {
     const choices = byFormat.get(format)!;
     const name = choices[random(choices.length)];
     const mutation = mutations[random(mutations.length)];
-    const mutant = MUTATIONS[mutation](files.get(name)!.slice(), random);
+    const isInside = format === "png" && random(3) === 0;
+    const mutant = isInside
+      ? await mutateInside(files.get(name)!, random)
+      : MUTATIONS[mutation](files.get(name)!.slice(), random);
     if (format === "png" && random(4) !== 0) repairChecksums(mutant);
     await decodeMutant(
       mutant,

@@ -15,6 +15,7 @@ import {
 } from "./codec.ts";
 import { type EmscriptenFactory, instantiate } from "./emscripten.ts";
 
+/** AVIF, primary image. */
 export const avif: Codec = { readHeader, decode };
 
 /**

@@ -19,9 +19,13 @@ export interface Header {
 
 /** Interleaved bytes: gray, gray and alpha, RGB, or RGBA with alpha not premultiplied. */
 export interface DecodedPixels {
+  /** `[height, width, channels]`. */
   readonly data: Uint8Array | Uint8ClampedArray;
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA. */
   readonly channels: 1 | 2 | 3 | 4;
 }
 

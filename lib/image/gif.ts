@@ -14,6 +14,7 @@ interface GifHeader extends Header {
   readonly frame: Frame;
 }
 
+/** GIF, first frame. */
 export const gif: Codec<GifHeader> = { readHeader, decode };
 
 /** Walks the blocks up to the first image descriptor (GIF89a, sections 18–24). */

@@ -6,8 +6,11 @@
 
 /** Decoded pixels, upright and opaque. `data` is `[height, width, 3]`, R, G, B, 0…255. */
 export interface RgbImage {
+  /** `[height, width, 3]`. */
   readonly data: Uint8Array;
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
 }
 
@@ -16,8 +19,11 @@ export interface RgbImage {
  * or 1 times `width * height`. Rows from top to bottom, no padding, alpha not premultiplied.
  */
 export interface RawPixels {
+  /** `[height, width, 4 | 3 | 1]`. */
   readonly data: Uint8Array | Uint8ClampedArray;
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
 }
 
@@ -50,6 +56,7 @@ export interface ImageOptions {
    * one after the other. Default: false.
    */
   readonly background?: boolean;
+  /** Ends reading and, between its steps or in the background, decoding. */
   readonly signal?: AbortSignal;
 }
 

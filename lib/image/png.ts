@@ -18,6 +18,7 @@ import { exifOrientation } from "./exif.ts";
 import { inflate } from "./inflate.ts";
 import { COLOR_TYPES, expander, type PngHeader, type Samples, unfilter } from "./png_rows.ts";
 
+/** PNG. */
 export const png: Codec<PngHeader> = { readHeader, decode };
 
 /** Adam7: first column, first row, column step, row step of each pass. */

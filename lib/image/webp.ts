@@ -27,6 +27,7 @@ interface WebpFrame extends Frame {
   readonly chunks: Uint8Array;
 }
 
+/** WebP, first frame. */
 export const webp: Codec<WebpHeader> = { readHeader, decode };
 
 /** Walks the chunks (RFC 9649, section 2). */
