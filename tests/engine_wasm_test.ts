@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { Batch } from "../lib/engine/engine.ts";
 import { compileProgram } from "../lib/engine/program.ts";
 import { createWasmEngine, type WasmEngineOptions } from "../lib/engine/wasm/engine.ts";
+import { BackendUnavailableError } from "../lib/errors.ts";
 import { layersOf } from "../lib/vgg/architecture.ts";
 import type { Model } from "../lib/vgg/model.ts";
 import {
@@ -114,6 +115,43 @@ Deno.test("the WebAssembly engine runs overlapping calls one after the other", a
   ]);
   assertEquals(first, alone);
   assertEquals(last, alone);
+});
+
+Deno.test("the WebAssembly engine divides a large batch", async () => {
+  const { model, batch } = engineCases()[0];
+  await using engine = await createWasmEngine(model);
+  const size = batch.data.length, count = 600;
+  const data = new Uint8Array(count * size);
+  const { data: noise } = randomBatch(3, 32, 32, 3);
+  for (let n = 0; n < count; n++) {
+    data.set(noise.subarray(n % 3 * size, (n % 3 + 1) * size), n * size);
+  }
+  const three = await engine.run({ ...batch, data: noise, count: 3 });
+  const many = await engine.run({ ...batch, data, count });
+  assertEquals(many.shape, [count, 1, 1, 10]);
+  assertEquals(many.data, Int32Array.from({ length: count * 10 }, (_, i) => three.data[i % 30]));
+  assertEquals(many.scale, Float64Array.from({ length: count }, (_, n) => three.scale[n % 3]));
+});
+
+Deno.test("a disposed WebAssembly engine says so", async () => {
+  const { model, batch } = engineCases()[0];
+  const engine = await createWasmEngine(model, { threads: 2 });
+  const before = engine.run(batch);
+  await engine[Symbol.asyncDispose]();
+  assertEquals((await before).shape, [1, 1, 1, 10]);
+  await assertRejects(() => engine.run(batch), BackendUnavailableError, "disposed");
+});
+
+Deno.test("a profile names every layer, its kernel and its operations", async () => {
+  const { model, batch } = engineCases()[0];
+  await using engine = await createWasmEngine(model);
+  const profile = await engine.profile!(batch);
+  const { layers } = compileProgram(model);
+  assertEquals(profile.map(({ layer }) => layer), layers.map(({ name }) => name));
+  assertEquals(profile[0].operations, 2 * 32 * 32 * 27 * 16);
+  assertEquals(profile[1].operations, 2 * 16 * 16 * 9 * 16 * 16);
+  assertEquals(profile[1].candidate, "winograd");
+  assertEquals(profile.at(-1)!.operations, 2 * 32 * 10);
 });
 
 Deno.test("the WebAssembly engine stops when its signal is aborted", async () => {

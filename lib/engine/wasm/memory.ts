@@ -16,10 +16,13 @@ export class Memory {
   #top = 1024;
   #words: Int32Array;
 
-  /** @param bytes What is expected to be needed; more can be allocated. */
+  /**
+   * @param bytes What is expected to be needed; more can be allocated.
+   * @throws {RangeError} If the machine does not have as much.
+   */
   constructor(bytes: number) {
     const initial = Math.min(MAX_PAGES, Math.ceil(bytes / PAGE) + 1);
-    this.memory = new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
+    this.memory = reserve(initial);
     this.#words = new Int32Array(this.memory.buffer);
   }
 
@@ -75,5 +78,16 @@ export class Memory {
     const address = this.allocate(values.length * 4);
     this.words.set(values, address >> 2);
     return address;
+  }
+}
+
+/** Reserves addresses for as much as WebAssembly can have; less where they are scarce. */
+function reserve(initial: number): WebAssembly.Memory {
+  for (let maximum = MAX_PAGES;; maximum = Math.max(initial, maximum >> 1)) {
+    try {
+      return new WebAssembly.Memory({ initial, maximum, shared: true });
+    } catch (error) {
+      if (maximum === initial) throw error;
+    }
   }
 }

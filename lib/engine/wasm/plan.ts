@@ -80,8 +80,25 @@ export interface Network {
   readonly precision: Precision;
 }
 
-/** Images of a group go through the convolutions together if that needs less than this. */
+/** Images go through the convolutions together if all of them need less than this, */
 const GROUP_BYTES = 24 * 2 ** 20;
+/** or else one by one if so few would fit. */
+const SMALL_GROUP = 8;
+/** Images of one plan at most: what the dense layers need is small, but not nothing. */
+const MOST_IMAGES = 256;
+
+/** Images that one plan should handle. */
+export function imagesAtOnce({ layers, precision }: Network, key: PlanKey): number {
+  const images = Math.floor(GROUP_BYTES / imageBytes(stagesOf(layers, key, precision)));
+  return Math.min(MOST_IMAGES, images >= SMALL_GROUP ? images : MOST_IMAGES);
+}
+
+/** Bytes that the convolutions need for one image. */
+function imageBytes(stages: readonly Stage[]): number {
+  return Math.max(
+    ...stages.map((stage) => isDense(stage.layer) ? 0 : activationBytes(stage) + valueBytes(stage)),
+  );
+}
 
 /** Plans the layers up to `key.last`. Allocates what the plan needs. */
 export function makePlan(
@@ -91,17 +108,21 @@ export function makePlan(
   threads: number,
   choose: (stage: Stage) => Kernel,
 ): Plan {
-  const stages = stagesOf(layers, key, precision, choose);
+  const shapes = stagesOf(layers, key, precision);
+  const group = imageBytes(shapes) * key.count <= GROUP_BYTES ? key.count : 1;
+  const stages = shapes.map((shape) => {
+    const stage = { ...shape, images: isDense(shape.layer) ? key.count : group };
+    return { ...stage, kernel: choose(stage) };
+  });
   const convolutions = stages.filter(({ layer }) => !isDense(layer));
   const dense = stages.filter(({ layer }) => isDense(layer));
-  const group = convolutions[0].images;
   const most = (of: readonly Stage[], size: (stage: Stage) => number): number =>
     Math.max(0, ...of.map(size));
   const held = (stage: Stage): number =>
     activationBytes(stage) * stage.images + overhangBytes(stage);
 
-  const imageBytes = key.height * key.width * layers[0].inChannels;
-  const input = memory.allocate(key.count * imageBytes);
+  const pixels = key.height * key.width * layers[0].inChannels;
+  const input = memory.allocate(key.count * pixels);
   const images = memory.allocate(key.count * IMAGE_WORDS * 4);
   const common = {
     image: images,
@@ -149,7 +170,7 @@ export function makePlan(
         memory.words[(step.address >> 2) + FIELDS.indexOf(field)] = value;
       };
       for (const step of head) set(step, "image", images + first * IMAGE_WORDS * 4);
-      set(head[0], "v", input + first * imageBytes);
+      set(head[0], "v", input + first * pixels);
       if (split >= 0) set(head.at(-1)!, "x", handoff + first * activationBytes(dense[0]));
     },
   };
@@ -168,36 +189,18 @@ function stagesOf(
   layers: readonly PackedLayer[],
   key: PlanKey,
   precision: Precision,
-  choose: (stage: Stage) => Kernel,
 ): Stage[] {
-  const stages: Stage[] = [];
   let input: Shape = { rows: key.height, columns: key.width };
-  layers.slice(0, key.last + 1).forEach((layer, index) => {
+  return layers.slice(0, key.last + 1).map((layer, index) => {
     const pooled = layer.pool !== undefined && (index < key.last || key.pooled);
     const full = {
       rows: input.rows + 2 * layer.padding - layer.kernel[0] + 1,
       columns: input.columns + 2 * layer.padding - layer.kernel[1] + 1,
     };
     const out = pooled ? { rows: full.rows >> 1, columns: full.columns >> 1 } : full;
-    const stage = {
-      layer,
-      precision,
-      first: index === 0,
-      input,
-      full,
-      out,
-      pooled,
-      images: key.count,
-    };
-    stages.push({ ...stage, kernel: "direct" });
+    const first = index === 0, images = key.count, kernel = "direct";
+    const stage: Stage = { layer, precision, first, input, full, out, pooled, images, kernel };
     input = out;
-  });
-  const bytes = stages.map((stage) =>
-    isDense(stage.layer) ? 0 : activationBytes(stage) + valueBytes(stage)
-  );
-  const group = Math.max(...bytes) * key.count <= GROUP_BYTES ? key.count : 1;
-  return stages.map((stage) => {
-    const images = isDense(stage.layer) ? key.count : group;
-    return { ...stage, images, kernel: choose({ ...stage, images }) };
+    return stage;
   });
 }
