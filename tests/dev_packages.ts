@@ -5,12 +5,23 @@
  * @module
  */
 
+/**
+ * The packages, pinned. They are not in deno.json, because Deno downloads what is there for every task, and these are 30
+ * MB. Each is the real client, browser driver or validator that a test speaks to.
+ */
+const PACKAGES = {
+  "@huggingface/inference": "npm:@huggingface/inference@4.13.30",
+  "@seriousme/openapi-schema-validator": "npm:@seriousme/openapi-schema-validator@2.11.0",
+  "axe-core": "npm:axe-core@4.14.1",
+  "playwright-core": "npm:playwright-core@1.65.1",
+} as const;
+
 const WANTED = Deno.env.get("VGG_REQUIRE_ALL") === "1";
 
 /** What a test needs. */
 export interface Needs {
-  /** Packages of deno.json's import map, imported only when the test runs. */
-  readonly packages?: readonly string[];
+  /** Packages, imported only when the test runs. */
+  readonly packages?: readonly (keyof typeof PACKAGES)[];
   /** Programs, and the Debian package that has each. */
   readonly programs?: Readonly<Record<string, string>>;
 }
@@ -35,7 +46,7 @@ export function devTest(
     }
     const packages: Record<string, unknown> = {};
     // By a variable, so that Deno downloads nothing when it only looks at the imports.
-    for (const name of needs.packages ?? []) packages[name] = await import(name);
+    for (const name of needs.packages ?? []) packages[name] = await import(PACKAGES[name]);
     await test(packages);
   });
 }

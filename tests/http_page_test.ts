@@ -18,7 +18,7 @@ type Any = any;
 const NEEDS = {
   packages: ["playwright-core", "axe-core"],
   programs: { chromium: "chromium" },
-};
+} as const;
 
 /** Opens the page in Chromium and fails on every error, warning or request to elsewhere. */
 async function withPage(
