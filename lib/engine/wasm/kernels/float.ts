@@ -4,6 +4,9 @@
 
 import { Layer, Step } from "./structs";
 
+/** Up to so many pixels, as in the dense layers, floats are made of the filters on the way. */
+const FEW = 2;
+
 /** Task: `chunk` pixels of 8 channels; as direct.ts, but for the numbers. */
 export function floatTask(step: Step, task: i32, at: usize): void {
   const chunks = (step.pixels + step.chunk - 1) / step.chunk;
@@ -13,14 +16,16 @@ export function floatTask(step: Step, task: i32, at: usize): void {
   const filters = at + 16;
   const sums = filters + step.kernelRows * step.run * 128;
   const weights = step.weights + (block >> 1) * step.kernelRows * step.run * 64 + (block & 1) * 32;
-  if (load<usize>(at) != weights) {
-    unpackFilters(weights, step.kernelRows * step.run, filters);
-    store<usize>(at, weights);
-  }
   const offsets = step.offsets + first * 4;
-  let p = 0;
-  for (; count - p > 2; p += 6) tile(step, offsets + p * 4, filters, sums + p * 32);
-  for (; p < count; p++) pixel(step, offsets + p * 4, filters, sums + p * 32);
+  if (step.pixels <= FEW) {
+    for (let p = 0; p < count; p++) pixel(step, offsets + p * 4, weights, sums + p * 32);
+  } else {
+    if (load<usize>(at) != weights) {
+      unpackFilters(weights, step.kernelRows * step.run, filters);
+      store<usize>(at, weights);
+    }
+    for (let p = 0; p < count; p += 6) tile(step, offsets + p * 4, filters, sums + p * 32);
+  }
   storeFloats(step, first, count, block, sums);
 }
 
@@ -36,12 +41,44 @@ function unpackFilters(from: usize, words: i32, to: usize): void {
 // @ts-ignore: decorator
 @inline
 function unpackFour(bytes: v128, to: usize): void {
-  const turned = v128.shuffle<i8>(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const low = i16x8.extend_low_i8x16_s(turned), high = i16x8.extend_high_i8x16_s(turned);
-  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low)));
-  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low)), 32);
-  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high)), 64);
-  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), 96);
+  const turned = turn(bytes);
+  v128.store(to, channel0(turned));
+  v128.store(to, channel1(turned), 32);
+  v128.store(to, channel2(turned), 64);
+  v128.store(to, channel3(turned), 96);
+}
+
+/** `[4 filters][4 channels]` bytes to `[4 channels][4 filters]`. */
+// @ts-ignore: decorator
+@inline
+function turn(x: v128): v128 {
+  return v128.shuffle<i8>(x, x, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+}
+
+// One channel of four turned filters as floats.
+
+// @ts-ignore: decorator
+@inline
+function channel0(turned: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(turned)));
+}
+
+// @ts-ignore: decorator
+@inline
+function channel1(turned: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(i16x8.extend_low_i8x16_s(turned)));
+}
+
+// @ts-ignore: decorator
+@inline
+function channel2(turned: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_high_i8x16_s(turned)));
+}
+
+// @ts-ignore: decorator
+@inline
+function channel3(turned: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(i16x8.extend_high_i8x16_s(turned)));
 }
 
 // @ts-ignore: decorator
@@ -103,20 +140,32 @@ function tile(step: Step, offsets: usize, filters: usize, out: usize): void {
   storeTwo(out + 160, a5, b5);
 }
 
-function pixel(step: Step, offsets: usize, filters: usize, out: usize): void {
+/** One pixel of eight channels, with weights as they are packed. */
+function pixel(step: Step, offsets: usize, weights: usize, out: usize): void {
   let x = step.x + load<i32>(offsets);
-  let a = f32x4.splat(0), b = a;
+  let a = f32x4.splat(0), b = a, c = a, d = a;
   const length = step.run * 16, skip = step.xColumns * step.channels * 4 - length;
-  let w = filters;
+  let w = weights;
   for (let row = step.kernelRows; row > 0; row--) {
-    for (let end = x + length; x < end; x += 4, w += 32) {
-      const value = v128.load32_splat(x);
-      a = madd(v128.load(w), value, a);
-      b = madd(v128.load(w, 16), value, b);
+    for (let end = x + length; x < end; x += 16, w += 64) {
+      const values = v128.load(x);
+      const x0 = v128.shuffle<i32>(values, values, 0, 0, 0, 0);
+      const x1 = v128.shuffle<i32>(values, values, 1, 1, 1, 1);
+      const x2 = v128.shuffle<i32>(values, values, 2, 2, 2, 2);
+      const x3 = v128.shuffle<i32>(values, values, 3, 3, 3, 3);
+      const wa = turn(v128.load(w)), wb = turn(v128.load(w, 16));
+      a = madd(channel0(wa), x0, a);
+      b = madd(channel0(wb), x0, b);
+      c = madd(channel1(wa), x1, c);
+      d = madd(channel1(wb), x1, d);
+      a = madd(channel2(wa), x2, a);
+      b = madd(channel2(wb), x2, b);
+      c = madd(channel3(wa), x3, c);
+      d = madd(channel3(wb), x3, d);
     }
     x += skip;
   }
-  storeTwo(out, a, b);
+  storeTwo(out, f32x4.add(a, c), f32x4.add(b, d));
 }
 
 // @ts-ignore: decorator
