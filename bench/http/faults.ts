@@ -1,0 +1,152 @@
+/**
+ * Faults under load, and what became of each request: `deno run --allow-all bench/http/faults.ts`.
+ *
+ * @module
+ */
+
+import { loadClassifier } from "../../lib/classifier.ts";
+import { BackendUnavailableError } from "../../lib/errors.ts";
+import { Service } from "../../lib/http/service.ts";
+import { residentMb, type Server, startOurs } from "./servers.ts";
+
+const PHOTO = await Deno.readFile(new URL("../../tests/data/photos/cat.png", import.meta.url));
+const HEAD = "POST /classify HTTP/1.1\r\nhost: x\r\n";
+
+interface Figures {
+  sent: number;
+  answered: number;
+  lost: number;
+}
+
+function connect({ url }: Server): Promise<Deno.TcpConn> {
+  const { hostname, port } = new URL(url);
+  return Deno.connect({ hostname, port: Number(port) });
+}
+
+async function write(connection: Deno.Conn, data: string | Uint8Array): Promise<void> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+/** Whether the photo is classified right, by a connection of its own. */
+async function isRight({ url }: Server): Promise<boolean> {
+  const response = await fetch(`${url}/classify`, { method: "POST", body: PHOTO });
+  return (await response.text()).startsWith('[{"label":"cat"');
+}
+
+/** Good requests from four clients while something else goes on. */
+async function during(server: Server, fault: () => Promise<void>): Promise<Figures> {
+  const figures = { sent: 0, answered: 0, lost: 0 };
+  let isOver = false;
+  const clients = Array.from({ length: 4 }, async () => {
+    do {
+      figures.sent++;
+      if (await isRight(server).catch(() => false)) figures.answered++;
+      else figures.lost++;
+    } while (!isOver);
+  });
+  await fault();
+  isOver = true;
+  await Promise.all(clients);
+  return figures;
+}
+
+function times(count: number, action: () => Promise<void>): Promise<unknown> {
+  return Promise.all(Array.from({ length: count }, action));
+}
+
+/** Each closes its connection at a different moment of a request. */
+async function disconnects(server: Server): Promise<void> {
+  await times(200, async () => {
+    using connection = await connect(server);
+    await write(connection, `${HEAD}content-length: ${PHOTO.length}\r\n\r\n`);
+    await write(connection, PHOTO);
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 100));
+  });
+}
+
+async function halfBodies(server: Server): Promise<void> {
+  await times(200, async () => {
+    using connection = await connect(server);
+    await write(connection, `${HEAD}content-length: ${PHOTO.length}\r\n\r\n`);
+    await write(connection, PHOTO.subarray(0, 1000));
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
+  });
+}
+
+async function idleConnections(server: Server): Promise<void> {
+  const open: Deno.TcpConn[] = [];
+  for (let i = 0; i < 1000; i++) open.push(await connect(server));
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  console.log(`    ${await residentMb(server)} MB resident with 1,000 idle connections`);
+  for (const connection of open) connection.close();
+}
+
+async function malformed({ url }: Server): Promise<void> {
+  const bodies: [string, string][] = [
+    ["--x\r\nbroken", "multipart/form-data; boundary=x"],
+    ["{", "application/json"],
+    ['{"inputs":5}', "application/json"],
+    ["not an image", "image/png"],
+  ];
+  const statuses = new Map<number, number>();
+  await times(100, async () => {
+    for (const [body, type] of bodies) {
+      const response = await fetch(`${url}/classify`, {
+        method: "POST",
+        body,
+        headers: { "content-type": type },
+      });
+      await response.body?.cancel();
+      statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
+    }
+  });
+  console.log(`    statuses: ${[...statuses].map(([s, n]) => `${s}: ${n}`).join(", ")}`);
+}
+
+/** Every tenth batch loses its device. */
+async function lostDevices(): Promise<Figures> {
+  const loaded = await loadClassifier({ backend: "wasm", threads: 1 });
+  let runs = 0, losses = 0;
+  const flaky = {
+    info: loaded.info,
+    prepare: loaded.prepare.bind(loaded),
+    embed: loaded.embed.bind(loaded),
+    explain: loaded.explain.bind(loaded),
+    scores: (...args: Parameters<typeof loaded.scores>) => {
+      if (++runs % 10 !== 0) return loaded.scores(...args);
+      losses++;
+      return Promise.reject(new BackendUnavailableError("webgpu", "the device was lost"));
+    },
+  };
+  const service = new Service({ classifier: flaky, logLevel: "off", maxQueue: 512 });
+  const figures = { sent: 0, answered: 0, lost: 0 };
+  await times(400, async () => {
+    figures.sent++;
+    const request = new Request("http://x/classify", { method: "POST", body: PHOTO });
+    const text = await (await service.fetch(request)).text();
+    if (text.startsWith('[{"label":"cat"')) figures.answered++;
+    else figures.lost++;
+  });
+  console.log(`    ${losses} of ${runs} batches lost their device`);
+  return figures;
+}
+
+function report(name: string, { sent, answered, lost }: Figures): void {
+  console.log(`${name}: ${sent} good requests sent meanwhile, ${answered} answered, ${lost} lost`);
+}
+
+if (import.meta.main) {
+  await using server = await startOurs("run", { VGG16_MAX_QUEUE: "512" });
+  report("200 clients disconnect", await during(server, () => disconnects(server)));
+  report("200 half-sent bodies", await during(server, () => halfBodies(server)));
+  report("1,000 idle connections", await during(server, () => idleConnections(server)));
+  report("400 malformed requests", await during(server, () => malformed(server)));
+  report("devices lost", await lostDevices());
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  console.log(
+    metrics.split("\n").filter((line) => /^vgg16_(errors_total|queue_images)/.test(line)).join(
+      "\n",
+    ),
+  );
+}
