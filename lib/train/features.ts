@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { embeddingOf } from "../embedding.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Sample } from "../evaluate/dataset.ts";
@@ -77,7 +78,7 @@ export async function computeFeatures(
     for (const [n, sample] of chunk.entries()) {
       options.signal?.throwIfAborted();
       const image = await readImage(sample.image ?? sample.file, options);
-      hashes.push(await fingerprint(image, sample.label));
+      hashes.push(fingerprint(image, sample.label));
       all.push(...augmented(image, model, augmentation, first + n));
     }
     const rows = data.subarray(first * size, (first + chunk.length) * size);
@@ -137,20 +138,12 @@ function augmented(
   return views;
 }
 
-async function fingerprint({ data, width, height }: RgbImage, label: number): Promise<string> {
-  const head = new TextEncoder().encode(`${width}x${height} ${label}\n`);
-  const bytes = new Uint8Array(head.length + data.length);
-  bytes.set(head);
-  bytes.set(data, head.length);
-  return hex(await crypto.subtle.digest("SHA-256", bytes));
-}
-
-/** One hash for all pictures and their classes. */
-export async function fingerprintOf({ fingerprints }: Features): Promise<string> {
-  const text = new TextEncoder().encode(fingerprints.join("\n"));
-  return hex(await crypto.subtle.digest("SHA-256", text));
-}
-
-function hex(bytes: ArrayBuffer): string {
-  return new Uint8Array(bytes).toHex();
+/** SHA-256 of a picture's pixels and class, or of the hashes of all pictures, in hex. */
+export function fingerprint(image: RgbImage, label: number): string;
+export function fingerprint(hashes: readonly string[]): string;
+export function fingerprint(of: RgbImage | readonly string[], label: number = 0): string {
+  const hash = createHash("sha256");
+  if ("data" in of) hash.update(`${of.width}x${of.height} ${label}\n`).update(of.data);
+  else hash.update(of.join("\n"));
+  return hash.digest("hex");
 }

@@ -10,7 +10,7 @@ import { type Architecture, layersOf } from "../vgg/architecture.ts";
 import type { Model, Provenance } from "../vgg/model.ts";
 import { openModel } from "../weights/model_file.ts";
 import { resolveModel, type ResolveOptions } from "../weights/resolve.ts";
-import { type Augmentation, computeFeatures, fingerprintOf, viewsPerPicture } from "./features.ts";
+import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
 import { trainHead } from "./head.ts";
 import type { EpochMetrics, LoopOptions } from "./loop.ts";
 import { balancedWeights, type Split, stratifiedSplit } from "./split.ts";
@@ -136,7 +136,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
     onEpoch: (metrics) => options.onFit?.({ stage: "training", metrics }),
   });
 
-  const dataSha256 = await fingerprintOf(features);
+  const dataSha256 = fingerprint(features.fingerprints);
   const description = {
     id: options.id ?? "fitted",
     architecture: plan.architecture,

@@ -101,15 +101,18 @@ function statisticsOf(
 /** Filters `[I, O]` after He et al., 2015, the last ones small, and biases of 0. */
 function initialise(tf: Tfjs, sizes: readonly number[], seed: number): Variable[] {
   const normal = normalFrom(randomFrom(seed));
-  return sizes.slice(1).flatMap((outputs, i) => {
-    const inputs = sizes[i], isLast = i === sizes.length - 2;
-    const deviation = Math.sqrt((isLast ? 0.1 : 2) / inputs);
-    const values = Float32Array.from({ length: inputs * outputs }, () => normal() * deviation);
-    return [
-      tf.variable(tf.tensor2d(values, [inputs, outputs])),
-      tf.variable(tf.zeros([outputs])),
-    ];
-  });
+  const layers = sizes.slice(1);
+  return tf.tidy(() =>
+    layers.flatMap((outputs, i) => {
+      const inputs = sizes[i], isLast = i === sizes.length - 2;
+      const deviation = Math.sqrt((isLast ? 0.1 : 2) / inputs);
+      const values = Float32Array.from({ length: inputs * outputs }, () => normal() * deviation);
+      return [
+        tf.variable(tf.tensor2d(values, [inputs, outputs])),
+        tf.variable(tf.zeros([outputs])),
+      ];
+    })
+  );
 }
 
 function forward(tf: Tfjs, inputs: Tensor2D, variables: readonly Variable[]): Tensor2D {
