@@ -4,13 +4,10 @@
  * @module
  */
 
-import { Service, type ServiceOptions } from "./service.ts";
 import { readSettings } from "./environment.ts";
+import { type HandlerOptions, Service } from "./service.ts";
 
-/**
- * Options of {@linkcode createHandler}. All have defaults.
- */
-export interface HandlerOptions extends ServiceOptions {}
+export type { HandlerOptions } from "./service.ts";
 
 /**
  * Creates a handler for `Deno.serve`, or for whatever else calls `Request -> Response`.

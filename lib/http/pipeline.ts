@@ -15,7 +15,7 @@ import { EngineQueue, type Work } from "./engine_queue.ts";
 import type { ImageSource } from "./images.ts";
 import { BATCHES, Histogram, SECONDS } from "./metrics.ts";
 import { HttpProblem } from "./problems.ts";
-import { fetchRemoteImage, type RemoteOptions } from "./remote_image.ts";
+import type { RemoteOptions } from "./remote_image.ts";
 import { ResultCache } from "./result_cache.ts";
 import type { ServedClassifier, ServedModel } from "./served_model.ts";
 import type { Settings } from "./settings.ts";
@@ -157,6 +157,8 @@ export class Pipeline {
     if (!urlInput) {
       throw new HttpProblem("url-input-off", "This service fetches no URLs: send the image itself");
     }
+    // Imported late: node:http is most of what importing this package would cost.
+    const { fetchRemoteImage } = await import("./remote_image.ts");
     return await fetchRemoteImage(content, {
       maxBytes: maxBodyBytes,
       signal: call.signal,

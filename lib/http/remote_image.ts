@@ -19,13 +19,17 @@ export const MAX_REDIRECTS = 3;
 
 /** An address of a name. */
 export interface Address {
+  /** Such as `192.0.2.1` or `2001:db8::1`. */
   readonly address: string;
+  /** 4 or 6. */
   readonly family: number;
 }
 
 /** Options of {@linkcode fetchRemoteImage}. */
 export interface RemoteOptions {
+  /** Most bytes of the file. */
   readonly maxBytes: number;
+  /** Ends the fetch. */
   readonly signal: AbortSignal;
   /** Resolves a name. Default: the system's resolver. */
   readonly resolve?: (name: string) => Promise<readonly Address[]>;

@@ -20,8 +20,11 @@ import { type ServedClassifier, ServedModel } from "./served_model.ts";
 import { completeSettings, type Settings } from "./settings.ts";
 import { Traffic } from "./traffic.ts";
 
-/** Settings, and what a program can give that an environment cannot. */
-export interface ServiceOptions extends Partial<Settings> {
+/**
+ * Options of {@linkcode createHandler}: settings, all of which have defaults, and what a program can give that an
+ * environment cannot.
+ */
+export interface HandlerOptions extends Partial<Settings> {
   /** The classifier to use, instead of loading one by `model`, `backend`, `precision` and `threads`. */
   readonly classifier?: ServedClassifier | Promise<ServedClassifier>;
   /** Gets each line of the log. Default: standard output. */
@@ -57,7 +60,7 @@ export class Service implements AsyncDisposable {
   #draining = false;
 
   /** @throws {RangeError} If a setting is wrong. */
-  constructor(options: ServiceOptions = {}) {
+  constructor(options: HandlerOptions = {}) {
     this.settings = completeSettings(options);
     this.log = new Log(this.settings.logLevel, this.settings.logFormat, options.writeLog);
     const { classifier } = options;

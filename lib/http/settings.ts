@@ -47,10 +47,10 @@ export interface Settings
   readonly drainTimeoutMs: number;
 }
 
+/** Level of a log line; `off` is above all. */
+export type LogLevel = "debug" | "info" | "warn" | "error" | "off";
 /** Levels of the log, the least important first. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
-/** Level of a log line. */
-export type LogLevel = typeof LOG_LEVELS[number];
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "off"];
 
 /** How a setting's text is read. */
 type Kind =
