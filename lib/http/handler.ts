@@ -15,10 +15,14 @@ export type { HandlerOptions } from "./service.ts";
  * The model is loaded at the first request that needs it.
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { createHandler } from "@edge/vgg16";
  *
- * Deno.serve(createHandler({ maxBodyBytes: 1_000_000 }));
+ * const handler = createHandler({ maxBodyBytes: 1_000_000, logLevel: "off" });
+ * const image = await Deno.readFile("tests/data/photos/cat.png");
+ * const request = new Request("http://localhost/classify", { method: "POST", body: image });
+ * const [best] = await (await handler(request)).json();
+ * console.log(best.label); // cat
  * ```
  *
  * @throws {RangeError} If an option is out of range.
