@@ -4,8 +4,15 @@
  * @module
  */
 
-import { listSamples } from "../evaluate/dataset.ts";
-import { fit, type FitOptions, type FitProgress, type Fitted } from "../train/fit.ts";
+import { type Dataset, listSamples } from "../evaluate/dataset.ts";
+import {
+  fit,
+  type FitOptions,
+  type FitProgress,
+  type Fitted,
+  type LearningOptions,
+} from "../train/fit.ts";
+import { fitFromScratch, type ScratchOptions } from "../train/scratch.ts";
 import { curveSvg, fitReport } from "../train/report.ts";
 import {
   type Arguments,
@@ -30,6 +37,9 @@ Options:
   --layer LAYER         the last frozen layer: pool5, fc6 or fc7 (default: the one before the labels)
   --hidden N            units of a hidden layer (default: 0, none)
   --whitening KIND      none, standardize, pca or zca, of the features (default: standardize)
+  --grayscale           drop the pictures' colours, also when the model classifies
+  --standardize KIND    image: remove each picture's own mean and deviation
+                        (default: dataset with --scratch, otherwise as the frozen model does)
   --crops N             random crops of each picture to learn from as well (default: 2)
   --no-flip             do not learn from mirrored pictures
   --no-balance          do not let rare classes count as much as frequent ones
@@ -41,6 +51,15 @@ Options:
   --batch-size N        (default: 32, or 256 with many pictures)
   --weight-decay X      (default: 0.01)
   --seed N              of all random choices (default: 0)
+
+Without a model to begin with (slower, and it takes more pictures):
+  --scratch CONFIG      train all layers of a small VGG: A, B, D or E
+  --width PART          of the paper's channels (default: 0.125, so 8 to 64)
+  --dense N,...         units of the hidden dense layers (default: 64)
+  --side N              side of the input in pixels (default: 32)
+  --channels N          1 (gray) or 3 (default: 3)
+
+Of the classifier:
 ${CLASSIFIER_HELP}
   --help                shows this
 
@@ -49,13 +68,14 @@ Exit code: 0, or 1 if it failed, or 2 for a wrong command line; 130 after Ctrl-C
 
 const LEARNING_VALUES = [
   ...["layer", "hidden", "whitening", "crops", "validation", "epochs", "patience", "optimizer"],
-  ...["learning-rate", "batch-size", "weight-decay", "seed", "out"],
+  ...["learning-rate", "batch-size", "weight-decay", "seed", "out", "standardize"],
+  ...["scratch", "width", "dense", "side", "channels"],
 ];
 
 /** Runs the command. Resolves to the exit code. */
 export async function fitCommand(args: readonly string[]): Promise<number> {
   const parsed = parseArguments(args, {
-    flags: ["offline", "no-flip", "no-balance"],
+    flags: ["offline", "no-flip", "no-balance", "grayscale"],
     values: [...CLASSIFIER_OPTIONS, ...LEARNING_VALUES],
   });
   if (parsed.flags.has("help")) {
@@ -65,13 +85,13 @@ export async function fitCommand(args: readonly string[]): Promise<number> {
   const out = parsed.values.get("out");
   if (out === undefined) throw new UsageError("fit needs --out MODEL for the file that it writes");
   if (parsed.operands.length !== 1) throw new UsageError("fit needs one directory or list");
-  const options = fitOptions(parsed);
+  const options = learningOptions(parsed), train = trainer(parsed);
   return await untilInterrupted(async (signal) => {
     const data = await listSamples(parsed.operands[0]);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     const show = progressView();
-    const fitted = await fit(data, { ...options, directory, id, signal, onFit: show.update });
+    const fitted = await train(data, { ...options, directory, id, signal, onFit: show.update });
     show.clear();
     await Deno.writeFile(out, fitted.model);
     await Deno.writeTextFile(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
@@ -81,16 +101,52 @@ export async function fitCommand(args: readonly string[]): Promise<number> {
   });
 }
 
-function fitOptions(args: Arguments): FitOptions {
+type Trainer = (data: Dataset, options: FitOptions & ScratchOptions) => Promise<Fitted>;
+
+/** What trains: a new head, or all of a small network. */
+function trainer(args: Arguments): Trainer {
+  const configuration = choiceOption(args, "scratch", ["A", "B", "D", "E"]);
+  const kind = choiceOption(args, "standardize", ["image", "dataset"]);
+  if (configuration === undefined) {
+    if (kind === "dataset") throw new UsageError("--standardize dataset goes with --scratch");
+    const options: FitOptions = {
+      ...classifierOptions(args),
+      layer: args.values.get("layer"),
+      hidden: numberOption(args, "hidden", { min: 0, integer: true }),
+      whitening: choiceOption(args, "whitening", ["none", "standardize", "pca", "zca"]),
+      crops: numberOption(args, "crops", { min: 0, max: 100, integer: true }),
+      grayscale: args.flags.has("grayscale"),
+      standardize: kind,
+    };
+    return (data, learning) => fit(data, { ...learning, ...options });
+  }
+  const channels = numberOption(args, "channels", { min: 1, max: 3, integer: true });
+  const { backend, threads } = classifierOptions(args);
+  const options: ScratchOptions = {
+    ...{ backend, threads, configuration },
+    width: numberOption(args, "width", { min: 0.01, max: 1 }),
+    dense: sizesOption(args, "dense"),
+    side: numberOption(args, "side", { min: 32, max: 256, integer: true }),
+    channels: args.flags.has("grayscale") || channels === 1 ? 1 : 3,
+    standardize: kind,
+  };
+  return (data, learning) => fitFromScratch(data, { ...learning, ...options });
+}
+
+function sizesOption(args: Arguments, name: string): number[] | undefined {
+  const text = args.values.get(name);
+  const sizes = text?.split(",").map(Number);
+  if (sizes?.some((size) => !Number.isInteger(size) || size < 1)) {
+    throw new UsageError(`Option --${name} needs sizes such as 64,64: found "${text}"`);
+  }
+  return sizes;
+}
+
+function learningOptions(args: Arguments): LearningOptions & { flip: boolean } {
   const positive = { min: 1, integer: true };
   return {
-    ...classifierOptions(args),
-    layer: args.values.get("layer"),
-    hidden: numberOption(args, "hidden", { min: 0, integer: true }),
-    whitening: choiceOption(args, "whitening", ["none", "standardize", "pca", "zca"]),
     flip: !args.flags.has("no-flip"),
     classWeights: args.flags.has("no-balance") ? "none" : "balanced",
-    crops: numberOption(args, "crops", { min: 0, max: 100, integer: true }),
     validation: numberOption(args, "validation", { min: 0.01, max: 0.99 }),
     epochs: numberOption(args, "epochs", positive),
     patience: numberOption(args, "patience", positive),
@@ -130,7 +186,7 @@ function progressView(): { update: (progress: FitProgress) => void; clear: () =>
 
 function summary(fitted: Fitted, out: string, directory: string): string {
   const { split, history, bestEpoch, accuracy, labels, model } = fitted;
-  return `${out}: ${labels.length} classes, ${(model.length / 2 ** 20).toFixed(1)} MiB\n` +
+  return `${out}: ${labels.length} classes, ${(model.length / 1024).toFixed(0)} KiB\n` +
     `learned from ${split.train.length} pictures in ${history.length} epochs, the best was ${bestEpoch}\n` +
     `${
       (accuracy * 100).toFixed(2)

@@ -9,12 +9,13 @@ import { ImageTooLargeError } from "../errors.ts";
 import type { RgbImage } from "../image/image.ts";
 import {
   centerBox,
+  cutView,
   type InputSize,
   prepareInput,
   shorterSideTo,
   withChannels,
 } from "../image/prepare.ts";
-import { type Box, resample } from "../image/resize.ts";
+import type { Box } from "../image/resize.ts";
 import type { Model } from "../vgg/model.ts";
 
 /** Which parts of an image are looked at. */
@@ -96,14 +97,14 @@ export function viewsOf(
   const parts = crops === "dense+multi" ? ["dense", "multi"] as const : [crops];
   const inputSide = Math.max(height, width);
   const sizes = scales ?? [preprocessing.resize === "direct" ? inputSide : preprocessing.size];
-  const pixels = withChannels(image, input.channels);
+  const pixels = withChannels(image, input.channels, preprocessing.grayscale);
   const share = 1 / (parts.length * sizes.length);
   return parts.flatMap((part) =>
     sizes.flatMap((size) => {
       const [w, h] = shorterSideTo(size, image.width, image.height);
       const boxes = boxesOf(part, w, h, input);
       const views = boxes.map(({ count, ...box }) => {
-        const { data } = resample(pixels, w, h, preprocessing.filter, box);
+        const data = cutView(pixels, w, h, box, preprocessing);
         const total = boxes.reduce((sum, { count }) => sum + count, 0);
         return { data, height: box.height, width: box.width, weight: share * count / total };
       });

@@ -29,11 +29,53 @@ export function prepareInput(
   preprocessing: Preprocessing,
   input: InputSize,
 ): Uint8Array {
-  const pixels = withChannels(image, input.channels);
-  const { resize, filter } = preprocessing;
-  if (resize === "direct") return resample(pixels, input.width, input.height, filter).data;
+  const pixels = withChannels(image, input.channels, preprocessing.grayscale);
+  if (preprocessing.resize === "direct") {
+    const whole = { left: 0, top: 0, width: input.width, height: input.height };
+    return cutView(pixels, input.width, input.height, whole, preprocessing);
+  }
   const [width, height] = shorterSideTo(preprocessing.size, image.width, image.height);
-  return resample(pixels, width, height, filter, centerBox(width, height, input)).data;
+  return cutView(pixels, width, height, centerBox(width, height, input), preprocessing);
+}
+
+/**
+ * Resizes an image to `width` x `height`, cuts a box out of it, and standardizes that if the model wants
+ * it.
+ *
+ * @param pixels What {@linkcode withChannels} gives.
+ * @returns `[box.height, box.width, channels]`, 0…255
+ */
+export function cutView(
+  pixels: Pixels,
+  width: number,
+  height: number,
+  box: Box,
+  { filter, standardize }: Preprocessing,
+): Uint8Array {
+  const { data } = resample(pixels, width, height, filter, box);
+  return standardize === "image" ? standardizeBytes(data) : data;
+}
+
+/** The byte of an image's mean, and the bytes of one of its deviations, after standardization. */
+export const STANDARD_MEAN = 128, STANDARD_DEVIATION = 42;
+
+/**
+ * Gives an image's values the mean 128 and the deviation 42, so that a byte holds three deviations to
+ * either side; what is beyond is cut off, as in the UFLDL tutorial. An image of one value becomes 128.
+ */
+export function standardizeBytes(data: Uint8Array): Uint8Array {
+  let sum = 0, squares = 0;
+  for (const value of data) {
+    sum += value;
+    squares += value * value;
+  }
+  // Sums are exact, and each operation below is rounded as IEEE 754 says: the same bytes everywhere.
+  const mean = sum / data.length;
+  const deviation = Math.sqrt(Math.max(0, squares / data.length - mean * mean));
+  const factor = deviation > 0 ? STANDARD_DEVIATION / deviation : 0;
+  return data.map((value) =>
+    Math.max(0, Math.min(255, Math.round(STANDARD_MEAN + (value - mean) * factor)))
+  );
 }
 
 /** Width and height once the shorter side is `size` (torchvision's `Resize(size)`). */
@@ -68,9 +110,23 @@ function roundHalfEven(value: number): number {
 /**
  * Pixels with the channels of a network's input: RGB as it is, without a copy, or luma.
  *
+ * @param grayscale Whether RGB is to be luma three times.
  * @throws {RangeError} If the number of channels is not 1 or 3.
  */
-export function withChannels(image: RgbImage, channels: number): Pixels {
+export function withChannels(
+  image: RgbImage,
+  channels: number,
+  grayscale: boolean = false,
+): Pixels {
+  if (channels === 3 && grayscale) {
+    const { data, width, height } = withChannels(image, 1);
+    return {
+      data: Uint8Array.from(image.data, (_, i) => data[Math.floor(i / 3)]),
+      width,
+      height,
+      channels,
+    };
+  }
   if (channels === 3) return { ...image, channels };
   if (channels !== 1) {
     throw new RangeError(`Expected an input of 1 or 3 channels, found ${channels}`);

@@ -7,7 +7,8 @@
 import { createEngine, type EngineOptions } from "../engine/create.ts";
 import type { Dataset, Sample } from "../evaluate/dataset.ts";
 import { type Architecture, layersOf } from "../vgg/architecture.ts";
-import type { Model, Provenance } from "../vgg/model.ts";
+import { STANDARD_DEVIATION, STANDARD_MEAN } from "../image/prepare.ts";
+import type { Model, Preprocessing, Provenance } from "../vgg/model.ts";
 import { openModel } from "../weights/model_file.ts";
 import { resolveModel, type ResolveOptions } from "../weights/resolve.ts";
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
@@ -55,6 +56,10 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
   readonly hidden?: number;
   /** How features are brought to a common scale. Default: `"standardize"`. */
   readonly whitening?: Whitening;
+  /** Drop the pictures' colours, also when the new model classifies. Default: `false`. */
+  readonly grayscale?: boolean;
+  /** `"image"`: remove each picture's own mean and deviation. Default: as the frozen model does. */
+  readonly standardize?: "image";
   /** Also learn from mirrored pictures. Default: `true`. */
   readonly flip?: boolean;
   /** Also learn from this many random crops of each picture. Default: 2. */
@@ -101,7 +106,8 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
     throw new RangeError(`Expected at least 2 classes: found ${labels.length}`);
   }
   const { layer: _, hidden = 0, whitening = "standardize", seed = 0 } = options;
-  const base = await resolveModel(options.model, options);
+  const frozen = await resolveModel(options.model, options);
+  const base = { ...frozen, preprocessing: preprocessingOf(frozen, options) };
   const plan = planHead(base, options, labels.length);
   const classes = samples.map(({ label }) => label);
   const split = stratifiedSplit(classes, labels.length, partOf(options), seed);
@@ -188,6 +194,22 @@ function planHead(base: Model, { layer, hidden = 0 }: FitOptions, classes: numbe
   };
 }
 
+/** How the new model prepares images: the frozen layers' way, but for what the options change. */
+function preprocessingOf(
+  { preprocessing }: Model,
+  { grayscale = false, standardize }: FitOptions,
+): Preprocessing {
+  const own = standardize === undefined ? preprocessing : {
+    ...preprocessing,
+    standardize,
+    // The frozen layers were trained on values of mean 0 and deviation 1.
+    scale: 1 / STANDARD_DEVIATION,
+    mean: preprocessing.mean.map(() => STANDARD_MEAN / STANDARD_DEVIATION),
+    std: preprocessing.std.map(() => 1),
+  };
+  return grayscale ? { ...own, grayscale } : own;
+}
+
 /** Part of the pictures that is kept for validation. */
 export function partOf({ validation = 0.2 }: LearningOptions): number {
   if (!(validation > 0 && validation < 1)) {
@@ -235,7 +257,13 @@ async function storeOf(
 > {
   if (directory === undefined) return undefined;
   await Deno.mkdir(directory, { recursive: true });
-  const key = keyOf([modelKey(base), layer, augmentation, await samplesKey(samples)]);
+  const key = keyOf([
+    modelKey(base),
+    base.preprocessing,
+    layer,
+    augmentation,
+    await samplesKey(samples),
+  ]);
   return {
     features: new FeatureFile(directory, key, 4 * length * viewsPerPicture(augmentation)),
     state: (settings) => stateFile(directory, keyOf([key, settings])),

@@ -44,6 +44,11 @@ export interface ScratchOptions extends LearningOptions, EngineOptions, ImageOpt
   readonly side?: number;
   /** 1 (gray) or 3 (RGB). Default: 3. */
   readonly channels?: 1 | 3;
+  /**
+   * `"dataset"`, the default: the mean and deviation of all pictures that are learned from; `"image"`:
+   * each picture's own as well.
+   */
+  readonly standardize?: "dataset" | "image";
   /** Learn from mirrored pictures as well. Default: `true`. */
   readonly flip?: boolean;
   /** Learn from pictures moved by up to this many pixels. Default: 2. */
@@ -80,13 +85,14 @@ export async function fitFromScratch(
   const architecture = architectureOf(options, labels.length);
   const classes = samples.map(({ label }) => label);
   const split = stratifiedSplit(classes, labels.length, partOf(options), seed);
-  const loop = { ...learning({ epochs: 10, ...options }, 0), batchSize: options.batchSize ?? 64 };
+  const { epochs = 10, batchSize = 64 } = options;
+  const loop = learning({ ...options, epochs, batchSize }, 0);
 
   const { pixels, dataSha256 } = await readAll(data, architecture, options);
-  const preprocessing = preprocessingOf(pixels, split.train, architecture);
+  const preprocessing = preprocessingOf(pixels, split.train, architecture, options);
   const task = { pixels, classes, architecture, preprocessing };
   if (directory !== undefined) await Deno.mkdir(directory, { recursive: true });
-  const key = keyOf([dataSha256, architecture, loop, options.flip, options.shift]);
+  const key = keyOf([dataSha256, architecture, preprocessing, loop, options.flip, options.shift]);
   const trained = await withTfjs(async (tf) => {
     const variables = initialise(tf, architecture, seed);
     try {
@@ -164,8 +170,13 @@ interface ScratchTask {
   readonly preprocessing: Preprocessing;
 }
 
-/** Resizing only; the mean and the deviation are not known yet. */
-const RESIZE = { resize: "direct", size: 1, filter: "bilinear", scale: 1 / 255 } as const;
+/** Everything but the mean and the deviation, which are not known yet. */
+function resizeOf({ standardize, side = 32 }: ScratchOptions): Omit<Preprocessing, "mean" | "std"> {
+  return {
+    ...{ resize: "direct", size: side, filter: "bilinear", scale: 1 / 255 } as const,
+    ...standardize === "image" ? { standardize } as const : {},
+  };
+}
 
 async function readAll(
   { samples }: Dataset,
@@ -179,7 +190,8 @@ async function readAll(
     options.signal?.throwIfAborted();
     const decoded = await readImage(image ?? file, options);
     hashes.push(fingerprint(decoded, label));
-    pixels.set(prepareInput(decoded, { ...RESIZE, mean: [], std: [] }, input), n * size);
+    const resizing = { ...resizeOf(options), mean: [], std: [] };
+    pixels.set(prepareInput(decoded, resizing, input), n * size);
     if (n % 100 === 99) options.onFit?.({ stage: "features", done: n + 1, total: samples.length });
   }
   return { pixels, dataSha256: fingerprint(hashes) };
@@ -190,6 +202,7 @@ function preprocessingOf(
   pixels: Uint8Array,
   train: readonly number[],
   { input: { height, width, channels } }: Architecture,
+  options: ScratchOptions,
 ): Preprocessing {
   const statistics = new Statistics(channels), size = height * width * channels;
   for (const n of train) {
@@ -199,8 +212,7 @@ function preprocessingOf(
   }
   const round = (value: number): number => Number(value.toPrecision(6));
   return {
-    ...RESIZE,
-    size: height,
+    ...resizeOf(options),
     mean: [...statistics.mean].map((mean) => round(mean / 255)),
     std: [...statistics.variance].map((variance) => round(Math.sqrt(variance) / 255 || 1)),
   };

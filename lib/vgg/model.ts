@@ -18,6 +18,13 @@ export interface Preprocessing {
   readonly size: number;
   /** Both are antialiased, as Pillow's are. */
   readonly filter: "bilinear" | "bicubic";
+  /** Whether colours are dropped first: an RGB input gets luma three times. Default: `false`. */
+  readonly grayscale?: boolean;
+  /**
+   * `"image"` gives each resized and cropped image the mean 128 and the deviation 42, before `scale`,
+   * `mean` and `std`. Default: nothing of an image's own.
+   */
+  readonly standardize?: "image";
   /** A byte `p` of channel `c` becomes `(p * scale - mean[c]) / std[c]`. Channels are R, G, B. */
   readonly scale: number;
   /** Subtracted after scaling, one per channel. */

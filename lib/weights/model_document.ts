@@ -133,7 +133,9 @@ export function checkPreprocessing(
   value: unknown,
   input: Architecture["input"],
 ): string | undefined {
-  const { resize, size, filter, scale, mean, std } = isRecord(value) ? value : {};
+  const { resize, size, filter, scale, mean, std, grayscale, standardize } = isRecord(value)
+    ? value
+    : {};
   if (resize !== "shorter-side" && resize !== "direct") {
     return 'preprocessing.resize must be "shorter-side" or "direct"';
   }
@@ -143,6 +145,12 @@ export function checkPreprocessing(
   }
   if (filter !== "bilinear" && filter !== "bicubic") {
     return 'preprocessing.filter must be "bilinear" or "bicubic"';
+  }
+  if (grayscale !== undefined && typeof grayscale !== "boolean") {
+    return "preprocessing.grayscale must be true or false";
+  }
+  if (standardize !== undefined && standardize !== "image") {
+    return 'preprocessing.standardize must be "image", or be left out';
   }
   if (typeof scale !== "number" || !(scale > 0)) return "preprocessing.scale must be above 0";
   if (!isArrayOf(mean, "number") || mean.length !== input.channels) {
