@@ -117,6 +117,14 @@ Deno.test("the WebAssembly engine runs overlapping calls one after the other", a
   assertEquals(last, alone);
 });
 
+Deno.test("the WebAssembly engine runs on one thread where memory cannot be shared", async () => {
+  const { model, batch } = engineCases()[5];
+  await using shared = await createWasmEngine(model, { threads: 2 });
+  await using alone = await createWasmEngine(model, { threads: 2, shared: false });
+  assertEquals([shared.threads, alone.threads], [2, 1]);
+  assertEquals(await alone.run(batch), await shared.run(batch));
+});
+
 Deno.test("the WebAssembly engine divides a large batch", async () => {
   const { model, batch } = engineCases()[0];
   await using engine = await createWasmEngine(model);

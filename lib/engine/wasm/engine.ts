@@ -30,6 +30,8 @@ export interface WasmEngineOptions {
   readonly kernel?: Kernel;
   /** `"auto"` tries the kernels of large models for some 50 ms; `"off"` goes by a rule of thumb. */
   readonly tune?: "auto" | "off";
+  /** Whether threads share the memory; by default they do where the runtime permits it. */
+  readonly shared?: boolean;
   /** Constants to use instead of those that the Model compiles to. For tests. */
   readonly program?: Program;
 }
@@ -49,11 +51,9 @@ export async function createWasmEngine(
   const program = options.program ?? compileProgram(model);
   const threads = threadsFor(program, options.threads ?? "auto");
   const variant = options.variant ?? pickVariant();
-  const module = await WebAssembly.compile(
-    Uint8Array.fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]),
-  );
   const precision = options.precision ?? "int8";
-  const memory = new Memory(residentBytes(program, precision) + (1 << 20));
+  const memory = new Memory(residentBytes(program, precision) + (1 << 20), options.shared ?? true);
+  const module = await WebAssembly.compile(binaryFor(variant, memory));
   const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const kernels = exports as unknown as Kernels; // what kernels/main.ts exports
   const layers = placeLayers(memory, program, model.parameters, precision);
@@ -105,12 +105,23 @@ async function startPool(
   memory: Memory,
   threads: number,
 ): Promise<Executor | undefined> {
-  if (threads === 1) return undefined;
+  if (threads === 1 || !memory.shared) return undefined;
   try {
     return await Pool.start(module, memory.memory, threads);
   } catch {
     return undefined; // One thread gives the same results.
   }
+}
+
+/** The import of the memory, up to its limits: flags that say "shared, with a maximum". */
+const SHARED_IMPORT = "\x03env\x06memory\x02\x03";
+
+/** The kernels, for a memory that is shared or not: their import has to say the same. */
+function binaryFor(variant: "relaxed" | "plain", memory: Memory): Uint8Array<ArrayBuffer> {
+  const binary = atob({ relaxed: RELAXED, plain: PLAIN }[variant]);
+  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  if (!memory.shared) bytes[binary.indexOf(SHARED_IMPORT) + SHARED_IMPORT.length - 1] = 1;
+  return bytes;
 }
 
 /** The smallest module with an instruction of relaxed SIMD. */

@@ -10,19 +10,22 @@
 const PAGE = 65536;
 const MAX_PAGES = 65536;
 
-/** A shared WebAssembly memory, handed out from the bottom. */
+/** A WebAssembly memory, handed out from the bottom. */
 export class Memory {
   readonly memory: WebAssembly.Memory;
+  /** Whether threads can share it. */
+  readonly shared: boolean;
   #top = 1024;
   #words: Int32Array;
 
   /**
    * @param bytes What is expected to be needed; more can be allocated.
+   * @param shared Whether threads are to share it, if the runtime permits that.
    * @throws {RangeError} If the machine does not have as much.
    */
-  constructor(bytes: number) {
+  constructor(bytes: number, shared: boolean) {
     const initial = Math.min(MAX_PAGES, Math.ceil(bytes / PAGE) + 1);
-    this.memory = reserve(initial);
+    [this.memory, this.shared] = reserve(initial, shared);
     this.#words = new Int32Array(this.memory.buffer);
   }
 
@@ -82,12 +85,14 @@ export class Memory {
 }
 
 /** Reserves addresses for as much as WebAssembly can have; less where they are scarce. */
-function reserve(initial: number): WebAssembly.Memory {
+function reserve(initial: number, shared: boolean): [WebAssembly.Memory, shared: boolean] {
   for (let maximum = MAX_PAGES;; maximum = Math.max(initial, maximum >> 1)) {
     try {
-      return new WebAssembly.Memory({ initial, maximum, shared: true });
+      return [new WebAssembly.Memory({ initial, maximum, shared }), shared];
     } catch (error) {
-      if (maximum === initial) throw error;
+      if (maximum > initial) continue;
+      if (shared) return reserve(initial, false);
+      throw error;
     }
   }
 }
