@@ -6,8 +6,9 @@
  * deno run --allow-env --allow-read=weights,lib --allow-net=127.0.0.1:8000 serve.ts --port 8000
  * ```
  *
- * `deno serve` and `deno run` evaluate this module alike, and nothing tells them apart. So listening here, which
- * is how connections can be refused while the last requests are answered, is asked for by `--port`.
+ * `deno serve` and `deno run` evaluate this module alike, and nothing tells them apart. So
+ * listening here, which is how connections can be refused while the last requests are answered, is
+ * asked for by `--port`.
  *
  * @module
  */
@@ -62,14 +63,17 @@ function listen(service: Service, port: number, hostname: string): void {
     service.log.write("info", "listening", { hostname: address.hostname, port: address.port });
   const server = Deno.serve({ port, hostname, onListen }, service.fetch);
   onStop(service, async () => {
-    // Closes the port, and resolves when every request that came through it is answered; but Deno breaks
-    // off bodies that are arriving at that moment.
+    // Closes the port, and resolves when every request that came through it is answered; but Deno
+    // breaks off bodies that are arriving at that moment.
     await service.traffic.quiet();
     await server.shutdown();
   });
 }
 
-/** On SIGTERM and SIGINT: not ready, wait, end what is under way, exit. A second signal exits at once. */
+/**
+ * On SIGTERM and SIGINT: not ready, wait, end what is under way, exit. A second signal exits at
+ * once.
+ */
 function onStop(service: Service, end: () => Promise<void>): void {
   let stopping = false;
   const stop = async (): Promise<void> => {

@@ -1,13 +1,14 @@
 /**
- * Tests that need more than this project: peers' packages, a browser, a proxy. They run where `VGG_REQUIRE_ALL=1` is
- * set, and are skipped elsewhere, with a line that says what they need.
+ * Tests that need more than this project: peers' packages, a browser, a proxy. They run where
+ * `VGG_REQUIRE_ALL=1` is set, and are skipped elsewhere, with a line that says what they need.
  *
  * @module
  */
 
 /**
- * The packages, pinned. They are not in deno.json, because Deno downloads what is there for every task, and these are 30
- * MB. Each is the real client, browser driver or validator that a test speaks to.
+ * The packages, pinned. They are not in deno.json, because Deno downloads what is there for every
+ * task, and these are 30 MB. Each is the real client, browser driver or validator that a test
+ * speaks to.
  */
 const PACKAGES = {
   "@huggingface/inference": "npm:@huggingface/inference@4.13.30",

@@ -45,7 +45,10 @@ export function postJson(path: string, value: unknown): Request {
   return post(path, JSON.stringify(value), { "content-type": "application/json" });
 }
 
-/** A stand-in whose network is a function of the test's. It decodes nothing: an image's first byte is its score. */
+/**
+ * A stand-in whose network is a function of the test's. It decodes nothing: an image's first byte
+ * is its score.
+ */
 export function standIn(
   scores: (images: readonly number[], signal?: AbortSignal) => Promise<number[]>,
 ): ServedClassifier {

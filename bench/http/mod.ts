@@ -1,8 +1,9 @@
 /**
  * Load on the service, on loopback, with wrk: `deno task bench:http [--only PATTERN]`.
  *
- * Needs Debian's wrk, and for the peer Node with npm, which installs it below .cache/. Server, load and peer share the
- * machine's cores: compare within a run. What came out is in README.md beside this file.
+ * Needs Debian's wrk, and for the peer Node with npm, which installs it below .cache/. Server, load
+ * and peer share the machine's cores: compare within a run. What came out is in README.md beside
+ * this file.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { resolveModel } from "../../lib/weights/resolve.ts";
 import { type Load, residentMb, type Server, startOurs, startPeer, wrk } from "./servers.ts";
 
 const PHOTO = "tests/data/photos/cat.png", SMALL = ".cache/bench/http/cat32.png";
-const SECONDS = 6, CONNECTIONS = [1, 8, 64];
+const SECONDS = 6, TURN_SECONDS = 3, ROUNDS = 3, CONNECTIONS = [1, 8, 64];
 
 /** A photo at the network's size: its decoding costs nearly nothing, so that the network shows. */
 async function makeSmall(): Promise<void> {
@@ -38,26 +39,34 @@ function row(name: string, { seconds, ok, busy, other, broken, p50, p95, p99 }: 
   );
 }
 
-async function throughput(): Promise<void> {
-  const servers: (readonly [string, () => Promise<Server>])[] = [
-    ["ours, deno run", () => startOurs("run", { VGG16_MAX_QUEUE: "256" })],
+/** The servers take turns, so that what else the machine does disturbs all of them. */
+async function throughput(file: string, what: string): Promise<void> {
+  await using servers = new AsyncDisposableStack();
+  const queue = { VGG16_MAX_QUEUE: "256" };
+  const started: (readonly [string, Server])[] = [
+    ["ours, deno run", servers.use(await startOurs("run", queue))],
     [
       "ours, deno run, 2 threads",
-      () => startOurs("run", { VGG16_MAX_QUEUE: "256", VGG16_THREADS: "2" }),
+      servers.use(await startOurs("run", { ...queue, VGG16_THREADS: "2" })),
     ],
-    ["ours, deno serve --parallel", () => startOurs("parallel", { VGG16_MAX_QUEUE: "256" })],
-    ["Express + sharp + onnxruntime-node", startPeer],
+    ["ours, deno serve --parallel", servers.use(await startOurs("parallel", queue))],
+    ["Express, sharp, onnxruntime-node", servers.use(await startPeer())],
   ];
-  for (const [file, what] of [[SMALL, "32x32 PNG, 3 kB"], [PHOTO, "451x300 PNG, 240 kB"]]) {
-    console.log(`\nThroughput, ${what}`);
-    for (const [name, start] of servers) {
-      await using server = await start();
-      await wrk(server, 8, 2, file);
-      for (const connections of CONNECTIONS) {
-        row(`${name}, ${connections} connections`, await wrk(server, connections, SECONDS, file));
+  console.log(`\nThroughput, ${what}: the median of ${ROUNDS} turns`);
+  for (const [, server] of started) await wrk(server, 8, 2, file);
+  for (const connections of CONNECTIONS) {
+    const loads = started.map((): Load[] => []);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, [, server]] of started.entries()) {
+        loads[i].push(await wrk(server, connections, TURN_SECONDS, file));
       }
     }
+    started.forEach(([name], i) => row(`${name}, ${connections} connections`, medianOf(loads[i])));
   }
+}
+
+function medianOf(loads: readonly Load[]): Load {
+  return loads.toSorted((a, b) => a.ok / a.seconds - b.ok / b.seconds)[loads.length >> 1];
 }
 
 async function batching(): Promise<void> {
@@ -108,7 +117,13 @@ async function endurance(): Promise<void> {
   }
 }
 
-const PARTS = { throughput, batching, overload, endurance };
+const PARTS = {
+  "throughput-small": () => throughput(SMALL, "32x32 PNG, 3 kB"),
+  "throughput-photo": () => throughput(PHOTO, "451x300 PNG, 240 kB"),
+  batching,
+  overload,
+  endurance,
+};
 if (import.meta.main) {
   const { only = "" } = parseArgs(Deno.args, { string: ["only"] });
   await makeSmall();

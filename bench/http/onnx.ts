@@ -1,8 +1,9 @@
 /**
  * The embedded model as a float32 ONNX file, for the peer: `onnx.ts OUT.onnx`.
  *
- * Input `pixels` `[N, 3, 32, 32]`, normalised; output `logits` `[N, 10]`. Weights are the int8 ones times their
- * scales. An ONNX file is one protobuf message (onnx.proto3); field numbers are named below.
+ * Input `pixels` `[N, 3, 32, 32]`, normalised; output `logits` `[N, 10]`. Weights are the int8 ones
+ * times their scales. An ONNX file is one protobuf message (onnx.proto3); field numbers are named
+ * below.
  *
  * @module
  */
@@ -39,7 +40,9 @@ function tensor(name: string, dims: readonly number[], data: Float32Array | BigI
   ];
 }
 
-/** NodeProto: input 1, output 2, op_type 4, attribute 5; AttributeProto: name 1, ints 8, type 20. */
+/**
+ * NodeProto: input 1, output 2, op_type 4, attribute 5; AttributeProto: name 1, ints 8, type 20.
+ */
 function node(
   type: string,
   inputs: readonly string[],
@@ -56,7 +59,10 @@ function node(
   ];
 }
 
-/** ValueInfoProto: name 1, type 2; its tensor_type 1: elem_type 1, shape 2 of dim 1 of dim_value 1 or dim_param 2. */
+/**
+ * ValueInfoProto: name 1, type 2; its tensor_type 1: elem_type 1, shape 2 of dim 1 of dim_value 1
+ * or dim_param 2.
+ */
 function value(name: string, dims: readonly (number | string)[]): Parts {
   const shape = dims.flatMap((dim) =>
     nested(1, typeof dim === "number" ? int(1, dim) : text(2, dim))

@@ -1,5 +1,6 @@
 /**
- * Bulk work in parts: which of N machines does which images, and what an interrupted one has done already.
+ * Bulk work in parts: which of N machines does which images, and what an interrupted one has done
+ * already.
  *
  * @module
  */
@@ -48,7 +49,8 @@ const SCHEDULERS: readonly Scheduler[] = [
 /**
  * The part that a command line asks for, or all.
  *
- * @throws {UsageError} If `--shard` is not I/N with I from 1 to N, or nothing gives what `auto` stands for.
+ * @throws {UsageError} If `--shard` is not I/N with I from 1 to N, or nothing gives what `auto`
+ * stands for.
  */
 export function shardOption(args: Arguments, env: Env = Deno.env.get): Shard {
   const text = args.values.get("shard");
@@ -99,8 +101,8 @@ export class ResumableLines implements Disposable {
   }
 
   /**
-   * Opens a file for adding to it, or creates it. A last line without an end was cut off as it was written: it is
-   * removed.
+   * Opens a file for adding to it, or creates it. A last line without an end was cut off as it was
+   * written: it is removed.
    *
    * @throws {UsageError} If a line is no JSON object with a `file`.
    */

@@ -12,8 +12,8 @@ export type KeyCheck = (request: Request) => Promise<void>;
 /**
  * Makes the check for a list of keys; without keys everyone passes.
  *
- * The digests of the keys are compared, all of them and to their ends, so that the time taken tells nothing about
- * a key.
+ * The digests of the keys are compared, all of them and to their ends, so that the time taken tells
+ * nothing about a key.
  */
 export function createKeyCheck(keys: readonly string[]): KeyCheck {
   if (keys.length === 0) return () => Promise.resolve();

@@ -5,8 +5,8 @@
  */
 
 /**
- * IPv4 blocks that are not globally reachable: IANA's special-purpose registry (RFC 6890 and later), multicast
- * and the reserved class E.
+ * IPv4 blocks that are not globally reachable: IANA's special-purpose registry (RFC 6890 and
+ * later), multicast and the reserved class E.
  */
 const FORBIDDEN_V4: readonly string[] = [
   "0.0.0.0/8",
@@ -38,8 +38,8 @@ const FORBIDDEN_V6: readonly string[] = [
 ];
 
 /**
- * Whether an address is one of the public Internet: not loopback, private, link-local, multicast, reserved, and
- * not an IPv6 address that stands for an IPv4 one.
+ * Whether an address is one of the public Internet: not loopback, private, link-local, multicast,
+ * reserved, and not an IPv6 address that stands for an IPv4 one.
  *
  * @throws {RangeError} If the text is no address.
  */

@@ -13,8 +13,8 @@ export interface Message {
 }
 
 /**
- * Reads a body to its end, and no more than `maxBytes` of it. The bytes are counted: Content-Length is
- * believed only when it already says that the body is too large.
+ * Reads a body to its end, and no more than `maxBytes` of it. The bytes are counted: Content-Length
+ * is believed only when it already says that the body is too large.
  *
  * @throws {HttpProblem} `body-too-large`; or the signal's reason, if it aborts.
  */

@@ -37,8 +37,8 @@ export async function withImages(
 }
 
 /**
- * Makes a result of each image. An image of a list that fails has its problem as the result; a single one fails
- * the request.
+ * Makes a result of each image. An image of a list that fails has its problem as the result; a
+ * single one fails the request.
  */
 export async function eachImage<Result>(
   { images, isList }: ImageSources,

@@ -41,10 +41,11 @@ interface Entry {
 }
 
 /**
- * Runs one batch after the other: each takes all that came while the last one ran, up to `maxBatch`.
+ * Runs one batch after the other: each takes all that came while the last one ran, up to
+ * `maxBatch`.
  *
- * It waits up to `maxQueueDelayMs` for inputs that are announced and not yet here. Where none is, it waits
- * for nobody.
+ * It waits up to `maxQueueDelayMs` for inputs that are announced and not yet here. Where none is,
+ * it waits for nobody.
  */
 export class EngineQueue {
   readonly #options: QueueOptions;
@@ -71,8 +72,9 @@ export class EngineQueue {
   /**
    * Submits an input and waits for its output.
    *
-   * @throws What the work throws; the signal's reason, if it aborts. An input that still waits is then
-   *   taken out of the queue, and a run whose every input was given up is told so by its signal.
+   * @throws What the work throws; the signal's reason, if it aborts. An input that still waits is
+   * then taken out of the queue, and a run whose every input was given up is told so by its
+   * signal.
    */
   submit<Input, Output>(
     work: Work<Input, Output>,

@@ -36,7 +36,8 @@ export function createHandler(
 let shared: ((request: Request) => Promise<Response>) | undefined;
 
 /**
- * A handler with options from the environment: `VGG16_MAX_BODY_BYTES` for `maxBodyBytes`, and so on.
+ * A handler with options from the environment: `VGG16_MAX_BODY_BYTES` for `maxBodyBytes`, and so
+ * on.
  *
  * The environment is read at the first request, so that importing this needs no permission.
  */

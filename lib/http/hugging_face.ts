@@ -1,8 +1,8 @@
 /**
  * Hugging Face's image-classification wire format: `POST /` and `POST /models/{model}`.
  *
- * Raw image bytes, with or without a Content-Type, or `{"inputs": base64, "parameters": {"top_k", "function_to_apply"}}`
- * give `[{"label", "score"}, …]`, best first.
+ * Raw image bytes, with or without a Content-Type, or `{"inputs": base64, "parameters": {"top_k",
+ * "function_to_apply"}}` give `[{"label", "score"}, …]`, best first.
  *
  * @module
  */

@@ -50,8 +50,9 @@ export async function modelReadyRoute({ call, model, path }: Context): Promise<R
 /**
  * `POST /v2/models/{model}/infer`.
  *
- * One input tensor: BYTES `[N]`, image files as base64; or UINT8 or FP32 `[N, H, W, C]`, pixels 0…255. The
- * parameter `top_k` says how many labels are returned for each image. All images are classified, or none.
+ * One input tensor: BYTES `[N]`, image files as base64; or UINT8 or FP32 `[N, H, W, C]`, pixels
+ * 0…255. The parameter `top_k` says how many labels are returned for each image. All images are
+ * classified, or none.
  */
 export async function inferRoute(context: Context): Promise<Response> {
   const { call, settings, pipeline, model, path } = context;

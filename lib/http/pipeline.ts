@@ -13,18 +13,22 @@ import { readImage } from "../image/read.ts";
 import type { Call } from "./call.ts";
 import { EngineQueue, type Work } from "./engine_queue.ts";
 import type { ImageSource } from "./images.ts";
-import { BATCHES, Histogram, SECONDS } from "./metrics.ts";
 import { HttpProblem } from "./problems.ts";
 import type { RemoteOptions } from "./remote_image.ts";
 import { ResultCache } from "./result_cache.ts";
 import type { ServedClassifier, ServedModel } from "./served_model.ts";
+import type { ServiceMetrics } from "./service_metrics.ts";
 import type { Settings } from "./settings.ts";
 import { Slots } from "./slots.ts";
 
-/** Images decoded at a time: each may take `maxPixels` of memory, and one thread decodes them all. */
+/**
+ * Images decoded at a time: each may take `maxPixels` of memory, and one thread decodes them all.
+ */
 const DECODERS = 2;
 
-/** What is done with an image: decoded apart, then computed together with others of the same key. */
+/**
+ * What is done with an image: decoded apart, then computed together with others of the same key.
+ */
 interface Task<Decoded, Output> {
   readonly key: string;
   /** What a result depends on besides the image; undefined if it is not kept. */
@@ -39,28 +43,9 @@ interface Task<Decoded, Output> {
 
 /** Takes images to results, within the limits. */
 export class Pipeline {
-  readonly queueSeconds: Histogram = new Histogram(
-    "vgg16_queue_seconds",
-    "Time that images waited for the engine.",
-    SECONDS,
-  );
-  readonly decodeSeconds: Histogram = new Histogram(
-    "vgg16_decode_seconds",
-    "Time to decode and resize an image.",
-    SECONDS,
-  );
-  readonly inferenceSeconds: Histogram = new Histogram(
-    "vgg16_inference_seconds",
-    "Time of a batch in the network.",
-    SECONDS,
-  );
-  readonly batchImages: Histogram = new Histogram(
-    "vgg16_batch_images",
-    "Images that went through the network together.",
-    BATCHES,
-  );
   readonly #settings: Settings;
   readonly #model: ServedModel;
+  readonly #metrics: ServiceMetrics;
   readonly #queue: EngineQueue;
   readonly #cache: ResultCache;
   readonly #decoders = new Slots(DECODERS);
@@ -69,7 +54,13 @@ export class Pipeline {
   /** A moving average of what an image costs: the base of Retry-After. */
   #msPerImage = 10;
 
-  constructor(settings: Settings, model: ServedModel, remote: Partial<RemoteOptions> = {}) {
+  constructor(
+    settings: Settings,
+    model: ServedModel,
+    metrics: ServiceMetrics,
+    remote: Partial<RemoteOptions> = {},
+  ) {
+    this.#metrics = metrics;
     this.#settings = settings;
     this.#model = model;
     this.#remote = remote;
@@ -77,8 +68,8 @@ export class Pipeline {
     this.#queue = new EngineQueue({
       ...settings,
       onRun: (batch, runMs) => {
-        this.batchImages.observe(batch);
-        this.inferenceSeconds.observe(runMs / 1000);
+        metrics.batch.observe(batch);
+        metrics.inference.observe(runMs / 1000);
       },
     });
   }
@@ -193,7 +184,7 @@ export class Pipeline {
         this.#model.use((classifier) => task.compute(classifier, inputs, signal)),
     };
     const { output, queueMs, runMs, batch } = await this.#queue.submit(work, decoded, call.signal);
-    this.queueSeconds.observe(queueMs / 1000);
+    this.#metrics.queue.observe(queueMs / 1000);
     const { costs } = call;
     costs.queueMs = (costs.queueMs ?? 0) + queueMs;
     costs.inferenceMs = (costs.inferenceMs ?? 0) + runMs;
@@ -215,7 +206,7 @@ export class Pipeline {
     const started = performance.now();
     const decoded = await decode(classifier, image, { signal: call.signal, maxPixels, maxBytes });
     const decodeMs = performance.now() - started;
-    this.decodeSeconds.observe(decodeMs / 1000);
+    this.#metrics.decode.observe(decodeMs / 1000);
     call.costs.decodeMs = (call.costs.decodeMs ?? 0) + decodeMs;
     return decoded;
   }

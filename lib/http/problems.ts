@@ -9,8 +9,9 @@ import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from ".
 /**
  * The kinds of problem, by name, with status and title.
  *
- * There is no 503 here, but for the health endpoints: Hugging Face's JavaScript client repeats a 503 at
- * once and without bound. Overload is a 429 with Retry-After, and requests wait while a model loads.
+ * There is no 503 here, but for the health endpoints: Hugging Face's JavaScript client repeats a
+ * 503 at once and without bound. Overload is a 429 with Retry-After, and requests wait while a
+ * model loads.
  */
 export const PROBLEMS = {
   "bad-request": [400, "The request is malformed"],

@@ -1,8 +1,9 @@
 /**
  * Fetches images by URL for strangers, without reaching what only this machine can reach.
  *
- * Every address that a name resolves to is checked, in the very look-up that the connection is made from: a
- * second look-up, with another answer, does not happen. `fetch` cannot be told to do so; `node:http` can.
+ * Every address that a name resolves to is checked, in the very look-up that the connection is made
+ * from: a second look-up, with another answer, does not happen. `fetch` cannot be told to do so;
+ * `node:http` can.
  *
  * @module
  */

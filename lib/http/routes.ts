@@ -23,7 +23,10 @@ export interface Route {
   readonly answer: (context: Context) => Promise<Response>;
 }
 
-/** The paths that depend on nothing but a request and the model. Health and metrics are the service's own. */
+/**
+ * The paths that depend on nothing but a request and the model. Health and metrics are the
+ * service's own.
+ */
 export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/", open: true, answer: pageRoute },
   { method: "GET", path: "/page.js", open: true, answer: scriptRoute },

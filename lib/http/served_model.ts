@@ -40,8 +40,8 @@ export class ServedModel implements AsyncDisposable {
   }
 
   /**
-   * Does something with the classifier. If its device is lost meanwhile, the model is loaded anew and the work is
-   * done once more.
+   * Does something with the classifier. If its device is lost meanwhile, the model is loaded anew
+   * and the work is done once more.
    *
    * @throws {BackendUnavailableError} If the device is lost again, or does not come back.
    */

@@ -10,22 +10,25 @@ import { corsHeaders, createKeyCheck, preflightResponse, SECURITY_HEADERS } from
 import { Call } from "./call.ts";
 import type { Context } from "./context.ts";
 import { Log, type LogFields } from "./log.ts";
-import { Counter, Gauge, Histogram, METRICS_TYPE, renderMetrics, SECONDS } from "./metrics.ts";
+import { Gauge, METRICS_TYPE } from "./metrics.ts";
 import { Pipeline } from "./pipeline.ts";
 import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
 import type { RemoteOptions } from "./remote_image.ts";
 import { ifNoneMatch } from "./respond.ts";
 import { findRoute, type Route, ROUTES } from "./routes.ts";
 import { type ServedClassifier, ServedModel } from "./served_model.ts";
+import { ServiceMetrics } from "./service_metrics.ts";
 import { completeSettings, type Settings } from "./settings.ts";
 import { Traffic } from "./traffic.ts";
 
 /**
- * Options of {@linkcode createHandler}: settings, all of which have defaults, and what a program can give that an
- * environment cannot.
+ * Options of {@linkcode createHandler}: settings, all of which have defaults, and what a program
+ * can give that an environment cannot.
  */
 export interface HandlerOptions extends Partial<Settings> {
-  /** The classifier to use, instead of loading one by `model`, `backend`, `precision` and `threads`. */
+  /**
+   * The classifier to use, instead of loading one by `model`, `backend`, `precision` and `threads`.
+   */
   readonly classifier?: ServedClassifier | Promise<ServedClassifier>;
   /** Gets each line of the log. Default: standard output. */
   readonly writeLog?: (line: string) => void;
@@ -42,21 +45,7 @@ export class Service implements AsyncDisposable {
   readonly #pipeline: Pipeline;
   readonly #checkKey: (request: Request) => Promise<void>;
   readonly #routes: readonly Route[];
-  readonly #requests = new Counter(
-    "vgg16_requests_total",
-    "Requests answered, by route and status.",
-  );
-  readonly #errors = new Counter("vgg16_errors_total", "Problems, by kind.");
-  readonly #seconds = new Histogram(
-    "vgg16_request_seconds",
-    "Time from a request's headers to its answer.",
-    SECONDS,
-  );
-  readonly #refusalSeconds = new Histogram(
-    "vgg16_refusal_seconds",
-    "Time to answer that the service is busy.",
-    SECONDS,
-  );
+  readonly #metrics = new ServiceMetrics();
   #draining = false;
 
   /** @throws {RangeError} If a setting is wrong. */
@@ -65,7 +54,7 @@ export class Service implements AsyncDisposable {
     this.log = new Log(this.settings.logLevel, this.settings.logFormat, options.writeLog);
     const { classifier } = options;
     this.#model = new ServedModel(async () => await (classifier ?? this.#load()));
-    this.#pipeline = new Pipeline(this.settings, this.#model, options.remote);
+    this.#pipeline = new Pipeline(this.settings, this.#model, this.#metrics, options.remote);
     this.#checkKey = createKeyCheck(this.settings.keys);
     this.#routes = [...ROUTES, ...this.#ownRoutes()];
   }
@@ -77,7 +66,9 @@ export class Service implements AsyncDisposable {
     this.log.write("info", "ready", { model, backend, precision, threads, device, bytesResident });
   }
 
-  /** Says on `/readyz` from now on that no more requests should come. Those that come are answered. */
+  /**
+   * Says on `/readyz` from now on that no more requests should come. Those that come are answered.
+   */
   drain(): void {
     this.#draining = true;
     this.log.write("info", "draining", { active: this.traffic.active });
@@ -112,7 +103,6 @@ export class Service implements AsyncDisposable {
 
   /** Metrics in Prometheus's text format. */
   metrics(): string {
-    const { queueSeconds, decodeSeconds, inferenceSeconds, batchImages } = this.#pipeline;
     const gauges = [
       new Gauge("vgg16_queue_images", "Images admitted and not answered.", () => [
         [{}, this.#pipeline.admitted],
@@ -132,17 +122,7 @@ export class Service implements AsyncDisposable {
         [{}, Deno.memoryUsage().rss],
       ]),
     ];
-    return renderMetrics([
-      this.#requests,
-      this.#errors,
-      this.#seconds,
-      this.#refusalSeconds,
-      queueSeconds,
-      decodeSeconds,
-      inferenceSeconds,
-      batchImages,
-      ...gauges,
-    ]);
+    return this.#metrics.render(gauges);
   }
 
   async #load(): Promise<ServedClassifier> {
@@ -212,10 +192,10 @@ export class Service implements AsyncDisposable {
 
   #record(call: Call, route: string, status: number, problem: HttpProblem | undefined): void {
     const ms = performance.now() - call.started;
-    this.#requests.add({ route, status });
-    if (problem !== undefined) this.#errors.add({ kind: problem.problem });
-    this.#seconds.observe(ms / 1000);
-    if (problem?.problem === "overloaded") this.#refusalSeconds.observe(ms / 1000);
+    this.#metrics.requests.add({ route, status });
+    if (problem !== undefined) this.#metrics.errors.add({ kind: problem.problem });
+    this.#metrics.request.observe(ms / 1000);
+    if (problem?.problem === "overloaded") this.#metrics.refusal.observe(ms / 1000);
     const { method } = call.request;
     const level = status >= 500
       ? "error"

@@ -1,6 +1,6 @@
 /**
- * The service's settings: one table from which the environment's variables, the flags, the checks and the
- * documentation come.
+ * The service's settings: one table from which the environment's variables, the flags, the checks
+ * and the documentation come.
  *
  * @module
  */
@@ -11,7 +11,9 @@ import type { ClassifierOptions } from "../classifier.ts";
 /** What can be configured, with units in the names. */
 export interface Settings
   extends Pick<ClassifierOptions, "model" | "backend" | "precision" | "threads" | "offline"> {
-  /** Most bytes of a body. They are counted; Content-Length is only believed when it is too large. */
+  /**
+   * Most bytes of a body. They are counted; Content-Length is only believed when it is too large.
+   */
   readonly maxBodyBytes: number;
   /** Most bytes of a request's headers. */
   readonly maxHeaderBytes: number;
@@ -23,7 +25,9 @@ export interface Settings
   readonly maxQueue: number;
   /** Most images that go through the network together. */
   readonly maxBatch: number;
-  /** How long an image waits for others that are being received or decoded. A lone one never waits. */
+  /**
+   * How long an image waits for others that are being received or decoded. A lone one never waits.
+   */
   readonly maxQueueDelayMs: number;
   /** How long a body may take to arrive. */
   readonly bodyTimeoutMs: number;
@@ -41,7 +45,9 @@ export interface Settings
   readonly logLevel: LogLevel;
   /** `json` is one object a line; `text` is for people. */
   readonly logFormat: "json" | "text";
-  /** How long `/readyz` says 503 before connections are refused, so that a load balancer sees it. */
+  /**
+   * How long `/readyz` says 503 before connections are refused, so that a load balancer sees it.
+   */
   readonly drainDelayMs: number;
   /** How long requests may take to end once the service drains. */
   readonly drainTimeoutMs: number;
@@ -164,8 +170,8 @@ export function completeSettings(given: Partial<Settings> = {}): Settings {
 /**
  * Reads settings from an environment.
  *
- * @throws {RangeError} If a value cannot be read, or a variable with the prefix is not in the table: the
- *   message names the nearest one.
+ * @throws {RangeError} If a value cannot be read, or a variable with the prefix is not in the
+ * table: the message names the nearest one.
  */
 export function settingsFromEnv(env: Readonly<Record<string, string>>): Partial<Settings> {
   const byVariable = new Map(NAMES.map((name) => [envName(name), name]));

@@ -36,8 +36,8 @@ const bad = (detail: string): HttpProblem => new HttpProblem("bad-request", deta
 /**
  * Reads a request.
  *
- * `headerLength` is the Inference-Header-Content-Length: where it is given, tensors follow the JSON as bytes (Triton's
- * binary tensor data extension), as long as their `binary_data_size`.
+ * `headerLength` is the Inference-Header-Content-Length: where it is given, tensors follow the JSON
+ * as bytes (Triton's binary tensor data extension), as long as their `binary_data_size`.
  *
  * @throws {HttpProblem} `bad-request`
  */
@@ -96,7 +96,10 @@ function isShape(shape: unknown): shape is number[] {
     shape.every((side) => Number.isInteger(side) && side > 0 && side < 2 ** 31);
 }
 
-/** BYTES `[N]` or `[N, 1]`: base64 in JSON; each after its length as 4 bytes, little-endian, in binary. */
+/**
+ * BYTES `[N]` or `[N, 1]`: base64 in JSON; each after its length as 4 bytes, little-endian, in
+ * binary.
+ */
 function files({ name, shape, data, binary }: Tensor): ImageSource[] {
   const count = shape.reduce((product, side) => product * side, 1);
   const contents = binary ? splitBytes(binary) : (data as unknown[]).flat().map((text) => {
@@ -121,7 +124,9 @@ function splitBytes(binary: Uint8Array): Uint8Array[] {
   return parts;
 }
 
-/** UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes, as pixels are. */
+/**
+ * UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes, as pixels are.
+ */
 function pixels(tensor: Tensor, channels: number): RawPixels[] {
   const { name, datatype, shape } = tensor;
   const [count, height, width, depth] = shape;

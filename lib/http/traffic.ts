@@ -28,8 +28,8 @@ export class Traffic {
   }
 
   /**
-   * Resolves at a moment at which no body is arriving, and none has begun to since the event loop's last turn:
-   * requests that came while JavaScript was busy have been seen.
+   * Resolves at a moment at which no body is arriving, and none has begun to since the event loop's
+   * last turn: requests that came while JavaScript was busy have been seen.
    */
   async quiet(): Promise<void> {
     do {

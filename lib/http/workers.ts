@@ -1,5 +1,6 @@
 /**
- * The end of `deno serve --parallel`: the first worker that exits ends them all, so it waits for the others.
+ * The end of `deno serve --parallel`: the first worker that exits ends them all, so it waits for
+ * the others.
  *
  * @module
  */
@@ -14,8 +15,8 @@ const GREETING_MS = 200;
 /**
  * Resolves when no worker of this process has a request under way.
  *
- * `deno serve` cannot be told to close its port: requests that come until the end are answered, and one that comes
- * in the very moment of the end is not.
+ * `deno serve` cannot be told to close its port: requests that come until the end are answered, and
+ * one that comes in the very moment of the end is not.
  */
 export async function drainTogether(service: Pick<Service, "traffic">): Promise<void> {
   const id = crypto.randomUUID();
