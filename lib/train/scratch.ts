@@ -27,7 +27,6 @@ import { TrainingKernels } from "./kernels.ts";
 import { type Examples, trainLoop } from "./loop.ts";
 import { normalFrom, randomFrom } from "./random.ts";
 import { balancedWeights, stratifiedSplit } from "./split.ts";
-import { Statistics } from "./statistics.ts";
 import { keyOf, stateFile } from "./storage.ts";
 import { type Tfjs, withTfjs } from "./tfjs.ts";
 import { writeModel } from "./write_model.ts";
@@ -204,18 +203,33 @@ function preprocessingOf(
   { input: { height, width, channels } }: Architecture,
   options: ScratchOptions,
 ): Preprocessing {
-  const statistics = new Statistics(channels), size = height * width * channels;
+  const size = height * width * channels;
+  const counts = new Float64Array(channels * 256);
   for (const n of train) {
-    for (let at = n * size; at < (n + 1) * size; at += channels) {
-      statistics.add(pixels.subarray(at, at + channels));
-    }
+    for (let i = 0; i < size; i++) counts[i % channels * 256 + pixels[n * size + i]]++;
   }
+  const statistics = Array.from(
+    { length: channels },
+    (_, c) => momentsOf(counts.subarray(c * 256, (c + 1) * 256)),
+  );
   const round = (value: number): number => Number(value.toPrecision(6));
   return {
     ...resizeOf(options),
-    mean: [...statistics.mean].map((mean) => round(mean / 255)),
-    std: [...statistics.variance].map((variance) => round(Math.sqrt(variance) / 255 || 1)),
+    mean: statistics.map(({ mean }) => round(mean / 255)),
+    std: statistics.map(({ deviation }) => round(deviation / 255 || 1)),
   };
+}
+
+/** Mean and standard deviation of bytes, from how often each occurs. */
+function momentsOf(counts: Float64Array): { mean: number; deviation: number } {
+  let total = 0, sum = 0, squares = 0;
+  counts.forEach((count, value) => {
+    total += count;
+    sum += count * value;
+    squares += count * value * value;
+  });
+  const mean = sum / total;
+  return { mean, deviation: Math.sqrt(Math.max(0, squares / total - mean * mean)) };
 }
 
 function examples(
