@@ -27,8 +27,17 @@ export interface Comparison {
   readonly subjects: readonly Subject[];
   /** How many times faster than the last subject ours has to be. */
   readonly floor?: number;
+  /** How often each subject runs, where a run takes minutes. */
+  readonly turns?: Turns;
   /** A run is a whole process, from its start to its end, that prints its parts as JSON. */
   readonly fresh?: boolean;
+}
+
+/** Runs before the first round, rounds, and runs of a subject in each. */
+export interface Turns {
+  readonly warmUp: number;
+  readonly rounds: number;
+  readonly runs: number;
 }
 
 /** One subject's times. */
@@ -45,9 +54,8 @@ export interface Measurement {
   readonly parts?: Readonly<Record<string, number>>;
 }
 
-const ROUNDS = 9;
-const WARM_UP = 3;
-/** A comparison ends after this time, with the rounds that it has. */
+const TURNS: Turns = { warmUp: 3, rounds: 9, runs: 2 };
+/** A comparison with the usual turns ends after this time, with the rounds that it has. */
 const BUDGET_MS = 40_000;
 
 /** The middle one, the lower of two. */
@@ -131,7 +139,7 @@ export function measure(comparison: Comparison): Promise<Measurement[]> {
 
 async function measureFresh({ subjects }: Comparison): Promise<Measurement[]> {
   const runs = subjects.map((): { ms: number; parts: Record<string, number> }[] => []);
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= TURNS.rounds; round++) {
     for (const [i, { command: [command, ...args], env }] of subjects.entries()) {
       const start = performance.now();
       const { stdout, success } = await new Deno.Command(command, { args, env, stderr: "inherit" })
@@ -160,18 +168,19 @@ async function measureFresh({ subjects }: Comparison): Promise<Measurement[]> {
 }
 
 async function measureInTurns(comparison: Comparison): Promise<Measurement[]> {
+  const turns = comparison.turns ?? TURNS;
   const processes: Process[] = [];
   try {
     for (const subject of comparison.subjects) {
       const process = new Process(subject);
       processes.push(process);
       process.ready = await process.answer();
-      await process.run(WARM_UP);
+      await process.run(turns.warmUp);
     }
     const start = performance.now();
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const process of processes) process.times.push(...await process.run(2));
-      if (performance.now() - start > BUDGET_MS) break;
+    for (let round = 0; round < turns.rounds; round++) {
+      for (const process of processes) process.times.push(...await process.run(turns.runs));
+      if (turns === TURNS && performance.now() - start > BUDGET_MS) break;
     }
     return processes.map((process) => ({
       subject: process.subject,

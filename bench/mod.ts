@@ -10,8 +10,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { type Comparison, measure, type Measurement } from "./measure.ts";
 import { WASM_COMPARISONS } from "./wasm.ts";
+import { WEBGPU_COMPARISONS } from "./webgpu.ts";
 
-const COMPARISONS: readonly Comparison[] = [...WASM_COMPARISONS];
+const COMPARISONS: readonly Comparison[] = [...WASM_COMPARISONS, ...WEBGPU_COMPARISONS];
 
 function printTable({ work, floor }: Comparison, rows: readonly Measurement[]): void {
   console.log(`\n${work}${floor === undefined ? "" : ` (floor: ${floor}x)`}`);
