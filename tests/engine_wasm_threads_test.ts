@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { createWasmEngine } from "../lib/engine/wasm/engine.ts";
+import { randomBatch } from "./random_model.ts";
 import { checkEveryLayer, engineCases } from "./engine_cases.ts";
 
 for (const kernel of ["direct", "winograd"] as const) {
@@ -14,8 +15,15 @@ Deno.test("threads give the same values run after run", async () => {
   await using alone = await createWasmEngine(model, { threads: 1 });
   await using pool = await createWasmEngine(model, { threads: 4 });
   assertEquals(pool.threads, 4);
-  const expected = await alone.run(batch);
-  for (let i = 0; i < 200; i++) assertEquals((await pool.run(batch)).data, expected.data);
+  // Another size and another last layer lay the same memory out differently.
+  const larger = randomBatch(2, 64, 50, 3);
+  const runs = [[batch], [larger], [batch, { layer: "conv4_2" }]] as const;
+  const expected = [];
+  for (const [images, options] of runs) expected.push(await alone.run(images, options));
+  for (let i = 0; i < 150; i++) {
+    const [images, options] = runs[i % 3];
+    assertEquals((await pool.run(images, options)).data, expected[i % 3].data);
+  }
 });
 
 Deno.test("a pool stops at an aborted signal and runs again", async () => {

@@ -12,7 +12,8 @@ import { Memory } from "./memory.ts";
 import type { Network } from "./plan.ts";
 import { type Executor, OwnThread, Pool } from "./pool.ts";
 import { WasmEngine } from "./run.ts";
-import { type Kernel, type Stage, STEP_BYTES } from "./steps.ts";
+import type { Kernel, Stage } from "./stage.ts";
+import { STEP_BYTES } from "./steps.ts";
 import { tune as tuneKernels } from "./tune.ts";
 import { type Kernels, loadWeights, placeLayers, placeTable, residentBytes } from "./weights.ts";
 

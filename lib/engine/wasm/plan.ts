@@ -12,22 +12,24 @@ import type { Precision } from "../engine.ts";
 import type { Memory } from "./memory.ts";
 import {
   activationBytes,
+  isDense,
+  type Kernel,
+  overhangBytes,
+  scratchBytes,
+  type Shape,
+  type Stage,
+  transformedBytes,
+  valueBytes,
+} from "./stage.ts";
+import {
   beginStep,
   convolutionSteps,
   FIELDS,
   isBegin,
-  isDense,
-  type Kernel,
-  overhangBytes,
   type Planned,
   requantizeStep,
-  scratchBytes,
-  type Shape,
-  type Stage,
   STEP_BYTES,
   tabulateStep,
-  transformedBytes,
-  valueBytes,
 } from "./steps.ts";
 import type { PackedLayer } from "./weights.ts";
 
@@ -100,6 +102,9 @@ function imageBytes(stages: readonly Stage[]): number {
   );
 }
 
+/** Threads do not write into each other's cache lines. */
+const ceil64 = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
 /** Plans the layers up to `key.last`. Allocates what the plan needs. */
 export function makePlan(
   memory: Memory,
@@ -124,14 +129,19 @@ export function makePlan(
   const pixels = key.height * key.width * layers[0].inChannels;
   const input = memory.allocate(key.count * pixels);
   const images = memory.allocate(key.count * IMAGE_WORDS * 4);
+  const scratchOf = ceil64(most(stages, scratchBytes));
   const common = {
     image: images,
     v: memory.allocate(most(stages, (stage) => valueBytes(stage) * stage.images)),
     scaled: memory.allocate(most(stages, ({ layer, images }) => images * layer.padded * 8)),
     transformed: memory.allocate(most(stages, transformedBytes)),
-    scratchBytes: most(stages, scratchBytes),
-    scratch: memory.allocate(threads * most(stages, scratchBytes)),
+    scratchBytes: scratchOf,
+    scratch: memory.allocate(threads * scratchOf),
   };
+  // Each thread's scratch begins with the filter that it has transformed: none yet.
+  for (let thread = 0; thread < threads; thread++) {
+    memory.words[(common.scratch + thread * common.scratchBytes) >> 2] = 0;
+  }
   const x = memory.allocate(most([...convolutions, ...dense.slice(1)], held));
   const handoff = memory.allocate(most(dense.slice(0, 1), held));
   const xOf = (stage: Stage): number => stage === dense[0] ? handoff : x;

@@ -18,7 +18,8 @@ import {
   type PlannedStep,
 } from "./plan.ts";
 import type { Executor } from "./pool.ts";
-import { type Kernel, type Stage, STEP_BYTES } from "./steps.ts";
+import type { Kernel, Stage } from "./stage.ts";
+import { STEP_BYTES } from "./steps.ts";
 
 /** Everything that a {@linkcode WasmEngine} is made of. */
 export interface Parts {

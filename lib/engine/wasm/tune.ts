@@ -9,7 +9,8 @@
 import type { Memory } from "./memory.ts";
 import { makePlan, type Network, type PlanKey, type PlannedStep } from "./plan.ts";
 import type { Executor } from "./pool.ts";
-import { FIELDS, type Kernel, KERNELS, type Stage, STEP_BYTES } from "./steps.ts";
+import { type Kernel, KERNELS, type Stage } from "./stage.ts";
+import { FIELDS, STEP_BYTES } from "./steps.ts";
 
 /** The fastest of some repetitions counts; the first ones also let V8 finish its compilation. */
 const REPETITIONS = 3;

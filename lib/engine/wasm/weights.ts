@@ -8,7 +8,7 @@ import type { LayerParameters, Model, Preprocessing } from "../../vgg/model.ts";
 import type { Precision } from "../engine.ts";
 import type { Program, ProgramLayer } from "../program.ts";
 import type { Memory } from "./memory.ts";
-import { filterBytes } from "./steps.ts";
+import { filterBytes } from "./stage.ts";
 
 /** The kernels' exports; see kernels/main.ts. */
 export interface Kernels {

@@ -54,7 +54,6 @@ export class Step {
   weights: usize;
   kernelRows: i32;
   run: i32; // words of one kernel row
-  candidate: i32;
   offsets: usize; // int32 [pixels]: where each output's window starts in x, from x
   pixels: i32; // outputs before a pool, of all images; the four of a pool's window are neighbours
   chunk: i32; // pixels or tiles of a task
