@@ -1,6 +1,6 @@
 /**
- * From nothing to a label: imports the public API, loads the embedded model, classifies a photo, and
- * prints what each took.
+ * From nothing to a label: imports the public API, loads the embedded model or another, classifies a
+ * photo on one thread, and prints what each took. `cold_start.ts [MODEL]`
  *
  * @module
  */
@@ -8,7 +8,7 @@
 const start = performance.now();
 const { loadClassifier } = await import("../mod.ts");
 const imported = performance.now();
-const classifier = await loadClassifier({ backend: "wasm" });
+const classifier = await loadClassifier({ backend: "wasm", threads: 1, model: Deno.args.at(0) });
 const loaded = performance.now();
 const photo = await Deno.readFile(new URL("../tests/data/photos/cat.png", import.meta.url));
 await classifier.classify(photo);

@@ -160,6 +160,15 @@ export const WASM_COMPARISONS: readonly Comparison[] = [
     fresh: true,
   },
   {
+    name: "wasm-memory",
+    work: "A process that imports mod.ts, loads 138 MB of VGG16 from a file and classifies a photo",
+    subjects: [{
+      ...cold("ours"),
+      command: [...cold("ours").command, `${models}/vgg16.safetensors`],
+    }],
+    fresh: true,
+  },
+  {
     name: "wasm-variants",
     work: `${WORK}, plain SIMD and other kernels against what is chosen`,
     subjects: [

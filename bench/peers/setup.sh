@@ -11,3 +11,5 @@ echo '{"type":"commonjs"}' > "$cache/litert/package.json"
 node onnx.mjs "$cache/vgg16_int8.onnx" int8
 node onnx.mjs "$cache/vgg16_float.onnx" float
 node tflite.mjs "$cache/vgg16_int8.tflite"
+# Ours at the same size.
+deno run -A ../make_model.ts "$cache/vgg16.safetensors"
