@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { compileProgram } from "../lib/engine/program.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
+import { concatenate } from "../lib/engine/webgpu/read.ts";
 import { defaultTuning, DIRECT_TILE, STAGED_TILE, type Tuning } from "../lib/engine/webgpu/tile.ts";
 import {
   assertSame,
@@ -93,3 +94,21 @@ for (const index of [1, 2, 3]) {
     }
   });
 }
+
+gpuTest("a batch of nine images gives what each of them gives alone", async () => {
+  const { model, batch } = engineCases()[2];
+  const size = batch.data.length / batch.count;
+  const nine = { ...batch, count: 9, data: new Uint8Array(9 * size) };
+  for (let n = 0; n < 9; n++) {
+    // Brightness differs, and with it every scale.
+    const image = batch.data.subarray(n % batch.count * size, (n % batch.count + 1) * size);
+    nine.data.set(image.map((byte) => byte * (n + 1) / 9), n * size);
+  }
+  await using engine = await createWebgpuEngine(model);
+  const alone = [];
+  for (let n = 0; n < 9; n++) {
+    const data = nine.data.slice(n * size, (n + 1) * size);
+    alone.push(await engine.run({ ...nine, count: 1, data }));
+  }
+  assertSame(await engine.run(nine), concatenate(alone));
+});
