@@ -14,7 +14,14 @@ import {
 } from "./embedding.ts";
 import { createEngine, type EngineOptions } from "./engine/create.ts";
 import type { Backend, Batch, Engine, Precision } from "./engine/engine.ts";
-import { batchViews, checkViews, type View, type ViewOptions, viewsOf } from "./evaluate/views.ts";
+import {
+  batchViews,
+  checkViews,
+  scalesOf,
+  type View,
+  type ViewOptions,
+  viewsOf,
+} from "./evaluate/views.ts";
 import { explainImage, type ExplainOptions, type Explanation } from "./explain/explain.ts";
 import type { ImageInput, ImageOptions } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
@@ -261,7 +268,9 @@ export class Classifier implements AsyncDisposable {
     options: ViewOptions & ImageOptions = {},
   ): Promise<PreparedImage> {
     checkViews(options, this.#model);
-    return new PreparedImage(viewsOf(await readImage(image, options), this.#model, options));
+    const shorterSide = Math.max(...scalesOf(this.#model, options));
+    const pixels = await readImage(image, { shorterSide, ...options });
+    return new PreparedImage(viewsOf(pixels, this.#model, options));
   }
 
   /** Frees the weights. The classifier cannot be used afterwards. */

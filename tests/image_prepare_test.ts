@@ -49,7 +49,7 @@ Deno.test("a JPEG decoded at a reduced scale gives nearly the same input", async
     const settings = preprocessing("shorter-side", side, "bilinear");
     const input = { height: side, width: side, channels: 3 };
     const whole = await readImage(photo);
-    const reduced = await readImage(photo, { shorterSide: side });
+    const reduced = await readImage(photo, { shorterSide: side, reduceFromPixels: 0 });
     assertEquals(reduced.width, whole.width / reduction);
     const a = prepareInput(whole, settings, input), b = prepareInput(reduced, settings, input);
     const differences = a.map((value, i) => Math.abs(value - b[i]));
@@ -61,10 +61,15 @@ Deno.test("a JPEG decoded at a reduced scale gives nearly the same input", async
 });
 
 Deno.test("a JPEG is not reduced below 2.5 times what is needed, nor to parts of pixels", async () => {
-  const even = await readImage(new URL("photos/astronaut.jpg", FOLDER), { shorterSide: 93 });
+  const reduceFromPixels = 0;
+  const astronaut = new URL("photos/astronaut.jpg", FOLDER);
+  const even = await readImage(astronaut, { shorterSide: 93, reduceFromPixels });
   assertEquals([even.width, even.height], [512, 464]); // upright
-  const odd = await readImage(new URL("../../data/photos/boats.jpg", FOLDER), { shorterSide: 20 });
+  const boats = new URL("../../data/photos/boats.jpg", FOLDER);
+  const odd = await readImage(boats, { shorterSide: 20, reduceFromPixels });
   assertEquals([odd.width, odd.height], [1024, 819]);
+  const small = await readImage(astronaut, { shorterSide: 23 });
+  assertEquals([small.width, small.height], [512, 464]);
 });
 
 Deno.test("shorterSideTo() cuts the longer side's fraction off, as torchvision does", () => {

@@ -78,6 +78,15 @@ export function checkViews(options: ViewOptions, model: Pick<Model, "architectur
   }
 }
 
+/** The shorter sides in pixels to which an image is resized. */
+export function scalesOf(
+  { architecture: { input }, preprocessing }: Pick<Model, "architecture" | "preprocessing">,
+  { scales }: ViewOptions,
+): readonly number[] {
+  const inputSide = Math.max(input.height, input.width);
+  return scales ?? [preprocessing.resize === "direct" ? inputSide : preprocessing.size];
+}
+
 /**
  * Cuts an image into views.
  *
@@ -85,9 +94,10 @@ export function checkViews(options: ViewOptions, model: Pick<Model, "architectur
  */
 export function viewsOf(
   image: RgbImage,
-  { preprocessing, architecture: { input } }: Pick<Model, "architecture" | "preprocessing">,
+  model: Pick<Model, "architecture" | "preprocessing">,
   options: ViewOptions = {},
 ): View[] {
+  const { preprocessing, architecture: { input } } = model;
   const { crops = "center", scales, flip } = options;
   const { height, width } = input;
   if (crops === "center" && scales === undefined) {
@@ -95,8 +105,7 @@ export function viewsOf(
     return withMirrored([{ data, height, width, weight: 1 }], flip ?? false);
   }
   const parts = crops === "dense+multi" ? ["dense", "multi"] as const : [crops];
-  const inputSide = Math.max(height, width);
-  const sizes = scales ?? [preprocessing.resize === "direct" ? inputSide : preprocessing.size];
+  const sizes = scalesOf(model, options);
   const pixels = withChannels(image, input.channels, preprocessing.grayscale);
   const share = 1 / (parts.length * sizes.length);
   return parts.flatMap((part) =>

@@ -13,6 +13,7 @@ export interface DecodeRequest {
   readonly bytes: Uint8Array;
   readonly maxPixels: number | undefined;
   readonly shorterSide: number | undefined;
+  readonly reduceFromPixels: number | undefined;
 }
 
 /** What it answers: an image, or an error in parts, since classes do not travel. */
@@ -39,7 +40,7 @@ export function decodeInBackground(bytes: Uint8Array, options: ImageOptions): Pr
 }
 
 async function ask(bytes: Uint8Array, options: ImageOptions): Promise<RgbImage> {
-  const { signal, maxPixels, shorterSide } = options;
+  const { signal, maxPixels, shorterSide, reduceFromPixels } = options;
   signal?.throwIfAborted();
   const worker = thread ??= await start();
   const { promise, resolve, reject } = Promise.withResolvers<DecodeAnswer>();
@@ -47,7 +48,7 @@ async function ask(bytes: Uint8Array, options: ImageOptions): Promise<RgbImage> 
   signal?.addEventListener("abort", onAbort, { once: true });
   worker.once("message", resolve).once("error", reject).ref();
   try {
-    const request: DecodeRequest = { bytes, maxPixels, shorterSide };
+    const request: DecodeRequest = { bytes, maxPixels, shorterSide, reduceFromPixels };
     worker.postMessage(request);
     return imageOf(await promise);
   } catch (error) {

@@ -9,8 +9,8 @@ import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import type { DecodeAnswer, DecodeRequest } from "./background.ts";
 import { decodeImage } from "./decode.ts";
 
-parentPort?.on("message", async ({ bytes, maxPixels, shorterSide }: DecodeRequest) => {
-  const answer = await decodeImage(bytes, { maxPixels, shorterSide }).then(answerOf, errorOf);
+parentPort?.on("message", async ({ bytes, ...options }: DecodeRequest) => {
+  const answer = await decodeImage(bytes, options).then(answerOf, errorOf);
   parentPort?.postMessage(
     answer,
     "image" in answer ? [answer.image.data.buffer as ArrayBuffer] : [],

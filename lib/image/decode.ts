@@ -6,7 +6,7 @@
 
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import { type Codec, damaged, type DecodedPixels } from "./codec.ts";
-import type { ImageOptions, RgbImage } from "./image.ts";
+import { type ImageOptions, REDUCE_FROM_PIXELS, type RgbImage } from "./image.ts";
 import { checkSize } from "./limits.ts";
 import { orient, toRgb } from "./pixels.ts";
 import { type ImageFormat, sniffFormat } from "./sniff.ts";
@@ -49,7 +49,9 @@ export async function decodeImage(
     if (header.width < 1 || header.height < 1) {
       throw damaged(format, `its size is ${header.width}x${header.height}`);
     }
-    const pixels = await codec.decode(bytes, header, options.shorterSide ?? Infinity);
+    const { shorterSide = Infinity, reduceFromPixels = REDUCE_FROM_PIXELS } = options;
+    const isLarge = header.width * header.height >= reduceFromPixels;
+    const pixels = await codec.decode(bytes, header, isLarge ? shorterSide : Infinity);
     signal?.throwIfAborted();
     return orient(toRgb(checkPixels(format, pixels)), header.orientation);
   } catch (error) {

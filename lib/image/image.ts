@@ -46,11 +46,16 @@ export interface ImageOptions {
   readonly maxBytes?: number;
   /**
    * How many pixels of the shorter side are needed: the size that the image will be resized to. A
-   * JPEG is then decoded at 1/2, 1/4 or 1/8 where its sides divide by that and at least 2.5 times as
-   * many pixels are left. The resized image stays the same within 1 grey level in the mean and 10
-   * at most. Default: all of them.
+   * large JPEG is then decoded at 1/2, 1/4 or 1/8 where its sides divide by that and at least 2.5
+   * times as many pixels are left. The resized image stays the same within 1 grey level in the mean
+   * and 10 at most. Default: all of them, or what the model's preprocessing needs in a classifier.
    */
   readonly shorterSide?: number;
+  /**
+   * JPEGs of fewer pixels are decoded in full whatever `shorterSide` says: they are quick to decode,
+   * and stay equal to Pillow's. Default: {@linkcode REDUCE_FROM_PIXELS}.
+   */
+  readonly reduceFromPixels?: number;
   /**
    * Whether to decode on a thread of its own, so that the event loop stays free. It takes the images
    * one after the other. Default: false.
@@ -62,6 +67,8 @@ export interface ImageOptions {
 
 /** Default of `maxPixels`: 50 million, the largest phone cameras. */
 export const MAX_PIXELS = 50_000_000;
+/** Default of `reduceFromPixels`: 4 million. */
+export const REDUCE_FROM_PIXELS = 4_000_000;
 /** Longest side in pixels, whatever `maxPixels` says. */
 export const MAX_SIDE = 32_768;
 /** Default of `maxBytes`: 64 MiB. */
