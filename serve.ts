@@ -6,9 +6,9 @@
  * deno run --allow-env --allow-read=weights,lib --allow-net=127.0.0.1:8000 serve.ts --port 8000
  * ```
  *
- * `deno serve` and `deno run` evaluate this module alike, and nothing tells them apart. So
- * listening here, which is how connections can be refused while the last requests are answered, is
- * asked for by `--port`.
+ * `deno serve` and `deno run` evaluate this module alike, and nothing tells them apart. So listening
+ * here is asked for by `--port`. It ends more gently: `deno serve` closes its port as soon as the
+ * signal comes.
  *
  * @module
  */

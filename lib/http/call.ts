@@ -34,9 +34,12 @@ export class Call implements Disposable {
   readonly #abort = new AbortController();
   readonly #leave: () => void;
   readonly #traffic: ReturnType<Traffic["begin"]>;
+  readonly #sent: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(request: Request, limits: Limits, traffic: Traffic) {
+  /** `sent` settles when the response has left, if the server tells. */
+  constructor(request: Request, limits: Limits, traffic: Traffic, sent?: Promise<void>) {
+    this.#sent = sent;
     this.#traffic = traffic.begin();
     this.request = request;
     this.url = new URL(request.url);
@@ -79,7 +82,9 @@ export class Call implements Disposable {
 
   [Symbol.dispose](): void {
     this.#traffic.arrived();
-    this.#traffic.ended();
+    const { ended } = this.#traffic;
+    if (this.#sent === undefined) ended();
+    else this.#sent.then(ended, ended);
     clearTimeout(this.#timer);
     this.request.signal.removeEventListener("abort", this.#leave);
   }

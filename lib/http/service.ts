@@ -79,9 +79,12 @@ export class Service implements AsyncDisposable {
     await this.#model[Symbol.asyncDispose]();
   }
 
-  /** Answers a request. Never throws. */
-  readonly fetch = async (request: Request): Promise<Response> => {
-    using call = new Call(request, this.settings, this.traffic);
+  /** Answers a request. Never throws. `info` is what `Deno.serve` gives beside a request. */
+  readonly fetch = async (
+    request: Request,
+    info?: { readonly completed?: Promise<void> },
+  ): Promise<Response> => {
+    using call = new Call(request, this.settings, this.traffic, info?.completed);
     let route = "none", problem: HttpProblem | undefined, response: Response;
     try {
       this.#checkHeaders(request);

@@ -10,7 +10,7 @@ export class Traffic {
   #arriving = 0;
   #waiting: (() => void)[] = [];
 
-  /** Requests that are being answered. */
+  /** Requests whose answers have not left. */
   get active(): number {
     return this.#active;
   }

@@ -9,14 +9,17 @@ import type { Service } from "./service.ts";
 
 /** How often a worker looks whether its requests have ended. */
 const POLL_MS = 20;
-/** All workers get the signal at the same time; within this time they have heard of each other. */
-const GREETING_MS = 200;
+/**
+ * How long nothing may be under way: workers that got the signal at the same time have heard of each
+ * other by then, and the last answers have left.
+ */
+const QUIET_MS = 200;
 
 /**
- * Resolves when no worker of this process has a request under way.
+ * Resolves when no worker of this process has had a request under way for a while.
  *
- * `deno serve` cannot be told to close its port: requests that come until the end are answered, and
- * one that comes in the very moment of the end is not.
+ * `deno serve` itself closes the port, at once when the signal comes, and breaks off bodies that are
+ * arriving then. What is left to do is to wait for the others.
  */
 export async function drainTogether(service: Pick<Service, "traffic">): Promise<void> {
   const id = crypto.randomUUID();
@@ -26,11 +29,10 @@ export async function drainTogether(service: Pick<Service, "traffic">): Promise<
     if (data.active > 0) busy.add(data.id);
     else busy.delete(data.id);
   };
-  const deadline = performance.now() + GREETING_MS;
-  for (;;) {
+  for (let quietMs = 0; quietMs < QUIET_MS; quietMs += POLL_MS) {
     channel.postMessage({ id, active: service.traffic.active });
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    if (service.traffic.active === 0 && busy.size === 0 && performance.now() > deadline) break;
+    if (service.traffic.active > 0 || busy.size > 0) quietMs = 0;
   }
   channel.close();
 }
