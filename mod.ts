@@ -22,6 +22,7 @@ export type {
   Backend,
   Batch,
   Engine,
+  LayerProfile,
   Precision,
   RunOptions,
 } from "./lib/engine/engine.ts";
@@ -63,5 +64,5 @@ export type {
   Provenance,
   WeightPiece,
 } from "./lib/vgg/model.ts";
-export type { LoadProgress } from "./lib/weights/resolve.ts";
+export type { LoadProgress, ResolveOptions } from "./lib/weights/resolve.ts";
 export { VERSION } from "./lib/version.ts";

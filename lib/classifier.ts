@@ -44,6 +44,7 @@ export interface ClassifierOptions extends EngineOptions {
   readonly cacheDir?: string;
   /** Never touch the network. */
   readonly offline?: boolean;
+  /** Called while a model is downloaded. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -54,13 +55,21 @@ export interface ClassifyOptions extends SelectionOptions, ViewOptions, ImageOpt
 export interface ClassifierInfo {
   /** Catalog id or file name of the model. */
   readonly model: string;
+  /** Configuration, input size and channels of the layers. */
   readonly architecture: Architecture;
+  /** How images become its input. */
   readonly preprocessing: Preprocessing;
+  /** In the order of the logits. */
   readonly labels: readonly string[];
+  /** Where the model comes from. */
   readonly provenance: Provenance;
+  /** The executor. */
   readonly backend: Backend;
+  /** What activations are. */
   readonly precision: Precision;
+  /** Threads that compute, 1 on a GPU. */
   readonly threads: number;
+  /** An adapter's name, or the variant of the kernels. */
   readonly device: string;
   /** Bytes that weights and buffers hold now. */
   readonly bytesResident: number;

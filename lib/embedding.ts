@@ -11,6 +11,7 @@ import { type Architecture, layersOf } from "./vgg/architecture.ts";
 
 /** What a layer says about one image. */
 export interface Embedding {
+  /** The layer's name. */
   readonly layer: string;
   /** Real values, after the ReLU where the layer has one. */
   readonly data: Float32Array;

@@ -21,7 +21,9 @@ export interface Sample {
 
 /** Labelled images, and the names of their classes. */
 export interface Dataset {
+  /** In the order of folders and names, or of the list. */
   readonly samples: readonly Sample[];
+  /** What the indices of the samples stand for. */
   readonly labels: readonly string[];
 }
 

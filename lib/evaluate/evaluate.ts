@@ -8,7 +8,7 @@
 import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import type { Sample } from "./dataset.ts";
-import { fusedLabels, fusedScores, type Scorer } from "./fuse.ts";
+import { fusedLabels, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
 import type { ViewOptions } from "./views.ts";
 
@@ -18,6 +18,7 @@ export interface EvaluateOptions extends ViewOptions, ImageOptions {
   readonly known?: readonly EvaluationRecord[];
   /** Called with each new batch of records, before the next one begins. */
   readonly onRecords?: (records: readonly EvaluationRecord[]) => void | Promise<void>;
+  /** Called after each batch. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   /** Called when an image cannot be read; it is left out. Default: the error is thrown. */
   readonly onError?: (file: string, error: unknown) => void;
@@ -25,8 +26,11 @@ export interface EvaluateOptions extends ViewOptions, ImageOptions {
 
 /** What an evaluation found. */
 export interface Evaluation {
+  /** What the indices of the records stand for. */
   readonly labels: readonly string[];
+  /** One per image that could be read, known ones first. */
   readonly records: readonly EvaluationRecord[];
+  /** All records, counted together. */
   readonly metrics: Metrics;
   /** Images that could not be read. */
   readonly failed: number;
@@ -56,7 +60,8 @@ export async function evaluate(
   const left = samples.filter(({ file }) => !done.has(file));
   const start = performance.now(), before = records.length;
   let failed = 0;
-  for await (const batch of readBatches(left, options, () => failed++)) {
+  const reading = { shorterSide: shorterSideOf(list, options), ...options };
+  for await (const batch of readBatches(left, reading, () => failed++)) {
     const scores = await fusedScores(list, batch.map(({ image }) => image), options);
     const found = batch.map(({ sample }, n) => recordOf(sample, scores[n]));
     records.push(...found);

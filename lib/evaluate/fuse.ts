@@ -12,11 +12,20 @@ import {
   type SelectionOptions,
   selectPredictions,
 } from "../predictions.ts";
-import type { ViewOptions } from "./views.ts";
+import type { Architecture } from "../vgg/architecture.ts";
+import type { Preprocessing } from "../vgg/model.ts";
+import { scalesOf, type ViewOptions } from "./views.ts";
 
 /** What gives images probabilities: a `Classifier`. */
 export interface Scorer {
-  readonly info: { readonly model: string; readonly labels: readonly string[] };
+  /** The model, and its labels in the order of the probabilities. */
+  readonly info: {
+    readonly model: string;
+    readonly labels: readonly string[];
+    readonly architecture: Architecture;
+    readonly preprocessing: Preprocessing;
+  };
+  /** Probabilities of all classes, of each image. */
   scores(
     images: readonly ImageInput[],
     options?: ViewOptions & ImageOptions,
@@ -71,6 +80,11 @@ export function fusedLabels(classifiers: readonly Scorer[]): readonly string[] {
   return first.labels;
 }
 
+/** The shorter side in pixels that the largest scale of the models needs. */
+export function shorterSideOf(classifiers: readonly Scorer[], options: ViewOptions): number {
+  return Math.max(...classifiers.flatMap(({ info }) => scalesOf(info, options)));
+}
+
 /** Probabilities of all classes, of each image. */
 export async function fusedScores(
   classifiers: readonly Scorer[],
@@ -78,7 +92,10 @@ export async function fusedScores(
   options: ViewOptions & ImageOptions,
 ): Promise<Float64Array[]> {
   if (classifiers.length === 1) return await classifiers[0].scores(images, options);
-  const decoded = await Promise.all(images.map((image) => readImage(image, options)));
+  const shorterSide = shorterSideOf(classifiers, options);
+  const decoded = await Promise.all(
+    images.map((image) => readImage(image, { shorterSide, ...options })),
+  );
   const all: Float64Array[][] = [];
   for (const classifier of classifiers) all.push(await classifier.scores(decoded, options));
   return decoded.map((_, n) =>

@@ -6,6 +6,7 @@
 
 /** How one image was classified. */
 export interface EvaluationRecord {
+  /** The name of its sample. */
   readonly file: string;
   /** Index of the true class. */
   readonly label: number;
@@ -17,7 +18,9 @@ export interface EvaluationRecord {
 
 /** Results of one class. */
 export interface ClassMetrics {
+  /** The class. */
   readonly label: string;
+  /** Images of this class. */
   readonly images: number;
   /** Part of the class's images that were found, 0…1; `NaN` if there are none. */
   readonly recall: number;
@@ -29,25 +32,33 @@ export interface ClassMetrics {
 
 /** One bin of the reliability diagram: images whose best score is in `[from, to)`. */
 export interface ReliabilityBin {
+  /** Least score. */
   readonly from: number;
+  /** Scores are below this, or equal in the last bin. */
   readonly to: number;
+  /** Images in this bin. */
   readonly images: number;
-  /** Mean of the best scores, and the part that was right. */
+  /** Mean of the best scores. */
   readonly confidence: number;
+  /** Part of the images that was right. */
   readonly accuracy: number;
 }
 
 /** Results of all images. */
 export interface Metrics {
+  /** Images that were classified. */
   readonly images: number;
-  /** Parts of the images, 0…1. */
+  /** Part of the images whose best label is right, 0…1. */
   readonly top1: number;
+  /** Part of the images with the right label among the best five, 0…1. */
   readonly top5: number;
   /** Mean of `-ln` of the true class's probability. */
   readonly crossEntropy: number;
   /** Expected calibration error (Guo et al., 2017, arXiv 1706.04599, equation 3), 15 bins, 0…1. */
   readonly calibrationError: number;
+  /** The bins of the calibration error. */
   readonly reliability: readonly ReliabilityBin[];
+  /** In the order of the labels. */
   readonly classes: readonly ClassMetrics[];
   /** `[true][predicted]`: number of images. */
   readonly confusion: readonly (readonly number[])[];

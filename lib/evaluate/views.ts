@@ -44,7 +44,9 @@ export interface ViewOptions {
 export interface View {
   /** `[height, width, channels]`, 0…255. */
   readonly data: Uint8Array;
+  /** In pixels. */
   readonly height: number;
+  /** In pixels. */
   readonly width: number;
   /** Its share in the average. Those of an image sum to 1. */
   readonly weight: number;

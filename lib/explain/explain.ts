@@ -32,15 +32,19 @@ export interface ExplainOptions extends ImageOptions {
 
 /** Which part of an image speaks for a class. */
 export interface Explanation {
+  /** The class that is explained. */
   readonly label: string;
   /** Index of the class in the model's labels. */
   readonly index: number;
   /** The class's probability for what was looked at, 0…1. */
   readonly score: number;
+  /** How. */
   readonly method: "grad-cam" | "score-map";
   /** `[height, width]`: at least 0 (`"grad-cam"`, in units of the logit), or 0…1 (`"score-map"`). */
   readonly map: Float32Array;
+  /** Rows of the map. */
   readonly height: number;
+  /** Columns of the map. */
   readonly width: number;
   /** The part of the image that was looked at, in its own resolution. */
   readonly image: RgbImage;

@@ -10,9 +10,13 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** What can be written: `[height, width, channels]`, rows from top to bottom, 1 (gray) or 3 (RGB). */
 export interface EncodablePixels {
+  /** Samples, interleaved. */
   readonly data: Uint8Array;
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** Default: 3. */
   readonly channels?: 1 | 3;
 }
 

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { embeddingOf } from "../embedding.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Sample } from "../evaluate/dataset.ts";
-import { batchViews, mirror, type View, viewsOf } from "../evaluate/views.ts";
+import { batchViews, mirror, scalesOf, type View, viewsOf } from "../evaluate/views.ts";
 import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { cropImage } from "../image/resize.ts";
@@ -72,12 +72,14 @@ export async function computeFeatures(
   const kept = await store?.load();
   const fingerprints = kept?.fingerprints.slice(0, samples.length) ?? [];
   if (kept !== undefined) data.set(kept.rows.subarray(0, fingerprints.length * size));
+  const [side] = scalesOf(model, {});
+  const shorterSide = augmentation.crops > 0 ? Math.ceil(side / MIN_CROP) : side;
   for (let first = fingerprints.length; first < samples.length; first += CHUNK) {
     const chunk = samples.slice(first, first + CHUNK);
     const hashes: string[] = [], all: View[] = [];
     for (const [n, sample] of chunk.entries()) {
       options.signal?.throwIfAborted();
-      const image = await readImage(sample.image ?? sample.file, options);
+      const image = await readImage(sample.image ?? sample.file, { shorterSide, ...options });
       hashes.push(fingerprint(image, sample.label));
       all.push(...augmented(image, model, augmentation, first + n));
     }

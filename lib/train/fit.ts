@@ -31,7 +31,7 @@ export interface LearningOptions {
   /** Epochs without improvement on the validation pictures, after which it stops. Default: 20. */
   readonly patience?: number;
   /** Default: `"adam"`. */
-  readonly optimizer?: LoopOptions["optimizer"];
+  readonly optimizer?: "adam" | "momentum" | "sgd";
   /** Default: 0.001 for adam, 0.01 otherwise. */
   readonly learningRate?: number;
   /** Default: 32, or 256 from 10,000 rows of features on. */
@@ -68,6 +68,7 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
   readonly directory?: string;
   /** Name of the new model. Default: `"fitted"`. */
   readonly id?: string;
+  /** Called as the fit goes on. */
   readonly onFit?: (progress: FitProgress) => void;
 }
 
@@ -75,9 +76,13 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
 export interface Fitted {
   /** The bytes of a model file. */
   readonly model: Uint8Array<ArrayBuffer>;
+  /** The new labels. */
   readonly labels: readonly string[];
+  /** Positions of the pictures that were learned from, and that were not. */
   readonly split: Split;
+  /** What each epoch gave. */
   readonly history: readonly EpochMetrics[];
+  /** The epoch whose weights were kept, from 1 on. */
   readonly bestEpoch: number;
   /** Of the finished int8 model on the validation pictures, 0…1. */
   readonly accuracy: number;

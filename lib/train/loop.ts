@@ -12,9 +12,13 @@ import { crossEntropy, type Tfjs } from "./tfjs.ts";
 
 /** What one epoch gave. Losses are mean cross-entropies in nats, accuracies parts of 1. */
 export interface EpochMetrics {
+  /** From 1 on. */
   readonly epoch: number;
+  /** Over the epoch's batches, while it was learning from them. */
   readonly loss: number;
+  /** On the validation pictures, after the epoch. */
   readonly validationLoss: number;
+  /** On the validation pictures, after the epoch. */
   readonly validationAccuracy: number;
 }
 

@@ -56,6 +56,7 @@ export interface ScratchOptions extends LearningOptions, EngineOptions, ImageOpt
   readonly directory?: string;
   /** Name of the new model. Default: `"fitted"`. */
   readonly id?: string;
+  /** Called as the fit goes on. */
   readonly onFit?: (progress: FitProgress) => void;
 }
 

@@ -8,7 +8,9 @@ import { randomFrom, shuffled } from "./random.ts";
 
 /** Positions in a list. */
 export interface Split {
+  /** Pictures to learn from. */
   readonly train: readonly number[];
+  /** Pictures to see whether it worked. */
   readonly validation: readonly number[];
 }
 
