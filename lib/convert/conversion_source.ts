@@ -12,7 +12,7 @@ import {
   openSource,
   type SourceOptions,
 } from "../weights/byte_source.ts";
-import { hashSource, startHash } from "../weights/hash.ts";
+import { hashSource, type IncrementalHash, startHash } from "../weights/hash.ts";
 import { HttpSource } from "../weights/http_source.ts";
 import type { OpenSibling } from "./onnx_graph.ts";
 import { sniffFormat } from "./open_checkpoint.ts";
@@ -88,7 +88,7 @@ async function remote(url: URL, options: SourceOptions): Promise<ConversionSourc
 /** Reads what is left, which ends the hash. */
 export async function finishHash(
   source: HttpSource,
-  hash: ReturnType<typeof startHash>,
+  hash: IncrementalHash,
 ): Promise<string> {
   for await (const _ of source.stream(source.position));
   return hash.digest();
@@ -111,7 +111,12 @@ function local(
     },
     close: () => source.close(),
   };
-  return { bytes, name, openSibling, sha256: () => hashSource(source, "sha256") };
+  const sha256 = async (): Promise<string> => {
+    const hash = startHash("sha256");
+    await hashSource(source, hash);
+    return hash.digest();
+  };
+  return { bytes, name, openSibling, sha256 };
 }
 
 function noSiblings(name: string): Promise<ByteSource> {

@@ -23,9 +23,8 @@ export function startHash(algorithm: HashAlgorithm): IncrementalHash {
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest("hex") };
 }
 
-/** Hashes a whole file of known size. */
-export async function hashSource(source: ByteSource, algorithm: HashAlgorithm): Promise<string> {
-  const hash = startHash(algorithm);
+/** Puts a whole file of known size into a hash. */
+export async function hashSource(source: ByteSource, hash: IncrementalHash): Promise<void> {
   const size = source.size!;
   const buffer = new Uint8Array(Math.min(size, 1 << 20));
   for (let offset = 0; offset < size; offset += buffer.length) {
@@ -33,5 +32,4 @@ export async function hashSource(source: ByteSource, algorithm: HashAlgorithm): 
     await source.read(offset, part);
     hash.update(part);
   }
-  return hash.digest();
 }

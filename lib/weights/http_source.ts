@@ -162,7 +162,14 @@ export class HttpSource implements ByteSource {
     );
     // A range that begins at the end is no error: everything is there already.
     const isComplete = response.status === 416 && totalOf(response) === offset;
-    if ((!response.ok && !isComplete) || response.body === null) {
+    if (isComplete) {
+      this.size ??= offset;
+      this.#body = new Blob([]).stream().getReader();
+      this.#position = offset;
+      await response.body?.cancel();
+      return;
+    }
+    if (!response.ok || response.body === null) {
       await response.body?.cancel();
       if (isPassing(response.status)) throw new Interruption(await refusal(response), response);
       throw this.#error(`answered ${await refusal(response)}: expected the file`, response.status);

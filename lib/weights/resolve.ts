@@ -4,9 +4,12 @@
  * @module
  */
 
+import { closestString } from "@std/text/closest-string";
 import { WeightsDownloadError } from "../errors.ts";
 import type { Model } from "../vgg/model.ts";
 import { asUrl, type SourceLike, sourceName } from "./byte_source.ts";
+import { cachedModelPath, exists } from "./cache.ts";
+import { CATALOG, findModel } from "./catalog.ts";
 import { openModel } from "./model_file.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
@@ -28,6 +31,7 @@ export interface ResolveOptions {
   readonly cacheDir?: string;
   /** Never touch the network. */
   readonly offline?: boolean;
+  /** Stops a download. */
   readonly signal?: AbortSignal;
   /** Called while something is downloaded. */
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -45,18 +49,47 @@ export async function resolveModel(
   model: string | URL | Uint8Array | undefined,
   options: ResolveOptions = {},
 ): Promise<Model> {
-  const source = model ?? EMBEDDED;
-  if (options.offline && isRemote(source)) {
-    throw new WeightsDownloadError(
-      `${source} is on the network, which offline mode does not touch. Use a path, or a model that was pulled before`,
-      { url: String(source) },
-    );
-  }
+  const source = await locate(model, options);
+  if (options.offline && isRemote(source)) throw isOffline(String(source), String(source));
   return await openModel(source, {
     signal: options.signal,
     onProgress: (loaded, total) =>
       options.onProgress?.({ file: sourceName(source), loaded, total }),
   });
+}
+
+/** Where a model is, after it was pulled if it has to be. */
+async function locate(
+  model: string | URL | Uint8Array | undefined,
+  options: ResolveOptions,
+): Promise<SourceLike> {
+  if (model === undefined) return EMBEDDED;
+  if (typeof model !== "string") return model;
+  const entry = findModel(model);
+  if (entry?.file !== undefined) return EMBEDDED;
+  if (entry !== undefined) {
+    const path = cachedModelPath(entry.id, options.cacheDir);
+    if (await exists(path)) return path;
+    if (options.offline) throw isOffline(`Model ${entry.id}`, entry.url!);
+    // The one import that points up: whoever never pulls does not load the converter.
+    const { pullModel } = await import("../convert/pull.ts");
+    return await pullModel(entry.id, options);
+  }
+  const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
+  if (isName && !await exists(model)) {
+    const nearest = closestString(model, CATALOG.map(({ id }) => id));
+    throw new Deno.errors.NotFound(
+      `Expected a catalog id, a path or a URL of a model: found "${model}", which is none. Did you mean ${nearest}?`,
+    );
+  }
+  return model;
+}
+
+function isOffline(what: string, url: string): WeightsDownloadError {
+  return new WeightsDownloadError(
+    `${what} is on the network, which offline mode does not touch. Pull it first, or use a path`,
+    { url },
+  );
 }
 
 function isRemote(source: SourceLike): boolean {

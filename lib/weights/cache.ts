@@ -1,0 +1,55 @@
+/**
+ * Where models that were pulled are kept: one folder of model files.
+ *
+ * @module
+ */
+
+/** The folder: `VGG_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
+export function defaultCacheDir(): string {
+  const chosen = Deno.env.get("VGG_CACHE_DIR");
+  if (chosen) return chosen;
+  const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE");
+  const base = Deno.env.get("XDG_CACHE_HOME") ?? Deno.env.get("LOCALAPPDATA") ??
+    (home === undefined ? undefined : `${home}/.cache`);
+  if (base === undefined) {
+    throw new TypeError("No folder for pulled models is known: set VGG_CACHE_DIR or cacheDir");
+  }
+  return `${base}/edge-vgg16`;
+}
+
+/** The model file of a catalog id. */
+export function cachedModelPath(id: string, cacheDir: string = defaultCacheDir()): string {
+  return `${cacheDir}/${id}.safetensors`;
+}
+
+/** Whether a file exists. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** How often a lock that another process has is tried again. */
+const LOCK_POLL_MS = 100;
+
+/** Does some work that only one process at a time may do. The others wait. */
+export async function withLock<T>(
+  path: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  using file = await Deno.open(path, { create: true, write: true });
+  // Polled, as waiting for the system's lock cannot be aborted.
+  while (!await file.tryLock(true)) {
+    signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+  try {
+    return await work();
+  } finally {
+    await file.unlock();
+  }
+}

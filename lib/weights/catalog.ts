@@ -1,0 +1,40 @@
+/**
+ * The models that are known by name: `weights/catalog.json`.
+ *
+ * @module
+ */
+
+import catalog from "../../weights/catalog.json" with { type: "json" };
+
+/** One model. */
+export interface CatalogEntry {
+  readonly id: string;
+  /** What it is, in words. */
+  readonly title: string;
+  /** Where the checkpoint is; absent for the model that comes with the package. */
+  readonly url?: string;
+  /** The file in `weights/`, for the model that comes with the package. */
+  readonly file?: string;
+  /** The checkpoint's format, in words. */
+  readonly format: string;
+  /** Bytes of the checkpoint, where they are published. */
+  readonly size?: number;
+  /** A hash of the checkpoint: whole, or its beginning, as torchvision publishes it. */
+  readonly sha256?: string;
+  readonly sha256Prefix?: string;
+  readonly md5?: string;
+  readonly preprocessing: "torch" | "caffe" | "embedded";
+  /** Which list of labels; `null` for features only. */
+  readonly labels: "imagenet" | "cifar10" | null;
+  readonly license: string;
+  /** Published accuracy, 0…1. */
+  readonly accuracy?: Readonly<Record<string, number>>;
+}
+
+/** All models that are known by name. */
+export const CATALOG: readonly CatalogEntry[] = (catalog.models as unknown[]) as CatalogEntry[];
+
+/** Finds a model by its id. */
+export function findModel(id: string): CatalogEntry | undefined {
+  return CATALOG.find((entry) => entry.id === id);
+}
