@@ -38,7 +38,9 @@ export class Slots {
     return new Promise((resolve, reject) => {
       const enter = (): void => {
         signal.removeEventListener("abort", leave);
-        resolve();
+        // Not at once: decoders run in microtasks, and one after the other would let nothing else
+        // run, no answer leave and no health check be answered.
+        setImmediate(resolve);
       };
       const leave = (): void => {
         this.#line.splice(this.#line.indexOf(enter), 1);
