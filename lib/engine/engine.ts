@@ -44,7 +44,9 @@ export interface RunOptions {
 
 /** What one layer of a run cost. */
 export interface LayerProfile {
+  /** The layer's name; a pool counts to the layer before it. */
   readonly layer: string;
+  /** What the batch took, in milliseconds. */
   readonly ms: number;
   /** Multiplications and additions of the layer as it is defined, however it is computed. */
   readonly operations: number;
