@@ -131,3 +131,20 @@ Deno.test("a run that fails fails its inputs, and the next run goes on", async (
   await assertRejects(() => first, Error, "broken");
   assertEquals((await second).output, 2);
 });
+
+Deno.test("between two runs of an engine that never waits other things happen", async () => {
+  const queue = new EngineQueue({ maxBatch: 1, maxQueueDelayMs: 0 });
+  let runs = 0, runsAtTimer = -1;
+  const work: Work<number, number> = {
+    key: "k",
+    run: (inputs) => {
+      const start = performance.now();
+      while (performance.now() - start < 2);
+      runs++;
+      return Promise.resolve([...inputs]);
+    },
+  };
+  setTimeout(() => runsAtTimer = runs, 0);
+  await Promise.all(Array.from({ length: 50 }, (_, n) => queue.submit(work, n, never)));
+  assert(runsAtTimer >= 0 && runsAtTimer < 50, `${runsAtTimer}`);
+});

@@ -114,6 +114,9 @@ export class EngineQueue {
       await this.#gather();
       const batch = this.#takeBatch();
       if (batch.length > 0) await this.#run(batch);
+      // An engine on this thread lets nothing else happen while it runs: answers leave now, and what
+      // has come meanwhile is decoded.
+      await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.#running = false;
   }
