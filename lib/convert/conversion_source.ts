@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CheckpointFormatError } from "../errors.ts";
 import {
   asUrl,
   type ByteSource,
@@ -48,8 +49,18 @@ export async function openConversionSource(
   const url = asUrl(input);
   if (url === undefined || url.protocol === "file:") {
     const base = url ?? toFileUrl(input as string);
-    const openSibling = (name: string): Promise<ByteSource> => openSource(siblingOf(base, name));
-    return local(new FileSource(url ?? input as string), String(input), options, openSibling);
+    const file = String(input);
+    const openSibling: OpenSibling = async (name) => {
+      try {
+        return await openSource(siblingOf(base, name));
+      } catch (cause) {
+        throw new CheckpointFormatError(
+          `${file} refers to ${name} beside it, which cannot be read: ${(cause as Error).message}`,
+          { file, cause },
+        );
+      }
+    };
+    return local(new FileSource(url ?? input as string), file, options, openSibling);
   }
   return await remote(url, options);
 }

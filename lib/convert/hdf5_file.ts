@@ -15,7 +15,9 @@ let library: Promise<H5wasm> | undefined;
 
 async function loadLibrary(): Promise<H5wasm> {
   const h5wasm = await import("h5wasm");
-  await h5wasm.ready;
+  const module = await h5wasm.ready;
+  // Otherwise the library prints what it finds wrong, and goes on.
+  module.activate_throwing_error_handler();
   return h5wasm;
 }
 
