@@ -55,6 +55,7 @@ Deno.test("wrong parameters and several images are refused", async () => {
 });
 
 devTest("Hugging Face's own client reads the answers and the errors", {
+  file: import.meta.url,
   packages: ["@huggingface/inference"],
 }, async (packages) => {
   // deno-lint-ignore no-explicit-any -- the package is not downloaded for the type check

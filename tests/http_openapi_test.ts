@@ -20,6 +20,7 @@ Deno.test("the API's description has every route, and no other", async () => {
 });
 
 devTest("a validator accepts the API's description", {
+  file: import.meta.url,
   packages: ["@seriousme/openapi-schema-validator"],
 }, async (packages) => {
   // deno-lint-ignore no-explicit-any -- the package is not downloaded for the type check

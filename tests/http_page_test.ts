@@ -16,6 +16,7 @@ const SIZES = {
 type Any = any;
 
 const NEEDS = {
+  file: import.meta.url,
   packages: ["playwright-core", "axe-core"],
   programs: { chromium: "chromium" },
 } as const;

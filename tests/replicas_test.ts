@@ -35,6 +35,7 @@ async function startNginx(
 devTest(
   "replicas behind nginx: one is stopped, one is killed, and every request is answered alike",
   {
+    file: import.meta.url,
     programs: { nginx: "nginx-light" },
   },
   async () => {
