@@ -1,0 +1,130 @@
+"""Writes a VGG16 of the paper's size with random weights: make_full_size.py FORMAT FILE.
+
+FORMAT is safetensors, pytorch, legacy, keras, npz, npy, caffe or onnx; needs the packages that
+tests/fixtures/checkpoints/make_checkpoints.py needs.
+"""
+import json
+import struct
+import sys
+
+import numpy as np
+
+WIDTHS = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
+NAMES = ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2", "conv4_3",
+         "conv5_1", "conv5_2", "conv5_3"]
+FEATURES = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+DENSE = [("fc6", 0, 25088, 4096), ("fc7", 3, 4096, 4096), ("fc8", 6, 4096, 1000)]
+
+
+def layers():
+    """(paper's name, torchvision's name, weight [O, ...], bias), one at a time."""
+    random = np.random.default_rng(1)
+    inputs = 3
+    for name, index, width in zip(NAMES, FEATURES, WIDTHS):
+        weight = random.standard_normal((width, inputs, 3, 3), np.float32) * np.float32(0.02)
+        yield name, f"features.{index}", weight, random.standard_normal(width, np.float32)
+        inputs = width
+    for name, index, inputs, outputs in DENSE:
+        weight = random.standard_normal((outputs, inputs), np.float32) * np.float32(0.01)
+        yield name, f"classifier.{index}", weight, random.standard_normal(outputs, np.float32)
+
+
+def state():
+    import torch
+    return {f"{name}.{part}": torch.from_numpy(array) for _, name, weight, bias in layers()
+            for part, array in (("weight", weight), ("bias", bias))}
+
+
+def tensorflow(weight):
+    return weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
+
+
+def write_safetensors(path):
+    header, offset = {}, 0
+    for _, name, weight, bias in layers():
+        for part, array in (("weight", weight), ("bias", bias)):
+            header[f"{name}.{part}"] = {"dtype": "F32", "shape": array.shape, "data_offsets": [offset, offset + array.nbytes]}
+            offset += array.nbytes
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for _, _, weight, bias in layers():
+            file.write(weight)
+            file.write(bias)
+
+
+def write_pytorch(path, is_zip=True):
+    import torch
+    torch.save(state(), path, _use_new_zipfile_serialization=is_zip)
+
+
+def write_keras(path):
+    import h5py
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = np.array([name.encode() for name in NAMES + ["fc6", "fc7", "fc8"]])
+        for name, _, weight, bias in layers():
+            group = file.create_group(name)
+            group.create_dataset(f"{name}_W_1:0", data=np.ascontiguousarray(tensorflow(weight)))
+            group.create_dataset(f"{name}_b_1:0", data=bias)
+
+
+def write_npz(path):
+    with open(path, "wb") as file:
+        np.savez(file, **{f"{name}_{part}": np.ascontiguousarray(array) for name, _, weight, bias in layers()
+                          for part, array in (("W", tensorflow(weight)), ("b", bias))})
+
+
+def write_npy(path):
+    with open(path, "wb") as file:
+        np.save(file, {name: [np.ascontiguousarray(tensorflow(weight)), bias] for name, _, weight, bias in layers()}, allow_pickle=True)
+
+
+def write_caffe(path):
+    def varint(value):
+        out = b""
+        while value > 127:
+            out += bytes([value & 127 | 128])
+            value >>= 7
+        return out + bytes([value])
+
+    def field(number, *parts):
+        return varint(number * 8 + 2) + varint(sum(len(part) for part in parts)), parts
+
+    def blob(array):
+        shape = b"".join(varint(size) for size in array.shape)
+        head, data = field(5, array.tobytes())
+        return [b"\x3a" + varint(len(shape) + 1 + len(varint(len(shape)))) + b"\x0a" + varint(len(shape)) + shape, head, *data]
+
+    with open(path, "wb") as file:
+        file.write(b"\x0a\x05vgg16")
+        for name, _, weight, bias in layers():
+            kind = b"Convolution" if weight.ndim == 4 else b"InnerProduct"
+            parts = [b"\x0a" + varint(len(name)) + name.encode(), b"\x12" + varint(len(kind)) + kind]
+            for array in (weight, bias):
+                head, body = field(7, *blob(array))
+                parts += [head, *body]
+            head, body = field(100, *parts)
+            file.write(head)
+            for part in body:
+                file.write(part)
+
+
+def write_onnx(path):
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    nodes, initializers, x = [], [], "data"
+    for name, _, weight, bias in layers():
+        initializers += [numpy_helper.from_array(weight, f"{name}.weight"), numpy_helper.from_array(bias, f"{name}.bias")]
+        kind, more = ("Conv", {"pads": [1, 1, 1, 1]}) if weight.ndim == 4 else ("Gemm", {"transB": 1})
+        nodes.append(helper.make_node(kind, [x, f"{name}.weight", f"{name}.bias"], [name], **more))
+        x = name
+    graph = helper.make_graph(nodes, "vgg16", [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 224, 224])],
+                              [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 1000])], initializers)
+    onnx.save(helper.make_model(graph), path)
+
+
+WRITERS = {"safetensors": write_safetensors, "pytorch": write_pytorch, "legacy": lambda path: write_pytorch(path, False),
+           "keras": write_keras, "npz": write_npz, "npy": write_npy, "caffe": write_caffe, "onnx": write_onnx}
+
+if __name__ == "__main__":
+    WRITERS[sys.argv[1]](sys.argv[2])
