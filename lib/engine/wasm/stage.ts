@@ -86,7 +86,7 @@ export const overhangBytes = (stage: Stage): number =>
 /** Bytes of transformed activations of one step. */
 export function transformedBytes(stage: Stage): number {
   const { kernel, layer, precision } = stage;
-  if (kernel !== "winograd") return 0;
+  if (kernel !== "winograd" || layer.filters) return 0;
   return POSITIONS * (WIDTH[precision] * layer.channels * stepTiles(stage) + GAP);
 }
 
@@ -99,10 +99,14 @@ export function scratchBytes(stage: Stage): number {
       : 16 + (DIRECT_CHUNK + TILE) * 64;
   }
   const transform = POSITIONS * (64 + 16);
-  const filters = layer.filters ? 0 : filterBytes(layer.channels, precision);
-  const sums = POSITIONS * (32 * TILES_CHUNK * groupOf(stage) + GAP);
-  const multiply = POSITIONS * 16 + filters + sums;
-  return 16 + Math.max(transform, multiply);
+  if (layer.filters) {
+    const tiles = fusedTiles(stage);
+    const held = POSITIONS * (2 * layer.channels * tiles + GAP);
+    return 16 + transform + held + POSITIONS * (32 * tiles * GROUP + GAP);
+  }
+  const filters = filterBytes(layer.channels, precision);
+  const sums = POSITIONS * (32 * TILES_CHUNK + GAP);
+  return 16 + Math.max(transform, POSITIONS * 16 + filters + sums);
 }
 
 /** Tiles of 4x4 outputs; a row or column that a pool drops needs none. */
@@ -121,9 +125,17 @@ export function stepTiles(stage: Stage): number {
   return ceil4(all / Math.ceil(all / limit));
 }
 
-/** Blocks of 8 output channels that a task computes from the activations that it has in its cache. */
-export const groupOf = ({ layer }: Stage): number =>
-  layer.filters ? Math.min(4, layer.padded / 8) : 1;
+/** Blocks of 8 output channels whose sums a fused task holds. */
+export const GROUP = 4;
+/** Most bytes of a fused task's transformed activations: half of a second-level cache. */
+const FUSED_BYTES = 224 * 2 ** 10;
+
+/** Tiles of a task that does all of Winograd's algorithm. */
+export function fusedTiles(stage: Stage): number {
+  const all = stage.images * area(tileShape(stage));
+  const limit = Math.max(16, Math.floor(FUSED_BYTES / (POSITIONS * 2 * stage.layer.channels)));
+  return ceil4(all / Math.ceil(all / limit));
+}
 
 /** Up to whole quads. */
 export const ceil4 = (x: number): number => Math.ceil(x / 4) * 4;

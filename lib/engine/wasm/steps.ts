@@ -12,7 +12,8 @@ import {
   ceil4,
   DIRECT_CHUNK,
   FLOAT_CHUNK,
-  groupOf,
+  fusedTiles,
+  GROUP,
   type Kernel,
   pixelBytes,
   type Stage,
@@ -51,6 +52,7 @@ const KIND = {
   rectify: 8,
   transformFloat: 9,
   multiplyFloat: 10,
+  convolveTiles: 11,
 };
 
 /** A step that is not in memory yet. */
@@ -180,29 +182,30 @@ function pixelOffsets(stage: Stage): Int32Array {
 }
 
 function winogradSteps(memory: Memory, stage: Stage, step: Step, operations: number): Planned[] {
-  const tileRows = tileShape(stage).rows, tileColumns = tileShape(stage).columns;
+  const { rows: tileRows, columns: tileColumns } = tileShape(stage);
   const offsets = tileOffsets(stage);
-  const perStep = stepTiles(stage);
   const table = memory.store([...offsets, offsets[0], offsets[0], offsets[0]]);
-  const float = stage.precision === "float";
-  const group = groupOf(stage), { filters, padded } = stage.layer;
+  const common = { ...step, tileRows, tileColumns, offsets: table, tiles: offsets.length };
+  const { filters, padded } = stage.layer;
+  if (filters) {
+    const chunk = fusedTiles(stage), group = GROUP;
+    const tasks = Math.ceil(offsets.length / chunk);
+    const fused = { ...common, kind: KIND.convolveTiles, filters, chunk, group, tasks };
+    return [planned(stage, fused, operations)];
+  }
+  const [transform, multiply] = stage.precision === "float"
+    ? [KIND.transformFloat, KIND.multiplyFloat]
+    : [KIND.transform, KIND.multiply];
+  const perStep = stepTiles(stage);
   const steps: Planned[] = [];
   for (let firstTile = 0; firstTile < offsets.length; firstTile += perStep) {
     const tiles = Math.min(perStep, offsets.length - firstTile);
     const chunk = ceil4(tiles / Math.ceil(tiles / TILES_CHUNK));
-    const common = { ...step, tiles, firstTile, tileRows, tileColumns, chunk, filters, group };
+    const part = { ...common, offsets: table + firstTile * 4, tiles, firstTile, chunk };
+    const tasks = Math.ceil(tiles / chunk) * (padded / 8);
     steps.push(
-      planned(stage, {
-        ...common,
-        kind: float ? KIND.transformFloat : KIND.transform,
-        tasks: Math.ceil(tiles / 4),
-        offsets: table + firstTile * 4,
-      }),
-      planned(stage, {
-        ...common,
-        kind: float ? KIND.multiplyFloat : KIND.multiply,
-        tasks: Math.ceil(tiles / chunk) * Math.ceil(padded / 8 / group),
-      }, operations * tiles / offsets.length),
+      planned(stage, { ...part, kind: transform, tasks: Math.ceil(tiles / 4) }),
+      planned(stage, { ...part, kind: multiply, tasks }, operations * tiles / offsets.length),
     );
   }
   return steps;

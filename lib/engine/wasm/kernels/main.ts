@@ -4,7 +4,7 @@ import { directTask } from "./direct";
 import { beginLayer, endLayer } from "./fixed";
 import { floatTask, rectifyRow, tabulateFloatRow } from "./float";
 import { Layer, Step } from "./structs";
-import { multiplyTiles, transformInput } from "./winograd";
+import { convolveTiles, multiplyTiles, transformInput } from "./winograd";
 import { multiplyFloatTiles, transformFloatInput } from "./winograd_float";
 import { requantizeRow, tabulateRow } from "./values";
 
@@ -61,7 +61,9 @@ function runTask(step: Step, task: i32, scratch: usize): void {
     case 9:
       return transformFloatInput(step, task, scratch);
     case 10:
-      multiplyFloatTiles(step, task, scratch);
+      return multiplyFloatTiles(step, task, scratch);
+    case 11:
+      convolveTiles(step, task, scratch);
   }
 }
 

@@ -58,29 +58,40 @@ function transformInput6(from: usize, fromStride: usize, to: usize, toStride: us
   v128.store(to + 5 * toStride, i16x8.add(i16x8.shl(i16x8.sub(d5, d1), 1), times5(b)));
 }
 
-/** Task: one quad of tiles, all channels. */
+/** Task: the transform of one quad of tiles, all channels. */
 export function transformInput(step: Step, quad: i32, scratch: usize): void {
-  const channels = step.channels;
-  const row = step.xColumns * channels;
-  const offsets = step.offsets + quad * 16;
   store<usize>(scratch, 0); // no filter any more
-  const interleaved = scratch + 16, half = interleaved + POSITIONS * 64;
-  const quads = (step.tiles + 3) >> 2;
-  const position = quads * channels * 8 + GAP;
+  const position = ((step.tiles + 3) >> 2) * step.channels * 8 + GAP;
+  const to = step.transformed + quad * step.channels * 8;
+  transformQuad(step, step.offsets + quad * 16, to, position, scratch + 16);
+}
+
+/** One quad, `position` bytes between positions. */
+function transformQuad(
+  step: Step,
+  offsets: usize,
+  to: usize,
+  position: usize,
+  interleaved: usize,
+): void {
+  const channels = step.channels, row = step.xColumns * channels;
+  const half = interleaved + POSITIONS * 64;
   for (let c = 0; c < channels; c += 8) {
     const x0 = step.x + load<i32>(offsets) + c, x1 = step.x + load<i32>(offsets, 4) + c;
     const x2 = step.x + load<i32>(offsets, 8) + c, x3 = step.x + load<i32>(offsets, 12) + c;
-    let to = interleaved;
+    let from = interleaved;
     for (let y = 0; y < 6; y++) {
-      for (let x = 0; x < 6; x++, to += 64) {
+      for (let x = 0; x < 6; x++, from += 64) {
         const at = y * row + x * channels;
-        interleave(x0 + at, x1 + at, x2 + at, x3 + at, to);
+        interleave(x0 + at, x1 + at, x2 + at, x3 + at, from);
       }
     }
-    to = step.transformed + (quad * channels + c) * 8;
+    from = interleaved;
     for (let pair = 0; pair < 64; pair += 16, to += 16) {
-      for (let x = 0; x < 6; x++) transformInput6(interleaved + pair + x * 64, 384, half + x * 16, 96);
-      for (let y = 0; y < 6; y++) transformInput6(half + y * 96, 16, to + y * 6 * position, position);
+      for (let x = 0; x < 6; x++) transformInput6(from + pair + x * 64, 384, half + x * 16, 96);
+      for (let y = 0; y < 6; y++) {
+        transformInput6(half + y * 96, 16, to + y * 6 * position, position);
+      }
     }
   }
 }
@@ -98,42 +109,69 @@ function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void
   v128.store(to, i16x8.extend_high_i8x16_u(high), 48);
 }
 
-/**
- * Task: `group` blocks of eight output channels of `chunk` tiles. The transformed filters are there
- * already if `filters` is not 0; otherwise `group` is 1, and they are made here.
- */
+/** Task: eight output channels of `chunk` tiles that are transformed already. */
 export function multiplyTiles(step: Step, task: i32, scratch: usize): void {
   const chunks = (step.tiles + step.chunk - 1) / step.chunk;
-  const block = (task / chunks) * step.group, first = (task % chunks) * step.chunk;
-  const group = min(step.group, (changetype<Layer>(step.layer).outChannels >> 3) - block);
+  const block = task / chunks, first = (task % chunks) * step.chunk;
   const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
+  const half = scratch + 16, filters = half + POSITIONS * 16;
+  const sums = filters + POSITIONS * (step.channels * 16 + GAP);
+  const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
+  // Threads mostly take neighbouring tasks: the transformed filter is often still there.
+  if (load<usize>(scratch) != weights) {
+    transformFilter(weights, step.channels, filters);
+    store<usize>(scratch, weights);
+  }
+  const quadBytes = step.channels * 8;
+  const position = ((step.tiles + 3) >> 2) * quadBytes + GAP;
+  const x = step.transformed + (first >> 2) * quadBytes;
+  multiplyBlocks(step.channels, x, position, quads, filters, 1, sums);
+  storeTiles(step, block, first, quads, sums, quads * 128 + GAP, half);
+}
+
+/**
+ * Task: all output channels of `chunk` tiles, from their transform on, which stays in the cache of
+ * the thread. The transformed filters are there: `filters`.
+ */
+export function convolveTiles(step: Step, task: i32, scratch: usize): void {
+  store<usize>(scratch, 0); // no filter any more
+  const first = task * step.chunk;
+  const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
+  const temporary = scratch + 16, x = temporary + POSITIONS * 80;
+  const quadBytes = step.channels * 8, position = quads * quadBytes + GAP;
+  for (let q = 0; q < quads; q++) {
+    transformQuad(step, step.offsets + first * 4 + q * 16, x + q * quadBytes, position, temporary);
+  }
+  const sums = x + POSITIONS * position;
   const blockBytes = POSITIONS * (step.channels * 16 + GAP);
-  const half = scratch + 16;
-  let filters = step.filters + block * blockBytes;
-  let sums = half + POSITIONS * 16;
-  if (step.filters == 0) {
-    filters = sums;
-    sums += blockBytes;
-    const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
-    // Threads mostly take neighbouring tasks: the transformed filter is often still there.
-    if (load<usize>(scratch) != weights) {
-      transformFilter(weights, step.channels, filters);
-      store<usize>(scratch, weights);
+  const blocks = changetype<Layer>(step.layer).outChannels >> 3;
+  for (let block = 0; block < blocks; block += step.group) {
+    const group = min(step.group, blocks - block);
+    const filters = step.filters + block * blockBytes;
+    multiplyBlocks(step.channels, x, position, quads, filters, group, sums);
+    for (let b = 0; b < group; b++) {
+      const at = sums + b * quads * 128;
+      storeTiles(step, block + b, first, quads, at, group * quads * 128 + GAP, temporary);
     }
   }
-  const allQuads = (step.tiles + 3) >> 2;
-  const words = step.channels >> 1;
-  let to = sums;
-  for (let p = 0; p < POSITIONS; p++) {
-    const x = step.transformed + p * (allQuads * words * 16 + GAP) + (first >> 2) * words * 16;
+}
+
+/** Sums `[36][group][quads][4][8]` of `group` blocks of eight output channels. */
+function multiplyBlocks(
+  channels: i32,
+  x: usize,
+  position: usize,
+  quads: i32,
+  filters: usize,
+  group: i32,
+  to: usize,
+): void {
+  const words = channels >> 1, panel = words * 32 + GAP;
+  for (let p = 0; p < POSITIONS; p++, x += position, to += GAP) {
     for (let b = 0; b < group; b++) {
-      const w = filters + b * blockBytes + p * (words * 32 + GAP);
+      const w = filters + (b * POSITIONS + p) * panel;
       for (let q = 0; q < quads; q++, to += 128) multiplyQuad(x + q * words * 16, w, words, to);
     }
-    to += GAP;
-  }
-  for (let b = 0; b < group; b++) {
-    storeTiles(step, block + b, first, quads, sums + b * quads * 128, group * quads * 128 + GAP, half);
   }
 }
 
