@@ -9,8 +9,11 @@ import { closestString } from "@std/text/closest-string";
 import type { ClassifierOptions } from "../classifier.ts";
 
 /** What can be configured, with units in the names. */
-export interface Settings
-  extends Pick<ClassifierOptions, "model" | "backend" | "precision" | "threads" | "offline"> {
+export interface Settings extends
+  Pick<
+    ClassifierOptions,
+    "model" | "backend" | "precision" | "threads" | "cacheDir" | "offline"
+  > {
   /**
    * Most bytes of a body. They are counted; Content-Length is only believed when it is too large.
    */
@@ -95,6 +98,7 @@ export const SETTINGS: Readonly<Record<keyof Settings, Setting>> = {
     about: "`int8` or `float`",
   },
   threads: { kind: "threads", fallback: "auto", about: "Threads of the wasm backend, or `auto`" },
+  cacheDir: { kind: "text", about: "Where downloaded models are kept" },
   offline: { kind: "boolean", fallback: false, about: "Never download a model" },
   maxBodyBytes: integer(10 * 2 ** 20, 1, 2 ** 31, "Bytes of a body"),
   maxHeaderBytes: integer(16_384, 256, 2 ** 20, "Bytes of a request's headers"),
