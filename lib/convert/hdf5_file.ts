@@ -119,10 +119,10 @@ export class Hdf5File {
   close(): void {
     try {
       this.file.close();
-      fileSystem(this.h5wasm).unlink(this.path);
     } catch {
-      // What a damaged file leaves behind in the library is small.
+      // What a damaged file leaves open in the library is small.
     }
+    fileSystem(this.h5wasm).unlink(this.path);
   }
 
   #dataset(path: string): InstanceType<H5wasm["Dataset"]> {
