@@ -8,11 +8,15 @@
  * @module
  */
 
+import process from "node:process";
+
 const FORMATS = ["safetensors", "pytorch", "legacy", "keras", "npz", "npy", "caffe", "onnx"];
 
 /** What a conversion in a process of its own took. */
 interface Figures {
   readonly seconds: number;
+  /** CPU time, which other work on the machine does not change. */
+  readonly cpu: number;
   /** Peak resident memory in MB. */
   readonly peak: number;
 }
@@ -22,8 +26,10 @@ if (Deno.args[0] === "--one") {
   const start = performance.now();
   await convert(Deno.args[1], { out: Deno.args[2] });
   const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage();
+  const cpu = (user + system) / 1e6;
   const peak = Number(/VmHWM:\s*(\d+)/.exec(await Deno.readTextFile("/proc/self/status"))![1]);
-  console.log(JSON.stringify({ seconds, peak: peak * 1024 / 1e6 } satisfies Figures));
+  console.log(JSON.stringify({ seconds, cpu, peak: peak * 1024 / 1e6 } satisfies Figures));
 } else {
   await benchAll(Deno.args.length > 0 ? Deno.args : FORMATS);
 }
@@ -31,13 +37,13 @@ if (Deno.args[0] === "--one") {
 async function benchAll(formats: readonly string[]): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "vgg16-bench-" });
   try {
-    console.log("format       MB   copy s   convert s     MB/s  of copy   peak MB");
+    console.log("format       MB   copy s   convert s    CPU s     MB/s  of copy   peak MB");
     for (const format of formats) {
       const file = `${folder}/${format}`;
       await run("/usr/bin/python3", [pathOf("make_full_size.py"), format, file]);
       const megabytes = (await Deno.stat(file)).size / 1e6;
       const copy = copySeconds(file, `${folder}/copy`);
-      const { seconds, peak }: Figures = JSON.parse(
+      const { seconds, cpu, peak }: Figures = JSON.parse(
         await run(Deno.execPath(), [
           "run",
           "-A",
@@ -52,6 +58,7 @@ async function benchAll(formats: readonly string[]): Promise<void> {
         megabytes.toFixed(0).padStart(4),
         copy.toFixed(2).padStart(8),
         seconds.toFixed(2).padStart(11),
+        cpu.toFixed(2).padStart(8),
         (megabytes / seconds).toFixed(0).padStart(8),
         `${(100 * copy / seconds).toFixed(0)} %`.padStart(8),
         peak.toFixed(0).padStart(9),
