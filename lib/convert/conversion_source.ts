@@ -24,9 +24,11 @@ export type ConversionInput = string | URL | Uint8Array | ReadableStream<Uint8Ar
 
 /** An open input. */
 export interface ConversionSource {
+  /** The checkpoint. */
   readonly bytes: ByteSource;
   /** Name for messages and provenance. */
   readonly name: string;
+  /** Opens files beside it. */
   readonly openSibling: OpenSibling;
   /** SHA-256 of all bytes. Called once, when the checkpoint is read. */
   sha256(): Promise<string>;

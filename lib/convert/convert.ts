@@ -44,9 +44,13 @@ export interface ConvertOptions extends SourceOptions {
 
 /** What {@linkcode convert} did. */
 export interface Conversion {
+  /** The checkpoint's format, such as `"PyTorch"`. */
   readonly format: string;
+  /** What the tensors turned out to be. */
   readonly architecture: Architecture;
+  /** What the model file says about images. */
   readonly preprocessing: Preprocessing;
+  /** What quantization did to each layer. */
   readonly layers: readonly LayerReport[];
   /** Bytes of the model file. */
   readonly size: number;

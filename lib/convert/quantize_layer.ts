@@ -16,6 +16,7 @@ const TILE_BYTES = 32 << 20;
 
 /** What quantization did to a layer. */
 export interface LayerReport {
+  /** The paper's name. */
   readonly name: string;
   /** `[O, H, W, I]`. */
   readonly shape: readonly number[];

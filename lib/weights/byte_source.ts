@@ -29,6 +29,7 @@ export type SourceLike = string | URL | Uint8Array;
 
 /** Options of {@linkcode openSource}. */
 export interface SourceOptions {
+  /** Stops whatever is under way. */
   readonly signal?: AbortSignal;
   /** Called as bytes arrive; `total` is `undefined` where a server does not say. */
   readonly onProgress?: (loaded: number, total: number | undefined) => void;
@@ -60,6 +61,7 @@ export function asUrl(source: string | URL): URL | undefined {
 /** A file that is in memory already. */
 export class BytesSource implements ByteSource {
   readonly size: number;
+  /** @param name What to call it in messages. */
   constructor(readonly bytes: Uint8Array, readonly name: string = "bytes") {
     this.size = bytes.length;
   }

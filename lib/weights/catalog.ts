@@ -8,6 +8,7 @@ import catalog from "../../weights/catalog.json" with { type: "json" };
 
 /** One model. */
 export interface CatalogEntry {
+  /** What `loadClassifier({ model })` and `pull` take. */
   readonly id: string;
   /** What it is, in words. */
   readonly title: string;
@@ -19,13 +20,17 @@ export interface CatalogEntry {
   readonly format: string;
   /** Bytes of the checkpoint, where they are published. */
   readonly size?: number;
-  /** A hash of the checkpoint: whole, or its beginning, as torchvision publishes it. */
+  /** Its SHA-256, in hex. */
   readonly sha256?: string;
+  /** The beginning of its SHA-256, which is what torchvision publishes. */
   readonly sha256Prefix?: string;
+  /** Its MD5, which is what Keras and the paper's authors publish. */
   readonly md5?: string;
+  /** What images it is for. */
   readonly preprocessing: "torch" | "caffe" | "embedded";
   /** Which list of labels; `null` for features only. */
   readonly labels: "imagenet" | "cifar10" | null;
+  /** SPDX identifier of the weights' license. */
   readonly license: string;
   /** Published accuracy, 0…1. */
   readonly accuracy?: Readonly<Record<string, number>>;
