@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Log } from "../lib/http/log.ts";
-import { CAT, post, testService } from "./http_service.ts";
+import { CAT, get, post, testService } from "./http_service.ts";
 
 Deno.test("a request is one line of JSON with what it cost, and nothing of the image or the key", async () => {
   const lines: string[] = [];
@@ -44,4 +44,17 @@ Deno.test("text is for people", () => {
     x: undefined,
   });
   assertMatch(lines[0], /^\S+Z .*info.* request path="\/a b" ms=1.5$/);
+});
+
+Deno.test("questions for health are not logged, even while the answer is no", async () => {
+  const lines: string[] = [];
+  const service = testService({
+    classifier: new Promise(() => {}),
+    logLevel: "info",
+    writeLog: (line) => lines.push(line),
+  });
+  for (const path of ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready"]) {
+    await (await service.fetch(get(path))).body?.cancel();
+  }
+  assertEquals(lines, []);
 });

@@ -200,11 +200,8 @@ export class Service implements AsyncDisposable {
     this.#metrics.request.observe(ms / 1000);
     if (problem?.problem === "overloaded") this.#metrics.refusal.observe(ms / 1000);
     const { method } = call.request;
-    const level = status >= 500
-      ? "error"
-      : route === "/livez" || route === "/readyz"
-      ? "debug"
-      : "info";
+    // Orchestrators ask for health all the time, and 503 is an answer to that.
+    const level = HEALTH.includes(route) ? "debug" : status >= 500 ? "error" : "info";
     const fields: Record<string, string | number | boolean | undefined> = {
       requestId: call.id,
       method,
@@ -232,6 +229,8 @@ export class Service implements AsyncDisposable {
     return { version: VERSION, deno: Deno.version.deno, model, backend, precision };
   }
 }
+
+const HEALTH: readonly string[] = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready"];
 
 function isPreflight(request: Request): boolean {
   return request.method === "OPTIONS" && request.headers.has("access-control-request-method");
