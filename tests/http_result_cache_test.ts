@@ -29,6 +29,13 @@ Deno.test("keys are apart, and what failed is not kept", async () => {
   assertEquals((await cache.getOrMake(image, "c", () => Promise.resolve("C"))).cached, false);
 });
 
+Deno.test("what is large is not kept", async () => {
+  const cache = new ResultCache(9);
+  const make = () => Promise.resolve("large");
+  await cache.getOrMake(new Uint8Array([1]), "k", make, (value) => value.length < 5);
+  assertEquals(cache.size, 0);
+});
+
 Deno.test("sha256 is SHA-256", async () => {
   // FIPS 180-2, appendix B.1.
   assertEquals(

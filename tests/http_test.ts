@@ -100,6 +100,24 @@ Deno.test("POST /embed gives a layer's values as the library does", async () => 
   assertEquals(Float32Array.from(data), expected.data);
   const wrong = await service.fetch(post("/embed?layer=pool9", CAT));
   assertEquals(wrong.status, 422);
+  await wrong.body?.cancel();
+});
+
+Deno.test("POST /embed refuses an answer that would be too long, and says what to do", async () => {
+  const layer = { layer: "conv1_1", shape: [1], data: new Float32Array(2 ** 19 + 1) };
+  const served = {
+    info: classifier.info,
+    prepare: classifier.prepare.bind(classifier),
+    embed: (images: readonly unknown[]) => Promise.resolve(images.map(() => layer)),
+  } as unknown as typeof classifier;
+  const inputs = [CAT.toBase64(), CAT.toBase64()];
+  const results = await (await testService({ classifier: served })
+    .fetch(postJson("/embed?layer=conv1_1", { inputs }))).json();
+  assertEquals(results.map((r: { error: { code: string } }) => r.error.code), [
+    "bad-option",
+    "bad-option",
+  ]);
+  assertStringIncludes(results[0].error.detail, "at most 1048576 values, found 1048578");
 });
 
 Deno.test("GET / is the page for a browser and JSON for a program", async () => {

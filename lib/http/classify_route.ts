@@ -15,6 +15,7 @@ import {
   selectionOptions,
   viewOptions,
 } from "./options.ts";
+import { HttpProblem } from "./problems.ts";
 import { json } from "./respond.ts";
 
 /** Predictions of one image, or of each image of a list. */
@@ -40,6 +41,9 @@ export async function classifyRoute(context: Context): Promise<Response> {
   });
 }
 
+/** Numbers in an answer: some 20 MB of JSON. */
+const MAX_VALUES = 2 ** 20;
+
 /** The embedding of one image, or of each image of a list. */
 export async function embedRoute(context: Context): Promise<Response> {
   const { call, pipeline, model } = context;
@@ -52,6 +56,14 @@ export async function embedRoute(context: Context): Promise<Response> {
       context,
       async (image) => {
         const { layer, shape, data } = await pipeline.embed(image, options, call);
+        const values = data.length * sources.images.length;
+        if (values > MAX_VALUES) {
+          throw new HttpProblem(
+            "bad-option",
+            `Expected an answer of at most ${MAX_VALUES} values, found ${values} of ${layer}: ` +
+              `use pooling, or send fewer images`,
+          );
+        }
         return { layer, shape, data: [...data] };
       },
       (embedding) => embedding,

@@ -25,6 +25,8 @@ import { Slots } from "./slots.ts";
  * Images decoded at a time: each may take `maxPixels` of memory, and one thread decodes them all.
  */
 const DECODERS = 2;
+/** Numbers of a result that is kept; more than any dense layer has. */
+const MAX_KEPT_VALUES = 16_384;
 
 /**
  * What is done with an image: decoded apart, then computed together with others of the same key.
@@ -166,7 +168,7 @@ export class Pipeline {
     const bytes = await this.bytesOf(image, call);
     if (task.cacheKey === undefined) return await this.#compute(bytes, call, task);
     const make = (): Promise<Output> => this.#compute(bytes, call, task);
-    const { value, cached } = await this.#cache.getOrMake(bytes, task.cacheKey, make);
+    const { value, cached } = await this.#cache.getOrMake(bytes, task.cacheKey, make, isSmall);
     if (cached) call.costs.cached = true;
     return value;
   }
@@ -210,6 +212,12 @@ export class Pipeline {
     call.costs.decodeMs = (call.costs.decodeMs ?? 0) + decodeMs;
     return decoded;
   }
+}
+
+/** Whether a result may be kept: scores and pooled embeddings, but no layer's every position. */
+function isSmall(result: unknown): boolean {
+  const { length } = result instanceof Float64Array ? result : (result as Embedding).data;
+  return length <= MAX_KEPT_VALUES;
 }
 
 function isSource(image: ImageSource | ImageInput): image is ImageSource {

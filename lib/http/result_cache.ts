@@ -20,11 +20,12 @@ export class ResultCache {
     return this.#values.size;
   }
 
-  /** Gets the value for an image and a key, or makes it and keeps it. */
+  /** Gets the value for an image and a key, or makes it and keeps it if it is small. */
   async getOrMake<Value>(
     bytes: Uint8Array,
     key: string,
     make: () => Promise<Value>,
+    isSmall: (value: Value) => boolean = () => true,
   ): Promise<{ value: Value; cached: boolean }> {
     if (this.#capacity === 0) return { value: await make(), cached: false };
     const id = `${key}:${await sha256(bytes)}`;
@@ -35,6 +36,7 @@ export class ResultCache {
       return { value, cached: true };
     }
     const value = await make();
+    if (!isSmall(value)) return { value, cached: false };
     this.#values.set(id, value);
     if (this.#values.size > this.#capacity) {
       this.#values.delete(this.#values.keys().next().value!);
