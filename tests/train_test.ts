@@ -285,6 +285,30 @@ Deno.test("fitFromScratch() learns to tell bright from dark, in one channel", as
   assert(classifier instanceof Classifier);
 });
 
+Deno.test("fitFromScratch() gives the same model again, also when it was interrupted", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const data = pictures([CAT, DOG], 0, 6);
+    const options = { configuration: "A", width: 1 / 16, epochs: 3, backend: "wasm" } as const;
+    const whole = await fitFromScratch(data, options);
+    const abort = new AbortController();
+    const cut = fitFromScratch(data, {
+      ...options,
+      directory,
+      signal: abort.signal,
+      onFit: (progress) => {
+        if (progress.stage === "training" && progress.metrics.epoch === 1) abort.abort();
+      },
+    });
+    await assertRejects(() => cut, DOMException);
+    const resumed = await fitFromScratch(data, { ...options, directory });
+    assertEquals(resumed.history, whole.history);
+    assertEquals(resumed.model, whole.model);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("training leaves no tensors behind", async () => {
   const data = pictures([CAT, DOG], 0, 4);
   const options = { epochs: 2, backend: "wasm" } as const;

@@ -5,13 +5,8 @@
  */
 
 import { type Dataset, listSamples } from "../evaluate/dataset.ts";
-import {
-  fit,
-  type FitOptions,
-  type FitProgress,
-  type Fitted,
-  type LearningOptions,
-} from "../train/fit.ts";
+import { fit, type FitOptions } from "../train/fit.ts";
+import type { FitProgress, Fitted, LearningOptions } from "../train/options.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/scratch.ts";
 import { curveSvg, fitReport } from "../train/report.ts";
 import {

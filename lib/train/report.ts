@@ -6,7 +6,7 @@
 
 import type { Dataset } from "../evaluate/dataset.ts";
 import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../evaluate/html.ts";
-import type { Fitted } from "./fit.ts";
+import type { Fitted } from "./options.ts";
 import type { EpochMetrics } from "./loop.ts";
 
 /** A round number of at least `value`, whose fifths are round too. */

@@ -55,3 +55,12 @@ export function balancedWeights(labels: ArrayLike<number>, classes: number): Flo
   for (let n = 0; n < labels.length; n++) counts[labels[n]]++;
   return counts.map((count) => labels.length / (classes * count));
 }
+
+/** The weight of each class in the loss, `[classes]`. */
+export function classWeightsOf(
+  balance: "balanced" | "none",
+  labels: ArrayLike<number>,
+  classes: number,
+): Float32Array {
+  return balance === "none" ? new Float32Array(classes).fill(1) : balancedWeights(labels, classes);
+}

@@ -1,0 +1,121 @@
+/**
+ * A small VGG as tfjs trains it.
+ *
+ * @module
+ */
+
+import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
+import { type Architecture, type Configuration, layersOf } from "../vgg/architecture.ts";
+import { convolutionStep } from "./convolution.ts";
+import type { DenseLayer } from "./head.ts";
+import type { TrainingKernels } from "./kernels.ts";
+import { normalFrom, randomFrom } from "./random.ts";
+import type { Tfjs } from "./tfjs.ts";
+
+/** The shape of a small VGG. */
+export interface NetworkOptions {
+  /** A column of the paper's table 1 with 3x3 convolutions only. Default: `"B"`. */
+  readonly configuration?: Exclude<Configuration, "C">;
+  /** Part of the paper's channels, rounded to multiples of 4. Default: 1/8, so 8 to 64. */
+  readonly width?: number;
+  /** Units of the hidden dense layers, at most two. Default: `[64]`. */
+  readonly dense?: readonly number[];
+  /** Side of the square input in pixels, to which pictures are resized; at least 32. Default: 32. */
+  readonly side?: number;
+  /** 1 (gray) or 3 (RGB). Default: 3. */
+  readonly channels?: 1 | 3;
+}
+
+/** The channels of the paper's blocks. */
+const PAPER_CHANNELS = [64, 128, 256, 512, 512];
+const CONVOLUTIONS = {
+  A: [1, 1, 2, 2, 2],
+  B: [2, 2, 2, 2, 2],
+  D: [2, 2, 3, 3, 3],
+  E: [2, 2, 4, 4, 4],
+};
+
+/**
+ * Fills in a network's sizes.
+ *
+ * @throws {RangeError} If an option is out of range, or there are fewer than two classes.
+ */
+export function architectureOf(options: NetworkOptions, classes: number): Architecture {
+  const { configuration = "B", width = 1 / 8, dense = [64], side = 32, channels = 3 } = options;
+  if (!Object.hasOwn(CONVOLUTIONS, configuration)) {
+    throw new RangeError(`configuration must be A, B, D or E: found "${configuration}"`);
+  }
+  if (!(width > 0 && width <= 1)) {
+    throw new RangeError(`width must be above 0 and at most 1: found ${width}`);
+  }
+  if (channels !== 1 && channels !== 3) {
+    throw new RangeError(`channels must be 1 or 3: found ${channels}`);
+  }
+  if (!(Number.isInteger(side) && side >= 32 && side <= 256)) {
+    throw new RangeError(`side must be an integer from 32 to 256: found ${side}`);
+  }
+  if (classes < 2) throw new RangeError(`Expected at least 2 classes: found ${classes}`);
+  const architecture = {
+    configuration,
+    input: { height: side, width: side, channels },
+    convolutions: CONVOLUTIONS[configuration].flatMap((count, block) =>
+      new Array<number>(count).fill(Math.max(4, Math.round(PAPER_CHANNELS[block] * width / 4) * 4))
+    ),
+    dense: [...dense, classes],
+  };
+  layersOf(architecture); // Throws if there are too many dense layers.
+  return architecture;
+}
+
+/** Filters `[3, 3, I, O]` or `[I, O]` after He et al., 2015, and biases of 0. */
+export function initialise(tf: Tfjs, architecture: Architecture, seed: number): Variable[] {
+  const normal = normalFrom(randomFrom(seed));
+  const layers = layersOf(architecture);
+  return tf.tidy(() =>
+    layers.flatMap(({ kernel, inChannels, outChannels, padding, relu }) => {
+      const inner = kernel[0] * kernel[1] * inChannels;
+      const deviation = Math.sqrt((relu ? 2 : 0.1) / inner);
+      const values = Float32Array.from({ length: inner * outChannels }, () => normal() * deviation);
+      const shape = padding === 1 ? [3, 3, inChannels, outChannels] : [inner, outChannels];
+      return [tf.variable(tf.tensor(values, shape)), tf.variable(tf.zeros([outChannels]))];
+    })
+  );
+}
+
+/** From pictures `[N, side, side, channels]` to logits `[N, classes]`. */
+export function forward(
+  tf: Tfjs,
+  kernels: TrainingKernels,
+  architecture: Architecture,
+  inputs: Tensor,
+  variables: readonly Variable[],
+): Tensor2D {
+  let x = inputs;
+  layersOf(architecture).forEach(({ padding, relu, pool }, i) => {
+    const filter = variables[2 * i], bias = variables[2 * i + 1];
+    if (padding === 1) {
+      const options = { pool: pool !== undefined, isFirst: i === 0 };
+      x = convolutionStep(tf, kernels, x, filter, bias, options);
+      return;
+    }
+    const flat = tf.reshape(x, [x.shape[0], filter.shape[0]]);
+    x = tf.add(tf.matMul(flat as Tensor2D, filter as unknown as Tensor2D), bias);
+    if (relu) x = tf.relu(x);
+  });
+  return x as Tensor2D;
+}
+
+/** The layers in the order of a model file, `[O, kernelHeight, kernelWidth, I]`. */
+export function trainedLayers(
+  architecture: Architecture,
+  variables: readonly Variable[],
+): DenseLayer[] {
+  return layersOf(architecture).map(({ outChannels }, i) => {
+    const values = variables[2 * i].dataSync(), inner = values.length / outChannels;
+    const weight = new Float32Array(values.length);
+    for (let k = 0; k < inner; k++) {
+      for (let o = 0; o < outChannels; o++) weight[o * inner + k] = values[k * outChannels + o];
+    }
+    return { weight, bias: Float32Array.from(variables[2 * i + 1].dataSync()) };
+  });
+}

@@ -1,0 +1,149 @@
+/**
+ * Pictures in memory, small and all of one size, and batches of them that differ each time.
+ *
+ * @module
+ */
+
+import type { Dataset } from "../evaluate/dataset.ts";
+import type { ImageOptions } from "../image/image.ts";
+import { prepareInput } from "../image/prepare.ts";
+import { readImage } from "../image/read.ts";
+import type { Architecture } from "../vgg/architecture.ts";
+import type { Preprocessing } from "../vgg/model.ts";
+import { fingerprint } from "./features.ts";
+import type { Examples } from "./loop.ts";
+import type { FitProgress } from "./options.ts";
+import { randomFrom } from "./random.ts";
+import type { Tfjs } from "./tfjs.ts";
+
+/** How pictures are read and varied. */
+export interface PixelOptions extends ImageOptions {
+  /**
+   * `"dataset"`, the default: the mean and deviation of all pictures that are learned from; `"image"`:
+   * each picture's own as well.
+   */
+  readonly standardize?: "dataset" | "image";
+  /** Learn from mirrored pictures as well. Default: `true`. */
+  readonly flip?: boolean;
+  /** Learn from pictures moved by up to this many pixels. Default: 2. */
+  readonly shift?: number;
+  /** Of all random choices. Default: 0. */
+  readonly seed?: number;
+  /** Called as the fit goes on. */
+  readonly onFit?: (progress: FitProgress) => void;
+}
+
+/** Pictures, and how their bytes become values. */
+export interface Pictures {
+  /** `[pictures, side, side, channels]`, 0…255. */
+  readonly pixels: Uint8Array;
+  /** The class of each. */
+  readonly classes: readonly number[];
+  /** For the size of the input. */
+  readonly architecture: Architecture;
+  /** The mean and deviation of each channel. */
+  readonly preprocessing: Preprocessing;
+}
+
+/** Everything but the mean and the deviation, which are not known yet. */
+function resizeOf(
+  side: number,
+  { standardize }: PixelOptions,
+): Omit<Preprocessing, "mean" | "std"> {
+  return {
+    ...{ resize: "direct", size: side, filter: "bilinear", scale: 1 / 255 } as const,
+    ...standardize === "image" ? { standardize } as const : {},
+  };
+}
+
+/** Reads and resizes all pictures. */
+export async function readAll(
+  { samples }: Dataset,
+  { input }: Architecture,
+  options: PixelOptions,
+): Promise<{ pixels: Uint8Array; dataSha256: string }> {
+  const size = input.height * input.width * input.channels;
+  const pixels = new Uint8Array(samples.length * size);
+  const hashes: string[] = [];
+  for (const [n, { file, image, label }] of samples.entries()) {
+    options.signal?.throwIfAborted();
+    const decoded = await readImage(image ?? file, options);
+    hashes.push(fingerprint(decoded, label));
+    const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };
+    pixels.set(prepareInput(decoded, resizing, input), n * size);
+    if (n % 100 === 99) options.onFit?.({ stage: "features", done: n + 1, total: samples.length });
+  }
+  return { pixels, dataSha256: fingerprint(hashes) };
+}
+
+/** Mean and deviation of each channel over all pictures that are learned from. */
+export function preprocessingOf(
+  pixels: Uint8Array,
+  train: readonly number[],
+  { input: { height, width, channels } }: Architecture,
+  options: PixelOptions,
+): Preprocessing {
+  const size = height * width * channels;
+  const counts = new Float64Array(channels * 256);
+  for (const n of train) {
+    for (let i = 0; i < size; i++) counts[i % channels * 256 + pixels[n * size + i]]++;
+  }
+  const statistics = Array.from(
+    { length: channels },
+    (_, c) => momentsOf(counts.subarray(c * 256, (c + 1) * 256)),
+  );
+  const round = (value: number): number => Number(value.toPrecision(6));
+  return {
+    ...resizeOf(height, options),
+    mean: statistics.map(({ mean }) => round(mean / 255)),
+    std: statistics.map(({ deviation }) => round(deviation / 255 || 1)),
+  };
+}
+
+/** Mean and standard deviation of bytes, from how often each occurs. */
+function momentsOf(counts: Float64Array): { mean: number; deviation: number } {
+  let total = 0, sum = 0, squares = 0;
+  counts.forEach((count, value) => {
+    total += count;
+    sum += count * value;
+    squares += count * value * value;
+  });
+  const mean = sum / total;
+  return { mean, deviation: Math.sqrt(Math.max(0, squares / total - mean * mean)) };
+}
+
+/** Batches of some of the pictures, mirrored and moved at random where they are learned from. */
+export function examples(
+  tf: Tfjs,
+  { pixels, classes, architecture: { input }, preprocessing }: Pictures,
+  pictures: readonly number[],
+  { flip = true, shift = 2, seed = 0 }: PixelOptions,
+): Examples {
+  const { height, width, channels } = input, size = height * width * channels;
+  const { scale, mean, std } = preprocessing;
+  return {
+    labels: pictures.map((n) => classes[n]),
+    batch(positions, augment) {
+      // From the pictures that meet in a batch, so that a resumed training goes on in the same way.
+      const next = randomFrom(positions.reduce((hash, n) => Math.imul(hash ^ n, 16_777_619), seed));
+      const values = new Float32Array(positions.length * size);
+      positions.forEach((position, n) => {
+        const from = pictures[position] * size;
+        const isMirrored = augment && flip && next() < 0.5;
+        const dx = augment ? Math.floor(next() * (2 * shift + 1)) - shift : 0;
+        const dy = augment ? Math.floor(next() * (2 * shift + 1)) - shift : 0;
+        for (let y = 0, to = n * size; y < height; y++) {
+          const row = Math.min(height - 1, Math.max(0, y + dy)) * width;
+          for (let x = 0; x < width; x++) {
+            const column = Math.min(width - 1, Math.max(0, x + dx));
+            const at = from + (row + (isMirrored ? width - 1 - column : column)) * channels;
+            for (let c = 0; c < channels; c++, to++) {
+              values[to] = (pixels[at + c] * scale - mean[c]) / std[c];
+            }
+          }
+        }
+      });
+      return tf.tensor4d(values, [positions.length, height, width, channels]);
+    },
+  };
+}
