@@ -28,11 +28,11 @@ export type AnswerConfiguration = "C" | "E";
 export const ANSWERS: Readonly<
   Record<`${AnswerConfiguration}${1 | 3}`, { values: readonly number[]; float: readonly number[] }>
 > = {
-  C1: { values: [-7016, 15735, 12746, 2966], float: [-15.84231, 24.88759, 21.34314, 3.319174] },
+  C1: { values: [-7016, 15735, 12746, 2966], float: [-6.698943, 15.24274, 12.51123, 3.422651] },
   C3: { values: [-11033, 17023, 14049, 2793], float: [-11.39425, 17.34745, 14.43750, 3.025222] },
   E1: {
     values: [-26289, -2869, -19046, -18008],
-    float: [-29.55803, -3.448860, -18.78906, -18.43486],
+    float: [-26.60001, -3.083598, -19.18497, -18.02492],
   },
   E3: {
     values: [-23962, -4038, -16187, -17048],
@@ -65,8 +65,8 @@ export function answerModel(configuration: AnswerConfiguration, channels: 1 | 3)
       size: SIZE,
       filter: "bilinear",
       scale: 1 / 255,
-      mean: [0.5, 0.4, 0.3],
-      std: [0.25, 0.2, 0.3],
+      mean: [0.5, 0.4, 0.3].slice(0, channels),
+      std: [0.25, 0.2, 0.3].slice(0, channels),
     },
     labels: [],
     provenance: {},
