@@ -37,7 +37,7 @@ function ours(options: Options = {}, more: Partial<Subject> = {}, flags?: string
 
 function inNode(options: Options, ...flags: string[]): Subject {
   const json = JSON.stringify({ threads: 1, ...options });
-  const engine = `@edge/vgg16, Node 25 ${flags.join(" ")}`;
+  const engine = ["@edge/vgg16, Node 25", options.kernel, ...flags].filter(Boolean).join(" ");
   return ours(options, {
     engine,
     command: [...NODE, ...flags, `${here}wasm_subject.ts`, json, "1"],
