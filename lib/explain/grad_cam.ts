@@ -87,11 +87,10 @@ async function denseWeights(
     const index = dense.findIndex(({ name }) => name === layer);
     if (index < 0) continue;
     const { kernel, inChannels } = dense[index];
-    const inner = kernel[0] * kernel[1] * inChannels;
-    for (let o = 0; o < count; o++) {
-      const row = (first + o) * inChannels;
-      for (let i = 0; i < inner; i++) {
-        weights[index][row + i % inChannels] += data[o * inner + i];
+    for (let at = 0, o = first; o < first + count; o++) {
+      const row = o * inChannels;
+      for (let position = 0; position < kernel[0] * kernel[1]; position++) {
+        for (let i = 0; i < inChannels; i++, at++) weights[index][row + i] += data[at];
       }
     }
   }
