@@ -9,6 +9,10 @@ import type { ByteSource } from "../weights/byte_source.ts";
 
 type H5wasm = typeof import("h5wasm");
 type File = InstanceType<H5wasm["File"]>;
+type Attribute = InstanceType<H5wasm["Attribute"]>;
+
+/** An HDF5 attribute of the usual kind has up to 64 KiB; descriptions of models can be of another. */
+const MAX_TEXT_BYTES = 16 << 20;
 
 /** Loaded when the first file is opened: 4 MB that no other format needs. */
 let library: Promise<H5wasm> | undefined;
@@ -82,16 +86,8 @@ export class Hdf5File {
   strings(path: string, name: string): string[] {
     return this.#guard(() => {
       const group = this.file.get(path);
-      const value = group instanceof this.h5wasm.Group ? group.attrs[name]?.value : undefined;
+      const value = group instanceof this.h5wasm.Group ? fixedText(group.attrs[name]) : undefined;
       return Array.isArray(value) ? value.map(String) : [];
-    });
-  }
-
-  /** An attribute of the root that is a string. */
-  text(name: string): string | undefined {
-    return this.#guard(() => {
-      const value = this.file.attrs[name]?.value;
-      return typeof value === "string" ? value : undefined;
     });
   }
 
@@ -138,6 +134,17 @@ export class Hdf5File {
       throw damaged(this.name, cause);
     }
   }
+}
+
+/**
+ * The value of an attribute that is text of fixed length, as Keras writes it. Text of any length lies in
+ * a heap, whose damage can send the library round in circles.
+ */
+function fixedText(attribute: Attribute | undefined): unknown {
+  if (attribute === undefined) return undefined;
+  const { type, vlen, size, total_size } = attribute.metadata;
+  const isFixedText = type === 3 && !vlen && size * total_size <= MAX_TEXT_BYTES;
+  return isFixedText ? attribute.value : undefined;
 }
 
 function isNumbers(values: unknown): values is ArrayLike<number> & { length: number } {

@@ -57,7 +57,7 @@ export async function readKeras(source: ByteSource): Promise<Checkpoint> {
         : tensors.toSorted((a, b) => rank(a.name) - rank(b.name)),
       inGraphOrder: order.length > 0,
       preprocessing: "caffe",
-      epsilon: normEpsilon(file),
+      epsilon: await normEpsilon(source),
       close(): void {
         file.close();
       },
@@ -131,10 +131,20 @@ function columns({ start, length, stride }: Runs, shape: readonly number[]): Box
   return shape.map((size, axis) => axis < shape.length - 1 ? [0, size] : [start, start + length]);
 }
 
-/** What batch normalisation adds to the variance, from the description of a whole model. */
-function normEpsilon(file: Hdf5File): number {
-  const found = /"BatchNormalization".*?"epsilon": ?([\d.e-]+)/.exec(
-    file.text("model_config") ?? "",
-  );
-  return found === null ? EPSILON : Number(found[1]);
+/** Keras writes the description of a whole model before its weights; so much is searched for it. */
+const DESCRIPTION_BYTES = 4 << 20;
+
+/**
+ * What batch normalisation adds to the variance, from the description of a whole model.
+ *
+ * Its text lies in a heap, whose damage can send the HDF5 library round in circles, so it is looked for
+ * in the file itself.
+ */
+async function normEpsilon(source: ByteSource): Promise<number> {
+  const head = new Uint8Array(Math.min(source.size!, DESCRIPTION_BYTES));
+  await source.read(0, head);
+  const text = new TextDecoder("latin1").decode(head);
+  const found = /"BatchNormalization"[^]{0,2000}?"epsilon": ?(\d[\d.e-]*)/.exec(text);
+  const epsilon = Number(found?.[1]);
+  return epsilon > 0 && epsilon < 1 ? epsilon : EPSILON;
 }
