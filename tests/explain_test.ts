@@ -9,6 +9,7 @@ import { drawExplanation, drawPredictions } from "../lib/explain/draw.ts";
 import { gradCam } from "../lib/explain/grad_cam.ts";
 import { readImage } from "../lib/image/read.ts";
 import { floatEngine } from "./float_engine.ts";
+import { randomBatch, randomModel } from "./random_model.ts";
 import { smallVgg } from "./small_vgg.ts";
 
 const PHOTO = new URL("data/photos/cat.png", import.meta.url);
@@ -128,3 +129,37 @@ for (const map of ["inferno", "viridis"] as const) {
     assertEquals([levelOf(-1), levelOf(0), levelOf(0.5), levelOf(2)], [0, 0, 128, 255]);
   });
 }
+
+Deno.test("gradCam() sums over all positions of a first dense layer's kernel", async () => {
+  const architecture = {
+    configuration: "A" as const,
+    input: { height: 64, width: 64, channels: 3 },
+    convolutions: [4, 4, 4, 4, 4, 4, 4, 8],
+    dense: [12, 3],
+  };
+  const { model, weights } = randomModel(architecture, 4);
+  const engine = floatEngine(model, weights);
+  const batch = randomBatch(1, 64, 64, 3);
+  const { alpha, height, width } = await gradCam(engine, model, batch, 1);
+  const pool = (await engine.run(batch, { layer: "pool5" })).data;
+
+  /** A dense layer by definition, on inputs in the order of its kernel's positions and channels. */
+  const dense = (x: Float64Array, name: string): Float64Array => {
+    const { scale, bias } = model.parameters.find((layer) => layer.name === name)!;
+    const filter = weights.get(name)!;
+    return Float64Array.from(
+      bias,
+      (b, o) => b + scale[o] * x.reduce((sum, v, i) => sum + v * filter[o * x.length + i], 0),
+    );
+  };
+  // The sum of a channel's gradients is the slope when all of its positions move together.
+  const logit = (channel: number, by: number): number => {
+    const moved = Float64Array.from(pool, (v, i) => i % 8 === channel ? v + by : v);
+    return dense(dense(moved, "fc7").map((v) => Math.max(v, 0)), "fc8")[1];
+  };
+  const step = 1e-5;
+  for (let channel = 0; channel < 8; channel++) {
+    const slope = (logit(channel, step) - logit(channel, -step)) / (2 * step);
+    assertAlmostEquals(alpha[channel] * height * width, slope, 1e-5 * (1 + Math.abs(slope)));
+  }
+});
