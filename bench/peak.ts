@@ -5,7 +5,7 @@
  * @module
  */
 
-import asc from "assemblyscript/asc";
+import { compileAssemblyScript } from "../lib/engine/assemblyscript.ts";
 
 const WORDS = 256;
 /** One accumulating operation on `w`, `x` and `sum`, and how many products it holds. */
@@ -33,19 +33,8 @@ function source(operation: string): string {
 }
 
 async function compile(text: string): Promise<(count: number, at: number) => void> {
-  let binary: Uint8Array<ArrayBuffer> | undefined;
-  const { error } = await asc.main(
-    [..."main.ts --outFile main.wasm -O3 --runtime stub --noAssert".split(" ")]
-      .concat("--enable", "simd,relaxed-simd", "--initialMemory", "1"),
-    {
-      readFile: (name: string) => name === "main.ts" ? text : null,
-      writeFile: (name: string, contents: string | Uint8Array) => {
-        if (name === "main.wasm" && typeof contents !== "string") binary = contents.slice();
-      },
-      listFiles: () => [],
-    },
-  );
-  if (error || !binary) throw new Error("The loop does not compile", { cause: error });
+  const flags = ["--enable", "simd,relaxed-simd", "--initialMemory", "1"];
+  const binary = await compileAssemblyScript((name) => name === "main.ts" ? text : null, flags);
   const { instance } = await WebAssembly.instantiate(binary);
   return instance.exports.run as (count: number, at: number) => void;
 }

@@ -8,40 +8,17 @@
  * @module
  */
 
-import asc from "assemblyscript/asc";
-
-const here = new URL(".", import.meta.url);
-const target = new URL("binary.ts", here);
+import { compileAssemblyScript, sourcesIn, writeOrCheck } from "../assemblyscript.ts";
 
 /** Features beyond those that every runtime has. */
 const VARIANTS = { relaxed: "simd,relaxed-simd,threads", plain: "simd,threads" };
+const MEMORY = "--importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536".split(" ");
 
-async function compile(features: string): Promise<Uint8Array> {
-  let binary: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
-    [
-      ...["main.ts", "--outFile", "main.wasm", "-O3", "--runtime", "stub", "--noAssert"],
-      ...["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
-      ...["--enable", features, "--disableWarning", "112"],
-    ],
-    {
-      readFile: (name: string) =>
-        Deno.readTextFile(new URL(`kernels/${name}`, here)).catch(() => null),
-      writeFile: (name: string, contents: string | Uint8Array) => {
-        if (name === "main.wasm" && typeof contents !== "string") binary = contents;
-      },
-      listFiles: () => [],
-    },
-  );
-  if (error || !binary) {
-    throw new Error(`Cannot compile the kernels: ${stderr.toString()}`, { cause: error });
-  }
-  return binary;
-}
-
+const read = sourcesIn(new URL("kernels/", import.meta.url));
 let source = "// Made by `deno task build:wasm` from kernels/. Do not edit.\n";
 for (const [name, features] of Object.entries(VARIANTS)) {
-  const binary = await compile(features);
+  const flags = [...MEMORY, "--enable", features, "--disableWarning", "112"];
+  const binary = await compileAssemblyScript(read, flags);
   console.log(`${name}: ${binary.length} bytes`);
   source += `
 /** The kernels, ${name} SIMD, base64. */
@@ -50,10 +27,4 @@ export const ${name.toUpperCase()}: string =
   "${binary.toBase64()}";
 `;
 }
-
-if (!Deno.args.includes("--check")) {
-  await Deno.writeTextFile(target, source);
-} else if (await Deno.readTextFile(target).catch(() => "") !== source) {
-  console.error("binary.ts is not what kernels/ compiles to: run `deno task build:wasm`");
-  Deno.exit(1);
-}
+await writeOrCheck(new URL("binary.ts", import.meta.url), source);
