@@ -31,6 +31,22 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     about: "teaches a model your own classes",
     load: async () => (await import("./lib/cli/fit.ts")).fitCommand,
   },
+  convert: {
+    about: "makes an int8 model of a checkpoint, of any of seven formats",
+    load: async () => (await import("./lib/cli/convert.ts")).convertCommand,
+  },
+  pull: {
+    about: "downloads a model of the catalog",
+    load: async () => (await import("./lib/cli/pull.ts")).pullCommand,
+  },
+  models: {
+    about: "lists, shows and removes models",
+    load: async () => (await import("./lib/cli/models.ts")).modelsCommand,
+  },
+  profile: {
+    about: "shows what each layer costs on this machine",
+    load: async () => (await import("./lib/cli/profile.ts")).profileCommand,
+  },
 };
 
 function help(): string {

@@ -1,0 +1,97 @@
+/**
+ * `profile`: what each layer costs on this machine.
+ *
+ * @module
+ */
+
+import { createEngine } from "../engine/create.ts";
+import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";
+import type { Model } from "../vgg/model.ts";
+import { resolveModel } from "../weights/resolve.ts";
+import { numberOption, parseArguments, UsageError } from "./arguments.ts";
+import { CLASSIFIER_HELP, CLASSIFIER_OPTIONS, classifierOptions } from "./run.ts";
+import { textTable } from "./table.ts";
+
+const HELP = `Shows what each layer of a model costs on this machine, and which kernel computes it.
+
+Usage: profile [OPTIONS]
+
+Options:
+${CLASSIFIER_HELP}
+  --batch N             images at once (default: 1)
+  --runs N              runs, of which each layer's median counts (default: 5)
+  --json                one JSON object a layer: layer, ms, operations, candidate
+  --help                shows this
+`;
+
+/** Runs the command. Resolves to the exit code. */
+export async function profileCommand(args: readonly string[]): Promise<number> {
+  const parsed = parseArguments(args, {
+    flags: ["json", "offline"],
+    values: [...CLASSIFIER_OPTIONS, "batch", "runs"],
+  });
+  if (parsed.flags.has("help")) {
+    console.log(HELP);
+    return 0;
+  }
+  if (parsed.operands.length > 0) throw new UsageError("profile takes no files");
+  const batch = numberOption(parsed, "batch", { min: 1, max: 64, integer: true }) ?? 1;
+  const runs = numberOption(parsed, "runs", { min: 1, max: 100, integer: true }) ?? 5;
+  const options = classifierOptions(parsed);
+  const model = await resolveModel(options.model, options);
+  await using engine = await createEngine(model, options);
+  const layers = await medianProfile(engine, blankBatch(model, batch), runs);
+  if (parsed.flags.has("json")) layers.forEach((layer) => console.log(JSON.stringify(layer)));
+  else printTable(engine, model, batch, layers);
+  return 0;
+}
+
+/** The median time of each layer; one run before does not count. */
+async function medianProfile(engine: Engine, batch: Batch, runs: number): Promise<LayerProfile[]> {
+  if (engine.profile === undefined) {
+    throw new UsageError(`The ${engine.backend} engine cannot time its layers here`);
+  }
+  await engine.run(batch);
+  const results: LayerProfile[][] = [];
+  for (let run = 0; run < runs; run++) results.push(await engine.profile(batch));
+  return results[0].map((layer, i) => {
+    const times = results.map((result) => result[i].ms).sort((a, b) => a - b);
+    return { ...layer, ms: times[times.length >> 1] };
+  });
+}
+
+/** Gray images: what the pixels are does not change the time. */
+function blankBatch(model: Model, count: number): Batch {
+  const { height, width, channels } = model.architecture.input;
+  const data = new Uint8Array(count * height * width * channels).fill(128);
+  return { data, count, height, width };
+}
+
+function printTable(
+  engine: Engine,
+  model: Model,
+  count: number,
+  layers: readonly LayerProfile[],
+): void {
+  const { backend, device, precision, threads, bytesResident } = engine;
+  const total = layers.reduce((sum, { ms }) => sum + ms, 0);
+  const operations = layers.reduce((sum, { operations }) => sum + operations, 0);
+  const row = (name: string, ms: number, ops: number, candidate: string): string[] => [
+    name,
+    ms.toFixed(3),
+    (ops / 1e6 / Math.max(ms, 1e-6)).toFixed(1),
+    `${(ms / total * 100).toFixed(1)} %`,
+    candidate,
+  ];
+  console.log(
+    `${model.id}, ${backend} ${precision}, ${device}, ${threads} thread${
+      threads > 1 ? "s" : ""
+    }, ` +
+      `${(bytesResident / 1e6).toFixed(1)} MB, batch of ${count}\n`,
+  );
+  console.log(textTable([
+    ["layer", "ms", "GOP/s", "share", "kernel"],
+    ...layers.map(({ layer, ms, operations, candidate }) => row(layer, ms, operations, candidate)),
+    row("all", total, operations, ""),
+  ]));
+}
