@@ -34,7 +34,7 @@ export class Cursor {
   /** Steps over bytes without reading them; gives where they begin. */
   skip(count: number): number {
     const begin = this.#position;
-    if (count > this.end - begin) {
+    if (!(count >= 0 && count <= this.end - begin)) {
       this.fail(`${count} bytes are expected, ${this.end - begin} are left`);
     }
     this.#position += count;
