@@ -50,7 +50,10 @@ async function writePictures(directory: string, first: number, count: number): P
     await Deno.mkdir(join(directory, name), { recursive: true });
     for (let n = first; n < first + count; n++) {
       const box = { left: n * 32, top: row * 32, width: 32, height: 32 };
-      await Deno.writeFile(join(directory, name, `${n}.png`), encodePng(cropImage(sheet, box)));
+      await Deno.writeFile(
+        join(directory, name, `${n}.png`),
+        await encodePng(cropImage(sheet, box)),
+      );
     }
   }
 }

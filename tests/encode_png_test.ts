@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { decodeImage } from "../lib/image/decode.ts";
 import { encodePng } from "../lib/image/encode_png.ts";
 import { randomBatch } from "./random_model.ts";
@@ -8,7 +8,7 @@ for (const channels of [1, 3] as const) {
     const noise = randomBatch(1, 9, 13, channels).data;
     const smooth = Uint8Array.from(noise, (_, i) => (i * 3) & 255);
     for (const data of [noise, smooth]) {
-      const decoded = await decodeImage(encodePng({ data, width: 13, height: 9, channels }));
+      const decoded = await decodeImage(await encodePng({ data, width: 13, height: 9, channels }));
       // What is decoded is always RGB: a gray level comes three times.
       const expected = Uint8Array.from(
         { length: 9 * 13 * 3 },
@@ -19,6 +19,9 @@ for (const channels of [1, 3] as const) {
   });
 }
 
-Deno.test("encodePng() refuses data that are not as long as the size says", () => {
-  assertThrows(() => encodePng({ data: new Uint8Array(5), width: 2, height: 1 }), RangeError);
+Deno.test("encodePng() refuses data that are not as long as the size says", async () => {
+  await assertRejects(
+    () => encodePng({ data: new Uint8Array(5), width: 2, height: 1 }),
+    RangeError,
+  );
 });

@@ -23,5 +23,5 @@ for (const [n, label] of set.labels.entries()) {
   if (counts[label] >= Number(most) || (classes.length > 0 && !classes.includes(name))) continue;
   if (counts[label]++ === 0) await Deno.mkdir(join(directory, name), { recursive: true });
   const file = `${String(n).padStart(5, "0")}.png`;
-  await Deno.writeFile(join(directory, name, file), encodePng(imageAt(set, n)));
+  await Deno.writeFile(join(directory, name, file), await encodePng(imageAt(set, n)));
 }

@@ -24,7 +24,7 @@ async function makeSmall(): Promise<void> {
   const data = prepareInput(await readImage(PHOTO), preprocessing, architecture.input);
   const { width, height } = architecture.input;
   await Deno.mkdir(".cache/bench/http", { recursive: true });
-  await Deno.writeFile(SMALL, encodePng({ data, width, height }));
+  await Deno.writeFile(SMALL, await encodePng({ data, width, height }));
 }
 
 function row(name: string, { seconds, ok, busy, other, broken, p50, p95, p99 }: Load): void {

@@ -122,7 +122,7 @@ async function drawer(directory: string | undefined): Promise<Draw | undefined> 
       await readImage(image),
       predictions.slice(0, DRAWN_LABELS),
     );
-    await Deno.writeFile(join(directory, names.name(file, ".png")), encodePng(picture));
+    await Deno.writeFile(join(directory, names.name(file, ".png")), await encodePng(picture));
   };
 }
 

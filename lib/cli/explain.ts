@@ -65,7 +65,7 @@ export async function explainCommand(args: readonly string[]): Promise<number> {
     return await eachImage(inputs, verb, signal, async (image, file) => {
       const explanation = await classifier.explain(image, { ...choices, signal });
       const path = join(out, names.name(file, ".png"));
-      await Deno.writeFile(path, encodePng(await drawExplanation(explanation)));
+      await Deno.writeFile(path, await encodePng(await drawExplanation(explanation)));
       const { label, score } = explanation;
       return `${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`;
     });

@@ -6,7 +6,7 @@
 
 import { encodeBase64 } from "@std/encoding";
 import { colorTable, levelOf } from "../image/color_map.ts";
-import { encodePng } from "../image/encode_png.ts";
+import { type EncodablePixels, encodePng } from "../image/encode_png.ts";
 import { readImage } from "../image/read.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { Sample } from "./dataset.ts";
@@ -76,7 +76,7 @@ export async function htmlReport(
     "<h2>Comparison</h2>",
     htmlTable(comparisonRows(variants)),
     "<h2>Confusion</h2>",
-    confusionSection(metrics, labels),
+    await confusionSection(metrics, labels),
     "<h2>Calibration</h2>",
     calibrationSection(metrics),
     "<h2>Classes</h2>",
@@ -86,7 +86,10 @@ export async function htmlReport(
   ]);
 }
 
-function confusionSection({ confusion, classes }: Metrics, labels: readonly string[]): string {
+async function confusionSection(
+  { confusion, classes }: Metrics,
+  labels: readonly string[],
+): Promise<string> {
   const count = labels.length, cell = Math.max(1, Math.round(MATRIX_SIDE / count));
   const colors = colorTable("viridis"), side = count * cell;
   const data = new Uint8Array(side * side * 3);
@@ -98,9 +101,9 @@ function confusionSection({ confusion, classes }: Metrics, labels: readonly stri
       data.set(colors.subarray(level, level + 3), (y * side + x) * 3);
     }
   }
-  const picture = `<img alt="confusion matrix" width="${side}" height="${side}" src="${
-    pngUrl({ data, width: side, height: side })
-  }">`;
+  const picture = `<img alt="confusion matrix" width="${side}" height="${side}" src="${await pngUrl(
+    { data, width: side, height: side },
+  )}">`;
   const note =
     "<p>Rows are the true classes, columns the predicted ones, both in the order of the " +
     "labels; colours go from 0 (dark) to all of a row (yellow).</p>";
@@ -169,11 +172,11 @@ async function mistakeFigure(
   const caption = `<b>${escapeHtml(labels[best.index])}</b> ${percent(best.score)}<br>is ${
     escapeHtml(labels[label])
   }`;
-  return `<figure><img alt="" title="${escapeHtml(file)}" src="${
-    pngUrl(thumbnail)
-  }"><figcaption>${caption}</figcaption></figure>`;
+  return `<figure><img alt="" title="${escapeHtml(file)}" src="${await pngUrl(
+    thumbnail,
+  )}"><figcaption>${caption}</figcaption></figure>`;
 }
 
-function pngUrl(pixels: { data: Uint8Array; width: number; height: number }): string {
-  return `data:image/png;base64,${encodeBase64(encodePng(pixels))}`;
+async function pngUrl(pixels: EncodablePixels): Promise<string> {
+  return `data:image/png;base64,${encodeBase64(await encodePng(pixels))}`;
 }

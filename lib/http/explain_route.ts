@@ -34,7 +34,7 @@ export async function explainRoute(context: Context): Promise<Response> {
     // Few requests draw, so that the others need not load what draws.
     const { drawExplanation } = await import("../explain/draw.ts");
     const { encodePng } = await import("../image/encode_png.ts");
-    return await bytesResponse(encodePng(await drawExplanation(explanation)), "image/png");
+    return await bytesResponse(await encodePng(await drawExplanation(explanation)), "image/png");
   });
 }
 
