@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { join } from "@std/path/join";
 import { type Classifier, type ClassifyOptions, loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
 import { readImage } from "../image/read.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { extname } from "@std/path";
+import { extname } from "@std/path/extname";
 import { loadClassifier } from "../classifier.ts";
 import type { EmbedOptions } from "../embedding.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { join } from "@std/path/join";
 import { type Classifier, loadClassifier } from "../classifier.ts";
 import { type Dataset, listSamples } from "../evaluate/dataset.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";

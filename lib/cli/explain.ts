@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { join } from "@std/path/join";
 import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
 import type { ExplainOptions } from "../explain/explain.ts";

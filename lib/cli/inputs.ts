@@ -4,7 +4,8 @@
  * @module
  */
 
-import { extname, join } from "@std/path";
+import { extname } from "@std/path/extname";
+import { join } from "@std/path/join";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { UsageError } from "./arguments.ts";
 

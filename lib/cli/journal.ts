@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { join } from "@std/path";
+import { join } from "@std/path/join";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
 import type { Shard } from "./shard.ts";
 

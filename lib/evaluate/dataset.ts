@@ -4,7 +4,10 @@
  * @module
  */
 
-import { dirname, extname, isAbsolute, join } from "@std/path";
+import { dirname } from "@std/path/dirname";
+import { extname } from "@std/path/extname";
+import { isAbsolute } from "@std/path/is-absolute";
+import { join } from "@std/path/join";
 import { parse } from "@std/csv";
 import { IMAGE_EXTENSIONS, type ImageInput } from "../image/image.ts";
 import { indexOfLabel } from "../predictions.ts";

@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { join } from "@std/path";
+import { join } from "@std/path/join";
 import type { Sample } from "../evaluate/dataset.ts";
 import type { Model } from "../vgg/model.ts";
 import type { FeatureStore } from "./features.ts";

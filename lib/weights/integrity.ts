@@ -4,7 +4,6 @@
  * @module
  */
 
-import { encodeHex } from "@std/encoding";
 import { CheckpointFormatError, WeightsIntegrityError } from "../errors.ts";
 
 /** Data are hashed in pieces that are small enough to be checked before they are used. */
@@ -19,7 +18,7 @@ const HASH_BEGIN = 8 + FIELD.length;
 
 /** SHA-256, in hex. */
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return encodeHex(await crypto.subtle.digest("SHA-256", bytes));
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
 /** Hashes a header (with its eight bytes of length) whose field is {@linkcode NO_HASH}, and fills it in. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { join } from "@std/path/join";
 import type { Precision } from "../engine.ts";
 import type { Program } from "../program.ts";
 import { type ConvolutionAttributes, convolutionWorkgroups, convolve } from "./convolution.ts";
