@@ -58,9 +58,10 @@ devTest(
     await more();
     assertEquals(await replicas[0].stop("SIGTERM"), 0);
     await more();
-    // Back on its port, and the other one is gone without a word.
+    // Back on its port, and once nginx has noticed (after its fail_timeout), the other one is gone
+    // without a word.
     const again = await startServer("run", { ...drain, port: replicas[0].port });
-    await more();
+    await until(() => again.lines.some(({ path }) => path === "/classify"));
     await replicas[1].stop("SIGKILL");
     await more();
     isDone = true;
