@@ -15,7 +15,7 @@ import { WEBGPU_COMPARISONS } from "./webgpu.ts";
 const COMPARISONS: readonly Comparison[] = [...WASM_COMPARISONS, ...WEBGPU_COMPARISONS];
 
 function printTable({ work, floor }: Comparison, rows: readonly Measurement[]): void {
-  console.log(`\n${work}${floor === undefined ? "" : ` (floor: ${floor}x)`}`);
+  console.log(`\n${work}${floor === undefined ? "" : ` (floor: ${floor.toFixed(2)}x)`}`);
   const [ours] = rows;
   for (const row of rows) {
     const { engine, precision, threads } = row.subject;
