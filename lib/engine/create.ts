@@ -22,7 +22,7 @@ export interface EngineOptions {
   readonly threads?: "auto" | number;
   /** Whether kernels are chosen by a timed trial. No result depends on it. Default: `"auto"`. */
   readonly tune?: "auto" | "off";
-  /** Where the choice of kernels is kept. */
+  /** Where WebGPU's choice of kernels is kept; without it there is no trial, and the defaults run. */
   readonly cacheDir?: string;
   /** Ends loading early. */
   readonly signal?: AbortSignal;
