@@ -236,7 +236,7 @@ Deno.test("classify without a GPU does not load tfjs", { ignore: await hasGpu() 
   const path = await Deno.makeTempFile({ suffix: ".json" });
   try {
     await Deno.writeTextFile(path, JSON.stringify(poisoned));
-    const flags = ["--no-check", "--no-lock", `--config=${path}`];
+    const flags = ["--quiet", "--no-check", "--no-lock", `--config=${path}`];
     const auto = await run(["classify", "--json", CAT], { flags });
     assertEquals([auto.code, auto.stderr], [0, ""]);
     assertEquals(JSON.parse(auto.stdout).backend, "wasm");
