@@ -25,6 +25,7 @@ async function run(
   const command = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
+      "--quiet", // A first run's downloads are no errors.
       "--no-prompt",
       "--allow-read",
       "--allow-env",
@@ -202,6 +203,7 @@ Deno.test("an interrupt ends the command line cleanly", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
+      "--quiet",
       "--no-prompt",
       "--allow-read",
       "--allow-env",
@@ -236,7 +238,7 @@ Deno.test("classify without a GPU does not load tfjs", { ignore: await hasGpu() 
   const path = await Deno.makeTempFile({ suffix: ".json" });
   try {
     await Deno.writeTextFile(path, JSON.stringify(poisoned));
-    const flags = ["--quiet", "--no-check", "--no-lock", `--config=${path}`];
+    const flags = ["--no-check", "--no-lock", `--config=${path}`];
     const auto = await run(["classify", "--json", CAT], { flags });
     assertEquals([auto.code, auto.stderr], [0, ""]);
     assertEquals(JSON.parse(auto.stdout).backend, "wasm");
