@@ -218,7 +218,7 @@ Deno.test("an interrupt ends the command line cleanly", async () => {
   }).spawn();
   const writer = child.stdin.getWriter();
   await writer.write((await Deno.readFile(CAT)).subarray(0, 1000));
-  // The command now waits for the rest of its input; half a second lets it get there.
+  // The command now waits for the rest of its input; a second and a half lets it get there.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   child.kill("SIGINT");
   const { code, stderr } = await child.output();
