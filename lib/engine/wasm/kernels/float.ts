@@ -2,6 +2,7 @@
 //
 // Weights stay int8; a task makes floats of the eight filters that it multiplies with.
 
+import { dot, storeTwo, tile } from "./multiply";
 import { Layer, Step } from "./structs";
 
 /** Up to so many pixels, as in the dense layers, floats are made of the filters on the way. */
@@ -24,7 +25,7 @@ export function floatTask(step: Step, task: i32, at: usize): void {
       unpackFilters(weights, step.kernelRows * step.run, filters);
       store<usize>(at, weights);
     }
-    for (let p = 0; p < count; p += 6) tile(step, offsets + p * 4, filters, sums + p * 32);
+    for (let p = 0; p < count; p += 6) tile<f32>(step, offsets + p * 4, filters, sums + p * 32);
   }
   storeFloats(step, first, count, block, sums);
 }
@@ -81,65 +82,6 @@ function channel3(turned: v128): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(i16x8.extend_high_i8x16_s(turned)));
 }
 
-// @ts-ignore: decorator
-@inline
-function madd(a: v128, b: v128, sum: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum);
-  return f32x4.add(f32x4.mul(a, b), sum);
-}
-
-function tile(step: Step, offsets: usize, filters: usize, out: usize): void {
-  let x0 = step.x + load<i32>(offsets), x1 = step.x + load<i32>(offsets, 4);
-  let x2 = step.x + load<i32>(offsets, 8), x3 = step.x + load<i32>(offsets, 12);
-  let x4 = step.x + load<i32>(offsets, 16), x5 = step.x + load<i32>(offsets, 20);
-  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
-  let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
-  const length = step.run * 16, skip = step.xColumns * step.channels * 4 - length;
-  let w = filters;
-  for (let row = step.kernelRows; row > 0; row--) {
-    for (let end = x0 + length; x0 < end;) {
-      const wa = v128.load(w), wb = v128.load(w, 16);
-      let x = v128.load32_splat(x0);
-      a0 = madd(wa, x, a0);
-      b0 = madd(wb, x, b0);
-      x = v128.load32_splat(x1);
-      a1 = madd(wa, x, a1);
-      b1 = madd(wb, x, b1);
-      x = v128.load32_splat(x2);
-      a2 = madd(wa, x, a2);
-      b2 = madd(wb, x, b2);
-      x = v128.load32_splat(x3);
-      a3 = madd(wa, x, a3);
-      b3 = madd(wb, x, b3);
-      x = v128.load32_splat(x4);
-      a4 = madd(wa, x, a4);
-      b4 = madd(wb, x, b4);
-      x = v128.load32_splat(x5);
-      a5 = madd(wa, x, a5);
-      b5 = madd(wb, x, b5);
-      w += 32;
-      x0 += 4;
-      x1 += 4;
-      x2 += 4;
-      x3 += 4;
-      x4 += 4;
-      x5 += 4;
-    }
-    x0 += skip;
-    x1 += skip;
-    x2 += skip;
-    x3 += skip;
-    x4 += skip;
-    x5 += skip;
-  }
-  storeTwo(out, a0, b0);
-  storeTwo(out + 32, a1, b1);
-  storeTwo(out + 64, a2, b2);
-  storeTwo(out + 96, a3, b3);
-  storeTwo(out + 128, a4, b4);
-  storeTwo(out + 160, a5, b5);
-}
-
 /** One pixel of eight channels, with weights as they are packed. */
 function pixel(step: Step, offsets: usize, weights: usize, out: usize): void {
   let x = step.x + load<i32>(offsets);
@@ -154,25 +96,18 @@ function pixel(step: Step, offsets: usize, weights: usize, out: usize): void {
       const x2 = v128.shuffle<i32>(values, values, 2, 2, 2, 2);
       const x3 = v128.shuffle<i32>(values, values, 3, 3, 3, 3);
       const wa = turn(v128.load(w)), wb = turn(v128.load(w, 16));
-      a = madd(channel0(wa), x0, a);
-      b = madd(channel0(wb), x0, b);
-      c = madd(channel1(wa), x1, c);
-      d = madd(channel1(wb), x1, d);
-      a = madd(channel2(wa), x2, a);
-      b = madd(channel2(wb), x2, b);
-      c = madd(channel3(wa), x3, c);
-      d = madd(channel3(wb), x3, d);
+      a = dot<f32>(channel0(wa), x0, a);
+      b = dot<f32>(channel0(wb), x0, b);
+      c = dot<f32>(channel1(wa), x1, c);
+      d = dot<f32>(channel1(wb), x1, d);
+      a = dot<f32>(channel2(wa), x2, a);
+      b = dot<f32>(channel2(wb), x2, b);
+      c = dot<f32>(channel3(wa), x3, c);
+      d = dot<f32>(channel3(wb), x3, d);
     }
     x += skip;
   }
   storeTwo(out, f32x4.add(a, c), f32x4.add(b, d));
-}
-
-// @ts-ignore: decorator
-@inline
-function storeTwo(to: usize, a: v128, b: v128): void {
-  v128.store(to, a);
-  v128.store(to, b, 16);
 }
 
 /** Scale, bias and pool for `count` sums `[count, 8]` of a block of 8 channels. */

@@ -16,13 +16,10 @@
 // A power of two between positions would put all 36 into the same few lines of the first-level
 // cache: every distance between positions is an odd multiple of 64 bytes.
 
+import { multiplyQuad } from "./multiply";
 import { Image, Layer, Step } from "./structs";
 import { raise, value } from "./values";
-
-const POSITIONS = 36;
-
-/** What lies between positions; the arrays themselves are multiples of 128 bytes. */
-const GAP = 64;
+import { filterPosition, GAP, POSITIONS, transformFilter } from "./winograd_filter";
 
 // The rows of B^T: coefficients of the products of (x - point) over all other points.
 
@@ -115,11 +112,11 @@ export function multiplyTiles(step: Step, task: i32, scratch: usize): void {
   const block = task / chunks, first = (task % chunks) * step.chunk;
   const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
   const half = scratch + 16, filters = half + POSITIONS * 16;
-  const sums = filters + POSITIONS * (step.channels * 16 + GAP);
+  const sums = filters + POSITIONS * filterPosition<i16>(step.channels);
   const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
   // Threads mostly take neighbouring tasks: the transformed filter is often still there.
   if (load<usize>(scratch) != weights) {
-    transformFilter(weights, step.channels, filters);
+    transformFilter<i16>(weights, step.channels, filters);
     store<usize>(scratch, weights);
   }
   const quadBytes = step.channels * 8;
@@ -143,7 +140,7 @@ export function convolveTiles(step: Step, task: i32, scratch: usize): void {
     transformQuad(step, step.offsets + first * 4 + q * 16, x + q * quadBytes, position, temporary);
   }
   const sums = x + POSITIONS * position;
-  const blockBytes = POSITIONS * (step.channels * 16 + GAP);
+  const blockBytes = POSITIONS * filterPosition<i16>(step.channels);
   const blocks = changetype<Layer>(step.layer).outChannels >> 3;
   for (let block = 0; block < blocks; block += step.group) {
     const group = min(step.group, blocks - block);
@@ -166,125 +163,20 @@ function multiplyBlocks(
   group: i32,
   to: usize,
 ): void {
-  const words = channels >> 1, panel = words * 32 + GAP;
+  const words = channels >> 1, panel = filterPosition<i16>(channels);
   for (let p = 0; p < POSITIONS; p++, x += position, to += GAP) {
     for (let b = 0; b < group; b++) {
       const w = filters + (b * POSITIONS + p) * panel;
-      for (let q = 0; q < quads; q++, to += 128) multiplyQuad(x + q * words * 16, w, words, to);
+      for (let q = 0; q < quads; q++, to += 128) multiplyQuad<i16>(x + q * words * 16, w, words, to);
     }
   }
 }
 
 /** Transforms all filters of a layer of `channels` to `[blocks][36][channels / 2][8][2]` int16. */
 export function transformFilters(weights: usize, channels: i32, blocks: i32, to: usize): void {
-  for (let block = 0; block < blocks; block++, to += POSITIONS * (channels * 16 + GAP)) {
-    transformFilter(weights + (block >> 1) * channels * 144 + (block & 1) * 32, channels, to);
+  for (let block = 0; block < blocks; block++, to += POSITIONS * filterPosition<i16>(channels)) {
+    transformFilter<i16>(weights + (block >> 1) * channels * 144 + (block & 1) * 32, channels, to);
   }
-}
-
-/** Eight filters to `[36][channels / 2][8][2]`. */
-function transformFilter(weights: usize, channels: i32, to: usize): void {
-  const tap = channels * 16, position = tap + GAP;
-  for (let c = 0; c < channels; c += 4, weights += 64, to += 64) {
-    for (let four = 0; four < 32; four += 16) {
-      twoChannels<i8>(weights + four, tap, to + four, position);
-      twoChannels<u8>(weights + four, tap, to + four + 32, position);
-    }
-  }
-}
-
-// The rows of G that are not a mere copy: 1 2 4, 1 1 1, 1 -1 1 and 4 2 1.
-
-// @ts-ignore: decorator
-@inline
-export function atTwo(w0: v128, w1: v128, w2: v128): v128 {
-  return i16x8.add(i16x8.add(w0, i16x8.shl(w1, 1)), i16x8.shl(w2, 2));
-}
-
-// @ts-ignore: decorator
-@inline
-export function atOne(w0: v128, w1: v128, w2: v128): v128 {
-  return i16x8.add(i16x8.add(w0, w2), w1);
-}
-
-// @ts-ignore: decorator
-@inline
-export function atMinus1(w0: v128, w1: v128, w2: v128): v128 {
-  return i16x8.sub(i16x8.add(w0, w2), w1);
-}
-
-/** One row of six results. */
-// @ts-ignore: decorator
-@inline
-function storeRow(w0: v128, w1: v128, w2: v128, to: usize, stride: usize): void {
-  v128.store(to, w0);
-  v128.store(to + stride, atTwo(w0, w1, w2));
-  v128.store(to + 2 * stride, atOne(w0, w1, w2));
-  v128.store(to + 3 * stride, atMinus1(w0, w1, w2));
-  v128.store(to + 4 * stride, atTwo(w2, w1, w0));
-  v128.store(to + 5 * stride, w2);
-}
-
-/** Two channels of four filters: the first two for `i8`. Bytes between taps, and positions. */
-// @ts-ignore: decorator
-@inline
-function twoChannels<T>(from: usize, next: usize, to: usize, position: usize): void {
-  const w00 = tap<T>(from), w01 = tap<T>(from + next), w02 = tap<T>(from + 2 * next);
-  from += 3 * next;
-  const w10 = tap<T>(from), w11 = tap<T>(from + next), w12 = tap<T>(from + 2 * next);
-  from += 3 * next;
-  const w20 = tap<T>(from), w21 = tap<T>(from + next), w22 = tap<T>(from + 2 * next);
-  const row = 6 * position;
-  storeRow(w00, w01, w02, to, position);
-  storeRow(atTwo(w00, w10, w20), atTwo(w01, w11, w21), atTwo(w02, w12, w22), to + row, position);
-  storeRow(atOne(w00, w10, w20), atOne(w01, w11, w21), atOne(w02, w12, w22), to + 2 * row, position);
-  storeRow(
-    atMinus1(w00, w10, w20),
-    atMinus1(w01, w11, w21),
-    atMinus1(w02, w12, w22),
-    to + 3 * row,
-    position,
-  );
-  storeRow(atTwo(w20, w10, w00), atTwo(w21, w11, w01), atTwo(w22, w12, w02), to + 4 * row, position);
-  storeRow(w20, w21, w22, to + 5 * row, position);
-}
-
-// @ts-ignore: decorator
-@inline
-function tap<T>(at: usize): v128 {
-  const bytes = v128.load(at);
-  const pairs = v128.shuffle<i16>(bytes, bytes, 0, 2, 4, 6, 1, 3, 5, 7);
-  return isSigned<T>() ? i16x8.extend_low_i8x16_s(pairs) : i16x8.extend_high_i8x16_s(pairs);
-}
-
-/** Four tiles of eight channels, one position: `[4][8]` int32. */
-function multiplyQuad(x: usize, w: usize, words: i32, to: usize): void {
-  let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
-  let b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-  for (let end = x + words * 16; x < end; x += 16, w += 32) {
-    const tiles = v128.load(x);
-    const wa = v128.load(w), wb = v128.load(w, 16);
-    let s = v128.shuffle<i32>(tiles, tiles, 0, 0, 0, 0);
-    a0 = i32x4.add(a0, i32x4.dot_i16x8_s(wa, s));
-    b0 = i32x4.add(b0, i32x4.dot_i16x8_s(wb, s));
-    s = v128.shuffle<i32>(tiles, tiles, 1, 1, 1, 1);
-    a1 = i32x4.add(a1, i32x4.dot_i16x8_s(wa, s));
-    b1 = i32x4.add(b1, i32x4.dot_i16x8_s(wb, s));
-    s = v128.shuffle<i32>(tiles, tiles, 2, 2, 2, 2);
-    a2 = i32x4.add(a2, i32x4.dot_i16x8_s(wa, s));
-    b2 = i32x4.add(b2, i32x4.dot_i16x8_s(wb, s));
-    s = v128.shuffle<i32>(tiles, tiles, 3, 3, 3, 3);
-    a3 = i32x4.add(a3, i32x4.dot_i16x8_s(wa, s));
-    b3 = i32x4.add(b3, i32x4.dot_i16x8_s(wb, s));
-  }
-  v128.store(to, a0);
-  v128.store(to, b0, 16);
-  v128.store(to, a1, 32);
-  v128.store(to, b1, 48);
-  v128.store(to, a2, 64);
-  v128.store(to, b2, 80);
-  v128.store(to, a3, 96);
-  v128.store(to, b3, 112);
 }
 
 /** 6 to 4 by A^T, times 18; 32-bit lanes, modulo 2^32. */
@@ -353,24 +245,35 @@ function storeTiles(
       largest = i32x4.max_s(
         largest,
         step.pool
-          ? storePooled(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels)
-          : storeTile(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels),
+          ? storeTile(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 2)
+          : storeTile(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 4),
       );
     }
   }
   if (current >= 0) raise(changetype<Image>(step.image + current * offsetof<Image>()), largest);
 }
 
+/** Steps 5 to 7 for four channels of a tile, or of its pool; gives their maximum. */
 // @ts-ignore: decorator
 @inline
-function storeTile(step: Step, half: usize, m: v128, b: v128, to: usize, y: i32, x: i32, outChannels: i32): v128 {
-  const inverse = i32x4.splat(INVERSE);
+function storeTile(
+  step: Step,
+  half: usize,
+  m: v128,
+  b: v128,
+  to: usize,
+  y: i32,
+  x: i32,
+  outChannels: i32,
+  size: i32, // 2 with a pool, otherwise 4
+): v128 {
   let largest = i32x4.splat(0);
-  const rows = min(4, step.vRows - y * 4), columns = min(4, step.vColumns - x * 4);
+  const rows = min(size, step.vRows - y * size), columns = min(size, step.vColumns - x * size);
   for (let i = 0; i < rows; i++) {
-    let at = to + ((y * 4 + i) * step.vColumns + x * 4) * outChannels * 4;
+    let at = to + ((y * size + i) * step.vColumns + x * size) * outChannels * 4;
     for (let j = 0; j < columns; j++, at += outChannels * 4) {
-      const v = value(i32x4.mul(v128.load(half + i * 96 + j * 16), inverse), m, b);
+      const sum = size == 4 ? exact(half + i * 96 + j * 16) : largestOf(half + i * 192 + j * 32);
+      const v = value(sum, m, b);
       largest = i32x4.max_s(largest, v);
       v128.store(at, v);
     }
@@ -378,22 +281,17 @@ function storeTile(step: Step, half: usize, m: v128, b: v128, to: usize, y: i32,
   return largest;
 }
 
+/** The largest of a pool's window. */
 // @ts-ignore: decorator
 @inline
-function storePooled(step: Step, half: usize, m: v128, b: v128, to: usize, y: i32, x: i32, outChannels: i32): v128 {
-  const inverse = i32x4.splat(INVERSE);
-  let largest = i32x4.splat(0);
-  const rows = min(2, step.vRows - y * 2), columns = min(2, step.vColumns - x * 2);
-  for (let i = 0; i < rows; i++) {
-    let at = to + ((y * 2 + i) * step.vColumns + x * 2) * outChannels * 4;
-    for (let j = 0; j < columns; j++, at += outChannels * 4) {
-      const from = half + i * 192 + j * 32;
-      const top = i32x4.max_s(i32x4.mul(v128.load(from), inverse), i32x4.mul(v128.load(from, 16), inverse));
-      const bottom = i32x4.max_s(i32x4.mul(v128.load(from, 96), inverse), i32x4.mul(v128.load(from, 112), inverse));
-      const v = value(i32x4.max_s(top, bottom), m, b);
-      largest = i32x4.max_s(largest, v);
-      v128.store(at, v);
-    }
-  }
-  return largest;
+function largestOf(from: usize): v128 {
+  const top = i32x4.max_s(exact(from), exact(from + 16));
+  return i32x4.max_s(top, i32x4.max_s(exact(from + 96), exact(from + 112)));
+}
+
+/** 4 * acc of 324 * acc. */
+// @ts-ignore: decorator
+@inline
+function exact(from: usize): v128 {
+  return i32x4.mul(v128.load(from), i32x4.splat(INVERSE));
 }

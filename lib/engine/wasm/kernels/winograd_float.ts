@@ -1,13 +1,10 @@
 // Winograd's algorithm, see winograd.ts, with float activations.
 //
-// A quad is [channels][4 tiles] float32 here, a filter [channels][8 filters]. Filters are transformed
-// as integers, which is exact, and become floats after that.
+// A quad is [channels][4 tiles] float32 here.
 
+import { multiplyQuad } from "./multiply";
 import { Layer, Step } from "./structs";
-import { atMinus1, atOne, atTwo } from "./winograd";
-
-const POSITIONS = 36;
-const GAP = 64;
+import { filterPosition, GAP, POSITIONS, transformFilter } from "./winograd_filter";
 
 // @ts-ignore: decorator
 @inline
@@ -83,10 +80,10 @@ export function multiplyFloatTiles(step: Step, task: i32, scratch: usize): void 
   const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
   const half = scratch + 16;
   const filters = half + POSITIONS * 16;
-  const sums = filters + POSITIONS * (step.channels * 32 + GAP);
+  const sums = filters + POSITIONS * filterPosition<f32>(step.channels);
   const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
   if (load<usize>(scratch) != weights) {
-    transformFloatFilter(weights, step.channels, filters);
+    transformFilter<f32>(weights, step.channels, filters);
     store<usize>(scratch, weights);
   }
   const quadBytes = step.channels * 16;
@@ -94,109 +91,10 @@ export function multiplyFloatTiles(step: Step, task: i32, scratch: usize): void 
   let to = sums;
   for (let p = 0; p < POSITIONS; p++, to += GAP) {
     let x = step.transformed + p * position + (first >> 2) * quadBytes;
-    const w = filters + p * (step.channels * 32 + GAP);
-    for (let q = 0; q < quads; q++, to += 128, x += quadBytes) multiplyQuad(x, w, step.channels, to);
+    const w = filters + p * filterPosition<f32>(step.channels);
+    for (let q = 0; q < quads; q++, to += 128, x += quadBytes) multiplyQuad<f32>(x, w, step.channels, to);
   }
   storeTiles(step, block, first, quads, sums, half);
-}
-
-/** Eight filters to `[36][channels][8]`. */
-function transformFloatFilter(weights: usize, channels: i32, to: usize): void {
-  const tap = channels * 16, position = channels * 32 + GAP;
-  for (let c = 0; c < channels; c += 4, weights += 64, to += 128) {
-    for (let four = 0; four < 32; four += 16) {
-      twoChannels<i8>(weights + four, tap, to + four, position);
-      twoChannels<u8>(weights + four, tap, to + four + 64, position);
-    }
-  }
-}
-
-/** Two channels of four filters: the first two for `i8`. */
-// @ts-ignore: decorator
-@inline
-function twoChannels<T>(from: usize, next: usize, to: usize, position: usize): void {
-  const w00 = tap<T>(from), w01 = tap<T>(from + next), w02 = tap<T>(from + 2 * next);
-  from += 3 * next;
-  const w10 = tap<T>(from), w11 = tap<T>(from + next), w12 = tap<T>(from + 2 * next);
-  from += 3 * next;
-  const w20 = tap<T>(from), w21 = tap<T>(from + next), w22 = tap<T>(from + 2 * next);
-  const row = 6 * position;
-  storeRow(w00, w01, w02, to, position);
-  storeRow(atTwo(w00, w10, w20), atTwo(w01, w11, w21), atTwo(w02, w12, w22), to + row, position);
-  storeRow(atOne(w00, w10, w20), atOne(w01, w11, w21), atOne(w02, w12, w22), to + 2 * row, position);
-  storeRow(
-    atMinus1(w00, w10, w20),
-    atMinus1(w01, w11, w21),
-    atMinus1(w02, w12, w22),
-    to + 3 * row,
-    position,
-  );
-  storeRow(atTwo(w20, w10, w00), atTwo(w21, w11, w01), atTwo(w22, w12, w02), to + 4 * row, position);
-  storeRow(w20, w21, w22, to + 5 * row, position);
-}
-
-// @ts-ignore: decorator
-@inline
-function storeRow(w0: v128, w1: v128, w2: v128, to: usize, stride: usize): void {
-  storePair(w0, to);
-  storePair(atTwo(w0, w1, w2), to + stride);
-  storePair(atOne(w0, w1, w2), to + 2 * stride);
-  storePair(atMinus1(w0, w1, w2), to + 3 * stride);
-  storePair(atTwo(w2, w1, w0), to + 4 * stride);
-  storePair(w2, to + 5 * stride);
-}
-
-/** `[2 channels][4 filters]` as floats, the channels 32 bytes apart. */
-// @ts-ignore: decorator
-@inline
-function storePair(x: v128, to: usize): void {
-  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x)));
-  v128.store(to, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), 32);
-}
-
-// @ts-ignore: decorator
-@inline
-function tap<T>(at: usize): v128 {
-  const x = v128.load(at);
-  const turned = v128.shuffle<i8>(x, x, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return isSigned<T>() ? i16x8.extend_low_i8x16_s(turned) : i16x8.extend_high_i8x16_s(turned);
-}
-
-// @ts-ignore: decorator
-@inline
-function madd(a: v128, b: v128, sum: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum);
-  return f32x4.add(f32x4.mul(a, b), sum);
-}
-
-/** Four tiles of eight channels, one position: `[4][8]`. */
-function multiplyQuad(x: usize, w: usize, channels: i32, to: usize): void {
-  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
-  let b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-  for (let end = x + channels * 16; x < end; x += 16, w += 32) {
-    const tiles = v128.load(x);
-    const wa = v128.load(w), wb = v128.load(w, 16);
-    let s = v128.shuffle<i32>(tiles, tiles, 0, 0, 0, 0);
-    a0 = madd(wa, s, a0);
-    b0 = madd(wb, s, b0);
-    s = v128.shuffle<i32>(tiles, tiles, 1, 1, 1, 1);
-    a1 = madd(wa, s, a1);
-    b1 = madd(wb, s, b1);
-    s = v128.shuffle<i32>(tiles, tiles, 2, 2, 2, 2);
-    a2 = madd(wa, s, a2);
-    b2 = madd(wb, s, b2);
-    s = v128.shuffle<i32>(tiles, tiles, 3, 3, 3, 3);
-    a3 = madd(wa, s, a3);
-    b3 = madd(wb, s, b3);
-  }
-  v128.store(to, a0);
-  v128.store(to, b0, 16);
-  v128.store(to, a1, 32);
-  v128.store(to, b1, 48);
-  v128.store(to, a2, 64);
-  v128.store(to, b2, 80);
-  v128.store(to, a3, 96);
-  v128.store(to, b3, 112);
 }
 
 /** 6 to 4 by A^T, times 18. */
