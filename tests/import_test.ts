@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Serves the package's files as a registry does, from a port of its own. */
+function registry(): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const { pathname } = new URL(request.url);
+    const type = pathname.endsWith(".ts") ? "text/typescript" : "application/octet-stream";
+    try {
+      const body = await Deno.readFile(new URL(`.${pathname}`, ROOT));
+      return new Response(body, { headers: { "content-type": type } });
+    } catch {
+      return new Response("no such file", { status: 404 });
+    }
+  });
+}
+
+const PROGRAM = (origin: string): string => `
+import { loadClassifier } from "${origin}/mod.ts";
+
+await using classifier = await loadClassifier({ backend: "wasm", threads: 2 });
+const [{ label }] = await classifier.classify(Deno.stdin.readable);
+console.log(label, classifier.info.threads);
+`;
+
+Deno.test("imported over http the package finds its model, with network permission alone", async () => {
+  await using server = registry();
+  const host = `127.0.0.1:${server.addr.port}`;
+  const folder = await Deno.makeTempDir();
+  try {
+    // A registry rewrites the short names of deno.json; here the importer has the same map.
+    const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ imports }));
+    await Deno.writeTextFile(`${folder}/main.ts`, PROGRAM(`http://${host}`));
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", `--allow-import=${host}`, `--allow-net=${host}`, "main.ts"],
+      cwd: folder,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const photo = await Deno.open(new URL("data/photos/cat.png", import.meta.url));
+    await photo.readable.pipeTo(child.stdin);
+    const { code, stdout, stderr } = await child.output();
+    const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assertEquals({ code, out }, { code: 0, out: "cat 2\n" }, errors);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
