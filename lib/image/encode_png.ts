@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import { crc32 } from "./crc32.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -39,7 +40,7 @@ export async function encodePng(pixels: EncodablePixels): Promise<Uint8Array<Arr
   header.setUint8(8, 8);
   header.setUint8(9, channels === 3 ? 2 : 0);
   const rows = filterRows(data, width * channels, channels);
-  return concatenate([
+  return concat([
     Uint8Array.from(SIGNATURE),
     ...chunk("IHDR", new Uint8Array(header.buffer)),
     ...chunk("IDAT", await deflate(rows)),
@@ -109,7 +110,7 @@ async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<Array
 }
 
 function chunk(type: string, data: Uint8Array): Uint8Array[] {
-  const body = concatenate([new TextEncoder().encode(type), data]);
+  const body = concat([new TextEncoder().encode(type), data]);
   return [bigEndian(data.length), body, bigEndian(crc32(body))];
 }
 
@@ -117,14 +118,4 @@ function bigEndian(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value);
   return bytes;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import { ImageDecodeError } from "../errors.ts";
 import { decodeImage } from "./decode.ts";
 import {
@@ -120,13 +121,7 @@ async function readStream(
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concat(parts);
 }
 
 function checkLength<T extends { readonly length: number }>(bytes: T, options: ImageOptions): T {
