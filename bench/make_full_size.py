@@ -12,6 +12,7 @@ import numpy as np
 WIDTHS = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
 NAMES = ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2", "conv4_3",
          "conv5_1", "conv5_2", "conv5_3"]
+BLOCK_ENDS = ["conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"]
 FEATURES = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
 DENSE = [("fc6", 0, 25088, 4096), ("fc7", 3, 4096, 4096), ("fc8", 6, 4096, 1000)]
 
@@ -118,6 +119,9 @@ def write_onnx(path):
         kind, more = ("Conv", {"pads": [1, 1, 1, 1]}) if weight.ndim == 4 else ("Gemm", {"transB": 1})
         nodes.append(helper.make_node(kind, [x, f"{name}.weight", f"{name}.bias"], [name], **more))
         x = name
+        if name in BLOCK_ENDS:
+            nodes.append(helper.make_node("MaxPool", [x], [f"pool_{name}"], kernel_shape=[2, 2], strides=[2, 2]))
+            x = f"pool_{name}"
     graph = helper.make_graph(nodes, "vgg16", [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 224, 224])],
                               [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 1000])], initializers)
     onnx.save(helper.make_model(graph), path)

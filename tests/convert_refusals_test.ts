@@ -140,6 +140,28 @@ Deno.test("convert() reads a stream, and reports how far it is", async () => {
   assert(progress.length > 0 && progress.every((n, i) => i === 0 || n >= progress[i - 1]));
 });
 
+Deno.test("a checkpoint whose files beside it are missing is refused with the file's name", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (
+      const [file, beside] of [
+        ["c_external.onnx", "c_external.data"],
+        ["tfjs_float32/model.json", "group1-shard1of3.bin"],
+      ]
+    ) {
+      const copy = `${folder}/${file.replace("/", "_")}`;
+      await Deno.copyFile(new URL(file, FIXTURES), copy);
+      const error = await assertRejects(() => convert(copy), CheckpointFormatError, beside);
+      assertEquals(error.file, copy);
+      // Bytes have nothing beside them.
+      const bytes = await Deno.readFile(copy);
+      await assertRejects(() => convert(bytes), TypeError, `${beside} beside it`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 for (const file of FUZZED) {
   Deno.test(`mutations of ${file} give models or named errors`, async () => {
     const { converted, refused } = await fuzzFile(file, 40, 1);

@@ -1,7 +1,7 @@
 /**
  * Converts mutated checkpoints: whatever is in a file, it gives a model or a named error, soon.
  *
- * `deno task fuzz:checkpoints [COUNT] [SEED]` runs COUNT mutations of every fixture.
+ * `deno task fuzz:checkpoints [COUNT] [SEED] [FILE …]` runs COUNT mutations of every fixture, or of some.
  *
  * @module
  */
@@ -140,16 +140,31 @@ function seededRandom(seed: number): () => number {
   };
 }
 
+/** The most memory that this process ever had, in MB; the library of HDF5 is in it. */
+async function peakMegabytes(): Promise<number> {
+  const status = await Deno.readTextFile("/proc/self/status");
+  return Number(/VmHWM:\s*(\d+)/.exec(status)![1]) * 1024 / 1e6;
+}
+
 if (import.meta.main) {
-  const count = Number(Deno.args[0] ?? 2000);
-  const seed = Number(Deno.args[1] ?? 1);
-  for (const file of FUZZED) {
-    const { converted, refused, slowestMs } = await fuzzFile(file, count, seed);
-    const rss = (Deno.memoryUsage().rss / 1e6).toFixed(0);
+  const [count = 2000, seed = 1] = Deno.args.slice(0, 2).map(Number);
+  const files = Deno.args.length > 2 ? Deno.args.slice(2) : FUZZED;
+  const total = { converted: 0, refused: 0, slowestMs: 0 };
+  console.log("file                         converted   refused   slowest ms   peak MB so far");
+  const show = (name: string, report: typeof total, peak: number): void =>
     console.log(
-      `${file.padEnd(28)} ${converted} converted, ${refused} refused, slowest ${
-        slowestMs.toFixed(0)
-      } ms, resident ${rss} MB`,
+      name.padEnd(28),
+      String(report.converted).padStart(9),
+      String(report.refused).padStart(9),
+      report.slowestMs.toFixed(0).padStart(12),
+      peak.toFixed(0).padStart(16),
     );
+  for (const file of files) {
+    const report = await fuzzFile(file, count, seed);
+    show(file, report, await peakMegabytes());
+    total.converted += report.converted;
+    total.refused += report.refused;
+    total.slowestMs = Math.max(total.slowestMs, report.slowestMs);
   }
+  show(`all, from seed ${seed}`, total, await peakMegabytes());
 }

@@ -40,6 +40,22 @@ export interface CheckpointTensor {
   read(runs: Runs, into: Float32Array): Promise<void> | void;
 }
 
+/** A convolution or a pool of a network whose graph the checkpoint holds. */
+export interface GraphStep {
+  /** As the checkpoint has it. */
+  readonly name: string;
+  readonly kind:
+    | "convolution"
+    | "max pool"
+    | "average pool"
+    | "global max pool"
+    | "global average pool";
+  /** Height and width. Of a convolution its weights tell them. */
+  readonly kernel: readonly number[];
+  /** Vertical and horizontal. */
+  readonly stride: readonly number[];
+}
+
 /** An open checkpoint. */
 export interface Checkpoint {
   /** Such as `"safetensors"`, for people. */
@@ -48,6 +64,8 @@ export interface Checkpoint {
   readonly tensors: readonly CheckpointTensor[];
   /** Whether {@linkcode tensors} are in the order in which the network runs. Otherwise names decide. */
   readonly inGraphOrder: boolean;
+  /** The convolutions and pools in order; `undefined` where the file has tensors alone. */
+  readonly graph?: readonly GraphStep[];
   /** What images the format's well-known weights are trained on; see `preprocessing.ts`. */
   readonly preprocessing: "torch" | "caffe";
   /** Added to the variance by batch normalisation. */

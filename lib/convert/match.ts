@@ -13,6 +13,8 @@ import {
   layersOf,
 } from "../vgg/architecture.ts";
 import { type Checkpoint, type CheckpointTensor, sizeOf } from "./checkpoint.ts";
+import { checkGraph, checkPositions } from "./match_graph.ts";
+import { groupTensors, isDense, shapeOf, type TensorGroup } from "./tensor_groups.ts";
 
 /** Batch normalisation: `(x - mean) / sqrt(variance + epsilon) * gamma + beta`. */
 export interface NormTensors {
@@ -36,32 +38,6 @@ export interface Match {
   readonly layers: readonly MatchedLayer[];
 }
 
-type Role = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
-
-/** The last part of a name, in the words of PyTorch, Keras, Frossard and machrisaa. */
-const ROLES: Readonly<Record<string, Role>> = {
-  weight: "weight",
-  weights: "weight",
-  kernel: "weight",
-  W: "weight",
-  bias: "bias",
-  biases: "bias",
-  b: "bias",
-  gamma: "gamma",
-  beta: "beta",
-  running_mean: "mean",
-  moving_mean: "mean",
-  mean: "mean",
-  running_var: "variance",
-  moving_variance: "variance",
-  variance: "variance",
-};
-
-/** What precedes a role, as short as can be, so that `running_mean` is not a `mean`. */
-const NAME = new RegExp(`^(?:(.*?)[./_])?(${Object.keys(ROLES).join("|")})$`);
-
-type Group = { readonly name: string } & Partial<Record<Role, CheckpointTensor>>;
-
 /**
  * Finds the configuration, its sizes, and which tensor is which.
  *
@@ -75,7 +51,6 @@ export function matchArchitecture(
   options: { inputSize?: number } = {},
 ): Match {
   const groups = groupTensors(checkpoint, file);
-  for (const group of groups) checkGroup(group, file);
   const norms = groups.filter((group) => group.weight === undefined);
   const dense = groups.filter((group) => !norms.includes(group) && isDense(group));
   const convolutions = groups.filter((group) => !norms.includes(group) && !dense.includes(group));
@@ -108,6 +83,7 @@ export function matchArchitecture(
     convolutions: channels,
     dense: dense.map((group) => shapeOf(group).outputs),
   };
+  checkGraph(checkpoint.graph, architecture, file, options.inputSize);
   const layers = layersOf(architecture).map((layer, index): MatchedLayer => {
     const group = [...convolutions, ...dense][index];
     const norm = index < convolutions.length ? norms[index] : undefined;
@@ -127,83 +103,7 @@ export function matchArchitecture(
   return { architecture, layers };
 }
 
-/** Groups tensors by what precedes the role in their names, in the order of the network. */
-function groupTensors(checkpoint: Checkpoint, file: string): Group[] {
-  const groups = new Map<string, { name: string } & Partial<Record<Role, CheckpointTensor>>>();
-  for (const tensor of checkpoint.tensors) {
-    const [, name = "", last] = NAME.exec(tensor.name) ?? [];
-    if (last === undefined) continue;
-    const role = ROLES[last];
-    const group = groups.get(name) ?? { name };
-    if (group[role] !== undefined) {
-      throw new CheckpointFormatError(`Layer ${name} of ${file} has more than one ${role}`, {
-        file,
-      });
-    }
-    group[role] = tensor;
-    groups.set(group.name, group);
-  }
-  const all = [...groups.values()].map(normalise).filter((group) =>
-    group.weight !== undefined || group.mean !== undefined || group.variance !== undefined
-  );
-  return checkpoint.inGraphOrder ? all : all.sort((a, b) => compareNames(a.name, b.name));
-}
-
-function checkGroup({ name, weight, mean, variance }: Group, file: string): void {
-  if (weight === undefined && (mean === undefined || variance === undefined)) {
-    throw new CheckpointFormatError(
-      `Batch normalisation ${name} of ${file} must have a mean and a variance: found only one`,
-      { file },
-    );
-  }
-  if (weight !== undefined && weight.shape.length !== 2 && weight.shape.length !== 4) {
-    throw new CheckpointFormatError(
-      `Tensor ${weight.name} of ${file} must have 2 or 4 dimensions: found shape [${weight.shape}]`,
-      { file },
-    );
-  }
-}
-
-/** PyTorch calls the scale and offset of a batch normalisation weight and bias. */
-function normalise(group: Group): Group {
-  if (group.mean === undefined && group.variance === undefined) return group;
-  const { weight, bias, ...rest } = group;
-  return { ...rest, gamma: group.gamma ?? weight, beta: group.beta ?? bias };
-}
-
-const NAMES = new Intl.Collator("en", { numeric: true });
-
-function compareNames(a: string, b: string): number {
-  // timm's last layer is the one whose name would be sorted first.
-  const last = Number(/(^|\.)head\./.test(a + ".")) - Number(/(^|\.)head\./.test(b + "."));
-  return last !== 0 ? last : NAMES.compare(a, b);
-}
-
-/** timm and Caffe store dense layers as convolutions. */
-function isDense({ name, weight }: Group): boolean {
-  return weight!.shape.length === 2 || /(^|[./])(pre_logits|head|fc)/.test(name);
-}
-
-interface Sizes {
-  readonly outputs: number;
-  /** Input channels; for a dense layer all its inputs. */
-  readonly inputs: number;
-  readonly kernel: readonly [height: number, width: number];
-}
-
-function shapeOf({ weight }: Group): Sizes {
-  const { shape, layout } = weight!;
-  if (shape.length !== 4) {
-    const [outputs, inputs] = layout.outputs === "first" ? shape : [shape[1], shape[0]];
-    return { outputs, inputs, kernel: [1, 1] };
-  }
-  if (layout.outputs === "first") {
-    return { outputs: shape[0], inputs: shape[1], kernel: [shape[2], shape[3]] };
-  }
-  return { outputs: shape[3], inputs: shape[2], kernel: [shape[0], shape[1]] };
-}
-
-function findConfiguration(convolutions: readonly Group[], file: string): Configuration {
+function findConfiguration(convolutions: readonly TensorGroup[], file: string): Configuration {
   const candidates = Object.keys(CONFIGURATIONS) as Configuration[];
   const sizes = convolutions.map((group) => shapeOf(group).kernel.join("x"));
   const expected = (name: Configuration) =>
@@ -233,42 +133,9 @@ function agreement(a: readonly string[], b: readonly string[]): number {
   return a.filter((size, i) => size === b[i]).length;
 }
 
-/**
- * In a `features.N` of PyTorch the gaps show where the pools are: they must be at the ends of the
- * blocks.
- */
-function checkPositions(
-  convolutions: readonly Group[],
-  configuration: Configuration,
-  norm: boolean,
-  file: string,
-): void {
-  const positions = convolutions.map(({ name }) => /(^|\.)features\.(\d+)$/.exec(name)?.[2]);
-  if (positions.includes(undefined)) return;
-  let expected = 0;
-  let index = 0;
-  for (const kernels of CONFIGURATIONS[configuration]) {
-    for (let i = 0; i < kernels.length; i++) {
-      if (Number(positions[index]) !== expected) {
-        throw new CheckpointFormatError(
-          `Tensor ${
-            convolutions[index].weight!.name
-          } of ${file} must be features.${expected}, as convolution ${
-            index + 1
-          } of configuration ${configuration}: the pools of this network are elsewhere`,
-          { file },
-        );
-      }
-      expected += norm ? 3 : 2;
-      index++;
-    }
-    expected++;
-  }
-}
-
 /** The input size that the first dense layer implies, five pools before it. */
 function inputOf(
-  dense: readonly Group[],
+  dense: readonly TensorGroup[],
   channels: number,
   file: string,
   size: number | undefined,
@@ -296,7 +163,12 @@ function inputOf(
   return { height: size ?? 32 * side, width: size ?? 32 * side };
 }
 
-function checkShapes(layer: Layer, group: Group, norm: Group | undefined, file: string): void {
+function checkShapes(
+  layer: Layer,
+  group: TensorGroup,
+  norm: TensorGroup | undefined,
+  file: string,
+): void {
   const { kernel, inChannels, outChannels } = layer;
   const { outputs, inputs, kernel: found } = shapeOf(group);
   const isSame = outputs === outChannels &&

@@ -8,8 +8,14 @@
 import { CheckpointFormatError } from "../errors.ts";
 import type { ByteSource } from "../weights/byte_source.ts";
 import { type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "./checkpoint.ts";
-import { Cursor } from "./cursor.ts";
-import { type ProtoField, readFields, readVarint } from "./protobuf.ts";
+import {
+  MAX_INTEGERS,
+  type ProtoField,
+  type ProtoRange,
+  readIntegers,
+  readMessage,
+  readText,
+} from "./protobuf.ts";
 import { bytesOf, type ElementType, rawTensor } from "./raw_tensor.ts";
 
 /** An attribute's value: the kinds that matter here. */
@@ -22,6 +28,8 @@ export interface OnnxAttribute {
 
 /** One node. */
 export interface OnnxNode {
+  /** Often empty. */
+  readonly name: string;
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -49,9 +57,6 @@ const DATA_TYPES: Readonly<Record<number, ElementType>> = {
   16: "BF16",
 };
 
-/** Integers that are written one by one with varying length are decoded into memory, up to so many. */
-const MAX_VARINTS = 1 << 24;
-
 /** Parses the model that `source` holds. */
 export async function readOnnxGraph(
   source: ByteSource,
@@ -59,8 +64,6 @@ export async function readOnnxGraph(
 ): Promise<OnnxGraph> {
   return await new OnnxParser(source, openSibling).model();
 }
-
-type Range = Extract<ProtoField, { wire: 2 }>;
 
 class OnnxParser {
   readonly #siblings = new Map<string, Promise<ByteSource>>();
@@ -70,7 +73,7 @@ class OnnxParser {
   async model(): Promise<OnnxGraph> {
     const nodes: OnnxNode[] = [];
     const initializers = new Map<string, CheckpointTensor>();
-    for await (const field of readFields(new Cursor(this.source, 0, this.source.size!))) {
+    for await (const field of readMessage(this.source, { begin: 0, end: this.source.size! })) {
       if (field.number !== 7 || field.wire !== 2) continue;
       for await (const part of this.#fields(field)) {
         if (part.wire !== 2) continue;
@@ -84,50 +87,51 @@ class OnnxParser {
     return { nodes, initializers };
   }
 
-  async #node(range: Range): Promise<OnnxNode> {
-    let op = "";
+  async #node(range: ProtoRange): Promise<OnnxNode> {
+    let op = "", name = "";
     const inputs: string[] = [];
     const outputs: string[] = [];
     const attributes = new Map<string, OnnxAttribute>();
     for await (const field of this.#fields(range)) {
       if (field.wire !== 2) continue;
-      if (field.number === 1) inputs.push(await this.#text(field));
-      if (field.number === 2) outputs.push(await this.#text(field));
-      if (field.number === 4) op = await this.#text(field);
+      if (field.number === 1) inputs.push(await readText(this.source, field));
+      if (field.number === 2) outputs.push(await readText(this.source, field));
+      if (field.number === 3) name = await readText(this.source, field);
+      if (field.number === 4) op = await readText(this.source, field);
       if (field.number === 5) {
-        const { name, ...attribute } = await this.#attribute(field);
-        attributes.set(name, attribute);
+        const [key, attribute] = await this.#attribute(field);
+        attributes.set(key, attribute);
       }
     }
-    return { op, inputs, outputs, attributes };
+    return { name, op, inputs, outputs, attributes };
   }
 
-  async #attribute(range: Range): Promise<OnnxAttribute & { name: string }> {
+  async #attribute(range: ProtoRange): Promise<[name: string, OnnxAttribute]> {
     let name = "";
     let float: number | undefined, int: number | undefined, tensor: CheckpointTensor | undefined;
     const ints: number[] = [];
     for await (const field of this.#fields(range)) {
-      if (field.number === 1 && field.wire === 2) name = await this.#text(field);
+      if (field.number === 1 && field.wire === 2) name = await readText(this.source, field);
       if (field.number === 2 && field.wire === 5) float = field.value;
       if (field.number === 3 && field.wire === 0) int = field.value;
       if (field.number === 5 && field.wire === 2) tensor = await this.#tensor(field);
-      if (field.number === 8) ints.push(...await this.#integers(field));
+      if (field.number === 8) ints.push(...await readIntegers(this.source, field));
     }
-    return { name, float, int, ints, tensor };
+    return [name, { float, int, ints, tensor }];
   }
 
   /** `undefined` if its elements are no numbers that a weight could be. */
-  async #tensor(range: Range): Promise<CheckpointTensor | undefined> {
+  async #tensor(range: ProtoRange): Promise<CheckpointTensor | undefined> {
     const shape: number[] = [];
     let name = "";
     let type = 0;
-    let raw: Range | undefined, varints: Range | undefined;
+    let raw: ProtoRange | undefined, varints: ProtoRange | undefined;
     const external = new Map<string, string>();
     for await (const field of this.#fields(range)) {
-      if (field.number === 1) shape.push(...await this.#integers(field));
+      if (field.number === 1) shape.push(...await readIntegers(this.source, field));
       if (field.number === 2 && field.wire === 0) type = field.value;
       if (field.wire !== 2) continue;
-      if (field.number === 8) name = await this.#text(field);
+      if (field.number === 8) name = await readText(this.source, field);
       if (field.number === 4 || field.number === 9 || field.number === 10) raw = field;
       if (field.number === 5) varints = field;
       if (field.number === 13) external.set(...await this.#entry(field));
@@ -150,7 +154,7 @@ class OnnxParser {
     tensor: Omit<CheckpointTensor, "read">,
     dtype: ElementType,
     external: ReadonlyMap<string, string>,
-    range: Range,
+    range: ProtoRange,
   ): Promise<CheckpointTensor> {
     const location = external.get("location") ?? "";
     const offset = Number(external.get("offset") ?? 0);
@@ -170,13 +174,13 @@ class OnnxParser {
   async #varintTensor(
     tensor: Omit<CheckpointTensor, "read">,
     dtype: ElementType,
-    range: Range,
+    range: ProtoRange,
   ): Promise<CheckpointTensor> {
     const length = sizeOf(tensor.shape);
-    if (!/^[IU]/.test(dtype) || length > MAX_VARINTS) {
+    if (!/^[IU]/.test(dtype) || length > MAX_INTEGERS) {
       throw this.#error(`Tensor ${tensor.name} has ${length} elements as varints`, range);
     }
-    const values = Float32Array.from(await this.#integers(range));
+    const values = Float32Array.from(await readIntegers(this.source, range));
     if (values.length !== length) {
       throw this.#error(`Tensor ${tensor.name} has ${values.length} of ${length} elements`, range);
     }
@@ -191,35 +195,21 @@ class OnnxParser {
     };
   }
 
-  /** One integer, or a packed list. */
-  async #integers(field: ProtoField): Promise<number[]> {
-    if (field.wire !== 2) return [field.value];
-    const cursor = new Cursor(this.source, field.begin, field.end);
-    const values: number[] = [];
-    while (!cursor.done) {
-      values.push(await readVarint(cursor));
-      if (values.length > MAX_VARINTS) throw this.#error("A list of integers is too long", field);
-    }
-    return values;
-  }
-
-  async #entry(range: Range): Promise<[key: string, value: string]> {
+  async #entry(range: ProtoRange): Promise<[key: string, value: string]> {
     const entry = ["", ""] as [string, string];
     for await (const field of this.#fields(range)) {
-      if (field.wire === 2 && field.number <= 2) entry[field.number - 1] = await this.#text(field);
+      if (field.wire === 2 && field.number <= 2) {
+        entry[field.number - 1] = await readText(this.source, field);
+      }
     }
     return entry;
   }
 
-  async #text({ begin, end }: Range): Promise<string> {
-    return await new Cursor(this.source, begin, end).text(end - begin);
+  #fields(range: ProtoRange): AsyncGenerator<ProtoField> {
+    return readMessage(this.source, range);
   }
 
-  #fields({ begin, end }: Range): AsyncGenerator<ProtoField> {
-    return readFields(new Cursor(this.source, begin, end));
-  }
-
-  #error(message: string, { begin }: Range): CheckpointFormatError {
+  #error(message: string, { begin }: ProtoRange): CheckpointFormatError {
     const file = this.source.name;
     return new CheckpointFormatError(`The ONNX model ${file} is damaged: ${message}`, {
       file,

@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Cursor } from "./cursor.ts";
+import type { ByteSource } from "../weights/byte_source.ts";
+import { Cursor } from "./cursor.ts";
 
 /** One field of a message. */
 export type ProtoField =
@@ -14,8 +15,39 @@ export type ProtoField =
   /** A string, a message or packed numbers: where they lie in the file. */
   | { readonly number: number; readonly wire: 2; readonly begin: number; readonly end: number };
 
+/** A string, a message or packed numbers: where they lie in the file. */
+export type ProtoRange = Extract<ProtoField, { wire: 2 }>;
+
 /** Far more than a network has. */
 const MAX_FIELDS = 1_000_000;
+
+/** More integers than these are no shape, and no weights that somebody would write one by one. */
+export const MAX_INTEGERS = 1 << 24;
+
+/** Reads the fields of a message within a file. */
+export function readMessage(
+  source: ByteSource,
+  { begin, end }: { begin: number; end: number },
+): AsyncGenerator<ProtoField> {
+  return readFields(new Cursor(source, begin, end));
+}
+
+/** A string of up to 64 KiB. */
+export async function readText(source: ByteSource, { begin, end }: ProtoRange): Promise<string> {
+  return await new Cursor(source, begin, end).text(end - begin);
+}
+
+/** One integer, or a packed list of them. */
+export async function readIntegers(source: ByteSource, field: ProtoField): Promise<number[]> {
+  if (field.wire !== 2) return [field.value];
+  const cursor = new Cursor(source, field.begin, field.end);
+  const values: number[] = [];
+  while (!cursor.done) {
+    values.push(await readVarint(cursor));
+    if (values.length > MAX_INTEGERS) cursor.fail(`over ${MAX_INTEGERS} integers in a list`);
+  }
+  return values;
+}
 
 /** Reads the fields of the message that ends where the cursor does. */
 export async function* readFields(cursor: Cursor): AsyncGenerator<ProtoField> {

@@ -8,32 +8,29 @@
 
 import { CheckpointFormatError } from "../errors.ts";
 import type { ByteSource } from "../weights/byte_source.ts";
-import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  type GraphStep,
+  OUTPUTS_FIRST,
+  sizeOf,
+} from "./checkpoint.ts";
+import { type CaffeLayer, graphStep, LAYER_FORMATS, readLayer } from "./caffe_layer.ts";
 import { Cursor } from "./cursor.ts";
-import { type ProtoField, readFields, readVarint } from "./protobuf.ts";
+import { type ProtoRange, readFields, readIntegers, readMessage } from "./protobuf.ts";
 import { rawTensor } from "./raw_tensor.ts";
-
-/** Field numbers of the two kinds of layers in `NetParameter`, and of what they hold. */
-const LAYER_FORMATS: Readonly<Record<number, { name: number; type: number; blobs: number }>> = {
-  2: { name: 4, type: 5, blobs: 6 }, // V1LayerParameter
-  100: { name: 1, type: 2, blobs: 7 }, // LayerParameter
-};
-
-/** The layers with weights, by the numbers of V1 and the names of today. */
-const KINDS: Readonly<Record<string, "convolution" | "dense">> = {
-  "4": "convolution",
-  Convolution: "convolution",
-  "14": "dense",
-  InnerProduct: "dense",
-};
 
 /** Opens a network. Layers are in the order in which they run. */
 export async function readCaffe(source: ByteSource): Promise<Checkpoint> {
   const tensors: CheckpointTensor[] = [];
+  const graph: GraphStep[] = [];
   for await (const field of readFields(new Cursor(source, 0, source.size!))) {
     const format = LAYER_FORMATS[field.number];
     if (format === undefined || field.wire !== 2) continue;
-    tensors.push(...await readLayer(source, field, format));
+    const layer = await readLayer(source, field, format);
+    tensors.push(...await layerTensors(source, layer));
+    const step = await graphStep(source, layer);
+    if (step !== undefined) graph.push(step);
   }
   if (tensors.length === 0) {
     throw new CheckpointFormatError(
@@ -45,32 +42,20 @@ export async function readCaffe(source: ByteSource): Promise<Checkpoint> {
     format: "Caffe",
     tensors,
     inGraphOrder: true,
+    // Without any pool these are the weights of a network, not all of its layers.
+    graph: graph.some(({ kind }) => kind !== "convolution") ? graph : undefined,
     preprocessing: "caffe",
     epsilon: 1e-5,
     close: () => {},
   };
 }
 
-type Range = Extract<ProtoField, { wire: 2 }>;
-
-async function readLayer(
+async function layerTensors(
   source: ByteSource,
-  { begin, end }: Range,
-  format: { name: number; type: number; blobs: number },
+  { name, kind, begin, blobs }: CaffeLayer,
 ): Promise<CheckpointTensor[]> {
-  let name = "";
-  let kind: "convolution" | "dense" | "other" | undefined;
-  const blobs: Range[] = [];
-  for await (const field of readFields(new Cursor(source, begin, end))) {
-    if (field.number === format.blobs && field.wire === 2) blobs.push(field);
-    if (field.number === format.name && field.wire === 2) name = await textOf(source, field);
-    if (field.number === format.type) {
-      const type = field.wire === 2 ? await textOf(source, field) : String(field.value);
-      kind = Object.hasOwn(KINDS, type) ? KINDS[type] : "other";
-    }
-  }
   if (blobs.length === 0) return [];
-  if (kind === undefined || kind === "other") {
+  if (kind !== "convolution" && kind !== "dense") {
     throw new CheckpointFormatError(
       `Layer ${name} of ${source.name} has weights, but is neither a convolution nor an inner product: no layer of a VGG`,
       { file: source.name, offset: begin },
@@ -84,20 +69,16 @@ async function readLayer(
   return tensors;
 }
 
-async function textOf(source: ByteSource, { begin, end }: Range): Promise<string> {
-  return await new Cursor(source, begin, end).text(end - begin);
-}
-
 /** @param rank Dimensions of the layer's weights; older files write all blobs with four. */
 async function readBlob(
   source: ByteSource,
-  { begin, end }: Range,
+  { begin, end }: ProtoRange,
   name: string,
   rank: 2 | 4,
 ): Promise<CheckpointTensor> {
   const old = [1, 1, 1, 1];
   let shape: number[] | undefined;
-  const data: Range[] = [];
+  const data: ProtoRange[] = [];
   let single: { first: number; count: number } | undefined;
   const cursor: Cursor = new Cursor(source, begin, end);
   for await (const field of readFields(cursor)) {
@@ -128,15 +109,10 @@ async function readBlob(
     : unpackedTensor(source, tensor, single.first, end);
 }
 
-async function readShape(source: ByteSource, { begin, end }: Range): Promise<number[]> {
+async function readShape(source: ByteSource, range: ProtoRange): Promise<number[]> {
   const sizes: number[] = [];
-  for await (const field of readFields(new Cursor(source, begin, end))) {
-    if (field.number !== 1) continue;
-    if (field.wire !== 2) sizes.push(field.value);
-    else {
-      const packed = new Cursor(source, field.begin, field.end);
-      while (!packed.done) sizes.push(await readVarint(packed));
-    }
+  for await (const field of readMessage(source, range)) {
+    if (field.number === 1) sizes.push(...await readIntegers(source, field));
   }
   return sizes;
 }

@@ -1,8 +1,8 @@
 /**
  * Reads Keras' HDF5 files: weights (`…_kernels.h5`), whole models, and Keras 3's `.weights.h5`.
  *
- * The container is read by the HDF5 C library, compiled to WebAssembly: it reads ranges through a file
- * system of one file, and cannot reach anything else.
+ * The container is read by the HDF5 C library, compiled to WebAssembly, on a thread of its own: it gets
+ * ranges of this one file, and cannot reach anything else.
  *
  * @module
  */
@@ -17,9 +17,14 @@ import {
   sizeOf,
 } from "./checkpoint.ts";
 import { Hdf5File } from "./hdf5_file.ts";
+import type { Box, Hdf5Dataset } from "./hdf5_library.ts";
+import { parseKerasDescription } from "./keras_config.ts";
 
 /** Keras' default for its batch normalisation. */
 const EPSILON = 1e-3;
+
+/** Deflate makes of one byte at most so many. @see {@link https://zlib.net/zlib_tech.html} */
+const MAX_COMPRESSION = 1032;
 
 /** Names of the tensors of a layer, by what they hold; older files say `block1_conv1_W_1:0`. */
 const ROLES: readonly (readonly [pattern: RegExp, role: string])[] = [
@@ -37,17 +42,23 @@ const NUMBERED = {
   norm: ["gamma", "beta", "moving_mean", "moving_variance"],
 };
 
-/** Opens a file. Only sources that answer at once can be read: files and bytes, not URLs. */
+/** Opens a file. */
 export async function readKeras(source: ByteSource): Promise<Checkpoint> {
-  const file = await Hdf5File.open(source);
+  const file = await Hdf5File.open(source, {
+    roots: ["/model_weights", "/"],
+    attributes: ["layer_names", "model_config"],
+  });
   try {
-    const root = file.has("/model_weights") ? "/model_weights" : "/";
-    const datasets = file.datasets(root);
-    const order = file.strings(root, "layer_names");
-    const tensors = datasets.flatMap((path) => {
+    const { root, datasets, texts: { layer_names, model_config } } = file.contents;
+    const order = Array.isArray(layer_names) ? layer_names : [];
+    const { graph, epsilon = EPSILON } = typeof model_config === "string"
+      ? parseKerasDescription(model_config)
+      : {};
+    const tensors = datasets.flatMap((dataset) => {
+      const { path } = dataset;
       const parts = path.slice(root.length).split("/").filter((part) => part !== "");
       const name = parts.includes("vars") ? numberedName(path, parts, datasets) : namedPart(parts);
-      return name === undefined ? [] : [makeTensor(file, path, name)];
+      return name === undefined ? [] : [makeTensor(file, source, dataset, name)];
     });
     const rank = (name: string): number => order.indexOf(name.split(".")[0]);
     return {
@@ -57,7 +68,8 @@ export async function readKeras(source: ByteSource): Promise<Checkpoint> {
         : tensors.toSorted((a, b) => rank(a.name) - rank(b.name)),
       inGraphOrder: order.length > 0,
       preprocessing: "caffe",
-      epsilon: await normEpsilon(source),
+      graph,
+      epsilon,
       close(): void {
         file.close();
       },
@@ -78,11 +90,11 @@ function namedPart(parts: readonly string[]): string | undefined {
 function numberedName(
   path: string,
   parts: readonly string[],
-  datasets: readonly string[],
+  datasets: readonly Hdf5Dataset[],
 ): string | undefined {
   const vars = parts.indexOf("vars");
   const siblings = datasets.filter((other) =>
-    other.startsWith(path.slice(0, path.lastIndexOf("/") + 1))
+    other.path.startsWith(path.slice(0, path.lastIndexOf("/") + 1))
   );
   const roles = siblings.length > 2 ? NUMBERED.norm : NUMBERED.weights;
   const role = roles[Number(parts[vars + 1])];
@@ -91,30 +103,35 @@ function numberedName(
     : `${parts.slice(0, vars).join("/")}.${role}`;
 }
 
-function makeTensor(file: Hdf5File, path: string, name: string): CheckpointTensor {
-  const { shape, floatBytes } = file.describe(path);
-  if (floatBytes === 0 || !shape.every((size) => size > 0)) {
+function makeTensor(
+  file: Hdf5File,
+  source: ByteSource,
+  { path, shape, floatBytes }: Hdf5Dataset,
+  name: string,
+): CheckpointTensor {
+  const bytes = sizeOf(shape) * floatBytes;
+  if (bytes === 0 || !shape.every((size) => size > 0)) {
     throw new CheckpointFormatError(
-      `Dataset ${path} of ${file.name} must have floats: found shape [${shape}] of other elements`,
-      { file: file.name },
+      `Dataset ${path} of ${source.name} must have floats: found shape [${shape}] of other elements`,
+      { file: source.name },
+    );
+  }
+  if (!(bytes <= source.size! * MAX_COMPRESSION)) {
+    throw new CheckpointFormatError(
+      `Dataset ${path} of ${source.name} must fit in the file: found shape [${shape}], ${bytes} bytes`,
+      { file: source.name },
     );
   }
   return {
     name,
     shape,
     layout: OUTPUTS_LAST,
-    read(runs: Runs, into: Float32Array): void {
-      file.read(
-        path,
-        shape.length === 1 || runs.count === 1 ? whole(runs, shape) : columns(runs, shape),
-        into,
-      );
+    async read(runs: Runs, into: Float32Array): Promise<void> {
+      const isWhole = shape.length === 1 || runs.count === 1;
+      await file.read(path, isWhole ? whole(runs, shape) : columns(runs, shape), into);
     },
   };
 }
-
-/** A range of each axis. */
-type Box = (readonly [begin: number, end: number])[];
 
 /** Everything: what is asked for in one run is always the whole tensor. */
 function whole({ length }: Runs, shape: readonly number[]): Box {
@@ -129,22 +146,4 @@ function columns({ start, length, stride }: Runs, shape: readonly number[]): Box
     throw new RangeError("Runs must be output channels");
   }
   return shape.map((size, axis) => axis < shape.length - 1 ? [0, size] : [start, start + length]);
-}
-
-/** Keras writes the description of a whole model before its weights; so much is searched for it. */
-const DESCRIPTION_BYTES = 4 << 20;
-
-/**
- * What batch normalisation adds to the variance, from the description of a whole model.
- *
- * Its text lies in a heap, whose damage can send the HDF5 library round in circles, so it is looked for
- * in the file itself.
- */
-async function normEpsilon(source: ByteSource): Promise<number> {
-  const head = new Uint8Array(Math.min(source.size!, DESCRIPTION_BYTES));
-  await source.read(0, head);
-  const text = new TextDecoder("latin1").decode(head);
-  const found = /"BatchNormalization"[^]{0,2000}?"epsilon": ?(\d[\d.e-]*)/.exec(text);
-  const epsilon = Number(found?.[1]);
-  return epsilon > 0 && epsilon < 1 ? epsilon : EPSILON;
 }

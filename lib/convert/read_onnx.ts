@@ -10,6 +10,7 @@ import type { ByteSource } from "../weights/byte_source.ts";
 import {
   type Checkpoint,
   type CheckpointTensor,
+  type GraphStep,
   readAll,
   type WeightLayout,
 } from "./checkpoint.ts";
@@ -40,14 +41,35 @@ export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Pr
       format: "ONNX",
       tensors,
       inGraphOrder: true,
+      graph: graph.nodes.flatMap(graphStep),
       preprocessing: "torch",
       epsilon: epsilon ?? 1e-5,
       close,
     };
   } catch (error) {
-    for (const sibling of siblings) sibling.close();
+    close();
     throw error;
   }
+}
+
+/** Convolutions and pools, quantized ones too. */
+const STEPS: Readonly<Record<string, GraphStep["kind"]>> = {
+  Conv: "convolution",
+  QLinearConv: "convolution",
+  MaxPool: "max pool",
+  AveragePool: "average pool",
+  QLinearAveragePool: "average pool",
+  GlobalMaxPool: "global max pool",
+  GlobalAveragePool: "global average pool",
+  QLinearGlobalAveragePool: "global average pool",
+  ReduceMean: "global average pool",
+};
+
+function graphStep({ name, op, outputs, attributes }: OnnxNode): GraphStep[] {
+  if (!Object.hasOwn(STEPS, op)) return [];
+  const kernel = attributes.get("kernel_shape")?.ints ?? [];
+  const stride = attributes.get("strides")?.ints ?? [1, 1];
+  return [{ name: name || outputs[0] || op, kind: STEPS[op], kernel, stride }];
 }
 
 /** Walks a graph and gives the tensors of its layers the names by which they are matched. */

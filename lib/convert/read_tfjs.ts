@@ -8,6 +8,7 @@
 import { CheckpointFormatError } from "../errors.ts";
 import type { ByteSource } from "../weights/byte_source.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST, sizeOf } from "./checkpoint.ts";
+import { readKerasDescription } from "./keras_config.ts";
 import type { OpenSibling } from "./onnx_graph.ts";
 import { dequantizedTensor } from "./quantized_tensor.ts";
 import { bytesOf, type ElementType, rawTensor } from "./raw_tensor.ts";
@@ -72,15 +73,18 @@ export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Pr
       tensors.push(...readGroup(bytes, weights as unknown[], fail));
     }
   } catch (error) {
-    for (const shard of shards) shard.close();
+    close();
     throw error;
   }
+  const topology = model.modelTopology as { model_config?: unknown } | null | undefined;
+  const { graph, epsilon = 1e-3 } = readKerasDescription(topology?.model_config);
   return {
     format: "TensorFlow.js",
     tensors,
     inGraphOrder: true,
+    graph,
     preprocessing: "caffe",
-    epsilon: 1e-3,
+    epsilon,
     close,
   };
 }
