@@ -8,6 +8,7 @@ import { findBackendFactory, registerBackend, removeBackend } from "@tensorflow/
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { BackendUnavailableError } from "../../errors.ts";
 import { findAdapter } from "./adapter.ts";
+import { keepBindings } from "./bindings.ts";
 import { BACKEND_NAME } from "./kernel.ts";
 
 /** A device and the tfjs backend on it. */
@@ -92,7 +93,7 @@ async function requestGpu(): Promise<Gpu> {
       maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
     },
   });
-  const backend = new WebGPUBackend(device, adapter.info);
+  const backend = keepBindings(new WebGPUBackend(device, adapter.info));
   unregister();
   registerBackend(BACKEND_NAME, () => backend);
   let lost: GPUDeviceLostInfo | undefined;

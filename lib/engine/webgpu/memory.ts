@@ -20,6 +20,10 @@ export const TEXTURE_WIDTH = 1024;
 export const VECTOR_WORDS = 4;
 const VECTOR_BYTES = 16;
 
+/** What a run gives: values, and their state. Larger ones are not kept, as memory counts for more than making them anew. */
+const KEPT_BUFFERS = 2;
+const KEPT_BYTES = 2 ** 20;
+
 /** Says where a tensor's vectors lie. */
 export function memoryKind(backend: WebGPUBackend, { dataId }: TensorInfo): MemoryKind {
   return backend.tensorMap.get(dataId).resource instanceof GPUTexture ? "texture" : "buffer";
@@ -35,6 +39,8 @@ export function allocatedBytes(vectors: number, kind: MemoryKind): number {
 export class Memory {
   readonly #backend: WebGPUBackend;
   readonly #tensors = new Map<TensorInfo, number>();
+  /** The buffers that were recycled, the oldest first. */
+  readonly #spare: TensorInfo[] = [];
 
   constructor(backend: WebGPUBackend) {
     this.#backend = backend;
@@ -47,6 +53,10 @@ export class Memory {
 
   /** Allocates vectors; what is in them is not defined. */
   allocate(vectors: number, kind: MemoryKind): TensorInfo {
+    const spare = kind === "buffer"
+      ? this.#spare.findIndex(({ shape }) => shape[0] === vectors * VECTOR_WORDS)
+      : -1;
+    if (spare >= 0) return this.#spare.splice(spare, 1)[0];
     const tensor = this.#backend.makeTensorInfo([vectors * VECTOR_WORDS], "int32");
     if (kind === "buffer") {
       this.#backend.uploadToGPU(tensor.dataId);
@@ -83,6 +93,17 @@ export class Memory {
     else this.#backend.bufferManager.releaseBuffer(data.resource as GPUBuffer, false);
     data.resource = undefined;
     this.#backend.disposeData(tensor.dataId, true);
+  }
+
+  /** Takes back a buffer that was read. A small one is kept for the next allocation of its size. */
+  recycle(tensor: TensorInfo): void {
+    const bytes = this.#tensors.get(tensor);
+    if (bytes === undefined) return;
+    if (bytes > KEPT_BYTES) return this.free(tensor);
+    // tfjs would give what it read before.
+    this.#backend.tensorMap.get(tensor.dataId).values = undefined!;
+    this.#spare.push(tensor);
+    if (this.#spare.length > KEPT_BUFFERS) this.free(this.#spare.shift()!);
   }
 
   /** Frees all tensors. */

@@ -130,10 +130,10 @@ export class Network {
       : this.#floatPasses(plan, images);
   }
 
-  /** Frees what a run has given. */
+  /** Takes back what a run has given. */
   release({ values, state }: Recording): void {
-    this.#memory.free(values);
-    if (state !== undefined) this.#memory.free(state);
+    this.#memory.recycle(values);
+    if (state !== undefined) this.#memory.recycle(state);
   }
 
   /** Frees everything. */
