@@ -6,9 +6,8 @@
  * deno run --allow-env --allow-read=weights,lib --allow-net=127.0.0.1:8000 serve.ts --port 8000
  * ```
  *
- * `deno serve` and `deno run` evaluate this module alike, and nothing tells them apart. So listening
- * here is asked for by `--port`. It ends more gently: `deno serve` closes its port as soon as the
- * signal comes.
+ * `deno serve` and `deno run` evaluate this module alike. With `--port` or `--host` it listens itself,
+ * and without them if nobody else does: see {@linkcode listenIfIdle}.
  *
  * @module
  */
@@ -16,20 +15,31 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { canListVariables, readSettings } from "./lib/http/environment.ts";
 import { Service } from "./lib/http/service.ts";
-import { type Settings, settingsFromFlags } from "./lib/http/settings.ts";
+import { settingsFromFlags } from "./lib/http/settings.ts";
 import { drainTogether } from "./lib/http/workers.ts";
 
-const { port, host, ...flags } = import.meta.main ? readFlags() : {};
-const service = startService(flags);
+/** Where it listens by itself. */
+const PORT = 8000, HOST = "127.0.0.1";
+/** How long `deno run` may take to see that there is nothing to do. */
+const IDLE_MS = 100;
 
-/** What `deno serve` runs; nothing if this module listens itself. */
-const server: { fetch: (request: Request) => Promise<Response> } | undefined = port === undefined
-  ? { fetch: service.fetch }
-  : undefined;
+const { port, host, ...flags } = import.meta.main ? readFlags() : {};
+const isAsked = port !== undefined || host !== undefined;
+const service = createService(flags);
+let isStopping = false;
+/** Ends what is under way: together with the other workers of `deno serve`, or by `listen()`'s way. */
+let end = (): Promise<void> => drainTogether(service);
+
+/** What `deno serve` runs; nothing if this module was asked to listen. */
+const server: { fetch: (request: Request) => Promise<Response> } | undefined = isAsked
+  ? undefined
+  : { fetch: service.fetch };
 export default server;
 
-if (port !== undefined) listen(service, Number(port), host ?? "127.0.0.1");
-else if (import.meta.main) onStop(service, () => drainTogether(service));
+if (import.meta.main) stopOnSignals();
+if (isAsked) listen();
+else if (import.meta.main) listenIfIdle();
+else warmUp();
 
 function readFlags(): Record<string, string> {
   const { _: operands, ...flags } = parseArgs(Deno.args, { string: ["port", "host"] });
@@ -37,15 +47,12 @@ function readFlags(): Record<string, string> {
   return Object.fromEntries(Object.entries(flags).map(([name, value]) => [name, String(value)]));
 }
 
-function startService(flags: Record<string, string>): Service {
-  let settings: Partial<Settings>;
+function createService(flags: Record<string, string>): Service {
   try {
-    settings = { ...readSettings(), ...settingsFromFlags(flags) };
-    const service = new Service(settings);
+    const service = new Service({ ...readSettings(), ...settingsFromFlags(flags) });
     if (!canListVariables()) {
       service.log.write("debug", "without --allow-env, typos in variables' names are not noticed");
     }
-    service.warmUp().catch((error) => service.log.write("error", "load", { error: String(error) }));
     return service;
   } catch (error) {
     if (error instanceof RangeError) fail(error.message);
@@ -58,34 +65,45 @@ function fail(message: string): never {
   Deno.exit(2);
 }
 
-function listen(service: Service, port: number, hostname: string): void {
-  const onListen = (address: Deno.NetAddr): void =>
-    service.log.write("info", "listening", { hostname: address.hostname, port: address.port });
-  const server = Deno.serve({ port, hostname, onListen }, service.fetch);
-  onStop(service, async () => {
-    // Closes the port, and resolves when every request that came through it is answered; but Deno
-    // breaks off bodies that are arriving at that moment.
-    await service.traffic.quiet();
-    await server.shutdown();
-  });
+function warmUp(): void {
+  service.warmUp().catch((error) => service.log.write("error", "load", { error: String(error) }));
 }
 
 /**
- * On SIGTERM and SIGINT: not ready, wait, end what is under way, exit. A second signal exits at
- * once.
+ * Listens if nothing keeps the process alive: under `deno run`, which says so by `beforeunload`. Under
+ * `deno serve` there is a server by then. So nothing that is done here may keep the process alive.
  */
-function onStop(service: Service, end: () => Promise<void>): void {
-  let stopping = false;
-  const stop = async (): Promise<void> => {
-    if (stopping) Deno.exit(130);
-    stopping = true;
-    service.drain();
-    const { drainDelayMs, drainTimeoutMs } = service.settings;
-    await delay(drainDelayMs);
-    await Promise.race([end(), delay(drainTimeoutMs)]);
-    service.log.write("info", "stopped", { unanswered: service.traffic.active });
-    Deno.exit(service.traffic.active === 0 ? 0 : 1);
-  };
+function listenIfIdle(): void {
+  const timer = setTimeout(warmUp, IDLE_MS);
+  Deno.unrefTimer(timer);
+  addEventListener("beforeunload", (event) => {
+    if (isStopping) return; // `deno serve` has closed its server.
+    event.preventDefault();
+    clearTimeout(timer);
+    listen();
+  }, { once: true });
+}
+
+function listen(): void {
+  const address = { port: Number(port ?? PORT), hostname: host ?? HOST };
+  const onListen = ({ hostname, port }: Deno.NetAddr): void =>
+    service.log.write("info", "listening", { hostname, port });
+  try {
+    const server = Deno.serve({ ...address, onListen }, service.fetch);
+    end = async () => {
+      // Closes the port, and resolves when every request that came through it is answered; but Deno
+      // breaks off bodies that are arriving at that moment.
+      await service.traffic.quiet();
+      await server.shutdown();
+    };
+  } catch (error) {
+    const where = `${address.hostname}:${address.port}`;
+    fail(`Cannot listen on ${where}: ${(error as Error).message}`);
+  }
+  warmUp();
+}
+
+function stopOnSignals(): void {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     try {
       Deno.addSignalListener(signal, stop);
@@ -93,6 +111,18 @@ function onStop(service: Service, end: () => Promise<void>): void {
       // Edge platforms have no signals.
     }
   }
+}
+
+/** Not ready, wait, end what is under way, exit. A second signal exits at once. */
+async function stop(): Promise<void> {
+  if (isStopping) Deno.exit(130);
+  isStopping = true;
+  service.drain();
+  const { drainDelayMs, drainTimeoutMs } = service.settings;
+  await delay(drainDelayMs);
+  await Promise.race([end(), delay(drainTimeoutMs)]);
+  service.log.write("info", "stopped", { unanswered: service.traffic.active });
+  Deno.exit(service.traffic.active === 0 ? 0 : 1);
 }
 
 function delay(ms: number): Promise<void> {

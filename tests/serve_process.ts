@@ -29,9 +29,12 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-/** Starts `deno run serve.ts --port …` or `deno serve serve.ts`, and waits until it is ready. */
+/**
+ * Starts `deno run serve.ts --port …` or `deno serve serve.ts`, and waits until it is ready. `alone` is
+ * `deno run serve.ts`, whose port of 8000 the runtime replaces by a free one.
+ */
 export async function startServer(
-  mode: "run" | "serve" | "parallel",
+  mode: "run" | "alone" | "serve" | "parallel",
   { flags = [], env = {}, port = freePort() }: {
     flags?: string[];
     env?: Record<string, string>;
@@ -48,6 +51,7 @@ export async function startServer(
       "--port",
       `${port}`,
     ],
+    alone: ["run", "--allow-env", READ, `--allow-net=127.0.0.1:${port}`, "serve.ts"],
     serve: ["serve", "--allow-env", READ, "--host", "127.0.0.1", "--port", `${port}`, "serve.ts"],
     parallel: [
       "serve",
@@ -65,7 +69,12 @@ export async function startServer(
   const child = new Deno.Command(Deno.execPath(), {
     args: [command, "--no-prompt", "--no-check", ...rest, ...flags],
     cwd: ROOT,
-    env: { DENO_JOBS: "2", NO_COLOR: "1", ...env },
+    env: {
+      DENO_JOBS: "2",
+      NO_COLOR: "1",
+      ...(mode === "alone" ? { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}` } : {}),
+      ...env,
+    },
     stdout: "piped",
     stderr: "null",
   }).spawn();
@@ -126,9 +135,13 @@ async function isListening(port: number): Promise<boolean> {
 export async function runToEnd(
   args: string[],
   env: Record<string, string> = {},
+  permissions: string[] = [],
 ): Promise<{ code: number; stderr: string }> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", "--allow-env", READ, "serve.ts", ...args],
+    args: [
+      ...["run", "--no-prompt", "--no-check", "--allow-env", READ, ...permissions],
+      ...["serve.ts", ...args],
+    ],
     cwd: ROOT,
     env: { NO_COLOR: "1", ...env },
   }).output();

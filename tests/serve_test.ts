@@ -21,7 +21,7 @@ async function rawRequest(server: Server, ...parts: (string | number)[]): Promis
 
 const HEAD = "POST /classify HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n";
 
-for (const mode of ["run", "serve", "parallel"] as const) {
+for (const mode of ["run", "alone", "serve", "parallel"] as const) {
   Deno.test(`deno ${mode} serves with the permissions of the README, and ends on a signal`, async () => {
     const server = await startServer(mode);
     assertEquals(await label(server.url), "cat");
@@ -31,6 +31,23 @@ for (const mode of ["run", "serve", "parallel"] as const) {
     assert(server.lines.some(({ message }) => message === "stopped"));
   });
 }
+
+Deno.test("without --port it would listen at port 8000 of the loopback interface", async () => {
+  const { code, stderr } = await runToEnd([]); // It is not permitted to.
+  assertEquals(code, 2, stderr);
+  assertStringIncludes(stderr, "error: Cannot listen on 127.0.0.1:8000: Requires net access");
+  assert(!stderr.includes("    at "), stderr);
+});
+
+Deno.test("a port that is taken ends the start with a message and no stack", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const permissions = [`--allow-net=127.0.0.1:${port}`];
+  const { code, stderr } = await runToEnd(["--port", `${port}`], {}, permissions);
+  assertEquals(code, 2, stderr);
+  assertStringIncludes(stderr, `error: Cannot listen on 127.0.0.1:${port}: `);
+  assert(!stderr.includes("    at "), stderr);
+});
 
 Deno.test("flags and variables configure the server", async () => {
   const server = await startServer("run", {
