@@ -20,6 +20,8 @@ export interface Reply {
   readonly body: Uint8Array;
   /** Bytes of the body after which the connection is closed. */
   readonly cutAfter?: number;
+  /** Whether nothing more is sent then, but the connection stays until the client goes. */
+  readonly isHeld?: boolean;
 }
 
 /** A running server. */
@@ -69,11 +71,13 @@ async function answer(
   try {
     const request = parse(await readHead(connection));
     requests.push(request);
-    const { status, headers, body, cutAfter = Infinity } = reply(request, requests.length - 1);
+    const answered = reply(request, requests.length - 1);
+    const { status, headers, body, cutAfter = Infinity, isHeld } = answered;
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const head = `HTTP/1.1 ${status} Status\r\nconnection: close\r\n${lines.join("")}\r\n`;
     await writeAll(connection, new TextEncoder().encode(head));
     await writeAll(connection, body.subarray(0, Math.min(body.length, cutAfter)));
+    if (isHeld) { while (await connection.read(new Uint8Array(64)) !== null); }
   } catch {
     // The client went away, as some tests make it do.
   } finally {

@@ -103,7 +103,7 @@ export async function finishHash(
   source: HttpSource,
   hash: IncrementalHash,
 ): Promise<string> {
-  for await (const _ of source.stream(source.position));
+  for await (const _ of source.stream(source.hashed));
   return hash.digest();
 }
 

@@ -11,8 +11,8 @@ import type { SourceOptions } from "../weights/byte_source.ts";
 import { NO_HASH } from "../weights/integrity.ts";
 import { checkPreprocessing } from "../weights/model_document.ts";
 import { type ByteSink, ModelWriter } from "../weights/model_writer.ts";
-import type { QuantizedFilter } from "../weights/quantize.ts";
-import { type Checkpoint, type CheckpointTensor, readAll } from "./checkpoint.ts";
+import { type Checkpoint, readAll } from "./checkpoint.ts";
+import { ConversionProgress } from "./conversion_progress.ts";
 import {
   type ConversionInput,
   type ConversionSource,
@@ -86,11 +86,16 @@ export async function convert(
   }
 }
 
-/** Converts an open checkpoint. */
+/**
+ * Converts an open checkpoint.
+ *
+ * @param progress What a conversion that was broken off has found; `sink` has what it wrote.
+ */
 export async function convertInto(
   sink: ByteSink,
   source: ConversionSource,
   options: ConvertOptions,
+  progress: ConversionProgress = new ConversionProgress(),
 ): Promise<Conversion> {
   const { bytes, name: file } = source;
   const checkpoint = await openCheckpoint(bytes, source.openSibling);
@@ -111,7 +116,11 @@ export async function convertInto(
     });
     const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
       match.architecture.input.channels === 3;
-    const layers = await convertLayers(checkpoint, match, writer, file, isBgr, options.signal);
+    const layers = await convertLayers(checkpoint, match, writer, file, {
+      isBgr,
+      progress,
+      signal: options.signal,
+    });
     const sourceSha256 = await source.sha256();
     await writer.finish({ ...provenance, sourceSha256 });
     return {
@@ -131,33 +140,30 @@ function baseName(file: string): string {
   return file.replace(/[?#].*$/, "").replace(/^.*[/\\]/, "") || "model";
 }
 
-/** Reads every tensor once, in the order of the file. */
+/** Reads every tensor once, in the order of the file, unless it was read before. */
 async function convertLayers(
   checkpoint: Checkpoint,
   { layers }: Match,
   writer: ModelWriter,
   file: string,
-  isBgr: boolean,
-  signal: AbortSignal | undefined,
+  options: { isBgr: boolean; progress: ConversionProgress; signal?: AbortSignal },
 ): Promise<LayerReport[]> {
+  const { isBgr, progress, signal } = options;
   const weights = new Map(layers.map((matched) => [matched.weight, matched]));
   const small = new Set(layers.flatMap(({ bias, norm }) => [bias, ...Object.values(norm ?? {})]));
-  const filters = new Map<string, QuantizedFilter[]>();
-  const vectors = new Map<CheckpointTensor, Float32Array>();
   for (const tensor of checkpoint.tensors) {
     const matched = weights.get(tensor);
     if (matched !== undefined) {
-      const { name } = matched.layer;
-      const options = { reverseChannels: isBgr && name === "conv1_1", signal };
-      filters.set(name, await quantizeWeights(matched, writer, file, options));
-    } else if (small.has(tensor)) {
-      vectors.set(tensor, await readAll(tensor));
+      const reverseChannels = isBgr && matched.layer.name === "conv1_1";
+      await quantizeWeights(matched, writer, file, { reverseChannels, progress, signal });
+    } else if (small.has(tensor) && !progress.vectors.has(tensor.name)) {
+      progress.vectors.set(tensor.name, await readAll(tensor));
     }
   }
+  await progress.end();
   return layers.map((matched) => {
     const { name } = matched.layer;
-    const found = filters.get(name)!;
-    const folded = foldNorm(matched, found, vectors, checkpoint.epsilon, writer, file);
+    const folded = foldNorm(matched, progress, checkpoint.epsilon, writer, file);
     writer.setParameters(name, folded.parameters.scale, folded.parameters.bias);
     return folded.report;
   });

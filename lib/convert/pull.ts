@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WeightsDownloadError, WeightsIntegrityError } from "../errors.ts";
+import { CheckpointFormatError, WeightsDownloadError, WeightsIntegrityError } from "../errors.ts";
 import { IMAGENET_CLASSES } from "../vgg/labels.ts";
 import { AtomicFile } from "../weights/atomic_file.ts";
 import { cachedModelPath, defaultCacheDir, exists, withLock } from "../weights/cache.ts";
@@ -18,9 +18,13 @@ import {
 import { HttpSource, VersionChangedError } from "../weights/http_source.ts";
 import { FileSource } from "../weights/byte_source.ts";
 import type { ResolveOptions } from "../weights/resolve.ts";
+import { ResumableSha256 } from "../weights/sha256.ts";
+import { ConversionProgress } from "./conversion_progress.ts";
 import { finishHash } from "./conversion_source.ts";
 import { convert, convertInto, type ConvertOptions } from "./convert.ts";
 import { sniffFormat } from "./open_checkpoint.ts";
+import { Part } from "./part.ts";
+import { PartialModel, readSavedModel, type SavedModel } from "./partial_model.ts";
 
 /** Options of {@linkcode pullModel}. */
 export interface PullOptions extends Omit<ResolveOptions, "offline"> {
@@ -36,7 +40,8 @@ export interface PullOptions extends Omit<ResolveOptions, "offline"> {
  * Puts a model into the cache, unless it is there.
  *
  * Safetensors are quantized as they arrive; other formats, which are not read from front to back, are
- * downloaded first, and a download that was broken off is taken up at the next call.
+ * downloaded first. A pull that was broken off is taken up by the next one, also in another process:
+ * where the download ended, or at the last part of a tensor that was quantized.
  *
  * @returns The model file's path.
  * @throws {RangeError} If the catalog does not know the id.
@@ -88,46 +93,85 @@ async function pullOnce(
   entry: CatalogEntry,
   options: PullOptions,
 ): Promise<void> {
-  const partial = new PartialDownload(`${path}.part`, url, hashOf(entry).algorithm);
-  const { offset, validator, hash } = await partial.resume();
-  const source = await HttpSource.open(url, {
-    signal: options.signal,
-    hash,
-    offset,
-    validator,
-    onProgress: (loaded, total) => options.onProgress?.({ file: url.href, loaded, total }),
-  });
+  const part = new Part(`${path}.part`, url);
+  const conversion = conversionOptions(entry, url, options);
+  const start = await startOf(part, entry, conversion);
+  let source: HttpSource | undefined;
   try {
+    source = await HttpSource.open(url, {
+      ...start,
+      signal: options.signal,
+      onProgress: (loaded, total) => options.onProgress?.({ file: url.href, loaded, total }),
+    });
     checkSize(source, entry);
-    const conversion = conversionOptions(entry, url, options);
-    if (offset === 0 && await sniffFormat(source) === "safetensors") {
-      return await quantizeStream(path, source, hash, entry, conversion);
+    if (start.offset === 0 && await sniffFormat(source) === "safetensors") {
+      return await quantizeStream(path, part, source, start, entry, conversion);
     }
-    await partial.download(source, offset);
-    try {
-      checkHash(hash.digest(), entry, url);
-      await convert(partial.path, { ...conversion, out: path });
-    } finally {
-      // Whole, and of no further use: converted, or not what it should be.
-      await partial.remove();
-    }
+    await download(part, source, start.offset);
+    checkHash(start.hash.digest(), entry, url);
+    await convert(part.path, { ...conversion, out: path });
+    await part.remove();
   } catch (error) {
-    if (error instanceof VersionChangedError) await partial.remove();
+    // What is there is not what it should be, and of no use to the next attempt.
+    const isWrong = error instanceof VersionChangedError ||
+      error instanceof WeightsIntegrityError || error instanceof CheckpointFormatError;
+    if (isWrong) await part.remove();
     throw error;
   } finally {
-    source.close();
+    source?.close();
+  }
+}
+
+/** Where a pull begins. */
+interface Start {
+  /** The first byte to ask for. */
+  readonly offset: number;
+  /** Bytes that are in the hash. */
+  readonly hashed: number;
+  readonly hash: IncrementalHash;
+  /** The version that these bytes are of. */
+  readonly validator?: string;
+  /** What of the model is there. */
+  readonly saved?: SavedModel;
+}
+
+/** Takes up what another pull left, if it is of the same URL; otherwise it is removed. */
+async function startOf(part: Part, entry: CatalogEntry, options: ConvertOptions): Promise<Start> {
+  const saved = await readSavedModel(part, options);
+  // The header is read anew, so that the connection begins at the start.
+  if (saved !== undefined) return { ...saved, saved, offset: 0, hashed: saved.hash.length };
+  const { algorithm } = hashOf(entry);
+  const note = await part.readNote();
+  if (note?.isDownload !== true) {
+    await part.remove();
+    // The one that can be written down is slower, so that it is taken only where it has to be.
+    const isKept = algorithm === "sha256" && entry.format === "safetensors";
+    return { offset: 0, hashed: 0, hash: isKept ? new ResumableSha256() : startHash(algorithm) };
+  }
+  const hash = startHash(algorithm);
+  const file = new FileSource(part.path);
+  try {
+    await hashSource(file, hash);
+    return { offset: file.size, hashed: file.size, hash, validator: note.validator };
+  } finally {
+    file.close();
   }
 }
 
 /** Converts while the bytes arrive; the model gets its name only if their hash is right. */
 async function quantizeStream(
   path: string,
+  part: Part,
   source: HttpSource,
-  hash: IncrementalHash,
+  { hash, saved }: Start,
   entry: CatalogEntry,
   options: ConvertOptions,
 ): Promise<void> {
-  using file = new AtomicFile(path);
+  const isKept = hash instanceof ResumableSha256 && source.validator !== undefined;
+  using file = new AtomicFile(path, isKept ? part.path : undefined);
+  const progress = isKept
+    ? new PartialModel(part, file, source, hash, options, saved)
+    : new ConversionProgress();
   const sha256 = async (): Promise<string> => {
     const actual = await finishHash(source, hash);
     checkHash(actual, entry, source.url);
@@ -136,61 +180,18 @@ async function quantizeStream(
   const openSibling = (): never => {
     throw new TypeError("Safetensors have no siblings");
   };
-  await convertInto(file, { bytes: source, name: source.url.href, openSibling, sha256 }, options);
+  const checkpoint = { bytes: source, name: source.url.href, openSibling, sha256 };
+  await convertInto(file, checkpoint, options, progress);
   await file.commit();
 }
 
-/** A download on its way: the bytes so far, and beside them what version they are of. */
-class PartialDownload {
-  constructor(
-    readonly path: string,
-    private readonly url: URL,
-    private readonly algorithm: HashAlgorithm,
-  ) {}
-
-  /** What is there already; from the start if that is of another URL or version. */
-  async resume(): Promise<{ offset: number; validator?: string; hash: IncrementalHash }> {
-    const hash = startHash(this.algorithm);
-    const note = await this.#note();
-    if (note?.url !== this.url.href || !note.validator || !await exists(this.path)) {
-      await this.remove();
-      return { offset: 0, hash };
-    }
-    const file = new FileSource(this.path);
-    try {
-      await hashSource(file, hash);
-      return { offset: file.size, validator: note.validator, hash };
-    } finally {
-      file.close();
-    }
-  }
-
-  async download(source: HttpSource, offset: number): Promise<void> {
-    await Deno.writeTextFile(
-      `${this.path}.json`,
-      JSON.stringify({ url: this.url.href, validator: source.validator }),
-    );
-    using file = await Deno.open(this.path, { create: true, write: true, truncate: offset === 0 });
-    await file.seek(offset, Deno.SeekMode.Start);
-    for await (const part of source.stream(offset)) {
-      for (let done = 0; done < part.length;) done += file.writeSync(part.subarray(done));
-    }
-  }
-
-  async remove(): Promise<void> {
-    for (const path of [this.path, `${this.path}.json`]) {
-      if (await exists(path)) await Deno.remove(path);
-    }
-  }
-
-  async #note(): Promise<{ url?: unknown; validator?: string } | undefined> {
-    try {
-      return JSON.parse(await Deno.readTextFile(`${this.path}.json`)) ?? undefined;
-    } catch (error) {
-      // None, or one that was being written when the power failed.
-      if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
-      throw error;
-    }
+/** Downloads what is missing. */
+async function download(part: Part, source: HttpSource, offset: number): Promise<void> {
+  await part.writeNote(source.validator, { isDownload: true });
+  using file = await Deno.open(part.path, { create: true, write: true, truncate: offset === 0 });
+  await file.seek(offset, Deno.SeekMode.Start);
+  for await (const bytes of source.stream(offset)) {
+    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   }
 }
 

@@ -9,6 +9,7 @@ import type { ModelWriter } from "../weights/model_writer.ts";
 import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "../weights/quantize.ts";
 import type { LayerParameters } from "../vgg/model.ts";
 import type { CheckpointTensor } from "./checkpoint.ts";
+import type { ConversionProgress } from "./conversion_progress.ts";
 import type { MatchedLayer } from "./match.ts";
 
 /** Bytes of float32 that are held at a time. */
@@ -29,17 +30,17 @@ export interface LayerReport {
 }
 
 /**
- * Reads the weights of a layer, quantizes them, and writes them.
+ * Reads the weights of a layer, quantizes them, and writes them; what was found for each output channel,
+ * before batch normalisation, goes to `progress`. Channels that it has already are done.
  *
  * @param options.reverseChannels Whether the input channels are blue, green, red.
- * @returns What was found for each output channel, before batch normalisation.
  */
 export async function quantizeWeights(
   { layer, weight }: MatchedLayer,
   writer: ModelWriter,
   file: string,
-  options: { reverseChannels: boolean; signal?: AbortSignal },
-): Promise<QuantizedFilter[]> {
+  options: { reverseChannels: boolean; progress: ConversionProgress; signal?: AbortSignal },
+): Promise<void> {
   const { kernel, inChannels, outChannels } = layer;
   const length = kernel[0] * kernel[1] * inChannels;
   const order = inputOrder(weight, kernel[0] * kernel[1], inChannels, options.reverseChannels);
@@ -48,9 +49,9 @@ export async function quantizeWeights(
   const filter = new Float32Array(length);
   const rows = new Int8Array(tileChannels * length);
   const isFirst = weight.layout.outputs === "first";
-  const filters: QuantizedFilter[] = [];
+  const filters = options.progress.filtersOf(layer.name);
 
-  for (let first = 0; first < outChannels; first += tileChannels) {
+  for (let first = filters.length; first < outChannels; first += tileChannels) {
     options.signal?.throwIfAborted();
     const count = Math.min(tileChannels, outChannels - first);
     const part = tile.subarray(0, count * length);
@@ -74,8 +75,8 @@ export async function quantizeWeights(
       filters.push(found);
     }
     writer.setWeights(layer.name, first, rows.subarray(0, count * length));
+    await options.progress.save();
   }
-  return filters;
 }
 
 /**
@@ -103,12 +104,11 @@ function inputOrder(
  * Folds batch normalisation into scales and biases. A filter that it multiplies with a negative
  * number changes its sign.
  *
- * @param vectors What the small tensors hold.
+ * @param progress What all tensors hold.
  */
 export function foldNorm(
   { layer, bias: ownBias, norm }: MatchedLayer,
-  filters: readonly QuantizedFilter[],
-  vectors: ReadonlyMap<CheckpointTensor, Float32Array>,
+  progress: ConversionProgress,
   epsilon: number,
   writer: ModelWriter,
   file: string,
@@ -122,9 +122,9 @@ export function foldNorm(
     norm?.beta,
     norm?.mean,
     norm?.variance,
-  ].map((tensor) => tensor && vectors.get(tensor));
+  ].map((tensor) => tensor && progress.vectors.get(tensor.name));
   let min = 0, max = 0, energy = 0, error = 0;
-  filters.forEach((filter, o) => {
+  progress.filtersOf(name).forEach((filter, o) => {
     const factor = norm === undefined ? 1 : (gamma?.[o] ?? 1) / Math.sqrt(variance![o] + epsilon);
     const shift = own?.[o] ?? 0;
     scale[o] = Math.max(MIN_SCALE, filter.scale * Math.abs(factor));

@@ -11,15 +11,22 @@ export class AtomicFile implements ByteSink {
   readonly #path: string;
   readonly #temporary: string;
   readonly #file: Deno.FsFile;
+  readonly #isKept: boolean;
   #done = false;
 
-  /** @throws {Deno.errors.NotFound} If there is no such folder. */
-  constructor(path: string) {
+  /**
+   * @param part The file to write until then. It is kept if it is not committed, and taken up if it is
+   *   there; only one process may use it. Default: a file of its own, which is removed then.
+   * @throws {Deno.errors.NotFound} If there is no such folder.
+   */
+  constructor(path: string, part?: string) {
     this.#path = path;
+    this.#isKept = part !== undefined;
     // Unique, so that two processes that write the same file do not meet.
-    this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+    this.#temporary = part ?? `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+    const creation = this.#isKept ? { create: true } : { createNew: true };
     try {
-      this.#file = Deno.openSync(this.#temporary, { read: true, write: true, createNew: true });
+      this.#file = Deno.openSync(this.#temporary, { read: true, write: true, ...creation });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       throw new Deno.errors.NotFound(`Cannot write ${path}: its folder does not exist`);
@@ -41,15 +48,20 @@ export class AtomicFile implements ByteSink {
     }
   }
 
+  /** Makes sure that the bytes are on the disk. */
+  async sync(): Promise<void> {
+    await this.#file.syncData();
+  }
+
   /** Makes sure that the bytes are on the disk, and gives the file its name. */
   async commit(): Promise<void> {
-    await this.#file.syncData();
+    await this.sync();
     this.#file.close();
     await Deno.rename(this.#temporary, this.#path);
     this.#done = true;
   }
 
-  /** Removes the file if it was not committed. */
+  /** Closes the file if it was not committed, and removes it unless it is kept. */
   [Symbol.dispose](): void {
     if (this.#done) return;
     try {
@@ -57,6 +69,7 @@ export class AtomicFile implements ByteSink {
     } catch {
       // Closed by a commit whose rename failed.
     }
+    if (this.#isKept) return;
     try {
       Deno.removeSync(this.#temporary);
     } catch {

@@ -7,15 +7,10 @@
 import { CheckpointFormatError, WeightsDownloadError } from "../errors.ts";
 import type { ByteSource, SourceOptions } from "./byte_source.ts";
 import type { IncrementalHash } from "./hash.ts";
+import { backOff, Interruption, isPassing, refusal, unlessStalled } from "./http_retry.ts";
 
 /** Attempts in a row that bring no byte, before giving up. */
 const ATTEMPTS = 5;
-/** Milliseconds before the second attempt; doubles each time. */
-const FIRST_BACKOFF_MS = 250;
-/** Longest pause that a server's `Retry-After` can ask for. */
-const MAX_BACKOFF_MS = 10_000;
-/** Milliseconds without a byte after which a connection counts as broken. */
-const STALL_MS = 30_000;
 /** A gap that is cheaper to read through than to ask anew for, in bytes. */
 const SKIP_BYTES = 1 << 20;
 /** So much of the beginning is kept, as readers look at headers more than once. */
@@ -23,8 +18,10 @@ const HEAD_BYTES = 1 << 16;
 
 /** Options of {@linkcode HttpSource.open}. */
 export interface HttpOptions extends SourceOptions {
-  /** Gets every byte once, in order, as long as the file is read forwards. */
+  /** Gets every byte once and in order when it is read: with a hash nothing is skipped over. */
   readonly hash?: IncrementalHash;
+  /** Bytes that are in the hash already. Default: `offset`. */
+  readonly hashed?: number;
   /** Where to begin, if what comes before is there already. */
   readonly offset?: number;
   /** What identifies the version of which a part is there already: an ETag or a date. */
@@ -50,7 +47,7 @@ export class HttpSource implements ByteSource {
   private constructor(readonly url: URL, private readonly options: HttpOptions) {
     this.name = url.href;
     this.validator = options.validator;
-    this.#hashed = options.offset ?? 0;
+    this.#hashed = options.hashed ?? options.offset ?? 0;
   }
 
   /** Connects, so that a wrong address fails here. */
@@ -63,6 +60,11 @@ export class HttpSource implements ByteSource {
   /** The next byte that is read without asking anew. */
   get position(): number {
     return this.#position;
+  }
+
+  /** The next byte that the hash gets. */
+  get hashed(): number {
+    return this.#hashed;
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
@@ -84,6 +86,11 @@ export class HttpSource implements ByteSource {
 
   /** Everything from `offset` on, as it arrives. A part is valid until the next. */
   async *stream(offset: number): AsyncGenerator<Uint8Array> {
+    // Readers have looked at the beginning already, which is no reason to connect anew.
+    if (offset < this.#position && this.#position <= this.#head.length) {
+      yield this.#head.slice(offset, this.#position);
+      offset = this.#position;
+    }
     for (;;) {
       let part: Uint8Array | undefined;
       await this.#retrying(async () => {
@@ -122,10 +129,6 @@ export class HttpSource implements ByteSource {
     if (this.size !== undefined && end > this.size) {
       throw this.#error(`has ${this.size} bytes by its headers, but sent more`);
     }
-    if (begin <= this.#hashed && end > this.#hashed) {
-      this.options.hash?.update(chunk.subarray(this.#hashed - begin));
-      this.#hashed = end;
-    }
     if (begin === this.#head.length && begin < HEAD_BYTES) {
       const head = new Uint8Array(Math.min(HEAD_BYTES, end));
       head.set(this.#head);
@@ -136,13 +139,21 @@ export class HttpSource implements ByteSource {
   }
 
   #take(chunk: Uint8Array, count: number): void {
+    const begin = this.#position;
+    const end = begin + count;
+    if (begin <= this.#hashed && end > this.#hashed) {
+      this.options.hash?.update(chunk.subarray(this.#hashed - begin, count));
+      this.#hashed = end;
+    }
     this.#rest = chunk.subarray(count);
-    this.#position += count;
+    this.#position = end;
   }
 
   async #seek(offset: number): Promise<void> {
-    const ahead = offset - this.#position;
-    if (this.#body === undefined || ahead < 0 || ahead > SKIP_BYTES) await this.#connect(offset);
+    // What is not hashed yet must be read, however far it is.
+    const target = this.options.hash === undefined ? offset : Math.min(offset, this.#hashed);
+    const isFar = offset < this.#position || target - this.#position > SKIP_BYTES;
+    if (this.#body === undefined || isFar) await this.#connect(target);
     while (this.#position < offset) {
       const chunk = await this.#next() ?? this.#endsEarly();
       this.#take(chunk, Math.min(chunk.length, offset - this.#position));
@@ -210,8 +221,7 @@ export class HttpSource implements ByteSource {
         // `fetch` reports every trouble of the network as a TypeError.
         if (!(error instanceof Interruption || error instanceof TypeError)) throw error;
         if (++this.#failures >= ATTEMPTS) throw this.#giveUp(error);
-        const backoff = FIRST_BACKOFF_MS * 2 ** (this.#failures - 1);
-        await pause(Math.max(backoff, retryAfterMs(error)), signal);
+        await backOff(this.#failures, error, signal);
       }
     }
   }
@@ -249,17 +259,6 @@ export class VersionChangedError extends WeightsDownloadError {
   }
 }
 
-/** Something that may be over at the next attempt. */
-class Interruption extends Error {
-  constructor(message: string, readonly response?: Response) {
-    super(message);
-  }
-}
-
-function isPassing(status: number): boolean {
-  return status === 408 || status === 425 || status === 429 || status >= 500;
-}
-
 function totalOf(response: Response): number | undefined {
   const range = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
   const length = response.headers.get("content-encoding") === null && response.status === 200
@@ -267,42 +266,4 @@ function totalOf(response: Response): number | undefined {
     : null;
   const total = range ?? length;
   return total === null ? undefined : Number(total);
-}
-
-async function refusal(response: Response): Promise<string> {
-  await response.body?.cancel().catch(() => {});
-  return `${response.status} ${response.statusText}`.trim();
-}
-
-function retryAfterMs(error: Error): number {
-  const seconds = error instanceof Interruption
-    ? Number(error.response?.headers.get("retry-after") ?? 0)
-    : 0;
-  return Number.isFinite(seconds) ? Math.min(1000 * seconds, MAX_BACKOFF_MS) : 0;
-}
-
-async function unlessStalled<T>(waiting: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stalled = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Interruption(`no byte in ${STALL_MS / 1000} s`)), STALL_MS);
-  });
-  try {
-    return await Promise.race([waiting, stalled]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
 }

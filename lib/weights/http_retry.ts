@@ -1,0 +1,73 @@
+/**
+ * What may go wrong with a connection and be over at the next attempt, and how long to wait for it.
+ *
+ * @module
+ */
+
+/** Milliseconds before the second attempt; doubles each time. */
+const FIRST_BACKOFF_MS = 250;
+/** Longest pause that a server's `Retry-After` can ask for. */
+const MAX_BACKOFF_MS = 10_000;
+/** Milliseconds without a byte after which a connection counts as broken. */
+const STALL_MS = 30_000;
+
+/** Something that may be over at the next attempt. */
+export class Interruption extends Error {
+  constructor(message: string, readonly response?: Response) {
+    super(message);
+  }
+}
+
+/** Whether a status says that another attempt may succeed. */
+export function isPassing(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+/** A status in words; the rest of the answer is dropped. */
+export async function refusal(response: Response): Promise<string> {
+  await response.body?.cancel().catch(() => {});
+  return `${response.status} ${response.statusText}`.trim();
+}
+
+/** Pauses before the attempt after so many failures. */
+export async function backOff(
+  failures: number,
+  error: Error,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await pause(Math.max(FIRST_BACKOFF_MS * 2 ** (failures - 1), retryAfterMs(error)), signal);
+}
+
+function retryAfterMs(error: Error): number {
+  const seconds = error instanceof Interruption
+    ? Number(error.response?.headers.get("retry-after") ?? 0)
+    : 0;
+  return Number.isFinite(seconds) ? Math.min(1000 * seconds, MAX_BACKOFF_MS) : 0;
+}
+
+/** Waits for a connection as long as it is alive. */
+export async function unlessStalled<T>(waiting: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Interruption(`no byte in ${STALL_MS / 1000} s`)), STALL_MS);
+  });
+  try {
+    return await Promise.race([waiting, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
