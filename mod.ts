@@ -67,5 +67,5 @@ export type {
   Provenance,
   WeightPiece,
 } from "./lib/vgg/model.ts";
-export type { LoadProgress, ResolveOptions } from "./lib/weights/resolve.ts";
+export type { LoadProgress, ResolveOptions } from "./lib/convert/resolve.ts";
 export { VERSION } from "./lib/version.ts";

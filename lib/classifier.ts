@@ -34,7 +34,7 @@ import {
 } from "./predictions.ts";
 import type { Architecture } from "./vgg/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./vgg/model.ts";
-import { type LoadProgress, resolveModel } from "./weights/resolve.ts";
+import { type LoadProgress, resolveModel } from "./convert/resolve.ts";
 
 /** Options of {@linkcode loadClassifier}. */
 export interface ClassifierOptions extends EngineOptions {

@@ -6,7 +6,7 @@ import { cachedModelPath } from "../lib/weights/cache.ts";
 import type { CatalogEntry } from "../lib/weights/catalog.ts";
 import { sha256 } from "../lib/weights/integrity.ts";
 import { openModel } from "../lib/weights/model_file.ts";
-import { resolveModel } from "../lib/weights/resolve.ts";
+import { resolveModel } from "../lib/convert/resolve.ts";
 import { type FlakyServer, honest, serveFlaky } from "./flaky_server.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);

@@ -12,7 +12,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { prepareInput } from "../../lib/image/prepare.ts";
 import { encodePng } from "../../lib/image/encode_png.ts";
 import { readImage } from "../../lib/image/read.ts";
-import { resolveModel } from "../../lib/weights/resolve.ts";
+import { resolveModel } from "../../lib/convert/resolve.ts";
 import { type Load, residentMb, type Server, startOurs, startPeer, wrk } from "./servers.ts";
 
 const PHOTO = "tests/data/photos/cat.png", SMALL = ".cache/bench/http/cat32.png";

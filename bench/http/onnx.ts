@@ -10,7 +10,7 @@
 
 import { layersOf } from "../../lib/vgg/architecture.ts";
 import type { Model } from "../../lib/vgg/model.ts";
-import { resolveModel } from "../../lib/weights/resolve.ts";
+import { resolveModel } from "../../lib/convert/resolve.ts";
 
 const FLOAT = 1, INT64 = 7;
 type Parts = readonly Uint8Array[];

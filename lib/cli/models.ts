@@ -7,7 +7,7 @@
 import { closestString } from "@std/text/closest-string";
 import { cachedModelPath, defaultCacheDir, exists } from "../weights/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../weights/catalog.ts";
-import { resolveModel } from "../weights/resolve.ts";
+import { resolveModel } from "../convert/resolve.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 
 const HELP = `Shows the models that are known by name.

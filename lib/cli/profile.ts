@@ -7,7 +7,7 @@
 import { createEngine } from "../engine/create.ts";
 import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";
 import type { Model } from "../vgg/model.ts";
-import { resolveModel } from "../weights/resolve.ts";
+import { resolveModel } from "../convert/resolve.ts";
 import { numberOption, parseArguments, UsageError } from "./arguments.ts";
 import { CLASSIFIER_HELP, CLASSIFIER_OPTIONS, classifierOptions } from "./run.ts";
 import { textTable } from "./table.ts";

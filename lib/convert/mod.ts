@@ -24,7 +24,7 @@ export type {
 export type { SourceLike, SourceOptions } from "../weights/byte_source.ts";
 export { CATALOG, type CatalogEntry, findModel } from "../weights/catalog.ts";
 export { openModel } from "../weights/model_file.ts";
-export type { LoadProgress, ResolveOptions } from "../weights/resolve.ts";
+export type { LoadProgress, ResolveOptions } from "./resolve.ts";
 export type { ConversionInput } from "./conversion_source.ts";
 export { type Conversion, convert, type ConvertOptions } from "./convert.ts";
 export { pullModel, type PullOptions } from "./pull.ts";

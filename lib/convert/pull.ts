@@ -17,7 +17,7 @@ import {
 } from "../weights/hash.ts";
 import { HttpSource, VersionChangedError } from "../weights/http_source.ts";
 import { FileSource } from "../weights/byte_source.ts";
-import type { ResolveOptions } from "../weights/resolve.ts";
+import type { ResolveOptions } from "./resolve.ts";
 import { ResumableSha256 } from "../weights/sha256.ts";
 import { ConversionProgress } from "./conversion_progress.ts";
 import { finishHash } from "./conversion_source.ts";

@@ -7,10 +7,10 @@
 import { closestString } from "@std/text/closest-string";
 import { WeightsDownloadError } from "../errors.ts";
 import type { Model } from "../vgg/model.ts";
-import { asUrl, type SourceLike, sourceName } from "./byte_source.ts";
-import { cachedModelPath, exists } from "./cache.ts";
-import { CATALOG, findModel } from "./catalog.ts";
-import { openModel } from "./model_file.ts";
+import { asUrl, type SourceLike, sourceName } from "../weights/byte_source.ts";
+import { cachedModelPath, exists } from "../weights/cache.ts";
+import { CATALOG, findModel } from "../weights/catalog.ts";
+import { openModel } from "../weights/model_file.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
@@ -71,8 +71,8 @@ async function locate(
     const path = cachedModelPath(entry.id, options.cacheDir);
     if (await exists(path)) return path;
     if (options.offline) throw isOffline(`Model ${entry.id}`, entry.url!);
-    // The one import that points up: whoever never pulls does not load the converter.
-    const { pullModel } = await import("../convert/pull.ts");
+    // Whoever never pulls does not load the converter.
+    const { pullModel } = await import("./pull.ts");
     return await pullModel(entry.id, options);
   }
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
