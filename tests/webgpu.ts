@@ -24,3 +24,12 @@ export function gpuTest(name: string, fn: () => Promise<void>): void {
     Deno.test({ name: `${name} (skipped: ${MISSING})`, ignore: true, fn });
   }
 }
+
+/** Until it is disposed, every device that is requested has WebGPU's default limits, whatever the adapter can do. */
+export function defaultLimits(): Disposable {
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = function (descriptor) {
+    return requestDevice.call(this, { ...descriptor, requiredLimits: {} });
+  };
+  return { [Symbol.dispose]: () => void (GPUAdapter.prototype.requestDevice = requestDevice) };
+}
