@@ -69,29 +69,36 @@ function tiles(
   };
 }
 
+/** What a convolution reads: activations, int8 weights, and its layer's state, or with float its constants. */
+export interface ConvolutionTensors extends Readonly<Record<string, TensorInfo>> {
+  readonly x: TensorInfo;
+  readonly weights: TensorInfo;
+  readonly scales: TensorInfo;
+}
+
 /**
  * Convolves activations `x` with int8 `weights`, stride 1. With int8, gives the layer's values and the maximum that
  * each workgroup saw, and `scales` is its state; with float, gives activations, and `scales` are its constants.
  */
-export const convolve = defineKernel<
-  { x: TensorInfo; weights: TensorInfo; scales: TensorInfo },
-  ConvolutionAttributes
->("VggConvolution", (attributes): Dispatch => {
-  const { precision, kernel, padding, relu, pool, input, output, tile } = attributes;
-  return {
-    key: ["vgg-convolution", precision, ...kernel, padding, pool, ...Object.values(tile)].join(),
-    code: convolutionCode(attributes),
-    parameters: {
-      inHeight: input.height,
-      inWidth: input.width,
-      groups: input.channels / CHANNEL_STEP,
-      tilesAcross: tiles(output, pool, tile).across,
-      ...outputParameters(precision, output, relu),
-    },
-    workgroupSize: tile.channelLanes * tile.pixelLanes,
-    workgroups: convolutionWorkgroups(attributes),
-  };
-});
+export const convolve = defineKernel<ConvolutionTensors, ConvolutionAttributes>(
+  "VggConvolution",
+  (attributes): Dispatch => {
+    const { precision, kernel, padding, relu, pool, input, output, tile } = attributes;
+    return {
+      key: ["vgg-convolution", precision, ...kernel, padding, pool, ...Object.values(tile)].join(),
+      code: convolutionCode(attributes),
+      parameters: {
+        inHeight: input.height,
+        inWidth: input.width,
+        groups: input.channels / CHANNEL_STEP,
+        tilesAcross: tiles(output, pool, tile).across,
+        ...outputParameters(precision, output, relu),
+      },
+      workgroupSize: tile.channelLanes * tile.pixelLanes,
+      workgroups: convolutionWorkgroups(attributes),
+    };
+  },
+);
 
 function convolutionCode(attributes: ConvolutionAttributes): string {
   const { precision, kernel, padding, pool, tile } = attributes;

@@ -34,18 +34,22 @@ export function outputParameters(
 /**
  * Declares `writeQuad(index, scale, acc)`, which makes four channels' values of accumulators (step 6) and stores
  * them; `scaleIndex(image, quad)` says where their multipliers lie in the input `scales`. `writeMaximum()`, at the end of
- * `main`, stores the maximum of what the workgroup wrote (the beginning of step 8).
+ * `main`, stores the maximum of what the workgroup wrote (the beginning of step 8), as that of its `group`.
  */
-export function outputCode(precision: Precision): string {
+export function outputCode(precision: Precision, group: string = FLAT_GROUP): string {
   const scaleIndex = `
 fn scaleIndex(image: i32, quad: i32) -> i32 {
   return image * parameters.scaleStride + parameters.scaleOffset + 2 * quad;
 }
 `;
-  return scaleIndex + (precision === "int8" ? INTEGER_OUTPUT : FLOAT_OUTPUT);
+  return scaleIndex + (precision === "int8" ? integerOutput(group) : FLOAT_OUTPUT);
 }
 
-const INTEGER_OUTPUT = `
+/** Of a dispatch that covers the whole layer; z is the image. */
+const FLAT_GROUP =
+  "i32((workgroupId.z * numWorkgroups.y + workgroupId.y) * numWorkgroups.x + workgroupId.x)";
+
+const integerOutput = (group: string): string => `
 ${FIXED_POINT}
 var<workgroup> groupMaximum: atomic<i32>;
 var<private> laneMaximum: i32;
@@ -66,8 +70,7 @@ fn writeMaximum() {
   atomicMax(&groupMaximum, laneMaximum);
   workgroupBarrier();
   if (localIndex == 0u) {
-    let group = (workgroupId.z * numWorkgroups.y + workgroupId.y) * numWorkgroups.x + workgroupId.x;
-    store(parameters.maxima + i32(group), vec4<u32>(u32(atomicLoad(&groupMaximum))));
+    store(parameters.maxima + ${group}, vec4<u32>(u32(atomicLoad(&groupMaximum))));
   }
 }
 `;

@@ -7,12 +7,22 @@
 import type { ConvolutionTile } from "./convolution.ts";
 import type { DenseTile } from "./dense.ts";
 import type { MemoryKind } from "./memory.ts";
+import type { LayerPlan } from "./plan.ts";
+import type { WinogradTile } from "./winograd.ts";
+
+/** How a convolution is computed. */
+export type Tile = ConvolutionTile | WinogradTile;
+
+/** Whether a tile is one of Winograd's algorithm. */
+export function isWinograd(tile: Tile): tile is WinogradTile {
+  return "outputs" in tile;
+}
 
 /** All choices that an engine makes for the machine that it runs on. */
 export interface Tuning {
   readonly memory: MemoryKind;
   /** By layer name; what is not there gets the default. */
-  readonly convolutions: Readonly<Record<string, ConvolutionTile>>;
+  readonly convolutions: Readonly<Record<string, Tile>>;
   readonly dense: DenseTile;
 }
 
@@ -33,10 +43,19 @@ export const STAGED_TILE: ConvolutionTile = {
 /** The same without workgroup memory: the caches share. */
 export const DIRECT_TILE: ConvolutionTile = { ...STAGED_TILE, staged: false };
 
+/** Winograd's, for a software adapter: eight neighbouring lanes, which it computes at once, share their tiles. */
+export const WINOGRAD_TILE: WinogradTile = {
+  outputs: 4,
+  tiles: 8,
+  channels: 8,
+  channelLanes: 8,
+  tileLanes: 1,
+};
+
 /** A tile, and the memory that it is good with. */
 export interface Candidate {
   readonly memory: MemoryKind;
-  readonly tile: ConvolutionTile;
+  readonly tile: Tile;
 }
 
 /**
@@ -53,15 +72,28 @@ export const CANDIDATES: readonly Candidate[] = [
   { memory: "texture", tile: { ...DIRECT_TILE, channels: 16 } },
   { memory: "texture", tile: { ...DIRECT_TILE, loop: "row" } },
   { memory: "texture", tile: STAGED_TILE },
+  { memory: "buffer", tile: { ...WINOGRAD_TILE, tiles: 4, tileLanes: 8 } },
+  { memory: "buffer", tile: { ...WINOGRAD_TILE, outputs: 2, tiles: 4, tileLanes: 8 } },
+  { memory: "texture", tile: WINOGRAD_TILE },
+  { memory: "texture", tile: { ...WINOGRAD_TILE, tiles: 7 } },
+  { memory: "texture", tile: { ...WINOGRAD_TILE, outputs: 2 } },
 ];
 
-/** Whether a tile can be used with a max-pool. */
-export function canPool({ rows, columns }: ConvolutionTile): boolean {
-  return rows % 2 === 0 && columns % 2 === 0;
+/** Whether a tile can be used for a layer. */
+export function canCompute(
+  tile: Tile,
+  { layer: { kernel }, pool }: Pick<LayerPlan, "layer" | "pool">,
+): boolean {
+  if (isWinograd(tile)) return kernel[0] === 3 && kernel[1] === 3;
+  return !pool || tile.rows % 2 === 0 && tile.columns % 2 === 0;
 }
 
-/** A candidate's name: `texture 1x7x16 8x8 tap`. */
+/** A candidate's name: `texture 1x7x16 8x8 tap`, `texture F(4x4,3x3) 8x8 8x1`. */
 export function candidateName({ memory, tile }: Candidate): string {
+  if (isWinograd(tile)) {
+    const { outputs, tiles, channels, channelLanes, tileLanes } = tile;
+    return `${memory} F(${outputs}x${outputs},3x3) ${tiles}x${channels} ${channelLanes}x${tileLanes}`;
+  }
   const { rows, columns, channels, channelLanes, pixelLanes, loop, staged } = tile;
   const lanes = `${channelLanes}x${pixelLanes}`;
   return [memory, `${rows}x${columns}x${channels}`, lanes, loop, ...staged ? ["staged"] : []].join(
@@ -84,9 +116,13 @@ export function defaultTuning(isFallback: boolean): Tuning {
     };
 }
 
-/** The tile of a convolution that was not tuned. */
-export function defaultTile({ memory }: Tuning): ConvolutionTile {
-  return memory === "texture" ? DIRECT_TILE : STAGED_TILE;
+/**
+ * The tile of a convolution that was not tuned: on a software adapter Winograd's with the most outputs, as multiplications and
+ * loads both cost there; on a GPU none of Winograd's, of which none was tried on one.
+ */
+export function defaultTile({ memory }: Tuning, step: Pick<LayerPlan, "layer" | "pool">): Tile {
+  if (memory === "buffer") return STAGED_TILE;
+  return canCompute(WINOGRAD_TILE, step) ? WINOGRAD_TILE : DIRECT_TILE;
 }
 
 /** The dense tile for a number of images: a lane takes up to eight. */

@@ -7,31 +7,25 @@
 import { join } from "@std/path/join";
 import type { Precision } from "../engine.ts";
 import type { Program } from "../program.ts";
-import { type ConvolutionAttributes, convolutionWorkgroups, convolve } from "./convolution.ts";
 import type { Gpu } from "./device.ts";
-import { checked } from "./errors.ts";
-import { elements, stateVectors } from "./layout.ts";
-import { Memory, type MemoryKind } from "./memory.ts";
+import type { MemoryKind } from "./memory.ts";
 import { type LayerPlan, planLayers } from "./plan.ts";
-import { operationsOf, timeOnDevice } from "./profile.ts";
+import { operationsOf } from "./profile.ts";
 import {
+  canCompute,
   type Candidate,
   candidateName,
   CANDIDATES,
-  canPool,
   defaultTile,
   defaultTuning,
   type Tuning,
 } from "./tile.ts";
-import { weightVectors } from "./weights.ts";
+import { trial } from "./trial.ts";
 
 /** What a load may spend on trials, compiling them included. What is left waits for the next load. */
 const BUDGET_MS = 2000;
-/** A trial computes as many rows of a layer as this many operations allow. */
-const TRIAL_OPERATIONS = 1e8;
-const TRIAL_RUNS = 3;
 /** Changes when the kernels do. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Names of candidates by shape, for each adapter. */
 type Cache = Record<string, Record<string, string>>;
@@ -58,11 +52,11 @@ export async function tuneConvolutions(
     const shape = shapeOf(step);
     const usable = CANDIDATES.filter((candidate) =>
       (memory === undefined || candidate.memory === memory) &&
-      (!step.pool || canPool(candidate.tile))
+      canCompute(candidate.tile, step)
     );
     let choice = usable.find((candidate) => candidateName(candidate) === known[shape]);
     if (choice === undefined && performance.now() < deadline) {
-      choice = await fastest(gpu, precision, step, inOrder(usable, defaults), deadline);
+      choice = await fastest(gpu, precision, step, inOrder(usable, defaults, step), deadline);
       known[shape] = candidateName(choice);
     }
     memory ??= choice?.memory ?? defaults.memory;
@@ -97,8 +91,12 @@ function shapeOf({ layer, input, output, pool }: LayerPlan): string {
 }
 
 /** The default first: it is what is taken if there is time for no other. */
-function inOrder(candidates: readonly Candidate[], defaults: Tuning): Candidate[] {
-  const first = candidateName({ memory: defaults.memory, tile: defaultTile(defaults) });
+function inOrder(
+  candidates: readonly Candidate[],
+  defaults: Tuning,
+  step: LayerPlan,
+): Candidate[] {
+  const first = candidateName({ memory: defaults.memory, tile: defaultTile(defaults, step) });
   const rank = (candidate: Candidate): number =>
     candidateName(candidate) === first ? 0 : candidate.memory === defaults.memory ? 1 : 2;
   return candidates.toSorted((a, b) => rank(a) - rank(b));
@@ -122,57 +120,6 @@ async function fastest(
     if (ms < bestMs) [best, bestMs] = [candidate, ms];
   }
   return best;
-}
-
-/** The least milliseconds that some rows of a layer take, on whatever lies in memory. */
-async function trial(
-  gpu: Gpu,
-  precision: Precision,
-  step: LayerPlan,
-  { memory: kind, tile }: Candidate,
-): Promise<number> {
-  const memory = new Memory(gpu.backend);
-  try {
-    const attributes = { ...fewRows(step), precision, tile };
-    const { input, output, padding, pool } = attributes;
-    const perVector = precision === "int8" ? 16 : 4;
-    const record = await checked(gpu.device, () => {
-      const [x, y] = convolutionWorkgroups({ output, pool, tile });
-      const tensors = {
-        x: memory.allocate(elements(input) / perVector, kind),
-        weights: memory.allocate(weightVectors(step.layer, false), kind),
-        scales: memory.allocate(stateVectors(output.channels), kind),
-      };
-      const gives = memory.allocate(elements(output) / 4 + x * y, kind);
-      return () => convolve(gpu.backend, tensors, { ...attributes, padding }, gives);
-    });
-    let least = Infinity;
-    // The first one compiles.
-    for (let run = 0; run <= TRIAL_RUNS; run++) {
-      const ms = await timeOnDevice(gpu, record);
-      if (run > 0) least = Math.min(least, ms);
-    }
-    return least;
-  } finally {
-    if (gpu.lost() === undefined) memory[Symbol.dispose]();
-  }
-}
-
-/** A layer cut down to its first rows, an even number of them. */
-function fewRows(step: LayerPlan): Omit<ConvolutionAttributes, "precision" | "tile"> {
-  const { layer, input, output, pool, padding } = step;
-  const [kernelHeight] = layer.kernel;
-  const rows = input.height + 2 * padding - kernelHeight + 1;
-  const affordable = Math.floor(rows * TRIAL_OPERATIONS / operationsOf(step) / 2) * 2;
-  const kept = Math.min(rows, Math.max(4, affordable));
-  return {
-    kernel: layer.kernel,
-    padding,
-    relu: layer.relu,
-    pool,
-    input: { ...input, images: 1, height: kept + kernelHeight - 1 - 2 * padding },
-    output: { ...output, images: 1, height: pool ? kept >> 1 : kept },
-  };
 }
 
 /** A cache that cannot be read or is damaged is empty: the trial is made again. */

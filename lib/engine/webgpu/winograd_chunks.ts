@@ -1,0 +1,149 @@
+/**
+ * Cuts a layer into chunks whose transforms and products fit a small, fixed part of the memory, which all layers share.
+ *
+ * @module
+ */
+
+import type { Precision } from "../engine.ts";
+import { CHANNEL_STEP, type Size } from "./layout.ts";
+import { pointsOf, type WinogradTile } from "./winograd.ts";
+
+/** A layer that is cut. */
+export interface WinogradLayer {
+  readonly precision: Precision;
+  /** Whether the maximum of 2x2 windows is taken. */
+  readonly pool: boolean;
+  readonly input: Size;
+  /** After the max-pool. */
+  readonly output: Size;
+  readonly tile: WinogradTile;
+}
+
+/** Tiles of some rows of an image, or of some whole images, and some output channels. */
+export interface Chunk {
+  readonly firstImage: number;
+  readonly images: number;
+  /** Rows of tiles, and tiles in a row. */
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly across: number;
+  readonly firstChannel: number;
+  readonly channels: number;
+  /** Whether these tiles, or these filters, are not what the chunk before it had. */
+  readonly newInputs: boolean;
+  readonly newFilters: boolean;
+  /** Workgroups of the transform of outputs before it, for each image. */
+  readonly firstGroup: number;
+}
+
+/** Vectors of the tensors between the kernels. */
+export interface ScratchVectors {
+  readonly filters: number;
+  readonly inputs: number;
+  readonly products: number;
+}
+
+/**
+ * What a chunk may take: 8.5 MB with int8, less than 7 % of a VGG16's weights, and more with float, whose transformed inputs are
+ * twice as large. Filters take at least what the channels of a workgroup need.
+ */
+const BUDGET: Readonly<Record<Precision, ScratchVectors>> = {
+  int8: { filters: 160 << 10, inputs: 256 << 10, products: 128 << 10 },
+  float: { filters: 160 << 10, inputs: 512 << 10, products: 256 << 10 },
+};
+
+/** Lanes of a workgroup of the transform of outputs: a tile and four channels each. */
+export const OUTPUT_LANES = 64;
+
+/** Vectors of one point of a tile's transformed inputs. */
+export function inputVectors(precision: Precision, channels: number): number {
+  return channels / (precision === "int8" ? 8 : 4);
+}
+
+/** Tiles of a chunk. */
+export function tilesOf({ images, rows, across }: Chunk): number {
+  return images * rows * across;
+}
+
+/** Workgroups of a chunk's transform of outputs, for each image. */
+export function outputWorkgroups({ rows, across, channels }: Chunk): number {
+  return Math.ceil(rows * across * channels / 4 / OUTPUT_LANES);
+}
+
+/** Workgroups of all chunks' transforms of outputs, for each image: each stores a maximum. */
+export function winogradGroups(layer: WinogradLayer): number {
+  return winogradChunks({ ...layer, output: { ...layer.output, images: 1 } })
+    .reduce((sum, chunk) => sum + outputWorkgroups(chunk), 0);
+}
+
+/** The chunks of a layer, in order. */
+export function winogradChunks(layer: WinogradLayer): Chunk[] {
+  const { output } = layer;
+  const channels = chunkChannels(layer);
+  const { down, across, rows, images } = chunkTiles(layer, channels);
+  const chunks: Chunk[] = [];
+  for (let firstImage = 0; firstImage < output.images; firstImage += images) {
+    let firstGroup = 0;
+    for (let firstRow = 0; firstRow < down; firstRow += rows) {
+      for (let firstChannel = 0; firstChannel < output.channels; firstChannel += channels) {
+        const chunk = {
+          firstImage,
+          images: Math.min(images, output.images - firstImage),
+          firstRow,
+          rows: Math.min(rows, down - firstRow),
+          across,
+          firstChannel,
+          channels: Math.min(channels, output.channels - firstChannel),
+          newInputs: firstChannel === 0,
+          newFilters: chunks.length === 0 || channels < output.channels,
+          firstGroup,
+        };
+        firstGroup += outputWorkgroups(chunk);
+        chunks.push(chunk);
+      }
+    }
+  }
+  return chunks;
+}
+
+/** What the largest of a layer's chunks takes. */
+export function scratchVectors(layer: WinogradLayer): ScratchVectors {
+  const points = pointsOf(layer.tile);
+  const chunks = winogradChunks(layer);
+  const largest = (vectors: (chunk: Chunk) => number): number =>
+    chunks.reduce((max, chunk) => Math.max(max, points * vectors(chunk)), 0);
+  const vectors = inputVectors(layer.precision, layer.input.channels);
+  return {
+    filters: largest(({ channels }) => channels * layer.input.channels / 8),
+    inputs: largest((chunk) => tilesOf(chunk) * vectors),
+    products: largest((chunk) => tilesOf(chunk) * chunk.channels / 4),
+  };
+}
+
+/** Output channels of a chunk: whole workgroups. */
+function chunkChannels({ precision, input, output, tile }: WinogradLayer): number {
+  const step = Math.max(CHANNEL_STEP, tile.channels * tile.channelLanes);
+  const vectors = pointsOf(tile) * input.channels / 8;
+  const steps = Math.max(1, Math.floor(BUDGET[precision].filters / (vectors * step)));
+  return Math.min(output.channels, steps * step);
+}
+
+/** Rows of tiles, or whole images, of a chunk: at least a row. */
+function chunkTiles(
+  { precision, pool, input, output, tile }: WinogradLayer,
+  channels: number,
+): { down: number; across: number; rows: number; images: number } {
+  const size = pool ? tile.outputs / 2 : tile.outputs;
+  const down = Math.ceil(output.height / size), across = Math.ceil(output.width / size);
+  const { inputs, products } = BUDGET[precision];
+  const affordable = Math.min(
+    inputs / inputVectors(precision, input.channels),
+    products / (channels / 4),
+  ) / pointsOf(tile);
+  if (affordable >= down * across) {
+    return { down, across, rows: down, images: Math.floor(affordable / (down * across)) };
+  }
+  // As many chunks as it takes, of the same size.
+  const count = Math.ceil(down / Math.max(1, Math.floor(affordable / across)));
+  return { down, across, rows: Math.ceil(down / count), images: 1 };
+}

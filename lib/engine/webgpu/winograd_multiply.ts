@@ -1,0 +1,120 @@
+/**
+ * The products of Winograd's algorithm: at each point a matrix product of transformed inputs and filters.
+ *
+ * @module
+ */
+
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import type { Precision } from "../engine.ts";
+import { defineKernel, type Dispatch } from "./kernel.ts";
+import { accumulatorType } from "./output.ts";
+import { pointsOf, type WinogradTile } from "./winograd.ts";
+import { type Chunk, tilesOf } from "./winograd_chunks.ts";
+
+/** The products of a chunk. */
+export interface MultiplyAttributes {
+  readonly precision: Precision;
+  /** Input channels. */
+  readonly channels: number;
+  readonly tile: WinogradTile;
+  readonly chunk: Chunk;
+}
+
+/**
+ * Multiplies and sums over the input channels: `[points, tiles, O / 4]` vectors of int32, modulo 2^32, or of float32.
+ */
+export const multiplyPoints = defineKernel<
+  { inputs: TensorInfo; filters: TensorInfo },
+  MultiplyAttributes
+>("VggWinogradMultiply", ({ precision, channels, tile, chunk }): Dispatch => {
+  const tiles = tilesOf(chunk);
+  return {
+    key: ["vgg-winograd-multiply", precision, ...Object.values(tile)].join(),
+    code: multiplyCode(precision, tile),
+    parameters: { tiles, eights: channels / 8, quads: chunk.channels / 4 },
+    workgroupSize: tile.channelLanes * tile.tileLanes,
+    workgroups: [
+      Math.ceil(tiles / (tile.tiles * tile.tileLanes)),
+      Math.ceil(chunk.channels / (tile.channels * tile.channelLanes)),
+      pointsOf(tile),
+    ],
+  };
+});
+
+function multiplyCode(precision: Precision, tile: WinogradTile): string {
+  const { tiles, channels, channelLanes, tileLanes } = tile;
+  const type = accumulatorType(precision);
+  const vectors = precision === "int8" ? 1 : 2;
+  const each = (count: number, line: (i: number) => string): string =>
+    Array.from({ length: count }, (_, i) => line(i)).join("\n    ");
+  const quads = channels / 4;
+  const quad = (j: number): string => `quad0 + ${j * channelLanes}`;
+  return `
+// Eight 16-bit integers: those in the low halves of words, and those in the high ones.
+fn low(words: vec4<u32>) -> vec4<i32> { return bitcast<vec4<i32>>(words << vec4<u32>(16u)) >> vec4<u32>(16u); }
+fn high(words: vec4<u32>) -> vec4<i32> { return bitcast<vec4<i32>>(words) >> vec4<u32>(16u); }
+
+fn main() {
+  let lane = i32(localIndex);
+  let point = i32(workgroupId.z);
+  let quad0 = i32(workgroupId.y) * ${quads * channelLanes} + lane % ${channelLanes};
+  let tile0 = (i32(workgroupId.x) * ${tileLanes} + lane / ${channelLanes}) * ${tiles};
+  if (tile0 >= parameters.tiles || quad0 >= parameters.quads) {
+    return;
+  }
+  ${
+    each(
+      tiles,
+      (t) =>
+        `let inputs${t} = (point * parameters.tiles + min(tile0 + ${t}, parameters.tiles - 1)) * parameters.eights * ${vectors};`,
+    )
+  }
+  ${
+    each(quads, (j) =>
+      `let filters${j} = ((point * (parameters.quads >> 2u) + ((${
+        quad(j)
+      }) >> 2u)) * parameters.eights) * 16 + ((${quad(j)}) & 3);`)
+  }
+  ${
+    each(tiles * channels, (i) =>
+      `var ${sum(Math.floor(i / channels), i % channels)} = ${type}();`)
+  }
+  for (var c = 0; c < parameters.eights; c++) {
+    ${each(tiles, (t) => loadInputs(precision, t))}
+    ${each(channels, (o) => multiplyFilter(precision, tiles, o))}
+  }
+  ${each(tiles * quads, (i) => storeQuad(Math.floor(i / quads), i % quads, quad(i % quads)))}
+}
+`;
+}
+
+function sum(tile: number, channel: number): string {
+  return `sum_${tile}_${channel}`;
+}
+
+function loadInputs(precision: Precision, t: number): string {
+  if (precision === "int8") {
+    return `let words${t} = load_inputs(inputs${t} + c); let a${t} = low(words${t}); let b${t} = high(words${t});`;
+  }
+  return ["a", "b"].map((name, k) =>
+    `let ${name}${t} = bitcast<vec4<f32>>(load_inputs(inputs${t} + c * 2 + ${k}));`
+  ).join(" ");
+}
+
+function multiplyFilter(precision: Precision, tiles: number, o: number): string {
+  const type = `vec4<${accumulatorType(precision)}>`;
+  const products = Array.from(
+    { length: tiles },
+    (_, t) => `${sum(t, o)} += dot(a${t}, wa) + dot(b${t}, wb);`,
+  );
+  return `{ let words = load_filters(filters${Math.floor(o / 4)} + c * 16 + ${o % 4 * 4});
+      let wa = ${type}(low(words)); let wb = ${type}(high(words));
+      ${products.join(" ")} }`;
+}
+
+function storeQuad(t: number, j: number, quad: string): string {
+  const four = [0, 1, 2, 3].map((k) => sum(t, 4 * j + k)).join(", ");
+  return `if (tile0 + ${t} < parameters.tiles && ${quad} < parameters.quads) {
+    store((point * parameters.tiles + tile0 + ${t}) * parameters.quads + ${quad}, bitcast<vec4<u32>>(vec4(${four})));
+  }`;
+}
