@@ -38,7 +38,7 @@ async function load(part: "train" | "t10k", most = Infinity): Promise<Dataset> {
   return { samples, labels: LABELS };
 }
 
-const [epochs = "6", width = "0.125", most = "60000"] = Deno.args;
+const [epochs = "12", width = "0.125", most = "60000"] = Deno.args;
 const start = performance.now();
 const seconds = (): string => `${((performance.now() - start) / 1000).toFixed(0)} s`;
 const fitted = await fitFromScratch(await load("train", Number(most)), {

@@ -6,19 +6,16 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import { Classifier, loadClassifier } from "../lib/classifier.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
 import type { Dataset } from "../lib/evaluate/dataset.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
-import { convolutionStep } from "../lib/train/convolution.ts";
 import { fit } from "../lib/train/fit.ts";
-import { type ConvolutionSize, TrainingKernels } from "../lib/train/kernels.ts";
 import { fitReport } from "../lib/train/report.ts";
 import { fitFromScratch } from "../lib/train/scratch.ts";
 import { balancedWeights, stratifiedSplit } from "../lib/train/split.ts";
-import { crossEntropy, withTfjs } from "../lib/train/tfjs.ts";
+import { withTfjs } from "../lib/train/tfjs.ts";
 import { openModel } from "../lib/weights/model_file.ts";
 import { random } from "./random_model.ts";
 
@@ -60,118 +57,6 @@ Deno.test("balancedWeights() lets each class count the same", () => {
   const [frequent, rare] = balancedWeights([0, 0, 0, 1], 2);
   assertAlmostEquals(3 * frequent, 2, 1e-6);
   assertAlmostEquals(1 * rare, 2, 1e-6);
-});
-
-/** A convolution by its definition, with zeros around. */
-function naiveConvolution(
-  x: Float32Array,
-  filter: Float32Array,
-  { count, height, width, inputs, outputs }: ConvolutionSize,
-): Float32Array {
-  return Float32Array.from({ length: count * height * width * outputs }, (_, i) => {
-    const o = i % outputs, xx = Math.floor(i / outputs) % width;
-    const y = Math.floor(i / outputs / width) % height;
-    const n = Math.floor(i / outputs / width / height);
-    let sum = 0;
-    for (let dy = 0; dy < 3; dy++) {
-      for (let dx = 0; dx < 3; dx++) {
-        const py = y + dy - 1, px = xx + dx - 1;
-        if (py < 0 || py >= height || px < 0 || px >= width) continue;
-        for (let c = 0; c < inputs; c++) {
-          sum += x[((n * height + py) * width + px) * inputs + c] *
-            filter[((dy * 3 + dx) * inputs + c) * outputs + o];
-        }
-      }
-    }
-    return sum;
-  });
-}
-
-/** Numbers from -1 to 1. */
-function noise(length: number, seed: number): Float32Array {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => next() * 2 - 1);
-}
-
-for (
-  const size of [
-    { count: 2, height: 5, width: 3, inputs: 4, outputs: 12 },
-    { count: 1, height: 3, width: 3, inputs: 1, outputs: 4 },
-    { count: 3, height: 8, width: 8, inputs: 8, outputs: 16 },
-  ]
-) {
-  Deno.test(`the kernels convolve by definition: ${JSON.stringify(size)}`, () => {
-    const { count, height, width, inputs, outputs } = size;
-    const kernels = new TrainingKernels();
-    const x = noise(count * height * width * inputs, 3), filter = noise(9 * inputs * outputs, 4);
-    const want = naiveConvolution(x, filter, size);
-    // Twice: the second time the memory holds what was left.
-    for (const found of [kernels.convolve(x, filter, size), kernels.convolve(x, filter, size)]) {
-      want.forEach((value, i) => assertAlmostEquals(found[i], value, 1e-4));
-    }
-    // The derivatives of sum(y * dy) are, as y is linear in both, differences of it.
-    const dy = noise(want.length, 5);
-    const dot = (a: Float32Array, b: Float32Array): number =>
-      a.reduce((s, v, i) => s + v * b[i], 0);
-    const unit = (length: number, at: number): Float32Array => {
-      const values = new Float32Array(length);
-      values[at] = 1;
-      return values;
-    };
-    const df = kernels.filterGradient(x, dy, size);
-    for (let at = 0; at < filter.length; at += 7) {
-      const slope = dot(naiveConvolution(x, unit(filter.length, at), size), dy);
-      assertAlmostEquals(df[at], slope, 1e-3);
-    }
-    if (inputs % 4 !== 0) return;
-    const dx = kernels.inputGradient(dy, filter, size);
-    for (let at = 0; at < x.length; at += 11) {
-      const slope = dot(naiveConvolution(unit(x.length, at), filter, size), dy);
-      assertAlmostEquals(dx[at], slope, 1e-3);
-    }
-  });
-}
-
-Deno.test("the gradients of a small network are differences of its loss", async () => {
-  await withTfjs((tf) => {
-    const kernels = new TrainingKernels();
-    const x = tf.tensor4d(noise(2 * 6 * 6 * 4, 1), [2, 6, 6, 4]);
-    const labels = tf.tensor2d([0, 1, 0, 1, 0, 0], [2, 3]) as Tensor2D;
-    const weights = tf.tensor1d([0.5, 1.5]) as Tensor1D;
-    const shapes = [[3, 3, 4, 8], [8], [3, 3, 8, 4], [4], [36, 5], [5], [5, 3], [3]];
-    const values = shapes.map((shape, i) =>
-      noise(shape.reduce((a, b) => a * b), 10 + i).map((v) => v * 0.5)
-    );
-    const loss = (...p: Tensor[]): Tensor => {
-      const first = convolutionStep(tf, kernels, x, p[0], p[1], { pool: false, isFirst: true });
-      const second = convolutionStep(tf, kernels, first, p[2], p[3], {
-        pool: true,
-        isFirst: false,
-      });
-      const flat = tf.reshape(second, [2, 36]) as Tensor2D;
-      const hidden = tf.relu(tf.add(tf.matMul(flat, p[4] as Tensor2D), p[5])) as Tensor2D;
-      const logits = tf.add(tf.matMul(hidden, p[6] as Tensor2D), p[7]) as Tensor2D;
-      return crossEntropy(tf, logits, labels, weights);
-    };
-    const at = (parameters: Float32Array[]): Tensor[] =>
-      parameters.map((data, i) => tf.tensor(data, shapes[i]));
-    const gradients = tf.grads(loss)(at(values));
-    const step = 2e-3;
-    gradients.forEach((gradient, i) => {
-      const found = gradient.dataSync();
-      for (let k = 0; k < found.length; k += Math.ceil(found.length / 5)) {
-        const moved = (by: number): number => {
-          const copy = values.map((data) => data.slice());
-          copy[i][k] += by;
-          return loss(...at(copy)).dataSync()[0];
-        };
-        const slope = (moved(step) - moved(-step)) / (2 * step);
-        // The loss is float32, about 1, so that the difference is good to about 1e-4.
-        assertAlmostEquals(found[k], slope, 1e-3, `parameter ${i}[${k}]`);
-      }
-    });
-    return Promise.resolve();
-  });
 });
 
 Deno.test("fit() learns two classes from 15 pictures each", async () => {
@@ -313,8 +198,13 @@ Deno.test("training leaves no tensors behind", async () => {
   const data = pictures([CAT, DOG], 0, 4);
   const options = { epochs: 2, backend: "wasm" } as const;
   const count = (): Promise<number> => withTfjs((tf) => Promise.resolve(tf.memory().numTensors));
+  const directory = await Deno.makeTempDir();
+  const small = { ...options, configuration: "A", width: 1 / 16, threads: 2 } as const;
   await fit(data, options);
+  await fitFromScratch(data, small);
   const before = await count();
   await fit(data, options);
+  await fitFromScratch(data, { ...small, directory });
+  await Deno.remove(directory, { recursive: true });
   assertEquals(await count(), before);
 });

@@ -39,11 +39,11 @@ Options:
   --no-flip             do not learn from mirrored pictures
   --no-balance          do not let rare classes count as much as frequent ones
   --validation PART     part of each class kept for validation (default: 0.2)
-  --epochs N            at most this many passes over the pictures (default: 200)
+  --epochs N            at most this many passes over the pictures (default: 200; 10 with --scratch)
   --patience N          epochs without improvement after which it stops (default: 20)
   --optimizer NAME      adam, momentum or sgd (default: adam)
-  --learning-rate X     (default: 0.001 for adam, 0.01 otherwise)
-  --batch-size N        (default: 32, or 256 with many pictures)
+  --learning-rate X     (default: 0.001 for adam, 0.01 otherwise; three times that with --scratch)
+  --batch-size N        (default: 32, or 256 with many pictures; 64 with --scratch)
   --weight-decay X      (default: 0.01)
   --seed N              of all random choices (default: 0)
 

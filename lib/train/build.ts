@@ -8,7 +8,9 @@
 import { compileAssemblyScript, sourcesIn, writeOrCheck } from "../engine/assemblyscript.ts";
 
 const read = sourcesIn(new URL("kernels/", import.meta.url));
-const binary = await compileAssemblyScript(read, ["--enable", "simd"]);
+const MEMORY = "--importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536".split(" ");
+const flags = [...MEMORY, "--enable", "simd,threads", "--disableWarning", "112"];
+const binary = await compileAssemblyScript(read, flags);
 console.log(`${binary.length} bytes`);
 await writeOrCheck(
   new URL("binary.ts", import.meta.url),

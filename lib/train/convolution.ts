@@ -1,56 +1,106 @@
 /**
- * One step of a VGG as a differentiable operation of tfjs: 3x3 convolution, bias, ReLU, and the max-pool
- * where one follows.
+ * One step of a VGG as a differentiable operation of tfjs: 3x3 convolution, batch normalisation, ReLU,
+ * and the max-pool where one follows.
  *
  * @module
  */
 
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
-import type { ConvolutionSize, TrainingKernels } from "./kernels.ts";
+import type { TrainingKernels } from "./kernels.ts";
 import type { Tfjs } from "./tfjs.ts";
 
+/** What a step has of its own. */
+export interface StepParameters {
+  /** `[3, 3, inputs, outputs]`; `outputs` is a multiple of 4. */
+  readonly filter: Tensor;
+  /** The deviation that each channel gets, `[outputs]`. */
+  readonly gamma: Tensor;
+  /** The mean that each channel gets, `[outputs]`. */
+  readonly beta: Tensor;
+  /** `[3, outputs]`, see {@linkcode remembered}; training changes it in place. */
+  readonly statistics: Float32Array;
+}
+
+/** How a step is done. */
+export interface StepOptions {
+  /** Whether a 2x2 max-pool with stride 2 follows. */
+  readonly pool: boolean;
+  /** Whether `x` is a picture, whose derivative nobody asks for; its channels may be any number. */
+  readonly isFirst: boolean;
+  /** Whether a batch is normalised by its own statistics, and they are remembered. */
+  readonly training: boolean;
+}
+
+/** What a batch's statistics count among those before it. */
+const MOMENTUM = 0.1;
+/** Added to a variance. Both are PyTorch's. */
+const EPSILON = 1e-5;
+
+/** How a channel is normalised: `y * scale + shift`. */
+export interface Normalization {
+  /** `[outputs]` */
+  readonly scale: Float32Array;
+  /** `[outputs]` */
+  readonly shift: Float32Array;
+}
+
 /**
- * `pool(relu(x * filter + bias))`.
+ * `pool(relu(normalised(x * filter)))` (Ioffe and Szegedy, 2015, "Batch Normalization").
+ *
+ * The activations lie in the kernels' memory until its next reset.
  *
  * @param x `[N, H, W, inputs]`
- * @param filter `[3, 3, inputs, outputs]`; `outputs` is a multiple of 4
- * @param bias `[outputs]`
- * @param options `pool`: whether a 2x2 max-pool with stride 2 follows. `isFirst`: `x` is a picture,
- *   whose derivative nobody asks for; `inputs` may then be any number.
  */
 export function convolutionStep(
   tf: Tfjs,
   kernels: TrainingKernels,
   x: Tensor,
-  filter: Tensor,
-  bias: Tensor,
-  options: { readonly pool: boolean; readonly isFirst: boolean },
+  parameters: StepParameters,
+  options: StepOptions,
 ): Tensor4D {
-  const [count, height, width, inputs] = x.shape;
-  const size: ConvolutionSize = { count, height, width, inputs, outputs: bias.shape[0] };
+  const { filter, gamma, beta, statistics } = parameters;
+  const [count, height, width, inputs] = x.shape, outputs = gamma.shape[0];
+  const size = [count, height, width], positions = count * height * width;
+  const pooled: [number, number] = options.pool ? [height >> 1, width >> 1] : [height, width];
+  const pool = Number(options.pool);
   const step = tf.customGrad((...args) => {
-    const [x, filter, bias, save] = args as [Tensor, Tensor, Tensor, (saved: Tensor[]) => void];
-    const activations = kernels.convolve(floats(x), floats(filter), size);
-    rectify(activations, floats(bias));
-    const shape: [number, number, number, number] = [count, height, width, size.outputs];
-    const pooled = options.pool ? maxPool(activations, size) : activations;
-    if (options.pool) {
-      shape[1] >>= 1;
-      shape[2] >>= 1;
-    }
-    save([x, filter]);
-    const gradFunc = (dy: Tensor, [x, filter]: Tensor[]): Tensor[] => {
-      const unpooled = options.pool ? unpool(floats(dy), activations, size) : floats(dy).slice();
-      for (let i = 0; i < unpooled.length; i++) if (activations[i] <= 0) unpooled[i] = 0;
-      const dx = options.isFirst
-        ? tf.zerosLike(x)
-        : tf.tensor(kernels.inputGradient(unpooled, floats(filter), size), x.shape);
-      const df = tf.tensor(kernels.filterGradient(floats(x), unpooled, size), filter.shape);
-      return [dx, df, tf.tensor1d(sumsOf(unpooled, size.outputs))];
+    const [x, filter, gamma, beta, save] = args as [
+      ...Tensor[],
+      (saved: Tensor[]) => void,
+    ] as [Tensor, Tensor, Tensor, Tensor, (saved: Tensor[]) => void];
+    const padded = kernels.take(count * (height + 2) * (width + 2) * inputs);
+    const y = kernels.take(positions * outputs), sums = kernels.take(count * 2 * outputs);
+    const weights = kernels.place(floats(filter));
+    kernels.run(
+      ...["convolve", kernels.place(floats(x)), weights, y, padded] as const,
+      ...[options.training ? sums : 0, ...size, inputs, outputs],
+    );
+    const own = options.training ? momentsOf(sums, outputs, positions) : remembered(statistics);
+    if (options.training) remember(statistics, own);
+    const { scale, shift } = normalization(floats(gamma), floats(beta), own);
+    const scales = kernels.place(scale), shifts = kernels.place(shift);
+    const out = kernels.take(count * pooled[0] * pooled[1] * outputs);
+    kernels.run("activate", y, scales, shifts, out, pool, ...size, outputs);
+    save([x]);
+
+    const gradFunc = (dy: Tensor, [x]: Tensor[]): Tensor[] => {
+      const dz = kernels.take(y.length), upper = kernels.place(floats(dy));
+      kernels.run("deactivate", upper, y, scales, shifts, dz, sums, pool, ...size, outputs);
+      const { dgamma, dbeta, factors } = normalizationGradient(sums, scale, own, positions);
+      kernels.run("combine", dz, y, kernels.place(factors), count, height * width, outputs);
+      const df = kernels.take(weights.length);
+      kernels.run("filterGradient", padded, dz, df, ...size, inputs, outputs);
+      const gradients = [tf.tensor(df, filter.shape), tf.tensor1d(dgamma), tf.tensor1d(dbeta)];
+      if (options.isFirst) return [tf.zerosLike(x), ...gradients];
+      const dx = kernels.take(positions * inputs);
+      const turned = kernels.place(turn(weights, inputs, outputs));
+      const room = kernels.take(count * (height + 2) * (width + 2) * outputs);
+      kernels.run("convolve", dz, turned, dx, room, 0, ...size, outputs, inputs);
+      return [tf.tensor(dx, x.shape), ...gradients];
     };
-    return { value: tf.tensor4d(pooled, shape), gradFunc };
+    return { value: tf.tensor4d(out, [count, ...pooled, outputs]), gradFunc };
   });
-  return step(x, filter, bias) as Tensor4D;
+  return step(x, filter, gamma, beta) as Tensor4D;
 }
 
 /** A tensor's values; float32 tensors have no others. */
@@ -58,64 +108,99 @@ function floats(tensor: Tensor): Float32Array {
   return tensor.dataSync() as Float32Array;
 }
 
-function rectify(values: Float32Array, bias: Float32Array): void {
-  const channels = bias.length;
-  for (let at = 0; at < values.length; at += channels) {
+interface Moments {
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+}
+
+/** Mean and variance of each channel, from each image's sums and sums of squares. */
+function momentsOf(sums: Float32Array, channels: number, positions: number): Moments {
+  const [mean, squares] = totals(sums, channels).map((sum) => sum.map((v) => v / positions));
+  return { mean, variance: squares.map((v, c) => Math.max(0, v - mean[c] * mean[c])) };
+}
+
+/** Sums over the images of `[count, 2, channels]`, in float64. */
+function totals(sums: Float32Array, channels: number): [Float64Array, Float64Array] {
+  const first = new Float64Array(channels), second = new Float64Array(channels);
+  for (let at = 0; at < sums.length; at += 2 * channels) {
     for (let c = 0; c < channels; c++) {
-      const value = values[at + c] + bias[c];
-      values[at + c] = value > 0 ? value : 0;
+      first[c] += sums[at + c];
+      second[c] += sums[at + channels + c];
+    }
+  }
+  return [first, second];
+}
+
+/** Adds a batch's moments to a weighted sum of means and of variances, and to the sum of weights. */
+function remember(statistics: Float32Array, { mean, variance }: Moments): void {
+  const channels = mean.length;
+  for (let c = 0; c < channels; c++) {
+    for (const [row, value] of [mean[c], variance[c], 1].entries()) {
+      statistics[row * channels + c] += MOMENTUM * (value - statistics[row * channels + c]);
     }
   }
 }
 
-/** Sums over all positions, `[channels]`, in float64. */
-function sumsOf(values: Float32Array, channels: number): Float32Array {
-  const sums = new Float64Array(channels);
-  for (let at = 0; at < values.length; at += channels) {
-    for (let c = 0; c < channels; c++) sums[c] += values[at + c];
-  }
-  return Float32Array.from(sums);
+/** The moments that training remembers; those of a standard distribution before it begins. */
+function remembered(statistics: Float32Array): Moments {
+  const channels = statistics.length / 3;
+  const row = (n: number, otherwise: number): Float64Array =>
+    Float64Array.from({ length: channels }, (_, c) => {
+      const weight = statistics[2 * channels + c];
+      return weight > 0 ? statistics[n * channels + c] / weight : otherwise;
+    });
+  return { mean: row(0, 0), variance: row(1, 1) };
 }
 
-/** Visits each window of the pool, for each channel: its output, and its inputs. */
-function windows(
-  { count, height, width, outputs }: ConvolutionSize,
-  visit: (to: number, a: number, b: number, c: number, d: number) => void,
-): void {
-  const down = width * outputs;
-  let to = 0;
-  for (let n = 0; n < count; n++) {
-    for (let y = 0; y + 1 < height; y += 2) {
-      for (let x = 0; x + 1 < width; x += 2) {
-        let from = ((n * height + y) * width + x) * outputs;
-        for (let o = 0; o < outputs; o++, from++, to++) {
-          visit(to, from, from + outputs, from + down, from + down + outputs);
-        }
+function normalization(
+  gamma: Float32Array,
+  beta: Float32Array,
+  { mean, variance }: Moments,
+): Normalization {
+  const scale = gamma.map((g, c) => g / Math.sqrt(variance[c] + EPSILON));
+  return { scale, shift: beta.map((b, c) => b - scale[c] * mean[c]) };
+}
+
+/** What a trained step does to each channel. */
+export function trainedNormalization({ gamma, beta, statistics }: StepParameters): Normalization {
+  return normalization(floats(gamma), floats(beta), remembered(statistics));
+}
+
+/**
+ * The derivatives of `z = gamma * (y - mean) / deviation + beta`.
+ *
+ * @param sums Each image's sums of `dz` and of `dz * y`
+ * @returns `factors`: `[3, channels]`, with which `dy = dz * a + y * b + c`
+ */
+function normalizationGradient(
+  sums: Float32Array,
+  scale: Float32Array,
+  { mean, variance }: Moments,
+  positions: number,
+): { dgamma: Float32Array; dbeta: Float32Array; factors: Float32Array } {
+  const channels = scale.length, [sum, product] = totals(sums, channels);
+  const dgamma = new Float32Array(channels), factors = new Float32Array(3 * channels);
+  for (let c = 0; c < channels; c++) {
+    const deviation = Math.sqrt(variance[c] + EPSILON);
+    const slope = (product[c] - mean[c] * sum[c]) / deviation;
+    const b = -scale[c] * slope / (positions * deviation);
+    dgamma[c] = slope;
+    factors[c] = scale[c];
+    factors[channels + c] = b;
+    factors[2 * channels + c] = -scale[c] * sum[c] / positions - b * mean[c];
+  }
+  return { dgamma, dbeta: Float32Array.from(sum), factors };
+}
+
+/** The filter of the derivative by the input: turned by 180 degrees, `[3, 3, outputs, inputs]`. */
+function turn(filter: Float32Array, inputs: number, outputs: number): Float32Array {
+  const turned = new Float32Array(filter.length);
+  for (let at = 0; at < 9; at++) {
+    for (let c = 0; c < inputs; c++) {
+      for (let o = 0; o < outputs; o++) {
+        turned[((8 - at) * outputs + o) * inputs + c] = filter[(at * inputs + c) * outputs + o];
       }
     }
   }
-}
-
-function maxPool(values: Float32Array, size: ConvolutionSize): Float32Array {
-  const { count, height, width, outputs } = size;
-  const pooled = new Float32Array(count * (height >> 1) * (width >> 1) * outputs);
-  windows(size, (to, a, b, c, d) => {
-    const upper = values[a] > values[b] ? values[a] : values[b];
-    const lower = values[c] > values[d] ? values[c] : values[d];
-    pooled[to] = upper > lower ? upper : lower;
-  });
-  return pooled;
-}
-
-/** Hands each derivative to the position that was the maximum, to the first of equal ones. */
-function unpool(dy: Float32Array, values: Float32Array, size: ConvolutionSize): Float32Array {
-  const unpooled = new Float32Array(values.length);
-  windows(size, (to, a, b, c, d) => {
-    let best = a;
-    if (values[b] > values[best]) best = b;
-    if (values[c] > values[best]) best = c;
-    if (values[d] > values[best]) best = d;
-    unpooled[best] = dy[to];
-  });
-  return unpooled;
+  return turned;
 }

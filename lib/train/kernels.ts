@@ -1,6 +1,6 @@
 /**
- * 3x3 convolutions and their derivatives on float arrays, as matrix products in WebAssembly: tfjs's CPU
- * backend takes a thousand times as long for them.
+ * The float arithmetic of training in WebAssembly, on several threads: tfjs's CPU backend takes a
+ * thousand times as long for a convolution and its derivatives.
  *
  * @module
  */
@@ -8,119 +8,151 @@
 import { decodeBase64 } from "@std/encoding";
 import { KERNELS } from "./binary.ts";
 
-/** Sizes of a convolution: input `[count, height, width, inputs]`, output `[…, outputs]`. */
-export interface ConvolutionSize {
-  readonly count: number;
-  readonly height: number;
-  readonly width: number;
-  readonly inputs: number;
-  /** A multiple of 4. */
-  readonly outputs: number;
-}
+/** What kernels/main.ts exports. Each function takes a counter's address first. */
+export type KernelName =
+  | "convolve"
+  | "activate"
+  | "deactivate"
+  | "combine"
+  | "filterGradient";
 
-interface Exports {
-  readonly memory: WebAssembly.Memory;
-  multiply(a: number, b: number, y: number, m: number, k: number, n: number): void;
-  multiplyTransposed(a: number, b: number, y: number, m: number, k: number, n: number): void;
-  neighbourhoods(
-    x: number,
-    rows: number,
-    count: number,
-    height: number,
-    width: number,
-    c: number,
-    row: number,
-  ): void;
-}
+type Kernel = (counter: number, ...args: number[]) => void;
 
-/** The kernels have a little data of their own at the beginning of the memory. */
+/** Words at the start of memory: how the workers are told what to do. */
+const WORD = { command: 16, kernel: 17, counter: 32, finished: 48, ready: 50, args: 64 };
+const NAMES: readonly KernelName[] = [
+  ...["convolve", "activate", "deactivate", "combine", "filterGradient"] as const,
+];
+/** The first byte behind those words, and behind what the kernels may have of their own. */
 const FIRST = 4096;
+const PAGE = 65536;
+/** A worker that takes longer for its part of a kernel has died. */
+const MAX_WAIT_MS = 120_000;
 
-const upTo4 = (value: number): number => (value + 3) & ~3;
+/** A module without imports of its own, so that workers need no permission to read. */
+const WORKER = `
+import { workerData } from "node:worker_threads";
+const { module, memory, names, word } = workerData;
+const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+const words = new Int32Array(memory.buffer, 0, 256);
+let command = 0;
+Atomics.add(words, word.ready, 1);
+Atomics.notify(words, word.ready);
+for (;;) {
+  Atomics.wait(words, word.command, command);
+  command = Atomics.load(words, word.command);
+  exports[names[words[word.kernel]]](word.counter * 4, ...words.subarray(word.args, word.args + 12));
+  Atomics.add(words, word.finished, 1);
+  Atomics.notify(words, word.finished);
+}
+`;
 
-/** The kernels, with a memory of their own. */
+interface Worker {
+  on(event: "error", listener: (reason: unknown) => void): void;
+  terminate(): Promise<unknown>;
+}
+
+/**
+ * The kernels and their memory. Arrays are handed out from the bottom, and all given back at once.
+ *
+ * No result depends on the number of threads.
+ */
 export class TrainingKernels {
-  readonly #exports: Exports;
-  #top = 0;
+  readonly #memory: WebAssembly.Memory;
+  readonly #exports: Record<KernelName, Kernel>;
+  readonly #words: Int32Array;
+  readonly #workers: Worker[] = [];
+  /** All that the memory's buffer has been: it is another object whenever it has grown. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
+  #top = FIRST;
 
-  /** Compiles them: 1.5 KiB. */
-  constructor() {
+  private constructor(module: WebAssembly.Module) {
+    this.#memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
+    this.#exports = exports as unknown as Record<KernelName, Kernel>; // What kernels/main.ts exports.
+    this.#words = new Int32Array(this.#memory.buffer, 0, 256);
+    this.#buffers.add(this.#memory.buffer);
+  }
+
+  /** @param threads How many compute; one, where the runtime does not allow workers. */
+  static async start(threads: number = 1): Promise<TrainingKernels> {
     const module = new WebAssembly.Module(decodeBase64(KERNELS));
-    const instance = new WebAssembly.Instance(module, { env: { abort: (): void => {} } });
-    this.#exports = instance.exports as unknown as Exports; // What kernels/main.ts exports.
+    const kernels = new TrainingKernels(module);
+    if (threads > 1) await kernels.#startWorkers(module, threads - 1);
+    return kernels;
   }
 
-  /** `x` convolved with `filter`, `[3, 3, inputs, outputs]`, same padding, stride 1. */
-  convolve(x: Float32Array, filter: Float32Array, size: ConvolutionSize): Float32Array {
-    this.#top = 0;
-    const { outputs } = size, m = size.count * size.height * size.width;
-    const { rows, k } = this.#neighbourhoods(x, size, size.inputs);
-    const weights = this.#put(filter, k * outputs);
-    const y = this.#take(upTo4(m) * outputs);
-    this.#exports.multiply(rows, weights, y, upTo4(m), k, outputs);
-    return this.#read(y, m * outputs);
+  async #startWorkers(module: WebAssembly.Module, count: number): Promise<void> {
+    const { Worker } = await import("node:worker_threads");
+    const url = new URL(`data:text/javascript,${encodeURIComponent(WORKER)}`);
+    const workerData = { module, memory: this.#memory, names: NAMES, word: WORD };
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => {});
+    try {
+      for (let n = 0; n < count; n++) {
+        const worker: Worker = new Worker(url, { workerData });
+        worker.on("error", failed.reject);
+        this.#workers.push(worker);
+      }
+      for (let ready = 0; ready < count; ready = Atomics.load(this.#words, WORD.ready)) {
+        const waiting = Atomics.waitAsync(this.#words, WORD.ready, ready);
+        if (waiting.async) await Promise.race([waiting.value, failed.promise]);
+      }
+    } catch {
+      await this.end();
+    }
   }
 
-  /** The derivative by the filter: `x` and `dy` are the input and the output's derivative. */
-  filterGradient(x: Float32Array, dy: Float32Array, size: ConvolutionSize): Float32Array {
-    this.#top = 0;
-    const { inputs, outputs } = size, m = size.count * size.height * size.width;
-    const { rows, k } = this.#neighbourhoods(x, size, inputs);
-    const derivatives = this.#put(dy, m * outputs);
-    const filter = this.#take(k * outputs);
-    this.#exports.multiplyTransposed(rows, derivatives, filter, m, k, outputs);
-    return this.#read(filter, 9 * inputs * outputs);
+  /** Gives back all arrays: they are overwritten from now on. */
+  reset(): void {
+    this.#top = FIRST;
   }
 
-  /**
-   * The derivative by the input: the convolution of `dy` with the filter turned by 180 degrees.
-   *
-   * @param size `inputs` a multiple of 4.
-   */
-  inputGradient(dy: Float32Array, filter: Float32Array, size: ConvolutionSize): Float32Array {
-    const { inputs, outputs } = size;
-    const turned = new Float32Array(filter.length);
-    for (let at = 0; at < 9; at++) {
-      for (let c = 0; c < inputs; c++) {
-        for (let o = 0; o < outputs; o++) {
-          turned[((8 - at) * outputs + o) * inputs + c] = filter[(at * inputs + c) * outputs + o];
-        }
+  /** An array that holds whatever was there, until {@link reset}. */
+  take(length: number): Float32Array {
+    const at = (this.#top + 63) & ~63;
+    this.#top = at + 4 * length;
+    const missing = this.#top - this.#memory.buffer.byteLength;
+    if (missing > 0) {
+      // A little more than is needed, so that it rarely grows.
+      this.#memory.grow(Math.ceil(missing / PAGE) + 64);
+      this.#buffers.add(this.#memory.buffer);
+    }
+    return new Float32Array(this.#memory.buffer, at, length);
+  }
+
+  /** The same values as an array of {@link take}: itself, or a copy. */
+  place(values: Float32Array): Float32Array {
+    if (this.#buffers.has(values.buffer)) return values;
+    const copy = this.take(values.length);
+    copy.set(values);
+    return copy;
+  }
+
+  /** Runs a kernel with numbers and with arrays of {@link take}, on all threads. */
+  run(name: KernelName, ...args: (number | Float32Array)[]): void {
+    const words = this.#words, workers = this.#workers.length;
+    const numbers = args.map((arg) => typeof arg === "number" ? arg : arg.byteOffset);
+    words[WORD.counter] = 0;
+    if (workers > 0) {
+      words.set(numbers, WORD.args);
+      words[WORD.kernel] = NAMES.indexOf(name);
+      Atomics.store(words, WORD.finished, 0);
+      Atomics.add(words, WORD.command, 1);
+      Atomics.notify(words, WORD.command);
+    }
+    this.#exports[name](WORD.counter * 4, ...numbers);
+    for (;;) {
+      const finished = Atomics.load(words, WORD.finished);
+      if (finished === workers || workers === 0) return;
+      if (Atomics.wait(words, WORD.finished, finished, MAX_WAIT_MS) === "timed-out") {
+        throw new Error(`A thread did not finish "${name}" in ${MAX_WAIT_MS / 1000} s`);
       }
     }
-    return this.convolve(dy, turned, { ...size, inputs: outputs, outputs: inputs });
   }
 
-  #neighbourhoods(
-    x: Float32Array,
-    { count, height, width }: ConvolutionSize,
-    channels: number,
-  ): { rows: number; k: number } {
-    const k = upTo4(9 * channels), m = count * height * width;
-    const input = this.#put(x, x.length);
-    const rows = this.#take(upTo4(m) * k);
-    this.#exports.neighbourhoods(input, rows, count, height, width, channels, k);
-    return { rows, k };
-  }
-
-  /** Takes room for `length` values, which hold whatever was there. */
-  #take(length: number): number {
-    const at = (Math.max(this.#top, FIRST) + 15) & ~15;
-    this.#top = at + 4 * length;
-    const missing = this.#top - this.#exports.memory.buffer.byteLength;
-    if (missing > 0) this.#exports.memory.grow(Math.ceil(missing / 65536));
-    return at;
-  }
-
-  /** Copies values in; the rest of `length` is zeros. */
-  #put(values: Float32Array, length: number): number {
-    const at = this.#take(length);
-    const room = new Float32Array(this.#exports.memory.buffer, at, length);
-    room.set(values);
-    room.fill(0, values.length);
-    return at;
-  }
-
-  #read(at: number, length: number): Float32Array {
-    return new Float32Array(this.#exports.memory.buffer, at, length).slice();
+  /** Ends the other threads; this one goes on alone. */
+  async end(): Promise<void> {
+    await Promise.all(this.#workers.splice(0).map((worker) => worker.terminate()));
   }
 }

@@ -7,6 +7,7 @@
 
 import type { Optimizer, Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import { decodeBase64, encodeBase64 } from "@std/encoding";
+import { adam } from "./adam.ts";
 import { randomFrom, shuffled } from "./random.ts";
 import { crossEntropy, type Tfjs } from "./tfjs.ts";
 
@@ -33,8 +34,8 @@ export interface LoopOptions {
   readonly batchSize: number;
   /** Part by which weights shrink in a step, relative to the learning rate (decoupled decay). */
   readonly weightDecay: number;
-  /** Whether the learning rate falls to 0 along a cosine over all epochs. */
-  readonly cosine: boolean;
+  /** Whether the learning rate rises at first, and then falls to 0 along a cosine over all epochs. */
+  readonly oneCycle: boolean;
   readonly seed: number;
   readonly signal?: AbortSignal;
   readonly onEpoch?: (metrics: EpochMetrics) => void;
@@ -47,9 +48,11 @@ export interface LoopOptions {
 /** What is trained, on what. */
 export interface Task {
   readonly variables: readonly Variable[];
+  /** What else training changes: arrays that `forward` writes to. Default: none. */
+  readonly statistics?: readonly Float32Array[];
   readonly classes: number;
   /** From a batch of inputs to logits `[N, classes]`. */
-  readonly forward: (inputs: Tensor) => Tensor2D;
+  readonly forward: (inputs: Tensor, training: boolean) => Tensor2D;
   readonly train: Examples;
   readonly validation: Examples;
   /** Weight of each class in the loss, `[classes]`. */
@@ -96,20 +99,22 @@ export async function trainLoop(
       if (validationLoss < state.bestLoss) {
         state.bestLoss = validationLoss;
         state.bestEpoch = epoch;
-        state.best = encodeAll(task.variables);
+        state.best = encodeAll(task);
       }
       if (options.state !== undefined) {
-        state.values = encodeAll(task.variables);
-        state.optimizer = (await optimizer.getWeights()).map(({ name, tensor }) => ({
+        state.values = encodeAll(task);
+        const weights = await optimizer.getWeights();
+        state.optimizer = weights.map(({ name, tensor }) => ({
           name,
           shape: tensor.shape,
-          data: encode(tensor),
+          data: encode(tensor.dataSync()),
         }));
+        tf.dispose(weights[0].tensor); // The number of iterations, which was made for this.
         await options.state.save(JSON.stringify(state));
       }
       options.onEpoch?.(metrics);
     }
-    assignAll(tf, task.variables, state.best);
+    assignAll(tf, task, state.best);
     return { history: state.history, bestEpoch: state.bestEpoch };
   } finally {
     optimizer.dispose();
@@ -117,25 +122,25 @@ export async function trainLoop(
 }
 
 function makeOptimizer(tf: Tfjs, { optimizer, learningRate }: LoopOptions): Optimizer {
-  if (optimizer === "adam") return tf.train.adam(learningRate);
+  if (optimizer === "adam") return adam(tf, learningRate);
   if (optimizer === "momentum") return tf.train.momentum(learningRate, 0.9);
   return tf.train.sgd(learningRate);
 }
 
 async function restore(
   tf: Tfjs,
-  { variables }: Task,
+  task: Task,
   optimizer: Optimizer,
   { state }: LoopOptions,
 ): Promise<State> {
   const text = await state?.load();
   if (text === undefined) {
-    const values = encodeAll(variables);
+    const values = encodeAll(task);
     const best = values;
     return { epoch: 0, bestEpoch: 0, bestLoss: Infinity, history: [], values, best, optimizer: [] };
   }
   const kept: State = JSON.parse(text);
-  assignAll(tf, variables, kept.values);
+  assignAll(tf, task, kept.values);
   await optimizer.setWeights(kept.optimizer.map(({ name, shape, data }) => ({
     name,
     tensor: tf.tensor(decode(data), shape),
@@ -162,27 +167,34 @@ async function trainEpoch(
     const positions = order.subarray(step * options.batchSize, (step + 1) * options.batchSize);
     const inputs = train.batch(positions, true);
     const cost = optimizer.minimize(
-      () => lossOf(tf, task, inputs, labelsAt(train, positions)),
+      () => lossOf(tf, task, task.forward(inputs, true), labelsAt(train, positions)),
       true,
       [...variables],
     )!;
     sum += (await cost.data())[0] * positions.length;
     tf.dispose([inputs, cost]);
-    decay(tf, variables, rate * options.weightDecay);
+    decay(variables, rate * options.weightDecay);
     options.onStep?.(epoch, (step + 1) / steps);
   }
   return sum / count;
 }
 
-function rateAt({ learningRate, cosine }: LoopOptions, part: number): number {
-  return cosine ? learningRate * 0.5 * (1 + Math.cos(Math.PI * part)) : learningRate;
+/** Part of a training in which the learning rate rises (Smith and Topin, 2018, "Super-Convergence"). */
+const WARM_UP = 0.15;
+
+function rateAt({ learningRate, oneCycle }: LoopOptions, part: number): number {
+  if (!oneCycle) return learningRate;
+  if (part < WARM_UP) return learningRate * Math.max(0.02, part / WARM_UP);
+  return learningRate * 0.5 * (1 + Math.cos(Math.PI * (part - WARM_UP) / (1 - WARM_UP)));
 }
 
-/** Shrinks filters, not biases. */
-function decay(tf: Tfjs, variables: readonly Variable[], part: number): void {
+/** Shrinks filters, not biases, in place: on the CPU backend these are the variables' memory. */
+function decay(variables: readonly Variable[], part: number): void {
   if (part === 0) return;
   for (const variable of variables) {
-    if (variable.rank > 1) tf.tidy(() => variable.assign(tf.mul(variable, 1 - part)));
+    if (variable.rank < 2) continue;
+    const values = variable.dataSync();
+    for (let i = 0; i < values.length; i++) values[i] *= 1 - part;
   }
 }
 
@@ -192,13 +204,13 @@ function labelsAt({ labels }: Examples, positions: Uint32Array): Int32Array {
 
 function lossOf(
   tf: Tfjs,
-  { forward, classes, classWeights }: Task,
-  inputs: Tensor,
+  { classes, classWeights }: Task,
+  logits: Tensor2D,
   labels: Int32Array,
 ): ReturnType<typeof crossEntropy> {
   const oneHot = tf.oneHot(tf.tensor1d(labels, "int32"), classes) as Tensor2D;
   const weights = tf.tensor1d(Float32Array.from(labels, (label) => classWeights[label]));
-  return crossEntropy(tf, forward(inputs), oneHot, weights as Tensor1D);
+  return crossEntropy(tf, logits, oneHot, weights as Tensor1D);
 }
 
 /** Loss and accuracy on the validation examples. */
@@ -214,10 +226,10 @@ export async function evaluateTask(
     const positions = all.subarray(first, first + batchSize);
     const labels = labelsAt(validation, positions);
     const inputs = validation.batch(positions, false);
-    const [loss, best] = tf.tidy(() => [
-      lossOf(tf, task, inputs, labels),
-      tf.argMax(forward(inputs), 1),
-    ]);
+    const [loss, best] = tf.tidy(() => {
+      const logits = forward(inputs, false);
+      return [lossOf(tf, task, logits, labels), tf.argMax(logits, 1)];
+    });
     sum += (await loss.data())[0] * positions.length;
     const predicted = await best.data();
     right += labels.filter((label, n) => predicted[n] === label).length;
@@ -226,8 +238,7 @@ export async function evaluateTask(
   return { loss: sum / count, accuracy: right / count };
 }
 
-function encode(tensor: Tensor): string {
-  const values = tensor.dataSync();
+function encode(values: ArrayLike<number>): string {
   return encodeBase64(new Uint8Array(Float32Array.from(values).buffer));
 }
 
@@ -235,12 +246,17 @@ function decode(text: string): Float32Array {
   return new Float32Array(decodeBase64(text).slice().buffer);
 }
 
-function encodeAll(variables: readonly Variable[]): string[] {
-  return variables.map(encode);
+function encodeAll({ variables, statistics = [] }: Task): string[] {
+  return [...variables.map((variable) => variable.dataSync()), ...statistics].map(encode);
 }
 
-function assignAll(tf: Tfjs, variables: readonly Variable[], values: readonly string[]): void {
+function assignAll(
+  tf: Tfjs,
+  { variables, statistics = [] }: Task,
+  values: readonly string[],
+): void {
   variables.forEach((variable, i) =>
     tf.tidy(() => variable.assign(tf.tensor(decode(values[i]), variable.shape)))
   );
+  statistics.forEach((array, i) => array.set(decode(values[variables.length + i])));
 }

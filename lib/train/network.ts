@@ -6,7 +6,7 @@
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import { type Architecture, type Configuration, layersOf } from "../vgg/architecture.ts";
-import { convolutionStep } from "./convolution.ts";
+import { convolutionStep, trainedNormalization } from "./convolution.ts";
 import type { DenseLayer } from "./head.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { normalFrom, randomFrom } from "./random.ts";
@@ -67,37 +67,57 @@ export function architectureOf(options: NetworkOptions, classes: number): Archit
   return architecture;
 }
 
-/** Filters `[3, 3, I, O]` or `[I, O]` after He et al., 2015, and biases of 0. */
-export function initialise(tf: Tfjs, architecture: Architecture, seed: number): Variable[] {
+/** What is learned. */
+export interface Network {
+  readonly architecture: Architecture;
+  /** Of each layer: filter, gamma and beta of a convolution; filter and bias of a dense layer. */
+  readonly layers: readonly (readonly Variable[])[];
+  /** Of each convolution, `[3, O]`: what training remembers of its batches. */
+  readonly statistics: readonly Float32Array[];
+}
+
+/** Filters `[3, 3, I, O]` or `[I, O]` after He et al., 2015. */
+export function initialise(tf: Tfjs, architecture: Architecture, seed: number): Network {
   const normal = normalFrom(randomFrom(seed));
-  const layers = layersOf(architecture);
-  return tf.tidy(() =>
-    layers.flatMap(({ kernel, inChannels, outChannels, padding, relu }) => {
+  const all = layersOf(architecture);
+  const layers = tf.tidy(() =>
+    all.map(({ kernel, inChannels, outChannels, padding, relu }) => {
       const inner = kernel[0] * kernel[1] * inChannels;
       const deviation = Math.sqrt((relu ? 2 : 0.1) / inner);
       const values = Float32Array.from({ length: inner * outChannels }, () => normal() * deviation);
-      const shape = padding === 1 ? [3, 3, inChannels, outChannels] : [inner, outChannels];
-      return [tf.variable(tf.tensor(values, shape)), tf.variable(tf.zeros([outChannels]))];
+      const zeros = tf.variable(tf.zeros([outChannels]));
+      if (padding === 0) return [tf.variable(tf.tensor(values, [inner, outChannels])), zeros];
+      const filter = tf.variable(tf.tensor(values, [3, 3, inChannels, outChannels]));
+      return [filter, tf.variable(tf.ones([outChannels])), zeros];
     })
   );
+  const statistics = all.filter(({ padding }) => padding === 1)
+    .map(({ outChannels }) => new Float32Array(3 * outChannels));
+  return { architecture, layers, statistics };
 }
 
-/** From pictures `[N, side, side, channels]` to logits `[N, classes]`. */
+/**
+ * From pictures `[N, side, side, channels]` to logits `[N, classes]`. Ends what an earlier call left in
+ * the kernels' memory.
+ */
 export function forward(
   tf: Tfjs,
   kernels: TrainingKernels,
-  architecture: Architecture,
+  { architecture, layers, statistics }: Network,
   inputs: Tensor,
-  variables: readonly Variable[],
+  training: boolean,
 ): Tensor2D {
+  kernels.reset();
   let x = inputs;
   layersOf(architecture).forEach(({ padding, relu, pool }, i) => {
-    const filter = variables[2 * i], bias = variables[2 * i + 1];
     if (padding === 1) {
-      const options = { pool: pool !== undefined, isFirst: i === 0 };
-      x = convolutionStep(tf, kernels, x, filter, bias, options);
+      const [filter, gamma, beta] = layers[i];
+      const parameters = { filter, gamma, beta, statistics: statistics[i] };
+      const options = { pool: pool !== undefined, isFirst: i === 0, training };
+      x = convolutionStep(tf, kernels, x, parameters, options);
       return;
     }
+    const [filter, bias] = layers[i];
     const flat = tf.reshape(x, [x.shape[0], filter.shape[0]]);
     x = tf.add(tf.matMul(flat as Tensor2D, filter as unknown as Tensor2D), bias);
     if (relu) x = tf.relu(x);
@@ -105,17 +125,23 @@ export function forward(
   return x as Tensor2D;
 }
 
-/** The layers in the order of a model file, `[O, kernelHeight, kernelWidth, I]`. */
-export function trainedLayers(
-  architecture: Architecture,
-  variables: readonly Variable[],
-): DenseLayer[] {
-  return layersOf(architecture).map(({ outChannels }, i) => {
-    const values = variables[2 * i].dataSync(), inner = values.length / outChannels;
+/**
+ * The layers in the order of a model file, `[O, kernelHeight, kernelWidth, I]`, with each convolution's
+ * normalisation folded into its filter and bias.
+ */
+export function trainedLayers({ layers, statistics }: Network): DenseLayer[] {
+  return layers.map(([filter, ...rest], i) => {
+    const [gamma, beta] = rest;
+    const { scale, shift } = rest.length === 1
+      ? { scale: undefined, shift: gamma.dataSync() }
+      : trainedNormalization({ filter, gamma, beta, statistics: statistics[i] });
+    const values = filter.dataSync(), outputs = shift.length, inner = values.length / outputs;
     const weight = new Float32Array(values.length);
     for (let k = 0; k < inner; k++) {
-      for (let o = 0; o < outChannels; o++) weight[o * inner + k] = values[k * outChannels + o];
+      for (let o = 0; o < outputs; o++) {
+        weight[o * inner + k] = values[k * outputs + o] * (scale?.[o] ?? 1);
+      }
     }
-    return { weight, bias: Float32Array.from(variables[2 * i + 1].dataSync()) };
+    return { weight, bias: Float32Array.from(shift) };
   });
 }

@@ -83,6 +83,6 @@ export function learning(
   }
   return {
     ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
-    cosine: false,
+    oneCycle: false,
   };
 }

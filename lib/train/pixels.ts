@@ -25,7 +25,7 @@ export interface PixelOptions extends ImageOptions {
   readonly standardize?: "dataset" | "image";
   /** Learn from mirrored pictures as well. Default: `true`. */
   readonly flip?: boolean;
-  /** Learn from pictures moved by up to this many pixels. Default: 2. */
+  /** Learn from pictures moved by up to this many pixels. Default: 1. */
   readonly shift?: number;
   /** Of all random choices. Default: 0. */
   readonly seed?: number;
@@ -117,7 +117,7 @@ export function examples(
   tf: Tfjs,
   { pixels, classes, architecture: { input }, preprocessing }: Pictures,
   pictures: readonly number[],
-  { flip = true, shift = 2, seed = 0 }: PixelOptions,
+  { flip = true, shift = 1, seed = 0 }: PixelOptions,
 ): Examples {
   const { height, width, channels } = input, size = height * width * channels;
   const { scale, mean, std } = preprocessing;
