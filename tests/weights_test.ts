@@ -4,7 +4,6 @@ import { CheckpointFormatError, WeightsIntegrityError } from "../lib/errors.ts";
 import { layersOf } from "../lib/vgg/architecture.ts";
 import { IMAGENET_CLASSES } from "../lib/vgg/labels.ts";
 import { BytesSource } from "../lib/weights/byte_source.ts";
-import { CATALOG } from "../lib/weights/catalog.ts";
 import { openModel } from "../lib/weights/model_file.ts";
 import { type QuantizedFilter, quantizeFilter } from "../lib/weights/quantize.ts";
 import { encodeSafetensorsHeader, readSafetensorsHeader } from "../lib/weights/safetensors.ts";
@@ -148,26 +147,4 @@ Deno.test("ImageNet has 1000 classes whose WordNet ids ascend", () => {
   assertEquals(IMAGENET_CLASSES[517], { id: "n03126707", label: "crane" });
   assertEquals(IMAGENET_CLASSES[281].label, "tabby, tabby cat");
   assertEquals(IMAGENET_CLASSES[999].id, "n15075141");
-});
-
-Deno.test("every entry of the catalog is complete", async () => {
-  const embedded = CATALOG.filter(({ file }) => file !== undefined);
-  assertEquals(embedded.map(({ id }) => id), ["vgg16-cifar10"]);
-  assertEquals(embedded[0].size, (await Deno.stat(EMBEDDED)).size);
-  assertEquals(new Set(CATALOG.map(({ id }) => id)).size, CATALOG.length);
-  for (const entry of CATALOG) {
-    assert(/^[a-z0-9-]+$/.test(entry.id), entry.id);
-    assert(entry.title !== "" && entry.license !== "", entry.id);
-    assert(entry.size === undefined || Number.isSafeInteger(entry.size), entry.id);
-    assert(Object.values(entry.accuracy ?? {}).every((a) => a > 0 && a < 1), entry.id);
-    if (entry.file !== undefined) continue;
-    assert(/^https?:$/.test(new URL(entry.url!).protocol), entry.id);
-    assert(["torch", "caffe"].includes(entry.preprocessing), entry.id);
-    assert(entry.labels === "imagenet" || entry.labels === null, entry.id);
-    assert(entry.sha256 === undefined || /^[0-9a-f]{64}$/.test(entry.sha256), entry.id);
-    assert(entry.sha256Prefix === undefined || /^[0-9a-f]{8}$/.test(entry.sha256Prefix), entry.id);
-    assert(entry.md5 === undefined || /^[0-9a-f]{32}$/.test(entry.md5), entry.id);
-    // Only the numpy archive was published without a hash; its size is known.
-    assert(entry.sha256 ?? entry.sha256Prefix ?? entry.md5 ?? entry.size, entry.id);
-  }
 });

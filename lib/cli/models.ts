@@ -82,7 +82,13 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
     if (value === undefined || value === null) continue;
     console.log(`${name.padEnd(14)} ${typeof value === "object" ? JSON.stringify(value) : value}`);
   }
-  if (!here) console.log(`It is not here: pull ${entry.id} downloads it.`);
+  if (!here) {
+    console.log(
+      entry.url === undefined
+        ? `It is not here: get it from ${entry.page}, and convert it.`
+        : `It is not here: pull ${entry.id} downloads it.`,
+    );
+  }
   return 0;
 }
 

@@ -52,7 +52,11 @@ export interface PullOptions extends Omit<ResolveOptions, "offline"> {
 export async function pullModel(id: string, options: PullOptions = {}): Promise<string> {
   const entry = options.entry ?? findModel(id);
   if (entry?.url === undefined) {
-    throw new RangeError(`Cannot pull ${id}: the catalog knows no download of that name`);
+    throw new RangeError(
+      entry?.page === undefined
+        ? `Cannot pull ${id}: the catalog knows no download of that name`
+        : `Cannot pull ${id}: no program can download it. Get it from ${entry.page}, and convert it`,
+    );
   }
   const cacheDir = options.cacheDir ?? defaultCacheDir();
   const path = cachedModelPath(id, cacheDir);

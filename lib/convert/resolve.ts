@@ -70,7 +70,7 @@ async function locate(
   if (entry !== undefined) {
     const path = cachedModelPath(entry.id, options.cacheDir);
     if (await exists(path)) return path;
-    if (options.offline) throw isOffline(`Model ${entry.id}`, entry.url!);
+    if (options.offline) throw isOffline(`Model ${entry.id}`, entry.url ?? entry.page!);
     // Whoever never pulls does not load the converter.
     const { pullModel } = await import("./pull.ts");
     return await pullModel(entry.id, options);

@@ -14,11 +14,13 @@ export interface CatalogEntry {
   readonly title: string;
   /** Where the checkpoint is; absent for the model that comes with the package. */
   readonly url?: string;
+  /** Where people get the checkpoint that no program can download; `convert` reads it then. */
+  readonly page?: string;
   /** The file in `weights/`, for the model that comes with the package. */
   readonly file?: string;
   /** The checkpoint's format, in words. */
   readonly format: string;
-  /** Bytes of the checkpoint, where they are published. */
+  /** Bytes of the checkpoint, where they are published. A file of another size is refused. */
   readonly size?: number;
   /** Its SHA-256, in hex. */
   readonly sha256?: string;
@@ -34,6 +36,10 @@ export interface CatalogEntry {
   readonly license: string;
   /** Published accuracy, 0…1. */
   readonly accuracy?: Readonly<Record<string, number>>;
+  /** Facts that the publisher does not give. */
+  readonly unknown?: readonly ("size" | "hash" | "accuracy")[];
+  /** Facts that are here, but not by the publisher's own word. */
+  readonly unverified?: readonly ("url" | "license")[];
 }
 
 /** All models that are known by name. */
