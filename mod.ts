@@ -61,8 +61,10 @@ export type { Split } from "./lib/train/split.ts";
 export type { Whitening } from "./lib/train/statistics.ts";
 export type { Architecture, Configuration } from "./lib/vgg/architecture.ts";
 export type {
+  FeatureStatistics,
   LayerParameters,
   Model,
+  PixelWhitening,
   Preprocessing,
   Provenance,
   WeightPiece,

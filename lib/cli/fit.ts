@@ -31,7 +31,8 @@ Options:
                         interrupted run needs to go on
   --layer LAYER         the last frozen layer: pool5, fc6 or fc7 (default: the one before the labels)
   --hidden N            units of a hidden layer (default: 0, none)
-  --whitening KIND      none, standardize, pca or zca, of the features (default: standardize)
+  --whitening KIND      none, standardize, pca or zca, of the features (default: standardize);
+                        with --scratch none or zca, of the pixels (default: none)
   --grayscale           drop the pictures' colours, also when the model classifies
   --standardize KIND    image: remove each picture's own mean and deviation
                         (default: dataset with --scratch, otherwise as the frozen model does)
@@ -124,8 +125,17 @@ function trainer(args: Arguments): Trainer {
     side: numberOption(args, "side", { min: 32, max: 256, integer: true }),
     channels: args.flags.has("grayscale") || channels === 1 ? 1 : 3,
     standardize: kind,
+    whitening: pixelWhitening(args),
   };
   return (data, learning) => fitFromScratch(data, { ...learning, ...options });
+}
+
+function pixelWhitening(args: Arguments): ScratchOptions["whitening"] {
+  const whitening = choiceOption(args, "whitening", ["none", "standardize", "pca", "zca"]);
+  if (whitening === "pca") {
+    throw new UsageError("pca makes no pictures of pictures: with --scratch, take --whitening zca");
+  }
+  return whitening === "zca" ? "zca" : "none";
 }
 
 function sizesOption(args: Arguments, name: string): number[] | undefined {

@@ -7,6 +7,7 @@
 import type { Preprocessing } from "../vgg/model.ts";
 import type { RgbImage } from "./image.ts";
 import { type Box, type Pixels, resample } from "./resize.ts";
+import { whitenBytes } from "./whiten.ts";
 
 /** The size of a network's input. */
 export interface InputSize {
@@ -39,8 +40,8 @@ export function prepareInput(
 }
 
 /**
- * Resizes an image to `width` x `height`, cuts a box out of it, and standardizes that if the model wants
- * it.
+ * Resizes an image to `width` x `height`, cuts a box out of it, and standardizes and whitens that if the
+ * model wants it.
  *
  * @param pixels What {@linkcode withChannels} gives.
  * @returns `[box.height, box.width, channels]`, 0…255
@@ -50,10 +51,12 @@ export function cutView(
   width: number,
   height: number,
   box: Box,
-  { filter, standardize }: Preprocessing,
+  { filter, standardize, whitening }: Preprocessing,
 ): Uint8Array {
   const { data } = resample(pixels, width, height, filter, box);
-  return standardize === "image" ? standardizeBytes(data) : data;
+  const standard = standardize === "image" ? standardizeBytes(data) : data;
+  if (whitening === undefined) return standard;
+  return whitenBytes(standard, box.width, box.height, whitening);
 }
 
 /** The byte of an image's mean, and the bytes of one of its deviations, after standardization. */

@@ -7,11 +7,11 @@
 import { createEngine, type EngineOptions } from "../engine/create.ts";
 import type { Dataset, Sample } from "../evaluate/dataset.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../image/prepare.ts";
-import type { Model, Preprocessing, Provenance } from "../vgg/model.ts";
+import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../vgg/model.ts";
 import { resolveModel, type ResolveOptions } from "../convert/resolve.ts";
 import { accuracyOf } from "./accuracy.ts";
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
-import { trainHead } from "./head.ts";
+import { type TrainedHead, trainHead } from "./head.ts";
 import type { LoopOptions } from "./loop.ts";
 import {
   type FitProgress,
@@ -116,7 +116,10 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
     architecture: plan.architecture,
     preprocessing: base.preprocessing,
     labels,
-    provenance: provenanceOf(base, plan.layer, settings, samples.length, dataSha256),
+    provenance: {
+      ...provenanceOf(base, plan.layer, settings, samples.length, dataSha256),
+      ...featureStatistics(plan, whitening, head),
+    },
   };
   const model = await writeModel(description, head.layers, base);
   const validation = split.validation.map((n) => samples[n]);
@@ -171,6 +174,20 @@ async function storeOf(
     features: new FeatureFile(directory, key, 4 * length * viewsPerPicture(augmentation)),
     state: (settings) => stateFile(directory, keyOf([key, settings])),
   };
+}
+
+/** Longer statistics would make a model document of megabytes. */
+const MAX_STATISTICS = 4096;
+
+function featureStatistics(
+  { layer, length }: HeadPlan,
+  whitening: Whitening,
+  { mean, variance }: TrainedHead,
+): { features?: FeatureStatistics } {
+  if (whitening === "none" || length > MAX_STATISTICS) return {};
+  const round = (value: number): number => Number(value.toPrecision(6));
+  const [means, variances] = [mean, variance].map((values) => Array.from(values, round));
+  return { features: { layer, whitening, mean: means, variance: variances } };
 }
 
 function provenanceOf(

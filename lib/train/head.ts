@@ -33,11 +33,22 @@ export interface HeadTask {
   readonly whitening: Whitening;
 }
 
+/** A trained head. */
+export interface TrainedHead {
+  readonly layers: DenseLayer[];
+  readonly history: EpochMetrics[];
+  readonly bestEpoch: number;
+  /** Of the features that were learned from, `[D]`. */
+  readonly mean: Float64Array;
+  /** Of each feature, or along the principal axes, largest first, `[D]`. */
+  readonly variance: Float64Array;
+}
+
 /** Trains a head. Its layers take the features as they are: the whitening is folded into the first. */
 export async function trainHead(
   task: HeadTask,
   options: LoopOptions,
-): Promise<{ layers: DenseLayer[]; history: EpochMetrics[]; bestEpoch: number }> {
+): Promise<TrainedHead> {
   const { features, labels, classes, split, classWeights, hidden, whitening } = task;
   const { length, views } = features;
   const rowsOf = (pictures: readonly number[], perPicture: number): Uint32Array =>
@@ -46,7 +57,8 @@ export async function trainHead(
       (_, i) => pictures[Math.floor(i / perPicture)] * views + i % perPicture,
     );
   const trainRows = rowsOf(split.train, views), validationRows = rowsOf(split.validation, 1);
-  const transform = statisticsOf(features, trainRows, whitening).transform(whitening);
+  const statistics = statisticsOf(features, trainRows, whitening);
+  const transform = statistics.transform(whitening);
   const values = new Float32Array(features.data.length);
   for (let at = 0; at < values.length; at += length) {
     const row = features.data.subarray(at, at + length);
@@ -81,7 +93,10 @@ export async function trainHead(
       }, options);
       const layers = denseLayers(variables);
       layers[0] = foldTransform(transform, layers[0].weight, layers[0].bias);
-      return { layers, history, bestEpoch };
+      const variance = whitening === "pca" || whitening === "zca"
+        ? statistics.principalVariance()
+        : statistics.variance;
+      return { layers, history, bestEpoch, mean: statistics.mean, variance };
     } finally {
       tf.dispose(variables);
     }

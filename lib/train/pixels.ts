@@ -9,7 +9,7 @@ import type { ImageOptions } from "../image/image.ts";
 import { prepareInput } from "../image/prepare.ts";
 import { readImage } from "../image/read.ts";
 import type { Architecture } from "../vgg/architecture.ts";
-import type { Preprocessing } from "../vgg/model.ts";
+import type { PixelWhitening, Preprocessing } from "../vgg/model.ts";
 import { fingerprint } from "./features.ts";
 import type { Examples } from "./loop.ts";
 import type { FitProgress } from "./options.ts";
@@ -23,6 +23,11 @@ export interface PixelOptions extends ImageOptions {
    * each picture's own as well.
    */
   readonly standardize?: "dataset" | "image";
+  /**
+   * `"zca"`: take away what neighbouring pixels have in common, before the mean and the deviation.
+   * Default: `"none"`.
+   */
+  readonly whitening?: "none" | "zca";
   /** Learn from mirrored pictures as well. Default: `true`. */
   readonly flip?: boolean;
   /** Learn from pictures moved by up to this many pixels. Default: 1. */
@@ -82,6 +87,7 @@ export function preprocessingOf(
   train: readonly number[],
   { input: { height, width, channels } }: Architecture,
   options: PixelOptions,
+  whitening?: PixelWhitening,
 ): Preprocessing {
   const size = height * width * channels;
   const counts = new Float64Array(channels * 256);
@@ -95,6 +101,7 @@ export function preprocessingOf(
   const round = (value: number): number => Number(value.toPrecision(6));
   return {
     ...resizeOf(height, options),
+    ...whitening === undefined ? {} : { whitening },
     mean: statistics.map(({ mean }) => round(mean / 255)),
     std: statistics.map(({ deviation }) => round(deviation / 255 || 1)),
   };

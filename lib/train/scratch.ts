@@ -21,6 +21,7 @@ import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { keyOf, stateFile } from "./storage.ts";
 import { withTfjs } from "./tfjs.ts";
+import { pixelWhitening, whitenAll } from "./whitening.ts";
 import { writeModel } from "./write_model.ts";
 
 /** Options of {@linkcode fitFromScratch}. */
@@ -68,7 +69,11 @@ export async function fitFromScratch(
   const threads = threadsOf(options);
 
   const { pixels, dataSha256 } = await readAll(data, architecture, options);
-  const preprocessing = preprocessingOf(pixels, split.train, architecture, options);
+  const whitening = options.whitening === "zca"
+    ? pixelWhitening(pixels, split.train, architecture, seed)
+    : undefined;
+  if (whitening !== undefined) whitenAll(pixels, architecture, whitening);
+  const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
   if (directory !== undefined) await Deno.mkdir(directory, { recursive: true });
   const { flip, shift } = options;

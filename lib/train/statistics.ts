@@ -29,6 +29,7 @@ export class Statistics {
   readonly #delta: Float64Array;
   readonly #withCovariance: boolean;
   #count = 0;
+  #axes: ReturnType<typeof eigen> | undefined;
 
   /** @throws {RangeError} If a covariance of more than 1024 values is asked for. */
   constructor(length: number, withCovariance: boolean = false) {
@@ -45,6 +46,7 @@ export class Statistics {
 
   /** Adds a vector (Welford, 1962: stable, whatever the mean). */
   add(values: ArrayLike<number>): void {
+    this.#axes = undefined;
     const mean = this.#mean, delta = this.#delta, products = this.#products, size = mean.length;
     const part = 1 / ++this.#count;
     for (let i = 0; i < size; i++) {
@@ -88,8 +90,7 @@ export class Statistics {
     if (whitening === "standardize") {
       return { mean, scale: variance.map((v) => 1 / Math.sqrt(v + floor)) };
     }
-    const covariance = this.#covariance();
-    const { values, vectors } = eigen(covariance, size);
+    const { values, vectors } = this.#principal();
     // Rows of `vectors` are eigenvectors: PCA turns to them and scales; ZCA turns back again.
     const scaled = vectors.map((v, i) =>
       v / Math.sqrt(Math.max(0, values[Math.floor(i / size)]) + floor)
@@ -103,6 +104,16 @@ export class Statistics {
       }
     }
     return { mean, matrix };
+  }
+
+  /** The variances along the principal axes, largest first, `[D]`: the covariance's eigenvalues. */
+  principalVariance(): Float64Array {
+    return this.#principal().values.map((value) => Math.max(0, value));
+  }
+
+  /** The covariance's eigenvalues and eigenvectors, found once. */
+  #principal(): ReturnType<typeof eigen> {
+    return this.#axes ??= eigen(this.#covariance(), this.#mean.length);
   }
 
   #covariance(): Float64Array {

@@ -25,12 +25,42 @@ export interface Preprocessing {
    * `mean` and `std`. Default: nothing of an image's own.
    */
   readonly standardize?: "image";
+  /** Applied to each resized and cropped image, after `standardize`. Default: none. */
+  readonly whitening?: PixelWhitening;
   /** A byte `p` of channel `c` becomes `(p * scale - mean[c]) / std[c]`. Channels are R, G, B. */
   readonly scale: number;
   /** Subtracted after scaling, one per channel. */
   readonly mean: readonly number[];
   /** Divided by, one per channel. */
   readonly std: readonly number[];
+}
+
+/** How pictures are whitened, see `lib/image/whiten.ts`. Its numbers are in bytes. */
+export interface PixelWhitening {
+  /** The symmetric one of all whitenings: it leaves pictures pictures. */
+  readonly kind: "zca";
+  /** Side in pixels of the patches whose statistics these are; odd. */
+  readonly patch: number;
+  /** What was added to each variance, relative to their mean. */
+  readonly epsilon: number;
+  /** Of each channel. */
+  readonly mean: readonly number[];
+  /** Of patches, along their principal axes, largest first, `[patch * patch * channels]`. */
+  readonly variance: readonly number[];
+  /** `[channels, patch, patch, channels]`: the rows of the whitening matrix for the patch's middle. */
+  readonly filter: readonly number[];
+}
+
+/** What the features of frozen layers vary like; the head's first layer has its whitening built in. */
+export interface FeatureStatistics {
+  /** The last frozen layer. */
+  readonly layer: string;
+  /** `"standardize"`, `"pca"` or `"zca"`. */
+  readonly whitening: string;
+  /** `[features]` */
+  readonly mean: readonly number[];
+  /** Of each feature, or along the principal axes, largest first, `[features]`. */
+  readonly variance: readonly number[];
 }
 
 /** Where a model comes from. Free text and numbers, shown to people. */
@@ -45,6 +75,8 @@ export interface Provenance {
   readonly training?: string;
   /** SHA-256 of the pictures and classes that a head was trained on. */
   readonly dataSha256?: string;
+  /** How a head's features were whitened, where there are at most 4096 of them. */
+  readonly features?: FeatureStatistics;
   /** Published or measured accuracy, 0…1, by the name of the measure. */
   readonly accuracy?: Readonly<Record<string, number>>;
 }

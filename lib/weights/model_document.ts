@@ -133,9 +133,8 @@ export function checkPreprocessing(
   value: unknown,
   input: Architecture["input"],
 ): string | undefined {
-  const { resize, size, filter, scale, mean, std, grayscale, standardize } = isRecord(value)
-    ? value
-    : {};
+  const { resize, size, filter, scale, mean, std, grayscale, standardize, whitening } =
+    isRecord(value) ? value : {};
   if (resize !== "shorter-side" && resize !== "direct") {
     return 'preprocessing.resize must be "shorter-side" or "direct"';
   }
@@ -152,6 +151,10 @@ export function checkPreprocessing(
   if (standardize !== undefined && standardize !== "image") {
     return 'preprocessing.standardize must be "image", or be left out';
   }
+  if (whitening !== undefined && !isWhitening(whitening, input.channels)) {
+    return "preprocessing.whitening must be zca, with an odd patch of at most 15 pixels, and the mean " +
+      `and the filter of ${input.channels} channel(s), or be left out`;
+  }
   if (typeof scale !== "number" || !(scale > 0)) return "preprocessing.scale must be above 0";
   if (!isArrayOf(mean, "number") || mean.length !== input.channels) {
     return `preprocessing.mean must be ${input.channels} numbers`;
@@ -160,6 +163,15 @@ export function checkPreprocessing(
     return `preprocessing.std must be ${input.channels} numbers above 0`;
   }
   return undefined;
+}
+
+function isWhitening(value: unknown, channels: number): boolean {
+  const { kind, patch, mean, filter, variance } = isRecord(value) ? value : {};
+  if (kind !== "zca" || !isPositive(patch, 15) || patch % 2 === 0) return false;
+  const size = patch * patch * channels;
+  return isArrayOf(mean, "number") && mean.length === channels &&
+    isArrayOf(filter, "number") && filter.length === channels * size &&
+    isArrayOf(variance, "number") && variance.length === size;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
