@@ -1,16 +1,17 @@
 /**
- * Decoding on a thread of its own, so that a large image does not hold the event loop.
+ * Decoding on threads of its own, so that a large image does not hold the event loop.
  *
  * @module
  */
 
 import type { Worker } from "node:worker_threads";
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
-import type { ImageOptions, RgbImage } from "./image.ts";
+import { type ImageOptions, MAX_DECODERS, type RgbImage } from "./image.ts";
 
-/** What the thread is asked. */
+/** What a thread is asked. */
 export interface DecodeRequest {
-  readonly bytes: Uint8Array;
+  /** A buffer, not a view of it: Deno looks at each element of a view before it sends it. */
+  readonly file: ArrayBuffer;
   readonly maxPixels: number | undefined;
   readonly shorterSide: number | undefined;
   readonly reduceFromPixels: number | undefined;
@@ -22,54 +23,116 @@ export type DecodeAnswer =
   | { readonly tooLarge: string; readonly width: number; readonly height: number }
   | { readonly damaged: string; readonly format: string | undefined };
 
-/** The thread, once there is one. It does not keep the process alive. */
-let thread: Worker | undefined;
-/** Settles when the thread is free. */
-let turn: Promise<unknown> = Promise.resolve();
+/** Threads without work. They do not keep the process alive. */
+const idle: Worker[] = [];
+/** Threads, idle or not, and who waits for one. */
+let count = 0;
+const line: ((thread: Worker | undefined) => void)[] = [];
+/** Whether threads can be started here, as far as is known. */
+let isPossible = true;
 
 /**
- * Decodes an image on the decoding thread, which takes one after the other. Aborting ends the thread,
- * and with it the decoding; the next image starts a new one.
+ * Decodes an image on one of the decoding threads, which are started when they are needed, up to
+ * {@linkcode MAX_DECODERS}. Aborting ends the thread, and with it the decoding.
  *
+ * @param decodeHere Decodes on this thread, where the platform or its permissions allow no other.
  * @throws Like `decodeImage()`.
  */
-export function decodeInBackground(bytes: Uint8Array, options: ImageOptions): Promise<RgbImage> {
-  const answer = turn.then(() => ask(bytes, options));
-  turn = answer.catch(() => {});
-  return answer;
-}
-
-async function ask(bytes: Uint8Array, options: ImageOptions): Promise<RgbImage> {
-  const { signal, maxPixels, shorterSide, reduceFromPixels } = options;
-  signal?.throwIfAborted();
-  const worker = thread ??= await start();
-  const { promise, resolve, reject } = Promise.withResolvers<DecodeAnswer>();
-  const onAbort = () => reject(signal!.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  worker.once("message", resolve).once("error", reject).ref();
+export async function decodeInBackground(
+  bytes: Uint8Array,
+  options: ImageOptions,
+  decodeHere: () => Promise<RgbImage>,
+): Promise<RgbImage> {
+  const thread = await take(options.signal);
+  if (thread === undefined) return await decodeHere();
+  let answer: DecodeAnswer;
   try {
-    const request: DecodeRequest = { bytes, maxPixels, shorterSide, reduceFromPixels };
-    worker.postMessage(request);
-    return imageOf(await promise);
-  } catch (error) {
-    const isAnswer = error instanceof ImageDecodeError || error instanceof ImageTooLargeError;
-    if (!isAnswer) { // aborted, or the thread died
-      thread = undefined;
-      await worker.terminate();
-    }
-    if (isAnswer || signal?.aborted) throw error;
+    answer = await ask(thread, bytes, options);
+  } catch (error) { // aborted, or the thread died
+    await replace(thread);
+    options.signal?.throwIfAborted();
     throw new ImageDecodeError("Cannot decode the image: the decoding thread failed", {
       cause: error,
     });
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-    worker.off("message", resolve).off("error", reject).unref();
+  }
+  giveBack(thread);
+  return imageOf(answer);
+}
+
+/** A thread, or undefined if there can be none. */
+async function take(signal: AbortSignal | undefined): Promise<Worker | undefined> {
+  signal?.throwIfAborted();
+  if (!isPossible) return undefined;
+  const free = idle.pop();
+  if (free !== undefined) return free;
+  if (count < MAX_DECODERS) return await start();
+  return await new Promise((resolve, reject) => {
+    const leave = (): void => {
+      line.splice(line.indexOf(enter), 1);
+      reject(signal?.reason);
+    };
+    const enter = (thread: Worker | undefined): void => {
+      signal?.removeEventListener("abort", leave);
+      resolve(thread);
+    };
+    signal?.addEventListener("abort", leave, { once: true });
+    line.push(enter);
+  });
+}
+
+function giveBack(thread: Worker): void {
+  const next = line.shift();
+  if (next === undefined) idle.push(thread);
+  else next(thread);
+}
+
+/** Ends a thread, and starts another for who waits. */
+async function replace(thread: Worker): Promise<void> {
+  count--;
+  await thread.terminate();
+  const next = line.shift();
+  if (next !== undefined) next(await start());
+}
+
+async function start(): Promise<Worker | undefined> {
+  count++;
+  try {
+    const { Worker } = await import("node:worker_threads");
+    const thread = new Worker(new URL("./background_thread.ts", import.meta.url));
+    await answerOf(thread); // It says that it is there.
+    return thread;
+  } catch {
+    isPossible = false;
+    count--;
+    for (const enter of line.splice(0)) enter(undefined);
+    return undefined;
   }
 }
 
-async function start(): Promise<Worker> {
-  const { Worker } = await import("node:worker_threads");
-  return new Worker(new URL("./background_thread.ts", import.meta.url));
+async function ask(
+  thread: Worker,
+  bytes: Uint8Array,
+  { signal, maxPixels, shorterSide, reduceFromPixels }: ImageOptions,
+): Promise<DecodeAnswer> {
+  const file = bytes.slice().buffer;
+  const request: DecodeRequest = { file, maxPixels, shorterSide, reduceFromPixels };
+  thread.postMessage(request, [file]);
+  return await answerOf(thread, signal);
+}
+
+/** The next message of a thread, which keeps the process alive until then. */
+async function answerOf(thread: Worker, signal?: AbortSignal): Promise<DecodeAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<DecodeAnswer>();
+  const onAbort = (): void => reject(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  thread.once("message", resolve).once("error", reject).ref();
+  try {
+    return await promise;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    thread.off("message", resolve).off("error", reject).unref();
+  }
 }
 
 function imageOf(answer: DecodeAnswer): RgbImage {

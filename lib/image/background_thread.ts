@@ -9,13 +9,14 @@ import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import type { DecodeAnswer, DecodeRequest } from "./background.ts";
 import { decodeImage } from "./decode.ts";
 
-parentPort?.on("message", async ({ bytes, ...options }: DecodeRequest) => {
-  const answer = await decodeImage(bytes, options).then(answerOf, errorOf);
+parentPort?.on("message", async ({ file, ...options }: DecodeRequest) => {
+  const answer = await decodeImage(new Uint8Array(file), options).then(answerOf, errorOf);
   parentPort?.postMessage(
     answer,
     "image" in answer ? [answer.image.data.buffer as ArrayBuffer] : [],
   );
 });
+parentPort?.postMessage("ready");
 
 /** Pixels in a buffer of their own, which can be handed over: a decoder's memory cannot. */
 function answerOf(image: { data: Uint8Array; width: number; height: number }): DecodeAnswer {

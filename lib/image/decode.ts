@@ -5,7 +5,7 @@
  */
 
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
-import { type Codec, damaged, type DecodedPixels } from "./codec.ts";
+import { type Codec, damaged, type DecodedPixels, type Header } from "./codec.ts";
 import { type ImageOptions, REDUCE_FROM_PIXELS, type RgbImage } from "./image.ts";
 import { checkSize } from "./limits.ts";
 import { orient, toRgb } from "./pixels.ts";
@@ -37,9 +37,6 @@ export async function decodeImage(
 ): Promise<RgbImage> {
   const { signal } = options;
   signal?.throwIfAborted();
-  if (options.background) {
-    return (await import("./background.ts")).decodeInBackground(bytes, options);
-  }
   const format = sniffFormat(bytes);
   const codec = await CODECS[format]();
   signal?.throwIfAborted();
@@ -49,14 +46,31 @@ export async function decodeImage(
     if (header.width < 1 || header.height < 1) {
       throw damaged(format, `its size is ${header.width}x${header.height}`);
     }
-    const { shorterSide = Infinity, reduceFromPixels = REDUCE_FROM_PIXELS } = options;
-    const isLarge = header.width * header.height >= reduceFromPixels;
-    const pixels = await codec.decode(bytes, header, isLarge ? shorterSide : Infinity);
-    signal?.throwIfAborted();
-    return orient(toRgb(checkPixels(format, pixels)), header.orientation);
+    if (isForBackground(header, options)) {
+      const here = (): Promise<RgbImage> => decodeHere(format, codec, bytes, header, options);
+      return await (await import("./background.ts")).decodeInBackground(bytes, options, here);
+    }
+    return await decodeHere(format, codec, bytes, header, options);
   } catch (error) {
     throw signal?.aborted ? signal.reason : named(format, bytes, error);
   }
+}
+
+async function decodeHere(
+  format: ImageFormat,
+  codec: Codec,
+  bytes: Uint8Array,
+  header: Header,
+  { signal, shorterSide = Infinity, reduceFromPixels = REDUCE_FROM_PIXELS }: ImageOptions,
+): Promise<RgbImage> {
+  const isLarge = header.width * header.height >= reduceFromPixels;
+  const pixels = await codec.decode(bytes, header, isLarge ? shorterSide : Infinity);
+  signal?.throwIfAborted();
+  return orient(toRgb(checkPixels(format, pixels)), header.orientation);
+}
+
+function isForBackground({ width, height }: Header, { background = false }: ImageOptions): boolean {
+  return typeof background === "number" ? width * height >= background : background;
 }
 
 /** Decoders are trusted with pixels, not with their number. */

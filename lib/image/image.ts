@@ -57,10 +57,11 @@ export interface ImageOptions {
    */
   readonly reduceFromPixels?: number;
   /**
-   * Whether to decode on a thread of its own, so that the event loop stays free. It takes the images
-   * one after the other. Default: false.
+   * Whether to decode on another thread, so that the event loop stays free; a number: only images of at
+   * least so many pixels. There are up to {@linkcode MAX_DECODERS} threads. Where the platform or its
+   * permissions allow none, images are decoded on this one. Default: false.
    */
-  readonly background?: boolean;
+  readonly background?: boolean | number;
   /** Ends reading and, between its steps or in the background, decoding. */
   readonly signal?: AbortSignal;
 }
@@ -69,6 +70,8 @@ export interface ImageOptions {
 export const MAX_PIXELS = 50_000_000;
 /** Default of `reduceFromPixels`: 4 million. */
 export const REDUCE_FROM_PIXELS = 4_000_000;
+/** Most threads that decode in the background: each image may take `maxPixels` of memory. */
+export const MAX_DECODERS: number = Math.min(4, Math.max(2, navigator.hardwareConcurrency));
 /** Longest side in pixels, whatever `maxPixels` says. */
 export const MAX_SIDE = 32_768;
 /** Default of `maxBytes`: 64 MiB. */
