@@ -16,7 +16,7 @@ import { imagesPerRun } from "./preflight.ts";
 import { profileLayers } from "./profile.ts";
 import { concatenate, readActivations } from "./read.ts";
 import { defaultTuning, type Tuning } from "./tile.ts";
-import { tuneConvolutions } from "./tune.ts";
+import { tune as tuneTiles } from "./tune.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
 export interface WebgpuOptions {
@@ -63,7 +63,7 @@ async function chooseTuning(
 ): Promise<Tuning> {
   // Without a place to keep the choice, a trial at each load would cost more than it gains.
   if (tune === "off" || cacheDir === undefined) return defaultTuning(gpu.isFallback);
-  return await gpu.exclusively(() => tuneConvolutions(gpu, program, precision, cacheDir));
+  return await gpu.exclusively(() => tuneTiles(gpu, program, precision, cacheDir));
 }
 
 class WebgpuEngine implements Engine {

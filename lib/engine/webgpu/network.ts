@@ -21,7 +21,7 @@ import {
   type RunContext,
   tileOf,
 } from "./record.ts";
-import { candidateName, denseTile, type Tuning } from "./tile.ts";
+import { candidateName, denseName, denseTile, type Tuning } from "./tile.ts";
 import { blockVectors, packWeights, weightVectors } from "./weights.ts";
 
 /** Bytes handed to the queue before it is waited for, so that its copies do not pile up. */
@@ -73,8 +73,7 @@ export class Network {
       return candidateName({ memory, tile: tileOf(this.#tuning, step) });
     }
     if (step.kernel === "first") return `${memory} first`;
-    const { images, channelLanes, innerLanes } = denseTile(this.#tuning, step.output.images);
-    return `${memory} dense ${images}x4 ${channelLanes}x${innerLanes}`;
+    return denseName({ memory, tile: denseTile(this.#tuning, step.output.images) });
   }
 
   /** Uploads the weights, piece by piece. */

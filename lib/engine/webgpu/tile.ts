@@ -79,6 +79,15 @@ export const CANDIDATES: readonly Candidate[] = [
   { memory: "texture", tile: { ...WINOGRAD_TILE, outputs: 2 } },
 ];
 
+/** Dense tiles that a timed trial chooses from, for one image. */
+export const DENSE_TILES: readonly DenseTile[] = [
+  { images: 1, channelLanes: 64, innerLanes: 1 },
+  { images: 1, channelLanes: 16, innerLanes: 4 },
+  { images: 1, channelLanes: 8, innerLanes: 8 },
+  { images: 1, channelLanes: 4, innerLanes: 16 },
+  { images: 1, channelLanes: 8, innerLanes: 32 },
+];
+
 /** Whether a tile can be used for a layer. */
 export function canCompute(
   tile: Tile,
@@ -99,6 +108,13 @@ export function candidateName({ memory, tile }: Candidate): string {
   return [memory, `${rows}x${columns}x${channels}`, lanes, loop, ...staged ? ["staged"] : []].join(
     " ",
   );
+}
+
+/** A dense tile's name: `texture dense 1x4 64x1`. */
+export function denseName(
+  { memory, tile }: { readonly memory: MemoryKind; readonly tile: DenseTile },
+): string {
+  return `${memory} dense ${tile.images}x4 ${tile.channelLanes}x${tile.innerLanes}`;
 }
 
 /** Defaults: a software adapter reads textures ten times faster than buffers. */

@@ -1,5 +1,5 @@
 /**
- * Times a way to compute a convolution.
+ * Times a way to compute a layer.
  *
  * @module
  */
@@ -7,25 +7,29 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Precision } from "../engine.ts";
 import { convolutionSteps, maximaGroups, scratchOf } from "./convolution_steps.ts";
+import { type DenseTile, multiplyDense } from "./dense.ts";
 import type { Gpu } from "./device.ts";
 import { checked } from "./errors.ts";
-import { elements, stateVectors } from "./layout.ts";
-import { Memory } from "./memory.ts";
+import { CHANNEL_STEP, elements, stateVectors } from "./layout.ts";
+import { Memory, type MemoryKind } from "./memory.ts";
 import type { LayerPlan } from "./plan.ts";
 import { operationsOf, timeOnDevice } from "./profile.ts";
 import type { Candidate } from "./tile.ts";
 import { weightVectors } from "./weights.ts";
 import type { Step } from "./winograd_steps.ts";
 
-/** A trial computes as many rows of a layer as this many operations allow. */
-const TRIAL_OPERATIONS = 1e8;
+/**
+ * A trial computes as many rows of a layer, or channels of a dense one, as this many operations allow: few on a software adapter,
+ * and whole layers on a GPU, which has to be full to show its speed.
+ */
+const TRIAL_OPERATIONS = { software: 1e8, gpu: 1e10 };
 const TRIAL_RUNS = 3;
 
 /**
  * The least milliseconds that a layer would take, by some of its rows on whatever lies in memory. Transforms of filters do not
  * depend on the rows.
  */
-export async function trial(
+export async function trialConvolution(
   gpu: Gpu,
   precision: Precision,
   layer: LayerPlan,
@@ -33,7 +37,7 @@ export async function trial(
 ): Promise<number> {
   const memory = new Memory(gpu.backend);
   try {
-    const { step, share } = fewRows(layer);
+    const { step, share } = fewRows(layer, affordable(gpu));
     const { kernel, relu } = step.layer;
     const convolution = { ...step, kernel, relu, precision, tile };
     const steps = await checked(gpu.device, () => {
@@ -58,23 +62,58 @@ export async function trial(
   }
 }
 
-async function least(gpu: Gpu, steps: readonly Step[]): Promise<number> {
+/** The least milliseconds that a dense layer would take, by some of its channels. */
+export async function trialDense(
+  gpu: Gpu,
+  precision: Precision,
+  { layer, output: { channels } }: LayerPlan,
+  { memory: kind, tile }: { readonly memory: MemoryKind; readonly tile: DenseTile },
+): Promise<number> {
+  const memory = new Memory(gpu.backend);
+  try {
+    const groups = weightVectors(layer, false) / channels;
+    const kept = Math.ceil(
+      Math.min(channels, Math.max(256, affordable(gpu) / (32 * groups))) / CHANNEL_STEP,
+    ) * CHANNEL_STEP;
+    const output = { images: 1, height: 1, width: 1, channels: kept };
+    const run = await checked(gpu.device, () => {
+      const x = memory.allocate(precision === "int8" ? groups : 4 * groups, kind);
+      const weights = memory.allocate(groups * kept, kind);
+      const scales = memory.allocate(stateVectors(kept), kind);
+      const gives = memory.allocate(kept / 4, kind);
+      const attributes = { precision, relu: layer.relu, groups, output, tile };
+      return () => multiplyDense(gpu.backend, { x, weights, scales }, attributes, gives);
+    });
+    return await least(gpu, [{ run }]) * channels / kept;
+  } finally {
+    if (gpu.lost() === undefined) memory[Symbol.dispose]();
+  }
+}
+
+function affordable({ isFallback }: Gpu): number {
+  return isFallback ? TRIAL_OPERATIONS.software : TRIAL_OPERATIONS.gpu;
+}
+
+async function least(gpu: Gpu, steps: readonly Pick<Step, "run">[]): Promise<number> {
   if (steps.length === 0) return 0;
+  const run = (): void => steps.forEach((step) => step.run());
+  // Compiles, and says so if the device refuses.
+  await checked(gpu.device, run);
   let least = Infinity;
-  // The first one compiles.
-  for (let run = 0; run <= TRIAL_RUNS; run++) {
-    const ms = await timeOnDevice(gpu, () => steps.forEach((step) => step.run()));
-    if (run > 0) least = Math.min(least, ms);
+  // The first one still waits for what was recorded.
+  for (let count = 0; count <= TRIAL_RUNS; count++) {
+    const ms = await timeOnDevice(gpu, run);
+    if (count > 0) least = Math.min(least, ms);
   }
   return least;
 }
 
 /** A layer cut down to its first rows, a multiple of four, and which share of all they are. */
-function fewRows(step: LayerPlan): { step: LayerPlan; share: number } {
+function fewRows(step: LayerPlan, operations: number): { step: LayerPlan; share: number } {
   const { layer, input, output, pool, padding } = step;
   const [kernelHeight] = layer.kernel;
   const rows = input.height + 2 * padding - kernelHeight + 1;
-  const affordable = Math.floor(rows * TRIAL_OPERATIONS / operationsOf(step) / 4) * 4;
+  const affordable = Math.floor(rows * operations / operationsOf(step) / 4) * 4;
   const kept = Math.min(rows, Math.max(4, affordable));
   return {
     step: {
