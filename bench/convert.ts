@@ -1,6 +1,6 @@
 /**
  * Converts a VGG16 of full size (553 MB) from each format: seconds, MB/s against the disk's own speed,
- * and peak memory.
+ * and peak memory against its limit. `pull` downloads the safetensors from this machine.
  *
  * `deno task bench:convert [FORMAT …]`. Writes to the folder for temporary files, and needs Linux and
  * the Python packages of `make_full_size.py`.
@@ -10,7 +10,18 @@
 
 import process from "node:process";
 
-const FORMATS = ["safetensors", "pytorch", "legacy", "keras", "npz", "npy", "caffe", "onnx"];
+/** Peak resident memory in MB that a conversion may take, by format. */
+const LIMITS: Readonly<Record<string, number>> = {
+  safetensors: 350,
+  pull: 350,
+  pytorch: 700,
+  legacy: 700,
+  keras: 700,
+  npz: 700,
+  npy: 700,
+  caffe: 700,
+  onnx: 700,
+};
 
 /** What a conversion in a process of its own took. */
 interface Figures {
@@ -21,53 +32,122 @@ interface Figures {
   readonly peak: number;
 }
 
+const COLUMNS = [
+  ["format", 11],
+  ["MB", 5],
+  ["seconds", 8],
+  ["CPU s", 6],
+  ["MB/s", 6],
+  ["disk MB/s", 10],
+  ["of the disk", 12],
+  ["peak MB", 8],
+  ["limit MB", 9],
+  ["", 9],
+] as const;
+
 if (Deno.args[0] === "--one") {
-  const { convert } = await import("../lib/convert/convert.ts");
+  await convertOne(Deno.args[1], Deno.args[2]);
+} else {
+  await benchAll(Deno.args.length > 0 ? Deno.args : Object.keys(LIMITS));
+}
+
+async function convertOne(source: string, out: string): Promise<void> {
   const start = performance.now();
-  await convert(Deno.args[1], { out: Deno.args[2] });
+  if (source.startsWith("http:")) await pullOne(source, out);
+  else {
+    const { convert } = await import("../lib/convert/convert.ts");
+    await convert(source, { out });
+  }
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage();
   const cpu = (user + system) / 1e6;
   const peak = Number(/VmHWM:\s*(\d+)/.exec(await Deno.readTextFile("/proc/self/status"))![1]);
   console.log(JSON.stringify({ seconds, cpu, peak: peak * 1024 / 1e6 } satisfies Figures));
-} else {
-  await benchAll(Deno.args.length > 0 ? Deno.args : FORMATS);
+}
+
+/** As `pull` does it: with the hash of all bytes, and notes for a pull that goes on. */
+async function pullOne(url: string, cacheDir: string): Promise<void> {
+  const { pullModel } = await import("../lib/convert/pull.ts");
+  const entry = {
+    id: "pulled",
+    title: "",
+    url,
+    format: "safetensors",
+    sha256Prefix: "",
+    preprocessing: "torch",
+    labels: null,
+    license: "MIT",
+  } as const;
+  await pullModel("pulled", { entry, cacheDir });
 }
 
 async function benchAll(formats: readonly string[]): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "vgg16-bench-" });
   try {
-    console.log("format       MB   copy s   convert s    CPU s     MB/s  of copy   peak MB");
+    printRow(COLUMNS.map(([name]) => name));
     for (const format of formats) {
       const file = `${folder}/${format}`;
-      await run("/usr/bin/python3", [pathOf("make_full_size.py"), format, file]);
+      const written = format === "pull" ? "safetensors" : format;
+      await run("/usr/bin/python3", [pathOf("make_full_size.py"), written, file]);
       const megabytes = (await Deno.stat(file)).size / 1e6;
-      const copy = copySeconds(file, `${folder}/copy`);
-      const { seconds, cpu, peak }: Figures = JSON.parse(
-        await run(Deno.execPath(), [
-          "run",
-          "-A",
-          pathOf("convert.ts"),
-          "--one",
-          file,
-          `${folder}/out`,
-        ]),
-      );
-      const columns = [
-        format.padEnd(11),
-        megabytes.toFixed(0).padStart(4),
-        copy.toFixed(2).padStart(8),
-        seconds.toFixed(2).padStart(11),
-        cpu.toFixed(2).padStart(8),
-        (megabytes / seconds).toFixed(0).padStart(8),
-        `${(100 * copy / seconds).toFixed(0)} %`.padStart(8),
-        peak.toFixed(0).padStart(9),
-      ];
-      console.log(columns.join(" "));
+      const disk = megabytes / copySeconds(file, `${folder}/copy`);
+      const figures = format === "pull"
+        ? await pulled(file, `${folder}/cache`)
+        : await measured(file, `${folder}/out`);
+      printRow(columnsOf(format, megabytes, disk, figures));
       await Deno.remove(file);
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function columnsOf(
+  format: string,
+  megabytes: number,
+  disk: number,
+  { seconds, cpu, peak }: Figures,
+): string[] {
+  const rate = megabytes / seconds;
+  const limit = LIMITS[format];
+  return [
+    format,
+    megabytes.toFixed(0),
+    seconds.toFixed(2),
+    cpu.toFixed(2),
+    rate.toFixed(0),
+    disk.toFixed(0),
+    `${(100 * rate / disk).toFixed(0)} %`,
+    peak.toFixed(0),
+    String(limit),
+    peak <= limit ? "within" : "TOO MUCH",
+  ];
+}
+
+function printRow(cells: readonly string[]): void {
+  const padded = cells.map((cell, i) => {
+    const width = COLUMNS[i][1];
+    return i === 0 ? cell.padEnd(width) : cell.padStart(width);
+  });
+  console.log(padded.join(" ").trimEnd());
+}
+
+async function measured(source: string, out: string): Promise<Figures> {
+  const args = ["run", "-A", pathOf("convert.ts"), "--one", source, out];
+  return JSON.parse(await run(Deno.execPath(), args));
+}
+
+/** Serves the file on loopback. The server's work is not in the figures but in the way. */
+async function pulled(file: string, cacheDir: string): Promise<Figures> {
+  const { size } = await Deno.stat(file);
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async () => {
+    const { readable } = await Deno.open(file);
+    return new Response(readable, { headers: { "content-length": `${size}`, etag: '"1"' } });
+  });
+  try {
+    return await measured(`http://127.0.0.1:${server.addr.port}/model.safetensors`, cacheDir);
+  } finally {
+    await server.shutdown();
   }
 }
 
