@@ -14,6 +14,7 @@ import {
   type Map3,
   modelLayers,
 } from "./float_forward.ts";
+import { seededRandom } from "./fuzz_checkpoints.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);
 
@@ -61,16 +62,6 @@ function roundingNoise(layers: readonly FloatLayer[], input: Map3, logits: Float
 
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.hypot(...Array.from(a, (value, i) => value - b[i]));
-}
-
-/** Mulberry32: 0…1. */
-function seededRandom(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function photo(expected: Expected, { scale, mean, std }: Preprocessing): Map3 {

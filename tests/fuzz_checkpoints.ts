@@ -131,7 +131,7 @@ function mutate(original: Uint8Array, random: () => number): Uint8Array {
 }
 
 /** Mulberry32: 0…1. */
-function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);

@@ -7,15 +7,9 @@
 
 import { CheckpointFormatError } from "../errors.ts";
 import type { ByteSource } from "../weights/byte_source.ts";
-import {
-  type Checkpoint,
-  type CheckpointTensor,
-  type GraphStep,
-  readAll,
-  type WeightLayout,
-} from "./checkpoint.ts";
+import type { Checkpoint, CheckpointTensor, GraphStep, WeightLayout } from "./checkpoint.ts";
+import { notVgg, OnnxConstants } from "./onnx_constants.ts";
 import { type OnnxGraph, type OnnxNode, type OpenSibling, readOnnxGraph } from "./onnx_graph.ts";
-import { dequantizedTensor } from "./quantized_tensor.ts";
 
 /** Opens a model. Layers are in the order of the graph's nodes. */
 export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
@@ -74,7 +68,7 @@ function graphStep({ name, op, outputs, attributes }: OnnxNode): GraphStep[] {
 
 /** Walks a graph and gives the tensors of its layers the names by which they are matched. */
 class GraphReader {
-  readonly #producers = new Map<string, OnnxNode>();
+  readonly #constants: OnnxConstants;
   readonly #tensors: CheckpointTensor[] = [];
   readonly #names = new Set<string>();
   /** Layers by the output that a bias may yet be added to. */
@@ -83,9 +77,7 @@ class GraphReader {
   #epsilon: number | undefined;
 
   constructor(readonly graph: OnnxGraph, readonly file: string) {
-    for (const node of graph.nodes) {
-      for (const output of node.outputs) this.#producers.set(output, node);
-    }
+    this.#constants = new OnnxConstants(graph, file);
   }
 
   async read(): Promise<{ tensors: CheckpointTensor[]; epsilon: number | undefined }> {
@@ -98,33 +90,36 @@ class GraphReader {
   /** What each operator's inputs are; one that is not here has no weights in a VGG. */
   readonly #operators: Readonly<Record<string, (node: OnnxNode) => Promise<void> | void>> = {
     Conv: async (node) => {
-      await this.#layer(node, await this.#constant(node.inputs[1]), node.inputs[2]);
+      await this.#layer(node, await this.#constants.open(node.inputs[1]), node.inputs[2]);
     },
     Gemm: async (node) => {
-      const weight = this.#dense(node, await this.#constant(node.inputs[1]));
+      const weight = this.#dense(node, await this.#constants.open(node.inputs[1]));
       await this.#layer(node, weight, node.inputs[2]);
     },
     MatMul: async (node) => {
-      await this.#layer(node, this.#dense(node, await this.#constant(node.inputs[1])));
+      await this.#layer(node, this.#dense(node, await this.#constants.open(node.inputs[1])));
     },
-    Add: (node) => this.#addBias(node, node.inputs, (name) => this.#constant(name)),
+    Add: (node) => this.#addBias(node, node.inputs, (name) => this.#constants.open(name)),
     BatchNormalization: (node) => this.#norm(node),
 
     QLinearConv: async (node) => {
       const [, xScale, , w, wScale, wZero, , , bias] = node.inputs;
-      const name = await this.#layer(node, await this.#dequantize(w, wScale, wZero, 0));
+      const name = await this.#layer(node, await this.#constants.dequantized(w, wScale, wZero, 0));
       if (bias) await this.#integerBias(node, name, bias, [xScale, wScale]);
     },
     QGemm: async (node) => {
       const [, xScale, , b, bScale, bZero, bias] = node.inputs;
       const axis = node.attributes.get("transB")?.int === 1 ? 0 : 1;
-      const weight = this.#dense(node, await this.#dequantize(b, bScale, bZero, axis));
+      const weight = this.#dense(node, await this.#constants.dequantized(b, bScale, bZero, axis));
       const name = await this.#layer(node, weight);
       if (bias) await this.#integerBias(node, name, bias, [xScale, bScale]);
     },
     QLinearMatMul: async (node) => {
       const [, , , b, scale, zero] = node.inputs;
-      await this.#layer(node, this.#dense(node, await this.#dequantize(b, scale, zero, -1)));
+      await this.#layer(
+        node,
+        this.#dense(node, await this.#constants.dequantized(b, scale, zero, -1)),
+      );
     },
     QLinearAdd: (node) => {
       const [a, aScale, aZero, b, bScale, bZero] = node.inputs;
@@ -133,8 +128,8 @@ class GraphReader {
         [a, b],
         (name) =>
           name === a
-            ? this.#dequantize(a, aScale, aZero, -1)
-            : this.#dequantize(b, bScale, bZero, -1),
+            ? this.#constants.dequantized(a, aScale, aZero, -1)
+            : this.#constants.dequantized(b, bScale, bZero, -1),
       );
     },
     QuantizeLinear: (node) => this.#passOn(node),
@@ -157,7 +152,7 @@ class GraphReader {
     this.#tensors.push({ ...weight, name: `${name}.weight` });
     this.#unbiased.set(node.outputs[0], name);
     if (!bias) return name;
-    const tensor = await this.#constant(bias);
+    const tensor = await this.#constants.open(bias);
     if (tensor === undefined) throw this.#error(`the bias of ${name} is not in the file`);
     this.#tensors.push({ ...tensor, name: `${name}.bias` });
     this.#unbiased.delete(node.outputs[0]);
@@ -191,12 +186,12 @@ class GraphReader {
     bias: string,
     [xScale, wScale]: [string, string],
   ): Promise<void> {
-    const tensor = this.#plain(bias);
+    const tensor = this.#constants.plain(bias);
     if (tensor === undefined) throw this.#error(`the bias of ${layer} is not in the file`);
-    const [x] = await this.#values(xScale);
-    const scale = (await this.#values(wScale)).map((s) => s * x);
+    const [x] = await this.#constants.values(xScale);
+    const scale = (await this.#constants.values(wScale)).map((s) => s * x);
     const zeroPoint = new Float32Array(scale.length);
-    const floats = this.#checked(tensor, { scale, zeroPoint, axis: 0 });
+    const floats = this.#constants.checked(tensor, { scale, zeroPoint, axis: 0 });
     this.#tensors.push({ ...floats, name: `${layer}.bias` });
     this.#unbiased.delete(node.outputs[0]);
   }
@@ -204,7 +199,7 @@ class GraphReader {
   async #norm(node: OnnxNode): Promise<void> {
     const name = this.#unique(node.inputs[1].replace(/[._/][^._/]*$/, ""));
     for (const [index, role] of ["gamma", "beta", "mean", "variance"].entries()) {
-      const tensor = await this.#constant(node.inputs[1 + index]);
+      const tensor = await this.#constants.open(node.inputs[1 + index]);
       if (tensor === undefined) throw this.#error(`${node.op} ${name} has no ${role}`);
       this.#tensors.push({ ...tensor, name: `${name}.${role}` });
     }
@@ -217,58 +212,6 @@ class GraphReader {
     return { ...weight, layout: { outputs, inputs: this.#inputs } };
   }
 
-  /** A constant, dequantized if it is quantized; `undefined` if the value is computed. */
-  async #constant(name: string | undefined): Promise<CheckpointTensor | undefined> {
-    if (!name) return undefined;
-    const plain = this.#plain(name);
-    const node = this.#producers.get(name);
-    if (plain !== undefined || node?.op !== "DequantizeLinear") return plain;
-    const [q, scale, zero] = node.inputs;
-    return await this.#dequantize(q, scale, zero, node.attributes.get("axis")?.int ?? 1);
-  }
-
-  /** A constant as it is stored. */
-  #plain(name: string): CheckpointTensor | undefined {
-    const node = this.#producers.get(name);
-    return this.graph.initializers.get(name) ??
-      (node?.op === "Constant"
-        ? node.attributes.get("value")?.tensor
-        : node?.op === "Identity"
-        ? this.graph.initializers.get(node.inputs[0])
-        : undefined);
-  }
-
-  async #dequantize(
-    q: string,
-    scaleName: string,
-    zeroName: string | undefined,
-    axis: number,
-  ): Promise<CheckpointTensor | undefined> {
-    const tensor = this.#plain(q);
-    if (tensor === undefined) return undefined;
-    const scale = await this.#values(scaleName);
-    const zeroPoint = zeroName ? await this.#values(zeroName) : new Float32Array(scale.length);
-    return this.#checked(tensor, { scale, zeroPoint, axis });
-  }
-
-  #checked(
-    tensor: CheckpointTensor,
-    quantization: Parameters<typeof dequantizedTensor>[1],
-  ): CheckpointTensor {
-    try {
-      return dequantizedTensor(tensor, quantization);
-    } catch (cause) {
-      throw this.#error(`tensor ${tensor.name}: ${(cause as Error).message}`);
-    }
-  }
-
-  /** The values of a small constant. */
-  async #values(name: string): Promise<Float32Array> {
-    const tensor = this.#plain(name);
-    if (tensor === undefined) throw this.#error(`${name} is not in the file`);
-    return await readAll(tensor);
-  }
-
   #unique(name: string): string {
     const unique = this.#names.has(name) ? `${name}#${this.#names.size}` : name;
     this.#names.add(unique);
@@ -276,8 +219,6 @@ class GraphReader {
   }
 
   #error(message: string): CheckpointFormatError {
-    return new CheckpointFormatError(`The ONNX model ${this.file} is no VGG: ${message}`, {
-      file: this.file,
-    });
+    return notVgg(this.file, message);
   }
 }
