@@ -35,12 +35,13 @@ import {
 import type { Architecture } from "./vgg/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./vgg/model.ts";
 import { type LoadProgress, resolveModel } from "./convert/resolve.ts";
+import { permittedCacheDir } from "./weights/cache.ts";
 
 /** Options of {@linkcode loadClassifier}. */
 export interface ClassifierOptions extends EngineOptions {
   /** Catalog id, path, URL or the bytes of a model file. Default: the embedded CIFAR-10 model. */
   readonly model?: string | URL | Uint8Array;
-  /** Where downloaded models are kept. */
+  /** Where downloaded models are kept, and WebGPU's times of kernels. Default: `VGG_CACHE_DIR`, or the user's folder for caches. */
   readonly cacheDir?: string;
   /** Never touch the network. */
   readonly offline?: boolean;
@@ -112,7 +113,8 @@ const MAX_BATCH = 64;
  */
 export async function loadClassifier(options: ClassifierOptions = {}): Promise<Classifier> {
   const model = await resolveModel(options.model, options);
-  return new Classifier(model, await createEngine(model, options));
+  const cacheDir = options.cacheDir ?? permittedCacheDir();
+  return new Classifier(model, await createEngine(model, { ...options, cacheDir }));
 }
 
 /** Classifies images with one model on one engine. */

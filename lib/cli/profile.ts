@@ -8,6 +8,7 @@ import { createEngine } from "../engine/create.ts";
 import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";
 import type { Model } from "../vgg/model.ts";
 import { resolveModel } from "../convert/resolve.ts";
+import { permittedCacheDir } from "../weights/cache.ts";
 import { numberOption, parseArguments, UsageError } from "./arguments.ts";
 import { CLASSIFIER_HELP, CLASSIFIER_OPTIONS, classifierOptions } from "./run.ts";
 import { textTable } from "./table.ts";
@@ -39,7 +40,8 @@ export async function profileCommand(args: readonly string[]): Promise<number> {
   const runs = numberOption(parsed, "runs", { min: 1, max: 100, integer: true }) ?? 5;
   const options = classifierOptions(parsed);
   const model = await resolveModel(options.model, options);
-  await using engine = await createEngine(model, options);
+  const cacheDir = permittedCacheDir();
+  await using engine = await createEngine(model, { ...options, cacheDir });
   const layers = await medianProfile(engine, blankBatch(model, batch), runs);
   if (parsed.flags.has("json")) layers.forEach((layer) => console.log(JSON.stringify(layer)));
   else printTable(engine, model, batch, layers);

@@ -20,9 +20,12 @@ export interface EngineOptions {
   readonly precision?: Precision;
   /** Threads of the WebAssembly engine. Default: `"auto"`. */
   readonly threads?: "auto" | number;
-  /** Whether kernels are chosen by a timed trial. No result depends on it. Default: `"auto"`. */
+  /** Whether kernels are chosen by a timed trial. No int8 result depends on it. Default: `"auto"`. */
   readonly tune?: "auto" | "off";
-  /** Where WebGPU's choice of kernels is kept; without it there is no trial, and the defaults run. */
+  /**
+   * Where WebGPU's times of kernels are kept, as `webgpu_tuning.json`. A load tries what is not there yet, for some two seconds;
+   * without a folder there is no trial, and the defaults run.
+   */
   readonly cacheDir?: string;
   /** Ends loading early. */
   readonly signal?: AbortSignal;
@@ -30,6 +33,7 @@ export interface EngineOptions {
 
 const BACKENDS = ["auto", "webgpu", "wasm"];
 const PRECISIONS = ["int8", "float"];
+const TUNES = ["auto", "off"];
 
 /**
  * Loads a model's weights into an engine.
@@ -38,9 +42,10 @@ const PRECISIONS = ["int8", "float"];
  * @throws {BackendUnavailableError} If the backend that was asked for cannot run here.
  */
 export async function createEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
-  const { backend = "auto", precision = "int8", threads = "auto" } = options;
+  const { backend = "auto", precision = "int8", threads = "auto", tune = "auto" } = options;
   checkChoice("backend", backend, BACKENDS);
   checkChoice("precision", precision, PRECISIONS);
+  checkChoice("tune", tune, TUNES);
   if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
     throw new RangeError(`threads must be "auto" or an integer of at least 1: found ${threads}`);
   }

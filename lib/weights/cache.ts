@@ -4,6 +4,8 @@
  * @module
  */
 
+const VARIABLES = ["VGG_CACHE_DIR", "HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"];
+
 /** The folder: `VGG_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
 export function defaultCacheDir(): string {
   const chosen = Deno.env.get("VGG_CACHE_DIR");
@@ -15,6 +17,20 @@ export function defaultCacheDir(): string {
     throw new TypeError("No folder for pulled models is known: set VGG_CACHE_DIR or cacheDir");
   }
   return `${base}/edge-vgg16`;
+}
+
+/** The folder, if the program already has the permissions to find, read and write it: this never asks for one. */
+export function permittedCacheDir(): string | undefined {
+  const may = (descriptor: Deno.PermissionDescriptor): boolean =>
+    Deno.permissions.querySync(descriptor).state === "granted";
+  try {
+    if (!VARIABLES.every((variable) => may({ name: "env", variable }))) return undefined;
+    const path = defaultCacheDir();
+    return may({ name: "read", path }) && may({ name: "write", path }) ? path : undefined;
+  } catch {
+    // There is no such folder, or no such thing as permissions.
+    return undefined;
+  }
 }
 
 /** The model file of a catalog id. */
