@@ -31,11 +31,12 @@ export async function loadNetwork(
 ): Promise<Network> {
   preflight(program, precision, gpu.device.limits, tuning.memory);
   return await gpu.exclusively(async () => {
-    const network = await checked(
-      gpu.device,
-      () => new Network(gpu.backend, program, precision, tuning),
-    );
+    let made: Network | undefined;
     try {
+      const network = await checked(
+        gpu.device,
+        () => made = new Network(gpu.backend, program, precision, tuning),
+      );
       await Promise.all([
         compilePipelines(gpu, network, program, precision),
         network.upload(model.weights({ signal })),
@@ -43,7 +44,7 @@ export async function loadNetwork(
       await checkAnswers(gpu, model.architecture, precision, tuning);
       return network;
     } catch (error) {
-      if (gpu.lost() === undefined) network[Symbol.dispose]();
+      if (gpu.lost() === undefined) made?.[Symbol.dispose]();
       throw error;
     }
   });

@@ -122,6 +122,15 @@ export class Network {
     if (state !== undefined) this.#memory.recycle(state);
   }
 
+  /** Frees what runs share, and a run's results: after one that failed, nobody knows which of them are valid. */
+  forget(recording: Recording | undefined): void {
+    const { values, state } = recording ?? {};
+    for (const tensor of [...this.#shared.values(), values, state]) {
+      if (tensor !== undefined) this.#memory.free(tensor);
+    }
+    this.#shared.clear();
+  }
+
   /** Frees everything. */
   [Symbol.dispose](): void {
     this.#memory[Symbol.dispose]();

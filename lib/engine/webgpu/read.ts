@@ -4,12 +4,14 @@
  * @module
  */
 
+import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Activations, Batch } from "../engine.ts";
 import type { Gpu } from "./device.ts";
 import { checked } from "./errors.ts";
 import { elements, padChannels, stateVectors } from "./layout.ts";
 import type { Network } from "./network.ts";
 import type { LayerPlan } from "./plan.ts";
+import type { Recording } from "./record.ts";
 
 /** Records all passes, and waits once: for what the last layer gives. */
 export async function readActivations(
@@ -19,20 +21,23 @@ export async function readActivations(
   batch: Batch,
 ): Promise<Activations> {
   const { backend, device } = gpu;
-  const { recording, values, state } = await checked(device, () => {
-    const recording = network.record(plan, batch);
-    recording.passes.forEach((pass) => pass.run());
-    return {
-      recording,
-      values: backend.read(recording.values.dataId) as Promise<Int32Array>,
-      state: recording.state && backend.read(recording.state.dataId) as Promise<Int32Array>,
-    };
-  });
+  const read = (tensor: TensorInfo): Promise<Int32Array> =>
+    backend.read(tensor.dataId) as Promise<Int32Array>;
+  let recording: Recording | undefined;
+  let reads: Promise<[Int32Array, Int32Array | undefined]> | undefined;
   try {
-    const words = await gpu.unlessLost(Promise.all([values, state]));
-    return activations(plan.at(-1)!, words[0], words[1]);
-  } finally {
-    if (gpu.lost() === undefined) network.release(recording);
+    await checked(device, () => {
+      const { passes, values, state } = recording = network.record(plan, batch);
+      passes.forEach((pass) => pass.run());
+      reads = Promise.all([read(values), state && read(state)]);
+    });
+    const [values, state] = await gpu.unlessLost(reads!);
+    if (gpu.lost() === undefined) network.release(recording!);
+    return activations(plan.at(-1)!, values, state);
+  } catch (error) {
+    await gpu.unlessLost(Promise.resolve(reads)).catch(() => {});
+    if (gpu.lost() === undefined) network.forget(recording);
+    throw error;
   }
 }
 

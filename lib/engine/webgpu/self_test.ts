@@ -13,6 +13,7 @@ import type { Model, WeightPiece } from "../../vgg/model.ts";
 import type { Batch, Precision } from "../engine.ts";
 import { compileProgram } from "../program.ts";
 import type { Gpu } from "./device.ts";
+import { checked } from "./errors.ts";
 import { Network } from "./network.ts";
 import { planLayers } from "./plan.ts";
 import { readActivations } from "./read.ts";
@@ -122,8 +123,12 @@ export async function checkAnswers(
   const model = answerModel(configuration, channels);
   const program = compileProgram(model);
   const batch = answerBatch(channels);
-  const network = new Network(gpu.backend, program, precision, tuning);
+  let made: Network | undefined;
   try {
+    const network = await checked(
+      gpu.device,
+      () => made = new Network(gpu.backend, program, precision, tuning),
+    );
     await network.upload(model.weights());
     const plan = planLayers(program, precision, batch);
     const { data } = await readActivations(gpu, network, plan, batch);
@@ -140,6 +145,6 @@ export async function checkAnswers(
       );
     }
   } finally {
-    if (gpu.lost() === undefined) network[Symbol.dispose]();
+    if (gpu.lost() === undefined) made?.[Symbol.dispose]();
   }
 }
