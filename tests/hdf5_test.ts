@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
 import { convert } from "../lib/convert/convert.ts";
 import { Hdf5File } from "../lib/convert/hdf5_file.ts";
 import type { Box } from "../lib/convert/hdf5_library.ts";
@@ -36,6 +37,44 @@ Deno.test("an HDF5 file that hangs the library is a named error after the limit,
   const text = '{"class_name": "Sequential", "config": {"layers": []}}';
   assertEquals(sound.contents.texts, { model_config: text });
   sound.close();
+});
+
+Deno.test("an HDF5 file that hangs the library is refused by a package from the network, too", async () => {
+  const root = new URL("../", import.meta.url);
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const body = await Deno.readFile(new URL(`.${new URL(request.url).pathname}`, root));
+      return new Response(body, { headers: { "content-type": "application/typescript" } });
+    },
+  );
+  const host = `http://127.0.0.1:${server.addr.port}/lib`;
+  const script = `
+    const { Hdf5File } = await import("${host}/convert/hdf5_file.ts");
+    const { BytesSource } = await import("${host}/weights/byte_source.ts");
+    const bytes = new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
+    const options = { roots: ["/"], attributes: ["model_config"], limitMs: 300 };
+    await Hdf5File.open(new BytesSource(bytes, "hanging.h5"), options);`;
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...[
+        "run",
+        "--no-lock",
+        "--no-check",
+        "--import-map",
+        fromFileUrl(new URL("deno.json", root)),
+      ],
+      ...["--allow-all", `data:text/javascript,${encodeURIComponent(script)}`],
+    ],
+    stdin: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  await writer.write(await hangingFile());
+  await writer.close();
+  const { code, stderr } = await process.output();
+  assertEquals(code, 1);
+  assertStringIncludes(new TextDecoder().decode(stderr), "came to no end in 0.3 s");
 });
 
 Deno.test("without a thread the heap that can hang the library is not read", async () => {

@@ -151,7 +151,11 @@ export async function takeThread(): Promise<Worker | undefined> {
   if (waiting !== undefined) return waiting;
   try {
     const { Worker } = await import("node:worker_threads");
-    const thread = new Worker(new URL("./hdf5_thread.ts", import.meta.url));
+    const script = new URL("./hdf5_thread.ts", import.meta.url);
+    // A module that came over the network cannot be a thread, but be imported by one.
+    const isFile = script.protocol === "file:";
+    const code = `data:text/javascript,import ${JSON.stringify(script.href)}`;
+    const thread = new Worker(isFile ? script : new URL(code));
     await new Promise((resolve, reject) => {
       thread.once("message", resolve).once("error", reject).once("exit", reject);
     });
