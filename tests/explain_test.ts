@@ -23,14 +23,16 @@ async function maps(
 ): Promise<[found: Float64Array, want: number[]]> {
   const [view] = viewsOf(image, model, { crops: "dense", scales: [want.scale] });
   const batch: Batch = { ...view, count: 1 };
-  const { data, height, width } = await gradCam(engine, model, batch, want.label);
+  const { data, height, width } = await gradCam(engine, model, batch, want.label, {
+    layer: want.layer,
+  });
   assertEquals([height, width], want.shape);
   assert(Math.max(...want.cam) > 0, "a map of zeros would prove nothing");
   return [data, want.cam];
 }
 
 for (const want of expected.gradCam) {
-  const name = `class ${want.label} at ${want.scale} pixels`;
+  const name = `class ${want.label} at ${want.scale} pixels, ${want.layer}`;
 
   Deno.test(`gradCam() is autograd's on float activations: ${name}`, async () => {
     const [found, cam] = await maps(floatEngine(model, weights), want);
@@ -39,12 +41,15 @@ for (const want of expected.gradCam) {
     assert(error < 1e-6, `off by ${error} of the maximum`);
   });
 
+  // Three blocks down nobody asks, and too many units of so small a network change sides for int8.
+  if (want.layer === "conv3_2") continue;
   Deno.test(`gradCam() on int8 activations points where autograd's does: ${name}`, async () => {
     await using engine = await createEngine(model, { backend: "wasm" });
     const cosine = similarity(...await maps(engine, want));
     console.log(`${name}: ${cosine.toFixed(4)}`);
     // Activations have 7 bits, and a unit near 0 may change sides of its ReLU.
-    assert(cosine > 0.98, `the cosine is ${cosine}`);
+    // Below block 5 there are its ReLUs and its pool as well.
+    assert(cosine > (want.layer === "conv5_2" ? 0.98 : 0.95), `the cosine is ${cosine}`);
   });
 }
 
@@ -58,6 +63,16 @@ Deno.test("explain() explains the predicted class, or the one that is asked for"
   assertEquals([explanation.image.width, explanation.image.height], [301, 300]);
   assertEquals((await classifier.explain(PHOTO, { label: "d" })).index, 3);
   await assertRejects(() => classifier.explain(PHOTO, { label: "x" }), RangeError, "no label");
+});
+
+Deno.test("explain() looks at block 4 where block 5 has fewer than 4x4 positions", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const small = await classifier.explain(PHOTO);
+  assertEquals([small.height, small.width, small.grid.step], [4, 4, [0.25, 0.25]]);
+  assertEquals(small.grid.offset, [0.125, 0.125]);
+  const large = await classifier.explain(PHOTO, { scale: 64 });
+  assertEquals([large.height, large.width], [4, 6]);
+  assertAlmostEquals(large.grid.step[1], 16 / 64, 1e-12);
 });
 
 Deno.test("explain() maps a class's probability over the image", async () => {

@@ -23,6 +23,7 @@ export interface Expected {
   readonly gradCam: {
     scale: number;
     label: number;
+    layer: string;
     alpha: number[];
     shape: number[];
     cam: number[];

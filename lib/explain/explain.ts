@@ -10,6 +10,7 @@ import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../image/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { indexOfLabel, softmax, softmaxOfMean } from "../predictions.ts";
+import { layersOf } from "../vgg/architecture.ts";
 import type { Model } from "../vgg/model.ts";
 import { gradCam } from "./grad_cam.ts";
 
@@ -18,7 +19,8 @@ export interface ExplainOptions extends ImageOptions {
   /** The class to explain. Default: the predicted one. */
   readonly label?: string;
   /**
-   * `"grad-cam"`, the default: where the last convolution saw what speaks for the class;
+   * `"grad-cam"`, the default: where the last convolution saw what speaks for the class (in a view of
+   * less than 64 pixels that of block 4, as block 5 has fewer than 4x4 positions there);
    * `"score-map"`: the class's probability at each place to which the network is applied, which needs
    * a `scale` above the model's input size.
    */
@@ -58,8 +60,11 @@ export interface Explanation {
   };
 }
 
-/** Pixels between two positions of the last convolution: four pools lie before it. */
-const LAST_CONVOLUTION_STRIDE = 16;
+/**
+ * Rows and columns that a map has at least: a view of 32 pixels leaves 2x2 positions to block 5, which
+ * say little, and 4x4 to block 4.
+ */
+const MIN_POSITIONS = 4;
 /** Pixels between two positions of the score map. */
 const SCORE_MAP_STRIDE = 32;
 
@@ -85,10 +90,11 @@ export async function explainImage(
   const logits = await engine.run(batch, { signal });
   const scores = softmaxOfMean(logits, 0);
   const index = given ?? scores.indexOf(Math.max(...scores));
+  const { layer, pools } = explainedLayer(model, view);
   const map = method === "grad-cam"
-    ? await gradCam(engine, model, batch, index, signal)
+    ? await gradCam(engine, model, batch, index, { layer, signal })
     : scoreMap(logits, index);
-  const stride = method === "grad-cam" ? LAST_CONVOLUTION_STRIDE : SCORE_MAP_STRIDE;
+  const stride = method === "grad-cam" ? 2 ** pools : SCORE_MAP_STRIDE;
   const { input } = model.architecture;
   const first = method === "grad-cam"
     ? [stride / 2, stride / 2] as const
@@ -107,6 +113,17 @@ export async function explainImage(
       step: [stride / view.width, stride / view.height],
     },
   };
+}
+
+/** The last convolution of the deepest block with a map that is fine enough, and the pools before it. */
+function explainedLayer(
+  { architecture }: Model,
+  { height, width }: { readonly height: number; readonly width: number },
+): { layer: string; pools: number } {
+  const pooled = layersOf(architecture).filter(({ pool }) => pool !== undefined);
+  let pools = pooled.length - 1;
+  while (pools > 0 && Math.min(height, width) >> pools < MIN_POSITIONS) pools--;
+  return { layer: pooled[pools].name, pools };
 }
 
 function checkMethod(method: string, scale: number | undefined, model: Model): void {

@@ -6,9 +6,10 @@
 
 import type { Batch, Engine } from "../engine/engine.ts";
 import { type Layer, layersOf } from "../vgg/architecture.ts";
-import type { LayerParameters, Model } from "../vgg/model.ts";
+import type { Model } from "../vgg/model.ts";
+import { type Gradient, parametersOf, throughConvolution, transposed } from "./gradients.ts";
 
-/** A map over positions of the last convolution. */
+/** A map over positions of a convolution. */
 export interface ClassMap {
   /** `[height, width]`, at least 0. */
   readonly data: Float64Array;
@@ -16,16 +17,22 @@ export interface ClassMap {
   readonly width: number;
 }
 
+/** Options of {@linkcode gradCam}. */
+export interface GradCamOptions {
+  /** The last convolution of a block. Default: that of the last block. */
+  readonly layer?: string;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Where in an image the last convolution saw what speaks for a class: `ReLU(Σ_k alpha_k A_k)`, with
- * `A` the activations of the last convolution and `alpha_k` the mean over its positions of the
- * gradient of the class's logit (of its average over the score map, if the image is larger than the
- * model's input).
+ * Where in an image a convolution saw what speaks for a class: `ReLU(Σ_k alpha_k A_k)`, with `A` the
+ * activations of the convolution and `alpha_k` the mean over its positions of the gradient of the
+ * class's logit (of its average over the score map, if the image is larger than the model's input).
  *
- * The gradient is exact for the int8 weights. Above the last convolution there are only a max-pool and
- * dense layers. A max-pool hands each gradient to one position of its window, so that their sum over
- * all positions is that below the pool; and the dense layers are `Wᵀ` and the signs that their ReLUs
- * saw.
+ * The gradient is exact for the int8 weights: that of a dense layer is `Wᵀ` and the signs that its ReLU
+ * saw. A max-pool hands each gradient to one position of its window, so that their sum over all
+ * positions is that below the pool: no more is needed for the last convolution of a block.
  *
  * @param batch One image.
  * @param index The class.
@@ -36,18 +43,26 @@ export async function gradCam(
   model: Model,
   batch: Batch,
   index: number,
-  signal?: AbortSignal,
+  { layer, signal }: GradCamOptions = {},
 ): Promise<ClassMap & { alpha: Float64Array }> {
   const layers = layersOf(model.architecture);
   const dense = layers.filter(({ name }) => name.startsWith("fc"));
-  const target = layers[layers.length - dense.length - 1];
+  const convolutions = layers.slice(0, layers.length - dense.length);
+  const target = convolutions.find(({ name }) => name === layer) ?? convolutions.at(-1)!;
+  const above = convolutions.slice(convolutions.indexOf(target) + 1);
   const activations = await engine.run(batch, { layer: target.name, signal });
   const [, height, width, channels] = activations.shape;
 
   const masks = await reluMasks(engine, batch, dense.slice(0, -1), signal);
-  const weights = await denseWeights(model, dense, signal);
-  const atPool = backward(model, dense, weights, masks, index);
-  const alpha = atPool.map((sum) => sum / (height * width));
+  const weights = await weightsOf(model, [...above, ...dense], above.length === 0, signal);
+  let gradient = throughDense(model, dense, weights, masks, index, above, batch);
+  for (const convolution of above.toReversed()) {
+    const seen = await engine.run(batch, { layer: convolution.name, signal });
+    const filter = weights.get(convolution.name) as Int8Array; // Only sums of weights are wider.
+    gradient = throughConvolution(model, convolution, seen, filter, gradient);
+  }
+  const alpha = new Float64Array(channels);
+  gradient.data.forEach((value, i) => alpha[i % channels] += value / (height * width));
 
   const data = new Float64Array(height * width), scale = activations.scale[0];
   for (let p = 0; p < data.length; p++) {
@@ -74,70 +89,78 @@ async function reluMasks(
 }
 
 /**
- * The int8 weights of the dense layers, `[O, I]` each. Those of the first are summed over its kernel's
- * positions, as only that sum is needed: of VGG16's fc6 this holds 8 MiB instead of 98.
+ * The int8 weights of some layers, `[O, …, I]` each.
+ *
+ * @param summed Whether those of the first are to be summed over its kernel's positions, `[O, I]`: of
+ *   VGG16's fc6 this holds 8 MiB instead of 98.
  */
-async function denseWeights(
+async function weightsOf(
   model: Model,
-  dense: readonly Layer[],
+  layers: readonly Layer[],
+  summed: boolean,
   signal: AbortSignal | undefined,
-): Promise<Int32Array[]> {
-  const weights = dense.map((layer) => new Int32Array(layer.outChannels * layer.inChannels));
+): Promise<Map<string, Int8Array | Int32Array>> {
+  const weights = new Map(layers.map(({ name, kernel, inChannels, outChannels }, i) => [
+    name,
+    summed && i === 0
+      ? new Int32Array(outChannels * inChannels)
+      : new Int8Array(outChannels * kernel[0] * kernel[1] * inChannels),
+  ]));
   for await (const { layer, first, count, data } of model.weights({ signal })) {
-    const index = dense.findIndex(({ name }) => name === layer);
-    if (index < 0) continue;
-    const { kernel, inChannels } = dense[index];
+    const room = weights.get(layer);
+    if (room instanceof Int8Array) room.set(data, first * data.length / count);
+    if (!(room instanceof Int32Array)) continue;
+    const { kernel, inChannels } = layers[0];
     for (let at = 0, o = first; o < first + count; o++) {
       const row = o * inChannels;
       for (let position = 0; position < kernel[0] * kernel[1]; position++) {
-        for (let i = 0; i < inChannels; i++, at++) weights[index][row + i] += data[at];
+        for (let i = 0; i < inChannels; i++, at++) room[row + i] += data[at];
       }
     }
   }
   return weights;
 }
 
-/** The gradient of logit `index` at the last pool, summed over its positions, `[channels]`. */
-function backward(
+/**
+ * The gradient of logit `index`, averaged over the score map, at the last pool. With weights that are
+ * sums it is the sum over all positions, as one position.
+ */
+function throughDense(
   model: Model,
   dense: readonly Layer[],
-  weights: readonly Int32Array[],
+  weights: ReadonlyMap<string, Int8Array | Int32Array>,
   masks: readonly Uint8Array[],
   index: number,
-): Float64Array {
-  const units = dense.at(-1)!.outChannels;
-  const positions = masks.length === 0 ? 1 : masks[0].length / dense[0].outChannels;
-  const logit = new Float64Array(units);
-  logit[index] = 1 / positions;
-  const gradients = Array.from({ length: positions }, () => logit);
+  above: readonly Layer[],
+  batch: Batch,
+): Gradient {
+  const { input } = model.architecture, [{ kernel, inChannels: channels, name }] = dense;
+  // The last pool's map, and the places to which the first dense layer is applied.
+  const map = { height: batch.height >> 5, width: batch.width >> 5 };
+  const rows = map.height - (input.height >> 5) + 1, columns = map.width - (input.width >> 5) + 1;
+  const logit = new Float64Array(dense.at(-1)!.outChannels);
+  logit[index] = 1 / (rows * columns);
+  const gradients = Array.from({ length: rows * columns }, () => logit);
   for (let d = dense.length - 1; d > 0; d--) {
-    const { outChannels: hidden } = dense[d - 1];
+    const { outChannels: hidden } = dense[d - 1], filter = weights.get(dense[d].name)!;
     gradients.forEach((gradient, p) => {
       const mask = masks[d - 1].subarray(p * hidden, (p + 1) * hidden);
-      const input = transposed(weights[d], parametersOf(model, dense[d]), gradient, hidden);
+      const input = transposed(filter, parametersOf(model, dense[d]), gradient, hidden);
       gradients[p] = input.map((value, i) => mask[i] * value);
     });
   }
-  const sum = gradients[0].map((_, o) => gradients.reduce((sum, g) => sum + g[o], 0));
-  return transposed(weights[0], parametersOf(model, dense[0]), sum, dense[0].inChannels);
-}
-
-function parametersOf(model: Model, layer: Layer): LayerParameters {
-  return model.parameters.find(({ name }) => name === layer.name)!;
-}
-
-/** `Wᵀ g`: `weights` is `[O, inputs]`, `gradient` is `[O]`. */
-function transposed(
-  weights: Int32Array,
-  { scale }: LayerParameters,
-  gradient: Float64Array,
-  inputs: number,
-): Float64Array {
-  const result = new Float64Array(inputs);
-  for (let o = 0; o < gradient.length; o++) {
-    const factor = gradient[o] * scale[o];
-    if (factor === 0) continue;
-    for (let i = 0; i < inputs; i++) result[i] += factor * weights[o * inputs + i];
+  const filter = weights.get(name)!, parameters = parametersOf(model, dense[0]);
+  if (above.length === 0) {
+    const sum = gradients[0].map((_, o) => gradients.reduce((sum, g) => sum + g[o], 0));
+    return { data: transposed(filter, parameters, sum, channels), height: 1, width: 1 };
   }
-  return result;
+  const data = new Float64Array(map.height * map.width * channels), row = kernel[1] * channels;
+  gradients.forEach((gradient, p) => {
+    const patch = transposed(filter, parameters, gradient, kernel[0] * row);
+    for (let y = 0; y < kernel[0]; y++) {
+      const to = ((Math.floor(p / columns) + y) * map.width + p % columns) * channels;
+      for (let i = 0; i < row; i++) data[to + i] += patch[y * row + i];
+    }
+  });
+  return { data, ...map };
 }
