@@ -15,13 +15,22 @@ const NORM = await Deno.readFile(new URL("b_bn_sorted.safetensors", FIXTURES));
 const PYTORCH = await Deno.readFile(new URL("zip_d.pth", FIXTURES));
 
 /** Configuration A with 96 channels: 2.5 MB, so that what is there is not worth reading again. */
-const LARGE = makeLarge();
+const LARGE = makeLarge([]);
+/** With 2.4 MB in front that no VGG has. */
+const UNUSED = makeLarge([{ name: "unused", dtype: "F32", shape: [600_000] }]);
 
-function makeLarge(): Uint8Array<ArrayBuffer> {
-  const tensors = [0, 3, 6, 8, 11, 13, 16, 18].flatMap((index, i) => [
+interface Tensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: number[];
+}
+
+function makeLarge(more: readonly Tensor[]): Uint8Array<ArrayBuffer> {
+  const layers = [0, 3, 6, 8, 11, 13, 16, 18].flatMap((index, i) => [
     { name: `features.${index}.weight`, dtype: "F32", shape: [96, i === 0 ? 3 : 96, 3, 3] },
     { name: `features.${index}.bias`, dtype: "F32", shape: [96] },
   ]);
+  const tensors = [...more, ...layers];
   const header = encodeSafetensorsHeader(tensors, {});
   const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const file = new Uint8Array(header.length + 4 * elements);
@@ -146,6 +155,16 @@ Deno.test("a killed process's quantized tensors are not downloaded again", async
     assertEquals(rest.begin, Number(/^\d+/.exec(hash)![0]));
     assert(rest.begin > 1_600_000, `only ${rest.begin} bytes were not downloaded again`);
     assertEquals(rest.headers.get("if-range"), '"v1"');
+  });
+});
+
+Deno.test("tensors that are not needed are hashed and not asked for again", async () => {
+  await using server = serveFlaky((request) => honest(UNUSED, request));
+  await withPull(server, UNUSED, async (pulled) => {
+    const { entry, cacheDir } = pulled;
+    await pullModel("small", { entry, cacheDir });
+    await assertPulled(UNUSED, pulled);
+    assertEquals(server.requests.map(({ begin }) => begin), [0]);
   });
 });
 

@@ -19,7 +19,7 @@ Options:
   --base-url URL     a mirror that replaces scheme and host (default: VGG_MODEL_BASE_URL)
   --help             shows this
 
-The command models lists what there is.
+A pull that was broken off is taken up by the next one. The command models lists what there is.
 `;
 
 /** Runs the command. Resolves to the exit code. */
