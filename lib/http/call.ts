@@ -31,8 +31,9 @@ export class Call implements Disposable {
   readonly started: number = performance.now();
   readonly costs: Costs = {};
   readonly #limits: Limits;
-  readonly #abort = new AbortController();
-  readonly #leave: () => void;
+  #abort: AbortController | undefined;
+  readonly #leave = (): void =>
+    this.#abort?.abort(new HttpProblem("client-gone", "The client closed the connection"));
   readonly #traffic: ReturnType<Traffic["begin"]>;
   readonly #sent: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -46,14 +47,18 @@ export class Call implements Disposable {
     const id = request.headers.get("x-request-id") ?? "";
     this.id = /^[\w.:-]{1,128}$/.test(id) ? id : crypto.randomUUID();
     this.#limits = limits;
-    this.#leave = () =>
-      this.#abort.abort(new HttpProblem("client-gone", "The client closed the connection"));
-    request.signal.addEventListener("abort", this.#leave, { once: true });
-    this.#limit("timeout", limits.timeoutMs);
   }
 
   /** Aborts when the client is gone or the time is over; the reason is a problem. */
   get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      // Not before somebody waits: a request that is refused costs as little as possible.
+      this.#abort = new AbortController();
+      const { signal } = this.request;
+      signal.addEventListener("abort", this.#leave, { once: true });
+      if (signal.aborted) this.#leave();
+      if (this.#timer === undefined) this.#limit("timeout", this.#limits.timeoutMs);
+    }
     return this.#abort.signal;
   }
 
@@ -86,12 +91,16 @@ export class Call implements Disposable {
     if (this.#sent === undefined) ended();
     else this.#sent.then(ended, ended);
     clearTimeout(this.#timer);
-    this.request.signal.removeEventListener("abort", this.#leave);
+    if (this.#abort !== undefined) {
+      this.request.signal.removeEventListener("abort", this.#leave);
+    }
   }
 
   #limit(problem: "timeout" | "body-timeout", ms: number): void {
     clearTimeout(this.#timer);
-    const reason = new HttpProblem(problem, `The limit is ${ms} ms`);
-    this.#timer = setTimeout(() => this.#abort.abort(reason), ms);
+    this.#timer = setTimeout(
+      () => this.#abort?.abort(new HttpProblem(problem, `The limit is ${ms} ms`)),
+      ms,
+    );
   }
 }
