@@ -20,9 +20,9 @@ export const TEXTURE_WIDTH = 1024;
 export const VECTOR_WORDS = 4;
 const VECTOR_BYTES = 16;
 
-/** What a run gives: values, and their state. Larger ones are not kept, as memory counts for more than making them anew. */
-const KEPT_BUFFERS = 2;
-const KEPT_BYTES = 2 ** 20;
+/** Results that are kept for later runs, of a few sizes: logits, embeddings. Larger ones are not worth their memory. */
+const KEPT_BUFFERS = 8;
+const KEPT_BYTES = 2 ** 17;
 
 /** Says where a tensor's vectors lie. */
 export function memoryKind(backend: WebGPUBackend, { dataId }: TensorInfo): MemoryKind {
