@@ -15,6 +15,7 @@ import {
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { BackendUnavailableError } from "../lib/errors.ts";
 import { compileProgram, type Program } from "../lib/engine/program.ts";
+import { createWasmEngine } from "../lib/engine/wasm/engine.ts";
 import { acquireGpu, type Gpu, releaseGpu } from "../lib/engine/webgpu/device.ts";
 import { checked } from "../lib/engine/webgpu/errors.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
@@ -174,6 +175,60 @@ gpuTest("a lost device is replaced, and the request in flight is answered", asyn
   assertSame(await other.run(batch), expected);
 });
 
+gpuTest("a device that is lost in the middle of a batch is replaced", async () => {
+  // So large that the device takes one image at a time.
+  const { model } = randomModel({ ...SMALL, configuration: "B", convolutions: Array(10).fill(16) });
+  const large = randomBatch(2, 1024, 1024, 3);
+  await using engine = await createWebgpuEngine(model);
+  await using wasm = await createWasmEngine(model);
+  await withGpu(async (gpu) => {
+    const { exclusively } = gpu;
+    let parts = 0;
+    gpu.exclusively = (work) => {
+      if (++parts === 2) gpu.device.destroy();
+      return exclusively(work);
+    };
+    const layer = "pool1";
+    assertSame(await engine.run(large, { layer }), await wasm.run(large, { layer }));
+    assertEquals(parts, 2);
+    assert(gpu.lost() !== undefined);
+  });
+});
+
+gpuTest("a loss while two engines run is survived by both, on one new device", async () => {
+  await using engine = await createWebgpuEngine(model);
+  await using other = await createWebgpuEngine(model);
+  await withGpu(async (lost) => {
+    const running = [engine, other, engine].map((each) => each.run(batch));
+    lost.device.destroy();
+    for (const result of await Promise.all(running)) assertSame(result, expected);
+    await withGpu((gpu) => {
+      assert(gpu !== lost);
+      assertEquals(gpu.lost(), undefined);
+    });
+  });
+});
+
+gpuTest("a device that is lost while a model is loaded is a named error", async () => {
+  const fragile = {
+    ...model,
+    async *weights() {
+      for await (const piece of model.weights()) {
+        yield piece;
+        await withGpu(({ device }) => device.destroy());
+      }
+    },
+  };
+  await assertRejects(
+    () => createWebgpuEngine(fragile),
+    BackendUnavailableError,
+    "the device was lost while the model was loaded",
+  );
+  // What the next one gets is not the lost one.
+  await using engine = await createWebgpuEngine(model);
+  assertSame(await engine.run(batch), expected);
+});
+
 gpuTest("a device lost twice in a row is an error", async () => {
   let loads = 0;
   const fragile = {
@@ -310,6 +365,19 @@ gpuTest(
       assertEquals(engine.bytesResident, 0);
       await assertRejects(() => engine.run(batch), TypeError, "disposed");
     }),
+);
+
+gpuTest(
+  "disposal waits for what was asked before, and the last engine's ends the device",
+  async () => {
+    const engine = await createWebgpuEngine(model);
+    let device: GPUDevice | undefined;
+    await withGpu((gpu) => void (device = gpu.device));
+    const running = [engine.run(batch), engine.run(batch)];
+    await engine[Symbol.asyncDispose]();
+    for (const result of await Promise.all(running)) assertSame(result, expected);
+    assertEquals((await device!.lost).reason, "destroyed");
+  },
 );
 
 gpuTest(

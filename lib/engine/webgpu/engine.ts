@@ -51,8 +51,11 @@ export async function createWebgpuEngine(
       loadNetwork(gpu, model, program, precision, tuning, signal);
     return new WebgpuEngine(gpu, await load(gpu), program, precision, load);
   } catch (error) {
+    const lost = !signal?.aborted && await gpu.wasLost();
     await releaseGpu();
-    throw error;
+    if (!lost) throw error;
+    const reason = `the device was lost while the model was loaded (${gpu.lost()!.message})`;
+    throw new BackendUnavailableError("webgpu", reason, { cause: error });
   }
 }
 
@@ -126,10 +129,10 @@ class WebgpuEngine implements Engine {
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(async () => {
-      if (this.#disposed) throw new TypeError("This engine was disposed: load another one");
-      return await work();
-    });
+    if (this.#disposed) {
+      return Promise.reject(new TypeError("This engine was disposed: load another one"));
+    }
+    const result = this.#queue.then(work);
     this.#queue = result.catch(() => {});
     return result;
   }
