@@ -102,19 +102,32 @@ export class ResumableSha256 implements IncrementalHash {
     const k = ROUND_CONSTANTS;
     let a = state[0], b = state[1], c = state[2], d = state[3];
     let e = state[4], f = state[5], g = state[6], h = state[7];
-    for (let t = 0; t < 64; t++) {
-      const s1 = (e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7);
-      const t1 = h + s1 + (g ^ e & (f ^ g)) + k[t] + w[t] | 0;
-      const s0 = (a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10);
-      const t2 = s0 + (a & b | c & (a | b)) | 0;
-      h = g;
-      g = f;
-      f = e;
-      e = d + t1 | 0;
-      d = c;
-      c = b;
-      b = a;
-      a = t1 + t2 | 0;
+    // Eight rounds at a time, as the eight words are in their places again then.
+    for (let t = 0; t < 64; t += 8) {
+      h = early(h, e, f, g, k[t] + w[t]);
+      d = d + h | 0;
+      h = h + late(a, b, c) | 0;
+      g = early(g, d, e, f, k[t + 1] + w[t + 1]);
+      c = c + g | 0;
+      g = g + late(h, a, b) | 0;
+      f = early(f, c, d, e, k[t + 2] + w[t + 2]);
+      b = b + f | 0;
+      f = f + late(g, h, a) | 0;
+      e = early(e, b, c, d, k[t + 3] + w[t + 3]);
+      a = a + e | 0;
+      e = e + late(f, g, h) | 0;
+      d = early(d, a, b, c, k[t + 4] + w[t + 4]);
+      h = h + d | 0;
+      d = d + late(e, f, g) | 0;
+      c = early(c, h, a, b, k[t + 5] + w[t + 5]);
+      g = g + c | 0;
+      c = c + late(d, e, f) | 0;
+      b = early(b, g, h, a, k[t + 6] + w[t + 6]);
+      f = f + b | 0;
+      b = b + late(c, d, e) | 0;
+      a = early(a, f, g, h, k[t + 7] + w[t + 7]);
+      e = e + a | 0;
+      a = a + late(b, c, d) | 0;
     }
     state[0] += a;
     state[1] += b;
@@ -125,6 +138,18 @@ export class ResumableSha256 implements IncrementalHash {
     state[6] += g;
     state[7] += h;
   }
+}
+
+/** The first sum of a round: T1. */
+function early(h: number, e: number, f: number, g: number, word: number): number {
+  const sum = (e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7);
+  return h + sum + (g ^ e & (f ^ g)) + word | 0;
+}
+
+/** The second: T2. */
+function late(a: number, b: number, c: number): number {
+  const sum = (a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10);
+  return sum + (a & b | c & (a | b)) | 0;
 }
 
 /** The eight words, high byte first. */
