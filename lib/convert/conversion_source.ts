@@ -32,6 +32,8 @@ export interface ConversionSource {
   readonly openSibling: OpenSibling;
   /** SHA-256 of all bytes. Called once, when the checkpoint is read. */
   sha256(): Promise<string>;
+  /** Called with how much of the weights is converted, 0…1, where that is what takes the time. */
+  readonly onConverted?: (part: number) => void;
 }
 
 /**
@@ -108,28 +110,19 @@ export async function finishHash(
 }
 
 function local(
-  source: ByteSource,
+  bytes: ByteSource,
   name: string,
   { onProgress }: SourceOptions,
   openSibling: OpenSibling,
 ): ConversionSource {
-  let loaded = 0;
-  const bytes: ByteSource = {
-    name,
-    size: source.size,
-    read(offset, into) {
-      loaded += into.length;
-      onProgress?.(Math.min(loaded, source.size!), source.size);
-      return source.read(offset, into);
-    },
-    close: () => source.close(),
-  };
   const sha256 = async (): Promise<string> => {
     const hash = startHash("sha256");
-    await hashSource(source, hash);
+    await hashSource(bytes, hash);
     return hash.digest();
   };
-  return { bytes, name, openSibling, sha256 };
+  const size = bytes.size!;
+  const onConverted = (part: number): void => onProgress?.(Math.round(part * size), size);
+  return { bytes, name, openSibling, sha256, onConverted };
 }
 
 function noSiblings(name: string): Promise<ByteSource> {

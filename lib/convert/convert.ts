@@ -11,7 +11,7 @@ import type { SourceOptions } from "../weights/byte_source.ts";
 import { NO_HASH } from "../weights/integrity.ts";
 import { checkPreprocessing } from "../weights/model_document.ts";
 import { type ByteSink, ModelWriter } from "../weights/model_writer.ts";
-import { type Checkpoint, readAll } from "./checkpoint.ts";
+import { type Checkpoint, readAll, sizeOf } from "./checkpoint.ts";
 import { ConversionProgress } from "./conversion_progress.ts";
 import {
   type ConversionInput,
@@ -120,6 +120,7 @@ export async function convertInto(
       isBgr,
       progress,
       signal: options.signal,
+      onConverted: source.onConverted,
     });
     const sourceSha256 = await source.sha256();
     await writer.finish({ ...provenance, sourceSha256 });
@@ -146,16 +147,24 @@ async function convertLayers(
   { layers }: Match,
   writer: ModelWriter,
   file: string,
-  options: { isBgr: boolean; progress: ConversionProgress; signal?: AbortSignal },
+  options: {
+    isBgr: boolean;
+    progress: ConversionProgress;
+    signal?: AbortSignal;
+    onConverted?: (part: number) => void;
+  },
 ): Promise<LayerReport[]> {
   const { isBgr, progress, signal } = options;
+  const total = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0);
+  let done = 0;
+  const onTile = (elements: number): void => options.onConverted?.((done += elements) / total);
   const weights = new Map(layers.map((matched) => [matched.weight, matched]));
   const small = new Set(layers.flatMap(({ bias, norm }) => [bias, ...Object.values(norm ?? {})]));
   for (const tensor of checkpoint.tensors) {
     const matched = weights.get(tensor);
     if (matched !== undefined) {
       const reverseChannels = isBgr && matched.layer.name === "conv1_1";
-      await quantizeWeights(matched, writer, file, { reverseChannels, progress, signal });
+      await quantizeWeights(matched, writer, file, { reverseChannels, progress, signal, onTile });
     } else if (small.has(tensor) && !progress.vectors.has(tensor.name)) {
       progress.vectors.set(tensor.name, await readAll(tensor));
     }

@@ -34,12 +34,18 @@ export interface LayerReport {
  * before batch normalisation, goes to `progress`. Channels that it has already are done.
  *
  * @param options.reverseChannels Whether the input channels are blue, green, red.
+ * @param options.onTile Called with the number of weights that were done.
  */
 export async function quantizeWeights(
   { layer, weight }: MatchedLayer,
   writer: ModelWriter,
   file: string,
-  options: { reverseChannels: boolean; progress: ConversionProgress; signal?: AbortSignal },
+  options: {
+    reverseChannels: boolean;
+    progress: ConversionProgress;
+    signal?: AbortSignal;
+    onTile: (elements: number) => void;
+  },
 ): Promise<void> {
   const { kernel, inChannels, outChannels } = layer;
   const length = kernel[0] * kernel[1] * inChannels;
@@ -76,6 +82,7 @@ export async function quantizeWeights(
     }
     writer.setWeights(layer.name, first, rows.subarray(0, count * length));
     await options.progress.save();
+    options.onTile(count * length);
   }
 }
 
