@@ -13,15 +13,9 @@ import {
   perceptualLayers,
 } from "./embedding.ts";
 import { createEngine, type EngineOptions } from "./engine/create.ts";
-import type { Backend, Batch, Engine, Precision } from "./engine/engine.ts";
-import {
-  batchViews,
-  checkViews,
-  scalesOf,
-  type View,
-  type ViewOptions,
-  viewsOf,
-} from "./evaluate/views.ts";
+import type { Backend, Engine, Precision } from "./engine/engine.ts";
+import { batchesOf, PreparedImage } from "./evaluate/batches.ts";
+import { checkViews, scalesOf, type ViewOptions, viewsOf } from "./evaluate/views.ts";
 import { explainImage, type ExplainOptions, type Explanation } from "./explain/explain.ts";
 import type { ImageInput, ImageOptions } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
@@ -36,6 +30,8 @@ import type { Architecture } from "./vgg/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./vgg/model.ts";
 import { type LoadProgress, resolveModel } from "./convert/resolve.ts";
 import { permittedCacheDir } from "./weights/cache.ts";
+
+export { PreparedImage };
 
 /** Options of {@linkcode loadClassifier}. */
 export interface ClassifierOptions extends EngineOptions {
@@ -75,23 +71,6 @@ export interface ClassifierInfo {
   /** Bytes that weights and buffers hold now. */
   readonly bytesResident: number;
 }
-
-/**
- * An image as a classifier's network takes it: decoded, resized and cropped. Made by
- * {@linkcode Classifier.prepare}, for that model alone.
- */
-export class PreparedImage {
-  /** One view of the image, or several that are averaged. */
-  readonly views: readonly View[];
-  /** Use {@linkcode Classifier.prepare}. */
-  constructor(views: readonly View[]) {
-    this.views = views;
-  }
-}
-
-/** Values of a batch's input above which it is split: about seven images of 224x224. */
-const MAX_BATCH_VALUES = 2 ** 20;
-const MAX_BATCH = 64;
 
 /**
  * Loads a model into an engine.
@@ -291,44 +270,21 @@ export class Classifier implements AsyncDisposable {
     await engine?.[Symbol.asyncDispose]();
   }
 
+  #batches(
+    images: readonly (ImageInput | PreparedImage)[],
+    options: ViewOptions & ImageOptions,
+  ): ReturnType<typeof batchesOf> {
+    const prepare = (image: ImageInput | PreparedImage): Promise<PreparedImage> | PreparedImage => {
+      this.#live();
+      return image instanceof PreparedImage ? image : this.prepare(image, options);
+    };
+    return batchesOf(images, prepare, this.#model.architecture.input, options.signal);
+  }
+
   #live(): Engine {
     if (this.#engine === undefined) throw new TypeError("The classifier has been disposed");
     return this.#engine;
   }
-
-  /** Prepares images and puts their views into batches, no more at a time than one may hold. */
-  async *#batches(
-    images: readonly (ImageInput | PreparedImage)[],
-    options: ViewOptions & ImageOptions,
-  ): AsyncGenerator<{ batch: Batch; views: ViewOf[] }> {
-    const { channels, height, width } = this.#model.architecture.input;
-    const maxPixels = MAX_BATCH_VALUES / channels;
-    const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
-    for (let first = 0; first < images.length; first += maxImages) {
-      const views: ViewOf[] = [];
-      for (const [n, image] of images.slice(first, first + maxImages).entries()) {
-        this.#live();
-        options.signal?.throwIfAborted();
-        const prepared = image instanceof PreparedImage
-          ? image
-          : await this.prepare(image, options);
-        views.push(...prepared.views.map((view) => ({ ...view, image: first + n })));
-      }
-      for (const chosen of batchViews(views, maxPixels, MAX_BATCH)) {
-        yield { batch: batchOf(chosen), views: chosen };
-      }
-    }
-  }
-}
-
-/** A view, and the position of its image in the list that was given. */
-type ViewOf = View & { readonly image: number };
-
-function batchOf(views: readonly View[]): Batch {
-  const [{ height, width, data: { length } }] = views;
-  const data = new Uint8Array(views.length * length);
-  views.forEach((view, n) => data.set(view.data, n * length));
-  return { data, count: views.length, height, width };
 }
 
 function isList<T>(images: T | readonly T[]): images is readonly T[] {

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { embeddingOf } from "../embedding.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Sample } from "../evaluate/dataset.ts";
+import { batchOf } from "../evaluate/batches.ts";
 import { batchViews, mirror, scalesOf, type View, viewsOf } from "../evaluate/views.ts";
 import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
@@ -104,12 +105,7 @@ async function embedViews(
   const [{ height, width }] = views;
   const maxPixels = Math.max(height * width, 2 ** 20 / 3);
   for (const batch of batchViews(placed, maxPixels, 64)) {
-    const size = batch[0].data.length, data = new Uint8Array(batch.length * size);
-    batch.forEach((view, n) => data.set(view.data, n * size));
-    const activations = await engine.run({ data, count: batch.length, height, width }, {
-      layer,
-      signal,
-    });
+    const activations = await engine.run(batchOf(batch), { layer, signal });
     batch.forEach(({ row }, n) => {
       const options = { layer, pooling: "none", normalize: false } as const;
       rows.set(embeddingOf(activations, n, options).data, row * length);
