@@ -185,6 +185,19 @@ Deno.test("a killed process's download is taken up where it ended", async () => 
   });
 });
 
+Deno.test("a pull removes what a process left that was killed while it converted", async () => {
+  await using server = serveFlaky((request) => honest(PYTORCH, request));
+  await withPull(server, PYTORCH, async (pulled) => {
+    const { entry, cacheDir, path } = pulled;
+    await Deno.writeTextFile(`${path}.0123abcd.tmp`, "half a model");
+    const other = `${cacheDir}/other.safetensors.0123abcd.tmp`;
+    await Deno.writeTextFile(other, "another process writes this one");
+    await pullModel("small", { entry, cacheDir });
+    await Deno.remove(other);
+    await assertPulled(PYTORCH, pulled);
+  });
+});
+
 Deno.test("processes that pull the same model at once download it once", async () => {
   for (const file of [SAFETENSORS, PYTORCH]) {
     await using server = serveFlaky((request) => honest(file, request));

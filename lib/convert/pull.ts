@@ -7,7 +7,13 @@
 import { CheckpointFormatError, WeightsDownloadError, WeightsIntegrityError } from "../errors.ts";
 import { IMAGENET_CLASSES } from "../vgg/labels.ts";
 import { AtomicFile } from "../weights/atomic_file.ts";
-import { cachedModelPath, defaultCacheDir, exists, withLock } from "../weights/cache.ts";
+import {
+  cachedModelPath,
+  defaultCacheDir,
+  exists,
+  removeLeftovers,
+  withLock,
+} from "../weights/cache.ts";
 import { type CatalogEntry, findModel } from "../weights/catalog.ts";
 import {
   type HashAlgorithm,
@@ -63,6 +69,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
   try {
     await Deno.mkdir(cacheDir, { recursive: true });
     return await withLock(`${cacheDir}/${id}.lock`, options.signal, async () => {
+      await removeLeftovers(path);
       // Another process may have pulled it while this one waited.
       if (options.force || !await exists(path)) await pullInto(path, entry, options);
       return path;

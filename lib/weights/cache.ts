@@ -48,6 +48,18 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
+/**
+ * Removes what a process left that was killed while it wrote a file: `NAME.xxxxxxxx.tmp` beside it. Only
+ * for whoever holds the file's lock.
+ */
+export async function removeLeftovers(path: string): Promise<void> {
+  const [, folder, name] = /^(.*)[/\\](.*)$/.exec(path)!;
+  for await (const entry of Deno.readDir(folder)) {
+    const isLeftover = entry.name.startsWith(`${name}.`) && /\.[0-9a-f]{8}\.tmp$/.test(entry.name);
+    if (isLeftover) await Deno.remove(`${folder}/${entry.name}`);
+  }
+}
+
 /** How often a lock that another process has is tried again. */
 const LOCK_POLL_MS = 100;
 
