@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Layer } from "../../vgg/architecture.ts";
 import type { ConvolutionTile } from "./convolution.ts";
 import type { DenseTile } from "./dense.ts";
 import type { MemoryKind } from "./memory.ts";
@@ -47,10 +48,19 @@ export const DIRECT_TILE: ConvolutionTile = { ...STAGED_TILE, staged: false };
 export const WINOGRAD_TILE: WinogradTile = {
   outputs: 4,
   tiles: 8,
-  channels: 8,
+  channels: 16,
   channelLanes: 8,
   tileLanes: 1,
 };
+
+/** Winograd's, for small maps: its filters take less than half the time to transform. */
+export const SMALL_WINOGRAD_TILE: WinogradTile = { ...WINOGRAD_TILE, outputs: 2 };
+
+/** Winograd's, for a GPU: the 64 lanes of a workgroup read what the caches hold, and need few registers. */
+const GPU_WINOGRAD_TILE: WinogradTile = { ...WINOGRAD_TILE, tiles: 4, channels: 8, tileLanes: 8 };
+
+/** Pixels of all images up to which a map is small: 14x14 is, 28x28 is not. */
+const SMALL_MAP = 400;
 
 /** A tile, and the memory that it is good with. */
 export interface Candidate {
@@ -72,11 +82,10 @@ export const CANDIDATES: readonly Candidate[] = [
   { memory: "texture", tile: { ...DIRECT_TILE, channels: 16 } },
   { memory: "texture", tile: { ...DIRECT_TILE, loop: "row" } },
   { memory: "texture", tile: STAGED_TILE },
-  { memory: "buffer", tile: { ...WINOGRAD_TILE, tiles: 4, tileLanes: 8 } },
-  { memory: "buffer", tile: { ...WINOGRAD_TILE, outputs: 2, tiles: 4, tileLanes: 8 } },
+  { memory: "buffer", tile: GPU_WINOGRAD_TILE },
+  { memory: "buffer", tile: { ...GPU_WINOGRAD_TILE, outputs: 2 } },
   { memory: "texture", tile: WINOGRAD_TILE },
-  { memory: "texture", tile: { ...WINOGRAD_TILE, tiles: 7 } },
-  { memory: "texture", tile: { ...WINOGRAD_TILE, outputs: 2 } },
+  { memory: "texture", tile: SMALL_WINOGRAD_TILE },
 ];
 
 /** Dense tiles that a timed trial chooses from, for one image. */
@@ -91,7 +100,7 @@ export const DENSE_TILES: readonly DenseTile[] = [
 /** Whether a tile can be used for a layer. */
 export function canCompute(
   tile: Tile,
-  { layer: { kernel }, pool }: Pick<LayerPlan, "layer" | "pool">,
+  { layer: { kernel }, pool }: { readonly layer: Pick<Layer, "kernel">; readonly pool: boolean },
 ): boolean {
   if (isWinograd(tile)) return kernel[0] === 3 && kernel[1] === 3;
   return !pool || tile.rows % 2 === 0 && tile.columns % 2 === 0;
@@ -133,12 +142,19 @@ export function defaultTuning(isFallback: boolean): Tuning {
 }
 
 /**
- * The tile of a convolution that was not tuned: on a software adapter Winograd's with the most outputs, as multiplications and
- * loads both cost there; on a GPU none of Winograd's, of which none was tried on one.
+ * The tile of a convolution that was not tuned: on a software adapter Winograd's, as multiplications and loads both cost
+ * there; on a GPU not, as none was tried on one.
  */
-export function defaultTile({ memory }: Tuning, step: Pick<LayerPlan, "layer" | "pool">): Tile {
+export function defaultTile(
+  { memory }: Tuning,
+  step: Pick<LayerPlan, "layer" | "pool" | "output">,
+): Tile {
   if (memory === "buffer") return STAGED_TILE;
-  return canCompute(WINOGRAD_TILE, step) ? WINOGRAD_TILE : DIRECT_TILE;
+  const { images, height, width } = step.output;
+  const tile = images * height * width * (step.pool ? 4 : 1) <= SMALL_MAP
+    ? SMALL_WINOGRAD_TILE
+    : WINOGRAD_TILE;
+  return canCompute(tile, step) ? tile : DIRECT_TILE;
 }
 
 /** The dense tile for a number of images: a lane takes up to eight. */
