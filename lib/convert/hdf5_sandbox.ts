@@ -14,6 +14,8 @@ import { damaged, type Hdf5Options, type Hdf5Session } from "./hdf5_session.ts";
 
 /** Milliseconds of its own that the library has for one answer; the largest takes one second. */
 const LIMIT_MS = 20_000;
+/** Milliseconds in which a thread starts, even on a busy machine; one that does not is none. */
+const START_LIMIT_MS = 60_000;
 /** Bytes of the file that the thread gets at a time. */
 const WINDOW_BYTES = 1 << 20;
 
@@ -156,13 +158,26 @@ export async function takeThread(): Promise<Worker | undefined> {
     const isFile = script.protocol === "file:";
     const code = `data:text/javascript,import ${JSON.stringify(script.href)}`;
     const thread = new Worker(isFile ? script : new URL(code));
-    await new Promise((resolve, reject) => {
-      thread.once("message", resolve).once("error", reject).once("exit", reject);
-    });
-    thread.removeAllListeners().unref();
-    return thread;
+    return await started(thread);
   } catch {
     return undefined;
+  }
+}
+
+/** Waits until the library is loaded. */
+async function started(thread: Worker): Promise<Worker> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const timer = setTimeout(reject, START_LIMIT_MS);
+  thread.once("message", resolve).once("error", reject).once("exit", reject);
+  try {
+    await promise;
+    thread.removeAllListeners().unref();
+    return thread;
+  } catch (error) {
+    await thread.terminate();
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
