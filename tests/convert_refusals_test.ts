@@ -171,8 +171,10 @@ Deno.test("a checkpoint whose files beside it are missing is refused with the fi
 
 for (const file of FUZZED) {
   Deno.test(`mutations of ${file} give models or named errors`, async () => {
-    const { converted, refused } = await fuzzFile(file, 40, 1);
-    assertEquals(converted + refused, 40);
-    assert(refused > 10, `only ${refused} of 40 mutations were refused`);
+    // Each damaged HDF5 file costs a thread, whose library takes a third of a second to load.
+    const count = file.endsWith(".h5") ? 15 : 40;
+    const { converted, refused } = await fuzzFile(file, count, 1);
+    assertEquals(converted + refused, count);
+    assert(refused > count / 4, `only ${refused} of ${count} mutations were refused`);
   });
 }
