@@ -86,7 +86,7 @@ export const convolve = defineKernel<ConvolutionTensors, ConvolutionAttributes>(
     const { precision, kernel, padding, relu, pool, input, output, tile } = attributes;
     return {
       key: ["vgg-convolution", precision, ...kernel, padding, pool, ...Object.values(tile)].join(),
-      code: convolutionCode(attributes),
+      code: () => convolutionCode(attributes),
       parameters: {
         inHeight: input.height,
         inWidth: input.width,

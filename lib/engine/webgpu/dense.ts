@@ -53,7 +53,7 @@ export const multiplyDense = defineKernel<
   const { precision, relu, groups, output, tile } = attributes;
   return {
     key: ["vgg-dense", precision, ...Object.values(tile)].join(),
-    code: denseCode(precision, tile),
+    code: () => denseCode(precision, tile),
     parameters: { groups, images: output.images, ...outputParameters(precision, output, relu) },
     workgroupSize: tile.channelLanes * tile.innerLanes,
     workgroups: denseWorkgroups(attributes),

@@ -52,7 +52,7 @@ export const convolveFirst = defineKernel<
   const { precision, input, output, relu, pool } = attributes;
   return {
     key: ["vgg-first-convolution", precision, input.channels, pool].join(),
-    code: firstConvolutionCode(attributes),
+    code: () => firstConvolutionCode(attributes),
     parameters: {
       inHeight: input.height,
       inWidth: input.width,

@@ -25,7 +25,7 @@ export interface Dispatch {
   /** Names the program; everything that `code` was generated from must be in it. */
   readonly key: string;
   /** Helper functions and `fn main()`. */
-  readonly code: string;
+  readonly code: () => string;
   /** int32 values, `parameters.<name>` in the code. */
   readonly parameters: Readonly<Record<string, number>>;
   readonly workgroupSize: number;
@@ -98,7 +98,7 @@ function dispatch(
     variableNames: names,
     workgroupSize: [workgroupSize, 1, 1] as [number, number, number],
     shaderKey: [key, ...kinds, outputKind].join(),
-    getUserCode: () => declarations(names, kinds, outputKind, Object.keys(parameters)) + code,
+    getUserCode: () => declarations(names, kinds, outputKind, Object.keys(parameters)) + code(),
   };
   return backend.runWebGPUProgram(
     program,

@@ -30,7 +30,7 @@ export const requantize = defineKernel<
   const groups = size.channels / CHANNEL_STEP;
   return {
     key: "vgg-requantize",
-    code: CODE,
+    code: () => CODE,
     parameters: {
       height: size.height,
       width: size.width,

@@ -37,7 +37,8 @@ export const beginFirst = defineKernel<
   BeginAttributes & { input: Fixed }
 >("VggBegin", (attributes): Dispatch => ({
   key: "vgg-begin",
-  code: `${BEGIN}
+  code: () =>
+    `${BEGIN}
 fn main() {
   begin(parameters.mantissa, parameters.exponent, 0, 0);
 }
@@ -57,7 +58,7 @@ export const endAndBegin = defineKernel<
   EndAttributes
 >("VggScale", (attributes): Dispatch => ({
   key: "vgg-scale",
-  code: BEGIN + END,
+  code: () => BEGIN + END,
   parameters: {
     ...beginParameters(attributes),
     endedStride: stateVectors(attributes.endedChannels),

@@ -31,7 +31,7 @@ export const transformFilters = defineKernel<{ weights: TensorInfo }, FilterAttr
     const lanes = chunk.channels * channels / 8;
     return {
       key: `vgg-winograd-filters,${outputs}`,
-      code: filterCode(outputs),
+      code: () => filterCode(outputs),
       parameters: {
         lanes,
         eights: channels / 8,
@@ -91,7 +91,7 @@ export const transformInputs = defineKernel<{ x: TensorInfo }, InputAttributes>(
     const lanes = chunk.rows * chunk.across * vectors;
     return {
       key: `vgg-winograd-inputs,${precision},${outputs}`,
-      code: inputCode(precision, outputs),
+      code: () => inputCode(precision, outputs),
       parameters: {
         lanes: lanes * chunk.images,
         lanesPerImage: lanes,

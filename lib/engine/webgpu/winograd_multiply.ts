@@ -30,7 +30,7 @@ export const multiplyPoints = defineKernel<
   const tiles = tilesOf(chunk);
   return {
     key: ["vgg-winograd-multiply", precision, ...Object.values(tile)].join(),
-    code: multiplyCode(precision, tile),
+    code: () => multiplyCode(precision, tile),
     parameters: { tiles, eights: channels / 8, quads: chunk.channels / 4 },
     workgroupSize: tile.channelLanes * tile.tileLanes,
     workgroups: [

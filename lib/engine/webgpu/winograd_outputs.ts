@@ -35,7 +35,7 @@ export const transformOutputs = defineKernel<
   const tiles = chunk.rows * chunk.across;
   return {
     key: ["vgg-winograd-outputs", precision, outputs, pool].join(),
-    code: outputsCode(attributes),
+    code: () => outputsCode(attributes),
     parameters: {
       tiles,
       allTiles: tiles * chunk.images,
