@@ -7,8 +7,9 @@
 import { loadClassifier } from "../../lib/classifier.ts";
 import { Service } from "../../lib/http/service.ts";
 import { findAdapter } from "../../lib/engine/webgpu/adapter.ts";
+import { startServer } from "../../tests/serve_process.ts";
 import { breakable } from "../../tests/breakable_gpu.ts";
-import { residentMb, type Server, startOurs } from "./servers.ts";
+import { type Server, startOurs } from "./servers.ts";
 
 const PHOTO = await Deno.readFile(new URL("../../tests/data/photos/cat.png", import.meta.url));
 const HEAD = "POST /classify HTTP/1.1\r\nhost: x\r\n";
@@ -19,7 +20,7 @@ interface Figures {
   lost: number;
 }
 
-function connect({ url }: Server): Promise<Deno.TcpConn> {
+function connect({ url }: Pick<Server, "url">): Promise<Deno.TcpConn> {
   const { hostname, port } = new URL(url);
   return Deno.connect({ hostname, port: Number(port) });
 }
@@ -79,7 +80,7 @@ async function idleConnections(server: Server): Promise<void> {
   const open: Deno.TcpConn[] = [];
   for (let i = 0; i < 1000; i++) open.push(await connect(server));
   await new Promise((resolve) => setTimeout(resolve, 3000));
-  console.log(`    ${await residentMb(server)} MB resident with 1,000 idle connections`);
+  console.log(`    ${await server.residentMb()} MB resident with 1,000 idle connections`);
   for (const connection of open) connection.close();
 }
 
@@ -128,6 +129,63 @@ async function lostDevices(): Promise<Figures> {
   return figures;
 }
 
+/** What became of requests when a server was told to stop under load. */
+interface Drained {
+  /** Written to a connection. */
+  readonly sent: number;
+  /** Broken off by Deno while their bodies arrived, by the service's log. */
+  readonly brokenOff: number;
+  /** Received whole. */
+  readonly accepted: number;
+  readonly answered: number;
+  /** Accepted, and without an answer. */
+  readonly lost: number;
+}
+
+/** Sixteen clients, each request on a connection of its own, until the port is closed. */
+async function stopUnderLoad(mode: "run" | "serve" | "parallel"): Promise<Drained> {
+  const server = await startServer(mode, {
+    flags: mode === "run" ? ["--drain-delay-ms", "500"] : [],
+  });
+  const sent = new Set<string>(), answered = new Set<string>();
+  let isStopping = false;
+  const clients = Array.from({ length: 16 }, async (_, n) => {
+    for (let i = 0; !isStopping || i === 0 || answered.has(`${n}-${i - 1}`); i++) {
+      const id = `${n}-${i}`;
+      if (await classifyRaw(server, id, sent).catch(() => false)) answered.add(id);
+    }
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  isStopping = true;
+  await server.stop();
+  await Promise.all(clients);
+  const lines = server.lines.filter(({ message, path }) =>
+    message === "request" && path === "/classify"
+  );
+  const brokenOff = lines.filter(({ problem }) => problem === "client-gone").length;
+  const accepted = lines.length - brokenOff;
+  const lost =
+    lines.filter(({ requestId, problem }) =>
+      problem !== "client-gone" && !answered.has(String(requestId))
+    ).length;
+  return { sent: sent.size, brokenOff, accepted, answered: answered.size, lost };
+}
+
+/** Sends the photo, and says whether the whole answer came. */
+async function classifyRaw(
+  server: Pick<Server, "url">,
+  id: string,
+  sent: Set<string>,
+): Promise<boolean> {
+  using connection = await connect(server);
+  const length = `content-length: ${PHOTO.length}`;
+  await write(connection, `${HEAD}connection: close\r\nx-request-id: ${id}\r\n${length}\r\n\r\n`);
+  await write(connection, PHOTO);
+  sent.add(id);
+  const answer = await new Response(connection.readable).text();
+  return answer.includes('"label":"cat"') && answer.trimEnd().endsWith("]");
+}
+
 function report(name: string, { sent, answered, lost }: Figures): void {
   console.log(`${name}: ${sent} good requests sent meanwhile, ${answered} answered, ${lost} lost`);
 }
@@ -140,6 +198,13 @@ if (import.meta.main) {
   report("400 malformed requests", await during(server, () => malformed(server)));
   if (await findAdapter() === undefined) console.log("devices lost: there is no adapter");
   else report("devices lost", await lostDevices());
+  for (const mode of ["run", "serve", "parallel"] as const) {
+    const { sent, brokenOff, accepted, answered, lost } = await stopUnderLoad(mode);
+    console.log(
+      `SIGTERM under load, deno ${mode}: ${sent} sent, ${brokenOff} broken off, ${accepted} accepted, ${answered} answered, ` +
+        `${lost} lost`,
+    );
+  }
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   console.log(
     metrics.split("\n").filter((line) => /^vgg16_(errors_total|queue_images)/.test(line)).join(
