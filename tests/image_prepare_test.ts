@@ -3,7 +3,6 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { encodeHex } from "@std/encoding";
 import { prepareInput, shorterSideTo } from "../lib/image/prepare.ts";
 import { readImage } from "../lib/image/read.ts";
 import type { Preprocessing } from "../lib/vgg/model.ts";
@@ -36,7 +35,7 @@ for (const [path, digests] of Object.entries(expected)) {
       const [settings, channels] = SETTINGS[name];
       const bytes = prepareInput(image, settings, { height: 224, width: 224, channels });
       const found = await crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
-      assertEquals(encodeHex(new Uint8Array(found)), digest, name);
+      assertEquals(new Uint8Array(found).toHex(), digest, name);
     }
   });
 }

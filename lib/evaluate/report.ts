@@ -4,7 +4,6 @@
  * @module
  */
 
-import { encodeBase64 } from "@std/encoding";
 import { colorTable, levelOf } from "../image/color_map.ts";
 import { type EncodablePixels, encodePng } from "../image/encode_png.ts";
 import { readImage } from "../image/read.ts";
@@ -178,5 +177,5 @@ async function mistakeFigure(
 }
 
 async function pngUrl(pixels: EncodablePixels): Promise<string> {
-  return `data:image/png;base64,${encodeBase64(await encodePng(pixels))}`;
+  return `data:image/png;base64,${(await encodePng(pixels)).toBase64()}`;
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { decodeBase64 } from "@std/encoding";
 import { decodeImage } from "../image/decode.ts";
 import type { RgbImage } from "../image/image.ts";
 import { cropImage, type Pixels, resample } from "../image/resize.ts";
@@ -75,7 +74,7 @@ export class Canvas {
     height: number,
     color: Color,
   ): Promise<void> {
-    atlas ??= decodeImage(decodeBase64(ATLAS));
+    atlas ??= decodeImage(Uint8Array.fromBase64(ATLAS));
     const glyphs = await atlas;
     const width = textWidth(" ", height);
     for (const [n, char] of [...text].entries()) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import { HttpProblem } from "./problems.ts";
 
 /** Something with headers and a body: a request, or the answer to one. */
@@ -60,15 +61,5 @@ export async function readBody(
   } finally {
     signal.removeEventListener("abort", stop);
   }
-  return parts.length === 1 ? parts[0] : concatenate(parts, length);
-}
-
-function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return parts.length === 1 ? parts[0] : concat(parts);
 }

@@ -12,6 +12,7 @@ import { lookup as systemLookup } from "node:dns";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
+import { concat } from "@std/bytes/concat";
 import { isPublicAddress } from "./addresses.ts";
 import { HttpProblem } from "./problems.ts";
 
@@ -168,11 +169,5 @@ async function readAll(
     response.destroy();
   }
   signal.throwIfAborted();
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concat(parts);
 }

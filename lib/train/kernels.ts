@@ -5,7 +5,6 @@
  * @module
  */
 
-import { decodeBase64 } from "@std/encoding";
 import { KERNELS } from "./binary.ts";
 
 /** What kernels/main.ts exports. Each function takes a counter's address first. */
@@ -76,7 +75,7 @@ export class TrainingKernels {
 
   /** @param threads How many compute; one, where the runtime does not allow workers. */
   static async start(threads: number = 1): Promise<TrainingKernels> {
-    const module = new WebAssembly.Module(decodeBase64(KERNELS));
+    const module = new WebAssembly.Module(Uint8Array.fromBase64(KERNELS));
     const kernels = new TrainingKernels(module);
     if (threads > 1) await kernels.#startWorkers(module, threads - 1);
     return kernels;

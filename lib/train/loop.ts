@@ -6,7 +6,6 @@
  */
 
 import type { Optimizer, Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";
-import { decodeBase64, encodeBase64 } from "@std/encoding";
 import { adam } from "./adam.ts";
 import { randomFrom, shuffled } from "./random.ts";
 import { crossEntropy, type Tfjs } from "./tfjs.ts";
@@ -239,11 +238,11 @@ export async function evaluateTask(
 }
 
 function encode(values: ArrayLike<number>): string {
-  return encodeBase64(new Uint8Array(Float32Array.from(values).buffer));
+  return new Uint8Array(Float32Array.from(values).buffer).toBase64();
 }
 
 function decode(text: string): Float32Array {
-  return new Float32Array(decodeBase64(text).slice().buffer);
+  return new Float32Array(Uint8Array.fromBase64(text).buffer);
 }
 
 function encodeAll({ variables, statistics = [] }: Task): string[] {
