@@ -85,6 +85,7 @@ export const CANDIDATES: readonly Candidate[] = [
   { memory: "buffer", tile: GPU_WINOGRAD_TILE },
   { memory: "buffer", tile: { ...GPU_WINOGRAD_TILE, outputs: 2 } },
   { memory: "texture", tile: WINOGRAD_TILE },
+  { memory: "texture", tile: { ...WINOGRAD_TILE, channels: 8 } },
   { memory: "texture", tile: SMALL_WINOGRAD_TILE },
 ];
 
@@ -150,10 +151,12 @@ export function defaultTile(
   step: Pick<LayerPlan, "layer" | "pool" | "output">,
 ): Tile {
   if (memory === "buffer") return STAGED_TILE;
-  const { images, height, width } = step.output;
-  const tile = images * height * width * (step.pool ? 4 : 1) <= SMALL_MAP
-    ? SMALL_WINOGRAD_TILE
-    : WINOGRAD_TILE;
+  const { images, height, width, channels } = step.output;
+  const isSmall = images * height * width * (step.pool ? 4 : 1) <= SMALL_MAP;
+  const wide = isSmall ? SMALL_WINOGRAD_TILE : WINOGRAD_TILE;
+  // Lanes must not be left with channels that are not there.
+  const fits = channels % (wide.channels * wide.channelLanes) === 0;
+  const tile = { ...wide, channels: fits ? wide.channels : wide.channels / 2 };
   return canCompute(tile, step) ? tile : DIRECT_TILE;
 }
 

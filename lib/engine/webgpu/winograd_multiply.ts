@@ -29,7 +29,14 @@ export const multiplyPoints = defineKernel<
 >("VggWinogradMultiply", ({ precision, channels, tile, chunk }): Dispatch => {
   const tiles = tilesOf(chunk);
   return {
-    key: ["vgg-winograd-multiply", precision, ...Object.values(tile)].join(),
+    key: [
+      "vgg-winograd-multiply",
+      precision,
+      tile.tiles,
+      tile.channels,
+      tile.channelLanes,
+      tile.tileLanes,
+    ].join(),
     code: () => multiplyCode(precision, tile),
     parameters: { tiles, eights: channels / 8, quads: chunk.channels / 4 },
     workgroupSize: tile.channelLanes * tile.tileLanes,
