@@ -87,6 +87,7 @@ export const CANDIDATES: readonly Candidate[] = [
   { memory: "texture", tile: WINOGRAD_TILE },
   { memory: "texture", tile: { ...WINOGRAD_TILE, channels: 8 } },
   { memory: "texture", tile: SMALL_WINOGRAD_TILE },
+  { memory: "texture", tile: { ...SMALL_WINOGRAD_TILE, channels: 8 } },
 ];
 
 /** Dense tiles that a timed trial chooses from, for one image. */
