@@ -25,8 +25,11 @@ const NAMES: readonly KernelName[] = [
 /** The first byte behind those words, and behind what the kernels may have of their own. */
 const FIRST = 4096;
 const PAGE = 65536;
-/** A worker that takes longer for its part of a kernel has died. */
-const MAX_WAIT_MS = 120_000;
+/**
+ * A worker that does not finish its part of a kernel in so many seconds of waiting has died. They are
+ * waited for one by one: a machine that sleeps meanwhile takes one of them, however long it sleeps.
+ */
+const MAX_WAITS = 120;
 
 /** A module without imports of its own, so that workers need no permission to read. */
 const WORKER = `
@@ -141,12 +144,11 @@ export class TrainingKernels {
       Atomics.notify(words, WORD.command);
     }
     this.#exports[name](WORD.counter * 4, ...numbers);
-    for (;;) {
+    for (let waits = 0; workers > 0;) {
       const finished = Atomics.load(words, WORD.finished);
-      if (finished === workers || workers === 0) return;
-      if (Atomics.wait(words, WORD.finished, finished, MAX_WAIT_MS) === "timed-out") {
-        throw new Error(`A thread did not finish "${name}" in ${MAX_WAIT_MS / 1000} s`);
-      }
+      if (finished === workers) return;
+      if (Atomics.wait(words, WORD.finished, finished, 1000) !== "timed-out") continue;
+      if (++waits === MAX_WAITS) throw new Error(`A thread did not finish "${name}" in ${waits} s`);
     }
   }
 
