@@ -59,7 +59,7 @@ export type { NetworkOptions } from "./lib/train/network.ts";
 export type { PixelOptions } from "./lib/train/pixels.ts";
 export type { Split } from "./lib/train/split.ts";
 export type { Whitening } from "./lib/train/statistics.ts";
-export type { Architecture, Configuration } from "./lib/vgg/architecture.ts";
+export type { Architecture, Configuration } from "./lib/model/architecture.ts";
 export type {
   FeatureStatistics,
   LayerParameters,
@@ -68,6 +68,6 @@ export type {
   Preprocessing,
   Provenance,
   WeightPiece,
-} from "./lib/vgg/model.ts";
+} from "./lib/model/model.ts";
 export type { LoadProgress, ResolveOptions } from "./lib/convert/resolve.ts";
 export { VERSION } from "./lib/version.ts";

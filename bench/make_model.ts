@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ByteSink, ModelWriter } from "../lib/weights/model_writer.ts";
+import { type ByteSink, ModelWriter } from "../lib/model/writer.ts";
 import { randomVgg16 } from "./vgg16.ts";
 
 const [out] = Deno.args;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type Architecture, layersOf } from "../lib/vgg/architecture.ts";
-import type { Model, WeightPiece } from "../lib/vgg/model.ts";
+import { type Architecture, layersOf } from "../lib/model/architecture.ts";
+import type { Model, WeightPiece } from "../lib/model/model.ts";
 import type { Batch } from "../lib/engine/engine.ts";
 
 /** The paper's configuration D for ImageNet. */

@@ -9,7 +9,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import type { LayerProfile, Precision } from "../lib/engine/engine.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
-import { layersOf } from "../lib/vgg/architecture.ts";
+import { layersOf } from "../lib/model/architecture.ts";
 import { median } from "./measure.ts";
 import { randomImages, randomVgg16, VGG16 } from "./vgg16.ts";
 

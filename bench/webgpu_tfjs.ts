@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { noise, serve } from "./peers/subject.mjs";
 import { VGG16 } from "./vgg16.ts";
-import { CONFIGURATIONS } from "../lib/vgg/architecture.ts";
+import { CONFIGURATIONS } from "../lib/model/architecture.ts";
 
 const start = performance.now();
 const adapter = await navigator.gpu.requestAdapter();

@@ -26,10 +26,10 @@ import {
   selectPredictions,
   softmaxOfMean,
 } from "./predictions.ts";
-import type { Architecture } from "./vgg/architecture.ts";
-import type { Model, Preprocessing, Provenance } from "./vgg/model.ts";
+import type { Architecture } from "./model/architecture.ts";
+import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { type LoadProgress, resolveModel } from "./convert/resolve.ts";
-import { permittedCacheDir } from "./weights/cache.ts";
+import { permittedCacheDir } from "./io/cache.ts";
 
 export { PreparedImage };
 

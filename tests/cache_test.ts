@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { loadClassifier } from "../mod.ts";
-import { defaultCacheDir, permittedCacheDir } from "../lib/weights/cache.ts";
+import { defaultCacheDir, permittedCacheDir } from "../lib/io/cache.ts";
 import { gpuTest } from "./webgpu.ts";
 
 /** A temporary folder that is the default one until it is disposed. */

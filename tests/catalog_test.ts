@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { pullModel } from "../lib/convert/pull.ts";
-import { CATALOG, type CatalogEntry, findModel } from "../lib/weights/catalog.ts";
+import { CATALOG, type CatalogEntry, findModel } from "../lib/model/catalog.ts";
 import catalog from "../weights/catalog.json" with { type: "json" };
 
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);

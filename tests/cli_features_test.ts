@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { embeddingLine, encodeEmbeddings, encodeNpy } from "../lib/embedding_file.ts";
+import { embeddingLine, encodeEmbeddings, encodeNpy } from "../lib/output/embedding_file.ts";
 import { loadClassifier } from "../lib/classifier.ts";
 import { encodePng } from "../lib/image/encode_png.ts";
 import { decodeImage } from "../lib/image/decode.ts";

@@ -5,9 +5,9 @@ import { convertCommand } from "../lib/cli/convert.ts";
 import { modelsCommand } from "../lib/cli/models.ts";
 import { pullCommand } from "../lib/cli/pull.ts";
 import { convert } from "../lib/convert/convert.ts";
-import { CATALOG } from "../lib/weights/catalog.ts";
-import { cachedModelPath } from "../lib/weights/cache.ts";
-import { openModel } from "../lib/weights/model_file.ts";
+import { CATALOG } from "../lib/model/catalog.ts";
+import { cachedModelPath } from "../lib/io/cache.ts";
+import { openModel } from "../lib/model/file.ts";
 
 const CHECKPOINT = fromFileUrl(new URL("fixtures/checkpoints/zip_d.pth", import.meta.url));
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convert } from "../lib/convert/convert.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
-import { openModel } from "../lib/weights/model_file.ts";
-import { encodeSafetensorsHeader } from "../lib/weights/safetensors.ts";
+import { openModel } from "../lib/model/file.ts";
+import { encodeSafetensorsHeader } from "../lib/model/safetensors.ts";
 import { FUZZED, fuzzFile } from "./fuzz_checkpoints.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);

@@ -5,8 +5,8 @@ import { openConversionSource } from "../lib/convert/conversion_source.ts";
 import { matchArchitecture } from "../lib/convert/match.ts";
 import { openCheckpoint } from "../lib/convert/open_checkpoint.ts";
 import { preprocessingFor } from "../lib/convert/preprocessing.ts";
-import type { Preprocessing } from "../lib/vgg/model.ts";
-import { openModel } from "../lib/weights/model_file.ts";
+import type { Preprocessing } from "../lib/model/model.ts";
+import { openModel } from "../lib/model/file.ts";
 import {
   checkpointLayers,
   type FloatLayer,

@@ -8,8 +8,12 @@
 import { assertEquals } from "@std/assert";
 import type { Activations, Batch, Engine } from "../lib/engine/engine.ts";
 import { compileProgram, type Program } from "../lib/engine/program.ts";
-import { type Architecture, type Configuration, CONFIGURATIONS } from "../lib/vgg/architecture.ts";
-import type { Model } from "../lib/vgg/model.ts";
+import {
+  type Architecture,
+  type Configuration,
+  CONFIGURATIONS,
+} from "../lib/model/architecture.ts";
+import type { Model } from "../lib/model/model.ts";
 import { randomBatch, randomModel } from "./random_model.ts";
 import { referenceActivations, type Weights } from "./reference.ts";
 

@@ -3,8 +3,8 @@ import type { Batch } from "../lib/engine/engine.ts";
 import { compileProgram } from "../lib/engine/program.ts";
 import { createWasmEngine, type WasmEngineOptions } from "../lib/engine/wasm/engine.ts";
 import { BackendUnavailableError } from "../lib/errors.ts";
-import { layersOf } from "../lib/vgg/architecture.ts";
-import type { Model } from "../lib/vgg/model.ts";
+import { layersOf } from "../lib/model/architecture.ts";
+import type { Model } from "../lib/model/model.ts";
 import {
   assertSame,
   checkAccumulators,

@@ -24,7 +24,7 @@ import { planLayers } from "../lib/engine/webgpu/plan.ts";
 import { imagesPerRun, preflight } from "../lib/engine/webgpu/preflight.ts";
 import { answerBatch, answerModel, ANSWERS, checkAnswers } from "../lib/engine/webgpu/self_test.ts";
 import { defaultTuning } from "../lib/engine/webgpu/tile.ts";
-import { type Architecture, layersOf } from "../lib/vgg/architecture.ts";
+import { type Architecture, layersOf } from "../lib/model/architecture.ts";
 import { assertSame } from "./engine_cases.ts";
 import { floatEngine } from "./float_engine.ts";
 import { randomBatch, randomModel } from "./random_model.ts";

@@ -11,7 +11,7 @@ import { createWasmEngine } from "../lib/engine/wasm/engine.ts";
 import { acquireGpu, releaseGpu } from "../lib/engine/webgpu/device.ts";
 import { createWebgpuEngine, type WebgpuOptions } from "../lib/engine/webgpu/engine.ts";
 import { defaultTuning } from "../lib/engine/webgpu/tile.ts";
-import type { Model } from "../lib/vgg/model.ts";
+import type { Model } from "../lib/model/model.ts";
 import { assertSame } from "./engine_cases.ts";
 import { defaultLimits, gpuTest } from "./webgpu.ts";
 

@@ -6,8 +6,8 @@
  */
 
 import type { Activations, Batch, Engine, RunOptions } from "../lib/engine/engine.ts";
-import type { Model } from "../lib/vgg/model.ts";
-import { type Layer, layersOf } from "../lib/vgg/architecture.ts";
+import type { Model } from "../lib/model/model.ts";
+import { type Layer, layersOf } from "../lib/model/architecture.ts";
 import type { Weights } from "./reference.ts";
 
 interface FeatureMap {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type Layer, layersOf } from "../lib/vgg/architecture.ts";
-import type { Model } from "../lib/vgg/model.ts";
+import { type Layer, layersOf } from "../lib/model/architecture.ts";
+import type { Model } from "../lib/model/model.ts";
 import { type Checkpoint, readAll } from "../lib/convert/checkpoint.ts";
 import type { Match } from "../lib/convert/match.ts";
 

@@ -4,7 +4,7 @@ import { convert } from "../lib/convert/convert.ts";
 import { Hdf5File } from "../lib/convert/hdf5_file.ts";
 import type { Box } from "../lib/convert/hdf5_library.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
-import { type ByteSource, BytesSource } from "../lib/weights/byte_source.ts";
+import { type ByteSource, BytesSource } from "../lib/io/byte_source.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);
 const OPTIONS = { roots: ["/"], attributes: ["model_config", "layer_names"] };

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { prepareInput, shorterSideTo } from "../lib/image/prepare.ts";
 import { readImage } from "../lib/image/read.ts";
-import type { Preprocessing } from "../lib/vgg/model.ts";
+import type { Preprocessing } from "../lib/model/model.ts";
 
 const FOLDER = new URL("./fixtures/images/", import.meta.url);
 

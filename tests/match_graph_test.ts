@@ -5,7 +5,11 @@ import { convert } from "../lib/convert/convert.ts";
 import { checkGraph } from "../lib/convert/match_graph.ts";
 import { openCheckpoint } from "../lib/convert/open_checkpoint.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
-import { type Architecture, type Configuration, CONFIGURATIONS } from "../lib/vgg/architecture.ts";
+import {
+  type Architecture,
+  type Configuration,
+  CONFIGURATIONS,
+} from "../lib/model/architecture.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);
 

@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { compileProgram, toFixed } from "../lib/engine/program.ts";
-import { type Layer, layersOf } from "../lib/vgg/architecture.ts";
+import { type Layer, layersOf } from "../lib/model/architecture.ts";
 import { randomBatch, randomModel } from "./random_model.ts";
-import type { Model } from "../lib/vgg/model.ts";
+import type { Model } from "../lib/model/model.ts";
 import { type ReferenceLayer, runReference, type Weights } from "./reference.ts";
 
 const SMALL = {

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Cursor } from "../lib/convert/cursor.ts";
 import { type ProtoField, readFields, readIntegers, readVarint } from "../lib/convert/protobuf.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
-import { BytesSource } from "../lib/weights/byte_source.ts";
+import { BytesSource } from "../lib/io/byte_source.ts";
 
 function cursorOver(...bytes: number[]): Cursor {
   return new Cursor(new BytesSource(Uint8Array.from(bytes), "some.onnx"), 0, bytes.length);

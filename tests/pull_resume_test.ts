@@ -2,10 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { convert } from "../lib/convert/convert.ts";
 import { pullModel } from "../lib/convert/pull.ts";
-import { cachedModelPath } from "../lib/weights/cache.ts";
-import type { CatalogEntry } from "../lib/weights/catalog.ts";
-import { sha256 } from "../lib/weights/integrity.ts";
-import { encodeSafetensorsHeader } from "../lib/weights/safetensors.ts";
+import { cachedModelPath } from "../lib/io/cache.ts";
+import type { CatalogEntry } from "../lib/model/catalog.ts";
+import { sha256 } from "../lib/model/integrity.ts";
+import { encodeSafetensorsHeader } from "../lib/model/safetensors.ts";
 import { type FlakyServer, honest, serveFlaky } from "./flaky_server.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convert } from "../lib/convert/convert.ts";
 import { pullModel } from "../lib/convert/pull.ts";
 import { WeightsDownloadError, WeightsIntegrityError } from "../lib/errors.ts";
-import { cachedModelPath } from "../lib/weights/cache.ts";
-import type { CatalogEntry } from "../lib/weights/catalog.ts";
-import { sha256 } from "../lib/weights/integrity.ts";
-import { openModel } from "../lib/weights/model_file.ts";
+import { cachedModelPath } from "../lib/io/cache.ts";
+import type { CatalogEntry } from "../lib/model/catalog.ts";
+import { sha256 } from "../lib/model/integrity.ts";
+import { openModel } from "../lib/model/file.ts";
 import { resolveModel } from "../lib/convert/resolve.ts";
 import { type FlakyServer, honest, serveFlaky } from "./flaky_server.ts";
 

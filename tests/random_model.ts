@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type Architecture, layersOf } from "../lib/vgg/architecture.ts";
-import type { LayerParameters, Model, WeightPiece } from "../lib/vgg/model.ts";
+import { type Architecture, layersOf } from "../lib/model/architecture.ts";
+import type { LayerParameters, Model, WeightPiece } from "../lib/model/model.ts";
 import type { Weights } from "./reference.ts";
 
 /** xorshift32: numbers in `[0, 1)` from a seed other than 0. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
-import { ResumableSha256 } from "../lib/weights/sha256.ts";
+import { ResumableSha256 } from "../lib/io/sha256.ts";
 
 const TEXT = new TextEncoder();
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Model, WeightPiece } from "../lib/vgg/model.ts";
-import { layersOf } from "../lib/vgg/architecture.ts";
+import type { Model, WeightPiece } from "../lib/model/model.ts";
+import { layersOf } from "../lib/model/architecture.ts";
 import type { Weights } from "./reference.ts";
 
 /** What PyTorch computed, in float64. */

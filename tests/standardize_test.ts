@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { prepareInput, standardizeBytes } from "../lib/image/prepare.ts";
 import { viewsOf } from "../lib/evaluate/views.ts";
-import { checkPreprocessing } from "../lib/weights/model_document.ts";
-import type { Preprocessing } from "../lib/vgg/model.ts";
+import { checkPreprocessing } from "../lib/model/document.ts";
+import type { Preprocessing } from "../lib/model/model.ts";
 import { randomBatch, randomModel } from "./random_model.ts";
 
 const input = { height: 32, width: 32, channels: 3 };

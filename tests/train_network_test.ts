@@ -5,7 +5,7 @@ import { convolutionStep } from "../lib/train/convolution.ts";
 import { TrainingKernels } from "../lib/train/kernels.ts";
 import { architectureOf, forward, initialise, trainedLayers } from "../lib/train/network.ts";
 import { crossEntropy, withTfjs } from "../lib/train/tfjs.ts";
-import { layersOf } from "../lib/vgg/architecture.ts";
+import { layersOf } from "../lib/model/architecture.ts";
 import { forward as naiveForward } from "./float_forward.ts";
 import { random } from "./random_model.ts";
 

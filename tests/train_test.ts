@@ -16,7 +16,7 @@ import { fitReport } from "../lib/train/report.ts";
 import { fitFromScratch } from "../lib/train/scratch.ts";
 import { balancedWeights, stratifiedSplit } from "../lib/train/split.ts";
 import { withTfjs } from "../lib/train/tfjs.ts";
-import { openModel } from "../lib/weights/model_file.ts";
+import { openModel } from "../lib/model/file.ts";
 import { random } from "./random_model.ts";
 
 const SIDE = 32;

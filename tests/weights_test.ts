@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { convert } from "../lib/convert/convert.ts";
 import { CheckpointFormatError, WeightsIntegrityError } from "../lib/errors.ts";
-import { layersOf } from "../lib/vgg/architecture.ts";
-import { IMAGENET_CLASSES } from "../lib/vgg/labels.ts";
-import { BytesSource } from "../lib/weights/byte_source.ts";
-import { openModel } from "../lib/weights/model_file.ts";
-import { type QuantizedFilter, quantizeFilter } from "../lib/weights/quantize.ts";
-import { encodeSafetensorsHeader, readSafetensorsHeader } from "../lib/weights/safetensors.ts";
+import { layersOf } from "../lib/model/architecture.ts";
+import { IMAGENET_CLASSES } from "../lib/model/labels.ts";
+import { BytesSource } from "../lib/io/byte_source.ts";
+import { openModel } from "../lib/model/file.ts";
+import { type QuantizedFilter, quantizeFilter } from "../lib/convert/quantize/channels.ts";
+import { encodeSafetensorsHeader, readSafetensorsHeader } from "../lib/model/safetensors.ts";
 
 const CHECKPOINT = new URL("fixtures/checkpoints/zip_d.pth", import.meta.url);
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);

@@ -6,9 +6,9 @@ import { fit } from "../lib/train/fit.ts";
 import { fitFromScratch } from "../lib/train/scratch.ts";
 import { Statistics } from "../lib/train/statistics.ts";
 import { pixelWhitening } from "../lib/train/whitening.ts";
-import type { PixelWhitening } from "../lib/vgg/model.ts";
-import { checkPreprocessing } from "../lib/weights/model_document.ts";
-import { openModel } from "../lib/weights/model_file.ts";
+import type { PixelWhitening } from "../lib/model/model.ts";
+import { checkPreprocessing } from "../lib/model/document.ts";
+import { openModel } from "../lib/model/file.ts";
 import { cropImage } from "../lib/image/resize.ts";
 import numpy from "./fixtures/whitening/whitening.json" with { type: "json" };
 

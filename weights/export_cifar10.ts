@@ -8,7 +8,7 @@
 
 import { join } from "@std/path";
 import { encodePng } from "../lib/image/encode_png.ts";
-import { openModel } from "../lib/weights/model_file.ts";
+import { openModel } from "../lib/model/file.ts";
 import { imageAt, loadCifar10 } from "./cifar10.ts";
 
 const [part, directory, most = "Infinity", ...classes] = Deno.args;

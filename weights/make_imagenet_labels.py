@@ -1,4 +1,4 @@
-"""Makes lib/vgg/imagenet_labels.json: the 1000 classes of ImageNet in order, by WordNet id.
+"""Makes lib/model/imagenet_labels.json: the 1000 classes of ImageNet in order, by WordNet id.
 
     npm pack @tensorflow-models/mobilenet@2.1.1 && tar xzf tensorflow-models-mobilenet-2.1.1.tgz
     apt-get install wordnet-base

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { layersOf } from "../../lib/vgg/architecture.ts";
-import type { Model } from "../../lib/vgg/model.ts";
+import { layersOf } from "../../lib/model/architecture.ts";
+import type { Model } from "../../lib/model/model.ts";
 import { resolveModel } from "../../lib/convert/resolve.ts";
 
 const FLOAT = 1, INT64 = 7;

@@ -6,7 +6,7 @@
 
 import type { ConversionInput } from "../convert/conversion_source.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
-import type { Preprocessing, Provenance } from "../vgg/model.ts";
+import type { Preprocessing, Provenance } from "../model/model.ts";
 import { type Arguments, numberOption, parseArguments, UsageError } from "./arguments.ts";
 import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";
@@ -98,7 +98,7 @@ async function readOptions(args: Arguments): Promise<ConvertOptions> {
 
 async function readLabels(file: string): Promise<readonly string[]> {
   if (file === "imagenet") {
-    const { IMAGENET_CLASSES } = await import("../vgg/labels.ts");
+    const { IMAGENET_CLASSES } = await import("../model/labels.ts");
     return IMAGENET_CLASSES.map(({ label }) => label);
   }
   const text = await readText(file);

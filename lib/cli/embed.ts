@@ -12,7 +12,7 @@ import {
   encodeEmbeddings,
   encodeNpy,
   type NamedEmbedding,
-} from "../embedding_file.ts";
+} from "../output/embedding_file.ts";
 import { choiceOption, parseArguments, UsageError } from "./arguments.ts";
 import { expandInputs } from "./inputs.ts";
 import {

@@ -5,8 +5,8 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import { cachedModelPath, defaultCacheDir, exists } from "../weights/cache.ts";
-import { CATALOG, type CatalogEntry, findModel } from "../weights/catalog.ts";
+import { cachedModelPath, defaultCacheDir, exists } from "../io/cache.ts";
+import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../convert/resolve.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 

@@ -6,9 +6,9 @@
 
 import { createEngine } from "../engine/create.ts";
 import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";
-import type { Model } from "../vgg/model.ts";
+import type { Model } from "../model/model.ts";
 import { resolveModel } from "../convert/resolve.ts";
-import { permittedCacheDir } from "../weights/cache.ts";
+import { permittedCacheDir } from "../io/cache.ts";
 import { numberOption, parseArguments, UsageError } from "./arguments.ts";
 import { CLASSIFIER_HELP, CLASSIFIER_OPTIONS, classifierOptions } from "./run.ts";
 import { textTable } from "./table.ts";

@@ -6,7 +6,7 @@
 
 import type { ClassifierOptions } from "../classifier.ts";
 import type { Crops, ViewOptions } from "../evaluate/views.ts";
-import type { Preprocessing } from "../vgg/model.ts";
+import type { Preprocessing } from "../model/model.ts";
 import { UsageError } from "./arguments.ts";
 
 /** One evaluation: a classifier, or several fused whose models are joined by `+`, and its views. */

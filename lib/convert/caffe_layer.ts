@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import type { GraphStep } from "./checkpoint.ts";
 import { type ProtoRange, readIntegers, readMessage, readText } from "./protobuf.ts";
 

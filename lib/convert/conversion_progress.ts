@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { QuantizedFilter } from "../weights/quantize.ts";
+import type { QuantizedFilter } from "./quantize/channels.ts";
 
 /** Progress that is not kept; `partial_model.ts` keeps it on the disk. */
 export class ConversionProgress {

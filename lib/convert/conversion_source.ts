@@ -12,9 +12,9 @@ import {
   FileSource,
   openSource,
   type SourceOptions,
-} from "../weights/byte_source.ts";
-import { hashSource, type IncrementalHash, startHash } from "../weights/hash.ts";
-import { HttpSource } from "../weights/http_source.ts";
+} from "../io/byte_source.ts";
+import { hashSource, type IncrementalHash, startHash } from "../io/hash.ts";
+import { HttpSource } from "../io/http_source.ts";
 import type { OpenSibling } from "./onnx_graph.ts";
 import { sniffFormat } from "./open_checkpoint.ts";
 import { spool } from "./spool.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { Preprocessing, Provenance } from "../vgg/model.ts";
-import type { Architecture } from "../vgg/architecture.ts";
-import { AtomicFile, MemoryFile } from "../weights/atomic_file.ts";
-import type { SourceOptions } from "../weights/byte_source.ts";
-import { NO_HASH } from "../weights/integrity.ts";
-import { checkPreprocessing } from "../weights/model_document.ts";
-import { type ByteSink, ModelWriter } from "../weights/model_writer.ts";
+import type { Preprocessing, Provenance } from "../model/model.ts";
+import type { Architecture } from "../model/architecture.ts";
+import { AtomicFile, MemoryFile } from "../io/atomic_file.ts";
+import type { SourceOptions } from "../io/byte_source.ts";
+import { NO_HASH } from "../model/integrity.ts";
+import { checkPreprocessing } from "../model/document.ts";
+import { type ByteSink, ModelWriter } from "../model/writer.ts";
 import { type Checkpoint, readAll, sizeOf } from "./checkpoint.ts";
 import { ConversionProgress } from "./conversion_progress.ts";
 import {

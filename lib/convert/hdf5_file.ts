@@ -9,7 +9,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import { type Box, type Hdf5Contents, loadHdf5, OpenHdf5, reasonOf } from "./hdf5_library.ts";
 import { damaged, type Hdf5Options, type Hdf5Session } from "./hdf5_session.ts";
 import { SandboxedHdf5, takeThread } from "./hdf5_sandbox.ts";

@@ -7,7 +7,7 @@
 
 import type { Worker } from "node:worker_threads";
 import type { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import type { Box, Hdf5Contents } from "./hdf5_library.ts";
 import { type Hdf5Answer, type Hdf5Request, WINDOW, WINDOW_HEAD_BYTES } from "./hdf5_protocol.ts";
 import { damaged, type Hdf5Options, type Hdf5Session } from "./hdf5_session.ts";

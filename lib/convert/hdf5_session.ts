@@ -5,7 +5,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import type { Box, Hdf5Contents } from "./hdf5_library.ts";
 
 /** Options of {@linkcode Hdf5File.open}. */

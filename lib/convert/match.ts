@@ -11,7 +11,7 @@ import {
   CONFIGURATIONS,
   type Layer,
   layersOf,
-} from "../vgg/architecture.ts";
+} from "../model/architecture.ts";
 import { type Checkpoint, type CheckpointTensor, sizeOf } from "./checkpoint.ts";
 import { checkGraph, checkPositions } from "./match_graph.ts";
 import { groupTensors, isDense, shapeOf, type TensorGroup } from "./tensor_groups.ts";

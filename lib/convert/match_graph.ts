@@ -5,7 +5,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import { type Architecture, type Configuration, CONFIGURATIONS } from "../vgg/architecture.ts";
+import { type Architecture, type Configuration, CONFIGURATIONS } from "../model/architecture.ts";
 import type { GraphStep } from "./checkpoint.ts";
 import type { TensorGroup } from "./tensor_groups.ts";
 

@@ -12,18 +12,18 @@
  * @module
  */
 
-export type { Architecture, Configuration } from "../vgg/architecture.ts";
-export { IMAGENET_CLASSES, type ImagenetClass } from "../vgg/labels.ts";
+export type { Architecture, Configuration } from "../model/architecture.ts";
+export { IMAGENET_CLASSES, type ImagenetClass } from "../model/labels.ts";
 export type {
   LayerParameters,
   Model,
   Preprocessing,
   Provenance,
   WeightPiece,
-} from "../vgg/model.ts";
-export type { SourceLike, SourceOptions } from "../weights/byte_source.ts";
-export { CATALOG, type CatalogEntry, findModel } from "../weights/catalog.ts";
-export { openModel } from "../weights/model_file.ts";
+} from "../model/model.ts";
+export type { SourceLike, SourceOptions } from "../io/byte_source.ts";
+export { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
+export { openModel } from "../model/file.ts";
 export type { LoadProgress, ResolveOptions } from "./resolve.ts";
 export type { ConversionInput } from "./conversion_source.ts";
 export { type Conversion, convert, type ConvertOptions } from "./convert.ts";

@@ -6,7 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import type { CheckpointTensor, WeightLayout } from "./checkpoint.ts";
 import { sizeOf } from "./checkpoint.ts";
 import { type ElementType, rawTensor } from "./raw_tensor.ts";

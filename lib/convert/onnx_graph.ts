@@ -6,7 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import { type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "./checkpoint.ts";
 import {
   MAX_INTEGERS,

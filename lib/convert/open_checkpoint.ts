@@ -5,7 +5,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { Cursor } from "./cursor.ts";
 import type { OpenSibling } from "./onnx_graph.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { exists } from "../weights/cache.ts";
+import { exists } from "../io/cache.ts";
 
 /** A note; what else is in it depends on what the file is. */
 export type PartNote = Readonly<Record<string, unknown>>;

@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { AtomicFile } from "../weights/atomic_file.ts";
-import { startHash } from "../weights/hash.ts";
-import type { HttpSource } from "../weights/http_source.ts";
-import type { QuantizedFilter } from "../weights/quantize.ts";
-import { ResumableSha256 } from "../weights/sha256.ts";
+import type { AtomicFile } from "../io/atomic_file.ts";
+import { startHash } from "../io/hash.ts";
+import type { HttpSource } from "../io/http_source.ts";
+import type { QuantizedFilter } from "./quantize/channels.ts";
+import { ResumableSha256 } from "../io/sha256.ts";
 import { ConversionProgress } from "./conversion_progress.ts";
 import type { ConvertOptions } from "./convert.ts";
 import type { Part } from "./part.ts";

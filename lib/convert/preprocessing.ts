@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Architecture } from "../vgg/architecture.ts";
-import type { Preprocessing } from "../vgg/model.ts";
+import type { Architecture } from "../model/architecture.ts";
+import type { Preprocessing } from "../model/model.ts";
 
 /**
  * Makes a preprocessing for an input size.

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import { Cursor } from "./cursor.ts";
 
 /** One field of a message. */

@@ -5,26 +5,21 @@
  */
 
 import { CheckpointFormatError, WeightsDownloadError, WeightsIntegrityError } from "../errors.ts";
-import { IMAGENET_CLASSES } from "../vgg/labels.ts";
-import { AtomicFile } from "../weights/atomic_file.ts";
+import { IMAGENET_CLASSES } from "../model/labels.ts";
+import { AtomicFile } from "../io/atomic_file.ts";
 import {
   cachedModelPath,
   defaultCacheDir,
   exists,
   removeLeftovers,
   withLock,
-} from "../weights/cache.ts";
-import { type CatalogEntry, findModel } from "../weights/catalog.ts";
-import {
-  type HashAlgorithm,
-  hashSource,
-  type IncrementalHash,
-  startHash,
-} from "../weights/hash.ts";
-import { HttpSource, VersionChangedError } from "../weights/http_source.ts";
-import { FileSource } from "../weights/byte_source.ts";
+} from "../io/cache.ts";
+import { type CatalogEntry, findModel } from "../model/catalog.ts";
+import { type HashAlgorithm, hashSource, type IncrementalHash, startHash } from "../io/hash.ts";
+import { HttpSource, VersionChangedError } from "../io/http_source.ts";
+import { FileSource } from "../io/byte_source.ts";
 import type { ResolveOptions } from "./resolve.ts";
-import { ResumableSha256 } from "../weights/sha256.ts";
+import { ResumableSha256 } from "../io/sha256.ts";
 import { ConversionProgress } from "./conversion_progress.ts";
 import { finishHash } from "./conversion_source.ts";
 import { convert, convertInto, type ConvertOptions } from "./convert.ts";

@@ -5,9 +5,9 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ModelWriter } from "../weights/model_writer.ts";
-import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "../weights/quantize.ts";
-import type { LayerParameters } from "../vgg/model.ts";
+import type { ModelWriter } from "../model/writer.ts";
+import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./quantize/channels.ts";
+import type { LayerParameters } from "../model/model.ts";
 import type { CheckpointTensor } from "./checkpoint.ts";
 import type { ConversionProgress } from "./conversion_progress.ts";
 import type { MatchedLayer } from "./match.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import type { CheckpointTensor, Runs, WeightLayout } from "./checkpoint.ts";
 
 /** Element types, by safetensors' names, low byte first. */

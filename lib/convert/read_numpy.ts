@@ -6,7 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST } from "./checkpoint.ts";
 import { Cursor } from "./cursor.ts";
 import { numpyTensor, readNpyHeader } from "./npy.ts";

@@ -6,7 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import type { Checkpoint, CheckpointTensor, GraphStep, WeightLayout } from "./checkpoint.ts";
 import { notVgg, OnnxConstants } from "./onnx_constants.ts";
 import { type OnnxGraph, type OnnxNode, type OpenSibling, readOnnxGraph } from "./onnx_graph.ts";

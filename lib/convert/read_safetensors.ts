@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ByteSource } from "../weights/byte_source.ts";
-import { readSafetensorsHeader } from "../weights/safetensors.ts";
+import type { ByteSource } from "../io/byte_source.ts";
+import { readSafetensorsHeader } from "../model/safetensors.ts";
 import { type Checkpoint, OUTPUTS_FIRST } from "./checkpoint.ts";
 import { isElementType, rawTensor } from "./raw_tensor.ts";
 

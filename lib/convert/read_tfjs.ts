@@ -6,7 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import type { ByteSource } from "../weights/byte_source.ts";
+import type { ByteSource } from "../io/byte_source.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST, sizeOf } from "./checkpoint.ts";
 import { readKerasDescription } from "./keras_config.ts";
 import type { OpenSibling } from "./onnx_graph.ts";

@@ -6,11 +6,11 @@
 
 import { closestString } from "@std/text/closest-string";
 import { WeightsDownloadError } from "../errors.ts";
-import type { Model } from "../vgg/model.ts";
-import { asUrl, type SourceLike, sourceName } from "../weights/byte_source.ts";
-import { cachedModelPath, exists } from "../weights/cache.ts";
-import { CATALOG, findModel } from "../weights/catalog.ts";
-import { openModel } from "../weights/model_file.ts";
+import type { Model } from "../model/model.ts";
+import { asUrl, type SourceLike, sourceName } from "../io/byte_source.ts";
+import { cachedModelPath, exists } from "../io/cache.ts";
+import { CATALOG, findModel } from "../model/catalog.ts";
+import { openModel } from "../model/file.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ByteSource, FileSource } from "../weights/byte_source.ts";
+import { type ByteSource, FileSource } from "../io/byte_source.ts";
 
 /** Writes everything to a temporary file, which is removed when its source is closed. */
 export async function spool(parts: AsyncIterable<Uint8Array>, name: string): Promise<ByteSource> {

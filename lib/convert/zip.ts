@@ -6,7 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import { type ByteSource, BytesSource } from "../weights/byte_source.ts";
+import { type ByteSource, BytesSource } from "../io/byte_source.ts";
 import { spool } from "./spool.ts";
 
 /** One file in an archive. */

@@ -6,7 +6,7 @@
  */
 
 import { BackendUnavailableError } from "../errors.ts";
-import type { Model } from "../vgg/model.ts";
+import type { Model } from "../model/model.ts";
 import type { Backend, Engine, Precision } from "./engine.ts";
 
 /** What an engine can be asked for. */

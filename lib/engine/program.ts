@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type Layer, layersOf } from "../vgg/architecture.ts";
-import type { LayerParameters, Model, Preprocessing } from "../vgg/model.ts";
+import { type Layer, layersOf } from "../model/architecture.ts";
+import type { LayerParameters, Model, Preprocessing } from "../model/model.ts";
 
 /** The number `mantissa * 2^exponent`, mantissa in `[2^30, 2^31)`. */
 export interface Fixed {

@@ -5,7 +5,7 @@
  */
 
 import type { Batch } from "../engine/engine.ts";
-import type { Architecture } from "../vgg/architecture.ts";
+import type { Architecture } from "../model/architecture.ts";
 import { batchViews, type View } from "./views.ts";
 
 /**

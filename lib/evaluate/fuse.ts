@@ -12,8 +12,8 @@ import {
   type SelectionOptions,
   selectPredictions,
 } from "../predictions.ts";
-import type { Architecture } from "../vgg/architecture.ts";
-import type { Preprocessing } from "../vgg/model.ts";
+import type { Architecture } from "../model/architecture.ts";
+import type { Preprocessing } from "../model/model.ts";
 import { scalesOf, type ViewOptions } from "./views.ts";
 
 /** What gives images probabilities: a `Classifier`. */

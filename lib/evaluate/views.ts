@@ -16,7 +16,7 @@ import {
   withChannels,
 } from "../image/prepare.ts";
 import type { Box } from "../image/resize.ts";
-import type { Model } from "../vgg/model.ts";
+import type { Model } from "../model/model.ts";
 
 /** Which parts of an image are looked at. */
 export type Crops = "center" | "ten" | "dense" | "multi" | "dense+multi";

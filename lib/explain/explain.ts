@@ -10,8 +10,8 @@ import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../image/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { indexOfLabel, softmax, softmaxOfMean } from "../predictions.ts";
-import { layersOf } from "../vgg/architecture.ts";
-import type { Model } from "../vgg/model.ts";
+import { layersOf } from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
 import { gradCam } from "./grad_cam.ts";
 
 /** Options of {@linkcode Classifier.explain}. */

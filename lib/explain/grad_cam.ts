@@ -5,8 +5,8 @@
  */
 
 import type { Batch, Engine } from "../engine/engine.ts";
-import { type Layer, layersOf } from "../vgg/architecture.ts";
-import type { Model } from "../vgg/model.ts";
+import { type Layer, layersOf } from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
 import { type Gradient, parametersOf, throughConvolution, transposed } from "./gradients.ts";
 
 /** A map over positions of a convolution. */

@@ -6,8 +6,8 @@
  */
 
 import type { Activations } from "../engine/engine.ts";
-import type { Layer } from "../vgg/architecture.ts";
-import type { LayerParameters, Model } from "../vgg/model.ts";
+import type { Layer } from "../model/architecture.ts";
+import type { LayerParameters, Model } from "../model/model.ts";
 
 /** `[height, width, channels]`. */
 export interface Gradient {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Preprocessing } from "../vgg/model.ts";
+import type { Preprocessing } from "../model/model.ts";
 import type { RgbImage } from "./image.ts";
 import { type Box, type Pixels, resample } from "./resize.ts";
 import { whitenBytes } from "./whiten.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { PixelWhitening } from "../vgg/model.ts";
+import type { PixelWhitening } from "../model/model.ts";
 
 /** The byte of 0, and the bytes of one deviation: three of them to either side fit. */
 const MIDDLE = 128, DEVIATION = 42;

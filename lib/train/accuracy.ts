@@ -6,8 +6,8 @@
 
 import { createEngine, type EngineOptions } from "../engine/create.ts";
 import type { Sample } from "../evaluate/dataset.ts";
-import { layersOf } from "../vgg/architecture.ts";
-import { openModel } from "../weights/model_file.ts";
+import { layersOf } from "../model/architecture.ts";
+import { openModel } from "../model/file.ts";
 import { computeFeatures } from "./features.ts";
 
 /** The part of pictures of which a model file is right, 0…1. */

@@ -13,7 +13,7 @@ import { batchViews, mirror, scalesOf, type View, viewsOf } from "../evaluate/vi
 import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { cropImage } from "../image/resize.ts";
-import type { Model } from "../vgg/model.ts";
+import type { Model } from "../model/model.ts";
 import { randomFrom } from "./random.ts";
 
 /** How pictures are multiplied for learning. */

@@ -5,7 +5,7 @@
  */
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
-import { type Architecture, type Configuration, layersOf } from "../vgg/architecture.ts";
+import { type Architecture, type Configuration, layersOf } from "../model/architecture.ts";
 import { convolutionStep, trainedNormalization } from "./convolution.ts";
 import type { DenseLayer } from "./head.ts";
 import type { TrainingKernels } from "./kernels.ts";

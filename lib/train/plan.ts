@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type Architecture, layersOf } from "../vgg/architecture.ts";
-import type { Model } from "../vgg/model.ts";
+import { type Architecture, layersOf } from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
 
 /** Which layers of a model stay, and what the new model looks like. */
 export interface HeadPlan {

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
 import type { Sample } from "../evaluate/dataset.ts";
-import type { Model } from "../vgg/model.ts";
+import type { Model } from "../model/model.ts";
 import type { FeatureStore } from "./features.ts";
 import type { LoopOptions } from "./loop.ts";
 

@@ -5,8 +5,8 @@
  */
 
 import { whitenBytes } from "../image/whiten.ts";
-import type { Architecture } from "../vgg/architecture.ts";
-import type { PixelWhitening } from "../vgg/model.ts";
+import type { Architecture } from "../model/architecture.ts";
+import type { PixelWhitening } from "../model/model.ts";
 import { randomFrom } from "./random.ts";
 import { Statistics } from "./statistics.ts";
 

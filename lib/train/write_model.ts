@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type Architecture, layersOf } from "../vgg/architecture.ts";
-import type { Model } from "../vgg/model.ts";
-import { MemoryFile } from "../weights/atomic_file.ts";
-import { type ModelDescription, ModelWriter } from "../weights/model_writer.ts";
-import { type QuantizedFilter, quantizeFilter } from "../weights/quantize.ts";
+import { type Architecture, layersOf } from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
+import { MemoryFile } from "../io/atomic_file.ts";
+import { type ModelDescription, ModelWriter } from "../model/writer.ts";
+import { type QuantizedFilter, quantizeFilter } from "../convert/quantize/channels.ts";
 import type { DenseLayer } from "./head.ts";
 
 /**

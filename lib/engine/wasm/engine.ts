@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Model } from "../../vgg/model.ts";
+import type { Model } from "../../model/model.ts";
 import type { Engine, Precision } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { PLAIN, RELAXED } from "./binary.ts";

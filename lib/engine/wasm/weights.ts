@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LayerParameters, Model, Preprocessing } from "../../vgg/model.ts";
+import type { LayerParameters, Model, Preprocessing } from "../../model/model.ts";
 import type { Precision } from "../engine.ts";
 import type { Program, ProgramLayer } from "../program.ts";
 import type { Memory } from "./memory.ts";

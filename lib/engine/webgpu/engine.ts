@@ -5,7 +5,7 @@
  */
 
 import { BackendUnavailableError } from "../../errors.ts";
-import type { Model } from "../../vgg/model.ts";
+import type { Model } from "../../model/model.ts";
 import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device.ts";

@@ -5,7 +5,7 @@
  */
 
 import { env } from "@tensorflow/tfjs-core";
-import type { Model } from "../../vgg/model.ts";
+import type { Model } from "../../model/model.ts";
 import type { Batch, Precision } from "../engine.ts";
 import type { Program } from "../program.ts";
 import type { Gpu } from "./device.ts";

@@ -6,7 +6,7 @@
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import type { WeightPiece } from "../../vgg/model.ts";
+import type { WeightPiece } from "../../model/model.ts";
 import type { Batch, Precision } from "../engine.ts";
 import type { Program } from "../program.ts";
 import { constantWords, imageWords, tableWords } from "./constants.ts";

@@ -8,8 +8,8 @@
  */
 
 import { BackendUnavailableError } from "../../errors.ts";
-import { type Architecture, CONFIGURATIONS, layersOf } from "../../vgg/architecture.ts";
-import type { Model, WeightPiece } from "../../vgg/model.ts";
+import { type Architecture, CONFIGURATIONS, layersOf } from "../../model/architecture.ts";
+import type { Model, WeightPiece } from "../../model/model.ts";
 import type { Batch, Precision } from "../engine.ts";
 import { compileProgram } from "../program.ts";
 import type { Gpu } from "./device.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Layer } from "../../vgg/architecture.ts";
+import type { Layer } from "../../model/architecture.ts";
 import type { ConvolutionTile } from "./convolution.ts";
 import type { DenseTile } from "./dense.ts";
 import type { MemoryKind } from "./memory.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Layer } from "../../vgg/architecture.ts";
+import type { Layer } from "../../model/architecture.ts";
 import { CHANNEL_STEP, padChannels } from "./layout.ts";
 import { VECTOR_WORDS } from "./memory.ts";
 

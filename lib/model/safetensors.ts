@@ -6,7 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import { type ByteSource, endsEarly } from "./byte_source.ts";
+import { type ByteSource, endsEarly } from "../io/byte_source.ts";
 
 /** Bytes of an element of each type. */
 export const DTYPE_BYTES: Readonly<Record<string, number>> = {

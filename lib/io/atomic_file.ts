@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ByteSink } from "./model_writer.ts";
+import type { ByteSink } from "../model/writer.ts";
 
 /** A new file beside its final place, moved there when it is complete. */
 export class AtomicFile implements ByteSink {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Layer, layersOf } from "../vgg/architecture.ts";
+import { type Layer, layersOf } from "./architecture.ts";
 import { CHUNK_BYTES, NO_HASH, sealHeader, sha256 } from "./integrity.ts";
-import { type ModelDocument, modelTensors, VERSION } from "./model_document.ts";
+import { type ModelDocument, modelTensors, VERSION } from "./document.ts";
 import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
 
 /** Where a file's bytes go: a file on disk, or memory. */

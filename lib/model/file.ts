@@ -6,17 +6,17 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import { type Architecture, type Layer, layersOf } from "../vgg/architecture.ts";
-import type { LayerParameters, Model, WeightPiece } from "../vgg/model.ts";
+import { type Architecture, type Layer, layersOf } from "./architecture.ts";
+import type { LayerParameters, Model, WeightPiece } from "./model.ts";
 import {
   type ByteSource,
   openSource,
   type SourceLike,
   sourceName,
   type SourceOptions,
-} from "./byte_source.ts";
+} from "../io/byte_source.ts";
 import { verifyChunk, verifyHeader } from "./integrity.ts";
-import { type ModelDocument, modelTensors, parseModelDocument } from "./model_document.ts";
+import { type ModelDocument, modelTensors, parseModelDocument } from "./document.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts";
 
 /** Pieces of weights have about this size. */
@@ -34,7 +34,7 @@ const PIECE_BYTES = 1 << 20;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { openModel } from "./model_file.ts";
+ * import { openModel } from "./file.ts";
  *
  * const model = await openModel(new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url));
  * assertEquals(model.labels[3], "cat");

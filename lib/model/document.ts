@@ -5,13 +5,8 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import {
-  type Architecture,
-  type Configuration,
-  CONFIGURATIONS,
-  layersOf,
-} from "../vgg/architecture.ts";
-import type { Preprocessing, Provenance } from "../vgg/model.ts";
+import { type Architecture, type Configuration, CONFIGURATIONS, layersOf } from "./architecture.ts";
+import type { Preprocessing, Provenance } from "./model.ts";
 
 /** Raised when an older reader would misread the file. */
 export const VERSION = 1;

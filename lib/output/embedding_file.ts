@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Embedding } from "./embedding.ts";
-import { encodeSafetensorsHeader } from "./weights/safetensors.ts";
+import type { Embedding } from "../embedding.ts";
+import { encodeSafetensorsHeader } from "../model/safetensors.ts";
 
 /** An embedding and the name of its image. */
 export interface NamedEmbedding {
