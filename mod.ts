@@ -69,5 +69,5 @@ export type {
   Provenance,
   WeightPiece,
 } from "./lib/model/model.ts";
-export type { LoadProgress, ResolveOptions } from "./lib/convert/resolve.ts";
+export type { LoadProgress, ResolveOptions } from "./lib/open_model.ts";
 export { VERSION } from "./lib/version.ts";

@@ -67,7 +67,7 @@ async function convertOne(source: string, out: string): Promise<void> {
 
 /** As `pull` does it: with the hash of all bytes, and notes for a pull that goes on. */
 async function pullOne(url: string, cacheDir: string): Promise<void> {
-  const { pullModel } = await import("../lib/convert/pull.ts");
+  const { pullModel } = await import("../lib/convert/pull/pull.ts");
   const entry = {
     id: "pulled",
     title: "",

@@ -28,7 +28,7 @@ import {
 } from "./predictions.ts";
 import type { Architecture } from "./model/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
-import { type LoadProgress, resolveModel } from "./convert/resolve.ts";
+import { type LoadProgress, resolveModel } from "./open_model.ts";
 import { permittedCacheDir } from "./io/cache.ts";
 
 export { PreparedImage };

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { pullModel } from "../lib/convert/pull.ts";
+import { pullModel } from "../lib/convert/pull/pull.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../lib/model/catalog.ts";
 import catalog from "../weights/catalog.json" with { type: "json" };
 

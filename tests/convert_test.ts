@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Checkpoint } from "../lib/convert/checkpoint.ts";
+import type { Checkpoint } from "../lib/convert/formats/checkpoint.ts";
 import { convert } from "../lib/convert/convert.ts";
-import { openConversionSource } from "../lib/convert/conversion_source.ts";
-import { matchArchitecture } from "../lib/convert/match.ts";
-import { openCheckpoint } from "../lib/convert/open_checkpoint.ts";
-import { preprocessingFor } from "../lib/convert/preprocessing.ts";
+import { openConversionSource } from "../lib/convert/source.ts";
+import { matchArchitecture } from "../lib/convert/network/match.ts";
+import { openCheckpoint } from "../lib/convert/formats/open_checkpoint.ts";
+import { preprocessingFor } from "../lib/convert/network/preprocessing.ts";
 import type { Preprocessing } from "../lib/model/model.ts";
 import { openModel } from "../lib/model/file.ts";
 import {

@@ -6,8 +6,8 @@
 
 import { type Layer, layersOf } from "../lib/model/architecture.ts";
 import type { Model } from "../lib/model/model.ts";
-import { type Checkpoint, readAll } from "../lib/convert/checkpoint.ts";
-import type { Match } from "../lib/convert/match.ts";
+import { type Checkpoint, readAll } from "../lib/convert/formats/checkpoint.ts";
+import type { Match } from "../lib/convert/network/match.ts";
 
 /** Real weights of a layer, `[O, H, W, I]`, and biases. */
 export interface FloatLayer {

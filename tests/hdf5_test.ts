@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { convert } from "../lib/convert/convert.ts";
-import { Hdf5File } from "../lib/convert/hdf5_file.ts";
-import type { Box } from "../lib/convert/hdf5_library.ts";
+import { Hdf5File } from "../lib/convert/formats/keras/hdf5_file.ts";
+import type { Box } from "../lib/convert/formats/keras/hdf5_library.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
 import { type ByteSource, BytesSource } from "../lib/io/byte_source.ts";
 

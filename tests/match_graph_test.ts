@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { GraphStep } from "../lib/convert/checkpoint.ts";
-import { openConversionSource } from "../lib/convert/conversion_source.ts";
+import type { GraphStep } from "../lib/convert/formats/checkpoint.ts";
+import { openConversionSource } from "../lib/convert/source.ts";
 import { convert } from "../lib/convert/convert.ts";
-import { checkGraph } from "../lib/convert/match_graph.ts";
-import { openCheckpoint } from "../lib/convert/open_checkpoint.ts";
+import { checkGraph } from "../lib/convert/network/match_graph.ts";
+import { openCheckpoint } from "../lib/convert/formats/open_checkpoint.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
 import {
   type Architecture,

@@ -1,6 +1,11 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Cursor } from "../lib/convert/cursor.ts";
-import { type ProtoField, readFields, readIntegers, readVarint } from "../lib/convert/protobuf.ts";
+import { Cursor } from "../lib/convert/formats/cursor.ts";
+import {
+  type ProtoField,
+  readFields,
+  readIntegers,
+  readVarint,
+} from "../lib/convert/formats/protobuf.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
 import { BytesSource } from "../lib/io/byte_source.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pullModel } from "../lib/convert/pull.ts";
+import { pullModel } from "../lib/convert/pull/pull.ts";
 
 const entry = JSON.parse(Deno.args[0]);
 await pullModel(entry.id, { entry, cacheDir: Deno.args[1] });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { convert } from "../lib/convert/convert.ts";
-import { pullModel } from "../lib/convert/pull.ts";
+import { pullModel } from "../lib/convert/pull/pull.ts";
 import { cachedModelPath } from "../lib/io/cache.ts";
 import type { CatalogEntry } from "../lib/model/catalog.ts";
 import { sha256 } from "../lib/model/integrity.ts";

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convert } from "../lib/convert/convert.ts";
-import { pullModel } from "../lib/convert/pull.ts";
+import { pullModel } from "../lib/convert/pull/pull.ts";
 import { WeightsDownloadError, WeightsIntegrityError } from "../lib/errors.ts";
 import { cachedModelPath } from "../lib/io/cache.ts";
 import type { CatalogEntry } from "../lib/model/catalog.ts";
 import { sha256 } from "../lib/model/integrity.ts";
 import { openModel } from "../lib/model/file.ts";
-import { resolveModel } from "../lib/convert/resolve.ts";
+import { resolveModel } from "../lib/open_model.ts";
 import { type FlakyServer, honest, serveFlaky } from "./flaky_server.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);

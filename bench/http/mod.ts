@@ -12,7 +12,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { prepareInput } from "../../lib/image/prepare.ts";
 import { encodePng } from "../../lib/image/encode_png.ts";
 import { readImage } from "../../lib/image/read.ts";
-import { resolveModel } from "../../lib/convert/resolve.ts";
+import { resolveModel } from "../../lib/open_model.ts";
 import {
   installPeer,
   type Load,

@@ -10,7 +10,7 @@
 
 import { layersOf } from "../../lib/model/architecture.ts";
 import type { Model } from "../../lib/model/model.ts";
-import { resolveModel } from "../../lib/convert/resolve.ts";
+import { resolveModel } from "../../lib/open_model.ts";
 
 const FLOAT = 1, INT64 = 7;
 type Parts = readonly Uint8Array[];

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ConversionInput } from "../convert/conversion_source.ts";
+import type { ConversionInput } from "../convert/source.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 import type { Preprocessing, Provenance } from "../model/model.ts";
 import { type Arguments, numberOption, parseArguments, UsageError } from "./arguments.ts";

@@ -7,7 +7,7 @@
 import { closestString } from "@std/text/closest-string";
 import { cachedModelPath, defaultCacheDir, exists } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
-import { resolveModel } from "../convert/resolve.ts";
+import { resolveModel } from "../open_model.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 
 const HELP = `Shows the models that are known by name.

@@ -7,7 +7,7 @@
 import { createEngine } from "../engine/create.ts";
 import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";
 import type { Model } from "../model/model.ts";
-import { resolveModel } from "../convert/resolve.ts";
+import { resolveModel } from "../open_model.ts";
 import { permittedCacheDir } from "../io/cache.ts";
 import { numberOption, parseArguments, UsageError } from "./arguments.ts";
 import { CLASSIFIER_HELP, CLASSIFIER_OPTIONS, classifierOptions } from "./run.ts";

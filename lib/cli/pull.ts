@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pullModel } from "../convert/pull.ts";
+import { pullModel } from "../convert/pull/pull.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";

@@ -11,17 +11,13 @@ import type { SourceOptions } from "../io/byte_source.ts";
 import { NO_HASH } from "../model/integrity.ts";
 import { checkPreprocessing } from "../model/document.ts";
 import { type ByteSink, ModelWriter } from "../model/writer.ts";
-import { type Checkpoint, readAll, sizeOf } from "./checkpoint.ts";
-import { ConversionProgress } from "./conversion_progress.ts";
-import {
-  type ConversionInput,
-  type ConversionSource,
-  openConversionSource,
-} from "./conversion_source.ts";
-import { type Match, matchArchitecture } from "./match.ts";
-import { openCheckpoint } from "./open_checkpoint.ts";
-import { preprocessingFor } from "./preprocessing.ts";
-import { foldNorm, type LayerReport, quantizeWeights } from "./quantize_layer.ts";
+import { type Checkpoint, readAll, sizeOf } from "./formats/checkpoint.ts";
+import { ConversionProgress } from "./quantize/progress.ts";
+import { type ConversionInput, type ConversionSource, openConversionSource } from "./source.ts";
+import { type Match, matchArchitecture } from "./network/match.ts";
+import { openCheckpoint } from "./formats/open_checkpoint.ts";
+import { preprocessingFor } from "./network/preprocessing.ts";
+import { foldNorm, type LayerReport, quantizeWeights } from "./quantize/layer.ts";
 
 /** Options of {@linkcode convert}. */
 export interface ConvertOptions extends SourceOptions {

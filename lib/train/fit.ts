@@ -8,7 +8,7 @@ import { createEngine, type EngineOptions } from "../engine/create.ts";
 import type { Dataset, Sample } from "../evaluate/dataset.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../image/prepare.ts";
 import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
-import { resolveModel, type ResolveOptions } from "../convert/resolve.ts";
+import { resolveModel, type ResolveOptions } from "../open_model.ts";
 import { accuracyOf } from "./accuracy.ts";
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
 import { type TrainedHead, trainHead } from "./head.ts";

@@ -1,0 +1,162 @@
+/**
+ * Reads the VGG weights that circulate as numpy files: machrisaa's pickled dictionary (`vgg16.npy`)
+ * and Frossard's archive (`vgg16_weights.npz`). Both are in TensorFlow's layout, for blue, green, red.
+ *
+ * @module
+ */
+
+import { CheckpointFormatError } from "../../../errors.ts";
+import type { ByteSource } from "../../../io/byte_source.ts";
+import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST } from "../checkpoint.ts";
+import { Cursor } from "../cursor.ts";
+import { numpyTensor, readNpyHeader } from "./npy.ts";
+import {
+  PickledBytes,
+  type PickledValue,
+  type PickleVocabulary,
+  readPickle,
+} from "../pytorch/pickle.ts";
+import { inflateEntry, zipDataOffset, type ZipEntry } from "../zip.ts";
+
+/** An array as a pickle has it; its state comes after it is made. */
+class PickledArray {
+  shape: number[] = [];
+  descr = "";
+  isFortran = false;
+  /** Where the elements are; for an array of objects these themselves. */
+  data: PickledBytes | PickledValue[] = [];
+}
+
+/** A dtype as a pickle has it, such as `f4`; its state says the byte order. */
+class PickledDtype {
+  order = "|";
+  constructor(readonly name: string) {}
+}
+
+/** What numpy writes, by the names that its modules have had. */
+function vocabulary(file: string): PickleVocabulary {
+  const fill = (array: PickledArray, parts: PickledValue[]): PickledArray => {
+    const [shape, dtype, isFortran, data] = parts;
+    const isShape = Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n! >= 0);
+    const isData = data instanceof PickledBytes || Array.isArray(data);
+    if (!isShape || !(dtype instanceof PickledDtype) || !isData) {
+      throw new CheckpointFormatError(
+        `The pickle of ${file} is not valid: an array without shape, type or elements`,
+        { file },
+      );
+    }
+    array.shape = shape as number[];
+    array.descr = dtype.order + dtype.name;
+    array.isFortran = isFortran === true || isFortran === 1 || isFortran === "F";
+    array.data = data;
+    return array;
+  };
+  const reconstruct = (): PickledValue => new PickledArray();
+  // Protocol 5 passes the elements themselves.
+  const fromBuffer = (...[data, dtype, shape, order]: PickledValue[]): PickledValue =>
+    fill(new PickledArray(), [shape, dtype, order, data]);
+  return {
+    functions: {
+      "numpy.dtype": (name) => new PickledDtype(String(name)),
+      "numpy.core.multiarray._reconstruct": reconstruct,
+      "numpy._core.multiarray._reconstruct": reconstruct,
+      "numpy.core.numeric._frombuffer": fromBuffer,
+      "numpy._core.numeric._frombuffer": fromBuffer,
+    },
+    values: ["numpy.ndarray"],
+    setState(object, state) {
+      if (!Array.isArray(state)) return;
+      if (object instanceof PickledDtype) object.order = String(state[1]);
+      if (object instanceof PickledArray) fill(object, state.slice(1));
+    },
+  };
+}
+
+/** Opens `.npy`: an array of one object, which is a dictionary of lists or dictionaries of arrays. */
+export async function readNpy(source: ByteSource): Promise<Checkpoint> {
+  const { descr, dataOffset } = await readNpyHeader(source, 0);
+  if (!descr.endsWith("O")) {
+    throw new CheckpointFormatError(
+      `Expected a pickled dictionary of arrays in ${source.name}: found one array of ${descr}`,
+      { file: source.name, offset: 0 },
+    );
+  }
+  const cursor = new Cursor(source, dataOffset, source.size!);
+  const outer = await readPickle(cursor, vocabulary(source.name));
+  const value = outer instanceof PickledArray && Array.isArray(outer.data) ? outer.data[0] : outer;
+  if (!(value instanceof Map)) {
+    throw new CheckpointFormatError(
+      `Expected a pickled dictionary of arrays in ${source.name}: found something else`,
+      { file: source.name, offset: dataOffset },
+    );
+  }
+  const arrays = [...value].flatMap(([layer, parts]) => namedParts(String(layer), parts));
+  return checkpointOf(
+    arrays.flatMap(({ name, array: { descr, isFortran, shape, data } }) => {
+      if (Array.isArray(data)) return [];
+      const place = {
+        name,
+        descr,
+        isFortran,
+        shape,
+        dataOffset: data.offset,
+        end: data.offset + data.length,
+      };
+      const tensor = numpyTensor(source, place, OUTPUTS_LAST);
+      return tensor === undefined ? [] : [{ tensor, begin: data.offset }];
+    }),
+  );
+}
+
+/** `[weights, biases]`, or a dictionary that names them. */
+function namedParts(layer: string, parts: PickledValue): { name: string; array: PickledArray }[] {
+  const entries: [string, PickledValue][] = parts instanceof Map
+    ? [...parts].map(([role, array]) => [String(role), array])
+    : Array.isArray(parts)
+    ? parts.map((array, index) => [index === 0 ? "weights" : "biases", array])
+    : [];
+  return entries.flatMap(([role, array]) =>
+    array instanceof PickledArray ? [{ name: `${layer}.${role}`, array }] : []
+  );
+}
+
+/** Opens `.npz`: a zip archive of arrays, compressed or not. */
+export async function readNpz(
+  source: ByteSource,
+  entries: readonly ZipEntry[],
+): Promise<Checkpoint> {
+  const found: { tensor: CheckpointTensor; begin: number }[] = [];
+  const opened: ByteSource[] = [];
+  try {
+    for (const entry of entries) {
+      if (!entry.name.endsWith(".npy")) continue;
+      const bytes = entry.isStored ? source : await inflateEntry(source, entry, 1 << 30);
+      if (bytes !== source) opened.push(bytes);
+      const begin = entry.isStored ? await zipDataOffset(source, entry) : 0;
+      const header = await readNpyHeader(bytes, begin);
+      const place = { ...header, name: entry.name.slice(0, -4), end: begin + entry.size };
+      const tensor = numpyTensor(bytes, place, OUTPUTS_LAST);
+      if (tensor !== undefined) found.push({ tensor, begin: entry.headerOffset });
+    }
+  } catch (error) {
+    for (const bytes of opened) bytes.close();
+    throw error;
+  }
+  return checkpointOf(found, opened);
+}
+
+function checkpointOf(
+  found: { tensor: CheckpointTensor; begin: number }[],
+  opened: readonly ByteSource[] = [],
+): Checkpoint {
+  return {
+    format: "numpy",
+    tensors: found.sort((a, b) => a.begin - b.begin).map(({ tensor }) => tensor),
+    inGraphOrder: false,
+    preprocessing: "caffe",
+    epsilon: 1e-5,
+    close(): void {
+      for (const bytes of opened) bytes.close();
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * Reads the layers models of TensorFlow.js: `model.json` and the shards beside it.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts}
+ * @module
+ */
+
+import { CheckpointFormatError } from "../../../errors.ts";
+import type { ByteSource } from "../../../io/byte_source.ts";
+import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST, sizeOf } from "../checkpoint.ts";
+import { readKerasDescription } from "../keras/config.ts";
+import type { OpenSibling } from "../onnx/parse.ts";
+import { dequantizedTensor } from "../quantized_tensor.ts";
+import { bytesOf, type ElementType, rawTensor } from "../raw_tensor.ts";
+
+const MAX_JSON_BYTES = 16 << 20;
+
+/** Element types by tfjs' names; others are read past by their sizes. */
+const DTYPES: Readonly<Record<string, ElementType>> = {
+  float32: "F32",
+  float16: "F16",
+  uint8: "U8",
+  uint16: "U16",
+  int32: "I32",
+};
+
+interface Weight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly quantization?: {
+    readonly dtype: string;
+    readonly scale?: number;
+    readonly min?: number;
+  };
+}
+
+/** Opens a model. Layers are in the order of the manifest, which is that of the model. */
+export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
+  const fail = (message: string): never => {
+    throw new CheckpointFormatError(
+      `Expected a TensorFlow.js layers model in ${source.name}: ${message}`,
+      {
+        file: source.name,
+      },
+    );
+  };
+  const model = await parseJson(source, fail);
+  if (model.format === "graph-model") fail("found a graph model, whose layers have no names");
+  const manifest = Array.isArray(model.weightsManifest)
+    ? model.weightsManifest
+    : fail("it has no weightsManifest");
+  const tensors: CheckpointTensor[] = [];
+  const shards: ByteSource[] = [];
+  const close = (): void => {
+    for (const shard of shards) shard.close();
+  };
+  try {
+    for (const group of manifest) {
+      const { paths, weights } = (group ?? {}) as { paths?: unknown; weights?: unknown };
+      if (!Array.isArray(paths) || !Array.isArray(weights)) fail("a group has no paths or weights");
+      const parts: ByteSource[] = [];
+      for (const path of paths as unknown[]) {
+        // A file name and nothing else, so that a model cannot read elsewhere on the disk.
+        if (typeof path !== "string" || !/^[^/\\:]+$/.test(path) || path === "..") {
+          fail(`shard ${path} is no file name`);
+        }
+        const shard = await openSibling(path as string);
+        parts.push(shard);
+        shards.push(shard);
+      }
+      const bytes = parts.length === 1 ? parts[0] : concatenate(parts, source.name);
+      tensors.push(...readGroup(bytes, weights as unknown[], fail));
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const topology = model.modelTopology as { model_config?: unknown } | null | undefined;
+  const { graph, epsilon = 1e-3 } = readKerasDescription(topology?.model_config);
+  return {
+    format: "TensorFlow.js",
+    tensors,
+    inGraphOrder: true,
+    graph,
+    preprocessing: "caffe",
+    epsilon,
+    close,
+  };
+}
+
+async function parseJson(
+  source: ByteSource,
+  fail: (message: string) => never,
+): Promise<Record<string, unknown>> {
+  if (source.size! > MAX_JSON_BYTES) fail(`it has ${source.size} bytes`);
+  const bytes = new Uint8Array(source.size!);
+  await source.read(0, bytes);
+  try {
+    const value = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof value === "object" && value !== null) return value;
+  } catch (error) {
+    fail(`it is not JSON (${(error as Error).message})`);
+  }
+  return fail("it is no object");
+}
+
+function readGroup(
+  source: ByteSource,
+  weights: readonly unknown[],
+  fail: (message: string) => never,
+): CheckpointTensor[] {
+  let offset = 0;
+  return weights.flatMap((item) => {
+    const { name, shape, dtype, quantization } = checkWeight(item, fail);
+    const stored = quantization?.dtype ?? dtype;
+    const type = DTYPES[stored] ?? fail(`weight ${name} has type ${stored}`);
+    const begin = offset;
+    offset += sizeOf(shape) * bytesOf(type);
+    if (!(offset <= source.size!)) {
+      fail(`weight ${name} ends at byte ${offset} of its shards, which have ${source.size}`);
+    }
+    if (dtype !== "float32") return [];
+    const tensor = rawTensor(source, { name, shape, layout: OUTPUTS_LAST }, type, begin);
+    if (quantization === undefined || type === "F16") return [tensor];
+    const { scale, min } = quantization;
+    if (typeof scale !== "number" || typeof min !== "number") fail(`weight ${name} has no scale`);
+    return [dequantizedTensor(tensor, { scale: [scale!], zeroPoint: [-min! / scale!], axis: 0 })];
+  });
+}
+
+function checkWeight(item: unknown, fail: (message: string) => never): Weight {
+  const weight = (item ?? {}) as Partial<Weight>;
+  const { name, shape, dtype, quantization } = weight;
+  const isShape = Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+  const isQuantization = quantization === undefined || typeof quantization?.dtype === "string";
+  if (typeof name !== "string" || typeof dtype !== "string" || !isShape || !isQuantization) {
+    fail(`found the weight ${JSON.stringify(item)}`);
+  }
+  return weight as Weight;
+}
+
+/** One file of several, one after the other. */
+function concatenate(parts: readonly ByteSource[], name: string): ByteSource {
+  const begins: number[] = [];
+  let size = 0;
+  for (const part of parts) {
+    begins.push(size);
+    size += part.size!;
+  }
+  return {
+    name,
+    size,
+    async read(offset, into): Promise<void> {
+      for (const [index, part] of parts.entries()) {
+        const begin = Math.max(offset, begins[index]);
+        const end = Math.min(offset + into.length, begins[index] + part.size!);
+        if (begin >= end) continue;
+        await part.read(begin - begins[index], into.subarray(begin - offset, end - offset));
+      }
+    },
+    close(): void {},
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * Reads zip archives, with the extension for large ones.
+ *
+ * @see {@link https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT} sections 4.3 and 4.5.3
+ * @module
+ */
+
+import { CheckpointFormatError } from "../../errors.ts";
+import { type ByteSource, BytesSource } from "../../io/byte_source.ts";
+import { spool } from "./spool.ts";
+
+/** One file in an archive. */
+export interface ZipEntry {
+  readonly name: string;
+  /** Whether its bytes lie there as they are. */
+  readonly isStored: boolean;
+  readonly size: number;
+  readonly compressedSize: number;
+  /** Offset of its local header. */
+  readonly headerOffset: number;
+}
+
+const END_BYTES = 22;
+const MAX_COMMENT_BYTES = 65535;
+const MAX_DIRECTORY_BYTES = 8 << 20;
+
+/** Lists an archive. */
+export async function readZipDirectory(source: ByteSource): Promise<ZipEntry[]> {
+  const { count, size, offset } = await findDirectory(source);
+  if (size > MAX_DIRECTORY_BYTES || offset + size > source.size!) {
+    fail(source, offset, `its directory of ${size} bytes does not fit`);
+  }
+  const bytes = new Uint8Array(size);
+  await source.read(offset, bytes);
+  const view = new DataView(bytes.buffer);
+  const entries: ZipEntry[] = [];
+  for (let at = 0, i = 0; i < count; i++) {
+    if (at + 46 > size || view.getUint32(at, true) !== 0x02014b50) {
+      fail(source, offset + at, "an entry of its directory is missing");
+    }
+    const nameBytes = view.getUint16(at + 28, true);
+    const extraBytes = view.getUint16(at + 30, true);
+    const next = at + 46 + nameBytes + extraBytes + view.getUint16(at + 32, true);
+    if (next > size) fail(source, offset + at, "an entry of its directory is cut short");
+    entries.push(parseEntry(source, view, at, nameBytes, extraBytes));
+    at = next;
+  }
+  return entries;
+}
+
+function parseEntry(
+  source: ByteSource,
+  view: DataView,
+  at: number,
+  nameBytes: number,
+  extraBytes: number,
+): ZipEntry {
+  const name = new TextDecoder().decode(new Uint8Array(view.buffer, at + 46, nameBytes));
+  const method = view.getUint16(at + 10, true);
+  if (method !== 0 && method !== 8) fail(source, at, `${name} has compression method ${method}`);
+  // The 64-bit field has, in this order, only those that do not fit into 32 bits.
+  const wide = wideFields(view, at + 46 + nameBytes, extraBytes);
+  const field = (position: number): number => {
+    const value = view.getUint32(position, true);
+    return value === 0xffffffff ? wide.shift() ?? value : value;
+  };
+  const size = field(at + 24);
+  const compressedSize = field(at + 20);
+  return { name, isStored: method === 0, size, compressedSize, headerOffset: field(at + 42) };
+}
+
+function wideFields(view: DataView, begin: number, length: number): number[] {
+  const end = begin + length;
+  for (let at = begin; at + 4 <= end;) {
+    const bytes = view.getUint16(at + 2, true);
+    if (view.getUint16(at, true) === 1 && at + 4 + bytes <= end) {
+      return Array.from(
+        { length: bytes >> 3 },
+        (_, i) => Number(view.getBigUint64(at + 4 + 8 * i, true)),
+      );
+    }
+    at += 4 + bytes;
+  }
+  return [];
+}
+
+async function findDirectory(
+  source: ByteSource,
+): Promise<{ count: number; size: number; offset: number }> {
+  const size = source.size!;
+  const tail = new Uint8Array(Math.min(size, END_BYTES + MAX_COMMENT_BYTES));
+  await source.read(size - tail.length, tail);
+  const view = new DataView(tail.buffer);
+  let at = tail.length - END_BYTES;
+  while (at >= 0 && view.getUint32(at, true) !== 0x06054b50) at--;
+  if (at < 0) fail(source, size, "its end is missing, so it was cut short. Download it again");
+  const end = {
+    count: view.getUint16(at + 10, true),
+    size: view.getUint32(at + 12, true),
+    offset: view.getUint32(at + 16, true),
+  };
+  const isWide = at >= 20 && view.getUint32(at - 20, true) === 0x07064b50;
+  if (!isWide) return end;
+
+  const record = new Uint8Array(56);
+  const recordOffset = Number(view.getBigUint64(at - 12, true));
+  if (recordOffset + record.length > size) fail(source, size, "its 64-bit directory is missing");
+  await source.read(recordOffset, record);
+  const wide = new DataView(record.buffer);
+  return {
+    count: Number(wide.getBigUint64(32, true)),
+    size: Number(wide.getBigUint64(40, true)),
+    offset: Number(wide.getBigUint64(48, true)),
+  };
+}
+
+/** Finds where a stored entry's bytes begin. */
+export async function zipDataOffset(source: ByteSource, entry: ZipEntry): Promise<number> {
+  const header = new Uint8Array(30);
+  await source.read(entry.headerOffset, header);
+  const view = new DataView(header.buffer);
+  if (view.getUint32(0, true) !== 0x04034b50) {
+    fail(source, entry.headerOffset, `the header of ${entry.name} is missing`);
+  }
+  const begin = entry.headerOffset + 30 + view.getUint16(26, true) + view.getUint16(28, true);
+  if (begin + entry.compressedSize > source.size!) {
+    fail(source, begin, `${entry.name} does not fit`);
+  }
+  return begin;
+}
+
+/** A compressed entry of up to this size is kept in memory, a larger one in a temporary file. */
+const MAX_IN_MEMORY = 16 << 20;
+
+/**
+ * Decompresses an entry.
+ *
+ * @param limit Bytes that its contents may have; it is refused before more are written.
+ */
+export async function inflateEntry(
+  source: ByteSource,
+  entry: ZipEntry,
+  limit: number,
+): Promise<ByteSource> {
+  if (entry.size > limit) fail(source, entry.headerOffset, `${entry.name} is larger than ${limit}`);
+  const begin = await zipDataOffset(source, entry);
+  const name = `${source.name}/${entry.name}`;
+  const parts = inflated(source, begin, entry, name);
+  if (entry.size <= MAX_IN_MEMORY) {
+    const bytes = new Uint8Array(entry.size);
+    let filled = 0;
+    for await (const part of parts) {
+      bytes.set(part, filled);
+      filled += part.length;
+    }
+    return new BytesSource(bytes, name);
+  }
+  return await spool(parts, name);
+}
+
+async function* inflated(
+  source: ByteSource,
+  begin: number,
+  entry: ZipEntry,
+  name: string,
+): AsyncGenerator<Uint8Array> {
+  let offset = begin;
+  const compressed = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const left = begin + entry.compressedSize - offset;
+      if (left === 0) return controller.close();
+      const part = new Uint8Array(Math.min(1 << 18, left));
+      await source.read(offset, part);
+      offset += part.length;
+      controller.enqueue(part);
+    },
+  });
+  let total = 0;
+  try {
+    for await (const part of compressed.pipeThrough(new DecompressionStream("deflate-raw"))) {
+      total += part.length;
+      if (total > entry.size) break;
+      yield part;
+    }
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    fail(source, begin, `${name} cannot be decompressed (${cause.message})`);
+  }
+  if (total !== entry.size) {
+    fail(source, begin, `${name} must have ${entry.size} bytes: found ${total}`);
+  }
+}
+
+function fail(source: ByteSource, offset: number, message: string): never {
+  throw new CheckpointFormatError(`The zip archive ${source.name} is damaged: ${message}`, {
+    file: source.name,
+    offset,
+  });
+}

@@ -1,0 +1,198 @@
+/**
+ * Tells the network from the names and shapes of a checkpoint's tensors.
+ *
+ * @module
+ */
+
+import { CheckpointFormatError } from "../../errors.ts";
+import {
+  type Architecture,
+  type Configuration,
+  CONFIGURATIONS,
+  type Layer,
+  layersOf,
+} from "../../model/architecture.ts";
+import { type Checkpoint, type CheckpointTensor, sizeOf } from "../formats/checkpoint.ts";
+import { checkGraph, checkPositions } from "./match_graph.ts";
+import { groupTensors, isDense, shapeOf, type TensorGroup } from "./tensor_groups.ts";
+
+/** Batch normalisation: `(x - mean) / sqrt(variance + epsilon) * gamma + beta`. */
+export interface NormTensors {
+  readonly gamma?: CheckpointTensor;
+  readonly beta?: CheckpointTensor;
+  readonly mean: CheckpointTensor;
+  readonly variance: CheckpointTensor;
+}
+
+/** A layer and its tensors. */
+export interface MatchedLayer {
+  readonly layer: Layer;
+  readonly weight: CheckpointTensor;
+  readonly bias?: CheckpointTensor;
+  readonly norm?: NormTensors;
+}
+
+/** What a checkpoint turned out to be. */
+export interface Match {
+  readonly architecture: Architecture;
+  readonly layers: readonly MatchedLayer[];
+}
+
+/**
+ * Finds the configuration, its sizes, and which tensor is which.
+ *
+ * @param options.inputSize Height and width of the input, for a network without dense layers, or one
+ *   whose first dense layer does not see a square map. Default there: 224.
+ * @throws {CheckpointFormatError} If the tensors are not those of a VGG, naming the first that differs.
+ */
+export function matchArchitecture(
+  checkpoint: Checkpoint,
+  file: string,
+  options: { inputSize?: number } = {},
+): Match {
+  const groups = groupTensors(checkpoint, file);
+  const norms = groups.filter((group) => group.weight === undefined);
+  const dense = groups.filter((group) => !norms.includes(group) && isDense(group));
+  const convolutions = groups.filter((group) => !norms.includes(group) && !dense.includes(group));
+  const configuration = findConfiguration(convolutions, file);
+  if (norms.length !== 0 && norms.length !== convolutions.length) {
+    throw new CheckpointFormatError(
+      `Expected batch normalisation after each of the ${convolutions.length} convolutions of ${file} or none: found ${norms.length}`,
+      { file },
+    );
+  }
+  if (!checkpoint.inGraphOrder) {
+    checkPositions(convolutions, configuration, norms.length > 0, file);
+  }
+
+  const channels = convolutions.map((group) => shapeOf(group).outputs);
+  const inputChannels = shapeOf(convolutions[0]).inputs;
+  if (inputChannels !== 1 && inputChannels !== 3) {
+    const { name, shape } = convolutions[0].weight!;
+    throw new CheckpointFormatError(
+      `Tensor ${name} of ${file} must take 1 or 3 channels, as conv1_1: found shape [${shape}]`,
+      { file },
+    );
+  }
+  const architecture: Architecture = {
+    configuration,
+    input: {
+      ...inputOf(dense, channels.at(-1)!, file, options.inputSize),
+      channels: inputChannels,
+    },
+    convolutions: channels,
+    dense: dense.map((group) => shapeOf(group).outputs),
+  };
+  checkGraph(checkpoint.graph, architecture, file, options.inputSize);
+  const layers = layersOf(architecture).map((layer, index): MatchedLayer => {
+    const group = [...convolutions, ...dense][index];
+    const norm = index < convolutions.length ? norms[index] : undefined;
+    checkShapes(layer, group, norm, file);
+    return {
+      layer,
+      weight: group.weight!,
+      bias: group.bias,
+      norm: norm && {
+        gamma: norm.gamma,
+        beta: norm.beta,
+        mean: norm.mean!,
+        variance: norm.variance!,
+      },
+    };
+  });
+  return { architecture, layers };
+}
+
+function findConfiguration(convolutions: readonly TensorGroup[], file: string): Configuration {
+  const candidates = Object.keys(CONFIGURATIONS) as Configuration[];
+  const sizes = convolutions.map((group) => shapeOf(group).kernel.join("x"));
+  const expected = (name: Configuration) =>
+    CONFIGURATIONS[name].flat().map((size) => `${size}x${size}`);
+  const same = candidates.find((name) => String(expected(name)) === String(sizes));
+  if (same !== undefined) return same;
+
+  const nearest = candidates.filter((name) => expected(name).length === sizes.length)
+    .toSorted((a, b) => agreement(expected(b), sizes) - agreement(expected(a), sizes))[0];
+  if (nearest === undefined) {
+    throw new CheckpointFormatError(
+      `Expected the 8, 10, 13 or 16 convolutions of a VGG in ${file}: found ${sizes.length}`,
+      { file },
+    );
+  }
+  const index = expected(nearest).findIndex((size, i) => size !== sizes[i]);
+  const { name, shape } = convolutions[index].weight!;
+  throw new CheckpointFormatError(
+    `Tensor ${name} of ${file} must have a ${expected(nearest)[index]} kernel, as convolution ${
+      index + 1
+    } of configuration ${nearest}: found shape [${shape}]`,
+    { file },
+  );
+}
+
+function agreement(a: readonly string[], b: readonly string[]): number {
+  return a.filter((size, i) => size === b[i]).length;
+}
+
+/** The input size that the first dense layer implies, five pools before it. */
+function inputOf(
+  dense: readonly TensorGroup[],
+  channels: number,
+  file: string,
+  size: number | undefined,
+): { height: number; width: number } {
+  if (dense.length === 0) return { height: size ?? 224, width: size ?? 224 };
+  const { inputs, kernel } = shapeOf(dense[0]);
+  const { name, shape } = dense[0].weight!;
+  const positions = inputs * kernel[0] * kernel[1] / channels;
+  const side = Math.round(Math.sqrt(positions));
+  if (kernel[0] * kernel[1] > 1) return { height: 32 * kernel[0], width: 32 * kernel[1] };
+  if (side < 1 || side * side !== positions) {
+    throw new CheckpointFormatError(
+      `Tensor ${name} of ${file} must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${shape}]`,
+      { file },
+    );
+  }
+  if (size !== undefined && size >> 5 !== side) {
+    throw new CheckpointFormatError(
+      `Tensor ${name} of ${file} takes a map of ${side}x${side}, so inputs from ${32 * side} to ${
+        32 * side + 31
+      }: ${size} was asked for`,
+      { file },
+    );
+  }
+  return { height: size ?? 32 * side, width: size ?? 32 * side };
+}
+
+function checkShapes(
+  layer: Layer,
+  group: TensorGroup,
+  norm: TensorGroup | undefined,
+  file: string,
+): void {
+  const { kernel, inChannels, outChannels } = layer;
+  const { outputs, inputs, kernel: found } = shapeOf(group);
+  const isSame = outputs === outChannels &&
+    inputs * found[0] * found[1] === inChannels * kernel[0] * kernel[1];
+  if (!isSame) {
+    const { name, shape, layout } = group.weight!;
+    const expected = shape.length === 2
+      ? [outChannels, inChannels * kernel[0] * kernel[1]]
+      : [outChannels, inChannels, ...kernel];
+    const native = layout.outputs === "first"
+      ? expected
+      : shape.length === 2
+      ? expected.toReversed()
+      : [...kernel, inChannels, outChannels];
+    throw new CheckpointFormatError(
+      `Tensor ${name} of ${file} must have shape [${native}] as ${layer.name}: found [${shape}]`,
+      { file },
+    );
+  }
+  for (const vector of [group.bias, norm?.gamma, norm?.beta, norm?.mean, norm?.variance]) {
+    if (vector === undefined || sizeOf(vector.shape) === outChannels) continue;
+    throw new CheckpointFormatError(
+      `Tensor ${vector.name} of ${file} must have shape [${outChannels}], as ${layer.name} has so many outputs: found [${vector.shape}]`,
+      { file },
+    );
+  }
+}

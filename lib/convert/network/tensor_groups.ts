@@ -1,0 +1,118 @@
+/**
+ * Which tensors of a checkpoint belong together, and what each of them is.
+ *
+ * @module
+ */
+
+import { CheckpointFormatError } from "../../errors.ts";
+import type { Checkpoint, CheckpointTensor } from "../formats/checkpoint.ts";
+
+type Role = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
+
+/** The last part of a name, in the words of PyTorch, Keras, Frossard and machrisaa. */
+const ROLES: Readonly<Record<string, Role>> = {
+  weight: "weight",
+  weights: "weight",
+  kernel: "weight",
+  W: "weight",
+  bias: "bias",
+  biases: "bias",
+  b: "bias",
+  gamma: "gamma",
+  beta: "beta",
+  running_mean: "mean",
+  moving_mean: "mean",
+  mean: "mean",
+  running_var: "variance",
+  moving_variance: "variance",
+  variance: "variance",
+};
+
+/** What precedes a role, as short as can be, so that `running_mean` is not a `mean`. */
+const NAME = new RegExp(`^(?:(.*?)[./_])?(${Object.keys(ROLES).join("|")})$`);
+
+/** The tensors of one layer, or of one batch normalisation: then there is no weight. */
+export type TensorGroup = { readonly name: string } & Partial<Record<Role, CheckpointTensor>>;
+
+/**
+ * Groups tensors by what precedes the role in their names, in the order of the network.
+ *
+ * @throws {CheckpointFormatError} If a group is no layer.
+ */
+export function groupTensors(checkpoint: Checkpoint, file: string): TensorGroup[] {
+  const groups = new Map<string, { name: string } & Partial<Record<Role, CheckpointTensor>>>();
+  for (const tensor of checkpoint.tensors) {
+    const [, name = "", last] = NAME.exec(tensor.name) ?? [];
+    if (last === undefined) continue;
+    const role = ROLES[last];
+    const group = groups.get(name) ?? { name };
+    if (group[role] !== undefined) {
+      throw new CheckpointFormatError(`Layer ${name} of ${file} has more than one ${role}`, {
+        file,
+      });
+    }
+    group[role] = tensor;
+    groups.set(group.name, group);
+  }
+  const all = [...groups.values()].map(normalise).filter((group) =>
+    group.weight !== undefined || group.mean !== undefined || group.variance !== undefined
+  );
+  for (const group of all) checkGroup(group, file);
+  return checkpoint.inGraphOrder ? all : all.sort((a, b) => compareNames(a.name, b.name));
+}
+
+function checkGroup({ name, weight, mean, variance }: TensorGroup, file: string): void {
+  if (weight === undefined && (mean === undefined || variance === undefined)) {
+    throw new CheckpointFormatError(
+      `Batch normalisation ${name} of ${file} must have a mean and a variance: found only one`,
+      { file },
+    );
+  }
+  if (weight !== undefined && weight.shape.length !== 2 && weight.shape.length !== 4) {
+    throw new CheckpointFormatError(
+      `Tensor ${weight.name} of ${file} must have 2 or 4 dimensions: found shape [${weight.shape}]`,
+      { file },
+    );
+  }
+}
+
+/** PyTorch calls the scale and offset of a batch normalisation weight and bias. */
+function normalise(group: TensorGroup): TensorGroup {
+  if (group.mean === undefined && group.variance === undefined) return group;
+  const { weight, bias, ...rest } = group;
+  return { ...rest, gamma: group.gamma ?? weight, beta: group.beta ?? bias };
+}
+
+const NAMES = new Intl.Collator("en", { numeric: true });
+
+function compareNames(a: string, b: string): number {
+  // timm's last layer is the one whose name would be sorted first.
+  const last = Number(/(^|\.)head\./.test(a + ".")) - Number(/(^|\.)head\./.test(b + "."));
+  return last !== 0 ? last : NAMES.compare(a, b);
+}
+
+/** timm and Caffe store dense layers as convolutions. */
+export function isDense({ name, weight }: TensorGroup): boolean {
+  return weight!.shape.length === 2 || /(^|[./])(pre_logits|head|fc)/.test(name);
+}
+
+/** What a weight connects. */
+export interface Sizes {
+  readonly outputs: number;
+  /** Input channels; for a dense layer all its inputs. */
+  readonly inputs: number;
+  readonly kernel: readonly [height: number, width: number];
+}
+
+/** The sizes of a layer, whatever order its axes have. */
+export function shapeOf({ weight }: TensorGroup): Sizes {
+  const { shape, layout } = weight!;
+  if (shape.length !== 4) {
+    const [outputs, inputs] = layout.outputs === "first" ? shape : [shape[1], shape[0]];
+    return { outputs, inputs, kernel: [1, 1] };
+  }
+  if (layout.outputs === "first") {
+    return { outputs: shape[0], inputs: shape[1], kernel: [shape[2], shape[3]] };
+  }
+  return { outputs: shape[3], inputs: shape[2], kernel: [shape[0], shape[1]] };
+}

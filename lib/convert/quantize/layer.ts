@@ -1,0 +1,159 @@
+/**
+ * One layer of a checkpoint to int8: read in tiles, laid out as the model file wants it, quantized.
+ *
+ * @module
+ */
+
+import { CheckpointFormatError } from "../../errors.ts";
+import type { ModelWriter } from "../../model/writer.ts";
+import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./channels.ts";
+import type { LayerParameters } from "../../model/model.ts";
+import type { CheckpointTensor } from "../formats/checkpoint.ts";
+import type { ConversionProgress } from "./progress.ts";
+import type { MatchedLayer } from "../network/match.ts";
+
+/** Bytes of float32 that are held at a time. */
+const TILE_BYTES = 32 << 20;
+
+/** What quantization did to a layer. */
+export interface LayerReport {
+  /** The paper's name. */
+  readonly name: string;
+  /** `[O, H, W, I]`. */
+  readonly shape: readonly number[];
+  /** Smallest and largest weight, batch normalisation folded in. */
+  readonly range: readonly [min: number, max: number];
+  /** Smallest and largest scale of an output channel. */
+  readonly scale: readonly [min: number, max: number];
+  /** Signal-to-quantization-noise ratio of the weights, in decibels. */
+  readonly sqnr: number;
+}
+
+/**
+ * Reads the weights of a layer, quantizes them, and writes them; what was found for each output channel,
+ * before batch normalisation, goes to `progress`. Channels that it has already are done.
+ *
+ * @param options.reverseChannels Whether the input channels are blue, green, red.
+ * @param options.onTile Called with the number of weights that were done.
+ */
+export async function quantizeWeights(
+  { layer, weight }: MatchedLayer,
+  writer: ModelWriter,
+  file: string,
+  options: {
+    reverseChannels: boolean;
+    progress: ConversionProgress;
+    signal?: AbortSignal;
+    onTile: (elements: number) => void;
+  },
+): Promise<void> {
+  const { kernel, inChannels, outChannels } = layer;
+  const length = kernel[0] * kernel[1] * inChannels;
+  const order = inputOrder(weight, kernel[0] * kernel[1], inChannels, options.reverseChannels);
+  const tileChannels = Math.min(outChannels, Math.max(1, Math.floor(TILE_BYTES / (4 * length))));
+  const tile = new Float32Array(tileChannels * length);
+  const filter = new Float32Array(length);
+  const rows = new Int8Array(tileChannels * length);
+  const isFirst = weight.layout.outputs === "first";
+  const filters = options.progress.filtersOf(layer.name);
+
+  for (let first = filters.length; first < outChannels; first += tileChannels) {
+    options.signal?.throwIfAborted();
+    const count = Math.min(tileChannels, outChannels - first);
+    const part = tile.subarray(0, count * length);
+    await weight.read(
+      isFirst
+        ? { start: first * length, length: part.length, stride: part.length, count: 1 }
+        : { start: first, length: count, stride: outChannels, count: length },
+      part,
+    );
+    for (let o = 0; o < count; o++) {
+      const [begin, step] = isFirst ? [o * length, 1] : [o, count];
+      for (let i = 0; i < length; i++) filter[i] = part[begin + order[i] * step];
+      const found: QuantizedFilter = { scale: 0, min: 0, max: 0, energy: 0, error: 0 };
+      quantizeFilter(filter, rows.subarray(o * length, (o + 1) * length), found);
+      if (!Number.isFinite(found.energy)) {
+        throw new CheckpointFormatError(
+          `Tensor ${weight.name} of ${file} must be finite: output channel ${first + o} is not`,
+          { file },
+        );
+      }
+      filters.push(found);
+    }
+    writer.setWeights(layer.name, first, rows.subarray(0, count * length));
+    await options.progress.save();
+    options.onTile(count * length);
+  }
+}
+
+/**
+ * Where each input of a filter in the order height, width, channel is in the checkpoint's order.
+ */
+function inputOrder(
+  { layout }: CheckpointTensor,
+  positions: number,
+  channels: number,
+  reverse: boolean,
+): Int32Array {
+  const order = new Int32Array(positions * channels);
+  for (let position = 0, i = 0; position < positions; position++) {
+    for (let c = 0; c < channels; c++, i++) {
+      const channel = reverse ? channels - 1 - c : c;
+      order[i] = layout.inputs === "HWC"
+        ? position * channels + channel
+        : channel * positions + position;
+    }
+  }
+  return order;
+}
+
+/**
+ * Folds batch normalisation into scales and biases. A filter that it multiplies with a negative
+ * number changes its sign.
+ *
+ * @param progress What all tensors hold.
+ */
+export function foldNorm(
+  { layer, bias: ownBias, norm }: MatchedLayer,
+  progress: ConversionProgress,
+  epsilon: number,
+  writer: ModelWriter,
+  file: string,
+): { parameters: LayerParameters; report: LayerReport } {
+  const { name, kernel, inChannels, outChannels } = layer;
+  const scale = new Float32Array(outChannels);
+  const bias = new Float32Array(outChannels);
+  const [own, gamma, beta, mean, variance] = [
+    ownBias,
+    norm?.gamma,
+    norm?.beta,
+    norm?.mean,
+    norm?.variance,
+  ].map((tensor) => tensor && progress.vectors.get(tensor.name));
+  let min = 0, max = 0, energy = 0, error = 0;
+  progress.filtersOf(name).forEach((filter, o) => {
+    const factor = norm === undefined ? 1 : (gamma?.[o] ?? 1) / Math.sqrt(variance![o] + epsilon);
+    const shift = own?.[o] ?? 0;
+    scale[o] = Math.max(MIN_SCALE, filter.scale * Math.abs(factor));
+    bias[o] = norm === undefined ? shift : (shift - mean![o]) * factor + (beta?.[o] ?? 0);
+    if (factor < 0) writer.negateWeights(name, o);
+    if (!Number.isFinite(scale[o]) || !Number.isFinite(bias[o])) {
+      throw new CheckpointFormatError(
+        `The biases and batch normalisation of ${name} in ${file} must be finite: output channel ${o} is not`,
+        { file },
+      );
+    }
+    min = Math.min(min, filter.min * factor, filter.max * factor);
+    max = Math.max(max, filter.min * factor, filter.max * factor);
+    energy += filter.energy * factor ** 2;
+    error += filter.error * factor ** 2;
+  });
+  const report: LayerReport = {
+    name,
+    shape: [outChannels, ...kernel, inChannels],
+    range: [min, max],
+    scale: [scale.reduce((a, b) => Math.min(a, b)), scale.reduce((a, b) => Math.max(a, b))],
+    sqnr: 10 * Math.log10(energy / error),
+  };
+  return { parameters: { name, scale, bias }, report };
+}
