@@ -14,8 +14,8 @@
 
 export { Classifier, classify, loadClassifier, PreparedImage } from "./lib/classifier.ts";
 export type { ClassifierInfo, ClassifierOptions, ClassifyOptions } from "./lib/classifier.ts";
-export { similarity } from "./lib/embedding.ts";
-export type { Embedding, EmbedOptions } from "./lib/embedding.ts";
+export { similarity } from "./lib/output/embedding.ts";
+export type { Embedding, EmbedOptions } from "./lib/output/embedding.ts";
 export type { EngineOptions } from "./lib/engine/create.ts";
 export type {
   Activations,
@@ -27,7 +27,7 @@ export type {
   RunOptions,
 } from "./lib/engine/engine.ts";
 export * from "./lib/errors.ts";
-export { type Dataset, listSamples, type Sample } from "./lib/evaluate/dataset.ts";
+export { type Dataset, listSamples, type Sample } from "./lib/input/dataset.ts";
 export { evaluate } from "./lib/evaluate/evaluate.ts";
 export type { EvaluateOptions, Evaluation } from "./lib/evaluate/evaluate.ts";
 export { fuse, type Scorer } from "./lib/evaluate/fuse.ts";
@@ -37,7 +37,7 @@ export type {
   Metrics,
   ReliabilityBin,
 } from "./lib/evaluate/metrics.ts";
-export type { Crops, View, ViewOptions } from "./lib/evaluate/views.ts";
+export type { Crops, View, ViewOptions } from "./lib/input/views.ts";
 export { drawExplanation, drawPredictions } from "./lib/explain/draw.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
 export { createHandler, handler } from "./lib/http/handler.ts";
@@ -48,7 +48,7 @@ export type { LogLevel, Settings } from "./lib/http/settings.ts";
 export { encodePng } from "./lib/image/encode_png.ts";
 export type { EncodablePixels } from "./lib/image/encode_png.ts";
 export type { ImageInput, ImageOptions, RawPixels, RgbImage } from "./lib/image/image.ts";
-export type { Prediction, SelectionOptions } from "./lib/predictions.ts";
+export type { Prediction, SelectionOptions } from "./lib/output/predictions.ts";
 export { fit } from "./lib/train/fit.ts";
 export type { FitOptions } from "./lib/train/fit.ts";
 export { fitFromScratch } from "./lib/train/scratch.ts";

@@ -9,7 +9,7 @@
 
 import { gunzipSync } from "node:zlib";
 import { loadClassifier } from "../lib/classifier.ts";
-import type { Dataset, Sample } from "../lib/evaluate/dataset.ts";
+import type { Dataset, Sample } from "../lib/input/dataset.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
 import { fitFromScratch } from "../lib/train/scratch.ts";
 

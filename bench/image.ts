@@ -6,7 +6,7 @@
  */
 
 import { decodeImage } from "../lib/image/decode.ts";
-import { prepareInput } from "../lib/image/prepare.ts";
+import { prepareInput } from "../lib/input/prepare.ts";
 
 /** As much of sharp's interface as is used here. */
 interface Sharp {

@@ -11,11 +11,11 @@ import {
   type EmbedOptions,
   layerDistance,
   perceptualLayers,
-} from "./embedding.ts";
+} from "./output/embedding.ts";
 import { createEngine, type EngineOptions } from "./engine/create.ts";
 import type { Backend, Engine, Precision } from "./engine/engine.ts";
-import { batchesOf, PreparedImage } from "./evaluate/batches.ts";
-import { checkViews, scalesOf, type ViewOptions, viewsOf } from "./evaluate/views.ts";
+import { batchesOf, PreparedImage } from "./input/batches.ts";
+import { checkViews, scalesOf, type ViewOptions, viewsOf } from "./input/views.ts";
 import { explainImage, type ExplainOptions, type Explanation } from "./explain/explain.ts";
 import type { ImageInput, ImageOptions } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
@@ -25,7 +25,7 @@ import {
   type SelectionOptions,
   selectPredictions,
   softmaxOfMean,
-} from "./predictions.ts";
+} from "./output/predictions.ts";
 import type { Architecture } from "./model/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { type LoadProgress, resolveModel } from "./open_model.ts";

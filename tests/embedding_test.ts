@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Classifier } from "../lib/classifier.ts";
-import { layerDistance, layerNames, similarity } from "../lib/embedding.ts";
-import { mirror } from "../lib/evaluate/views.ts";
+import { layerDistance, layerNames, similarity } from "../lib/output/embedding.ts";
+import { mirror } from "../lib/input/views.ts";
 import { floatEngine } from "./float_engine.ts";
 import { smallVgg } from "./small_vgg.ts";
 

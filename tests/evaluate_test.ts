@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { parseVariants } from "../lib/cli/variants.ts";
 import { Journal } from "../lib/cli/journal.ts";
 import { Classifier } from "../lib/classifier.ts";
-import { listSamples, type Sample } from "../lib/evaluate/dataset.ts";
+import { listSamples, type Sample } from "../lib/input/dataset.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
 import { fuse } from "../lib/evaluate/fuse.ts";
 import { escapeHtml } from "../lib/evaluate/html.ts";

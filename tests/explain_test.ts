@@ -1,9 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { Classifier } from "../lib/classifier.ts";
-import { similarity } from "../lib/embedding.ts";
+import { similarity } from "../lib/output/embedding.ts";
 import { createEngine } from "../lib/engine/create.ts";
 import type { Batch, Engine } from "../lib/engine/engine.ts";
-import { viewsOf } from "../lib/evaluate/views.ts";
+import { viewsOf } from "../lib/input/views.ts";
 import { colorTable, levelOf } from "../lib/image/color_map.ts";
 import { drawExplanation, drawPredictions } from "../lib/explain/draw.ts";
 import { gradCam } from "../lib/explain/grad_cam.ts";

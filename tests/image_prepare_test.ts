@@ -3,7 +3,7 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { prepareInput, shorterSideTo } from "../lib/image/prepare.ts";
+import { prepareInput, shorterSideTo } from "../lib/input/prepare.ts";
 import { readImage } from "../lib/image/read.ts";
 import type { Preprocessing } from "../lib/model/model.ts";
 

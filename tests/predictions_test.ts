@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { checkSelection, selectPredictions, softmax } from "../lib/predictions.ts";
+import { checkSelection, selectPredictions, softmax } from "../lib/output/predictions.ts";
 
 const LABELS = ["cat", "dog", "tench, Tinca tinca"];
 const SCORES = Float64Array.of(0.2, 0.7, 0.1);

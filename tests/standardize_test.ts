@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { prepareInput, standardizeBytes } from "../lib/image/prepare.ts";
-import { viewsOf } from "../lib/evaluate/views.ts";
+import { prepareInput, standardizeBytes } from "../lib/input/prepare.ts";
+import { viewsOf } from "../lib/input/views.ts";
 import { checkPreprocessing } from "../lib/model/document.ts";
 import type { Preprocessing } from "../lib/model/model.ts";
 import { randomBatch, randomModel } from "./random_model.ts";

@@ -9,7 +9,7 @@ import {
 import { Classifier, loadClassifier } from "../lib/classifier.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
-import type { Dataset } from "../lib/evaluate/dataset.ts";
+import type { Dataset } from "../lib/input/dataset.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
 import { fit } from "../lib/train/fit.ts";
 import { fitReport } from "../lib/train/report.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Classifier, type ClassifyOptions } from "../lib/classifier.ts";
-import { checkViews, viewsOf } from "../lib/evaluate/views.ts";
+import { checkViews, viewsOf } from "../lib/input/views.ts";
 import { ImageTooLargeError } from "../lib/errors.ts";
 import { floatEngine } from "./float_engine.ts";
 import { smallVgg } from "./small_vgg.ts";

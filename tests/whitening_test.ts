@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { viewsOf } from "../lib/evaluate/views.ts";
+import { viewsOf } from "../lib/input/views.ts";
 import { decodeImage } from "../lib/image/decode.ts";
-import { whitenBytes } from "../lib/image/whiten.ts";
+import { whitenBytes } from "../lib/input/whiten.ts";
 import { fit } from "../lib/train/fit.ts";
 import { fitFromScratch } from "../lib/train/scratch.ts";
 import { Statistics } from "../lib/train/statistics.ts";

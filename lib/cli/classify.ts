@@ -8,7 +8,7 @@ import { join } from "@std/path/join";
 import { type Classifier, type ClassifyOptions, loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import type { Prediction } from "../predictions.ts";
+import type { Prediction } from "../output/predictions.ts";
 import { type Arguments, numberOption, parseArguments, UsageError } from "./arguments.ts";
 import { expandInputs } from "./inputs.ts";
 import {

@@ -6,7 +6,7 @@
 
 import { extname } from "@std/path/extname";
 import { loadClassifier } from "../classifier.ts";
-import type { EmbedOptions } from "../embedding.ts";
+import type { EmbedOptions } from "../output/embedding.ts";
 import {
   embeddingLine,
   encodeEmbeddings,

@@ -6,7 +6,7 @@
 
 import { join } from "@std/path/join";
 import { type Classifier, loadClassifier } from "../classifier.ts";
-import { type Dataset, listSamples } from "../evaluate/dataset.ts";
+import { type Dataset, listSamples } from "../input/dataset.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import { comparisonRows, type EvaluatedVariant, htmlReport } from "../evaluate/report.ts";
 import { parseArguments, UsageError } from "./arguments.ts";

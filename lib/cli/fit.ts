@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Dataset, listSamples } from "../evaluate/dataset.ts";
+import { type Dataset, listSamples } from "../input/dataset.ts";
 import { fit, type FitOptions } from "../train/fit.ts";
 import type { FitProgress, Fitted, LearningOptions } from "../train/options.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/scratch.ts";

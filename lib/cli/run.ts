@@ -6,7 +6,7 @@
  */
 
 import type { ClassifierOptions } from "../classifier.ts";
-import type { ViewOptions } from "../evaluate/views.ts";
+import type { ViewOptions } from "../input/views.ts";
 import type { ImageInput } from "../image/image.ts";
 import { type Arguments, choiceOption, numberOption, UsageError } from "./arguments.ts";
 import { isUrl } from "./inputs.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { ClassifierOptions } from "../classifier.ts";
-import type { Crops, ViewOptions } from "../evaluate/views.ts";
+import type { Crops, ViewOptions } from "../input/views.ts";
 import type { Preprocessing } from "../model/model.ts";
 import { UsageError } from "./arguments.ts";
 

@@ -7,10 +7,10 @@
 
 import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import type { Sample } from "./dataset.ts";
+import type { Sample } from "../input/dataset.ts";
 import { fusedLabels, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
-import type { ViewOptions } from "./views.ts";
+import type { ViewOptions } from "../input/views.ts";
 
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions extends ViewOptions, ImageOptions {

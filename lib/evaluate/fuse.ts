@@ -11,10 +11,10 @@ import {
   type Prediction,
   type SelectionOptions,
   selectPredictions,
-} from "../predictions.ts";
+} from "../output/predictions.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { Preprocessing } from "../model/model.ts";
-import { scalesOf, type ViewOptions } from "./views.ts";
+import { scalesOf, type ViewOptions } from "../input/views.ts";
 
 /** What gives images probabilities: a `Classifier`. */
 export interface Scorer {

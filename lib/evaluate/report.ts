@@ -8,7 +8,7 @@ import { colorTable, levelOf } from "../image/color_map.ts";
 import { type EncodablePixels, encodePng } from "../image/encode_png.ts";
 import { readImage } from "../image/read.ts";
 import { resizeImage } from "../image/resize.ts";
-import type { Sample } from "./dataset.ts";
+import type { Sample } from "../input/dataset.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { escapeHtml, htmlPage, htmlTable, linePlot, percent } from "./html.ts";
 import type { EvaluationRecord, Metrics } from "./metrics.ts";

@@ -6,7 +6,7 @@
 
 import type { RgbImage } from "../image/image.ts";
 import { resizeImage } from "../image/resize.ts";
-import type { Prediction } from "../predictions.ts";
+import type { Prediction } from "../output/predictions.ts";
 import { BLACK, Canvas, textWidth, WHITE } from "./canvas.ts";
 import { colorTable, levelOf } from "../image/color_map.ts";
 import type { Explanation } from "./explain.ts";

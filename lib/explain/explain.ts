@@ -5,11 +5,11 @@
  */
 
 import type { Activations, Batch, Engine } from "../engine/engine.ts";
-import { viewsOf } from "../evaluate/views.ts";
+import { viewsOf } from "../input/views.ts";
 import type { ImageOptions, RgbImage } from "../image/image.ts";
-import { centerBox, shorterSideTo } from "../image/prepare.ts";
+import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
-import { indexOfLabel, softmax, softmaxOfMean } from "../predictions.ts";
+import { indexOfLabel, softmax, softmaxOfMean } from "../output/predictions.ts";
 import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { gradCam } from "./grad_cam.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { checkEmbedding } from "../embedding.ts";
-import { checkViews } from "../evaluate/views.ts";
-import { checkSelection, selectPredictions } from "../predictions.ts";
+import { checkEmbedding } from "../output/embedding.ts";
+import { checkViews } from "../input/views.ts";
+import { checkSelection, selectPredictions } from "../output/predictions.ts";
 import { type Context, eachImage, withImages } from "./context.ts";
 import {
   checkingOptions,

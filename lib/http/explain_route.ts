@@ -4,8 +4,8 @@
  * @module
  */
 
-import { checkViews } from "../evaluate/views.ts";
-import { indexOfLabel } from "../predictions.ts";
+import { checkViews } from "../input/views.ts";
+import { indexOfLabel } from "../output/predictions.ts";
 import { type Context, withImages } from "./context.ts";
 import { checkingOptions, explainOptions } from "./options.ts";
 import { HttpProblem } from "./problems.ts";

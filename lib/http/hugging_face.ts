@@ -7,7 +7,7 @@
  * @module
  */
 
-import { checkSelection, selectPredictions } from "../predictions.ts";
+import { checkSelection, selectPredictions } from "../output/predictions.ts";
 import { checkModel, type Context, withImages } from "./context.ts";
 import type { ImageSource } from "./images.ts";
 import { checkingOptions } from "./options.ts";

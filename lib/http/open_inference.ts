@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkSelection, selectPredictions } from "../predictions.ts";
+import { checkSelection, selectPredictions } from "../output/predictions.ts";
 import { VERSION } from "../version.ts";
 import { checkModel, type Context } from "./context.ts";
 import { checkingOptions } from "./options.ts";

@@ -5,8 +5,8 @@
  */
 
 import type { PreparedImage } from "../classifier.ts";
-import type { Embedding, EmbedOptions } from "../embedding.ts";
-import type { ViewOptions } from "../evaluate/views.ts";
+import type { Embedding, EmbedOptions } from "../output/embedding.ts";
+import type { ViewOptions } from "../input/views.ts";
 import type { ExplainOptions, Explanation } from "../explain/explain.ts";
 import { type ImageInput, type ImageOptions, MAX_DECODERS, type RgbImage } from "../image/image.ts";
 import { readImage } from "../image/read.ts";

@@ -35,7 +35,7 @@ export interface Preprocessing {
   readonly std: readonly number[];
 }
 
-/** How pictures are whitened, see `lib/image/whiten.ts`. Its numbers are in bytes. */
+/** How pictures are whitened, see `lib/input/whiten.ts`. Its numbers are in bytes. */
 export interface PixelWhitening {
   /** The symmetric one of all whitenings: it leaves pictures pictures. */
   readonly kind: "zca";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Embedding } from "../embedding.ts";
+import type { Embedding } from "./embedding.ts";
 import { encodeSafetensorsHeader } from "../model/safetensors.ts";
 
 /** An embedding and the name of its image. */

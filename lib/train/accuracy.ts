@@ -5,7 +5,7 @@
  */
 
 import { createEngine, type EngineOptions } from "../engine/create.ts";
-import type { Sample } from "../evaluate/dataset.ts";
+import type { Sample } from "../input/dataset.ts";
 import { layersOf } from "../model/architecture.ts";
 import { openModel } from "../model/file.ts";
 import { computeFeatures } from "./features.ts";

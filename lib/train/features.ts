@@ -5,11 +5,11 @@
  */
 
 import { createHash } from "node:crypto";
-import { embeddingOf } from "../embedding.ts";
+import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Sample } from "../evaluate/dataset.ts";
-import { batchOf } from "../evaluate/batches.ts";
-import { batchViews, mirror, scalesOf, type View, viewsOf } from "../evaluate/views.ts";
+import type { Sample } from "../input/dataset.ts";
+import { batchOf } from "../input/batches.ts";
+import { batchViews, mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
 import type { ImageOptions, RgbImage } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { cropImage } from "../image/resize.ts";

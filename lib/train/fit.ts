@@ -5,8 +5,8 @@
  */
 
 import { createEngine, type EngineOptions } from "../engine/create.ts";
-import type { Dataset, Sample } from "../evaluate/dataset.ts";
-import { STANDARD_DEVIATION, STANDARD_MEAN } from "../image/prepare.ts";
+import type { Dataset, Sample } from "../input/dataset.ts";
+import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/prepare.ts";
 import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
 import { resolveModel, type ResolveOptions } from "../open_model.ts";
 import { accuracyOf } from "./accuracy.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Dataset } from "../evaluate/dataset.ts";
+import type { Dataset } from "../input/dataset.ts";
 import type { ImageOptions } from "../image/image.ts";
-import { prepareInput } from "../image/prepare.ts";
+import { prepareInput } from "../input/prepare.ts";
 import { readImage } from "../image/read.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening, Preprocessing } from "../model/model.ts";

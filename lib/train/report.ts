@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Dataset } from "../evaluate/dataset.ts";
+import type { Dataset } from "../input/dataset.ts";
 import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../evaluate/html.ts";
 import type { Fitted } from "./options.ts";
 import type { EpochMetrics } from "./loop.ts";

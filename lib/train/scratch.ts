@@ -5,7 +5,7 @@
  */
 
 import type { EngineOptions } from "../engine/create.ts";
-import type { Dataset } from "../evaluate/dataset.ts";
+import type { Dataset } from "../input/dataset.ts";
 import { accuracyOf } from "./accuracy.ts";
 import { TrainingKernels } from "./kernels.ts";
 import { trainLoop } from "./loop.ts";

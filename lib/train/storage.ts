@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
-import type { Sample } from "../evaluate/dataset.ts";
+import type { Sample } from "../input/dataset.ts";
 import type { Model } from "../model/model.ts";
 import type { FeatureStore } from "./features.ts";
 import type { LoopOptions } from "./loop.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { whitenBytes } from "../image/whiten.ts";
+import { whitenBytes } from "../input/whiten.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening } from "../model/model.ts";
 import { randomFrom } from "./random.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Activations } from "./engine/engine.ts";
-import type { ImageOptions } from "./image/image.ts";
+import type { Activations } from "../engine/engine.ts";
+import type { ImageOptions } from "../image/image.ts";
 import { softmax } from "./predictions.ts";
-import { type Architecture, layersOf } from "./model/architecture.ts";
+import { type Architecture, layersOf } from "../model/architecture.ts";
 
 /** What a layer says about one image. */
 export interface Embedding {

@@ -5,8 +5,8 @@
  */
 
 import type { Preprocessing } from "../model/model.ts";
-import type { RgbImage } from "./image.ts";
-import { type Box, type Pixels, resample } from "./resize.ts";
+import type { RgbImage } from "../image/image.ts";
+import { type Box, type Pixels, resample } from "../image/resize.ts";
 import { whitenBytes } from "./whiten.ts";
 
 /** The size of a network's input. */

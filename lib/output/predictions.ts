@@ -5,7 +5,7 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import type { Activations } from "./engine/engine.ts";
+import type { Activations } from "../engine/engine.ts";
 
 /** One label for an image. */
 export interface Prediction {

@@ -14,7 +14,7 @@ import {
   prepareInput,
   shorterSideTo,
   withChannels,
-} from "../image/prepare.ts";
+} from "./prepare.ts";
 import type { Box } from "../image/resize.ts";
 import type { Model } from "../model/model.ts";
 
