@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { embeddingLine, encodeEmbeddings, encodeNpy } from "../lib/output/embedding_file.ts";
 import { loadClassifier } from "../lib/classifier.ts";
-import { encodePng } from "../lib/image/encode_png.ts";
+import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
 

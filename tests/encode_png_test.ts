@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeImage } from "../lib/image/decode.ts";
-import { encodePng } from "../lib/image/encode_png.ts";
+import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { randomBatch } from "./random_model.ts";
 
 for (const channels of [1, 3] as const) {

@@ -2,9 +2,9 @@
 
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { crc32 } from "../lib/image/crc32.ts";
+import { crc32 } from "../lib/image/codecs/crc32.ts";
 import { decodeImage } from "../lib/image/decode.ts";
-import { encodePng } from "../lib/image/encode_png.ts";
+import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { MAX_DECODERS } from "../lib/image/image.ts";
 
 const FILES = new URL("./fixtures/images/files/", import.meta.url);

@@ -7,7 +7,7 @@
  */
 
 import { join } from "@std/path";
-import { encodePng } from "../lib/image/encode_png.ts";
+import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { openModel } from "../lib/model/file.ts";
 import { imageAt, loadCifar10 } from "./cifar10.ts";
 

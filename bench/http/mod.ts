@@ -10,7 +10,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { prepareInput } from "../../lib/input/prepare.ts";
-import { encodePng } from "../../lib/image/encode_png.ts";
+import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { readImage } from "../../lib/image/read.ts";
 import { resolveModel } from "../../lib/open_model.ts";
 import {

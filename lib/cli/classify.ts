@@ -114,7 +114,7 @@ type Draw = (
 async function drawer(directory: string | undefined): Promise<Draw | undefined> {
   if (directory === undefined) return undefined;
   const { drawPredictions } = await import("../explain/draw.ts");
-  const { encodePng } = await import("../image/encode_png.ts");
+  const { encodePng } = await import("../image/codecs/encode_png.ts");
   await Deno.mkdir(directory, { recursive: true });
   const names = new NameGiver();
   return async (image, file, predictions) => {

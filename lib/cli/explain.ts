@@ -8,7 +8,7 @@ import { join } from "@std/path/join";
 import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
 import type { ExplainOptions } from "../explain/explain.ts";
-import { encodePng } from "../image/encode_png.ts";
+import { encodePng } from "../image/codecs/encode_png.ts";
 import { choiceOption, numberOption, parseArguments, UsageError } from "./arguments.ts";
 import { expandInputs } from "./inputs.ts";
 import {

@@ -5,7 +5,7 @@
  */
 
 import { colorTable, levelOf } from "../image/color_map.ts";
-import { type EncodablePixels, encodePng } from "../image/encode_png.ts";
+import { type EncodablePixels, encodePng } from "../image/codecs/encode_png.ts";
 import { readImage } from "../image/read.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";

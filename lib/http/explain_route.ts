@@ -33,7 +33,7 @@ export async function explainRoute(context: Context): Promise<Response> {
     }
     // Few requests draw, so that the others need not load what draws.
     const { drawExplanation } = await import("../explain/draw.ts");
-    const { encodePng } = await import("../image/encode_png.ts");
+    const { encodePng } = await import("../image/codecs/encode_png.ts");
     return await bytesResponse(await encodePng(await drawExplanation(explanation)), "image/png");
   });
 }

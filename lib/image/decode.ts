@@ -5,7 +5,7 @@
  */
 
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
-import { type Codec, damaged, type DecodedPixels, type Header } from "./codec.ts";
+import { type Codec, damaged, type DecodedPixels, type Header } from "./codecs/codec.ts";
 import { type ImageOptions, REDUCE_FROM_PIXELS, type RgbImage } from "./image.ts";
 import { checkSize } from "./limits.ts";
 import { orient, toRgb } from "./pixels.ts";
@@ -13,13 +13,13 @@ import { type ImageFormat, sniffFormat } from "./sniff.ts";
 
 /** Each codec is loaded when the first file of its format arrives. */
 const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
-  jpeg: async () => (await import("./jpeg.ts")).jpeg as Codec,
-  png: async () => (await import("./png.ts")).png as Codec,
-  gif: async () => (await import("./gif.ts")).gif as Codec,
-  webp: async () => (await import("./webp.ts")).webp as Codec,
-  avif: async () => (await import("./avif.ts")).avif,
-  tiff: async () => (await import("./tiff.ts")).tiff as Codec,
-  bmp: async () => (await import("./bmp.ts")).bmp as Codec,
+  jpeg: async () => (await import("./codecs/jpeg.ts")).jpeg as Codec,
+  png: async () => (await import("./codecs/png.ts")).png as Codec,
+  gif: async () => (await import("./codecs/gif.ts")).gif as Codec,
+  webp: async () => (await import("./codecs/webp.ts")).webp as Codec,
+  avif: async () => (await import("./codecs/avif.ts")).avif,
+  tiff: async () => (await import("./codecs/tiff.ts")).tiff as Codec,
+  bmp: async () => (await import("./codecs/bmp.ts")).bmp as Codec,
 };
 
 /**

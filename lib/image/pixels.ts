@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DecodedPixels } from "./codec.ts";
+import type { DecodedPixels } from "./codecs/codec.ts";
 import type { RgbImage } from "./image.ts";
 
 /** Where the first frame of an animation lies on its canvas, in pixels. */

@@ -15,7 +15,7 @@ import {
 } from "./codec.ts";
 import { type EmscriptenFactory, instantiate } from "./emscripten.ts";
 import { exifOrientation } from "./exif.ts";
-import { type Frame, onCanvas } from "./pixels.ts";
+import { type Frame, onCanvas } from "../pixels.ts";
 
 interface WebpHeader extends Header {
   /** The first frame of an animation. */

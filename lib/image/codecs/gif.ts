@@ -5,7 +5,7 @@
  */
 
 import { type Codec, damaged, type DecodedPixels, type Header, viewOf } from "./codec.ts";
-import { type Frame, onCanvas } from "./pixels.ts";
+import { type Frame, onCanvas } from "../pixels.ts";
 
 interface GifHeader extends Header {
   /** Where the first frame's data ends: what follows is not looked at. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { ImageDecodeError } from "../errors.ts";
-import type { ImageFormat } from "./sniff.ts";
+import { ImageDecodeError } from "../../errors.ts";
+import type { ImageFormat } from "../sniff.ts";
 
 /** What a file's first bytes say about the image. */
 export interface Header {
