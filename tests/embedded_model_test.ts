@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { loadClassifier } from "../lib/classifier.ts";
 import { type Embedding, layerNames, similarity } from "../lib/output/embedding.ts";
-import { Canvas } from "../lib/explain/canvas.ts";
+import { Canvas } from "../lib/report/canvas.ts";
 import type { RgbImage } from "../lib/image/image.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";

@@ -6,7 +6,7 @@ import { Classifier } from "../lib/classifier.ts";
 import { listSamples, type Sample } from "../lib/input/dataset.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
 import { fuse } from "../lib/evaluate/fuse.ts";
-import { escapeHtml } from "../lib/evaluate/html.ts";
+import { escapeHtml } from "../lib/report/html.ts";
 import { type EvaluationRecord, metricsOf } from "../lib/evaluate/metrics.ts";
 import { comparisonRows, htmlReport } from "../lib/evaluate/report.ts";
 import { floatEngine } from "./float_engine.ts";

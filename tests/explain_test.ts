@@ -4,7 +4,7 @@ import { similarity } from "../lib/output/embedding.ts";
 import { createEngine } from "../lib/engine/create.ts";
 import type { Batch, Engine } from "../lib/engine/engine.ts";
 import { viewsOf } from "../lib/input/views.ts";
-import { colorTable, levelOf } from "../lib/image/color_map.ts";
+import { colorTable, levelOf } from "../lib/report/color_map.ts";
 import { drawExplanation, drawPredictions } from "../lib/explain/draw.ts";
 import { gradCam } from "../lib/explain/grad_cam.ts";
 import { readImage } from "../lib/image/read.ts";

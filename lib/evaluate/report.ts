@@ -4,13 +4,13 @@
  * @module
  */
 
-import { colorTable, levelOf } from "../image/color_map.ts";
+import { colorTable, levelOf } from "../report/color_map.ts";
 import { type EncodablePixels, encodePng } from "../image/codecs/encode_png.ts";
 import { readImage } from "../image/read.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";
 import type { Evaluation } from "./evaluate.ts";
-import { escapeHtml, htmlPage, htmlTable, linePlot, percent } from "./html.ts";
+import { escapeHtml, htmlPage, htmlTable, linePlot, percent } from "../report/html.ts";
 import type { EvaluationRecord, Metrics } from "./metrics.ts";
 
 /** Worst mistakes that are shown, and the side of a thumbnail in pixels. */

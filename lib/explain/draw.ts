@@ -7,8 +7,8 @@
 import type { RgbImage } from "../image/image.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { Prediction } from "../output/predictions.ts";
-import { BLACK, Canvas, textWidth, WHITE } from "./canvas.ts";
-import { colorTable, levelOf } from "../image/color_map.ts";
+import { BLACK, Canvas, textWidth, WHITE } from "../report/canvas.ts";
+import { colorTable, levelOf } from "../report/color_map.ts";
 import type { Explanation } from "./explain.ts";
 
 /** Smaller images are enlarged to this longer side, so that text on them can be read. */

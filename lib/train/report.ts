@@ -5,7 +5,7 @@
  */
 
 import type { Dataset } from "../input/dataset.ts";
-import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../evaluate/html.ts";
+import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../report/html.ts";
 import type { Fitted } from "./options.ts";
 import type { EpochMetrics } from "./loop.ts";
 

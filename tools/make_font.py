@@ -1,6 +1,6 @@
 """Writes font.ts: Latin-1 in DejaVu Sans Mono Bold as a gray PNG, 16 glyphs a row.
 
-    /usr/bin/python3 lib/explain/make_font.py        (Debian: python3-pil, fonts-dejavu-core)
+    /usr/bin/python3 tools/make_font.py        (Debian: python3-pil, fonts-dejavu-core)
 """
 import base64, io, os
 from PIL import Image, ImageDraw, ImageFont
