@@ -6,8 +6,12 @@
  * @module
  */
 
-import { acquireGpu, releaseGpu } from "../lib/engine/webgpu/device.ts";
-import { DIRECT_TILE, SMALL_WINOGRAD_TILE, WINOGRAD_TILE } from "../lib/engine/webgpu/tile.ts";
+import { acquireGpu, releaseGpu } from "../lib/engine/webgpu/device/device.ts";
+import {
+  DIRECT_TILE,
+  SMALL_WINOGRAD_TILE,
+  WINOGRAD_TILE,
+} from "../lib/engine/webgpu/tuning/tile.ts";
 import {
   convolveByDefinition,
   convolveOnGpu,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { findAdapter } from "../lib/engine/webgpu/adapter.ts";
+import { findAdapter } from "../lib/engine/webgpu/device/adapter.ts";
 import config from "../deno.json" with { type: "json" };
 
 const ROOT = new URL("../", import.meta.url).pathname;

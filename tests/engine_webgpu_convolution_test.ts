@@ -6,8 +6,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Precision } from "../lib/engine/engine.ts";
-import { acquireGpu, type Gpu, releaseGpu } from "../lib/engine/webgpu/device.ts";
-import { canCompute, candidateName, CANDIDATES, isWinograd } from "../lib/engine/webgpu/tile.ts";
+import { acquireGpu, type Gpu, releaseGpu } from "../lib/engine/webgpu/device/device.ts";
+import {
+  canCompute,
+  candidateName,
+  CANDIDATES,
+  isWinograd,
+} from "../lib/engine/webgpu/tuning/tile.ts";
 import { gpuTest } from "./webgpu.ts";
 import {
   type Convolution,

@@ -16,14 +16,19 @@ import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { BackendUnavailableError } from "../lib/errors.ts";
 import { compileProgram, type Program } from "../lib/engine/program.ts";
 import { createWasmEngine } from "../lib/engine/wasm/engine.ts";
-import { acquireGpu, type Gpu, releaseGpu } from "../lib/engine/webgpu/device.ts";
-import { checked } from "../lib/engine/webgpu/errors.ts";
+import { acquireGpu, type Gpu, releaseGpu } from "../lib/engine/webgpu/device/device.ts";
+import { checked } from "../lib/engine/webgpu/device/errors.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
-import { BACKEND_NAME } from "../lib/engine/webgpu/kernel.ts";
-import { planLayers } from "../lib/engine/webgpu/plan.ts";
-import { imagesPerRun, preflight } from "../lib/engine/webgpu/preflight.ts";
-import { answerBatch, answerModel, ANSWERS, checkAnswers } from "../lib/engine/webgpu/self_test.ts";
-import { defaultTuning } from "../lib/engine/webgpu/tile.ts";
+import { BACKEND_NAME } from "../lib/engine/webgpu/kernels/kernel.ts";
+import { planLayers } from "../lib/engine/webgpu/network/plan.ts";
+import { imagesPerRun, preflight } from "../lib/engine/webgpu/network/preflight.ts";
+import {
+  answerBatch,
+  answerModel,
+  ANSWERS,
+  checkAnswers,
+} from "../lib/engine/webgpu/network/self_test.ts";
+import { defaultTuning } from "../lib/engine/webgpu/tuning/tile.ts";
 import { type Architecture, layersOf } from "../lib/model/architecture.ts";
 import { assertSame } from "./engine_cases.ts";
 import { floatEngine } from "./float_engine.ts";

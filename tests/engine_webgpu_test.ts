@@ -1,8 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { compileProgram } from "../lib/engine/program.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
-import { concatenate } from "../lib/engine/webgpu/read.ts";
-import { defaultTuning, DIRECT_TILE, STAGED_TILE, type Tuning } from "../lib/engine/webgpu/tile.ts";
+import { concatenate } from "../lib/engine/webgpu/network/read.ts";
+import {
+  defaultTuning,
+  DIRECT_TILE,
+  STAGED_TILE,
+  type Tuning,
+} from "../lib/engine/webgpu/tuning/tile.ts";
 import {
   assertSame,
   checkAccumulators,

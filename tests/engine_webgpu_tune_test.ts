@@ -7,10 +7,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { compileProgram } from "../lib/engine/program.ts";
-import { acquireGpu, releaseGpu } from "../lib/engine/webgpu/device.ts";
+import { acquireGpu, releaseGpu } from "../lib/engine/webgpu/device/device.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
-import { planLayers } from "../lib/engine/webgpu/plan.ts";
-import { operationsOf } from "../lib/engine/webgpu/profile.ts";
+import { planLayers } from "../lib/engine/webgpu/network/plan.ts";
+import { operationsOf } from "../lib/engine/webgpu/tuning/profile.ts";
 import {
   canCompute,
   candidateName,
@@ -18,8 +18,8 @@ import {
   defaultTuning,
   DENSE_TILES,
   denseName,
-} from "../lib/engine/webgpu/tile.ts";
-import { tune } from "../lib/engine/webgpu/tune.ts";
+} from "../lib/engine/webgpu/tuning/tile.ts";
+import { tune } from "../lib/engine/webgpu/tuning/tune.ts";
 import { assertSame, engineCases } from "./engine_cases.ts";
 import { randomModel } from "./random_model.ts";
 import { referenceActivations } from "./reference.ts";

@@ -7,15 +7,15 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Precision } from "../lib/engine/engine.ts";
 import { compileProgram } from "../lib/engine/program.ts";
-import { scratchOf } from "../lib/engine/webgpu/convolution_steps.ts";
-import { planLayers } from "../lib/engine/webgpu/plan.ts";
+import { scratchOf } from "../lib/engine/webgpu/kernels/convolution_steps.ts";
+import { planLayers } from "../lib/engine/webgpu/network/plan.ts";
 import {
   defaultTile,
   defaultTuning,
   SMALL_WINOGRAD_TILE,
   WINOGRAD_TILE,
-} from "../lib/engine/webgpu/tile.ts";
-import { type Matrix, pointsOf, WINOGRAD } from "../lib/engine/webgpu/winograd.ts";
+} from "../lib/engine/webgpu/tuning/tile.ts";
+import { type Matrix, pointsOf, WINOGRAD } from "../lib/engine/webgpu/kernels/winograd.ts";
 import {
   inputVectors,
   outputWorkgroups,
@@ -24,7 +24,7 @@ import {
   winogradChunks,
   winogradGroups,
   type WinogradLayer,
-} from "../lib/engine/webgpu/winograd_chunks.ts";
+} from "../lib/engine/webgpu/kernels/winograd_chunks.ts";
 import { random, randomModel } from "./random_model.ts";
 
 /** `A X A^T`. */

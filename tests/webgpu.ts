@@ -4,7 +4,7 @@
  * @module
  */
 
-import { findAdapter } from "../lib/engine/webgpu/adapter.ts";
+import { findAdapter } from "../lib/engine/webgpu/device/adapter.ts";
 
 const MISSING =
   "no GPU adapter. For the software one: apt-get install mesa-vulkan-drivers libvulkan1";

@@ -10,13 +10,18 @@ import {
   convolutionSteps,
   maximaGroups,
   scratchOf,
-} from "../lib/engine/webgpu/convolution_steps.ts";
-import type { Gpu } from "../lib/engine/webgpu/device.ts";
-import { checked } from "../lib/engine/webgpu/errors.ts";
-import { elements, padChannels, STATE_HEADER, stateVectors } from "../lib/engine/webgpu/layout.ts";
-import { Memory } from "../lib/engine/webgpu/memory.ts";
-import type { Candidate } from "../lib/engine/webgpu/tile.ts";
-import { packWeights, weightVectors } from "../lib/engine/webgpu/weights.ts";
+} from "../lib/engine/webgpu/kernels/convolution_steps.ts";
+import type { Gpu } from "../lib/engine/webgpu/device/device.ts";
+import { checked } from "../lib/engine/webgpu/device/errors.ts";
+import {
+  elements,
+  padChannels,
+  STATE_HEADER,
+  stateVectors,
+} from "../lib/engine/webgpu/kernels/layout.ts";
+import { Memory } from "../lib/engine/webgpu/device/memory.ts";
+import type { Candidate } from "../lib/engine/webgpu/tuning/tile.ts";
+import { packWeights, weightVectors } from "../lib/engine/webgpu/network/weights.ts";
 import { random } from "./random_model.ts";
 
 /** A 3x3 convolution with zeros around. */

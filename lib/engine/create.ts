@@ -52,7 +52,7 @@ export async function createEngine(model: Model, options: EngineOptions = {}): P
   if (backend === "wasm") return await createWasm(model, options);
   if (backend === "webgpu") return await createWebgpu(model, options);
 
-  const { findAdapter } = await import("./webgpu/adapter.ts");
+  const { findAdapter } = await import("./webgpu/device/adapter.ts");
   const adapter = await findAdapter();
   if (adapter === undefined || adapter.isFallback) return await createWasm(model, options);
   try {

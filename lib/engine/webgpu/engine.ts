@@ -8,15 +8,15 @@ import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
 import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
 import { compileProgram, type Program } from "../program.ts";
-import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device.ts";
-import { loadNetwork } from "./load.ts";
-import type { Network } from "./network.ts";
-import { type LayerPlan, planLayers } from "./plan.ts";
-import { imagesPerRun } from "./preflight.ts";
-import { profileLayers } from "./profile.ts";
-import { concatenate, readActivations } from "./read.ts";
-import { defaultTuning, type Tuning } from "./tile.ts";
-import { tune as tuneTiles } from "./tune.ts";
+import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device/device.ts";
+import { loadNetwork } from "./network/load.ts";
+import type { Network } from "./network/network.ts";
+import { type LayerPlan, planLayers } from "./network/plan.ts";
+import { imagesPerRun } from "./network/preflight.ts";
+import { profileLayers } from "./tuning/profile.ts";
+import { concatenate, readActivations } from "./network/read.ts";
+import { defaultTuning, type Tuning } from "./tuning/tile.ts";
+import { tune as tuneTiles } from "./tuning/tune.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
 export interface WebgpuOptions {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Batch, Precision } from "../engine.ts";
-import type { Program, ProgramLayer } from "../program.ts";
-import { elements, imageVectors, padChannels, padded, type Size } from "./layout.ts";
+import type { Batch, Precision } from "../../engine.ts";
+import type { Program, ProgramLayer } from "../../program.ts";
+import { elements, imageVectors, padChannels, padded, type Size } from "../kernels/layout.ts";
 
 /** One layer of a run. */
 export interface LayerPlan {

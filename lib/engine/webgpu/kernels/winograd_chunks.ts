@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Precision } from "../engine.ts";
+import type { Precision } from "../../engine.ts";
 import { CHANNEL_STEP, type Size } from "./layout.ts";
 import { pointsOf, type WinogradTile } from "./winograd.ts";
 

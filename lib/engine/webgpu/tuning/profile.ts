@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Batch, LayerProfile } from "../engine.ts";
-import type { Gpu } from "./device.ts";
-import type { Network } from "./network.ts";
-import type { LayerPlan } from "./plan.ts";
+import type { Batch, LayerProfile } from "../../engine.ts";
+import type { Gpu } from "../device/device.ts";
+import type { Network } from "../network/network.ts";
+import type { LayerPlan } from "../network/plan.ts";
 
 /**
  * The milliseconds that the device spends on recorded dispatches: its own timestamps where it has them, and otherwise the

@@ -6,7 +6,7 @@
  */
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Precision } from "../engine.ts";
+import type { Precision } from "../../engine.ts";
 import { defineKernel, type Dispatch } from "./kernel.ts";
 import { CHANNEL_STEP, type Size } from "./layout.ts";
 import {

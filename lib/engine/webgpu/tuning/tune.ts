@@ -6,13 +6,13 @@
  * @module
  */
 
-import { BackendUnavailableError } from "../../errors.ts";
-import type { Precision } from "../engine.ts";
-import type { Program } from "../program.ts";
-import type { DenseTile } from "./dense.ts";
-import type { Gpu } from "./device.ts";
-import type { MemoryKind } from "./memory.ts";
-import { type LayerPlan, planLayers } from "./plan.ts";
+import { BackendUnavailableError } from "../../../errors.ts";
+import type { Precision } from "../../engine.ts";
+import type { Program } from "../../program.ts";
+import type { DenseTile } from "../kernels/dense.ts";
+import type { Gpu } from "../device/device.ts";
+import type { MemoryKind } from "../device/memory.ts";
+import { type LayerPlan, planLayers } from "../network/plan.ts";
 import { operationsOf } from "./profile.ts";
 import {
   canCompute,

@@ -6,18 +6,18 @@
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import type { Precision } from "../engine.ts";
-import type { Program } from "../program.ts";
-import { convolutionSteps, maximaGroups, scratchOf } from "./convolution_steps.ts";
-import { multiplyDense } from "./dense.ts";
-import { convolveFirst, firstConvolutionWorkgroups } from "./first_convolution.ts";
-import { elements, stateVectors } from "./layout.ts";
+import type { Precision } from "../../engine.ts";
+import type { Program } from "../../program.ts";
+import { convolutionSteps, maximaGroups, scratchOf } from "../kernels/convolution_steps.ts";
+import { multiplyDense } from "../kernels/dense.ts";
+import { convolveFirst, firstConvolutionWorkgroups } from "../kernels/first_convolution.ts";
+import { elements, stateVectors } from "../kernels/layout.ts";
 import { type LayerPlan, type RunVectors, runVectors } from "./plan.ts";
-import { requantize } from "./requantize.ts";
-import { beginFirst, endAndBegin } from "./scale.ts";
-import { defaultTile, denseTile, type Tile, type Tuning } from "./tile.ts";
+import { requantize } from "../kernels/requantize.ts";
+import { beginFirst, endAndBegin } from "../kernels/scale.ts";
+import { defaultTile, denseTile, type Tile, type Tuning } from "../tuning/tile.ts";
 import { weightVectors } from "./weights.ts";
-import type { Scratch } from "./winograd_steps.ts";
+import type { Scratch } from "../kernels/winograd_steps.ts";
 
 /** One dispatch of a run. */
 export interface Pass {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Precision } from "../engine.ts";
+import type { Precision } from "../../engine.ts";
 import { elements, type Size, STATE_HEADER, stateVectors } from "./layout.ts";
 import { FIXED_POINT } from "./wgsl.ts";
 

@@ -5,10 +5,10 @@
  */
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Activations, Batch } from "../engine.ts";
-import type { Gpu } from "./device.ts";
-import { checked } from "./errors.ts";
-import { elements, padChannels, stateVectors } from "./layout.ts";
+import type { Activations, Batch } from "../../engine.ts";
+import type { Gpu } from "../device/device.ts";
+import { checked } from "../device/errors.ts";
+import { elements, padChannels, stateVectors } from "../kernels/layout.ts";
 import type { Network } from "./network.ts";
 import type { LayerPlan } from "./plan.ts";
 import type { Recording } from "./record.ts";

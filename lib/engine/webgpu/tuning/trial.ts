@@ -5,18 +5,18 @@
  */
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Precision } from "../engine.ts";
-import { convolutionSteps, maximaGroups, scratchOf } from "./convolution_steps.ts";
-import { type DenseTile, multiplyDense } from "./dense.ts";
-import type { Gpu } from "./device.ts";
-import { checked } from "./errors.ts";
-import { CHANNEL_STEP, elements, stateVectors } from "./layout.ts";
-import { Memory, type MemoryKind } from "./memory.ts";
-import type { LayerPlan } from "./plan.ts";
+import type { Precision } from "../../engine.ts";
+import { convolutionSteps, maximaGroups, scratchOf } from "../kernels/convolution_steps.ts";
+import { type DenseTile, multiplyDense } from "../kernels/dense.ts";
+import type { Gpu } from "../device/device.ts";
+import { checked } from "../device/errors.ts";
+import { CHANNEL_STEP, elements, stateVectors } from "../kernels/layout.ts";
+import { Memory, type MemoryKind } from "../device/memory.ts";
+import type { LayerPlan } from "../network/plan.ts";
 import { operationsOf, timeOnDevice } from "./profile.ts";
 import type { Candidate } from "./tile.ts";
-import { weightVectors } from "./weights.ts";
-import type { Step } from "./winograd_steps.ts";
+import { weightVectors } from "../network/weights.ts";
+import type { Step } from "../kernels/winograd_steps.ts";
 
 /**
  * A trial computes as many rows of a layer, or channels of a dense one, as this many operations allow: few on a software adapter,

@@ -5,7 +5,7 @@
  */
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Precision } from "../engine.ts";
+import type { Precision } from "../../engine.ts";
 import { defineKernel, type Dispatch } from "./kernel.ts";
 import { accumulatorType } from "./output.ts";
 import { pointsOf, type WinogradTile } from "./winograd.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Fixed } from "../program.ts";
+import type { Fixed } from "../../program.ts";
 import { defineKernel, type Dispatch } from "./kernel.ts";
 import { STATE_HEADER, stateVectors } from "./layout.ts";
 import { FIXED_POINT } from "./wgsl.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Precision } from "../engine.ts";
-import type { Fixed, Program, ProgramLayer } from "../program.ts";
-import { padChannels } from "./layout.ts";
+import type { Precision } from "../../engine.ts";
+import type { Fixed, Program, ProgramLayer } from "../../program.ts";
+import { padChannels } from "../kernels/layout.ts";
 
 /** `[O / 4, 2]` vectors: multipliers and biases, or with float the scales and biases that they stand for. */
 export function constantWords(

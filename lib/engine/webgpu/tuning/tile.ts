@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Layer } from "../../model/architecture.ts";
-import type { ConvolutionTile } from "./convolution.ts";
-import type { DenseTile } from "./dense.ts";
-import type { MemoryKind } from "./memory.ts";
-import type { LayerPlan } from "./plan.ts";
-import type { WinogradTile } from "./winograd.ts";
+import type { Layer } from "../../../model/architecture.ts";
+import type { ConvolutionTile } from "../kernels/convolution.ts";
+import type { DenseTile } from "../kernels/dense.ts";
+import type { MemoryKind } from "../device/memory.ts";
+import type { LayerPlan } from "../network/plan.ts";
+import type { WinogradTile } from "../kernels/winograd.ts";
 
 /** How a convolution is computed. */
 export type Tile = ConvolutionTile | WinogradTile;

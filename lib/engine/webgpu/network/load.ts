@@ -5,16 +5,16 @@
  */
 
 import { env } from "@tensorflow/tfjs-core";
-import type { Model } from "../../model/model.ts";
-import type { Batch, Precision } from "../engine.ts";
-import type { Program } from "../program.ts";
-import type { Gpu } from "./device.ts";
-import { checked } from "./errors.ts";
+import type { Model } from "../../../model/model.ts";
+import type { Batch, Precision } from "../../engine.ts";
+import type { Program } from "../../program.ts";
+import type { Gpu } from "../device/device.ts";
+import { checked } from "../device/errors.ts";
 import { Network } from "./network.ts";
 import { planLayers } from "./plan.ts";
 import { preflight } from "./preflight.ts";
 import { checkAnswers } from "./self_test.ts";
-import type { Tuning } from "./tile.ts";
+import type { Tuning } from "../tuning/tile.ts";
 
 /**
  * Loads a network, whose pipelines are then ready for one image of the training size.

@@ -6,10 +6,10 @@
 
 import { findBackendFactory, registerBackend, removeBackend } from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { BackendUnavailableError } from "../../errors.ts";
+import { BackendUnavailableError } from "../../../errors.ts";
 import { findAdapter } from "./adapter.ts";
 import { keepBindings } from "./bindings.ts";
-import { BACKEND_NAME } from "./kernel.ts";
+import { BACKEND_NAME } from "../kernels/kernel.ts";
 
 /** A device and the tfjs backend on it. */
 export interface Gpu {

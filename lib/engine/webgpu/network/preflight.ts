@@ -4,10 +4,10 @@
  * @module
  */
 
-import { BackendUnavailableError } from "../../errors.ts";
-import type { Precision } from "../engine.ts";
-import type { Program } from "../program.ts";
-import { allocatedBytes, type MemoryKind, TEXTURE_WIDTH } from "./memory.ts";
+import { BackendUnavailableError } from "../../../errors.ts";
+import type { Precision } from "../../engine.ts";
+import type { Program } from "../../program.ts";
+import { allocatedBytes, type MemoryKind, TEXTURE_WIDTH } from "../device/memory.ts";
 import { type LayerPlan, planLayers, runVectors } from "./plan.ts";
 import { weightVectors } from "./weights.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Layer } from "../../model/architecture.ts";
-import { CHANNEL_STEP, padChannels } from "./layout.ts";
-import { VECTOR_WORDS } from "./memory.ts";
+import type { Layer } from "../../../model/architecture.ts";
+import { CHANNEL_STEP, padChannels } from "../kernels/layout.ts";
+import { VECTOR_WORDS } from "../device/memory.ts";
 
 /** Vectors that sixteen output channels of a layer take. */
 export function blockVectors(layer: Layer, isFirst: boolean): number {

@@ -7,17 +7,17 @@
  * @module
  */
 
-import { BackendUnavailableError } from "../../errors.ts";
-import { type Architecture, CONFIGURATIONS, layersOf } from "../../model/architecture.ts";
-import type { Model, WeightPiece } from "../../model/model.ts";
-import type { Batch, Precision } from "../engine.ts";
-import { compileProgram } from "../program.ts";
-import type { Gpu } from "./device.ts";
-import { checked } from "./errors.ts";
+import { BackendUnavailableError } from "../../../errors.ts";
+import { type Architecture, CONFIGURATIONS, layersOf } from "../../../model/architecture.ts";
+import type { Model, WeightPiece } from "../../../model/model.ts";
+import type { Batch, Precision } from "../../engine.ts";
+import { compileProgram } from "../../program.ts";
+import type { Gpu } from "../device/device.ts";
+import { checked } from "../device/errors.ts";
 import { Network } from "./network.ts";
 import { planLayers } from "./plan.ts";
 import { readActivations } from "./read.ts";
-import type { Tuning } from "./tile.ts";
+import type { Tuning } from "../tuning/tile.ts";
 
 /** Configuration E has the layers of all others but C, which has 1x1 kernels. */
 export type AnswerConfiguration = "C" | "E";

@@ -15,7 +15,7 @@ import {
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { type MemoryKind, memoryKind, TEXTURE_WIDTH } from "./memory.ts";
+import { type MemoryKind, memoryKind, TEXTURE_WIDTH } from "../device/memory.ts";
 
 /** The name under which the engine's backend and kernels are registered with tfjs. */
 export const BACKEND_NAME = "vgg16";

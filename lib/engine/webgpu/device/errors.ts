@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BackendUnavailableError } from "../../errors.ts";
+import { BackendUnavailableError } from "../../../errors.ts";
 
 const FILTERS: readonly GPUErrorFilter[] = ["out-of-memory", "validation"];
 

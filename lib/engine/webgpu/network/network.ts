@@ -6,12 +6,12 @@
 
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import type { WeightPiece } from "../../model/model.ts";
-import type { Batch, Precision } from "../engine.ts";
-import type { Program } from "../program.ts";
+import type { WeightPiece } from "../../../model/model.ts";
+import type { Batch, Precision } from "../../engine.ts";
+import type { Program } from "../../program.ts";
 import { constantWords, imageWords, tableWords } from "./constants.ts";
-import { CHANNEL_STEP, padChannels } from "./layout.ts";
-import { Memory, type MemoryKind } from "./memory.ts";
+import { CHANNEL_STEP, padChannels } from "../kernels/layout.ts";
+import { Memory, type MemoryKind } from "../device/memory.ts";
 import type { LayerPlan } from "./plan.ts";
 import {
   type LayerTensors,
@@ -21,7 +21,7 @@ import {
   type RunContext,
   tileOf,
 } from "./record.ts";
-import { candidateName, denseName, denseTile, type Tuning } from "./tile.ts";
+import { candidateName, denseName, denseTile, type Tuning } from "../tuning/tile.ts";
 import { blockVectors, packWeights, weightVectors } from "./weights.ts";
 
 /** Bytes handed to the queue before it is waited for, so that its copies do not pile up. */

@@ -12,7 +12,7 @@ import {
   convolutionWorkgroups,
   convolve,
 } from "./convolution.ts";
-import { isWinograd, type Tile } from "./tile.ts";
+import { isWinograd, type Tile } from "../tuning/tile.ts";
 import { type ScratchVectors, scratchVectors, winogradGroups } from "./winograd_chunks.ts";
 import { type Scratch, type Step, winogradSteps } from "./winograd_steps.ts";
 
