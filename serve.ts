@@ -13,10 +13,10 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { canListVariables, readSettings } from "./lib/http/environment.ts";
-import { Service } from "./lib/http/service.ts";
-import { settingsFromFlags } from "./lib/http/settings.ts";
-import { drainTogether } from "./lib/http/workers.ts";
+import { canListVariables, readSettings } from "./lib/http/server/environment.ts";
+import { Service } from "./lib/http/server/service.ts";
+import { settingsFromFlags } from "./lib/http/server/settings.ts";
+import { drainTogether } from "./lib/http/server/workers.ts";
 
 /** Where it listens by itself. */
 const PORT = 8000, HOST = "127.0.0.1";

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { parse } from "@std/yaml";
-import { ROUTES } from "../lib/http/routes.ts";
-import { completeSettings, settingsFromEnv } from "../lib/http/settings.ts";
+import { ROUTES } from "../lib/http/server/routes.ts";
+import { completeSettings, settingsFromEnv } from "../lib/http/server/settings.ts";
 
-const DEPLOY = new URL("../lib/http/deploy/", import.meta.url);
+const DEPLOY = new URL("../deploy/", import.meta.url);
 const read = (name: string) => Deno.readTextFile(new URL(name, DEPLOY));
 
 // deno-lint-ignore no-explicit-any -- documents of Kubernetes, of which a few fields are looked at

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { isPublicAddress } from "../lib/http/addresses.ts";
+import { isPublicAddress } from "../lib/http/remote/addresses.ts";
 
 // Blocks from IANA's special-purpose address registries: the first and the last address of each,
 // and the neighbours that are public.

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EngineQueue, type Work } from "../lib/http/engine_queue.ts";
+import { EngineQueue, type Work } from "../lib/http/queue/engine_queue.ts";
 
 /** Work that notes its batches, and takes until the test lets it go. */
 function notedWork(

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 
-const MODULE = new URL("../lib/http/environment.ts", import.meta.url).href;
+const MODULE = new URL("../lib/http/server/environment.ts", import.meta.url).href;
 const CODE = `const { canListVariables, readSettings } = await import("${MODULE}");
 let found;
 try { found = readSettings(); } catch (error) { found = error.message; }

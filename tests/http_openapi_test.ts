@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ROUTES } from "../lib/http/routes.ts";
+import { ROUTES } from "../lib/http/server/routes.ts";
 import { devTest } from "./dev_packages.ts";
 import { get, testService } from "./http_service.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { HttpProblem } from "../lib/http/problems.ts";
-import { fetchRemoteImage, type RemoteOptions } from "../lib/http/remote_image.ts";
+import { HttpProblem } from "../lib/http/server/problems.ts";
+import { fetchRemoteImage, type RemoteOptions } from "../lib/http/remote/remote_image.ts";
 import { CAT, postJson, testService } from "./http_service.ts";
 
 /** Names of a small world, in which 127.0.0.1 alone counts as public. */

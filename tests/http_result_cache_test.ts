@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ResultCache, sha256 } from "../lib/http/result_cache.ts";
+import { ResultCache, sha256 } from "../lib/http/queue/result_cache.ts";
 import { BOATS, CAT, post, testService } from "./http_service.ts";
 
 Deno.test("the least recently used value goes first", async () => {

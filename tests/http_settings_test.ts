@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { SETTINGS_TABLE } from "../lib/http/settings_table.ts";
+import { SETTINGS_TABLE } from "../tools/settings_table.ts";
 import {
   completeSettings,
   envName,
@@ -7,7 +7,7 @@ import {
   SETTINGS,
   settingsFromEnv,
   settingsFromFlags,
-} from "../lib/http/settings.ts";
+} from "../lib/http/server/settings.ts";
 
 Deno.test("settings have the same values from a program, the environment and flags", () => {
   const env = {

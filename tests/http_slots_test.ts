@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Slots } from "../lib/http/slots.ts";
+import { Slots } from "../lib/http/queue/slots.ts";
 
 const never = new AbortController().signal;
 

@@ -8,7 +8,7 @@ async function startNginx(
   ports: readonly number[],
 ): Promise<{ url: string; stop: () => Promise<void> }> {
   const folder = await Deno.makeTempDir(), port = freePort();
-  const file = new URL("../lib/http/deploy/nginx.conf", import.meta.url);
+  const file = new URL("../deploy/nginx.conf", import.meta.url);
   const text = (await Deno.readTextFile(file))
     .replace("pid /run/nginx.pid;", `pid ${folder}/pid;\ndaemon off;\nerror_log stderr crit;`)
     .replace("127.0.0.1:8000", `127.0.0.1:${port}`)

@@ -5,7 +5,7 @@
  */
 
 import { loadClassifier } from "../../lib/classifier.ts";
-import { Service } from "../../lib/http/service.ts";
+import { Service } from "../../lib/http/server/service.ts";
 import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 import { startServer } from "../../tests/serve_process.ts";
 import { breakable } from "../../tests/breakable_gpu.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { readSettings } from "./environment.ts";
-import { type HandlerOptions, Service } from "./service.ts";
+import { readSettings } from "./server/environment.ts";
+import { type HandlerOptions, Service } from "./server/service.ts";
 
-export type { HandlerOptions } from "./service.ts";
+export type { HandlerOptions } from "./server/service.ts";
 
 /**
  * Creates a handler for `Deno.serve`, or for whatever else calls `Request -> Response`.

@@ -14,7 +14,7 @@ import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 import { concat } from "@std/bytes/concat";
 import { isPublicAddress } from "./addresses.ts";
-import { HttpProblem } from "./problems.ts";
+import { HttpProblem } from "../server/problems.ts";
 
 /** Most redirects that are followed. */
 export const MAX_REDIRECTS = 3;

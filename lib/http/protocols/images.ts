@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpProblem } from "./problems.ts";
+import { HttpProblem } from "../server/problems.ts";
 
 /** One image of a request: its file's bytes, or where to fetch them. */
 export interface ImageSource {

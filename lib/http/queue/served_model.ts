@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Classifier, ClassifierInfo } from "../classifier.ts";
-import { BackendUnavailableError } from "../errors.ts";
+import type { Classifier, ClassifierInfo } from "../../classifier.ts";
+import { BackendUnavailableError } from "../../errors.ts";
 
 /** What the service needs of a classifier. */
 export type ServedClassifier = Pick<

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { RawPixels } from "../image/image.ts";
+import type { RawPixels } from "../../image/image.ts";
 import { fromBase64, parseJson } from "./images.ts";
 import type { ImageSource } from "./images.ts";
-import { HttpProblem } from "./problems.ts";
+import { HttpProblem } from "../server/problems.ts";
 
 /** An output that the client asks for. */
 export interface WantedOutput {

@@ -4,21 +4,26 @@
  * @module
  */
 
-import type { PreparedImage } from "../classifier.ts";
-import type { Embedding, EmbedOptions } from "../output/embedding.ts";
-import type { ViewOptions } from "../input/views.ts";
-import type { ExplainOptions, Explanation } from "../explain/explain.ts";
-import { type ImageInput, type ImageOptions, MAX_DECODERS, type RgbImage } from "../image/image.ts";
-import { readImage } from "../image/read.ts";
-import type { Call } from "./call.ts";
+import type { PreparedImage } from "../../classifier.ts";
+import type { Embedding, EmbedOptions } from "../../output/embedding.ts";
+import type { ViewOptions } from "../../input/views.ts";
+import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
+import {
+  type ImageInput,
+  type ImageOptions,
+  MAX_DECODERS,
+  type RgbImage,
+} from "../../image/image.ts";
+import { readImage } from "../../image/read.ts";
+import type { Call } from "../server/call.ts";
 import { EngineQueue, type Work } from "./engine_queue.ts";
-import type { ImageSource } from "./images.ts";
-import { HttpProblem } from "./problems.ts";
-import type { RemoteOptions } from "./remote_image.ts";
+import type { ImageSource } from "../protocols/images.ts";
+import { HttpProblem } from "../server/problems.ts";
+import type { RemoteOptions } from "../remote/remote_image.ts";
 import { ResultCache } from "./result_cache.ts";
 import type { ServedClassifier, ServedModel } from "./served_model.ts";
-import type { ServiceMetrics } from "./service_metrics.ts";
-import type { Settings } from "./settings.ts";
+import type { ServiceMetrics } from "../server/service_metrics.ts";
+import type { Settings } from "../server/settings.ts";
 import { Slots } from "./slots.ts";
 
 /**
@@ -152,7 +157,7 @@ export class Pipeline {
       throw new HttpProblem("url-input-off", "This service fetches no URLs: send the image itself");
     }
     // Imported late: node:http is most of what importing this package would cost.
-    const { fetchRemoteImage } = await import("./remote_image.ts");
+    const { fetchRemoteImage } = await import("../remote/remote_image.ts");
     return await fetchRemoteImage(content, {
       maxBytes: maxBodyBytes,
       signal: call.signal,

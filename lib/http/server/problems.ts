@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../errors.ts";
+import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../../errors.ts";
 
 /**
  * The kinds of problem, by name, with status and title.

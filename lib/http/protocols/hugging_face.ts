@@ -7,11 +7,11 @@
  * @module
  */
 
-import { checkSelection, selectPredictions } from "../output/predictions.ts";
+import { checkSelection, selectPredictions } from "../../output/predictions.ts";
 import { checkModel, type Context, withImages } from "./context.ts";
 import type { ImageSource } from "./images.ts";
 import { checkingOptions } from "./options.ts";
-import { HttpProblem } from "./problems.ts";
+import { HttpProblem } from "../server/problems.ts";
 import { json } from "./respond.ts";
 
 type Apply = "softmax" | "sigmoid" | "none";

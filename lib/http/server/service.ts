@@ -4,19 +4,19 @@
  * @module
  */
 
-import type { ClassifierInfo } from "../classifier.ts";
-import { VERSION } from "../version.ts";
+import type { ClassifierInfo } from "../../classifier.ts";
+import { VERSION } from "../../version.ts";
 import { corsHeaders, createKeyCheck, preflightResponse, SECURITY_HEADERS } from "./access.ts";
 import { Call } from "./call.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "../protocols/context.ts";
 import { Log, type LogFields } from "./log.ts";
 import { Gauge, METRICS_TYPE } from "./metrics.ts";
-import { Pipeline } from "./pipeline.ts";
+import { Pipeline } from "../queue/pipeline.ts";
 import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
-import type { RemoteOptions } from "./remote_image.ts";
-import { ifNoneMatch } from "./respond.ts";
+import type { RemoteOptions } from "../remote/remote_image.ts";
+import { ifNoneMatch } from "../protocols/respond.ts";
 import { findRoute, type Route, ROUTES } from "./routes.ts";
-import { type ServedClassifier, ServedModel } from "./served_model.ts";
+import { type ServedClassifier, ServedModel } from "../queue/served_model.ts";
 import { ServiceMetrics } from "./service_metrics.ts";
 import { completeSettings, type Settings } from "./settings.ts";
 import { Traffic } from "./traffic.ts";
@@ -130,7 +130,7 @@ export class Service implements AsyncDisposable {
 
   async #load(): Promise<ServedClassifier> {
     // Imported late, so that importing the package costs no more than the handler.
-    const { loadClassifier } = await import("../classifier.ts");
+    const { loadClassifier } = await import("../../classifier.ts");
     return await loadClassifier(this.settings);
   }
 

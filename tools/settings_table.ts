@@ -4,7 +4,7 @@
  * @module
  */
 
-import { envName, flagName, type Setting, SETTINGS } from "./settings.ts";
+import { envName, flagName, type Setting, SETTINGS } from "../lib/http/server/settings.ts";
 
 function fallbackOf(setting: Setting): string {
   const { fallback } = setting;

@@ -6,7 +6,7 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import type { ClassifierOptions } from "../classifier.ts";
+import type { ClassifierOptions } from "../../classifier.ts";
 
 /** What can be configured, with units in the names. */
 export interface Settings extends

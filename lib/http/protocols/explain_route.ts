@@ -4,11 +4,11 @@
  * @module
  */
 
-import { checkViews } from "../input/views.ts";
-import { indexOfLabel } from "../output/predictions.ts";
+import { checkViews } from "../../input/views.ts";
+import { indexOfLabel } from "../../output/predictions.ts";
 import { type Context, withImages } from "./context.ts";
 import { checkingOptions, explainOptions } from "./options.ts";
-import { HttpProblem } from "./problems.ts";
+import { HttpProblem } from "../server/problems.ts";
 import { bytesResponse, json } from "./respond.ts";
 
 /** A PNG with the heat map over the picture, or JSON for a client that accepts it and no PNG. */
@@ -32,8 +32,8 @@ export async function explainRoute(context: Context): Promise<Response> {
       return await json({ label, index, score, method, map: [...map], height, width, grid });
     }
     // Few requests draw, so that the others need not load what draws.
-    const { drawExplanation } = await import("../explain/draw.ts");
-    const { encodePng } = await import("../image/codecs/encode_png.ts");
+    const { drawExplanation } = await import("../../explain/draw.ts");
+    const { encodePng } = await import("../../image/codecs/encode_png.ts");
     return await bytesResponse(await encodePng(await drawExplanation(explanation)), "image/png");
   });
 }

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { VERSION } from "../version.ts";
+import { VERSION } from "../../version.ts";
 import { PROBLEMS } from "./problems.ts";
-import { json } from "./respond.ts";
+import { json } from "../protocols/respond.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

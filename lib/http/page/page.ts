@@ -4,12 +4,12 @@
  * @module
  */
 
-import { VERSION } from "../version.ts";
-import type { Context } from "./context.ts";
-import { bytesResponse, json } from "./respond.ts";
+import { VERSION } from "../../version.ts";
+import type { Context } from "../protocols/context.ts";
+import { bytesResponse, json } from "../protocols/respond.ts";
 
-const HTML = new URL("page/index.html", import.meta.url);
-const SCRIPT = new URL("page/page.js", import.meta.url);
+const HTML = new URL("index.html", import.meta.url);
+const SCRIPT = new URL("page.js", import.meta.url);
 
 interface Asset {
   readonly bytes: Uint8Array;

@@ -4,13 +4,18 @@
  * @module
  */
 
-import { classifyRoute, embedRoute } from "./classify_route.ts";
-import type { Context } from "./context.ts";
-import { huggingFaceRoute } from "./hugging_face.ts";
-import { inferRoute, modelReadyRoute, modelRoute, serverRoute } from "./open_inference.ts";
+import { classifyRoute, embedRoute } from "../protocols/classify_route.ts";
+import type { Context } from "../protocols/context.ts";
+import { huggingFaceRoute } from "../protocols/hugging_face.ts";
+import {
+  inferRoute,
+  modelReadyRoute,
+  modelRoute,
+  serverRoute,
+} from "../protocols/open_inference.ts";
 import { openApiRoute } from "./openapi.ts";
-import { pageRoute, scriptRoute } from "./page.ts";
-import { explainRoute } from "./explain_route.ts";
+import { pageRoute, scriptRoute } from "../page/page.ts";
+import { explainRoute } from "../protocols/explain_route.ts";
 import { HttpProblem } from "./problems.ts";
 
 /** One path of the service. */

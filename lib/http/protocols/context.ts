@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Call } from "./call.ts";
+import type { Call } from "../server/call.ts";
 import { findImages, type ImageSource, type ImageSources } from "./images.ts";
-import type { Pipeline } from "./pipeline.ts";
-import { HttpProblem, problemBody, toProblem } from "./problems.ts";
-import type { ServedModel } from "./served_model.ts";
-import type { Settings } from "./settings.ts";
+import type { Pipeline } from "../queue/pipeline.ts";
+import { HttpProblem, problemBody, toProblem } from "../server/problems.ts";
+import type { ServedModel } from "../queue/served_model.ts";
+import type { Settings } from "../server/settings.ts";
 
 /** A request, and all that it takes to answer it. */
 export interface Context {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { STATUS } from "./problems.ts";
-import { sha256 } from "./result_cache.ts";
+import { STATUS } from "../server/problems.ts";
+import { sha256 } from "../queue/result_cache.ts";
 
 const encoder = new TextEncoder();
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { checkEmbedding } from "../output/embedding.ts";
-import { checkViews } from "../input/views.ts";
-import { checkSelection, selectPredictions } from "../output/predictions.ts";
+import { checkEmbedding } from "../../output/embedding.ts";
+import { checkViews } from "../../input/views.ts";
+import { checkSelection, selectPredictions } from "../../output/predictions.ts";
 import { type Context, eachImage, withImages } from "./context.ts";
 import {
   checkingOptions,
@@ -15,7 +15,7 @@ import {
   selectionOptions,
   viewOptions,
 } from "./options.ts";
-import { HttpProblem } from "./problems.ts";
+import { HttpProblem } from "../server/problems.ts";
 import { json } from "./respond.ts";
 
 /** Predictions of one image, or of each image of a list. */

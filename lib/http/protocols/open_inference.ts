@@ -4,11 +4,11 @@
  * @module
  */
 
-import { checkSelection, selectPredictions } from "../output/predictions.ts";
-import { VERSION } from "../version.ts";
+import { checkSelection, selectPredictions } from "../../output/predictions.ts";
+import { VERSION } from "../../version.ts";
 import { checkModel, type Context } from "./context.ts";
 import { checkingOptions } from "./options.ts";
-import { HttpProblem, STATUS } from "./problems.ts";
+import { HttpProblem, STATUS } from "../server/problems.ts";
 import { json } from "./respond.ts";
 import { readInferRequest, type WantedOutput } from "./tensors.ts";
 

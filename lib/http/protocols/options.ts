@@ -5,12 +5,12 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import type { ClassifyOptions } from "../classifier.ts";
-import type { EmbedOptions } from "../output/embedding.ts";
-import type { ViewOptions } from "../input/views.ts";
-import type { ExplainOptions } from "../explain/explain.ts";
-import type { SelectionOptions } from "../output/predictions.ts";
-import { HttpProblem } from "./problems.ts";
+import type { ClassifyOptions } from "../../classifier.ts";
+import type { EmbedOptions } from "../../output/embedding.ts";
+import type { ViewOptions } from "../../input/views.ts";
+import type { ExplainOptions } from "../../explain/explain.ts";
+import type { SelectionOptions } from "../../output/predictions.ts";
+import { HttpProblem } from "../server/problems.ts";
 
 /** Most scales of a request, and the largest: what an image costs grows with both. */
 const MAX_SCALES = 3, MAX_SCALE = 1024;
