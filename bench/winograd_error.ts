@@ -17,7 +17,7 @@ import {
   convolveOnGpu,
   errorsOf,
   randomOperands,
-} from "../tests/webgpu_convolution.ts";
+} from "../tests/support/webgpu_convolution.ts";
 
 const TILES = {
   "direct": DIRECT_TILE,

@@ -5,7 +5,7 @@ import { Canvas } from "../lib/report/canvas.ts";
 import type { RgbImage } from "../lib/image/image.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
-import { gpuTest } from "./webgpu.ts";
+import { gpuTest } from "./support/webgpu.ts";
 
 const SIDE = 32;
 

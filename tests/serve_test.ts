@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { CAT } from "./http_service.ts";
-import { runToEnd, type Server, startServer, until } from "./serve_process.ts";
+import { CAT } from "./support/http_service.ts";
+import { runToEnd, type Server, startServer, until } from "./support/serve_process.ts";
 
 async function label(url: string): Promise<string> {
   const response = await fetch(`${url}/classify`, { method: "POST", body: CAT });

@@ -7,8 +7,8 @@
 import { loadClassifier } from "../../lib/classifier.ts";
 import { Service } from "../../lib/http/server/service.ts";
 import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
-import { startServer } from "../../tests/serve_process.ts";
-import { breakable } from "../../tests/breakable_gpu.ts";
+import { startServer } from "../../tests/support/serve_process.ts";
+import { breakable } from "../../tests/support/breakable_gpu.ts";
 import { type Server, startOurs } from "./servers.ts";
 
 const PHOTO = await Deno.readFile(new URL("../../tests/data/photos/cat.png", import.meta.url));

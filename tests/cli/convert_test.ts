@@ -1,0 +1,126 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { UsageError } from "../../lib/cli/arguments.ts";
+import { convertCommand } from "../../lib/cli/convert.ts";
+import { modelsCommand } from "../../lib/cli/models.ts";
+import { pullCommand } from "../../lib/cli/pull.ts";
+import { convert } from "../../lib/convert/convert.ts";
+import { CATALOG } from "../../lib/model/catalog.ts";
+import { cachedModelPath } from "../../lib/io/cache.ts";
+import { openModel } from "../../lib/model/file.ts";
+
+const CHECKPOINT = fromFileUrl(new URL("../fixtures/checkpoints/zip_d.pth", import.meta.url));
+
+/** Runs a command and gives its exit code and the lines that it printed. */
+async function capture(command: () => Promise<number>): Promise<{ code: number; lines: string[] }> {
+  const lines: string[] = [];
+  const { log } = console;
+  console.log = (text: string) => void lines.push(...text.split("\n"));
+  try {
+    return { code: await command(), lines };
+  } finally {
+    console.log = log;
+  }
+}
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("convert writes a model with the labels, preprocessing and license that it was given", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/model.safetensors`;
+    const preprocessing = {
+      resize: "direct",
+      size: 64,
+      filter: "bicubic",
+      scale: 1,
+      mean: [1, 2, 3],
+      std: [4, 5, 6],
+    };
+    await Deno.writeTextFile(`${folder}/labels.txt`, "a\nb\r\nc\nd\ne\n");
+    await Deno.writeTextFile(`${folder}/preprocessing.json`, JSON.stringify(preprocessing));
+    const { code, lines } = await capture(() =>
+      convertCommand([
+        CHECKPOINT,
+        ...["--out", out, "--id", "mine", "--license", "CC0", "--report"],
+        ...["--labels", `${folder}/labels.txt`, "--preprocess", `${folder}/preprocessing.json`],
+      ])
+    );
+    assertEquals(code, 0);
+    const model = await openModel(out);
+    assertEquals([model.id, model.labels.join(), model.provenance.license], [
+      "mine",
+      "a,b,c,d,e",
+      "CC0",
+    ]);
+    assertEquals(model.preprocessing as unknown, preprocessing);
+    assertEquals(lines.length, 1 + 16 + 1);
+    assert(/^conv1_1 +4x3x3x3 .* dB$/.test(lines[1]), lines[1]);
+    assertStringIncludes(lines.at(-1)!, "configuration D, 16 layers, input 64x64x3, from PyTorch");
+  });
+});
+
+Deno.test("the embedded model is what the converter makes of its description", async () => {
+  const description = JSON.parse(
+    await Deno.readTextFile(new URL("../../weights/vgg16-cifar10.json", import.meta.url)),
+  );
+  const model = await openModel(
+    new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url),
+  );
+  assertEquals(model.labels, description.labels);
+  assertEquals(model.preprocessing, description.preprocessing);
+  assertEquals(model.provenance, {
+    ...description.provenance,
+    sourceSha256: "cdf010a756bc1d709b6e8ea84d934b1c95c787ee4e9b84caffcead017e09e2b1",
+  });
+});
+
+Deno.test("convert and pull say what is missing on their command lines", async () => {
+  await assertRejects(() => convertCommand([]), UsageError, "one SOURCE");
+  await assertRejects(() => convertCommand([CHECKPOINT]), UsageError, "--out");
+  await assertRejects(
+    () => convertCommand([CHECKPOINT, "--out", "x", "--labels", "/nowhere"]),
+    UsageError,
+    "/nowhere",
+  );
+  await assertRejects(() => pullCommand([]), UsageError, "at least one ID");
+  await assertRejects(() => pullCommand(["vgg16-cifar10"]), RangeError, "no download");
+  for (const command of [convertCommand, pullCommand, modelsCommand]) {
+    const { code, lines } = await capture(() => command(["--help"]));
+    assertEquals(code, 0);
+    assert(lines.some((line) => line.startsWith("Usage:")));
+  }
+});
+
+Deno.test("models lists, tells about and removes models", async () => {
+  await withFolder(async (cacheDir) => {
+    const models = (...args: string[]) =>
+      capture(() => modelsCommand([...args, "--cache-dir", cacheDir]));
+    await convert(CHECKPOINT, { out: cachedModelPath("vgg16-torchvision", cacheDir) });
+    const list = (await models("--json")).lines.map((line) => JSON.parse(line));
+    assertEquals(list.map(({ id }) => id), CATALOG.map(({ id }) => id));
+    assertEquals(list.filter(({ here }) => here).map(({ id }) => id), [
+      "vgg16-cifar10",
+      "vgg16-torchvision",
+    ]);
+    const info = JSON.parse((await models("info", "vgg16-torchvision", "--json")).lines[0]);
+    assertEquals([info.classes, info.architecture.configuration], [5, "D"]);
+
+    assertEquals((await models("remove", "vgg16-torchvision")).lines, [
+      "vgg16-torchvision is removed",
+    ]);
+    assertEquals(await Array.fromAsync(Deno.readDir(cacheDir)), []);
+    await assertRejects(() => models("remove", "vgg16-cifar10"), UsageError, "part of the package");
+    await assertRejects(
+      () => models("info", "vgg16-imagnet"),
+      UsageError,
+      "did you mean vgg16-imagenet?",
+    );
+  });
+});

@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { embeddingLine, encodeEmbeddings, encodeNpy } from "../../lib/output/embedding_file.ts";
+import { loadClassifier } from "../../lib/classifier.ts";
+import { encodePng } from "../../lib/image/codecs/encode_png.ts";
+import { decodeImage } from "../../lib/image/decode.ts";
+import { cropImage } from "../../lib/image/resize.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const PHOTOS = join(ROOT, "tests/data/photos");
+const CAT = join(PHOTOS, "cat.png"), BOATS = join(PHOTOS, "boats.jpg");
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command that may write below a directory. */
+async function run(directory: string, args: readonly string[]): Promise<Run> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--allow-read", "--allow-env", "--allow-sys"],
+      ...[`--allow-write=${directory}`, join(ROOT, "cli.ts"), ...args, "--backend", "wasm"],
+    ],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** A test with a directory of its own. */
+function testIn(name: string, fn: (directory: string) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const directory = await Deno.makeTempDir();
+    try {
+      await fn(directory);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+}
+
+/** Folders of the fixture's images: cats and dogs, `count` each from `first` on. */
+async function writePictures(directory: string, first: number, count: number): Promise<void> {
+  const sheet = await decodeImage(
+    await Deno.readFile(join(ROOT, "tests/fixtures/cifar10/sheet.png")),
+  );
+  for (const [name, row] of [["cat", 3], ["dog", 5]] as const) {
+    await Deno.mkdir(join(directory, name), { recursive: true });
+    for (let n = first; n < first + count; n++) {
+      const box = { left: n * 32, top: row * 32, width: 32, height: 32 };
+      await Deno.writeFile(
+        join(directory, name, `${n}.png`),
+        await encodePng(cropImage(sheet, box)),
+      );
+    }
+  }
+}
+
+Deno.test("encodeNpy() writes what NEP 1 says", () => {
+  const embedding = { layer: "fc7", data: Float32Array.of(1.5, -2), shape: [2] };
+  const bytes = encodeNpy([{ file: "a", embedding }, { file: "b", embedding }]);
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 128));
+  assertEquals([...bytes.subarray(0, 8)], [0x93, 78, 85, 77, 80, 89, 1, 0]);
+  assertStringIncludes(text, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2,), }");
+  const start = 10 + new DataView(bytes.buffer).getUint16(8, true);
+  assertEquals([start % 64, text[start - 1]], [0, "\n"]);
+  const view = new DataView(bytes.buffer, start);
+  assertEquals([0, 4, 8, 12].map((at) => view.getFloat32(at, true)), [1.5, -2, 1.5, -2]);
+});
+
+testIn("embed writes the same numbers to .npy, .safetensors and JSON lines", async (directory) => {
+  await using classifier = await loadClassifier({ backend: "wasm" });
+  const named = await Promise.all([CAT, BOATS].map(async (file) => ({
+    file,
+    embedding: await classifier.embed(file, { layer: "conv5_3", pooling: "avg", normalize: true }),
+  })));
+  const options = ["--layer", "conv5_3", "--pooling", "avg", "--normalize", CAT, BOATS];
+  for (
+    const [name, want] of [["e.npy", encodeNpy(named)], [
+      "e.safetensors",
+      encodeEmbeddings(named),
+    ]] as const
+  ) {
+    const out = join(directory, name);
+    const { code, stderr } = await run(directory, ["embed", "--out", out, ...options]);
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(await Deno.readFile(out), want);
+  }
+  const { stdout } = await run(directory, ["embed", ...options]);
+  assertEquals(stdout, named.map((one) => embeddingLine(one) + "\n").join(""));
+});
+
+testIn("embed goes on after a bad file, and names a wrong ending", async (directory) => {
+  const missing = join(directory, "missing.png");
+  const { code, stdout, stderr } = await run(directory, ["embed", "--layer", "prob", missing, CAT]);
+  assertEquals([code, stdout.trim().split("\n").length], [1, 1]);
+  assertMatch(stderr, /missing\.png/);
+  const wrong = await run(directory, ["embed", "--out", "x.csv", CAT]);
+  assertEquals(wrong.code, 2);
+  assertMatch(wrong.stderr, /\.npy, \.safetensors, \.jsonl/);
+});
+
+testIn(
+  "classify --draw writes pictures, and names that clash are told apart",
+  async (directory) => {
+    const out = join(directory, "drawn");
+    const { code } = await run(directory, ["classify", "--draw", out, CAT, CAT]);
+    assertEquals(code, 0);
+    const names = [...Deno.readDirSync(out)].map(({ name }) => name).sort();
+    assertEquals(names, ["cat-2.png", "cat.png"]);
+    const picture = await decodeImage(await Deno.readFile(join(out, "cat.png")));
+    assertEquals([picture.width, picture.height], [451, 300]);
+  },
+);
+
+testIn("classify averages over views as the API does", async (directory) => {
+  const options = ["--crops", "dense+multi", "--scales", "40,48", "--flip", "--json"];
+  const { stdout } = await run(directory, ["classify", ...options, CAT]);
+  await using classifier = await loadClassifier({ backend: "wasm" });
+  const views = { crops: "dense+multi", scales: [40, 48], flip: true } as const;
+  assertEquals(JSON.parse(stdout).predictions, await classifier.classify(CAT, views));
+  const wrong = await run(directory, ["classify", "--scales", "16", CAT]);
+  assertEquals(wrong.code, 1);
+  assertMatch(wrong.stderr, /scales must be integers from 32/);
+});
+
+testIn("explain writes a picture of the class that is asked for", async (directory) => {
+  const out = join(directory, "explained");
+  const args = ["explain", "--out", out, "--label", "ship", "--scale", "96", BOATS];
+  const { code, stdout, stderr } = await run(directory, args);
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /boats\.jpg {2}ship \d+\.\d %/);
+  const picture = await decodeImage(await Deno.readFile(join(out, "boats.png")));
+  assert(picture.width > 320 && picture.height > 200);
+  const unknown = await run(directory, ["explain", "--out", out, "--label", "shop", BOATS]);
+  assertEquals(unknown.code, 1);
+  assertMatch(unknown.stderr, /did you mean "ship"/);
+});
+
+testIn(
+  "fit makes a model of two folders, and evaluate measures it and resumes",
+  async (directory) => {
+    const train = join(directory, "train"), test = join(directory, "test");
+    await writePictures(train, 0, 10);
+    await writePictures(test, 10, 10);
+    const out = join(directory, "pets.safetensors");
+    const fitted = await run(directory, ["fit", "--out", out, "--epochs", "8", train]);
+    assertEquals(fitted.code, 0, fitted.stderr);
+    assertMatch(fitted.stdout, /2 classes/);
+    assertMatch(fitted.stderr, /val\. accuracy\n +1 /);
+    const report = await Deno.readTextFile(join(directory, "pets-fit/report.html"));
+    assertStringIncludes(report, "Learning curves");
+    assertStringIncludes(
+      await Deno.readTextFile(join(directory, "pets-fit/learning_curve.svg")),
+      "<svg",
+    );
+
+    const reports = join(directory, "reports");
+    const compare = "center; dense 32,40 flip";
+    const args = [
+      "evaluate",
+      "--model",
+      out,
+      "--out",
+      reports,
+      "--compare",
+      compare,
+      "--json",
+      test,
+    ];
+    const first = await run(directory, args);
+    assertEquals([first.code, first.stderr], [0, ""]);
+    const rows = JSON.parse(first.stdout);
+    assertEquals(rows.map(({ mode, scales }: Record<string, string>) => [mode, scales]), [
+      ["center", "32"],
+      ["dense, flip", "32, 40"],
+    ]);
+    assertEquals(rows[0].images, 20);
+    assert(rows[0].top1 >= 0.7, `${rows[0].top1} of 20 unseen pictures`);
+    assertEquals(JSON.parse(await Deno.readTextFile(join(reports, "report.json"))), rows);
+    // All is known now: the same figures without a picture being classified.
+    const again = JSON.parse((await run(directory, args)).stdout);
+    assertEquals(again[0].confusion, rows[0].confusion);
+    assertEquals(again[0].imagesPerSecond, null);
+  },
+);
+
+testIn("commands name what is missing", async (directory) => {
+  for (
+    const [args, message] of [
+      [["evaluate"], /needs one directory/],
+      [["evaluate", "--compare", "dnse", directory], /the word "dnse"/],
+      [["fit", directory], /needs --out/],
+      [["explain", CAT], /needs --out/],
+      [["embed"], /at least one file/],
+    ] as const
+  ) {
+    const { code, stderr } = await run(directory, args);
+    assertEquals(code, 2);
+    assertMatch(stderr, message);
+  }
+  const empty = await run(directory, ["evaluate", directory]);
+  assertEquals(empty.code, 1);
+  assertMatch(empty.stderr, /one folder per class/);
+});

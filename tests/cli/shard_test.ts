@@ -1,0 +1,183 @@
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { parseArguments, UsageError } from "../../lib/cli/arguments.ts";
+import { ResumableLines, shardOption, takeShard } from "../../lib/cli/shard.ts";
+import { until } from "../support/serve_process.ts";
+
+const ROOT = fromFileUrl(new URL("..", import.meta.url));
+
+const shardOf = (text: string, env: Record<string, string> = {}) =>
+  shardOption(parseArguments(["--shard", text], { values: ["shard"] }), (name) => env[name]);
+
+Deno.test("the parts of a list are all of it, each item once, alike in size", () => {
+  for (const count of [1, 2, 3, 7, 20]) {
+    const items = Array.from({ length: 13 }, (_, i) => i);
+    const parts = Array.from(
+      { length: count },
+      (_, i) => takeShard(items, { index: i + 1, count }),
+    );
+    assertEquals(parts.flat().sort((a, b) => a - b), items);
+    const sizes = parts.map(({ length }) => length);
+    assertEquals(Math.max(...sizes) - Math.min(...sizes) <= 1, true);
+  }
+});
+
+Deno.test("a part is named by hand, or by Kubernetes, Slurm or GNU parallel", () => {
+  assertEquals(shardOf("2/3"), { index: 2, count: 3 });
+  assertEquals(shardOf("auto/4", { JOB_COMPLETION_INDEX: "0" }), { index: 1, count: 4 });
+  const kubernetes = { JOB_COMPLETION_INDEX: "3", JOB_COMPLETIONS: "4" };
+  assertEquals(shardOf("auto", kubernetes), { index: 4, count: 4 });
+  const slurm = {
+    SLURM_ARRAY_TASK_ID: "5",
+    SLURM_ARRAY_TASK_MIN: "5",
+    SLURM_ARRAY_TASK_COUNT: "8",
+  };
+  assertEquals(shardOf("auto", slurm), { index: 1, count: 8 });
+  assertEquals(shardOf("auto/3", { PARALLEL_SEQ: "3" }), { index: 3, count: 3 });
+});
+
+Deno.test("a part that does not exist is an error", () => {
+  for (const text of ["0/3", "4/3", "1.5/3", "x", "1/", "1/2/3", "/3"]) {
+    assertThrows(() => shardOf(text), UsageError, "I/N with I from 1 to N");
+  }
+  assertThrows(() => shardOf("auto"), UsageError, "JOB_COMPLETION_INDEX");
+  assertThrows(() => shardOf("auto", { JOB_COMPLETION_INDEX: "0" }), UsageError, "JOB_COMPLETIONS");
+  assertThrows(() => shardOf("auto/2", { PARALLEL_SEQ: "3" }), UsageError, "which is 3/2");
+});
+
+Deno.test("a file of lines goes on after its last whole line", async () => {
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, '{"file":"a"}\n{"file":"ü"}\n{"file":"c","half');
+  {
+    using lines = await ResumableLines.open(path);
+    assertEquals([...lines.done], ["a", "ü"]);
+    await lines.append('{"file":"d"}');
+  }
+  assertEquals(await Deno.readTextFile(path), '{"file":"a"}\n{"file":"ü"}\n{"file":"d"}\n');
+  await Deno.writeTextFile(path, "something else\n");
+  await assertRejects(() => ResumableLines.open(path), UsageError, "something else");
+  await Deno.remove(path);
+});
+
+Deno.test("processes of which one is killed and started again find together what one finds alone", async () => {
+  const folder = await Deno.makeTempDir();
+  const images = await makeImages(join(folder, "images"));
+  const out = (name: string) => join(folder, name);
+  const start = (name: string, ...more: string[]) => {
+    const args = [
+      "run",
+      "--no-prompt",
+      "--no-check",
+      "--allow-read",
+      "--allow-env",
+      `--allow-write=${folder}`,
+    ];
+    return new Deno.Command(Deno.execPath(), {
+      args: [...args, "cli.ts", "classify", images, "--out", out(name), ...more],
+      cwd: ROOT,
+      env: { NO_COLOR: "1" },
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+  };
+  const finish = async (child: Deno.ChildProcess) => {
+    const { code, stderr } = await child.output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+  };
+  await finish(start("alone.jsonl"));
+  const parts = [1, 2, 3].map((index) => start(`${index}.jsonl`, "--shard", `${index}/3`));
+  await until(async () => await countLines(out("2.jsonl")) >= 2);
+  parts[1].kill("SIGKILL");
+  await parts[1].output();
+  const before = await countLines(out("2.jsonl"));
+  await finish(parts[0]);
+  await finish(parts[2]);
+  await finish(start("2.jsonl", "--shard", "2/3"));
+
+  const whole = await readResults(out("alone.jsonl"));
+  const merged = (await Promise.all([1, 2, 3].map((n) => readResults(out(`${n}.jsonl`))))).flat();
+  assertEquals(before < 40, true, "the process was killed in the midst of its work");
+  assertEquals(merged.length, 120);
+  assertEquals(merged.sort(), whole.sort());
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("parts of an evaluation, put together by a last run, give the report of a whole one", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const [label, photo] of [["cat", "cat.png"], ["ship", "boats.jpg"], ["dog", "coffee.png"]]) {
+    await Deno.mkdir(join(folder, "set", label), { recursive: true });
+    for (let i = 0; i < 3; i++) {
+      const from = new URL(`data/photos/${photo}`, import.meta.url);
+      await Deno.copyFile(from, join(folder, "set", label, `${i}-${photo}`));
+    }
+  }
+  const run = (...args: string[]) => runCli("evaluate", join(folder, "set"), "--json", ...args);
+  const whole = JSON.parse(await run("--out", join(folder, "whole")));
+  const out = join(folder, "parts");
+  for (const shard of ["1/2", "2/2"]) await run("--out", out, "--shard", shard);
+  const together = JSON.parse(await run("--out", out));
+  assertEquals(whole[0].images, 9);
+  // Nothing was classified by the last run, so it has no speed.
+  assertEquals(together[0].imagesPerSecond, null);
+  for (const report of [whole[0], together[0]]) delete report.imagesPerSecond;
+  assertEquals(together, whole);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("embed adds to its lines, and to nothing else", async () => {
+  const folder = await Deno.makeTempDir(), photos = join(ROOT, "tests/data/photos");
+  const out = join(folder, "all.jsonl"), parts = join(folder, "parts.jsonl");
+  await runCli("embed", photos, "--out", out);
+  await runCli("embed", photos, "--out", parts, "--shard", "1/2");
+  assertEquals(await countLines(parts), 2);
+  await runCli("embed", photos, "--out", parts);
+  const sorted = async (path: string) => (await Deno.readTextFile(path)).split("\n").sort();
+  assertEquals(await sorted(parts), await sorted(out));
+  await Deno.remove(folder, { recursive: true });
+});
+
+async function runCli(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      "--no-check",
+      "--allow-read",
+      "--allow-write",
+      "--allow-env",
+      "cli.ts",
+      ...args,
+    ],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+/** 120 files of four photos. */
+async function makeImages(folder: string): Promise<string> {
+  await Deno.mkdir(folder);
+  const photos = ["cat.png", "boats.jpg", "coffee.png", "rocket.jpg"];
+  for (let i = 0; i < 120; i++) {
+    const photo = photos[i % photos.length];
+    const name = `${String(i).padStart(3, "0")}-${photo}`;
+    await Deno.copyFile(new URL(`data/photos/${photo}`, import.meta.url), join(folder, name));
+  }
+  return folder;
+}
+
+async function countLines(path: string): Promise<number> {
+  const text = await Deno.readTextFile(path).catch(() => "");
+  return text.split("\n").length - 1;
+}
+
+/** The lines without what differs from run to run. */
+async function readResults(path: string): Promise<string[]> {
+  const lines = (await Deno.readTextFile(path)).trimEnd().split("\n");
+  return lines.map((line) => {
+    const { file, predictions } = JSON.parse(line);
+    assertStringIncludes(file, "images/");
+    return JSON.stringify({ file, predictions });
+  });
+}

@@ -1,0 +1,148 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { convert } from "../../../lib/convert/convert.ts";
+import { Hdf5File } from "../../../lib/convert/formats/keras/hdf5_file.ts";
+import type { Box } from "../../../lib/convert/formats/keras/hdf5_library.ts";
+import { CheckpointFormatError } from "../../../lib/errors.ts";
+import { type ByteSource, BytesSource } from "../../../lib/io/byte_source.ts";
+
+const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
+const OPTIONS = { roots: ["/"], attributes: ["model_config", "layer_names"] };
+
+async function bytesOf(file: string): Promise<Uint8Array> {
+  return await Deno.readFile(new URL(file, FIXTURES));
+}
+
+/**
+ * A file whose heap of texts is damaged in one byte, the size of its first object: with it the HDF5
+ * library goes round in circles.
+ */
+async function hangingFile(): Promise<Uint8Array> {
+  const bytes = await bytesOf("heap_text.h5");
+  const heap = new TextDecoder("latin1").decode(bytes).indexOf("GCOL");
+  bytes[heap + 24] = 0xff;
+  return bytes;
+}
+
+Deno.test("an HDF5 file that hangs the library is a named error after the limit, and the next opens", async () => {
+  const source = new BytesSource(await hangingFile(), "hanging.h5");
+  const error = await assertRejects(
+    () => Hdf5File.open(source, { ...OPTIONS, limitMs: 300 }),
+    CheckpointFormatError,
+    "the HDF5 library came to no end in 0.3 s",
+  );
+  assertEquals(error.file, "hanging.h5");
+
+  const sound = await Hdf5File.open(new BytesSource(await bytesOf("heap_text.h5")), OPTIONS);
+  const text = '{"class_name": "Sequential", "config": {"layers": []}}';
+  assertEquals(sound.contents.texts, { model_config: text });
+  sound.close();
+});
+
+Deno.test("an HDF5 file that hangs the library is refused by a package from the network, too", async () => {
+  const root = new URL("../", import.meta.url);
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const body = await Deno.readFile(new URL(`.${new URL(request.url).pathname}`, root));
+      return new Response(body, { headers: { "content-type": "application/typescript" } });
+    },
+  );
+  const host = `http://127.0.0.1:${server.addr.port}/lib`;
+  const script = `
+    const { Hdf5File } = await import("${host}/convert/hdf5_file.ts");
+    const { BytesSource } = await import("${host}/weights/byte_source.ts");
+    const bytes = new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
+    const options = { roots: ["/"], attributes: ["model_config"], limitMs: 300 };
+    await Hdf5File.open(new BytesSource(bytes, "hanging.h5"), options);`;
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...[
+        "run",
+        "--no-lock",
+        "--no-check",
+        "--import-map",
+        fromFileUrl(new URL("deno.json", root)),
+      ],
+      ...["--allow-all", `data:text/javascript,${encodeURIComponent(script)}`],
+    ],
+    stdin: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  await writer.write(await hangingFile());
+  await writer.close();
+  const { code, stderr } = await process.output();
+  assertEquals(code, 1);
+  assertStringIncludes(new TextDecoder().decode(stderr), "came to no end in 0.3 s");
+});
+
+Deno.test("without a thread the heap that can hang the library is not read", async () => {
+  const source = new BytesSource(await hangingFile());
+  const file = await Hdf5File.open(source, { ...OPTIONS, ownThread: true });
+  assertEquals(file.contents.texts, {});
+  assertEquals(file.contents.datasets, [{ path: "/a/kernel", shape: [2, 2], floatBytes: 4 }]);
+  const values = new Float32Array(4);
+  await file.read("/a/kernel", [[0, 2], [0, 2]], values);
+  assertEquals([...values], [1, 1, 1, 1]);
+  file.close();
+});
+
+Deno.test("the HDF5 library is refused more memory than its limit", async () => {
+  const file = await Hdf5File.open(new BytesSource(await bytesOf("large.h5")), OPTIONS);
+  const all: Box = [[0, 160_000_000]];
+  await assertRejects(
+    () => file.read("/a/kernel", all, new Float32Array(0)),
+    CheckpointFormatError,
+    "640000000 bytes",
+  );
+  file.close();
+});
+
+Deno.test("a checkpoint that claims more data than its file can hold is refused", async () => {
+  await assertRejects(
+    async () => await convert(await bytesOf("large.h5")),
+    CheckpointFormatError,
+    "640000000 bytes",
+  );
+});
+
+Deno.test("an HDF5 file gives the same with and without a thread, also when read at once", async () => {
+  const bytes = await bytesOf("keras3_b_bn.weights.h5");
+  const files = await Promise.all(
+    [true, false].map((ownThread) =>
+      Hdf5File.open(new BytesSource(bytes), { ...OPTIONS, ownThread })
+    ),
+  );
+  const [own, other] = files.map(({ contents }) => contents);
+  assertEquals(other, own);
+  assert(own.datasets.length > 40);
+  const values = await Promise.all(
+    files.map((file) =>
+      Promise.all(
+        own.datasets.filter(({ floatBytes }) => floatBytes > 0).map(async (dataset) => {
+          const into = new Float32Array(dataset.shape.reduce((a, b) => a * b, 1));
+          await file.read(dataset.path, dataset.shape.map((size) => [0, size]), into);
+          return into;
+        }),
+      )
+    ),
+  );
+  assertEquals(values[1], values[0]);
+  for (const file of files) file.close();
+});
+
+Deno.test("an error of an HDF5 file's source is given as it is", async () => {
+  const bytes = new BytesSource(await bytesOf("keras_d.h5"));
+  const gone = new Deno.errors.NotConnected("the disk is gone");
+  const source: ByteSource = {
+    name: "gone.h5",
+    size: bytes.size,
+    read: () => Promise.reject(gone),
+    close: () => {},
+  };
+  assertEquals(
+    await assertRejects(() => Hdf5File.open(source, OPTIONS)),
+    gone,
+  );
+});

@@ -1,0 +1,180 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { convert } from "../../lib/convert/convert.ts";
+import { CheckpointFormatError } from "../../lib/errors.ts";
+import { openModel } from "../../lib/model/file.ts";
+import { encodeSafetensorsHeader } from "../../lib/model/safetensors.ts";
+import { FUZZED, fuzzFile } from "../fuzz/checkpoints.ts";
+
+const FIXTURES = new URL("../fixtures/checkpoints/", import.meta.url);
+
+type Shapes = Record<string, number[]>;
+
+/** A checkpoint of ones in torchvision's names. */
+function checkpointOf(shapes: Shapes): Uint8Array {
+  const tensors = Object.entries(shapes).map(([name, shape]) => ({ name, dtype: "F32", shape }));
+  const header = encodeSafetensorsHeader(tensors, {});
+  const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const file = new Uint8Array(header.length + 4 * elements);
+  file.set(header);
+  new Float32Array(file.buffer, header.length).fill(1);
+  return file;
+}
+
+/** Configuration A with four channels everywhere, for 64x64 pixels and three classes. */
+function configurationA(): Shapes {
+  const shapes: Shapes = {};
+  let inputs = 3;
+  for (const index of [0, 3, 6, 8, 11, 13, 16, 18]) {
+    shapes[`features.${index}.weight`] = [4, inputs, 3, 3];
+    shapes[`features.${index}.bias`] = [4];
+    inputs = 4;
+  }
+  shapes["classifier.0.weight"] = [6, 16];
+  shapes["classifier.3.weight"] = [6, 6];
+  shapes["classifier.6.weight"] = [3, 6];
+  return shapes;
+}
+
+async function assertRefused(shapes: Shapes, ...messages: string[]): Promise<void> {
+  const error = await assertRejects(() => convert(checkpointOf(shapes)), CheckpointFormatError);
+  for (const message of messages) {
+    assert(error.message.includes(message), `"${message}" is not in: ${error.message}`);
+  }
+}
+
+Deno.test("a pickle that would run a command is refused by name, and nothing runs", async () => {
+  const trace = "/tmp/vgg16-was-executed";
+  const error = await assertRejects(
+    () => convert(new URL("malicious.pth", FIXTURES)),
+    CheckpointFormatError,
+  );
+  assert(error.message.includes("posix.system"), error.message);
+  await assertRejects(() => Deno.stat(trace), Deno.errors.NotFound);
+});
+
+Deno.test("convert() tells the architecture from the shapes", async () => {
+  const { architecture } = await convert(checkpointOf(configurationA()));
+  assertEquals(architecture, {
+    configuration: "A",
+    input: { height: 64, width: 64, channels: 3 },
+    convolutions: [4, 4, 4, 4, 4, 4, 4, 4],
+    dense: [6, 6, 3],
+  });
+});
+
+Deno.test("a checkpoint that is no VGG is refused with the tensor that differs", async () => {
+  const wrong = (change: Shapes): Shapes => ({ ...configurationA(), ...change });
+  await assertRefused(
+    wrong({ "features.8.weight": [4, 5, 3, 3] }),
+    "features.8.weight",
+    "[4,4,3,3] as conv3_2",
+    "[4,5,3,3]",
+  );
+  await assertRefused(
+    wrong({ "features.8.weight": [4, 4, 5, 5] }),
+    "features.8.weight",
+    "3x3 kernel",
+    "[4,4,5,5]",
+  );
+  await assertRefused(wrong({ "features.8.bias": [5] }), "features.8.bias", "[4]", "[5]");
+  await assertRefused(wrong({ "features.0.weight": [4, 2, 3, 3] }), "1 or 3 channels", "[4,2,3,3]");
+  await assertRefused(wrong({ "classifier.0.weight": [6, 20] }), "classifier.0.weight", "[6,20]");
+  await assertRefused(
+    wrong({ "classifier.3.weight": [6, 7] }),
+    "classifier.3.weight",
+    "[6,6] as fc7",
+    "[6,7]",
+  );
+
+  const fewer = configurationA();
+  delete fewer["features.18.weight"];
+  await assertRefused(fewer, "8, 10, 13 or 16 convolutions", "found 7");
+
+  const elsewhere = configurationA();
+  elsewhere["features.7.weight"] = elsewhere["features.6.weight"];
+  delete elsewhere["features.6.weight"];
+  await assertRefused(elsewhere, "features.7.weight", "features.6", "pools");
+});
+
+Deno.test("a checkpoint with a number that is not finite is refused with its channel", async () => {
+  const file = checkpointOf(configurationA());
+  const floats = new Float32Array(file.buffer, file.length % 4, Math.floor(file.length / 4));
+  floats[floats.length - 2] = NaN;
+  await assertRejects(() => convert(file), CheckpointFormatError, "output channel 2 is not");
+});
+
+Deno.test("convert() gives labels, and refuses another number than there are classes", async () => {
+  const file = checkpointOf(configurationA());
+  const { bytes } = await convert(file, { labels: ["a", "b", "c"] });
+  assertEquals((await openModel(bytes!)).labels, ["a", "b", "c"]);
+  await assertRejects(() => convert(file, { labels: ["a"] }), RangeError, "Expected 3 labels");
+});
+
+Deno.test("convert() leaves no file behind when it fails", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const out = `${folder}/model.safetensors`;
+    await assertRejects(() => convert(new URL("malicious.pth", FIXTURES), { out }));
+    const shapes = { ...configurationA(), "features.8.bias": [5] };
+    await assertRejects(() => convert(checkpointOf(shapes), { out }));
+    assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
+
+    await Deno.writeTextFile(out, "what was there before");
+    await assertRejects(() => convert(checkpointOf(shapes), { out }));
+    assertEquals(await Deno.readTextFile(out), "what was there before");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("convert() reads a stream, and reports how far it is", async () => {
+  const bytes = await Deno.readFile(new URL("zip_d.pth", FIXTURES));
+  const progress: number[] = [];
+  // As much of the file as of the weights: not of what a reader reads, which may be more.
+  const onProgress = (loaded: number, total: number | undefined) => {
+    assertEquals(total, bytes.length);
+    progress.push(loaded);
+  };
+  const fromStream = await convert(new Blob([bytes]).stream(), {
+    id: "x",
+    provenance: { source: "s" },
+    onProgress,
+  });
+  const fromBytes = await convert(bytes, { id: "x", provenance: { source: "s" } });
+  assertEquals(fromStream.bytes, fromBytes.bytes);
+  assertEquals(progress.length, 16);
+  assert(progress.every((n, i) => i === 0 || n > progress[i - 1]));
+  assertEquals(progress.at(-1), bytes.length);
+});
+
+Deno.test("a checkpoint whose files beside it are missing is refused with the file's name", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (
+      const [file, beside] of [
+        ["c_external.onnx", "c_external.data"],
+        ["tfjs_float32/model.json", "group1-shard1of3.bin"],
+      ]
+    ) {
+      const copy = `${folder}/${file.replace("/", "_")}`;
+      await Deno.copyFile(new URL(file, FIXTURES), copy);
+      const error = await assertRejects(() => convert(copy), CheckpointFormatError, beside);
+      assertEquals(error.file, copy);
+      // Bytes have nothing beside them.
+      const bytes = await Deno.readFile(copy);
+      await assertRejects(() => convert(bytes), TypeError, `${beside} beside it`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+for (const file of FUZZED) {
+  Deno.test(`mutations of ${file} give models or named errors`, async () => {
+    // Each damaged HDF5 file costs a thread, whose library takes a third of a second to load.
+    const count = file.endsWith(".h5") ? 15 : 40;
+    const { converted, refused } = await fuzzFile(file, count, 1);
+    assertEquals(converted + refused, count);
+    assert(refused > count / 4, `only ${refused} of ${count} mutations were refused`);
+  });
+}

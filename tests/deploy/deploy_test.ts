@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { parse } from "@std/yaml";
+import { ROUTES } from "../../lib/http/server/routes.ts";
+import { completeSettings, settingsFromEnv } from "../../lib/http/server/settings.ts";
+
+const DEPLOY = new URL("../../deploy/", import.meta.url);
+const read = (name: string) => Deno.readTextFile(new URL(name, DEPLOY));
+
+// deno-lint-ignore no-explicit-any -- documents of Kubernetes, of which a few fields are looked at
+async function manifest(name: string): Promise<any> {
+  return parse(await read(name));
+}
+
+const variables = (env: { name: string; value: string }[]) =>
+  Object.fromEntries(env.map(({ name, value }) => [name, value]));
+
+Deno.test("every variable in the deployment material is a setting with a good value", async () => {
+  const files = [
+    "Containerfile",
+    "vgg16.service",
+    "nginx.conf",
+    "kserve.yaml",
+    "kubernetes_job.yaml",
+  ];
+  for (const name of files) {
+    const text = await read(name);
+    for (const [variable] of text.matchAll(/VGG16_[A-Z_]+/g)) {
+      // A wrong name throws before the value is looked at.
+      const error = (() => {
+        try {
+          settingsFromEnv({ [variable]: "" });
+        } catch (error) {
+          return String(error);
+        }
+      })();
+      assert(!error?.includes("There is no"), `${name}: ${error}`);
+    }
+  }
+  const [container] = (await manifest("kserve.yaml")).spec.predictor.containers;
+  completeSettings(settingsFromEnv(variables(container.env)));
+});
+
+Deno.test("KServe probes what the service answers, on the container's port", async () => {
+  const { predictor } = (await manifest("kserve.yaml")).spec;
+  const [{ ports, readinessProbe, livenessProbe }] = predictor.containers;
+  const containerfile = await read("Containerfile");
+  for (const { httpGet } of [readinessProbe, livenessProbe]) {
+    assertEquals(httpGet.port, ports[0].containerPort);
+    assert(["/v2/health/ready", "/v2/health/live"].includes(httpGet.path));
+  }
+  assertStringIncludes(containerfile, `"--port", "${ports[0].containerPort}"`);
+  assertEquals(predictor.scaleTarget * 2, completeSettings().maxQueue);
+  assert(ROUTES.some(({ path }) => path === "/v2/models/:model/infer"));
+});
+
+Deno.test("the Kubernetes job has as many parts as it says, and writes where it may", async () => {
+  const { spec } = await manifest("kubernetes_job.yaml");
+  const [{ env, args }] = spec.template.spec.containers;
+  assertEquals([spec.completionMode, variables(env).JOB_COMPLETIONS], [
+    "Indexed",
+    String(spec.completions),
+  ]);
+  assertStringIncludes(args[0], "--shard auto --out /data/results/");
+  assertStringIncludes(args[0], "--allow-write=/data/results");
+});
+
+Deno.test("everything starts the server with the same permissions", async () => {
+  const wanted = ["--allow-env", "--allow-read=weights,lib", "--no-prompt", "--cached-only"];
+  for (const name of ["Containerfile", "vgg16.service"]) {
+    const text = await read(name);
+    for (const flag of wanted) assertStringIncludes(text, flag, name);
+    assert(!/--allow-all|"-A"| -A /.test(text), name);
+  }
+});
+
+Deno.test("nginx limits what the service limits", async () => {
+  const text = await read("nginx.conf");
+  const { maxBodyBytes, bodyTimeoutMs, timeoutMs } = completeSettings();
+  assertStringIncludes(text, `client_max_body_size ${maxBodyBytes / 2 ** 20}m;`);
+  assertStringIncludes(text, `client_body_timeout ${bodyTimeoutMs / 1000}s;`);
+  assert(Number(/proxy_read_timeout (\d+)s/.exec(text)![1]) * 1000 > timeoutMs);
+});

@@ -1,0 +1,78 @@
+import { assertEquals } from "@std/assert";
+import { devTest } from "../support/dev_packages.ts";
+import { CAT } from "../support/http_service.ts";
+import { freePort, startServer, until } from "../support/serve_process.ts";
+
+/** Starts nginx with the project's configuration, for these replicas. */
+async function startNginx(
+  ports: readonly number[],
+): Promise<{ url: string; stop: () => Promise<void> }> {
+  const folder = await Deno.makeTempDir(), port = freePort();
+  const file = new URL("../../deploy/nginx.conf", import.meta.url);
+  const text = (await Deno.readTextFile(file))
+    .replace("pid /run/nginx.pid;", `pid ${folder}/pid;\ndaemon off;\nerror_log stderr crit;`)
+    .replace("127.0.0.1:8000", `127.0.0.1:${port}`)
+    .replace("127.0.0.1:8001", `127.0.0.1:${ports[0]}`)
+    .replace("127.0.0.1:8002", `127.0.0.1:${ports[1]}`)
+    .replace("worker_processes auto;", "worker_processes 1;");
+  await Deno.writeTextFile(`${folder}/nginx.conf`, text);
+  const child = new Deno.Command("nginx", { args: ["-c", `${folder}/nginx.conf`, "-p", folder] })
+    .spawn();
+  const url = `http://127.0.0.1:${port}`;
+  await until(() =>
+    fetch(`${url}/livez`).then((r) => r.body?.cancel()).then(() => true, () => false)
+  );
+  return {
+    url,
+    stop: async () => {
+      child.kill("SIGQUIT");
+      await child.status;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+devTest(
+  "replicas behind nginx: one is stopped, one is killed, and every request is answered alike",
+  {
+    file: import.meta.url,
+    programs: { nginx: "nginx-light" },
+  },
+  async () => {
+    const drain = { env: { VGG16_DRAIN_DELAY_MS: "500" } };
+    const replicas = [await startServer("run", drain), await startServer("run", drain)];
+    const nginx = await startNginx(replicas.map(({ port }) => port));
+    const answers: string[] = [];
+    let isDone = false;
+    const client = async (): Promise<void> => {
+      while (!isDone) {
+        const response = await fetch(`${nginx.url}/classify`, { method: "POST", body: CAT });
+        answers.push(`${response.status} ${await response.text()}`);
+      }
+    };
+    const clients = Array.from({ length: 4 }, client);
+    const more = async (): Promise<void> => {
+      const before = answers.length;
+      await until(() => answers.length > before + 30);
+    };
+    await more();
+    assertEquals(await replicas[0].stop("SIGTERM"), 0);
+    await more();
+    // Back on its port, and once nginx has noticed (after its fail_timeout), the other one is gone
+    // without a word.
+    const again = await startServer("run", { ...drain, port: replicas[0].port });
+    await until(() => again.lines.some(({ path }) => path === "/classify"));
+    await replicas[1].stop("SIGKILL");
+    await more();
+    isDone = true;
+    await Promise.all(clients);
+    await nginx.stop();
+    await again.stop();
+    assertEquals(new Set(answers).size, 1, [...new Set(answers)].join("\n"));
+    const [answer] = answers;
+    assertEquals(answer.startsWith('200 [{"label":"cat"'), true, answer);
+    for (const { lines } of [...replicas, again]) {
+      assertEquals(lines.some(({ path, status }) => path === "/classify" && status === 200), true);
+    }
+  },
+);

@@ -1,0 +1,86 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
+import { randomBatch } from "../../support/random_model.ts";
+import { checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
+
+for (const kernel of ["direct", "winograd"] as const) {
+  for (const testCase of engineCases().slice(2, 4)) {
+    Deno.test(`three threads give the reference's values on every layer, ${kernel}: ${testCase.name}`, () =>
+      checkEveryLayer((model) => createWasmEngine(model, { threads: 3, kernel }), testCase));
+  }
+}
+
+Deno.test("threads give the same values run after run", async () => {
+  const { model, batch } = engineCases()[4];
+  await using alone = await createWasmEngine(model, { threads: 1 });
+  await using pool = await createWasmEngine(model, { threads: 4 });
+  assertEquals(pool.threads, 4);
+  // Another size and another last layer lay the same memory out differently.
+  const larger = randomBatch(2, 64, 50, 3);
+  const runs = [[batch], [larger], [batch, { layer: "conv4_2" }]] as const;
+  const expected = [];
+  for (const [images, options] of runs) expected.push(await alone.run(images, options));
+  for (let i = 0; i < 150; i++) {
+    const [images, options] = runs[i % 3];
+    assertEquals((await pool.run(images, options)).data, expected[i % 3].data);
+  }
+});
+
+Deno.test("a pool stops at an aborted signal and runs again", async () => {
+  const { model, batch } = engineCases()[5];
+  await using pool = await createWasmEngine(model, { threads: 2 });
+  const expected = await pool.run(batch);
+  const controller = new AbortController();
+  const stopped = pool.run(batch, { signal: controller.signal });
+  await Promise.resolve();
+  controller.abort(new Error("no longer needed"));
+  await assertRejects(() => stopped, Error, "no longer needed");
+  assertEquals((await pool.run(batch)).data, expected.data);
+});
+
+Deno.test("threads that are not a whole number from 1 on are refused", async () => {
+  const { model } = engineCases()[0];
+  for (const threads of [0, -1, 1.5, NaN, 1000]) {
+    await assertRejects(() => createWasmEngine(model, { threads }), RangeError, `found ${threads}`);
+  }
+});
+
+/** Runs a program without any permission that makes an engine of two threads. */
+async function runProgram(lines: string, ...flags: string[]): Promise<string> {
+  const here = new URL("../..", import.meta.url);
+  const source = `
+    import { createWasmEngine } from "${here}../lib/engine/wasm/engine.ts";
+    import { engineCases } from "${here}engine_cases.ts";
+    const { model, batch } = engineCases()[0];
+    const engine = await createWasmEngine(model, { threads: 2 });
+    ${lines}`;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", ...flags, `data:text/typescript,${encodeURIComponent(source)}`],
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const text = new TextDecoder();
+  assertEquals(code, 0, text.decode(stderr));
+  return text.decode(stdout).trim();
+}
+
+Deno.test("a program that forgets to dispose its threads still ends", async () => {
+  const output = await runProgram(
+    "await engine.run(batch); console.log(engine.threads);",
+    `--config=${new URL("../../../deno.json", import.meta.url).pathname}`,
+  );
+  assertEquals(output, "2");
+});
+
+Deno.test("where there are no workers, one thread computes", async () => {
+  const imports = {
+    "@std/assert": new URL(import.meta.resolve("@std/assert")).href,
+    "node:worker_threads": "data:text/javascript,throw new Error('not here')",
+  };
+  const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports }))}`;
+  const output = await runProgram(
+    "const { data } = await engine.run(batch); console.log(engine.threads, data.length);",
+    "--no-config",
+    `--import-map=${map}`,
+  );
+  assertEquals(output, "1 10");
+});

@@ -1,0 +1,401 @@
+/**
+ * The WebGPU engine's dealings with its device: answers, limits, losses, errors, memory.
+ *
+ * @module
+ */
+
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { memory, setBackend } from "@tensorflow/tfjs-core";
+import { BackendUnavailableError } from "../../../lib/errors.ts";
+import { compileProgram, type Program } from "../../../lib/engine/program.ts";
+import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
+import { acquireGpu, type Gpu, releaseGpu } from "../../../lib/engine/webgpu/device/device.ts";
+import { checked } from "../../../lib/engine/webgpu/device/errors.ts";
+import { createWebgpuEngine } from "../../../lib/engine/webgpu/engine.ts";
+import { BACKEND_NAME } from "../../../lib/engine/webgpu/kernels/kernel.ts";
+import { planLayers } from "../../../lib/engine/webgpu/network/plan.ts";
+import { imagesPerRun, preflight } from "../../../lib/engine/webgpu/network/preflight.ts";
+import {
+  answerBatch,
+  answerModel,
+  ANSWERS,
+  checkAnswers,
+} from "../../../lib/engine/webgpu/network/self_test.ts";
+import { defaultTuning } from "../../../lib/engine/webgpu/tuning/tile.ts";
+import { type Architecture, layersOf } from "../../../lib/model/architecture.ts";
+import { assertSame } from "../../support/engine_cases.ts";
+import { floatEngine } from "../../support/float_engine.ts";
+import { randomBatch, randomModel } from "../../support/random_model.ts";
+import { referenceActivations } from "../../support/reference.ts";
+import { defaultLimits, gpuTest } from "../../support/webgpu.ts";
+
+const SMALL: Architecture = {
+  configuration: "A",
+  input: { height: 32, width: 32, channels: 3 },
+  convolutions: [16, 16, 16, 16, 16, 16, 16, 16],
+  dense: [16, 16, 10],
+};
+const VGG16: Architecture = {
+  configuration: "D",
+  input: { height: 224, width: 224, channels: 3 },
+  convolutions: [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512],
+  dense: [4096, 4096, 1000],
+};
+/** The defaults of the WebGPU specification, which every device has. */
+const DEFAULT_LIMITS = {
+  maxStorageBufferBindingSize: 128 * 2 ** 20,
+  maxBufferSize: 256 * 2 ** 20,
+  maxTextureDimension2D: 8192,
+};
+const { model, weights } = randomModel(SMALL, 11);
+const batch = randomBatch(1, 32, 32, 3);
+const expected = referenceActivations(compileProgram(model), weights, batch);
+
+/** Counts calls of a device's methods from now on. */
+function countCalls(
+  device: GPUDevice,
+  names: readonly ("createBindGroup" | "createBuffer" | "createTexture")[],
+): () => number {
+  let count = 0;
+  for (const name of names) {
+    const original = device[name].bind(device) as (descriptor: unknown) => unknown;
+    Object.assign(device, {
+      [name]: (descriptor: unknown) => {
+        count++;
+        return original(descriptor);
+      },
+    });
+  }
+  return () => count;
+}
+
+/** Does something with the device that the engines share. */
+async function withGpu(use: (gpu: Gpu) => void | Promise<void>): Promise<void> {
+  const gpu = await acquireGpu();
+  try {
+    await use(gpu);
+  } finally {
+    await releaseGpu();
+  }
+}
+
+/** The constants of a network of this shape. */
+function programOf(architecture: Architecture): Program {
+  const parameters = layersOf(architecture).map(({ name, outChannels }) => ({
+    name,
+    scale: new Float32Array(outChannels).fill(1),
+    bias: new Float32Array(outChannels),
+  }));
+  return compileProgram({ architecture, preprocessing: model.preprocessing, parameters });
+}
+
+for (const key of Object.keys(ANSWERS) as (keyof typeof ANSWERS)[]) {
+  Deno.test(`the known answers of ${key} are the reference's`, async () => {
+    const channels = key.endsWith("1") ? 1 : 3;
+    const model = answerModel(key.startsWith("C") ? "C" : "E", channels);
+    const weights = new Map<string, Int8Array>();
+    for await (const { layer, data } of model.weights()) weights.set(layer, data.slice());
+    const batch = answerBatch(channels);
+    const { data } = referenceActivations(compileProgram(model), weights, batch);
+    assertEquals([...data], ANSWERS[key].values);
+    const float = await floatEngine(model, weights).run(batch);
+    // The table has seven digits.
+    float.data.forEach((value, i) => assertAlmostEquals(value, ANSWERS[key].float[i], 1e-5));
+  });
+}
+
+gpuTest(
+  "the known-answer test refuses a device whose kernels are wrong",
+  () =>
+    withGpu(async (gpu) => {
+      const tuning = defaultTuning(gpu.isFallback);
+      await checkAnswers(gpu, SMALL, "int8", tuning);
+      const { backend } = gpu;
+      const run = backend.runWebGPUProgram;
+      // As if the driver rounded down.
+      backend.runWebGPUProgram = (program, ...rest) => {
+        const code = program.getUserCode();
+        program.getUserCode = () => code.replace("+ (product.x >> 31u)", "");
+        program.shaderKey += "-wrong";
+        return run.call(backend, program, ...rest);
+      };
+      try {
+        await assertRejects(
+          () => checkAnswers(gpu, SMALL, "int8", tuning),
+          BackendUnavailableError,
+          "gives wrong answers",
+        );
+      } finally {
+        backend.runWebGPUProgram = run;
+      }
+    }),
+);
+
+for (const memory of ["buffer", "texture"] as const) {
+  for (const precision of ["int8", "float"] as const) {
+    Deno.test(`VGG16 fits a device with WebGPU's default limits: ${memory}, ${precision}`, () => {
+      const program = programOf(VGG16);
+      preflight(program, precision, DEFAULT_LIMITS, memory);
+      const data = new Uint8Array(224 * 224 * 3);
+      const plan = planLayers(program, precision, { data, count: 1, height: 224, width: 224 });
+      assert(imagesPerRun(plan, precision, DEFAULT_LIMITS, memory) >= 8);
+    });
+  }
+}
+
+Deno.test("the preflight names everything that does not fit", () => {
+  const wide = {
+    ...VGG16,
+    input: { height: 256, width: 256, channels: 3 },
+    dense: [8192, 20480, 10],
+  };
+  const error = assertThrows(
+    () => preflight(programOf(wide), "int8", DEFAULT_LIMITS, "buffer"),
+    BackendUnavailableError,
+  );
+  assertEquals(
+    error.reason,
+    "the model does not fit the device, which allows 128 MiB for a buffer: the weights of fc6 take 256 MiB; " +
+      'the weights of fc7 take 160 MiB. Use a smaller model, or backend "wasm"',
+  );
+});
+
+gpuTest("a lost device is replaced, and the request in flight is answered", async () => {
+  await using engine = await createWebgpuEngine(model);
+  await using other = await createWebgpuEngine(model);
+  await engine.run(batch);
+  await withGpu(async (gpu) => {
+    const running = engine.run(batch);
+    gpu.device.destroy();
+    assertSame(await running, expected);
+  });
+  assertSame(await engine.run(batch), expected);
+  assertSame(await other.run(batch), expected);
+});
+
+gpuTest("a device that is lost in the middle of a batch is replaced", async () => {
+  // So large that the device takes one image at a time.
+  const { model } = randomModel({ ...SMALL, configuration: "B", convolutions: Array(10).fill(16) });
+  const large = randomBatch(2, 1024, 1024, 3);
+  await using engine = await createWebgpuEngine(model);
+  await using wasm = await createWasmEngine(model);
+  await withGpu(async (gpu) => {
+    const { exclusively } = gpu;
+    let parts = 0;
+    gpu.exclusively = (work) => {
+      if (++parts === 2) gpu.device.destroy();
+      return exclusively(work);
+    };
+    const layer = "pool1";
+    assertSame(await engine.run(large, { layer }), await wasm.run(large, { layer }));
+    assertEquals(parts, 2);
+    assert(gpu.lost() !== undefined);
+  });
+});
+
+gpuTest("a loss while two engines run is survived by both, on one new device", async () => {
+  await using engine = await createWebgpuEngine(model);
+  await using other = await createWebgpuEngine(model);
+  await withGpu(async (lost) => {
+    const running = [engine, other, engine].map((each) => each.run(batch));
+    lost.device.destroy();
+    for (const result of await Promise.all(running)) assertSame(result, expected);
+    await withGpu((gpu) => {
+      assert(gpu !== lost);
+      assertEquals(gpu.lost(), undefined);
+    });
+  });
+});
+
+gpuTest("a device that is lost while a model is loaded is a named error", async () => {
+  const fragile = {
+    ...model,
+    async *weights() {
+      for await (const piece of model.weights()) {
+        yield piece;
+        await withGpu(({ device }) => device.destroy());
+      }
+    },
+  };
+  await assertRejects(
+    () => createWebgpuEngine(fragile),
+    BackendUnavailableError,
+    "the device was lost while the model was loaded",
+  );
+  // What the next one gets is not the lost one.
+  await using engine = await createWebgpuEngine(model);
+  assertSame(await engine.run(batch), expected);
+});
+
+gpuTest("a device lost twice in a row is an error", async () => {
+  let loads = 0;
+  const fragile = {
+    ...model,
+    async *weights() {
+      if (loads++ > 0) await withGpu(({ device }) => device.destroy());
+      yield* model.weights();
+    },
+  };
+  await using engine = await createWebgpuEngine(fragile);
+  await withGpu(({ device }) => device.destroy());
+  await assertRejects(() => engine.run(batch), BackendUnavailableError, "lost twice in a row");
+});
+
+gpuTest("calls that the device refuses are named errors", async () => {
+  using _limits = defaultLimits();
+  await withGpu(async ({ device }) => {
+    const usage = GPUBufferUsage.STORAGE;
+    for (const buffer of [{ size: 16, usage: 0 }, { size: 2 ** 28 + 4, usage }]) {
+      await assertRejects(
+        () => checked(device, () => device.createBuffer(buffer)),
+        BackendUnavailableError,
+        "a call was not valid",
+      );
+    }
+    // The device goes on.
+    await checked(device, () => device.createBuffer({ size: 16, usage }));
+  });
+});
+
+gpuTest(
+  "running out of memory is a named error, leaves nothing behind, and the engine goes on",
+  async () => {
+    // Linux counts what a process may have of memory of its own; the software adapter's is that.
+    const script = new URL("../../support/out_of_memory.ts", import.meta.url).pathname;
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", `ulimit -d 1200000; exec "$0" run -A "$1"`, Deno.execPath(), script],
+      stderr: "inherit",
+    }).output();
+    const outOfMemory = new RegExp(
+      "^BackendUnavailableError: The webgpu backend is not available: the device ran out of memory. " +
+        'Use smaller batches, close what else uses the GPU, or use backend "wasm"',
+    );
+    const [full, loading, left, large, small] = new TextDecoder().decode(stdout).split("\n");
+    for (const told of [full, loading, large]) assertMatch(told, outOfMemory);
+    assertEquals(left, "0 tensors left");
+    assertEquals(small, "ran 1");
+  },
+);
+
+gpuTest("two engines share a device and do not disturb each other", async () => {
+  const others = randomModel(
+    { ...SMALL, configuration: "C", convolutions: Array(13).fill(16) },
+    12,
+  );
+  const program = compileProgram(others.model);
+  await using first = await createWebgpuEngine(model);
+  const [second, results] = await Promise.all([
+    createWebgpuEngine(others.model),
+    Promise.all(Array.from({ length: 4 }, () => first.run(batch))),
+  ]);
+  const [one, two] = await Promise.all([first.run(batch), second.run(batch)]);
+  for (const result of [...results, one]) assertSame(result, expected);
+  assertSame(two, referenceActivations(program, others.weights, batch));
+  await second[Symbol.asyncDispose]();
+  assertSame(await first.run(batch), expected);
+});
+
+/**
+ * Bytes by which a process may grow in 1,000 runs, without a collection of garbage being asked for: V8 enlarges its young generation
+ * by up to 32 MB, and keeps some ten KB of encoders a run until it collects. Bind groups and texture views made anew in each run
+ * were 100 MB.
+ */
+const GROWTH_BYTES = 48e6;
+
+gpuTest(
+  "1,000 runs leave tensors, GPU memory and the process's memory where they were",
+  () =>
+    withGpu(async ({ backend, device }) => {
+      await using engine = await createWebgpuEngine(model);
+      await setBackend(BACKEND_NAME);
+      const made = countCalls(device, ["createBindGroup", "createBuffer", "createTexture"]);
+      const run = async (times: number) => {
+        for (let i = 0; i < times; i++) await engine.run(batch);
+        return {
+          tensors: memory().numTensors,
+          data: backend.numDataIds(),
+          gpu: backend.memory(),
+          engine: engine.bytesResident,
+          made: made(),
+        };
+      };
+      const before = await run(200);
+      const { rss } = Deno.memoryUsage();
+      assertEquals(await run(1000), before);
+      const grown = Deno.memoryUsage().rss - rss;
+      assert(grown < GROWTH_BYTES, `${grown} bytes more`);
+    }),
+);
+
+gpuTest(
+  "what dispatches are bound to is made anew for another size, and only once",
+  () =>
+    withGpu(async ({ device }) => {
+      await using engine = await createWebgpuEngine(model);
+      const made = countCalls(device, ["createBindGroup"]);
+      const large = randomBatch(2, 64, 48, 3);
+      const [small, other] = [
+        expected,
+        referenceActivations(compileProgram(model), weights, large),
+      ];
+      const counts: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        assertSame(await engine.run(batch), small);
+        assertSame(await engine.run(large), other);
+        counts.push(made());
+      }
+      // Tensors grow in the first round, so the second makes some anew.
+      assert(counts[0] > 0);
+      assertEquals(counts[2], counts[1]);
+    }),
+);
+
+gpuTest(
+  "disposal frees everything, and a disposed engine cannot be used",
+  () =>
+    withGpu(async ({ backend }) => {
+      const before = backend.numDataIds();
+      const engine = await createWebgpuEngine(model);
+      await engine.run(batch);
+      await engine[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
+      assertEquals(backend.numDataIds(), before);
+      assertEquals(engine.bytesResident, 0);
+      await assertRejects(() => engine.run(batch), TypeError, "disposed");
+    }),
+);
+
+gpuTest(
+  "disposal waits for what was asked before, and the last engine's ends the device",
+  async () => {
+    const engine = await createWebgpuEngine(model);
+    let device: GPUDevice | undefined;
+    await withGpu((gpu) => void (device = gpu.device));
+    const running = [engine.run(batch), engine.run(batch)];
+    await engine[Symbol.asyncDispose]();
+    for (const result of await Promise.all(running)) assertSame(result, expected);
+    assertEquals((await device!.lost).reason, "destroyed");
+  },
+);
+
+gpuTest(
+  "a batch that is wrong, a layer that is not there and an aborted call are errors",
+  async () => {
+    await using engine = await createWebgpuEngine(model);
+    await assertRejects(() => engine.run({ ...batch, height: 31 }), RangeError, "at least 32x32");
+    await assertRejects(() => engine.run({ ...batch, count: 2 }), RangeError, "6144 bytes");
+    await assertRejects(() => engine.run(batch, { layer: "conv9_9" }), RangeError, "conv9_9");
+    await assertRejects(
+      () => engine.run(batch, { signal: AbortSignal.abort() }),
+      DOMException,
+      "aborted",
+    );
+  },
+);

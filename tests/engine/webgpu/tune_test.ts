@@ -1,0 +1,207 @@
+/**
+ * The WebGPU engine's choice of tiles, and its profile.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { compileProgram } from "../../../lib/engine/program.ts";
+import { acquireGpu, releaseGpu } from "../../../lib/engine/webgpu/device/device.ts";
+import { createWebgpuEngine } from "../../../lib/engine/webgpu/engine.ts";
+import { planLayers } from "../../../lib/engine/webgpu/network/plan.ts";
+import { operationsOf } from "../../../lib/engine/webgpu/tuning/profile.ts";
+import {
+  canCompute,
+  candidateName,
+  CANDIDATES,
+  defaultTuning,
+  DENSE_TILES,
+  denseName,
+} from "../../../lib/engine/webgpu/tuning/tile.ts";
+import { tune } from "../../../lib/engine/webgpu/tuning/tune.ts";
+import { assertSame, engineCases } from "../../support/engine_cases.ts";
+import { randomModel } from "../../support/random_model.ts";
+import { referenceActivations } from "../../support/reference.ts";
+import { gpuTest } from "../../support/webgpu.ts";
+
+const { model, weights, batch } = engineCases()[0];
+const program = compileProgram(model);
+const expected = referenceActivations(program, weights, batch);
+
+interface CacheFile {
+  readonly version: number;
+  readonly adapters: Record<string, Record<string, Record<string, number>>>;
+}
+
+/** A cache directory that is removed in the end, and the file in it. */
+async function temporaryCache() {
+  const dir = await Deno.makeTempDir();
+  const path = join(dir, "webgpu_tuning.json");
+  const read = async (): Promise<CacheFile> => JSON.parse(await Deno.readTextFile(path));
+  return {
+    dir,
+    path,
+    read,
+    /** Of the only adapter. */
+    times: async () => Object.values((await read()).adapters)[0],
+    write: (file: CacheFile) => Deno.writeTextFile(path, JSON.stringify(file)),
+    [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }),
+  };
+}
+
+/** The shapes that are tuned: of the convolutions but the first, and of the costliest dense layer. */
+function shapeNames(): string[] {
+  const shapes = planLayers(program, "int8", batch).map(({ kernel, layer, input, output, pool }) =>
+    kernel === "dense"
+      ? `dense ${layer.kernel.join("x")} ${input.channels}-${layer.outChannels}`
+      : `${layer.kernel.join("x")} ${input.channels}-${layer.outChannels} ` +
+        `${output.height}x${output.width}${pool ? " pool" : ""}`
+  );
+  const dense = shapes.filter((name) => name.startsWith("dense"))[0];
+  return [...new Set(shapes.slice(1).filter((name) => !name.startsWith("dense"))), dense];
+}
+
+gpuTest("loads time candidates and keep their times, and no result depends on it", async () => {
+  await using cache = await temporaryCache();
+  // Damaged caches are made anew.
+  await Deno.writeTextFile(cache.path, "{");
+  for (let load = 0; load < 2; load++) {
+    await using engine = await createWebgpuEngine(model, { cacheDir: cache.dir });
+    assertSame(await engine.run(batch), expected);
+  }
+  const names = [
+    ...CANDIDATES.map(candidateName),
+    ...(["buffer", "texture"] as const).flatMap((memory) =>
+      [...DENSE_TILES, defaultTuning(memory === "texture").dense].map((tile) =>
+        denseName({ memory, tile })
+      )
+    ),
+  ];
+  const tried = Object.values(await cache.times()).flatMap((times) => Object.keys(times));
+  assert(tried.length > 0);
+  for (const name of tried) assert(names.includes(name), name);
+});
+
+gpuTest("what one load has no time for is tried by the next", async () => {
+  await using cache = await temporaryCache();
+  const gpu = await acquireGpu();
+  try {
+    let known = 0;
+    for (let load = 0; load < 3; load++) {
+      const before = load === 0 ? {} : await cache.times();
+      // Time for one trial, or a few.
+      await tune(gpu, program, "int8", cache.dir, 200);
+      const times = await cache.times();
+      const count = Object.values(times).reduce((sum, names) => sum + Object.keys(names).length, 0);
+      assert(count > known, `${count} after ${known}`);
+      known = count;
+      for (const [shape, names] of Object.entries(before)) {
+        assertEquals(times[shape], { ...times[shape], ...names });
+      }
+    }
+  } finally {
+    await releaseGpu();
+  }
+});
+
+gpuTest(
+  "the fastest tiles are taken, in the memory that is the fastest for all layers",
+  async () => {
+    await using cache = await temporaryCache();
+    const gpu = await acquireGpu();
+    try {
+      await tune(gpu, program, "int8", cache.dir, 200);
+      const adapter = Object.keys((await cache.read()).adapters)[0];
+      for (const memory of ["buffer", "texture"] as const) {
+        const usable = CANDIDATES.filter((candidate) =>
+          candidate.memory === memory &&
+          program.layers.every((layer) => canCompute(candidate.tile, { layer, pool: true }))
+        );
+        const fast = candidateName(usable[1]);
+        const dense = denseName({ memory, tile: DENSE_TILES[3] });
+        const times: Record<string, Record<string, number>> = {};
+        for (const shape of shapeNames()) {
+          times[shape] = shape.startsWith("dense")
+            ? { [dense]: 1, [denseName({ memory, tile: DENSE_TILES[1] })]: 2 }
+            : { [candidateName(usable[0])]: 2, [fast]: 1 };
+          // In the other memory a layer is faster, but not all of them.
+          const other = memory === "buffer" ? "texture" : "buffer";
+          const candidate = CANDIDATES.find((candidate) => candidate.memory === other)!;
+          const first = Object.keys(times).length === 1;
+          times[shape][
+            shape.startsWith("dense")
+              ? denseName({ memory: other, tile: DENSE_TILES[0] })
+              : candidateName(candidate)
+          ] = first ? 0.5 : 50;
+        }
+        await cache.write({
+          version: (await cache.read()).version,
+          adapters: { [adapter]: times },
+        });
+        const tuning = await tune(gpu, program, "int8", cache.dir, 0);
+        assertEquals(tuning.memory, memory);
+        assertEquals(tuning.dense, DENSE_TILES[3]);
+        const chosen = Object.values(tuning.convolutions).map((tile) =>
+          candidateName({ memory, tile })
+        );
+        assertEquals(new Set(chosen), new Set([fast]));
+        await using engine = await createWebgpuEngine(model, { tuning });
+        assertSame(await engine.run(batch), expected);
+        const profile = await engine.profile!(batch);
+        assert(profile.some(({ candidate }) => candidate === fast));
+      }
+    } finally {
+      await releaseGpu();
+    }
+  },
+);
+
+gpuTest("every candidate gives the same bits", async () => {
+  // While somebody has a share of the device, what was compiled stays.
+  await acquireGpu();
+  for (const [i, candidate] of CANDIDATES.entries()) {
+    const { memory, tile } = candidate;
+    const layers = planLayers(program, "int8", batch).filter((step) => canCompute(tile, step));
+    const tuning = {
+      memory,
+      convolutions: Object.fromEntries(layers.map(({ layer }) => [layer.name, tile])),
+      dense: DENSE_TILES[i % DENSE_TILES.length],
+    };
+    await using engine = await createWebgpuEngine(model, { tuning });
+    assertSame(await engine.run(batch), expected);
+  }
+  await releaseGpu();
+});
+
+gpuTest('tune: "off" tries nothing', async () => {
+  await using cache = await temporaryCache();
+  await using engine = await createWebgpuEngine(model, { cacheDir: cache.dir, tune: "off" });
+  assertSame(await engine.run(batch), expected);
+  assertEquals(await Array.fromAsync(Deno.readDir(cache.dir)), []);
+});
+
+gpuTest("a profile has a row for each layer", async () => {
+  await using engine = await createWebgpuEngine(model);
+  const profile = await engine.profile!(batch);
+  assertEquals(profile.map(({ layer }) => layer), model.parameters.map(({ name }) => name));
+  for (const { ms, operations } of profile) assert(ms >= 0 && operations > 0);
+});
+
+Deno.test("VGG16 at 224x224 has 30.9 billion operations", () => {
+  const { model } = randomModel({
+    configuration: "D",
+    input: { height: 32, width: 32, channels: 3 },
+    convolutions: [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512],
+    dense: [],
+  });
+  const data = new Uint8Array(224 * 224 * 3);
+  const convolutions = planLayers(
+    compileProgram(model),
+    "int8",
+    { data, count: 1, height: 224, width: 224 },
+  ).reduce((sum, step) => sum + operationsOf(step), 0);
+  const dense = 2 * (25088 * 4096 + 4096 * 4096 + 4096 * 1000);
+  // Products of Simonyan and Zisserman's table 1, counted by hand; 15.5 billion multiplications and additions.
+  assertEquals(convolutions + dense, 30_940_528_640);
+});

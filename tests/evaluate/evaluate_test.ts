@@ -1,0 +1,221 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { join } from "@std/path";
+import { parseVariants } from "../../lib/cli/variants.ts";
+import { Journal } from "../../lib/cli/journal.ts";
+import { Classifier } from "../../lib/classifier.ts";
+import { listSamples, type Sample } from "../../lib/input/dataset.ts";
+import { evaluate } from "../../lib/evaluate/evaluate.ts";
+import { fuse } from "../../lib/evaluate/fuse.ts";
+import { escapeHtml } from "../../lib/report/html.ts";
+import { type EvaluationRecord, metricsOf } from "../../lib/evaluate/metrics.ts";
+import { comparisonRows, htmlReport } from "../../lib/evaluate/report.ts";
+import { floatEngine } from "../support/float_engine.ts";
+import { random, randomModel } from "../support/random_model.ts";
+import { smallVgg } from "../support/small_vgg.ts";
+
+const PHOTOS = new URL("../data/photos/", import.meta.url);
+const { model, weights } = await smallVgg();
+
+/** A record whose scores beyond the best do not matter. */
+function record(label: number, best: number, score: number): EvaluationRecord {
+  return { file: `${Math.random()}`, label, top: [{ index: best, score }], score: 0.5 };
+}
+
+Deno.test("metricsOf() counts accuracy, recall, precision and confusion", () => {
+  // By hand: three of class a, of which two are found; one of b, found; c is empty.
+  const records = [record(0, 0, 0.9), record(0, 0, 0.8), record(0, 1, 0.7), record(1, 1, 0.6)];
+  const metrics = metricsOf(records, ["a", "b", "c"]);
+  assertEquals(metrics.top1, 3 / 4);
+  assertEquals(metrics.confusion, [[2, 1, 0], [0, 1, 0], [0, 0, 0]]);
+  assertEquals(metrics.classes.map(({ recall }) => recall), [2 / 3, 1, NaN]);
+  assertEquals(metrics.classes.map(({ precision }) => precision), [1, 1 / 2, NaN]);
+  assertAlmostEquals(metrics.crossEntropy, Math.LN2, 1e-12);
+});
+
+Deno.test("metricsOf() finds the calibration error of Guo et al. by hand", () => {
+  // Bin [0.867, 0.933): two images at 0.9, one right. Bin [0.6, 0.667): two at 0.6, both right.
+  const records = [record(0, 0, 0.9), record(0, 1, 0.9), record(1, 1, 0.6), record(0, 0, 0.6)];
+  const { calibrationError, reliability } = metricsOf(records, ["a", "b"]);
+  assertAlmostEquals(calibrationError, 0.5 * 0.4 + 0.5 * 0.4, 1e-12);
+  assertEquals(reliability.filter(({ images }) => images > 0).map(({ accuracy }) => accuracy), [
+    1,
+    0.5,
+  ]);
+});
+
+Deno.test("the calibration error of scores that are true probabilities is near 0", () => {
+  const next = random(5);
+  const records = Array.from({ length: 20_000 }, () => {
+    const score = 0.5 + next() / 2;
+    return record(next() < score ? 0 : 1, 0, score);
+  });
+  assert(metricsOf(records, ["a", "b"]).calibrationError < 0.02);
+});
+
+/** Makes files below a directory that lives as long as `use` runs. */
+async function withFiles(
+  files: Record<string, string>,
+  use: (directory: string) => Promise<void>,
+): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(join(directory, name, ".."), { recursive: true });
+      await Deno.writeTextFile(join(directory, name), text);
+    }
+    await use(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** The samples, with paths from the directory. */
+function relative({ samples }: { samples: readonly Sample[] }, directory: string): unknown[] {
+  return samples.map(({ file, label }) => [file.slice(directory.length + 1), label]);
+}
+
+Deno.test("listSamples() reads one folder per class, in the order of names", async () => {
+  const files = { "dog/2.png": "", "dog/1.JPG": "", "dog/notes.txt": "", "cat/1.png": "" };
+  await withFiles(files, async (directory) => {
+    const found = await listSamples(directory, ["cat", "bird", "dog"]);
+    assertEquals(relative(found, directory), [["cat/1.png", 0], ["dog/1.JPG", 2], [
+      "dog/2.png",
+      2,
+    ]]);
+    assertEquals((await listSamples(directory)).labels, ["cat", "dog"]);
+    await assertRejects(() => listSamples(directory, ["cat", "dot"]), RangeError, '"dot"');
+  });
+});
+
+Deno.test("listSamples() reads ImageNet's folders by the order of their WordNet ids", async () => {
+  const files = { "n01440764/a.JPEG": "", "n01443537/b.JPEG": "" };
+  await withFiles(files, async (directory) => {
+    const found = await listSamples(directory, ["tench", "goldfish"]);
+    assertEquals(relative(found, directory), [["n01440764/a.JPEG", 0], ["n01443537/b.JPEG", 1]]);
+  });
+});
+
+Deno.test("listSamples() reads CSV and ImageNet's val.txt, with labels or indices", async () => {
+  const files = {
+    "list.csv": 'file,label\n"a, b.png",dog\nsub/c.png,0\n',
+    "val.txt": "ILSVRC2012_val_00000001.JPEG 1\nwith space.png 0\n",
+    "bad.csv": "a.png,7\n",
+  };
+  await withFiles(files, async (directory) => {
+    const labels = ["cat", "dog"];
+    const csv = await listSamples(join(directory, "list.csv"), labels);
+    assertEquals(relative(csv, directory), [["a, b.png", 1], ["sub/c.png", 0]]);
+    const txt = await listSamples(join(directory, "val.txt"), labels);
+    assertEquals(relative(txt, directory), [
+      ["ILSVRC2012_val_00000001.JPEG", 1],
+      ["with space.png", 0],
+    ]);
+    const bad = join(directory, "bad.csv");
+    await assertRejects(() => listSamples(bad, labels), RangeError, "expected 0 to 1");
+    await assertRejects(() => listSamples(directory, labels), RangeError, "found no folders");
+  });
+});
+
+const samples: Sample[] = ["boats.jpg", "cat.png", "coffee.png", "rocket.jpg"].map((name, n) => ({
+  file: new URL(name, PHOTOS).pathname,
+  label: n,
+}));
+
+Deno.test("evaluate() records what classify() says, and goes on from known records", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const whole = await evaluate(classifier, samples);
+  for (const { file, top } of whole.records) {
+    const predictions = await classifier.classify(file);
+    assertEquals(top, predictions.map(({ index, score }) => ({ index, score })));
+  }
+  const seen: string[] = [];
+  const resumed = await evaluate(classifier, samples, {
+    known: whole.records.slice(0, 3),
+    onRecords: (records) => void seen.push(...records.map(({ file }) => file)),
+  });
+  assertEquals(seen, [samples[3].file]);
+  assertEquals(resumed.records, whole.records);
+  assertEquals(resumed.metrics, whole.metrics);
+});
+
+Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const missing = [...samples, { file: "missing.png", label: 0 }];
+  const failed: string[] = [];
+  const { metrics, failed: count } = await evaluate(classifier, missing, {
+    onError: (file) => void failed.push(file),
+  });
+  assertEquals([metrics.images, count, failed], [4, 1, ["missing.png"]]);
+  await assertRejects(() => evaluate(classifier, missing), Deno.errors.NotFound);
+});
+
+Deno.test("fuse() averages the models' probabilities", async () => {
+  const other = randomModel(model.architecture, 3);
+  await using a = new Classifier(model, floatEngine(model, weights));
+  const relabelled = { ...other.model, labels: model.labels };
+  await using b = new Classifier(relabelled, floatEngine(other.model, other.weights));
+  const images = [samples[0].file];
+  const [fused] = await fuse([a, b], images, { topK: 5 });
+  const [pa] = await a.scores(images), [pb] = await b.scores(images);
+  for (const { index, score } of fused) {
+    assertAlmostEquals(score, (pa[index] + pb[index]) / 2, 1e-12);
+  }
+  await using c = new Classifier(other.model, floatEngine(other.model, other.weights));
+  await assertRejects(() => fuse([a, c], images), RangeError, "same labels");
+  await assertRejects(() => fuse([], images), TypeError);
+});
+
+Deno.test("htmlReport() holds everything within one file, and escapes names", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const evaluation = await evaluate(classifier, samples);
+  const variant = { model: "<m>", backend: "b", precision: "p", mode: "center", scales: "32" };
+  const html = await htmlReport("a <script>", [{ ...variant, evaluation }], samples);
+  assert(!html.includes("<script") && html.includes("a &lt;script&gt;"));
+  assert(!/(src|href)="(?!data:)/.test(html), "a link to the outside");
+  const wrong = evaluation.records.filter(({ label, top }) => top[0].index !== label).length;
+  assertEquals(html.match(/<figure>/g)?.length ?? 0, wrong);
+  assertEquals(comparisonRows([{ ...variant, evaluation }])[1].slice(3, 6), [
+    "32",
+    "center",
+    ((1 - evaluation.metrics.top1) * 100).toFixed(2),
+  ]);
+  assertEquals(escapeHtml(`<a href="x">'&`), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
+});
+
+Deno.test("parseVariants() reads words in any order, and names those it does not know", () => {
+  const base = { classifier: { backend: "wasm" as const } };
+  assertEquals(parseVariants("center; flip 32,40 dense precision=float", base), [
+    { ...base, crops: "center" },
+    {
+      crops: "dense",
+      scales: [32, 40],
+      flip: true,
+      classifier: { backend: "wasm", precision: "float" },
+    },
+  ]);
+  for (const text of ["dnse", "backend=cuda", "model=", "center;;flip"]) {
+    assertThrows(() => parseVariants(text, base), Error, "Option --compare");
+  }
+});
+
+Deno.test("a journal goes on where a run was cut off, and is one of its settings alone", async () => {
+  await withFiles({}, async (directory) => {
+    const first = await Journal.open(directory, { model: "a" });
+    await first.append([record(0, 0, 0.5), record(1, 1, 0.25)]);
+    first.close();
+    const [{ name }] = Deno.readDirSync(directory);
+    const path = join(directory, name);
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text + '{"file":"cut o');
+    const again = await Journal.open(directory, { model: "a" });
+    assertEquals(again.records.map(({ label }) => label), [0, 1]);
+    await again.append([record(2, 2, 0.5)]);
+    again.close();
+    const third = await Journal.open(directory, { model: "a" });
+    assertEquals(third.records.map(({ label }) => label), [0, 1, 2]);
+    third.close();
+    const other = await Journal.open(directory, { model: "b" });
+    assertEquals(other.records, []);
+    other.close();
+  });
+});

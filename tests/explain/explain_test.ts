@@ -1,0 +1,180 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { Classifier } from "../../lib/classifier.ts";
+import { similarity } from "../../lib/output/embedding.ts";
+import { createEngine } from "../../lib/engine/create.ts";
+import type { Batch, Engine } from "../../lib/engine/engine.ts";
+import { viewsOf } from "../../lib/input/views.ts";
+import { colorTable, levelOf } from "../../lib/report/color_map.ts";
+import { drawExplanation, drawPredictions } from "../../lib/explain/draw.ts";
+import { gradCam } from "../../lib/explain/grad_cam.ts";
+import { readImage } from "../../lib/image/read.ts";
+import { floatEngine } from "../support/float_engine.ts";
+import { randomBatch, randomModel } from "../support/random_model.ts";
+import { smallVgg } from "../support/small_vgg.ts";
+
+const PHOTO = new URL("../data/photos/cat.png", import.meta.url);
+const { model, weights, expected } = await smallVgg();
+const image = await readImage(PHOTO);
+
+/** Our map and autograd's. */
+async function maps(
+  engine: Engine,
+  want: typeof expected.gradCam[number],
+): Promise<[found: Float64Array, want: number[]]> {
+  const [view] = viewsOf(image, model, { crops: "dense", scales: [want.scale] });
+  const batch: Batch = { ...view, count: 1 };
+  const { data, height, width } = await gradCam(engine, model, batch, want.label, {
+    layer: want.layer,
+  });
+  assertEquals([height, width], want.shape);
+  assert(Math.max(...want.cam) > 0, "a map of zeros would prove nothing");
+  return [data, want.cam];
+}
+
+for (const want of expected.gradCam) {
+  const name = `class ${want.label} at ${want.scale} pixels, ${want.layer}`;
+
+  Deno.test(`gradCam() is autograd's on float activations: ${name}`, async () => {
+    const [found, cam] = await maps(floatEngine(model, weights), want);
+    const error = Math.max(...cam.map((value, i) => Math.abs(value - found[i]))) / Math.max(...cam);
+    // Sums in float64 on both sides; the engine's activations pass through float32 once.
+    assert(error < 1e-6, `off by ${error} of the maximum`);
+  });
+
+  // Three blocks down nobody asks, and too many units of so small a network change sides for int8.
+  if (want.layer === "conv3_2") continue;
+  Deno.test(`gradCam() on int8 activations points where autograd's does: ${name}`, async () => {
+    await using engine = await createEngine(model, { backend: "wasm" });
+    const cosine = similarity(...await maps(engine, want));
+    console.log(`${name}: ${cosine.toFixed(4)}`);
+    // Activations have 7 bits, and a unit near 0 may change sides of its ReLU.
+    // Below block 5 there are its ReLUs and its pool as well.
+    assert(cosine > (want.layer === "conv5_2" ? 0.98 : 0.95), `the cosine is ${cosine}`);
+  });
+}
+
+Deno.test("explain() explains the predicted class, or the one that is asked for", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const [best] = await classifier.classify(PHOTO);
+  const explanation = await classifier.explain(PHOTO);
+  assertEquals([explanation.label, explanation.index], [best.label, best.index]);
+  assertAlmostEquals(explanation.score, best.score, 1e-12);
+  // The centre of a photo of 451x300, cut out of it at 48x32.
+  assertEquals([explanation.image.width, explanation.image.height], [301, 300]);
+  assertEquals((await classifier.explain(PHOTO, { label: "d" })).index, 3);
+  await assertRejects(() => classifier.explain(PHOTO, { label: "x" }), RangeError, "no label");
+});
+
+Deno.test("explain() looks at block 4 where block 5 has fewer than 4x4 positions", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const small = await classifier.explain(PHOTO);
+  assertEquals([small.height, small.width, small.grid.step], [4, 4, [0.25, 0.25]]);
+  assertEquals(small.grid.offset, [0.125, 0.125]);
+  const large = await classifier.explain(PHOTO, { scale: 64 });
+  assertEquals([large.height, large.width], [4, 6]);
+  assertAlmostEquals(large.grid.step[1], 16 / 64, 1e-12);
+});
+
+Deno.test("explain() maps a class's probability over the image", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const maps = await Promise.all(
+    model.labels.map((label) =>
+      classifier.explain(PHOTO, { label, method: "score-map", scale: 75 })
+    ),
+  );
+  const [{ height, width }] = maps;
+  assertEquals([height, width], [2, 3]);
+  for (let p = 0; p < height * width; p++) {
+    assertAlmostEquals(maps.reduce((sum, { map }) => sum + map[p], 0), 1, 1e-6);
+  }
+  await assertRejects(() => classifier.explain(PHOTO, { method: "score-map" }), RangeError);
+});
+
+Deno.test("drawExplanation() is brightest where the map is", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const explanation = await classifier.explain(PHOTO);
+  const gray = { data: new Uint8Array(300 * 300 * 3).fill(128), width: 300, height: 300 };
+  const map = Float32Array.of(0, 1, 0, 0);
+  const picture = await drawExplanation({ ...explanation, image: gray, map, height: 2, width: 2 });
+  const brightness = (x: number, y: number): number => {
+    const at = (y * picture.width + x) * 3;
+    return picture.data[at] + picture.data[at + 1] + picture.data[at + 2];
+  };
+  assert(brightness(310, 10) > brightness(10, 10) + 200);
+  assert(brightness(310, 10) > brightness(310, 310) + 200);
+});
+
+Deno.test("drawPredictions() writes on the lower edge and nowhere else", async () => {
+  const gray = { data: new Uint8Array(400 * 300 * 3).fill(128), width: 400, height: 300 };
+  const predictions = [{ label: "cat", score: 0.9, index: 0 }];
+  const { data, width, height } = await drawPredictions(gray, predictions);
+  assertEquals([width, height], [400, 300]);
+  assert(data.subarray(0, 400 * 250 * 3).every((value) => value === 128));
+  const band = data.subarray(400 * 270 * 3);
+  assert(band.some((value) => value > 240), "white text");
+  assert(band.some((value) => value < 60), "on a dark band");
+});
+
+/** CIE 1976 lightness of an sRGB colour (IEC 61966-2-1, ISO/CIE 11664-4). */
+function lightness([r, g, b]: number[]): number {
+  const linear = (v: number): number =>
+    v <= 0.04045 * 255 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+  const y = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  return y > 216 / 24389 ? 116 * Math.cbrt(y) - 16 : y * 24389 / 27;
+}
+
+/** matplotlib's colours at levels 4, 40, 76, … of 256: between our stops. */
+const MATPLOTLIB = {
+  inferno: "02010a 2f0a5b 6a176e a32c61 d74b3f f68013 fac42a",
+  viridis: "46075a 453781 355f8d 26828e 20a386 4ec36b a2da37",
+};
+
+for (const map of ["inferno", "viridis"] as const) {
+  Deno.test(`colorTable() is matplotlib's ${map}, and its lightness rises all the way`, () => {
+    const table = colorTable(map);
+    const color = (level: number): number[] => [...table.subarray(level * 3, level * 3 + 3)];
+    for (const [n, hex] of MATPLOTLIB[map].split(" ").entries()) {
+      const want = [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
+      // Ours is linear between 33 stops: two of 255 at the sharpest bend.
+      want.forEach((value, c) => assertAlmostEquals(color(4 + 36 * n)[c], value, 2));
+    }
+    for (let level = 8; level < 256; level += 8) {
+      assert(lightness(color(level)) > lightness(color(level - 8)), `at level ${level}`);
+    }
+    assertEquals([levelOf(-1), levelOf(0), levelOf(0.5), levelOf(2)], [0, 0, 128, 255]);
+  });
+}
+
+Deno.test("gradCam() sums over all positions of a first dense layer's kernel", async () => {
+  const architecture = {
+    configuration: "A" as const,
+    input: { height: 64, width: 64, channels: 3 },
+    convolutions: [4, 4, 4, 4, 4, 4, 4, 8],
+    dense: [12, 3],
+  };
+  const { model, weights } = randomModel(architecture, 4);
+  const engine = floatEngine(model, weights);
+  const batch = randomBatch(1, 64, 64, 3);
+  const { alpha, height, width } = await gradCam(engine, model, batch, 1);
+  const pool = (await engine.run(batch, { layer: "pool5" })).data;
+
+  /** A dense layer by definition, on inputs in the order of its kernel's positions and channels. */
+  const dense = (x: Float64Array, name: string): Float64Array => {
+    const { scale, bias } = model.parameters.find((layer) => layer.name === name)!;
+    const filter = weights.get(name)!;
+    return Float64Array.from(
+      bias,
+      (b, o) => b + scale[o] * x.reduce((sum, v, i) => sum + v * filter[o * x.length + i], 0),
+    );
+  };
+  // The sum of a channel's gradients is the slope when all of its positions move together.
+  const logit = (channel: number, by: number): number => {
+    const moved = Float64Array.from(pool, (v, i) => i % 8 === channel ? v + by : v);
+    return dense(dense(moved, "fc7").map((v) => Math.max(v, 0)), "fc8")[1];
+  };
+  const step = 1e-5;
+  for (let channel = 0; channel < 8; channel++) {
+    const slope = (logit(channel, step) - logit(channel, -step)) / (2 * step);
+    assertAlmostEquals(alpha[channel] * height * width, slope, 1e-5 * (1 + Math.abs(slope)));
+  }
+});

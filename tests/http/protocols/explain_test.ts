@@ -1,0 +1,51 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { drawExplanation } from "../../../lib/explain/draw.ts";
+import { readImage } from "../../../lib/image/read.ts";
+import {
+  CAT,
+  embeddedClassifier,
+  post,
+  postJson,
+  testService,
+} from "../../support/http_service.ts";
+
+const service = testService();
+const classifier = await embeddedClassifier();
+
+Deno.test("POST /explain gives the library's picture as a PNG", async () => {
+  const expected = await drawExplanation(await classifier.explain(CAT, { label: "dog" }));
+  const response = await service.fetch(post("/explain?label=dog", CAT));
+  assertEquals([response.status, response.headers.get("content-type")], [200, "image/png"]);
+  const { data, width, height } = await readImage(await response.bytes());
+  assertEquals([width, height], [expected.width, expected.height]);
+  assertEquals(data, expected.data);
+});
+
+Deno.test("POST /explain gives the numbers to a client that asks for JSON", async () => {
+  const expected = await classifier.explain(CAT);
+  const response = await service.fetch(post("/explain", CAT, { accept: "application/json" }));
+  const { label, score, map, width, height, grid } = await response.json();
+  assertEquals([label, score], ["cat", expected.score]);
+  assertEquals([width, height], [expected.width, expected.height]);
+  assertEquals(Float32Array.from(map), expected.map);
+  assertEquals(grid.step, [...expected.grid.step]);
+});
+
+Deno.test("wrong options of /explain are refused before anything is computed", async () => {
+  for (
+    const [query, message] of [
+      ["label=kat", 'did you mean "cat"'],
+      ["method=lime", "grad-cam or score-map"],
+      ["method=score-map", "needs a scale"],
+      ["scale=5000", "at most 1024"],
+      ["scale=8", "scale"],
+      ["lable=cat", 'did you mean "label"'],
+    ]
+  ) {
+    const response = await service.fetch(post(`/explain?${query}`, CAT));
+    assertEquals(response.status, 422, query);
+    assertStringIncludes((await response.json()).detail, message);
+  }
+  const two = await service.fetch(postJson("/explain", { inputs: ["AQ==", "AQ=="] }));
+  assertEquals([two.status, (await two.json()).code], [400, "bad-request"]);
+});

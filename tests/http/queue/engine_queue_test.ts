@@ -1,0 +1,150 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EngineQueue, type Work } from "../../../lib/http/queue/engine_queue.ts";
+
+/** Work that notes its batches, and takes until the test lets it go. */
+function notedWork(
+  key = "work",
+): { work: Work<number, number>; batches: number[][]; open: () => void } {
+  const batches: number[][] = [];
+  const gate = Promise.withResolvers<void>();
+  const run = async (inputs: readonly number[]): Promise<number[]> => {
+    batches.push([...inputs]);
+    await gate.promise;
+    return inputs.map((input) => input * 10);
+  };
+  return { work: { key, run }, batches, open: gate.resolve };
+}
+
+/** Lets all that is ready run, and no timer of a millisecond or more. */
+const nextTask = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+const never = new AbortController().signal;
+
+Deno.test("what comes while the engine runs goes through it together, up to maxBatch", async () => {
+  const queue = new EngineQueue({ maxBatch: 3, maxQueueDelayMs: 0 });
+  const { work, batches, open } = notedWork();
+  const first = queue.submit(work, 1, never);
+  await nextTask();
+  const outcomes = [first, ...[2, 3, 4, 5, 6].map((n) => queue.submit(work, n, never))];
+  open();
+  const outputs = await Promise.all(outcomes);
+  assertEquals(batches, [[1], [2, 3, 4], [5, 6]]);
+  assertEquals(outputs.map(({ output }) => output), [10, 20, 30, 40, 50, 60]);
+  assertEquals(outputs.map(({ batch }) => batch), [1, 3, 3, 3, 2, 2]);
+});
+
+Deno.test("a lone input is run at once, whatever the delay", async () => {
+  const queue = new EngineQueue({ maxBatch: 8, maxQueueDelayMs: 60_000 });
+  const { work, batches, open } = notedWork();
+  const outcome = queue.submit(work, 1, never);
+  await nextTask();
+  assertEquals(batches, [[1]]);
+  open();
+  await outcome;
+});
+
+Deno.test("an input waits for announced ones until they come", async () => {
+  const queue = new EngineQueue({ maxBatch: 8, maxQueueDelayMs: 60_000 });
+  const { work, batches, open } = notedWork();
+  open();
+  const announced = queue.announce();
+  const first = queue.submit(work, 1, never);
+  await nextTask();
+  assertEquals(batches, []);
+  const second = queue.submit(work, 2, never);
+  announced[Symbol.dispose]();
+  await Promise.all([first, second]);
+  assertEquals(batches, [[1, 2]]);
+});
+
+Deno.test("an input waits for announced ones no longer than the delay, nor once the batch is full", async () => {
+  const { work, batches, open } = notedWork();
+  open();
+  const queue = new EngineQueue({ maxBatch: 2, maxQueueDelayMs: 20 });
+  using _announced = queue.announce();
+  const { queueMs } = await queue.submit(work, 1, never);
+  assert(queueMs >= 19, `${queueMs}`); // Timers may fire a millisecond early.
+  const slow = new EngineQueue({ maxBatch: 2, maxQueueDelayMs: 60_000 });
+  using _also = slow.announce();
+  await Promise.all([slow.submit(work, 2, never), slow.submit(work, 3, never)]);
+  assertEquals(batches, [[1], [2, 3]]);
+});
+
+Deno.test("work of different keys is not mixed, and none is left behind", async () => {
+  const queue = new EngineQueue({ maxBatch: 8, maxQueueDelayMs: 0 });
+  const a = notedWork("a"), b = notedWork("b");
+  const first = queue.submit(a.work, 1, never);
+  await nextTask();
+  const outcomes = [
+    first,
+    queue.submit(a.work, 2, never),
+    queue.submit(b.work, 3, never),
+    queue.submit(a.work, 4, never),
+  ];
+  a.open();
+  b.open();
+  await Promise.all(outcomes);
+  assertEquals([a.batches, b.batches], [[[1], [2, 4]], [[3]]]);
+});
+
+Deno.test("an aborted input leaves the queue, and a run is aborted when all its inputs are", async () => {
+  const queue = new EngineQueue({ maxBatch: 1, maxQueueDelayMs: 0 });
+  let told: unknown;
+  const work: Work<number, number> = {
+    key: "k",
+    run: (inputs, signal) =>
+      inputs[0] === 3
+        ? Promise.resolve([30])
+        : new Promise((_, reject) =>
+          signal.addEventListener("abort", () => {
+            told = signal.reason;
+            reject(signal.reason);
+          })
+        ),
+  };
+  const first = new AbortController(), second = new AbortController();
+  const running = queue.submit(work, 1, first.signal);
+  await nextTask();
+  const waiting = queue.submit(work, 2, second.signal);
+  const last = queue.submit(work, 3, never);
+  second.abort(new Error("second"));
+  await assertRejects(() => waiting, Error, "second");
+  first.abort(new Error("first"));
+  await assertRejects(() => running, Error, "first");
+  assertEquals((told as Error).message, "first");
+  assertEquals((await last).output, 30);
+});
+
+Deno.test("a run that fails fails its inputs, and the next run goes on", async () => {
+  const queue = new EngineQueue({ maxBatch: 4, maxQueueDelayMs: 0 });
+  let runs = 0;
+  const work: Work<number, number> = {
+    key: "k",
+    run: async (inputs) => {
+      await nextTask();
+      if (++runs === 1) throw new Error("broken");
+      return [...inputs];
+    },
+  };
+  const first = queue.submit(work, 1, never);
+  await nextTask();
+  const second = queue.submit(work, 2, never);
+  await assertRejects(() => first, Error, "broken");
+  assertEquals((await second).output, 2);
+});
+
+Deno.test("between two runs of an engine that never waits other things happen", async () => {
+  const queue = new EngineQueue({ maxBatch: 1, maxQueueDelayMs: 0 });
+  let runs = 0, runsAtTimer = -1;
+  const work: Work<number, number> = {
+    key: "k",
+    run: (inputs) => {
+      const start = performance.now();
+      while (performance.now() - start < 2);
+      runs++;
+      return Promise.resolve([...inputs]);
+    },
+  };
+  setTimeout(() => runsAtTimer = runs, 0);
+  await Promise.all(Array.from({ length: 50 }, (_, n) => queue.submit(work, n, never)));
+  assert(runsAtTimer >= 0 && runsAtTimer < 50, `${runsAtTimer}`);
+});

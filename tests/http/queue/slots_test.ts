@@ -1,0 +1,51 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Slots } from "../../../lib/http/queue/slots.ts";
+
+const never = new AbortController().signal;
+
+Deno.test("no more hold a place than there are, and who waits longest is next", async () => {
+  const slots = new Slots(2);
+  const order: number[] = [];
+  let inside = 0, most = 0;
+  await Promise.all(Array.from({ length: 7 }, async (_, n) => {
+    using _place = await slots.take(never);
+    order.push(n);
+    most = Math.max(most, ++inside);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    inside--;
+  }));
+  assertEquals(order, [0, 1, 2, 3, 4, 5, 6]);
+  assertEquals(most, 2);
+});
+
+Deno.test("who gives up leaves the line, and takes no place", async () => {
+  const slots = new Slots(1);
+  const first = await slots.take(never);
+  const impatient = new AbortController();
+  const second = slots.take(impatient.signal), third = slots.take(never);
+  impatient.abort(new Error("enough"));
+  await assertRejects(() => second, Error, "enough");
+  first[Symbol.dispose]();
+  first[Symbol.dispose](); // A second time changes nothing.
+  const held = await third;
+  const late = new AbortController();
+  const fourth = slots.take(late.signal), fifth = slots.take(never);
+  held[Symbol.dispose]();
+  late.abort(); // It has the place already, and gives it back.
+  (await fourth)[Symbol.dispose]();
+  using _fifth = await fifth;
+  await assertRejects(() => slots.take(AbortSignal.abort(new Error("late"))), Error, "late");
+});
+
+Deno.test("a line of work that never waits lets other things happen in between", async () => {
+  const slots = new Slots(1);
+  let done = 0, doneAtTimer = -1;
+  setTimeout(() => doneAtTimer = done, 0);
+  await Promise.all(Array.from({ length: 50 }, async () => {
+    using _place = await slots.take(never);
+    const start = performance.now();
+    while (performance.now() - start < 2);
+    done++;
+  }));
+  assert(doneAtTimer >= 0 && doneAtTimer < 50, `${doneAtTimer}`);
+});

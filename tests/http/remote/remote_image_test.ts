@@ -1,0 +1,199 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { HttpProblem } from "../../../lib/http/server/problems.ts";
+import { fetchRemoteImage, type RemoteOptions } from "../../../lib/http/remote/remote_image.ts";
+import { CAT, postJson, testService } from "../../support/http_service.ts";
+
+/** Names of a small world, in which 127.0.0.1 alone counts as public. */
+const NAMES: Record<string, string[]> = {
+  "public.test": ["127.0.0.1"],
+  "loopback.test": ["127.0.0.2"],
+  "private.test": ["10.0.0.1"],
+  "metadata.test": ["169.254.169.254"],
+  "mapped.test": ["::ffff:10.0.0.1"],
+  "both.test": ["127.0.0.1", "192.168.1.1"],
+  "nowhere.test": [],
+};
+
+function options(given: Partial<RemoteOptions> = {}): RemoteOptions {
+  return {
+    maxBytes: 1_000_000,
+    signal: AbortSignal.timeout(5000),
+    resolve: (name) => {
+      const addresses = NAMES[name];
+      if (addresses === undefined) return Promise.reject(new Error("not found"));
+      return Promise.resolve(
+        addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 })),
+      );
+    },
+    isAllowed: (address) => address === "127.0.0.1",
+    ...given,
+  };
+}
+
+async function withServer(
+  answer: (request: Request) => Response | Promise<Response>,
+  test: (base: string, seen: string[]) => Promise<void>,
+): Promise<void> {
+  const seen: string[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
+    seen.push(`${request.headers.get("host")?.split(":")[0]}${new URL(request.url).pathname}`);
+    return answer(request);
+  });
+  try {
+    await test(`http://public.test:${server.addr.port}`, seen);
+  } finally {
+    await server.shutdown();
+  }
+}
+
+async function refusal(url: string, given: Partial<RemoteOptions> = {}): Promise<string> {
+  const error = await assertRejects(
+    () => fetchRemoteImage(new URL(url), options(given)),
+    HttpProblem,
+  );
+  assertEquals(error.problem, "bad-url");
+  return error.message;
+}
+
+function includes(text: string, part: string): void {
+  assertEquals(text.includes(part), true, `"${text}" should include "${part}"`);
+}
+
+Deno.test("a file is fetched from the address that was checked, under its name", async () => {
+  await withServer(() => new Response(CAT), async (base, seen) => {
+    assertEquals(await fetchRemoteImage(new URL("/cat.png", base), options()), CAT);
+    assertEquals(seen, ["public.test/cat.png"]);
+  });
+});
+
+Deno.test("names at addresses that are not public are refused, if only one of them is", async () => {
+  for (const name of ["loopback", "private", "metadata", "mapped", "both"]) {
+    includes(await refusal(`http://${name}.test/`), "which is not public");
+  }
+  includes(await refusal("http://nowhere.test/"), "no address");
+  includes(await refusal("http://unknown.test/"), "cannot be resolved");
+});
+
+Deno.test("IP addresses in any spelling are refused with the real rule, without a look-up", async () => {
+  const resolve = () => Promise.reject(new Error("must not be asked"));
+  const spellings = [
+    "127.0.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "127.1",
+    "0",
+    "10.0.0.1",
+    "169.254.169.254",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[fe80::1]",
+    "[fd00:ec2::254]",
+    "[64:ff9b::7f00:1]",
+  ];
+  for (const host of spellings) {
+    const message = await refusal(`http://${host}/`, { resolve, isAllowed: undefined });
+    includes(message, "which is not public");
+  }
+});
+
+Deno.test("the system's own look-up is checked too", async () => {
+  const given = { resolve: undefined, isAllowed: undefined };
+  includes(await refusal("http://localhost:1/", given), "which is not public");
+});
+
+Deno.test("only http and https are fetched, and no user name is sent", async () => {
+  for (
+    const url of [
+      "file:///etc/passwd",
+      "ftp://public.test/",
+      "data:image/png,x",
+      "gopher://public.test/",
+    ]
+  ) {
+    includes(await refusal(url), "expected http or https");
+  }
+  includes(await refusal("http://user:pass@public.test/"), "no user name");
+});
+
+Deno.test("a redirect is followed three times, and each target is checked", async () => {
+  await withServer((request) => {
+    const step = Number(new URL(request.url).pathname.slice(1));
+    return step === 0 ? new Response(CAT) : Response.redirect(new URL(`/${step - 1}`, request.url));
+  }, async (base) => {
+    const at = (path: string) => new URL(path, base).href;
+    assertEquals((await fetchRemoteImage(new URL(at("/0")), options())).length, CAT.length);
+    includes(await refusal(at("/4")), "Cannot read");
+  });
+  await withServer((request) => {
+    const { pathname, port } = new URL(request.url);
+    const targets: Record<string, string> = {
+      "/private": "http://private.test/x",
+      "/decimal": "http://2130706434/x",
+      "/metadata": "http://169.254.169.254/latest/meta-data",
+      "/file": "file:///etc/passwd",
+      "/loop": `http://public.test:${port}/loop`,
+      "/three": `http://public.test:${port}/two`,
+      "/two": `http://public.test:${port}/one`,
+      "/one": `http://public.test:${port}/end`,
+    };
+    const target = targets[pathname];
+    if (target === undefined) return new Response(CAT);
+    return new Response(null, { status: 302, headers: { location: target } });
+  }, async (base, seen) => {
+    includes(await refusal(`${base}/private`), "private.test is at 10.0.0.1");
+    includes(await refusal(`${base}/decimal`), "127.0.0.2");
+    includes(await refusal(`${base}/metadata`), "169.254.169.254");
+    includes(await refusal(`${base}/file`), "expected http or https");
+    assertEquals(seen.length, 4);
+    includes(await refusal(`${base}/loop`), "more than 3 redirects");
+    assertEquals(seen.length, 8);
+    const bytes = await fetchRemoteImage(new URL(`${base}/three`), options());
+    assertEquals(bytes.length, CAT.length);
+  });
+});
+
+Deno.test("a file that is too long is cut off, one that takes too long is given up", async () => {
+  const endless = () =>
+    new Response(
+      new ReadableStream({
+        pull: (controller) => controller.enqueue(new Uint8Array(65536)),
+      }),
+    );
+  await withServer(endless, async (base) => {
+    const error = await assertRejects(
+      () => fetchRemoteImage(new URL(base), options()),
+      HttpProblem,
+    );
+    assertEquals(error.problem, "body-too-large");
+  });
+  await withServer(
+    () => new Promise((resolve) => setTimeout(() => resolve(new Response("x")), 300)),
+    async (base) => {
+      const signal = AbortSignal.timeout(30);
+      const error = await assertRejects(() => fetchRemoteImage(new URL(base), options({ signal })));
+      assertEquals((error as Error).name, "TimeoutError");
+    },
+  );
+});
+
+Deno.test("a status that is no success is told", async () => {
+  await withServer(() => new Response("no", { status: 404 }), async (base) => {
+    includes(await refusal(base), "status 404");
+  });
+});
+
+Deno.test("POST /classify fetches a URL where it is switched on", async () => {
+  const { resolve, isAllowed } = options();
+  const service = testService({ urlInput: true, remote: { resolve, isAllowed } });
+  await withServer(() => new Response(CAT), async (base) => {
+    const response = await service.fetch(postJson("/classify", { url: `${base}/cat.png` }));
+    assertEquals((await response.json())[0].label, "cat");
+    const refused = await service.fetch(postJson("/classify", { url: "http://private.test/" }));
+    assertEquals([refused.status, (await refused.json()).code], [422, "bad-url"]);
+    const list = { url: [`${base}/cat.png`, "http://private.test/"] };
+    const results = await (await service.fetch(postJson("/classify", list))).json();
+    assertEquals([results[0].predictions[0].label, results[1].error.code], ["cat", "bad-url"]);
+  });
+});

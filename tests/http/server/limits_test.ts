@@ -1,0 +1,241 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  CAT,
+  embeddedClassifier,
+  get,
+  post,
+  postJson,
+  standIn,
+  testService,
+} from "../../support/http_service.ts";
+import { BackendUnavailableError } from "../../../lib/errors.ts";
+
+/** A body that gives its parts when asked, and waits `ms` before each. */
+function slowBody(parts: number, ms: number): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      if (parts-- > 0) controller.enqueue(new Uint8Array(10));
+      else controller.close();
+    },
+  });
+}
+
+async function problemOf(
+  response: Response,
+): Promise<{ status: number; code: string; detail: string }> {
+  assertEquals(response.headers.get("content-type"), "application/problem+json");
+  const problem = await response.json();
+  assertEquals(problem.status, response.status);
+  assertEquals(problem.error, problem.detail);
+  assertEquals(problem.type, "about:blank");
+  return problem;
+}
+
+Deno.test("a body above maxBodyBytes is 413, by its Content-Length or by counting", async () => {
+  const service = testService({ maxBodyBytes: 1000 });
+  const claimed = await problemOf(
+    await service.fetch(
+      post("/classify", CAT, { "content-length": String(CAT.length) }),
+    ),
+  );
+  assertEquals([claimed.status, claimed.code], [413, "body-too-large"]);
+  assertStringIncludes(claimed.detail, `at most 1000 bytes, found ${CAT.length}`);
+  const streamed = new Request("http://host/classify", { method: "POST", body: slowBody(101, 0) });
+  assertEquals((await problemOf(await service.fetch(streamed))).code, "body-too-large");
+  const lying = post("/classify", CAT, { "content-length": "10" });
+  assertEquals((await problemOf(await service.fetch(lying))).code, "body-too-large");
+});
+
+Deno.test("a body that is not there in bodyTimeoutMs is 408", async () => {
+  const service = testService({ bodyTimeoutMs: 50 });
+  const slow = new Request("http://host/classify", { method: "POST", body: slowBody(1000, 20) });
+  const problem = await problemOf(await service.fetch(slow));
+  assertEquals([problem.status, problem.code], [408, "body-timeout"]);
+});
+
+Deno.test("a request that takes longer than timeoutMs is 504, and the network is told", async () => {
+  let told = false;
+  const classifier = standIn((_, signal) =>
+    new Promise((_, reject) =>
+      signal!.addEventListener("abort", () => {
+        told = true;
+        reject(signal!.reason);
+      })
+    )
+  );
+  const service = testService({ classifier, timeoutMs: 50 });
+  const problem = await problemOf(await service.fetch(post("/classify", new Uint8Array([1]))));
+  assertEquals([problem.status, problem.code, told], [504, "timeout", true]);
+});
+
+Deno.test("requests wait while the model loads, and no longer than timeoutMs", async () => {
+  const loading = Promise.withResolvers<Awaited<ReturnType<typeof embeddedClassifier>>>();
+  const patient = testService({ classifier: loading.promise });
+  const hasty = testService({ classifier: loading.promise, timeoutMs: 30 });
+  const notReady = await patient.fetch(get("/readyz"));
+  await notReady.body?.cancel();
+  assertEquals(notReady.status, 503);
+  const waiting = patient.fetch(post("/classify", CAT));
+  assertEquals((await problemOf(await hasty.fetch(post("/classify", CAT)))).code, "timeout");
+  loading.resolve(await embeddedClassifier());
+  assertEquals((await (await waiting).json())[0].label, "cat");
+  const ready = await patient.fetch(get("/readyz"));
+  await ready.body?.cancel();
+  assertEquals(ready.status, 200);
+});
+
+Deno.test("an image with more pixels than maxPixels is 413, before it is decoded", async () => {
+  const service = testService({ maxPixels: 1000 });
+  const problem = await problemOf(await service.fetch(post("/classify", CAT)));
+  assertEquals([problem.status, problem.code], [413, "image-too-large"]);
+  assertStringIncludes(problem.detail, "451x300");
+});
+
+Deno.test("more images in a request than maxImages are 413", async () => {
+  const service = testService({ maxImages: 2 });
+  const inputs = Array(3).fill(CAT.toBase64());
+  const problem = await problemOf(await service.fetch(postJson("/classify", { inputs })));
+  assertEquals([problem.status, problem.code], [413, "too-many-images"]);
+});
+
+Deno.test("headers above maxHeaderBytes are 431", async () => {
+  const service = testService({ maxHeaderBytes: 256 });
+  const problem = await problemOf(await service.fetch(get("/livez", { x: "y".repeat(300) })));
+  assertEquals([problem.status, problem.code], [431, "headers-too-large"]);
+});
+
+Deno.test("above maxQueue requests are 429 with Retry-After, and the admitted ones are answered", async () => {
+  const gate = Promise.withResolvers<void>();
+  const classifier = standIn(async (images) => {
+    await gate.promise;
+    return images.map(() => 0.75);
+  });
+  const service = testService({ classifier, maxQueue: 4, maxImages: 4 });
+  const sent = Array.from(
+    { length: 10 },
+    () => service.fetch(post("/classify", new Uint8Array([1]))),
+  );
+  const refused = await Promise.all(sent.slice(4));
+  for (const response of refused) {
+    const problem = await problemOf(response);
+    assertEquals([problem.status, problem.code], [429, "overloaded"]);
+    assert(Number(response.headers.get("retry-after")) >= 1);
+  }
+  gate.resolve();
+  for (const response of await Promise.all(sent.slice(0, 4))) {
+    assertEquals((await response.json())[0], { label: "yes", score: 0.75, index: 0 });
+  }
+  const later = await service.fetch(post("/classify", new Uint8Array([1])));
+  await later.body?.cancel();
+  assertEquals(later.status, 200);
+});
+
+Deno.test("a list needs a place for each image", async () => {
+  const service = testService({
+    classifier: standIn((xs) => Promise.resolve(xs.map(() => 0.5))),
+    maxQueue: 3,
+    maxImages: 3,
+  });
+  const list = (n: number) => postJson("/classify", { inputs: Array(n).fill("AQ==") });
+  assertEquals((await (await service.fetch(list(3))).json()).length, 3);
+  const [first, second] = await Promise.all([service.fetch(list(3)), service.fetch(list(3))]);
+  await Promise.all([first.body?.cancel(), second.body?.cancel()]);
+  assertEquals([first.status, second.status].sort(), [200, 429]);
+});
+
+Deno.test("media types that are no image are 415, malformed bodies 400", async () => {
+  const service = testService();
+  const wrong: [Request, number, string][] = [
+    [post("/classify", "<p>", { "content-type": "text/html" }), 415, "found text/html"],
+    [post("/classify", CAT, { "content-type": "video/mp4" }), 415, "found video/mp4"],
+    [post("/classify", "{", { "content-type": "application/json" }), 400, "JSON is malformed"],
+    [post("/classify", "[1]", { "content-type": "application/json" }), 400, "JSON object"],
+    [post("/classify", "{}", { "content-type": "application/json" }), 400, '{"inputs": base64}'],
+    [postJson("/classify", { inputs: "!" }), 400, "base64"],
+    [
+      post("/classify", "--x\r\nbroken", { "content-type": "multipart/form-data; boundary=x" }),
+      400,
+      "form is malformed",
+    ],
+    [post("/classify", "x", { "content-type": "multipart/form-data" }), 400, "form is malformed"],
+    [
+      post(
+        "/classify",
+        '--x\r\ncontent-disposition: form-data; name="a"; filename="b"\r\n\r\nGIF',
+        {
+          "content-type": "multipart/form-data; boundary=x",
+        },
+      ),
+      400,
+      "expected it to end with its boundary, --x--",
+    ],
+    [post("/classify", new FormData()), 400, "found none"],
+    [post("/classify", ""), 400, "found no bytes"],
+    [postJson("/classify", { url: "http://example.com/cat.png" }), 403, "fetches no URLs"],
+    [postJson("/classify", { url: "nonsense" }), 422, "Expected a URL"],
+    [post("/classify", CAT.subarray(0, 5000)), 422, "PNG"],
+  ];
+  for (const [request, status, detail] of wrong) {
+    const problem = await problemOf(await service.fetch(request));
+    assertEquals(problem.status, status, problem.detail);
+    assertStringIncludes(problem.detail, detail);
+  }
+});
+
+Deno.test("a request whose client has gone leaves the queue", async () => {
+  const gate = Promise.withResolvers<void>();
+  const seen: number[] = [];
+  const classifier = standIn(async (images) => {
+    await gate.promise;
+    seen.push(...images);
+    return images.map(() => 0.5);
+  });
+  const service = testService({ classifier, maxBatch: 1 });
+  const client = new AbortController();
+  const first = service.fetch(post("/classify", new Uint8Array([1])));
+  const second = service.fetch(
+    new Request(post("/classify", new Uint8Array([2])), { signal: client.signal }),
+  );
+  const third = service.fetch(post("/classify", new Uint8Array([3])));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  client.abort();
+  assertEquals((await problemOf(await second)).code, "client-gone");
+  gate.resolve();
+  assertEquals([(await first).status, (await third).status], [200, 200]);
+  await Promise.all([(await first).body?.cancel(), (await third).body?.cancel()]);
+  assertEquals(seen, [1, 3]);
+});
+
+Deno.test("a device lost during a batch loses no request: the model is loaded anew", async () => {
+  let calls = 0;
+  const classifier = standIn((images) => {
+    calls++;
+    if (calls === 1) return Promise.reject(new BackendUnavailableError("webgpu", "device lost"));
+    return Promise.resolve(images.map(() => 0.5));
+  });
+  const service = testService({ classifier });
+  const sent = [1, 2, 3].map((n) => service.fetch(post("/classify", new Uint8Array([n]))));
+  for (const response of await Promise.all(sent)) {
+    await response.body?.cancel();
+    assertEquals(response.status, 200);
+  }
+});
+
+Deno.test("a failure inside is a 500 that tells the client nothing and the log everything", async () => {
+  const lines: string[] = [];
+  const classifier = standIn(() => Promise.reject(new Error("secret path /etc/key")));
+  const service = testService({
+    classifier,
+    logLevel: "error",
+    writeLog: (line) => lines.push(line),
+  });
+  const response = await service.fetch(
+    post("/classify", new Uint8Array([1]), { "x-request-id": "r1" }),
+  );
+  const problem = await problemOf(response);
+  assertEquals([problem.status, problem.code], [500, "internal"]);
+  assert(!problem.detail.includes("secret"));
+  assertStringIncludes(lines.join("\n"), "secret path /etc/key");
+  assertEquals(JSON.parse(lines[0]).requestId, "r1");
+});

@@ -1,0 +1,85 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { SETTINGS_TABLE } from "../../../tools/settings_table.ts";
+import {
+  completeSettings,
+  envName,
+  flagName,
+  SETTINGS,
+  settingsFromEnv,
+  settingsFromFlags,
+} from "../../../lib/http/server/settings.ts";
+
+Deno.test("settings have the same values from a program, the environment and flags", () => {
+  const env = {
+    VGG16_MAX_BODY_BYTES: "1000",
+    VGG16_URL_INPUT: "true",
+    VGG16_KEYS: "one, two",
+    VGG16_THREADS: "2",
+    VGG16_MODEL: "vgg16",
+    VGG16_LOG_LEVEL: "warn",
+    HOME: "/root",
+  };
+  const flags = {
+    "max-body-bytes": "1000",
+    "url-input": "true",
+    keys: "one,two",
+    threads: "2",
+    model: "vgg16",
+    "log-level": "warn",
+  };
+  const expected = {
+    maxBodyBytes: 1000,
+    urlInput: true,
+    keys: ["one", "two"],
+    threads: 2,
+    model: "vgg16",
+    logLevel: "warn",
+  };
+  assertEquals(settingsFromEnv(env), expected as ReturnType<typeof settingsFromEnv>);
+  assertEquals(settingsFromFlags(flags), expected as ReturnType<typeof settingsFromEnv>);
+  assertEquals(completeSettings(settingsFromEnv(env)).maxQueue, 64);
+});
+
+Deno.test("a typo in a name is an error that names the nearest", () => {
+  assertThrows(
+    () => settingsFromEnv({ VGG16_MAX_BODY_BYTE: "1" }),
+    RangeError,
+    "no environment variable VGG16_MAX_BODY_BYTE: did you mean VGG16_MAX_BODY_BYTES?",
+  );
+  assertThrows(
+    () => settingsFromFlags({ "max-que": "1" }),
+    RangeError,
+    "no option --max-que: did you mean --max-queue?",
+  );
+});
+
+Deno.test("a wrong value is an error that says what was expected, and never shows a key", () => {
+  const wrong: [Record<string, string>, string][] = [
+    [{ VGG16_MAX_QUEUE: "many" }, "VGG16_MAX_QUEUE must be an integer from 1 to 65536"],
+    [{ VGG16_MAX_QUEUE: "" }, "VGG16_MAX_QUEUE must be"],
+    [{ VGG16_MAX_BATCH: "65" }, "from 1 to 64: found 65"],
+    [{ VGG16_BACKEND: "cuda" }, "one of auto, webgpu, wasm"],
+    [{ VGG16_URL_INPUT: "yes" }, 'true or false: found "yes"'],
+    [{ VGG16_THREADS: "0" }, '"auto" or an integer'],
+  ];
+  for (const [env, message] of wrong) {
+    assertStringIncludes(assertThrows(() => settingsFromEnv(env), RangeError).message, message);
+  }
+  const error = assertThrows(
+    () => completeSettings({ keys: "secret" as unknown as [] }),
+    RangeError,
+  );
+  assertEquals(error.message, "keys must be a list of texts: found something else");
+  assertThrows(() => completeSettings({ maxImages: 65 }), RangeError, "never fits into maxQueue");
+});
+
+Deno.test("every setting has a variable, a flag and a row in the documentation", async () => {
+  const readme = await Deno.readTextFile(new URL("../../../lib/http/README.md", import.meta.url));
+  // The formatter aligns a table's columns.
+  const squash = (text: string) => text.replace(/-{3,}/g, "---").replace(/ +/g, " ");
+  assertStringIncludes(squash(readme), squash(SETTINGS_TABLE));
+  for (const name of Object.keys(SETTINGS)) {
+    assertStringIncludes(SETTINGS_TABLE, `\`${envName(name)}\``);
+    assertEquals(flagName(name).replace(/-(.)/g, (_, c) => c.toUpperCase()), name);
+  }
+});

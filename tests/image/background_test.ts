@@ -1,0 +1,55 @@
+/** Decoding on other threads: when, how many, and where there are none. */
+
+import { assertEquals } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { crc32 } from "../../lib/image/codecs/crc32.ts";
+import { decodeImage } from "../../lib/image/decode.ts";
+import { encodePng } from "../../lib/image/codecs/encode_png.ts";
+import { MAX_DECODERS } from "../../lib/image/image.ts";
+
+const FILES = new URL("../fixtures/images/files/", import.meta.url);
+const ROOT = fromFileUrl(new URL("..", import.meta.url));
+
+/** What decoding_threads.ts prints: a checksum, and whether there are more threads than before. */
+async function decodeApart(fromPixels: number, ...permissions: string[]): Promise<unknown> {
+  const flags = ["--no-prompt", "--no-check", ...permissions];
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...flags, "tests/support/decoding_threads.ts", `${fromPixels}`],
+    cwd: ROOT,
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  return text === "" ? new TextDecoder().decode(stderr) : JSON.parse(text);
+}
+
+const sum = crc32((await decodeImage(await Deno.readFile(new URL("420.jpg", FILES)))).data);
+
+Deno.test({
+  name: "images of so many pixels are decoded on another thread, smaller ones on this",
+  ignore: Deno.build.os !== "linux", // It counts threads in /proc.
+  fn: async () => {
+    assertEquals(await decodeApart(45 * 31, "--allow-all"), [sum, true]);
+    assertEquals(await decodeApart(45 * 31 + 1, "--allow-all"), [sum, false]);
+  },
+});
+
+Deno.test("where no thread can be started, images are decoded on this one", async () => {
+  const refused = "--deny-read=lib/image/background_thread.ts";
+  assertEquals(await decodeApart(1, "--allow-read", refused), [sum, false]);
+});
+
+Deno.test("more images than threads, and one that is given up, are decoded in turn", async () => {
+  const width = 64, height = 48;
+  const images = Array.from({ length: 3 * MAX_DECODERS }, (_, n) => new Uint8Array(9216).fill(n));
+  const files = await Promise.all(images.map((data) => encodePng({ data, width, height })));
+  const client = new AbortController();
+  const decoding = files.map((bytes, n) =>
+    decodeImage(bytes, { background: true, signal: n === 0 ? client.signal : undefined })
+  );
+  client.abort(new Error("left"));
+  const [given, ...others] = await Promise.allSettled(decoding);
+  assertEquals(given.status, "rejected");
+  assertEquals(
+    others.map((other) => other.status === "fulfilled" && other.value.data),
+    images.slice(1),
+  );
+});

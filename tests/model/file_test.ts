@@ -1,0 +1,150 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { convert } from "../../lib/convert/convert.ts";
+import { CheckpointFormatError, WeightsIntegrityError } from "../../lib/errors.ts";
+import { layersOf } from "../../lib/model/architecture.ts";
+import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
+import { BytesSource } from "../../lib/io/byte_source.ts";
+import { openModel } from "../../lib/model/file.ts";
+import { type QuantizedFilter, quantizeFilter } from "../../lib/convert/quantize/channels.ts";
+import { encodeSafetensorsHeader, readSafetensorsHeader } from "../../lib/model/safetensors.ts";
+
+const CHECKPOINT = new URL("../fixtures/checkpoints/zip_d.pth", import.meta.url);
+const EMBEDDED = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
+
+async function readEverything(bytes: Uint8Array): Promise<number> {
+  const model = await openModel(bytes);
+  let total = 0;
+  for await (const { data } of model.weights()) total += data.length;
+  return total;
+}
+
+Deno.test("any damaged byte of a model file is a named error", async () => {
+  const { bytes } = await convert(CHECKPOINT);
+  assertEquals(await readEverything(bytes!), (await openModel(bytes!)).weightBytes);
+  for (let at = 0; at < bytes!.length; at += at < 4000 ? 1 : 37) {
+    const damaged = bytes!.slice();
+    damaged[at] ^= 1 << at % 8;
+    const error = await assertRejects(() => readEverything(damaged));
+    assert(
+      error instanceof WeightsIntegrityError || error instanceof CheckpointFormatError,
+      `byte ${at}: ${error}`,
+    );
+  }
+});
+
+Deno.test("a model file that is cut short is a CheckpointFormatError with the place", async () => {
+  const bytes = await Deno.readFile(EMBEDDED);
+  for (const length of [0, 1, 7, 8, 9, 500, 30_000, 1_048_576, bytes.length - 1]) {
+    const error = await assertRejects(
+      () => readEverything(bytes.subarray(0, length)),
+      CheckpointFormatError,
+      "cut short",
+    );
+    assertEquals(error.offset, length);
+  }
+  const longer = new Uint8Array(bytes.length + 1);
+  longer.set(bytes);
+  await assertRejects(() => readEverything(longer), CheckpointFormatError, "must end at byte");
+});
+
+Deno.test("openModel() refuses a checkpoint, and says what to do", async () => {
+  const file = new URL("../fixtures/checkpoints/timm_e.safetensors", import.meta.url);
+  await assertRejects(() => openModel(file), CheckpointFormatError, "Convert it");
+});
+
+Deno.test("a model's weights come in pieces of whole channels, again and again", async () => {
+  const model = await openModel(EMBEDDED);
+  const layers = new Map(layersOf(model.architecture).map((layer) => [layer.name, layer]));
+  for (let time = 0; time < 2; time++) {
+    const seen = new Map<string, number>();
+    for await (const { layer: name, first, count, data } of model.weights()) {
+      const { kernel, inChannels, outChannels } = layers.get(name)!;
+      assertEquals(first, seen.get(name) ?? 0);
+      assert(count % 16 === 0 || first + count === outChannels);
+      assertEquals(data.length, count * kernel[0] * kernel[1] * inChannels);
+      assert(data.every((w) => w >= -127));
+      seen.set(name, first + count);
+    }
+    assertEquals([...seen.keys()], [...layers.keys()]);
+    assert([...seen].every(([name, count]) => count === layers.get(name)!.outChannels));
+  }
+});
+
+Deno.test("a model's weights stop when the signal is aborted", async () => {
+  const model = await openModel(EMBEDDED);
+  const abort = new AbortController();
+  await assertRejects(async () => {
+    for await (const _ of model.weights({ signal: abort.signal })) abort.abort();
+  }, DOMException);
+});
+
+Deno.test("quantizeFilter() rounds better than the largest weight / 127 as the scale", () => {
+  let seed = 1;
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  for (const size of [1, 9, 27, 576, 4608]) {
+    // About normal, as trained weights are.
+    const weights = Float32Array.from(
+      { length: size },
+      () => (random() + random() + random() + random() - 2) * 0.05,
+    );
+    const integers = new Int8Array(size);
+    const found: QuantizedFilter = { scale: 0, min: 0, max: 0, energy: 0, error: 0 };
+    quantizeFilter(weights, integers, found);
+    const error = (scale: number, q: (w: number) => number) =>
+      weights.reduce((sum, w) => sum + (w - q(w) * scale) ** 2, 0);
+    let i = 0;
+    const actual = error(found.scale, () => integers[i++]);
+    const plain = weights.reduce((max, w) => Math.max(max, Math.abs(w)), 0) / 127;
+    // The sums of the search cancel: they are good to about 1e-12 of the energy.
+    assert(Math.abs(actual - found.error) <= 1e-6 * actual + 1e-12 * found.energy);
+    assert(actual <= error(plain, (w) => Math.round(w / plain)) + 1e-12 * found.energy);
+    assertEquals(Math.max(found.max, -found.min), Math.fround(plain * 127));
+  }
+});
+
+Deno.test("quantizeFilter() gives a positive scale for a filter that is all zero", () => {
+  const integers = new Int8Array(4).fill(5);
+  const found: QuantizedFilter = { scale: 0, min: 0, max: 0, energy: 0, error: 0 };
+  quantizeFilter(new Float32Array(4), integers, found);
+  assertEquals([...integers], [0, 0, 0, 0]);
+  assert(found.scale > 0 && Math.fround(found.scale) > 0);
+  assertEquals(found.error, 0);
+});
+
+Deno.test("a safetensors header that is written is read back", async () => {
+  const tensors = [{ name: "a", dtype: "F32", shape: [2, 3] }, {
+    name: "b",
+    dtype: "I8",
+    shape: [5],
+  }];
+  const header = encodeSafetensorsHeader(tensors, { note: "x" });
+  assertEquals(header.length % 8, 0);
+  const file = new Uint8Array(header.length + 29);
+  file.set(header);
+  const read = await readSafetensorsHeader(new BytesSource(file));
+  assertEquals(read.metadata, { note: "x" });
+  assertEquals(
+    read.tensors.map(({ name, begin, end }) => [name, begin - header.length, end - header.length]),
+    [["a", 0, 24], ["b", 24, 29]],
+  );
+  assertThrows(() => encodeSafetensorsHeader(tensors, {}, 16), RangeError);
+});
+
+Deno.test("a safetensors header whose length is absurd is refused before it is read", async () => {
+  const file = new Uint8Array(64);
+  new DataView(file.buffer).setBigUint64(0, 1n << 60n, true);
+  const source = new BytesSource(file);
+  await assertRejects(() => readSafetensorsHeader(source), CheckpointFormatError);
+});
+
+Deno.test("ImageNet has 1000 classes whose WordNet ids ascend", () => {
+  assertEquals(IMAGENET_CLASSES.length, 1000);
+  assert(IMAGENET_CLASSES.every(({ id }) => /^n\d{8}$/.test(id)));
+  assert(IMAGENET_CLASSES.every(({ id }, i) => i === 0 || id > IMAGENET_CLASSES[i - 1].id));
+  // From the list of the challenge's synsets.
+  assertEquals(IMAGENET_CLASSES[0], { id: "n01440764", label: "tench, Tinca tinca" });
+  assertEquals(IMAGENET_CLASSES[134], { id: "n02012849", label: "crane" });
+  assertEquals(IMAGENET_CLASSES[517], { id: "n03126707", label: "crane" });
+  assertEquals(IMAGENET_CLASSES[281].label, "tabby, tabby cat");
+  assertEquals(IMAGENET_CLASSES[999].id, "n15075141");
+});

@@ -1,0 +1,76 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Classifier } from "../../lib/classifier.ts";
+import { layerDistance, layerNames, similarity } from "../../lib/output/embedding.ts";
+import { mirror } from "../../lib/input/views.ts";
+import { floatEngine } from "../support/float_engine.ts";
+import { smallVgg } from "../support/small_vgg.ts";
+
+const PHOTO = new URL("../data/photos/cat.png", import.meta.url);
+const { model, weights, expected } = await smallVgg();
+const classifier = new Classifier(model, floatEngine(model, weights));
+
+/** Relative: the values are float32. */
+const TOLERANCE = 1e-5;
+
+function assertClose(found: ArrayLike<number>, want: readonly number[], what: string): void {
+  const largest = Math.max(...want.map(Math.abs), 1e-6);
+  want.forEach((value, i) => {
+    const off = Math.abs(found[i] - value) / largest;
+    assert(off < TOLERANCE, `${what}[${i}]: expected ${value}, found ${found[i]}`);
+  });
+}
+
+for (const layer of Object.keys(expected.embeddings)) {
+  Deno.test(`embed() gives PyTorch's activations of ${layer}`, async () => {
+    const want = expected.embeddings[layer];
+    const all = await classifier.embed(PHOTO, { layer });
+    const isVector = want.shape[0] * want.shape[1] === 1;
+    assertEquals(all.shape, isVector ? want.shape.slice(2) : want.shape);
+    assertClose(all.data, want.first, layer);
+    assertClose([all.data.reduce((sum, v) => sum + v, 0)], [want.sum], "sum");
+    const max = await classifier.embed(PHOTO, { layer, pooling: "max" });
+    assertClose(max.data, want.max, "max");
+    const [avg] = await classifier.embed([PHOTO], { layer, pooling: "avg" });
+    assertClose(avg.data, want.avg, "avg");
+    assertEquals(avg.shape, want.shape.slice(2));
+  });
+}
+
+Deno.test("embed() knows every layer of the paper's configuration, and prob", async () => {
+  const names = layerNames(model.architecture);
+  assertEquals(names.length, 8 + 5 + 3 + 1);
+  const prob = await classifier.embed(PHOTO, { layer: "prob" });
+  assertClose(prob.data, expected.views.center, "prob");
+  await assertRejects(() => classifier.embed(PHOTO, { layer: "conv9" }), RangeError, "conv1_1");
+});
+
+Deno.test("embed() by default gives the layer before the classifying one", async () => {
+  assertEquals((await classifier.embed(PHOTO)).layer, "fc7");
+});
+
+Deno.test("embed() with normalize gives a vector of length 1", async () => {
+  const { data } = await classifier.embed(PHOTO, { layer: "fc6", normalize: true });
+  assertAlmostEquals(data.reduce((sum, v) => sum + v * v, 0), 1, 1e-6);
+});
+
+Deno.test("distance() is PyTorch's, 0 for the same image, and the same both ways", async () => {
+  const prepared = await classifier.prepare(PHOTO);
+  const [{ data, height, width }] = prepared.views;
+  const image = { data, height, width };
+  const flipped = { data: mirror(image), height, width };
+  assertAlmostEquals(await classifier.distance(image, flipped), expected.distance, 1e-5);
+  assertAlmostEquals(await classifier.distance(flipped, image), expected.distance, 1e-5);
+  assertAlmostEquals(await classifier.distance(image, image), 0, 1e-12);
+});
+
+Deno.test("similarity() is the cosine", () => {
+  assertEquals(similarity([1, 2, 3], [2, 4, 6]), 1);
+  assertEquals(similarity([1, 0], [-1, 0]), -1);
+  assertEquals(similarity([0, 0], [1, 0]), 0);
+  assertThrows(() => similarity([1], [1, 2]), RangeError);
+});
+
+Deno.test("layerDistance() refuses layers of different shape", () => {
+  const a = { layer: "fc7", data: new Float32Array(2), shape: [2] };
+  assertThrows(() => layerDistance(a, { ...a, shape: [1, 1, 2] }), RangeError);
+});

@@ -1,0 +1,69 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { checkSelection, selectPredictions, softmax } from "../../lib/output/predictions.ts";
+
+const LABELS = ["cat", "dog", "tench, Tinca tinca"];
+const SCORES = Float64Array.of(0.2, 0.7, 0.1);
+
+function select(options: Parameters<typeof checkSelection>[0]): string[] {
+  const selection = checkSelection(options, LABELS);
+  return selectPredictions(SCORES, selection, LABELS).map(({ label }) => label);
+}
+
+Deno.test("softmax() gives the probabilities of a worked example", () => {
+  // exp(1), exp(2), exp(3) over their sum, to the digits of the usual textbook table.
+  const scores = softmax([10, 20, 30], 0.1);
+  assertAlmostEquals(scores[0], 0.09003057, 1e-8);
+  assertAlmostEquals(scores[1], 0.24472847, 1e-8);
+  assertAlmostEquals(scores[2], 0.66524096, 1e-8);
+});
+
+Deno.test("softmax() does not overflow on the largest int32 logits", () => {
+  assertEquals([...softmax([2 ** 31 - 1, -(2 ** 31)], 1)], [1, 0]);
+});
+
+Deno.test("selectPredictions() sorts, best first, and keeps class indices", () => {
+  const selection = checkSelection({}, LABELS);
+  assertEquals(selectPredictions(SCORES, selection, LABELS), [
+    { label: "dog", score: 0.7, index: 1 },
+    { label: "cat", score: 0.2, index: 0 },
+    { label: "tench, Tinca tinca", score: 0.1, index: 2 },
+  ]);
+});
+
+Deno.test("topK keeps the best, after allow and deny have chosen", () => {
+  assertEquals(select({ topK: 1 }), ["dog"]);
+  assertEquals(select({ topK: 1, deny: ["dog"] }), ["cat"]);
+  assertEquals(select({ allow: ["cat", "tench, Tinca tinca"] }), ["cat", "tench, Tinca tinca"]);
+  assertEquals(select({ allow: [] }), []);
+  assertEquals(select({ deny: [] }).length, 3);
+});
+
+Deno.test("scoreThreshold keeps scores that reach it", () => {
+  assertEquals(select({ scoreThreshold: 0.2 }), ["dog", "cat"]);
+  assertEquals(select({ scoreThreshold: 1 }), []);
+});
+
+Deno.test("checkSelection() refuses a topK outside 1 to the number of classes", () => {
+  for (const topK of [0, 4, 1.5, NaN, -1]) {
+    assertThrows(() => checkSelection({ topK }, LABELS), RangeError, "from 1 to 3");
+  }
+});
+
+Deno.test("checkSelection() refuses a score threshold outside 0 to 1", () => {
+  for (const scoreThreshold of [-0.1, 1.1, NaN]) {
+    assertThrows(() => checkSelection({ scoreThreshold }, LABELS), RangeError, "from 0 to 1");
+  }
+});
+
+Deno.test("checkSelection() refuses allow together with deny", () => {
+  assertThrows(
+    () => checkSelection({ allow: ["cat"], deny: ["dog"] }, LABELS),
+    TypeError,
+    "exclude each other",
+  );
+});
+
+Deno.test("checkSelection() names the nearest label for an unknown one", () => {
+  assertThrows(() => checkSelection({ allow: ["cet"] }, LABELS), RangeError, '"cat"?');
+  assertThrows(() => checkSelection({ deny: ["tench"] }, LABELS), RangeError, '"tench, Tinca');
+});

@@ -1,0 +1,49 @@
+/**
+ * A GPU that can be lost on purpose, whatever engine holds it: in tests and in the benchmark of faults.
+ *
+ * @module
+ */
+
+import type { Classifier } from "../../lib/classifier.ts";
+import type { ServedClassifier } from "../../lib/http/queue/served_model.ts";
+
+/** Keeps hold of the devices that are requested until it is disposed of. */
+export interface BreakableGpu extends Disposable {
+  /** A classifier whose every n-th batch loses its device after it was sent to it. */
+  breakEvery(
+    n: number,
+    classifier: Classifier,
+  ): { readonly flaky: ServedClassifier; losses(): number; batches(): number };
+}
+
+/** Starts to keep hold of devices. */
+export function breakable(): BreakableGpu {
+  const { requestDevice } = GPUAdapter.prototype;
+  let device: GPUDevice | undefined;
+  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+    return device = await requestDevice.call(this, descriptor);
+  };
+  return {
+    breakEvery: (n, classifier) => {
+      let batches = 0, losses = 0;
+      const flaky: ServedClassifier = {
+        info: classifier.info,
+        prepare: classifier.prepare.bind(classifier),
+        embed: classifier.embed.bind(classifier),
+        explain: classifier.explain.bind(classifier),
+        scores: async (...args) => {
+          const running = classifier.scores(...args);
+          if (++batches % n === 0) {
+            // The commands are on their way: preparing takes no more than some microtasks.
+            await new Promise((resolve) => setTimeout(resolve, 0));
+            device?.destroy();
+            losses++;
+          }
+          return await running;
+        },
+      };
+      return { flaky, losses: () => losses, batches: () => batches };
+    },
+    [Symbol.dispose]: () => void (GPUAdapter.prototype.requestDevice = requestDevice),
+  };
+}

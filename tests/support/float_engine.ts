@@ -1,0 +1,109 @@
+/**
+ * An Engine that multiplies in float64, one output at a time: what the layers of a VGG are by
+ * definition, without any quantization of activations. Slow and obvious.
+ *
+ * @module
+ */
+
+import type { Activations, Batch, Engine, RunOptions } from "../../lib/engine/engine.ts";
+import type { Model } from "../../lib/model/model.ts";
+import { type Layer, layersOf } from "../../lib/model/architecture.ts";
+import type { Weights } from "./reference.ts";
+
+interface FeatureMap {
+  readonly data: Float64Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Makes an Engine of a Model and its weights. */
+export function floatEngine(model: Model, weights: Weights): Engine {
+  return {
+    backend: "wasm",
+    precision: "float",
+    threads: 1,
+    bytesResident: 0,
+    device: "float64",
+    run: (batch, options) => Promise.resolve(runBatch(model, weights, batch, options)),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function runBatch(
+  model: Model,
+  weights: Weights,
+  batch: Batch,
+  { layer }: RunOptions = {},
+): Activations {
+  const layers = layersOf(model.architecture);
+  const last = layer ?? layers.at(-1)!.pool ?? layers.at(-1)!.name;
+  const size = batch.data.length / batch.count;
+  let channels = 0;
+  const maps = Array.from({ length: batch.count }, (_, n) => {
+    let x = normalized(model, batch.data.subarray(n * size, (n + 1) * size), batch);
+    for (const [index, step] of layers.entries()) {
+      x = convolve(step, model, weights.get(step.name)!, index, x);
+      channels = step.outChannels;
+      if (step.name === last) break;
+      if (step.pool !== undefined) x = maxPool(x, channels);
+      if (step.pool === last) break;
+    }
+    return x;
+  });
+  const [{ height, width, data: { length } }] = maps;
+  const data = new Float32Array(maps.length * length);
+  maps.forEach((map, n) => data.set(map.data, n * length));
+  const scale = new Float64Array(maps.length).fill(1);
+  return { layer: last, shape: [maps.length, height, width, channels], data, scale };
+}
+
+function normalized(model: Model, image: Uint8Array, { height, width }: Batch): FeatureMap {
+  const { scale, mean, std } = model.preprocessing;
+  const channels = mean.length;
+  const data = Float64Array.from(
+    image,
+    (byte, i) => (byte * scale - mean[i % channels]) / std[i % channels],
+  );
+  return { data, height, width };
+}
+
+function convolve(
+  layer: Layer,
+  model: Model,
+  filter: Int8Array,
+  index: number,
+  x: FeatureMap,
+): FeatureMap {
+  const { kernel: [kh, kw], padding, inChannels, outChannels, relu } = layer;
+  const { scale, bias } = model.parameters[index];
+  const height = x.height + 2 * padding - kh + 1, width = x.width + 2 * padding - kw + 1;
+  const data = new Float64Array(height * width * outChannels);
+  for (let i = 0; i < data.length; i++) {
+    const o = i % outChannels, ox = Math.floor(i / outChannels) % width;
+    const oy = Math.floor(i / outChannels / width);
+    let sum = 0;
+    for (let ky = 0; ky < kh; ky++) {
+      for (let kx = 0; kx < kw; kx++) {
+        const y = oy + ky - padding, xx = ox + kx - padding;
+        if (y < 0 || y >= x.height || xx < 0 || xx >= x.width) continue;
+        const a = (y * x.width + xx) * inChannels, w = ((o * kh + ky) * kw + kx) * inChannels;
+        for (let c = 0; c < inChannels; c++) sum += x.data[a + c] * filter[w + c];
+      }
+    }
+    const value = sum * scale[o] + bias[o];
+    data[i] = relu ? Math.max(value, 0) : value;
+  }
+  return { data, height, width };
+}
+
+function maxPool(x: FeatureMap, channels: number): FeatureMap {
+  const height = x.height >> 1, width = x.width >> 1;
+  const at = (y: number, xx: number, c: number): number =>
+    x.data[(y * x.width + xx) * channels + c];
+  const data = Float64Array.from({ length: height * width * channels }, (_, i) => {
+    const c = i % channels, px = Math.floor(i / channels) % width * 2;
+    const py = Math.floor(i / channels / width) * 2;
+    return Math.max(at(py, px, c), at(py, px + 1, c), at(py + 1, px, c), at(py + 1, px + 1, c));
+  });
+  return { data, height, width };
+}

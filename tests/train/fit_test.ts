@@ -1,0 +1,210 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { Classifier, loadClassifier } from "../../lib/classifier.ts";
+import { decodeImage } from "../../lib/image/decode.ts";
+import { cropImage } from "../../lib/image/resize.ts";
+import type { Dataset } from "../../lib/input/dataset.ts";
+import { evaluate } from "../../lib/evaluate/evaluate.ts";
+import { fit } from "../../lib/train/fit.ts";
+import { fitReport } from "../../lib/train/report.ts";
+import { fitFromScratch } from "../../lib/train/scratch.ts";
+import { balancedWeights, stratifiedSplit } from "../../lib/train/split.ts";
+import { withTfjs } from "../../lib/train/tfjs.ts";
+import { openModel } from "../../lib/model/file.ts";
+import { random } from "../support/random_model.ts";
+
+const SIDE = 32;
+const sheet = await decodeImage(
+  await Deno.readFile(new URL("../fixtures/cifar10/sheet.png", import.meta.url)),
+);
+
+/** Some of the fixture's images of some of CIFAR-10's classes. */
+function pictures(classes: readonly number[], first: number, count: number): Dataset {
+  const samples = classes.flatMap((row, label) =>
+    Array.from({ length: count }, (_, n) => ({
+      file: `${row}/${first + n}`,
+      label,
+      image: cropImage(sheet, {
+        left: (first + n) * SIDE,
+        top: row * SIDE,
+        width: SIDE,
+        height: SIDE,
+      }),
+    }))
+  );
+  return { samples, labels: classes.map((row) => `class ${row}`) };
+}
+
+const CAT = 3, DOG = 5;
+
+Deno.test("stratifiedSplit() keeps the same part of each class, and loses nothing", () => {
+  const labels = Array.from({ length: 50 }, (_, n) => n < 40 ? 0 : 1);
+  const { train, validation } = stratifiedSplit(labels, 2, 0.2, 1);
+  assertEquals(validation.filter((n) => n < 40).length, 8);
+  assertEquals(validation.filter((n) => n >= 40).length, 2);
+  assertEquals([...train, ...validation].sort((a, b) => a - b), labels.map((_, n) => n));
+  assertNotEquals(stratifiedSplit(labels, 2, 0.2, 2).train, train);
+  assertThrows(() => stratifiedSplit([0, 0, 1], 2, 0.2, 1), RangeError, "Class 1 has 1");
+});
+
+Deno.test("balancedWeights() lets each class count the same", () => {
+  const [frequent, rare] = balancedWeights([0, 0, 0, 1], 2);
+  assertAlmostEquals(3 * frequent, 2, 1e-6);
+  assertAlmostEquals(1 * rare, 2, 1e-6);
+});
+
+Deno.test("fit() learns two classes from 15 pictures each", async () => {
+  const phases = new Set<string>();
+  const { model, accuracy, history, bestEpoch, split, dataSha256 } = await fit(
+    pictures([CAT, DOG], 0, 15),
+    { backend: "wasm", onFit: ({ stage }) => void phases.add(stage), id: "pets" },
+  );
+  assertEquals([split.train.length, split.validation.length], [24, 6]);
+  assert(
+    history[bestEpoch - 1].validationLoss <= Math.min(...history.map((h) => h.validationLoss)),
+  );
+  assertEquals([...phases], ["features", "training"]);
+  assert(accuracy >= 5 / 6, `${accuracy} of the validation pictures`);
+
+  const { id, labels, provenance, architecture } = await openModel(model);
+  assertEquals([id, labels, architecture.dense], ["pets", ["class 3", "class 5"], [512, 512, 2]]);
+  assertEquals(provenance.dataSha256, dataSha256);
+  await using classifier = await loadClassifier({ model, backend: "wasm" });
+  // 70 pictures that it has not seen; the embedded model's own ten labels get 91 of 100 of these.
+  const { metrics } = await evaluate(classifier, pictures([CAT, DOG], 15, 35).samples);
+  assert(metrics.top1 > 0.85, `${metrics.top1} of unseen pictures`);
+});
+
+for (
+  const options of [
+    { layer: "fc6", hidden: 16, whitening: "none", flip: false, crops: 0 },
+    { layer: "pool5", whitening: "pca" },
+    { layer: "pool5", whitening: "zca", optimizer: "momentum", classWeights: "none" },
+  ] as const
+) {
+  Deno.test(`fit() makes a model that works: ${JSON.stringify(options)}`, async () => {
+    const data = pictures([CAT, DOG], 0, 10);
+    const { model } = await fit(data, { ...options, epochs: 60, backend: "wasm" });
+    await using classifier = await loadClassifier({ model, backend: "wasm" });
+    const { metrics } = await evaluate(classifier, data.samples);
+    assert(metrics.top1 >= 0.8, `${metrics.top1} of the pictures that it has seen`);
+  });
+}
+
+Deno.test("fit() gives the same model again, also when it was interrupted", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const data = pictures([CAT, DOG], 0, 6);
+    const options = { backend: "wasm", epochs: 6, patience: 6, crops: 1 } as const;
+    const whole = await fit(data, options);
+    const abort = new AbortController();
+    const cut = fit(data, {
+      ...options,
+      directory,
+      signal: abort.signal,
+      onFit: (progress) => {
+        if (progress.stage === "training" && progress.metrics.epoch === 3) abort.abort();
+      },
+    });
+    await assertRejects(() => cut, DOMException);
+    const stages: number[] = [];
+    const resumed = await fit(data, {
+      ...options,
+      directory,
+      onFit: (progress) => {
+        assertEquals(progress.stage, "training", "features are not computed again");
+        if (progress.stage === "training") stages.push(progress.metrics.epoch);
+      },
+    });
+    assertEquals(stages, [4, 5, 6]);
+    assertEquals(resumed.history, whole.history);
+    assertEquals(resumed.model, whole.model);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("fit() refuses heads that do not make a VGG, and too few pictures", async () => {
+  const data = pictures([CAT, DOG], 0, 4);
+  await assertRejects(() => fit(data, { hidden: 8 }), RangeError, "use layer fc6");
+  await assertRejects(() => fit(data, { layer: "fc8" }), RangeError, "pool5, fc6, fc7");
+  await assertRejects(() => fit(data, { validation: 1 }), RangeError, "validation");
+  await assertRejects(() => fit(data, { epochs: 0 }), RangeError, "epochs");
+  await assertRejects(() => fit(pictures([CAT], 0, 4)), RangeError, "2 classes");
+  await assertRejects(() => fit(pictures([CAT, DOG], 0, 1)), RangeError, "at least 2");
+});
+
+Deno.test("fitFromScratch() learns to tell bright from dark, in one channel", async () => {
+  const next = random(9);
+  const samples = Array.from({ length: 48 }, (_, n) => {
+    const label = n % 2, level = label === 0 ? 60 : 160;
+    const data = Uint8Array.from({ length: 28 * 28 }, () => level + Math.floor(next() * 40));
+    return { file: String(n), label, image: { data, width: 28, height: 28 } };
+  });
+  const data = { samples, labels: ["dark", "bright"] };
+  const fitted = await fitFromScratch(data, {
+    configuration: "A",
+    width: 1 / 16,
+    dense: [],
+    channels: 1,
+    epochs: 12,
+    batchSize: 8,
+    learningRate: 3e-3,
+    backend: "wasm",
+  });
+  const model = await openModel(fitted.model);
+  assertEquals(model.architecture.input, { height: 32, width: 32, channels: 1 });
+  // 60 and 160, with 0 to 39 added: a mean of 129.5, a deviation of 50 and a little.
+  assertAlmostEquals(model.preprocessing.mean[0] * 255, 129.5, 1);
+  assertAlmostEquals(model.preprocessing.std[0] * 255, 50.6, 2);
+  await using classifier = await loadClassifier({ model: fitted.model, backend: "wasm" });
+  assertEquals((await evaluate(classifier, samples)).metrics.top1, 1);
+  const html = fitReport("<b>", data, fitted);
+  assert(html.includes("&lt;b&gt;") && html.includes("<svg"));
+  assert(classifier instanceof Classifier);
+});
+
+Deno.test("fitFromScratch() gives the same model again, also when it was interrupted", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const data = pictures([CAT, DOG], 0, 6);
+    const options = { configuration: "A", width: 1 / 16, epochs: 3, backend: "wasm" } as const;
+    const whole = await fitFromScratch(data, options);
+    const abort = new AbortController();
+    const cut = fitFromScratch(data, {
+      ...options,
+      directory,
+      signal: abort.signal,
+      onFit: (progress) => {
+        if (progress.stage === "training" && progress.metrics.epoch === 1) abort.abort();
+      },
+    });
+    await assertRejects(() => cut, DOMException);
+    const resumed = await fitFromScratch(data, { ...options, directory });
+    assertEquals(resumed.history, whole.history);
+    assertEquals(resumed.model, whole.model);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("training leaves no tensors behind", async () => {
+  const data = pictures([CAT, DOG], 0, 4);
+  const options = { epochs: 2, backend: "wasm" } as const;
+  const count = (): Promise<number> => withTfjs((tf) => Promise.resolve(tf.memory().numTensors));
+  const directory = await Deno.makeTempDir();
+  const small = { ...options, configuration: "A", width: 1 / 16, threads: 2 } as const;
+  await fit(data, options);
+  await fitFromScratch(data, small);
+  const before = await count();
+  await fit(data, options);
+  await fitFromScratch(data, { ...small, directory });
+  await Deno.remove(directory, { recursive: true });
+  assertEquals(await count(), before);
+});

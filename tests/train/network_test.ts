@@ -1,0 +1,190 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import type { Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
+import { adam } from "../../lib/train/adam.ts";
+import { convolutionStep } from "../../lib/train/convolution.ts";
+import { TrainingKernels } from "../../lib/train/kernels.ts";
+import { architectureOf, forward, initialise, trainedLayers } from "../../lib/train/network.ts";
+import { crossEntropy, withTfjs } from "../../lib/train/tfjs.ts";
+import { layersOf } from "../../lib/model/architecture.ts";
+import { forward as naiveForward } from "../support/float_forward.ts";
+import { random } from "../support/random_model.ts";
+
+/** Numbers from -1 to 1. */
+function noise(length: number, seed: number): Float32Array {
+  const next = random(seed);
+  return Float32Array.from({ length }, () => next() * 2 - 1);
+}
+
+interface Size {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** A convolution by its definition, with zeros around. */
+function naiveConvolution(x: Float32Array, filter: Float32Array, size: Size): Float32Array {
+  const { count, height, width, inputs, outputs } = size;
+  return Float32Array.from({ length: count * height * width * outputs }, (_, i) => {
+    const o = i % outputs, xx = Math.floor(i / outputs) % width;
+    const y = Math.floor(i / outputs / width) % height;
+    const n = Math.floor(i / outputs / width / height);
+    let sum = 0;
+    for (let dy = 0; dy < 3; dy++) {
+      for (let dx = 0; dx < 3; dx++) {
+        const py = y + dy - 1, px = xx + dx - 1;
+        if (py < 0 || py >= height || px < 0 || px >= width) continue;
+        for (let c = 0; c < inputs; c++) {
+          sum += x[((n * height + py) * width + px) * inputs + c] *
+            filter[((dy * 3 + dx) * inputs + c) * outputs + o];
+        }
+      }
+    }
+    return sum;
+  });
+}
+
+for (
+  const size of [
+    { count: 2, height: 5, width: 3, inputs: 4, outputs: 12 },
+    { count: 1, height: 3, width: 3, inputs: 1, outputs: 4 },
+    { count: 3, height: 8, width: 8, inputs: 8, outputs: 16 },
+    { count: 5, height: 2, width: 2, inputs: 12, outputs: 8 },
+  ]
+) {
+  for (const threads of [1, 2]) {
+    Deno.test(`the kernels convolve by definition: ${JSON.stringify(size)}, ${threads} thread(s)`, async () => {
+      const { count, height, width, inputs, outputs } = size;
+      const sizes = [count, height, width, inputs, outputs];
+      const kernels = await TrainingKernels.start(threads);
+      const positions = count * height * width;
+      const x = noise(positions * inputs, 3), filter = noise(9 * inputs * outputs, 4);
+      const want = naiveConvolution(x, filter, size);
+      const padded = kernels.take(count * (height + 2) * (width + 2) * inputs).fill(NaN);
+      const y = kernels.take(want.length).fill(NaN), sums = kernels.take(2 * count * outputs);
+      kernels.run(
+        ...["convolve", kernels.place(x), kernels.place(filter), y, padded, sums] as const,
+        ...sizes,
+      );
+      want.forEach((value, i) => assertAlmostEquals(y[i], value, 1e-4));
+      for (let o = 0; o < outputs; o++) {
+        const last = want.filter((_, i) =>
+          i >= (want.length / count) * (count - 1) && i % outputs === o
+        );
+        const at = 2 * (count - 1) * outputs + o;
+        assertAlmostEquals(sums[at], last.reduce((s, v) => s + v), 1e-3);
+        assertAlmostEquals(sums[at + outputs], last.reduce((s, v) => s + v * v, 0), 1e-2);
+      }
+      // The derivative of sum(y * dy) is, as y is linear in the filter, a difference of it.
+      const dy = kernels.place(noise(want.length, 5)), df = kernels.take(filter.length).fill(NaN);
+      kernels.run("filterGradient", padded, dy, df, ...sizes);
+      for (let at = 0; at < filter.length; at += 7) {
+        const unit = new Float32Array(filter.length);
+        unit[at] = 1;
+        const slope = naiveConvolution(x, unit, size).reduce((s, v, i) => s + v * dy[i], 0);
+        assertAlmostEquals(df[at], slope, 1e-3);
+      }
+      await kernels.end();
+    });
+  }
+}
+
+Deno.test("the gradients of a small network are differences of its loss", async () => {
+  await withTfjs(async (tf) => {
+    const kernels = await TrainingKernels.start();
+    const x = tf.tensor4d(noise(3 * 6 * 6 * 4, 1), [3, 6, 6, 4]);
+    const labels = tf.tensor2d([0, 1, 0, 1, 0, 0, 0, 0, 1], [3, 3]) as Tensor2D;
+    const weights = tf.tensor1d([0.5, 1.5, 1]) as Tensor1D;
+    const shapes = [[3, 3, 4, 8], [8], [8], [3, 3, 8, 4], [4], [4], [36, 5], [5], [5, 3], [3]];
+    const values = shapes.map((shape, i) =>
+      noise(shape.reduce((a, b) => a * b), 10 + i).map((v) => v * 0.5)
+    );
+    const loss = (...p: Tensor[]): Tensor => {
+      kernels.reset();
+      const step = (x: Tensor, first: number, channels: number, pool: boolean): Tensor =>
+        convolutionStep(tf, kernels, x, {
+          ...{ filter: p[first], gamma: p[first + 1], beta: p[first + 2] },
+          statistics: new Float32Array(3 * channels),
+        }, { pool, isFirst: first === 0, training: true });
+      const flat = tf.reshape(step(step(x, 0, 8, false), 3, 4, true), [3, 36]) as Tensor2D;
+      const hidden = tf.relu(tf.add(tf.matMul(flat, p[6] as Tensor2D), p[7])) as Tensor2D;
+      const logits = tf.add(tf.matMul(hidden, p[8] as Tensor2D), p[9]) as Tensor2D;
+      return crossEntropy(tf, logits, labels, weights);
+    };
+    const at = (parameters: Float32Array[]): Tensor[] =>
+      parameters.map((data, i) => tf.tensor(data, shapes[i]));
+    const gradients = tf.grads(loss)(at(values)).map((g) => g.dataSync().slice());
+    const step = 1e-3;
+    gradients.forEach((found, i) => {
+      for (let k = 0; k < found.length; k += Math.ceil(found.length / 5)) {
+        const moved = (by: number): number => {
+          const copy = values.map((data) => data.slice());
+          copy[i][k] += by;
+          return loss(...at(copy)).dataSync()[0];
+        };
+        const slope = (moved(step) - moved(-step)) / (2 * step);
+        // The loss is float32, about 1, so that the difference is good to about 1e-4.
+        assertAlmostEquals(found[k], slope, 2e-3, `parameter ${i}[${k}]`);
+      }
+    });
+  });
+});
+
+Deno.test("the trained layers compute what the network does, normalisation included", async () => {
+  await withTfjs(async (tf) => {
+    const kernels = await TrainingKernels.start();
+    const architecture = architectureOf({ configuration: "A", width: 1 / 16, dense: [8] }, 3);
+    const network = initialise(tf, architecture, 1);
+    for (const [, gamma, beta] of network.layers.slice(0, 8)) {
+      gamma.assign(tf.tensor1d(noise(gamma.size, 7).map((v) => v + 1.5)));
+      beta.assign(tf.tensor1d(noise(gamma.size, 8)));
+    }
+    const pictures = tf.tensor4d(noise(4 * 32 * 32 * 3, 2), [4, 32, 32, 3]);
+    forward(tf, kernels, network, pictures, true);
+    const one = noise(32 * 32 * 3, 3);
+    const found = forward(tf, kernels, network, tf.tensor4d(one, [1, 32, 32, 3]), false);
+    const names = layersOf(architecture);
+    const layers = trainedLayers(network).map(({ weight, bias }, i) => ({
+      layer: names[i],
+      ...{ weight: Float64Array.from(weight), bias: Float64Array.from(bias) },
+    }));
+    const input = { height: 32, width: 32, channels: 3, values: Float64Array.from(one) };
+    const logits = naiveForward(layers, input), most = Math.max(...logits.map(Math.abs));
+    // Float32 through ten layers.
+    found.dataSync().forEach((v, i) => assertAlmostEquals(v, logits[i], 1e-4 * most));
+    // One batch is all that it remembers: in training the same batch gives the same as afterwards.
+    const before = forward(tf, kernels, network, pictures, false).dataSync().slice();
+    forward(tf, kernels, network, pictures, true).dataSync().forEach((v, i) =>
+      assertAlmostEquals(v, before[i], 2e-3 * most)
+    );
+  });
+});
+
+Deno.test("adam() does what tfjs's own does, also after it was saved", async () => {
+  await withTfjs(async (tf) => {
+    const ours = tf.variable(tf.tensor1d([1, -2, 3]));
+    const theirs = tf.variable(tf.tensor1d([1, -2, 3]));
+    const target = tf.tensor1d([0.5, 0.1, -1]);
+    /** Half the squared distance to the target. */
+    const distance = tf.customGrad((x, save) => {
+      (save as (tensors: Tensor[]) => void)([x as Tensor]);
+      const value = tf.mul(tf.sum(tf.square(tf.sub(x as Tensor, target))), 0.5);
+      return { value, gradFunc: (dy: Tensor, [x]: Tensor[]) => tf.mul(dy, tf.sub(x, target)) };
+    }) as (x: Tensor) => Scalar;
+    let a = adam(tf, 0.05);
+    const b = tf.train.adam(0.05);
+    for (let step = 0; step < 30; step++) {
+      a.minimize(() => distance(ours), false, [ours]);
+      b.minimize(() => distance(theirs), false, [theirs]);
+      if (step === 10) {
+        const kept = await a.getWeights();
+        a = adam(tf, 0.05);
+        await a.setWeights(kept);
+      }
+      theirs.dataSync().forEach((v, i) => assertAlmostEquals(ours.dataSync()[i], v, 1e-5));
+    }
+    assert(Math.abs(ours.dataSync()[0] - 1) > 0.1, "it moves");
+    assertEquals([b.iterations, a.iterations], [30, 30]);
+  });
+});
