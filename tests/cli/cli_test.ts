@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 import config from "../../deno.json" with { type: "json" };
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url).pathname;
 const PHOTOS = join(ROOT, "tests/data/photos");
 const CAT = join(PHOTOS, "cat.png");
 const MODEL = join(ROOT, "weights/vgg16-cifar10.safetensors");

@@ -6,7 +6,7 @@ import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 import { cropImage } from "../../lib/image/resize.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url).pathname;
 const PHOTOS = join(ROOT, "tests/data/photos");
 const CAT = join(PHOTOS, "cat.png"), BOATS = join(PHOTOS, "boats.jpg");
 

@@ -4,7 +4,7 @@ import { parseArguments, UsageError } from "../../lib/cli/arguments.ts";
 import { ResumableLines, shardOption, takeShard } from "../../lib/cli/shard.ts";
 import { until } from "../support/serve_process.ts";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
 const shardOf = (text: string, env: Record<string, string> = {}) =>
   shardOption(parseArguments(["--shard", text], { values: ["shard"] }), (name) => env[name]);
@@ -107,7 +107,7 @@ Deno.test("parts of an evaluation, put together by a last run, give the report o
   for (const [label, photo] of [["cat", "cat.png"], ["ship", "boats.jpg"], ["dog", "coffee.png"]]) {
     await Deno.mkdir(join(folder, "set", label), { recursive: true });
     for (let i = 0; i < 3; i++) {
-      const from = new URL(`data/photos/${photo}`, import.meta.url);
+      const from = new URL(`../data/photos/${photo}`, import.meta.url);
       await Deno.copyFile(from, join(folder, "set", label, `${i}-${photo}`));
     }
   }
@@ -162,7 +162,7 @@ async function makeImages(folder: string): Promise<string> {
   for (let i = 0; i < 120; i++) {
     const photo = photos[i % photos.length];
     const name = `${String(i).padStart(3, "0")}-${photo}`;
-    await Deno.copyFile(new URL(`data/photos/${photo}`, import.meta.url), join(folder, name));
+    await Deno.copyFile(new URL(`../data/photos/${photo}`, import.meta.url), join(folder, name));
   }
   return folder;
 }

@@ -8,7 +8,7 @@ import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { MAX_DECODERS } from "../../lib/image/image.ts";
 
 const FILES = new URL("../fixtures/images/files/", import.meta.url);
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
 /** What decoding_threads.ts prints: a checksum, and whether there are more threads than before. */
 async function decodeApart(fromPixels: number, ...permissions: string[]): Promise<unknown> {

@@ -7,7 +7,7 @@
 import { fromFileUrl } from "@std/path";
 import { TextLineStream } from "@std/streams";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 const READ = "--allow-read=weights,lib";
 
 /** A running server. */

@@ -30,7 +30,7 @@ export interface Expected {
   }[];
 }
 
-const fixture = (name: string): URL => new URL(`fixtures/small_vgg/${name}`, import.meta.url);
+const fixture = (name: string): URL => new URL(`../fixtures/small_vgg/${name}`, import.meta.url);
 
 /** Reads the fixture. */
 export async function smallVgg(): Promise<{ model: Model; weights: Weights; expected: Expected }> {

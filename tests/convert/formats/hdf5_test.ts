@@ -40,7 +40,7 @@ Deno.test("an HDF5 file that hangs the library is a named error after the limit,
 });
 
 Deno.test("an HDF5 file that hangs the library is refused by a package from the network, too", async () => {
-  const root = new URL("../", import.meta.url);
+  const root = new URL("../../../", import.meta.url);
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
@@ -50,8 +50,8 @@ Deno.test("an HDF5 file that hangs the library is refused by a package from the 
   );
   const host = `http://127.0.0.1:${server.addr.port}/lib`;
   const script = `
-    const { Hdf5File } = await import("${host}/convert/hdf5_file.ts");
-    const { BytesSource } = await import("${host}/weights/byte_source.ts");
+    const { Hdf5File } = await import("${host}/convert/formats/keras/hdf5_file.ts");
+    const { BytesSource } = await import("${host}/io/byte_source.ts");
     const bytes = new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
     const options = { roots: ["/"], attributes: ["model_config"], limitMs: 300 };
     await Hdf5File.open(new BytesSource(bytes, "hanging.h5"), options);`;

@@ -47,10 +47,10 @@ Deno.test("threads that are not a whole number from 1 on are refused", async () 
 
 /** Runs a program without any permission that makes an engine of two threads. */
 async function runProgram(lines: string, ...flags: string[]): Promise<string> {
-  const here = new URL("../..", import.meta.url);
+  const here = new URL("../../../", import.meta.url);
   const source = `
-    import { createWasmEngine } from "${here}../lib/engine/wasm/engine.ts";
-    import { engineCases } from "${here}engine_cases.ts";
+    import { createWasmEngine } from "${here}lib/engine/wasm/engine.ts";
+    import { engineCases } from "${here}tests/support/engine_cases.ts";
     const { model, batch } = engineCases()[0];
     const engine = await createWasmEngine(model, { threads: 2 });
     ${lines}`;
