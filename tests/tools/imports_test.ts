@@ -1,0 +1,64 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { toFileUrl } from "@std/path";
+import { faultsOf, type Import, importsOf, modulesBelow } from "../../tools/imports.ts";
+
+const link = (from: string, to: string, isType = false): Import => ({ from, to, line: 1, isType });
+
+/** Makes a project of some modules in a temporary folder, and checks its imports. */
+async function faultsIn(modules: Readonly<Record<string, string>>): Promise<string[]> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const root = toFileUrl(await Deno.realPath(folder) + "/");
+    await Deno.writeTextFile(new URL("deno.json", root), "{}");
+    for (const [path, source] of Object.entries(modules)) {
+      await Deno.mkdir(new URL(".", new URL(path, root)), { recursive: true });
+      await Deno.writeTextFile(new URL(path, root), source);
+    }
+    return faultsOf(await importsOf(root, [...modulesBelow(new URL("lib/", root))]));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("an import that the table does not have is a fault, where it is written", async () => {
+  const faults = await faultsIn({
+    "lib/io/hash.ts": `export const a = 1;\n\nexport { b } from "../model/model.ts";\n`,
+    "lib/model/model.ts": `export const b = 2;\n`,
+  });
+  assertEquals(faults.length, 1);
+  assertStringIncludes(faults[0], "lib/io/hash.ts:3 imports lib/model/model.ts");
+});
+
+Deno.test("a cycle is a fault, also one of types or of imports when something is called", async () => {
+  const [fault, ...others] = await faultsIn({
+    "lib/io/a.ts": `import type { B } from "./b.ts";\nexport type A = B;\n`,
+    "lib/io/b.ts": `export type B = 1;\nexport const load = () => import("./a.ts");\n`,
+  });
+  assertEquals(others, []);
+  assertEquals(fault, "A cycle: lib/io/a.ts -> lib/io/b.ts -> lib/io/a.ts");
+});
+
+Deno.test("imports the way that the rooms go are none", async () => {
+  assertEquals(
+    await faultsIn({
+      "lib/errors.ts": "export class Lost extends Error {}\n",
+      "lib/model/model.ts": `import "../errors.ts";\nexport type Model = 1;\n`,
+      "lib/engine/engine.ts": `export type { Model } from "../model/model.ts";\n`,
+      "lib/entries/all.ts": `export * from "../engine/engine.ts";\n`,
+    }),
+    [],
+  );
+});
+
+Deno.test("some rooms may import the engine's types, and no more of it", () => {
+  assertEquals(faultsOf([link("lib/input/views.ts", "lib/engine/engine.ts", true)]), []);
+  assertEquals(faultsOf([link("lib/input/views.ts", "lib/engine/engine.ts")]).length, 1);
+});
+
+Deno.test("a room that is not in the table, and what lies outside lib/, are faults", () => {
+  const faults = faultsOf([
+    link("lib/misc/helpers.ts", "lib/errors.ts"),
+    link("lib/io/hash.ts", "bench/measure.ts"),
+  ]);
+  assertEquals(faults.map((fault) => /misc is not|outside lib/.test(fault)), [true, true]);
+});

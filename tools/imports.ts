@@ -1,0 +1,167 @@
+/**
+ * Who may import whom: `deno task check:imports` fails on an import against the table below and on a
+ * cycle. Imports of types count too.
+ *
+ * @module
+ */
+
+import { fromFileUrl, relative, toFileUrl } from "@std/path";
+
+/** What every room may import, and which of each other. */
+const COMMON: Readonly<Record<string, readonly string[]>> = {
+  "errors.ts": [],
+  "version.ts": [],
+  "platform.ts": ["errors.ts"],
+  "options.ts": ["errors.ts", "platform.ts"],
+  "threads": ["errors.ts", "platform.ts"],
+};
+
+/** Everything that makes one answer of one image. */
+const INFERENCE = ["io", "image", "model", "engine", "input", "output"];
+
+/**
+ * The rooms of `lib/`, and what each may import besides itself and {@linkcode COMMON}:
+ * `engine types` are the types of `engine` alone.
+ */
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  "io": [],
+  "image": [],
+  "model": ["io"],
+  "report": ["image"],
+  "engine": ["model"],
+  "input": ["image", "model", "engine types"],
+  "output": ["model", "engine types"],
+  "convert": ["model", "io", "engine", "input", "image"],
+  "open_model.ts": ["model", "io", "convert"],
+  "explain": [...INFERENCE, "open_model.ts", "report"],
+  "classifier.ts": [...INFERENCE, "open_model.ts", "explain"],
+  "evaluate": [...INFERENCE, "open_model.ts", "report", "classifier.ts"],
+  "train": [...INFERENCE, "convert", "open_model.ts", "report"],
+  "search": ["model", "output", "io"],
+  "http": [...INFERENCE, "report", "explain", "evaluate", "classifier.ts"],
+  "cli": [
+    ...INFERENCE,
+    ...["convert", "open_model.ts", "report", "explain", "evaluate", "train", "search"],
+    "classifier.ts",
+  ],
+};
+
+/** One import: from a module to another, where it is written. */
+export interface Import {
+  readonly from: string;
+  readonly to: string;
+  /** One-based. */
+  readonly line: number;
+  readonly isType: boolean;
+}
+
+/**
+ * Finds what is against the table.
+ *
+ * @param imports Paths are relative to the root of the project, such as `lib/io/hash.ts`.
+ * @returns A sentence for each fault.
+ */
+export function faultsOf(imports: readonly Import[]): string[] {
+  const faults = imports.flatMap((link) => {
+    const from = roomOf(link.from), to = roomOf(link.to);
+    if (from === undefined || from === "entries" || from === to) return [];
+    const where = `${link.from}:${link.line} imports ${link.to}`;
+    if (to === undefined) return [`${where}, which is outside lib/`];
+    const may = COMMON[from] ?? ROOMS[from]?.concat(Object.keys(COMMON));
+    if (may === undefined) return [`${where}: the room ${from} is not in the table`];
+    if (may.includes(to) || link.isType && may.includes(`${to} types`)) return [];
+    return [`${where}: ${from} may import ${may.join(", ")}`];
+  });
+  return [...faults, ...cyclesOf(imports).map((cycle) => `A cycle: ${cycle.join(" -> ")}`)];
+}
+
+/** `lib/io/hash.ts` -> `io`; `lib/errors.ts` -> `errors.ts`; undefined outside `lib/`. */
+function roomOf(path: string): string | undefined {
+  const [root, room] = path.split("/");
+  return root === "lib" ? room : undefined;
+}
+
+/** The modules of each cycle, the first one again at the end. */
+function cyclesOf(imports: readonly Import[]): string[][] {
+  const targets = Map.groupBy(imports, ({ from }) => from);
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    const start = way.indexOf(path);
+    if (start >= 0) cycles.push([...way.slice(start), path]);
+    if (start >= 0 || done.has(path)) return;
+    for (const { to } of targets.get(path) ?? []) visit(to, [...way, path]);
+    done.add(path);
+  };
+  for (const path of targets.keys()) visit(path, []);
+  return cycles;
+}
+
+/** What `deno info --json` says of a module, as far as it is needed. */
+interface ModuleInfo {
+  readonly specifier: string;
+  readonly error?: string;
+  readonly dependencies?: readonly {
+    readonly code?: Target;
+    readonly type?: Target;
+  }[];
+}
+
+interface Target {
+  readonly specifier: string;
+  readonly span: { readonly start: { readonly line: number } };
+}
+
+/** The imports among a project's own TypeScript modules, found by Deno itself. */
+export async function importsOf(root: URL, modules: readonly URL[]): Promise<Import[]> {
+  const all = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(all, modules.map(({ href }) => `import "${href}";\n`).join(""));
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", "--no-lock", "--config", new URL("deno.json", root).pathname, all],
+    }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    const infos: ModuleInfo[] = JSON.parse(new TextDecoder().decode(stdout)).modules;
+    const path = (specifier: string): string => relative(fromFileUrl(root), fromFileUrl(specifier));
+    const isOurs = (specifier: string): boolean =>
+      specifier.startsWith(root.href) && /\.[jt]s$/.test(specifier);
+    return infos.filter(({ specifier }) => isOurs(specifier)).flatMap((info) => {
+      if (info.error !== undefined) throw new Error(`${info.specifier}: ${info.error}`);
+      return (info.dependencies ?? []).flatMap(({ code, type }) => {
+        const target = code ?? type;
+        if (target === undefined || !isOurs(target.specifier)) return [];
+        return [{
+          from: path(info.specifier),
+          to: path(target.specifier),
+          line: target.span.start.line + 1,
+          isType: code === undefined,
+        }];
+      });
+    });
+  } finally {
+    await Deno.remove(all);
+  }
+}
+
+/** The modules below a folder; kernels are written in another language. */
+export function* modulesBelow(folder: URL): Generator<URL> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    const url = new URL(name + (isDirectory ? "/" : ""), folder);
+    if (isDirectory) yield* modulesBelow(url);
+    else if (name.endsWith(".ts") && !isKernel(url)) yield url;
+  }
+}
+
+function isKernel({ pathname }: URL): boolean {
+  return /\/lib\/(engine\/wasm|train)\/kernels\//.test(pathname);
+}
+
+if (import.meta.main) {
+  const root = toFileUrl(Deno.cwd() + "/");
+  const modules = [...modulesBelow(new URL("lib/", root))];
+  const imports = await importsOf(root, modules);
+  const faults = faultsOf(imports);
+  for (const fault of faults) console.error(fault);
+  console.log(`${modules.length} modules, ${imports.length} imports, ${faults.length} faults`);
+  Deno.exitCode = faults.length === 0 ? 0 : 1;
+}
