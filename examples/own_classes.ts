@@ -1,0 +1,27 @@
+/**
+ * Teaches the model your own classes, from one folder of pictures per class (twenty each are a start):
+ *
+ *     pets/rabbit/1.jpg   pets/rabbit/2.jpg …   pets/parrot/1.jpg …
+ *
+ *     deno run --allow-read --allow-write --allow-env --allow-sys \
+ *       examples/own_classes.ts pets pets.safetensors new.jpg
+ */
+
+import { fit, listSamples, loadClassifier } from "@edge/vgg16";
+
+const [folder, out, picture] = Deno.args;
+const { model, labels, accuracy, split } = await fit(await listSamples(folder), {
+  backend: "wasm",
+  onFit: (progress) => {
+    if (progress.stage !== "training") return;
+    const { epoch, validationAccuracy } = progress.metrics;
+    console.error(`epoch ${epoch}: ${(100 * validationAccuracy).toFixed(0)} %`);
+  },
+});
+await Deno.writeFile(out, model);
+console.log(`${labels.join(", ")}: right on ${(100 * accuracy).toFixed(0)} %`);
+console.log(`of ${split.validation.length} pictures that it did not learn from`);
+
+await using classifier = await loadClassifier({ model: out, backend: "wasm" });
+const [best] = await classifier.classify(picture);
+console.log(`${picture}: ${best.label} ${best.score.toFixed(2)}`);

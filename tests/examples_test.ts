@@ -1,0 +1,198 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { createHandler, encodePng } from "@edge/vgg16";
+import { decodeImage } from "../lib/image/decode.ts";
+import { cropImage } from "../lib/image/resize.ts";
+import { devTest } from "./support/dev_packages.ts";
+import { freePort, until } from "./support/serve_process.ts";
+
+const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const PHOTOS = "tests/data/photos";
+const NAMES = [...Deno.readDirSync(`${ROOT}/examples`)].map(({ name }) => name);
+
+function source(name: string): string {
+  return Deno.readTextFileSync(`${ROOT}/examples/${name}`);
+}
+
+/** The command that an example's first comment gives, type-checking it, without what follows its name. */
+function command(name: string, ...args: string[]): Deno.Command {
+  const [, kind, flags] = new RegExp(`deno (run|serve) ([^\`]*?)examples/${name}`).exec(
+    source(name),
+  )!;
+  const permissions = flags.split(/[\s*\\]+/).filter((word) => word !== "");
+  const listen = kind === "serve" ? args.splice(0) : [];
+  return new Deno.Command(Deno.execPath(), {
+    args: [kind, "--check", "--no-prompt", ...permissions, ...listen, `examples/${name}`, ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function linesOf(name: string, ...args: string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await command(name, ...args).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout).trimEnd().split("\n");
+}
+
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("each example is short, imports the package alone and is in the list", () => {
+  const list = source("README.md");
+  for (const name of NAMES.filter((name) => name !== "README.md")) {
+    assert(list.includes(`(${name})`), `${name} is not in examples/README.md`);
+    assert(source(name).trimEnd().split("\n").length < 40, `${name} has 40 lines or more`);
+    for (const [, from] of source(name).matchAll(/ from "(.*)"/g)) {
+      assertMatch(from, /^@edge\/vgg16(\/\w+)?$/, name);
+    }
+  }
+});
+
+Deno.test("examples/classify.ts labels pictures, and goes on after one that is none", async () => {
+  const files = [`${PHOTOS}/cat.png`, "LICENSE", `${PHOTOS}/boats.jpg`];
+  const [cat, license, boats] = await linesOf("classify.ts", ...files);
+  assertEquals(cat, `${PHOTOS}/cat.png cat 0.91`);
+  assertMatch(license, /^LICENSE Expected JPEG, PNG, .*found text that starts with "MIT License/);
+  assertEquals(boats, `${PHOTOS}/boats.jpg ship 0.54,airplane 0.13,frog 0.10`);
+});
+
+Deno.test("examples/edge_handler.ts answers a picture with its label, and others with what is wrong", async () => {
+  const port = freePort();
+  const server = command("edge_handler.ts", "--host", "127.0.0.1", "--port", `${port}`).spawn();
+  const url = `http://127.0.0.1:${port}`;
+  const post = async (body: BodyInit): Promise<[number, { label: string; error: string }]> => {
+    const response = await fetch(url, { method: "POST", body });
+    return [response.status, await response.json()];
+  };
+  try {
+    await until(() => fetch(url).then((r) => r.text()).then(() => true, () => false));
+    const [status, best] = await post(await Deno.readFile(`${ROOT}/${PHOTOS}/cat.png`));
+    assertEquals([status, best.label], [200, "cat"]);
+    assertEquals((await post("no picture"))[0], 415);
+    const huge = { data: new Uint8Array(3 * 5000 * 5000), width: 5000, height: 5000 };
+    assertEquals((await post(await encodePng(huge)))[0], 413);
+    const response = await fetch(url);
+    assertEquals([response.status, await response.json()], [400, { error: "POST a picture" }]);
+  } finally {
+    server.kill();
+    await server.output();
+  }
+});
+
+Deno.test("examples/batch_job.ts gives a line for each picture, broken ones too", async () => {
+  await inFolder(async (folder) => {
+    for (let n = 0; n < 20; n++) {
+      await Deno.copyFile(`${ROOT}/${PHOTOS}/cat.png`, `${folder}/${n + 10}.png`);
+    }
+    await Deno.writeTextFile(`${folder}/12.png`, "no picture");
+    const lines = (await linesOf("batch_job.ts", folder)).map((line) => JSON.parse(line));
+    assertEquals(
+      lines.map(({ file }) => file),
+      Array.from({ length: 20 }, (_, n) => `${n + 10}.png`),
+    );
+    const [broken] = lines.splice(2, 1);
+    assertMatch(broken.error, /found text that starts with "no picture"/);
+    assert(lines.every(({ label }) => label === "cat"));
+  });
+});
+
+Deno.test("examples/own_classes.ts learns two classes from folders of pictures", async () => {
+  const SIDE = 32, CAT = 3, DOG = 5;
+  const sheet = await decodeImage(
+    await Deno.readFile(new URL("fixtures/cifar10/sheet.png", import.meta.url)),
+  );
+  const write = async (file: string, row: number, column: number): Promise<void> => {
+    const box = { left: column * SIDE, top: row * SIDE, width: SIDE, height: SIDE };
+    await Deno.writeFile(file, await encodePng(cropImage(sheet, box)));
+  };
+  await inFolder(async (folder) => {
+    for (const [name, row] of [["kitten", CAT], ["puppy", DOG]] as const) {
+      await Deno.mkdir(`${folder}/pets/${name}`, { recursive: true });
+      for (let n = 0; n < 15; n++) await write(`${folder}/pets/${name}/${n}.png`, row, n);
+    }
+    await write(`${folder}/new.png`, DOG, 20);
+    const [first, second, third] = await linesOf(
+      "own_classes.ts",
+      `${folder}/pets`,
+      `${folder}/pets.safetensors`,
+      `${folder}/new.png`,
+    );
+    // Of six pictures at most one is wrong, as in the test of fit().
+    assertMatch(first, /^kitten, puppy: right on (83|100) %$/);
+    assertEquals(second, "of 6 pictures that it did not learn from");
+    assertMatch(third, /new\.png: puppy (0\.[5-9]\d|1\.00)$/);
+  });
+});
+
+Deno.test("examples/similar.ts finds the same picture first, and nothing that is no picture", async () => {
+  await inFolder(async (folder) => {
+    for (const name of ["boats.jpg", "cat.png", "rocket.jpg"]) {
+      await Deno.copyFile(`${ROOT}/${PHOTOS}/${name}`, `${folder}/${name}`);
+    }
+    await Deno.writeTextFile(`${folder}/notes.txt`, "no picture");
+    const lines = await linesOf("similar.ts", `${PHOTOS}/cat.png`, folder);
+    assertEquals(lines[0], `1.000 ${folder}/cat.png`);
+    assertEquals(lines.length, 3);
+    assert(lines.slice(1).every((line) => Number(line.slice(0, 5)) < 0.7), lines.join("\n"));
+  });
+});
+
+Deno.test("examples/page.html has a script whose types are right", async () => {
+  const [, script] = /<script type="module">(.*)<\/script>/s.exec(source("page.html"))!;
+  await inFolder(async (folder) => {
+    const compilerOptions = {
+      checkJs: true,
+      strictNullChecks: false, // The elements are there: the page is one file.
+      lib: ["dom", "dom.iterable", "esnext"],
+    };
+    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ compilerOptions }));
+    await Deno.writeTextFile(`${folder}/page.js`, `${script}\nexport {};\n`);
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "page.js"],
+      cwd: folder,
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+  });
+});
+
+devTest("examples/page.html shows a picture's label in a browser, and what is wrong with another", {
+  file: import.meta.url,
+  packages: ["playwright-core"],
+  programs: { chromium: "chromium" },
+}, async (packages) => {
+  const quiet = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  await using pages = Deno.serve(
+    quiet,
+    () => new Response(source("page.html"), { headers: { "content-type": "text/html" } }),
+  );
+  const origin = `http://127.0.0.1:${pages.addr.port}`;
+  const handler = createHandler({ corsOrigins: [origin], backend: "wasm", logLevel: "off" });
+  await using service = Deno.serve(quiet, handler);
+  // deno-lint-ignore no-explicit-any -- the package is not downloaded for the type check
+  const { chromium } = packages["playwright-core"] as any;
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
+  try {
+    const page = await browser.newPage();
+    await page.goto(`${origin}/?service=http://127.0.0.1:${service.addr.port}`);
+    const answers: [string, string][] = [["cat.png", "cat, 91 %"], ["boats.jpg", "ship, 54 %"]];
+    for (const [name, answer] of answers) {
+      await page.getByLabel("A picture").setInputFiles(`${ROOT}/${PHOTOS}/${name}`);
+      await page.getByText(answer).waitFor({ timeout: 10_000 });
+    }
+    await page.getByLabel("A picture").setInputFiles(`${ROOT}/LICENSE`);
+    await page.getByText("Expected JPEG, PNG").waitFor({ timeout: 10_000 });
+  } finally {
+    await browser.close();
+  }
+});
