@@ -12,6 +12,7 @@ import {
   layerDistance,
   perceptualLayers,
 } from "./output/embedding.ts";
+import { DisposedError } from "./errors.ts";
 import { createEngine, type EngineOptions } from "./engine/create.ts";
 import type { Backend, Engine, Precision } from "./engine/engine.ts";
 import { batchesOf, PreparedImage } from "./input/batches.ts";
@@ -282,7 +283,7 @@ export class Classifier implements AsyncDisposable {
   }
 
   #live(): Engine {
-    if (this.#engine === undefined) throw new TypeError("The classifier has been disposed");
+    if (this.#engine === undefined) throw new DisposedError("classifier");
     return this.#engine;
   }
 }

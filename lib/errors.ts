@@ -87,6 +87,16 @@ export class WeightsDownloadError extends Error {
   }
 }
 
+/** An engine or a classifier that was used after it was disposed. */
+export class DisposedError extends Error {
+  /** `"DisposedError"`. */
+  override readonly name = "DisposedError";
+  /** Creates the error; the message says what was disposed, such as `"engine"`. */
+  constructor(what: string) {
+    super(`This ${what} was disposed: load another one`);
+  }
+}
+
 /** A backend that was asked for and cannot run here, or stopped running. */
 export class BackendUnavailableError extends Error {
   /** `"BackendUnavailableError"`. */

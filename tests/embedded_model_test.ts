@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { loadClassifier } from "../lib/classifier.ts";
+import { DisposedError } from "../lib/errors.ts";
 import { type Embedding, layerNames, similarity } from "../lib/output/embedding.ts";
 import { Canvas } from "../lib/report/canvas.ts";
 import type { RgbImage } from "../lib/image/image.ts";
@@ -31,6 +32,17 @@ Deno.test("the embedded model is right about 471 of 500 test images of CIFAR-10"
 });
 
 const PHOTO = new URL("data/photos/cat.png", import.meta.url);
+
+Deno.test("a disposed classifier says so", async () => {
+  const classifier = await loadClassifier({ backend: "wasm" });
+  await classifier[Symbol.asyncDispose]();
+  await classifier[Symbol.asyncDispose]();
+  const expected = "This classifier was disposed: load another one";
+  await assertRejects(() => classifier.classify(PHOTO), DisposedError, expected);
+  await assertRejects(() => classifier.embed(PHOTO), DisposedError, expected);
+  await assertRejects(() => classifier.explain(PHOTO), DisposedError, expected);
+  assertThrows(() => classifier.info, DisposedError, expected);
+});
 const features: Record<string, number[]> = JSON.parse(
   await Deno.readTextFile(new URL("fixtures/cifar10/features.json", import.meta.url)),
 );

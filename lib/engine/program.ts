@@ -35,6 +35,31 @@ export interface Program {
   readonly layers: readonly ProgramLayer[];
 }
 
+/** The layer with which a run ends. */
+export interface LastLayer {
+  /** `conv1_2`, `pool1`, `fc7`, … */
+  readonly name: string;
+  /** Index of the layer that is computed last, and whether its max-pool is taken. */
+  readonly index: number;
+  readonly pooled: boolean;
+}
+
+/**
+ * Finds a layer by its name. Default: the network's last.
+ *
+ * @throws {RangeError} If there is none of that name.
+ */
+export function lastLayer({ layers }: Pick<Program, "layers">, name?: string): LastLayer {
+  const final = layers.at(-1)!;
+  const wanted = name ?? final.pool ?? final.name;
+  const index = layers.findIndex((layer) => layer.name === wanted || layer.pool === wanted);
+  if (index < 0) {
+    const names = layers.flatMap(({ name, pool }) => pool ? [name, pool] : [name]);
+    throw new RangeError(`Unknown layer "${name}": expected one of ${names.join(", ")}`);
+  }
+  return { name: wanted, index, pooled: layers[index].pool === wanted };
+}
+
 /** `|acc| < 2^29`: see "Bounds" in README.md. */
 const MAX_INNER = Math.floor((2 ** 29 - 1) / (127 * 127));
 const MAX_INNER_FIRST = Math.floor((2 ** 29 - 1) / (32767 * 127));

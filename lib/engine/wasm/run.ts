@@ -4,9 +4,9 @@
  * @module
  */
 
-import { BackendUnavailableError } from "../../errors.ts";
-import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
-import type { Program } from "../program.ts";
+import type { Activations, Batch, LayerProfile, Precision } from "../engine.ts";
+import type { LastLayer, Program } from "../program.ts";
+import { QueuedEngine } from "../queued_engine.ts";
 import type { Memory } from "./memory.ts";
 import {
   IMAGE_WORDS,
@@ -33,7 +33,7 @@ export interface Parts {
 }
 
 /** The engine, once everything is loaded. */
-export class WasmEngine implements Engine {
+export class WasmEngine extends QueuedEngine {
   readonly backend = "wasm";
   readonly precision: Precision;
   readonly device: string;
@@ -41,10 +41,9 @@ export class WasmEngine implements Engine {
   /** What is allocated behind this belongs to the plan. */
   readonly #resident: number;
   #plan: Plan | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
-  #disposed = false;
 
   constructor(parts: Parts) {
+    super(parts.program);
     this.#parts = parts;
     this.#resident = parts.memory.top;
     this.precision = parts.network.precision;
@@ -59,53 +58,22 @@ export class WasmEngine implements Engine {
     return this.#parts.memory.top;
   }
 
-  run(batch: Batch, options: RunOptions = {}): Promise<Activations> {
-    return this.#enqueue(() => this.#run(batch, options));
+  protected imagesPerPart(batch: Batch, last: LastLayer): number {
+    return imagesAtOnce(this.#parts.network, keyOf(batch, last));
   }
 
-  profile(batch: Batch): Promise<LayerProfile[]> {
-    return this.#enqueue(() => this.#profile(batch));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true;
-    await this.#queue;
-    await this.#parts.executor.end();
-  }
-
-  #enqueue<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#disposed) {
-      return Promise.reject(new BackendUnavailableError("wasm", "the engine has been disposed"));
-    }
-    const result = this.#queue.then(work);
-    this.#queue = result.catch(() => {});
-    return result;
-  }
-
-  async #run(batch: Batch, { layer, signal }: RunOptions): Promise<Activations> {
-    signal?.throwIfAborted();
-    const { program, network } = this.#parts;
-    const key = keyOf(program, batch, layer);
-    const most = imagesAtOnce(network, key);
-    const parts: Activations[] = [];
-    for (let first = 0; first < batch.count; first += most) {
-      const count = Math.min(most, batch.count - first);
-      const data = batch.data.subarray(
-        first * imageBytes(batch),
-        (first + count) * imageBytes(batch),
-      );
-      parts.push(await this.#runPart({ ...key, count }, data, signal));
-    }
-    return { ...joined(parts), layer: layer ?? parts[0].layer };
-  }
-
-  async #runPart(key: PlanKey, bytes: Uint8Array, signal?: AbortSignal): Promise<Activations> {
+  protected async runPart(
+    part: Batch,
+    last: LastLayer,
+    signal: AbortSignal | undefined,
+  ): Promise<Activations> {
+    const key = keyOf(part, last);
     const plan = this.#planFor(key);
-    this.#begin(plan, bytes);
-    const last = this.#parts.network.layers[key.last];
+    this.#begin(plan, part.data);
+    const { outChannels } = this.#parts.network.layers[key.last];
     const { rows, columns } = plan.output;
     const numbers = this.precision === "int8" ? Int32Array : Float32Array;
-    const data = new numbers(key.count * rows * columns * last.outChannels);
+    const data = new numbers(key.count * rows * columns * outChannels);
     for (let first = 0; first < key.count; first += plan.group) {
       plan.select(first);
       await this.#execute(plan.convolutions, signal);
@@ -116,15 +84,15 @@ export class WasmEngine implements Engine {
       this.#copyOut(plan, data, 0, key.count);
     }
     return {
-      layer: last.pool ?? last.name,
-      shape: [key.count, rows, columns, last.outChannels],
+      layer: last.name,
+      shape: [key.count, rows, columns, outChannels],
       data,
       scale: this.#units(plan),
     };
   }
 
-  async #profile(batch: Batch): Promise<LayerProfile[]> {
-    const plan = this.#planFor(keyOf(this.#parts.program, batch, undefined));
+  protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
+    const plan = this.#planFor(keyOf(batch, last));
     this.#begin(plan, batch.data);
     const profiles = new Map<string, LayerProfile>();
     for (let first = 0; first < batch.count; first += plan.group) {
@@ -133,6 +101,11 @@ export class WasmEngine implements Engine {
     }
     for (const step of plan.dense) await this.#time(step, profiles);
     return [...profiles.values()];
+  }
+
+  protected async free(): Promise<void> {
+    await this.#parts.executor.end();
+    this.#parts.memory.release(0);
   }
 
   async #time(step: PlannedStep, profiles: Map<string, LayerProfile>): Promise<void> {
@@ -201,44 +174,6 @@ export class WasmEngine implements Engine {
   }
 }
 
-const imageBytes = ({ data, count }: Batch): number => data.length / count;
-
-/** Puts the parts of a batch together. */
-function joined(parts: readonly Activations[]): Activations {
-  if (parts.length === 1) return parts[0];
-  const [{ layer, shape: [, rows, columns, channels], data: { constructor } }] = parts;
-  const count = parts.reduce((sum, { shape }) => sum + shape[0], 0);
-  const length = count * rows * columns * channels;
-  const data = constructor === Int32Array ? new Int32Array(length) : new Float32Array(length);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  const scale = Float64Array.from(parts.flatMap((part) => [...part.scale]));
-  return { layer, shape: [count, rows, columns, channels], data, scale };
-}
-
-/** Checks a batch and finds the layer. */
-function keyOf(program: Program, batch: Batch, layer: string | undefined): PlanKey {
-  const { input, layers } = program;
-  const { data, count, height, width } = batch;
-  if (!(count >= 1) || data.length !== count * height * width * input.channels) {
-    throw new RangeError(
-      `Expected ${count} images of ${height}x${width}x${input.channels} bytes: found ${data.length} bytes`,
-    );
-  }
-  if (height < input.height || width < input.width) {
-    throw new RangeError(
-      `Expected an image of at least ${input.height}x${input.width}: found ${height}x${width}`,
-    );
-  }
-  const last = layer === undefined
-    ? layers.length - 1
-    : layers.findIndex(({ name, pool }) => name === layer || pool === layer);
-  if (last < 0) {
-    const names = layers.flatMap(({ name, pool }) => pool ? [name, pool] : [name]);
-    throw new RangeError(`Unknown layer "${layer}": expected one of ${names.join(", ")}`);
-  }
-  return { count, height, width, last, pooled: layer === undefined || layers[last].pool === layer };
+function keyOf({ count, height, width }: Batch, { index, pooled }: LastLayer): PlanKey {
+  return { count, height, width, last: index, pooled };
 }

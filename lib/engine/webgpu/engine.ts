@@ -6,15 +6,16 @@
 
 import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
-import type { Activations, Batch, Engine, LayerProfile, Precision, RunOptions } from "../engine.ts";
-import { compileProgram, type Program } from "../program.ts";
+import type { Activations, Batch, Engine, LayerProfile, Precision } from "../engine.ts";
+import { compileProgram, type LastLayer, type Program } from "../program.ts";
+import { QueuedEngine } from "../queued_engine.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device/device.ts";
 import { loadNetwork } from "./network/load.ts";
 import type { Network } from "./network/network.ts";
-import { type LayerPlan, planLayers } from "./network/plan.ts";
+import { planLayers } from "./network/plan.ts";
 import { imagesPerRun } from "./network/preflight.ts";
 import { profileLayers } from "./tuning/profile.ts";
-import { concatenate, readActivations } from "./network/read.ts";
+import { readActivations } from "./network/read.ts";
 import { defaultTuning, type Tuning } from "./tuning/tile.ts";
 import { tune as tuneTiles } from "./tuning/tune.ts";
 
@@ -69,16 +70,13 @@ async function chooseTuning(
   return await gpu.exclusively(() => tuneTiles(gpu, program, precision, cacheDir));
 }
 
-class WebgpuEngine implements Engine {
+class WebgpuEngine extends QueuedEngine {
   readonly backend = "webgpu";
   readonly threads = 1;
   readonly precision: Precision;
-  readonly #program: Program;
   readonly #load: (gpu: Gpu) => Promise<Network>;
   #gpu: Gpu;
-  #network: Network;
-  #queue: Promise<unknown> = Promise.resolve();
-  #disposed = false;
+  #network: Network | undefined;
 
   constructor(
     gpu: Gpu,
@@ -87,9 +85,9 @@ class WebgpuEngine implements Engine {
     precision: Precision,
     load: (gpu: Gpu) => Promise<Network>,
   ) {
+    super(program);
     this.#gpu = gpu;
     this.#network = network;
-    this.#program = program;
     this.precision = precision;
     this.#load = load;
   }
@@ -99,55 +97,31 @@ class WebgpuEngine implements Engine {
   }
 
   get bytesResident(): number {
-    return this.#disposed ? 0 : this.#network.bytes;
+    return this.#network?.bytes ?? 0;
   }
 
-  run(batch: Batch, options: RunOptions = {}): Promise<Activations> {
-    return this.#enqueue(() => {
-      options.signal?.throwIfAborted();
-      return this.#runSurviving(batch, options.layer);
-    });
+  protected imagesPerPart(batch: Batch, last: LastLayer): number {
+    const plan = planLayers(this.program, this.precision, { ...batch, count: 1 }, last);
+    const { limits } = this.#gpu.device;
+    const images = imagesPerRun(plan, this.precision, limits, this.#network!.memoryKind);
+    if (images >= 1) return images;
+    throw new BackendUnavailableError(
+      "webgpu",
+      `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
+    );
   }
 
-  profile(batch: Batch): Promise<LayerProfile[]> {
-    return this.#enqueue(async () => {
-      // Pipelines compile in the first run.
-      await this.#runSurviving(batch, undefined);
-      const plan = planLayers(this.#program, this.precision, batch);
-      return await this.#gpu.exclusively(() =>
-        profileLayers(this.#gpu, this.#network, plan, batch)
-      );
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    await this.#queue;
-    if (this.#gpu.lost() === undefined) this.#network[Symbol.dispose]();
-    await releaseGpu();
-  }
-
-  #enqueue<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#disposed) {
-      return Promise.reject(new TypeError("This engine was disposed: load another one"));
-    }
-    const result = this.#queue.then(work);
-    this.#queue = result.catch(() => {});
-    return result;
-  }
-
-  /** A lost device is replaced once for each run. */
-  async #runSurviving(batch: Batch, layer: string | undefined): Promise<Activations> {
+  /** A lost device is replaced once for each part. */
+  protected async runPart(part: Batch, last: LastLayer): Promise<Activations> {
     try {
-      return await this.#runOnce(batch, layer);
+      return await this.#runOnce(part, last);
     } catch (error) {
       if (!await this.#gpu.wasLost()) throw error;
     }
     try {
       this.#gpu = await currentGpu();
       this.#network = await this.#load(this.#gpu);
-      return await this.#runOnce(batch, layer);
+      return await this.#runOnce(part, last);
     } catch (error) {
       if (!await this.#gpu.wasLost()) throw error;
       const lost = this.#gpu.lost()!;
@@ -159,36 +133,21 @@ class WebgpuEngine implements Engine {
     }
   }
 
-  /** As many images at once as the device takes. */
-  async #runOnce(batch: Batch, layer: string | undefined): Promise<Activations> {
-    const { data, count } = batch;
-    const plan = (batch: Batch): LayerPlan[] =>
-      planLayers(this.#program, this.precision, batch, layer);
-    plan(batch);
-    const size = data.length / count;
-    const one = plan({ ...batch, data: data.subarray(0, size), count: 1 });
-    const { limits } = this.#gpu.device;
-    const step = imagesPerRun(one, this.precision, limits, this.#network.memoryKind);
-    if (step < 1) {
-      throw new BackendUnavailableError(
-        "webgpu",
-        `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
-      );
-    }
-    const parts: Activations[] = [];
-    for (let first = 0; first < count; first += step) {
-      const images = Math.min(step, count - first);
-      const part = {
-        ...batch,
-        data: data.subarray(first * size, (first + images) * size),
-        count: images,
-      };
-      parts.push(
-        await this.#gpu.exclusively(() =>
-          readActivations(this.#gpu, this.#network, plan(part), part)
-        ),
-      );
-    }
-    return parts.length === 1 ? parts[0] : concatenate(parts);
+  protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
+    // Pipelines compile in the first run.
+    await this.runPart(batch, last);
+    const plan = planLayers(this.program, this.precision, batch, last);
+    return await this.#gpu.exclusively(() => profileLayers(this.#gpu, this.#network!, plan, batch));
+  }
+
+  protected async free(): Promise<void> {
+    if (this.#gpu.lost() === undefined) this.#network![Symbol.dispose]();
+    this.#network = undefined;
+    await releaseGpu();
+  }
+
+  #runOnce(part: Batch, last: LastLayer): Promise<Activations> {
+    const plan = planLayers(this.program, this.precision, part, last);
+    return this.#gpu.exclusively(() => readActivations(this.#gpu, this.#network!, plan, part));
   }
 }

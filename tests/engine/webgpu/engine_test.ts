@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { compileProgram } from "../../../lib/engine/program.ts";
+import { concatenate } from "../../../lib/engine/queued_engine.ts";
 import { createWebgpuEngine } from "../../../lib/engine/webgpu/engine.ts";
-import { concatenate } from "../../../lib/engine/webgpu/network/read.ts";
 import {
   defaultTuning,
   DIRECT_TILE,

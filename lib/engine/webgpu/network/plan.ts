@@ -5,7 +5,7 @@
  */
 
 import type { Batch, Precision } from "../../engine.ts";
-import type { Program, ProgramLayer } from "../../program.ts";
+import { type LastLayer, lastLayer, type Program, type ProgramLayer } from "../../program.ts";
 import { elements, imageVectors, padChannels, padded, type Size } from "../kernels/layout.ts";
 
 /** One layer of a run. */
@@ -22,29 +22,16 @@ export interface LayerPlan {
   readonly output: Size;
 }
 
-/**
- * Plans the layers up to one, which is named as in the paper: `conv1_2`, `pool1`, `fc7`, …. Default: the last.
- *
- * @throws {RangeError} If there is no such layer, or the batch does not fit the network.
- */
+/** Plans the layers up to the last, for a batch of at least the network's input size. */
 export function planLayers(
   program: Program,
   precision: Precision,
-  batch: Batch,
-  last?: string,
+  { count: images, height, width }: Pick<Batch, "count" | "height" | "width">,
+  last: LastLayer = lastLayer(program),
 ): LayerPlan[] {
-  checkBatch(program, batch);
-  const final = program.layers.at(-1)!;
-  const name = last ?? final.pool ?? final.name;
-  const end = program.layers.findIndex((layer) => layer.name === name || layer.pool === name);
-  if (end < 0) {
-    const names = program.layers.flatMap((layer) => [layer.name, layer.pool ?? []].flat());
-    throw new RangeError(`There is no layer ${name}: expected one of ${names.join(", ")}`);
-  }
-  const { count: images, height, width } = batch;
   let size: Size = { images, height, width, channels: program.input.channels };
-  return program.layers.slice(0, end + 1).map((layer, index) => {
-    const pool = layer.pool !== undefined && !(index === end && layer.name === name);
+  return program.layers.slice(0, last.index + 1).map((layer, index) => {
+    const pool = layer.pool !== undefined && (index < last.index || last.pooled);
     const step = planLayer(layer, index === 0, pool, precision, size);
     size = step.output;
     return step;
@@ -78,21 +65,6 @@ function planLayer(
     pool,
     output,
   };
-}
-
-function checkBatch(program: Program, { data, count, height, width }: Batch): void {
-  const { input } = program;
-  if (!(height >= input.height && width >= input.width)) {
-    throw new RangeError(
-      `The input must be at least ${input.height}x${input.width}: found ${height}x${width}`,
-    );
-  }
-  const expected = count * height * width * input.channels;
-  if (!(count >= 1) || data.length !== expected) {
-    throw new RangeError(
-      `A batch of ${count} images of ${height}x${width}x${input.channels} has ${expected} bytes: found ${data.length}`,
-    );
-  }
 }
 
 /** Vectors that a run needs for each of its tensors, the result not among them. */

@@ -58,9 +58,8 @@ export function preflight(
     const bytes = allocatedBytes(weightVectors(layer, index === 0), memory);
     return bytes > largest ? [`the weights of ${layer.name} take ${mebibytes(bytes)}`] : [];
   });
-  const { height, width, channels } = program.input;
-  const data = new Uint8Array(height * width * channels);
-  const plan = planLayers(program, precision, { data, count: 1, height, width });
+  const { height, width } = program.input;
+  const plan = planLayers(program, precision, { count: 1, height, width });
   if (imagesPerRun(plan, precision, limits, memory) < 1) {
     problems.push(`the activations of one image of ${height}x${width} do not fit`);
   }

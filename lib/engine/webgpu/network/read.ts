@@ -41,26 +41,6 @@ export async function readActivations(
   }
 }
 
-/** Puts the activations of parts of a batch together. */
-export function concatenate(parts: readonly Activations[]): Activations {
-  const [first] = parts;
-  const length = parts.reduce((sum, { data }) => sum + data.length, 0);
-  const data = first.data instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  const [, height, width, channels] = first.shape;
-  const images = parts.reduce((sum, { shape }) => sum + shape[0], 0);
-  return {
-    layer: first.layer,
-    shape: [images, height, width, channels],
-    data,
-    scale: Float64Array.from(parts.flatMap(({ scale }) => [...scale])),
-  };
-}
-
 function activations(
   { layer, output, pool }: LayerPlan,
   words: Int32Array,

@@ -95,9 +95,8 @@ async function time(
 
 /** The shapes of the layers that have candidates, for one image of the training size. */
 function costliestFirst(program: Program, precision: Precision): Shape[] {
-  const { height, width, channels } = program.input;
-  const data = new Uint8Array(height * width * channels);
-  const plan = planLayers(program, precision, { data, count: 1, height, width });
+  const { height, width } = program.input;
+  const plan = planLayers(program, precision, { count: 1, height, width });
   const byName = new Map<string, Shape>();
   // One tile serves all dense layers: the costliest decides.
   const dense = costliest(plan.filter(({ kernel }) => kernel === "dense"));
