@@ -15,8 +15,14 @@ import {
 import { DisposedError } from "./errors.ts";
 import { createEngine, type EngineOptions } from "./engine/create.ts";
 import type { Backend, Engine, Precision } from "./engine/engine.ts";
-import { batchesOf, PreparedImage } from "./input/batches.ts";
-import { checkViews, scalesOf, type ViewOptions, viewsOf } from "./input/views.ts";
+import {
+  batchesOf,
+  checkViews,
+  PreparedImage,
+  scalesOf,
+  type ViewOptions,
+  viewsOf,
+} from "./input/views.ts";
 import { explainImage, type ExplainOptions, type Explanation } from "./explain/explain.ts";
 import type { ImageInput, ImageOptions } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
@@ -171,9 +177,9 @@ export class Classifier implements AsyncDisposable {
       throw new RangeError(`Model ${this.#model.id} has no dense layers, so it cannot classify`);
     }
     const scores = images.map(() => new Float64Array(classes));
-    for await (const { batch, views } of this.#batches(images, options)) {
+    for await (const batch of this.#batches(images, options)) {
       const logits = await this.#live().run(batch, { signal: options.signal });
-      for (const [n, { image, weight }] of views.entries()) {
+      for (const [n, { image, weight }] of batch.views.entries()) {
         softmaxOfMean(logits, n).forEach((p, c) => scores[image][c] += weight * p);
       }
     }
@@ -202,7 +208,7 @@ export class Classifier implements AsyncDisposable {
     const layer = checked.layer === "prob" ? undefined : checked.layer;
     const embeddings: Embedding[] = [];
     const list = isList(images) ? images : [images];
-    for await (const { batch } of this.#batches(list, { signal, maxPixels, maxBytes })) {
+    for await (const batch of this.#batches(list, { signal, maxPixels, maxBytes })) {
       const activations = await this.#live().run(batch, { layer, signal });
       for (let n = 0; n < batch.count; n++) embeddings.push(embeddingOf(activations, n, checked));
     }

@@ -3,7 +3,7 @@ import { loadClassifier } from "../lib/classifier.ts";
 import { DisposedError } from "../lib/errors.ts";
 import { type Embedding, layerNames, similarity } from "../lib/output/embedding.ts";
 import { Canvas } from "../lib/report/canvas.ts";
-import type { RgbImage } from "../lib/image/image.ts";
+import type { Pixels } from "../lib/image/image.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
 import { gpuTest } from "./support/webgpu.ts";
@@ -15,7 +15,7 @@ const sheet = await decodeImage(
 );
 
 /** Image `n` of a class. */
-function tile(label: number, n: number): RgbImage {
+function tile(label: number, n: number): Pixels {
   return cropImage(sheet, { left: n * SIDE, top: label * SIDE, width: SIDE, height: SIDE });
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ImageOptions, RgbImage } from "../image/image.ts";
+import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import type { Sample } from "../input/dataset.ts";
 import { fusedLabels, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
@@ -95,8 +95,8 @@ async function* readBatches(
   samples: readonly Sample[],
   options: EvaluateOptions,
   onFailed: () => void,
-): AsyncGenerator<{ sample: Sample; image: RgbImage }[]> {
-  let batch: { sample: Sample; image: RgbImage }[] = [], bytes = 0;
+): AsyncGenerator<{ sample: Sample; image: Pixels }[]> {
+  let batch: { sample: Sample; image: Pixels }[] = [], bytes = 0;
   for (const sample of samples) {
     options.signal?.throwIfAborted();
     try {

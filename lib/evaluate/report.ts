@@ -5,7 +5,8 @@
  */
 
 import { colorTable, levelOf } from "../report/color_map.ts";
-import { type EncodablePixels, encodePng } from "../image/codecs/encode_png.ts";
+import { encodePng } from "../image/codecs/encode_png.ts";
+import type { Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";
@@ -176,6 +177,6 @@ async function mistakeFigure(
   )}"><figcaption>${caption}</figcaption></figure>`;
 }
 
-async function pngUrl(pixels: EncodablePixels): Promise<string> {
+async function pngUrl(pixels: Pixels): Promise<string> {
   return `data:image/png;base64,${(await encodePng(pixels)).toBase64()}`;
 }

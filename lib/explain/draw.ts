@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RgbImage } from "../image/image.ts";
+import type { Pixels } from "../image/image.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { Prediction } from "../output/predictions.ts";
 import { BLACK, Canvas, textWidth, WHITE } from "../report/canvas.ts";
@@ -20,9 +20,9 @@ const OVERLAY = 0.55;
 
 /** An image with its labels and scores, best first, on a band along its lower edge. */
 export async function drawPredictions(
-  image: RgbImage,
+  image: Pixels,
   predictions: readonly Prediction[],
-): Promise<RgbImage> {
+): Promise<Pixels> {
   const picture = withinSides(image, MIN_SIDE, Infinity);
   const canvas = new Canvas(picture.width, picture.height);
   canvas.picture(picture, 0, 0);
@@ -48,7 +48,7 @@ function fittingHeight(lines: readonly string[], width: number): number {
  * An explanation's map over its image in perceptually uniform colours, with the scale of the colours
  * at the side and the label below.
  */
-export async function drawExplanation(explanation: Explanation): Promise<RgbImage> {
+export async function drawExplanation(explanation: Explanation): Promise<Pixels> {
   const { label, score, method, map } = explanation;
   const picture = withinSides(explanation.image, MIN_SIDE, MAX_SIDE);
   const isProbability = method === "score-map";
@@ -66,7 +66,7 @@ export async function drawExplanation(explanation: Explanation): Promise<RgbImag
 }
 
 /** Blends the map's colours over a picture; between positions the map is interpolated. */
-function overlay(picture: RgbImage, explanation: Explanation, max: number): RgbImage {
+function overlay(picture: Pixels, explanation: Explanation, max: number): Pixels {
   const { map, width, height, grid: { offset, step } } = explanation;
   const colors = colorTable("inferno");
   const columns = positions(picture.width, offset[0], step[0], width);
@@ -118,7 +118,7 @@ async function drawScale(
 }
 
 /** Enlarges or reduces an image until its longer side is within bounds. */
-function withinSides(image: RgbImage, min: number, max: number): RgbImage {
+function withinSides(image: Pixels, min: number, max: number): Pixels {
   const longer = Math.max(image.width, image.height);
   const factor = longer < min ? min / longer : longer > max ? max / longer : 1;
   if (factor === 1) return image;

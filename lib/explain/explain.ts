@@ -6,7 +6,7 @@
 
 import type { Activations, Batch, Engine } from "../engine/engine.ts";
 import { viewsOf } from "../input/views.ts";
-import type { ImageOptions, RgbImage } from "../image/image.ts";
+import type { ImageOptions, Pixels } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { indexOfLabel, softmax, softmaxOfMean } from "../output/predictions.ts";
@@ -49,7 +49,7 @@ export interface Explanation {
   /** Columns of the map. */
   readonly width: number;
   /** The part of the image that was looked at, in its own resolution. */
-  readonly image: RgbImage;
+  readonly image: Pixels;
   /**
    * Where the map's positions lie in `image`: position i is centred at `offset + i * step`, as
    * fractions of the image's width and height.
@@ -77,7 +77,7 @@ const SCORE_MAP_STRIDE = 32;
 export async function explainImage(
   engine: Engine,
   model: Model,
-  image: RgbImage,
+  image: Pixels,
   options: ExplainOptions,
 ): Promise<Explanation> {
   const { method = "grad-cam", scale, label, signal } = options;
@@ -155,9 +155,9 @@ function scoreMap(
 
 /** The part of an image that a classifier looks at by default. */
 function viewed(
-  image: RgbImage,
+  image: Pixels,
   { preprocessing, architecture: { input } }: Pick<Model, "preprocessing" | "architecture">,
-): RgbImage {
+): Pixels {
   if (preprocessing.resize === "direct") return image;
   const [width, height] = shorterSideTo(preprocessing.size, image.width, image.height);
   const box = centerBox(width, height, input);

@@ -5,23 +5,17 @@
  */
 
 import type { Worker } from "node:worker_threads";
-import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
-import { type ImageOptions, MAX_DECODERS, type RgbImage } from "./image.ts";
+import { ImageDecodeError } from "../errors.ts";
+import type { CheckedFile } from "./codecs/codec.ts";
+import { MAX_DECODERS, type Pixels } from "./image.ts";
 
-/** What a thread is asked. */
-export interface DecodeRequest {
-  /** A buffer, not a view of it: Deno looks at each element of a view before it sends it. */
-  readonly file: ArrayBuffer;
-  readonly maxPixels: number | undefined;
-  readonly shorterSide: number | undefined;
-  readonly reduceFromPixels: number | undefined;
+/** What a thread is asked: a file, as a buffer, since Deno looks at each element of a view. */
+export interface DecodeRequest extends Omit<CheckedFile, "bytes"> {
+  readonly buffer: ArrayBuffer;
 }
 
 /** What it answers: an image, or an error in parts, since classes do not travel. */
-export type DecodeAnswer =
-  | { readonly image: RgbImage }
-  | { readonly tooLarge: string; readonly width: number; readonly height: number }
-  | { readonly damaged: string; readonly format: string | undefined };
+export type DecodeAnswer = Pixels | { readonly damaged: string };
 
 /** Threads without work. They do not keep the process alive. */
 const idle: Worker[] = [];
@@ -36,27 +30,28 @@ let isPossible = true;
  * {@linkcode MAX_DECODERS}. Aborting ends the thread, and with it the decoding.
  *
  * @param decodeHere Decodes on this thread, where the platform or its permissions allow no other.
- * @throws Like `decodeImage()`.
+ * @throws {ImageDecodeError} If the file is damaged, or the thread failed.
  */
 export async function decodeInBackground(
-  bytes: Uint8Array,
-  options: ImageOptions,
-  decodeHere: () => Promise<RgbImage>,
-): Promise<RgbImage> {
-  const thread = await take(options.signal);
-  if (thread === undefined) return await decodeHere();
+  file: CheckedFile,
+  signal: AbortSignal | undefined,
+  decodeHere: (file: CheckedFile) => Promise<Pixels>,
+): Promise<Pixels> {
+  const thread = await take(signal);
+  if (thread === undefined) return await decodeHere(file);
   let answer: DecodeAnswer;
   try {
-    answer = await ask(thread, bytes, options);
+    answer = await ask(thread, file, signal);
   } catch (error) { // aborted, or the thread died
     await replace(thread);
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     throw new ImageDecodeError("Cannot decode the image: the decoding thread failed", {
       cause: error,
     });
   }
   giveBack(thread);
-  return imageOf(answer);
+  if ("data" in answer) return answer;
+  throw new ImageDecodeError(answer.damaged, { format: file.format });
 }
 
 /** A thread, or undefined if there can be none. */
@@ -111,12 +106,11 @@ async function start(): Promise<Worker | undefined> {
 
 async function ask(
   thread: Worker,
-  bytes: Uint8Array,
-  { signal, maxPixels, shorterSide, reduceFromPixels }: ImageOptions,
+  { bytes, ...file }: CheckedFile,
+  signal: AbortSignal | undefined,
 ): Promise<DecodeAnswer> {
-  const file = bytes.slice().buffer;
-  const request: DecodeRequest = { file, maxPixels, shorterSide, reduceFromPixels };
-  thread.postMessage(request, [file]);
+  const request: DecodeRequest = { buffer: bytes.slice().buffer, ...file };
+  thread.postMessage(request, [request.buffer]);
   return await answerOf(thread, signal);
 }
 
@@ -133,10 +127,4 @@ async function answerOf(thread: Worker, signal?: AbortSignal): Promise<DecodeAns
     signal?.removeEventListener("abort", onAbort);
     thread.off("message", resolve).off("error", reject).unref();
   }
-}
-
-function imageOf(answer: DecodeAnswer): RgbImage {
-  if ("image" in answer) return answer.image;
-  if ("tooLarge" in answer) throw new ImageTooLargeError(answer.tooLarge, answer);
-  throw new ImageDecodeError(answer.damaged, { format: answer.format });
 }

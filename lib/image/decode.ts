@@ -1,15 +1,26 @@
 /**
- * Image files to upright, opaque RGB.
+ * Image files to upright, opaque RGB: which format it is, whether the limits allow it, and the codec.
  *
  * @module
  */
 
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
-import { type Codec, damaged, type DecodedPixels, type Header } from "./codecs/codec.ts";
-import { type ImageOptions, REDUCE_FROM_PIXELS, type RgbImage } from "./image.ts";
-import { checkSize } from "./limits.ts";
+import {
+  type CheckedFile,
+  type Codec,
+  damaged,
+  type Header,
+  type ImageFormat,
+} from "./codecs/codec.ts";
+import {
+  channelsOf,
+  type ImageOptions,
+  MAX_PIXELS,
+  MAX_SIDE,
+  type Pixels,
+  REDUCE_FROM_PIXELS,
+} from "./image.ts";
 import { orient, toRgb } from "./pixels.ts";
-import { type ImageFormat, sniffFormat } from "./sniff.ts";
 
 /** Each codec is loaded when the first file of its format arrives. */
 const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
@@ -27,6 +38,7 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
  * frame or page is taken, EXIF's orientation is applied, and transparency is laid over white. Colour
  * profiles are ignored.
  *
+ * @returns RGB
  * @throws {ImageDecodeError} If the bytes are no image, a damaged one, or of a format not decoded.
  * @throws {ImageTooLargeError} If the header claims more than `maxPixels`, or a side above 32,768;
  *   nothing that grows with the size was allocated.
@@ -34,55 +46,73 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
 export async function decodeImage(
   bytes: Uint8Array,
   options: ImageOptions = {},
-): Promise<RgbImage> {
-  const { signal } = options;
+): Promise<Pixels> {
+  const { signal, background = false, reduceFromPixels = REDUCE_FROM_PIXELS } = options;
   signal?.throwIfAborted();
-  const format = sniffFormat(bytes);
+  const format = sniffImageFormat(bytes);
   const codec = await CODECS[format]();
   signal?.throwIfAborted();
+  let header: Header;
   try {
-    const header = codec.readHeader(bytes);
-    checkSize(header, options);
-    if (header.width < 1 || header.height < 1) {
-      throw damaged(format, `its size is ${header.width}x${header.height}`);
-    }
-    if (isForBackground(header, options)) {
-      const here = (): Promise<RgbImage> => decodeHere(format, codec, bytes, header, options);
-      return await (await import("./background.ts")).decodeInBackground(bytes, options, here);
-    }
-    return await decodeHere(format, codec, bytes, header, options);
+    header = codec.readHeader(bytes);
   } catch (error) {
-    throw signal?.aborted ? signal.reason : named(format, bytes, error);
+    throw named(format, bytes, error);
+  }
+  checkPixelCount(header, options);
+  const { width, height } = header;
+  if (width < 1 || height < 1) throw damaged(format, `its size is ${width}x${height}`);
+  const shorterSide = width * height >= reduceFromPixels ? options.shorterSide : undefined;
+  const file = { bytes, format, header, shorterSide: shorterSide ?? Infinity };
+  const isAway = typeof background === "number" ? width * height >= background : background;
+  const pixels = isAway
+    ? await (await import("./background.ts")).decodeInBackground(file, signal, decodeFile)
+    : await decodeFile(file);
+  signal?.throwIfAborted();
+  return pixels;
+}
+
+/**
+ * Decodes a file that was checked.
+ *
+ * @throws {ImageDecodeError} If it is damaged.
+ */
+export async function decodeFile({ bytes, format, header, shorterSide }: CheckedFile): Promise<
+  Pixels
+> {
+  try {
+    const codec = await CODECS[format]();
+    const pixels = await codec.decode(bytes, header, shorterSide);
+    // Decoders are trusted with pixels, not with their number.
+    if (![1, 2, 3, 4].includes(channelsOf(pixels))) {
+      const { data, width, height } = pixels;
+      throw damaged(format, `the decoder gave ${data.length} bytes for ${width}x${height} pixels`);
+    }
+    return orient(toRgb(pixels), header.orientation);
+  } catch (error) {
+    throw named(format, bytes, error);
   }
 }
 
-async function decodeHere(
-  format: ImageFormat,
-  codec: Codec,
-  bytes: Uint8Array,
-  header: Header,
-  { signal, shorterSide = Infinity, reduceFromPixels = REDUCE_FROM_PIXELS }: ImageOptions,
-): Promise<RgbImage> {
-  const isLarge = header.width * header.height >= reduceFromPixels;
-  const pixels = await codec.decode(bytes, header, isLarge ? shorterSide : Infinity);
-  signal?.throwIfAborted();
-  return orient(toRgb(checkPixels(format, pixels)), header.orientation);
-}
-
-function isForBackground({ width, height }: Header, { background = false }: ImageOptions): boolean {
-  return typeof background === "number" ? width * height >= background : background;
-}
-
-/** Decoders are trusted with pixels, not with their number. */
-function checkPixels(format: ImageFormat, pixels: DecodedPixels): DecodedPixels {
-  const { data, width, height, channels } = pixels;
-  if (data.length === width * height * channels) return pixels;
-  throw damaged(format, `the decoder gave ${data.length} bytes for ${width}x${height} pixels`);
+/**
+ * Holds the size of an image against the limits.
+ *
+ * @throws {ImageTooLargeError} If it is above them.
+ */
+export function checkPixelCount(
+  { width, height }: { readonly width: number; readonly height: number },
+  { maxPixels = MAX_PIXELS }: ImageOptions,
+): void {
+  if (width <= MAX_SIDE && height <= MAX_SIDE && width * height <= maxPixels) return;
+  throw new ImageTooLargeError(
+    `Expected at most ${maxPixels} pixels and sides of at most ${MAX_SIDE}, ` +
+      `found ${width}x${height}: scale the image down, or raise maxPixels`,
+    { width, height },
+  );
 }
 
 /** Makes whatever a codec threw, a trap of its WebAssembly too, an error of this library. */
 function named(format: ImageFormat, bytes: Uint8Array, error: unknown): Error {
-  if (error instanceof ImageDecodeError || error instanceof ImageTooLargeError) return error;
+  if (error instanceof ImageDecodeError) return error;
   // DataView's, for a number that would lie past the end.
   const isShort = error instanceof RangeError && error.message.includes("DataView");
   const isTrap = error instanceof WebAssembly.RuntimeError;
@@ -94,4 +124,104 @@ function named(format: ImageFormat, bytes: Uint8Array, error: unknown): Error {
     ? error.message
     : String(error);
   return damaged(format, what, { cause: error });
+}
+
+interface Signature {
+  /** Where it stands. */
+  readonly offset: number;
+  /** Latin-1 text; `?` is any byte. */
+  readonly text: string;
+}
+
+const SIGNATURES: readonly (readonly [ImageFormat, Signature])[] = [
+  ["jpeg", { offset: 0, text: "\xff\xd8\xff" }],
+  ["png", { offset: 0, text: "\x89PNG\r\n\x1a\n" }],
+  ["gif", { offset: 0, text: "GIF8" }],
+  ["webp", { offset: 0, text: "RIFF????WEBP" }],
+  ["tiff", { offset: 0, text: "II*\0" }],
+  ["tiff", { offset: 0, text: "MM\0*" }],
+  ["bmp", { offset: 0, text: "BM" }],
+];
+
+/** Formats that people send and that are refused, so that the refusal can name them. */
+const REFUSED: readonly (readonly [string, Signature])[] = [
+  ["PDF", { offset: 0, text: "%PDF" }],
+  ["JPEG XL", { offset: 0, text: "\xff\x0a" }],
+  ["JPEG XL", { offset: 4, text: "JXL " }],
+  ["JPEG 2000", { offset: 4, text: "jP  " }],
+  ["JPEG 2000", { offset: 0, text: "\xff\x4f\xff\x51" }],
+  ["BigTIFF", { offset: 0, text: "II+\0" }],
+  ["BigTIFF", { offset: 0, text: "MM\0+" }],
+  ["Photoshop", { offset: 0, text: "8BPS" }],
+  ["Windows icon", { offset: 0, text: "\0\0\x01\0" }],
+  ["gzip", { offset: 0, text: "\x1f\x8b" }],
+  ["ZIP", { offset: 0, text: "PK\x03\x04" }],
+];
+
+const HEIC_BRANDS = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"]);
+const READ = "JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP";
+
+/**
+ * Tells the format of an image file.
+ *
+ * @throws {ImageDecodeError} If the bytes are empty, or of nothing that is decoded. HEIC, SVG and
+ *   others are refused by name.
+ */
+export function sniffImageFormat(bytes: Uint8Array): ImageFormat {
+  if (bytes.length === 0) throw new ImageDecodeError(`Expected ${READ}, found an empty file`);
+  const found = SIGNATURES.find(([, signature]) => matches(bytes, signature));
+  if (found) return found[0];
+  if (latin1(bytes, 4, 8) === "ftyp") return sniffIsoBrand(bytes);
+
+  const refused = REFUSED.find(([, signature]) => matches(bytes, signature));
+  if (refused) throw refusal(refused[0], "convert it to JPEG or PNG first");
+  const text = latin1(bytes, 0, 1024);
+  if (/<svg[\s>]/i.test(text)) throw refusal("SVG", "render it to PNG first");
+  if (/<(!doctype )?html/i.test(text)) {
+    throw refusal("HTML", "the address probably gave a web page instead of the image");
+  }
+  throw new ImageDecodeError(`Expected ${READ}, found ${describe(bytes)}`);
+}
+
+/** AVIF and HEIC share a container: the brands at its start tell them apart. */
+function sniffIsoBrand(bytes: Uint8Array): ImageFormat {
+  const end = Math.min(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0), 256);
+  const brands = [latin1(bytes, 8, 12)];
+  for (let at = 16; at + 4 <= end; at += 4) brands.push(latin1(bytes, at, at + 4));
+  if (brands.includes("avif") || brands.includes("avis")) return "avif";
+  if (brands.some((brand) => HEIC_BRANDS.has(brand))) {
+    throw refusal(
+      "HEIC",
+      "convert it to JPEG first, or set the phone's camera to its compatible format",
+    );
+  }
+  throw refusal(`an ISO media file of brand "${brands[0]}"`, "convert it to JPEG or PNG first");
+}
+
+function refusal(what: string, advice: string): ImageDecodeError {
+  return new ImageDecodeError(`Expected ${READ}, found ${what}, which is not decoded: ${advice}`);
+}
+
+function matches(bytes: Uint8Array, { offset, text }: Signature): boolean {
+  if (bytes.length < offset + text.length) return false;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] !== "?" && bytes[offset + i] !== text.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(start, end));
+}
+
+function describe(bytes: Uint8Array): string {
+  const start = bytes.subarray(0, 16);
+  if (
+    start.every((byte) => (byte >= 32 && byte < 127) || byte === 9 || byte === 10 || byte === 13)
+  ) {
+    return `text that starts with ${JSON.stringify(latin1(start, 0, 16))}`;
+  }
+  return `bytes that start with ${
+    [...start].map((b) => b.toString(16).padStart(2, "0")).join(" ")
+  }`;
 }

@@ -4,26 +4,35 @@
  * @module
  */
 
-/** Decoded pixels, upright and opaque. `data` is `[height, width, 3]`, R, G, B, 0…255. */
-export interface RgbImage {
-  /** `[height, width, 3]`. */
+/**
+ * Decoded pixels: rows from top to bottom, no padding, alpha not premultiplied. How many channels there
+ * are is told from `data.length`: see {@linkcode channelsOf}.
+ */
+export interface Pixels {
+  /** `[height, width, channels]`, 0…255: gray, gray and alpha, RGB, or RGBA. */
   readonly data: Uint8Array;
-  /** In pixels. */
+  /** Columns. */
   readonly width: number;
-  /** In pixels. */
+  /** Rows. */
   readonly height: number;
 }
 
-/**
- * Pixels that a program already holds: RGBA, RGB or grayscale, told from `data.length`, which is 4, 3
- * or 1 times `width * height`. Rows from top to bottom, no padding, alpha not premultiplied.
- */
-export interface RawPixels {
-  /** `[height, width, 4 | 3 | 1]`. */
+/** {@linkcode Pixels} as programs hold them: a canvas's `ImageData` is one too. */
+export interface RawPixels extends Omit<Pixels, "data"> {
+  /** `[height, width, channels]`, 0…255: gray, RGB or RGBA. */
   readonly data: Uint8Array | Uint8ClampedArray;
-  /** In pixels. */
+}
+
+/** Samples of a pixel: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA. */
+export function channelsOf({ data, width, height }: RawPixels): number {
+  return data.length / (width * height);
+}
+
+/** A rectangle of pixels. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
   readonly width: number;
-  /** In pixels. */
   readonly height: number;
 }
 

@@ -4,39 +4,30 @@
  * @module
  */
 
-import type { DecodedPixels } from "./codecs/codec.ts";
-import type { RgbImage } from "./image.ts";
-
-/** Where the first frame of an animation lies on its canvas, in pixels. */
-export interface Frame {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
+import { type Box, channelsOf, type Pixels, type RawPixels } from "./image.ts";
 
 /** Lays an RGBA frame on a transparent canvas. A frame as large as the canvas is the canvas. */
 export function onCanvas(
-  data: Uint8Array | Uint8ClampedArray,
-  frame: Frame,
+  data: Uint8Array,
+  frame: Box,
   { width, height }: { readonly width: number; readonly height: number },
-): DecodedPixels {
-  if (frame.width === width && frame.height === height) return { data, width, height, channels: 4 };
+): Pixels {
+  if (frame.width === width && frame.height === height) return { data, width, height };
   const canvas = new Uint8Array(width * height * 4);
   for (let y = 0; y < frame.height; y++) {
     const row = data.subarray(y * frame.width * 4, (y + 1) * frame.width * 4);
     canvas.set(row, ((frame.top + y) * width + frame.left) * 4);
   }
-  return { data: canvas, width, height, channels: 4 };
+  return { data: canvas, width, height };
 }
 
 /** Repeats gray, and lays transparent pixels over white. RGB comes back as it is, without a copy. */
-export function toRgb({ data, width, height, channels }: DecodedPixels): RgbImage {
+export function toRgb(pixels: RawPixels): Pixels {
+  const { data, width, height } = pixels;
+  const channels = channelsOf(pixels);
   if (channels === 3) {
-    const bytes = data instanceof Uint8Array
-      ? data
-      : new Uint8Array(data.buffer, data.byteOffset, data.length);
-    return { data: bytes, width, height };
+    if (data instanceof Uint8Array) return pixels as Pixels; // Its data has just been told apart.
+    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height };
   }
   const rgb = new Uint8Array(width * height * 3);
   const green = channels < 3 ? 0 : 1, blue = channels < 3 ? 0 : 2;
@@ -57,10 +48,10 @@ function overWhite(value: number, alpha: number): number {
   return (sum + (sum >> 8)) >> 8;
 }
 
-/** Turns and mirrors an image as EXIF's orientation (1…8) says, so that it is upright. */
-export function orient(image: RgbImage, orientation: number): RgbImage {
-  if (orientation === 1) return image;
-  const { data, width: w, height: h } = image;
+/** Turns and mirrors RGB pixels as EXIF's orientation (1…8) says, so that they are upright. */
+export function orient(pixels: Pixels, orientation: number): Pixels {
+  if (orientation === 1) return pixels;
+  const { data, width: w, height: h } = pixels;
   // Where in the source the first pixel is, and the way to the next one and to the next row.
   const [start, right, down] = [
     [0, 1, w],

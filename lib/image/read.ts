@@ -6,15 +6,15 @@
 
 import { concat } from "@std/bytes/concat";
 import { ImageDecodeError } from "../errors.ts";
-import { decodeImage } from "./decode.ts";
+import { checkPixelCount, decodeImage } from "./decode.ts";
 import {
+  channelsOf,
   type ImageInput,
   type ImageOptions,
   MAX_BYTES,
+  type Pixels,
   type RawPixels,
-  type RgbImage,
 } from "./image.ts";
-import { checkSize } from "./limits.ts";
 import { toRgb } from "./pixels.ts";
 
 /**
@@ -22,6 +22,7 @@ import { toRgb } from "./pixels.ts";
  *
  * A string is an `http(s)`, `data` or `file` URL, or otherwise a path.
  *
+ * @returns RGB
  * @throws {ImageDecodeError} If it is no image, damaged, of a format not decoded, longer than
  *   `maxBytes`, or at a URL that does not answer with success.
  * @throws {ImageTooLargeError} If it has more than `maxPixels`.
@@ -30,7 +31,7 @@ import { toRgb } from "./pixels.ts";
  * @throws {Deno.errors.NotFound} If there is no such file.
  * @throws {Deno.errors.IsADirectory} If the path is a folder's.
  */
-export async function readImage(input: ImageInput, options: ImageOptions = {}): Promise<RgbImage> {
+export async function readImage(input: ImageInput, options: ImageOptions = {}): Promise<Pixels> {
   options.signal?.throwIfAborted();
   if (isRawPixels(input)) return fromRawPixels(input, options);
   return decodeImage(await readBytes(input, options), options);
@@ -138,7 +139,8 @@ function isRawPixels(input: ImageInput): input is RawPixels {
     "height" in input;
 }
 
-function fromRawPixels({ data, width, height }: RawPixels, options: ImageOptions): RgbImage {
+function fromRawPixels(pixels: RawPixels, options: ImageOptions): Pixels {
+  const { data, width, height } = pixels;
   if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
     throw new TypeError("Expected raw pixels' data to be a Uint8Array or a Uint8ClampedArray");
   }
@@ -148,14 +150,13 @@ function fromRawPixels({ data, width, height }: RawPixels, options: ImageOptions
       `Expected positive integers for width and height, found ${width}x${height}`,
     );
   }
-  checkSize({ width, height }, options);
-  const channels = data.length / (width * height);
-  if (channels !== 1 && channels !== 3 && channels !== 4) {
+  checkPixelCount(pixels, options);
+  if (![1, 3, 4].includes(channelsOf(pixels))) {
     throw new RangeError(
       `Expected ${width}x${height} pixels of 1, 3 or 4 bytes, found ${data.length} bytes`,
     );
   }
-  return toRgb({ data, width, height, channels });
+  return toRgb(pixels);
 }
 
 /** A URL for a message: a data URL is as long as the image. */

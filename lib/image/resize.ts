@@ -5,66 +5,17 @@
  * @module
  */
 
-import type { RgbImage } from "./image.ts";
-import {
-  HALF,
-  PRECISION_BITS,
-  type ResizeFilter,
-  type Weights,
-  weightsOf,
-} from "./resize_weights.ts";
+import { type Box, channelsOf, type Pixels } from "./image.ts";
 
-export type { ResizeFilter };
-
-/** A rectangle in pixels. */
-export interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Interleaved bytes `[height, width, channels]`. */
-export interface Pixels {
-  readonly data: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-}
+/** `"bilinear"` is a triangle, `"bicubic"` Keys' cubic with a = -0.5; both widen when shrinking. */
+export type ResizeFilter = "bilinear" | "bicubic";
 
 /**
- * Resizes an image to a width and a height, as Pillow's `Image.resize` does.
+ * Resizes to `width` x `height`, as Pillow's `Image.resize` does, and computes no more of the result
+ * than `box`.
  *
- * @throws {RangeError} If a side is not a positive integer.
- */
-export function resizeImage(
-  image: RgbImage,
-  width: number,
-  height: number,
-  filter: ResizeFilter,
-): RgbImage {
-  return resample({ ...image, channels: 3 }, width, height, filter);
-}
-
-/**
- * Cuts a rectangle out of an image.
- *
- * @throws {RangeError} If the box is empty or not inside the image.
- */
-export function cropImage(image: RgbImage, box: Box): RgbImage {
-  checkBox(box, image.width, image.height);
-  const data = new Uint8Array(box.width * box.height * 3);
-  for (let y = 0; y < box.height; y++) {
-    const start = ((box.top + y) * image.width + box.left) * 3;
-    data.set(image.data.subarray(start, start + box.width * 3), y * box.width * 3);
-  }
-  return { data, width: box.width, height: box.height };
-}
-
-/**
- * Resizes to `width` x `height`, and computes no more of the result than `box`.
- *
- * @returns The pixels of `box`, equal to those of the whole result.
+ * @param source Gray or RGB.
+ * @returns `[box.height, box.width, channels]`: equal to that part of the whole result.
  * @throws {RangeError} If a side is not a positive integer, or the box is not inside the result.
  */
 export function resample(
@@ -73,7 +24,7 @@ export function resample(
   height: number,
   filter: ResizeFilter,
   box: Box = { left: 0, top: 0, width, height },
-): Pixels {
+): Uint8Array {
   checkSide("width", width);
   checkSide("height", height);
   checkBox(box, width, height);
@@ -83,8 +34,52 @@ export function resample(
   const top = rows.first[0];
   const bottom = rows.first[box.height - 1] + rows.count[box.height - 1];
   const wide = resampleRows(source, top, bottom - top, columns, box.left);
-  return resampleColumns(wide, top, rows);
+  return resampleColumns(wide, box.width * channelsOf(source), top, rows);
 }
+
+/** An image resized as a whole: see {@linkcode resample}. */
+export function resizeImage(
+  image: Pixels,
+  width: number,
+  height: number,
+  filter: ResizeFilter,
+): Pixels {
+  return { data: resample(image, width, height, filter), width, height };
+}
+
+/**
+ * Cuts a rectangle out of an image.
+ *
+ * @throws {RangeError} If the box is empty or not inside the image.
+ */
+export function cropImage(image: Pixels, { left, top, width, height }: Box): Pixels {
+  checkBox({ left, top, width, height }, image.width, image.height);
+  const channels = channelsOf(image);
+  const data = new Uint8Array(width * height * channels);
+  for (let y = 0; y < height; y++) {
+    const start = ((top + y) * image.width + left) * channels;
+    data.set(image.data.subarray(start, start + width * channels), y * width * channels);
+  }
+  return { data, width, height };
+}
+
+/** Which source pixels make an output pixel, and how much of each. */
+interface Weights {
+  /** First source pixel of output pixel i. */
+  readonly first: Int32Array;
+  /** Number of source pixels of output pixel i. */
+  readonly count: Int32Array;
+  /** `[outputs, stride]`, in units of 2^-22. */
+  readonly weights: Int32Array;
+  readonly stride: number;
+  /** Whether the size stays, so that the pass is a copy and `weights` are not used. */
+  readonly identity: boolean;
+}
+
+/** Weights are fixed-point numbers with so many bits after the point. */
+const PRECISION_BITS = 22;
+/** One half, to round. */
+const HALF = 1 << (PRECISION_BITS - 1);
 
 /** The horizontal pass over `height` rows from `top` on. */
 function resampleRows(
@@ -93,8 +88,8 @@ function resampleRows(
   height: number,
   columns: Weights,
   left: number,
-): Pixels {
-  const { data, channels } = source;
+): Uint8Array {
+  const { data } = source, channels = channelsOf(source);
   const width = columns.first.length;
   const result = new Uint8Array(width * height * channels);
   for (let y = 0; y < height; y++) {
@@ -109,7 +104,7 @@ function resampleRows(
       resampleGrayRow(data, row, columns, result, target);
     }
   }
-  return { data: result, width, height, channels };
+  return result;
 }
 
 function resampleRgbRow(
@@ -151,12 +146,15 @@ function resampleGrayRow(
   }
 }
 
-/** The vertical pass over rows of which the first is the source's row `top`. */
-function resampleColumns(source: Pixels, top: number, rows: Weights): Pixels {
-  if (rows.identity) return source;
-  const { data, width, channels } = source;
+/** The vertical pass over rows of `length` bytes, of which the first is the source's row `top`. */
+function resampleColumns(
+  data: Uint8Array,
+  length: number,
+  top: number,
+  rows: Weights,
+): Uint8Array {
+  if (rows.identity) return data;
   const height = rows.first.length;
-  const length = width * channels;
   const result = new Uint8Array(length * height);
   const sums = new Int32Array(length);
   for (let i = 0; i < height; i++) {
@@ -172,11 +170,71 @@ function resampleColumns(source: Pixels, top: number, rows: Weights): Pixels {
       result[i * length + x] = clampByte(sums[x] >> PRECISION_BITS);
     }
   }
-  return { data: result, width, height, channels };
+  return result;
 }
 
 function clampByte(value: number): number {
   return value < 0 ? 0 : value > 255 ? 255 : value;
+}
+
+const FILTERS: Readonly<
+  Record<ResizeFilter, { readonly support: number; readonly at: (x: number) => number }>
+> = {
+  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
+  bicubic: { support: 2, at: keysCubic },
+};
+
+/** Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -0.5. */
+function keysCubic(x: number): number {
+  const a = -0.5;
+  x = Math.abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+/** Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc`, for outputs `start … start + length`. */
+function weightsOf(
+  sourceSize: number,
+  size: number,
+  filter: ResizeFilter,
+  start: number,
+  length: number,
+): Weights {
+  const { support: unitSupport, at } = FILTERS[filter];
+  const scale = sourceSize / size;
+  const stretch = Math.max(scale, 1);
+  const support = unitSupport * stretch;
+  const stride = Math.ceil(support) * 2 + 1;
+  const first = new Int32Array(length);
+  const count = new Int32Array(length);
+  const weights = new Int32Array(length * stride);
+  const real = new Float64Array(stride);
+  if (sourceSize === size) {
+    return {
+      first: first.map((_, i) => start + i),
+      count: count.fill(1),
+      weights,
+      stride,
+      identity: true,
+    };
+  }
+  for (let i = 0; i < length; i++) {
+    const center = (start + i + 0.5) * scale;
+    const from = Math.max(0, Math.trunc(center - support + 0.5));
+    const to = Math.min(sourceSize, Math.trunc(center + support + 0.5));
+    let sum = 0;
+    for (let x = from; x < to; x++) {
+      sum += real[x - from] = at((x - center + 0.5) * (1 / stretch));
+    }
+    for (let k = 0; k < to - from; k++) {
+      const weight = (sum === 0 ? real[k] : real[k] / sum) * (1 << PRECISION_BITS);
+      weights[i * stride + k] = Math.trunc(weight < 0 ? weight - 0.5 : weight + 0.5);
+    }
+    first[i] = from;
+    count[i] = to - from;
+  }
+  return { first, count, weights, stride, identity: false };
 }
 
 function checkSide(name: string, value: number): void {

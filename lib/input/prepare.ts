@@ -4,18 +4,14 @@
  * @module
  */
 
+import type { Box, Pixels } from "../image/image.ts";
+import { resample } from "../image/resize.ts";
+import type { Architecture } from "../model/architecture.ts";
 import type { Preprocessing } from "../model/model.ts";
-import type { RgbImage } from "../image/image.ts";
-import { type Box, type Pixels, resample } from "../image/resize.ts";
 import { whitenBytes } from "./whiten.ts";
 
 /** The size of a network's input. */
-export interface InputSize {
-  readonly height: number;
-  readonly width: number;
-  /** 3: R, G, B. 1: luma. */
-  readonly channels: number;
-}
+export type InputSize = Architecture["input"];
 
 /**
  * Resizes and crops an image as a model was trained on it. Only the pixels of the crop are computed.
@@ -26,7 +22,7 @@ export interface InputSize {
  *   is smaller than the input.
  */
 export function prepareInput(
-  image: RgbImage,
+  image: Pixels,
   preprocessing: Preprocessing,
   input: InputSize,
 ): Uint8Array {
@@ -53,7 +49,7 @@ export function cutView(
   box: Box,
   { filter, standardize, whitening }: Preprocessing,
 ): Uint8Array {
-  const { data } = resample(pixels, width, height, filter, box);
+  const data = resample(pixels, width, height, filter, box);
   const standard = standardize === "image" ? standardizeBytes(data) : data;
   if (whitening === undefined) return standard;
   return whitenBytes(standard, box.width, box.height, whitening);
@@ -113,32 +109,28 @@ function roundHalfEven(value: number): number {
 /**
  * Pixels with the channels of a network's input: RGB as it is, without a copy, or luma.
  *
+ * @param image RGB.
  * @param grayscale Whether RGB is to be luma three times.
  * @throws {RangeError} If the number of channels is not 1 or 3.
  */
 export function withChannels(
-  image: RgbImage,
+  image: Pixels,
   channels: number,
   grayscale: boolean = false,
 ): Pixels {
+  const { data, width, height } = image;
   if (channels === 3 && grayscale) {
-    const { data, width, height } = withChannels(image, 1);
-    return {
-      data: Uint8Array.from(image.data, (_, i) => data[Math.floor(i / 3)]),
-      width,
-      height,
-      channels,
-    };
+    const luma = withChannels(image, 1);
+    return { data: data.map((_, i) => luma.data[Math.floor(i / 3)]), width, height };
   }
-  if (channels === 3) return { ...image, channels };
+  if (channels === 3) return image;
   if (channels !== 1) {
     throw new RangeError(`Expected an input of 1 or 3 channels, found ${channels}`);
   }
-  const { data, width, height } = image;
   const luma = new Uint8Array(width * height);
   for (let i = 0, at = 0; i < luma.length; i++, at += 3) {
     // ITU-R 601-2 in 16-bit fixed point, as Pillow's convert("L").
     luma[i] = (data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 0x8000) >> 16;
   }
-  return { data: luma, width, height, channels };
+  return { data: luma, width, height };
 }

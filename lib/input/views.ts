@@ -1,12 +1,15 @@
 /**
- * An image -> the crops, scales and flips of it that are classified and averaged (arXiv 1409.1556,
- * section 3.2).
+ * Images -> the crops, scales and flips of them that are classified and averaged (arXiv 1409.1556,
+ * section 3.2) -> batches, as an engine takes them.
  *
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
+import type { Batch } from "../engine/engine.ts";
 import { ImageTooLargeError } from "../errors.ts";
-import type { RgbImage } from "../image/image.ts";
+import { type Box, channelsOf, type Pixels } from "../image/image.ts";
+import type { Model } from "../model/model.ts";
 import {
   centerBox,
   cutView,
@@ -15,8 +18,6 @@ import {
   shorterSideTo,
   withChannels,
 } from "./prepare.ts";
-import type { Box } from "../image/resize.ts";
-import type { Model } from "../model/model.ts";
 
 /** Which parts of an image are looked at. */
 export type Crops = "center" | "ten" | "dense" | "multi" | "dense+multi";
@@ -40,16 +41,29 @@ export interface ViewOptions {
   readonly flip?: boolean;
 }
 
-/** A part of an image as an engine takes it. */
-export interface View {
-  /** `[height, width, channels]`, 0…255. */
-  readonly data: Uint8Array;
-  /** In pixels. */
-  readonly height: number;
-  /** In pixels. */
-  readonly width: number;
+/** A part of an image, with the size and the channels that the network takes. */
+export interface View extends Pixels {
   /** Its share in the average. Those of an image sum to 1. */
   readonly weight: number;
+}
+
+/**
+ * An image as a classifier's network takes it: decoded, resized and cropped. Made by
+ * `Classifier.prepare()`, for that model alone.
+ */
+export class PreparedImage {
+  /** One view of the image, or several that are averaged. */
+  readonly views: readonly View[];
+  /** Use `Classifier.prepare()`. */
+  constructor(views: readonly View[]) {
+    this.views = views;
+  }
+}
+
+/** Views of one size. */
+export interface ViewBatch extends Batch {
+  /** Of each view: the position of its image in the list that was given, and its weight. */
+  readonly views: readonly { readonly image: number; readonly weight: number }[];
 }
 
 const CROPS: readonly Crops[] = ["center", "ten", "dense", "multi", "dense+multi"];
@@ -57,6 +71,9 @@ const GRID = 5;
 /** Of a resized image that is looked at as a whole: 2048 x 2048. */
 const MAX_DENSE_PIXELS = 2 ** 22;
 const MAX_SCALE = 4096;
+/** Values of a batch's input above which it is split: about seven images of 224x224. */
+const MAX_BATCH_VALUES = 2 ** 20;
+const MAX_BATCH = 64;
 
 /**
  * Checks how images shall be looked at.
@@ -95,7 +112,7 @@ export function scalesOf(
  * @throws {ImageTooLargeError} If it is so long that all of it at a scale is over 4 million pixels.
  */
 export function viewsOf(
-  image: RgbImage,
+  image: Pixels,
   model: Pick<Model, "architecture" | "preprocessing">,
   options: ViewOptions = {},
 ): View[] {
@@ -168,8 +185,8 @@ function withMirrored(views: readonly View[], flip: boolean): View[] {
 }
 
 /** The pixels, right to left. */
-export function mirror({ data, width, height }: Omit<View, "weight">): Uint8Array {
-  const channels = data.length / (width * height);
+export function mirror(pixels: Pixels): Uint8Array {
+  const { data, width, height } = pixels, channels = channelsOf(pixels);
   const mirrored = new Uint8Array(data.length);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -180,24 +197,60 @@ export function mirror({ data, width, height }: Omit<View, "weight">): Uint8Arra
   return mirrored;
 }
 
-/** Divides views into batches of equal height and width. */
-export function batchViews<V extends Pick<View, "height" | "width">>(
-  views: readonly V[],
-  maxPixels: number,
-  maxCount: number,
-): V[][] {
-  const batches: V[][] = [];
-  const open = new Map<string, V[]>();
-  for (const view of views) {
-    const { height, width } = view;
-    const key = `${height}x${width}`;
-    const batch = open.get(key);
-    if (batch && batch.length < maxCount && (batch.length + 1) * height * width <= maxPixels) {
-      batch.push(view);
-    } else {
-      open.set(key, [view]);
-      batches.push(open.get(key)!);
+/**
+ * Prepares images and puts their views into batches of one size each, no more at a time than one may
+ * hold.
+ *
+ * @param prepare Called for each image in turn.
+ * @param input The size of the model's input.
+ */
+export async function* batchesOf<T>(
+  images: readonly T[],
+  prepare: (image: T) => Promise<PreparedImage> | PreparedImage,
+  { channels, height, width }: InputSize,
+  signal?: AbortSignal,
+): AsyncGenerator<ViewBatch> {
+  const maxPixels = MAX_BATCH_VALUES / channels;
+  const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
+  for (let first = 0; first < images.length; first += maxImages) {
+    const views: View[] = [], owners: number[] = [];
+    for (const [n, image] of images.slice(first, first + maxImages).entries()) {
+      signal?.throwIfAborted();
+      const prepared = await prepare(image);
+      views.push(...prepared.views);
+      owners.push(...prepared.views.map(() => first + n));
+    }
+    for (const positions of groupViews(views, maxPixels)) {
+      const shares = positions.map((n) => ({ image: owners[n], weight: views[n].weight }));
+      yield { ...batchOf(positions.map((n) => views[n])), views: shares };
     }
   }
-  return batches;
+}
+
+/**
+ * Divides views into groups of one size, each small enough for a batch.
+ *
+ * @returns The positions of the views in the list, of each group.
+ */
+export function groupViews(views: readonly View[], maxPixels: number): number[][] {
+  const groups: number[][] = [];
+  const open = new Map<string, number[]>();
+  for (const [n, { height, width }] of views.entries()) {
+    const size = `${height}x${width}`;
+    const group = open.get(size);
+    const next = (group?.length ?? 0) + 1;
+    if (group !== undefined && next <= MAX_BATCH && next * height * width <= maxPixels) {
+      group.push(n);
+    } else {
+      groups.push([n]);
+      open.set(size, groups.at(-1)!);
+    }
+  }
+  return groups;
+}
+
+/** Views of one size as an engine takes them. */
+export function batchOf(views: readonly View[]): Batch {
+  const [{ height, width }] = views;
+  return { data: concat(views.map(({ data }) => data)), count: views.length, height, width };
 }

@@ -5,8 +5,8 @@
  */
 
 import { decodeImage } from "../image/decode.ts";
-import type { RgbImage } from "../image/image.ts";
-import { cropImage, type Pixels, resample } from "../image/resize.ts";
+import type { Pixels } from "../image/image.ts";
+import { cropImage, resample } from "../image/resize.ts";
 import { ATLAS, CELL_HEIGHT, CELL_WIDTH, COLUMNS } from "./font.ts";
 
 /** R, G, B, 0…255. */
@@ -20,10 +20,10 @@ export function textWidth(text: string, height: number): number {
   return [...text].length * Math.round(height * CELL_WIDTH / CELL_HEIGHT);
 }
 
-let atlas: Promise<RgbImage> | undefined;
+let atlas: Promise<Pixels> | undefined;
 
 /** A picture that is drawn on. */
-export class Canvas {
+export class Canvas implements Pixels {
   readonly width: number;
   readonly height: number;
   /** `[height, width, 3]`, R, G, B. */
@@ -54,7 +54,7 @@ export class Canvas {
   }
 
   /** Copies a picture; what is outside is cut off. */
-  picture(image: RgbImage, left: number, top: number): void {
+  picture(image: Pixels, left: number, top: number): void {
     for (let y = Math.max(0, -top); y < image.height && top + y < this.height; y++) {
       for (let x = Math.max(0, -left); x < image.width && left + x < this.width; x++) {
         const from = (y * image.width + x) * 3;
@@ -79,10 +79,10 @@ export class Canvas {
     const width = textWidth(" ", height);
     for (const [n, char] of [...text].entries()) {
       const glyph = resample(glyphOf(glyphs, char), width, height, "bilinear");
-      for (let i = 0; i < glyph.data.length; i += 3) {
+      for (let i = 0; i < glyph.length; i += 3) {
         const x = left + n * width + i / 3 % width, y = top + Math.floor(i / 3 / width);
-        if (glyph.data[i] > 0 && x >= 0 && y >= 0 && x < this.width && y < this.height) {
-          this.#blend(x, y, color, glyph.data[i] / 255);
+        if (glyph[i] > 0 && x >= 0 && y >= 0 && x < this.width && y < this.height) {
+          this.#blend(x, y, color, glyph[i] / 255);
         }
       }
     }
@@ -96,7 +96,7 @@ export class Canvas {
   }
 }
 
-function glyphOf(glyphs: RgbImage, char: string): Pixels {
+function glyphOf(glyphs: Pixels, char: string): Pixels {
   const code = char.codePointAt(0)!;
   const isLatin = (code >= 0x20 && code <= 0x7e) || (code >= 0xa0 && code <= 0xff);
   const known = isLatin ? code : "?".charCodeAt(0);
@@ -107,5 +107,5 @@ function glyphOf(glyphs: RgbImage, char: string): Pixels {
     width: CELL_WIDTH,
     height: CELL_HEIGHT,
   };
-  return { ...cropImage(glyphs, cell), channels: 3 };
+  return cropImage(glyphs, cell);
 }

@@ -8,9 +8,8 @@ import { createHash } from "node:crypto";
 import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Sample } from "../input/dataset.ts";
-import { batchOf } from "../input/batches.ts";
-import { batchViews, mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
-import type { ImageOptions, RgbImage } from "../image/image.ts";
+import { batchOf, groupViews, mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
+import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { cropImage } from "../image/resize.ts";
 import type { Model } from "../model/model.ts";
@@ -101,12 +100,12 @@ async function embedViews(
   rows: Float32Array,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const placed = views.map((view, row) => ({ ...view, row }));
   const [{ height, width }] = views;
   const maxPixels = Math.max(height * width, 2 ** 20 / 3);
-  for (const batch of batchViews(placed, maxPixels, 64)) {
-    const activations = await engine.run(batchOf(batch), { layer, signal });
-    batch.forEach(({ row }, n) => {
+  for (const positions of groupViews(views, maxPixels)) {
+    const batch = batchOf(positions.map((row) => views[row]));
+    const activations = await engine.run(batch, { layer, signal });
+    positions.forEach((row, n) => {
       const options = { layer, pooling: "none", normalize: false } as const;
       rows.set(embeddingOf(activations, n, options).data, row * length);
     });
@@ -115,7 +114,7 @@ async function embedViews(
 
 /** The view that is classified, and others that show the same. */
 function augmented(
-  image: RgbImage,
+  image: Pixels,
   model: Model,
   { flip, crops }: Augmentation,
   seed: number,
@@ -137,9 +136,9 @@ function augmented(
 }
 
 /** SHA-256 of a picture's pixels and class, or of the hashes of all pictures, in hex. */
-export function fingerprint(image: RgbImage, label: number): string;
+export function fingerprint(image: Pixels, label: number): string;
 export function fingerprint(hashes: readonly string[]): string;
-export function fingerprint(of: RgbImage | readonly string[], label: number = 0): string {
+export function fingerprint(of: Pixels | readonly string[], label: number = 0): string {
   const hash = createHash("sha256");
   if ("data" in of) hash.update(`${of.width}x${of.height} ${label}\n`).update(of.data);
   else hash.update(of.join("\n"));

@@ -35,8 +35,7 @@ for (const [sourceWidth, sourceHeight, width, height, filter, channels, offset] 
     const source = { data, width: sourceWidth, height: sourceHeight, channels };
     const result = resample(source, width, height, filter);
     const expected = results.subarray(offset, offset + width * height * channels);
-    assertEquals([result.width, result.height], [width, height]);
-    assertEquals(result.data, expected);
+    assertEquals(result, expected);
   });
 }
 
@@ -45,9 +44,9 @@ Deno.test("resample() with a box gives that part of the whole result", () => {
   const sizes = [[21, 17], [90, 80], [50, 17], [21, 40], [50, 40]];
   const box = { left: 5, top: 6, width: 11, height: 9 };
   for (const [width, height] of sizes) {
-    const part = resample({ ...image, channels: 3 }, width, height, "bicubic", box);
+    const part = resample(image, width, height, "bicubic", box);
     const whole = cropImage(resizeImage(image, width, height, "bicubic"), box);
-    assertEquals(part.data, whole.data, `${width}x${height}`);
+    assertEquals(part, whole.data, `${width}x${height}`);
   }
 });
 

@@ -12,7 +12,7 @@ import {
   type ImageInput,
   type ImageOptions,
   MAX_DECODERS,
-  type RgbImage,
+  type Pixels,
 } from "../../image/image.ts";
 import { readImage } from "../../image/read.ts";
 import type { Call } from "../server/call.ts";
@@ -134,7 +134,7 @@ export class Pipeline {
     options: ExplainOptions,
     call: Call,
   ): Promise<Explanation> {
-    return this.#run<RgbImage, Explanation>(image, call, {
+    return this.#run<Pixels, Explanation>(image, call, {
       key: `explain ${JSON.stringify(options)}`,
       // It holds the whole picture: too large to be kept.
       cacheKey: undefined,

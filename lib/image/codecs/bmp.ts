@@ -4,14 +4,8 @@
  * @module
  */
 
-import {
-  type Codec,
-  damaged,
-  type DecodedPixels,
-  type Header,
-  truncated,
-  viewOf,
-} from "./codec.ts";
+import { type Codec, damaged, type Header, type Range, truncated, viewOf } from "./codec.ts";
+import type { Pixels } from "../image.ts";
 
 interface BmpHeader extends Header {
   readonly bits: number;
@@ -22,7 +16,7 @@ interface BmpHeader extends Header {
   /** The bits of R, G, B and alpha, of 16- and 32-bit pixels. */
   readonly masks: readonly number[];
   /** `[colours]` of B, G, R and, but for OS/2's, a byte of padding. */
-  readonly palette: Uint8Array;
+  readonly palette: Range;
   readonly paletteStep: number;
 }
 
@@ -58,7 +52,7 @@ function readHeader(bytes: Uint8Array): BmpHeader {
     topDown: height < 0,
     start,
     masks: hasFields ? readMasks(view, infoLength, compression) : defaultMasks(bits),
-    palette: bits <= 8 ? bytes.subarray(paletteStart, start) : new Uint8Array(0),
+    palette: bits <= 8 ? [paletteStart, start] : [0, 0],
     paletteStep: isOs2 ? 3 : 4,
   };
 }
@@ -85,11 +79,11 @@ function defaultMasks(bits: number): number[] {
   return bits === 16 ? [0x7c00, 0x3e0, 0x1f, 0] : [0xff0000, 0xff00, 0xff, 0];
 }
 
-function decode(bytes: Uint8Array, header: BmpHeader): DecodedPixels {
+function decode(bytes: Uint8Array, header: BmpHeader): Pixels {
   const { width, height, bits, compression, start } = header;
   if (compression === RLE8 || compression === RLE4) {
     const indices = expandRuns(bytes.subarray(start), width, height, compression === RLE4);
-    return { data: paint(indices, header), width, height, channels: 3 };
+    return { data: paint(bytes, indices, header), width, height };
   }
   const rowBytes = Math.ceil(width * bits / 32) * 4;
   if (start + rowBytes * (height - 1) + Math.ceil(width * bits / 8) > bytes.length) {
@@ -104,14 +98,15 @@ function decode(bytes: Uint8Array, header: BmpHeader): DecodedPixels {
         indices[to++] = bytes[row + (bit >> 3)] >> (8 - bits - (bit & 7)) & ((1 << bits) - 1);
       }
     }
-    return { data: paint(indices, header), width, height, channels: 3 };
+    return { data: paint(bytes, indices, header), width, height };
   }
   return bits === 24 ? decode24(bytes, header, rowBytes) : decodeFields(bytes, header, rowBytes);
 }
 
 /** Index rows in file order to RGB rows from the top. An index past the palette is black. */
-function paint(indices: Uint8Array, header: BmpHeader): Uint8Array {
-  const { width, height, palette, paletteStep } = header;
+function paint(bytes: Uint8Array, indices: Uint8Array, header: BmpHeader): Uint8Array {
+  const { width, height, paletteStep } = header;
+  const palette = bytes.subarray(...header.palette);
   const rgb = new Uint8Array(width * height * 3);
   for (let y = 0, at = 0; y < height; y++) {
     let to = rowOf(header, y) * width * 3;
@@ -130,7 +125,7 @@ function rowOf({ height, topDown }: BmpHeader, y: number): number {
   return topDown ? y : height - 1 - y;
 }
 
-function decode24(bytes: Uint8Array, header: BmpHeader, rowBytes: number): DecodedPixels {
+function decode24(bytes: Uint8Array, header: BmpHeader, rowBytes: number): Pixels {
   const { width, height, start } = header;
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
@@ -142,10 +137,10 @@ function decode24(bytes: Uint8Array, header: BmpHeader, rowBytes: number): Decod
       data[to + 2] = bytes[at];
     }
   }
-  return { data, width, height, channels: 3 };
+  return { data, width, height };
 }
 
-function decodeFields(bytes: Uint8Array, header: BmpHeader, rowBytes: number): DecodedPixels {
+function decodeFields(bytes: Uint8Array, header: BmpHeader, rowBytes: number): Pixels {
   const { width, height, start, bits, masks } = header;
   const view = viewOf(bytes);
   const channels = masks[3] ? 4 : 3;
@@ -164,7 +159,7 @@ function decodeFields(bytes: Uint8Array, header: BmpHeader, rowBytes: number): D
       }
     }
   }
-  return { data, width, height, channels };
+  return { data, width, height };
 }
 
 /** Undoes run lengths, to one index a pixel, rows in file order. Pixels that are skipped are 0. */

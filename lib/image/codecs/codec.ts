@@ -5,29 +5,35 @@
  */
 
 import { ImageDecodeError } from "../../errors.ts";
-import type { ImageFormat } from "../sniff.ts";
+import type { Pixels } from "../image.ts";
 
-/** What a file's first bytes say about the image. */
+/** A format that is decoded. */
+export type ImageFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "tiff" | "bmp";
+
+/**
+ * What a file's first bytes say about the image. It is handed to another thread together with the file,
+ * so a part of that is a {@linkcode Range}, not a view.
+ */
 export interface Header {
-  /** Width in pixels, as stored. */
+  /** As stored. */
   readonly width: number;
-  /** Height in pixels, as stored. */
+  /** As stored. */
   readonly height: number;
   /** EXIF's 1…8: how to turn and mirror the stored pixels to see them upright. */
   readonly orientation: number;
 }
 
-/** Interleaved bytes: gray, gray and alpha, RGB, or RGBA with alpha not premultiplied. */
-export interface DecodedPixels {
-  /** `[height, width, channels]`. */
-  readonly data: Uint8Array | Uint8ClampedArray;
-  /** In pixels. */
-  readonly width: number;
-  /** In pixels. */
-  readonly height: number;
-  /** 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA. */
-  readonly channels: 1 | 2 | 3 | 4;
+/** A file whose header has been read and held against the limits. */
+export interface CheckedFile {
+  readonly bytes: Uint8Array;
+  readonly format: ImageFormat;
+  readonly header: Header;
+  /** How many pixels of the shorter side are needed. */
+  readonly shorterSide: number;
 }
+
+/** Where a part of a file begins and ends. */
+export type Range = readonly [start: number, end: number];
 
 /** Decodes one format. Whatever either function throws becomes an `ImageDecodeError`. */
 export interface Codec<H extends Header = Header> {
@@ -37,7 +43,7 @@ export interface Codec<H extends Header = Header> {
    * Decodes pixels, as stored. `shorterSide` is how many pixels of the shorter side are needed: a
    * codec that can may give fewer than the header says, but never fewer than these.
    */
-  decode(bytes: Uint8Array, header: H, shorterSide: number): DecodedPixels | Promise<DecodedPixels>;
+  decode(bytes: Uint8Array, header: H, shorterSide: number): Pixels | Promise<Pixels>;
 }
 
 /** The error of a damaged file: `what` completes "Cannot decode the PNG: ". */

@@ -4,16 +4,11 @@
  * @module
  */
 
-/** What a codec's decoder gives: RGBA. */
-export interface RgbaPixels {
-  readonly data: Uint8ClampedArray;
-  readonly width: number;
-  readonly height: number;
-}
+import { channelsOf, type Pixels, type RawPixels } from "../image.ts";
 
 /** A decoder's exports. Whatever is wrong with a file gives `null` or an exception. */
-export interface EmscriptenDecoder {
-  decode(file: Uint8Array, ...options: number[]): RgbaPixels | null;
+interface EmscriptenDecoder {
+  decode(file: Uint8Array, ...options: number[]): RawPixels | null;
 }
 
 /** The function that the codec's JavaScript file exports. */
@@ -30,10 +25,28 @@ export type EmscriptenFactory = (overrides: {
 const PAGE = 65_536;
 
 /**
- * Instantiates a decoder whose memory does not grow above `maxBytes`: a file that lies about its size
- * then fails to decode.
+ * Decodes a file to RGBA with a decoder whose memory does not grow above `maxBytes`: a file that lies
+ * about its size then fails to decode.
+ *
+ * @param options The decoder's own.
+ * @returns `null` if something is wrong with the file.
  */
-export function instantiate(
+export async function decodeRgba(
+  factory: EmscriptenFactory,
+  module: WebAssembly.Module,
+  maxBytes: number,
+  file: Uint8Array,
+  ...options: number[]
+): Promise<Pixels | null> {
+  const decoder = await instantiate(factory, module, maxBytes);
+  const pixels = decoder.decode(file, ...options);
+  if (pixels === null || channelsOf(pixels) !== 4) return null;
+  // Plain properties of what may be an `ImageData`, whose are not its own.
+  const { data: { buffer, byteOffset, length }, width, height } = pixels;
+  return { data: new Uint8Array(buffer, byteOffset, length), width, height };
+}
+
+function instantiate(
   factory: EmscriptenFactory,
   module: WebAssembly.Module,
   maxBytes: number,

@@ -6,32 +6,21 @@
 
 import { concat } from "@std/bytes/concat";
 import { crc32 } from "./crc32.ts";
+import { channelsOf, type Pixels } from "../image.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
-/** What can be written: `[height, width, channels]`, rows from top to bottom, 1 (gray) or 3 (RGB). */
-export interface EncodablePixels {
-  /** Samples, interleaved. */
-  readonly data: Uint8Array;
-  /** In pixels. */
-  readonly width: number;
-  /** In pixels. */
-  readonly height: number;
-  /** Default: 3. */
-  readonly channels?: 1 | 3;
-}
-
 /**
- * Encodes pixels as a PNG file, 8 bits a sample.
+ * Encodes gray or RGB pixels as a PNG file, 8 bits a sample.
  *
- * @param pixels Of 3 channels, if it does not say otherwise.
  * @throws {RangeError} If `data` is not as long as the size says.
  */
-export async function encodePng(pixels: EncodablePixels): Promise<Uint8Array<ArrayBuffer>> {
-  const { data, width, height, channels = 3 } = pixels;
-  if (data.length !== width * height * channels || data.length === 0) {
+export async function encodePng(pixels: Pixels): Promise<Uint8Array<ArrayBuffer>> {
+  const { data, width, height } = pixels;
+  const channels = channelsOf(pixels);
+  if (channels !== 1 && channels !== 3) {
     throw new RangeError(
-      `Expected ${width}x${height} pixels of ${channels} bytes, found ${data.length} bytes`,
+      `Expected ${width}x${height} pixels of 1 or 3 bytes, found ${data.length} bytes`,
     );
   }
   const header = new DataView(new ArrayBuffer(13));

@@ -4,14 +4,15 @@
  * @module
  */
 
-import { type Codec, damaged, type DecodedPixels, type Header, viewOf } from "./codec.ts";
-import { type Frame, onCanvas } from "../pixels.ts";
+import { type Codec, damaged, type Header, viewOf } from "./codec.ts";
+import type { Box, Pixels } from "../image.ts";
+import { onCanvas } from "../pixels.ts";
 
 interface GifHeader extends Header {
   /** Where the first frame's data ends: what follows is not looked at. */
   readonly end: number;
   /** Where the first frame lies on the screen. */
-  readonly frame: Frame;
+  readonly frame: Box;
 }
 
 /** GIF, first frame. */
@@ -67,7 +68,7 @@ interface GifCodec {
 }
 
 /** Each file gets an instance of its own, so that a trap harms no other and all memory goes. */
-async function decode(bytes: Uint8Array, header: GifHeader): Promise<DecodedPixels> {
+async function decode(bytes: Uint8Array, header: GifHeader): Promise<Pixels> {
   // @ts-ignore TypeScript does not parse source phase imports yet.
   const module: WebAssembly.Module = await import.source("imagescript/wasm/any/gif.wasm");
   const { exports } = await WebAssembly.instantiate(module, { env: { push_to_stream() {} } });

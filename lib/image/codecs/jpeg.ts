@@ -5,14 +5,8 @@
  * @module
  */
 
-import {
-  type Codec,
-  damaged,
-  type DecodedPixels,
-  type Header,
-  truncated,
-  viewOf,
-} from "./codec.ts";
+import { type Codec, damaged, type Header, truncated, viewOf } from "./codec.ts";
+import type { Pixels } from "../image.ts";
 import { exifOrientation } from "./exif.ts";
 
 interface JpegHeader extends Header {
@@ -71,7 +65,7 @@ async function decode(
   bytes: Uint8Array,
   header: JpegHeader,
   shorterSide: number,
-): Promise<DecodedPixels> {
+): Promise<Pixels> {
   const complete = checkScans(bytes, header);
   const reduction = reductionFor(header, shorterSide);
   const width = header.width / reduction, height = header.height / reduction;
@@ -80,8 +74,8 @@ async function decode(
   // A warning is about data that is damaged or missing: libjpeg fills in gray, and Pillow too lets
   // the former pass. The latter it refuses.
   if (warned && !complete) throw truncated("jpeg", bytes);
-  if (isCmyk) return { data: fromInvertedCmyk(data), width, height, channels: 3 };
-  return { data, width, height, channels: 3 };
+  if (isCmyk) return { data: fromInvertedCmyk(data), width, height };
+  return { data, width, height };
 }
 
 /**

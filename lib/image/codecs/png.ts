@@ -8,18 +8,47 @@
 import {
   type Codec,
   damaged,
-  type DecodedPixels,
   fourCharacters,
+  type Header,
+  type Range,
   truncated,
   viewOf,
 } from "./codec.ts";
 import { crc32 } from "./crc32.ts";
 import { exifOrientation } from "./exif.ts";
+import type { Pixels } from "../image.ts";
 import { inflate } from "./inflate.ts";
-import { COLOR_TYPES, expander, type PngHeader, type Samples, unfilter } from "./png_rows.ts";
 
 /** PNG. */
 export const png: Codec<PngHeader> = { readHeader, decode };
+
+/** What the `IHDR` chunk says. */
+interface Samples {
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+  readonly colorType: number;
+  readonly interlaced: boolean;
+}
+
+/** What the chunks say. */
+interface PngHeader extends Header, Samples {
+  readonly palette: Range | undefined;
+  readonly transparency: Range | undefined;
+  /** The data of the `IDAT` chunks. */
+  readonly compressed: readonly Range[];
+}
+
+const GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGB_ALPHA = 6;
+
+/** Samples per pixel in the file and the bit depths allowed, by colour type. */
+const COLOR_TYPES: Readonly<Record<number, { samples: number; depths: readonly number[] }>> = {
+  [GRAY]: { samples: 1, depths: [1, 2, 4, 8, 16] },
+  [RGB]: { samples: 3, depths: [8, 16] },
+  [PALETTE]: { samples: 1, depths: [1, 2, 4, 8] },
+  [GRAY_ALPHA]: { samples: 2, depths: [8, 16] },
+  [RGB_ALPHA]: { samples: 4, depths: [8, 16] },
+};
 
 /** Adam7: first column, first row, column step, row step of each pass. */
 const ADAM7 = [
@@ -48,25 +77,27 @@ function readHeader(bytes: Uint8Array): PngHeader {
   const view = viewOf(bytes);
   let header: Samples | undefined;
   let orientation = 1;
-  let palette: Uint8Array | undefined;
-  let transparency: Uint8Array | undefined;
-  const compressed: Uint8Array[] = [];
+  let palette: Range | undefined;
+  let transparency: Range | undefined;
+  const compressed: Range[] = [];
   for (let at = 8;;) {
-    const [type, data] = readChunk(bytes, view, at);
+    const [type, start, end] = readChunk(bytes, view, at);
+    const data = bytes.subarray(start, end);
     if (type === "IHDR") header ??= parseHeader(data);
     else if (!header) throw damaged("png", "its first chunk is not IHDR");
-    else if (type === "PLTE") palette = data;
-    else if (type === "tRNS") transparency = data;
+    else if (type === "PLTE") palette = [start, end];
+    else if (type === "tRNS") transparency = [start, end];
     else if (type === "eXIf") orientation = exifOrientation(data);
-    else if (type === "IDAT") compressed.push(data);
+    else if (type === "IDAT") compressed.push([start, end]);
     else if (type === "IEND") {
       return { ...header, orientation, palette, transparency, compressed };
     }
-    at += 12 + data.length;
+    at = end + 4;
   }
 }
 
-function readChunk(bytes: Uint8Array, view: DataView, at: number): [string, Uint8Array] {
+/** The type of a chunk, and where its data begins and ends. */
+function readChunk(bytes: Uint8Array, view: DataView, at: number): [string, number, number] {
   if (at + 12 > bytes.length) throw truncated("png", bytes);
   const end = at + 8 + view.getUint32(at);
   if (end + 4 > bytes.length) throw truncated("png", bytes);
@@ -75,7 +106,7 @@ function readChunk(bytes: Uint8Array, view: DataView, at: number): [string, Uint
     const name = JSON.stringify(type);
     throw damaged("png", `chunk ${name} at byte ${at} is corrupt, as its checksum tells`);
   }
-  return [type, bytes.subarray(at + 8, end)];
+  return [type, at + 8, end];
 }
 
 function parseHeader(data: Uint8Array): Samples {
@@ -110,13 +141,14 @@ function passesOf({ width, height, interlaced }: Samples, bitsPerPixel: number):
   });
 }
 
-async function decode(_bytes: Uint8Array, header: PngHeader): Promise<DecodedPixels> {
+async function decode(bytes: Uint8Array, header: PngHeader): Promise<Pixels> {
   const { width, height } = header;
   const bitsPerPixel = COLOR_TYPES[header.colorType].samples * header.depth;
   const passes = passesOf(header, bitsPerPixel);
   const length = passes.reduce((sum, pass) => sum + (pass.rowBytes + 1) * pass.height, 0);
-  const filtered = await inflate(header.compressed, length);
-  const expand = expander(header);
+  const parts = header.compressed.map(([start, end]) => bytes.subarray(start, end));
+  const filtered = await inflate(parts, length);
+  const expand = expander(bytes, header);
   const data = new Uint8Array(width * height * expand.channels);
   let at = 0;
   for (const pass of passes) {
@@ -126,5 +158,142 @@ async function decode(_bytes: Uint8Array, header: PngHeader): Promise<DecodedPix
       expand.row(filtered, at + 1, pass.width, data, start, pass.dx * expand.channels);
     }
   }
-  return { data, width, height, channels: expand.channels };
+  return { data, width, height };
+}
+
+/** Undoes the row filters of a pass in place (section 9.2). `bpp` is the distance to the left byte. */
+function unfilter(
+  data: Uint8Array,
+  start: number,
+  { height, rowBytes }: { readonly height: number; readonly rowBytes: number },
+  bpp: number,
+): void {
+  let above: Uint8Array = new Uint8Array(rowBytes);
+  for (let row = 0; row < height; row++, start += rowBytes + 1) {
+    const line = data.subarray(start + 1, start + 1 + rowBytes);
+    const filter = data[start];
+    if (filter === 1) {
+      for (let i = bpp; i < rowBytes; i++) line[i] += line[i - bpp];
+    } else if (filter === 2) {
+      for (let i = 0; i < rowBytes; i++) line[i] += above[i];
+    } else if (filter === 3) {
+      for (let i = 0; i < bpp; i++) line[i] += above[i] >> 1;
+      for (let i = bpp; i < rowBytes; i++) line[i] += (line[i - bpp] + above[i]) >> 1;
+    } else if (filter === 4) {
+      unfilterPaeth(line, above, bpp);
+    } else if (filter !== 0) {
+      throw damaged("png", `row filter ${filter} does not exist`);
+    }
+    above = line;
+  }
+}
+
+/** Channel by channel, so that the bytes to the left and above to the left stay in registers. */
+function unfilterPaeth(line: Uint8Array, above: Uint8Array, bpp: number): void {
+  for (let channel = 0; channel < bpp; channel++) {
+    let a = 0, c = 0;
+    for (let i = channel; i < line.length; i += bpp) {
+      const b = above[i];
+      const pa = Math.abs(b - c), pb = Math.abs(a - c), pc = Math.abs(a + b - c - c);
+      const predicted = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+      a = line[i] = (line[i] + predicted) & 255;
+      c = b;
+    }
+  }
+}
+
+/** Turns rows of file samples into output pixels. */
+interface Expander {
+  readonly channels: 1 | 2 | 3 | 4;
+  /** Reads `width` pixels from `at`, and writes them at `to`, `to + step`, … */
+  row(
+    from: Uint8Array,
+    at: number,
+    width: number,
+    data: Uint8Array,
+    to: number,
+    step: number,
+  ): void;
+}
+
+/** Chooses how to turn the samples of a file into pixels. */
+function expander(bytes: Uint8Array, header: PngHeader): Expander {
+  const { colorType, depth } = header;
+  const { samples } = COLOR_TYPES[colorType];
+  const palette = header.palette && bytes.subarray(...header.palette);
+  const transparency = header.transparency && bytes.subarray(...header.transparency);
+  if (colorType === PALETTE) return paletteExpander(depth, palette, transparency);
+  const key = transparency && colorType <= RGB ? colorKey(transparency, samples, depth) : undefined;
+  if (depth < 8) return grayExpander(depth, key);
+  return wideExpander(samples as 1 | 2 | 3 | 4, depth >> 3, key);
+}
+
+/** One or two bytes a sample; of two, the high one is kept. A pixel equal to `key` is transparent. */
+function wideExpander(samples: 1 | 2 | 3 | 4, bytes: number, key?: readonly number[]): Expander {
+  const channels = (key ? samples + 1 : samples) as 1 | 2 | 3 | 4;
+  return {
+    channels,
+    row(from, at, width, data, to, step) {
+      if (!key && bytes === 1 && step === samples) {
+        data.set(from.subarray(at, at + width * samples), to);
+        return;
+      }
+      for (let x = 0; x < width; x++, to += step) {
+        let isKey = true;
+        for (let s = 0; s < samples; s++, at += bytes) {
+          data[to + s] = from[at];
+          const sample = bytes === 1 ? from[at] : from[at] << 8 | from[at + 1];
+          if (key && sample !== key[s]) isKey = false;
+        }
+        if (key) data[to + samples] = isKey ? 0 : 255;
+      }
+    },
+  };
+}
+
+/** Gray of 1, 2 or 4 bits, stretched to 0…255. */
+function grayExpander(depth: number, key?: readonly number[]): Expander {
+  const stretch = 255 / ((1 << depth) - 1);
+  return {
+    channels: key ? 2 : 1,
+    row(from, at, width, data, to, step) {
+      for (let x = 0; x < width; x++, to += step) {
+        const sample = packedSample(from, at, x, depth);
+        data[to] = sample * stretch;
+        if (key) data[to + 1] = sample === key[0] ? 0 : 255;
+      }
+    },
+  };
+}
+
+function paletteExpander(depth: number, palette?: Uint8Array, transparency?: Uint8Array): Expander {
+  if (!palette || palette.length % 3 !== 0) throw damaged("png", "it has no valid PLTE chunk");
+  const colors = palette.length / 3;
+  return {
+    channels: transparency ? 4 : 3,
+    row(from, at, width, data, to, step) {
+      for (let x = 0; x < width; x++, to += step) {
+        const index = packedSample(from, at, x, depth);
+        // libpng shows an index past the palette as black.
+        const inside = index < colors;
+        data[to] = inside ? palette[index * 3] : 0;
+        data[to + 1] = inside ? palette[index * 3 + 1] : 0;
+        data[to + 2] = inside ? palette[index * 3 + 2] : 0;
+        if (transparency) data[to + 3] = transparency[index] ?? 255;
+      }
+    },
+  };
+}
+
+/** Sample `x` of a row of samples of 1, 2, 4 or 8 bits, the leftmost in the high bits. */
+function packedSample(from: Uint8Array, at: number, x: number, depth: number): number {
+  const bit = x * depth;
+  return from[at + (bit >> 3)] >> (8 - depth - (bit & 7)) & ((1 << depth) - 1);
+}
+
+/** The transparent colour of a `tRNS` chunk, as file samples. */
+function colorKey(data: Uint8Array, samples: number, depth: number): number[] {
+  if (data.length < samples * 2) throw damaged("png", "its tRNS chunk is too short");
+  const mask = (1 << depth) - 1;
+  return Array.from({ length: samples }, (_, s) => (data[s * 2] << 8 | data[s * 2 + 1]) & mask);
 }

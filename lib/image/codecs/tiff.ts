@@ -6,7 +6,8 @@
  * @module
  */
 
-import { type Codec, damaged, type DecodedPixels, truncated } from "./codec.ts";
+import { type Codec, damaged, truncated } from "./codec.ts";
+import type { Pixels } from "../image.ts";
 import { decompress, undoPredictor } from "./tiff_compression.ts";
 import {
   CMYK,
@@ -22,7 +23,7 @@ import {
 /** TIFF, first page. */
 export const tiff: Codec<TiffHeader> = { readHeader, decode };
 
-async function decode(bytes: Uint8Array, header: TiffHeader): Promise<DecodedPixels> {
+async function decode(bytes: Uint8Array, header: TiffHeader): Promise<Pixels> {
   const { width, height, samples } = header;
   const planes = await unpack(bytes, header);
   const colors = COLORS[header.photometric];
@@ -38,7 +39,7 @@ async function decode(bytes: Uint8Array, header: TiffHeader): Promise<DecodedPix
       for (let c = 0; c < 3; c++) data[to + c] = Math.min(255, data[to + c] * 255 / alpha);
     }
   }
-  return { data, width, height, channels };
+  return { data, width, height };
 }
 
 /** Writes the RGB of the samples at `at`. */

@@ -5,26 +5,20 @@
  */
 
 import webpDecoder from "@jsquash/webp/codec/dec/webp_dec.js";
-import {
-  type Codec,
-  damaged,
-  type DecodedPixels,
-  fourCharacters,
-  type Header,
-  viewOf,
-} from "./codec.ts";
-import { type EmscriptenFactory, instantiate } from "./emscripten.ts";
+import { type Codec, damaged, fourCharacters, type Header, type Range, viewOf } from "./codec.ts";
+import { decodeRgba, type EmscriptenFactory } from "./emscripten.ts";
 import { exifOrientation } from "./exif.ts";
-import { type Frame, onCanvas } from "../pixels.ts";
+import type { Box, Pixels } from "../image.ts";
+import { onCanvas } from "../pixels.ts";
 
 interface WebpHeader extends Header {
   /** The first frame of an animation. */
   readonly frame: WebpFrame | undefined;
 }
 
-interface WebpFrame extends Frame {
+interface WebpFrame extends Box {
   /** Its chunks: `VP8 ` or `VP8L`, and perhaps `ALPH` before. */
-  readonly chunks: Uint8Array;
+  readonly chunks: Range;
 }
 
 /** WebP, first frame. */
@@ -35,12 +29,13 @@ function readHeader(bytes: Uint8Array): WebpHeader {
   let size: { width: number; height: number } | undefined;
   let orientation = 1;
   let frame: WebpFrame | undefined;
-  for (const [type, data] of chunksOf(bytes.subarray(12))) {
+  for (const [type, start, end] of chunksOf(bytes, [12, bytes.length])) {
+    const data = bytes.subarray(start, end);
     if (type === "VP8X") size = { width: uint24(data, 4) + 1, height: uint24(data, 7) + 1 };
     else if (type === "VP8 ") size ??= lossySize(data);
     else if (type === "VP8L") size ??= losslessSize(data);
     else if (type === "EXIF") orientation = exifOrientation(data);
-    else if (type === "ANMF") frame ??= readFrame(data);
+    else if (type === "ANMF") frame ??= readFrame(bytes, start, end);
   }
   if (!size) throw damaged("webp", "it holds no image");
   if (
@@ -51,43 +46,42 @@ function readHeader(bytes: Uint8Array): WebpHeader {
   return { ...size, orientation, frame };
 }
 
-function readFrame(data: Uint8Array): WebpFrame {
-  const frame = {
+function readFrame(bytes: Uint8Array, start: number, end: number): WebpFrame {
+  const data = bytes.subarray(start, end);
+  const frame: WebpFrame = {
     left: uint24(data, 0) * 2,
     top: uint24(data, 3) * 2,
     width: uint24(data, 6) + 1,
     height: uint24(data, 9) + 1,
-    chunks: data.subarray(16),
+    chunks: [start + 16, end],
   };
-  for (const [type, image] of chunksOf(frame.chunks)) {
+  for (const [type, start, end] of chunksOf(bytes, frame.chunks)) {
     if (type !== "VP8 " && type !== "VP8L") continue;
+    const image = bytes.subarray(start, end);
     const { width, height } = type === "VP8 " ? lossySize(image) : losslessSize(image);
     if (width === frame.width && height === frame.height) return frame;
   }
   throw damaged("webp", "its first frame holds no image of the frame's size");
 }
 
-async function decode(bytes: Uint8Array, header: WebpHeader): Promise<DecodedPixels> {
+async function decode(bytes: Uint8Array, header: WebpHeader): Promise<Pixels> {
   // @ts-ignore TypeScript does not parse source phase imports yet.
   const module: WebAssembly.Module = await import.source("@jsquash/webp/codec/dec/webp_dec.wasm");
   // Its typings are written for browsers' ambient types.
   const factory = webpDecoder as unknown as EmscriptenFactory;
   // The decoder holds RGBA twice, and planes of its own.
   const maxBytes = 64e6 + bytes.length * 2 + header.width * header.height * 16;
-  const decoder = await instantiate(factory, module, maxBytes);
   const { frame } = header;
-  const pixels = decoder.decode(frame ? standalone(frame) : bytes);
+  const file = frame ? standalone(bytes, frame) : bytes;
+  const pixels = await decodeRgba(factory, module, maxBytes, file);
   if (!pixels) throw damaged("webp", "its pixel data is damaged or truncated");
-  return frame ? onCanvas(pixels.data, frame, header) : { ...sized(pixels), channels: 4 };
-}
-
-/** Plain properties of what may be an `ImageData`, whose are not its own. */
-function sized({ data, width, height }: Omit<DecodedPixels, "channels">) {
-  return { data, width, height };
+  return frame ? onCanvas(pixels.data, frame, header) : pixels;
 }
 
 /** A file of one frame, which the decoder takes where it refuses an animation. */
-function standalone({ width, height, chunks }: WebpFrame): Uint8Array {
+function standalone(bytes: Uint8Array, frame: WebpFrame): Uint8Array {
+  const { width, height } = frame;
+  const chunks = bytes.subarray(...frame.chunks);
   const file = new Uint8Array(30 + chunks.length);
   const view = viewOf(file);
   file.set(new TextEncoder().encode("RIFF\0\0\0\0WEBPVP8X"));
@@ -101,11 +95,14 @@ function standalone({ width, height, chunks }: WebpFrame): Uint8Array {
   return file;
 }
 
-function* chunksOf(bytes: Uint8Array): Generator<[string, Uint8Array]> {
+function* chunksOf(
+  bytes: Uint8Array,
+  [start, end]: Range,
+): Generator<[type: string, start: number, end: number]> {
   const view = viewOf(bytes);
-  for (let at = 0; at + 8 <= bytes.length;) {
+  for (let at = start; at + 8 <= end;) {
     const length = view.getUint32(at + 4, true);
-    yield [fourCharacters(bytes, at), bytes.subarray(at + 8, at + 8 + length)];
+    yield [fourCharacters(bytes, at), at + 8, Math.min(at + 8 + length, end)];
     at += 8 + length + (length & 1);
   }
 }

@@ -8,7 +8,7 @@ for (const channels of [1, 3] as const) {
     const noise = randomBatch(1, 9, 13, channels).data;
     const smooth = Uint8Array.from(noise, (_, i) => (i * 3) & 255);
     for (const data of [noise, smooth]) {
-      const decoded = await decodeImage(await encodePng({ data, width: 13, height: 9, channels }));
+      const decoded = await decodeImage(await encodePng({ data, width: 13, height: 9 }));
       // What is decoded is always RGB: a gray level comes three times.
       const expected = Uint8Array.from(
         { length: 9 * 13 * 3 },
