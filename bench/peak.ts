@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compileAssemblyScript } from "../lib/engine/assemblyscript.ts";
+import { compileAssemblyScript } from "../tools/build_kernels.ts";
 
 const WORDS = 256;
 /** One accumulating operation on `w`, `x` and `sum`, and how many products it holds. */
@@ -33,8 +33,9 @@ function source(operation: string): string {
 }
 
 async function compile(text: string): Promise<(count: number, at: number) => void> {
-  const flags = ["--enable", "simd,relaxed-simd", "--initialMemory", "1"];
-  const binary = await compileAssemblyScript((name) => name === "main.ts" ? text : null, flags);
+  const read = (name: string): string | null => name === "main.ts" ? text : null;
+  const flags = "--enable simd,relaxed-simd --initialMemory 1";
+  const binary = await compileAssemblyScript("main.ts", read, flags);
   const { instance } = await WebAssembly.instantiate(binary);
   return instance.exports.run as (count: number, at: number) => void;
 }
