@@ -1,10 +1,11 @@
-"""Writes font.ts: Latin-1 in DejaVu Sans Mono Bold as a gray PNG, 16 glyphs a row.
+"""Writes lib/report/font.ts: Latin-1 in DejaVu Sans Mono Bold as a gray PNG, 16 glyphs a row.
 
     /usr/bin/python3 tools/make_font.py        (Debian: python3-pil, fonts-dejavu-core)
 """
 import base64, io, os
 from PIL import Image, ImageDraw, ImageFont
 
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lib/report/font.ts')
 WIDTH, HEIGHT, COLUMNS = 16, 32, 16
 CHARS = [chr(c) for c in [*range(0x20, 0x7f), *range(0xa0, 0x100)]]
 font = ImageFont.truetype('/usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.ttf', 26)
@@ -17,7 +18,7 @@ file = io.BytesIO()
 atlas.save(file, 'PNG', optimize=True)
 data = base64.b64encode(file.getvalue()).decode()
 lines = '" +\n  "'.join(data[i:i + 90] for i in range(0, len(data), 90))
-open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'font.ts'), 'w').write(f'''/**
+open(OUT, 'w').write(f'''/**
  * Glyphs of DejaVu Sans Mono Bold, rendered by `make_font.py`. DejaVu is free to use, copy and
  * distribute; it is based on Bitstream Vera, copyright (c) 2003 by Bitstream, Inc.
  *

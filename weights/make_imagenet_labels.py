@@ -16,7 +16,7 @@ import sys
 # Where the package spells a name in another way than WordNet 3.0.
 SPELLINGS = {"jelly fish": "jellyfish"}
 WORDNET = "/usr/share/wordnet/data.noun"
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib/vgg/imagenet_labels.json")
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib/model/imagenet_labels.json")
 
 # The classes by index of which WordNet has more than one that would fit the order, as ImageNet chose.
 SYNSETS = {
