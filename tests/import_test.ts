@@ -1,20 +1,5 @@
 import { assertEquals } from "@std/assert";
-
-const ROOT = new URL("../", import.meta.url);
-
-/** Serves the package's files as a registry does, from a port of its own. */
-function registry(): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
-    const { pathname } = new URL(request.url);
-    const type = pathname.endsWith(".ts") ? "text/typescript" : "application/octet-stream";
-    try {
-      const body = await Deno.readFile(new URL(`.${pathname}`, ROOT));
-      return new Response(body, { headers: { "content-type": type } });
-    } catch {
-      return new Response("no such file", { status: 404 });
-    }
-  });
-}
+import { importMap, registry } from "./support/registry.ts";
 
 const PROGRAM = (origin: string): string => `
 import { loadClassifier } from "${origin}/mod.ts";
@@ -29,9 +14,7 @@ Deno.test("imported over http the package finds its model, with network permissi
   const host = `127.0.0.1:${server.addr.port}`;
   const folder = await Deno.makeTempDir();
   try {
-    // A registry rewrites the short names of deno.json; here the importer has the same map.
-    const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ imports }));
+    await Deno.writeTextFile(`${folder}/deno.json`, await importMap());
     await Deno.writeTextFile(`${folder}/main.ts`, PROGRAM(`http://${host}`));
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-prompt", `--allow-import=${host}`, `--allow-net=${host}`, "main.ts"],
