@@ -53,6 +53,7 @@ async function runCommands(text: string, cwd: string): Promise<void> {
   const servers: Deno.ChildProcess[] = [];
   try {
     for (const [command, ...shown] of commands.map((lines) => lines.trimEnd().split("\n"))) {
+      if (command === "deno task test") continue; // Runs this test.
       const [program, verb, ...args] = command.split(" ");
       if (verb === "serve") {
         const options: Deno.CommandOptions = {
