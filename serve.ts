@@ -12,23 +12,30 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { parseArgs } from "@std/cli/parse-args";
 import { canListVariables, readSettings } from "./lib/http/server/environment.ts";
 import { Service } from "./lib/http/server/service.ts";
 import { settingsFromFlags } from "./lib/http/server/settings.ts";
-import { drainTogether } from "./lib/http/server/workers.ts";
 
 /** Where it listens by itself. */
 const PORT = 8000, HOST = "127.0.0.1";
 /** How long `deno run` may take to see that there is nothing to do. */
 const IDLE_MS = 100;
+/** How often a worker looks whether requests have ended. */
+const POLL_MS = 20;
+/**
+ * How long nothing may be under way: workers that got the signal at the same time have heard of each
+ * other by then, and the last answers have left.
+ */
+const QUIET_MS = 200;
 
 const { port, host, ...flags } = import.meta.main ? readFlags() : {};
 const isAsked = port !== undefined || host !== undefined;
 const service = createService(flags);
 let isStopping = false;
 /** Ends what is under way: together with the other workers of `deno serve`, or by `listen()`'s way. */
-let end = (): Promise<void> => drainTogether(service);
+let end = drainTogether;
 
 /** What `deno serve` runs; nothing if this module was asked to listen. */
 const server: { fetch: (request: Request) => Promise<Response> } | undefined = isAsked
@@ -125,6 +132,25 @@ async function stop(): Promise<void> {
   Deno.exit(service.traffic.active === 0 ? 0 : 1);
 }
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/**
+ * Resolves when no worker of this process has had a request under way for a while: the first worker of
+ * `deno serve --parallel` that exits ends them all, so it waits for the others.
+ *
+ * `deno serve` itself closes the port, at once when the signal comes, and breaks off bodies that are
+ * arriving then.
+ */
+async function drainTogether(): Promise<void> {
+  const id = crypto.randomUUID();
+  const busy = new Set<string>();
+  const channel = new BroadcastChannel("vgg16-drain");
+  channel.onmessage = ({ data }: MessageEvent<{ id: string; active: number }>) => {
+    if (data.active > 0) busy.add(data.id);
+    else busy.delete(data.id);
+  };
+  for (let quietMs = 0; quietMs < QUIET_MS; quietMs += POLL_MS) {
+    channel.postMessage({ id, active: service.traffic.active });
+    await delay(POLL_MS);
+    if (service.traffic.active > 0 || busy.size > 0) quietMs = 0;
+  }
+  channel.close();
 }

@@ -7,11 +7,12 @@
 import { colorTable, levelOf } from "../report/color_map.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
 import type { Pixels } from "../image/image.ts";
+import { escape as escapeHtml } from "@std/html/entities";
 import { readImage } from "../image/read.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";
 import type { Evaluation } from "./evaluate.ts";
-import { escapeHtml, htmlPage, htmlTable, linePlot, percent } from "../report/html.ts";
+import { htmlPage, htmlTable, linePlot, percent } from "../report/html.ts";
 import type { EvaluationRecord, Metrics } from "./metrics.ts";
 
 /** Worst mistakes that are shown, and the side of a thumbnail in pixels. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { escape as escapeHtml } from "@std/html/entities";
+
 /** A page with one heading. `parts` are HTML. */
 export function htmlPage(title: string, parts: readonly string[]): string {
   return `<!doctype html>
@@ -33,7 +35,7 @@ ${parts.join("\n")}
 
 /** A table; the first row is its head. Cells are text. */
 export function htmlTable(rows: readonly (readonly string[])[]): string {
-  const [head, ...body] = rows.map((row) => row.map(escapeHtml));
+  const [head, ...body] = rows.map((row) => row.map((cell) => escapeHtml(cell)));
   const line = (cells: readonly string[], tag: string): string =>
     `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
   const headLine = head.every((cell) => cell === "") ? "" : line(head, "th");
@@ -43,18 +45,6 @@ export function htmlTable(rows: readonly (readonly string[])[]): string {
 /** A part of 1 in percent, `–` for `NaN`. */
 export function percent(part: number): string {
   return Number.isNaN(part) ? "–" : `${(part * 100).toFixed(2)} %`;
-}
-
-/** Text for HTML, also within quotes. */
-export function escapeHtml(text: string): string {
-  const names: Record<string, string> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&#39;",
-  };
-  return text.replace(/[&<>"']/g, (char) => names[char]);
 }
 
 /** One axis of a plot. */

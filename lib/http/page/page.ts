@@ -5,8 +5,8 @@
  */
 
 import { VERSION } from "../../version.ts";
-import type { Context } from "../protocols/context.ts";
-import { bytesResponse, json } from "../protocols/respond.ts";
+import type { Call } from "../server/call.ts";
+import { taggedJson, taggedResponse } from "../server/respond.ts";
 
 const HTML = new URL("index.html", import.meta.url);
 const SCRIPT = new URL("page.js", import.meta.url);
@@ -20,23 +20,31 @@ let html: Promise<Asset> | undefined;
 let script: Promise<Asset> | undefined;
 
 /** `GET /`: the page, or who this is for a program that asks for JSON. */
-export async function pageRoute({ call }: Context): Promise<Response> {
-  const accept = call.request.headers.get("accept") ?? "";
+export async function pageRoute({ request }: Call): Promise<Response> {
+  const accept = request.headers.get("accept") ?? "";
   if (accept.includes("application/json") && !accept.includes("text/html")) {
-    return await json({ name: "@edge/vgg16", version: VERSION, api: "/openapi.json" });
+    return await taggedJson(request, {
+      name: "@edge/vgg16",
+      version: VERSION,
+      api: "/openapi.json",
+    });
   }
   html ??= readAsset(HTML);
-  return await assetResponse(await html, "text/html; charset=utf-8");
+  return await assetResponse(request, await html, "text/html; charset=utf-8");
 }
 
 /** `GET /page.js`. */
-export async function scriptRoute(): Promise<Response> {
+export async function scriptRoute({ request }: Call): Promise<Response> {
   script ??= readAsset(SCRIPT);
-  return await assetResponse(await script, "text/javascript; charset=utf-8");
+  return await assetResponse(request, await script, "text/javascript; charset=utf-8");
 }
 
-async function assetResponse({ bytes, policy }: Asset, type: string): Promise<Response> {
-  const response = await bytesResponse(bytes, type);
+async function assetResponse(
+  request: Request,
+  { bytes, policy }: Asset,
+  type: string,
+): Promise<Response> {
+  const response = await taggedResponse(request, bytes, type);
   response.headers.set("cache-control", "no-cache");
   response.headers.set("content-security-policy", policy);
   response.headers.set("permissions-policy", "camera=(self)");

@@ -4,10 +4,13 @@
  * @module
  */
 
-import { checkEmbedding } from "../../output/embedding.ts";
 import { checkViews } from "../../input/views.ts";
+import { checkEmbedding } from "../../output/embedding.ts";
 import { checkSelection, selectPredictions } from "../../output/predictions.ts";
-import { type Context, eachImage, withImages } from "./context.ts";
+import type { Pipeline } from "../queue/pipeline.ts";
+import type { Call } from "../server/call.ts";
+import { HttpProblem } from "../server/problems.ts";
+import { eachImage, withImages } from "./images.ts";
 import {
   checkingOptions,
   classifyOptions,
@@ -15,29 +18,20 @@ import {
   selectionOptions,
   viewOptions,
 } from "./options.ts";
-import { HttpProblem } from "../server/problems.ts";
-import { json } from "./respond.ts";
 
 /** Predictions of one image, or of each image of a list. */
-export async function classifyRoute(context: Context): Promise<Response> {
-  const { call, pipeline, model } = context;
+export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Response> {
   const options = classifyOptions(call.url.searchParams);
-  return await withImages(context, async (sources) => {
-    const { info } = await call.within(model.get());
+  return await withImages(call, pipeline, async (found) => {
+    const info = await pipeline.info(call);
     const views = viewOptions(options);
     const selection = checkingOptions(() => {
       checkViews(views, info);
       return checkSelection(selectionOptions(options), info.labels);
     });
-    return await json(
-      await eachImage(
-        sources,
-        context,
-        async (image) =>
-          selectPredictions(await pipeline.scores(image, views, call), selection, info.labels),
-        (predictions) => ({ predictions }),
-      ),
-    );
+    const predict = async (image: Uint8Array | URL) =>
+      selectPredictions(await pipeline.scores(image, views, call), selection, info.labels);
+    return Response.json(await eachImage(found, call, predict, (predictions) => ({ predictions })));
   });
 }
 
@@ -45,29 +39,23 @@ export async function classifyRoute(context: Context): Promise<Response> {
 const MAX_VALUES = 2 ** 20;
 
 /** The embedding of one image, or of each image of a list. */
-export async function embedRoute(context: Context): Promise<Response> {
-  const { call, pipeline, model } = context;
+export async function embedRoute(call: Call, pipeline: Pipeline): Promise<Response> {
   const options = embedOptions(call.url.searchParams);
-  return await withImages(context, async (sources) => {
-    const { info } = await call.within(model.get());
+  return await withImages(call, pipeline, async (found) => {
+    const info = await pipeline.info(call);
     checkingOptions(() => checkEmbedding(options, info.architecture));
-    const result = await eachImage(
-      sources,
-      context,
-      async (image) => {
-        const { layer, shape, data } = await pipeline.embed(image, options, call);
-        const values = data.length * sources.images.length;
-        if (values > MAX_VALUES) {
-          throw new HttpProblem(
-            "bad-option",
-            `Expected an answer of at most ${MAX_VALUES} values, found ${values} of ${layer}: ` +
-              `use pooling, or send fewer images`,
-          );
-        }
-        return { layer, shape, data: [...data] };
-      },
-      (embedding) => embedding,
-    );
-    return await json(result);
+    const embed = async (image: Uint8Array | URL) => {
+      const { layer, shape, data } = await pipeline.embed(image, options, call);
+      const values = data.length * found.images.length;
+      if (values > MAX_VALUES) {
+        throw new HttpProblem(
+          "bad-option",
+          `Expected an answer of at most ${MAX_VALUES} values, found ${values} of ${layer}: ` +
+            `use pooling, or send fewer images`,
+        );
+      }
+      return { layer, shape, data: [...data] };
+    };
+    return Response.json(await eachImage(found, call, embed, (embedding) => embedding));
   });
 }

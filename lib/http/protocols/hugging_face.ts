@@ -8,11 +8,11 @@
  */
 
 import { checkSelection, selectPredictions } from "../../output/predictions.ts";
-import { checkModel, type Context, withImages } from "./context.ts";
-import type { ImageSource } from "./images.ts";
+import type { Pipeline } from "../queue/pipeline.ts";
+import type { Call } from "../server/call.ts";
+import { onlyImage, withImages } from "./images.ts";
 import { checkingOptions } from "./options.ts";
 import { HttpProblem } from "../server/problems.ts";
-import { json } from "./respond.ts";
 
 type Apply = "softmax" | "sigmoid" | "none";
 const APPLY: readonly string[] = ["softmax", "sigmoid", "none"];
@@ -20,15 +20,11 @@ const APPLY: readonly string[] = ["softmax", "sigmoid", "none"];
 const TOP_K = 5;
 
 /** Labels and scores of one image. */
-export async function huggingFaceRoute(context: Context): Promise<Response> {
-  const { call, model, path } = context;
-  return await withImages(context, async ({ images, parameters }) => {
-    const { info } = await call.within(model.get());
-    if (path.model !== undefined) checkModel(path.model, info.model);
-    if (images.length !== 1) {
-      throw new HttpProblem("bad-request", `Expected one image here, found ${images.length}`);
-    }
-    const { top_k, function_to_apply: apply = "softmax" } = parameters;
+export async function huggingFaceRoute(call: Call, pipeline: Pipeline): Promise<Response> {
+  return await withImages(call, pipeline, async (found) => {
+    const info = await pipeline.info(call);
+    const image = onlyImage(found);
+    const { top_k, function_to_apply: apply = "softmax" } = found.parameters ?? {};
     if (typeof apply !== "string" || !APPLY.includes(apply)) {
       throw new HttpProblem(
         "bad-option",
@@ -45,9 +41,9 @@ export async function huggingFaceRoute(context: Context): Promise<Response> {
     const selection = checkingOptions(() =>
       checkSelection({ topK: topK ?? Math.min(TOP_K, info.labels.length) }, info.labels)
     );
-    const scores = await scoresOf(images[0], apply as Apply, context);
+    const scores = await scoresOf(image, apply as Apply, call, pipeline);
     const threshold = { ...selection, scoreThreshold: -Infinity };
-    return await json(
+    return Response.json(
       selectPredictions(scores, threshold, info.labels).map(({ label, score }) => ({
         label,
         score,
@@ -57,9 +53,10 @@ export async function huggingFaceRoute(context: Context): Promise<Response> {
 }
 
 async function scoresOf(
-  image: ImageSource,
+  image: Uint8Array | URL,
   apply: Apply,
-  { call, pipeline }: Context,
+  call: Call,
+  pipeline: Pipeline,
 ): Promise<Float64Array> {
   if (apply === "softmax") return await pipeline.scores(image, {}, call);
   const { data } = await pipeline.embed(image, { layer: "fc8", pooling: "avg" }, call);

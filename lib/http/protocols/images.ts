@@ -1,25 +1,70 @@
 /**
- * Request bodies -> the image files in them: raw bytes, multipart forms, JSON.
+ * The images of a request: found in its body, which is raw bytes, a multipart form or JSON, and answered
+ * one by one.
  *
  * @module
  */
 
-import { HttpProblem } from "../server/problems.ts";
-
-/** One image of a request: its file's bytes, or where to fetch them. */
-export interface ImageSource {
-  /** The file's name in a form, a URL, or the image's number. */
-  readonly name: string;
-  readonly content: Uint8Array | URL;
-}
+import type { Pipeline } from "../queue/pipeline.ts";
+import type { Call } from "../server/call.ts";
+import { HttpProblem, problemBody, toProblem } from "../server/problems.ts";
 
 /** The images of a request. */
-export interface ImageSources {
-  readonly images: readonly ImageSource[];
-  /** Whether the client sent a list, and so gets a list, even if it has one image. */
-  readonly isList: boolean;
+export interface RequestImages {
+  /** Files, or where to fetch them. */
+  readonly images: readonly (Uint8Array | URL)[];
+  /**
+   * What they are called in the answer: by the file's name in a form, by the URL, or by number. Undefined
+   * for a client that did not send a list, and so gets none.
+   */
+  readonly names?: readonly string[];
   /** `parameters` of a JSON body. */
-  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+/** Receives a request's images, and holds their places in the queue while `answer` runs. */
+export async function withImages(
+  call: Call,
+  pipeline: Pipeline,
+  answer: (found: RequestImages) => Promise<Response>,
+): Promise<Response> {
+  // The place comes before the body: a full service says so at once.
+  using _place = pipeline.admit(1);
+  const body = await call.receive();
+  const type = call.request.headers.get("content-type");
+  const found = await findImages(body, type, pipeline.settings.maxImages);
+  call.costs.images = found.images.length;
+  using _places = pipeline.admit(found.images.length - 1);
+  return await answer(found);
+}
+
+/** The image of a request that may have only one. */
+export function onlyImage({ images }: RequestImages): Uint8Array | URL {
+  if (images.length === 1) return images[0];
+  throw new HttpProblem("bad-request", `Expected one image here, found ${images.length}`);
+}
+
+/**
+ * Makes a result of each image. An image of a list that fails has its problem as the result; a
+ * single one fails the request.
+ */
+export async function eachImage<Result>(
+  { images, names }: RequestImages,
+  call: Call,
+  make: (image: Uint8Array | URL) => Promise<Result>,
+  wrap: (result: Result) => Record<string, unknown>,
+): Promise<unknown> {
+  if (names === undefined) return await make(images[0]);
+  const settled = await Promise.allSettled(images.map(make));
+  call.signal.throwIfAborted();
+  return settled.map((outcome, i) => {
+    const file = names[i];
+    if (outcome.status === "fulfilled") return { file, ...wrap(outcome.value) };
+    const problem = toProblem(outcome.reason);
+    if (problem.status >= 500) throw outcome.reason;
+    const { status, code, detail } = problemBody(problem);
+    return { file, error: { status, code, detail } };
+  });
 }
 
 /** Media types of a body, and how they are read; `sniff` is JSON if it looks so, or raw bytes. */
@@ -46,7 +91,7 @@ export async function findImages(
   body: Uint8Array,
   contentType: string | null,
   maxImages: number,
-): Promise<ImageSources> {
+): Promise<RequestImages> {
   if (body.length === 0) {
     throw new HttpProblem("bad-request", "Expected an image file in the body, found no bytes");
   }
@@ -59,20 +104,18 @@ export async function findImages(
       `Expected an image, multipart/form-data or application/json, found ${type}`,
     );
   }
-  if (reader === "raw") {
-    return { images: [{ name: "0", content: body }], isList: false, parameters: {} };
-  }
-  const sources = reader === "json" ? fromJson(body) : await fromForm(body, contentType!);
-  if (sources.images.length > maxImages) {
+  if (reader === "raw") return { images: [body] };
+  const found = reader === "json" ? fromJson(body) : await fromForm(body, contentType!);
+  if (found.images.length > maxImages) {
     throw new HttpProblem(
       "too-many-images",
-      `Expected at most ${maxImages} images in a request, found ${sources.images.length}`,
+      `Expected at most ${maxImages} images in a request, found ${found.images.length}`,
     );
   }
-  return sources;
+  return found;
 }
 
-async function fromForm(body: Uint8Array, contentType: string): Promise<ImageSources> {
+async function fromForm(body: Uint8Array, contentType: string): Promise<RequestImages> {
   let form: FormData;
   checkFormEnd(body, contentType);
   try {
@@ -90,8 +133,8 @@ async function fromForm(body: Uint8Array, contentType: string): Promise<ImageSou
   if (files.length === 0) {
     throw new HttpProblem("bad-request", "Expected files in the multipart form, found none");
   }
-  const images = files.map(async (file) => ({ name: file.name, content: await file.bytes() }));
-  return { images: await Promise.all(images), isList: true, parameters: {} };
+  const images = await Promise.all(files.map((file) => file.bytes()));
+  return { images, names: files.map((file) => file.name) };
 }
 
 /** Deno gives the parts before the one that is cut off, as if that were all. */
@@ -126,7 +169,7 @@ export function parseJson(body: Uint8Array): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function fromJson(body: Uint8Array): ImageSources {
+function fromJson(body: Uint8Array): RequestImages {
   const { url, inputs, parameters = {} } = parseJson(body);
   if ((url === undefined) === (inputs === undefined)) {
     throw new HttpProblem(
@@ -139,17 +182,14 @@ function fromJson(body: Uint8Array): ImageSources {
   }
   const given = url ?? inputs;
   const texts = Array.isArray(given) ? given : [given];
-  const images = texts.map((text, i): ImageSource => {
-    if (typeof text !== "string") {
-      throw new HttpProblem("bad-request", `Expected image ${i} as a text, found ${typeof text}`);
-    }
-    return url === undefined
-      ? { name: String(i), content: fromBase64(text) }
-      : { name: text, content: parseUrl(text) };
+  const images = texts.map((text, i) => {
+    if (typeof text === "string") return url === undefined ? fromBase64(text) : parseUrl(text);
+    throw new HttpProblem("bad-request", `Expected image ${i} as a text, found ${typeof text}`);
   });
+  const names = texts.map((text, i) => url === undefined ? String(i) : text);
   return {
     images,
-    isList: Array.isArray(given),
+    names: Array.isArray(given) ? names : undefined,
     parameters: parameters as Record<string, unknown>,
   };
 }

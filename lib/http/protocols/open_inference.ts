@@ -6,23 +6,24 @@
 
 import { checkSelection, selectPredictions } from "../../output/predictions.ts";
 import { VERSION } from "../../version.ts";
-import { checkModel, type Context } from "./context.ts";
+import type { Pipeline } from "../queue/pipeline.ts";
+import type { Call } from "../server/call.ts";
+import { taggedJson } from "../server/respond.ts";
 import { checkingOptions } from "./options.ts";
 import { HttpProblem, STATUS } from "../server/problems.ts";
-import { json } from "./respond.ts";
 import { readInferRequest, type WantedOutput } from "./tensors.ts";
 
 /** `GET /v2`: what this server is. */
-export async function serverRoute(): Promise<Response> {
-  return await json({ name: "@edge/vgg16", version: VERSION, extensions: ["binary_tensor_data"] });
+export async function serverRoute({ request }: Call): Promise<Response> {
+  const extensions = ["binary_tensor_data"];
+  return await taggedJson(request, { name: "@edge/vgg16", version: VERSION, extensions });
 }
 
 /** `GET /v2/models/{model}`: the tensors that go in and come out. */
-export async function modelRoute({ call, model, path }: Context): Promise<Response> {
-  const { info } = await call.within(model.get());
-  checkModel(path.model, info.model);
+export async function modelRoute(call: Call, pipeline: Pipeline): Promise<Response> {
+  const info = await pipeline.info(call);
   const { channels } = info.architecture.input;
-  return await json({
+  return await taggedJson(call.request, {
     name: info.model,
     versions: [VERSION],
     platform: `vgg16_${info.backend}`,
@@ -41,9 +42,8 @@ export async function modelRoute({ call, model, path }: Context): Promise<Respon
 }
 
 /** `GET /v2/models/{model}/ready`. */
-export async function modelReadyRoute({ call, model, path }: Context): Promise<Response> {
-  const { info } = await call.within(model.get());
-  checkModel(path.model, info.model);
+export async function modelReadyRoute(call: Call, pipeline: Pipeline): Promise<Response> {
+  await pipeline.info(call);
   return new Response(null, { status: STATUS.ok });
 }
 
@@ -54,19 +54,18 @@ export async function modelReadyRoute({ call, model, path }: Context): Promise<R
  * 0…255. The parameter `top_k` says how many labels are returned for each image. All images are
  * classified, or none.
  */
-export async function inferRoute(context: Context): Promise<Response> {
-  const { call, settings, pipeline, model, path } = context;
+export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Response> {
   using _place = pipeline.admit(1);
   const body = await call.receive();
-  const { info } = await call.within(model.get());
-  checkModel(path.model, info.model);
+  const info = await pipeline.info(call);
   const header = call.request.headers.get("inference-header-content-length");
   const request = readInferRequest(body, header, info.architecture.input.channels);
   const { images, id, parameters } = request;
-  if (images.length > settings.maxImages) {
+  const { maxImages } = pipeline.settings;
+  if (images.length > maxImages) {
     throw new HttpProblem(
       "too-many-images",
-      `Expected a batch of at most ${settings.maxImages}, found ${images.length}`,
+      `Expected a batch of at most ${maxImages}, found ${images.length}`,
     );
   }
   call.costs.images = images.length;
@@ -75,7 +74,7 @@ export async function inferRoute(context: Context): Promise<Response> {
   const selection = checkingOptions(() => checkSelection({ topK }, info.labels));
   const scores = await Promise.all(images.map((image) => pipeline.scores(image, {}, call)));
   const rows = scores.map((row) => selectPredictions(row, selection, info.labels));
-  return await json({
+  return Response.json({
     model_name: info.model,
     model_version: VERSION,
     ...(id === undefined ? {} : { id }),

@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { RawPixels } from "../../image/image.ts";
+import type { Pixels } from "../../image/image.ts";
 import { fromBase64, parseJson } from "./images.ts";
-import type { ImageSource } from "./images.ts";
 import { HttpProblem } from "../server/problems.ts";
 
 /** An output that the client asks for. */
@@ -18,7 +17,7 @@ export interface WantedOutput {
 export interface InferRequest {
   readonly id: string | undefined;
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly images: readonly (ImageSource | RawPixels)[];
+  readonly images: readonly (Uint8Array | Pixels)[];
   readonly outputs: readonly WantedOutput[] | undefined;
 }
 
@@ -100,7 +99,7 @@ function isShape(shape: unknown): shape is number[] {
  * BYTES `[N]` or `[N, 1]`: base64 in JSON; each after its length as 4 bytes, little-endian, in
  * binary.
  */
-function files({ name, shape, data, binary }: Tensor): ImageSource[] {
+function files({ name, shape, data, binary }: Tensor): Uint8Array[] {
   const count = shape.reduce((product, side) => product * side, 1);
   const contents = binary ? splitBytes(binary) : (data as unknown[]).flat().map((text) => {
     if (typeof text !== "string") throw bad(`Expected base64 in input "${name}"`);
@@ -109,7 +108,7 @@ function files({ name, shape, data, binary }: Tensor): ImageSource[] {
   if (contents.length !== count) {
     throw bad(`Expected ${count} elements of input "${name}", found ${contents.length}`);
   }
-  return contents.map((content, i) => ({ name: String(i), content }));
+  return contents;
 }
 
 function splitBytes(binary: Uint8Array): Uint8Array[] {
@@ -127,7 +126,7 @@ function splitBytes(binary: Uint8Array): Uint8Array[] {
 /**
  * UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes, as pixels are.
  */
-function pixels(tensor: Tensor, channels: number): RawPixels[] {
+function pixels(tensor: Tensor, channels: number): Pixels[] {
   const { name, datatype, shape } = tensor;
   const [count, height, width, depth] = shape;
   if (datatype !== "UINT8" && datatype !== "FP32") {

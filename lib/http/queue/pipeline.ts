@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PreparedImage } from "../../classifier.ts";
+import type { ClassifierInfo, PreparedImage } from "../../classifier.ts";
 import type { Embedding, EmbedOptions } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
@@ -15,15 +15,13 @@ import {
   type Pixels,
 } from "../../image/image.ts";
 import { readImage } from "../../image/read.ts";
-import type { Call } from "../server/call.ts";
-import { EngineQueue, type Work } from "./engine_queue.ts";
-import type { ImageSource } from "../protocols/images.ts";
-import { HttpProblem } from "../server/problems.ts";
 import type { RemoteOptions } from "../remote/remote_image.ts";
-import { ResultCache } from "./result_cache.ts";
-import type { ServedClassifier, ServedModel } from "./served_model.ts";
-import type { ServiceMetrics } from "../server/service_metrics.ts";
+import type { Call } from "../server/call.ts";
+import { HttpProblem } from "../server/problems.ts";
 import type { Settings } from "../server/settings.ts";
+import type { ServiceMetrics } from "../server/telemetry.ts";
+import { EngineQueue, type Work } from "./engine_queue.ts";
+import type { ServedClassifier, ServedModel } from "./served_model.ts";
 import { Slots } from "./slots.ts";
 
 /**
@@ -31,7 +29,7 @@ import { Slots } from "./slots.ts";
  * less than one. Smaller ones are done sooner on this one.
  */
 const BACKGROUND_FROM_PIXELS = 100_000;
-/** Numbers of a result that is kept; more than any dense layer has. */
+/** Numbers of a result that is kept in memory; more than any dense layer has. */
 const MAX_KEPT_VALUES = 16_384;
 
 /**
@@ -49,9 +47,12 @@ interface Task<Decoded, Output> {
   ): Promise<Output[]>;
 }
 
+/** A file's bytes, where to fetch them, or pixels. */
+type ServedImage = Uint8Array | URL | Pixels;
+
 /** Takes images to results, within the limits. */
 export class Pipeline {
-  readonly #settings: Settings;
+  readonly settings: Settings;
   readonly #model: ServedModel;
   readonly #metrics: ServiceMetrics;
   readonly #queue: EngineQueue;
@@ -69,7 +70,7 @@ export class Pipeline {
     remote: Partial<RemoteOptions> = {},
   ) {
     this.#metrics = metrics;
-    this.#settings = settings;
+    this.settings = settings;
     this.#model = model;
     this.#remote = remote;
     this.#cache = new ResultCache(settings.cacheEntries);
@@ -93,7 +94,7 @@ export class Pipeline {
    * @throws {HttpProblem} `overloaded`, with Retry-After
    */
   admit(images: number): Disposable {
-    const { maxQueue } = this.#settings;
+    const { maxQueue } = this.settings;
     if (this.#admitted + images > maxQueue) {
       const seconds = Math.ceil(this.#admitted * this.#msPerImage / 1000);
       throw new HttpProblem(
@@ -106,8 +107,21 @@ export class Pipeline {
     return { [Symbol.dispose]: () => void (this.#admitted -= images) };
   }
 
+  /**
+   * Waits for the model, and for no longer than the request may take.
+   *
+   * @throws {HttpProblem} `not-found` if the path names another one; an owner before its id is ignored.
+   */
+  async info(call: Call): Promise<ClassifierInfo> {
+    const { model: name } = call.path;
+    const { info } = await call.within(this.#model.get());
+    if (name === undefined || name.split("/").at(-1) === info.model) return info;
+    const detail = `There is no model "${name}" here: this service has ${info.model}`;
+    throw new HttpProblem("not-found", detail);
+  }
+
   /** Probabilities of all classes, in the order of the labels. */
-  scores(image: ImageSource | ImageInput, views: ViewOptions, call: Call): Promise<Float64Array> {
+  scores(image: ServedImage, views: ViewOptions, call: Call): Promise<Float64Array> {
     return this.#run(image, call, {
       // Views are made by decoding, so images that are looked at in different ways may go together.
       key: "classify",
@@ -118,7 +132,7 @@ export class Pipeline {
   }
 
   /** What a layer says. */
-  embed(image: ImageSource | ImageInput, options: EmbedOptions, call: Call): Promise<Embedding> {
+  embed(image: ServedImage, options: EmbedOptions, call: Call): Promise<Embedding> {
     const key = `embed ${JSON.stringify(options)}`;
     return this.#run<PreparedImage, Embedding>(image, call, {
       key,
@@ -130,7 +144,7 @@ export class Pipeline {
 
   /** What speaks for a class. */
   explain(
-    image: ImageSource | ImageInput,
+    image: ServedImage,
     options: ExplainOptions,
     call: Call,
   ): Promise<Explanation> {
@@ -149,38 +163,31 @@ export class Pipeline {
     });
   }
 
-  /** The bytes of an image file, fetched if it is a URL. */
-  async bytesOf({ content }: ImageSource, call: Call): Promise<Uint8Array> {
-    if (content instanceof Uint8Array) return content;
-    const { urlInput, maxBodyBytes } = this.#settings;
+  async #fetch(url: URL, { signal }: Call): Promise<Uint8Array> {
+    const { urlInput, maxBodyBytes } = this.settings;
     if (!urlInput) {
       throw new HttpProblem("url-input-off", "This service fetches no URLs: send the image itself");
     }
     // Imported late: node:http is most of what importing this package would cost.
     const { fetchRemoteImage } = await import("../remote/remote_image.ts");
-    return await fetchRemoteImage(content, {
-      maxBytes: maxBodyBytes,
-      signal: call.signal,
-      ...this.#remote,
-    });
+    return await fetchRemoteImage(url, { maxBytes: maxBodyBytes, signal, ...this.#remote });
   }
 
   async #run<Decoded, Output>(
-    image: ImageSource | ImageInput,
+    image: ServedImage,
     call: Call,
     task: Task<Decoded, Output>,
   ): Promise<Output> {
-    if (!isSource(image)) return await this.#compute(image, call, task);
-    const bytes = await this.bytesOf(image, call);
-    if (task.cacheKey === undefined) return await this.#compute(bytes, call, task);
-    const make = (): Promise<Output> => this.#compute(bytes, call, task);
-    const { value, cached } = await this.#cache.getOrMake(bytes, task.cacheKey, make, isSmall);
+    const input = image instanceof URL ? await this.#fetch(image, call) : image;
+    const make = (): Promise<Output> => this.#compute(input, call, task);
+    if (task.cacheKey === undefined || !(input instanceof Uint8Array)) return await make();
+    const { value, cached } = await this.#cache.getOrMake(input, task.cacheKey, make, isSmall);
     if (cached) call.costs.cached = true;
     return value;
   }
 
   async #compute<Decoded, Output>(
-    image: ImageInput,
+    image: Uint8Array | Pixels,
     call: Call,
     task: Task<Decoded, Output>,
   ): Promise<Output> {
@@ -203,14 +210,14 @@ export class Pipeline {
   }
 
   async #decode<Decoded>(
-    image: ImageInput,
+    image: Uint8Array | Pixels,
     call: Call,
     { decode }: Pick<Task<Decoded, unknown>, "decode">,
   ): Promise<Decoded> {
     const classifier = await call.within(this.#model.get());
     using _announced = this.#queue.announce();
     using _decoder = await this.#decoders.take(call.signal);
-    const { maxPixels, maxBodyBytes: maxBytes } = this.#settings;
+    const { maxPixels, maxBodyBytes: maxBytes } = this.settings;
     const started = performance.now();
     const decoded = await decode(classifier, image, {
       signal: call.signal,
@@ -231,6 +238,49 @@ function isSmall(result: unknown): boolean {
   return length <= MAX_KEPT_VALUES;
 }
 
-function isSource(image: ImageSource | ImageInput): image is ImageSource {
-  return typeof image === "object" && "content" in image;
+/** Keeps the most recently used results, by the hash of their image. */
+export class ResultCache {
+  readonly #capacity: number;
+  /** A Map iterates in the order of insertion: the first is the least recently used. */
+  readonly #values = new Map<string, unknown>();
+
+  /** `capacity` is a number of values; with 0 nothing is kept. */
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** Number of values that are kept now. */
+  get size(): number {
+    return this.#values.size;
+  }
+
+  /** Gets the value for an image and a key, or makes it and keeps it if it is small. */
+  async getOrMake<Value>(
+    bytes: Uint8Array,
+    key: string,
+    make: () => Promise<Value>,
+    isSmall: (value: Value) => boolean = () => true,
+  ): Promise<{ value: Value; cached: boolean }> {
+    if (this.#capacity === 0) return { value: await make(), cached: false };
+    const id = `${key}:${await sha256(bytes)}`;
+    if (this.#values.has(id)) {
+      const value = this.#values.get(id) as Value; // What this key was made with.
+      this.#values.delete(id);
+      this.#values.set(id, value);
+      return { value, cached: true };
+    }
+    const value = await make();
+    if (!isSmall(value)) return { value, cached: false };
+    this.#values.set(id, value);
+    if (this.#values.size > this.#capacity) {
+      this.#values.delete(this.#values.keys().next().value!);
+    }
+    return { value, cached: false };
+  }
+}
+
+/** SHA-256 as hex. */
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return new Uint8Array(digest).toHex();
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { BlockList, isIP } from "node:net";
+
 /**
  * IPv4 blocks that are not globally reachable: IANA's special-purpose registry (RFC 6890 and
  * later), multicast and the reserved class E.
@@ -27,7 +29,7 @@ const FORBIDDEN_V4: readonly string[] = [
 ];
 
 /** The only block of IPv6 that is assigned to hosts of the Internet. */
-const GLOBAL_V6 = "2000::/3";
+const GLOBAL_V6: readonly string[] = ["2000::/3"];
 /** What in it is not theirs: documentation, and what carries an IPv4 address in it. */
 const FORBIDDEN_V6: readonly string[] = [
   "2001::/23", // Protocol assignments, Teredo among them.
@@ -37,6 +39,18 @@ const FORBIDDEN_V6: readonly string[] = [
   "5f00::/16",
 ];
 
+const forbiddenV4 = blockList(FORBIDDEN_V4, "ipv4");
+const globalV6 = blockList(GLOBAL_V6, "ipv6"), forbiddenV6 = blockList(FORBIDDEN_V6, "ipv6");
+
+function blockList(blocks: readonly string[], family: "ipv4" | "ipv6"): BlockList {
+  const list = new BlockList();
+  for (const block of blocks) {
+    const [base, bits] = block.split("/");
+    list.addSubnet(base, Number(bits), family);
+  }
+  return list;
+}
+
 /**
  * Whether an address is one of the public Internet: not loopback, private, link-local, multicast,
  * reserved, and not an IPv6 address that stands for an IPv4 one.
@@ -44,51 +58,15 @@ const FORBIDDEN_V6: readonly string[] = [
  * @throws {RangeError} If the text is no address.
  */
 export function isPublicAddress(address: string): boolean {
-  if (!address.includes(":")) {
-    const bits = v4Bits(address);
-    return !FORBIDDEN_V4.some((block) => isWithin(bits, block, v4Bits, 32));
+  const bare = address.replace(/%.*$/, ""); // without the zone
+  switch (isIP(address)) {
+    case 4:
+      return !forbiddenV4.check(bare, "ipv4");
+    case 6:
+      return globalV6.check(bare, "ipv6") && !forbiddenV6.check(bare, "ipv6");
+    default:
+      throw new RangeError(
+        `Expected an address such as 192.0.2.1 or 2001:db8::1, found "${address}"`,
+      );
   }
-  const bits = v6Bits(address.replace(/%.*$/, ""));
-  return isWithin(bits, GLOBAL_V6, v6Bits, 128) &&
-    !FORBIDDEN_V6.some((block) => isWithin(bits, block, v6Bits, 128));
-}
-
-function isWithin(
-  bits: bigint,
-  block: string,
-  parse: (text: string) => bigint,
-  width: number,
-): boolean {
-  const [base, length] = block.split("/");
-  const shift = BigInt(width - Number(length));
-  return bits >> shift === parse(base) >> shift;
-}
-
-function v4Bits(text: string): bigint {
-  const parts = text.split(".");
-  const isByte = (part: string): boolean => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256;
-  if (parts.length !== 4 || !parts.every(isByte)) {
-    throw new RangeError(`Expected an IPv4 address such as 192.0.2.1, found "${text}"`);
-  }
-  return parts.reduce((bits, part) => bits << 8n | BigInt(part), 0n);
-}
-
-function v6Bits(text: string): bigint {
-  const invalid = new RangeError(`Expected an IPv6 address such as 2001:db8::1, found "${text}"`);
-  // The last 32 bits may be written as an IPv4 address.
-  const dotted = /[^:]*\.[^:]*$/.exec(text)?.[0];
-  if (dotted !== undefined) {
-    const bits = v4Bits(dotted);
-    text = text.slice(0, -dotted.length) +
-      `${(bits >> 16n).toString(16)}:${(bits & 0xffffn).toString(16)}`;
-  }
-  const [head, tail, more] = text.split("::");
-  if (more !== undefined) throw invalid;
-  const groupsOf = (part: string | undefined): string[] => part ? part.split(":") : [];
-  const first = groupsOf(head), last = groupsOf(tail);
-  const missing = 8 - first.length - last.length;
-  if (tail === undefined ? missing !== 0 : missing < 1) throw invalid;
-  const groups = [...first, ...Array<string>(missing).fill("0"), ...last];
-  if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) throw invalid;
-  return groups.reduce((bits, group) => bits << 16n | BigInt(`0x${group}`), 0n);
 }

@@ -1,13 +1,14 @@
 /**
- * One request on its way through the service: its id, its clock, what it has cost.
+ * One request on its way through the service: its id, its clock, its body, what it has cost; and how
+ * many there are.
  *
  * @module
  */
 
-import { readBody } from "./body.ts";
+import { delay } from "@std/async/delay";
+import { concat } from "@std/bytes/concat";
 import { HttpProblem } from "./problems.ts";
 import type { Settings } from "./settings.ts";
-import type { Traffic } from "./traffic.ts";
 
 /** What a request has cost so far, for the log. */
 export interface Costs {
@@ -30,6 +31,8 @@ export class Call implements Disposable {
   readonly id: string;
   readonly started: number = performance.now();
   readonly costs: Costs = {};
+  /** What stands in the path for the route's names. */
+  path: Readonly<Record<string, string>> = {};
   readonly #limits: Limits;
   #abort: AbortController | undefined;
   readonly #leave = (): void =>
@@ -103,4 +106,98 @@ export class Call implements Disposable {
       ms,
     );
   }
+}
+
+/**
+ * Reads a body to its end, and no more than `maxBytes` of it. The bytes are counted: Content-Length
+ * is believed only when it already says that the body is too large.
+ *
+ * @throws {HttpProblem} `body-too-large`; or the signal's reason, if it aborts.
+ */
+async function readBody(
+  request: Request,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const tooLarge = (found: string): HttpProblem =>
+    new HttpProblem(
+      "body-too-large",
+      `Expected a body of at most ${maxBytes} bytes, found ${found}`,
+    );
+  signal.throwIfAborted();
+  const claimed = Number(request.headers.get("content-length") ?? 0);
+  if (claimed > maxBytes) {
+    await request.body?.cancel().catch(() => {});
+    throw tooLarge(String(claimed));
+  }
+  if (request.body === null) return new Uint8Array(0);
+
+  const reader = request.body.getReader();
+  const stop = (): void => void reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      signal.throwIfAborted();
+      if (done) break;
+      length += value.length;
+      if (length > maxBytes) throw tooLarge("more");
+      parts.push(value);
+    }
+  } catch (error) {
+    await reader.cancel(error).catch(() => {});
+    signal.throwIfAborted();
+    if (error instanceof HttpProblem) throw error;
+    throw new HttpProblem("client-gone", `The body broke off after ${length} bytes`, {
+      cause: error,
+    });
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  return parts.length === 1 ? parts[0] : concat(parts);
+}
+
+/** Counts requests that are being answered, and bodies that are still arriving. */
+export class Traffic {
+  #active = 0;
+  #arriving = 0;
+  #waiting: (() => void)[] = [];
+
+  /** Requests whose answers have not left. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Counts a request until `ended` is called, and its body until `arrived` is. */
+  begin(): { arrived: () => void; ended: () => void } {
+    this.#active++;
+    this.#arriving++;
+    const arrived = once(() => {
+      if (--this.#arriving > 0) return;
+      for (const resolve of this.#waiting.splice(0)) resolve();
+    });
+    const ended = once(() => this.#active--);
+    return { arrived, ended };
+  }
+
+  /**
+   * Resolves at a moment at which no body is arriving, and none has begun to since the event loop's
+   * last turn: requests that came while JavaScript was busy have been seen.
+   */
+  async quiet(): Promise<void> {
+    do {
+      if (this.#arriving > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await delay(0);
+    } while (this.#arriving > 0);
+  }
+}
+
+function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) action();
+    isDone = true;
+  };
 }

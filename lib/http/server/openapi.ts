@@ -6,7 +6,8 @@
 
 import { VERSION } from "../../version.ts";
 import { PROBLEMS } from "./problems.ts";
-import { json } from "../protocols/respond.ts";
+import type { Call } from "./call.ts";
+import { taggedJson } from "./respond.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -236,6 +237,6 @@ const DOCUMENT: Json = {
 };
 
 /** `GET /openapi.json`. */
-export async function openApiRoute(): Promise<Response> {
-  return await json(DOCUMENT);
+export async function openApiRoute({ request }: Call): Promise<Response> {
+  return await taggedJson(request, DOCUMENT);
 }

@@ -1,11 +1,13 @@
 /**
- * Paths -> functions.
+ * Which function answers a request, and whether it may be called.
  *
  * @module
  */
 
+import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import { pageRoute, scriptRoute } from "../page/page.ts";
 import { classifyRoute, embedRoute } from "../protocols/classify_route.ts";
-import type { Context } from "../protocols/context.ts";
+import { explainRoute } from "../protocols/explain_route.ts";
 import { huggingFaceRoute } from "../protocols/hugging_face.ts";
 import {
   inferRoute,
@@ -13,19 +15,19 @@ import {
   modelRoute,
   serverRoute,
 } from "../protocols/open_inference.ts";
+import type { Pipeline } from "../queue/pipeline.ts";
+import type { Call } from "./call.ts";
 import { openApiRoute } from "./openapi.ts";
-import { pageRoute, scriptRoute } from "../page/page.ts";
-import { explainRoute } from "../protocols/explain_route.ts";
 import { HttpProblem } from "./problems.ts";
 
 /** One path of the service. */
 export interface Route {
   readonly method: "GET" | "POST";
-  /** `:name` stands for one segment, `:name*` for all that follow. */
+  /** In the syntax of `URLPattern`: `:name` stands for one segment, `:name+` for it and all that follow. */
   readonly path: string;
   /** Whether no key is needed, even where keys are set: what tells nothing and costs nothing. */
   readonly open?: boolean;
-  readonly answer: (context: Context) => Promise<Response>;
+  readonly answer: (call: Call, pipeline: Pipeline) => Response | Promise<Response>;
 }
 
 /**
@@ -40,7 +42,7 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/embed", answer: embedRoute },
   { method: "POST", path: "/explain", answer: explainRoute },
   { method: "POST", path: "/", answer: huggingFaceRoute },
-  { method: "POST", path: "/models/:model*", answer: huggingFaceRoute },
+  { method: "POST", path: "/models/:model+", answer: huggingFaceRoute },
   { method: "GET", path: "/v2", answer: serverRoute },
   { method: "GET", path: "/v2/models/:model", answer: modelRoute },
   { method: "GET", path: "/v2/models/:model/versions/:version", answer: modelRoute },
@@ -61,49 +63,71 @@ export interface Match {
   readonly path: Readonly<Record<string, string>>;
 }
 
-/**
- * Finds the route of a request. HEAD is answered as GET.
- *
- * @throws {HttpProblem} `not-found`, or `method-not-allowed` with Allow
- */
-export function findRoute(routes: readonly Route[], method: string, pathname: string): Match {
-  const matches = routes.flatMap((route) => {
-    const path = matchPath(route.path, pathname);
-    return path === undefined ? [] : [{ route, path }];
-  });
-  const wanted = method === "HEAD" ? "GET" : method;
-  const match = matches.find(({ route }) => route.method === wanted);
-  if (match !== undefined) return match;
-  if (matches.length === 0) {
-    throw new HttpProblem("not-found", `There is nothing at ${pathname}: see /openapi.json`);
-  }
-  const allow = matches.map(({ route }) => route.method).join(", ");
-  throw new HttpProblem("method-not-allowed", `Expected ${allow}, found ${method}`, {
-    headers: { allow },
-  });
-}
+/** Finds the routes of requests. */
+export class Router {
+  readonly #routes: readonly (readonly [Route, URLPattern])[];
 
-function matchPath(pattern: string, pathname: string): Record<string, string> | undefined {
-  if (!pattern.includes(":")) return pattern === pathname ? {} : undefined;
-  const names = pattern.split("/"), parts = pathname.split("/");
-  const found: Record<string, string> = {};
-  for (const [i, name] of names.entries()) {
-    if (name.endsWith("*")) {
-      const rest = parts.slice(i).join("/");
-      return rest === "" ? undefined : { ...found, [name.slice(1, -1)]: decode(rest) };
+  constructor(routes: readonly Route[]) {
+    this.#routes = routes.map((route) => [route, new URLPattern({ pathname: route.path })]);
+  }
+
+  /**
+   * Finds the route of a request. HEAD is answered as GET.
+   *
+   * @throws {HttpProblem} `not-found`, or `method-not-allowed` with Allow
+   */
+  find(method: string, url: URL): Match {
+    const found = this.#routes.flatMap(([route, pattern]) => {
+      const match = pattern.exec(url.href);
+      return match === null ? [] : [{ route, groups: match.pathname.groups }];
+    });
+    const wanted = method === "HEAD" ? "GET" : method;
+    const match = found.find(({ route }) => route.method === wanted);
+    if (match !== undefined) return { route: match.route, path: decoded(match.groups) };
+    if (found.length === 0) {
+      throw new HttpProblem("not-found", `There is nothing at ${url.pathname}: see /openapi.json`);
     }
-    if (!name.startsWith(":")) {
-      if (name !== parts[i]) return undefined;
-    } else if (!parts[i]) return undefined;
-    else found[name.slice(1)] = decode(parts[i]);
+    const allow = found.map(({ route }) => route.method).join(", ");
+    throw new HttpProblem("method-not-allowed", `Expected ${allow}, found ${method}`, {
+      headers: { allow },
+    });
   }
-  return names.length === parts.length ? found : undefined;
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new HttpProblem("bad-request", `The path is malformed: ${text}`);
-  }
+function decoded(groups: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(groups).map(([name, text = ""]) => {
+      try {
+        return [name, decodeURIComponent(text)];
+      } catch {
+        throw new HttpProblem("bad-request", `The path is malformed: ${text}`);
+      }
+    }),
+  );
+}
+
+/** Checks a request's bearer key. */
+export type KeyCheck = (request: Request) => Promise<void>;
+
+/**
+ * Makes the check for a list of keys; without keys everyone passes.
+ *
+ * The digests of the keys are compared, all of them, so that the time taken tells nothing about a key.
+ */
+export function createKeyCheck(keys: readonly string[]): KeyCheck {
+  if (keys.length === 0) return () => Promise.resolve();
+  const digests = Promise.all(keys.map(digest));
+  return async (request) => {
+    const [scheme, key = ""] = (request.headers.get("authorization") ?? "").split(" ", 2);
+    const given = await digest(key);
+    const matching = (await digests).filter((known) => timingSafeEqual(known, given));
+    if (scheme.toLowerCase() === "bearer" && matching.length > 0) return;
+    throw new HttpProblem("unauthorized", "Expected a header Authorization: Bearer KEY", {
+      headers: { "www-authenticate": "Bearer" },
+    });
+  };
+}
+
+async function digest(text: string): Promise<ArrayBuffer> {
+  return await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
 }

@@ -6,20 +6,15 @@
 
 import type { ClassifierInfo } from "../../classifier.ts";
 import { VERSION } from "../../version.ts";
-import { corsHeaders, createKeyCheck, preflightResponse, SECURITY_HEADERS } from "./access.ts";
-import { Call } from "./call.ts";
-import type { Context } from "../protocols/context.ts";
-import { Log, type LogFields } from "./log.ts";
-import { Gauge, METRICS_TYPE } from "./metrics.ts";
 import { Pipeline } from "../queue/pipeline.ts";
-import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
-import type { RemoteOptions } from "../remote/remote_image.ts";
-import { ifNoneMatch } from "../protocols/respond.ts";
-import { findRoute, type Route, ROUTES } from "./routes.ts";
 import { type ServedClassifier, ServedModel } from "../queue/served_model.ts";
-import { ServiceMetrics } from "./service_metrics.ts";
+import type { RemoteOptions } from "../remote/remote_image.ts";
+import { Call, Traffic } from "./call.ts";
+import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
+import { isPreflight, preflightResponse, setBrowserHeaders, textResponse } from "./respond.ts";
+import { createKeyCheck, type KeyCheck, type Route, Router, ROUTES } from "./routes.ts";
 import { completeSettings, type Settings } from "./settings.ts";
-import { Traffic } from "./traffic.ts";
+import { Gauge, Log, type LogFields, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
 
 /**
  * Options of {@linkcode createHandler}: settings, all of which have defaults, and what a program
@@ -43,8 +38,8 @@ export class Service implements AsyncDisposable {
   readonly traffic: Traffic = new Traffic();
   readonly #model: ServedModel;
   readonly #pipeline: Pipeline;
-  readonly #checkKey: (request: Request) => Promise<void>;
-  readonly #routes: readonly Route[];
+  readonly #checkKey: KeyCheck;
+  readonly #router: Router;
   readonly #metrics = new ServiceMetrics();
   #draining = false;
 
@@ -56,7 +51,7 @@ export class Service implements AsyncDisposable {
     this.#model = new ServedModel(async () => await (classifier ?? this.#load()));
     this.#pipeline = new Pipeline(this.settings, this.#model, this.#metrics, options.remote);
     this.#checkKey = createKeyCheck(this.settings.keys);
-    this.#routes = [...ROUTES, ...this.#ownRoutes()];
+    this.#router = new Router([...ROUTES, ...this.#ownRoutes()]);
   }
 
   /** Loads the model, so that the first request does not wait for it. */
@@ -90,10 +85,11 @@ export class Service implements AsyncDisposable {
       this.#checkHeaders(request);
       if (isPreflight(request)) response = preflightResponse();
       else {
-        const match = findRoute(this.#routes, request.method, call.url.pathname);
+        const match = this.#router.find(request.method, call.url);
         route = match.route.path;
+        call.path = match.path;
         if (!match.route.open) await this.#checkKey(request);
-        response = await match.route.answer(this.#context(call, match.path));
+        response = await match.route.answer(call, this.#pipeline);
       }
     } catch (error) {
       problem = toProblem(error);
@@ -135,10 +131,9 @@ export class Service implements AsyncDisposable {
   }
 
   #ownRoutes(): Route[] {
-    const alive = (): Promise<Response> => Promise.resolve(textResponse(STATUS.ok, "alive\n"));
-    const ready = (): Promise<Response> => Promise.resolve(this.#readiness());
-    const metrics = (): Promise<Response> =>
-      Promise.resolve(textResponse(STATUS.ok, this.metrics(), METRICS_TYPE));
+    const alive = (): Response => textResponse(STATUS.ok, "alive\n");
+    const ready = (): Response => this.#readiness();
+    const metrics = (): Response => textResponse(STATUS.ok, this.metrics(), METRICS_TYPE);
     return [
       { method: "GET", path: "/livez", open: true, answer: alive },
       { method: "GET", path: "/readyz", open: true, answer: ready },
@@ -160,10 +155,6 @@ export class Service implements AsyncDisposable {
     return textResponse(STATUS.notReady, "loading the model\n");
   }
 
-  #context(call: Call, path: Readonly<Record<string, string>>): Context {
-    return { call, settings: this.settings, pipeline: this.#pipeline, model: this.#model, path };
-  }
-
   #checkHeaders(request: Request): void {
     const { maxHeaderBytes } = this.settings;
     let bytes = request.url.length;
@@ -177,14 +168,9 @@ export class Service implements AsyncDisposable {
 
   #finish(call: Call, given: Response): Response {
     const { request } = call;
-    let response = request.method === "GET" ? ifNoneMatch(request, given) : given;
-    if (request.method === "HEAD") response = new Response(null, given);
+    const response = request.method === "HEAD" ? new Response(null, given) : given;
     const { headers } = response;
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
-      if (!headers.has(name)) headers.set(name, value);
-    }
-    const cors = corsHeaders(request, this.settings.corsOrigins);
-    for (const [name, value] of Object.entries(cors)) headers.set(name, value);
+    setBrowserHeaders(headers, request, this.settings.corsOrigins);
     headers.set("x-request-id", call.id);
     const timing = serverTiming(call, this.#model.info);
     if (timing !== undefined) headers.set("server-timing", timing);
@@ -231,14 +217,6 @@ export class Service implements AsyncDisposable {
 }
 
 const HEALTH: readonly string[] = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready"];
-
-function isPreflight(request: Request): boolean {
-  return request.method === "OPTIONS" && request.headers.has("access-control-request-method");
-}
-
-function textResponse(status: number, text: string, type = "text/plain; charset=utf-8"): Response {
-  return new Response(text, { status, headers: { "content-type": type } });
-}
 
 /** What a request's time went to (W3C Server Timing), if it had an image. */
 function serverTiming({ costs }: Call, info: ClassifierInfo | undefined): string | undefined {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Log } from "../../../lib/http/server/log.ts";
+import { Log } from "../../../lib/http/server/telemetry.ts";
 import { CAT, get, post, testService } from "../../support/http_service.ts";
 
 Deno.test("a request is one line of JSON with what it cost, and nothing of the image or the key", async () => {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Counter, Gauge, Histogram, renderMetrics } from "../../../lib/http/server/metrics.ts";
+import { Counter, Gauge, Histogram, renderMetrics } from "../../../lib/http/server/telemetry.ts";
 import { CAT, get, post, testService } from "../../support/http_service.ts";
 
 Deno.test("metrics are rendered in Prometheus's text format", () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ResultCache, sha256 } from "../../../lib/http/queue/result_cache.ts";
+import { ResultCache } from "../../../lib/http/queue/pipeline.ts";
 import { BOATS, CAT, post, testService } from "../../support/http_service.ts";
 
 Deno.test("the least recently used value goes first", async () => {
@@ -34,14 +34,6 @@ Deno.test("what is large is not kept", async () => {
   const make = () => Promise.resolve("large");
   await cache.getOrMake(new Uint8Array([1]), "k", make, (value) => value.length < 5);
   assertEquals(cache.size, 0);
-});
-
-Deno.test("sha256 is SHA-256", async () => {
-  // FIPS 180-2, appendix B.1.
-  assertEquals(
-    await sha256(new TextEncoder().encode("abc")),
-    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-  );
 });
 
 Deno.test("a cached result is the same answer, for any choice of labels", async () => {

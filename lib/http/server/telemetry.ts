@@ -1,0 +1,212 @@
+/**
+ * What the service tells of itself: its log, and metrics in Prometheus's text format, version 0.0.4.
+ *
+ * @module
+ */
+
+import { LOG_LEVELS, type LogLevel } from "./settings.ts";
+
+/** Fields of a line; undefined ones are left out. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/**
+ * One line a request, on standard output: of at least some level, never what an image shows, never a
+ * key.
+ */
+export class Log {
+  readonly #least: number;
+  readonly #text: boolean;
+  readonly #write: (line: string) => void;
+
+  /** `write` gets each line. Default: standard output. */
+  constructor(
+    level: LogLevel,
+    format: "json" | "text",
+    write: (line: string) => void = console.log,
+  ) {
+    this.#least = LOG_LEVELS.indexOf(level);
+    this.#text = format === "text";
+    this.#write = write;
+  }
+
+  /** Writes a line. */
+  write(level: Exclude<LogLevel, "off">, message: string, fields: LogFields = {}): void {
+    if (LOG_LEVELS.indexOf(level) < this.#least) return;
+    const time = new Date().toISOString();
+    this.#write(
+      this.#text
+        ? textLine(time, level, message, fields)
+        : JSON.stringify({ time, level, message, ...fields }),
+    );
+  }
+}
+
+const COLORS = { debug: 90, info: 32, warn: 33, error: 31 } as const;
+
+function textLine(
+  time: string,
+  level: keyof typeof COLORS,
+  message: string,
+  fields: LogFields,
+): string {
+  const paint = (text: string): string =>
+    Deno.noColor ? text : `\x1b[${COLORS[level]}m${text}\x1b[0m`;
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${typeof value === "string" ? JSON.stringify(value) : value}`);
+  return [time, paint(level.padEnd(5)), message, ...pairs].join(" ");
+}
+
+type Labels = Readonly<Record<string, string | number>>;
+
+interface Metric {
+  readonly name: string;
+  readonly about: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  /** The samples' lines. */
+  lines(): Iterable<string>;
+}
+
+function sample(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) =>
+    `${label}="${
+      String(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
+    }"`
+  );
+  return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
+}
+
+/** Counts, by labels. */
+export class Counter implements Metric {
+  readonly type = "counter";
+  readonly name: string;
+  readonly about: string;
+  readonly #counts = new Map<string, { labels: Labels; count: number }>();
+
+  /** `name` ends in `_total`. */
+  constructor(name: string, about: string) {
+    this.name = name;
+    this.about = about;
+  }
+
+  /** Counts one more. */
+  add(labels: Labels = {}): void {
+    const key = JSON.stringify(labels);
+    const entry = this.#counts.get(key);
+    if (entry === undefined) this.#counts.set(key, { labels, count: 1 });
+    else entry.count++;
+  }
+
+  *lines(): Iterable<string> {
+    for (const { labels, count } of this.#counts.values()) yield sample(this.name, labels, count);
+  }
+}
+
+/** Reads values when it is asked. */
+export class Gauge implements Metric {
+  readonly type = "gauge";
+  readonly name: string;
+  readonly about: string;
+  readonly #read: () => Iterable<readonly [Labels, number]>;
+
+  constructor(name: string, about: string, read: () => Iterable<readonly [Labels, number]>) {
+    this.name = name;
+    this.about = about;
+    this.#read = read;
+  }
+
+  *lines(): Iterable<string> {
+    for (const [labels, value] of this.#read()) yield sample(this.name, labels, value);
+  }
+}
+
+/** Counts values into cumulative buckets. */
+export class Histogram implements Metric {
+  readonly type = "histogram";
+  readonly name: string;
+  readonly about: string;
+  readonly #bounds: readonly number[];
+  readonly #counts: number[];
+  #sum = 0;
+  #count = 0;
+
+  /** `bounds` are the buckets' upper bounds, ascending. */
+  constructor(name: string, about: string, bounds: readonly number[]) {
+    this.name = name;
+    this.about = about;
+    this.#bounds = bounds;
+    this.#counts = bounds.map(() => 0);
+  }
+
+  /** Counts a value. */
+  observe(value: number): void {
+    this.#sum += value;
+    this.#count++;
+    const bucket = this.#bounds.findIndex((bound) => value <= bound);
+    if (bucket >= 0) this.#counts[bucket]++;
+  }
+
+  *lines(): Iterable<string> {
+    let below = 0;
+    for (const [i, bound] of this.#bounds.entries()) {
+      below += this.#counts[i];
+      yield sample(`${this.name}_bucket`, { le: bound }, below);
+    }
+    yield sample(`${this.name}_bucket`, { le: "+Inf" }, this.#count);
+    yield sample(`${this.name}_sum`, {}, this.#sum);
+    yield sample(`${this.name}_count`, {}, this.#count);
+  }
+}
+
+/** Media type of {@linkcode renderMetrics}. */
+export const METRICS_TYPE = "text/plain; version=0.0.4";
+
+/** The metrics as text. */
+export function renderMetrics(metrics: readonly Metric[]): string {
+  const lines: string[] = [];
+  for (const metric of metrics) {
+    lines.push(`# HELP ${metric.name} ${metric.about}`);
+    lines.push(`# TYPE ${metric.name} ${metric.type}`);
+    lines.push(...metric.lines());
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** Bounds in seconds, from half a millisecond to half a minute. */
+// deno-fmt-ignore
+const SECONDS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+/** Bounds in images. */
+const BATCHES = [1, 2, 4, 8, 16, 32, 64];
+
+const seconds = (name: string, about: string): Histogram => new Histogram(name, about, SECONDS);
+
+/** The counters and histograms of a service. */
+export class ServiceMetrics {
+  /** By route and status. */
+  readonly requests: Counter = new Counter("vgg16_requests_total", "Requests answered.");
+  /** By kind of problem. */
+  readonly errors: Counter = new Counter("vgg16_errors_total", "Problems.");
+  /** From a request's headers to its answer. */
+  readonly request: Histogram = seconds("vgg16_request_seconds", "Time to answer a request.");
+  /** The same, of requests that were refused because the service was busy. */
+  readonly refusal: Histogram = seconds("vgg16_refusal_seconds", "Time to refuse a request.");
+  /** From decoded to running. */
+  readonly queue: Histogram = seconds("vgg16_queue_seconds", "Time that an image waits to run.");
+  /** Decoding and resizing. */
+  readonly decode: Histogram = seconds("vgg16_decode_seconds", "Time to decode an image.");
+  /** A batch in the network. */
+  readonly inference: Histogram = seconds("vgg16_inference_seconds", "Time of a batch.");
+  /** Images that went through the network together. */
+  readonly batch: Histogram = new Histogram("vgg16_batch_images", "Images in a batch.", BATCHES);
+
+  /** All of them and some gauges as text. */
+  render(gauges: readonly Gauge[]): string {
+    const { requests, errors, request, refusal, queue, decode, inference, batch } = this;
+    return renderMetrics([
+      ...[requests, errors, request, refusal, queue, decode, inference, batch],
+      ...gauges,
+    ]);
+  }
+}
