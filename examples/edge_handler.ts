@@ -18,8 +18,7 @@ export default {
       return Response.json({ error: "POST a picture" }, { status: 400 });
     }
     try {
-      const { signal } = request; // A client that leaves is worked for no longer.
-      const [best] = await classifier.classify(request.body, { ...LIMITS, signal });
+      const [best] = await classifier.classify(request.body, LIMITS);
       return Response.json(best);
     } catch (error) {
       if (error instanceof ImageTooLargeError) {
