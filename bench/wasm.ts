@@ -16,7 +16,7 @@ interface Options {
   readonly threads?: number;
   readonly precision?: "int8" | "float";
   readonly variant?: "relaxed" | "plain";
-  readonly kernel?: "direct" | "winograd";
+  readonly algorithm?: "direct" | "winograd";
   readonly features?: boolean;
 }
 
@@ -37,7 +37,7 @@ function ours(options: Options = {}, more: Partial<Subject> = {}, flags?: string
 
 function inNode(options: Options, ...flags: string[]): Subject {
   const json = JSON.stringify({ threads: 1, ...options });
-  const engine = ["@edge/vgg16, Node 25", options.kernel, ...flags].filter(Boolean).join(" ");
+  const engine = ["@edge/vgg16, Node 25", options.algorithm, ...flags].filter(Boolean).join(" ");
   return ours(options, {
     engine,
     command: [...NODE, ...flags, `${here}wasm_subject.ts`, json, "1"],
@@ -170,12 +170,14 @@ export const WASM_COMPARISONS: readonly Comparison[] = [
   },
   {
     name: "wasm-variants",
-    work: `${WORK}, plain SIMD and other kernels against what is chosen`,
+    work: `${WORK}, plain SIMD and other algorithms against what is chosen`,
     subjects: [
       ours(),
       ours({ variant: "plain" }, { engine: "@edge/vgg16, plain SIMD" }),
-      ours({ kernel: "direct" }, { engine: "@edge/vgg16, direct kernels" }),
-      ours({ kernel: "direct", variant: "plain" }, { engine: "@edge/vgg16, direct, plain SIMD" }),
+      ours({ algorithm: "direct" }, { engine: "@edge/vgg16, direct kernels" }),
+      ours({ algorithm: "direct", variant: "plain" }, {
+        engine: "@edge/vgg16, direct, plain SIMD",
+      }),
     ],
   },
   {
@@ -183,7 +185,7 @@ export const WASM_COMPARISONS: readonly Comparison[] = [
     work: `${WORK}, where V8 may fuse pairs of 128-bit operations`,
     subjects: [
       inNode({}, "--experimental-wasm-revectorize"),
-      inNode({ kernel: "direct" }, "--experimental-wasm-revectorize"),
+      inNode({ algorithm: "direct" }, "--experimental-wasm-revectorize"),
       inNode({}),
       ours(),
     ],

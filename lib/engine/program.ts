@@ -81,6 +81,19 @@ export function compileProgram(
   return { input, ...compileInput(model.preprocessing, input.channels), layers };
 }
 
+/** Multiplications and additions for one image of the training size. */
+export function operationsOf({ input, layers }: Program): number {
+  let { height, width } = input;
+  let operations = 0;
+  for (const { kernel, padding, inChannels, outChannels, pool } of layers) {
+    height += 2 * padding - kernel[0] + 1;
+    width += 2 * padding - kernel[1] + 1;
+    operations += 2 * height * width * kernel[0] * kernel[1] * inChannels * outChannels;
+    if (pool) [height, width] = [height >> 1, width >> 1];
+  }
+  return operations;
+}
+
 function compileInput(
   preprocessing: Preprocessing,
   channels: number,
@@ -94,7 +107,7 @@ function compileInput(
   }
   if (!(max > 0 && max < Infinity)) {
     throw new RangeError(
-      `Cannot normalise the input: expected mean and std for ${channels} channels that give finite values, found ${
+      `Cannot normalize the input: expected mean and std for ${channels} channels that give finite values, found ${
         JSON.stringify(preprocessing)
       }`,
     );

@@ -5,20 +5,27 @@
  */
 
 import type { Model } from "../../model/model.ts";
-import type { Engine, Precision } from "../engine.ts";
-import { compileProgram, type Program } from "../program.ts";
-import { PLAIN, RELAXED } from "./binary.ts";
-import { Memory } from "./memory.ts";
-import type { Network } from "./plan.ts";
+import type { Activations, Batch, Engine, LayerProfile, Precision } from "../engine.ts";
+import { compileProgram, type LastLayer, operationsOf, type Program } from "../program.ts";
+import { QueuedEngine } from "../queued_engine.ts";
+import { type ChoiceOptions, chooser } from "./choose.ts";
+import { bestVariant, compileKernels, type Variant } from "./kernels.ts";
+import { Memory, placesIn } from "./memory.ts";
+import {
+  type Choose,
+  IMAGE_BYTES,
+  imagesAtOnce,
+  makePlan,
+  type Plan,
+  type PlannedStep,
+  STEP_BYTES,
+} from "./plan.ts";
 import { type Executor, OwnThread, Pool } from "./pool.ts";
-import { WasmEngine } from "./run.ts";
-import type { Kernel, Stage } from "./stage.ts";
-import { STEP_BYTES } from "./steps.ts";
-import { tune as tuneKernels } from "./tune.ts";
-import { type Kernels, loadWeights, placeLayers, placeTable, residentBytes } from "./weights.ts";
+import { Image } from "./structs.ts";
+import { loadNetwork, type PackedNetwork, residentBytes } from "./weights.ts";
 
 /** Options of {@linkcode createWasmEngine}. */
-export interface WasmEngineOptions {
+export interface WasmEngineOptions extends ChoiceOptions {
   /** Default `"int8"`. */
   readonly precision?: Precision;
   /** How many threads compute; `"auto"`, the default, asks the machine and the size of the model. */
@@ -26,16 +33,15 @@ export interface WasmEngineOptions {
   /** Stops the loading. */
   readonly signal?: AbortSignal;
   /** Which kernels: by default relaxed SIMD where the runtime has it, plain SIMD elsewhere. */
-  readonly variant?: "relaxed" | "plain";
-  /** Which algorithm 3x3 convolutions take; by default the faster one. No result depends on it. */
-  readonly kernel?: Kernel;
-  /** `"auto"` tries the kernels of large models for some 50 ms; `"off"` goes by a rule of thumb. */
-  readonly tune?: "auto" | "off";
+  readonly variant?: Variant;
   /** Whether threads share the memory; by default they do where the runtime permits it. */
   readonly shared?: boolean;
   /** Constants to use instead of those that the Model compiles to. For tests. */
   readonly program?: Program;
 }
+
+/** Bytes for a plan of small pictures, so that memory does not grow in the first run. */
+const PLAN_BYTES = 1 << 20;
 
 /**
  * Loads a Model into WebAssembly memory.
@@ -47,31 +53,21 @@ export async function createWasmEngine(
   model: Model,
   options: WasmEngineOptions = {},
 ): Promise<Engine> {
-  const { signal } = options;
+  const { precision = "int8", variant = bestVariant(), signal } = options;
   signal?.throwIfAborted();
   const program = options.program ?? compileProgram(model);
   const threads = threadsFor(program, options.threads ?? "auto");
-  const variant = options.variant ?? pickVariant();
-  const precision = options.precision ?? "int8";
-  const memory = new Memory(residentBytes(program, precision) + (1 << 20), options.shared ?? true);
-  const module = await WebAssembly.compile(binaryFor(variant, memory));
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
-  const kernels = exports as unknown as Kernels; // what kernels/main.ts exports
-  const layers = placeLayers(memory, program, model.parameters, precision);
-  const table = placeTable(memory, program, model.preprocessing, precision);
-  await loadWeights(memory, kernels, layers, model, precision, signal);
-  const network = { layers, table, precision };
+  const memory = new Memory(residentBytes(program, precision) + PLAN_BYTES, options.shared ?? true);
+  const { module, kernels } = await compileKernels(variant, memory);
+  const network = await loadNetwork(memory, kernels, program, model, precision, signal);
   const alone = new OwnThread(kernels, memory.memory, STEP_BYTES);
-  const choose = await chooser(program, memory, network, alone, options);
+  const choose = await chooser(memory, program, network, alone, options);
   const executor = await startPool(module, memory, threads) ?? alone;
-  const device = `WebAssembly, ${variant} SIMD`;
-  return new WasmEngine({ program, network, memory, executor, choose, device });
+  return new WasmEngine(program, variant, { memory, network, choose, executor });
 }
 
 /** Below this many multiplications and additions an image is done before workers have started. */
 const THREADS_FROM = 2e9;
-/** Below this many an inference is shorter than the trial. */
-const TUNE_FROM = 2e9;
 const MAX_THREADS = 64;
 
 function threadsFor(program: Program, threads: "auto" | number): number {
@@ -85,19 +81,6 @@ function threadsFor(program: Program, threads: "auto" | number): number {
     );
   }
   return threads;
-}
-
-/** Multiplications and additions for one image of the training size. */
-function operationsOf({ input, layers }: Program): number {
-  let { height, width } = input;
-  let operations = 0;
-  for (const { kernel, padding, inChannels, outChannels, pool } of layers) {
-    height += 2 * padding - kernel[0] + 1;
-    width += 2 * padding - kernel[1] + 1;
-    operations += 2 * height * width * kernel[0] * kernel[1] * inChannels * outChannels;
-    if (pool) [height, width] = [height >> 1, width >> 1];
-  }
-  return operations;
 }
 
 /** A pool; none where one thread is enough, or where workers are missing or not permitted. */
@@ -114,54 +97,150 @@ async function startPool(
   }
 }
 
-/** The import of the memory, up to its limits: flags that say "shared, with a maximum". */
-const SHARED_IMPORT = "\x03env\x06memory\x02\x03";
-
-/** The kernels, for a memory that is shared or not: their import has to say the same. */
-function binaryFor(variant: "relaxed" | "plain", memory: Memory): Uint8Array<ArrayBuffer> {
-  const binary = atob({ relaxed: RELAXED, plain: PLAIN }[variant]);
-  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
-  if (!memory.shared) bytes[binary.indexOf(SHARED_IMPORT) + SHARED_IMPORT.length - 1] = 1;
-  return bytes;
+/** What an engine holds until it is disposed. */
+interface Loaded {
+  readonly memory: Memory;
+  readonly network: PackedNetwork;
+  readonly choose: Choose;
+  readonly executor: Executor;
+  /** What one size of input needs. */
+  plan?: Plan;
 }
 
-/** The smallest module with an instruction of relaxed SIMD. */
-const RELAXED_PROBE = new Uint8Array([
-  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0],
-  ...[65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11],
-]);
+const IMAGE = placesIn(Image);
 
-function pickVariant(): "relaxed" | "plain" {
-  return WebAssembly.validate(RELAXED_PROBE) ? "relaxed" : "plain";
-}
+class WasmEngine extends QueuedEngine {
+  readonly backend = "wasm";
+  readonly precision: Precision;
+  readonly threads: number;
+  readonly device: string;
+  /** What is allocated behind this belongs to the plan. */
+  readonly #residentBytes: number;
+  #loaded: Loaded | undefined;
 
-/** Output pixels from which on Winograd's algorithm is taken where nothing was tried. */
-const WINOGRAD_FROM = 64;
+  constructor(program: Program, variant: Variant, loaded: Loaded) {
+    super(program);
+    this.#loaded = loaded;
+    this.#residentBytes = loaded.memory.top;
+    this.precision = loaded.network.precision;
+    this.threads = loaded.executor.threads;
+    this.device = `WebAssembly, ${variant} SIMD`;
+  }
 
-/** Decides which kernel a layer takes: as told, as tried, or by a rule of thumb. */
-async function chooser(
-  program: Program,
-  memory: Memory,
-  network: Network,
-  executor: Executor,
-  { kernel, tune = "auto" }: WasmEngineOptions,
-): Promise<(stage: Stage) => Kernel> {
-  const hasChoice = ({ layer, first }: Stage): boolean => layer.padding === 1 && !first;
-  const { height, width } = program.input;
-  const last = network.layers.length - 1;
-  const tried = tune === "auto" && !kernel && operationsOf(program) >= TUNE_FROM
-    ? await tuneKernels(
-      memory,
-      network,
-      executor,
-      { count: 1, height, width, last, pooled: true },
-      hasChoice,
-    )
-    : undefined;
-  return (stage) => {
-    if (!hasChoice(stage)) return "direct";
-    const pixels = stage.full.rows * stage.full.columns * stage.images;
-    return kernel ?? tried?.get(stage.layer.name) ??
-      (pixels >= WINOGRAD_FROM ? "winograd" : "direct");
-  };
+  get bytesResident(): number {
+    return this.#loaded?.memory.top ?? 0;
+  }
+
+  protected imagesPerPart(batch: Batch, last: LastLayer): number {
+    return imagesAtOnce(this.#loaded!.network, batch, last);
+  }
+
+  protected async runPart(
+    part: Batch,
+    last: LastLayer,
+    signal: AbortSignal | undefined,
+  ): Promise<Activations> {
+    const plan = this.#begin(part, last);
+    const { rows, columns } = plan.output;
+    const { outChannels } = this.program.layers[last.index];
+    const numbers = this.precision === "int8" ? Int32Array : Float32Array;
+    const data = new numbers(part.count * rows * columns * outChannels);
+    for (let first = 0; first < part.count; first += plan.together) {
+      plan.select(first);
+      await this.#execute(plan.convolutions, signal);
+      if (plan.dense.length === 0) this.#copyOut(plan, data, first, plan.together);
+    }
+    if (plan.dense.length > 0) {
+      await this.#execute(plan.dense, signal);
+      this.#copyOut(plan, data, 0, part.count);
+    }
+    const shape = [part.count, rows, columns, outChannels] as const;
+    return { layer: last.name, shape, data, scale: this.#units(plan) };
+  }
+
+  protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
+    const plan = this.#begin(batch, last);
+    const profiles = new Map<string, LayerProfile>();
+    for (let first = 0; first < batch.count; first += plan.together) {
+      plan.select(first);
+      for (const step of plan.convolutions) await this.#time(step, profiles);
+    }
+    for (const step of plan.dense) await this.#time(step, profiles);
+    return [...profiles.values()];
+  }
+
+  protected async free(): Promise<void> {
+    const { executor } = this.#loaded!;
+    this.#loaded = undefined;
+    await executor.end();
+  }
+
+  /** Makes a plan if the last one was for another size, and writes the images for it. */
+  #begin(batch: Batch, last: LastLayer): Plan {
+    const loaded = this.#loaded!, { memory } = loaded;
+    const { plan: old } = loaded;
+    if (
+      old?.count !== batch.count || old.height !== batch.height || old.width !== batch.width ||
+      old.last.name !== last.name
+    ) {
+      memory.release(this.#residentBytes);
+      loaded.plan = undefined; // should the next line fail
+      loaded.plan = makePlan(memory, loaded.network, batch, last, this.threads, loaded.choose);
+    }
+    const plan = loaded.plan!;
+    memory.bytes(plan.input, batch.data.length).set(batch.data);
+    // All images begin with the same scale.
+    const { mantissa, exponent } = this.program.inputReciprocal;
+    for (let n = 0; n < plan.count; n++) {
+      const image = (plan.images + n * IMAGE_BYTES) / 4;
+      memory.words[image + IMAGE.mantissa] = mantissa;
+      memory.words[image + IMAGE.exponent] = exponent;
+    }
+    return plan;
+  }
+
+  async #execute(steps: readonly PlannedStep[], signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const [from, to] = [steps[0].address, steps.at(-1)!.address + STEP_BYTES];
+    await this.#loaded!.executor.execute(from, to, signal);
+  }
+
+  async #time(step: PlannedStep, profiles: Map<string, LayerProfile>): Promise<void> {
+    const start = performance.now();
+    await this.#execute([step]);
+    const { layer, algorithm: candidate } = step;
+    const { ms, operations } = profiles.get(layer) ?? { ms: 0, operations: 0 };
+    profiles.set(layer, {
+      layer,
+      candidate,
+      ms: ms + performance.now() - start,
+      operations: operations + step.operations,
+    });
+  }
+
+  /** `2^(E - Ue) / Um` of each image. */
+  #units({ images, count }: Plan): Float64Array {
+    if (this.precision === "float") return new Float64Array(count).fill(1);
+    const { words } = this.#loaded!.memory;
+    return Float64Array.from({ length: count }, (_, n) => {
+      const image = (images + n * IMAGE_BYTES) / 4;
+      const exponent = words[image + IMAGE.shift] - words[image + IMAGE.unitExponent];
+      return 2 ** exponent / words[image + IMAGE.unitMantissa];
+    });
+  }
+
+  /** Copies the last layer's values of some images, without the padding of their channels. */
+  #copyOut(plan: Plan, to: Int32Array | Float32Array, first: number, count: number): void {
+    const { address, rows, columns, padded } = plan.output;
+    const { outChannels, relu } = this.program.layers[plan.last.index];
+    const { words } = this.#loaded!.memory;
+    const values = this.precision === "int8" ? words : new Float32Array(words.buffer);
+    let i = first * rows * columns * outChannels;
+    for (let pixel = 0; pixel < count * rows * columns; pixel++) {
+      const from = address / 4 + pixel * padded;
+      for (let o = from; o < from + outChannels; o++) {
+        to[i++] = relu ? Math.max(values[o], 0) : values[o];
+      }
+    }
+  }
 }

@@ -63,7 +63,7 @@ export class Memory {
     return address;
   }
 
-  /** All of memory as words; `words[address >> 2]`. Valid until the next allocation. */
+  /** All of memory as words; `words[address / 4]`. Valid until the next allocation. */
   get words(): Int32Array {
     if (this.#words.length * 4 !== this.byteLength) {
       this.#words = new Int32Array(this.memory.buffer);
@@ -79,9 +79,28 @@ export class Memory {
   /** Allocates and fills an array of words. */
   store(values: ArrayLike<number>): number {
     const address = this.allocate(values.length * 4);
-    this.words.set(values, address >> 2);
+    this.words.set(values, address / 4);
     return address;
   }
+}
+
+/** Values of a struct's fields; 0 where there is none. */
+export type Fields<Struct> = { -readonly [Field in keyof Struct]?: number };
+
+/** A struct of structs.ts as it lies in memory. */
+export function wordsOf<Struct extends object>(
+  struct: new () => Struct,
+  fields: Fields<Struct>,
+): number[] {
+  return Object.values({ ...new struct(), ...fields });
+}
+
+/** Where each field of a struct of structs.ts is, in words. */
+export function placesIn<Struct extends object>(
+  struct: new () => Struct,
+): Readonly<Record<keyof Struct, number>> {
+  const places = Object.keys(new struct()).map((field, place) => [field, place]);
+  return Object.fromEntries(places);
 }
 
 /** Reserves addresses for as much as WebAssembly can have; less where they are scarce. */

@@ -9,7 +9,9 @@
 
 import { setImmediate } from "node:timers";
 import { BackendUnavailableError } from "../../errors.ts";
-import type { Kernels } from "./weights.ts";
+import type { Kernels } from "./kernels.ts";
+import { placesIn } from "./memory.ts";
+import { Barrier } from "./structs.ts";
 
 /** Runs the steps from address `from` up to `to`. */
 export interface Executor {
@@ -22,9 +24,8 @@ export interface Executor {
 /** Words at the start of memory: where threads meet, and how the pool is told what to do. */
 const BARRIER = 64;
 const WORD = {
-  /** `Barrier` of kernels/main.ts. */
-  threads: BARRIER / 4,
-  stop: BARRIER / 4 + 3,
+  threads: BARRIER / 4 + placesIn(Barrier).threads,
+  stop: BARRIER / 4 + placesIn(Barrier).stop,
   /** Counts commands; a change wakes the workers. */
   command: 32,
   from: 33,

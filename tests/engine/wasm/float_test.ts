@@ -13,11 +13,14 @@ const DIRECT = 5e-6;
 const WINOGRAD = 2e-5;
 
 const OPTIONS: Record<string, [options: WasmEngineOptions, tolerance: number]> = {
-  "direct": [{ kernel: "direct" }, DIRECT],
-  "direct, plain SIMD, two threads": [{ kernel: "direct", variant: "plain", threads: 2 }, DIRECT],
-  "Winograd": [{ kernel: "winograd" }, WINOGRAD],
+  "direct": [{ algorithm: "direct" }, DIRECT],
+  "direct, plain SIMD, two threads": [
+    { algorithm: "direct", variant: "plain", threads: 2 },
+    DIRECT,
+  ],
+  "Winograd": [{ algorithm: "winograd" }, WINOGRAD],
   "Winograd, plain SIMD, two threads": [
-    { kernel: "winograd", variant: "plain", threads: 2 },
+    { algorithm: "winograd", variant: "plain", threads: 2 },
     WINOGRAD,
   ],
 };

@@ -16,9 +16,9 @@ import { randomBatch, randomModel } from "../../support/random_model.ts";
 import { referenceActivations, type Weights } from "../../support/reference.ts";
 
 const VARIANTS: Record<string, WasmEngineOptions> = {
-  "relaxed SIMD": { variant: "relaxed", kernel: "direct" },
-  "plain SIMD": { variant: "plain", kernel: "direct" },
-  "Winograd": { kernel: "winograd" },
+  "relaxed SIMD": { variant: "relaxed", algorithm: "direct" },
+  "plain SIMD": { variant: "plain", algorithm: "direct" },
+  "Winograd": { algorithm: "winograd" },
 };
 
 for (const [variant, options] of Object.entries(VARIANTS)) {
@@ -41,7 +41,7 @@ Deno.test("the tried kernels and two threads give the direct kernel's values at 
   });
   // Two images of this size do not go through the convolutions together.
   const batch = randomBatch(2, 226, 231, 3);
-  await using direct = await createWasmEngine(model, { kernel: "direct", threads: 1 });
+  await using direct = await createWasmEngine(model, { algorithm: "direct", threads: 1 });
   for (const options of [{ threads: 1 }, { threads: 2 }, { variant: "plain" } as const]) {
     await using tuned = await createWasmEngine(model, options);
     for (const layer of ["pool1", "conv3_2", undefined]) {
@@ -53,7 +53,7 @@ Deno.test("the tried kernels and two threads give the direct kernel's values at 
 Deno.test("Winograd's sums are exact up to the largest that the integer program allows", async () => {
   const { model, weights, batch } = largestSums();
   const program = rawLayer(compileProgram(model), "conv5_1");
-  await using engine = await createWasmEngine(model, { kernel: "winograd", program });
+  await using engine = await createWasmEngine(model, { algorithm: "winograd", program });
   const actual = await engine.run(batch, { layer: "conv5_1" });
   assertSame(actual, referenceActivations(program, weights, batch, "conv5_1"));
   const largest = Math.max(...Array.from(actual.data, Math.abs));

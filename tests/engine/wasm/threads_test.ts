@@ -3,10 +3,10 @@ import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
 import { randomBatch } from "../../support/random_model.ts";
 import { checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
 
-for (const kernel of ["direct", "winograd"] as const) {
+for (const algorithm of ["direct", "winograd"] as const) {
   for (const testCase of engineCases().slice(2, 4)) {
-    Deno.test(`three threads give the reference's values on every layer, ${kernel}: ${testCase.name}`, () =>
-      checkEveryLayer((model) => createWasmEngine(model, { threads: 3, kernel }), testCase));
+    Deno.test(`three threads give the reference's values on every layer, ${algorithm}: ${testCase.name}`, () =>
+      checkEveryLayer((model) => createWasmEngine(model, { threads: 3, algorithm }), testCase));
   }
 }
 

@@ -1,6 +1,6 @@
 // The 64-bit scalar arithmetic of the integer program (lib/engine/README.md), once per layer and image.
 
-import { Image, Layer, Step } from "./structs";
+import { Image, Layer, Step } from "../structs";
 
 // @ts-ignore: decorator
 @inline

@@ -2,30 +2,30 @@
 //
 // Weights stay int8; a task makes floats of the eight filters that it multiplies with.
 
-import { dot, storeTwo, tile } from "./multiply";
-import { Layer, Step } from "./structs";
+import { Layer, Step } from "../structs";
+import { dot, multiplyTile, storeTwo } from "./multiply";
 
 /** Up to so many pixels, as in the dense layers, floats are made of the filters on the way. */
 const FEW = 2;
 
 /** Task: `chunk` pixels of 8 channels; as direct.ts, but for the numbers. */
-export function floatTask(step: Step, task: i32, at: usize): void {
+export function convolveFloat(step: Step, task: i32, at: usize): void {
   const chunks = (step.pixels + step.chunk - 1) / step.chunk;
   const block = task / chunks;
   const first = (task % chunks) * step.chunk;
   const count = min(step.chunk, step.pixels - first);
   const filters = at + 16;
-  const sums = filters + step.kernelRows * step.run * 128;
-  const weights = step.weights + (block >> 1) * step.kernelRows * step.run * 64 + (block & 1) * 32;
+  const sums = filters + step.filterRows * step.run * 128;
+  const weights = step.weights + (block >> 1) * step.filterRows * step.run * 64 + (block & 1) * 32;
   const offsets = step.offsets + first * 4;
   if (step.pixels <= FEW) {
     for (let p = 0; p < count; p++) pixel(step, offsets + p * 4, weights, sums + p * 32);
   } else {
     if (load<usize>(at) != weights) {
-      unpackFilters(weights, step.kernelRows * step.run, filters);
+      unpackFilters(weights, step.filterRows * step.run, filters);
       store<usize>(at, weights);
     }
-    for (let p = 0; p < count; p += 6) tile<f32>(step, offsets + p * 4, filters, sums + p * 32);
+    for (let p = 0; p < count; p += 6) multiplyTile<f32>(step, offsets + p * 4, filters, sums + p * 32);
   }
   storeFloats(step, first, count, block, sums);
 }
@@ -88,7 +88,7 @@ function pixel(step: Step, offsets: usize, weights: usize, out: usize): void {
   let a = f32x4.splat(0), b = a, c = a, d = a;
   const length = step.run * 16, skip = step.xColumns * step.channels * 4 - length;
   let w = weights;
-  for (let row = step.kernelRows; row > 0; row--) {
+  for (let row = step.filterRows; row > 0; row--) {
     for (let end = x + length; x < end; x += 16, w += 64) {
       const values = v128.load(x);
       const x0 = v128.shuffle<i32>(values, values, 0, 0, 0, 0);
@@ -130,7 +130,7 @@ function storeFloats(step: Step, first: i32, count: i32, block: i32, sums: usize
 }
 
 /** Task: one row of the next layer's input, with its border: the ReLU. */
-export function rectifyRow(step: Step, task: i32): void {
+export function rectifyFloat(step: Step, task: i32): void {
   const n = task / step.xRows, y = task % step.xRows - step.border;
   const bytes = step.xColumns * step.channels * 4;
   let to = step.x + task * bytes;
@@ -145,10 +145,10 @@ export function rectifyRow(step: Step, task: i32): void {
 }
 
 /**
- * Task: one row of the first layer's input: as tabulateRow in values.ts, with a table of floats,
+ * Task: one row of the first layer's input: as `tabulate` in values.ts, with a table of floats,
  * and with `channels` padded to 4; `vColumns` says how many there are.
  */
-export function tabulateFloatRow(step: Step, task: i32): void {
+export function tabulateFloat(step: Step, task: i32): void {
   const n = task / step.xRows, y = task % step.xRows - step.border;
   const pixel = step.channels * 4, bytes = step.xColumns * pixel;
   let to = step.x + task * bytes;

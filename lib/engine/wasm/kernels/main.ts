@@ -1,25 +1,16 @@
 // The kernels' entry: runs some steps of a plan, on one of several threads.
 
-import { directTask } from "./direct";
+import * as Kernel from "../kernel";
+import { Barrier, Layer, Step } from "../structs";
+import { convolve } from "./direct";
 import { beginLayer, endLayer } from "./fixed";
-import { floatTask, rectifyRow, tabulateFloatRow } from "./float";
-import { Layer, Step } from "./structs";
-import { convolveTiles, multiplyTiles, transformInput } from "./winograd";
-import { multiplyFloatTiles, transformFloatInput } from "./winograd_float";
-import { requantizeRow, tabulateRow } from "./values";
+import { convolveFloat, rectifyFloat, tabulateFloat } from "./float";
+import { requantize, tabulate } from "./values";
+import { convolvePatches, multiplyPatches, transformPatches } from "./winograd";
+import { multiplyPatchesFloat, transformPatchesFloat } from "./winograd_float";
 
 export { pack, packFirst } from "./pack";
 export { transformFilters } from "./winograd";
-
-/** Where the threads meet. */
-@unmanaged
-class Barrier {
-  threads: i32;
-  arrived: i32;
-  generation: i32;
-  stop: i32; // the host sets it to end early,
-  stopped: i32; // and all threads see the same answer
-}
 
 /** Times a waiting thread looks again before it sleeps: some 20 microseconds. */
 const SPINS = 4000;
@@ -41,29 +32,29 @@ export function execute(from: usize, to: usize, barrier: usize, thread: i32): vo
 }
 
 function runTask(step: Step, task: i32, scratch: usize): void {
-  switch (step.kind) {
-    case 0:
-      return tabulateRow(step, task);
-    case 1:
-      return requantizeRow(step, task);
-    case 3:
-      return directTask(step, task, scratch);
-    case 4:
-      return transformInput(step, task, scratch);
-    case 5:
-      return multiplyTiles(step, task, scratch);
-    case 6:
-      return floatTask(step, task, scratch);
-    case 7:
-      return tabulateFloatRow(step, task);
-    case 8:
-      return rectifyRow(step, task);
-    case 9:
-      return transformFloatInput(step, task, scratch);
-    case 10:
-      return multiplyFloatTiles(step, task, scratch);
-    case 11:
-      convolveTiles(step, task, scratch);
+  switch (step.kernel) {
+    case Kernel.TABULATE:
+      return tabulate(step, task);
+    case Kernel.TABULATE_FLOAT:
+      return tabulateFloat(step, task);
+    case Kernel.REQUANTIZE:
+      return requantize(step, task);
+    case Kernel.RECTIFY_FLOAT:
+      return rectifyFloat(step, task);
+    case Kernel.CONVOLVE:
+      return convolve(step, task, scratch);
+    case Kernel.CONVOLVE_FLOAT:
+      return convolveFloat(step, task, scratch);
+    case Kernel.CONVOLVE_PATCHES:
+      return convolvePatches(step, task, scratch);
+    case Kernel.TRANSFORM_PATCHES:
+      return transformPatches(step, task, scratch);
+    case Kernel.TRANSFORM_PATCHES_FLOAT:
+      return transformPatchesFloat(step, task, scratch);
+    case Kernel.MULTIPLY_PATCHES:
+      return multiplyPatches(step, task, scratch);
+    case Kernel.MULTIPLY_PATCHES_FLOAT:
+      return multiplyPatchesFloat(step, task, scratch);
   }
 }
 

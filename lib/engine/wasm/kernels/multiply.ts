@@ -2,7 +2,7 @@
 //
 // `T` is what activations are: i8, of which a word holds four, i16, two, or f32, one.
 
-import { Step } from "./structs";
+import { Step } from "../structs";
 
 /** Adds the products of one word of activations, the same in four lanes, with those of four channels. */
 // @ts-ignore: decorator
@@ -28,8 +28,8 @@ function width<T>(): i32 {
   return isFloat<T>() ? 8 : 16;
 }
 
-/** Six pixels of eight channels, of a block of `width<T>()`. Sums go to `out`, `[6, width]`. */
-export function tile<T>(step: Step, offsets: usize, weights: usize, out: usize): void {
+/** A tile: six pixels of eight channels, of a block of `width<T>()`. Sums go to `out`, `[6, width]`. */
+export function multiplyTile<T>(step: Step, offsets: usize, weights: usize, out: usize): void {
   let x0 = step.x + load<i32>(offsets), x1 = step.x + load<i32>(offsets, 4);
   let x2 = step.x + load<i32>(offsets, 8), x3 = step.x + load<i32>(offsets, 12);
   let x4 = step.x + load<i32>(offsets, 16), x5 = step.x + load<i32>(offsets, 20);
@@ -38,7 +38,7 @@ export function tile<T>(step: Step, offsets: usize, weights: usize, out: usize):
   let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
   let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
   let w = weights;
-  for (let row = step.kernelRows; row > 0; row--) {
+  for (let row = step.filterRows; row > 0; row--) {
     for (let end = x0 + length; x0 < end;) {
       const wa = v128.load(w), wb = v128.load(w, 16);
       let x = v128.load32_splat(x0);
@@ -83,25 +83,25 @@ export function tile<T>(step: Step, offsets: usize, weights: usize, out: usize):
 }
 
 /**
- * Winograd: four tiles of eight channels at one position, `[words][4]` by `[words][8]`, to `[4][8]`.
+ * Winograd: four patches of eight channels at one position, `[words][4]` by `[words][8]`, to `[4][8]`.
  * Words are two 16-bit channels, or one float.
  */
 export function multiplyQuad<T>(x: usize, w: usize, words: i32, to: usize): void {
   let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
   let b0 = a0, b1 = a0, b2 = a0, b3 = a0;
   for (let end = x + words * 16; x < end; x += 16, w += 32) {
-    const tiles = v128.load(x);
+    const patches = v128.load(x);
     const wa = v128.load(w), wb = v128.load(w, 16);
-    let s = v128.shuffle<i32>(tiles, tiles, 0, 0, 0, 0);
+    let s = v128.shuffle<i32>(patches, patches, 0, 0, 0, 0);
     a0 = dot<T>(wa, s, a0);
     b0 = dot<T>(wb, s, b0);
-    s = v128.shuffle<i32>(tiles, tiles, 1, 1, 1, 1);
+    s = v128.shuffle<i32>(patches, patches, 1, 1, 1, 1);
     a1 = dot<T>(wa, s, a1);
     b1 = dot<T>(wb, s, b1);
-    s = v128.shuffle<i32>(tiles, tiles, 2, 2, 2, 2);
+    s = v128.shuffle<i32>(patches, patches, 2, 2, 2, 2);
     a2 = dot<T>(wa, s, a2);
     b2 = dot<T>(wb, s, b2);
-    s = v128.shuffle<i32>(tiles, tiles, 3, 3, 3, 3);
+    s = v128.shuffle<i32>(patches, patches, 3, 3, 3, 3);
     a3 = dot<T>(wa, s, a3);
     b3 = dot<T>(wb, s, b3);
   }

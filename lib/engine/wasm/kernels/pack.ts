@@ -1,24 +1,24 @@
 // From a model's filters to the order in which the inner loops read them.
 
 /**
- * Packs up to 16 filters `[count, kernelRows, kernelColumns, inChannels]` of int8 to
- * `[kernelRows, run, 16, 4]` bytes, with 0 for filters that do not exist and for channels up to
+ * Packs up to 16 filters `[count, filterRows, filterColumns, inChannels]` of int8 to
+ * `[filterRows, run, 16, 4]` bytes, with 0 for filters that do not exist and for channels up to
  * `padded`, a multiple of 4.
  */
 export function pack(
   from: usize,
   to: usize,
   count: i32,
-  kernelRows: i32,
-  kernelColumns: i32,
+  filterRows: i32,
+  filterColumns: i32,
   inChannels: i32,
   padded: i32,
 ): void {
-  const inner = kernelRows * kernelColumns * inChannels;
-  memory.fill(to, 0, kernelRows * kernelColumns * padded * 16);
+  const inner = filterRows * filterColumns * inChannels;
+  memory.fill(to, 0, filterRows * filterColumns * padded * 16);
   for (let o = 0; o < count; o++) {
     let source = from + o * inner, target = to + o * 4;
-    for (let position = kernelRows * kernelColumns; position > 0; position--) {
+    for (let position = filterRows * filterColumns; position > 0; position--) {
       let c = 0;
       for (; c + 4 <= inChannels; c += 4) store<i32>(target + c * 16, load<i32>(source + c));
       for (; c < inChannels; c++) {
@@ -30,23 +30,23 @@ export function pack(
   }
 }
 
-/** The same for the first layer, to `[kernelRows, run, 16, 2]` int16. */
+/** The same for the first layer, to `[filterRows, run, 16, 2]` int16. */
 export function packFirst(
   from: usize,
   to: usize,
   count: i32,
-  kernelRows: i32,
-  kernelColumns: i32,
+  filterRows: i32,
+  filterColumns: i32,
   inChannels: i32,
   _padded: i32,
 ): void {
-  const row = kernelColumns * inChannels, run = (row + 1) >> 1;
-  memory.fill(to, 0, kernelRows * run * 64);
+  const row = filterColumns * inChannels, run = (row + 1) >> 1;
+  memory.fill(to, 0, filterRows * run * 64);
   for (let o = 0; o < count; o++) {
-    for (let y = 0; y < kernelRows; y++) {
+    for (let y = 0; y < filterRows; y++) {
       for (let i = 0; i < row; i++) {
         const target = to + (y * run + (i >> 1)) * 64 + o * 4 + (i & 1) * 2;
-        store<i16>(target, load<i8>(from + (o * kernelRows + y) * row + i));
+        store<i16>(target, load<i8>(from + (o * filterRows + y) * row + i));
       }
     }
   }

@@ -1,6 +1,6 @@
 // From sums to pre-activations, and from those to the next layer's bytes.
 
-import { Image, Layer, Step } from "./structs";
+import { Image, Layer, Step } from "../structs";
 
 /** Steps 5 and 6 for four channels. */
 // @ts-ignore: decorator
@@ -65,7 +65,7 @@ export function storeValues(step: Step, first: i32, count: i32, block: i32, sums
  * Task: one row of the next layer's input, with its border: step 10. `v` is the layer's output,
  * `x` where the bytes go, `[images, xRows, xColumns, channels]`.
  */
-export function requantizeRow(step: Step, task: i32): void {
+export function requantize(step: Step, task: i32): void {
   const n = task / step.xRows, y = task % step.xRows - step.border;
   const bytes = step.xColumns * step.channels;
   const out = step.x + task * bytes;
@@ -77,11 +77,11 @@ export function requantizeRow(step: Step, task: i32): void {
   const from = step.v + (n * step.vRows + y) * step.vColumns * step.channels * 4;
   const before = step.border * step.channels, inside = step.vColumns * step.channels;
   memory.fill(out, 0, before);
-  requantize(from, out + before, inside, image.reciprocal, image.normalize);
+  requantizePixels(from, out + before, inside, image.reciprocal, image.normalize);
   memory.fill(out + before + inside, 0, bytes - before - inside);
 }
 
-function requantize(from: usize, to: usize, count: i32, r: i32, z: i32): void {
+function requantizePixels(from: usize, to: usize, count: i32, r: i32, z: i32): void {
   const reciprocal = i32x4.splat(r);
   for (let end = to + count; to < end; to += 16, from += 64) {
     const low = i16x8.narrow_i32x4_s(
@@ -111,7 +111,7 @@ function quantized(v: v128, z: i32, reciprocal: v128): v128 {
  * `[images, rows, columns, channels]`, `weights` the 16-bit number of each byte, `[channels, 256]`,
  * and `x` is where the numbers go.
  */
-export function tabulateRow(step: Step, task: i32): void {
+export function tabulate(step: Step, task: i32): void {
   const n = task / step.xRows, y = task % step.xRows - step.border;
   const channels = step.channels, bytes = step.xColumns * channels * 2;
   let out = step.x + task * bytes;

@@ -11,15 +11,13 @@
 // Bounds: B^T x B of 7-bit x is at most 162 * 127 = 20574, G w G^T of int8 w at most
 // 49 * 127 = 6223; both fit in 16 bits, and so does what comes after one of the two directions.
 //
-// Four tiles (of 4x4 outputs each) are interleaved, a quad: [position 36][quad][channels / 2][4][2].
-//
-// A power of two between positions would put all 36 into the same few lines of the first-level
-// cache: every distance between positions is an odd multiple of 64 bytes.
+// Four patches (of 4x4 outputs each) are interleaved, a quad: [position 36][quad][channels / 2][4][2].
 
+import { GAP, POSITIONS } from "../kernel";
+import { Image, Layer, Step } from "../structs";
 import { multiplyQuad } from "./multiply";
-import { Image, Layer, Step } from "./structs";
 import { raise, value } from "./values";
-import { filterPosition, GAP, POSITIONS, transformFilter } from "./winograd_filter";
+import { filterPosition, transformFilter } from "./winograd_filter";
 
 // The rows of B^T: coefficients of the products of (x - point) over all other points.
 
@@ -29,7 +27,7 @@ function times5(x: v128): v128 {
   return i16x8.add(i16x8.shl(x, 2), x);
 }
 
-/** Six vectors, `fromStride` apart, to their transform by B^T; 16-bit lanes. */
+/** Six registers, `fromStride` apart, to their transform by B^T; 16-bit lanes. */
 // @ts-ignore: decorator
 @inline
 function transformInput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
@@ -55,10 +53,10 @@ function transformInput6(from: usize, fromStride: usize, to: usize, toStride: us
   v128.store(to + 5 * toStride, i16x8.add(i16x8.shl(i16x8.sub(d5, d1), 1), times5(b)));
 }
 
-/** Task: the transform of one quad of tiles, all channels. */
-export function transformInput(step: Step, quad: i32, scratch: usize): void {
+/** Task: the transform of one quad of patches, all channels. */
+export function transformPatches(step: Step, quad: i32, scratch: usize): void {
   store<usize>(scratch, 0); // no filter any more
-  const position = ((step.tiles + 3) >> 2) * step.channels * 8 + GAP;
+  const position = ((step.patches + 3) >> 2) * step.channels * 8 + GAP;
   const to = step.transformed + quad * step.channels * 8;
   transformQuad(step, step.offsets + quad * 16, to, position, scratch + 16);
 }
@@ -93,7 +91,7 @@ function transformQuad(
   }
 }
 
-/** Eight bytes of each of four tiles to four vectors of 16-bit lanes `[4 tiles][2 channels]`. */
+/** Eight bytes of each of four patches to four registers of 16-bit lanes `[4 patches][2 channels]`. */
 // @ts-ignore: decorator
 @inline
 function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
@@ -106,11 +104,11 @@ function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void
   v128.store(to, i16x8.extend_high_i8x16_u(high), 48);
 }
 
-/** Task: eight output channels of `chunk` tiles that are transformed already. */
-export function multiplyTiles(step: Step, task: i32, scratch: usize): void {
-  const chunks = (step.tiles + step.chunk - 1) / step.chunk;
+/** Task: eight output channels of `chunk` patches that are transformed already. */
+export function multiplyPatches(step: Step, task: i32, scratch: usize): void {
+  const chunks = (step.patches + step.chunk - 1) / step.chunk;
   const block = task / chunks, first = (task % chunks) * step.chunk;
-  const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
+  const quads = (min(step.chunk, step.patches - first) + 3) >> 2;
   const half = scratch + 16, filters = half + POSITIONS * 16;
   const sums = filters + POSITIONS * filterPosition<i16>(step.channels);
   const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
@@ -120,20 +118,20 @@ export function multiplyTiles(step: Step, task: i32, scratch: usize): void {
     store<usize>(scratch, weights);
   }
   const quadBytes = step.channels * 8;
-  const position = ((step.tiles + 3) >> 2) * quadBytes + GAP;
+  const position = ((step.patches + 3) >> 2) * quadBytes + GAP;
   const x = step.transformed + (first >> 2) * quadBytes;
   multiplyBlocks(step.channels, x, position, quads, filters, 1, sums);
-  storeTiles(step, block, first, quads, sums, quads * 128 + GAP, half);
+  storePatches(step, block, first, quads, sums, quads * 128 + GAP, half);
 }
 
 /**
- * Task: all output channels of `chunk` tiles, from their transform on, which stays in the cache of
+ * Task: all output channels of `chunk` patches, from their transform on, which stays in the cache of
  * the thread. The transformed filters are there: `filters`.
  */
-export function convolveTiles(step: Step, task: i32, scratch: usize): void {
+export function convolvePatches(step: Step, task: i32, scratch: usize): void {
   store<usize>(scratch, 0); // no filter any more
   const first = task * step.chunk;
-  const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
+  const quads = (min(step.chunk, step.patches - first) + 3) >> 2;
   const temporary = scratch + 16, x = temporary + POSITIONS * 80;
   const quadBytes = step.channels * 8, position = quads * quadBytes + GAP;
   for (let q = 0; q < quads; q++) {
@@ -142,13 +140,13 @@ export function convolveTiles(step: Step, task: i32, scratch: usize): void {
   const sums = x + POSITIONS * position;
   const blockBytes = POSITIONS * filterPosition<i16>(step.channels);
   const blocks = changetype<Layer>(step.layer).outChannels >> 3;
-  for (let block = 0; block < blocks; block += step.group) {
-    const group = min(step.group, blocks - block);
-    const filters = step.filters + block * blockBytes;
+  for (let block = 0; block < blocks; block += step.blocks) {
+    const group = min(step.blocks, blocks - block);
+    const filters = step.transformedWeights + block * blockBytes;
     multiplyBlocks(step.channels, x, position, quads, filters, group, sums);
     for (let b = 0; b < group; b++) {
       const at = sums + b * quads * 128;
-      storeTiles(step, block + b, first, quads, at, group * quads * 128 + GAP, temporary);
+      storePatches(step, block + b, first, quads, at, group * quads * 128 + GAP, temporary);
     }
   }
 }
@@ -211,8 +209,8 @@ function times9(x: v128): v128 {
 /** 81 * INVERSE is 1 modulo 2^32. */
 const INVERSE: i32 = 0x781948b1;
 
-/** From `sums`, `[36][tiles][8]` with `position` bytes between positions, to values: steps 5 to 8. */
-function storeTiles(
+/** From `sums`, `[36][patches][8]` with `position` bytes between positions, to values: steps 5 to 8. */
+function storePatches(
   step: Step,
   block: i32,
   first: i32,
@@ -222,19 +220,19 @@ function storeTiles(
   half: usize,
 ): void {
   const outChannels = changetype<Layer>(step.layer).outChannels;
-  const tilesOfImage = step.tileRows * step.tileColumns;
-  const count = min(quads * 4, step.tiles - first);
+  const patchesOfImage = step.patchRows * step.patchColumns;
+  const count = min(quads * 4, step.patches - first);
   let largest = i32x4.splat(0);
   let current = -1;
   for (let i = 0; i < count; i++) {
-    const tile = step.firstTile + first + i;
-    const n = tile / tilesOfImage;
+    const patch = step.firstPatch + first + i;
+    const n = patch / patchesOfImage;
     if (n != current) {
       if (current >= 0) raise(changetype<Image>(step.image + current * offsetof<Image>()), largest);
       largest = i32x4.splat(0);
       current = n;
     }
-    const y = tile % tilesOfImage / step.tileColumns, x = tile % step.tileColumns;
+    const y = patch % patchesOfImage / step.patchColumns, x = patch % step.patchColumns;
     const m = step.scaled + (n * 2 * outChannels + block * 8) * 4;
     const b = m + outChannels * 4;
     const to = step.v + n * step.vRows * step.vColumns * outChannels * 4 + block * 32;
@@ -245,18 +243,18 @@ function storeTiles(
       largest = i32x4.max_s(
         largest,
         step.pool
-          ? storeTile(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 2)
-          : storeTile(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 4),
+          ? storePatch(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 2)
+          : storePatch(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 4),
       );
     }
   }
   if (current >= 0) raise(changetype<Image>(step.image + current * offsetof<Image>()), largest);
 }
 
-/** Steps 5 to 7 for four channels of a tile, or of its pool; gives their maximum. */
+/** Steps 5 to 7 for four channels of a patch, or of its pool; gives their maximum. */
 // @ts-ignore: decorator
 @inline
-function storeTile(
+function storePatch(
   step: Step,
   half: usize,
   m: v128,

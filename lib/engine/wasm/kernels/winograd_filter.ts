@@ -1,10 +1,7 @@
 // The transform of 3x3 filters, G w G^T, for winograd.ts: always in 16-bit integers, which is exact.
 // It is stored as `T`: i16 in pairs of channels, as the dot product wants them, or f32.
 
-export const POSITIONS = 36;
-
-/** What lies between positions, see winograd.ts; the arrays themselves are multiples of 128 bytes. */
-export const GAP = 64;
+import { GAP, POSITIONS } from "../kernel";
 
 /** Bytes of one transformed position of eight filters: `[channels / 2][8][2]` i16, `[channels][8]` f32. */
 // @ts-ignore: decorator

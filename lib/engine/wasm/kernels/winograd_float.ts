@@ -1,10 +1,11 @@
 // Winograd's algorithm, see winograd.ts, with float activations.
 //
-// A quad is [channels][4 tiles] float32 here.
+// A quad is [channels][4 patches] float32 here.
 
+import { GAP, POSITIONS } from "../kernel";
+import { Layer, Step } from "../structs";
 import { multiplyQuad } from "./multiply";
-import { Layer, Step } from "./structs";
-import { filterPosition, GAP, POSITIONS, transformFilter } from "./winograd_filter";
+import { filterPosition, transformFilter } from "./winograd_filter";
 
 // @ts-ignore: decorator
 @inline
@@ -12,7 +13,7 @@ function times(x: v128, factor: f32): v128 {
   return f32x4.mul(x, f32x4.splat(factor));
 }
 
-/** Six vectors, `fromStride` apart, to their transform by B^T. */
+/** Six registers, `fromStride` apart, to their transform by B^T. */
 // @ts-ignore: decorator
 @inline
 function transformInput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
@@ -30,14 +31,14 @@ function transformInput6(from: usize, fromStride: usize, to: usize, toStride: us
   v128.store(to + 5 * toStride, f32x4.add(times(f32x4.sub(d5, d1), 2), times(b, 5)));
 }
 
-/** Task: one quad of tiles, all channels. */
-export function transformFloatInput(step: Step, quad: i32, scratch: usize): void {
+/** Task: one quad of patches, all channels. */
+export function transformPatchesFloat(step: Step, quad: i32, scratch: usize): void {
   store<usize>(scratch, 0); // no filter any more
   const channels = step.channels, pixel = channels * 4;
   const row = step.xColumns * pixel;
   const offsets = step.offsets + quad * 16;
   const interleaved = scratch + 16, half = interleaved + POSITIONS * 64;
-  const quads = (step.tiles + 3) >> 2;
+  const quads = (step.patches + 3) >> 2;
   const position = quads * channels * 16 + GAP;
   for (let c = 0; c < pixel; c += 16) {
     const x0 = step.x + load<i32>(offsets) + c, x1 = step.x + load<i32>(offsets, 4) + c;
@@ -60,7 +61,7 @@ export function transformFloatInput(step: Step, quad: i32, scratch: usize): void
   }
 }
 
-/** Four channels of each of four tiles to `[4 channels][4 tiles]`. */
+/** Four channels of each of four patches to `[4 channels][4 patches]`. */
 // @ts-ignore: decorator
 @inline
 function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
@@ -73,11 +74,11 @@ function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void
   v128.store(to, v128.shuffle<i64>(c, d, 1, 3), 48);
 }
 
-/** Task: eight output channels of `chunk` tiles. */
-export function multiplyFloatTiles(step: Step, task: i32, scratch: usize): void {
-  const chunks = (step.tiles + step.chunk - 1) / step.chunk;
+/** Task: eight output channels of `chunk` patches. */
+export function multiplyPatchesFloat(step: Step, task: i32, scratch: usize): void {
+  const chunks = (step.patches + step.chunk - 1) / step.chunk;
   const block = task / chunks, first = (task % chunks) * step.chunk;
-  const quads = (min(step.chunk, step.tiles - first) + 3) >> 2;
+  const quads = (min(step.chunk, step.patches - first) + 3) >> 2;
   const half = scratch + 16;
   const filters = half + POSITIONS * 16;
   const sums = filters + POSITIONS * filterPosition<f32>(step.channels);
@@ -87,14 +88,14 @@ export function multiplyFloatTiles(step: Step, task: i32, scratch: usize): void 
     store<usize>(scratch, weights);
   }
   const quadBytes = step.channels * 16;
-  const position = ((step.tiles + 3) >> 2) * quadBytes + GAP;
+  const position = ((step.patches + 3) >> 2) * quadBytes + GAP;
   let to = sums;
   for (let p = 0; p < POSITIONS; p++, to += GAP) {
     let x = step.transformed + p * position + (first >> 2) * quadBytes;
     const w = filters + p * filterPosition<f32>(step.channels);
     for (let q = 0; q < quads; q++, to += 128, x += quadBytes) multiplyQuad<f32>(x, w, step.channels, to);
   }
-  storeTiles(step, block, first, quads, sums, half);
+  storePatches(step, block, first, quads, sums, half);
 }
 
 /** 6 to 4 by A^T, times 18. */
@@ -113,18 +114,18 @@ function transformOutput6(from: usize, fromStride: usize, to: usize, toStride: u
   v128.store(to + 3 * toStride, f32x4.sub(y3, odd));
 }
 
-/** From `sums`, `[36][tiles][8]`, to values: scale, bias and pool. */
-function storeTiles(step: Step, block: i32, first: i32, quads: i32, sums: usize, half: usize): void {
+/** From `sums`, `[36][patches][8]`, to values: scale, bias and pool. */
+function storePatches(step: Step, block: i32, first: i32, quads: i32, sums: usize, half: usize): void {
   const layer = changetype<Layer>(step.layer);
   const outChannels = layer.outChannels;
-  const tilesOfImage = step.tileRows * step.tileColumns;
+  const patchesOfImage = step.patchRows * step.patchColumns;
   const position = quads * 128 + GAP;
-  const count = min(quads * 4, step.tiles - first);
+  const count = min(quads * 4, step.patches - first);
   const size = step.pool ? 2 : 4;
   for (let i = 0; i < count; i++) {
-    const tile = step.firstTile + first + i;
-    const n = tile / tilesOfImage;
-    const y = tile % tilesOfImage / step.tileColumns * size, x = tile % step.tileColumns * size;
+    const patch = step.firstPatch + first + i;
+    const n = patch / patchesOfImage;
+    const y = patch % patchesOfImage / step.patchColumns * size, x = patch % step.patchColumns * size;
     const rows = min(size, step.vRows - y), columns = min(size, step.vColumns - x);
     const pixel = (n * step.vRows + y) * step.vColumns + x;
     const to = step.v + (pixel * outChannels + block * 8) * 4;

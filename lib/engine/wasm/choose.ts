@@ -1,0 +1,121 @@
+/**
+ * Which algorithm each layer takes: as told, by a short timed trial, or by a rule of thumb.
+ *
+ * No int8 result depends on it: all algorithms give the same integers.
+ *
+ * @module
+ */
+
+import { lastLayer, operationsOf, type Program } from "../program.ts";
+import { type Memory, placesIn } from "./memory.ts";
+import { type Choose, makePlan, type PlannedStep, STEP_BYTES } from "./plan.ts";
+import type { Executor } from "./pool.ts";
+import { type Algorithm, ALGORITHMS, area, type Geometry } from "./stage.ts";
+import { Step } from "./structs.ts";
+import type { PackedNetwork } from "./weights.ts";
+
+/** How to choose. */
+export interface ChoiceOptions {
+  /** Which algorithm 3x3 convolutions take; by default the faster one. */
+  readonly algorithm?: Algorithm;
+  /** `"auto"` tries the algorithms in large models for some 50 ms; `"off"` goes by a rule of thumb. */
+  readonly tune?: "auto" | "off";
+}
+
+/** Below this many multiplications and additions an inference is shorter than the trial. */
+const TUNE_FROM = 2e9;
+/** Output pixels from which on Winograd's algorithm is taken where nothing was tried. */
+const WINOGRAD_FROM = 64;
+
+const STEP = placesIn(Step);
+
+const hasChoice = ({ layer, first }: Geometry): boolean => layer.padding === 1 && !first;
+
+/**
+ * Decides which algorithm a layer takes.
+ *
+ * @param executor One thread: how tasks compare does not depend on how many run at once.
+ */
+export async function chooser(
+  memory: Memory,
+  program: Program,
+  network: PackedNetwork,
+  executor: Executor,
+  { algorithm, tune = "auto" }: ChoiceOptions,
+): Promise<Choose> {
+  const tried = tune === "auto" && !algorithm && operationsOf(program) >= TUNE_FROM
+    ? await tryAlgorithms(memory, program, network, executor)
+    : undefined;
+  return (geometry, images) => {
+    if (!hasChoice(geometry)) return "direct";
+    return algorithm ?? tried?.get(geometry.layer.name) ??
+      (area(geometry.full) * images >= WINOGRAD_FROM ? "winograd" : "direct");
+  };
+}
+
+/** The fastest of some repetitions counts; the first ones also let V8 finish its compilation. */
+const REPETITIONS = 3;
+/** An algorithm has to be this much faster than those before it: a trial this short is not exact. */
+const MARGIN = 1.15;
+
+/** Layers of one size take the same time: only the first is tried. */
+const sizeOf = ({ layer, full, pooled }: Geometry): string =>
+  [layer.channels, layer.padded, full.rows, full.columns, pooled].join();
+
+/**
+ * Tries all algorithms on the network's layers, for an image of the training size; the memory that it
+ * uses is free again afterwards.
+ *
+ * @returns The algorithm of each layer that has a choice.
+ */
+async function tryAlgorithms(
+  memory: Memory,
+  program: Program,
+  network: PackedNetwork,
+  executor: Executor,
+): Promise<Map<string, Algorithm>> {
+  const top = memory.top;
+  const size = { count: 1, ...program.input }, last = lastLayer(program);
+  /** Milliseconds by layer and algorithm. */
+  const times = new Map<string, Map<Algorithm, number>>();
+  /** The layer whose times count for a layer. */
+  const representative = new Map<string, string>();
+  for (const algorithm of ALGORITHMS) {
+    const firstOf = new Map<string, string>();
+    const plan = makePlan(memory, network, size, last, executor.threads, (geometry) => {
+      if (!hasChoice(geometry)) return "direct";
+      const { name } = geometry.layer, size = sizeOf(geometry);
+      if (!firstOf.has(size)) firstOf.set(size, name);
+      representative.set(name, firstOf.get(size)!);
+      return algorithm;
+    });
+    for (const step of plan.convolutions) {
+      if (representative.get(step.layer) !== step.layer) continue;
+      const ofLayer = times.get(step.layer) ?? new Map<Algorithm, number>();
+      const ms = await time(memory, executor, step);
+      times.set(step.layer, ofLayer.set(algorithm, (ofLayer.get(algorithm) ?? 0) + ms));
+    }
+    memory.release(top);
+  }
+  return new Map([...representative].map(([layer, of]) => [layer, fastest(times.get(of)!)]));
+}
+
+/** Estimates a step's time from one of its tasks. */
+async function time(memory: Memory, executor: Executor, step: PlannedStep): Promise<number> {
+  const word = step.address / 4;
+  const all = memory.words[word + STEP.tasks];
+  memory.words[word + STEP.tasks] = 1;
+  // There are no images, so there is nothing to scale.
+  memory.words[word + STEP.endLayer] = memory.words[word + STEP.beginLayer] = 0;
+  let least = Infinity;
+  for (let i = 0; i < REPETITIONS; i++) {
+    const start = performance.now();
+    await executor.execute(step.address, step.address + STEP_BYTES);
+    least = Math.min(least, performance.now() - start);
+  }
+  return least * all;
+}
+
+function fastest(times: ReadonlyMap<Algorithm, number>): Algorithm {
+  return [...times].reduce((best, next) => next[1] * MARGIN < best[1] ? next : best)[0];
+}

@@ -1,0 +1,61 @@
+/**
+ * The compiled kernels, for what the runtime has.
+ *
+ * @module
+ */
+
+import { PLAIN, RELAXED } from "./binary.ts";
+import type { Memory } from "./memory.ts";
+
+/** Relaxed SIMD, or that which every runtime has. */
+export type Variant = "relaxed" | "plain";
+
+/** What kernels/main.ts exports. */
+export interface Kernels {
+  readonly execute: (from: number, to: number, barrier: number, thread: number) => void;
+  readonly pack: Pack;
+  readonly packFirst: Pack;
+  readonly transformFilters: (from: number, channels: number, blocks: number, to: number) => void;
+}
+
+type Pack = (
+  from: number,
+  to: number,
+  count: number,
+  filterRows: number,
+  filterColumns: number,
+  inChannels: number,
+  padded: number,
+) => void;
+
+/** The kernels on a memory, and the module with which other threads have them too. */
+export async function compileKernels(
+  variant: Variant,
+  memory: Memory,
+): Promise<{ module: WebAssembly.Module; kernels: Kernels }> {
+  const module = await WebAssembly.compile(binaryFor(variant, memory));
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
+  return { module, kernels: exports as unknown as Kernels }; // As kernels/main.ts has them.
+}
+
+/** The import of the memory, up to its limits: flags that say "shared, with a maximum". */
+const SHARED_IMPORT = "\x03env\x06memory\x02\x03";
+
+/** The kernels, for a memory that is shared or not: their import has to say the same. */
+function binaryFor(variant: Variant, memory: Memory): Uint8Array<ArrayBuffer> {
+  const binary = atob({ relaxed: RELAXED, plain: PLAIN }[variant]);
+  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  if (!memory.shared) bytes[binary.indexOf(SHARED_IMPORT) + SHARED_IMPORT.length - 1] = 1;
+  return bytes;
+}
+
+/** The smallest module with an instruction of relaxed SIMD. */
+const RELAXED_PROBE = new Uint8Array([
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0],
+  ...[65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11],
+]);
+
+/** The best variant that this runtime has. */
+export function bestVariant(): Variant {
+  return WebAssembly.validate(RELAXED_PROBE) ? "relaxed" : "plain";
+}
