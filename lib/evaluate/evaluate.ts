@@ -1,5 +1,5 @@
 /**
- * Classifies labelled images, and keeps what was found, so that work which was interrupted goes on where
+ * Classifies labeled images, and keeps what was found, so that work which was interrupted goes on where
  * it stopped.
  *
  * @module
@@ -43,7 +43,7 @@ const BATCH = 32, BATCH_BYTES = 2 ** 26;
 const TOP = 5;
 
 /**
- * Evaluates one classifier, or several fused, on labelled images.
+ * Evaluates one classifier, or several fused, on labeled images.
  *
  * @throws {RangeError} If an option is out of range, or the models differ in their labels.
  * @throws {ImageDecodeError} If an image cannot be read and there is no `onError`.

@@ -107,7 +107,7 @@ async function confusionSection(
   )}">`;
   const note =
     "<p>Rows are the true classes, columns the predicted ones, both in the order of the " +
-    "labels; colours go from 0 (dark) to all of a row (yellow).</p>";
+    "labels; colors go from 0 (dark) to all of a row (yellow).</p>";
   if (count > MAX_NUMBERED) return note + picture;
   const rows = confusion.map((row, c) => [labels[c], ...row.map(String)]);
   return note + `<div class="row">${picture}${htmlTable([["", ...labels], ...rows])}</div>`;

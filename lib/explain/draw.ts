@@ -15,7 +15,7 @@ import type { Explanation } from "./explain.ts";
 const MIN_SIDE = 320;
 /** Larger explanations are reduced to this longer side. */
 const MAX_SIDE = 800;
-/** How much of an overlay's colour is the map's. */
+/** How much of an overlay's color is the map's. */
 const OVERLAY = 0.55;
 
 /** An image with its labels and scores, best first, on a band along its lower edge. */
@@ -45,7 +45,7 @@ function fittingHeight(lines: readonly string[], width: number): number {
 }
 
 /**
- * An explanation's map over its image in perceptually uniform colours, with the scale of the colours
+ * An explanation's map over its image in perceptually uniform colors, with the scale of the colors
  * at the side and the label below.
  */
 export async function drawExplanation(explanation: Explanation): Promise<Pixels> {
@@ -65,7 +65,7 @@ export async function drawExplanation(explanation: Explanation): Promise<Pixels>
   return canvas;
 }
 
-/** Blends the map's colours over a picture; between positions the map is interpolated. */
+/** Blends the map's colors over a picture; between positions the map is interpolated. */
 function overlay(picture: Pixels, explanation: Explanation, max: number): Pixels {
   const { map, width, height, grid: { offset, step } } = explanation;
   const colors = colorTable("inferno");

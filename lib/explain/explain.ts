@@ -51,7 +51,7 @@ export interface Explanation {
   /** The part of the image that was looked at, in its own resolution. */
   readonly image: Pixels;
   /**
-   * Where the map's positions lie in `image`: position i is centred at `offset + i * step`, as
+   * Where the map's positions lie in `image`: position i is centered at `offset + i * step`, as
    * fractions of the image's width and height.
    */
   readonly grid: {

@@ -17,10 +17,11 @@ import {
   type ImageOptions,
   MAX_PIXELS,
   MAX_SIDE,
+  orient,
   type Pixels,
   REDUCE_FROM_PIXELS,
+  toRgb,
 } from "./image.ts";
-import { orient, toRgb } from "./pixels.ts";
 
 /** Each codec is loaded when the first file of its format arrives. */
 const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
@@ -35,7 +36,7 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
 
 /**
  * Decodes an image file. The format is told from the bytes, of an animation or a document the first
- * frame or page is taken, EXIF's orientation is applied, and transparency is laid over white. Colour
+ * frame or page is taken, EXIF's orientation is applied, and transparency is laid over white. Color
  * profiles are ignored.
  *
  * @returns RGB

@@ -14,8 +14,8 @@ import {
   MAX_BYTES,
   type Pixels,
   type RawPixels,
+  toRgb,
 } from "./image.ts";
-import { toRgb } from "./pixels.ts";
 
 /**
  * Reads and decodes an image.

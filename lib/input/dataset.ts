@@ -1,5 +1,5 @@
 /**
- * Where labelled images lie: one folder per class, or a list of files.
+ * Where labeled images lie: one folder per class, or a list of files.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface Dataset {
 const WORDNET_ID = /^n\d{8}$/;
 
 /**
- * Lists labelled images, sorted by folder and name.
+ * Lists labeled images, sorted by folder and name.
  *
  * A directory holds one folder per class, named by a label or, with ImageNet's 1000 classes, by its
  * WordNet id. A file ending in `.csv` or `.txt` holds a line per image: its path, from the list's own

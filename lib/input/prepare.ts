@@ -83,7 +83,7 @@ export function shorterSideTo(size: number, width: number, height: number): [num
   return width <= height ? [size, longer] : [longer, size];
 }
 
-/** The centre of an image (torchvision's `CenterCrop`). */
+/** The center of an image (torchvision's `CenterCrop`). */
 export function centerBox(
   width: number,
   height: number,

@@ -25,8 +25,8 @@ export type Crops = "center" | "ten" | "dense" | "multi" | "dense+multi";
 /** How an image is looked at. */
 export interface ViewOptions {
   /**
-   * - `"center"`, the default: the centre, as the model was trained;
-   * - `"ten"`: the four corners and the centre;
+   * - `"center"`, the default: the center, as the model was trained;
+   * - `"ten"`: the four corners and the center;
    * - `"dense"`: all of the image, the dense layers applied as convolutions, their score map averaged;
    * - `"multi"`: the paper's regular grid of 5 x 5 crops;
    * - `"dense+multi"`: both, averaged.

@@ -1,6 +1,6 @@
 /**
  * ZCA whitening of pictures (UFLDL tutorial, "PCA Whitening" and "Implementing PCA/ZCA Whitening"): what
- * neighbouring pixels and channels have in common is taken away, and edges stay.
+ * neighboring pixels and channels have in common is taken away, and edges stay.
  *
  * The whitening matrix is that of small patches, and each pixel gets the row of the patch around it:
  * pictures are then whitened at every size, and the statistics stay small.

@@ -29,7 +29,7 @@ export class Canvas implements Pixels {
   /** `[height, width, 3]`, R, G, B. */
   readonly data: Uint8Array;
 
-  /** Begins with one colour. */
+  /** Begins with one color. */
   constructor(width: number, height: number, color: Color = WHITE) {
     this.width = width;
     this.height = height;
@@ -37,7 +37,7 @@ export class Canvas implements Pixels {
     this.rectangle(0, 0, width, height, color);
   }
 
-  /** Lays a colour over a rectangle; what is outside is cut off. `alpha` is 0…1. */
+  /** Lays a color over a rectangle; what is outside is cut off. `alpha` is 0…1. */
   rectangle(
     left: number,
     top: number,

@@ -1,5 +1,5 @@
 /**
- * Perceptually uniform colour maps: equal steps of the value look like equal steps of lightness.
+ * Perceptually uniform color maps: equal steps of the value look like equal steps of lightness.
  *
  * @module
  */
@@ -17,12 +17,12 @@ const COLORS = {
     "c2df23d8e219ece51bfde725",
 } as const;
 
-/** Name of a colour map. */
+/** Name of a color map. */
 export type ColorMap = keyof typeof COLORS;
 
 const LEVELS = 256;
 
-/** The colours of a map at 256 levels, `[256, 3]`, R, G, B. */
+/** The colors of a map at 256 levels, `[256, 3]`, R, G, B. */
 export function colorTable(map: ColorMap): Uint8Array {
   const hex = COLORS[map];
   const stops = Uint8Array.from(
@@ -42,7 +42,7 @@ export function colorTable(map: ColorMap): Uint8Array {
   return table;
 }
 
-/** The row of a colour table for a value from 0 to 1; what lies outside is clamped. */
+/** The row of a color table for a value from 0 to 1; what lies outside is clamped. */
 export function levelOf(value: number): number {
   return Math.round(Math.min(1, Math.max(0, value)) * (LEVELS - 1));
 }

@@ -66,7 +66,7 @@ export interface LinePlot {
   }[];
 }
 
-/** Colours that people with colour blindness can tell apart (Okabe and Ito, 2008). */
+/** Colors that people with color blindness can tell apart (Okabe and Ito, 2008). */
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"];
 const WIDTH = 480, HEIGHT = 320, LEFT = 56, RIGHT = 12, TOP = 28, BOTTOM = 44, TICKS = 5;
 

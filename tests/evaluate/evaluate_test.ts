@@ -151,8 +151,8 @@ Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
 Deno.test("fuse() averages the models' probabilities", async () => {
   const other = randomModel(model.architecture, 3);
   await using a = new Classifier(model, floatEngine(model, weights));
-  const relabelled = { ...other.model, labels: model.labels };
-  await using b = new Classifier(relabelled, floatEngine(other.model, other.weights));
+  const relabeled = { ...other.model, labels: model.labels };
+  await using b = new Classifier(relabeled, floatEngine(other.model, other.weights));
   const images = [samples[0].file];
   const [fused] = await fuse([a, b], images, { topK: 5 });
   const [pa] = await a.scores(images), [pb] = await b.scores(images);

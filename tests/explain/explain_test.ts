@@ -59,7 +59,7 @@ Deno.test("explain() explains the predicted class, or the one that is asked for"
   const explanation = await classifier.explain(PHOTO);
   assertEquals([explanation.label, explanation.index], [best.label, best.index]);
   assertAlmostEquals(explanation.score, best.score, 1e-12);
-  // The centre of a photo of 451x300, cut out of it at 48x32.
+  // The center of a photo of 451x300, cut out of it at 48x32.
   assertEquals([explanation.image.width, explanation.image.height], [301, 300]);
   assertEquals((await classifier.explain(PHOTO, { label: "d" })).index, 3);
   await assertRejects(() => classifier.explain(PHOTO, { label: "x" }), RangeError, "no label");
@@ -115,7 +115,7 @@ Deno.test("drawPredictions() writes on the lower edge and nowhere else", async (
   assert(band.some((value) => value < 60), "on a dark band");
 });
 
-/** CIE 1976 lightness of an sRGB colour (IEC 61966-2-1, ISO/CIE 11664-4). */
+/** CIE 1976 lightness of an sRGB color (IEC 61966-2-1, ISO/CIE 11664-4). */
 function lightness([r, g, b]: number[]): number {
   const linear = (v: number): number =>
     v <= 0.04045 * 255 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
@@ -123,7 +123,7 @@ function lightness([r, g, b]: number[]): number {
   return y > 216 / 24389 ? 116 * Math.cbrt(y) - 16 : y * 24389 / 27;
 }
 
-/** matplotlib's colours at levels 4, 40, 76, … of 256: between our stops. */
+/** matplotlib's colors at levels 4, 40, 76, … of 256: between our stops. */
 const MATPLOTLIB = {
   inferno: "02010a 2f0a5b 6a176e a32c61 d74b3f f68013 fac42a",
   viridis: "46075a 453781 355f8d 26828e 20a386 4ec36b a2da37",

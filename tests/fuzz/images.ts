@@ -9,7 +9,7 @@
  */
 
 import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
-import { crc32 } from "../../lib/image/codecs/crc32.ts";
+import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 
 const FOLDER = new URL("../fixtures/images/files/", import.meta.url);

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { crc32 } from "../../lib/image/codecs/crc32.ts";
+import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { MAX_DECODERS } from "../../lib/image/image.ts";

@@ -13,7 +13,7 @@ const FOLDER = new URL("../fixtures/images/", import.meta.url);
 interface Expected {
   width: number;
   height: number;
-  /** Largest difference allowed, in grey levels. */
+  /** Largest difference allowed, in gray levels. */
   tolerance: number;
   /** Where the reference starts. */
   offset: number;
@@ -37,7 +37,7 @@ Deno.test("the corpus has a reference for every file", async () => {
 });
 
 for (const [name, { width, height, tolerance, offset }] of Object.entries(expected)) {
-  Deno.test(`${name} decodes as in Pillow, within ${tolerance} grey levels`, async () => {
+  Deno.test(`${name} decodes as in Pillow, within ${tolerance} gray levels`, async () => {
     const image = await decodeImage(await Deno.readFile(new URL(`files/${name}`, FOLDER)));
     assertEquals([image.width, image.height], [width, height]);
     const reference = references.subarray(offset, offset + width * height * 3);

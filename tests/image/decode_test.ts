@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
-import { crc32 } from "../../lib/image/codecs/crc32.ts";
+import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 
 const FOLDER = new URL("../fixtures/images/files/", import.meta.url);

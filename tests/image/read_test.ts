@@ -87,14 +87,14 @@ Deno.test("readImage() reads no more than maxBytes, of a file as of a stream", a
 });
 
 Deno.test("readImage() stops reading a stream when its signal says so", async () => {
-  let cancelled: unknown;
-  const silent = new ReadableStream<Uint8Array>({ cancel: (reason) => void (cancelled = reason) });
+  let canceled: unknown;
+  const silent = new ReadableStream<Uint8Array>({ cancel: (reason) => void (canceled = reason) });
   const controller = new AbortController();
   const reading = readImage(silent, { signal: controller.signal });
   const reason = new Error("enough");
   controller.abort(reason);
   assertEquals(await assertRejects(() => reading), reason);
-  assertEquals(cancelled, reason);
+  assertEquals(canceled, reason);
 });
 
 Deno.test("readImage() takes RGBA, RGB and gray pixels, and lays alpha over white", async () => {

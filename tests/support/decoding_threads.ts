@@ -5,7 +5,7 @@
  * @module
  */
 
-import { crc32 } from "../../lib/image/codecs/crc32.ts";
+import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 
 const bytes = await Deno.readFile(new URL("../fixtures/images/files/420.jpg", import.meta.url));

@@ -20,8 +20,7 @@ import type { Call } from "../server/call.ts";
 import { HttpProblem } from "../server/problems.ts";
 import type { Settings } from "../server/settings.ts";
 import type { ServiceMetrics } from "../server/telemetry.ts";
-import { EngineQueue, type Work } from "./engine_queue.ts";
-import type { ServedClassifier, ServedModel } from "./served_model.ts";
+import { EngineQueue, type ServedClassifier, type ServedModel, type Work } from "./engine_queue.ts";
 import { Slots } from "./slots.ts";
 
 /**

@@ -6,12 +6,12 @@
 
 import type { ClassifierInfo } from "../../classifier.ts";
 import { VERSION } from "../../version.ts";
+import { type ServedClassifier, ServedModel } from "../queue/engine_queue.ts";
 import { Pipeline } from "../queue/pipeline.ts";
-import { type ServedClassifier, ServedModel } from "../queue/served_model.ts";
 import type { RemoteOptions } from "../remote/remote_image.ts";
 import { Call, Traffic } from "./call.ts";
 import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
-import { isPreflight, preflightResponse, setBrowserHeaders, textResponse } from "./respond.ts";
+import { textResponse } from "./respond.ts";
 import { createKeyCheck, type KeyCheck, type Route, Router, ROUTES } from "./routes.ts";
 import { completeSettings, type Settings } from "./settings.ts";
 import { Gauge, Log, type LogFields, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
@@ -102,26 +102,17 @@ export class Service implements AsyncDisposable {
 
   /** Metrics in Prometheus's text format. */
   metrics(): string {
-    const gauges = [
-      new Gauge("vgg16_queue_images", "Images admitted and not answered.", () => [
-        [{}, this.#pipeline.admitted],
-      ]),
-      new Gauge(
-        "vgg16_ready",
-        "Whether requests should come.",
-        () => [[{}, Number(this.#isReady())]],
-      ),
-      new Gauge(
-        "vgg16_model_bytes",
-        "Bytes that the model holds.",
-        () => this.#model.info === undefined ? [] : [[{}, this.#model.info.bytesResident]],
-      ),
-      new Gauge("vgg16_build_info", "Always 1.", () => [[this.#buildLabels(), 1]]),
-      new Gauge("process_resident_memory_bytes", "Resident memory.", () => [
-        [{}, Deno.memoryUsage().rss],
-      ]),
-    ];
-    return this.#metrics.render(gauges);
+    const { info } = this.#model;
+    const { model = "", backend = "", precision = "" } = info ?? {};
+    const build = { version: VERSION, deno: Deno.version.deno, model, backend, precision };
+    const { admitted } = this.#pipeline, { rss } = Deno.memoryUsage();
+    return this.#metrics.render([
+      new Gauge("vgg16_queue_images", "Images admitted and not answered.", admitted),
+      new Gauge("vgg16_ready", "Whether requests should come.", Number(this.#isReady())),
+      new Gauge("vgg16_model_bytes", "Bytes that the model holds.", info?.bytesResident),
+      new Gauge("vgg16_build_info", "Always 1.", 1, build),
+      new Gauge("process_resident_memory_bytes", "Resident memory.", rss),
+    ]);
   }
 
   async #load(): Promise<ServedClassifier> {
@@ -185,21 +176,19 @@ export class Service implements AsyncDisposable {
     if (problem !== undefined) this.#metrics.errors.add({ kind: problem.problem });
     this.#metrics.request.observe(ms / 1000);
     if (problem?.problem === "overloaded") this.#metrics.refusal.observe(ms / 1000);
-    const { method } = call.request;
     // Orchestrators ask for health all the time, and 503 is an answer to that.
     const level = HEALTH.includes(route) ? "debug" : status >= 500 ? "error" : "info";
-    const fields: Record<string, string | number | boolean | undefined> = {
+    const costs = Object.entries(call.costs)
+      .map(([name, value]) => [name, typeof value === "number" ? round(value) : value]);
+    this.log.write(level, "request", {
       requestId: call.id,
-      method,
+      method: call.request.method,
       path: call.url.pathname,
       status,
       ms: round(ms),
       problem: problem?.problem,
-    };
-    for (const [name, value] of Object.entries(call.costs)) {
-      fields[name] = typeof value === "number" ? round(value) : value;
-    }
-    this.log.write(level, "request", fields);
+      ...Object.fromEntries(costs),
+    });
   }
 
   #logCause(call: Call, { cause }: HttpProblem): void {
@@ -209,14 +198,59 @@ export class Service implements AsyncDisposable {
     };
     this.log.write("error", "failure", fields);
   }
-
-  #buildLabels(): Record<string, string> {
-    const { model = "", backend = "", precision = "" } = this.#model.info ?? {};
-    return { version: VERSION, deno: Deno.version.deno, model, backend, precision };
-  }
 }
 
 const HEALTH: readonly string[] = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready"];
+
+/** Whether a browser asks before a cross-origin request. */
+function isPreflight(request: Request): boolean {
+  return request.method === "OPTIONS" && request.headers.has("access-control-request-method");
+}
+
+/** Answers a browser's question before a cross-origin request. */
+function preflightResponse(): Response {
+  return new Response(null, {
+    status: STATUS.noContent,
+    headers: {
+      "access-control-allow-methods": "GET, POST",
+      "access-control-allow-headers": "authorization, content-type, x-request-id",
+      "access-control-max-age": "600",
+    },
+  });
+}
+
+/** Headers of every response, unless it has its own. */
+const SECURITY_HEADERS = {
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+const EXPOSED = "x-request-id, retry-after, etag, server-timing";
+
+/**
+ * Sets the headers that keep browsers careful, and those that let a page of one of some origins read
+ * the response.
+ *
+ * @param origins `*` is any.
+ */
+function setBrowserHeaders(
+  headers: Headers,
+  request: Request,
+  origins: readonly string[],
+): void {
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+    if (!headers.has(name)) headers.set(name, value);
+  }
+  const origin = request.headers.get("origin");
+  if (origin === null || origins.length === 0) return;
+  const isAny = origins.includes("*");
+  if (!isAny) headers.set("vary", "origin");
+  if (!isAny && !origins.includes(origin)) return;
+  headers.set("access-control-allow-origin", isAny ? "*" : origin);
+  headers.set("access-control-expose-headers", EXPOSED);
+  headers.set("cross-origin-resource-policy", "cross-origin");
+}
 
 /** What a request's time went to (W3C Server Timing), if it had an image. */
 function serverTiming({ costs }: Call, info: ClassifierInfo | undefined): string | undefined {

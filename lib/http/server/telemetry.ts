@@ -102,21 +102,23 @@ export class Counter implements Metric {
   }
 }
 
-/** Reads values when it is asked. */
+/** A value as it is now, or none. */
 export class Gauge implements Metric {
   readonly type = "gauge";
   readonly name: string;
   readonly about: string;
-  readonly #read: () => Iterable<readonly [Labels, number]>;
+  readonly #value: number | undefined;
+  readonly #labels: Labels;
 
-  constructor(name: string, about: string, read: () => Iterable<readonly [Labels, number]>) {
+  constructor(name: string, about: string, value: number | undefined, labels: Labels = {}) {
     this.name = name;
     this.about = about;
-    this.#read = read;
+    this.#value = value;
+    this.#labels = labels;
   }
 
   *lines(): Iterable<string> {
-    for (const [labels, value] of this.#read()) yield sample(this.name, labels, value);
+    if (this.#value !== undefined) yield sample(this.name, this.#labels, this.#value);
   }
 }
 

@@ -15,7 +15,7 @@ interface BmpHeader extends Header {
   readonly start: number;
   /** The bits of R, G, B and alpha, of 16- and 32-bit pixels. */
   readonly masks: readonly number[];
-  /** `[colours]` of B, G, R and, but for OS/2's, a byte of padding. */
+  /** `[colors]` of B, G, R and, but for OS/2's, a byte of padding. */
   readonly palette: Range;
   readonly paletteStep: number;
 }

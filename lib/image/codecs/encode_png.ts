@@ -5,7 +5,7 @@
  */
 
 import { concat } from "@std/bytes/concat";
-import { crc32 } from "./crc32.ts";
+import { crc32 } from "./codec.ts";
 import { channelsOf, type Pixels } from "../image.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];

@@ -5,8 +5,7 @@
  */
 
 import { type Codec, damaged, type Header, viewOf } from "./codec.ts";
-import type { Box, Pixels } from "../image.ts";
-import { onCanvas } from "../pixels.ts";
+import { type Box, onCanvas, type Pixels } from "../image.ts";
 
 interface GifHeader extends Header {
   /** Where the first frame's data ends: what follows is not looked at. */

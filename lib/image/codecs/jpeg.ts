@@ -10,7 +10,7 @@ import type { Pixels } from "../image.ts";
 import { exifOrientation } from "./exif.ts";
 
 interface JpegHeader extends Header {
-  /** 1 gray, 3 colour, 4 CMYK or YCCK. */
+  /** 1 gray, 3 color, 4 CMYK or YCCK. */
   readonly components: number;
   /** Where the entropy-coded data of the first scan begins. */
   readonly scanStart: number;

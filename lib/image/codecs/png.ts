@@ -1,23 +1,23 @@
 /**
- * PNG (ISO/IEC 15948): every colour type and bit depth, interlaced or not. Sixteen bits keep their
- * high byte. Colour chunks (`gAMA`, `cHRM`, `iCCP`) are ignored, as Pillow does.
+ * PNG (ISO/IEC 15948): every color type and bit depth, interlaced or not. Sixteen bits keep their
+ * high byte. Color chunks (`gAMA`, `cHRM`, `iCCP`) are ignored, as Pillow does.
  *
  * @module
  */
 
 import {
   type Codec,
+  crc32,
   damaged,
   fourCharacters,
   type Header,
+  inflate,
   type Range,
   truncated,
   viewOf,
 } from "./codec.ts";
-import { crc32 } from "./crc32.ts";
 import { exifOrientation } from "./exif.ts";
 import type { Pixels } from "../image.ts";
-import { inflate } from "./inflate.ts";
 
 /** PNG. */
 export const png: Codec<PngHeader> = { readHeader, decode };
@@ -41,7 +41,7 @@ interface PngHeader extends Header, Samples {
 
 const GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGB_ALPHA = 6;
 
-/** Samples per pixel in the file and the bit depths allowed, by colour type. */
+/** Samples per pixel in the file and the bit depths allowed, by color type. */
 const COLOR_TYPES: Readonly<Record<number, { samples: number; depths: readonly number[] }>> = {
   [GRAY]: { samples: 1, depths: [1, 2, 4, 8, 16] },
   [RGB]: { samples: 3, depths: [8, 16] },
@@ -114,7 +114,7 @@ function parseHeader(data: Uint8Array): Samples {
   const view = viewOf(data);
   const [depth, colorType, compression, filter, interlace] = data.subarray(8);
   if (!COLOR_TYPES[colorType]?.depths.includes(depth)) {
-    throw damaged("png", `colour type ${colorType} with ${depth} bits does not exist`);
+    throw damaged("png", `color type ${colorType} with ${depth} bits does not exist`);
   }
   if (compression !== 0 || filter !== 0 || interlace > 1) {
     throw damaged(
@@ -291,7 +291,7 @@ function packedSample(from: Uint8Array, at: number, x: number, depth: number): n
   return from[at + (bit >> 3)] >> (8 - depth - (bit & 7)) & ((1 << depth) - 1);
 }
 
-/** The transparent colour of a `tRNS` chunk, as file samples. */
+/** The transparent color of a `tRNS` chunk, as file samples. */
 function colorKey(data: Uint8Array, samples: number, depth: number): number[] {
   if (data.length < samples * 2) throw damaged("png", "its tRNS chunk is too short");
   const mask = (1 << depth) - 1;

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { damaged, viewOf } from "./codec.ts";
-import { inflate } from "./inflate.ts";
+import { damaged, inflate, viewOf } from "./codec.ts";
 
 const PLAIN = 1, LZW = 5, DEFLATE = 8, OLD_DEFLATE = 32946, PACK_BITS = 32773;
 

@@ -19,7 +19,7 @@ export interface TiffHeader extends Header {
   readonly piece: { readonly width: number; readonly height: number; readonly isTile: boolean };
   readonly offsets: readonly number[];
   readonly byteCounts: readonly number[];
-  /** 0 other, 1 premultiplied alpha, 2 alpha: what the first sample after the colours is. */
+  /** 0 other, 1 premultiplied alpha, 2 alpha: what the first sample after the colors is. */
   readonly extra: number;
   /** `[3, 2^bits]`, 0…65,535. */
   readonly palette: readonly number[];
@@ -36,7 +36,7 @@ const TAG = {
 
 /** Photometric interpretations. */
 export const MIN_IS_WHITE = 0, MIN_IS_BLACK = 1, RGB = 2, PALETTE = 3, CMYK = 5;
-/** How many samples of a pixel are its colour. */
+/** How many samples of a pixel are its color. */
 export const COLORS: Readonly<Record<number, number>> = {
   [MIN_IS_WHITE]: 1,
   [MIN_IS_BLACK]: 1,

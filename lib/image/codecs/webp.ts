@@ -8,8 +8,7 @@ import webpDecoder from "@jsquash/webp/codec/dec/webp_dec.js";
 import { type Codec, damaged, fourCharacters, type Header, type Range, viewOf } from "./codec.ts";
 import { decodeRgba, type EmscriptenFactory } from "./emscripten.ts";
 import { exifOrientation } from "./exif.ts";
-import type { Box, Pixels } from "../image.ts";
-import { onCanvas } from "../pixels.ts";
+import { type Box, onCanvas, type Pixels } from "../image.ts";
 
 interface WebpHeader extends Header {
   /** The first frame of an animation. */

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { isPublicAddress } from "../../../lib/http/remote/addresses.ts";
 
 // Blocks from IANA's special-purpose address registries: the first and the last address of each,
-// and the neighbours that are public.
+// and the neighbors that are public.
 const FORBIDDEN = `
   0.0.0.0 0.255.255.255 10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255 127.0.0.1 127.255.255.255
   169.254.169.254 172.16.0.0 172.31.255.255 192.0.0.1 192.0.2.1 192.88.99.1 192.168.0.0 192.168.255.255

@@ -9,7 +9,7 @@ Deno.test("metrics are rendered in Prometheus's text format", () => {
   counter.add();
   const histogram = new Histogram("b_seconds", "Times.", [0.1, 1]);
   for (const value of [0.1, 0.5, 2]) histogram.observe(value);
-  const gauge = new Gauge("c", "A number.", () => [[{}, 7]]);
+  const gauge = new Gauge("c", "A number.", 7);
   assertEquals(
     renderMetrics([counter, histogram, gauge]),
     `# HELP a_total Things.
