@@ -79,6 +79,7 @@ interface State {
  * Trains until the epochs are done or the validation loss no longer falls. The variables end with the
  * values of the best epoch.
  *
+ * @throws {RangeError} If a loss is not finite: the learning rate is too high.
  * @throws {DOMException} `AbortError`, if the signal is; the state of the last whole epoch was kept.
  */
 export async function trainLoop(
@@ -93,6 +94,7 @@ export async function trainLoop(
       const epoch = ++state.epoch;
       const loss = await trainEpoch(tf, task, optimizer, epoch, options);
       const { loss: validationLoss, accuracy } = await evaluateTask(tf, task, options.batchSize);
+      checkLoss(validationLoss, epoch, options.learningRate);
       const metrics = { epoch, loss, validationLoss, validationAccuracy: accuracy };
       state.history.push(metrics);
       if (validationLoss < state.bestLoss) {
@@ -163,19 +165,33 @@ async function trainEpoch(
     const rate = rateAt(options, (epoch - 1 + step / steps) / options.epochs);
     // Optimizers read it in each step; only their declarations say that it is protected.
     (optimizer as unknown as { learningRate: number }).learningRate = rate;
-    const positions = order.subarray(step * options.batchSize, (step + 1) * options.batchSize);
+    // Batches as even as they can be: a last one of a single picture would count as much as the
+    // others in what batch normalisation remembers.
+    const positions = order.subarray(
+      Math.floor(step * count / steps),
+      Math.floor((step + 1) * count / steps),
+    );
     const inputs = train.batch(positions, true);
     const cost = optimizer.minimize(
       () => lossOf(tf, task, task.forward(inputs, true), labelsAt(train, positions)),
       true,
       [...variables],
     )!;
-    sum += (await cost.data())[0] * positions.length;
+    const [loss] = await cost.data();
     tf.dispose([inputs, cost]);
+    checkLoss(loss, epoch, rate);
+    sum += loss * positions.length;
     decay(variables, rate * options.weightDecay);
     options.onStep?.(epoch, (step + 1) / steps);
   }
   return sum / count;
+}
+
+function checkLoss(loss: number, epoch: number, rate: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new RangeError(
+    `The loss is ${loss} in epoch ${epoch}, at a learning rate of ${rate}: lower learningRate`,
+  );
 }
 
 /** Part of a training in which the learning rate rises (Smith and Topin, 2018, "Super-Convergence"). */
