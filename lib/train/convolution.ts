@@ -75,7 +75,7 @@ export function convolutionStep(
       ...["convolve", kernels.place(floats(x)), weights, y, padded] as const,
       ...[options.training ? sums : 0, ...size, inputs, outputs],
     );
-    const own = options.training ? momentsOf(sums, outputs, positions) : remembered(statistics);
+    const own = options.training ? momentsOf(sums, y, outputs) : remembered(statistics);
     if (options.training) remember(statistics, own);
     const { scale, shift } = normalization(floats(gamma), floats(beta), own);
     const scales = kernels.place(scale), shifts = kernels.place(shift);
@@ -113,10 +113,28 @@ interface Moments {
   readonly variance: Float64Array;
 }
 
-/** Mean and variance of each channel, from each image's sums and sums of squares. */
-function momentsOf(sums: Float32Array, channels: number, positions: number): Moments {
-  const [mean, squares] = totals(sums, channels).map((sum) => sum.map((v) => v / positions));
-  return { mean, variance: squares.map((v, c) => Math.max(0, v - mean[c] * mean[c])) };
+/**
+ * Mean and variance of each channel over a batch, in float64.
+ *
+ * @param sums Of each image's distances from its first position, and of their squares.
+ * @param y `[count, pixels, channels]`
+ */
+function momentsOf(sums: Float32Array, y: Float32Array, channels: number): Moments {
+  const count = sums.length / (2 * channels), pixels = y.length / (count * channels);
+  const mean = new Float64Array(channels), variance = new Float64Array(channels);
+  for (let c = 0; c < channels; c++) {
+    const means = Float64Array.from(
+      { length: count },
+      (_, n) => y[n * pixels * channels + c] + sums[2 * n * channels + c] / pixels,
+    );
+    mean[c] = means.reduce((sum, value) => sum + value) / count;
+    for (let n = 0; n < count; n++) {
+      const at = 2 * n * channels + c;
+      const within = sums[at + channels] / pixels - (sums[at] / pixels) ** 2;
+      variance[c] += (Math.max(0, within) + (means[n] - mean[c]) ** 2) / count;
+    }
+  }
+  return { mean, variance };
 }
 
 /** Sums over the images of `[count, 2, channels]`, in float64. */

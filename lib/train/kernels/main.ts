@@ -15,7 +15,7 @@ function take(counter: usize): i32 {
  *
  * @param filter `[3, 3, c, o]`
  * @param padded `[count, height + 2, width + 2, c]`: gets `x` with zeros around each image
- * @param sums `[count, 2, o]`: gets each image's sums of `y` and of its squares; 0 for none
+ * @param sums `[count, 2, o]`: gets each image's sums, see {@link moments}; 0 for none
  */
 export function convolve(
   counter: usize,
@@ -124,13 +124,17 @@ function convolveImage(
   }
 }
 
-/** Sums over all positions of `y`, and of its squares, `[2, o]`. */
+/**
+ * Sums over all positions of how far `y` is from its first position, and of the squares of that,
+ * `[2, o]`: squares of large values of little variance would cancel each other in 24 bits.
+ */
 function moments(y: usize, sums: usize, pixels: i32, o: i32): void {
   const outs = <usize> o << 2, end = y + <usize> pixels * outs;
   for (let j: usize = 0; j < outs; j += 16) {
+    const first = v128.load(y + j);
     let sum = f32x4.splat(0), squares = sum;
     for (let at = y + j; at < end; at += outs) {
-      const v = v128.load(at);
+      const v = f32x4.sub(v128.load(at), first);
       sum = f32x4.add(sum, v);
       squares = f32x4.add(squares, f32x4.mul(v, v));
     }
