@@ -13,15 +13,21 @@
  */
 
 export { Classifier, classify, loadClassifier, PreparedImage } from "./lib/classifier.ts";
-export type { ClassifierInfo, ClassifierOptions, ClassifyOptions } from "./lib/classifier.ts";
+export type {
+  ClassifierInfo,
+  ClassifierOptions,
+  ClassifyOptions,
+  DistanceOptions,
+  EmbedOptions,
+} from "./lib/classifier.ts";
 export { similarity } from "./lib/output/embedding.ts";
-export type { Embedding, EmbedOptions } from "./lib/output/embedding.ts";
-export type { EngineOptions } from "./lib/engine/create.ts";
+export type { Embedding, EmbeddingOptions } from "./lib/output/embedding.ts";
 export type {
   Activations,
   Backend,
   Batch,
   Engine,
+  EngineOptions,
   LayerProfile,
   Precision,
   RunOptions,

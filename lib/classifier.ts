@@ -8,13 +8,13 @@ import {
   checkEmbedding,
   type Embedding,
   embeddingOf,
-  type EmbedOptions,
+  type EmbeddingOptions,
   layerDistance,
   perceptualLayers,
 } from "./output/embedding.ts";
 import { DisposedError } from "./errors.ts";
-import { createEngine, type EngineOptions } from "./engine/create.ts";
-import type { Backend, Engine, Precision } from "./engine/engine.ts";
+import { createEngine } from "./engine/create.ts";
+import type { Backend, Engine, EngineOptions, Precision } from "./engine/engine.ts";
 import {
   batchesOf,
   checkViews,
@@ -23,9 +23,27 @@ import {
   type ViewOptions,
   viewsOf,
 } from "./input/views.ts";
-import { explainImage, type ExplainOptions, type Explanation } from "./explain/explain.ts";
+import {
+  checkExplanation,
+  explainImage,
+  type ExplainOptions,
+  type Explanation,
+} from "./explain/explain.ts";
 import type { ImageInput, ImageOptions } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
+import {
+  checkOptions,
+  CLASSIFIER_OPTIONS,
+  CLASSIFY_OPTIONS,
+  DISTANCE_OPTIONS,
+  EMBEDDING_OPTIONS,
+  ENGINE_OPTIONS,
+  EXPLANATION_OPTIONS,
+  IMAGE_OPTIONS,
+  pickOptions,
+  RESOLVE_OPTIONS,
+  VIEW_OPTIONS,
+} from "./options.ts";
 import {
   checkSelection,
   type Prediction,
@@ -55,6 +73,15 @@ export interface ClassifierOptions extends EngineOptions {
 /** Options of {@linkcode Classifier.classify}. */
 export interface ClassifyOptions extends SelectionOptions, ViewOptions, ImageOptions {}
 
+/** Options of {@linkcode Classifier.embed}. */
+export interface EmbedOptions extends EmbeddingOptions, ImageOptions {}
+
+/** Options of {@linkcode Classifier.distance}. */
+export interface DistanceOptions extends ImageOptions {
+  /** Default: the last convolution of each block, as in LPIPS. */
+  readonly layers?: readonly string[];
+}
+
 /** What a classifier is made of. */
 export interface ClassifierInfo {
   /** Catalog id or file name of the model. */
@@ -79,6 +106,10 @@ export interface ClassifierInfo {
   readonly bytesResident: number;
 }
 
+const PREPARE_OPTIONS = { ...VIEW_OPTIONS, ...IMAGE_OPTIONS };
+const EMBED_OPTIONS = { ...EMBEDDING_OPTIONS, ...IMAGE_OPTIONS };
+const EXPLAIN_OPTIONS = { ...EXPLANATION_OPTIONS, ...IMAGE_OPTIONS };
+
 /**
  * Loads a model into an engine.
  *
@@ -91,16 +122,18 @@ export interface ClassifierInfo {
  * console.log(best.label); // cat
  * ```
  *
- * @throws {RangeError} If an option is not one of its values.
+ * @throws {RangeError} If an option is unknown, or not one of its values.
  * @throws {CheckpointFormatError} If the model file is not one.
  * @throws {WeightsIntegrityError} If the model file is damaged.
  * @throws {WeightsDownloadError} If the model cannot be downloaded.
  * @throws {BackendUnavailableError} If the backend that was asked for cannot run here.
  */
 export async function loadClassifier(options: ClassifierOptions = {}): Promise<Classifier> {
-  const model = await resolveModel(options.model, options);
+  checkOptions(CLASSIFIER_OPTIONS, options);
+  const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, options));
   const cacheDir = options.cacheDir ?? permittedCacheDir();
-  return new Classifier(model, await createEngine(model, { ...options, cacheDir }));
+  const engineOptions = { ...pickOptions(ENGINE_OPTIONS, options), cacheDir };
+  return new Classifier(model, await createEngine(model, engineOptions));
 }
 
 /** Classifies images with one model on one engine. */
@@ -150,9 +183,10 @@ export class Classifier implements AsyncDisposable {
     images: ImageInput | PreparedImage | readonly (ImageInput | PreparedImage)[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
+    checkOptions(CLASSIFY_OPTIONS, options);
     const { labels } = this.#model;
     const selection = checkSelection(options, labels);
-    const scores = await this.scores(isList(images) ? images : [images], options);
+    const scores = await this.#scores(isList(images) ? images : [images], options);
     const predictions = scores.map((row) => selectPredictions(row, selection, labels));
     return isList(images) ? predictions : predictions[0];
   }
@@ -171,6 +205,14 @@ export class Classifier implements AsyncDisposable {
   async scores(
     images: readonly (ImageInput | PreparedImage)[],
     options: ViewOptions & ImageOptions = {},
+  ): Promise<Float64Array[]> {
+    checkOptions(PREPARE_OPTIONS, options);
+    return await this.#scores(images, options);
+  }
+
+  async #scores(
+    images: readonly (ImageInput | PreparedImage)[],
+    options: ViewOptions & ImageOptions,
   ): Promise<Float64Array[]> {
     const classes = this.#model.labels.length;
     if (classes === 0) {
@@ -203,13 +245,13 @@ export class Classifier implements AsyncDisposable {
     images: ImageInput | PreparedImage | readonly (ImageInput | PreparedImage)[],
     options: EmbedOptions = {},
   ): Promise<Embedding | Embedding[]> {
-    const { signal, maxPixels, maxBytes } = options;
+    checkOptions(EMBED_OPTIONS, options);
     const checked = checkEmbedding(options, this.#model.architecture);
     const layer = checked.layer === "prob" ? undefined : checked.layer;
     const embeddings: Embedding[] = [];
     const list = isList(images) ? images : [images];
-    for await (const batch of this.#batches(list, { signal, maxPixels, maxBytes })) {
-      const activations = await this.#live().run(batch, { layer, signal });
+    for await (const batch of this.#batches(list, options)) {
+      const activations = await this.#live().run(batch, { layer, signal: options.signal });
       for (let n = 0; n < batch.count; n++) embeddings.push(embeddingOf(activations, n, checked));
     }
     return isList(images) ? embeddings : embeddings[0];
@@ -219,7 +261,6 @@ export class Classifier implements AsyncDisposable {
    * How different two images look: the sum of how differently some layers see them, 0 for the same
    * image.
    *
-   * @param options `layers` are by default the last convolution of each block, as in LPIPS.
    * @throws {RangeError} If the model has no such layer.
    * @throws {ImageDecodeError} If an image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If an image has more pixels than `maxPixels`.
@@ -227,10 +268,11 @@ export class Classifier implements AsyncDisposable {
   async distance(
     a: ImageInput,
     b: ImageInput,
-    options: ImageOptions & { readonly layers?: readonly string[] } = {},
+    options: DistanceOptions = {},
   ): Promise<number> {
+    checkOptions(DISTANCE_OPTIONS, options);
     const { layers = perceptualLayers(this.#model.architecture), signal } = options;
-    const images = [await this.prepare(a, options), await this.prepare(b, options)];
+    const images = [await this.#prepare(a, options), await this.#prepare(b, options)];
     let sum = 0;
     for (const layer of layers) {
       const [x, y] = await this.embed(images, { layer, signal });
@@ -247,9 +289,10 @@ export class Classifier implements AsyncDisposable {
    * @throws {ImageTooLargeError} If the image has more pixels than allowed.
    */
   async explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
-    checkViews({ scales: options.scale === undefined ? undefined : [options.scale] }, this.#model);
+    checkOptions(EXPLAIN_OPTIONS, options);
+    const target = checkExplanation(options, this.#model);
     const pixels = await readImage(image, options);
-    return await explainImage(this.#live(), this.#model, pixels, options);
+    return await explainImage(this.#live(), this.#model, pixels, target, options.signal);
   }
 
   /**
@@ -264,6 +307,11 @@ export class Classifier implements AsyncDisposable {
     image: ImageInput,
     options: ViewOptions & ImageOptions = {},
   ): Promise<PreparedImage> {
+    checkOptions(PREPARE_OPTIONS, options);
+    return await this.#prepare(image, options);
+  }
+
+  async #prepare(image: ImageInput, options: ViewOptions & ImageOptions): Promise<PreparedImage> {
     checkViews(options, this.#model);
     const shorterSide = Math.max(...scalesOf(this.#model, options));
     const pixels = await readImage(image, { shorterSide, ...options });
@@ -283,7 +331,7 @@ export class Classifier implements AsyncDisposable {
   ): ReturnType<typeof batchesOf> {
     const prepare = (image: ImageInput | PreparedImage): Promise<PreparedImage> | PreparedImage => {
       this.#live();
-      return image instanceof PreparedImage ? image : this.prepare(image, options);
+      return image instanceof PreparedImage ? image : this.#prepare(image, options);
     };
     return batchesOf(images, prepare, this.#model.architecture.input, options.signal);
   }

@@ -6,6 +6,7 @@
 
 import { closestString } from "@std/text/closest-string";
 import { WeightsDownloadError } from "./errors.ts";
+import { pickOptions, PULL_OPTIONS } from "./options.ts";
 import type { Model } from "./model/model.ts";
 import { asUrl, type SourceLike, sourceName } from "./io/byte_source.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
@@ -73,7 +74,7 @@ async function locate(
     if (options.offline) throw isOffline(`Model ${entry.id}`, entry.url ?? entry.page!);
     // Whoever never pulls does not load the converter.
     const { pullModel } = await import("./convert/pull/pull.ts");
-    return await pullModel(entry.id, options);
+    return await pullModel(entry.id, pickOptions(PULL_OPTIONS, options));
   }
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
   if (isName && !await exists(model)) {

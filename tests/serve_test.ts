@@ -69,6 +69,8 @@ Deno.test("a typo in a variable or a flag ends the start with a message and no s
     [[], { VGG16_MAXBATCH: "3" }, "did you mean VGG16_MAX_BATCH?"],
     [["--max-batches", "3"], {}, "did you mean --max-batch?"],
     [["--max-batch", "1000"], {}, "--max-batch must be an integer from 1 to 64: found 1000"],
+    [["--threads", "100"], {}, '--threads must be an integer from 1 to 64, or "auto": found 100'],
+    [[], { VGG16_THREADS: "100" }, 'VGG16_THREADS must be an integer from 1 to 64, or "auto"'],
     [["now"], {}, 'found "now"'],
   ];
   for (const [args, env, message] of cases) {

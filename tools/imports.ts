@@ -12,7 +12,8 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "version.ts": [],
   "platform.ts": ["errors.ts"],
-  "options.ts": ["errors.ts", "platform.ts"],
+  "options.ts": ["errors.ts", "platform.ts", "options"],
+  "options": ["errors.ts", "platform.ts", "options.ts"],
   "threads": ["errors.ts", "platform.ts"],
 };
 

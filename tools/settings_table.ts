@@ -4,21 +4,37 @@
  * @module
  */
 
-import { envName, flagName, type Setting, SETTINGS } from "../lib/http/server/settings.ts";
+import { envName, flagName, meaning, type Option, rangeText } from "../lib/options.ts";
+import { SETTINGS } from "../lib/options/service.ts";
 
-function fallbackOf(setting: Setting): string {
-  const { fallback } = setting;
-  if (fallback === undefined || (Array.isArray(fallback) && fallback.length === 0)) return "";
-  return `\`${fallback}\``;
-}
+const HEAD = ["Variable", "Flag", "Default", "Meaning"];
+const ROWS = Object.entries(SETTINGS).map(([name, setting]) => [
+  `\`${envName(name)}\``,
+  `\`--${flagName(name)}\``,
+  defaultOf(setting),
+  meaningOf(setting),
+]);
 
 /** One row a setting. */
-export const SETTINGS_TABLE: string = [
-  "| Variable | Flag | Default | Meaning |",
-  "| --- | --- | --- | --- |",
-  ...Object.entries(SETTINGS).map(([name, setting]) =>
-    `| \`${envName(name)}\` | \`--${flagName(name)}\` | ${fallbackOf(setting)} | ${setting.about} |`
-  ),
-].join("\n");
+export const SETTINGS_TABLE: string = table([HEAD, HEAD.map(() => ""), ...ROWS]);
+
+function defaultOf({ default: value, unset = "" }: Option): string {
+  const isNone = value === undefined || (Array.isArray(value) && value.length === 0);
+  return isNone ? unset : `\`${value}\``;
+}
+
+function meaningOf(setting: Option): string {
+  const range = rangeText(setting);
+  return meaning(setting) + (range === "" ? "" : ` (${range})`);
+}
+
+/** Rows of Markdown, the columns aligned; the second row is the line below the head. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row, n) => {
+    const cells = row.map((cell, column) => cell.padEnd(widths[column], n === 1 ? "-" : " "));
+    return `| ${cells.join(" | ")} |`;
+  }).join("\n");
+}
 
 if (import.meta.main) console.log(SETTINGS_TABLE);

@@ -5,8 +5,7 @@
  */
 
 import { extname } from "@std/path/extname";
-import { loadClassifier } from "../classifier.ts";
-import type { EmbedOptions } from "../output/embedding.ts";
+import { type EmbedOptions, loadClassifier } from "../classifier.ts";
 import {
   embeddingLine,
   encodeEmbeddings,

@@ -9,6 +9,7 @@ import type { Architecture } from "../model/architecture.ts";
 import { AtomicFile, MemoryFile } from "../io/atomic_file.ts";
 import type { SourceOptions } from "../io/byte_source.ts";
 import { NO_HASH } from "../model/integrity.ts";
+import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { checkPreprocessing } from "../model/document.ts";
 import { type ByteSink, ModelWriter } from "../model/writer.ts";
 import { type Checkpoint, readAll, sizeOf } from "./formats/checkpoint.ts";
@@ -61,12 +62,13 @@ export interface Conversion {
  * folds batch normalisation, and quantizes to int8 with a scale for each output channel.
  *
  * @throws {CheckpointFormatError} If it is not a VGG, or is damaged.
- * @throws {RangeError} If the number of labels is not that of the classes.
+ * @throws {RangeError} If an option is unknown or wrong, or the number of labels is not that of the classes.
  */
 export async function convert(
   input: ConversionInput,
   options: ConvertOptions = {},
 ): Promise<Conversion> {
+  checkOptions(CONVERT_OPTIONS, options);
   const source = await openConversionSource(input, options);
   try {
     if (options.out === undefined) {

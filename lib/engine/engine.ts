@@ -10,6 +10,28 @@ export type Backend = "webgpu" | "wasm";
 /** `"int8"` is the integer program; `"float"` multiplies the same weights with float activations. */
 export type Precision = "int8" | "float";
 
+/** What an engine can be asked for. */
+export interface EngineOptions {
+  /**
+   * `"auto"`, the default, takes WebGPU on a real adapter, and WebAssembly where there is none, only
+   * a software one, or one that the model does not fit.
+   */
+  readonly backend?: "auto" | Backend;
+  /** `"int8"`, the default, is exact and the same everywhere. */
+  readonly precision?: Precision;
+  /** Threads of the WebAssembly engine, 1 to 64. `"auto"`, the default, goes by the machine and the model's size. */
+  readonly threads?: "auto" | number;
+  /** Whether kernels are chosen by a timed trial. No int8 result depends on it. Default: `"auto"`. */
+  readonly tune?: "auto" | "off";
+  /**
+   * Where WebGPU's times of kernels are kept, as `webgpu_tuning.json`. A load tries what is not there
+   * yet, for some two seconds; without a folder there is no trial, and the defaults run.
+   */
+  readonly cacheDir?: string;
+  /** Ends loading early. */
+  readonly signal?: AbortSignal;
+}
+
 /** Resized, cropped images as bytes: the input of an engine. */
 export interface Batch {
   /** `[count, height, width, channels]`, 0…255. */

@@ -7,6 +7,7 @@
 
 import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
+import { checkOptions, EVALUATE_OPTIONS } from "../options.ts";
 import type { Sample } from "../input/dataset.ts";
 import { fusedLabels, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
@@ -45,7 +46,7 @@ const TOP = 5;
 /**
  * Evaluates one classifier, or several fused, on labeled images.
  *
- * @throws {RangeError} If an option is out of range, or the models differ in their labels.
+ * @throws {RangeError} If an option is unknown or out of range, or the models differ in their labels.
  * @throws {ImageDecodeError} If an image cannot be read and there is no `onError`.
  */
 export async function evaluate(
@@ -53,6 +54,7 @@ export async function evaluate(
   samples: readonly Sample[],
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
+  checkOptions(EVALUATE_OPTIONS, options);
   const list = [classifiers].flat();
   const labels = fusedLabels(list);
   const records = [...options.known ?? []];

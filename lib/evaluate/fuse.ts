@@ -7,6 +7,13 @@
 import type { ImageInput, ImageOptions } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import {
+  checkOptions,
+  CLASSIFY_OPTIONS,
+  IMAGE_OPTIONS,
+  pickOptions,
+  VIEW_OPTIONS,
+} from "../options.ts";
+import {
   checkSelection,
   type Prediction,
   type SelectionOptions,
@@ -55,6 +62,7 @@ export async function fuse(
   images: readonly ImageInput[],
   options: SelectionOptions & ViewOptions & ImageOptions = {},
 ): Promise<Prediction[][]> {
+  checkOptions(CLASSIFY_OPTIONS, options);
   const labels = fusedLabels(classifiers);
   const selection = checkSelection(options, labels);
   const scores = await fusedScores(classifiers, images, options);
@@ -85,12 +93,13 @@ export function shorterSideOf(classifiers: readonly Scorer[], options: ViewOptio
   return Math.max(...classifiers.flatMap(({ info }) => scalesOf(info, options)));
 }
 
-/** Probabilities of all classes, of each image. */
+/** Probabilities of all classes, of each image. What else is in the options is left out. */
 export async function fusedScores(
   classifiers: readonly Scorer[],
   images: readonly ImageInput[],
-  options: ViewOptions & ImageOptions,
+  given: ViewOptions & ImageOptions,
 ): Promise<Float64Array[]> {
+  const options = pickOptions({ ...VIEW_OPTIONS, ...IMAGE_OPTIONS }, given);
   if (classifiers.length === 1) return await classifiers[0].scores(images, options);
   const shorterSide = shorterSideOf(classifiers, options);
   const decoded = await Promise.all(

@@ -9,7 +9,9 @@ import { viewsOf } from "../input/views.ts";
 import type { ImageOptions, Pixels } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
-import { indexOfLabel, softmax, softmaxOfMean } from "../output/predictions.ts";
+import { completeOptions, EXPLANATION_OPTIONS } from "../options.ts";
+import { softmax, softmaxOfMean } from "../output/predictions.ts";
+import { indexOfLabel } from "../model/find_label.ts";
 import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { gradCam } from "./grad_cam.ts";
@@ -68,21 +70,49 @@ const MIN_POSITIONS = 4;
 /** Pixels between two positions of the score map. */
 const SCORE_MAP_STRIDE = 32;
 
+/** Checked options. */
+export interface Target {
+  /** Index of the class; `undefined` for the predicted one. */
+  readonly index: number | undefined;
+  readonly method: "grad-cam" | "score-map";
+  readonly scale: number | undefined;
+}
+
 /**
- * Explains a class for an image.
+ * Checks options against a model.
  *
- * @throws {RangeError} If the label is unknown, the method is not one of its values, or does not go
- *   with the model or the scale.
+ * @throws {RangeError} If the label is unknown, a value is out of range, or the method does not go with
+ *   the model or the scale.
  */
+export function checkExplanation(
+  options: Omit<ExplainOptions, keyof ImageOptions>,
+  { architecture: { input }, labels }: Pick<Model, "architecture" | "labels">,
+): Target {
+  const bounds = {
+    min: Math.max(input.height, input.width),
+    why: "not below the model's input size",
+  };
+  const table = { ...EXPLANATION_OPTIONS, scale: { ...EXPLANATION_OPTIONS.scale, ...bounds } };
+  const { method, scale, label } = completeOptions(table, options);
+  if (labels.length === 0) {
+    throw new RangeError("A model without dense layers has no class to explain");
+  }
+  if (method === "score-map" && scale === undefined) {
+    throw new RangeError(
+      "A score map needs a scale above the model's input size: give one, or take grad-cam",
+    );
+  }
+  return { method, scale, index: label === undefined ? undefined : indexOfLabel(label, labels) };
+}
+
+/** Explains a class for an image. */
 export async function explainImage(
   engine: Engine,
   model: Model,
   image: Pixels,
-  options: ExplainOptions,
+  { method, scale, index: given }: Target,
+  signal?: AbortSignal,
 ): Promise<Explanation> {
-  const { method = "grad-cam", scale, label, signal } = options;
-  checkMethod(method, scale, model);
-  const given = label === undefined ? undefined : indexOfLabel(label, model.labels);
   const viewOptions = scale === undefined ? {} : { crops: "dense" as const, scales: [scale] };
   const [view] = viewsOf(image, model, viewOptions);
   const batch: Batch = { ...view, count: 1 };
@@ -124,20 +154,6 @@ function explainedLayer(
   let pools = pooled.length - 1;
   while (pools > 0 && Math.min(height, width) >> pools < MIN_POSITIONS) pools--;
   return { layer: pooled[pools].name, pools };
-}
-
-function checkMethod(method: string, scale: number | undefined, model: Model): void {
-  if (method !== "grad-cam" && method !== "score-map") {
-    throw new RangeError(`method must be "grad-cam" or "score-map": found "${method}"`);
-  }
-  if (model.labels.length === 0) {
-    throw new RangeError(`Model ${model.id} has no dense layers, so there is no class to explain`);
-  }
-  if (method === "score-map" && scale === undefined) {
-    throw new RangeError(
-      "A score map needs a scale above the model's input size: give one, or take grad-cam",
-    );
-  }
 }
 
 /** The probability of a class at each position of the score map. */

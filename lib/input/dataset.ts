@@ -10,7 +10,7 @@ import { isAbsolute } from "@std/path/is-absolute";
 import { join } from "@std/path/join";
 import { parse } from "@std/csv";
 import { IMAGE_EXTENSIONS, type ImageInput } from "../image/image.ts";
-import { indexOfLabel } from "../output/predictions.ts";
+import { indexOfLabel } from "../model/find_label.ts";
 
 /** An image and what it shows. */
 export interface Sample {

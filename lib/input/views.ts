@@ -10,6 +10,7 @@ import type { Batch } from "../engine/engine.ts";
 import { ImageTooLargeError } from "../errors.ts";
 import { type Box, channelsOf, type Pixels } from "../image/image.ts";
 import type { Model } from "../model/model.ts";
+import { completeOptions, VIEW_OPTIONS } from "../options.ts";
 import {
   centerBox,
   cutView,
@@ -66,11 +67,9 @@ export interface ViewBatch extends Batch {
   readonly views: readonly { readonly image: number; readonly weight: number }[];
 }
 
-const CROPS: readonly Crops[] = ["center", "ten", "dense", "multi", "dense+multi"];
 const GRID = 5;
 /** Of a resized image that is looked at as a whole: 2048 x 2048. */
 const MAX_DENSE_PIXELS = 2 ** 22;
-const MAX_SCALE = 4096;
 /** Values of a batch's input above which it is split: about seven images of 224x224. */
 const MAX_BATCH_VALUES = 2 ** 20;
 const MAX_BATCH = 64;
@@ -82,19 +81,9 @@ const MAX_BATCH = 64;
  *   the model's input or over 4096.
  */
 export function checkViews(options: ViewOptions, model: Pick<Model, "architecture">): void {
-  const { crops = "center", scales } = options;
-  if (!CROPS.includes(crops)) {
-    throw new RangeError(`crops must be one of ${CROPS.join(", ")}: found "${crops}"`);
-  }
   const { height, width } = model.architecture.input;
-  const min = Math.max(height, width);
-  if (scales === undefined) return;
-  const wrong = scales.find((q) => !(Number.isInteger(q) && q >= min && q <= MAX_SCALE));
-  if (scales.length === 0 || wrong !== undefined) {
-    throw new RangeError(
-      `scales must be integers from ${min}, the model's input size, to ${MAX_SCALE}: found [${scales}]`,
-    );
-  }
+  const bounds = { min: Math.max(height, width), why: "not below the model's input size" };
+  completeOptions({ ...VIEW_OPTIONS, scales: { ...VIEW_OPTIONS.scales, ...bounds } }, options);
 }
 
 /** The shorter sides in pixels to which an image is resized. */
@@ -117,7 +106,7 @@ export function viewsOf(
   options: ViewOptions = {},
 ): View[] {
   const { preprocessing, architecture: { input } } = model;
-  const { crops = "center", scales, flip } = options;
+  const { crops = VIEW_OPTIONS.crops.default, scales, flip } = options;
   const { height, width } = input;
   if (crops === "center" && scales === undefined) {
     const data = prepareInput(image, preprocessing, input);

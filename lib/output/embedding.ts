@@ -1,11 +1,11 @@
 /**
- * Activations -> embeddings: pooled, normalised, compared.
+ * Activations -> embeddings: pooled, normalized, compared.
  *
  * @module
  */
 
 import type { Activations } from "../engine/engine.ts";
-import type { ImageOptions } from "../image/image.ts";
+import { completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
 import { softmax } from "./predictions.ts";
 import { type Architecture, layersOf } from "../model/architecture.ts";
 
@@ -19,8 +19,8 @@ export interface Embedding {
   readonly shape: readonly number[];
 }
 
-/** Options of {@linkcode Classifier.embed}. */
-export interface EmbedOptions extends ImageOptions {
+/** What of a layer is wanted. */
+export interface EmbeddingOptions {
   /**
    * One of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`, the
    * soft-max of the last. Default: the layer before the classifying one, or the last pool.
@@ -33,9 +33,7 @@ export interface EmbedOptions extends ImageOptions {
 }
 
 /** Checked options. */
-export type Pooling = Required<Pick<EmbedOptions, "layer" | "pooling" | "normalize">>;
-
-const POOLINGS = ["none", "avg", "max"];
+export type Pooling = Required<EmbeddingOptions>;
 
 /** Names of all the layers whose activations a model can give, in order; `prob` if it classifies. */
 export function layerNames(architecture: Architecture): string[] {
@@ -49,19 +47,18 @@ export function layerNames(architecture: Architecture): string[] {
  * @throws {RangeError} If the model has no such layer, or `pooling` is not one of its values.
  */
 export function checkEmbedding(
-  options: EmbedOptions,
+  options: EmbeddingOptions,
   architecture: Architecture,
 ): Pooling {
-  const names = layerNames(architecture);
-  const last = architecture.dense.length === 0 ? names.length - 1 : names.length - 3;
-  const { layer = names[last], pooling = "none", normalize = false } = options;
-  if (!names.includes(layer)) {
-    throw new RangeError(`The model has no layer "${layer}": expected one of ${names.join(", ")}`);
-  }
-  if (!POOLINGS.includes(pooling)) {
-    throw new RangeError(`pooling must be one of ${POOLINGS.join(", ")}: found "${pooling}"`);
-  }
-  return { layer, pooling, normalize };
+  const choices = layerNames(architecture);
+  const last = architecture.dense.length === 0 ? choices.length - 1 : choices.length - 3;
+  const layer = {
+    ...EMBEDDING_OPTIONS.layer,
+    kind: "choice",
+    choices,
+    default: choices[last],
+  } as const;
+  return completeOptions({ ...EMBEDDING_OPTIONS, layer }, options);
 }
 
 /**

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { closestString } from "@std/text/closest-string";
 import type { Activations } from "../engine/engine.ts";
+import { indexOfLabel } from "../model/find_label.ts";
+import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
 
 /** One label for an image. */
 export interface Prediction {
@@ -47,15 +48,11 @@ export function checkSelection(
   options: SelectionOptions,
   labels: readonly string[],
 ): Selection {
-  const { topK = Math.min(5, labels.length), scoreThreshold = 0, allow, deny } = options;
-  if (!Number.isInteger(topK) || topK < 1 || topK > labels.length) {
-    throw new RangeError(
-      `topK must be an integer from 1 to ${labels.length}, the number of classes: found ${topK}`,
-    );
-  }
-  if (!(scoreThreshold >= 0 && scoreThreshold <= 1)) {
-    throw new RangeError(`scoreThreshold must be from 0 to 1: found ${scoreThreshold}`);
-  }
+  const { topK: { default: most } } = SELECTION_OPTIONS;
+  const bounds = { max: labels.length, default: Math.min(most, labels.length) };
+  const bounded = { ...SELECTION_OPTIONS.topK, ...bounds, why: "the number of classes" };
+  const complete = completeOptions({ ...SELECTION_OPTIONS, topK: bounded }, options);
+  const { topK, scoreThreshold, allow, deny } = complete;
   if (allow !== undefined && deny !== undefined) {
     throw new TypeError("allow and deny exclude each other: give one of them");
   }
@@ -64,29 +61,6 @@ export function checkSelection(
     allow !== undefined ? named.has(index) : !named.has(index)
   );
   return { topK, scoreThreshold, wanted };
-}
-
-/**
- * Finds a label.
- *
- * @throws {RangeError} If there is no such label; the message names the nearest one.
- */
-export function indexOfLabel(label: string, labels: readonly string[]): number {
-  const index = labels.indexOf(label);
-  if (index < 0) {
-    throw new RangeError(
-      `The model has no label "${label}": did you mean "${nearestLabel(label, labels)}"?`,
-    );
-  }
-  return index;
-}
-
-/** ImageNet's labels are lists of synonyms, "tench, Tinca tinca": each of them counts. */
-function nearestLabel(text: string, labels: readonly string[]): string {
-  const synonyms = new Map(
-    labels.flatMap((label) => [label, ...label.split(", ")].map((name) => [name, label])),
-  );
-  return synonyms.get(closestString(text, [...synonyms.keys()]))!;
 }
 
 /** Soft-max of `logits[i] * scale`, in float64. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { createEngine, type EngineOptions } from "../engine/create.ts";
+import { createEngine } from "../engine/create.ts";
+import type { EngineOptions } from "../engine/engine.ts";
 import type { Sample } from "../input/dataset.ts";
 import { layersOf } from "../model/architecture.ts";
 import { openModel } from "../model/file.ts";

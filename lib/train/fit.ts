@@ -4,22 +4,19 @@
  * @module
  */
 
-import { createEngine, type EngineOptions } from "../engine/create.ts";
+import { createEngine } from "../engine/create.ts";
+import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset, Sample } from "../input/dataset.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/prepare.ts";
 import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
 import { resolveModel, type ResolveOptions } from "../open_model.ts";
+import { checkOptions, completeOptions } from "../options.ts";
+import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts";
 import { accuracyOf } from "./accuracy.ts";
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
 import { type TrainedHead, trainHead } from "./head.ts";
 import type { LoopOptions } from "./loop.ts";
-import {
-  type FitProgress,
-  type Fitted,
-  learning,
-  type LearningOptions,
-  partOf,
-} from "./options.ts";
+import type { FitProgress, Fitted, LearningOptions } from "./options.ts";
 import { type HeadPlan, planHead } from "./plan.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { Whitening } from "./statistics.ts";
@@ -55,7 +52,7 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
 /**
  * Trains a new head on frozen layers, and makes an int8 model of both.
  *
- * @throws {RangeError} If an option is out of range, there are fewer than two classes, a class has
+ * @throws {RangeError} If an option is unknown or out of range, there are fewer than two classes, a class has
  *   fewer than two pictures, or the layer and the head do not make a VGG.
  * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
  *
@@ -68,20 +65,28 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
  * ```
  */
 export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitted> {
+  checkOptions(FIT_OPTIONS, options);
+  const complete = completeOptions(FIT_OPTIONS, options);
   const { samples, labels } = data;
   if (labels.length < 2) {
     throw new RangeError(`Expected at least 2 classes: found ${labels.length}`);
   }
-  const { hidden = 0, whitening = "standardize", seed = 0 } = options;
+  const { hidden, whitening, seed, validation, classWeights: balance, id } = complete;
+  const { flip, crops, optimizer, epochs, patience, weightDecay } = complete;
   const frozen = await resolveModel(options.model, options);
   const base = { ...frozen, preprocessing: preprocessingOf(frozen, options) };
-  const plan = planHead(base, options, labels.length);
+  const plan = planHead(base, { layer: options.layer, hidden }, labels.length);
   const classes = samples.map(({ label }) => label);
-  const split = stratifiedSplit(classes, labels.length, partOf(options), seed);
+  const split = stratifiedSplit(classes, labels.length, validation, seed);
 
-  const augmentation = augmentationOf(options);
+  const augmentation = { flip, crops };
   const rows = split.train.length * viewsPerPicture(augmentation);
-  const loop = learning(options, rows);
+  const { learningRate = LEARNING_RATES.head[optimizer] } = options;
+  const { batchSize = rows < HEAD_BATCH.manyFrom ? HEAD_BATCH.few : HEAD_BATCH.many } = options;
+  const loop = {
+    ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
+    oneCycle: false,
+  };
 
   await using engine = await createEngine(base, options);
   const store = await storeOf(base, plan, samples, augmentation, options.directory);
@@ -99,8 +104,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
     },
   );
 
-  const balance = options.classWeights ?? "balanced";
-  const settings = { ...loop, hidden, whitening, validation: partOf(options), balance };
+  const settings = { ...loop, hidden, whitening, validation, balance };
   const classWeights = classWeightsOf(balance, classes, labels.length);
   const task = { features, labels: classes, classes: labels.length, split, classWeights };
   const head = await trainHead({ ...task, hidden, whitening }, {
@@ -112,7 +116,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
 
   const dataSha256 = fingerprint(features.fingerprints);
   const description = {
-    id: options.id ?? "fitted",
+    id,
     architecture: plan.architecture,
     preprocessing: base.preprocessing,
     labels,
@@ -122,23 +126,15 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
     },
   };
   const model = await writeModel(description, head.layers, base);
-  const validation = split.validation.map((n) => samples[n]);
-  const accuracy = await accuracyOf(model, validation, options);
+  const accuracy = await accuracyOf(model, split.validation.map((n) => samples[n]), options);
   const { history, bestEpoch } = head;
   return { model, labels, split, history, bestEpoch, accuracy, dataSha256 };
-}
-
-function augmentationOf({ flip = true, crops = 2 }: FitOptions): Augmentation {
-  if (!Number.isInteger(crops) || crops < 0 || crops > 100) {
-    throw new RangeError(`crops must be an integer from 0 to 100: found ${crops}`);
-  }
-  return { flip, crops };
 }
 
 /** How the new model prepares images: the frozen layers' way, but for what the options change. */
 function preprocessingOf(
   { preprocessing }: Model,
-  { grayscale = false, standardize }: FitOptions,
+  { grayscale, standardize }: FitOptions,
 ): Preprocessing {
   const own = standardize === undefined ? preprocessing : {
     ...preprocessing,

@@ -36,24 +36,12 @@ const CONVOLUTIONS = {
 };
 
 /**
- * Fills in a network's sizes.
+ * A network's sizes.
  *
- * @throws {RangeError} If an option is out of range, or there are fewer than two classes.
+ * @throws {RangeError} If there are fewer than two classes, or too many dense layers.
  */
-export function architectureOf(options: NetworkOptions, classes: number): Architecture {
-  const { configuration = "B", width = 1 / 8, dense = [64], side = 32, channels = 3 } = options;
-  if (!Object.hasOwn(CONVOLUTIONS, configuration)) {
-    throw new RangeError(`configuration must be A, B, D or E: found "${configuration}"`);
-  }
-  if (!(width > 0 && width <= 1)) {
-    throw new RangeError(`width must be above 0 and at most 1: found ${width}`);
-  }
-  if (channels !== 1 && channels !== 3) {
-    throw new RangeError(`channels must be 1 or 3: found ${channels}`);
-  }
-  if (!(Number.isInteger(side) && side >= 32 && side <= 256)) {
-    throw new RangeError(`side must be an integer from 32 to 256: found ${side}`);
-  }
+export function architectureOf(options: Required<NetworkOptions>, classes: number): Architecture {
+  const { configuration, width, dense, side, channels } = options;
   if (classes < 2) throw new RangeError(`Expected at least 2 classes: found ${classes}`);
   const architecture = {
     configuration,

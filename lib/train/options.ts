@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EpochMetrics, LoopOptions } from "./loop.ts";
+import type { EpochMetrics } from "./loop.ts";
 import type { Split } from "./split.ts";
 
 /** How far a fit is. */
@@ -24,7 +24,7 @@ export interface LearningOptions {
   readonly learningRate?: number;
   /** Default: 32, or 256 from 10,000 rows of features on. */
   readonly batchSize?: number;
-  /** Part by which weights shrink in a step, relative to the learning rate. Default: 0.01. */
+  /** Part by which weights shrink in an update, relative to the learning rate. Default: 0.01. */
   readonly weightDecay?: number;
   /** Part of each class that is kept for validation, above 0 and below 1. Default: 0.2. */
   readonly validation?: number;
@@ -50,39 +50,4 @@ export interface Fitted {
   readonly accuracy: number;
   /** SHA-256 of all pictures' pixels and classes. */
   readonly dataSha256: string;
-}
-
-/** Part of the pictures that is kept for validation. */
-export function partOf({ validation = 0.2 }: LearningOptions): number {
-  if (!(validation > 0 && validation < 1)) {
-    throw new RangeError(`validation must be above 0 and below 1: found ${validation}`);
-  }
-  return validation;
-}
-
-/** The options of a training, checked and complete. */
-export function learning(
-  options: LearningOptions,
-  rows: number,
-): Omit<LoopOptions, "signal" | "state" | "onEpoch" | "onStep"> {
-  const { optimizer = "adam", epochs = 200, patience = 20, weightDecay = 0.01, seed = 0 } = options;
-  const { learningRate = optimizer === "adam" ? 1e-3 : 1e-2 } = options;
-  const { batchSize = rows < 10_000 ? 32 : 256 } = options;
-  if (!["adam", "momentum", "sgd"].includes(optimizer)) {
-    throw new RangeError(`optimizer must be adam, momentum or sgd: found "${optimizer}"`);
-  }
-  for (const [name, value] of Object.entries({ epochs, patience, batchSize })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new RangeError(`${name} must be an integer of at least 1: found ${value}`);
-    }
-  }
-  if (!(learningRate > 0) || !(weightDecay >= 0)) {
-    throw new RangeError(
-      `learningRate must be above 0 and weightDecay at least 0: found ${learningRate}, ${weightDecay}`,
-    );
-  }
-  return {
-    ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
-    oneCycle: false,
-  };
 }

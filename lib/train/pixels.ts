@@ -124,7 +124,7 @@ export function examples(
   tf: Tfjs,
   { pixels, classes, architecture: { input }, preprocessing }: Pictures,
   pictures: readonly number[],
-  { flip = true, shift = 1, seed = 0 }: PixelOptions,
+  { flip, shift, seed }: Required<Pick<PixelOptions, "flip" | "shift" | "seed">>,
 ): Examples {
   const { height, width, channels } = input, size = height * width * channels;
   const { scale, mean, std } = preprocessing;

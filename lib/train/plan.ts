@@ -6,6 +6,8 @@
 
 import { type Architecture, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
+import { checkValue } from "../options.ts";
+import { FIT_OPTIONS } from "../options/training.ts";
 
 /** Which layers of a model stay, and what the new model looks like. */
 export interface HeadPlan {
@@ -23,7 +25,7 @@ export interface HeadPlan {
  */
 export function planHead(
   base: Model,
-  { layer, hidden = 0 }: { readonly layer?: string; readonly hidden?: number },
+  { layer, hidden }: { readonly layer?: string; readonly hidden: number },
   classes: number,
 ): HeadPlan {
   const layers = layersOf(base.architecture);
@@ -31,12 +33,7 @@ export function planHead(
   const pool = layers[layers.length - dense.length - 1];
   const candidates = [pool.pool!, ...dense.slice(0, -1).map(({ name }) => name)];
   const chosen = layer ?? candidates.at(-1)!, kept = candidates.indexOf(chosen);
-  if (kept < 0) {
-    throw new RangeError(`layer must be one of ${candidates.join(", ")}: found "${chosen}"`);
-  }
-  if (!Number.isInteger(hidden) || hidden < 0 || hidden > 2 ** 16) {
-    throw new RangeError(`hidden must be an integer from 0 to 65536: found ${hidden}`);
-  }
+  checkValue("layer", { ...FIT_OPTIONS.layer, kind: "choice", choices: candidates }, chosen);
   if (kept + (hidden > 0 ? 2 : 1) > 3) {
     throw new RangeError(
       `A VGG has at most 3 dense layers, and a hidden layer after ${chosen} makes 4: ` +

@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { EngineOptions } from "../engine/create.ts";
+import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset } from "../input/dataset.ts";
+import { checkOptions, completeOptions } from "../options.ts";
+import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
 import { accuracyOf } from "./accuracy.ts";
 import { TrainingKernels } from "./kernels.ts";
 import { trainLoop } from "./loop.ts";
@@ -16,7 +18,7 @@ import {
   type NetworkOptions,
   trainedLayers,
 } from "./network.ts";
-import { type Fitted, learning, type LearningOptions, partOf } from "./options.ts";
+import type { Fitted, LearningOptions } from "./options.ts";
 import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { keyOf, stateFile } from "./storage.ts";
@@ -46,27 +48,27 @@ export interface ScratchOptions
  * Other defaults than a head's: 10 epochs, batches of 64, a learning rate of 0.003 for adam and 0.03
  * otherwise.
  *
- * @throws {RangeError} If an option is out of range, or there are too few classes or pictures.
+ * @throws {RangeError} If an option is unknown or out of range, or there are too few classes or pictures.
  * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
  */
 export async function fitFromScratch(
   data: Dataset,
   options: ScratchOptions = {},
 ): Promise<Fitted> {
+  checkOptions(SCRATCH_OPTIONS, options);
+  const complete = completeOptions(SCRATCH_OPTIONS, options);
   const { samples, labels } = data;
-  const { seed = 0, directory } = options;
-  const architecture = architectureOf(options, labels.length);
+  const { seed, directory, validation, classWeights: balance, flip, shift, id } = complete;
+  const { optimizer, epochs, patience, weightDecay, batchSize } = complete;
+  const architecture = architectureOf(complete, labels.length);
   const classes = samples.map(({ label }) => label);
-  const split = stratifiedSplit(classes, labels.length, partOf(options), seed);
-  const { epochs = 10, batchSize = 64, classWeights: balance = "balanced" } = options;
-  const { optimizer = "adam" } = options;
-  // Normalised layers bear a higher rate than a head does.
-  const { learningRate = optimizer === "adam" ? 3e-3 : 3e-2 } = options;
+  const split = stratifiedSplit(classes, labels.length, validation, seed);
+  const { learningRate = LEARNING_RATES.scratch[optimizer] } = options;
   const loop = {
-    ...learning({ ...options, epochs, batchSize, learningRate }, 0),
+    ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
     oneCycle: true,
   };
-  const threads = threadsOf(options);
+  const threads = threadsOf(complete.threads);
 
   const { pixels, dataSha256 } = await readAll(data, architecture, options);
   const whitening = options.whitening === "zca"
@@ -76,8 +78,7 @@ export async function fitFromScratch(
   const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
   if (directory !== undefined) await Deno.mkdir(directory, { recursive: true });
-  const { flip, shift } = options;
-  const learned = [loop, partOf(options), balance, flip, shift];
+  const learned = [loop, validation, balance, flip, shift];
   const key = keyOf([dataSha256, architecture, preprocessing, learned]);
   const trained = await withTfjs(async (tf) => {
     const network = initialise(tf, architecture, seed), variables = network.layers.flat();
@@ -89,8 +90,8 @@ export async function fitFromScratch(
         classes: labels.length,
         classWeights: classWeightsOf(balance, classes, labels.length),
         forward: (x, training) => forward(tf, kernels, network, x, training),
-        train: examples(tf, task, split.train, options),
-        validation: examples(tf, task, split.validation, options),
+        train: examples(tf, task, split.train, complete),
+        validation: examples(tf, task, split.validation, complete),
       }, {
         ...loop,
         signal: options.signal,
@@ -105,7 +106,7 @@ export async function fitFromScratch(
   });
 
   const description = {
-    id: options.id ?? "fitted",
+    id,
     architecture,
     preprocessing,
     labels,
@@ -123,9 +124,6 @@ export async function fitFromScratch(
 /** The kernels are too short for more threads than this. */
 const MAX_THREADS = 8;
 
-function threadsOf({ threads = "auto" }: EngineOptions): number {
-  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1)) {
-    throw new RangeError(`threads must be "auto" or an integer of at least 1: found ${threads}`);
-  }
+function threadsOf(threads: "auto" | number): number {
   return Math.min(MAX_THREADS, threads === "auto" ? navigator.hardwareConcurrency : threads);
 }

@@ -49,7 +49,11 @@ Deno.test("checkViews() refuses scales below the input size and unknown crops", 
   assertThrows(() => checkViews({ scales: [31] }, model), RangeError, "from 32");
   assertThrows(() => checkViews({ scales: [] }, model), RangeError);
   assertThrows(() => checkViews({ scales: [32.5] }, model), RangeError);
-  assertThrows(() => checkViews({ crops: "twelve" as "ten" }, model), RangeError, "center, ten");
+  assertThrows(
+    () => checkViews({ crops: "twelve" as "ten" }, model),
+    RangeError,
+    '"center", "ten"',
+  );
 });
 
 Deno.test("viewsOf() refuses to look densely at an image that is too long", () => {

@@ -164,7 +164,8 @@ Deno.test("the variance of large values of little variance is right", async () =
 Deno.test("the trained layers compute what the network does, normalisation included", async () => {
   await withTfjs(async (tf) => {
     const kernels = await TrainingKernels.start();
-    const architecture = architectureOf({ configuration: "A", width: 1 / 16, dense: [8] }, 3);
+    const small = { configuration: "A", width: 1 / 16, dense: [8], side: 32, channels: 3 } as const;
+    const architecture = architectureOf(small, 3);
     const network = initialise(tf, architecture, 1);
     for (const [, gamma, beta] of network.layers.slice(0, 8)) {
       gamma.assign(tf.tensor1d(noise(gamma.size, 7).map((v) => v + 1.5)));

@@ -20,6 +20,7 @@ import {
 } from "../../io/cache.ts";
 import { type CatalogEntry, findModel } from "../../model/catalog.ts";
 import { type HashAlgorithm, hashSource, type IncrementalHash, startHash } from "../../io/hash.ts";
+import { checkOptions, PULL_OPTIONS } from "../../options.ts";
 import { HttpSource, VersionChangedError } from "../../io/http_source.ts";
 import { FileSource } from "../../io/byte_source.ts";
 import type { ResolveOptions } from "../../open_model.ts";
@@ -49,12 +50,13 @@ export interface PullOptions extends Omit<ResolveOptions, "offline"> {
  * where the download ended, or at the last part of a tensor that was quantized.
  *
  * @returns The model file's path.
- * @throws {RangeError} If the catalog does not know the id.
+ * @throws {RangeError} If the catalog does not know the id, or an option is unknown or wrong.
  * @throws {WeightsDownloadError} If it cannot be downloaded or stored.
  * @throws {WeightsIntegrityError} If its hash is not the catalog's.
  * @throws {CheckpointFormatError} If what was downloaded is not a VGG.
  */
 export async function pullModel(id: string, options: PullOptions = {}): Promise<string> {
+  checkOptions(PULL_OPTIONS, options);
   const entry = options.entry ?? findModel(id);
   if (entry?.url === undefined) {
     throw new RangeError(

@@ -17,9 +17,9 @@ import type { PackedNetwork } from "./weights.ts";
 /** How to choose. */
 export interface ChoiceOptions {
   /** Which algorithm 3x3 convolutions take; by default the faster one. */
-  readonly algorithm?: Algorithm;
+  readonly algorithm: Algorithm | undefined;
   /** `"auto"` tries the algorithms in large models for some 50 ms; `"off"` goes by a rule of thumb. */
-  readonly tune?: "auto" | "off";
+  readonly tune: "auto" | "off";
 }
 
 /** Below this many multiplications and additions an inference is shorter than the trial. */
@@ -41,7 +41,7 @@ export async function chooser(
   program: Program,
   network: PackedNetwork,
   executor: Executor,
-  { algorithm, tune = "auto" }: ChoiceOptions,
+  { algorithm, tune }: ChoiceOptions,
 ): Promise<Choose> {
   const tried = tune === "auto" && !algorithm && operationsOf(program) >= TUNE_FROM
     ? await tryAlgorithms(memory, program, network, executor)

@@ -5,10 +5,18 @@
  */
 
 import type { Model } from "../../model/model.ts";
-import type { Activations, Batch, Engine, LayerProfile, Precision } from "../engine.ts";
+import { completeOptions, ENGINE_OPTIONS } from "../../options.ts";
+import type {
+  Activations,
+  Batch,
+  Engine,
+  EngineOptions,
+  LayerProfile,
+  Precision,
+} from "../engine.ts";
 import { compileProgram, type LastLayer, operationsOf, type Program } from "../program.ts";
 import { QueuedEngine } from "../queued_engine.ts";
-import { type ChoiceOptions, chooser } from "./choose.ts";
+import { chooser } from "./choose.ts";
 import { bestVariant, compileKernels, type Variant } from "./kernels.ts";
 import { Memory, placesIn } from "./memory.ts";
 import {
@@ -21,17 +29,14 @@ import {
   STEP_BYTES,
 } from "./plan.ts";
 import { type Executor, OwnThread, Pool } from "./pool.ts";
+import type { Algorithm } from "./stage.ts";
 import { Image } from "./structs.ts";
 import { loadNetwork, type PackedNetwork, residentBytes } from "./weights.ts";
 
 /** Options of {@linkcode createWasmEngine}. */
-export interface WasmEngineOptions extends ChoiceOptions {
-  /** Default `"int8"`. */
-  readonly precision?: Precision;
-  /** How many threads compute; `"auto"`, the default, asks the machine and the size of the model. */
-  readonly threads?: "auto" | number;
-  /** Stops the loading. */
-  readonly signal?: AbortSignal;
+export interface WasmEngineOptions extends Omit<EngineOptions, "backend" | "cacheDir"> {
+  /** Which algorithm 3x3 convolutions take; by default the faster one. */
+  readonly algorithm?: Algorithm;
   /** Which kernels: by default relaxed SIMD where the runtime has it, plain SIMD elsewhere. */
   readonly variant?: Variant;
   /** Whether threads share the memory; by default they do where the runtime permits it. */
@@ -46,39 +51,34 @@ const PLAN_BYTES = 1 << 20;
 /**
  * Loads a Model into WebAssembly memory.
  *
- * @throws {RangeError} If the model does not fit the integer program's bounds, or `threads` is not a
- *   positive integer.
+ * @throws {RangeError} If the model does not fit the integer program's bounds, or an option is not one
+ *   of its values.
  */
 export async function createWasmEngine(
   model: Model,
   options: WasmEngineOptions = {},
 ): Promise<Engine> {
-  const { precision = "int8", variant = bestVariant(), signal } = options;
+  const { precision, threads: wanted, tune, signal } = completeOptions(ENGINE_OPTIONS, options);
+  const { variant = bestVariant(), algorithm } = options;
   signal?.throwIfAborted();
   const program = options.program ?? compileProgram(model);
-  const threads = threadsFor(program, options.threads ?? "auto");
+  const threads = threadsFor(program, wanted);
   const memory = new Memory(residentBytes(program, precision) + PLAN_BYTES, options.shared ?? true);
   const { module, kernels } = await compileKernels(variant, memory);
   const network = await loadNetwork(memory, kernels, program, model, precision, signal);
   const alone = new OwnThread(kernels, memory.memory, STEP_BYTES);
-  const choose = await chooser(memory, program, network, alone, options);
+  const choose = await chooser(memory, program, network, alone, { algorithm, tune });
   const executor = await startPool(module, memory, threads) ?? alone;
   return new WasmEngine(program, variant, { memory, network, choose, executor });
 }
 
 /** Below this many multiplications and additions an image is done before workers have started. */
 const THREADS_FROM = 2e9;
-const MAX_THREADS = 64;
 
 function threadsFor(program: Program, threads: "auto" | number): number {
   if (threads === "auto") {
     if (operationsOf(program) < THREADS_FROM) return 1;
-    return Math.min(MAX_THREADS, globalThis.navigator?.hardwareConcurrency ?? 1);
-  }
-  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
-    throw new RangeError(
-      `Expected "auto" or a whole number of threads from 1 to ${MAX_THREADS}: found ${threads}`,
-    );
+    return Math.min(ENGINE_OPTIONS.threads.max, globalThis.navigator?.hardwareConcurrency ?? 1);
   }
   return threads;
 }

@@ -6,7 +6,15 @@
 
 import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
-import type { Activations, Batch, Engine, LayerProfile, Precision } from "../engine.ts";
+import { type Complete, completeOptions, ENGINE_OPTIONS } from "../../options.ts";
+import type {
+  Activations,
+  Batch,
+  Engine,
+  EngineOptions,
+  LayerProfile,
+  Precision,
+} from "../engine.ts";
 import { compileProgram, type LastLayer, type Program } from "../program.ts";
 import { QueuedEngine } from "../queued_engine.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device/device.ts";
@@ -20,14 +28,7 @@ import { defaultTuning, type Tuning } from "./tuning/tile.ts";
 import { tune as tuneTiles } from "./tuning/tune.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
-export interface WebgpuOptions {
-  /** Default: `"int8"`. */
-  readonly precision?: Precision;
-  readonly signal?: AbortSignal;
-  /** Whether kernels are chosen by a timed trial, where there is a `cacheDir`. Default: `"auto"`. */
-  readonly tune?: "auto" | "off";
-  /** Where the choice is kept; without it, there is no trial. */
-  readonly cacheDir?: string;
+export interface WebgpuOptions extends Omit<EngineOptions, "backend" | "threads"> {
   /** Runs these constants instead of those compiled from the model; for tests. */
   readonly program?: Program;
   /** Runs these kernels; for tests. */
@@ -43,11 +44,12 @@ export async function createWebgpuEngine(
   model: Model,
   options: WebgpuOptions = {},
 ): Promise<Engine> {
-  const { precision = "int8", signal } = options;
+  const settings = completeOptions(ENGINE_OPTIONS, options);
+  const { precision, signal } = settings;
   const program = options.program ?? compileProgram(model);
   const gpu = await acquireGpu();
   try {
-    const tuning = options.tuning ?? await chooseTuning(gpu, program, options);
+    const tuning = options.tuning ?? await chooseTuning(gpu, program, settings);
     const load = (gpu: Gpu): Promise<Network> =>
       loadNetwork(gpu, model, program, precision, tuning, signal);
     return new WebgpuEngine(gpu, await load(gpu), program, precision, load);
@@ -63,7 +65,7 @@ export async function createWebgpuEngine(
 async function chooseTuning(
   gpu: Gpu,
   program: Program,
-  { precision = "int8", tune = "auto", cacheDir }: WebgpuOptions,
+  { precision, tune, cacheDir }: Complete<typeof ENGINE_OPTIONS>,
 ): Promise<Tuning> {
   // Without a place to keep the choice, a trial at each load would cost more than it gains.
   if (tune === "off" || cacheDir === undefined) return defaultTuning(gpu.isFallback);

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { checkViews } from "../../input/views.ts";
-import { indexOfLabel } from "../../output/predictions.ts";
+import { checkExplanation } from "../../explain/explain.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { onlyImage, withImages } from "./images.ts";
@@ -17,11 +16,7 @@ export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Resp
   return await withImages(call, pipeline, async (found) => {
     const image = onlyImage(found);
     const info = await pipeline.info(call);
-    checkingOptions(() => {
-      if (options.label !== undefined) indexOfLabel(options.label, info.labels);
-      checkViews({ scales: options.scale === undefined ? undefined : [options.scale] }, info);
-      checkMethod(options.method, options.scale);
-    });
+    checkingOptions(() => checkExplanation(options, info));
     const explanation = await pipeline.explain(image, options, call);
     const accept = call.request.headers.get("accept") ?? "";
     if (accept.includes("json") && !accept.includes("image/png")) {
@@ -34,13 +29,4 @@ export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Resp
     const picture = await encodePng(await drawExplanation(explanation));
     return new Response(picture, { headers: { "content-type": "image/png" } });
   });
-}
-
-function checkMethod(method: string | undefined, scale: number | undefined): void {
-  if (method !== undefined && method !== "grad-cam" && method !== "score-map") {
-    throw new RangeError(`method must be grad-cam or score-map: found "${method}"`);
-  }
-  if (method === "score-map" && scale === undefined) {
-    throw new RangeError("method=score-map needs a scale above the model's input size");
-  }
 }

@@ -5,8 +5,7 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import type { ClassifyOptions } from "../../classifier.ts";
-import type { EmbedOptions } from "../../output/embedding.ts";
+import type { ClassifyOptions, EmbedOptions } from "../../classifier.ts";
 import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions } from "../../explain/explain.ts";
 import type { SelectionOptions } from "../../output/predictions.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ClassifierInfo, PreparedImage } from "../../classifier.ts";
-import type { Embedding, EmbedOptions } from "../../output/embedding.ts";
+import type { ClassifierInfo, EmbedOptions, PreparedImage } from "../../classifier.ts";
+import type { Embedding } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
 import {

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { ENV_PREFIX, envName, SETTINGS, type Settings, settingsFromEnv } from "./settings.ts";
+import { ENV_PREFIX, envName } from "../../options.ts";
+import { SETTINGS } from "../../options/service.ts";
+import { type Settings, settingsFromEnv } from "./settings.ts";
 
 /**
  * Reads the settings from the environment, as far as it may be read. Never asks for a permission.

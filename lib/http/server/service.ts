@@ -7,6 +7,8 @@
 import type { ClassifierInfo } from "../../classifier.ts";
 import { VERSION } from "../../version.ts";
 import { type ServedClassifier, ServedModel } from "../queue/engine_queue.ts";
+import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts";
+import { HANDLER_OPTIONS } from "../../options/service.ts";
 import { Pipeline } from "../queue/pipeline.ts";
 import type { RemoteOptions } from "../remote/remote_image.ts";
 import { Call, Traffic } from "./call.ts";
@@ -43,8 +45,9 @@ export class Service implements AsyncDisposable {
   readonly #metrics = new ServiceMetrics();
   #draining = false;
 
-  /** @throws {RangeError} If a setting is wrong. */
+  /** @throws {RangeError} If a setting is unknown or wrong. */
   constructor(options: HandlerOptions = {}) {
+    checkOptions(HANDLER_OPTIONS, options);
     this.settings = completeSettings(options);
     this.log = new Log(this.settings.logLevel, this.settings.logFormat, options.writeLog);
     const { classifier } = options;
@@ -118,7 +121,7 @@ export class Service implements AsyncDisposable {
   async #load(): Promise<ServedClassifier> {
     // Imported late, so that importing the package costs no more than the handler.
     const { loadClassifier } = await import("../../classifier.ts");
-    return await loadClassifier(this.settings);
+    return await loadClassifier(pickOptions(CLASSIFIER_OPTIONS, this.settings));
   }
 
   #ownRoutes(): Route[] {

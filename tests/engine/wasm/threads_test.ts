@@ -73,7 +73,8 @@ Deno.test("a program that forgets to dispose its threads still ends", async () =
 
 Deno.test("where there are no workers, one thread computes", async () => {
   const imports = {
-    "@std/assert": new URL(import.meta.resolve("@std/assert")).href,
+    "@std/assert": import.meta.resolve("@std/assert"),
+    "@std/text/closest-string": import.meta.resolve("@std/text/closest-string"),
     "node:worker_threads": "data:text/javascript,throw new Error('not here')",
   };
   const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports }))}`;

@@ -35,7 +35,7 @@ Deno.test("wrong options of /explain are refused before anything is computed", a
   for (
     const [query, message] of [
       ["label=kat", 'did you mean "cat"'],
-      ["method=lime", "grad-cam or score-map"],
+      ["method=lime", `one of "grad-cam", "score-map": found "lime"`],
       ["method=score-map", "needs a scale"],
       ["scale=5000", "at most 1024"],
       ["scale=8", "scale"],
