@@ -112,9 +112,9 @@ export class Pipeline {
    * @throws {HttpProblem} `not-found` if the path names another one; an owner before its id is ignored.
    */
   async info(call: Call): Promise<ClassifierInfo> {
-    const { model: name } = call.path;
     const { info } = await call.within(this.#model.get());
-    if (name === undefined || name.split("/").at(-1) === info.model) return info;
+    const { model: name = info.model } = call.path;
+    if (name === info.model || name.split("/").at(-1) === info.model) return info;
     const detail = `There is no model "${name}" here: this service has ${info.model}`;
     throw new HttpProblem("not-found", detail);
   }
@@ -153,9 +153,11 @@ export class Pipeline {
       cacheKey: undefined,
       decode: (_classifier, image, limits) => readImage(image, limits),
       compute: async (classifier, images, signal) => {
+        // A larger limit than the library's holds for pixels too.
+        const { maxPixels } = this.settings;
         const explanations: Explanation[] = [];
         for (const image of images) {
-          explanations.push(await classifier.explain(image, { ...options, signal }));
+          explanations.push(await classifier.explain(image, { ...options, maxPixels, signal }));
         }
         return explanations;
       },

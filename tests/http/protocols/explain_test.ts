@@ -49,3 +49,16 @@ Deno.test("wrong options of /explain are refused before anything is computed", a
   const two = await service.fetch(postJson("/explain", { inputs: ["AQ==", "AQ=="] }));
   assertEquals([two.status, (await two.json()).code], [400, "bad-request"]);
 });
+
+Deno.test("a service's own limit of pixels holds for /explain too, also above the library's", async () => {
+  const limits: unknown[] = [];
+  const explain: typeof classifier.explain = (image, options) => {
+    limits.push(options?.maxPixels);
+    return classifier.explain(image, options);
+  };
+  const { info, prepare, scores, embed } = classifier;
+  const spy = { info, prepare, scores, embed, explain };
+  await using service = testService({ classifier: Promise.resolve(spy), maxPixels: 60_000_000 });
+  await (await service.fetch(post("/explain", CAT))).body?.cancel();
+  assertEquals(limits, [60_000_000]);
+});
