@@ -97,32 +97,46 @@ async function readFile(path: string | URL, options: ImageOptions): Promise<Uint
   return await Deno.readFile(path, { signal: options.signal });
 }
 
-/** Reads a stream to its end, and no more than `maxBytes` of it. */
 async function readStream(
   stream: ReadableStream<Uint8Array>,
   options: ImageOptions,
 ): Promise<Uint8Array> {
+  return await readAll(stream, (length) => checkLength({ length }, options), options.signal);
+}
+
+/**
+ * Reads a stream to its end.
+ *
+ * @param check Is told after each part how many bytes there are, and throws if they are too many.
+ * @throws The signal's reason, what `check` throws, and what ends the stream. It is canceled then.
+ */
+export async function readAll(
+  stream: ReadableStream<Uint8Array>,
+  check: (length: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const reader = stream.getReader();
-  const onAbort = () => reader.cancel(options.signal!.reason).catch(() => {});
-  options.signal?.addEventListener("abort", onAbort, { once: true });
+  const stop = (): void => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", stop, { once: true });
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
     while (true) {
       const { done, value } = await reader.read();
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (done) break;
-      parts.push(value);
       length += value.length;
-      checkLength({ length }, options);
+      check(length);
+      parts.push(value);
     }
   } catch (error) {
     await reader.cancel(error).catch(() => {});
+    signal?.throwIfAborted();
     throw error;
   } finally {
-    options.signal?.removeEventListener("abort", onAbort);
+    signal?.removeEventListener("abort", stop);
   }
-  return concat(parts);
+  return parts.length === 1 ? parts[0] : concat(parts);
 }
 
 function checkLength<T extends { readonly length: number }>(bytes: T, options: ImageOptions): T {

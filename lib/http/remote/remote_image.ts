@@ -12,7 +12,7 @@ import { lookup as systemLookup } from "node:dns";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
-import { concat } from "@std/bytes/concat";
+import { readAll } from "../../image/read.ts";
 import { isPublicAddress } from "./addresses.ts";
 import { HttpProblem } from "../server/problems.ts";
 
@@ -60,7 +60,7 @@ export async function fetchRemoteImage(url: URL, options: RemoteOptions): Promis
       response.destroy();
       throw refused(url, `the server answered with status ${status}`);
     } else {
-      return await readAll(response, url, options);
+      return await readBody(response, url, options);
     }
   }
 }
@@ -141,33 +141,24 @@ function resolveBySystem(name: string): Promise<readonly Address[]> {
   );
 }
 
-async function readAll(
+async function readBody(
   response: IncomingMessage,
   url: URL,
   { maxBytes, signal }: RemoteOptions,
 ): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  const stop = (): void => void response.destroy();
-  signal.addEventListener("abort", stop, { once: true });
+  const check = (length: number): void => {
+    if (length <= maxBytes) return;
+    const where = url.href.slice(0, 200);
+    const detail = `Expected at most ${maxBytes} bytes at ${where}, found more`;
+    throw new HttpProblem("body-too-large", detail);
+  };
   try {
-    for await (const part of response as AsyncIterable<Uint8Array>) {
-      length += part.length;
-      if (length > maxBytes) {
-        throw new HttpProblem(
-          "body-too-large",
-          `Expected at most ${maxBytes} bytes at ${url.href.slice(0, 200)}, found more`,
-        );
-      }
-      parts.push(part);
-    }
+    const stream = ReadableStream.from(response as AsyncIterable<Uint8Array>);
+    return await readAll(stream, check, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof HttpProblem ? error : refused(url, "it broke off", error);
   } finally {
-    signal.removeEventListener("abort", stop);
     response.destroy();
   }
-  signal.throwIfAborted();
-  return concat(parts);
 }

@@ -6,7 +6,7 @@
  */
 
 import { delay } from "@std/async/delay";
-import { concat } from "@std/bytes/concat";
+import { readAll } from "../../image/read.ts";
 import { HttpProblem } from "./problems.ts";
 import type { Settings } from "./settings.ts";
 
@@ -115,48 +115,27 @@ export class Call implements Disposable {
  * @throws {HttpProblem} `body-too-large`; or the signal's reason, if it aborts.
  */
 async function readBody(
-  request: Request,
+  { headers, body }: Request,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const tooLarge = (found: string): HttpProblem =>
-    new HttpProblem(
-      "body-too-large",
-      `Expected a body of at most ${maxBytes} bytes, found ${found}`,
-    );
+  const check = (length: number, found: string): void => {
+    if (length <= maxBytes) return;
+    const detail = `Expected a body of at most ${maxBytes} bytes, found ${found}`;
+    throw new HttpProblem("body-too-large", detail);
+  };
   signal.throwIfAborted();
-  const claimed = Number(request.headers.get("content-length") ?? 0);
-  if (claimed > maxBytes) {
-    await request.body?.cancel().catch(() => {});
-    throw tooLarge(String(claimed));
-  }
-  if (request.body === null) return new Uint8Array(0);
-
-  const reader = request.body.getReader();
-  const stop = (): void => void reader.cancel(signal.reason).catch(() => {});
-  signal.addEventListener("abort", stop, { once: true });
-  const parts: Uint8Array[] = [];
-  let length = 0;
+  if (body === null) return new Uint8Array(0);
+  const claimed = headers.get("content-length") ?? "0";
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      signal.throwIfAborted();
-      if (done) break;
-      length += value.length;
-      if (length > maxBytes) throw tooLarge("more");
-      parts.push(value);
-    }
+    check(Number(claimed), claimed);
+    return await readAll(body, (length) => check(length, "more"), signal);
   } catch (error) {
-    await reader.cancel(error).catch(() => {});
+    if (!body.locked) await body.cancel().catch(() => {});
     signal.throwIfAborted();
     if (error instanceof HttpProblem) throw error;
-    throw new HttpProblem("client-gone", `The body broke off after ${length} bytes`, {
-      cause: error,
-    });
-  } finally {
-    signal.removeEventListener("abort", stop);
+    throw new HttpProblem("client-gone", "The body broke off", { cause: error });
   }
-  return parts.length === 1 ? parts[0] : concat(parts);
 }
 
 /** Counts requests that are being answered, and bodies that are still arriving. */
