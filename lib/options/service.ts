@@ -7,7 +7,6 @@
 import {
   CALLBACK,
   CLASSIFIER_OPTIONS,
-  EMBEDDING_OPTIONS,
   EXPLANATION_OPTIONS,
   IMAGE_OPTIONS,
   OBJECT,
@@ -110,11 +109,19 @@ export const CLASSIFY_PARAMETERS = {
   scales: { ...VIEW_OPTIONS.scales, max: MAX_SCALE, items: 3 },
 } as const satisfies Table;
 
-/** Query parameters of `/embed`. */
-export { EMBEDDING_OPTIONS as EMBED_PARAMETERS };
-
 /** Query parameters of `/explain`. */
 export const EXPLAIN_PARAMETERS = {
   ...EXPLANATION_OPTIONS,
   scale: { ...EXPLANATION_OPTIONS.scale, max: MAX_SCALE },
+} as const satisfies Table;
+
+/** `parameters` of Hugging Face's requests. */
+export const HUGGING_FACE_PARAMETERS = {
+  top_k: { ...SELECTION_OPTIONS.topK, about: "Labels at most; above the number of classes, all" },
+  function_to_apply: {
+    kind: "choice",
+    choices: ["softmax", "sigmoid", "none"],
+    default: "softmax",
+    about: "What makes scores of the logits",
+  },
 } as const satisfies Table;

@@ -72,14 +72,16 @@ Deno.test("options are query parameters with the library's names and checks", as
   assertEquals(viewed[0].score, Math.max(...ten));
   for (
     const [query, message] of [
-      ["topK=0", "topK must be an integer from 1 to 10"],
-      ["topK=many", 'Expected topK to be a number, found "many"'],
-      ["topk=3", 'did you mean "topK"'],
+      ["topK=0", "topK must be an integer of at least 1: found 0"],
+      ["topK=11", "topK must be an integer from 1 to 10 (the number of classes): found 11"],
+      ["topK=many", 'topK must be an integer of at least 1: found "many"'],
+      ["topK=1&topK=2", "topK must be given once: found it 2 times"],
+      ["topk=3", "There is no parameter topk: did you mean topK?"],
       ["allow=kat", 'did you mean "cat"'],
       ["allow=cat&deny=dog", "exclude each other"],
       ["scoreThreshold=2", "from 0 to 1"],
       ["scales=20", "scale"],
-      ["scales=32,40,48,56", "at most 3 scales"],
+      ["scales=32,40,48,56", "scales must be at most 3 integers from 1 to 1024"],
       ["crops=round", "crops"],
     ]
   ) {

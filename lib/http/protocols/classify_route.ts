@@ -6,28 +6,23 @@
 
 import { checkViews } from "../../input/views.ts";
 import { checkEmbedding } from "../../output/embedding.ts";
+import { pickOptions, VIEW_OPTIONS } from "../../options.ts";
 import { checkSelection, selectPredictions } from "../../output/predictions.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { HttpProblem } from "../server/problems.ts";
 import { eachImage, withImages } from "./images.ts";
-import {
-  checkingOptions,
-  classifyOptions,
-  embedOptions,
-  selectionOptions,
-  viewOptions,
-} from "./options.ts";
+import { checkingOptions, classifyOptions, embedOptions } from "./options.ts";
 
 /** Predictions of one image, or of each image of a list. */
 export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Response> {
   const options = classifyOptions(call.url.searchParams);
   return await withImages(call, pipeline, async (found) => {
     const info = await pipeline.info(call);
-    const views = viewOptions(options);
+    const views = pickOptions(VIEW_OPTIONS, options);
     const selection = checkingOptions(() => {
       checkViews(views, info);
-      return checkSelection(selectionOptions(options), info.labels);
+      return checkSelection(options, info.labels);
     });
     const predict = async (image: Uint8Array | URL) =>
       selectPredictions(await pipeline.scores(image, views, call), selection, info.labels);

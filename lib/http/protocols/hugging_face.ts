@@ -7,41 +7,26 @@
  * @module
  */
 
+import { type Complete, completeOptions, type Values } from "../../options.ts";
+import { HUGGING_FACE_PARAMETERS } from "../../options/service.ts";
 import { checkSelection, selectPredictions } from "../../output/predictions.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { onlyImage, withImages } from "./images.ts";
 import { checkingOptions } from "./options.ts";
-import { HttpProblem } from "../server/problems.ts";
 
-type Apply = "softmax" | "sigmoid" | "none";
-const APPLY: readonly string[] = ["softmax", "sigmoid", "none"];
-/** What Hugging Face's servers return if `top_k` is not given. */
-const TOP_K = 5;
+type Parameters = Complete<typeof HUGGING_FACE_PARAMETERS>;
 
 /** Labels and scores of one image. */
 export async function huggingFaceRoute(call: Call, pipeline: Pipeline): Promise<Response> {
   return await withImages(call, pipeline, async (found) => {
     const info = await pipeline.info(call);
     const image = onlyImage(found);
-    const { top_k, function_to_apply: apply = "softmax" } = found.parameters ?? {};
-    if (typeof apply !== "string" || !APPLY.includes(apply)) {
-      throw new HttpProblem(
-        "bad-option",
-        `Expected function_to_apply to be one of ${APPLY.join(", ")}: found ${
-          JSON.stringify(apply)
-        }`,
-      );
-    }
+    const { top_k, function_to_apply: apply } = readParameters(found.parameters);
     // Like Hugging Face's servers: a top_k above the number of classes gives them all.
-    const topK = typeof top_k === "number" ? Math.min(top_k, info.labels.length) : undefined;
-    if (top_k !== undefined && top_k !== null && topK === undefined) {
-      throw new HttpProblem("bad-option", `Expected top_k to be a number: found ${typeof top_k}`);
-    }
-    const selection = checkingOptions(() =>
-      checkSelection({ topK: topK ?? Math.min(TOP_K, info.labels.length) }, info.labels)
-    );
-    const scores = await scoresOf(image, apply as Apply, call, pipeline);
+    const topK = Math.min(top_k, info.labels.length);
+    const selection = checkSelection({ topK }, info.labels);
+    const scores = await scoresOf(image, apply, call, pipeline);
     const threshold = { ...selection, scoreThreshold: -Infinity };
     return Response.json(
       selectPredictions(scores, threshold, info.labels).map(({ label, score }) => ({
@@ -52,9 +37,16 @@ export async function huggingFaceRoute(call: Call, pipeline: Pipeline): Promise<
   });
 }
 
+/** A parameter that is null is not given, and one of another task does not count. */
+function readParameters(given: Readonly<Record<string, unknown>> = {}): Parameters {
+  const values = Object.entries(given).filter(([, value]) => value !== null);
+  const options: Values<typeof HUGGING_FACE_PARAMETERS> = Object.fromEntries(values);
+  return checkingOptions(() => completeOptions(HUGGING_FACE_PARAMETERS, options));
+}
+
 async function scoresOf(
   image: Uint8Array | URL,
-  apply: Apply,
+  apply: Parameters["function_to_apply"],
   call: Call,
   pipeline: Pipeline,
 ): Promise<Float64Array> {

@@ -4,6 +4,12 @@
  * @module
  */
 
+import { EMBEDDING_OPTIONS, type Option, type Table } from "../../options.ts";
+import {
+  CLASSIFY_PARAMETERS,
+  EXPLAIN_PARAMETERS,
+  HUGGING_FACE_PARAMETERS,
+} from "../../options/service.ts";
 import { VERSION } from "../../version.ts";
 import { PROBLEMS } from "./problems.ts";
 import type { Call } from "./call.ts";
@@ -33,6 +39,10 @@ const TENSOR = object({
   data: { description: "Row by row, flat or nested; BYTES as base64", type: "array" },
 }, ["name", "shape", "datatype"]);
 
+const PARAMETERS: Json = Object.fromEntries(
+  Object.entries(HUGGING_FACE_PARAMETERS).map(([name, option]) => [name, valuesOf(option)]),
+);
+
 const SCHEMAS: Json = {
   Prediction: PREDICTION,
   Predictions: list(ref("Prediction")),
@@ -49,7 +59,7 @@ const SCHEMAS: Json = {
     label: text,
     index: integer,
     score: number,
-    method: { enum: ["grad-cam", "score-map"] },
+    method: valuesOf(EXPLAIN_PARAMETERS.method),
     map: { ...list(number), description: "[height, width]" },
     height: integer,
     width: integer,
@@ -63,10 +73,7 @@ const SCHEMAS: Json = {
   },
   HuggingFaceRequest: object({
     inputs: { ...text, description: "An image file as base64" },
-    parameters: object({
-      top_k: integer,
-      function_to_apply: { enum: ["softmax", "sigmoid", "none"] },
-    }, []),
+    parameters: object(PARAMETERS, []),
   }, ["inputs"]),
   InferRequest: object({ id: text, parameters: { type: "object" }, inputs: list(TENSOR) }, [
     "inputs",
@@ -96,29 +103,43 @@ const IMAGES: Json = {
   },
 };
 
-function query(name: string, schema: Json, description: string): Json {
-  return { name, in: "query", description, schema };
+/** An option's values, as JSON Schema. */
+function valuesOf(option: Option): Json {
+  const { default: value } = option;
+  const fallback = value === undefined ? {} : { default: value };
+  switch (option.kind) {
+    case "integer":
+    case "number":
+      return { ...boundsOf(option), ...fallback };
+    case "integers": {
+      const { min, max } = option;
+      return { ...list(boundsOf({ kind: "integer", min, max })), maxItems: option.items };
+    }
+    case "texts":
+      return list(text);
+    case "choice":
+      return { enum: option.choices, ...fallback };
+    case "boolean":
+      return { type: "boolean", ...fallback };
+    default:
+      return text;
+  }
 }
 
-const SELECTION = [
-  query("topK", integer, "At most so many labels, best first. Default: 5"),
-  query("scoreThreshold", number, "Only scores of at least this, 0…1"),
-  query("allow", list(text), "Only these labels"),
-  query("deny", list(text), "All but these labels"),
-  query("crops", { enum: ["center", "ten", "dense", "multi", "dense+multi"] }, "What is looked at"),
-  query("scales", text, "Shorter sides in pixels, at most three, such as 256,384"),
-  query("flip", { type: "boolean" }, "Look at the mirrored image too"),
-];
-const EMBEDDING = [
-  query("layer", text, "conv1_1 … conv5_3, pool1 … pool5, fc6, fc7, fc8 or prob"),
-  query("pooling", { enum: ["none", "avg", "max"] }, "Over all positions"),
-  query("normalize", { type: "boolean" }, "Scale to a length of 1"),
-];
-const EXPLANATION = [
-  query("label", text, "The class to explain. Default: the predicted one"),
-  query("method", { enum: ["grad-cam", "score-map"] }, "How"),
-  query("scale", integer, "Shorter side in pixels to which the image is resized"),
-];
+function boundsOf(option: { kind: "integer" | "number"; min?: number; max?: number }): Json {
+  return { type: option.kind, minimum: option.min, maximum: option.max };
+}
+
+/** A query parameter for each option. A list of numbers is one text with commas. */
+function query(table: Table): Json[] {
+  return Object.entries(table).map(([name, option]) => ({
+    name,
+    in: "query",
+    description: option.about + (option.unset === undefined ? "" : `. Default: ${option.unset}`),
+    schema: valuesOf(option),
+    ...option.kind === "integers" ? { style: "form", explode: false } : {},
+  }));
+}
 
 function answer(description: string, content: Json): Json {
   return { description, content };
@@ -184,14 +205,14 @@ const PATHS: Json = {
     post: operation(
       "Predictions of one image, or of each of several",
       answer("Predictions", schemas(ref("Predictions"), ref("PredictionsOfFiles"))),
-      { parameters: SELECTION, requestBody: IMAGES },
+      { parameters: query(CLASSIFY_PARAMETERS), requestBody: IMAGES },
     ),
   },
   "/embed": {
     post: operation(
       "What a layer says about one image, or about each of several",
       answer("Embeddings", schemas(ref("Embedding"), ref("EmbeddingsOfFiles"))),
-      { parameters: EMBEDDING, requestBody: IMAGES },
+      { parameters: query(EMBEDDING_OPTIONS), requestBody: IMAGES },
     ),
   },
   "/explain": {
@@ -201,7 +222,7 @@ const PATHS: Json = {
         "image/png": {},
         "application/json": { schema: ref("Explanation") },
       }),
-      { parameters: EXPLANATION, requestBody: IMAGES },
+      { parameters: query(EXPLAIN_PARAMETERS), requestBody: IMAGES },
     ),
   },
   "/models/{model}": { parameters: MODEL, post: HUGGING_FACE },

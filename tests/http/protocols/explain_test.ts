@@ -37,9 +37,9 @@ Deno.test("wrong options of /explain are refused before anything is computed", a
       ["label=kat", 'did you mean "cat"'],
       ["method=lime", `one of "grad-cam", "score-map": found "lime"`],
       ["method=score-map", "needs a scale"],
-      ["scale=5000", "at most 1024"],
+      ["scale=5000", "scale must be an integer from 1 to 1024: found 5000"],
       ["scale=8", "scale"],
-      ["lable=cat", 'did you mean "label"'],
+      ["lable=cat", "did you mean label"],
     ]
   ) {
     const response = await service.fetch(post(`/explain?${query}`, CAT));

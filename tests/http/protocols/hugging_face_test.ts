@@ -48,8 +48,8 @@ Deno.test("wrong parameters and several images are refused", async () => {
   for (
     const [body, status, message] of [
       [{ inputs, parameters: { top_k: "2" } }, 422, "top_k"],
-      [{ inputs, parameters: { top_k: 0 } }, 422, "topK"],
-      [{ inputs, parameters: { function_to_apply: "relu" } }, 422, "softmax, sigmoid, none"],
+      [{ inputs, parameters: { top_k: 0 } }, 422, "top_k must be an integer"],
+      [{ inputs, parameters: { function_to_apply: "relu" } }, 422, '"softmax", "sigmoid", "none"'],
       [{ inputs: [inputs, inputs] }, 400, "one image"],
       [{ inputs: 3 }, 400, "as a text"],
     ] as const
