@@ -60,7 +60,7 @@ export function convolutionStep(
 ): Tensor4D {
   const { filter, gamma, beta, statistics } = parameters;
   const [count, height, width, inputs] = x.shape, outputs = gamma.shape[0];
-  const size = [count, height, width], positions = count * height * width;
+  const size = { count, height, width }, pixels = height * width, positions = count * pixels;
   const pooled: [number, number] = options.pool ? [height >> 1, width >> 1] : [height, width];
   const pool = Number(options.pool);
   const step = tf.customGrad((...args) => {
@@ -71,31 +71,34 @@ export function convolutionStep(
     const padded = kernels.take(count * (height + 2) * (width + 2) * inputs);
     const y = kernels.take(positions * outputs), sums = kernels.take(count * 2 * outputs);
     const weights = kernels.place(floats(filter));
-    kernels.run(
-      ...["convolve", kernels.place(floats(x)), weights, y, padded] as const,
-      ...[options.training ? sums : 0, ...size, inputs, outputs],
-    );
+    kernels.run("convolve", {
+      ...{ ...size, inputs, outputs, x: kernels.place(floats(x)), filter: weights, y, padded },
+      sums: options.training ? sums : 0,
+    });
     const own = options.training ? momentsOf(sums, y, outputs) : remembered(statistics);
     if (options.training) remember(statistics, own);
-    const { scale, shift } = normalization(floats(gamma), floats(beta), own);
-    const scales = kernels.place(scale), shifts = kernels.place(shift);
+    const normalizing = normalization(floats(gamma), floats(beta), own);
+    const scale = kernels.place(normalizing.scale), shift = kernels.place(normalizing.shift);
     const out = kernels.take(count * pooled[0] * pooled[1] * outputs);
-    kernels.run("activate", y, scales, shifts, out, pool, ...size, outputs);
+    kernels.run("activate", { ...size, outputs, y, scale, shift, out, pool });
     save([x]);
 
     const gradFunc = (dy: Tensor, [x]: Tensor[]): Tensor[] => {
-      const dz = kernels.take(y.length), upper = kernels.place(floats(dy));
-      kernels.run("deactivate", upper, y, scales, shifts, dz, sums, pool, ...size, outputs);
-      const { dgamma, dbeta, factors } = normalizationGradient(sums, scale, own, positions);
-      kernels.run("combine", dz, y, kernels.place(factors), count, height * width, outputs);
+      const dz = kernels.take(y.length), dout = kernels.place(floats(dy));
+      kernels.run("deactivate", { ...size, outputs, dout, y, scale, shift, dz, sums, pool });
+      const { dgamma, dbeta, ...found } = normalizationGradient(sums, scale, own, positions);
+      const factors = kernels.place(found.factors);
+      kernels.run("combine", { count, pixels, outputs, dz, y, factors });
       const df = kernels.take(weights.length);
-      kernels.run("filterGradient", padded, dz, df, ...size, inputs, outputs);
+      kernels.run("filterGradient", { ...size, inputs, outputs, padded, dy: dz, filter: df });
       const gradients = [tf.tensor(df, filter.shape), tf.tensor1d(dgamma), tf.tensor1d(dbeta)];
       if (options.isFirst) return [tf.zerosLike(x), ...gradients];
       const dx = kernels.take(positions * inputs);
-      const turned = kernels.place(turn(weights, inputs, outputs));
-      const room = kernels.take(count * (height + 2) * (width + 2) * outputs);
-      kernels.run("convolve", dz, turned, dx, room, 0, ...size, outputs, inputs);
+      kernels.run("convolve", {
+        ...{ ...size, inputs: outputs, outputs: inputs, x: dz, y: dx, sums: 0 },
+        filter: kernels.place(turn(weights, inputs, outputs)),
+        padded: kernels.take(count * (height + 2) * (width + 2) * outputs),
+      });
       return [tf.tensor(dx, x.shape), ...gradients];
     };
     return { value: tf.tensor4d(out, [count, ...pooled, outputs]), gradFunc };

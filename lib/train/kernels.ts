@@ -6,22 +6,30 @@
  */
 
 import { KERNELS } from "./binary.ts";
+import { Activate, Combine, Convolve, Deactivate, FilterGradient } from "./calls.ts";
 
-/** What kernels/main.ts exports. Each function takes a counter's address first. */
-export type KernelName =
-  | "convolve"
-  | "activate"
-  | "deactivate"
-  | "combine"
-  | "filterGradient";
+/** The kernels, by the names that kernels/main.ts exports, and what each is called with. */
+const CALLS = {
+  convolve: Convolve,
+  activate: Activate,
+  deactivate: Deactivate,
+  combine: Combine,
+  filterGradient: FilterGradient,
+};
 
-type Kernel = (counter: number, ...args: number[]) => void;
+/** One of the kernels. */
+export type KernelName = keyof typeof CALLS;
+
+/** What a kernel is called with: numbers, and arrays of {@link TrainingKernels.take}. */
+export type Call<Name extends KernelName> = Readonly<
+  Record<keyof InstanceType<typeof CALLS[Name]>, number | Float32Array>
+>;
+
+type Kernel = (counter: number, call: number) => void;
 
 /** Words at the start of memory: how the workers are told what to do. */
-const WORD = { command: 16, kernel: 17, counter: 32, finished: 48, ready: 50, args: 64 };
-const NAMES: readonly KernelName[] = [
-  ...["convolve", "activate", "deactivate", "combine", "filterGradient"] as const,
-];
+const WORD = { command: 16, kernel: 17, counter: 32, finished: 48, ready: 50, call: 64 };
+const NAMES = Object.keys(CALLS);
 /** The first byte behind those words, and behind what the kernels may have of their own. */
 const FIRST = 4096;
 const PAGE = 65536;
@@ -43,7 +51,7 @@ Atomics.notify(words, word.ready);
 for (;;) {
   Atomics.wait(words, word.command, command);
   command = Atomics.load(words, word.command);
-  exports[names[words[word.kernel]]](word.counter * 4, ...words.subarray(word.args, word.args + 12));
+  exports[names[words[word.kernel]]](word.counter * 4, word.call * 4);
   Atomics.add(words, word.finished, 1);
   Atomics.notify(words, word.finished);
 }
@@ -131,19 +139,20 @@ export class TrainingKernels {
     return copy;
   }
 
-  /** Runs a kernel with numbers and with arrays of {@link take}, on all threads. */
-  run(name: KernelName, ...args: (number | Float32Array)[]): void {
+  /** Runs a kernel on all threads. */
+  run<Name extends KernelName>(name: Name, call: Call<Name>): void {
     const words = this.#words, workers = this.#workers.length;
-    const numbers = args.map((arg) => typeof arg === "number" ? arg : arg.byteOffset);
+    // In the order of the kernel's fields, whatever the caller's.
+    const values: (number | Float32Array)[] = Object.values({ ...new CALLS[name](), ...call });
+    words.set(values.map((v) => typeof v === "number" ? v : v.byteOffset), WORD.call);
     words[WORD.counter] = 0;
     if (workers > 0) {
-      words.set(numbers, WORD.args);
       words[WORD.kernel] = NAMES.indexOf(name);
       Atomics.store(words, WORD.finished, 0);
       Atomics.add(words, WORD.command, 1);
       Atomics.notify(words, WORD.command);
     }
-    this.#exports[name](WORD.counter * 4, ...numbers);
+    this.#exports[name](WORD.counter * 4, WORD.call * 4);
     for (let waits = 0; workers > 0;) {
       const finished = Atomics.load(words, WORD.finished);
       if (finished === workers) return;

@@ -56,17 +56,17 @@ for (
   for (const threads of [1, 2]) {
     Deno.test(`the kernels convolve by definition: ${JSON.stringify(size)}, ${threads} thread(s)`, async () => {
       const { count, height, width, inputs, outputs } = size;
-      const sizes = [count, height, width, inputs, outputs];
       const kernels = await TrainingKernels.start(threads);
       const positions = count * height * width;
       const x = noise(positions * inputs, 3), filter = noise(9 * inputs * outputs, 4);
       const want = naiveConvolution(x, filter, size);
       const padded = kernels.take(count * (height + 2) * (width + 2) * inputs).fill(NaN);
       const y = kernels.take(want.length).fill(NaN), sums = kernels.take(2 * count * outputs);
-      kernels.run(
-        ...["convolve", kernels.place(x), kernels.place(filter), y, padded, sums] as const,
-        ...sizes,
-      );
+      kernels.run("convolve", {
+        ...{ ...size, y, padded, sums },
+        x: kernels.place(x),
+        filter: kernels.place(filter),
+      });
       want.forEach((value, i) => assertAlmostEquals(y[i], value, 1e-4));
       for (let o = 0; o < outputs; o++) {
         const last = want.filter((_, i) =>
@@ -80,7 +80,7 @@ for (
       }
       // The derivative of sum(y * dy) is, as y is linear in the filter, a difference of it.
       const dy = kernels.place(noise(want.length, 5)), df = kernels.take(filter.length).fill(NaN);
-      kernels.run("filterGradient", padded, dy, df, ...sizes);
+      kernels.run("filterGradient", { ...size, padded, dy, filter: df });
       for (let at = 0; at < filter.length; at += 7) {
         const unit = new Float32Array(filter.length);
         unit[at] = 1;
