@@ -27,7 +27,10 @@ const TILES = {
 
 const gpu = await acquireGpu();
 for (const inChannels of [64, 256, 512]) {
-  const layer = { images: 1, height: 24, width: 24, inChannels, outChannels: 32, pool: false };
+  const layer = {
+    ...{ images: 1, height: 24, width: 24, inChannels, outChannels: 32 },
+    ...{ filter: 3, pool: false } as const,
+  };
   const operands = randomOperands(layer, "float");
   const exact = convolveByDefinition(layer, operands);
   for (const [name, tile] of Object.entries(TILES)) {

@@ -6,9 +6,8 @@
  */
 
 import { randomImages, randomVgg16, VGG16 } from "../../bench/vgg16.ts";
-import { acquireGpu, releaseGpu } from "../../lib/engine/webgpu/device/device.ts";
+import { acquireGpu, checked, releaseGpu } from "../../lib/engine/webgpu/device/device.ts";
 import { createWebgpuEngine } from "../../lib/engine/webgpu/engine.ts";
-import { checked } from "../../lib/engine/webgpu/device/errors.ts";
 
 const BALLAST_BYTES = 80 * 2 ** 20;
 

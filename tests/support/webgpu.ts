@@ -25,7 +25,10 @@ export function gpuTest(name: string, fn: () => Promise<void>): void {
   }
 }
 
-/** Until it is disposed, every device that is requested has WebGPU's default limits, whatever the adapter can do. */
+/**
+ * Until it is disposed, every device that is requested has WebGPU's default limits, whatever the
+ * adapter can do.
+ */
 export function defaultLimits(): Disposable {
   const { requestDevice } = GPUAdapter.prototype;
   GPUAdapter.prototype.requestDevice = function (descriptor) {

@@ -1,72 +1,81 @@
 /**
- * One convolution layer on the GPU, by any of its kernels, and by definition: what the kernels are held to shape by shape.
+ * One convolution layer on the GPU, by any of its kernels, and by definition: what the kernels are
+ * held to shape by shape.
  *
  * @module
  */
 
-import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Precision } from "../../lib/engine/engine.ts";
+import { checked, type Gpu } from "../../lib/engine/webgpu/device/device.ts";
+import { Memory } from "../../lib/engine/webgpu/device/memory.ts";
+import { readWords, type Tensor } from "../../lib/engine/webgpu/device/tfjs.ts";
 import {
   convolutionSteps,
-  maximaGroups,
   scratchOf,
-} from "../../lib/engine/webgpu/kernels/convolution_steps.ts";
-import type { Gpu } from "../../lib/engine/webgpu/device/device.ts";
-import { checked } from "../../lib/engine/webgpu/device/errors.ts";
+  workgroupsPerImage,
+} from "../../lib/engine/webgpu/kernels/convolution.ts";
 import {
   elements,
   padChannels,
+  runStep,
   STATE_HEADER,
   stateVectors,
-} from "../../lib/engine/webgpu/kernels/layout.ts";
-import { Memory } from "../../lib/engine/webgpu/device/memory.ts";
+} from "../../lib/engine/webgpu/kernels/kernel.ts";
+import { packWeights, weightVectors } from "../../lib/engine/webgpu/resident/pack.ts";
 import type { Candidate } from "../../lib/engine/webgpu/tuning/tile.ts";
-import { packWeights, weightVectors } from "../../lib/engine/webgpu/network/weights.ts";
+import { convolveNaively } from "./naive_convolution.ts";
 import { random } from "./random_model.ts";
 
-/** A 3x3 convolution with zeros around. */
-export interface Convolution {
+/**
+ * A convolution whose outputs are as many as its inputs: with zeros around, if its filters are 3x3.
+ */
+export interface Problem {
   readonly images: number;
   readonly height: number;
   readonly width: number;
   readonly inChannels: number;
   readonly outChannels: number;
+  /** Rows and columns of a filter. */
+  readonly filter: 1 | 3;
   readonly pool: boolean;
 }
 
-/** Its numbers: activations `[N, H, W, I]` and filters `[O, 3, 3, I]`. */
+/** Its numbers: activations `[N, H, W, I]` and filters `[O, filter, filter, I]`. */
 export interface Operands {
   readonly x: Float32Array;
   readonly filters: Int8Array;
 }
 
 /** Activations, about half of them 0 as after a ReLU, and filters; with int8, integers in 0…127. */
-export function randomOperands(convolution: Convolution, precision: Precision): Operands {
-  const { images, height, width, inChannels, outChannels } = convolution;
+export function randomOperands(problem: Problem, precision: Precision): Operands {
+  const { images, height, width, inChannels, outChannels, filter } = problem;
   const next = random(0x9e3779b9 ^ (images + 10 * height + 100 * width + inChannels + outChannels));
   const top = precision === "int8" ? 127 : 1;
   const x = Float32Array.from({ length: images * height * width * inChannels }, () => {
     const value = Math.max(0, 2 * next() - 1) * top;
     return precision === "int8" ? Math.round(value) : value;
   });
-  const length = outChannels * 9 * inChannels;
+  const length = outChannels * filter ** 2 * inChannels;
   const filters = Int8Array.from({ length }, () => Math.floor(next() * 255) - 127);
   return { x, filters };
 }
 
-/** Sums of products in float64, which are exact for integers: `[N, H, W, O]`, after the max-pool. */
+/**
+ * Sums of products in float64, which are exact for integers: `[N, H, W, O]`, after the max-pool.
+ */
 export function convolveByDefinition(
-  { images, height, width, inChannels, outChannels, pool }: Convolution,
+  { images, height, width, inChannels, outChannels, filter, pool }: Problem,
   { x, filters }: Operands,
 ): Float64Array {
+  const border = filter >> 1;
   const at = (n: number, y: number, column: number, o: number): number => {
     let sum = 0;
-    for (let tap = 0; tap < 9; tap++) {
-      const row = y + Math.floor(tap / 3) - 1, c = column + tap % 3 - 1;
+    for (let tap = 0; tap < filter ** 2; tap++) {
+      const row = y + Math.floor(tap / filter) - border, c = column + tap % filter - border;
       if (row < 0 || c < 0 || row >= height || c >= width) continue;
       const pixel = ((n * height + row) * width + c) * inChannels;
-      const filter = (o * 9 + tap) * inChannels;
-      for (let i = 0; i < inChannels; i++) sum += x[pixel + i] * filters[filter + i];
+      const weights = (o * filter ** 2 + tap) * inChannels;
+      for (let i = 0; i < inChannels; i++) sum += x[pixel + i] * filters[weights + i];
     }
     return sum;
   };
@@ -86,67 +95,77 @@ export function convolveByDefinition(
   });
 }
 
-/** What a kernel gives: sums as above, and with int8 the largest of each image as its workgroups saw it. */
+/**
+ * What a kernel gives: sums as above, and with int8 the largest of each image as its workgroups saw
+ * it (the naive one's do not).
+ */
 export interface Sums {
   readonly sums: Int32Array | Float32Array;
   readonly maxima: readonly number[];
 }
 
-/** Computes the layer with constants that give the sums themselves. Nobody else may be using the device. */
+/**
+ * Computes the layer by one of its kernels, or by the naive one, with constants that give the sums
+ * themselves. Nobody else may be using the device.
+ */
 export async function convolveOnGpu(
   gpu: Gpu,
-  convolution: Convolution,
+  problem: Problem,
   operands: Operands,
   precision: Precision,
-  { memory: kind, tile }: Candidate,
+  candidate: Candidate | "naive",
 ): Promise<Sums> {
-  const { images, height, width, pool } = convolution;
+  const { images, height, width, filter, pool } = problem;
   const integer = precision === "int8";
-  const border = integer ? 2 : 0, shift = pool ? 1 : 0;
-  const channels = padChannels(convolution.inChannels);
-  const step = {
+  const zeros = filter >> 1, border = integer ? 2 * zeros : 0, shift = pool ? 1 : 0;
+  const common = {
     precision,
-    kernel: [3, 3] as const,
-    padding: integer ? 0 as const : 1 as const,
+    filterSize: [filter, filter] as const,
+    padding: integer || zeros === 0 ? 0 as const : 1 as const,
     relu: false,
     pool,
-    input: { images, height: height + border, width: width + border, channels },
+    input: {
+      images,
+      height: height + border,
+      width: width + border,
+      channels: padChannels(problem.inChannels),
+    },
     output: {
       images,
       height: height >> shift,
       width: width >> shift,
-      channels: padChannels(convolution.outChannels),
+      channels: padChannels(problem.outChannels),
     },
-    tile,
   };
   const memory = new Memory(gpu.backend);
-  const upload = (words: Int32Array<ArrayBuffer>): TensorInfo => {
+  const kind = candidate === "naive" ? "buffer" : candidate.memory;
+  const upload = (words: Int32Array<ArrayBuffer>): Tensor => {
     const tensor = memory.allocate(words.length / 4, kind);
     memory.write(tensor, words);
     return tensor;
   };
   try {
-    const groups = maximaGroups(step);
-    const scratch = scratchOf(step);
-    const gives = memory.allocate(elements(step.output) / 4 + groups * images, "buffer");
+    const convolution = candidate === "naive" ? undefined : { ...common, tile: candidate.tile };
+    const workgroups = convolution ? workgroupsPerImage(convolution) : 0;
+    const gives = memory.allocate(elements(common.output) / 4 + workgroups * images, "buffer");
     await checked(gpu.device, () => {
-      const tensors = {
-        x: upload(activationWords(convolution, operands, precision)),
-        weights: upload(weightWords(convolution, operands)),
-        scales: upload(unitScales(images, step.output.channels, precision)),
-      };
-      convolutionSteps(
-        gpu.backend,
-        tensors,
-        step,
-        (role) => memory.allocate(scratch[role], kind),
-        gives,
-      ).forEach(({ run }) => run());
+      const x = upload(activationWords(problem, operands, precision));
+      const weights = upload(weightWords(problem, operands));
+      const scales = upload(unitScales(images, common.output.channels, precision));
+      const steps = convolution
+        ? convolutionSteps(
+          { x, weights, scales },
+          convolution,
+          (role) => memory.allocate(scratchOf(convolution)[role], kind),
+          gives,
+        )
+        : [convolveNaively({ x, weights }, common, gives)];
+      steps.forEach((step) => runStep(gpu.backend, step));
     });
-    const words = await gpu.backend.read(gives.dataId) as Int32Array;
+    const words = await readWords(gpu.backend, gives);
     return {
-      sums: valuesOf(convolution, words, precision),
-      maxima: maximaOf(words, groups, images),
+      sums: valuesOf(problem, words, precision),
+      maxima: maximaOf(words, workgroups, images),
     };
   } finally {
     memory[Symbol.dispose]();
@@ -174,13 +193,13 @@ export function errorsOf(sums: ArrayLike<number>, exact: Float64Array): SumError
 }
 
 function weightWords(
-  { inChannels, outChannels }: Convolution,
+  { inChannels, outChannels, filter }: Problem,
   { filters }: Operands,
 ): Int32Array<ArrayBuffer> {
   const layer = {
     name: "conv",
-    kernel: [3, 3] as const,
-    padding: 1 as const,
+    kernel: [filter, filter] as const,
+    padding: filter === 3 ? 1 as const : 0 as const,
     inChannels,
     outChannels,
     relu: false,
@@ -192,12 +211,12 @@ function weightWords(
 }
 
 function activationWords(
-  { images, height, width, inChannels }: Convolution,
+  { images, height, width, inChannels, filter }: Problem,
   { x }: Operands,
   precision: Precision,
 ): Int32Array<ArrayBuffer> {
   const channels = padChannels(inChannels);
-  const border = precision === "int8" ? 1 : 0;
+  const border = precision === "int8" ? filter >> 1 : 0;
   const [rows, columns] = [height + 2 * border, width + 2 * border];
   const length = images * rows * columns * channels;
   const stored = precision === "int8" ? new Int8Array(length) : new Float32Array(length);
@@ -229,7 +248,7 @@ function unitScales(
 }
 
 function valuesOf(
-  { images, height, width, outChannels, pool }: Convolution,
+  { images, height, width, outChannels, pool }: Problem,
   words: Int32Array,
   precision: Precision,
 ): Int32Array | Float32Array {
@@ -240,8 +259,8 @@ function valuesOf(
   return all.subarray(0, pixels * channels).filter((_, i) => i % channels < outChannels);
 }
 
-function maximaOf(words: Int32Array, groups: number, images: number): number[] {
-  const perImage = groups * 4, first = words.length - perImage * images;
+function maximaOf(words: Int32Array, workgroups: number, images: number): number[] {
+  const perImage = workgroups * 4, first = words.length - perImage * images;
   return Array.from({ length: images }, (_, n) => {
     const own = words.subarray(first + n * perImage, first + (n + 1) * perImage);
     return own.reduce((largest, value) => Math.max(largest, value), -Infinity);

@@ -18,13 +18,11 @@ import type {
 import { compileProgram, type LastLayer, type Program } from "../program.ts";
 import { QueuedEngine } from "../queued_engine.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device/device.ts";
-import { loadNetwork } from "./network/load.ts";
-import type { Network } from "./network/network.ts";
-import { planLayers } from "./network/plan.ts";
-import { imagesPerRun } from "./network/preflight.ts";
-import { profileLayers } from "./tuning/profile.ts";
-import { readActivations } from "./network/read.ts";
+import { loadResident } from "./resident/load.ts";
+import { imagesPerRun, planLayers } from "./resident/plan.ts";
+import type { ResidentModel } from "./resident/resident_model.ts";
 import { defaultTuning, type Tuning } from "./tuning/tile.ts";
+import { profileLayers } from "./tuning/timing.ts";
 import { tune as tuneTiles } from "./tuning/tune.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
@@ -38,7 +36,8 @@ export interface WebgpuOptions extends Omit<EngineOptions, "backend" | "threads"
 /**
  * Loads a model onto the GPU.
  *
- * @throws {BackendUnavailableError} If there is no GPU, the model does not fit, or the GPU gives wrong answers.
+ * @throws {BackendUnavailableError} If there is no GPU, the model does not fit, or the GPU gives
+ *   wrong answers.
  */
 export async function createWebgpuEngine(
   model: Model,
@@ -50,8 +49,8 @@ export async function createWebgpuEngine(
   const gpu = await acquireGpu();
   try {
     const tuning = options.tuning ?? await chooseTuning(gpu, program, settings);
-    const load = (gpu: Gpu): Promise<Network> =>
-      loadNetwork(gpu, model, program, precision, tuning, signal);
+    const load = (gpu: Gpu): Promise<ResidentModel> =>
+      loadResident(gpu, model, program, precision, tuning, signal);
     return new WebgpuEngine(gpu, await load(gpu), program, precision, load);
   } catch (error) {
     const lost = !signal?.aborted && await gpu.wasLost();
@@ -76,20 +75,20 @@ class WebgpuEngine extends QueuedEngine {
   readonly backend = "webgpu";
   readonly threads = 1;
   readonly precision: Precision;
-  readonly #load: (gpu: Gpu) => Promise<Network>;
+  readonly #load: (gpu: Gpu) => Promise<ResidentModel>;
   #gpu: Gpu;
-  #network: Network | undefined;
+  #resident: ResidentModel | undefined;
 
   constructor(
     gpu: Gpu,
-    network: Network,
+    resident: ResidentModel,
     program: Program,
     precision: Precision,
-    load: (gpu: Gpu) => Promise<Network>,
+    load: (gpu: Gpu) => Promise<ResidentModel>,
   ) {
     super(program);
     this.#gpu = gpu;
-    this.#network = network;
+    this.#resident = resident;
     this.precision = precision;
     this.#load = load;
   }
@@ -99,13 +98,13 @@ class WebgpuEngine extends QueuedEngine {
   }
 
   get bytesResident(): number {
-    return this.#network?.bytes ?? 0;
+    return this.#resident?.bytes ?? 0;
   }
 
   protected imagesPerPart(batch: Batch, last: LastLayer): number {
     const plan = planLayers(this.program, this.precision, { ...batch, count: 1 }, last);
     const { limits } = this.#gpu.device;
-    const images = imagesPerRun(plan, this.precision, limits, this.#network!.memoryKind);
+    const images = imagesPerRun(plan, this.precision, limits, this.#resident!.memoryKind);
     if (images >= 1) return images;
     throw new BackendUnavailableError(
       "webgpu",
@@ -122,7 +121,7 @@ class WebgpuEngine extends QueuedEngine {
     }
     try {
       this.#gpu = await currentGpu();
-      this.#network = await this.#load(this.#gpu);
+      this.#resident = await this.#load(this.#gpu);
       return await this.#runOnce(part, last);
     } catch (error) {
       if (!await this.#gpu.wasLost()) throw error;
@@ -139,17 +138,19 @@ class WebgpuEngine extends QueuedEngine {
     // Pipelines compile in the first run.
     await this.runPart(batch, last);
     const plan = planLayers(this.program, this.precision, batch, last);
-    return await this.#gpu.exclusively(() => profileLayers(this.#gpu, this.#network!, plan, batch));
+    return await this.#gpu.exclusively(() =>
+      profileLayers(this.#gpu, this.#resident!, plan, batch)
+    );
   }
 
   protected async free(): Promise<void> {
-    if (this.#gpu.lost() === undefined) this.#network![Symbol.dispose]();
-    this.#network = undefined;
+    if (this.#gpu.lost() === undefined) this.#resident![Symbol.dispose]();
+    this.#resident = undefined;
     await releaseGpu();
   }
 
   #runOnce(part: Batch, last: LastLayer): Promise<Activations> {
     const plan = planLayers(this.program, this.precision, part, last);
-    return this.#gpu.exclusively(() => readActivations(this.#gpu, this.#network!, plan, part));
+    return this.#gpu.exclusively(() => this.#resident!.run(this.#gpu, plan, part));
   }
 }

@@ -16,18 +16,21 @@ import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
 import { compileProgram, type Program } from "../../../lib/engine/program.ts";
 import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
-import { acquireGpu, type Gpu, releaseGpu } from "../../../lib/engine/webgpu/device/device.ts";
-import { checked } from "../../../lib/engine/webgpu/device/errors.ts";
+import {
+  acquireGpu,
+  checked,
+  type Gpu,
+  releaseGpu,
+} from "../../../lib/engine/webgpu/device/device.ts";
+import { BACKEND_NAME } from "../../../lib/engine/webgpu/device/tfjs.ts";
 import { createWebgpuEngine } from "../../../lib/engine/webgpu/engine.ts";
-import { BACKEND_NAME } from "../../../lib/engine/webgpu/kernels/kernel.ts";
-import { planLayers } from "../../../lib/engine/webgpu/network/plan.ts";
-import { imagesPerRun, preflight } from "../../../lib/engine/webgpu/network/preflight.ts";
+import { imagesPerRun, planOneImage, preflight } from "../../../lib/engine/webgpu/resident/plan.ts";
 import {
   answerBatch,
   answerModel,
   ANSWERS,
   checkAnswers,
-} from "../../../lib/engine/webgpu/network/self_test.ts";
+} from "../../../lib/engine/webgpu/resident/self_test.ts";
 import { defaultTuning } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { type Architecture, layersOf } from "../../../lib/model/architecture.ts";
 import { assertSame } from "../../support/engine_cases.ts";
@@ -143,7 +146,7 @@ for (const memory of ["buffer", "texture"] as const) {
     Deno.test(`VGG16 fits a device with WebGPU's default limits: ${memory}, ${precision}`, () => {
       const program = programOf(VGG16);
       preflight(program, precision, DEFAULT_LIMITS, memory);
-      const plan = planLayers(program, precision, { count: 1, height: 224, width: 224 });
+      const plan = planOneImage(program, precision);
       assert(imagesPerRun(plan, precision, DEFAULT_LIMITS, memory) >= 8);
     });
   }
@@ -302,9 +305,9 @@ gpuTest("two engines share a device and do not disturb each other", async () => 
 });
 
 /**
- * Bytes by which a process may grow in 1,000 runs, without a collection of garbage being asked for: V8 enlarges its young generation
- * by up to 32 MB, and keeps some ten KB of encoders a run until it collects. Bind groups and texture views made anew in each run
- * were 100 MB.
+ * Bytes by which a process may grow in 1,000 runs, without a collection of garbage being asked for:
+ * V8 enlarges its young generation by up to 32 MB, and keeps some ten KB of encoders a run until it
+ * collects. Bind groups and texture views made anew in each run were 100 MB.
  */
 const GROWTH_BYTES = 48e6;
 

@@ -75,8 +75,8 @@ for (const [name, tuning] of Object.entries(TUNINGS)) {
 }
 
 /**
- * Relative to the layer's largest value. Inputs are rounded to 16 bits, which is 1.5e-5 of the largest; the rest is float32
- * sums.
+ * Relative to the layer's largest value. Inputs are rounded to 16 bits, which is 1.5e-5 of the
+ * largest; the rest is float32 sums.
  */
 const FLOAT_TOLERANCE = 5e-5;
 

@@ -1,5 +1,6 @@
 /**
- * VGG16 at ImageNet size on a device with WebGPU's default limits: 128 MiB a binding, 256 MiB a buffer, textures of 8192.
+ * VGG16 at ImageNet size on a device with WebGPU's default limits: 128 MiB a binding, 256 MiB a
+ * buffer, textures of 8192.
  *
  * @module
  */
@@ -71,7 +72,8 @@ gpuTest("VGG16 at 224x224 in float runs on a device with the default limits", as
 });
 
 gpuTest("VGG16's dense layers in buffers run on a device with the default limits", async () => {
-  // Thin convolutions, as a software adapter is slow at reading buffers; fc6 is that of VGG16, 98 MiB of a binding's 128.
+  // Thin convolutions, as a software adapter is slow at reading buffers; fc6 is that of VGG16, 98
+  // MiB of a binding's 128.
   const convolutions = VGG16.convolutions.map((channels, i) => i < 10 ? channels / 8 : channels);
   const model = randomVgg16({ ...VGG16, convolutions });
   const tuning = defaultTuning(false);

@@ -9,15 +9,14 @@ import { join } from "@std/path";
 import { compileProgram } from "../../../lib/engine/program.ts";
 import { acquireGpu, releaseGpu } from "../../../lib/engine/webgpu/device/device.ts";
 import { createWebgpuEngine } from "../../../lib/engine/webgpu/engine.ts";
-import { planLayers } from "../../../lib/engine/webgpu/network/plan.ts";
-import { operationsOf } from "../../../lib/engine/webgpu/tuning/profile.ts";
+import { operationsOf, planLayers } from "../../../lib/engine/webgpu/resident/plan.ts";
 import {
   canCompute,
   candidateName,
   CANDIDATES,
   defaultTuning,
   DENSE_TILES,
-  denseName,
+  denseCandidateName,
 } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { tune } from "../../../lib/engine/webgpu/tuning/tune.ts";
 import { assertSame, engineCases } from "../../support/engine_cases.ts";
@@ -50,16 +49,19 @@ async function temporaryCache() {
   };
 }
 
-/** The shapes that are tuned: of the convolutions but the first, and of the costliest dense layer. */
-function shapeNames(): string[] {
-  const shapes = planLayers(program, "int8", batch).map(({ kernel, layer, input, output, pool }) =>
+/**
+ * The workloads that are timed: of the convolutions but the first, and of the costliest dense
+ * layer.
+ */
+function workloadNames(): string[] {
+  const names = planLayers(program, "int8", batch).map(({ kernel, layer, input, output, pool }) =>
     kernel === "dense"
       ? `dense ${layer.kernel.join("x")} ${input.channels}-${layer.outChannels}`
       : `${layer.kernel.join("x")} ${input.channels}-${layer.outChannels} ` +
         `${output.height}x${output.width}${pool ? " pool" : ""}`
   );
-  const dense = shapes.filter((name) => name.startsWith("dense"))[0];
-  return [...new Set(shapes.slice(1).filter((name) => !name.startsWith("dense"))), dense];
+  const dense = names.filter((name) => name.startsWith("dense"))[0];
+  return [...new Set(names.slice(1).filter((name) => !name.startsWith("dense"))), dense];
 }
 
 gpuTest("loads time candidates and keep their times, and no result depends on it", async () => {
@@ -74,7 +76,7 @@ gpuTest("loads time candidates and keep their times, and no result depends on it
     ...CANDIDATES.map(candidateName),
     ...(["buffer", "texture"] as const).flatMap((memory) =>
       [...DENSE_TILES, defaultTuning(memory === "texture").dense].map((tile) =>
-        denseName({ memory, tile })
+        denseCandidateName(memory, tile)
       )
     ),
   ];
@@ -96,8 +98,8 @@ gpuTest("what one load has no time for is tried by the next", async () => {
       const count = Object.values(times).reduce((sum, names) => sum + Object.keys(names).length, 0);
       assert(count > known, `${count} after ${known}`);
       known = count;
-      for (const [shape, names] of Object.entries(before)) {
-        assertEquals(times[shape], { ...times[shape], ...names });
+      for (const [workload, names] of Object.entries(before)) {
+        assertEquals(times[workload], { ...times[workload], ...names });
       }
     }
   } finally {
@@ -119,19 +121,19 @@ gpuTest(
           program.layers.every((layer) => canCompute(candidate.tile, { layer, pool: true }))
         );
         const fast = candidateName(usable[1]);
-        const dense = denseName({ memory, tile: DENSE_TILES[3] });
+        const dense = denseCandidateName(memory, DENSE_TILES[3]);
         const times: Record<string, Record<string, number>> = {};
-        for (const shape of shapeNames()) {
-          times[shape] = shape.startsWith("dense")
-            ? { [dense]: 1, [denseName({ memory, tile: DENSE_TILES[1] })]: 2 }
+        for (const workload of workloadNames()) {
+          times[workload] = workload.startsWith("dense")
+            ? { [dense]: 1, [denseCandidateName(memory, DENSE_TILES[1])]: 2 }
             : { [candidateName(usable[0])]: 2, [fast]: 1 };
           // In the other memory a layer is faster, but not all of them.
           const other = memory === "buffer" ? "texture" : "buffer";
           const candidate = CANDIDATES.find((candidate) => candidate.memory === other)!;
           const first = Object.keys(times).length === 1;
-          times[shape][
-            shape.startsWith("dense")
-              ? denseName({ memory: other, tile: DENSE_TILES[0] })
+          times[workload][
+            workload.startsWith("dense")
+              ? denseCandidateName(other, DENSE_TILES[0])
               : candidateName(candidate)
           ] = first ? 0.5 : 50;
         }
@@ -162,7 +164,9 @@ gpuTest("every candidate gives the same bits", async () => {
   await acquireGpu();
   for (const [i, candidate] of CANDIDATES.entries()) {
     const { memory, tile } = candidate;
-    const layers = planLayers(program, "int8", batch).filter((step) => canCompute(tile, step));
+    const layers = planLayers(program, "int8", batch).filter((planned) =>
+      canCompute(tile, planned)
+    );
     const tuning = {
       memory,
       convolutions: Object.fromEntries(layers.map(({ layer }) => [layer.name, tile])),
@@ -199,8 +203,9 @@ Deno.test("VGG16 at 224x224 has 30.9 billion operations", () => {
     compileProgram(model),
     "int8",
     { count: 1, height: 224, width: 224 },
-  ).reduce((sum, step) => sum + operationsOf(step), 0);
+  ).reduce((sum, planned) => sum + operationsOf(planned), 0);
   const dense = 2 * (25088 * 4096 + 4096 * 4096 + 4096 * 1000);
-  // Products of Simonyan and Zisserman's table 1, counted by hand; 15.5 billion multiplications and additions.
+  // Products of Simonyan and Zisserman's table 1, counted by hand; 15.5 billion multiplications and
+  // additions.
   assertEquals(convolutions + dense, 30_940_528_640);
 });

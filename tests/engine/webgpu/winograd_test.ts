@@ -7,24 +7,25 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Precision } from "../../../lib/engine/engine.ts";
 import { compileProgram } from "../../../lib/engine/program.ts";
-import { scratchOf } from "../../../lib/engine/webgpu/kernels/convolution_steps.ts";
-import { planLayers } from "../../../lib/engine/webgpu/network/plan.ts";
+import { scratchOf } from "../../../lib/engine/webgpu/kernels/convolution.ts";
+import { planLayers } from "../../../lib/engine/webgpu/resident/plan.ts";
 import {
   defaultTile,
   defaultTuning,
   SMALL_WINOGRAD_TILE,
   WINOGRAD_TILE,
 } from "../../../lib/engine/webgpu/tuning/tile.ts";
-import { type Matrix, pointsOf, WINOGRAD } from "../../../lib/engine/webgpu/kernels/winograd.ts";
+import { type Matrix, WINOGRAD } from "../../../lib/engine/winograd.ts";
 import {
   inputVectors,
   outputWorkgroups,
+  patchesOf,
+  pointsOf,
   scratchVectors,
-  tilesOf,
   winogradChunks,
-  winogradGroups,
   type WinogradLayer,
-} from "../../../lib/engine/webgpu/kernels/winograd_chunks.ts";
+  winogradWorkgroups,
+} from "../../../lib/engine/webgpu/kernels/winograd.ts";
 import { random, randomModel } from "../../support/random_model.ts";
 
 /** `A X A^T`. */
@@ -89,7 +90,10 @@ for (const outputs of [2, 4] as const) {
   });
 }
 
-/** Layers of VGG16 at 224x224, a batch of them, one of an odd size, and one with a max-pool that drops rows. */
+/**
+ * Layers of VGG16 at 224x224, a batch of them, one of an odd size, and one with a max-pool that
+ * drops rows.
+ */
 function layers(precision: Precision): WinogradLayer[] {
   return ([
     [1, 224, 224, 64, 64, true],
@@ -113,24 +117,24 @@ function layers(precision: Precision): WinogradLayer[] {
 }
 
 for (const precision of ["int8", "float"] as const) {
-  Deno.test(`chunks cover every tile and channel once, with what they need made before, in ${precision}`, () => {
+  Deno.test(`chunks cover every patch and channel once, with what they need made before, in ${precision}`, () => {
     for (const layer of layers(precision)) {
       const { input, output, pool, tile } = layer;
       const size = pool ? tile.outputs / 2 : tile.outputs;
       const down = Math.ceil(output.height / size), across = Math.ceil(output.width / size);
       const seen = new Uint8Array(output.images * down * across * output.channels / 16);
-      const groups = new Set<string>();
+      const workgroups = new Set<string>();
       let inputs = "", filters = "";
       for (const chunk of winogradChunks(layer)) {
         assertEquals(chunk.across, across);
-        const tiles = [chunk.firstImage, chunk.images, chunk.firstRow, chunk.rows].join();
+        const patches = [chunk.firstImage, chunk.images, chunk.firstRow, chunk.rows].join();
         const channels = [chunk.firstChannel, chunk.channels].join();
-        if (chunk.newInputs) inputs = tiles;
+        if (chunk.newInputs) inputs = patches;
         if (chunk.newFilters) filters = channels;
-        assertEquals([inputs, filters], [tiles, channels]);
+        assertEquals([inputs, filters], [patches, channels]);
         for (let n = chunk.firstImage; n < chunk.firstImage + chunk.images; n++) {
-          for (let group = 0; group < outputWorkgroups(chunk); group++) {
-            groups.add(`${n} ${chunk.firstGroup + group}`);
+          for (let workgroup = 0; workgroup < outputWorkgroups(chunk); workgroup++) {
+            workgroups.add(`${n} ${chunk.firstWorkgroup + workgroup}`);
           }
           for (let row = chunk.firstRow; row < chunk.firstRow + chunk.rows; row++) {
             for (let c = chunk.firstChannel; c < chunk.firstChannel + chunk.channels; c += 16) {
@@ -140,12 +144,12 @@ for (const precision of ["int8", "float"] as const) {
           }
         }
         const { inputs: most, products } = scratchVectors(layer);
-        const points = pointsOf(tile) * tilesOf(chunk);
+        const points = pointsOf(tile) * patchesOf(chunk);
         assert(points * inputVectors(precision, input.channels) <= most);
         assert(points * chunk.channels / 4 <= products);
       }
       assertEquals([...new Set(seen)], [1]);
-      assertEquals(groups.size, output.images * winogradGroups(layer));
+      assertEquals(workgroups.size, output.images * winogradWorkgroups(layer));
     }
   });
 }
@@ -160,8 +164,8 @@ Deno.test("in int8, the layers of VGG16 share less than 7 % of its weights' byte
   const batch = { data: new Uint8Array(224 * 224 * 3), count: 1, height: 224, width: 224 };
   const needs = planLayers(compileProgram(model), "int8", batch)
     .filter(({ kernel }) => kernel === "convolution")
-    .map((step) =>
-      scratchOf({ ...step, precision: "int8", tile: defaultTile(defaultTuning(true), step) })
+    .map((planned) =>
+      scratchOf({ ...planned, precision: "int8", tile: defaultTile(defaultTuning(true), planned) })
     );
   const largest = (role: keyof typeof needs[number]): number =>
     Math.max(...needs.map((vectors) => vectors[role]));

@@ -1,20 +1,17 @@
 /**
- * The GPU device that all engines of a process share, registered with tfjs as a backend.
+ * The GPU device that all engines of a process share, and what it reports, as named errors.
  *
  * @module
  */
 
-import { findBackendFactory, registerBackend, removeBackend } from "@tensorflow/tfjs-core";
-import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { BackendUnavailableError } from "../../../errors.ts";
 import { findAdapter } from "./adapter.ts";
-import { keepBindings } from "./bindings.ts";
-import { BACKEND_NAME } from "../kernels/kernel.ts";
+import { type Backend, openBackend, unregisterBackend } from "./tfjs.ts";
 
 /** A device and the tfjs backend on it. */
 export interface Gpu {
   readonly device: GPUDevice;
-  readonly backend: WebGPUBackend;
+  readonly backend: Backend;
   /** The adapter's name. */
   readonly description: string;
   /** What else the adapter says of itself and its driver. */
@@ -22,7 +19,9 @@ export interface Gpu {
   readonly isFallback: boolean;
   /** Why the device was lost, once it was. */
   lost(): GPUDeviceLostInfo | undefined;
-  /** Whether the device was lost. A failed call may be heard of before the loss that made it fail. */
+  /**
+   * Whether the device was lost. A failed call may be heard of before the loss that made it fail.
+   */
   wasLost(): Promise<boolean>;
   /** Waits for something that a lost device would never give. */
   unlessLost<T>(result: Promise<T>): Promise<T>;
@@ -37,8 +36,8 @@ let shared: Promise<Gpu> | undefined;
 let users = 0;
 
 /**
- * Takes a share of the device; the first one requests it, and a lost one is replaced. Give it back with
- * {@linkcode releaseGpu}.
+ * Takes a share of the device; the first one requests it, and a lost one is replaced. Give it back
+ * with {@linkcode releaseGpu}.
  *
  * @throws {BackendUnavailableError} If there is no adapter, or it gives no device.
  */
@@ -73,7 +72,7 @@ export async function releaseGpu(): Promise<void> {
   if (gpu === undefined) return;
   gpu.backend.dispose();
   gpu.device.destroy();
-  if (shared === undefined) unregister();
+  if (shared === undefined) unregisterBackend();
 }
 
 async function requestGpu(): Promise<Gpu> {
@@ -93,11 +92,10 @@ async function requestGpu(): Promise<Gpu> {
       maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
     },
   });
-  const backend = keepBindings(new WebGPUBackend(device, adapter.info));
-  unregister();
-  registerBackend(BACKEND_NAME, () => backend);
+  const backend = openBackend(device, adapter.info);
   let lost: GPUDeviceLostInfo | undefined;
-  // Not a race with `device.lost`: each would stay with that promise for as long as the device lives.
+  // Not a race with `device.lost`: each would stay with that promise for as long as the device
+  // lives.
   const waiting = new Set<(reason: Error) => void>();
   device.lost.then((info) => {
     lost = info;
@@ -135,6 +133,41 @@ async function requestGpu(): Promise<Gpu> {
   };
 }
 
-function unregister(): void {
-  if (findBackendFactory(BACKEND_NAME)) removeBackend(BACKEND_NAME);
+const FILTERS: readonly GPUErrorFilter[] = ["out-of-memory", "validation"];
+
+/** What is asked of a device. */
+export interface ErrorScopes {
+  pushErrorScope(filter: GPUErrorFilter): void;
+  popErrorScope(): Promise<{ readonly message: string } | null>;
+}
+
+/**
+ * Calls a function, which must not wait, and catches what the device has to say about it.
+ *
+ * @throws {BackendUnavailableError} Later, if memory ran out or a call was not valid.
+ */
+export async function checked<T>(device: ErrorScopes, call: () => T): Promise<T> {
+  FILTERS.forEach((filter) => device.pushErrorScope(filter));
+  let result: T;
+  let scopes: ReturnType<ErrorScopes["popErrorScope"]>[] = [];
+  try {
+    result = call();
+  } finally {
+    // The scopes close before anything else can happen on the device.
+    scopes = FILTERS.map(() => device.popErrorScope());
+  }
+  // The last scope opened is the first one closed.
+  const [invalid, memory] = await Promise.all(scopes);
+  if (memory) throw outOfMemory(memory.message);
+  if (invalid) {
+    throw new BackendUnavailableError("webgpu", `a call was not valid: ${invalid.message}`);
+  }
+  return result;
+}
+
+function outOfMemory(message: string): BackendUnavailableError {
+  return new BackendUnavailableError(
+    "webgpu",
+    `the device ran out of memory. Use smaller batches, close what else uses the GPU, or use backend "wasm" (${message})`,
+  );
 }

@@ -1,33 +1,33 @@
 /**
  * The GPU memory of one engine: tensors of 16-byte vectors, in buffers or in textures.
  *
- * A vector is four 32-bit words. A texture holds vectors row by row; adapters differ in which of the two
- * they read faster, and no result depends on it.
+ * A vector is four 32-bit words. A texture holds vectors row by row; adapters differ in which of
+ * the two they read faster, and no result depends on it.
  *
  * @module
  */
 
-import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-
-/** Where vectors lie. */
-export type MemoryKind = "buffer" | "texture";
-
-/** Texels of a texture's row: a power of two, and 128 MiB are then as high as a texture may be. */
-export const TEXTURE_WIDTH = 1024;
+import {
+  allocateTensor,
+  type Backend,
+  forgetWords,
+  freeTensor,
+  type MemoryKind,
+  resourceOf,
+  type Tensor,
+  TEXTURE_WIDTH,
+} from "./tfjs.ts";
 
 /** Words of a vector. */
 export const VECTOR_WORDS = 4;
 const VECTOR_BYTES = 16;
 
-/** Results that are kept for later runs, of a few sizes: logits, embeddings. Larger ones are not worth their memory. */
+/**
+ * Results that are kept for later runs, of a few sizes: logits, embeddings. Larger ones are not
+ * worth their memory.
+ */
 const KEPT_BUFFERS = 8;
 const KEPT_BYTES = 2 ** 17;
-
-/** Says where a tensor's vectors lie. */
-export function memoryKind(backend: WebGPUBackend, { dataId }: TensorInfo): MemoryKind {
-  return backend.tensorMap.get(dataId).resource instanceof GPUTexture ? "texture" : "buffer";
-}
 
 /** Bytes that a tensor takes: textures have whole rows. */
 export function allocatedBytes(vectors: number, kind: MemoryKind): number {
@@ -35,14 +35,19 @@ export function allocatedBytes(vectors: number, kind: MemoryKind): number {
     (kind === "buffer" ? vectors : Math.ceil(vectors / TEXTURE_WIDTH) * TEXTURE_WIDTH);
 }
 
+/** Vectors that were asked for when a tensor was allocated. */
+export function vectorsOf({ shape }: Tensor): number {
+  return shape[0] / VECTOR_WORDS;
+}
+
 /** Allocates tensors and frees them, all at once in the end. */
 export class Memory {
-  readonly #backend: WebGPUBackend;
-  readonly #tensors = new Map<TensorInfo, number>();
+  readonly #backend: Backend;
+  readonly #tensors = new Map<Tensor, number>();
   /** The buffers that were recycled, the oldest first. */
-  readonly #spare: TensorInfo[] = [];
+  readonly #spare: Tensor[] = [];
 
-  constructor(backend: WebGPUBackend) {
+  constructor(backend: Backend) {
     this.#backend = backend;
   }
 
@@ -52,56 +57,35 @@ export class Memory {
   }
 
   /** Allocates vectors; what is in them is not defined. */
-  allocate(vectors: number, kind: MemoryKind): TensorInfo {
+  allocate(vectors: number, kind: MemoryKind): Tensor {
     const spare = kind === "buffer"
-      ? this.#spare.findIndex(({ shape }) => shape[0] === vectors * VECTOR_WORDS)
+      ? this.#spare.findIndex((tensor) => vectorsOf(tensor) === vectors)
       : -1;
     if (spare >= 0) return this.#spare.splice(spare, 1)[0];
-    const tensor = this.#backend.makeTensorInfo([vectors * VECTOR_WORDS], "int32");
-    if (kind === "buffer") {
-      this.#backend.uploadToGPU(tensor.dataId);
-    } else {
-      const data = this.#backend.tensorMap.get(tensor.dataId);
-      data.resource = this.#backend.device.createTexture({
-        size: [TEXTURE_WIDTH, Math.ceil(vectors / TEXTURE_WIDTH)],
-        format: "rgba32uint",
-        usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING |
-          GPUTextureUsage.COPY_DST,
-      });
-      // tfjs keeps textures of one format only in its pool; this one is freed here.
-      data.external = true;
-    }
+    const tensor = allocateTensor(this.#backend, vectors, kind);
     this.#tensors.set(tensor, allocatedBytes(vectors, kind));
     return tensor;
   }
 
   /** Writes whole vectors from `first` on. The words are copied before this returns. */
-  write(tensor: TensorInfo, words: Int32Array<ArrayBuffer>, first: number = 0): void {
-    const { resource } = this.#backend.tensorMap.get(tensor.dataId);
-    if (resource instanceof GPUTexture) {
-      writeTexels(this.#backend.queue, resource, words, first);
-    } else {
-      this.#backend.queue.writeBuffer(resource as GPUBuffer, first * VECTOR_BYTES, words);
-    }
+  write(tensor: Tensor, words: Int32Array<ArrayBuffer>, first: number = 0): void {
+    const { queue } = this.#backend;
+    const resource = resourceOf(this.#backend, tensor);
+    if (resource instanceof GPUTexture) writeTexels(queue, resource, words, first);
+    else queue.writeBuffer(resource, first * VECTOR_BYTES, words);
   }
 
-  /** Frees a tensor; its memory goes back to the device, not to tfjs's pool. */
-  free(tensor: TensorInfo): void {
-    if (!this.#tensors.delete(tensor)) return;
-    const data = this.#backend.tensorMap.get(tensor.dataId);
-    if (data.resource instanceof GPUTexture) data.resource.destroy();
-    else this.#backend.bufferManager.releaseBuffer(data.resource as GPUBuffer, false);
-    data.resource = undefined;
-    this.#backend.disposeData(tensor.dataId, true);
+  /** Frees a tensor, if it was not freed before. */
+  free(tensor: Tensor): void {
+    if (this.#tensors.delete(tensor)) freeTensor(this.#backend, tensor);
   }
 
   /** Takes back a buffer that was read. A small one is kept for the next allocation of its size. */
-  recycle(tensor: TensorInfo): void {
+  recycle(tensor: Tensor): void {
     const bytes = this.#tensors.get(tensor);
     if (bytes === undefined) return;
     if (bytes > KEPT_BYTES) return this.free(tensor);
-    // tfjs would give what it read before.
-    this.#backend.tensorMap.get(tensor.dataId).values = undefined!;
+    forgetWords(this.#backend, tensor);
     this.#spare.push(tensor);
     if (this.#spare.length > KEPT_BUFFERS) this.free(this.#spare.shift()!);
   }

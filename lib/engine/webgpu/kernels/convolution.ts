@@ -1,283 +1,113 @@
 /**
- * The convolution kernel: all layers but the first and the dense ones, and those too on inputs larger than the
- * training size.
+ * A convolution by whichever algorithm its tile is of: all layers but the first and the dense ones,
+ * and those too on inputs larger than the training size.
  *
  * @module
  */
 
-import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Precision } from "../../engine.ts";
-import { defineKernel, type Dispatch } from "./kernel.ts";
-import { CHANNEL_STEP, type Size } from "./layout.ts";
+import type { Tensor } from "../device/tfjs.ts";
 import {
-  accumulator,
-  declareAccumulators,
-  type LaneTile,
-  outputCode,
-  outputParameters,
-  writeOutputs,
-} from "./output.ts";
-import { DOT16 } from "./wgsl.ts";
+  convolve,
+  type DirectAttributes,
+  directName,
+  type DirectTile,
+  directWorkgroups,
+} from "./direct_convolution.ts";
+import type { Step } from "./kernel.ts";
+import {
+  type ScratchVectors,
+  scratchVectors,
+  winogradChunks,
+  winogradName,
+  type WinogradTile,
+  winogradWorkgroups,
+} from "./winograd.ts";
+import { multiplyPoints } from "./winograd_multiply.ts";
+import { transformFilters, transformInputs, transformOutputs } from "./winograd_transforms.ts";
 
-/** How outputs are cut into lanes and workgroups. Changes no result. */
-export interface ConvolutionTile extends LaneTile {
-  /** Lanes of a workgroup that share pixels, and lanes that share channels. */
-  readonly channelLanes: number;
-  readonly pixelLanes: number;
-  /** `"row"` loads the inputs of a kernel's row once; `"tap"` loads those of each tap, in a smaller program. */
-  readonly loop: "tap" | "row";
-  /** Whether the lanes of a workgroup share what they load, in workgroup memory. Only with `"tap"`. */
-  readonly staged: boolean;
+/** How a convolution is computed. */
+export type Tile = DirectTile | WinogradTile;
+
+/** Whether a tile is one of Winograd's algorithm. */
+export function isWinograd(tile: Tile): tile is WinogradTile {
+  return "outputs" in tile;
 }
 
-/** What one convolution is. */
-export interface ConvolutionAttributes {
-  readonly precision: Precision;
-  readonly kernel: readonly [height: number, width: number];
-  /** Zeros around `x` that are not stored: 0 with int8, whose activations are stored with theirs. */
-  readonly padding: 0 | 1;
-  readonly relu: boolean;
-  /** Whether the maximum of 2x2 windows is taken. */
-  readonly pool: boolean;
-  /** Of `x`, as it is stored. */
-  readonly input: Size;
-  readonly output: Size;
-  readonly tile: ConvolutionTile;
+/** A tile's name. */
+export function tileName(tile: Tile): string {
+  return isWinograd(tile) ? winogradName(tile) : directName(tile);
 }
 
-/** Workgroups of a convolution. */
-export function convolutionWorkgroups(
-  { output, pool, tile }: Pick<ConvolutionAttributes, "output" | "pool" | "tile">,
-): [number, number, number] {
-  const { down, across } = tiles(output, pool, tile);
-  return [
-    Math.ceil(down * across / tile.pixelLanes),
-    Math.ceil(output.channels / (tile.channels * tile.channelLanes)),
-    output.images,
-  ];
+/** One convolution, and how it is computed. */
+export interface Convolution extends Omit<DirectAttributes, "tile"> {
+  readonly tile: Tile;
 }
 
-function tiles(
-  output: Size,
-  pool: boolean,
-  { rows, columns }: LaneTile,
-): { down: number; across: number } {
-  const step = pool ? 2 : 1;
-  return {
-    down: Math.ceil(output.height * step / rows),
-    across: Math.ceil(output.width * step / columns),
-  };
+/** What decides how a convolution is cut. */
+type Cut = Pick<Convolution, "precision" | "pool" | "input" | "output" | "tile">;
+
+/** Workgroups that store a maximum, for each image. */
+export function workgroupsPerImage({ tile, ...cut }: Cut): number {
+  if (isWinograd(tile)) return winogradWorkgroups({ ...cut, tile });
+  const [x, y] = directWorkgroups({ ...cut, tile });
+  return x * y;
 }
 
-/** What a convolution reads: activations, int8 weights, and its layer's state, or with float its constants. */
-export interface ConvolutionTensors extends Readonly<Record<string, TensorInfo>> {
-  readonly x: TensorInfo;
-  readonly weights: TensorInfo;
-  readonly scales: TensorInfo;
+/** What a convolution needs besides its tensors. */
+export function scratchOf({ tile, ...cut }: Cut): ScratchVectors {
+  return isWinograd(tile)
+    ? scratchVectors({ ...cut, tile })
+    : { filters: 0, inputs: 0, products: 0 };
 }
 
 /**
- * Convolves activations `x` with int8 `weights`, stride 1. With int8, gives the layer's values and the maximum that
- * each workgroup saw, and `scales` is its state; with float, gives activations, and `scales` are its constants.
+ * What a convolution reads: activations, int8 weights, and its layer's state, or with float its
+ * constants.
  */
-export const convolve = defineKernel<ConvolutionTensors, ConvolutionAttributes>(
-  "VggConvolution",
-  (attributes): Dispatch => {
-    const { precision, kernel, padding, relu, pool, input, output, tile } = attributes;
-    return {
-      key: ["vgg-convolution", precision, ...kernel, padding, pool, ...Object.values(tile)].join(),
-      code: () => convolutionCode(attributes),
-      parameters: {
-        inHeight: input.height,
-        inWidth: input.width,
-        groups: input.channels / CHANNEL_STEP,
-        tilesAcross: tiles(output, pool, tile).across,
-        ...outputParameters(precision, output, relu),
-      },
-      workgroupSize: tile.channelLanes * tile.pixelLanes,
-      workgroups: convolutionWorkgroups(attributes),
-    };
-  },
-);
-
-function convolutionCode(attributes: ConvolutionAttributes): string {
-  const { precision, kernel, padding, pool, tile } = attributes;
-  const { rows, columns, channels, channelLanes } = tile;
-  return `
-${precision === "int8" ? DOT16 : ""}
-${outputCode(precision)}
-${inputCode(precision, padding)}
-${tile.staged ? stagedDeclarations(attributes) : ""}
-fn main() {
-  let lane = i32(localIndex);
-  let image = i32(workgroupId.z);
-  let quad0 = i32(workgroupId.y) * ${channelLanes * channels / 4} + lane % ${channelLanes};
-  let pixelTile = i32(workgroupId.x) * ${tile.pixelLanes} + lane / ${channelLanes};
-  let y0 = pixelTile / parameters.tilesAcross * ${rows};
-  let x0 = pixelTile % parameters.tilesAcross * ${columns};
-  let block = ${kernel[0] * kernel[1] * 16} * parameters.groups;
-  ${weightRows(tile)}
-  ${declareAccumulators(tile, precision)}
-  ${tile.staged ? stagedLoop(attributes) : directLoop(attributes)}
-  ${writeOutputs(tile, precision, pool, channelLanes)}
-  writeMaximum();
-}
-`;
+export interface ConvolutionTensors {
+  readonly x: Tensor;
+  readonly weights: Tensor;
+  readonly scales: Tensor;
 }
 
-/** Declares `input(image, y, x, vector)`, which loads a vector of `x`. */
-function inputCode(precision: Precision, padding: number): string {
-  const vectors = precision === "int8" ? "parameters.groups" : "parameters.groups * 4";
-  const outside =
-    `if (y < ${padding} || x < ${padding} || y >= parameters.inHeight + ${padding} || x >= parameters.inWidth + ${padding}) { return vec4<u32>(); }`;
-  return `
-fn input(image: i32, y: i32, x: i32, vector: i32) -> vec4<u32> {
-  ${padding > 0 ? outside : ""}
-  return load_x(((image * parameters.inHeight + y - ${padding}) * parameters.inWidth + x - ${padding}) * ${vectors} + vector);
-}
-`;
-}
-
-/** `weights<j>`: where the filters of each quad of the lane begin. */
-function weightRows({ channels, channelLanes }: ConvolutionTile): string {
-  const lines: string[] = [];
-  for (let j = 0; j < channels; j += 4) {
-    const quad = `(quad0 + ${j / 4 * channelLanes})`;
-    lines.push(`let weights${j} = (${quad} >> 2u) * block + (${quad} & 3);`);
-  }
-  return lines.join("\n  ");
+/**
+ * Lists the steps of a convolution. `scratch` gives a tensor of the size that {@linkcode scratchOf}
+ * asks for.
+ */
+export function convolutionSteps(
+  tensors: ConvolutionTensors,
+  { tile, ...convolution }: Convolution,
+  scratch: (role: keyof ScratchVectors) => Tensor,
+  gives: Tensor,
+): Step[] {
+  return isWinograd(tile)
+    ? winogradSteps(tensors, { ...convolution, tile }, scratch, gives)
+    : [convolve({ ...tensors }, { ...convolution, tile }, gives)];
 }
 
-/** Loads a pixel's sixteen channels as `name`: one vector, or with float four. */
-function loadPixel(precision: Precision, name: string, vector: (k: number) => string): string {
-  if (precision === "int8") return `let ${name} = ${vector(0)};`;
-  return [0, 1, 2, 3].map((k) => `let ${name}_${k} = bitcast<vec4<f32>>(${vector(k)});`).join(" ");
-}
-
-/** Multiplies one filter vector with the pixels that it meets and adds the products. */
-function multiply(
-  precision: Precision,
-  { rows, columns }: LaneTile,
-  channel: number,
-  load: string,
-  pixel: (row: number, column: number) => string,
-): string {
-  const lines = [`{ let w = ${load};`];
-  if (precision === "float") {
-    for (let k = 0; k < 4; k++) lines.push(`let w_${k} = vec4<f32>(unpack4xI8(w[${k}]));`);
-  }
-  for (let r = 0; r < rows; r++) {
-    for (let q = 0; q < columns; q++) {
-      const x = pixel(r, q);
-      const product = precision === "int8"
-        ? `dot16(${x}, w)`
-        : [0, 1, 2, 3].map((k) => `dot(${x}_${k}, w_${k})`).join(" + ");
-      lines.push(`${accumulator(r, q, channel)} += ${product};`);
-    }
-  }
-  return lines.join(" ") + " }";
-}
-
-function directLoop({ precision, kernel, tile }: ConvolutionAttributes): string {
-  const { rows, columns, channels, loop } = tile;
-  // Taps of a kernel's row that one pass of the loop covers.
-  const taps = loop === "row" ? kernel[1] : 1;
-  const kx = loop === "row" ? "0" : "kx";
-  const vector = precision === "int8" ? "c" : "c * 4";
-  const lines: string[] = [];
-  for (let r = 0; r < rows; r++) {
-    for (let q = 0; q < columns + taps - 1; q++) {
-      lines.push(loadPixel(
-        precision,
-        `x_${r}_${q}`,
-        (k) => `input(image, y0 + ky + ${r}, x0 + ${kx} + ${q}, ${vector} + ${k})`,
-      ));
-    }
-  }
-  for (let j = 0; j < channels; j++) {
-    for (let tap = 0; tap < taps; tap++) {
-      const row = `weights${j - j % 4} + ${j % 4 * 4}`;
-      const step = `((ky * ${kernel[1]} + ${kx} + ${tap}) * parameters.groups + c) * 16`;
-      lines.push(
-        multiply(
-          precision,
-          tile,
-          j,
-          `load_weights(${row} + ${step})`,
-          (r, q) => `x_${r}_${q + tap}`,
-        ),
-      );
-    }
-  }
-  const body = lines.join("\n      ");
-  return `for (var ky = 0; ky < ${kernel[0]}; ky++) {
-    ${loop === "tap" ? `for (var kx = 0; kx < ${kernel[1]}; kx++) {` : ""}
-    for (var c = 0; c < parameters.groups; c++) {
-      ${body}
-    }
-    ${loop === "tap" ? "}" : ""}
-  }`;
-}
-
-/** Vectors that a workgroup stages in each pass. */
-function stagedCounts({ precision, tile }: ConvolutionAttributes): { x: number; weights: number } {
-  const { rows, columns, channels, channelLanes, pixelLanes } = tile;
-  return {
-    x: pixelLanes * rows * columns * (precision === "int8" ? 1 : 4),
-    weights: channelLanes * channels,
-  };
-}
-
-function stagedDeclarations(attributes: ConvolutionAttributes): string {
-  const { x, weights } = stagedCounts(attributes);
-  return `
-var<workgroup> stagedX: array<vec4<u32>, ${x}>;
-var<workgroup> stagedWeights: array<vec4<u32>, ${weights}>;
-`;
-}
-
-function stagedLoop(attributes: ConvolutionAttributes): string {
-  const { precision, kernel, tile } = attributes;
-  const { rows, columns, channels, channelLanes, pixelLanes } = tile;
-  const lanes = channelLanes * pixelLanes;
-  const vectors = precision === "int8" ? 1 : 4;
-  const pixels = rows * columns;
-  const counts = stagedCounts(attributes);
-  const lines: string[] = [];
-  for (let r = 0; r < rows; r++) {
-    for (let q = 0; q < columns; q++) {
-      const at = `xLane + ${(r * columns + q) * vectors}`;
-      lines.push(loadPixel(precision, `x_${r}_${q}`, (k) => `stagedX[${at} + ${k}]`));
-    }
-  }
-  for (let j = 0; j < channels; j++) {
-    const at = `(lane % ${channelLanes} + ${Math.floor(j / 4) * channelLanes}) * 4 + ${j % 4}`;
-    lines.push(multiply(precision, tile, j, `stagedWeights[${at}]`, (r, q) => `x_${r}_${q}`));
-  }
-  return `let xLane = lane / ${channelLanes} * ${pixels * vectors};
-  let groupQuad = i32(workgroupId.y) * ${channelLanes * channels / 4};
-  let groupTile = i32(workgroupId.x) * ${pixelLanes};
-  for (var ky = 0; ky < ${kernel[0]}; ky++) {
-    for (var kx = 0; kx < ${kernel[1]}; kx++) {
-    for (var c = 0; c < parameters.groups; c++) {
-      workgroupBarrier();
-      for (var i = lane; i < ${counts.x}; i += ${lanes}) {
-        let pixel = i / ${vectors} % ${pixels};
-        let tile = groupTile + i / ${pixels * vectors};
-        let y = tile / parameters.tilesAcross * ${rows} + pixel / ${columns};
-        let x = tile % parameters.tilesAcross * ${columns} + pixel % ${columns};
-        stagedX[i] = input(image, y + ky, x + kx, c * ${vectors} + i % ${vectors});
-      }
-      for (var i = lane; i < ${counts.weights}; i += ${lanes}) {
-        let quad = groupQuad + i / 4;
-        let row = (quad >> 2u) * block + (quad & 3) + i % 4 * 4;
-        stagedWeights[i] = load_weights(row + ((ky * ${
-    kernel[1]
-  } + kx) * parameters.groups + c) * 16);
-      }
-      workgroupBarrier();
-      ${lines.join("\n      ")}
-    }
-    }
-  }`;
+function winogradSteps(
+  { x, weights, scales }: ConvolutionTensors,
+  convolution: Convolution & { readonly tile: WinogradTile },
+  scratch: (role: keyof ScratchVectors) => Tensor,
+  gives: Tensor,
+): Step[] {
+  const { precision, relu, pool, padding, input, output, tile } = convolution;
+  const { outputs } = tile;
+  const { channels } = input;
+  const filters = scratch("filters"), inputs = scratch("inputs"), products = scratch("products");
+  const workgroupsPerImage = winogradWorkgroups(convolution);
+  return winogradChunks(convolution).flatMap((chunk) => [
+    ...chunk.newFilters
+      ? [transformFilters({ weights }, { outputs, channels, chunk }, filters)]
+      : [],
+    ...chunk.newInputs
+      ? [transformInputs({ x }, { precision, outputs, input, padding, chunk }, inputs)]
+      : [],
+    multiplyPoints({ inputs, filters }, { precision, channels, tile, chunk }, products),
+    transformOutputs(
+      { products, scales },
+      { precision, outputs, relu, pool, output, chunk, workgroupsPerImage },
+      gives,
+    ),
+  ]);
 }

@@ -1,15 +1,12 @@
 /**
- * The dense kernel: layers whose kernel covers their whole input.
+ * The dense kernel: layers whose filters cover their whole input.
  *
  * @module
  */
 
-import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Precision } from "../../engine.ts";
-import { defineKernel, type Dispatch } from "./kernel.ts";
-import type { Size } from "./layout.ts";
+import { defineKernel, DOT16, type Size } from "./kernel.ts";
 import { accumulatorType, outputCode, outputParameters } from "./output.ts";
-import { DOT16 } from "./wgsl.ts";
 
 /** How outputs are cut into lanes and workgroups. Changes no result. */
 export interface DenseTile {
@@ -21,12 +18,17 @@ export interface DenseTile {
   readonly innerLanes: number;
 }
 
+/** A tile's name: `1x4 64x1`. */
+export function denseName({ images, channelLanes, innerLanes }: DenseTile): string {
+  return `${images}x4 ${channelLanes}x${innerLanes}`;
+}
+
 /** What one dense layer is. */
 export interface DenseAttributes {
   readonly precision: Precision;
   readonly relu: boolean;
   /** Sixteens of inputs. */
-  readonly groups: number;
+  readonly sixteens: number;
   readonly output: Size;
   readonly tile: DenseTile;
 }
@@ -43,22 +45,23 @@ export function denseWorkgroups(
 }
 
 /**
- * Multiplies `x`, `[N, I]`, with int8 `weights`. Gives what {@linkcode convolve} gives, without maxima: the values of an
- * image are few.
+ * Multiplies `x`, `[N, I]`, with int8 `weights`. Gives what {@linkcode convolve} gives, without
+ * maxima: the values of an image are few.
  */
-export const multiplyDense = defineKernel<
-  { x: TensorInfo; weights: TensorInfo; scales: TensorInfo },
-  DenseAttributes
->("VggDense", (attributes): Dispatch => {
-  const { precision, relu, groups, output, tile } = attributes;
-  return {
-    key: ["vgg-dense", precision, ...Object.values(tile)].join(),
-    code: () => denseCode(precision, tile),
-    parameters: { groups, images: output.images, ...outputParameters(precision, output, relu) },
-    workgroupSize: tile.channelLanes * tile.innerLanes,
-    workgroups: denseWorkgroups(attributes),
-  };
-});
+export const multiplyDense = defineKernel(
+  "dense",
+  ["x", "weights", "scales"],
+  (attributes: DenseAttributes) => {
+    const { precision, relu, sixteens, output, tile } = attributes;
+    return {
+      variant: [precision, denseName(tile)],
+      code: () => denseCode(precision, tile),
+      parameters: { sixteens, images: output.images, ...outputParameters(precision, output, relu) },
+      workgroupSize: tile.channelLanes * tile.innerLanes,
+      workgroups: denseWorkgroups(attributes),
+    };
+  },
+);
 
 function denseCode(precision: Precision, tile: DenseTile): string {
   const { images, channelLanes, innerLanes } = tile;
@@ -68,9 +71,9 @@ function denseCode(precision: Precision, tile: DenseTile): string {
   const integer = precision === "int8";
   const loadX = (n: number): string =>
     integer
-      ? `let x${n} = load_x((image0 + ${n}) * parameters.groups + i);`
+      ? `let x${n} = load_x((image0 + ${n}) * parameters.sixteens + i);`
       : [0, 1, 2, 3].map((k) =>
-        `let x${n}_${k} = bitcast<vec4<f32>>(load_x(((image0 + ${n}) * parameters.groups + i) * 4 + ${k}));`
+        `let x${n}_${k} = bitcast<vec4<f32>>(load_x(((image0 + ${n}) * parameters.sixteens + i) * 4 + ${k}));`
       ).join(" ");
   const product = (n: number): string =>
     integer
@@ -90,9 +93,9 @@ fn main() {
   let inner = lane / ${channelLanes};
   let quad = i32(workgroupId.y) * ${channelLanes} + lane % ${channelLanes};
   let image0 = i32(workgroupId.z) * ${images};
-  let row = (quad >> 2u) * parameters.groups * 16 + (quad & 3);
+  let row = (quad >> 2u) * parameters.sixteens * 16 + (quad & 3);
   ${each((n) => `var acc${n}: ${type};`)}
-  for (var i = inner; i < parameters.groups; i += ${innerLanes}) {
+  for (var i = inner; i < parameters.sixteens; i += ${innerLanes}) {
     ${each(loadX)}
     ${channels.join("\n    ")}
   }

@@ -1,13 +1,11 @@
 /**
- * The first convolution: reads image bytes through the normalisation table.
+ * The first convolution: reads image bytes through the normalization table.
  *
  * @module
  */
 
-import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Precision } from "../../engine.ts";
-import { defineKernel, type Dispatch } from "./kernel.ts";
-import type { Size } from "./layout.ts";
+import { defineKernel, type Size } from "./kernel.ts";
 import {
   accumulator,
   accumulatorType,
@@ -28,7 +26,9 @@ export interface FirstConvolutionAttributes {
   readonly output: Size;
 }
 
-/** A lane computes these pixels, four channels at a time; one vector of the image is four columns. */
+/**
+ * A lane computes these pixels, four channels at a time; one vector of the image is four columns.
+ */
 const TILE = { rows: 2, columns: 4, channels: 4 };
 const CHANNEL_LANES = 2;
 const PIXEL_LANES = 32;
@@ -42,27 +42,29 @@ export function firstConvolutionWorkgroups(
 }
 
 /**
- * Convolves images with 3x3 int8 filters, zeros around. With int8, the table holds 16-bit integers and the sums are exact
- * int32; with float, it holds normalised inputs. `table` has a vector for each byte, a word of it for each channel.
+ * Convolves images with 3x3 int8 filters, zeros around. With int8, the table holds 16-bit integers
+ * and the sums are exact int32; with float, it holds normalized inputs. `table` has a vector for
+ * each byte, a word of it for each channel.
  */
-export const convolveFirst = defineKernel<
-  { image: TensorInfo; table: TensorInfo; weights: TensorInfo; scales: TensorInfo },
-  FirstConvolutionAttributes
->("VggFirstConvolution", (attributes): Dispatch => {
-  const { precision, input, output, relu, pool } = attributes;
-  return {
-    key: ["vgg-first-convolution", precision, input.channels, pool].join(),
-    code: () => firstConvolutionCode(attributes),
-    parameters: {
-      inHeight: input.height,
-      inWidth: input.width,
-      tilesAcross: Math.ceil(input.width / TILE.columns),
-      ...outputParameters(precision, output, relu),
-    },
-    workgroupSize: CHANNEL_LANES * PIXEL_LANES,
-    workgroups: firstConvolutionWorkgroups(attributes),
-  };
-});
+export const convolveFirst = defineKernel(
+  "first-convolution",
+  ["image", "table", "weights", "scales"],
+  (attributes: FirstConvolutionAttributes) => {
+    const { precision, input, output, relu, pool } = attributes;
+    return {
+      variant: [precision, `${input.channels} channels`, ...pool ? ["pool"] : []],
+      code: () => firstConvolutionCode(attributes),
+      parameters: {
+        inHeight: input.height,
+        inWidth: input.width,
+        tilesAcross: Math.ceil(input.width / TILE.columns),
+        ...outputParameters(precision, output, relu),
+      },
+      workgroupSize: CHANNEL_LANES * PIXEL_LANES,
+      workgroups: firstConvolutionWorkgroups(attributes),
+    };
+  },
+);
 
 function firstConvolutionCode(
   { precision, input: { channels }, pool }: FirstConvolutionAttributes,

@@ -1,140 +1,161 @@
 /**
- * A kernel: a small WGSL program, what it is generated from, and its registration with tfjs.
+ * What the kernels have in common: what a step is, how tensors are laid out, and arithmetic.
  *
- * Inputs and outputs are tensors of vectors ({@linkcode Memory}). A program reads them by
- * `load_<input>(index)` and writes by `store(index, value)`, a `vec4<u32>` each, wherever they lie.
+ * A vector is four 32-bit words. What the vectors of each tensor are:
+ *
+ * - Activations `x`, int8: `[N, H + 2p, W + 2p, C / 16]`, sixteen channels a vector, low byte
+ *   first, with the zeros around the image that the next layer's padding `p` asks for. Float:
+ *   `[N, H, W, C / 4]`.
+ * - Weights: `[O / 16, kernelHeight, kernelWidth, I / 16, 4, 4]`, sixteen input channels of one
+ *   output channel a vector. Of sixteen output channels, `o` lies at `[o % 4, o / 4]`, so that
+ *   neighbouring lanes, which compute four channels each, load neighbouring vectors.
+ * - Weights of the first layer: `[O / 4, 9]`, four output channels a vector, the input channels of
+ *   each in the bytes of a word.
+ * - Constants: `[O / 4, 2]`: multipliers and biases; with float, scales and biases.
+ * - Values `v`: `[N, H, W, O / 4]`, then `[N, workgroups]`: the maximum that each workgroup saw.
+ * - State, one per layer and image: `Um, Ue, E` of the layer that begins; `z, R`, with which the
+ *   values of the layer that ended are quantized; then `[O / 4, 2]`: `M` and `B`.
+ * - Image: `[N, H, ceil(W / 4)]`, four pixels a vector, channels in the bytes of a word.
+ *
+ * `C`, `I` and `O` are rounded up to multiples of 16; what is added is 0.
  *
  * @module
  */
 
 import {
-  getKernel,
-  type NamedAttrMap,
-  type NamedTensorInfoMap,
-  registerKernel,
-  type TensorInfo,
-} from "@tensorflow/tfjs-core";
-import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { type MemoryKind, memoryKind, TEXTURE_WIDTH } from "../device/memory.ts";
+  type Backend,
+  type Dispatch,
+  registerProgram,
+  runProgram,
+  type Tensor,
+} from "../device/tfjs.ts";
 
-/** The name under which the engine's backend and kernels are registered with tfjs. */
-export const BACKEND_NAME = "vgg16";
-
-/** What one dispatch of a generated program needs. */
-export interface Dispatch {
-  /** Names the program; everything that `code` was generated from must be in it. */
-  readonly key: string;
-  /** Helper functions and `fn main()`. */
-  readonly code: () => string;
-  /** int32 values, `parameters.<name>` in the code. */
-  readonly parameters: Readonly<Record<string, number>>;
-  readonly workgroupSize: number;
-  readonly workgroups: readonly [number, number, number];
+/** One call of a kernel. */
+export interface Step {
+  /** The kernel's name: `"convolution"`, `"winograd-filters"`, … */
+  readonly kernel: string;
+  readonly dispatch: Dispatch;
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly output: Tensor;
 }
 
-/** Calls a kernel on a backend. The result goes into `output`. */
-export type Kernel<Inputs, Attributes> = (
-  backend: WebGPUBackend,
-  inputs: Inputs,
+/** Makes a step of a kernel; what it computes goes into `output`. */
+export type Kernel<Inputs extends string, Attributes> = (
+  inputs: Readonly<Record<Inputs, Tensor>>,
   attributes: Attributes,
-  output: TensorInfo,
-) => void;
+  output: Tensor,
+) => Step;
+
+/** What a kernel's program is, for some attributes. Its name begins with that of the kernel. */
+export interface Plan extends Omit<Dispatch, "name"> {
+  /** Everything that `code` was generated from. */
+  readonly variant: readonly (string | number)[];
+}
+
+/** Registers a kernel. The order of `inputs` is that of their bindings. */
+export function defineKernel<Inputs extends string, Attributes>(
+  kernel: string,
+  inputs: readonly Inputs[],
+  plan: (attributes: Attributes) => Plan,
+): Kernel<Inputs, Attributes> {
+  registerProgram(kernel);
+  return (tensors, attributes, output) => {
+    const { variant, ...dispatch } = plan(attributes);
+    const name = [kernel, ...variant].join(" ");
+    const ordered = Object.fromEntries(inputs.map((input) => [input, tensors[input]]));
+    return { kernel, dispatch: { name, ...dispatch }, inputs: ordered, output };
+  };
+}
+
+/** Records a step on a backend. */
+export function runStep(backend: Backend, { kernel, dispatch, inputs, output }: Step): void {
+  runProgram(backend, kernel, dispatch, inputs, output);
+}
+
+/** Channels are rounded up to a multiple of this: a vector of bytes. */
+export const CHANNEL_STEP = 16;
+
+/** `channels` rounded up. */
+export function padChannels(channels: number): number {
+  return Math.ceil(channels / CHANNEL_STEP) * CHANNEL_STEP;
+}
+
+/** Vectors of a state before its `M` and `B`. */
+export const STATE_HEADER = 2;
+
+/** Vectors of one image's state. */
+export function stateVectors(channels: number): number {
+  return STATE_HEADER + channels / 2;
+}
+
+/** A batch of feature maps. */
+export interface Size {
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  /** Rounded up to a multiple of 16, but those of the image. */
+  readonly channels: number;
+}
+
+/** Sizes with zeros around. */
+export function padded(size: Size, padding: 0 | 1): Size {
+  return { ...size, height: size.height + 2 * padding, width: size.width + 2 * padding };
+}
+
+/** Elements of a batch of feature maps. */
+export function elements({ images, height, width, channels }: Size): number {
+  return images * height * width * channels;
+}
+
+/** Vectors of a batch of images. */
+export function imageVectors({ images, height, width }: Omit<Size, "channels">): number {
+  return images * height * Math.ceil(width / 4);
+}
 
 /**
- * Registers a kernel with tfjs, and returns a typed way to call it on a backend.
- *
- * The call goes to the backend that it is given, not to the one that is current in tfjs, so that a
- * program's own use of tfjs is left alone.
+ * `mulhi`, `mulhiRound` and `normalize` of `../README.md`. WGSL has no 64-bit integers, so that
+ * products are put together from 16-bit halves.
  */
-export function defineKernel<Inputs extends Readonly<Record<string, TensorInfo>>, Attributes>(
-  name: string,
-  plan: (attributes: Attributes) => Dispatch,
-): Kernel<Inputs, Attributes> {
-  registerKernel({
-    kernelName: name,
-    backendName: BACKEND_NAME,
-    // What tfjs passes through is what the call below has put in.
-    kernelFunc: ({ inputs, attrs, backend }) => {
-      const { attributes, output } = attrs as unknown as Call<Attributes>;
-      return dispatch(backend as WebGPUBackend, inputs as Inputs, plan(attributes), output);
-    },
-  });
-  return (backend, inputs, attributes, output) => {
-    const call: Call<Attributes> = { attributes, output };
-    getKernel(name, BACKEND_NAME).kernelFunc({
-      inputs: inputs as unknown as NamedTensorInfoMap,
-      attrs: call as unknown as NamedAttrMap,
-      backend,
-    });
-  };
+export const FIXED_POINT = `
+// The 64-bit product of two words, low word first.
+fn umul64(a: u32, b: u32) -> vec2<u32> {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let low = a0 * b0;
+  let middle = a1 * b0 + (low >> 16u);
+  let middle2 = a0 * b1 + (middle & 0xffffu);
+  return vec2<u32>(a * b, a1 * b1 + (middle >> 16u) + (middle2 >> 16u));
 }
 
-interface Call<Attributes> {
-  readonly attributes: Attributes;
-  readonly output: TensorInfo;
+// Two's complement: a negative factor was read as 2^32 more than it is.
+fn mul64(a: i32, b: i32) -> vec2<u32> {
+  let product = umul64(u32(a), u32(b));
+  let excess = select(0u, u32(b), a < 0) + select(0u, u32(a), b < 0);
+  return vec2<u32>(product.x, product.y - excess);
 }
 
-/** `PixelsOpType.FROM_PIXELS`, which tfjs does not export. */
-const FROM_PIXELS = 0;
-
-function dispatch(
-  backend: WebGPUBackend,
-  inputs: Readonly<Record<string, TensorInfo>>,
-  { key, code, parameters, workgroupSize, workgroups }: Dispatch,
-  output: TensorInfo,
-): TensorInfo {
-  const names = Object.keys(inputs);
-  const tensors = Object.values(inputs);
-  const kinds = tensors.map((tensor) => memoryKind(backend, tensor));
-  const outputKind = memoryKind(backend, output);
-  const program = {
-    // tfjs lets programs of this type declare their own bindings, which textures need: its FromPixels.
-    pixelsOpType: FROM_PIXELS,
-    dispatch: [...workgroups] as [number, number, number],
-    // Three dimensions: tfjs then calls `main()` without a flat index.
-    dispatchLayout: { x: [0], y: [1], z: [2] },
-    outputShape: output.shape,
-    outputComponent: 4,
-    variableNames: names,
-    workgroupSize: [workgroupSize, 1, 1] as [number, number, number],
-    shaderKey: [key, ...kinds, outputKind].join(),
-    getUserCode: () => declarations(names, kinds, outputKind, Object.keys(parameters)) + code(),
-  };
-  return backend.runWebGPUProgram(
-    program,
-    tensors,
-    "int32",
-    Object.values(parameters).map((value) => ({ type: "int32", data: [value] })),
-    output,
-  );
+fn mulhi(a: i32, b: i32) -> i32 {
+  return i32(mul64(a, b).y);
 }
 
-function declarations(
-  names: readonly string[],
-  kinds: readonly MemoryKind[],
-  outputKind: MemoryKind,
-  parameters: readonly string[],
-): string {
-  const texel = (index: string): string =>
-    `vec2<i32>(${index} & ${TEXTURE_WIDTH - 1}, ${index} >> ${Math.log2(TEXTURE_WIDTH)}u)`;
-  const inputs = names.map((name, i) =>
-    kinds[i] === "buffer"
-      ? `
-@group(0) @binding(${i + 1}) var<storage, read> ${name}: array<vec4<u32>>;
-fn load_${name}(index: i32) -> vec4<u32> { return ${name}[index]; }`
-      : `
-@group(0) @binding(${i + 1}) var ${name}: texture_2d<u32>;
-fn load_${name}(index: i32) -> vec4<u32> { return textureLoad(${name}, ${texel("index")}, 0); }`
-  );
-  // tfjs declares `result`, and puts the strides of the output before the parameters.
-  return `${inputs.join("")}
-${
-    outputKind === "buffer"
-      ? "fn store(index: i32, value: vec4<u32>) { result[index] = bitcast<vec4<i32>>(value); }"
-      : `@group(0) @binding(0) var texels: texture_storage_2d<rgba32uint, write>;
-fn store(index: i32, value: vec4<u32>) { textureStore(texels, ${texel("index")}, value); }`
-  }
-struct Parameters { strides: i32, ${parameters.map((name) => `${name}: i32, `).join("")}};
-@group(0) @binding(${names.length + 1}) var<uniform> parameters: Parameters;
+fn mulhiRound(a: i32, b: i32) -> i32 {
+  let product = mul64(a, b);
+  return i32(product.y + (product.x >> 31u));
+}
+
+// The mantissa in [2^30, 2^31) and the shift that made it.
+fn normalize31(a: i32) -> vec2<i32> {
+  let s = countLeadingZeros(a) - 1;
+  return vec2<i32>(a << u32(s), s);
+}
 `;
+
+/** `Σ a * b` of sixteen bytes each. */
+export const DOT16 = `
+fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
+  return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) +
+    dot4I8Packed(a.w, b.w);
 }
+`;

@@ -5,8 +5,7 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { elements, type Size, STATE_HEADER, stateVectors } from "./layout.ts";
-import { FIXED_POINT } from "./wgsl.ts";
+import { elements, FIXED_POINT, type Size, STATE_HEADER, stateVectors } from "./kernel.ts";
 
 /** The WGSL type of accumulators. */
 export function accumulatorType(precision: Precision): "i32" | "f32" {
@@ -32,26 +31,27 @@ export function outputParameters(
 }
 
 /**
- * Declares `writeQuad(index, scale, acc)`, which makes four channels' values of accumulators (step 6) and stores
- * them; `scaleIndex(image, quad)` says where their multipliers lie in the input `scales`. `writeMaximum()`, at the end of
- * `main`, stores the maximum of what the workgroup wrote (the beginning of step 8), as that of its `group`.
+ * Declares `writeQuad(index, scale, acc)`, which makes four channels' values of accumulators
+ * (step 6) and stores them; `scaleIndex(image, quad)` says where their multipliers lie in the input
+ * `scales`. `writeMaximum()`, at the end of `main`, stores the maximum of what the workgroup wrote
+ * (the beginning of step 8); `workgroup` is the WGSL of its number.
  */
-export function outputCode(precision: Precision, group: string = FLAT_GROUP): string {
+export function outputCode(precision: Precision, workgroup: string = FLAT_WORKGROUP): string {
   const scaleIndex = `
 fn scaleIndex(image: i32, quad: i32) -> i32 {
   return image * parameters.scaleStride + parameters.scaleOffset + 2 * quad;
 }
 `;
-  return scaleIndex + (precision === "int8" ? integerOutput(group) : FLOAT_OUTPUT);
+  return scaleIndex + (precision === "int8" ? integerOutput(workgroup) : FLOAT_OUTPUT);
 }
 
-/** Of a dispatch that covers the whole layer; z is the image. */
-const FLAT_GROUP =
+/** In a dispatch that covers the whole layer, with z the image. */
+const FLAT_WORKGROUP =
   "i32((workgroupId.z * numWorkgroups.y + workgroupId.y) * numWorkgroups.x + workgroupId.x)";
 
-const integerOutput = (group: string): string => `
+const integerOutput = (workgroup: string): string => `
 ${FIXED_POINT}
-var<workgroup> groupMaximum: atomic<i32>;
+var<workgroup> workgroupMaximum: atomic<i32>;
 var<private> laneMaximum: i32;
 
 fn writeQuad(index: i32, scale: i32, acc: vec4<i32>) {
@@ -67,10 +67,10 @@ fn writeQuad(index: i32, scale: i32, acc: vec4<i32>) {
 }
 
 fn writeMaximum() {
-  atomicMax(&groupMaximum, laneMaximum);
+  atomicMax(&workgroupMaximum, laneMaximum);
   workgroupBarrier();
   if (localIndex == 0u) {
-    store(parameters.maxima + ${group}, vec4<u32>(u32(atomicLoad(&groupMaximum))));
+    store(parameters.maxima + ${workgroup}, vec4<u32>(u32(atomicLoad(&workgroupMaximum))));
   }
 }
 `;
@@ -115,31 +115,31 @@ export function declareAccumulators(
 }
 
 /**
- * Writes the outputs of a lane: `image`, `y0`, `x0` (of the first pixel, before the max-pool) and `quad0` say which.
- * Neighbouring quads of a lane are `quadStep` apart. The maximum of a 2x2 window is taken of the accumulators,
- * as values do not decrease with them.
+ * Writes the outputs of a lane: `image`, `y0`, `x0` (of the first pixel, before the max-pool) and
+ * `quad0` say which. Neighbouring quads of a lane are `quadStride` apart. The maximum of a 2x2
+ * window is taken of the accumulators, as values do not decrease with them.
  */
 export function writeOutputs(
   { rows, columns, channels }: LaneTile,
   precision: Precision,
   pool: boolean,
-  quadStep: number,
+  quadStride: number,
 ): string {
-  const step = pool ? 2 : 1;
+  const stride = pool ? 2 : 1;
   const type = accumulatorType(precision);
   const value = (r: number, q: number, j: number): string =>
     pool
       ? `max(max(${accumulator(r, q, j)}, ${accumulator(r, q + 1, j)}), ` +
         `max(${accumulator(r + 1, q, j)}, ${accumulator(r + 1, q + 1, j)}))`
       : accumulator(r, q, j);
-  const lines = [`let yOut = y0 / ${step};`, `let xOut = x0 / ${step};`];
+  const lines = [`let yOut = y0 / ${stride};`, `let xOut = x0 / ${stride};`];
   for (let j = 0; j < channels; j += 4) {
-    lines.push(`let outQuad${j} = quad0 + ${j / 4 * quadStep};`);
+    lines.push(`let outQuad${j} = quad0 + ${j / 4 * quadStride};`);
     lines.push(`let scale${j} = scaleIndex(image, outQuad${j});`);
-    for (let r = 0; r < rows; r += step) {
-      for (let q = 0; q < columns; q += step) {
-        const y = `yOut + ${r / step}`;
-        const x = `xOut + ${q / step}`;
+    for (let r = 0; r < rows; r += stride) {
+      for (let q = 0; q < columns; q += stride) {
+        const y = `yOut + ${r / stride}`;
+        const x = `xOut + ${q / stride}`;
         const four = [0, 1, 2, 3].map((k) => value(r, q, j + k)).join(", ");
         lines.push(
           `if (${y} < parameters.outHeight && ${x} < parameters.outWidth && outQuad${j} < parameters.outQuads) {`,

@@ -1,13 +1,170 @@
 /**
- * Makes the 7-bit activations of the next layer from the values of one.
+ * Between two layers: ends one, begins the next, and makes its 7-bit activations.
  *
  * @module
  */
 
-import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { defineKernel, type Dispatch } from "./kernel.ts";
-import { CHANNEL_STEP, padded, type Size, stateVectors } from "./layout.ts";
-import { FIXED_POINT } from "./wgsl.ts";
+import type { Fixed } from "../../program.ts";
+import {
+  CHANNEL_STEP,
+  defineKernel,
+  FIXED_POINT,
+  padded,
+  type Size,
+  STATE_HEADER,
+  stateVectors,
+} from "./kernel.ts";
+
+/** The layer that begins. */
+export interface BeginAttributes {
+  readonly images: number;
+  /** Output channels, rounded up. */
+  readonly channels: number;
+  /** `1 / smax`. */
+  readonly reciprocal: Fixed;
+  readonly biasExponent: number;
+}
+
+/** Where the maxima of the layer that ends are. */
+export interface EndAttributes extends BeginAttributes {
+  /** Its output channels, rounded up. */
+  readonly endedChannels: number;
+  /** Index of the first vector, and vectors per image: every word of them counts. */
+  readonly maxima: number;
+  readonly maximaPerImage: number;
+}
+
+const LANES = 64;
+
+/** Begins the first layer, whose constants are given; gives its state. One workgroup per image. */
+export const beginFirst = defineKernel(
+  "begin",
+  ["constants"],
+  (attributes: BeginAttributes & { readonly input: Fixed }) => ({
+    variant: [],
+    code: () =>
+      `${BEGIN}
+fn main() {
+  begin(parameters.mantissa, parameters.exponent, 0, 0);
+}
+`,
+    parameters: {
+      ...beginParameters(attributes),
+      mantissa: attributes.input.mantissa,
+      exponent: attributes.input.exponent,
+    },
+    workgroupSize: LANES,
+    workgroups: [1, 1, attributes.images],
+  }),
+);
+
+/**
+ * Ends a layer, whose values and state are given, and begins the next one, whose constants are;
+ * gives its state. One workgroup per image.
+ */
+export const endAndBegin = defineKernel(
+  "scale",
+  ["constants", "values", "state"],
+  (attributes: EndAttributes) => ({
+    variant: [],
+    code: () => BEGIN + END,
+    parameters: {
+      ...beginParameters(attributes),
+      endedStride: stateVectors(attributes.endedChannels),
+      maxima: attributes.maxima,
+      maximaPerImage: attributes.maximaPerImage,
+    },
+    workgroupSize: LANES,
+    workgroups: [1, 1, attributes.images],
+  }),
+);
+
+function beginParameters(
+  { channels, reciprocal, biasExponent }: BeginAttributes,
+): Record<string, number> {
+  return {
+    scaleMantissa: reciprocal.mantissa,
+    scaleExponent: reciprocal.exponent,
+    biasExponent,
+    quads: channels / 4,
+    stride: stateVectors(channels),
+  };
+}
+
+/** Steps 1 to 4. */
+const BEGIN = `
+${FIXED_POINT}
+fn begin(mantissa: i32, exponent: i32, z: i32, r: i32) {
+  let first = i32(workgroupId.z) * parameters.stride;
+  let u = normalize31(mulhi(mantissa, parameters.scaleMantissa));
+  let ue = exponent + parameters.scaleExponent + 32 - u.y;
+  let n = parameters.biasExponent + ue + 32;
+  let e = max(0, n - 1);
+  if (localIndex == 0u) {
+    store(first, bitcast<vec4<u32>>(vec4<i32>(u.x, ue, e, 0)));
+    store(first + 1, bitcast<vec4<u32>>(vec4<i32>(z, r, 0, 0)));
+  }
+  for (var quad = i32(localIndex); quad < parameters.quads; quad += ${LANES}) {
+    let at = first + ${STATE_HEADER} + 2 * quad;
+    let m = bitcast<vec4<i32>>(load_constants(2 * quad)) >> vec4<u32>(u32(min(e, 31)));
+    let b = bitcast<vec4<i32>>(load_constants(2 * quad + 1));
+    store(at, bitcast<vec4<u32>>(m));
+    store(at + 1, bitcast<vec4<u32>>(vec4<i32>(biasInUnits(b.x, u.x, n), biasInUnits(b.y, u.x, n),
+      biasInUnits(b.z, u.x, n), biasInUnits(b.w, u.x, n))));
+  }
+}
+
+fn biasInUnits(bias: i32, mantissa: i32, n: i32) -> i32 {
+  let h = mulhiRound(bias, mantissa);
+  if (n >= 1) {
+    return h << 1u;
+  }
+  if (n == 0) {
+    return h;
+  }
+  if (n < -30) {
+    return 0;
+  }
+  return (h + (1 << u32(-n - 1))) >> u32(-n);
+}
+`;
+
+/** Steps 8, 9 and 11. */
+const END = `
+var<workgroup> imageMaximum: atomic<i32>;
+
+// floor(127 * 2^54 / d), d in [2^30, 2^31): long division, the low word of the dividend being 0.
+fn reciprocal(d: u32) -> u32 {
+  var quotient = 0u;
+  var remainder = ${127 * 2 ** 22}u;
+  for (var bit = 0; bit < 32; bit++) {
+    remainder <<= 1u;
+    quotient <<= 1u;
+    if (remainder >= d) {
+      remainder -= d;
+      quotient |= 1u;
+    }
+  }
+  return quotient;
+}
+
+fn main() {
+  let first = parameters.maxima + i32(workgroupId.z) * parameters.maximaPerImage;
+  var largest = 1;
+  for (var i = i32(localIndex); i < parameters.maximaPerImage; i += ${LANES}) {
+    let v = bitcast<vec4<i32>>(load_values(first + i));
+    largest = max(largest, max(max(v.x, v.y), max(v.z, v.w)));
+  }
+  atomicMax(&imageMaximum, largest);
+  workgroupBarrier();
+  let vmax = atomicLoad(&imageMaximum);
+  let z = countLeadingZeros(vmax) - 1;
+  let r = i32(reciprocal(u32(vmax) << u32(z)));
+  let ended = bitcast<vec4<i32>>(load_state(i32(workgroupId.z) * parameters.endedStride));
+  let q = normalize31(mulhi(ended.x, r));
+  begin(q.x, ended.y + z - 22 - q.y - ended.z, z, r);
+}
+`;
 
 /** What is quantized. */
 export interface RequantizeAttributes {
@@ -19,32 +176,33 @@ export interface RequantizeAttributes {
   readonly nextChannels: number;
 }
 
-const LANES = 64;
+/**
+ * Step 10: `values` of a layer and the `state` of the next give activations, with their padding.
+ */
+export const requantize = defineKernel(
+  "requantize",
+  ["values", "state"],
+  ({ size, padding, nextChannels }: RequantizeAttributes) => {
+    const { height, width, images } = padded(size, padding);
+    const sixteens = size.channels / CHANNEL_STEP;
+    return {
+      variant: [],
+      code: () => REQUANTIZE,
+      parameters: {
+        height: size.height,
+        width: size.width,
+        padding,
+        sixteens,
+        vectorsPerRow: width * sixteens,
+        stateStride: stateVectors(nextChannels),
+      },
+      workgroupSize: LANES,
+      workgroups: [Math.ceil(width * sixteens / LANES), height, images],
+    };
+  },
+);
 
-/** Step 10: `values` of a layer and the `state` of the next give activations, with their padding. */
-export const requantize = defineKernel<
-  { values: TensorInfo; state: TensorInfo },
-  RequantizeAttributes
->("VggRequantize", ({ size, padding, nextChannels }): Dispatch => {
-  const { height, width, images } = padded(size, padding);
-  const groups = size.channels / CHANNEL_STEP;
-  return {
-    key: "vgg-requantize",
-    code: () => CODE,
-    parameters: {
-      height: size.height,
-      width: size.width,
-      padding,
-      groups,
-      vectorsPerRow: width * groups,
-      stateStride: stateVectors(nextChannels),
-    },
-    workgroupSize: LANES,
-    workgroups: [Math.ceil(width * groups / LANES), height, images],
-  };
-});
-
-const CODE = `
+const REQUANTIZE = `
 ${FIXED_POINT}
 fn quantize(values: vec4<u32>, z: u32, r: i32) -> u32 {
   let v = max(bitcast<vec4<i32>>(values), vec4<i32>()) << vec4<u32>(z);
@@ -60,12 +218,12 @@ fn main() {
   }
   let image = i32(workgroupId.z);
   let y = i32(workgroupId.y) - parameters.padding;
-  let x = column / parameters.groups - parameters.padding;
+  let x = column / parameters.sixteens - parameters.padding;
   var vector = vec4<u32>();
   if (y >= 0 && x >= 0 && y < parameters.height && x < parameters.width) {
     let scale = bitcast<vec4<i32>>(load_state(image * parameters.stateStride + 1));
     let pixel = (image * parameters.height + y) * parameters.width + x;
-    let source = (pixel * parameters.groups + column % parameters.groups) * 4;
+    let source = (pixel * parameters.sixteens + column % parameters.sixteens) * 4;
     for (var i = 0; i < 4; i++) {
       vector[i] = quantize(load_values(source + i), u32(scale.x), scale.y);
     }

@@ -1,118 +1,182 @@
 /**
- * Winograd's minimal filtering F(m x m, 3x3): `m * m` outputs of a 3x3 convolution from `(m + 2) * (m + 2)` products, one for
- * each of the points at which the polynomials behind it are evaluated (Lavin and Gray, 2015, arXiv 1509.09308). All
- * matrices are integers, so that the same transforms serve float and, exactly, the integer program.
- *
- * With `T(A, X) = A X A^T`, `T(output, T(filter, w) * T(input, x))`, the product taken point by point and summed over the
- * input channels, is `scale` times the convolution.
- *
- * F(2x2): the points 0, 1, -1, infinity; the filter's matrix is doubled, so `scale` is 4.
- *
- * F(4x4): the points 0, 2, 1, -1, 1/2, infinity. The usual -2 in the place of 1/2 would make `scale` 24^2, whose factor 64 cannot
- * be divided out modulo 2^32. Here it is 18^2 = 4 * 81: the sums may overflow, which is arithmetic modulo 2^32, and
- * multiplied by the inverse of 81 they are 4 times the accumulator, which fits (`|acc| < 2^29`).
- *
- * Transformed inputs and filters fit in 16 bits. Rows of `input` have coefficients whose positive and negative parts add up
- * to at most 2 with m = 2 and 9 with m = 4, so from 0…127 come at most 2 * 2 * 127 = 508, and 2 * 9 * 9 * 127 = 20574; the absolute
- * values of `filter` add up to at most 3 and 7 in a row, so from -127…127 come at most 9 * 127 = 1143 and 49 * 127 = 6223.
+ * Winograd's algorithm (`lib/engine/winograd.ts`) in four kernels, chunk by chunk: the transforms
+ * and products of a chunk fit a small, fixed part of the memory, which all layers share.
  *
  * @module
  */
 
-/** Rows of coefficients. */
-export type Matrix = readonly (readonly number[])[];
+import type { Precision } from "../../engine.ts";
+import { CHANNEL_STEP, type Size } from "./kernel.ts";
 
-/** One of the algorithms. */
-export interface Winograd {
-  /** `B^T`, `[m + 2, m + 2]`. */
-  readonly input: Matrix;
-  /** `G`, `[m + 2, 3]`. */
-  readonly filter: Matrix;
-  /** `A^T`, `[m, m + 2]`. */
-  readonly output: Matrix;
-  /** What comes out is so many times the convolution. */
-  readonly scale: number;
-  /** What `scale` has to be multiplied by to be 4 modulo 2^32; int32. */
-  readonly toFour: number;
-}
-
-/** By the rows and columns of outputs that one tile has. */
-export const WINOGRAD: Readonly<Record<2 | 4, Winograd>> = {
-  2: {
-    input: [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
-    filter: [[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]],
-    output: [[1, 1, 1, 0], [0, 1, -1, -1]],
-    scale: 4,
-    toFour: 1,
-  },
-  4: {
-    input: [
-      [-2, 5, 0, -5, 2, 0],
-      [0, 1, -2, -1, 2, 0],
-      [0, 2, -3, -3, 2, 0],
-      [0, -2, 7, -7, 2, 0],
-      [0, 2, -1, -2, 1, 0],
-      [0, -2, 5, 0, -5, 2],
-    ],
-    filter: [[1, 0, 0], [1, 2, 4], [1, 1, 1], [1, -1, 1], [4, 2, 1], [0, 0, 1]],
-    output: [
-      [-9, 1, -9, 1, 8, 0],
-      [0, 2, -9, -1, 4, 0],
-      [0, 4, -9, 1, 2, 0],
-      [0, 8, -9, -1, 1, 9],
-    ],
-    scale: 324,
-    toFour: 2_014_922_929,
-  },
-};
-
-/** How outputs are cut into tiles, and the products of a point into lanes and workgroups. Changes no result of the integer program. */
+/**
+ * How the products of a point are cut into lanes and workgroups. A patch is the `(m + 2) * (m + 2)`
+ * inputs from which `m * m` outputs come. Changes no result of the integer program.
+ */
 export interface WinogradTile {
-  /** Rows and columns of a tile. */
+  /** `m`: rows and columns of outputs that a patch gives. */
   readonly outputs: 2 | 4;
-  /** What a lane multiplies: tiles, and output channels, which come in fours. */
-  readonly tiles: number;
+  /** What a lane multiplies: patches, and output channels, which come in fours. */
+  readonly patches: number;
   readonly channels: number;
-  /** Lanes of a workgroup that share tiles, and lanes that share channels. */
+  /** Lanes of a workgroup that share patches, and lanes that share channels. */
   readonly channelLanes: number;
-  readonly tileLanes: number;
+  readonly patchLanes: number;
 }
 
-/** Points of a tile. */
+/** The algorithm's name: `F(4x4,3x3)`. */
+export function algorithmName(outputs: WinogradTile["outputs"]): string {
+  return `F(${outputs}x${outputs},3x3)`;
+}
+
+/** A tile's name: `F(4x4,3x3) 8x8 8x1`. */
+export function winogradName(
+  { outputs, patches, channels, channelLanes, patchLanes }: WinogradTile,
+): string {
+  return `${algorithmName(outputs)} ${patches}x${channels} ${channelLanes}x${patchLanes}`;
+}
+
+/** Points of a patch. */
 export function pointsOf({ outputs }: Pick<WinogradTile, "outputs">): number {
   return (outputs + 2) ** 2;
 }
 
-/**
- * WGSL that declares `<to>_<row>_<column>`, the transform of `<from>_<row>_<column>` by a matrix from both sides. The names are
- * vectors of `type`.
- */
-export function transform(matrix: Matrix, from: string, to: string, type: "i32" | "f32"): string {
-  const size = matrix[0].length;
-  const lines: string[] = [];
-  matrix.forEach((row, i) => {
-    for (let x = 0; x < size; x++) {
-      const sum = combination(row, (y) => `${from}_${y}_${x}`, type);
-      lines.push(`let ${to}_rows_${i}_${x} = ${sum};`);
-    }
-  });
-  for (let i = 0; i < matrix.length; i++) {
-    matrix.forEach((row, j) => {
-      const sum = combination(row, (x) => `${to}_rows_${i}_${x}`, type);
-      lines.push(`let ${to}_${i}_${j} = ${sum};`);
-    });
-  }
-  return lines.join("\n  ");
+/** A layer that is cut. */
+export interface WinogradLayer {
+  readonly precision: Precision;
+  /** Whether the maximum of 2x2 windows is taken. */
+  readonly pool: boolean;
+  readonly input: Size;
+  /** After the max-pool. */
+  readonly output: Size;
+  readonly tile: WinogradTile;
 }
 
-/** A sum of multiples, without those of 0. */
-function combination(
-  coefficients: readonly number[],
-  name: (i: number) => string,
-  type: "i32" | "f32",
-): string {
-  return coefficients.flatMap((factor, i) => {
-    if (factor === 0) return [];
-    return [factor === 1 ? name(i) : `${type}(${factor}) * ${name(i)}`];
-  }).join(" + ");
+/** Patches of some rows of an image, or of some whole images, and some output channels. */
+export interface Chunk {
+  readonly firstImage: number;
+  readonly images: number;
+  /** Rows of patches, and patches in a row. */
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly across: number;
+  readonly firstChannel: number;
+  readonly channels: number;
+  /** Whether these patches, or these filters, are not what the chunk before it had. */
+  readonly newInputs: boolean;
+  readonly newFilters: boolean;
+  /** Workgroups of the transform of outputs before it, for each image. */
+  readonly firstWorkgroup: number;
+}
+
+/** Vectors of the tensors between the kernels. */
+export interface ScratchVectors {
+  readonly filters: number;
+  readonly inputs: number;
+  readonly products: number;
+}
+
+/**
+ * What a chunk may take: with int8 at most 11 MB, of which an image through VGG16 takes 8.6, or 6 %
+ * of the weights; with float more, as its transformed inputs are twice as large. Filters are those
+ * of 128 channels of 512, and more only if a tile's lanes need more.
+ */
+const BUDGET: Readonly<Record<Precision, ScratchVectors>> = {
+  int8: { filters: 288 << 10, inputs: 256 << 10, products: 128 << 10 },
+  float: { filters: 288 << 10, inputs: 512 << 10, products: 256 << 10 },
+};
+
+/** Lanes of a workgroup of the transform of outputs: a patch and four channels each. */
+export const OUTPUT_LANES = 64;
+
+/** Vectors of one point of a patch. */
+export function inputVectors(precision: Precision, channels: number): number {
+  return channels / (precision === "int8" ? 8 : 4);
+}
+
+/** Patches of a chunk. */
+export function patchesOf({ images, rows, across }: Chunk): number {
+  return images * rows * across;
+}
+
+/** Workgroups of a chunk's transform of outputs, for each image. */
+export function outputWorkgroups({ rows, across, channels }: Chunk): number {
+  return Math.ceil(rows * across * channels / 4 / OUTPUT_LANES);
+}
+
+/** Workgroups of all chunks' transforms of outputs, for each image: each stores a maximum. */
+export function winogradWorkgroups(layer: WinogradLayer): number {
+  return winogradChunks({ ...layer, output: { ...layer.output, images: 1 } })
+    .reduce((sum, chunk) => sum + outputWorkgroups(chunk), 0);
+}
+
+/** The chunks of a layer, in order. */
+export function winogradChunks(layer: WinogradLayer): Chunk[] {
+  const { output } = layer;
+  const channels = chunkChannels(layer);
+  const { down, across, rows, images } = chunkPatches(layer, channels);
+  const chunks: Chunk[] = [];
+  for (let firstImage = 0; firstImage < output.images; firstImage += images) {
+    let firstWorkgroup = 0;
+    for (let firstRow = 0; firstRow < down; firstRow += rows) {
+      for (let firstChannel = 0; firstChannel < output.channels; firstChannel += channels) {
+        const chunk = {
+          firstImage,
+          images: Math.min(images, output.images - firstImage),
+          firstRow,
+          rows: Math.min(rows, down - firstRow),
+          across,
+          firstChannel,
+          channels: Math.min(channels, output.channels - firstChannel),
+          newInputs: firstChannel === 0,
+          newFilters: chunks.length === 0 || channels < output.channels,
+          firstWorkgroup,
+        };
+        firstWorkgroup += outputWorkgroups(chunk);
+        chunks.push(chunk);
+      }
+    }
+  }
+  return chunks;
+}
+
+/** What the largest of a layer's chunks takes. */
+export function scratchVectors(layer: WinogradLayer): ScratchVectors {
+  const points = pointsOf(layer.tile);
+  const chunks = winogradChunks(layer);
+  const largest = (vectors: (chunk: Chunk) => number): number =>
+    chunks.reduce((max, chunk) => Math.max(max, points * vectors(chunk)), 0);
+  const vectors = inputVectors(layer.precision, layer.input.channels);
+  return {
+    filters: largest(({ channels }) => channels * layer.input.channels / 8),
+    inputs: largest((chunk) => patchesOf(chunk) * vectors),
+    products: largest((chunk) => patchesOf(chunk) * chunk.channels / 4),
+  };
+}
+
+/** Output channels of a chunk: whole workgroups. */
+function chunkChannels({ precision, input, output, tile }: WinogradLayer): number {
+  const least = Math.max(CHANNEL_STEP, tile.channels * tile.channelLanes);
+  const vectors = pointsOf(tile) * input.channels / 8;
+  const affordable = Math.floor(BUDGET[precision].filters / (vectors * least));
+  return Math.min(output.channels, Math.max(1, affordable) * least);
+}
+
+/** Rows of patches, or whole images, of a chunk: at least a row. */
+function chunkPatches(
+  { precision, pool, input, output, tile }: WinogradLayer,
+  channels: number,
+): { down: number; across: number; rows: number; images: number } {
+  const size = pool ? tile.outputs / 2 : tile.outputs;
+  const down = Math.ceil(output.height / size), across = Math.ceil(output.width / size);
+  const { inputs, products } = BUDGET[precision];
+  const affordable = Math.min(
+    inputs / inputVectors(precision, input.channels),
+    products / (channels / 4),
+  ) / pointsOf(tile);
+  if (affordable >= down * across) {
+    return { down, across, rows: down, images: Math.floor(affordable / (down * across)) };
+  }
+  // As many chunks as it takes, of the same size.
+  const count = Math.ceil(down / Math.max(1, Math.floor(affordable / across)));
+  return { down, across, rows: Math.ceil(down / count), images: 1 };
 }

@@ -1,15 +1,14 @@
 /**
- * The products of Winograd's algorithm: at each point a matrix product of transformed inputs and filters.
+ * The products of Winograd's algorithm: at each point a matrix product of transformed inputs and
+ * filters.
  *
  * @module
  */
 
-import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Precision } from "../../engine.ts";
-import { defineKernel, type Dispatch } from "./kernel.ts";
+import { defineKernel } from "./kernel.ts";
 import { accumulatorType } from "./output.ts";
-import { pointsOf, type WinogradTile } from "./winograd.ts";
-import { type Chunk, tilesOf } from "./winograd_chunks.ts";
+import { type Chunk, patchesOf, pointsOf, type WinogradTile } from "./winograd.ts";
 
 /** The products of a chunk. */
 export interface MultiplyAttributes {
@@ -21,35 +20,35 @@ export interface MultiplyAttributes {
 }
 
 /**
- * Multiplies and sums over the input channels: `[points, tiles, O / 4]` vectors of int32, modulo 2^32, or of float32.
+ * Multiplies and sums over the input channels: `[points, patches, O / 4]` vectors of int32, modulo
+ * 2^32, or of float32.
  */
-export const multiplyPoints = defineKernel<
-  { inputs: TensorInfo; filters: TensorInfo },
-  MultiplyAttributes
->("VggWinogradMultiply", ({ precision, channels, tile, chunk }): Dispatch => {
-  const tiles = tilesOf(chunk);
-  return {
-    key: [
-      "vgg-winograd-multiply",
-      precision,
-      tile.tiles,
-      tile.channels,
-      tile.channelLanes,
-      tile.tileLanes,
-    ].join(),
-    code: () => multiplyCode(precision, tile),
-    parameters: { tiles, eights: channels / 8, quads: chunk.channels / 4 },
-    workgroupSize: tile.channelLanes * tile.tileLanes,
-    workgroups: [
-      Math.ceil(tiles / (tile.tiles * tile.tileLanes)),
-      Math.ceil(chunk.channels / (tile.channels * tile.channelLanes)),
-      pointsOf(tile),
-    ],
-  };
-});
+export const multiplyPoints = defineKernel(
+  "winograd-multiply",
+  ["inputs", "filters"],
+  ({ precision, channels, tile, chunk }: MultiplyAttributes) => {
+    const patches = patchesOf(chunk);
+    return {
+      // The same for all algorithms: their points are in `workgroups`.
+      variant: [
+        precision,
+        `${tile.patches}x${tile.channels}`,
+        `${tile.channelLanes}x${tile.patchLanes}`,
+      ],
+      code: () => multiplyCode(precision, tile),
+      parameters: { patches, eights: channels / 8, quads: chunk.channels / 4 },
+      workgroupSize: tile.channelLanes * tile.patchLanes,
+      workgroups: [
+        Math.ceil(patches / (tile.patches * tile.patchLanes)),
+        Math.ceil(chunk.channels / (tile.channels * tile.channelLanes)),
+        pointsOf(tile),
+      ],
+    };
+  },
+);
 
 function multiplyCode(precision: Precision, tile: WinogradTile): string {
-  const { tiles, channels, channelLanes, tileLanes } = tile;
+  const { patches, channels, channelLanes, patchLanes } = tile;
   const type = accumulatorType(precision);
   const vectors = precision === "int8" ? 1 : 2;
   const each = (count: number, line: (i: number) => string): string =>
@@ -65,15 +64,15 @@ fn main() {
   let lane = i32(localIndex);
   let point = i32(workgroupId.z);
   let quad0 = i32(workgroupId.y) * ${quads * channelLanes} + lane % ${channelLanes};
-  let tile0 = (i32(workgroupId.x) * ${tileLanes} + lane / ${channelLanes}) * ${tiles};
-  if (tile0 >= parameters.tiles || quad0 >= parameters.quads) {
+  let patch0 = (i32(workgroupId.x) * ${patchLanes} + lane / ${channelLanes}) * ${patches};
+  if (patch0 >= parameters.patches || quad0 >= parameters.quads) {
     return;
   }
   ${
     each(
-      tiles,
+      patches,
       (t) =>
-        `let inputs${t} = (point * parameters.tiles + min(tile0 + ${t}, parameters.tiles - 1)) * parameters.eights * ${vectors};`,
+        `let inputs${t} = (point * parameters.patches + min(patch0 + ${t}, parameters.patches - 1)) * parameters.eights * ${vectors};`,
     )
   }
   ${
@@ -83,20 +82,20 @@ fn main() {
       }) >> 2u)) * parameters.eights) * 16 + ((${quad(j)}) & 3);`)
   }
   ${
-    each(tiles * channels, (i) =>
+    each(patches * channels, (i) =>
       `var ${sum(Math.floor(i / channels), i % channels)} = ${type}();`)
   }
   for (var c = 0; c < parameters.eights; c++) {
-    ${each(tiles, (t) => loadInputs(precision, t))}
-    ${each(channels, (o) => multiplyFilter(precision, tiles, o))}
+    ${each(patches, (t) => loadInputs(precision, t))}
+    ${each(channels, (o) => multiplyFilter(precision, patches, o))}
   }
-  ${each(tiles * quads, (i) => storeQuad(Math.floor(i / quads), i % quads, quad(i % quads)))}
+  ${each(patches * quads, (i) => storeQuad(Math.floor(i / quads), i % quads, quad(i % quads)))}
 }
 `;
 }
 
-function sum(tile: number, channel: number): string {
-  return `sum_${tile}_${channel}`;
+function sum(patch: number, channel: number): string {
+  return `sum_${patch}_${channel}`;
 }
 
 function loadInputs(precision: Precision, t: number): string {
@@ -108,10 +107,10 @@ function loadInputs(precision: Precision, t: number): string {
   ).join(" ");
 }
 
-function multiplyFilter(precision: Precision, tiles: number, o: number): string {
+function multiplyFilter(precision: Precision, patches: number, o: number): string {
   const type = `vec4<${accumulatorType(precision)}>`;
   const products = Array.from(
-    { length: tiles },
+    { length: patches },
     (_, t) => `${sum(t, o)} += dot(a${t}, wa) + dot(b${t}, wb);`,
   );
   return `{ let words = load_filters(filters${Math.floor(o / 4)} + c * 16 + ${o % 4 * 4});
@@ -121,7 +120,7 @@ function multiplyFilter(precision: Precision, tiles: number, o: number): string 
 
 function storeQuad(t: number, j: number, quad: string): string {
   const four = [0, 1, 2, 3].map((k) => sum(t, 4 * j + k)).join(", ");
-  return `if (tile0 + ${t} < parameters.tiles && ${quad} < parameters.quads) {
-    store((point * parameters.tiles + tile0 + ${t}) * parameters.quads + ${quad}, bitcast<vec4<u32>>(vec4(${four})));
+  return `if (patch0 + ${t} < parameters.patches && ${quad} < parameters.quads) {
+    store((point * parameters.patches + patch0 + ${t}) * parameters.quads + ${quad}, bitcast<vec4<u32>>(vec4(${four})));
   }`;
 }

@@ -5,19 +5,12 @@
  */
 
 import type { Layer } from "../../../model/architecture.ts";
-import type { ConvolutionTile } from "../kernels/convolution.ts";
-import type { DenseTile } from "../kernels/dense.ts";
-import type { MemoryKind } from "../device/memory.ts";
-import type { LayerPlan } from "../network/plan.ts";
+import type { MemoryKind } from "../device/tfjs.ts";
+import { isWinograd, type Tile, tileName } from "../kernels/convolution.ts";
+import { denseName, type DenseTile } from "../kernels/dense.ts";
+import type { DirectTile } from "../kernels/direct_convolution.ts";
 import type { WinogradTile } from "../kernels/winograd.ts";
-
-/** How a convolution is computed. */
-export type Tile = ConvolutionTile | WinogradTile;
-
-/** Whether a tile is one of Winograd's algorithm. */
-export function isWinograd(tile: Tile): tile is WinogradTile {
-  return "outputs" in tile;
-}
+import type { PlannedLayer } from "../resident/plan.ts";
 
 /** All choices that an engine makes for the machine that it runs on. */
 export interface Tuning {
@@ -28,10 +21,10 @@ export interface Tuning {
 }
 
 /**
- * A tile for a GPU: the 64 lanes of a workgroup share loads in workgroup memory, and neighbouring lanes load neighbouring
- * vectors.
+ * A tile for a GPU: the 64 lanes of a workgroup share loads in workgroup memory, and neighbouring
+ * lanes load neighbouring vectors.
  */
-export const STAGED_TILE: ConvolutionTile = {
+export const STAGED_TILE: DirectTile = {
   rows: 2,
   columns: 4,
   channels: 8,
@@ -42,22 +35,33 @@ export const STAGED_TILE: ConvolutionTile = {
 };
 
 /** The same without workgroup memory: the caches share. */
-export const DIRECT_TILE: ConvolutionTile = { ...STAGED_TILE, staged: false };
+export const DIRECT_TILE: DirectTile = { ...STAGED_TILE, staged: false };
 
-/** Winograd's, for a software adapter: eight neighbouring lanes, which it computes at once, share their tiles. */
+/**
+ * Winograd's, for a software adapter: eight neighbouring lanes, which it computes at once, share
+ * their patches.
+ */
 export const WINOGRAD_TILE: WinogradTile = {
   outputs: 4,
-  tiles: 8,
+  patches: 8,
   channels: 16,
   channelLanes: 8,
-  tileLanes: 1,
+  patchLanes: 1,
 };
 
 /** Winograd's, for small maps: its filters take less than half the time to transform. */
 export const SMALL_WINOGRAD_TILE: WinogradTile = { ...WINOGRAD_TILE, outputs: 2 };
 
-/** Winograd's, for a GPU: the 64 lanes of a workgroup read what the caches hold, and need few registers. */
-const GPU_WINOGRAD_TILE: WinogradTile = { ...WINOGRAD_TILE, tiles: 4, channels: 8, tileLanes: 8 };
+/**
+ * Winograd's, for a GPU: the 64 lanes of a workgroup read what the caches hold, and need few
+ * registers.
+ */
+const GPU_WINOGRAD_TILE: WinogradTile = {
+  ...WINOGRAD_TILE,
+  patches: 4,
+  channels: 8,
+  patchLanes: 8,
+};
 
 /** Pixels of all images up to which a map is small: 14x14 is, 28x28 is not. */
 const SMALL_MAP = 400;
@@ -69,8 +73,9 @@ export interface Candidate {
 }
 
 /**
- * What a timed trial chooses from. Software adapters want large tiles and textures; GPUs want workgroup memory or caches,
- * and lanes enough to fill them. Seven columns divide all the widths of VGG at 224, but not with a max-pool.
+ * What a timed trial chooses from. Software adapters want large tiles and textures; GPUs want
+ * workgroup memory or caches, and lanes enough to fill them. Seven columns divide all the widths of
+ * VGG at 224, but not with a max-pool.
  */
 export const CANDIDATES: readonly Candidate[] = [
   { memory: "buffer", tile: STAGED_TILE },
@@ -110,22 +115,12 @@ export function canCompute(
 
 /** A candidate's name: `texture 1x7x16 8x8 tap`, `texture F(4x4,3x3) 8x8 8x1`. */
 export function candidateName({ memory, tile }: Candidate): string {
-  if (isWinograd(tile)) {
-    const { outputs, tiles, channels, channelLanes, tileLanes } = tile;
-    return `${memory} F(${outputs}x${outputs},3x3) ${tiles}x${channels} ${channelLanes}x${tileLanes}`;
-  }
-  const { rows, columns, channels, channelLanes, pixelLanes, loop, staged } = tile;
-  const lanes = `${channelLanes}x${pixelLanes}`;
-  return [memory, `${rows}x${columns}x${channels}`, lanes, loop, ...staged ? ["staged"] : []].join(
-    " ",
-  );
+  return `${memory} ${tileName(tile)}`;
 }
 
-/** A dense tile's name: `texture dense 1x4 64x1`. */
-export function denseName(
-  { memory, tile }: { readonly memory: MemoryKind; readonly tile: DenseTile },
-): string {
-  return `${memory} dense ${tile.images}x4 ${tile.channelLanes}x${tile.innerLanes}`;
+/** The name of a way to compute a dense layer: `texture dense 1x4 64x1`. */
+export function denseCandidateName(memory: MemoryKind, tile: DenseTile): string {
+  return `${memory} dense ${denseName(tile)}`;
 }
 
 /** Defaults: a software adapter reads textures ten times faster than buffers. */
@@ -144,24 +139,41 @@ export function defaultTuning(isFallback: boolean): Tuning {
 }
 
 /**
- * The tile of a convolution that was not tuned: on a software adapter Winograd's, as multiplications and loads both cost
- * there; on a GPU not, as none was tried on one.
+ * The tile of a convolution that was not tuned: on a software adapter Winograd's, as
+ * multiplications and loads both cost there; on a GPU not, as none was tried on one.
  */
 export function defaultTile(
   { memory }: Tuning,
-  step: Pick<LayerPlan, "layer" | "pool" | "output">,
+  planned: Pick<PlannedLayer, "layer" | "pool" | "output">,
 ): Tile {
   if (memory === "buffer") return STAGED_TILE;
-  const { images, height, width, channels } = step.output;
-  const isSmall = images * height * width * (step.pool ? 4 : 1) <= SMALL_MAP;
+  const { images, height, width, channels } = planned.output;
+  const isSmall = images * height * width * (planned.pool ? 4 : 1) <= SMALL_MAP;
   const wide = isSmall ? SMALL_WINOGRAD_TILE : WINOGRAD_TILE;
   // Lanes must not be left with channels that are not there.
   const fits = channels % (wide.channels * wide.channelLanes) === 0;
   const tile = { ...wide, channels: fits ? wide.channels : wide.channels / 2 };
-  return canCompute(tile, step) ? tile : DIRECT_TILE;
+  return canCompute(tile, planned) ? tile : DIRECT_TILE;
 }
 
 /** The dense tile for a number of images: a lane takes up to eight. */
 export function denseTile({ dense }: Tuning, images: number): DenseTile {
   return { ...dense, images: Math.min(images, 8) };
+}
+
+/** How a convolution of a plan is computed. */
+export function tileOf(
+  tuning: Tuning,
+  planned: Pick<PlannedLayer, "layer" | "pool" | "output">,
+): Tile {
+  return tuning.convolutions[planned.layer.name] ?? defaultTile(tuning, planned);
+}
+
+/** Names how a layer of a plan is computed. */
+export function candidateOf(tuning: Tuning, planned: PlannedLayer): string {
+  const { memory } = tuning;
+  if (planned.kernel === "first") return `${memory} first`;
+  return planned.kernel === "dense"
+    ? denseCandidateName(memory, denseTile(tuning, planned.output.images))
+    : candidateName({ memory, tile: tileOf(tuning, planned) });
 }

@@ -19,13 +19,19 @@ interface CacheFile {
   readonly adapters: Readonly<Record<string, Times>>;
 }
 
-/** Reads what is known of an adapter: nothing where the file is not there, cannot be read, is damaged or of other kernels. */
+/**
+ * Reads what is known of an adapter: nothing where the file is not there, cannot be read, is
+ * damaged or of other kernels.
+ */
 export async function readTimes(cacheDir: string, adapter: string): Promise<Times> {
   const times = (await readCache(cacheDir)).adapters[adapter];
   return isTimes(times) ? times : {};
 }
 
-/** Keeps what is known of an adapter. Where the file cannot be written, the next load makes the trials again. */
+/**
+ * Keeps what is known of an adapter. Where the file cannot be written, the next load makes the
+ * trials again.
+ */
 export async function writeTimes(cacheDir: string, adapter: string, times: Times): Promise<void> {
   const { adapters } = await readCache(cacheDir);
   const file: CacheFile = { version: VERSION, adapters: { ...adapters, [adapter]: times } };

@@ -1,8 +1,9 @@
 /**
- * A known-answer test: a driver that compiles a kernel wrongly must give an error, never a wrong label.
+ * A known-answer test: a driver that compiles a kernel wrongly must give an error, never a wrong
+ * label.
  *
- * A small network with weights from a formula goes through the very kernels and tiles that a model will use; what it must
- * give was computed by the naive reference.
+ * A small network with weights from a formula goes through the very kernels and tiles that a model
+ * will use; what it must give was computed by the naive reference.
  *
  * @module
  */
@@ -12,19 +13,17 @@ import { type Architecture, CONFIGURATIONS, layersOf } from "../../../model/arch
 import type { Model, WeightPiece } from "../../../model/model.ts";
 import type { Batch, Precision } from "../../engine.ts";
 import { compileProgram } from "../../program.ts";
-import type { Gpu } from "../device/device.ts";
-import { checked } from "../device/errors.ts";
-import { Network } from "./network.ts";
-import { planLayers } from "./plan.ts";
-import { readActivations } from "./read.ts";
+import { checked, type Gpu } from "../device/device.ts";
 import type { Tuning } from "../tuning/tile.ts";
+import { planLayers } from "./plan.ts";
+import { ResidentModel } from "./resident_model.ts";
 
 /** Configuration E has the layers of all others but C, which has 1x1 kernels. */
 export type AnswerConfiguration = "C" | "E";
 
 /**
- * The logits of {@linkcode answerModel} on {@linkcode answerBatch}: int32 values, and their scale. With float the same real
- * values come out, but for the rounding of activations to 7 bits.
+ * The logits of {@linkcode answerModel} on {@linkcode answerBatch}: int32 values, and their scale.
+ * With float the same real values come out, but for the rounding of activations to 7 bits.
  */
 export const ANSWERS: Readonly<
   Record<`${AnswerConfiguration}${1 | 3}`, { values: readonly number[]; float: readonly number[] }>
@@ -73,7 +72,7 @@ export function answerModel(configuration: AnswerConfiguration, channels: 1 | 3)
     provenance: {},
     parameters: layers.map((layer) => ({
       name: layer.name,
-      // He initialisation keeps activations alive; channels differ.
+      // He initialization keeps activations alive; channels differ.
       scale: Float32Array.from(
         { length: layer.outChannels },
         (_, o) => (1 + o / 16) * Math.sqrt(4 / inner(layer)) / 127,
@@ -108,7 +107,8 @@ function hash(i: number): number {
 }
 
 /**
- * Runs the test with the kernels that a model of this architecture will use. Nobody else may be using the device.
+ * Runs the test with the kernels that a model of this architecture will use. Nobody else may be
+ * using the device.
  *
  * @throws {BackendUnavailableError} If an answer is wrong.
  */
@@ -123,15 +123,15 @@ export async function checkAnswers(
   const model = answerModel(configuration, channels);
   const program = compileProgram(model);
   const batch = answerBatch(channels);
-  let made: Network | undefined;
+  let made: ResidentModel | undefined;
   try {
-    const network = await checked(
+    const resident = await checked(
       gpu.device,
-      () => made = new Network(gpu.backend, program, precision, tuning),
+      () => made = new ResidentModel(gpu.backend, program, precision, tuning),
     );
-    await network.upload(model.weights());
+    await resident.upload(model.weights());
     const plan = planLayers(program, precision, batch);
-    const { data } = await readActivations(gpu, network, plan, batch);
+    const { data } = await resident.run(gpu, plan, batch);
     const { values, float } = ANSWERS[`${configuration}${channels}`];
     const expected = precision === "int8" ? values : float;
     const allowed = precision === "int8"

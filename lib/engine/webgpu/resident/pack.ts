@@ -1,0 +1,212 @@
+/**
+ * Brings int8 weights, constants, the table and images into the order in which the kernels read
+ * them (`../kernels/kernel.ts`), and what they give out of it.
+ *
+ * @module
+ */
+
+import type { Layer } from "../../../model/architecture.ts";
+import type { Activations, Precision } from "../../engine.ts";
+import type { Fixed, Program, ProgramLayer } from "../../program.ts";
+import { VECTOR_WORDS } from "../device/memory.ts";
+import { CHANNEL_STEP, elements, padChannels, type Size, stateVectors } from "../kernels/kernel.ts";
+
+/** Vectors that sixteen output channels of a layer take. */
+export function blockVectors(layer: Layer, isFirst: boolean): number {
+  const taps = layer.kernel[0] * layer.kernel[1];
+  return taps * (isFirst ? 4 : padChannels(layer.inChannels));
+}
+
+/** Vectors of a layer's weights. */
+export function weightVectors(layer: Layer, isFirst: boolean): number {
+  return padChannels(layer.outChannels) / CHANNEL_STEP * blockVectors(layer, isFirst);
+}
+
+/**
+ * Packs the filters of some output channels, `[count, taps, I]`. The first of them is a multiple of
+ * 16; what is not there is 0.
+ */
+export function packWeights(
+  layer: Layer,
+  isFirst: boolean,
+  filters: Int8Array,
+  count: number,
+): Int32Array<ArrayBuffer> {
+  const blocks = padChannels(count) / CHANNEL_STEP;
+  const packed = new Int32Array(blocks * blockVectors(layer, isFirst) * VECTOR_WORDS);
+  if (isFirst) packFirst(layer, filters, count, new Int8Array(packed.buffer));
+  else if (layer.inChannels % CHANNEL_STEP === 0 && filters.byteOffset % 4 === 0) {
+    packWords(layer, filters, count, packed);
+  } else packBytes(layer, filters, count, new Int8Array(packed.buffer));
+  return packed;
+}
+
+function packFirst(
+  { kernel, inChannels }: Layer,
+  filters: Int8Array,
+  count: number,
+  packed: Int8Array,
+): void {
+  const taps = kernel[0] * kernel[1];
+  for (let o = 0, from = 0; o < count; o++) {
+    for (let tap = 0; tap < taps; tap++, from += inChannels) {
+      const to = ((o >> 2) * taps + tap) * 16 + (o & 3) * 4;
+      packed.set(filters.subarray(from, from + inChannels), to);
+    }
+  }
+}
+
+/** Where, within its sixteen, the vectors of an output channel lie. */
+function placeInBlock(o: number): number {
+  return (o & 3) * 4 + ((o >> 2) & 3);
+}
+
+function packWords(
+  { kernel, inChannels }: Layer,
+  filters: Int8Array,
+  count: number,
+  packed: Int32Array,
+): void {
+  const words = new Int32Array(filters.buffer, filters.byteOffset, filters.length / 4);
+  // Vectors of one filter: taps, and for each its sixteens of input channels.
+  const vectors = kernel[0] * kernel[1] * inChannels / CHANNEL_STEP;
+  for (let o = 0, from = 0; o < count; o++) {
+    let to = ((o >> 4) * vectors * 16 + placeInBlock(o)) * VECTOR_WORDS;
+    for (let v = 0; v < vectors; v++, to += 16 * VECTOR_WORDS) {
+      packed[to] = words[from++];
+      packed[to + 1] = words[from++];
+      packed[to + 2] = words[from++];
+      packed[to + 3] = words[from++];
+    }
+  }
+}
+
+function packBytes(
+  { kernel, inChannels }: Layer,
+  filters: Int8Array,
+  count: number,
+  packed: Int8Array,
+): void {
+  const taps = kernel[0] * kernel[1];
+  const sixteens = padChannels(inChannels) / CHANNEL_STEP;
+  for (let o = 0, from = 0; o < count; o++) {
+    for (let tap = 0; tap < taps; tap++, from += inChannels) {
+      for (let c = 0; c < inChannels; c += CHANNEL_STEP) {
+        const vector = ((o >> 4) * taps + tap) * sixteens + c / CHANNEL_STEP;
+        const end = Math.min(c + CHANNEL_STEP, inChannels);
+        packed.set(filters.subarray(from + c, from + end), (vector * 16 + placeInBlock(o)) * 16);
+      }
+    }
+  }
+}
+
+/**
+ * `[O / 4, 2]` vectors: multipliers and biases, or with float the scales and biases that they stand
+ * for.
+ */
+export function packConstants(
+  precision: Precision,
+  { multiplier, bias, biasExponent, reciprocal, outChannels }: ProgramLayer,
+): Int32Array<ArrayBuffer> {
+  const words = new Int32Array(padChannels(outChannels) * 2);
+  const floats = new Float32Array(words.buffer);
+  const largestScale = 1 / toNumber(reciprocal);
+  for (let o = 0; o < outChannels; o++) {
+    const at = (o >> 2) * 8 + (o & 3);
+    if (precision === "int8") {
+      words[at] = multiplier[o];
+      words[at + 4] = bias[o];
+    } else {
+      floats[at] = multiplier[o] / 2 ** 30 * largestScale;
+      floats[at + 4] = bias[o] * 2 ** biasExponent;
+    }
+  }
+  return words;
+}
+
+/**
+ * `[256]` vectors, a word for each channel: the 16-bit value of a byte, or with float its
+ * normalized value.
+ */
+export function packTable(
+  precision: Precision,
+  { table, input, inputReciprocal }: Program,
+): Int32Array<ArrayBuffer> {
+  const words = new Int32Array(256 * 4);
+  const floats = new Float32Array(words.buffer);
+  const step = 1 / toNumber(inputReciprocal);
+  for (let c = 0; c < input.channels; c++) {
+    for (let byte = 0; byte < 256; byte++) {
+      const value = table[c * 256 + byte];
+      if (precision === "int8") words[byte * 4 + c] = value;
+      else floats[byte * 4 + c] = value * step;
+    }
+  }
+  return words;
+}
+
+/** Images as words, `[N, H, ceil(W / 4), 4]`: a pixel a word. */
+export function packImages(
+  data: Uint8Array,
+  rows: number,
+  width: number,
+  channels: number,
+): Int32Array<ArrayBuffer> {
+  const pitch = Math.ceil(width / 4) * 4;
+  const words = new Int32Array(rows * pitch);
+  for (let y = 0, from = 0; y < rows; y++) {
+    for (let x = 0; x < width; x++, from += channels) {
+      words[y * pitch + x] = channels === 1
+        ? data[from]
+        : data[from] | data[from + 1] << 8 | data[from + 2] << 16;
+    }
+  }
+  return words;
+}
+
+function toNumber({ mantissa, exponent }: Fixed): number {
+  return mantissa * 2 ** exponent;
+}
+
+/** What a layer gave, from its values and, with int8, its state. */
+export function unpackActivations(
+  { layer, output, pool }: {
+    readonly layer: Layer;
+    readonly pool: boolean;
+    readonly output: Size;
+  },
+  words: Int32Array,
+  state: Int32Array | undefined,
+): Activations {
+  const { images, height, width, channels } = output;
+  const used = words.subarray(0, elements(output));
+  const data = state === undefined
+    ? new Float32Array(used.buffer, used.byteOffset, used.length)
+    : used;
+  return {
+    layer: pool ? layer.pool! : layer.name,
+    shape: [images, height, width, layer.outChannels],
+    data: withoutPadding(data, layer.outChannels),
+    scale: Float64Array.from(
+      { length: images },
+      (_, image) => state === undefined ? 1 : unit(state, image * stateVectors(channels) * 4),
+    ),
+  };
+}
+
+/** `2^(E - Ue) / Um`, the real value of 1. */
+function unit(state: Int32Array, at: number): number {
+  const [mantissa, exponent, shift] = state.subarray(at, at + 3);
+  return 2 ** (shift - exponent) / mantissa;
+}
+
+/** Copies the channels that there are, without those that rounding up has added. */
+function withoutPadding<T extends Int32Array | Float32Array>(values: T, channels: number): T {
+  const pitch = padChannels(channels);
+  if (pitch === channels) return values.slice() as T;
+  const out = values.slice(0, values.length / pitch * channels) as T;
+  for (let from = 0, to = 0; from < values.length; from += pitch, to += channels) {
+    out.set(values.subarray(from, from + channels), to);
+  }
+  return out;
+}

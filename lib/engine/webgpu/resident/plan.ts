@@ -1,0 +1,178 @@
+/**
+ * What a run consists of: the kernel and the sizes of each layer, and whether a device has room for
+ * it.
+ *
+ * @module
+ */
+
+import { BackendUnavailableError } from "../../../errors.ts";
+import type { Batch, Precision } from "../../engine.ts";
+import { type LastLayer, lastLayer, type Program, type ProgramLayer } from "../../program.ts";
+import { allocatedBytes } from "../device/memory.ts";
+import { type MemoryKind, TEXTURE_WIDTH } from "../device/tfjs.ts";
+import { elements, imageVectors, padChannels, padded, type Size } from "../kernels/kernel.ts";
+import { weightVectors } from "./pack.ts";
+
+/** One layer of a run. */
+export interface PlannedLayer {
+  readonly layer: ProgramLayer;
+  readonly kernel: "first" | "convolution" | "dense";
+  /** Of what the layer reads, as it is stored. */
+  readonly input: Size;
+  /** Zeros around it that are not stored. */
+  readonly padding: 0 | 1;
+  /** Whether its max-pool is taken. */
+  readonly pool: boolean;
+  /** Of its values, after the max-pool. */
+  readonly output: Size;
+}
+
+/** Plans the layers up to the last, for a batch of at least the network's input size. */
+export function planLayers(
+  program: Program,
+  precision: Precision,
+  { count: images, height, width }: Pick<Batch, "count" | "height" | "width">,
+  last: LastLayer = lastLayer(program),
+): PlannedLayer[] {
+  let size: Size = { images, height, width, channels: program.input.channels };
+  return program.layers.slice(0, last.index + 1).map((layer, index) => {
+    const pool = layer.pool !== undefined && (index < last.index || last.pooled);
+    const planned = planLayer(layer, index === 0, pool, precision, size);
+    size = planned.output;
+    return planned;
+  });
+}
+
+/** Plans one image of the training size. */
+export function planOneImage(program: Program, precision: Precision): PlannedLayer[] {
+  return planLayers(program, precision, { ...program.input, count: 1 });
+}
+
+function planLayer(
+  layer: ProgramLayer,
+  isFirst: boolean,
+  pool: boolean,
+  precision: Precision,
+  size: Size,
+): PlannedLayer {
+  const whole = padded(size, layer.padding);
+  const [filterHeight, filterWidth] = layer.kernel;
+  const shift = pool ? 1 : 0;
+  const output: Size = {
+    images: size.images,
+    height: (whole.height - filterHeight + 1) >> shift,
+    width: (whole.width - filterWidth + 1) >> shift,
+    channels: padChannels(layer.outChannels),
+  };
+  const isDense = filterHeight === whole.height && filterWidth === whole.width;
+  // With int8, the activations are stored with their zeros.
+  const stored = !isFirst && precision === "int8";
+  return {
+    layer,
+    kernel: isFirst ? "first" : isDense ? "dense" : "convolution",
+    input: stored ? whole : size,
+    padding: stored ? 0 : layer.padding,
+    pool,
+    output,
+  };
+}
+
+/** Multiplications and additions of a layer, as it is defined. */
+export function operationsOf({ layer, input, padding, output }: PlannedLayer): number {
+  const [height, width] = layer.kernel;
+  const rows = input.height + 2 * padding - height + 1;
+  const columns = input.width + 2 * padding - width + 1;
+  return 2 * output.images * rows * columns * height * width * layer.inChannels * layer.outChannels;
+}
+
+/** Vectors that a run needs for each of its tensors, the result not among them. */
+export interface RunVectors {
+  readonly image: number;
+  readonly activations: number;
+  readonly values: number;
+}
+
+/**
+ * Adds up what a run needs. `maxima` gives the workgroups of a layer, which store a maximum each.
+ */
+export function runVectors(
+  plan: readonly PlannedLayer[],
+  precision: Precision,
+  maxima: (planned: PlannedLayer) => number,
+): RunVectors {
+  const perVector = precision === "int8" ? 16 : 4;
+  const inner = plan.slice(0, -1);
+  const largest = (counts: number[]): number => Math.max(0, ...counts);
+  return {
+    image: imageVectors(plan[0].input),
+    activations: largest(plan.slice(1).map(({ input }) => elements(input) / perVector)),
+    values: precision === "float"
+      ? 0
+      : largest(inner.map((planned) => elements(planned.output) / 4 + maxima(planned))),
+  };
+}
+
+/** The limits of a device that matter here. */
+export type Limits = Pick<
+  GPUSupportedLimits,
+  "maxStorageBufferBindingSize" | "maxBufferSize" | "maxTextureDimension2D"
+>;
+
+/** Bytes that one tensor can have. */
+export function largestTensor(limits: Limits, memory: MemoryKind): number {
+  return memory === "texture"
+    ? allocatedBytes(TEXTURE_WIDTH, "texture") * limits.maxTextureDimension2D
+    : Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+}
+
+/** How many images of a plan for one fit a run; 0 if not one does. */
+export function imagesPerRun(
+  plan: readonly PlannedLayer[],
+  precision: Precision,
+  limits: Limits,
+  memory: MemoryKind,
+): number {
+  // The result is a buffer, the others are what the engine's memory is. Maxima of workgroups, at
+  // most one for each sixteen vectors, are allowed for.
+  const { image, activations, values } = runVectors(plan, precision, () => 0);
+  const { height, width, channels } = plan.at(-1)!.output;
+  const bytes = (vectors: number): number => Math.ceil(vectors * 16 * 17 / 16);
+  return Math.floor(Math.min(
+    largestTensor(limits, memory) / bytes(Math.max(image, activations, values)),
+    largestTensor(limits, "buffer") / bytes(height * width * channels / 4),
+  ));
+}
+
+/**
+ * Checks that a network fits a device, for one image of the training size.
+ *
+ * @throws {BackendUnavailableError} If it does not, with everything that does not fit.
+ */
+export function preflight(
+  program: Program,
+  precision: Precision,
+  limits: Limits,
+  memory: MemoryKind,
+): void {
+  const largest = largestTensor(limits, memory);
+  const problems = program.layers.flatMap((layer, index) => {
+    const bytes = allocatedBytes(weightVectors(layer, index === 0), memory);
+    return bytes > largest ? [`the weights of ${layer.name} take ${mebibytes(bytes)}`] : [];
+  });
+  const { height, width } = program.input;
+  const plan = planLayers(program, precision, { count: 1, height, width });
+  if (imagesPerRun(plan, precision, limits, memory) < 1) {
+    problems.push(`the activations of one image of ${height}x${width} do not fit`);
+  }
+  if (problems.length > 0) {
+    throw new BackendUnavailableError(
+      "webgpu",
+      `the model does not fit the device, which allows ${mebibytes(largest)} for a ${memory}: ` +
+        `${problems.join("; ")}. Use a smaller model, or backend "wasm"`,
+    );
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
+}

@@ -1,0 +1,211 @@
+/**
+ * The steps of a run over a model's tensors.
+ *
+ * @module
+ */
+
+import type { Precision } from "../../engine.ts";
+import type { Program } from "../../program.ts";
+import type { Tensor } from "../device/tfjs.ts";
+import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
+import { multiplyDense } from "../kernels/dense.ts";
+import { convolveFirst, firstConvolutionWorkgroups } from "../kernels/first_convolution.ts";
+import { elements, stateVectors, type Step } from "../kernels/kernel.ts";
+import { beginFirst, endAndBegin, requantize } from "../kernels/requantize.ts";
+import type { ScratchVectors } from "../kernels/winograd.ts";
+import { denseTile, tileOf, type Tuning } from "../tuning/tile.ts";
+import { weightVectors } from "./pack.ts";
+import { type PlannedLayer, type RunVectors, runVectors } from "./plan.ts";
+
+/** A step, and the layer that it belongs to. */
+export interface LayerStep extends Step {
+  readonly layer: string;
+}
+
+/** Everything that a run consists of, and where its results will be. */
+export interface Recording {
+  readonly steps: readonly LayerStep[];
+  /** What the last layer gives. */
+  readonly values: Tensor;
+  /** The last layer's state; none with float. */
+  readonly state: Tensor | undefined;
+}
+
+/** What the tensors of a run are for. They are shared by all layers, and by all runs. */
+export type Role =
+  | "image"
+  | "values"
+  | "state0"
+  | "state1"
+  | "activations0"
+  | "activations1"
+  | keyof ScratchVectors;
+
+/** What a layer has of its own. */
+export interface LayerTensors {
+  readonly weights: Tensor;
+  readonly constants: Tensor;
+}
+
+/** What a run is recorded from. */
+export interface RunContext {
+  readonly program: Program;
+  readonly precision: Precision;
+  readonly tuning: Tuning;
+  readonly table: Tensor;
+  readonly layers: ReadonlyMap<string, LayerTensors>;
+  /** A tensor of this role with at least so many vectors. */
+  reserve(role: Role, vectors: number): Tensor;
+  /** A buffer that will be read back. */
+  allocateResult(vectors: number): Tensor;
+}
+
+/** Lists the steps of a run, from the image in the tensor of that role. */
+export function recordRun(context: RunContext, plan: readonly PlannedLayer[]): Recording {
+  const run = new Run(context, plan);
+  const image = context.reserve("image", run.needs.image);
+  return context.precision === "int8" ? run.integerSteps(image) : run.floatSteps(image);
+}
+
+class Run {
+  readonly needs: RunVectors;
+  readonly #context: RunContext;
+  readonly #plan: readonly PlannedLayer[];
+
+  constructor(context: RunContext, plan: readonly PlannedLayer[]) {
+    this.#context = context;
+    this.#plan = plan;
+    this.needs = runVectors(plan, context.precision, (planned) => this.#maxima(planned));
+  }
+
+  integerSteps(image: Tensor): Recording {
+    const { reserve } = this.#context;
+    const { needs } = this;
+    const plan = this.#plan;
+    const values = needs.values > 0 ? reserve("values", needs.values) : undefined;
+    const x = needs.activations > 0 ? reserve("activations0", needs.activations) : undefined;
+    const steps: LayerStep[] = [];
+    // Two states, as the end of a layer reads one and writes the other; the results are apart.
+    const states = plan.map(({ output }) => output.images * stateVectors(output.channels));
+    let state = image;
+    let given = image;
+    plan.forEach((planned, index) => {
+      const { layer: { name: layer } } = planned;
+      const isLast = index === plan.length - 1;
+      const begun = isLast
+        ? this.#context.allocateResult(states[index])
+        : reserve(index % 2 === 0 ? "state0" : "state1", Math.max(...states));
+      const gives = isLast ? this.#result(planned) : values!;
+      steps.push({ layer, ...this.#begin(index, given, state, begun) });
+      if (index > 0) steps.push({ layer, ...this.#requantize(index, given, begun, x!) });
+      steps.push(...this.#multiply(planned, index === 0 ? image : x!, begun, gives));
+      state = begun;
+      given = gives;
+    });
+    return { steps, values: given, state };
+  }
+
+  floatSteps(image: Tensor): Recording {
+    const plan = this.#plan;
+    let x = image;
+    const steps = plan.flatMap((planned, index) => {
+      const gives = index === plan.length - 1 ? this.#result(planned) : this.#context.reserve(
+        index % 2 === 0 ? "activations0" : "activations1",
+        this.needs.activations,
+      );
+      const { constants } = this.#context.layers.get(planned.layer.name)!;
+      const given = x;
+      x = gives;
+      return this.#multiply(planned, given, constants, gives);
+    });
+    return { steps, values: x, state: undefined };
+  }
+
+  /** What the last layer gives: read back, so in a buffer. */
+  #result(planned: PlannedLayer): Tensor {
+    return this.#context.allocateResult(elements(planned.output) / 4 + this.#maxima(planned));
+  }
+
+  #begin(index: number, values: Tensor, state: Tensor, begun: Tensor): Step {
+    const { program, layers } = this.#context;
+    const { layer, output } = this.#plan[index];
+    const { constants } = layers.get(layer.name)!;
+    const begin = {
+      images: output.images,
+      channels: output.channels,
+      reciprocal: layer.reciprocal,
+      biasExponent: layer.biasExponent,
+    };
+    if (index === 0) {
+      return beginFirst({ constants }, { ...begin, input: program.inputReciprocal }, begun);
+    }
+    const ended = this.#plan[index - 1];
+    const attributes = { ...begin, endedChannels: ended.output.channels, ...this.#maximaOf(ended) };
+    return endAndBegin({ constants, values, state }, attributes, begun);
+  }
+
+  #requantize(index: number, values: Tensor, state: Tensor, x: Tensor): Step {
+    const { layer, output } = this.#plan[index];
+    const attributes = {
+      size: this.#plan[index - 1].output,
+      padding: layer.padding,
+      nextChannels: output.channels,
+    };
+    return requantize({ values, state }, attributes, x);
+  }
+
+  #multiply(planned: PlannedLayer, x: Tensor, scales: Tensor, gives: Tensor): LayerStep[] {
+    return this.#steps(planned, x, scales, gives)
+      .map((step) => ({ layer: planned.layer.name, ...step }));
+  }
+
+  #steps(planned: PlannedLayer, x: Tensor, scales: Tensor, gives: Tensor): Step[] {
+    const { precision, tuning, table, layers } = this.#context;
+    const { input, output, pool, padding, layer } = planned;
+    const { weights } = layers.get(layer.name)!;
+    const common = { precision, relu: layer.relu, pool, input, output };
+    if (planned.kernel === "first") {
+      return [convolveFirst({ image: x, table, weights, scales }, common, gives)];
+    }
+    if (planned.kernel === "dense") {
+      const tile = denseTile(tuning, output.images);
+      const sixteens = weightVectors(layer, false) / output.channels;
+      return [multiplyDense({ x, weights, scales }, { ...common, sixteens, tile }, gives)];
+    }
+    return convolutionSteps(
+      { x, weights, scales },
+      { ...common, filterSize: layer.kernel, padding, tile: tileOf(tuning, planned) },
+      (role) => this.#scratch(role),
+      gives,
+    );
+  }
+
+  /** What the layers need most: it is of this size before the first of them is recorded with it. */
+  #scratch(role: keyof ScratchVectors): Tensor {
+    const { precision, tuning, reserve } = this.#context;
+    const needs = this.#plan.filter(({ kernel }) => kernel === "convolution")
+      .map((planned) => scratchOf({ ...planned, precision, tile: tileOf(tuning, planned) })[role]);
+    return reserve(role, Math.max(...needs));
+  }
+
+  /** Vectors after a layer's values: a maximum of each workgroup. */
+  #maxima(planned: PlannedLayer): number {
+    const { maxima, maximaPerImage } = this.#maximaOf(planned);
+    const none = maxima === 0 || this.#context.precision === "float";
+    return none ? 0 : maximaPerImage * planned.output.images;
+  }
+
+  /** Where the maxima of a layer are. A dense layer stores none: its values are few. */
+  #maximaOf(planned: PlannedLayer): { maxima: number; maximaPerImage: number } {
+    const { precision, tuning } = this.#context;
+    const { kernel, output } = planned;
+    if (kernel === "dense") return { maxima: 0, maximaPerImage: output.channels / 4 };
+    const maxima = elements(output) / 4;
+    if (kernel === "convolution") {
+      const tile = tileOf(tuning, planned);
+      return { maxima, maximaPerImage: workgroupsPerImage({ ...planned, precision, tile }) };
+    }
+    const [x, y] = firstConvolutionWorkgroups(planned);
+    return { maxima, maximaPerImage: x * y };
+  }
+}

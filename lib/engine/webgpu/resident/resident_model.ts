@@ -1,0 +1,167 @@
+/**
+ * A model on the GPU: its tensors, and its runs.
+ *
+ * @module
+ */
+
+import type { WeightPiece } from "../../../model/model.ts";
+import type { Activations, Batch, Precision } from "../../engine.ts";
+import type { Program } from "../../program.ts";
+import { checked, type Gpu } from "../device/device.ts";
+import { Memory, vectorsOf } from "../device/memory.ts";
+import { type Backend, type MemoryKind, readWords, type Tensor } from "../device/tfjs.ts";
+import { CHANNEL_STEP, runStep } from "../kernels/kernel.ts";
+import { candidateOf, type Tuning } from "../tuning/tile.ts";
+import {
+  blockVectors,
+  packConstants,
+  packImages,
+  packTable,
+  packWeights,
+  unpackActivations,
+  weightVectors,
+} from "./pack.ts";
+import type { PlannedLayer } from "./plan.ts";
+import {
+  type LayerTensors,
+  type Recording,
+  recordRun,
+  type Role,
+  type RunContext,
+} from "./record.ts";
+
+/** Bytes handed to the queue before it is waited for, so that its copies do not pile up. */
+const UPLOAD_WINDOW_BYTES = 16 * 2 ** 20;
+
+/** A model on a device. Not for overlapping runs. */
+export class ResidentModel {
+  readonly #backend: Backend;
+  readonly #memory: Memory;
+  readonly #context: RunContext;
+  readonly #shared = new Map<Role, Tensor>();
+
+  constructor(backend: Backend, program: Program, precision: Precision, tuning: Tuning) {
+    this.#backend = backend;
+    this.#memory = new Memory(backend);
+    const fill = (words: Int32Array<ArrayBuffer>): Tensor => {
+      const tensor = this.#memory.allocate(words.length / 4, tuning.memory);
+      this.#memory.write(tensor, words);
+      return tensor;
+    };
+    this.#context = {
+      program,
+      precision,
+      tuning,
+      table: fill(packTable(precision, program)),
+      layers: new Map(program.layers.map((layer, index): [string, LayerTensors] => [layer.name, {
+        weights: this.#memory.allocate(weightVectors(layer, index === 0), tuning.memory),
+        constants: fill(packConstants(precision, layer)),
+      }])),
+      reserve: (role, vectors) => this.#reserve(role, vectors),
+      allocateResult: (vectors) => this.#memory.allocate(vectors, "buffer"),
+    };
+  }
+
+  /** Bytes of all its tensors. */
+  get bytes(): number {
+    return this.#memory.bytes;
+  }
+
+  /** Where its tensors lie. */
+  get memoryKind(): MemoryKind {
+    return this.#context.tuning.memory;
+  }
+
+  /** Names how a layer is computed. */
+  candidate(planned: PlannedLayer): string {
+    return candidateOf(this.#context.tuning, planned);
+  }
+
+  /** Uploads the weights, piece by piece. */
+  async upload(pieces: AsyncIterable<WeightPiece>): Promise<void> {
+    const { queue } = this.#backend;
+    const { program, layers } = this.#context;
+    let pending = 0;
+    for await (const { layer: name, first, count, data } of pieces) {
+      const index = program.layers.findIndex((layer) => layer.name === name);
+      const layer = program.layers[index];
+      const words = packWeights(layer, index === 0, data, count);
+      const offset = first / CHANNEL_STEP * blockVectors(layer, index === 0);
+      this.#memory.write(layers.get(name)!.weights, words, offset);
+      pending += words.byteLength;
+      if (pending >= UPLOAD_WINDOW_BYTES) {
+        queue.submit([]);
+        await queue.onSubmittedWorkDone();
+        pending = 0;
+      }
+    }
+  }
+
+  /** Runs all steps of a plan, and waits once: for what the last layer gives. */
+  async run(gpu: Gpu, plan: readonly PlannedLayer[], batch: Batch): Promise<Activations> {
+    const read = (tensor: Tensor): Promise<Int32Array> => readWords(this.#backend, tensor);
+    let recording: Recording | undefined;
+    let reads: Promise<[Int32Array, Int32Array | undefined]> | undefined;
+    try {
+      await checked(gpu.device, () => {
+        const { steps, values, state } = recording = this.record(plan, batch);
+        steps.forEach((step) => runStep(this.#backend, step));
+        reads = Promise.all([read(values), state && read(state)]);
+      });
+      const [values, state] = await gpu.unlessLost(reads!);
+      if (gpu.lost() === undefined) this.release(recording!);
+      return unpackActivations(plan.at(-1)!, values, state);
+    } catch (error) {
+      await gpu.unlessLost(Promise.resolve(reads)).catch(() => {});
+      if (gpu.lost() === undefined) this.#forget(recording);
+      throw error;
+    }
+  }
+
+  /**
+   * Lists the steps of a run. What it gives must be given to {@linkcode ResidentModel.release} in
+   * the end.
+   */
+  record(plan: readonly PlannedLayer[], { data, count, height, width }: Batch): Recording {
+    const recording = recordRun(this.#context, plan);
+    const { channels } = this.#context.program.input;
+    this.#memory.write(
+      this.#shared.get("image")!,
+      packImages(data, count * height, width, channels),
+    );
+    return recording;
+  }
+
+  /** Takes back what a run has given. */
+  release({ values, state }: Recording): void {
+    this.#memory.recycle(values);
+    if (state !== undefined) this.#memory.recycle(state);
+  }
+
+  /** Frees everything. */
+  [Symbol.dispose](): void {
+    this.#memory[Symbol.dispose]();
+  }
+
+  /**
+   * Frees what runs share, and a run's results: after one that failed, nobody knows which of them
+   * are valid.
+   */
+  #forget(recording: Recording | undefined): void {
+    const { values, state } = recording ?? {};
+    for (const tensor of [...this.#shared.values(), values, state]) {
+      if (tensor !== undefined) this.#memory.free(tensor);
+    }
+    this.#shared.clear();
+  }
+
+  /** A tensor of this role with at least so many vectors; it only grows. */
+  #reserve(role: Role, vectors: number): Tensor {
+    const found = this.#shared.get(role);
+    if (found !== undefined && vectorsOf(found) >= vectors) return found;
+    if (found !== undefined) this.#memory.free(found);
+    const tensor = this.#memory.allocate(vectors, this.#context.tuning.memory);
+    this.#shared.set(role, tensor);
+    return tensor;
+  }
+}
