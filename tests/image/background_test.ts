@@ -11,10 +11,14 @@ const FILES = new URL("../fixtures/images/files/", import.meta.url);
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
 /** What decoding_threads.ts prints: a checksum, and whether there are more threads than before. */
-async function decodeApart(fromPixels: number, ...permissions: string[]): Promise<unknown> {
-  const flags = ["--no-prompt", "--no-check", ...permissions];
+async function decodeApart(
+  fromPixels: number,
+  permissions: readonly string[],
+  root = ".",
+): Promise<unknown> {
+  const flags = ["--no-prompt", "--no-check", "--no-lock", "--config=deno.json", ...permissions];
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...flags, "tests/support/decoding_threads.ts", `${fromPixels}`],
+    args: ["run", ...flags, `${root}/tests/support/decoding_threads.ts`, `${fromPixels}`],
     cwd: ROOT,
   }).output();
   const text = new TextDecoder().decode(stdout);
@@ -27,14 +31,31 @@ Deno.test({
   name: "images of so many pixels are decoded on another thread, smaller ones on this",
   ignore: Deno.build.os !== "linux", // It counts threads in /proc.
   fn: async () => {
-    assertEquals(await decodeApart(45 * 31, "--allow-all"), [sum, true]);
-    assertEquals(await decodeApart(45 * 31 + 1, "--allow-all"), [sum, false]);
+    assertEquals(await decodeApart(45 * 31, ["--allow-all"]), [sum, true]);
+    assertEquals(await decodeApart(45 * 31 + 1, ["--allow-all"]), [sum, false]);
   },
 });
 
 Deno.test("where no thread can be started, images are decoded on this one", async () => {
   const refused = "--deny-read=lib/image/background_thread.ts";
-  assertEquals(await decodeApart(1, "--allow-read", refused), [sum, false]);
+  assertEquals(await decodeApart(1, ["--allow-read", refused]), [sum, false]);
+});
+
+Deno.test({
+  name: "a package that came over the network decodes on another thread, too",
+  ignore: Deno.build.os !== "linux", // It counts threads in /proc.
+  fn: async () => {
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      async (request) => {
+        const file = await Deno.open(`${ROOT}${new URL(request.url).pathname}`);
+        const type = request.url.endsWith(".jpg") ? "image/jpeg" : "application/typescript";
+        return new Response(file.readable, { headers: { "content-type": type } });
+      },
+    );
+    const root = `http://127.0.0.1:${server.addr.port}`;
+    assertEquals(await decodeApart(1, ["--allow-all"], root), [sum, true]);
+  },
 });
 
 Deno.test("more images than threads, and one that is given up, are decoded in turn", async () => {

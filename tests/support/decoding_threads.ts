@@ -8,7 +8,8 @@
 import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 
-const bytes = await Deno.readFile(new URL("../fixtures/images/files/420.jpg", import.meta.url));
+const file = new URL("../fixtures/images/files/420.jpg", import.meta.url);
+const bytes = new Uint8Array(await (await fetch(file)).arrayBuffer());
 
 function threads(): number {
   try {

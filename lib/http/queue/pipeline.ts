@@ -15,13 +15,13 @@ import {
   type Pixels,
 } from "../../image/image.ts";
 import { readImage } from "../../image/read.ts";
+import { Line } from "../../threads/pool.ts";
 import type { RemoteOptions } from "../remote/remote_image.ts";
 import type { Call } from "../server/call.ts";
 import { HttpProblem } from "../server/problems.ts";
 import type { Settings } from "../server/settings.ts";
 import type { ServiceMetrics } from "../server/telemetry.ts";
 import { EngineQueue, type ServedClassifier, type ServedModel, type Work } from "./engine_queue.ts";
-import { Slots } from "./slots.ts";
 
 /**
  * Images of so many pixels are decoded on other threads: some 7 ms of work, and handing it over costs
@@ -56,7 +56,7 @@ export class Pipeline {
   readonly #metrics: ServiceMetrics;
   readonly #queue: EngineQueue;
   readonly #cache: ResultCache;
-  readonly #decoders = new Slots(MAX_DECODERS);
+  readonly #decoders = new Line(MAX_DECODERS);
   readonly #remote: Partial<RemoteOptions>;
   #admitted = 0;
   /** A moving average of what an image costs: the base of Retry-After. */

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Slots } from "../../../lib/http/queue/slots.ts";
+import { Line } from "../../lib/threads/pool.ts";
 
 const never = new AbortController().signal;
 
 Deno.test("no more hold a place than there are, and who waits longest is next", async () => {
-  const slots = new Slots(2);
+  const line = new Line(2);
   const order: number[] = [];
   let inside = 0, most = 0;
   await Promise.all(Array.from({ length: 7 }, async (_, n) => {
-    using _place = await slots.take(never);
+    using _place = await line.take(never);
     order.push(n);
     most = Math.max(most, ++inside);
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -19,30 +19,30 @@ Deno.test("no more hold a place than there are, and who waits longest is next", 
 });
 
 Deno.test("who gives up leaves the line, and takes no place", async () => {
-  const slots = new Slots(1);
-  const first = await slots.take(never);
+  const line = new Line(1);
+  const first = await line.take(never);
   const impatient = new AbortController();
-  const second = slots.take(impatient.signal), third = slots.take(never);
+  const second = line.take(impatient.signal), third = line.take(never);
   impatient.abort(new Error("enough"));
   await assertRejects(() => second, Error, "enough");
   first[Symbol.dispose]();
   first[Symbol.dispose](); // A second time changes nothing.
   const held = await third;
   const late = new AbortController();
-  const fourth = slots.take(late.signal), fifth = slots.take(never);
+  const fourth = line.take(late.signal), fifth = line.take(never);
   held[Symbol.dispose]();
   late.abort(); // It has the place already, and gives it back.
   (await fourth)[Symbol.dispose]();
   using _fifth = await fifth;
-  await assertRejects(() => slots.take(AbortSignal.abort(new Error("late"))), Error, "late");
+  await assertRejects(() => line.take(AbortSignal.abort(new Error("late"))), Error, "late");
 });
 
 Deno.test("a line of work that never waits lets other things happen in between", async () => {
-  const slots = new Slots(1);
+  const line = new Line(1);
   let done = 0, doneAtTimer = -1;
   setTimeout(() => doneAtTimer = done, 0);
   await Promise.all(Array.from({ length: 50 }, async () => {
-    using _place = await slots.take(never);
+    using _place = await line.take(never);
     const start = performance.now();
     while (performance.now() - start < 2);
     done++;

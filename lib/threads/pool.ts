@@ -1,0 +1,132 @@
+/**
+ * Waiting in line, and threads that are waited for in line.
+ *
+ * @module
+ */
+
+import { startThreads, type Thread, until } from "./thread.ts";
+
+/** Milliseconds without another try, where a thread could not be started. */
+const PAUSE_MS = 5000;
+
+/**
+ * Lets so many do something at a time; others wait in line, first come, first served.
+ *
+ * ```ts ignore
+ * using _place = await line.take(request.signal); // given back at the end of the block
+ * ```
+ */
+export class Line {
+  #free: number;
+  /** In the order in which they came. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  /**
+   * Waits for a place, and holds it until the result is disposed of. A second time changes nothing.
+   *
+   * @throws The signal's reason, if it aborts before there is a place.
+   */
+  async take(signal?: AbortSignal): Promise<Disposable> {
+    signal?.throwIfAborted();
+    if (this.#free > 0) this.#free--;
+    else await this.#wait(signal);
+    const place = new DisposableStack();
+    place.defer(() => this.#leave());
+    return place;
+  }
+
+  async #wait(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Not at once: decoders run in microtasks, and one after the other would let nothing else run, no
+    // answer leave and no health check be answered.
+    const enter = (): void => void setImmediate(resolve);
+    const giveUp = (): void => {
+      if (this.#waiting.delete(enter)) reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", giveUp, { once: true });
+    this.#waiting.add(enter);
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+    }
+  }
+
+  #leave(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#free++;
+    } else {
+      this.#waiting.delete(next);
+      next();
+    }
+  }
+}
+
+/** A thread for oneself, until it is disposed of. */
+export interface Lease extends Disposable {
+  readonly thread: Thread;
+}
+
+/** Threads of one script, which start when they are needed, and stay. */
+export class ThreadPool {
+  readonly #script: URL;
+  readonly #line: Line;
+  readonly #pauseMs: number;
+  /** Those without work. */
+  readonly #idle: Thread[] = [];
+  #retryAt = 0;
+
+  /** @param script Sends a message when it is ready, and then one for each message that it gets. */
+  constructor(script: URL, most: number = Infinity, pauseMs: number = PAUSE_MS) {
+    this.#script = script;
+    this.#line = new Line(most);
+    this.#pauseMs = pauseMs;
+  }
+
+  /**
+   * Waits in line for a thread. One that is still busy or has died when it is given back makes room for
+   * another once it is free or gone.
+   *
+   * @returns `undefined` where none can be started, so that the caller does its work itself. It is tried
+   *   again at a later call.
+   * @throws The signal's reason, if it aborts before there is a thread.
+   */
+  async take(signal?: AbortSignal): Promise<Lease | undefined> {
+    using held = new DisposableStack();
+    const place = await this.#line.take(signal);
+    const taking = this.#takeIdleOrStart();
+    held.defer(async () => this.#giveBack(await taking, place));
+    const thread = await until(taking, [], { signal });
+    if (thread === undefined) return undefined;
+    const lease = held.move();
+    return { thread, [Symbol.dispose]: () => lease.dispose() };
+  }
+
+  async #takeIdleOrStart(): Promise<Thread | undefined> {
+    while (this.#idle.length > 0) {
+      const thread = this.#idle.pop()!;
+      if (thread.isFree) return thread; // It has not died meanwhile.
+    }
+    if (performance.now() < this.#retryAt) return undefined;
+    try {
+      const [thread] = await startThreads(this.#script, [undefined]);
+      return thread;
+    } catch {
+      this.#retryAt = performance.now() + this.#pauseMs;
+      return undefined;
+    }
+  }
+
+  async #giveBack(thread: Thread | undefined, place: Disposable): Promise<void> {
+    if (thread !== undefined) {
+      if (!thread.isFree) await thread.rest();
+      if (thread.isFree) this.#idle.push(thread);
+    }
+    place[Symbol.dispose]();
+  }
+}

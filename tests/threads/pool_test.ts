@@ -1,0 +1,188 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { ThreadPool } from "../../lib/threads/pool.ts";
+import { startThreads, until } from "../../lib/threads/thread.ts";
+import { random } from "../support/random_model.ts";
+import { AT_START, type Order } from "../support/stormy_thread.ts";
+
+const SCRIPT = new URL("../support/stormy_thread.ts", import.meta.url);
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const echo = (n: number, ms = 0): Order => ({ echo: n, ms });
+
+/** Threads of the process that run JavaScript besides this one. */
+function countThreads(): number {
+  const names = [...Deno.readDirSync("/proc/self/task")].map(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/self/task/${name}/comm`);
+    } catch {
+      return ""; // It has just ended.
+    }
+  });
+  return names.filter((name) => name.startsWith("worker-")).length;
+}
+
+/** Waits until there are so many: the system takes a moment to end one. */
+async function assertThreads(expected: number): Promise<void> {
+  if (Deno.build.os !== "linux") return; // They are counted in /proc.
+  for (let tries = 0; countThreads() !== expected && tries < 500; tries++) await sleep(10);
+  assertEquals(countThreads(), expected);
+}
+
+/** One call of the storm: what is ordered, what became of it, and whether it was given up. */
+async function call(pool: ThreadPool, n: number, order: Order, signal: AbortSignal): Promise<void> {
+  try {
+    using lease = await pool.take(signal);
+    if (lease === undefined) return; // No thread could be started: the caller's work.
+    assertEquals(await lease.thread.ask(order, { signal }), n);
+  } catch (error) {
+    if (signal.aborted) assertStrictEquals(error, signal.reason);
+    else assert(order === "throw" || order === "exit", `${order} should not throw ${error}`);
+  }
+}
+
+for (const seed of [1, 2]) {
+  Deno.test(`a storm of aborts, deaths and failed starts: each call settles, no thread is lost, seed ${seed}`, async () => {
+    const next = random(seed);
+    const most = 3, before = countThreads();
+    const pool = new ThreadPool(SCRIPT, most, 20);
+    const calls: Promise<void>[] = [];
+    try {
+      for (let n = 0; n < 120; n++) {
+        Deno.env.set(AT_START, next() < 0.8 ? "start" : next() < 0.2 ? "throw" : "exit");
+        const kind = next();
+        const order = n === 40
+          ? "hang"
+          : kind < 0.8
+          ? echo(n, next() * 20)
+          : kind < 0.84
+          ? "throw"
+          : "exit";
+        const controller = new AbortController();
+        calls.push(call(pool, n, order, controller.signal));
+        if (order === "hang" || next() < 0.4) {
+          setTimeout(() => controller.abort(new Error(`caller ${n} left`)), next() * 200);
+        }
+        if (next() < 0.5) await sleep(next() * 40);
+      }
+      await Promise.all(calls);
+      Deno.env.set(AT_START, "start");
+      await sleep(50);
+      const leases = await Promise.all([1, 2, 3].map(() => pool.take()));
+      const answers = leases.map((lease, n) => lease!.thread.ask(echo(n)));
+      assertEquals(await Promise.all(answers), [0, 1, 2]);
+      await assertThreads(before + most);
+      const fourth = pool.take(AbortSignal.timeout(100));
+      await assertRejects(() => fourth, DOMException, "timeout");
+      for (const lease of leases) await lease!.thread.end();
+      for (const lease of leases) lease![Symbol.dispose]();
+      await assertThreads(before);
+    } finally {
+      Deno.env.delete(AT_START);
+    }
+  });
+}
+
+Deno.test("who gives up while a thread starts takes nobody else out of the line", async () => {
+  const pool = new ThreadPool(SCRIPT, 1);
+  const first = (await pool.take())!;
+  const impatient = new AbortController();
+  const second = pool.take(impatient.signal), third = pool.take();
+  await first.thread.end(); // Now one is started for the second.
+  first[Symbol.dispose]();
+  await sleep(1);
+  impatient.abort(new Error("enough"));
+  await assertRejects(() => second, Error, "enough");
+  using lease = (await third)!;
+  assertEquals(await lease.thread.ask(echo(3)), 3);
+  await lease.thread.end();
+});
+
+Deno.test("a thread that cannot be started is tried again after a pause", async () => {
+  const pool = new ThreadPool(SCRIPT, 2, 200);
+  try {
+    Deno.env.set(AT_START, "throw");
+    assertEquals(await pool.take(), undefined);
+    Deno.env.set(AT_START, "start");
+    assertEquals(await pool.take(), undefined);
+    await sleep(250);
+    using lease = (await pool.take())!;
+    assertEquals(await lease.thread.ask(echo(1)), 1);
+    await lease.thread.end();
+  } finally {
+    Deno.env.delete(AT_START);
+  }
+});
+
+Deno.test("a thread is used again, and one that died meanwhile is not", async () => {
+  const pool = new ThreadPool(SCRIPT, 1);
+  const take = async () => (await pool.take())!;
+  const first = await take();
+  first[Symbol.dispose]();
+  first[Symbol.dispose](); // A second time changes nothing.
+  const second = await take();
+  assertStrictEquals(second.thread, first.thread);
+  second[Symbol.dispose]();
+  await sleep(1); // It waits for work.
+  await second.thread.end();
+  using third = await take();
+  assertEquals(await third.thread.ask(echo(5)), 5);
+  await third.thread.end();
+});
+
+Deno.test("a thread that is given up can be asked again once it has answered", async () => {
+  const pool = new ThreadPool(SCRIPT, 1);
+  const first = (await pool.take())!;
+  const error = await assertRejects(
+    () => first.thread.ask(echo(1, 200), { limitMs: 20 }),
+    DOMException,
+  );
+  assertEquals(error.name, "TimeoutError");
+  await assertRejects(() => first.thread.ask(echo(2)), Error, "without a question");
+  first[Symbol.dispose]();
+  using second = (await pool.take())!;
+  assertStrictEquals(second.thread, first.thread);
+  assertEquals(await second.thread.ask(echo(3)), 3);
+  await second.thread.end();
+});
+
+Deno.test("a thread in a loop that knows no end is killed", async () => {
+  const before = countThreads();
+  const pool = new ThreadPool(SCRIPT, 1);
+  const first = (await pool.take())!;
+  await assertRejects(() => first.thread.ask("hang", { limitMs: 50 }), DOMException);
+  first[Symbol.dispose]();
+  using second = (await pool.take())!;
+  await assertThreads(before + 1);
+  assertEquals(await second.thread.ask(echo(3)), 3);
+  await second.thread.end();
+  await assertThreads(before);
+});
+
+Deno.test("threads start together or not at all, and who waits learns that one has died", async () => {
+  const before = countThreads();
+  const missing = new URL("../support/no_such_thread.ts", import.meta.url);
+  await assertRejects(() => startThreads(missing, [1, 2, 3]));
+  await assertThreads(before);
+  const threads = await startThreads(SCRIPT, [1, 2, 3]);
+  const { promise: never } = Promise.withResolvers<void>();
+  const waiting = [until(never, threads), until(never, threads)];
+  await assertRejects(() => threads[2].ask("exit"), Error, "ended with code 0");
+  for (const one of waiting) await assertRejects(() => one, Error, "ended with code 0");
+  await assertRejects(() => until(never, threads), Error, "ended with code 0");
+  await Promise.all(threads.map((thread) => thread.end()));
+  await assertThreads(before);
+});
+
+Deno.test("code without imports is a thread where nothing may be read", async () => {
+  const code = `import { parentPort, workerData } from "node:worker_threads";
+    parentPort.postMessage("ready"); parentPort.on("message", (n) => parentPort.postMessage(n + workerData));`;
+  const module = new URL("../../lib/threads/thread.ts", import.meta.url);
+  const program = `import { startThreads } from ${JSON.stringify(module.href)};
+    const [one, two] = await startThreads(${JSON.stringify(code)}, [10, 20]);
+    console.log(await one.ask(1), await two.ask(2));`; // and ends, though they wait for more
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", `data:text/javascript,${encodeURIComponent(program)}`],
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const text = new TextDecoder();
+  assertEquals(text.decode(stdout).trim(), "11 22", text.decode(stderr));
+});
