@@ -74,5 +74,6 @@ export type {
   Provenance,
   WeightPiece,
 } from "./lib/model/model.ts";
-export type { LoadProgress, ResolveOptions } from "./lib/open_model.ts";
+export type { LoadProgress } from "./lib/io/byte_source.ts";
+export type { ResolveOptions } from "./lib/open_model.ts";
 export { VERSION } from "./lib/version.ts";

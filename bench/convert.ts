@@ -65,7 +65,7 @@ async function convertOne(source: string, out: string): Promise<void> {
   console.log(JSON.stringify({ seconds, cpu, peak: peak * 1024 / 1e6 } satisfies Figures));
 }
 
-/** As `pull` does it: with the hash of all bytes, and notes for a pull that goes on. */
+/** As `pull` does it: a download, which is verified, then converted. */
 async function pullOne(url: string, cacheDir: string): Promise<void> {
   const { pullModel } = await import("../lib/convert/pull/pull.ts");
   const entry = {

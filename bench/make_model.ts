@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type ByteSink, ModelWriter } from "../lib/model/writer.ts";
+import type { ByteSink } from "../lib/io/atomic_file.ts";
+import { ModelWriter } from "../lib/model/writer.ts";
 import { randomVgg16 } from "./vgg16.ts";
 
 const [out] = Deno.args;

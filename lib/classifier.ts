@@ -53,7 +53,8 @@ import {
 } from "./output/predictions.ts";
 import type { Architecture } from "./model/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
-import { type LoadProgress, resolveModel } from "./open_model.ts";
+import { resolveModel } from "./open_model.ts";
+import type { LoadProgress } from "./io/byte_source.ts";
 import { permittedCacheDir } from "./io/cache.ts";
 
 export { PreparedImage };

@@ -1,30 +1,21 @@
 /**
- * From what a user names to a Model.
+ * From what a user names to a Model, in four steps: locate it; bring it here, whole or not at all; convert
+ * it, if it is another's checkpoint; open it.
  *
  * @module
  */
 
 import { closestString } from "@std/text/closest-string";
 import { WeightsDownloadError } from "./errors.ts";
-import { pickOptions, PULL_OPTIONS } from "./options.ts";
-import type { Model } from "./model/model.ts";
-import { asUrl, type SourceLike, sourceName } from "./io/byte_source.ts";
+import type { LoadProgress } from "./io/byte_source.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
-import { CATALOG, findModel } from "./model/catalog.ts";
+import { asUrl, type SourceLike, sourceName } from "./io/open_source.ts";
+import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
+import type { Model } from "./model/model.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
-
-/** How far a model is loaded. */
-export interface LoadProgress {
-  /** What is read: a path, or a URL. */
-  readonly file: string;
-  /** Bytes so far. */
-  readonly loaded: number;
-  /** Bytes in all; `undefined` where a server does not say. */
-  readonly total: number | undefined;
-}
 
 /** Options of {@linkcode resolveModel}. */
 export interface ResolveOptions {
@@ -48,33 +39,34 @@ export interface ResolveOptions {
  */
 export async function resolveModel(
   model: string | URL | Uint8Array | undefined,
-  options: ResolveOptions = {},
+  { cacheDir, offline = false, signal, onProgress }: ResolveOptions = {},
 ): Promise<Model> {
-  const source = await locate(model, options);
-  if (options.offline && isRemote(source)) throw isOffline(String(source), String(source));
-  return await openModel(source, {
-    signal: options.signal,
-    onProgress: (loaded, total) =>
-      options.onProgress?.({ file: sourceName(source), loaded, total }),
+  const place = await locate(model, cacheDir);
+  if (offline) refuseNetwork(place);
+  const file = "entry" in place
+    ? await bringAndConvert(place.entry.id, { cacheDir, signal, onProgress })
+    : place.file;
+  const name = sourceName(file);
+  return await openModel(file, {
+    signal,
+    onProgress: (loaded, total) => onProgress?.({ file: name, loaded, total }),
   });
 }
 
-/** Where a model is, after it was pulled if it has to be. */
+/** A model file, or a checkpoint of the catalog that is not here yet. */
+type Place = { readonly file: SourceLike } | { readonly entry: CatalogEntry };
+
 async function locate(
   model: string | URL | Uint8Array | undefined,
-  options: ResolveOptions,
-): Promise<SourceLike> {
-  if (model === undefined) return EMBEDDED;
-  if (typeof model !== "string") return model;
+  cacheDir: string | undefined,
+): Promise<Place> {
+  if (model === undefined) return { file: EMBEDDED };
+  if (typeof model !== "string") return { file: model };
   const entry = findModel(model);
-  if (entry?.file !== undefined) return EMBEDDED;
+  if (entry?.file !== undefined) return { file: EMBEDDED };
   if (entry !== undefined) {
-    const path = cachedModelPath(entry.id, options.cacheDir);
-    if (await exists(path)) return path;
-    if (options.offline) throw isOffline(`Model ${entry.id}`, entry.url ?? entry.page!);
-    // Whoever never pulls does not load the converter.
-    const { pullModel } = await import("./convert/pull/pull.ts");
-    return await pullModel(entry.id, pickOptions(PULL_OPTIONS, options));
+    const path = cachedModelPath(entry.id, cacheDir);
+    return await exists(path) ? { file: path } : { entry };
   }
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
   if (isName && !await exists(model)) {
@@ -83,17 +75,25 @@ async function locate(
       `Expected a catalog id, a path or a URL of a model: found "${model}", which is none. Did you mean ${nearest}?`,
     );
   }
-  return model;
+  return { file: model };
 }
 
-function isOffline(what: string, url: string): WeightsDownloadError {
-  return new WeightsDownloadError(
+function refuseNetwork(place: Place): void {
+  const [what, url] = "entry" in place
+    ? [`Model ${place.entry.id}`, place.entry.url ?? place.entry.page!]
+    : [sourceName(place.file), sourceName(place.file)];
+  if (!/^https?:/i.test(url)) return;
+  throw new WeightsDownloadError(
     `${what} is on the network, which offline mode does not touch. Pull it first, or use a path`,
     { url },
   );
 }
 
-function isRemote(source: SourceLike): boolean {
-  if (source instanceof Uint8Array) return false;
-  return /^https?:$/.test(asUrl(source)?.protocol ?? "");
+async function bringAndConvert(
+  id: string,
+  options: Omit<ResolveOptions, "offline">,
+): Promise<string> {
+  // Whoever never pulls does not load the converter.
+  const { pullModel } = await import("./convert/pull/pull.ts");
+  return await pullModel(id, options);
 }

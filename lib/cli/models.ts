@@ -5,10 +5,11 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import { cachedModelPath, defaultCacheDir, exists } from "../io/cache.ts";
+import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../open_model.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
+import { untilInterrupted } from "./run.ts";
 
 const HELP = `Shows the models that are known by name.
 
@@ -94,15 +95,9 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
 
 async function remove(entry: CatalogEntry, cacheDir: string): Promise<number> {
   if (entry.file !== undefined) throw new UsageError(`${entry.id} is part of the package`);
-  const path = cachedModelPath(entry.id, cacheDir);
-  // A download that was broken off goes too. The lock stays: another process may hold it.
-  const files = [path, `${path}.part`, `${path}.part.json`];
-  let removed = false;
-  for (const file of files) {
-    if (!await exists(file)) continue;
-    await Deno.remove(file);
-    removed = true;
-  }
-  console.log(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
-  return 0;
+  return await untilInterrupted(async (signal) => {
+    const removed = await removeModel(entry.id, cacheDir, signal);
+    console.log(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
+    return 0;
+  });
 }

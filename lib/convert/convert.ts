@@ -6,16 +6,17 @@
 
 import type { Preprocessing, Provenance } from "../model/model.ts";
 import type { Architecture } from "../model/architecture.ts";
-import { AtomicFile, MemoryFile } from "../io/atomic_file.ts";
+import { AtomicFile, type ByteSink, MemoryFile } from "../io/atomic_file.ts";
 import type { SourceOptions } from "../io/byte_source.ts";
 import { NO_HASH } from "../model/integrity.ts";
 import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { checkPreprocessing } from "../model/document.ts";
-import { type ByteSink, ModelWriter } from "../model/writer.ts";
-import { type Checkpoint, readAll, sizeOf } from "./formats/checkpoint.ts";
-import { ConversionProgress } from "./quantize/progress.ts";
+import { ModelWriter } from "../model/writer.ts";
+import { hashSource } from "../io/hash.ts";
+import { type Checkpoint, type CheckpointTensor, readAll, sizeOf } from "./formats/checkpoint.ts";
+import type { QuantizedFilter } from "./quantize/channels.ts";
 import { type ConversionInput, type ConversionSource, openConversionSource } from "./source.ts";
-import { type Match, matchArchitecture } from "./network/match.ts";
+import { type Match, matchArchitecture, type MatchedLayer } from "./network/match.ts";
 import { openCheckpoint } from "./formats/open_checkpoint.ts";
 import { preprocessingFor } from "./network/preprocessing.ts";
 import { foldNorm, type LayerReport, quantizeWeights } from "./quantize/layer.ts";
@@ -84,19 +85,12 @@ export async function convert(
   }
 }
 
-/**
- * Converts an open checkpoint.
- *
- * @param progress What a conversion that was broken off has found; `sink` has what it wrote.
- */
-export async function convertInto(
+async function convertInto(
   sink: ByteSink,
-  source: ConversionSource,
+  { bytes, name: file, openSibling, onConverted }: ConversionSource,
   options: ConvertOptions,
-  progress: ConversionProgress = new ConversionProgress(),
 ): Promise<Conversion> {
-  const { bytes, name: file } = source;
-  const checkpoint = await openCheckpoint(bytes, source.openSibling);
+  const checkpoint = await openCheckpoint(bytes, openSibling);
   try {
     const match = matchArchitecture(checkpoint, file, options);
     const preprocessing = choosePreprocessing(checkpoint, match, options);
@@ -116,11 +110,10 @@ export async function convertInto(
       match.architecture.input.channels === 3;
     const layers = await convertLayers(checkpoint, match, writer, file, {
       isBgr,
-      progress,
       signal: options.signal,
-      onConverted: source.onConverted,
+      onConverted,
     });
-    const sourceSha256 = await source.sha256();
+    const sourceSha256 = await hashSource(bytes, "sha256");
     await writer.finish({ ...provenance, sourceSha256 });
     return {
       format: checkpoint.format,
@@ -139,40 +132,40 @@ function baseName(file: string): string {
   return file.replace(/[?#].*$/, "").replace(/^.*[/\\]/, "") || "model";
 }
 
-/** Reads every tensor once, in the order of the file, unless it was read before. */
+/** Reads every tensor once, in the order of the file. */
 async function convertLayers(
   checkpoint: Checkpoint,
   { layers }: Match,
   writer: ModelWriter,
   file: string,
-  options: {
+  { isBgr, signal, onConverted }: {
     isBgr: boolean;
-    progress: ConversionProgress;
     signal?: AbortSignal;
     onConverted?: (part: number) => void;
   },
 ): Promise<LayerReport[]> {
-  const { isBgr, progress, signal } = options;
   const total = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0);
   let done = 0;
-  const onTile = (elements: number): void => options.onConverted?.((done += elements) / total);
-  const weights = new Map(layers.map((matched) => [matched.weight, matched]));
+  const onTile = (elements: number): void => onConverted?.((done += elements) / total);
+  const layerOf = new Map(layers.map((matched) => [matched.weight, matched]));
   const small = new Set(layers.flatMap(({ bias, norm }) => [bias, ...Object.values(norm ?? {})]));
+  const filters = new Map<MatchedLayer, QuantizedFilter[]>();
+  const values = new Map<CheckpointTensor | undefined, Float32Array>();
   for (const tensor of checkpoint.tensors) {
-    const matched = weights.get(tensor);
+    const matched = layerOf.get(tensor);
     if (matched !== undefined) {
       const reverseChannels = isBgr && matched.layer.name === "conv1_1";
-      await quantizeWeights(matched, writer, file, { reverseChannels, progress, signal, onTile });
-    } else if (small.has(tensor) && !progress.vectors.has(tensor.name)) {
-      progress.vectors.set(tensor.name, await readAll(tensor));
+      const options = { reverseChannels, signal, onTile };
+      filters.set(matched, await quantizeWeights(matched, writer, file, options));
+    } else if (small.has(tensor)) {
+      values.set(tensor, await readAll(tensor));
     }
   }
-  await progress.end();
   return layers.map((matched) => {
-    const { name } = matched.layer;
-    const folded = foldNorm(matched, progress, checkpoint.epsilon, writer, file);
-    writer.setParameters(name, folded.parameters.scale, folded.parameters.bias);
-    return folded.report;
+    const found = { filters: filters.get(matched)!, values };
+    const { parameters, report } = foldNorm(matched, found, checkpoint.epsilon, writer, file);
+    writer.setParameters(parameters.name, parameters.scale, parameters.bias);
+    return report;
   });
 }
 

@@ -5,19 +5,11 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import {
-  asUrl,
-  type ByteSource,
-  BytesSource,
-  FileSource,
-  openSource,
-  type SourceOptions,
-} from "../io/byte_source.ts";
-import { hashSource, type IncrementalHash, startHash } from "../io/hash.ts";
+import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
 import { HttpSource } from "../io/http_source.ts";
-import type { OpenSibling } from "./formats/onnx/parse.ts";
-import { sniffFormat } from "./formats/open_checkpoint.ts";
-import { spool } from "./formats/spool.ts";
+import { asUrl, openSource } from "../io/open_source.ts";
+import { spool } from "../io/spool.ts";
+import type { OpenSibling } from "./formats/checkpoint.ts";
 
 /** A checkpoint: a path, a URL, its bytes, or a stream of them. */
 export type ConversionInput = string | URL | Uint8Array | ReadableStream<Uint8Array>;
@@ -30,15 +22,13 @@ export interface ConversionSource {
   readonly name: string;
   /** Opens files beside it. */
   readonly openSibling: OpenSibling;
-  /** SHA-256 of all bytes. Called once, when the checkpoint is read. */
-  sha256(): Promise<string>;
   /** Called with how much of the weights is converted, 0…1, where that is what takes the time. */
   readonly onConverted?: (part: number) => void;
 }
 
 /**
- * Opens an input. Safetensors are read from a URL as they arrive; other formats, and streams, go to a
- * temporary file first, since they are not read from front to back.
+ * Opens an input. What comes from the network or in a stream goes to a temporary file first, since most
+ * formats are not read from front to back.
  */
 export async function openConversionSource(
   input: ConversionInput,
@@ -66,63 +56,32 @@ export async function openConversionSource(
     };
     return local(new FileSource(url ?? input as string), file, options, openSibling);
   }
-  return await remote(url, options);
+  return {
+    bytes: await fetched(url, options),
+    name: url.href,
+    openSibling: (name) => fetched(siblingOf(url, name), { signal: options.signal }),
+  };
 }
 
-async function remote(url: URL, options: SourceOptions): Promise<ConversionSource> {
-  const hash = startHash("sha256");
-  const bytes = await HttpSource.open(url, { ...options, hash });
+async function fetched(url: URL, options: SourceOptions): Promise<ByteSource> {
+  const source = await HttpSource.open(url, options);
   try {
-    if (await sniffFormat(bytes) === "safetensors") {
-      return {
-        bytes,
-        name: url.href,
-        openSibling: noSiblings,
-        sha256: () => finishHash(bytes, hash),
-      };
-    }
-    const file = await spool(bytes.stream(0), url.href);
-    bytes.close();
-    const openSibling = async (name: string): Promise<ByteSource> => {
-      const sibling = siblingOf(url, name);
-      const source = await HttpSource.open(sibling, { signal: options.signal });
-      return await spool(source.stream(0), sibling.href);
-    };
-    return {
-      bytes: file,
-      name: url.href,
-      openSibling,
-      sha256: () => Promise.resolve(hash.digest()),
-    };
-  } catch (error) {
-    bytes.close();
-    throw error;
+    return await spool(source.stream(0), url.href);
+  } finally {
+    source.close();
   }
 }
 
-/** Reads what is left, which ends the hash. */
-export async function finishHash(
-  source: HttpSource,
-  hash: IncrementalHash,
-): Promise<string> {
-  for await (const _ of source.stream(source.hashed));
-  return hash.digest();
-}
-
+/** @param onProgress Gets what is converted, as all bytes are here. */
 function local(
   bytes: ByteSource,
   name: string,
   { onProgress }: SourceOptions,
   openSibling: OpenSibling,
 ): ConversionSource {
-  const sha256 = async (): Promise<string> => {
-    const hash = startHash("sha256");
-    await hashSource(bytes, hash);
-    return hash.digest();
-  };
   const size = bytes.size!;
   const onConverted = (part: number): void => onProgress?.(Math.round(part * size), size);
-  return { bytes, name, openSibling, sha256, onConverted };
+  return { bytes, name, openSibling, onConverted };
 }
 
 function noSiblings(name: string): Promise<ByteSource> {

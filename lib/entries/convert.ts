@@ -21,10 +21,12 @@ export type {
   Provenance,
   WeightPiece,
 } from "../model/model.ts";
-export type { SourceLike, SourceOptions } from "../io/byte_source.ts";
+export type { SourceOptions } from "../io/byte_source.ts";
+export type { SourceLike } from "../io/open_source.ts";
 export { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 export { openModel } from "../model/file.ts";
-export type { LoadProgress, ResolveOptions } from "../open_model.ts";
+export type { LoadProgress } from "../io/byte_source.ts";
+export type { ResolveOptions } from "../open_model.ts";
 export type { ConversionInput } from "../convert/source.ts";
 export { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 export { pullModel, type PullOptions } from "../convert/pull/pull.ts";

@@ -4,29 +4,30 @@
  * @module
  */
 
-import type { ByteSink } from "../model/writer.ts";
+import { dirname } from "@std/path/dirname";
+
+/** Where a file's bytes go: a file on disk, or memory. */
+export interface ByteSink {
+  /** Writes all of `bytes` at `offset`. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** Fills `into` with bytes that were written before. */
+  read(offset: number, into: Uint8Array): void;
+}
 
 /** A new file beside its final place, moved there when it is complete. */
 export class AtomicFile implements ByteSink {
   readonly #path: string;
   readonly #temporary: string;
   readonly #file: Deno.FsFile;
-  readonly #isKept: boolean;
   #done = false;
 
-  /**
-   * @param part The file to write until then. It is kept if it is not committed, and taken up if it is
-   *   there; only one process may use it. Default: a file of its own, which is removed then.
-   * @throws {Deno.errors.NotFound} If there is no such folder.
-   */
-  constructor(path: string, part?: string) {
+  /** @throws {Deno.errors.NotFound} If there is no such folder. */
+  constructor(path: string) {
     this.#path = path;
-    this.#isKept = part !== undefined;
     // Unique, so that two processes that write the same file do not meet.
-    this.#temporary = part ?? `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-    const creation = this.#isKept ? { create: true } : { createNew: true };
+    this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
     try {
-      this.#file = Deno.openSync(this.#temporary, { read: true, write: true, ...creation });
+      this.#file = Deno.openSync(this.#temporary, { read: true, write: true, createNew: true });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       throw new Deno.errors.NotFound(`Cannot write ${path}: its folder does not exist`);
@@ -48,20 +49,16 @@ export class AtomicFile implements ByteSink {
     }
   }
 
-  /** Makes sure that the bytes are on the disk. */
-  async sync(): Promise<void> {
-    await this.#file.syncData();
-  }
-
-  /** Makes sure that the bytes are on the disk, and gives the file its name. */
+  /** Makes sure that the bytes are on the disk, and gives the file its name, which is then there too. */
   async commit(): Promise<void> {
-    await this.sync();
+    await this.#file.syncData();
     this.#file.close();
     await Deno.rename(this.#temporary, this.#path);
     this.#done = true;
+    await syncFolder(dirname(this.#path));
   }
 
-  /** Closes the file if it was not committed, and removes it unless it is kept. */
+  /** Closes and removes the file if it was not committed. */
   [Symbol.dispose](): void {
     if (this.#done) return;
     try {
@@ -69,13 +66,20 @@ export class AtomicFile implements ByteSink {
     } catch {
       // Closed by a commit whose rename failed.
     }
-    if (this.#isKept) return;
     try {
       Deno.removeSync(this.#temporary);
     } catch {
       // Gone with its folder: nothing is left to remove.
     }
   }
+}
+
+/** Makes sure that the names of a folder's files are on the disk. */
+async function syncFolder(path: string): Promise<void> {
+  // Windows opens no folders, and keeps names by itself.
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path);
+  await folder.sync();
 }
 
 /** A file in memory. */

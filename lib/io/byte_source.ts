@@ -1,11 +1,10 @@
 /**
- * Where the bytes of a file come from: memory, a disk, a URL.
+ * Files as they are read: ranges of bytes, from memory or from a disk.
  *
  * @module
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import { HttpSource } from "./http_source.ts";
 
 /** Reads ranges of one file. Every reader of a format is written against this. */
 export interface ByteSource {
@@ -24,10 +23,7 @@ export interface ByteSource {
   close(): void;
 }
 
-/** What can be opened: a path, a URL (also as a string, if it has a scheme), or the bytes. */
-export type SourceLike = string | URL | Uint8Array;
-
-/** Options of {@linkcode openSource}. */
+/** Options of whatever reads from the network. */
 export interface SourceOptions {
   /** Stops whatever is under way. */
   readonly signal?: AbortSignal;
@@ -35,27 +31,14 @@ export interface SourceOptions {
   readonly onProgress?: (loaded: number, total: number | undefined) => void;
 }
 
-/** Opens a file. A URL is read with range requests where the server knows them. */
-export async function openSource(
-  source: SourceLike,
-  options: SourceOptions = {},
-): Promise<ByteSource> {
-  if (source instanceof Uint8Array) return new BytesSource(source);
-  const url = asUrl(source);
-  if (url === undefined) return new FileSource(source as string);
-  if (url.protocol === "file:") return new FileSource(url);
-  return await HttpSource.open(url, options);
-}
-
-/** A name to show for a source. */
-export function sourceName(source: SourceLike): string {
-  return source instanceof Uint8Array ? "model bytes" : String(source);
-}
-
-/** A URL if it is one; `undefined` for a path. `c:\x` is a path: no scheme has a single letter. */
-export function asUrl(source: string | URL): URL | undefined {
-  if (source instanceof URL) return source;
-  return /^[a-z][a-z0-9+.-]+:/i.test(source) ? new URL(source) : undefined;
+/** How far something is downloaded. */
+export interface LoadProgress {
+  /** What is read: a path, or a URL. */
+  readonly file: string;
+  /** Bytes so far. */
+  readonly loaded: number;
+  /** Bytes in all; `undefined` where a server does not say. */
+  readonly total: number | undefined;
 }
 
 /** A file that is in memory already. */
@@ -108,7 +91,7 @@ export class FileSource implements ByteSource {
     this.#file.seekSync(offset, Deno.SeekMode.Start);
     for (let filled = 0; filled < into.length;) {
       const count = this.#file.readSync(into.subarray(filled));
-      if (count === null) throw endsEarly(this, offset + filled, into.length - filled);
+      if (count === null) throw endsEarly(this, offset + filled, offset + into.length);
       filled += count;
     }
   }
@@ -118,7 +101,8 @@ export class FileSource implements ByteSource {
   }
 }
 
-function checkRange(source: ByteSource, offset: number, length: number): void {
+/** @throws {CheckpointFormatError} If a file of known size ends before a range does. */
+export function checkRange(source: ByteSource, offset: number, length: number): void {
   if (offset + length > source.size!) throw endsEarly(source, source.size!, offset + length);
 }
 

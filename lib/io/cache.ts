@@ -4,6 +4,11 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
+import { basename } from "@std/path/basename";
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+
 const VARIABLES = ["VGG_CACHE_DIR", "HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"];
 
 /** The folder: `VGG_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
@@ -49,32 +54,64 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
+ * Removes a model, and what pulls of it left; the lock stays, as others may wait for it.
+ *
+ * @returns Whether there was anything.
+ */
+export async function removeModel(
+  id: string,
+  cacheDir: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const path = cachedModelPath(id, cacheDir);
+  try {
+    return await withModelLock(id, cacheDir, signal, async () => {
+      const count = await removeFiles(path, /^(\..*)?$/);
+      return count > 0;
+    });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
  * Removes what a process left that was killed while it wrote a file: `NAME.xxxxxxxx.tmp` beside it. Only
  * for whoever holds the file's lock.
  */
 export async function removeLeftovers(path: string): Promise<void> {
-  const [, folder, name] = /^(.*)[/\\](.*)$/.exec(path)!;
+  await removeFiles(path, /^\.[0-9a-f]{8}\.tmp$/);
+}
+
+/** Removes the files beside a path whose names begin with its name and end so. */
+async function removeFiles(path: string, ending: RegExp): Promise<number> {
+  const [folder, name] = [dirname(path), basename(path)];
+  let count = 0;
   for await (const entry of Deno.readDir(folder)) {
-    const isLeftover = entry.name.startsWith(`${name}.`) && /\.[0-9a-f]{8}\.tmp$/.test(entry.name);
-    if (isLeftover) await Deno.remove(`${folder}/${entry.name}`);
+    if (!entry.name.startsWith(name) || !ending.test(entry.name.slice(name.length))) continue;
+    await Deno.remove(join(folder, entry.name));
+    count++;
   }
+  return count;
 }
 
 /** How often a lock that another process has is tried again. */
 const LOCK_POLL_MS = 100;
 
-/** Does some work that only one process at a time may do. The others wait. */
-export async function withLock<T>(
-  path: string,
+/**
+ * Does with the files of a model what only one process at a time may do. The others wait.
+ *
+ * @throws {Deno.errors.NotFound} If there is no such folder.
+ */
+export async function withModelLock<T>(
+  id: string,
+  cacheDir: string,
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  using file = await Deno.open(path, { create: true, write: true });
+  using file = await Deno.open(`${cacheDir}/${id}.lock`, { create: true, write: true });
   // Polled, as waiting for the system's lock cannot be aborted.
-  while (!await file.tryLock(true)) {
-    signal?.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
-  }
+  while (!await file.tryLock(true)) await delay(LOCK_POLL_MS, { signal });
   try {
     return await work();
   } finally {

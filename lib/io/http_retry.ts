@@ -4,6 +4,8 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
+
 /** Milliseconds before the second attempt; doubles each time. */
 const FIRST_BACKOFF_MS = 250;
 /** Longest pause that a server's `Retry-After` can ask for. */
@@ -35,7 +37,7 @@ export async function backOff(
   error: Error,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await pause(Math.max(FIRST_BACKOFF_MS * 2 ** (failures - 1), retryAfterMs(error)), signal);
+  await delay(Math.max(FIRST_BACKOFF_MS * 2 ** (failures - 1), retryAfterMs(error)), { signal });
 }
 
 function retryAfterMs(error: Error): number {
@@ -56,18 +58,4 @@ export async function unlessStalled<T>(waiting: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
 }

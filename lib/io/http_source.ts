@@ -4,12 +4,11 @@
  * @module
  */
 
-import { CheckpointFormatError, WeightsDownloadError } from "../errors.ts";
-import type { ByteSource, SourceOptions } from "./byte_source.ts";
-import type { IncrementalHash } from "./hash.ts";
+import { WeightsDownloadError } from "../errors.ts";
+import { type ByteSource, checkRange, endsEarly, type SourceOptions } from "./byte_source.ts";
 import { backOff, Interruption, isPassing, refusal, unlessStalled } from "./http_retry.ts";
 
-/** Attempts in a row that bring no byte, before giving up. */
+/** Attempts in a row that bring no new byte, before giving up. */
 const ATTEMPTS = 5;
 /** A gap that is cheaper to read through than to ask anew for, in bytes. */
 const SKIP_BYTES = 1 << 20;
@@ -18,10 +17,6 @@ const HEAD_BYTES = 1 << 16;
 
 /** Options of {@linkcode HttpSource.open}. */
 export interface HttpOptions extends SourceOptions {
-  /** Gets every byte once and in order when it is read: with a hash nothing is skipped over. */
-  readonly hash?: IncrementalHash;
-  /** Bytes that are in the hash already. Default: `offset`. */
-  readonly hashed?: number;
   /** Where to begin, if what comes before is there already. */
   readonly offset?: number;
   /** What identifies the version of which a part is there already: an ETag or a date. */
@@ -40,17 +35,19 @@ export class HttpSource implements ByteSource {
   #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
-  #hashed = 0;
   #head = new Uint8Array(0);
   #failures = 0;
 
   private constructor(readonly url: URL, private readonly options: HttpOptions) {
     this.name = url.href;
     this.validator = options.validator;
-    this.#hashed = options.hashed ?? options.offset ?? 0;
   }
 
-  /** Connects, so that a wrong address fails here. */
+  /**
+   * Connects, so that a wrong address fails here.
+   *
+   * @throws {VersionChangedError} If the file is another one than that of which a part is there.
+   */
   static async open(url: URL, options: HttpOptions = {}): Promise<HttpSource> {
     const source = new HttpSource(url, options);
     await source.#retrying(() => source.#connect(options.offset ?? 0));
@@ -62,20 +59,17 @@ export class HttpSource implements ByteSource {
     return this.#position;
   }
 
-  /** The next byte that the hash gets. */
-  get hashed(): number {
-    return this.#hashed;
-  }
-
   async read(offset: number, into: Uint8Array): Promise<void> {
     if (offset + into.length <= this.#head.length) {
       into.set(this.#head.subarray(offset, offset + into.length));
       return;
     }
+    if (this.size !== undefined) checkRange(this, offset, into.length);
     for (let filled = 0; filled < into.length;) {
       await this.#retrying(async () => {
         await this.#seek(offset + filled);
-        const chunk = await this.#next() ?? this.#endsEarly();
+        const chunk = await this.#next();
+        if (chunk === undefined) throw endsEarly(this, this.#position, offset + into.length);
         const count = Math.min(chunk.length, into.length - filled);
         into.set(chunk.subarray(0, count), filled);
         this.#take(chunk, count);
@@ -115,7 +109,6 @@ export class HttpSource implements ByteSource {
     if (this.#rest.length > 0) return this.#rest;
     const { value, done } = await unlessStalled(this.#body!.read());
     if (!done) {
-      this.#failures = 0;
       this.#arrived(value);
       return value;
     }
@@ -139,23 +132,16 @@ export class HttpSource implements ByteSource {
   }
 
   #take(chunk: Uint8Array, count: number): void {
-    const begin = this.#position;
-    const end = begin + count;
-    if (begin <= this.#hashed && end > this.#hashed) {
-      this.options.hash?.update(chunk.subarray(this.#hashed - begin, count));
-      this.#hashed = end;
-    }
     this.#rest = chunk.subarray(count);
-    this.#position = end;
+    this.#position += count;
   }
 
   async #seek(offset: number): Promise<void> {
-    // What is not hashed yet must be read, however far it is.
-    const target = this.options.hash === undefined ? offset : Math.min(offset, this.#hashed);
-    const isFar = offset < this.#position || target - this.#position > SKIP_BYTES;
-    if (this.#body === undefined || isFar) await this.#connect(target);
+    const isFar = offset < this.#position || offset - this.#position > SKIP_BYTES;
+    if (this.#body === undefined || isFar) await this.#connect(offset);
     while (this.#position < offset) {
-      const chunk = await this.#next() ?? this.#endsEarly();
+      const chunk = await this.#next();
+      if (chunk === undefined) throw endsEarly(this, this.#position, offset);
       this.#take(chunk, Math.min(chunk.length, offset - this.#position));
     }
   }
@@ -171,13 +157,14 @@ export class HttpSource implements ByteSource {
     const response = await unlessStalled(
       fetch(this.url, { headers, signal: this.options.signal }),
     );
-    // A range that begins at the end is no error: everything is there already.
-    const isComplete = response.status === 416 && totalOf(response) === offset;
-    if (isComplete) {
-      this.size ??= offset;
+    // A range that begins at the end is no error: everything is there. Some servers do not say the size.
+    if (response.status === 416 && offset > 0) {
+      await response.body?.cancel();
+      const total = totalOf(response) ?? this.size ?? offset;
+      if (total < offset || total !== (this.size ?? total)) throw new VersionChangedError(this.url);
+      this.size = total;
       this.#body = new Blob([]).stream().getReader();
       this.#position = offset;
-      await response.body?.cancel();
       return;
     }
     if (!response.ok || response.body === null) {
@@ -208,13 +195,18 @@ export class HttpSource implements ByteSource {
     this.size ??= size;
   }
 
-  /** Does it again after a broken connection or a server's passing trouble, with growing pauses. */
+  /**
+   * Does a step that brings new bytes again after a broken connection or a server's passing trouble,
+   * with growing pauses.
+   */
   async #retrying(step: () => Promise<void>): Promise<void> {
     const { signal } = this.options;
     for (;;) {
       signal?.throwIfAborted();
       try {
-        return await step();
+        await step();
+        this.#failures = 0;
+        return;
       } catch (error) {
         signal?.throwIfAborted();
         this.close();
@@ -242,13 +234,6 @@ export class HttpSource implements ByteSource {
       status,
       cause,
     });
-  }
-
-  #endsEarly(): never {
-    throw new CheckpointFormatError(
-      `${this.name} ends at byte ${this.#position}, but its contents need more: it was cut short`,
-      { file: this.name, offset: this.#position },
-    );
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Opens a model file. The layout is in `model_document.ts`: one safetensors file with int8 weights,
+ * Opens a model file. The layout is in `document.ts`: one safetensors file with int8 weights,
  * scales and biases, and a JSON document in its header.
  *
  * @module
@@ -8,13 +8,8 @@
 import { CheckpointFormatError } from "../errors.ts";
 import { type Architecture, type Layer, layersOf } from "./architecture.ts";
 import type { LayerParameters, Model, WeightPiece } from "./model.ts";
-import {
-  type ByteSource,
-  openSource,
-  type SourceLike,
-  sourceName,
-  type SourceOptions,
-} from "../io/byte_source.ts";
+import type { ByteSource, SourceOptions } from "../io/byte_source.ts";
+import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
 import { verifyChunk, verifyHeader } from "./integrity.ts";
 import { type ModelDocument, modelTensors, parseModelDocument } from "./document.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts";

@@ -4,18 +4,11 @@
  * @module
  */
 
+import type { ByteSink } from "../io/atomic_file.ts";
 import { type Layer, layersOf } from "./architecture.ts";
 import { CHUNK_BYTES, NO_HASH, sealHeader, sha256 } from "./integrity.ts";
 import { type ModelDocument, modelTensors, VERSION } from "./document.ts";
 import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
-
-/** Where a file's bytes go: a file on disk, or memory. */
-export interface ByteSink {
-  /** Writes all of `bytes` at `offset`. */
-  write(offset: number, bytes: Uint8Array): void;
-  /** Fills `into` with bytes that were written before. */
-  read(offset: number, into: Uint8Array): void;
-}
 
 /** Everything that the header says but the hashes. */
 export type ModelDescription = Omit<ModelDocument, "version" | "integrity">;

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { ByteSource } from "../../io/byte_source.ts";
+
 /**
  * How a weight lies: whether the output channels are the first axis (PyTorch, Caffe) or the last
  * (TensorFlow), and how the input side is ordered, which matters where a dense layer follows a map.
@@ -73,6 +75,9 @@ export interface Checkpoint {
   /** Gives back what it opened itself; its source belongs to whoever opened that. */
   close(): void;
 }
+
+/** Opens a file beside the checkpoint, by its name. */
+export type OpenSibling = (name: string) => Promise<ByteSource>;
 
 /** The number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {

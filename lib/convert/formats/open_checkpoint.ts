@@ -6,14 +6,13 @@
 
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { Checkpoint, OpenSibling } from "./checkpoint.ts";
 import { Cursor } from "./cursor.ts";
-import type { OpenSibling } from "./onnx/parse.ts";
 import { readVarint } from "./protobuf.ts";
 import { readSafetensors } from "./safetensors/read.ts";
 
-/** Whether a format can be read front to back, so that it needs no copy on disk. */
-export type Sniffed =
+/** What the first bytes tell; a zip archive may be PyTorch's or numpy's. */
+type SniffedFormat =
   | "safetensors"
   | "zip"
   | "pytorch"
@@ -28,7 +27,7 @@ export type Sniffed =
  *
  * @throws {CheckpointFormatError} If it is none that is read.
  */
-export async function sniffFormat(source: ByteSource): Promise<Sniffed> {
+async function sniffCheckpointFormat(source: ByteSource): Promise<SniffedFormat> {
   const head = new Uint8Array(Math.min(16, source.size ?? 16));
   await source.read(0, head);
   const view = new DataView(head.buffer);
@@ -75,7 +74,7 @@ export async function openCheckpoint(
   source: ByteSource,
   openSibling: OpenSibling,
 ): Promise<Checkpoint> {
-  switch (await sniffFormat(source)) {
+  switch (await sniffCheckpointFormat(source)) {
     case "safetensors":
       return await readSafetensors(source);
     case "zip":

@@ -7,7 +7,7 @@
 
 import { CheckpointFormatError } from "../../errors.ts";
 import { type ByteSource, BytesSource } from "../../io/byte_source.ts";
-import { spool } from "./spool.ts";
+import { spool } from "../../io/spool.ts";
 
 /** One file in an archive. */
 export interface ZipEntry {

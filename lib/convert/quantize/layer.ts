@@ -9,7 +9,6 @@ import type { ModelWriter } from "../../model/writer.ts";
 import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./channels.ts";
 import type { LayerParameters } from "../../model/model.ts";
 import type { CheckpointTensor } from "../formats/checkpoint.ts";
-import type { ConversionProgress } from "./progress.ts";
 import type { MatchedLayer } from "../network/match.ts";
 
 /** Bytes of float32 that are held at a time. */
@@ -30,11 +29,11 @@ export interface LayerReport {
 }
 
 /**
- * Reads the weights of a layer, quantizes them, and writes them; what was found for each output channel,
- * before batch normalisation, goes to `progress`. Channels that it has already are done.
+ * Reads the weights of a layer, quantizes them, and writes them.
  *
  * @param options.reverseChannels Whether the input channels are blue, green, red.
  * @param options.onTile Called with the number of weights that were done.
+ * @returns What was found for each output channel, before batch normalization.
  */
 export async function quantizeWeights(
   { layer, weight }: MatchedLayer,
@@ -42,11 +41,10 @@ export async function quantizeWeights(
   file: string,
   options: {
     reverseChannels: boolean;
-    progress: ConversionProgress;
     signal?: AbortSignal;
     onTile: (elements: number) => void;
   },
-): Promise<void> {
+): Promise<QuantizedFilter[]> {
   const { kernel, inChannels, outChannels } = layer;
   const length = kernel[0] * kernel[1] * inChannels;
   const order = inputOrder(weight, kernel[0] * kernel[1], inChannels, options.reverseChannels);
@@ -55,9 +53,9 @@ export async function quantizeWeights(
   const filter = new Float32Array(length);
   const rows = new Int8Array(tileChannels * length);
   const isFirst = weight.layout.outputs === "first";
-  const filters = options.progress.filtersOf(layer.name);
+  const filters: QuantizedFilter[] = [];
 
-  for (let first = filters.length; first < outChannels; first += tileChannels) {
+  for (let first = 0; first < outChannels; first += tileChannels) {
     options.signal?.throwIfAborted();
     const count = Math.min(tileChannels, outChannels - first);
     const part = tile.subarray(0, count * length);
@@ -81,9 +79,9 @@ export async function quantizeWeights(
       filters.push(found);
     }
     writer.setWeights(layer.name, first, rows.subarray(0, count * length));
-    await options.progress.save();
     options.onTile(count * length);
   }
+  return filters;
 }
 
 /**
@@ -108,14 +106,17 @@ function inputOrder(
 }
 
 /**
- * Folds batch normalisation into scales and biases. A filter that it multiplies with a negative
+ * Folds batch normalization into scales and biases. A filter that it multiplies with a negative
  * number changes its sign.
  *
- * @param progress What all tensors hold.
+ * @param found What {@linkcode quantizeWeights} found, and what the small tensors hold.
  */
 export function foldNorm(
   { layer, bias: ownBias, norm }: MatchedLayer,
-  progress: ConversionProgress,
+  found: {
+    filters: readonly QuantizedFilter[];
+    values: ReadonlyMap<CheckpointTensor | undefined, Float32Array>;
+  },
   epsilon: number,
   writer: ModelWriter,
   file: string,
@@ -129,9 +130,9 @@ export function foldNorm(
     norm?.beta,
     norm?.mean,
     norm?.variance,
-  ].map((tensor) => tensor && progress.vectors.get(tensor.name));
+  ].map((tensor) => found.values.get(tensor));
   let min = 0, max = 0, energy = 0, error = 0;
-  progress.filtersOf(name).forEach((filter, o) => {
+  found.filters.forEach((filter, o) => {
     const factor = norm === undefined ? 1 : (gamma?.[o] ?? 1) / Math.sqrt(variance![o] + epsilon);
     const shift = own?.[o] ?? 0;
     scale[o] = Math.max(MIN_SCALE, filter.scale * Math.abs(factor));

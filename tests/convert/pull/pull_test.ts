@@ -63,7 +63,7 @@ async function assertPulls(
   });
 }
 
-Deno.test("pullModel() converts safetensors as they arrive, and reports every byte", async () => {
+Deno.test("pullModel() downloads once, and reports every byte", async () => {
   await using server = serveFlaky((request) => honest(SAFETENSORS, request));
   await withCache(async (cacheDir) => {
     const entry = await entryFor(server, SAFETENSORS);
@@ -182,9 +182,11 @@ Deno.test("pullModel() gives up where a server promises more bytes than it has",
   });
   await withCache(async (cacheDir) => {
     const entry = await entryFor(server, SAFETENSORS);
-    // The header says where the last tensor ends, so that the lie shows before the end is waited for.
-    await assertRejects(() => pullModel("small", { entry, cacheDir }), Error, "must end at byte");
-    assertEquals(await filesIn(cacheDir), ["small.lock"]);
+    await assertRejects(
+      () => pullModel("small", { entry, cacheDir }),
+      WeightsDownloadError,
+      `could not be read at byte ${SAFETENSORS.length} in 5 attempts`,
+    );
   });
 });
 
@@ -195,7 +197,7 @@ Deno.test("pullModel() refuses a file of another size than the catalog's", async
     await assertRejects(
       () => pullModel("small", { entry, cacheDir }),
       WeightsDownloadError,
-      "the catalog expects 553433881",
+      "553433881 are expected",
     );
   });
 });

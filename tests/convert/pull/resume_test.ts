@@ -1,43 +1,25 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { fromFileUrl } from "@std/path";
 import { convert } from "../../../lib/convert/convert.ts";
 import { pullModel } from "../../../lib/convert/pull/pull.ts";
-import { cachedModelPath } from "../../../lib/io/cache.ts";
+import { WeightsDownloadError } from "../../../lib/errors.ts";
+import { cachedModelPath, exists, removeModel, withModelLock } from "../../../lib/io/cache.ts";
 import type { CatalogEntry } from "../../../lib/model/catalog.ts";
 import { sha256 } from "../../../lib/model/integrity.ts";
-import { encodeSafetensorsHeader } from "../../../lib/model/safetensors.ts";
-import { type FlakyServer, honest, serveFlaky } from "../../support/flaky_server.ts";
+import {
+  type FlakyServer,
+  honest,
+  type Reply,
+  type SeenRequest,
+  serveFlaky,
+} from "../../support/flaky_server.ts";
 
 const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
 const SAFETENSORS = await Deno.readFile(new URL("timm_e.safetensors", FIXTURES));
-/** With scales of batch normalisation that are negative, which change weights at the end. */
-const NORM = await Deno.readFile(new URL("b_bn_sorted.safetensors", FIXTURES));
 const PYTORCH = await Deno.readFile(new URL("zip_d.pth", FIXTURES));
 
-/** Configuration A with 96 channels: 2.5 MB, so that what is there is not worth reading again. */
-const LARGE = makeLarge([]);
-/** With 2.4 MB in front that no VGG has. */
-const UNUSED = makeLarge([{ name: "unused", dtype: "F32", shape: [600_000] }]);
-
-interface Tensor {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: number[];
-}
-
-function makeLarge(more: readonly Tensor[]): Uint8Array<ArrayBuffer> {
-  const layers = [0, 3, 6, 8, 11, 13, 16, 18].flatMap((index, i) => [
-    { name: `features.${index}.weight`, dtype: "F32", shape: [96, i === 0 ? 3 : 96, 3, 3] },
-    { name: `features.${index}.bias`, dtype: "F32", shape: [96] },
-  ]);
-  const tensors = [...more, ...layers];
-  const header = encodeSafetensorsHeader(tensors, {});
-  const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const file = new Uint8Array(header.length + 4 * elements);
-  file.set(header);
-  new Float32Array(file.buffer, header.length).forEach((_, i, values) => values[i] = Math.sin(i));
-  return file;
-}
+const EMPTY = new Uint8Array(0);
 
 interface Pulled {
   readonly entry: CatalogEntry;
@@ -109,8 +91,8 @@ async function sizeOf(path: string): Promise<number> {
   }
 }
 
-Deno.test("a pull that quantizes is taken up wherever it was broken off", async () => {
-  for (const file of [SAFETENSORS, NORM]) {
+Deno.test("a pull is taken up wherever it was broken off", async () => {
+  for (const file of [SAFETENSORS, PYTORCH]) {
     for (let bytes = 3000; bytes < file.length; bytes += 2900) {
       await using server = serveFlaky((request, count) => ({
         ...honest(file, request),
@@ -120,52 +102,14 @@ Deno.test("a pull that quantizes is taken up wherever it was broken off", async 
       await withPull(server, file, async (pulled) => {
         await pullUntil(bytes, pulled);
         const before = server.requests.length;
+        const here = await sizeOf(`${pulled.path}.part`);
         const { entry, cacheDir } = pulled;
         await pullModel("small", { entry, cacheDir });
         await assertPulled(file, pulled);
-        // The header comes again, then the file from the tensor that was not finished.
-        const [first, second, ...more] = server.requests.slice(before);
-        assertEquals([first.begin, more.length], [0, 0]);
-        assert(second === undefined || second.begin <= bytes);
+        assertEquals(server.requests.slice(before).map(({ begin }) => begin), [here]);
       });
     }
   }
-});
-
-Deno.test("a killed process's quantized tensors are not downloaded again", async () => {
-  await using server = serveFlaky((request, count) => ({
-    ...honest(LARGE, request),
-    ...(count === 0 ? { cutAfter: 2_000_000, isHeld: true } : {}),
-  }));
-  await withPull(server, LARGE, async (pulled) => {
-    const note = `${pulled.path}.part.json`;
-    const killed = pullProcess(pulled);
-    // Six layers end before byte 2,000,000; each is noted when it is written.
-    await until(async () =>
-      await sizeOf(note) > 0 && /conv4_2/.test(await Deno.readTextFile(note))
-    );
-    killed.kill("SIGKILL");
-    await killed.status;
-    const { hash } = JSON.parse(await Deno.readTextFile(note));
-
-    assertEquals((await pullProcess(pulled).status).code, 0);
-    await assertPulled(LARGE, pulled);
-    const [, header, rest] = server.requests;
-    assertEquals([server.requests.length, header.begin], [3, 0]);
-    assertEquals(rest.begin, Number(/^\d+/.exec(hash)![0]));
-    assert(rest.begin > 1_600_000, `only ${rest.begin} bytes were not downloaded again`);
-    assertEquals(rest.headers.get("if-range"), '"v1"');
-  });
-});
-
-Deno.test("tensors that are not needed are hashed and not asked for again", async () => {
-  await using server = serveFlaky((request) => honest(UNUSED, request));
-  await withPull(server, UNUSED, async (pulled) => {
-    const { entry, cacheDir } = pulled;
-    await pullModel("small", { entry, cacheDir });
-    await assertPulled(UNUSED, pulled);
-    assertEquals(server.requests.map(({ begin }) => begin), [0]);
-  });
 });
 
 Deno.test("a killed process's download is taken up where it ended", async () => {
@@ -237,5 +181,179 @@ Deno.test("what is left of another version, of another entry or damaged is not t
         await assertPulled(file, pulled);
       });
     }
+  }
+});
+
+/** Leaves a part of a download, as a pull that was killed would. */
+async function leavePart({ entry, path }: Pulled, part: Uint8Array): Promise<void> {
+  await Deno.writeFile(`${path}.part`, part);
+  const note = JSON.stringify({ url: entry.url, validator: '"v1"' });
+  await Deno.writeTextFile(`${path}.part.json`, note);
+}
+
+/** What servers say of the size when they refuse a range. */
+const RANGES: Record<string, string>[] = [{ "content-range": `bytes */${PYTORCH.length}` }, {}];
+
+/** A server that refuses a range that begins at the end or beyond it. */
+function refusing(file: Uint8Array, request: SeenRequest, range: Record<string, string>): Reply {
+  return request.begin < file.length
+    ? honest(file, request)
+    : { status: 416, headers: { etag: '"v1"', "content-length": "0", ...range }, body: EMPTY };
+}
+
+Deno.test("a part that is longer than the file is not kept for ever", async () => {
+  const longer = new Uint8Array([...PYTORCH, 1, 2, 3]);
+  for (const range of RANGES) {
+    await using server = serveFlaky((request) => refusing(PYTORCH, request, range));
+    await withPull(server, PYTORCH, async (pulled) => {
+      await leavePart(pulled, longer);
+      const { entry, cacheDir } = pulled;
+      await pullModel("small", { entry, cacheDir });
+      await assertPulled(PYTORCH, pulled);
+      assertEquals(server.requests.map(({ begin }) => begin), [longer.length, 0]);
+    });
+  }
+});
+
+Deno.test("a part that is longer than the file is not kept where the server knows no ranges", async () => {
+  const longer = new Uint8Array([...PYTORCH, 1, 2, 3]);
+  const lengths: Record<string, string>[] = [{ "content-length": `${PYTORCH.length}` }, {}];
+  for (const headers of lengths) {
+    await using server = serveFlaky(() => ({
+      status: 200,
+      headers: { etag: '"v1"', ...headers },
+      body: PYTORCH,
+    }));
+    await withPull(server, PYTORCH, async (pulled) => {
+      await leavePart(pulled, longer);
+      const { entry, cacheDir } = pulled;
+      await pullModel("small", { entry, cacheDir });
+      await assertPulled(PYTORCH, pulled);
+      assertEquals(server.requests.length, 1);
+    });
+  }
+});
+
+Deno.test("a complete part is used, also where the server does not say the size", async () => {
+  for (const range of RANGES) {
+    await using server = serveFlaky((request) => refusing(PYTORCH, request, range));
+    await withPull(server, PYTORCH, async (pulled) => {
+      await leavePart(pulled, PYTORCH);
+      const { entry, cacheDir } = pulled;
+      await pullModel("small", { entry, cacheDir });
+      await assertPulled(PYTORCH, pulled);
+      assertEquals(server.requests.map(({ begin }) => begin), [PYTORCH.length]);
+    });
+  }
+});
+
+Deno.test("a part that is damaged on the disk is downloaded again, once", async () => {
+  await using server = serveFlaky((request) => honest(PYTORCH, request));
+  await withPull(server, PYTORCH, async (pulled) => {
+    await leavePart(pulled, PYTORCH.slice(0, 20_000).map((byte) => byte ^ 1));
+    const { entry, cacheDir } = pulled;
+    await pullModel("small", { entry, cacheDir });
+    await assertPulled(PYTORCH, pulled);
+    assertEquals(server.requests.map(({ begin }) => begin), [20_000, 0]);
+  });
+});
+
+Deno.test("a server that always cuts at the same byte is not asked without end", async () => {
+  const servers: ((request: SeenRequest) => Reply)[] = [
+    (request) => ({ ...honest(PYTORCH, { ...request, begin: 0 }), cutAfter: 20_000 }),
+    (request) => ({ ...honest(PYTORCH, request), cutAfter: Math.max(0, 20_000 - request.begin) }),
+  ];
+  for (const reply of servers) {
+    await using server = serveFlaky(reply);
+    await withPull(server, PYTORCH, async ({ entry, cacheDir }) => {
+      await assertRejects(
+        () => pullModel("small", { entry, cacheDir }),
+        WeightsDownloadError,
+        "could not be read at byte 20000 in 5 attempts",
+      );
+      assertEquals(server.requests.length, 5);
+    });
+  }
+});
+
+Deno.test("a pull removes the part that a process left that was killed after it converted", async () => {
+  await using server = serveFlaky((request) => honest(PYTORCH, request));
+  await withPull(server, PYTORCH, async (pulled) => {
+    const { entry, cacheDir } = pulled;
+    await pullModel("small", { entry, cacheDir });
+    await leavePart(pulled, PYTORCH);
+    await pullModel("small", { entry, cacheDir });
+    await assertPulled(PYTORCH, pulled);
+    assertEquals(server.requests.length, 1);
+  });
+});
+
+Deno.test("a pull that is killed at any step is finished by the next one", async () => {
+  const steps: Record<string, (pulled: Pulled) => Promise<boolean>> = {
+    "the lock is taken": async ({ cacheDir }) => await exists(`${cacheDir}/small.lock`),
+    "the note is written": async ({ path }) => await exists(`${path}.part.json`),
+    "bytes are there": async ({ path }) => await sizeOf(`${path}.part`) > 0,
+    "all bytes are there": async ({ path }) => await sizeOf(`${path}.part`) === PYTORCH.length,
+    "the model is there": async ({ path }) => await exists(path),
+  };
+  for (const [step, isThere] of Object.entries(steps)) {
+    await using server = serveFlaky((request) => honest(PYTORCH, request));
+    await withPull(server, PYTORCH, async (pulled) => {
+      const killed = pullProcess(pulled);
+      await until(() => isThere(pulled));
+      // It may have ended by itself already, which is one more step.
+      try {
+        killed.kill("SIGKILL");
+      } catch (error) {
+        assertInstanceOf(error, TypeError, step);
+      }
+      await killed.status;
+      const { entry, cacheDir } = pulled;
+      await pullModel("small", { entry, cacheDir });
+      await assertPulled(PYTORCH, pulled);
+    });
+  }
+});
+
+Deno.test("removeModel() waits for the pull of another, and removes all that is left", async () => {
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => answer = resolve);
+  await using server = serveFlaky((request) => {
+    answer();
+    return { ...honest(PYTORCH, request), cutAfter: 20_000, isHeld: true };
+  });
+  await withPull(server, PYTORCH, async (pulled) => {
+    const { entry, cacheDir } = pulled;
+    const abort = new AbortController();
+    const pulling = assertRejects(
+      () => pullModel("small", { entry, cacheDir, signal: abort.signal }),
+      DOMException,
+    );
+    await answered;
+    let isRemoved = false;
+    const removing = removeModel("small", cacheDir).then((found) => isRemoved = found);
+    await until(async () => await sizeOf(`${pulled.path}.part`) === 20_000);
+    await delay(300);
+    assertEquals(isRemoved, false, "the files of a pull under way are not removed");
+    abort.abort();
+    await pulling;
+    assertEquals(await removing, true);
+    assertEquals((await Array.fromAsync(Deno.readDir(cacheDir))).map(({ name }) => name), [
+      "small.lock",
+    ]);
+    assertEquals(await removeModel("small", cacheDir), false);
+    assertEquals(await removeModel("small", `${cacheDir}/none`), false);
+  });
+});
+
+Deno.test("removeModel() that waits for a lock can be aborted", async () => {
+  const cacheDir = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  try {
+    await withModelLock("small", cacheDir, undefined, async () => {
+      const signal = AbortSignal.timeout(150);
+      await assertRejects(() => removeModel("small", cacheDir, signal), DOMException);
+    });
+  } finally {
+    await Deno.remove(cacheDir, { recursive: true });
   }
 });

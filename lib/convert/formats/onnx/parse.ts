@@ -7,7 +7,7 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
+import { type CheckpointTensor, type OpenSibling, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
 import {
   MAX_INTEGERS,
   type ProtoField,
@@ -41,9 +41,6 @@ export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
   readonly initializers: ReadonlyMap<string, CheckpointTensor>;
 }
-
-/** Opens a file beside the one that is read. */
-export type OpenSibling = (name: string) => Promise<ByteSource>;
 
 /** Element types by the numbers of `TensorProto.DataType`. */
 const DATA_TYPES: Readonly<Record<number, ElementType>> = {

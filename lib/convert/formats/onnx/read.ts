@@ -7,9 +7,15 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import type { Checkpoint, CheckpointTensor, GraphStep, WeightLayout } from "../checkpoint.ts";
+import type {
+  Checkpoint,
+  CheckpointTensor,
+  GraphStep,
+  OpenSibling,
+  WeightLayout,
+} from "../checkpoint.ts";
 import { notVgg, OnnxConstants } from "./constants.ts";
-import { type OnnxGraph, type OnnxNode, type OpenSibling, readOnnxGraph } from "./parse.ts";
+import { type OnnxGraph, type OnnxNode, readOnnxGraph } from "./parse.ts";
 
 /** Opens a model. Layers are in the order of the graph's nodes. */
 export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {

@@ -7,9 +7,14 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST, sizeOf } from "../checkpoint.ts";
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  type OpenSibling,
+  OUTPUTS_LAST,
+  sizeOf,
+} from "../checkpoint.ts";
 import { readKerasDescription } from "../keras/config.ts";
-import type { OpenSibling } from "../onnx/parse.ts";
 import { dequantizedTensor } from "../quantized_tensor.ts";
 import { bytesOf, type ElementType, rawTensor } from "../raw_tensor.ts";
 

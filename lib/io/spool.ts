@@ -1,10 +1,10 @@
 /**
- * What cannot be read twice goes to a temporary file first.
+ * What arrives from front to back goes to a temporary file, to be read in any order.
  *
  * @module
  */
 
-import { type ByteSource, FileSource } from "../../io/byte_source.ts";
+import { type ByteSource, FileSource } from "./byte_source.ts";
 
 /** Writes everything to a temporary file, which is removed when its source is closed. */
 export async function spool(parts: AsyncIterable<Uint8Array>, name: string): Promise<ByteSource> {

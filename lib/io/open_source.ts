@@ -1,0 +1,34 @@
+/**
+ * Opens a file wherever it is: in memory, on a disk, behind a URL.
+ *
+ * @module
+ */
+
+import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "./byte_source.ts";
+import { HttpSource } from "./http_source.ts";
+
+/** What can be opened: a path, a URL (also as a string, if it has a scheme), or the bytes. */
+export type SourceLike = string | URL | Uint8Array;
+
+/** Opens a file. A URL is read with range requests where the server knows them. */
+export async function openSource(
+  source: SourceLike,
+  options: SourceOptions = {},
+): Promise<ByteSource> {
+  if (source instanceof Uint8Array) return new BytesSource(source);
+  const url = asUrl(source);
+  if (url === undefined) return new FileSource(source as string);
+  if (url.protocol === "file:") return new FileSource(url);
+  return await HttpSource.open(url, options);
+}
+
+/** A name to show for a source. */
+export function sourceName(source: SourceLike): string {
+  return source instanceof Uint8Array ? "model bytes" : String(source);
+}
+
+/** A URL if it is one; `undefined` for a path. `c:\x` is a path: no scheme has a single letter. */
+export function asUrl(source: string | URL): URL | undefined {
+  if (source instanceof URL) return source;
+  return /^[a-z][a-z0-9+.-]+:/i.test(source) ? new URL(source) : undefined;
+}
