@@ -23,7 +23,7 @@ const PIECE_BYTES = 1 << 20;
 export function randomVgg16(architecture: Architecture = VGG16): Model {
   const layers = layersOf(architecture).map((layer) => ({
     ...layer,
-    inner: layer.kernel[0] * layer.kernel[1] * layer.inChannels,
+    inner: layer.filterSize[0] * layer.filterSize[1] * layer.inChannels,
   }));
   const next = xorshift(1);
   return {

@@ -204,8 +204,8 @@ async function printLayers(precision: Precision, peak: number): Promise<void> {
   let total = 0;
   for (const [i, { layer, operations, candidate }] of profiles[0].entries()) {
     const ms = median(profiles.map((profile) => profile[i].ms));
-    const { kernel, inChannels, outChannels } = layersOf(VGG16)[i];
-    const weights = kernel[0] * kernel[1] * inChannels * outChannels;
+    const { filterSize, inChannels, outChannels } = layersOf(VGG16)[i];
+    const weights = filterSize[0] * filterSize[1] * inChannels * outChannels;
     const gops = operations / ms / 1e6;
     total += ms;
     console.log(

@@ -76,7 +76,7 @@ async function floatWeights(model: Model): Promise<Map<string, Float32Array>> {
   const scales = new Map(model.parameters.map(({ name, scale }) => [name, scale]));
   const weights = new Map<string, Float32Array>();
   for await (const { layer: name, first, count, data } of model.weights()) {
-    const { kernel: [height, width], inChannels, outChannels } = layers.get(name)!;
+    const { filterSize: [height, width], inChannels, outChannels } = layers.get(name)!;
     const size = height * width * inChannels;
     const out = weights.get(name) ?? new Float32Array(outChannels * size);
     weights.set(name, out);
@@ -99,16 +99,16 @@ export async function toOnnx(model: Model): Promise<Uint8Array> {
   const nodes: Parts[] = [], initializers: Parts[] = [];
   let x = "pixels";
   for (
-    const { name, kernel, padding, inChannels, outChannels, relu, pool } of layersOf(
+    const { name, filterSize, padding, inChannels, outChannels, relu, pool } of layersOf(
       model.architecture,
     )
   ) {
     const { bias } = model.parameters.find((parameters) => parameters.name === name)!;
     initializers.push(
-      tensor(`${name}.weight`, [outChannels, inChannels, ...kernel], weights.get(name)!),
+      tensor(`${name}.weight`, [outChannels, inChannels, ...filterSize], weights.get(name)!),
       tensor(`${name}.bias`, [outChannels], bias),
     );
-    const attributes = { kernel_shape: kernel, pads: [padding, padding, padding, padding] };
+    const attributes = { kernel_shape: filterSize, pads: [padding, padding, padding, padding] };
     nodes.push(node("Conv", [x, `${name}.weight`, `${name}.bias`], `${name}.sum`, attributes));
     x = `${name}.sum`;
     if (relu) nodes.push(node("Relu", [x], x = name));

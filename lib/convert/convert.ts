@@ -60,7 +60,7 @@ export interface Conversion {
 
 /**
  * Converts a checkpoint to a model file: tells the format and the architecture from the contents,
- * folds batch normalisation, and quantizes to int8 with a scale for each output channel.
+ * folds batch normalization, and quantizes to int8 with a scale for each output channel.
  *
  * @throws {CheckpointFormatError} If it is not a VGG, or is damaged.
  * @throws {RangeError} If an option is unknown or wrong, or the number of labels is not that of the classes.

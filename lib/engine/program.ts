@@ -85,10 +85,10 @@ export function compileProgram(
 export function operationsOf({ input, layers }: Program): number {
   let { height, width } = input;
   let operations = 0;
-  for (const { kernel, padding, inChannels, outChannels, pool } of layers) {
-    height += 2 * padding - kernel[0] + 1;
-    width += 2 * padding - kernel[1] + 1;
-    operations += 2 * height * width * kernel[0] * kernel[1] * inChannels * outChannels;
+  for (const { filterSize, padding, inChannels, outChannels, pool } of layers) {
+    height += 2 * padding - filterSize[0] + 1;
+    width += 2 * padding - filterSize[1] + 1;
+    operations += 2 * height * width * filterSize[0] * filterSize[1] * inChannels * outChannels;
     if (pool) [height, width] = [height >> 1, width >> 1];
   }
   return operations;
@@ -125,8 +125,8 @@ function compileLayer(
   parameters: LayerParameters,
   maxInner: number,
 ): ProgramLayer {
-  const { name, kernel, inChannels, outChannels } = layer;
-  const inner = kernel[0] * kernel[1] * inChannels;
+  const { name, filterSize, inChannels, outChannels } = layer;
+  const inner = filterSize[0] * filterSize[1] * inChannels;
   if (inner > maxInner) {
     throw new RangeError(
       `Layer ${name} has an inner dimension of ${inner}: at most ${maxInner} can be summed exactly in int32`,

@@ -91,7 +91,7 @@ async function reluMasks(
 /**
  * The int8 weights of some layers, `[O, …, I]` each.
  *
- * @param summed Whether those of the first are to be summed over its kernel's positions, `[O, I]`: of
+ * @param summed Whether those of the first are to be summed over its filters' positions, `[O, I]`: of
  *   VGG16's fc6 this holds 8 MiB instead of 98.
  */
 async function weightsOf(
@@ -100,20 +100,20 @@ async function weightsOf(
   summed: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Map<string, Int8Array | Int32Array>> {
-  const weights = new Map(layers.map(({ name, kernel, inChannels, outChannels }, i) => [
+  const weights = new Map(layers.map(({ name, filterSize, inChannels, outChannels }, i) => [
     name,
     summed && i === 0
       ? new Int32Array(outChannels * inChannels)
-      : new Int8Array(outChannels * kernel[0] * kernel[1] * inChannels),
+      : new Int8Array(outChannels * filterSize[0] * filterSize[1] * inChannels),
   ]));
   for await (const { layer, first, count, data } of model.weights({ signal })) {
     const room = weights.get(layer);
     if (room instanceof Int8Array) room.set(data, first * data.length / count);
     if (!(room instanceof Int32Array)) continue;
-    const { kernel, inChannels } = layers[0];
+    const { filterSize, inChannels } = layers[0];
     for (let at = 0, o = first; o < first + count; o++) {
       const row = o * inChannels;
-      for (let position = 0; position < kernel[0] * kernel[1]; position++) {
+      for (let position = 0; position < filterSize[0] * filterSize[1]; position++) {
         for (let i = 0; i < inChannels; i++, at++) room[row + i] += data[at];
       }
     }
@@ -134,7 +134,7 @@ function throughDense(
   above: readonly Layer[],
   batch: Batch,
 ): Gradient {
-  const { input } = model.architecture, [{ kernel, inChannels: channels, name }] = dense;
+  const { input } = model.architecture, [{ filterSize, inChannels: channels, name }] = dense;
   // The last pool's map, and the places to which the first dense layer is applied.
   const map = { height: batch.height >> 5, width: batch.width >> 5 };
   const rows = map.height - (input.height >> 5) + 1, columns = map.width - (input.width >> 5) + 1;
@@ -154,10 +154,10 @@ function throughDense(
     const sum = gradients[0].map((_, o) => gradients.reduce((sum, g) => sum + g[o], 0));
     return { data: transposed(filter, parameters, sum, channels), height: 1, width: 1 };
   }
-  const data = new Float64Array(map.height * map.width * channels), row = kernel[1] * channels;
+  const data = new Float64Array(map.height * map.width * channels), row = filterSize[1] * channels;
   gradients.forEach((gradient, p) => {
-    const patch = transposed(filter, parameters, gradient, kernel[0] * row);
-    for (let y = 0; y < kernel[0]; y++) {
+    const patch = transposed(filter, parameters, gradient, filterSize[0] * row);
+    for (let y = 0; y < filterSize[0]; y++) {
       const to = ((Math.floor(p / columns) + y) * map.width + p % columns) * channels;
       for (let i = 0; i < row; i++) data[to + i] += patch[y * row + i];
     }

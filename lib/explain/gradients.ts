@@ -50,9 +50,10 @@ export function throughConvolution(
   weights: Int8Array,
   gradient: Gradient,
 ): Gradient {
-  const { kernel, padding, inChannels, outChannels } = layer, [, height, width] = activations.shape;
+  const { filterSize, padding, inChannels, outChannels } = layer,
+    [, height, width] = activations.shape;
   const before = layer.pool === undefined ? gradient : unpooled(activations, gradient);
-  const parameters = parametersOf(model, layer), size = kernel[0] * kernel[1] * inChannels;
+  const parameters = parametersOf(model, layer), size = filterSize[0] * filterSize[1] * inChannels;
   const data = new Float64Array(height * width * inChannels);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -60,8 +61,9 @@ export function throughConvolution(
       const masked = before.data.slice(at, at + outChannels)
         .map((value, o) => activations.data[at + o] > 0 ? value : 0);
       const patch = transposed(weights, parameters, masked, size);
-      for (let k = 0; k < kernel[0] * kernel[1]; k++) {
-        const row = y + Math.floor(k / kernel[1]) - padding, column = x + k % kernel[1] - padding;
+      for (let k = 0; k < filterSize[0] * filterSize[1]; k++) {
+        const row = y + Math.floor(k / filterSize[1]) - padding,
+          column = x + k % filterSize[1] - padding;
         if (row < 0 || row >= height || column < 0 || column >= width) continue;
         const to = (row * width + column) * inChannels, from = k * inChannels;
         for (let i = 0; i < inChannels; i++) data[to + i] += patch[from + i];

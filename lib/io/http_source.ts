@@ -196,15 +196,15 @@ export class HttpSource implements ByteSource {
   }
 
   /**
-   * Does a step that brings new bytes again after a broken connection or a server's passing trouble,
-   * with growing pauses.
+   * Does again what brings new bytes, after a broken connection or a server's passing trouble, with
+   * growing pauses.
    */
-  async #retrying(step: () => Promise<void>): Promise<void> {
+  async #retrying(attempt: () => Promise<void>): Promise<void> {
     const { signal } = this.options;
     for (;;) {
       signal?.throwIfAborted();
       try {
-        await step();
+        await attempt();
         this.#failures = 0;
         return;
       } catch (error) {

@@ -8,7 +8,7 @@
 export type Configuration = "A" | "B" | "C" | "D" | "E";
 
 /**
- * Kernel sizes of the convolutions of each of the five blocks. A 2x2 max-pool with stride 2 follows
+ * Filter sizes of the convolutions of each of the five blocks. A 2x2 max-pool with stride 2 follows
  * each block.
  */
 export const CONFIGURATIONS: Readonly<Record<Configuration, readonly (readonly (1 | 3)[])[]>> = {
@@ -35,8 +35,8 @@ export interface Architecture {
 export interface Layer {
   /** The paper's name: `conv1_1` … `conv5_3`, `fc6` … `fc8`. */
   readonly name: string;
-  /** Kernel height and width. A dense layer is a convolution whose kernel covers its whole input. */
-  readonly kernel: readonly [height: number, width: number];
+  /** Height and width of a filter. A dense layer is a convolution whose filters see its whole input. */
+  readonly filterSize: readonly [height: number, width: number];
   /** Zeros around the input: 1 for 3x3 (same size out), 0 otherwise. */
   readonly padding: 0 | 1;
   /** Channels of its input. */
@@ -78,17 +78,17 @@ export function layersOf(architecture: Architecture): Layer[] {
 
   const layers: Layer[] = [];
   let inChannels = input.channels;
-  blocks.forEach((kernels, block) => {
-    kernels.forEach((size, index) => {
+  blocks.forEach((filters, block) => {
+    filters.forEach((size, index) => {
       const outChannels = convolutions[layers.length];
       layers.push({
         name: `conv${block + 1}_${index + 1}`,
-        kernel: [size, size],
+        filterSize: [size, size],
         padding: size === 3 ? 1 : 0,
         inChannels,
         outChannels,
         relu: true,
-        pool: index === kernels.length - 1 ? `pool${block + 1}` : undefined,
+        pool: index === filters.length - 1 ? `pool${block + 1}` : undefined,
       });
       inChannels = outChannels;
     });
@@ -96,7 +96,7 @@ export function layersOf(architecture: Architecture): Layer[] {
   dense.forEach((outChannels, index) => {
     layers.push({
       name: `fc${9 - dense.length + index}`,
-      kernel: index === 0 ? pooled : [1, 1],
+      filterSize: index === 0 ? pooled : [1, 1],
       padding: 0,
       inChannels,
       outChannels,

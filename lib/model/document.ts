@@ -37,10 +37,10 @@ export function modelTensors(
       { name: `${name}.scale`, dtype: "F32" as const, shape: [outChannels] },
       { name: `${name}.bias`, dtype: "F32" as const, shape: [outChannels] },
     ]),
-    ...layers.map(({ name, kernel, inChannels, outChannels }) => ({
+    ...layers.map(({ name, filterSize, inChannels, outChannels }) => ({
       name: `${name}.weight`,
       dtype: "I8" as const,
-      shape: [outChannels, ...kernel, inChannels],
+      shape: [outChannels, ...filterSize, inChannels],
     })),
   ];
 }

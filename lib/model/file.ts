@@ -197,8 +197,8 @@ async function* streamLayer(
   layer: Layer,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<WeightPiece> {
-  const { name, kernel, inChannels, outChannels } = layer;
-  const rowBytes = kernel[0] * kernel[1] * inChannels;
+  const { name, filterSize, inChannels, outChannels } = layer;
+  const rowBytes = filterSize[0] * filterSize[1] * inChannels;
   const rows = Math.min(outChannels, 16 * Math.max(1, Math.floor(PIECE_BYTES / (16 * rowBytes))));
   const buffer = new Int8Array(rows * rowBytes);
   for (let first = 0; first < outChannels; first += rows) {

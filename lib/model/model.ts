@@ -11,14 +11,14 @@ import type { Architecture } from "./architecture.ts";
 export interface Preprocessing {
   /**
    * `"shorter-side"` resizes the shorter side to `size` and keeps the aspect ratio, then crops the
-   * centre (torchvision); `"direct"` resizes to the input size at once (Keras).
+   * center (torchvision); `"direct"` resizes to the input size at once (Keras).
    */
   readonly resize: "shorter-side" | "direct";
   /** Shorter side in pixels after resizing, at least the input size. Unused by `"direct"`. */
   readonly size: number;
   /** Both are antialiased, as Pillow's are. */
   readonly filter: "bilinear" | "bicubic";
-  /** Whether colours are dropped first: an RGB input gets luma three times. Default: `false`. */
+  /** Whether colors are dropped first: an RGB input gets luma three times. Default: `false`. */
   readonly grayscale?: boolean;
   /**
    * `"image"` gives each resized and cropped image the mean 128 and the deviation 42, before `scale`,
@@ -99,7 +99,7 @@ export interface WeightPiece {
   readonly first: number;
   /** Number of output channels: a multiple of 16, or what is left of the layer. */
   readonly count: number;
-  /** `[count, kernelHeight, kernelWidth, inChannels]`, -127…127. Valid until the next piece. */
+  /** `[count, filterHeight, filterWidth, inChannels]`, -127…127. Valid until the next piece. */
   readonly data: Int8Array;
 }
 

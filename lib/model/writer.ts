@@ -86,8 +86,8 @@ export class ModelWriter {
   }
 
   #rowBytes(layer: string): number {
-    const { kernel, inChannels } = this.#layers.get(layer)!;
-    return kernel[0] * kernel[1] * inChannels;
+    const { filterSize, inChannels } = this.#layers.get(layer)!;
+    return filterSize[0] * filterSize[1] * inChannels;
   }
 
   #noHashes(): string[] {

@@ -69,8 +69,8 @@ export function initialise(tf: Tfjs, architecture: Architecture, seed: number): 
   const normal = normalFrom(randomFrom(seed));
   const all = layersOf(architecture);
   const layers = tf.tidy(() =>
-    all.map(({ kernel, inChannels, outChannels, padding, relu }) => {
-      const inner = kernel[0] * kernel[1] * inChannels;
+    all.map(({ filterSize, inChannels, outChannels, padding, relu }) => {
+      const inner = filterSize[0] * filterSize[1] * inChannels;
       const deviation = Math.sqrt((relu ? 2 : 0.1) / inner);
       const values = Float32Array.from({ length: inner * outChannels }, () => normal() * deviation);
       const zeros = tf.variable(tf.zeros([outChannels]));

@@ -15,7 +15,7 @@ import type { DenseLayer } from "./head.ts";
  * Writes a model file.
  *
  * @param trained The layers that were trained, the last ones of the architecture; the weights are
- *   `[O, kernelHeight, kernelWidth, I]`.
+ *   `[O, filterHeight, filterWidth, I]`.
  * @param base The model that gives all layers before them.
  */
 export async function writeModel(

@@ -142,7 +142,7 @@ function convolveFloat(
   height: number,
   width: number,
 ): { values: Float64Array<ArrayBuffer>; height: number; width: number } {
-  const { kernel: [kh, kw], padding, inChannels, outChannels } = layer;
+  const { filterSize: [kh, kw], padding, inChannels, outChannels } = layer;
   const oh = height + 2 * padding - kh + 1, ow = width + 2 * padding - kw + 1;
   const values = new Float64Array(oh * ow * outChannels);
   for (let i = 0; i < values.length; i++) {

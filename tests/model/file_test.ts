@@ -58,10 +58,10 @@ Deno.test("a model's weights come in pieces of whole channels, again and again",
   for (let time = 0; time < 2; time++) {
     const seen = new Map<string, number>();
     for await (const { layer: name, first, count, data } of model.weights()) {
-      const { kernel, inChannels, outChannels } = layers.get(name)!;
+      const { filterSize, inChannels, outChannels } = layers.get(name)!;
       assertEquals(first, seen.get(name) ?? 0);
       assert(count % 16 === 0 || first + count === outChannels);
-      assertEquals(data.length, count * kernel[0] * kernel[1] * inChannels);
+      assertEquals(data.length, count * filterSize[0] * filterSize[1] * inChannels);
       assert(data.every((w) => w >= -127));
       seen.set(name, first + count);
     }

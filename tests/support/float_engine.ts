@@ -74,7 +74,7 @@ function convolve(
   index: number,
   x: FeatureMap,
 ): FeatureMap {
-  const { kernel: [kh, kw], padding, inChannels, outChannels, relu } = layer;
+  const { filterSize: [kh, kw], padding, inChannels, outChannels, relu } = layer;
   const { scale, bias } = model.parameters[index];
   const height = x.height + 2 * padding - kh + 1, width = x.width + 2 * padding - kw + 1;
   const data = new Float64Array(height * width * outChannels);

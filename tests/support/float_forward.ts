@@ -35,7 +35,7 @@ export function forward(layers: readonly FloatLayer[], input: Map3): Float64Arra
 }
 
 function convolve(x: Map3, layer: Layer, weight: Float64Array, bias: Float64Array): Map3 {
-  const { kernel: [kh, kw], padding, inChannels, outChannels } = layer;
+  const { filterSize: [kh, kw], padding, inChannels, outChannels } = layer;
   const height = x.height + 2 * padding - kh + 1;
   const width = x.width + 2 * padding - kw + 1;
   const values = new Float64Array(height * width * outChannels);
@@ -84,7 +84,7 @@ export async function checkpointLayers(
 ): Promise<FloatLayer[]> {
   const layers: FloatLayer[] = [];
   for (const { layer, weight, bias, norm } of match.layers) {
-    const { kernel: [kh, kw], inChannels, outChannels } = layer;
+    const { filterSize: [kh, kw], inChannels, outChannels } = layer;
     const flat = await readAll(weight);
     const positions = kh * kw, inputs = positions * inChannels;
     const real = new Float64Array(outChannels * inputs);
@@ -119,9 +119,9 @@ export async function checkpointLayers(
 export async function modelLayers(model: Model): Promise<FloatLayer[]> {
   const layers = new Map(
     layersOf(model.architecture).map((layer, index): [string, FloatLayer] => {
-      const { kernel, inChannels, outChannels, name } = layer;
+      const { filterSize, inChannels, outChannels, name } = layer;
       const bias = Float64Array.from(model.parameters[index].bias);
-      const weight = new Float64Array(outChannels * kernel[0] * kernel[1] * inChannels);
+      const weight = new Float64Array(outChannels * filterSize[0] * filterSize[1] * inChannels);
       return [name, { layer, weight, bias }];
     }),
   );

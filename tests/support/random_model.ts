@@ -28,8 +28,8 @@ export function randomModel(
   const weights = new Map<string, Int8Array>();
   const parameters: LayerParameters[] = [];
   const layers = layersOf(architecture);
-  for (const { name, kernel, inChannels, outChannels } of layers) {
-    const inner = kernel[0] * kernel[1] * inChannels;
+  for (const { name, filterSize, inChannels, outChannels } of layers) {
+    const inner = filterSize[0] * filterSize[1] * inChannels;
     // He initialisation, so that activations neither vanish nor explode over 19 layers.
     const limit = Math.sqrt(6 / inner);
     weights.set(

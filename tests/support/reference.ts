@@ -105,13 +105,13 @@ function beginLayer(
 
 /** Step 5. `x` is `[height, width, I]`. */
 export function convolve(
-  layer: Pick<ProgramLayer, "kernel" | "padding" | "inChannels" | "outChannels">,
+  layer: Pick<ProgramLayer, "filterSize" | "padding" | "inChannels" | "outChannels">,
   filter: Int8Array,
   x: Int32Array,
   height: number,
   width: number,
 ): { accumulators: Int32Array; height: number; width: number } {
-  const { kernel: [kh, kw], padding, inChannels, outChannels } = layer;
+  const { filterSize: [kh, kw], padding, inChannels, outChannels } = layer;
   const outHeight = height + 2 * padding - kh + 1;
   const outWidth = width + 2 * padding - kw + 1;
   const accumulators = new Int32Array(outHeight * outWidth * outChannels);

@@ -198,7 +198,7 @@ function weightWords(
 ): Int32Array<ArrayBuffer> {
   const layer = {
     name: "conv",
-    kernel: [filter, filter] as const,
+    filterSize: [filter, filter] as const,
     padding: filter === 3 ? 1 as const : 0 as const,
     inChannels,
     outChannels,

@@ -43,7 +43,7 @@ export interface CheckpointTensor {
 }
 
 /** A convolution or a pool of a network whose graph the checkpoint holds. */
-export interface GraphStep {
+export interface GraphLayer {
   /** As the checkpoint has it. */
   readonly name: string;
   readonly kind:
@@ -52,8 +52,8 @@ export interface GraphStep {
     | "average pool"
     | "global max pool"
     | "global average pool";
-  /** Height and width. Of a convolution its weights tell them. */
-  readonly kernel: readonly number[];
+  /** Height and width that an output sees. Of a convolution its weights tell them. */
+  readonly window: readonly number[];
   /** Vertical and horizontal. */
   readonly stride: readonly number[];
 }
@@ -67,10 +67,10 @@ export interface Checkpoint {
   /** Whether {@linkcode tensors} are in the order in which the network runs. Otherwise names decide. */
   readonly inGraphOrder: boolean;
   /** The convolutions and pools in order; `undefined` where the file has tensors alone. */
-  readonly graph?: readonly GraphStep[];
+  readonly graph?: readonly GraphLayer[];
   /** What images the format's well-known weights are trained on; see `preprocessing.ts`. */
   readonly preprocessing: "torch" | "caffe";
-  /** Added to the variance by batch normalisation. */
+  /** Added to the variance by batch normalization. */
   readonly epsilon: number;
   /** Gives back what it opened itself; its source belongs to whoever opened that. */
   close(): void;

@@ -14,9 +14,9 @@ import {
 } from "../../model/architecture.ts";
 import { type Checkpoint, type CheckpointTensor, sizeOf } from "../formats/checkpoint.ts";
 import { checkGraph, checkPositions } from "./match_graph.ts";
-import { groupTensors, isDense, shapeOf, type TensorGroup } from "./tensor_groups.ts";
+import { isDense, type LayerTensors, tensorsByLayer, weightSizes } from "./layer_tensors.ts";
 
-/** Batch normalisation: `(x - mean) / sqrt(variance + epsilon) * gamma + beta`. */
+/** Batch normalization: `(x - mean) / sqrt(variance + epsilon) * gamma + beta`. */
 export interface NormTensors {
   readonly gamma?: CheckpointTensor;
   readonly beta?: CheckpointTensor;
@@ -50,14 +50,15 @@ export function matchArchitecture(
   file: string,
   options: { inputSize?: number } = {},
 ): Match {
-  const groups = groupTensors(checkpoint, file);
-  const norms = groups.filter((group) => group.weight === undefined);
-  const dense = groups.filter((group) => !norms.includes(group) && isDense(group));
-  const convolutions = groups.filter((group) => !norms.includes(group) && !dense.includes(group));
+  const all = tensorsByLayer(checkpoint, file);
+  const norms = all.filter(({ weight }) => weight === undefined);
+  const weighted = all.filter(({ weight }) => weight !== undefined);
+  const dense = weighted.filter(isDense);
+  const convolutions = weighted.filter((layer) => !isDense(layer));
   const configuration = findConfiguration(convolutions, file);
   if (norms.length !== 0 && norms.length !== convolutions.length) {
     throw new CheckpointFormatError(
-      `Expected batch normalisation after each of the ${convolutions.length} convolutions of ${file} or none: found ${norms.length}`,
+      `Expected batch normalization after each of the ${convolutions.length} convolutions of ${file} or none: found ${norms.length}`,
       { file },
     );
   }
@@ -65,8 +66,8 @@ export function matchArchitecture(
     checkPositions(convolutions, configuration, norms.length > 0, file);
   }
 
-  const channels = convolutions.map((group) => shapeOf(group).outputs);
-  const inputChannels = shapeOf(convolutions[0]).inputs;
+  const channels = convolutions.map((tensors) => weightSizes(tensors).outputs);
+  const inputChannels = weightSizes(convolutions[0]).inputs;
   if (inputChannels !== 1 && inputChannels !== 3) {
     const { name, shape } = convolutions[0].weight!;
     throw new CheckpointFormatError(
@@ -81,17 +82,17 @@ export function matchArchitecture(
       channels: inputChannels,
     },
     convolutions: channels,
-    dense: dense.map((group) => shapeOf(group).outputs),
+    dense: dense.map((tensors) => weightSizes(tensors).outputs),
   };
   checkGraph(checkpoint.graph, architecture, file, options.inputSize);
   const layers = layersOf(architecture).map((layer, index): MatchedLayer => {
-    const group = [...convolutions, ...dense][index];
+    const tensors = [...convolutions, ...dense][index];
     const norm = index < convolutions.length ? norms[index] : undefined;
-    checkShapes(layer, group, norm, file);
+    checkShapes(layer, tensors, norm, file);
     return {
       layer,
-      weight: group.weight!,
-      bias: group.bias,
+      weight: tensors.weight!,
+      bias: tensors.bias,
       norm: norm && {
         gamma: norm.gamma,
         beta: norm.beta,
@@ -103,9 +104,9 @@ export function matchArchitecture(
   return { architecture, layers };
 }
 
-function findConfiguration(convolutions: readonly TensorGroup[], file: string): Configuration {
+function findConfiguration(convolutions: readonly LayerTensors[], file: string): Configuration {
   const candidates = Object.keys(CONFIGURATIONS) as Configuration[];
-  const sizes = convolutions.map((group) => shapeOf(group).kernel.join("x"));
+  const sizes = convolutions.map((layer) => weightSizes(layer).filter.join("x"));
   const expected = (name: Configuration) =>
     CONFIGURATIONS[name].flat().map((size) => `${size}x${size}`);
   const same = candidates.find((name) => String(expected(name)) === String(sizes));
@@ -122,7 +123,7 @@ function findConfiguration(convolutions: readonly TensorGroup[], file: string): 
   const index = expected(nearest).findIndex((size, i) => size !== sizes[i]);
   const { name, shape } = convolutions[index].weight!;
   throw new CheckpointFormatError(
-    `Tensor ${name} of ${file} must have a ${expected(nearest)[index]} kernel, as convolution ${
+    `Tensor ${name} of ${file} must have a ${expected(nearest)[index]} filter, as convolution ${
       index + 1
     } of configuration ${nearest}: found shape [${shape}]`,
     { file },
@@ -135,17 +136,17 @@ function agreement(a: readonly string[], b: readonly string[]): number {
 
 /** The input size that the first dense layer implies, five pools before it. */
 function inputOf(
-  dense: readonly TensorGroup[],
+  dense: readonly LayerTensors[],
   channels: number,
   file: string,
   size: number | undefined,
 ): { height: number; width: number } {
   if (dense.length === 0) return { height: size ?? 224, width: size ?? 224 };
-  const { inputs, kernel } = shapeOf(dense[0]);
+  const { inputs, filter } = weightSizes(dense[0]);
   const { name, shape } = dense[0].weight!;
-  const positions = inputs * kernel[0] * kernel[1] / channels;
+  const positions = inputs * filter[0] * filter[1] / channels;
   const side = Math.round(Math.sqrt(positions));
-  if (kernel[0] * kernel[1] > 1) return { height: 32 * kernel[0], width: 32 * kernel[1] };
+  if (filter[0] * filter[1] > 1) return { height: 32 * filter[0], width: 32 * filter[1] };
   if (side < 1 || side * side !== positions) {
     throw new CheckpointFormatError(
       `Tensor ${name} of ${file} must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${shape}]`,
@@ -165,33 +166,33 @@ function inputOf(
 
 function checkShapes(
   layer: Layer,
-  group: TensorGroup,
-  norm: TensorGroup | undefined,
+  tensors: LayerTensors,
+  norm: LayerTensors | undefined,
   file: string,
 ): void {
-  const { kernel, inChannels, outChannels } = layer;
-  const { outputs, inputs, kernel: found } = shapeOf(group);
+  const { filterSize, inChannels, outChannels } = layer;
+  const { outputs, inputs, filter: found } = weightSizes(tensors);
   const isSame = outputs === outChannels &&
-    inputs * found[0] * found[1] === inChannels * kernel[0] * kernel[1];
+    inputs * found[0] * found[1] === inChannels * filterSize[0] * filterSize[1];
   if (!isSame) {
-    const { name, shape, layout } = group.weight!;
+    const { name, shape, layout } = tensors.weight!;
     const expected = shape.length === 2
-      ? [outChannels, inChannels * kernel[0] * kernel[1]]
-      : [outChannels, inChannels, ...kernel];
+      ? [outChannels, inChannels * filterSize[0] * filterSize[1]]
+      : [outChannels, inChannels, ...filterSize];
     const native = layout.outputs === "first"
       ? expected
       : shape.length === 2
       ? expected.toReversed()
-      : [...kernel, inChannels, outChannels];
+      : [...filterSize, inChannels, outChannels];
     throw new CheckpointFormatError(
       `Tensor ${name} of ${file} must have shape [${native}] as ${layer.name}: found [${shape}]`,
       { file },
     );
   }
-  for (const vector of [group.bias, norm?.gamma, norm?.beta, norm?.mean, norm?.variance]) {
-    if (vector === undefined || sizeOf(vector.shape) === outChannels) continue;
+  for (const tensor of [tensors.bias, norm?.gamma, norm?.beta, norm?.mean, norm?.variance]) {
+    if (tensor === undefined || sizeOf(tensor.shape) === outChannels) continue;
     throw new CheckpointFormatError(
-      `Tensor ${vector.name} of ${file} must have shape [${outChannels}], as ${layer.name} has so many outputs: found [${vector.shape}]`,
+      `Tensor ${tensor.name} of ${file} must have shape [${outChannels}], as ${layer.name} has so many outputs: found [${tensor.shape}]`,
       { file },
     );
   }

@@ -6,30 +6,32 @@
 
 import { CheckpointFormatError } from "../../errors.ts";
 import { type Architecture, type Configuration, CONFIGURATIONS } from "../../model/architecture.ts";
-import type { GraphStep } from "../formats/checkpoint.ts";
-import type { TensorGroup } from "./tensor_groups.ts";
+import type { GraphLayer } from "../formats/checkpoint.ts";
+import type { LayerTensors } from "./layer_tensors.ts";
 
 /**
- * Compares a graph with a configuration, step by step: as many convolutions of stride 1 as each block
+ * Compares a graph with a configuration, layer by layer: as many convolutions of stride 1 as each block
  * has, then a 2x2 max-pool of stride 2. Without a graph the tensors have to do.
  *
  * @param inputSize What the user says, which makes the averaging of a map of 1x1 harmless.
  * @throws {CheckpointFormatError} Naming the first place that differs.
  */
 export function checkGraph(
-  graph: readonly GraphStep[] | undefined,
+  graph: readonly GraphLayer[] | undefined,
   { configuration, dense }: Architecture,
   file: string,
   inputSize: number | undefined,
 ): void {
   if (graph === undefined) return;
   const blocks = CONFIGURATIONS[configuration];
-  const expected = blocks.flatMap((kernels, block) => [
-    ...kernels.map((_, index) => `conv${block + 1}_${index + 1}`),
+  const expected = blocks.flatMap((filters, block) => [
+    ...filters.map((_, index) => `conv${block + 1}_${index + 1}`),
     `pool${block + 1}`,
   ]);
-  const steps = graph.filter((step) => !isIdentity(step));
-  const wrong = expected.findIndex((name, index) => !isStep(steps[index], name.startsWith("pool")));
+  const layers = graph.filter((layer) => !isIdentity(layer));
+  const wrong = expected.findIndex((name, index) =>
+    !isExpected(layers[index], name.startsWith("pool"))
+  );
   if (wrong >= 0) {
     const name = expected[wrong];
     const what = name.startsWith("pool")
@@ -38,13 +40,13 @@ export function checkGraph(
     const place = wrong === 0 ? "first" : `after ${expected[wrong - 1]}`;
     throw new CheckpointFormatError(
       `The graph of ${file} must have ${what} ${place}, as ${name} of configuration ${configuration}: found ${
-        describe(steps[wrong])
+        describe(layers[wrong])
       }`,
       { file },
     );
   }
   // Dense layers may be written as convolutions.
-  const more = steps.slice(expected.length).find(({ kind }) => kind !== "convolution");
+  const more = layers.slice(expected.length).find(({ kind }) => kind !== "convolution");
   const isHarmless = more?.kind.startsWith("global") && (dense.length === 0 || inputSize! < 64);
   if (more === undefined || isHarmless) return;
   throw new CheckpointFormatError(
@@ -58,24 +60,24 @@ export function checkGraph(
 }
 
 /** A pool over single pixels, which exporters write where the map has its size already. */
-function isIdentity({ kind, kernel, stride }: GraphStep): boolean {
+function isIdentity({ kind, window, stride }: GraphLayer): boolean {
   return kind !== "convolution" && !kind.startsWith("global") &&
-    String([kernel, stride]) === "1,1,1,1";
+    String([window, stride]) === "1,1,1,1";
 }
 
-function isStep(step: GraphStep | undefined, isPool: boolean): boolean {
-  if (step === undefined) return false;
-  const { kind, kernel, stride } = step;
+function isExpected(layer: GraphLayer | undefined, isPool: boolean): boolean {
+  if (layer === undefined) return false;
+  const { kind, window, stride } = layer;
   return isPool
-    ? kind === "max pool" && String([kernel, stride]) === "2,2,2,2"
+    ? kind === "max pool" && String([window, stride]) === "2,2,2,2"
     : kind === "convolution" && String(stride) === "1,1";
 }
 
-function describe(step: GraphStep | undefined): string {
-  if (step === undefined) return "nothing";
-  const { name, kind, kernel, stride } = step;
+function describe(layer: GraphLayer | undefined): string {
+  if (layer === undefined) return "nothing";
+  const { name, kind, window, stride } = layer;
   if (kind.startsWith("global")) return `the ${kind} ${name}`;
-  return `the ${kind} ${name}, ${kernel.join("x")}, stride ${[...new Set(stride)].join("x")}`;
+  return `the ${kind} ${name}, ${window.join("x")}, stride ${[...new Set(stride)].join("x")}`;
 }
 
 /**
@@ -84,7 +86,7 @@ function describe(step: GraphStep | undefined): string {
  * @throws {CheckpointFormatError} Naming the first tensor that has another number.
  */
 export function checkPositions(
-  convolutions: readonly TensorGroup[],
+  convolutions: readonly LayerTensors[],
   configuration: Configuration,
   norm: boolean,
   file: string,
@@ -93,8 +95,8 @@ export function checkPositions(
   if (positions.includes(undefined)) return;
   let expected = 0;
   let index = 0;
-  for (const kernels of CONFIGURATIONS[configuration]) {
-    for (let i = 0; i < kernels.length; i++) {
+  for (const filters of CONFIGURATIONS[configuration]) {
+    for (let i = 0; i < filters.length; i++) {
       if (Number(positions[index]) !== expected) {
         throw new CheckpointFormatError(
           `Tensor ${

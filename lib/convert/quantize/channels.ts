@@ -8,10 +8,10 @@
 export const MIN_SCALE = 2 ** -126;
 
 /**
- * Steps to try, as parts of the one that takes the largest magnitude to 127. A smaller step clips the
- * few largest weights and rounds all others better.
+ * Scales to try, as fractions of the one that takes the largest magnitude to 127. A smaller one clips
+ * the few largest weights and rounds all others better.
  */
-const STEPS = [1, 0.97, 0.94, 0.91, 0.88, 0.84, 0.8];
+const FRACTIONS = [1, 0.97, 0.94, 0.91, 0.88, 0.84, 0.8];
 
 /** Adding and subtracting it rounds a float64 below 2^51 to the nearest integer, ties to even. */
 const ROUND = 1.5 * 2 ** 52;
@@ -31,7 +31,7 @@ export interface QuantizedFilter {
 /**
  * Quantizes the filter of one output channel.
  *
- * For each step it rounds, and takes the scale that minimises the squared error for these integers,
+ * For each fraction it rounds, and takes the scale that minimizes the squared error for these integers,
  * `Σwq / Σq²`, whose error is `Σw² - (Σwq)² / Σq²`. The best of them is kept.
  *
  * @param weights Finite.
@@ -62,11 +62,11 @@ export function quantizeFilter(
   }
 
   let best = 1;
-  for (const step of STEPS) {
-    const { products, squares } = correlate(weights, 127 / (largest * step));
+  for (const fraction of FRACTIONS) {
+    const { products, squares } = correlate(weights, 127 / (largest * fraction));
     const error = energy - products * products / squares;
-    if (step === 1 || error < result.error) {
-      best = step;
+    if (fraction === 1 || error < result.error) {
+      best = fraction;
       result.error = error;
       result.scale = Math.max(MIN_SCALE, Math.fround(products / squares));
     }

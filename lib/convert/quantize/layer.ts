@@ -20,7 +20,7 @@ export interface LayerReport {
   readonly name: string;
   /** `[O, H, W, I]`. */
   readonly shape: readonly number[];
-  /** Smallest and largest weight, batch normalisation folded in. */
+  /** Smallest and largest weight, batch normalization folded in. */
   readonly range: readonly [min: number, max: number];
   /** Smallest and largest scale of an output channel. */
   readonly scale: readonly [min: number, max: number];
@@ -45,9 +45,14 @@ export async function quantizeWeights(
     onTile: (elements: number) => void;
   },
 ): Promise<QuantizedFilter[]> {
-  const { kernel, inChannels, outChannels } = layer;
-  const length = kernel[0] * kernel[1] * inChannels;
-  const order = inputOrder(weight, kernel[0] * kernel[1], inChannels, options.reverseChannels);
+  const { filterSize, inChannels, outChannels } = layer;
+  const length = filterSize[0] * filterSize[1] * inChannels;
+  const order = inputOrder(
+    weight,
+    filterSize[0] * filterSize[1],
+    inChannels,
+    options.reverseChannels,
+  );
   const tileChannels = Math.min(outChannels, Math.max(1, Math.floor(TILE_BYTES / (4 * length))));
   const tile = new Float32Array(tileChannels * length);
   const filter = new Float32Array(length);
@@ -66,8 +71,8 @@ export async function quantizeWeights(
       part,
     );
     for (let o = 0; o < count; o++) {
-      const [begin, step] = isFirst ? [o * length, 1] : [o, count];
-      for (let i = 0; i < length; i++) filter[i] = part[begin + order[i] * step];
+      const [begin, stride] = isFirst ? [o * length, 1] : [o, count];
+      for (let i = 0; i < length; i++) filter[i] = part[begin + order[i] * stride];
       const found: QuantizedFilter = { scale: 0, min: 0, max: 0, energy: 0, error: 0 };
       quantizeFilter(filter, rows.subarray(o * length, (o + 1) * length), found);
       if (!Number.isFinite(found.energy)) {
@@ -121,7 +126,7 @@ export function foldNorm(
   writer: ModelWriter,
   file: string,
 ): { parameters: LayerParameters; report: LayerReport } {
-  const { name, kernel, inChannels, outChannels } = layer;
+  const { name, filterSize, inChannels, outChannels } = layer;
   const scale = new Float32Array(outChannels);
   const bias = new Float32Array(outChannels);
   const [own, gamma, beta, mean, variance] = [
@@ -140,7 +145,7 @@ export function foldNorm(
     if (factor < 0) writer.negateWeights(name, o);
     if (!Number.isFinite(scale[o]) || !Number.isFinite(bias[o])) {
       throw new CheckpointFormatError(
-        `The biases and batch normalisation of ${name} in ${file} must be finite: output channel ${o} is not`,
+        `The biases and batch normalization of ${name} in ${file} must be finite: output channel ${o} is not`,
         { file },
       );
     }
@@ -151,7 +156,7 @@ export function foldNorm(
   });
   const report: LayerReport = {
     name,
-    shape: [outChannels, ...kernel, inChannels],
+    shape: [outChannels, ...filterSize, inChannels],
     range: [min, max],
     scale: [scale.reduce((a, b) => Math.min(a, b)), scale.reduce((a, b) => Math.max(a, b))],
     sqnr: 10 * Math.log10(energy / error),

@@ -54,8 +54,8 @@ export function geometriesOf(
   return layers.slice(0, last.index + 1).map((layer, index) => {
     const pooled = layer.pool !== undefined && (index < last.index || last.pooled);
     const full = {
-      rows: input.rows + 2 * layer.padding - layer.kernel[0] + 1,
-      columns: input.columns + 2 * layer.padding - layer.kernel[1] + 1,
+      rows: input.rows + 2 * layer.padding - layer.filterSize[0] + 1,
+      columns: input.columns + 2 * layer.padding - layer.filterSize[1] + 1,
     };
     const out = pooled ? { rows: full.rows >> 1, columns: full.columns >> 1 } : full;
     const geometry = { layer, precision, first: index === 0, input, full, out, pooled };
@@ -138,7 +138,7 @@ export function scratchBytes(stage: Stage): number {
   const { layer, precision, algorithm } = stage;
   if (algorithm === "direct") {
     return precision === "float"
-      ? 16 + layer.kernel[0] * layer.run * 128 + (FLOAT_CHUNK + TILE) * 32
+      ? 16 + layer.filterSize[0] * layer.run * 128 + (FLOAT_CHUNK + TILE) * 32
       : 16 + (DIRECT_CHUNK + TILE) * 64;
   }
   const transform = POSITIONS * (64 + 16);

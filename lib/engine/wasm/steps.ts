@@ -82,10 +82,10 @@ export function convolutionSteps(memory: Memory, stage: Stage, fields: Fields<St
     vColumns: out.columns,
     pool: pooled ? 1 : 0,
     weights: layer.weights,
-    filterRows: layer.kernel[0],
+    filterRows: layer.filterSize[0],
     run: layer.run,
   };
-  const inner = layer.kernel[0] * layer.kernel[1] * layer.inChannels;
+  const inner = layer.filterSize[0] * layer.filterSize[1] * layer.inChannels;
   const operations = 2 * area(full) * images * inner * layer.outChannels;
   return stage.algorithm === "direct"
     ? [directStep(memory, stage, common, operations)]

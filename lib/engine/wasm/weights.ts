@@ -57,10 +57,10 @@ interface Extent extends Pick<PackedLayer, "channels" | "padded" | "run"> {
 
 function extentsOf({ input, layers }: Program, precision: Precision): Extent[] {
   let { height, width } = input;
-  return layers.map(({ kernel, padding, inChannels, outChannels, pool }, index) => {
+  return layers.map(({ filterSize, padding, inChannels, outChannels, pool }, index) => {
     const first = index === 0, float = precision === "float";
     const channels = !first ? pad16(inChannels) : float ? (inChannels + 3) & ~3 : inChannels;
-    const row = kernel[1] * channels;
+    const row = filterSize[1] * channels;
     const run = first && !float ? (row + 1) >> 1 : row / 4;
     const padded = pad16(outChannels);
     const patches = Math.ceil(height / 4) * Math.ceil(width / 4);
@@ -70,7 +70,7 @@ function extentsOf({ input, layers }: Program, precision: Precision): Extent[] {
       channels,
       padded,
       run,
-      weightBytes: padded * kernel[0] * run * 4,
+      weightBytes: padded * filterSize[0] * run * 4,
       transformedBytes: kept ? transformedBlockBytes(channels, precision) * padded / 8 : 0,
     };
   });
@@ -160,7 +160,8 @@ async function loadWeights(
   pieces: ReturnType<Model["weights"]>,
   precision: Precision,
 ): Promise<void> {
-  const inner = ({ kernel, inChannels }: PackedLayer): number => kernel[0] * kernel[1] * inChannels;
+  const inner = ({ filterSize, inChannels }: PackedLayer): number =>
+    filterSize[0] * filterSize[1] * inChannels;
   const top = memory.top;
   const staging = memory.allocate(16 * Math.max(...layers.map(inner)));
   let index = 0;
@@ -172,8 +173,8 @@ async function loadWeights(
       const filters = Math.min(16, count - o);
       const piece = data.subarray(o * inner(layer), (o + filters) * inner(layer));
       memory.bytes(staging, piece.length).set(piece);
-      const target = layer.weights + (first + o) * layer.kernel[0] * layer.run * 4;
-      pack(staging, target, filters, ...layer.kernel, layer.inChannels, layer.channels);
+      const target = layer.weights + (first + o) * layer.filterSize[0] * layer.run * 4;
+      pack(staging, target, filters, ...layer.filterSize, layer.inChannels, layer.channels);
     }
   }
   memory.release(top);

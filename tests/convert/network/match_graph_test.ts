@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { GraphStep } from "../../../lib/convert/formats/checkpoint.ts";
+import type { GraphLayer } from "../../../lib/convert/formats/checkpoint.ts";
 import { openConversionSource } from "../../../lib/convert/source.ts";
 import { convert } from "../../../lib/convert/convert.ts";
 import { checkGraph } from "../../../lib/convert/network/match_graph.ts";
@@ -25,10 +25,10 @@ const WITH_GRAPH: Readonly<Record<string, Configuration>> = {
   "tfjs_float32/model.json": "D",
 };
 
-const CONVOLUTION = { kind: "convolution", kernel: [3, 3], stride: [1, 1] } as const;
-const POOL = { kind: "max pool", kernel: [2, 2], stride: [2, 2] } as const;
+const CONVOLUTION = { kind: "convolution", window: [3, 3], stride: [1, 1] } as const;
+const POOL = { kind: "max pool", window: [2, 2], stride: [2, 2] } as const;
 
-function graphOf(configuration: Configuration): GraphStep[] {
+function graphOf(configuration: Configuration): GraphLayer[] {
   return CONFIGURATIONS[configuration].flatMap((kernels, block) => [
     ...kernels.map((_, i) => ({ name: `c${block + 1}_${i + 1}`, ...CONVOLUTION })),
     { name: `p${block + 1}`, ...POOL },
@@ -44,7 +44,7 @@ function architectureOf(configuration: Configuration, dense: number[]): Architec
   };
 }
 
-function assertRefused(graph: GraphStep[], ...messages: string[]): void {
+function assertRefused(graph: GraphLayer[], ...messages: string[]): void {
   const error = assertThrows(
     () => checkGraph(graph, architectureOf("D", [8, 8, 3]), "some.onnx", undefined),
     CheckpointFormatError,
@@ -58,10 +58,10 @@ for (const [file, configuration] of Object.entries(WITH_GRAPH)) {
   Deno.test(`a reader gives the convolutions and pools of ${file}`, async () => {
     const source = await openConversionSource(new URL(file, FIXTURES), {});
     const { graph, close } = await openCheckpoint(source.bytes, source.openSibling);
-    const kinds = (steps: readonly GraphStep[]) =>
-      steps.map(({ kind, stride, kernel }) =>
-        // A convolution's kernel is known from its weights; not every format says it again.
-        `${kind} ${kind === "convolution" ? "" : kernel} ${stride}`
+    const kinds = (steps: readonly GraphLayer[]) =>
+      steps.map(({ kind, stride, window }) =>
+        // A convolution's window is known from its weights; not every format says it again.
+        `${kind} ${kind === "convolution" ? "" : window} ${stride}`
       );
     assertEquals(kinds(graph!), kinds(graphOf(configuration)));
     close();
@@ -76,7 +76,7 @@ Deno.test("a graph is accepted if it is that of its configuration", () => {
     checkGraph(undefined, architectureOf(name, [8, 8, 3]), "", undefined);
   }
   // Exporters write a pool over single pixels, and dense layers as convolutions.
-  const one = { name: "avg", kind: "average pool", kernel: [1, 1], stride: [1, 1] } as const;
+  const one = { name: "avg", kind: "average pool", window: [1, 1], stride: [1, 1] } as const;
   const dense = { name: "fc6", ...CONVOLUTION };
   checkGraph([...graphOf("D"), one, dense], architectureOf("D", [8]), "", undefined);
 });
@@ -101,18 +101,18 @@ Deno.test("a graph with a pool in another place is refused with the place", () =
 });
 
 Deno.test("a graph with another kind of pool or stride is refused with what it is", () => {
-  const change = (index: number, step: Partial<GraphStep>) =>
+  const change = (index: number, step: Partial<GraphLayer>) =>
     graphOf("D").map((old, i) => i === index ? { ...old, ...step } : old);
   assertRefused(change(2, { kind: "average pool" }), "as pool1", "the average pool p1, 2x2");
-  assertRefused(change(2, { kernel: [3, 3] }), "the max pool p1, 3x3, stride 2");
+  assertRefused(change(2, { window: [3, 3] }), "the max pool p1, 3x3, stride 2");
   assertRefused(change(5, { stride: [1, 1] }), "as pool2", "the max pool p2, 2x2, stride 1");
-  assertRefused(change(2, { kernel: [], stride: [] }), "as pool1");
+  assertRefused(change(2, { window: [], stride: [] }), "as pool1");
   assertRefused(change(0, { stride: [2, 2] }), "first, as conv1_1", "the convolution c1_1");
   assertRefused([...graphOf("D"), { name: "p6", ...POOL }], "no other pool after pool5", "p6");
 });
 
 Deno.test("averaging the whole map is refused before dense layers, unless the map is one pixel", () => {
-  const gap: GraphStep = { name: "gap", kind: "global average pool", kernel: [], stride: [1, 1] };
+  const gap: GraphLayer = { name: "gap", kind: "global average pool", window: [], stride: [1, 1] };
   const graph = [...graphOf("D"), gap];
   assertRefused(graph, "the global average pool gap", "say that the input size is 32");
   checkGraph(graph, architectureOf("D", [8]), "", 32);

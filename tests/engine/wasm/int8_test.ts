@@ -72,8 +72,9 @@ function largestSums(): { model: Model; weights: Weights; batch: Batch } {
     convolutions: [16, 16, 16, 16, 16, 3696, 16, 16],
     dense: [],
   });
-  for (const { name, kernel, inChannels } of layersOf(model.architecture)) {
-    const centre = (i: number) => Math.floor(i / inChannels) % (kernel[0] * kernel[1]) === 4;
+  for (const { name, filterSize, inChannels } of layersOf(model.architecture)) {
+    const centre = (i: number) =>
+      Math.floor(i / inChannels) % (filterSize[0] * filterSize[1]) === 4;
     const signs = (i: number) => [1, -1, i % 2 ? 1 : -1, i % 3 ? 1 : -1];
     const data = weights.get(name)!;
     data.forEach((_, i) =>

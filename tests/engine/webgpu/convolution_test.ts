@@ -98,7 +98,7 @@ for (const candidate of CANDIDATES) {
   const name = candidateName(candidate);
   const { tile } = candidate;
   const problems = PROBLEMS.filter(({ filter, pool }) =>
-    canCompute(tile, { layer: { kernel: [filter, filter] }, pool })
+    canCompute(tile, { layer: { filterSize: [filter, filter] }, pool })
   );
 
   gpuTest(

@@ -56,8 +56,8 @@ async function temporaryCache() {
 function workloadNames(): string[] {
   const names = planLayers(program, "int8", batch).map(({ kernel, layer, input, output, pool }) =>
     kernel === "dense"
-      ? `dense ${layer.kernel.join("x")} ${input.channels}-${layer.outChannels}`
-      : `${layer.kernel.join("x")} ${input.channels}-${layer.outChannels} ` +
+      ? `dense ${layer.filterSize.join("x")} ${input.channels}-${layer.outChannels}`
+      : `${layer.filterSize.join("x")} ${input.channels}-${layer.outChannels} ` +
         `${output.height}x${output.width}${pool ? " pool" : ""}`
   );
   const dense = names.filter((name) => name.startsWith("dense"))[0];

@@ -6,7 +6,7 @@
  */
 
 import type { ByteSource } from "../../../io/byte_source.ts";
-import type { GraphStep } from "../checkpoint.ts";
+import type { GraphLayer } from "../checkpoint.ts";
 import { type ProtoRange, readIntegers, readMessage, readText } from "../protobuf.ts";
 
 /** Field numbers of a layer. */
@@ -39,8 +39,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 /** Field numbers of what a convolution or a pool does: one number, or height and width. */
 const WINDOW_FIELDS = {
-  convolution: { kernel: [4, 11, 12], stride: [6, 13, 14], global: 0, start: 1 },
-  pooling: { kernel: [2, 5, 6], stride: [3, 7, 8], global: 12, start: 0 },
+  convolution: { window: [4, 11, 12], stride: [6, 13, 14], global: 0, start: 1 },
+  pooling: { window: [2, 5, 6], stride: [3, 7, 8], global: 12, start: 0 },
 };
 
 /** `PoolingParameter.PoolMethod`; the third one, stochastic, is in no VGG. */
@@ -80,13 +80,13 @@ export async function readLayer(
 }
 
 /** What a layer is in the graph; `undefined` if it is neither a convolution nor a pool. */
-export async function graphStep(
+export async function graphLayer(
   source: ByteSource,
   { name, kind, parameter }: CaffeLayer,
-): Promise<GraphStep | undefined> {
+): Promise<GraphLayer | undefined> {
   if (kind !== "convolution" && kind !== "pooling") return undefined;
-  const { kernel, stride, global, start } = WINDOW_FIELDS[kind];
-  const found = { kernel: [start, start], stride: [1, 1] };
+  const { window, stride, global, start } = WINDOW_FIELDS[kind];
+  const found = { window: [start, start], stride: [1, 1] };
   let method = 0, isGlobal = false;
   const put = (into: number[], fields: readonly number[], number: number, value: number): void => {
     if (number === fields[0]) into.fill(value);
@@ -96,10 +96,10 @@ export async function graphStep(
   for await (const field of parameter === undefined ? [] : readMessage(source, parameter)) {
     if (kind === "pooling" && field.number === 1 && field.wire === 0) method = field.value;
     if (field.number === global && field.wire === 0) isGlobal = field.value !== 0;
-    const isWindow = [...kernel, ...stride].includes(field.number);
+    const isWindow = [...window, ...stride].includes(field.number);
     if (!isWindow) continue;
     for (const value of await readIntegers(source, field)) {
-      put(found.kernel, kernel, field.number, value);
+      put(found.window, window, field.number, value);
       put(found.stride, stride, field.number, value);
     }
   }

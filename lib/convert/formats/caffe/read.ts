@@ -11,11 +11,11 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import {
   type Checkpoint,
   type CheckpointTensor,
-  type GraphStep,
+  type GraphLayer,
   OUTPUTS_FIRST,
   sizeOf,
 } from "../checkpoint.ts";
-import { type CaffeLayer, graphStep, LAYER_FORMATS, readLayer } from "./layer.ts";
+import { type CaffeLayer, graphLayer, LAYER_FORMATS, readLayer } from "./layer.ts";
 import { Cursor } from "../cursor.ts";
 import { type ProtoRange, readFields, readIntegers, readMessage } from "../protobuf.ts";
 import { rawTensor } from "../raw_tensor.ts";
@@ -23,14 +23,14 @@ import { rawTensor } from "../raw_tensor.ts";
 /** Opens a network. Layers are in the order in which they run. */
 export async function readCaffe(source: ByteSource): Promise<Checkpoint> {
   const tensors: CheckpointTensor[] = [];
-  const graph: GraphStep[] = [];
+  const graph: GraphLayer[] = [];
   for await (const field of readFields(new Cursor(source, 0, source.size!))) {
     const format = LAYER_FORMATS[field.number];
     if (format === undefined || field.wire !== 2) continue;
     const layer = await readLayer(source, field, format);
     tensors.push(...await layerTensors(source, layer));
-    const step = await graphStep(source, layer);
-    if (step !== undefined) graph.push(step);
+    const described = await graphLayer(source, layer);
+    if (described !== undefined) graph.push(described);
   }
   if (tensors.length === 0) {
     throw new CheckpointFormatError(

@@ -4,18 +4,18 @@
  * @module
  */
 
-import type { GraphStep } from "../checkpoint.ts";
+import type { GraphLayer } from "../checkpoint.ts";
 
 /** What a description says that the weights do not. */
 export interface KerasDescription {
   /** The convolutions and pools in order; `undefined` if it does not list the layers. */
-  readonly graph?: readonly GraphStep[];
-  /** What batch normalisation adds to the variance; `undefined` if there is none. */
+  readonly graph?: readonly GraphLayer[];
+  /** What batch normalization adds to the variance; `undefined` if there is none. */
   readonly epsilon?: number;
 }
 
 /** Layers that matter here; the others of a VGG change nothing about where they are. */
-const KINDS: Readonly<Record<string, GraphStep["kind"]>> = {
+const KINDS: Readonly<Record<string, GraphLayer["kind"]>> = {
   Conv2D: "convolution",
   Convolution2D: "convolution",
   MaxPooling2D: "max pool",
@@ -45,7 +45,7 @@ export function readKerasDescription(model: unknown): KerasDescription {
   if (layers.length === 0) return {};
   const graph = layers.flatMap(({ kind, config }) => {
     const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-    return known === undefined ? [] : [stepOf(known, kind, config)];
+    return known === undefined ? [] : [graphLayer(known, kind, config)];
   });
   const norm = layers.find(({ kind }) => kind === "BatchNormalization");
   const epsilon = Number(norm?.config.epsilon);
@@ -66,11 +66,11 @@ function layersIn(model: unknown, depth: number): { kind: string; config: Json }
   return [{ kind: String(model.class_name), config: isObject(config) ? config : {} }];
 }
 
-function stepOf(kind: GraphStep["kind"], className: string, config: Json): GraphStep {
-  const kernel = pair(config.kernel_size ?? config.pool_size ?? [config.nb_row, config.nb_col]);
+function graphLayer(kind: GraphLayer["kind"], className: string, config: Json): GraphLayer {
+  const window = pair(config.kernel_size ?? config.pool_size ?? [config.nb_row, config.nb_col]);
   // A pool's stride is its size by default, a convolution's is 1.
-  const own = config.strides ?? config.subsample ?? (kind === "convolution" ? [1, 1] : kernel);
-  return { name: String(config.name ?? className), kind, kernel, stride: pair(own) };
+  const own = config.strides ?? config.subsample ?? (kind === "convolution" ? [1, 1] : window);
+  return { name: String(config.name ?? className), kind, window, stride: pair(own) };
 }
 
 function pair(value: unknown): number[] {

@@ -20,7 +20,7 @@ import { Hdf5File } from "./hdf5_file.ts";
 import type { Box, Hdf5Dataset } from "./hdf5_library.ts";
 import { parseKerasDescription } from "./config.ts";
 
-/** Keras' default for its batch normalisation. */
+/** Keras' default for its batch normalization. */
 const EPSILON = 1e-3;
 
 /** Deflate makes of one byte at most so many. @see {@link https://zlib.net/zlib_tech.html} */
@@ -86,7 +86,7 @@ function namedPart(parts: readonly string[]): string | undefined {
   return role === undefined ? undefined : `${parts[0]}.${role}`;
 }
 
-/** `layers/conv2d_1/vars/0` is the kernel of `conv2d_1`, as two tensors are none of a normalisation. */
+/** `layers/conv2d_1/vars/0` is the kernel of `conv2d_1`, as two tensors are none of a normalization. */
 function numberedName(
   path: string,
   parts: readonly string[],

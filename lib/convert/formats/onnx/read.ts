@@ -10,7 +10,7 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import type {
   Checkpoint,
   CheckpointTensor,
-  GraphStep,
+  GraphLayer,
   OpenSibling,
   WeightLayout,
 } from "../checkpoint.ts";
@@ -41,7 +41,7 @@ export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Pr
       format: "ONNX",
       tensors,
       inGraphOrder: true,
-      graph: graph.nodes.flatMap(graphStep),
+      graph: graph.nodes.flatMap(graphLayer),
       preprocessing: "torch",
       epsilon: epsilon ?? 1e-5,
       close,
@@ -53,7 +53,7 @@ export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Pr
 }
 
 /** Convolutions and pools, quantized ones too. */
-const STEPS: Readonly<Record<string, GraphStep["kind"]>> = {
+const KINDS: Readonly<Record<string, GraphLayer["kind"]>> = {
   Conv: "convolution",
   QLinearConv: "convolution",
   MaxPool: "max pool",
@@ -65,11 +65,11 @@ const STEPS: Readonly<Record<string, GraphStep["kind"]>> = {
   ReduceMean: "global average pool",
 };
 
-function graphStep({ name, op, outputs, attributes }: OnnxNode): GraphStep[] {
-  if (!Object.hasOwn(STEPS, op)) return [];
-  const kernel = attributes.get("kernel_shape")?.ints ?? [];
+function graphLayer({ name, op, outputs, attributes }: OnnxNode): GraphLayer[] {
+  if (!Object.hasOwn(KINDS, op)) return [];
+  const window = attributes.get("kernel_shape")?.ints ?? [];
   const stride = attributes.get("strides")?.ints ?? [1, 1];
-  return [{ name: name || outputs[0] || op, kind: STEPS[op], kernel, stride }];
+  return [{ name: name || outputs[0] || op, kind: KINDS[op], window, stride }];
 }
 
 /** Walks a graph and gives the tensors of its layers the names by which they are matched. */

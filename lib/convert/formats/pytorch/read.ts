@@ -11,7 +11,7 @@ import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from ".
 import { Cursor } from "../cursor.ts";
 import { PickledGlobal, type PickledValue, type PickleVocabulary, readPickle } from "./pickle.ts";
 import { bytesOf, type ElementType, rawTensor } from "../raw_tensor.ts";
-import { isRowMajor, stridedTensor } from "./strided_tensor.ts";
+import { isRowMajor, stridedTensor } from "../strided_tensor.ts";
 import { inflateEntry, zipDataOffset, type ZipEntry } from "../zip.ts";
 
 /** Types of storage by their names in a pickle; `undefined`: read past, they are no weights. */

@@ -13,7 +13,7 @@ import { CHANNEL_STEP, elements, padChannels, type Size, stateVectors } from "..
 
 /** Vectors that sixteen output channels of a layer take. */
 export function blockVectors(layer: Layer, isFirst: boolean): number {
-  const taps = layer.kernel[0] * layer.kernel[1];
+  const taps = layer.filterSize[0] * layer.filterSize[1];
   return taps * (isFirst ? 4 : padChannels(layer.inChannels));
 }
 
@@ -42,12 +42,12 @@ export function packWeights(
 }
 
 function packFirst(
-  { kernel, inChannels }: Layer,
+  { filterSize, inChannels }: Layer,
   filters: Int8Array,
   count: number,
   packed: Int8Array,
 ): void {
-  const taps = kernel[0] * kernel[1];
+  const taps = filterSize[0] * filterSize[1];
   for (let o = 0, from = 0; o < count; o++) {
     for (let tap = 0; tap < taps; tap++, from += inChannels) {
       const to = ((o >> 2) * taps + tap) * 16 + (o & 3) * 4;
@@ -62,14 +62,14 @@ function placeInBlock(o: number): number {
 }
 
 function packWords(
-  { kernel, inChannels }: Layer,
+  { filterSize, inChannels }: Layer,
   filters: Int8Array,
   count: number,
   packed: Int32Array,
 ): void {
   const words = new Int32Array(filters.buffer, filters.byteOffset, filters.length / 4);
   // Vectors of one filter: taps, and for each its sixteens of input channels.
-  const vectors = kernel[0] * kernel[1] * inChannels / CHANNEL_STEP;
+  const vectors = filterSize[0] * filterSize[1] * inChannels / CHANNEL_STEP;
   for (let o = 0, from = 0; o < count; o++) {
     let to = ((o >> 4) * vectors * 16 + placeInBlock(o)) * VECTOR_WORDS;
     for (let v = 0; v < vectors; v++, to += 16 * VECTOR_WORDS) {
@@ -82,12 +82,12 @@ function packWords(
 }
 
 function packBytes(
-  { kernel, inChannels }: Layer,
+  { filterSize, inChannels }: Layer,
   filters: Int8Array,
   count: number,
   packed: Int8Array,
 ): void {
-  const taps = kernel[0] * kernel[1];
+  const taps = filterSize[0] * filterSize[1];
   const sixteens = padChannels(inChannels) / CHANNEL_STEP;
   for (let o = 0, from = 0; o < count; o++) {
     for (let tap = 0; tap < taps; tap++, from += inChannels) {

@@ -56,7 +56,7 @@ function planLayer(
   size: Size,
 ): PlannedLayer {
   const whole = padded(size, layer.padding);
-  const [filterHeight, filterWidth] = layer.kernel;
+  const [filterHeight, filterWidth] = layer.filterSize;
   const shift = pool ? 1 : 0;
   const output: Size = {
     images: size.images,
@@ -79,7 +79,7 @@ function planLayer(
 
 /** Multiplications and additions of a layer, as it is defined. */
 export function operationsOf({ layer, input, padding, output }: PlannedLayer): number {
-  const [height, width] = layer.kernel;
+  const [height, width] = layer.filterSize;
   const rows = input.height + 2 * padding - height + 1;
   const columns = input.width + 2 * padding - width + 1;
   return 2 * output.images * rows * columns * height * width * layer.inChannels * layer.outChannels;

@@ -174,7 +174,7 @@ class Run {
     }
     return convolutionSteps(
       { x, weights, scales },
-      { ...common, filterSize: layer.kernel, padding, tile: tileOf(tuning, planned) },
+      { ...common, filterSize: layer.filterSize, padding, tile: tileOf(tuning, planned) },
       (role) => this.#scratch(role),
       gives,
     );

@@ -56,7 +56,7 @@ export function answerModel(configuration: AnswerConfiguration, channels: 1 | 3)
   };
   const layers = layersOf(architecture);
   const inner = (layer: typeof layers[number]): number =>
-    layer.kernel[0] * layer.kernel[1] * layer.inChannels;
+    layer.filterSize[0] * layer.filterSize[1] * layer.inChannels;
   return {
     id: "known-answers",
     architecture,

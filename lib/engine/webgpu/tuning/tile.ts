@@ -107,9 +107,12 @@ export const DENSE_TILES: readonly DenseTile[] = [
 /** Whether a tile can be used for a layer. */
 export function canCompute(
   tile: Tile,
-  { layer: { kernel }, pool }: { readonly layer: Pick<Layer, "kernel">; readonly pool: boolean },
+  { layer: { filterSize }, pool }: {
+    readonly layer: Pick<Layer, "filterSize">;
+    readonly pool: boolean;
+  },
 ): boolean {
-  if (isWinograd(tile)) return kernel[0] === 3 && kernel[1] === 3;
+  if (isWinograd(tile)) return filterSize[0] === 3 && filterSize[1] === 3;
   return !pool || tile.rows % 2 === 0 && tile.columns % 2 === 0;
 }
 

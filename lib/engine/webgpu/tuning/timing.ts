@@ -62,7 +62,7 @@ export async function trialConvolution(
   const memory = new Memory(gpu.backend);
   try {
     const { planned, share } = fewRows(layer, affordable(gpu));
-    const { input, output, layer: { kernel: filterSize, relu } } = planned;
+    const { input, output, layer: { filterSize, relu } } = planned;
     const convolution = { ...planned, filterSize, relu, precision, tile };
     const steps = await checked(gpu.device, () => {
       const perVector = precision === "int8" ? 16 : 4;
@@ -136,7 +136,7 @@ function fewRows(
   operations: number,
 ): { planned: PlannedLayer; share: number } {
   const { layer, input, output, pool, padding } = planned;
-  const [filterHeight] = layer.kernel;
+  const [filterHeight] = layer.filterSize;
   const rows = input.height + 2 * padding - filterHeight + 1;
   const affordable = Math.floor(rows * operations / operationsOf(planned) / 4) * 4;
   const kept = Math.min(rows, Math.max(4, affordable));

@@ -116,8 +116,8 @@ function costliest(plan: readonly PlannedLayer[]): PlannedLayer | undefined {
 
 function workloadName({ kernel, layer, input, output, pool }: PlannedLayer): string {
   const channels = `${input.channels}-${layer.outChannels}`;
-  if (kernel === "dense") return `dense ${layer.kernel.join("x")} ${channels}`;
-  return `${layer.kernel.join("x")} ${channels} ${output.height}x${output.width}${
+  if (kernel === "dense") return `dense ${layer.filterSize.join("x")} ${channels}`;
+  return `${layer.filterSize.join("x")} ${channels} ${output.height}x${output.width}${
     pool ? " pool" : ""
   }`;
 }

@@ -31,40 +31,40 @@ const ROLES: Readonly<Record<string, Role>> = {
 /** What precedes a role, as short as can be, so that `running_mean` is not a `mean`. */
 const NAME = new RegExp(`^(?:(.*?)[./_])?(${Object.keys(ROLES).join("|")})$`);
 
-/** The tensors of one layer, or of one batch normalisation: then there is no weight. */
-export type TensorGroup = { readonly name: string } & Partial<Record<Role, CheckpointTensor>>;
+/** The tensors of one layer, or of one batch normalization: then there is no weight. */
+export type LayerTensors = { readonly name: string } & Partial<Record<Role, CheckpointTensor>>;
 
 /**
- * Groups tensors by what precedes the role in their names, in the order of the network.
+ * Finds the tensors of each layer by what precedes the role in their names, in the order of the network.
  *
- * @throws {CheckpointFormatError} If a group is no layer.
+ * @throws {CheckpointFormatError} If what belongs together is no layer.
  */
-export function groupTensors(checkpoint: Checkpoint, file: string): TensorGroup[] {
-  const groups = new Map<string, { name: string } & Partial<Record<Role, CheckpointTensor>>>();
+export function tensorsByLayer(checkpoint: Checkpoint, file: string): LayerTensors[] {
+  const byName = new Map<string, { name: string } & Partial<Record<Role, CheckpointTensor>>>();
   for (const tensor of checkpoint.tensors) {
     const [, name = "", last] = NAME.exec(tensor.name) ?? [];
     if (last === undefined) continue;
     const role = ROLES[last];
-    const group = groups.get(name) ?? { name };
-    if (group[role] !== undefined) {
+    const layer = byName.get(name) ?? { name };
+    if (layer[role] !== undefined) {
       throw new CheckpointFormatError(`Layer ${name} of ${file} has more than one ${role}`, {
         file,
       });
     }
-    group[role] = tensor;
-    groups.set(group.name, group);
+    layer[role] = tensor;
+    byName.set(layer.name, layer);
   }
-  const all = [...groups.values()].map(normalise).filter((group) =>
-    group.weight !== undefined || group.mean !== undefined || group.variance !== undefined
+  const layers = [...byName.values()].map(withNormNames).filter((layer) =>
+    layer.weight !== undefined || layer.mean !== undefined || layer.variance !== undefined
   );
-  for (const group of all) checkGroup(group, file);
-  return checkpoint.inGraphOrder ? all : all.sort((a, b) => compareNames(a.name, b.name));
+  for (const layer of layers) checkLayer(layer, file);
+  return checkpoint.inGraphOrder ? layers : layers.sort((a, b) => compareNames(a.name, b.name));
 }
 
-function checkGroup({ name, weight, mean, variance }: TensorGroup, file: string): void {
+function checkLayer({ name, weight, mean, variance }: LayerTensors, file: string): void {
   if (weight === undefined && (mean === undefined || variance === undefined)) {
     throw new CheckpointFormatError(
-      `Batch normalisation ${name} of ${file} must have a mean and a variance: found only one`,
+      `Batch normalization ${name} of ${file} must have a mean and a variance: found only one`,
       { file },
     );
   }
@@ -76,11 +76,11 @@ function checkGroup({ name, weight, mean, variance }: TensorGroup, file: string)
   }
 }
 
-/** PyTorch calls the scale and offset of a batch normalisation weight and bias. */
-function normalise(group: TensorGroup): TensorGroup {
-  if (group.mean === undefined && group.variance === undefined) return group;
-  const { weight, bias, ...rest } = group;
-  return { ...rest, gamma: group.gamma ?? weight, beta: group.beta ?? bias };
+/** PyTorch calls the scale and offset of a batch normalization weight and bias. */
+function withNormNames(layer: LayerTensors): LayerTensors {
+  if (layer.mean === undefined && layer.variance === undefined) return layer;
+  const { weight, bias, ...rest } = layer;
+  return { ...rest, gamma: layer.gamma ?? weight, beta: layer.beta ?? bias };
 }
 
 const NAMES = new Intl.Collator("en", { numeric: true });
@@ -92,27 +92,27 @@ function compareNames(a: string, b: string): number {
 }
 
 /** timm and Caffe store dense layers as convolutions. */
-export function isDense({ name, weight }: TensorGroup): boolean {
+export function isDense({ name, weight }: LayerTensors): boolean {
   return weight!.shape.length === 2 || /(^|[./])(pre_logits|head|fc)/.test(name);
 }
 
 /** What a weight connects. */
-export interface Sizes {
+export interface WeightSizes {
   readonly outputs: number;
   /** Input channels; for a dense layer all its inputs. */
   readonly inputs: number;
-  readonly kernel: readonly [height: number, width: number];
+  readonly filter: readonly [height: number, width: number];
 }
 
 /** The sizes of a layer, whatever order its axes have. */
-export function shapeOf({ weight }: TensorGroup): Sizes {
+export function weightSizes({ weight }: LayerTensors): WeightSizes {
   const { shape, layout } = weight!;
   if (shape.length !== 4) {
     const [outputs, inputs] = layout.outputs === "first" ? shape : [shape[1], shape[0]];
-    return { outputs, inputs, kernel: [1, 1] };
+    return { outputs, inputs, filter: [1, 1] };
   }
   if (layout.outputs === "first") {
-    return { outputs: shape[0], inputs: shape[1], kernel: [shape[2], shape[3]] };
+    return { outputs: shape[0], inputs: shape[1], filter: [shape[2], shape[3]] };
   }
-  return { outputs: shape[3], inputs: shape[2], kernel: [shape[0], shape[1]] };
+  return { outputs: shape[3], inputs: shape[2], filter: [shape[0], shape[1]] };
 }

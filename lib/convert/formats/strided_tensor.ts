@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CheckpointTensor, type Runs, sizeOf } from "../checkpoint.ts";
+import { type CheckpointTensor, type Runs, sizeOf } from "./checkpoint.ts";
 
 /** Elements that a tensor in another order may have: it is held as a whole. That of fc6 is 103 M. */
 const MAX_ELEMENTS = 1 << 27;
