@@ -73,7 +73,7 @@ Deno.test("a checkpoint that is no VGG is refused with the tensor that differs",
   await assertRefused(
     wrong({ "features.8.weight": [4, 4, 5, 5] }),
     "features.8.weight",
-    "3x3 kernel",
+    "3x3 filter",
     "[4,4,5,5]",
   );
   await assertRefused(wrong({ "features.8.bias": [5] }), "features.8.bias", "[4]", "[5]");
