@@ -4,9 +4,16 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import * as Kernel from "../../lib/engine/wasm/kernel.ts";
 import { programCode } from "../../lib/engine/webgpu/device/tfjs.ts";
-import { defaultTuning } from "../../lib/engine/webgpu/tuning/tile.ts";
+import { denseName } from "../../lib/engine/webgpu/kernels/dense.ts";
+import {
+  candidateName,
+  CANDIDATES,
+  defaultTuning,
+  DENSE_TILES,
+} from "../../lib/engine/webgpu/tuning/tile.ts";
 import {
   formatWgsl,
   programText,
@@ -60,4 +67,23 @@ fn g(x: i32, y: i32) {
 }
 `,
   );
+});
+
+Deno.test("docs/kernels.md names every candidate, every kernel and every default", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/kernels.md", import.meta.url));
+  for (const candidate of CANDIDATES) {
+    assertStringIncludes(page, `| \`${candidateName(candidate)}\` |`);
+  }
+  for (const tile of DENSE_TILES) assertStringIncludes(page, `| \`dense ${denseName(tile)}\` |`);
+  for (const isFallback of [true, false]) {
+    const machine = isFallback ? "software adapter" : "GPU";
+    for (const { step: { kernel }, candidate } of stepsOf("int8", defaultTuning(isFallback))) {
+      assertStringIncludes(page, `\`${kernel}\``);
+      if (candidate.endsWith("first")) continue;
+      const name = candidate.replace(/^.* dense/, "dense");
+      assert(page.includes(`| \`${name}\` | ${machine}`), `${name} on a ${machine}`);
+    }
+  }
+  const { NONE: _, TILE: _tile, POSITIONS: _positions, GAP: _gap, ...numbers } = Kernel;
+  for (const name of Object.keys(numbers)) assertStringIncludes(page, `\`${name}\``);
 });
