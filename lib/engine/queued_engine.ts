@@ -31,11 +31,12 @@ export abstract class QueuedEngine implements Engine {
     this.program = program;
   }
 
-  /** How many images of a batch fit one part, at least 1. */
-  protected abstract imagesPerPart(batch: Batch, last: LastLayer): number;
-  /** Runs a part. May end early if `signal` is aborted; it is looked at before each part. */
+  /**
+   * Runs as many of a batch's images as fit at once, from the first on. May end early if `signal` is
+   * aborted; it is looked at before each part.
+   */
   protected abstract runPart(
-    part: Batch,
+    batch: Batch,
     last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<Activations>;
@@ -47,12 +48,11 @@ export abstract class QueuedEngine implements Engine {
   async run(batch: Batch, { layer, signal }: RunOptions = {}): Promise<Activations> {
     const last = this.#check(batch, layer);
     return await this.#enqueue(async () => {
-      const most = this.imagesPerPart(batch, last);
       const parts: Activations[] = [];
-      for (let first = 0; first < batch.count; first += most) {
+      for (let first = 0; first < batch.count; first += parts.at(-1)!.shape[0]) {
         signal?.throwIfAborted();
-        const part = imagesOf(batch, first, Math.min(most, batch.count - first));
-        parts.push(await this.runPart(part, last, signal));
+        const rest = imagesOf(batch, first, batch.count - first);
+        parts.push(await this.runPart(rest, last, signal));
       }
       return concatenate(parts);
     });
@@ -94,7 +94,8 @@ export abstract class QueuedEngine implements Engine {
   }
 }
 
-function imagesOf(batch: Batch, first: number, count: number): Batch {
+/** Some of a batch's images. */
+export function imagesOf(batch: Batch, first: number, count: number): Batch {
   const size = batch.data.length / batch.count;
   return { ...batch, count, data: batch.data.subarray(first * size, (first + count) * size) };
 }

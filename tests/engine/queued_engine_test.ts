@@ -110,16 +110,14 @@ class CountingEngine extends QueuedEngine {
   constructor() {
     super(compileProgram(model));
   }
-  protected imagesPerPart(): number {
-    return 2;
-  }
-  protected async runPart({ data, count }: Batch): Promise<Activations> {
+  protected async runPart(batch: Batch): Promise<Activations> {
     assertEquals(++this.running, 1);
     await new Promise((resolve) => setTimeout(resolve, 1));
     this.running--;
     this.afterPart(++this.parts);
+    const size = batch.data.length / batch.count, count = Math.min(2, batch.count);
     const scale = new Float64Array(count).fill(this.parts);
-    const first = Int32Array.from({ length: count }, (_, n) => data[n * data.length / count]);
+    const first = Int32Array.from({ length: count }, (_, n) => batch.data[n * size]);
     return { layer: "fc8", shape: [count, 1, 1, 1], data: first, scale };
   }
   protected profileBatch(): Promise<never> {

@@ -26,6 +26,7 @@ import {
   makePlan,
   type Plan,
   type PlannedStep,
+  type PlanSize,
   STEP_BYTES,
 } from "./plan.ts";
 import { type Executor, OwnThread, Pool } from "./pool.ts";
@@ -131,35 +132,33 @@ class WasmEngine extends QueuedEngine {
     return this.#loaded?.memory.top ?? 0;
   }
 
-  protected imagesPerPart(batch: Batch, last: LastLayer): number {
-    return imagesAtOnce(this.#loaded!.network, batch, last);
-  }
-
   protected async runPart(
-    part: Batch,
+    batch: Batch,
     last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<Activations> {
-    const plan = this.#begin(part, last);
-    const { rows, columns } = plan.output;
+    const plan = this.#planFor(batch, last);
+    this.#begin(plan, batch);
+    const { count, together, output: { rows, columns } } = plan;
     const { outChannels } = this.program.layers[last.index];
     const numbers = this.precision === "int8" ? Int32Array : Float32Array;
-    const data = new numbers(part.count * rows * columns * outChannels);
-    for (let first = 0; first < part.count; first += plan.together) {
+    const data = new numbers(count * rows * columns * outChannels);
+    for (let first = 0; first < count; first += together) {
       plan.select(first);
       await this.#execute(plan.convolutions, signal);
-      if (plan.dense.length === 0) this.#copyOut(plan, data, first, plan.together);
+      if (plan.dense.length === 0) this.#copyOut(plan, data, first, together);
     }
     if (plan.dense.length > 0) {
       await this.#execute(plan.dense, signal);
-      this.#copyOut(plan, data, 0, part.count);
+      this.#copyOut(plan, data, 0, count);
     }
-    const shape = [part.count, rows, columns, outChannels] as const;
+    const shape = [count, rows, columns, outChannels] as const;
     return { layer: last.name, shape, data, scale: this.#units(plan) };
   }
 
   protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
-    const plan = this.#begin(batch, last);
+    const plan = this.#planWhole(batch, last);
+    this.#begin(plan, batch);
     const profiles = new Map<string, LayerProfile>();
     for (let first = 0; first < batch.count; first += plan.together) {
       plan.select(first);
@@ -175,28 +174,36 @@ class WasmEngine extends QueuedEngine {
     await executor.end();
   }
 
-  /** Makes a plan if the last one was for another size, and writes the images for it. */
-  #begin(batch: Batch, last: LastLayer): Plan {
-    const loaded = this.#loaded!, { memory } = loaded;
-    const { plan: old } = loaded;
-    if (
-      old?.count !== batch.count || old.height !== batch.height || old.width !== batch.width ||
-      old.last.name !== last.name
-    ) {
+  /** A plan for as many of a batch's images as it should handle. */
+  #planFor(batch: Batch, last: LastLayer): Plan {
+    const { plan, network } = this.#loaded!;
+    if (plan !== undefined && isFor(plan, batch, last)) return plan;
+    const count = Math.min(batch.count, imagesAtOnce(network, batch, last));
+    return this.#planWhole({ ...batch, count }, last);
+  }
+
+  /** The last plan, or another one if it was not for this. */
+  #planWhole(size: PlanSize, last: LastLayer): Plan {
+    const loaded = this.#loaded!, { memory, network, choose } = loaded;
+    if (loaded.plan === undefined || !isFor(loaded.plan, size, last)) {
       memory.release(this.#residentBytes);
       loaded.plan = undefined; // should the next line fail
-      loaded.plan = makePlan(memory, loaded.network, batch, last, this.threads, loaded.choose);
+      loaded.plan = makePlan(memory, network, size, last, this.threads, choose);
     }
-    const plan = loaded.plan!;
-    memory.bytes(plan.input, batch.data.length).set(batch.data);
-    // All images begin with the same scale.
+    return loaded.plan;
+  }
+
+  /** Writes the images of a plan, and the scale with which all of them begin. */
+  #begin(plan: Plan, { data, count }: Batch): void {
+    const { memory } = this.#loaded!;
+    const bytes = data.subarray(0, data.length / count * plan.count);
+    memory.bytes(plan.input, bytes.length).set(bytes);
     const { mantissa, exponent } = this.program.inputReciprocal;
     for (let n = 0; n < plan.count; n++) {
       const image = (plan.images + n * IMAGE_BYTES) / 4;
       memory.words[image + IMAGE.mantissa] = mantissa;
       memory.words[image + IMAGE.exponent] = exponent;
     }
-    return plan;
   }
 
   async #execute(steps: readonly PlannedStep[], signal?: AbortSignal): Promise<void> {
@@ -243,4 +250,9 @@ class WasmEngine extends QueuedEngine {
       }
     }
   }
+}
+
+function isFor(plan: Plan, { count, height, width }: PlanSize, { name }: LastLayer): boolean {
+  return plan.count === count && plan.height === height && plan.width === width &&
+    plan.last.name === name;
 }

@@ -157,6 +157,7 @@ export function makePlan(
   const planned = store(memory, steps);
   const convolutions = planned.slice(0, split);
   const { layer: { padded }, out } = stages.at(-1)!;
+  const handoffBytes = dense[0] && activationBytes(dense[0]);
   return {
     ...{ count, height, width, last, together, input, images, convolutions },
     dense: planned.slice(split),
@@ -167,7 +168,7 @@ export function makePlan(
       };
       for (const step of convolutions) set(step, "image", images + first * IMAGE_BYTES);
       set(convolutions[0], "v", input + first * pixels);
-      if (dense[0]) set(convolutions.at(-1)!, "x", handoff + first * activationBytes(dense[0]));
+      if (dense[0]) set(convolutions.at(-1)!, "x", handoff + first * handoffBytes);
     },
   };
 }

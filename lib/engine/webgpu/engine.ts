@@ -16,7 +16,7 @@ import type {
   Precision,
 } from "../engine.ts";
 import { compileProgram, type LastLayer, type Program } from "../program.ts";
-import { QueuedEngine } from "../queued_engine.ts";
+import { imagesOf, QueuedEngine } from "../queued_engine.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device/device.ts";
 import { loadResident } from "./resident/load.ts";
 import { imagesPerRun, planLayers } from "./resident/plan.ts";
@@ -101,28 +101,17 @@ class WebgpuEngine extends QueuedEngine {
     return this.#resident?.bytes ?? 0;
   }
 
-  protected imagesPerPart(batch: Batch, last: LastLayer): number {
-    const plan = planLayers(this.program, this.precision, { ...batch, count: 1 }, last);
-    const { limits } = this.#gpu.device;
-    const images = imagesPerRun(plan, this.precision, limits, this.#resident!.memoryKind);
-    if (images >= 1) return images;
-    throw new BackendUnavailableError(
-      "webgpu",
-      `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
-    );
-  }
-
   /** A lost device is replaced once for each part. */
-  protected async runPart(part: Batch, last: LastLayer): Promise<Activations> {
+  protected async runPart(batch: Batch, last: LastLayer): Promise<Activations> {
     try {
-      return await this.#runOnce(part, last);
+      return await this.#runOnce(batch, last);
     } catch (error) {
       if (!await this.#gpu.wasLost()) throw error;
     }
     try {
       this.#gpu = await currentGpu();
       this.#resident = await this.#load(this.#gpu);
-      return await this.#runOnce(part, last);
+      return await this.#runOnce(batch, last);
     } catch (error) {
       if (!await this.#gpu.wasLost()) throw error;
       const lost = this.#gpu.lost()!;
@@ -149,8 +138,22 @@ class WebgpuEngine extends QueuedEngine {
     await releaseGpu();
   }
 
-  #runOnce(part: Batch, last: LastLayer): Promise<Activations> {
+  async #runOnce(batch: Batch, last: LastLayer): Promise<Activations> {
+    const gpu = this.#gpu, resident = this.#resident!;
+    const most = imagesPerRun(
+      planLayers(this.program, this.precision, { ...batch, count: 1 }, last),
+      this.precision,
+      gpu.device.limits,
+      resident.memoryKind,
+    );
+    if (most < 1) {
+      throw new BackendUnavailableError(
+        "webgpu",
+        `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
+      );
+    }
+    const part = imagesOf(batch, 0, Math.min(most, batch.count));
     const plan = planLayers(this.program, this.precision, part, last);
-    return this.#gpu.exclusively(() => this.#resident!.run(this.#gpu, plan, part));
+    return await gpu.exclusively(() => resident.run(gpu, plan, part));
   }
 }
