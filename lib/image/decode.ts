@@ -168,7 +168,7 @@ const READ = "JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP";
  * @throws {ImageDecodeError} If the bytes are empty, or of nothing that is decoded. HEIC, SVG and
  *   others are refused by name.
  */
-export function sniffImageFormat(bytes: Uint8Array): ImageFormat {
+function sniffImageFormat(bytes: Uint8Array): ImageFormat {
   if (bytes.length === 0) throw new ImageDecodeError(`Expected ${READ}, found an empty file`);
   const found = SIGNATURES.find(([, signature]) => matches(bytes, signature));
   if (found) return found[0];

@@ -8,7 +8,7 @@ import type { Box, Pixels } from "../image/image.ts";
 import { resample } from "../image/resize.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { Preprocessing } from "../model/model.ts";
-import { whitenBytes } from "./whiten.ts";
+import { STANDARD_DEVIATION, STANDARD_MEAN, whitenBytes } from "./whiten.ts";
 
 /** The size of a network's input. */
 export type InputSize = Architecture["input"];
@@ -54,9 +54,6 @@ export function cutView(
   if (whitening === undefined) return standard;
   return whitenBytes(standard, box.width, box.height, whitening);
 }
-
-/** The byte of an image's mean, and the bytes of one of its deviations, after standardization. */
-export const STANDARD_MEAN = 128, STANDARD_DEVIATION = 42;
 
 /**
  * Gives an image's values the mean 128 and the deviation 42, so that a byte holds three deviations to

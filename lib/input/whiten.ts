@@ -10,8 +10,11 @@
 
 import type { PixelWhitening } from "../model/model.ts";
 
-/** The byte of 0, and the bytes of one deviation: three of them to either side fit. */
-const MIDDLE = 128, DEVIATION = 42;
+/**
+ * What a standardized or whitened picture's mean and deviation become: three deviations fit into a byte on
+ * either side.
+ */
+export const STANDARD_MEAN = 128, STANDARD_DEVIATION = 42;
 
 /**
  * Whitens a picture: byte `128 + 42 z`, with `z = Σ filter (p - mean)` over the patch around each pixel.
@@ -42,7 +45,7 @@ export function whitenBytes(
       for (let c = 0; c < channels; c++) {
         let z = 0;
         for (let i = 0; i < size; i++) z += filter[c * size + i] * values[i];
-        out[to++] = Math.max(0, Math.min(255, Math.round(MIDDLE + DEVIATION * z)));
+        out[to++] = Math.max(0, Math.min(255, Math.round(STANDARD_MEAN + STANDARD_DEVIATION * z)));
       }
     }
   }

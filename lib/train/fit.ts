@@ -7,7 +7,7 @@
 import { createEngine } from "../engine/create.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset, Sample } from "../input/dataset.ts";
-import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/prepare.ts";
+import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
 import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
 import { resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, completeOptions } from "../options.ts";

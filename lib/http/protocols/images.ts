@@ -87,7 +87,7 @@ const OPENING_BRACE = 0x7b;
  *
  * @throws {HttpProblem} `unsupported-type`, `bad-request` or `too-many-images`
  */
-export async function findImages(
+async function findImages(
   body: Uint8Array,
   contentType: string | null,
   maxImages: number,

@@ -17,7 +17,7 @@ import { isPublicAddress } from "./addresses.ts";
 import { HttpProblem } from "../server/problems.ts";
 
 /** Most redirects that are followed. */
-export const MAX_REDIRECTS = 3;
+const MAX_REDIRECTS = 3;
 
 /** An address of a name. */
 export interface Address {
