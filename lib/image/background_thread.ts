@@ -1,16 +1,15 @@
 /**
- * The decoding thread: see background.ts.
+ * The decoding thread: see decode.ts.
  *
  * @module
  */
 
 import { parentPort } from "node:worker_threads";
-import type { DecodeAnswer, DecodeRequest } from "./background.ts";
-import { decodeFile } from "./decode.ts";
+import { type DecodeAnswer, decodeFile, type DecodeRequest } from "./decode.ts";
 import type { Pixels } from "./image.ts";
 
 parentPort?.on("message", async ({ buffer, ...file }: DecodeRequest) => {
-  const answer = await decodeFile({ bytes: new Uint8Array(buffer), ...file }).then(owned, errorOf);
+  const answer = await decodeFile(new Uint8Array(buffer), file).then(owned, errorOf);
   parentPort?.postMessage(answer, "data" in answer ? [answer.data.buffer as ArrayBuffer] : []);
 });
 parentPort?.postMessage("ready");

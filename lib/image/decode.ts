@@ -1,20 +1,17 @@
 /**
- * Image files to upright, opaque RGB: which format it is, whether the limits allow it, and the codec.
+ * Image files to upright, opaque RGB: which format it is, whether the limits allow it, and the codec,
+ * on this thread or another, so that a large image does not hold the event loop.
  *
  * @module
  */
 
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
-import {
-  type CheckedFile,
-  type Codec,
-  damaged,
-  type Header,
-  type ImageFormat,
-} from "./codecs/codec.ts";
+import { ThreadPool } from "../threads/pool.ts";
+import { type Codec, damaged, type Header, type ImageFormat } from "./codecs/codec.ts";
 import {
   channelsOf,
   type ImageOptions,
+  MAX_DECODERS,
   MAX_PIXELS,
   MAX_SIDE,
   orient,
@@ -33,6 +30,25 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
   tiff: async () => (await import("./codecs/tiff.ts")).tiff as Codec,
   bmp: async () => (await import("./codecs/bmp.ts")).bmp as Codec,
 };
+
+/** Threads that decode in the background. */
+const decoders = new ThreadPool(new URL("./background_thread.ts", import.meta.url), MAX_DECODERS);
+
+/** A file whose header has been read and held against the limits. */
+export interface CheckedFile {
+  readonly format: ImageFormat;
+  readonly header: Header;
+  /** How many pixels of the shorter side are needed. */
+  readonly shorterSide: number;
+}
+
+/** What a thread is asked: a file's bytes as a buffer, since Deno looks at each element of a view. */
+export interface DecodeRequest extends CheckedFile {
+  readonly buffer: ArrayBuffer;
+}
+
+/** What it answers: an image, or an error as text, since classes do not travel. */
+export type DecodeAnswer = Pixels | { readonly damaged: string };
 
 /**
  * Decodes an image file. The format is told from the bytes, of an animation or a document the first
@@ -60,16 +76,37 @@ export async function decodeImage(
     throw named(format, bytes, error);
   }
   checkPixelCount(header, options);
-  const { width, height } = header;
-  if (width < 1 || height < 1) throw damaged(format, `its size is ${width}x${height}`);
-  const shorterSide = width * height >= reduceFromPixels ? options.shorterSide : undefined;
-  const file = { bytes, format, header, shorterSide: shorterSide ?? Infinity };
-  const isAway = typeof background === "number" ? width * height >= background : background;
-  const pixels = isAway
-    ? await (await import("./background.ts")).decodeInBackground(file, signal, decodeFile)
-    : await decodeFile(file);
+  const count = header.width * header.height;
+  if (count < 1) throw damaged(format, `its size is ${header.width}x${header.height}`);
+  const shorterSide = count >= reduceFromPixels ? options.shorterSide : undefined;
+  const file = { format, header, shorterSide: shorterSide ?? Infinity };
+  const isAway = typeof background === "number" ? count >= background : background;
+  if (isAway) return await decodeOnThread(bytes, file, signal);
+  using _place = background === false ? undefined : await decoders.line.take(signal);
+  const pixels = await decodeFile(bytes, file);
   signal?.throwIfAborted();
   return pixels;
+}
+
+/** Who aborts is told at once; the thread then ends soon, or is killed. */
+async function decodeOnThread(
+  bytes: Uint8Array,
+  file: CheckedFile,
+  signal: AbortSignal | undefined,
+): Promise<Pixels> {
+  using lease = await decoders.take(signal);
+  // Where the platform or its permissions allow no other thread.
+  if (lease === undefined) return await decodeFile(bytes, file);
+  const request: DecodeRequest = { buffer: bytes.slice().buffer, ...file };
+  let answer: DecodeAnswer;
+  try {
+    answer = await lease.thread.ask(request, { transfer: [request.buffer], signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new ImageDecodeError("Cannot decode the image: the decoding thread failed", { cause });
+  }
+  if ("data" in answer) return answer;
+  throw new ImageDecodeError(answer.damaged, { format: file.format });
 }
 
 /**
@@ -77,9 +114,10 @@ export async function decodeImage(
  *
  * @throws {ImageDecodeError} If it is damaged.
  */
-export async function decodeFile({ bytes, format, header, shorterSide }: CheckedFile): Promise<
-  Pixels
-> {
+export async function decodeFile(
+  bytes: Uint8Array,
+  { format, header, shorterSide }: CheckedFile,
+): Promise<Pixels> {
   try {
     const codec = await CODECS[format]();
     const pixels = await codec.decode(bytes, header, shorterSide);

@@ -209,19 +209,20 @@ export async function* batchesOf<T>(
       views.push(...prepared.views);
       owners.push(...prepared.views.map(() => first + n));
     }
-    for (const positions of groupViews(views, maxPixels)) {
-      const shares = positions.map((n) => ({ image: owners[n], weight: views[n].weight }));
-      yield { ...batchOf(positions.map((n) => views[n])), views: shares };
-    }
+    yield* batchViews(views, owners, maxPixels);
   }
 }
 
 /**
- * Divides views into groups of one size, each small enough for a batch.
+ * Puts views into batches of one size each, no larger than an engine should get.
  *
- * @returns The positions of the views in the list, of each group.
+ * @param images Of each view: the position of its image in the caller's list.
  */
-export function groupViews(views: readonly View[], maxPixels: number): number[][] {
+export function* batchViews(
+  views: readonly View[],
+  images: readonly number[],
+  maxPixels: number,
+): Generator<ViewBatch> {
   const groups: number[][] = [];
   const open = new Map<string, number[]>();
   for (const [n, { height, width }] of views.entries()) {
@@ -235,11 +236,14 @@ export function groupViews(views: readonly View[], maxPixels: number): number[][
       open.set(size, groups.at(-1)!);
     }
   }
-  return groups;
-}
-
-/** Views of one size as an engine takes them. */
-export function batchOf(views: readonly View[]): Batch {
-  const [{ height, width }] = views;
-  return { data: concat(views.map(({ data }) => data)), count: views.length, height, width };
+  for (const group of groups) {
+    const { height, width } = views[group[0]];
+    yield {
+      data: concat(group.map((n) => views[n].data)),
+      count: group.length,
+      height,
+      width,
+      views: group.map((n) => ({ image: images[n], weight: views[n].weight })),
+    };
+  }
 }

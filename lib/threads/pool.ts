@@ -74,8 +74,9 @@ export interface Lease extends Disposable {
 
 /** Threads of one script, which start when they are needed, and stay. */
 export class ThreadPool {
+  /** Who wants no thread but must not be one too many takes a place here. */
+  readonly line: Line;
   readonly #script: URL;
-  readonly #line: Line;
   readonly #pauseMs: number;
   /** Those without work. */
   readonly #idle: Thread[] = [];
@@ -84,7 +85,7 @@ export class ThreadPool {
   /** @param script Sends a message when it is ready, and then one for each message that it gets. */
   constructor(script: URL, most: number = Infinity, pauseMs: number = PAUSE_MS) {
     this.#script = script;
-    this.#line = new Line(most);
+    this.line = new Line(most);
     this.#pauseMs = pauseMs;
   }
 
@@ -98,7 +99,7 @@ export class ThreadPool {
    */
   async take(signal?: AbortSignal): Promise<Lease | undefined> {
     using held = new DisposableStack();
-    const place = await this.#line.take(signal);
+    const place = await this.line.take(signal);
     const taking = this.#takeIdleOrStart();
     held.defer(async () => this.#giveBack(await taking, place));
     const thread = await until(taking, [], { signal });

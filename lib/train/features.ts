@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Sample } from "../input/dataset.ts";
-import { batchOf, groupViews, mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
+import { batchViews, mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
 import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { cropImage } from "../image/resize.ts";
@@ -102,10 +102,9 @@ async function embedViews(
 ): Promise<void> {
   const [{ height, width }] = views;
   const maxPixels = Math.max(height * width, 2 ** 20 / 3);
-  for (const positions of groupViews(views, maxPixels)) {
-    const batch = batchOf(positions.map((row) => views[row]));
+  for (const batch of batchViews(views, [...views.keys()], maxPixels)) {
     const activations = await engine.run(batch, { layer, signal });
-    positions.forEach((row, n) => {
+    batch.views.forEach(({ image: row }, n) => {
       const options = { layer, pooling: "none", normalize: false } as const;
       rows.set(embeddingOf(activations, n, options).data, row * length);
     });

@@ -1,6 +1,6 @@
 /** Decoding on other threads: when, how many, and where there are none. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
@@ -73,4 +73,20 @@ Deno.test("more images than threads, and one that is given up, are decoded in tu
     others.map((other) => other.status === "fulfilled" && other.value.data),
     images.slice(1),
   );
+});
+
+Deno.test("of many small images that are decoded here, only a few go between two turns of the event loop", async () => {
+  const bytes = await Deno.readFile(new URL("24bit.bmp", FILES));
+  await decodeImage(bytes); // Its codec is loaded.
+  let turns = 0, isDone = false;
+  const turn = (): void => {
+    turns++;
+    if (!isDone) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const images = 10 * MAX_DECODERS;
+  const decoding = Array.from({ length: images }, () => decodeImage(bytes, { background: 1e9 }));
+  await Promise.all(decoding);
+  isDone = true;
+  assert(turns >= images / MAX_DECODERS - 1, `${turns} turns for ${images} images`);
 });

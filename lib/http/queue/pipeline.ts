@@ -8,14 +8,8 @@ import type { ClassifierInfo, EmbedOptions, PreparedImage } from "../../classifi
 import type { Embedding } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
-import {
-  type ImageInput,
-  type ImageOptions,
-  MAX_DECODERS,
-  type Pixels,
-} from "../../image/image.ts";
+import type { ImageInput, ImageOptions, Pixels } from "../../image/image.ts";
 import { readImage } from "../../image/read.ts";
-import { Line } from "../../threads/pool.ts";
 import type { RemoteOptions } from "../remote/remote_image.ts";
 import type { Call } from "../server/call.ts";
 import { HttpProblem } from "../server/problems.ts";
@@ -56,7 +50,6 @@ export class Pipeline {
   readonly #metrics: ServiceMetrics;
   readonly #queue: EngineQueue;
   readonly #cache: ResultCache;
-  readonly #decoders = new Line(MAX_DECODERS);
   readonly #remote: Partial<RemoteOptions>;
   #admitted = 0;
   /** A moving average of what an image costs: the base of Retry-After. */
@@ -217,7 +210,6 @@ export class Pipeline {
   ): Promise<Decoded> {
     const classifier = await call.within(this.#model.get());
     using _announced = this.#queue.announce();
-    using _decoder = await this.#decoders.take(call.signal);
     const { maxPixels, maxBodyBytes: maxBytes } = this.settings;
     const started = performance.now();
     const decoded = await decode(classifier, image, {

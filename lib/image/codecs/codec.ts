@@ -23,15 +23,6 @@ export interface Header {
   readonly orientation: number;
 }
 
-/** A file whose header has been read and held against the limits. */
-export interface CheckedFile {
-  readonly bytes: Uint8Array;
-  readonly format: ImageFormat;
-  readonly header: Header;
-  /** How many pixels of the shorter side are needed. */
-  readonly shorterSide: number;
-}
-
 /** Where a part of a file begins and ends. */
 export type Range = readonly [start: number, end: number];
 
