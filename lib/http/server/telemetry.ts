@@ -196,7 +196,7 @@ export class ServiceMetrics {
   readonly refusal: Histogram = seconds("vgg16_refusal_seconds", "Time to refuse a request.");
   /** From decoded to running. */
   readonly queue: Histogram = seconds("vgg16_queue_seconds", "Time that an image waits to run.");
-  /** Decoding and resizing. */
+  /** Waiting for a decoder, decoding and resizing. */
   readonly decode: Histogram = seconds("vgg16_decode_seconds", "Time to decode an image.");
   /** A batch in the network. */
   readonly inference: Histogram = seconds("vgg16_inference_seconds", "Time of a batch.");
