@@ -12,6 +12,7 @@ import { cachedModelPath, exists } from "./io/cache.ts";
 import { asUrl, type SourceLike, sourceName } from "./io/open_source.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
+import { NotFound } from "./platform.ts";
 import type { Model } from "./model/model.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
@@ -71,7 +72,7 @@ async function locate(
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
   if (isName && !await exists(model)) {
     const nearest = closestString(model, CATALOG.map(({ id }) => id));
-    throw new Deno.errors.NotFound(
+    throw new NotFound(
       `Expected a catalog id, a path or a URL of a model: found "${model}", which is none. Did you mean ${nearest}?`,
     );
   }

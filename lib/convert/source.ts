@@ -5,6 +5,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
+import { workingFolder } from "../platform.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
 import { HttpSource } from "../io/http_source.ts";
 import { asUrl, openSource } from "../io/open_source.ts";
@@ -93,7 +94,7 @@ function siblingOf(base: URL, name: string): URL {
 }
 
 function toFileUrl(path: string): URL {
-  const absolute = /^([/\\]|[a-z]:)/i.test(path) ? path : `${Deno.cwd()}/${path}`;
+  const absolute = /^([/\\]|[a-z]:)/i.test(path) ? path : `${workingFolder()}/${path}`;
   return new URL(
     `file:///${absolute.replaceAll("\\", "/").split("/").map(encodeURIComponent).join("/")}`,
   );

@@ -5,6 +5,7 @@
  */
 
 import { dirname } from "@std/path/dirname";
+import { move, NotFound, OpenFile, removeSync, syncFolder } from "../platform.ts";
 
 /** Where a file's bytes go: a file on disk, or memory. */
 export interface ByteSink {
@@ -18,7 +19,7 @@ export interface ByteSink {
 export class AtomicFile implements ByteSink {
   readonly #path: string;
   readonly #temporary: string;
-  readonly #file: Deno.FsFile;
+  readonly #file: OpenFile;
   #done = false;
 
   /** @throws {Deno.errors.NotFound} If there is no such folder. */
@@ -27,33 +28,28 @@ export class AtomicFile implements ByteSink {
     // Unique, so that two processes that write the same file do not meet.
     this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
     try {
-      this.#file = Deno.openSync(this.#temporary, { read: true, write: true, createNew: true });
+      this.#file = new OpenFile(this.#temporary, "new");
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      throw new Deno.errors.NotFound(`Cannot write ${path}: its folder does not exist`);
+      if (!(error instanceof NotFound)) throw error;
+      throw new NotFound(`Cannot write ${path}: its folder does not exist`);
     }
   }
 
   write(offset: number, bytes: Uint8Array): void {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    this.#file.write(offset, bytes);
   }
 
   read(offset: number, into: Uint8Array): void {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    for (let filled = 0; filled < into.length;) {
-      const count = this.#file.readSync(into.subarray(filled));
-      // A hole at the end: bytes that were never written.
-      if (count === null) throw new Error(`${this.#temporary} is shorter than what was written`);
-      filled += count;
-    }
+    if (this.#file.read(offset, into) === into.length) return;
+    // A hole at the end: bytes that were never written.
+    throw new Error(`${this.#temporary} is shorter than what was written`);
   }
 
   /** Makes sure that the bytes are on the disk, and gives the file its name, which is then there too. */
   async commit(): Promise<void> {
-    await this.#file.syncData();
+    await this.#file.sync();
     this.#file.close();
-    await Deno.rename(this.#temporary, this.#path);
+    await move(this.#temporary, this.#path);
     this.#done = true;
     await syncFolder(dirname(this.#path));
   }
@@ -67,19 +63,11 @@ export class AtomicFile implements ByteSink {
       // Closed by a commit whose rename failed.
     }
     try {
-      Deno.removeSync(this.#temporary);
+      removeSync(this.#temporary);
     } catch {
       // Gone with its folder: nothing is left to remove.
     }
   }
-}
-
-/** Makes sure that the names of a folder's files are on the disk. */
-async function syncFolder(path: string): Promise<void> {
-  // Windows opens no folders, and keeps names by itself.
-  if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(path);
-  await folder.sync();
 }
 
 /** A file in memory. */

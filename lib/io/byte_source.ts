@@ -5,6 +5,7 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
+import { NotFound, OpenFile } from "../platform.ts";
 
 /** Reads ranges of one file. Every reader of a format is written against this. */
 export interface ByteSource {
@@ -61,7 +62,7 @@ export class BytesSource implements ByteSource {
 export class FileSource implements ByteSource {
   readonly name: string;
   readonly size: number;
-  readonly #file: Deno.FsFile;
+  readonly #file: OpenFile;
 
   /**
    * @param name What to call it in messages. Default: its path.
@@ -70,12 +71,12 @@ export class FileSource implements ByteSource {
   constructor(path: string | URL, name?: string) {
     this.name = name ?? (path instanceof URL ? decodeURIComponent(path.pathname) : path);
     try {
-      this.#file = Deno.openSync(path, { read: true });
+      this.#file = new OpenFile(path);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      throw new Deno.errors.NotFound(`Expected a file at ${this.name}: there is none`);
+      if (!(error instanceof NotFound)) throw error;
+      throw new NotFound(`Expected a file at ${this.name}: there is none`);
     }
-    const info = this.#file.statSync();
+    const info = this.#file.describe();
     if (!info.isFile) {
       this.#file.close();
       throw new CheckpointFormatError(`Expected a file at ${this.name}: it is not one`, {
@@ -85,15 +86,10 @@ export class FileSource implements ByteSource {
     this.size = info.size;
   }
 
-  // Synchronous, as readers take many small ranges and a promise costs more than a cached page.
   read(offset: number, into: Uint8Array): void {
     checkRange(this, offset, into.length);
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    for (let filled = 0; filled < into.length;) {
-      const count = this.#file.readSync(into.subarray(filled));
-      if (count === null) throw endsEarly(this, offset + filled, offset + into.length);
-      filled += count;
-    }
+    const count = this.#file.read(offset, into);
+    if (count < into.length) throw endsEarly(this, offset + count, offset + into.length);
   }
 
   close(): void {

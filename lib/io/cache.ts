@@ -8,15 +8,24 @@ import { delay } from "@std/async/delay";
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
+import {
+  describePath,
+  environmentVariable,
+  isGranted,
+  listFolder,
+  NotFound,
+  OpenFile,
+  remove,
+} from "../platform.ts";
 
 const VARIABLES = ["VGG_CACHE_DIR", "HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"];
 
 /** The folder: `VGG_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
 export function defaultCacheDir(): string {
-  const chosen = Deno.env.get("VGG_CACHE_DIR");
+  const chosen = environmentVariable("VGG_CACHE_DIR");
   if (chosen) return chosen;
-  const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE");
-  const base = Deno.env.get("XDG_CACHE_HOME") ?? Deno.env.get("LOCALAPPDATA") ??
+  const home = environmentVariable("HOME") ?? environmentVariable("USERPROFILE");
+  const base = environmentVariable("XDG_CACHE_HOME") ?? environmentVariable("LOCALAPPDATA") ??
     (home === undefined ? undefined : `${home}/.cache`);
   if (base === undefined) {
     throw new TypeError("No folder for pulled models is known: set VGG_CACHE_DIR or cacheDir");
@@ -26,12 +35,12 @@ export function defaultCacheDir(): string {
 
 /** The folder, if the program already has the permissions to find, read and write it: this never asks for one. */
 export function permittedCacheDir(): string | undefined {
-  const may = (descriptor: Deno.PermissionDescriptor): boolean =>
-    Deno.permissions.querySync(descriptor).state === "granted";
   try {
-    if (!VARIABLES.every((variable) => may({ name: "env", variable }))) return undefined;
+    if (!VARIABLES.every((variable) => isGranted({ name: "env", variable }))) return undefined;
     const path = defaultCacheDir();
-    return may({ name: "read", path }) && may({ name: "write", path }) ? path : undefined;
+    return isGranted({ name: "read", path }) && isGranted({ name: "write", path })
+      ? path
+      : undefined;
   } catch {
     // There is no such folder, or no such thing as permissions.
     return undefined;
@@ -46,9 +55,9 @@ export function cachedModelPath(id: string, cacheDir: string = defaultCacheDir()
 /** Whether a file exists. */
 export async function exists(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isFile;
+    return (await describePath(path)).isFile;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof NotFound) return false;
     throw error;
   }
 }
@@ -70,7 +79,7 @@ export async function removeModel(
       return count > 0;
     });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof NotFound) return false;
     throw error;
   }
 }
@@ -87,9 +96,9 @@ export async function removeLeftovers(path: string): Promise<void> {
 async function removeFiles(path: string, ending: RegExp): Promise<number> {
   const [folder, name] = [dirname(path), basename(path)];
   let count = 0;
-  for await (const entry of Deno.readDir(folder)) {
+  for await (const entry of listFolder(folder)) {
     if (!entry.name.startsWith(name) || !ending.test(entry.name.slice(name.length))) continue;
-    await Deno.remove(join(folder, entry.name));
+    await remove(join(folder, entry.name));
     count++;
   }
   return count;
@@ -109,12 +118,8 @@ export async function withModelLock<T>(
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  using file = await Deno.open(`${cacheDir}/${id}.lock`, { create: true, write: true });
+  using file = new OpenFile(`${cacheDir}/${id}.lock`, "change");
   // Polled, as waiting for the system's lock cannot be aborted.
-  while (!await file.tryLock(true)) await delay(LOCK_POLL_MS, { signal });
-  try {
-    return await work();
-  } finally {
-    await file.unlock();
-  }
+  while (!await file.tryLock()) await delay(LOCK_POLL_MS, { signal });
+  return await work();
 }

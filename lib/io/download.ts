@@ -6,6 +6,7 @@
  */
 
 import { WeightsDownloadError, WeightsIntegrityError } from "../errors.ts";
+import { describePath, NotFound, OpenFile, readText, remove, writeText } from "../platform.ts";
 import { FileSource, type SourceOptions } from "./byte_source.ts";
 import { exists } from "./cache.ts";
 import { type HashAlgorithm, hashSource } from "./hash.ts";
@@ -49,7 +50,7 @@ export async function download(
 
 /** Removes a file and its note. */
 export async function removeDownload(path: string): Promise<void> {
-  for (const file of [notePath(path), path]) if (await exists(file)) await Deno.remove(file);
+  for (const file of [notePath(path), path]) if (await exists(file)) await remove(file);
 }
 
 /** What is there of a file. */
@@ -65,7 +66,7 @@ async function findPart(path: string, url: URL): Promise<Part> {
   if (await exists(path)) {
     const note = await readNote(path);
     if (note?.url === url.href && typeof note.validator === "string") {
-      return { offset: (await Deno.stat(path)).size, validator: note.validator };
+      return { offset: (await describePath(path)).size, validator: note.validator };
     }
   }
   await removeDownload(path);
@@ -84,14 +85,15 @@ async function fetchRest(
     checkDownloadSize(source, expected.size);
     if (part.offset === 0) {
       const note = JSON.stringify({ url: url.href, validator: source.validator });
-      await Deno.writeTextFile(notePath(path), note);
+      await writeText(notePath(path), note);
     }
-    using file = await Deno.open(path, { create: true, write: true });
+    using file = new OpenFile(path, "change");
     // A server that knows no ranges begins at the start.
-    await file.truncate(source.position);
-    await file.seek(source.position, Deno.SeekMode.Start);
-    for await (const bytes of source.stream(source.position)) {
-      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    let end = source.position;
+    file.truncate(end);
+    for await (const bytes of source.stream(end)) {
+      file.write(end, bytes);
+      end += bytes.length;
     }
   } finally {
     source.close();
@@ -126,9 +128,9 @@ function notePath(path: string): string {
 /** The note; a process that was killed may have left half of one. */
 async function readNote(path: string): Promise<Record<string, unknown> | undefined> {
   try {
-    return JSON.parse(await Deno.readTextFile(notePath(path))) ?? undefined;
+    return JSON.parse(await readText(notePath(path))) ?? undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    if (error instanceof NotFound || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

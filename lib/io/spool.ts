@@ -4,20 +4,23 @@
  * @module
  */
 
+import { makeTemporaryFile, OpenFile, remove, removeSync } from "../platform.ts";
 import { type ByteSource, FileSource } from "./byte_source.ts";
 
 /** Writes everything to a temporary file, which is removed when its source is closed. */
 export async function spool(parts: AsyncIterable<Uint8Array>, name: string): Promise<ByteSource> {
-  const path = await Deno.makeTempFile({ prefix: "vgg16-", suffix: ".tmp" });
+  const path = await makeTemporaryFile();
   let source: FileSource;
   try {
-    using file = Deno.openSync(path, { write: true });
+    using file = new OpenFile(path, "change");
+    let size = 0;
     for await (const part of parts) {
-      for (let done = 0; done < part.length;) done += file.writeSync(part.subarray(done));
+      file.write(size, part);
+      size += part.length;
     }
     source = new FileSource(path, name);
   } catch (error) {
-    await Deno.remove(path);
+    await remove(path);
     throw error;
   }
   return {
@@ -26,7 +29,7 @@ export async function spool(parts: AsyncIterable<Uint8Array>, name: string): Pro
     read: (offset, into) => source.read(offset, into),
     close(): void {
       source.close();
-      Deno.removeSync(path);
+      removeSync(path);
     },
   };
 }

@@ -5,6 +5,7 @@
  */
 
 import { CheckpointFormatError, WeightsDownloadError } from "../../errors.ts";
+import { environmentVariable, makeFolder } from "../../platform.ts";
 import type { LoadProgress } from "../../io/byte_source.ts";
 import {
   cachedModelPath,
@@ -55,11 +56,11 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
         : `Cannot pull ${id}: no program can download it. Get it from ${entry.page}, and convert it`,
     );
   }
-  const url = mirrored(entry.url, options.baseUrl ?? Deno.env.get("VGG_MODEL_BASE_URL"));
+  const url = mirrored(entry.url, options.baseUrl ?? environmentVariable("VGG_MODEL_BASE_URL"));
   const path = cachedModelPath(id, cacheDir);
   const part = `${path}.part`;
   try {
-    await Deno.mkdir(cacheDir, { recursive: true });
+    await makeFolder(cacheDir);
     await withModelLock(id, cacheDir, signal, async () => {
       await removeLeftovers(path);
       // Another process may have pulled it while this one waited.

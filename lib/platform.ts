@@ -1,0 +1,220 @@
+/**
+ * What the library asks of the runtime and the web has no interface for: files, the environment, memory.
+ * It is the one module that says `Deno.` for these, so that another runtime needs another of this alone.
+ *
+ * The command line's streams, signals and exit code stay in `lib/cli`, and `Deno.serve` stays with whoever
+ * listens: they are programs of Deno's.
+ *
+ * @module
+ */
+
+/** There is no such file or folder. */
+export const NotFound: typeof Deno.errors.NotFound = Deno.errors.NotFound;
+/** A folder where a file is expected. */
+export const IsADirectory: typeof Deno.errors.IsADirectory = Deno.errors.IsADirectory;
+/** The program has not the permission. */
+export const NotCapable: typeof Deno.errors.NotCapable = Deno.errors.NotCapable;
+
+/** What a path leads to. */
+export interface FileInfo {
+  readonly isFile: boolean;
+  readonly isFolder: boolean;
+  /** Bytes of a file. */
+  readonly size: number;
+  /** When it was changed, in milliseconds since 1970, where that is known. */
+  readonly modifiedMs: number | undefined;
+}
+
+/** What a folder holds. */
+export interface FolderEntry {
+  readonly name: string;
+  readonly isFile: boolean;
+  readonly isFolder: boolean;
+  /** Then it is neither of the others, whatever it leads to. */
+  readonly isLink: boolean;
+}
+
+/** Reads a file. */
+export function readBytes(
+  path: string | URL,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return Deno.readFile(path, { signal });
+}
+
+/** Reads a file of UTF-8. */
+export function readText(path: string): Promise<string> {
+  return Deno.readTextFile(path);
+}
+
+/** Writes a file, or replaces it. */
+export function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
+  return Deno.writeFile(path, bytes);
+}
+
+/** Writes a file of UTF-8, or replaces it. */
+export function writeText(path: string, text: string): Promise<void> {
+  return Deno.writeTextFile(path, text);
+}
+
+/** Adds to the end of a file. */
+export function appendBytes(path: string, bytes: Uint8Array): Promise<void> {
+  return Deno.writeFile(path, bytes, { append: true });
+}
+
+/** What a path leads to, through links. */
+export async function describePath(path: string): Promise<FileInfo> {
+  return infoOf(await Deno.stat(path));
+}
+
+/** Lists a folder. */
+export async function* listFolder(path: string): AsyncGenerator<FolderEntry> {
+  for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(path)) {
+    yield { name, isFile, isFolder: isDirectory, isLink: isSymlink };
+  }
+}
+
+/** Makes a folder and those above it, unless they are there. */
+export function makeFolder(path: string): Promise<void> {
+  return Deno.mkdir(path, { recursive: true });
+}
+
+/** Gives a file another path, where it replaces what is there. */
+export function move(from: string, to: string): Promise<void> {
+  return Deno.rename(from, to);
+}
+
+/** Removes a file. */
+export function remove(path: string): Promise<void> {
+  return Deno.remove(path);
+}
+
+/** Removes a file, at once. */
+export function removeSync(path: string): void {
+  Deno.removeSync(path);
+}
+
+/** Makes an empty file where the system keeps temporary ones; resolves to its path. */
+export function makeTemporaryFile(): Promise<string> {
+  return Deno.makeTempFile({ prefix: "vgg16-", suffix: ".tmp" });
+}
+
+/** Makes sure that the names of a folder's files are on the disk. */
+export async function syncFolder(path: string): Promise<void> {
+  // Windows opens no folders, and keeps names by itself.
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path);
+  await folder.sync();
+}
+
+/** How {@linkcode OpenFile} opens a file: `"new"` refuses one that is there, `"change"` keeps its bytes. */
+const MODES = {
+  read: { read: true },
+  new: { read: true, write: true, createNew: true },
+  change: { read: true, write: true, create: true },
+} as const satisfies Record<string, Deno.OpenOptions>;
+
+/**
+ * An open file. Reading and writing are synchronous, as most of it is in small ranges and a promise costs
+ * more than a cached page.
+ */
+export class OpenFile implements Disposable {
+  readonly #file: Deno.FsFile;
+
+  /** @throws {Deno.errors.NotFound} If there is no such file, or no such folder for it. */
+  constructor(path: string | URL, mode: keyof typeof MODES = "read") {
+    this.#file = Deno.openSync(path, MODES[mode]);
+  }
+
+  /** What it is now. */
+  describe(): FileInfo {
+    return infoOf(this.#file.statSync());
+  }
+
+  /** Fills `into` with the bytes from `offset` on. Returns how many there were. */
+  read(offset: number, into: Uint8Array): number {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    let filled = 0;
+    while (filled < into.length) {
+      const count = this.#file.readSync(into.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return filled;
+  }
+
+  /** Writes all of `bytes` at `offset`. */
+  write(offset: number, bytes: Uint8Array): void {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+  }
+
+  /** Cuts the file off. */
+  truncate(length: number): void {
+    this.#file.truncateSync(length);
+  }
+
+  /** Everything that comes, of what is no file with a size. Closes it at the end. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#file.readable;
+  }
+
+  /** Makes sure that the bytes are on the disk. */
+  sync(): Promise<void> {
+    return this.#file.syncData();
+  }
+
+  /** Locks it against other processes until it is closed, unless one of them has. */
+  tryLock(): Promise<boolean> {
+    return this.#file.tryLock(true);
+  }
+
+  /** Closes it, once. */
+  close(): void {
+    this.#file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
+}
+
+function infoOf({ isFile, isDirectory, size, mtime }: Deno.FileInfo): FileInfo {
+  return { isFile, isFolder: isDirectory, size, modifiedMs: mtime?.getTime() };
+}
+
+/** The folder that paths begin at. */
+export function workingFolder(): string {
+  return Deno.cwd();
+}
+
+/** A variable of the environment. */
+export function environmentVariable(name: string): string | undefined {
+  return Deno.env.get(name);
+}
+
+/** All variables of the environment. */
+export function environmentVariables(): Record<string, string> {
+  return Deno.env.toObject();
+}
+
+/** What a program may be allowed: a variable or all, a file or a folder. */
+export type Permission =
+  | { readonly name: "env"; readonly variable?: string }
+  | { readonly name: "read" | "write"; readonly path: string };
+
+/** Whether the program has a permission. Never asks for it. */
+export function isGranted(permission: Permission): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
+}
+
+/** Bytes of memory that the process has. */
+export function residentBytes(): number {
+  return Deno.memoryUsage().rss;
+}
+
+/** Whether people want no colors in a terminal. */
+export const NO_COLOR: boolean = Deno.noColor;
+
+/** The runtime's version. */
+export const RUNTIME_VERSION: string = Deno.version.deno;
