@@ -1,6 +1,7 @@
 /**
  * Compiles the kernels, which are AssemblyScript, to modules of bytes: `deno task build:kernels`.
- * With `--check` it writes nothing, and exits with 1 if a committed file is not what it would write.
+ * With `--check` it writes nothing, and exits with 1 if a committed file differs from what it would
+ * write.
  *
  * The bytes are committed once, as base64: unlike a `.wasm` file beside the code, a module loads
  * without any permission, from a registry too, and passes the type check.

@@ -32,8 +32,8 @@ export abstract class QueuedEngine implements Engine {
   }
 
   /**
-   * Runs as many of a batch's images as fit at once, from the first on. May end early if `signal` is
-   * aborted; it is looked at before each part.
+   * Runs as many of a batch's images as fit at once, from the first on. May end early if `signal`
+   * is aborted; it is looked at before each part.
    */
   protected abstract runPart(
     batch: Batch,

@@ -1,6 +1,6 @@
 /**
- * What the kernels of training are called with. TypeScript and AssemblyScript both compile this file:
- * a call is its fields in this order, a 32-bit word each.
+ * What the kernels of training are called with. TypeScript and AssemblyScript both compile this
+ * file: a call is its fields in this order, a 32-bit word each.
  *
  * Arrays are float32. Channels come in multiples of 4, but for the input of the first convolution.
  *
@@ -17,7 +17,7 @@ export class Convolve {
   x: Address = 0; // [count, height, width, inputs]
   filter: Address = 0; // [3, 3, inputs, outputs]
   y: Address = 0; // gets [count, height, width, outputs]
-  padded: Address = 0; // gets x with zeros around each image, [count, height + 2, width + 2, inputs]
+  padded: Address = 0; // gets x with zeros around it, [count, height + 2, width + 2, inputs]
   sums: Address = 0; // gets each image's `moments`, [count, 2, outputs]; or 0
   count: Int = 0;
   height: Int = 0;

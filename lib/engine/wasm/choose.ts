@@ -18,7 +18,7 @@ import type { PackedNetwork } from "./weights.ts";
 export interface ChoiceOptions {
   /** Which algorithm 3x3 convolutions take; by default the faster one. */
   readonly algorithm: Algorithm | undefined;
-  /** `"auto"` tries the algorithms in large models for some 50 ms; `"off"` goes by a rule of thumb. */
+  /** `"auto"` tries them in large models for some 50 ms; `"off"` goes by a rule of thumb. */
   readonly tune: "auto" | "off";
 }
 
@@ -55,7 +55,7 @@ export async function chooser(
 
 /** The fastest of some repetitions counts; the first ones also let V8 finish its compilation. */
 const REPETITIONS = 3;
-/** An algorithm has to be this much faster than those before it: a trial this short is not exact. */
+/** An algorithm has to be this much faster than those before it: so short a trial is not exact. */
 const MARGIN = 1.15;
 
 /** Layers of one size take the same time: only the first is tried. */
@@ -63,8 +63,8 @@ const sizeOf = ({ layer, full, pooled }: Geometry): string =>
   [layer.channels, layer.padded, full.rows, full.columns, pooled].join();
 
 /**
- * Tries all algorithms on the network's layers, for an image of the training size; the memory that it
- * uses is free again afterwards.
+ * Tries all algorithms on the network's layers, for an image of the training size; the memory that
+ * it uses is free again afterwards.
  *
  * @returns The algorithm of each layer that has a choice.
  */

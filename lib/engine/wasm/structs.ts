@@ -62,10 +62,10 @@ export class Step {
   filterRows: Int = 0;
   run: Int = 0; // words of one row of a filter
   offsets: Address = 0; // int32 [pixels]: where each output's window starts in x, from x
-  pixels: Int = 0; // outputs before a pool, of all images; the four of a pool's window are neighbours
+  pixels: Int = 0; // outputs before a pool, of all images; a pool's window of four are neighbours
   chunk: Int = 0; // pixels or patches of a task
   transformed: Address = 0; // Winograd: int16 [36][quads][channels / 2][4][2]
-  transformedWeights: Address = 0; // Winograd: int16 [outChannels / 8][36][channels / 2][8][2], or 0
+  transformedWeights: Address = 0; // Winograd: int16 [outChannels / 8][36][channels / 2][8][2]
   blocks: Int = 0; // of 8 output channels, whose sums a task holds
   patches: Int = 0; // of this step
   firstPatch: Int = 0; // among those of all images

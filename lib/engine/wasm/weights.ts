@@ -31,7 +31,7 @@ export interface PackedLayer extends ProgramLayer {
   /** Address of the packed weights, and of a `Layer` of structs.ts. */
   readonly weights: number;
   readonly constants: number;
-  /** Address of the filters as Winograd's algorithm wants them, or 0 if they are made on the way. */
+  /** Address of the filters as Winograd's algorithm wants them; 0 if they are made on the way. */
   readonly transformedWeights: number;
 }
 

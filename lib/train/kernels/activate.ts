@@ -4,7 +4,8 @@ import { affine, take } from "./common";
 /** Threads take the images one by one. */
 export function activate(counter: usize, call: Activate): void {
   const y = call.y, scale = call.scale, shift = call.shift, out = call.out;
-  const pool = call.pool, count = call.count, height = call.height, width = call.width, o = call.outputs;
+  const pool = call.pool, count = call.count, height = call.height, width = call.width;
+  const o = call.outputs;
   const outs = <usize> o << 2, row = outs * <usize> width, image = row * <usize> height;
   const zero = f32x4.splat(0);
   if (pool === 0) {
@@ -41,8 +42,10 @@ export function activate(counter: usize, call: Activate): void {
 
 /** Threads take the images one by one. */
 export function deactivate(counter: usize, call: Deactivate): void {
-  const dout = call.dout, y = call.y, scale = call.scale, shift = call.shift, dz = call.dz, sums = call.sums;
-  const pool = call.pool, count = call.count, height = call.height, width = call.width, o = call.outputs;
+  const dout = call.dout, y = call.y, scale = call.scale, shift = call.shift;
+  const dz = call.dz, sums = call.sums;
+  const pool = call.pool, count = call.count, height = call.height, width = call.width;
+  const o = call.outputs;
   const outs = <usize> o << 2, row = outs * <usize> width, image = row * <usize> height;
   const imageOut = outs * <usize> (width >> 1) * <usize> (height >> 1);
   const zero = f32x4.splat(0);
@@ -62,7 +65,8 @@ export function deactivate(counter: usize, call: Deactivate): void {
         for (let k = 0; k + 1 < width; k += 2) {
           const corner = first + <usize> i * row + <usize> k * outs;
           for (let j: usize = 0; j < outs; j += 16, from += 16) {
-            unpool(y + corner + j, dz + corner + j, v128.load(from), scale + j, shift + j, row, outs);
+            const at = corner + j;
+            unpool(y + at, dz + at, v128.load(from), scale + j, shift + j, row, outs);
           }
         }
       }

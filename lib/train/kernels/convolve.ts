@@ -4,7 +4,8 @@ import { store2, take } from "./common";
 /** Threads take the images one by one. */
 export function convolve(counter: usize, call: Convolve): void {
   const x = call.x, filter = call.filter, y = call.y, padded = call.padded, sums = call.sums;
-  const count = call.count, height = call.height, width = call.width, c = call.inputs, o = call.outputs;
+  const count = call.count, height = call.height, width = call.width;
+  const c = call.inputs, o = call.outputs;
   const imageX = <usize> (height * width * c) << 2, imageY = <usize> (height * width * o) << 2;
   const imagePadded = <usize> ((height + 2) * (width + 2) * c) << 2;
   for (let n = take(counter); n < count; n = take(counter)) {

@@ -4,7 +4,8 @@ import { take } from "./common";
 /** Threads take four rows of the filter, `[9 c, o]`, at a time. */
 export function filterGradient(counter: usize, call: FilterGradient): void {
   const padded = call.padded, dy = call.dy, filter = call.filter;
-  const count = call.count, height = call.height, width = call.width, c = call.inputs, o = call.outputs;
+  const count = call.count, height = call.height, width = call.width;
+  const c = call.inputs, o = call.outputs;
   const pixel = <usize> c << 2, rowPadded = pixel * <usize> (width + 2);
   const imagePadded = rowPadded * <usize> (height + 2);
   const outs = <usize> o << 2, row = outs * <usize> width, image = row * <usize> height;

@@ -1,5 +1,5 @@
-// Float arithmetic for training: ../calls.ts says what each kernel does. Threads share the memory: each
-// takes images or blocks one by one, and none writes where another does, so that results do not
+// Float arithmetic for training: ../calls.ts says what each kernel does. Threads share the memory:
+// each takes images or blocks one by one, and none writes where another does, so that results do not
 // depend on their number.
 
 export { activate, combine, deactivate } from "./activate";

@@ -32,7 +32,7 @@ for (const [variant, options] of Object.entries(VARIANTS)) {
     checkAccumulators(create, engineCases()[2]));
 }
 
-Deno.test("the tried kernels and two threads give the direct kernel's values at ImageNet's size", async () => {
+Deno.test("the tried algorithms and two threads give the direct one's values at ImageNet's size", async () => {
   const { model } = randomModel({
     configuration: "B",
     input: { height: 224, width: 224, channels: 3 },
@@ -129,7 +129,7 @@ Deno.test("the WebAssembly engine divides a large batch", async () => {
   assertEquals(many.scale, Float64Array.from({ length: count }, (_, n) => three.scale[n % 3]));
 });
 
-Deno.test("a profile names every layer, its kernel and its operations", async () => {
+Deno.test("a profile names every layer, its algorithm and its operations", async () => {
   const { model, batch } = engineCases()[0];
   await using engine = await createWasmEngine(model);
   const profile = await engine.profile!(batch);

@@ -3,6 +3,7 @@
 // Weights are [outChannels / 16, filterRows, run, 16 channels, 4 bytes]. A word is four activations
 // of 7 bits, or two of 16 bits in the first layer, and the same for all channels.
 
+import { TILE } from "../kernel";
 import { Step } from "../structs";
 import { dot, multiplyTile } from "./multiply";
 import { storeValues } from "./values";
@@ -18,7 +19,7 @@ export function convolve(step: Step, task: i32, at: usize): void {
   const weights = step.weights + block * step.filterRows * step.run * 64;
   const offsets = step.offsets + first * 4;
   let p = 0;
-  for (; count - p > 2; p += 6) {
+  for (; count - p > 2; p += TILE) {
     const window = offsets + p * 4, out = scratch + p * 64;
     if (step.channels < 16) {
       multiplyTile<i16>(step, window, weights, out);

@@ -1,4 +1,5 @@
-// The 64-bit scalar arithmetic of the integer program (lib/engine/README.md), once per layer and image.
+// The 64-bit scalar arithmetic of the integer program (lib/engine/README.md), once per layer and
+// image.
 
 import { Image, Layer, Step } from "../structs";
 

@@ -2,6 +2,7 @@
 //
 // Weights stay int8; a task makes floats of the eight filters that it multiplies with.
 
+import { TILE } from "../kernel";
 import { Layer, Step } from "../structs";
 import { dot, multiplyTile, storeTwo } from "./multiply";
 
@@ -25,7 +26,9 @@ export function convolveFloat(step: Step, task: i32, at: usize): void {
       unpackFilters(weights, step.filterRows * step.run, filters);
       store<usize>(at, weights);
     }
-    for (let p = 0; p < count; p += 6) multiplyTile<f32>(step, offsets + p * 4, filters, sums + p * 32);
+    for (let p = 0; p < count; p += TILE) {
+      multiplyTile<f32>(step, offsets + p * 4, filters, sums + p * 32);
+    }
   }
   storeFloats(step, first, count, block, sums);
 }

@@ -4,7 +4,7 @@
 
 import { Step } from "../structs";
 
-/** Adds the products of one word of activations, the same in four lanes, with those of four channels. */
+/** Adds products: of one word of activations, the same in four lanes, with four channels' words. */
 // @ts-ignore: decorator
 @inline
 export function dot<T>(w: v128, x: v128, sum: v128): v128 {
@@ -28,7 +28,7 @@ function width<T>(): i32 {
   return isFloat<T>() ? 8 : 16;
 }
 
-/** A tile: six pixels of eight channels, of a block of `width<T>()`. Sums go to `out`, `[6, width]`. */
+/** A tile: `TILE` pixels of eight channels, of a block of `width<T>()`, to sums `[TILE, width]`. */
 export function multiplyTile<T>(step: Step, offsets: usize, weights: usize, out: usize): void {
   let x0 = step.x + load<i32>(offsets), x1 = step.x + load<i32>(offsets, 4);
   let x2 = step.x + load<i32>(offsets, 8), x3 = step.x + load<i32>(offsets, 12);
@@ -83,8 +83,8 @@ export function multiplyTile<T>(step: Step, offsets: usize, weights: usize, out:
 }
 
 /**
- * Winograd: four patches of eight channels at one position, `[words][4]` by `[words][8]`, to `[4][8]`.
- * Words are two 16-bit channels, or one float.
+ * Winograd: four patches and eight channels at one position, `[words][4]` by `[words][8]`, to
+ * `[4][8]`. Words are two 16-bit channels, or one float.
  */
 export function multiplyQuad<T>(x: usize, w: usize, words: i32, to: usize): void {
   let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;

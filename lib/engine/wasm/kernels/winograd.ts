@@ -11,13 +11,14 @@
 // Bounds: B^T x B of 7-bit x is at most 162 * 127 = 20574, G w G^T of int8 w at most
 // 49 * 127 = 6223; both fit in 16 bits, and so does what comes after one of the two directions.
 //
-// Four patches (of 4x4 outputs each) are interleaved, a quad: [position 36][quad][channels / 2][4][2].
+// Four patches (of 4x4 outputs each) are interleaved, a quad:
+// [position 36][quad][channels / 2][4][2].
 
 import { GAP, POSITIONS } from "../kernel";
-import { Image, Layer, Step } from "../structs";
+import { Layer, Step } from "../structs";
 import { multiplyQuad } from "./multiply";
-import { raise, value } from "./values";
 import { filterPosition, transformFilter } from "./winograd_filter";
+import { storePatches } from "./winograd_output";
 
 // The rows of B^T: coefficients of the products of (x - point) over all other points.
 
@@ -91,7 +92,7 @@ function transformQuad(
   }
 }
 
-/** Eight bytes of each of four patches to four registers of 16-bit lanes `[4 patches][2 channels]`. */
+/** Eight bytes of each of four patches to four registers of 16-bit lanes, `[4 patches][2]`. */
 // @ts-ignore: decorator
 @inline
 function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
@@ -125,8 +126,8 @@ export function multiplyPatches(step: Step, task: i32, scratch: usize): void {
 }
 
 /**
- * Task: all output channels of `chunk` patches, from their transform on, which stays in the cache of
- * the thread. The transformed filters are there: `filters`.
+ * Task: all output channels of `chunk` patches, from their transform on, which stays in the cache
+ * of the thread. The transformed filters are there: `transformedWeights`.
  */
 export function convolvePatches(step: Step, task: i32, scratch: usize): void {
   store<usize>(scratch, 0); // no filter any more
@@ -141,31 +142,33 @@ export function convolvePatches(step: Step, task: i32, scratch: usize): void {
   const blockBytes = POSITIONS * filterPosition<i16>(step.channels);
   const blocks = changetype<Layer>(step.layer).outChannels >> 3;
   for (let block = 0; block < blocks; block += step.blocks) {
-    const group = min(step.blocks, blocks - block);
+    const count = min(step.blocks, blocks - block);
     const filters = step.transformedWeights + block * blockBytes;
-    multiplyBlocks(step.channels, x, position, quads, filters, group, sums);
-    for (let b = 0; b < group; b++) {
+    multiplyBlocks(step.channels, x, position, quads, filters, count, sums);
+    for (let b = 0; b < count; b++) {
       const at = sums + b * quads * 128;
-      storePatches(step, block + b, first, quads, at, group * quads * 128 + GAP, temporary);
+      storePatches(step, block + b, first, quads, at, count * quads * 128 + GAP, temporary);
     }
   }
 }
 
-/** Sums `[36][group][quads][4][8]` of `group` blocks of eight output channels. */
+/** Sums `[36][blocks][quads][4][8]` of `blocks` blocks of eight output channels. */
 function multiplyBlocks(
   channels: i32,
   x: usize,
   position: usize,
   quads: i32,
   filters: usize,
-  group: i32,
+  blocks: i32,
   to: usize,
 ): void {
   const words = channels >> 1, panel = filterPosition<i16>(channels);
   for (let p = 0; p < POSITIONS; p++, x += position, to += GAP) {
-    for (let b = 0; b < group; b++) {
+    for (let b = 0; b < blocks; b++) {
       const w = filters + (b * POSITIONS + p) * panel;
-      for (let q = 0; q < quads; q++, to += 128) multiplyQuad<i16>(x + q * words * 16, w, words, to);
+      for (let q = 0; q < quads; q++, to += 128) {
+        multiplyQuad<i16>(x + q * words * 16, w, words, to);
+      }
     }
   }
 }
@@ -175,121 +178,4 @@ export function transformFilters(weights: usize, channels: i32, blocks: i32, to:
   for (let block = 0; block < blocks; block++, to += POSITIONS * filterPosition<i16>(channels)) {
     transformFilter<i16>(weights + (block >> 1) * channels * 144 + (block & 1) * 32, channels, to);
   }
-}
-
-/** 6 to 4 by A^T, times 18; 32-bit lanes, modulo 2^32. */
-// @ts-ignore: decorator
-@inline
-function transformOutput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
-  const m0 = v128.load(from), m1 = v128.load(from + fromStride);
-  const m2 = v128.load(from + 2 * fromStride), m3 = v128.load(from + 3 * fromStride);
-  const m4 = v128.load(from + 4 * fromStride), m5 = v128.load(from + 5 * fromStride);
-  const nine2 = times9(m2);
-  const even = i32x4.sub(m3, nine2), odd = i32x4.add(m3, nine2);
-  // -9 1 -9 1 8 0
-  const y0 = i32x4.add(i32x4.add(even, m1), i32x4.shl(m4, 3));
-  v128.store(to, i32x4.sub(y0, times9(m0)));
-  // 0 2 -9 -1 4 0
-  const y1 = i32x4.shl(i32x4.add(m1, i32x4.shl(m4, 1)), 1);
-  v128.store(to + toStride, i32x4.sub(y1, odd));
-  // 0 4 -9 1 2 0
-  const y2 = i32x4.shl(i32x4.add(i32x4.shl(m1, 1), m4), 1);
-  v128.store(to + 2 * toStride, i32x4.add(y2, even));
-  // 0 8 -9 -1 1 9
-  const y3 = i32x4.add(i32x4.add(i32x4.shl(m1, 3), m4), times9(m5));
-  v128.store(to + 3 * toStride, i32x4.sub(y3, odd));
-}
-
-// @ts-ignore: decorator
-@inline
-function times9(x: v128): v128 {
-  return i32x4.add(i32x4.shl(x, 3), x);
-}
-
-/** 81 * INVERSE is 1 modulo 2^32. */
-const INVERSE: i32 = 0x781948b1;
-
-/** From `sums`, `[36][patches][8]` with `position` bytes between positions, to values: steps 5 to 8. */
-function storePatches(
-  step: Step,
-  block: i32,
-  first: i32,
-  quads: i32,
-  sums: usize,
-  position: usize,
-  half: usize,
-): void {
-  const outChannels = changetype<Layer>(step.layer).outChannels;
-  const patchesOfImage = step.patchRows * step.patchColumns;
-  const count = min(quads * 4, step.patches - first);
-  let largest = i32x4.splat(0);
-  let current = -1;
-  for (let i = 0; i < count; i++) {
-    const patch = step.firstPatch + first + i;
-    const n = patch / patchesOfImage;
-    if (n != current) {
-      if (current >= 0) raise(changetype<Image>(step.image + current * offsetof<Image>()), largest);
-      largest = i32x4.splat(0);
-      current = n;
-    }
-    const y = patch % patchesOfImage / step.patchColumns, x = patch % step.patchColumns;
-    const m = step.scaled + (n * 2 * outChannels + block * 8) * 4;
-    const b = m + outChannels * 4;
-    const to = step.v + n * step.vRows * step.vColumns * outChannels * 4 + block * 32;
-    for (let four = 0; four < 32; four += 16) {
-      const from = sums + i * 32 + four;
-      for (let x = 0; x < 6; x++) transformOutput6(from + x * position, 6 * position, half + x * 16, 96);
-      for (let y = 0; y < 4; y++) transformOutput6(half + y * 96, 16, half + y * 96, 16);
-      largest = i32x4.max_s(
-        largest,
-        step.pool
-          ? storePatch(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 2)
-          : storePatch(step, half, v128.load(m + four), v128.load(b + four), to + four, y, x, outChannels, 4),
-      );
-    }
-  }
-  if (current >= 0) raise(changetype<Image>(step.image + current * offsetof<Image>()), largest);
-}
-
-/** Steps 5 to 7 for four channels of a patch, or of its pool; gives their maximum. */
-// @ts-ignore: decorator
-@inline
-function storePatch(
-  step: Step,
-  half: usize,
-  m: v128,
-  b: v128,
-  to: usize,
-  y: i32,
-  x: i32,
-  outChannels: i32,
-  size: i32, // 2 with a pool, otherwise 4
-): v128 {
-  let largest = i32x4.splat(0);
-  const rows = min(size, step.vRows - y * size), columns = min(size, step.vColumns - x * size);
-  for (let i = 0; i < rows; i++) {
-    let at = to + ((y * size + i) * step.vColumns + x * size) * outChannels * 4;
-    for (let j = 0; j < columns; j++, at += outChannels * 4) {
-      const sum = size == 4 ? exact(half + i * 96 + j * 16) : largestOf(half + i * 192 + j * 32);
-      const v = value(sum, m, b);
-      largest = i32x4.max_s(largest, v);
-      v128.store(at, v);
-    }
-  }
-  return largest;
-}
-
-/** The largest of a pool's window. */
-// @ts-ignore: decorator
-@inline
-function largestOf(from: usize): v128 {
-  const top = i32x4.max_s(exact(from), exact(from + 16));
-  return i32x4.max_s(top, i32x4.max_s(exact(from + 96), exact(from + 112)));
-}
-
-/** 4 * acc of 324 * acc. */
-// @ts-ignore: decorator
-@inline
-function exact(from: usize): v128 {
-  return i32x4.mul(v128.load(from), i32x4.splat(INVERSE));
 }

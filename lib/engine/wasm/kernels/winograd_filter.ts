@@ -1,9 +1,9 @@
-// The transform of 3x3 filters, G w G^T, for winograd.ts: always in 16-bit integers, which is exact.
-// It is stored as `T`: i16 in pairs of channels, as the dot product wants them, or f32.
+// The transform of 3x3 filters, G w G^T, for winograd.ts: in 16-bit integers, which is exact. It is
+// stored as `T`: i16 in pairs of channels, as the dot product wants them, or f32.
 
 import { GAP, POSITIONS } from "../kernel";
 
-/** Bytes of one transformed position of eight filters: `[channels / 2][8][2]` i16, `[channels][8]` f32. */
+/** Bytes of a position of eight filters: `[channels / 2][8][2]` i16, or `[channels][8]` f32. */
 // @ts-ignore: decorator
 @inline
 export function filterPosition<T>(channels: i32): i32 {
@@ -48,7 +48,7 @@ function twoChannels<S, T>(from: usize, next: usize, to: usize, position: usize)
   storeRow<T>(w20, w21, w22, to + row, position);
 }
 
-/** Of four filters `[4][4 channels]` two channels: `[4][2]` for i16, `[2][4]` for f32; 16-bit lanes. */
+/** Two channels of `[4 filters][4 channels]`: `[4][2]` for i16, `[2][4]` for f32; 16-bit lanes. */
 // @ts-ignore: decorator
 @inline
 function tap<S, T>(at: usize): v128 {

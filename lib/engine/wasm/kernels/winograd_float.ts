@@ -93,7 +93,9 @@ export function multiplyPatchesFloat(step: Step, task: i32, scratch: usize): voi
   for (let p = 0; p < POSITIONS; p++, to += GAP) {
     let x = step.transformed + p * position + (first >> 2) * quadBytes;
     const w = filters + p * filterPosition<f32>(step.channels);
-    for (let q = 0; q < quads; q++, to += 128, x += quadBytes) multiplyQuad<f32>(x, w, step.channels, to);
+    for (let q = 0; q < quads; q++, to += 128, x += quadBytes) {
+      multiplyQuad<f32>(x, w, step.channels, to);
+    }
   }
   storePatches(step, block, first, quads, sums, half);
 }
@@ -115,7 +117,14 @@ function transformOutput6(from: usize, fromStride: usize, to: usize, toStride: u
 }
 
 /** From `sums`, `[36][patches][8]`, to values: scale, bias and pool. */
-function storePatches(step: Step, block: i32, first: i32, quads: i32, sums: usize, half: usize): void {
+function storePatches(
+  step: Step,
+  block: i32,
+  first: i32,
+  quads: i32,
+  sums: usize,
+  half: usize,
+): void {
   const layer = changetype<Layer>(step.layer);
   const outChannels = layer.outChannels;
   const patchesOfImage = step.patchRows * step.patchColumns;
@@ -125,20 +134,25 @@ function storePatches(step: Step, block: i32, first: i32, quads: i32, sums: usiz
   for (let i = 0; i < count; i++) {
     const patch = step.firstPatch + first + i;
     const n = patch / patchesOfImage;
-    const y = patch % patchesOfImage / step.patchColumns * size, x = patch % step.patchColumns * size;
+    const y = patch % patchesOfImage / step.patchColumns * size;
+    const x = patch % step.patchColumns * size;
     const rows = min(size, step.vRows - y), columns = min(size, step.vColumns - x);
     const pixel = (n * step.vRows + y) * step.vColumns + x;
     const to = step.v + (pixel * outChannels + block * 8) * 4;
     for (let four = 0; four < 32; four += 16) {
       const from = sums + i * 32 + four;
-      for (let j = 0; j < 6; j++) transformOutput6(from + j * position, 6 * position, half + j * 16, 96);
+      for (let j = 0; j < 6; j++) {
+        transformOutput6(from + j * position, 6 * position, half + j * 16, 96);
+      }
       for (let j = 0; j < 4; j++) transformOutput6(half + j * 96, 16, half + j * 96, 16);
       const scale = times(v128.load(layer.multiplier + block * 32 + four), f32(1) / 324);
       const bias = v128.load(layer.bias + block * 32 + four);
       for (let r = 0; r < rows; r++) {
         let at = to + four + r * step.vColumns * outChannels * 4;
         for (let c = 0; c < columns; c++, at += outChannels * 4) {
-          const sum = step.pool ? largestOf(half + r * 192 + c * 32) : v128.load(half + r * 96 + c * 16);
+          const sum = step.pool
+            ? largestOf(half + r * 192 + c * 32)
+            : v128.load(half + r * 96 + c * 16);
           v128.store(at, f32x4.add(f32x4.mul(sum, scale), bias));
         }
       }
