@@ -5,46 +5,45 @@
  */
 
 import { UsageError } from "./lib/cli/arguments.ts";
+import type { Command } from "./lib/cli/command.ts";
 import { VERSION } from "./lib/version.ts";
-
-type Command = (args: readonly string[]) => Promise<number>;
 
 /** Each command is imported when it is called, so that none pays for another. */
 const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Command> }>> = {
   classify: {
-    about: "prints the labels of images",
+    about: "Predicts the labels of images",
     load: async () => (await import("./lib/cli/classify.ts")).classifyCommand,
   },
   embed: {
-    about: "writes what a layer says about images",
+    about: "Writes what a layer of the network says about images",
     load: async () => (await import("./lib/cli/embed.ts")).embedCommand,
   },
   explain: {
-    about: "draws which part of an image speaks for a class",
+    about: "Draws which part of an image speaks for a class",
     load: async () => (await import("./lib/cli/explain.ts")).explainCommand,
   },
   evaluate: {
-    about: "measures what a model scores on labelled images",
+    about: "Measures what a model scores on labelled images",
     load: async () => (await import("./lib/cli/evaluate.ts")).evaluateCommand,
   },
   fit: {
-    about: "teaches a model your own classes",
+    about: "Teaches a model your own classes: freezes its layers and trains a new head",
     load: async () => (await import("./lib/cli/fit.ts")).fitCommand,
   },
   convert: {
-    about: "makes an int8 model of a checkpoint, of any of seven formats",
+    about: "Converts a VGG checkpoint of any of seven formats to an int8 model file",
     load: async () => (await import("./lib/cli/convert.ts")).convertCommand,
   },
   pull: {
-    about: "downloads a model of the catalog",
+    about: "Downloads a model of the catalog, quantizes it, and keeps it in the cache",
     load: async () => (await import("./lib/cli/pull.ts")).pullCommand,
   },
   models: {
-    about: "lists, shows and removes models",
+    about: "Lists, shows and removes the models that are known by name",
     load: async () => (await import("./lib/cli/models.ts")).modelsCommand,
   },
   profile: {
-    about: "shows what each layer costs on this machine",
+    about: "Shows what each layer costs on this machine, and which kernel computes it",
     load: async () => (await import("./lib/cli/profile.ts")).profileCommand,
   },
 };
@@ -61,8 +60,8 @@ Commands:
 ${lines.join("\n")}
 
 Options:
-  --help     shows this, or a command's own help
-  --version  shows the version
+  --help     Shows this, or a command's own help
+  --version  Shows the version
 `;
 }
 
@@ -75,13 +74,14 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     console.log(help());
     return name === undefined ? 2 : 0;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) {
+  if (!Object.hasOwn(COMMANDS, name)) {
     const { closestString } = await import("@std/text/closest-string");
     const nearest = closestString(name, Object.keys(COMMANDS));
-    throw new UsageError(`Unknown command ${name}: did you mean ${nearest}?`);
+    throw new UsageError(`There is no command ${name}: did you mean ${nearest}?`);
   }
-  return await (await command.load())(args);
+  const { about, load } = COMMANDS[name];
+  const { runCommand } = await import("./lib/cli/command.ts");
+  return await runCommand(await load(), args, name, about);
 }
 
 if (import.meta.main) {

@@ -41,7 +41,7 @@ export const ENGINE_OPTIONS = {
     kind: "choice",
     choices: ["auto", "webgpu", "wasm"],
     default: "auto",
-    about: "What computes",
+    about: "Backend; auto takes WebGPU where there is a GPU",
   },
   precision: {
     kind: "choice",
@@ -55,7 +55,7 @@ export const ENGINE_OPTIONS = {
     max: 64,
     or: "auto",
     default: "auto",
-    about: "Threads of the wasm backend",
+    about: "Threads of the wasm backend; auto goes by the model's size",
   },
   tune: {
     kind: "choice",
@@ -173,7 +173,7 @@ export const EMBEDDING_OPTIONS = {
   layer: {
     kind: "text",
     unset: "the one before the classifying layer",
-    about: "Layer: conv1_1 … conv5_3, pool1 … pool5, fc6, fc7, fc8 or prob",
+    about: "Layer to read: conv1_1 … conv5_3, pool1 … pool5, fc6, fc7, fc8 or prob",
   },
   pooling: {
     kind: "choice",
@@ -201,7 +201,7 @@ export const EXPLANATION_OPTIONS = {
     kind: "choice",
     choices: ["grad-cam", "score-map"],
     default: "grad-cam",
-    about: "What the last convolution saw, or the class's probability at each place",
+    about: "Where the last convolution saw the class, or its probability at each place",
   },
   scale: {
     kind: "integer",

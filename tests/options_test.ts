@@ -1,4 +1,10 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   type Classifier,
   type ClassifierOptions,
@@ -7,20 +13,38 @@ import {
   type EmbedOptions,
   loadClassifier,
 } from "../lib/classifier.ts";
+import { flagOf } from "../lib/cli/arguments.ts";
+import { classifyCommand } from "../lib/cli/classify.ts";
+import { type Command, runCommand } from "../lib/cli/command.ts";
+import { convertCommand } from "../lib/cli/convert.ts";
+import { embedCommand } from "../lib/cli/embed.ts";
+import { evaluateCommand } from "../lib/cli/evaluate.ts";
+import { explainCommand } from "../lib/cli/explain.ts";
+import { fitCommand } from "../lib/cli/fit.ts";
+import { modelsCommand } from "../lib/cli/models.ts";
+import { profileCommand } from "../lib/cli/profile.ts";
+import { pullCommand } from "../lib/cli/pull.ts";
 import { convert, type ConvertOptions } from "../lib/convert/convert.ts";
 import { pullModel, type PullOptions } from "../lib/convert/pull/pull.ts";
 import { evaluate, type EvaluateOptions } from "../lib/evaluate/evaluate.ts";
 import { fuse } from "../lib/evaluate/fuse.ts";
 import type { ExplainOptions } from "../lib/explain/explain.ts";
 import { createHandler, type HandlerOptions } from "../lib/http/handler.ts";
+import { settingsFromEnv, settingsFromFlags } from "../lib/http/server/settings.ts";
 import type { ImageOptions } from "../lib/image/image.ts";
 import type { ViewOptions } from "../lib/input/views.ts";
 import * as library from "../lib/options.ts";
 import type { Option, Table, ValueOf } from "../lib/options.ts";
-import { HANDLER_OPTIONS } from "../lib/options/service.ts";
+import {
+  CLASSIFY_PARAMETERS,
+  EXPLAIN_PARAMETERS,
+  HANDLER_OPTIONS,
+  SETTINGS,
+} from "../lib/options/service.ts";
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../lib/options/training.ts";
 import { fit, type FitOptions } from "../lib/train/fit.ts";
 import { fitFromScratch, type ScratchOptions } from "../lib/train/scratch.ts";
+import { CAT, post, testService } from "./support/http_service.ts";
 
 const {
   CLASSIFIER_OPTIONS,
@@ -85,7 +109,7 @@ Deno.test("tables and the interfaces that users see have the same names and type
   assertEquals(Object.values(agree).every(Boolean), true);
 });
 
-const CAT = "tests/data/photos/cat.png";
+const CAT_FILE = "tests/data/photos/cat.png";
 const DATA = { samples: [], labels: ["a", "b"] };
 
 /** Every public function that takes options, with its table. Wrong options are refused before any work. */
@@ -93,14 +117,17 @@ const CALLS: Readonly<
   Record<string, readonly [Table, (options: object, classifier: Classifier) => unknown]>
 > = {
   loadClassifier: [CLASSIFIER_OPTIONS, (options) => loadClassifier(options)],
-  classify: [CLASSIFY_OPTIONS, (options, classifier) => classifier.classify(CAT, options)],
-  scores: [PREPARE_OPTIONS, (options, classifier) => classifier.scores([CAT], options)],
-  prepare: [PREPARE_OPTIONS, (options, classifier) => classifier.prepare(CAT, options)],
-  embed: [EMBED_OPTIONS, (options, classifier) => classifier.embed(CAT, options)],
-  distance: [DISTANCE_OPTIONS, (options, classifier) => classifier.distance(CAT, CAT, options)],
-  explain: [EXPLAIN_OPTIONS, (options, classifier) => classifier.explain(CAT, options)],
+  classify: [CLASSIFY_OPTIONS, (options, classifier) => classifier.classify(CAT_FILE, options)],
+  scores: [PREPARE_OPTIONS, (options, classifier) => classifier.scores([CAT_FILE], options)],
+  prepare: [PREPARE_OPTIONS, (options, classifier) => classifier.prepare(CAT_FILE, options)],
+  embed: [EMBED_OPTIONS, (options, classifier) => classifier.embed(CAT_FILE, options)],
+  distance: [
+    DISTANCE_OPTIONS,
+    (options, classifier) => classifier.distance(CAT_FILE, CAT_FILE, options),
+  ],
+  explain: [EXPLAIN_OPTIONS, (options, classifier) => classifier.explain(CAT_FILE, options)],
   evaluate: [EVALUATE_OPTIONS, (options, classifier) => evaluate(classifier, [], options)],
-  fuse: [CLASSIFY_OPTIONS, (options, classifier) => fuse([classifier], [CAT], options)],
+  fuse: [CLASSIFY_OPTIONS, (options, classifier) => fuse([classifier], [CAT_FILE], options)],
   convert: [CONVERT_OPTIONS, (options) => convert(new Uint8Array(8), options)],
   pullModel: [PULL_OPTIONS, (options) => pullModel("vgg16-imagenet", options)],
   fit: [FIT_OPTIONS, (options) => fit(DATA, options)],
@@ -108,7 +135,7 @@ const CALLS: Readonly<
   createHandler: [HANDLER_OPTIONS, (options) => createHandler(options)],
 };
 
-/** Values that an option must refuse, and how they read as text where text is what is given. */
+/** Values that an option must refuse, as a program gives them. */
 function wrongValues(option: Option): readonly unknown[] {
   switch (option.kind) {
     case "integer":
@@ -120,8 +147,8 @@ function wrongValues(option: Option): readonly unknown[] {
         "many",
       ];
     case "choice":
-      return ["nonsense", ""];
     case "boolean":
+    case "program":
       return ["nonsense"];
     case "integers":
       return [
@@ -133,13 +160,23 @@ function wrongValues(option: Option): readonly unknown[] {
     case "text":
     case "texts":
       return [5];
-    case "program":
-      return ["nonsense"];
   }
 }
 
+/** Those of them that can be written; every text is one of `text`. */
+function wrongTexts(option: Option): readonly string[] {
+  const values = ["text", "texts"].includes(option.kind) ? [] : wrongValues(option);
+  return values.filter((value) => !Number.isNaN(value)).map(String);
+}
+
+/** The message of the RangeError that a call refuses its options with. */
+async function refusal(call: () => unknown): Promise<string> {
+  return (await assertRejects(async () => await call(), Error)).message;
+}
+
+await using classifier = await loadClassifier({ backend: "wasm" });
+
 Deno.test("every function refuses an unknown option with the nearest name, and every wrong value", async () => {
-  await using classifier = await loadClassifier({ backend: "wasm" });
   for (const [name, [table, call]] of Object.entries(CALLS)) {
     const refused = async (options: object, message: string): Promise<void> => {
       await assertRejects(async () => await call(options, classifier), RangeError, message, name);
@@ -154,4 +191,135 @@ Deno.test("every function refuses an unknown option with the nearest name, and e
       }
     }
   }
+});
+
+const COMMANDS: readonly [name: string, command: Command, like: readonly string[]][] = [
+  ["classify", classifyCommand, ["classify", "loadClassifier"]],
+  ["embed", embedCommand, ["embed", "loadClassifier"]],
+  ["explain", explainCommand, ["explain", "loadClassifier"]],
+  ["evaluate", evaluateCommand, ["evaluate", "loadClassifier"]],
+  ["fit", fitCommand, ["fit", "fitFromScratch"]],
+  ["convert", convertCommand, ["convert"]],
+  ["pull", pullCommand, ["pullModel"]],
+  ["models", modelsCommand, []],
+  ["profile", profileCommand, ["loadClassifier"]],
+];
+
+/** A place where options come as texts. */
+interface Surface {
+  readonly name: string;
+  readonly table: Table;
+  /** What an option is called there. */
+  readonly called: (name: string) => string;
+  /** Gives one option, which is refused. */
+  readonly give: (called: string, text: string) => unknown;
+  /** The functions that have the same options. */
+  readonly like: readonly string[];
+}
+
+const service = testService();
+
+function query(path: string, table: Table, like: string): Surface {
+  const give = async (name: string, text: string): Promise<void> => {
+    const response = await service.fetch(
+      post(`${path}?${new URLSearchParams([[name, text]])}`, CAT),
+    );
+    assertEquals(response.status, 422);
+    throw new RangeError((await response.json()).detail);
+  };
+  return { name: path, table, called: (name) => name, give, like: [like] };
+}
+
+const SURFACES: readonly Surface[] = [
+  ...COMMANDS.map(([name, command, like]) => ({
+    ...{ name, like, table: command.options },
+    called: (name: string) => `--${flagOf(name, command.options[name])}`,
+    give: (flag: string, text: string) => runCommand(command, [`${flag}=${text}`]),
+  })),
+  {
+    ...{ name: "environment", table: SETTINGS, called: library.envName, like: ["createHandler"] },
+    give: (variable, text) => settingsFromEnv({ [variable]: text }),
+  },
+  {
+    ...{ name: "serve.ts", table: SETTINGS, like: ["createHandler"] },
+    called: (name) => `--${library.flagName(name)}`,
+    give: (flag, text) => settingsFromFlags({ [flag.slice(2)]: text }),
+  },
+  query("/classify", CLASSIFY_PARAMETERS, "classify"),
+  query("/embed", EMBEDDING_OPTIONS, "embed"),
+  query("/explain", EXPLAIN_PARAMETERS, "explain"),
+];
+
+for (const { name, table, called, give, like } of SURFACES) {
+  Deno.test(`${name} refuses wrong values in the words of the library's functions`, async () => {
+    const allowed = ({ kind, ...option }: Partial<Option>): string => {
+      const { min, max, above, below, choices, items } = option as Record<string, unknown>;
+      return JSON.stringify([kind, min, max, above, below, choices, items]);
+    };
+    let compared = 0;
+    for (const [option, entry] of Object.entries(table)) {
+      // A flag without a value has no wrong one.
+      const texts = entry.kind === "boolean" && called(option).startsWith("--")
+        ? []
+        : wrongTexts(entry);
+      for (const text of texts) {
+        const said = await refusal(() => give(called(option), text));
+        assertMatch(said, new RegExp(`^${called(option)} must be .+: found `), name);
+        const value = library.fromText(entry, text);
+        for (const [own, call] of like.map((one) => CALLS[one])) {
+          if (!Object.hasOwn(own, option) || allowed(own[option]) !== allowed(entry)) continue;
+          const words = await refusal(() => call({ [option]: value }, classifier));
+          assertEquals(said.replace(called(option), option), words);
+          compared++;
+        }
+      }
+    }
+    assertEquals(compared > 0, !["pull", "models"].includes(name), `${compared} compared`);
+    const nearest = called(Object.keys(table)[0]), unknown = `${nearest}z`;
+    assertMatch(
+      await refusal(() => give(unknown, "1")),
+      new RegExp(`^There is no .+ ${unknown}: did you mean ${nearest}\\?$`),
+    );
+  });
+}
+
+Deno.test("help of each command lists exactly the options that it takes, with their defaults", async () => {
+  const { log } = console;
+  for (const [name, command] of COMMANDS) {
+    let text = "";
+    console.log = (line: string) => void (text += line);
+    try {
+      assertEquals(await runCommand(command, ["--help"], name, "About"), 0);
+    } finally {
+      console.log = log;
+    }
+    const listed = [...text.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag);
+    const taken = Object.entries(command.options).map(([own, option]) =>
+      `--${flagOf(own, option)}`
+    );
+    assertEquals(listed.toSorted(), [...taken, "--help"].sort(), name);
+    assert(text.split("\n").every((line) => line.length <= 100), name);
+    const words = text.replace(/\s+/g, " ");
+    for (const option of Object.values(command.options)) {
+      const isOff = option.kind === "boolean" && option.off !== undefined;
+      assertStringIncludes(words, isOff ? option.off! : option.about);
+      if (!isOff && library.defaultText(option) !== "") {
+        assertStringIncludes(words, `default: ${library.defaultText(option)}`);
+      }
+    }
+  }
+});
+
+Deno.test("threads has one range and one wording", async () => {
+  const words = 'must be an integer from 1 to 64, or "auto": found 100';
+  assertEquals(await refusal(() => loadClassifier({ threads: 100 })), `threads ${words}`);
+  assertEquals(await refusal(() => createHandler({ threads: 100 })), `threads ${words}`);
+  assertEquals(
+    await refusal(() => runCommand(classifyCommand, ["--threads", "100", CAT_FILE])),
+    `--threads ${words}`,
+  );
+  assertEquals(
+    await refusal(() => settingsFromEnv({ VGG16_THREADS: "100" })),
+    `VGG16_THREADS ${words}`,
+  );
 });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { envName, flagName, meaning, type Option, rangeText } from "../lib/options.ts";
+import { envName, flagName, type Option, valuesText } from "../lib/options.ts";
 import { SETTINGS } from "../lib/options/service.ts";
 
 const HEAD = ["Variable", "Flag", "Default", "Meaning"];
@@ -24,8 +24,8 @@ function defaultOf({ default: value, unset = "" }: Option): string {
 }
 
 function meaningOf(setting: Option): string {
-  const range = rangeText(setting);
-  return meaning(setting) + (range === "" ? "" : ` (${range})`);
+  const values = valuesText(setting);
+  return setting.about + (values === "" ? "" : ` (${values})`);
 }
 
 /** Rows of Markdown, the columns aligned; the second row is the line below the head. */

@@ -1,106 +1,98 @@
 /**
- * Command-line arguments: parsed, checked, and wrong ones named.
+ * Command-line arguments: parsed by a table of options, checked, and wrong ones named.
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { closestString } from "@std/text/closest-string";
+import {
+  checkValue,
+  findOption,
+  flagName,
+  fromText,
+  type Option,
+  type Table,
+  type Values,
+} from "../options.ts";
 
 /** A command line that cannot be carried out. Its message is for the person who typed it. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The options that a command has, without their dashes. */
-export interface OptionTable {
-  /** Options without a value. */
-  readonly flags?: readonly string[];
-  /** Options with a value. */
-  readonly values?: readonly string[];
-}
-
 /** A command line, parsed. */
-export interface Arguments {
+export interface Arguments<T extends Table> {
   /** What is not an option, in order. */
   readonly operands: readonly string[];
-  /** The flags that were given. */
-  readonly flags: ReadonlySet<string>;
-  /** The values that were given; of an option given twice, the last. */
-  readonly values: ReadonlyMap<string, string>;
+  /** The options that were given; of one given twice, the last. */
+  readonly options: Values<T>;
+  /** Whether help was asked for. */
+  readonly isHelp: boolean;
+}
+
+/** Every command has it. */
+export const HELP_OPTION = {
+  help: { kind: "boolean", about: "Shows this" },
+} as const satisfies Table;
+
+/** An option's flag, without the dashes: `--no-flip` for `flip`, which is on by default. */
+export function flagOf(name: string, { kind, default: value }: Option): string {
+  return (kind === "boolean" && value === true ? "no-" : "") + flagName(name);
 }
 
 /**
  * Parses `--flag`, `--option value`, `--option=value` and operands; `--` ends the options.
  *
- * @throws {UsageError} If an option is unknown (the message names the nearest), or lacks its value.
+ * @throws {UsageError} If an option is unknown (the message names the nearest), lacks its value, or has
+ * a wrong one.
  */
-export function parseArguments(args: readonly string[], table: OptionTable): Arguments {
-  const { flags = [], values = [] } = table;
-  const known = ["help", ...flags, ...values];
+export function parseArguments<T extends Table>(args: readonly string[], table: T): Arguments<T> {
+  const options = Object.entries({ ...table, ...HELP_OPTION });
+  const flags = Object.fromEntries(
+    options.map(([name, option]) => [`--${flagOf(name, option)}`, option]),
+  );
+  const named = (isFlag: boolean): string[] =>
+    Object.keys(flags).filter((flag) => (flags[flag].kind === "boolean") === isFlag)
+      .map((flag) => flag.slice(2));
   const unknown: string[] = [];
   const parsed = parseArgs([...args], {
-    boolean: ["help", ...flags],
-    string: [...values, "_"],
-    unknown: (name: string, key?: string) => {
+    boolean: named(true),
+    string: [...named(false), "_"],
+    unknown: (text: string, key?: string) => {
       // Operands are reported here too, without a key; "-" is standard input.
-      if (key !== undefined && name !== "-") unknown.push(name);
+      if (key !== undefined && text !== "-") unknown.push(text.split("=")[0]);
       return key === undefined;
     },
   });
-  if (unknown.length > 0) {
-    const name = unknown[0].split("=")[0];
-    const nearest = closestString(name.replace(/^-+/, ""), known);
-    throw new UsageError(`Unknown option ${name}: did you mean --${nearest}?`);
-  }
-  const given = values.filter((name) => parsed[name] !== undefined);
-  for (const name of given) {
-    if (parsed[name] === "") throw new UsageError(`Option --${name} needs a value`);
-  }
-  return {
-    operands: parsed._.map(String),
-    flags: new Set(["help", ...flags].filter((name) => parsed[name])),
-    values: new Map(given.map((name) => [name, String([parsed[name]].flat().at(-1))])),
-  };
+  return asUsage(() => {
+    unknown.forEach((flag) => findOption(flags, flag, "option"));
+    const given = options.flatMap(([name, option]) => {
+      const flag = flagOf(name, option), value: string | boolean | undefined = parsed[flag];
+      if (value === undefined || value === false) return [];
+      if (value === "") throw new UsageError(`Option --${flag} needs a value`);
+      if (value === true) return [[name, !flag.startsWith("no-")]];
+      return [[name, checkedValue(name, option, fromText(option, value))]];
+    });
+    const { help: isHelp = false, ...values } = Object.fromEntries(given);
+    return { operands: parsed._.map(String), options: values, isHelp };
+  });
 }
 
 /**
- * Reads an option's value as a number within bounds.
+ * Checks what a flag stands for where its option has bounds that were not known before.
  *
- * @throws {UsageError} If it is not one.
+ * @throws {UsageError} If it is wrong.
  */
-export function numberOption(
-  args: Arguments,
-  name: string,
-  bounds: { min: number; max?: number; integer?: boolean },
-): number | undefined {
-  const text = args.values.get(name);
-  if (text === undefined) return undefined;
-  const { min, max = Infinity, integer = false } = bounds;
-  const value = Number(text);
-  if (!(value >= min && value <= max) || (integer && !Number.isInteger(value))) {
-    const kind = integer ? "an integer" : "a number";
-    const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
-    throw new UsageError(`Option --${name} needs ${kind} ${range}: found "${text}"`);
-  }
+export function checkedValue<Value>(name: string, option: Option, value: Value): Value {
+  asUsage(() => checkValue(`--${flagOf(name, option)}`, option, value));
   return value;
 }
 
-/**
- * Reads an option's value as one of a few words.
- *
- * @throws {UsageError} If it is none of them.
- */
-export function choiceOption<Choice extends string>(
-  args: Arguments,
-  name: string,
-  choices: readonly Choice[],
-): Choice | undefined {
-  const text = args.values.get(name);
-  if (text === undefined) return undefined;
-  const choice = choices.find((c) => c === text);
-  if (choice === undefined) {
-    throw new UsageError(`Option --${name} needs one of ${choices.join(", ")}: found "${text}"`);
+function asUsage<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
+    throw error;
   }
-  return choice;
 }

@@ -5,104 +5,95 @@
  */
 
 import { join } from "@std/path/join";
-import { type Classifier, type ClassifyOptions, loadClassifier } from "../classifier.ts";
+import { loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
+import { pickOptions, SELECTION_OPTIONS, type Table, VIEW_OPTIONS } from "../options.ts";
 import type { Prediction } from "../output/predictions.ts";
-import { type Arguments, numberOption, parseArguments, UsageError } from "./arguments.ts";
+import { checkedValue, UsageError } from "./arguments.ts";
+import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import {
-  CLASSIFIER_HELP,
-  CLASSIFIER_OPTIONS,
-  classifierOptions,
+  CLASSIFIER_FLAGS,
+  CLASSIFIER_TITLE,
   eachImage,
   NameGiver,
   untilInterrupted,
-  VIEW_HELP,
-  VIEW_OPTIONS,
-  viewOptions,
 } from "./run.ts";
-import { ResumableLines, SHARD_HELP, shardOption, takeShard } from "./shard.ts";
+import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 
-const HELP = `Predicts the labels of images.
-
-Usage: classify [OPTIONS] FILE|URL|DIRECTORY|- ...
-
-  -                     reads one image from standard input
-  DIRECTORY             is walked for image files
-
-Options:
-${CLASSIFIER_HELP}
-${VIEW_HELP}
-  --top-k N             labels per image (default: 5)
-  --score-threshold X   only labels with a score of at least X, 0 to 1
-  --draw DIR            also write the images as PNG files with up to 3 labels on them
-  --json                one JSON object a line: file, predictions, backend, latencyMs
-  --out FILE            add these lines to a file, without the images that it has: a run that was
-                        interrupted goes on
-${SHARD_HELP}
-  --help                shows this
-
-Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.
-`;
+const OPTIONS = {
+  topK: SELECTION_OPTIONS.topK,
+  scoreThreshold: SELECTION_OPTIONS.scoreThreshold,
+  ...VIEW_OPTIONS,
+  draw: {
+    kind: "text",
+    placeholder: "DIR",
+    about: "Also write the images as PNG files with up to 3 labels on them",
+  },
+  json: {
+    kind: "boolean",
+    about: "One JSON object a line: file, predictions, backend, latencyMs",
+  },
+  out: {
+    kind: "text",
+    placeholder: "FILE",
+    about:
+      "Add these lines to a file, without the images that it has: a run that was interrupted " +
+      "goes on",
+  },
+  ...SHARD_OPTION,
+  ...CLASSIFIER_FLAGS,
+} as const satisfies Table;
 
 /** Labels on a drawn image. */
 const DRAWN_LABELS = 3;
 
-/** Runs the command. Resolves to the exit code. */
-export async function classifyCommand(args: readonly string[]): Promise<number> {
-  const parsed = parseArguments(args, {
-    flags: ["json", "offline", "flip"],
-    values: [
-      ...CLASSIFIER_OPTIONS,
-      ...VIEW_OPTIONS,
-      "top-k",
-      "score-threshold",
-      "draw",
-      "out",
-      "shard",
-    ],
-  });
-  if (parsed.flags.has("help")) {
-    console.log(HELP);
-    return 0;
-  }
-  if (parsed.operands.length === 0) {
-    throw new UsageError("classify needs at least one file, URL, directory or - to read");
-  }
-  const views = viewOptions(parsed);
-  const inputs = takeShard(await expandInputs(parsed.operands), shardOption(parsed));
-  const out = parsed.values.get("out");
-  using lines = out === undefined ? undefined : await ResumableLines.open(out);
-  const left = inputs.filter((input) => !lines?.done.has(input));
-  return await untilInterrupted(async (signal) => {
-    await using classifier = await loadClassifier({ ...classifierOptions(parsed), signal });
-    const { backend } = classifier.info;
-    const options: ClassifyOptions = {
-      ...views,
-      topK: topKOption(parsed, classifier),
-      scoreThreshold: numberOption(parsed, "score-threshold", { min: 0, max: 1 }),
-      signal,
-    };
-    const draw = await drawer(parsed.values.get("draw"));
-    const print = parsed.flags.has("json") ? JSON.stringify : textOf;
-    return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
-      const start = performance.now();
-      const pixels = draw ? await readImage(image, options) : image;
-      const predictions = await classifier.classify(pixels, options);
-      const latencyMs = Math.round((performance.now() - start) * 100) / 100;
-      await draw?.(pixels, file, predictions);
-      const result = { file, predictions, backend, latencyMs };
-      if (lines === undefined) return print(result);
-      await lines.append(JSON.stringify(result));
-    });
-  });
-}
+export const classifyCommand: Command<typeof OPTIONS> = {
+  usage: "[OPTIONS] FILE|URL|DIRECTORY|- ...",
+  operands: {
+    "-": "Reads one image from standard input",
+    "DIRECTORY": "Is walked for image files",
+  },
+  options: OPTIONS,
+  titles: CLASSIFIER_TITLE,
+  notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
-function topKOption(args: Arguments, classifier: Classifier): number | undefined {
-  const max = classifier.info.labels.length;
-  return numberOption(args, "top-k", { min: 1, max, integer: true });
-}
+  async run(operands, options) {
+    if (operands.length === 0) {
+      throw new UsageError("classify needs at least one file, URL, directory or - to read");
+    }
+    const { topK, scoreThreshold, draw, json, out, shard } = options;
+    const inputs = takeShard(await expandInputs(operands), parseShard(shard));
+    using lines = out === undefined ? undefined : await ResumableLines.open(out);
+    const left = inputs.filter((input) => !lines?.done.has(input));
+    return await untilInterrupted(async (signal) => {
+      const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+      await using classifier = await loadClassifier(wanted);
+      const { backend, labels } = classifier.info;
+      if (topK !== undefined) {
+        checkedValue(
+          "topK",
+          { ...OPTIONS.topK, max: labels.length, why: "the number of classes" },
+          topK,
+        );
+      }
+      const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
+      const drawn = await drawer(draw);
+      const print = json ? JSON.stringify : textOf;
+      return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
+        const start = performance.now();
+        const pixels = drawn ? await readImage(image, { signal }) : image;
+        const predictions = await classifier.classify(pixels, classifying);
+        const latencyMs = Math.round((performance.now() - start) * 100) / 100;
+        await drawn?.(pixels, file, predictions);
+        const result = { file, predictions, backend, latencyMs };
+        if (lines === undefined) return print(result);
+        await lines.append(JSON.stringify(result));
+      });
+    });
+  },
+};
 
 type Draw = (
   image: ImageInput,

@@ -4,66 +4,79 @@
  * @module
  */
 
-import type { ConversionInput } from "../convert/source.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
-import type { Preprocessing, Provenance } from "../model/model.ts";
-import { type Arguments, numberOption, parseArguments, UsageError } from "./arguments.ts";
+import type { ConversionInput } from "../convert/source.ts";
+import type { Preprocessing } from "../model/model.ts";
+import { CONVERT_OPTIONS, type Table, type Values } from "../options.ts";
+import { UsageError } from "./arguments.ts";
+import type { Command } from "./command.ts";
 import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";
 
-const HELP =
-  `Converts a VGG checkpoint to a model file: int8 weights, batch normalisation folded in.
+const { out, id, inputSize, labels, preprocessing } = CONVERT_OPTIONS;
 
-Usage: convert [OPTIONS] SOURCE --out FILE
+const OPTIONS = {
+  out,
+  id,
+  labels: {
+    kind: "text",
+    placeholder: "FILE",
+    unset: labels.unset,
+    about: `${labels.about}: one a line, a JSON list, or "imagenet"`,
+  },
+  preprocess: {
+    kind: "text",
+    placeholder: "WHAT",
+    unset: preprocessing.unset,
+    about: `${preprocessing.about}: ${preprocessing.choices.join(", ")}, or a JSON file with a ` +
+      "preprocessing",
+  },
+  inputSize,
+  license: { kind: "text", placeholder: "TEXT", about: "License of the weights" },
+  describe: {
+    kind: "text",
+    placeholder: "FILE",
+    about: "JSON file with labels, preprocessing and provenance at once",
+  },
+  report: {
+    kind: "boolean",
+    about: "Prints shape, range, scale and signal to noise of each layer",
+  },
+} as const satisfies Table;
 
-SOURCE is a path, a URL or - for standard input. Its format is told from its contents:
-PyTorch .pth, safetensors, Keras .h5, numpy .npy and .npz, Caffe, ONNX, TensorFlow.js model.json.
+export const convertCommand: Command<typeof OPTIONS> = {
+  usage: "[OPTIONS] SOURCE --out FILE",
+  operands: {
+    "SOURCE":
+      "A path, a URL or - for standard input. Its format is told from its contents: PyTorch " +
+      ".pth, safetensors, Keras .h5, numpy .npy and .npz, Caffe, ONNX, TensorFlow.js model.json",
+  },
+  options: OPTIONS,
+  notes: "Exit code: 0, 1 if the checkpoint could not be converted, 2 for a wrong command line.",
 
-Options:
-  --out FILE            the model file to write
-  --id NAME             the model's name (default: SOURCE's without its ending)
-  --labels FILE         labels in order: one a line, a JSON list, or "imagenet"
-  --preprocess WHAT     torch, caffe, or a JSON file with a preprocessing
-                        (default: what is usual for the format)
-  --input-size N        height and width of the input, where the dense layers do not tell
-  --license TEXT        the license of the weights
-  --describe FILE       a JSON file with labels, preprocessing and provenance at once
-  --report              prints shape, range, scale and signal to noise of each layer
-  --help                shows this
-
-Exit code: 0, 1 if the checkpoint could not be converted, 2 for a wrong command line.
-`;
-
-/** Runs the command. Resolves to the exit code. */
-export async function convertCommand(args: readonly string[]): Promise<number> {
-  const parsed = parseArguments(args, {
-    flags: ["report"],
-    values: ["out", "id", "labels", "preprocess", "input-size", "license", "describe"],
-  });
-  if (parsed.flags.has("help")) {
-    console.log(HELP);
-    return 0;
-  }
-  const [source, ...more] = parsed.operands;
-  const out = parsed.values.get("out");
-  if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
-  if (out === undefined) throw new UsageError("convert needs --out FILE");
-
-  return await untilInterrupted(async (signal) => {
-    const line = transferLine("Converting");
-    try {
-      const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
-      const options = { ...await readOptions(parsed), out, signal, onProgress: line.update };
-      const conversion = await convert(input, options);
-      line.clear();
-      if (parsed.flags.has("report")) printReport(conversion);
-      printSummary(conversion, out);
-      return 0;
-    } finally {
-      line.clear();
-    }
-  });
-}
+  async run([source, ...more], options) {
+    const { out } = options;
+    if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
+    if (out === undefined) throw new UsageError("convert needs --out FILE");
+    return await untilInterrupted(async (signal) => {
+      const line = transferLine("Converting");
+      try {
+        const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
+        const described = await describedBy(options);
+        const conversion = await convert(input, {
+          ...described,
+          ...{ out, signal, onProgress: line.update },
+        });
+        line.clear();
+        if (options.report) printReport(conversion);
+        printSummary(conversion, out);
+        return 0;
+      } finally {
+        line.clear();
+      }
+    });
+  },
+};
 
 function printSummary({ format, architecture, layers, size }: Conversion, out: string): void {
   const { configuration, input: { height, width, channels } } = architecture;
@@ -74,15 +87,10 @@ function printSummary({ format, architecture, layers, size }: Conversion, out: s
   );
 }
 
-async function readOptions(args: Arguments): Promise<ConvertOptions> {
-  const { values } = args;
-  const described = values.has("describe")
-    ? await readJson<ConvertOptions>(values.get("describe")!)
-    : {};
-  const labels = values.get("labels");
-  const preprocess = values.get("preprocess");
-  const license = values.get("license");
-  const provenance: Provenance = { ...described.provenance, ...(license && { license }) };
+/** What the options, and the files that they name, say about a model. */
+async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOptions> {
+  const { describe, labels, preprocess, license, id, inputSize } = options;
+  const described = describe === undefined ? {} : await readJson<ConvertOptions>(describe);
   return {
     labels: labels === undefined ? described.labels : await readLabels(labels),
     preprocessing: preprocess === undefined
@@ -90,9 +98,8 @@ async function readOptions(args: Arguments): Promise<ConvertOptions> {
       : preprocess === "torch" || preprocess === "caffe"
       ? preprocess
       : await readJson<Preprocessing>(preprocess),
-    provenance,
-    id: values.get("id"),
-    inputSize: numberOption(args, "input-size", { min: 32, max: 8192, integer: true }),
+    provenance: { ...described.provenance, ...(license && { license }) },
+    ...{ id, inputSize },
   };
 }
 

@@ -9,78 +9,79 @@ import { type Classifier, loadClassifier } from "../classifier.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import { comparisonRows, type EvaluatedVariant, htmlReport } from "../evaluate/report.ts";
-import { parseArguments, UsageError } from "./arguments.ts";
+import { pickOptions, type Table, VIEW_OPTIONS } from "../options.ts";
+import { UsageError } from "./arguments.ts";
+import type { Command } from "./command.ts";
 import { Journal } from "./journal.ts";
 import { ProgressLine } from "./progress.ts";
-import {
-  CLASSIFIER_HELP,
-  CLASSIFIER_OPTIONS,
-  classifierOptions,
-  messageOf,
-  untilInterrupted,
-  VIEW_HELP,
-  VIEW_OPTIONS,
-  viewOptions,
-} from "./run.ts";
-import { type Shard, SHARD_HELP, shardOption, takeShard } from "./shard.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, messageOf, untilInterrupted } from "./run.ts";
+import { parseShard, type Shard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { textTable } from "./table.ts";
 import { parseVariants, scalesOf, type Variant } from "./variants.ts";
 
-const HELP = `Measures what a model scores on labelled images.
+const OPTIONS = {
+  ...VIEW_OPTIONS,
+  compare: {
+    kind: "text",
+    placeholder: "VARIANTS",
+    about: "Several evaluations side by side, separated by semicolons; each is some of the words " +
+      `${
+        VIEW_OPTIONS.crops.choices.join(", ")
+      }, flip, scales such as 256,384, model=A+B (A and B ` +
+      "fused), backend=B, precision=P",
+  },
+  out: {
+    kind: "text",
+    placeholder: "DIR",
+    about: "Write report.html, report.json, and what a later run needs to go on",
+  },
+  shard: {
+    ...SHARD_OPTION.shard,
+    about: `${SHARD_OPTION.shard.about} (with the same --out for all; a last run without --shard ` +
+      "puts them together)",
+  },
+  json: { kind: "boolean", about: "Print the report as JSON" },
+  ...CLASSIFIER_FLAGS,
+} as const satisfies Table;
 
-Usage: evaluate [OPTIONS] DIRECTORY|LIST
+export const evaluateCommand: Command<typeof OPTIONS> = {
+  usage: "[OPTIONS] DIRECTORY|LIST",
+  operands: {
+    "DIRECTORY": "One folder per class, named by its label (ImageNet: by its WordNet id)",
+    "LIST": "A .csv or .txt file: a path and a label, or its index, on each line",
+  },
+  options: OPTIONS,
+  titles: CLASSIFIER_TITLE,
+  notes:
+    'Example: evaluate --compare "center; dense 32,40 flip; center precision=float" pictures\n\n' +
+    "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
 
-  DIRECTORY             one folder per class, named by its label (ImageNet: by its WordNet id)
-  LIST                  a .csv or .txt file: a path and a label, or its index, on each line
-
-Options:
-${CLASSIFIER_HELP}
-${VIEW_HELP}
-  --compare VARIANTS    several evaluations side by side, separated by semicolons; each is the words
-                        center, ten, dense, multi or dense+multi, flip, scales such as 256,384, and
-                        model=A+B (A and B fused), backend=B, precision=P:
-                        --compare "center; dense 32,40 flip; center precision=float"
-  --out DIR             write report.html, report.json, and what a later run needs to go on
-${SHARD_HELP}
-                        (with the same --out for all; a last run without --shard puts them together)
-  --json                print the report as JSON
-  --help                shows this
-
-Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.
-`;
-
-/** Runs the command. Resolves to the exit code. */
-export async function evaluateCommand(args: readonly string[]): Promise<number> {
-  const parsed = parseArguments(args, {
-    flags: ["json", "offline", "flip"],
-    values: [...CLASSIFIER_OPTIONS, ...VIEW_OPTIONS, "compare", "out", "shard"],
-  });
-  if (parsed.flags.has("help")) {
-    console.log(HELP);
-    return 0;
-  }
-  if (parsed.operands.length !== 1) throw new UsageError("evaluate needs one directory or list");
-  const base: Variant = { ...viewOptions(parsed), classifier: classifierOptions(parsed) };
-  const compare = parsed.values.get("compare");
-  const variants = compare === undefined ? [base] : parseVariants(compare, base);
-  const [path] = parsed.operands, out = parsed.values.get("out");
-  const shard = shardOption(parsed);
-  return await untilInterrupted(async (signal) => {
-    if (out !== undefined) await Deno.mkdir(out, { recursive: true });
-    const evaluated: EvaluatedVariant[] = [];
-    let dataset: Dataset | undefined;
-    for (const variant of variants) {
-      const found = await evaluateVariant(variant, path, out, shard, signal);
-      dataset ??= found.dataset;
-      evaluated.push(found.evaluated);
-    }
-    if (parsed.flags.has("json")) console.log(JSON.stringify(evaluated.map(jsonOf)));
-    else print(evaluated);
-    // A part is no report: the last run, without --shard, writes it.
-    if (out !== undefined && shard.count === 1) await writeReports(out, path, evaluated, dataset!);
-    return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
-  });
-}
+  async run(operands, options) {
+    if (operands.length !== 1) throw new UsageError("evaluate needs one directory or list");
+    const classifier = pickOptions(CLASSIFIER_FLAGS, options);
+    const base: Variant = { ...pickOptions(VIEW_OPTIONS, options), classifier };
+    const { compare, out, json } = options, [path] = operands;
+    const variants = compare === undefined ? [base] : parseVariants(compare, base);
+    const shard = parseShard(options.shard);
+    return await untilInterrupted(async (signal) => {
+      if (out !== undefined) await Deno.mkdir(out, { recursive: true });
+      const evaluated: EvaluatedVariant[] = [];
+      let dataset: Dataset | undefined;
+      for (const variant of variants) {
+        const found = await evaluateVariant(variant, path, out, shard, signal);
+        dataset ??= found.dataset;
+        evaluated.push(found.evaluated);
+      }
+      if (json) console.log(JSON.stringify(evaluated.map(jsonOf)));
+      else print(evaluated);
+      // A part is no report: the last run, without --shard, writes it.
+      if (out !== undefined && shard.count === 1) {
+        await writeReports(out, path, evaluated, dataset!);
+      }
+      return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
+    });
+  },
+};
 
 async function evaluateVariant(
   variant: Variant,
@@ -114,7 +115,7 @@ async function evaluateVariant(
         console.error(`error: ${file}: ${messageOf(error)}`);
       },
     });
-    const mode = [crops ?? "center", ...flip ? ["flip"] : []].join(", ");
+    const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
     const q = scalesOf(variant, info.preprocessing);
     return { evaluated: { model, backend, precision, mode, scales: q, evaluation }, dataset };
   } finally {

@@ -8,47 +8,42 @@ import { closestString } from "@std/text/closest-string";
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../open_model.ts";
-import { parseArguments, UsageError } from "./arguments.ts";
+import { RESOLVE_OPTIONS, type Table } from "../options.ts";
+import { UsageError } from "./arguments.ts";
+import type { Command } from "./command.ts";
 import { untilInterrupted } from "./run.ts";
 
-const HELP = `Shows the models that are known by name.
+const OPTIONS = {
+  cacheDir: RESOLVE_OPTIONS.cacheDir,
+  json: { kind: "boolean", about: "Print JSON" },
+} as const satisfies Table;
 
-Usage: models [OPTIONS]              lists them; * marks those that are here
-       models [OPTIONS] info ID      tells all about one
-       models [OPTIONS] remove ID    removes one from the cache
+export const modelsCommand: Command<typeof OPTIONS> = {
+  usage: "[OPTIONS]\n[OPTIONS] info ID\n[OPTIONS] remove ID",
+  operands: {
+    "(nothing)": "Lists them; * marks those that are here",
+    "info ID": "Tells all about one",
+    "remove ID": "Removes one from the cache",
+  },
+  options: OPTIONS,
 
-Options:
-  --cache-dir DIR    where models are kept (default: VGG_CACHE_DIR, or the user's cache)
-  --json             prints JSON
-  --help             shows this
-`;
-
-/** Runs the command. Resolves to the exit code. */
-export async function modelsCommand(args: readonly string[]): Promise<number> {
-  const parsed = parseArguments(args, { flags: ["json"], values: ["cache-dir"] });
-  if (parsed.flags.has("help")) {
-    console.log(HELP);
-    return 0;
-  }
-  const cacheDir = parsed.values.get("cache-dir") ?? defaultCacheDir();
-  const json = parsed.flags.has("json");
-  const [action = "list", id, ...more] = parsed.operands;
-  if (more.length > 0) throw new UsageError(`models ${action} takes one ID`);
-  if (action === "list" && id === undefined) return await list(cacheDir, json);
-  if (action !== "info" && action !== "remove") {
-    throw new UsageError(
-      `models knows list, info and remove: found "${parsed.operands.join(" ")}"`,
-    );
-  }
-  const entry = id === undefined ? undefined : findModel(id);
-  if (entry === undefined) {
-    const nearest = id && closestString(id, CATALOG.map((known) => known.id));
-    throw new UsageError(
-      `models ${action} needs the ID of a model${nearest ? `: did you mean ${nearest}?` : ""}`,
-    );
-  }
-  return action === "info" ? await info(entry, cacheDir, json) : await remove(entry, cacheDir);
-}
+  async run(operands, { cacheDir = defaultCacheDir(), json = false }) {
+    const [action = "list", id, ...more] = operands;
+    if (more.length > 0) throw new UsageError(`models ${action} takes one ID`);
+    if (action === "list" && id === undefined) return await list(cacheDir, json);
+    if (action !== "info" && action !== "remove") {
+      throw new UsageError(`models knows list, info and remove: found "${operands.join(" ")}"`);
+    }
+    const entry = id === undefined ? undefined : findModel(id);
+    if (entry === undefined) {
+      const nearest = id && closestString(id, CATALOG.map((known) => known.id));
+      throw new UsageError(
+        `models ${action} needs the ID of a model${nearest ? `: did you mean ${nearest}?` : ""}`,
+      );
+    }
+    return action === "info" ? await info(entry, cacheDir, json) : await remove(entry, cacheDir);
+  },
+};
 
 async function isHere({ id, file }: CatalogEntry, cacheDir: string): Promise<boolean> {
   return file !== undefined || await exists(cachedModelPath(id, cacheDir));

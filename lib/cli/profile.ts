@@ -9,44 +9,46 @@ import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";
 import type { Model } from "../model/model.ts";
 import { resolveModel } from "../open_model.ts";
 import { permittedCacheDir } from "../io/cache.ts";
-import { numberOption, parseArguments, UsageError } from "./arguments.ts";
-import { CLASSIFIER_HELP, CLASSIFIER_OPTIONS, classifierOptions } from "./run.ts";
+import { completeOptions, type Table } from "../options.ts";
+import { UsageError } from "./arguments.ts";
+import type { Command } from "./command.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { textTable } from "./table.ts";
 
-const HELP = `Shows what each layer of a model costs on this machine, and which kernel computes it.
+const OWN = {
+  batch: { kind: "integer", min: 1, max: 64, default: 1, about: "Images at once" },
+  runs: {
+    kind: "integer",
+    min: 1,
+    max: 100,
+    default: 5,
+    about: "Runs, of which each layer's median counts",
+  },
+  json: {
+    kind: "boolean",
+    default: false,
+    about: "One JSON object a layer: layer, ms, operations, candidate",
+  },
+} as const satisfies Table;
+const OPTIONS = { ...OWN, ...CLASSIFIER_FLAGS };
 
-Usage: profile [OPTIONS]
+export const profileCommand: Command<typeof OPTIONS> = {
+  usage: "[OPTIONS]",
+  options: OPTIONS,
+  titles: CLASSIFIER_TITLE,
 
-Options:
-${CLASSIFIER_HELP}
-  --batch N             images at once (default: 1)
-  --runs N              runs, of which each layer's median counts (default: 5)
-  --json                one JSON object a layer: layer, ms, operations, candidate
-  --help                shows this
-`;
-
-/** Runs the command. Resolves to the exit code. */
-export async function profileCommand(args: readonly string[]): Promise<number> {
-  const parsed = parseArguments(args, {
-    flags: ["json", "offline"],
-    values: [...CLASSIFIER_OPTIONS, "batch", "runs"],
-  });
-  if (parsed.flags.has("help")) {
-    console.log(HELP);
+  async run(operands, options) {
+    if (operands.length > 0) throw new UsageError("profile takes no files");
+    const { batch, runs, json } = completeOptions(OWN, options);
+    const model = await resolveModel(options.model, { offline: options.offline });
+    const { backend, precision, threads } = options, cacheDir = permittedCacheDir();
+    await using engine = await createEngine(model, { backend, precision, threads, cacheDir });
+    const layers = await medianProfile(engine, blankBatch(model, batch), runs);
+    if (json) layers.forEach((layer) => console.log(JSON.stringify(layer)));
+    else printTable(engine, model, batch, layers);
     return 0;
-  }
-  if (parsed.operands.length > 0) throw new UsageError("profile takes no files");
-  const batch = numberOption(parsed, "batch", { min: 1, max: 64, integer: true }) ?? 1;
-  const runs = numberOption(parsed, "runs", { min: 1, max: 100, integer: true }) ?? 5;
-  const options = classifierOptions(parsed);
-  const model = await resolveModel(options.model, options);
-  const cacheDir = permittedCacheDir();
-  await using engine = await createEngine(model, { ...options, cacheDir });
-  const layers = await medianProfile(engine, blankBatch(model, batch), runs);
-  if (parsed.flags.has("json")) layers.forEach((layer) => console.log(JSON.stringify(layer)));
-  else printTable(engine, model, batch, layers);
-  return 0;
-}
+  },
+};
 
 /** The median time of each layer; one run before does not count. */
 async function medianProfile(engine: Engine, batch: Batch, runs: number): Promise<LayerProfile[]> {

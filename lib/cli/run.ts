@@ -1,65 +1,23 @@
 /**
- * What the commands share: the options that choose a classifier and how it looks at images, Ctrl-C, and
- * going on after a bad image.
+ * What the commands share: the options that choose a classifier, Ctrl-C, and going on after a bad image.
  *
  * @module
  */
 
-import type { ClassifierOptions } from "../classifier.ts";
-import type { ViewOptions } from "../input/views.ts";
 import type { ImageInput } from "../image/image.ts";
-import { type Arguments, choiceOption, numberOption, UsageError } from "./arguments.ts";
+import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
 import { isUrl } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
 
+const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
+
 /** Options that choose a classifier. */
-export const CLASSIFIER_OPTIONS = ["model", "backend", "precision", "threads"] as const;
+export const CLASSIFIER_FLAGS = {
+  ...{ model, backend, precision, threads, offline },
+} as const satisfies Table;
 
-/** Help for {@linkcode CLASSIFIER_OPTIONS} and `--offline`. */
-export const CLASSIFIER_HELP =
-  `  --model MODEL         catalog id, path or URL of a model file (default: the embedded model)
-  --backend BACKEND     auto, webgpu or wasm (default: auto)
-  --precision PRECISION int8 or float (default: int8)
-  --threads N           threads of the wasm backend (default: chosen by the model's size)
-  --offline             never touch the network`;
-
-/** The classifier that a command line asks for. */
-export function classifierOptions(args: Arguments): ClassifierOptions {
-  return {
-    model: args.values.get("model"),
-    backend: choiceOption(args, "backend", ["auto", "webgpu", "wasm"]),
-    precision: choiceOption(args, "precision", ["int8", "float"]),
-    threads: numberOption(args, "threads", { min: 1, integer: true }),
-    offline: args.flags.has("offline"),
-  };
-}
-
-/** Options with a value that say how images are looked at; `flip` is a flag. */
-export const VIEW_OPTIONS = ["crops", "scales"] as const;
-
-/** Help for {@linkcode VIEW_OPTIONS} and `--flip`. */
-export const VIEW_HELP =
-  `  --crops CROPS         center, ten, dense, multi or dense+multi (default: center)
-  --scales Q,...        shorter sides in pixels that are averaged over (default: the model's own)
-  --flip                average with the mirrored image`;
-
-/** How a command line asks to look at images. */
-export function viewOptions(args: Arguments): ViewOptions {
-  return {
-    crops: choiceOption(args, "crops", ["center", "ten", "dense", "multi", "dense+multi"]),
-    scales: scalesOption(args),
-    flip: args.flags.has("flip") ? true : undefined,
-  };
-}
-
-function scalesOption(args: Arguments): number[] | undefined {
-  const text = args.values.get("scales");
-  const scales = text?.split(",").map(Number);
-  if (scales?.some((scale) => !Number.isInteger(scale))) {
-    throw new UsageError(`Option --scales needs integers such as 256,384: found "${text}"`);
-  }
-  return scales;
-}
+/** The title above them. */
+export const CLASSIFIER_TITLE = { model: "Of the classifier" };
 
 /** Runs work that Ctrl-C aborts: resolves to its exit code, or to 130 if it was aborted. */
 export async function untilInterrupted(

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Arguments, UsageError } from "./arguments.ts";
+import type { Table } from "../options.ts";
+import { UsageError } from "./arguments.ts";
 
 /** Part `index` of `count`, 1 … count. */
 export interface Shard {
@@ -13,10 +14,16 @@ export interface Shard {
   readonly count: number;
 }
 
-/** Help for `--shard` and, for commands that write one line an image, for a resumable `--out`. */
-export const SHARD_HELP =
-  `  --shard I/N           only part I of N: every N-th image, from the I-th on. auto/N takes I, and auto
-                        also N, from a Kubernetes Indexed Job, a Slurm array or GNU parallel`;
+/** Which part is asked for, as {@linkcode parseShard} reads it. */
+export const SHARD_OPTION = {
+  shard: {
+    kind: "text",
+    placeholder: "I/N",
+    about:
+      "Only part I of N: every N-th image, from the I-th on. auto/N takes I, and auto also N, " +
+      "from a Kubernetes Indexed Job, a Slurm array or GNU parallel",
+  },
+} as const satisfies Table;
 
 type Env = (name: string) => string | undefined;
 
@@ -47,13 +54,12 @@ const SCHEDULERS: readonly Scheduler[] = [
 ];
 
 /**
- * The part that a command line asks for, or all.
+ * The part that `--shard` asks for, or all.
  *
  * @throws {UsageError} If `--shard` is not I/N with I from 1 to N, or nothing gives what `auto`
  * stands for.
  */
-export function shardOption(args: Arguments, env: Env = Deno.env.get): Shard {
-  const text = args.values.get("shard");
+export function parseShard(text: string | undefined, env: Env = Deno.env.get): Shard {
   if (text === undefined) return { index: 1, count: 1 };
   const [first, second] = text.split("/");
   const shard = first === "auto"

@@ -7,19 +7,17 @@
 import type { ClassifierOptions } from "../classifier.ts";
 import type { Crops, ViewOptions } from "../input/views.ts";
 import type { Preprocessing } from "../model/model.ts";
-import { UsageError } from "./arguments.ts";
+import { CLASSIFIER_OPTIONS, type Table, VIEW_OPTIONS } from "../options.ts";
+import { checkedValue, UsageError } from "./arguments.ts";
 
 /** One evaluation: a classifier, or several fused whose models are joined by `+`, and its views. */
 export interface Variant extends ViewOptions {
   readonly classifier: ClassifierOptions;
 }
 
-const CROPS: readonly string[] = ["center", "ten", "dense", "multi", "dense+multi"];
-const SETTINGS: Readonly<Record<string, readonly string[] | undefined>> = {
-  model: undefined,
-  backend: ["auto", "webgpu", "wasm"],
-  precision: ["int8", "float"],
-};
+const CROPS: readonly string[] = VIEW_OPTIONS.crops.choices;
+const { model, backend, precision } = CLASSIFIER_OPTIONS;
+const SETTINGS: Table = { model, backend, precision };
 
 /**
  * Parses variants such as `center; dense 32,40 flip; center precision=float`.
@@ -41,16 +39,16 @@ function withWord(variant: Variant, word: string): Variant {
   if (CROPS.includes(word)) return { ...variant, crops: word as Crops };
   if (word === "flip") return { ...variant, flip: true };
   if (/^\d+(,\d+)*$/.test(word)) return { ...variant, scales: word.split(",").map(Number) };
-  const [name, value] = [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)];
-  const isSetting = word.includes("=") && Object.hasOwn(SETTINGS, name) && value !== "";
-  if (!isSetting || SETTINGS[name]?.includes(value) === false) {
+  const [, name, value] = /^(\w+)=(.+)$/.exec(word) ?? [];
+  if (name === undefined || !Object.hasOwn(SETTINGS, name)) {
     throw new UsageError(
       `Option --compare has the word "${word}": expected ${
         CROPS.join(", ")
       }, flip, scales such as ` +
-        "256,384, model=MODEL, backend=auto|webgpu|wasm or precision=int8|float",
+        `256,384, or ${Object.keys(SETTINGS).join("=, ")}=`,
     );
   }
+  checkedValue(`compare ${name}`, SETTINGS[name], value);
   return { ...variant, classifier: { ...variant.classifier, [name]: value } };
 }
 

@@ -149,24 +149,30 @@ export function findOption(table: Table, called: string, what: string): Option {
 
 /** A value from a text; what cannot be read stays text, which no check lets pass. */
 export function fromText(option: Option, text: string): unknown {
-  const number = (part: string): unknown => part.trim() === "" ? part : Number(part);
   switch (option.kind) {
     case "integer":
-    case "number":
-      return Number.isNaN(number(text)) || text === "" ? text : number(text);
+    case "number": {
+      const value = toNumber(text);
+      return Number.isNaN(value) ? text : value;
+    }
     case "choice":
       return option.choices.find((choice) => String(choice) === text) ?? text;
     case "boolean":
       return { true: true, 1: true, false: false, 0: false }[text] ?? text;
     case "texts":
       return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
-    case "integers":
-      return text.split(",").some((part) => Number.isNaN(number(part)))
-        ? text
-        : text.split(",").map(number);
+    case "integers": {
+      const values = text.split(",").map(toNumber);
+      return values.some(Number.isNaN) ? text : values;
+    }
     default:
       return text;
   }
+}
+
+/** `Number()` takes blanks for 0. */
+function toNumber(text: string): number {
+  return text.trim() === "" ? NaN : Number(text);
 }
 
 function isValid(option: Option, value: unknown): boolean {
@@ -251,22 +257,26 @@ function shown(value: unknown): string {
   return String(value);
 }
 
-/** What an option is for, with its choices, in words for help and documentation. */
-export function meaning(option: Option): string {
-  if (option.kind !== "choice") return option.about;
-  const { about, choices } = option;
-  return `${about}: ${
-    [choices.slice(0, -1).join(", "), choices.at(-1)].filter(String).join(" or ")
-  }`;
-}
-
-/** The range of a number that has an upper end, such as `1 to 64 or auto`; else empty. */
-export function rangeText(option: Option): string {
-  const { kind, unit } = option;
-  if (kind !== "integer" && kind !== "number" && kind !== "integers") return "";
-  if (option.max === undefined && !(kind === "number" && option.below !== undefined)) return "";
-  const or = kind === "integer" && option.or !== undefined ? ` or ${option.or}` : "";
-  return bounds(option).replace(/^from /, "") + (unit === undefined ? "" : ` ${unit}`) + or;
+/** Which values there are, in words: `auto, webgpu or wasm`, `1 to 64 or auto`; empty if any. */
+export function valuesText(option: Option): string {
+  switch (option.kind) {
+    case "choice": {
+      const { choices } = option, last = String(choices.at(-1));
+      return choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${last}` : last;
+    }
+    case "integer":
+    case "number":
+    case "integers": {
+      const isBounded = option.max !== undefined ||
+        option.kind === "number" && option.below !== undefined;
+      if (!isBounded) return "";
+      const unit = option.unit === undefined ? "" : ` ${option.unit}`;
+      const or = option.kind === "integer" && option.or !== undefined ? ` or ${option.or}` : "";
+      return bounds(option).replace(/^from /, "") + unit + or;
+    }
+    default:
+      return "";
+  }
 }
 
 /** What stands for an option that is not given, in words; empty if nothing does. */

@@ -91,7 +91,7 @@ export const FIT_OPTIONS = {
     min: 0,
     max: 2 ** 16,
     default: 0,
-    about: "Units of a hidden layer of the head; 0 for none",
+    about: "Units of a hidden layer of the head, 0 for none",
   },
   whitening: {
     kind: "choice",

@@ -1,27 +1,51 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { choiceOption, numberOption, parseArguments, UsageError } from "../../lib/cli/arguments.ts";
+import { checkedValue, parseArguments, UsageError } from "../../lib/cli/arguments.ts";
+import type { Table } from "../../lib/options.ts";
 
-const TABLE = { flags: ["json"], values: ["top-k", "model"] };
+const TABLE = {
+  topK: { kind: "integer", min: 1, max: 10, about: "" },
+  model: { kind: "text", about: "" },
+  scales: { kind: "integers", min: 1, about: "" },
+  channels: { kind: "choice", choices: [1, 3], about: "" },
+  json: { kind: "boolean", about: "" },
+  flip: { kind: "boolean", default: true, about: "" },
+} as const satisfies Table;
 
-Deno.test("parseArguments() separates flags, values and operands", () => {
-  const args = parseArguments(
-    ["--json", "a.png", "--top-k", "3", "-", "--model=m=1", "--", "--b.png", "007"],
+Deno.test("parseArguments() separates options and operands, and reads values by their kind", () => {
+  const parsed = parseArguments(
+    ["--json", "a.png", "--top-k", "3", "-", "--model=m=1", "--scales=2,3", "--", "--b.png", "007"],
     TABLE,
   );
-  assertEquals([...args.flags], ["json"]);
-  assertEquals([...args.values], [["top-k", "3"], ["model", "m=1"]]);
-  assertEquals(args.operands, ["a.png", "-", "--b.png", "007"]);
+  assertEquals(parsed.options, { topK: 3, model: "m=1", scales: [2, 3], json: true });
+  assertEquals(parsed.operands, ["a.png", "-", "--b.png", "007"]);
+  assertEquals(parsed.isHelp, false);
+  assertEquals(parseArguments(["--help"], TABLE).isHelp, true);
+});
+
+Deno.test("parseArguments() leaves out what was not given, and switches off what is on", () => {
+  assertEquals(parseArguments([], TABLE).options, {});
+  assertEquals(parseArguments(["--no-flip", "--channels", "3"], TABLE).options, {
+    flip: false,
+    channels: 3,
+  });
 });
 
 Deno.test("parseArguments() names the nearest option for an unknown one", () => {
-  for (const [given, nearest] of [["--topk", "top-k"], ["--jsn", "json"], ["--modle=x", "model"]]) {
+  for (
+    const [given, nearest] of [
+      ["--topk", "top-k"],
+      ["--jsn", "json"],
+      ["--modle=x", "model"],
+      ["--flip", "no-flip"],
+    ]
+  ) {
     assertThrows(
       () => parseArguments([given], TABLE),
       UsageError,
-      `Unknown option ${given.split("=")[0]}: did you mean --${nearest}?`,
+      `There is no option ${given.split("=")[0]}: did you mean --${nearest}?`,
     );
   }
-  assertThrows(() => parseArguments(["-x"], TABLE), UsageError, "Unknown option -x");
+  assertThrows(() => parseArguments(["-x"], TABLE), UsageError, "There is no option -x");
 });
 
 Deno.test("parseArguments() refuses an option without its value", () => {
@@ -30,20 +54,20 @@ Deno.test("parseArguments() refuses an option without its value", () => {
 });
 
 Deno.test("the last of two values counts", () => {
-  const args = parseArguments(["--top-k", "1", "--top-k", "2"], TABLE);
-  assertEquals(numberOption(args, "top-k", { min: 1, integer: true }), 2);
+  assertEquals(parseArguments(["--top-k", "1", "--top-k", "2"], TABLE).options, { topK: 2 });
 });
 
-Deno.test("numberOption() and choiceOption() say what they need and what they found", () => {
-  const args = parseArguments(["--top-k", "2.5", "--model", "b"], TABLE);
-  assertThrows(
-    () => numberOption(args, "top-k", { min: 1, max: 10, integer: true }),
-    UsageError,
-    'Option --top-k needs an integer from 1 to 10: found "2.5"',
-  );
-  assertThrows(
-    () => choiceOption(args, "model", ["x", "y"]),
-    UsageError,
-    'Option --model needs one of x, y: found "b"',
-  );
+Deno.test("parseArguments() says what a value must be and what was found", () => {
+  for (
+    const [given, message] of [
+      ["--top-k=2.5", "--top-k must be an integer from 1 to 10: found 2.5"],
+      ["--top-k=x", '--top-k must be an integer from 1 to 10: found "x"'],
+      ["--channels=2", '--channels must be one of 1, 3: found "2"'],
+      ["--scales=2,", '--scales must be integers of at least 1: found "2,"'],
+    ]
+  ) {
+    assertThrows(() => parseArguments([given], TABLE), UsageError, message);
+  }
+  assertEquals(checkedValue("topK", TABLE.topK, 3), 3);
+  assertThrows(() => checkedValue("topK", TABLE.topK, 11), UsageError, "--top-k must be");
 });

@@ -182,13 +182,16 @@ Deno.test("a model file that is cut short, damaged or missing is named", async (
 Deno.test("a wrong command line names what is nearest", async () => {
   const option = await run(["classify", "--topk", "3", CAT]);
   assertEquals([option.code, option.stdout], [2, ""]);
-  assertStringIncludes(option.stderr, "Unknown option --topk: did you mean --top-k?");
+  assertStringIncludes(option.stderr, "There is no option --topk: did you mean --top-k?");
   const command = await run(["clasify", CAT]);
   assertEquals(command.code, 2);
-  assertStringIncludes(command.stderr, "Unknown command clasify: did you mean classify?");
+  assertStringIncludes(command.stderr, "There is no command clasify: did you mean classify?");
   const topK = await run(["classify", "--top-k", "11", CAT]);
   assertEquals(topK.code, 2);
-  assertStringIncludes(topK.stderr, 'an integer from 1 to 10: found "11"');
+  assertStringIncludes(
+    topK.stderr,
+    "--top-k must be an integer from 1 to 10 (the number of classes): found 11",
+  );
   const none = await run(["classify"]);
   assertEquals(none.code, 2);
 });

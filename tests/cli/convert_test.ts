@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { UsageError } from "../../lib/cli/arguments.ts";
+import { runCommand } from "../../lib/cli/command.ts";
 import { convertCommand } from "../../lib/cli/convert.ts";
 import { modelsCommand } from "../../lib/cli/models.ts";
 import { pullCommand } from "../../lib/cli/pull.ts";
@@ -46,7 +47,7 @@ Deno.test("convert writes a model with the labels, preprocessing and license tha
     await Deno.writeTextFile(`${folder}/labels.txt`, "a\nb\r\nc\nd\ne\n");
     await Deno.writeTextFile(`${folder}/preprocessing.json`, JSON.stringify(preprocessing));
     const { code, lines } = await capture(() =>
-      convertCommand([
+      runCommand(convertCommand, [
         CHECKPOINT,
         ...["--out", out, "--id", "mine", "--license", "CC0", "--report"],
         ...["--labels", `${folder}/labels.txt`, "--preprocess", `${folder}/preprocessing.json`],
@@ -82,26 +83,21 @@ Deno.test("the embedded model is what the converter makes of its description", a
 });
 
 Deno.test("convert and pull say what is missing on their command lines", async () => {
-  await assertRejects(() => convertCommand([]), UsageError, "one SOURCE");
-  await assertRejects(() => convertCommand([CHECKPOINT]), UsageError, "--out");
+  await assertRejects(() => runCommand(convertCommand, []), UsageError, "one SOURCE");
+  await assertRejects(() => runCommand(convertCommand, [CHECKPOINT]), UsageError, "--out");
   await assertRejects(
-    () => convertCommand([CHECKPOINT, "--out", "x", "--labels", "/nowhere"]),
+    () => runCommand(convertCommand, [CHECKPOINT, "--out", "x", "--labels", "/nowhere"]),
     UsageError,
     "/nowhere",
   );
-  await assertRejects(() => pullCommand([]), UsageError, "at least one ID");
-  await assertRejects(() => pullCommand(["vgg16-cifar10"]), RangeError, "no download");
-  for (const command of [convertCommand, pullCommand, modelsCommand]) {
-    const { code, lines } = await capture(() => command(["--help"]));
-    assertEquals(code, 0);
-    assert(lines.some((line) => line.startsWith("Usage:")));
-  }
+  await assertRejects(() => runCommand(pullCommand, []), UsageError, "at least one ID");
+  await assertRejects(() => runCommand(pullCommand, ["vgg16-cifar10"]), RangeError, "no download");
 });
 
 Deno.test("models lists, tells about and removes models", async () => {
   await withFolder(async (cacheDir) => {
     const models = (...args: string[]) =>
-      capture(() => modelsCommand([...args, "--cache-dir", cacheDir]));
+      capture(() => runCommand(modelsCommand, [...args, "--cache-dir", cacheDir]));
     await convert(CHECKPOINT, { out: cachedModelPath("vgg16-torchvision", cacheDir) });
     const list = (await models("--json")).lines.map((line) => JSON.parse(line));
     assertEquals(list.map(({ id }) => id), CATALOG.map(({ id }) => id));

@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { parseArguments, UsageError } from "../../lib/cli/arguments.ts";
-import { ResumableLines, shardOption, takeShard } from "../../lib/cli/shard.ts";
+import { UsageError } from "../../lib/cli/arguments.ts";
+import { parseShard, ResumableLines, takeShard } from "../../lib/cli/shard.ts";
 import { until } from "../support/serve_process.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
 const shardOf = (text: string, env: Record<string, string> = {}) =>
-  shardOption(parseArguments(["--shard", text], { values: ["shard"] }), (name) => env[name]);
+  parseShard(text, (name) => env[name]);
 
 Deno.test("the parts of a list are all of it, each item once, alike in size", () => {
   for (const count of [1, 2, 3, 7, 20]) {

@@ -191,9 +191,10 @@ Deno.test("parseVariants() reads words in any order, and names those it does not
       classifier: { backend: "wasm", precision: "float" },
     },
   ]);
-  for (const text of ["dnse", "backend=cuda", "model=", "center;;flip"]) {
+  for (const text of ["dnse", "model=", "center;;flip"]) {
     assertThrows(() => parseVariants(text, base), Error, "Option --compare");
   }
+  assertThrows(() => parseVariants("backend=cuda", base), Error, '"wasm": found "cuda"');
 });
 
 Deno.test("a journal goes on where a run was cut off, and is one of its settings alone", async () => {

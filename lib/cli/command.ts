@@ -1,0 +1,104 @@
+/**
+ * What a command is: the options that it takes, and a function. Its help and its parsing come from
+ * them.
+ *
+ * @module
+ */
+
+import { defaultText, type Option, type Table, type Values, valuesText } from "../options.ts";
+import { flagOf, HELP_OPTION, parseArguments } from "./arguments.ts";
+
+/** A command. */
+export interface Command<T extends Table = Table> {
+  /** What follows its name, a line for each form. */
+  readonly usage: string;
+  /** What its operands are, where that needs words. */
+  readonly operands?: Readonly<Record<string, string>>;
+  /** In the order of its help. */
+  readonly options: T;
+  /** Titles, by the option that each stands above. */
+  readonly titles?: Readonly<Record<string, string>>;
+  /** How its help ends, line by line: exit codes and the like. */
+  readonly notes?: string;
+  /** Does its work. Resolves to the exit code. */
+  run(operands: readonly string[], options: Values<T>): Promise<number>;
+}
+
+/**
+ * Runs a command, or shows its help.
+ *
+ * @param name What it was called, and is for.
+ * @throws {UsageError} If the command line is wrong.
+ */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  name: string = "COMMAND",
+  about: string = "",
+): Promise<number> {
+  const { operands, options, isHelp } = parseArguments(args, command.options);
+  if (!isHelp) return await command.run(operands, options);
+  console.log(helpOf(command, name, about));
+  return 0;
+}
+
+/** Columns of a terminal that help takes at most. */
+const WIDTH = 100;
+
+function helpOf(command: Command, name: string, about: string): string {
+  const forms = command.usage.split("\n").map((form) => `${name} ${form}`);
+  const operands = Object.entries(command.operands ?? {});
+  const options: [name: string, option: Option][] = Object.entries(command.options);
+  const titles: Readonly<Record<string, string>> = command.titles ?? {};
+  const first = options.findIndex(([name]) => name in titles);
+  options.splice(first < 0 ? options.length : first, 0, ...Object.entries(HELP_OPTION));
+  const flags = options.map(([name, option]) => flagText(name, option));
+  const indent = 4 + Math.max(...[...flags, ...operands.map(([what]) => what)].map(lengthOf));
+  const line = (what: string, text: string): string =>
+    `  ${what}`.padEnd(indent) + wrap(text, WIDTH - indent).join("\n" + " ".repeat(indent));
+  return [
+    `${about}.`,
+    `\nUsage: ${forms.join("\n       ")}`,
+    ...operands.length > 0 ? ["", ...operands.map(([what, text]) => line(what, text))] : [],
+    "\nOptions:",
+    ...options.flatMap(([name, option], n) => [
+      ...name in titles ? [`\n${titles[name]}:`] : [],
+      line(flags[n], optionText(option)),
+    ]),
+    ...command.notes === undefined ? [] : [
+      "",
+      ...command.notes.split("\n").flatMap((text) => wrap(text, WIDTH)),
+    ],
+  ].join("\n");
+}
+
+const lengthOf = (text: string): number => text.length;
+
+/** `--top-k N` */
+function flagText(name: string, option: Option): string {
+  const flag = `--${flagOf(name, option)}`;
+  if (option.kind === "boolean") return flag;
+  const usual = { integer: "N", number: "X", integers: "N,..." } as Partial<Record<string, string>>;
+  const last = flag.split("-").at(-1)!.toUpperCase();
+  return `${flag} ${option.placeholder ?? usual[option.kind] ?? last}`;
+}
+
+/** `Labels of an image at most, best first (default: 5)` */
+function optionText(option: Option): string {
+  if (option.kind === "boolean" && option.off !== undefined) return option.off;
+  const fallback = defaultText(option);
+  const more = [valuesText(option), fallback && `default: ${fallback}`].filter((text) =>
+    text !== ""
+  );
+  return option.about + (more.length > 0 ? ` (${more.join("; ")})` : "");
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1)!;
+    if (last !== "" && last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
+  }
+  return lines;
+}
