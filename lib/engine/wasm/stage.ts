@@ -6,7 +6,7 @@
 
 import type { Batch, Precision } from "../engine.ts";
 import type { LastLayer } from "../program.ts";
-import { GAP, POSITIONS, TILE } from "./kernel.ts";
+import { GAP, POSITIONS, TILE } from "./structs.ts";
 import {
   type PackedLayer,
   type PackedNetwork,

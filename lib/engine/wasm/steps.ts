@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as Kernel from "./kernel.ts";
+import * as Kernel from "./kernel_numbers.ts";
 import type { Fields, Memory } from "./memory.ts";
 import {
   activationBytes,
@@ -22,7 +22,7 @@ import {
   type Size,
   type Stage,
 } from "./stage.ts";
-import type { Step } from "./structs.ts";
+import { type Step, TILE } from "./structs.ts";
 
 /** A step that is not in memory yet. */
 export interface Planned {
@@ -119,7 +119,7 @@ function directStep(
   const { offsets, count: pixels } = storeOffsets(memory, stage, stage.out, {
     pace: window,
     window,
-    unit: Kernel.TILE,
+    unit: TILE,
   });
   const [kernel, chunk, width] = stage.precision === "float"
     ? [Kernel.CONVOLVE_FLOAT, FLOAT_CHUNK, 8]

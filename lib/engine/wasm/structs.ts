@@ -10,6 +10,16 @@ type Int = i32;
 // @ts-ignore: as above.
 type Address = usize;
 
+/** Pixels of a tile, which one inner call of a convolution computes. */
+export const TILE = 6;
+/** Numbers of a 6x6 patch, each with a product of its own in Winograd's algorithm. */
+export const POSITIONS = 36;
+/**
+ * Bytes between the arrays of two positions. These are multiples of 128 bytes, and a power of two
+ * between positions would put all 36 into the same few lines of the first-level cache.
+ */
+export const GAP = 64;
+
 /** Constants of one layer: lib/engine/README.md, "Constants of a layer". */
 export class Layer {
   multiplier: Address = 0; // int32 [outChannels], or float32: the scales
@@ -34,7 +44,7 @@ export class Image {
 
 /** One parallel phase: some tasks, then a barrier whose last thread runs the serial end. */
 export class Step {
-  kernel: Int = 0; // a number of kernel.ts
+  kernel: Int = 0; // of kernel_numbers.ts
   tasks: Int = 0;
   next: Int = 0; // the counter from which threads take tasks
   endLayer: Int = 0; // 1: steps 8 to 11 of the integer program follow

@@ -7,10 +7,9 @@
 import type { LayerParameters, Model, Preprocessing } from "../../model/model.ts";
 import type { Precision } from "../engine.ts";
 import type { Program, ProgramLayer } from "../program.ts";
-import { GAP, POSITIONS } from "./kernel.ts";
 import type { Kernels } from "./kernels.ts";
 import { type Memory, wordsOf } from "./memory.ts";
-import { Layer } from "./structs.ts";
+import { GAP, Layer, POSITIONS } from "./structs.ts";
 
 /** A network in memory. */
 export interface PackedNetwork {

@@ -3,8 +3,7 @@
 // Weights are [outChannels / 16, filterRows, run, 16 channels, 4 bytes]. A word is four activations
 // of 7 bits, or two of 16 bits in the first layer, and the same for all channels.
 
-import { TILE } from "../kernel";
-import { Step } from "../structs";
+import { Step, TILE } from "../structs";
 import { dot, multiplyTile } from "./multiply";
 import { storeValues } from "./values";
 

@@ -2,8 +2,7 @@
 //
 // Weights stay int8; a task makes floats of the eight filters that it multiplies with.
 
-import { TILE } from "../kernel";
-import { Layer, Step } from "../structs";
+import { Layer, Step, TILE } from "../structs";
 import { dot, multiplyTile, storeTwo } from "./multiply";
 
 /** Up to so many pixels, as in the dense layers, floats are made of the filters on the way. */

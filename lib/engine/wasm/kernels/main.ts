@@ -1,6 +1,6 @@
 // The kernels' entry: runs some steps of a plan, on one of several threads.
 
-import * as Kernel from "../kernel";
+import * as Kernel from "../kernel_numbers";
 import { Barrier, Layer, Step } from "../structs";
 import { convolve } from "./direct";
 import { beginLayer, endLayer } from "./fixed";

@@ -14,8 +14,7 @@
 // Four patches (of 4x4 outputs each) are interleaved, a quad:
 // [position 36][quad][channels / 2][4][2].
 
-import { GAP, POSITIONS } from "../kernel";
-import { Layer, Step } from "../structs";
+import { GAP, Layer, POSITIONS, Step } from "../structs";
 import { multiplyQuad } from "./multiply";
 import { filterPosition, transformFilter } from "./winograd_filter";
 import { storePatches } from "./winograd_output";

@@ -1,7 +1,7 @@
 // The transform of 3x3 filters, G w G^T, for winograd.ts: in 16-bit integers, which is exact. It is
 // stored as `T`: i16 in pairs of channels, as the dot product wants them, or f32.
 
-import { GAP, POSITIONS } from "../kernel";
+import { GAP, POSITIONS } from "../structs";
 
 /** Bytes of a position of eight filters: `[channels / 2][8][2]` i16, or `[channels][8]` f32. */
 // @ts-ignore: decorator

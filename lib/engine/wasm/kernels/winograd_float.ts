@@ -2,8 +2,7 @@
 //
 // A quad is [channels][4 patches] float32 here.
 
-import { GAP, POSITIONS } from "../kernel";
-import { Layer, Step } from "../structs";
+import { GAP, Layer, POSITIONS, Step } from "../structs";
 import { multiplyQuad } from "./multiply";
 import { filterPosition, transformFilter } from "./winograd_filter";
 

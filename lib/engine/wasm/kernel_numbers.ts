@@ -1,6 +1,5 @@
 /**
- * The kernels' numbers, and what else they and their host agree on. TypeScript and AssemblyScript
- * both compile this file.
+ * The kernels' numbers: `kernel` of a `Step`. TypeScript and AssemblyScript both compile this file.
  *
  * @module
  */
@@ -22,13 +21,3 @@ export const TRANSFORM_PATCHES = 8;
 export const TRANSFORM_PATCHES_FLOAT = 9;
 export const MULTIPLY_PATCHES = 10;
 export const MULTIPLY_PATCHES_FLOAT = 11;
-
-/** Pixels of a tile, which one inner call of a convolution computes. */
-export const TILE = 6;
-/** Numbers of a 6x6 patch, each with a product of its own in Winograd's algorithm. */
-export const POSITIONS = 36;
-/**
- * Bytes between the arrays of two positions. These are multiples of 128 bytes, and a power of two
- * between positions would put all 36 into the same few lines of the first-level cache.
- */
-export const GAP = 64;
