@@ -6,7 +6,7 @@
 
 import type { Activations, Batch, Engine } from "../engine/engine.ts";
 import { viewsOf } from "../input/views.ts";
-import type { ImageOptions, Pixels } from "../image/image.ts";
+import type { ImageOptions, Pixels, Size } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { completeOptions, EXPLANATION_OPTIONS } from "../options.ts";
@@ -148,7 +148,7 @@ export async function explainImage(
 /** The last convolution of the deepest block with a map that is fine enough, and the pools before it. */
 function explainedLayer(
   { architecture }: Model,
-  { height, width }: { readonly height: number; readonly width: number },
+  { height, width }: Size,
 ): { layer: string; pools: number } {
   const pooled = layersOf(architecture).filter(({ pool }) => pool !== undefined);
   let pools = pooled.length - 1;

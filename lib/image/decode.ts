@@ -17,6 +17,7 @@ import {
   orient,
   type Pixels,
   REDUCE_FROM_PIXELS,
+  type Size,
   toRgb,
 } from "./image.ts";
 
@@ -138,7 +139,7 @@ export async function decodeFile(
  * @throws {ImageTooLargeError} If it is above them.
  */
 export function checkPixelCount(
-  { width, height }: { readonly width: number; readonly height: number },
+  { width, height }: Size,
   { maxPixels = MAX_PIXELS }: ImageOptions,
 ): void {
   if (width <= MAX_SIDE && height <= MAX_SIDE && width * height <= maxPixels) return;

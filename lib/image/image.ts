@@ -28,12 +28,13 @@ export function channelsOf({ data, width, height }: RawPixels): number {
   return data.length / (width * height);
 }
 
-/** A rectangle of pixels. */
-export interface Box {
+/** How large a picture is. */
+export type Size = Pick<Pixels, "width" | "height">;
+
+/** A rectangle in a picture. */
+export interface Box extends Size {
   readonly left: number;
   readonly top: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** An image in any form that a program has: a file's bytes, where to read them, or raw pixels. */
@@ -95,7 +96,7 @@ export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(
 export function onCanvas(
   data: Uint8Array,
   frame: Box,
-  { width, height }: { readonly width: number; readonly height: number },
+  { width, height }: Size,
 ): Pixels {
   if (frame.width === width && frame.height === height) return { data, width, height };
   const canvas = new Uint8Array(width * height * 4);

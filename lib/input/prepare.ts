@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Box, Pixels } from "../image/image.ts";
+import type { Box, Pixels, Size } from "../image/image.ts";
 import { resample } from "../image/resize.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { Preprocessing } from "../model/model.ts";
@@ -84,7 +84,7 @@ export function shorterSideTo(size: number, width: number, height: number): [num
 export function centerBox(
   width: number,
   height: number,
-  size: { readonly width: number; readonly height: number },
+  size: Size,
 ): Box {
   if (width < size.width || height < size.height) {
     throw new RangeError(

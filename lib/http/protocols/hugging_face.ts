@@ -12,8 +12,8 @@ import { HUGGING_FACE_PARAMETERS } from "../../options/service.ts";
 import { checkSelection, selectPredictions } from "../../output/predictions.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
+import { checkingOptions } from "../server/problems.ts";
 import { onlyImage, withImages } from "./images.ts";
-import { checkingOptions } from "./options.ts";
 
 type Parameters = Complete<typeof HUGGING_FACE_PARAMETERS>;
 

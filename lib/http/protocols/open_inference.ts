@@ -4,14 +4,14 @@
  * @module
  */
 
+import type { Pixels } from "../../image/image.ts";
 import { checkSelection, selectPredictions } from "../../output/predictions.ts";
 import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { taggedJson } from "../server/respond.ts";
-import { checkingOptions } from "./options.ts";
-import { HttpProblem, STATUS } from "../server/problems.ts";
-import { readInferRequest, type WantedOutput } from "./tensors.ts";
+import { fromBase64, parseJson } from "./images.ts";
+import { checkingOptions, HttpProblem, STATUS } from "../server/problems.ts";
 
 /** `GET /v2`: what this server is. */
 export async function serverRoute({ request }: Call): Promise<Response> {
@@ -105,4 +105,164 @@ function outputsOf(rows: Rows, wanted: readonly WantedOutput[] | undefined): unk
       shape: [rows.length, rows[0].length],
       data: rows.flatMap((row) => row.map((prediction) => prediction[name])),
     }));
+}
+
+/** An output that the client asks for. */
+interface WantedOutput {
+  readonly name: string;
+}
+
+/** A request for inference. */
+interface InferRequest {
+  readonly id: string | undefined;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly images: readonly (Uint8Array | Pixels)[];
+  readonly outputs: readonly WantedOutput[] | undefined;
+}
+
+interface Tensor {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  readonly data: unknown;
+  /** The tensor's bytes, where they follow the JSON. */
+  readonly binary: Uint8Array | undefined;
+}
+
+const bad = (detail: string): HttpProblem => new HttpProblem("bad-request", detail);
+
+/**
+ * Reads a request.
+ *
+ * `headerLength` is the Inference-Header-Content-Length: where it is given, tensors follow the JSON
+ * as bytes (Triton's binary tensor data extension), as long as their `binary_data_size`.
+ *
+ * @throws {HttpProblem} `bad-request`
+ */
+function readInferRequest(
+  body: Uint8Array,
+  headerLength: string | null,
+  channels: number,
+): InferRequest {
+  const length = headerLength === null ? body.length : Number(headerLength);
+  if (!(Number.isInteger(length) && length > 0 && length <= body.length)) {
+    throw bad(`Expected JSON of 1 to ${body.length} bytes, found a length of ${headerLength}`);
+  }
+  const { id, parameters = {}, inputs, outputs } = parseJson(body.subarray(0, length));
+  if (!Array.isArray(inputs) || inputs.length !== 1) {
+    throw bad("Expected inputs to be a list of one tensor");
+  }
+  if (outputs !== undefined && !isList(outputs, (o) => typeof o?.name === "string")) {
+    throw bad("Expected outputs to be a list of objects with a name");
+  }
+  const tensor = readTensor(inputs[0], body.subarray(length));
+  return {
+    id: typeof id === "string" ? id : undefined,
+    parameters: typeof parameters === "object" && parameters !== null
+      ? parameters as Record<string, unknown>
+      : {},
+    images: tensor.datatype === "BYTES" ? files(tensor) : pixels(tensor, channels),
+    outputs: outputs as WantedOutput[] | undefined,
+  };
+}
+
+function isList(
+  value: unknown,
+  test: (item: { name?: unknown } | null) => boolean,
+): boolean {
+  return Array.isArray(value) && value.every(test);
+}
+
+function readTensor(input: unknown, rest: Uint8Array): Tensor {
+  const { name, datatype, shape, data, parameters } = (input ?? {}) as Record<string, unknown>;
+  if (typeof name !== "string" || typeof datatype !== "string" || !isShape(shape)) {
+    throw bad("Expected an input of {name, datatype, shape, data}");
+  }
+  const size = (parameters as { binary_data_size?: unknown } | undefined)?.binary_data_size;
+  if (size === undefined) {
+    if (!Array.isArray(data)) throw bad(`Expected data of input "${name}" to be a list`);
+    return { name, datatype, shape, data, binary: undefined };
+  }
+  if (size !== rest.length) {
+    throw bad(`Expected ${size} bytes of input "${name}" after the JSON, found ${rest.length}`);
+  }
+  return { name, datatype, shape, data, binary: rest };
+}
+
+function isShape(shape: unknown): shape is number[] {
+  return Array.isArray(shape) && shape.length > 0 &&
+    shape.every((side) => Number.isInteger(side) && side > 0 && side < 2 ** 31);
+}
+
+/**
+ * BYTES `[N]` or `[N, 1]`: base64 in JSON; each after its length as 4 bytes, little-endian, in
+ * binary.
+ */
+function files({ name, shape, data, binary }: Tensor): Uint8Array[] {
+  const count = shape.reduce((product, side) => product * side, 1);
+  const contents = binary ? splitBytes(binary) : (data as unknown[]).flat().map((text) => {
+    if (typeof text !== "string") throw bad(`Expected base64 in input "${name}"`);
+    return fromBase64(text);
+  });
+  if (contents.length !== count) {
+    throw bad(`Expected ${count} elements of input "${name}", found ${contents.length}`);
+  }
+  return contents;
+}
+
+function splitBytes(binary: Uint8Array): Uint8Array[] {
+  const view = new DataView(binary.buffer, binary.byteOffset, binary.length);
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < binary.length;) {
+    const length = at + 4 <= binary.length ? view.getUint32(at, true) : Infinity;
+    if (at + 4 + length > binary.length) throw bad("The binary data ends within an element");
+    parts.push(binary.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  return parts;
+}
+
+/**
+ * UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes, as pixels are.
+ */
+function pixels(tensor: Tensor, channels: number): Pixels[] {
+  const { name, datatype, shape } = tensor;
+  const [count, height, width, depth] = shape;
+  if (datatype !== "UINT8" && datatype !== "FP32") {
+    throw bad(`Expected datatype BYTES, UINT8 or FP32 of input "${name}", found ${datatype}`);
+  }
+  if (shape.length !== 4 || depth !== channels) {
+    throw bad(
+      `Expected input "${name}" of shape [N, H, W, ${channels}], found [${shape.join(", ")}]`,
+    );
+  }
+  const size = height * width * depth;
+  const values = valuesOf(tensor);
+  // Before anything as large as the shape says is allocated.
+  if (values.length !== count * size) {
+    throw bad(`Expected ${count * size} values of input "${name}", found ${values.length}`);
+  }
+  const bytes = new Uint8Array(count * size);
+  for (let i = 0; i < bytes.length; i++) {
+    const value = values[i];
+    if (!(typeof value === "number" && value >= 0 && value <= 255)) {
+      throw bad(`Expected numbers from 0 to 255 in input "${name}", found ${value} at ${i}`);
+    }
+    bytes[i] = Math.round(value);
+  }
+  return Array.from({ length: count }, (_, n) => ({
+    data: bytes.subarray(n * size, (n + 1) * size),
+    width,
+    height,
+  }));
+}
+
+function valuesOf({ datatype, data, binary }: Tensor): ArrayLike<unknown> {
+  if (binary === undefined) {
+    const values = data as unknown[];
+    return Array.isArray(values[0]) ? values.flat(3) : values;
+  }
+  if (datatype === "UINT8") return binary;
+  if (binary.length % 4 !== 0) throw bad("Expected FP32 data of a multiple of 4 bytes");
+  return new Float32Array(binary.slice().buffer);
 }

@@ -76,6 +76,20 @@ export function toProblem(error: unknown): HttpProblem {
   });
 }
 
+/**
+ * Runs a check of options, whose errors are the client's.
+ *
+ * @throws {HttpProblem} `bad-option` for a RangeError or a TypeError
+ */
+export function checkingOptions<Value>(check: () => Value): Value {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+    throw new HttpProblem("bad-option", error.message, { cause: error });
+  }
+}
+
 /** A problem as JSON (RFC 9457), with the `error` that Hugging Face's and KServe's clients read. */
 export function problemBody({ problem, status, message }: HttpProblem): Record<string, unknown> {
   return {

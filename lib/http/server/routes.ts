@@ -6,9 +6,8 @@
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { pageRoute, scriptRoute } from "../page/page.ts";
-import { classifyRoute, embedRoute } from "../protocols/classify_route.ts";
-import { explainRoute } from "../protocols/explain_route.ts";
 import { huggingFaceRoute } from "../protocols/hugging_face.ts";
+import { classifyRoute, embedRoute, explainRoute } from "../protocols/library.ts";
 import {
   inferRoute,
   modelReadyRoute,

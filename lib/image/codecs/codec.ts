@@ -5,20 +5,16 @@
  */
 
 import { ImageDecodeError } from "../../errors.ts";
-import type { Pixels } from "../image.ts";
+import type { Pixels, Size } from "../image.ts";
 
 /** A format that is decoded. */
 export type ImageFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "tiff" | "bmp";
 
 /**
- * What a file's first bytes say about the image. It is handed to another thread together with the file,
+ * What a file's first bytes say about the image as it is stored. It is handed to another thread together with the file,
  * so a part of that is a {@linkcode Range}, not a view.
  */
-export interface Header {
-  /** As stored. */
-  readonly width: number;
-  /** As stored. */
-  readonly height: number;
+export interface Header extends Size {
   /** EXIF's 1…8: how to turn and mirror the stored pixels to see them upright. */
   readonly orientation: number;
 }

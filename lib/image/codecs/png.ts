@@ -22,22 +22,19 @@ import type { Pixels } from "../image.ts";
 /** PNG. */
 export const png: Codec<PngHeader> = { readHeader, decode };
 
-/** What the `IHDR` chunk says. */
-interface Samples {
-  readonly width: number;
-  readonly height: number;
+/** What the chunks say. */
+interface PngHeader extends Header {
   readonly depth: number;
   readonly colorType: number;
   readonly interlaced: boolean;
-}
-
-/** What the chunks say. */
-interface PngHeader extends Header, Samples {
   readonly palette: Range | undefined;
   readonly transparency: Range | undefined;
   /** The data of the `IDAT` chunks. */
   readonly compressed: readonly Range[];
 }
+
+/** What the `IHDR` chunk says. */
+type Samples = Pick<PngHeader, "width" | "height" | "depth" | "colorType" | "interlaced">;
 
 const GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGB_ALPHA = 6;
 

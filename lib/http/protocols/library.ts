@@ -1,0 +1,106 @@
+/**
+ * `POST /classify`, `/embed` and `/explain`: the library's own functions over HTTP. Their options are
+ * query parameters.
+ *
+ * @module
+ */
+
+import { checkExplanation } from "../../explain/explain.ts";
+import { checkViews } from "../../input/views.ts";
+import { checkEmbedding } from "../../output/embedding.ts";
+import {
+  checkValue,
+  EMBEDDING_OPTIONS,
+  findOption,
+  fromText,
+  pickOptions,
+  type Table,
+  type Values,
+  VIEW_OPTIONS,
+} from "../../options.ts";
+import { CLASSIFY_PARAMETERS, EXPLAIN_PARAMETERS } from "../../options/service.ts";
+import { checkSelection, selectPredictions } from "../../output/predictions.ts";
+import type { Pipeline } from "../queue/pipeline.ts";
+import type { Call } from "../server/call.ts";
+import { checkingOptions, HttpProblem } from "../server/problems.ts";
+import { eachImage, onlyImage, withImages } from "./images.ts";
+
+/** Predictions of one image, or of each image of a list. */
+export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Response> {
+  const options = readOptions(call.url.searchParams, CLASSIFY_PARAMETERS);
+  return await withImages(call, pipeline, async (found) => {
+    const info = await pipeline.info(call);
+    const views = pickOptions(VIEW_OPTIONS, options);
+    const selection = checkingOptions(() => {
+      checkViews(views, info);
+      return checkSelection(options, info.labels);
+    });
+    const predict = async (image: Uint8Array | URL) =>
+      selectPredictions(await pipeline.scores(image, views, call), selection, info.labels);
+    return Response.json(await eachImage(found, call, predict, (predictions) => ({ predictions })));
+  });
+}
+
+/** Numbers in an answer: some 20 MB of JSON. */
+const MAX_VALUES = 2 ** 20;
+
+/** The embedding of one image, or of each image of a list. */
+export async function embedRoute(call: Call, pipeline: Pipeline): Promise<Response> {
+  const options = readOptions(call.url.searchParams, EMBEDDING_OPTIONS);
+  return await withImages(call, pipeline, async (found) => {
+    const info = await pipeline.info(call);
+    checkingOptions(() => checkEmbedding(options, info.architecture));
+    const embed = async (image: Uint8Array | URL) => {
+      const { layer, shape, data } = await pipeline.embed(image, options, call);
+      const values = data.length * found.images.length;
+      if (values > MAX_VALUES) {
+        throw new HttpProblem(
+          "bad-option",
+          `Expected an answer of at most ${MAX_VALUES} values, found ${values} of ${layer}: ` +
+            `use pooling, or send fewer images`,
+        );
+      }
+      return { layer, shape, data: [...data] };
+    };
+    return Response.json(await eachImage(found, call, embed, (embedding) => embedding));
+  });
+}
+
+/** What speaks for a class: a PNG with a heat map over the picture, or JSON for a client that accepts it and no PNG. */
+export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Response> {
+  const options = readOptions(call.url.searchParams, EXPLAIN_PARAMETERS);
+  return await withImages(call, pipeline, async (found) => {
+    const image = onlyImage(found);
+    const info = await pipeline.info(call);
+    checkingOptions(() => checkExplanation(options, info));
+    const explanation = await pipeline.explain(image, options, call);
+    const accept = call.request.headers.get("accept") ?? "";
+    if (accept.includes("json") && !accept.includes("image/png")) {
+      const { label, index, score, method, map, height, width, grid } = explanation;
+      return Response.json({ label, index, score, method, map: [...map], height, width, grid });
+    }
+    // Few requests draw, so that the others need not load what draws.
+    const { drawExplanation } = await import("../../explain/draw.ts");
+    const { encodePng } = await import("../../image/codecs/encode_png.ts");
+    const picture = await encodePng(await drawExplanation(explanation));
+    return new Response(picture, { headers: { "content-type": "image/png" } });
+  });
+}
+
+/** Query parameters, which have the names of the options. */
+function readOptions<T extends Table>(query: URLSearchParams, table: T): Values<T> {
+  return checkingOptions(() => {
+    const names = [...new Set(query.keys())];
+    return Object.fromEntries(names.map((name) => {
+      const option = findOption(table, name, "parameter");
+      const texts = query.getAll(name);
+      if (option.kind !== "texts" && texts.length > 1) {
+        throw new RangeError(`${name} must be given once: found it ${texts.length} times`);
+      }
+      // A list of texts is a parameter that is repeated: labels have commas in them.
+      const value = option.kind === "texts" ? texts : fromText(option, texts[0]);
+      checkValue(name, option, value);
+      return [name, value];
+    })) as Values<T>; // What is not in the table is refused, and what is is checked.
+  });
+}
