@@ -42,6 +42,13 @@ export function readBytes(
   return Deno.readFile(path, { signal });
 }
 
+/** Reads what is no file with a size, such as a pipe, as it comes. */
+export async function openStream(
+  path: string | URL,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  return (await Deno.open(path)).readable;
+}
+
 /** Reads a file of UTF-8. */
 export function readText(path: string): Promise<string> {
   return Deno.readTextFile(path);
@@ -63,7 +70,7 @@ export function appendBytes(path: string, bytes: Uint8Array): Promise<void> {
 }
 
 /** What a path leads to, through links. */
-export async function describePath(path: string): Promise<FileInfo> {
+export async function describePath(path: string | URL): Promise<FileInfo> {
   return infoOf(await Deno.stat(path));
 }
 
@@ -149,14 +156,14 @@ export class OpenFile implements Disposable {
     for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
   }
 
+  /** Writes all of `bytes` at the end. */
+  append(bytes: Uint8Array): void {
+    this.write(this.describe().size, bytes);
+  }
+
   /** Cuts the file off. */
   truncate(length: number): void {
     this.#file.truncateSync(length);
-  }
-
-  /** Everything that comes, of what is no file with a size. Closes it at the end. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#file.readable;
   }
 
   /** Makes sure that the bytes are on the disk. */

@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path/join";
+import { makeFolder, writeBytes } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
@@ -65,7 +66,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     }
     const { topK, scoreThreshold, draw, json, out, shard } = options;
     const inputs = takeShard(await expandInputs(operands), parseShard(shard));
-    using lines = out === undefined ? undefined : await ResumableLines.open(out);
+    using lines = out === undefined ? undefined : ResumableLines.open(out);
     const left = inputs.filter((input) => !lines?.done.has(input));
     return await untilInterrupted(async (signal) => {
       const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
@@ -89,7 +90,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
         await drawn?.(pixels, file, predictions);
         const result = { file, predictions, backend, latencyMs };
         if (lines === undefined) return print(result);
-        await lines.append(JSON.stringify(result));
+        lines.append(JSON.stringify(result));
       });
     });
   },
@@ -106,14 +107,14 @@ async function drawer(directory: string | undefined): Promise<Draw | undefined> 
   if (directory === undefined) return undefined;
   const { drawPredictions } = await import("../explain/draw.ts");
   const { encodePng } = await import("../image/codecs/encode_png.ts");
-  await Deno.mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   const names = new NameGiver();
   return async (image, file, predictions) => {
     const picture = await drawPredictions(
       await readImage(image),
       predictions.slice(0, DRAWN_LABELS),
     );
-    await Deno.writeFile(join(directory, names.name(file, ".png")), await encodePng(picture));
+    await writeBytes(join(directory, names.name(file, ".png")), await encodePng(picture));
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotFound, readText as readFileText } from "../platform.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 import type { ConversionInput } from "../convert/source.ts";
 import type { Preprocessing } from "../model/model.ts";
@@ -132,9 +133,9 @@ function parseJson(text: string, file: string): unknown {
 
 async function readText(file: string): Promise<string> {
   try {
-    return await Deno.readTextFile(file);
+    return await readFileText(file);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new UsageError(`There is no file ${file}`);
+    if (error instanceof NotFound) throw new UsageError(`There is no file ${file}`);
     throw error;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { extname } from "@std/path/extname";
+import { writeBytes } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import { EMBEDDING_OPTIONS, pickOptions, type Table } from "../options.ts";
 import {
@@ -55,7 +56,7 @@ export const embedCommand: Command<typeof OPTIONS> = {
     const { out } = options;
     const encode = out === undefined ? undefined : encoderOf(out);
     const inputs = takeShard(await expandInputs(operands), parseShard(options.shard));
-    using lines = out?.endsWith(".jsonl") ? await ResumableLines.open(out) : undefined;
+    using lines = out?.endsWith(".jsonl") ? ResumableLines.open(out) : undefined;
     const left = inputs.filter((input) => !lines?.done.has(input));
     return await untilInterrupted(async (signal) => {
       const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
@@ -65,11 +66,11 @@ export const embedCommand: Command<typeof OPTIONS> = {
       const code = await eachImage(left, ["Embedding", "embedded"], signal, async (image, file) => {
         const named = { file, embedding: await classifier.embed(image, embedding) };
         if (encode === undefined) return embeddingLine(named);
-        if (lines !== undefined) await lines.append(embeddingLine(named));
+        if (lines !== undefined) lines.append(embeddingLine(named));
         else kept.push(named);
       });
       if (out !== undefined && encode !== undefined && kept.length > 0) {
-        await Deno.writeFile(out, encode(kept));
+        await writeBytes(out, encode(kept));
       }
       return code;
     });

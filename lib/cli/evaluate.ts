@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path/join";
+import { makeFolder, writeText } from "../platform.ts";
 import { type Classifier, loadClassifier } from "../classifier.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
@@ -64,7 +65,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     const variants = compare === undefined ? [base] : parseVariants(compare, base);
     const shard = parseShard(options.shard);
     return await untilInterrupted(async (signal) => {
-      if (out !== undefined) await Deno.mkdir(out, { recursive: true });
+      if (out !== undefined) await makeFolder(out);
       const evaluated: EvaluatedVariant[] = [];
       let dataset: Dataset | undefined;
       for (const variant of variants) {
@@ -156,8 +157,8 @@ async function writeReports(
 ): Promise<void> {
   const [{ model }] = variants;
   const html = await htmlReport(`${model} on ${path}`, variants, samples);
-  await Deno.writeTextFile(join(out, "report.html"), html);
-  await Deno.writeTextFile(
+  await writeText(join(out, "report.html"), html);
+  await writeText(
     join(out, "report.json"),
     JSON.stringify(variants.map(jsonOf), null, 1) + "\n",
   );

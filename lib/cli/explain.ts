@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path/join";
+import { makeFolder, writeBytes } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
@@ -42,13 +43,13 @@ export const explainCommand: Command<typeof OPTIONS> = {
     return await untilInterrupted(async (signal) => {
       const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
       await using classifier = await loadClassifier(wanted);
-      await Deno.mkdir(out, { recursive: true });
+      await makeFolder(out);
       const names = new NameGiver();
       const explaining = { ...pickOptions(EXPLANATION_OPTIONS, options), signal };
       return await eachImage(inputs, ["Explaining", "explained"], signal, async (image, file) => {
         const explanation = await classifier.explain(image, explaining);
         const path = join(out, names.name(file, ".png"));
-        await Deno.writeFile(path, await encodePng(await drawExplanation(explanation)));
+        await writeBytes(path, await encodePng(await drawExplanation(explanation)));
         const { label, score } = explanation;
         return `${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`;
       });

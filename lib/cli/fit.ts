@@ -4,6 +4,7 @@
  * @module
  */
 
+import { writeBytes, writeText } from "../platform.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
 import { defaultText, type Option, pickOptions, type Table, type Values } from "../options.ts";
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../options/training.ts";
@@ -95,9 +96,9 @@ export const fitCommand: Command<typeof OPTIONS> = {
       const show = progressView();
       const fitted = await train(data, { directory, id, signal, onFit: show.update });
       show.clear();
-      await Deno.writeFile(out, fitted.model);
-      await Deno.writeTextFile(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
-      await Deno.writeTextFile(`${directory}/report.html`, fitReport(id, data, fitted));
+      await writeBytes(out, fitted.model);
+      await writeText(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
+      await writeText(`${directory}/report.html`, fitReport(id, data, fitted));
       console.log(summary(fitted, out, directory));
       return 0;
     });

@@ -6,6 +6,7 @@
 
 import { extname } from "@std/path/extname";
 import { join } from "@std/path/join";
+import { describePath, listFolder } from "../platform.ts";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { UsageError } from "./arguments.ts";
 
@@ -42,7 +43,7 @@ export function isUrl(operand: string): boolean {
 
 async function isDirectory(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isDirectory;
+    return (await describePath(path)).isFolder;
   } catch {
     // Whatever is wrong with the path is reported when it is read, beside the other files.
     return false;
@@ -51,10 +52,10 @@ async function isDirectory(path: string): Promise<boolean> {
 
 async function imagesBelow(directory: string): Promise<string[]> {
   const files: string[] = [];
-  for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(directory)) {
+  for await (const { name, isFile, isFolder, isLink } of listFolder(directory)) {
     const path = join(directory, name);
-    if (isDirectory) files.push(...await imagesBelow(path));
-    else if ((isFile || isSymlink) && IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) {
+    if (isFolder) files.push(...await imagesBelow(path));
+    else if ((isFile || isLink) && IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) {
       files.push(path);
     }
   }

@@ -6,6 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
+import { listFolder, NotFound, OpenFile, readText } from "../platform.ts";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
 import type { Shard } from "./shard.ts";
 
@@ -13,9 +14,9 @@ import type { Shard } from "./shard.ts";
 export class Journal {
   /** Records of earlier runs with the same settings. */
   readonly records: readonly EvaluationRecord[];
-  readonly #file: Deno.FsFile;
+  readonly #file: OpenFile;
 
-  private constructor(file: Deno.FsFile, records: readonly EvaluationRecord[]) {
+  private constructor(file: OpenFile, records: readonly EvaluationRecord[]) {
     this.#file = file;
     this.records = records;
   }
@@ -36,7 +37,7 @@ export class Journal {
     const records = await readRecords(path);
     if (count === 1) {
       const known = new Set(records.map(({ file }) => file));
-      for await (const { name: part } of Deno.readDir(directory)) {
+      for await (const { name: part } of listFolder(directory)) {
         if (!part.startsWith(`${name}-`)) continue;
         for (const record of await readRecords(join(directory, part))) {
           if (!known.has(record.file)) records.push(record);
@@ -44,16 +45,17 @@ export class Journal {
         }
       }
     }
-    const file = await Deno.open(path, { create: true, write: true, truncate: true });
+    const file = new OpenFile(path, "change");
+    file.truncate(0);
     const journal = new Journal(file, records);
-    await journal.#write(head + "\n");
-    await journal.append(records);
+    journal.#write(head + "\n");
+    journal.append(records);
     return journal;
   }
 
   /** Adds records. */
-  async append(records: readonly EvaluationRecord[]): Promise<void> {
-    await this.#write(records.map((record) => JSON.stringify(record) + "\n").join(""));
+  append(records: readonly EvaluationRecord[]): void {
+    this.#write(records.map((record) => JSON.stringify(record) + "\n").join(""));
   }
 
   /** Closes the file. */
@@ -61,16 +63,15 @@ export class Journal {
     this.#file.close();
   }
 
-  async #write(text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
-    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+  #write(text: string): void {
+    this.#file.append(new TextEncoder().encode(text));
   }
 }
 
 /** The records of a journal, none if there is no such file. */
 async function readRecords(path: string): Promise<EvaluationRecord[]> {
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
+  const text = await readText(path).catch((error) => {
+    if (error instanceof NotFound) return "";
     throw error;
   });
   // A line without an end was cut off as it was written.

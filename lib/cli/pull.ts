@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describePath } from "../platform.ts";
 import { pullModel } from "../convert/pull/pull.ts";
 import { PULL_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./arguments.ts";
@@ -32,7 +33,7 @@ export const pullCommand: Command<typeof OPTIONS> = {
             onProgress: ({ loaded, total }) => line.update(loaded, total),
           });
           line.clear();
-          console.log(`${id}: ${path}, ${((await Deno.stat(path)).size / 1e6).toFixed(1)} MB`);
+          console.log(`${id}: ${path}, ${((await describePath(path)).size / 1e6).toFixed(1)} MB`);
         } finally {
           line.clear();
         }

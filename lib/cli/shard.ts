@@ -5,6 +5,7 @@
  * @module
  */
 
+import { environmentVariable, OpenFile } from "../platform.ts";
 import type { Table } from "../options.ts";
 import { UsageError } from "./arguments.ts";
 
@@ -59,7 +60,7 @@ const SCHEDULERS: readonly Scheduler[] = [
  * @throws {UsageError} If `--shard` is not I/N with I from 1 to N, or nothing gives what `auto`
  * stands for.
  */
-export function parseShard(text: string | undefined, env: Env = Deno.env.get): Shard {
+export function parseShard(text: string | undefined, env: Env = environmentVariable): Shard {
   if (text === undefined) return { index: 1, count: 1 };
   const [first, second] = text.split("/");
   const shard = first === "auto"
@@ -99,9 +100,9 @@ export function takeShard<Item>(items: readonly Item[], { index, count }: Shard)
 export class ResumableLines implements Disposable {
   /** What the lines of earlier runs are about. */
   readonly done: ReadonlySet<string>;
-  readonly #file: Deno.FsFile;
+  readonly #file: OpenFile;
 
-  private constructor(file: Deno.FsFile, done: ReadonlySet<string>) {
+  private constructor(file: OpenFile, done: ReadonlySet<string>) {
     this.#file = file;
     this.done = done;
   }
@@ -112,13 +113,13 @@ export class ResumableLines implements Disposable {
    *
    * @throws {UsageError} If a line is no JSON object with a `file`.
    */
-  static async open(path: string): Promise<ResumableLines> {
-    const file = await Deno.open(path, { create: true, read: true, write: true });
+  static open(path: string): ResumableLines {
+    const file = new OpenFile(path, "change");
     const done = new Set<string>();
     const decoder = new TextDecoder();
     let rest = new Uint8Array(0), whole = 0;
     const chunk = new Uint8Array(2 ** 20);
-    for (let n = await file.read(chunk); n !== null; n = await file.read(chunk)) {
+    for (let n = file.read(0, chunk); n > 0; n = file.read(whole + rest.length, chunk)) {
       const bytes = new Uint8Array(rest.length + n);
       bytes.set(rest);
       bytes.set(chunk.subarray(0, n), rest.length);
@@ -129,15 +130,13 @@ export class ResumableLines implements Disposable {
       whole += end;
       rest = bytes.slice(end);
     }
-    await file.truncate(whole);
-    await file.seek(whole, Deno.SeekMode.Start);
+    file.truncate(whole);
     return new ResumableLines(file, done);
   }
 
   /** Adds a line. */
-  async append(line: string): Promise<void> {
-    const bytes = new TextEncoder().encode(line + "\n");
-    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+  append(line: string): void {
+    this.#file.append(new TextEncoder().encode(line + "\n"));
   }
 
   [Symbol.dispose](): void {

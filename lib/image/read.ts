@@ -5,6 +5,13 @@
  */
 
 import { concat } from "@std/bytes/concat";
+import {
+  describePath,
+  IsADirectory,
+  NotCapable,
+  openStream,
+  readBytes as readFileBytes,
+} from "../platform.ts";
 import { ImageDecodeError } from "../errors.ts";
 import { checkPixelCount, decodeImage } from "./decode.ts";
 import {
@@ -64,7 +71,7 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
     response = await fetch(url, { signal: options.signal });
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (error instanceof Deno.errors.NotCapable) throw error;
+    if (error instanceof NotCapable) throw error;
     throw new ImageDecodeError(`Cannot read ${shortUrl(url)}: ${(error as Error).message}`, {
       cause: error,
     });
@@ -89,12 +96,11 @@ async function readResponse(
 }
 
 async function readFile(path: string | URL, options: ImageOptions): Promise<Uint8Array> {
-  using file = await Deno.open(path);
-  const { size, isFile, isDirectory } = await file.stat();
-  if (isDirectory) throw new Deno.errors.IsADirectory(`Expected an image file: open '${path}'`);
-  if (!isFile || size === 0) return await readStream(file.readable, options);
+  const { size, isFile, isFolder } = await describePath(path);
+  if (isFolder) throw new IsADirectory(`Expected an image file: open '${path}'`);
+  if (!isFile || size === 0) return await readStream(await openStream(path), options);
   checkLength({ length: size }, options);
-  return await Deno.readFile(path, { signal: options.signal });
+  return await readFileBytes(path, options.signal);
 }
 
 async function readStream(

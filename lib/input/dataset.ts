@@ -9,6 +9,7 @@ import { extname } from "@std/path/extname";
 import { isAbsolute } from "@std/path/is-absolute";
 import { join } from "@std/path/join";
 import { parse } from "@std/csv";
+import { describePath, listFolder, readText } from "../platform.ts";
 import { IMAGE_EXTENSIONS, type ImageInput } from "../image/image.ts";
 import { indexOfLabel } from "../model/find_label.ts";
 
@@ -53,7 +54,7 @@ export async function listSamples(path: string, labels?: readonly string[]): Pro
 }
 
 async function fromFolders(path: string, known?: readonly string[]): Promise<Dataset> {
-  const folders = (await names(path, "isDirectory")).filter((name) => !name.startsWith("."));
+  const folders = (await names(path, "isFolder")).filter((name) => !name.startsWith("."));
   if (folders.length === 0) {
     throw new RangeError(`Expected one folder per class in ${path}: found no folders`);
   }
@@ -70,10 +71,10 @@ async function fromFolders(path: string, known?: readonly string[]): Promise<Dat
   return { samples, labels };
 }
 
-async function names(path: string, kind: "isFile" | "isDirectory"): Promise<string[]> {
+async function names(path: string, kind: "isFile" | "isFolder"): Promise<string[]> {
   const found: string[] = [];
-  for await (const entry of Deno.readDir(path)) {
-    const isKind = entry.isSymlink ? (await Deno.stat(join(path, entry.name)))[kind] : entry[kind];
+  for await (const entry of listFolder(path)) {
+    const isKind = entry.isLink ? (await describePath(join(path, entry.name)))[kind] : entry[kind];
     if (isKind) found.push(entry.name);
   }
   // By code units: WordNet ids and padded numbers keep their order in every locale.
@@ -81,7 +82,7 @@ async function names(path: string, kind: "isFile" | "isDirectory"): Promise<stri
 }
 
 async function fromList(path: string, known?: readonly string[]): Promise<Dataset> {
-  const text = await Deno.readTextFile(path);
+  const text = await readText(path);
   const rows = path.toLowerCase().endsWith(".csv")
     ? parse(text) as string[][]
     : text.split(/\r?\n/).filter((line) => line.trim() !== "").map(splitAtLastSpace);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { makeFolder } from "../platform.ts";
 import { createEngine } from "../engine/create.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset, Sample } from "../input/dataset.ts";
@@ -158,7 +159,7 @@ async function storeOf(
   | undefined
 > {
   if (directory === undefined) return undefined;
-  await Deno.mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   const key = keyOf([
     modelKey(base),
     base.preprocessing,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { makeFolder } from "../platform.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset } from "../input/dataset.ts";
 import { checkOptions, completeOptions } from "../options.ts";
@@ -77,7 +78,7 @@ export async function fitFromScratch(
   if (whitening !== undefined) whitenAll(pixels, architecture, whitening);
   const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
-  if (directory !== undefined) await Deno.mkdir(directory, { recursive: true });
+  if (directory !== undefined) await makeFolder(directory);
   const learned = [loop, validation, balance, flip, shift];
   const key = keyOf([dataSha256, architecture, preprocessing, learned]);
   const trained = await withTfjs(async (tf) => {

@@ -7,6 +7,16 @@
 
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
+import {
+  appendBytes,
+  describePath,
+  move,
+  NotFound,
+  readBytes,
+  readText,
+  writeBytes,
+  writeText,
+} from "../platform.ts";
 import type { Sample } from "../input/dataset.ts";
 import type { Model } from "../model/model.ts";
 import type { FeatureStore } from "./features.ts";
@@ -32,8 +42,8 @@ export function modelKey(model: Model): string {
 export async function samplesKey(samples: readonly Sample[]): Promise<unknown[]> {
   return await Promise.all(samples.map(async ({ file, image, label }) => {
     if (image !== undefined) return [file, label];
-    const { size, mtime } = await Deno.stat(file);
-    return [file, label, size, mtime?.getTime()];
+    const { size, modifiedMs } = await describePath(file);
+    return [file, label, size, modifiedMs];
   }));
 }
 
@@ -52,23 +62,23 @@ export class FeatureFile implements FeatureStore {
 
   /** What is whole of an earlier run; the rest is cut off. */
   async load(): Promise<{ rows: Float32Array; fingerprints: string[] }> {
-    const text = await readOr(this.#lines, Deno.readTextFile, "");
-    const bytes = await readOr(this.#rows, Deno.readFile, new Uint8Array(0));
+    const text = await readOr(this.#lines, readText, "");
+    const bytes = await readOr(this.#rows, readBytes, new Uint8Array(0));
     const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
     const pictures = Math.min(lines.length, Math.floor(bytes.length / this.#rowBytes));
     const fingerprints = lines.slice(0, pictures);
     const rows = bytes.slice(0, pictures * this.#rowBytes);
-    await Deno.writeFile(this.#rows, rows);
-    await Deno.writeTextFile(this.#lines, fingerprints.map((line) => line + "\n").join(""));
+    await writeBytes(this.#rows, rows);
+    await writeText(this.#lines, fingerprints.map((line) => line + "\n").join(""));
     return { rows: new Float32Array(rows.buffer), fingerprints };
   }
 
   /** Adds whole pictures. */
   async append(rows: Float32Array, fingerprints: readonly string[]): Promise<void> {
     const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
-    await Deno.writeFile(this.#rows, bytes, { append: true });
+    await appendBytes(this.#rows, bytes);
     const text = fingerprints.map((line) => line + "\n").join("");
-    await Deno.writeTextFile(this.#lines, text, { append: true });
+    await appendBytes(this.#lines, new TextEncoder().encode(text));
   }
 }
 
@@ -76,10 +86,10 @@ export class FeatureFile implements FeatureStore {
 export function stateFile(directory: string, key: string): NonNullable<LoopOptions["state"]> {
   const path = join(directory, `training-${key}.json`);
   return {
-    load: () => readOr(path, Deno.readTextFile, undefined),
+    load: () => readOr(path, readText, undefined),
     async save(text) {
-      await Deno.writeTextFile(`${path}.tmp`, text);
-      await Deno.rename(`${path}.tmp`, path);
+      await writeText(`${path}.tmp`, text);
+      await move(`${path}.tmp`, path);
     },
   };
 }
@@ -92,7 +102,7 @@ async function readOr<T, U>(
   try {
     return await read(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return otherwise;
+    if (error instanceof NotFound) return otherwise;
     throw error;
   }
 }

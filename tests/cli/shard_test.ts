@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { UsageError } from "../../lib/cli/arguments.ts";
 import { parseShard, ResumableLines, takeShard } from "../../lib/cli/shard.ts";
@@ -49,13 +49,13 @@ Deno.test("a file of lines goes on after its last whole line", async () => {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, '{"file":"a"}\n{"file":"ü"}\n{"file":"c","half');
   {
-    using lines = await ResumableLines.open(path);
+    using lines = ResumableLines.open(path);
     assertEquals([...lines.done], ["a", "ü"]);
-    await lines.append('{"file":"d"}');
+    lines.append('{"file":"d"}');
   }
   assertEquals(await Deno.readTextFile(path), '{"file":"a"}\n{"file":"ü"}\n{"file":"d"}\n');
   await Deno.writeTextFile(path, "something else\n");
-  await assertRejects(() => ResumableLines.open(path), UsageError, "something else");
+  assertThrows(() => ResumableLines.open(path), UsageError, "something else");
   await Deno.remove(path);
 });
 

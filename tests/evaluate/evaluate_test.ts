@@ -200,7 +200,7 @@ Deno.test("parseVariants() reads words in any order, and names those it does not
 Deno.test("a journal goes on where a run was cut off, and is one of its settings alone", async () => {
   await withFiles({}, async (directory) => {
     const first = await Journal.open(directory, { model: "a" });
-    await first.append([record(0, 0, 0.5), record(1, 1, 0.25)]);
+    first.append([record(0, 0, 0.5), record(1, 1, 0.25)]);
     first.close();
     const [{ name }] = Deno.readDirSync(directory);
     const path = join(directory, name);
@@ -208,7 +208,7 @@ Deno.test("a journal goes on where a run was cut off, and is one of its settings
     await Deno.writeTextFile(path, text + '{"file":"cut o');
     const again = await Journal.open(directory, { model: "a" });
     assertEquals(again.records.map(({ label }) => label), [0, 1]);
-    await again.append([record(2, 2, 0.5)]);
+    again.append([record(2, 2, 0.5)]);
     again.close();
     const third = await Journal.open(directory, { model: "a" });
     assertEquals(third.records.map(({ label }) => label), [0, 1, 2]);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readBytes } from "../../platform.ts";
 import { VERSION } from "../../version.ts";
 import type { Call } from "../server/call.ts";
 import { taggedJson, taggedResponse } from "../server/respond.ts";
@@ -53,9 +54,7 @@ async function assetResponse(
 
 async function readAsset(url: URL): Promise<Asset> {
   // From a registry's server the package is imported by https, and there are no files.
-  const bytes = url.protocol === "file:"
-    ? await Deno.readFile(url)
-    : await (await fetch(url)).bytes();
+  const bytes = url.protocol === "file:" ? await readBytes(url) : await (await fetch(url)).bytes();
   return { bytes, policy: await policyOf(new TextDecoder().decode(bytes)) };
 }
 

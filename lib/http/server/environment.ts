@@ -4,6 +4,7 @@
  * @module
  */
 
+import { environmentVariable, environmentVariables, isGranted } from "../../platform.ts";
 import { ENV_PREFIX, envName } from "../../options.ts";
 import { SETTINGS } from "../../options/service.ts";
 import { type Settings, settingsFromEnv } from "./settings.ts";
@@ -22,18 +23,18 @@ export function readSettings(): Partial<Settings> {
 
 /** Whether names with a typo can be found. */
 export function canListVariables(): boolean {
-  return Deno.permissions.querySync({ name: "env" }).state === "granted";
+  return isGranted({ name: "env" });
 }
 
 function readVariables(): Record<string, string> {
   if (canListVariables()) {
-    const all = Object.entries(Deno.env.toObject());
+    const all = Object.entries(environmentVariables());
     return Object.fromEntries(all.filter(([name]) => name.startsWith(ENV_PREFIX)));
   }
   const found: Record<string, string> = {};
   for (const name of Object.keys(SETTINGS).map(envName)) {
-    if (Deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") continue;
-    const text = Deno.env.get(name);
+    if (!isGranted({ name: "env", variable: name })) continue;
+    const text = environmentVariable(name);
     if (text !== undefined) found[name] = text;
   }
   return found;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { residentBytes, RUNTIME_VERSION } from "../../platform.ts";
 import type { ClassifierInfo } from "../../classifier.ts";
 import { VERSION } from "../../version.ts";
 import { type ServedClassifier, ServedModel } from "../queue/engine_queue.ts";
@@ -107,14 +108,14 @@ export class Service implements AsyncDisposable {
   metrics(): string {
     const { info } = this.#model;
     const { model = "", backend = "", precision = "" } = info ?? {};
-    const build = { version: VERSION, deno: Deno.version.deno, model, backend, precision };
-    const { admitted } = this.#pipeline, { rss } = Deno.memoryUsage();
+    const build = { version: VERSION, deno: RUNTIME_VERSION, model, backend, precision };
+    const { admitted } = this.#pipeline;
     return this.#metrics.render([
       new Gauge("vgg16_queue_images", "Images admitted and not answered.", admitted),
       new Gauge("vgg16_ready", "Whether requests should come.", Number(this.#isReady())),
       new Gauge("vgg16_model_bytes", "Bytes that the model holds.", info?.bytesResident),
       new Gauge("vgg16_build_info", "Always 1.", 1, build),
-      new Gauge("process_resident_memory_bytes", "Resident memory.", rss),
+      new Gauge("process_resident_memory_bytes", "Resident memory.", residentBytes()),
     ]);
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_COLOR } from "../../platform.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 
 /** Fields of a line; undefined ones are left out. */
@@ -49,8 +50,7 @@ function textLine(
   message: string,
   fields: LogFields,
 ): string {
-  const paint = (text: string): string =>
-    Deno.noColor ? text : `\x1b[${COLORS[level]}m${text}\x1b[0m`;
+  const paint = (text: string): string => NO_COLOR ? text : `\x1b[${COLORS[level]}m${text}\x1b[0m`;
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === "string" ? JSON.stringify(value) : value}`);

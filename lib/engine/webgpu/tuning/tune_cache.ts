@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path/join";
+import { makeFolder, move, readText, remove, writeText } from "../../../platform.ts";
 
 /** Milliseconds that candidates take, by the name of the shape and of the candidate. */
 export type Times = Record<string, Record<string, number>>;
@@ -38,19 +39,19 @@ export async function writeTimes(cacheDir: string, adapter: string, times: Times
   const path = join(cacheDir, FILE);
   const draft = `${path}.${crypto.randomUUID()}.tmp`;
   try {
-    await Deno.mkdir(cacheDir, { recursive: true });
+    await makeFolder(cacheDir);
     // JSON has no infinity: a candidate that was refused takes longer than any.
     const json = JSON.stringify(file, (_, ms) => ms === Infinity ? Number.MAX_VALUE : ms, 2);
-    await Deno.writeTextFile(draft, json);
-    await Deno.rename(draft, path);
+    await writeText(draft, json);
+    await move(draft, path);
   } catch {
-    await Deno.remove(draft).catch(() => {});
+    await remove(draft).catch(() => {});
   }
 }
 
 async function readCache(cacheDir: string): Promise<CacheFile> {
   try {
-    const file = JSON.parse(await Deno.readTextFile(join(cacheDir, FILE)));
+    const file = JSON.parse(await readText(join(cacheDir, FILE)));
     if (file?.version === VERSION && isRecord(file.adapters)) return file;
   } catch {
     // As if it were not there.
