@@ -8,7 +8,7 @@
 import type { Precision } from "../../lib/engine/engine.ts";
 import { checked, type Gpu } from "../../lib/engine/webgpu/device/device.ts";
 import { Memory } from "../../lib/engine/webgpu/device/memory.ts";
-import { readWords, type Tensor } from "../../lib/engine/webgpu/device/tfjs.ts";
+import { readWords, runStep, type Tensor } from "../../lib/engine/webgpu/device/tfjs.ts";
 import {
   convolutionSteps,
   scratchOf,
@@ -17,7 +17,6 @@ import {
 import {
   elements,
   padChannels,
-  runStep,
   STATE_HEADER,
   stateVectors,
 } from "../../lib/engine/webgpu/kernels/kernel.ts";

@@ -8,8 +8,9 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { BackendUnavailableError } from "../../../lib/errors.ts";
 import { acquireGpu, checked, releaseGpu } from "../../../lib/engine/webgpu/device/device.ts";
 import { Memory } from "../../../lib/engine/webgpu/device/memory.ts";
+import { runStep } from "../../../lib/engine/webgpu/device/tfjs.ts";
 import { createWebgpuEngine } from "../../../lib/engine/webgpu/engine.ts";
-import { defineKernel, runStep } from "../../../lib/engine/webgpu/kernels/kernel.ts";
+import { defineKernel } from "../../../lib/engine/webgpu/kernels/kernel.ts";
 import { defaultTuning } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { engineCases } from "../../support/engine_cases.ts";
 import { gpuTest } from "../../support/webgpu.ts";
@@ -48,7 +49,7 @@ for (const [name, code] of Object.entries(BROKEN)) {
   });
 }
 
-gpuTest("every shader and pipeline is labelled with its kernel and variant", async () => {
+gpuTest("every shader and pipeline is labeled with its kernel and variant", async () => {
   const { device } = await acquireGpu();
   const labels = { shaders: new Set<string>(), pipelines: new Set<string>() };
   const { createShaderModule, createComputePipeline, createComputePipelineAsync } = device;

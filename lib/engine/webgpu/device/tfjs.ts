@@ -46,6 +46,17 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** One call of a kernel. */
+export interface Step {
+  /** The kernel's name: `"convolution"`, `"winograd-filters"`, … */
+  readonly kernel: string;
+  readonly dispatch: Dispatch;
+  /** In the order of their bindings. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  /** What it computes goes there. */
+  readonly output: Tensor;
+}
+
 type Resource = GPUBuffer | GPUTexture;
 
 /** Makes a device the backend on which kernels run, in the place of the one before. */
@@ -113,40 +124,24 @@ export function forgetWords(backend: Backend, { dataId }: Tensor): void {
   backend.tensorMap.get(dataId).values = undefined!;
 }
 
-/** What tfjs hands through to a kernel beside its inputs. */
-interface KernelCall {
-  readonly dispatch: Dispatch;
-  readonly output: Tensor;
-}
-
-/** Registers a kernel with tfjs. */
-export function registerProgram(kernel: string): void {
+/** Registers a kernel with tfjs, by whose registry {@linkcode runStep} finds it. */
+export function registerStep(kernel: string): void {
   registerKernel({
     kernelName: kernel,
     backendName: BACKEND_NAME,
-    // What comes through is what `runProgram` put in.
-    kernelFunc: ({ inputs, attrs, backend }) => {
-      const { dispatch, output } = attrs as unknown as KernelCall;
-      return record(backend as Backend, dispatch, inputs as Record<string, Tensor>, output);
-    },
+    // What comes through is what `runStep` put in.
+    kernelFunc: ({ attrs, backend }) => record(backend as Backend, attrs as unknown as Step),
   });
 }
 
 /**
- * Records a dispatch. The call goes to the backend that it is given, not to the one that is current
- * in tfjs, so that a program's own use of tfjs is left alone.
+ * Records a step. The call goes to the backend that it is given, not to the one that is current in
+ * tfjs, so that a program's own use of tfjs is left alone.
  */
-export function runProgram(
-  backend: Backend,
-  kernel: string,
-  dispatch: Dispatch,
-  inputs: Readonly<Record<string, Tensor>>,
-  output: Tensor,
-): void {
-  const call: KernelCall = { dispatch, output };
-  getKernel(kernel, BACKEND_NAME).kernelFunc({
-    inputs: inputs as NamedTensorInfoMap,
-    attrs: call as unknown as NamedAttrMap,
+export function runStep(backend: Backend, step: Step): void {
+  getKernel(step.kernel, BACKEND_NAME).kernelFunc({
+    inputs: step.inputs as NamedTensorInfoMap,
+    attrs: step as unknown as NamedAttrMap,
     backend,
   });
 }
@@ -154,12 +149,7 @@ export function runProgram(
 /** `PixelsOpType.FROM_PIXELS`, which tfjs does not export. */
 const FROM_PIXELS = 0;
 
-function record(
-  backend: Backend,
-  dispatch: Dispatch,
-  inputs: Readonly<Record<string, Tensor>>,
-  output: Tensor,
-): Tensor {
+function record(backend: Backend, { dispatch, inputs, output }: Step): Tensor {
   const { name, parameters, workgroupSize, workgroups } = dispatch;
   const tensors = Object.values(inputs);
   const kinds = [...tensors, output].map((tensor) => memoryKind(backend, tensor));
@@ -220,12 +210,12 @@ struct Parameters { strides: i32, ${
 ${code()}`;
 }
 
-/** Compiles the programs that `run` calls, all at once, and runs none of them. */
-export function compilePrograms(backend: Backend, run: () => void): Promise<void> {
-  // A flag of the whole process: `run` must not wait.
+/** Compiles the programs of steps, all at once, and runs none of them. */
+export function compileSteps(backend: Backend, steps: readonly Step[]): Promise<void> {
+  // A flag of the whole process: nobody may wait before it is set back.
   env().set("WEBGPU_ENGINE_COMPILE_ONLY", true);
   try {
-    run();
+    for (const step of steps) runStep(backend, step);
   } finally {
     env().set("WEBGPU_ENGINE_COMPILE_ONLY", false);
   }
@@ -233,11 +223,12 @@ export function compilePrograms(backend: Backend, run: () => void): Promise<void
 }
 
 /**
- * The milliseconds that the device spends on recorded dispatches: its own timestamps where it has
- * them, and otherwise the time until all is done.
+ * The milliseconds that the device spends on steps: by its own timestamps where it has them, and
+ * otherwise until all is done.
  */
-export async function timeOnDevice(backend: Backend, run: () => void): Promise<number> {
+export async function timeSteps(backend: Backend, steps: readonly Step[]): Promise<number> {
   const { device } = backend;
+  const run = (): void => steps.forEach((step) => runStep(backend, step));
   if (device.features.has("timestamp-query")) {
     const { kernelMs } = await backend.time(run);
     // An object with an error is what tfjs gives for backends that cannot time.

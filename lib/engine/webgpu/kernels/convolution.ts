@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Tensor } from "../device/tfjs.ts";
+import type { Step, Tensor } from "../device/tfjs.ts";
 import {
   convolve,
   type DirectAttributes,
@@ -13,7 +13,6 @@ import {
   type DirectTile,
   directWorkgroups,
 } from "./direct_convolution.ts";
-import type { Step } from "./kernel.ts";
 import {
   type ScratchVectors,
   scratchVectors,

@@ -8,7 +8,7 @@
  *   `[N, H, W, C / 4]`.
  * - Weights: `[O / 16, kernelHeight, kernelWidth, I / 16, 4, 4]`, sixteen input channels of one
  *   output channel a vector. Of sixteen output channels, `o` lies at `[o % 4, o / 4]`, so that
- *   neighbouring lanes, which compute four channels each, load neighbouring vectors.
+ *   neighboring lanes, which compute four channels each, load neighboring vectors.
  * - Weights of the first layer: `[O / 4, 9]`, four output channels a vector, the input channels of
  *   each in the bytes of a word.
  * - Constants: `[O / 4, 2]`: multipliers and biases; with float, scales and biases.
@@ -22,22 +22,7 @@
  * @module
  */
 
-import {
-  type Backend,
-  type Dispatch,
-  registerProgram,
-  runProgram,
-  type Tensor,
-} from "../device/tfjs.ts";
-
-/** One call of a kernel. */
-export interface Step {
-  /** The kernel's name: `"convolution"`, `"winograd-filters"`, … */
-  readonly kernel: string;
-  readonly dispatch: Dispatch;
-  readonly inputs: Readonly<Record<string, Tensor>>;
-  readonly output: Tensor;
-}
+import { type Dispatch, registerStep, type Step, type Tensor } from "../device/tfjs.ts";
 
 /** Makes a step of a kernel; what it computes goes into `output`. */
 export type Kernel<Inputs extends string, Attributes> = (
@@ -58,18 +43,13 @@ export function defineKernel<Inputs extends string, Attributes>(
   inputs: readonly Inputs[],
   plan: (attributes: Attributes) => Plan,
 ): Kernel<Inputs, Attributes> {
-  registerProgram(kernel);
+  registerStep(kernel);
   return (tensors, attributes, output) => {
     const { variant, ...dispatch } = plan(attributes);
     const name = [kernel, ...variant].join(" ");
     const ordered = Object.fromEntries(inputs.map((input) => [input, tensors[input]]));
     return { kernel, dispatch: { name, ...dispatch }, inputs: ordered, output };
   };
-}
-
-/** Records a step on a backend. */
-export function runStep(backend: Backend, { kernel, dispatch, inputs, output }: Step): void {
-  runProgram(backend, kernel, dispatch, inputs, output);
 }
 
 /** Channels are rounded up to a multiple of this: a vector of bytes. */

@@ -116,7 +116,7 @@ export function declareAccumulators(
 
 /**
  * Writes the outputs of a lane: `image`, `y0`, `x0` (of the first pixel, before the max-pool) and
- * `quad0` say which. Neighbouring quads of a lane are `quadStride` apart. The maximum of a 2x2
+ * `quad0` say which. Neighboring quads of a lane are `quadStride` apart. The maximum of a 2x2
  * window is taken of the accumulators, as values do not decrease with them.
  */
 export function writeOutputs(

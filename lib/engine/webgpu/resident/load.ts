@@ -9,8 +9,7 @@ import type { Model } from "../../../model/model.ts";
 import type { Batch, Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
 import { checked, type Gpu } from "../device/device.ts";
-import { compilePrograms } from "../device/tfjs.ts";
-import { runStep } from "../kernels/kernel.ts";
+import { compileSteps } from "../device/tfjs.ts";
 import type { Tuning } from "../tuning/tile.ts";
 import { planOneImage, preflight } from "./plan.ts";
 import { ResidentModel } from "./resident_model.ts";
@@ -62,10 +61,7 @@ async function compilePipelines(
   let compiled: Promise<void> = Promise.resolve();
   const called = checked(device, () => {
     const recording = resident.record(planOneImage(program, precision), batch);
-    compiled = compilePrograms(
-      backend,
-      () => recording.steps.forEach((step) => runStep(backend, step)),
-    );
+    compiled = compileSteps(backend, recording.steps);
     resident.release(recording);
   });
   // If both fail, the call's error is the one that says what is wrong with a program.

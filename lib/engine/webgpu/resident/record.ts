@@ -6,11 +6,11 @@
 
 import type { Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
-import type { Tensor } from "../device/tfjs.ts";
+import type { Step, Tensor } from "../device/tfjs.ts";
 import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
 import { multiplyDense } from "../kernels/dense.ts";
 import { convolveFirst, firstConvolutionWorkgroups } from "../kernels/first_convolution.ts";
-import { elements, stateVectors, type Step } from "../kernels/kernel.ts";
+import { elements, stateVectors } from "../kernels/kernel.ts";
 import { beginFirst, endAndBegin, requantize } from "../kernels/requantize.ts";
 import type { ScratchVectors } from "../kernels/winograd.ts";
 import { denseTile, tileOf, type Tuning } from "../tuning/tile.ts";
@@ -67,6 +67,10 @@ export function recordRun(context: RunContext, plan: readonly PlannedLayer[]): R
   return context.precision === "int8" ? run.integerSteps(image) : run.floatSteps(image);
 }
 
+function stepsOf({ layer }: PlannedLayer, steps: readonly Step[]): LayerStep[] {
+  return steps.map((step) => ({ layer: layer.name, ...step }));
+}
+
 class Run {
   readonly needs: RunVectors;
   readonly #context: RunContext;
@@ -90,15 +94,16 @@ class Run {
     let state = image;
     let given = image;
     plan.forEach((planned, index) => {
-      const { layer: { name: layer } } = planned;
       const isLast = index === plan.length - 1;
       const begun = isLast
         ? this.#context.allocateResult(states[index])
         : reserve(index % 2 === 0 ? "state0" : "state1", Math.max(...states));
       const gives = isLast ? this.#result(planned) : values!;
-      steps.push({ layer, ...this.#begin(index, given, state, begun) });
-      if (index > 0) steps.push({ layer, ...this.#requantize(index, given, begun, x!) });
-      steps.push(...this.#multiply(planned, index === 0 ? image : x!, begun, gives));
+      steps.push(...stepsOf(planned, [
+        this.#begin(index, given, state, begun),
+        ...index > 0 ? [this.#requantize(index, given, begun, x!)] : [],
+        ...this.#multiply(planned, index === 0 ? image : x!, begun, gives),
+      ]));
       state = begun;
       given = gives;
     });
@@ -116,7 +121,7 @@ class Run {
       const { constants } = this.#context.layers.get(planned.layer.name)!;
       const given = x;
       x = gives;
-      return this.#multiply(planned, given, constants, gives);
+      return stepsOf(planned, this.#multiply(planned, given, constants, gives));
     });
     return { steps, values: x, state: undefined };
   }
@@ -154,12 +159,7 @@ class Run {
     return requantize({ values, state }, attributes, x);
   }
 
-  #multiply(planned: PlannedLayer, x: Tensor, scales: Tensor, gives: Tensor): LayerStep[] {
-    return this.#steps(planned, x, scales, gives)
-      .map((step) => ({ layer: planned.layer.name, ...step }));
-  }
-
-  #steps(planned: PlannedLayer, x: Tensor, scales: Tensor, gives: Tensor): Step[] {
+  #multiply(planned: PlannedLayer, x: Tensor, scales: Tensor, gives: Tensor): Step[] {
     const { precision, tuning, table, layers } = this.#context;
     const { input, output, pool, padding, layer } = planned;
     const { weights } = layers.get(layer.name)!;

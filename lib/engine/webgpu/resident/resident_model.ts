@@ -9,8 +9,8 @@ import type { Activations, Batch, Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory, vectorsOf } from "../device/memory.ts";
-import { type Backend, type MemoryKind, readWords, type Tensor } from "../device/tfjs.ts";
-import { CHANNEL_STEP, runStep } from "../kernels/kernel.ts";
+import { type Backend, type MemoryKind, readWords, runStep, type Tensor } from "../device/tfjs.ts";
+import { CHANNEL_STEP } from "../kernels/kernel.ts";
 import { candidateOf, type Tuning } from "../tuning/tile.ts";
 import {
   blockVectors,

@@ -21,8 +21,8 @@ export interface Tuning {
 }
 
 /**
- * A tile for a GPU: the 64 lanes of a workgroup share loads in workgroup memory, and neighbouring
- * lanes load neighbouring vectors.
+ * A tile for a GPU: the 64 lanes of a workgroup share loads in workgroup memory, and neighboring
+ * lanes load neighboring vectors.
  */
 export const STAGED_TILE: DirectTile = {
   rows: 2,
@@ -38,7 +38,7 @@ export const STAGED_TILE: DirectTile = {
 export const DIRECT_TILE: DirectTile = { ...STAGED_TILE, staged: false };
 
 /**
- * Winograd's, for a software adapter: eight neighbouring lanes, which it computes at once, share
+ * Winograd's, for a software adapter: eight neighboring lanes, which it computes at once, share
  * their patches.
  */
 export const WINOGRAD_TILE: WinogradTile = {

@@ -7,10 +7,10 @@
 import type { Batch, LayerProfile, Precision } from "../../engine.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory } from "../device/memory.ts";
-import { type MemoryKind, type Tensor, timeOnDevice } from "../device/tfjs.ts";
+import { type MemoryKind, runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
 import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
 import { type DenseTile, multiplyDense } from "../kernels/dense.ts";
-import { CHANNEL_STEP, elements, runStep, stateVectors, type Step } from "../kernels/kernel.ts";
+import { CHANNEL_STEP, elements, stateVectors } from "../kernels/kernel.ts";
 import { weightVectors } from "../resident/pack.ts";
 import { operationsOf, type PlannedLayer } from "../resident/plan.ts";
 import type { ResidentModel } from "../resident/resident_model.ts";
@@ -27,7 +27,7 @@ export async function profileLayers(
   try {
     const ms = new Map<string, number>();
     for (const step of recording.steps) {
-      const spent = await timeOnDevice(gpu.backend, () => runStep(gpu.backend, step));
+      const spent = await timeSteps(gpu.backend, [step]);
       ms.set(step.layer, (ms.get(step.layer) ?? 0) + spent);
     }
     return plan.map((planned) => ({
@@ -118,13 +118,12 @@ function affordable({ isFallback }: Gpu): number {
 
 async function least(gpu: Gpu, steps: readonly Step[]): Promise<number> {
   if (steps.length === 0) return 0;
-  const run = (): void => steps.forEach((step) => runStep(gpu.backend, step));
   // Compiles, and says so if the device refuses.
-  await checked(gpu.device, run);
+  await checked(gpu.device, () => steps.forEach((step) => runStep(gpu.backend, step)));
   let least = Infinity;
   // The first one still waits for what was recorded.
   for (let count = 0; count <= TRIAL_RUNS; count++) {
-    const ms = await timeOnDevice(gpu.backend, run);
+    const ms = await timeSteps(gpu.backend, steps);
     if (count > 0) least = Math.min(least, ms);
   }
   return least;

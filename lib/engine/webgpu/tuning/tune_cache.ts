@@ -7,7 +7,7 @@
 import { join } from "@std/path/join";
 import { makeFolder, move, readText, remove, writeText } from "../../../platform.ts";
 
-/** Milliseconds that candidates take, by the name of the shape and of the candidate. */
+/** Milliseconds that candidates take, by the name of the workload and of the candidate. */
 export type Times = Record<string, Record<string, number>>;
 
 /** Changes when the kernels do. */
