@@ -1,31 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ThreadPool } from "../../lib/threads/pool.ts";
 import { startThreads, until } from "../../lib/threads/thread.ts";
+import { assertThreads, countThreads } from "../support/count_threads.ts";
 import { random } from "../support/random_model.ts";
 import { AT_START, type Order } from "../support/stormy_thread.ts";
 
 const SCRIPT = new URL("../support/stormy_thread.ts", import.meta.url);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const echo = (n: number, ms = 0): Order => ({ echo: n, ms });
-
-/** Threads of the process that run JavaScript besides this one. */
-function countThreads(): number {
-  const names = [...Deno.readDirSync("/proc/self/task")].map(({ name }) => {
-    try {
-      return Deno.readTextFileSync(`/proc/self/task/${name}/comm`);
-    } catch {
-      return ""; // It has just ended.
-    }
-  });
-  return names.filter((name) => name.startsWith("worker-")).length;
-}
-
-/** Waits until there are so many: the system takes a moment to end one. */
-async function assertThreads(expected: number): Promise<void> {
-  if (Deno.build.os !== "linux") return; // They are counted in /proc.
-  for (let tries = 0; countThreads() !== expected && tries < 500; tries++) await sleep(10);
-  assertEquals(countThreads(), expected);
-}
 
 /** One call of the storm: what is ordered, what became of it, and whether it was given up. */
 async function call(pool: ThreadPool, n: number, order: Order, signal: AbortSignal): Promise<void> {
@@ -42,7 +24,7 @@ async function call(pool: ThreadPool, n: number, order: Order, signal: AbortSign
 for (const seed of [1, 2]) {
   Deno.test(`a storm of aborts, deaths and failed starts: each call settles, no thread is lost, seed ${seed}`, async () => {
     const next = random(seed);
-    const most = 3, before = countThreads();
+    const most = 3, before = await countThreads();
     const pool = new ThreadPool(SCRIPT, most, 20);
     const calls: Promise<void>[] = [];
     try {
@@ -145,7 +127,7 @@ Deno.test("a thread that is given up can be asked again once it has answered", a
 });
 
 Deno.test("a thread in a loop that knows no end is killed", async () => {
-  const before = countThreads();
+  const before = await countThreads();
   const pool = new ThreadPool(SCRIPT, 1);
   const first = (await pool.take())!;
   await assertRejects(() => first.thread.ask("hang", { limitMs: 50 }), DOMException);
@@ -158,7 +140,7 @@ Deno.test("a thread in a loop that knows no end is killed", async () => {
 });
 
 Deno.test("threads start together or not at all, and who waits learns that one has died", async () => {
-  const before = countThreads();
+  const before = await countThreads();
   const missing = new URL("../support/no_such_thread.ts", import.meta.url);
   await assertRejects(() => startThreads(missing, [1, 2, 3]));
   await assertThreads(before);

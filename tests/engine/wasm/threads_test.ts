@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
+import { assertThreads, countThreads } from "../../support/count_threads.ts";
 import { randomBatch } from "../../support/random_model.ts";
 import { checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
 
@@ -36,6 +37,16 @@ Deno.test("a pool stops at an aborted signal and runs again", async () => {
   controller.abort(new Error("no longer needed"));
   await assertRejects(() => stopped, Error, "no longer needed");
   assertEquals((await pool.run(batch)).data, expected.data);
+});
+
+Deno.test("a disposed engine leaves no threads", async () => {
+  const { model, batch } = engineCases()[0];
+  const before = await countThreads();
+  for (let n = 0; n < 2; n++) {
+    await using engine = await createWasmEngine(model, { threads: 3 });
+    await engine.run(batch);
+  }
+  await assertThreads(before);
 });
 
 Deno.test("threads that are not a whole number from 1 on are refused", async () => {
