@@ -1,6 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { toFileUrl } from "@std/path";
-import { faultsOf, type Import, importsOf, modulesBelow } from "../../tools/imports.ts";
+import {
+  faultsOf,
+  type Import,
+  importsOf,
+  modulesBelow,
+  runtimeFaultsOf,
+} from "../../tools/imports.ts";
 
 const link = (from: string, to: string, isType = false): Import => ({ from, to, line: 1, isType });
 
@@ -61,4 +67,13 @@ Deno.test("a room that is not in the table, and what lies outside lib/, are faul
     link("lib/io/hash.ts", "bench/measure.ts"),
   ]);
   assertEquals(faults.map((fault) => /misc is not|outside lib/.test(fault)), [true, true]);
+});
+
+Deno.test("a module that asks the runtime by itself is a fault, but not one that tells of it", () => {
+  const source =
+    "/** @throws {Deno.errors.NotFound} */\n// Deno.open\nconst file = Deno.open(path);\n";
+  const [fault, ...others] = runtimeFaultsOf("lib/io/spool.ts", source);
+  assertStringIncludes(fault, "lib/io/spool.ts:3");
+  assertEquals(others, []);
+  assertEquals(runtimeFaultsOf("lib/platform.ts", source), []);
 });
