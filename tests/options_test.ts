@@ -174,6 +174,17 @@ async function refusal(call: () => unknown): Promise<string> {
   return (await assertRejects(async () => await call(), Error)).message;
 }
 
+Deno.test("every option says what it is for in a sentence, and has a default that it allows", () => {
+  const tables = [
+    ...Object.values(CALLS).map(([table]) => table),
+    ...COMMANDS.map(([, { options }]) => options),
+  ];
+  for (const [name, option] of tables.flatMap((table) => Object.entries(table))) {
+    assertMatch(option.about, /^[A-Z.].*[^.]$/, name);
+    if (option.default !== undefined) library.checkValue(name, option, option.default);
+  }
+});
+
 await using classifier = await loadClassifier({ backend: "wasm" });
 
 Deno.test("every function refuses an unknown option with the nearest name, and every wrong value", async () => {

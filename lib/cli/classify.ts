@@ -9,7 +9,14 @@ import { makeFolder, writeBytes } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import { pickOptions, SELECTION_OPTIONS, type Table, VIEW_OPTIONS } from "../options.ts";
+import {
+  flag,
+  pickOptions,
+  SELECTION_OPTIONS,
+  type Table,
+  text,
+  VIEW_OPTIONS,
+} from "../options.ts";
 import type { Prediction } from "../output/predictions.ts";
 import { checkedValue, UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
@@ -27,25 +34,19 @@ const OPTIONS = {
   topK: SELECTION_OPTIONS.topK,
   scoreThreshold: SELECTION_OPTIONS.scoreThreshold,
   ...VIEW_OPTIONS,
-  draw: {
-    kind: "text",
-    placeholder: "DIR",
-    about: "Also write the images as PNG files with up to 3 labels on them",
-  },
-  json: {
-    kind: "boolean",
-    about: "One JSON object a line: file, predictions, backend, latencyMs",
-  },
-  out: {
-    kind: "text",
-    placeholder: "FILE",
-    about:
-      "Add these lines to a file, without the images that it has: a run that was interrupted " +
+  draw: text(
+    { placeholder: "DIR" },
+    "Also write the images as PNG files with up to 3 labels on them",
+  ),
+  json: flag({}, "One JSON object a line: file, predictions, backend, latencyMs"),
+  out: text(
+    { placeholder: "FILE" },
+    "Add these lines to a file, without the images that it has: a run that was interrupted " +
       "goes on",
-  },
+  ),
   ...SHARD_OPTION,
   ...CLASSIFIER_FLAGS,
-} as const satisfies Table;
+} satisfies Table;
 
 /** Labels on a drawn image. */
 const DRAWN_LABELS = 3;

@@ -8,7 +8,7 @@ import { NotFound, readText as readFileText } from "../platform.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 import type { ConversionInput } from "../convert/source.ts";
 import type { Preprocessing } from "../model/model.ts";
-import { CONVERT_OPTIONS, type Table, type Values } from "../options.ts";
+import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { untilInterrupted } from "./run.ts";
@@ -19,31 +19,23 @@ const { out, id, inputSize, labels, preprocessing } = CONVERT_OPTIONS;
 const OPTIONS = {
   out,
   id,
-  labels: {
-    kind: "text",
-    placeholder: "FILE",
-    unset: labels.unset,
-    about: `${labels.about}: one a line, a JSON list, or "imagenet"`,
-  },
-  preprocess: {
-    kind: "text",
-    placeholder: "WHAT",
-    unset: preprocessing.unset,
-    about: `${preprocessing.about}: ${preprocessing.choices.join(", ")}, or a JSON file with a ` +
+  labels: text(
+    { placeholder: "FILE", unset: labels.unset },
+    `${labels.about}: one a line, a JSON list, or "imagenet"`,
+  ),
+  preprocess: text(
+    { placeholder: "WHAT", unset: preprocessing.unset },
+    `${preprocessing.about}: ${preprocessing.choices.join(", ")}, or a JSON file with a ` +
       "preprocessing",
-  },
+  ),
   inputSize,
-  license: { kind: "text", placeholder: "TEXT", about: "License of the weights" },
-  describe: {
-    kind: "text",
-    placeholder: "FILE",
-    about: "JSON file with labels, preprocessing and provenance at once",
-  },
-  report: {
-    kind: "boolean",
-    about: "Prints shape, range, scale and signal to noise of each layer",
-  },
-} as const satisfies Table;
+  license: text({ placeholder: "TEXT" }, "License of the weights"),
+  describe: text(
+    { placeholder: "FILE" },
+    "JSON file with labels, preprocessing and provenance at once",
+  ),
+  report: flag({}, "Prints shape, range, scale and signal to noise of each layer"),
+} satisfies Table;
 
 export const convertCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] SOURCE --out FILE",

@@ -7,7 +7,7 @@
 import { extname } from "@std/path/extname";
 import { writeBytes } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
-import { EMBEDDING_OPTIONS, pickOptions, type Table } from "../options.ts";
+import { EMBEDDING_OPTIONS, pickOptions, type Table, text } from "../options.ts";
 import {
   embeddingLine,
   encodeEmbeddings,
@@ -22,17 +22,14 @@ import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts"
 
 const OPTIONS = {
   ...EMBEDDING_OPTIONS,
-  out: {
-    kind: "text",
-    placeholder: "FILE",
-    unset: "JSON lines on standard output",
-    about:
-      ".npy, .safetensors or .jsonl; lines are added to a .jsonl, without the images that it " +
+  out: text(
+    { placeholder: "FILE", unset: "JSON lines on standard output" },
+    ".npy, .safetensors or .jsonl; lines are added to a .jsonl, without the images that it " +
       "has: a run that was interrupted goes on",
-  },
+  ),
   ...SHARD_OPTION,
   ...CLASSIFIER_FLAGS,
-} as const satisfies Table;
+} satisfies Table;
 
 const ENCODERS: Readonly<
   Record<string, (embeddings: readonly NamedEmbedding[]) => Uint8Array>

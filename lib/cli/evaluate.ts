@@ -10,7 +10,7 @@ import { type Classifier, loadClassifier } from "../classifier.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import { comparisonRows, type EvaluatedVariant, htmlReport } from "../evaluate/report.ts";
-import { pickOptions, type Table, VIEW_OPTIONS } from "../options.ts";
+import { flag, pickOptions, type Table, text, VIEW_OPTIONS } from "../options.ts";
 import { UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { Journal } from "./journal.ts";
@@ -22,28 +22,26 @@ import { parseVariants, scalesOf, type Variant } from "./variants.ts";
 
 const OPTIONS = {
   ...VIEW_OPTIONS,
-  compare: {
-    kind: "text",
-    placeholder: "VARIANTS",
-    about: "Several evaluations side by side, separated by semicolons; each is some of the words " +
+  compare: text(
+    { placeholder: "VARIANTS" },
+    "Several evaluations side by side, separated by semicolons; each is some of the words " +
       `${
         VIEW_OPTIONS.crops.choices.join(", ")
       }, flip, scales such as 256,384, model=A+B (A and B ` +
       "fused), backend=B, precision=P",
-  },
-  out: {
-    kind: "text",
-    placeholder: "DIR",
-    about: "Write report.html, report.json, and what a later run needs to go on",
-  },
+  ),
+  out: text(
+    { placeholder: "DIR" },
+    "Write report.html, report.json, and what a later run needs to go on",
+  ),
   shard: {
     ...SHARD_OPTION.shard,
     about: `${SHARD_OPTION.shard.about} (with the same --out for all; a last run without --shard ` +
       "puts them together)",
   },
-  json: { kind: "boolean", about: "Print the report as JSON" },
+  json: flag({}, "Print the report as JSON"),
   ...CLASSIFIER_FLAGS,
-} as const satisfies Table;
+} satisfies Table;
 
 export const evaluateCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] DIRECTORY|LIST",

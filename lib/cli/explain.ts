@@ -9,7 +9,7 @@ import { makeFolder, writeBytes } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
-import { EXPLANATION_OPTIONS, pickOptions, type Table } from "../options.ts";
+import { EXPLANATION_OPTIONS, pickOptions, type Table, text } from "../options.ts";
 import { UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
@@ -22,10 +22,10 @@ import {
 } from "./run.ts";
 
 const OPTIONS = {
-  out: { kind: "text", placeholder: "DIR", about: "Where the pictures go, as PNG files" },
+  out: text({ placeholder: "DIR" }, "Where the pictures go, as PNG files"),
   ...EXPLANATION_OPTIONS,
   ...CLASSIFIER_FLAGS,
-} as const satisfies Table;
+} satisfies Table;
 
 export const explainCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] --out DIR FILE|URL|DIRECTORY|- ...",

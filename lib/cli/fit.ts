@@ -6,7 +6,15 @@
 
 import { writeBytes, writeText } from "../platform.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
-import { defaultText, type Option, pickOptions, type Table, type Values } from "../options.ts";
+import {
+  defaultText,
+  flag,
+  type Option,
+  pickOptions,
+  type Table,
+  text,
+  type Values,
+} from "../options.ts";
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../options/training.ts";
 import { fit, type FitOptions } from "../train/fit.ts";
 import type { FitProgress, Fitted } from "../train/options.ts";
@@ -27,13 +35,11 @@ const inBoth = <O extends Option>(ofHead: O, ofScratch: Option): O => ({
 });
 
 const OPTIONS = {
-  out: {
-    kind: "text",
-    placeholder: "MODEL",
-    about:
-      "The model file to write; MODEL-fit/ beside it gets the report, and what an interrupted " +
+  out: text(
+    { placeholder: "MODEL" },
+    "The model file to write; MODEL-fit/ beside it gets the report, and what an interrupted " +
       "run needs to go on",
-  },
+  ),
   ...{ layer, hidden },
   whitening: {
     ...inBoth(FIT_OPTIONS.whitening, SCRATCH_OPTIONS.whitening),
@@ -45,12 +51,10 @@ const OPTIONS = {
     about: "Remove the mean and deviation of all pictures, or of each",
   },
   ...{ grayscale, crops, flip },
-  balance: {
-    kind: "boolean",
-    default: true,
-    about: FIT_OPTIONS.classWeights.about,
-    off: "Do not let rare classes count as much as frequent ones",
-  },
+  balance: flag(
+    { default: true, off: "Do not let rare classes count as much as frequent ones" },
+    FIT_OPTIONS.classWeights.about,
+  ),
   validation,
   epochs: inBoth(FIT_OPTIONS.epochs, SCRATCH_OPTIONS.epochs),
   ...{ patience, optimizer },
@@ -65,7 +69,7 @@ const OPTIONS = {
   },
   ...{ width, dense, side, channels },
   ...CLASSIFIER_FLAGS,
-} as const satisfies Table;
+} satisfies Table;
 
 export const fitCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] --out MODEL DIRECTORY|LIST",

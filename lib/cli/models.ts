@@ -8,15 +8,15 @@ import { closestString } from "@std/text/closest-string";
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../open_model.ts";
-import { RESOLVE_OPTIONS, type Table } from "../options.ts";
+import { flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { untilInterrupted } from "./run.ts";
 
 const OPTIONS = {
   cacheDir: RESOLVE_OPTIONS.cacheDir,
-  json: { kind: "boolean", about: "Print JSON" },
-} as const satisfies Table;
+  json: flag({}, "Print JSON"),
+} satisfies Table;
 
 export const modelsCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS]\n[OPTIONS] info ID\n[OPTIONS] remove ID",

@@ -9,27 +9,17 @@ import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";
 import type { Model } from "../model/model.ts";
 import { resolveModel } from "../open_model.ts";
 import { permittedCacheDir } from "../io/cache.ts";
-import { completeOptions, type Table } from "../options.ts";
+import { completeOptions, flag, integer, type Table } from "../options.ts";
 import { UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { textTable } from "./table.ts";
 
 const OWN = {
-  batch: { kind: "integer", min: 1, max: 64, default: 1, about: "Images at once" },
-  runs: {
-    kind: "integer",
-    min: 1,
-    max: 100,
-    default: 5,
-    about: "Runs, of which each layer's median counts",
-  },
-  json: {
-    kind: "boolean",
-    default: false,
-    about: "One JSON object a layer: layer, ms, operations, candidate",
-  },
-} as const satisfies Table;
+  batch: integer({ min: 1, max: 64, default: 1 }, "Images at once"),
+  runs: integer({ min: 1, max: 100, default: 5 }, "Runs, of which each layer's median counts"),
+  json: flag({ default: false }, "One JSON object a layer: layer, ms, operations, candidate"),
+} satisfies Table;
 const OPTIONS = { ...OWN, ...CLASSIFIER_FLAGS };
 
 export const profileCommand: Command<typeof OPTIONS> = {

@@ -13,7 +13,7 @@ import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";
 
 const { force, cacheDir, baseUrl } = PULL_OPTIONS;
-const OPTIONS = { force, cacheDir, baseUrl } as const satisfies Table;
+const OPTIONS = { force, cacheDir, baseUrl } satisfies Table;
 
 export const pullCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] ID ...",

@@ -14,7 +14,7 @@ const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
 /** Options that choose a classifier. */
 export const CLASSIFIER_FLAGS = {
   ...{ model, backend, precision, threads, offline },
-} as const satisfies Table;
+} satisfies Table;
 
 /** The title above them. */
 export const CLASSIFIER_TITLE = { model: "Of the classifier" };

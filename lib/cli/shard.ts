@@ -5,8 +5,8 @@
  * @module
  */
 
+import { type Table, text } from "../options.ts";
 import { environmentVariable, OpenFile } from "../platform.ts";
-import type { Table } from "../options.ts";
 import { UsageError } from "./arguments.ts";
 
 /** Part `index` of `count`, 1 … count. */
@@ -17,14 +17,12 @@ export interface Shard {
 
 /** Which part is asked for, as {@linkcode parseShard} reads it. */
 export const SHARD_OPTION = {
-  shard: {
-    kind: "text",
-    placeholder: "I/N",
-    about:
-      "Only part I of N: every N-th image, from the I-th on. auto/N takes I, and auto also N, " +
+  shard: text(
+    { placeholder: "I/N" },
+    "Only part I of N: every N-th image, from the I-th on. auto/N takes I, and auto also N, " +
       "from a Kubernetes Indexed Job, a Slurm array or GNU parallel",
-  },
-} as const satisfies Table;
+  ),
+} satisfies Table;
 
 type Env = (name: string) => string | undefined;
 

@@ -1,11 +1,8 @@
 /**
- * What an option is, whoever gives it: a program, a command line, an environment or a request. How
- * its value is checked, read from text, and described.
+ * What an option is, whoever gives it: a program, a command line, an environment or a request.
  *
  * @module
  */
-
-import { closestString } from "@std/text/closest-string";
 
 /** What every option has. */
 interface Common {
@@ -25,33 +22,27 @@ interface Common {
   readonly isSecret?: boolean;
 }
 
-/** The kinds of values, with their bounds and their default. */
+/** Bounds of numbers. A value must not reach `above` and `below`. */
+export interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+}
+
+/** The kinds of values, with what each has of its own. */
 type Kind =
   /** `or` is a word that is allowed as well. */
   | { kind: "integer"; min: number; max?: number; or?: string; default?: number | string }
-  /** `above` and `below` are bounds that a value must not reach. */
-  | {
-    kind: "number";
-    min?: number;
-    max?: number;
-    above?: number;
-    below?: number;
-    default?: number;
-  }
+  | { kind: "number"; default?: number } & Bounds
+  /** `items` is how many there may be; none only if it `mayBeEmpty`. */
+  | { kind: "integers"; min: number; max?: number; items?: number; mayBeEmpty?: boolean }
+    & { default?: readonly number[] }
   | { kind: "choice"; choices: readonly (string | number)[]; default?: string | number }
   /** `off` describes the flag `--no-…` of an option that is on by default. */
   | { kind: "boolean"; default?: boolean; off?: string }
   | { kind: "text"; default?: string }
   | { kind: "texts"; default?: readonly string[] }
-  /** `items` is how many there may be; none only if it `mayBeEmpty`. */
-  | {
-    kind: "integers";
-    min: number;
-    max?: number;
-    items?: number;
-    mayBeEmpty?: boolean;
-    default?: readonly number[];
-  }
   /** What only a program can give. */
   | { kind: "program"; is: (value: unknown) => boolean; called: string; default?: undefined };
 
@@ -60,6 +51,22 @@ export type Option = Common & Readonly<Kind>;
 
 /** The options of one kind of call. */
 export type Table = Readonly<Record<string, Option>>;
+
+type Rest<K extends Option["kind"]> = Omit<Extract<Option, { kind: K }>, "kind" | "about">;
+
+/** Makes options of a kind, from what they have of their own and what they are for. */
+const of =
+  <K extends Option["kind"]>(kind: K) =>
+  <const R extends Rest<K>>(rest: R, about: string): { kind: K; about: string } & R => ({
+    kind,
+    about,
+    ...rest,
+  });
+
+export const integer = of("integer"), number = of("number"), integers = of("integers");
+export const choice = of("choice"), flag = of("boolean"), text = of("text"), texts = of("texts");
+/** What only a program can give. */
+export const given = of("program");
 
 /** The type of an option's values. */
 export type ValueOf<O> =
@@ -83,134 +90,8 @@ export type Complete<T extends Table> = {
     : ValueOf<T[Name]> | undefined;
 };
 
-/**
- * Checks what a program gives: that every name is an option's, and every value one of its own.
- *
- * @throws {RangeError} If a name is unknown (the message has the nearest), or a value is wrong.
- */
-export function checkOptions<Options extends object>(
-  table: { readonly [Name in keyof Required<NoInfer<Options>>]: Option },
-  options: Options,
-): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined) checkValue(name, findOption(table as Table, name, "option"), value);
-  }
-}
-
-/**
- * Checks the values of a table's options and fills in defaults. What else `options` holds is left to
- * others.
- *
- * @throws {RangeError} If a value is wrong.
- */
-export function completeOptions<T extends Table>(table: T, options: Values<T>): Complete<T> {
-  return Object.fromEntries(
-    Object.entries(table).map(([name, option]) => {
-      const value = options[name] ?? option.default;
-      if (value !== undefined) checkValue(name, option, value);
-      return [name, value];
-    }),
-  ) as Complete<T>; // Every name, and every value as its option wants it.
-}
-
-/** The values of a table's options, without what else there is. */
-export function pickOptions<T extends Table, Options extends object>(
-  table: T,
-  options: Options,
-): Pick<Options, keyof T & keyof Options> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => Object.hasOwn(table, name)),
-  ) as Pick<Options, keyof T & keyof Options>;
-}
-
-/**
- * Checks one value.
- *
- * @param called The option's name as whoever gave the value writes it: `threads`, `--threads`.
- * @throws {RangeError} If it is wrong.
- */
-export function checkValue(called: string, option: Option, value: unknown): void {
-  if (isValid(option, value)) return;
-  const found = option.isSecret ? "something else" : shown(value);
-  throw new RangeError(`${called} must be ${expectation(option)}: found ${found}`);
-}
-
-/**
- * Finds an option by what it is called.
- *
- * @param what What the caller names: `option`, `parameter`.
- * @throws {RangeError} If there is none: the message has the nearest.
- */
-export function findOption(table: Table, called: string, what: string): Option {
-  if (Object.hasOwn(table, called)) return table[called];
-  const nearest = closestString(called, Object.keys(table));
-  throw new RangeError(`There is no ${what} ${called}: did you mean ${nearest}?`);
-}
-
-/** A value from a text; what cannot be read stays text, which no check lets pass. */
-export function fromText(option: Option, text: string): unknown {
-  switch (option.kind) {
-    case "integer":
-    case "number": {
-      const value = toNumber(text);
-      return Number.isNaN(value) ? text : value;
-    }
-    case "choice":
-      return option.choices.find((choice) => String(choice) === text) ?? text;
-    case "boolean":
-      return { true: true, 1: true, false: false, 0: false }[text] ?? text;
-    case "texts":
-      return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
-    case "integers": {
-      const values = text.split(",").map(toNumber);
-      return values.some(Number.isNaN) ? text : values;
-    }
-    default:
-      return text;
-  }
-}
-
-/** `Number()` takes blanks for 0. */
-function toNumber(text: string): number {
-  return text.trim() === "" ? NaN : Number(text);
-}
-
-function isValid(option: Option, value: unknown): boolean {
-  if (option.also?.is(value)) return true;
-  switch (option.kind) {
-    case "integer":
-      return value === option.or && value !== undefined || isInteger(value, option);
-    case "number": {
-      const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = option;
-      return typeof value === "number" && Number.isFinite(value) &&
-        value >= min && value <= max && value > above && value < below;
-    }
-    case "choice":
-      return option.choices.some((choice) => choice === value);
-    case "boolean":
-      return typeof value === "boolean";
-    case "text":
-      return typeof value === "string";
-    case "texts":
-      return Array.isArray(value) && value.every((item) => typeof item === "string");
-    case "integers":
-      return Array.isArray(value) && (value.length > 0 || option.mayBeEmpty === true) &&
-        value.length <= (option.items ?? Infinity) &&
-        value.every((item) => isInteger(item, option));
-    case "program":
-      return option.is(value);
-  }
-}
-
-function isInteger(
-  value: unknown,
-  { min, max = Infinity }: { min: number; max?: number },
-): boolean {
-  return Number.isInteger(value) && Number(value) >= min && Number(value) <= max;
-}
-
 /** What a value has to be, in words that follow "must be". */
-function expectation(option: Option): string {
+export function expectation(option: Option): string {
   const { why, also } = option;
   return ofKind(option) + (why === undefined ? "" : ` (${why})`) +
     (also === undefined ? "" : `, or ${also.called}`);
@@ -230,53 +111,32 @@ function ofKind(option: Option): string {
       return "a text";
     case "texts":
       return "a list of texts";
-    case "integers":
-      return `${option.items === undefined ? "" : `at most ${option.items} `}integers ${
-        bounds(option)
-      }`;
+    case "integers": {
+      const count = option.items === undefined ? "" : `at most ${option.items} `;
+      return `${count}integers ${bounds(option)}`;
+    }
     case "program":
       return option.called;
   }
 }
 
-function bounds(
-  { min, max, above, below }: { min?: number; max?: number; above?: number; below?: number },
-): string {
+function bounds({ min, max, above, below }: Bounds): string {
   if (min !== undefined && max !== undefined) return `from ${min} to ${max}`;
-  const lower = above === undefined ? `of at least ${min}` : `above ${above}`;
-  const upper = below === undefined
-    ? max === undefined ? "" : ` and at most ${max}`
-    : ` and below ${below}`;
-  return lower + upper;
+  const ends = { "of at least": min, above, "at most": max, below };
+  return Object.entries(ends).filter(([, end]) => end !== undefined)
+    .map(([words, end]) => `${words} ${end}`).join(" and ");
 }
 
-function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value}]`;
-  if (typeof value === "object" && value !== null) return Object.prototype.toString.call(value);
-  return String(value);
-}
+const OR = new Intl.ListFormat("en-GB", { type: "disjunction" });
 
 /** Which values there are, in words: `auto, webgpu or wasm`, `1 to 64 or auto`; empty if any. */
 export function valuesText(option: Option): string {
-  switch (option.kind) {
-    case "choice": {
-      const { choices } = option, last = String(choices.at(-1));
-      return choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${last}` : last;
-    }
-    case "integer":
-    case "number":
-    case "integers": {
-      const isBounded = option.max !== undefined ||
-        option.kind === "number" && option.below !== undefined;
-      if (!isBounded) return "";
-      const unit = option.unit === undefined ? "" : ` ${option.unit}`;
-      const or = option.kind === "integer" && option.or !== undefined ? ` or ${option.or}` : "";
-      return bounds(option).replace(/^from /, "") + unit + or;
-    }
-    default:
-      return "";
-  }
+  const { kind, unit } = option;
+  if (kind === "choice") return OR.format(option.choices.map(String));
+  const isNumber = kind === "integer" || kind === "number" || kind === "integers";
+  if (!isNumber || option.max === undefined && !("below" in option)) return "";
+  const range = bounds(option).replace(/^from /, "") + (unit === undefined ? "" : ` ${unit}`);
+  return kind === "integer" && option.or !== undefined ? `${range} or ${option.or}` : range;
 }
 
 /** What stands for an option that is not given, in words; empty if nothing does. */

@@ -1,0 +1,147 @@
+/**
+ * Options checked, read from text, picked.
+ *
+ * @module
+ */
+
+import { closestString } from "@std/text/closest-string";
+import {
+  type Bounds,
+  type Complete,
+  expectation,
+  type Option,
+  type Table,
+  type Values,
+} from "./option.ts";
+
+/**
+ * Checks what a program gives: that every name is an option's, and every value one of its own.
+ *
+ * @throws {RangeError} If a name is unknown (the message has the nearest), or a value is wrong.
+ */
+export function checkOptions<Options extends object>(
+  table: { readonly [Name in keyof Required<NoInfer<Options>>]: Option },
+  options: Options,
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) checkValue(name, findOption(table as Table, name, "option"), value);
+  }
+}
+
+/**
+ * Checks the values of a table's options and fills in defaults. What else `options` holds is left to
+ * others.
+ *
+ * @throws {RangeError} If a value is wrong.
+ */
+export function completeOptions<T extends Table>(table: T, options: Values<T>): Complete<T> {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, option]) => {
+      const value = options[name] ?? option.default;
+      if (value !== undefined) checkValue(name, option, value);
+      return [name, value];
+    }),
+  ) as Complete<T>; // Every name, and every value as its option wants it.
+}
+
+/** The values of a table's options, without what else there is. */
+export function pickOptions<T extends Table, Options extends object>(
+  table: T,
+  options: Options,
+): Pick<Options, keyof T & keyof Options> {
+  const names = Object.keys(table).filter((name) => Object.hasOwn(options, name));
+  const picked = names.map((name) => [name, options[name as keyof Options]]);
+  return Object.fromEntries(picked) as Pick<Options, keyof T & keyof Options>;
+}
+
+/**
+ * Checks one value.
+ *
+ * @param called The option's name as whoever gave the value writes it: `threads`, `--threads`.
+ * @throws {RangeError} If it is wrong.
+ */
+export function checkValue(called: string, option: Option, value: unknown): void {
+  if (isValid(option, value)) return;
+  const found = option.isSecret ? "something else" : shown(value);
+  throw new RangeError(`${called} must be ${expectation(option)}: found ${found}`);
+}
+
+/**
+ * Finds an option by what it is called.
+ *
+ * @param what What the caller names: `option`, `parameter`.
+ * @throws {RangeError} If there is none: the message has the nearest.
+ */
+export function findOption(table: Table, called: string, what: string): Option {
+  if (Object.hasOwn(table, called)) return table[called];
+  const nearest = closestString(called, Object.keys(table));
+  throw new RangeError(`There is no ${what} ${called}: did you mean ${nearest}?`);
+}
+
+/** A value from a text; what cannot be read stays text, which no check lets pass. */
+export function fromText(option: Option, text: string): unknown {
+  switch (option.kind) {
+    case "integer":
+    case "number": {
+      const value = toNumber(text);
+      return Number.isNaN(value) ? text : value;
+    }
+    case "choice":
+      return option.choices.find((choice) => String(choice) === text) ?? text;
+    case "boolean":
+      return { true: true, 1: true, false: false, 0: false }[text] ?? text;
+    case "texts":
+      return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+    case "integers": {
+      const values = text.split(",").map(toNumber);
+      return values.some(Number.isNaN) ? text : values;
+    }
+    default:
+      return text;
+  }
+}
+
+/** `Number()` takes blanks for 0. */
+function toNumber(text: string): number {
+  return text.trim() === "" ? NaN : Number(text);
+}
+
+function isValid(option: Option, value: unknown): boolean {
+  if (option.also?.is(value)) return true;
+  switch (option.kind) {
+    case "integer":
+      return value === option.or && value !== undefined || isInteger(value, option);
+    case "number":
+      return Number.isFinite(value) && isWithin(Number(value), option);
+    case "choice":
+      return option.choices.some((choice) => choice === value);
+    case "boolean":
+      return typeof value === "boolean";
+    case "text":
+      return typeof value === "string";
+    case "texts":
+      return Array.isArray(value) && value.every((item) => typeof item === "string");
+    case "integers":
+      return Array.isArray(value) && (value.length > 0 || option.mayBeEmpty === true) &&
+        value.length <= (option.items ?? Infinity) &&
+        value.every((item) => isInteger(item, option));
+    case "program":
+      return option.is(value);
+  }
+}
+
+function isInteger(value: unknown, bounds: Bounds): boolean {
+  return Number.isInteger(value) && isWithin(Number(value), bounds);
+}
+
+function isWithin(value: number, bounds: Bounds): boolean {
+  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = bounds;
+  return value >= min && value <= max && value > above && value < below;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value}]`;
+  if (typeof value === "object" && value !== null) return Object.prototype.toString.call(value);
+  return String(value);
+}
