@@ -220,8 +220,5 @@ export function residentBytes(): number {
   return Deno.memoryUsage().rss;
 }
 
-/** Whether people want no colors in a terminal. */
-export const NO_COLOR: boolean = Deno.noColor;
-
 /** The runtime's version. */
 export const RUNTIME_VERSION: string = Deno.version.deno;

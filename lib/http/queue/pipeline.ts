@@ -4,6 +4,7 @@
  * @module
  */
 
+import { abortable } from "@std/async/abortable";
 import type { ClassifierInfo, EmbedOptions, PreparedImage } from "../../classifier.ts";
 import type { Embedding } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
@@ -105,7 +106,7 @@ export class Pipeline {
    * @throws {HttpProblem} `not-found` if the path names another one; an owner before its id is ignored.
    */
   async info(call: Call): Promise<ClassifierInfo> {
-    const { info } = await call.within(this.#model.get());
+    const { info } = await abortable(this.#model.get(), call.signal);
     const { model: name = info.model } = call.path;
     if (name === info.model || name.split("/").at(-1) === info.model) return info;
     const detail = `There is no model "${name}" here: this service has ${info.model}`;
@@ -208,7 +209,7 @@ export class Pipeline {
     call: Call,
     { decode }: Pick<Task<Decoded, unknown>, "decode">,
   ): Promise<Decoded> {
-    const classifier = await call.within(this.#model.get());
+    const classifier = await abortable(this.#model.get(), call.signal);
     using _announced = this.#queue.announce();
     const { maxPixels, maxBodyBytes: maxBytes } = this.settings;
     const started = performance.now();

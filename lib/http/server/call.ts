@@ -75,19 +75,6 @@ export class Call implements Disposable {
     return body;
   }
 
-  /** Waits for something that cannot be aborted, for as long as the request may take. */
-  async within<Value>(promise: Promise<Value>): Promise<Value> {
-    this.signal.throwIfAborted();
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const stop = (): void => reject(this.signal.reason);
-    this.signal.addEventListener("abort", stop, { once: true });
-    try {
-      return await Promise.race([promise, aborted]);
-    } finally {
-      this.signal.removeEventListener("abort", stop);
-    }
-  }
-
   [Symbol.dispose](): void {
     this.#traffic.arrived();
     const { ended } = this.#traffic;

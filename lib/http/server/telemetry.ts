@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NO_COLOR } from "../../platform.ts";
+import { gray, green, red, yellow } from "@std/fmt/colors";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 
 /** Fields of a line; undefined ones are left out. */
@@ -42,19 +42,18 @@ export class Log {
   }
 }
 
-const COLORS = { debug: 90, info: 32, warn: 33, error: 31 } as const;
+const PAINTS = { debug: gray, info: green, warn: yellow, error: red };
 
 function textLine(
   time: string,
-  level: keyof typeof COLORS,
+  level: keyof typeof PAINTS,
   message: string,
   fields: LogFields,
 ): string {
-  const paint = (text: string): string => NO_COLOR ? text : `\x1b[${COLORS[level]}m${text}\x1b[0m`;
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === "string" ? JSON.stringify(value) : value}`);
-  return [time, paint(level.padEnd(5)), message, ...pairs].join(" ");
+  return [time, PAINTS[level](level.padEnd(5)), message, ...pairs].join(" ");
 }
 
 type Labels = Readonly<Record<string, string | number>>;
