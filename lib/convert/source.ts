@@ -36,7 +36,9 @@ export async function openConversionSource(
   options: SourceOptions,
 ): Promise<ConversionSource> {
   if (input instanceof ReadableStream) {
-    return local(await spool(input, "stream"), "stream", options, noSiblings);
+    // A pipe that brings nothing ends no loop over it, but may be aborted.
+    const stoppable = input.pipeThrough(new TransformStream(), { signal: options.signal });
+    return local(await spool(stoppable, "stream"), "stream", options, noSiblings);
   }
   if (input instanceof Uint8Array) {
     return local(new BytesSource(input), "bytes", options, noSiblings);

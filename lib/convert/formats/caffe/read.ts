@@ -18,7 +18,7 @@ import {
 import { type CaffeLayer, graphLayer, LAYER_FORMATS, readLayer } from "./layer.ts";
 import { Cursor } from "../cursor.ts";
 import { type ProtoRange, readFields, readIntegers, readMessage } from "../protobuf.ts";
-import { rawTensor } from "../raw_tensor.ts";
+import { rawTensor } from "../tensors.ts";
 
 /** Opens a network. Layers are in the order in which they run. */
 export async function readCaffe(source: ByteSource): Promise<Checkpoint> {

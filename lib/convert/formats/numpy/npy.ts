@@ -7,10 +7,8 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import type { CheckpointTensor, WeightLayout } from "../checkpoint.ts";
-import { sizeOf } from "../checkpoint.ts";
-import { type ElementType, rawTensor } from "../raw_tensor.ts";
-import { rowMajorStrides, stridedTensor } from "../strided_tensor.ts";
+import { type CheckpointTensor, sizeOf, type WeightLayout } from "../checkpoint.ts";
+import { type ElementType, rawTensor, rowMajorStrides, stridedTensor } from "../tensors.ts";
 
 /** Element types by numpy's names. Only those of this machine's byte order. */
 const DTYPES: Readonly<Record<string, ElementType>> = {

@@ -7,7 +7,7 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import { type CheckpointTensor, readAll } from "../checkpoint.ts";
 import type { OnnxGraph, OnnxNode } from "./parse.ts";
-import { dequantizedTensor } from "../quantized_tensor.ts";
+import { dequantizedTensor } from "../tensors.ts";
 
 /** Looks constants up by the name of the value. */
 export class OnnxConstants {

@@ -16,7 +16,7 @@ import {
   readMessage,
   readText,
 } from "../protobuf.ts";
-import { bytesOf, type ElementType, rawTensor } from "../raw_tensor.ts";
+import { bytesOf, type ElementType, rawTensor } from "../tensors.ts";
 
 /** An attribute's value: the kinds that matter here. */
 export interface OnnxAttribute {

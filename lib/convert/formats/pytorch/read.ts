@@ -10,8 +10,7 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
 import { PickledGlobal, type PickledValue, type PickleVocabulary, readPickle } from "./pickle.ts";
-import { bytesOf, type ElementType, rawTensor } from "../raw_tensor.ts";
-import { isRowMajor, stridedTensor } from "../strided_tensor.ts";
+import { bytesOf, type ElementType, isRowMajor, rawTensor, stridedTensor } from "../tensors.ts";
 import { inflateEntry, zipDataOffset, type ZipEntry } from "../zip.ts";
 
 /** Types of storage by their names in a pickle; `undefined`: read past, they are no weights. */

@@ -15,8 +15,7 @@ import {
   sizeOf,
 } from "../checkpoint.ts";
 import { readKerasDescription } from "../keras/config.ts";
-import { dequantizedTensor } from "../quantized_tensor.ts";
-import { bytesOf, type ElementType, rawTensor } from "../raw_tensor.ts";
+import { bytesOf, dequantizedTensor, type ElementType, rawTensor } from "../tensors.ts";
 
 const MAX_JSON_BYTES = 16 << 20;
 
