@@ -30,7 +30,7 @@ export interface Program {
   readonly input: { readonly height: number; readonly width: number; readonly channels: number };
   /** The 16-bit value of each byte, `[channels, 256]`. */
   readonly table: Int16Array;
-  /** `1 / S0`: how many steps of `table` are 1.0. */
+  /** `1 / S0`: what 1.0 is in `table`. */
   readonly inputReciprocal: Fixed;
   readonly layers: readonly ProgramLayer[];
 }
@@ -112,12 +112,12 @@ function compileInput(
       }`,
     );
   }
-  const step = max / 32767;
+  const unit = max / 32767;
   const table = new Int16Array(channels * 256);
   for (let i = 0; i < table.length; i++) {
-    table[i] = Math.round(normalized(i >> 8, i & 255) / step);
+    table[i] = Math.round(normalized(i >> 8, i & 255) / unit);
   }
-  return { table, inputReciprocal: toFixed(1 / step) };
+  return { table, inputReciprocal: toFixed(1 / unit) };
 }
 
 function compileLayer(
