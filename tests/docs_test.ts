@@ -43,6 +43,21 @@ function listFiles(folder: string): string[] {
 const FILES = listFiles(".");
 const DOCUMENTS = FILES.filter((file) => file.endsWith(".md"));
 
+Deno.test("modules and scripts that documents name exist", async () => {
+  for (const document of DOCUMENTS) {
+    const text = (await Deno.readTextFile(join(ROOT, document))).replaceAll(/^```[^]*?^```$/gm, "");
+    for (const [, name] of text.matchAll(/`([\w.][\w./-]*\.(?:ts|py|sh|mjs|svg|conf))`/g)) {
+      if (name === "main.ts") continue; // The reader's own.
+      const isThere = FILES.some((file) => file === name || file.endsWith(`/${name}`));
+      assert(isThere, `${document} names ${name}, which does not exist`);
+    }
+    for (const [, folder] of text.matchAll(/`((?:lib|tests|docs|bench|tools)\/[\w/]*)\/`/g)) {
+      const isThere = FILES.some((file) => file.startsWith(`${folder}/`));
+      assert(isThere, `${document} names ${folder}/, which does not exist`);
+    }
+  }
+});
+
 Deno.test("links lead to files that exist, and from what is published to what is published", async () => {
   const inPackage = await published();
   for (const file of DOCUMENTS) {
