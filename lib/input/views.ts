@@ -223,27 +223,27 @@ export function* batchViews(
   images: readonly number[],
   maxPixels: number,
 ): Generator<ViewBatch> {
-  const groups: number[][] = [];
+  const batches: number[][] = [];
   const open = new Map<string, number[]>();
   for (const [n, { height, width }] of views.entries()) {
     const size = `${height}x${width}`;
-    const group = open.get(size);
-    const next = (group?.length ?? 0) + 1;
-    if (group !== undefined && next <= MAX_BATCH && next * height * width <= maxPixels) {
-      group.push(n);
+    const batch = open.get(size);
+    const next = (batch?.length ?? 0) + 1;
+    if (batch !== undefined && next <= MAX_BATCH && next * height * width <= maxPixels) {
+      batch.push(n);
     } else {
-      groups.push([n]);
-      open.set(size, groups.at(-1)!);
+      batches.push([n]);
+      open.set(size, batches.at(-1)!);
     }
   }
-  for (const group of groups) {
-    const { height, width } = views[group[0]];
+  for (const batch of batches) {
+    const { height, width } = views[batch[0]];
     yield {
-      data: concat(group.map((n) => views[n].data)),
-      count: group.length,
+      data: concat(batch.map((n) => views[n].data)),
+      count: batch.length,
       height,
       width,
-      views: group.map((n) => ({ image: images[n], weight: views[n].weight })),
+      views: batch.map((n) => ({ image: images[n], weight: views[n].weight })),
     };
   }
 }

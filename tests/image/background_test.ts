@@ -90,3 +90,12 @@ Deno.test("of many small images that are decoded here, only a few go between two
   isDone = true;
   assert(turns >= images / MAX_DECODERS - 1, `${turns} turns for ${images} images`);
 });
+
+Deno.test("every file decodes on a thread as on this one", async () => {
+  for await (const { name } of Deno.readDir(FILES)) {
+    const bytes = await Deno.readFile(new URL(name, FILES));
+    const decode = (background: boolean): Promise<unknown> =>
+      decodeImage(bytes, { background }).catch(({ message, format }) => ({ message, format }));
+    assertEquals(await decode(true), await decode(false), name);
+  }
+});

@@ -56,11 +56,11 @@ function associationsOf(data: Uint8Array, item: number): number[] {
     const id = version === 0 ? view.getUint16(at) : view.getUint32(at);
     at += version === 0 ? 2 : 4;
     const count = view.getUint8(at++);
-    const step = wide ? 2 : 1;
+    const stride = wide ? 2 : 1;
     const read = (k: number) =>
       wide ? view.getUint16(at + k * 2) & 0x7fff : view.getUint8(at + k) & 0x7f;
     if (id === item) return Array.from({ length: count }, (_, k) => read(k));
-    at += count * step;
+    at += count * stride;
   }
   return [];
 }

@@ -17,7 +17,7 @@ interface BmpHeader extends Header {
   readonly masks: readonly number[];
   /** `[colors]` of B, G, R and, but for OS/2's, a byte of padding. */
   readonly palette: Range;
-  readonly paletteStep: number;
+  readonly paletteStride: number;
 }
 
 const PLAIN = 0, RLE8 = 1, RLE4 = 2, BITFIELDS = 3, ALPHA_BITFIELDS = 6;
@@ -53,7 +53,7 @@ function readHeader(bytes: Uint8Array): BmpHeader {
     start,
     masks: hasFields ? readMasks(view, infoLength, compression) : defaultMasks(bits),
     palette: bits <= 8 ? [paletteStart, start] : [0, 0],
-    paletteStep: isOs2 ? 3 : 4,
+    paletteStride: isOs2 ? 3 : 4,
   };
 }
 
@@ -105,13 +105,13 @@ function decode(bytes: Uint8Array, header: BmpHeader): Pixels {
 
 /** Index rows in file order to RGB rows from the top. An index past the palette is black. */
 function paint(bytes: Uint8Array, indices: Uint8Array, header: BmpHeader): Uint8Array {
-  const { width, height, paletteStep } = header;
+  const { width, height, paletteStride } = header;
   const palette = bytes.subarray(...header.palette);
   const rgb = new Uint8Array(width * height * 3);
   for (let y = 0, at = 0; y < height; y++) {
     let to = rowOf(header, y) * width * 3;
     for (let x = 0; x < width; x++, to += 3) {
-      const color = indices[at++] * paletteStep;
+      const color = indices[at++] * paletteStride;
       rgb[to] = palette[color + 2] ?? 0;
       rgb[to + 1] = palette[color + 1] ?? 0;
       rgb[to + 2] = palette[color] ?? 0;

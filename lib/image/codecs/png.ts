@@ -47,7 +47,7 @@ const COLOR_TYPES: Readonly<Record<number, { samples: number; depths: readonly n
   [RGB_ALPHA]: { samples: 4, depths: [8, 16] },
 };
 
-/** Adam7: first column, first row, column step, row step of each pass. */
+/** Adam7: first column, first row, column stride, row stride of each pass. */
 const ADAM7 = [
   [0, 0, 8, 8],
   [4, 0, 8, 8],
@@ -202,14 +202,14 @@ function unfilterPaeth(line: Uint8Array, above: Uint8Array, bpp: number): void {
 /** Turns rows of file samples into output pixels. */
 interface Expander {
   readonly channels: 1 | 2 | 3 | 4;
-  /** Reads `width` pixels from `at`, and writes them at `to`, `to + step`, … */
+  /** Reads `width` pixels from `at`, and writes them at `to`, `to + stride`, … */
   row(
     from: Uint8Array,
     at: number,
     width: number,
     data: Uint8Array,
     to: number,
-    step: number,
+    stride: number,
   ): void;
 }
 
@@ -230,12 +230,12 @@ function wideExpander(samples: 1 | 2 | 3 | 4, bytes: number, key?: readonly numb
   const channels = (key ? samples + 1 : samples) as 1 | 2 | 3 | 4;
   return {
     channels,
-    row(from, at, width, data, to, step) {
-      if (!key && bytes === 1 && step === samples) {
+    row(from, at, width, data, to, stride) {
+      if (!key && bytes === 1 && stride === samples) {
         data.set(from.subarray(at, at + width * samples), to);
         return;
       }
-      for (let x = 0; x < width; x++, to += step) {
+      for (let x = 0; x < width; x++, to += stride) {
         let isKey = true;
         for (let s = 0; s < samples; s++, at += bytes) {
           data[to + s] = from[at];
@@ -253,8 +253,8 @@ function grayExpander(depth: number, key?: readonly number[]): Expander {
   const stretch = 255 / ((1 << depth) - 1);
   return {
     channels: key ? 2 : 1,
-    row(from, at, width, data, to, step) {
-      for (let x = 0; x < width; x++, to += step) {
+    row(from, at, width, data, to, stride) {
+      for (let x = 0; x < width; x++, to += stride) {
         const sample = packedSample(from, at, x, depth);
         data[to] = sample * stretch;
         if (key) data[to + 1] = sample === key[0] ? 0 : 255;
@@ -268,8 +268,8 @@ function paletteExpander(depth: number, palette?: Uint8Array, transparency?: Uin
   const colors = palette.length / 3;
   return {
     channels: transparency ? 4 : 3,
-    row(from, at, width, data, to, step) {
-      for (let x = 0; x < width; x++, to += step) {
+    row(from, at, width, data, to, stride) {
+      for (let x = 0; x < width; x++, to += stride) {
         const index = packedSample(from, at, x, depth);
         // libpng shows an index past the palette as black.
         const inside = index < colors;

@@ -120,7 +120,7 @@ function readPiece(
   return decompress(bytes.subarray(start, start + stored), header.compression, length);
 }
 
-/** Writes `count` samples of a row as bytes, `step` apart. */
+/** Writes `count` samples of a row as bytes, `stride` apart. */
 function spread(
   data: Uint8Array,
   at: number,
@@ -128,17 +128,17 @@ function spread(
   count: number,
   result: Uint8Array,
   to: number,
-  step: number,
+  stride: number,
 ): void {
   if (bits >= 8) {
     const bytes = bits >> 3;
     const high = at + (bits === 16 && little ? 1 : 0);
-    for (let i = 0; i < count; i++, to += step) result[to] = data[high + i * bytes];
+    for (let i = 0; i < count; i++, to += stride) result[to] = data[high + i * bytes];
     return;
   }
   const max = (1 << bits) - 1;
   const stretch = photometric === PALETTE ? 1 : 255 / max;
-  for (let i = 0; i < count; i++, to += step) {
+  for (let i = 0; i < count; i++, to += stride) {
     const bit = i * bits;
     result[to] = (data[at + (bit >> 3)] >> (8 - bits - (bit & 7)) & max) * stretch;
   }
