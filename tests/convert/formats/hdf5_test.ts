@@ -5,6 +5,7 @@ import { Hdf5File } from "../../../lib/convert/formats/keras/hdf5_file.ts";
 import type { Box } from "../../../lib/convert/formats/keras/hdf5_library.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { type ByteSource, BytesSource } from "../../../lib/io/byte_source.ts";
+import { assertThreads, countThreads } from "../../support/count_threads.ts";
 
 const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
 const OPTIONS = { roots: ["/"], attributes: ["model_config", "layer_names"] };
@@ -26,12 +27,14 @@ async function hangingFile(): Promise<Uint8Array> {
 
 Deno.test("an HDF5 file that hangs the library is a named error after the limit, and the next opens", async () => {
   const source = new BytesSource(await hangingFile(), "hanging.h5");
+  const threads = await countThreads();
   const error = await assertRejects(
     () => Hdf5File.open(source, { ...OPTIONS, limitMs: 300 }),
     CheckpointFormatError,
     "the HDF5 library came to no end in 0.3 s",
   );
   assertEquals(error.file, "hanging.h5");
+  await assertThreads(threads); // The one in circles is gone.
 
   const sound = await Hdf5File.open(new BytesSource(await bytesOf("heap_text.h5")), OPTIONS);
   const text = '{"class_name": "Sequential", "config": {"layers": []}}';

@@ -10,9 +10,17 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { type Box, type Hdf5Contents, loadHdf5, OpenHdf5, reasonOf } from "./hdf5_library.ts";
-import { damaged, type Hdf5Options, type Hdf5Session } from "./hdf5_session.ts";
-import { SandboxedHdf5, takeThread } from "./hdf5_sandbox.ts";
+import {
+  type Box,
+  damaged,
+  type Hdf5Contents,
+  type Hdf5Options,
+  type Hdf5Session,
+  loadHdf5,
+  OpenHdf5,
+  reasonOf,
+} from "./hdf5_library.ts";
+import { SandboxedHdf5 } from "./hdf5_sandbox.ts";
 
 /** One open file. */
 export class Hdf5File {
@@ -24,11 +32,14 @@ export class Hdf5File {
 
   /** @throws {CheckpointFormatError} If it is damaged, or the library does not come to an end. */
   static async open(source: ByteSource, options: Hdf5Options): Promise<Hdf5File> {
-    const thread = options.ownThread ? undefined : await takeThread();
-    const session = thread === undefined
-      ? await OwnThread.start(source, options)
-      : new SandboxedHdf5(thread, source, options);
-    return new Hdf5File(await session.contents(), source, session);
+    const sandbox = options.ownThread ? undefined : await SandboxedHdf5.start(source, options);
+    const session = sandbox ?? await OwnThread.start(source, options);
+    try {
+      return new Hdf5File(await session.contents(), source, session);
+    } catch (error) {
+      session.close();
+      throw error;
+    }
   }
 
   /** Reads a part of a dataset, given by a range of each axis, in row-major order. */
@@ -65,12 +76,7 @@ class OwnThread implements Hdf5Session {
   // deno-lint-ignore require-await -- so that it throws as the other session does
   async contents(): Promise<Hdf5Contents> {
     const { roots, attributes } = this.options;
-    try {
-      return guarded(this.source, () => this.file.contents(roots, attributes, false));
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+    return guarded(this.source, () => this.file.contents(roots, attributes, false));
   }
 
   // deno-lint-ignore require-await -- likewise

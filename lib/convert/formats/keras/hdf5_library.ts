@@ -6,6 +6,9 @@
  * @module
  */
 
+import { CheckpointFormatError } from "../../../errors.ts";
+import type { ByteSource } from "../../../io/byte_source.ts";
+
 type H5wasm = typeof import("h5wasm");
 type File = InstanceType<H5wasm["File"]>;
 type Attribute = InstanceType<H5wasm["Attribute"]>;
@@ -33,6 +36,25 @@ export interface Hdf5Contents {
 
 /** A range of each axis of a dataset. */
 export type Box = (readonly [begin: number, end: number])[];
+
+/** Options of opening a file. */
+export interface Hdf5Options {
+  /** Groups of which the first that exists is listed. */
+  readonly roots: readonly string[];
+  /** Names of attributes to read. */
+  readonly attributes: readonly string[];
+  /** Milliseconds that the library may take for one answer. Default: 20,000. */
+  readonly limitMs?: number;
+  /** Whether to do without a thread. Default: only where there are none. */
+  readonly ownThread?: boolean;
+}
+
+/** One file, open in the library, wherever that runs. */
+export interface Hdf5Session {
+  contents(): Promise<Hdf5Contents>;
+  read(path: string, box: Box): Promise<ArrayLike<number>>;
+  close(): void;
+}
 
 /** Far more than a network has. */
 const MAX_DATASETS = 10_000;
@@ -146,6 +168,11 @@ function textOf(attribute: Attribute | undefined, heap: boolean): string | strin
   const { value } = attribute;
   if (typeof value === "string") return value;
   return Array.isArray(value) ? value.map(String) : undefined;
+}
+
+/** The error of a file that cannot be read. */
+export function damaged({ name }: ByteSource, message: string): CheckpointFormatError {
+  return new CheckpointFormatError(`The HDF5 file ${name} is damaged: ${message}`, { file: name });
 }
 
 /**

@@ -1,41 +1,76 @@
 /**
  * The HDF5 library on a thread of its own, which asks for the file's bytes and waits for them, and which
- * is ended when it takes too long.
+ * is given up when it takes too long.
  *
  * @module
  */
 
-import type { Worker } from "node:worker_threads";
-import type { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import type { Box, Hdf5Contents } from "./hdf5_library.ts";
-import { type Hdf5Answer, type Hdf5Request, WINDOW, WINDOW_HEAD_BYTES } from "./hdf5_protocol.ts";
-import { damaged, type Hdf5Options, type Hdf5Session } from "./hdf5_session.ts";
+import { type Lease, ThreadPool } from "../../../threads/pool.ts";
+import type { Thread, WaitOptions } from "../../../threads/thread.ts";
+import {
+  type Box,
+  damaged,
+  type Hdf5Contents,
+  type Hdf5Options,
+  type Hdf5Session,
+} from "./hdf5_library.ts";
+
+/** What the thread is asked; it answers one after the other. */
+export type Hdf5Request =
+  | {
+    readonly open: { readonly size: number; readonly window: SharedArrayBuffer };
+    readonly roots: readonly string[];
+    readonly names: readonly string[];
+  }
+  | { readonly read: string; readonly box: Box }
+  | { readonly close: true };
+
+/** What it says. */
+export type Hdf5Answer =
+  /** Bytes are needed in the window, from here on; the thread waits for them. */
+  | { readonly need: number }
+  | { readonly contents: Hdf5Contents }
+  | { readonly values: ArrayLike<number> }
+  | { readonly damaged: string }
+  /** The file is closed. `isWorn` if the thread has memory that only its end gives back. */
+  | { readonly closed: true; readonly isWorn: boolean };
+
+/** A window begins with a word that says what it holds, and 60 bytes that keep it aligned. */
+export const WINDOW_HEAD_BYTES = 64;
+/** Values of that word: the thread waits, the bytes are there, they cannot be read. */
+export const WINDOW = { waiting: 0, filled: 1, failed: 2 } as const;
 
 /** Milliseconds of its own that the library has for one answer; the largest takes one second. */
 const LIMIT_MS = 20_000;
-/** Milliseconds in which a thread starts, even on a busy machine; one that does not is none. */
-const START_LIMIT_MS = 60_000;
 /** Bytes of the file that the thread gets at a time. */
 const WINDOW_BYTES = 1 << 20;
 
-/** The library on a thread, which asks for the file's bytes and waits for them. */
+const threads = new ThreadPool(new URL("./hdf5_thread.ts", import.meta.url));
+
+/** A file that is read on a thread. */
 export class SandboxedHdf5 implements Hdf5Session {
   readonly #window = new SharedArrayBuffer(WINDOW_HEAD_BYTES + WINDOW_BYTES);
-  readonly #limitMs: number;
-  #isClosed = false;
-  #isEnded = false;
-  /** Settles when the thread is free. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #state = new Int32Array(this.#window, 0, 1);
+  readonly #thread: Thread;
   /** What was wrong with the source, if something was. */
   #sourceError: unknown;
+  #isClosed = false;
+  /** Settles when the thread is free. */
+  #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    private readonly thread: Worker,
+  private constructor(
+    private readonly lease: Lease,
     private readonly source: ByteSource,
     private readonly options: Hdf5Options,
   ) {
-    this.#limitMs = options.limitMs ?? LIMIT_MS;
+    this.#thread = lease.thread;
+  }
+
+  /** Takes a thread; `undefined` where there are none. */
+  static async start(source: ByteSource, options: Hdf5Options): Promise<SandboxedHdf5 | undefined> {
+    const lease = await threads.take();
+    return lease && new SandboxedHdf5(lease, source, options);
   }
 
   async contents(): Promise<Hdf5Contents> {
@@ -54,10 +89,10 @@ export class SandboxedHdf5 implements Hdf5Session {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#ask({ close: true }).then(
-      (answer) => "closed" in answer && !answer.isWorn ? giveThread(this.thread) : this.#end(),
-      () => {}, // It has been ended.
-    );
+    this.#ask({ close: true })
+      .then((answer) => "closed" in answer && !answer.isWorn ? undefined : this.#thread.end())
+      .catch(() => {}) // It has ended already.
+      .finally(() => this.lease[Symbol.dispose]());
   }
 
   /** The thread answers one request after the other. */
@@ -68,120 +103,55 @@ export class SandboxedHdf5 implements Hdf5Session {
   }
 
   async #askNow(request: Hdf5Request): Promise<Hdf5Answer> {
-    const { thread } = this;
-    if (this.#isEnded) throw damaged(this.source, "nothing more of it can be read");
-    const { promise, resolve, reject } = Promise.withResolvers<Hdf5Answer>();
-    const limit = new StopWatch(this.#limitMs, () => reject(this.#tooSlow()));
-    const onMessage = async (answer: Hdf5Answer): Promise<void> => {
-      if (!("need" in answer)) return resolve(answer);
-      // Whatever the disk takes is not the library's fault.
-      limit.stop();
-      const state = await this.#fill(answer.need);
-      limit.start();
-      const word = new Int32Array(this.#window, 0, 1);
-      Atomics.store(word, 0, state);
-      Atomics.notify(word, 0);
-    };
-    const onEnd = () => reject(damaged(this.source, "the library broke down"));
-    thread.on("message", onMessage).once("error", onEnd).once("exit", onEnd).ref();
+    const thread = this.#thread;
     try {
-      limit.start();
-      thread.postMessage(request);
-      const answer = await promise;
+      const ask = this.#timed();
+      let answer = await ask((wait) => thread.ask(request, wait));
+      while ("need" in answer) {
+        await this.#fill(answer.need);
+        answer = await ask((wait) => {
+          Atomics.notify(this.#state, 0);
+          return thread.next(wait);
+        });
+      }
       if ("damaged" in answer) throw this.#sourceError ?? damaged(this.source, answer.damaged);
       return answer;
     } catch (error) {
-      // After an error nobody knows what state the library is in.
-      this.#end();
+      thread.end(); // Nobody knows what state the library is in.
       throw error;
-    } finally {
-      limit.stop();
-      thread.off("message", onMessage).off("error", onEnd).off("exit", onEnd).unref();
     }
   }
 
-  async #fill(begin: number): Promise<number> {
+  /** Limits the time of several answers: what the disk takes meanwhile is not the library's fault. */
+  #timed(): (ask: (wait: WaitOptions) => Promise<Hdf5Answer>) => Promise<Hdf5Answer> {
+    const limitMs = this.options.limitMs ?? LIMIT_MS;
+    let leftMs = limitMs;
+    return async (ask) => {
+      const start = performance.now();
+      try {
+        return await ask({ limitMs: leftMs });
+      } catch (error) {
+        const isLate = error instanceof DOMException;
+        const reason = isLate ? `came to no end in ${limitMs / 1000} s` : "broke down";
+        throw damaged(this.source, `the HDF5 library ${reason}`);
+      } finally {
+        leftMs -= performance.now() - start;
+      }
+    };
+  }
+
+  async #fill(begin: number): Promise<void> {
     const count = Math.min(WINDOW_BYTES, this.source.size! - begin);
     try {
       await this.source.read(begin, new Uint8Array(this.#window, WINDOW_HEAD_BYTES, count));
-      return WINDOW.filled;
+      Atomics.store(this.#state, 0, WINDOW.filled);
     } catch (error) {
       this.#sourceError = error;
-      return WINDOW.failed;
+      Atomics.store(this.#state, 0, WINDOW.failed);
     }
-  }
-
-  #end(): void {
-    this.#isEnded = true;
-    this.thread.terminate();
-  }
-
-  #tooSlow(): CheckpointFormatError {
-    return damaged(this.source, `the HDF5 library came to no end in ${this.#limitMs / 1000} s`);
   }
 
   #unexpected(): never {
     throw new Error("The HDF5 thread gave another answer than was asked for");
   }
-}
-
-/** Counts the time while it runs, and says when it is over. */
-class StopWatch {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #since = 0;
-
-  constructor(private left: number, private readonly over: () => void) {}
-
-  start(): void {
-    this.#since = performance.now();
-    this.#timer = setTimeout(this.over, Math.max(0, this.left));
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.left -= performance.now() - this.#since;
-  }
-}
-
-/** A thread that waits for a file. It does not keep the process alive. */
-let idle: Worker | undefined;
-
-/** Gives a thread with the library loaded; `undefined` where there are no threads. */
-export async function takeThread(): Promise<Worker | undefined> {
-  const waiting = idle;
-  idle = undefined;
-  if (waiting !== undefined) return waiting;
-  try {
-    const { Worker } = await import("node:worker_threads");
-    const script = new URL("./hdf5_thread.ts", import.meta.url);
-    // A module that came over the network cannot be a thread, but be imported by one.
-    const isFile = script.protocol === "file:";
-    const code = `data:text/javascript,import ${JSON.stringify(script.href)}`;
-    const thread = new Worker(isFile ? script : new URL(code));
-    return await started(thread);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Waits until the library is loaded. */
-async function started(thread: Worker): Promise<Worker> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const timer = setTimeout(reject, START_LIMIT_MS);
-  thread.once("message", resolve).once("error", reject).once("exit", reject);
-  try {
-    await promise;
-    thread.removeAllListeners().unref();
-    return thread;
-  } catch (error) {
-    await thread.terminate();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function giveThread(thread: Worker): void {
-  if (idle === undefined) idle = thread;
-  else thread.terminate();
 }

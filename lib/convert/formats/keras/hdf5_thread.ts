@@ -1,12 +1,12 @@
 /**
- * The thread that the HDF5 library runs on: see hdf5_sandbox.ts, which asks and which ends it.
+ * The thread that the HDF5 library runs on: see hdf5_sandbox.ts, which asks, and ends it.
  *
  * @module
  */
 
 import { parentPort } from "node:worker_threads";
 import type { OpenHdf5 } from "./hdf5_library.ts";
-import { type Hdf5Answer, type Hdf5Request, WINDOW, WINDOW_HEAD_BYTES } from "./hdf5_protocol.ts";
+import { type Hdf5Answer, type Hdf5Request, WINDOW, WINDOW_HEAD_BYTES } from "./hdf5_sandbox.ts";
 
 /**
  * Bytes that the library may use. A tile of a layer takes 32 MiB of it; compressed data whose pieces are
@@ -85,4 +85,4 @@ parentPort!.on("message", (asked: Hdf5Request) => {
     say({ damaged: library.reasonOf(error) });
   }
 });
-say({ ready: true });
+parentPort!.postMessage("ready");
