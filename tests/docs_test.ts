@@ -58,6 +58,15 @@ Deno.test("modules and scripts that documents name exist", async () => {
   }
 });
 
+Deno.test("each dependency has its line", async () => {
+  const { imports } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const lines = await Deno.readTextFile(join(ROOT, "docs/dependencies.md"));
+  for (const name of Object.keys(imports)) {
+    const shown = name.startsWith("@std/") ? "@std/…" : name.replace(/\/$/, "");
+    assert(lines.includes(`\`${shown}\``), `${name} has no line in docs/dependencies.md`);
+  }
+});
+
 Deno.test("links lead to files that exist, and from what is published to what is published", async () => {
   const inPackage = await published();
   for (const file of DOCUMENTS) {
