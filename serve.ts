@@ -16,10 +16,11 @@ import { delay } from "@std/async/delay";
 import { parseArgs } from "@std/cli/parse-args";
 import { canListVariables, readSettings } from "./lib/http/server/environment.ts";
 import { Service } from "./lib/http/server/service.ts";
-import { settingsFromFlags } from "./lib/http/server/settings.ts";
+import { type Flags, type Settings, settingsFromFlags } from "./lib/http/server/settings.ts";
+import { flagName, type Table } from "./lib/options.ts";
+import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
 
-/** Where it listens by itself. */
-const PORT = 8000, HOST = "127.0.0.1";
+const FLAGS: Table = { ...LISTEN_OPTIONS, ...SETTINGS };
 /** How long `deno run` may take to see that there is nothing to do. */
 const IDLE_MS = 100;
 /** How often a worker looks whether requests have ended. */
@@ -30,7 +31,7 @@ const POLL_MS = 20;
  */
 const QUIET_MS = 200;
 
-const { port, host, ...flags } = import.meta.main ? readFlags() : {};
+const { port, host, ...flags }: Flags = import.meta.main ? await readFlags() : {};
 const isAsked = port !== undefined || host !== undefined;
 const service = createService(flags);
 let isStopping = false;
@@ -48,19 +49,35 @@ if (isAsked) listen();
 else if (import.meta.main) listenIfIdle();
 else warmUp();
 
-function readFlags(): Record<string, string> {
-  const { _: operands, ...flags } = parseArgs(Deno.args, { string: ["port", "host"] });
+async function readFlags(): Promise<Flags> {
+  // Texts, or a key of digits would lose its zeros.
+  const names = Object.entries(FLAGS).filter(([, { kind }]) => kind !== "boolean");
+  const string = names.map(([name]) => flagName(name));
+  const { _: operands, ...given } = parseArgs(Deno.args, { string });
+  if ("help" in given) await showHelp();
   if (operands.length > 0) fail(`Expected flags such as --port 8000, found "${operands[0]}"`);
-  return Object.fromEntries(Object.entries(flags).map(([name, value]) => [name, String(value)]));
+  const texts = Object.entries(given).map(([name, value]) => [name, String(value)]);
+  return orFail(() => settingsFromFlags(Object.fromEntries(texts)));
 }
 
-function createService(flags: Record<string, string>): Service {
+async function showHelp(): Promise<never> {
+  const { helpOf } = await import("./lib/cli/command.ts");
+  console.log(helpOf({ usage: "[OPTIONS]", options: FLAGS }, "serve.ts", "Serves a classifier"));
+  Deno.exit(0);
+}
+
+function createService(flags: Partial<Settings>): Service {
+  const service = orFail(() => new Service({ ...readSettings(), ...flags }));
+  if (!canListVariables()) {
+    service.log.write("debug", "without --allow-env, typos in variables' names are not noticed");
+  }
+  return service;
+}
+
+/** Ends the program where a setting is wrong. */
+function orFail<Value>(work: () => Value): Value {
   try {
-    const service = new Service({ ...readSettings(), ...settingsFromFlags(flags) });
-    if (!canListVariables()) {
-      service.log.write("debug", "without --allow-env, typos in variables' names are not noticed");
-    }
-    return service;
+    return work();
   } catch (error) {
     if (error instanceof RangeError) fail(error.message);
     throw error;
@@ -92,7 +109,8 @@ function listenIfIdle(): void {
 }
 
 function listen(): void {
-  const address = { port: Number(port ?? PORT), hostname: host ?? HOST };
+  const { port: usual, host: local } = LISTEN_OPTIONS;
+  const address = { port: port ?? usual.default, hostname: host ?? local.default };
   const onListen = ({ hostname, port }: Deno.NetAddr): void =>
     service.log.write("info", "listening", { hostname, port });
   try {

@@ -41,6 +41,12 @@ export const SIGNAL_OPTION = {
   signal: given({ is: isSignal, called: "an AbortSignal" }, "Ends early what is under way"),
 } satisfies Table;
 
+/** `openModel()`. */
+export const SOURCE_OPTIONS = {
+  onProgress: given(CALLBACK, "Called as bytes arrive"),
+  ...SIGNAL_OPTION,
+} satisfies Table;
+
 /** `createEngine()`. */
 export const ENGINE_OPTIONS = {
   backend: choice(
@@ -201,8 +207,7 @@ export const CONVERT_OPTIONS = {
     "Height and width of the input, where the dense layers do not tell",
   ),
   provenance: given(OBJECT, "Where the weights come from"),
-  onProgress: given(CALLBACK, "Called as bytes arrive"),
-  ...SIGNAL_OPTION,
+  ...SOURCE_OPTIONS,
 } satisfies Table;
 
 /** `pullModel()`. */

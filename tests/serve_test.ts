@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { flagName } from "../lib/options.ts";
+import { LISTEN_OPTIONS, SETTINGS } from "../lib/options/service.ts";
 import { CAT } from "./support/http_service.ts";
 import { runToEnd, type Server, startServer, until } from "./support/serve_process.ts";
 
@@ -64,6 +66,14 @@ Deno.test("flags and variables configure the server", async () => {
   await server.stop();
 });
 
+Deno.test("serve.ts --help lists every flag, and nothing listens", async () => {
+  const { code, stdout, stderr } = await runToEnd(["--help"]);
+  assertEquals([code, stderr], [0, ""]);
+  const flags = [...stdout.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
+  const taken = Object.keys({ ...LISTEN_OPTIONS, ...SETTINGS }).map(flagName);
+  assertEquals(flags, [...taken, "help"]);
+});
+
 Deno.test("a typo in a variable or a flag ends the start with a message and no stack", async () => {
   const cases: [string[], Record<string, string>, string][] = [
     [[], { VGG16_MAXBATCH: "3" }, "did you mean VGG16_MAX_BATCH?"],
@@ -71,6 +81,7 @@ Deno.test("a typo in a variable or a flag ends the start with a message and no s
     [["--max-batch", "1000"], {}, "--max-batch must be an integer from 1 to 64: found 1000"],
     [["--threads", "100"], {}, '--threads must be an integer from 1 to 64, or "auto": found 100'],
     [[], { VGG16_THREADS: "100" }, 'VGG16_THREADS must be an integer from 1 to 64, or "auto"'],
+    [["--port", "many"], {}, '--port must be an integer from 0 to 65535: found "many"'],
     [["now"], {}, 'found "now"'],
   ];
   for (const [args, env, message] of cases) {

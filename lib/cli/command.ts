@@ -45,7 +45,8 @@ export async function runCommand(
 /** Columns of a terminal that help takes at most. */
 const WIDTH = 100;
 
-function helpOf(command: Command, name: string, about: string): string {
+/** The help of a command. */
+export function helpOf(command: Omit<Command, "run">, name: string, about: string): string {
   const forms = command.usage.split("\n").map((form) => `${name} ${form}`);
   const operands = Object.entries(command.operands ?? {});
   const options: [name: string, option: Option][] = Object.entries(command.options);

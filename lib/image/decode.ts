@@ -6,17 +6,16 @@
  */
 
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
+import { completeOptions, IMAGE_OPTIONS } from "../options.ts";
 import { ThreadPool } from "../threads/pool.ts";
 import { type Codec, damaged, type Header, type ImageFormat } from "./codecs/codec.ts";
 import {
   channelsOf,
   type ImageOptions,
   MAX_DECODERS,
-  MAX_PIXELS,
   MAX_SIDE,
   orient,
   type Pixels,
-  REDUCE_FROM_PIXELS,
   type Size,
   toRgb,
 } from "./image.ts";
@@ -65,7 +64,7 @@ export async function decodeImage(
   bytes: Uint8Array,
   options: ImageOptions = {},
 ): Promise<Pixels> {
-  const { signal, background = false, reduceFromPixels = REDUCE_FROM_PIXELS } = options;
+  const { signal, background, reduceFromPixels } = completeOptions(IMAGE_OPTIONS, options);
   signal?.throwIfAborted();
   const format = sniffImageFormat(bytes);
   const codec = await CODECS[format]();
@@ -140,7 +139,7 @@ export async function decodeFile(
  */
 export function checkPixelCount(
   { width, height }: Size,
-  { maxPixels = MAX_PIXELS }: ImageOptions,
+  { maxPixels = IMAGE_OPTIONS.maxPixels.default }: ImageOptions,
 ): void {
   if (width <= MAX_SIDE && height <= MAX_SIDE && width * height <= maxPixels) return;
   throw new ImageTooLargeError(

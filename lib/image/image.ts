@@ -50,9 +50,9 @@ export type ImageInput =
 
 /** Limits of reading and decoding. */
 export interface ImageOptions {
-  /** Most pixels that an image may have. Default: {@linkcode MAX_PIXELS}. */
+  /** Most pixels that an image may have. Default: 50 million, the largest phone cameras. */
   readonly maxPixels?: number;
-  /** Most bytes that are read from a file, stream or response. Default: {@linkcode MAX_BYTES}. */
+  /** Most bytes that are read from a file, stream or response. Default: 64 MiB. */
   readonly maxBytes?: number;
   /**
    * How many pixels of the shorter side are needed: the size that the image will be resized to. A
@@ -63,7 +63,7 @@ export interface ImageOptions {
   readonly shorterSide?: number;
   /**
    * JPEGs of fewer pixels are decoded in full whatever `shorterSide` says: they are quick to decode,
-   * and stay equal to Pillow's. Default: {@linkcode REDUCE_FROM_PIXELS}.
+   * and stay equal to Pillow's. Default: 4 million.
    */
   readonly reduceFromPixels?: number;
   /**
@@ -76,16 +76,10 @@ export interface ImageOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Default of `maxPixels`: 50 million, the largest phone cameras. */
-export const MAX_PIXELS = 50_000_000;
-/** Default of `reduceFromPixels`: 4 million. */
-export const REDUCE_FROM_PIXELS = 4_000_000;
 /** Most threads that decode in the background: each image may take `maxPixels` of memory. */
 export const MAX_DECODERS: number = Math.min(4, Math.max(2, navigator.hardwareConcurrency));
 /** Longest side in pixels, whatever `maxPixels` says. */
 export const MAX_SIDE = 32_768;
-/** Default of `maxBytes`: 64 MiB. */
-export const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Endings of the names of image files, in lower case. */
 export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(

@@ -13,12 +13,12 @@ import {
   readBytes as readFileBytes,
 } from "../platform.ts";
 import { ImageDecodeError } from "../errors.ts";
+import { IMAGE_OPTIONS } from "../options.ts";
 import { checkPixelCount, decodeImage } from "./decode.ts";
 import {
   channelsOf,
   type ImageInput,
   type ImageOptions,
-  MAX_BYTES,
   type Pixels,
   type RawPixels,
   toRgb,
@@ -146,7 +146,7 @@ export async function readAll(
 }
 
 function checkLength<T extends { readonly length: number }>(bytes: T, options: ImageOptions): T {
-  const maxBytes = options.maxBytes ?? MAX_BYTES;
+  const maxBytes = options.maxBytes ?? IMAGE_OPTIONS.maxBytes.default;
   if (bytes.length <= maxBytes) return bytes;
   throw new ImageDecodeError(
     `Expected a file of at most ${maxBytes} bytes, found ${bytes.length} or more: ` +

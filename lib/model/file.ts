@@ -10,6 +10,7 @@ import { type Architecture, type Layer, layersOf } from "./architecture.ts";
 import type { LayerParameters, Model, WeightPiece } from "./model.ts";
 import type { ByteSource, SourceOptions } from "../io/byte_source.ts";
 import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
+import { checkOptions, SOURCE_OPTIONS } from "../options.ts";
 import { verifyChunk, verifyHeader } from "./integrity.ts";
 import { type ModelDocument, modelTensors, parseModelDocument } from "./document.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts";
@@ -39,6 +40,7 @@ const PIECE_BYTES = 1 << 20;
  * ```
  */
 export async function openModel(source: SourceLike, options: SourceOptions = {}): Promise<Model> {
+  checkOptions(SOURCE_OPTIONS, options);
   const bytes = await openSource(source, options);
   try {
     const name = sourceName(source);

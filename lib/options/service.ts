@@ -16,6 +16,7 @@ import {
   OBJECT,
   SELECTION_OPTIONS,
   type Table,
+  text,
   texts,
   VIEW_OPTIONS,
 } from "../options.ts";
@@ -84,6 +85,12 @@ export const SETTINGS = {
     { min: 0, max: 60 * MINUTE, default: 30_000, unit: "ms" },
     "Time for requests to end when stopping",
   ),
+} satisfies Table;
+
+/** Where `serve.ts` listens by itself. */
+export const LISTEN_OPTIONS = {
+  port: integer({ min: 0, max: 65_535, default: 8000 }, "Port to listen at; 0 for any"),
+  host: text({ default: "127.0.0.1" }, "Address to listen at"),
 } satisfies Table;
 
 /** `createHandler()`. */

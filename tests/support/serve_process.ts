@@ -136,8 +136,8 @@ export async function runToEnd(
   args: string[],
   env: Record<string, string> = {},
   permissions: string[] = [],
-): Promise<{ code: number; stderr: string }> {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", "--no-check", "--allow-env", READ, ...permissions],
       ...["serve.ts", ...args],
@@ -145,5 +145,6 @@ export async function runToEnd(
     cwd: ROOT,
     env: { NO_COLOR: "1", ...env },
   }).output();
-  return { code, stderr: new TextDecoder().decode(stderr) };
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
 }

@@ -14,8 +14,9 @@ import {
   flagName,
   fromText,
   type Table,
+  type Values,
 } from "../../options.ts";
-import { SETTINGS } from "../../options/service.ts";
+import { LISTEN_OPTIONS, SETTINGS } from "../../options/service.ts";
 
 /** What can be configured, with units in the names. */
 export interface Settings extends
@@ -93,29 +94,32 @@ export function completeSettings(given: Partial<Settings> = {}): Settings {
  */
 export function settingsFromEnv(env: Readonly<Record<string, string>>): Partial<Settings> {
   const variables = Object.entries(env).filter(([name]) => name.startsWith(ENV_PREFIX));
-  return readTexts(variables, envName, "environment variable");
+  return readTexts(variables, envName, "environment variable", SETTINGS);
 }
 
-/** Reads settings from flags: {@linkcode settingsFromEnv} for `--max-body-bytes` and the like. */
-export function settingsFromFlags(flags: Readonly<Record<string, string>>): Partial<Settings> {
+/** What flags say: settings, and where to listen. */
+export type Flags = Partial<Settings> & Values<typeof LISTEN_OPTIONS>;
+
+/** Reads flags: {@linkcode settingsFromEnv} for `--max-body-bytes` and the like. */
+export function settingsFromFlags(flags: Readonly<Record<string, string>>): Flags {
   const dashed = Object.entries(flags).map(([flag, text]) => [`--${flag}`, text] as const);
-  return readTexts(dashed, (name) => `--${flagName(name)}`, "option");
+  const table = { ...LISTEN_OPTIONS, ...SETTINGS };
+  return readTexts(dashed, (name) => `--${flagName(name)}`, "option", table);
 }
 
 /** @param nameOf What an option is called where the texts come from. */
-function readTexts(
+function readTexts<T extends Table>(
   texts: readonly (readonly [called: string, text: string])[],
   nameOf: (name: string) => string,
   what: string,
-): Partial<Settings> {
-  const names = new Map(Object.keys(SETTINGS).map((name) => [nameOf(name), name]));
-  const table: Table = Object.fromEntries(
-    Object.entries(SETTINGS).map(([name, option]) => [nameOf(name), option]),
-  );
-  return Object.fromEntries(texts.map(([called, text]) => {
-    const option = findOption(table, called, what);
+  table: T,
+): Values<T> {
+  const names = new Map(Object.keys(table).map((name) => [nameOf(name), name]));
+  const called = Object.fromEntries([...names].map(([called, name]) => [called, table[name]]));
+  return Object.fromEntries(texts.map(([name, text]) => {
+    const option = findOption(called, name, what);
     const value = fromText(option, text);
-    checkValue(called, option, value);
-    return [names.get(called), value];
-  }));
+    checkValue(name, option, value);
+    return [names.get(name), value];
+  })) as Values<T>; // What is not in the table is refused, and what is is checked.
 }
