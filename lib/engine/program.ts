@@ -35,31 +35,6 @@ export interface Program {
   readonly layers: readonly ProgramLayer[];
 }
 
-/** The layer with which a run ends. */
-export interface LastLayer {
-  /** `conv1_2`, `pool1`, `fc7`, … */
-  readonly name: string;
-  /** Index of the layer that is computed last, and whether its max-pool is taken. */
-  readonly index: number;
-  readonly pooled: boolean;
-}
-
-/**
- * Finds a layer by its name. Default: the network's last.
- *
- * @throws {RangeError} If there is none of that name.
- */
-export function lastLayer({ layers }: Pick<Program, "layers">, name?: string): LastLayer {
-  const final = layers.at(-1)!;
-  const wanted = name ?? final.pool ?? final.name;
-  const index = layers.findIndex((layer) => layer.name === wanted || layer.pool === wanted);
-  if (index < 0) {
-    const names = layers.flatMap(({ name, pool }) => pool ? [name, pool] : [name]);
-    throw new RangeError(`Unknown layer "${name}": expected one of ${names.join(", ")}`);
-  }
-  return { name: wanted, index, pooled: layers[index].pool === wanted };
-}
-
 /** `|acc| < 2^29`: see "Bounds" in README.md. */
 const MAX_INNER = Math.floor((2 ** 29 - 1) / (127 * 127));
 const MAX_INNER_FIRST = Math.floor((2 ** 29 - 1) / (32767 * 127));
@@ -79,19 +54,6 @@ export function compileProgram(
     compileLayer(layer, model.parameters[index], index === 0 ? MAX_INNER_FIRST : MAX_INNER)
   );
   return { input, ...compileInput(model.preprocessing, input.channels), layers };
-}
-
-/** Multiplications and additions for one image of the training size. */
-export function operationsOf({ input, layers }: Program): number {
-  let { height, width } = input;
-  let operations = 0;
-  for (const { filterSize, padding, inChannels, outChannels, pool } of layers) {
-    height += 2 * padding - filterSize[0] + 1;
-    width += 2 * padding - filterSize[1] + 1;
-    operations += 2 * height * width * filterSize[0] * filterSize[1] * inChannels * outChannels;
-    if (pool) [height, width] = [height >> 1, width >> 1];
-  }
-  return operations;
 }
 
 function compileInput(

@@ -14,7 +14,8 @@ import type {
   Precision,
   RunOptions,
 } from "./engine.ts";
-import { type LastLayer, lastLayer, type Program } from "./program.ts";
+import { type LastLayer, lastLayer } from "./geometry.ts";
+import type { Program } from "./program.ts";
 
 /** An engine that is told only how to run a part of a batch, one at a time. */
 export abstract class QueuedEngine implements Engine {

@@ -6,11 +6,12 @@
  * @module
  */
 
-import { lastLayer, operationsOf, type Program } from "../program.ts";
+import { lastLayer, networkOperations } from "../geometry.ts";
+import type { Program } from "../program.ts";
 import { type Memory, placesIn } from "./memory.ts";
 import { type Choose, makePlan, type PlannedStep, STEP_BYTES } from "./plan.ts";
 import type { Executor } from "./pool.ts";
-import { type Algorithm, ALGORITHMS, area, type Geometry } from "./stage.ts";
+import { type Algorithm, ALGORITHMS, area, type PackedGeometry } from "./stage.ts";
 import { Step } from "./structs.ts";
 import type { PackedNetwork } from "./weights.ts";
 
@@ -29,7 +30,7 @@ const WINOGRAD_FROM = 64;
 
 const STEP = placesIn(Step);
 
-const hasChoice = ({ layer, first }: Geometry): boolean => layer.padding === 1 && !first;
+const hasChoice = ({ layer, first }: PackedGeometry): boolean => layer.padding === 1 && !first;
 
 /**
  * Decides which algorithm a layer takes.
@@ -43,7 +44,7 @@ export async function chooser(
   executor: Executor,
   { algorithm, tune }: ChoiceOptions,
 ): Promise<Choose> {
-  const tried = tune === "auto" && !algorithm && operationsOf(program) >= TUNE_FROM
+  const tried = tune === "auto" && !algorithm && networkOperations(program) >= TUNE_FROM
     ? await tryAlgorithms(memory, program, network, executor)
     : undefined;
   return (geometry, images) => {
@@ -59,8 +60,8 @@ const REPETITIONS = 3;
 const MARGIN = 1.15;
 
 /** Layers of one size take the same time: only the first is tried. */
-const sizeOf = ({ layer, full, pooled }: Geometry): string =>
-  [layer.channels, layer.padded, full.rows, full.columns, pooled].join();
+const sizeOf = ({ layer, full, pooled }: PackedGeometry): string =>
+  [layer.channels, layer.padded, full.height, full.width, pooled].join();
 
 /**
  * Tries all algorithms on the network's layers, for an image of the training size; the memory that

@@ -14,7 +14,8 @@ import type {
   LayerProfile,
   Precision,
 } from "../engine.ts";
-import { compileProgram, type LastLayer, operationsOf, type Program } from "../program.ts";
+import { type LastLayer, networkOperations } from "../geometry.ts";
+import { compileProgram, type Program } from "../program.ts";
 import { QueuedEngine } from "../queued_engine.ts";
 import { chooser } from "./choose.ts";
 import { bestVariant, compileKernels, type Variant } from "./kernels.ts";
@@ -78,7 +79,7 @@ const THREADS_FROM = 2e9;
 
 function threadsFor(program: Program, threads: "auto" | number): number {
   if (threads === "auto") {
-    if (operationsOf(program) < THREADS_FROM) return 1;
+    if (networkOperations(program) < THREADS_FROM) return 1;
     return Math.min(ENGINE_OPTIONS.threads.max, globalThis.navigator?.hardwareConcurrency ?? 1);
   }
   return threads;
@@ -139,10 +140,10 @@ class WasmEngine extends QueuedEngine {
   ): Promise<Activations> {
     const plan = this.#planFor(batch, last);
     this.#begin(plan, batch);
-    const { count, together, output: { rows, columns } } = plan;
+    const { count, together, output: { height, width } } = plan;
     const { outChannels } = this.program.layers[last.index];
     const numbers = this.precision === "int8" ? Int32Array : Float32Array;
-    const data = new numbers(count * rows * columns * outChannels);
+    const data = new numbers(count * height * width * outChannels);
     for (let first = 0; first < count; first += together) {
       plan.select(first);
       await this.#execute(plan.convolutions, signal);
@@ -152,7 +153,7 @@ class WasmEngine extends QueuedEngine {
       await this.#execute(plan.dense, signal);
       this.#copyOut(plan, data, 0, count);
     }
-    const shape = [count, rows, columns, outChannels] as const;
+    const shape = [count, height, width, outChannels] as const;
     return { layer: last.name, shape, data, scale: this.#units(plan) };
   }
 
@@ -238,12 +239,12 @@ class WasmEngine extends QueuedEngine {
 
   /** Copies the last layer's values of some images, without the padding of their channels. */
   #copyOut(plan: Plan, to: Int32Array | Float32Array, first: number, count: number): void {
-    const { address, rows, columns, padded } = plan.output;
+    const { address, height, width, padded } = plan.output;
     const { outChannels, relu } = this.program.layers[plan.last.index];
     const { words } = this.#loaded!.memory;
     const values = this.precision === "int8" ? words : new Float32Array(words.buffer);
-    let i = first * rows * columns * outChannels;
-    for (let pixel = 0; pixel < count * rows * columns; pixel++) {
+    let i = first * height * width * outChannels;
+    for (let pixel = 0; pixel < count * height * width; pixel++) {
       const from = address / 4 + pixel * padded;
       for (let o = from; o < from + outChannels; o++) {
         to[i++] = relu ? Math.max(values[o], 0) : values[o];

@@ -9,17 +9,16 @@
  */
 
 import type { Batch } from "../engine.ts";
-import type { LastLayer } from "../program.ts";
+import type { LastLayer, Size } from "../geometry.ts";
 import { type Fields, type Memory, placesIn, wordsOf } from "./memory.ts";
 import {
   activationBytes,
   type Algorithm,
-  geometriesOf,
-  type Geometry,
   inputBytes,
   isDense,
+  packedGeometries,
+  type PackedGeometry,
   scratchBytes,
-  type Size,
   type Stage,
   transformedBytes,
   valueBytes,
@@ -40,7 +39,7 @@ export const IMAGE_BYTES = 4 * wordsOf(Image, {}).length;
 const STEP = placesIn(Step);
 
 /** Which algorithm a layer takes for so many images. */
-export type Choose = (geometry: Geometry, images: number) => Algorithm;
+export type Choose = (geometry: PackedGeometry, images: number) => Algorithm;
 
 /** The number and size of images that a plan is for. */
 export type PlanSize = Pick<Batch, "count" | "height" | "width">;
@@ -65,7 +64,7 @@ export interface Plan extends PlanSize {
   readonly input: number;
   /** An `Image` of structs.ts for each. */
   readonly images: number;
-  /** The last layer's values, int32 or float32 `[together or count, rows, columns, padded]`. */
+  /** The last layer's values, int32 or float32 `[together or count, height, width, padded]`. */
   readonly output: Size & { address: number; padded: number };
 }
 
@@ -78,12 +77,12 @@ const MOST_IMAGES = 256;
 
 /** Images that one plan should handle. */
 export function imagesAtOnce(network: PackedNetwork, size: PlanSize, last: LastLayer): number {
-  const images = Math.floor(TOGETHER_BYTES / imageBytes(geometriesOf(network, size, last)));
+  const images = Math.floor(TOGETHER_BYTES / imageBytes(packedGeometries(network, size, last)));
   return Math.min(MOST_IMAGES, images >= FEW_TOGETHER ? images : MOST_IMAGES);
 }
 
 /** Bytes that the convolutions need for one image. */
-function imageBytes(geometries: readonly Geometry[]): number {
+function imageBytes(geometries: readonly PackedGeometry[]): number {
   return Math.max(
     ...geometries.map((geometry) =>
       isDense(geometry) ? 0 : activationBytes(geometry) + valueBytes(geometry)
@@ -103,7 +102,7 @@ export function makePlan(
   threads: number,
   choose: Choose,
 ): Plan {
-  const geometries = geometriesOf(network, { height, width }, last);
+  const geometries = packedGeometries(network, { height, width }, last);
   const together = imageBytes(geometries) * count <= TOGETHER_BYTES ? count : 1;
   const stages = geometries.map((geometry) => {
     const images = isDense(geometry) ? count : together;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Batch, Precision } from "../engine.ts";
-import type { LastLayer } from "../program.ts";
+import type { Precision } from "../engine.ts";
+import { geometriesOf, type Geometry, type LastLayer, type Size } from "../geometry.ts";
 import { GAP, POSITIONS, TILE } from "./structs.ts";
 import {
   type PackedLayer,
@@ -19,78 +19,53 @@ export const ALGORITHMS = ["winograd", "direct"] as const;
 /** One of {@linkcode ALGORITHMS}. */
 export type Algorithm = typeof ALGORITHMS[number];
 
-/** Height and width in pixels. */
-export interface Size {
-  readonly rows: number;
-  readonly columns: number;
-}
-
-/** A layer with its sizes. */
-export interface Geometry {
-  readonly layer: PackedLayer;
-  readonly first: boolean;
-  /** Of the activations. */
+/** A layer with its sizes, and the precision of its activations. */
+export interface PackedGeometry extends Geometry<PackedLayer> {
   readonly precision: Precision;
-  readonly input: Size;
-  /** Output before and after the pool. */
-  readonly full: Size;
-  readonly out: Size;
-  readonly pooled: boolean;
 }
 
 /** A layer with its sizes, the images that it is run for at once, and how. */
-export interface Stage extends Geometry {
+export interface Stage extends PackedGeometry {
   readonly images: number;
   readonly algorithm: Algorithm;
 }
 
-/** The sizes of all layers up to the last, for images of this size. */
-export function geometriesOf(
+/** The layers up to the last, for images of a size. */
+export function packedGeometries(
   { layers, precision }: PackedNetwork,
-  { height, width }: Pick<Batch, "height" | "width">,
+  size: Size,
   last: LastLayer,
-): Geometry[] {
-  let input: Size = { rows: height, columns: width };
-  return layers.slice(0, last.index + 1).map((layer, index) => {
-    const pooled = layer.pool !== undefined && (index < last.index || last.pooled);
-    const full = {
-      rows: input.rows + 2 * layer.padding - layer.filterSize[0] + 1,
-      columns: input.columns + 2 * layer.padding - layer.filterSize[1] + 1,
-    };
-    const out = pooled ? { rows: full.rows >> 1, columns: full.columns >> 1 } : full;
-    const geometry = { layer, precision, first: index === 0, input, full, out, pooled };
-    input = out;
-    return geometry;
-  });
+): PackedGeometry[] {
+  return geometriesOf(layers, size, last).map((geometry) => ({ ...geometry, precision }));
 }
 
 /** Whether it is one of the dense layers. */
-export const isDense = ({ layer }: Geometry): boolean => layer.name.startsWith("fc");
+export const isDense = ({ layer }: PackedGeometry): boolean => layer.name.startsWith("fc");
 
 /** Pixels. */
-export const area = ({ rows, columns }: Size): number => rows * columns;
+export const area = ({ height, width }: Size): number => height * width;
 
 /** The input with its border of zeros. */
-export const bordered = ({ layer, input }: Geometry): Size => ({
-  rows: input.rows + 2 * layer.padding,
-  columns: input.columns + 2 * layer.padding,
+export const bordered = ({ layer, input }: PackedGeometry): Size => ({
+  height: input.height + 2 * layer.padding,
+  width: input.width + 2 * layer.padding,
 });
 
 /** Bytes of the values of one image. */
-export const valueBytes = ({ layer, out }: Geometry): number => area(out) * layer.padded * 4;
+export const valueBytes = ({ layer, out }: PackedGeometry): number => area(out) * layer.padded * 4;
 
 /** Bytes of one pixel of the input. */
-export const pixelBytes = ({ layer, first, precision }: Geometry): number =>
+export const pixelBytes = ({ layer, first, precision }: PackedGeometry): number =>
   layer.channels * (precision === "float" ? 4 : first ? 2 : 1);
 
 /** Bytes of the input of one image, with its border. */
-export const activationBytes = (geometry: Geometry): number =>
+export const activationBytes = (geometry: PackedGeometry): number =>
   area(bordered(geometry)) * pixelBytes(geometry);
 
 /** Bytes of the input of all images, with what kernels may read behind it: a patch's overhang. */
 export function inputBytes(stage: Stage): number {
   const overhang = stage.algorithm === "winograd"
-    ? 4 * bordered(stage).columns * pixelBytes(stage) + 64
+    ? 4 * bordered(stage).width * pixelBytes(stage) + 64
     : 64;
   return activationBytes(stage) * stage.images + overhang;
 }
@@ -112,9 +87,9 @@ const TRANSFORMED_BYTES = 2 * 2 ** 20;
 export const ceil4 = (x: number): number => Math.ceil(x / 4) * 4;
 
 /** Patches of one image; a row or column that a pool drops needs none. */
-export function patchGrid({ out, pooled }: Geometry): Size {
+export function patchGrid({ out, pooled }: PackedGeometry): Size {
   const size = pooled ? 2 : 4;
-  return { rows: Math.ceil(out.rows / size), columns: Math.ceil(out.columns / size) };
+  return { height: Math.ceil(out.height / size), width: Math.ceil(out.width / size) };
 }
 
 /** Patches that one step, or one task that does all, handles: in whole quads, evenly divided. */

@@ -4,12 +4,12 @@
  * @module
  */
 
+import { operationsOf, type Size } from "../geometry.ts";
 import * as Kernel from "./kernel_numbers.ts";
 import type { Fields, Memory } from "./memory.ts";
 import {
   activationBytes,
   type Algorithm,
-  area,
   bordered,
   ceil4,
   DIRECT_CHUNK,
@@ -19,7 +19,6 @@ import {
   patchesAtOnce,
   patchGrid,
   pixelBytes,
-  type Size,
   type Stage,
 } from "./stage.ts";
 import { type Step, TILE } from "./structs.ts";
@@ -43,7 +42,7 @@ export function tabulateStep(stage: Stage, fields: Fields<Step>): Planned {
     ...inputFields(stage),
     kernel: stage.precision === "float" ? Kernel.TABULATE_FLOAT : Kernel.TABULATE,
     vColumns: stage.layer.inChannels,
-    tasks: stage.images * bordered(stage).rows,
+    tasks: stage.images * bordered(stage).height,
     beginLayer: beginOf(stage),
   });
 }
@@ -65,28 +64,27 @@ export function requantizeStep(stage: Stage, next: Stage, fields: Fields<Step>):
     ...inputFields(next),
     kernel: stage.precision === "float" ? Kernel.RECTIFY_FLOAT : Kernel.REQUANTIZE,
     images: stage.images,
-    tasks: stage.images * bordered(next).rows,
-    vRows: stage.out.rows,
-    vColumns: stage.out.columns,
+    tasks: stage.images * bordered(next).height,
+    vRows: stage.out.height,
+    vColumns: stage.out.width,
   });
 }
 
 /** A layer's values, from its input. */
 export function convolutionSteps(memory: Memory, stage: Stage, fields: Fields<Step>): Planned[] {
-  const { layer, full, out, images, pooled } = stage;
+  const { layer, out, images, pooled } = stage;
   const common = {
     ...fields,
     ...inputFields(stage),
     layer: layer.constants,
-    vRows: out.rows,
-    vColumns: out.columns,
+    vRows: out.height,
+    vColumns: out.width,
     pool: pooled ? 1 : 0,
     weights: layer.weights,
     filterRows: layer.filterSize[0],
     run: layer.run,
   };
-  const inner = layer.filterSize[0] * layer.filterSize[1] * layer.inChannels;
-  const operations = 2 * area(full) * images * inner * layer.outChannels;
+  const operations = images * operationsOf(stage);
   return stage.algorithm === "direct"
     ? [directStep(memory, stage, common, operations)]
     : winogradSteps(memory, stage, common, operations);
@@ -97,15 +95,15 @@ function planned(stage: Stage, fields: Fields<Step>, operations: number = 0): Pl
 }
 
 function inputFields(stage: Stage): Fields<Step> {
-  const { rows, columns } = bordered(stage);
+  const { height, width } = bordered(stage);
   return {
     images: stage.images,
-    rows: stage.input.rows,
-    columns: stage.input.columns,
+    rows: stage.input.height,
+    columns: stage.input.width,
     channels: stage.layer.channels,
     border: stage.layer.padding,
-    xRows: rows,
-    xColumns: columns,
+    xRows: height,
+    xColumns: width,
   };
 }
 
@@ -142,7 +140,7 @@ function winogradSteps(
 ): Planned[] {
   const grid = patchGrid(stage);
   const { offsets, count } = storeOffsets(memory, stage, grid, { pace: 4, window: 1, unit: 4 });
-  const common = { ...fields, patchRows: grid.rows, patchColumns: grid.columns };
+  const common = { ...fields, patchRows: grid.height, patchColumns: grid.width };
   const { transformedWeights, padded } = stage.layer;
   const most = patchesAtOnce(stage);
   if (transformedWeights) {
@@ -182,16 +180,16 @@ function winogradSteps(
 function storeOffsets(
   memory: Memory,
   stage: Stage,
-  { rows, columns }: Size,
+  { height, width }: Size,
   { pace, window, unit }: { pace: number; window: number; unit: number },
 ): { offsets: number; count: number } {
-  const pixel = pixelBytes(stage), row = bordered(stage).columns * pixel;
-  const count = stage.images * rows * columns * window * window;
+  const pixel = pixelBytes(stage), row = bordered(stage).width * pixel;
+  const count = stage.images * height * width * window * window;
   const values = new Int32Array(count + unit - 1);
   let i = 0;
   for (let n = 0; n < stage.images; n++) {
-    for (let y = 0; y < rows; y++) {
-      for (let x = 0; x < columns; x++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
         const at = n * activationBytes(stage) + (y * row + x * pixel) * pace;
         for (let dy = 0; dy < window; dy++) {
           for (let dx = 0; dx < window; dx++) values[i++] = at + dy * row + dx * pixel;

@@ -15,7 +15,8 @@ import type {
   LayerProfile,
   Precision,
 } from "../engine.ts";
-import { compileProgram, type LastLayer, type Program } from "../program.ts";
+import type { LastLayer } from "../geometry.ts";
+import { compileProgram, type Program } from "../program.ts";
 import { imagesOf, QueuedEngine } from "../queued_engine.ts";
 import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device/device.ts";
 import { loadResident } from "./resident/load.ts";

@@ -7,7 +7,14 @@
 
 import { BackendUnavailableError } from "../../../errors.ts";
 import type { Batch, Precision } from "../../engine.ts";
-import { type LastLayer, lastLayer, type Program, type ProgramLayer } from "../../program.ts";
+import {
+  geometriesOf,
+  type Geometry,
+  type LastLayer,
+  lastLayer,
+  operationsOf,
+} from "../../geometry.ts";
+import type { Program, ProgramLayer } from "../../program.ts";
 import { allocatedBytes } from "../device/memory.ts";
 import { type MemoryKind, TEXTURE_WIDTH } from "../device/tfjs.ts";
 import { elements, imageVectors, padChannels, padded, type Size } from "../kernels/kernel.ts";
@@ -25,22 +32,19 @@ export interface PlannedLayer {
   readonly pool: boolean;
   /** Of its values, after the max-pool. */
   readonly output: Size;
+  /** Multiplications and additions, as the layer is defined. */
+  readonly operations: number;
 }
 
 /** Plans the layers up to the last, for a batch of at least the network's input size. */
 export function planLayers(
   program: Program,
   precision: Precision,
-  { count: images, height, width }: Pick<Batch, "count" | "height" | "width">,
+  batch: Pick<Batch, "count" | "height" | "width">,
   last: LastLayer = lastLayer(program),
 ): PlannedLayer[] {
-  let size: Size = { images, height, width, channels: program.input.channels };
-  return program.layers.slice(0, last.index + 1).map((layer, index) => {
-    const pool = layer.pool !== undefined && (index < last.index || last.pooled);
-    const planned = planLayer(layer, index === 0, pool, precision, size);
-    size = planned.output;
-    return planned;
-  });
+  return geometriesOf(program.layers, batch, last)
+    .map((geometry) => planLayer(geometry, batch.count, precision));
 }
 
 /** Plans one image of the training size. */
@@ -49,40 +53,23 @@ export function planOneImage(program: Program, precision: Precision): PlannedLay
 }
 
 function planLayer(
-  layer: ProgramLayer,
-  isFirst: boolean,
-  pool: boolean,
+  { layer, first, input, full, out, pooled }: Geometry<ProgramLayer>,
+  images: number,
   precision: Precision,
-  size: Size,
 ): PlannedLayer {
-  const whole = padded(size, layer.padding);
-  const [filterHeight, filterWidth] = layer.filterSize;
-  const shift = pool ? 1 : 0;
-  const output: Size = {
-    images: size.images,
-    height: (whole.height - filterHeight + 1) >> shift,
-    width: (whole.width - filterWidth + 1) >> shift,
-    channels: padChannels(layer.outChannels),
-  };
-  const isDense = filterHeight === whole.height && filterWidth === whole.width;
+  const channels = first ? layer.inChannels : padChannels(layer.inChannels);
+  const isDense = full.height === 1 && full.width === 1;
   // With int8, the activations are stored with their zeros.
-  const stored = !isFirst && precision === "int8";
+  const stored = !first && precision === "int8";
   return {
     layer,
-    kernel: isFirst ? "first" : isDense ? "dense" : "convolution",
-    input: stored ? whole : size,
+    kernel: first ? "first" : isDense ? "dense" : "convolution",
+    input: padded({ images, channels, ...input }, stored ? layer.padding : 0),
     padding: stored ? 0 : layer.padding,
-    pool,
-    output,
+    pool: pooled,
+    output: { images, channels: padChannels(layer.outChannels), ...out },
+    operations: images * operationsOf({ layer, full }),
   };
-}
-
-/** Multiplications and additions of a layer, as it is defined. */
-export function operationsOf({ layer, input, padding, output }: PlannedLayer): number {
-  const [height, width] = layer.filterSize;
-  const rows = input.height + 2 * padding - height + 1;
-  const columns = input.width + 2 * padding - width + 1;
-  return 2 * output.images * rows * columns * height * width * layer.inChannels * layer.outChannels;
 }
 
 /** Vectors that a run needs for each of its tensors, the result not among them. */

@@ -12,7 +12,7 @@ import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/conv
 import { type DenseTile, multiplyDense } from "../kernels/dense.ts";
 import { CHANNEL_STEP, elements, stateVectors } from "../kernels/kernel.ts";
 import { weightVectors } from "../resident/pack.ts";
-import { operationsOf, type PlannedLayer } from "../resident/plan.ts";
+import type { PlannedLayer } from "../resident/plan.ts";
 import type { ResidentModel } from "../resident/resident_model.ts";
 import type { Candidate } from "./tile.ts";
 
@@ -33,7 +33,7 @@ export async function profileLayers(
     return plan.map((planned) => ({
       layer: planned.layer.name,
       ms: ms.get(planned.layer.name)!,
-      operations: operationsOf(planned),
+      operations: planned.operations,
       candidate: resident.candidate(planned),
     }));
   } finally {
@@ -137,13 +137,14 @@ function fewRows(
   const { layer, input, output, pool, padding } = planned;
   const [filterHeight] = layer.filterSize;
   const rows = input.height + 2 * padding - filterHeight + 1;
-  const affordable = Math.floor(rows * operations / operationsOf(planned) / 4) * 4;
+  const affordable = Math.floor(rows * operations / planned.operations / 4) * 4;
   const kept = Math.min(rows, Math.max(4, affordable));
   return {
     planned: {
       ...planned,
       input: { ...input, images: 1, height: kept + filterHeight - 1 - 2 * padding },
       output: { ...output, images: 1, height: pool ? kept >> 1 : kept },
+      operations: planned.operations * kept / rows,
     },
     share: kept / rows,
   };

@@ -15,7 +15,7 @@ import type { Gpu } from "../device/device.ts";
 import type { MemoryKind } from "../device/tfjs.ts";
 import type { Tile } from "../kernels/convolution.ts";
 import type { DenseTile } from "../kernels/dense.ts";
-import { operationsOf, type PlannedLayer, planOneImage } from "../resident/plan.ts";
+import { type PlannedLayer, planOneImage } from "../resident/plan.ts";
 import {
   canCompute,
   candidateName,
@@ -106,12 +106,12 @@ function costliestFirst(program: Program, precision: Precision): Workload[] {
     const layers = [...byName.get(name)?.layers ?? [], planned.layer.name];
     byName.set(name, { name, planned, layers });
   }
-  const cost = ({ planned, layers }: Workload): number => operationsOf(planned) * layers.length;
+  const cost = ({ planned, layers }: Workload): number => planned.operations * layers.length;
   return [...byName.values()].toSorted((a, b) => cost(b) - cost(a));
 }
 
 function costliest(plan: readonly PlannedLayer[]): PlannedLayer | undefined {
-  return plan.toSorted((a, b) => operationsOf(b) - operationsOf(a))[0];
+  return plan.toSorted((a, b) => b.operations - a.operations)[0];
 }
 
 function workloadName({ kernel, layer, input, output, pool }: PlannedLayer): string {
