@@ -260,7 +260,5 @@ function describe(bytes: Uint8Array): string {
   ) {
     return `text that starts with ${JSON.stringify(latin1(start, 0, 16))}`;
   }
-  return `bytes that start with ${
-    [...start].map((b) => b.toString(16).padStart(2, "0")).join(" ")
-  }`;
+  return `bytes that start with ${start.toHex().match(/../g)!.join(" ")}`;
 }

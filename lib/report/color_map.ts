@@ -24,11 +24,7 @@ const LEVELS = 256;
 
 /** The colors of a map at 256 levels, `[256, 3]`, R, G, B. */
 export function colorTable(map: ColorMap): Uint8Array {
-  const hex = COLORS[map];
-  const stops = Uint8Array.from(
-    { length: hex.length / 2 },
-    (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16),
-  );
+  const stops = Uint8Array.fromHex(COLORS[map]);
   const last = stops.length / 3 - 1;
   const table = new Uint8Array(LEVELS * 3);
   for (let level = 0; level < LEVELS; level++) {
