@@ -14,7 +14,7 @@ import type {
   LayerProfile,
   Precision,
 } from "../engine.ts";
-import { type LastLayer, networkOperations } from "../geometry.ts";
+import type { LastLayer } from "../geometry.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { QueuedEngine } from "../queued_engine.ts";
 import { chooser } from "./choose.ts";
@@ -30,7 +30,7 @@ import {
   type PlanSize,
   STEP_BYTES,
 } from "./plan.ts";
-import { type Executor, OwnThread, Pool } from "./pool.ts";
+import { type Executor, OwnThread, startPool } from "./pool.ts";
 import type { Algorithm } from "./stage.ts";
 import { Image } from "./structs.ts";
 import { loadNetwork, type PackedNetwork, residentBytes } from "./weights.ts";
@@ -60,43 +60,17 @@ export async function createWasmEngine(
   model: Model,
   options: WasmEngineOptions = {},
 ): Promise<Engine> {
-  const { precision, threads: wanted, tune, signal } = completeOptions(ENGINE_OPTIONS, options);
+  const { precision, threads, tune, signal } = completeOptions(ENGINE_OPTIONS, options);
   const { variant = bestVariant(), algorithm } = options;
   signal?.throwIfAborted();
   const program = options.program ?? compileProgram(model);
-  const threads = threadsFor(program, wanted);
   const memory = new Memory(residentBytes(program, precision) + PLAN_BYTES, options.shared ?? true);
   const { module, kernels } = await compileKernels(variant, memory);
   const network = await loadNetwork(memory, kernels, program, model, precision, signal);
-  const alone = new OwnThread(kernels, memory.memory, STEP_BYTES);
+  const alone = new OwnThread(kernels, memory, STEP_BYTES);
   const choose = await chooser(memory, program, network, alone, { algorithm, tune });
-  const executor = await startPool(module, memory, threads) ?? alone;
+  const executor = await startPool(module, memory, program, threads) ?? alone;
   return new WasmEngine(program, variant, { memory, network, choose, executor });
-}
-
-/** Below this many multiplications and additions an image is done before workers have started. */
-const THREADS_FROM = 2e9;
-
-function threadsFor(program: Program, threads: "auto" | number): number {
-  if (threads === "auto") {
-    if (networkOperations(program) < THREADS_FROM) return 1;
-    return Math.min(ENGINE_OPTIONS.threads.max, globalThis.navigator?.hardwareConcurrency ?? 1);
-  }
-  return threads;
-}
-
-/** A pool; none where one thread is enough, or where workers are missing or not permitted. */
-async function startPool(
-  module: WebAssembly.Module,
-  memory: Memory,
-  threads: number,
-): Promise<Executor | undefined> {
-  if (threads === 1 || !memory.shared) return undefined;
-  try {
-    return await Pool.start(module, memory.memory, threads);
-  } catch {
-    return undefined; // One thread gives the same results.
-  }
 }
 
 /** What an engine holds until it is disposed. */

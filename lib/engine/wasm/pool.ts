@@ -8,9 +8,12 @@
  */
 
 import { BackendUnavailableError } from "../../errors.ts";
+import { ENGINE_OPTIONS } from "../../options.ts";
 import { KernelThreads } from "../../threads/kernel_threads.ts";
+import { networkOperations } from "../geometry.ts";
+import type { Program } from "../program.ts";
 import type { Kernels } from "./kernels.ts";
-import { placesIn } from "./memory.ts";
+import { type Memory, placesIn } from "./memory.ts";
 import { Barrier } from "./structs.ts";
 
 /** Runs the steps from address `from` up to `to`. */
@@ -38,10 +41,10 @@ export class OwnThread implements Executor {
   readonly #kernels: Kernels;
   readonly #stepBytes: number;
 
-  constructor(kernels: Kernels, memory: WebAssembly.Memory, stepBytes: number) {
+  constructor(kernels: Kernels, memory: Memory, stepBytes: number) {
     this.#kernels = kernels;
     this.#stepBytes = stepBytes;
-    new Int32Array(memory.buffer)[WORD.threads] = 1;
+    memory.words[WORD.threads] = 1;
   }
 
   async execute(from: number, to: number, signal?: AbortSignal): Promise<void> {
@@ -58,8 +61,29 @@ export class OwnThread implements Executor {
   async end(): Promise<void> {}
 }
 
+/** Below this many multiplications and additions an image is done before threads have started. */
+const THREADS_FROM = 2e9;
+
+/** A pool; none where one thread is enough, or others are missing or not permitted. */
+export async function startPool(
+  module: WebAssembly.Module,
+  memory: Memory,
+  program: Program,
+  threads: "auto" | number,
+): Promise<Executor | undefined> {
+  const most = networkOperations(program) < THREADS_FROM ? 1 : ENGINE_OPTIONS.threads.max;
+  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
+  const count = threads === "auto" ? Math.min(most, cores) : threads;
+  if (count === 1 || !memory.shared) return undefined;
+  try {
+    return await Pool.start(module, memory, count);
+  } catch {
+    return undefined; // One thread gives the same results.
+  }
+}
+
 /** Runs the steps on threads of their own. */
-export class Pool implements Executor {
+class Pool implements Executor {
   readonly threads: number;
   readonly #pool: KernelThreads;
   readonly #words: Int32Array;
@@ -74,13 +98,12 @@ export class Pool implements Executor {
   /** @throws If the runtime or its permissions allow no threads. */
   static async start(
     module: WebAssembly.Module,
-    memory: WebAssembly.Memory,
+    { memory, words }: Memory,
     threads: number,
   ): Promise<Pool> {
     const constants = Array.from({ length: threads }, (_, thread) => [BARRIER, thread]);
     const options = { module, memory, at: ORDERS, kernels: ["execute"], constants };
-    const pool = await KernelThreads.start(options);
-    return new Pool(pool, new Int32Array(memory.buffer), threads);
+    return new Pool(await KernelThreads.start(options), words, threads);
   }
 
   async execute(from: number, to: number, signal?: AbortSignal): Promise<void> {
