@@ -115,7 +115,7 @@ function directStep(
 ): Planned {
   const window = stage.pooled ? 2 : 1;
   const { offsets, count: pixels } = storeOffsets(memory, stage, stage.out, {
-    pace: window,
+    stride: window,
     window,
     unit: TILE,
   });
@@ -139,7 +139,7 @@ function winogradSteps(
   operations: number,
 ): Planned[] {
   const grid = patchGrid(stage);
-  const { offsets, count } = storeOffsets(memory, stage, grid, { pace: 4, window: 1, unit: 4 });
+  const { offsets, count } = storeOffsets(memory, stage, grid, { stride: 4, window: 1, unit: 4 });
   const common = { ...fields, patchRows: grid.height, patchColumns: grid.width };
   const { transformedWeights, padded } = stage.layer;
   const most = patchesAtOnce(stage);
@@ -174,14 +174,14 @@ function winogradSteps(
 
 /**
  * Stores where in the input outputs begin, in bytes, in the order in which their values are stored:
- * at the places of a grid in each image, `pace` pixels apart, and at each of them a window of
+ * at the places of a grid in each image, `stride` pixels apart, and at each of them a window of
  * outputs, one pixel apart. Kernels take `unit` of them at a time: behind the last, others follow.
  */
 function storeOffsets(
   memory: Memory,
   stage: Stage,
   { height, width }: Size,
-  { pace, window, unit }: { pace: number; window: number; unit: number },
+  { stride, window, unit }: { stride: number; window: number; unit: number },
 ): { offsets: number; count: number } {
   const pixel = pixelBytes(stage), row = bordered(stage).width * pixel;
   const count = stage.images * height * width * window * window;
@@ -190,7 +190,7 @@ function storeOffsets(
   for (let n = 0; n < stage.images; n++) {
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
-        const at = n * activationBytes(stage) + (y * row + x * pixel) * pace;
+        const at = n * activationBytes(stage) + (y * row + x * pixel) * stride;
         for (let dy = 0; dy < window; dy++) {
           for (let dx = 0; dx < window; dx++) values[i++] = at + dy * row + dx * pixel;
         }
