@@ -1,15 +1,6 @@
 // Convolution 3x3 by Winograd's minimal filtering F(4x4, 3x3): 36 products instead of 144 for 16
-// outputs (Lavin and Gray, arXiv 1509.09308), in exact integer arithmetic.
-//
-// The usual interpolation points 0, 1, -1, 2, -2, infinity need divisions by 24 in each direction,
-// and 64, the power of two in 24 * 24, cannot be inverted modulo 2^32. The points used here are
-// 0, 2, 1, -1, 1/2, infinity. Modulo 2 they fall into three pairs, so that each Lagrange
-// denominator holds the factor 2 once: +-18 or +-2. Both directions together give 324 * acc, and
-// with the inverse of the odd 81, 4 * acc modulo 2^32. Since |acc| < 2^29, that is `acc << 2`, what
-// step 6 of the integer program starts from: exact, however large the sums in between.
-//
-// Bounds: B^T x B of 7-bit x is at most 162 * 127 = 20574, G w G^T of int8 w at most
-// 49 * 127 = 6223; both fit in 16 bits, and so does what comes after one of the two directions.
+// outputs, in exact integer arithmetic. ../../winograd.ts has its matrices, and says why their sums
+// may overflow and why what they transform fits in 16 bits.
 //
 // Four patches (of 4x4 outputs each) are interleaved, a quad:
 // [position 36][quad][channels / 2][4][2].
