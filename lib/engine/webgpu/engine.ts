@@ -134,7 +134,7 @@ class WebgpuEngine extends QueuedEngine {
   }
 
   protected async free(): Promise<void> {
-    if (this.#gpu.lost() === undefined) this.#resident![Symbol.dispose]();
+    this.#resident?.[Symbol.dispose]();
     this.#resident = undefined;
     await releaseGpu();
   }
@@ -155,6 +155,6 @@ class WebgpuEngine extends QueuedEngine {
     }
     const part = imagesOf(batch, 0, Math.min(most, batch.count));
     const plan = planLayers(this.program, this.precision, part, last);
-    return await gpu.exclusively(() => resident.run(gpu, plan, part));
+    return await gpu.exclusively(() => resident.run(plan, part));
   }
 }

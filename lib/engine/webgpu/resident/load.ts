@@ -34,7 +34,7 @@ export async function loadResident(
     try {
       const resident = await checked(
         gpu.device,
-        () => made = new ResidentModel(gpu.backend, program, precision, tuning),
+        () => made = new ResidentModel(gpu, program, precision, tuning),
       );
       await Promise.all([
         compilePipelines(gpu, resident, program, precision),
@@ -43,7 +43,7 @@ export async function loadResident(
       await checkAnswers(gpu, model.architecture, precision, tuning);
       return resident;
     } catch (error) {
-      if (gpu.lost() === undefined) made?.[Symbol.dispose]();
+      made?.[Symbol.dispose]();
       throw error;
     }
   });

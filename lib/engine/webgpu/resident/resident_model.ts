@@ -9,7 +9,7 @@ import type { Activations, Batch, Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory, vectorsOf } from "../device/memory.ts";
-import { type Backend, type MemoryKind, readWords, runStep, type Tensor } from "../device/tfjs.ts";
+import { type MemoryKind, readWords, runStep, type Tensor } from "../device/tfjs.ts";
 import { CHANNEL_STEP } from "../kernels/kernel.ts";
 import { candidateOf, type Tuning } from "../tuning/tile.ts";
 import {
@@ -35,14 +35,14 @@ const UPLOAD_WINDOW_BYTES = 16 * 2 ** 20;
 
 /** A model on a device. Not for overlapping runs. */
 export class ResidentModel {
-  readonly #backend: Backend;
+  readonly #gpu: Gpu;
   readonly #memory: Memory;
   readonly #context: RunContext;
   readonly #shared = new Map<Role, Tensor>();
 
-  constructor(backend: Backend, program: Program, precision: Precision, tuning: Tuning) {
-    this.#backend = backend;
-    this.#memory = new Memory(backend);
+  constructor(gpu: Gpu, program: Program, precision: Precision, tuning: Tuning) {
+    this.#gpu = gpu;
+    this.#memory = new Memory(gpu.backend);
     const fill = (words: Int32Array<ArrayBuffer>): Tensor => {
       const tensor = this.#memory.allocate(words.length / 4, tuning.memory);
       this.#memory.write(tensor, words);
@@ -79,7 +79,7 @@ export class ResidentModel {
 
   /** Uploads the weights, piece by piece. */
   async upload(pieces: AsyncIterable<WeightPiece>): Promise<void> {
-    const { queue } = this.#backend;
+    const { queue } = this.#gpu.device;
     const { program, layers } = this.#context;
     let pending = 0;
     for await (const { layer: name, first, count, data } of pieces) {
@@ -98,22 +98,23 @@ export class ResidentModel {
   }
 
   /** Runs all steps of a plan, and waits once: for what the last layer gives. */
-  async run(gpu: Gpu, plan: readonly PlannedLayer[], batch: Batch): Promise<Activations> {
-    const read = (tensor: Tensor): Promise<Int32Array> => readWords(this.#backend, tensor);
+  async run(plan: readonly PlannedLayer[], batch: Batch): Promise<Activations> {
+    const { backend, device, lost, unlessLost } = this.#gpu;
+    const read = (tensor: Tensor): Promise<Int32Array> => readWords(backend, tensor);
     let recording: Recording | undefined;
     let reads: Promise<[Int32Array, Int32Array | undefined]> | undefined;
     try {
-      await checked(gpu.device, () => {
+      await checked(device, () => {
         const { steps, values, state } = recording = this.record(plan, batch);
-        steps.forEach((step) => runStep(this.#backend, step));
+        steps.forEach((step) => runStep(backend, step));
         reads = Promise.all([read(values), state && read(state)]);
       });
-      const [values, state] = await gpu.unlessLost(reads!);
-      if (gpu.lost() === undefined) this.release(recording!);
+      const [values, state] = await unlessLost(reads!);
+      this.release(recording!);
       return unpackActivations(plan.at(-1)!, values, state);
     } catch (error) {
-      await gpu.unlessLost(Promise.resolve(reads)).catch(() => {});
-      if (gpu.lost() === undefined) this.#forget(recording);
+      await unlessLost(Promise.resolve(reads)).catch(() => {});
+      if (lost() === undefined) this.#forget(recording);
       throw error;
     }
   }
@@ -132,15 +133,16 @@ export class ResidentModel {
     return recording;
   }
 
-  /** Takes back what a run has given. */
+  /** Takes back what a run has given. What was on a lost device is gone. */
   release({ values, state }: Recording): void {
+    if (this.#gpu.lost() !== undefined) return;
     this.#memory.recycle(values);
     if (state !== undefined) this.#memory.recycle(state);
   }
 
-  /** Frees everything. */
+  /** Frees everything, unless it went with its device. */
   [Symbol.dispose](): void {
-    this.#memory[Symbol.dispose]();
+    if (this.#gpu.lost() === undefined) this.#memory[Symbol.dispose]();
   }
 
   /**

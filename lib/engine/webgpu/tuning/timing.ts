@@ -37,7 +37,7 @@ export async function profileLayers(
       candidate: resident.candidate(planned),
     }));
   } finally {
-    if (gpu.lost() === undefined) resident.release(recording);
+    resident.release(recording);
   }
 }
 
