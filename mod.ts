@@ -56,10 +56,10 @@ export type { ImageInput, ImageOptions, Pixels, RawPixels } from "./lib/image/im
 export type { Prediction, SelectionOptions } from "./lib/output/predictions.ts";
 export { fit } from "./lib/train/fit.ts";
 export type { FitOptions } from "./lib/train/fit.ts";
-export { fitFromScratch } from "./lib/train/scratch.ts";
-export type { ScratchOptions } from "./lib/train/scratch.ts";
-export type { EpochMetrics } from "./lib/train/loop.ts";
-export type { FitProgress, Fitted, LearningOptions } from "./lib/train/options.ts";
+export { fitFromScratch } from "./lib/train/fit_from_scratch.ts";
+export type { ScratchOptions } from "./lib/train/fit_from_scratch.ts";
+export type { Fitted } from "./lib/train/fitted.ts";
+export type { EpochMetrics, FitProgress, LearningOptions } from "./lib/train/options.ts";
 export type { NetworkOptions } from "./lib/train/network.ts";
 export type { PixelOptions } from "./lib/train/pixels.ts";
 export type { Split } from "./lib/train/split.ts";

@@ -11,7 +11,7 @@ import { gunzipSync } from "node:zlib";
 import { loadClassifier } from "../lib/classifier.ts";
 import type { Dataset, Sample } from "../lib/input/dataset.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
-import { fitFromScratch } from "../lib/train/scratch.ts";
+import { fitFromScratch } from "../lib/train/fit_from_scratch.ts";
 
 const LABELS = [
   ...["T-shirt/top", "trouser", "pullover", "dress", "coat"],

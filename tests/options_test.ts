@@ -43,7 +43,7 @@ import {
 } from "../lib/options/service.ts";
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../lib/options/training.ts";
 import { fit, type FitOptions } from "../lib/train/fit.ts";
-import { fitFromScratch, type ScratchOptions } from "../lib/train/scratch.ts";
+import { fitFromScratch, type ScratchOptions } from "../lib/train/fit_from_scratch.ts";
 import { CAT, post, testService } from "./support/http_service.ts";
 
 const {

@@ -17,8 +17,9 @@ import {
 } from "../options.ts";
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../options/training.ts";
 import { fit, type FitOptions } from "../train/fit.ts";
-import type { FitProgress, Fitted } from "../train/options.ts";
-import { fitFromScratch, type ScratchOptions } from "../train/scratch.ts";
+import type { Fitted } from "../train/fitted.ts";
+import type { FitProgress } from "../train/options.ts";
+import { fitFromScratch, type ScratchOptions } from "../train/fit_from_scratch.ts";
 import { curveSvg, fitReport } from "../train/report.ts";
 import { checkedValue, flagOf, UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";

@@ -13,16 +13,14 @@ import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../mod
 import { resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, completeOptions } from "../options.ts";
 import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts";
-import { accuracyOf } from "./accuracy.ts";
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
-import { type TrainedHead, trainHead } from "./head.ts";
-import type { LoopOptions } from "./loop.ts";
-import type { FitProgress, Fitted, LearningOptions } from "./options.ts";
-import { type HeadPlan, planHead } from "./plan.ts";
+import { finishFit, type Fitted } from "./fitted.ts";
+import { type HeadPlan, planHead, type TrainedHead, trainHead } from "./head.ts";
+import type { FitProgress, LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
+import type { StateStore } from "./state.ts";
 import type { Whitening } from "./statistics.ts";
 import { FeatureFile, keyOf, modelKey, samplesKey, stateFile } from "./storage.ts";
-import { writeModel } from "./write_model.ts";
 
 /** Options of {@linkcode fit}. */
 export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptions {
@@ -34,7 +32,7 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
   readonly hidden?: number;
   /** How features are brought to a common scale. Default: `"standardize"`. */
   readonly whitening?: Whitening;
-  /** Drop the pictures' colours, also when the new model classifies. Default: `false`. */
+  /** Drop the pictures' colors, also when the new model classifies. Default: `false`. */
   readonly grayscale?: boolean;
   /** `"image"`: remove each picture's own mean and deviation. Default: as the frozen model does. */
   readonly standardize?: "image";
@@ -126,10 +124,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
       ...featureStatistics(plan, whitening, head),
     },
   };
-  const model = await writeModel(description, head.layers, base);
-  const accuracy = await accuracyOf(model, split.validation.map((n) => samples[n]), options);
-  const { history, bestEpoch } = head;
-  return { model, labels, split, history, bestEpoch, accuracy, dataSha256 };
+  return await finishFit(data, split, description, head, options, base);
 }
 
 /** How the new model prepares images: the frozen layers' way, but for what the options change. */
@@ -155,7 +150,7 @@ async function storeOf(
   augmentation: Augmentation,
   directory: string | undefined,
 ): Promise<
-  | { features: FeatureFile; state: (settings: unknown) => NonNullable<LoopOptions["state"]> }
+  | { features: FeatureFile; state: (settings: unknown) => StateStore }
   | undefined
 > {
   if (directory === undefined) return undefined;
@@ -193,7 +188,7 @@ function provenanceOf(
   settings: Record<string, unknown>,
   pictures: number,
   dataSha256: string,
-): Provenance {
+): Provenance & { readonly dataSha256: string } {
   const { source, license } = base.provenance;
   return {
     ...source === undefined ? {} : { source },

@@ -1,23 +1,62 @@
 /**
- * A new head: one or two dense layers on the features of frozen ones.
+ * A new head: one or two dense layers on the features of frozen ones; where it goes, and its training.
  *
  * @module
  */
 
-import type { Tensor2D, Variable } from "@tensorflow/tfjs-core";
+import { type Architecture, layersOf } from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
+import { checkValue } from "../options.ts";
+import { FIT_OPTIONS } from "../options/training.ts";
+import { type DenseLayer, forwardDense, initialFilter, trainedLayer } from "./dense.ts";
 import type { Features } from "./features.ts";
-import { type EpochMetrics, type Examples, type LoopOptions, trainLoop } from "./loop.ts";
+import { type Examples, type LoopOptions, trainLoop } from "./loop.ts";
+import type { EpochMetrics } from "./options.ts";
 import { normalFrom, randomFrom } from "./random.ts";
 import type { Split } from "./split.ts";
 import { foldTransform, Statistics, transformed, type Whitening } from "./statistics.ts";
-import { type Tfjs, withTfjs } from "./tfjs.ts";
+import { withTfjs } from "./tfjs.ts";
 
-/** A dense layer in real numbers. */
-export interface DenseLayer {
-  /** `[O, I]`. */
-  readonly weight: Float32Array;
-  /** `[O]`. */
-  readonly bias: Float32Array;
+/** Which layers of a model stay, and what the new model looks like. */
+export interface HeadPlan {
+  /** The last frozen layer. */
+  readonly layer: string;
+  /** Values of that layer for one view. */
+  readonly length: number;
+  readonly architecture: Architecture;
+}
+
+/**
+ * Plans a head of one or two dense layers.
+ *
+ * @throws {RangeError} If the model has no such layer, or the head would be its fourth dense layer.
+ */
+export function planHead(
+  base: Model,
+  { layer, hidden }: { readonly layer?: string; readonly hidden: number },
+  classes: number,
+): HeadPlan {
+  const layers = layersOf(base.architecture);
+  const dense = layers.filter(({ name }) => name.startsWith("fc"));
+  const pool = layers[layers.length - dense.length - 1];
+  const candidates = [pool.pool!, ...dense.slice(0, -1).map(({ name }) => name)];
+  const chosen = layer ?? candidates.at(-1)!, kept = candidates.indexOf(chosen);
+  checkValue("layer", { ...FIT_OPTIONS.layer, kind: "choice", choices: candidates }, chosen);
+  if (kept + (hidden > 0 ? 2 : 1) > 3) {
+    throw new RangeError(
+      `A VGG has at most 3 dense layers, and a hidden layer after ${chosen} makes 4: ` +
+        `use layer ${candidates[kept - 1]}, or no hidden layer`,
+    );
+  }
+  const { height, width } = base.architecture.input;
+  const [frozen, head] = [base.architecture.dense.slice(0, kept), hidden > 0 ? [hidden] : []];
+  return {
+    layer: chosen,
+    length: kept === 0
+      ? (height >> 5) * (width >> 5) * pool.outChannels
+      : base.architecture.dense[kept - 1],
+    architecture: { ...base.architecture, dense: [...frozen, ...head, classes] },
+  };
 }
 
 /** What a head is trained on and how. */
@@ -77,11 +116,15 @@ export async function trainHead(
         return tf.tensor2d(batch, [positions.length, length]);
       },
     });
-    const variables = initialise(
-      tf,
-      [length, ...hidden > 0 ? [hidden] : [], classes],
-      options.seed,
+    const sizes = [length, ...hidden > 0 ? [hidden] : [], classes];
+    const normal = normalFrom(randomFrom(options.seed));
+    const dense = tf.tidy(() =>
+      sizes.slice(1).map((outputs, i) => [
+        initialFilter(tf, normal, [sizes[i], outputs], i === sizes.length - 2),
+        tf.variable(tf.zeros([outputs])),
+      ])
     );
+    const variables = dense.flat();
     try {
       const { history, bestEpoch } = await trainLoop(tf, {
         variables,
@@ -89,9 +132,9 @@ export async function trainHead(
         classWeights,
         train: examples(trainRows),
         validation: examples(validationRows),
-        forward: (inputs) => forward(tf, inputs as Tensor2D, variables),
+        forward: (inputs) => forwardDense(tf, inputs, dense),
       }, options);
-      const layers = denseLayers(variables);
+      const layers = dense.map(([filter, bias]) => trainedLayer(filter, bias.dataSync()));
       layers[0] = foldTransform(transform, layers[0].weight, layers[0].bias);
       const variance = whitening === "pca" || whitening === "zca"
         ? statistics.principalVariance()
@@ -111,44 +154,4 @@ function statisticsOf(
   const statistics = new Statistics(length, whitening === "pca" || whitening === "zca");
   for (const row of rows) statistics.add(data.subarray(row * length, (row + 1) * length));
   return statistics;
-}
-
-/** Filters `[I, O]` after He et al., 2015, the last ones small, and biases of 0. */
-function initialise(tf: Tfjs, sizes: readonly number[], seed: number): Variable[] {
-  const normal = normalFrom(randomFrom(seed));
-  const layers = sizes.slice(1);
-  return tf.tidy(() =>
-    layers.flatMap((outputs, i) => {
-      const inputs = sizes[i], isLast = i === sizes.length - 2;
-      const deviation = Math.sqrt((isLast ? 0.1 : 2) / inputs);
-      const values = Float32Array.from({ length: inputs * outputs }, () => normal() * deviation);
-      return [
-        tf.variable(tf.tensor2d(values, [inputs, outputs])),
-        tf.variable(tf.zeros([outputs])),
-      ];
-    })
-  );
-}
-
-function forward(tf: Tfjs, inputs: Tensor2D, variables: readonly Variable[]): Tensor2D {
-  let x = inputs;
-  for (let i = 0; i < variables.length; i += 2) {
-    x = tf.add(tf.matMul(x, variables[i] as unknown as Tensor2D), variables[i + 1]);
-    if (i + 2 < variables.length) x = tf.relu(x);
-  }
-  return x;
-}
-
-function denseLayers(variables: readonly Variable[]): DenseLayer[] {
-  const layers: DenseLayer[] = [];
-  for (let i = 0; i < variables.length; i += 2) {
-    const [inputs, outputs] = variables[i].shape;
-    const values = variables[i].dataSync();
-    const weight = new Float32Array(values.length);
-    for (let o = 0; o < outputs; o++) {
-      for (let k = 0; k < inputs; k++) weight[o * inputs + k] = values[k * outputs + o];
-    }
-    layers.push({ weight, bias: Float32Array.from(variables[i + 1].dataSync()) });
-  }
-  return layers;
 }

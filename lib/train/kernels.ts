@@ -33,7 +33,7 @@ const COUNTER = 128, CALL = 256, ORDERS = 512;
 const NAMES = Object.keys(CALLS);
 /** The first byte behind those, and behind what the kernels may have of their own. */
 const FIRST = 4096;
-const PAGE = 65536;
+const PAGE = 65536, MAX_PAGES = 65536;
 
 /**
  * The kernels and their memory. Arrays are handed out from the bottom, and all given back at once.
@@ -50,7 +50,7 @@ export class TrainingKernels {
   #top = FIRST;
 
   private constructor(module: WebAssembly.Module) {
-    this.#memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+    this.#memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
     this.#exports = exports as unknown as Record<KernelName, Kernel>; // What kernels/main.ts exports.
     this.#words = new Int32Array(this.#memory.buffer, 0, 256);
@@ -80,14 +80,24 @@ export class TrainingKernels {
     this.#top = FIRST;
   }
 
-  /** An array that holds whatever was there, until {@link reset}. */
+  /**
+   * An array that holds whatever was there, until {@link reset}.
+   *
+   * @throws {RangeError} If it does not fit in the 4 GiB that WebAssembly can address.
+   */
   take(length: number): Float32Array {
-    const at = (this.#top + 63) & ~63;
+    const at = Math.ceil(this.#top / 64) * 64;
     this.#top = at + 4 * length;
+    if (this.#top > MAX_PAGES * PAGE) {
+      throw new RangeError(
+        `An update needs ${this.#top} bytes of 4 GiB, or more: lower batchSize, side or width`,
+      );
+    }
     const missing = this.#top - this.#memory.buffer.byteLength;
     if (missing > 0) {
       // A little more than is needed, so that it rarely grows.
-      this.#memory.grow(Math.ceil(missing / PAGE) + 64);
+      const pages = this.#memory.buffer.byteLength / PAGE;
+      this.#memory.grow(Math.min(Math.ceil(missing / PAGE) + 64, MAX_PAGES - pages));
       this.#buffers.add(this.#memory.buffer);
     }
     return new Float32Array(this.#memory.buffer, at, length);

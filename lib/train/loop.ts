@@ -7,20 +7,17 @@
 
 import type { Optimizer, Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import { adam } from "./adam.ts";
+import type { EpochMetrics } from "./options.ts";
 import { randomFrom, shuffled } from "./random.ts";
+import {
+  assignAll,
+  describeState,
+  encodeAll,
+  type Learned,
+  restoreState,
+  type StateStore,
+} from "./state.ts";
 import { crossEntropy, type Tfjs } from "./tfjs.ts";
-
-/** What one epoch gave. Losses are mean cross-entropies in nats, accuracies parts of 1. */
-export interface EpochMetrics {
-  /** From 1 on. */
-  readonly epoch: number;
-  /** Over the epoch's batches, while it was learning from them. */
-  readonly loss: number;
-  /** On the validation pictures, after the epoch. */
-  readonly validationLoss: number;
-  /** On the validation pictures, after the epoch. */
-  readonly validationAccuracy: number;
-}
 
 /** How to train. */
 export interface LoopOptions {
@@ -31,24 +28,19 @@ export interface LoopOptions {
   /** Epochs without a lower validation loss after which training stops. */
   readonly patience: number;
   readonly batchSize: number;
-  /** Part by which weights shrink in a step, relative to the learning rate (decoupled decay). */
+  /** Part by which weights shrink in an update, relative to the learning rate (decoupled decay). */
   readonly weightDecay: number;
   /** Whether the learning rate rises at first, and then falls to 0 along a cosine over all epochs. */
   readonly oneCycle: boolean;
   readonly seed: number;
   readonly signal?: AbortSignal;
   readonly onEpoch?: (metrics: EpochMetrics) => void;
-  /** Called within an epoch, with the part of it that is done. */
-  readonly onStep?: (epoch: number, part: number) => void;
   /** Keeps the state after each epoch, and gives back what an earlier run kept. */
-  readonly state?: { load(): Promise<string | undefined>; save(text: string): Promise<void> };
+  readonly state?: StateStore;
 }
 
 /** What is trained, on what. */
-export interface Task {
-  readonly variables: readonly Variable[];
-  /** What else training changes: arrays that `forward` writes to. Default: none. */
-  readonly statistics?: readonly Float32Array[];
+export interface Task extends Learned {
   readonly classes: number;
   /** From a batch of inputs to logits `[N, classes]`. */
   readonly forward: (inputs: Tensor, training: boolean) => Tensor2D;
@@ -65,16 +57,6 @@ export interface Examples {
   readonly batch: (positions: Uint32Array, augment: boolean) => Tensor;
 }
 
-interface State {
-  epoch: number;
-  bestEpoch: number;
-  bestLoss: number;
-  history: EpochMetrics[];
-  values: string[];
-  best: string[];
-  optimizer: { name: string; shape: number[]; data: string }[];
-}
-
 /**
  * Trains until the epochs are done or the validation loss no longer falls. The variables end with the
  * values of the best epoch.
@@ -88,12 +70,12 @@ export async function trainLoop(
   options: LoopOptions,
 ): Promise<{ history: EpochMetrics[]; bestEpoch: number }> {
   const optimizer = makeOptimizer(tf, options);
-  const state = await restore(tf, task, optimizer, options);
+  const state = await restoreState(tf, task, optimizer, options.state);
   try {
     while (state.epoch < options.epochs && state.epoch - state.bestEpoch < options.patience) {
       const epoch = ++state.epoch;
       const loss = await trainEpoch(tf, task, optimizer, epoch, options);
-      const { loss: validationLoss, accuracy } = await evaluateTask(tf, task, options.batchSize);
+      const { loss: validationLoss, accuracy } = await evaluate(tf, task, options.batchSize);
       checkLoss(validationLoss, epoch, options.learningRate);
       const metrics = { epoch, loss, validationLoss, validationAccuracy: accuracy };
       state.history.push(metrics);
@@ -102,17 +84,7 @@ export async function trainLoop(
         state.bestEpoch = epoch;
         state.best = encodeAll(task);
       }
-      if (options.state !== undefined) {
-        state.values = encodeAll(task);
-        const weights = await optimizer.getWeights();
-        state.optimizer = weights.map(({ name, tensor }) => ({
-          name,
-          shape: tensor.shape,
-          data: encode(tensor.dataSync()),
-        }));
-        tf.dispose(weights[0].tensor); // The number of iterations, which was made for this.
-        await options.state.save(JSON.stringify(state));
-      }
+      await options.state?.save(await describeState(tf, task, optimizer, state));
       options.onEpoch?.(metrics);
     }
     assignAll(tf, task, state.best);
@@ -128,27 +100,6 @@ function makeOptimizer(tf: Tfjs, { optimizer, learningRate }: LoopOptions): Opti
   return tf.train.sgd(learningRate);
 }
 
-async function restore(
-  tf: Tfjs,
-  task: Task,
-  optimizer: Optimizer,
-  { state }: LoopOptions,
-): Promise<State> {
-  const text = await state?.load();
-  if (text === undefined) {
-    const values = encodeAll(task);
-    const best = values;
-    return { epoch: 0, bestEpoch: 0, bestLoss: Infinity, history: [], values, best, optimizer: [] };
-  }
-  const kept: State = JSON.parse(text);
-  assignAll(tf, task, kept.values);
-  await optimizer.setWeights(kept.optimizer.map(({ name, shape, data }) => ({
-    name,
-    tensor: tf.tensor(decode(data), shape),
-  })));
-  return kept;
-}
-
 async function trainEpoch(
   tf: Tfjs,
   task: Task,
@@ -158,18 +109,18 @@ async function trainEpoch(
 ): Promise<number> {
   const { train, variables } = task, count = train.labels.length;
   const order = shuffled(count, randomFrom(options.seed + epoch));
-  const steps = Math.ceil(count / options.batchSize);
+  const updates = Math.ceil(count / options.batchSize);
   let sum = 0;
-  for (let step = 0; step < steps; step++) {
+  for (let update = 0; update < updates; update++) {
     options.signal?.throwIfAborted();
-    const rate = rateAt(options, (epoch - 1 + step / steps) / options.epochs);
-    // Optimizers read it in each step; only their declarations say that it is protected.
+    const rate = rateAt(options, (epoch - 1 + update / updates) / options.epochs);
+    // Optimizers read it in each update; only their declarations say that it is protected.
     (optimizer as unknown as { learningRate: number }).learningRate = rate;
     // Batches as even as they can be: a last one of a single picture would count as much as the
-    // others in what batch normalisation remembers.
+    // others in what batch normalization remembers.
     const positions = order.subarray(
-      Math.floor(step * count / steps),
-      Math.floor((step + 1) * count / steps),
+      Math.floor(update * count / updates),
+      Math.floor((update + 1) * count / updates),
     );
     const inputs = train.batch(positions, true);
     const cost = optimizer.minimize(
@@ -182,7 +133,6 @@ async function trainEpoch(
     checkLoss(loss, epoch, rate);
     sum += loss * positions.length;
     decay(variables, rate * options.weightDecay);
-    options.onStep?.(epoch, (step + 1) / steps);
   }
   return sum / count;
 }
@@ -229,7 +179,7 @@ function lossOf(
 }
 
 /** Loss and accuracy on the validation examples. */
-export async function evaluateTask(
+async function evaluate(
   tf: Tfjs,
   task: Task,
   batchSize: number,
@@ -251,27 +201,4 @@ export async function evaluateTask(
     tf.dispose([inputs, loss, best]);
   }
   return { loss: sum / count, accuracy: right / count };
-}
-
-function encode(values: ArrayLike<number>): string {
-  return new Uint8Array(Float32Array.from(values).buffer).toBase64();
-}
-
-function decode(text: string): Float32Array {
-  return new Float32Array(Uint8Array.fromBase64(text).buffer);
-}
-
-function encodeAll({ variables, statistics = [] }: Task): string[] {
-  return [...variables.map((variable) => variable.dataSync()), ...statistics].map(encode);
-}
-
-function assignAll(
-  tf: Tfjs,
-  { variables, statistics = [] }: Task,
-  values: readonly string[],
-): void {
-  variables.forEach((variable, i) =>
-    tf.tidy(() => variable.assign(tf.tensor(decode(values[i]), variable.shape)))
-  );
-  statistics.forEach((array, i) => array.set(decode(values[variables.length + i])));
 }

@@ -6,8 +6,8 @@
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import { type Architecture, type Configuration, layersOf } from "../model/architecture.ts";
-import { convolutionStep, trainedNormalization } from "./convolution.ts";
-import type { DenseLayer } from "./head.ts";
+import { convolutionLayer, trainedNormalization } from "./convolution.ts";
+import { type DenseLayer, forwardDense, initialFilter, trainedLayer } from "./dense.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { normalFrom, randomFrom } from "./random.ts";
 import type { Tfjs } from "./tfjs.ts";
@@ -56,7 +56,7 @@ export function architectureOf(options: Required<NetworkOptions>, classes: numbe
 }
 
 /** What is learned. */
-export interface Network {
+export interface TrainableNetwork {
   readonly architecture: Architecture;
   /** Of each layer: filter, gamma and beta of a convolution; filter and bias of a dense layer. */
   readonly layers: readonly (readonly Variable[])[];
@@ -64,19 +64,19 @@ export interface Network {
   readonly statistics: readonly Float32Array[];
 }
 
-/** Filters `[3, 3, I, O]` or `[I, O]` after He et al., 2015. */
-export function initialise(tf: Tfjs, architecture: Architecture, seed: number): Network {
+/** Filters `[3, 3, I, O]` or `[I, O]`. */
+export function initialize(tf: Tfjs, architecture: Architecture, seed: number): TrainableNetwork {
   const normal = normalFrom(randomFrom(seed));
   const all = layersOf(architecture);
   const layers = tf.tidy(() =>
     all.map(({ filterSize, inChannels, outChannels, padding, relu }) => {
-      const inner = filterSize[0] * filterSize[1] * inChannels;
-      const deviation = Math.sqrt((relu ? 2 : 0.1) / inner);
-      const values = Float32Array.from({ length: inner * outChannels }, () => normal() * deviation);
+      const isConvolution = padding === 1;
+      const shape = isConvolution
+        ? [3, 3, inChannels, outChannels]
+        : [filterSize[0] * filterSize[1] * inChannels, outChannels];
+      const filter = initialFilter(tf, normal, shape, !relu);
       const zeros = tf.variable(tf.zeros([outChannels]));
-      if (padding === 0) return [tf.variable(tf.tensor(values, [inner, outChannels])), zeros];
-      const filter = tf.variable(tf.tensor(values, [3, 3, inChannels, outChannels]));
-      return [filter, tf.variable(tf.ones([outChannels])), zeros];
+      return isConvolution ? [filter, tf.variable(tf.ones([outChannels])), zeros] : [filter, zeros];
     })
   );
   const statistics = all.filter(({ padding }) => padding === 1)
@@ -91,45 +91,37 @@ export function initialise(tf: Tfjs, architecture: Architecture, seed: number): 
 export function forward(
   tf: Tfjs,
   kernels: TrainingKernels,
-  { architecture, layers, statistics }: Network,
+  { architecture, layers, statistics }: TrainableNetwork,
   inputs: Tensor,
   training: boolean,
 ): Tensor2D {
   kernels.reset();
   let x = inputs;
-  layersOf(architecture).forEach(({ padding, relu, pool }, i) => {
-    if (padding === 1) {
-      const [filter, gamma, beta] = layers[i];
-      const parameters = { filter, gamma, beta, statistics: statistics[i] };
-      const options = { pool: pool !== undefined, isFirst: i === 0, training };
-      x = convolutionStep(tf, kernels, x, parameters, options);
-      return;
-    }
-    const [filter, bias] = layers[i];
-    const flat = tf.reshape(x, [x.shape[0], filter.shape[0]]);
-    x = tf.add(tf.matMul(flat as Tensor2D, filter as unknown as Tensor2D), bias);
-    if (relu) x = tf.relu(x);
+  const convolutions = layersOf(architecture).slice(0, statistics.length);
+  convolutions.forEach(({ pool }, i) => {
+    const [filter, gamma, beta] = layers[i];
+    const parameters = { filter, gamma, beta, statistics: statistics[i] };
+    const options = { pool: pool !== undefined, isFirst: i === 0, training };
+    x = convolutionLayer(tf, kernels, x, parameters, options);
   });
-  return x as Tensor2D;
+  const flat = tf.reshape(x, [x.shape[0], x.size / x.shape[0]]);
+  return forwardDense(tf, flat, layers.slice(statistics.length));
 }
 
 /**
- * The layers in the order of a model file, `[O, kernelHeight, kernelWidth, I]`, with each convolution's
- * normalisation folded into its filter and bias.
+ * The layers in the order of a model file, `[O, filterHeight, filterWidth, I]`, with each convolution's
+ * normalization folded into its filter and bias.
  */
-export function trainedLayers({ layers, statistics }: Network): DenseLayer[] {
+export function trainedLayers({ layers, statistics }: TrainableNetwork): DenseLayer[] {
   return layers.map(([filter, ...rest], i) => {
+    if (rest.length === 1) return trainedLayer(filter, rest[0].dataSync());
     const [gamma, beta] = rest;
-    const { scale, shift } = rest.length === 1
-      ? { scale: undefined, shift: gamma.dataSync() }
-      : trainedNormalization({ filter, gamma, beta, statistics: statistics[i] });
-    const values = filter.dataSync(), outputs = shift.length, inner = values.length / outputs;
-    const weight = new Float32Array(values.length);
-    for (let k = 0; k < inner; k++) {
-      for (let o = 0; o < outputs; o++) {
-        weight[o * inner + k] = values[k * outputs + o] * (scale?.[o] ?? 1);
-      }
-    }
-    return { weight, bias: Float32Array.from(shift) };
+    const { scale, shift } = trainedNormalization({
+      filter,
+      gamma,
+      beta,
+      statistics: statistics[i],
+    });
+    return trainedLayer(filter, shift, scale);
   });
 }

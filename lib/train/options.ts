@@ -1,11 +1,20 @@
 /**
- * What all fits share: the options that concern learning, and what comes out.
+ * What all fits share: the options that concern learning, and how far they are.
  *
  * @module
  */
 
-import type { EpochMetrics } from "./loop.ts";
-import type { Split } from "./split.ts";
+/** What one epoch gave. Losses are mean cross-entropies in nats, accuracies parts of 1. */
+export interface EpochMetrics {
+  /** From 1 on. */
+  readonly epoch: number;
+  /** Over the epoch's batches, while it was learning from them. */
+  readonly loss: number;
+  /** On the validation pictures, after the epoch. */
+  readonly validationLoss: number;
+  /** On the validation pictures, after the epoch. */
+  readonly validationAccuracy: number;
+}
 
 /** How far a fit is. */
 export type FitProgress =
@@ -32,22 +41,4 @@ export interface LearningOptions {
   readonly classWeights?: "balanced" | "none";
   /** Of all random choices. Default: 0. */
   readonly seed?: number;
-}
-
-/** What a fit made. */
-export interface Fitted {
-  /** The bytes of a model file. */
-  readonly model: Uint8Array<ArrayBuffer>;
-  /** The new labels. */
-  readonly labels: readonly string[];
-  /** Positions of the pictures that were learned from, and that were not. */
-  readonly split: Split;
-  /** What each epoch gave. */
-  readonly history: readonly EpochMetrics[];
-  /** The epoch whose weights were kept, from 1 on. */
-  readonly bestEpoch: number;
-  /** Of the finished int8 model on the validation pictures, 0…1. */
-  readonly accuracy: number;
-  /** SHA-256 of all pictures' pixels and classes. */
-  readonly dataSha256: string;
 }

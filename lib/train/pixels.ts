@@ -24,7 +24,7 @@ export interface PixelOptions extends ImageOptions {
    */
   readonly standardize?: "dataset" | "image";
   /**
-   * `"zca"`: take away what neighbouring pixels have in common, before the mean and the deviation.
+   * `"zca"`: take away what neighboring pixels have in common, before the mean and the deviation.
    * Default: `"none"`.
    */
   readonly whitening?: "none" | "zca";

@@ -6,7 +6,7 @@
 
 /** Numbers in `[0, 1)` (Marsaglia, 2003, "Xorshift RNGs": 13, 17, 5). */
 export function randomFrom(seed: number): () => number {
-  // Neighbouring seeds are spread apart; the state must not be 0.
+  // Neighboring seeds are spread apart; the state must not be 0.
   let state = Math.imul(seed + 1, 0x9e3779b1) | 0 || 1;
   return () => {
     state ^= state << 13;

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** How vectors are brought to a common scale. */
+/** How rows are brought to a common scale. */
 export type Whitening = "none" | "standardize" | "pca" | "zca";
 
 /** `z = matrix (x - mean)`; a diagonal matrix is `scale`. */
@@ -18,10 +18,10 @@ export interface LinearTransform {
   readonly matrix?: Float64Array;
 }
 
-/** Above this size a covariance would take too long to diagonalise. */
+/** Above this size a covariance would take too long to diagonalize. */
 const MAX_WHITENED = 1024;
 
-/** Gathers statistics of vectors of one length, each seen once. */
+/** Gathers statistics of rows of one length, each seen once. */
 export class Statistics {
   readonly #mean: Float64Array;
   /** Sums of products of deviations: `[D]`, or `[D, D]` with covariance (upper triangle). */
@@ -35,7 +35,7 @@ export class Statistics {
   constructor(length: number, withCovariance: boolean = false) {
     if (withCovariance && length > MAX_WHITENED) {
       throw new RangeError(
-        `Whitening takes vectors of at most ${MAX_WHITENED} values, found ${length}: use standardize`,
+        `Whitening takes rows of at most ${MAX_WHITENED} values, found ${length}: use standardize`,
       );
     }
     this.#mean = new Float64Array(length);
@@ -44,7 +44,7 @@ export class Statistics {
     this.#withCovariance = withCovariance;
   }
 
-  /** Adds a vector (Welford, 1962: stable, whatever the mean). */
+  /** Adds a row (Welford, 1962: stable, whatever the mean). */
   add(values: ArrayLike<number>): void {
     this.#axes = undefined;
     const mean = this.#mean, delta = this.#delta, products = this.#products, size = mean.length;
@@ -125,7 +125,7 @@ export class Statistics {
   }
 }
 
-/** Applies a transform to one vector. */
+/** Applies a transform to one row. */
 export function transformed(
   { mean, scale, matrix }: LinearTransform,
   values: ArrayLike<number>,

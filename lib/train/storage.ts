@@ -20,7 +20,7 @@ import {
 import type { Sample } from "../input/dataset.ts";
 import type { Model } from "../model/model.ts";
 import type { FeatureStore } from "./features.ts";
-import type { LoopOptions } from "./loop.ts";
+import type { StateStore } from "./state.ts";
 
 /** A name for whatever depends on these settings alone. */
 export function keyOf(settings: unknown): string {
@@ -83,7 +83,7 @@ export class FeatureFile implements FeatureStore {
 }
 
 /** The state of a training in a directory. */
-export function stateFile(directory: string, key: string): NonNullable<LoopOptions["state"]> {
+export function stateFile(directory: string, key: string): StateStore {
   const path = join(directory, `training-${key}.json`);
   return {
     load: () => readOr(path, readText, undefined),

@@ -13,7 +13,7 @@ import type { Dataset } from "../../lib/input/dataset.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { fit } from "../../lib/train/fit.ts";
 import { fitReport } from "../../lib/train/report.ts";
-import { fitFromScratch } from "../../lib/train/scratch.ts";
+import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { balancedWeights, stratifiedSplit } from "../../lib/train/split.ts";
 import { withTfjs } from "../../lib/train/tfjs.ts";
 import { openModel } from "../../lib/model/file.ts";

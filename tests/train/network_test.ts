@@ -1,9 +1,9 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import type { Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import { adam } from "../../lib/train/adam.ts";
-import { convolutionStep } from "../../lib/train/convolution.ts";
+import { convolutionLayer } from "../../lib/train/convolution.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
-import { architectureOf, forward, initialise, trainedLayers } from "../../lib/train/network.ts";
+import { architectureOf, forward, initialize, trainedLayers } from "../../lib/train/network.ts";
 import { crossEntropy, withTfjs } from "../../lib/train/tfjs.ts";
 import { layersOf } from "../../lib/model/architecture.ts";
 import { forward as naiveForward } from "../support/float_forward.ts";
@@ -92,6 +92,29 @@ for (
   }
 }
 
+Deno.test("the kernels compute beyond 2 GiB, and what does not fit 4 GiB is named", async () => {
+  const kernels = await TrainingKernels.start(2);
+  try {
+    kernels.take(2 ** 29 + 5);
+    const [dz, y, factors] = [noise(8, 1), noise(8, 2), noise(12, 3)];
+    const placed = kernels.place(dz);
+    assert(placed.byteOffset > 2 ** 31);
+    kernels.run("combine", {
+      ...{ dz: placed, y: kernels.place(y), factors: kernels.place(factors) },
+      ...{ count: 2, pixels: 1, outputs: 4 },
+    });
+    placed.forEach((value, i) => {
+      const [a, b, c] = [0, 4, 8].map((row) => factors[row + i % 4]);
+      assertAlmostEquals(value, dz[i] * a + y[i] * b + c, 1e-6);
+    });
+    assertThrows(() => kernels.take(2 ** 29), RangeError, "lower batchSize");
+    kernels.reset();
+    kernels.take(2 ** 30 - 1100); // All but the words at the start.
+  } finally {
+    await kernels.end();
+  }
+});
+
 Deno.test("the gradients of a small network are differences of its loss", async () => {
   await withTfjs(async (tf) => {
     const kernels = await TrainingKernels.start();
@@ -105,7 +128,7 @@ Deno.test("the gradients of a small network are differences of its loss", async 
     const loss = (...p: Tensor[]): Tensor => {
       kernels.reset();
       const step = (x: Tensor, first: number, channels: number, pool: boolean): Tensor =>
-        convolutionStep(tf, kernels, x, {
+        convolutionLayer(tf, kernels, x, {
           ...{ filter: p[first], gamma: p[first + 1], beta: p[first + 2] },
           statistics: new Float32Array(3 * channels),
         }, { pool, isFirst: first === 0, training: true });
@@ -144,7 +167,7 @@ Deno.test("the variance of large values of little variance is right", async () =
     const filter = new Float32Array(9 * channels * channels);
     for (let c = 0; c < channels; c++) filter[(4 * channels + c) * channels + c] = 1; // y = x
     const statistics = new Float32Array(3 * channels);
-    convolutionStep(tf, kernels, tf.tensor4d(x, [count, side, side, channels]), {
+    convolutionLayer(tf, kernels, tf.tensor4d(x, [count, side, side, channels]), {
       filter: tf.tensor(filter, [3, 3, channels, channels]),
       gamma: tf.ones([channels]),
       beta: tf.zeros([channels]),
@@ -166,7 +189,7 @@ Deno.test("the trained layers compute what the network does, normalisation inclu
     const kernels = await TrainingKernels.start();
     const small = { configuration: "A", width: 1 / 16, dense: [8], side: 32, channels: 3 } as const;
     const architecture = architectureOf(small, 3);
-    const network = initialise(tf, architecture, 1);
+    const network = initialize(tf, architecture, 1);
     for (const [, gamma, beta] of network.layers.slice(0, 8)) {
       gamma.assign(tf.tensor1d(noise(gamma.size, 7).map((v) => v + 1.5)));
       beta.assign(tf.tensor1d(noise(gamma.size, 8)));

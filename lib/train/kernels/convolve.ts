@@ -30,7 +30,7 @@ function pad(x: usize, padded: usize, height: i32, width: i32, c: i32): void {
   memory.fill(to, 0, rowPadded);
 }
 
-/** Four positions by eight outputs at a time. The three neighbours in a row lie side by side. */
+/** Four positions by eight outputs at a time. The three neighbors in a row lie side by side. */
 function convolveImage(
   padded: usize,
   filter: usize,

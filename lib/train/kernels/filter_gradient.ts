@@ -67,7 +67,7 @@ export function filterGradient(counter: usize, call: FilterGradient): void {
   }
 }
 
-/** Where the input lies that row `k` of a filter multiplies, from the upper left neighbour on. */
+/** Where the input lies that row `k` of a filter multiplies, from the upper left neighbor on. */
 function offsetOf(k: i32, c: i32, rowPadded: usize): usize {
   return <usize> (k / (3 * c)) * rowPadded + (<usize> (k % (3 * c)) << 2);
 }

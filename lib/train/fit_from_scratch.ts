@@ -1,5 +1,5 @@
 /**
- * A small VGG from nothing but labelled pictures.
+ * A small VGG from nothing but labeled pictures.
  *
  * @module
  */
@@ -9,23 +9,22 @@ import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset } from "../input/dataset.ts";
 import { checkOptions, completeOptions } from "../options.ts";
 import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
-import { accuracyOf } from "./accuracy.ts";
+import { finishFit, type Fitted } from "./fitted.ts";
 import { TrainingKernels } from "./kernels.ts";
 import { trainLoop } from "./loop.ts";
 import {
   architectureOf,
   forward,
-  initialise,
+  initialize,
   type NetworkOptions,
   trainedLayers,
 } from "./network.ts";
-import type { Fitted, LearningOptions } from "./options.ts";
+import type { LearningOptions } from "./options.ts";
 import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { keyOf, stateFile } from "./storage.ts";
 import { withTfjs } from "./tfjs.ts";
-import { pixelWhitening, whitenAll } from "./whitening.ts";
-import { writeModel } from "./write_model.ts";
+import { pixelWhitening, whitenAll } from "./pixel_whitening.ts";
 
 /** Options of {@linkcode fitFromScratch}. */
 export interface ScratchOptions
@@ -42,7 +41,7 @@ export interface ScratchOptions
 
 /**
  * Trains all layers of a small VGG, on the CPU, and makes an int8 model of it. Its convolutions are
- * batch-normalised while they learn; in the model that is folded into the weights. The learning rate
+ * batch-normalized while they learn; in the model that is folded into the weights. The learning rate
  * rises and falls once. The pictures' mean and deviation, from one pass over those that are learned
  * from, become the model's preprocessing.
  *
@@ -82,7 +81,7 @@ export async function fitFromScratch(
   const learned = [loop, validation, balance, flip, shift];
   const key = keyOf([dataSha256, architecture, preprocessing, learned]);
   const trained = await withTfjs(async (tf) => {
-    const network = initialise(tf, architecture, seed), variables = network.layers.flat();
+    const network = initialize(tf, architecture, seed), variables = network.layers.flat();
     const kernels = await TrainingKernels.start(threads);
     try {
       const { history, bestEpoch } = await trainLoop(tf, {
@@ -116,10 +115,7 @@ export async function fitFromScratch(
       dataSha256,
     },
   };
-  const model = await writeModel(description, trained.layers);
-  const accuracy = await accuracyOf(model, split.validation.map((n) => samples[n]), options);
-  const { history, bestEpoch } = trained;
-  return { model, labels, split, history, bestEpoch, accuracy, dataSha256 };
+  return await finishFit(data, split, description, trained, options);
 }
 
 /** The kernels are too short for more threads than this. */

@@ -1,0 +1,149 @@
+/**
+ * What comes out of a fit: the trained layers as an int8 model file, and how often it is right.
+ *
+ * @module
+ */
+
+import { type QuantizedFilter, quantizeFilter } from "../convert/quantize/channels.ts";
+import { createEngine } from "../engine/create.ts";
+import type { EngineOptions } from "../engine/engine.ts";
+import type { Dataset, Sample } from "../input/dataset.ts";
+import { MemoryFile } from "../io/atomic_file.ts";
+import { type Architecture, layersOf } from "../model/architecture.ts";
+import { openModel } from "../model/file.ts";
+import type { Model } from "../model/model.ts";
+import { type ModelDescription, ModelWriter } from "../model/writer.ts";
+import { computeFeatures } from "./features.ts";
+import type { DenseLayer } from "./dense.ts";
+import type { EpochMetrics } from "./options.ts";
+import type { Split } from "./split.ts";
+
+/** What a fit made. */
+export interface Fitted {
+  /** The bytes of a model file. */
+  readonly model: Uint8Array<ArrayBuffer>;
+  /** The new labels. */
+  readonly labels: readonly string[];
+  /** Positions of the pictures that were learned from, and that were not. */
+  readonly split: Split;
+  /** What each epoch gave. */
+  readonly history: readonly EpochMetrics[];
+  /** The epoch whose weights were kept, from 1 on. */
+  readonly bestEpoch: number;
+  /** Of the finished int8 model on the validation pictures, 0…1. */
+  readonly accuracy: number;
+  /** SHA-256 of all pictures' pixels and classes. */
+  readonly dataSha256: string;
+}
+
+/** What training gave. */
+export interface Trained {
+  /** The layers that were trained, the last ones of the architecture. */
+  readonly layers: readonly DenseLayer[];
+  readonly history: readonly EpochMetrics[];
+  readonly bestEpoch: number;
+}
+
+/**
+ * Makes a model of trained layers, and classifies the validation pictures with it.
+ *
+ * @param base The model that gives all layers before them.
+ */
+export async function finishFit(
+  { samples, labels }: Dataset,
+  split: Split,
+  description: ModelDescription & { readonly provenance: { readonly dataSha256: string } },
+  { layers, history, bestEpoch }: Trained,
+  options: EngineOptions,
+  base?: Model,
+): Promise<Fitted> {
+  const model = await writeModel(description, layers, base);
+  const accuracy = await accuracyOf(model, split.validation.map((n) => samples[n]), options);
+  const { dataSha256 } = description.provenance;
+  return { model, labels, split, history, bestEpoch, accuracy, dataSha256 };
+}
+
+/**
+ * Writes a model file.
+ *
+ * @param trained The layers that were trained, the last ones of the architecture; the weights are
+ *   `[O, filterHeight, filterWidth, I]`.
+ * @param base The model that gives all layers before them.
+ */
+async function writeModel(
+  description: ModelDescription,
+  trained: readonly DenseLayer[],
+  base?: Model,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const file = new MemoryFile();
+  const writer = new ModelWriter(file, description);
+  const layers = layersOf(description.architecture);
+  const frozen = layers.length - trained.length;
+  if (base !== undefined) await copyLayers(writer, base, description.architecture, frozen);
+  trained.forEach(({ weight, bias }, n) => {
+    const { name } = layers[frozen + n];
+    const { data, scale } = quantize(weight, bias.length);
+    writer.setWeights(name, 0, data);
+    writer.setParameters(name, scale, bias);
+  });
+  await writer.finish(description.provenance);
+  return file.bytes;
+}
+
+/** Copies the first `count` layers; a dense one may have another name in the new model. */
+async function copyLayers(
+  writer: ModelWriter,
+  base: Model,
+  architecture: Architecture,
+  count: number,
+): Promise<void> {
+  const names = new Map<string, string>();
+  const layers = layersOf(architecture);
+  layersOf(base.architecture).slice(0, count).forEach(({ name }, i) => {
+    names.set(name, layers[i].name);
+  });
+  for (const { name, scale, bias } of base.parameters) {
+    const copy = names.get(name);
+    if (copy !== undefined) writer.setParameters(copy, scale, bias);
+  }
+  for await (const { layer, first, data } of base.weights()) {
+    const copy = names.get(layer);
+    if (copy !== undefined) writer.setWeights(copy, first, data);
+  }
+}
+
+/** Int8 per output channel. */
+function quantize(
+  weight: Float32Array,
+  channels: number,
+): { data: Int8Array; scale: Float32Array } {
+  const inner = weight.length / channels;
+  const data = new Int8Array(weight.length), scale = new Float32Array(channels);
+  const found: QuantizedFilter = { scale: 0, min: 0, max: 0, energy: 0, error: 0 };
+  for (let o = 0; o < channels; o++) {
+    const row = weight.subarray(o * inner, (o + 1) * inner);
+    quantizeFilter(row, data.subarray(o * inner, (o + 1) * inner), found);
+    scale[o] = found.scale;
+  }
+  return { data, scale };
+}
+
+/** The part of pictures of which a model file is right, 0…1. */
+async function accuracyOf(
+  bytes: Uint8Array,
+  samples: readonly Sample[],
+  options: EngineOptions,
+): Promise<number> {
+  const model = await openModel(bytes);
+  await using engine = await createEngine(model, options);
+  const classes = model.labels.length, once = { flip: false, crops: 0 };
+  const last = layersOf(model.architecture).at(-1)!.name;
+  const { data } = await computeFeatures(engine, model, samples, last, classes, once, undefined, {
+    signal: options.signal,
+  });
+  const right = samples.filter(({ label }, n) => {
+    const logits = data.subarray(n * classes, (n + 1) * classes);
+    return logits.indexOf(Math.max(...logits)) === label;
+  });
+  return right.length / samples.length;
+}
