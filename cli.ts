@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UsageError } from "./lib/cli/arguments.ts";
+import { UsageError } from "./lib/cli/usage_error.ts";
 import type { Command } from "./lib/cli/command.ts";
 import { VERSION } from "./lib/version.ts";
 

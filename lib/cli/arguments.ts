@@ -14,11 +14,7 @@ import {
   type Table,
   type Values,
 } from "../options.ts";
-
-/** A command line that cannot be carried out. Its message is for the person who typed it. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
+import { UsageError } from "./usage_error.ts";
 
 /** A command line, parsed. */
 export interface Arguments<T extends Table> {

@@ -18,7 +18,8 @@ import {
   VIEW_OPTIONS,
 } from "../options.ts";
 import type { Prediction } from "../output/predictions.ts";
-import { checkedValue, UsageError } from "./arguments.ts";
+import { checkedValue } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import {

@@ -9,7 +9,7 @@ import { type Conversion, convert, type ConvertOptions } from "../convert/conver
 import type { ConversionInput } from "../convert/source.ts";
 import type { Preprocessing } from "../model/model.ts";
 import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";

@@ -14,7 +14,7 @@ import {
   encodeNpy,
   type NamedEmbedding,
 } from "../output/embedding_file.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, untilInterrupted } from "./run.ts";

@@ -11,7 +11,7 @@ import { type Dataset, listSamples } from "../input/dataset.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import { comparisonRows, type EvaluatedVariant, htmlReport } from "../evaluate/report.ts";
 import { flag, pickOptions, type Table, text, VIEW_OPTIONS } from "../options.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { Journal } from "./journal.ts";
 import { ProgressLine } from "./progress.ts";

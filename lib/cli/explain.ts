@@ -10,7 +10,7 @@ import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
 import { EXPLANATION_OPTIONS, pickOptions, type Table, text } from "../options.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import {

@@ -8,7 +8,7 @@ import { extname } from "@std/path/extname";
 import { join } from "@std/path/join";
 import { describePath, listFolder } from "../platform.ts";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 
 /**
  * Expands directories to the image files in them and below, sorted by name; everything else (a file, a

@@ -9,7 +9,7 @@ import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cac
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../open_model.ts";
 import { flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { untilInterrupted } from "./run.ts";
 

@@ -10,7 +10,7 @@ import type { Model } from "../model/model.ts";
 import { resolveModel } from "../open_model.ts";
 import { permittedCacheDir } from "../io/cache.ts";
 import { completeOptions, flag, integer, type Table } from "../options.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { textTable } from "./table.ts";

@@ -7,7 +7,7 @@
 import { describePath } from "../platform.ts";
 import { pullModel } from "../convert/pull/pull.ts";
 import { PULL_OPTIONS, type Table } from "../options.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";

@@ -7,7 +7,7 @@
 
 import { type Table, text } from "../options.ts";
 import { environmentVariable, OpenFile } from "../platform.ts";
-import { UsageError } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** Part `index` of `count`, 1 … count. */
 export interface Shard {

@@ -8,7 +8,8 @@ import type { ClassifierOptions } from "../classifier.ts";
 import type { Crops, ViewOptions } from "../input/views.ts";
 import type { Preprocessing } from "../model/model.ts";
 import { CLASSIFIER_OPTIONS, type Table, VIEW_OPTIONS } from "../options.ts";
-import { checkedValue, UsageError } from "./arguments.ts";
+import { checkedValue } from "./arguments.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** One evaluation: a classifier, or several fused whose models are joined by `+`, and its views. */
 export interface Variant extends ViewOptions {

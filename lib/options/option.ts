@@ -127,12 +127,10 @@ function bounds({ min, max, above, below }: Bounds): string {
     .map(([words, end]) => `${words} ${end}`).join(" and ");
 }
 
-const OR = new Intl.ListFormat("en-GB", { type: "disjunction" });
-
 /** Which values there are, in words: `auto, webgpu or wasm`, `1 to 64 or auto`; empty if any. */
 export function valuesText(option: Option): string {
   const { kind, unit } = option;
-  if (kind === "choice") return OR.format(option.choices.map(String));
+  if (kind === "choice") return option.choices.join(", ").replace(/, ([^,]*)$/, " or $1");
   const isNumber = kind === "integer" || kind === "number" || kind === "integers";
   if (!isNumber || option.max === undefined && !("below" in option)) return "";
   const range = bounds(option).replace(/^from /, "") + (unit === undefined ? "" : ` ${unit}`);

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { checkedValue, parseArguments, UsageError } from "../../lib/cli/arguments.ts";
+import { checkedValue, parseArguments } from "../../lib/cli/arguments.ts";
+import { UsageError } from "../../lib/cli/usage_error.ts";
 import type { Table } from "../../lib/options.ts";
 
 const TABLE = {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { UsageError } from "../../lib/cli/arguments.ts";
+import { UsageError } from "../../lib/cli/usage_error.ts";
 import { runCommand } from "../../lib/cli/command.ts";
 import { convertCommand } from "../../lib/cli/convert.ts";
 import { modelsCommand } from "../../lib/cli/models.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { UsageError } from "../../lib/cli/arguments.ts";
+import { UsageError } from "../../lib/cli/usage_error.ts";
 import { parseShard, ResumableLines, takeShard } from "../../lib/cli/shard.ts";
 import { until } from "../support/serve_process.ts";
 

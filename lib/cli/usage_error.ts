@@ -1,0 +1,10 @@
+/**
+ * In a file of its own, so that `cli.ts` starts without what parses.
+ *
+ * @module
+ */
+
+/** A command line that cannot be carried out. Its message is for the person who typed it. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
