@@ -6,6 +6,7 @@
 
 import { CheckpointFormatError } from "../errors.ts";
 import { type Architecture, type Configuration, CONFIGURATIONS, layersOf } from "./architecture.ts";
+import { isRecord } from "./json.ts";
 import type { Preprocessing, Provenance } from "./model.ts";
 
 /** Raised when an older reader would misread the file. */
@@ -103,7 +104,7 @@ function checkArchitecture(value: unknown): string | undefined {
   if (!isPositive(height, 8192) || !isPositive(width, 8192) || (channels !== 1 && channels !== 3)) {
     return "architecture.input must be height, width and 1 or 3 channels";
   }
-  if (!isSizes(convolutions) || !isSizes(dense)) {
+  if (!areSizes(convolutions) || !areSizes(dense)) {
     return "architecture.convolutions and .dense must be lists of sizes";
   }
   try {
@@ -169,15 +170,11 @@ function isWhitening(value: unknown, channels: number): boolean {
     isArrayOf(variance, "number") && variance.length === size;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isPositive(value: unknown, most: number): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= most;
 }
 
-function isSizes(value: unknown): value is number[] {
+function areSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => isPositive(size, 1 << 20));
 }
 

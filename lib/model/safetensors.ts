@@ -7,6 +7,7 @@
 
 import { CheckpointFormatError } from "../errors.ts";
 import { type ByteSource, endsEarly } from "../io/byte_source.ts";
+import { isRecord, isSizes } from "./json.ts";
 
 /** Bytes of an element of each type. */
 export const DTYPE_BYTES: Readonly<Record<string, number>> = {
@@ -181,12 +182,4 @@ export function encodeSafetensorsHeader(
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length - 8), true);
   bytes.set(json, 8);
   return bytes;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isRecord } from "../../../model/json.ts";
 import type { GraphLayer } from "../checkpoint.ts";
 
 /** What a description says that the weights do not. */
@@ -58,12 +59,12 @@ export function readKerasDescription(model: unknown): KerasDescription {
 
 /** All layers in order, those of models within the model too. */
 function layersIn(model: unknown, depth: number): { kind: string; config: Json }[] {
-  if (!isObject(model) || depth > MAX_DEPTH) return [];
+  if (!isRecord(model) || depth > MAX_DEPTH) return [];
   const { config } = model;
   // Before Keras 2.2.3 a sequential model was the list itself.
-  const layers = Array.isArray(config) ? config : isObject(config) ? config.layers : undefined;
+  const layers = Array.isArray(config) ? config : isRecord(config) ? config.layers : undefined;
   if (Array.isArray(layers)) return layers.flatMap((layer) => layersIn(layer, depth + 1));
-  return [{ kind: String(model.class_name), config: isObject(config) ? config : {} }];
+  return [{ kind: String(model.class_name), config: isRecord(config) ? config : {} }];
 }
 
 function graphLayer(kind: GraphLayer["kind"], className: string, config: Json): GraphLayer {
@@ -75,8 +76,4 @@ function graphLayer(kind: GraphLayer["kind"], className: string, config: Json): 
 
 function pair(value: unknown): number[] {
   return (Array.isArray(value) ? value : [value, value]).map(Number);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

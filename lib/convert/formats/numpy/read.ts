@@ -7,6 +7,7 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
+import { isSizes } from "../../../model/json.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
 import { numpyTensor, readNpyHeader } from "./npy.ts";
@@ -37,15 +38,14 @@ class PickledDtype {
 function vocabulary(file: string): PickleVocabulary {
   const fill = (array: PickledArray, parts: PickledValue[]): PickledArray => {
     const [shape, dtype, isFortran, data] = parts;
-    const isShape = Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n! >= 0);
     const isData = data instanceof PickledBytes || Array.isArray(data);
-    if (!isShape || !(dtype instanceof PickledDtype) || !isData) {
+    if (!isSizes(shape) || !(dtype instanceof PickledDtype) || !isData) {
       throw new CheckpointFormatError(
         `The pickle of ${file} is not valid: an array without shape, type or elements`,
         { file },
       );
     }
-    array.shape = shape as number[];
+    array.shape = shape;
     array.descr = dtype.order + dtype.name;
     array.isFortran = isFortran === true || isFortran === 1 || isFortran === "F";
     array.data = data;

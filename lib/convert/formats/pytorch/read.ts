@@ -7,6 +7,7 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
+import { isSize, isSizes } from "../../../model/json.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
 import { PickledGlobal, type PickledValue, type PickleVocabulary, readPickle } from "./pickle.ts";
@@ -225,12 +226,4 @@ function tensorsOf(value: PickledValue, file: string): Map<string, PickledTensor
     );
   }
   return best;
-}
-
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every(isSize);
 }

@@ -6,6 +6,7 @@
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";
+import { isSizes } from "../../../model/json.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import {
   type Checkpoint,
@@ -136,9 +137,8 @@ function readGroup(
 function checkWeight(item: unknown, fail: (message: string) => never): Weight {
   const weight = (item ?? {}) as Partial<Weight>;
   const { name, shape, dtype, quantization } = weight;
-  const isShape = Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
   const isQuantization = quantization === undefined || typeof quantization?.dtype === "string";
-  if (typeof name !== "string" || typeof dtype !== "string" || !isShape || !isQuantization) {
+  if (typeof name !== "string" || typeof dtype !== "string" || !isSizes(shape) || !isQuantization) {
     fail(`found the weight ${JSON.stringify(item)}`);
   }
   return weight as Weight;

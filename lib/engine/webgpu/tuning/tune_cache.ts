@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path/join";
+import { isRecord } from "../../../model/json.ts";
 import { makeFolder, move, readText, remove, writeText } from "../../../platform.ts";
 
 /** Milliseconds that candidates take, by the name of the workload and of the candidate. */
@@ -64,8 +65,4 @@ function isTimes(value: unknown): value is Times {
     Object.values(value).every((names) =>
       isRecord(names) && Object.values(names).every((ms) => typeof ms === "number" && ms >= 0)
     );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
