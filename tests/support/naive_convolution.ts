@@ -6,7 +6,7 @@
  * @module
  */
 
-import { defineKernel, type Size } from "../../lib/engine/webgpu/kernels/kernel.ts";
+import { defineKernel, type Shape } from "../../lib/engine/webgpu/kernels/kernel.ts";
 
 /** One convolution. */
 export interface NaiveAttributes {
@@ -14,8 +14,8 @@ export interface NaiveAttributes {
   /** Whether the maximum of 2x2 windows is taken. */
   readonly pool: boolean;
   /** Of `x`, stored with the zeros around it. */
-  readonly input: Size;
-  readonly output: Size;
+  readonly input: Shape;
+  readonly output: Shape;
 }
 
 const LANES = 64;

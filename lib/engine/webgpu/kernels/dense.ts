@@ -5,8 +5,8 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { defineKernel, DOT16, type Size } from "./kernel.ts";
-import { accumulatorType, outputCode, outputParameters } from "./output.ts";
+import { defineKernel, DOT16 } from "./kernel.ts";
+import { accumulatorType, type OutputAttributes, outputCode, outputParameters } from "./output.ts";
 
 /** How outputs are cut into lanes and workgroups. Changes no result. */
 export interface DenseTile {
@@ -24,24 +24,10 @@ export function denseName({ images, channelLanes, innerLanes }: DenseTile): stri
 }
 
 /** What one dense layer is. */
-export interface DenseAttributes {
-  readonly precision: Precision;
-  readonly relu: boolean;
+export interface DenseAttributes extends OutputAttributes {
   /** Sixteens of inputs. */
   readonly sixteens: number;
-  readonly output: Size;
   readonly tile: DenseTile;
-}
-
-/** Workgroups of a dense layer. */
-export function denseWorkgroups(
-  { output, tile }: Pick<DenseAttributes, "output" | "tile">,
-): [number, number, number] {
-  return [
-    1,
-    Math.ceil(output.channels / (4 * tile.channelLanes)),
-    Math.ceil(output.images / tile.images),
-  ];
 }
 
 /**
@@ -52,13 +38,17 @@ export const multiplyDense = defineKernel(
   "dense",
   ["x", "weights", "scales"],
   (attributes: DenseAttributes) => {
-    const { precision, relu, sixteens, output, tile } = attributes;
+    const { precision, sixteens, output, tile } = attributes;
     return {
       variant: [precision, denseName(tile)],
       code: () => denseCode(precision, tile),
-      parameters: { sixteens, images: output.images, ...outputParameters(precision, output, relu) },
+      parameters: { sixteens, images: output.images, ...outputParameters(attributes) },
       workgroupSize: tile.channelLanes * tile.innerLanes,
-      workgroups: denseWorkgroups(attributes),
+      workgroups: [
+        1,
+        Math.ceil(output.channels / (4 * tile.channelLanes)),
+        Math.ceil(output.images / tile.images),
+      ],
     };
   },
 );

@@ -5,9 +5,10 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { CHANNEL_STEP, defineKernel, DOT16, type Size } from "./kernel.ts";
+import { CHANNEL_STEP, defineKernel, DOT16, type Shape } from "./kernel.ts";
 import {
   accumulator,
+  type ConvolutionAttributes,
   declareAccumulators,
   type LaneTile,
   outputCode,
@@ -40,19 +41,10 @@ export function directName(
 }
 
 /** What one convolution is. */
-export interface DirectAttributes {
-  readonly precision: Precision;
+export interface DirectAttributes extends ConvolutionAttributes {
   readonly filterSize: readonly [height: number, width: number];
-  /**
-   * Zeros around `x` that are not stored: 0 with int8, whose activations are stored with theirs.
-   */
+  /** Zeros around `x` that are not stored: 0 with int8, whose activations have theirs. */
   readonly padding: 0 | 1;
-  readonly relu: boolean;
-  /** Whether the maximum of 2x2 windows is taken. */
-  readonly pool: boolean;
-  /** Of `x`, as it is stored. */
-  readonly input: Size;
-  readonly output: Size;
   readonly tile: DirectTile;
 }
 
@@ -69,7 +61,7 @@ export function directWorkgroups(
 }
 
 function tiles(
-  output: Size,
+  output: Shape,
   pool: boolean,
   { rows, columns }: LaneTile,
 ): { down: number; across: number } {
@@ -89,7 +81,7 @@ export const convolve = defineKernel(
   "convolution",
   ["x", "weights", "scales"],
   (attributes: DirectAttributes) => {
-    const { precision, filterSize, padding, relu, pool, input, output, tile } = attributes;
+    const { precision, filterSize, padding, pool, input, output, tile } = attributes;
     return {
       variant: [
         precision,
@@ -104,7 +96,7 @@ export const convolve = defineKernel(
         inWidth: input.width,
         sixteens: input.channels / CHANNEL_STEP,
         tilesAcross: tiles(output, pool, tile).across,
-        ...outputParameters(precision, output, relu),
+        ...outputParameters(attributes),
       },
       workgroupSize: tile.channelLanes * tile.pixelLanes,
       workgroups: directWorkgroups(attributes),

@@ -5,26 +5,16 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { defineKernel, type Size } from "./kernel.ts";
+import { defineKernel } from "./kernel.ts";
 import {
   accumulator,
   accumulatorType,
+  type ConvolutionAttributes,
   declareAccumulators,
   outputCode,
   outputParameters,
   writeOutputs,
 } from "./output.ts";
-
-/** What the first convolution is. */
-export interface FirstConvolutionAttributes {
-  readonly precision: Precision;
-  readonly relu: boolean;
-  /** Whether the maximum of 2x2 windows is taken. */
-  readonly pool: boolean;
-  /** Of the images: `channels` is 1 or 3. */
-  readonly input: Size;
-  readonly output: Size;
-}
 
 /**
  * A lane computes these pixels, four channels at a time; one vector of the image is four columns.
@@ -35,7 +25,7 @@ const PIXEL_LANES = 32;
 
 /** Workgroups of the first convolution. */
 export function firstConvolutionWorkgroups(
-  { input }: Pick<FirstConvolutionAttributes, "input">,
+  { input }: Pick<ConvolutionAttributes, "input">,
 ): [number, number, number] {
   const tiles = Math.ceil(input.height / TILE.rows) * Math.ceil(input.width / TILE.columns);
   return [Math.ceil(tiles / PIXEL_LANES), 1, input.images];
@@ -49,8 +39,8 @@ export function firstConvolutionWorkgroups(
 export const convolveFirst = defineKernel(
   "first-convolution",
   ["image", "table", "weights", "scales"],
-  (attributes: FirstConvolutionAttributes) => {
-    const { precision, input, output, relu, pool } = attributes;
+  (attributes: ConvolutionAttributes) => {
+    const { precision, input, pool } = attributes;
     return {
       variant: [precision, `${input.channels} channels`, ...pool ? ["pool"] : []],
       code: () => firstConvolutionCode(attributes),
@@ -58,7 +48,7 @@ export const convolveFirst = defineKernel(
         inHeight: input.height,
         inWidth: input.width,
         tilesAcross: Math.ceil(input.width / TILE.columns),
-        ...outputParameters(precision, output, relu),
+        ...outputParameters(attributes),
       },
       workgroupSize: CHANNEL_LANES * PIXEL_LANES,
       workgroups: firstConvolutionWorkgroups(attributes),
@@ -67,7 +57,7 @@ export const convolveFirst = defineKernel(
 );
 
 function firstConvolutionCode(
-  { precision, input: { channels }, pool }: FirstConvolutionAttributes,
+  { precision, input: { channels }, pool }: ConvolutionAttributes,
 ): string {
   return `
 ${outputCode(precision)}

@@ -68,8 +68,8 @@ export function stateVectors(channels: number): number {
   return STATE_HEADER + channels / 2;
 }
 
-/** A batch of feature maps. */
-export interface Size {
+/** Of a batch of feature maps. */
+export interface Shape {
   readonly images: number;
   readonly height: number;
   readonly width: number;
@@ -77,18 +77,18 @@ export interface Size {
   readonly channels: number;
 }
 
-/** Sizes with zeros around. */
-export function padded(size: Size, padding: 0 | 1): Size {
-  return { ...size, height: size.height + 2 * padding, width: size.width + 2 * padding };
+/** With zeros around. */
+export function padded(shape: Shape, padding: 0 | 1): Shape {
+  return { ...shape, height: shape.height + 2 * padding, width: shape.width + 2 * padding };
 }
 
-/** Elements of a batch of feature maps. */
-export function elements({ images, height, width, channels }: Size): number {
+/** Elements of a tensor. */
+export function elements({ images, height, width, channels }: Shape): number {
   return images * height * width * channels;
 }
 
-/** Vectors of a batch of images. */
-export function imageVectors({ images, height, width }: Omit<Size, "channels">): number {
+/** Vectors of a batch of images as bytes. */
+export function imageVectors({ images, height, width }: Omit<Shape, "channels">): number {
   return images * height * Math.ceil(width / 4);
 }
 

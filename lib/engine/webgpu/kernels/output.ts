@@ -5,28 +5,41 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { elements, FIXED_POINT, type Size, STATE_HEADER, stateVectors } from "./kernel.ts";
+import { elements, FIXED_POINT, type Shape, STATE_HEADER, stateVectors } from "./kernel.ts";
 
 /** The WGSL type of accumulators. */
 export function accumulatorType(precision: Precision): "i32" | "f32" {
   return precision === "int8" ? "i32" : "f32";
 }
 
-/** The parameters that {@linkcode outputCode} needs; `size` is that of the output. */
+/** What a layer gives. */
+export interface OutputAttributes {
+  readonly precision: Precision;
+  readonly relu: boolean;
+  readonly output: Shape;
+}
+
+/** What a convolution reads and gives, by whichever kernel. */
+export interface ConvolutionAttributes extends OutputAttributes {
+  /** As it is stored. */
+  readonly input: Shape;
+  /** Whether the maximum of 2x2 windows is taken: `output` is after it. */
+  readonly pool: boolean;
+}
+
+/** The parameters that {@linkcode outputCode} needs. */
 export function outputParameters(
-  precision: Precision,
-  size: Size,
-  relu: boolean,
+  { precision, relu, output }: OutputAttributes,
 ): Record<string, number> {
   return {
-    outHeight: size.height,
-    outWidth: size.width,
-    outQuads: size.channels / 4,
+    outHeight: output.height,
+    outWidth: output.width,
+    outQuads: output.channels / 4,
     relu: relu ? 1 : 0,
     // With float, all images share the layer's constants.
-    scaleStride: precision === "int8" ? stateVectors(size.channels) : 0,
+    scaleStride: precision === "int8" ? stateVectors(output.channels) : 0,
     scaleOffset: precision === "int8" ? STATE_HEADER : 0,
-    maxima: elements(size) / 4,
+    maxima: elements(output) / 4,
   };
 }
 

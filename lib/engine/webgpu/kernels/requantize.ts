@@ -10,7 +10,7 @@ import {
   defineKernel,
   FIXED_POINT,
   padded,
-  type Size,
+  type Shape,
   STATE_HEADER,
   stateVectors,
 } from "./kernel.ts";
@@ -169,7 +169,7 @@ fn main() {
 /** What is quantized. */
 export interface RequantizeAttributes {
   /** Of the values. */
-  readonly size: Size;
+  readonly shape: Shape;
   /** Zeros to put around the activations. */
   readonly padding: 0 | 1;
   /** Output channels of the next layer, rounded up: its state holds the divisor. */
@@ -182,15 +182,15 @@ export interface RequantizeAttributes {
 export const requantize = defineKernel(
   "requantize",
   ["values", "state"],
-  ({ size, padding, nextChannels }: RequantizeAttributes) => {
-    const { height, width, images } = padded(size, padding);
-    const sixteens = size.channels / CHANNEL_STEP;
+  ({ shape, padding, nextChannels }: RequantizeAttributes) => {
+    const { height, width, images } = padded(shape, padding);
+    const sixteens = shape.channels / CHANNEL_STEP;
     return {
       variant: [],
       code: () => REQUANTIZE,
       parameters: {
-        height: size.height,
-        width: size.width,
+        height: shape.height,
+        width: shape.width,
         padding,
         sixteens,
         vectorsPerRow: width * sixteens,

@@ -6,7 +6,8 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { CHANNEL_STEP, type Size } from "./kernel.ts";
+import { CHANNEL_STEP } from "./kernel.ts";
+import type { ConvolutionAttributes } from "./output.ts";
 
 /**
  * How the products of a point are cut into lanes and workgroups. A patch is the `(m + 2) * (m + 2)`
@@ -41,13 +42,7 @@ export function pointsOf({ outputs }: Pick<WinogradTile, "outputs">): number {
 }
 
 /** A layer that is cut. */
-export interface WinogradLayer {
-  readonly precision: Precision;
-  /** Whether the maximum of 2x2 windows is taken. */
-  readonly pool: boolean;
-  readonly input: Size;
-  /** After the max-pool. */
-  readonly output: Size;
+export interface WinogradLayer extends Omit<ConvolutionAttributes, "relu"> {
   readonly tile: WinogradTile;
 }
 

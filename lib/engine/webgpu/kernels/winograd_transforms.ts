@@ -7,8 +7,8 @@
 
 import type { Precision } from "../../engine.ts";
 import { type Matrix, WINOGRAD } from "../../winograd.ts";
-import { defineKernel, type Size } from "./kernel.ts";
-import { accumulatorType, outputCode, outputParameters } from "./output.ts";
+import { defineKernel, type Shape } from "./kernel.ts";
+import { accumulatorType, type OutputAttributes, outputCode, outputParameters } from "./output.ts";
 import {
   algorithmName,
   type Chunk,
@@ -83,7 +83,7 @@ export interface InputAttributes {
   readonly precision: Precision;
   readonly outputs: WinogradTile["outputs"];
   /** Of `x`, as it is stored, and the zeros around it that are not. */
-  readonly input: Size;
+  readonly input: Shape;
   readonly padding: 0 | 1;
   readonly chunk: Chunk;
 }
@@ -160,13 +160,10 @@ fn main() {
 }
 
 /** The outputs of a chunk. */
-export interface OutputAttributes {
-  readonly precision: Precision;
+export interface ChunkAttributes extends OutputAttributes {
   readonly outputs: WinogradTile["outputs"];
-  readonly relu: boolean;
   /** Whether the maximum of 2x2 windows is taken. */
   readonly pool: boolean;
-  readonly output: Size;
   readonly chunk: Chunk;
   /** Workgroups of all chunks, for each image. */
   readonly workgroupsPerImage: number;
@@ -174,9 +171,9 @@ export interface OutputAttributes {
 
 /** Transforms products to what {@linkcode convolve} gives. */
 export const transformOutputs = defineKernel("winograd-outputs", ["products", "scales"], (
-  attributes: OutputAttributes,
+  attributes: ChunkAttributes,
 ) => {
-  const { precision, outputs, relu, pool, output, chunk, workgroupsPerImage } = attributes;
+  const { precision, outputs, pool, chunk, workgroupsPerImage } = attributes;
   const quads = chunk.channels / 4;
   const patches = chunk.rows * chunk.across;
   return {
@@ -192,7 +189,7 @@ export const transformOutputs = defineKernel("winograd-outputs", ["products", "s
       firstQuad: chunk.firstChannel / 4,
       firstWorkgroup: chunk.firstWorkgroup,
       workgroupsPerImage,
-      ...outputParameters(precision, output, relu),
+      ...outputParameters(attributes),
     },
     workgroupSize: OUTPUT_LANES,
     workgroups: [outputWorkgroups(chunk), 1, chunk.images],
@@ -202,7 +199,7 @@ export const transformOutputs = defineKernel("winograd-outputs", ["products", "s
 const WORKGROUP =
   "(parameters.firstImage + i32(workgroupId.z)) * parameters.workgroupsPerImage + parameters.firstWorkgroup + i32(workgroupId.x)";
 
-function outputsCode({ precision, outputs, pool }: OutputAttributes): string {
+function outputsCode({ precision, outputs, pool }: ChunkAttributes): string {
   const type = accumulatorType(precision);
   const { output } = WINOGRAD[outputs];
   const size = outputs + 2;

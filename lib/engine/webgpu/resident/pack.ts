@@ -9,7 +9,13 @@ import type { Layer } from "../../../model/architecture.ts";
 import type { Activations, Precision } from "../../engine.ts";
 import type { Fixed, Program, ProgramLayer } from "../../program.ts";
 import { VECTOR_WORDS } from "../device/memory.ts";
-import { CHANNEL_STEP, elements, padChannels, type Size, stateVectors } from "../kernels/kernel.ts";
+import {
+  CHANNEL_STEP,
+  elements,
+  padChannels,
+  type Shape,
+  stateVectors,
+} from "../kernels/kernel.ts";
 
 /** Vectors that sixteen output channels of a layer take. */
 export function blockVectors(layer: Layer, isFirst: boolean): number {
@@ -173,7 +179,7 @@ export function unpackActivations(
   { layer, output, pool }: {
     readonly layer: Layer;
     readonly pool: boolean;
-    readonly output: Size;
+    readonly output: Shape;
   },
   words: Int32Array,
   state: Int32Array | undefined,

@@ -17,7 +17,7 @@ import {
 import type { Program, ProgramLayer } from "../../program.ts";
 import { allocatedBytes } from "../device/memory.ts";
 import { type MemoryKind, TEXTURE_WIDTH } from "../device/tfjs.ts";
-import { elements, imageVectors, padChannels, padded, type Size } from "../kernels/kernel.ts";
+import { elements, imageVectors, padChannels, padded, type Shape } from "../kernels/kernel.ts";
 import { weightVectors } from "./pack.ts";
 
 /** One layer of a run. */
@@ -25,13 +25,13 @@ export interface PlannedLayer {
   readonly layer: ProgramLayer;
   readonly kernel: "first" | "convolution" | "dense";
   /** Of what the layer reads, as it is stored. */
-  readonly input: Size;
+  readonly input: Shape;
   /** Zeros around it that are not stored. */
   readonly padding: 0 | 1;
   /** Whether its max-pool is taken. */
   readonly pool: boolean;
   /** Of its values, after the max-pool. */
-  readonly output: Size;
+  readonly output: Shape;
   /** Multiplications and additions, as the layer is defined. */
   readonly operations: number;
 }

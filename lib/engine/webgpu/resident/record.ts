@@ -152,7 +152,7 @@ class Run {
   #requantize(index: number, values: Tensor, state: Tensor, x: Tensor): Step {
     const { layer, output } = this.#plan[index];
     const attributes = {
-      size: this.#plan[index - 1].output,
+      shape: this.#plan[index - 1].output,
       padding: layer.padding,
       nextChannels: output.channels,
     };
