@@ -9,7 +9,7 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "node:util";
 import { randomVgg16 } from "../bench/vgg16.ts";
 import type { Precision } from "../lib/engine/engine.ts";
 import { compileProgram, type Program } from "../lib/engine/program.ts";
@@ -184,27 +184,38 @@ function printTable(steps: readonly PrintedStep[]): void {
 }
 
 async function main(): Promise<void> {
-  const { _: [layer], update, on, ...flags } = parseArgs(Deno.args, {
-    boolean: ["update"],
-    string: ["precision", "on", "cache-dir"],
+  const { values, positionals: [layer] } = parseArgs({
+    args: Deno.args,
+    allowPositionals: true,
+    options: {
+      update: { type: "boolean" },
+      precision: { type: "string", default: "int8" },
+      on: { type: "string" },
+      "cache-dir": { type: "string" },
+    },
   });
+  const { update, precision, on } = values;
   if (update) {
     for (const snapshot of SNAPSHOTS) {
       await Deno.writeTextFile(snapshotUrl(snapshot), snapshotText(snapshot));
     }
     return;
   }
-  const precision = flags.precision === "float" ? "float" : "int8";
+  if (precision !== "int8" && precision !== "float") {
+    throw new RangeError(`--precision must be int8 or float: found ${precision}`);
+  }
+  if (on !== undefined && on !== "gpu" && on !== "software") {
+    throw new RangeError(`--on must be gpu or software: found ${on}`);
+  }
   const tuning = on === undefined
-    ? await tuningHere(precision, flags["cache-dir"] ?? defaultCacheDir())
+    ? await tuningHere(precision, values["cache-dir"] ?? defaultCacheDir())
     : defaultTuning(on === "software");
   const steps = stepsOf(precision, tuning);
   if (layer === undefined) return printTable(steps);
   const chosen = steps.filter(({ step }) => step.layer === layer);
   if (chosen.length === 0) {
     const names = [...new Set(steps.map(({ step }) => step.layer))];
-    console.error(`Unknown layer ${layer}: expected one of ${names.join(", ")}`);
-    Deno.exit(1);
+    throw new RangeError(`Unknown layer "${layer}": expected one of ${names.join(", ")}`);
   }
   // Chunks of a layer run the same programs.
   const programs = Map.groupBy(chosen, ({ step }) => step.dispatch.name);
