@@ -43,9 +43,10 @@ export function flagOf(name: string, { kind, default: value }: Option): string {
  * a wrong one.
  */
 export function parseArguments<T extends Table>(args: readonly string[], table: T): Arguments<T> {
-  const options = Object.entries({ ...table, ...HELP_OPTION });
+  const options: [name: string, option: Option][] = Object.entries(table);
   const flags = Object.fromEntries(
-    options.map(([name, option]) => [`--${flagOf(name, option)}`, option]),
+    [...options, ...Object.entries(HELP_OPTION)]
+      .map(([name, option]) => [`--${flagOf(name, option)}`, option]),
   );
   const named = (isFlag: boolean): string[] =>
     Object.keys(flags).filter((flag) => (flags[flag].kind === "boolean") === isFlag)
@@ -62,15 +63,17 @@ export function parseArguments<T extends Table>(args: readonly string[], table: 
   });
   return asUsage(() => {
     unknown.forEach((flag) => findOption(flags, flag, "option"));
+    const operands = parsed._.map(String);
+    if (parsed.help) return { operands, options: {}, isHelp: true };
     const given = options.flatMap(([name, option]) => {
       const flag = flagOf(name, option), value: string | boolean | undefined = parsed[flag];
       if (value === undefined || value === false) return [];
       if (value === "") throw new UsageError(`Option --${flag} needs a value`);
-      if (value === true) return [[name, !flag.startsWith("no-")]];
+      if (value === true) return [[name, option.default !== true]];
       return [[name, checkedValue(name, option, fromText(option, value))]];
     });
-    const { help: isHelp = false, ...values } = Object.fromEntries(given);
-    return { operands: parsed._.map(String), options: values, isHelp };
+    // What is not in the table is refused, and what is is checked.
+    return { operands, options: Object.fromEntries(given) as Values<T>, isHelp: false };
   });
 }
 

@@ -17,9 +17,8 @@ import {
   text,
   VIEW_OPTIONS,
 } from "../options.ts";
-import type { Prediction } from "../output/predictions.ts";
+import { type Prediction, topKOf } from "../output/predictions.ts";
 import { checkedValue } from "./arguments.ts";
-import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import {
@@ -63,9 +62,6 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
   async run(operands, options) {
-    if (operands.length === 0) {
-      throw new UsageError("classify needs at least one file, URL, directory or - to read");
-    }
     const { topK, scoreThreshold, draw, json, out, shard } = options;
     const inputs = takeShard(await expandInputs(operands), parseShard(shard));
     using lines = out === undefined ? undefined : ResumableLines.open(out);
@@ -74,13 +70,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
       await using classifier = await loadClassifier(wanted);
       const { backend, labels } = classifier.info;
-      if (topK !== undefined) {
-        checkedValue(
-          "topK",
-          { ...OPTIONS.topK, max: labels.length, why: "the number of classes" },
-          topK,
-        );
-      }
+      if (topK !== undefined) checkedValue("topK", topKOf(labels.length), topK);
       const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
       const drawn = await drawer(draw);
       const print = json ? JSON.stringify : textOf;

@@ -88,9 +88,7 @@ function flagText(name: string, option: Option): string {
 function optionText(option: Option): string {
   if (option.kind === "boolean" && option.off !== undefined) return option.off;
   const fallback = defaultText(option);
-  const more = [valuesText(option), fallback && `default: ${fallback}`].filter((text) =>
-    text !== ""
-  );
+  const more = [valuesText(option), fallback && `default: ${fallback}`].filter(Boolean);
   return option.about + (more.length > 0 ? ` (${more.join("; ")})` : "");
 }
 

@@ -47,9 +47,6 @@ export const embedCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line.",
 
   async run(operands, options) {
-    if (operands.length === 0) {
-      throw new UsageError("embed needs at least one file, URL, directory or - to read");
-    }
     const { out } = options;
     const encode = out === undefined ? undefined : encoderOf(out);
     const inputs = takeShard(await expandInputs(operands), parseShard(options.shard));

@@ -36,9 +36,6 @@ export const explainCommand: Command<typeof OPTIONS> = {
   async run(operands, options) {
     const { out } = options;
     if (out === undefined) throw new UsageError("explain needs --out DIR for its pictures");
-    if (operands.length === 0) {
-      throw new UsageError("explain needs at least one file, URL, directory or - to read");
-    }
     const inputs = await expandInputs(operands);
     return await untilInterrupted(async (signal) => {
       const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };

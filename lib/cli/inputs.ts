@@ -14,9 +14,12 @@ import { UsageError } from "./usage_error.ts";
  * Expands directories to the image files in them and below, sorted by name; everything else (a file, a
  * URL, `-` for standard input) stays what it is. Links to directories are not followed.
  *
- * @throws {UsageError} If a directory holds no image file.
+ * @throws {UsageError} If there are no operands, or a directory holds no image file.
  */
 export async function expandInputs(operands: readonly string[]): Promise<string[]> {
+  if (operands.length === 0) {
+    throw new UsageError("Expected at least one file, URL, directory or - to read");
+  }
   const inputs: string[] = [];
   for (const operand of operands) {
     if (operand === "-" || isUrl(operand) || !await isDirectory(operand)) {

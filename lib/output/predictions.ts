@@ -6,7 +6,7 @@
 
 import type { Activations } from "../engine/engine.ts";
 import { indexOfLabel } from "../model/find_label.ts";
-import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
+import { completeOptions, type Option, SELECTION_OPTIONS } from "../options.ts";
 
 /** One label for an image. */
 export interface Prediction {
@@ -38,6 +38,14 @@ export interface Selection {
   readonly wanted: readonly boolean[];
 }
 
+/** The option `topK` for a model with so many classes. */
+export function topKOf(
+  classes: number,
+): Extract<Option, { kind: "integer" }> & { default: number } {
+  const { topK } = SELECTION_OPTIONS, fallback = Math.min(topK.default, classes);
+  return { ...topK, default: fallback, max: classes, why: "the number of classes" };
+}
+
 /**
  * Checks options against a model's labels.
  *
@@ -48,11 +56,8 @@ export function checkSelection(
   options: SelectionOptions,
   labels: readonly string[],
 ): Selection {
-  const { topK: { default: most } } = SELECTION_OPTIONS;
-  const bounds = { max: labels.length, default: Math.min(most, labels.length) };
-  const bounded = { ...SELECTION_OPTIONS.topK, ...bounds, why: "the number of classes" };
-  const complete = completeOptions({ ...SELECTION_OPTIONS, topK: bounded }, options);
-  const { topK, scoreThreshold, allow, deny } = complete;
+  const table = { ...SELECTION_OPTIONS, topK: topKOf(labels.length) };
+  const { topK, scoreThreshold, allow, deny } = completeOptions(table, options);
   if (allow !== undefined && deny !== undefined) {
     throw new TypeError("allow and deny exclude each other: give one of them");
   }
