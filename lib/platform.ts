@@ -106,12 +106,14 @@ export function makeTemporaryFile(): Promise<string> {
   return Deno.makeTempFile({ prefix: "vgg16-", suffix: ".tmp" });
 }
 
-/** Makes sure that the names of a folder's files are on the disk. */
+/** Makes sure that the names of a folder's files are on the disk, where the system knows how to. */
 export async function syncFolder(path: string): Promise<void> {
-  // Windows opens no folders, and keeps names by itself.
-  if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(path);
-  await folder.sync();
+  try {
+    using folder = await Deno.open(path);
+    await folder.sync();
+  } catch {
+    // Windows opens no folders, and some file systems sync none: then they keep names by themselves.
+  }
 }
 
 /** How {@linkcode OpenFile} opens a file: `"new"` refuses one that is there, `"change"` keeps its bytes. */

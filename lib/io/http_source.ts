@@ -12,8 +12,6 @@ import { backOff, Interruption, isPassing, refusal, unlessStalled } from "./http
 const ATTEMPTS = 5;
 /** A gap that is cheaper to read through than to ask anew for, in bytes. */
 const SKIP_BYTES = 1 << 20;
-/** So much of the beginning is kept, as readers look at headers more than once. */
-const HEAD_BYTES = 1 << 16;
 
 /** Options of {@linkcode HttpSource.open}. */
 export interface HttpOptions extends SourceOptions {
@@ -35,7 +33,6 @@ export class HttpSource implements ByteSource {
   #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
-  #head = new Uint8Array(0);
   #failures = 0;
 
   private constructor(readonly url: URL, private readonly options: HttpOptions) {
@@ -60,10 +57,6 @@ export class HttpSource implements ByteSource {
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
-    if (offset + into.length <= this.#head.length) {
-      into.set(this.#head.subarray(offset, offset + into.length));
-      return;
-    }
     if (this.size !== undefined) checkRange(this, offset, into.length);
     for (let filled = 0; filled < into.length;) {
       await this.#retrying(async () => {
@@ -80,11 +73,6 @@ export class HttpSource implements ByteSource {
 
   /** Everything from `offset` on, as it arrives. A part is valid until the next. */
   async *stream(offset: number): AsyncGenerator<Uint8Array> {
-    // Readers have looked at the beginning already, which is no reason to connect anew.
-    if (offset < this.#position && this.#position <= this.#head.length) {
-      yield this.#head.slice(offset, this.#position);
-      offset = this.#position;
-    }
     for (;;) {
       let part: Uint8Array | undefined;
       await this.#retrying(async () => {
@@ -108,27 +96,16 @@ export class HttpSource implements ByteSource {
   async #next(): Promise<Uint8Array | undefined> {
     if (this.#rest.length > 0) return this.#rest;
     const { value, done } = await unlessStalled(this.#body!.read());
-    if (!done) {
-      this.#arrived(value);
-      return value;
+    if (done) {
+      if (this.size === undefined || this.#position === this.size) return undefined;
+      throw new Interruption(`the server ended at byte ${this.#position} of ${this.size}`);
     }
-    if (this.size === undefined || this.#position === this.size) return undefined;
-    throw new Interruption(`the server ended at byte ${this.#position} of ${this.size}`);
-  }
-
-  #arrived(chunk: Uint8Array): void {
-    const begin = this.#position;
-    const end = begin + chunk.length;
+    const end = this.#position + value.length;
     if (this.size !== undefined && end > this.size) {
       throw this.#error(`has ${this.size} bytes by its headers, but sent more`);
     }
-    if (begin === this.#head.length && begin < HEAD_BYTES) {
-      const head = new Uint8Array(Math.min(HEAD_BYTES, end));
-      head.set(this.#head);
-      head.set(chunk.subarray(0, head.length - begin), begin);
-      this.#head = head;
-    }
     this.options.onProgress?.(end, this.size);
+    return value;
   }
 
   #take(chunk: Uint8Array, count: number): void {
