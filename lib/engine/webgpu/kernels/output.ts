@@ -128,9 +128,24 @@ export function declareAccumulators(
 }
 
 /**
+ * An accumulator, or with a max-pool the largest of its 2x2 window: values do not decrease with
+ * accumulators, so that this is the pool's.
+ */
+export function pooled(
+  pool: boolean,
+  row: number,
+  column: number,
+  at: (row: number, column: number) => string,
+): string {
+  return pool
+    ? `max(max(${at(row, column)}, ${at(row, column + 1)}), ` +
+      `max(${at(row + 1, column)}, ${at(row + 1, column + 1)}))`
+    : at(row, column);
+}
+
+/**
  * Writes the outputs of a lane: `image`, `y0`, `x0` (of the first pixel, before the max-pool) and
- * `quad0` say which. Neighboring quads of a lane are `quadStride` apart. The maximum of a 2x2
- * window is taken of the accumulators, as values do not decrease with them.
+ * `quad0` say which. Neighboring quads of a lane are `quadStride` apart.
  */
 export function writeOutputs(
   { rows, columns, channels }: LaneTile,
@@ -140,11 +155,6 @@ export function writeOutputs(
 ): string {
   const stride = pool ? 2 : 1;
   const type = accumulatorType(precision);
-  const value = (r: number, q: number, j: number): string =>
-    pool
-      ? `max(max(${accumulator(r, q, j)}, ${accumulator(r, q + 1, j)}), ` +
-        `max(${accumulator(r + 1, q, j)}, ${accumulator(r + 1, q + 1, j)}))`
-      : accumulator(r, q, j);
   const lines = [`let yOut = y0 / ${stride};`, `let xOut = x0 / ${stride};`];
   for (let j = 0; j < channels; j += 4) {
     lines.push(`let outQuad${j} = quad0 + ${j / 4 * quadStride};`);
@@ -153,7 +163,9 @@ export function writeOutputs(
       for (let q = 0; q < columns; q += stride) {
         const y = `yOut + ${r / stride}`;
         const x = `xOut + ${q / stride}`;
-        const four = [0, 1, 2, 3].map((k) => value(r, q, j + k)).join(", ");
+        const four = [0, 1, 2, 3]
+          .map((k) => pooled(pool, r, q, (r, q) => accumulator(r, q, j + k)))
+          .join(", ");
         lines.push(
           `if (${y} < parameters.outHeight && ${x} < parameters.outWidth && outQuad${j} < parameters.outQuads) {`,
           `  let index = ((image * parameters.outHeight + ${y}) * parameters.outWidth + ${x}) * parameters.outQuads;`,

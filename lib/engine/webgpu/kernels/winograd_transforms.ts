@@ -8,7 +8,13 @@
 import type { Precision } from "../../engine.ts";
 import { type Matrix, WINOGRAD } from "../../winograd.ts";
 import { defineKernel, type Shape } from "./kernel.ts";
-import { accumulatorType, type OutputAttributes, outputCode, outputParameters } from "./output.ts";
+import {
+  accumulatorType,
+  type OutputAttributes,
+  outputCode,
+  outputParameters,
+  pooled,
+} from "./output.ts";
 import {
   algorithmName,
   type Chunk,
@@ -242,11 +248,6 @@ function writePatch(precision: Precision, outputs: WinogradTile["outputs"], pool
     precision === "int8"
       ? `((y_${y}_${x} * ${toFour}) >> vec4<u32>(2u))`
       : `(y_${y}_${x} * ${1 / scale})`;
-  const value = (y: number, x: number): string =>
-    pool
-      ? `max(max(${accumulator(y, x)}, ${accumulator(y, x + 1)}), ` +
-        `max(${accumulator(y + 1, x)}, ${accumulator(y + 1, x + 1)}))`
-      : accumulator(y, x);
   const lines: string[] = [];
   for (let y = 0; y < outputs; y += stride) {
     for (let x = 0; x < outputs; x += stride) {
@@ -255,7 +256,7 @@ function writePatch(precision: Precision, outputs: WinogradTile["outputs"], pool
       lines.push(
         `if (${row} < parameters.outHeight && ${column} < parameters.outWidth) {`,
         `  let index = ((image * parameters.outHeight + ${row}) * parameters.outWidth + ${column}) * parameters.outQuads;`,
-        `  writeQuad(index + outQuad, scale, ${value(y, x)});`,
+        `  writeQuad(index + outQuad, scale, ${pooled(pool, y, x, accumulator)});`,
         `}`,
       );
     }

@@ -140,12 +140,12 @@ export function packTable(
 ): Int32Array<ArrayBuffer> {
   const words = new Int32Array(256 * 4);
   const floats = new Float32Array(words.buffer);
-  const step = 1 / toNumber(inputReciprocal);
+  const unit = 1 / toNumber(inputReciprocal);
   for (let c = 0; c < input.channels; c++) {
     for (let byte = 0; byte < 256; byte++) {
       const value = table[c * 256 + byte];
       if (precision === "int8") words[byte * 4 + c] = value;
-      else floats[byte * 4 + c] = value * step;
+      else floats[byte * 4 + c] = value * unit;
     }
   }
   return words;
@@ -195,13 +195,13 @@ export function unpackActivations(
     data: withoutPadding(data, layer.outChannels),
     scale: Float64Array.from(
       { length: images },
-      (_, image) => state === undefined ? 1 : unit(state, image * stateVectors(channels) * 4),
+      (_, image) => state === undefined ? 1 : unitOf(state, image * stateVectors(channels) * 4),
     ),
   };
 }
 
 /** `2^(E - Ue) / Um`, the real value of 1. */
-function unit(state: Int32Array, at: number): number {
+function unitOf(state: Int32Array, at: number): number {
   const [mantissa, exponent, shift] = state.subarray(at, at + 3);
   return 2 ** (shift - exponent) / mantissa;
 }
