@@ -164,9 +164,9 @@ function wrongValues(option: Option): readonly unknown[] {
 }
 
 /** Those of them that can be written; every text is one of `text`. */
-function wrongTexts(option: Option): readonly string[] {
+function writable(option: Option): readonly unknown[] {
   const values = ["text", "texts"].includes(option.kind) ? [] : wrongValues(option);
-  return values.filter((value) => !Number.isNaN(value)).map(String);
+  return values.filter((value) => !Number.isNaN(value));
 }
 
 /** The message of the RangeError that a call refuses its options with. */
@@ -270,13 +270,12 @@ for (const { name, table, called, give, like } of SURFACES) {
     let compared = 0;
     for (const [option, entry] of Object.entries(table)) {
       // A flag without a value has no wrong one.
-      const texts = entry.kind === "boolean" && called(option).startsWith("--")
+      const values = entry.kind === "boolean" && called(option).startsWith("--")
         ? []
-        : wrongTexts(entry);
-      for (const text of texts) {
-        const said = await refusal(() => give(called(option), text));
+        : writable(entry);
+      for (const value of values) {
+        const said = await refusal(() => give(called(option), String(value)));
         assertMatch(said, new RegExp(`^${called(option)} must be .+: found `), name);
-        const value = library.fromText(entry, text);
         for (const [own, call] of like.map((one) => CALLS[one])) {
           if (!Object.hasOwn(own, option) || allowed(own[option]) !== allowed(entry)) continue;
           const words = await refusal(() => call({ [option]: value }, classifier));

@@ -7,10 +7,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import {
   checkValue,
-  findOption,
   flagName,
-  fromText,
   type Option,
+  readOptions,
   type Table,
   type Values,
 } from "../options.ts";
@@ -43,38 +42,30 @@ export function flagOf(name: string, { kind, default: value }: Option): string {
  * a wrong one.
  */
 export function parseArguments<T extends Table>(args: readonly string[], table: T): Arguments<T> {
-  const options: [name: string, option: Option][] = Object.entries(table);
-  const flags = Object.fromEntries(
-    [...options, ...Object.entries(HELP_OPTION)]
-      .map(([name, option]) => [`--${flagOf(name, option)}`, option]),
-  );
-  const named = (isFlag: boolean): string[] =>
-    Object.keys(flags).filter((flag) => (flags[flag].kind === "boolean") === isFlag)
-      .map((flag) => flag.slice(2));
-  const unknown: string[] = [];
+  const all: Table = { ...table, ...HELP_OPTION }, names = Object.keys(all);
+  const flag = (name: string): string => flagOf(name, all[name]);
+  const isFlag = (name: string): boolean => all[name].kind === "boolean";
+  const unknown: [called: string, text: string][] = [];
   const parsed = parseArgs([...args], {
-    boolean: named(true),
-    string: [...named(false), "_"],
+    boolean: names.filter(isFlag).map(flag),
+    string: [...names.filter((name) => !isFlag(name)).map(flag), "_"],
     unknown: (text: string, key?: string) => {
       // Operands are reported here too, without a key; "-" is standard input.
-      if (key !== undefined && text !== "-") unknown.push(text.split("=")[0]);
+      if (key !== undefined && text !== "-") unknown.push([text.split("=")[0], ""]);
       return key === undefined;
     },
   });
-  return asUsage(() => {
-    unknown.forEach((flag) => findOption(flags, flag, "option"));
-    const operands = parsed._.map(String);
-    if (parsed.help) return { operands, options: {}, isHelp: true };
-    const given = options.flatMap(([name, option]) => {
-      const flag = flagOf(name, option), value: string | boolean | undefined = parsed[flag];
-      if (value === undefined || value === false) return [];
-      if (value === "") throw new UsageError(`Option --${flag} needs a value`);
-      if (value === true) return [[name, option.default !== true]];
-      return [[name, checkedValue(name, option, fromText(option, value))]];
-    });
-    // What is not in the table is refused, and what is is checked.
-    return { operands, options: Object.fromEntries(given) as Values<T>, isHelp: false };
+  const texts = names.flatMap((name): [called: string, text: string][] => {
+    const value: string | boolean | undefined = parsed[flag(name)];
+    // Whoever asks for help need not have the rest right.
+    if (value === undefined || value === false || parsed.help && name !== "help") return [];
+    if (value === "") throw new UsageError(`Option --${flag(name)} needs a value`);
+    return [[`--${flag(name)}`, String(value === true ? all[name].default !== true : value)]];
   });
+  const { help, ...options } = asUsage(() =>
+    readOptions(all, [...unknown, ...texts], "option", (name) => `--${flag(name)}`)
+  );
+  return { operands: parsed._.map(String), options: options as Values<T>, isHelp: help === true };
 }
 
 /**

@@ -24,7 +24,9 @@ export function checkOptions<Options extends object>(
   options: Options,
 ): void {
   for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined) checkValue(name, findOption(table as Table, name, "option"), value);
+    if (value === undefined) continue;
+    if (!Object.hasOwn(table, name)) throw unknownName(name, Object.keys(table), "option");
+    checkValue(name, table[name as keyof Options], value);
   }
 }
 
@@ -55,6 +57,36 @@ export function pickOptions<T extends Table, Options extends object>(
 }
 
 /**
+ * Reads options from texts.
+ *
+ * @param texts A text, or several where an option may be given again: only a list of texts may.
+ * @param what What the texts stand for: `option`, `parameter`.
+ * @param calledBy An option's name where the texts come from, such as `--top-k`.
+ * @throws {RangeError} If a name is unknown, or a value is wrong.
+ */
+export function readOptions<T extends Table>(
+  table: T,
+  texts: readonly (readonly [called: string, text: string | readonly string[]])[],
+  what: string,
+  calledBy: (name: string) => string = (name) => name,
+): Values<T> {
+  const names = new Map(Object.keys(table).map((name) => [calledBy(name), name]));
+  return Object.fromEntries(texts.map(([called, given]) => {
+    const name = names.get(called);
+    if (name === undefined) throw unknownName(called, [...names.keys()], what);
+    const option = table[name], all = [given].flat();
+    if (option.kind !== "texts" && all.length > 1) {
+      throw new RangeError(`${called} must be given once: found it ${all.length} times`);
+    }
+    const value = typeof given !== "string" && option.kind === "texts"
+      ? all
+      : fromText(option, all[0]);
+    checkValue(called, option, value);
+    return [name, value];
+  })) as Values<T>; // Every name is the table's, and every value as its option wants it.
+}
+
+/**
  * Checks one value.
  *
  * @param called The option's name as whoever gave the value writes it: `threads`, `--threads`.
@@ -66,20 +98,14 @@ export function checkValue(called: string, option: Option, value: unknown): void
   throw new RangeError(`${called} must be ${expectation(option)}: found ${found}`);
 }
 
-/**
- * Finds an option by what it is called.
- *
- * @param what What the caller names: `option`, `parameter`.
- * @throws {RangeError} If there is none: the message has the nearest.
- */
-export function findOption(table: Table, called: string, what: string): Option {
-  if (Object.hasOwn(table, called)) return table[called];
-  const nearest = closestString(called, Object.keys(table));
-  throw new RangeError(`There is no ${what} ${called}: did you mean ${nearest}?`);
+function unknownName(called: string, known: readonly string[], what: string): RangeError {
+  return new RangeError(
+    `There is no ${what} ${called}: did you mean ${closestString(called, known)}?`,
+  );
 }
 
 /** A value from a text; what cannot be read stays text, which no check lets pass. */
-export function fromText(option: Option, text: string): unknown {
+function fromText(option: Option, text: string): unknown {
   switch (option.kind) {
     case "integer":
     case "number": {

@@ -9,11 +9,9 @@ import { checkExplanation } from "../../explain/explain.ts";
 import { checkViews } from "../../input/views.ts";
 import { checkEmbedding } from "../../output/embedding.ts";
 import {
-  checkValue,
   EMBEDDING_OPTIONS,
-  findOption,
-  fromText,
   pickOptions,
+  readOptions,
   type Table,
   type Values,
   VIEW_OPTIONS,
@@ -27,7 +25,7 @@ import { eachImage, onlyImage, withImages } from "./images.ts";
 
 /** Predictions of one image, or of each image of a list. */
 export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Response> {
-  const options = readOptions(call.url.searchParams, CLASSIFY_PARAMETERS);
+  const options = readQuery(call.url.searchParams, CLASSIFY_PARAMETERS);
   return await withImages(call, pipeline, async (found) => {
     const info = await pipeline.info(call);
     const views = pickOptions(VIEW_OPTIONS, options);
@@ -46,7 +44,7 @@ const MAX_VALUES = 2 ** 20;
 
 /** The embedding of one image, or of each image of a list. */
 export async function embedRoute(call: Call, pipeline: Pipeline): Promise<Response> {
-  const options = readOptions(call.url.searchParams, EMBEDDING_OPTIONS);
+  const options = readQuery(call.url.searchParams, EMBEDDING_OPTIONS);
   return await withImages(call, pipeline, async (found) => {
     const info = await pipeline.info(call);
     checkingOptions(() => checkEmbedding(options, info.architecture));
@@ -68,7 +66,7 @@ export async function embedRoute(call: Call, pipeline: Pipeline): Promise<Respon
 
 /** What speaks for a class: a PNG with a heat map over the picture, or JSON for a client that accepts it and no PNG. */
 export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Response> {
-  const options = readOptions(call.url.searchParams, EXPLAIN_PARAMETERS);
+  const options = readQuery(call.url.searchParams, EXPLAIN_PARAMETERS);
   return await withImages(call, pipeline, async (found) => {
     const image = onlyImage(found);
     const info = await pipeline.info(call);
@@ -87,20 +85,8 @@ export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Resp
   });
 }
 
-/** Query parameters, which have the names of the options. */
-function readOptions<T extends Table>(query: URLSearchParams, table: T): Values<T> {
-  return checkingOptions(() => {
-    const names = [...new Set(query.keys())];
-    return Object.fromEntries(names.map((name) => {
-      const option = findOption(table, name, "parameter");
-      const texts = query.getAll(name);
-      if (option.kind !== "texts" && texts.length > 1) {
-        throw new RangeError(`${name} must be given once: found it ${texts.length} times`);
-      }
-      // A list of texts is a parameter that is repeated: labels have commas in them.
-      const value = option.kind === "texts" ? texts : fromText(option, texts[0]);
-      checkValue(name, option, value);
-      return [name, value];
-    })) as Values<T>; // What is not in the table is refused, and what is is checked.
-  });
+/** Query parameters, which have the names of the options; a list's is repeated: labels have commas. */
+function readQuery<T extends Table>(query: URLSearchParams, table: T): Values<T> {
+  const texts = [...new Set(query.keys())].map((name) => [name, query.getAll(name)] as const);
+  return checkingOptions(() => readOptions(table, texts, "parameter"));
 }

@@ -6,14 +6,11 @@
 
 import type { ClassifierOptions } from "../../classifier.ts";
 import {
-  checkValue,
   completeOptions,
   ENV_PREFIX,
   envName,
-  findOption,
   flagName,
-  fromText,
-  type Table,
+  readOptions,
   type Values,
 } from "../../options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "../../options/service.ts";
@@ -94,7 +91,7 @@ export function completeSettings(given: Partial<Settings> = {}): Settings {
  */
 export function settingsFromEnv(env: Readonly<Record<string, string>>): Partial<Settings> {
   const variables = Object.entries(env).filter(([name]) => name.startsWith(ENV_PREFIX));
-  return readTexts(variables, envName, "environment variable", SETTINGS);
+  return readOptions(SETTINGS, variables, "environment variable", envName);
 }
 
 /** What flags say: settings, and where to listen. */
@@ -104,22 +101,5 @@ export type Flags = Partial<Settings> & Values<typeof LISTEN_OPTIONS>;
 export function settingsFromFlags(flags: Readonly<Record<string, string>>): Flags {
   const dashed = Object.entries(flags).map(([flag, text]) => [`--${flag}`, text] as const);
   const table = { ...LISTEN_OPTIONS, ...SETTINGS };
-  return readTexts(dashed, (name) => `--${flagName(name)}`, "option", table);
-}
-
-/** @param nameOf What an option is called where the texts come from. */
-function readTexts<T extends Table>(
-  texts: readonly (readonly [called: string, text: string])[],
-  nameOf: (name: string) => string,
-  what: string,
-  table: T,
-): Values<T> {
-  const names = new Map(Object.keys(table).map((name) => [nameOf(name), name]));
-  const called = Object.fromEntries([...names].map(([called, name]) => [called, table[name]]));
-  return Object.fromEntries(texts.map(([name, text]) => {
-    const option = findOption(called, name, what);
-    const value = fromText(option, text);
-    checkValue(name, option, value);
-    return [names.get(name), value];
-  })) as Values<T>; // What is not in the table is refused, and what is is checked.
+  return readOptions(table, dashed, "option", (name) => `--${flagName(name)}`);
 }
