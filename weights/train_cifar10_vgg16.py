@@ -1,4 +1,4 @@
-"""Trains VGG16 (configuration D, batch-normalised, any width) on CIFAR-10 at 32x32.
+"""Trains VGG16 (configuration D, batch-normalized, any width) on CIFAR-10 at 32x32.
 
 The embedded model is the result of three runs, each from the weights of the one before:
 
@@ -65,7 +65,7 @@ class Vgg16(nn.Module):
 # Files.
 
 def load_sheet(folder, image_file):
-    """A PNG sheet as normalised images [N, 3, 32, 32]."""
+    """A PNG sheet as normalized images [N, 3, 32, 32]."""
     from PIL import Image
     Image.MAX_IMAGE_PIXELS = None
     pixels = np.asarray(Image.open(os.path.join(folder, image_file)).convert("RGB"))
@@ -184,7 +184,7 @@ def accuracy(model, images, labels, mirrored=False):
 
 
 def make_optimizer(model, options):
-    """Weight decay on filters, not on biases and batch normalisation."""
+    """Weight decay on filters, not on biases and batch normalization."""
     filters = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
     groups = [{"params": filters, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0}]

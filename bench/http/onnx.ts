@@ -1,7 +1,7 @@
 /**
  * The embedded model as a float32 ONNX file, for the peer: `onnx.ts OUT.onnx`.
  *
- * Input `pixels` `[N, 3, 32, 32]`, normalised; output `logits` `[N, 10]`. Weights are the int8 ones
+ * Input `pixels` `[N, 3, 32, 32]`, normalized; output `logits` `[N, 10]`. Weights are the int8 ones
  * times their scales. An ONNX file is one protobuf message (onnx.proto3); field numbers are named
  * below.
  *

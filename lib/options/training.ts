@@ -20,7 +20,7 @@ import {
   text,
 } from "../options.ts";
 
-/** Learning rates by what trains and by the optimizer. Normalised layers bear higher ones than a head. */
+/** Learning rates by what trains and by the optimizer. Normalized layers bear higher ones than a head. */
 export const LEARNING_RATES = {
   head: { adam: 1e-3, momentum: 1e-2, sgd: 1e-2 },
   scratch: { adam: 3e-3, momentum: 3e-2, sgd: 3e-2 },
