@@ -69,11 +69,9 @@ export async function removeModel(
   cacheDir: string,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const path = cachedModelPath(id, cacheDir);
   try {
     return await withModelLock(id, cacheDir, signal, async () => {
-      const count = await removeFiles(path, /^(\..*)?$/);
-      return count > 0;
+      return await removeFiles(id, cacheDir, /^(\..*)?$/) > 0;
     });
   } catch (error) {
     if (error instanceof NotFound) return false;
@@ -82,21 +80,23 @@ export async function removeModel(
 }
 
 /**
- * Removes what a process left that was killed while it wrote a file: `NAME.xxxxxxxx.tmp` beside it. Only
- * for whoever holds the file's lock.
+ * Removes what a process left that was killed while it wrote a model: `NAME.xxxxxxxx.tmp` beside it. Only
+ * for whoever holds the model's lock.
  */
-export async function removeLeftovers(path: string): Promise<void> {
-  await removeFiles(path, /^\.[0-9a-f]{8}\.tmp$/);
+export async function removeLeftovers(id: string, cacheDir: string): Promise<void> {
+  await removeFiles(id, cacheDir, /^\.[0-9a-f]{8}\.tmp$/);
 }
 
-/** Removes the files beside a path whose names begin with its name and end so. */
-async function removeFiles(path: string, ending: RegExp): Promise<number> {
-  // By hand: @std/path asks for `process`, which Deno loads for 18 ms, and every classifier comes here.
-  const [, folder, name] = /^(.*)[/\\](.*)$/.exec(path)!;
+/**
+ * Removes the files whose names are the model file's and such an ending. Without @std/path, which asks for
+ * `process`, for which Deno takes 18 ms, and every classifier loads this module.
+ */
+async function removeFiles(id: string, cacheDir: string, ending: RegExp): Promise<number> {
+  const model = `${id}.safetensors`;
   let count = 0;
-  for await (const entry of listFolder(folder)) {
-    if (!entry.name.startsWith(name) || !ending.test(entry.name.slice(name.length))) continue;
-    await remove(`${folder}/${entry.name}`);
+  for await (const { name } of listFolder(cacheDir)) {
+    if (!name.startsWith(model) || !ending.test(name.slice(model.length))) continue;
+    await remove(`${cacheDir}/${name}`);
     count++;
   }
   return count;

@@ -62,7 +62,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
   try {
     await makeFolder(cacheDir);
     await withModelLock(id, cacheDir, signal, async () => {
-      await removeLeftovers(path);
+      await removeLeftovers(id, cacheDir);
       // Another process may have pulled it while this one waited.
       if (options.force || !await exists(path)) {
         await download(url, part, expectedFile(entry), {
