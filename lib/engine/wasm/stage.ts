@@ -45,11 +45,19 @@ export const isDense = ({ layer }: PackedGeometry): boolean => layer.name.starts
 /** Pixels. */
 export const area = ({ height, width }: Size): number => height * width;
 
-/** The input with its border of zeros. */
-export const bordered = ({ layer, input }: PackedGeometry): Size => ({
-  height: input.height + 2 * layer.padding,
-  width: input.width + 2 * layer.padding,
-});
+/**
+ * The input with its border of zeros, which reaches as far as Winograd's patches do: up to three rows
+ * and columns past the image. Nothing outside this is read.
+ */
+export function bordered(geometry: PackedGeometry): Size {
+  const { layer, input } = geometry;
+  if (layer.padding === 0) return input;
+  const patches = patchGrid(geometry);
+  return {
+    height: Math.max(input.height + 2, 4 * patches.height + 2),
+    width: Math.max(input.width + 2, 4 * patches.width + 2),
+  };
+}
 
 /** Bytes of the values of one image. */
 export const valueBytes = ({ layer, out }: PackedGeometry): number => area(out) * layer.padded * 4;
@@ -62,13 +70,8 @@ export const pixelBytes = ({ layer, first, precision }: PackedGeometry): number 
 export const activationBytes = (geometry: PackedGeometry): number =>
   area(bordered(geometry)) * pixelBytes(geometry);
 
-/** Bytes of the input of all images, with what kernels may read behind it: a patch's overhang. */
-export function inputBytes(stage: Stage): number {
-  const overhang = stage.algorithm === "winograd"
-    ? 4 * bordered(stage).width * pixelBytes(stage) + 64
-    : 64;
-  return activationBytes(stage) * stage.images + overhang;
-}
+/** Bytes of the input of all images, and of a register that may be read behind it. */
+export const inputBytes = (stage: Stage): number => activationBytes(stage) * stage.images + 64;
 
 /** Pixels of a task of a direct convolution: whole tiles of 6, whole windows of a pool. */
 export const DIRECT_CHUNK = 48;

@@ -19,6 +19,7 @@ export function convolveFloat(step: Step, task: i32, at: usize): void {
   const weights = step.weights + (block >> 1) * step.filterRows * step.run * 64 + (block & 1) * 32;
   const offsets = step.offsets + first * 4;
   if (step.pixels <= FEW) {
+    store<usize>(at, 0); // the sums may lie where the filter was
     for (let p = 0; p < count; p++) pixel(step, offsets + p * 4, weights, sums + p * 32);
   } else {
     if (load<usize>(at) != weights) {
