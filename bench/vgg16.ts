@@ -41,7 +41,7 @@ export function randomVgg16(architecture: Architecture = VGG16): Model {
     provenance: {},
     parameters: layers.map(({ name, outChannels, inner }) => ({
       name,
-      // He initialisation, so that activations neither vanish nor explode.
+      // He initialization, so that activations neither vanish nor explode.
       scale: Float32Array.from(
         { length: outChannels },
         () => (0.8 + 0.4 * next() / 2 ** 32) * Math.sqrt(6 / inner) / 127,

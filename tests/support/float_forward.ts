@@ -76,7 +76,7 @@ function pool(x: Map3): Map3 {
   return { height, width, channels: x.channels, values };
 }
 
-/** Reads a checkpoint's layers, batch normalisation folded in float64; `isBgr` turns conv1_1 round. */
+/** Reads a checkpoint's layers, batch normalization folded in float64; `isBgr` turns conv1_1 round. */
 export async function checkpointLayers(
   checkpoint: Checkpoint,
   match: Match,

@@ -30,7 +30,7 @@ export function randomModel(
   const layers = layersOf(architecture);
   for (const { name, filterSize, inChannels, outChannels } of layers) {
     const inner = filterSize[0] * filterSize[1] * inChannels;
-    // He initialisation, so that activations neither vanish nor explode over 19 layers.
+    // He initialization, so that activations neither vanish nor explode over 19 layers.
     const limit = Math.sqrt(6 / inner);
     weights.set(
       name,

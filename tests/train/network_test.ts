@@ -184,7 +184,7 @@ Deno.test("the variance of large values of little variance is right", async () =
   });
 });
 
-Deno.test("the trained layers compute what the network does, normalisation included", async () => {
+Deno.test("the trained layers compute what the network does, normalization included", async () => {
   await withTfjs(async (tf) => {
     const kernels = await TrainingKernels.start();
     const small = { configuration: "A", width: 1 / 16, dense: [8], side: 32, channels: 3 } as const;
