@@ -135,21 +135,15 @@ async function requestGpu(): Promise<Gpu> {
 
 const FILTERS: readonly GPUErrorFilter[] = ["out-of-memory", "validation"];
 
-/** What is asked of a device. */
-export interface ErrorScopes {
-  pushErrorScope(filter: GPUErrorFilter): void;
-  popErrorScope(): Promise<{ readonly message: string } | null>;
-}
-
 /**
  * Calls a function, which must not wait, and catches what the device has to say about it.
  *
  * @throws {BackendUnavailableError} Later, if memory ran out or a call was not valid.
  */
-export async function checked<T>(device: ErrorScopes, call: () => T): Promise<T> {
+export async function checked<T>(device: GPUDevice, call: () => T): Promise<T> {
   FILTERS.forEach((filter) => device.pushErrorScope(filter));
   let result: T;
-  let scopes: ReturnType<ErrorScopes["popErrorScope"]>[] = [];
+  let scopes: ReturnType<GPUDevice["popErrorScope"]>[] = [];
   try {
     result = call();
   } finally {
