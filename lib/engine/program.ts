@@ -35,8 +35,7 @@ export interface Program {
   readonly layers: readonly ProgramLayer[];
 }
 
-/** `|acc| < 2^29`: see "Bounds" in README.md. */
-const MAX_INNER = Math.floor((2 ** 29 - 1) / (127 * 127));
+/** Most inputs of an output of the first layer: `|acc| < 2^29`, see "Bounds" in README.md. */
 const MAX_INNER_FIRST = Math.floor((2 ** 29 - 1) / (32767 * 127));
 const NO_BIAS_EXPONENT = -4096;
 
@@ -51,7 +50,7 @@ export function compileProgram(
 ): Program {
   const { input } = model.architecture;
   const layers = layersOf(model.architecture).map((layer, index) =>
-    compileLayer(layer, model.parameters[index], index === 0 ? MAX_INNER_FIRST : MAX_INNER)
+    compileLayer(layer, model.parameters[index], index === 0 ? MAX_INNER_FIRST : Infinity)
   );
   return { input, ...compileInput(model.preprocessing, input.channels), layers };
 }

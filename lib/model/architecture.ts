@@ -50,12 +50,19 @@ export interface Layer {
 }
 
 /**
+ * Most inputs of an output: `Σ 127 * 127` stays below 2^29, as the integer program needs it (see
+ * "Bounds" in `lib/engine/README.md`). VGG16's fc6 has 25,088.
+ */
+export const MAX_INNER: number = Math.floor((2 ** 29 - 1) / (127 * 127));
+
+/**
  * Lists the layers of a network in the order in which they run.
  *
  * Dense layers are named from the end, so that the classifying one is always `fc8`.
  *
  * @throws {RangeError} If the numbers of convolutions or dense layers do not fit the configuration,
- *   or the input is too small for five max-pools.
+ *   the input is too small for five max-pools, or a layer has more than {@linkcode MAX_INNER} inputs
+ *   for an output.
  */
 export function layersOf(architecture: Architecture): Layer[] {
   const { configuration, input, convolutions, dense } = architecture;
@@ -105,5 +112,12 @@ export function layersOf(architecture: Architecture): Layer[] {
     });
     inChannels = outChannels;
   });
+  for (const { name, filterSize, inChannels } of layers) {
+    const inner = filterSize[0] * filterSize[1] * inChannels;
+    if (inner <= MAX_INNER) continue;
+    throw new RangeError(
+      `Layer ${name} has an inner dimension of ${inner}: at most ${MAX_INNER} can be summed exactly in int32`,
+    );
+  }
   return layers;
 }

@@ -187,7 +187,7 @@ async function* streamWeights(
     const chunks = new ChunkReader(source, layout, document, Math.floor(skipped / chunkBytes));
     await chunks.skip(skipped % chunkBytes);
     for (const layer of layersOf(document.architecture)) {
-      yield* streamLayer(chunks, layer, options.signal);
+      yield* streamLayer(chunks, layer, source.name, options.signal);
     }
   } finally {
     source.close();
@@ -197,6 +197,7 @@ async function* streamWeights(
 async function* streamLayer(
   chunks: ChunkReader,
   layer: Layer,
+  file: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<WeightPiece> {
   const { name, filterSize, inChannels, outChannels } = layer;
@@ -208,6 +209,12 @@ async function* streamLayer(
     const count = Math.min(rows, outChannels - first);
     const data = buffer.subarray(0, count * rowBytes);
     await chunks.read(new Uint8Array(data.buffer, 0, data.length));
+    if (data.includes(-128)) {
+      throw new CheckpointFormatError(
+        `The weights of ${name} in ${file} must be from -127 to 127: found -128`,
+        { file },
+      );
+    }
     yield { layer: name, first, count, data };
   }
 }

@@ -86,6 +86,14 @@ Deno.test("a checkpoint that is no VGG is refused with the tensor that differs",
     "[6,7]",
   );
 
+  // 92 x 92 x 4 inputs, more than can be summed exactly.
+  await assertRefused(
+    wrong({ "classifier.0.weight": [6, 33_856] }),
+    "fc6",
+    "33856",
+    "at most 33286",
+  );
+
   const fewer = configurationA();
   delete fewer["features.18.weight"];
   await assertRefused(fewer, "8, 10, 13 or 16 convolutions", "found 7");

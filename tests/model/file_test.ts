@@ -3,8 +3,10 @@ import { convert } from "../../lib/convert/convert.ts";
 import { CheckpointFormatError, WeightsIntegrityError } from "../../lib/errors.ts";
 import { layersOf } from "../../lib/model/architecture.ts";
 import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
+import { MemoryFile } from "../../lib/io/atomic_file.ts";
 import { BytesSource } from "../../lib/io/byte_source.ts";
 import { openModel } from "../../lib/model/file.ts";
+import { ModelWriter } from "../../lib/model/writer.ts";
 import { type QuantizedFilter, quantizeFilter } from "../../lib/convert/quantize/channels.ts";
 import { encodeSafetensorsHeader, readSafetensorsHeader } from "../../lib/model/safetensors.ts";
 
@@ -76,6 +78,25 @@ Deno.test("a model's weights stop when the signal is aborted", async () => {
   await assertRejects(async () => {
     for await (const _ of model.weights({ signal: abort.signal })) abort.abort();
   }, DOMException);
+});
+
+Deno.test("a weight of -128, which no bound assumes, is refused with its layer", async () => {
+  const { architecture, preprocessing, labels, parameters, weights } = await openModel(EMBEDDED);
+  const file = new MemoryFile();
+  const writer = new ModelWriter(file, {
+    ...{ id: "wrong", architecture, preprocessing, labels, provenance: {} },
+  });
+  for (const { name, scale, bias } of parameters) writer.setParameters(name, scale, bias);
+  for await (const { layer, first, data } of weights()) {
+    if (layer === "conv2_1" && first === 0) data[5] = -128;
+    writer.setWeights(layer, first, data);
+  }
+  await writer.finish({});
+  await assertRejects(
+    () => readEverything(file.bytes),
+    CheckpointFormatError,
+    "conv2_1 in model bytes must be from -127 to 127: found -128",
+  );
 });
 
 Deno.test("quantizeFilter() rounds better than the largest weight / 127 as the scale", () => {

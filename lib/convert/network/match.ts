@@ -85,7 +85,7 @@ export function matchArchitecture(
     dense: dense.map((tensors) => weightSizes(tensors).outputs),
   };
   checkGraph(checkpoint.graph, architecture, file, options.inputSize);
-  const layers = layersOf(architecture).map((layer, index): MatchedLayer => {
+  const layers = layersIn(architecture, file).map((layer, index): MatchedLayer => {
     const tensors = [...convolutions, ...dense][index];
     const norm = index < convolutions.length ? norms[index] : undefined;
     checkShapes(layer, tensors, norm, file);
@@ -195,5 +195,16 @@ function checkShapes(
       `Tensor ${tensor.name} of ${file} must have shape [${outChannels}], as ${layer.name} has so many outputs: found [${tensor.shape}]`,
       { file },
     );
+  }
+}
+
+function layersIn(architecture: Architecture, file: string): Layer[] {
+  try {
+    return layersOf(architecture);
+  } catch (cause) {
+    throw new CheckpointFormatError(`${file} is no VGG for int8: ${(cause as Error).message}`, {
+      file,
+      cause,
+    });
   }
 }
