@@ -95,7 +95,7 @@ Deno.test("a weight of -128, which no bound assumes, is refused with its layer",
   await assertRejects(
     () => readEverything(file.bytes),
     CheckpointFormatError,
-    "conv2_1 in model bytes must be from -127 to 127: found -128",
+    "conv2_1 in bytes must be from -127 to 127: found -128",
   );
 });
 
