@@ -9,7 +9,7 @@ import { encodePng } from "../image/codecs/encode_png.ts";
 import type { Pixels } from "../image/image.ts";
 import { escape as escapeHtml } from "@std/html/entities";
 import { readImage } from "../image/read.ts";
-import { resizeImage } from "../image/resize.ts";
+import { fitImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { htmlPage, htmlTable, linePlot, percent } from "../report/html.ts";
@@ -167,9 +167,7 @@ async function mistakeFigure(
   labels: readonly string[],
 ): Promise<string> {
   const image = await readImage(sample?.image ?? file);
-  const factor = THUMBNAIL / Math.max(image.width, image.height);
-  const size = (side: number): number => Math.max(1, Math.round(side * factor));
-  const thumbnail = resizeImage(image, size(image.width), size(image.height), "bicubic");
+  const thumbnail = fitImage(image, THUMBNAIL);
   const caption = `<b>${escapeHtml(labels[best.index])}</b> ${percent(best.score)}<br>is ${
     escapeHtml(labels[label])
   }`;

@@ -5,7 +5,7 @@
  */
 
 import type { Pixels } from "../image/image.ts";
-import { resizeImage } from "../image/resize.ts";
+import { fitImage } from "../image/resize.ts";
 import type { Prediction } from "../output/predictions.ts";
 import { BLACK, Canvas, textWidth, WHITE } from "../report/canvas.ts";
 import { colorTable, levelOf } from "../report/color_map.ts";
@@ -23,7 +23,7 @@ export async function drawPredictions(
   image: Pixels,
   predictions: readonly Prediction[],
 ): Promise<Pixels> {
-  const picture = withinSides(image, MIN_SIDE, Infinity);
+  const picture = fitImage(image, MIN_SIDE, Infinity);
   const canvas = new Canvas(picture.width, picture.height);
   canvas.picture(picture, 0, 0);
   const lines = predictions.map(({ label, score }) => `${label} ${(score * 100).toFixed(1)} %`);
@@ -50,7 +50,7 @@ function fittingHeight(lines: readonly string[], width: number): number {
  */
 export async function drawExplanation(explanation: Explanation): Promise<Pixels> {
   const { label, score, method, map } = explanation;
-  const picture = withinSides(explanation.image, MIN_SIDE, MAX_SIDE);
+  const picture = fitImage(explanation.image, MIN_SIDE, MAX_SIDE);
   const isProbability = method === "score-map";
   const max = isProbability ? 1 : Math.max(...map);
   const text = 16, margin = 8, side = 96;
@@ -115,13 +115,4 @@ async function drawScale(
     const y = top + Math.round((1 - part) * (height - text));
     await canvas.text(label, left + width + 6, y, text, BLACK);
   }
-}
-
-/** Enlarges or reduces an image until its longer side is within bounds. */
-function withinSides(image: Pixels, min: number, max: number): Pixels {
-  const longer = Math.max(image.width, image.height);
-  const factor = longer < min ? min / longer : longer > max ? max / longer : 1;
-  if (factor === 1) return image;
-  const size = (side: number): number => Math.max(1, Math.round(side * factor));
-  return resizeImage(image, size(image.width), size(image.height), "bicubic");
 }

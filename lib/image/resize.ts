@@ -47,6 +47,15 @@ export function resizeImage(
   return { data: resample(image, width, height, filter), width, height };
 }
 
+/** An image that is enlarged or reduced until its longer side is within bounds. */
+export function fitImage(image: Pixels, min: number, max: number = min): Pixels {
+  const longer = Math.max(image.width, image.height);
+  const factor = longer < min ? min / longer : longer > max ? max / longer : 1;
+  if (factor === 1) return image;
+  const size = (side: number): number => Math.max(1, Math.round(side * factor));
+  return resizeImage(image, size(image.width), size(image.height), "bicubic");
+}
+
 /**
  * Cuts a rectangle out of an image.
  *
