@@ -112,3 +112,13 @@ export class BackendUnavailableError extends Error {
     this.reason = reason;
   }
 }
+
+/** Scores that are not finite numbers: nothing can be said about the image. */
+export class ScoresNotFiniteError extends Error {
+  /** `"ScoresNotFiniteError"`. */
+  override readonly name = "ScoresNotFiniteError";
+  /** Creates the error; the message says which class has which score. */
+  constructor(index: number, score: number) {
+    super(`The scores must be finite: found ${score} for class ${index}`);
+  }
+}

@@ -9,6 +9,7 @@ import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { checkOptions, EVALUATE_OPTIONS } from "../options.ts";
 import type { Sample } from "../input/dataset.ts";
+import { checkScores } from "../output/predictions.ts";
 import { fusedLabels, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
 import type { ViewOptions } from "../input/views.ts";
@@ -65,7 +66,7 @@ export async function evaluate(
   const reading = { shorterSide: shorterSideOf(list, options), ...options };
   for await (const batch of readBatches(left, reading, () => failed++)) {
     const scores = await fusedScores(list, batch.map(({ image }) => image), options);
-    const found = batch.map(({ sample }, n) => recordOf(sample, scores[n]));
+    const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n])));
     records.push(...found);
     await options.onRecords?.(found);
     options.onProgress?.({ done: records.length + failed, total: samples.length });

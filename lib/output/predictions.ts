@@ -5,6 +5,7 @@
  */
 
 import type { Activations } from "../engine/engine.ts";
+import { ScoresNotFiniteError } from "../errors.ts";
 import { indexOfLabel } from "../model/find_label.ts";
 import { completeOptions, type Option, SELECTION_OPTIONS } from "../options.ts";
 
@@ -68,7 +69,23 @@ export function checkSelection(
   return { topK, scoreThreshold, wanted };
 }
 
-/** Soft-max of `logits[i] * scale`, in float64. */
+/**
+ * Returns scores as they are: NaN would pass no threshold, and so give no prediction without a word.
+ *
+ * @throws {ScoresNotFiniteError} If one is not finite.
+ */
+export function checkScores<T extends ArrayLike<number>>(scores: T): T {
+  for (let i = 0; i < scores.length; i++) {
+    if (!Number.isFinite(scores[i])) throw new ScoresNotFiniteError(i, scores[i]);
+  }
+  return scores;
+}
+
+/**
+ * Soft-max of `logits[i] * scale`, in float64.
+ *
+ * @throws {ScoresNotFiniteError} If one of them is not finite.
+ */
 export function softmax(logits: ArrayLike<number>, scale: number = 1): Float64Array {
   const scores = new Float64Array(logits.length);
   let max = -Infinity, sum = 0;
@@ -78,7 +95,7 @@ export function softmax(logits: ArrayLike<number>, scale: number = 1): Float64Ar
     sum += scores[i];
   }
   for (let i = 0; i < scores.length; i++) scores[i] /= sum;
-  return scores;
+  return checkScores(scores);
 }
 
 /** Soft-max of the logits of image `n`, averaged over the positions of its score map. */
@@ -90,13 +107,18 @@ export function softmaxOfMean({ data, shape, scale }: Activations, n: number): F
   return softmax(mean.map((sum) => sum / positions), scale[n]);
 }
 
-/** The wanted predictions, best first; of equal scores, the lower index first. */
+/**
+ * The wanted predictions, best first; of equal scores, the lower index first.
+ *
+ * @throws {ScoresNotFiniteError} If a score is not finite.
+ */
 export function selectPredictions(
   scores: Float64Array,
   selection: Selection,
   labels: readonly string[],
 ): Prediction[] {
   const { topK, scoreThreshold, wanted } = selection;
+  checkScores(scores);
   return labels
     .map((label, index) => ({ label, score: scores[index], index }))
     .filter(({ index, score }) => wanted[index] && score >= scoreThreshold)

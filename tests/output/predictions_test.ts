@@ -1,4 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { ScoresNotFiniteError } from "../../lib/errors.ts";
 import { checkSelection, selectPredictions, softmax } from "../../lib/output/predictions.ts";
 
 const LABELS = ["cat", "dog", "tench, Tinca tinca"];
@@ -19,6 +20,18 @@ Deno.test("softmax() gives the probabilities of a worked example", () => {
 
 Deno.test("softmax() does not overflow on the largest int32 logits", () => {
   assertEquals([...softmax([2 ** 31 - 1, -(2 ** 31)], 1)], [1, 0]);
+});
+
+Deno.test("scores that are not finite are an error wherever they are read", () => {
+  for (const logits of [[1, NaN, 2], [1, Infinity, 2], [-Infinity, -Infinity, -Infinity]]) {
+    assertThrows(() => softmax(logits), ScoresNotFiniteError, "must be finite");
+  }
+  const selection = checkSelection({ scoreThreshold: 0.5 }, LABELS);
+  assertThrows(
+    () => selectPredictions(Float64Array.of(0.5, NaN, 0.5), selection, LABELS),
+    ScoresNotFiniteError,
+    "found NaN for class 1",
+  );
 });
 
 Deno.test("selectPredictions() sorts, best first, and keeps class indices", () => {
