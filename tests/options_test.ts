@@ -149,7 +149,7 @@ function wrongValues(option: Option): readonly unknown[] {
     case "choice":
     case "boolean":
     case "program":
-      return ["nonsense"];
+      return ["nonsense", "constructor"];
     case "integers":
       return [
         [option.min - 1],

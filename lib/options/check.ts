@@ -104,6 +104,8 @@ function unknownName(called: string, known: readonly string[], what: string): Ra
   );
 }
 
+const WORDS = new Map([["true", true], ["1", true], ["false", false], ["0", false]]);
+
 /** A value from a text; what cannot be read stays text, which no check lets pass. */
 function fromText(option: Option, text: string): unknown {
   switch (option.kind) {
@@ -115,7 +117,7 @@ function fromText(option: Option, text: string): unknown {
     case "choice":
       return option.choices.find((choice) => String(choice) === text) ?? text;
     case "boolean":
-      return { true: true, 1: true, false: false, 0: false }[text] ?? text;
+      return WORDS.get(text) ?? text;
     case "texts":
       return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
     case "integers": {
