@@ -23,7 +23,7 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     load: async () => (await import("./lib/cli/explain.ts")).explainCommand,
   },
   evaluate: {
-    about: "Measures what a model scores on labelled images",
+    about: "Measures what a model scores on labeled images",
     load: async () => (await import("./lib/cli/evaluate.ts")).evaluateCommand,
   },
   fit: {

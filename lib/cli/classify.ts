@@ -94,7 +94,7 @@ type Draw = (
   predictions: readonly Prediction[],
 ) => Promise<void>;
 
-/** Writes labelled pictures into a directory, if one is given. */
+/** Writes labeled pictures into a directory, if one is given. */
 async function drawer(directory: string | undefined): Promise<Draw | undefined> {
   if (directory === undefined) return undefined;
   const { drawPredictions } = await import("../explain/draw.ts");

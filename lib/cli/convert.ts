@@ -56,10 +56,8 @@ export const convertCommand: Command<typeof OPTIONS> = {
       try {
         const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
         const described = await describedBy(options);
-        const conversion = await convert(input, {
-          ...described,
-          ...{ out, signal, onProgress: line.update },
-        });
+        const progress = { signal, onProgress: line.update };
+        const conversion = await convert(input, { ...described, ...progress, out });
         line.clear();
         if (options.report) printReport(conversion);
         printSummary(conversion, out);

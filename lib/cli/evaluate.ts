@@ -1,5 +1,5 @@
 /**
- * `evaluate`: what a model scores on labelled images.
+ * `evaluate`: what a model scores on labeled images.
  *
  * @module
  */
@@ -20,15 +20,14 @@ import { parseShard, type Shard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { textTable } from "./table.ts";
 import { parseVariants, scalesOf, type Variant } from "./variants.ts";
 
+const CROPS = VIEW_OPTIONS.crops.choices.join(", ");
+
 const OPTIONS = {
   ...VIEW_OPTIONS,
   compare: text(
     { placeholder: "VARIANTS" },
     "Several evaluations side by side, separated by semicolons; each is some of the words " +
-      `${
-        VIEW_OPTIONS.crops.choices.join(", ")
-      }, flip, scales such as 256,384, model=A+B (A and B ` +
-      "fused), backend=B, precision=P",
+      `${CROPS}, flip, scales such as 256,384, model=A+B (A and B fused), backend=B, precision=P`,
   ),
   out: text(
     { placeholder: "DIR" },

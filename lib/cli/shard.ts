@@ -89,7 +89,7 @@ function autoShard(count: string | undefined, env: Env): Shard {
   return { index, count: Number(total) };
 }
 
-/** The items of a part: every `count`-th, so that neighbours, which cost alike, are spread. */
+/** The items of a part: every `count`-th, so that neighbors, which cost alike, are spread. */
 export function takeShard<Item>(items: readonly Item[], { index, count }: Shard): Item[] {
   return items.filter((_, i) => i % count === index - 1);
 }

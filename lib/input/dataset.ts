@@ -23,7 +23,7 @@ export interface Sample {
   readonly label: number;
 }
 
-/** Labelled images, and the names of their classes. */
+/** Labeled images, and the names of their classes. */
 export interface Dataset {
   /** In the order of folders and names, or of the list. */
   readonly samples: readonly Sample[];
