@@ -49,6 +49,8 @@ export interface WasmEngineOptions extends Omit<EngineOptions, "backend" | "cach
 
 /** Bytes for a plan of small pictures, so that memory does not grow in the first run. */
 const PLAN_BYTES = 1 << 20;
+/** Bytes behind the weights that an engine keeps from one run to the next. */
+const MOST_KEPT = 256 * 2 ** 20;
 
 /**
  * Loads a Model into WebAssembly memory.
@@ -70,7 +72,12 @@ export async function createWasmEngine(
   const alone = new OwnThread(kernels, memory, STEP_BYTES);
   const choose = await chooser(memory, program, network, alone, { algorithm, tune });
   const executor = await startPool(module, memory, program, threads) ?? alone;
-  return new WasmEngine(program, variant, { memory, network, choose, executor });
+  const start = async (memory: Memory): Promise<Executor> => {
+    const { module, kernels } = await compileKernels(variant, memory);
+    const pool = await startPool(module, memory, program, threads);
+    return pool ?? new OwnThread(kernels, memory, STEP_BYTES);
+  };
+  return new WasmEngine(program, variant, { memory, network, choose, executor, start });
 }
 
 /** What an engine holds until it is disposed. */
@@ -79,6 +86,8 @@ interface Loaded {
   readonly network: PackedNetwork;
   readonly choose: Choose;
   readonly executor: Executor;
+  /** Makes an executor on another memory. */
+  readonly start: (memory: Memory) => Promise<Executor>;
   /** What one size of input needs. */
   plan?: Plan;
 }
@@ -104,10 +113,22 @@ class WasmEngine extends QueuedEngine {
   }
 
   get bytesResident(): number {
-    return this.#loaded?.memory.top ?? 0;
+    return this.#loaded?.memory.byteLength ?? 0;
   }
 
   protected async runPart(
+    batch: Batch,
+    last: LastLayer,
+    signal: AbortSignal | undefined,
+  ): Promise<Activations> {
+    try {
+      return await this.#runPart(batch, last, signal);
+    } finally {
+      await this.#shrink();
+    }
+  }
+
+  async #runPart(
     batch: Batch,
     last: LastLayer,
     signal: AbortSignal | undefined,
@@ -147,6 +168,24 @@ class WasmEngine extends QueuedEngine {
     const { executor } = this.#loaded!;
     this.#loaded = undefined;
     await executor.end();
+  }
+
+  /**
+   * Gives back what very large pictures needed. A WebAssembly memory cannot shrink, so the weights move
+   * to another one.
+   */
+  async #shrink(): Promise<void> {
+    const { memory, executor, start, ...rest } = this.#loaded!;
+    if (memory.byteLength <= this.#residentBytes + MOST_KEPT) return;
+    let smaller: Memory;
+    try {
+      smaller = memory.copy(this.#residentBytes, PLAN_BYTES);
+    } catch {
+      return; // There is no room for both.
+    }
+    await executor.end();
+    const loaded = { ...rest, memory: smaller, start, executor: await start(smaller) };
+    this.#loaded = { ...loaded, plan: undefined };
   }
 
   /** A plan for as many of a batch's images as it should handle. */

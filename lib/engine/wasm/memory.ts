@@ -29,6 +29,14 @@ export class Memory {
     this.#words = new Int32Array(this.memory.buffer);
   }
 
+  /** A memory of its own with what lies below `top`, and room for some bytes more. */
+  copy(top: number, more: number): Memory {
+    const memory = new Memory(top + more, this.shared);
+    memory.words.set(this.words.subarray(0, top / 4));
+    memory.#top = top;
+    return memory;
+  }
+
   /** The first free byte. */
   get top(): number {
     return this.#top;
