@@ -60,8 +60,8 @@ const photos = Array.from(
     }),
 );
 
-/** Correlation of each pixel with its right neighbour, over pictures of three channels. */
-function neighbours(all: readonly Uint8Array[]): number {
+/** Correlation of each pixel with its right neighbor, over pictures of three channels. */
+function neighbors(all: readonly Uint8Array[]): number {
   let [n, sx, sy, sxx, syy, sxy] = [0, 0, 0, 0, 0, 0];
   for (const data of all) {
     for (let i = 0; i < 32 * 32 * 3 - 3; i++) {
@@ -73,7 +73,7 @@ function neighbours(all: readonly Uint8Array[]): number {
   return (n * sxy - sx * sy) / Math.sqrt((n * sxx - sx * sx) * (n * syy - sy * sy));
 }
 
-Deno.test("whitened photos have little left in common with their neighbours", () => {
+Deno.test("whitened photos have little left in common with their neighbors", () => {
   const pixels = new Uint8Array(photos.length * 32 * 32 * 3);
   photos.forEach(({ data }, n) => pixels.set(data, n * data.length));
   const architecture = {
@@ -83,9 +83,9 @@ Deno.test("whitened photos have little left in common with their neighbours", ()
     dense: [2],
   };
   const whitening = pixelWhitening(pixels, photos.map((_, n) => n), architecture, 1);
-  const before = neighbours(photos.map(({ data }) => data));
-  const after = neighbours(photos.map(({ data }) => whitenBytes(data, 32, 32, whitening)));
-  console.log(`neighbours: ${before.toFixed(3)} before, ${after.toFixed(3)} after`);
+  const before = neighbors(photos.map(({ data }) => data));
+  const after = neighbors(photos.map(({ data }) => whitenBytes(data, 32, 32, whitening)));
+  console.log(`neighbors: ${before.toFixed(3)} before, ${after.toFixed(3)} after`);
   assert(before > 0.85 && Math.abs(after) < 0.3, `${before}, ${after}`);
 });
 
