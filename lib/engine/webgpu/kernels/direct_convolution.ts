@@ -5,7 +5,7 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { CHANNEL_STEP, defineKernel, DOT16, type Shape } from "./kernel.ts";
+import { CHANNEL_MULTIPLE, defineKernel, DOT16, type Shape } from "./kernel.ts";
 import {
   accumulator,
   type ConvolutionAttributes,
@@ -94,7 +94,7 @@ export const convolve = defineKernel(
       parameters: {
         inHeight: input.height,
         inWidth: input.width,
-        sixteens: input.channels / CHANNEL_STEP,
+        sixteens: input.channels / CHANNEL_MULTIPLE,
         tilesAcross: tiles(output, pool, tile).across,
         ...outputParameters(attributes),
       },

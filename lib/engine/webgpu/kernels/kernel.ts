@@ -1,12 +1,12 @@
 /**
- * What the kernels have in common: what a step is, how tensors are laid out, and arithmetic.
+ * What the kernels have in common: how one is defined, how tensors are laid out, and arithmetic.
  *
  * A vector is four 32-bit words. What the vectors of each tensor are:
  *
  * - Activations `x`, int8: `[N, H + 2p, W + 2p, C / 16]`, sixteen channels a vector, low byte
  *   first, with the zeros around the image that the next layer's padding `p` asks for. Float:
  *   `[N, H, W, C / 4]`.
- * - Weights: `[O / 16, kernelHeight, kernelWidth, I / 16, 4, 4]`, sixteen input channels of one
+ * - Weights: `[O / 16, filterHeight, filterWidth, I / 16, 4, 4]`, sixteen input channels of one
  *   output channel a vector. Of sixteen output channels, `o` lies at `[o % 4, o / 4]`, so that
  *   neighboring lanes, which compute four channels each, load neighboring vectors.
  * - Weights of the first layer: `[O / 4, 9]`, four output channels a vector, the input channels of
@@ -31,8 +31,8 @@ export type Kernel<Inputs extends string, Attributes> = (
   output: Tensor,
 ) => Step;
 
-/** What a kernel's program is, for some attributes. Its name begins with that of the kernel. */
-export interface Plan extends Omit<Dispatch, "name"> {
+/** A kernel's dispatch, for some attributes. Its name is the kernel's, then the variant. */
+export interface KernelDispatch extends Omit<Dispatch, "name"> {
   /** Everything that `code` was generated from. */
   readonly variant: readonly (string | number)[];
 }
@@ -41,11 +41,11 @@ export interface Plan extends Omit<Dispatch, "name"> {
 export function defineKernel<Inputs extends string, Attributes>(
   kernel: string,
   inputs: readonly Inputs[],
-  plan: (attributes: Attributes) => Plan,
+  dispatchOf: (attributes: Attributes) => KernelDispatch,
 ): Kernel<Inputs, Attributes> {
   registerStep(kernel);
   return (tensors, attributes, output) => {
-    const { variant, ...dispatch } = plan(attributes);
+    const { variant, ...dispatch } = dispatchOf(attributes);
     const name = [kernel, ...variant].join(" ");
     const ordered = Object.fromEntries(inputs.map((input) => [input, tensors[input]]));
     return { kernel, dispatch: { name, ...dispatch }, inputs: ordered, output };
@@ -53,11 +53,11 @@ export function defineKernel<Inputs extends string, Attributes>(
 }
 
 /** Channels are rounded up to a multiple of this: a vector of bytes. */
-export const CHANNEL_STEP = 16;
+export const CHANNEL_MULTIPLE = 16;
 
 /** `channels` rounded up. */
 export function padChannels(channels: number): number {
-  return Math.ceil(channels / CHANNEL_STEP) * CHANNEL_STEP;
+  return Math.ceil(channels / CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE;
 }
 
 /** Vectors of a state before its `M` and `B`. */

@@ -6,7 +6,7 @@
 
 import type { Fixed } from "../../program.ts";
 import {
-  CHANNEL_STEP,
+  CHANNEL_MULTIPLE,
   defineKernel,
   FIXED_POINT,
   padded,
@@ -184,7 +184,7 @@ export const requantize = defineKernel(
   ["values", "state"],
   ({ shape, padding, nextChannels }: RequantizeAttributes) => {
     const { height, width, images } = padded(shape, padding);
-    const sixteens = shape.channels / CHANNEL_STEP;
+    const sixteens = shape.channels / CHANNEL_MULTIPLE;
     return {
       variant: [],
       code: () => REQUANTIZE,

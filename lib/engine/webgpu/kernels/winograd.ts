@@ -6,7 +6,7 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { CHANNEL_STEP } from "./kernel.ts";
+import { CHANNEL_MULTIPLE } from "./kernel.ts";
 import type { ConvolutionAttributes } from "./output.ts";
 
 /**
@@ -150,7 +150,7 @@ export function scratchVectors(layer: WinogradLayer): ScratchVectors {
 
 /** Output channels of a chunk: whole workgroups. */
 function chunkChannels({ precision, input, output, tile }: WinogradLayer): number {
-  const least = Math.max(CHANNEL_STEP, tile.channels * tile.channelLanes);
+  const least = Math.max(CHANNEL_MULTIPLE, tile.channels * tile.channelLanes);
   const vectors = pointsOf(tile) * input.channels / 8;
   const affordable = Math.floor(BUDGET[precision].filters / (vectors * least));
   return Math.min(output.channels, Math.max(1, affordable) * least);

@@ -10,7 +10,7 @@ import type { Activations, Precision } from "../../engine.ts";
 import type { Fixed, Program, ProgramLayer } from "../../program.ts";
 import { VECTOR_WORDS } from "../device/memory.ts";
 import {
-  CHANNEL_STEP,
+  CHANNEL_MULTIPLE,
   elements,
   padChannels,
   type Shape,
@@ -25,7 +25,7 @@ export function blockVectors(layer: Layer, isFirst: boolean): number {
 
 /** Vectors of a layer's weights. */
 export function weightVectors(layer: Layer, isFirst: boolean): number {
-  return padChannels(layer.outChannels) / CHANNEL_STEP * blockVectors(layer, isFirst);
+  return padChannels(layer.outChannels) / CHANNEL_MULTIPLE * blockVectors(layer, isFirst);
 }
 
 /**
@@ -38,10 +38,10 @@ export function packWeights(
   filters: Int8Array,
   count: number,
 ): Int32Array<ArrayBuffer> {
-  const blocks = padChannels(count) / CHANNEL_STEP;
+  const blocks = padChannels(count) / CHANNEL_MULTIPLE;
   const packed = new Int32Array(blocks * blockVectors(layer, isFirst) * VECTOR_WORDS);
   if (isFirst) packFirst(layer, filters, count, new Int8Array(packed.buffer));
-  else if (layer.inChannels % CHANNEL_STEP === 0 && filters.byteOffset % 4 === 0) {
+  else if (layer.inChannels % CHANNEL_MULTIPLE === 0 && filters.byteOffset % 4 === 0) {
     packWords(layer, filters, count, packed);
   } else packBytes(layer, filters, count, new Int8Array(packed.buffer));
   return packed;
@@ -75,7 +75,7 @@ function packWords(
 ): void {
   const words = new Int32Array(filters.buffer, filters.byteOffset, filters.length / 4);
   // Vectors of one filter: taps, and for each its sixteens of input channels.
-  const vectors = filterSize[0] * filterSize[1] * inChannels / CHANNEL_STEP;
+  const vectors = filterSize[0] * filterSize[1] * inChannels / CHANNEL_MULTIPLE;
   for (let o = 0, from = 0; o < count; o++) {
     let to = ((o >> 4) * vectors * 16 + placeInBlock(o)) * VECTOR_WORDS;
     for (let v = 0; v < vectors; v++, to += 16 * VECTOR_WORDS) {
@@ -94,12 +94,12 @@ function packBytes(
   packed: Int8Array,
 ): void {
   const taps = filterSize[0] * filterSize[1];
-  const sixteens = padChannels(inChannels) / CHANNEL_STEP;
+  const sixteens = padChannels(inChannels) / CHANNEL_MULTIPLE;
   for (let o = 0, from = 0; o < count; o++) {
     for (let tap = 0; tap < taps; tap++, from += inChannels) {
-      for (let c = 0; c < inChannels; c += CHANNEL_STEP) {
-        const vector = ((o >> 4) * taps + tap) * sixteens + c / CHANNEL_STEP;
-        const end = Math.min(c + CHANNEL_STEP, inChannels);
+      for (let c = 0; c < inChannels; c += CHANNEL_MULTIPLE) {
+        const vector = ((o >> 4) * taps + tap) * sixteens + c / CHANNEL_MULTIPLE;
+        const end = Math.min(c + CHANNEL_MULTIPLE, inChannels);
         packed.set(filters.subarray(from + c, from + end), (vector * 16 + placeInBlock(o)) * 16);
       }
     }

@@ -10,7 +10,7 @@ import type { Program } from "../../program.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory, vectorsOf } from "../device/memory.ts";
 import { type MemoryKind, readWords, runStep, type Tensor } from "../device/tfjs.ts";
-import { CHANNEL_STEP } from "../kernels/kernel.ts";
+import { CHANNEL_MULTIPLE } from "../kernels/kernel.ts";
 import { candidateOf, type Tuning } from "../tuning/tile.ts";
 import {
   blockVectors,
@@ -86,7 +86,7 @@ export class ResidentModel {
       const index = program.layers.findIndex((layer) => layer.name === name);
       const layer = program.layers[index];
       const words = packWeights(layer, index === 0, data, count);
-      const offset = first / CHANNEL_STEP * blockVectors(layer, index === 0);
+      const offset = first / CHANNEL_MULTIPLE * blockVectors(layer, index === 0);
       this.#memory.write(layers.get(name)!.weights, words, offset);
       pending += words.byteLength;
       if (pending >= UPLOAD_WINDOW_BYTES) {

@@ -10,7 +10,7 @@ import { Memory } from "../device/memory.ts";
 import { type MemoryKind, runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
 import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
 import { type DenseTile, multiplyDense } from "../kernels/dense.ts";
-import { CHANNEL_STEP, elements, stateVectors } from "../kernels/kernel.ts";
+import { CHANNEL_MULTIPLE, elements, stateVectors } from "../kernels/kernel.ts";
 import { weightVectors } from "../resident/pack.ts";
 import type { PlannedLayer } from "../resident/plan.ts";
 import type { ResidentModel } from "../resident/resident_model.ts";
@@ -95,8 +95,8 @@ export async function trialDense(
   try {
     const sixteens = weightVectors(layer, false) / channels;
     const kept = Math.ceil(
-      Math.min(channels, Math.max(256, affordable(gpu) / (32 * sixteens))) / CHANNEL_STEP,
-    ) * CHANNEL_STEP;
+      Math.min(channels, Math.max(256, affordable(gpu) / (32 * sixteens))) / CHANNEL_MULTIPLE,
+    ) * CHANNEL_MULTIPLE;
     const output = { images: 1, height: 1, width: 1, channels: kept };
     const step = await checked(gpu.device, () => {
       const x = memory.allocate(precision === "int8" ? sixteens : 4 * sixteens, kind);
