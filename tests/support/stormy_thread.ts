@@ -10,7 +10,10 @@ import { parentPort } from "node:worker_threads";
 
 /** What the thread is told. */
 export type Order = { readonly echo: number; readonly ms: number } | "throw" | "exit" | "hang";
-/** Name of the variable that says what a thread does when it starts: start, or one of `Order`. */
+/**
+ * Name of the variable that says what a thread does when it starts: start, wait until it says so, or one
+ * of `Order`.
+ */
 export const AT_START = "STORMY_THREAD";
 
 function obey(order: Order): void {
@@ -21,6 +24,7 @@ function obey(order: Order): void {
 }
 
 if (parentPort !== null) {
+  while (Deno.env.get(AT_START) === "wait") await new Promise((done) => setTimeout(done, 10));
   const atStart = Deno.env.get(AT_START);
   if (atStart === "throw" || atStart === "exit" || atStart === "hang") obey(atStart);
   parentPort.on("message", obey);

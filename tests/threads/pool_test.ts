@@ -65,17 +65,23 @@ for (const seed of [1, 2]) {
 
 Deno.test("who gives up while a thread starts takes nobody else out of the line", async () => {
   const pool = new ThreadPool(SCRIPT, 1);
-  const first = (await pool.take())!;
-  const impatient = new AbortController();
-  const second = pool.take(impatient.signal), third = pool.take();
-  await first.thread.end(); // Now one is started for the second.
-  first[Symbol.dispose]();
-  await sleep(1);
-  impatient.abort(new Error("enough"));
-  await assertRejects(() => second, Error, "enough");
-  using lease = (await third)!;
-  assertEquals(await lease.thread.ask(echo(3)), 3);
-  await lease.thread.end();
+  try {
+    const first = (await pool.take())!;
+    const impatient = new AbortController();
+    const second = pool.take(impatient.signal), third = pool.take();
+    Deno.env.set(AT_START, "wait");
+    await first.thread.end(); // Now one is started for the second.
+    first[Symbol.dispose]();
+    await sleep(50);
+    impatient.abort(new Error("enough"));
+    await assertRejects(() => second, Error, "enough");
+    Deno.env.set(AT_START, "start");
+    using lease = (await third)!;
+    assertEquals(await lease.thread.ask(echo(3)), 3);
+    await lease.thread.end();
+  } finally {
+    Deno.env.delete(AT_START);
+  }
 });
 
 Deno.test("a thread that cannot be started is tried again after a pause", async () => {
