@@ -10,7 +10,7 @@ import { type ByteSource, endsEarly } from "../io/byte_source.ts";
 import { isRecord, isSizes } from "./json.ts";
 
 /** Bytes of an element of each type. */
-export const DTYPE_BYTES: Readonly<Record<string, number>> = {
+export const DTYPE_BYTES = {
   BOOL: 1,
   U8: 1,
   I8: 1,
@@ -26,13 +26,19 @@ export const DTYPE_BYTES: Readonly<Record<string, number>> = {
   U64: 8,
 };
 
+export type Dtype = keyof typeof DTYPE_BYTES;
+
+function isDtype(value: unknown): value is Dtype {
+  return typeof value === "string" && Object.hasOwn(DTYPE_BYTES, value);
+}
+
 /** A longer header is refused before it is read. VGG's are a few KiB. */
 const MAX_HEADER_BYTES = 8 << 20;
 
 /** Where one tensor is. */
 export interface TensorRange {
   readonly name: string;
-  readonly dtype: string;
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
   /** First byte in the file. */
   readonly begin: number;
@@ -108,20 +114,11 @@ function parseHeader(bytes: Uint8Array, file: string): Record<string, unknown> {
 
 function checkEntry(name: string, entry: unknown, dataStart: number, file: string): TensorRange {
   const { dtype, shape, data_offsets: range } = isRecord(entry) ? entry : {};
-  const itemBytes = typeof dtype === "string" && Object.hasOwn(DTYPE_BYTES, dtype)
-    ? DTYPE_BYTES[dtype]
-    : undefined;
-  if (itemBytes !== undefined && isSizes(shape) && isSizes(range) && range.length === 2) {
-    const [begin, end] = range;
-    const bytes = shape.reduce((product, size) => product * size, itemBytes);
+  if (isDtype(dtype) && isSizes(shape) && isSizes(range) && range.length === 2) {
+    const [begin, end] = range as [number, number];
+    const bytes = shape.reduce((product, size) => product * size, DTYPE_BYTES[dtype]);
     if (end - begin === bytes) {
-      return {
-        name,
-        dtype: dtype as string,
-        shape,
-        begin: dataStart + begin,
-        end: dataStart + end,
-      };
+      return { name, dtype, shape, begin: dataStart + begin, end: dataStart + end };
     }
   }
   throw new CheckpointFormatError(
@@ -162,7 +159,7 @@ function checkContiguous(
  * @throws {RangeError} If the header is longer than `length`.
  */
 export function encodeSafetensorsHeader(
-  tensors: readonly { name: string; dtype: string; shape: readonly number[] }[],
+  tensors: readonly { name: string; dtype: Dtype; shape: readonly number[] }[],
   metadata: Readonly<Record<string, string>>,
   length?: number,
 ): Uint8Array<ArrayBuffer> {

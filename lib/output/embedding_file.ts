@@ -39,7 +39,7 @@ export function encodeEmbeddings(embeddings: readonly NamedEmbedding[]): Uint8Ar
   const shape = stackedShape(embeddings);
   const files = JSON.stringify(embeddings.map(({ file }) => file));
   const metadata = { layer: embeddings[0].embedding.layer, files };
-  const tensor = { name: "embeddings", dtype: "F32", shape };
+  const tensor = { name: "embeddings", dtype: "F32" as const, shape };
   return withData(encodeSafetensorsHeader([tensor], metadata), embeddings);
 }
 

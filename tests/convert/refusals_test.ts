@@ -11,7 +11,11 @@ type Shapes = Record<string, number[]>;
 
 /** A checkpoint of ones in torchvision's names. */
 function checkpointOf(shapes: Shapes): Uint8Array {
-  const tensors = Object.entries(shapes).map(([name, shape]) => ({ name, dtype: "F32", shape }));
+  const tensors = Object.entries(shapes).map(([name, shape]) => ({
+    name,
+    dtype: "F32" as const,
+    shape,
+  }));
   const header = encodeSafetensorsHeader(tensors, {});
   const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const file = new Uint8Array(header.length + 4 * elements);

@@ -133,11 +133,10 @@ Deno.test("quantizeFilter() gives a positive scale for a filter that is all zero
 });
 
 Deno.test("a safetensors header that is written is read back", async () => {
-  const tensors = [{ name: "a", dtype: "F32", shape: [2, 3] }, {
-    name: "b",
-    dtype: "I8",
-    shape: [5],
-  }];
+  const tensors = [
+    { name: "a", dtype: "F32" as const, shape: [2, 3] },
+    { name: "b", dtype: "I8" as const, shape: [5] },
+  ];
   const header = encodeSafetensorsHeader(tensors, { note: "x" });
   assertEquals(header.length % 8, 0);
   const file = new Uint8Array(header.length + 29);
@@ -149,6 +148,22 @@ Deno.test("a safetensors header that is written is read back", async () => {
     [["a", 0, 24], ["b", 24, 29]],
   );
   assertThrows(() => encodeSafetensorsHeader(tensors, {}, 16), RangeError);
+});
+
+Deno.test("a safetensors entry that is not whole is refused by its tensor's name", async () => {
+  const whole = { dtype: "F32", shape: [2], data_offsets: [0, 8] };
+  const wrong = [{ data_offsets: [0] }, { data_offsets: [] }, { dtype: "F31" }, { shape: [3] }];
+  for (const change of wrong) {
+    const json = new TextEncoder().encode(JSON.stringify({ a: { ...whole, ...change } }));
+    const file = new Uint8Array(8 + json.length + 8);
+    file[0] = json.length;
+    file.set(json, 8);
+    await assertRejects(
+      () => readSafetensorsHeader(new BytesSource(file)),
+      CheckpointFormatError,
+      "The entry of tensor a",
+    );
+  }
 });
 
 Deno.test("a safetensors header whose length is absurd is refused before it is read", async () => {

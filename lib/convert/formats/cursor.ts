@@ -49,9 +49,8 @@ export class Cursor {
 
   /** The next byte. */
   async uint8(): Promise<number> {
-    // In two steps, as the window may be another one then.
     const at = await this.#need(1);
-    return this.#window[at];
+    return this.#view.getUint8(at);
   }
 
   async uint16(): Promise<number> {

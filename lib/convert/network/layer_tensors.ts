@@ -10,7 +10,7 @@ import type { Checkpoint, CheckpointTensor } from "../formats/checkpoint.ts";
 type Role = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
 
 /** The last part of a name, in the words of PyTorch, Keras, Frossard and machrisaa. */
-const ROLES: Readonly<Record<string, Role>> = {
+const ROLES: ReadonlyMap<string, Role> = new Map(Object.entries({
   weight: "weight",
   weights: "weight",
   kernel: "weight",
@@ -26,13 +26,25 @@ const ROLES: Readonly<Record<string, Role>> = {
   running_var: "variance",
   moving_variance: "variance",
   variance: "variance",
-};
+}));
 
 /** What precedes a role, as short as can be, so that `running_mean` is not a `mean`. */
-const NAME = new RegExp(`^(?:(.*?)[./_])?(${Object.keys(ROLES).join("|")})$`);
+const NAME = new RegExp(`^(?:(.*?)[./_])?(${[...ROLES.keys()].join("|")})$`);
 
 /** The tensors of one layer, or of one batch normalization: then there is no weight. */
 export type LayerTensors = { readonly name: string } & Partial<Record<Role, CheckpointTensor>>;
+
+/** The tensors of a convolution or a dense layer. */
+export type WeightedLayer = LayerTensors & {
+  readonly weight: CheckpointTensor & {
+    readonly shape: readonly [number, number] | readonly [number, number, number, number];
+  };
+};
+
+/** Whether these are no batch normalization's. A weight has 2 or 4 dimensions: others are refused. */
+export function isWeighted(layer: LayerTensors): layer is WeightedLayer {
+  return layer.weight !== undefined;
+}
 
 /**
  * Finds the tensors of each layer by what precedes the role in their names, in the order of the network.
@@ -42,9 +54,9 @@ export type LayerTensors = { readonly name: string } & Partial<Record<Role, Chec
 export function tensorsByLayer(checkpoint: Checkpoint, file: string): LayerTensors[] {
   const byName = new Map<string, { name: string } & Partial<Record<Role, CheckpointTensor>>>();
   for (const tensor of checkpoint.tensors) {
-    const [, name = "", last] = NAME.exec(tensor.name) ?? [];
-    if (last === undefined) continue;
-    const role = ROLES[last];
+    const [, name = "", last = ""] = NAME.exec(tensor.name) ?? [];
+    const role = ROLES.get(last);
+    if (role === undefined) continue;
     const layer = byName.get(name) ?? { name };
     if (layer[role] !== undefined) {
       throw new CheckpointFormatError(`Layer ${name} of ${file} has more than one ${role}`, {
@@ -92,8 +104,8 @@ function compareNames(a: string, b: string): number {
 }
 
 /** timm and Caffe store dense layers as convolutions. */
-export function isDense({ name, weight }: LayerTensors): boolean {
-  return weight!.shape.length === 2 || /(^|[./])(pre_logits|head|fc)/.test(name);
+export function isDense({ name, weight }: WeightedLayer): boolean {
+  return weight.shape.length === 2 || /(^|[./])(pre_logits|head|fc)/.test(name);
 }
 
 /** What a weight connects. */
@@ -105,9 +117,9 @@ export interface WeightSizes {
 }
 
 /** The sizes of a layer, whatever order its axes have. */
-export function weightSizes({ weight }: LayerTensors): WeightSizes {
-  const { shape, layout } = weight!;
-  if (shape.length !== 4) {
+export function weightSizes({ weight }: WeightedLayer): WeightSizes {
+  const { shape, layout } = weight;
+  if (shape.length === 2) {
     const [outputs, inputs] = layout.outputs === "first" ? shape : [shape[1], shape[0]];
     return { outputs, inputs, filter: [1, 1] };
   }

@@ -14,7 +14,14 @@ import {
 } from "../../model/architecture.ts";
 import { type Checkpoint, type CheckpointTensor, sizeOf } from "../formats/checkpoint.ts";
 import { checkGraph, checkPositions } from "./match_graph.ts";
-import { isDense, type LayerTensors, tensorsByLayer, weightSizes } from "./layer_tensors.ts";
+import {
+  isDense,
+  isWeighted,
+  type LayerTensors,
+  tensorsByLayer,
+  type WeightedLayer,
+  weightSizes,
+} from "./layer_tensors.ts";
 
 /** Batch normalization: `(x - mean) / sqrt(variance + epsilon) * gamma + beta`. */
 export interface NormTensors {
@@ -51,11 +58,12 @@ export function matchArchitecture(
   options: { inputSize?: number } = {},
 ): Match {
   const all = tensorsByLayer(checkpoint, file);
-  const norms = all.filter(({ weight }) => weight === undefined);
-  const weighted = all.filter(({ weight }) => weight !== undefined);
+  const norms = all.filter((layer) => !isWeighted(layer));
+  const weighted = all.filter(isWeighted);
   const dense = weighted.filter(isDense);
   const convolutions = weighted.filter((layer) => !isDense(layer));
   const configuration = findConfiguration(convolutions, file);
+  const first = convolutions[0]!;
   if (norms.length !== 0 && norms.length !== convolutions.length) {
     throw new CheckpointFormatError(
       `Expected batch normalization after each of the ${convolutions.length} convolutions of ${file} or none: found ${norms.length}`,
@@ -67,9 +75,9 @@ export function matchArchitecture(
   }
 
   const channels = convolutions.map((tensors) => weightSizes(tensors).outputs);
-  const inputChannels = weightSizes(convolutions[0]).inputs;
+  const inputChannels = weightSizes(first).inputs;
   if (inputChannels !== 1 && inputChannels !== 3) {
-    const { name, shape } = convolutions[0].weight!;
+    const { name, shape } = first.weight;
     throw new CheckpointFormatError(
       `Tensor ${name} of ${file} must take 1 or 3 channels, as conv1_1: found shape [${shape}]`,
       { file },
@@ -86,12 +94,12 @@ export function matchArchitecture(
   };
   checkGraph(checkpoint.graph, architecture, file, options.inputSize);
   const layers = layersIn(architecture, file).map((layer, index): MatchedLayer => {
-    const tensors = [...convolutions, ...dense][index];
+    const tensors = [...convolutions, ...dense][index]!;
     const norm = index < convolutions.length ? norms[index] : undefined;
     checkShapes(layer, tensors, norm, file);
     return {
       layer,
-      weight: tensors.weight!,
+      weight: tensors.weight,
       bias: tensors.bias,
       norm: norm && {
         gamma: norm.gamma,
@@ -104,7 +112,7 @@ export function matchArchitecture(
   return { architecture, layers };
 }
 
-function findConfiguration(convolutions: readonly LayerTensors[], file: string): Configuration {
+function findConfiguration(convolutions: readonly WeightedLayer[], file: string): Configuration {
   const candidates = Object.keys(CONFIGURATIONS) as Configuration[];
   const sizes = convolutions.map((layer) => weightSizes(layer).filter.join("x"));
   const expected = (name: Configuration) =>
@@ -121,7 +129,7 @@ function findConfiguration(convolutions: readonly LayerTensors[], file: string):
     );
   }
   const index = expected(nearest).findIndex((size, i) => size !== sizes[i]);
-  const { name, shape } = convolutions[index].weight!;
+  const { name, shape } = convolutions[index]!.weight;
   throw new CheckpointFormatError(
     `Tensor ${name} of ${file} must have a ${expected(nearest)[index]} filter, as convolution ${
       index + 1
@@ -136,14 +144,15 @@ function agreement(a: readonly string[], b: readonly string[]): number {
 
 /** The input size that the first dense layer implies, five pools before it. */
 function inputOf(
-  dense: readonly LayerTensors[],
+  dense: readonly WeightedLayer[],
   channels: number,
   file: string,
   size: number | undefined,
 ): { height: number; width: number } {
-  if (dense.length === 0) return { height: size ?? 224, width: size ?? 224 };
-  const { inputs, filter } = weightSizes(dense[0]);
-  const { name, shape } = dense[0].weight!;
+  const [first] = dense;
+  if (first === undefined) return { height: size ?? 224, width: size ?? 224 };
+  const { inputs, filter } = weightSizes(first);
+  const { name, shape } = first.weight;
   const positions = inputs * filter[0] * filter[1] / channels;
   const side = Math.round(Math.sqrt(positions));
   if (filter[0] * filter[1] > 1) return { height: 32 * filter[0], width: 32 * filter[1] };
@@ -166,7 +175,7 @@ function inputOf(
 
 function checkShapes(
   layer: Layer,
-  tensors: LayerTensors,
+  tensors: WeightedLayer,
   norm: LayerTensors | undefined,
   file: string,
 ): void {
@@ -175,7 +184,7 @@ function checkShapes(
   const isSame = outputs === outChannels &&
     inputs * found[0] * found[1] === inChannels * filterSize[0] * filterSize[1];
   if (!isSame) {
-    const { name, shape, layout } = tensors.weight!;
+    const { name, shape, layout } = tensors.weight;
     const expected = shape.length === 2
       ? [outChannels, inChannels * filterSize[0] * filterSize[1]]
       : [outChannels, inChannels, ...filterSize];

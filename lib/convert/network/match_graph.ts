@@ -7,7 +7,7 @@
 import { CheckpointFormatError } from "../../errors.ts";
 import { type Architecture, type Configuration, CONFIGURATIONS } from "../../model/architecture.ts";
 import type { GraphLayer } from "../formats/checkpoint.ts";
-import type { LayerTensors } from "./layer_tensors.ts";
+import type { WeightedLayer } from "./layer_tensors.ts";
 
 /**
  * Compares a graph with a configuration, layer by layer: as many convolutions of stride 1 as each block
@@ -29,18 +29,14 @@ export function checkGraph(
     `pool${block + 1}`,
   ]);
   const layers = graph.filter((layer) => !isIdentity(layer));
-  const wrong = expected.findIndex((name, index) =>
-    !isExpected(layers[index], name.startsWith("pool"))
-  );
-  if (wrong >= 0) {
-    const name = expected[wrong];
-    const what = name.startsWith("pool")
-      ? "a max pool 2x2, stride 2"
-      : "a convolution with stride 1";
-    const place = wrong === 0 ? "first" : `after ${expected[wrong - 1]}`;
+  for (const [index, name] of expected.entries()) {
+    const isPool = name.startsWith("pool");
+    if (isExpected(layers[index], isPool)) continue;
+    const what = isPool ? "a max pool 2x2, stride 2" : "a convolution with stride 1";
+    const place = index === 0 ? "first" : `after ${expected[index - 1]}`;
     throw new CheckpointFormatError(
       `The graph of ${file} must have ${what} ${place}, as ${name} of configuration ${configuration}: found ${
-        describe(layers[wrong])
+        describe(layers[index])
       }`,
       { file },
     );
@@ -86,30 +82,24 @@ function describe(layer: GraphLayer | undefined): string {
  * @throws {CheckpointFormatError} Naming the first tensor that has another number.
  */
 export function checkPositions(
-  convolutions: readonly LayerTensors[],
+  convolutions: readonly WeightedLayer[],
   configuration: Configuration,
   norm: boolean,
   file: string,
 ): void {
   const positions = convolutions.map(({ name }) => /(^|\.)features\.(\d+)$/.exec(name)?.[2]);
   if (positions.includes(undefined)) return;
-  let expected = 0;
-  let index = 0;
-  for (const filters of CONFIGURATIONS[configuration]) {
-    for (let i = 0; i < filters.length; i++) {
-      if (Number(positions[index]) !== expected) {
-        throw new CheckpointFormatError(
-          `Tensor ${
-            convolutions[index].weight!.name
-          } of ${file} must be features.${expected}, as convolution ${
-            index + 1
-          } of configuration ${configuration}: the pools of this network are elsewhere`,
-          { file },
-        );
-      }
-      expected += norm ? 3 : 2;
-      index++;
-    }
-    expected++;
+  // A convolution and its ReLU, a batch normalization between them, and a pool after each block.
+  const expected = CONFIGURATIONS[configuration]
+    .flatMap((filters, pools) => filters.map(() => pools))
+    .map((pools, index) => (norm ? 3 : 2) * index + pools);
+  for (const [index, { weight }] of convolutions.entries()) {
+    if (Number(positions[index]) === expected[index]) continue;
+    throw new CheckpointFormatError(
+      `Tensor ${weight.name} of ${file} must be features.${expected[index]}, as convolution ${
+        index + 1
+      } of configuration ${configuration}: the pools of this network are elsewhere`,
+      { file },
+    );
   }
 }

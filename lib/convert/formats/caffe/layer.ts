@@ -28,14 +28,14 @@ export const LAYER_FORMATS: Readonly<Record<number, LayerFormat>> = {
 export type Kind = "convolution" | "dense" | "pooling" | "other";
 
 /** The layers that matter here, by the numbers of V1 and the names of today. */
-const KINDS: Readonly<Record<string, Kind>> = {
+const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries({
   "4": "convolution",
   Convolution: "convolution",
   "14": "dense",
   InnerProduct: "dense",
   "17": "pooling",
   Pooling: "pooling",
-};
+}));
 
 /** Field numbers of what a convolution or a pool does: one number, or height and width. */
 const WINDOW_FIELDS = {
@@ -69,7 +69,7 @@ export async function readLayer(
   for await (const field of readMessage(source, range)) {
     if (field.number === format.type) {
       const type = field.wire === 2 ? await readText(source, field) : String(field.value);
-      kind = Object.hasOwn(KINDS, type) ? KINDS[type] : "other";
+      kind = KINDS.get(type) ?? "other";
     }
     if (field.wire !== 2) continue;
     if (field.number === format.blobs) blobs.push(field);

@@ -90,7 +90,8 @@ async function readBlob(
       single.count++;
     }
   }
-  const count = single?.count ?? (data.length === 1 ? (data[0].end - data[0].begin) / 4 : 0);
+  const packed = data.length === 1 ? data[0] : undefined;
+  const count = single?.count ?? (packed === undefined ? 0 : (packed.end - packed.begin) / 4);
   const all = shape ?? old;
   if (sizeOf(all) !== count) {
     throw new CheckpointFormatError(
@@ -105,7 +106,7 @@ async function readBlob(
   const fits = lead >= 0 && all.slice(0, lead).every((size) => size === 1);
   const tensor = { name, shape: fits ? all.slice(lead) : all, layout: OUTPUTS_FIRST };
   return single === undefined
-    ? rawTensor(source, tensor, "F32", data[0].begin)
+    ? rawTensor(source, tensor, "F32", packed?.begin ?? begin)
     : unpackedTensor(source, tensor, single.first, end);
 }
 

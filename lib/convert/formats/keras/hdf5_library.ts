@@ -181,7 +181,7 @@ export function damaged({ name }: ByteSource, message: string): CheckpointFormat
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const innermost = [...text.matchAll(/^ *#\d+:.*?\(\): (.*)$/gm)].at(-1)?.[1];
-  return innermost ?? text.split("\n")[0];
+  return innermost ?? text.replace(/\n[^]*/, "");
 }
 
 function isNumbers(values: unknown): values is ArrayLike<number> & ArrayBufferView {

@@ -40,9 +40,9 @@ export async function readNpyHeader(source: ByteSource, offset: number): Promise
   const prefix = new Uint8Array(12);
   await source.read(offset, prefix);
   if (String.fromCharCode(...prefix.subarray(0, 6)) !== MAGIC) fail("its first bytes are others");
-  const version = prefix[6];
-  if (version < 1 || version > 3) fail(`found version ${version}`);
   const view = new DataView(prefix.buffer);
+  const version = view.getUint8(6);
+  if (version < 1 || version > 3) fail(`found version ${version}`);
   const [begin, length] = version === 1
     ? [10, view.getUint16(8, true)]
     : [12, view.getUint32(8, true)];

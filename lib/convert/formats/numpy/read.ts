@@ -36,7 +36,7 @@ class PickledDtype {
 
 /** What numpy writes, by the names that its modules have had. */
 function vocabulary(file: string): PickleVocabulary {
-  const fill = (array: PickledArray, parts: PickledValue[]): PickledArray => {
+  const fill = (array: PickledArray, parts: (PickledValue | undefined)[]): PickledArray => {
     const [shape, dtype, isFortran, data] = parts;
     const isData = data instanceof PickledBytes || Array.isArray(data);
     if (!isSizes(shape) || !(dtype instanceof PickledDtype) || !isData) {

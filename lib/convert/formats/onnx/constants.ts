@@ -9,7 +9,7 @@ import { type CheckpointTensor, readAll } from "../checkpoint.ts";
 import type { OnnxGraph, OnnxNode } from "./parse.ts";
 import { dequantizedTensor } from "../tensors.ts";
 
-/** Looks constants up by the name of the value. */
+/** Looks constants up by the name of the value; an input that is left out has none, or an empty one. */
 export class OnnxConstants {
   readonly #producers = new Map<string, OnnxNode>();
 
@@ -21,29 +21,29 @@ export class OnnxConstants {
 
   /** A constant, dequantized if it is quantized; `undefined` if the value is computed. */
   async open(name: string | undefined): Promise<CheckpointTensor | undefined> {
-    if (!name) return undefined;
     const plain = this.plain(name);
-    const node = this.#producers.get(name);
+    const node = this.#producers.get(name ?? "");
     if (plain !== undefined || node?.op !== "DequantizeLinear") return plain;
     const [q, scale, zero] = node.inputs;
     return await this.dequantized(q, scale, zero, node.attributes.get("axis")?.int ?? 1);
   }
 
   /** A constant as it is stored. */
-  plain(name: string): CheckpointTensor | undefined {
+  plain(name: string | undefined): CheckpointTensor | undefined {
+    if (!name) return undefined;
     const node = this.#producers.get(name);
     return this.graph.initializers.get(name) ??
       (node?.op === "Constant"
         ? node.attributes.get("value")?.tensor
         : node?.op === "Identity"
-        ? this.graph.initializers.get(node.inputs[0])
+        ? this.graph.initializers.get(node.inputs[0] ?? "")
         : undefined);
   }
 
   /** Integers with their scales; `undefined` if they are computed. */
   async dequantized(
-    q: string,
-    scaleName: string,
+    q: string | undefined,
+    scaleName: string | undefined,
     zeroName: string | undefined,
     axis: number,
   ): Promise<CheckpointTensor | undefined> {
@@ -67,9 +67,9 @@ export class OnnxConstants {
   }
 
   /** The values of a small constant. */
-  async values(name: string): Promise<Float32Array> {
+  async values(name: string | undefined): Promise<Float32Array> {
     const tensor = this.plain(name);
-    if (tensor === undefined) throw notVgg(this.file, `${name} is not in the file`);
+    if (tensor === undefined) throw notVgg(this.file, `${name || "a scale"} is not in the file`);
     return await readAll(tensor);
   }
 }

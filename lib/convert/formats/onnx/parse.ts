@@ -32,7 +32,7 @@ export interface OnnxNode {
   readonly name: string;
   readonly op: string;
   readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
+  readonly outputs: readonly [string, ...string[]];
   readonly attributes: ReadonlyMap<string, OnnxAttribute>;
 }
 
@@ -100,7 +100,9 @@ class OnnxParser {
         attributes.set(key, attribute);
       }
     }
-    return { name, op, inputs, outputs, attributes };
+    const [output, ...others] = outputs;
+    if (output === undefined) throw this.#error(`Node ${name} (${op}) has no output`, range);
+    return { name, op, inputs, outputs: [output, ...others], attributes };
   }
 
   async #attribute(range: ProtoRange): Promise<[name: string, OnnxAttribute]> {

@@ -53,7 +53,7 @@ export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Pr
 }
 
 /** Convolutions and pools, quantized ones too. */
-const KINDS: Readonly<Record<string, GraphLayer["kind"]>> = {
+const KINDS: ReadonlyMap<string, GraphLayer["kind"]> = new Map(Object.entries({
   Conv: "convolution",
   QLinearConv: "convolution",
   MaxPool: "max pool",
@@ -63,13 +63,14 @@ const KINDS: Readonly<Record<string, GraphLayer["kind"]>> = {
   GlobalAveragePool: "global average pool",
   QLinearGlobalAveragePool: "global average pool",
   ReduceMean: "global average pool",
-};
+}));
 
 function graphLayer({ name, op, outputs, attributes }: OnnxNode): GraphLayer[] {
-  if (!Object.hasOwn(KINDS, op)) return [];
+  const kind = KINDS.get(op);
+  if (kind === undefined) return [];
   const window = attributes.get("kernel_shape")?.ints ?? [];
   const stride = attributes.get("strides")?.ints ?? [1, 1];
-  return [{ name: name || outputs[0] || op, kind: KINDS[op], window, stride }];
+  return [{ name: name || outputs[0] || op, kind, window, stride }];
 }
 
 /** Walks a graph and gives the tensors of its layers the names by which they are matched. */
@@ -87,14 +88,12 @@ class GraphReader {
   }
 
   async read(): Promise<{ tensors: CheckpointTensor[]; epsilon: number | undefined }> {
-    for (const node of this.graph.nodes) {
-      if (Object.hasOwn(this.#operators, node.op)) await this.#operators[node.op](node);
-    }
+    for (const node of this.graph.nodes) await this.#operators.get(node.op)?.(node);
     return { tensors: this.#tensors, epsilon: this.#epsilon };
   }
 
   /** What each operator's inputs are; one that is not here has no weights in a VGG. */
-  readonly #operators: Readonly<Record<string, (node: OnnxNode) => Promise<void> | void>> = {
+  readonly #operators = new Map<string, (node: OnnxNode) => Promise<void> | void>(Object.entries({
     Conv: async (node) => {
       await this.#layer(node, await this.#constants.open(node.inputs[1]), node.inputs[2]);
     },
@@ -105,7 +104,10 @@ class GraphReader {
     MatMul: async (node) => {
       await this.#layer(node, this.#dense(node, await this.#constants.open(node.inputs[1])));
     },
-    Add: (node) => this.#addBias(node, node.inputs, (name) => this.#constants.open(name)),
+    Add: (node) => {
+      const [a = "", b = ""] = node.inputs;
+      return this.#addBias(node, a, b, (name) => this.#constants.open(name));
+    },
     BatchNormalization: (node) => this.#norm(node),
 
     QLinearConv: async (node) => {
@@ -128,10 +130,11 @@ class GraphReader {
       );
     },
     QLinearAdd: (node) => {
-      const [a, aScale, aZero, b, bScale, bZero] = node.inputs;
+      const [a = "", aScale, aZero, b = "", bScale, bZero] = node.inputs;
       return this.#addBias(
         node,
-        [a, b],
+        a,
+        b,
         (name) =>
           name === a
             ? this.#constants.dequantized(a, aScale, aZero, -1)
@@ -145,7 +148,7 @@ class GraphReader {
     Transpose: (node) => {
       if (String(node.attributes.get("perm")?.ints) === "0,2,3,1") this.#inputs = "HWC";
     },
-  };
+  }));
 
   /** Takes a layer's weight and gives it a name; a bias that it lacks may be added by a later node. */
   async #layer(
@@ -167,20 +170,20 @@ class GraphReader {
 
   /** A layer's output that is only quantized between its product and its bias. */
   #passOn({ inputs, outputs }: OnnxNode): void {
-    const layer = this.#unbiased.get(inputs[0]);
+    const layer = this.#unbiased.get(inputs[0] ?? "");
     if (layer !== undefined) this.#unbiased.set(outputs[0], layer);
   }
 
   /** Takes the constant that is added to a layer's output as its bias. */
   async #addBias(
     node: OnnxNode,
-    inputs: readonly string[],
+    a: string,
+    b: string,
     open: (name: string) => Promise<CheckpointTensor | undefined>,
   ): Promise<void> {
-    const from = inputs.findIndex((input) => this.#unbiased.has(input));
-    if (from < 0) return;
-    const layer = this.#unbiased.get(inputs[from])!;
-    const tensor = await open(inputs[1 - from]);
+    const layer = this.#unbiased.get(a) ?? this.#unbiased.get(b);
+    if (layer === undefined) return;
+    const tensor = await open(this.#unbiased.has(a) ? b : a);
     if (tensor === undefined) throw this.#error(`what ${node.op} adds to ${layer} is no constant`);
     this.#tensors.push({ ...tensor, name: `${layer}.bias` });
   }
@@ -190,11 +193,12 @@ class GraphReader {
     node: OnnxNode,
     layer: string,
     bias: string,
-    [xScale, wScale]: [string, string],
+    [xScale, wScale]: [string | undefined, string | undefined],
   ): Promise<void> {
     const tensor = this.#constants.plain(bias);
     if (tensor === undefined) throw this.#error(`the bias of ${layer} is not in the file`);
     const [x] = await this.#constants.values(xScale);
+    if (x === undefined) throw this.#error(`the input of ${layer} has no scale`);
     const scale = (await this.#constants.values(wScale)).map((s) => s * x);
     const zeroPoint = new Float32Array(scale.length);
     const floats = this.#constants.checked(tensor, { scale, zeroPoint, axis: 0 });
@@ -203,7 +207,7 @@ class GraphReader {
   }
 
   async #norm(node: OnnxNode): Promise<void> {
-    const name = this.#unique(node.inputs[1].replace(/[._/][^._/]*$/, ""));
+    const name = this.#unique((node.inputs[1] ?? "").replace(/[._/][^._/]*$/, ""));
     for (const [index, role] of ["gamma", "beta", "mean", "variance"].entries()) {
       const tensor = await this.#constants.open(node.inputs[1 + index]);
       if (tensor === undefined) throw this.#error(`${node.op} ${name} has no ${role}`);

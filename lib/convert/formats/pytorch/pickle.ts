@@ -130,10 +130,11 @@ class Machine {
   call(): void {
     const args = this.pop();
     const callee = this.pop();
-    const make =
-      callee instanceof PickledGlobal && Object.hasOwn(this.vocabulary.functions, callee.name)
-        ? this.vocabulary.functions[callee.name]
-        : this.cursor.fail("something that is not a function is called");
+    const { functions } = this.vocabulary;
+    const make = callee instanceof PickledGlobal && Object.hasOwn(functions, callee.name)
+      ? functions[callee.name]
+      : undefined;
+    if (make === undefined) this.cursor.fail("something that is not a function is called");
     if (!Array.isArray(args)) this.cursor.fail("the arguments of a call are not a tuple");
     this.push(make(...args));
   }
@@ -147,7 +148,11 @@ class Machine {
   setItems(items: PickledValue[]): void {
     const map = this.top();
     if (!(map instanceof Map)) this.cursor.fail("something that is not a dictionary is set");
-    for (let i = 0; i + 1 < items.length; i += 2) map.set(items[i], items[i + 1]);
+    for (let i = 0; i < items.length; i += 2) {
+      const key = items[i], value = items[i + 1];
+      if (key === undefined || value === undefined) this.cursor.fail("a key has no value");
+      map.set(key, value);
+    }
   }
 
   setState(state: PickledValue): void {
@@ -247,9 +252,8 @@ function quoted(text: string, cursor: Cursor): string {
 
 /** Little-endian two's complement of any length. */
 function long(digits: Uint8Array): PickledValue {
-  let value = 0n;
-  for (let i = digits.length - 1; i >= 0; i--) value = value << 8n | BigInt(digits[i]);
-  value = BigInt.asIntN(8 * digits.length, value);
+  const unsigned = digits.reduceRight((value, digit) => value << 8n | BigInt(digit), 0n);
+  const value = BigInt.asIntN(8 * digits.length, unsigned);
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 

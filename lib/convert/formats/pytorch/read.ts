@@ -14,8 +14,13 @@ import { PickledGlobal, type PickledValue, type PickleVocabulary, readPickle } f
 import { bytesOf, type ElementType, isRowMajor, rawTensor, stridedTensor } from "../tensors.ts";
 import { inflateEntry, zipDataOffset, type ZipEntry } from "../zip.ts";
 
+interface StorageType {
+  readonly dtype: ElementType | undefined;
+  readonly bytes: number;
+}
+
 /** Types of storage by their names in a pickle; `undefined`: read past, they are no weights. */
-const STORAGES: Readonly<Record<string, { dtype: ElementType | undefined; bytes: number }>> = {
+const STORAGES: ReadonlyMap<string, StorageType> = new Map(Object.entries({
   "torch.FloatStorage": { dtype: "F32", bytes: 4 },
   "torch.DoubleStorage": { dtype: "F64", bytes: 8 },
   "torch.HalfStorage": { dtype: "F16", bytes: 2 },
@@ -26,11 +31,11 @@ const STORAGES: Readonly<Record<string, { dtype: ElementType | undefined; bytes:
   "torch.ShortStorage": { dtype: undefined, bytes: 2 },
   "torch.IntStorage": { dtype: undefined, bytes: 4 },
   "torch.LongStorage": { dtype: undefined, bytes: 8 },
-};
+}));
 
 /** A storage that the pickle refers to, where it lies is known later. */
 class Storage {
-  constructor(readonly key: string, readonly type: string, readonly elements: number) {}
+  constructor(readonly key: string, readonly type: StorageType, readonly elements: number) {}
 }
 
 /** A tensor as the pickle has it. */
@@ -66,14 +71,14 @@ function vocabulary(file: string, storages = new Map<string, Storage>()): Pickle
       "collections.OrderedDict": () => new Map(),
       "torch.Size": (sizes) => sizes ?? [],
     },
-    values: Object.keys(STORAGES),
+    values: [...STORAGES.keys()],
     persistent(id) {
       const [kind, type, key, , elements] = Array.isArray(id) ? id : [];
+      const stored = type instanceof PickledGlobal ? STORAGES.get(type.name) : undefined;
       if (
-        kind !== "storage" || !(type instanceof PickledGlobal) ||
-        !Object.hasOwn(STORAGES, type.name) || typeof key !== "string" || !isSize(elements)
+        kind !== "storage" || stored === undefined || typeof key !== "string" || !isSize(elements)
       ) return fail("a persistent id that is not a storage");
-      const storage = storages.get(key) ?? new Storage(key, type.name, elements);
+      const storage = storages.get(key) ?? new Storage(key, stored, elements);
       storages.set(key, storage);
       return storage;
     },
@@ -141,7 +146,7 @@ export async function readPytorchLegacy(source: ByteSource): Promise<Checkpoint>
     if (storage?.elements !== elements) {
       cursor.fail(`storage ${key} must have ${storage?.elements} elements, found ${elements}`);
     }
-    offsets.set(storage.key, cursor.skip(elements * STORAGES[storage.type].bytes));
+    offsets.set(storage.key, cursor.skip(elements * storage.type.bytes));
   }
   return await checkpointOf(value, source, (storage) => {
     const offset = offsets.get(storage.key);
@@ -159,7 +164,7 @@ async function checkpointOf(
 ): Promise<Checkpoint> {
   const found: { tensor: CheckpointTensor; begin: number }[] = [];
   for (const [name, pickled] of tensorsOf(value, source.name)) {
-    const { dtype } = STORAGES[pickled.storage.type];
+    const { dtype } = pickled.storage.type;
     if (dtype === undefined) continue;
     const bytes = bytesOf(dtype) * pickled.storage.elements;
     const [bytesFrom, storageBegin] = await locate(pickled.storage, bytes);

@@ -74,8 +74,7 @@ export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Pr
         parts.push(shard);
         shards.push(shard);
       }
-      const bytes = parts.length === 1 ? parts[0] : concatenate(parts, source.name);
-      tensors.push(...readGroup(bytes, weights as unknown[], fail));
+      tensors.push(...readGroup(concatenate(parts, source.name), weights as unknown[], fail));
     }
   } catch (error) {
     close();
@@ -146,21 +145,21 @@ function checkWeight(item: unknown, fail: (message: string) => never): Weight {
 
 /** One file of several, one after the other. */
 function concatenate(parts: readonly ByteSource[], name: string): ByteSource {
-  const begins: number[] = [];
   let size = 0;
-  for (const part of parts) {
-    begins.push(size);
+  const placed = parts.map((part) => {
+    const first = size;
     size += part.size!;
-  }
+    return { part, first, last: size };
+  });
   return {
     name,
     size,
     async read(offset, into): Promise<void> {
-      for (const [index, part] of parts.entries()) {
-        const begin = Math.max(offset, begins[index]);
-        const end = Math.min(offset + into.length, begins[index] + part.size!);
+      for (const { part, first, last } of placed) {
+        const begin = Math.max(offset, first);
+        const end = Math.min(offset + into.length, last);
         if (begin >= end) continue;
-        await part.read(begin - begins[index], into.subarray(begin - offset, end - offset));
+        await part.read(begin - first, into.subarray(begin - offset, end - offset));
       }
     },
     close(): void {},
