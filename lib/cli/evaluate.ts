@@ -18,7 +18,7 @@ import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, messageOf, untilInterrupted } from "./run.ts";
 import { parseShard, type Shard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { textTable } from "./table.ts";
-import { parseVariants, scalesOf, type Variant } from "./variants.ts";
+import { parseVariants, scalesOf, type Variant, type Variants } from "./variants.ts";
 
 const CROPS = VIEW_OPTIONS.crops.choices.join(", ");
 
@@ -55,26 +55,28 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
 
   async run(operands, options) {
-    if (operands.length !== 1) throw new UsageError("evaluate needs one directory or list");
+    const [path, ...more] = operands;
+    if (path === undefined || more.length > 0) {
+      throw new UsageError("evaluate needs one directory or list");
+    }
     const classifier = pickOptions(CLASSIFIER_FLAGS, options);
     const base: Variant = { ...pickOptions(VIEW_OPTIONS, options), classifier };
-    const { compare, out, json } = options, [path] = operands;
-    const variants = compare === undefined ? [base] : parseVariants(compare, base);
+    const { compare, out, json } = options;
+    const [first, ...others]: Variants = compare === undefined
+      ? [base]
+      : parseVariants(compare, base);
     const shard = parseShard(options.shard);
     return await untilInterrupted(async (signal) => {
       if (out !== undefined) await makeFolder(out);
-      const evaluated: EvaluatedVariant[] = [];
-      let dataset: Dataset | undefined;
-      for (const variant of variants) {
-        const found = await evaluateVariant(variant, path, out, shard, signal);
-        dataset ??= found.dataset;
-        evaluated.push(found.evaluated);
-      }
+      const run = (variant: Variant) => evaluateVariant(variant, path, out, shard, signal);
+      const { dataset, evaluated: shown } = await run(first);
+      const evaluated: [EvaluatedVariant, ...EvaluatedVariant[]] = [shown];
+      for (const variant of others) evaluated.push((await run(variant)).evaluated);
       if (json) console.log(JSON.stringify(evaluated.map(jsonOf)));
       else print(evaluated);
       // A part is no report: the last run, without --shard, writes it.
       if (out !== undefined && shard.count === 1) {
-        await writeReports(out, path, evaluated, dataset!);
+        await writeReports(out, path, evaluated, dataset);
       }
       return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
     });
@@ -94,7 +96,7 @@ async function evaluateVariant(
     const options = { ...variant.classifier, model, signal };
     classifiers.push(loaded.use(await loadClassifier(options)));
   }
-  const [{ info }] = classifiers;
+  const { info } = classifiers[0]!;
   const dataset = await listSamples(path, info.labels);
   const { crops, scales, flip } = variant;
   const model = classifiers.map(({ info }) => info.model).join(" + ");
@@ -122,7 +124,7 @@ async function evaluateVariant(
   }
 }
 
-function print(variants: readonly EvaluatedVariant[]): void {
+function print(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]]): void {
   if (variants.length > 1) {
     console.log(textTable(comparisonRows(variants)));
     return;
@@ -149,7 +151,7 @@ function jsonOf({ evaluation, ...variant }: EvaluatedVariant): Record<string, un
 async function writeReports(
   out: string,
   path: string,
-  variants: readonly EvaluatedVariant[],
+  variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]],
   { samples }: Dataset,
 ): Promise<void> {
   const [{ model }] = variants;

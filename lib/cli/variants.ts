@@ -7,7 +7,7 @@
 import type { ClassifierOptions } from "../classifier.ts";
 import type { Crops, ViewOptions } from "../input/views.ts";
 import type { Preprocessing } from "../model/model.ts";
-import { CLASSIFIER_OPTIONS, type Table, VIEW_OPTIONS } from "../options.ts";
+import { CLASSIFIER_OPTIONS, type Option, VIEW_OPTIONS } from "../options.ts";
 import { checkedValue } from "./arguments.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -18,7 +18,10 @@ export interface Variant extends ViewOptions {
 
 const CROPS: readonly string[] = VIEW_OPTIONS.crops.choices;
 const { model, backend, precision } = CLASSIFIER_OPTIONS;
-const SETTINGS: Table = { model, backend, precision };
+const SETTINGS = new Map(Object.entries<Option>({ model, backend, precision }));
+
+/** One or more of them. */
+export type Variants = readonly [Variant, ...Variant[]];
 
 /**
  * Parses variants such as `center; dense 32,40 flip; center precision=float`.
@@ -26,30 +29,33 @@ const SETTINGS: Table = { model, backend, precision };
  * @param base What a variant has that does not say otherwise.
  * @throws {UsageError} If a word means nothing.
  */
-export function parseVariants(text: string, base: Variant): Variant[] {
-  return text.split(";").map((part) => {
+export function parseVariants(text: string, base: Variant): Variants {
+  const parse = (part: string): Variant => {
     const words = part.trim().split(/\s+/).filter((word) => word !== "");
     if (words.length === 0) {
       throw new UsageError(`Option --compare has an empty variant: "${text}"`);
     }
     return words.reduce(withWord, base);
-  });
+  };
+  const [first = "", ...others] = text.split(";");
+  return [parse(first), ...others.map(parse)];
 }
 
 function withWord(variant: Variant, word: string): Variant {
   if (CROPS.includes(word)) return { ...variant, crops: word as Crops };
   if (word === "flip") return { ...variant, flip: true };
   if (/^\d+(,\d+)*$/.test(word)) return { ...variant, scales: word.split(",").map(Number) };
-  const [, name, value] = /^(\w+)=(.+)$/.exec(word) ?? [];
-  if (name === undefined || !Object.hasOwn(SETTINGS, name)) {
+  const [, name = "", value] = /^(\w+)=(.+)$/.exec(word) ?? [];
+  const setting = SETTINGS.get(name);
+  if (setting === undefined) {
     throw new UsageError(
       `Option --compare has the word "${word}": expected ${
         CROPS.join(", ")
       }, flip, scales such as ` +
-        `256,384, or ${Object.keys(SETTINGS).join("=, ")}=`,
+        `256,384, or ${[...SETTINGS.keys()].join("=, ")}=`,
     );
   }
-  checkedValue(`compare ${name}`, SETTINGS[name], value);
+  checkedValue(`compare ${name}`, setting, value);
   return { ...variant, classifier: { ...variant.classifier, [name]: value } };
 }
 

@@ -47,7 +47,8 @@ const TOP = 5;
 /**
  * Evaluates one classifier, or several fused, on labeled images.
  *
- * @throws {RangeError} If an option is unknown or out of range, or the models differ in their labels.
+ * @throws {RangeError} If an option is unknown or out of range, the models differ in their labels, or
+ *   a sample's label is no class of theirs.
  * @throws {ImageDecodeError} If an image cannot be read and there is no `onError`.
  */
 export async function evaluate(
@@ -66,7 +67,7 @@ export async function evaluate(
   const reading = { shorterSide: shorterSideOf(list, options), ...options };
   for await (const batch of readBatches(left, reading, () => failed++)) {
     const scores = await fusedScores(list, batch.map(({ image }) => image), options);
-    const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n])));
+    const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n]!)));
     records.push(...found);
     await options.onRecords?.(found);
     options.onProgress?.({ done: records.length + failed, total: samples.length });
@@ -85,13 +86,13 @@ export async function evaluate(
 }
 
 function recordOf({ file, label }: Sample, scores: Float64Array): EvaluationRecord {
-  const order = [...scores.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
-  return {
-    file,
-    label,
-    top: order.slice(0, TOP).map((index) => ({ index, score: scores[index] })),
-    score: scores[label],
-  };
+  const score = scores[label];
+  if (score === undefined) {
+    throw new RangeError(`${file} has label ${label}: there are ${scores.length} classes`);
+  }
+  const ranked = Array.from(scores, (score, index) => ({ index, score }))
+    .sort((a, b) => b.score - a.score || a.index - b.index);
+  return { file, label, top: ranked.slice(0, TOP), score };
 }
 
 async function* readBatches(

@@ -71,9 +71,9 @@ export async function fuse(
 
 /** The labels that all models share. */
 export function fusedLabels(classifiers: readonly Scorer[]): readonly string[] {
-  if (classifiers.length === 0) throw new TypeError("Expected at least one classifier: found none");
-  const [{ info: first }, ...others] = classifiers;
-  for (const { info } of others) {
+  const [first, ...others] = classifiers.map(({ info }) => info);
+  if (first === undefined) throw new TypeError("Expected at least one classifier: found none");
+  for (const info of others) {
     const index = first.labels.findIndex((label, i) => info.labels[i] !== label);
     if (index >= 0 || info.labels.length !== first.labels.length) {
       throw new RangeError(
@@ -100,14 +100,16 @@ export async function fusedScores(
   given: ViewOptions & ImageOptions,
 ): Promise<Float64Array[]> {
   const options = pickOptions({ ...VIEW_OPTIONS, ...IMAGE_OPTIONS }, given);
-  if (classifiers.length === 1) return await classifiers[0].scores(images, options);
+  const [only, ...others] = classifiers;
+  if (only !== undefined && others.length === 0) return await only.scores(images, options);
   const shorterSide = shorterSideOf(classifiers, options);
   const decoded = await Promise.all(
     images.map((image) => readImage(image, { shorterSide, ...options })),
   );
-  const all: Float64Array[][] = [];
-  for (const classifier of classifiers) all.push(await classifier.scores(decoded, options));
-  return decoded.map((_, n) =>
-    all[0][n].map((_, c) => all.reduce((sum, scores) => sum + scores[n][c], 0) / all.length)
-  );
+  let sums: Float64Array[] = [];
+  for (const classifier of classifiers) {
+    const scores = await classifier.scores(decoded, options);
+    sums = scores.map((row, n) => row.map((p, c) => (sums[n]?.[c] ?? 0) + p));
+  }
+  return sums.map((row) => row.map((sum) => sum / classifiers.length));
 }

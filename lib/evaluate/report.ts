@@ -13,7 +13,7 @@ import { fitImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { htmlPage, htmlTable, linePlot, percent } from "../report/html.ts";
-import type { EvaluationRecord, Metrics } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
 
 /** Worst mistakes that are shown, and the side of a thumbnail in pixels. */
 const MISTAKES = 24, THUMBNAIL = 112;
@@ -60,7 +60,7 @@ export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][
 /** The report of one or more variants on the same images; the first one's details are shown. */
 export async function htmlReport(
   title: string,
-  variants: readonly EvaluatedVariant[],
+  variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]],
   samples: readonly Sample[],
 ): Promise<string> {
   const [{ evaluation }] = variants;
@@ -88,19 +88,19 @@ export async function htmlReport(
 }
 
 async function confusionSection(
-  { confusion, classes }: Metrics,
+  { confusion }: Metrics,
   labels: readonly string[],
 ): Promise<string> {
   const count = labels.length, cell = Math.max(1, Math.round(MATRIX_SIDE / count));
   const colors = colorTable("viridis"), side = count * cell;
   const data = new Uint8Array(side * side * 3);
-  for (let y = 0; y < side; y++) {
-    const row = Math.floor(y / cell);
-    for (let x = 0; x < side; x++) {
-      const part = confusion[row][Math.floor(x / cell)] / Math.max(1, classes[row].images);
-      const level = levelOf(part) * 3;
-      data.set(colors.subarray(level, level + 3), (y * side + x) * 3);
-    }
+  for (const [c, row] of confusion.entries()) {
+    const images = Math.max(1, row.reduce((a, b) => a + b, 0));
+    const line = row.flatMap((found) => {
+      const level = levelOf(found / images) * 3;
+      return Array.from({ length: cell }, () => [...colors.subarray(level, level + 3)]).flat();
+    });
+    for (let y = c * cell; y < (c + 1) * cell; y++) data.set(line, y * side * 3);
   }
   const picture = `<img alt="confusion matrix" width="${side}" height="${side}" src="${await pngUrl(
     { data, width: side, height: side },
@@ -109,7 +109,7 @@ async function confusionSection(
     "<p>Rows are the true classes, columns the predicted ones, both in the order of the " +
     "labels; colors go from 0 (dark) to all of a row (yellow).</p>";
   if (count > MAX_NUMBERED) return note + picture;
-  const rows = confusion.map((row, c) => [labels[c], ...row.map(String)]);
+  const rows = confusion.map((row, c) => [labels[c]!, ...row.map(String)]);
   return note + `<div class="row">${picture}${htmlTable([["", ...labels], ...rows])}</div>`;
 }
 
@@ -151,25 +151,27 @@ async function mistakesSection(
   samples: readonly Sample[],
 ): Promise<string> {
   const worst = records
-    .filter(({ label, top: [best] }) => best.index !== label)
-    .sort((a, b) => b.top[0].score - a.top[0].score)
+    .flatMap(({ file, label, top: [best] }) =>
+      best === undefined || best.index === label ? [] : [{ file, label, ...best }]
+    )
+    .sort((a, b) => b.score - a.score)
     .slice(0, MISTAKES);
   const byFile = new Map(samples.map((sample) => [sample.file, sample]));
   const figures = await Promise.all(
-    worst.map((record) => mistakeFigure(record, byFile.get(record.file), labels)),
+    worst.map((mistake) => mistakeFigure(mistake, byFile.get(mistake.file), labels)),
   );
   return figures.length === 0 ? "<p>None.</p>" : `<div class="row">${figures.join("")}</div>`;
 }
 
 async function mistakeFigure(
-  { file, label, top: [best] }: EvaluationRecord,
+  { file, label, index, score }: { file: string; label: number; index: number; score: number },
   sample: Sample | undefined,
   labels: readonly string[],
 ): Promise<string> {
   const image = await readImage(sample?.image ?? file);
   const thumbnail = fitImage(image, THUMBNAIL);
-  const caption = `<b>${escapeHtml(labels[best.index])}</b> ${percent(best.score)}<br>is ${
-    escapeHtml(labels[label])
+  const caption = `<b>${escapeHtml(labels[index]!)}</b> ${percent(score)}<br>is ${
+    escapeHtml(labels[label]!)
   }`;
   return `<figure><img alt="" title="${escapeHtml(file)}" src="${await pngUrl(
     thumbnail,

@@ -137,6 +137,15 @@ Deno.test("evaluate() records what classify() says, and goes on from known recor
   assertEquals(resumed.metrics, whole.metrics);
 });
 
+Deno.test("evaluate() refuses a label that is no class, with the sample's name", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  for (const label of [model.labels.length, -1]) {
+    const wrong = [{ ...samples[0], label }];
+    const message = `${samples[0].file} has label ${label}`;
+    await assertRejects(() => evaluate(classifier, wrong), RangeError, message);
+  }
+});
+
 Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
   await using classifier = new Classifier(model, floatEngine(model, weights));
   const missing = [...samples, { file: "missing.png", label: 0 }];
