@@ -74,14 +74,14 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     console.log(help());
     return name === undefined ? 2 : 0;
   }
-  if (!Object.hasOwn(COMMANDS, name)) {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
     const { closestString } = await import("@std/text/closest-string");
     const nearest = closestString(name, Object.keys(COMMANDS));
     throw new UsageError(`There is no command ${name}: did you mean ${nearest}?`);
   }
-  const { about, load } = COMMANDS[name];
   const { runCommand } = await import("./lib/cli/command.ts");
-  return await runCommand(await load(), args, name, about);
+  return await runCommand(await command.load(), args, name, command.about);
 }
 
 if (import.meta.main) {

@@ -189,7 +189,7 @@ export class Classifier implements AsyncDisposable {
     const selection = checkSelection(options, labels);
     const scores = await this.#scores(isList(images) ? images : [images], options);
     const predictions = scores.map((row) => selectPredictions(row, selection, labels));
-    return isList(images) ? predictions : predictions[0];
+    return isList(images) ? predictions : predictions[0]!;
   }
 
   /**
@@ -223,7 +223,8 @@ export class Classifier implements AsyncDisposable {
     for await (const batch of this.#batches(images, options)) {
       const logits = await this.#live().run(batch, { signal: options.signal });
       for (const [n, { image, weight }] of batch.views.entries()) {
-        softmaxOfMean(logits, n).forEach((p, c) => scores[image][c] += weight * p);
+        const sums = scores[image]!;
+        softmaxOfMean(logits, n).forEach((p, c) => sums[c]! += weight * p);
       }
     }
     return scores;
@@ -255,7 +256,7 @@ export class Classifier implements AsyncDisposable {
       const activations = await this.#live().run(batch, { layer, signal: options.signal });
       for (let n = 0; n < batch.count; n++) embeddings.push(embeddingOf(activations, n, checked));
     }
-    return isList(images) ? embeddings : embeddings[0];
+    return isList(images) ? embeddings : embeddings[0]!;
   }
 
   /**
@@ -277,7 +278,7 @@ export class Classifier implements AsyncDisposable {
     let sum = 0;
     for (const layer of layers) {
       const [x, y] = await this.embed(images, { layer, signal });
-      sum += layerDistance(x, y);
+      sum += layerDistance(x!, y!);
     }
     return sum;
   }

@@ -42,28 +42,30 @@ export function flagOf(name: string, { kind, default: value }: Option): string {
  * a wrong one.
  */
 export function parseArguments<T extends Table>(args: readonly string[], table: T): Arguments<T> {
-  const all: Table = { ...table, ...HELP_OPTION }, names = Object.keys(all);
-  const flag = (name: string): string => flagOf(name, all[name]);
-  const isFlag = (name: string): boolean => all[name].kind === "boolean";
+  const all: Table = { ...table, ...HELP_OPTION };
+  const flags = Object.entries(all).map(([name, option]) => {
+    return { name, option, flag: flagOf(name, option), isFlag: option.kind === "boolean" };
+  });
+  const called = (name: string, option: Option): string => `--${flagOf(name, option)}`;
   const unknown: [called: string, text: string][] = [];
   const parsed = parseArgs([...args], {
-    boolean: names.filter(isFlag).map(flag),
-    string: [...names.filter((name) => !isFlag(name)).map(flag), "_"],
+    boolean: flags.filter(({ isFlag }) => isFlag).map(({ flag }) => flag),
+    string: [...flags.filter(({ isFlag }) => !isFlag).map(({ flag }) => flag), "_"],
     unknown: (text: string, key?: string) => {
       // Operands are reported here too, without a key; "-" is standard input.
-      if (key !== undefined && text !== "-") unknown.push([text.split("=")[0], ""]);
+      if (key !== undefined && text !== "-") unknown.push([text.replace(/=.*/s, ""), ""]);
       return key === undefined;
     },
   });
-  const texts = names.flatMap((name): [called: string, text: string][] => {
-    const value: string | boolean | undefined = parsed[flag(name)];
+  const texts = flags.flatMap(({ name, option, flag }): [called: string, text: string][] => {
+    const value: string | boolean | undefined = parsed[flag];
     // Whoever asks for help need not have the rest right.
     if (value === undefined || value === false || parsed.help && name !== "help") return [];
-    if (value === "") throw new UsageError(`Option --${flag(name)} needs a value`);
-    return [[`--${flag(name)}`, String(value === true ? all[name].default !== true : value)]];
+    if (value === "") throw new UsageError(`Option --${flag} needs a value`);
+    return [[`--${flag}`, String(value === true ? option.default !== true : value)]];
   });
   const { help, ...options } = asUsage(() =>
-    readOptions(all, [...unknown, ...texts], "option", (name) => `--${flag(name)}`)
+    readOptions(all, [...unknown, ...texts], "option", called)
   );
   return { operands: parsed._.map(String), options: options as Values<T>, isHelp: help === true };
 }

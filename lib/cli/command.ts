@@ -62,9 +62,9 @@ export function helpOf(command: Omit<Command, "run">, name: string, about: strin
     `\nUsage: ${forms.join("\n       ")}`,
     ...operands.length > 0 ? ["", ...operands.map(([what, text]) => line(what, text))] : [],
     "\nOptions:",
-    ...options.flatMap(([name, option], n) => [
+    ...options.flatMap(([name, option]) => [
       ...name in titles ? [`\n${titles[name]}:`] : [],
-      line(flags[n], optionText(option)),
+      line(flagText(name, option), optionText(option)),
     ]),
     ...command.notes === undefined ? [] : [
       "",

@@ -31,14 +31,14 @@ const OPTIONS = {
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
 
-const ENCODERS: Readonly<
-  Record<string, (embeddings: readonly NamedEmbedding[]) => Uint8Array>
-> = {
+type Encoder = (embeddings: readonly NamedEmbedding[]) => Uint8Array;
+
+const ENCODERS = new Map(Object.entries<Encoder>({
   ".npy": encodeNpy,
   ".safetensors": encodeEmbeddings,
   // Its lines are added one by one, so that nothing is left to encode.
   ".jsonl": () => new Uint8Array(),
-};
+}));
 
 export const embedCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] FILE|URL|DIRECTORY|- ...",
@@ -71,12 +71,10 @@ export const embedCommand: Command<typeof OPTIONS> = {
   },
 };
 
-function encoderOf(out: string): (embeddings: readonly NamedEmbedding[]) => Uint8Array {
-  const extension = extname(out).toLowerCase();
-  if (!Object.hasOwn(ENCODERS, extension)) {
-    throw new UsageError(
-      `Option --out needs a file ending in ${Object.keys(ENCODERS).join(", ")}: found "${out}"`,
-    );
-  }
-  return ENCODERS[extension];
+function encoderOf(out: string): Encoder {
+  const encoder = ENCODERS.get(extname(out).toLowerCase());
+  if (encoder !== undefined) return encoder;
+  throw new UsageError(
+    `Option --out needs a file ending in ${[...ENCODERS.keys()].join(", ")}: found "${out}"`,
+  );
 }

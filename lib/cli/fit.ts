@@ -93,10 +93,13 @@ export const fitCommand: Command<typeof OPTIONS> = {
     if (out === undefined) {
       throw new UsageError("fit needs --out MODEL for the file that it writes");
     }
-    if (operands.length !== 1) throw new UsageError("fit needs one directory or list");
+    const [path, ...more] = operands;
+    if (path === undefined || more.length > 0) {
+      throw new UsageError("fit needs one directory or list");
+    }
     const train = trainer(options);
     return await untilInterrupted(async (signal) => {
-      const data = await listSamples(operands[0]);
+      const data = await listSamples(path);
       const directory = out.replace(/\.safetensors$/, "") + "-fit";
       const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
       const show = progressView();

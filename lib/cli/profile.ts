@@ -46,12 +46,10 @@ async function medianProfile(engine: Engine, batch: Batch, runs: number): Promis
     throw new UsageError(`The ${engine.backend} engine cannot time its layers here`);
   }
   await engine.run(batch);
-  const results: LayerProfile[][] = [];
-  for (let run = 0; run < runs; run++) results.push(await engine.profile(batch));
-  return results[0].map((layer, i) => {
-    const times = results.map((result) => result[i].ms).sort((a, b) => a - b);
-    return { ...layer, ms: times[times.length >> 1] };
-  });
+  const results: LayerProfile[] = [];
+  for (let run = 0; run < runs; run++) results.push(...await engine.profile(batch));
+  return [...Map.groupBy(results, ({ layer }) => layer).values()]
+    .map((times) => times.sort((a, b) => a.ms - b.ms)[times.length >> 1]!);
 }
 
 /** Gray images: what the pixels are does not change the time. */

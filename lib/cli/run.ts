@@ -88,7 +88,7 @@ export class NameGiver {
 
   /** A name that was not given before. */
   name(operand: string, extension: string): string {
-    const base = operand === "-" ? "stdin" : operand.split(/[?#]/)[0].split(/[/\\]/).at(-1)!;
+    const base = operand === "-" ? "stdin" : operand.replace(/[?#].*/s, "").split(/[/\\]/).at(-1)!;
     const stem = base.replace(/\.[^.]*$/, "") || "image";
     let name = stem + extension;
     for (let n = 2; this.#given.has(name); n++) name = `${stem}-${n}${extension}`;

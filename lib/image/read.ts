@@ -142,7 +142,8 @@ export async function readAll(
   } finally {
     signal?.removeEventListener("abort", stop);
   }
-  return parts.length === 1 ? parts[0] : concat(parts);
+  const [first, ...others] = parts;
+  return first !== undefined && others.length === 0 ? first : concat(parts);
 }
 
 function checkLength<T extends { readonly length: number }>(bytes: T, options: ImageOptions): T {

@@ -87,7 +87,7 @@ export function layersOf(architecture: Architecture): Layer[] {
   let inChannels = input.channels;
   blocks.forEach((filters, block) => {
     filters.forEach((size, index) => {
-      const outChannels = convolutions[layers.length];
+      const outChannels = convolutions[layers.length]!;
       layers.push({
         name: `conv${block + 1}_${index + 1}`,
         filterSize: [size, size],

@@ -138,10 +138,11 @@ class ChunkReader {
 
   async #next(): Promise<void> {
     const { chunkBytes, sha256 } = this.document.integrity;
+    const expected = sha256[this.#index]!; // One for each chunk: the layout was checked.
     const begin = this.layout.dataBegin + this.#index * chunkBytes;
     const chunk = this.#buffer.subarray(0, Math.min(chunkBytes, this.layout.end - begin));
     await this.source.read(begin, chunk);
-    await verifyChunk(chunk, sha256[this.#index], this.#index, this.source.name);
+    await verifyChunk(chunk, expected, this.#index, this.source.name);
     this.#index++;
     this.#chunk = chunk;
   }

@@ -59,8 +59,7 @@ export class ModelWriter {
     const row = new Int8Array(this.#rowBytes(layer));
     const offset = this.#at(`${layer}.weight`) + channel * row.length;
     this.#sink.read(offset, new Uint8Array(row.buffer));
-    for (let i = 0; i < row.length; i++) row[i] = -row[i];
-    this.setWeights(layer, channel, row);
+    this.setWeights(layer, channel, row.map((weight) => -weight));
   }
 
   /** Hashes what was written, and writes the header. */

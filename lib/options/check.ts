@@ -68,19 +68,19 @@ export function readOptions<T extends Table>(
   table: T,
   texts: readonly (readonly [called: string, text: string | readonly string[]])[],
   what: string,
-  calledBy: (name: string) => string = (name) => name,
+  calledBy: (name: string, option: Option) => string = (name) => name,
 ): Values<T> {
-  const names = new Map(Object.keys(table).map((name) => [calledBy(name), name]));
+  const entries = new Map(Object.entries(table).map((entry) => [calledBy(...entry), entry]));
   return Object.fromEntries(texts.map(([called, given]) => {
-    const name = names.get(called);
-    if (name === undefined) throw unknownName(called, [...names.keys()], what);
-    const option = table[name], all = [given].flat();
-    if (option.kind !== "texts" && all.length > 1) {
+    const [name, option] = entries.get(called) ?? [];
+    if (option === undefined) throw unknownName(called, [...entries.keys()], what);
+    const all = [given].flat(), [text] = all;
+    if (option.kind !== "texts" && all.length !== 1) {
       throw new RangeError(`${called} must be given once: found it ${all.length} times`);
     }
-    const value = typeof given !== "string" && option.kind === "texts"
+    const value = text === undefined || typeof given !== "string" && option.kind === "texts"
       ? all
-      : fromText(option, all[0]);
+      : fromText(option, text);
     checkValue(called, option, value);
     return [name, value];
   })) as Values<T>; // Every name is the table's, and every value as its option wants it.

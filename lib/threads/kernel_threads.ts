@@ -71,14 +71,14 @@ export class KernelThreads {
   private constructor(threads: readonly Thread[], words: Int32Array) {
     this.#threads = threads;
     this.#words = words;
-    this.#order = words[WORD.order];
+    this.#order = Atomics.load(words, WORD.order);
   }
 
   /** @throws If the runtime or its permissions allow no threads: compute on this one then. */
   static async start(options: KernelThreadsOptions): Promise<KernelThreads> {
     const { module, memory, at, kernels, constants } = options;
     const words = new Int32Array(memory.buffer, at, ORDER_BYTES / 4);
-    words[WORD.done] = words[WORD.order];
+    Atomics.store(words, WORD.done, Atomics.load(words, WORD.order));
     const shared = { module, memory, at, kernels, count: constants.length, word: WORD };
     const data = constants.map((constants) => ({ ...shared, constants }));
     return new KernelThreads(await startThreads(SCRIPT, data), words);

@@ -40,7 +40,8 @@ export async function withImages(
 
 /** The image of a request that may have only one. */
 export function onlyImage({ images }: RequestImages): Uint8Array | URL {
-  if (images.length === 1) return images[0];
+  const [image, ...others] = images;
+  if (image !== undefined && others.length === 0) return image;
   throw new HttpProblem("bad-request", `Expected one image here, found ${images.length}`);
 }
 
@@ -54,7 +55,7 @@ export async function eachImage<Result>(
   make: (image: Uint8Array | URL) => Promise<Result>,
   wrap: (result: Result) => Record<string, unknown>,
 ): Promise<unknown> {
-  if (names === undefined) return await make(images[0]);
+  if (names === undefined) return await make(onlyImage({ images }));
   const settled = await Promise.allSettled(images.map(make));
   call.signal.throwIfAborted();
   return settled.map((outcome, i) => {
@@ -95,7 +96,7 @@ async function findImages(
   if (body.length === 0) {
     throw new HttpProblem("bad-request", "Expected an image file in the body, found no bytes");
   }
-  const type = contentType?.split(";")[0].trim().toLowerCase() ?? "";
+  const type = contentType?.replace(/;.*/, "").trim().toLowerCase() ?? "";
   const listed = READERS.find(([pattern]) => pattern.test(type))?.[1];
   const reader = listed === "sniff" ? (body[0] === OPENING_BRACE ? "json" : "raw") : listed;
   if (reader === undefined) {

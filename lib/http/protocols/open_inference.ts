@@ -102,7 +102,7 @@ function outputsOf(rows: Rows, wanted: readonly WantedOutput[] | undefined): unk
     .map(([name, datatype]) => ({
       name,
       datatype,
-      shape: [rows.length, rows[0].length],
+      shape: [rows.length, rows[0]?.length ?? 0],
       data: rows.flatMap((row) => row.map((prediction) => prediction[name])),
     }));
 }
@@ -227,7 +227,7 @@ function splitBytes(binary: Uint8Array): Uint8Array[] {
  */
 function pixels(tensor: Tensor, channels: number): Pixels[] {
   const { name, datatype, shape } = tensor;
-  const [count, height, width, depth] = shape;
+  const [count = 0, height = 0, width = 0, depth] = shape;
   if (datatype !== "UINT8" && datatype !== "FP32") {
     throw bad(`Expected datatype BYTES, UINT8 or FP32 of input "${name}", found ${datatype}`);
   }

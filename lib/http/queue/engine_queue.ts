@@ -178,10 +178,10 @@ export class EngineQueue {
 
   async #runAll(): Promise<void> {
     this.#running = true;
-    while (this.#waiting.length > 0) {
-      await this.#gather();
-      const batch = this.#takeBatch();
-      if (batch.length > 0) await this.#run(batch);
+    while (this.#waiting[0] !== undefined) {
+      await this.#gather(this.#waiting[0]);
+      const batch = this.#takeBatch(), work = batch[0]?.work;
+      if (work !== undefined) await this.#run(work, batch);
       // An engine on this thread lets nothing else happen while it runs: answers leave now, and what
       // has come meanwhile is decoded.
       await new Promise<void>((resolve) => setImmediate(resolve));
@@ -190,9 +190,9 @@ export class EngineQueue {
   }
 
   /** Waits for announced inputs: until the batch is full, all have come, or the delay is over. */
-  async #gather(): Promise<void> {
+  async #gather(first: Entry): Promise<void> {
     const { maxBatch, maxQueueDelayMs } = this.#options;
-    const deadline = this.#waiting[0].submitted + maxQueueDelayMs;
+    const deadline = first.submitted + maxQueueDelayMs;
     while (this.#announced > 0 && this.#waiting.length > 0 && this.#waiting.length < maxBatch) {
       const left = deadline - performance.now();
       if (left <= 0) break;
@@ -218,11 +218,11 @@ export class EngineQueue {
     return batch;
   }
 
-  async #run(batch: readonly Entry[]): Promise<void> {
+  async #run(work: Entry["work"], batch: readonly Entry[]): Promise<void> {
     const started = performance.now();
     const abort = abortWithAll(batch.map(({ signal }) => signal));
     try {
-      const outputs = await batch[0].work.run(batch.map(({ input }) => input), abort.signal);
+      const outputs = await work.run(batch.map(({ input }) => input), abort.signal);
       const runMs = performance.now() - started;
       this.#options.onRun?.(batch.length, runMs);
       batch.forEach(({ submitted, resolve }, i) =>
@@ -240,7 +240,7 @@ export class EngineQueue {
 function abortWithAll(signals: readonly AbortSignal[]): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
   const check = (): void => {
-    if (signals.every(({ aborted }) => aborted)) controller.abort(signals[0].reason);
+    if (signals.every(({ aborted }) => aborted)) controller.abort(signals[0]?.reason);
   };
   for (const signal of signals) signal.addEventListener("abort", check);
   check();

@@ -45,7 +45,7 @@ const globalV6 = blockList(GLOBAL_V6, "ipv6"), forbiddenV6 = blockList(FORBIDDEN
 function blockList(blocks: readonly string[], family: "ipv4" | "ipv6"): BlockList {
   const list = new BlockList();
   for (const block of blocks) {
-    const [base, bits] = block.split("/");
+    const [base = "", bits] = block.split("/");
     list.addSubnet(base, Number(bits), family);
   }
   return list;

@@ -104,8 +104,11 @@ async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
   return await promise;
 }
 
+/** All addresses of a host. */
+type Addresses = readonly [Address, ...Address[]];
+
 /** Connects to what was checked, whatever the name resolves to by now. */
-function checkedLookup(addresses: readonly Address[]): LookupFunction {
+function checkedLookup(addresses: Addresses): LookupFunction {
   return (_name, { all }, answer) => {
     if (all) answer(null, [...addresses]);
     else answer(null, addresses[0].address, addresses[0].family);
@@ -115,19 +118,18 @@ function checkedLookup(addresses: readonly Address[]): LookupFunction {
 async function addressesOf(
   url: URL,
   resolve: (name: string) => Promise<readonly Address[]>,
-): Promise<readonly Address[]> {
+): Promise<Addresses> {
   // URL has already written decimal, octal and hexadecimal IPv4 addresses in the usual form.
   const host = url.hostname;
   if (host.startsWith("[")) return [{ address: host.slice(1, -1), family: 6 }];
   if (/^[\d.]+$/.test(host)) return [{ address: host, family: 4 }];
-  let addresses: readonly Address[];
   try {
-    addresses = await resolve(host);
+    const [first, ...others] = await resolve(host);
+    if (first !== undefined) return [first, ...others];
   } catch (error) {
     throw refused(url, `${host} cannot be resolved`, error);
   }
-  if (addresses.length === 0) throw refused(url, `${host} has no address`);
-  return addresses;
+  throw refused(url, `${host} has no address`);
 }
 
 function resolveBySystem(name: string): Promise<readonly Address[]> {

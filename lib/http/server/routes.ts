@@ -117,7 +117,7 @@ export function createKeyCheck(keys: readonly string[]): KeyCheck {
   if (keys.length === 0) return () => Promise.resolve();
   const digests = Promise.all(keys.map(digest));
   return async (request) => {
-    const [scheme, key = ""] = (request.headers.get("authorization") ?? "").split(" ", 2);
+    const [scheme = "", key = ""] = (request.headers.get("authorization") ?? "").split(" ", 2);
     const given = await digest(key);
     const matching = (await digests).filter((known) => timingSafeEqual(known, given));
     if (scheme.toLowerCase() === "bearer" && matching.length > 0) return;

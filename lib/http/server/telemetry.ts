@@ -126,8 +126,7 @@ export class Histogram implements Metric {
   readonly type = "histogram";
   readonly name: string;
   readonly about: string;
-  readonly #bounds: readonly number[];
-  readonly #counts: number[];
+  readonly #buckets: readonly { readonly bound: number; count: number }[];
   #sum = 0;
   #count = 0;
 
@@ -135,22 +134,21 @@ export class Histogram implements Metric {
   constructor(name: string, about: string, bounds: readonly number[]) {
     this.name = name;
     this.about = about;
-    this.#bounds = bounds;
-    this.#counts = bounds.map(() => 0);
+    this.#buckets = bounds.map((bound) => ({ bound, count: 0 }));
   }
 
   /** Counts a value. */
   observe(value: number): void {
     this.#sum += value;
     this.#count++;
-    const bucket = this.#bounds.findIndex((bound) => value <= bound);
-    if (bucket >= 0) this.#counts[bucket]++;
+    const bucket = this.#buckets.find(({ bound }) => value <= bound);
+    if (bucket !== undefined) bucket.count++;
   }
 
   *lines(): Iterable<string> {
     let below = 0;
-    for (const [i, bound] of this.#bounds.entries()) {
-      below += this.#counts[i];
+    for (const { bound, count } of this.#buckets) {
+      below += count;
       yield sample(`${this.name}_bucket`, { le: bound }, below);
     }
     yield sample(`${this.name}_bucket`, { le: "+Inf" }, this.#count);
