@@ -1,0 +1,76 @@
+/**
+ * `noUncheckedIndexedAccess` where it helps: `deno task check:indexed` type-checks with the option on,
+ * and fails on an error outside the loops over numbers named below. There an index is the loop's own,
+ * and a check of each read would say nothing and hide the arithmetic. The option is the script's, as
+ * a compiler has it for all folders or for none.
+ *
+ * @module
+ */
+
+import { fromFileUrl, relative, toFileUrl } from "@std/path";
+import { modulesBelow } from "./imports.ts";
+
+/** Loops over pixels, weights, activations and counts: files, and folders of nothing else. */
+const NUMERIC = [
+  "lib/convert/formats/tensors.ts",
+  "lib/convert/quantize/",
+  "lib/engine/",
+  "lib/evaluate/metrics.ts",
+  "lib/explain/",
+  "lib/image/codecs/",
+  "lib/image/image.ts",
+  "lib/image/resize.ts",
+  "lib/input/",
+  "lib/output/",
+  "lib/report/",
+  "lib/train/",
+];
+
+/** A read that may give `undefined`, where the compiler says so. */
+export interface UncheckedRead {
+  /** Relative to the root of the project. */
+  readonly path: string;
+  readonly line: string;
+  readonly message: string;
+  readonly isNumeric: boolean;
+}
+
+/** Type-checks a project's `lib/` and what lies beside it with the option on. */
+export async function uncheckedReads(
+  root: URL,
+  beside: readonly string[] = [],
+): Promise<UncheckedRead[]> {
+  const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+  const compilerOptions = { ...config.compilerOptions, noUncheckedIndexedAccess: true };
+  const modules = [...modulesBelow(new URL("lib/", root))].map((url): string => fromFileUrl(url));
+  const file = await Deno.makeTempFile({ suffix: ".json" });
+  try {
+    await Deno.writeTextFile(file, JSON.stringify({ ...config, compilerOptions }));
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "--no-lock", "--config", file, ...beside, ...modules],
+      cwd: root,
+      env: { NO_COLOR: "1" },
+    }).output();
+    const text = new TextDecoder().decode(stderr);
+    const reads = [...text.matchAll(/^(TS\d+ .*)$[^]*?at (file:\S+?):(\d+):\d+/gm)].map(
+      ([, message = "", module = "", line = ""]) => {
+        const path = relative(fromFileUrl(root), fromFileUrl(module));
+        const isNumeric = NUMERIC.some((start) => path.startsWith(start));
+        return { path, line, message, isNumeric };
+      },
+    );
+    if (!success && reads.length === 0) throw new Error(text);
+    return reads;
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+if (import.meta.main) {
+  const reads = await uncheckedReads(toFileUrl(Deno.cwd() + "/"), ["mod.ts", "serve.ts", "cli.ts"]);
+  const elsewhere = reads.filter(({ isNumeric }) => !isNumeric);
+  for (const { path, line, message } of elsewhere) console.error(`${path}:${line} ${message}`);
+  const count = reads.length - elsewhere.length;
+  console.log(`${count} unchecked reads in loops over numbers, ${elsewhere.length} elsewhere`);
+  Deno.exitCode = elsewhere.length === 0 ? 0 : 1;
+}
