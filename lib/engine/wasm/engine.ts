@@ -175,17 +175,16 @@ class WasmEngine extends QueuedEngine {
    * to another one.
    */
   async #shrink(): Promise<void> {
-    const { memory, executor, start, ...rest } = this.#loaded!;
+    const { memory, executor: old, start, ...rest } = this.#loaded!;
     if (memory.byteLength <= this.#residentBytes + MOST_KEPT) return;
-    let smaller: Memory;
     try {
-      smaller = memory.copy(this.#residentBytes, PLAN_BYTES);
+      const smaller = memory.copy(this.#residentBytes, PLAN_BYTES);
+      const executor = await start(smaller);
+      this.#loaded = { ...rest, memory: smaller, start, executor, plan: undefined };
     } catch {
       return; // There is no room for both.
     }
-    await executor.end();
-    const loaded = { ...rest, memory: smaller, start, executor: await start(smaller) };
-    this.#loaded = { ...loaded, plan: undefined };
+    await old.end();
   }
 
   /** A plan for as many of a batch's images as it should handle. */

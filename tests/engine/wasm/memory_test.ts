@@ -27,6 +27,21 @@ for (const threads of [1, 2]) {
   });
 }
 
+Deno.test("an engine that cannot get a smaller memory answers on, with the large one", async () => {
+  await using engine = await createWasmEngine(model, { threads: 2, tune: "off" });
+  const small = randomBatch(2, 40, 40, 3), large = randomBatch(1, 900, 900, 3);
+  const before = await engine.run(small);
+  const { compile } = WebAssembly;
+  try {
+    WebAssembly.compile = () => Promise.reject(new RangeError("out of memory"));
+    await engine.run(large, { layer: "conv1_1" });
+  } finally {
+    WebAssembly.compile = compile;
+  }
+  assert(engine.bytesResident > 256 * MIB, `${engine.bytesResident}`);
+  assertEquals(await engine.run(small), before);
+});
+
 Deno.test("what an engine says that it holds is its memory, larger or smaller", async () => {
   await using engine = await createWasmEngine(model, { threads: 1, tune: "off" });
   await engine.run(randomBatch(1, 500, 500, 3), { layer: "conv1_1" });
