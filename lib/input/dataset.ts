@@ -86,11 +86,12 @@ async function fromList(path: string, known?: readonly string[]): Promise<Datase
   const rows = path.toLowerCase().endsWith(".csv")
     ? parse(text) as string[][]
     : text.split(/\r?\n/).filter((line) => line.trim() !== "").map(splitAtLastSpace);
-  const entries = rows.filter(([file]) => IMAGE_EXTENSIONS.has(extname(file).toLowerCase()));
-  const labels = known ?? [...new Set(entries.map(([, label]) => label.trim()))].sort();
-  const samples = entries.map(([file, label]) => ({
+  const entries = rows.map(([file = "", label = ""]) => ({ file, text: label.trim() }))
+    .filter(({ file }) => IMAGE_EXTENSIONS.has(extname(file).toLowerCase()));
+  const labels = known ?? [...new Set(entries.map(({ text }) => text))].sort();
+  const samples = entries.map(({ file, text }) => ({
     file: isAbsolute(file) ? file : join(dirname(path), file),
-    label: labelOf(label?.trim(), labels, file),
+    label: labelOf(text, labels, file),
   }));
   return { samples, labels };
 }
@@ -100,8 +101,8 @@ function splitAtLastSpace(line: string): string[] {
   return [line.trim().slice(0, at), line.trim().slice(at + 1)];
 }
 
-function labelOf(text: string | undefined, labels: readonly string[], file: string): number {
-  if (text === undefined || text === "") throw new RangeError(`${file} has no label in its list`);
+function labelOf(text: string, labels: readonly string[], file: string): number {
+  if (text === "") throw new RangeError(`${file} has no label in its list`);
   const exact = labels.indexOf(text);
   if (exact >= 0) return exact;
   const index = /^\d+$/.test(text) ? Number(text) : indexOfLabel(text, labels);

@@ -99,6 +99,7 @@ Deno.test("listSamples() reads CSV and ImageNet's val.txt, with labels or indice
     "list.csv": 'file,label\n"a, b.png",dog\nsub/c.png,0\n',
     "val.txt": "ILSVRC2012_val_00000001.JPEG 1\nwith space.png 0\n",
     "bad.csv": "a.png,7\n",
+    "bare.csv": "a.png\nb.png\n",
   };
   await withFiles(files, async (directory) => {
     const labels = ["cat", "dog"];
@@ -111,6 +112,9 @@ Deno.test("listSamples() reads CSV and ImageNet's val.txt, with labels or indice
     ]);
     const bad = join(directory, "bad.csv");
     await assertRejects(() => listSamples(bad, labels), RangeError, "expected 0 to 1");
+    const bare = join(directory, "bare.csv");
+    await assertRejects(() => listSamples(bare, labels), RangeError, "a.png has no label");
+    await assertRejects(() => listSamples(bare), RangeError, "a.png has no label");
     await assertRejects(() => listSamples(directory, labels), RangeError, "found no folders");
   });
 });
