@@ -114,7 +114,7 @@ export async function explainImage(
   signal?: AbortSignal,
 ): Promise<Explanation> {
   const viewOptions = scale === undefined ? {} : { crops: "dense" as const, scales: [scale] };
-  const [view] = viewsOf(image, model, viewOptions);
+  const view = viewsOf(image, model, viewOptions)[0]!;
   const batch: Batch = { ...view, count: 1 };
 
   const logits = await engine.run(batch, { signal });
@@ -130,9 +130,9 @@ export async function explainImage(
     ? [stride / 2, stride / 2] as const
     : [input.width / 2, input.height / 2] as const;
   return {
-    label: model.labels[index],
+    label: model.labels[index]!,
     index,
-    score: scores[index],
+    score: scores[index]!,
     method,
     map: Float32Array.from(map.data),
     height: map.height,
@@ -151,9 +151,10 @@ function explainedLayer(
   { height, width }: Size,
 ): { layer: string; pools: number } {
   const pooled = layersOf(architecture).filter(({ pool }) => pool !== undefined);
-  let pools = pooled.length - 1;
-  while (pools > 0 && Math.min(height, width) >> pools < MIN_POSITIONS) pools--;
-  return { layer: pooled[pools].name, pools };
+  const pools = pooled.findLastIndex((_, pools) =>
+    pools === 0 || Math.min(height, width) >> pools >= MIN_POSITIONS
+  );
+  return { layer: pooled[pools]!.name, pools };
 }
 
 /** The probability of a class at each position of the score map. */
@@ -161,10 +162,10 @@ function scoreMap(
   { data, shape, scale }: Activations,
   index: number,
 ): { data: Float64Array; height: number; width: number } {
-  const [, height, width, classes] = shape;
+  const [, height = 1, width = 1, classes = 1] = shape;
   const map = Float64Array.from(
     { length: height * width },
-    (_, p) => softmax(data.subarray(p * classes, (p + 1) * classes), scale[0])[index],
+    (_, p) => softmax(data.subarray(p * classes, (p + 1) * classes), scale[0]!)[index]!,
   );
   return { data: map, height, width };
 }

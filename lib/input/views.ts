@@ -96,7 +96,7 @@ export function scalesOf(
 }
 
 /**
- * Cuts an image into views.
+ * Cuts an image into views, one at least.
  *
  * @throws {ImageTooLargeError} If it is so long that all of it at a scale is over 4 million pixels.
  */
@@ -150,9 +150,9 @@ function boxesOf(
   const center = centerBox(width, height, input);
   if (crops === "center") return [{ ...center, count: 1 }];
   const right = width - input.width, bottom = height - input.height;
-  const places = crops === "ten"
+  const places: (readonly [left: number, top: number])[] = crops === "ten"
     ? [[0, 0], [right, 0], [0, bottom], [right, bottom], [center.left, center.top]]
-    : grid(right).flatMap((left) => grid(bottom).map((top) => [left, top]));
+    : grid(right).flatMap((left) => grid(bottom).map((top) => [left, top] as const));
   // An image of nearly the input's size has the same crop more than once.
   const counts = new Map<string, Box & { count: number }>();
   for (const [left, top] of places) {
@@ -180,7 +180,7 @@ export function mirror(pixels: Pixels): Uint8Array {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const from = (y * width + x) * channels, to = (y * width + width - 1 - x) * channels;
-      for (let c = 0; c < channels; c++) mirrored[to + c] = data[from + c];
+      for (let c = 0; c < channels; c++) mirrored[to + c] = data[from + c]!;
     }
   }
   return mirrored;
@@ -202,48 +202,48 @@ export async function* batchesOf<T>(
   const maxPixels = MAX_BATCH_VALUES / channels;
   const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
   for (let first = 0; first < images.length; first += maxImages) {
-    const views: View[] = [], owners: number[] = [];
+    const views: OwnedView[] = [];
     for (const [n, image] of images.slice(first, first + maxImages).entries()) {
       signal?.throwIfAborted();
       const prepared = await prepare(image);
-      views.push(...prepared.views);
-      owners.push(...prepared.views.map(() => first + n));
+      views.push(...prepared.views.map((view) => ({ view, image: first + n })));
     }
-    yield* batchViews(views, owners, maxPixels);
+    yield* batchViews(views, maxPixels);
   }
 }
 
-/**
- * Puts views into batches of one size each, no larger than an engine should get.
- *
- * @param images Of each view: the position of its image in the caller's list.
- */
+/** A view, and the position of its image in the caller's list. */
+interface OwnedView {
+  readonly view: View;
+  readonly image: number;
+}
+
+/** Puts views into batches of one size each, no larger than an engine should get. */
 export function* batchViews(
-  views: readonly View[],
-  images: readonly number[],
+  views: readonly OwnedView[],
   maxPixels: number,
 ): Generator<ViewBatch> {
-  const batches: number[][] = [];
-  const open = new Map<string, number[]>();
-  for (const [n, { height, width }] of views.entries()) {
-    const size = `${height}x${width}`;
+  const batches: { height: number; width: number; views: OwnedView[] }[] = [];
+  const open = new Map<string, OwnedView[]>();
+  for (const owned of views) {
+    const { height, width } = owned.view, size = `${height}x${width}`;
     const batch = open.get(size);
     const next = (batch?.length ?? 0) + 1;
     if (batch !== undefined && next <= MAX_BATCH && next * height * width <= maxPixels) {
-      batch.push(n);
+      batch.push(owned);
     } else {
-      batches.push([n]);
-      open.set(size, batches.at(-1)!);
+      const views = [owned];
+      batches.push({ height, width, views });
+      open.set(size, views);
     }
   }
-  for (const batch of batches) {
-    const { height, width } = views[batch[0]];
+  for (const { height, width, views } of batches) {
     yield {
-      data: concat(batch.map((n) => views[n].data)),
-      count: batch.length,
+      data: concat(views.map(({ view }) => view.data)),
+      count: views.length,
       height,
       width,
-      views: batch.map((n) => ({ image: images[n], weight: views[n].weight })),
+      views: views.map(({ view: { weight }, image }) => ({ image, weight })),
     };
   }
 }

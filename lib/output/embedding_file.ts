@@ -19,7 +19,7 @@ export interface NamedEmbedding {
  * @throws {RangeError} If there are no embeddings, or they differ in shape.
  */
 export function encodeNpy(embeddings: readonly NamedEmbedding[]): Uint8Array<ArrayBuffer> {
-  const shape = stackedShape(embeddings);
+  const { shape } = stacked(embeddings);
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
   // Magic, version and length take 10 bytes; the data begin at a multiple of 64.
   const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;
@@ -36,9 +36,9 @@ export function encodeNpy(embeddings: readonly NamedEmbedding[]): Uint8Array<Arr
  * @throws {RangeError} If there are no embeddings, or they differ in shape.
  */
 export function encodeEmbeddings(embeddings: readonly NamedEmbedding[]): Uint8Array<ArrayBuffer> {
-  const shape = stackedShape(embeddings);
+  const { layer, shape } = stacked(embeddings);
   const files = JSON.stringify(embeddings.map(({ file }) => file));
-  const metadata = { layer: embeddings[0].embedding.layer, files };
+  const metadata = { layer, files };
   const tensor = { name: "embeddings", dtype: "F32" as const, shape };
   return withData(encodeSafetensorsHeader([tensor], metadata), embeddings);
 }
@@ -49,16 +49,18 @@ export function embeddingLine({ file, embedding }: NamedEmbedding): string {
   return JSON.stringify({ file, layer, shape, data: [...data] });
 }
 
-function stackedShape(embeddings: readonly NamedEmbedding[]): number[] {
-  if (embeddings.length === 0) throw new RangeError("There are no embeddings to write");
-  const [{ embedding: { shape } }] = embeddings;
+/** The layer that all are of, and their shape as one tensor. */
+function stacked(embeddings: readonly NamedEmbedding[]): { layer: string; shape: number[] } {
+  const [first] = embeddings;
+  if (first === undefined) throw new RangeError("There are no embeddings to write");
+  const { layer, shape } = first.embedding;
   const other = embeddings.find(({ embedding }) => String(embedding.shape) !== String(shape));
   if (other !== undefined) {
     throw new RangeError(
       `Embeddings of one shape go into a file: found [${shape}], and [${other.embedding.shape}] of ${other.file}`,
     );
   }
-  return [embeddings.length, ...shape];
+  return { layer, shape: [embeddings.length, ...shape] };
 }
 
 /** Appends float32 values, low byte first, on any machine. */

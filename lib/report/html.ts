@@ -35,7 +35,7 @@ ${parts.join("\n")}
 
 /** A table; the first row is its head. Cells are text. */
 export function htmlTable(rows: readonly (readonly string[])[]): string {
-  const [head, ...body] = rows.map((row) => row.map((cell) => escapeHtml(cell)));
+  const [head = [], ...body] = rows.map((row) => row.map((cell) => escapeHtml(cell)));
   const line = (cells: readonly string[], tag: string): string =>
     `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
   const headLine = head.every((cell) => cell === "") ? "" : line(head, "th");

@@ -37,7 +37,7 @@ export function forwardDense(
   let x = inputs;
   layers.forEach(([filter, bias], i) => {
     if (i > 0) x = tf.relu(x);
-    x = tf.add(tf.matMul(x as Tensor2D, filter as unknown as Tensor2D), bias);
+    x = tf.add(tf.matMul(x as Tensor2D, filter as unknown as Tensor2D), bias!);
   });
   return x as Tensor2D;
 }
@@ -52,7 +52,7 @@ export function trainedLayer(
   const weight = new Float32Array(values.length);
   for (let k = 0; k < inner; k++) {
     for (let o = 0; o < outputs; o++) {
-      weight[o * inner + k] = values[k * outputs + o] * (scale?.[o] ?? 1);
+      weight[o * inner + k] = values[k * outputs + o]! * (scale?.[o] ?? 1);
     }
   }
   return { weight, bias: Float32Array.from(bias) };

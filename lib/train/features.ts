@@ -72,7 +72,7 @@ export async function computeFeatures(
   const kept = await store?.load();
   const fingerprints = kept?.fingerprints.slice(0, samples.length) ?? [];
   if (kept !== undefined) data.set(kept.rows.subarray(0, fingerprints.length * size));
-  const [side] = scalesOf(model, {});
+  const side = Math.max(...scalesOf(model, {}));
   const shorterSide = augmentation.crops > 0 ? Math.ceil(side / MIN_CROP) : side;
   for (let first = fingerprints.length; first < samples.length; first += CHUNK) {
     const chunk = samples.slice(first, first + CHUNK);
@@ -100,9 +100,8 @@ async function embedViews(
   rows: Float32Array,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const [{ height, width }] = views;
-  const maxPixels = Math.max(height * width, 2 ** 20 / 3);
-  for (const batch of batchViews(views, [...views.keys()], maxPixels)) {
+  const maxPixels = Math.max(2 ** 20 / 3, ...views.map(({ height, width }) => height * width));
+  for (const batch of batchViews(views.map((view, image) => ({ view, image })), maxPixels)) {
     const activations = await engine.run(batch, { layer, signal });
     batch.views.forEach(({ image: row }, n) => {
       const options = { layer, pooling: "none", normalize: false } as const;
@@ -119,7 +118,7 @@ function augmented(
   seed: number,
 ): View[] {
   const next = randomFrom(seed);
-  const [view] = viewsOf(image, model);
+  const view = viewsOf(image, model)[0]!;
   const views = [view];
   if (flip) views.push({ ...view, data: mirror(view) });
   for (let n = 0; n < crops; n++) {
@@ -128,7 +127,7 @@ function augmented(
     const height = Math.max(1, Math.round(image.height * part));
     const left = Math.floor(next() * (image.width - width + 1));
     const top = Math.floor(next() * (image.height - height + 1));
-    const [crop] = viewsOf(cropImage(image, { left, top, width, height }), model);
+    const crop = viewsOf(cropImage(image, { left, top, width, height }), model)[0]!;
     views.push(flip && next() < 0.5 ? { ...crop, data: mirror(crop) } : crop);
   }
   return views;

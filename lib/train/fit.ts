@@ -178,7 +178,7 @@ function featureStatistics(
 ): { features?: FeatureStatistics } {
   if (whitening === "none" || length > MAX_STATISTICS) return {};
   const round = (value: number): number => Number(value.toPrecision(6));
-  const [means, variances] = [mean, variance].map((values) => Array.from(values, round));
+  const means = Array.from(mean, round), variances = Array.from(variance, round);
   return { features: { layer, whitening, mean: means, variance: variances } };
 }
 

@@ -58,7 +58,7 @@ export async function finishFit(
   base?: Model,
 ): Promise<Fitted> {
   const model = await writeModel(description, layers, base);
-  const accuracy = await accuracyOf(model, split.validation.map((n) => samples[n]), options);
+  const accuracy = await accuracyOf(model, split.validation.map((n) => samples[n]!), options);
   const { dataSha256 } = description.provenance;
   return { model, labels, split, history, bestEpoch, accuracy, dataSha256 };
 }
@@ -81,7 +81,7 @@ async function writeModel(
   const frozen = layers.length - trained.length;
   if (base !== undefined) await copyLayers(writer, base, description.architecture, frozen);
   trained.forEach(({ weight, bias }, n) => {
-    const { name } = layers[frozen + n];
+    const { name } = layers[frozen + n]!;
     const { data, scale } = quantize(weight, bias.length);
     writer.setWeights(name, 0, data);
     writer.setParameters(name, scale, bias);
@@ -100,7 +100,7 @@ async function copyLayers(
   const names = new Map<string, string>();
   const layers = layersOf(architecture);
   layersOf(base.architecture).slice(0, count).forEach(({ name }, i) => {
-    names.set(name, layers[i].name);
+    names.set(name, layers[i]!.name);
   });
   for (const { name, scale, bias } of base.parameters) {
     const copy = names.get(name);

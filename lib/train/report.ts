@@ -55,7 +55,7 @@ function accuracySvg(history: readonly EpochMetrics[]): string {
 export function fitReport(title: string, { samples }: Dataset, fitted: Fitted): string {
   const { labels, split, history, bestEpoch, accuracy, dataSha256 } = fitted;
   const count = (positions: readonly number[], label: number): string =>
-    String(positions.filter((n) => samples[n].label === label).length);
+    String(positions.filter((n) => samples[n]?.label === label).length);
   const rows = labels.map((label, index) => [
     label,
     count(split.train, index),

@@ -19,7 +19,7 @@ export interface Split {
  *
  * @param labels The class of each picture.
  * @param part Of each class that is kept for validation, above 0 and below 1; at least one picture.
- * @throws {RangeError} If a class has fewer than two pictures.
+ * @throws {RangeError} If a class has fewer than two pictures, or a picture is of none.
  */
 export function stratifiedSplit(
   labels: ArrayLike<number>,
@@ -28,7 +28,13 @@ export function stratifiedSplit(
   seed: number,
 ): Split {
   const byClass: number[][] = Array.from({ length: classes }, () => []);
-  for (let n = 0; n < labels.length; n++) byClass[labels[n]].push(n);
+  for (const [n, label] of Array.from(labels).entries()) {
+    const members = byClass[label];
+    if (members === undefined) {
+      throw new RangeError(`Picture ${n} has class ${label}: there are ${classes}`);
+    }
+    members.push(n);
+  }
   const next = randomFrom(seed);
   const train: number[] = [], validation: number[] = [];
   byClass.forEach((members, label) => {
@@ -40,7 +46,7 @@ export function stratifiedSplit(
     }
     const kept = Math.min(members.length - 1, Math.max(1, Math.round(members.length * part)));
     shuffled(members.length, next).forEach((position, rank) =>
-      (rank < kept ? validation : train).push(members[position])
+      (rank < kept ? validation : train).push(members[position]!)
     );
   });
   return { train: train.sort((a, b) => a - b), validation: validation.sort((a, b) => a - b) };
@@ -52,7 +58,7 @@ export function stratifiedSplit(
  */
 export function balancedWeights(labels: ArrayLike<number>, classes: number): Float32Array {
   const counts = new Float32Array(classes);
-  for (let n = 0; n < labels.length; n++) counts[labels[n]]++;
+  for (const label of Array.from(labels)) counts[label]!++;
   return counts.map((count) => labels.length / (classes * count));
 }
 

@@ -75,7 +75,7 @@ export async function describeState(
       data: encode(tensor.dataSync()),
     })),
   };
-  tf.dispose(weights[0].tensor); // The number of iterations, which was made for this.
+  tf.dispose(weights[0]!.tensor); // The number of iterations, which was made for this.
   return JSON.stringify(kept);
 }
 
@@ -90,10 +90,16 @@ export function assignAll(
   { variables, statistics = [] }: Learned,
   values: readonly string[],
 ): void {
+  const count = variables.length + statistics.length;
+  if (values.length !== count) {
+    throw new RangeError(
+      `The state of another training: ${values.length} arrays, expected ${count}`,
+    );
+  }
   variables.forEach((variable, i) =>
-    tf.tidy(() => variable.assign(tf.tensor(decode(values[i]), variable.shape)))
+    tf.tidy(() => variable.assign(tf.tensor(decode(values[i]!), variable.shape)))
   );
-  statistics.forEach((array, i) => array.set(decode(values[variables.length + i])));
+  statistics.forEach((array, i) => array.set(decode(values[variables.length + i]!)));
 }
 
 function encode(values: ArrayLike<number>): string {

@@ -51,6 +51,7 @@ Deno.test("stratifiedSplit() keeps the same part of each class, and loses nothin
   assertEquals([...train, ...validation].sort((a, b) => a - b), labels.map((_, n) => n));
   assertNotEquals(stratifiedSplit(labels, 2, 0.2, 2).train, train);
   assertThrows(() => stratifiedSplit([0, 0, 1], 2, 0.2, 1), RangeError, "Class 1 has 1");
+  assertThrows(() => stratifiedSplit([0, 2, 0], 2, 0.2, 1), RangeError, "Picture 1 has class 2");
 });
 
 Deno.test("balancedWeights() lets each class count the same", () => {

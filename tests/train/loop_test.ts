@@ -56,3 +56,12 @@ Deno.test("the batches of an epoch differ by one picture at most", async () => {
 Deno.test("a loss that is not finite ends the training, and says what to lower", async () => {
   await assertRejects(() => train(16, { learningRate: 1e39 }), RangeError, "lower learningRate");
 });
+
+Deno.test("the state of another training is refused", async () => {
+  const kept = { epoch: 1, bestEpoch: 1, bestLoss: 1, history: [], best: [], values: [] };
+  const state = {
+    load: () => Promise.resolve(JSON.stringify({ ...kept, optimizer: [] })),
+    save: () => Promise.resolve(),
+  };
+  await assertRejects(() => train(16, { state }), RangeError, "0 arrays, expected 1");
+});
