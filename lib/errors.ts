@@ -105,11 +105,21 @@ export class BackendUnavailableError extends Error {
   readonly backend: string;
   /** Why, in words. */
   readonly reason: string;
+  /** Whether its device was lost: it ran before. */
+  readonly lost: boolean;
+  /** Whether the same call may succeed when it is made again. */
+  readonly retryable: boolean;
   /** Creates the error; the message is made of backend and reason. */
-  constructor(backend: string, reason: string, options: ErrorOptions = {}) {
+  constructor(
+    backend: string,
+    reason: string,
+    options: ErrorOptions & { lost?: boolean; retryable?: boolean } = {},
+  ) {
     super(`The ${backend} backend is not available: ${reason}`, options);
     this.backend = backend;
     this.reason = reason;
+    this.lost = options.lost ?? false;
+    this.retryable = options.retryable ?? false;
   }
 }
 

@@ -24,8 +24,10 @@ export async function createEngine(model: Model, options: EngineOptions = {}): P
   const { findAdapter } = await import("./webgpu/device/adapter.ts");
   const adapter = await findAdapter();
   if (adapter === undefined || adapter.isFallback) return await createWasm(model, options);
+  // What ends the loading does not end the substitute's, which comes later.
+  const substitute = (): Promise<Engine> => createWasm(model, { ...options, signal: undefined });
   try {
-    return await createWebgpu(model, options);
+    return await createWebgpu(model, options, substitute);
   } catch (error) {
     if (error instanceof BackendUnavailableError) return await createWasm(model, options);
     throw error;
@@ -37,7 +39,11 @@ async function createWasm(model: Model, options: EngineOptions): Promise<Engine>
   return await createWasmEngine(model, options);
 }
 
-async function createWebgpu(model: Model, options: EngineOptions): Promise<Engine> {
+async function createWebgpu(
+  model: Model,
+  options: EngineOptions,
+  substitute?: () => Promise<Engine>,
+): Promise<Engine> {
   const { createWebgpuEngine } = await import("./webgpu/engine.ts");
-  return await createWebgpuEngine(model, options);
+  return await createWebgpuEngine(model, { ...options, substitute });
 }

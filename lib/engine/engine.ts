@@ -14,7 +14,8 @@ export type Precision = "int8" | "float";
 export interface EngineOptions {
   /**
    * `"auto"`, the default, takes WebGPU on a real adapter, and WebAssembly where there is none, only
-   * a software one, or one that the model does not fit.
+   * a software one, or one that the model does not fit. While a device is lost, and for good if it
+   * does not come back, WebAssembly answers; with `"webgpu"` runs wait.
    */
   readonly backend?: "auto" | Backend;
   /** `"int8"`, the default, is exact and the same everywhere. */
@@ -93,7 +94,8 @@ export interface Engine extends AsyncDisposable {
    *
    * @throws {RangeError} If the batch does not match its sizes, is smaller than the model's input,
    *   or names a layer that the model does not have.
-   * @throws {BackendUnavailableError} If the device is gone and does not come back.
+   * @throws {BackendUnavailableError} If the device is lost during the run, which is `retryable`,
+   *   or is lost and does not come back.
    */
   run(batch: Batch, options?: RunOptions): Promise<Activations>;
   /** Runs the whole network once for a batch and times each layer. */

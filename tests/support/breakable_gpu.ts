@@ -9,6 +9,14 @@ import type { ServedClassifier } from "../../lib/http/queue/engine_queue.ts";
 
 /** Keeps hold of the devices that are requested until it is disposed of. */
 export interface BreakableGpu extends Disposable {
+  /** Loses the last device. */
+  lose(): void;
+  /** How often the next requests find no adapter. */
+  away: number;
+  /** What adapters say of themselves, if not the truth. */
+  isFallback: boolean | undefined;
+  /** How often an adapter was requested. */
+  readonly requests: number;
   /** A classifier whose every n-th batch loses its device after it was sent to it. */
   breakEvery(
     n: number,
@@ -19,11 +27,30 @@ export interface BreakableGpu extends Disposable {
 /** Starts to keep hold of devices. */
 export function breakable(): BreakableGpu {
   const { requestDevice } = GPUAdapter.prototype;
+  const { requestAdapter } = GPU.prototype;
+  const fallback = Object.getOwnPropertyDescriptor(GPUAdapterInfo.prototype, "isFallbackAdapter")!;
   let device: GPUDevice | undefined;
   GPUAdapter.prototype.requestDevice = async function (descriptor) {
     return device = await requestDevice.call(this, descriptor);
   };
-  return {
+  let requests = 0;
+  GPU.prototype.requestAdapter = async function (options) {
+    requests++;
+    return gpu.away-- > 0 ? null : await requestAdapter.call(this, options);
+  };
+  Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", {
+    ...fallback,
+    get() {
+      return gpu.isFallback ?? fallback.get!.call(this);
+    },
+  });
+  const gpu: BreakableGpu = {
+    away: 0,
+    isFallback: undefined,
+    get requests() {
+      return requests;
+    },
+    lose: () => device!.destroy(),
     breakEvery: (n, classifier) => {
       let batches = 0, losses = 0;
       const flaky: ServedClassifier = {
@@ -44,6 +71,11 @@ export function breakable(): BreakableGpu {
       };
       return { flaky, losses: () => losses, batches: () => batches };
     },
-    [Symbol.dispose]: () => void (GPUAdapter.prototype.requestDevice = requestDevice),
+    [Symbol.dispose]: () => {
+      GPUAdapter.prototype.requestDevice = requestDevice;
+      GPU.prototype.requestAdapter = requestAdapter;
+      Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", fallback);
+    },
   };
+  return gpu;
 }

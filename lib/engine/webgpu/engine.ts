@@ -9,6 +9,7 @@ import type { Model } from "../../model/model.ts";
 import { type Complete, completeOptions, ENGINE_OPTIONS } from "../../options.ts";
 import type {
   Activations,
+  Backend,
   Batch,
   Engine,
   EngineOptions,
@@ -18,16 +19,23 @@ import type {
 import type { LastLayer } from "../geometry.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { imagesOf, QueuedEngine } from "../queued_engine.ts";
-import { acquireGpu, currentGpu, type Gpu, releaseGpu } from "./device/device.ts";
+import { acquireGpu, type Gpu, releaseGpu } from "./device/device.ts";
+import { type Load, type Placement, Recovery, RECOVERY_DELAYS_MS } from "./recovery.ts";
 import { loadResident } from "./resident/load.ts";
 import { imagesPerRun, planLayers } from "./resident/plan.ts";
-import type { ResidentModel } from "./resident/resident_model.ts";
 import { defaultTuning, type Tuning } from "./tuning/tile.ts";
 import { profileLayers } from "./tuning/timing.ts";
 import { tune as tuneTiles } from "./tuning/tune.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
 export interface WebgpuOptions extends Omit<EngineOptions, "backend" | "threads"> {
+  /**
+   * Loads an engine that runs what comes while the device is lost, and everything if it does not
+   * come back. Without it, runs wait.
+   */
+  readonly substitute?: () => Promise<Engine>;
+  /** How long is waited before each request for another device; for tests. */
+  readonly recoveryDelaysMs?: readonly number[];
   /** Runs these constants instead of those compiled from the model; for tests. */
   readonly program?: Program;
   /** Runs these kernels; for tests. */
@@ -46,19 +54,26 @@ export async function createWebgpuEngine(
 ): Promise<Engine> {
   const settings = completeOptions(ENGINE_OPTIONS, options);
   const { precision, signal } = settings;
+  const { substitute, recoveryDelaysMs = RECOVERY_DELAYS_MS } = options;
   const program = options.program ?? compileProgram(model);
   const gpu = await acquireGpu();
   try {
     const tuning = options.tuning ?? await chooseTuning(gpu, program, settings);
-    const load = (gpu: Gpu): Promise<ResidentModel> =>
+    const load: Load = (gpu, signal) =>
       loadResident(gpu, model, program, precision, tuning, signal);
-    return new WebgpuEngine(gpu, await load(gpu), program, precision, load);
+    const placement = { gpu, resident: await load(gpu, signal) };
+    const recovery = new Recovery(placement, load, recoveryDelaysMs);
+    return new WebgpuEngine(program, precision, recovery, substitute);
   } catch (error) {
     const lost = !signal?.aborted && await gpu.wasLost();
     await releaseGpu();
     if (!lost) throw error;
     const reason = `the device was lost while the model was loaded (${gpu.lost()!.message})`;
-    throw new BackendUnavailableError("webgpu", reason, { cause: error });
+    throw new BackendUnavailableError("webgpu", reason, {
+      cause: error,
+      lost: true,
+      retryable: true,
+    });
   }
 }
 
@@ -73,74 +88,99 @@ async function chooseTuning(
 }
 
 class WebgpuEngine extends QueuedEngine {
-  readonly backend = "webgpu";
-  readonly threads = 1;
   readonly precision: Precision;
-  readonly #load: (gpu: Gpu) => Promise<ResidentModel>;
-  #gpu: Gpu;
-  #resident: ResidentModel | undefined;
+  readonly #recovery: Recovery;
+  readonly #loadSubstitute: (() => Promise<Engine>) | undefined;
+  /** Loaded while the device is away. */
+  #substitute: Engine | undefined;
 
   constructor(
-    gpu: Gpu,
-    resident: ResidentModel,
     program: Program,
     precision: Precision,
-    load: (gpu: Gpu) => Promise<ResidentModel>,
+    recovery: Recovery,
+    loadSubstitute: (() => Promise<Engine>) | undefined,
   ) {
     super(program);
-    this.#gpu = gpu;
-    this.#resident = resident;
     this.precision = precision;
-    this.#load = load;
+    this.#recovery = recovery;
+    this.#loadSubstitute = loadSubstitute;
+  }
+
+  get backend(): Backend {
+    return this.#substitute?.backend ?? "webgpu";
+  }
+
+  get threads(): number {
+    return this.#substitute?.threads ?? 1;
   }
 
   get device(): string {
-    return this.#gpu.description;
+    return this.#substitute?.device ?? this.#recovery.description;
   }
 
   get bytesResident(): number {
-    return this.#resident?.bytes ?? 0;
+    const resident = this.#recovery.placement?.resident;
+    return (resident?.bytes ?? 0) + (this.#substitute?.bytesResident ?? 0);
   }
 
-  /** A lost device is replaced once for each part. */
-  protected async runPart(batch: Batch, last: LastLayer): Promise<Activations> {
-    try {
-      return await this.#runOnce(batch, last);
-    } catch (error) {
-      if (!await this.#gpu.wasLost()) throw error;
-    }
-    try {
-      this.#gpu = await currentGpu();
-      this.#resident = await this.#load(this.#gpu);
-      return await this.#runOnce(batch, last);
-    } catch (error) {
-      if (!await this.#gpu.wasLost()) throw error;
-      const lost = this.#gpu.lost()!;
-      throw new BackendUnavailableError(
-        "webgpu",
-        `the device was lost twice in a row (${lost.reason}: ${lost.message})`,
-        { cause: error },
-      );
-    }
+  protected async runPart(
+    batch: Batch,
+    last: LastLayer,
+    signal: AbortSignal | undefined,
+  ): Promise<Activations> {
+    const placement = await this.#place(signal);
+    return placement === undefined
+      ? await this.#substitute!.run(batch, { layer: last.name, signal })
+      : await namingLoss(placement, () => this.#runOn(placement, batch, last));
   }
 
   protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
-    // Pipelines compile in the first run.
-    await this.runPart(batch, last);
+    const placement = await this.#place();
+    if (placement === undefined) return await this.#substitute!.profile!(batch);
+    const { gpu, resident } = placement;
     const plan = planLayers(this.program, this.precision, batch, last);
-    return await this.#gpu.exclusively(() =>
-      profileLayers(this.#gpu, this.#resident!, plan, batch)
-    );
+    return await namingLoss(placement, async () => {
+      // Pipelines compile in the first run.
+      await this.#runOn(placement, batch, last);
+      return await gpu.exclusively(() => profileLayers(gpu, resident, plan, batch));
+    });
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    // What waits for the device would keep the queue.
+    this.#recovery.end();
+    await super[Symbol.asyncDispose]();
   }
 
   protected async free(): Promise<void> {
-    this.#resident?.[Symbol.dispose]();
-    this.#resident = undefined;
+    await this.#dismissSubstitute();
+    await this.#recovery.free();
     await releaseGpu();
   }
 
-  async #runOnce(batch: Batch, last: LastLayer): Promise<Activations> {
-    const gpu = this.#gpu, resident = this.#resident!;
+  /** Where the model is: undefined if the substitute, which is then loaded, has to run. */
+  async #place(signal?: AbortSignal): Promise<Placement | undefined> {
+    const { placement } = this.#recovery;
+    if (placement !== undefined) {
+      await this.#dismissSubstitute();
+      return placement;
+    }
+    if (this.#loadSubstitute === undefined) return await this.#recovery.wait(signal);
+    this.#substitute ??= await this.#loadSubstitute();
+    return undefined;
+  }
+
+  async #dismissSubstitute(): Promise<void> {
+    const substitute = this.#substitute;
+    this.#substitute = undefined;
+    await substitute?.[Symbol.asyncDispose]();
+  }
+
+  async #runOn(
+    { gpu, resident }: Placement,
+    batch: Batch,
+    last: LastLayer,
+  ): Promise<Activations> {
     const most = imagesPerRun(
       planLayers(this.program, this.precision, { ...batch, count: 1 }, last),
       this.precision,
@@ -156,5 +196,20 @@ class WebgpuEngine extends QueuedEngine {
     const part = imagesOf(batch, 0, Math.min(most, batch.count));
     const plan = planLayers(this.program, this.precision, part, last);
     return await gpu.exclusively(() => resident.run(plan, part));
+  }
+}
+
+/** Whatever fails because the device was lost says so. */
+async function namingLoss<T>({ gpu }: Placement, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!await gpu.wasLost()) throw error;
+    const { reason, message } = gpu.lost()!;
+    throw new BackendUnavailableError(
+      "webgpu",
+      `the device was lost during the run (${reason}: ${message}). Run it again`,
+      { cause: error, lost: true, retryable: true },
+    );
   }
 }

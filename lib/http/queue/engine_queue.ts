@@ -13,7 +13,7 @@ export type ServedClassifier = Pick<
   "info" | "prepare" | "scores" | "embed" | "explain"
 >;
 
-/** A classifier that is loaded when it is first needed, and again if its device is lost. */
+/** A classifier that is loaded when it is first needed, and again if its device is lost for good. */
 export class ServedModel implements AsyncDisposable {
   readonly #load: () => Promise<ServedClassifier>;
   #loading: Promise<ServedClassifier> | undefined;
@@ -40,8 +40,8 @@ export class ServedModel implements AsyncDisposable {
   }
 
   /**
-   * Does something with the classifier. If its device is lost meanwhile, the model is loaded anew
-   * and the work is done once more.
+   * Does something with the classifier, and once more if its device is lost meanwhile. If it is lost
+   * for good, the model is loaded anew before.
    *
    * @throws {BackendUnavailableError} If the device is lost again, or does not come back.
    */
@@ -50,8 +50,8 @@ export class ServedModel implements AsyncDisposable {
     try {
       return await work(classifier);
     } catch (error) {
-      if (!(error instanceof BackendUnavailableError)) throw error;
-      if (this.#loaded === classifier) await this.#drop();
+      if (!(error instanceof BackendUnavailableError && error.lost)) throw error;
+      if (!error.retryable && this.#loaded === classifier) await this.#drop();
       return await work(await this.get());
     }
   }

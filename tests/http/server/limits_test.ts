@@ -9,6 +9,7 @@ import {
   testService,
 } from "../../support/http_service.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
+import { type ServedClassifier, ServedModel } from "../../../lib/http/queue/engine_queue.ts";
 
 /** A body that gives its parts when asked, and waits `ms` before each. */
 function slowBody(parts: number, ms: number): ReadableStream<Uint8Array> {
@@ -207,19 +208,45 @@ Deno.test("a request whose client has gone leaves the queue", async () => {
   assertEquals(seen, [1, 3]);
 });
 
-Deno.test("a device lost during a batch loses no request: the model is loaded anew", async () => {
-  let calls = 0;
-  const classifier = standIn((images) => {
-    calls++;
-    if (calls === 1) return Promise.reject(new BackendUnavailableError("webgpu", "device lost"));
-    return Promise.resolve(images.map(() => 0.5));
-  });
-  const service = testService({ classifier });
-  const sent = [1, 2, 3].map((n) => service.fetch(post("/classify", new Uint8Array([n]))));
-  for (const response of await Promise.all(sent)) {
-    await response.body?.cancel();
-    assertEquals(response.status, 200);
+/** Answers three requests with a classifier whose first run fails, and counts loads. */
+async function failingOnce(error: Error): Promise<{ statuses: number[]; loads: number }> {
+  let calls = 0, loads = 0;
+  const load = (): Promise<ServedClassifier> => {
+    loads++;
+    return Promise.resolve(standIn((images) => {
+      calls++;
+      return calls === 1 ? Promise.reject(error) : Promise.resolve(images.map(() => 0.5));
+    }));
+  };
+  await using model = new ServedModel(load);
+  const statuses: number[] = [];
+  for (let n = 0; n < 3; n++) {
+    const work = model.use((classifier) => classifier.scores([new Uint8Array([n])]));
+    statuses.push(await work.then(() => 200, () => 500));
   }
+  return { statuses, loads };
+}
+
+Deno.test("a run whose device is lost is done once more, and loses no request", async () => {
+  const lost = { lost: true, retryable: true };
+  assertEquals(
+    await failingOnce(new BackendUnavailableError("webgpu", "lost", lost)),
+    { statuses: [200, 200, 200], loads: 1 },
+  );
+});
+
+Deno.test("a model whose device is lost for good is loaded anew, and loses no request", async () => {
+  assertEquals(
+    await failingOnce(new BackendUnavailableError("webgpu", "lost for good", { lost: true })),
+    { statuses: [200, 200, 200], loads: 2 },
+  );
+});
+
+Deno.test("an image that is too large for the device fails alone: the model stays loaded", async () => {
+  assertEquals(
+    await failingOnce(new BackendUnavailableError("webgpu", "an image does not fit")),
+    { statuses: [500, 200, 200], loads: 1 },
+  );
 });
 
 Deno.test("a failure inside is a 500 that tells the client nothing and the log everything", async () => {

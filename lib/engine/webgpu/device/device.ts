@@ -23,6 +23,8 @@ export interface Gpu {
    * Whether the device was lost. A failed call may be heard of before the loss that made it fail.
    */
   wasLost(): Promise<boolean>;
+  /** Calls a function once the device is lost. Gives what forgets it. */
+  onLoss(notify: () => void): () => void;
   /** Waits for something that a lost device would never give. */
   unlessLost<T>(result: Promise<T>): Promise<T>;
   /** Does something while no other engine uses the device. */
@@ -46,20 +48,31 @@ export async function acquireGpu(): Promise<Gpu> {
   try {
     return await currentGpu();
   } catch (error) {
-    shared = undefined;
     await releaseGpu();
     throw error;
   }
 }
 
-/** The device, or a new one if it was lost: for those who have a share. */
-export async function currentGpu(): Promise<Gpu> {
-  const asked = shared ??= requestGpu();
+/**
+ * The device, or a new one if it was lost: for those who have a share.
+ *
+ * @param software Whether a software adapter will do
+ */
+export async function currentGpu(software: boolean = true): Promise<Gpu> {
+  const asked = shared ?? requestShared(software);
   const gpu = await asked;
   if (gpu.lost() === undefined) return gpu;
   // Whoever notices the loss first requests the next device.
-  if (shared === asked) shared = requestGpu();
-  return await shared;
+  return await (shared === asked ? requestShared(software) : shared ?? requestShared(software));
+}
+
+/** Requests the device for all. A request that fails is not kept: the next call makes another. */
+function requestShared(software: boolean): Promise<Gpu> {
+  const asked = shared = requestGpu(software);
+  asked.catch(() => {
+    if (shared === asked) shared = undefined;
+  });
+  return asked;
 }
 
 /** Gives a share back; the last one destroys the device. */
@@ -75,7 +88,7 @@ export async function releaseGpu(): Promise<void> {
   if (shared === undefined) unregisterBackend();
 }
 
-async function requestGpu(): Promise<Gpu> {
+async function requestGpu(software: boolean): Promise<Gpu> {
   const found = await findAdapter();
   if (found === undefined) {
     throw new BackendUnavailableError(
@@ -85,6 +98,9 @@ async function requestGpu(): Promise<Gpu> {
     );
   }
   const { adapter, description, isFallback } = found;
+  if (isFallback && !software) {
+    throw new BackendUnavailableError("webgpu", "only a software adapter was found");
+  }
   const device = await adapter.requestDevice({
     requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
     requiredLimits: {
@@ -96,10 +112,16 @@ async function requestGpu(): Promise<Gpu> {
   let lost: GPUDeviceLostInfo | undefined;
   // Not a race with `device.lost`: each would stay with that promise for as long as the device
   // lives.
-  const waiting = new Set<(reason: Error) => void>();
+  const listeners = new Set<() => void>();
+  const onLoss = (notify: () => void): () => void => {
+    if (lost === undefined) listeners.add(notify);
+    else queueMicrotask(notify);
+    return () => void listeners.delete(notify);
+  };
   device.lost.then((info) => {
     lost = info;
-    for (const reject of waiting) reject(new Error(`The device was lost: ${info.message}`));
+    for (const notify of listeners) notify();
+    listeners.clear();
   });
   let queue: Promise<unknown> = Promise.resolve();
   return {
@@ -109,20 +131,23 @@ async function requestGpu(): Promise<Gpu> {
     driver: [adapter.info.vendor, adapter.info.architecture, adapter.info.device].join(" "),
     isFallback,
     lost: () => lost,
-    wasLost: async () => {
+    async wasLost() {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, LOSS_DELAY_MS);
-      await Promise.race([device.lost, promise]);
+      const forget = onLoss(resolve);
+      await promise;
       clearTimeout(timer);
+      forget();
       return lost !== undefined;
     },
+    onLoss,
     async unlessLost<T>(result: Promise<T>): Promise<T> {
       const { promise, reject } = Promise.withResolvers<never>();
-      waiting.add(reject);
+      const forget = onLoss(() => reject(new Error(`The device was lost: ${lost!.message}`)));
       try {
         return await Promise.race([result, promise]);
       } finally {
-        waiting.delete(reject);
+        forget();
       }
     },
     exclusively(work) {
