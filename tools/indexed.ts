@@ -14,7 +14,10 @@ import { modulesBelow } from "./imports.ts";
 const NUMERIC = [
   "lib/convert/formats/tensors.ts",
   "lib/convert/quantize/",
-  "lib/engine/",
+  "lib/engine/wasm/choose.ts",
+  "lib/engine/wasm/engine.ts",
+  "lib/engine/wasm/weights.ts",
+  "lib/engine/webgpu/resident/pack.ts",
   "lib/evaluate/metrics.ts",
   "lib/explain/draw.ts",
   "lib/explain/grad_cam.ts",

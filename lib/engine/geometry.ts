@@ -27,11 +27,12 @@ export function lastLayer(
   const final = layers.at(-1)!;
   const wanted = name ?? final.pool ?? final.name;
   const index = layers.findIndex((layer) => layer.name === wanted || layer.pool === wanted);
-  if (index < 0) {
+  const layer = layers[index];
+  if (layer === undefined) {
     const names = layers.flatMap(({ name, pool }) => pool ? [name, pool] : [name]);
     throw new RangeError(`Unknown layer "${name}": expected one of ${names.join(", ")}`);
   }
-  return { name: wanted, index, pooled: layers[index].pool === wanted };
+  return { name: wanted, index, pooled: layer.pool === wanted };
 }
 
 /** Pixels of an image or of a feature map. */

@@ -61,7 +61,7 @@ function compileInput(
 ): Pick<Program, "table" | "inputReciprocal"> {
   const { scale, mean, std } = preprocessing;
   const normalized = (channel: number, byte: number): number =>
-    (byte * scale - mean[channel]) / std[channel];
+    (byte * scale - (mean[channel] ?? NaN)) / (std[channel] ?? NaN);
   let max = 0;
   for (let c = 0; c < channels; c++) {
     max = Math.max(max, Math.abs(normalized(c, 0)), Math.abs(normalized(c, 255)));
@@ -83,7 +83,7 @@ function compileInput(
 
 function compileLayer(
   layer: Layer,
-  parameters: LayerParameters,
+  parameters: LayerParameters | undefined,
   maxInner: number,
 ): ProgramLayer {
   const { name, filterSize, inChannels, outChannels } = layer;
@@ -93,6 +93,7 @@ function compileLayer(
       `Layer ${name} has an inner dimension of ${inner}: at most ${maxInner} can be summed exactly in int32`,
     );
   }
+  if (parameters === undefined) throw new RangeError(`Layer ${name} has no scales and biases`);
   const { scale, bias } = parameters;
   const largestScale = largest(scale, name, "scale", outChannels);
   const largestBias = largest(bias, name, "bias", outChannels);

@@ -101,9 +101,9 @@ export function imagesOf(batch: Batch, first: number, count: number): Batch {
   return { ...batch, count, data: batch.data.subarray(first * size, (first + count) * size) };
 }
 
-/** Puts the activations of parts of a batch together. */
+/** Puts the activations of parts of a batch together, of one at least. */
 export function concatenate(parts: readonly Activations[]): Activations {
-  const [first] = parts;
+  const first = parts[0]!;
   if (parts.length === 1) return first;
   const length = parts.reduce((sum, { data }) => sum + data.length, 0);
   const data = first.data instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);

@@ -50,6 +50,14 @@ Deno.test("no layer has sums that could leave int32", () => {
   assertThrows(() => layersOf(network(340)), RangeError, "inner dimension of 34000");
 });
 
+Deno.test("a program lacks nothing that its layers and its input need", () => {
+  const { model } = randomModel(SMALL, 3);
+  const few = { ...model, parameters: model.parameters.slice(0, -1) };
+  assertThrows(() => compileProgram(few), RangeError, "Layer fc8 has no scales and biases");
+  const gray = { ...model, preprocessing: { ...model.preprocessing, mean: [0.5], std: [0.5] } };
+  assertThrows(() => compileProgram(gray), RangeError, "expected mean and std for 3 channels");
+});
+
 Deno.test("the integer program follows the float network within the quantization error", () => {
   const { model, weights } = randomModel(SMALL, 3);
   // A step of 1/127 of the maximum rounds with an rms error of max/440. The maximum is five to

@@ -29,11 +29,11 @@ Deno.test("a read that may give undefined is found, where it is written", async 
 
 Deno.test("reads in loops over numbers are told apart, and checked ones are none", async () => {
   const reads = await readsIn({
-    "lib/engine/geometry.ts": UNCHECKED,
+    "lib/convert/quantize/any.ts": UNCHECKED,
     "lib/model/labels.ts": UNCHECKED.replace("items[0]", 'items[0] ?? ""'),
   });
   assertEquals(reads.map(({ path, isNumeric }) => [path, isNumeric]), [
-    ["lib/engine/geometry.ts", true],
+    ["lib/convert/quantize/any.ts", true],
   ]);
 });
 

@@ -112,7 +112,7 @@ export function makePlan(
   const most = (of: readonly Stage[], bytes: (stage: Stage) => number): number =>
     Math.max(0, ...of.map(bytes));
 
-  const pixels = height * width * network.layers[0].inChannels;
+  const pixels = height * width * network.layers[0]!.inChannels;
   const input = memory.allocate(count * pixels);
   const images = memory.allocate(count * IMAGE_BYTES);
   const scratchOf = ceil64(most(stages, scratchBytes));
@@ -133,7 +133,7 @@ export function makePlan(
   const xOf = (stage: Stage): number => stage === dense[0] ? handoff : x;
 
   const steps: Planned[] = [
-    tabulateStep(stages[0], { ...common, x, v: input, weights: network.table }),
+    tabulateStep(stages[0]!, { ...common, x, v: input, weights: network.table }),
   ];
   let split = Infinity;
   stages.forEach((stage, i) => {
@@ -156,7 +156,7 @@ export function makePlan(
   const planned = store(memory, steps);
   const convolutions = planned.slice(0, split);
   const { layer: { padded }, out } = stages.at(-1)!;
-  const handoffBytes = dense[0] && activationBytes(dense[0]);
+  const handoffBytes = dense[0] === undefined ? 0 : activationBytes(dense[0]);
   return {
     ...{ count, height, width, last, together, input, images, convolutions },
     dense: planned.slice(split),
@@ -166,7 +166,7 @@ export function makePlan(
         memory.words[step.address / 4 + STEP[field]] = value;
       };
       for (const step of convolutions) set(step, "image", images + first * IMAGE_BYTES);
-      set(convolutions[0], "v", input + first * pixels);
+      set(convolutions[0]!, "v", input + first * pixels);
       if (dense[0]) set(convolutions.at(-1)!, "x", handoff + first * handoffBytes);
     },
   };

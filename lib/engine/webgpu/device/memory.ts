@@ -37,7 +37,8 @@ export function allocatedBytes(vectors: number, kind: MemoryKind): number {
 
 /** Vectors that were asked for when a tensor was allocated. */
 export function vectorsOf({ shape }: Tensor): number {
-  return shape[0] / VECTOR_WORDS;
+  const [words = 0] = shape;
+  return words / VECTOR_WORDS;
 }
 
 /** Allocates tensors and frees them, all at once in the end. */
@@ -58,10 +59,11 @@ export class Memory {
 
   /** Allocates vectors; what is in them is not defined. */
   allocate(vectors: number, kind: MemoryKind): Tensor {
-    const spare = kind === "buffer"
+    const at = kind === "buffer"
       ? this.#spare.findIndex((tensor) => vectorsOf(tensor) === vectors)
       : -1;
-    if (spare >= 0) return this.#spare.splice(spare, 1)[0];
+    const [spare] = at < 0 ? [] : this.#spare.splice(at, 1);
+    if (spare !== undefined) return spare;
     const tensor = allocateTensor(this.#backend, vectors, kind);
     this.#tensors.set(tensor, allocatedBytes(vectors, kind));
     return tensor;

@@ -292,19 +292,19 @@ function keepBindings(backend: Backend): void {
   internals.recordAndSubmit = (program, output, inputs, uniforms) => {
     // A timed program gets a pass of its own.
     if (internals.activeTimers != null) return original(program, output, inputs, uniforms);
-    const tensors = [output, ...inputs];
-    const resources = tensors.map((tensor) => resourceOf(backend, tensor));
-    const values = uniforms.map(({ data }) => data[0]);
+    const written = resourceOf(backend, output);
+    const resources = [written, ...inputs.map((tensor) => resourceOf(backend, tensor))];
+    const values = uniforms.map(({ data: [value = 0] }) => value);
     const key = [program.shaderKey, ...resources.map(identify), ...values].join();
-    let ofOutput = kept.get(resources[0]);
-    if (ofOutput === undefined) kept.set(resources[0], ofOutput = new Map());
+    let ofOutput = kept.get(written);
+    if (ofOutput === undefined) kept.set(written, ofOutput = new Map());
     let bound = ofOutput.get(key);
     if (bound === undefined) {
       if (ofOutput.size === KEPT_PER_OUTPUT) ofOutput.clear();
       ofOutput.set(key, bound = bind(internals.device, program, resources, values));
     }
     // tfjs asks this before it reuses or frees a tensor's memory.
-    for (const { dataId } of tensors) internals.commandQueueOwnedIds.add(dataId);
+    for (const { dataId } of [output, ...inputs]) internals.commandQueueOwnedIds.add(dataId);
     dispatchBound(internals, program, bound.bindGroup);
   };
 }

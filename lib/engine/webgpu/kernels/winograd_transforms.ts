@@ -269,7 +269,7 @@ function writePatch(precision: Precision, outputs: WinogradTile["outputs"], pool
  * from both sides. The names are vectors of `type`.
  */
 export function transform(matrix: Matrix, from: string, to: string, type: "i32" | "f32"): string {
-  const size = matrix[0].length;
+  const size = matrix[0]!.length;
   const lines: string[] = [];
   matrix.forEach((row, i) => {
     for (let x = 0; x < size; x++) {

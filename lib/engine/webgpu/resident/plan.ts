@@ -91,7 +91,7 @@ export function runVectors(
   const inner = plan.slice(0, -1);
   const largest = (counts: number[]): number => Math.max(0, ...counts);
   return {
-    image: imageVectors(plan[0].input),
+    image: imageVectors(plan[0]!.input),
     activations: largest(plan.slice(1).map(({ input }) => elements(input) / perVector)),
     values: precision === "float"
       ? 0

@@ -90,19 +90,21 @@ class Run {
     const x = needs.activations > 0 ? reserve("activations0", needs.activations) : undefined;
     const steps: LayerStep[] = [];
     // Two states, as the end of a layer reads one and writes the other; the results are apart.
-    const states = plan.map(({ output }) => output.images * stateVectors(output.channels));
+    const stateVectorsOf = ({ output }: PlannedLayer): number =>
+      output.images * stateVectors(output.channels);
+    const largest = Math.max(...plan.map(stateVectorsOf));
     let state = image;
     let given = image;
     plan.forEach((planned, index) => {
-      const isLast = index === plan.length - 1;
+      const ended = plan[index - 1], isLast = index === plan.length - 1;
       const begun = isLast
-        ? this.#context.allocateResult(states[index])
-        : reserve(index % 2 === 0 ? "state0" : "state1", Math.max(...states));
+        ? this.#context.allocateResult(stateVectorsOf(planned))
+        : reserve(index % 2 === 0 ? "state0" : "state1", largest);
       const gives = isLast ? this.#result(planned) : values!;
       steps.push(...stepsOf(planned, [
-        this.#begin(index, given, state, begun),
-        ...index > 0 ? [this.#requantize(index, given, begun, x!)] : [],
-        ...this.#multiply(planned, index === 0 ? image : x!, begun, gives),
+        this.#begin(ended, planned, given, state, begun),
+        ...ended ? [this.#requantize(ended, planned, given, begun, x!)] : [],
+        ...this.#multiply(planned, ended ? x! : image, begun, gives),
       ]));
       state = begun;
       given = gives;
@@ -131,9 +133,14 @@ class Run {
     return this.#context.allocateResult(elements(planned.output) / 4 + this.#maxima(planned));
   }
 
-  #begin(index: number, values: Tensor, state: Tensor, begun: Tensor): Step {
+  #begin(
+    ended: PlannedLayer | undefined,
+    { layer, output }: PlannedLayer,
+    values: Tensor,
+    state: Tensor,
+    begun: Tensor,
+  ): Step {
     const { program, layers } = this.#context;
-    const { layer, output } = this.#plan[index];
     const { constants } = layers.get(layer.name)!;
     const begin = {
       images: output.images,
@@ -141,18 +148,22 @@ class Run {
       reciprocal: layer.reciprocal,
       biasExponent: layer.biasExponent,
     };
-    if (index === 0) {
+    if (ended === undefined) {
       return beginFirst({ constants }, { ...begin, input: program.inputReciprocal }, begun);
     }
-    const ended = this.#plan[index - 1];
     const attributes = { ...begin, endedChannels: ended.output.channels, ...this.#maximaOf(ended) };
     return endAndBegin({ constants, values, state }, attributes, begun);
   }
 
-  #requantize(index: number, values: Tensor, state: Tensor, x: Tensor): Step {
-    const { layer, output } = this.#plan[index];
+  #requantize(
+    ended: PlannedLayer,
+    { layer, output }: PlannedLayer,
+    values: Tensor,
+    state: Tensor,
+    x: Tensor,
+  ): Step {
     const attributes = {
-      shape: this.#plan[index - 1].output,
+      shape: ended.output,
       padding: layer.padding,
       nextChannels: output.channels,
     };

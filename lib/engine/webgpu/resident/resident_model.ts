@@ -83,10 +83,10 @@ export class ResidentModel {
     const { program, layers } = this.#context;
     let pending = 0;
     for await (const { layer: name, first, count, data } of pieces) {
-      const index = program.layers.findIndex((layer) => layer.name === name);
-      const layer = program.layers[index];
-      const words = packWeights(layer, index === 0, data, count);
-      const offset = first / CHANNEL_MULTIPLE * blockVectors(layer, index === 0);
+      const layer = program.layers.find((layer) => layer.name === name)!;
+      const isFirst = layer === program.layers[0];
+      const words = packWeights(layer, isFirst, data, count);
+      const offset = first / CHANNEL_MULTIPLE * blockVectors(layer, isFirst);
       this.#memory.write(layers.get(name)!.weights, words, offset);
       pending += words.byteLength;
       if (pending >= UPLOAD_WINDOW_BYTES) {

@@ -137,7 +137,7 @@ export async function checkAnswers(
     const allowed = precision === "int8"
       ? 0
       : FLOAT_TOLERANCE * Math.max(...expected.map((value) => Math.abs(value)));
-    if (!expected.every((value, i) => Math.abs(data[i] - value) <= allowed)) {
+    if (!expected.every((value, i) => Math.abs((data[i] ?? NaN) - value) <= allowed)) {
       throw new BackendUnavailableError(
         "webgpu",
         `${gpu.description} gives wrong answers: expected ${expected.join()}, found ${data.join()}. ` +

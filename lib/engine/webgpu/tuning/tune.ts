@@ -168,7 +168,7 @@ function isHopeless(
     return own.length >= least && Math.min(...own) > HOPELESS * best;
   };
   const alike = workloads.filter(({ planned }) => planned.kernel === workload.planned.kernel);
-  return slow(alike[0], 2, (other) => other.startsWith(memory)) ||
+  return slow(alike[0]!, 2, (other) => other.startsWith(memory)) ||
     alike.slice(0, alike.indexOf(workload)).some((at) => slow(at, 1, (other) => other === name));
 }
 
