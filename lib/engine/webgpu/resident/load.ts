@@ -34,7 +34,7 @@ export async function loadResident(
     try {
       const resident = await checked(
         gpu.device,
-        () => made = new ResidentModel(gpu, program, precision, tuning),
+        () => made = new ResidentModel(gpu, model, program, precision, tuning),
       );
       await Promise.all([
         compilePipelines(gpu, resident, program, precision),

@@ -6,8 +6,9 @@
  */
 
 import type { Layer } from "../../../model/architecture.ts";
+import type { LayerParameters, Preprocessing } from "../../../model/model.ts";
 import type { Activations, Precision } from "../../engine.ts";
-import type { Fixed, Program, ProgramLayer } from "../../program.ts";
+import type { Program, ProgramLayer } from "../../program.ts";
 import { VECTOR_WORDS } from "../device/memory.ts";
 import {
   CHANNEL_MULTIPLE,
@@ -106,28 +107,23 @@ function packBytes(
   }
 }
 
-/**
- * `[O / 4, 2]` vectors: multipliers and biases, or with float the scales and biases that they stand
- * for.
- */
+/** `[O / 4, 2]` vectors: multipliers and biases, or with float the model's scales and biases. */
 export function packConstants(
   precision: Precision,
-  { multiplier, bias, biasExponent, reciprocal, outChannels }: ProgramLayer,
+  { multiplier, bias, outChannels }: ProgramLayer,
+  parameters: LayerParameters,
 ): Int32Array<ArrayBuffer> {
-  const words = new Int32Array(padChannels(outChannels) * 2);
-  const floats = new Float32Array(words.buffer);
-  const largestScale = 1 / toNumber(reciprocal);
+  const length = padChannels(outChannels) * 2;
+  const constants = precision === "int8" ? new Int32Array(length) : new Float32Array(length);
+  const [factors, offsets] = precision === "int8"
+    ? [multiplier, bias]
+    : [parameters.scale, parameters.bias];
   for (let o = 0; o < outChannels; o++) {
     const at = (o >> 2) * 8 + (o & 3);
-    if (precision === "int8") {
-      words[at] = multiplier[o];
-      words[at + 4] = bias[o];
-    } else {
-      floats[at] = multiplier[o] / 2 ** 30 * largestScale;
-      floats[at + 4] = bias[o] * 2 ** biasExponent;
-    }
+    constants[at] = factors[o];
+    constants[at + 4] = offsets[o];
   }
-  return words;
+  return new Int32Array(constants.buffer);
 }
 
 /**
@@ -136,19 +132,18 @@ export function packConstants(
  */
 export function packTable(
   precision: Precision,
-  { table, input, inputReciprocal }: Program,
+  { table, input }: Program,
+  { scale, mean, std }: Preprocessing,
 ): Int32Array<ArrayBuffer> {
-  const words = new Int32Array(256 * 4);
-  const floats = new Float32Array(words.buffer);
-  const unit = 1 / toNumber(inputReciprocal);
+  const values = precision === "int8" ? new Int32Array(256 * 4) : new Float32Array(256 * 4);
   for (let c = 0; c < input.channels; c++) {
     for (let byte = 0; byte < 256; byte++) {
-      const value = table[c * 256 + byte];
-      if (precision === "int8") words[byte * 4 + c] = value;
-      else floats[byte * 4 + c] = value * unit;
+      values[byte * 4 + c] = precision === "int8"
+        ? table[c * 256 + byte]
+        : (byte * scale - mean[c]) / std[c];
     }
   }
-  return words;
+  return new Int32Array(values.buffer);
 }
 
 /** Images as words, `[N, H, ceil(W / 4), 4]`: a pixel a word. */
@@ -168,10 +163,6 @@ export function packImages(
     }
   }
   return words;
-}
-
-function toNumber({ mantissa, exponent }: Fixed): number {
-  return mantissa * 2 ** exponent;
 }
 
 /** What a layer gave, from its values and, with int8, its state. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WeightPiece } from "../../../model/model.ts";
+import type { Model, WeightPiece } from "../../../model/model.ts";
 import type { Activations, Batch, Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
 import { checked, type Gpu } from "../device/device.ts";
@@ -40,7 +40,13 @@ export class ResidentModel {
   readonly #context: RunContext;
   readonly #shared = new Map<Role, Tensor>();
 
-  constructor(gpu: Gpu, program: Program, precision: Precision, tuning: Tuning) {
+  constructor(
+    gpu: Gpu,
+    { parameters, preprocessing }: Pick<Model, "parameters" | "preprocessing">,
+    program: Program,
+    precision: Precision,
+    tuning: Tuning,
+  ) {
     this.#gpu = gpu;
     this.#memory = new Memory(gpu.backend);
     const fill = (words: Int32Array<ArrayBuffer>): Tensor => {
@@ -52,10 +58,10 @@ export class ResidentModel {
       program,
       precision,
       tuning,
-      table: fill(packTable(precision, program)),
+      table: fill(packTable(precision, program, preprocessing)),
       layers: new Map(program.layers.map((layer, index): [string, LayerTensors] => [layer.name, {
         weights: this.#memory.allocate(weightVectors(layer, index === 0), tuning.memory),
-        constants: fill(packConstants(precision, layer)),
+        constants: fill(packConstants(precision, layer, parameters[index])),
       }])),
       reserve: (role, vectors) => this.#reserve(role, vectors),
       allocateResult: (vectors) => this.#memory.allocate(vectors, "buffer"),

@@ -127,7 +127,7 @@ export async function checkAnswers(
   try {
     const resident = await checked(
       gpu.device,
-      () => made = new ResidentModel(gpu, program, precision, tuning),
+      () => made = new ResidentModel(gpu, model, program, precision, tuning),
     );
     await resident.upload(model.weights());
     const plan = planLayers(program, precision, batch);
