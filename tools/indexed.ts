@@ -10,7 +10,7 @@
 import { fromFileUrl, relative, toFileUrl } from "@std/path";
 import { modulesBelow } from "./imports.ts";
 
-/** Loops over pixels, weights, activations and counts: files, and folders of nothing else. */
+/** Loops over pixels, weights and activations: files, and folders of nothing else. */
 const NUMERIC = [
   "lib/convert/formats/tensors.ts",
   "lib/convert/quantize/",
@@ -18,7 +18,6 @@ const NUMERIC = [
   "lib/engine/wasm/engine.ts",
   "lib/engine/wasm/weights.ts",
   "lib/engine/webgpu/resident/pack.ts",
-  "lib/evaluate/metrics.ts",
   "lib/explain/draw.ts",
   "lib/explain/grad_cam.ts",
   "lib/explain/gradients.ts",

@@ -68,36 +68,46 @@ const BINS = 15;
 /** A probability below this is counted as this, so that one image cannot make the mean infinite. */
 const LEAST = 1e-12;
 
-/** Counts records together. */
+/**
+ * Counts records together.
+ *
+ * @throws {RangeError} If a record is of other classes than `labels`.
+ */
 export function metricsOf(
   records: readonly EvaluationRecord[],
   labels: readonly string[],
 ): Metrics {
-  const confusion = labels.map(() => new Array<number>(labels.length).fill(0));
-  const found5 = new Array<number>(labels.length).fill(0);
+  const counts = labels.map((label) => {
+    return { label, predicted: new Array<number>(labels.length).fill(0), found5: 0 };
+  });
   let crossEntropy = 0;
-  for (const { label, top, score } of records) {
-    confusion[label][top[0].index]++;
-    if (top.some(({ index }) => index === label)) found5[label]++;
+  for (const { file, label, top, score } of records) {
+    const count = counts[label], best = top[0]?.index ?? -1;
+    if (count?.predicted[best] === undefined) {
+      throw new RangeError(`The record of ${file} is of other classes: expected ${labels.length}`);
+    }
+    count.predicted[best]++;
+    if (top.some(({ index }) => index === label)) count.found5++;
     crossEntropy -= Math.log(Math.max(score, LEAST));
   }
   const images = records.length;
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-  const classes = labels.map((label, c) => {
-    const count = sum(confusion[c]), given = sum(confusion.map((row) => row[c]));
+  const classes = counts.map(({ label, predicted, found5 }, c) => {
+    const images = sum(predicted), right = predicted[c]!;
+    const given = sum(counts.map(({ predicted }) => predicted[c]!));
     return {
       label,
-      images: count,
-      recall: confusion[c][c] / count,
-      precision: confusion[c][c] / given,
-      top5: found5[c] / count,
+      images,
+      recall: right / images,
+      precision: right / given,
+      top5: found5 / images,
     };
   });
   const reliability = reliabilityOf(records);
   return {
     images,
-    top1: sum(confusion.map((row, c) => row[c])) / images,
-    top5: sum(found5) / images,
+    top1: sum(counts.map(({ predicted }, c) => predicted[c]!)) / images,
+    top5: sum(counts.map(({ found5 }) => found5)) / images,
     crossEntropy: crossEntropy / images,
     calibrationError: sum(
       reliability.map((bin) =>
@@ -106,17 +116,18 @@ export function metricsOf(
     ),
     reliability,
     classes,
-    confusion,
+    confusion: counts.map(({ predicted }) => predicted),
   };
 }
 
 function reliabilityOf(records: readonly EvaluationRecord[]): ReliabilityBin[] {
   const bins = Array.from({ length: BINS }, () => ({ images: 0, scores: 0, right: 0 }));
-  for (const { label, top: [best] } of records) {
-    const bin = bins[Math.min(BINS - 1, Math.floor(best.score * BINS))];
+  for (const { label, top } of records) {
+    const { index, score } = top[0]!;
+    const bin = bins[Math.min(BINS - 1, Math.floor(score * BINS))]!;
     bin.images++;
-    bin.scores += best.score;
-    if (best.index === label) bin.right++;
+    bin.scores += score;
+    if (index === label) bin.right++;
   }
   return bins.map(({ images, scores, right }, i) => ({
     from: i / BINS,

@@ -31,6 +31,13 @@ Deno.test("metricsOf() counts accuracy, recall, precision and confusion", () => 
   assertAlmostEquals(metrics.crossEntropy, Math.LN2, 1e-12);
 });
 
+Deno.test("metricsOf() refuses a record of other classes, with its name", () => {
+  const none = { ...record(0, 0, 1), top: [] };
+  for (const other of [record(2, 0, 0.9), record(0, 2, 0.9), none]) {
+    assertThrows(() => metricsOf([other], ["a", "b"]), RangeError, other.file);
+  }
+});
+
 Deno.test("metricsOf() finds the calibration error of Guo et al. by hand", () => {
   // Bin [0.867, 0.933): two images at 0.9, one right. Bin [0.6, 0.667): two at 0.6, both right.
   const records = [record(0, 0, 0.9), record(0, 1, 0.9), record(1, 1, 0.6), record(0, 0, 0.6)];
