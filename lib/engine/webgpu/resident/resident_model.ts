@@ -61,7 +61,7 @@ export class ResidentModel {
       table: fill(packTable(precision, program, preprocessing)),
       layers: new Map(program.layers.map((layer, index): [string, LayerTensors] => [layer.name, {
         weights: this.#memory.allocate(weightVectors(layer, index === 0), tuning.memory),
-        constants: fill(packConstants(precision, layer, parameters[index])),
+        constants: fill(packConstants(precision, layer, parameters[index]!)),
       }])),
       reserve: (role, vectors) => this.#reserve(role, vectors),
       allocateResult: (vectors) => this.#memory.allocate(vectors, "buffer"),
