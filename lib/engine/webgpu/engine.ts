@@ -131,7 +131,7 @@ class WebgpuEngine extends QueuedEngine {
     const placement = await this.#place(signal);
     return placement === undefined
       ? await this.#substitute!.run(batch, { layer: last.name, signal })
-      : await namingLoss(placement, () => this.#runOn(placement, batch, last));
+      : await namingLoss(placement, () => this.#runOn(placement, batch, last, signal));
   }
 
   protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
@@ -180,6 +180,7 @@ class WebgpuEngine extends QueuedEngine {
     { gpu, resident }: Placement,
     batch: Batch,
     last: LastLayer,
+    signal?: AbortSignal,
   ): Promise<Activations> {
     const most = imagesPerRun(
       planLayers(this.program, this.precision, { ...batch, count: 1 }, last),
@@ -195,7 +196,7 @@ class WebgpuEngine extends QueuedEngine {
     }
     const part = imagesOf(batch, 0, Math.min(most, batch.count));
     const plan = planLayers(this.program, this.precision, part, last);
-    return await gpu.exclusively(() => resident.run(plan, part));
+    return await gpu.exclusively(() => resident.run(plan, part, signal));
   }
 }
 

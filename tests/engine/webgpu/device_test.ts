@@ -299,6 +299,44 @@ gpuTest(
 );
 
 gpuTest(
+  "a signal ends a run between layers, and leaves nothing behind",
+  () =>
+    withGpu(async ({ backend, device: { queue } }) => {
+      // Some 8e9 operations: more than are handed to a device at once.
+      const wide = randomModel({ ...SMALL, convolutions: Array(8).fill(32) }).model;
+      const large = randomBatch(1, 1024, 1024, 3);
+      await using engine = await createWebgpuEngine(wide);
+      const client = new AbortController();
+      const whole = await engine.run(large, { layer: "pool5" });
+      assertSame(await engine.run(large, { layer: "pool5", signal: client.signal }), whole);
+
+      const { onSubmittedWorkDone } = queue;
+      const { runWebGPUProgram } = backend;
+      let steps = 0;
+      backend.runWebGPUProgram = (...args) => {
+        steps++;
+        return runWebGPUProgram.apply(backend, args);
+      };
+      queue.onSubmittedWorkDone = () => {
+        client.abort(new SyntaxError("gone"));
+        return onSubmittedWorkDone.call(queue);
+      };
+      try {
+        const before = backend.numDataIds();
+        const run = engine.run(large, { layer: "pool5", signal: client.signal });
+        await assertRejects(() => run, SyntaxError, "gone");
+        const begun = steps;
+        assertEquals(backend.numDataIds(), before);
+        assertSame(await engine.run(large, { layer: "pool5" }), whole);
+        assert(begun > 0 && begun < steps - begun, `${begun} of ${steps - begun}`);
+      } finally {
+        queue.onSubmittedWorkDone = onSubmittedWorkDone;
+        backend.runWebGPUProgram = runWebGPUProgram;
+      }
+    }),
+);
+
+gpuTest(
   "disposal frees everything",
   () =>
     withGpu(async ({ backend }) => {

@@ -236,11 +236,16 @@ export async function timeSteps(backend: Backend, steps: readonly Step[]): Promi
   }
   const start = performance.now();
   run();
+  await submitSteps(backend);
+  return performance.now() - start;
+}
+
+/** Hands the recorded steps to the device, and waits until they are done. */
+export function submitSteps(backend: Backend): Promise<void> {
   backend.ensureCommandEncoderReady();
   backend.endComputePassEncoder();
   backend.submitQueue();
-  await device.queue.onSubmittedWorkDone();
-  return performance.now() - start;
+  return backend.device.queue.onSubmittedWorkDone();
 }
 
 /** The private members of tfjs's backend that record a dispatch. */

@@ -9,7 +9,7 @@ import type { Activations, Batch, Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory, vectorsOf } from "../device/memory.ts";
-import { type MemoryKind, readWords, runStep, type Tensor } from "../device/tfjs.ts";
+import { type MemoryKind, readWords, runStep, submitSteps, type Tensor } from "../device/tfjs.ts";
 import { CHANNEL_MULTIPLE } from "../kernels/kernel.ts";
 import { candidateOf, type Tuning } from "../tuning/tile.ts";
 import {
@@ -22,6 +22,7 @@ import {
   weightVectors,
 } from "./pack.ts";
 import type { PlannedLayer } from "./plan.ts";
+import { Portions } from "./portions.ts";
 import {
   type LayerTensors,
   type Recording,
@@ -39,6 +40,7 @@ export class ResidentModel {
   readonly #memory: Memory;
   readonly #context: RunContext;
   readonly #shared = new Map<Role, Tensor>();
+  readonly #portions = new Portions();
 
   constructor(
     gpu: Gpu,
@@ -103,26 +105,53 @@ export class ResidentModel {
     }
   }
 
-  /** Runs all steps of a plan, and waits once: for what the last layer gives. */
-  async run(plan: readonly PlannedLayer[], batch: Batch): Promise<Activations> {
+  /**
+   * Runs all steps of a plan, and waits once: for what the last layer gives. With a signal, which
+   * may end the run between layers, it also waits in between, with the next layers under way.
+   */
+  async run(
+    plan: readonly PlannedLayer[],
+    batch: Batch,
+    signal?: AbortSignal,
+  ): Promise<Activations> {
     const { backend, device, lost, unlessLost } = this.#gpu;
     const read = (tensor: Tensor): Promise<Int32Array> => readWords(backend, tensor);
+    const portions = signal === undefined ? [undefined] : this.#portions.cut(plan);
     let recording: Recording | undefined;
     let reads: Promise<[Int32Array, Int32Array | undefined]> | undefined;
+    let before: Promise<void> | undefined;
     try {
-      await checked(device, () => {
-        const { steps, values, state } = recording = this.record(plan, batch);
-        steps.forEach((step) => runStep(backend, step));
-        reads = Promise.all([read(values), state && read(state)]);
-      });
+      for (const [index, layers] of portions.entries()) {
+        signal?.throwIfAborted();
+        let submitted: Promise<void> | undefined;
+        await checked(device, () => {
+          const { steps, values, state } = recording ??= this.record(plan, batch);
+          for (const step of steps) if (layers?.has(step.layer) ?? true) runStep(backend, step);
+          if (index < portions.length - 1) submitted = this.#submit();
+          else reads = Promise.all([read(values), state && read(state)]);
+        });
+        await (before && unlessLost(before));
+        before = submitted;
+      }
       const [values, state] = await unlessLost(reads!);
       this.release(recording!);
       return unpackActivations(plan.at(-1)!, values, state);
     } catch (error) {
       await unlessLost(Promise.resolve(reads)).catch(() => {});
-      if (lost() === undefined) this.#forget(recording);
+      if (signal?.aborted && recording !== undefined && reads === undefined) {
+        this.release(recording);
+      } else if (lost() === undefined) this.#forget(recording);
       throw error;
     }
+  }
+
+  #submit(): Promise<void> {
+    const start = performance.now();
+    const done = submitSteps(this.#gpu.backend)
+      .then(() => this.#portions.took(performance.now() - start));
+    // It may fail after what is waited for has.
+    done.catch(() => {});
+    return done;
   }
 
   /**
