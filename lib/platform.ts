@@ -101,11 +101,6 @@ export function removeSync(path: string): void {
   Deno.removeSync(path);
 }
 
-/** Makes an empty file where the system keeps temporary ones; resolves to its path. */
-export function makeTemporaryFile(): Promise<string> {
-  return Deno.makeTempFile({ prefix: "vgg16-", suffix: ".tmp" });
-}
-
 /** Makes sure that the names of a folder's files are on the disk, where the system knows how to. */
 export async function syncFolder(path: string): Promise<void> {
   try {
@@ -185,6 +180,19 @@ export class OpenFile implements Disposable {
 
   [Symbol.dispose](): void {
     this.#file[Symbol.dispose]();
+  }
+}
+
+/**
+ * Opens an empty file where the system keeps temporary ones. It has no name any more, so that nothing is
+ * left of it once it is closed, however its process ends.
+ */
+export function makeTemporaryFile(): OpenFile {
+  const path = Deno.makeTempFileSync({ prefix: "vgg16-", suffix: ".tmp" });
+  try {
+    return new OpenFile(path, "change");
+  } finally {
+    Deno.removeSync(path);
   }
 }
 

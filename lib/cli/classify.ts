@@ -21,13 +21,7 @@ import { type Prediction, topKOf } from "../output/predictions.ts";
 import { checkedValue } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
-import {
-  CLASSIFIER_FLAGS,
-  CLASSIFIER_TITLE,
-  eachImage,
-  NameGiver,
-  untilInterrupted,
-} from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 
 const OPTIONS = {
@@ -61,29 +55,27 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   titles: CLASSIFIER_TITLE,
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
-  async run(operands, options) {
+  async run(operands, options, signal) {
     const { topK, scoreThreshold, draw, json, out, shard } = options;
     const inputs = takeShard(await expandInputs(operands), parseShard(shard));
     using lines = out === undefined ? undefined : ResumableLines.open(out);
     const left = inputs.filter((input) => !lines?.done.has(input));
-    return await untilInterrupted(async (signal) => {
-      const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
-      await using classifier = await loadClassifier(wanted);
-      const { backend, labels } = classifier.info;
-      if (topK !== undefined) checkedValue("topK", topKOf(labels.length), topK);
-      const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
-      const drawn = await drawer(draw);
-      const print = json ? JSON.stringify : textOf;
-      return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
-        const start = performance.now();
-        const pixels = drawn ? await readImage(image, { signal }) : image;
-        const predictions = await classifier.classify(pixels, classifying);
-        const latencyMs = Math.round((performance.now() - start) * 100) / 100;
-        await drawn?.(pixels, file, predictions);
-        const result = { file, predictions, backend, latencyMs };
-        if (lines === undefined) return print(result);
-        lines.append(JSON.stringify(result));
-      });
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    await using classifier = await loadClassifier(wanted);
+    const { backend, labels } = classifier.info;
+    if (topK !== undefined) checkedValue("topK", topKOf(labels.length), topK);
+    const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
+    const drawn = await drawer(draw);
+    const print = json ? JSON.stringify : textOf;
+    return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
+      const start = performance.now();
+      const pixels = drawn ? await readImage(image, { signal }) : image;
+      const predictions = await classifier.classify(pixels, classifying);
+      const latencyMs = Math.round((performance.now() - start) * 100) / 100;
+      await drawn?.(pixels, file, predictions);
+      const result = { file, predictions, backend, latencyMs };
+      if (lines === undefined) return print(result);
+      lines.append(JSON.stringify(result));
     });
   },
 };

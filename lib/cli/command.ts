@@ -7,6 +7,7 @@
 
 import { defaultText, type Option, type Table, type Values, valuesText } from "../options.ts";
 import { flagOf, HELP_OPTION, parseArguments } from "./arguments.ts";
+import { untilInterrupted } from "./run.ts";
 
 /** A command. */
 export interface Command<T extends Table = Table> {
@@ -20,8 +21,8 @@ export interface Command<T extends Table = Table> {
   readonly titles?: Readonly<Record<string, string>>;
   /** How its help ends, line by line: exit codes and the like. */
   readonly notes?: string;
-  /** Does its work. Resolves to the exit code. */
-  run(operands: readonly string[], options: Values<T>): Promise<number>;
+  /** Does its work, until `signal` ends it. Resolves to the exit code. */
+  run(operands: readonly string[], options: Values<T>, signal: AbortSignal): Promise<number>;
 }
 
 /**
@@ -37,7 +38,7 @@ export async function runCommand(
   about: string = "",
 ): Promise<number> {
   const { operands, options, isHelp } = parseArguments(args, command.options);
-  if (!isHelp) return await command.run(operands, options);
+  if (!isHelp) return await untilInterrupted((signal) => command.run(operands, options, signal));
   console.log(helpOf(command, name, about));
   return 0;
 }

@@ -11,7 +11,6 @@ import type { Preprocessing } from "../model/model.ts";
 import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";
 
 const { out, id, inputSize, labels, preprocessing } = CONVERT_OPTIONS;
@@ -47,25 +46,23 @@ export const convertCommand: Command<typeof OPTIONS> = {
   options: OPTIONS,
   notes: "Exit code: 0, 1 if the checkpoint could not be converted, 2 for a wrong command line.",
 
-  async run([source, ...more], options) {
+  async run([source, ...more], options, signal) {
     const { out } = options;
     if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
     if (out === undefined) throw new UsageError("convert needs --out FILE");
-    return await untilInterrupted(async (signal) => {
-      const line = transferLine("Converting");
-      try {
-        const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
-        const described = await describedBy(options);
-        const progress = { signal, onProgress: line.update };
-        const conversion = await convert(input, { ...described, ...progress, out });
-        line.clear();
-        if (options.report) printReport(conversion);
-        printSummary(conversion, out);
-        return 0;
-      } finally {
-        line.clear();
-      }
-    });
+    const line = transferLine("Converting");
+    try {
+      const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
+      const described = await describedBy(options);
+      const progress = { signal, onProgress: line.update };
+      const conversion = await convert(input, { ...described, ...progress, out });
+      line.clear();
+      if (options.report) printReport(conversion);
+      printSummary(conversion, out);
+      return 0;
+    } finally {
+      line.clear();
+    }
   },
 };
 

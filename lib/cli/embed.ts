@@ -17,7 +17,7 @@ import {
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, untilInterrupted } from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 
 const OPTIONS = {
@@ -46,28 +46,26 @@ export const embedCommand: Command<typeof OPTIONS> = {
   titles: CLASSIFIER_TITLE,
   notes: "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line.",
 
-  async run(operands, options) {
+  async run(operands, options, signal) {
     const { out } = options;
     const encode = out === undefined ? undefined : encoderOf(out);
     const inputs = takeShard(await expandInputs(operands), parseShard(options.shard));
     using lines = out?.endsWith(".jsonl") ? ResumableLines.open(out) : undefined;
     const left = inputs.filter((input) => !lines?.done.has(input));
-    return await untilInterrupted(async (signal) => {
-      const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
-      await using classifier = await loadClassifier(wanted);
-      const embedding = { ...pickOptions(EMBEDDING_OPTIONS, options), signal };
-      const kept: NamedEmbedding[] = [];
-      const code = await eachImage(left, ["Embedding", "embedded"], signal, async (image, file) => {
-        const named = { file, embedding: await classifier.embed(image, embedding) };
-        if (encode === undefined) return embeddingLine(named);
-        if (lines !== undefined) lines.append(embeddingLine(named));
-        else kept.push(named);
-      });
-      if (out !== undefined && encode !== undefined && kept.length > 0) {
-        await writeBytes(out, encode(kept));
-      }
-      return code;
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    await using classifier = await loadClassifier(wanted);
+    const embedding = { ...pickOptions(EMBEDDING_OPTIONS, options), signal };
+    const kept: NamedEmbedding[] = [];
+    const code = await eachImage(left, ["Embedding", "embedded"], signal, async (image, file) => {
+      const named = { file, embedding: await classifier.embed(image, embedding) };
+      if (encode === undefined) return embeddingLine(named);
+      if (lines !== undefined) lines.append(embeddingLine(named));
+      else kept.push(named);
     });
+    if (out !== undefined && encode !== undefined && kept.length > 0) {
+      await writeBytes(out, encode(kept));
+    }
+    return code;
   },
 };
 

@@ -15,7 +15,7 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { Journal } from "./journal.ts";
 import { ProgressLine } from "./progress.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, messageOf, untilInterrupted } from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, messageOf } from "./run.ts";
 import { parseShard, type Shard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { textTable } from "./table.ts";
 import { parseVariants, scalesOf, type Variant, type Variants } from "./variants.ts";
@@ -54,7 +54,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     'Example: evaluate --compare "center; dense 32,40 flip; center precision=float" pictures\n\n' +
     "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
 
-  async run(operands, options) {
+  async run(operands, options, signal) {
     const [path, ...more] = operands;
     if (path === undefined || more.length > 0) {
       throw new UsageError("evaluate needs one directory or list");
@@ -66,20 +66,18 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
       ? [base]
       : parseVariants(compare, base);
     const shard = parseShard(options.shard);
-    return await untilInterrupted(async (signal) => {
-      if (out !== undefined) await makeFolder(out);
-      const run = (variant: Variant) => evaluateVariant(variant, path, out, shard, signal);
-      const { dataset, evaluated: shown } = await run(first);
-      const evaluated: [EvaluatedVariant, ...EvaluatedVariant[]] = [shown];
-      for (const variant of others) evaluated.push((await run(variant)).evaluated);
-      if (json) console.log(JSON.stringify(evaluated.map(jsonOf)));
-      else print(evaluated);
-      // A part is no report: the last run, without --shard, writes it.
-      if (out !== undefined && shard.count === 1) {
-        await writeReports(out, path, evaluated, dataset);
-      }
-      return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
-    });
+    if (out !== undefined) await makeFolder(out);
+    const run = (variant: Variant) => evaluateVariant(variant, path, out, shard, signal);
+    const { dataset, evaluated: shown } = await run(first);
+    const evaluated: [EvaluatedVariant, ...EvaluatedVariant[]] = [shown];
+    for (const variant of others) evaluated.push((await run(variant)).evaluated);
+    if (json) console.log(JSON.stringify(evaluated.map(jsonOf)));
+    else print(evaluated);
+    // A part is no report: the last run, without --shard, writes it.
+    if (out !== undefined && shard.count === 1) {
+      await writeReports(out, path, evaluated, dataset);
+    }
+    return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
   },
 };
 

@@ -13,13 +13,7 @@ import { EXPLANATION_OPTIONS, pickOptions, type Table, text } from "../options.t
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
-import {
-  CLASSIFIER_FLAGS,
-  CLASSIFIER_TITLE,
-  eachImage,
-  NameGiver,
-  untilInterrupted,
-} from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
 
 const OPTIONS = {
   out: text({ placeholder: "DIR" }, "Where the pictures go, as PNG files"),
@@ -33,23 +27,21 @@ export const explainCommand: Command<typeof OPTIONS> = {
   titles: CLASSIFIER_TITLE,
   notes: "Exit code: 0, or 1 if an image could not be explained, or 2 for a wrong command line.",
 
-  async run(operands, options) {
+  async run(operands, options, signal) {
     const { out } = options;
     if (out === undefined) throw new UsageError("explain needs --out DIR for its pictures");
     const inputs = await expandInputs(operands);
-    return await untilInterrupted(async (signal) => {
-      const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
-      await using classifier = await loadClassifier(wanted);
-      await makeFolder(out);
-      const names = new NameGiver();
-      const explaining = { ...pickOptions(EXPLANATION_OPTIONS, options), signal };
-      return await eachImage(inputs, ["Explaining", "explained"], signal, async (image, file) => {
-        const explanation = await classifier.explain(image, explaining);
-        const path = join(out, names.name(file, ".png"));
-        await writeBytes(path, await encodePng(await drawExplanation(explanation)));
-        const { label, score } = explanation;
-        return `${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`;
-      });
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    await using classifier = await loadClassifier(wanted);
+    await makeFolder(out);
+    const names = new NameGiver();
+    const explaining = { ...pickOptions(EXPLANATION_OPTIONS, options), signal };
+    return await eachImage(inputs, ["Explaining", "explained"], signal, async (image, file) => {
+      const explanation = await classifier.explain(image, explaining);
+      const path = join(out, names.name(file, ".png"));
+      await writeBytes(path, await encodePng(await drawExplanation(explanation)));
+      const { label, score } = explanation;
+      return `${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`;
     });
   },
 };

@@ -25,7 +25,7 @@ import { checkedValue, flagOf } from "./arguments.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { ProgressLine } from "./progress.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, untilInterrupted } from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 
 const { layer, hidden, grayscale, crops, flip, validation, patience, optimizer } = FIT_OPTIONS;
 const { configuration, width, dense, side, channels } = SCRATCH_OPTIONS;
@@ -88,7 +88,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
     "Exit code: 0, or 1 if it failed, or 2 for a wrong command line; 130 after Ctrl-C: run it " +
     "again to go on.",
 
-  async run(operands, options) {
+  async run(operands, options, signal) {
     const { out } = options;
     if (out === undefined) {
       throw new UsageError("fit needs --out MODEL for the file that it writes");
@@ -98,19 +98,17 @@ export const fitCommand: Command<typeof OPTIONS> = {
       throw new UsageError("fit needs one directory or list");
     }
     const train = trainer(options);
-    return await untilInterrupted(async (signal) => {
-      const data = await listSamples(path);
-      const directory = out.replace(/\.safetensors$/, "") + "-fit";
-      const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
-      const show = progressView();
-      const fitted = await train(data, { directory, id, signal, onFit: show.update });
-      show.clear();
-      await writeBytes(out, fitted.model);
-      await writeText(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
-      await writeText(`${directory}/report.html`, fitReport(id, data, fitted));
-      console.log(summary(fitted, out, directory));
-      return 0;
-    });
+    const data = await listSamples(path);
+    const directory = out.replace(/\.safetensors$/, "") + "-fit";
+    const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
+    const show = progressView();
+    const fitted = await train(data, { directory, id, signal, onFit: show.update });
+    show.clear();
+    await writeBytes(out, fitted.model);
+    await writeText(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
+    await writeText(`${directory}/report.html`, fitReport(id, data, fitted));
+    console.log(summary(fitted, out, directory));
+    return 0;
   },
 };
 

@@ -11,7 +11,6 @@ import { resolveModel } from "../open_model.ts";
 import { flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { untilInterrupted } from "./run.ts";
 
 const OPTIONS = {
   cacheDir: RESOLVE_OPTIONS.cacheDir,
@@ -27,7 +26,7 @@ export const modelsCommand: Command<typeof OPTIONS> = {
   },
   options: OPTIONS,
 
-  async run(operands, { cacheDir = defaultCacheDir(), json = false }) {
+  async run(operands, { cacheDir = defaultCacheDir(), json = false }, signal) {
     const [action = "list", id, ...more] = operands;
     if (more.length > 0) throw new UsageError(`models ${action} takes one ID`);
     if (action === "list" && id === undefined) return await list(cacheDir, json);
@@ -41,7 +40,9 @@ export const modelsCommand: Command<typeof OPTIONS> = {
         `models ${action} needs the ID of a model${nearest ? `: did you mean ${nearest}?` : ""}`,
       );
     }
-    return action === "info" ? await info(entry, cacheDir, json) : await remove(entry, cacheDir);
+    return action === "info"
+      ? await info(entry, cacheDir, json)
+      : await remove(entry, cacheDir, signal);
   },
 };
 
@@ -88,11 +89,13 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
   return 0;
 }
 
-async function remove(entry: CatalogEntry, cacheDir: string): Promise<number> {
+async function remove(
+  entry: CatalogEntry,
+  cacheDir: string,
+  signal: AbortSignal,
+): Promise<number> {
   if (entry.file !== undefined) throw new UsageError(`${entry.id} is part of the package`);
-  return await untilInterrupted(async (signal) => {
-    const removed = await removeModel(entry.id, cacheDir, signal);
-    console.log(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
-    return 0;
-  });
+  const removed = await removeModel(entry.id, cacheDir, signal);
+  console.log(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
+  return 0;
 }

@@ -27,13 +27,19 @@ export const profileCommand: Command<typeof OPTIONS> = {
   options: OPTIONS,
   titles: CLASSIFIER_TITLE,
 
-  async run(operands, options) {
+  async run(operands, options, signal) {
     if (operands.length > 0) throw new UsageError("profile takes no files");
     const { batch, runs, json } = completeOptions(OWN, options);
-    const model = await resolveModel(options.model, { offline: options.offline });
+    const model = await resolveModel(options.model, { offline: options.offline, signal });
     const { backend, precision, threads } = options, cacheDir = permittedCacheDir();
-    await using engine = await createEngine(model, { backend, precision, threads, cacheDir });
-    const layers = await medianProfile(engine, blankBatch(model, batch), runs);
+    await using engine = await createEngine(model, {
+      backend,
+      precision,
+      threads,
+      cacheDir,
+      signal,
+    });
+    const layers = await medianProfile(engine, blankBatch(model, batch), runs, signal);
     if (json) layers.forEach((layer) => console.log(JSON.stringify(layer)));
     else printTable(engine, model, batch, layers);
     return 0;
@@ -41,13 +47,20 @@ export const profileCommand: Command<typeof OPTIONS> = {
 };
 
 /** The median time of each layer; one run before does not count. */
-async function medianProfile(engine: Engine, batch: Batch, runs: number): Promise<LayerProfile[]> {
+async function medianProfile(
+  engine: Engine,
+  batch: Batch,
+  runs: number,
+  signal: AbortSignal,
+): Promise<LayerProfile[]> {
   if (engine.profile === undefined) {
     throw new UsageError(`The ${engine.backend} engine cannot time its layers here`);
   }
-  await engine.run(batch);
+  await engine.run(batch, { signal });
   const results: LayerProfile[] = [];
-  for (let run = 0; run < runs; run++) results.push(...await engine.profile(batch));
+  for (let run = 0; run < runs; run++) {
+    results.push(...await engine.profile(batch, { signal }));
+  }
   return [...Map.groupBy(results, ({ layer }) => layer).values()]
     .map((times) => times.sort((a, b) => a.ms - b.ms)[times.length >> 1]!);
 }

@@ -9,7 +9,6 @@ import { pullModel } from "../convert/pull/pull.ts";
 import { PULL_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { untilInterrupted } from "./run.ts";
 import { transferLine } from "./transfer_line.ts";
 
 const { force, cacheDir, baseUrl } = PULL_OPTIONS;
@@ -21,24 +20,22 @@ export const pullCommand: Command<typeof OPTIONS> = {
   notes: "A pull that was broken off is taken up by the next one. The command models lists what " +
     "there is.",
 
-  async run(ids, options) {
+  async run(ids, options, signal) {
     if (ids.length === 0) throw new UsageError("pull needs at least one ID");
-    return await untilInterrupted(async (signal) => {
-      for (const id of ids) {
-        const line = transferLine(`Pulling ${id}`);
-        try {
-          const path = await pullModel(id, {
-            ...options,
-            signal,
-            onProgress: ({ loaded, total }) => line.update(loaded, total),
-          });
-          line.clear();
-          console.log(`${id}: ${path}, ${((await describePath(path)).size / 1e6).toFixed(1)} MB`);
-        } finally {
-          line.clear();
-        }
+    for (const id of ids) {
+      const line = transferLine(`Pulling ${id}`);
+      try {
+        const path = await pullModel(id, {
+          ...options,
+          signal,
+          onProgress: ({ loaded, total }) => line.update(loaded, total),
+        });
+        line.clear();
+        console.log(`${id}: ${path}, ${((await describePath(path)).size / 1e6).toFixed(1)} MB`);
+      } finally {
+        line.clear();
       }
-      return 0;
-    });
+    }
+    return 0;
   },
 };

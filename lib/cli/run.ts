@@ -19,20 +19,34 @@ export const CLASSIFIER_FLAGS = {
 /** The title above them. */
 export const CLASSIFIER_TITLE = { model: "Of the classifier" };
 
-/** Runs work that Ctrl-C aborts: resolves to its exit code, or to 130 if it was aborted. */
+/** What ends a command, and its exit code then: 128 and the signal's number. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+/**
+ * Runs work that Ctrl-C aborts: resolves to its exit code, or to 130 if it was aborted. A second Ctrl-C
+ * ends the process at once.
+ */
 export async function untilInterrupted(
   work: (signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const interrupt = new AbortController();
-  const stop = (): void => interrupt.abort();
-  Deno.addSignalListener("SIGINT", stop);
+  let code = 0;
+  const stops = Object.entries(SIGNALS).map(([signal, number]) => {
+    const stop = (): void => {
+      if (interrupt.signal.aborted) Deno.exit(number);
+      code = number;
+      interrupt.abort();
+    };
+    return [signal as keyof typeof SIGNALS, stop] as const;
+  }).filter(([signal]) => signal === "SIGINT" || Deno.build.os !== "windows");
+  for (const [signal, stop] of stops) Deno.addSignalListener(signal, stop);
   try {
     return await work(interrupt.signal);
   } catch (error) {
-    if (interrupt.signal.aborted) return 130;
+    if (interrupt.signal.aborted) return code;
     throw error;
   } finally {
-    Deno.removeSignalListener("SIGINT", stop);
+    for (const [signal, stop] of stops) Deno.removeSignalListener(signal, stop);
   }
 }
 

@@ -113,7 +113,7 @@ async function convertInto(
       signal: options.signal,
       onConverted,
     });
-    const sourceSha256 = await hashSource(bytes, "sha256");
+    const sourceSha256 = await hashSource(bytes, "sha256", options.signal);
     await writer.finish({ ...provenance, sourceSha256 });
     return {
       format: checkpoint.format,

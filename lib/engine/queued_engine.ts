@@ -41,8 +41,12 @@ export abstract class QueuedEngine implements Engine {
     last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<Activations>;
-  /** Times the layers of a whole batch. */
-  protected abstract profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]>;
+  /** Times the layers of a whole batch. May end early if `signal` is aborted. */
+  protected abstract profileBatch(
+    batch: Batch,
+    last: LastLayer,
+    signal: AbortSignal | undefined,
+  ): Promise<LayerProfile[]>;
   /** Frees what the engine holds, once nothing runs any more. */
   protected abstract free(): Promise<void>;
 
@@ -59,9 +63,12 @@ export abstract class QueuedEngine implements Engine {
     });
   }
 
-  async profile(batch: Batch): Promise<LayerProfile[]> {
+  async profile(batch: Batch, { signal }: RunOptions = {}): Promise<LayerProfile[]> {
     const last = this.#check(batch);
-    return await this.#enqueue(() => this.profileBatch(batch, last));
+    return await this.#enqueue(() => {
+      signal?.throwIfAborted();
+      return this.profileBatch(batch, last, signal);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,12 +15,17 @@ export interface ByteSink {
   read(offset: number, into: Uint8Array): void;
 }
 
+/** Files that are not complete yet; a process that ends before takes them along. */
+const drafts = new Set<AtomicFile>();
+addEventListener("unload", () => {
+  for (const draft of drafts) draft[Symbol.dispose]();
+});
+
 /** A new file beside its final place, moved there when it is complete. */
 export class AtomicFile implements ByteSink {
   readonly #path: string;
   readonly #temporary: string;
   readonly #file: OpenFile;
-  #done = false;
 
   /** @throws {Deno.errors.NotFound} If there is no such folder. */
   constructor(path: string) {
@@ -33,6 +38,7 @@ export class AtomicFile implements ByteSink {
       if (!(error instanceof NotFound)) throw error;
       throw new NotFound(`Cannot write ${path}: its folder does not exist`);
     }
+    drafts.add(this);
   }
 
   write(offset: number, bytes: Uint8Array): void {
@@ -50,13 +56,13 @@ export class AtomicFile implements ByteSink {
     await this.#file.sync();
     this.#file.close();
     await move(this.#temporary, this.#path);
-    this.#done = true;
+    drafts.delete(this);
     await syncFolder(dirname(this.#path));
   }
 
   /** Closes and removes the file if it was not committed. */
   [Symbol.dispose](): void {
-    if (this.#done) return;
+    if (!drafts.delete(this)) return;
     try {
       this.#file.close();
     } catch {

@@ -37,7 +37,7 @@ export async function download(
     const part = await findPart(path, url);
     try {
       await fetchRest(url, path, part, expected, options);
-      return await verify(url, path, expected);
+      return await verify(url, path, expected, options.signal);
     } catch (error) {
       const isChanged = error instanceof VersionChangedError;
       if (!isChanged && !(error instanceof WeightsIntegrityError)) throw error;
@@ -107,10 +107,15 @@ function checkDownloadSize({ size, url }: HttpSource, expected: number | undefin
   });
 }
 
-async function verify(url: URL, path: string, { algorithm, hash }: ExpectedFile): Promise<void> {
+async function verify(
+  url: URL,
+  path: string,
+  { algorithm, hash }: ExpectedFile,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const file = new FileSource(path);
   try {
-    const actual = await hashSource(file, algorithm);
+    const actual = await hashSource(file, algorithm, signal);
     if (actual.startsWith(hash)) return;
     throw new WeightsIntegrityError(
       `${url.href} is not the file that is meant: expected ${algorithm} ${hash}, found ${actual}. Nothing was kept`,

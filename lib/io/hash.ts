@@ -6,16 +6,22 @@
 
 import { createHash } from "node:crypto";
 import type { ByteSource } from "./byte_source.ts";
+import { takeTurn } from "./turn.ts";
 
 /** What publishers of weights hash with. MD5 is no protection; it tells damage. */
 export type HashAlgorithm = "sha256" | "md5";
 
 /** The hash of a whole file of known size, in hex. */
-export async function hashSource(source: ByteSource, algorithm: HashAlgorithm): Promise<string> {
+export async function hashSource(
+  source: ByteSource,
+  algorithm: HashAlgorithm,
+  signal?: AbortSignal,
+): Promise<string> {
   const hash = createHash(algorithm);
   const size = source.size!;
   const buffer = new Uint8Array(Math.min(size, 1 << 20));
   for (let offset = 0; offset < size; offset += buffer.length) {
+    await takeTurn(signal);
     const part = buffer.subarray(0, Math.min(buffer.length, size - offset));
     await source.read(offset, part);
     hash.update(part);

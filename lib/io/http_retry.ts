@@ -4,6 +4,7 @@
  * @module
  */
 
+import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
 
 /** Milliseconds before the second attempt; doubles each time. */
@@ -47,8 +48,15 @@ function retryAfterMs(error: Error): number {
   return Number.isFinite(seconds) ? Math.min(1000 * seconds, MAX_BACKOFF_MS) : 0;
 }
 
-/** Waits for a connection as long as it is alive. */
-export async function unlessStalled<T>(waiting: Promise<T>): Promise<T> {
+/**
+ * Waits for a connection as long as it is alive and wanted. The signal that `fetch` was given does not do:
+ * Deno forgets it when it collects the request, and the answer's body goes on.
+ */
+export async function unlessStalled<T>(
+  connection: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const waiting = signal === undefined ? connection : abortable(connection, signal);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stalled = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Interruption(`no byte in ${STALL_MS / 1000} s`)), STALL_MS);

@@ -95,7 +95,7 @@ export class HttpSource implements ByteSource {
   /** The next bytes at the position, not yet counted as read; `undefined` at the end. */
   async #next(): Promise<Uint8Array | undefined> {
     if (this.#rest.length > 0) return this.#rest;
-    const { value, done } = await unlessStalled(this.#body!.read());
+    const { value, done } = await unlessStalled(this.#body!.read(), this.options.signal);
     if (done) {
       if (this.size === undefined || this.#position === this.size) return undefined;
       throw new Interruption(`the server ended at byte ${this.#position} of ${this.size}`);
@@ -131,9 +131,8 @@ export class HttpSource implements ByteSource {
       headers.set("range", `bytes=${offset}-`);
       if (this.validator !== undefined) headers.set("if-range", this.validator);
     }
-    const response = await unlessStalled(
-      fetch(this.url, { headers, signal: this.options.signal }),
-    );
+    const { signal } = this.options;
+    const response = await unlessStalled(fetch(this.url, { headers, signal }), signal);
     // A range that begins at the end is no error: everything is there. Some servers do not say the size.
     if (response.status === 416 && offset > 0) {
       await response.body?.cancel();

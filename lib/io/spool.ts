@@ -4,32 +4,30 @@
  * @module
  */
 
-import { makeTemporaryFile, OpenFile, remove, removeSync } from "../platform.ts";
-import { type ByteSource, FileSource } from "./byte_source.ts";
+import { makeTemporaryFile } from "../platform.ts";
+import { type ByteSource, checkRange } from "./byte_source.ts";
 
-/** Writes everything to a temporary file, which is removed when its source is closed. */
+/** Writes everything to a temporary file that is gone when its source is closed, or the process ends. */
 export async function spool(parts: AsyncIterable<Uint8Array>, name: string): Promise<ByteSource> {
-  const path = await makeTemporaryFile();
-  let source: FileSource;
+  const file = makeTemporaryFile();
+  let size = 0;
   try {
-    using file = new OpenFile(path, "change");
-    let size = 0;
     for await (const part of parts) {
       file.write(size, part);
       size += part.length;
     }
-    source = new FileSource(path, name);
   } catch (error) {
-    await remove(path);
+    file.close();
     throw error;
   }
-  return {
+  const source: ByteSource = {
     name,
-    size: source.size,
-    read: (offset, into) => source.read(offset, into),
-    close(): void {
-      source.close();
-      removeSync(path);
+    size,
+    read(offset, into): void {
+      checkRange(source, offset, into.length);
+      file.read(offset, into);
     },
+    close: () => file.close(),
   };
+  return source;
 }

@@ -5,6 +5,7 @@
  */
 
 import { CheckpointFormatError } from "../../errors.ts";
+import { takeTurn } from "../../io/turn.ts";
 import type { ModelWriter } from "../../model/writer.ts";
 import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./channels.ts";
 import type { LayerParameters } from "../../model/model.ts";
@@ -61,7 +62,7 @@ export async function quantizeWeights(
   const filters: QuantizedFilter[] = [];
 
   for (let first = 0; first < outChannels; first += tileChannels) {
-    options.signal?.throwIfAborted();
+    await takeTurn(options.signal);
     const count = Math.min(tileChannels, outChannels - first);
     const part = tile.subarray(0, count * length);
     await weight.read(

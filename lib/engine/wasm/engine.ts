@@ -152,13 +152,19 @@ class WasmEngine extends QueuedEngine {
     return { layer: last.name, shape, data, scale: this.#units(plan) };
   }
 
-  protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
+  protected async profileBatch(
+    batch: Batch,
+    last: LastLayer,
+    signal: AbortSignal | undefined,
+  ): Promise<LayerProfile[]> {
     const plan = this.#planWhole(batch, last);
     this.#begin(plan, batch);
     const profiles = new Map<string, LayerProfile>();
     for (let first = 0; first < batch.count; first += plan.together) {
       plan.select(first);
       for (const step of plan.convolutions) await this.#time(step, profiles);
+      await new Promise((resolve) => setImmediate(resolve)); // or no one could abort
+      signal?.throwIfAborted();
     }
     for (const step of plan.dense) await this.#time(step, profiles);
     return [...profiles.values()];
