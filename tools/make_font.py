@@ -17,7 +17,6 @@ atlas = atlas.point(lambda v: v // 17 * 17)  # 16 levels are enough, and half th
 file = io.BytesIO()
 atlas.save(file, 'PNG', optimize=True)
 data = base64.b64encode(file.getvalue()).decode()
-lines = '" +\n  "'.join(data[i:i + 90] for i in range(0, len(data), 90))
 open(OUT, 'w').write(f'''/**
  * Glyphs of DejaVu Sans Mono Bold, rendered by `make_font.py`. DejaVu is free to use, copy and
  * distribute; it is based on Bitstream Vera, copyright (c) 2003 by Bitstream, Inc.
@@ -34,6 +33,7 @@ export const COLUMNS = {COLUMNS};
 
 /** A PNG, gray: U+0020 … U+007E, then U+00A0 … U+00FF. */
 export const ATLAS: string =
-  "{lines}";
+  // deno-fmt-ignore
+  "{data}";
 ''')
 print(atlas.size, len(data))
