@@ -267,11 +267,7 @@ export class Classifier implements AsyncDisposable {
    * @throws {ImageDecodeError} If an image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If an image has more pixels than `maxPixels`.
    */
-  async distance(
-    a: ImageInput,
-    b: ImageInput,
-    options: DistanceOptions = {},
-  ): Promise<number> {
+  async distance(a: ImageInput, b: ImageInput, options: DistanceOptions = {}): Promise<number> {
     checkOptions(DISTANCE_OPTIONS, options);
     const { layers = perceptualLayers(this.#model.architecture), signal } = options;
     const images = [await this.#prepare(a, options), await this.#prepare(b, options)];

@@ -45,10 +45,7 @@ export class CheckpointFormatError extends Error {
   /** Byte offset of what is wrong, where there is one. */
   readonly offset: number | undefined;
   /** Creates the error; the message says what was expected, what was found and what to do. */
-  constructor(
-    message: string,
-    options: ErrorOptions & { file: string; offset?: number },
-  ) {
+  constructor(message: string, options: ErrorOptions & { file: string; offset?: number }) {
     super(message, options);
     this.file = options.file;
     this.offset = options.offset;

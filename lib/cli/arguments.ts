@@ -26,9 +26,7 @@ export interface Arguments<T extends Table> {
 }
 
 /** Every command has it. */
-export const HELP_OPTION = {
-  help: { kind: "boolean", about: "Shows this" },
-} satisfies Table;
+export const HELP_OPTION = { help: { kind: "boolean", about: "Shows this" } } satisfies Table;
 
 /** An option's flag, without the dashes: `--no-flip` for `flip`, which is on by default. */
 export function flagOf(name: string, { kind, default: value }: Option): string {

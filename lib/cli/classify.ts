@@ -80,11 +80,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   },
 };
 
-type Draw = (
-  image: ImageInput,
-  file: string,
-  predictions: readonly Prediction[],
-) => Promise<void>;
+type Draw = (image: ImageInput, file: string, predictions: readonly Prediction[]) => Promise<void>;
 
 /** Writes labeled pictures into a directory, if one is given. */
 async function drawer(directory: string | undefined): Promise<Draw | undefined> {

@@ -155,8 +155,5 @@ async function writeReports(
   const [{ model }] = variants;
   const html = await htmlReport(`${model} on ${path}`, variants, samples);
   await writeText(join(out, "report.html"), html);
-  await writeText(
-    join(out, "report.json"),
-    JSON.stringify(variants.map(jsonOf), null, 1) + "\n",
-  );
+  await writeText(join(out, "report.json"), JSON.stringify(variants.map(jsonOf), null, 1) + "\n");
 }

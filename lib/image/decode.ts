@@ -60,10 +60,7 @@ export type DecodeAnswer = Pixels | { readonly damaged: string };
  * @throws {ImageTooLargeError} If the header claims more than `maxPixels`, or a side above 32,768;
  *   nothing that grows with the size was allocated.
  */
-export async function decodeImage(
-  bytes: Uint8Array,
-  options: ImageOptions = {},
-): Promise<Pixels> {
+export async function decodeImage(bytes: Uint8Array, options: ImageOptions = {}): Promise<Pixels> {
   const { signal, background, reduceFromPixels } = completeOptions(IMAGE_OPTIONS, options);
   signal?.throwIfAborted();
   const format = sniffImageFormat(bytes);

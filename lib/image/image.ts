@@ -87,11 +87,7 @@ export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(
 );
 
 /** Lays an RGBA frame on a transparent canvas. A frame as large as the canvas is the canvas. */
-export function onCanvas(
-  data: Uint8Array,
-  frame: Box,
-  { width, height }: Size,
-): Pixels {
+export function onCanvas(data: Uint8Array, frame: Box, { width, height }: Size): Pixels {
   if (frame.width === width && frame.height === height) return { data, width, height };
   const canvas = new Uint8Array(width * height * 4);
   for (let y = 0; y < frame.height; y++) {

@@ -156,12 +156,7 @@ function resampleGrayRow(
 }
 
 /** The vertical pass over rows of `length` bytes, of which the first is the source's row `top`. */
-function resampleColumns(
-  data: Uint8Array,
-  length: number,
-  top: number,
-  rows: Weights,
-): Uint8Array {
+function resampleColumns(data: Uint8Array, length: number, top: number, rows: Weights): Uint8Array {
   if (rows.identity) return data;
   const height = rows.first.length;
   const result = new Uint8Array(length * height);

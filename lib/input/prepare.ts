@@ -81,11 +81,7 @@ export function shorterSideTo(size: number, width: number, height: number): [num
 }
 
 /** The center of an image (torchvision's `CenterCrop`). */
-export function centerBox(
-  width: number,
-  height: number,
-  size: Size,
-): Box {
+export function centerBox(width: number, height: number, size: Size): Box {
   if (width < size.width || height < size.height) {
     throw new RangeError(
       `Cannot crop ${size.width}x${size.height} out of ${width}x${height}: ` +
@@ -110,11 +106,7 @@ function roundHalfEven(value: number): number {
  * @param grayscale Whether RGB is to be luma three times.
  * @throws {RangeError} If the number of channels is not 1 or 3.
  */
-export function withChannels(
-  image: Pixels,
-  channels: number,
-  grayscale: boolean = false,
-): Pixels {
+export function withChannels(image: Pixels, channels: number, grayscale: boolean = false): Pixels {
   const { data, width, height } = image;
   if (channels === 3 && grayscale) {
     const luma = withChannels(image, 1);

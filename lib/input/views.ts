@@ -219,10 +219,7 @@ interface OwnedView {
 }
 
 /** Puts views into batches of one size each, no larger than an engine should get. */
-export function* batchViews(
-  views: readonly OwnedView[],
-  maxPixels: number,
-): Generator<ViewBatch> {
+export function* batchViews(views: readonly OwnedView[], maxPixels: number): Generator<ViewBatch> {
   const batches: { height: number; width: number; views: OwnedView[] }[] = [];
   const open = new Map<string, OwnedView[]>();
   for (const owned of views) {

@@ -46,10 +46,7 @@ export function layerNames(architecture: Architecture): string[] {
  *
  * @throws {RangeError} If the model has no such layer, or `pooling` is not one of its values.
  */
-export function checkEmbedding(
-  options: EmbeddingOptions,
-  architecture: Architecture,
-): Pooling {
+export function checkEmbedding(options: EmbeddingOptions, architecture: Architecture): Pooling {
   const choices = layerNames(architecture);
   const last = architecture.dense.length === 0 ? choices.length - 1 : choices.length - 3;
   const layer = {
@@ -67,11 +64,7 @@ export function checkEmbedding(
  * Sums and maxima are taken of the engine's own numbers, integers with `precision: "int8"`, and scaled
  * once, so that all backends give the same bits.
  */
-export function embeddingOf(
-  activations: Activations,
-  n: number,
-  options: Pooling,
-): Embedding {
+export function embeddingOf(activations: Activations, n: number, options: Pooling): Embedding {
   const [, height, width, channels] = activations.shape;
   const size = height * width * channels, scale = activations.scale[n];
   const all = activations.data.subarray(n * size, (n + 1) * size);
@@ -86,11 +79,7 @@ export function embeddingOf(
     data[i] = options.normalize ? (length > 0 ? pooled[i] / length : 0) : pooled[i] * factor;
   }
   const isVector = pooled.length === channels;
-  return {
-    layer: options.layer,
-    data,
-    shape: isVector ? [channels] : [height, width, channels],
-  };
+  return { layer: options.layer, data, shape: isVector ? [channels] : [height, width, channels] };
 }
 
 function softmaxRows(logits: ArrayLike<number>, classes: number, scale: number): Float64Array {

@@ -53,10 +53,7 @@ export function topKOf(
  * @throws {TypeError} If `allow` and `deny` are both given.
  * @throws {RangeError} If `topK` or `scoreThreshold` is out of range, or a label is unknown.
  */
-export function checkSelection(
-  options: SelectionOptions,
-  labels: readonly string[],
-): Selection {
+export function checkSelection(options: SelectionOptions, labels: readonly string[]): Selection {
   const table = { ...SELECTION_OPTIONS, topK: topKOf(labels.length) };
   const { topK, scoreThreshold, allow, deny } = completeOptions(table, options);
   if (allow !== undefined && deny !== undefined) {

@@ -58,22 +58,13 @@ export class Canvas implements Pixels {
     for (let y = Math.max(0, -top); y < image.height && top + y < this.height; y++) {
       for (let x = Math.max(0, -left); x < image.width && left + x < this.width; x++) {
         const from = (y * image.width + x) * 3;
-        this.data.set(
-          image.data.subarray(from, from + 3),
-          ((top + y) * this.width + left + x) * 3,
-        );
+        this.data.set(image.data.subarray(from, from + 3), ((top + y) * this.width + left + x) * 3);
       }
     }
   }
 
   /** Writes a line of text, `height` pixels high. What is not in Latin-1 is shown as `?`. */
-  async text(
-    text: string,
-    left: number,
-    top: number,
-    height: number,
-    color: Color,
-  ): Promise<void> {
+  async text(text: string, left: number, top: number, height: number, color: Color): Promise<void> {
     atlas ??= decodeImage(Uint8Array.fromBase64(ATLAS));
     const glyphs = await atlas;
     const width = textWidth(" ", height);

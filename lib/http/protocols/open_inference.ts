@@ -84,11 +84,7 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
 
 type Rows = readonly (readonly { label: string; score: number; index: number }[])[];
 
-const OUTPUTS = [
-  ["label", "BYTES"],
-  ["score", "FP32"],
-  ["index", "INT32"],
-] as const;
+const OUTPUTS = [["label", "BYTES"], ["score", "FP32"], ["index", "INT32"]] as const;
 
 function outputsOf(rows: Rows, wanted: readonly WantedOutput[] | undefined): unknown[] {
   const unknown = wanted?.find(({ name }) => !OUTPUTS.some(([known]) => known === name));
@@ -166,10 +162,7 @@ function readInferRequest(
   };
 }
 
-function isList(
-  value: unknown,
-  test: (item: { name?: unknown } | null) => boolean,
-): boolean {
+function isList(value: unknown, test: (item: { name?: unknown } | null) => boolean): boolean {
   return Array.isArray(value) && value.every(test);
 }
 

@@ -136,11 +136,7 @@ export class Pipeline {
   }
 
   /** What speaks for a class. */
-  explain(
-    image: ServedImage,
-    options: ExplainOptions,
-    call: Call,
-  ): Promise<Explanation> {
+  explain(image: ServedImage, options: ExplainOptions, call: Call): Promise<Explanation> {
     return this.#run<Pixels, Explanation>(image, call, {
       key: `explain ${JSON.stringify(options)}`,
       // It holds the whole picture: too large to be kept.

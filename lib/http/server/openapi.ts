@@ -249,10 +249,7 @@ const DOCUMENT: Json = {
     license: { name: "MIT", identifier: "MIT" },
   },
   paths: PATHS,
-  components: {
-    schemas: SCHEMAS,
-    securitySchemes: { key: { type: "http", scheme: "bearer" } },
-  },
+  components: { schemas: SCHEMAS, securitySchemes: { key: { type: "http", scheme: "bearer" } } },
   // Keys are optional.
   security: [{}, { key: [] }],
 };

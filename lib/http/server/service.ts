@@ -238,11 +238,7 @@ const EXPOSED = "x-request-id, retry-after, etag, server-timing";
  *
  * @param origins `*` is any.
  */
-function setBrowserHeaders(
-  headers: Headers,
-  request: Request,
-  origins: readonly string[],
-): void {
+function setBrowserHeaders(headers: Headers, request: Request, origins: readonly string[]): void {
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
     if (!headers.has(name)) headers.set(name, value);
   }

@@ -61,11 +61,7 @@ function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
-async function decode(
-  bytes: Uint8Array,
-  header: JpegHeader,
-  shorterSide: number,
-): Promise<Pixels> {
+async function decode(bytes: Uint8Array, header: JpegHeader, shorterSide: number): Promise<Pixels> {
   const complete = checkScans(bytes, header);
   const reduction = reductionFor(header, shorterSide);
   const width = header.width / reduction, height = header.height / reduction;

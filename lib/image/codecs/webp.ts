@@ -37,9 +37,7 @@ function readHeader(bytes: Uint8Array): WebpHeader {
     else if (type === "ANMF") frame ??= readFrame(bytes, start, end);
   }
   if (!size) throw damaged("webp", "it holds no image");
-  if (
-    frame && (frame.left + frame.width > size.width || frame.top + frame.height > size.height)
-  ) {
+  if (frame && (frame.left + frame.width > size.width || frame.top + frame.height > size.height)) {
     throw damaged("webp", "its first frame lies outside of the image");
   }
   return { ...size, orientation, frame };

@@ -46,11 +46,7 @@ export const transformFilters = defineKernel(
     return {
       variant: [algorithmName(outputs)],
       code: () => filterCode(outputs),
-      parameters: {
-        lanes,
-        eights: channels / 8,
-        firstBlock: chunk.firstChannel / 16,
-      },
+      parameters: { lanes, eights: channels / 8, firstBlock: chunk.firstChannel / 16 },
       workgroupSize: LANES,
       workgroups: [Math.ceil(lanes / LANES), 1, 1],
     };

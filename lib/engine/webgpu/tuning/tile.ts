@@ -129,16 +129,8 @@ export function denseCandidateName(memory: MemoryKind, tile: DenseTile): string 
 /** Defaults: a software adapter reads textures ten times faster than buffers. */
 export function defaultTuning(isFallback: boolean): Tuning {
   return isFallback
-    ? {
-      memory: "texture",
-      convolutions: {},
-      dense: { images: 1, channelLanes: 64, innerLanes: 1 },
-    }
-    : {
-      memory: "buffer",
-      convolutions: {},
-      dense: { images: 1, channelLanes: 8, innerLanes: 8 },
-    };
+    ? { memory: "texture", convolutions: {}, dense: { images: 1, channelLanes: 64, innerLanes: 1 } }
+    : { memory: "buffer", convolutions: {}, dense: { images: 1, channelLanes: 8, innerLanes: 8 } };
 }
 
 /**
