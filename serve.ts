@@ -14,9 +14,14 @@
 
 import { delay } from "@std/async/delay";
 import { parseArgs } from "@std/cli/parse-args";
-import { canListVariables, readSettings } from "./lib/http/server/environment.ts";
 import { Service } from "./lib/http/server/service.ts";
-import { type Flags, type Settings, settingsFromFlags } from "./lib/http/server/settings.ts";
+import {
+  canListVariables,
+  type Flags,
+  readSettings,
+  type Settings,
+  settingsFromFlags,
+} from "./lib/http/server/settings.ts";
 import { flagName, type Table } from "./lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { readSettings } from "./server/environment.ts";
 import { type HandlerOptions, Service } from "./server/service.ts";
+import { readSettings } from "./server/settings.ts";
 
 export type { HandlerOptions } from "./server/service.ts";
 

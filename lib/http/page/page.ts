@@ -9,16 +9,12 @@ import { VERSION } from "../../version.ts";
 import type { Call } from "../server/call.ts";
 import { taggedJson, taggedResponse } from "../server/respond.ts";
 
-const HTML = new URL("index.html", import.meta.url);
-const SCRIPT = new URL("page.js", import.meta.url);
-
 interface Asset {
   readonly bytes: Uint8Array;
   readonly policy: string;
 }
 
-let html: Promise<Asset> | undefined;
-let script: Promise<Asset> | undefined;
+const assets: Partial<Record<string, Promise<Asset>>> = {};
 
 /** `GET /`: the page, or who this is for a program that asks for JSON. */
 export async function pageRoute({ request }: Call): Promise<Response> {
@@ -30,21 +26,16 @@ export async function pageRoute({ request }: Call): Promise<Response> {
       api: "/openapi.json",
     });
   }
-  html ??= readAsset(HTML);
-  return await assetResponse(request, await html, "text/html; charset=utf-8");
+  return await assetResponse(request, "index.html", "text/html; charset=utf-8");
 }
 
 /** `GET /page.js`. */
 export async function scriptRoute({ request }: Call): Promise<Response> {
-  script ??= readAsset(SCRIPT);
-  return await assetResponse(request, await script, "text/javascript; charset=utf-8");
+  return await assetResponse(request, "page.js", "text/javascript; charset=utf-8");
 }
 
-async function assetResponse(
-  request: Request,
-  { bytes, policy }: Asset,
-  type: string,
-): Promise<Response> {
+async function assetResponse(request: Request, name: string, type: string): Promise<Response> {
+  const { bytes, policy } = await (assets[name] ??= readAsset(name));
   const response = await taggedResponse(request, bytes, type);
   response.headers.set("cache-control", "no-cache");
   response.headers.set("content-security-policy", policy);
@@ -52,7 +43,8 @@ async function assetResponse(
   return response;
 }
 
-async function readAsset(url: URL): Promise<Asset> {
+async function readAsset(name: string): Promise<Asset> {
+  const url = new URL(name, import.meta.url);
   // From a registry's server the package is imported by https, and there are no files.
   const bytes = url.protocol === "file:" ? await readBytes(url) : await (await fetch(url)).bytes();
   return { bytes, policy: await policyOf(new TextDecoder().decode(bytes)) };

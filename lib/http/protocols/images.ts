@@ -7,7 +7,7 @@
 
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
-import { HttpProblem, problemBody, toProblem } from "../server/problems.ts";
+import { badRequest, HttpProblem, problemBody, toProblem } from "../server/problems.ts";
 
 /** The images of a request. */
 export interface RequestImages {
@@ -42,7 +42,7 @@ export async function withImages(
 export function onlyImage({ images }: RequestImages): Uint8Array | URL {
   const [image, ...others] = images;
   if (image !== undefined && others.length === 0) return image;
-  throw new HttpProblem("bad-request", `Expected one image here, found ${images.length}`);
+  throw badRequest(`Expected one image here, found ${images.length}`);
 }
 
 /**
@@ -93,9 +93,7 @@ async function findImages(
   contentType: string | null,
   maxImages: number,
 ): Promise<RequestImages> {
-  if (body.length === 0) {
-    throw new HttpProblem("bad-request", "Expected an image file in the body, found no bytes");
-  }
+  if (body.length === 0) throw badRequest("Expected an image file in the body, found no bytes");
   const type = contentType?.replace(/;.*/, "").trim().toLowerCase() ?? "";
   const listed = READERS.find(([pattern]) => pattern.test(type))?.[1];
   const reader = listed === "sniff" ? (body[0] === OPENING_BRACE ? "json" : "raw") : listed;
@@ -124,16 +122,10 @@ async function fromForm(body: Uint8Array, contentType: string): Promise<RequestI
       headers: { "content-type": contentType },
     }).formData();
   } catch (error) {
-    throw new HttpProblem(
-      "bad-request",
-      `The multipart form is malformed: ${(error as Error).message}`,
-      { cause: error },
-    );
+    throw badRequest(`The multipart form is malformed: ${(error as Error).message}`, error);
   }
   const files = [...form.values()].filter((value) => value instanceof File);
-  if (files.length === 0) {
-    throw new HttpProblem("bad-request", "Expected files in the multipart form, found none");
-  }
+  if (files.length === 0) throw badRequest("Expected files in the multipart form, found none");
   const images = await Promise.all(files.map((file) => file.bytes()));
   return { images, names: files.map((file) => file.name) };
 }
@@ -144,10 +136,7 @@ function checkFormEnd(body: Uint8Array, contentType: string): void {
   const end = `--${quoted ?? plain}--`;
   const tail = new TextDecoder("latin1").decode(body.subarray(-end.length - 1024));
   if (tail.includes(end)) return;
-  throw new HttpProblem(
-    "bad-request",
-    `The multipart form is malformed: expected it to end with its boundary, ${end}`,
-  );
+  throw badRequest(`The multipart form is malformed: expected it to end with its boundary, ${end}`);
 }
 
 /**
@@ -160,12 +149,10 @@ export function parseJson(body: Uint8Array): Record<string, unknown> {
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (error) {
-    throw new HttpProblem("bad-request", `The JSON is malformed: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw badRequest(`The JSON is malformed: ${(error as Error).message}`, error);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new HttpProblem("bad-request", `Expected a JSON object, found ${JSON.stringify(value)}`);
+    throw badRequest(`Expected a JSON object, found ${JSON.stringify(value)}`);
   }
   return value as Record<string, unknown>;
 }
@@ -173,19 +160,18 @@ export function parseJson(body: Uint8Array): Record<string, unknown> {
 function fromJson(body: Uint8Array): RequestImages {
   const { url, inputs, parameters = {} } = parseJson(body);
   if ((url === undefined) === (inputs === undefined)) {
-    throw new HttpProblem(
-      "bad-request",
+    throw badRequest(
       'Expected {"inputs": base64} or {"url": address}, each of them a text or a list of texts',
     );
   }
   if (typeof parameters !== "object" || parameters === null) {
-    throw new HttpProblem("bad-request", "Expected parameters to be an object");
+    throw badRequest("Expected parameters to be an object");
   }
   const given = url ?? inputs;
   const texts = Array.isArray(given) ? given : [given];
   const images = texts.map((text, i) => {
     if (typeof text === "string") return url === undefined ? fromBase64(text) : parseUrl(text);
-    throw new HttpProblem("bad-request", `Expected image ${i} as a text, found ${typeof text}`);
+    throw badRequest(`Expected image ${i} as a text, found ${typeof text}`);
   });
   const names = texts.map((text, i) => url === undefined ? String(i) : text);
   return {
@@ -204,9 +190,7 @@ export function fromBase64(text: string): Uint8Array {
   try {
     return Uint8Array.fromBase64(text.replace(/^data:[^,]*,/, ""));
   } catch (error) {
-    throw new HttpProblem("bad-request", `Expected base64: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw badRequest(`Expected base64: ${(error as Error).message}`, error);
   }
 }
 

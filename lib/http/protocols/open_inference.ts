@@ -5,13 +5,13 @@
  */
 
 import type { Pixels } from "../../image/image.ts";
-import { checkSelection, selectPredictions } from "../../output/predictions.ts";
+import { checkSelection, type Prediction, selectPredictions } from "../../output/predictions.ts";
 import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { taggedJson } from "../server/respond.ts";
 import { fromBase64, parseJson } from "./images.ts";
-import { checkingOptions, HttpProblem, STATUS } from "../server/problems.ts";
+import { badRequest, checkingOptions, HttpProblem, STATUS } from "../server/problems.ts";
 
 /** `GET /v2`: what this server is. */
 export async function serverRoute({ request }: Call): Promise<Response> {
@@ -82,17 +82,15 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
   });
 }
 
-type Rows = readonly (readonly { label: string; score: number; index: number }[])[];
-
 const OUTPUTS = [["label", "BYTES"], ["score", "FP32"], ["index", "INT32"]] as const;
 
-function outputsOf(rows: Rows, wanted: readonly WantedOutput[] | undefined): unknown[] {
+function outputsOf(
+  rows: readonly (readonly Prediction[])[],
+  wanted: readonly WantedOutput[] | undefined,
+): unknown[] {
   const unknown = wanted?.find(({ name }) => !OUTPUTS.some(([known]) => known === name));
   if (unknown !== undefined) {
-    throw new HttpProblem(
-      "bad-request",
-      `Expected outputs named label, score or index, found "${unknown.name}"`,
-    );
+    throw badRequest(`Expected outputs named label, score or index, found "${unknown.name}"`);
   }
   return OUTPUTS.filter(([name]) => wanted?.some((output) => output.name === name) ?? true)
     .map(([name, datatype]) => ({
@@ -125,8 +123,6 @@ interface Tensor {
   readonly binary: Uint8Array | undefined;
 }
 
-const bad = (detail: string): HttpProblem => new HttpProblem("bad-request", detail);
-
 /**
  * Reads a request.
  *
@@ -142,14 +138,16 @@ function readInferRequest(
 ): InferRequest {
   const length = headerLength === null ? body.length : Number(headerLength);
   if (!(Number.isInteger(length) && length > 0 && length <= body.length)) {
-    throw bad(`Expected JSON of 1 to ${body.length} bytes, found a length of ${headerLength}`);
+    throw badRequest(
+      `Expected JSON of 1 to ${body.length} bytes, found a length of ${headerLength}`,
+    );
   }
   const { id, parameters = {}, inputs, outputs } = parseJson(body.subarray(0, length));
   if (!Array.isArray(inputs) || inputs.length !== 1) {
-    throw bad("Expected inputs to be a list of one tensor");
+    throw badRequest("Expected inputs to be a list of one tensor");
   }
-  if (outputs !== undefined && !isList(outputs, (o) => typeof o?.name === "string")) {
-    throw bad("Expected outputs to be a list of objects with a name");
+  if (outputs !== undefined && !isOutputs(outputs)) {
+    throw badRequest("Expected outputs to be a list of objects with a name");
   }
   const tensor = readTensor(inputs[0], body.subarray(length));
   return {
@@ -158,26 +156,28 @@ function readInferRequest(
       ? parameters as Record<string, unknown>
       : {},
     images: tensor.datatype === "BYTES" ? files(tensor) : pixels(tensor, channels),
-    outputs: outputs as WantedOutput[] | undefined,
+    outputs,
   };
 }
 
-function isList(value: unknown, test: (item: { name?: unknown } | null) => boolean): boolean {
-  return Array.isArray(value) && value.every(test);
+function isOutputs(value: unknown): value is WantedOutput[] {
+  return Array.isArray(value) && value.every((output) => typeof output?.name === "string");
 }
 
 function readTensor(input: unknown, rest: Uint8Array): Tensor {
   const { name, datatype, shape, data, parameters } = (input ?? {}) as Record<string, unknown>;
   if (typeof name !== "string" || typeof datatype !== "string" || !isShape(shape)) {
-    throw bad("Expected an input of {name, datatype, shape, data}");
+    throw badRequest("Expected an input of {name, datatype, shape, data}");
   }
   const size = (parameters as { binary_data_size?: unknown } | undefined)?.binary_data_size;
   if (size === undefined) {
-    if (!Array.isArray(data)) throw bad(`Expected data of input "${name}" to be a list`);
+    if (!Array.isArray(data)) throw badRequest(`Expected data of input "${name}" to be a list`);
     return { name, datatype, shape, data, binary: undefined };
   }
   if (size !== rest.length) {
-    throw bad(`Expected ${size} bytes of input "${name}" after the JSON, found ${rest.length}`);
+    throw badRequest(
+      `Expected ${size} bytes of input "${name}" after the JSON, found ${rest.length}`,
+    );
   }
   return { name, datatype, shape, data, binary: rest };
 }
@@ -194,11 +194,11 @@ function isShape(shape: unknown): shape is number[] {
 function files({ name, shape, data, binary }: Tensor): Uint8Array[] {
   const count = shape.reduce((product, side) => product * side, 1);
   const contents = binary ? splitBytes(binary) : (data as unknown[]).flat().map((text) => {
-    if (typeof text !== "string") throw bad(`Expected base64 in input "${name}"`);
+    if (typeof text !== "string") throw badRequest(`Expected base64 in input "${name}"`);
     return fromBase64(text);
   });
   if (contents.length !== count) {
-    throw bad(`Expected ${count} elements of input "${name}", found ${contents.length}`);
+    throw badRequest(`Expected ${count} elements of input "${name}", found ${contents.length}`);
   }
   return contents;
 }
@@ -208,7 +208,7 @@ function splitBytes(binary: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = [];
   for (let at = 0; at < binary.length;) {
     const length = at + 4 <= binary.length ? view.getUint32(at, true) : Infinity;
-    if (at + 4 + length > binary.length) throw bad("The binary data ends within an element");
+    if (at + 4 + length > binary.length) throw badRequest("The binary data ends within an element");
     parts.push(binary.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }
@@ -222,10 +222,12 @@ function pixels(tensor: Tensor, channels: number): Pixels[] {
   const { name, datatype, shape } = tensor;
   const [count = 0, height = 0, width = 0, depth] = shape;
   if (datatype !== "UINT8" && datatype !== "FP32") {
-    throw bad(`Expected datatype BYTES, UINT8 or FP32 of input "${name}", found ${datatype}`);
+    throw badRequest(
+      `Expected datatype BYTES, UINT8 or FP32 of input "${name}", found ${datatype}`,
+    );
   }
   if (shape.length !== 4 || depth !== channels) {
-    throw bad(
+    throw badRequest(
       `Expected input "${name}" of shape [N, H, W, ${channels}], found [${shape.join(", ")}]`,
     );
   }
@@ -233,13 +235,13 @@ function pixels(tensor: Tensor, channels: number): Pixels[] {
   const values = valuesOf(tensor);
   // Before anything as large as the shape says is allocated.
   if (values.length !== count * size) {
-    throw bad(`Expected ${count * size} values of input "${name}", found ${values.length}`);
+    throw badRequest(`Expected ${count * size} values of input "${name}", found ${values.length}`);
   }
   const bytes = new Uint8Array(count * size);
   for (let i = 0; i < bytes.length; i++) {
     const value = values[i];
     if (!(typeof value === "number" && value >= 0 && value <= 255)) {
-      throw bad(`Expected numbers from 0 to 255 in input "${name}", found ${value} at ${i}`);
+      throw badRequest(`Expected numbers from 0 to 255 in input "${name}", found ${value} at ${i}`);
     }
     bytes[i] = Math.round(value);
   }
@@ -256,6 +258,6 @@ function valuesOf({ datatype, data, binary }: Tensor): ArrayLike<unknown> {
     return Array.isArray(values[0]) ? values.flat(3) : values;
   }
   if (datatype === "UINT8") return binary;
-  if (binary.length % 4 !== 0) throw bad("Expected FP32 data of a multiple of 4 bytes");
+  if (binary.length % 4 !== 0) throw badRequest("Expected FP32 data of a multiple of 4 bytes");
   return new Float32Array(binary.slice().buffer);
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { lookup as systemLookup } from "node:dns";
+import { lookup } from "node:dns/promises";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
@@ -70,7 +70,7 @@ function refused(url: URL, reason: string, cause?: unknown): HttpProblem {
 }
 
 async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
-  const { isAllowed = isPublicAddress, resolve = resolveBySystem, signal } = options;
+  const { isAllowed = isPublicAddress, resolve = bySystem, signal } = options;
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw refused(url, `expected http or https, found ${url.protocol}`);
   }
@@ -104,6 +104,8 @@ async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
   return await promise;
 }
 
+const bySystem = (name: string): Promise<readonly Address[]> => lookup(name, { all: true });
+
 /** All addresses of a host. */
 type Addresses = readonly [Address, ...Address[]];
 
@@ -130,17 +132,6 @@ async function addressesOf(
     throw refused(url, `${host} cannot be resolved`, error);
   }
   throw refused(url, `${host} has no address`);
-}
-
-function resolveBySystem(name: string): Promise<readonly Address[]> {
-  return new Promise((resolve, reject) =>
-    systemLookup(
-      name,
-      { all: true },
-      (error: Error | null, addresses: readonly Address[]) =>
-        error === null ? resolve(addresses) : reject(error),
-    )
-  );
 }
 
 async function readBody(

@@ -63,6 +63,11 @@ export class HttpProblem extends Error {
   }
 }
 
+/** A request that cannot be understood. */
+export function badRequest(detail: string, cause?: unknown): HttpProblem {
+  return new HttpProblem("bad-request", detail, { cause });
+}
+
 /** Any error as a problem. What is not the client's doing is told to the log, not to the client. */
 export function toProblem(error: unknown): HttpProblem {
   const because = (problem: ProblemName): HttpProblem =>

@@ -17,7 +17,7 @@ import {
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "./call.ts";
 import { openApiRoute } from "./openapi.ts";
-import { HttpProblem } from "./problems.ts";
+import { badRequest, HttpProblem } from "./problems.ts";
 
 /** One path of the service. */
 export interface Route {
@@ -99,7 +99,7 @@ function decoded(groups: Readonly<Record<string, string | undefined>>): Record<s
       try {
         return [name, decodeURIComponent(text)];
       } catch {
-        throw new HttpProblem("bad-request", `The path is malformed: ${text}`);
+        throw badRequest(`The path is malformed: ${text}`);
       }
     }),
   );

@@ -14,6 +14,7 @@ import {
   type Values,
 } from "../../options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "../../options/service.ts";
+import { environmentVariable, environmentVariables, isGranted } from "../../platform.ts";
 
 /** What can be configured, with units in the names. */
 export interface Settings extends
@@ -92,6 +93,34 @@ export function completeSettings(given: Partial<Settings> = {}): Settings {
 export function settingsFromEnv(env: Readonly<Record<string, string>>): Partial<Settings> {
   const variables = Object.entries(env).filter(([name]) => name.startsWith(ENV_PREFIX));
   return readOptions(SETTINGS, variables, "environment variable", envName);
+}
+
+/**
+ * Reads the settings from the environment, as far as it may be read. Never asks for a permission.
+ *
+ * Names with a typo are found only with `--allow-env`, which lists all variables: with
+ * `--allow-env=VGG16_*` they cannot be listed.
+ *
+ * @throws {RangeError} If a variable's name or value is wrong.
+ */
+export function readSettings(): Partial<Settings> {
+  return settingsFromEnv(readVariables());
+}
+
+/** Whether names with a typo can be found. */
+export function canListVariables(): boolean {
+  return isGranted({ name: "env" });
+}
+
+function readVariables(): Record<string, string> {
+  if (canListVariables()) return environmentVariables();
+  const found: Record<string, string> = {};
+  for (const name of Object.keys(SETTINGS).map(envName)) {
+    if (!isGranted({ name: "env", variable: name })) continue;
+    const text = environmentVariable(name);
+    if (text !== undefined) found[name] = text;
+  }
+  return found;
 }
 
 /** What flags say: settings, and where to listen. */
