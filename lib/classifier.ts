@@ -150,19 +150,11 @@ export class Classifier implements AsyncDisposable {
 
   /** The model, and what it runs on. */
   get info(): ClassifierInfo {
-    const { id, architecture, preprocessing, labels, provenance } = this.#model;
+    const { id: model, architecture, preprocessing, labels, provenance } = this.#model;
     const { backend, precision, threads, device, bytesResident } = this.#live();
     return {
-      model: id,
-      architecture,
-      preprocessing,
-      labels,
-      provenance,
-      backend,
-      precision,
-      threads,
-      device,
-      bytesResident,
+      ...{ model, architecture, preprocessing, labels, provenance },
+      ...{ backend, precision, threads, device, bytesResident },
     };
   }
 

@@ -11,7 +11,7 @@ import type { Preprocessing } from "../model/model.ts";
 import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { transferLine } from "./transfer_line.ts";
+import { megabytes, ProgressLine } from "./progress.ts";
 
 const { out, id, inputSize, labels, preprocessing } = CONVERT_OPTIONS;
 
@@ -50,12 +50,12 @@ export const convertCommand: Command<typeof OPTIONS> = {
     const { out } = options;
     if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
     if (out === undefined) throw new UsageError("convert needs --out FILE");
-    const line = transferLine("Converting");
+    const line = new ProgressLine("Converting");
     try {
       const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
       const described = await describedBy(options);
-      const progress = { signal, onProgress: line.update };
-      const conversion = await convert(input, { ...described, ...progress, out });
+      const onProgress = (loaded: number, total?: number) => line.updateBytes(loaded, total);
+      const conversion = await convert(input, { ...described, signal, onProgress, out });
       line.clear();
       if (options.report) printReport(conversion);
       printSummary(conversion, out);
@@ -69,9 +69,8 @@ export const convertCommand: Command<typeof OPTIONS> = {
 function printSummary({ format, architecture, layers, size }: Conversion, out: string): void {
   const { configuration, input: { height, width, channels } } = architecture;
   console.log(
-    `${out}: configuration ${configuration}, ${layers.length} layers, input ${height}x${width}x${channels}, from ${format}, ${
-      (size / 1e6).toFixed(1)
-    } MB`,
+    `${out}: configuration ${configuration}, ${layers.length} layers, ` +
+      `input ${height}x${width}x${channels}, from ${format}, ${megabytes(size)}`,
   );
 }
 

@@ -28,10 +28,22 @@ export class ProgressLine {
     write(`\r\x1b[K${this.#label} ${bar} ${detail || `${done}/${total}`}  ${left}`);
   }
 
+  /** The same of bytes, with how many there are and how fast they come. */
+  updateBytes(loaded: number, total: number | undefined): void {
+    const rate = loaded / 1e6 / Math.max(0.001, (performance.now() - this.#start) / 1000);
+    const of = total === undefined ? "" : ` of ${megabytes(total)}`;
+    this.update(loaded, total ?? loaded, `${megabytes(loaded)}${of}, ${rate.toFixed(1)} MB/s`);
+  }
+
   /** Removes the line, so that other output can be written. */
   clear(): void {
     if (this.#shown) write("\r\x1b[K");
   }
+}
+
+/** `1.5 MB` */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function write(text: string): void {

@@ -9,7 +9,7 @@ import { pullModel } from "../convert/pull/pull.ts";
 import { PULL_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { transferLine } from "./transfer_line.ts";
+import { megabytes, ProgressLine } from "./progress.ts";
 
 const { force, cacheDir, baseUrl } = PULL_OPTIONS;
 const OPTIONS = { force, cacheDir, baseUrl } satisfies Table;
@@ -23,15 +23,15 @@ export const pullCommand: Command<typeof OPTIONS> = {
   async run(ids, options, signal) {
     if (ids.length === 0) throw new UsageError("pull needs at least one ID");
     for (const id of ids) {
-      const line = transferLine(`Pulling ${id}`);
+      const line = new ProgressLine(`Pulling ${id}`);
       try {
         const path = await pullModel(id, {
           ...options,
           signal,
-          onProgress: ({ loaded, total }) => line.update(loaded, total),
+          onProgress: ({ loaded, total }) => line.updateBytes(loaded, total),
         });
         line.clear();
-        console.log(`${id}: ${path}, ${((await describePath(path)).size / 1e6).toFixed(1)} MB`);
+        console.log(`${id}: ${path}, ${megabytes((await describePath(path)).size)}`);
       } finally {
         line.clear();
       }

@@ -14,7 +14,7 @@ import { softmax, softmaxOfMean } from "../output/predictions.ts";
 import { indexOfLabel } from "../model/find_label.ts";
 import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
-import { gradCam } from "./grad_cam.ts";
+import { type ClassMap, gradCam } from "./grad_cam.ts";
 
 /** Options of {@linkcode Classifier.explain}. */
 export interface ExplainOptions extends ImageOptions {
@@ -158,10 +158,7 @@ function explainedLayer(
 }
 
 /** The probability of a class at each position of the score map. */
-function scoreMap(
-  { data, shape, scale }: Activations,
-  index: number,
-): { data: Float64Array; height: number; width: number } {
+function scoreMap({ data, shape, scale }: Activations, index: number): ClassMap {
   const [, height = 1, width = 1, classes = 1] = shape;
   const map = Float64Array.from(
     { length: height * width },

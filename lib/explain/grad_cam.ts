@@ -17,14 +17,6 @@ export interface ClassMap {
   readonly width: number;
 }
 
-/** Options of {@linkcode gradCam}. */
-export interface GradCamOptions {
-  /** The last convolution of a block. Default: that of the last block. */
-  readonly layer?: string;
-  /** Ends it early. */
-  readonly signal?: AbortSignal;
-}
-
 /**
  * Where in an image a convolution saw what speaks for a class: `ReLU(Σ_k alpha_k A_k)`, with `A` the
  * activations of the convolution and `alpha_k` the mean over its positions of the gradient of the
@@ -36,6 +28,7 @@ export interface GradCamOptions {
  *
  * @param batch One image.
  * @param index The class.
+ * @param options.layer The last convolution of a block. Default: that of the last block.
  * @returns The map, and `alpha`, one per channel
  */
 export async function gradCam(
@@ -43,7 +36,7 @@ export async function gradCam(
   model: Model,
   batch: Batch,
   index: number,
-  { layer, signal }: GradCamOptions = {},
+  { layer, signal }: { layer?: string; signal?: AbortSignal } = {},
 ): Promise<ClassMap & { alpha: Float64Array }> {
   const layers = layersOf(model.architecture);
   const dense = layers.filter(({ name }) => name.startsWith("fc"));

@@ -162,36 +162,30 @@ function named(format: ImageFormat, bytes: Uint8Array, error: unknown): Error {
   return damaged(format, what, { cause: error });
 }
 
-interface Signature {
-  /** Where it stands. */
-  readonly offset: number;
-  /** Latin-1 text; `?` is any byte. */
-  readonly text: string;
-}
-
-const SIGNATURES: readonly (readonly [ImageFormat, Signature])[] = [
-  ["jpeg", { offset: 0, text: "\xff\xd8\xff" }],
-  ["png", { offset: 0, text: "\x89PNG\r\n\x1a\n" }],
-  ["gif", { offset: 0, text: "GIF8" }],
-  ["webp", { offset: 0, text: "RIFF????WEBP" }],
-  ["tiff", { offset: 0, text: "II*\0" }],
-  ["tiff", { offset: 0, text: "MM\0*" }],
-  ["bmp", { offset: 0, text: "BM" }],
+/** What files begin with, in Latin-1; `?` is any byte. */
+const SIGNATURES: readonly (readonly [ImageFormat, string])[] = [
+  ["jpeg", "\xff\xd8\xff"],
+  ["png", "\x89PNG\r\n\x1a\n"],
+  ["gif", "GIF8"],
+  ["webp", "RIFF????WEBP"],
+  ["tiff", "II*\0"],
+  ["tiff", "MM\0*"],
+  ["bmp", "BM"],
 ];
 
 /** Formats that people send and that are refused, so that the refusal can name them. */
-const REFUSED: readonly (readonly [string, Signature])[] = [
-  ["PDF", { offset: 0, text: "%PDF" }],
-  ["JPEG XL", { offset: 0, text: "\xff\x0a" }],
-  ["JPEG XL", { offset: 4, text: "JXL " }],
-  ["JPEG 2000", { offset: 4, text: "jP  " }],
-  ["JPEG 2000", { offset: 0, text: "\xff\x4f\xff\x51" }],
-  ["BigTIFF", { offset: 0, text: "II+\0" }],
-  ["BigTIFF", { offset: 0, text: "MM\0+" }],
-  ["Photoshop", { offset: 0, text: "8BPS" }],
-  ["Windows icon", { offset: 0, text: "\0\0\x01\0" }],
-  ["gzip", { offset: 0, text: "\x1f\x8b" }],
-  ["ZIP", { offset: 0, text: "PK\x03\x04" }],
+const REFUSED: readonly (readonly [string, string])[] = [
+  ["PDF", "%PDF"],
+  ["JPEG XL", "\xff\x0a"],
+  ["JPEG XL", "????JXL "],
+  ["JPEG 2000", "????jP  "],
+  ["JPEG 2000", "\xff\x4f\xff\x51"],
+  ["BigTIFF", "II+\0"],
+  ["BigTIFF", "MM\0+"],
+  ["Photoshop", "8BPS"],
+  ["Windows icon", "\0\0\x01\0"],
+  ["gzip", "\x1f\x8b"],
+  ["ZIP", "PK\x03\x04"],
 ];
 
 const HEIC_BRANDS = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"]);
@@ -238,12 +232,10 @@ function refusal(what: string, advice: string): ImageDecodeError {
   return new ImageDecodeError(`Expected ${READ}, found ${what}, which is not decoded: ${advice}`);
 }
 
-function matches(bytes: Uint8Array, { offset, text }: Signature): boolean {
-  if (bytes.length < offset + text.length) return false;
-  for (let i = 0; i < text.length; i++) {
-    if (text[i] !== "?" && bytes[offset + i] !== text.charCodeAt(i)) return false;
-  }
-  return true;
+function matches(bytes: Uint8Array, signature: string): boolean {
+  return Array.from(signature).every((char, i) =>
+    char === "?" ? i < bytes.length : bytes[i] === char.charCodeAt(0)
+  );
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

@@ -111,17 +111,17 @@ export function toRgb(pixels: RawPixels): Pixels {
   const opaque = channels === 1;
   for (let at = 0, to = 0; to < rgb.length; at += channels, to += 3) {
     const a = opaque ? 255 : data[at + alpha];
-    rgb[to] = overWhite(data[at], a);
-    rgb[to + 1] = overWhite(data[at + green], a);
-    rgb[to + 2] = overWhite(data[at + blue], a);
+    const white = 255 * (255 - a);
+    rgb[to] = divide255(data[at] * a + white);
+    rgb[to + 1] = divide255(data[at + green] * a + white);
+    rgb[to + 2] = divide255(data[at + blue] * a + white);
   }
   return { data: rgb, width, height };
 }
 
-/** `(value * alpha + 255 * (255 - alpha)) / 255`, rounded, by Pillow's shifts. */
-function overWhite(value: number, alpha: number): number {
-  const sum = value * alpha + 255 * (255 - alpha) + 128;
-  return (sum + (sum >> 8)) >> 8;
+/** `value / 255`, rounded, by Pillow's shifts. */
+export function divide255(value: number): number {
+  return (value + 128 + ((value + 128) >> 8)) >> 8;
 }
 
 /** Turns and mirrors RGB pixels as EXIF's orientation (1…8) says, so that they are upright. */

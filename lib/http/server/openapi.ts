@@ -65,12 +65,10 @@ const SCHEMAS: Json = {
     width: integer,
     grid: object({ offset: list(number), step: list(number) }),
   }),
-  JsonImages: {
-    ...object({
-      inputs: { description: "One or more image files as base64", oneOf: [text, list(text)] },
-      url: { description: "Addresses, where the service fetches them", oneOf: [text, list(text)] },
-    }, []),
-  },
+  JsonImages: object({
+    inputs: { description: "One or more image files as base64", oneOf: [text, list(text)] },
+    url: { description: "Addresses, where the service fetches them", oneOf: [text, list(text)] },
+  }, []),
   HuggingFaceRequest: object({
     inputs: { ...text, description: "An image file as base64" },
     parameters: object(PARAMETERS, []),
@@ -94,13 +92,10 @@ const SCHEMAS: Json = {
 
 const BINARY: Json = { schema: { description: "An image file" } };
 const IMAGES: Json = {
-  required: true,
-  content: {
-    "image/*": BINARY,
-    "application/octet-stream": BINARY,
-    "multipart/form-data": { schema: { type: "object", description: "Several image files" } },
-    "application/json": { schema: ref("JsonImages") },
-  },
+  "image/*": BINARY,
+  "application/octet-stream": BINARY,
+  "multipart/form-data": { schema: { type: "object", description: "Several image files" } },
+  "application/json": { schema: ref("JsonImages") },
 };
 
 /** An option's values, as JSON Schema. */
@@ -150,11 +145,18 @@ function schemas(...types: readonly Json[]): Json {
   return { "application/json": { schema } };
 }
 
+const PROBLEM = answer("A problem (RFC 9457)", {
+  "application/problem+json": { schema: ref("Problem") },
+});
+
 function operation(summary: string, ok: Json, more: Json = {}): Json {
-  const problem = answer("A problem (RFC 9457)", {
-    "application/problem+json": { schema: ref("Problem") },
-  });
-  return { summary, ...more, responses: { "200": ok, default: problem } };
+  return { summary, ...more, responses: { "200": ok, default: PROBLEM } };
+}
+
+/** A POST: what its body can be, and its query parameters. */
+function post(summary: string, content: Json, ok: Json, table?: Table): Json {
+  const parameters = table === undefined ? {} : { parameters: query(table) };
+  return operation(summary, ok, { ...parameters, requestBody: { required: true, content } });
 }
 
 function textAnswer(description: string): Json {
@@ -163,30 +165,17 @@ function textAnswer(description: string): Json {
 
 const MODEL = [{ name: "model", in: "path", required: true, schema: text }];
 const VERSIONED = [...MODEL, { name: "version", in: "path", required: true, schema: text }];
-const HUGGING_FACE = operation(
+const HUGGING_FACE = post(
   "Hugging Face's image classification",
+  { "image/*": BINARY, ...schemas(ref("HuggingFaceRequest")) },
   answer("Labels and scores, best first", schemas(ref("LabelsAndScores"))),
-  {
-    requestBody: {
-      required: true,
-      content: {
-        "image/*": BINARY,
-        "application/json": { schema: ref("HuggingFaceRequest") },
-      },
-    },
-  },
 );
 const METADATA = operation("The tensors that go in and come out", answer("Metadata", schemas({})));
 const READY = operation("Whether the model is loaded", { description: "It is" });
-const INFER = operation(
+const INFER = post(
   "Open Inference Protocol",
+  schemas(ref("InferRequest")),
   answer("Labels, scores and indices", schemas(ref("InferResponse"))),
-  {
-    requestBody: {
-      required: true,
-      content: { "application/json": { schema: ref("InferRequest") } },
-    },
-  },
 );
 
 const PATHS: Json = {
@@ -202,27 +191,30 @@ const PATHS: Json = {
   },
   "/openapi.json": { get: operation("This description", answer("OpenAPI 3.1", schemas({}))) },
   "/classify": {
-    post: operation(
+    post: post(
       "Predictions of one image, or of each of several",
+      IMAGES,
       answer("Predictions", schemas(ref("Predictions"), ref("PredictionsOfFiles"))),
-      { parameters: query(CLASSIFY_PARAMETERS), requestBody: IMAGES },
+      CLASSIFY_PARAMETERS,
     ),
   },
   "/embed": {
-    post: operation(
+    post: post(
       "What a layer says about one image, or about each of several",
+      IMAGES,
       answer("Embeddings", schemas(ref("Embedding"), ref("EmbeddingsOfFiles"))),
-      { parameters: query(EMBEDDING_OPTIONS), requestBody: IMAGES },
+      EMBEDDING_OPTIONS,
     ),
   },
   "/explain": {
-    post: operation(
+    post: post(
       "Which part of an image speaks for a class",
+      IMAGES,
       answer("A picture; numbers for a client that accepts JSON alone", {
         "image/png": {},
-        "application/json": { schema: ref("Explanation") },
+        ...schemas(ref("Explanation")),
       }),
-      { parameters: query(EXPLAIN_PARAMETERS), requestBody: IMAGES },
+      EXPLAIN_PARAMETERS,
     ),
   },
   "/models/{model}": { parameters: MODEL, post: HUGGING_FACE },

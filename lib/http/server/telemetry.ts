@@ -58,12 +58,18 @@ function textLine(
 
 type Labels = Readonly<Record<string, string | number>>;
 
-interface Metric {
+abstract class Metric {
+  abstract readonly type: "counter" | "gauge" | "histogram";
   readonly name: string;
   readonly about: string;
-  readonly type: "counter" | "gauge" | "histogram";
+
+  constructor(name: string, about: string) {
+    this.name = name;
+    this.about = about;
+  }
+
   /** The samples' lines. */
-  lines(): Iterable<string>;
+  abstract lines(): Iterable<string>;
 }
 
 function sample(name: string, labels: Labels, value: number): string {
@@ -75,18 +81,10 @@ function sample(name: string, labels: Labels, value: number): string {
   return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
 }
 
-/** Counts, by labels. */
-export class Counter implements Metric {
-  readonly type = "counter";
-  readonly name: string;
-  readonly about: string;
+/** Counts, by labels. Its name ends in `_total`. */
+export class Counter extends Metric {
+  override readonly type = "counter";
   readonly #counts = new Map<string, { labels: Labels; count: number }>();
-
-  /** `name` ends in `_total`. */
-  constructor(name: string, about: string) {
-    this.name = name;
-    this.about = about;
-  }
 
   /** Counts one more. */
   add(labels: Labels = {}): void {
@@ -96,44 +94,38 @@ export class Counter implements Metric {
     else entry.count++;
   }
 
-  *lines(): Iterable<string> {
+  override *lines(): Iterable<string> {
     for (const { labels, count } of this.#counts.values()) yield sample(this.name, labels, count);
   }
 }
 
 /** A value as it is now, or none. */
-export class Gauge implements Metric {
-  readonly type = "gauge";
-  readonly name: string;
-  readonly about: string;
+export class Gauge extends Metric {
+  override readonly type = "gauge";
   readonly #value: number | undefined;
   readonly #labels: Labels;
 
   constructor(name: string, about: string, value: number | undefined, labels: Labels = {}) {
-    this.name = name;
-    this.about = about;
+    super(name, about);
     this.#value = value;
     this.#labels = labels;
   }
 
-  *lines(): Iterable<string> {
+  override *lines(): Iterable<string> {
     if (this.#value !== undefined) yield sample(this.name, this.#labels, this.#value);
   }
 }
 
 /** Counts values into cumulative buckets. */
-export class Histogram implements Metric {
-  readonly type = "histogram";
-  readonly name: string;
-  readonly about: string;
+export class Histogram extends Metric {
+  override readonly type = "histogram";
   readonly #buckets: readonly { readonly bound: number; count: number }[];
   #sum = 0;
   #count = 0;
 
   /** `bounds` are the buckets' upper bounds, ascending. */
   constructor(name: string, about: string, bounds: readonly number[]) {
-    this.name = name;
-    this.about = about;
+    super(name, about);
     this.#buckets = bounds.map((bound) => ({ bound, count: 0 }));
   }
 
@@ -145,7 +137,7 @@ export class Histogram implements Metric {
     if (bucket !== undefined) bucket.count++;
   }
 
-  *lines(): Iterable<string> {
+  override *lines(): Iterable<string> {
     let below = 0;
     for (const { bound, count } of this.#buckets) {
       below += count;
@@ -202,10 +194,7 @@ export class ServiceMetrics {
 
   /** All of them and some gauges as text. */
   render(gauges: readonly Gauge[]): string {
-    const { requests, errors, request, refusal, queue, decode, inference, batch } = this;
-    return renderMetrics([
-      ...[requests, errors, request, refusal, queue, decode, inference, batch],
-      ...gauges,
-    ]);
+    const own = Object.values(this).filter((value) => value instanceof Metric);
+    return renderMetrics([...own, ...gauges]);
   }
 }

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type Codec, damaged, type Header, type Range, truncated, viewOf } from "./codec.ts";
+import {
+  type Codec,
+  damaged,
+  type Header,
+  packedSample,
+  type Range,
+  truncated,
+  viewOf,
+} from "./codec.ts";
 import type { Pixels } from "../image.ts";
 
 interface BmpHeader extends Header {
@@ -93,10 +101,7 @@ function decode(bytes: Uint8Array, header: BmpHeader): Pixels {
     const indices = new Uint8Array(width * height);
     for (let y = 0, to = 0; y < height; y++) {
       const row = start + y * rowBytes;
-      for (let x = 0; x < width; x++) {
-        const bit = x * bits;
-        indices[to++] = bytes[row + (bit >> 3)] >> (8 - bits - (bit & 7)) & ((1 << bits) - 1);
-      }
+      for (let x = 0; x < width; x++) indices[to++] = packedSample(bytes, row, x, bits);
     }
     return { data: paint(bytes, indices, header), width, height };
   }

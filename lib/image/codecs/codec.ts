@@ -60,6 +60,12 @@ export function fourCharacters(bytes: Uint8Array, at: number): string {
   return String.fromCharCode(...bytes.subarray(at, at + 4));
 }
 
+/** Sample `x` of a row of samples of 1, 2, 4 or 8 bits, the leftmost in the high bits. */
+export function packedSample(from: Uint8Array, at: number, x: number, depth: number): number {
+  const bit = x * depth;
+  return from[at + (bit >> 3)] >> (8 - depth - (bit & 7)) & ((1 << depth) - 1);
+}
+
 /** `[4, 256]`: the CRC of a byte with 0, 1, 2 and 3 zero bytes after it. */
 const TABLES = new Int32Array(4 * 256);
 for (let n = 0; n < 256; n++) {

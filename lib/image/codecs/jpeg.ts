@@ -6,7 +6,7 @@
  */
 
 import { type Codec, damaged, type Header, truncated, viewOf } from "./codec.ts";
-import type { Pixels } from "../image.ts";
+import { divide255, type Pixels } from "../image.ts";
 import { exifOrientation } from "./exif.ts";
 
 interface JpegHeader extends Header {
@@ -172,8 +172,4 @@ function fromInvertedCmyk(data: Uint8Array): Uint8Array {
     for (let c = 0; c < 3; c++) rgb[to + c] = black - divide255((255 - data[at + c]) * black);
   }
   return rgb;
-}
-
-function divide255(value: number): number {
-  return (value + 128 + ((value + 128) >> 8)) >> 8;
 }

@@ -12,6 +12,7 @@ import {
   fourCharacters,
   type Header,
   inflate,
+  packedSample,
   type Range,
   truncated,
   viewOf,
@@ -280,12 +281,6 @@ function paletteExpander(depth: number, palette?: Uint8Array, transparency?: Uin
       }
     },
   };
-}
-
-/** Sample `x` of a row of samples of 1, 2, 4 or 8 bits, the leftmost in the high bits. */
-function packedSample(from: Uint8Array, at: number, x: number, depth: number): number {
-  const bit = x * depth;
-  return from[at + (bit >> 3)] >> (8 - depth - (bit & 7)) & ((1 << depth) - 1);
 }
 
 /** The transparent color of a `tRNS` chunk, as file samples. */

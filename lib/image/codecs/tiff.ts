@@ -6,8 +6,8 @@
  * @module
  */
 
-import { type Codec, damaged, truncated } from "./codec.ts";
-import type { Pixels } from "../image.ts";
+import { type Codec, damaged, packedSample, truncated } from "./codec.ts";
+import { divide255, type Pixels } from "../image.ts";
 import { decompress, undoPredictor } from "./tiff_compression.ts";
 import {
   CMYK,
@@ -70,10 +70,6 @@ const PAINTERS: Readonly<Record<number, Painter>> = {
   },
 };
 
-function divide255(value: number): number {
-  return (value + 128 + ((value + 128) >> 8)) >> 8;
-}
-
 /**
  * Puts the pieces together.
  *
@@ -114,9 +110,7 @@ function readPiece(
   const start = header.offsets[index];
   // Some writers leave the count of a single, plain strip out.
   const stored = header.byteCounts[index] ?? (header.compression === 1 ? length : 0);
-  if (start + stored > bytes.length) {
-    throw truncated("tiff", bytes);
-  }
+  if (start + stored > bytes.length) throw truncated("tiff", bytes);
   return decompress(bytes.subarray(start, start + stored), header.compression, length);
 }
 
@@ -136,10 +130,8 @@ function spread(
     for (let i = 0; i < count; i++, to += stride) result[to] = data[high + i * bytes];
     return;
   }
-  const max = (1 << bits) - 1;
-  const stretch = photometric === PALETTE ? 1 : 255 / max;
+  const stretch = photometric === PALETTE ? 1 : 255 / ((1 << bits) - 1);
   for (let i = 0; i < count; i++, to += stride) {
-    const bit = i * bits;
-    result[to] = (data[at + (bit >> 3)] >> (8 - bits - (bit & 7)) & max) * stretch;
+    result[to] = packedSample(data, at, i, bits) * stretch;
   }
 }

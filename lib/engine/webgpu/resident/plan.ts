@@ -147,8 +147,7 @@ export function preflight(
     return bytes > largest ? [`the weights of ${layer.name} take ${mebibytes(bytes)}`] : [];
   });
   const { height, width } = program.input;
-  const plan = planLayers(program, precision, { count: 1, height, width });
-  if (imagesPerRun(plan, precision, limits, memory) < 1) {
+  if (imagesPerRun(planOneImage(program, precision), precision, limits, memory) < 1) {
     problems.push(`the activations of one image of ${height}x${width} do not fit`);
   }
   if (problems.length > 0) {
