@@ -9,7 +9,6 @@ import { defaultText, type Option, type Table, type Values, valuesText } from ".
 import { flagOf, HELP_OPTION, parseArguments } from "./arguments.ts";
 import { untilInterrupted } from "./run.ts";
 
-/** A command. */
 export interface Command<T extends Table = Table> {
   /** What follows its name, a line for each form. */
   readonly usage: string;
@@ -46,7 +45,6 @@ export async function runCommand(
 /** Columns of a terminal that help takes at most. */
 const WIDTH = 100;
 
-/** The help of a command. */
 export function helpOf(command: Omit<Command, "run">, name: string, about: string): string {
   const forms = command.usage.split("\n").map((form) => `${name} ${form}`);
   const operands = Object.entries(command.operands ?? {});

@@ -53,12 +53,10 @@ export class Journal {
     return journal;
   }
 
-  /** Adds records. */
   append(records: readonly EvaluationRecord[]): void {
     this.#write(records.map((record) => JSON.stringify(record) + "\n").join(""));
   }
 
-  /** Closes the file. */
   close(): void {
     this.#file.close();
   }

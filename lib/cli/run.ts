@@ -11,7 +11,6 @@ import { ProgressLine } from "./progress.ts";
 
 const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
 
-/** Options that choose a classifier. */
 export const CLASSIFIER_FLAGS = { model, backend, precision, threads, offline } satisfies Table;
 
 /** The title above them. */

@@ -132,7 +132,6 @@ export class ResumableLines implements Disposable {
     return new ResumableLines(file, done);
   }
 
-  /** Adds a line. */
   append(line: string): void {
     this.#file.append(new TextEncoder().encode(line + "\n"));
   }

@@ -105,7 +105,6 @@ export function checkExplanation(
   return { method, scale, index: label === undefined ? undefined : indexOfLabel(label, labels) };
 }
 
-/** Explains a class for an image. */
 export async function explainImage(
   engine: Engine,
   model: Model,

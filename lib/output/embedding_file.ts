@@ -7,7 +7,6 @@
 import type { Embedding } from "./embedding.ts";
 import { encodeSafetensorsHeader } from "../model/safetensors.ts";
 
-/** An embedding and the name of its image. */
 export interface NamedEmbedding {
   readonly file: string;
   readonly embedding: Embedding;

@@ -12,7 +12,6 @@ import { ATLAS, CELL_HEIGHT, CELL_WIDTH, COLUMNS } from "./font.ts";
 /** R, G, B, 0…255. */
 export type Color = readonly [red: number, green: number, blue: number];
 
-/** White and black. */
 export const WHITE: Color = [255, 255, 255], BLACK: Color = [0, 0, 0];
 
 /** Width of a character of text of a height. */

@@ -17,7 +17,6 @@ const COLORS = {
     "c2df23d8e219ece51bfde725",
 } as const;
 
-/** Name of a color map. */
 export type ColorMap = keyof typeof COLORS;
 
 const LEVELS = 256;

@@ -47,14 +47,12 @@ export function percent(part: number): string {
   return Number.isNaN(part) ? "–" : `${(part * 100).toFixed(2)} %`;
 }
 
-/** One axis of a plot. */
 export interface PlotAxis {
   readonly label: string;
   readonly min: number;
   readonly max: number;
 }
 
-/** A plot of lines. */
 export interface LinePlot {
   readonly title: string;
   readonly x: PlotAxis;

@@ -101,7 +101,6 @@ function outputsOf(
     }));
 }
 
-/** An output that the client asks for. */
 interface WantedOutput {
   readonly name: string;
 }

@@ -124,7 +124,6 @@ export class Pipeline {
     });
   }
 
-  /** What a layer says. */
   embed(image: ServedImage, options: EmbedOptions, call: Call): Promise<Embedding> {
     const key = `embed ${JSON.stringify(options)}`;
     return this.#run<PreparedImage, Embedding>(image, call, {
@@ -135,7 +134,6 @@ export class Pipeline {
     });
   }
 
-  /** What speaks for a class. */
   explain(image: ServedImage, options: ExplainOptions, call: Call): Promise<Explanation> {
     return this.#run<Pixels, Explanation>(image, call, {
       key: `explain ${JSON.stringify(options)}`,
@@ -269,7 +267,6 @@ export class ResultCache {
   }
 }
 
-/** SHA-256 as hex. */
 async function sha256(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return new Uint8Array(digest).toHex();

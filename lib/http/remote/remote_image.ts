@@ -16,7 +16,6 @@ import { readAll } from "../../image/read.ts";
 import { isPublicAddress } from "./addresses.ts";
 import { HttpProblem } from "../server/problems.ts";
 
-/** Most redirects that are followed. */
 const MAX_REDIRECTS = 3;
 
 /** An address of a name. */

@@ -38,7 +38,6 @@ export const PROBLEMS = {
 /** Statuses that are no problem. */
 export const STATUS = { ok: 200, noContent: 204, notModified: 304, notReady: 503 } as const;
 
-/** Name of a kind of problem. */
 export type ProblemName = keyof typeof PROBLEMS;
 
 /** An error that the service gives on purpose. */
@@ -57,7 +56,6 @@ export class HttpProblem extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The HTTP status. */
   get status(): number {
     return PROBLEMS[this.problem][0];
   }
@@ -107,7 +105,6 @@ export function problemBody({ problem, status, message }: HttpProblem): Record<s
   };
 }
 
-/** A problem as a response. */
 export function problemResponse(problem: HttpProblem): Response {
   return new Response(JSON.stringify(problemBody(problem)), {
     status: problem.status,

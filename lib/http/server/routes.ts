@@ -62,7 +62,6 @@ export interface Match {
   readonly path: Readonly<Record<string, string>>;
 }
 
-/** Finds the routes of requests. */
 export class Router {
   readonly #routes: readonly (readonly [Route, URLPattern])[];
 
@@ -105,7 +104,6 @@ function decoded(groups: Readonly<Record<string, string | undefined>>): Record<s
   );
 }
 
-/** Checks a request's bearer key. */
 export type KeyCheck = (request: Request) => Promise<void>;
 
 /**

@@ -73,7 +73,6 @@ export class Service implements AsyncDisposable {
     this.log.write("info", "draining", { active: this.traffic.active });
   }
 
-  /** Frees the model. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#model[Symbol.asyncDispose]();
   }
@@ -211,7 +210,6 @@ function isPreflight(request: Request): boolean {
   return request.method === "OPTIONS" && request.headers.has("access-control-request-method");
 }
 
-/** Answers a browser's question before a cross-origin request. */
 function preflightResponse(): Response {
   return new Response(null, {
     status: STATUS.noContent,

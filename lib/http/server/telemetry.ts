@@ -30,7 +30,6 @@ export class Log {
     this.#write = write;
   }
 
-  /** Writes a line. */
   write(level: Exclude<LogLevel, "off">, message: string, fields: LogFields = {}): void {
     if (LOG_LEVELS.indexOf(level) < this.#least) return;
     const time = new Date().toISOString();
@@ -86,7 +85,6 @@ export class Counter extends Metric {
   override readonly type = "counter";
   readonly #counts = new Map<string, { labels: Labels; count: number }>();
 
-  /** Counts one more. */
   add(labels: Labels = {}): void {
     const key = JSON.stringify(labels);
     const entry = this.#counts.get(key);
@@ -129,7 +127,6 @@ export class Histogram extends Metric {
     this.#buckets = bounds.map((bound) => ({ bound, count: 0 }));
   }
 
-  /** Counts a value. */
   observe(value: number): void {
     this.#sum += value;
     this.#count++;
@@ -152,7 +149,6 @@ export class Histogram extends Metric {
 /** Media type of {@linkcode renderMetrics}. */
 export const METRICS_TYPE = "text/plain; version=0.0.4";
 
-/** The metrics as text. */
 export function renderMetrics(metrics: readonly Metric[]): string {
   const lines: string[] = [];
   for (const metric of metrics) {
@@ -187,9 +183,7 @@ export class ServiceMetrics {
   readonly queue: Histogram = seconds("vgg16_queue_seconds", "Time that an image waits to run.");
   /** Waiting for a decoder, decoding and resizing. */
   readonly decode: Histogram = seconds("vgg16_decode_seconds", "Time to decode an image.");
-  /** A batch in the network. */
   readonly inference: Histogram = seconds("vgg16_inference_seconds", "Time of a batch.");
-  /** Images that went through the network together. */
   readonly batch: Histogram = new Histogram("vgg16_batch_images", "Images in a batch.", BATCHES);
 
   /** All of them and some gauges as text. */

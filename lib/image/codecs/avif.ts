@@ -9,7 +9,6 @@ import { type Codec, damaged, fourCharacters, type Header, viewOf } from "./code
 import { decodeRgba, type EmscriptenFactory } from "./emscripten.ts";
 import type { Pixels } from "../image.ts";
 
-/** AVIF, primary image. */
 export const avif: Codec = { readHeader, decode };
 
 /**

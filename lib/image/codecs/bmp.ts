@@ -30,7 +30,6 @@ interface BmpHeader extends Header {
 
 const PLAIN = 0, RLE8 = 1, RLE4 = 2, BITFIELDS = 3, ALPHA_BITFIELDS = 6;
 
-/** BMP. */
 export const bmp: Codec<BmpHeader> = { readHeader, decode };
 
 function readHeader(bytes: Uint8Array): BmpHeader {

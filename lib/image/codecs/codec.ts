@@ -7,7 +7,6 @@
 import { ImageDecodeError } from "../../errors.ts";
 import type { Pixels, Size } from "../image.ts";
 
-/** A format that is decoded. */
 export type ImageFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "tiff" | "bmp";
 
 /**

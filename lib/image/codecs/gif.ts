@@ -14,7 +14,6 @@ interface GifHeader extends Header {
   readonly frame: Box;
 }
 
-/** GIF, first frame. */
 export const gif: Codec<GifHeader> = { readHeader, decode };
 
 /** Walks the blocks up to the first image descriptor (GIF89a, sections 18–24). */

@@ -21,7 +21,6 @@ const MARGIN = 2.5;
 /** More scans than any encoder writes. Each costs a pass over the whole image. */
 const MAX_SCANS = 100;
 
-/** JPEG, at a reduced scale where that is enough. */
 export const jpeg: Codec<JpegHeader> = { readHeader, decode };
 
 /** Walks the marker segments up to the first scan (B.2). */

@@ -20,10 +20,8 @@ import {
 import { exifOrientation } from "./exif.ts";
 import type { Pixels } from "../image.ts";
 
-/** PNG. */
 export const png: Codec<PngHeader> = { readHeader, decode };
 
-/** What the chunks say. */
 interface PngHeader extends Header {
   readonly depth: number;
   readonly colorType: number;

@@ -20,7 +20,6 @@ import {
   type TiffHeader,
 } from "./tiff_header.ts";
 
-/** TIFF, first page. */
 export const tiff: Codec<TiffHeader> = { readHeader, decode };
 
 async function decode(bytes: Uint8Array, header: TiffHeader): Promise<Pixels> {

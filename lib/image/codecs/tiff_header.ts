@@ -6,7 +6,6 @@
 
 import { damaged, type Header, viewOf } from "./codec.ts";
 
-/** What the first directory says. */
 export interface TiffHeader extends Header {
   readonly little: boolean;
   readonly bits: number;

@@ -20,7 +20,6 @@ interface WebpFrame extends Box {
   readonly chunks: Range;
 }
 
-/** WebP, first frame. */
 export const webp: Codec<WebpHeader> = { readHeader, decode };
 
 /** Walks the chunks (RFC 9649, section 2). */

@@ -24,20 +24,16 @@ import {
 import { multiplyPoints } from "./winograd_multiply.ts";
 import { transformFilters, transformInputs, transformOutputs } from "./winograd_transforms.ts";
 
-/** How a convolution is computed. */
 export type Tile = DirectTile | WinogradTile;
 
-/** Whether a tile is one of Winograd's algorithm. */
 export function isWinograd(tile: Tile): tile is WinogradTile {
   return "outputs" in tile;
 }
 
-/** A tile's name. */
 export function tileName(tile: Tile): string {
   return isWinograd(tile) ? winogradName(tile) : directName(tile);
 }
 
-/** One convolution, and how it is computed. */
 export interface Convolution extends Omit<DirectAttributes, "tile"> {
   readonly tile: Tile;
 }

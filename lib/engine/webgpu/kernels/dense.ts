@@ -23,7 +23,6 @@ export function denseName({ images, channelLanes, innerLanes }: DenseTile): stri
   return `${images}x4 ${channelLanes}x${innerLanes}`;
 }
 
-/** What one dense layer is. */
 export interface DenseAttributes extends OutputAttributes {
   /** Sixteens of inputs. */
   readonly sixteens: number;

@@ -40,7 +40,6 @@ export function directName(
   return staged ? `${name} staged` : name;
 }
 
-/** What one convolution is. */
 export interface DirectAttributes extends ConvolutionAttributes {
   readonly filterSize: readonly [height: number, width: number];
   /** Zeros around `x` that are not stored: 0 with int8, whose activations have theirs. */
@@ -48,7 +47,6 @@ export interface DirectAttributes extends ConvolutionAttributes {
   readonly tile: DirectTile;
 }
 
-/** Workgroups of a convolution. */
 export function directWorkgroups(
   { output, pool, tile }: Pick<DirectAttributes, "output" | "pool" | "tile">,
 ): [number, number, number] {

@@ -23,7 +23,6 @@ const TILE = { rows: 2, columns: 4, channels: 4 };
 const CHANNEL_LANES = 2;
 const PIXEL_LANES = 32;
 
-/** Workgroups of the first convolution. */
 export function firstConvolutionWorkgroups(
   { input }: Pick<ConvolutionAttributes, "input">,
 ): [number, number, number] {

@@ -55,7 +55,6 @@ export function defineKernel<Inputs extends string, Attributes>(
 /** Channels are rounded up to a multiple of this: a vector of bytes. */
 export const CHANNEL_MULTIPLE = 16;
 
-/** `channels` rounded up. */
 export function padChannels(channels: number): number {
   return Math.ceil(channels / CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE;
 }

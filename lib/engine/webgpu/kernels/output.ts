@@ -7,7 +7,6 @@
 import type { Precision } from "../../engine.ts";
 import { elements, FIXED_POINT, type Shape, STATE_HEADER, stateVectors } from "./kernel.ts";
 
-/** The WGSL type of accumulators. */
 export function accumulatorType(precision: Precision): "i32" | "f32" {
   return precision === "int8" ? "i32" : "f32";
 }
@@ -108,7 +107,6 @@ export interface LaneTile {
   readonly channels: number;
 }
 
-/** Names the accumulator of an output of a lane. */
 export function accumulator(row: number, column: number, channel: number): string {
   return `acc_${row}_${column}_${channel}`;
 }

@@ -36,12 +36,10 @@ export function winogradName(
   return `${algorithmName(outputs)} ${patches}x${channels} ${channelLanes}x${patchLanes}`;
 }
 
-/** Points of a patch. */
 export function pointsOf({ outputs }: Pick<WinogradTile, "outputs">): number {
   return (outputs + 2) ** 2;
 }
 
-/** A layer that is cut. */
 export interface WinogradLayer extends Omit<ConvolutionAttributes, "relu"> {
   readonly tile: WinogradTile;
 }
@@ -88,7 +86,6 @@ export function inputVectors(precision: Precision, channels: number): number {
   return channels / (precision === "int8" ? 8 : 4);
 }
 
-/** Patches of a chunk. */
 export function patchesOf({ images, rows, across }: Chunk): number {
   return images * rows * across;
 }
@@ -104,7 +101,6 @@ export function winogradWorkgroups(layer: WinogradLayer): number {
     .reduce((sum, chunk) => sum + outputWorkgroups(chunk), 0);
 }
 
-/** The chunks of a layer, in order. */
 export function winogradChunks(layer: WinogradLayer): Chunk[] {
   const { output } = layer;
   const channels = chunkChannels(layer);

@@ -10,7 +10,6 @@ import { defineKernel } from "./kernel.ts";
 import { accumulatorType } from "./output.ts";
 import { type Chunk, patchesOf, pointsOf, type WinogradTile } from "./winograd.ts";
 
-/** The products of a chunk. */
 export interface MultiplyAttributes {
   readonly precision: Precision;
   /** Input channels. */

@@ -26,7 +26,6 @@ import {
 
 const LANES = 64;
 
-/** The filters of a chunk. */
 export interface FilterAttributes {
   readonly outputs: WinogradTile["outputs"];
   /** Input channels. */
@@ -80,7 +79,6 @@ fn main() {
 `;
 }
 
-/** The inputs of a chunk. */
 export interface InputAttributes {
   readonly precision: Precision;
   readonly outputs: WinogradTile["outputs"];
@@ -161,7 +159,6 @@ fn main() {
 `;
 }
 
-/** The outputs of a chunk. */
 export interface ChunkAttributes extends OutputAttributes {
   readonly outputs: WinogradTile["outputs"];
   /** Whether the maximum of 2x2 windows is taken. */

@@ -24,7 +24,6 @@ export function blockVectors(layer: Layer, isFirst: boolean): number {
   return taps * (isFirst ? 4 : padChannels(layer.inChannels));
 }
 
-/** Vectors of a layer's weights. */
 export function weightVectors(layer: Layer, isFirst: boolean): number {
   return padChannels(layer.outChannels) / CHANNEL_MULTIPLE * blockVectors(layer, isFirst);
 }

@@ -20,7 +20,6 @@ import { type MemoryKind, TEXTURE_WIDTH } from "../device/tfjs.ts";
 import { elements, imageVectors, padChannels, padded, type Shape } from "../kernels/kernel.ts";
 import { weightVectors } from "./pack.ts";
 
-/** One layer of a run. */
 export interface PlannedLayer {
   readonly layer: ProgramLayer;
   readonly kernel: "first" | "convolution" | "dense";
@@ -47,7 +46,6 @@ export function planLayers(
     .map((geometry) => planLayer(geometry, batch.count, precision));
 }
 
-/** Plans one image of the training size. */
 export function planOneImage(program: Program, precision: Precision): PlannedLayer[] {
   return planLayers(program, precision, { ...program.input, count: 1 });
 }

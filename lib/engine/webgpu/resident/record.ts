@@ -47,7 +47,6 @@ export interface LayerTensors {
   readonly constants: Tensor;
 }
 
-/** What a run is recorded from. */
 export interface RunContext {
   readonly program: Program;
   readonly precision: Precision;

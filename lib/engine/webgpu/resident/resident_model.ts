@@ -70,7 +70,6 @@ export class ResidentModel {
     };
   }
 
-  /** Bytes of all its tensors. */
   get bytes(): number {
     return this.#memory.bytes;
   }
@@ -85,7 +84,6 @@ export class ResidentModel {
     return candidateOf(this.#context.tuning, planned);
   }
 
-  /** Uploads the weights, piece by piece. */
   async upload(pieces: AsyncIterable<WeightPiece>): Promise<void> {
     const { queue } = this.#gpu.device;
     const { program, layers } = this.#context;
