@@ -214,9 +214,7 @@ function splitBytes(binary: Uint8Array): Uint8Array[] {
   return parts;
 }
 
-/**
- * UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes, as pixels are.
- */
+/** UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes. */
 function pixels(tensor: Tensor, channels: number): Pixels[] {
   const { name, datatype, shape } = tensor;
   const [count = 0, height = 0, width = 0, depth] = shape;

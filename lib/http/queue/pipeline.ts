@@ -26,9 +26,7 @@ const BACKGROUND_FROM_PIXELS = 100_000;
 /** Numbers of a result that is kept in memory; more than any dense layer has. */
 const MAX_KEPT_VALUES = 16_384;
 
-/**
- * What is done with an image: decoded apart, then computed together with others of the same key.
- */
+/** What is done with an image: decoded apart, then computed with others of the same key. */
 interface Task<Decoded, Output> {
   readonly key: string;
   /** What a result depends on besides the image; undefined if it is not kept. */

@@ -29,10 +29,7 @@ export interface Route {
   readonly answer: (call: Call, pipeline: Pipeline) => Response | Promise<Response>;
 }
 
-/**
- * The paths that depend on nothing but a request and the model. Health and metrics are the
- * service's own.
- */
+/** The paths that depend on a request and the model alone. The service adds health and metrics. */
 export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/", open: true, answer: pageRoute },
   { method: "GET", path: "/page.js", open: true, answer: scriptRoute },

@@ -24,9 +24,7 @@ import { Gauge, Log, type LogFields, METRICS_TYPE, ServiceMetrics } from "./tele
  * can give that an environment cannot.
  */
 export interface HandlerOptions extends Partial<Settings> {
-  /**
-   * The classifier to use, instead of loading one by `model`, `backend`, `precision` and `threads`.
-   */
+  /** The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`. */
   readonly classifier?: ServedClassifier | Promise<ServedClassifier>;
   /** Gets each line of the log. Default: standard output. */
   readonly writeLog?: (line: string) => void;
@@ -65,9 +63,7 @@ export class Service implements AsyncDisposable {
     this.log.write("info", "ready", { model, backend, precision, threads, device, bytesResident });
   }
 
-  /**
-   * Says on `/readyz` from now on that no more requests should come. Those that come are answered.
-   */
+  /** Says on `/readyz` that no more requests should come. Those that come are answered. */
   drain(): void {
     this.#draining = true;
     this.log.write("info", "draining", { active: this.traffic.active });

@@ -22,9 +22,7 @@ export interface Settings extends
     ClassifierOptions,
     "model" | "backend" | "precision" | "threads" | "cacheDir" | "offline"
   > {
-  /**
-   * Most bytes of a body. They are counted; Content-Length is only believed when it is too large.
-   */
+  /** Most bytes of a body. They are counted; Content-Length is believed only if it is too large. */
   readonly maxBodyBytes: number;
   /** Most bytes of a request's headers. */
   readonly maxHeaderBytes: number;
@@ -36,9 +34,7 @@ export interface Settings extends
   readonly maxQueue: number;
   /** Most images that go through the network together. */
   readonly maxBatch: number;
-  /**
-   * How long an image waits for others that are being received or decoded. A lone one never waits.
-   */
+  /** How long an image waits for others that are received or decoded. A lone one never waits. */
   readonly maxQueueDelayMs: number;
   /** How long a body may take to arrive. */
   readonly bodyTimeoutMs: number;
@@ -56,9 +52,7 @@ export interface Settings extends
   readonly logLevel: LogLevel;
   /** `json` is one object a line; `text` is for people. */
   readonly logFormat: "json" | "text";
-  /**
-   * How long `/readyz` says 503 before connections are refused, so that a load balancer sees it.
-   */
+  /** How long `/readyz` says 503 before connections are refused, for a load balancer to see it. */
   readonly drainDelayMs: number;
   /** How long requests may take to end once the service drains. */
   readonly drainTimeoutMs: number;

@@ -10,10 +10,7 @@ import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 /** Fields of a line; undefined ones are left out. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/**
- * One line a request, on standard output: of at least some level, never what an image shows, never a
- * key.
- */
+/** One line a request, from some level on: never what an image shows, never a key. */
 export class Log {
   readonly #least: number;
   readonly #text: boolean;

@@ -55,20 +55,14 @@ export function scratchOf({ tile, ...cut }: Cut): ScratchVectors {
     : { filters: 0, inputs: 0, products: 0 };
 }
 
-/**
- * What a convolution reads: activations, int8 weights, and its layer's state, or with float its
- * constants.
- */
+/** Activations, int8 weights, and the layer's state, or with float its constants. */
 export interface ConvolutionTensors {
   readonly x: Tensor;
   readonly weights: Tensor;
   readonly scales: Tensor;
 }
 
-/**
- * Lists the steps of a convolution. `scratch` gives a tensor of the size that {@linkcode scratchOf}
- * asks for.
- */
+/** The steps of a convolution. `scratch` gives tensors of the sizes of {@linkcode scratchOf}. */
 export function convolutionSteps(
   tensors: ConvolutionTensors,
   { tile, ...convolution }: Convolution,

@@ -26,9 +26,7 @@ export interface DirectTile extends LaneTile {
    * program.
    */
   readonly loop: "tap" | "row";
-  /**
-   * Whether the lanes of a workgroup share what they load, in workgroup memory. Only with `"tap"`.
-   */
+  /** Whether a workgroup's lanes share what they load, in workgroup memory. Only with `"tap"`. */
   readonly staged: boolean;
 }
 

@@ -16,9 +16,7 @@ import {
   writeOutputs,
 } from "./output.ts";
 
-/**
- * A lane computes these pixels, four channels at a time; one vector of the image is four columns.
- */
+/** A lane's pixels, four channels at a time; one vector of the image is four columns. */
 const TILE = { rows: 2, columns: 4, channels: 4 };
 const CHANNEL_LANES = 2;
 const PIXEL_LANES = 32;

@@ -176,9 +176,7 @@ export interface RequantizeAttributes {
   readonly nextChannels: number;
 }
 
-/**
- * Step 10: `values` of a layer and the `state` of the next give activations, with their padding.
- */
+/** Step 10: a layer's `values` and the next one's `state` give activations, with their padding. */
 export const requantize = defineKernel(
   "requantize",
   ["values", "state"],

@@ -125,10 +125,7 @@ export function packConstants(
   return new Int32Array(constants.buffer);
 }
 
-/**
- * `[256]` vectors, a word for each channel: the 16-bit value of a byte, or with float its
- * normalized value.
- */
+/** `[256]` vectors, a word a channel: a byte's 16-bit value, or with float its normalized value. */
 export function packTable(
   precision: Precision,
   { table, input }: Program,

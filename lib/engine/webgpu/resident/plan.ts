@@ -77,9 +77,7 @@ export interface RunVectors {
   readonly values: number;
 }
 
-/**
- * Adds up what a run needs. `maxima` gives the workgroups of a layer, which store a maximum each.
- */
+/** Adds up what a run needs. `maxima` gives a layer's workgroups, which store a maximum each. */
 export function runVectors(
   plan: readonly PlannedLayer[],
   precision: Precision,

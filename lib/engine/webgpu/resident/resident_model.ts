@@ -152,10 +152,7 @@ export class ResidentModel {
     return done;
   }
 
-  /**
-   * Lists the steps of a run. What it gives must be given to {@linkcode ResidentModel.release} in
-   * the end.
-   */
+  /** Lists the steps of a run. {@linkcode ResidentModel.release} takes back what it gives. */
   record(plan: readonly PlannedLayer[], { data, count, height, width }: Batch): Recording {
     const recording = recordRun(this.#context, plan);
     const { channels } = this.#context.program.input;
@@ -178,10 +175,7 @@ export class ResidentModel {
     if (this.#gpu.lost() === undefined) this.#memory[Symbol.dispose]();
   }
 
-  /**
-   * Frees what runs share, and a run's results: after one that failed, nobody knows which of them
-   * are valid.
-   */
+  /** Frees what runs share, and a run's results: after a failure nobody knows which are valid. */
   #forget(recording: Recording | undefined): void {
     const { values, state } = recording ?? {};
     for (const tensor of [...this.#shared.values(), values, state]) {

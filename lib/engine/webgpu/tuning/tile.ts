@@ -37,10 +37,7 @@ export const STAGED_TILE: DirectTile = {
 /** The same without workgroup memory: the caches share. */
 export const DIRECT_TILE: DirectTile = { ...STAGED_TILE, staged: false };
 
-/**
- * Winograd's, for a software adapter: eight neighboring lanes, which it computes at once, share
- * their patches.
- */
+/** Winograd's, for a software adapter: eight lanes, computed at once, share their patches. */
 export const WINOGRAD_TILE: WinogradTile = {
   outputs: 4,
   patches: 8,
@@ -52,10 +49,7 @@ export const WINOGRAD_TILE: WinogradTile = {
 /** Winograd's, for small maps: its filters take less than half the time to transform. */
 export const SMALL_WINOGRAD_TILE: WinogradTile = { ...WINOGRAD_TILE, outputs: 2 };
 
-/**
- * Winograd's, for a GPU: the 64 lanes of a workgroup read what the caches hold, and need few
- * registers.
- */
+/** Winograd's, for a GPU: a workgroup's 64 lanes read what caches hold, and need few registers. */
 const GPU_WINOGRAD_TILE: WinogradTile = {
   ...WINOGRAD_TILE,
   patches: 4,

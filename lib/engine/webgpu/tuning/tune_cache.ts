@@ -30,10 +30,7 @@ export async function readTimes(cacheDir: string, adapter: string): Promise<Time
   return isTimes(times) ? times : {};
 }
 
-/**
- * Keeps what is known of an adapter. Where the file cannot be written, the next load makes the
- * trials again.
- */
+/** Keeps what is known of an adapter. Where that fails, the next load makes the trials again. */
 export async function writeTimes(cacheDir: string, adapter: string, times: Times): Promise<void> {
   const { adapters } = await readCache(cacheDir);
   const file: CacheFile = { version: VERSION, adapters: { ...adapters, [adapter]: times } };
