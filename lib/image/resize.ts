@@ -37,23 +37,14 @@ export function resample(
   return resampleColumns(wide, box.width * channelsOf(source), top, rows);
 }
 
-/** An image resized as a whole: see {@linkcode resample}. */
-export function resizeImage(
-  image: Pixels,
-  width: number,
-  height: number,
-  filter: ResizeFilter,
-): Pixels {
-  return { data: resample(image, width, height, filter), width, height };
-}
-
 /** An image that is enlarged or reduced until its longer side is within bounds. */
 export function fitImage(image: Pixels, min: number, max: number = min): Pixels {
   const longer = Math.max(image.width, image.height);
   const factor = longer < min ? min / longer : longer > max ? max / longer : 1;
   if (factor === 1) return image;
   const size = (side: number): number => Math.max(1, Math.round(side * factor));
-  return resizeImage(image, size(image.width), size(image.height), "bicubic");
+  const width = size(image.width), height = size(image.height);
+  return { data: resample(image, width, height, "bicubic"), width, height };
 }
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import type { Embedding } from "./embedding.ts";
 import { encodeSafetensorsHeader } from "../model/safetensors.ts";
 
@@ -62,21 +63,13 @@ function stacked(embeddings: readonly NamedEmbedding[]): { layer: string; shape:
   return { layer, shape: [embeddings.length, ...shape] };
 }
 
-/** Appends float32 values, low byte first, on any machine. */
+/** Appends float32 values, whose low byte is first on every machine that Deno runs on. */
 function withData(
-  start: Uint8Array,
+  start: Uint8Array<ArrayBuffer>,
   embeddings: readonly NamedEmbedding[],
 ): Uint8Array<ArrayBuffer> {
-  const length = embeddings.reduce((sum, { embedding }) => sum + embedding.data.length, 0);
-  const bytes = new Uint8Array(start.length + 4 * length);
-  bytes.set(start);
-  const view = new DataView(bytes.buffer, start.length);
-  let at = 0;
-  for (const { embedding: { data } } of embeddings) {
-    for (const value of data) {
-      view.setFloat32(at, value, true);
-      at += 4;
-    }
-  }
-  return bytes;
+  const parts = embeddings.map(({ embedding: { data } }) =>
+    new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  );
+  return concat([start, ...parts]);
 }

@@ -59,8 +59,11 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
   const body = await call.receive();
   const info = await pipeline.info(call);
   const header = call.request.headers.get("inference-header-content-length");
-  const request = readInferRequest(body, header, info.architecture.input.channels);
-  const { images, id, parameters } = request;
+  const { id, topK, images, outputs } = readInferRequest(
+    body,
+    header,
+    info.architecture.input.channels,
+  );
   const { maxImages } = pipeline.settings;
   if (images.length > maxImages) {
     throw new HttpProblem(
@@ -70,7 +73,6 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
   }
   call.costs.images = images.length;
   using _places = pipeline.admit(images.length - 1);
-  const { top_k: topK } = parameters as { top_k?: number };
   const selection = checkingOptions(() => checkSelection({ topK }, info.labels));
   const scores = await Promise.all(images.map((image) => pipeline.scores(image, {}, call)));
   const rows = scores.map((row) => selectPredictions(row, selection, info.labels));
@@ -78,7 +80,7 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
     model_name: info.model,
     model_version: VERSION,
     ...(id === undefined ? {} : { id }),
-    outputs: outputsOf(rows, request.outputs),
+    outputs: outputsOf(rows, outputs),
   });
 }
 
@@ -105,12 +107,11 @@ interface WantedOutput {
   readonly name: string;
 }
 
-/** A request for inference. */
 interface InferRequest {
-  readonly id: string | undefined;
-  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly id?: string;
+  readonly topK?: number;
   readonly images: readonly (Uint8Array | Pixels)[];
-  readonly outputs: readonly WantedOutput[] | undefined;
+  readonly outputs?: readonly WantedOutput[];
 }
 
 interface Tensor {
@@ -141,7 +142,7 @@ function readInferRequest(
       `Expected JSON of 1 to ${body.length} bytes, found a length of ${headerLength}`,
     );
   }
-  const { id, parameters = {}, inputs, outputs } = parseJson(body.subarray(0, length));
+  const { id, parameters, inputs, outputs } = parseJson(body.subarray(0, length));
   if (!Array.isArray(inputs) || inputs.length !== 1) {
     throw badRequest("Expected inputs to be a list of one tensor");
   }
@@ -151,9 +152,8 @@ function readInferRequest(
   const tensor = readTensor(inputs[0], body.subarray(length));
   return {
     id: typeof id === "string" ? id : undefined,
-    parameters: typeof parameters === "object" && parameters !== null
-      ? parameters as Record<string, unknown>
-      : {},
+    // Checked with the other options.
+    topK: (parameters as { top_k?: number } | null)?.top_k,
     images: tensor.datatype === "BYTES" ? files(tensor) : pixels(tensor, channels),
     outputs,
   };

@@ -17,7 +17,7 @@ import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
 import { textResponse } from "./respond.ts";
 import { createKeyCheck, type KeyCheck, type Route, Router, ROUTES } from "./routes.ts";
 import { completeSettings, type Settings } from "./settings.ts";
-import { Gauge, Log, type LogFields, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
+import { Gauge, Log, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
 
 /**
  * Options of {@linkcode createHandler}: settings, all of which have defaults, and what a program
@@ -93,7 +93,9 @@ export class Service implements AsyncDisposable {
     } catch (error) {
       problem = toProblem(error);
       response = problemResponse(problem);
-      if (problem.cause !== undefined && problem.status >= 500) this.#logCause(call, problem);
+      if (problem.cause !== undefined && problem.status >= 500) {
+        this.#logCause(call.id, problem.cause);
+      }
     }
     this.#record(call, route, response.status, problem);
     return this.#finish(call, response);
@@ -190,12 +192,9 @@ export class Service implements AsyncDisposable {
     });
   }
 
-  #logCause(call: Call, { cause }: HttpProblem): void {
-    const fields: LogFields = {
-      requestId: call.id,
-      error: cause instanceof Error ? cause.stack ?? cause.message : String(cause),
-    };
-    this.log.write("error", "failure", fields);
+  #logCause(requestId: string, cause: unknown): void {
+    const error = cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+    this.log.write("error", "failure", { requestId, error });
   }
 }
 

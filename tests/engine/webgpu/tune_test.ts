@@ -17,7 +17,6 @@ import {
   CANDIDATES,
   defaultTuning,
   DENSE_TILES,
-  denseCandidateName,
 } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { tune } from "../../../lib/engine/webgpu/tuning/tune.ts";
 import { assertSame, engineCases } from "../../support/engine_cases.ts";
@@ -76,7 +75,7 @@ gpuTest("loads time candidates and keep their times, and no result depends on it
     ...CANDIDATES.map(candidateName),
     ...(["buffer", "texture"] as const).flatMap((memory) =>
       [...DENSE_TILES, defaultTuning(memory === "texture").dense].map((tile) =>
-        denseCandidateName(memory, tile)
+        candidateName({ memory, tile })
       )
     ),
   ];
@@ -121,11 +120,11 @@ gpuTest(
           program.layers.every((layer) => canCompute(candidate.tile, { layer, pool: true }))
         );
         const fast = candidateName(usable[1]);
-        const dense = denseCandidateName(memory, DENSE_TILES[3]);
+        const dense = candidateName({ memory, tile: DENSE_TILES[3] });
         const times: Record<string, Record<string, number>> = {};
         for (const workload of workloadNames()) {
           times[workload] = workload.startsWith("dense")
-            ? { [dense]: 1, [denseCandidateName(memory, DENSE_TILES[1])]: 2 }
+            ? { [dense]: 1, [candidateName({ memory, tile: DENSE_TILES[1] })]: 2 }
             : { [candidateName(usable[0])]: 2, [fast]: 1 };
           // In the other memory a layer is faster, but not all of them.
           const other = memory === "buffer" ? "texture" : "buffer";
@@ -133,7 +132,7 @@ gpuTest(
           const first = Object.keys(times).length === 1;
           times[workload][
             workload.startsWith("dense")
-              ? denseCandidateName(other, DENSE_TILES[0])
+              ? candidateName({ memory: other, tile: DENSE_TILES[0] })
               : candidateName(candidate)
           ] = first ? 0.5 : 50;
         }

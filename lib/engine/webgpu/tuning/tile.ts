@@ -61,9 +61,9 @@ const GPU_WINOGRAD_TILE: WinogradTile = {
 const SMALL_MAP = 400;
 
 /** A tile, and the memory that it is good with. */
-export interface Candidate {
+export interface Candidate<T = Tile> {
   readonly memory: MemoryKind;
-  readonly tile: Tile;
+  readonly tile: T;
 }
 
 /**
@@ -110,14 +110,9 @@ export function canCompute(
   return !pool || tile.rows % 2 === 0 && tile.columns % 2 === 0;
 }
 
-/** A candidate's name: `texture 1x7x16 8x8 tap`, `texture F(4x4,3x3) 8x8 8x1`. */
-export function candidateName({ memory, tile }: Candidate): string {
-  return `${memory} ${tileName(tile)}`;
-}
-
-/** The name of a way to compute a dense layer: `texture dense 1x4 64x1`. */
-export function denseCandidateName(memory: MemoryKind, tile: DenseTile): string {
-  return `${memory} dense ${denseName(tile)}`;
+/** A candidate's name: `texture 1x7x16 8x8 tap`, `buffer F(4x4,3x3) 8x8 8x1`, `texture dense 1x4 64x1`. */
+export function candidateName({ memory, tile }: Candidate<Tile | DenseTile>): string {
+  return `${memory} ${"innerLanes" in tile ? `dense ${denseName(tile)}` : tileName(tile)}`;
 }
 
 /** Defaults: a software adapter reads textures ten times faster than buffers. */
@@ -162,7 +157,8 @@ export function tileOf(
 export function candidateOf(tuning: Tuning, planned: PlannedLayer): string {
   const { memory } = tuning;
   if (planned.kernel === "first") return `${memory} first`;
-  return planned.kernel === "dense"
-    ? denseCandidateName(memory, denseTile(tuning, planned.output.images))
-    : candidateName({ memory, tile: tileOf(tuning, planned) });
+  const tile = planned.kernel === "dense"
+    ? denseTile(tuning, planned.output.images)
+    : tileOf(tuning, planned);
+  return candidateName({ memory, tile });
 }

@@ -7,7 +7,7 @@
 import type { Batch, LayerProfile, Precision } from "../../engine.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory } from "../device/memory.ts";
-import { type MemoryKind, runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
+import { runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
 import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
 import { type DenseTile, multiplyDense } from "../kernels/dense.ts";
 import { CHANNEL_MULTIPLE, elements, stateVectors } from "../kernels/kernel.ts";
@@ -89,7 +89,7 @@ export async function trialDense(
   gpu: Gpu,
   precision: Precision,
   { layer, output: { channels } }: PlannedLayer,
-  { memory: kind, tile }: { readonly memory: MemoryKind; readonly tile: DenseTile },
+  { memory: kind, tile }: Candidate<DenseTile>,
 ): Promise<number> {
   const memory = new Memory(gpu.backend);
   try {

@@ -18,12 +18,12 @@ import type { DenseTile } from "../kernels/dense.ts";
 import { type PlannedLayer, planOneImage } from "../resident/plan.ts";
 import {
   canCompute,
+  type Candidate,
   candidateName,
   CANDIDATES,
   defaultTile,
   defaultTuning,
   DENSE_TILES,
-  denseCandidateName,
   type Tuning,
 } from "./tile.ts";
 import { trialConvolution, trialDense } from "./timing.ts";
@@ -43,10 +43,8 @@ interface Workload {
 }
 
 /** A way to compute a workload. */
-interface Trial {
+interface Trial extends Candidate<Tile | DenseTile> {
   readonly workload: Workload;
-  readonly memory: MemoryKind;
-  readonly tile: Tile | DenseTile;
   readonly name: string;
 }
 
@@ -99,7 +97,8 @@ function costliestFirst(program: Program, precision: Precision): Workload[] {
   const plan = planOneImage(program, precision);
   const byName = new Map<string, Workload>();
   // One tile serves all dense layers: the costliest decides.
-  const dense = costliest(plan.filter(({ kernel }) => kernel === "dense"));
+  const [dense] = plan.filter(({ kernel }) => kernel === "dense")
+    .toSorted((a, b) => b.operations - a.operations);
   for (const planned of plan) {
     if (planned.kernel === "first" || planned.kernel === "dense" && planned !== dense) continue;
     const name = workloadName(planned);
@@ -108,10 +107,6 @@ function costliestFirst(program: Program, precision: Precision): Workload[] {
   }
   const cost = ({ planned, layers }: Workload): number => planned.operations * layers.length;
   return [...byName.values()].toSorted((a, b) => cost(b) - cost(a));
-}
-
-function costliest(plan: readonly PlannedLayer[]): PlannedLayer | undefined {
-  return plan.toSorted((a, b) => b.operations - a.operations)[0];
 }
 
 function workloadName({ kernel, layer, input, output, pool }: PlannedLayer): string {
@@ -129,22 +124,20 @@ function workloadName({ kernel, layer, input, output, pool }: PlannedLayer): str
 function allTrials(workloads: readonly Workload[], preferred: MemoryKind): Trial[] {
   return MEMORIES.toSorted((a) => a === preferred ? -1 : 1).flatMap((memory) => {
     const defaults = defaultTuning(memory === "texture");
-    const convolutions = workloads.filter(({ planned }) => planned.kernel === "convolution");
-    const convolution = (workload: Workload, tile: Tile): Trial => {
+    const ofKernel = (kernel: string): Workload[] =>
+      workloads.filter(({ planned }) => planned.kernel === kernel);
+    const convolutions = ofKernel("convolution");
+    const trial = (workload: Workload, tile: Tile | DenseTile): Trial => {
       return { workload, memory, tile, name: candidateName({ memory, tile }) };
     };
     const trials = [
-      ...convolutions.map((workload) =>
-        convolution(workload, defaultTile(defaults, workload.planned))
-      ),
-      ...workloads.filter(({ planned }) => planned.kernel === "dense").flatMap((workload) =>
-        [defaults.dense, ...DENSE_TILES].map((tile): Trial => {
-          return { workload, memory, tile, name: denseCandidateName(memory, tile) };
-        })
+      ...convolutions.map((workload) => trial(workload, defaultTile(defaults, workload.planned))),
+      ...ofKernel("dense").flatMap((workload) =>
+        [defaults.dense, ...DENSE_TILES].map((tile) => trial(workload, tile))
       ),
       ...CANDIDATES.filter((candidate) => candidate.memory === memory).flatMap(({ tile }) =>
         convolutions.filter(({ planned }) => canCompute(tile, planned))
-          .map((workload) => convolution(workload, tile))
+          .map((workload) => trial(workload, tile))
       ),
     ];
     // A default is a candidate too.
