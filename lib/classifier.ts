@@ -36,13 +36,12 @@ import {
   CLASSIFIER_OPTIONS,
   CLASSIFY_OPTIONS,
   DISTANCE_OPTIONS,
-  EMBEDDING_OPTIONS,
+  EMBED_OPTIONS,
   ENGINE_OPTIONS,
-  EXPLANATION_OPTIONS,
-  IMAGE_OPTIONS,
+  EXPLAIN_OPTIONS,
   pickOptions,
+  PREPARE_OPTIONS,
   RESOLVE_OPTIONS,
-  VIEW_OPTIONS,
 } from "./options.ts";
 import {
   checkSelection,
@@ -106,10 +105,6 @@ export interface ClassifierInfo {
   /** Bytes that weights and buffers hold now. */
   readonly bytesResident: number;
 }
-
-const PREPARE_OPTIONS = { ...VIEW_OPTIONS, ...IMAGE_OPTIONS };
-const EMBED_OPTIONS = { ...EMBEDDING_OPTIONS, ...IMAGE_OPTIONS };
-const EXPLAIN_OPTIONS = { ...EXPLANATION_OPTIONS, ...IMAGE_OPTIONS };
 
 /**
  * Loads a model into an engine.

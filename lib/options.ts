@@ -123,6 +123,9 @@ export const VIEW_OPTIONS = {
   flip: flag({ unset: "for ten and multi" }, "Average with the mirrored image"),
 } satisfies Table;
 
+/** `Classifier.prepare()` and `scores()`. */
+export const PREPARE_OPTIONS = { ...VIEW_OPTIONS, ...IMAGE_OPTIONS } satisfies Table;
+
 /** Which predictions are returned. */
 export const SELECTION_OPTIONS = {
   topK: integer({ min: 1, default: 5 }, "Labels of an image at most, best first"),
@@ -135,11 +138,7 @@ export const SELECTION_OPTIONS = {
 } satisfies Table;
 
 /** `classify()`. */
-export const CLASSIFY_OPTIONS = {
-  ...SELECTION_OPTIONS,
-  ...VIEW_OPTIONS,
-  ...IMAGE_OPTIONS,
-} satisfies Table;
+export const CLASSIFY_OPTIONS = { ...SELECTION_OPTIONS, ...PREPARE_OPTIONS } satisfies Table;
 
 /** What of a layer an embedding is. */
 export const EMBEDDING_OPTIONS = {
@@ -153,6 +152,9 @@ export const EMBEDDING_OPTIONS = {
   ),
   normalize: flag({ default: false }, "Scale to a length of 1"),
 } satisfies Table;
+
+/** `Classifier.embed()`. */
+export const EMBED_OPTIONS = { ...EMBEDDING_OPTIONS, ...IMAGE_OPTIONS } satisfies Table;
 
 /** `Classifier.distance()`. */
 export const DISTANCE_OPTIONS = {
@@ -179,14 +181,16 @@ export const EXPLANATION_OPTIONS = {
   }, "Shorter side to which the whole image is resized; more gives a finer map"),
 } satisfies Table;
 
+/** `Classifier.explain()`. */
+export const EXPLAIN_OPTIONS = { ...EXPLANATION_OPTIONS, ...IMAGE_OPTIONS } satisfies Table;
+
 /** `evaluate()`. */
 export const EVALUATE_OPTIONS = {
   known: given({ ...OBJECT, called: "a list of records" }, "What an earlier run has found"),
   onRecords: given(CALLBACK, "Called with each new batch of records"),
   onProgress: given(CALLBACK, "Called after each batch"),
   onError: given(CALLBACK, "Called when an image cannot be read"),
-  ...VIEW_OPTIONS,
-  ...IMAGE_OPTIONS,
+  ...PREPARE_OPTIONS,
 } satisfies Table;
 
 /** `convert()`. */

@@ -53,7 +53,8 @@ export function helpOf(command: Omit<Command, "run">, name: string, about: strin
   const first = options.findIndex(([name]) => name in titles);
   options.splice(first < 0 ? options.length : first, 0, ...Object.entries(HELP_OPTION));
   const flags = options.map(([name, option]) => flagText(name, option));
-  const indent = 4 + Math.max(...[...flags, ...operands.map(([what]) => what)].map(lengthOf));
+  const named = [...flags, ...operands.map(([what]) => what)];
+  const indent = 4 + Math.max(...named.map((text) => text.length));
   const line = (what: string, text: string): string =>
     `  ${what}`.padEnd(indent) + wrap(text, WIDTH - indent).join("\n" + " ".repeat(indent));
   return [
@@ -71,8 +72,6 @@ export function helpOf(command: Omit<Command, "run">, name: string, about: strin
     ],
   ].join("\n");
 }
-
-const lengthOf = (text: string): number => text.length;
 
 /** `--top-k N` */
 function flagText(name: string, option: Option): string {

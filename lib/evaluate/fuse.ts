@@ -6,13 +6,7 @@
 
 import type { ImageInput, ImageOptions } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import {
-  checkOptions,
-  CLASSIFY_OPTIONS,
-  IMAGE_OPTIONS,
-  pickOptions,
-  VIEW_OPTIONS,
-} from "../options.ts";
+import { checkOptions, CLASSIFY_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
 import {
   checkSelection,
   type Prediction,
@@ -99,7 +93,7 @@ export async function fusedScores(
   images: readonly ImageInput[],
   given: ViewOptions & ImageOptions,
 ): Promise<Float64Array[]> {
-  const options = pickOptions({ ...VIEW_OPTIONS, ...IMAGE_OPTIONS }, given);
+  const options = pickOptions(PREPARE_OPTIONS, given);
   const [only, ...others] = classifiers;
   if (only !== undefined && others.length === 0) return await only.scores(images, options);
   const shorterSide = shorterSideOf(classifiers, options);

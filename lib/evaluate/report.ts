@@ -114,9 +114,8 @@ async function confusionSection(
 }
 
 function calibrationSection({ reliability }: Metrics): string {
-  const points = reliability
-    .filter(({ images }) => images > 0)
-    .map(({ confidence, accuracy }) => [confidence, accuracy] as const);
+  const bins = reliability.filter(({ images }) => images > 0);
+  const points = bins.map(({ confidence, accuracy }) => [confidence, accuracy] as const);
   const plot = linePlot({
     title: "Reliability",
     x: { label: "confidence: the best score", min: 0, max: 1 },
@@ -126,7 +125,7 @@ function calibrationSection({ reliability }: Metrics): string {
       { label: "measured", points },
     ],
   });
-  const rows = reliability.filter(({ images }) => images > 0).map((bin) => [
+  const rows = bins.map((bin) => [
     `${bin.from.toFixed(2)} to ${bin.to.toFixed(2)}`,
     String(bin.images),
     percent(bin.confidence),

@@ -206,13 +206,8 @@ function weightsOf(
   const weights = new Int32Array(length * stride);
   const real = new Float64Array(stride);
   if (sourceSize === size) {
-    return {
-      first: first.map((_, i) => start + i),
-      count: count.fill(1),
-      weights,
-      stride,
-      identity: true,
-    };
+    first.forEach((_, i) => first[i] = start + i);
+    return { first, count: count.fill(1), weights, stride, identity: true };
   }
   for (let i = 0; i < length; i++) {
     const center = (start + i + 0.5) * scale;

@@ -5,7 +5,7 @@
  */
 
 import type { Activations } from "../engine/engine.ts";
-import { completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
+import { choice, completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
 import { softmax } from "./predictions.ts";
 import { type Architecture, layersOf } from "../model/architecture.ts";
 
@@ -49,12 +49,7 @@ export function layerNames(architecture: Architecture): string[] {
 export function checkEmbedding(options: EmbeddingOptions, architecture: Architecture): Pooling {
   const choices = layerNames(architecture);
   const last = architecture.dense.length === 0 ? choices.length - 1 : choices.length - 3;
-  const layer = {
-    ...EMBEDDING_OPTIONS.layer,
-    kind: "choice",
-    choices,
-    default: choices[last],
-  } as const;
+  const layer = choice({ choices, default: choices[last] }, EMBEDDING_OPTIONS.layer.about);
   return completeOptions({ ...EMBEDDING_OPTIONS, layer }, options);
 }
 

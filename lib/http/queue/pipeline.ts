@@ -235,11 +235,6 @@ export class ResultCache {
     this.#capacity = capacity;
   }
 
-  /** Number of values that are kept now. */
-  get size(): number {
-    return this.#values.size;
-  }
-
   /** Gets the value for an image and a key, or makes it and keeps it if it is small. */
   async getOrMake<Value>(
     bytes: Uint8Array,

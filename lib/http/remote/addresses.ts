@@ -10,7 +10,7 @@ import { BlockList, isIP } from "node:net";
  * IPv4 blocks that are not globally reachable: IANA's special-purpose registry (RFC 6890 and
  * later), multicast and the reserved class E.
  */
-const FORBIDDEN_V4: readonly string[] = [
+const FORBIDDEN_V4 = blockList("ipv4", [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
@@ -26,23 +26,20 @@ const FORBIDDEN_V4: readonly string[] = [
   "203.0.113.0/24",
   "224.0.0.0/4",
   "240.0.0.0/4",
-];
+]);
 
 /** The only block of IPv6 that is assigned to hosts of the Internet. */
-const GLOBAL_V6: readonly string[] = ["2000::/3"];
+const GLOBAL_V6 = blockList("ipv6", ["2000::/3"]);
 /** What in it is not theirs: documentation, and what carries an IPv4 address in it. */
-const FORBIDDEN_V6: readonly string[] = [
+const FORBIDDEN_V6 = blockList("ipv6", [
   "2001::/23", // Protocol assignments, Teredo among them.
   "2001:db8::/32",
   "2002::/16", // 6to4.
   "3fff::/20",
   "5f00::/16",
-];
+]);
 
-const forbiddenV4 = blockList(FORBIDDEN_V4, "ipv4");
-const globalV6 = blockList(GLOBAL_V6, "ipv6"), forbiddenV6 = blockList(FORBIDDEN_V6, "ipv6");
-
-function blockList(blocks: readonly string[], family: "ipv4" | "ipv6"): BlockList {
+function blockList(family: "ipv4" | "ipv6", blocks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const block of blocks) {
     const [base = "", bits] = block.split("/");
@@ -61,9 +58,9 @@ export function isPublicAddress(address: string): boolean {
   const bare = address.replace(/%.*$/, ""); // without the zone
   switch (isIP(address)) {
     case 4:
-      return !forbiddenV4.check(bare, "ipv4");
+      return !FORBIDDEN_V4.check(bare, "ipv4");
     case 6:
-      return globalV6.check(bare, "ipv6") && !forbiddenV6.check(bare, "ipv6");
+      return GLOBAL_V6.check(bare, "ipv6") && !FORBIDDEN_V6.check(bare, "ipv6");
     default:
       throw new RangeError(
         `Expected an address such as 192.0.2.1 or 2001:db8::1, found "${address}"`,

@@ -140,12 +140,12 @@ export class Traffic {
   begin(): { arrived: () => void; ended: () => void } {
     this.#active++;
     this.#arriving++;
-    const arrived = once(() => {
-      if (--this.#arriving > 0) return;
-      for (const resolve of this.#waiting.splice(0)) resolve();
-    });
-    const ended = once(() => this.#active--);
-    return { arrived, ended };
+    let isArriving = true;
+    const arrived = (): void => {
+      if (isArriving && --this.#arriving === 0) this.#waiting.splice(0).forEach((wake) => wake());
+      isArriving = false;
+    };
+    return { arrived, ended: () => void this.#active-- };
   }
 
   /**
@@ -158,12 +158,4 @@ export class Traffic {
       await delay(0);
     } while (this.#arriving > 0);
   }
-}
-
-function once(action: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (!isDone) action();
-    isDone = true;
-  };
 }

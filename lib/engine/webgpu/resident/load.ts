@@ -30,22 +30,18 @@ export async function loadResident(
 ): Promise<ResidentModel> {
   preflight(program, precision, gpu.device.limits, tuning.memory);
   return await gpu.exclusively(async () => {
-    let made: ResidentModel | undefined;
-    try {
-      const resident = await checked(
-        gpu.device,
-        () => made = new ResidentModel(gpu, model, program, precision, tuning),
-      );
-      await Promise.all([
-        compilePipelines(gpu, resident, program, precision),
-        resident.upload(model.weights({ signal })),
-      ]);
-      await checkAnswers(gpu, model.architecture, precision, tuning);
-      return resident;
-    } catch (error) {
-      made?.[Symbol.dispose]();
-      throw error;
-    }
+    using made = new DisposableStack();
+    const resident = await checked(
+      gpu.device,
+      () => made.use(new ResidentModel(gpu, model, program, precision, tuning)),
+    );
+    await Promise.all([
+      compilePipelines(gpu, resident, program, precision),
+      resident.upload(model.weights({ signal })),
+    ]);
+    await checkAnswers(gpu, model.architecture, precision, tuning);
+    made.move();
+    return resident;
   });
 }
 

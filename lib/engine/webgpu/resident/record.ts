@@ -141,12 +141,8 @@ class Run {
   ): Step {
     const { program, layers } = this.#context;
     const { constants } = layers.get(layer.name)!;
-    const begin = {
-      images: output.images,
-      channels: output.channels,
-      reciprocal: layer.reciprocal,
-      biasExponent: layer.biasExponent,
-    };
+    const { images, channels } = output, { reciprocal, biasExponent } = layer;
+    const begin = { images, channels, reciprocal, biasExponent };
     if (ended === undefined) {
       return beginFirst({ constants }, { ...begin, input: program.inputReciprocal }, begun);
     }

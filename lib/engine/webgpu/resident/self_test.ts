@@ -123,28 +123,24 @@ export async function checkAnswers(
   const model = answerModel(configuration, channels);
   const program = compileProgram(model);
   const batch = answerBatch(channels);
-  let made: ResidentModel | undefined;
-  try {
-    const resident = await checked(
-      gpu.device,
-      () => made = new ResidentModel(gpu, model, program, precision, tuning),
+  using made = new DisposableStack();
+  const resident = await checked(
+    gpu.device,
+    () => made.use(new ResidentModel(gpu, model, program, precision, tuning)),
+  );
+  await resident.upload(model.weights());
+  const plan = planLayers(program, precision, batch);
+  const { data } = await resident.run(plan, batch);
+  const { values, float } = ANSWERS[`${configuration}${channels}`];
+  const expected = precision === "int8" ? values : float;
+  const allowed = precision === "int8"
+    ? 0
+    : FLOAT_TOLERANCE * Math.max(...expected.map((value) => Math.abs(value)));
+  if (!expected.every((value, i) => Math.abs((data[i] ?? NaN) - value) <= allowed)) {
+    throw new BackendUnavailableError(
+      "webgpu",
+      `${gpu.description} gives wrong answers: expected ${expected.join()}, found ${data.join()}. ` +
+        'Update its driver, or use backend "wasm"',
     );
-    await resident.upload(model.weights());
-    const plan = planLayers(program, precision, batch);
-    const { data } = await resident.run(plan, batch);
-    const { values, float } = ANSWERS[`${configuration}${channels}`];
-    const expected = precision === "int8" ? values : float;
-    const allowed = precision === "int8"
-      ? 0
-      : FLOAT_TOLERANCE * Math.max(...expected.map((value) => Math.abs(value)));
-    if (!expected.every((value, i) => Math.abs((data[i] ?? NaN) - value) <= allowed)) {
-      throw new BackendUnavailableError(
-        "webgpu",
-        `${gpu.description} gives wrong answers: expected ${expected.join()}, found ${data.join()}. ` +
-          'Update its driver, or use backend "wasm"',
-      );
-    }
-  } finally {
-    made?.[Symbol.dispose]();
   }
 }
