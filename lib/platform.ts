@@ -15,6 +15,23 @@ export const IsADirectory: typeof Deno.errors.IsADirectory = Deno.errors.IsADire
 /** The program has not the permission. */
 export const NotCapable: typeof Deno.errors.NotCapable = Deno.errors.NotCapable;
 
+/** A file for which the disk has no space; Deno has no class for it, and names no file. */
+export class DiskFullError extends Error {
+  override readonly name = "DiskFullError";
+  constructor(path: string | URL, cause: unknown) {
+    super(`There is no space left for ${path}: free some, and try again`, { cause });
+  }
+}
+
+/** What Linux and macOS (no space, no quota, no larger file) and Windows call it. */
+const DISK_FULL = Deno.build.os === "windows" ? /os error (39|112)\b/ : /os error (27|28|69|122)\b/;
+
+/** The error of a file that cannot be written. */
+function writeError(error: unknown, path: string | URL): unknown {
+  const isFull = error instanceof Error && DISK_FULL.test(error.message);
+  return isFull ? new DiskFullError(path, error) : error;
+}
+
 /** What a path leads to. */
 export interface FileInfo {
   readonly isFile: boolean;
@@ -54,19 +71,17 @@ export function readText(path: string): Promise<string> {
   return Deno.readTextFile(path);
 }
 
-/** Writes a file, or replaces it. */
-export function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
-  return Deno.writeFile(path, bytes);
-}
-
-/** Writes a file of UTF-8, or replaces it. */
-export function writeText(path: string, text: string): Promise<void> {
-  return Deno.writeTextFile(path, text);
-}
-
-/** Adds to the end of a file. */
-export function appendBytes(path: string, bytes: Uint8Array): Promise<void> {
-  return Deno.writeFile(path, bytes, { append: true });
+/**
+ * Writes a file of UTF-8, or replaces it.
+ *
+ * @throws {DiskFullError} If the disk has no space for it. Some may have been written.
+ */
+export async function writeText(path: string, text: string): Promise<void> {
+  try {
+    await Deno.writeTextFile(path, text);
+  } catch (error) {
+    throw writeError(error, path);
+  }
 }
 
 /** What a path leads to, through links. */
@@ -124,10 +139,23 @@ const MODES = {
  */
 export class OpenFile implements Disposable {
   readonly #file: Deno.FsFile;
+  readonly #name: string | URL;
 
-  /** @throws {Deno.errors.NotFound} If there is no such file, or no such folder for it. */
-  constructor(path: string | URL, mode: keyof typeof MODES = "read") {
-    this.#file = Deno.openSync(path, MODES[mode]);
+  /**
+   * @param name What to call it in messages. Default: its path.
+   * @throws {Deno.errors.NotFound} If there is no such file, or no such folder for it.
+   */
+  constructor(
+    path: string | URL,
+    mode: keyof typeof MODES = "read",
+    name: string | URL = path,
+  ) {
+    this.#name = name;
+    try {
+      this.#file = Deno.openSync(path, MODES[mode]);
+    } catch (error) {
+      throw writeError(error, name);
+    }
   }
 
   /** What it is now. */
@@ -147,15 +175,33 @@ export class OpenFile implements Disposable {
     return filled;
   }
 
-  /** Writes all of `bytes` at `offset`. */
+  /**
+   * Writes all of `bytes` at `offset`.
+   *
+   * @throws {DiskFullError} If the disk has no space for them. Some may have been written.
+   */
   write(offset: number, bytes: Uint8Array): void {
     this.#file.seekSync(offset, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    try {
+      for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    } catch (error) {
+      throw writeError(error, this.#name);
+    }
   }
 
-  /** Writes all of `bytes` at the end. */
+  /**
+   * Writes all of `bytes` at the end, or nothing.
+   *
+   * @throws {DiskFullError} If the disk has no space for them.
+   */
   append(bytes: Uint8Array): void {
-    this.write(this.describe().size, bytes);
+    const { size } = this.describe();
+    try {
+      this.write(size, bytes);
+    } catch (error) {
+      this.truncate(size);
+      throw error;
+    }
   }
 
   /** Cuts the file off. */
@@ -164,8 +210,12 @@ export class OpenFile implements Disposable {
   }
 
   /** Makes sure that the bytes are on the disk. */
-  sync(): Promise<void> {
-    return this.#file.syncData();
+  async sync(): Promise<void> {
+    try {
+      await this.#file.syncData();
+    } catch (error) {
+      throw writeError(error, this.#name);
+    }
   }
 
   /** Locks it against other processes until it is closed, unless one of them has. */

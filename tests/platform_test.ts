@@ -49,7 +49,10 @@ Deno.test("files are added to, moved, described, listed and removed", async () =
     await platform.makeFolder(`${folder}/a/b`);
     await platform.makeFolder(`${folder}/a/b`);
     await platform.writeText(`${folder}/draft`, "one\n");
-    await platform.appendBytes(`${folder}/draft`, new TextEncoder().encode("two\n"));
+    {
+      using draft = new platform.OpenFile(`${folder}/draft`, "change");
+      draft.append(new TextEncoder().encode("two\n"));
+    }
     await platform.move(`${folder}/draft`, `${folder}/a/text`);
     assertEquals(await platform.readText(`${folder}/a/text`), "one\ntwo\n");
     const { isFile, isFolder, size, modifiedMs } = await platform.describePath(`${folder}/a/text`);

@@ -29,7 +29,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "image": [],
   "model": ["io"],
   "report": ["image"],
-  "engine": ["model"],
+  "engine": ["model", "io"],
   "input": ["image", "model", "engine types"],
   "output": ["model", "engine types"],
   "convert": ["model", "io", "engine", "input", "image"],

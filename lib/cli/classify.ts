@@ -5,9 +5,10 @@
  */
 
 import { join } from "@std/path/join";
-import { makeFolder, writeBytes } from "../platform.ts";
+import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
+import { writeWhole } from "../io/atomic_file.ts";
 import { readImage } from "../image/read.ts";
 import {
   flag,
@@ -58,7 +59,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   async run(operands, options, signal) {
     const { topK, scoreThreshold, draw, json, out, shard } = options;
     const inputs = takeShard(await expandInputs(operands), parseShard(shard));
-    using lines = out === undefined ? undefined : ResumableLines.open(out);
+    using lines = out === undefined ? undefined : await ResumableLines.open(out);
     const left = inputs.filter((input) => !lines?.done.has(input));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
     await using classifier = await loadClassifier(wanted);
@@ -72,8 +73,9 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       const pixels = drawn ? await readImage(image, { signal }) : image;
       const predictions = await classifier.classify(pixels, classifying);
       const latencyMs = Math.round((performance.now() - start) * 100) / 100;
-      await drawn?.(pixels, file, predictions);
-      const result = { file, predictions, backend, latencyMs };
+      return { pixels, result: { file, predictions, backend, latencyMs } };
+    }, async ({ pixels, result }, file) => {
+      await drawn?.(pixels, file, result.predictions);
       if (lines === undefined) return print(result);
       lines.append(JSON.stringify(result));
     });
@@ -94,7 +96,7 @@ async function drawer(directory: string | undefined): Promise<Draw | undefined> 
       await readImage(image),
       predictions.slice(0, DRAWN_LABELS),
     );
-    await writeBytes(join(directory, names.name(file, ".png")), await encodePng(picture));
+    await writeWhole(join(directory, names.name(file, ".png")), await encodePng(picture));
   };
 }
 

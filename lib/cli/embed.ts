@@ -5,8 +5,8 @@
  */
 
 import { extname } from "@std/path/extname";
-import { writeBytes } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
+import { writeWhole } from "../io/atomic_file.ts";
 import { EMBEDDING_OPTIONS, pickOptions, type Table, text } from "../options.ts";
 import {
   embeddingLine,
@@ -50,20 +50,23 @@ export const embedCommand: Command<typeof OPTIONS> = {
     const { out } = options;
     const encode = out === undefined ? undefined : encoderOf(out);
     const inputs = takeShard(await expandInputs(operands), parseShard(options.shard));
-    using lines = out?.endsWith(".jsonl") ? ResumableLines.open(out) : undefined;
+    using lines = out?.toLowerCase().endsWith(".jsonl")
+      ? await ResumableLines.open(out)
+      : undefined;
     const left = inputs.filter((input) => !lines?.done.has(input));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
     await using classifier = await loadClassifier(wanted);
     const embedding = { ...pickOptions(EMBEDDING_OPTIONS, options), signal };
     const kept: NamedEmbedding[] = [];
     const code = await eachImage(left, ["Embedding", "embedded"], signal, async (image, file) => {
-      const named = { file, embedding: await classifier.embed(image, embedding) };
+      return { file, embedding: await classifier.embed(image, embedding) };
+    }, (named) => {
       if (encode === undefined) return embeddingLine(named);
       if (lines !== undefined) lines.append(embeddingLine(named));
       else kept.push(named);
     });
     if (out !== undefined && encode !== undefined && kept.length > 0) {
-      await writeBytes(out, encode(kept));
+      await writeWhole(out, encode(kept));
     }
     return code;
   },

@@ -5,9 +5,10 @@
  */
 
 import { join } from "@std/path/join";
-import { makeFolder, writeText } from "../platform.ts";
+import { makeFolder } from "../platform.ts";
 import { type Classifier, loadClassifier } from "../classifier.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
+import { writeWhole } from "../io/atomic_file.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import { comparisonRows, type EvaluatedVariant, htmlReport } from "../evaluate/report.ts";
 import { flag, pickOptions, type Table, text, VIEW_OPTIONS } from "../options.ts";
@@ -100,7 +101,7 @@ async function evaluateVariant(
   const model = classifiers.map(({ info }) => info.model).join(" + ");
   const { backend, precision } = info;
   const settings = { model, precision, crops, scales, flip, data: path };
-  const journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
+  using journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
   const progress = new ProgressLine("Evaluating");
   try {
     const evaluation = await evaluate(classifiers, takeShard(dataset.samples, shard), {
@@ -118,7 +119,6 @@ async function evaluateVariant(
     return { evaluated: { model, backend, precision, mode, scales: q, evaluation }, dataset };
   } finally {
     progress.clear();
-    journal?.close();
   }
 }
 
@@ -154,6 +154,6 @@ async function writeReports(
 ): Promise<void> {
   const [{ model }] = variants;
   const html = await htmlReport(`${model} on ${path}`, variants, samples);
-  await writeText(join(out, "report.html"), html);
-  await writeText(join(out, "report.json"), JSON.stringify(variants.map(jsonOf), null, 1) + "\n");
+  await writeWhole(join(out, "report.html"), html);
+  await writeWhole(join(out, "report.json"), JSON.stringify(variants.map(jsonOf), null, 1) + "\n");
 }

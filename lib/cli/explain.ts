@@ -5,10 +5,11 @@
  */
 
 import { join } from "@std/path/join";
-import { makeFolder, writeBytes } from "../platform.ts";
+import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
+import { writeWhole } from "../io/atomic_file.ts";
 import { EXPLANATION_OPTIONS, pickOptions, type Table, text } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
@@ -36,11 +37,12 @@ export const explainCommand: Command<typeof OPTIONS> = {
     await makeFolder(out);
     const names = new NameGiver();
     const explaining = { ...pickOptions(EXPLANATION_OPTIONS, options), signal };
-    return await eachImage(inputs, ["Explaining", "explained"], signal, async (image, file) => {
+    return await eachImage(inputs, ["Explaining", "explained"], signal, async (image) => {
       const explanation = await classifier.explain(image, explaining);
+      return { ...explanation, png: await encodePng(await drawExplanation(explanation)) };
+    }, async ({ label, score, png }, file) => {
       const path = join(out, names.name(file, ".png"));
-      await writeBytes(path, await encodePng(await drawExplanation(explanation)));
-      const { label, score } = explanation;
+      await writeWhole(path, png);
       return `${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`;
     });
   },

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { writeBytes, writeText } from "../platform.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
+import { writeWhole } from "../io/atomic_file.ts";
 import {
   defaultText,
   flag,
@@ -104,9 +104,9 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const show = progressView();
     const fitted = await train(data, { directory, id, signal, onFit: show.update });
     show.clear();
-    await writeBytes(out, fitted.model);
-    await writeText(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
-    await writeText(`${directory}/report.html`, fitReport(id, data, fitted));
+    await writeWhole(out, fitted.model);
+    await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
+    await writeWhole(`${directory}/report.html`, fitReport(id, data, fitted));
     console.log(summary(fitted, out, directory));
     return 0;
   },

@@ -48,33 +48,38 @@ export async function untilInterrupted(
 }
 
 /**
- * Does something with one image after the other: an image that fails is reported, the others go on.
+ * Does something with one image after the other: an image that fails is reported, the others go on. Where
+ * a result cannot be kept, none goes on.
  *
  * @param verb Such as `["Classifying", "classified"]`, for what is shown.
- * @param work Returns what to print once the progress line is gone.
+ * @param keep Keeps a result, or returns what to print once the progress line is gone.
  * @returns The exit code: 1 if an image failed
  */
-export async function eachImage(
+export async function eachImage<Result>(
   files: readonly string[],
   verb: readonly [doing: string, done: string],
   signal: AbortSignal,
-  work: (image: ImageInput, file: string) => Promise<string | undefined>,
+  work: (image: ImageInput, file: string) => Promise<Result>,
+  keep: (result: Result, file: string) => Promise<string | void> | string | void,
 ): Promise<number> {
   const progress = files.length > 1 ? new ProgressLine(verb[0]) : undefined;
   let failed = 0;
   for (const [done, file] of files.entries()) {
     progress?.update(done, files.length);
+    let result: Result;
     try {
-      const text = await work(imageOf(file), file);
-      if (text === undefined) continue;
-      progress?.clear();
-      console.log(text);
+      result = await work(imageOf(file), file);
     } catch (error) {
       signal.throwIfAborted();
       progress?.clear();
       console.error(`error: ${file}: ${messageOf(error)}`);
       failed++;
+      continue;
     }
+    const text = await keep(result, file);
+    if (typeof text !== "string") continue;
+    progress?.clear();
+    console.log(text);
   }
   progress?.clear();
   if (failed > 0 && files.length > 1) {

@@ -6,7 +6,8 @@
  */
 
 import { type Table, text } from "../options.ts";
-import { environmentVariable, OpenFile } from "../platform.ts";
+import { environmentVariable } from "../platform.ts";
+import { LineFile } from "./line_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Part `index` of `count`, 1 … count. */
@@ -98,57 +99,38 @@ export function takeShard<Item>(items: readonly Item[], { index, count }: Shard)
 export class ResumableLines implements Disposable {
   /** What the lines of earlier runs are about. */
   readonly done: ReadonlySet<string>;
-  readonly #file: OpenFile;
+  readonly #lines: LineFile;
 
-  private constructor(file: OpenFile, done: ReadonlySet<string>) {
-    this.#file = file;
+  private constructor(lines: LineFile, done: ReadonlySet<string>) {
+    this.#lines = lines;
     this.done = done;
   }
 
   /**
-   * Opens a file for adding to it, or creates it. A last line without an end was cut off as it was
-   * written: it is removed.
+   * Opens a file for adding to it, or creates it.
    *
    * @throws {UsageError} If a line is no JSON object with a `file`.
+   * @throws {Error} If another run has it.
    */
-  static open(path: string): ResumableLines {
-    const file = new OpenFile(path, "change");
+  static async open(path: string): Promise<ResumableLines> {
     const done = new Set<string>();
-    const decoder = new TextDecoder();
-    let rest = new Uint8Array(0), whole = 0;
-    const chunk = new Uint8Array(2 ** 20);
-    for (let n = file.read(0, chunk); n > 0; n = file.read(whole + rest.length, chunk)) {
-      const bytes = new Uint8Array(rest.length + n);
-      bytes.set(rest);
-      bytes.set(chunk.subarray(0, n), rest.length);
-      const end = bytes.lastIndexOf(10) + 1;
-      for (const line of decoder.decode(bytes.subarray(0, end)).split("\n").slice(0, -1)) {
-        done.add(fileOf(line, path));
-      }
-      whole += end;
-      rest = bytes.slice(end);
-    }
-    file.truncate(whole);
-    return new ResumableLines(file, done);
+    const lines = await LineFile.open(path, {
+      begin: '{"file":"',
+      about: 'lines of {"file": …}',
+      take({ file }) {
+        if (typeof file !== "string") return false;
+        done.add(file);
+        return true;
+      },
+    });
+    return new ResumableLines(lines, done);
   }
 
   append(line: string): void {
-    this.#file.append(new TextEncoder().encode(line + "\n"));
+    this.#lines.append([line]);
   }
 
   [Symbol.dispose](): void {
-    this.#file.close();
+    this.#lines[Symbol.dispose]();
   }
-}
-
-function fileOf(line: string, path: string): string {
-  try {
-    const { file } = JSON.parse(line);
-    if (typeof file === "string") return file;
-  } catch {
-    // Told below.
-  }
-  throw new UsageError(
-    `Expected ${path} to hold lines of {"file": …}, found: ${line.slice(0, 80)}`,
-  );
 }

@@ -33,7 +33,7 @@ export class AtomicFile implements ByteSink {
     // Unique, so that two processes that write the same file do not meet.
     this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
     try {
-      this.#file = new OpenFile(this.#temporary, "new");
+      this.#file = new OpenFile(this.#temporary, "new", path);
     } catch (error) {
       if (!(error instanceof NotFound)) throw error;
       throw new NotFound(`Cannot write ${path}: its folder does not exist`);
@@ -74,6 +74,14 @@ export class AtomicFile implements ByteSink {
       // Gone with its folder: nothing is left to remove.
     }
   }
+}
+
+/** Writes a file, or replaces it: the whole of it, or nothing. */
+export async function writeWhole(path: string, contents: Uint8Array | string): Promise<void> {
+  const isText = typeof contents === "string";
+  using file = new AtomicFile(path);
+  file.write(0, isText ? new TextEncoder().encode(contents) : contents);
+  await file.commit();
 }
 
 /** A file in memory. */

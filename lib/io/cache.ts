@@ -4,16 +4,15 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import {
   describePath,
   environmentVariable,
   isGranted,
   listFolder,
   NotFound,
-  OpenFile,
   remove,
 } from "../platform.ts";
+import { withLock } from "./lock.ts";
 
 const VARIABLES = ["VGG_CACHE_DIR", "HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"];
 
@@ -102,9 +101,6 @@ async function removeFiles(id: string, cacheDir: string, ending: RegExp): Promis
   return count;
 }
 
-/** How often a lock that another process has is tried again. */
-const LOCK_POLL_MS = 100;
-
 /**
  * Does with the files of a model what only one process at a time may do. The others wait.
  *
@@ -116,8 +112,5 @@ export async function withModelLock<T>(
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  using file = new OpenFile(`${cacheDir}/${id}.lock`, "change");
-  // Polled, as waiting for the system's lock cannot be aborted.
-  while (!await file.tryLock()) await delay(LOCK_POLL_MS, { signal });
-  return await work();
+  return await withLock(`${cacheDir}/${id}.lock`, signal, work);
 }

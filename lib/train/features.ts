@@ -36,7 +36,7 @@ export interface Features {
 /** Where features are kept: a file that grows by whole pictures. */
 export interface FeatureStore {
   /** What an earlier run kept. */
-  load(): Promise<{ rows: Float32Array; fingerprints: string[] }>;
+  load(): { rows: Float32Array; fingerprints: string[] };
   append(rows: Float32Array, fingerprints: readonly string[]): Promise<void>;
 }
 
@@ -69,7 +69,7 @@ export async function computeFeatures(
 ): Promise<Features> {
   const views = viewsPerPicture(augmentation), size = views * length;
   const data = new Float32Array(samples.length * size);
-  const kept = await store?.load();
+  const kept = store?.load();
   const fingerprints = kept?.fingerprints.slice(0, samples.length) ?? [];
   if (kept !== undefined) data.set(kept.rows.subarray(0, fingerprints.length * size));
   const side = Math.max(...scalesOf(model, {}));

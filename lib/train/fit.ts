@@ -4,7 +4,6 @@
  * @module
  */
 
-import { makeFolder } from "../platform.ts";
 import { createEngine } from "../engine/create.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset, Sample } from "../input/dataset.ts";
@@ -20,7 +19,7 @@ import type { FitProgress, LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
 import type { Whitening } from "./statistics.ts";
-import { FeatureFile, keyOf, modelKey, samplesKey, stateFile } from "./storage.ts";
+import { FeatureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } from "./storage.ts";
 
 /** Options of {@linkcode fit}. */
 export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptions {
@@ -87,6 +86,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
     oneCycle: false,
   };
 
+  using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(base, options);
   const store = await storeOf(base, plan, samples, augmentation, options.directory);
   const features = await computeFeatures(
@@ -154,7 +154,6 @@ async function storeOf(
   | undefined
 > {
   if (directory === undefined) return undefined;
-  await makeFolder(directory);
   const key = keyOf([
     modelKey(base),
     base.preprocessing,

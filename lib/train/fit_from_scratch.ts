@@ -4,7 +4,6 @@
  * @module
  */
 
-import { makeFolder } from "../platform.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset } from "../input/dataset.ts";
 import { checkOptions, completeOptions } from "../options.ts";
@@ -22,7 +21,7 @@ import {
 import type { LearningOptions } from "./options.ts";
 import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
-import { keyOf, stateFile } from "./storage.ts";
+import { keyOf, stateFile, takeDirectory } from "./storage.ts";
 import { withTfjs } from "./tfjs.ts";
 import { pixelWhitening, whitenAll } from "./pixel_whitening.ts";
 
@@ -70,6 +69,7 @@ export async function fitFromScratch(
   };
   const threads = threadsOf(complete.threads);
 
+  using _directory = await takeDirectory(directory);
   const { pixels, dataSha256 } = await readAll(data, architecture, options);
   const whitening = options.whitening === "zca"
     ? pixelWhitening(pixels, split.train, architecture, seed)
@@ -77,7 +77,6 @@ export async function fitFromScratch(
   if (whitening !== undefined) whitenAll(pixels, architecture, whitening);
   const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
-  if (directory !== undefined) await makeFolder(directory);
   const learned = [loop, validation, balance, flip, shift];
   const key = keyOf([dataSha256, architecture, preprocessing, learned]);
   const trained = await withTfjs(async (tf) => {

@@ -8,16 +8,17 @@
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
 import {
-  appendBytes,
   describePath,
-  move,
+  listFolder,
+  makeFolder,
   NotFound,
-  readBytes,
+  OpenFile,
   readText,
-  writeBytes,
-  writeText,
+  remove,
 } from "../platform.ts";
 import type { Sample } from "../input/dataset.ts";
+import { writeWhole } from "../io/atomic_file.ts";
+import { openLocked } from "../io/lock.ts";
 import type { Model } from "../model/model.ts";
 import type { FeatureStore } from "./features.ts";
 import type { StateStore } from "./state.ts";
@@ -47,6 +48,24 @@ export async function samplesKey(samples: readonly Sample[]): Promise<unknown[]>
   }));
 }
 
+/**
+ * Makes a directory, and keeps other fits out of it until it is disposed: rows of one would land under the
+ * labels of the other. Removes what a fit left that was killed as it wrote a file.
+ *
+ * @throws {Error} If another fit has it.
+ */
+export async function takeDirectory(
+  directory: string | undefined,
+): Promise<Disposable | undefined> {
+  if (directory === undefined) return undefined;
+  await makeFolder(directory);
+  const lock = await openLocked(join(directory, "fit.lock"), directory);
+  for await (const { name } of listFolder(directory)) {
+    if (/\.[0-9a-f]{8}\.tmp$/.test(name)) await remove(join(directory, name));
+  }
+  return lock;
+}
+
 /** Features in a directory: rows of float32, and beside them a line per picture. */
 export class FeatureFile implements FeatureStore {
   readonly #rows: string;
@@ -61,48 +80,57 @@ export class FeatureFile implements FeatureStore {
   }
 
   /** What is whole of an earlier run; the rest is cut off. */
-  async load(): Promise<{ rows: Float32Array; fingerprints: string[] }> {
-    const text = await readOr(this.#lines, readText, "");
-    const bytes = await readOr(this.#rows, readBytes, new Uint8Array(0));
-    const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
-    const pictures = Math.min(lines.length, Math.floor(bytes.length / this.#rowBytes));
-    const fingerprints = lines.slice(0, pictures);
-    const rows = bytes.slice(0, pictures * this.#rowBytes);
-    await writeBytes(this.#rows, rows);
-    await writeText(this.#lines, fingerprints.map((line) => line + "\n").join(""));
-    return { rows: new Float32Array(rows.buffer), fingerprints };
+  load(): { rows: Float32Array; fingerprints: string[] } {
+    using rows = new OpenFile(this.#rows, "change");
+    using lines = new OpenFile(this.#lines, "change");
+    const text = new TextDecoder().decode(readAll(lines, lines.describe().size));
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
+    const pictures = Math.min(whole.length, Math.floor(rows.describe().size / this.#rowBytes));
+    const fingerprints = whole.slice(0, pictures);
+    rows.truncate(pictures * this.#rowBytes);
+    lines.truncate(linesOf(fingerprints).length);
+    const { buffer } = readAll(rows, pictures * this.#rowBytes);
+    return { rows: new Float32Array(buffer), fingerprints };
   }
 
-  /** Adds whole pictures. */
+  /** Adds whole pictures: first their rows, so that a line says that its rows are there. */
   async append(rows: Float32Array, fingerprints: readonly string[]): Promise<void> {
-    const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
-    await appendBytes(this.#rows, bytes);
-    const text = fingerprints.map((line) => line + "\n").join("");
-    await appendBytes(this.#lines, new TextEncoder().encode(text));
+    await append(this.#rows, new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
+    await append(this.#lines, linesOf(fingerprints));
   }
+}
+
+function readAll(file: OpenFile, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  file.read(0, bytes);
+  return bytes;
+}
+
+function linesOf(fingerprints: readonly string[]): Uint8Array {
+  return new TextEncoder().encode(fingerprints.map((line) => line + "\n").join(""));
+}
+
+async function append(path: string, bytes: Uint8Array): Promise<void> {
+  using file = new OpenFile(path, "change");
+  file.append(bytes);
+  await file.sync();
 }
 
 /** The state of a training in a directory. */
 export function stateFile(directory: string, key: string): StateStore {
   const path = join(directory, `training-${key}.json`);
   return {
-    load: () => readOr(path, readText, undefined),
-    async save(text) {
-      await writeText(`${path}.tmp`, text);
-      await move(`${path}.tmp`, path);
-    },
+    // A file of 0 bytes is no state, but what a system leaves that fails.
+    load: async () => await readIfThere(path) || undefined,
+    save: (text) => writeWhole(path, text),
   };
 }
 
-async function readOr<T, U>(
-  path: string,
-  read: (path: string) => Promise<T>,
-  otherwise: U,
-): Promise<T | U> {
+async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    return await read(path);
+    return await readText(path);
   } catch (error) {
-    if (error instanceof NotFound) return otherwise;
+    if (error instanceof NotFound) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { Journal } from "../../lib/cli/journal.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { parseShard, ResumableLines, takeShard } from "../../lib/cli/shard.ts";
 import { until } from "../support/serve_process.ts";
@@ -49,15 +50,156 @@ Deno.test("a file of lines goes on after its last whole line", async () => {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, '{"file":"a"}\n{"file":"ü"}\n{"file":"c","half');
   {
-    using lines = ResumableLines.open(path);
+    using lines = await ResumableLines.open(path);
     assertEquals([...lines.done], ["a", "ü"]);
     lines.append('{"file":"d"}');
   }
   assertEquals(await Deno.readTextFile(path), '{"file":"a"}\n{"file":"ü"}\n{"file":"d"}\n');
   await Deno.writeTextFile(path, "something else\n");
-  assertThrows(() => ResumableLines.open(path), UsageError, "something else");
+  await assertRejects(() => ResumableLines.open(path), UsageError, "something else");
   await Deno.remove(path);
 });
+
+Deno.test("a file that is not one of lines is refused, and stays what it is", async () => {
+  const path = await Deno.makeTempFile();
+  const picture = await Deno.readFile(new URL("../data/photos/cat.png", import.meta.url));
+  const encode = (text: string) => new TextEncoder().encode(text);
+  for (
+    const bytes of [
+      encode('[{"model":"vgg16-cifar10","top1":0.9}]'),
+      encode('{"model":"vgg16-cifar10","top1":0.9}'),
+      encode("Dear diary"),
+      encode("x".repeat(3_000_000)),
+      encode('{"file":"a"}\nand then'),
+      encode('{"file":1}\n'),
+      picture,
+      picture.filter((byte) => byte !== 10),
+    ]
+  ) {
+    await Deno.writeFile(path, bytes);
+    const error = await assertRejects(() => ResumableLines.open(path), UsageError, path);
+    assertStringIncludes(error.message, "Expected", error.message);
+    // deno-lint-ignore no-control-regex -- a terminal obeys them
+    assertEquals(/[\x00-\x1f]/.test(error.message), false);
+    assertEquals(await Deno.readFile(path), bytes);
+  }
+  await Deno.remove(path);
+});
+
+Deno.test("a file of lines is one run's at a time", async () => {
+  const path = await Deno.makeTempFile();
+  {
+    using _lines = await ResumableLines.open(path);
+    await assertRejects(() => ResumableLines.open(path), Error, `Another run writes ${path}`);
+  }
+  (await ResumableLines.open(path))[Symbol.dispose]();
+  await Deno.remove(path);
+});
+
+Deno.test("an evaluation's records are one run's at a time, and stay as others are added", async () => {
+  const folder = await Deno.makeTempDir();
+  const records = ["a", "b"].map((file) => ({ file, label: 0, top: [], score: 1 }));
+  {
+    using journal = await Journal.open(folder, { model: "m" });
+    journal.append(records);
+    await assertRejects(() => Journal.open(folder, { model: "m" }), Error, "Another run writes");
+    using _other = await Journal.open(folder, { model: "m" }, { index: 1, count: 2 });
+  }
+  const [path] = (await Array.fromAsync(Deno.readDir(folder)))
+    .map(({ name }) => join(folder, name)).filter((name) => !name.includes("-of-"));
+  const before = await Deno.readTextFile(path!);
+  await Deno.writeTextFile(path!, '{"file":"c","la', { append: true });
+  {
+    using journal = await Journal.open(folder, { model: "m" });
+    assertEquals(journal.records, records);
+  }
+  assertEquals(await Deno.readTextFile(path!), before);
+  await Deno.writeTextFile(path!, "");
+  {
+    using journal = await Journal.open(folder, { model: "m" });
+    assertEquals(journal.records, []);
+  }
+  assertEquals(await Deno.readTextFile(path!), '{"model":"m"}\n');
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** Lets this process write so many more bytes before the disk is full; the last write comes half through. */
+function fillDisk(bytes: number): Disposable {
+  const { writeSync } = Deno.FsFile.prototype;
+  let left = bytes;
+  Deno.FsFile.prototype.writeSync = function (data) {
+    if (left === 0) throw new Error("No space left on device (os error 28)");
+    const count = writeSync.call(this, data.subarray(0, left));
+    left -= count;
+    return count;
+  };
+  return { [Symbol.dispose]: () => void (Deno.FsFile.prototype.writeSync = writeSync) };
+}
+
+Deno.test("a disk that fills leaves whole lines", async () => {
+  const path = await Deno.makeTempFile();
+  {
+    using lines = await ResumableLines.open(path);
+    lines.append('{"file":"a"}');
+    using _full = fillDisk(5);
+    assertThrows(() => lines.append('{"file":"b"}'), Error, `no space left for ${path}`);
+  }
+  assertEquals(await Deno.readTextFile(path), '{"file":"a"}\n');
+  await Deno.remove(path);
+});
+
+Deno.test("a disk that fills ends classify, embed, explain and evaluate, and the next run goes on", async () => {
+  const folder = await Deno.makeTempDir(), photos = join(folder, "set", "cat");
+  await Deno.mkdir(photos, { recursive: true });
+  for (let i = 0; i < 40; i++) {
+    await Deno.symlink(join(ROOT, "tests/data/photos/cat.png"), join(photos, `${i}.png`));
+  }
+  for (
+    const [args, out] of [
+      [["classify", photos], "labels.jsonl"],
+      [["classify", photos, "--draw"], "drawn"],
+      [["embed", photos], "embeddings.jsonl"],
+      [["embed", photos], "embeddings.npy"],
+      [["explain", photos], "explained"],
+      [["evaluate", join(folder, "set")], "evaluation"],
+    ] as const
+  ) {
+    const path = join(folder, out);
+    const line = [...args, ...args.at(-1) === "--draw" ? [] : ["--out"], path];
+    const command = (limit: string) =>
+      new Deno.Command("sh", {
+        // Without the signal that comes with it, a limit on files looks like a full disk.
+        args: ["-c", `trap "" XFSZ; ulimit -f ${limit}; exec "$@"`, "sh", Deno.execPath()].concat(
+          ["run", "--no-check", "--allow-all", "cli.ts", ...line],
+        ),
+        cwd: ROOT,
+        env: { NO_COLOR: "1" },
+      }).output();
+    const { code, stderr } = await command("12");
+    const message = new TextDecoder().decode(stderr);
+    assertEquals(code, 1, message);
+    const last = message.trimEnd().split("\n").at(-1)!;
+    assertStringIncludes(last, "error: There is no space left for ");
+    assertStringIncludes(last, folder);
+    assertEquals(message.match(/error: (?!XDG)/g)?.length, 1, message);
+    for (const name of await namesBelow(folder)) assertEquals(/\.tmp$/.test(name), false, name);
+    if (out.endsWith(".jsonl")) {
+      const text = await Deno.readTextFile(path);
+      assertEquals(text, text.slice(0, text.lastIndexOf("\n") + 1));
+      const again = await command("unlimited");
+      assertEquals([again.code, await countLines(path)], [0, 40]);
+    }
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+async function namesBelow(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    names.push(name, ...isDirectory ? await namesBelow(join(folder, name)) : []);
+  }
+  return names;
+}
 
 Deno.test("processes of which one is killed and started again find together what one finds alone", async () => {
   const folder = await Deno.makeTempDir();
@@ -126,7 +268,7 @@ Deno.test("parts of an evaluation, put together by a last run, give the report o
 
 Deno.test("embed adds to its lines, and to nothing else", async () => {
   const folder = await Deno.makeTempDir(), photos = join(ROOT, "tests/data/photos");
-  const out = join(folder, "all.jsonl"), parts = join(folder, "parts.jsonl");
+  const out = join(folder, "all.jsonl"), parts = join(folder, "parts.JSONL");
   await runCli("embed", photos, "--out", out);
   await runCli("embed", photos, "--out", parts, "--shard", "1/2");
   assertEquals(await countLines(parts), 2);

@@ -221,7 +221,7 @@ Deno.test("a journal goes on where a run was cut off, and is one of its settings
   await withFiles({}, async (directory) => {
     const first = await Journal.open(directory, { model: "a" });
     first.append([record(0, 0, 0.5), record(1, 1, 0.25)]);
-    first.close();
+    first[Symbol.dispose]();
     const [{ name }] = Deno.readDirSync(directory);
     const path = join(directory, name);
     const text = await Deno.readTextFile(path);
@@ -229,12 +229,12 @@ Deno.test("a journal goes on where a run was cut off, and is one of its settings
     const again = await Journal.open(directory, { model: "a" });
     assertEquals(again.records.map(({ label }) => label), [0, 1]);
     again.append([record(2, 2, 0.5)]);
-    again.close();
+    again[Symbol.dispose]();
     const third = await Journal.open(directory, { model: "a" });
     assertEquals(third.records.map(({ label }) => label), [0, 1, 2]);
-    third.close();
+    third[Symbol.dispose]();
     const other = await Journal.open(directory, { model: "b" });
     assertEquals(other.records, []);
-    other.close();
+    other[Symbol.dispose]();
   });
 });

@@ -5,7 +5,7 @@
  */
 
 import { CheckpointFormatError, WeightsDownloadError } from "../../errors.ts";
-import { environmentVariable, makeFolder } from "../../platform.ts";
+import { DiskFullError, environmentVariable, makeFolder } from "../../platform.ts";
 import type { LoadProgress } from "../../io/byte_source.ts";
 import {
   cachedModelPath,
@@ -112,9 +112,9 @@ async function convertPart(part: string, out: string, options: ConvertOptions): 
   }
 }
 
-/** Gives a full disk a name; Deno has none for it. */
+/** Says what else there is to do. */
 function explainDisk(error: unknown, cacheDir: string, url: string): unknown {
-  if (!(error instanceof Error) || !/os error (28|122)\b/.test(error.message)) return error;
+  if (!(error instanceof DiskFullError)) return error;
   return new WeightsDownloadError(
     `There is no space left in ${cacheDir}: free some, or set VGG_CACHE_DIR to another folder`,
     { url, cause: error },

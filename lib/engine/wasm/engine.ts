@@ -4,7 +4,6 @@
  * @module
  */
 
-import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../../options.ts";
 import type {
@@ -122,15 +121,10 @@ class WasmEngine extends QueuedEngine {
     last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<Activations> {
-    let isBroken = false;
     try {
       return await this.#runPart(batch, last, signal);
-    } catch (error) {
-      isBroken = error instanceof BackendUnavailableError; // A thread has died.
-      throw error;
     } finally {
-      const held = this.#loaded!.memory.byteLength;
-      if (isBroken || held > this.#residentBytes + MOST_KEPT) await this.#move();
+      await this.#shrink();
     }
   }
 
@@ -183,15 +177,16 @@ class WasmEngine extends QueuedEngine {
   }
 
   /**
-   * Moves the weights to another memory with threads of its own: a WebAssembly memory cannot shrink, and
-   * one that a dead thread leaves is of no use.
+   * Gives back what very large pictures needed. A WebAssembly memory cannot shrink, so the weights move
+   * to another one.
    */
-  async #move(): Promise<void> {
+  async #shrink(): Promise<void> {
     const { memory, executor: old, start, ...rest } = this.#loaded!;
+    if (memory.byteLength <= this.#residentBytes + MOST_KEPT) return;
     try {
-      const other = memory.copy(this.#residentBytes, PLAN_BYTES);
-      const executor = await start(other);
-      this.#loaded = { ...rest, memory: other, start, executor, plan: undefined };
+      const smaller = memory.copy(this.#residentBytes, PLAN_BYTES);
+      const executor = await start(smaller);
+      this.#loaded = { ...rest, memory: smaller, start, executor, plan: undefined };
     } catch {
       return; // There is no room for both.
     }

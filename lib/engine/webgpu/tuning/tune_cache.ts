@@ -5,8 +5,9 @@
  */
 
 import { join } from "@std/path/join";
+import { writeWhole } from "../../../io/atomic_file.ts";
 import { isRecord } from "../../../model/json.ts";
-import { makeFolder, move, readText, remove, writeText } from "../../../platform.ts";
+import { makeFolder, readText } from "../../../platform.ts";
 
 /** Milliseconds that candidates take, by the name of the workload and of the candidate. */
 export type Times = Record<string, Record<string, number>>;
@@ -35,15 +36,13 @@ export async function writeTimes(cacheDir: string, adapter: string, times: Times
   const { adapters } = await readCache(cacheDir);
   const file: CacheFile = { version: VERSION, adapters: { ...adapters, [adapter]: times } };
   const path = join(cacheDir, FILE);
-  const draft = `${path}.${crypto.randomUUID()}.tmp`;
   try {
     await makeFolder(cacheDir);
     // JSON has no infinity: a candidate that was refused takes longer than any.
     const json = JSON.stringify(file, (_, ms) => ms === Infinity ? Number.MAX_VALUE : ms, 2);
-    await writeText(draft, json);
-    await move(draft, path);
+    await writeWhole(path, json);
   } catch {
-    await remove(draft).catch(() => {});
+    // As said above.
   }
 }
 

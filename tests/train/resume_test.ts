@@ -1,0 +1,136 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { decodeImage } from "../../lib/image/decode.ts";
+import { encodePng } from "../../lib/image/codecs/encode_png.ts";
+import { cropImage } from "../../lib/image/resize.ts";
+import { type Dataset, listSamples } from "../../lib/input/dataset.ts";
+import { fit } from "../../lib/train/fit.ts";
+import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
+import { FeatureFile } from "../../lib/train/storage.ts";
+
+const ROOT = fromFileUrl(new URL("../..", import.meta.url));
+
+/** A folder with 40 pictures of cats and 40 of dogs, each 32x32. */
+async function withPictures(use: (folder: string, data: Dataset) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  const sheet = await decodeImage(
+    await Deno.readFile(join(ROOT, "tests/fixtures/cifar10/sheet.png")),
+  );
+  try {
+    for (const [label, row] of [["cat", 3], ["dog", 5]] as const) {
+      await Deno.mkdir(join(folder, "pictures", label), { recursive: true });
+      for (let n = 0; n < 40; n++) {
+        const place = { left: n * 32, top: row * 32, width: 32, height: 32 };
+        const png = await encodePng(cropImage(sheet, place));
+        await Deno.writeFile(join(folder, "pictures", label, `${n}.png`), png);
+      }
+    }
+    await use(folder, await listSamples(join(folder, "pictures")));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const FITS = {
+  fit: (data: Dataset, options: { directory: string; onFit?: () => void }) =>
+    fit(data, { ...options, backend: "wasm", epochs: 3 }),
+  fitFromScratch: (data: Dataset, options: { directory: string; onFit?: () => void }) =>
+    fitFromScratch(data, { ...options, backend: "wasm", epochs: 2, width: 0.125, dense: [16] }),
+};
+
+for (const [name, run] of Object.entries(FITS)) {
+  Deno.test(`${name}() refuses a directory that another fit has`, async () => {
+    await withPictures(async (folder, data) => {
+      const directory = join(folder, "fit");
+      let second: Promise<unknown> | undefined;
+      const onFit = () => {
+        second ??= assertRejects(
+          () => run({ ...data, samples: data.samples.toReversed() }, { directory }),
+          Error,
+          `Another run writes ${directory}: wait until it ends`,
+        );
+      };
+      const { model } = await run(data, { directory, onFit });
+      await second;
+      assertEquals((await run(data, { directory })).model, model, "it is free again");
+    });
+  });
+
+  Deno.test(`${name}() begins again where its state is an empty file`, async () => {
+    await withPictures(async (folder, data) => {
+      const directory = join(folder, "fit");
+      const { model } = await run(data, { directory });
+      for await (const { name: file } of Deno.readDir(directory)) {
+        if (file.startsWith("training-")) await Deno.truncate(join(directory, file));
+      }
+      assertEquals((await run(data, { directory })).model, model);
+    });
+  });
+}
+
+Deno.test("a file of features keeps whole pictures, and does not write them again", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  const [rows, lines] = ["features-key.bin", "features-key.txt"].map((name) => join(folder, name));
+  const file = new FeatureFile(folder, "key", 8);
+  file.load();
+  await file.append(new Float32Array([1, 2, 3, 4]), ["a", "b"]);
+  // Cut off as they were written: a row more than lines, half a row, half a line.
+  for (const [path, rest] of [[rows, new Uint8Array(8 + 3)], [lines, new Uint8Array([99])]]) {
+    await Deno.writeFile(path as string, rest as Uint8Array, { append: true });
+  }
+  const { ino } = await Deno.stat(rows!);
+  assertEquals(file.load(), { rows: new Float32Array([1, 2, 3, 4]), fingerprints: ["a", "b"] });
+  assertEquals((await Deno.stat(rows!)).ino, ino);
+  assertEquals(await Deno.readTextFile(lines!), "a\nb\n");
+  await file.append(new Float32Array([5, 6]), ["c"]);
+  assertEquals(file.load().fingerprints, ["a", "b", "c"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+for (
+  const [name, options] of Object.entries({
+    "fit": ["--epochs", "40", "--patience", "40", "--crops", "4"],
+    "fit --scratch": [
+      ...["--scratch", "A", "--width", "0.25", "--dense", "32", "--epochs", "5", "--side", "32"],
+    ],
+  })
+) {
+  Deno.test(`${name} that is killed again and again makes the model of one that is not`, async () => {
+    await withPictures(async (folder) => {
+      const start = (out: string): Deno.ChildProcess =>
+        new Deno.Command(Deno.execPath(), {
+          args: [
+            ...["run", "--no-check", "--allow-all", "cli.ts", "fit", join(folder, "pictures")],
+            ...["--backend", "wasm", "--out", join(folder, out, "m.safetensors"), ...options],
+          ],
+          cwd: ROOT,
+          stdout: "null",
+          stderr: "null",
+        }).spawn();
+      for (const out of ["whole", "killed"]) await Deno.mkdir(join(folder, out));
+      const begun = performance.now();
+      assertEquals((await start("whole").status).code, 0);
+      const wholeMs = performance.now() - begun;
+      const moments: number[] = [];
+      for (let kills = 0; kills < 6; kills++) {
+        const child = start("killed");
+        const moment = wholeMs * (0.15 + 0.85 * Math.random());
+        const timer = setTimeout(() => child.kill("SIGKILL"), moment);
+        const { signal } = await child.status;
+        clearTimeout(timer);
+        moments.push(Math.round(moment));
+        if (signal === null) break;
+      }
+      const message = `killed after ${moments.join(", ")} ms`;
+      assertEquals((await start("killed").status).code, 0, message);
+      const [whole, killed] = ["whole", "killed"].map((out) =>
+        Deno.readFileSync(join(folder, out, "m.safetensors"))
+      );
+      assertEquals(killed!.length, whole!.length, message);
+      assertEquals(killed!.findIndex((byte, at) => byte !== whole![at]), -1, message);
+      const names = (await Array.fromAsync(Deno.readDir(join(folder, "killed", "m-fit"))))
+        .map(({ name }) => name);
+      assertEquals(names.filter((name) => name.endsWith(".tmp")), [], message);
+    });
+  });
+}
