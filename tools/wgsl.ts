@@ -12,10 +12,11 @@
 import { parseArgs } from "node:util";
 import { randomVgg16 } from "../bench/vgg16.ts";
 import type { Precision } from "../lib/engine/engine.ts";
+import type { Size } from "../lib/engine/geometry.ts";
 import { compileProgram, type Program } from "../lib/engine/program.ts";
 import { acquireGpu, releaseGpu } from "../lib/engine/webgpu/device/device.ts";
 import { type MemoryKind, programCode, type Tensor } from "../lib/engine/webgpu/device/tfjs.ts";
-import { planOneImage } from "../lib/engine/webgpu/resident/plan.ts";
+import { planLayers } from "../lib/engine/webgpu/resident/plan.ts";
 import { type LayerStep, recordRun } from "../lib/engine/webgpu/resident/record.ts";
 import { candidateOf, defaultTuning, type Tuning } from "../lib/engine/webgpu/tuning/tile.ts";
 import { tune } from "../lib/engine/webgpu/tuning/tune.ts";
@@ -30,13 +31,17 @@ export interface PrintedStep {
   readonly kinds: readonly MemoryKind[];
 }
 
-/** The steps of one image through VGG16 at 224x224. */
-export function stepsOf(precision: Precision, tuning: Tuning): PrintedStep[] {
-  const program: Program = compileProgram(randomVgg16());
+/** The steps of one image through VGG16, at 224x224 if nothing else is said. */
+export function stepsOf(
+  precision: Precision,
+  tuning: Tuning,
+  program: Program = compileProgram(randomVgg16()),
+  { height, width }: Size = program.input,
+): PrintedStep[] {
   const results = new Set<Tensor>();
   // Nobody reads these: a step is made of what a tensor is for, not of what is in it.
   const allocate = (vectors: number): Tensor => ({ dataId: {}, shape: [vectors], dtype: "int32" });
-  const plan = planOneImage(program, precision);
+  const plan = planLayers(program, precision, { count: 1, height, width });
   const { steps } = recordRun({
     program,
     precision,

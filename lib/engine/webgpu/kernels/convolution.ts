@@ -44,8 +44,8 @@ type Cut = Pick<Convolution, "precision" | "pool" | "input" | "output" | "tile">
 /** Workgroups that store a maximum, for each image. */
 export function workgroupsPerImage({ tile, ...cut }: Cut): number {
   if (isWinograd(tile)) return winogradWorkgroups({ ...cut, tile });
-  const [x, y] = directWorkgroups({ ...cut, tile });
-  return x * y;
+  const [x, y, z] = directWorkgroups({ ...cut, tile });
+  return x * y * z / cut.output.images;
 }
 
 /** What a convolution needs besides its tensors. */

@@ -5,7 +5,7 @@
  */
 
 import type { Precision } from "../../engine.ts";
-import { CHANNEL_MULTIPLE, defineKernel, DOT16, type Shape } from "./kernel.ts";
+import { CHANNEL_MULTIPLE, defineKernel, DOT16, partsOf, type Shape } from "./kernel.ts";
 import {
   accumulator,
   type ConvolutionAttributes,
@@ -45,15 +45,14 @@ export interface DirectAttributes extends ConvolutionAttributes {
   readonly tile: DirectTile;
 }
 
+/** Workgroups of a convolution: of a part's pixels, of channels, of images' parts. */
 export function directWorkgroups(
   { output, pool, tile }: Pick<DirectAttributes, "output" | "pool" | "tile">,
 ): [number, number, number] {
   const { down, across } = tiles(output, pool, tile);
-  return [
-    Math.ceil(down * across / tile.pixelLanes),
-    Math.ceil(output.channels / (tile.channels * tile.channelLanes)),
-    output.images,
-  ];
+  const { parts, size } = partsOf(Math.ceil(down * across / tile.pixelLanes));
+  const channels = Math.ceil(output.channels / (tile.channels * tile.channelLanes));
+  return [size, channels, output.images * parts];
 }
 
 function tiles(
@@ -78,6 +77,7 @@ export const convolve = defineKernel(
   ["x", "weights", "scales"],
   (attributes: DirectAttributes) => {
     const { precision, filterSize, padding, pool, input, output, tile } = attributes;
+    const workgroups = directWorkgroups(attributes);
     return {
       variant: [
         precision,
@@ -92,10 +92,11 @@ export const convolve = defineKernel(
         inWidth: input.width,
         sixteens: input.channels / CHANNEL_MULTIPLE,
         tilesAcross: tiles(output, pool, tile).across,
+        parts: workgroups[2] / output.images,
         ...outputParameters(attributes),
       },
       workgroupSize: tile.channelLanes * tile.pixelLanes,
-      workgroups: directWorkgroups(attributes),
+      workgroups,
     };
   },
 );
@@ -110,9 +111,11 @@ ${inputCode(precision, padding)}
 ${tile.staged ? stagedDeclarations(attributes) : ""}
 fn main() {
   let lane = i32(localIndex);
-  let image = i32(workgroupId.z);
+  let image = i32(workgroupId.z) / parameters.parts;
+  let part = i32(workgroupId.z) % parameters.parts;
   let quad0 = i32(workgroupId.y) * ${channelLanes * channels / 4} + lane % ${channelLanes};
-  let pixelTile = i32(workgroupId.x) * ${tile.pixelLanes} + lane / ${channelLanes};
+  let workgroupTile = (part * i32(numWorkgroups.x) + i32(workgroupId.x)) * ${tile.pixelLanes};
+  let pixelTile = workgroupTile + lane / ${channelLanes};
   let y0 = pixelTile / parameters.tilesAcross * ${rows};
   let x0 = pixelTile % parameters.tilesAcross * ${columns};
   let block = ${filterSize[0] * filterSize[1] * 16} * parameters.sixteens;
@@ -256,7 +259,6 @@ function stagedLoop(attributes: DirectAttributes): string {
   }
   return `let xLane = lane / ${channelLanes} * ${pixels * vectors};
   let workgroupQuad = i32(workgroupId.y) * ${channelLanes * channels / 4};
-  let workgroupTile = i32(workgroupId.x) * ${pixelLanes};
   for (var ky = 0; ky < ${filterSize[0]}; ky++) {
     for (var kx = 0; kx < ${filterSize[1]}; kx++) {
     for (var c = 0; c < parameters.sixteens; c++) {

@@ -52,6 +52,18 @@ export function defineKernel<Inputs extends string, Attributes>(
   };
 }
 
+/** Workgroups that a dispatch may have in each dimension: no device is asked for more. */
+export const MAX_WORKGROUPS = 65_535;
+
+/**
+ * Cuts an image's workgroups into parts, as few as a dimension allows and as large as each other:
+ * `image` and `part` share the dimension z.
+ */
+export function partsOf(workgroups: number): { parts: number; size: number } {
+  const parts = Math.ceil(workgroups / MAX_WORKGROUPS);
+  return { parts, size: Math.ceil(workgroups / parts) };
+}
+
 /** Channels are rounded up to a multiple of this: a vector of bytes. */
 export const CHANNEL_MULTIPLE = 16;
 

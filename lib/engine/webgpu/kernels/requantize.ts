@@ -10,6 +10,7 @@ import {
   defineKernel,
   FIXED_POINT,
   padded,
+  partsOf,
   type Shape,
   STATE_HEADER,
   stateVectors,
@@ -183,6 +184,7 @@ export const requantize = defineKernel(
   ({ shape, padding, nextChannels }: RequantizeAttributes) => {
     const { height, width, images } = padded(shape, padding);
     const sixteens = shape.channels / CHANNEL_MULTIPLE;
+    const { parts, size } = partsOf(height);
     return {
       variant: [],
       code: () => REQUANTIZE,
@@ -191,11 +193,13 @@ export const requantize = defineKernel(
         width: shape.width,
         padding,
         sixteens,
+        rows: height,
         vectorsPerRow: width * sixteens,
+        parts,
         stateStride: stateVectors(nextChannels),
       },
       workgroupSize: LANES,
-      workgroups: [Math.ceil(width * sixteens / LANES), height, images],
+      workgroups: [Math.ceil(width * sixteens / LANES), size, images * parts],
     };
   },
 );
@@ -211,11 +215,13 @@ fn quantize(values: vec4<u32>, z: u32, r: i32) -> u32 {
 
 fn main() {
   let column = i32(globalId.x);
-  if (column >= parameters.vectorsPerRow) {
+  let image = i32(workgroupId.z) / parameters.parts;
+  let part = i32(workgroupId.z) % parameters.parts;
+  let row = part * i32(numWorkgroups.y) + i32(workgroupId.y);
+  if (column >= parameters.vectorsPerRow || row >= parameters.rows) {
     return;
   }
-  let image = i32(workgroupId.z);
-  let y = i32(workgroupId.y) - parameters.padding;
+  let y = row - parameters.padding;
   let x = column / parameters.sixteens - parameters.padding;
   var vector = vec4<u32>();
   if (y >= 0 && x >= 0 && y < parameters.height && x < parameters.width) {
@@ -226,6 +232,6 @@ fn main() {
       vector[i] = quantize(load_values(source + i), u32(scale.x), scale.y);
     }
   }
-  store((image * i32(numWorkgroups.y) + i32(workgroupId.y)) * parameters.vectorsPerRow + column, vector);
+  store((image * parameters.rows + row) * parameters.vectorsPerRow + column, vector);
 }
 `;

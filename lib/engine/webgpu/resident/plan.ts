@@ -17,7 +17,14 @@ import {
 import type { Program, ProgramLayer } from "../../program.ts";
 import { allocatedBytes } from "../device/memory.ts";
 import { type MemoryKind, TEXTURE_WIDTH } from "../device/tfjs.ts";
-import { elements, imageVectors, padChannels, padded, type Shape } from "../kernels/kernel.ts";
+import {
+  elements,
+  imageVectors,
+  MAX_WORKGROUPS,
+  padChannels,
+  padded,
+  type Shape,
+} from "../kernels/kernel.ts";
 import { weightVectors } from "./pack.ts";
 
 export interface PlannedLayer {
@@ -120,7 +127,9 @@ export function imagesPerRun(
   const { image, activations, values } = runVectors(plan, precision, () => 0);
   const { height, width, channels } = plan.at(-1)!.output;
   const bytes = (vectors: number): number => Math.ceil(vectors * 16 * 17 / 16);
+  // Each image is a workgroup of its own in one dimension.
   return Math.floor(Math.min(
+    MAX_WORKGROUPS,
     largestTensor(limits, memory) / bytes(Math.max(image, activations, values)),
     largestTensor(limits, "buffer") / bytes(height * width * channels / 4),
   ));

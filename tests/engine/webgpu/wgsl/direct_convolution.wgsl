@@ -1,7 +1,7 @@
 // conv3_2 (buffer 2x4x8 8x8 tap staged): convolution int8 3x3 padding 0 2x4x8 8x8 tap staged
 // 49 x 4 x 1 workgroups of 64 lanes
-// parameters: inHeight 58, inWidth 58, sixteens 16, tilesAcross 14, outHeight 56, outWidth 56,
-//   outQuads 64, relu 1, scaleStride 130, scaleOffset 2, maxima 200704
+// parameters: inHeight 58, inWidth 58, sixteens 16, tilesAcross 14, parts 1, outHeight 56, outWidth
+//   56, outQuads 64, relu 1, scaleStride 130, scaleOffset 2, maxima 200704
 
 @group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;
 
@@ -31,6 +31,7 @@ struct Parameters {
   inWidth: i32,
   sixteens: i32,
   tilesAcross: i32,
+  parts: i32,
   outHeight: i32,
   outWidth: i32,
   outQuads: i32,
@@ -119,9 +120,11 @@ var<workgroup> stagedWeights: array<vec4<u32>, 64>;
 
 fn main() {
   let lane = i32(localIndex);
-  let image = i32(workgroupId.z);
+  let image = i32(workgroupId.z) / parameters.parts;
+  let part = i32(workgroupId.z) % parameters.parts;
   let quad0 = i32(workgroupId.y) * 16 + lane % 8;
-  let pixelTile = i32(workgroupId.x) * 8 + lane / 8;
+  let workgroupTile = (part * i32(numWorkgroups.x) + i32(workgroupId.x)) * 8;
+  let pixelTile = workgroupTile + lane / 8;
   let y0 = pixelTile / parameters.tilesAcross * 2;
   let x0 = pixelTile % parameters.tilesAcross * 4;
   let block = 144 * parameters.sixteens;
@@ -193,7 +196,6 @@ fn main() {
   var acc_1_3_7 = i32();
   let xLane = lane / 8 * 8;
   let workgroupQuad = i32(workgroupId.y) * 16;
-  let workgroupTile = i32(workgroupId.x) * 8;
   for (var ky = 0; ky < 3; ky++) {
     for (var kx = 0; kx < 3; kx++) {
       for (var c = 0; c < parameters.sixteens; c++) {
