@@ -209,10 +209,10 @@ export class Classifier implements AsyncDisposable {
     const scores = images.map(() => new Float64Array(classes));
     for await (const batch of this.#batches(images, options)) {
       const logits = await this.#live().run(batch, { signal: options.signal });
-      for (const [n, { image, weight }] of batch.views.entries()) {
-        const sums = scores[image]!;
-        softmaxOfMean(logits, n).forEach((p, c) => sums[c]! += weight * p);
-      }
+      batch.views.forEach(({ image, weight }, n) => {
+        const sums = scores[image]!, probabilities = softmaxOfMean(logits, n);
+        for (let c = 0; c < classes; c++) sums[c]! += weight * probabilities[c]!;
+      });
     }
     return scores;
   }

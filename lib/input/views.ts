@@ -220,27 +220,19 @@ interface OwnedView {
 
 /** Puts views into batches of one size each, no larger than an engine should get. */
 export function* batchViews(views: readonly OwnedView[], maxPixels: number): Generator<ViewBatch> {
-  const batches: { height: number; width: number; views: OwnedView[] }[] = [];
-  const open = new Map<string, OwnedView[]>();
-  for (const owned of views) {
-    const { height, width } = owned.view, size = `${height}x${width}`;
-    const batch = open.get(size);
-    const next = (batch?.length ?? 0) + 1;
-    if (batch !== undefined && next <= MAX_BATCH && next * height * width <= maxPixels) {
-      batch.push(owned);
-    } else {
-      const views = [owned];
-      batches.push({ height, width, views });
-      open.set(size, views);
+  const sizes = Map.groupBy(views, ({ view: { height, width } }) => `${height}x${width}`);
+  for (const same of sizes.values()) {
+    const { height, width } = same[0]!.view;
+    const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
+    for (let first = 0; first < same.length; first += most) {
+      const views = same.slice(first, first + most);
+      yield {
+        data: views.length === 1 ? views[0]!.view.data : concat(views.map(({ view }) => view.data)),
+        count: views.length,
+        height,
+        width,
+        views: views.map(({ view: { weight }, image }) => ({ image, weight })),
+      };
     }
-  }
-  for (const { height, width, views } of batches) {
-    yield {
-      data: concat(views.map(({ view }) => view.data)),
-      count: views.length,
-      height,
-      width,
-      views: views.map(({ view: { weight }, image }) => ({ image, weight })),
-    };
   }
 }

@@ -39,9 +39,10 @@ export function checkOptions<Options extends object>(
 export function completeOptions<T extends Table>(table: T, options: Values<T>): Complete<T> {
   return Object.fromEntries(
     Object.entries(table).map(([name, option]) => {
-      const value = options[name] ?? option.default;
-      if (value !== undefined) checkValue(name, option, value);
-      return [name, value];
+      const given = options[name];
+      if (given === undefined) return [name, option.default];
+      checkValue(name, option, given);
+      return [name, given];
     }),
   ) as Complete<T>; // Every name, and every value as its option wants it.
 }
