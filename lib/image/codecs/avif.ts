@@ -6,7 +6,7 @@
 
 import avifDecoder from "@jsquash/avif/codec/dec/avif_dec.js";
 import { type Codec, damaged, fourCharacters, type Header, viewOf } from "./codec.ts";
-import { decodeRgba, type EmscriptenFactory } from "./emscripten.ts";
+import { decodeRgba } from "./emscripten.ts";
 import type { Pixels } from "../image.ts";
 
 export const avif: Codec = { readHeader, decode };
@@ -83,11 +83,7 @@ function* boxesOf(bytes: Uint8Array): Generator<[string, Uint8Array]> {
 async function decode(bytes: Uint8Array, header: Header): Promise<Pixels> {
   // @ts-ignore TypeScript does not parse source phase imports yet.
   const module: WebAssembly.Module = await import.source("@jsquash/avif/codec/dec/avif_dec.wasm");
-  // Its typings are written for browsers' ambient types.
-  const factory = avifDecoder as unknown as EmscriptenFactory;
   // The decoder holds RGBA twice, planes of 16-bit samples, and reference frames.
   const maxBytes = 128e6 + bytes.length * 2 + header.width * header.height * 40;
-  const pixels = await decodeRgba(factory, module, maxBytes, bytes, 8);
-  if (!pixels) throw damaged("avif", "its pixel data is damaged or truncated");
-  return pixels;
+  return await decodeRgba("avif", avifDecoder, module, maxBytes, bytes, 8);
 }

@@ -5,6 +5,7 @@
  */
 
 import { channelsOf, type Pixels, type RawPixels } from "../image.ts";
+import { damaged, type ImageFormat } from "./codec.ts";
 
 /** A decoder's exports. Whatever is wrong with a file gives `null` or an exception. */
 interface EmscriptenDecoder {
@@ -12,7 +13,7 @@ interface EmscriptenDecoder {
 }
 
 /** The function that the codec's JavaScript file exports. */
-export type EmscriptenFactory = (overrides: {
+type EmscriptenFactory = (overrides: {
   noInitialRun: boolean;
   print(text: string): void;
   printErr(text: string): void;
@@ -28,30 +29,19 @@ const PAGE = 65_536;
  * Decodes a file to RGBA with a decoder whose memory does not grow above `maxBytes`: a file that lies
  * about its size then fails to decode.
  *
+ * @param factory An {@linkcode EmscriptenFactory}; its typings are written for browsers' ambient types.
  * @param options The decoder's own.
- * @returns `null` if something is wrong with the file.
+ * @throws {ImageDecodeError} If something is wrong with the file.
  */
 export async function decodeRgba(
-  factory: EmscriptenFactory,
+  format: ImageFormat,
+  factory: unknown,
   module: WebAssembly.Module,
   maxBytes: number,
   file: Uint8Array,
   ...options: number[]
-): Promise<Pixels | null> {
-  const decoder = await instantiate(factory, module, maxBytes);
-  const pixels = decoder.decode(file, ...options);
-  if (pixels === null || channelsOf(pixels) !== 4) return null;
-  // Plain properties of what may be an `ImageData`, whose are not its own.
-  const { data: { buffer, byteOffset, length }, width, height } = pixels;
-  return { data: new Uint8Array(buffer, byteOffset, length), width, height };
-}
-
-function instantiate(
-  factory: EmscriptenFactory,
-  module: WebAssembly.Module,
-  maxBytes: number,
-): Promise<EmscriptenDecoder> {
-  return factory({
+): Promise<Pixels> {
+  const decoder = await (factory as EmscriptenFactory)({
     noInitialRun: true,
     print() {},
     printErr() {},
@@ -64,6 +54,13 @@ function instantiate(
       return instance.exports;
     },
   });
+  const pixels = decoder.decode(file, ...options);
+  if (pixels === null || channelsOf(pixels) !== 4) {
+    throw damaged(format, "its pixel data is damaged or truncated");
+  }
+  // Plain properties of what may be an `ImageData`, whose are not its own.
+  const { data: { buffer, byteOffset, length }, width, height } = pixels;
+  return { data: new Uint8Array(buffer, byteOffset, length), width, height };
 }
 
 /** Emscripten grows memory from JavaScript, through this method, and takes an exception for a no. */

@@ -250,32 +250,32 @@ function wideExpander(samples: 1 | 2 | 3 | 4, bytes: number, key?: readonly numb
 /** Gray of 1, 2 or 4 bits, stretched to 0…255. */
 function grayExpander(depth: number, key?: readonly number[]): Expander {
   const stretch = 255 / ((1 << depth) - 1);
-  return {
-    channels: key ? 2 : 1,
-    row(from, at, width, data, to, stride) {
-      for (let x = 0; x < width; x++, to += stride) {
-        const sample = packedSample(from, at, x, depth);
-        data[to] = sample * stretch;
-        if (key) data[to + 1] = sample === key[0] ? 0 : 255;
-      }
-    },
-  };
+  return tableExpander(
+    depth,
+    (sample) => [sample * stretch, ...key ? [sample === key[0] ? 0 : 255] : []],
+  );
 }
 
+/** As libpng does, shows an index past the palette as black. */
 function paletteExpander(depth: number, palette?: Uint8Array, transparency?: Uint8Array): Expander {
   if (!palette || palette.length % 3 !== 0) throw damaged("png", "it has no valid PLTE chunk");
-  const colors = palette.length / 3;
+  return tableExpander(depth, (index) => {
+    const color = [0, 1, 2].map((c) => palette[index * 3 + c] ?? 0);
+    return transparency ? [...color, transparency[index] ?? 255] : color;
+  });
+}
+
+/** One sample a pixel, of at most 8 bits. */
+function tableExpander(depth: number, pixelOf: (sample: number) => number[]): Expander {
+  const pixels = Array.from({ length: 1 << depth }, (_, sample) => pixelOf(sample));
+  const channels = pixels[0].length as 1 | 2 | 3 | 4;
+  const table = Uint8Array.from(pixels.flat());
   return {
-    channels: transparency ? 4 : 3,
+    channels,
     row(from, at, width, data, to, stride) {
       for (let x = 0; x < width; x++, to += stride) {
-        const index = packedSample(from, at, x, depth);
-        // libpng shows an index past the palette as black.
-        const inside = index < colors;
-        data[to] = inside ? palette[index * 3] : 0;
-        data[to + 1] = inside ? palette[index * 3 + 1] : 0;
-        data[to + 2] = inside ? palette[index * 3 + 2] : 0;
-        if (transparency) data[to + 3] = transparency[index] ?? 255;
+        const pixel = packedSample(from, at, x, depth) * channels;
+        for (let c = 0; c < channels; c++) data[to + c] = table[pixel + c];
       }
     },
   };

@@ -6,7 +6,7 @@
 
 import webpDecoder from "@jsquash/webp/codec/dec/webp_dec.js";
 import { type Codec, damaged, fourCharacters, type Header, type Range, viewOf } from "./codec.ts";
-import { decodeRgba, type EmscriptenFactory } from "./emscripten.ts";
+import { decodeRgba } from "./emscripten.ts";
 import { exifOrientation } from "./exif.ts";
 import { type Box, onCanvas, type Pixels } from "../image.ts";
 
@@ -63,14 +63,11 @@ function readFrame(bytes: Uint8Array, start: number, end: number): WebpFrame {
 async function decode(bytes: Uint8Array, header: WebpHeader): Promise<Pixels> {
   // @ts-ignore TypeScript does not parse source phase imports yet.
   const module: WebAssembly.Module = await import.source("@jsquash/webp/codec/dec/webp_dec.wasm");
-  // Its typings are written for browsers' ambient types.
-  const factory = webpDecoder as unknown as EmscriptenFactory;
   // The decoder holds RGBA twice, and planes of its own.
   const maxBytes = 64e6 + bytes.length * 2 + header.width * header.height * 16;
   const { frame } = header;
   const file = frame ? standalone(bytes, frame) : bytes;
-  const pixels = await decodeRgba(factory, module, maxBytes, file);
-  if (!pixels) throw damaged("webp", "its pixel data is damaged or truncated");
+  const pixels = await decodeRgba("webp", webpDecoder, module, maxBytes, file);
   return frame ? onCanvas(pixels.data, frame, header) : pixels;
 }
 
