@@ -1,8 +1,4 @@
-/**
- * The story of one image: bytes -> pixels -> the network's input -> logits -> predictions.
- *
- * @module
- */
+/** The story of one image: bytes -> pixels -> the network's input -> logits -> predictions. */
 
 import {
   checkEmbedding,

@@ -3,8 +3,6 @@
  *
  * Wrong arguments are a `TypeError` or a `RangeError`; whatever else can go wrong is one of these,
  * with what a program needs to react to it as properties.
- *
- * @module
  */
 
 /** An image file that is not one, is damaged, or is of a format that is not read. */

@@ -2,8 +2,6 @@
  * The options of the library's calls, each said once: the checks of its functions, the flags and
  * help of the command line, the query parameters and their description come from these tables. Those
  * of training and of the service are in `options/`.
- *
- * @module
  */
 
 import {

@@ -1,8 +1,4 @@
-/**
- * Command-line arguments: parsed by a table of options, checked, and wrong ones named.
- *
- * @module
- */
+/** Command-line arguments: parsed by a table of options, checked, and wrong ones named. */
 
 import { parseArgs } from "@std/cli/parse-args";
 import {

@@ -1,8 +1,4 @@
-/**
- * `classify`: prints the labels of files, URLs, directories or standard input.
- *
- * @module
- */
+/** `classify`: prints the labels of files, URLs, directories or standard input. */
 
 import { join } from "@std/path/join";
 import { makeFolder } from "../platform.ts";

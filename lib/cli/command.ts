@@ -1,8 +1,6 @@
 /**
  * What a command is: the options that it takes, and a function. Its help and its parsing come from
  * them.
- *
- * @module
  */
 
 import { defaultText, type Option, type Table, type Values, valuesText } from "../options.ts";

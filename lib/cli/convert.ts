@@ -1,8 +1,4 @@
-/**
- * `convert`: a checkpoint of any format to a model file.
- *
- * @module
- */
+/** `convert`: a checkpoint of any format to a model file. */
 
 import { NotFound, readText as readFileText } from "../platform.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";

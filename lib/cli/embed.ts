@@ -1,8 +1,4 @@
-/**
- * `embed`: writes what a layer says about images.
- *
- * @module
- */
+/** `embed`: writes what a layer says about images. */
 
 import { extname } from "@std/path/extname";
 import { loadClassifier } from "../classifier.ts";

@@ -1,8 +1,4 @@
-/**
- * `evaluate`: what a model scores on labeled images.
- *
- * @module
- */
+/** `evaluate`: what a model scores on labeled images. */
 
 import { join } from "@std/path/join";
 import { makeFolder } from "../platform.ts";

@@ -1,8 +1,4 @@
-/**
- * `explain`: writes pictures of which part of an image speaks for a class.
- *
- * @module
- */
+/** `explain`: writes pictures of which part of an image speaks for a class. */
 
 import { join } from "@std/path/join";
 import { makeFolder } from "../platform.ts";

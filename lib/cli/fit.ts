@@ -1,8 +1,4 @@
-/**
- * `fit`: teaches a model your own classes.
- *
- * @module
- */
+/** `fit`: teaches a model your own classes. */
 
 import { type Dataset, listSamples } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";

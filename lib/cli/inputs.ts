@@ -1,8 +1,4 @@
-/**
- * Operands of a command -> the images that they name.
- *
- * @module
- */
+/** Operands of a command -> the images that they name. */
 
 import { extname } from "@std/path/extname";
 import { join } from "@std/path/join";

@@ -1,7 +1,5 @@
 /**
  * What an evaluation has found so far, as a file: a run that was interrupted goes on from there.
- *
- * @module
  */
 
 import { createHash } from "node:crypto";

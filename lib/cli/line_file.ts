@@ -1,8 +1,4 @@
-/**
- * Files of JSON lines that grow as a run goes on, and from which an interrupted one goes on.
- *
- * @module
- */
+/** Files of JSON lines that grow as a run goes on, and from which an interrupted one goes on. */
 
 import { openLocked } from "../io/lock.ts";
 import { isRecord } from "../model/json.ts";

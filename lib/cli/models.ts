@@ -1,8 +1,4 @@
-/**
- * `models`: what the catalog and the cache hold.
- *
- * @module
- */
+/** `models`: what the catalog and the cache hold. */
 
 import { closestString } from "@std/text/closest-string";
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";

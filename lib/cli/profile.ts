@@ -1,8 +1,4 @@
-/**
- * `profile`: what each layer costs on this machine.
- *
- * @module
- */
+/** `profile`: what each layer costs on this machine. */
 
 import { createEngine } from "../engine/create.ts";
 import type { Batch, Engine, LayerProfile } from "../engine/engine.ts";

@@ -1,8 +1,4 @@
-/**
- * A progress line on a terminal; nothing in a pipe.
- *
- * @module
- */
+/** A progress line on a terminal; nothing in a pipe. */
 
 /** Shows how far some work is, on standard error. */
 export class ProgressLine {

@@ -1,8 +1,4 @@
-/**
- * `pull`: downloads a model of the catalog into the cache.
- *
- * @module
- */
+/** `pull`: downloads a model of the catalog into the cache. */
 
 import { describePath } from "../platform.ts";
 import { pullModel } from "../convert/pull/pull.ts";

@@ -1,7 +1,5 @@
 /**
  * What the commands share: the options that choose a classifier, Ctrl-C, and going on after a bad image.
- *
- * @module
  */
 
 import type { ImageInput } from "../image/image.ts";

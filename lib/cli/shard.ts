@@ -1,8 +1,6 @@
 /**
  * Bulk work in parts: which of N machines does which images, and what an interrupted one has done
  * already.
- *
- * @module
  */
 
 import { type Table, text } from "../options.ts";

@@ -1,8 +1,4 @@
-/**
- * Tables for a terminal.
- *
- * @module
- */
+/** Tables for a terminal. */
 
 /** Rows as text: the first column to the left, the others to the right; the first row is the head. */
 export function textTable(rows: readonly (readonly string[])[]): string {

@@ -1,8 +1,4 @@
-/**
- * The variants that `evaluate --compare` puts side by side.
- *
- * @module
- */
+/** The variants that `evaluate --compare` puts side by side. */
 
 import type { ClassifierOptions } from "../classifier.ts";
 import type { Crops, ViewOptions } from "../input/views.ts";

@@ -1,8 +1,6 @@
 /**
  * Classifies labeled images, and keeps what was found, so that work which was interrupted goes on where
  * it stopped.
- *
- * @module
  */
 
 import type { ImageOptions, Pixels } from "../image/image.ts";

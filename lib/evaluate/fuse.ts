@@ -1,8 +1,4 @@
-/**
- * Several models as one: their soft-maxes are averaged (arXiv 1409.1556, section 4.4).
- *
- * @module
- */
+/** Several models as one: their soft-maxes are averaged (arXiv 1409.1556, section 4.4). */
 
 import type { ImageInput, ImageOptions } from "../image/image.ts";
 import { readImage } from "../image/read.ts";

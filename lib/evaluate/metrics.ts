@@ -1,8 +1,4 @@
-/**
- * What predictions are worth: accuracy, confusion, calibration.
- *
- * @module
- */
+/** What predictions are worth: accuracy, confusion, calibration. */
 
 /** How one image was classified. */
 export interface EvaluationRecord {

@@ -1,8 +1,4 @@
-/**
- * An evaluation as a page: one HTML file that needs nothing else.
- *
- * @module
- */
+/** An evaluation as a page: one HTML file that needs nothing else. */
 
 import { colorTable, levelOf } from "../report/color_map.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";

@@ -1,8 +1,4 @@
-/**
- * Pictures for people: labels on an image, and an explanation laid over it.
- *
- * @module
- */
+/** Pictures for people: labels on an image, and an explanation laid over it. */
 
 import type { Pixels } from "../image/image.ts";
 import { fitImage } from "../image/resize.ts";

@@ -1,8 +1,4 @@
-/**
- * Which part of an image speaks for a class.
- *
- * @module
- */
+/** Which part of an image speaks for a class. */
 
 import type { Activations, Batch, Engine } from "../engine/engine.ts";
 import { viewsOf } from "../input/views.ts";

@@ -1,8 +1,4 @@
-/**
- * Grad-CAM in closed form (Selvaraju et al., 2017, arXiv 1610.02391, equations 1 and 2).
- *
- * @module
- */
+/** Grad-CAM in closed form (Selvaraju et al., 2017, arXiv 1610.02391, equations 1 and 2). */
 
 import type { Batch, Engine } from "../engine/engine.ts";
 import { type Layer, layersOf } from "../model/architecture.ts";

@@ -1,8 +1,6 @@
 /**
  * Gradients through the layers of a VGG, on the host, in float64: exact for the int8 weights and the
  * activations that an engine found.
- *
- * @module
  */
 
 import type { Activations } from "../engine/engine.ts";

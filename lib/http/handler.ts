@@ -1,8 +1,4 @@
-/**
- * `Request -> Response`: the service as a web handler, without sockets.
- *
- * @module
- */
+/** `Request -> Response`: the service as a web handler, without sockets. */
 
 import { type HandlerOptions, Service } from "./server/service.ts";
 import { readSettings } from "./server/settings.ts";

@@ -1,8 +1,4 @@
-/**
- * The decoding thread: see decode.ts.
- *
- * @module
- */
+/** The decoding thread: see decode.ts. */
 
 import { parentPort } from "node:worker_threads";
 import { type DecodeAnswer, decodeFile, type DecodeRequest } from "./decode.ts";

@@ -1,8 +1,6 @@
 /**
  * Image files to upright, opaque RGB: which format it is, whether the limits allow it, and the codec,
  * on this thread or another, so that a large image does not hold the event loop.
- *
- * @module
  */
 
 import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";

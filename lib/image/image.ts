@@ -1,7 +1,5 @@
 /**
  * What goes into image decoding and what comes out; from what decoders give to upright, opaque RGB.
- *
- * @module
  */
 
 /**

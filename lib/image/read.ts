@@ -1,8 +1,4 @@
-/**
- * Every form in which a program holds an image, to pixels.
- *
- * @module
- */
+/** Every form in which a program holds an image, to pixels. */
 
 import { concat } from "@std/bytes/concat";
 import {

@@ -1,8 +1,6 @@
 /**
  * Resizing as Pillow does it, bit for bit: separable, antialiased, in 22-bit fixed point, rows first,
  * rounded to bytes between the two passes (Pillow's `Resample.c`, 8 bits per channel).
- *
- * @module
  */
 
 import { type Box, channelsOf, type Pixels } from "./image.ts";

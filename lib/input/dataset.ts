@@ -1,8 +1,4 @@
-/**
- * Where labeled images lie: one folder per class, or a list of files.
- *
- * @module
- */
+/** Where labeled images lie: one folder per class, or a list of files. */
 
 import { dirname } from "@std/path/dirname";
 import { extname } from "@std/path/extname";

@@ -1,8 +1,4 @@
-/**
- * From a decoded image to the bytes that an engine takes.
- *
- * @module
- */
+/** From a decoded image to the bytes that an engine takes. */
 
 import type { Box, Pixels, Size } from "../image/image.ts";
 import { resample } from "../image/resize.ts";

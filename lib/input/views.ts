@@ -1,8 +1,6 @@
 /**
  * Images -> the crops, scales and flips of them that are classified and averaged (arXiv 1409.1556,
  * section 3.2) -> batches, as an engine takes them.
- *
- * @module
  */
 
 import { concat } from "@std/bytes/concat";

@@ -4,8 +4,6 @@
  *
  * The whitening matrix is that of small patches, and each pixel gets the row of the patch around it:
  * pictures are then whitened at every size, and the statistics stay small.
- *
- * @module
  */
 
 import type { PixelWhitening } from "../model/model.ts";

@@ -1,8 +1,4 @@
-/**
- * Options checked, read from text, picked.
- *
- * @module
- */
+/** Options checked, read from text, picked. */
 
 import { closestString } from "@std/text/closest-string";
 import {

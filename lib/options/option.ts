@@ -1,8 +1,4 @@
-/**
- * What an option is, whoever gives it: a program, a command line, an environment or a request.
- *
- * @module
- */
+/** What an option is, whoever gives it: a program, a command line, an environment or a request. */
 
 /** What every option has. */
 interface Common {

@@ -1,8 +1,4 @@
-/**
- * The settings of the service, and the query parameters of its requests.
- *
- * @module
- */
+/** The settings of the service, and the query parameters of its requests. */
 
 import {
   CALLBACK,

@@ -1,8 +1,4 @@
-/**
- * The options of `fit()` and `fitFromScratch()`.
- *
- * @module
- */
+/** The options of `fit()` and `fitFromScratch()`. */
 
 import {
   CALLBACK,

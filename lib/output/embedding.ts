@@ -1,8 +1,4 @@
-/**
- * Activations -> embeddings: pooled, normalized, compared.
- *
- * @module
- */
+/** Activations -> embeddings: pooled, normalized, compared. */
 
 import type { Activations } from "../engine/engine.ts";
 import { choice, completeOptions, EMBEDDING_OPTIONS } from "../options.ts";

@@ -1,8 +1,4 @@
-/**
- * Embeddings as files that other tools read.
- *
- * @module
- */
+/** Embeddings as files that other tools read. */
 
 import { concat } from "@std/bytes/concat";
 import type { Embedding } from "./embedding.ts";

@@ -1,8 +1,4 @@
-/**
- * Logits -> predictions: soft-max, then the labels that a caller wants to see.
- *
- * @module
- */
+/** Logits -> predictions: soft-max, then the labels that a caller wants to see. */
 
 import type { Activations } from "../engine/engine.ts";
 import { ScoresNotFiniteError } from "../errors.ts";

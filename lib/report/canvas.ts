@@ -1,8 +1,4 @@
-/**
- * Drawing on RGB pixels: rectangles, pictures and text.
- *
- * @module
- */
+/** Drawing on RGB pixels: rectangles, pictures and text. */
 
 import { decodeImage } from "../image/decode.ts";
 import type { Pixels } from "../image/image.ts";

@@ -1,8 +1,4 @@
-/**
- * Perceptually uniform color maps: equal steps of the value look like equal steps of lightness.
- *
- * @module
- */
+/** Perceptually uniform color maps: equal steps of the value look like equal steps of lightness. */
 
 /**
  * Levels 0, 8, … 248 and 255 of matplotlib's inferno and viridis, as hexadecimal RGB (Nathaniel Smith

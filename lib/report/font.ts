@@ -1,8 +1,6 @@
 /**
  * Glyphs of DejaVu Sans Mono Bold, rendered by `make_font.py`. DejaVu is free to use, copy and
  * distribute; it is based on Bitstream Vera, copyright (c) 2003 by Bitstream, Inc.
- *
- * @module
  */
 
 /** Width of a glyph's cell in pixels. */

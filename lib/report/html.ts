@@ -1,8 +1,4 @@
-/**
- * Pieces of the reports' pages: tables and plots, in HTML and SVG that need nothing else.
- *
- * @module
- */
+/** Pieces of the reports' pages: tables and plots, in HTML and SVG that need nothing else. */
 
 import { escape as escapeHtml } from "@std/html/entities";
 

@@ -1,8 +1,4 @@
-/**
- * The page for people: one HTML file and one script, from this folder, under a strict policy.
- *
- * @module
- */
+/** The page for people: one HTML file and one script, from this folder, under a strict policy. */
 
 import { readBytes } from "../../platform.ts";
 import { VERSION } from "../../version.ts";

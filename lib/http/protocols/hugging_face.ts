@@ -3,8 +3,6 @@
  *
  * Raw image bytes, with or without a Content-Type, or `{"inputs": base64, "parameters": {"top_k",
  * "function_to_apply"}}` give `[{"label", "score"}, …]`, best first.
- *
- * @module
  */
 
 import { type Complete, completeOptions, type Values } from "../../options.ts";

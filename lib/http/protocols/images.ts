@@ -1,8 +1,6 @@
 /**
  * The images of a request: found in its body, which is raw bytes, a multipart form or JSON, and answered
  * one by one.
- *
- * @module
  */
 
 import type { Pipeline } from "../queue/pipeline.ts";

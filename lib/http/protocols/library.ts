@@ -1,8 +1,6 @@
 /**
  * `POST /classify`, `/embed` and `/explain`: the library's own functions over HTTP. Their options are
  * query parameters.
- *
- * @module
  */
 
 import { checkExplanation } from "../../explain/explain.ts";

@@ -1,8 +1,4 @@
-/**
- * The Open Inference Protocol, version 2, as KServe and Triton speak it.
- *
- * @module
- */
+/** The Open Inference Protocol, version 2, as KServe and Triton speak it. */
 
 import type { Pixels } from "../../image/image.ts";
 import { checkSelection, type Prediction, selectPredictions } from "../../output/predictions.ts";

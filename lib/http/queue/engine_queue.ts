@@ -1,7 +1,5 @@
 /**
  * The model behind the service, and dynamic batching: what waits for the engine goes through it together.
- *
- * @module
  */
 
 import type { Classifier, ClassifierInfo } from "../../classifier.ts";

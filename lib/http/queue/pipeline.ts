@@ -1,8 +1,4 @@
-/**
- * The way of an image through the service: admitted, decoded, batched, run.
- *
- * @module
- */
+/** The way of an image through the service: admitted, decoded, batched, run. */
 
 import { abortable } from "@std/async/abortable";
 import type { ClassifierInfo, EmbedOptions, PreparedImage } from "../../classifier.ts";

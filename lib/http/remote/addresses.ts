@@ -1,8 +1,4 @@
-/**
- * Which IP addresses belong to the public Internet.
- *
- * @module
- */
+/** Which IP addresses belong to the public Internet. */
 
 import { BlockList, isIP } from "node:net";
 

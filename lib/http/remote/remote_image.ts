@@ -4,8 +4,6 @@
  * Every address that a name resolves to is checked, in the very look-up that the connection is made
  * from: a second look-up, with another answer, does not happen. `fetch` cannot be told to do so;
  * `node:http` can.
- *
- * @module
  */
 
 import { lookup } from "node:dns/promises";

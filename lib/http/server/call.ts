@@ -1,8 +1,6 @@
 /**
  * One request on its way through the service: its id, its clock, its body, what it has cost; and how
  * many there are.
- *
- * @module
  */
 
 import { delay } from "@std/async/delay";

@@ -1,8 +1,4 @@
-/**
- * The API's description, OpenAPI 3.1.
- *
- * @module
- */
+/** The API's description, OpenAPI 3.1. */
 
 import { EMBEDDING_OPTIONS, type Option, type Table } from "../../options.ts";
 import {

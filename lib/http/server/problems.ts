@@ -1,8 +1,4 @@
-/**
- * Every error that a client can see, and its HTTP status. The only file that chooses one.
- *
- * @module
- */
+/** Every error that a client can see, and its HTTP status. The only file that chooses one. */
 
 import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../../errors.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Responses of text, and those to a GET, which have an ETag.
- *
- * @module
- */
+/** Responses of text, and those to a GET, which have an ETag. */
 
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import { STATUS } from "./problems.ts";

@@ -1,8 +1,4 @@
-/**
- * Which function answers a request, and whether it may be called.
- *
- * @module
- */
+/** Which function answers a request, and whether it may be called. */
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { pageRoute, scriptRoute } from "../page/page.ts";

@@ -1,8 +1,4 @@
-/**
- * The service: a request comes in, is checked, routed, answered, counted and logged.
- *
- * @module
- */
+/** The service: a request comes in, is checked, routed, answered, counted and logged. */
 
 import { residentBytes, RUNTIME_VERSION } from "../../platform.ts";
 import type { ClassifierInfo } from "../../classifier.ts";

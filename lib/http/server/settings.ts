@@ -1,8 +1,4 @@
-/**
- * The service's settings: from a program, from the environment's variables, from flags.
- *
- * @module
- */
+/** The service's settings: from a program, from the environment's variables, from flags. */
 
 import type { ClassifierOptions } from "../../classifier.ts";
 import {

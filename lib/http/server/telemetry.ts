@@ -1,7 +1,5 @@
 /**
  * What the service tells of itself: its log, and metrics in Prometheus's text format, version 0.0.4.
- *
- * @module
  */
 
 import { gray, green, red, yellow } from "@std/fmt/colors";

@@ -1,8 +1,4 @@
-/**
- * AVIF, decoded by libavif in WebAssembly.
- *
- * @module
- */
+/** AVIF, decoded by libavif in WebAssembly. */
 
 import avifDecoder from "@jsquash/avif/codec/dec/avif_dec.js";
 import { type Codec, damaged, fourCharacters, type Header, viewOf } from "./codec.ts";

@@ -1,8 +1,4 @@
-/**
- * BMP: 1 to 32 bits a pixel, palettes, bit fields, run lengths, either row order.
- *
- * @module
- */
+/** BMP: 1 to 32 bits a pixel, palettes, bit fields, run lengths, either row order. */
 
 import {
   type Codec,

@@ -1,7 +1,5 @@
 /**
  * What the decoders, one per format, have in common: their interface, errors, checksums, inflation.
- *
- * @module
  */
 
 import { ImageDecodeError } from "../../errors.ts";

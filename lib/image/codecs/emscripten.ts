@@ -1,8 +1,4 @@
-/**
- * Runs codecs that Emscripten built, one fresh instance an image, with a bound on their memory.
- *
- * @module
- */
+/** Runs codecs that Emscripten built, one fresh instance an image, with a bound on their memory. */
 
 import { channelsOf, type Pixels, type RawPixels } from "../image.ts";
 import { damaged, type ImageFormat } from "./codec.ts";

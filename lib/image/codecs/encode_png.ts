@@ -1,8 +1,4 @@
-/**
- * RGB and gray pixels to PNG files (ISO/IEC 15948).
- *
- * @module
- */
+/** RGB and gray pixels to PNG files (ISO/IEC 15948). */
 
 import { concat } from "@std/bytes/concat";
 import { crc32 } from "./codec.ts";

@@ -1,8 +1,4 @@
-/**
- * The orientation in EXIF metadata.
- *
- * @module
- */
+/** The orientation in EXIF metadata. */
 
 import { viewOf } from "./codec.ts";
 

@@ -1,8 +1,4 @@
-/**
- * GIF, first frame, decoded by imagescript's WebAssembly codec.
- *
- * @module
- */
+/** GIF, first frame, decoded by imagescript's WebAssembly codec. */
 
 import { type Codec, damaged, type Header, viewOf } from "./codec.ts";
 import { type Box, onCanvas, type Pixels } from "../image.ts";

@@ -1,8 +1,6 @@
 /**
  * JPEG (ITU-T T.81), decoded by libjpeg-turbo in WebAssembly: the decoder that Pillow has, with the
  * same results. It also decodes at 1/2, 1/4 and 1/8 of the size, out of fewer coefficients.
- *
- * @module
  */
 
 import { type Codec, damaged, type Header, truncated, viewOf } from "./codec.ts";

@@ -1,8 +1,6 @@
 /**
  * PNG (ISO/IEC 15948): every color type and bit depth, interlaced or not. Sixteen bits keep their
  * high byte. Color chunks (`gAMA`, `cHRM`, `iCCP`) are ignored, as Pillow does.
- *
- * @module
  */
 
 import {

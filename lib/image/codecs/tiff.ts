@@ -2,8 +2,6 @@
  * TIFF 6.0, first page: either byte order; strips or tiles; interleaved or separate planes; bilevel,
  * gray, palette, RGB and CMYK of 1 to 16 bits; LZW, Deflate, PackBits or none. Sixteen bits keep
  * their high byte.
- *
- * @module
  */
 
 import { type Codec, damaged, packedSample, truncated } from "./codec.ts";

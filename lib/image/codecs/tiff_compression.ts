@@ -1,7 +1,5 @@
 /**
  * How TIFF stores the bytes of a strip or tile (TIFF 6.0, sections 9, 13 and 14; Adobe's Deflate).
- *
- * @module
  */
 
 import { damaged, inflate, viewOf } from "./codec.ts";

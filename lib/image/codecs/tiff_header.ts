@@ -1,8 +1,4 @@
-/**
- * The first directory of a TIFF.
- *
- * @module
- */
+/** The first directory of a TIFF. */
 
 import { damaged, type Header, viewOf } from "./codec.ts";
 

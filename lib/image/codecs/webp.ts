@@ -1,8 +1,4 @@
-/**
- * WebP, lossy or lossless, first frame of an animation, decoded by libwebp in WebAssembly.
- *
- * @module
- */
+/** WebP, lossy or lossless, first frame of an animation, decoded by libwebp in WebAssembly. */
 
 import webpDecoder from "@jsquash/webp/codec/dec/webp_dec.js";
 import { type Codec, damaged, fourCharacters, type Header, type Range, viewOf } from "./codec.ts";

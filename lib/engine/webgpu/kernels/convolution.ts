@@ -1,8 +1,6 @@
 /**
  * A convolution by whichever algorithm its tile is of: all layers but the first and the dense ones,
  * and those too on inputs larger than the training size.
- *
- * @module
  */
 
 import type { Step, Tensor } from "../device/tfjs.ts";

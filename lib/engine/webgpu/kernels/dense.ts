@@ -1,8 +1,4 @@
-/**
- * The dense kernel: layers whose filters cover their whole input.
- *
- * @module
- */
+/** The dense kernel: layers whose filters cover their whole input. */
 
 import type { Precision } from "../../engine.ts";
 import { defineKernel, DOT16 } from "./kernel.ts";

@@ -1,8 +1,4 @@
-/**
- * Convolution by definition: one program, whatever its tile.
- *
- * @module
- */
+/** Convolution by definition: one program, whatever its tile. */
 
 import type { Precision } from "../../engine.ts";
 import { CHANNEL_MULTIPLE, defineKernel, DOT16, partsOf, type Shape } from "./kernel.ts";

@@ -1,8 +1,4 @@
-/**
- * The first convolution: reads image bytes through the normalization table.
- *
- * @module
- */
+/** The first convolution: reads image bytes through the normalization table. */
 
 import type { Precision } from "../../engine.ts";
 import { defineKernel } from "./kernel.ts";

@@ -18,8 +18,6 @@
  * - Image: `[N, H, ceil(W / 4)]`, four pixels a vector, channels in the bytes of a word.
  *
  * `C`, `I` and `O` are rounded up to multiples of 16; what is added is 0.
- *
- * @module
  */
 
 import { type Dispatch, registerStep, type Step, type Tensor } from "../device/tfjs.ts";

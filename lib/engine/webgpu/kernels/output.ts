@@ -1,8 +1,4 @@
-/**
- * The end of a convolution or dense layer: accumulators become what the layer gives.
- *
- * @module
- */
+/** The end of a convolution or dense layer: accumulators become what the layer gives. */
 
 import type { Precision } from "../../engine.ts";
 import { elements, FIXED_POINT, type Shape, STATE_HEADER, stateVectors } from "./kernel.ts";

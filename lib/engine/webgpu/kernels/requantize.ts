@@ -1,8 +1,4 @@
-/**
- * Between two layers: ends one, begins the next, and makes its 7-bit activations.
- *
- * @module
- */
+/** Between two layers: ends one, begins the next, and makes its 7-bit activations. */
 
 import type { Fixed } from "../../program.ts";
 import {

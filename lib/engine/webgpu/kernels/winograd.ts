@@ -1,8 +1,6 @@
 /**
  * Winograd's algorithm (`lib/engine/winograd.ts`) in four kernels, chunk by chunk: the transforms
  * and products of a chunk fit a small, fixed part of the memory, which all layers share.
- *
- * @module
  */
 
 import type { Precision } from "../../engine.ts";

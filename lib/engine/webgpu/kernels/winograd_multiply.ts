@@ -1,8 +1,6 @@
 /**
  * The products of Winograd's algorithm: at each point a matrix product of transformed inputs and
  * filters.
- *
- * @module
  */
 
 import type { Precision } from "../../engine.ts";

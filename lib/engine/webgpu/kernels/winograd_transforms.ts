@@ -1,8 +1,6 @@
 /**
  * Winograd's transforms: of filters and of inputs, which {@linkcode multiplyPoints} multiplies, and
  * of its products, which become what the layer gives, with bias, ReLU and max-pool.
- *
- * @module
  */
 
 import type { Precision } from "../../engine.ts";

@@ -1,8 +1,6 @@
 /**
  * Brings a model onto a device: checks that it fits, uploads the weights while the pipelines
  * compile, and checks the kernels.
- *
- * @module
  */
 
 import type { Model } from "../../../model/model.ts";

@@ -1,8 +1,6 @@
 /**
  * Brings int8 weights, constants, the table and images into the order in which the kernels read
  * them (`../kernels/kernel.ts`), and what they give out of it.
- *
- * @module
  */
 
 import type { Layer } from "../../../model/architecture.ts";

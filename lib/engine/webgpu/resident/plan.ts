@@ -1,8 +1,6 @@
 /**
  * What a run consists of: the kernel and the sizes of each layer, and whether a device has room for
  * it.
- *
- * @module
  */
 
 import { BackendUnavailableError } from "../../../errors.ts";

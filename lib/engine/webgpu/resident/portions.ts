@@ -1,8 +1,6 @@
 /**
  * What of a run is handed to the device at once, where the run may have to end early: enough to
  * keep it busy, and little enough to be over soon.
- *
- * @module
  */
 
 import type { PlannedLayer } from "./plan.ts";

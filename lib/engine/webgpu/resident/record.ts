@@ -1,8 +1,4 @@
-/**
- * The steps of a run over a model's tensors.
- *
- * @module
- */
+/** The steps of a run over a model's tensors. */
 
 import type { Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";

@@ -1,8 +1,4 @@
-/**
- * A model on the GPU: its tensors, and its runs.
- *
- * @module
- */
+/** A model on the GPU: its tensors, and its runs. */
 
 import type { Model, WeightPiece } from "../../../model/model.ts";
 import type { Activations, Batch, Precision } from "../../engine.ts";

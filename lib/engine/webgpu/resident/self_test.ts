@@ -4,8 +4,6 @@
  *
  * A small network with weights from a formula goes through the very kernels and tiles that a model
  * will use; what it must give was computed by the naive reference.
- *
- * @module
  */
 
 import { BackendUnavailableError } from "../../../errors.ts";

@@ -1,7 +1,5 @@
 /**
  * The kernels' tiles: what a lane computes and how lanes share. They change speed and no result.
- *
- * @module
  */
 
 import type { Layer } from "../../../model/architecture.ts";

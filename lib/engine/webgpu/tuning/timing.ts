@@ -1,8 +1,4 @@
-/**
- * Times the layers of a model, and ways to compute a layer.
- *
- * @module
- */
+/** Times the layers of a model, and ways to compute a layer. */
 
 import type { Batch, LayerProfile, Precision } from "../../engine.ts";
 import { checked, type Gpu } from "../device/device.ts";

@@ -4,8 +4,6 @@
  *
  * What was timed is kept in the cache directory, so what one load has no time for is tried by the
  * next.
- *
- * @module
  */
 
 import { BackendUnavailableError } from "../../../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * Where the times of candidates are kept: one file in the cache directory.
- *
- * @module
- */
+/** Where the times of candidates are kept: one file in the cache directory. */
 
 import { join } from "@std/path/join";
 import { writeWhole } from "../../../io/atomic_file.ts";
