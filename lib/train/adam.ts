@@ -4,13 +4,8 @@
  * @module
  */
 
-import type { NamedTensorMap, Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
-import type { Tfjs } from "./tfjs.ts";
-
-interface NamedTensor {
-  readonly name: string;
-  readonly tensor: Tensor;
-}
+import type { Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
+import { floats, type Tfjs } from "./tfjs.ts";
 
 const BETA1 = 0.9, BETA2 = 0.999, EPSILON = 1e-7;
 
@@ -25,14 +20,11 @@ export function adam(tf: Tfjs, learningRate: number): Optimizer {
     #moments: { name: string; first: Variable; second: Variable }[] = [];
 
     /** @param gradients In the same order each time, as `minimize()` gives them. */
-    applyGradients(gradients: NamedTensorMap | NamedTensor[]): void {
-      const list = Array.isArray(gradients)
-        ? gradients
-        : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
+    applyGradients(gradients: { name: string; tensor: Tensor }[]): void {
       const variables = tf.engine().registeredVariables;
       if (this.#moments.length === 0) {
         this.#moments = tf.tidy(() =>
-          list.map(({ name }) => ({
+          gradients.map(({ name }) => ({
             name,
             first: tf.variable(tf.zerosLike(variables[name]), false),
             second: tf.variable(tf.zerosLike(variables[name]), false),
@@ -40,13 +32,9 @@ export function adam(tf: Tfjs, learningRate: number): Optimizer {
         );
       }
       this.incrementIterations();
-      list.forEach(({ name, tensor: slope }, i) => {
+      gradients.forEach(({ name, tensor: slope }, i) => {
         const { first, second } = this.#moments[i];
-        this.#update(
-          ...[variables[name], slope, first, second].map((tensor) =>
-            tensor.dataSync() as Float32Array
-          ) as [Float32Array, Float32Array, Float32Array, Float32Array],
-        );
+        this.#update(floats(variables[name]), floats(slope), floats(first), floats(second));
       });
     }
 

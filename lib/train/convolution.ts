@@ -8,14 +8,13 @@
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import {
   momentsOf,
-  type Normalization,
   normalization,
   normalizationGradient,
   remember,
   remembered,
 } from "./batch_normalization.ts";
 import type { TrainingKernels } from "./kernels.ts";
-import type { Tfjs } from "./tfjs.ts";
+import { floats, type Tfjs } from "./tfjs.ts";
 
 /** What is learned. */
 export interface ConvolutionParameters {
@@ -59,10 +58,10 @@ export function convolutionLayer(
   const pooled: [number, number] = options.pool ? [height >> 1, width >> 1] : [height, width];
   const pool = Number(options.pool);
   const layer = tf.customGrad((...args) => {
-    const [x, filter, gamma, beta, save] = args as [
-      ...Tensor[],
+    const [x, filter, gamma, beta, save] = args as unknown as [
+      ...[Tensor, Tensor, Tensor, Tensor],
       (saved: Tensor[]) => void,
-    ] as [Tensor, Tensor, Tensor, Tensor, (saved: Tensor[]) => void];
+    ];
     const padded = kernels.take(count * (height + 2) * (width + 2) * inputs);
     const y = kernels.take(positions * outputs), sums = kernels.take(count * 2 * outputs);
     const weights = kernels.place(floats(filter));
@@ -99,18 +98,6 @@ export function convolutionLayer(
     return { value: tf.tensor4d(out, [count, ...pooled, outputs]), gradFunc };
   });
   return layer(x, filter, gamma, beta) as Tensor4D;
-}
-
-/** A tensor's values; float32 tensors have no others. */
-function floats(tensor: Tensor): Float32Array {
-  return tensor.dataSync() as Float32Array;
-}
-
-/** What a trained convolution does to each channel. */
-export function trainedNormalization(
-  { gamma, beta, statistics }: ConvolutionParameters,
-): Normalization {
-  return normalization(floats(gamma), floats(beta), remembered(statistics));
 }
 
 /** The filter of the derivative by the input: turned by 180 degrees, `[3, 3, outputs, inputs]`. */

@@ -23,6 +23,14 @@ export interface Augmentation {
   readonly crops: number;
 }
 
+/** Where features come from. */
+export interface FeatureLayer {
+  /** The last frozen layer. */
+  readonly layer: string;
+  /** Values of that layer for one view. */
+  readonly length: number;
+}
+
 /** Features of pictures. Those of picture `n` are rows `n * views` … `(n + 1) * views - 1`. */
 export interface Features {
   /** `[pictures * views, length]`. The first view of a picture is the one that is classified. */
@@ -53,23 +61,19 @@ export function viewsPerPicture({ flip, crops }: Augmentation): number {
 /**
  * Computes the features of pictures, beginning after those that the store holds.
  *
- * @param layer The last frozen layer.
- * @param length Values of that layer for one view.
  * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
  */
 export async function computeFeatures(
   engine: Engine,
   model: Model,
   samples: readonly Sample[],
-  layer: string,
-  length: number,
+  { layer, length }: FeatureLayer,
   augmentation: Augmentation,
-  store: FeatureStore | undefined,
-  options: ImageOptions & { onProgress?: (done: number) => void },
+  options: ImageOptions & { store?: FeatureStore; onProgress?: (done: number) => void },
 ): Promise<Features> {
   const views = viewsPerPicture(augmentation), size = views * length;
   const data = new Float32Array(samples.length * size);
-  const kept = store?.load();
+  const kept = options.store?.load();
   const fingerprints = kept?.fingerprints.slice(0, samples.length) ?? [];
   if (kept !== undefined) data.set(kept.rows.subarray(0, fingerprints.length * size));
   const side = Math.max(...scalesOf(model, {}));
@@ -85,7 +89,7 @@ export async function computeFeatures(
     }
     const rows = data.subarray(first * size, (first + chunk.length) * size);
     await embedViews(engine, all, layer, length, rows, options.signal);
-    await store?.append(rows, hashes);
+    await options.store?.append(rows, hashes);
     fingerprints.push(...hashes);
     options.onProgress?.(fingerprints.length);
   }

@@ -89,19 +89,11 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
   using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(base, options);
   const store = await storeOf(base, plan, samples, augmentation, options.directory);
-  const features = await computeFeatures(
-    engine,
-    base,
-    samples,
-    plan.layer,
-    plan.length,
-    augmentation,
-    store?.features,
-    {
-      signal: options.signal,
-      onProgress: (done) => options.onFit?.({ stage: "features", done, total: samples.length }),
-    },
-  );
+  const features = await computeFeatures(engine, base, samples, plan, augmentation, {
+    signal: options.signal,
+    store: store?.features,
+    onProgress: (done) => options.onFit?.({ stage: "features", done, total: samples.length }),
+  });
 
   const settings = { ...loop, hidden, whitening, validation, balance };
   const classWeights = classWeightsOf(balance, classes, labels.length);
@@ -149,18 +141,10 @@ async function storeOf(
   samples: readonly Sample[],
   augmentation: Augmentation,
   directory: string | undefined,
-): Promise<
-  | { features: FeatureFile; state: (settings: unknown) => StateStore }
-  | undefined
-> {
+): Promise<{ features: FeatureFile; state: (settings: unknown) => StateStore } | undefined> {
   if (directory === undefined) return undefined;
-  const key = keyOf([
-    modelKey(base),
-    base.preprocessing,
-    layer,
-    augmentation,
-    await samplesKey(samples),
-  ]);
+  const pictures = await samplesKey(samples);
+  const key = keyOf([modelKey(base), base.preprocessing, layer, augmentation, pictures]);
   return {
     features: new FeatureFile(directory, key, 4 * length * viewsPerPicture(augmentation)),
     state: (settings) => stateFile(directory, keyOf([key, settings])),

@@ -25,11 +25,12 @@ import { keyOf, stateFile, takeDirectory } from "./storage.ts";
 import { withTfjs } from "./tfjs.ts";
 import { pixelWhitening, whitenAll } from "./pixel_whitening.ts";
 
+/** The kernels are too short for more threads than this. */
+const MAX_THREADS = 8;
+
 /** Options of {@linkcode fitFromScratch}. */
 export interface ScratchOptions
   extends NetworkOptions, PixelOptions, LearningOptions, EngineOptions {
-  /** Of all random choices. Default: 0. */
-  readonly seed?: number;
   /** Stops the fit; with a directory a later call goes on. */
   readonly signal?: AbortSignal;
   /** A directory for the state of the training, from which a later call goes on. */
@@ -50,10 +51,7 @@ export interface ScratchOptions
  * @throws {RangeError} If an option is unknown or out of range, or there are too few classes or pictures.
  * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
  */
-export async function fitFromScratch(
-  data: Dataset,
-  options: ScratchOptions = {},
-): Promise<Fitted> {
+export async function fitFromScratch(data: Dataset, options: ScratchOptions = {}): Promise<Fitted> {
   checkOptions(SCRATCH_OPTIONS, options);
   const complete = completeOptions(SCRATCH_OPTIONS, options);
   const { samples, labels } = data;
@@ -67,7 +65,8 @@ export async function fitFromScratch(
     ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
     oneCycle: true,
   };
-  const threads = threadsOf(complete.threads);
+  const cores = navigator.hardwareConcurrency;
+  const threads = Math.min(MAX_THREADS, complete.threads === "auto" ? cores : complete.threads);
 
   using _directory = await takeDirectory(directory);
   const { pixels, dataSha256 } = await readAll(data, architecture, options);
@@ -115,11 +114,4 @@ export async function fitFromScratch(
     },
   };
   return await finishFit(data, split, description, trained, options);
-}
-
-/** The kernels are too short for more threads than this. */
-const MAX_THREADS = 8;
-
-function threadsOf(threads: "auto" | number): number {
-  return Math.min(MAX_THREADS, threads === "auto" ? navigator.hardwareConcurrency : threads);
 }

@@ -63,13 +63,7 @@ export async function finishFit(
   return { model, labels, split, history, bestEpoch, accuracy, dataSha256 };
 }
 
-/**
- * Writes a model file.
- *
- * @param trained The layers that were trained, the last ones of the architecture; the weights are
- *   `[O, filterHeight, filterWidth, I]`.
- * @param base The model that gives all layers before them.
- */
+/** Writes a model file. The trained weights are `[O, filterHeight, filterWidth, I]`. */
 async function writeModel(
   description: ModelDescription,
   trained: readonly DenseLayer[],
@@ -97,11 +91,9 @@ async function copyLayers(
   architecture: Architecture,
   count: number,
 ): Promise<void> {
-  const names = new Map<string, string>();
   const layers = layersOf(architecture);
-  layersOf(base.architecture).slice(0, count).forEach(({ name }, i) => {
-    names.set(name, layers[i]!.name);
-  });
+  const frozen = layersOf(base.architecture).slice(0, count);
+  const names = new Map(frozen.map(({ name }, i) => [name, layers[i]!.name]));
   for (const { name, scale, bias } of base.parameters) {
     const copy = names.get(name);
     if (copy !== undefined) writer.setParameters(copy, scale, bias);
@@ -137,10 +129,9 @@ async function accuracyOf(
   const model = await openModel(bytes);
   await using engine = await createEngine(model, options);
   const classes = model.labels.length, once = { flip: false, crops: 0 };
-  const last = layersOf(model.architecture).at(-1)!.name;
-  const { data } = await computeFeatures(engine, model, samples, last, classes, once, undefined, {
-    signal: options.signal,
-  });
+  const last = { layer: layersOf(model.architecture).at(-1)!.name, length: classes };
+  const { signal } = options;
+  const { data } = await computeFeatures(engine, model, samples, last, once, { signal });
   const right = samples.filter(({ label }, n) => {
     const logits = data.subarray(n * classes, (n + 1) * classes);
     return logits.indexOf(Math.max(...logits)) === label;

@@ -8,21 +8,17 @@ import { type Architecture, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { checkValue } from "../options.ts";
 import { FIT_OPTIONS } from "../options/training.ts";
-import { type DenseLayer, forwardDense, initialFilter, trainedLayer } from "./dense.ts";
-import type { Features } from "./features.ts";
+import { forwardDense, initialFilter, trainedLayer } from "./dense.ts";
+import type { FeatureLayer, Features } from "./features.ts";
+import type { Trained } from "./fitted.ts";
 import { type Examples, type LoopOptions, trainLoop } from "./loop.ts";
-import type { EpochMetrics } from "./options.ts";
 import { normalFrom, randomFrom } from "./random.ts";
 import type { Split } from "./split.ts";
 import { foldTransform, Statistics, transformed, type Whitening } from "./statistics.ts";
 import { withTfjs } from "./tfjs.ts";
 
 /** Which layers of a model stay, and what the new model looks like. */
-export interface HeadPlan {
-  /** The last frozen layer. */
-  readonly layer: string;
-  /** Values of that layer for one view. */
-  readonly length: number;
+export interface HeadPlan extends FeatureLayer {
   readonly architecture: Architecture;
 }
 
@@ -73,10 +69,7 @@ export interface HeadTask {
 }
 
 /** A trained head. */
-export interface TrainedHead {
-  readonly layers: DenseLayer[];
-  readonly history: EpochMetrics[];
-  readonly bestEpoch: number;
+export interface TrainedHead extends Trained {
   /** Of the features that were learned from, `[D]`. */
   readonly mean: Float64Array;
   /** Of each feature, or along the principal axes, largest first, `[D]`. */
@@ -84,10 +77,7 @@ export interface TrainedHead {
 }
 
 /** Trains a head. Its layers take the features as they are: the whitening is folded into the first. */
-export async function trainHead(
-  task: HeadTask,
-  options: LoopOptions,
-): Promise<TrainedHead> {
+export async function trainHead(task: HeadTask, options: LoopOptions): Promise<TrainedHead> {
   const { features, labels, classes, split, classWeights, hidden, whitening } = task;
   const { length, views } = features;
   const rowsOf = (pictures: readonly number[], perPicture: number): Uint32Array =>

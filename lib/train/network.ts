@@ -5,12 +5,18 @@
  */
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
-import { type Architecture, type Configuration, layersOf } from "../model/architecture.ts";
-import { convolutionLayer, trainedNormalization } from "./convolution.ts";
+import {
+  type Architecture,
+  type Configuration,
+  CONFIGURATIONS,
+  layersOf,
+} from "../model/architecture.ts";
+import { normalization, remembered } from "./batch_normalization.ts";
+import { convolutionLayer } from "./convolution.ts";
 import { type DenseLayer, forwardDense, initialFilter, trainedLayer } from "./dense.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { normalFrom, randomFrom } from "./random.ts";
-import type { Tfjs } from "./tfjs.ts";
+import { floats, type Tfjs } from "./tfjs.ts";
 
 /** The shape of a small VGG. */
 export interface NetworkOptions {
@@ -28,12 +34,6 @@ export interface NetworkOptions {
 
 /** The channels of the paper's blocks. */
 const PAPER_CHANNELS = [64, 128, 256, 512, 512];
-const CONVOLUTIONS = {
-  A: [1, 1, 2, 2, 2],
-  B: [2, 2, 2, 2, 2],
-  D: [2, 2, 3, 3, 3],
-  E: [2, 2, 4, 4, 4],
-};
 
 /**
  * A network's sizes.
@@ -46,8 +46,8 @@ export function architectureOf(options: Required<NetworkOptions>, classes: numbe
   const architecture = {
     configuration,
     input: { height: side, width: side, channels },
-    convolutions: CONVOLUTIONS[configuration].flatMap((count, block) =>
-      new Array<number>(count).fill(Math.max(4, Math.round(PAPER_CHANNELS[block] * width / 4) * 4))
+    convolutions: CONFIGURATIONS[configuration].flatMap((filters, block) =>
+      filters.map(() => Math.max(4, Math.round(PAPER_CHANNELS[block] * width / 4) * 4))
     ),
     dense: [...dense, classes],
   };
@@ -116,12 +116,8 @@ export function trainedLayers({ layers, statistics }: TrainableNetwork): DenseLa
   return layers.map(([filter, ...rest], i) => {
     if (rest.length === 1) return trainedLayer(filter, rest[0].dataSync());
     const [gamma, beta] = rest;
-    const { scale, shift } = trainedNormalization({
-      filter,
-      gamma,
-      beta,
-      statistics: statistics[i],
-    });
+    const moments = remembered(statistics[i]);
+    const { scale, shift } = normalization(floats(gamma), floats(beta), moments);
     return trainedLayer(filter, shift, scale);
   });
 }

@@ -53,20 +53,16 @@ export function stratifiedSplit(
 }
 
 /**
- * Weights that let each class count the same, whatever its number of pictures; their mean over all
- * pictures is 1.
+ * The weight of each class in the loss, `[classes]`. Balanced ones let each class count the same,
+ * whatever its number of pictures; their mean over all pictures is 1.
  */
-export function balancedWeights(labels: ArrayLike<number>, classes: number): Float32Array {
-  const counts = new Float32Array(classes);
-  for (const label of Array.from(labels)) counts[label]!++;
-  return counts.map((count) => labels.length / (classes * count));
-}
-
-/** The weight of each class in the loss, `[classes]`. */
 export function classWeightsOf(
   balance: "balanced" | "none",
   labels: ArrayLike<number>,
   classes: number,
 ): Float32Array {
-  return balance === "none" ? new Float32Array(classes).fill(1) : balancedWeights(labels, classes);
+  if (balance === "none") return new Float32Array(classes).fill(1);
+  const counts = new Float32Array(classes);
+  for (const label of Array.from(labels)) counts[label]!++;
+  return counts.map((count) => labels.length / (classes * count));
 }

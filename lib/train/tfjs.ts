@@ -8,17 +8,15 @@
  * @module
  */
 
-import type {
-  GradConfig,
-  NamedAttrMap,
-  Scalar,
-  Tensor,
-  Tensor1D,
-  Tensor2D,
-} from "@tensorflow/tfjs-core";
+import type { GradConfig, Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 
 /** The module of tfjs-core. */
 export type Tfjs = typeof import("@tensorflow/tfjs-core");
+
+/** A tensor's values; float32 tensors have no others. */
+export function floats(tensor: Tensor): Float32Array {
+  return tensor.dataSync() as Float32Array;
+}
 
 const BACKEND = "cpu";
 let loaded: Promise<Tfjs> | undefined;
@@ -58,10 +56,8 @@ async function silence(tf: Tfjs): Promise<void> {
   tf.env().set("IS_TEST", false);
 }
 
-/** The derivatives of the operations that a VGG is trained with. */
+/** The derivatives of the operations that dense layers are trained with. */
 function gradients(tf: Tfjs): GradConfig[] {
-  const kernel = (name: string, inputs: Record<string, Tensor>, attributes: object): Tensor =>
-    tf.engine().runKernel(name, inputs, attributes as NamedAttrMap) as Tensor;
   /** Sums over the axes along which an input of an addition was repeated. */
   const unbroadcast = (dy: Tensor, { shape }: Tensor): Tensor => {
     const axes = Array.from({ length: dy.rank - shape.length }, (_, i) => i);
@@ -71,14 +67,8 @@ function gradients(tf: Tfjs): GradConfig[] {
   const define = (
     kernelName: string,
     inputsToSave: string[],
-    gradFunc: (dy: Tensor, saved: Tensor[], attrs: NamedAttrMap) => Record<string, () => Tensor>,
-    outputsToSave: boolean[] = [],
-  ): GradConfig => ({
-    kernelName,
-    inputsToSave,
-    outputsToSave,
-    gradFunc: gradFunc as GradConfig["gradFunc"],
-  });
+    gradFunc: (dy: Tensor, saved: Tensor[]) => Record<string, () => Tensor>,
+  ): GradConfig => ({ kernelName, inputsToSave, gradFunc: gradFunc as GradConfig["gradFunc"] });
   return [
     define("Add", ["a", "b"], (dy, [a, b]) => ({
       a: () => unbroadcast(dy, a),
@@ -90,14 +80,6 @@ function gradients(tf: Tfjs): GradConfig[] {
     })),
     define("Relu", ["x"], (dy, [x]) => ({ x: () => tf.mul(dy, tf.step(x)) })),
     define("Reshape", ["x"], (dy, [x]) => ({ x: () => tf.reshape(dy, x.shape) })),
-    define("Conv2D", ["x", "filter"], (dy, [x, filter], attrs) => ({
-      x: () => kernel("Conv2DBackpropInput", { dy, filter }, { ...attrs, inputShape: x.shape }),
-      filter: () =>
-        kernel("Conv2DBackpropFilter", { x, dy }, { ...attrs, filterShape: filter.shape }),
-    })),
-    define("MaxPool", ["x"], (dy, [x, y], attrs) => ({
-      x: () => kernel("MaxPoolGrad", { dy, input: x, output: y }, attrs),
-    }), [true]),
   ];
 }
 

@@ -14,7 +14,7 @@ import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { fit } from "../../lib/train/fit.ts";
 import { fitReport } from "../../lib/train/report.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
-import { balancedWeights, stratifiedSplit } from "../../lib/train/split.ts";
+import { classWeightsOf, stratifiedSplit } from "../../lib/train/split.ts";
 import { withTfjs } from "../../lib/train/tfjs.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { random } from "../support/random_model.ts";
@@ -54,8 +54,8 @@ Deno.test("stratifiedSplit() keeps the same part of each class, and loses nothin
   assertThrows(() => stratifiedSplit([0, 2, 0], 2, 0.2, 1), RangeError, "Picture 1 has class 2");
 });
 
-Deno.test("balancedWeights() lets each class count the same", () => {
-  const [frequent, rare] = balancedWeights([0, 0, 0, 1], 2);
+Deno.test("classWeightsOf() lets each class count the same", () => {
+  const [frequent, rare] = classWeightsOf("balanced", [0, 0, 0, 1], 2);
   assertAlmostEquals(3 * frequent, 2, 1e-6);
   assertAlmostEquals(1 * rare, 2, 1e-6);
 });
