@@ -23,13 +23,11 @@ addEventListener("unload", () => {
 
 /** A new file beside its final place, moved there when it is complete. */
 export class AtomicFile implements ByteSink {
-  readonly #path: string;
   readonly #temporary: string;
   readonly #file: OpenFile;
 
   /** @throws {Deno.errors.NotFound} If there is no such folder. */
-  constructor(path: string) {
-    this.#path = path;
+  constructor(private readonly path: string) {
     // Unique, so that two processes that write the same file do not meet.
     this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
     try {
@@ -55,9 +53,9 @@ export class AtomicFile implements ByteSink {
   async commit(): Promise<void> {
     await this.#file.sync();
     this.#file.close();
-    await move(this.#temporary, this.#path);
+    await move(this.#temporary, this.path);
     drafts.delete(this);
-    await syncFolder(dirname(this.#path));
+    await syncFolder(dirname(this.path));
   }
 
   /** Closes and removes the file if it was not committed. */

@@ -34,9 +34,8 @@ export function permittedCacheDir(): string | undefined {
   try {
     if (!VARIABLES.every((variable) => isGranted({ name: "env", variable }))) return undefined;
     const path = defaultCacheDir();
-    return isGranted({ name: "read", path }) && isGranted({ name: "write", path })
-      ? path
-      : undefined;
+    const names = ["read", "write"] as const;
+    return names.every((name) => isGranted({ name, path })) ? path : undefined;
   } catch {
     // There is no such folder, or no such thing as permissions.
     return undefined;
@@ -69,9 +68,8 @@ export async function removeModel(
   signal?: AbortSignal,
 ): Promise<boolean> {
   try {
-    return await withModelLock(id, cacheDir, signal, async () => {
-      return await removeFiles(id, cacheDir, /^(\..*)?$/) > 0;
-    });
+    const removing = () => removeFiles(id, cacheDir, /^(\..*)?$/);
+    return await withModelLock(id, cacheDir, signal, removing) > 0;
   } catch (error) {
     if (error instanceof NotFound) return false;
     throw error;

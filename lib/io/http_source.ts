@@ -197,19 +197,13 @@ export class HttpSource implements ByteSource {
   #giveUp(cause: Error): WeightsDownloadError {
     const status = cause instanceof Interruption ? cause.response?.status : undefined;
     const at = this.#position === 0 ? "" : ` at byte ${this.#position}`;
-    return this.#error(
-      `could not be read${at} in ${ATTEMPTS} attempts: ${cause.message}. Try again later`,
-      status,
-      cause,
-    );
+    const message = `could not be read${at} in ${ATTEMPTS} attempts: ${cause.message}`;
+    return this.#error(`${message}. Try again later`, status, cause);
   }
 
   #error(message: string, status?: number, cause?: Error): WeightsDownloadError {
-    return new WeightsDownloadError(`${this.url.href} ${message}`, {
-      url: this.url.href,
-      status,
-      cause,
-    });
+    const url = this.url.href;
+    return new WeightsDownloadError(`${url} ${message}`, { url, status, cause });
   }
 }
 

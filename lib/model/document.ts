@@ -5,21 +5,19 @@
  */
 
 import { CheckpointFormatError } from "../errors.ts";
-import { type Architecture, type Configuration, CONFIGURATIONS, layersOf } from "./architecture.ts";
+import { type Architecture, CONFIGURATIONS, layersOf } from "./architecture.ts";
 import { isRecord } from "./json.ts";
-import type { Preprocessing, Provenance } from "./model.ts";
+import type { Model } from "./model.ts";
 
 /** Raised when an older reader would misread the file. */
 export const VERSION = 1;
 
+/** Everything about a model but its numbers. */
+export type ModelDescription = Omit<Model, "parameters" | "weightBytes" | "weights">;
+
 /** What a model file says about itself. */
-export interface ModelDocument {
+export interface ModelDocument extends ModelDescription {
   readonly version: number;
-  readonly id: string;
-  readonly architecture: Architecture;
-  readonly preprocessing: Preprocessing;
-  readonly labels: readonly string[];
-  readonly provenance: Provenance;
   readonly integrity: {
     /** The data section is hashed in chunks of this many bytes. */
     readonly chunkBytes: number;
@@ -87,12 +85,10 @@ function checkDocument(document: Record<keyof ModelDocument, unknown>): string |
     return `labels must be ${dense.at(-1) ?? 0} strings`;
   }
   if (!isRecord(provenance)) return "provenance must be an object";
-  if (
-    !isRecord(integrity) || !isPositive(integrity.chunkBytes, 1 << 26) ||
-    !Array.isArray(integrity.sha256) ||
-    !integrity.sha256.every((hash) => /^[0-9a-f]{64}$/.test(hash))
-  ) return "integrity must have chunkBytes and the sha256 of each chunk";
-  return undefined;
+  const { chunkBytes, sha256 } = isRecord(integrity) ? integrity : {};
+  const areHashes = isArrayOf(sha256, "string") && sha256.every((s) => /^[0-9a-f]{64}$/.test(s));
+  if (areHashes && isPositive(chunkBytes, 1 << 26)) return undefined;
+  return "integrity must have chunkBytes and the sha256 of each chunk";
 }
 
 function checkArchitecture(value: unknown): string | undefined {
@@ -108,16 +104,11 @@ function checkArchitecture(value: unknown): string | undefined {
     return "architecture.convolutions and .dense must be lists of sizes";
   }
   try {
-    layersOf({
-      configuration: configuration as Configuration,
-      input: { height, width, channels },
-      convolutions,
-      dense,
-    });
+    layersOf(value as Architecture);
+    return undefined;
   } catch (error) {
     return (error as Error).message;
   }
-  return undefined;
 }
 
 /**

@@ -52,11 +52,7 @@ export async function openModel(source: SourceLike, options: SourceOptions = {})
     const parameters = await readParameters(chunks, document.architecture, name);
     const { id, architecture, preprocessing, labels, provenance } = document;
     return {
-      id,
-      architecture,
-      preprocessing,
-      labels,
-      provenance,
+      ...{ id, architecture, preprocessing, labels, provenance },
       parameters,
       weightBytes: layout.end - layout.weightsBegin,
       weights: ({ signal } = {}) => streamWeights(source, { ...options, signal }, layout, document),

@@ -85,10 +85,8 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
 
   const { __metadata__: metadata = {}, ...entries } = parseHeader(bytes.subarray(8), file);
   if (!isRecord(metadata) || !Object.values(metadata).every((v) => typeof v === "string")) {
-    throw new CheckpointFormatError(`The __metadata__ of ${file} must map strings to strings`, {
-      file,
-      offset: 8,
-    });
+    const message = `The __metadata__ of ${file} must map strings to strings`;
+    throw new CheckpointFormatError(message, { file, offset: 8 });
   }
   const tensors = Object.entries(entries)
     .map(([name, entry]) => checkEntry(name, entry, dataStart, file))
@@ -103,10 +101,9 @@ function parseHeader(bytes: Uint8Array, file: string): Record<string, unknown> {
     if (isRecord(header)) return header;
     throw new SyntaxError("not an object");
   } catch (cause) {
+    const { message } = cause as Error;
     throw new CheckpointFormatError(
-      `Expected a safetensors file: the header of ${file} is not a JSON object (${
-        (cause as Error).message
-      })`,
+      `Expected a safetensors file: the header of ${file} is not a JSON object (${message})`,
       { file, offset: 8, cause },
     );
   }

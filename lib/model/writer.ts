@@ -7,18 +7,14 @@
 import type { ByteSink } from "../io/atomic_file.ts";
 import { type Layer, layersOf } from "./architecture.ts";
 import { CHUNK_BYTES, NO_HASH, sealHeader, sha256 } from "./integrity.ts";
-import { type ModelDocument, modelTensors, VERSION } from "./document.ts";
+import type { Provenance } from "./model.ts";
+import { type ModelDescription, type ModelDocument, modelTensors, VERSION } from "./document.ts";
 import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
-
-/** Everything that the header says but the hashes. */
-export type ModelDescription = Omit<ModelDocument, "version" | "integrity">;
 
 /** Writes one model file. Offsets follow from the architecture, so tensors may come in any order. */
 export class ModelWriter {
   /** Bytes of the whole file. */
   readonly size: number;
-  readonly #sink: ByteSink;
-  readonly #description: ModelDescription;
   readonly #headerBytes: number;
   readonly #dataBytes: number;
   readonly #layers: Map<string, Layer>;
@@ -28,9 +24,10 @@ export class ModelWriter {
    * @param description Fields of `provenance` may still be changed by {@linkcode finish} for others
    *   that are not longer.
    */
-  constructor(sink: ByteSink, description: ModelDescription) {
-    this.#sink = sink;
-    this.#description = description;
+  constructor(
+    private readonly sink: ByteSink,
+    private readonly description: ModelDescription,
+  ) {
     this.#layers = new Map(layersOf(description.architecture).map((layer) => [layer.name, layer]));
     let position = 0;
     for (const { name, dtype, shape } of modelTensors(description.architecture)) {
@@ -38,46 +35,43 @@ export class ModelWriter {
       position += shape.reduce((a, b) => a * b, DTYPE_BYTES[dtype]);
     }
     this.#dataBytes = position;
-    this.#headerBytes = this.#header(description, this.#noHashes()).length;
+    const chunks = Math.ceil(position / CHUNK_BYTES);
+    this.#headerBytes = this.#header(description, new Array(chunks).fill(NO_HASH)).length;
     this.size = this.#headerBytes + this.#dataBytes;
   }
 
   /** Writes the scales and biases of a layer, `[O]` each. */
   setParameters(layer: string, scale: Float32Array, bias: Float32Array): void {
-    this.#sink.write(this.#at(`${layer}.scale`), littleEndian(scale));
-    this.#sink.write(this.#at(`${layer}.bias`), littleEndian(bias));
+    this.sink.write(this.#at(`${layer}.scale`), littleEndian(scale));
+    this.sink.write(this.#at(`${layer}.bias`), littleEndian(bias));
   }
 
   /** Writes the filters of the output channels from `first` on, `[count, H, W, I]`. */
   setWeights(layer: string, first: number, data: Int8Array): void {
     const offset = this.#at(`${layer}.weight`) + first * this.#rowBytes(layer);
-    this.#sink.write(offset, new Uint8Array(data.buffer, data.byteOffset, data.length));
+    this.sink.write(offset, new Uint8Array(data.buffer, data.byteOffset, data.length));
   }
 
   /** Changes the sign of the filter of one output channel. */
   negateWeights(layer: string, channel: number): void {
     const row = new Int8Array(this.#rowBytes(layer));
     const offset = this.#at(`${layer}.weight`) + channel * row.length;
-    this.#sink.read(offset, new Uint8Array(row.buffer));
+    this.sink.read(offset, new Uint8Array(row.buffer));
     this.setWeights(layer, channel, row.map((weight) => -weight));
   }
 
   /** Hashes what was written, and writes the header. */
-  async finish(provenance: ModelDocument["provenance"]): Promise<void> {
+  async finish(provenance: Provenance): Promise<void> {
     const hashes: string[] = [];
     const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.#dataBytes));
     for (let begin = 0; begin < this.#dataBytes; begin += CHUNK_BYTES) {
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, this.#dataBytes - begin));
-      this.#sink.read(this.#headerBytes + begin, chunk);
+      this.sink.read(this.#headerBytes + begin, chunk);
       hashes.push(await sha256(chunk));
     }
-    const header = this.#header(
-      { ...this.#description, provenance },
-      hashes,
-      this.#headerBytes,
-    );
+    const header = this.#header({ ...this.description, provenance }, hashes, this.#headerBytes);
     await sealHeader(header);
-    this.#sink.write(0, header);
+    this.sink.write(0, header);
   }
 
   #at(tensor: string): number {
@@ -87,10 +81,6 @@ export class ModelWriter {
   #rowBytes(layer: string): number {
     const { filterSize, inChannels } = this.#layers.get(layer)!;
     return filterSize[0] * filterSize[1] * inChannels;
-  }
-
-  #noHashes(): string[] {
-    return new Array(Math.ceil(this.#dataBytes / CHUNK_BYTES)).fill(NO_HASH);
   }
 
   #header(

@@ -17,13 +17,10 @@ const PAUSE_MS = 5000;
  * ```
  */
 export class Line {
-  #free: number;
   /** In the order in which they came. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(places: number) {
-    this.#free = places;
-  }
+  constructor(private free: number) {}
 
   /**
    * Waits for a place, and holds it until the result is disposed of. A second time changes nothing.
@@ -32,7 +29,7 @@ export class Line {
    */
   async take(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();
-    if (this.#free > 0) this.#free--;
+    if (this.free > 0) this.free--;
     else await this.#wait(signal);
     const place = new DisposableStack();
     place.defer(() => this.#leave());
@@ -58,12 +55,8 @@ export class Line {
 
   #leave(): void {
     const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#free++;
-    } else {
-      this.#waiting.delete(next);
-      next();
-    }
+    if (next === undefined) this.free++;
+    else if (this.#waiting.delete(next)) next();
   }
 }
 
@@ -76,17 +69,17 @@ export interface Lease extends Disposable {
 export class ThreadPool {
   /** Who wants no thread but must not be one too many takes a place here. */
   readonly line: Line;
-  readonly #script: URL;
-  readonly #pauseMs: number;
   /** Those without work. */
   readonly #idle: Thread[] = [];
   #retryAt = 0;
 
   /** @param script Sends a message when it is ready, and then one for each message that it gets. */
-  constructor(script: URL, most: number = Infinity, pauseMs: number = PAUSE_MS) {
-    this.#script = script;
+  constructor(
+    private readonly script: URL,
+    most: number = Infinity,
+    private readonly pauseMs: number = PAUSE_MS,
+  ) {
     this.line = new Line(most);
-    this.#pauseMs = pauseMs;
   }
 
   /**
@@ -115,10 +108,10 @@ export class ThreadPool {
     }
     if (performance.now() < this.#retryAt) return undefined;
     try {
-      const [thread] = await startThreads(this.#script, [undefined]);
+      const [thread] = await startThreads(this.script, [undefined]);
       return thread;
     } catch {
-      this.#retryAt = performance.now() + this.#pauseMs;
+      this.#retryAt = performance.now() + this.pauseMs;
       return undefined;
     }
   }

@@ -61,17 +61,10 @@ export class TrainingKernels {
   static async start(threads: number = 1): Promise<TrainingKernels> {
     const module = new WebAssembly.Module(Uint8Array.fromBase64(KERNELS));
     const kernels = new TrainingKernels(module);
+    if (threads === 1) return kernels;
     const memory = kernels.#memory, constants = Array.from({ length: threads - 1 }, () => []);
-    if (threads > 1) {
-      const starting = KernelThreads.start({
-        module,
-        memory,
-        at: ORDERS,
-        kernels: NAMES,
-        constants,
-      });
-      kernels.#others = await starting.catch(() => undefined);
-    }
+    const options = { module, memory, at: ORDERS, kernels: NAMES, constants };
+    kernels.#others = await KernelThreads.start(options).catch(() => undefined);
     return kernels;
   }
 

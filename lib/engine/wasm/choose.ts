@@ -15,14 +15,6 @@ import { type Algorithm, ALGORITHMS, area, type PackedGeometry } from "./stage.t
 import { Step } from "./structs.ts";
 import type { PackedNetwork } from "./weights.ts";
 
-/** How to choose. */
-export interface ChoiceOptions {
-  /** Which algorithm 3x3 convolutions take; by default the faster one. */
-  readonly algorithm: Algorithm | undefined;
-  /** `"auto"` tries them in large models for some 50 ms; `"off"` goes by a rule of thumb. */
-  readonly tune: "auto" | "off";
-}
-
 /** Below this many multiplications and additions an inference is shorter than the trial. */
 const TUNE_FROM = 2e9;
 /** Output pixels from which on Winograd's algorithm is taken where nothing was tried. */
@@ -36,13 +28,16 @@ const hasChoice = ({ layer, first }: PackedGeometry): boolean => layer.padding =
  * Decides which algorithm a layer takes.
  *
  * @param executor One thread: how tasks compare does not depend on how many run at once.
+ * @param algorithm What 3x3 convolutions take; by default the faster one.
+ * @param tune `"auto"` tries them in large models for some 50 ms; `"off"` goes by a rule of thumb.
  */
 export async function chooser(
   memory: Memory,
   program: Program,
   network: PackedNetwork,
   executor: Executor,
-  { algorithm, tune }: ChoiceOptions,
+  algorithm: Algorithm | undefined,
+  tune: "auto" | "off",
 ): Promise<Choose> {
   const tried = tune === "auto" && !algorithm && networkOperations(program) >= TUNE_FROM
     ? await tryAlgorithms(memory, program, network, executor)

@@ -70,7 +70,7 @@ export async function createWasmEngine(
   const { module, kernels } = await compileKernels(variant, memory);
   const network = await loadNetwork(memory, kernels, program, model, precision, signal);
   const alone = new OwnThread(kernels, memory, STEP_BYTES);
-  const choose = await chooser(memory, program, network, alone, { algorithm, tune });
+  const choose = await chooser(memory, program, network, alone, algorithm, tune);
   const executor = await startPool(module, memory, program, threads) ?? alone;
   const start = async (memory: Memory): Promise<Executor> => {
     const { module, kernels } = await compileKernels(variant, memory);

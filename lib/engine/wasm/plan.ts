@@ -83,11 +83,8 @@ export function imagesAtOnce(network: PackedNetwork, size: PlanSize, last: LastL
 
 /** Bytes that the convolutions need for one image. */
 function imageBytes(geometries: readonly PackedGeometry[]): number {
-  return Math.max(
-    ...geometries.map((geometry) =>
-      isDense(geometry) ? 0 : activationBytes(geometry) + valueBytes(geometry)
-    ),
-  );
+  const convolutions = geometries.filter((geometry) => !isDense(geometry));
+  return Math.max(0, ...convolutions.map((each) => activationBytes(each) + valueBytes(each)));
 }
 
 /** Threads do not write into each other's cache lines. */
@@ -174,7 +171,5 @@ export function makePlan(
 
 function store(memory: Memory, steps: readonly Planned[]): PlannedStep[] {
   const first = memory.store(steps.flatMap(({ fields }) => wordsOf(Step, fields)));
-  return steps.map(({ layer, operations, algorithm }, i) => (
-    { address: first + i * STEP_BYTES, layer, operations, algorithm }
-  ));
+  return steps.map(({ fields: _, ...step }, i) => ({ ...step, address: first + i * STEP_BYTES }));
 }

@@ -75,8 +75,10 @@ export async function startPool(
   const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
   const count = threads === "auto" ? Math.min(most, cores) : threads;
   if (count === 1 || !memory.shared) return undefined;
+  const constants = Array.from({ length: count }, (_, thread) => [BARRIER, thread]);
+  const kernels = { module, memory: memory.memory, at: ORDERS, kernels: ["execute"], constants };
   try {
-    return await Pool.start(module, memory, count);
+    return new Pool(await KernelThreads.start(kernels), memory.words, count);
   } catch {
     return undefined; // One thread gives the same results.
   }
@@ -88,28 +90,15 @@ class Pool implements Executor {
   readonly #pool: KernelThreads;
   readonly #words: Int32Array;
 
-  private constructor(pool: KernelThreads, words: Int32Array, threads: number) {
+  constructor(pool: KernelThreads, words: Int32Array, threads: number) {
     this.#pool = pool;
     this.#words = words;
     this.threads = threads;
     words[WORD.threads] = threads;
   }
 
-  /** @throws If the runtime or its permissions allow no threads. */
-  static async start(
-    module: WebAssembly.Module,
-    { memory, words }: Memory,
-    threads: number,
-  ): Promise<Pool> {
-    const constants = Array.from({ length: threads }, (_, thread) => [BARRIER, thread]);
-    const options = { module, memory, at: ORDERS, kernels: ["execute"], constants };
-    return new Pool(await KernelThreads.start(options), words, threads);
-  }
-
   async execute(from: number, to: number, signal?: AbortSignal): Promise<void> {
-    const stop = (): void => {
-      Atomics.store(this.#words, WORD.stop, 1);
-    };
+    const stop = (): void => void Atomics.store(this.#words, WORD.stop, 1);
     signal?.addEventListener("abort", stop);
     this.#pool.begin(0, from, to);
     try {
@@ -123,7 +112,7 @@ class Pool implements Executor {
     signal?.throwIfAborted();
   }
 
-  async end(): Promise<void> {
-    await this.#pool.end();
+  end(): Promise<void> {
+    return this.#pool.end();
   }
 }
