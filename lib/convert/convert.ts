@@ -94,13 +94,10 @@ async function convertInto(
   try {
     const match = matchArchitecture(checkpoint, file, options);
     const preprocessing = choosePreprocessing(checkpoint, match, options);
-    const provenance: Provenance = {
-      source: baseName(file),
-      sourceSha256: NO_HASH,
-      ...options.provenance,
-    };
+    const source = baseName(file);
+    const provenance: Provenance = { source, sourceSha256: NO_HASH, ...options.provenance };
     const writer = new ModelWriter(sink, {
-      id: options.id ?? baseName(file).replace(/\.[^.]*$/, ""),
+      id: options.id ?? source.replace(/\.[^.]*$/, ""),
       architecture: match.architecture,
       preprocessing,
       labels: chooseLabels(match.architecture, options.labels),
@@ -108,12 +105,10 @@ async function convertInto(
     });
     const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
       match.architecture.input.channels === 3;
-    const layers = await convertLayers(checkpoint, match, writer, file, {
-      isBgr,
-      signal: options.signal,
-      onConverted,
-    });
-    const sourceSha256 = await hashSource(bytes, "sha256", options.signal);
+    const { signal } = options;
+    const conversion = { isBgr, signal, onConverted };
+    const layers = await convertLayers(checkpoint, match, writer, file, conversion);
+    const sourceSha256 = await hashSource(bytes, "sha256", signal);
     await writer.finish({ ...provenance, sourceSha256 });
     return {
       format: checkpoint.format,
@@ -138,12 +133,9 @@ async function convertLayers(
   { layers }: Match,
   writer: ModelWriter,
   file: string,
-  { isBgr, signal, onConverted }: {
-    isBgr: boolean;
-    signal?: AbortSignal;
-    onConverted?: (part: number) => void;
-  },
+  options: { isBgr: boolean; signal?: AbortSignal; onConverted?: (part: number) => void },
 ): Promise<LayerReport[]> {
+  const { isBgr, signal, onConverted } = options;
   const total = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0);
   let done = 0;
   const onTile = (elements: number): void => onConverted?.((done += elements) / total);
@@ -155,8 +147,8 @@ async function convertLayers(
     const matched = layerOf.get(tensor);
     if (matched !== undefined) {
       const reverseChannels = isBgr && matched.layer.name === "conv1_1";
-      const options = { reverseChannels, signal, onTile };
-      filters.set(matched, await quantizeWeights(matched, writer, file, options));
+      const tiling = { reverseChannels, signal, onTile };
+      filters.set(matched, await quantizeWeights(matched, writer, file, tiling));
     } else if (small.has(tensor)) {
       values.set(tensor, await readAll(tensor));
     }

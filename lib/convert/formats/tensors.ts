@@ -6,13 +6,7 @@
  */
 
 import type { ByteSource } from "../../io/byte_source.ts";
-import {
-  type CheckpointTensor,
-  readAll,
-  type Runs,
-  sizeOf,
-  type WeightLayout,
-} from "./checkpoint.ts";
+import { type CheckpointTensor, readAll, type Runs, sizeOf } from "./checkpoint.ts";
 
 /** Element types, by safetensors' names, low byte first. */
 export type ElementType = "F32" | "F64" | "F16" | "BF16" | "I8" | "U8" | "I16" | "U16" | "I32";
@@ -47,7 +41,7 @@ export function bytesOf(dtype: ElementType): number {
 /** Makes a tensor of the elements from byte `offset` of a file on. */
 export function rawTensor(
   source: ByteSource,
-  tensor: { name: string; shape: readonly number[]; layout: WeightLayout },
+  tensor: Omit<CheckpointTensor, "read">,
   dtype: ElementType,
   offset: number,
 ): CheckpointTensor {

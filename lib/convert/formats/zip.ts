@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import { CheckpointFormatError } from "../../errors.ts";
 import { type ByteSource, BytesSource } from "../../io/byte_source.ts";
 import { spool } from "../../io/spool.ts";
@@ -74,10 +75,8 @@ function wideFields(view: DataView, begin: number, length: number): number[] {
   for (let at = begin; at + 4 <= end;) {
     const bytes = view.getUint16(at + 2, true);
     if (view.getUint16(at, true) === 1 && at + 4 + bytes <= end) {
-      return Array.from(
-        { length: bytes >> 3 },
-        (_, i) => Number(view.getBigUint64(at + 4 + 8 * i, true)),
-      );
+      const field = (_: unknown, i: number) => Number(view.getBigUint64(at + 4 + 8 * i, true));
+      return Array.from({ length: bytes >> 3 }, field);
     }
     at += 4 + bytes;
   }
@@ -146,16 +145,8 @@ export async function inflateEntry(
   const begin = await zipDataOffset(source, entry);
   const name = `${source.name}/${entry.name}`;
   const parts = inflated(source, begin, entry, name);
-  if (entry.size <= MAX_IN_MEMORY) {
-    const bytes = new Uint8Array(entry.size);
-    let filled = 0;
-    for await (const part of parts) {
-      bytes.set(part, filled);
-      filled += part.length;
-    }
-    return new BytesSource(bytes, name);
-  }
-  return await spool(parts, name);
+  if (entry.size > MAX_IN_MEMORY) return await spool(parts, name);
+  return new BytesSource(concat(await Array.fromAsync(parts)), name);
 }
 
 async function* inflated(
@@ -192,8 +183,6 @@ async function* inflated(
 }
 
 function fail(source: ByteSource, offset: number, message: string): never {
-  throw new CheckpointFormatError(`The zip archive ${source.name} is damaged: ${message}`, {
-    file: source.name,
-    offset,
-  });
+  const file = source.name, text = `The zip archive ${file} is damaged: ${message}`;
+  throw new CheckpointFormatError(text, { file, offset });
 }

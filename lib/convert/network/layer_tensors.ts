@@ -59,9 +59,8 @@ export function tensorsByLayer(checkpoint: Checkpoint, file: string): LayerTenso
     if (role === undefined) continue;
     const layer = byName.get(name) ?? { name };
     if (layer[role] !== undefined) {
-      throw new CheckpointFormatError(`Layer ${name} of ${file} has more than one ${role}`, {
-        file,
-      });
+      const message = `Layer ${name} of ${file} has more than one ${role}`;
+      throw new CheckpointFormatError(message, { file });
     }
     layer[role] = tensor;
     byName.set(layer.name, layer);
@@ -108,23 +107,16 @@ export function isDense({ name, weight }: WeightedLayer): boolean {
   return weight.shape.length === 2 || /(^|[./])(pre_logits|head|fc)/.test(name);
 }
 
-/** What a weight connects. */
-export interface WeightSizes {
-  readonly outputs: number;
-  /** Input channels; for a dense layer all its inputs. */
-  readonly inputs: number;
-  readonly filter: readonly [height: number, width: number];
-}
-
-/** The sizes of a layer, whatever order its axes have. */
-export function weightSizes({ weight }: WeightedLayer): WeightSizes {
-  const { shape, layout } = weight;
+/** What a weight connects, whatever order its axes have. A dense layer's inputs are all one sees. */
+export function weightSizes(
+  { weight: { shape, layout } }: WeightedLayer,
+): { outputs: number; inputs: number; filter: readonly [height: number, width: number] } {
+  const isFirst = layout.outputs === "first";
   if (shape.length === 2) {
-    const [outputs, inputs] = layout.outputs === "first" ? shape : [shape[1], shape[0]];
+    const [outputs, inputs] = isFirst ? shape : [shape[1], shape[0]];
     return { outputs, inputs, filter: [1, 1] };
   }
-  if (layout.outputs === "first") {
-    return { outputs: shape[0], inputs: shape[1], filter: [shape[2], shape[3]] };
-  }
-  return { outputs: shape[3], inputs: shape[2], filter: [shape[0], shape[1]] };
+  return isFirst
+    ? { outputs: shape[0], inputs: shape[1], filter: [shape[2], shape[3]] }
+    : { outputs: shape[3], inputs: shape[2], filter: [shape[0], shape[1]] };
 }

@@ -211,9 +211,7 @@ function layersIn(architecture: Architecture, file: string): Layer[] {
   try {
     return layersOf(architecture);
   } catch (cause) {
-    throw new CheckpointFormatError(`${file} is no VGG for int8: ${(cause as Error).message}`, {
-      file,
-      cause,
-    });
+    const message = `${file} is no VGG for int8: ${(cause as Error).message}`;
+    throw new CheckpointFormatError(message, { file, cause });
   }
 }

@@ -48,12 +48,7 @@ export async function quantizeWeights(
 ): Promise<QuantizedFilter[]> {
   const { filterSize, inChannels, outChannels } = layer;
   const length = filterSize[0] * filterSize[1] * inChannels;
-  const order = inputOrder(
-    weight,
-    filterSize[0] * filterSize[1],
-    inChannels,
-    options.reverseChannels,
-  );
+  const order = inputOrder(weight, length / inChannels, inChannels, options.reverseChannels);
   const tileChannels = Math.min(outChannels, Math.max(1, Math.floor(TILE_BYTES / (4 * length))));
   const tile = new Float32Array(tileChannels * length);
   const filter = new Float32Array(length);
@@ -90,9 +85,7 @@ export async function quantizeWeights(
   return filters;
 }
 
-/**
- * Where each input of a filter in the order height, width, channel is in the checkpoint's order.
- */
+/** Where each input of a filter in the order height, width, channel is in the checkpoint's order. */
 function inputOrder(
   { layout }: CheckpointTensor,
   positions: number,

@@ -92,12 +92,10 @@ async function readBlob(
   }
   const packed = data.length === 1 ? data[0] : undefined;
   const count = single?.count ?? (packed === undefined ? 0 : (packed.end - packed.begin) / 4);
-  const all = shape ?? old;
-  if (sizeOf(all) !== count) {
+  const all = shape ?? old, expected = sizeOf(all);
+  if (count !== expected) {
     throw new CheckpointFormatError(
-      `Blob ${name} of ${source.name} must have ${
-        sizeOf(all)
-      } floats, as its shape [${all}] says: found ${count}`,
+      `Blob ${name} of ${source.name} must have ${expected} floats, as its shape [${all}] says: found ${count}`,
       { file: source.name, offset: begin },
     );
   }
@@ -121,18 +119,13 @@ async function readShape(source: ByteSource, range: ProtoRange): Promise<number[
 /** Floats that are written one by one, each behind its one-byte tag. */
 function unpackedTensor(
   source: ByteSource,
-  tensor: { name: string; shape: readonly number[]; layout: typeof OUTPUTS_FIRST },
+  tensor: Omit<CheckpointTensor, "read">,
   first: number,
   end: number,
 ): CheckpointTensor {
   if (first + 5 * sizeOf(tensor.shape) - 1 > end) {
-    throw new CheckpointFormatError(
-      `The floats of ${tensor.name} in ${source.name} are scattered`,
-      {
-        file: source.name,
-        offset: first,
-      },
-    );
+    const message = `The floats of ${tensor.name} in ${source.name} are scattered`;
+    throw new CheckpointFormatError(message, { file: source.name, offset: first });
   }
   return {
     ...tensor,

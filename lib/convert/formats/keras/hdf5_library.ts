@@ -68,10 +68,9 @@ interface MemoryFileSystem {
   lookupPath(path: string): { node: { usedBytes: number; stream_ops: Record<string, unknown> } };
 }
 
-/** Loaded when the first file is opened: 4 MB that no other format needs. */
 let loading: Promise<H5wasm> | undefined;
 
-/** Loads the library. */
+/** Loads the library once, when the first file is opened: 4 MB that no other format needs. */
 export function loadHdf5(): Promise<H5wasm> {
   return loading ??= (async () => {
     const h5wasm = await import("h5wasm");
@@ -85,7 +84,6 @@ export function loadHdf5(): Promise<H5wasm> {
 /** An open file. Whatever is wrong with it is thrown as the library's own errors. */
 export class OpenHdf5 {
   static #count = 0;
-  readonly #h5wasm: H5wasm;
   readonly #mounted: string;
   readonly #file: File;
 
@@ -93,8 +91,7 @@ export class OpenHdf5 {
    * @param size Bytes of the file.
    * @param read Reads them; the library cannot reach anything else.
    */
-  constructor(h5wasm: H5wasm, size: number, read: ReadNow) {
-    this.#h5wasm = h5wasm;
+  constructor(private readonly h5wasm: H5wasm, size: number, read: ReadNow) {
     this.#mounted = `/${OpenHdf5.#count++}.h5`;
     mount(fileSystem(h5wasm), this.#mounted, size, read);
     try {
@@ -114,26 +111,22 @@ export class OpenHdf5 {
    *   the library round in circles.
    */
   contents(roots: readonly string[], names: readonly string[], heap: boolean): Hdf5Contents {
-    const root = roots.find((path) => this.#file.get(path) instanceof this.#h5wasm.Group);
+    const root = roots.find((path) => this.#file.get(path) instanceof this.h5wasm.Group);
     if (root === undefined) throw new Error(`it has none of the groups ${roots.join(", ")}`);
     const group = this.#file.get(root) as InstanceType<H5wasm["Group"]>;
     const prefix = root === "/" ? "/" : `${root}/`;
     const datasets: Hdf5Dataset[] = [];
     for (const name of group.paths()) {
       const dataset = this.#file.get(prefix + name);
-      if (!(dataset instanceof this.#h5wasm.Dataset)) continue;
+      if (!(dataset instanceof this.h5wasm.Dataset)) continue;
       const { shape, type, size } = dataset.metadata;
       const isFloat = type === 1 && (size === 2 || size === 4 || size === 8);
-      datasets.push({
-        path: prefix + name,
-        shape: (shape ?? []).map(Number),
-        floatBytes: isFloat ? size : 0,
-      });
+      const floatBytes = isFloat ? size : 0;
+      datasets.push({ path: prefix + name, shape: (shape ?? []).map(Number), floatBytes });
       if (datasets.length > MAX_DATASETS) throw new Error(`over ${MAX_DATASETS} datasets`);
     }
     const texts: Record<string, string | string[]> = {};
-    for (const owner of [this.#file, group]) {
-      const { attrs } = owner;
+    for (const { attrs } of [this.#file, group]) {
       for (const name of names) {
         const text = textOf(attrs[name], heap);
         if (text !== undefined) texts[name] = text;
@@ -145,7 +138,7 @@ export class OpenHdf5 {
   /** Reads a part of a dataset, in row-major order. */
   read(path: string, box: Box): ArrayLike<number> & ArrayBufferView {
     const dataset = this.#file.get(path);
-    if (!(dataset instanceof this.#h5wasm.Dataset)) throw new Error(`${path} is no dataset`);
+    if (!(dataset instanceof this.h5wasm.Dataset)) throw new Error(`${path} is no dataset`);
     const values = dataset.slice(box.map(([begin, end]) => [begin, end]));
     if (!isNumbers(values)) throw new Error(`${path} has other elements than floats`);
     return values;
@@ -155,7 +148,7 @@ export class OpenHdf5 {
     try {
       this.#file.close();
     } finally {
-      fileSystem(this.#h5wasm).unlink(this.#mounted);
+      fileSystem(this.h5wasm).unlink(this.#mounted);
     }
   }
 }

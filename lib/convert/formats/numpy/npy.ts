@@ -11,11 +11,7 @@ import { type CheckpointTensor, sizeOf, type WeightLayout } from "../checkpoint.
 import { type ElementType, rawTensor, rowMajorStrides, stridedTensor } from "../tensors.ts";
 
 /** Element types by numpy's names. Only those of this machine's byte order. */
-const DTYPES: Readonly<Record<string, ElementType>> = {
-  "f2": "F16",
-  "f4": "F32",
-  "f8": "F64",
-};
+const DTYPES: Readonly<Record<string, ElementType>> = { f2: "F16", f4: "F32", f8: "F64" };
 
 /** What the header says. */
 export interface NpyHeader {
@@ -32,10 +28,8 @@ const MAGIC = "\x93NUMPY";
 /** Reads the header of the array that begins at `offset`. */
 export async function readNpyHeader(source: ByteSource, offset: number): Promise<NpyHeader> {
   const fail = (message: string): never => {
-    throw new CheckpointFormatError(`Expected a numpy array in ${source.name}: ${message}`, {
-      file: source.name,
-      offset,
-    });
+    const file = source.name, text = `Expected a numpy array in ${file}: ${message}`;
+    throw new CheckpointFormatError(text, { file, offset });
   };
   const prefix = new Uint8Array(12);
   await source.read(offset, prefix);
@@ -61,13 +55,8 @@ export async function readNpyHeader(source: ByteSource, offset: number): Promise
 }
 
 /** An array's elements, as `.npy` and pickles describe them. */
-export interface NumpyArray {
+export interface NumpyArray extends NpyHeader {
   readonly name: string;
-  /** Such as `"<f4"`. */
-  readonly descr: string;
-  readonly isFortran: boolean;
-  readonly shape: readonly number[];
-  readonly dataOffset: number;
   /** Byte after the last that may be read. */
   readonly end: number;
 }

@@ -94,16 +94,10 @@ export async function readNpy(source: ByteSource): Promise<Checkpoint> {
   return checkpointOf(
     arrays.flatMap(({ name, array: { descr, isFortran, shape, data } }) => {
       if (Array.isArray(data)) return [];
-      const place = {
-        name,
-        descr,
-        isFortran,
-        shape,
-        dataOffset: data.offset,
-        end: data.offset + data.length,
-      };
+      const dataOffset = data.offset, end = dataOffset + data.length;
+      const place = { name, descr, isFortran, shape, dataOffset, end };
       const tensor = numpyTensor(source, place, OUTPUTS_LAST);
-      return tensor === undefined ? [] : [{ tensor, begin: data.offset }];
+      return tensor === undefined ? [] : [{ tensor, begin: dataOffset }];
     }),
   );
 }

@@ -32,12 +32,8 @@ export class OnnxConstants {
   plain(name: string | undefined): CheckpointTensor | undefined {
     if (!name) return undefined;
     const node = this.#producers.get(name);
-    return this.graph.initializers.get(name) ??
-      (node?.op === "Constant"
-        ? node.attributes.get("value")?.tensor
-        : node?.op === "Identity"
-        ? this.graph.initializers.get(node.inputs[0] ?? "")
-        : undefined);
+    if (node?.op === "Constant") return node.attributes.get("value")?.tensor;
+    return this.graph.initializers.get(node?.op === "Identity" ? node.inputs[0] ?? "" : name);
   }
 
   /** Integers with their scales; `undefined` if they are computed. */

@@ -209,10 +209,7 @@ class OnnxParser {
   }
 
   #error(message: string, { begin }: ProtoRange): CheckpointFormatError {
-    const file = this.source.name;
-    return new CheckpointFormatError(`The ONNX model ${file} is damaged: ${message}`, {
-      file,
-      offset: begin,
-    });
+    const file = this.source.name, text = `The ONNX model ${file} is damaged: ${message}`;
+    return new CheckpointFormatError(text, { file, offset: begin });
   }
 }

@@ -11,11 +11,8 @@ import type { Cursor } from "../cursor.ts";
 
 /** A byte string, left where it is: the data of an array can be half a gigabyte. */
 export class PickledBytes {
-  constructor(
-    /** Offset in the file. */
-    readonly offset: number,
-    readonly length: number,
-  ) {}
+  /** @param offset In the file. */
+  constructor(readonly offset: number, readonly length: number) {}
 }
 
 /** A function or class that a pickle refers to, by its full name. It is a name, nothing more. */

@@ -53,12 +53,7 @@ function vocabulary(file: string, storages = new Map<string, Storage>()): Pickle
   const fail = (message: string): never => {
     throw new CheckpointFormatError(`The pickle of ${file} is not valid: ${message}`, { file });
   };
-  const rebuildTensor = (
-    storage: PickledValue,
-    offset: PickledValue,
-    shape: PickledValue,
-    strides: PickledValue,
-  ) =>
+  const rebuildTensor = (...[storage, offset, shape, strides]: PickledValue[]) =>
     storage instanceof Storage && isSize(offset) && isSizes(shape) && isSizes(strides) &&
       shape.length === strides.length
       ? new PickledTensor(storage, offset, shape, strides)
@@ -102,17 +97,14 @@ export async function readPytorchZip(
     return [inflated, 0];
   };
   const [pickled, begin] = await open(pickle);
-  const value = await readPickle(
-    new Cursor(pickled, begin, begin + pickle.size),
-    vocabulary(file),
-  );
+  const cursor = new Cursor(pickled, begin, begin + pickle.size);
+  const value = await readPickle(cursor, vocabulary(file));
   return await checkpointOf(value, source, async (storage, bytes) => {
     const entry = byName.get(`${root}data/${storage.key}`);
     if (entry === undefined || entry.size < bytes) {
+      const found = entry?.size ?? "no such entry";
       throw new CheckpointFormatError(
-        `Expected ${bytes} bytes in ${root}data/${storage.key} of ${file}: found ${
-          entry?.size ?? "no such entry"
-        }`,
+        `Expected ${bytes} bytes in ${root}data/${storage.key} of ${file}: found ${found}`,
         { file },
       );
     }
@@ -121,7 +113,7 @@ export async function readPytorchZip(
 }
 
 /** The first pickle of the older format holds this number. */
-export const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
+const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_VERSION = 1001;
 
 /** Opens a checkpoint in the older format: five pickles, then the storages one after the other. */

@@ -43,12 +43,8 @@ interface Weight {
 /** Opens a model. Layers are in the order of the manifest, which is that of the model. */
 export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
   const fail = (message: string): never => {
-    throw new CheckpointFormatError(
-      `Expected a TensorFlow.js layers model in ${source.name}: ${message}`,
-      {
-        file: source.name,
-      },
-    );
+    const file = source.name, text = `Expected a TensorFlow.js layers model in ${file}: ${message}`;
+    throw new CheckpointFormatError(text, { file });
   };
   const model = await parseJson(source, fail);
   if (model.format === "graph-model") fail("found a graph model, whose layers have no names");
