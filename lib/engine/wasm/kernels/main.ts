@@ -7,7 +7,6 @@ import { beginLayer, endLayer } from "./fixed";
 import { convolveFloat, rectifyFloat, tabulateFloat } from "./float";
 import { requantize, tabulate } from "./values";
 import { convolvePatches, multiplyPatches, transformPatches } from "./winograd";
-import { multiplyPatchesFloat, transformPatchesFloat } from "./winograd_float";
 
 export { pack, packFirst } from "./pack";
 export { transformFilters } from "./winograd";
@@ -48,13 +47,13 @@ function runTask(step: Step, task: i32, scratch: usize): void {
     case Kernel.CONVOLVE_PATCHES:
       return convolvePatches(step, task, scratch);
     case Kernel.TRANSFORM_PATCHES:
-      return transformPatches(step, task, scratch);
+      return transformPatches<i16>(step, task, scratch);
     case Kernel.TRANSFORM_PATCHES_FLOAT:
-      return transformPatchesFloat(step, task, scratch);
+      return transformPatches<f32>(step, task, scratch);
     case Kernel.MULTIPLY_PATCHES:
-      return multiplyPatches(step, task, scratch);
+      return multiplyPatches<i16>(step, task, scratch);
     case Kernel.MULTIPLY_PATCHES_FLOAT:
-      return multiplyPatchesFloat(step, task, scratch);
+      return multiplyPatches<f32>(step, task, scratch);
   }
 }
 

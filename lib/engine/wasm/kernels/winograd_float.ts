@@ -1,10 +1,6 @@
-// Winograd's algorithm, see winograd.ts, with float activations.
-//
-// A quad is [channels][4 patches] float32 here.
+// What winograd.ts does differently with float activations.
 
-import { GAP, Layer, POSITIONS, Step } from "../structs";
-import { multiplyQuad } from "./multiply";
-import { filterPosition, transformFilter } from "./winograd_filter";
+import { GAP, Layer, Step } from "../structs";
 
 // @ts-ignore: decorator
 @inline
@@ -15,7 +11,7 @@ function times(x: v128, factor: f32): v128 {
 /** Six registers, `fromStride` apart, to their transform by B^T. */
 // @ts-ignore: decorator
 @inline
-function transformInput6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
+export function transformInputFloat6(from: usize, fromStride: usize, to: usize, toStride: usize): void {
   const d0 = v128.load(from), d1 = v128.load(from + fromStride);
   const d2 = v128.load(from + 2 * fromStride), d3 = v128.load(from + 3 * fromStride);
   const d4 = v128.load(from + 4 * fromStride), d5 = v128.load(from + 5 * fromStride);
@@ -30,40 +26,10 @@ function transformInput6(from: usize, fromStride: usize, to: usize, toStride: us
   v128.store(to + 5 * toStride, f32x4.add(times(f32x4.sub(d5, d1), 2), times(b, 5)));
 }
 
-/** Task: one quad of patches, all channels. */
-export function transformPatchesFloat(step: Step, quad: i32, scratch: usize): void {
-  store<usize>(scratch, 0); // no filter any more
-  const channels = step.channels, pixel = channels * 4;
-  const row = step.xColumns * pixel;
-  const offsets = step.offsets + quad * 16;
-  const interleaved = scratch + 16, half = interleaved + POSITIONS * 64;
-  const quads = (step.patches + 3) >> 2;
-  const position = quads * channels * 16 + GAP;
-  for (let c = 0; c < pixel; c += 16) {
-    const x0 = step.x + load<i32>(offsets) + c, x1 = step.x + load<i32>(offsets, 4) + c;
-    const x2 = step.x + load<i32>(offsets, 8) + c, x3 = step.x + load<i32>(offsets, 12) + c;
-    let to = interleaved;
-    for (let y = 0; y < 6; y++) {
-      for (let x = 0; x < 6; x++, to += 64) {
-        const at = y * row + x * pixel;
-        interleave(x0 + at, x1 + at, x2 + at, x3 + at, to);
-      }
-    }
-    to = step.transformed + quad * channels * 16 + c * 4;
-    for (let channel = 0; channel < 64; channel += 16, to += 16) {
-      const from = interleaved + channel;
-      for (let x = 0; x < 6; x++) transformInput6(from + x * 64, 384, half + x * 16, 96);
-      for (let y = 0; y < 6; y++) {
-        transformInput6(half + y * 96, 16, to + y * 6 * position, position);
-      }
-    }
-  }
-}
-
 /** Four channels of each of four patches to `[4 channels][4 patches]`. */
 // @ts-ignore: decorator
 @inline
-function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
+export function interleaveFloat(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
   const t0 = v128.load(x0), t1 = v128.load(x1), t2 = v128.load(x2), t3 = v128.load(x3);
   const a = v128.shuffle<i32>(t0, t1, 0, 4, 1, 5), b = v128.shuffle<i32>(t2, t3, 0, 4, 1, 5);
   const c = v128.shuffle<i32>(t0, t1, 2, 6, 3, 7), d = v128.shuffle<i32>(t2, t3, 2, 6, 3, 7);
@@ -71,32 +37,6 @@ function interleave(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void
   v128.store(to, v128.shuffle<i64>(a, b, 1, 3), 16);
   v128.store(to, v128.shuffle<i64>(c, d, 0, 2), 32);
   v128.store(to, v128.shuffle<i64>(c, d, 1, 3), 48);
-}
-
-/** Task: eight output channels of `chunk` patches. */
-export function multiplyPatchesFloat(step: Step, task: i32, scratch: usize): void {
-  const chunks = (step.patches + step.chunk - 1) / step.chunk;
-  const block = task / chunks, first = (task % chunks) * step.chunk;
-  const quads = (min(step.chunk, step.patches - first) + 3) >> 2;
-  const half = scratch + 16;
-  const filters = half + POSITIONS * 16;
-  const sums = filters + POSITIONS * filterPosition<f32>(step.channels);
-  const weights = step.weights + (block >> 1) * step.channels * 144 + (block & 1) * 32;
-  if (load<usize>(scratch) != weights) {
-    transformFilter<f32>(weights, step.channels, filters);
-    store<usize>(scratch, weights);
-  }
-  const quadBytes = step.channels * 16;
-  const position = ((step.patches + 3) >> 2) * quadBytes + GAP;
-  let to = sums;
-  for (let p = 0; p < POSITIONS; p++, to += GAP) {
-    let x = step.transformed + p * position + (first >> 2) * quadBytes;
-    const w = filters + p * filterPosition<f32>(step.channels);
-    for (let q = 0; q < quads; q++, to += 128, x += quadBytes) {
-      multiplyQuad<f32>(x, w, step.channels, to);
-    }
-  }
-  storePatches(step, block, first, quads, sums, half);
 }
 
 /** 6 to 4 by A^T, times 18. */
@@ -116,7 +56,7 @@ function transformOutput6(from: usize, fromStride: usize, to: usize, toStride: u
 }
 
 /** From `sums`, `[36][patches][8]`, to values: scale, bias and pool. */
-function storePatches(
+export function storePatchesFloat(
   step: Step,
   block: i32,
   first: i32,
