@@ -71,9 +71,11 @@ export async function fitFromScratch(data: Dataset, options: ScratchOptions = {}
   using _directory = await takeDirectory(directory);
   const { pixels, dataSha256 } = await readAll(data, architecture, options);
   const whitening = options.whitening === "zca"
-    ? pixelWhitening(pixels, split.train, architecture, seed)
+    ? await pixelWhitening(pixels, split.train, architecture, seed)
     : undefined;
-  if (whitening !== undefined) whitenAll(pixels, architecture, whitening);
+  if (whitening !== undefined) {
+    await whitenAll(pixels, architecture, whitening, options.signal);
+  }
   const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
   const learned = [loop, validation, balance, flip, shift];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { takeTurn } from "../io/turn.ts";
 import { type Architecture, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { checkValue } from "../options.ts";
@@ -86,10 +87,12 @@ export async function trainHead(task: HeadTask, options: LoopOptions): Promise<T
       (_, i) => pictures[Math.floor(i / perPicture)] * views + i % perPicture,
     );
   const trainRows = rowsOf(split.train, views), validationRows = rowsOf(split.validation, 1);
-  const statistics = statisticsOf(features, trainRows, whitening);
-  const transform = statistics.transform(whitening);
+  const { signal } = options;
+  const statistics = await statisticsOf(features, trainRows, whitening, signal);
+  const transform = await statistics.transform(whitening, undefined, signal);
   const values = new Float32Array(features.data.length);
   for (let at = 0; at < values.length; at += length) {
+    if (at / length % ROWS === 0) await takeTurn(signal);
     const row = features.data.subarray(at, at + length);
     transformed(transform, row, values.subarray(at, at + length));
   }
@@ -127,7 +130,7 @@ export async function trainHead(task: HeadTask, options: LoopOptions): Promise<T
       const layers = dense.map(([filter, bias]) => trainedLayer(filter, bias.dataSync()));
       layers[0] = foldTransform(transform, layers[0].weight, layers[0].bias);
       const variance = whitening === "pca" || whitening === "zca"
-        ? statistics.principalVariance()
+        ? await statistics.principalVariance()
         : statistics.variance;
       return { layers, history, bestEpoch, mean: statistics.mean, variance };
     } finally {
@@ -136,12 +139,19 @@ export async function trainHead(task: HeadTask, options: LoopOptions): Promise<T
   });
 }
 
-function statisticsOf(
+/** Rows that are looked at between two turns. */
+const ROWS = 64;
+
+async function statisticsOf(
   { data, length }: Features,
   rows: Uint32Array,
   whitening: Whitening,
-): Statistics {
+  signal: AbortSignal | undefined,
+): Promise<Statistics> {
   const statistics = new Statistics(length, whitening === "pca" || whitening === "zca");
-  for (const row of rows) statistics.add(data.subarray(row * length, (row + 1) * length));
+  for (const [n, row] of rows.entries()) {
+    if (n % ROWS === 0) await takeTurn(signal);
+    statistics.add(data.subarray(row * length, (row + 1) * length));
+  }
   return statistics;
 }

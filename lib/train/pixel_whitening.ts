@@ -4,6 +4,7 @@
  * @module
  */
 
+import { takeTurn } from "../io/turn.ts";
 import { whitenBytes } from "../input/whiten.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening } from "../model/model.ts";
@@ -23,12 +24,12 @@ const EPSILON = 0.01;
  * @param pixels `[pictures, side, side, channels]`, 0…255
  * @param train The pictures to look at.
  */
-export function pixelWhitening(
+export async function pixelWhitening(
   pixels: Uint8Array,
   train: readonly number[],
   { input: { height, width, channels } }: Architecture,
   seed: number,
-): PixelWhitening {
+): Promise<PixelWhitening> {
   const size = PATCH * PATCH * channels, row = PATCH * channels, next = randomFrom(seed);
   const statistics = new Statistics(size, true), patch = new Uint8Array(size);
   const each = Math.ceil(PATCHES / train.length);
@@ -43,12 +44,15 @@ export function pixelWhitening(
       statistics.add(patch);
     }
   }
-  return fromStatistics(statistics, channels);
+  return await fromStatistics(statistics, channels);
 }
 
 /** The rows of the whitening matrix that belong to the patch's middle. */
-function fromStatistics(statistics: Statistics, channels: number): PixelWhitening {
-  const { mean, matrix } = statistics.transform("zca", EPSILON);
+async function fromStatistics(
+  statistics: Statistics,
+  channels: number,
+): Promise<PixelWhitening> {
+  const { mean, matrix } = await statistics.transform("zca", EPSILON);
   const size = mean.length, middle = (size - channels) / 2;
   const round = (value: number): number => Number(value.toPrecision(7));
   const channelMean = (c: number): number => {
@@ -60,19 +64,21 @@ function fromStatistics(statistics: Statistics, channels: number): PixelWhitenin
     patch: PATCH,
     epsilon: EPSILON,
     mean: Array.from({ length: channels }, (_, c) => round(channelMean(c))),
-    variance: Array.from(statistics.principalVariance(), round),
+    variance: Array.from(await statistics.principalVariance(), round),
     filter: Array.from(matrix!.subarray(middle * size, (middle + channels) * size), round),
   };
 }
 
 /** Whitens all pictures in place. */
-export function whitenAll(
+export async function whitenAll(
   pixels: Uint8Array,
   { input: { height, width, channels } }: Architecture,
   whitening: PixelWhitening,
-): void {
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const size = height * width * channels;
   for (let at = 0; at < pixels.length; at += size) {
+    await takeTurn(signal);
     pixels.set(whitenBytes(pixels.subarray(at, at + size), width, height, whitening), at);
   }
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { takeTurn } from "../io/turn.ts";
+
 /** How rows are brought to a common scale. */
 export type Whitening = "none" | "standardize" | "pca" | "zca";
 
@@ -79,8 +81,13 @@ export class Statistics {
    * The transform that whitens what was added.
    *
    * @param epsilon Added to each variance, relative to their mean: what hardly varies is not blown up.
+   * @param signal Ends it, as many axes take minutes.
    */
-  transform(whitening: Whitening, epsilon: number = 1e-2): LinearTransform {
+  async transform(
+    whitening: Whitening,
+    epsilon: number = 1e-2,
+    signal?: AbortSignal,
+  ): Promise<LinearTransform> {
     const mean = this.mean, size = mean.length;
     if (whitening === "none") {
       return { mean: new Float64Array(size), scale: new Float64Array(size).fill(1) };
@@ -90,7 +97,7 @@ export class Statistics {
     if (whitening === "standardize") {
       return { mean, scale: variance.map((v) => 1 / Math.sqrt(v + floor)) };
     }
-    const { values, vectors } = this.#principal();
+    const { values, vectors } = await this.#principal(signal);
     // Rows of `vectors` are eigenvectors: PCA turns to them and scales; ZCA turns back again.
     const scaled = vectors.map((v, i) =>
       v / Math.sqrt(Math.max(0, values[Math.floor(i / size)]) + floor)
@@ -107,13 +114,13 @@ export class Statistics {
   }
 
   /** The variances along the principal axes, largest first, `[D]`: the covariance's eigenvalues. */
-  principalVariance(): Float64Array {
-    return this.#principal().values.map((value) => Math.max(0, value));
+  async principalVariance(): Promise<Float64Array> {
+    return (await this.#principal()).values.map((value) => Math.max(0, value));
   }
 
   /** The covariance's eigenvalues and eigenvectors, found once. */
-  #principal(): ReturnType<typeof eigen> {
-    return this.#axes ??= eigen(this.#covariance(), this.#mean.length);
+  #principal(signal?: AbortSignal): ReturnType<typeof eigen> {
+    return this.#axes ??= eigen(this.#covariance(), this.#mean.length, signal);
   }
 
   #covariance(): Float64Array {
@@ -178,16 +185,18 @@ const MAX_SWEEPS = 30;
  *
  * @param symmetric `[size, size]`
  */
-export function eigen(
+export async function eigen(
   symmetric: Float64Array,
   size: number,
-): { values: Float64Array; vectors: Float64Array } {
+  signal?: AbortSignal,
+): Promise<{ values: Float64Array; vectors: Float64Array }> {
   const a = symmetric.slice(), v = new Float64Array(size * size);
   for (let i = 0; i < size; i++) v[i * size + i] = 1;
   const total = a.reduce((sum, x) => sum + x * x, 0);
   for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
     let off = 0;
     for (let p = 0; p < size; p++) {
+      await takeTurn(signal);
       for (let q = p + 1; q < size; q++) {
         off += a[p * size + q] ** 2;
         rotate(a, v, size, p, q);

@@ -195,6 +195,16 @@ endsOnSignal("fit as it trains", {
   ],
   started: fileSeen(/training-.*\.json$/),
 });
+endsOnSignal("fit as it finds 512 principal axes", {
+  args: async (folder) => [
+    ...["fit", await pictures(folder, ["cat", "dog"], 20), "--whitening", "pca"],
+    ...["--out", join(folder, "m.safetensors")],
+  ],
+  started: async (work) => {
+    await fileSeen(/features-.*\.txt$/, 40 * 65)(work);
+    await delay(500);
+  },
+});
 endsOnSignal("fit --scratch", {
   args: async (folder) => [
     ...["fit", await pictures(folder, ["cat", "dog"], 100)],

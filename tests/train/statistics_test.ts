@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertRejects, assertThrows } from "@std/assert";
 import { eigen, foldTransform, Statistics, transformed } from "../../lib/train/statistics.ts";
 import { random } from "../support/random_model.ts";
 
@@ -40,10 +40,10 @@ Deno.test("Statistics finds in one pass what two passes find", () => {
 });
 
 for (const whitening of ["pca", "zca"] as const) {
-  Deno.test(`after ${whitening} whitening the covariance is the identity`, () => {
+  Deno.test(`after ${whitening} whitening the covariance is the identity`, async () => {
     const all = vectors(), statistics = new Statistics(SIZE, true);
     all.forEach((vector) => statistics.add(vector));
-    const transform = statistics.transform(whitening, 1e-9);
+    const transform = await statistics.transform(whitening, 1e-9);
     const white = all.map((vector) => {
       const into = new Float32Array(SIZE);
       transformed(transform, vector, into);
@@ -65,10 +65,10 @@ for (const whitening of ["pca", "zca"] as const) {
   });
 }
 
-Deno.test("standardized values have mean 0 and variance 1", () => {
+Deno.test("standardized values have mean 0 and variance 1", async () => {
   const all = vectors(), statistics = new Statistics(SIZE);
   all.forEach((vector) => statistics.add(vector));
-  const transform = statistics.transform("standardize", 1e-9);
+  const transform = await statistics.transform("standardize", 1e-9);
   const { mean, covariance } = twoPasses(all.map((vector) => {
     const into = new Float32Array(SIZE);
     transformed(transform, vector, into);
@@ -79,10 +79,10 @@ Deno.test("standardized values have mean 0 and variance 1", () => {
 });
 
 for (const whitening of ["none", "standardize", "pca", "zca"] as const) {
-  Deno.test(`foldTransform() gives the layer that needs no ${whitening}`, () => {
+  Deno.test(`foldTransform() gives the layer that needs no ${whitening}`, async () => {
     const all = vectors(), statistics = new Statistics(SIZE, true);
     all.forEach((vector) => statistics.add(vector));
-    const transform = statistics.transform(whitening);
+    const transform = await statistics.transform(whitening);
     const next = random(2);
     const weight = Float32Array.from({ length: 2 * SIZE }, () => next() - 0.5);
     const bias = Float32Array.of(0.25, -0.5);
@@ -102,9 +102,9 @@ for (const whitening of ["none", "standardize", "pca", "zca"] as const) {
   });
 }
 
-Deno.test("eigen() takes a symmetric matrix apart, largest value first", () => {
+Deno.test("eigen() takes a symmetric matrix apart, largest value first", async () => {
   // Of [[2, 1], [1, 2]]: 3 along (1, 1), 1 along (1, -1).
-  const { values, vectors } = eigen(Float64Array.of(2, 1, 1, 2), 2);
+  const { values, vectors } = await eigen(Float64Array.of(2, 1, 1, 2), 2);
   assertAlmostEquals(values[0], 3, 1e-12);
   assertAlmostEquals(values[1], 1, 1e-12);
   assertAlmostEquals(Math.abs(vectors[0] + vectors[1]), Math.SQRT2, 1e-12);
@@ -113,4 +113,11 @@ Deno.test("eigen() takes a symmetric matrix apart, largest value first", () => {
 
 Deno.test("whitening of too many values is refused", () => {
   assertThrows(() => new Statistics(2000, true), RangeError, "use standardize");
+});
+
+Deno.test("eigen() of many axes can be aborted", async () => {
+  const size = 400, next = random(1);
+  const matrix = Float64Array.from({ length: size * size }, next);
+  const signal = AbortSignal.timeout(50);
+  await assertRejects(() => eigen(matrix, size, signal), DOMException);
 });

@@ -16,7 +16,7 @@ const [, HEIGHT, WIDTH, CHANNELS] = numpy.shape;
 const SIZE = HEIGHT * WIDTH * CHANNELS;
 const pictures = Uint8Array.from(numpy.pictures);
 
-Deno.test("the whitening matrix of patches, and their variances, are numpy's", () => {
+Deno.test("the whitening matrix of patches, and their variances, are numpy's", async () => {
   const { patch } = numpy, length = patch * patch * CHANNELS;
   const statistics = new Statistics(length, true);
   for (let at = 0; at < pictures.length; at += SIZE) {
@@ -29,10 +29,11 @@ Deno.test("the whitening matrix of patches, and their variances, are numpy's", (
       }
     }
   }
-  const { mean, matrix } = statistics.transform("zca", numpy.epsilon);
+  const { mean, matrix } = await statistics.transform("zca", numpy.epsilon);
   // Both in float64; eigenvalues of a covariance of about 1000 are good to 1e-12 of it.
   numpy.patchMean.forEach((value, i) => assertAlmostEquals(mean[i], value, 1e-9));
-  numpy.variance.forEach((v, i) => assertAlmostEquals(statistics.principalVariance()[i], v, 1e-8));
+  const variance = await statistics.principalVariance();
+  numpy.variance.forEach((v, i) => assertAlmostEquals(variance[i], v, 1e-8));
   numpy.zca.forEach((value, i) => assertAlmostEquals(matrix![i], value, 1e-9));
 });
 
@@ -73,7 +74,7 @@ function neighbors(all: readonly Uint8Array[]): number {
   return (n * sxy - sx * sy) / Math.sqrt((n * sxx - sx * sx) * (n * syy - sy * sy));
 }
 
-Deno.test("whitened photos have little left in common with their neighbors", () => {
+Deno.test("whitened photos have little left in common with their neighbors", async () => {
   const pixels = new Uint8Array(photos.length * 32 * 32 * 3);
   photos.forEach(({ data }, n) => pixels.set(data, n * data.length));
   const architecture = {
@@ -82,7 +83,7 @@ Deno.test("whitened photos have little left in common with their neighbors", () 
     convolutions: [4, 4, 4, 4, 4, 4, 4, 4],
     dense: [2],
   };
-  const whitening = pixelWhitening(pixels, photos.map((_, n) => n), architecture, 1);
+  const whitening = await pixelWhitening(pixels, photos.map((_, n) => n), architecture, 1);
   const before = neighbors(photos.map(({ data }) => data));
   const after = neighbors(photos.map(({ data }) => whitenBytes(data, 32, 32, whitening)));
   console.log(`neighbors: ${before.toFixed(3)} before, ${after.toFixed(3)} after`);
