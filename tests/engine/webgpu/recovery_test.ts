@@ -34,6 +34,18 @@ const SOON: WebgpuOptions = { recoveryDelaysMs: [1, 1, 1, 1, 1] };
 /** A loss that is not over before the test lets it. */
 const NEVER: WebgpuOptions = { recoveryDelaysMs: [2 ** 30] };
 
+/** Requests without end, for as long as the test keeps the adapter away. */
+const OFTEN: WebgpuOptions = { recoveryDelaysMs: Array(10_000).fill(20) };
+
+/** Waits for something that comes by itself. */
+async function until(met: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 1000; i++) {
+    if (await met()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("It did not come");
+}
+
 /** Loses the device under a run. */
 async function loseUnder(gpu: BreakableGpu, engine: Engine): Promise<void> {
   const running = engine.run(batch);
@@ -61,7 +73,7 @@ gpuTest("a device that is lost while nothing runs is replaced, and no run fails"
   using gpu = breakable();
   await using engine = await createWebgpuEngine(model, SOON);
   gpu.lose();
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => gpu.requests === 2);
   assertSame(await engine.run(batch), expected);
   assert((await engine.profile!(batch)).length > 0);
 });
@@ -138,7 +150,11 @@ gpuTest("two engines on one lost device come back on one new device", async () =
   await using engine = await createWebgpuEngine(model, SOON);
   await using other = await createWebgpuEngine(model, SOON);
   gpu.away = 2;
-  await loseUnder(gpu, engine);
+  const running = [engine, other].map((each) => each.run(batch));
+  gpu.lose();
+  for (const result of await Promise.allSettled(running)) {
+    assert(result.status === "rejected" && result.reason.retryable);
+  }
   const results = await Promise.all([engine, other, engine].map((each) => each.run(batch)));
   for (const result of results) assertSame(result, expected);
   // Each may have asked in vain on its own.
@@ -170,43 +186,46 @@ gpuTest("disposal ends the waiting for a device", async () => {
 
 gpuTest("a run's signal ends its waiting for a device, and nobody else's", async () => {
   using gpu = breakable();
-  await using engine = await createWebgpuEngine(model, { recoveryDelaysMs: [300] });
+  await using engine = await createWebgpuEngine(model, OFTEN);
+  gpu.away = Infinity;
   await loseUnder(gpu, engine);
   const client = new AbortController();
   const given = engine.run(batch, { signal: client.signal });
   const kept = engine.run(batch);
   client.abort(new SyntaxError("gone"));
   await assertRejects(() => given, SyntaxError, "gone");
+  gpu.away = 0;
   assertSame(await kept, expected);
 });
 
-gpuTest(
-  "a substitute runs what comes while the device is away, and goes when it is back",
-  async () => {
-    using gpu = breakable();
-    let loads = 0;
-    const substitute = (): Promise<Engine> => {
-      loads++;
-      return createWasmEngine(model);
-    };
-    await using engine = await createWebgpuEngine(model, { recoveryDelaysMs: [300], substitute });
-    const { device } = engine;
-    await loseUnder(gpu, engine);
-    for (let i = 0; i < 2; i++) {
-      assertSame(await engine.run(batch), expected);
-      assertEquals(engine.backend, "wasm");
-      assert(engine.device.startsWith("WebAssembly"));
-    }
-    await assertRejects(
-      () => engine.run(batch, { signal: AbortSignal.abort(new SyntaxError("gone")) }),
-      SyntaxError,
-    );
-    assert((await engine.profile!(batch)).length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+gpuTest("a substitute runs while the device is away, and goes when it is back", async () => {
+  using gpu = breakable();
+  let loads = 0;
+  const substitute = (): Promise<Engine> => {
+    loads++;
+    return createWasmEngine(model);
+  };
+  await using engine = await createWebgpuEngine(model, { ...OFTEN, substitute });
+  const { device } = engine;
+  gpu.away = Infinity;
+  await loseUnder(gpu, engine);
+  for (let i = 0; i < 2; i++) {
     assertSame(await engine.run(batch), expected);
-    assertEquals([engine.backend, engine.device, loads], ["webgpu", device, 1]);
-  },
-);
+    assertEquals(engine.backend, "wasm");
+    assert(engine.device.startsWith("WebAssembly"));
+  }
+  await assertRejects(
+    () => engine.run(batch, { signal: AbortSignal.abort(new SyntaxError("gone")) }),
+    SyntaxError,
+  );
+  assert((await engine.profile!(batch)).length > 0);
+  gpu.away = 0;
+  await until(async () => {
+    assertSame(await engine.run(batch), expected);
+    return engine.backend === "webgpu";
+  });
+  assertEquals([engine.device, loads], [device, 1]);
+});
 
 gpuTest("a substitute stays if the device does not come back", async () => {
   using gpu = breakable();
@@ -214,8 +233,7 @@ gpuTest("a substitute stays if the device does not come back", async () => {
   await using engine = await createWebgpuEngine(model, { ...SOON, substitute });
   gpu.away = 5;
   await loseUnder(gpu, engine);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  assertEquals(gpu.requests, 6);
+  await until(() => gpu.requests === 6);
   assertSame(await engine.run(batch), expected);
   assertEquals(engine.backend, "wasm");
 });
@@ -228,14 +246,16 @@ gpuTest("auto falls over to WebAssembly, and takes no software adapter for the G
   await using engine = await createEngine(model, options);
   loading.abort();
   assertEquals(engine.backend, "webgpu");
-  await loseUnder(gpu, engine);
   // As where a driver restarts.
   gpu.isFallback = true;
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const { requests } = gpu;
+  await loseUnder(gpu, engine);
+  await until(() => gpu.requests > requests);
   assertSame(await engine.run(batch), expected);
   assertEquals(engine.backend, "wasm");
   gpu.isFallback = false;
-  await new Promise((resolve) => setTimeout(resolve, 2500));
-  assertSame(await engine.run(batch), expected);
-  assertEquals(engine.backend, "webgpu");
+  await until(async () => {
+    assertSame(await engine.run(batch), expected);
+    return engine.backend === "webgpu";
+  });
 });
