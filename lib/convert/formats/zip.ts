@@ -113,8 +113,26 @@ async function findDirectory(
   };
 }
 
-/** Finds where a stored entry's bytes begin. */
-export async function zipDataOffset(source: ByteSource, entry: ZipEntry): Promise<number> {
+/** Where bytes are. */
+export interface PlacedBytes {
+  readonly bytes: ByteSource;
+  readonly begin: number;
+}
+
+/** Finds the contents of an entry. What it decompresses is closed with `opened`. */
+export async function openEntry(
+  source: ByteSource,
+  entry: ZipEntry,
+  opened: DisposableStack,
+): Promise<PlacedBytes> {
+  const begin = await dataOffset(source, entry);
+  if (entry.isStored) return { bytes: source, begin };
+  const inflated = await inflateEntry(source, entry, begin);
+  return { bytes: opened.adopt(inflated, () => inflated.close()), begin: 0 };
+}
+
+/** Finds where an entry's bytes begin. */
+async function dataOffset(source: ByteSource, entry: ZipEntry): Promise<number> {
   const header = new Uint8Array(30);
   await source.read(entry.headerOffset, header);
   const view = new DataView(header.buffer);
@@ -130,22 +148,19 @@ export async function zipDataOffset(source: ByteSource, entry: ZipEntry): Promis
 
 /** A compressed entry of up to this size is kept in memory, a larger one in a temporary file. */
 const MAX_IN_MEMORY = 16 << 20;
+/** A larger one yet is refused before more is written. */
+const MAX_BYTES = 1 << 30;
 
-/**
- * Decompresses an entry.
- *
- * @param limit Bytes that its contents may have; it is refused before more are written.
- */
-export async function inflateEntry(
+async function inflateEntry(
   source: ByteSource,
   entry: ZipEntry,
-  limit: number,
+  begin: number,
 ): Promise<ByteSource> {
-  if (entry.size > limit) fail(source, entry.headerOffset, `${entry.name} is larger than ${limit}`);
-  const begin = await zipDataOffset(source, entry);
+  const { size, headerOffset } = entry;
+  if (size > MAX_BYTES) fail(source, headerOffset, `${entry.name} is larger than ${MAX_BYTES}`);
   const name = `${source.name}/${entry.name}`;
   const parts = inflated(source, begin, entry, name);
-  if (entry.size > MAX_IN_MEMORY) return await spool(parts, name);
+  if (size > MAX_IN_MEMORY) return await spool(parts, name);
   return new BytesSource(concat(await Array.fromAsync(parts)), name);
 }
 

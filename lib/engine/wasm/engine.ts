@@ -122,34 +122,26 @@ class WasmEngine extends QueuedEngine {
     signal: AbortSignal | undefined,
   ): Promise<Activations> {
     try {
-      return await this.#runPart(batch, last, signal);
+      const plan = this.#planFor(batch, last);
+      this.#begin(plan, batch);
+      const { count, together, output: { height, width } } = plan;
+      const { outChannels } = this.program.layers[last.index];
+      const numbers = this.precision === "int8" ? Int32Array : Float32Array;
+      const data = new numbers(count * height * width * outChannels);
+      for (let first = 0; first < count; first += together) {
+        plan.select(first);
+        await this.#execute(plan.convolutions, signal);
+        if (plan.dense.length === 0) this.#copyOut(plan, data, first, together);
+      }
+      if (plan.dense.length > 0) {
+        await this.#execute(plan.dense, signal);
+        this.#copyOut(plan, data, 0, count);
+      }
+      const shape = [count, height, width, outChannels] as const;
+      return { layer: last.name, shape, data, scale: this.#units(plan) };
     } finally {
       await this.#shrink();
     }
-  }
-
-  async #runPart(
-    batch: Batch,
-    last: LastLayer,
-    signal: AbortSignal | undefined,
-  ): Promise<Activations> {
-    const plan = this.#planFor(batch, last);
-    this.#begin(plan, batch);
-    const { count, together, output: { height, width } } = plan;
-    const { outChannels } = this.program.layers[last.index];
-    const numbers = this.precision === "int8" ? Int32Array : Float32Array;
-    const data = new numbers(count * height * width * outChannels);
-    for (let first = 0; first < count; first += together) {
-      plan.select(first);
-      await this.#execute(plan.convolutions, signal);
-      if (plan.dense.length === 0) this.#copyOut(plan, data, first, together);
-    }
-    if (plan.dense.length > 0) {
-      await this.#execute(plan.dense, signal);
-      this.#copyOut(plan, data, 0, count);
-    }
-    const shape = [count, height, width, outChannels] as const;
-    return { layer: last.name, shape, data, scale: this.#units(plan) };
   }
 
   protected async profileBatch(

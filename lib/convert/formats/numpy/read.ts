@@ -17,7 +17,7 @@ import {
   type PickleVocabulary,
   readPickle,
 } from "../pytorch/pickle.ts";
-import { inflateEntry, zipDataOffset, type ZipEntry } from "../zip.ts";
+import { openEntry, type ZipEntry } from "../zip.ts";
 
 /** An array as a pickle has it; its state comes after it is made. */
 class PickledArray {
@@ -120,28 +120,21 @@ export async function readNpz(
   entries: readonly ZipEntry[],
 ): Promise<Checkpoint> {
   const found: { tensor: CheckpointTensor; begin: number }[] = [];
-  const opened: ByteSource[] = [];
-  try {
-    for (const entry of entries) {
-      if (!entry.name.endsWith(".npy")) continue;
-      const bytes = entry.isStored ? source : await inflateEntry(source, entry, 1 << 30);
-      if (bytes !== source) opened.push(bytes);
-      const begin = entry.isStored ? await zipDataOffset(source, entry) : 0;
-      const header = await readNpyHeader(bytes, begin);
-      const place = { ...header, name: entry.name.slice(0, -4), end: begin + entry.size };
-      const tensor = numpyTensor(bytes, place, OUTPUTS_LAST);
-      if (tensor !== undefined) found.push({ tensor, begin: entry.headerOffset });
-    }
-  } catch (error) {
-    for (const bytes of opened) bytes.close();
-    throw error;
+  using opened = new DisposableStack();
+  for (const entry of entries) {
+    if (!entry.name.endsWith(".npy")) continue;
+    const { bytes, begin } = await openEntry(source, entry, opened);
+    const header = await readNpyHeader(bytes, begin);
+    const place = { ...header, name: entry.name.slice(0, -4), end: begin + entry.size };
+    const tensor = numpyTensor(bytes, place, OUTPUTS_LAST);
+    if (tensor !== undefined) found.push({ tensor, begin: entry.headerOffset });
   }
-  return checkpointOf(found, opened);
+  return checkpointOf(found, opened.move());
 }
 
 function checkpointOf(
   found: { tensor: CheckpointTensor; begin: number }[],
-  opened: readonly ByteSource[] = [],
+  opened: DisposableStack = new DisposableStack(),
 ): Checkpoint {
   return {
     format: "numpy",
@@ -149,8 +142,6 @@ function checkpointOf(
     inGraphOrder: false,
     preprocessing: "caffe",
     epsilon: 1e-5,
-    close(): void {
-      for (const bytes of opened) bytes.close();
-    },
+    close: () => opened.dispose(),
   };
 }

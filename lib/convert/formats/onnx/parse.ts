@@ -55,11 +55,8 @@ const DATA_TYPES: Readonly<Record<number, ElementType>> = {
 };
 
 /** Parses the model that `source` holds. */
-export async function readOnnxGraph(
-  source: ByteSource,
-  openSibling: OpenSibling,
-): Promise<OnnxGraph> {
-  return await new OnnxParser(source, openSibling).model();
+export function readOnnxGraph(source: ByteSource, openSibling: OpenSibling): Promise<OnnxGraph> {
+  return new OnnxParser(source, openSibling).model();
 }
 
 class OnnxParser {

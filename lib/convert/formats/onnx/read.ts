@@ -19,37 +19,27 @@ import { type OnnxGraph, type OnnxNode, readOnnxGraph } from "./parse.ts";
 
 /** Opens a model. Layers are in the order of the graph's nodes. */
 export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
-  const siblings: ByteSource[] = [];
-  const open: OpenSibling = async (name) => {
-    const sibling = await openSibling(name);
-    siblings.push(sibling);
-    return sibling;
-  };
-  const close = (): void => {
-    for (const sibling of siblings) sibling.close();
-  };
-  try {
-    const graph = await readOnnxGraph(source, open);
-    const { tensors, epsilon } = await new GraphReader(graph, source.name).read();
-    if (tensors.length === 0) {
-      throw new CheckpointFormatError(
-        `Expected convolutions with weights in the ONNX model ${source.name}: found none`,
-        { file: source.name },
-      );
-    }
-    return {
-      format: "ONNX",
-      tensors,
-      inGraphOrder: true,
-      graph: graph.nodes.flatMap(graphLayer),
-      preprocessing: "torch",
-      epsilon: epsilon ?? 1e-5,
-      close,
-    };
-  } catch (error) {
-    close();
-    throw error;
+  using opened = new DisposableStack();
+  const open: OpenSibling = async (name) =>
+    opened.adopt(await openSibling(name), (sibling) => sibling.close());
+  const graph = await readOnnxGraph(source, open);
+  const { tensors, epsilon } = await new GraphReader(graph, source.name).read();
+  if (tensors.length === 0) {
+    throw new CheckpointFormatError(
+      `Expected convolutions with weights in the ONNX model ${source.name}: found none`,
+      { file: source.name },
+    );
   }
+  const siblings = opened.move();
+  return {
+    format: "ONNX",
+    tensors,
+    inGraphOrder: true,
+    graph: graph.nodes.flatMap(graphLayer),
+    preprocessing: "torch",
+    epsilon: epsilon ?? 1e-5,
+    close: () => siblings.dispose(),
+  };
 }
 
 /** Convolutions and pools, quantized ones too. */
@@ -124,22 +114,15 @@ class GraphReader {
     },
     QLinearMatMul: async (node) => {
       const [, , , b, scale, zero] = node.inputs;
-      await this.#layer(
-        node,
-        this.#dense(node, await this.#constants.dequantized(b, scale, zero, -1)),
-      );
+      const weight = await this.#constants.dequantized(b, scale, zero, -1);
+      await this.#layer(node, this.#dense(node, weight));
     },
     QLinearAdd: (node) => {
       const [a = "", aScale, aZero, b = "", bScale, bZero] = node.inputs;
-      return this.#addBias(
-        node,
-        a,
-        b,
-        (name) =>
-          name === a
-            ? this.#constants.dequantized(a, aScale, aZero, -1)
-            : this.#constants.dequantized(b, bScale, bZero, -1),
-      );
+      return this.#addBias(node, a, b, (name) => {
+        const [scale, zero] = name === a ? [aScale, aZero] : [bScale, bZero];
+        return this.#constants.dequantized(name, scale, zero, -1);
+      });
     },
     QuantizeLinear: (node) => this.#passOn(node),
     DequantizeLinear: (node) => this.#passOn(node),

@@ -12,7 +12,7 @@ import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from ".
 import { Cursor } from "../cursor.ts";
 import { PickledGlobal, type PickledValue, type PickleVocabulary, readPickle } from "./pickle.ts";
 import { bytesOf, type ElementType, isRowMajor, rawTensor, stridedTensor } from "../tensors.ts";
-import { inflateEntry, zipDataOffset, type ZipEntry } from "../zip.ts";
+import { openEntry, type PlacedBytes, type ZipEntry } from "../zip.ts";
 
 interface StorageType {
   readonly dtype: ElementType | undefined;
@@ -89,15 +89,9 @@ export async function readPytorchZip(
   const pickle = entries.find(({ name }) => /(^|\/)data\.pkl$/.test(name))!;
   const root = pickle.name.slice(0, -"data.pkl".length);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
-  const opened: ByteSource[] = [];
-  const open = async (entry: ZipEntry): Promise<[ByteSource, begin: number]> => {
-    if (entry.isStored) return [source, await zipDataOffset(source, entry)];
-    const inflated = await inflateEntry(source, entry, 1 << 30);
-    opened.push(inflated);
-    return [inflated, 0];
-  };
-  const [pickled, begin] = await open(pickle);
-  const cursor = new Cursor(pickled, begin, begin + pickle.size);
+  using opened = new DisposableStack();
+  const { bytes, begin } = await openEntry(source, pickle, opened);
+  const cursor = new Cursor(bytes, begin, begin + pickle.size);
   const value = await readPickle(cursor, vocabulary(file));
   return await checkpointOf(value, source, async (storage, bytes) => {
     const entry = byName.get(`${root}data/${storage.key}`);
@@ -108,7 +102,7 @@ export async function readPytorchZip(
         { file },
       );
     }
-    return await open(entry);
+    return await openEntry(source, entry, opened);
   }, opened);
 }
 
@@ -143,35 +137,34 @@ export async function readPytorchLegacy(source: ByteSource): Promise<Checkpoint>
   return await checkpointOf(value, source, (storage) => {
     const offset = offsets.get(storage.key);
     if (offset === undefined) cursor.fail(`storage ${storage.key} is missing`);
-    return Promise.resolve([source, offset]);
-  }, []);
+    return { bytes: source, begin: offset };
+  }, new DisposableStack());
 }
 
 /** Finds the bytes of each tensor and puts them in the order in which they lie. */
 async function checkpointOf(
   value: PickledValue,
   source: ByteSource,
-  locate: (storage: Storage, bytes: number) => Promise<[ByteSource, number]>,
-  opened: readonly ByteSource[],
+  locate: (storage: Storage, bytes: number) => Promise<PlacedBytes> | PlacedBytes,
+  opened: DisposableStack,
 ): Promise<Checkpoint> {
   const found: { tensor: CheckpointTensor; begin: number }[] = [];
   for (const [name, pickled] of tensorsOf(value, source.name)) {
     const { dtype } = pickled.storage.type;
     if (dtype === undefined) continue;
-    const bytes = bytesOf(dtype) * pickled.storage.elements;
-    const [bytesFrom, storageBegin] = await locate(pickled.storage, bytes);
-    const begin = storageBegin + bytesOf(dtype) * pickled.offset;
-    found.push({ tensor: makeTensor(name, pickled, bytesFrom, dtype, begin, source.name), begin });
+    const place = await locate(pickled.storage, bytesOf(dtype) * pickled.storage.elements);
+    const begin = place.begin + bytesOf(dtype) * pickled.offset;
+    const tensor = makeTensor(name, pickled, place.bytes, dtype, begin, source.name);
+    found.push({ tensor, begin });
   }
+  const held = opened.move();
   return {
     format: "PyTorch",
     tensors: found.sort((a, b) => a.begin - b.begin).map(({ tensor }) => tensor),
     inGraphOrder: false,
     preprocessing: "torch",
     epsilon: 1e-5,
-    close(): void {
-      for (const inflated of opened) inflated.close();
-    },
+    close: () => held.dispose(),
   };
 }
 

@@ -52,32 +52,23 @@ export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Pr
     ? model.weightsManifest
     : fail("it has no weightsManifest");
   const tensors: CheckpointTensor[] = [];
-  const shards: ByteSource[] = [];
-  const close = (): void => {
-    for (const shard of shards) shard.close();
-  };
-  try {
-    for (const group of manifest) {
-      const { paths, weights } = (group ?? {}) as { paths?: unknown; weights?: unknown };
-      if (!Array.isArray(paths) || !Array.isArray(weights)) fail("a group has no paths or weights");
-      const parts: ByteSource[] = [];
-      for (const path of paths as unknown[]) {
-        // A file name and nothing else, so that a model cannot read elsewhere on the disk.
-        if (typeof path !== "string" || !/^[^/\\:]+$/.test(path) || path === "..") {
-          fail(`shard ${path} is no file name`);
-        }
-        const shard = await openSibling(path as string);
-        parts.push(shard);
-        shards.push(shard);
+  using opened = new DisposableStack();
+  for (const group of manifest) {
+    const { paths, weights } = (group ?? {}) as { paths?: unknown; weights?: unknown };
+    if (!Array.isArray(paths) || !Array.isArray(weights)) fail("a group has no paths or weights");
+    const parts: ByteSource[] = [];
+    for (const path of paths as unknown[]) {
+      // A file name and nothing else, so that a model cannot read elsewhere on the disk.
+      if (typeof path !== "string" || !/^[^/\\:]+$/.test(path) || path === "..") {
+        fail(`shard ${path} is no file name`);
       }
-      tensors.push(...readGroup(concatenate(parts, source.name), weights as unknown[], fail));
+      parts.push(opened.adopt(await openSibling(path as string), (shard) => shard.close()));
     }
-  } catch (error) {
-    close();
-    throw error;
+    tensors.push(...readGroup(concatenate(parts, source.name), weights as unknown[], fail));
   }
   const topology = model.modelTopology as { model_config?: unknown } | null | undefined;
   const { graph, epsilon = 1e-3 } = readKerasDescription(topology?.model_config);
+  const shards = opened.move();
   return {
     format: "TensorFlow.js",
     tensors,
@@ -85,7 +76,7 @@ export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Pr
     graph,
     preprocessing: "caffe",
     epsilon,
-    close,
+    close: () => shards.dispose(),
   };
 }
 
