@@ -1,8 +1,6 @@
 /**
  * From what a user names to a Model, in four steps: locate it; bring it here, whole or not at all; convert
  * it, if it is another's checkpoint; open it.
- *
- * @module
  */
 
 import { closestString } from "@std/text/closest-string";

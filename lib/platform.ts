@@ -4,8 +4,6 @@
  *
  * The command line's streams, signals and exit code stay in `lib/cli`, and `Deno.serve` stays with whoever
  * listens: they are programs of Deno's.
- *
- * @module
  */
 
 /** There is no such file or folder. */

@@ -1,8 +1,4 @@
-/**
- * A checkpoint in, a model file out.
- *
- * @module
- */
+/** A checkpoint in, a model file out. */
 
 import type { Preprocessing, Provenance } from "../model/model.ts";
 import type { Architecture } from "../model/architecture.ts";

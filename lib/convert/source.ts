@@ -1,8 +1,4 @@
-/**
- * Opens what a conversion reads: a path, a URL, bytes or a stream.
- *
- * @module
- */
+/** Opens what a conversion reads: a path, a URL, bytes or a stream. */
 
 import { CheckpointFormatError } from "../errors.ts";
 import { workingFolder } from "../platform.ts";

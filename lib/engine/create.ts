@@ -1,8 +1,6 @@
 /**
  * Chooses the executor. Each is imported only when it is chosen: `auto` on a machine without a GPU
  * never loads tfjs.
- *
- * @module
  */
 
 import { BackendUnavailableError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * The interface of the two executors: `webgpu/` and `wasm/`.
- *
- * @module
- */
+/** The interface of the two executors: `webgpu/` and `wasm/`. */
 
 /** Which executor. */
 export type Backend = "webgpu" | "wasm";

@@ -1,8 +1,4 @@
-/**
- * The layers of a run and their sizes: what both executors plan from.
- *
- * @module
- */
+/** The layers of a run and their sizes: what both executors plan from. */
 
 import type { Layer } from "../model/architecture.ts";
 

@@ -1,8 +1,6 @@
 /**
  * Compiles a Model into the constants of the integer program that `README.md` beside this file
  * defines.
- *
- * @module
  */
 
 import { type Layer, layersOf } from "../model/architecture.ts";

@@ -1,7 +1,5 @@
 /**
  * What both executors do around their kernels: checks, the queue, the parts of a batch, disposal.
- *
- * @module
  */
 
 import { DisposedError } from "../errors.ts";

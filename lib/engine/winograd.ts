@@ -22,8 +22,6 @@
  * and the absolute values of `filter` to at most 3 and 7. So inputs in 0…127 give at most
  * `2 * 2 * 127 = 508` and `2 * 9 * 9 * 127 = 20574`, and filters in -127…127 at most
  * `3 * 3 * 127 = 1143` and `7 * 7 * 127 = 6223`.
- *
- * @module
  */
 
 /** Rows of coefficients. */

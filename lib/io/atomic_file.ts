@@ -1,8 +1,4 @@
-/**
- * Files that exist under their name only once they are whole.
- *
- * @module
- */
+/** Files that exist under their name only once they are whole. */
 
 import { dirname } from "@std/path/dirname";
 import { move, NotFound, OpenFile, removeSync, syncFolder } from "../platform.ts";

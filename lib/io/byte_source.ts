@@ -1,8 +1,4 @@
-/**
- * Files as they are read: ranges of bytes, from memory or from a disk.
- *
- * @module
- */
+/** Files as they are read: ranges of bytes, from memory or from a disk. */
 
 import { CheckpointFormatError } from "../errors.ts";
 import { NotFound, OpenFile } from "../platform.ts";

@@ -1,8 +1,4 @@
-/**
- * Where models that were pulled are kept: one folder of model files.
- *
- * @module
- */
+/** Where models that were pulled are kept: one folder of model files. */
 
 import {
   describePath,

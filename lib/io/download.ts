@@ -1,8 +1,6 @@
 /**
  * Downloads to the disk that go on where they were broken off, also in another process. Beside the file a
  * note says of which version it is a part. Only one process at a time may download a file.
- *
- * @module
  */
 
 import { WeightsDownloadError, WeightsIntegrityError } from "../errors.ts";

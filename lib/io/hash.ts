@@ -1,8 +1,4 @@
-/**
- * Hashes of files that are larger than memory, which `crypto.subtle` cannot take in parts.
- *
- * @module
- */
+/** Hashes of files that are larger than memory, which `crypto.subtle` cannot take in parts. */
 
 import { createHash } from "node:crypto";
 import type { ByteSource } from "./byte_source.ts";

@@ -1,7 +1,5 @@
 /**
  * What may go wrong with a connection and be over at the next attempt, and how long to wait for it.
- *
- * @module
  */
 
 import { abortable } from "@std/async/abortable";

@@ -1,8 +1,4 @@
-/**
- * A file behind a URL, read with range requests, that survives broken connections.
- *
- * @module
- */
+/** A file behind a URL, read with range requests, that survives broken connections. */
 
 import { WeightsDownloadError } from "../errors.ts";
 import { type ByteSource, checkRange, endsEarly, type SourceOptions } from "./byte_source.ts";

@@ -1,8 +1,6 @@
 /**
  * What only one process at a time may do with a file. The system gives a lock back when its process ends,
  * however it does.
- *
- * @module
  */
 
 import { delay } from "@std/async/delay";

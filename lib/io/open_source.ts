@@ -1,8 +1,4 @@
-/**
- * Opens a file wherever it is: in memory, on a disk, behind a URL.
- *
- * @module
- */
+/** Opens a file wherever it is: in memory, on a disk, behind a URL. */
 
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "./byte_source.ts";
 import { HttpSource } from "./http_source.ts";

@@ -1,8 +1,4 @@
-/**
- * What arrives from front to back goes to a temporary file, to be read in any order.
- *
- * @module
- */
+/** What arrives from front to back goes to a temporary file, to be read in any order. */
 
 import { makeTemporaryFile } from "../platform.ts";
 import { type ByteSource, checkRange } from "./byte_source.ts";

@@ -1,8 +1,4 @@
-/**
- * Long work that nothing interrupts: it lets others go first now and then.
- *
- * @module
- */
+/** Long work that nothing interrupts: it lets others go first now and then. */
 
 /**
  * Lets whatever waits go first, such as a handler of Ctrl-C, which no promise that is kept already lets in.

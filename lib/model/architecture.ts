@@ -1,8 +1,4 @@
-/**
- * The VGG family as a table (Simonyan and Zisserman, arXiv 1409.1556, table 1).
- *
- * @module
- */
+/** The VGG family as a table (Simonyan and Zisserman, arXiv 1409.1556, table 1). */
 
 /** A column of table 1: A is VGG11, B is VGG13, C and D are VGG16, E is VGG19. */
 export type Configuration = "A" | "B" | "C" | "D" | "E";

@@ -1,8 +1,4 @@
-/**
- * The models that are known by name: `weights/catalog.json`.
- *
- * @module
- */
+/** The models that are known by name: `weights/catalog.json`. */
 
 import catalog from "../../weights/catalog.json" with { type: "json" };
 

@@ -1,8 +1,4 @@
-/**
- * The JSON document in the header of a model file: everything about a model but its numbers.
- *
- * @module
- */
+/** The JSON document in the header of a model file: everything about a model but its numbers. */
 
 import { CheckpointFormatError } from "../errors.ts";
 import { type Architecture, CONFIGURATIONS, layersOf } from "./architecture.ts";

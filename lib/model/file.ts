@@ -1,8 +1,6 @@
 /**
  * Opens a model file. The layout is in `document.ts`: one safetensors file with int8 weights,
  * scales and biases, and a JSON document in its header.
- *
- * @module
  */
 
 import { CheckpointFormatError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * Labels by name.
- *
- * @module
- */
+/** Labels by name. */
 
 import { closestString } from "@std/text/closest-string";
 

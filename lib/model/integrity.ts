@@ -1,8 +1,4 @@
-/**
- * The hashes of a model file: one of the header, one of each chunk of the data.
- *
- * @module
- */
+/** The hashes of a model file: one of the header, one of each chunk of the data. */
 
 import { CheckpointFormatError, WeightsIntegrityError } from "../errors.ts";
 

@@ -1,8 +1,4 @@
-/**
- * What a value in a file that anyone may have written is.
- *
- * @module
- */
+/** What a value in a file that anyone may have written is. */
 
 /** An object with names, no list. */
 export function isRecord(value: unknown): value is Record<string, unknown> {

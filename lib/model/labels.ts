@@ -1,8 +1,4 @@
-/**
- * ImageNet's 1000 classes.
- *
- * @module
- */
+/** ImageNet's 1000 classes. */
 
 import imagenet from "./imagenet_labels.json" with { type: "json" };
 

@@ -1,8 +1,6 @@
 /**
  * A Model: architecture, weights, preprocessing and labels. What a model file holds and an engine
  * executes.
- *
- * @module
  */
 
 import type { Architecture } from "./architecture.ts";

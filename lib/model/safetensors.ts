@@ -2,7 +2,6 @@
  * The safetensors container: eight bytes of length, a JSON header, the tensors.
  *
  * @see {@link https://github.com/huggingface/safetensors#format}
- * @module
  */
 
 import { CheckpointFormatError } from "../errors.ts";

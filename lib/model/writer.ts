@@ -1,8 +1,4 @@
-/**
- * Writes a model file, in any order of its tensors.
- *
- * @module
- */
+/** Writes a model file, in any order of its tensors. */
 
 import type { ByteSink } from "../io/atomic_file.ts";
 import { type Layer, layersOf } from "./architecture.ts";

@@ -3,8 +3,6 @@
  *
  * They are told what to do in that memory, where they wait for it: a message would take longer than a
  * small kernel.
- *
- * @module
  */
 
 import { startThreads, type Thread, until } from "./thread.ts";

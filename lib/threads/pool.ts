@@ -1,8 +1,4 @@
-/**
- * Waiting in line, and threads that are waited for in line.
- *
- * @module
- */
+/** Waiting in line, and threads that are waited for in line. */
 
 import { startThreads, type Thread, until } from "./thread.ts";
 

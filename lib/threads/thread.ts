@@ -1,8 +1,6 @@
 /**
  * Threads: how they start and end, and that nobody waits for one that has died. README.md says what the
  * runtime does and does not do about it.
- *
- * @module
  */
 
 import type { Worker } from "node:worker_threads";

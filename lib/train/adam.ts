@@ -1,8 +1,4 @@
-/**
- * Adam as an optimizer of tfjs.
- *
- * @module
- */
+/** Adam as an optimizer of tfjs. */
 
 import type { Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
 import { floats, type Tfjs } from "./tfjs.ts";

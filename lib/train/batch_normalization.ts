@@ -1,8 +1,6 @@
 /**
  * Batch normalization (Ioffe and Szegedy, 2015, "Batch Normalization"): the moments of a batch, what
  * training remembers of them, and the derivatives.
- *
- * @module
  */
 
 /** What a batch's statistics count among those before it. */

@@ -3,8 +3,6 @@
  * file: a call is its fields in this order, a 32-bit word each.
  *
  * Arrays are float32. Channels come in multiples of 4, but for the input of the first convolution.
- *
- * @module
  */
 
 // @ts-ignore: a type of AssemblyScript, which TypeScript takes for `any`.

@@ -1,8 +1,6 @@
 /**
  * A convolution of a VGG as a differentiable operation of tfjs, with the batch normalization, the ReLU and
  * the max-pool that follow it.
- *
- * @module
  */
 
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";

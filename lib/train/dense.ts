@@ -1,8 +1,4 @@
-/**
- * Dense layers while they are trained: filters `[I, O]` and biases `[O]`.
- *
- * @module
- */
+/** Dense layers while they are trained: filters `[I, O]` and biases `[O]`. */
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import type { Tfjs } from "./tfjs.ts";

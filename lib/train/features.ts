@@ -1,8 +1,4 @@
-/**
- * What the frozen layers say about each picture, computed once and kept in a file.
- *
- * @module
- */
+/** What the frozen layers say about each picture, computed once and kept in a file. */
 
 import { createHash } from "node:crypto";
 import { embeddingOf } from "../output/embedding.ts";

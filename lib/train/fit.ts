@@ -1,8 +1,4 @@
-/**
- * Your own classes: a new head on the frozen layers of a model.
- *
- * @module
- */
+/** Your own classes: a new head on the frozen layers of a model. */
 
 import { createEngine } from "../engine/create.ts";
 import type { EngineOptions } from "../engine/engine.ts";

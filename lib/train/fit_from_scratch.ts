@@ -1,8 +1,4 @@
-/**
- * A small VGG from nothing but labeled pictures.
- *
- * @module
- */
+/** A small VGG from nothing but labeled pictures. */
 
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset } from "../input/dataset.ts";

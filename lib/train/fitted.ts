@@ -1,8 +1,4 @@
-/**
- * What comes out of a fit: the trained layers as an int8 model file, and how often it is right.
- *
- * @module
- */
+/** What comes out of a fit: the trained layers as an int8 model file, and how often it is right. */
 
 import { type QuantizedFilter, quantizeFilter } from "../convert/quantize/channels.ts";
 import { createEngine } from "../engine/create.ts";

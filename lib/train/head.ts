@@ -1,7 +1,5 @@
 /**
  * A new head: one or two dense layers on the features of frozen ones; where it goes, and its training.
- *
- * @module
  */
 
 import { takeTurn } from "../io/turn.ts";

@@ -1,8 +1,6 @@
 /**
  * The float arithmetic of training in WebAssembly, on several threads: tfjs's CPU backend takes a
  * thousand times as long for a convolution and its derivatives.
- *
- * @module
  */
 
 import { KernelThreads } from "../threads/kernel_threads.ts";

@@ -1,8 +1,6 @@
 /**
  * Training: batches, an optimizer, validation, early stopping, and a state from which an interrupted run
  * goes on.
- *
- * @module
  */
 
 import type { Optimizer, Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";

@@ -1,8 +1,4 @@
-/**
- * A small VGG as tfjs trains it.
- *
- * @module
- */
+/** A small VGG as tfjs trains it. */
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import {

@@ -1,8 +1,4 @@
-/**
- * What all fits share: the options that concern learning, and how far they are.
- *
- * @module
- */
+/** What all fits share: the options that concern learning, and how far they are. */
 
 /** What one epoch gave. Losses are mean cross-entropies in nats, accuracies parts of 1. */
 export interface EpochMetrics {

@@ -1,8 +1,4 @@
-/**
- * The whitening of pictures that a small network learns from.
- *
- * @module
- */
+/** The whitening of pictures that a small network learns from. */
 
 import { takeTurn } from "../io/turn.ts";
 import { whitenBytes } from "../input/whiten.ts";

@@ -1,8 +1,4 @@
-/**
- * Pictures in memory, small and all of one size, and batches of them that differ each time.
- *
- * @module
- */
+/** Pictures in memory, small and all of one size, and batches of them that differ each time. */
 
 import type { Dataset } from "../input/dataset.ts";
 import type { ImageOptions } from "../image/image.ts";

@@ -1,8 +1,4 @@
-/**
- * Random numbers from a seed, so that a fit can be repeated and resumed.
- *
- * @module
- */
+/** Random numbers from a seed, so that a fit can be repeated and resumed. */
 
 /** Numbers in `[0, 1)` (Marsaglia, 2003, "Xorshift RNGs": 13, 17, 5). */
 export function randomFrom(seed: number): () => number {

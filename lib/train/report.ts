@@ -1,8 +1,4 @@
-/**
- * What a fit did, as a page and as a picture.
- *
- * @module
- */
+/** What a fit did, as a page and as a picture. */
 
 import type { Dataset } from "../input/dataset.ts";
 import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../report/html.ts";

@@ -1,8 +1,4 @@
-/**
- * Which pictures are learned from, and which are kept to see whether it worked.
- *
- * @module
- */
+/** Which pictures are learned from, and which are kept to see whether it worked. */
 
 import { randomFrom, shuffled } from "./random.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The state of a training after an epoch, as text from which a later run goes on.
- *
- * @module
- */
+/** The state of a training after an epoch, as text from which a later run goes on. */
 
 import type { Optimizer, Variable } from "@tensorflow/tfjs-core";
 import type { EpochMetrics } from "./options.ts";

@@ -1,8 +1,6 @@
 /**
  * Mean, deviation and covariance in one streaming pass, and whitening from them (UFLDL tutorial,
  * "Data Preprocessing" and "PCA Whitening").
- *
- * @module
  */
 
 import { takeTurn } from "../io/turn.ts";

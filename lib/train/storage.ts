@@ -1,8 +1,6 @@
 /**
  * What a fit keeps on disk: features, which take long, and the state of the training, so that a run that
  * was interrupted goes on.
- *
- * @module
  */
 
 import { createHash } from "node:crypto";

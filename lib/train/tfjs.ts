@@ -4,8 +4,6 @@
  *
  * tfjs-core's build for Node registers no gradients, so they are here; each is checked against
  * differences in the tests. The CPU backend comes along with the WebGPU backend in any case.
- *
- * @module
  */
 
 import type { GradConfig, Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";

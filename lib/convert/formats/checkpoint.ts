@@ -1,8 +1,4 @@
-/**
- * What every reader gives: named float tensors that are read in parts.
- *
- * @module
- */
+/** What every reader gives: named float tensors that are read in parts. */
 
 import type { ByteSource } from "../../io/byte_source.ts";
 

@@ -1,8 +1,4 @@
-/**
- * Reads a file from front to back in small steps, through a buffer.
- *
- * @module
- */
+/** Reads a file from front to back in small steps, through a buffer. */
 
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";

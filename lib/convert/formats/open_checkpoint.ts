@@ -1,8 +1,4 @@
-/**
- * Tells the format of a checkpoint from its contents, and opens it.
- *
- * @module
- */
+/** Tells the format of a checkpoint from its contents, and opens it. */
 
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";

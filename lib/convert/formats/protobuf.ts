@@ -2,7 +2,6 @@
  * Reads protocol buffers without their schema.
  *
  * @see {@link https://protobuf.dev/programming-guides/encoding/}
- * @module
  */
 
 import type { ByteSource } from "../../io/byte_source.ts";

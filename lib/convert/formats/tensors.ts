@@ -1,8 +1,6 @@
 /**
  * Tensors of the elements in a file: as they lie there, in another order, or as integers that stand for
  * floats.
- *
- * @module
  */
 
 import type { ByteSource } from "../../io/byte_source.ts";

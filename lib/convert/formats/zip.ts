@@ -2,7 +2,6 @@
  * Reads zip archives, with the extension for large ones.
  *
  * @see {@link https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT} sections 4.3 and 4.5.3
- * @module
  */
 
 import { concat } from "@std/bytes/concat";

@@ -1,8 +1,4 @@
-/**
- * Which tensors of a checkpoint belong together, and what each of them is.
- *
- * @module
- */
+/** Which tensors of a checkpoint belong together, and what each of them is. */
 
 import { CheckpointFormatError } from "../../errors.ts";
 import type { Checkpoint, CheckpointTensor } from "../formats/checkpoint.ts";

@@ -1,8 +1,4 @@
-/**
- * Tells the network from the names and shapes of a checkpoint's tensors.
- *
- * @module
- */
+/** Tells the network from the names and shapes of a checkpoint's tensors. */
 
 import { CheckpointFormatError } from "../../errors.ts";
 import {

@@ -1,7 +1,5 @@
 /**
  * Where the pools of a network are, if its checkpoint tells: they must be at the ends of the blocks.
- *
- * @module
  */
 
 import { CheckpointFormatError } from "../../errors.ts";

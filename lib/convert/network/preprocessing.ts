@@ -1,8 +1,4 @@
-/**
- * The two ways in which the published VGG weights want their images.
- *
- * @module
- */
+/** The two ways in which the published VGG weights want their images. */
 
 import type { Architecture } from "../../model/architecture.ts";
 import type { Preprocessing } from "../../model/model.ts";

@@ -1,8 +1,4 @@
-/**
- * From a catalog id to a model file in the cache: download, verify, convert.
- *
- * @module
- */
+/** From a catalog id to a model file in the cache: download, verify, convert. */
 
 import { CheckpointFormatError, WeightsDownloadError } from "../../errors.ts";
 import { DiskFullError, environmentVariable, makeFolder } from "../../platform.ts";

@@ -1,8 +1,4 @@
-/**
- * Symmetric int8 quantization, one scale per output channel.
- *
- * @module
- */
+/** Symmetric int8 quantization, one scale per output channel. */
 
 /** The scale of a filter that is all zero: as small as a normal float32 can be. */
 export const MIN_SCALE = 2 ** -126;

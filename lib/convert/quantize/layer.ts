@@ -1,7 +1,5 @@
 /**
  * One layer of a checkpoint to int8: read in tiles, laid out as the model file wants it, quantized.
- *
- * @module
  */
 
 import { CheckpointFormatError } from "../../errors.ts";

@@ -2,8 +2,6 @@
  * Which algorithm each layer takes: as told, by a short timed trial, or by a rule of thumb.
  *
  * No int8 result depends on it: all algorithms give the same integers.
- *
- * @module
  */
 
 import { lastLayer, networkOperations } from "../geometry.ts";

@@ -1,8 +1,4 @@
-/**
- * The WebAssembly executor of the integer program.
- *
- * @module
- */
+/** The WebAssembly executor of the integer program. */
 
 import type { Model } from "../../model/model.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../../options.ts";

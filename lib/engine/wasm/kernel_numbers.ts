@@ -1,7 +1,5 @@
 /**
  * The kernels' numbers: `kernel` of a `Step`. TypeScript and AssemblyScript both compile this file.
- *
- * @module
  */
 
 /** No kernel: the step is only its serial end. */

@@ -1,8 +1,4 @@
-/**
- * The compiled kernels, for what the runtime has.
- *
- * @module
- */
+/** The compiled kernels, for what the runtime has. */
 
 import { PLAIN, RELAXED } from "./binary.ts";
 import type { Memory } from "./memory.ts";

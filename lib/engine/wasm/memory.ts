@@ -3,8 +3,6 @@
  *
  * Everything that lives as long as the engine (weights, constants) is allocated first and never
  * moves; `plan.ts` allocates what one size of input needs behind it, again and again.
- *
- * @module
  */
 
 const PAGE = 65536;

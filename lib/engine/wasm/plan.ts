@@ -4,8 +4,6 @@
  *
  * The convolutions run for few images at once, the dense layers for all of them, so that their
  * weights (nine tenths of a VGG) are read once.
- *
- * @module
  */
 
 import type { Batch } from "../engine.ts";

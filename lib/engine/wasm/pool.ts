@@ -3,8 +3,6 @@
  *
  * A pool's threads take the tasks of a step one by one and meet at its end inside WebAssembly
  * (kernels/main.ts); this thread only waits, so that a server keeps answering.
- *
- * @module
  */
 
 import { BackendUnavailableError } from "../../errors.ts";

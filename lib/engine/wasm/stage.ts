@@ -1,8 +1,4 @@
-/**
- * A layer with its sizes: what it needs in memory.
- *
- * @module
- */
+/** A layer with its sizes: what it needs in memory. */
 
 import type { Precision } from "../engine.ts";
 import { geometriesOf, type Geometry, type LastLayer, type Size } from "../geometry.ts";

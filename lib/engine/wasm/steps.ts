@@ -1,8 +1,4 @@
-/**
- * The steps that make up one layer, as the kernels read them.
- *
- * @module
- */
+/** The steps that make up one layer, as the kernels read them. */
 
 import { operationsOf, type Size } from "../geometry.ts";
 import * as Kernel from "./kernel_numbers.ts";

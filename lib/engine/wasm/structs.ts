@@ -1,8 +1,6 @@
 /**
  * What the host writes into memory and the kernels read. TypeScript and AssemblyScript both compile
  * this file: each struct is its fields in this order, a 32-bit word each.
- *
- * @module
  */
 
 // @ts-ignore: a type of AssemblyScript, which TypeScript takes for `any`.

@@ -1,8 +1,4 @@
-/**
- * The network in WebAssembly memory: constants and packed weights, streamed from the Model.
- *
- * @module
- */
+/** The network in WebAssembly memory: constants and packed weights, streamed from the Model. */
 
 import type { LayerParameters, Model, Preprocessing } from "../../model/model.ts";
 import type { Precision } from "../engine.ts";

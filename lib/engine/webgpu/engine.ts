@@ -1,8 +1,4 @@
-/**
- * The WebGPU executor, through tfjs.
- *
- * @module
- */
+/** The WebGPU executor, through tfjs. */
 
 import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";

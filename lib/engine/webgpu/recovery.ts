@@ -1,8 +1,4 @@
-/**
- * A model on a device, and how both come back after the device was lost.
- *
- * @module
- */
+/** A model on a device, and how both come back after the device was lost. */
 
 import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";

@@ -2,7 +2,6 @@
  * Parses the layers of `.caffemodel` files, in the newer format and in the one before (V1).
  *
  * @see {@link https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto}
- * @module
  */
 
 import type { ByteSource } from "../../../io/byte_source.ts";

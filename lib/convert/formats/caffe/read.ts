@@ -3,7 +3,6 @@
  * weights of the paper's authors have.
  *
  * @see {@link https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto}
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

@@ -1,7 +1,5 @@
 /**
  * Reads the description of a network that Keras, and TensorFlow.js after it, keep beside the weights.
- *
- * @module
  */
 
 import { isRecord } from "../../../model/json.ts";

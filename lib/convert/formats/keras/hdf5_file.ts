@@ -4,8 +4,6 @@
  * A damaged file can send the library round in circles, and nothing else can stop it then. Where there
  * are no threads (some edge platforms) the library runs on this one, without a limit of time; what is
  * known to hang it is not read there.
- *
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

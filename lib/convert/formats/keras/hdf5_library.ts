@@ -2,8 +2,6 @@
  * The HDF5 C library in WebAssembly, and what is asked of it: what a file holds, and parts of datasets.
  *
  * It parses what nobody has checked, so it runs on a thread of its own where it can (hdf5_thread.ts).
- *
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

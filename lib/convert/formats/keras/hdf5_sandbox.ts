@@ -1,8 +1,6 @@
 /**
  * The HDF5 library on a thread of its own, which asks for the file's bytes and waits for them, and which
  * is given up when it takes too long.
- *
- * @module
  */
 
 import type { ByteSource } from "../../../io/byte_source.ts";

@@ -1,8 +1,4 @@
-/**
- * The thread that the HDF5 library runs on: see hdf5_sandbox.ts, which asks, and ends it.
- *
- * @module
- */
+/** The thread that the HDF5 library runs on: see hdf5_sandbox.ts, which asks, and ends it. */
 
 import { parentPort } from "node:worker_threads";
 import type { OpenHdf5 } from "./hdf5_library.ts";

@@ -3,8 +3,6 @@
  *
  * The container is read by the HDF5 C library, compiled to WebAssembly, on a thread of its own: it gets
  * ranges of this one file, and cannot reach anything else.
- *
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

@@ -2,7 +2,6 @@
  * The `.npy` container of one array.
  *
  * @see {@link https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html}
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

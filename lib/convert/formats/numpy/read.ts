@@ -1,8 +1,6 @@
 /**
  * Reads the VGG weights that circulate as numpy files: machrisaa's pickled dictionary (`vgg16.npy`)
  * and Frossard's archive (`vgg16_weights.npz`). Both are in TensorFlow's layout, for blue, green, red.
- *
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

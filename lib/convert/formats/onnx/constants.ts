@@ -1,8 +1,4 @@
-/**
- * The constants of an ONNX graph: initializers, `Constant` nodes, and quantized ones.
- *
- * @module
- */
+/** The constants of an ONNX graph: initializers, `Constant` nodes, and quantized ones. */
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import { type CheckpointTensor, readAll } from "../checkpoint.ts";

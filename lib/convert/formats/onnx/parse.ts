@@ -2,7 +2,6 @@
  * Parses ONNX files: nodes and initializers, without their meaning.
  *
  * @see {@link https://github.com/onnx/onnx/blob/main/onnx/onnx.proto}
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

@@ -2,7 +2,6 @@
  * Reads ONNX models: float ones, and int8 ones with DequantizeLinear (QDQ) or QLinear operators.
  *
  * @see {@link https://onnx.ai/onnx/operators/}
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

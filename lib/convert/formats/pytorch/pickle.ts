@@ -3,7 +3,6 @@
  * table of known functions makes of them. It calls nothing else, so nothing in a file can execute.
  *
  * @see {@link https://github.com/python/cpython/blob/main/Lib/pickletools.py} for the opcodes
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

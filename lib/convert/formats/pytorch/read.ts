@@ -2,7 +2,6 @@
  * Reads what `torch.save` writes: the zip format (since PyTorch 1.6) and the older one.
  *
  * @see {@link https://github.com/pytorch/pytorch/blob/main/torch/serialization.py}
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

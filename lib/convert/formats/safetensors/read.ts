@@ -1,8 +1,4 @@
-/**
- * Reads safetensors checkpoints with the names of torchvision or timm.
- *
- * @module
- */
+/** Reads safetensors checkpoints with the names of torchvision or timm. */
 
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { readSafetensorsHeader } from "../../../model/safetensors.ts";

@@ -2,7 +2,6 @@
  * Reads the layers models of TensorFlow.js: `model.json` and the shards beside it.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts}
- * @module
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * Looks for a GPU, without loading tfjs.
- *
- * @module
- */
+/** Looks for a GPU, without loading tfjs. */
 
 /** A WebGPU adapter and what it is. */
 export interface Adapter {

@@ -1,8 +1,4 @@
-/**
- * The GPU device that all engines of a process share, and what it reports, as named errors.
- *
- * @module
- */
+/** The GPU device that all engines of a process share, and what it reports, as named errors. */
 
 import { BackendUnavailableError } from "../../../errors.ts";
 import { findAdapter } from "./adapter.ts";

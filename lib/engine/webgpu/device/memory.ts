@@ -3,8 +3,6 @@
  *
  * A vector is four 32-bit words. A texture holds vectors row by row; adapters differ in which of
  * the two they read faster, and no result depends on it.
- *
- * @module
  */
 
 import {

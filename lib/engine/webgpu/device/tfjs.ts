@@ -2,8 +2,6 @@
  * tfjs owns the buffers, the pipelines and the readback. All that the engine asks of it is here,
  * and with it what is borrowed from inside: members and conventions that are no part of its
  * interface, for which its version is pinned. Each says what it is for.
- *
- * @module
  */
 
 import {
