@@ -18,6 +18,7 @@ import type { FitProgress } from "../train/options.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/fit_from_scratch.ts";
 import { curveSvg, fitReport } from "../train/report.ts";
 import { checkedValue, flagOf } from "./arguments.ts";
+import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { ProgressLine } from "./progress.ts";
@@ -150,10 +151,9 @@ function progressView(): { update: (progress: FitProgress) => void; clear: () =>
         head = true;
       }
       const { epoch, loss, validationLoss, validationAccuracy } = progress.metrics;
-      const accuracy = (validationAccuracy * 100).toFixed(2) + " %";
       console.error(
         String(epoch).padStart(5) + loss.toFixed(4).padStart(8) +
-          validationLoss.toFixed(4).padStart(11) + accuracy.padStart(15),
+          validationLoss.toFixed(4).padStart(11) + percent(validationAccuracy).padStart(15),
       );
     },
   };
@@ -163,8 +163,6 @@ function summary(fitted: Fitted, out: string, directory: string): string {
   const { split, history, bestEpoch, accuracy, labels, model } = fitted;
   return `${out}: ${labels.length} classes, ${(model.length / 1024).toFixed(0)} KiB\n` +
     `learned from ${split.train.length} pictures in ${history.length} epochs, the best was ${bestEpoch}\n` +
-    `${
-      (accuracy * 100).toFixed(2)
-    } % of ${split.validation.length} validation pictures right, as int8\n` +
+    `${percent(accuracy)} of ${split.validation.length} validation pictures right, as int8\n` +
     `report: ${directory}/report.html`;
 }

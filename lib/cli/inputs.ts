@@ -24,10 +24,9 @@ export async function expandInputs(operands: readonly string[]): Promise<string[
     }
     const found = await imagesBelow(operand);
     if (found.length === 0) {
+      const endings = [...IMAGE_EXTENSIONS].join(" ");
       throw new UsageError(
-        `${operand} is a directory without images: expected files ending in ${
-          [...IMAGE_EXTENSIONS].join(" ")
-        }`,
+        `${operand} is a directory without images: expected files ending in ${endings}`,
       );
     }
     inputs.push(...found);

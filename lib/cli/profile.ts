@@ -8,6 +8,7 @@ import { permittedCacheDir } from "../io/cache.ts";
 import { completeOptions, flag, integer, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import { megabytes } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { textTable } from "./table.ts";
 
@@ -85,10 +86,8 @@ function printTable(
     candidate,
   ];
   console.log(
-    `${model.id}, ${backend} ${precision}, ${device}, ${threads} thread${
-      threads > 1 ? "s" : ""
-    }, ` +
-      `${(bytesResident / 1e6).toFixed(1)} MB, batch of ${count}\n`,
+    `${model.id}, ${backend} ${precision}, ${device}, ${threads} ` +
+      `thread${threads > 1 ? "s" : ""}, ${megabytes(bytesResident)}, batch of ${count}\n`,
   );
   console.log(textTable([
     ["layer", "ms", "GOP/s", "share", "kernel"],

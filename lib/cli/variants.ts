@@ -44,11 +44,10 @@ function withWord(variant: Variant, word: string): Variant {
   const [, name = "", value] = /^(\w+)=(.+)$/.exec(word) ?? [];
   const setting = SETTINGS.get(name);
   if (setting === undefined) {
+    const settings = [...SETTINGS.keys()].join("=, ");
     throw new UsageError(
-      `Option --compare has the word "${word}": expected ${
-        CROPS.join(", ")
-      }, flip, scales such as ` +
-        `256,384, or ${[...SETTINGS.keys()].join("=, ")}=`,
+      `Option --compare has the word "${word}": expected ${CROPS.join(", ")}, flip, ` +
+        `scales such as 256,384, or ${settings}=`,
     );
   }
   checkedValue(`compare ${name}`, setting, value);

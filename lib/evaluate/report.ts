@@ -98,9 +98,8 @@ async function confusionSection(
     });
     for (let y = c * cell; y < (c + 1) * cell; y++) data.set(line, y * side * 3);
   }
-  const picture = `<img alt="confusion matrix" width="${side}" height="${side}" src="${await pngUrl(
-    { data, width: side, height: side },
-  )}">`;
+  const url = await pngUrl({ data, width: side, height: side });
+  const picture = `<img alt="confusion matrix" width="${side}" height="${side}" src="${url}">`;
   const note =
     "<p>Rows are the true classes, columns the predicted ones, both in the order of the " +
     "labels; colors go from 0 (dark) to all of a row (yellow).</p>";
@@ -127,9 +126,8 @@ function calibrationSection({ reliability }: Metrics): string {
     percent(bin.confidence),
     percent(bin.accuracy),
   ]);
-  return `<div class="row">${plot}${
-    htmlTable([["best score", "images", "confidence", "accuracy"], ...rows])
-  }</div>`;
+  const table = htmlTable([["best score", "images", "confidence", "accuracy"], ...rows]);
+  return `<div class="row">${plot}${table}</div>`;
 }
 
 function classTable({ classes }: Metrics): string {
@@ -164,13 +162,10 @@ async function mistakeFigure(
   labels: readonly string[],
 ): Promise<string> {
   const image = await readImage(sample?.image ?? file);
-  const thumbnail = fitImage(image, THUMBNAIL);
-  const caption = `<b>${escapeHtml(labels[index]!)}</b> ${percent(score)}<br>is ${
-    escapeHtml(labels[label]!)
-  }`;
-  return `<figure><img alt="" title="${escapeHtml(file)}" src="${await pngUrl(
-    thumbnail,
-  )}"><figcaption>${caption}</figcaption></figure>`;
+  const url = await pngUrl(fitImage(image, THUMBNAIL));
+  const found = escapeHtml(labels[index]!), right = escapeHtml(labels[label]!);
+  return `<figure><img alt="" title="${escapeHtml(file)}" src="${url}"><figcaption>` +
+    `<b>${found}</b> ${percent(score)}<br>is ${right}</figcaption></figure>`;
 }
 
 async function pngUrl(pixels: Pixels): Promise<string> {

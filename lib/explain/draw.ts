@@ -53,9 +53,8 @@ export async function drawExplanation(explanation: Explanation): Promise<Pixels>
   const canvas = new Canvas(picture.width + side, picture.height + text + 2 * margin);
   canvas.picture(overlay(picture, explanation, max), 0, 0);
   await drawScale(canvas, picture.width + margin, margin, picture.height - 2 * margin, max);
-  const caption = `${label} ${(score * 100).toFixed(1)} %  ${
-    isProbability ? "score map" : "Grad-CAM"
-  }`;
+  const how = isProbability ? "score map" : "Grad-CAM";
+  const caption = `${label} ${(score * 100).toFixed(1)} %  ${how}`;
   const height = Math.min(text, fittingHeight([caption], canvas.width));
   await canvas.text(caption, margin, picture.height + margin, height, BLACK);
   return canvas;

@@ -80,13 +80,11 @@ export function linePlot({ title, x, y, lines }: LinePlot): string {
       `<text x="${px}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${tickText(vx)}</text>`,
     );
   }
+  const below = `x="${(LEFT + WIDTH) / 2}" y="${HEIGHT - 8}"`;
+  const beside = `transform="translate(14 ${HEIGHT / 2}) rotate(-90)"`;
   parts.push(
-    `<text x="${(LEFT + WIDTH) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${
-      escapeHtml(x.label)
-    }</text>`,
-    `<text transform="translate(14 ${HEIGHT / 2}) rotate(-90)" text-anchor="middle">${
-      escapeHtml(y.label)
-    }</text>`,
+    `<text ${below} text-anchor="middle">${escapeHtml(x.label)}</text>`,
+    `<text ${beside} text-anchor="middle">${escapeHtml(y.label)}</text>`,
   );
   let legend = LEFT + 24 + 8 * title.length;
   lines.forEach(({ label, points, dashed }, n) => {

@@ -68,9 +68,7 @@ abstract class Metric {
 
 function sample(name: string, labels: Labels, value: number): string {
   const pairs = Object.entries(labels).map(([label, text]) =>
-    `${label}="${
-      String(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
-    }"`
+    `${label}="${String(text).replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`
   );
   return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
 }
@@ -145,13 +143,11 @@ export class Histogram extends Metric {
 export const METRICS_TYPE = "text/plain; version=0.0.4";
 
 export function renderMetrics(metrics: readonly Metric[]): string {
-  const lines: string[] = [];
-  for (const metric of metrics) {
-    lines.push(`# HELP ${metric.name} ${metric.about}`);
-    lines.push(`# TYPE ${metric.name} ${metric.type}`);
-    lines.push(...metric.lines());
-  }
-  return lines.join("\n") + "\n";
+  return metrics.flatMap((metric) => [
+    `# HELP ${metric.name} ${metric.about}`,
+    `# TYPE ${metric.name} ${metric.type}`,
+    ...metric.lines(),
+  ]).join("\n") + "\n";
 }
 
 /** Bounds in seconds, from half a millisecond to half a minute. */

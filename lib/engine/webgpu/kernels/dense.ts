@@ -64,11 +64,10 @@ function denseCode(precision: Precision, tile: DenseTile): string {
     integer
       ? `dot16(x${n}, w)`
       : [0, 1, 2, 3].map((k) => `dot(x${n}_${k}, vec4<f32>(unpack4xI8(w[${k}])))`).join(" + ");
-  const channels = ["x", "y", "z", "w"].map((channel, j) =>
-    `{ let w = load_weights(row + i * 16 + ${j * 4}); ${
-      each((n) => `acc${n}.${channel} += ${product(n)};`)
-    } }`
-  );
+  const channels = ["x", "y", "z", "w"].map((channel, j) => {
+    const sums = each((n) => `acc${n}.${channel} += ${product(n)};`);
+    return `{ let w = load_weights(row + i * 16 + ${j * 4}); ${sums} }`;
+  });
   return `
 ${integer ? DOT16 : ""}
 ${outputCode(precision)}

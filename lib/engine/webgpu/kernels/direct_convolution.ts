@@ -236,7 +236,7 @@ var<workgroup> stagedWeights: array<vec4<u32>, ${weights}>;
 }
 
 function stagedLoop(attributes: DirectAttributes): string {
-  const { precision, filterSize, tile } = attributes;
+  const { precision, filterSize: [filterHeight, filterWidth], tile } = attributes;
   const { rows, columns, channels, channelLanes, pixelLanes } = tile;
   const lanes = channelLanes * pixelLanes;
   const vectors = precision === "int8" ? 1 : 4;
@@ -255,8 +255,8 @@ function stagedLoop(attributes: DirectAttributes): string {
   }
   return `let xLane = lane / ${channelLanes} * ${pixels * vectors};
   let workgroupQuad = i32(workgroupId.y) * ${channelLanes * channels / 4};
-  for (var ky = 0; ky < ${filterSize[0]}; ky++) {
-    for (var kx = 0; kx < ${filterSize[1]}; kx++) {
+  for (var ky = 0; ky < ${filterHeight}; ky++) {
+    for (var kx = 0; kx < ${filterWidth}; kx++) {
     for (var c = 0; c < parameters.sixteens; c++) {
       workgroupBarrier();
       for (var i = lane; i < ${counts.x}; i += ${lanes}) {
@@ -269,9 +269,7 @@ function stagedLoop(attributes: DirectAttributes): string {
       for (var i = lane; i < ${counts.weights}; i += ${lanes}) {
         let quad = workgroupQuad + i / 4;
         let row = (quad >> 2u) * block + (quad & 3) + i % 4 * 4;
-        stagedWeights[i] = load_weights(row + ((ky * ${
-    filterSize[1]
-  } + kx) * parameters.sixteens + c) * 16);
+        stagedWeights[i] = load_weights(row + ((ky * ${filterWidth} + kx) * parameters.sixteens + c) * 16);
       }
       workgroupBarrier();
       ${lines.join("\n      ")}

@@ -52,6 +52,9 @@ export const convolveFirst = defineKernel(
 function firstConvolutionCode(
   { precision, input: { channels }, pool }: ConvolutionAttributes,
 ): string {
+  const values = ["x", "y", "z"].map((c, i) =>
+    i < channels ? `load_table(i32((pixel >> ${8 * i}u) & 255u)).${c}` : "0u"
+  );
   return `
 ${outputCode(precision)}
 fn imageVector(image: i32, y: i32, vector: i32) -> vec4<u32> {
@@ -60,9 +63,7 @@ fn imageVector(image: i32, y: i32, vector: i32) -> vec4<u32> {
 
 fn lookUp(pixel: u32, y: i32, x: i32) -> vec4<u32> {
   return vec4<u32>(${
-    ["x", "y", "z"].map((c, i) =>
-      i < channels ? `load_table(i32((pixel >> ${8 * i}u) & 255u)).${c}` : "0u"
-    ).join(", ")
+    values.join(", ")
   }, 0u) * u32(y >= 0 && x >= 0 && y < parameters.inHeight && x < parameters.inWidth);
 }
 

@@ -52,6 +52,19 @@ function multiplyCode(precision: Precision, tile: WinogradTile): string {
     Array.from({ length: count }, (_, i) => line(i)).join("\n    ");
   const quads = channels / 4;
   const quad = (j: number): string => `quad0 + ${j * channelLanes}`;
+  const inputs = each(
+    patches,
+    (t) =>
+      `let inputs${t} = (point * parameters.patches + min(patch0 + ${t}, parameters.patches - 1)) * parameters.eights * ${vectors};`,
+  );
+  const filters = each(quads, (j) => {
+    const own = `(${quad(j)})`;
+    return `let filters${j} = ((point * (parameters.quads >> 2u) + (${own} >> 2u)) * parameters.eights) * 16 + (${own} & 3);`;
+  });
+  const sums = each(
+    patches * channels,
+    (i) => `var ${sum(Math.floor(i / channels), i % channels)} = ${type}();`,
+  );
   return `
 // Eight 16-bit integers: those in the low halves of words, and those in the high ones.
 fn low(words: vec4<u32>) -> vec4<i32> { return bitcast<vec4<i32>>(words << vec4<u32>(16u)) >> vec4<u32>(16u); }
@@ -65,23 +78,9 @@ fn main() {
   if (patch0 >= parameters.patches || quad0 >= parameters.quads) {
     return;
   }
-  ${
-    each(
-      patches,
-      (t) =>
-        `let inputs${t} = (point * parameters.patches + min(patch0 + ${t}, parameters.patches - 1)) * parameters.eights * ${vectors};`,
-    )
-  }
-  ${
-    each(quads, (j) =>
-      `let filters${j} = ((point * (parameters.quads >> 2u) + ((${
-        quad(j)
-      }) >> 2u)) * parameters.eights) * 16 + ((${quad(j)}) & 3);`)
-  }
-  ${
-    each(patches * channels, (i) =>
-      `var ${sum(Math.floor(i / channels), i % channels)} = ${type}();`)
-  }
+  ${inputs}
+  ${filters}
+  ${sums}
   for (var c = 0; c < parameters.eights; c++) {
     ${each(patches, (t) => loadInputs(precision, t))}
     ${each(channels, (o) => multiplyFilter(precision, patches, o))}

@@ -52,12 +52,8 @@ export const transformFilters = defineKernel(
 
 function filterCode(outputs: WinogradTile["outputs"]): string {
   const { filter } = WINOGRAD[outputs];
-  const loads = [0, 1, 2].flatMap((y) =>
-    [0, 1, 2].map((x) =>
-      `let w_${y}_${x} = pairs(load_weights(first + ${
-        3 * y + x
-      } * (parameters.eights >> 1u) * 16), half);`
-    )
+  const loads = points(3).map((point, tap) =>
+    `let w_${point} = pairs(load_weights(first + ${tap} * (parameters.eights >> 1u) * 16), half);`
   );
   return `
 ${PAIRS}
@@ -199,13 +195,9 @@ const WORKGROUP =
 function outputsCode({ precision, outputs, pool }: ChunkAttributes): string {
   const type = accumulatorType(precision);
   const { output } = WINOGRAD[outputs];
-  const size = outputs + 2;
-  const loads = Array.from(
-    { length: size * size },
-    (_, p) =>
-      `let m_${Math.floor(p / size)}_${
-        p % size
-      } = bitcast<vec4<${type}>>(load_products(first + ${p} * parameters.allPatches * parameters.quads));`,
+  const stride = pool ? outputs / 2 : outputs;
+  const loads = points(outputs + 2).map((point, p) =>
+    `let m_${point} = bitcast<vec4<${type}>>(load_products(first + ${p} * parameters.allPatches * parameters.quads));`
   );
   return `
 ${outputCode(precision, WORKGROUP)}
@@ -216,10 +208,8 @@ fn main() {
   let image = parameters.firstImage + i32(workgroupId.z);
   if (patchIndex < parameters.patches) {
     let first = (i32(workgroupId.z) * parameters.patches + patchIndex) * parameters.quads + quad;
-    let y0 = (parameters.firstRow + patchIndex / parameters.across) * ${
-    pool ? outputs / 2 : outputs
-  };
-    let x0 = patchIndex % parameters.across * ${pool ? outputs / 2 : outputs};
+    let y0 = (parameters.firstRow + patchIndex / parameters.across) * ${stride};
+    let x0 = patchIndex % parameters.across * ${stride};
     let outQuad = parameters.firstQuad + quad;
     let scale = scaleIndex(image, outQuad);
     ${loads.join("\n    ")}
@@ -293,10 +283,14 @@ function combination(
 function storePoints(size: number, name: string, type: "i32" | "f32"): string {
   const value = (point: string): string =>
     type === "i32" ? `split(${point})` : `bitcast<vec4<u32>>(${point})`;
-  return Array.from({ length: size * size }, (_, p) => {
-    const point = `${name}_${Math.floor(p / size)}_${p % size}`;
-    return `store(${p} * parameters.lanes + index, ${value(point)});`;
-  }).join("\n  ");
+  return points(size).map((point, p) =>
+    `store(${p} * parameters.lanes + index, ${value(`${name}_${point}`)});`
+  ).join("\n  ");
+}
+
+/** `<row>_<column>` of a square's points. */
+function points(size: number): string[] {
+  return Array.from({ length: size * size }, (_, p) => `${Math.floor(p / size)}_${p % size}`);
 }
 
 /**

@@ -110,9 +110,8 @@ function costliestFirst(program: Program, precision: Precision): Workload[] {
 function workloadName({ kernel, layer, input, output, pool }: PlannedLayer): string {
   const channels = `${input.channels}-${layer.outChannels}`;
   if (kernel === "dense") return `dense ${layer.filterSize.join("x")} ${channels}`;
-  return `${layer.filterSize.join("x")} ${channels} ${output.height}x${output.width}${
-    pool ? " pool" : ""
-  }`;
+  const size = `${output.height}x${output.width}${pool ? " pool" : ""}`;
+  return `${layer.filterSize.join("x")} ${channels} ${size}`;
 }
 
 /**
