@@ -142,36 +142,35 @@ export class EngineQueue {
    * then taken out of the queue, and a run whose every input was given up is told so by its
    * signal.
    */
-  submit<Input, Output>(
+  async submit<Input, Output>(
     work: Work<Input, Output>,
     input: Input,
     signal: AbortSignal,
   ): Promise<Outcome<Output>> {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const leave = (): void => {
-        this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
-        reject(signal.reason);
-      };
-      const entry: Entry = {
-        work: work as Work<unknown, unknown>,
-        input,
-        signal,
-        submitted: performance.now(),
-        resolve: (outcome) => {
-          signal.removeEventListener("abort", leave);
-          resolve(outcome as Outcome<Output>);
-        },
-        reject: (reason) => {
-          signal.removeEventListener("abort", leave);
-          reject(reason);
-        },
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.push(entry);
-      this.#wake?.();
-      if (!this.#running) this.#runAll();
-    });
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome<unknown>>();
+    const submitted = performance.now();
+    const entry = {
+      work: work as Work<unknown, unknown>,
+      input,
+      signal,
+      submitted,
+      resolve,
+      reject,
+    };
+    const leave = (): void => {
+      this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    this.#waiting.push(entry);
+    this.#wake?.();
+    if (!this.#running) this.#runAll();
+    try {
+      return await promise as Outcome<Output>;
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
   }
 
   async #runAll(): Promise<void> {

@@ -102,8 +102,6 @@ export function problemBody({ problem, status, message }: HttpProblem): Record<s
 }
 
 export function problemResponse(problem: HttpProblem): Response {
-  return new Response(JSON.stringify(problemBody(problem)), {
-    status: problem.status,
-    headers: { "content-type": "application/problem+json", ...problem.headers },
-  });
+  const headers = { "content-type": "application/problem+json", ...problem.headers };
+  return Response.json(problemBody(problem), { status: problem.status, headers });
 }
