@@ -85,11 +85,7 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
   return 0;
 }
 
-async function remove(
-  entry: CatalogEntry,
-  cacheDir: string,
-  signal: AbortSignal,
-): Promise<number> {
+async function remove(entry: CatalogEntry, cacheDir: string, signal: AbortSignal): Promise<number> {
   if (entry.file !== undefined) throw new UsageError(`${entry.id} is part of the package`);
   const removed = await removeModel(entry.id, cacheDir, signal);
   console.log(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
