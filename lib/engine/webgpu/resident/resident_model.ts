@@ -132,8 +132,9 @@ export class ResidentModel {
       return unpackActivations(plan.at(-1)!, values, state);
     } catch (error) {
       await unlessLost(Promise.resolve(reads)).catch(() => {});
-      if (signal?.aborted && recording !== undefined && reads === undefined) {
-        this.release(recording);
+      // Between layers nothing has failed.
+      if (error === signal?.reason) {
+        if (recording !== undefined) this.release(recording);
       } else if (lost() === undefined) this.#forget(recording);
       throw error;
     }
