@@ -62,6 +62,9 @@ ${lines.join("\n")}
 Options:
   --help     Shows this, or a command's own help
   --version  Shows the version
+
+Ctrl-C ends a command with exit code 130, a second one at once. What was half written is removed,
+and what can be gone on with is kept.
 `;
 }
 

@@ -15,7 +15,9 @@ export const CLASSIFIER_FLAGS = { model, backend, precision, threads, offline } 
 export const CLASSIFIER_TITLE = { model: "Of the classifier" };
 
 /** What ends a command, and its exit code then: 128 and the signal's number. */
-const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+const EXIT_CODES: Partial<Record<Deno.Signal, number>> = Deno.build.os === "windows"
+  ? { SIGINT: 130 }
+  : { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 /**
  * Runs work that Ctrl-C aborts: resolves to its exit code, or to 130 if it was aborted. A second Ctrl-C
@@ -25,23 +27,23 @@ export async function untilInterrupted(
   work: (signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const interrupt = new AbortController();
-  let code = 0;
-  const stops = Object.entries(SIGNALS).map(([signal, number]) => {
+  let exitCode = 0;
+  const handlers = Object.entries(EXIT_CODES).map(([signal, code]) => {
     const stop = (): void => {
-      if (interrupt.signal.aborted) Deno.exit(number);
-      code = number;
+      if (interrupt.signal.aborted) Deno.exit(code);
+      exitCode = code;
       interrupt.abort();
     };
-    return [signal as keyof typeof SIGNALS, stop] as const;
-  }).filter(([signal]) => signal === "SIGINT" || Deno.build.os !== "windows");
-  for (const [signal, stop] of stops) Deno.addSignalListener(signal, stop);
+    return [signal as Deno.Signal, stop] as const; // A key of the table.
+  });
+  for (const handler of handlers) Deno.addSignalListener(...handler);
   try {
     return await work(interrupt.signal);
   } catch (error) {
-    if (interrupt.signal.aborted) return code;
+    if (interrupt.signal.aborted) return exitCode;
     throw error;
   } finally {
-    for (const [signal, stop] of stops) Deno.removeSignalListener(signal, stop);
+    for (const handler of handlers) Deno.removeSignalListener(...handler);
   }
 }
 

@@ -103,12 +103,12 @@ const fed = (bytes: Uint8Array) => async ({ child }: Work): Promise<void> => {
   writer.releaseLock();
 };
 
-/** Waits for a handler of the signal, and a little longer, where nothing else shows from outside. */
+/** Waits for the handler of SIGTERM, and a little longer, where nothing else shows from outside. */
 const atWork = async ({ child }: Work): Promise<void> => {
   if (Deno.build.os !== "linux") return await delay(3000);
   await until(async () => {
     const status = await Deno.readTextFile(`/proc/${child.pid}/status`).catch(() => "");
-    return (parseInt(/SigCgt:\s*\w*(\w{8})/.exec(status)?.[1] ?? "0", 16) & 2) !== 0;
+    return (parseInt(/SigCgt:\s*\w*(\w{8})/.exec(status)?.[1] ?? "0", 16) & 0x4000) !== 0;
   });
   await delay(1500);
 };
