@@ -1,5 +1,6 @@
 /** The WebAssembly executor of the integer program. */
 
+import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../../options.ts";
 import type {
@@ -117,6 +118,7 @@ class WasmEngine extends QueuedEngine {
     last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<Activations> {
+    let isBroken = false;
     try {
       const plan = this.#planFor(batch, last);
       this.#begin(plan, batch);
@@ -135,8 +137,12 @@ class WasmEngine extends QueuedEngine {
       }
       const shape = [count, height, width, outChannels] as const;
       return { layer: last.name, shape, data, scale: this.#units(plan) };
+    } catch (error) {
+      isBroken = error instanceof BackendUnavailableError; // A thread has died.
+      throw error;
     } finally {
-      await this.#shrink();
+      const held = this.#loaded!.memory.byteLength;
+      if (isBroken || held > this.#residentBytes + MOST_KEPT) await this.#move();
     }
   }
 
@@ -165,16 +171,15 @@ class WasmEngine extends QueuedEngine {
   }
 
   /**
-   * Gives back what very large pictures needed. A WebAssembly memory cannot shrink, so the weights move
-   * to another one.
+   * Moves the weights to another memory with threads of its own: a WebAssembly memory cannot shrink, and
+   * one that a dead thread leaves is of no use.
    */
-  async #shrink(): Promise<void> {
+  async #move(): Promise<void> {
     const { memory, executor: old, start, ...rest } = this.#loaded!;
-    if (memory.byteLength <= this.#residentBytes + MOST_KEPT) return;
     try {
-      const smaller = memory.copy(this.#residentBytes, PLAN_BYTES);
-      const executor = await start(smaller);
-      this.#loaded = { ...rest, memory: smaller, start, executor, plan: undefined };
+      const other = memory.copy(this.#residentBytes, PLAN_BYTES);
+      const executor = await start(other);
+      this.#loaded = { ...rest, memory: other, start, executor, plan: undefined };
     } catch {
       return; // There is no room for both.
     }

@@ -7,13 +7,15 @@
 
 const PAGE = 65536;
 const MAX_PAGES = 65536;
+/** Bytes at the start where threads meet and are told what to do; they begin as zeros. */
+const RESERVED = 1024;
 
 /** A WebAssembly memory, handed out from the bottom. */
 export class Memory {
   readonly memory: WebAssembly.Memory;
   /** Whether threads can share it. */
   readonly shared: boolean;
-  #top = 1024;
+  #top = RESERVED;
   #words: Int32Array;
 
   /**
@@ -27,10 +29,10 @@ export class Memory {
     this.#words = new Int32Array(this.memory.buffer);
   }
 
-  /** A memory of its own with what lies below `top`, and room for some bytes more. */
+  /** A memory of its own with what is allocated below `top`, and room for some bytes more. */
   copy(top: number, more: number): Memory {
     const memory = new Memory(top + more, this.shared);
-    memory.words.set(this.words.subarray(0, top / 4));
+    memory.words.set(this.words.subarray(RESERVED / 4, top / 4), RESERVED / 4);
     memory.#top = top;
     return memory;
   }

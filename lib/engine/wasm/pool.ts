@@ -102,7 +102,7 @@ class Pool implements Executor {
     try {
       await this.#pool.finish();
     } catch (cause) {
-      throw new BackendUnavailableError("wasm", "a thread failed", { cause });
+      throw new BackendUnavailableError("wasm", "a thread failed", { cause, retryable: true });
     } finally {
       signal?.removeEventListener("abort", stop);
       Atomics.store(this.#words, WORD.stop, 0);

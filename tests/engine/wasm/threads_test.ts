@@ -1,5 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { Worker } from "node:worker_threads";
 import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
+import { BackendUnavailableError } from "../../../lib/errors.ts";
 import { assertThreads, countThreads } from "../../support/count_threads.ts";
 import { randomBatch } from "../../support/random_model.ts";
 import { checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
@@ -95,4 +97,25 @@ Deno.test("where there are no workers, one thread computes", async () => {
     `--import-map=${map}`,
   );
   assertEquals(output, "1 10");
+});
+
+Deno.test("a thread that dies fails the run under way, and the next one has other threads", async () => {
+  const { model, batch } = engineCases()[0]!;
+  const workers: Worker[] = [];
+  const { unref } = Worker.prototype;
+  // Every worker is unreferenced when it starts.
+  Worker.prototype.unref = function (): void {
+    workers.push(this);
+    unref.call(this);
+  };
+  try {
+    await using engine = await createWasmEngine(model, { threads: 2 });
+    const expected = await engine.run(batch);
+    await workers[0]!.terminate();
+    await assertRejects(() => engine.run(batch), BackendUnavailableError, "a thread failed");
+    assertEquals(await engine.run(batch), expected);
+    assertEquals(engine.threads, 2);
+  } finally {
+    Worker.prototype.unref = unref;
+  }
 });
