@@ -273,7 +273,10 @@ function tableExpander(depth: number, pixelOf: (sample: number) => number[]): Ex
     row(from, at, width, data, to, stride) {
       for (let x = 0; x < width; x++, to += stride) {
         const pixel = packedSample(from, at, x, depth) * channels;
-        for (let c = 0; c < channels; c++) data[to + c] = table[pixel + c];
+        data[to] = table[pixel];
+        if (channels > 1) data[to + 1] = table[pixel + 1];
+        if (channels > 2) data[to + 2] = table[pixel + 2];
+        if (channels > 3) data[to + 3] = table[pixel + 3];
       }
     },
   };
