@@ -38,11 +38,10 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "classifier.ts": [...INFERENCE, "open_model.ts", "explain"],
   "evaluate": [...INFERENCE, "open_model.ts", "report", "classifier.ts"],
   "train": [...INFERENCE, "convert", "open_model.ts", "report"],
-  "search": ["model", "output", "io"],
   "http": [...INFERENCE, "report", "explain", "evaluate", "classifier.ts"],
   "cli": [
     ...INFERENCE,
-    ...["convert", "open_model.ts", "report", "explain", "evaluate", "train", "search"],
+    ...["convert", "open_model.ts", "report", "explain", "evaluate", "train"],
     "classifier.ts",
   ],
 };
