@@ -6,7 +6,14 @@ import { isAbsolute } from "@std/path/is-absolute";
 import { join } from "@std/path/join";
 import { parse } from "@std/csv";
 import { describePath, listFolder, readText } from "../platform.ts";
-import { IMAGE_EXTENSIONS, type ImageInput } from "../image/image.ts";
+import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
+import {
+  IMAGE_EXTENSIONS,
+  type ImageInput,
+  type ImageOptions,
+  type Pixels,
+} from "../image/image.ts";
+import { readImage } from "../image/read.ts";
 import { indexOfLabel } from "../model/find_label.ts";
 
 /** An image and what it shows. */
@@ -106,4 +113,21 @@ function labelOf(text: string, labels: readonly string[], file: string): number 
     throw new RangeError(`${file} has the label ${index}: expected 0 to ${labels.length - 1}`);
   }
   return index;
+}
+
+/**
+ * Reads the picture of a sample.
+ *
+ * @throws {ImageDecodeError} If it is damaged or of an unknown format. The message names the file.
+ * @throws {ImageTooLargeError} If it has more pixels than allowed, likewise.
+ */
+export async function readSample(sample: Sample, options: ImageOptions = {}): Promise<Pixels> {
+  try {
+    return await readImage(sample.image ?? sample.file, options);
+  } catch (error) {
+    if (error instanceof ImageDecodeError || error instanceof ImageTooLargeError) {
+      error.message = `${sample.file}: ${error.message}`;
+    }
+    throw error;
+  }
 }

@@ -3,10 +3,9 @@
 import { createHash } from "node:crypto";
 import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Sample } from "../input/dataset.ts";
+import { readSample, type Sample } from "../input/dataset.ts";
 import { batchViews, mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
 import type { ImageOptions, Pixels } from "../image/image.ts";
-import { readImage } from "../image/read.ts";
 import { cropImage } from "../image/resize.ts";
 import type { Model } from "../model/model.ts";
 import { randomFrom } from "./random.ts";
@@ -79,7 +78,7 @@ export async function computeFeatures(
     const hashes: string[] = [], all: View[] = [];
     for (const [n, sample] of chunk.entries()) {
       options.signal?.throwIfAborted();
-      const image = await readImage(sample.image ?? sample.file, { shorterSide, ...options });
+      const image = await readSample(sample, { shorterSide, ...options });
       hashes.push(fingerprint(image, sample.label));
       all.push(...augmented(image, model, augmentation, first + n));
     }

@@ -1,9 +1,8 @@
 /** Pictures in memory, small and all of one size, and batches of them that differ each time. */
 
-import type { Dataset } from "../input/dataset.ts";
+import { type Dataset, readSample } from "../input/dataset.ts";
 import type { ImageOptions } from "../image/image.ts";
 import { prepareInput } from "../input/prepare.ts";
-import { readImage } from "../image/read.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening, Preprocessing } from "../model/model.ts";
 import { fingerprint } from "./features.ts";
@@ -66,10 +65,10 @@ export async function readAll(
   const size = input.height * input.width * input.channels;
   const pixels = new Uint8Array(samples.length * size);
   const hashes: string[] = [];
-  for (const [n, { file, image, label }] of samples.entries()) {
+  for (const [n, sample] of samples.entries()) {
     options.signal?.throwIfAborted();
-    const decoded = await readImage(image ?? file, options);
-    hashes.push(fingerprint(decoded, label));
+    const decoded = await readSample(sample, options);
+    hashes.push(fingerprint(decoded, sample.label));
     const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };
     pixels.set(prepareInput(decoded, resizing, input), n * size);
     if (n % 100 === 99) options.onFit?.({ stage: "features", done: n + 1, total: samples.length });

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { Classifier, loadClassifier } from "../../lib/classifier.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
+import { ImageDecodeError } from "../../lib/errors.ts";
 import { cropImage } from "../../lib/image/resize.ts";
 import type { Dataset } from "../../lib/input/dataset.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
@@ -139,6 +140,15 @@ Deno.test("fit() refuses heads that do not make a VGG, and too few pictures", as
   await assertRejects(() => fit(data, { epochs: 0 }), RangeError, "epochs");
   await assertRejects(() => fit(pictures([CAT], 0, 4)), RangeError, "2 classes");
   await assertRejects(() => fit(pictures([CAT, DOG], 0, 1)), RangeError, "at least 2");
+});
+
+Deno.test("a picture that cannot be read is named, whatever is fitted", async () => {
+  const { samples, labels } = pictures([CAT, DOG], 0, 4);
+  const garbage = { file: "cats/broken.jpg", image: new TextEncoder().encode("garbage"), label: 0 };
+  const data = { samples: [...samples, garbage], labels };
+  for (const run of [fit, fitFromScratch]) {
+    await assertRejects(() => run(data), ImageDecodeError, "cats/broken.jpg: Expected");
+  }
 });
 
 Deno.test("fitFromScratch() learns to tell bright from dark, in one channel", async () => {
