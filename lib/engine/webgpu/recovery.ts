@@ -57,7 +57,12 @@ export class Recovery {
   async wait(signal?: AbortSignal): Promise<Placement> {
     if (this.#placement !== undefined) return this.#placement;
     const returning = this.#returning!;
-    return await (signal === undefined ? returning : abortable(returning, signal));
+    const alive = setInterval(() => {}, 2 ** 30); // A program ends if nobody waits for the device.
+    try {
+      return await (signal === undefined ? returning : abortable(returning, signal));
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   /** Looks for no device any more. The one that is there stays. */
@@ -91,7 +96,7 @@ export class Recovery {
     const { signal } = this.#ended;
     let cause: unknown;
     for (const delayMs of this.#delaysMs) {
-      await delay(delayMs, { signal });
+      await delay(delayMs, { signal, persistent: false });
       try {
         return this.#settle(await this.#place(signal));
       } catch (error) {
