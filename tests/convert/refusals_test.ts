@@ -190,3 +190,36 @@ for (const file of FUZZED) {
     assert(refused > count / 4, `only ${refused} of ${count} mutations were refused`);
   });
 }
+
+/** A zip archive of one file, compressed. */
+async function zipOf(name: string, contents: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  const stream = new Blob([contents]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const data = await new Response(stream).bytes(), text = new TextEncoder().encode(name);
+  const words = (...values: number[]): number[] => values.flatMap((v) => [v & 255, v >> 8 & 255]);
+  const long = (value: number): number[] => words(value & 0xffff, value >>> 16);
+  const sizes = [...long(data.length), ...long(contents.length), ...words(text.length, 0)];
+  const local = [...long(0x04034b50), ...words(20, 0, 8, 0, 0, 0, 0), ...sizes, ...text];
+  const entry = [
+    ...[...long(0x02014b50), ...words(20, 20, 0, 8, 0, 0, 0, 0), ...sizes],
+    ...[...words(0, 0, 0, 0, 0), ...long(0), ...text],
+  ];
+  const end = [
+    ...[...long(0x06054b50), ...words(0, 0, 1, 1), ...long(entry.length)],
+    ...[...long(local.length + data.length), ...words(0)],
+  ];
+  return Uint8Array.from([...local, ...data, ...entry, ...end]);
+}
+
+Deno.test({
+  name: "a refused PyTorch archive leaves no temporary file open",
+  ignore: Deno.build.os !== "linux", // Elsewhere nothing lists a process's open files.
+  fn: async () => {
+    const pickle = new Uint8Array(17 << 20); // So large that it is decompressed to the disk.
+    pickle.set(new TextEncoder().encode("cos\nsystem\n."));
+    const archive = await zipOf("archive/data.pkl", pickle);
+    const openFiles = () => Array.from(Deno.readDirSync("/proc/self/fd")).length;
+    const before = openFiles();
+    await assertRejects(() => convert(archive), CheckpointFormatError, "refers to os.system");
+    assertEquals(openFiles(), before);
+  },
+});
