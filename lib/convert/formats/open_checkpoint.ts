@@ -8,15 +8,7 @@ import { readVarint } from "./protobuf.ts";
 import { readSafetensors } from "./safetensors/read.ts";
 
 /** What the first bytes tell; a zip archive may be PyTorch's or numpy's. */
-type SniffedFormat =
-  | "safetensors"
-  | "zip"
-  | "pytorch"
-  | "hdf5"
-  | "npy"
-  | "tfjs"
-  | "onnx"
-  | "caffe";
+type SniffedFormat = "safetensors" | "zip" | "pytorch" | "hdf5" | "npy" | "tfjs" | "onnx" | "caffe";
 
 /**
  * Tells the format from the first bytes.

@@ -3,26 +3,21 @@
 import { CheckpointFormatError } from "../../errors.ts";
 import type { Checkpoint, CheckpointTensor } from "../formats/checkpoint.ts";
 
-type Role = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
+/** What a tensor is, by the last part of its name in the words of PyTorch, Keras, Frossard and machrisaa. */
+const WORDS = {
+  weight: ["weight", "weights", "kernel", "W"],
+  bias: ["bias", "biases", "b"],
+  gamma: ["gamma"],
+  beta: ["beta"],
+  mean: ["running_mean", "moving_mean", "mean"],
+  variance: ["running_var", "moving_variance", "variance"],
+} as const;
 
-/** The last part of a name, in the words of PyTorch, Keras, Frossard and machrisaa. */
-const ROLES: ReadonlyMap<string, Role> = new Map(Object.entries({
-  weight: "weight",
-  weights: "weight",
-  kernel: "weight",
-  W: "weight",
-  bias: "bias",
-  biases: "bias",
-  b: "bias",
-  gamma: "gamma",
-  beta: "beta",
-  running_mean: "mean",
-  moving_mean: "mean",
-  mean: "mean",
-  running_var: "variance",
-  moving_variance: "variance",
-  variance: "variance",
-}));
+type Role = keyof typeof WORDS;
+
+const ROLES: ReadonlyMap<string, Role> = new Map(
+  (Object.keys(WORDS) as Role[]).flatMap((role) => WORDS[role].map((word) => [word, role])),
+);
 
 /** What precedes a role, as short as can be, so that `running_mean` is not a `mean`. */
 const NAME = new RegExp(`^(?:(.*?)[./_])?(${[...ROLES.keys()].join("|")})$`);

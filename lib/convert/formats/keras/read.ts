@@ -46,36 +46,30 @@ export async function readKeras(source: ByteSource): Promise<Checkpoint> {
     roots: ["/model_weights", "/"],
     attributes: ["layer_names", "model_config"],
   });
-  try {
-    const { root, datasets, texts: { layer_names, model_config } } = file.contents;
-    const order = Array.isArray(layer_names) ? layer_names : [];
-    const { graph, epsilon = EPSILON } = typeof model_config === "string"
-      ? parseKerasDescription(model_config)
-      : {};
-    const tensors = datasets.flatMap((dataset) => {
-      const { path } = dataset;
-      const parts = path.slice(root.length).split("/").filter((part) => part !== "");
-      const name = parts.includes("vars") ? numberedName(path, parts, datasets) : namedPart(parts);
-      return name === undefined ? [] : [makeTensor(file, source, dataset, name)];
-    });
-    const rank = (name: string): number => order.indexOf(name.split(".")[0]);
-    return {
-      format: "Keras",
-      tensors: order.length === 0
-        ? tensors
-        : tensors.toSorted((a, b) => rank(a.name) - rank(b.name)),
-      inGraphOrder: order.length > 0,
-      preprocessing: "caffe",
-      graph,
-      epsilon,
-      close(): void {
-        file.close();
-      },
-    };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  using opened = new DisposableStack();
+  opened.defer(() => file.close());
+  const { root, datasets, texts: { layer_names, model_config } } = file.contents;
+  const order = Array.isArray(layer_names) ? layer_names : [];
+  const { graph, epsilon = EPSILON } = typeof model_config === "string"
+    ? parseKerasDescription(model_config)
+    : {};
+  const tensors = datasets.flatMap((dataset) => {
+    const { path } = dataset;
+    const parts = path.slice(root.length).split("/").filter((part) => part !== "");
+    const name = parts.includes("vars") ? numberedName(path, parts, datasets) : namedPart(parts);
+    return name === undefined ? [] : [makeTensor(file, source, dataset, name)];
+  });
+  const rank = (name: string): number => order.indexOf(name.split(".")[0]);
+  const held = opened.move();
+  return {
+    format: "Keras",
+    tensors: order.length === 0 ? tensors : tensors.toSorted((a, b) => rank(a.name) - rank(b.name)),
+    inGraphOrder: order.length > 0,
+    preprocessing: "caffe",
+    graph,
+    epsilon,
+    close: () => held.dispose(),
+  };
 }
 
 /** `block1_conv1/block1_conv1/kernel:0` is the kernel of `block1_conv1`. */
