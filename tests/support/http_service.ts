@@ -8,7 +8,7 @@ import type { ClassifierInfo, PreparedImage } from "../../lib/classifier.ts";
 import { loadClassifier } from "../../lib/classifier.ts";
 import type { HandlerOptions } from "../../lib/http/handler.ts";
 import { Service } from "../../lib/http/server/service.ts";
-import type { ServedClassifier } from "../../lib/http/queue/engine_queue.ts";
+import type { ServedClassifier } from "../../lib/http/queue/batch_queue.ts";
 
 /** The photos of the tests. */
 export const CAT: Uint8Array<ArrayBuffer> = await Deno.readFile(

@@ -12,7 +12,7 @@ import type { Call } from "../server/call.ts";
 import { HttpProblem } from "../server/problems.ts";
 import type { Settings } from "../server/settings.ts";
 import type { ServiceMetrics } from "../server/telemetry.ts";
-import { EngineQueue, type ServedClassifier, type ServedModel, type Work } from "./engine_queue.ts";
+import { BatchQueue, type ServedClassifier, type ServedModel, type Work } from "./batch_queue.ts";
 
 /**
  * Images of so many pixels are decoded on other threads: some 7 ms of work, and handing it over costs
@@ -43,7 +43,7 @@ export class Pipeline {
   readonly settings: Settings;
   readonly #model: ServedModel;
   readonly #metrics: ServiceMetrics;
-  readonly #queue: EngineQueue;
+  readonly #queue: BatchQueue;
   readonly #cache: ResultCache;
   readonly #remote: Partial<RemoteOptions>;
   #admitted = 0;
@@ -61,7 +61,7 @@ export class Pipeline {
     this.#model = model;
     this.#remote = remote;
     this.#cache = new ResultCache(settings.cacheEntries);
-    this.#queue = new EngineQueue({
+    this.#queue = new BatchQueue({
       ...settings,
       onRun: (batch, runMs) => {
         metrics.batch.observe(batch);

@@ -3,7 +3,7 @@
 import { residentBytes, RUNTIME_VERSION } from "../../platform.ts";
 import type { ClassifierInfo } from "../../classifier.ts";
 import { VERSION } from "../../version.ts";
-import { type ServedClassifier, ServedModel } from "../queue/engine_queue.ts";
+import { type ServedClassifier, ServedModel } from "../queue/batch_queue.ts";
 import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts";
 import { HANDLER_OPTIONS } from "../../options/service.ts";
 import { Pipeline } from "../queue/pipeline.ts";

@@ -9,7 +9,7 @@ import {
   testService,
 } from "../../support/http_service.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
-import { type ServedClassifier, ServedModel } from "../../../lib/http/queue/engine_queue.ts";
+import { type ServedClassifier, ServedModel } from "../../../lib/http/queue/batch_queue.ts";
 
 /** A body that gives its parts when asked, and waits `ms` before each. */
 function slowBody(parts: number, ms: number): ReadableStream<Uint8Array> {

@@ -89,7 +89,7 @@ export interface Outcome<Output> {
   readonly batch: number;
 }
 
-/** Options of {@linkcode EngineQueue}. */
+/** Options of {@linkcode BatchQueue}. */
 export interface QueueOptions {
   readonly maxBatch: number;
   readonly maxQueueDelayMs: number;
@@ -113,7 +113,7 @@ interface Entry {
  * It waits up to `maxQueueDelayMs` for inputs that are announced and not yet here. Where none is,
  * it waits for nobody.
  */
-export class EngineQueue {
+export class BatchQueue {
   readonly #options: QueueOptions;
   #waiting: Entry[] = [];
   #announced = 0;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EngineQueue, type Work } from "../../../lib/http/queue/engine_queue.ts";
+import { BatchQueue, type Work } from "../../../lib/http/queue/batch_queue.ts";
 
 /** Work that notes its batches, and takes until the test lets it go. */
 function notedWork(
@@ -20,7 +20,7 @@ const nextTask = (): Promise<void> => new Promise((resolve) => setTimeout(resolv
 const never = new AbortController().signal;
 
 Deno.test("what comes while the engine runs goes through it together, up to maxBatch", async () => {
-  const queue = new EngineQueue({ maxBatch: 3, maxQueueDelayMs: 0 });
+  const queue = new BatchQueue({ maxBatch: 3, maxQueueDelayMs: 0 });
   const { work, batches, open } = notedWork();
   const first = queue.submit(work, 1, never);
   await nextTask();
@@ -33,7 +33,7 @@ Deno.test("what comes while the engine runs goes through it together, up to maxB
 });
 
 Deno.test("a lone input is run at once, whatever the delay", async () => {
-  const queue = new EngineQueue({ maxBatch: 8, maxQueueDelayMs: 60_000 });
+  const queue = new BatchQueue({ maxBatch: 8, maxQueueDelayMs: 60_000 });
   const { work, batches, open } = notedWork();
   const outcome = queue.submit(work, 1, never);
   await nextTask();
@@ -43,7 +43,7 @@ Deno.test("a lone input is run at once, whatever the delay", async () => {
 });
 
 Deno.test("an input waits for announced ones until they come", async () => {
-  const queue = new EngineQueue({ maxBatch: 8, maxQueueDelayMs: 60_000 });
+  const queue = new BatchQueue({ maxBatch: 8, maxQueueDelayMs: 60_000 });
   const { work, batches, open } = notedWork();
   open();
   const announced = queue.announce();
@@ -59,18 +59,18 @@ Deno.test("an input waits for announced ones until they come", async () => {
 Deno.test("an input waits for announced ones no longer than the delay, nor once the batch is full", async () => {
   const { work, batches, open } = notedWork();
   open();
-  const queue = new EngineQueue({ maxBatch: 2, maxQueueDelayMs: 20 });
+  const queue = new BatchQueue({ maxBatch: 2, maxQueueDelayMs: 20 });
   using _announced = queue.announce();
   const { queueMs } = await queue.submit(work, 1, never);
   assert(queueMs >= 19, `${queueMs}`); // Timers may fire a millisecond early.
-  const slow = new EngineQueue({ maxBatch: 2, maxQueueDelayMs: 60_000 });
+  const slow = new BatchQueue({ maxBatch: 2, maxQueueDelayMs: 60_000 });
   using _also = slow.announce();
   await Promise.all([slow.submit(work, 2, never), slow.submit(work, 3, never)]);
   assertEquals(batches, [[1], [2, 3]]);
 });
 
 Deno.test("work of different keys is not mixed, and none is left behind", async () => {
-  const queue = new EngineQueue({ maxBatch: 8, maxQueueDelayMs: 0 });
+  const queue = new BatchQueue({ maxBatch: 8, maxQueueDelayMs: 0 });
   const a = notedWork("a"), b = notedWork("b");
   const first = queue.submit(a.work, 1, never);
   await nextTask();
@@ -87,7 +87,7 @@ Deno.test("work of different keys is not mixed, and none is left behind", async 
 });
 
 Deno.test("an aborted input leaves the queue, and a run is aborted when all its inputs are", async () => {
-  const queue = new EngineQueue({ maxBatch: 1, maxQueueDelayMs: 0 });
+  const queue = new BatchQueue({ maxBatch: 1, maxQueueDelayMs: 0 });
   let told: unknown;
   const work: Work<number, number> = {
     key: "k",
@@ -115,7 +115,7 @@ Deno.test("an aborted input leaves the queue, and a run is aborted when all its 
 });
 
 Deno.test("a run that fails fails its inputs, and the next run goes on", async () => {
-  const queue = new EngineQueue({ maxBatch: 4, maxQueueDelayMs: 0 });
+  const queue = new BatchQueue({ maxBatch: 4, maxQueueDelayMs: 0 });
   let runs = 0;
   const work: Work<number, number> = {
     key: "k",
@@ -133,7 +133,7 @@ Deno.test("a run that fails fails its inputs, and the next run goes on", async (
 });
 
 Deno.test("between two runs of an engine that never waits other things happen", async () => {
-  const queue = new EngineQueue({ maxBatch: 1, maxQueueDelayMs: 0 });
+  const queue = new BatchQueue({ maxBatch: 1, maxQueueDelayMs: 0 });
   let runs = 0, runsAtTimer = -1;
   const work: Work<number, number> = {
     key: "k",
