@@ -62,8 +62,7 @@ export interface KernelThreadsOptions {
 export class KernelThreads {
   readonly #threads: readonly Thread[];
   readonly #words: Int32Array;
-  /** The order before the last, and the last. */
-  #before = 0;
+  /** The last order. */
   #order: number;
 
   private constructor(threads: readonly Thread[], words: Int32Array) {
@@ -86,16 +85,17 @@ export class KernelThreads {
   begin(kernel: number, first: number, second: number): void {
     const words = this.#words;
     words.set([kernel, first, second], WORD.kernel);
-    this.#before = this.#order;
     this.#order = (this.#order + 1) | 0; // In some days there are more than a word counts.
     Atomics.store(words, WORD.order, this.#order);
     Atomics.notify(words, WORD.order);
   }
 
-  /** Waits until all have finished. @throws If one has died. */
+  /** Waits until all have finished. @throws If one has died, with this order or an earlier one. */
   async finish(): Promise<void> {
-    const waiting = Atomics.waitAsync(this.#words, WORD.done, this.#before);
-    if (waiting.async) await until(waiting.value, this.#threads);
+    for (let done = this.#done; done !== this.#order; done = this.#done) {
+      const waiting = Atomics.waitAsync(this.#words, WORD.done, done);
+      if (waiting.async) await until(waiting.value, this.#threads);
+    }
   }
 
   /**
@@ -105,10 +105,16 @@ export class KernelThreads {
    *   second by second: a machine that sleeps takes one of them, however long it sleeps.
    */
   finishSync(): void {
-    for (let waits = 0; Atomics.load(this.#words, WORD.done) === this.#before;) {
-      if (Atomics.wait(this.#words, WORD.done, this.#before, 1000) !== "timed-out") continue;
+    let waits = 0;
+    for (let done = this.#done; done !== this.#order; done = this.#done) {
+      if (Atomics.wait(this.#words, WORD.done, done, 1000) !== "timed-out") continue;
       if (++waits === MAX_WAITS) throw new Error(`A thread did not finish a kernel in ${waits} s`);
     }
+  }
+
+  /** The last order that all have finished. */
+  get #done(): number {
+    return Atomics.load(this.#words, WORD.done);
   }
 
   /** Ends the threads, whatever they do. */

@@ -94,7 +94,6 @@ const IMAGE = placesIn(Image);
 class WasmEngine extends QueuedEngine {
   readonly backend = "wasm";
   readonly precision: Precision;
-  readonly threads: number;
   readonly device: string;
   /** What is allocated behind this belongs to the plan. */
   readonly #residentBytes: number;
@@ -105,8 +104,11 @@ class WasmEngine extends QueuedEngine {
     this.#loaded = loaded;
     this.#residentBytes = loaded.memory.top;
     this.precision = loaded.network.precision;
-    this.threads = loaded.executor.threads;
     this.device = `WebAssembly, ${variant} SIMD`;
+  }
+
+  get threads(): number {
+    return this.#loaded?.executor.threads ?? 1;
   }
 
   get bytesResident(): number {
@@ -118,8 +120,7 @@ class WasmEngine extends QueuedEngine {
     last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<Activations> {
-    let isBroken = false;
-    try {
+    return await this.#movingAfterwards(async () => {
       const plan = this.#planFor(batch, last);
       this.#begin(plan, batch);
       const { count, together, output: { height, width } } = plan;
@@ -137,13 +138,7 @@ class WasmEngine extends QueuedEngine {
       }
       const shape = [count, height, width, outChannels] as const;
       return { layer: last.name, shape, data, scale: this.#units(plan) };
-    } catch (error) {
-      isBroken = error instanceof BackendUnavailableError; // A thread has died.
-      throw error;
-    } finally {
-      const held = this.#loaded!.memory.byteLength;
-      if (isBroken || held > this.#residentBytes + MOST_KEPT) await this.#move();
-    }
+    });
   }
 
   protected async profileBatch(
@@ -151,23 +146,39 @@ class WasmEngine extends QueuedEngine {
     last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<LayerProfile[]> {
-    const plan = this.#planWhole(batch, last);
-    this.#begin(plan, batch);
-    const profiles = new Map<string, LayerProfile>();
-    for (let first = 0; first < batch.count; first += plan.together) {
-      plan.select(first);
-      for (const step of plan.convolutions) await this.#time(step, profiles);
-      await new Promise((resolve) => setImmediate(resolve)); // or no one could abort
-      signal?.throwIfAborted();
-    }
-    for (const step of plan.dense) await this.#time(step, profiles);
-    return [...profiles.values()];
+    return await this.#movingAfterwards(async () => {
+      const plan = this.#planWhole(batch, last);
+      this.#begin(plan, batch);
+      const profiles = new Map<string, LayerProfile>();
+      for (let first = 0; first < batch.count; first += plan.together) {
+        plan.select(first);
+        for (const step of plan.convolutions) await this.#time(step, profiles);
+        await new Promise((resolve) => setImmediate(resolve)); // or no one could abort
+        signal?.throwIfAborted();
+      }
+      for (const step of plan.dense) await this.#time(step, profiles);
+      return [...profiles.values()];
+    });
   }
 
   protected async free(): Promise<void> {
     const { executor } = this.#loaded!;
     this.#loaded = undefined;
     await executor.end();
+  }
+
+  /** Works, and then moves the weights if the memory has become too large or a thread has died. */
+  async #movingAfterwards<T>(work: () => Promise<T>): Promise<T> {
+    let isBroken = false;
+    try {
+      return await work();
+    } catch (error) {
+      isBroken = error instanceof BackendUnavailableError;
+      throw error;
+    } finally {
+      const held = this.#loaded!.memory.byteLength;
+      if (isBroken || held > this.#residentBytes + MOST_KEPT) await this.#move();
+    }
   }
 
   /**

@@ -125,19 +125,26 @@ class WebgpuEngine extends QueuedEngine {
     signal: AbortSignal | undefined,
   ): Promise<Activations> {
     const placement = await this.#place(signal);
-    return placement === undefined
-      ? await this.#substitute!.run(batch, { layer: last.name, signal })
-      : await namingLoss(placement, () => this.#runOn(placement, batch, last, signal));
+    if (placement === undefined) {
+      return await this.#substitute!.run(batch, { layer: last.name, signal });
+    }
+    const part = this.#partOf(placement, batch, last);
+    return await namingLoss(placement, signal, () => this.#runOn(placement, part, last, signal));
   }
 
-  protected async profileBatch(batch: Batch, last: LastLayer): Promise<LayerProfile[]> {
-    const placement = await this.#place();
-    if (placement === undefined) return await this.#substitute!.profile!(batch);
+  protected async profileBatch(
+    batch: Batch,
+    last: LastLayer,
+    signal: AbortSignal | undefined,
+  ): Promise<LayerProfile[]> {
+    const placement = await this.#place(signal);
+    if (placement === undefined) return await this.#substitute!.profile!(batch, { signal });
     const { gpu, resident } = placement;
     const plan = planLayers(this.program, this.precision, batch, last);
-    return await namingLoss(placement, async () => {
+    const part = this.#partOf(placement, batch, last);
+    return await namingLoss(placement, signal, async () => {
       // Pipelines compile in the first run.
-      await this.#runOn(placement, batch, last);
+      await this.#runOn(placement, part, last, signal);
       return await gpu.exclusively(() => profileLayers(gpu, resident, plan, batch));
     });
   }
@@ -149,9 +156,12 @@ class WebgpuEngine extends QueuedEngine {
   }
 
   protected async free(): Promise<void> {
-    await this.#dismissSubstitute();
-    await this.#recovery.free();
-    await releaseGpu();
+    try {
+      await this.#dismissSubstitute();
+      await this.#recovery.free();
+    } finally {
+      await releaseGpu();
+    }
   }
 
   /** Where the model is: undefined if the substitute, which is then loaded, has to run. */
@@ -172,36 +182,39 @@ class WebgpuEngine extends QueuedEngine {
     await substitute?.[Symbol.asyncDispose]();
   }
 
+  /** As many images of a batch as the device can run at once. */
+  #partOf({ gpu, resident }: Placement, batch: Batch, last: LastLayer): Batch {
+    const one = planLayers(this.program, this.precision, { ...batch, count: 1 }, last);
+    const { limits } = gpu.device;
+    const most = imagesPerRun(one, this.precision, limits, resident.memoryKind);
+    if (most >= 1) return imagesOf(batch, 0, Math.min(most, batch.count));
+    throw new BackendUnavailableError(
+      "webgpu",
+      `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
+    );
+  }
+
   async #runOn(
     { gpu, resident }: Placement,
-    batch: Batch,
+    part: Batch,
     last: LastLayer,
     signal?: AbortSignal,
   ): Promise<Activations> {
-    const most = imagesPerRun(
-      planLayers(this.program, this.precision, { ...batch, count: 1 }, last),
-      this.precision,
-      gpu.device.limits,
-      resident.memoryKind,
-    );
-    if (most < 1) {
-      throw new BackendUnavailableError(
-        "webgpu",
-        `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
-      );
-    }
-    const part = imagesOf(batch, 0, Math.min(most, batch.count));
     const plan = planLayers(this.program, this.precision, part, last);
     return await gpu.exclusively(() => resident.run(plan, part, signal));
   }
 }
 
-/** Whatever fails because the device was lost says so. */
-async function namingLoss<T>({ gpu }: Placement, work: () => Promise<T>): Promise<T> {
+/** Whatever fails because the device was lost says so. The news of a loss may take a moment. */
+async function namingLoss<T>(
+  { gpu }: Placement,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!await gpu.wasLost()) throw error;
+    if (signal?.aborted || !await gpu.wasLost()) throw error;
     const { reason, message } = gpu.lost()!;
     throw new BackendUnavailableError(
       "webgpu",

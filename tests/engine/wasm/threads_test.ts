@@ -1,9 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Worker } from "node:worker_threads";
 import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
+import type { Engine } from "../../../lib/engine/engine.ts";
+import type { Model } from "../../../lib/model/model.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
 import { assertThreads, countThreads } from "../../support/count_threads.ts";
-import { randomBatch } from "../../support/random_model.ts";
+import { randomBatch, randomModel } from "../../support/random_model.ts";
 import { checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
 
 for (const algorithm of ["direct", "winograd"] as const) {
@@ -99,8 +101,11 @@ Deno.test("where there are no workers, one thread computes", async () => {
   assertEquals(output, "1 10");
 });
 
-Deno.test("a thread that dies fails the run under way, and the next one has other threads", async () => {
-  const { model, batch } = engineCases()[0]!;
+/** Makes an engine of two threads, and keeps its workers. */
+async function withWorkers(
+  model: Model,
+  test: (engine: Engine, workers: readonly Worker[]) => Promise<void>,
+): Promise<void> {
   const workers: Worker[] = [];
   const { unref } = Worker.prototype;
   // Every worker is unreferenced when it starts.
@@ -110,12 +115,66 @@ Deno.test("a thread that dies fails the run under way, and the next one has othe
   };
   try {
     await using engine = await createWasmEngine(model, { threads: 2 });
-    const expected = await engine.run(batch);
-    await workers[0]!.terminate();
-    await assertRejects(() => engine.run(batch), BackendUnavailableError, "a thread failed");
-    assertEquals(await engine.run(batch), expected);
-    assertEquals(engine.threads, 2);
+    await test(engine, workers);
   } finally {
     Worker.prototype.unref = unref;
+  }
+}
+
+for (const call of ["run", "profile"] as const) {
+  Deno.test(`a thread that dies fails the ${call} under way, and the next run has other threads`, async () => {
+    const { model, batch } = engineCases()[0]!;
+    await withWorkers(model, async (engine, workers) => {
+      const expected = await engine.run(batch);
+      await workers[0]!.terminate();
+      await assertRejects(() => engine[call]!(batch), BackendUnavailableError, "a thread failed");
+      assertEquals(await engine.run(batch), expected);
+      assertEquals(engine.threads, 2);
+    });
+  });
+}
+
+Deno.test("while dead threads cannot be replaced, every run fails, and none gives another's answer", async () => {
+  const { model, batch } = engineCases()[0]!;
+  const { compile } = WebAssembly;
+  await withWorkers(model, async (engine, workers) => {
+    const expected = await engine.run(batch);
+    await engine.run({ ...batch, data: batch.data.map((byte) => 255 - byte) });
+    await workers[0]!.terminate();
+    try {
+      WebAssembly.compile = () => Promise.reject(new RangeError("out of memory"));
+      for (let n = 0; n < 3; n++) {
+        await assertRejects(() => engine.run(batch), BackendUnavailableError);
+      }
+    } finally {
+      WebAssembly.compile = compile;
+    }
+    await assertRejects(() => engine.run(batch), BackendUnavailableError);
+    assertEquals(await engine.run(batch), expected);
+  });
+});
+
+Deno.test("an engine whose threads can be started only later has memory for them", async () => {
+  const { model } = randomModel({
+    configuration: "A",
+    input: { height: 32, width: 32, channels: 3 },
+    convolutions: [160, 64, 64, 64, 64, 64, 64, 64],
+    dense: [8, 4],
+  }, 3);
+  const small = randomBatch(2, 64, 64, 3), large = randomBatch(1, 900, 900, 3);
+  for (const algorithm of ["direct", "winograd"] as const) {
+    const options = { tune: "off", algorithm } as const;
+    await using alone = await createWasmEngine(model, { ...options, threads: 1 });
+    const expected = await alone.run(small);
+    const { unref } = Worker.prototype;
+    Worker.prototype.unref = () => {
+      throw new Error("There are no threads now");
+    };
+    const starting = createWasmEngine(model, { ...options, threads: 4 });
+    await using engine = await starting.finally(() => Worker.prototype.unref = unref);
+    assertEquals(engine.threads, 1);
+    await engine.run(large, { layer: "conv1_1" }); // Its memory is given back, with new threads.
+    assertEquals(engine.threads, 4);
+    for (let n = 0; n < 5; n++) assertEquals(await engine.run(small), expected);
   }
 });
