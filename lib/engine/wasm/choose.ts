@@ -8,7 +8,7 @@ import { lastLayer, networkOperations } from "../geometry.ts";
 import type { Program } from "../program.ts";
 import { type Memory, placesIn } from "./memory.ts";
 import { type Choose, makePlan, type PlannedStep, STEP_BYTES } from "./plan.ts";
-import type { Executor } from "./pool.ts";
+import type { Executor } from "./executor.ts";
 import { type Algorithm, ALGORITHMS, area, type PackedGeometry } from "./stage.ts";
 import { Step } from "./structs.ts";
 import type { PackedNetwork } from "./weights.ts";

@@ -27,7 +27,7 @@ import {
   type PlanSize,
   STEP_BYTES,
 } from "./plan.ts";
-import { type Executor, OwnThread, startPool } from "./pool.ts";
+import { type Executor, OwnThread, startPool } from "./executor.ts";
 import type { Algorithm } from "./stage.ts";
 import { Image } from "./structs.ts";
 import { loadNetwork, type PackedNetwork, residentBytes } from "./weights.ts";
