@@ -1,0 +1,96 @@
+/**
+ * An engine has to give the same answer, whatever it ran before: random networks and calls, and the
+ * comparison with a fresh engine.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import type { Activations, Batch, Engine } from "../../lib/engine/engine.ts";
+import { type Configuration, CONFIGURATIONS, layersOf } from "../../lib/model/architecture.ts";
+import type { Model } from "../../lib/model/model.ts";
+import { randomModel } from "./random_model.ts";
+
+/** Times as many calls as usual, for a longer run. */
+const ROUNDS = Number(Deno.env.get("VGG_ROUNDS") ?? 1);
+
+/** A batch of one value or of noise. */
+function picture(count: number, side: readonly [number, number], next: () => number): Batch {
+  const [height, width] = side;
+  const kind = Math.floor(next() * 3);
+  const byte = [() => 0, () => 255, () => Math.floor(next() * 256)][kind];
+  return {
+    data: Uint8Array.from({ length: count * height * width * 3 }, byte),
+    count,
+    height,
+    width,
+  };
+}
+
+/** Sides of all remainders by 4, most of them small, some up to `most`. */
+function sides(least: number, most: number, next: () => number): [number, number] {
+  const end = next() < 0.15 ? most : least + 40;
+  const side = (): number => least + Math.floor(next() * (end - least));
+  return [side(), Math.min(side(), least + 90)];
+}
+
+/** One run of an engine. */
+export interface Call {
+  readonly batch: Batch;
+  readonly layer: string;
+}
+
+/** Calls of a model with pictures of 0, of 255 and of noise, whose sides are at most `most`. */
+export function randomCalls(
+  model: Model,
+  count: number,
+  most: number,
+  next: () => number,
+): Call[] {
+  const layers = layersOf(model.architecture).map(({ name }) => name);
+  const least = model.architecture.input.height;
+  return Array.from({ length: count * ROUNDS }, () => ({
+    batch: picture(1 + Math.floor(next() * 3), sides(least, most, next), next),
+    layer: layers[Math.floor(next() * layers.length)],
+  }));
+}
+
+/** The first value whose bits differ, if one does. */
+function difference(found: Activations, expected: Activations): string | undefined {
+  const [a, b] = [found, expected].map(({ data }) =>
+    new Int32Array(data.buffer, data.byteOffset, data.length)
+  );
+  const at = a.findIndex((word, i) => word !== b[i]);
+  return at < 0 ? undefined : `value ${at} is ${found.data[at]}, not ${expected.data[at]}`;
+}
+
+/** Compares what an engine answers to calls, one after another, with a fresh one's answer to each. */
+export async function checkCalls(
+  calls: readonly Call[],
+  old: Engine,
+  fresh: () => Promise<Engine>,
+): Promise<void> {
+  for (const [n, { batch, layer }] of calls.entries()) {
+    await using engine = await fresh();
+    const expected = await engine.run(batch, { layer });
+    const found = await old.run(batch, { layer });
+    const { count, height, width } = batch;
+    const what = `call ${n}: ${layer} of ${count}x${height}x${width}`;
+    assertEquals(found.shape, expected.shape, what);
+    assertEquals(found.scale, expected.scale, what);
+    assertEquals(difference(found, expected), undefined, what);
+  }
+}
+
+/** A VGG of any configuration with few channels, and odd numbers of them. */
+export function smallModel(next: () => number, seed: number): Model {
+  const all = Object.keys(CONFIGURATIONS) as Configuration[];
+  const configuration = all[Math.floor(next() * all.length)];
+  const most = [8, 16, 24, 32, 40];
+  const convolutions = CONFIGURATIONS[configuration].flatMap((kernels, block) =>
+    kernels.map(() => Math.ceil(next() * most[block]))
+  );
+  const dense = [Math.ceil(next() * 40), 10];
+  const input = { height: 32, width: 32, channels: 3 };
+  return randomModel({ configuration, input, convolutions, dense }, seed).model;
+}
