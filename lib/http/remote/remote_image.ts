@@ -6,6 +6,7 @@
  * `node:http` can.
  */
 
+import { abortable } from "@std/async/abortable";
 import { lookup } from "node:dns/promises";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
@@ -74,7 +75,7 @@ async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
   if (url.username !== "" || url.password !== "") {
     throw refused(url, "expected no user name and no password in it");
   }
-  const addresses = await addressesOf(url, resolve);
+  const addresses: Addresses = await abortable(addressesOf(url, resolve), signal);
   const forbidden = addresses.find(({ address }) => !isAllowed(address));
   if (forbidden !== undefined) {
     throw refused(url, `${url.hostname} is at ${forbidden.address}, which is not public`);

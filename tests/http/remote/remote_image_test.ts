@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { HttpProblem } from "../../../lib/http/server/problems.ts";
 import { fetchRemoteImage, type RemoteOptions } from "../../../lib/http/remote/remote_image.ts";
 import { CAT, postJson, testService } from "../../support/http_service.ts";
@@ -196,4 +197,15 @@ Deno.test("POST /classify fetches a URL where it is switched on", async () => {
     const results = await (await service.fetch(postJson("/classify", list))).json();
     assertEquals([results[0].predictions[0].label, results[1].error.code], ["cat", "bad-url"]);
   });
+});
+
+Deno.test("a fetch that is given up while its name is looked up ends at once", async () => {
+  const signal = AbortSignal.timeout(30);
+  const looking = new Promise<never>(() => {});
+  const fetching = fetchRemoteImage(
+    new URL("http://public.test/"),
+    options({ signal, resolve: () => looking }),
+  );
+  const ended = fetching.catch((error) => error.name);
+  assertEquals(await Promise.race([ended, delay(2000)]), "TimeoutError");
 });
