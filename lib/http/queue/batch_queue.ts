@@ -3,7 +3,7 @@
  */
 
 import type { Classifier, ClassifierInfo } from "../../classifier.ts";
-import { BackendUnavailableError } from "../../errors.ts";
+import { BackendUnavailableError, DisposedError } from "../../errors.ts";
 
 /** What the service needs of a classifier. */
 export type ServedClassifier = Pick<
@@ -14,11 +14,15 @@ export type ServedClassifier = Pick<
 /** A classifier that is loaded when it is first needed, and again if its device is lost for good. */
 export class ServedModel implements AsyncDisposable {
   readonly #load: () => Promise<ServedClassifier>;
+  readonly #isBorrowed: boolean;
+  #isDisposed = false;
   #loading: Promise<ServedClassifier> | undefined;
   #loaded: ServedClassifier | undefined;
 
-  constructor(load: () => Promise<ServedClassifier>) {
+  /** A classifier that is borrowed is never disposed of, nor loaded anew. */
+  constructor(load: () => Promise<ServedClassifier>, { isBorrowed = false } = {}) {
     this.#load = load;
+    this.#isBorrowed = isBorrowed;
   }
 
   /** The classifier's properties, once it is loaded. */
@@ -26,15 +30,20 @@ export class ServedModel implements AsyncDisposable {
     return this.#loaded?.info;
   }
 
-  /** Waits for the classifier. A load that failed is tried again by the next call. */
-  get(): Promise<ServedClassifier> {
-    return this.#loading ??= this.#load().then(
+  /**
+   * Waits for the classifier. A load that failed is tried again by the next call.
+   *
+   * @throws {DisposedError} If this was disposed.
+   */
+  async get(): Promise<ServedClassifier> {
+    if (this.#isDisposed) throw new DisposedError("service");
+    return await (this.#loading ??= this.#load().then(
       (classifier) => this.#loaded = classifier,
       (error) => {
         this.#loading = undefined;
         throw error;
       },
-    );
+    ));
   }
 
   /**
@@ -49,13 +58,17 @@ export class ServedModel implements AsyncDisposable {
       return await work(classifier);
     } catch (error) {
       if (!(error instanceof BackendUnavailableError && error.lost)) throw error;
-      if (!error.retryable && this.#loaded === classifier) await this.#drop();
+      if (!error.retryable) {
+        if (this.#isBorrowed) throw error;
+        if (this.#loaded === classifier) await this.#drop();
+      }
       return await work(await this.get());
     }
   }
 
   /** Frees the weights. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
     await this.#loading?.catch(() => {});
     await this.#drop();
   }
@@ -64,7 +77,7 @@ export class ServedModel implements AsyncDisposable {
     const classifier = this.#loaded;
     this.#loaded = undefined;
     this.#loading = undefined;
-    if (classifier !== undefined && Symbol.asyncDispose in classifier) {
+    if (classifier !== undefined && !this.#isBorrowed && Symbol.asyncDispose in classifier) {
       await (classifier as ServedClassifier & AsyncDisposable)[Symbol.asyncDispose]();
     }
   }
@@ -179,9 +192,6 @@ export class BatchQueue {
       await this.#gather(this.#waiting[0]);
       const batch = this.#takeBatch(), work = batch[0]?.work;
       if (work !== undefined) await this.#run(work, batch);
-      // An engine on this thread lets nothing else happen while it runs: answers leave now, and what
-      // has come meanwhile is decoded.
-      await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.#running = false;
   }
@@ -226,9 +236,24 @@ export class BatchQueue {
         resolve({ output: outputs[i], queueMs: started - submitted, runMs, batch: batch.length })
       );
     } catch (error) {
-      batch.forEach(({ reject }) => reject(error));
+      const isLoss = error instanceof BackendUnavailableError && error.lost;
+      if (batch.length === 1 || abort.signal.aborted || isLoss) {
+        batch.forEach(({ reject }) => reject(error));
+      } else {
+        await this.#runEachAlone(batch);
+      }
     } finally {
       abort[Symbol.dispose]();
+    }
+    // An engine on this thread lets nothing else happen while it runs: answers leave now, and what
+    // has come meanwhile is decoded.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  /** What one input is to blame for is not the others' error. */
+  async #runEachAlone(batch: readonly Entry[]): Promise<void> {
+    for (const entry of batch) {
+      if (!entry.signal.aborted) await this.#run(entry.work, [entry]);
     }
   }
 }

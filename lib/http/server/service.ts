@@ -1,7 +1,6 @@
 /** The service: a request comes in, is checked, routed, answered, counted and logged. */
 
 import { residentBytes, RUNTIME_VERSION } from "../../platform.ts";
-import type { ClassifierInfo } from "../../classifier.ts";
 import { VERSION } from "../../version.ts";
 import { type ServedClassifier, ServedModel } from "../queue/batch_queue.ts";
 import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts";
@@ -20,7 +19,10 @@ import { Gauge, Log, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
  * can give that an environment cannot.
  */
 export interface HandlerOptions extends Partial<Settings> {
-  /** The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`. */
+  /**
+   * The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`. It stays
+   * the caller's, who disposes of it.
+   */
   readonly classifier?: ServedClassifier | Promise<ServedClassifier>;
   /** Gets each line of the log. Default: standard output. */
   readonly writeLog?: (line: string) => void;
@@ -46,7 +48,9 @@ export class Service implements AsyncDisposable {
     this.settings = completeSettings(options);
     this.log = new Log(this.settings.logLevel, this.settings.logFormat, options.writeLog);
     const { classifier } = options;
-    this.#model = new ServedModel(async () => await (classifier ?? this.#load()));
+    this.#model = classifier === undefined
+      ? new ServedModel(() => this.#load())
+      : new ServedModel(async () => await classifier, { isBorrowed: true });
     this.#pipeline = new Pipeline(this.settings, this.#model, this.#metrics, options.remote);
     this.#checkKey = createKeyCheck(this.settings.keys);
     this.#router = new Router([...ROUTES, ...this.#ownRoutes()]);
@@ -85,6 +89,7 @@ export class Service implements AsyncDisposable {
         call.path = match.path;
         if (!match.route.open) await this.#checkKey(request);
         response = await match.route.answer(call, this.#pipeline);
+        this.#setTiming(response.headers, call);
       }
     } catch (error) {
       problem = toProblem(error);
@@ -160,11 +165,21 @@ export class Service implements AsyncDisposable {
     const { headers } = response;
     setBrowserHeaders(headers, request, this.settings.corsOrigins);
     headers.set("x-request-id", call.id);
-    const timing = serverTiming(call, this.#model.info);
-    if (timing !== undefined) headers.set("server-timing", timing);
     // A client that keeps its connection would hold up the end.
     if (this.#draining) headers.set("connection", "close");
     return response;
+  }
+
+  /** Says what a request's time went to (W3C Server Timing), if it had an image. */
+  #setTiming(headers: Headers, { costs }: Call): void {
+    const { decodeMs, queueMs, inferenceMs } = costs;
+    if (inferenceMs === undefined) return;
+    const { info } = this.#model;
+    if (info === undefined) return;
+    const [decode, queue, inference] = [decodeMs ?? 0, queueMs ?? 0, inferenceMs].map(round);
+    const timing = `decode;dur=${decode}, queue;dur=${queue}, ` +
+      `inference;dur=${inference};desc="${info.backend}, ${info.precision}"`;
+    headers.set("server-timing", timing);
   }
 
   #record(call: Call, route: string, status: number, problem: HttpProblem | undefined): void {
@@ -239,15 +254,6 @@ function setBrowserHeaders(headers: Headers, request: Request, origins: readonly
   headers.set("access-control-allow-origin", isAny ? "*" : origin);
   headers.set("access-control-expose-headers", EXPOSED);
   headers.set("cross-origin-resource-policy", "cross-origin");
-}
-
-/** What a request's time went to (W3C Server Timing), if it had an image. */
-function serverTiming({ costs }: Call, info: ClassifierInfo | undefined): string | undefined {
-  const { decodeMs, queueMs, inferenceMs } = costs;
-  if (inferenceMs === undefined || info === undefined) return undefined;
-  const [decode, queue, inference] = [decodeMs ?? 0, queueMs ?? 0, inferenceMs].map(round);
-  return `decode;dur=${decode}, queue;dur=${queue}, ` +
-    `inference;dur=${inference};desc="${info.backend}, ${info.precision}"`;
 }
 
 /** To hundredths: microseconds of no meaning make a log long. */

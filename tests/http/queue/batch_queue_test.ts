@@ -148,3 +148,35 @@ Deno.test("between two runs of an engine that never waits other things happen", 
   await Promise.all(Array.from({ length: 50 }, (_, n) => queue.submit(work, n, never)));
   assert(runsAtTimer >= 0 && runsAtTimer < 50, `${runsAtTimer}`);
 });
+
+Deno.test("one input's error does not reach the others of its batch", async () => {
+  const queue = new BatchQueue({ maxBatch: 4, maxQueueDelayMs: 0 });
+  const { work: before, open } = notedWork("before");
+  const client = new AbortController();
+  const batches: number[][] = [];
+  const work: Work<number, number> = {
+    key: "k",
+    run: async (inputs) => {
+      batches.push([...inputs]);
+      await nextTask();
+      if (batches.length === 1) client.abort(new Error("left"));
+      if (inputs.includes(2)) throw new Error("2 is bad");
+      return inputs.map((input) => input * 10);
+    },
+  };
+  const first = queue.submit(before, 0, never);
+  const submitted = [
+    queue.submit(work, 1, never),
+    queue.submit(work, 2, never),
+    queue.submit(work, 3, client.signal),
+    queue.submit(work, 4, never),
+  ];
+  open();
+  await first;
+  const outcomes = await Promise.allSettled(submitted);
+  const told = outcomes.map((outcome) =>
+    outcome.status === "fulfilled" ? outcome.value.output : outcome.reason.message
+  );
+  assertEquals(told, [10, "2 is bad", "left", 40]);
+  assertEquals(batches, [[1, 2, 3, 4], [1], [2], [4]]);
+});

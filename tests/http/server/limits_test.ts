@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   CAT,
   embeddedClassifier,
@@ -8,7 +8,8 @@ import {
   standIn,
   testService,
 } from "../../support/http_service.ts";
-import { BackendUnavailableError } from "../../../lib/errors.ts";
+import { loadClassifier } from "../../../lib/classifier.ts";
+import { BackendUnavailableError, DisposedError } from "../../../lib/errors.ts";
 import { type ServedClassifier, ServedModel } from "../../../lib/http/queue/batch_queue.ts";
 
 /** A body that gives its parts when asked, and waits `ms` before each. */
@@ -240,6 +241,51 @@ Deno.test("a model whose device is lost for good is loaded anew, and loses no re
     await failingOnce(new BackendUnavailableError("webgpu", "lost for good", { lost: true })),
     { statuses: [200, 200, 200], loads: 2 },
   );
+});
+
+Deno.test("a classifier that was given stays the caller's, even if its device is lost for good", async () => {
+  await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+  const lost = new BackendUnavailableError("webgpu", "lost for good", { lost: true });
+  let isLost = false;
+  const given = new Proxy(classifier, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name, target);
+      if (name === "scores" && isLost) return () => Promise.reject(lost);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const service = testService({ classifier: given });
+  const answered = await service.fetch(post("/classify", CAT));
+  assertStringIncludes(answered.headers.get("server-timing") ?? "", "wasm, int8");
+  isLost = true;
+  assertEquals(
+    (await problemOf(await service.fetch(post("/classify", CAT)))).code,
+    "engine-failed",
+  );
+  await service[Symbol.asyncDispose]();
+  assertEquals((await classifier.classify(CAT))[0].label, "cat");
+});
+
+Deno.test("a service whose given classifier was disposed answers nevertheless", async () => {
+  const classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+  const service = testService({ classifier });
+  await service.warmUp();
+  await classifier[Symbol.asyncDispose]();
+  const asked = [get("/livez"), get("/readyz"), get("/metrics"), post("/classify", CAT)];
+  const answers = await Promise.all(asked.map((request) => service.fetch(request)));
+  assertEquals(answers.map(({ status }) => status), [200, 500, 500, 500]);
+});
+
+Deno.test("a service that was disposed loads no model again", async () => {
+  let loads = 0;
+  const model = new ServedModel(() => {
+    loads++;
+    return Promise.resolve(standIn(() => Promise.resolve([0.5])));
+  });
+  await model.get();
+  await model[Symbol.asyncDispose]();
+  await assertRejects(() => model.get(), DisposedError, "This service was disposed");
+  assertEquals([loads, model.info], [1, undefined]);
 });
 
 Deno.test("an image that is too large for the device fails alone: the model stays loaded", async () => {
