@@ -98,7 +98,8 @@ async function decodeOnThread(
     answer = await lease.thread.ask(request, { transfer: [request.buffer], signal });
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new ImageDecodeError("Cannot decode the image: the decoding thread failed", { cause });
+    // Not an ImageDecodeError: it says nothing of the image.
+    throw new Error("Cannot decode the image: the decoding thread failed", { cause });
   }
   if ("data" in answer) return answer;
   throw new ImageDecodeError(answer.damaged, { format: file.format });

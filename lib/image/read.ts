@@ -120,6 +120,7 @@ export async function readAll(
   const reader = stream.getReader();
   const stop = (): void => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted) stop();
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
@@ -132,7 +133,8 @@ export async function readAll(
       parts.push(value);
     }
   } catch (error) {
-    await reader.cancel(error).catch(() => {});
+    // Not awaited: a source may never say that it has ended.
+    reader.cancel(error).catch(() => {});
     signal?.throwIfAborted();
     throw error;
   } finally {

@@ -1,7 +1,9 @@
 /** Decoding on other threads: when, how many, and where there are none. */
 
-import { assert, assertEquals } from "@std/assert";
+import { Worker } from "node:worker_threads";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl } from "@std/path";
+import { ImageDecodeError } from "../../lib/errors.ts";
 import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
@@ -98,4 +100,21 @@ Deno.test("every file decodes on a thread as on this one", async () => {
       decodeImage(bytes, { background }).catch(({ message, format }) => ({ message, format }));
     assertEquals(await decode(true), await decode(false), name);
   }
+});
+
+Deno.test("a thread that dies while it decodes is no fault of the image", async () => {
+  const bytes = await Deno.readFile(new URL("420.jpg", FILES));
+  const { postMessage } = Worker.prototype;
+  // It ends each thread that it is told to send to.
+  Worker.prototype.postMessage = function () {
+    this.terminate();
+  };
+  try {
+    const error = await assertRejects(() => decodeImage(bytes, { background: true }));
+    assert(!(error instanceof ImageDecodeError), `${error}`);
+    assertEquals((error as Error).message, "Cannot decode the image: the decoding thread failed");
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+  assertEquals(crc32((await decodeImage(bytes, { background: true })).data), sum);
 });

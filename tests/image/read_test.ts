@@ -1,9 +1,10 @@
 /** Every form in which a program holds an image. */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
 import type { ImageInput, RawPixels } from "../../lib/image/image.ts";
-import { readImage } from "../../lib/image/read.ts";
+import { readAll, readImage } from "../../lib/image/read.ts";
 
 const URL_OF_FILE = new URL("../fixtures/images/files/type2-8bit.png", import.meta.url);
 const PATH = URL_OF_FILE.pathname;
@@ -95,6 +96,22 @@ Deno.test("readImage() stops reading a stream when its signal says so", async ()
   controller.abort(reason);
   assertEquals(await assertRejects(() => reading), reason);
   assertEquals(canceled, reason);
+});
+
+Deno.test("readAll() reads nothing if its signal has aborted before", async () => {
+  const reason = new Error("enough");
+  const silent = new ReadableStream<Uint8Array>();
+  const reading = readAll(silent, () => {}, AbortSignal.abort(reason));
+  assertEquals(await Promise.race([reading.catch((error) => error), delay(2000)]), reason);
+});
+
+Deno.test("readImage() does not wait for a stream that never says that it is canceled", async () => {
+  const stuck = new ReadableStream<Uint8Array>({
+    pull: (to) => to.enqueue(new Uint8Array(1000)),
+    cancel: () => new Promise(() => {}),
+  });
+  const reading = readImage(stuck, { maxBytes: 1500 }).catch((error) => error.name);
+  assertEquals(await Promise.race([reading, delay(2000)]), "ImageDecodeError");
 });
 
 Deno.test("readImage() takes RGBA, RGB and gray pixels, and lays alpha over white", async () => {
