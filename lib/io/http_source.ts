@@ -127,8 +127,7 @@ export class HttpSource implements ByteSource {
       headers.set("range", `bytes=${offset}-`);
       if (this.validator !== undefined) headers.set("if-range", this.validator);
     }
-    const { signal } = this.options;
-    const response = await unlessStalled(fetch(this.url, { headers, signal }), signal);
+    const response = await this.#fetch(headers);
     // A range that begins at the end is no error: everything is there. Some servers do not say the size.
     if (response.status === 416 && offset > 0) {
       await response.body?.cancel();
@@ -148,6 +147,17 @@ export class HttpSource implements ByteSource {
     // 200 instead of 206: the file from its start. What is before the offset is read and dropped.
     this.#position = response.status === 200 ? 0 : offset;
     this.#checkVersion(response);
+  }
+
+  async #fetch(headers: Headers): Promise<Response> {
+    const attempt = new AbortController();
+    try {
+      const fetching = fetch(this.url, { headers, signal: attempt.signal });
+      return await unlessStalled(fetching, this.options.signal);
+    } catch (error) {
+      attempt.abort(error); // A silent server would hold the connection.
+      throw error;
+    }
   }
 
   #checkVersion(response: Response): void {
@@ -180,8 +190,8 @@ export class HttpSource implements ByteSource {
         this.#failures = 0;
         return;
       } catch (error) {
-        signal?.throwIfAborted();
         this.close();
+        signal?.throwIfAborted();
         // `fetch` reports every trouble of the network as a TypeError.
         if (!(error instanceof Interruption || error instanceof TypeError)) throw error;
         if (++this.#failures >= ATTEMPTS) throw this.#giveUp(error);
