@@ -1,14 +1,17 @@
 /** `Request -> Response`: the service as a web handler, without sockets. */
 
-import { type HandlerOptions, Service } from "./server/service.ts";
-import { readSettings } from "./server/settings.ts";
+import { checkOptions } from "../options.ts";
+import { HANDLER_OPTIONS } from "../options/service.ts";
+import type { HandlerOptions, Service } from "./server/service.ts";
+import { completeSettings, readSettings } from "./server/settings.ts";
 
 export type { HandlerOptions } from "./server/service.ts";
 
 /**
  * Creates a handler for `Deno.serve`, or for whatever else calls `Request -> Response`.
  *
- * The model is loaded at the first request that needs it.
+ * Options are checked at once. The service is imported at the first request, and the model loaded at the
+ * first one that needs it.
  *
  * @example
  * ```ts
@@ -21,12 +24,29 @@ export type { HandlerOptions } from "./server/service.ts";
  * console.log(best.label); // cat
  * ```
  *
- * @throws {RangeError} If an option is out of range.
+ * @throws {RangeError} If an option is unknown or out of range.
  */
 export function createHandler(
   options: HandlerOptions = {},
 ): (request: Request) => Promise<Response> {
-  return new Service(options).fetch;
+  checkOptions(HANDLER_OPTIONS, options);
+  completeSettings(options);
+  let service: Promise<Service> | undefined;
+  return async (request) => {
+    service ??= start(options);
+    try {
+      return await (await service).fetch(request);
+    } catch (error) { // It could not be imported; it answers errors itself.
+      service = undefined;
+      throw error;
+    }
+  };
+}
+
+/** Who only classifies does not load the service. */
+async function start(options: HandlerOptions): Promise<Service> {
+  const { Service } = await import("./server/service.ts");
+  return new Service(options);
 }
 
 let shared: ((request: Request) => Promise<Response>) | undefined;

@@ -7,7 +7,7 @@
 
 import { BackendUnavailableError } from "../../errors.ts";
 import { ENGINE_OPTIONS } from "../../options.ts";
-import { KernelThreads } from "../../threads/kernel_threads.ts";
+import type { KernelThreads } from "../../threads/kernel_threads.ts";
 import { networkOperations } from "../geometry.ts";
 import type { Program } from "../program.ts";
 import type { Kernels } from "./kernels.ts";
@@ -76,6 +76,7 @@ export async function startPool(
   const constants = Array.from({ length: count }, (_, thread) => [BARRIER, thread]);
   const kernels = { module, memory: memory.memory, at: ORDERS, kernels: ["execute"], constants };
   try {
+    const { KernelThreads } = await import("../../threads/kernel_threads.ts");
     return new Pool(await KernelThreads.start(kernels), memory.words, count);
   } catch {
     return undefined; // One thread gives the same results.
