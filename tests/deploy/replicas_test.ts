@@ -1,7 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { devTest } from "../support/dev_packages.ts";
 import { CAT } from "../support/http_service.ts";
 import { freePort, startServer, until } from "../support/serve_process.ts";
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Starts nginx with the project's configuration, for these replicas. */
 async function startNginx(
@@ -43,13 +45,15 @@ devTest(
     const replicas = [await startServer("run", drain), await startServer("run", drain)];
     const nginx = await startNginx(replicas.map(({ port }) => port));
     const answers: string[] = [];
-    let isDone = false, broken = 0;
+    let isDone = false;
+    /** Answers whose head has come, and whose body has not. */
+    let halves = 0;
     const client = async (): Promise<void> => {
       while (!isDone) {
         const response = await fetch(`${nginx.url}/classify`, { method: "POST", body: CAT });
-        const text = await response.text().catch(() => undefined);
-        if (text === undefined) broken++;
-        else answers.push(`${response.status} ${text}`);
+        halves++;
+        answers.push(`${response.status} ${await response.text()}`);
+        halves--;
       }
     };
     const clients = Array.from({ length: 4 }, client);
@@ -64,15 +68,21 @@ devTest(
     // without a word.
     const again = await startServer("run", { ...drain, port: replicas[0].port });
     await until(() => again.lines.some(({ path }) => path === "/classify"));
-    assertEquals(broken, 0);
+    // Deno sends the head of an answer before its body, and nobody could ask elsewhere for the rest: so
+    // it is killed in the middle of its work, but of no answer.
+    await until(async () => {
+      Deno.kill(replicas[1].pid, "SIGSTOP");
+      // The other replica's answers go on; a half of this one would stay.
+      for (let n = 0; n < 50 && halves > 0; n++) await sleep(5);
+      if (halves > 0) Deno.kill(replicas[1].pid, "SIGCONT");
+      return halves === 0;
+    });
     await replicas[1].stop("SIGKILL");
     await more();
     isDone = true;
     await Promise.all(clients);
     await nginx.stop();
     await again.stop();
-    // An answer whose head has left cannot be asked for elsewhere: one for each client at most.
-    assert(broken <= clients.length, `${broken} answers were broken off`);
     assertEquals(new Set(answers).size, 1, [...new Set(answers)].join("\n"));
     const [answer] = answers;
     assertEquals(answer.startsWith('200 [{"label":"cat"'), true, answer);
