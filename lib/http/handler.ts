@@ -33,13 +33,11 @@ export function createHandler(
   completeSettings(options);
   let service: Promise<Service> | undefined;
   return async (request) => {
-    service ??= start(options);
-    try {
-      return await (await service).fetch(request);
-    } catch (error) { // It could not be imported; it answers errors itself.
-      service = undefined;
+    service ??= start(options).catch((error) => {
+      service = undefined; // It is imported again by the next request.
       throw error;
-    }
+    });
+    return await (await service).fetch(request);
   };
 }
 
