@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { createHandler } from "../../../lib/http/handler.ts";
 import {
   Counter,
   Gauge,
@@ -124,4 +125,19 @@ Deno.test("/metrics counts what happened, by route and not by path", async () =>
   for (const line of text.trimEnd().split("\n")) {
     assertMatch(line, /^# (HELP|TYPE) /.test(line) ? /./ : sample);
   }
+});
+
+Deno.test("a handler keeps its service when the caller's log throws", async () => {
+  let isBroken = true;
+  const handler = createHandler({
+    logLevel: "debug",
+    writeLog: () => {
+      if (isBroken) throw new Error("the log's disk is full");
+    },
+  });
+  const get = (path: string) => handler(new Request(`http://localhost${path}`));
+  await assertRejects(() => get("/livez"), Error, "disk is full");
+  isBroken = false;
+  const metrics = await (await get("/metrics")).text();
+  assertMatch(metrics, /^vgg16_requests_total\{route="\/livez",status="200"\} 1$/m);
 });
