@@ -13,19 +13,13 @@
  */
 
 import { delay } from "@std/async/delay";
-import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "./lib/cli/usage_error.ts";
 import { Service } from "./lib/http/server/service.ts";
-import {
-  canListVariables,
-  type Flags,
-  readSettings,
-  type Settings,
-  settingsFromFlags,
-} from "./lib/http/server/settings.ts";
-import { flagName, type Table } from "./lib/options.ts";
+import { canListVariables, readSettings, type Settings } from "./lib/http/server/settings.ts";
+import type { Table, Values } from "./lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
 
-const FLAGS: Table = { ...LISTEN_OPTIONS, ...SETTINGS };
+const FLAGS = { ...LISTEN_OPTIONS, ...SETTINGS } satisfies Table;
 /** How long `deno run` may take to see that there is nothing to do. */
 const IDLE_MS = 100;
 /** How often a worker looks whether requests have ended. */
@@ -36,7 +30,9 @@ const POLL_MS = 20;
  */
 const QUIET_MS = 200;
 
-const { port, host, ...flags }: Flags = import.meta.main ? await readFlags() : {};
+// Without arguments nothing parses any: a cold start has no time to spare.
+const hasFlags = import.meta.main && Deno.args.length > 0;
+const { port, host, ...flags }: Values<typeof FLAGS> = hasFlags ? await readFlags() : {};
 const isAsked = port !== undefined || host !== undefined;
 const service = createService(flags);
 let isStopping = false;
@@ -54,15 +50,12 @@ if (isAsked) listen();
 else if (import.meta.main) listenIfIdle();
 else warmUp();
 
-async function readFlags(): Promise<Flags> {
-  // Texts, or a key of digits would lose its zeros.
-  const names = Object.entries(FLAGS).filter(([, { kind }]) => kind !== "boolean");
-  const string = names.map(([name]) => flagName(name));
-  const { _: operands, ...given } = parseArgs(Deno.args, { string });
-  if ("help" in given) await showHelp();
+async function readFlags(): Promise<Values<typeof FLAGS>> {
+  const { parseArguments } = await import("./lib/cli/arguments.ts");
+  const { operands, options, isHelp } = orFail(() => parseArguments(Deno.args, FLAGS));
+  if (isHelp) await showHelp();
   if (operands.length > 0) fail(`Expected flags such as --port 8000, found "${operands[0]}"`);
-  const texts = Object.entries(given).map(([name, value]) => [name, String(value)]);
-  return orFail(() => settingsFromFlags(Object.fromEntries(texts)));
+  return options;
 }
 
 async function showHelp(): Promise<never> {
@@ -79,12 +72,12 @@ function createService(flags: Partial<Settings>): Service {
   return service;
 }
 
-/** Ends the program where a setting is wrong. */
+/** Ends the program where a flag or a setting is wrong. */
 function orFail<Value>(work: () => Value): Value {
   try {
     return work();
   } catch (error) {
-    if (error instanceof RangeError) fail(error.message);
+    if (error instanceof RangeError || error instanceof UsageError) fail(error.message);
     throw error;
   }
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "node:util";
 import { type Comparison, measure, type Measurement } from "./measure.ts";
 import { WASM_COMPARISONS } from "./wasm.ts";
 import { WEBGPU_COMPARISONS } from "./webgpu.ts";
@@ -43,7 +43,8 @@ function printJson({ work }: Comparison, rows: readonly Measurement[]): void {
   }
 }
 
-const { only, json } = parseArgs(Deno.args, { string: ["only"], boolean: ["json"] });
+const { only, json } =
+  parseArgs({ options: { only: { type: "string" }, json: { type: "boolean" } } }).values;
 const pattern = new RegExp(only ?? "", "i");
 const chosen = COMPARISONS.filter(({ name }) => pattern.test(name));
 if (chosen.length === 0) {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "node:util";
 import type { LayerProfile, Precision } from "../lib/engine/engine.ts";
 import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
 import { layersOf } from "../lib/model/architecture.ts";
@@ -217,7 +217,7 @@ async function printLayers(precision: Precision, peak: number): Promise<void> {
   console.log(`all       ${total.toFixed(2).padStart(10)}`);
 }
 
-const { precision = "int8" } = parseArgs(Deno.args, { string: ["precision"] });
+const { precision = "int8" } = parseArgs({ options: { precision: { type: "string" } } }).values;
 if (precision !== "int8" && precision !== "float") {
   throw new RangeError(`--precision must be int8 or float: found ${precision}`);
 }

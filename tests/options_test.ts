@@ -13,7 +13,7 @@ import {
   type EmbedOptions,
   loadClassifier,
 } from "../lib/classifier.ts";
-import { flagOf } from "../lib/cli/arguments.ts";
+import { flagOf, parseArguments } from "../lib/cli/arguments.ts";
 import { classifyCommand } from "../lib/cli/classify.ts";
 import { type Command, runCommand } from "../lib/cli/command.ts";
 import { convertCommand } from "../lib/cli/convert.ts";
@@ -30,7 +30,7 @@ import { evaluate, type EvaluateOptions } from "../lib/evaluate/evaluate.ts";
 import { fuse } from "../lib/evaluate/fuse.ts";
 import type { ExplainOptions } from "../lib/explain/explain.ts";
 import { createHandler, type HandlerOptions } from "../lib/http/handler.ts";
-import { settingsFromEnv, settingsFromFlags } from "../lib/http/server/settings.ts";
+import { settingsFromEnv } from "../lib/http/server/settings.ts";
 import type { ImageOptions } from "../lib/image/image.ts";
 import type { ViewOptions } from "../lib/input/views.ts";
 import * as library from "../lib/options.ts";
@@ -251,7 +251,7 @@ const SURFACES: readonly Surface[] = [
   {
     ...{ name: "serve.ts", table: SETTINGS, like: ["createHandler"] },
     called: (name) => `--${library.flagName(name)}`,
-    give: (flag, text) => settingsFromFlags({ [flag.slice(2)]: text }),
+    give: (flag, text) => parseArguments([`${flag}=${text}`], SETTINGS),
   },
   query("/classify", CLASSIFY_PARAMETERS, "classify"),
   query("/embed", EMBEDDING_OPTIONS, "embed"),

@@ -66,6 +66,18 @@ Deno.test("flags and variables configure the server", async () => {
   await server.stop();
 });
 
+Deno.test("a key of digits keeps its zeros", async () => {
+  const server = await startServer("run", { flags: ["--keys", "0070"] });
+  const statusFor = async (key: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${key}` };
+    const response = await fetch(`${server.url}/classify`, { method: "POST", body: CAT, headers });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals([await statusFor("0070"), await statusFor("70")], [200, 401]);
+  await server.stop();
+});
+
 Deno.test("serve.ts --help lists every flag, and nothing listens", async () => {
   const { code, stdout, stderr } = await runToEnd(["--help"]);
   assertEquals([code, stderr], [0, ""]);
@@ -83,6 +95,7 @@ Deno.test("a typo in a variable or a flag ends the start with a message and no s
     [[], { VGG16_THREADS: "100" }, 'VGG16_THREADS must be an integer from 1 to 64, or "auto"'],
     [["--port", "many"], {}, '--port must be an integer from 0 to 65535: found "many"'],
     [["now"], {}, 'found "now"'],
+    [["--keys", "--port", "8000"], {}, "--keys needs a value"],
   ];
   for (const [args, env, message] of cases) {
     const { code, stderr } = await runToEnd(args, env);

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "node:util";
 import { prepareInput } from "../../lib/input/prepare.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { readImage } from "../../lib/image/read.ts";
@@ -209,9 +209,9 @@ const PARTS = {
   endurance,
 };
 if (import.meta.main) {
-  const { only = "" } = parseArgs(Deno.args, { string: ["only"] });
+  const { only = "" } = parseArgs({ options: { only: { type: "string" } } }).values;
   await makeSmall();
   await installPeer();
   await makeLarge(PHOTO, LARGE);
-  for (const [name, part] of Object.entries(PARTS)) if (name.includes(String(only))) await part();
+  for (const [name, part] of Object.entries(PARTS)) if (name.includes(only)) await part();
 }

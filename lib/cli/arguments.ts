@@ -1,6 +1,6 @@
 /** Command-line arguments: parsed by a table of options, checked, and wrong ones named. */
 
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "node:util";
 import {
   checkValue,
   flagName,
@@ -30,38 +30,61 @@ export function flagOf(name: string, { kind, default: value }: Option): string {
 }
 
 /**
- * Parses `--flag`, `--option value`, `--option=value` and operands; `--` ends the options.
+ * Parses `--flag`, `--option value`, `--option=value` and operands; `--` ends the options. A value that
+ * begins with a dash must follow `=`, so that no option is taken for the value of the one before. Whoever
+ * asks for help need not have the rest right.
  *
  * @throws {UsageError} If an option is unknown (the message names the nearest), lacks its value, or has
  * a wrong one.
  */
 export function parseArguments<T extends Table>(args: readonly string[], table: T): Arguments<T> {
   const all: Table = { ...table, ...HELP_OPTION };
-  const flags = Object.entries(all).map(([name, option]) => {
-    return { name, option, flag: flagOf(name, option), isFlag: option.kind === "boolean" };
-  });
   const called = (name: string, option: Option): string => `--${flagOf(name, option)}`;
-  const unknown: [called: string, text: string][] = [];
-  const parsed = parseArgs([...args], {
-    boolean: flags.filter(({ isFlag }) => isFlag).map(({ flag }) => flag),
-    string: [...flags.filter(({ isFlag }) => !isFlag).map(({ flag }) => flag), "_"],
-    unknown: (text: string, key?: string) => {
-      // Operands are reported here too, without a key; "-" is standard input.
-      if (key !== undefined && text !== "-") unknown.push([text.replace(/=.*/s, ""), ""]);
-      return key === undefined;
-    },
+  const options = new Map(Object.entries(all).map((entry) => [called(...entry), entry[1]]));
+  const types = [...options].map(([flag, { kind }]) => {
+    return [flag.slice(2), { type: kind === "boolean" ? "boolean" : "string" }] as const;
   });
-  const texts = flags.flatMap(({ name, option, flag }): [called: string, text: string][] => {
-    const value: string | boolean | undefined = parsed[flag];
-    // Whoever asks for help need not have the rest right.
-    if (value === undefined || value === false || parsed.help && name !== "help") return [];
-    if (value === "") throw new UsageError(`Option --${flag} needs a value`);
-    return [[`--${flag}`, String(value === true ? option.default !== true : value)]];
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(types),
+    strict: false, // Its errors name no nearest option.
+    tokens: true,
   });
-  const { help, ...options } = asUsage(() =>
-    readOptions(all, [...unknown, ...texts], "option", called)
-  );
-  return { operands: parsed._.map(String), options: options as Values<T>, isHelp: help === true };
+  const operands = tokens.flatMap((token) => token.kind === "positional" ? [token.value] : []);
+  const given = tokens.filter((token) => token.kind === "option");
+  if (given.some(({ rawName }) => rawName === "--help")) {
+    return { operands, options: {}, isHelp: true };
+  }
+  const texts = given.map((token): [called: string, text: string] => {
+    const option = options.get(token.rawName);
+    return [token.rawName, option === undefined ? "" : valueText(option, token)];
+  });
+  const values = asUsage(() => readOptions(all, texts, "option", called));
+  return { operands, options: values as Values<T>, isHelp: false }; // Without help there is only the table's.
+}
+
+/** An option as it was found: `--name`, and what follows it or its `=`. */
+interface Found {
+  readonly rawName: string;
+  readonly value?: string;
+  readonly inlineValue?: boolean;
+}
+
+/** A flag stands for true, or for false where its name begins with `no-`; others have a value. */
+function valueText(option: Option, { rawName, value, inlineValue }: Found): string {
+  if (option.kind === "boolean") {
+    const isOn = option.default !== true;
+    if (value === undefined || isOn) return value ?? String(isOn);
+    throw new UsageError(`Option ${rawName} takes no value: found "${value}"`);
+  }
+  if (value === undefined || value === "") throw new UsageError(`Option ${rawName} needs a value`);
+  if (!inlineValue && value.startsWith("-")) {
+    throw new UsageError(
+      `Option ${rawName} needs a value: the next word begins with a dash. If that is the value, ` +
+        `write ${rawName}=VALUE`,
+    );
+  }
+  return value;
 }
 
 /**

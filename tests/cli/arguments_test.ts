@@ -50,8 +50,60 @@ Deno.test("parseArguments() names the nearest option for an unknown one", () => 
 });
 
 Deno.test("parseArguments() refuses an option without its value", () => {
-  assertThrows(() => parseArguments(["--model"], TABLE), UsageError, "--model needs a value");
-  assertThrows(() => parseArguments(["--model="], TABLE), UsageError, "--model needs a value");
+  for (const args of [["--model"], ["--model="], ["--model", ""], ["a.png", "--model"]]) {
+    assertThrows(() => parseArguments(args, TABLE), UsageError, "--model needs a value");
+  }
+});
+
+Deno.test("an option is never the value of the one before; a value that begins with a dash has its =", () => {
+  for (const next of ["--json", "--top-k", "-x", "-1", "-", "--"]) {
+    const args = ["--model", next, "8000"];
+    assertThrows(() => parseArguments(args, TABLE), UsageError, "--model needs a value", next);
+    assertEquals(parseArguments([`--model=${next}`], TABLE).options, { model: next });
+  }
+});
+
+Deno.test("a value is the text that was typed", () => {
+  for (const model of ["007", "1e3", "0x10", "true", "false", "null", " "]) {
+    assertEquals(parseArguments(["--model", model], TABLE).options, { model });
+    assertEquals(parseArguments([`--model=${model}`], TABLE).options, { model });
+  }
+  assertEquals(parseArguments(["--labels=007, 08"], { labels: { kind: "texts", about: "" } }), {
+    operands: [],
+    options: { labels: ["007", "08"] },
+    isHelp: false,
+  });
+});
+
+Deno.test("a flag takes no word for its value, and no other text than true or false after =", () => {
+  assertEquals(parseArguments(["--json", "false"], TABLE).operands, ["false"]);
+  assertEquals(parseArguments(["--json=false"], TABLE).options, { json: false });
+  assertThrows(
+    () => parseArguments(["--json=3"], TABLE),
+    UsageError,
+    "--json must be true or false",
+  );
+  assertThrows(
+    () => parseArguments(["--json="], TABLE),
+    UsageError,
+    "--json must be true or false",
+  );
+  assertThrows(
+    () => parseArguments(["--no-flip=1"], TABLE),
+    UsageError,
+    "--no-flip takes no value",
+  );
+});
+
+Deno.test("names of JavaScript's own are no options", () => {
+  for (const name of ["--__proto__", "--constructor=x", "--toString", "--hasOwnProperty=1"]) {
+    assertThrows(() => parseArguments([name], TABLE), UsageError, "There is no option --");
+  }
+});
+
+Deno.test("whoever asks for help need not have the rest right", () => {
+  const { isHelp, options } = parseArguments(["--top-k=x", "--help", "--typo", "--model"], TABLE);
+  assertEquals([isHelp, options], [true, {}]);
 });
 
 Deno.test("the last of two values counts", () => {

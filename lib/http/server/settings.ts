@@ -1,15 +1,8 @@
-/** The service's settings: from a program, from the environment's variables, from flags. */
+/** The service's settings: from a program and from the environment's variables. */
 
 import type { ClassifierOptions } from "../../classifier.ts";
-import {
-  completeOptions,
-  ENV_PREFIX,
-  envName,
-  flagName,
-  readOptions,
-  type Values,
-} from "../../options.ts";
-import { LISTEN_OPTIONS, SETTINGS } from "../../options/service.ts";
+import { completeOptions, ENV_PREFIX, envName, readOptions } from "../../options.ts";
+import { SETTINGS } from "../../options/service.ts";
 import { environmentVariable, environmentVariables, isGranted } from "../../platform.ts";
 
 /** What can be configured, with units in the names. */
@@ -111,14 +104,4 @@ function readVariables(): Record<string, string> {
     if (text !== undefined) found[name] = text;
   }
   return found;
-}
-
-/** What flags say: settings, and where to listen. */
-export type Flags = Partial<Settings> & Values<typeof LISTEN_OPTIONS>;
-
-/** Reads flags: {@linkcode settingsFromEnv} for `--max-body-bytes` and the like. */
-export function settingsFromFlags(flags: Readonly<Record<string, string>>): Flags {
-  const dashed = Object.entries(flags).map(([flag, text]) => [`--${flag}`, text] as const);
-  const table = { ...LISTEN_OPTIONS, ...SETTINGS };
-  return readOptions(table, dashed, "option", (name) => `--${flagName(name)}`);
 }
