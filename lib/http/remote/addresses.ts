@@ -32,7 +32,6 @@ const FORBIDDEN_V6 = blockList("ipv6", [
   "2001:db8::/32",
   "2002::/16", // 6to4.
   "3fff::/20",
-  "5f00::/16",
 ]);
 
 function blockList(family: "ipv4" | "ipv6", blocks: readonly string[]): BlockList {
@@ -46,17 +45,18 @@ function blockList(family: "ipv4" | "ipv6", blocks: readonly string[]): BlockLis
 
 /**
  * Whether an address is one of the public Internet: not loopback, private, link-local, multicast,
- * reserved, and not an IPv6 address that stands for an IPv4 one.
+ * reserved, not an IPv6 address that stands for an IPv4 one, and not one with a zone, which is an
+ * interface of this machine.
  *
  * @throws {RangeError} If the text is no address.
  */
 export function isPublicAddress(address: string): boolean {
-  const bare = address.replace(/%.*$/, ""); // without the zone
   switch (isIP(address)) {
     case 4:
-      return !FORBIDDEN_V4.check(bare, "ipv4");
+      return !FORBIDDEN_V4.check(address, "ipv4");
     case 6:
-      return GLOBAL_V6.check(bare, "ipv6") && !FORBIDDEN_V6.check(bare, "ipv6");
+      if (address.includes("%")) return false;
+      return GLOBAL_V6.check(address, "ipv6") && !FORBIDDEN_V6.check(address, "ipv6");
     default:
       throw new RangeError(
         `Expected an address such as 192.0.2.1 or 2001:db8::1, found "${address}"`,
