@@ -278,5 +278,8 @@ export function residentBytes(): number {
   return Deno.memoryUsage().rss;
 }
 
+/** Whether text must not be colored: the variable `NO_COLOR` is set. */
+export const NO_COLOR: boolean = Deno.noColor;
+
 /** The runtime's version. */
 export const RUNTIME_VERSION: string = Deno.version.deno;

@@ -1,6 +1,6 @@
 /** `classify`: prints the labels of files, URLs, directories or standard input. */
 
-import { join } from "@std/path/join";
+import { join } from "node:path";
 import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";

@@ -1,6 +1,6 @@
 /** `embed`: writes what a layer says about images. */
 
-import { extname } from "@std/path/extname";
+import { extname } from "node:path";
 import { loadClassifier } from "../classifier.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { EMBEDDING_OPTIONS, pickOptions, type Table, text } from "../options.ts";

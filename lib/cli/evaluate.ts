@@ -1,6 +1,6 @@
 /** `evaluate`: what a model scores on labeled images. */
 
-import { join } from "@std/path/join";
+import { join } from "node:path";
 import { makeFolder } from "../platform.ts";
 import { type Classifier, loadClassifier } from "../classifier.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";

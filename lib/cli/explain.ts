@@ -1,6 +1,6 @@
 /** `explain`: writes pictures of which part of an image speaks for a class. */
 
-import { join } from "@std/path/join";
+import { join } from "node:path";
 import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";

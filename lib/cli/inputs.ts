@@ -1,7 +1,6 @@
 /** Operands of a command -> the images that they name. */
 
-import { extname } from "@std/path/extname";
-import { join } from "@std/path/join";
+import { extname, join } from "node:path";
 import { describePath, listFolder } from "../platform.ts";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { UsageError } from "./usage_error.ts";

@@ -3,7 +3,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { join } from "@std/path/join";
+import { join } from "node:path";
 import { listFolder, readText } from "../platform.ts";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
 import { LineFile } from "./line_file.ts";

@@ -2,7 +2,7 @@
  * What the service tells of itself: its log, and metrics in Prometheus's text format, version 0.0.4.
  */
 
-import { gray, green, red, yellow } from "@std/fmt/colors";
+import { NO_COLOR } from "../../platform.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 
 /** Fields of a line; undefined ones are left out. */
@@ -36,18 +36,21 @@ export class Log {
   }
 }
 
-const PAINTS = { debug: gray, info: green, warn: yellow, error: red };
+/** Gray, green, yellow, red: parameters of ECMA-48's Select Graphic Rendition. */
+const COLORS = { debug: 90, info: 32, warn: 33, error: 31 };
 
 function textLine(
   time: string,
-  level: keyof typeof PAINTS,
+  level: keyof typeof COLORS,
   message: string,
   fields: LogFields,
 ): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === "string" ? JSON.stringify(value) : value}`);
-  return [time, PAINTS[level](level.padEnd(5)), message, ...pairs].join(" ");
+  const word = level.padEnd(5);
+  const painted = NO_COLOR ? word : `\x1b[${COLORS[level]}m${word}\x1b[39m`;
+  return [time, painted, message, ...pairs].join(" ");
 }
 
 type Labels = Readonly<Record<string, string | number>>;

@@ -53,6 +53,17 @@ Deno.test("text is for people", () => {
   assertMatch(lines[0], /^\S+Z .*info.* request path="\/a b" ms=1.5$/);
 });
 
+Deno.test("text is colored, unless NO_COLOR is set", async () => {
+  const { href } = new URL("../../../lib/http/server/telemetry.ts", import.meta.url);
+  const code = `import { Log } from "${href}"; new Log("info", "text").write("warn", "request");`;
+  for (const [value, word] of [["", "\x1b[33mwarn \x1b[39m"], ["1", "warn "]]) {
+    const env = { NO_COLOR: value };
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["eval", code], env })
+      .output();
+    assertEquals(new TextDecoder().decode(stdout).replace(/^\S+ /, ""), `${word} request\n`);
+  }
+});
+
 Deno.test("questions for health are not logged, even while the answer is no", async () => {
   const lines: string[] = [];
   const service = testService({
