@@ -10,8 +10,9 @@ import { cachedModelPath, exists } from "./io/cache.ts";
 import { asUrl, type SourceLike, sourceName } from "./io/open_source.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
-import { NotFound } from "./platform.ts";
 import type { Model } from "./model/model.ts";
+import { NotFound } from "./platform.ts";
+import { publicUrl } from "./public_url.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
@@ -79,7 +80,7 @@ async function locate(
 
 function refuseNetwork(place: Place): void {
   const [what, url] = "entry" in place
-    ? [`Model ${place.entry.id}`, place.entry.url ?? place.entry.page!]
+    ? [`Model ${place.entry.id}`, publicUrl(place.entry.url ?? place.entry.page!)]
     : [sourceName(place.file), sourceName(place.file)];
   if (!/^https?:/i.test(url)) return;
   throw new WeightsDownloadError(

@@ -11,6 +11,7 @@ import { fromFileUrl, relative, toFileUrl } from "@std/path";
 const COMMON: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "version.ts": [],
+  "public_url.ts": [],
   "platform.ts": ["errors.ts"],
   "options.ts": ["errors.ts", "platform.ts", "options"],
   "options": ["errors.ts", "platform.ts", "options.ts"],

@@ -4,7 +4,7 @@ import { CheckpointFormatError } from "../errors.ts";
 import { workingFolder } from "../platform.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
 import { HttpSource } from "../io/http_source.ts";
-import { asUrl, openSource } from "../io/open_source.ts";
+import { asUrl, openSource, sourceName } from "../io/open_source.ts";
 import { spool } from "../io/spool.ts";
 import type { OpenSibling } from "./formats/checkpoint.ts";
 
@@ -42,7 +42,7 @@ export async function openConversionSource(
   const url = asUrl(input);
   if (url === undefined || url.protocol === "file:") {
     const base = url ?? toFileUrl(input as string);
-    const file = String(input);
+    const file = sourceName(input);
     const openSibling: OpenSibling = async (name) => {
       try {
         return await openSource(siblingOf(base, name));
@@ -57,7 +57,7 @@ export async function openConversionSource(
   }
   return {
     bytes: await fetched(url, options),
-    name: url.href,
+    name: sourceName(url),
     openSibling: (name) => fetched(siblingOf(url, name), { signal: options.signal }),
   };
 }
@@ -65,7 +65,7 @@ export async function openConversionSource(
 async function fetched(url: URL, options: SourceOptions): Promise<ByteSource> {
   const source = await HttpSource.open(url, options);
   try {
-    return await spool(source.stream(0), url.href);
+    return await spool(source.stream(0), source.name);
   } finally {
     source.close();
   }
@@ -87,8 +87,9 @@ function noSiblings(name: string): Promise<ByteSource> {
   throw new TypeError(`The checkpoint refers to the file ${name} beside it: give its path or URL`);
 }
 
+/** A signature that is for a folder is for the files in it, as tfjs' own loader has it too. */
 function siblingOf(base: URL, name: string): URL {
-  return new URL(encodeURIComponent(name), base);
+  return new URL(encodeURIComponent(name) + base.search, base);
 }
 
 function toFileUrl(path: string): URL {

@@ -10,6 +10,7 @@ import {
 } from "../platform.ts";
 import { ImageDecodeError } from "../errors.ts";
 import { IMAGE_OPTIONS } from "../options.ts";
+import { fetchFailure, publicUrl } from "../public_url.ts";
 import { checkPixelCount, decodeImage } from "./decode.ts";
 import {
   channelsOf,
@@ -68,9 +69,8 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof NotCapable) throw error;
-    throw new ImageDecodeError(`Cannot read ${shortUrl(url)}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    // Without its cause, which names the URL.
+    throw new ImageDecodeError(`Cannot read ${publicUrl(url)}: ${fetchFailure(error as Error)}`);
   }
   return await readResponse(response, options, url);
 }
@@ -82,7 +82,7 @@ async function readResponse(
 ): Promise<Uint8Array> {
   if (!response.ok) {
     await response.body?.cancel();
-    const name = url ? shortUrl(url) : response.url || "the response";
+    const name = publicUrl(url ?? response.url) || "the response";
     throw new ImageDecodeError(
       `Cannot read ${name}: expected a successful status, found ${response.status} ${response.statusText}`,
     );
@@ -176,9 +176,4 @@ function fromRawPixels(pixels: RawPixels, options: ImageOptions): Pixels {
     );
   }
   return toRgb(pixels);
-}
-
-/** A URL for a message: a data URL is as long as the image. */
-function shortUrl(url: URL): string {
-  return url.href.length > 100 ? url.href.slice(0, 100) + "…" : url.href;
 }

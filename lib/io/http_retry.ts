@@ -12,9 +12,18 @@ const MAX_BACKOFF_MS = 10_000;
 /** Milliseconds without a byte after which a connection counts as broken. */
 const STALL_MS = 30_000;
 
-/** Something that may be over at the next attempt. */
+/**
+ * Something that may be over at the next attempt. It holds no answer and no error of `fetch`: they would
+ * show their URL wherever an error is printed.
+ */
 export class Interruption extends Error {
-  constructor(message: string, readonly response?: Response) {
+  constructor(
+    message: string,
+    /** The HTTP status, where there was an answer. */
+    readonly status?: number,
+    /** Milliseconds that the server asks to wait. */
+    readonly retryAfterMs: number = 0,
+  ) {
     super(message);
   }
 }
@@ -30,20 +39,21 @@ export async function refusal(response: Response): Promise<string> {
   return `${response.status} ${response.statusText}`.trim();
 }
 
+/** What `Retry-After` asks for, up to a limit. */
+export function retryAfterMs({ headers }: Response): number {
+  const seconds = Number(headers.get("retry-after") ?? 0);
+  return Number.isFinite(seconds) ? Math.min(1000 * seconds, MAX_BACKOFF_MS) : 0;
+}
+
 /** Pauses before the attempt after so many failures. */
 export async function backOff(
   failures: number,
-  error: Error,
+  interruption: Interruption,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await delay(Math.max(FIRST_BACKOFF_MS * 2 ** (failures - 1), retryAfterMs(error)), { signal });
-}
-
-function retryAfterMs(error: Error): number {
-  const seconds = error instanceof Interruption
-    ? Number(error.response?.headers.get("retry-after") ?? 0)
-    : 0;
-  return Number.isFinite(seconds) ? Math.min(1000 * seconds, MAX_BACKOFF_MS) : 0;
+  await delay(Math.max(FIRST_BACKOFF_MS * 2 ** (failures - 1), interruption.retryAfterMs), {
+    signal,
+  });
 }
 
 /**

@@ -1,8 +1,16 @@
 /** A file behind a URL, read with range requests, that survives broken connections. */
 
 import { WeightsDownloadError } from "../errors.ts";
+import { fetchFailure, publicUrl } from "../public_url.ts";
 import { type ByteSource, checkRange, endsEarly, type SourceOptions } from "./byte_source.ts";
-import { backOff, Interruption, isPassing, refusal, unlessStalled } from "./http_retry.ts";
+import {
+  backOff,
+  Interruption,
+  isPassing,
+  refusal,
+  retryAfterMs,
+  unlessStalled,
+} from "./http_retry.ts";
 
 /** Attempts in a row that bring no new byte, before giving up. */
 const ATTEMPTS = 5;
@@ -15,6 +23,12 @@ export interface HttpOptions extends SourceOptions {
   readonly offset?: number;
   /** What identifies the version of which a part is there already: an ETag or a date. */
   readonly validator?: string;
+  /** Bytes of the file, where somebody else than the server says it. Another size is an error. */
+  readonly size?: number;
+  /** Bytes of which a file has at most, decompressed. More are an error as soon as they are known. */
+  readonly maxBytes?: number;
+  /** Whether plain http is an error, but from this machine. */
+  readonly isSecure?: boolean;
 }
 
 /**
@@ -32,7 +46,8 @@ export class HttpSource implements ByteSource {
   #failures = 0;
 
   private constructor(readonly url: URL, private readonly options: HttpOptions) {
-    this.name = url.href;
+    this.name = publicUrl(url);
+    this.size = options.size;
     this.validator = options.validator;
   }
 
@@ -98,8 +113,9 @@ export class HttpSource implements ByteSource {
     }
     const end = this.#position + value.length;
     if (this.size !== undefined && end > this.size) {
-      throw this.#error(`has ${this.size} bytes by its headers, but sent more`);
+      throw this.#error(`must have ${this.size} bytes, but more came`);
     }
+    if (this.size === undefined) this.#checkLength(end);
     this.options.onProgress?.(end, this.size);
     return value;
   }
@@ -131,7 +147,7 @@ export class HttpSource implements ByteSource {
     // A range that begins at the end is no error: everything is there. Some servers do not say the size.
     if (response.status === 416 && offset > 0) {
       await response.body?.cancel();
-      const total = totalOf(response) ?? this.size ?? offset;
+      const total = totalOf(response) ?? offset;
       if (total < offset || total !== (this.size ?? total)) throw new VersionChangedError(this.url);
       this.size = total;
       this.#body = new Blob([]).stream().getReader();
@@ -140,7 +156,9 @@ export class HttpSource implements ByteSource {
     }
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
-      if (isPassing(response.status)) throw new Interruption(await refusal(response), response);
+      if (isPassing(response.status)) {
+        throw new Interruption(await refusal(response), response.status, retryAfterMs(response));
+      }
       throw this.#error(`answered ${await refusal(response)}: expected the file`, response.status);
     }
     this.#body = response.body.getReader();
@@ -153,7 +171,9 @@ export class HttpSource implements ByteSource {
     const attempt = new AbortController();
     try {
       const fetching = fetch(this.url, { headers, signal: attempt.signal });
-      return await unlessStalled(fetching, this.options.signal);
+      const response = await unlessStalled(fetching, this.options.signal);
+      if (!this.options.isSecure || !isPlainHttp(new URL(response.url))) return response;
+      throw this.#error(`is answered by ${publicUrl(response.url)} over plain http`);
     } catch (error) {
       attempt.abort(error); // A silent server would hold the connection.
       throw error;
@@ -166,6 +186,7 @@ export class HttpSource implements ByteSource {
       ? etag
       : response.headers.get("last-modified") ?? undefined;
     const size = totalOf(response);
+    this.#checkLength(size);
     const isChanged = (this.validator !== undefined && validator !== this.validator) ||
       (this.size !== undefined && size !== undefined && size !== this.size);
     if (isChanged) throw new VersionChangedError(this.url);
@@ -175,6 +196,15 @@ export class HttpSource implements ByteSource {
     }
     this.validator = validator;
     this.size ??= size;
+  }
+
+  #checkLength(length: number | undefined): void {
+    const { size, maxBytes = Infinity } = this.options;
+    if (length === undefined) return;
+    if (size !== undefined && length !== size) {
+      throw this.#error(`has ${length} bytes: ${size} are expected`);
+    }
+    if (length > maxBytes) throw this.#error(`has more than ${maxBytes} bytes, which is the limit`);
   }
 
   /**
@@ -192,31 +222,42 @@ export class HttpSource implements ByteSource {
       } catch (error) {
         this.close();
         signal?.throwIfAborted();
-        // `fetch` reports every trouble of the network as a TypeError.
-        if (!(error instanceof Interruption || error instanceof TypeError)) throw error;
-        if (++this.#failures >= ATTEMPTS) throw this.#giveUp(error);
-        await backOff(this.#failures, error, signal);
+        const interruption = interruptionOf(error);
+        if (interruption === undefined) throw error;
+        if (++this.#failures >= ATTEMPTS) throw this.#giveUp(interruption);
+        await backOff(this.#failures, interruption, signal);
       }
     }
   }
 
-  #giveUp(cause: Error): WeightsDownloadError {
-    const status = cause instanceof Interruption ? cause.response?.status : undefined;
+  #giveUp(cause: Interruption): WeightsDownloadError {
     const at = this.#position === 0 ? "" : ` at byte ${this.#position}`;
     const message = `could not be read${at} in ${ATTEMPTS} attempts: ${cause.message}`;
-    return this.#error(`${message}. Try again later`, status, cause);
+    return this.#error(`${message}. Try again later`, cause.status, cause);
   }
 
-  #error(message: string, status?: number, cause?: Error): WeightsDownloadError {
-    const url = this.url.href;
+  #error(message: string, status?: number, cause?: Interruption): WeightsDownloadError {
+    const url = this.name;
     return new WeightsDownloadError(`${url} ${message}`, { url, status, cause });
   }
+}
+
+/** `fetch` reports every trouble of the network as a TypeError. */
+function interruptionOf(error: unknown): Interruption | undefined {
+  if (error instanceof TypeError) return new Interruption(fetchFailure(error));
+  return error instanceof Interruption ? error : undefined;
+}
+
+/** Whether whoever is on the way can change what comes from there. Nobody is on the way to this machine. */
+export function isPlainHttp({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
 }
 
 /** The file is another one than before: what was read of it is worth nothing. */
 export class VersionChangedError extends WeightsDownloadError {
   constructor(url: URL) {
-    super(`${url.href} changed on the server while it was read. Start again`, { url: url.href });
+    const name = publicUrl(url);
+    super(`${name} changed on the server while it was read. Start again`, { url: name });
   }
 }
 

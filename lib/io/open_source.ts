@@ -1,9 +1,10 @@
 /** Opens a file wherever it is: in memory, on a disk, behind a URL. */
 
+import { publicUrl } from "../public_url.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "./byte_source.ts";
 import { HttpSource } from "./http_source.ts";
 
-/** What can be opened: a path, a URL (also as a string, if it has a scheme), or the bytes. */
+/** What can be opened: a path, a URL (also as a string that begins as one), or the bytes. */
 export type SourceLike = string | URL | Uint8Array;
 
 /** Opens a file. A URL is read with range requests where the server knows them. */
@@ -20,11 +21,24 @@ export async function openSource(
 
 /** A name to show for a source. */
 export function sourceName(source: SourceLike): string {
-  return source instanceof Uint8Array ? "model bytes" : String(source);
+  if (source instanceof Uint8Array) return "model bytes";
+  const isUrl = source instanceof URL || IS_URL.test(source);
+  return isUrl ? publicUrl(source) : source;
 }
 
-/** A URL if it is one; `undefined` for a path. `c:\x` is a path: no scheme has a single letter. */
+const IS_URL = /^(https?|file):\/\//i;
+
+/**
+ * A URL if it is one; `undefined` for a path, whatever a folder is called.
+ *
+ * @throws {TypeError} If it begins as one, but is none.
+ */
 export function asUrl(source: string | URL): URL | undefined {
   if (source instanceof URL) return source;
-  return /^[a-z][a-z0-9+.-]+:/i.test(source) ? new URL(source) : undefined;
+  if (!IS_URL.test(source)) return undefined;
+  const url = URL.parse(source);
+  if (url !== null) return url;
+  throw new TypeError(
+    `Expected a URL or a path: ${publicUrl(source)} begins as a URL, but is none`,
+  );
 }

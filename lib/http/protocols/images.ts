@@ -6,6 +6,7 @@
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { badRequest, HttpProblem, problemBody, toProblem } from "../server/problems.ts";
+import { publicUrl } from "../../public_url.ts";
 
 /** The images of a request. */
 export interface RequestImages {
@@ -171,7 +172,7 @@ function fromJson(body: Uint8Array): RequestImages {
     if (typeof text === "string") return url === undefined ? fromBase64(text) : parseUrl(text);
     throw badRequest(`Expected image ${i} as a text, found ${typeof text}`);
   });
-  const names = texts.map((text, i) => url === undefined ? String(i) : text);
+  const names = texts.map((text, i) => url === undefined ? String(i) : publicUrl(text));
   return {
     images,
     names: Array.isArray(given) ? names : undefined,
@@ -194,6 +195,6 @@ export function fromBase64(text: string): Uint8Array {
 
 function parseUrl(text: string): URL {
   const url = URL.parse(text);
-  if (url === null) throw new HttpProblem("bad-url", `Expected a URL, found "${text}"`);
+  if (url === null) throw new HttpProblem("bad-url", `Expected a URL, found "${publicUrl(text)}"`);
   return url;
 }

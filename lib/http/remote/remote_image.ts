@@ -12,6 +12,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 import { readAll } from "../../image/read.ts";
+import { publicUrl } from "../../public_url.ts";
 import { isPublicAddress } from "./addresses.ts";
 import { HttpProblem } from "../server/problems.ts";
 
@@ -52,7 +53,7 @@ export async function fetchRemoteImage(url: URL, options: RemoteOptions): Promis
       response.destroy();
       if (redirects === MAX_REDIRECTS) throw refused(url, `more than ${MAX_REDIRECTS} redirects`);
       const next = URL.parse(location, url);
-      if (next === null) throw refused(url, `it redirects to "${location}", which is no URL`);
+      if (next === null) throw refused(url, `it redirects to what is no URL`);
       url = next;
     } else if (status < 200 || status > 299) {
       response.destroy();
@@ -64,7 +65,11 @@ export async function fetchRemoteImage(url: URL, options: RemoteOptions): Promis
 }
 
 function refused(url: URL, reason: string, cause?: unknown): HttpProblem {
-  return new HttpProblem("bad-url", `Cannot read ${url.href.slice(0, 200)}: ${reason}`, { cause });
+  return new HttpProblem("bad-url", `Cannot read ${shortened(url)}: ${reason}`, { cause });
+}
+
+function shortened(url: URL): string {
+  return publicUrl(url).slice(0, 200);
 }
 
 async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
@@ -139,8 +144,7 @@ async function readBody(
 ): Promise<Uint8Array> {
   const check = (length: number): void => {
     if (length <= maxBytes) return;
-    const where = url.href.slice(0, 200);
-    const detail = `Expected at most ${maxBytes} bytes at ${where}, found more`;
+    const detail = `Expected at most ${maxBytes} bytes at ${shortened(url)}, found more`;
     throw new HttpProblem("body-too-large", detail);
   };
   try {

@@ -1,0 +1,31 @@
+/**
+ * What of a URL may be shown, logged and written down. People put passwords, tokens and signatures into
+ * URLs; whoever names one to anybody names its public form.
+ */
+
+/**
+ * A URL without user name, password, query and fragment. The path, which names the file, stays. Of a
+ * `data:` URL only the media type is left, as the rest is the file.
+ */
+export function publicUrl(url: string | URL): string {
+  const parsed = URL.parse(String(url));
+  // Who mistyped a URL has its secrets in it all the same, and a password may hold anything.
+  if (parsed === null) return String(url).replace(/:\/\/.*@/s, "://").replace(/[?#].*/s, "");
+  if (parsed.protocol === "data:") return `${parsed.href.replace(/[;,].*/s, "")},…`;
+  return Object.assign(parsed, { username: "", password: "", search: "", hash: "" }).href;
+}
+
+/** A text with each URL in it in its public form. */
+export function publicText(text: string): string {
+  // What ends a URL here is encoded inside of one.
+  return text.replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"<>`]+/gi, publicUrl);
+}
+
+/**
+ * Why `fetch` or reading its answer failed, in words. The runtime says it in the error's cause, which names
+ * the URL, and that of a redirect.
+ */
+export function fetchFailure(error: Error): string {
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  return publicText(message.replace(/^error sending request for url \(\S*\): /, ""));
+}
