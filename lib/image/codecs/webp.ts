@@ -1,9 +1,9 @@
 /** WebP, lossy or lossless, first frame of an animation, decoded by libwebp in WebAssembly. */
 
-import webpDecoder from "@jsquash/webp/codec/dec/webp_dec.js";
 import { type Codec, damaged, fourCharacters, type Header, type Range, viewOf } from "./codec.ts";
-import { decodeRgba } from "./emscripten.ts";
 import { exifOrientation } from "./exif.ts";
+import { compile, Decoder } from "./wasm/decoder.ts";
+import { WEBP } from "./wasm/webp_binary.ts";
 import { type Box, onCanvas, type Pixels } from "../image.ts";
 
 interface WebpHeader extends Header {
@@ -56,15 +56,16 @@ function readFrame(bytes: Uint8Array, start: number, end: number): WebpFrame {
   throw damaged("webp", "its first frame holds no image of the frame's size");
 }
 
-async function decode(bytes: Uint8Array, header: WebpHeader): Promise<Pixels> {
-  // @ts-ignore TypeScript does not parse source phase imports yet.
-  const module: WebAssembly.Module = await import.source("@jsquash/webp/codec/dec/webp_dec.wasm");
-  // The decoder holds RGBA twice, and planes of its own.
-  const maxBytes = 64e6 + bytes.length * 2 + header.width * header.height * 16;
+const module = compile(WEBP);
+
+function decode(bytes: Uint8Array, header: WebpHeader): Pixels {
   const { frame } = header;
   const file = frame ? standalone(bytes, frame) : bytes;
-  const pixels = await decodeRgba("webp", webpDecoder, module, maxBytes, file);
-  return frame ? onCanvas(pixels.data, frame, header) : pixels;
+  const { width, height } = frame ?? header;
+  // The decoder holds RGBA twice, and planes of its own.
+  const maxBytes = 64e6 + file.length + width * height * 16;
+  const data = new Decoder("webp", module, maxBytes).decode(file, width * height * 4);
+  return frame ? onCanvas(data, frame, header) : { data, width, height };
 }
 
 /** A file of one frame, which the decoder takes where it refuses an animation. */
