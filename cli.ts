@@ -4,6 +4,7 @@
  * @module
  */
 
+import { print, tell, tellError } from "./lib/cli/terminal.ts";
 import { UsageError } from "./lib/cli/usage_error.ts";
 import type { Command } from "./lib/cli/command.ts";
 import { VERSION } from "./lib/version.ts";
@@ -70,11 +71,11 @@ and what can be gone on with is kept.
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === "--version") {
-    console.log(VERSION);
+    print(VERSION);
     return 0;
   }
   if (name === undefined || name === "--help") {
-    console.log(help());
+    print(help().split("\n"));
     return name === undefined ? 2 : 0;
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -92,8 +93,8 @@ if (import.meta.main) {
   try {
     code = await main(Deno.args);
   } catch (error) {
-    console.error(`error: ${error instanceof Error ? error.message : error}`);
-    if (error instanceof UsageError) console.error("Try --help.");
+    tellError(error);
+    if (error instanceof UsageError) tell("Try --help.");
     code = error instanceof UsageError ? 2 : 1;
   }
   Deno.exit(code);

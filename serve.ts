@@ -18,6 +18,7 @@ import { Service } from "./lib/http/server/service.ts";
 import { canListVariables, readSettings, type Settings } from "./lib/http/server/settings.ts";
 import type { Table, Values } from "./lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
+import { visible } from "./lib/report/visible.ts";
 
 const FLAGS = { ...LISTEN_OPTIONS, ...SETTINGS } satisfies Table;
 /** How long `deno run` may take to see that there is nothing to do. */
@@ -83,7 +84,7 @@ function orFail<Value>(work: () => Value): Value {
 }
 
 function fail(message: string): never {
-  console.error(`error: ${message}`);
+  console.error(`error: ${visible(message)}`);
   Deno.exit(2);
 }
 

@@ -20,6 +20,8 @@ import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
+import { displayWidth, padEnd } from "./table.ts";
+import { print, printJson } from "./terminal.ts";
 
 const OPTIONS = {
   topK: SELECTION_OPTIONS.topK,
@@ -63,7 +65,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     if (topK !== undefined) checkedValue("topK", topKOf(labels.length), topK);
     const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
     const drawn = await drawer(draw);
-    const print = json ? JSON.stringify : textOf;
+    const show = json ? printJson : (result: Result) => print(textOf(result));
     return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
       const start = performance.now();
       const pixels = drawn ? await readImage(image, { signal }) : image;
@@ -72,8 +74,8 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       return { pixels, result: { file, predictions, backend, latencyMs } };
     }, async ({ pixels, result }, file) => {
       await drawn?.(pixels, file, result.predictions);
-      if (lines === undefined) return print(result);
-      lines.append(JSON.stringify(result));
+      if (lines === undefined) show(result);
+      else lines.append(result);
     });
   },
 };
@@ -103,13 +105,13 @@ interface Result {
   readonly latencyMs: number;
 }
 
-function textOf({ file, predictions, backend, latencyMs }: Result): string {
-  const width = Math.max(...predictions.map(({ label }) => label.length), 0);
+function textOf({ file, predictions, backend, latencyMs }: Result): string[] {
+  const width = Math.max(...predictions.map(({ label }) => displayWidth(label)), 0);
   const lines = predictions.map(({ label, score }) => {
     const percent = (score * 100).toFixed(1).padStart(5);
     const bar = "█".repeat(Math.round(score * 30));
-    return `  ${label.padEnd(width)}  ${percent} %  ${bar}`.trimEnd();
+    return `  ${padEnd(label, width)}  ${percent} %  ${bar}`.trimEnd();
   });
   if (lines.length === 0) lines.push("  no label reaches the threshold");
-  return [`${file}  (${backend}, ${latencyMs.toFixed(1)} ms)`, ...lines].join("\n");
+  return [`${file}  (${backend}, ${latencyMs.toFixed(1)} ms)`, ...lines];
 }

@@ -6,6 +6,7 @@
 import { defaultText, type Option, type Table, type Values, valuesText } from "../options.ts";
 import { flagOf, HELP_OPTION, parseArguments } from "./arguments.ts";
 import { untilInterrupted } from "./run.ts";
+import { print } from "./terminal.ts";
 
 export interface Command<T extends Table = Table> {
   /** What follows its name, a line for each form. */
@@ -36,7 +37,7 @@ export async function runCommand(
 ): Promise<number> {
   const { operands, options, isHelp } = parseArguments(args, command.options);
   if (!isHelp) return await untilInterrupted((signal) => command.run(operands, options, signal));
-  console.log(helpOf(command, name, about));
+  print(helpOf(command, name, about).split("\n"));
   return 0;
 }
 

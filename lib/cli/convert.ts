@@ -8,6 +8,7 @@ import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
+import { print } from "./terminal.ts";
 
 const { out, id, inputSize, labels, preprocessing } = CONVERT_OPTIONS;
 
@@ -46,25 +47,20 @@ export const convertCommand: Command<typeof OPTIONS> = {
     const { out } = options;
     if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
     if (out === undefined) throw new UsageError("convert needs --out FILE");
-    const line = new ProgressLine("Converting");
-    try {
-      const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
-      const described = await describedBy(options);
-      const onProgress = (loaded: number, total?: number) => line.updateBytes(loaded, total);
-      const conversion = await convert(input, { ...described, signal, onProgress, out });
-      line.clear();
-      if (options.report) printReport(conversion);
-      printSummary(conversion, out);
-      return 0;
-    } finally {
-      line.clear();
-    }
+    using line = new ProgressLine("Converting");
+    const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
+    const described = await describedBy(options);
+    const onProgress = (loaded: number, total?: number) => line.updateBytes(loaded, total);
+    const conversion = await convert(input, { ...described, signal, onProgress, out });
+    if (options.report) printReport(conversion);
+    printSummary(conversion, out);
+    return 0;
   },
 };
 
 function printSummary({ format, architecture, layers, size }: Conversion, out: string): void {
   const { configuration, input: { height, width, channels } } = architecture;
-  console.log(
+  print(
     `${out}: configuration ${configuration}, ${layers.length} layers, ` +
       `input ${height}x${width}x${channels}, from ${format}, ${megabytes(size)}`,
   );
@@ -123,11 +119,11 @@ async function readText(file: string): Promise<string> {
 }
 
 function printReport({ layers }: Conversion): void {
-  console.log("layer    shape             min       max       scale                  SQNR");
+  print("layer    shape             min       max       scale                  SQNR");
   for (const { name, shape, range, scale, sqnr } of layers) {
     const [min, max] = range.map((value) => value.toPrecision(4).padStart(9));
     const scales = `${scale[0].toExponential(2)} … ${scale[1].toExponential(2)}`;
     const size = shape.join("x").padEnd(16);
-    console.log(`${name.padEnd(8)} ${size} ${min} ${max}   ${scales}  ${sqnr.toFixed(2)} dB`);
+    print(`${name.padEnd(8)} ${size} ${min} ${max}   ${scales}  ${sqnr.toFixed(2)} dB`);
   }
 }

@@ -5,7 +5,7 @@ import { loadClassifier } from "../classifier.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { EMBEDDING_OPTIONS, pickOptions, type Table, text } from "../options.ts";
 import {
-  embeddingLine,
+  embeddingRecord,
   encodeEmbeddings,
   encodeNpy,
   type NamedEmbedding,
@@ -15,6 +15,7 @@ import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
+import { printJson } from "./terminal.ts";
 
 const OPTIONS = {
   ...EMBEDDING_OPTIONS,
@@ -57,8 +58,8 @@ export const embedCommand: Command<typeof OPTIONS> = {
     const code = await eachImage(left, ["Embedding", "embedded"], signal, async (image, file) => {
       return { file, embedding: await classifier.embed(image, embedding) };
     }, (named) => {
-      if (encode === undefined) return embeddingLine(named);
-      if (lines !== undefined) lines.append(embeddingLine(named));
+      if (encode === undefined) printJson(embeddingRecord(named));
+      else if (lines !== undefined) lines.append(embeddingRecord(named));
       else kept.push(named);
     });
     if (out !== undefined && encode !== undefined && kept.length > 0) {

@@ -12,9 +12,10 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { Journal } from "./journal.ts";
 import { ProgressLine } from "./progress.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, messageOf } from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { parseShard, type Shard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { textTable } from "./table.ts";
+import { print, printJson, tellError } from "./terminal.ts";
 import { parseVariants, scalesOf, type Variant, type Variants } from "./variants.ts";
 
 const CROPS = VIEW_OPTIONS.crops.choices.join(", ");
@@ -68,8 +69,8 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     const { dataset, evaluated: shown } = await run(first);
     const evaluated: [EvaluatedVariant, ...EvaluatedVariant[]] = [shown];
     for (const variant of others) evaluated.push((await run(variant)).evaluated);
-    if (json) console.log(JSON.stringify(evaluated.map(jsonOf)));
-    else print(evaluated);
+    if (json) printJson(evaluated.map(jsonOf));
+    else printMetrics(evaluated);
     // A part is no report: the last run, without --shard, writes it.
     if (out !== undefined && shard.count === 1) {
       await writeReports(out, path, evaluated, dataset);
@@ -98,29 +99,22 @@ async function evaluateVariant(
   const { backend, precision } = info;
   const settings = { model, precision, crops, scales, flip, data: path };
   using journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
-  const progress = new ProgressLine("Evaluating");
-  try {
-    const evaluation = await evaluate(classifiers, takeShard(dataset.samples, shard), {
-      ...{ crops, scales, flip, signal },
-      known: journal?.records,
-      onRecords: (records) => journal?.append(records),
-      onProgress: ({ done, total }) => progress.update(done, total),
-      onError: (file, error) => {
-        progress.clear();
-        console.error(`error: ${file}: ${messageOf(error)}`);
-      },
-    });
-    const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
-    const q = scalesOf(variant, info.preprocessing);
-    return { evaluated: { model, backend, precision, mode, scales: q, evaluation }, dataset };
-  } finally {
-    progress.clear();
-  }
+  using progress = new ProgressLine("Evaluating");
+  const evaluation = await evaluate(classifiers, takeShard(dataset.samples, shard), {
+    ...{ crops, scales, flip, signal },
+    known: journal?.records,
+    onRecords: (records) => journal?.append(records),
+    onProgress: ({ done, total }) => progress.update(done, total),
+    onError: (file, error) => tellError(error, file),
+  });
+  const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
+  const q = scalesOf(variant, info.preprocessing);
+  return { evaluated: { model, backend, precision, mode, scales: q, evaluation }, dataset };
 }
 
-function print(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]]): void {
+function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]]): void {
   if (variants.length > 1) {
-    console.log(textTable(comparisonRows(variants)));
+    print(textTable(comparisonRows(variants)));
     return;
   }
   const [{ evaluation: { metrics, failed, imagesPerSecond } }] = variants;
@@ -128,13 +122,14 @@ function print(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]]): vo
     ...[label, String(images)],
     ...[recall, precision].map((part) => Number.isNaN(part) ? "" : (part * 100).toFixed(2)),
   ]);
-  console.log(textTable([["class", "images", "recall %", "precision %"], ...rows]));
+  print(textTable([["class", "images", "recall %", "precision %"], ...rows]));
   const speed = Number.isNaN(imagesPerSecond) ? "" : `, ${imagesPerSecond.toPrecision(3)} images/s`;
-  console.log(
-    `\ntop-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
-      `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %, ` +
-      `${metrics.images} images${speed}` + (failed > 0 ? `, ${failed} could not be read` : ""),
-  );
+  print([
+    "",
+    `top-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
+    `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %, ` +
+    `${metrics.images} images${speed}` + (failed > 0 ? `, ${failed} could not be read` : ""),
+  ]);
 }
 
 function jsonOf({ evaluation, ...variant }: EvaluatedVariant): Record<string, unknown> {

@@ -11,6 +11,7 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
+import { print } from "./terminal.ts";
 
 const OPTIONS = {
   out: text({ placeholder: "DIR" }, "Where the pictures go, as PNG files"),
@@ -39,7 +40,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
     }, async ({ label, score, png }, file) => {
       const path = join(out, names.name(file, ".png"));
       await writeWhole(path, png);
-      return `${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`;
+      print(`${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`);
     });
   },
 };

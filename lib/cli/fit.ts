@@ -23,6 +23,7 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
+import { print, tell } from "./terminal.ts";
 
 const { layer, hidden, grayscale, crops, flip, validation, patience, optimizer } = FIT_OPTIONS;
 const { configuration, width, dense, side, channels } = SCRATCH_OPTIONS;
@@ -98,13 +99,13 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const data = await listSamples(path);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
-    const show = progressView();
-    const fitted = await train(data, { directory, id, signal, onFit: show.update });
-    show.clear();
+    using bar = new ProgressLine("Computing features");
+    const onFit = progressView(bar);
+    const fitted = await train(data, { directory, id, signal, onFit });
     await writeWhole(out, fitted.model);
     await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
     await writeWhole(`${directory}/report.html`, fitReport(id, data, fitted));
-    console.log(summary(fitted, out, directory));
+    print(summary(fitted, out, directory));
     return 0;
   },
 };
@@ -135,34 +136,29 @@ function trainer({ out: _, balance, scratch, ...options }: Values<typeof OPTIONS
 }
 
 /** A bar while features are computed, then a line per epoch, which a pipe gets too. */
-function progressView(): { update: (progress: FitProgress) => void; clear: () => void } {
-  const bar = new ProgressLine("Computing features");
+function progressView(bar: ProgressLine): (progress: FitProgress) => void {
   let head = false;
-  return {
-    clear: () => bar.clear(),
-    update(progress) {
-      if (progress.stage === "features") {
-        bar.update(progress.done, progress.total);
-        return;
-      }
-      if (!head) {
-        bar.clear();
-        console.error("epoch    loss  val. loss  val. accuracy");
-        head = true;
-      }
-      const { epoch, loss, validationLoss, validationAccuracy } = progress.metrics;
-      console.error(
-        String(epoch).padStart(5) + loss.toFixed(4).padStart(8) +
-          validationLoss.toFixed(4).padStart(11) + percent(validationAccuracy).padStart(15),
-      );
-    },
+  return (progress) => {
+    if (progress.stage === "features") {
+      bar.update(progress.done, progress.total);
+      return;
+    }
+    if (!head) tell("epoch    loss  val. loss  val. accuracy");
+    head = true;
+    const { epoch, loss, validationLoss, validationAccuracy } = progress.metrics;
+    tell(
+      String(epoch).padStart(5) + loss.toFixed(4).padStart(8) +
+        validationLoss.toFixed(4).padStart(11) + percent(validationAccuracy).padStart(15),
+    );
   };
 }
 
-function summary(fitted: Fitted, out: string, directory: string): string {
+function summary(fitted: Fitted, out: string, directory: string): string[] {
   const { split, history, bestEpoch, accuracy, labels, model } = fitted;
-  return `${out}: ${labels.length} classes, ${(model.length / 1024).toFixed(0)} KiB\n` +
-    `learned from ${split.train.length} pictures in ${history.length} epochs, the best was ${bestEpoch}\n` +
-    `${percent(accuracy)} of ${split.validation.length} validation pictures right, as int8\n` +
-    `report: ${directory}/report.html`;
+  return [
+    `${out}: ${labels.length} classes, ${(model.length / 1024).toFixed(0)} KiB`,
+    `learned from ${split.train.length} pictures in ${history.length} epochs, the best was ${bestEpoch}`,
+    `${percent(accuracy)} of ${split.validation.length} validation pictures right, as int8`,
+    `report: ${directory}/report.html`,
+  ];
 }

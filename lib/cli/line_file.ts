@@ -3,6 +3,7 @@
 import { openLocked } from "../io/lock.ts";
 import { isRecord } from "../model/json.ts";
 import type { OpenFile } from "../platform.ts";
+import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What the lines of a file are. */
@@ -89,6 +90,6 @@ function parse(line: string): unknown {
 function removeTail(file: OpenFile, path: string, whole: number): void {
   const { size } = file.describe();
   if (size === whole) return;
-  console.error(`${path}: the last line was cut off as it was written, and is removed`);
+  tell(`${path}: the last line was cut off as it was written, and is removed`);
   file.truncate(whole);
 }

@@ -7,6 +7,7 @@ import { resolveModel } from "../open_model.ts";
 import { flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import { print, printJson } from "./terminal.ts";
 
 const OPTIONS = {
   cacheDir: RESOLVE_OPTIONS.cacheDir,
@@ -50,8 +51,8 @@ async function list(cacheDir: string, json: boolean): Promise<number> {
   const width = Math.max(...CATALOG.map(({ id }) => id.length));
   for (const entry of CATALOG) {
     const here = await isHere(entry, cacheDir);
-    if (json) console.log(JSON.stringify({ ...entry, here }));
-    else console.log(`${here ? "*" : " "} ${entry.id.padEnd(width)}  ${entry.title}`);
+    if (json) printJson({ ...entry, here });
+    else print(`${here ? "*" : " "} ${entry.id.padEnd(width)}  ${entry.title}`);
   }
   return 0;
 }
@@ -68,15 +69,15 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
     classes: model?.labels.length,
   };
   if (json) {
-    console.log(JSON.stringify(facts));
+    printJson(facts);
     return 0;
   }
   for (const [name, value] of Object.entries(facts)) {
     if (value === undefined || value === null) continue;
-    console.log(`${name.padEnd(14)} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+    print(`${name.padEnd(14)} ${typeof value === "object" ? JSON.stringify(value) : value}`);
   }
   if (!here) {
-    console.log(
+    print(
       entry.url === undefined
         ? `It is not here: get it from ${entry.page}, and convert it.`
         : `It is not here: pull ${entry.id} downloads it.`,
@@ -88,6 +89,6 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
 async function remove(entry: CatalogEntry, cacheDir: string, signal: AbortSignal): Promise<number> {
   if (entry.file !== undefined) throw new UsageError(`${entry.id} is part of the package`);
   const removed = await removeModel(entry.id, cacheDir, signal);
-  console.log(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
+  print(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
   return 0;
 }

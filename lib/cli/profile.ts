@@ -11,6 +11,7 @@ import type { Command } from "./command.ts";
 import { megabytes } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { textTable } from "./table.ts";
+import { print, printJson } from "./terminal.ts";
 
 const OWN = {
   batch: integer({ min: 1, max: 64, default: 1 }, "Images at once"),
@@ -37,7 +38,7 @@ export const profileCommand: Command<typeof OPTIONS> = {
       signal,
     });
     const layers = await medianProfile(engine, blankBatch(model, batch), runs, signal);
-    if (json) layers.forEach((layer) => console.log(JSON.stringify(layer)));
+    if (json) layers.forEach((layer) => printJson(layer));
     else printTable(engine, model, batch, layers);
     return 0;
   },
@@ -85,11 +86,12 @@ function printTable(
     `${(ms / total * 100).toFixed(1)} %`,
     candidate,
   ];
-  console.log(
+  print([
     `${model.id}, ${backend} ${precision}, ${device}, ${threads} ` +
-      `thread${threads > 1 ? "s" : ""}, ${megabytes(bytesResident)}, batch of ${count}\n`,
-  );
-  console.log(textTable([
+    `thread${threads > 1 ? "s" : ""}, ${megabytes(bytesResident)}, batch of ${count}`,
+    "",
+  ]);
+  print(textTable([
     ["layer", "ms", "GOP/s", "share", "kernel"],
     ...layers.map(({ layer, ms, operations, candidate }) => row(layer, ms, operations, candidate)),
     row("all", total, operations, ""),

@@ -1,7 +1,9 @@
 /** A progress line on a terminal; nothing in a pipe. */
 
+import { canRedraw, erase, redraw } from "./terminal.ts";
+
 /** Shows how far some work is, on standard error. */
-export class ProgressLine {
+export class ProgressLine implements Disposable {
   readonly #label: string;
   readonly #shown: boolean;
   readonly #start = performance.now();
@@ -9,7 +11,7 @@ export class ProgressLine {
 
   constructor(label: string) {
     this.#label = label;
-    this.#shown = Deno.stderr.isTerminal();
+    this.#shown = canRedraw();
   }
 
   /** Draws the bar, at most ten times a second; `detail` follows it. */
@@ -21,7 +23,7 @@ export class ProgressLine {
     const seconds = (now - this.#start) / 1000;
     const left = done > 0 ? `${Math.ceil(seconds / done * (total - done))} s left` : "";
     const bar = "█".repeat(filled) + "░".repeat(width - filled);
-    write(`\r\x1b[K${this.#label} ${bar} ${detail || `${done}/${total}`}  ${left}`);
+    redraw(`${this.#label} ${bar} ${detail || `${done}/${total}`}  ${left}`);
   }
 
   /** The same of bytes, with how many there are and how fast they come. */
@@ -31,17 +33,13 @@ export class ProgressLine {
     this.update(loaded, total ?? loaded, `${megabytes(loaded)}${of}, ${rate.toFixed(1)} MB/s`);
   }
 
-  /** Removes the line, so that other output can be written. */
-  clear(): void {
-    if (this.#shown) write("\r\x1b[K");
+  /** Removes the line. */
+  [Symbol.dispose](): void {
+    erase();
   }
 }
 
 /** `1.5 MB` */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-function write(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
 }

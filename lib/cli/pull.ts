@@ -6,6 +6,7 @@ import { PULL_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
+import { print } from "./terminal.ts";
 
 const { force, cacheDir, baseUrl } = PULL_OPTIONS;
 const OPTIONS = { force, cacheDir, baseUrl } satisfies Table;
@@ -19,18 +20,13 @@ export const pullCommand: Command<typeof OPTIONS> = {
   async run(ids, options, signal) {
     if (ids.length === 0) throw new UsageError("pull needs at least one ID");
     for (const id of ids) {
-      const line = new ProgressLine(`Pulling ${id}`);
-      try {
-        const path = await pullModel(id, {
-          ...options,
-          signal,
-          onProgress: ({ loaded, total }) => line.updateBytes(loaded, total),
-        });
-        line.clear();
-        console.log(`${id}: ${path}, ${megabytes((await describePath(path)).size)}`);
-      } finally {
-        line.clear();
-      }
+      using line = new ProgressLine(`Pulling ${id}`);
+      const path = await pullModel(id, {
+        ...options,
+        signal,
+        onProgress: ({ loaded, total }) => line.updateBytes(loaded, total),
+      });
+      print(`${id}: ${path}, ${megabytes((await describePath(path)).size)}`);
     }
     return 0;
   },

@@ -6,6 +6,7 @@ import type { ImageInput } from "../image/image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
 import { isUrl } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
+import { tell, tellError } from "./terminal.ts";
 
 const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
 
@@ -52,7 +53,7 @@ export async function untilInterrupted(
  * a result cannot be kept, none goes on.
  *
  * @param verb Such as `["Classifying", "classified"]`, for what is shown.
- * @param keep Keeps a result, or returns what to print once the progress line is gone.
+ * @param keep Keeps a result, or prints it.
  * @returns The exit code: 1 if an image failed
  */
 export async function eachImage<Result>(
@@ -60,9 +61,9 @@ export async function eachImage<Result>(
   verb: readonly [doing: string, done: string],
   signal: AbortSignal,
   work: (image: ImageInput, file: string) => Promise<Result>,
-  keep: (result: Result, file: string) => Promise<string | void> | string | void,
+  keep: (result: Result, file: string) => Promise<void> | void,
 ): Promise<number> {
-  const progress = files.length > 1 ? new ProgressLine(verb[0]) : undefined;
+  using progress = files.length > 1 ? new ProgressLine(verb[0]) : undefined;
   let failed = 0;
   for (const [done, file] of files.entries()) {
     progress?.update(done, files.length);
@@ -71,19 +72,14 @@ export async function eachImage<Result>(
       result = await work(imageOf(file), file);
     } catch (error) {
       signal.throwIfAborted();
-      progress?.clear();
-      console.error(`error: ${file}: ${messageOf(error)}`);
+      tellError(error, file);
       failed++;
       continue;
     }
-    const text = await keep(result, file);
-    if (typeof text !== "string") continue;
-    progress?.clear();
-    console.log(text);
+    await keep(result, file);
   }
-  progress?.clear();
   if (failed > 0 && files.length > 1) {
-    console.error(`${failed} of ${files.length} images could not be ${verb[1]}`);
+    tell(`${failed} of ${files.length} images could not be ${verb[1]}`);
   }
   return failed > 0 ? 1 : 0;
 }
@@ -91,11 +87,6 @@ export async function eachImage<Result>(
 function imageOf(operand: string): ImageInput {
   if (operand === "-") return Deno.stdin.readable;
   return isUrl(operand) ? new URL(operand) : operand;
-}
-
-/** An error's message for a terminal: no stack, no class name where the message says it all. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A file of a directory, named after an operand: `photos/cat.jpg` and `.png` give `cat.png`. */

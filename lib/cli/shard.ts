@@ -5,6 +5,7 @@
 
 import { type Table, text } from "../options.ts";
 import { environmentVariable } from "../platform.ts";
+import { visibleJson } from "../report/visible.ts";
 import { LineFile } from "./line_file.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -124,8 +125,9 @@ export class ResumableLines implements Disposable {
     return new ResumableLines(lines, done);
   }
 
-  append(line: string): void {
-    this.#lines.append([line]);
+  /** Adds a line about a `file`. */
+  append(value: { readonly file?: unknown }): void {
+    this.#lines.append([visibleJson(value)]);
   }
 
   [Symbol.dispose](): void {

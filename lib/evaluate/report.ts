@@ -3,12 +3,11 @@
 import { colorTable, levelOf } from "../report/color_map.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
 import type { Pixels } from "../image/image.ts";
-import { escape as escapeHtml } from "@std/html/entities";
 import { readImage } from "../image/read.ts";
 import { fitImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";
 import type { Evaluation } from "./evaluate.ts";
-import { htmlPage, htmlTable, linePlot, percent } from "../report/html.ts";
+import { htmlPage, htmlTable, htmlText, linePlot, percent } from "../report/html.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Worst mistakes that are shown, and the side of a thumbnail in pixels. */
@@ -163,8 +162,8 @@ async function mistakeFigure(
 ): Promise<string> {
   const image = await readImage(sample?.image ?? file);
   const url = await pngUrl(fitImage(image, THUMBNAIL));
-  const found = escapeHtml(labels[index]!), right = escapeHtml(labels[label]!);
-  return `<figure><img alt="" title="${escapeHtml(file)}" src="${url}"><figcaption>` +
+  const found = htmlText(labels[index]!), right = htmlText(labels[label]!);
+  return `<figure><img alt="" title="${htmlText(file)}" src="${url}"><figcaption>` +
     `<b>${found}</b> ${percent(score)}<br>is ${right}</figcaption></figure>`;
 }
 

@@ -39,10 +39,10 @@ export function encodeEmbeddings(embeddings: readonly NamedEmbedding[]): Uint8Ar
   return withData(encodeSafetensorsHeader([tensor], metadata), embeddings);
 }
 
-/** A line of JSON: `file`, `layer`, `shape`, `data`. */
-export function embeddingLine({ file, embedding }: NamedEmbedding): string {
+/** What a line of JSON says of an image: `file`, `layer`, `shape`, `data`. */
+export function embeddingRecord({ file, embedding }: NamedEmbedding): Record<string, unknown> {
   const { layer, shape, data } = embedding;
-  return JSON.stringify({ file, layer, shape, data: [...data] });
+  return { file, layer, shape, data: [...data] };
 }
 
 /** The layer that all are of, and their shape as one tensor. */

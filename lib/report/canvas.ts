@@ -4,15 +4,16 @@ import { decodeImage } from "../image/decode.ts";
 import type { Pixels } from "../image/image.ts";
 import { cropImage, resample } from "../image/resize.ts";
 import { ATLAS, CELL_HEIGHT, CELL_WIDTH, COLUMNS } from "./font.ts";
+import { visible } from "./visible.ts";
 
 /** R, G, B, 0…255. */
 export type Color = readonly [red: number, green: number, blue: number];
 
 export const WHITE: Color = [255, 255, 255], BLACK: Color = [0, 0, 0];
 
-/** Width of a character of text of a height. */
+/** Width of a line of text of a height. */
 export function textWidth(text: string, height: number): number {
-  return [...text].length * Math.round(height * CELL_WIDTH / CELL_HEIGHT);
+  return [...visible(text)].length * Math.round(height * CELL_WIDTH / CELL_HEIGHT);
 }
 
 let atlas: Promise<Pixels> | undefined;
@@ -63,7 +64,7 @@ export class Canvas implements Pixels {
     atlas ??= decodeImage(Uint8Array.fromBase64(ATLAS));
     const glyphs = await atlas;
     const width = textWidth(" ", height);
-    for (const [n, char] of [...text].entries()) {
+    for (const [n, char] of [...visible(text)].entries()) {
       const glyph = resample(glyphOf(glyphs, char), width, height, "bilinear");
       for (let i = 0; i < glyph.length; i += 3) {
         const x = left + n * width + i / 3 % width, y = top + Math.floor(i / 3 / width);

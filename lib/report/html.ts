@@ -1,6 +1,12 @@
 /** Pieces of the reports' pages: tables and plots, in HTML and SVG that need nothing else. */
 
-import { escape as escapeHtml } from "@std/html/entities";
+import { escape } from "@std/html/entities";
+import { visible } from "./visible.ts";
+
+/** Text as HTML or SVG, with what cannot be seen in it shown. */
+export function htmlText(text: string): string {
+  return escape(visible(text));
+}
 
 /** A page with one heading. `parts` are HTML. */
 export function htmlPage(title: string, parts: readonly string[]): string {
@@ -9,7 +15,7 @@ export function htmlPage(title: string, parts: readonly string[]): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${escapeHtml(title)}</title>
+<title>${htmlText(title)}</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; color: #222 }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
@@ -17,12 +23,13 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: 0.15em 0.7em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
 .row { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start }
+b { unicode-bidi: isolate }
 figure { margin: 0; width: 8.5em; font-size: 0.85em } img { image-rendering: pixelated }
 svg text { font: 12px system-ui, sans-serif; fill: #222 }
 </style>
 </head>
 <body>
-<h1>${escapeHtml(title)}</h1>
+<h1>${htmlText(title)}</h1>
 ${parts.join("\n")}
 </body>
 </html>
@@ -31,7 +38,7 @@ ${parts.join("\n")}
 
 /** A table; the first row is its head. Cells are text. */
 export function htmlTable(rows: readonly (readonly string[])[]): string {
-  const [head = [], ...body] = rows.map((row) => row.map((cell) => escapeHtml(cell)));
+  const [head = [], ...body] = rows.map((row) => row.map((cell) => htmlText(cell)));
   const line = (cells: readonly string[], tag: string): string =>
     `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
   const headLine = head.every((cell) => cell === "") ? "" : line(head, "th");
@@ -70,7 +77,7 @@ export function linePlot({ title, x, y, lines }: LinePlot): string {
     LEFT + (value - x.min) / (x.max - x.min || 1) * (WIDTH - LEFT - RIGHT);
   const atY = (value: number): number =>
     HEIGHT - BOTTOM - (value - y.min) / (y.max - y.min || 1) * (HEIGHT - TOP - BOTTOM);
-  const parts = [`<text x="${LEFT}" y="16" font-weight="bold">${escapeHtml(title)}</text>`];
+  const parts = [`<text x="${LEFT}" y="16" font-weight="bold">${htmlText(title)}</text>`];
   for (let tick = 0; tick <= TICKS; tick++) {
     const vx = x.min + (x.max - x.min) * tick / TICKS, vy = y.min + (y.max - y.min) * tick / TICKS;
     const px = atX(vx).toFixed(1), py = atY(vy).toFixed(1);
@@ -83,8 +90,8 @@ export function linePlot({ title, x, y, lines }: LinePlot): string {
   const below = `x="${(LEFT + WIDTH) / 2}" y="${HEIGHT - 8}"`;
   const beside = `transform="translate(14 ${HEIGHT / 2}) rotate(-90)"`;
   parts.push(
-    `<text ${below} text-anchor="middle">${escapeHtml(x.label)}</text>`,
-    `<text ${beside} text-anchor="middle">${escapeHtml(y.label)}</text>`,
+    `<text ${below} text-anchor="middle">${htmlText(x.label)}</text>`,
+    `<text ${beside} text-anchor="middle">${htmlText(y.label)}</text>`,
   );
   let legend = LEFT + 24 + 8 * title.length;
   lines.forEach(({ label, points, dashed }, n) => {
@@ -96,7 +103,7 @@ export function linePlot({ title, x, y, lines }: LinePlot): string {
     parts.push(
       `<path d="${path}" fill="none" stroke="${color}"${style}/>`,
       `<path d="M${legend} 12h18" stroke="${color}"${style}/>`,
-      `<text x="${legend + 24}" y="16">${escapeHtml(label)}</text>`,
+      `<text x="${legend + 24}" y="16">${htmlText(label)}</text>`,
     );
     legend += 44 + 7 * label.length;
   });

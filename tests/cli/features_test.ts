@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { embeddingLine, encodeEmbeddings, encodeNpy } from "../../lib/output/embedding_file.ts";
+import { embeddingRecord, encodeEmbeddings, encodeNpy } from "../../lib/output/embedding_file.ts";
 import { loadClassifier } from "../../lib/classifier.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
@@ -89,7 +89,7 @@ testIn("embed writes the same numbers to .npy, .safetensors and JSON lines", asy
     assertEquals(await Deno.readFile(out), want);
   }
   const { stdout } = await run(directory, ["embed", ...options]);
-  assertEquals(stdout, named.map((one) => embeddingLine(one) + "\n").join(""));
+  assertEquals(stdout, named.map((one) => JSON.stringify(embeddingRecord(one)) + "\n").join(""));
 });
 
 testIn("embed goes on after a bad file, and names a wrong ending", async (directory) => {

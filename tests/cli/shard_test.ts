@@ -52,7 +52,7 @@ Deno.test("a file of lines goes on after its last whole line", async () => {
   {
     using lines = await ResumableLines.open(path);
     assertEquals([...lines.done], ["a", "ü"]);
-    lines.append('{"file":"d"}');
+    lines.append({ file: "d" });
   }
   assertEquals(await Deno.readTextFile(path), '{"file":"a"}\n{"file":"ü"}\n{"file":"d"}\n');
   await Deno.writeTextFile(path, "something else\n");
@@ -140,9 +140,9 @@ Deno.test("a disk that fills leaves whole lines", async () => {
   const path = await Deno.makeTempFile();
   {
     using lines = await ResumableLines.open(path);
-    lines.append('{"file":"a"}');
+    lines.append({ file: "a" });
     using _full = fillDisk(5);
-    assertThrows(() => lines.append('{"file":"b"}'), Error, `no space left for ${path}`);
+    assertThrows(() => lines.append({ file: "b" }), Error, `no space left for ${path}`);
   }
   assertEquals(await Deno.readTextFile(path), '{"file":"a"}\n');
   await Deno.remove(path);

@@ -77,3 +77,11 @@ Deno.test("a module that asks the runtime by itself is a fault, but not one that
   assertEquals(others, []);
   assertEquals(runtimeFaultsOf("lib/platform.ts", source), []);
 });
+
+Deno.test("a module that writes to the console by itself is a fault", () => {
+  const source = "// console.log\nconsole.error(label);\n";
+  const [fault, ...others] = runtimeFaultsOf("lib/cli/classify.ts", source);
+  assertStringIncludes(fault, "lib/cli/classify.ts:2 says console");
+  assertEquals(others, []);
+  assertEquals(runtimeFaultsOf("lib/cli/terminal.ts", source), []);
+});

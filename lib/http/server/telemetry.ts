@@ -3,6 +3,7 @@
  */
 
 import { NO_COLOR } from "../../platform.ts";
+import { visible, visibleJson } from "../../report/visible.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 
 /** Fields of a line; undefined ones are left out. */
@@ -31,7 +32,7 @@ export class Log {
     this.#write(
       this.#text
         ? textLine(time, level, message, fields)
-        : JSON.stringify({ time, level, message, ...fields }),
+        : visibleJson({ time, level, message, ...fields }),
     );
   }
 }
@@ -47,10 +48,10 @@ function textLine(
 ): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${typeof value === "string" ? JSON.stringify(value) : value}`);
+    .map(([name, value]) => `${name}=${typeof value === "string" ? visibleJson(value) : value}`);
   const word = level.padEnd(5);
   const painted = NO_COLOR ? word : `\x1b[${COLORS[level]}m${word}\x1b[39m`;
-  return [time, painted, message, ...pairs].join(" ");
+  return [time, painted, visible(message), ...pairs].join(" ");
 }
 
 type Labels = Readonly<Record<string, string | number>>;

@@ -1,0 +1,64 @@
+/**
+ * All that the commands write to standard output and standard error. Their texts hold names, labels and
+ * messages from outside, which are made visible here: a line is one line, and no terminal obeys it.
+ */
+
+import { visible, visibleJson } from "../report/visible.ts";
+
+/** One line of text, or several. A line break within a line is shown as what it is. */
+export type Lines = string | readonly string[];
+
+/** Prints what was asked for. */
+export function print(lines: Lines): void {
+  erase();
+  console.log(shown(lines));
+}
+
+/** Prints a value as a line of JSON. */
+export function printJson(value: unknown): void {
+  erase();
+  console.log(visibleJson(value));
+}
+
+/** Says on standard error what is no result. */
+export function tell(lines: Lines): void {
+  erase();
+  console.error(shown(lines));
+}
+
+/** Says on standard error what went wrong. */
+export function tellError(error: unknown, file?: string): void {
+  const message = error instanceof Error ? error.message : String(error);
+  tell(["error", ...file === undefined ? [] : [file], message].join(": "));
+}
+
+/** Whether {@linkcode redraw} shows anything. */
+export function canRedraw(): boolean {
+  return Deno.stderr.isTerminal();
+}
+
+let isDrawn = false;
+
+/** Shows a line on standard error in place of the last one, until anything else is written. */
+export function redraw(line: string): void {
+  if (!canRedraw()) return;
+  write(ERASE + visible(line));
+  isDrawn = true;
+}
+
+/** Removes the line that is redrawn. */
+export function erase(): void {
+  if (isDrawn) write(ERASE);
+  isDrawn = false;
+}
+
+/** To the first column, and the rest of the line is cleared. */
+const ERASE = "\r\x1b[K";
+
+function write(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+}
+
+function shown(lines: Lines): string {
+  return [lines].flat().map(visible).join("\n");
+}
