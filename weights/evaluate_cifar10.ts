@@ -22,7 +22,7 @@ async function predictAll(
 ): Promise<Uint8Array> {
   await using classifier = await loadClassifier({ backend, precision });
   const predicted = new Uint8Array(set.labels.length);
-  const progress = new ProgressLine(`${backend} ${precision}`);
+  using progress = new ProgressLine(`${backend} ${precision}`);
   for (let first = 0; first < predicted.length; first += BATCH) {
     progress.update(first, predicted.length);
     const count = Math.min(BATCH, predicted.length - first);
@@ -30,7 +30,6 @@ async function predictAll(
     const predictions = await classifier.classify(images, { topK: 1 });
     predictions.forEach(([best], n) => predicted[first + n] = best.index);
   }
-  progress.clear();
   return predicted;
 }
 

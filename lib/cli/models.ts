@@ -30,12 +30,11 @@ export const modelsCommand: Command<typeof OPTIONS> = {
     if (action !== "info" && action !== "remove") {
       throw new UsageError(`models knows list, info and remove: found "${operands.join(" ")}"`);
     }
-    const entry = id === undefined ? undefined : findModel(id);
+    if (id === undefined) throw new UsageError(`models ${action} needs the ID of a model`);
+    const entry = findModel(id);
     if (entry === undefined) {
-      const nearest = id && closestString(id, CATALOG.map((known) => known.id));
-      throw new UsageError(
-        `models ${action} needs the ID of a model${nearest ? `: did you mean ${nearest}?` : ""}`,
-      );
+      const nearest = closestString(id, CATALOG.map((known) => known.id));
+      throw new UsageError(`The catalog has no model ${id}: did you mean ${nearest}?`);
     }
     return action === "info"
       ? await info(entry, cacheDir, json)
