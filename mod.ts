@@ -53,7 +53,7 @@ export type { ServedClassifier } from "./lib/http/queue/batch_queue.ts";
 export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
 export { encodePng } from "./lib/image/codecs/encode_png.ts";
 export type { ImageInput, ImageOptions, Pixels, RawPixels } from "./lib/image/image.ts";
-export type { Prediction, SelectionOptions } from "./lib/output/predictions.ts";
+export type { Prediction, Predictions, SelectionOptions } from "./lib/output/predictions.ts";
 export { fit } from "./lib/train/fit.ts";
 export type { FitOptions } from "./lib/train/fit.ts";
 export { fitFromScratch } from "./lib/train/fit_from_scratch.ts";
@@ -64,6 +64,7 @@ export type { NetworkOptions } from "./lib/train/network.ts";
 export type { PixelOptions } from "./lib/train/pixels.ts";
 export type { Split } from "./lib/train/split.ts";
 export type { Whitening } from "./lib/train/statistics.ts";
+export type { ClassInfo, ClassName } from "./lib/model/classes.ts";
 export type { Architecture, Configuration } from "./lib/model/architecture.ts";
 export type {
   FeatureStatistics,

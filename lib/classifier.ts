@@ -46,6 +46,7 @@ import {
   selectPredictions,
   softmaxOfMean,
 } from "./output/predictions.ts";
+import { classesOf, type ClassInfo } from "./model/classes.ts";
 import type { Architecture } from "./model/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { resolveModel } from "./open_model.ts";
@@ -86,8 +87,8 @@ export interface ClassifierInfo {
   readonly architecture: Architecture;
   /** How images become its input. */
   readonly preprocessing: Preprocessing;
-  /** In the order of the logits. */
-  readonly labels: readonly string[];
+  /** In the order of the logits; none for a network without dense layers. */
+  readonly classes: readonly ClassInfo[];
   /** Where the model comes from. */
   readonly provenance: Provenance;
   /** The executor. */
@@ -131,20 +132,23 @@ export async function loadClassifier(options: ClassifierOptions = {}): Promise<C
 /** Classifies images with one model on one engine. */
 export class Classifier implements AsyncDisposable {
   readonly #model: Model;
+  readonly #classes: readonly ClassInfo[];
   #engine: Engine | undefined;
 
   /** Use {@linkcode loadClassifier}. */
   constructor(model: Model, engine: Engine) {
     this.#model = model;
+    this.#classes = classesOf(model);
     this.#engine = engine;
   }
 
   /** The model, and what it runs on. */
   get info(): ClassifierInfo {
-    const { id: model, architecture, preprocessing, labels, provenance } = this.#model;
+    const { id: model, architecture, preprocessing, provenance } = this.#model;
+    const classes = this.#classes;
     const { backend, precision, threads, device, bytesResident } = this.#live();
     return {
-      ...{ model, architecture, preprocessing, labels, provenance },
+      ...{ model, architecture, preprocessing, classes, provenance },
       ...{ backend, precision, threads, device, bytesResident },
     };
   }
@@ -168,10 +172,9 @@ export class Classifier implements AsyncDisposable {
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
     checkOptions(CLASSIFY_OPTIONS, options);
-    const { labels } = this.#model;
-    const selection = checkSelection(options, labels);
+    const selection = checkSelection(options, this.#classes);
     const scores = await this.#scores(isList(images) ? images : [images], options);
-    const predictions = scores.map((row) => selectPredictions(row, selection, labels));
+    const predictions = scores.map((row) => selectPredictions(row, selection, this.#classes));
     return isList(images) ? predictions : predictions[0]!;
   }
 
@@ -198,7 +201,7 @@ export class Classifier implements AsyncDisposable {
     images: readonly (ImageInput | PreparedImage)[],
     options: ViewOptions & ImageOptions,
   ): Promise<Float64Array[]> {
-    const classes = this.#model.labels.length;
+    const classes = this.#classes.length;
     if (classes === 0) {
       throw new RangeError(`Model ${this.#model.id} has no dense layers, so it cannot classify`);
     }
@@ -271,9 +274,16 @@ export class Classifier implements AsyncDisposable {
    */
   async explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
     checkOptions(EXPLAIN_OPTIONS, options);
-    const target = checkExplanation(options, this.#model);
+    const target = checkExplanation(options, this.#model, this.#classes);
     const pixels = await readImage(image, options);
-    return await explainImage(this.#live(), this.#model, pixels, target, options.signal);
+    return await explainImage(
+      this.#live(),
+      this.#model,
+      this.#classes,
+      pixels,
+      target,
+      options.signal,
+    );
   }
 
   /**

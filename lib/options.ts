@@ -26,6 +26,10 @@ const isObject = (value: unknown): value is Record<never, unknown> =>
   typeof value === "object" && value !== null;
 const isSignal = (value: unknown): value is AbortSignal => value instanceof AbortSignal;
 const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+const isAll = (value: unknown): value is number => value === Infinity;
+const isIndex = isCount;
+const areClassNames = (value: unknown): value is readonly (string | number)[] =>
+  Array.isArray(value) && value.every((name) => typeof name === "string" || isIndex(name));
 const isUrlOrBytes = (value: unknown): value is URL | Uint8Array =>
   value instanceof URL || value instanceof Uint8Array;
 
@@ -124,15 +128,20 @@ export const VIEW_OPTIONS = {
 /** `Classifier.prepare()` and `scores()`. */
 export const PREPARE_OPTIONS = { ...VIEW_OPTIONS, ...IMAGE_OPTIONS } satisfies Table;
 
+const CLASS_NAMES = { also: { is: areClassNames, called: "indices" } };
+
 /** Which predictions are returned. */
 export const SELECTION_OPTIONS = {
-  topK: integer({ min: 1, default: 5 }, "Labels of an image at most, best first"),
+  topK: integer(
+    { min: 1, default: 5, also: { is: isAll, called: "Infinity for all" } },
+    "Labels of an image at most, best first",
+  ),
   scoreThreshold: number(
     { min: 0, max: 1, default: 0 },
     "Only labels with a score of at least this",
   ),
-  allow: texts({}, "Only these labels"),
-  deny: texts({}, "All but these labels"),
+  allow: texts(CLASS_NAMES, "Only these classes: labels, ids, synonyms or indices"),
+  deny: texts(CLASS_NAMES, "All but these classes"),
 } satisfies Table;
 
 /** `classify()`. */
@@ -165,7 +174,10 @@ export const DISTANCE_OPTIONS = {
 
 /** What an explanation is of, and how it is made. */
 export const EXPLANATION_OPTIONS = {
-  label: text({ unset: "the predicted one" }, "Class to explain"),
+  label: text(
+    { unset: "the predicted one", also: { is: isIndex, called: "an index" } },
+    "Class to explain: its label, id, synonym or index",
+  ),
   method: choice(
     { choices: ["grad-cam", "score-map"], default: "grad-cam" },
     "Where the last convolution saw the class, or its probability at each place",
@@ -199,6 +211,7 @@ export const CONVERT_OPTIONS = {
     "Name of the model",
   ),
   labels: texts({ unset: "class 0, class 1, …" }, "Labels in the order of the outputs"),
+  ids: texts({ unset: "ImageNet's, for its labels" }, "WordNet ids of the labels"),
   preprocessing: choice({
     choices: ["torch", "caffe"],
     also: { is: isObject, called: "a preprocessing" },

@@ -156,7 +156,7 @@ function wrongValues(option: Option): readonly unknown[] {
       ];
     case "text":
     case "texts":
-      return [5];
+      return [-5, true];
   }
 }
 

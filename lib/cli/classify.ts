@@ -14,8 +14,7 @@ import {
   text,
   VIEW_OPTIONS,
 } from "../options.ts";
-import { type Prediction, topKOf } from "../output/predictions.ts";
-import { checkedValue } from "./arguments.ts";
+import type { Prediction } from "../output/predictions.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
@@ -61,8 +60,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     const left = inputs.filter((input) => !lines?.done.has(input));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
     await using classifier = await loadClassifier(wanted);
-    const { backend, labels } = classifier.info;
-    if (topK !== undefined) checkedValue("topK", topKOf(labels.length), topK);
+    const { backend } = classifier.info;
     const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
     const drawn = await drawer(draw);
     const show = json ? printJson : (result: Result) => print(textOf(result));

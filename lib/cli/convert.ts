@@ -78,6 +78,7 @@ async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOpti
       ? preprocess
       : await readJson<Preprocessing>(preprocess),
     provenance: { ...described.provenance, ...(license && { license }) },
+    ids: described.ids,
     ...{ id, inputSize },
   };
 }

@@ -1,10 +1,11 @@
 /** A checkpoint in, a model file out. */
 
-import type { Preprocessing, Provenance } from "../model/model.ts";
+import type { Model, Preprocessing, Provenance } from "../model/model.ts";
 import type { Architecture } from "../model/architecture.ts";
 import { AtomicFile, type ByteSink, MemoryFile } from "../io/atomic_file.ts";
 import type { SourceOptions } from "../io/byte_source.ts";
 import { NO_HASH } from "../model/integrity.ts";
+import { imagenetIds } from "../model/labels.ts";
 import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { checkPreprocessing } from "../model/document.ts";
 import { ModelWriter } from "../model/writer.ts";
@@ -20,20 +21,22 @@ import { foldNorm, type LayerReport, quantizeWeights } from "./quantize/layer.ts
 /** Options of {@linkcode convert}. */
 export interface ConvertOptions extends SourceOptions {
   /** The file to write; without it the model's bytes are returned. */
-  readonly out?: string;
+  readonly out?: string | undefined;
   /** The model's name. Default: the source's file name without its ending. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** One per class. Default: `class 0`, `class 1`, …. */
-  readonly labels?: readonly string[];
+  readonly labels?: readonly string[] | undefined;
+  /** The WordNet ids of the labels, which then list a synset's words. Default: ImageNet's, for its labels. */
+  readonly ids?: readonly string[] | undefined;
   /**
    * What images the weights are for. `"caffe"` also says that they take blue, green, red. Default:
    * what is usual for the format.
    */
-  readonly preprocessing?: "torch" | "caffe" | Preprocessing;
+  readonly preprocessing?: "torch" | "caffe" | Preprocessing | undefined;
   /** Height and width of the input, where the dense layers do not tell. */
-  readonly inputSize?: number;
+  readonly inputSize?: number | undefined;
   /** Where the weights come from. Default: the source's name and hash. */
-  readonly provenance?: Provenance;
+  readonly provenance?: Provenance | undefined;
 }
 
 /** What {@linkcode convert} did. */
@@ -50,21 +53,34 @@ export interface Conversion {
   readonly size: number;
   /** SHA-256 of the checkpoint, in hex. */
   readonly sourceSha256: string;
-  /** The model file, if it was not written to `out`. */
-  readonly bytes?: Uint8Array<ArrayBuffer>;
+}
+
+/** What {@linkcode convert} did, and the model file that it did not write. */
+export interface ConversionInMemory extends Conversion {
+  /** The model file. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * Converts a checkpoint to a model file: tells the format and the architecture from the contents,
+ * Converts a checkpoint to a model file, `out`: tells the format and the architecture from the contents,
  * folds batch normalization, and quantizes to int8 with a scale for each output channel.
  *
  * @throws {CheckpointFormatError} If it is not a VGG, or is damaged.
  * @throws {RangeError} If an option is unknown or wrong, or the number of labels is not that of the classes.
  */
+export function convert(
+  input: ConversionInput,
+  options: ConvertOptions & { readonly out: string },
+): Promise<Conversion>;
+/** Converts a checkpoint to the bytes of a model file. */
+export function convert(
+  input: ConversionInput,
+  options?: ConvertOptions & { readonly out?: undefined },
+): Promise<ConversionInMemory>;
 export async function convert(
   input: ConversionInput,
   options: ConvertOptions = {},
-): Promise<Conversion> {
+): Promise<Conversion | ConversionInMemory> {
   checkOptions(CONVERT_OPTIONS, options);
   const source = await openConversionSource(input, options);
   try {
@@ -96,7 +112,7 @@ async function convertInto(
       id: options.id ?? source.replace(/\.[^.]*$/, ""),
       architecture: match.architecture,
       preprocessing,
-      labels: chooseLabels(match.architecture, options.labels),
+      ...chooseClasses(match.architecture, options),
       provenance,
     });
     const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
@@ -169,12 +185,19 @@ function choosePreprocessing(
   return chosen;
 }
 
-function chooseLabels(
+function chooseClasses(
   { dense }: Architecture,
-  labels: readonly string[] | undefined,
-): readonly string[] {
+  { labels, ids }: ConvertOptions,
+): Pick<Model, "labels" | "ids"> {
   const classes = dense.at(-1) ?? 0;
-  if (labels === undefined) return Array.from({ length: classes }, (_, index) => `class ${index}`);
-  if (labels.length === classes) return labels;
-  throw new RangeError(`Expected ${classes} labels, one per class: found ${labels.length}`);
+  for (const [what, list] of Object.entries({ labels, ids })) {
+    if (list === undefined || list.length === classes) continue;
+    throw new RangeError(`Expected ${classes} ${what}, one per class: found ${list.length}`);
+  }
+  if (ids !== undefined && new Set(ids).size < ids.length) {
+    throw new RangeError("Expected ids that differ: found one twice");
+  }
+  const named = labels ?? Array.from({ length: classes }, (_, index) => `class ${index}`);
+  const known = ids ?? imagenetIds(named);
+  return known === undefined ? { labels: named } : { labels: named, ids: known };
 }

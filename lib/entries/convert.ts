@@ -28,6 +28,11 @@ export { openModel } from "../model/file.ts";
 export type { LoadProgress } from "../io/byte_source.ts";
 export type { ResolveOptions } from "../open_model.ts";
 export type { ConversionInput } from "../convert/source.ts";
-export { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
+export {
+  type Conversion,
+  type ConversionInMemory,
+  convert,
+  type ConvertOptions,
+} from "../convert/convert.ts";
 export { pullModel, type PullOptions } from "../convert/pull/pull.ts";
 export type { LayerReport } from "../convert/quantize/layer.ts";

@@ -8,7 +8,7 @@ import { readImage } from "../image/read.ts";
 import { checkOptions, EVALUATE_OPTIONS } from "../options.ts";
 import type { Sample } from "../input/dataset.ts";
 import { checkScores } from "../output/predictions.ts";
-import { fusedLabels, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
+import { fusedClasses, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
 import type { ViewOptions } from "../input/views.ts";
 
@@ -56,7 +56,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   checkOptions(EVALUATE_OPTIONS, options);
   const list = [classifiers].flat();
-  const labels = fusedLabels(list);
+  const labels = fusedClasses(list).map(({ label }) => label);
   const records = [...options.known ?? []];
   const done = new Set(records.map(({ file }) => file));
   const left = samples.filter(({ file }) => !done.has(file));

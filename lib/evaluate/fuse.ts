@@ -9,16 +9,17 @@ import {
   type SelectionOptions,
   selectPredictions,
 } from "../output/predictions.ts";
+import type { ClassInfo } from "../model/classes.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { Preprocessing } from "../model/model.ts";
 import { scalesOf, type ViewOptions } from "../input/views.ts";
 
 /** What gives images probabilities: a `Classifier`. */
 export interface Scorer {
-  /** The model, and its labels in the order of the probabilities. */
+  /** The model, and its classes in the order of the probabilities. */
   readonly info: {
     readonly model: string;
-    readonly labels: readonly string[];
+    readonly classes: readonly ClassInfo[];
     readonly architecture: Architecture;
     readonly preprocessing: Preprocessing;
   };
@@ -53,29 +54,30 @@ export async function fuse(
   options: SelectionOptions & ViewOptions & ImageOptions = {},
 ): Promise<Prediction[][]> {
   checkOptions(CLASSIFY_OPTIONS, options);
-  const labels = fusedLabels(classifiers);
-  const selection = checkSelection(options, labels);
+  const classes = fusedClasses(classifiers);
+  const selection = checkSelection(options, classes);
   const scores = await fusedScores(classifiers, images, options);
-  return scores.map((row) => selectPredictions(row, selection, labels));
+  return scores.map((row) => selectPredictions(row, selection, classes));
 }
 
-/** The labels that all models share. */
-export function fusedLabels(classifiers: readonly Scorer[]): readonly string[] {
+/** The classes that all models share. */
+export function fusedClasses(classifiers: readonly Scorer[]): readonly ClassInfo[] {
   const [first, ...others] = classifiers.map(({ info }) => info);
   if (first === undefined) throw new TypeError("Expected at least one classifier: found none");
   for (const info of others) {
-    const index = first.labels.findIndex((label, i) => info.labels[i] !== label);
-    if (index >= 0 || info.labels.length !== first.labels.length) {
+    const index = first.classes.findIndex(({ label }, i) => info.classes[i]?.label !== label);
+    if (index >= 0 || info.classes.length !== first.classes.length) {
+      const label = (classes: readonly ClassInfo[]): string => `"${classes[index]?.label}"`;
       throw new RangeError(
-        `Only models with the same labels can be fused: ${first.model} has ${first.labels.length}, ` +
-          `${info.model} has ${info.labels.length}` +
+        `Only models with the same labels can be fused: ${first.model} has ${first.classes.length}, ` +
+          `${info.model} has ${info.classes.length}` +
           (index >= 0
-            ? `; number ${index} is "${first.labels[index]}" and "${info.labels[index]}"`
+            ? `; number ${index} is ${label(first.classes)} and ${label(info.classes)}`
             : ""),
       );
     }
   }
-  return first.labels;
+  return first.classes;
 }
 
 /** The shorter side in pixels that the largest scale of the models needs. */

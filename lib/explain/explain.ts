@@ -7,7 +7,7 @@ import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { completeOptions, EXPLANATION_OPTIONS } from "../options.ts";
 import { softmax, softmaxOfMean } from "../output/predictions.ts";
-import { indexOfLabel } from "../model/find_label.ts";
+import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
 import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { type ClassMap, gradCam } from "./grad_cam.ts";
@@ -15,27 +15,29 @@ import { type ClassMap, gradCam } from "./grad_cam.ts";
 /** Options of {@linkcode Classifier.explain}. */
 export interface ExplainOptions extends ImageOptions {
   /** The class to explain. Default: the predicted one. */
-  readonly label?: string;
+  readonly label?: ClassName | undefined;
   /**
    * `"grad-cam"`, the default: where the last convolution saw what speaks for the class (in a view of
    * less than 64 pixels that of block 4, as block 5 has fewer than 4x4 positions there);
    * `"score-map"`: the class's probability at each place to which the network is applied, which needs
    * a `scale` above the model's input size.
    */
-  readonly method?: "grad-cam" | "score-map";
+  readonly method?: "grad-cam" | "score-map" | undefined;
   /**
    * Shorter side in pixels to which the whole image is resized; a larger one gives a finer map. Default:
    * the view that {@linkcode Classifier.classify} takes.
    */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
 }
 
 /** Which part of an image speaks for a class. */
-export interface Explanation {
+export interface Explanation<Label extends string = string> {
   /** The class that is explained. */
-  readonly label: string;
-  /** Index of the class in the model's labels. */
+  readonly label: Label;
+  /** Index of the class in the model's outputs. */
   readonly index: number;
+  /** The class's WordNet id, where the model has one. */
+  readonly id?: string | undefined;
   /** The class's probability for what was looked at, 0…1. */
   readonly score: number;
   /** How. */
@@ -77,12 +79,13 @@ export interface Target {
 /**
  * Checks options against a model.
  *
- * @throws {RangeError} If the label is unknown, a value is out of range, or the method does not go with
- *   the model or the scale.
+ * @throws {RangeError} If the class is unknown or its name ambiguous, a value is out of range, or the
+ *   method does not go with the model or the scale.
  */
 export function checkExplanation(
   options: Omit<ExplainOptions, keyof ImageOptions>,
-  { architecture: { input }, labels }: Pick<Model, "architecture" | "labels">,
+  { architecture: { input } }: Pick<Model, "architecture">,
+  classes: readonly ClassInfo[],
 ): Target {
   const bounds = {
     min: Math.max(input.height, input.width),
@@ -90,7 +93,7 @@ export function checkExplanation(
   };
   const table = { ...EXPLANATION_OPTIONS, scale: { ...EXPLANATION_OPTIONS.scale, ...bounds } };
   const { method, scale, label } = completeOptions(table, options);
-  if (labels.length === 0) {
+  if (classes.length === 0) {
     throw new RangeError("A model without dense layers has no class to explain");
   }
   if (method === "score-map" && scale === undefined) {
@@ -98,16 +101,18 @@ export function checkExplanation(
       "A score map needs a scale above the model's input size: give one, or take grad-cam",
     );
   }
-  return { method, scale, index: label === undefined ? undefined : indexOfLabel(label, labels) };
+  const index = label === undefined ? undefined : findClass(label, classes).index;
+  return { method, scale, index };
 }
 
-export async function explainImage(
+export async function explainImage<Label extends string>(
   engine: Engine,
   model: Model,
+  classes: readonly ClassInfo<Label>[],
   image: Pixels,
   { method, scale, index: given }: Target,
   signal?: AbortSignal,
-): Promise<Explanation> {
+): Promise<Explanation<Label>> {
   const viewOptions = scale === undefined ? {} : { crops: "dense" as const, scales: [scale] };
   const view = viewsOf(image, model, viewOptions)[0]!;
   const batch: Batch = { ...view, count: 1 };
@@ -124,9 +129,11 @@ export async function explainImage(
   const first = method === "grad-cam"
     ? [stride / 2, stride / 2] as const
     : [input.width / 2, input.height / 2] as const;
+  const { label, id } = classes[index]!;
   return {
-    label: model.labels[index]!,
+    label,
     index,
+    ...id === undefined ? {} : { id },
     score: scores[index]!,
     method,
     map: Float32Array.from(map.data),

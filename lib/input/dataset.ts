@@ -14,7 +14,7 @@ import {
   type Pixels,
 } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import { indexOfLabel } from "../model/find_label.ts";
+import { classesOf, type ClassInfo, findClass } from "../model/classes.ts";
 
 /** An image and what it shows. */
 export interface Sample {
@@ -40,38 +40,51 @@ const WORDNET_ID = /^n\d{8}$/;
 /**
  * Lists labeled images, sorted by folder and name.
  *
- * A directory holds one folder per class, named by a label or, with ImageNet's 1000 classes, by its
- * WordNet id. A file ending in `.csv` or `.txt` holds a line per image: its path, from the list's own
- * directory, and its label or the label's index, with a comma or (ImageNet's `val.txt`) a space
- * between.
+ * A directory holds one folder per class, named by its label, id or synonym, or by WordNet ids, as
+ * many as there are classes. A file ending in `.csv` or `.txt` holds a line per image: its path, from
+ * the list's own directory, and its class, by the same names or by its index, with a comma or
+ * (ImageNet's `val.txt`) a space between.
  *
- * @param labels The labels that a model knows. Default: the folders' names, sorted.
- * @throws {RangeError} If a folder or a line names no label, or there are no images.
+ * @param known The classes that a model knows, or their labels. Default: the folders' names, sorted.
+ * @throws {RangeError} If a folder or a line names no class or several, or there are no images.
  * @throws {Deno.errors.NotFound} If there is no such directory or file.
  */
-export async function listSamples(path: string, labels?: readonly string[]): Promise<Dataset> {
+export async function listSamples(
+  path: string,
+  known?: readonly string[] | readonly ClassInfo[],
+): Promise<Dataset> {
   const isList = [".csv", ".txt"].includes(extname(path).toLowerCase());
-  const dataset = isList ? await fromList(path, labels) : await fromFolders(path, labels);
+  const dataset = isList ? await fromList(path, known) : await fromFolders(path, known);
   if (dataset.samples.length === 0) throw new RangeError(`There are no images in ${path}`);
   return dataset;
 }
 
-async function fromFolders(path: string, known?: readonly string[]): Promise<Dataset> {
+type Known = readonly string[] | readonly ClassInfo[];
+
+async function fromFolders(path: string, known?: Known): Promise<Dataset> {
   const folders = (await names(path, "isFolder")).filter((name) => !name.startsWith("."));
   if (folders.length === 0) {
     throw new RangeError(`Expected one folder per class in ${path}: found no folders`);
   }
-  const labels = known ?? folders;
-  const byId = folders.every((name) => WORDNET_ID.test(name)) && folders.length === labels.length;
+  const classes = toClasses(known ?? folders);
+  const byPosition = folders.length === classes.length && classes[0]?.id === undefined &&
+    folders.every((name) => WORDNET_ID.test(name));
   const samples: Sample[] = [];
   for (const [position, folder] of folders.entries()) {
-    const label = byId ? position : indexOfLabel(folder, labels);
+    const label = byPosition ? position : findClass(folder, classes).index;
     for (const name of await names(join(path, folder), "isFile")) {
       if (!IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) continue;
       samples.push({ file: join(path, folder, name), label });
     }
   }
-  return { samples, labels };
+  return { samples, labels: classes.map(({ label }) => label) };
+}
+
+function toClasses(known: Known): readonly ClassInfo[] {
+  const [first] = known;
+  return typeof first === "string"
+    ? classesOf({ labels: known as readonly string[] })
+    : known as readonly ClassInfo[];
 }
 
 async function names(path: string, kind: "isFile" | "isFolder"): Promise<string[]> {
@@ -84,19 +97,19 @@ async function names(path: string, kind: "isFile" | "isFolder"): Promise<string[
   return found.sort();
 }
 
-async function fromList(path: string, known?: readonly string[]): Promise<Dataset> {
+async function fromList(path: string, known?: Known): Promise<Dataset> {
   const text = await readText(path);
   const rows = path.toLowerCase().endsWith(".csv")
     ? parse(text) as string[][]
     : text.split(/\r?\n/).filter((line) => line.trim() !== "").map(splitAtLastSpace);
   const entries = rows.map(([file = "", label = ""]) => ({ file, text: label.trim() }))
     .filter(({ file }) => IMAGE_EXTENSIONS.has(extname(file).toLowerCase()));
-  const labels = known ?? [...new Set(entries.map(({ text }) => text))].sort();
+  const classes = toClasses(known ?? [...new Set(entries.map(({ text }) => text))].sort());
   const samples = entries.map(({ file, text }) => ({
     file: isAbsolute(file) ? file : join(dirname(path), file),
-    label: labelOf(text, labels, file),
+    label: indexOf(text, classes, file),
   }));
-  return { samples, labels };
+  return { samples, labels: classes.map(({ label }) => label) };
 }
 
 function splitAtLastSpace(line: string): string[] {
@@ -104,15 +117,13 @@ function splitAtLastSpace(line: string): string[] {
   return [line.trim().slice(0, at), line.trim().slice(at + 1)];
 }
 
-function labelOf(text: string, labels: readonly string[], file: string): number {
-  if (text === "") throw new RangeError(`${file} has no label in its list`);
-  const exact = labels.indexOf(text);
-  if (exact >= 0) return exact;
-  const index = /^\d+$/.test(text) ? Number(text) : indexOfLabel(text, labels);
-  if (index >= labels.length) {
-    throw new RangeError(`${file} has the label ${index}: expected 0 to ${labels.length - 1}`);
+function indexOf(name: string, classes: readonly ClassInfo[], file: string): number {
+  if (name === "") throw new RangeError(`${file} has no label in its list`);
+  try {
+    return findClass(name, classes).index;
+  } catch (error) {
+    throw new RangeError(`${file} in its list: ${(error as Error).message}`, { cause: error });
   }
-  return index;
 }
 
 /**

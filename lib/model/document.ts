@@ -70,7 +70,7 @@ export function parseModelDocument(json: string, file: string): ModelDocument {
 
 /** Returns what is wrong, in words; `undefined` if nothing is. */
 function checkDocument(document: Record<keyof ModelDocument, unknown>): string | undefined {
-  const { id, labels, provenance, integrity } = document;
+  const { id, labels, ids, provenance, integrity } = document;
   if (typeof id !== "string" || id === "") return "id must be a string";
   const architecture = checkArchitecture(document.architecture);
   if (architecture !== undefined) return architecture;
@@ -80,6 +80,10 @@ function checkDocument(document: Record<keyof ModelDocument, unknown>): string |
   if (!isArrayOf(labels, "string") || labels.length !== (dense.at(-1) ?? 0)) {
     return `labels must be ${dense.at(-1) ?? 0} strings`;
   }
+  if (ids !== undefined && !(isArrayOf(ids, "string") && ids.length === labels.length)) {
+    return `ids must be ${labels.length} strings, or be left out`;
+  }
+  if (ids !== undefined && new Set(ids).size < ids.length) return "ids must differ";
   if (!isRecord(provenance)) return "provenance must be an object";
   const { chunkBytes, sha256 } = isRecord(integrity) ? integrity : {};
   const areHashes = isArrayOf(sha256, "string") && sha256.every((s) => /^[0-9a-f]{64}$/.test(s));

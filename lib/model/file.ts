@@ -48,9 +48,10 @@ export async function openModel(source: SourceLike, options: SourceOptions = {})
     const layout = checkLayout(header, document, name);
     const chunks = new ChunkReader(bytes, layout, document, 0);
     const parameters = await readParameters(chunks, document.architecture, name);
-    const { id, architecture, preprocessing, labels, provenance } = document;
+    const { id, architecture, preprocessing, labels, ids, provenance } = document;
     return {
       ...{ id, architecture, preprocessing, labels, provenance },
+      ...ids === undefined ? {} : { ids },
       parameters,
       weightBytes: layout.end - layout.weightsBegin,
       weights: ({ signal } = {}) => streamWeights(source, { ...options, signal }, layout, document),

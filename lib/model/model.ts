@@ -111,6 +111,8 @@ export interface Model {
   readonly preprocessing: Preprocessing;
   /** One per output of the last dense layer; empty for a network without dense layers. */
   readonly labels: readonly string[];
+  /** The WordNet id of each label, where the classes are synsets. */
+  readonly ids?: readonly string[] | undefined;
   /** Where it comes from. */
   readonly provenance: Provenance;
   /** In the order of `layersOf(architecture)`. */

@@ -84,13 +84,14 @@ export class ModelWriter {
     hashes: string[],
     length?: number,
   ): Uint8Array<ArrayBuffer> {
-    const { id, architecture, preprocessing, labels, provenance } = description;
+    const { id, architecture, preprocessing, labels, ids, provenance } = description;
     const document: ModelDocument = {
       version: VERSION,
       id,
       architecture,
       preprocessing,
       labels,
+      ids,
       provenance,
       integrity: { chunkBytes: CHUNK_BYTES, sha256: hashes },
     };

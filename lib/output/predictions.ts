@@ -2,29 +2,37 @@
 
 import type { Activations } from "../engine/engine.ts";
 import { ScoresNotFiniteError } from "../errors.ts";
-import { indexOfLabel } from "../model/find_label.ts";
-import { completeOptions, type Option, SELECTION_OPTIONS } from "../options.ts";
+import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
+import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
 
 /** One label for an image. */
-export interface Prediction {
-  /** The class's name. */
-  readonly label: string;
+export interface Prediction<Label extends string = string> {
+  /** The class's label. */
+  readonly label: Label;
   /** Probability, 0…1: the soft-max over all classes, never rescaled by what is left out. */
   readonly score: number;
-  /** Index of the class in the model's labels. */
+  /** Index of the class in the model's outputs. */
   readonly index: number;
+  /** The class's WordNet id, where the model has one. */
+  readonly id?: string | undefined;
 }
+
+/** Predictions of which there is one at least: those that no threshold is asked of. */
+export type Predictions<Label extends string = string> = [
+  Prediction<Label>,
+  ...Prediction<Label>[],
+];
 
 /** Which predictions to return. */
 export interface SelectionOptions {
-  /** At most this many, best first: 1 … number of classes. Default: 5, or all if there are fewer. */
-  readonly topK?: number;
+  /** At most this many, best first; `Infinity` for all. Default: 5. */
+  readonly topK?: number | undefined;
   /** Only scores of at least this, 0…1. Default: 0. */
-  readonly scoreThreshold?: number;
-  /** Only these labels. Not together with `deny`. */
-  readonly allow?: readonly string[];
-  /** All but these labels. Not together with `allow`. */
-  readonly deny?: readonly string[];
+  readonly scoreThreshold?: number | undefined;
+  /** Only these classes. Not together with `deny`. */
+  readonly allow?: readonly ClassName[] | undefined;
+  /** All but these classes. Not together with `allow`. */
+  readonly deny?: readonly ClassName[] | undefined;
 }
 
 /** Checked options, ready for any number of images. */
@@ -35,30 +43,27 @@ export interface Selection {
   readonly wanted: readonly boolean[];
 }
 
-/** The option `topK` for a model with so many classes. */
-export function topKOf(
-  classes: number,
-): Extract<Option, { kind: "integer" }> & { default: number } {
-  const { topK } = SELECTION_OPTIONS, fallback = Math.min(topK.default, classes);
-  return { ...topK, default: fallback, max: classes, why: "the number of classes" };
-}
-
 /**
- * Checks options against a model's labels.
+ * Checks options against a model's classes.
  *
  * @throws {TypeError} If `allow` and `deny` are both given.
- * @throws {RangeError} If `topK` or `scoreThreshold` is out of range, or a label is unknown.
+ * @throws {RangeError} If `topK` or `scoreThreshold` is out of range, a class is unknown or its name
+ *   ambiguous, or no class is left.
  */
-export function checkSelection(options: SelectionOptions, labels: readonly string[]): Selection {
-  const table = { ...SELECTION_OPTIONS, topK: topKOf(labels.length) };
-  const { topK, scoreThreshold, allow, deny } = completeOptions(table, options);
+export function checkSelection(
+  options: SelectionOptions,
+  classes: readonly ClassInfo[],
+): Selection {
+  const { topK, scoreThreshold, allow, deny } = completeOptions(SELECTION_OPTIONS, options);
   if (allow !== undefined && deny !== undefined) {
     throw new TypeError("allow and deny exclude each other: give one of them");
   }
-  const named = new Set((allow ?? deny)?.map((label) => indexOfLabel(label, labels)));
-  const wanted = labels.map((_, index) =>
-    allow !== undefined ? named.has(index) : !named.has(index)
-  );
+  const named = new Set((allow ?? deny)?.map((name) => findClass(name, classes).index));
+  const wanted = classes.map(({ index }) => named.has(index) === (allow !== undefined));
+  if (!wanted.includes(true)) {
+    const which = allow === undefined ? "deny names all classes" : "allow names no class";
+    throw new RangeError(`${which}: none is left to predict`);
+  }
   return { topK, scoreThreshold, wanted };
 }
 
@@ -105,16 +110,20 @@ export function softmaxOfMean({ data, shape, scale }: Activations, n: number): F
  *
  * @throws {ScoresNotFiniteError} If a score is not finite.
  */
-export function selectPredictions(
+export function selectPredictions<Label extends string>(
   scores: Float64Array,
-  selection: Selection,
-  labels: readonly string[],
-): Prediction[] {
-  const { topK, scoreThreshold, wanted } = selection;
+  { topK, scoreThreshold, wanted }: Selection,
+  classes: readonly ClassInfo<Label>[],
+): Prediction<Label>[] {
   checkScores(scores);
-  return labels
-    .map((label, index) => ({ label, score: scores[index], index }))
-    .filter(({ index, score }) => wanted[index] && score >= scoreThreshold)
+  return classes
+    .filter(({ index }) => wanted[index] && scores[index] >= scoreThreshold)
+    .map(({ label, index, id }) => ({
+      label,
+      score: scores[index],
+      index,
+      ...id === undefined ? {} : { id },
+    }))
     .sort((a, b) => b.score - a.score || a.index - b.index)
     .slice(0, topK);
 }

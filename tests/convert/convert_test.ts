@@ -116,7 +116,7 @@ for (const [file, expected] of Object.entries(EXPECTED)) {
 
   Deno.test(`convert() makes a model of ${file} whose logits are PyTorch's within the rounding noise`, async () => {
     const { bytes } = await convert(new URL(file, FIXTURES), { inputSize: height });
-    const model = await openModel(bytes!);
+    const model = await openModel(bytes);
     const input = photo(expected, model.preprocessing);
     const error = distance(forward(await modelLayers(model), input), expected.logits);
     const noise = await withCheckpoint(file, async (checkpoint) => {

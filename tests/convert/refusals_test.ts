@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convert } from "../../lib/convert/convert.ts";
 import { CheckpointFormatError } from "../../lib/errors.ts";
 import { openModel } from "../../lib/model/file.ts";
+import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
 import { encodeSafetensorsHeader } from "../../lib/model/safetensors.ts";
 import { FUZZED, fuzzFile } from "../fuzz/checkpoints.ts";
 
@@ -118,8 +119,24 @@ Deno.test("a checkpoint with a number that is not finite is refused with its cha
 Deno.test("convert() gives labels, and refuses another number than there are classes", async () => {
   const file = checkpointOf(configurationA());
   const { bytes } = await convert(file, { labels: ["a", "b", "c"] });
-  assertEquals((await openModel(bytes!)).labels, ["a", "b", "c"]);
+  const model = await openModel(bytes);
+  assertEquals([model.labels, model.ids], [["a", "b", "c"], undefined]);
   await assertRejects(() => convert(file, { labels: ["a"] }), RangeError, "Expected 3 labels");
+});
+
+Deno.test("convert() keeps the classes' ids, all different, one per class", async () => {
+  const file = checkpointOf(configurationA()), ids = ["n1", "n2", "n3"];
+  const { bytes } = await convert(file, { ids });
+  assertEquals((await openModel(bytes)).ids, ids);
+  await assertRejects(() => convert(file, { ids: ["n1"] }), RangeError, "Expected 3 ids");
+  await assertRejects(() => convert(file, { ids: ["n1", "n1", "n2"] }), RangeError, "twice");
+});
+
+Deno.test("convert() gives ImageNet's classes their ids", async () => {
+  const labels = IMAGENET_CLASSES.map(({ label }) => label);
+  const shapes = { ...configurationA(), "classifier.6.weight": [1000, 6] };
+  const { bytes } = await convert(checkpointOf(shapes), { labels });
+  assertEquals((await openModel(bytes)).ids, IMAGENET_CLASSES.map(({ id }) => id));
 });
 
 Deno.test("convert() leaves no file behind when it fails", async () => {

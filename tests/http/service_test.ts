@@ -66,19 +66,21 @@ Deno.test("options are query parameters with the library's names and checks", as
   assertEquals(await labels("scoreThreshold=0.5"), ["cat"]);
   assertEquals((await labels("allow=dog&allow=cat")).sort(), ["cat", "dog"]);
   assert(!(await labels("deny=cat&topK=9")).includes("cat"));
+  assertEquals(await labels("allow=3&allow=5"), ["cat", "dog"]);
+  for (const topK of [11, Infinity]) assertEquals((await labels(`topK=${topK}`)).length, 10);
   const views = { crops: "ten", scales: [36], flip: false } as const;
   const [ten] = await classifier.scores([CAT], views);
   const viewed = await (await ask("crops=ten&scales=36&flip=false&topK=1")).json();
   assertEquals(viewed[0].score, Math.max(...ten));
   for (
     const [query, message] of [
-      ["topK=0", "topK must be an integer of at least 1: found 0"],
-      ["topK=11", "topK must be an integer from 1 to 10 (the number of classes): found 11"],
-      ["topK=many", 'topK must be an integer of at least 1: found "many"'],
+      ["topK=0", "topK must be an integer of at least 1, or Infinity for all: found 0"],
+      ["topK=many", 'topK must be an integer of at least 1, or Infinity for all: found "many"'],
       ["topK=1&topK=2", "topK must be given once: found it 2 times"],
       ["topk=3", "There is no parameter topk: did you mean topK?"],
       ["allow=kat", 'did you mean "cat"'],
       ["allow=cat&deny=dog", "exclude each other"],
+      ["allow=10", "expected 0 to 9"],
       ["scoreThreshold=2", "from 0 to 1"],
       ["scales=20", "scale"],
       ["scales=32,40,48,56", "scales must be at most 3 integers from 1 to 1024"],

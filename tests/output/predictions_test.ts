@@ -1,13 +1,14 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { ScoresNotFiniteError } from "../../lib/errors.ts";
+import { classesOf } from "../../lib/model/classes.ts";
 import { checkSelection, selectPredictions, softmax } from "../../lib/output/predictions.ts";
 
-const LABELS = ["cat", "dog", "tench, Tinca tinca"];
+const CLASSES = classesOf({ labels: ["cat", "dog", "tench, Tinca tinca"] });
 const SCORES = Float64Array.of(0.2, 0.7, 0.1);
 
 function select(options: Parameters<typeof checkSelection>[0]): string[] {
-  const selection = checkSelection(options, LABELS);
-  return selectPredictions(SCORES, selection, LABELS).map(({ label }) => label);
+  const selection = checkSelection(options, CLASSES);
+  return selectPredictions(SCORES, selection, CLASSES).map(({ label }) => label);
 }
 
 Deno.test("softmax() gives the probabilities of a worked example", () => {
@@ -26,17 +27,17 @@ Deno.test("scores that are not finite are an error wherever they are read", () =
   for (const logits of [[1, NaN, 2], [1, Infinity, 2], [-Infinity, -Infinity, -Infinity]]) {
     assertThrows(() => softmax(logits), ScoresNotFiniteError, "must be finite");
   }
-  const selection = checkSelection({ scoreThreshold: 0.5 }, LABELS);
+  const selection = checkSelection({ scoreThreshold: 0.5 }, CLASSES);
   assertThrows(
-    () => selectPredictions(Float64Array.of(0.5, NaN, 0.5), selection, LABELS),
+    () => selectPredictions(Float64Array.of(0.5, NaN, 0.5), selection, CLASSES),
     ScoresNotFiniteError,
     "found NaN for class 1",
   );
 });
 
 Deno.test("selectPredictions() sorts, best first, and keeps class indices", () => {
-  const selection = checkSelection({}, LABELS);
-  assertEquals(selectPredictions(SCORES, selection, LABELS), [
+  const selection = checkSelection({}, CLASSES);
+  assertEquals(selectPredictions(SCORES, selection, CLASSES), [
     { label: "dog", score: 0.7, index: 1 },
     { label: "cat", score: 0.2, index: 0 },
     { label: "tench, Tinca tinca", score: 0.1, index: 2 },
@@ -47,7 +48,6 @@ Deno.test("topK keeps the best, after allow and deny have chosen", () => {
   assertEquals(select({ topK: 1 }), ["dog"]);
   assertEquals(select({ topK: 1, deny: ["dog"] }), ["cat"]);
   assertEquals(select({ allow: ["cat", "tench, Tinca tinca"] }), ["cat", "tench, Tinca tinca"]);
-  assertEquals(select({ allow: [] }), []);
   assertEquals(select({ deny: [] }).length, 3);
 });
 
@@ -56,27 +56,50 @@ Deno.test("scoreThreshold keeps scores that reach it", () => {
   assertEquals(select({ scoreThreshold: 1 }), []);
 });
 
-Deno.test("checkSelection() refuses a topK outside 1 to the number of classes", () => {
-  for (const topK of [0, 4, 1.5, NaN, -1]) {
-    assertThrows(() => checkSelection({ topK }, LABELS), RangeError, "from 1 to 3");
+Deno.test("topK above the number of classes gives all of them, as Infinity does", () => {
+  for (const topK of [3, 4, 1000, Infinity]) {
+    assertEquals(select({ topK }), ["dog", "cat", "tench, Tinca tinca"]);
   }
+});
+
+Deno.test("checkSelection() refuses a topK that is no number of labels", () => {
+  for (const topK of [0, 1.5, NaN, -1, -Infinity]) {
+    assertThrows(() => checkSelection({ topK }, CLASSES), RangeError, "at least 1, or Infinity");
+  }
+});
+
+Deno.test("checkSelection() refuses allow and deny that leave no class", () => {
+  assertThrows(() => checkSelection({ allow: [] }, CLASSES), RangeError, "none is left");
+  assertThrows(() => checkSelection({ deny: [0, "dog", "tench"] }, CLASSES), RangeError, "none is");
 });
 
 Deno.test("checkSelection() refuses a score threshold outside 0 to 1", () => {
   for (const scoreThreshold of [-0.1, 1.1, NaN]) {
-    assertThrows(() => checkSelection({ scoreThreshold }, LABELS), RangeError, "from 0 to 1");
+    assertThrows(() => checkSelection({ scoreThreshold }, CLASSES), RangeError, "from 0 to 1");
   }
 });
 
 Deno.test("checkSelection() refuses allow together with deny", () => {
   assertThrows(
-    () => checkSelection({ allow: ["cat"], deny: ["dog"] }, LABELS),
+    () => checkSelection({ allow: ["cat"], deny: ["dog"] }, CLASSES),
     TypeError,
     "exclude each other",
   );
 });
 
 Deno.test("checkSelection() names the nearest label for an unknown one", () => {
-  assertThrows(() => checkSelection({ allow: ["cet"] }, LABELS), RangeError, '"cat"?');
-  assertThrows(() => checkSelection({ deny: ["tench"] }, LABELS), RangeError, '"tench, Tinca');
+  assertThrows(() => checkSelection({ allow: ["cet"] }, CLASSES), RangeError, '"cat"?');
+  assertThrows(() => checkSelection({ deny: ["tensh"] }, CLASSES), RangeError, '"tench"?');
+});
+
+Deno.test("allow and deny name classes by label, index, id and synonym", () => {
+  const labels = ["crane", "crane", "tabby, tabby cat"];
+  const ids = ["n02012849", "n03126707", "n02123045"];
+  const classes = classesOf({ labels, ids });
+  const found = (options: Parameters<typeof checkSelection>[0]) =>
+    selectPredictions(SCORES, checkSelection(options, classes), classes)
+      .map(({ label, id }) => [label, id]);
+  assertEquals(found({ deny: ["n03126707", "tabby cat"] }), [["crane", "n02012849"]]);
+  assertEquals(found({ allow: [1, "tabby"] }), [["crane", "n03126707"], ["tabby", "n02123045"]]);
+  assertThrows(() => found({ deny: ["crane"] }), RangeError, "1 (n03126707 crane)");
 });

@@ -8,6 +8,7 @@ import type { ClassifierInfo, PreparedImage } from "../../lib/classifier.ts";
 import { loadClassifier } from "../../lib/classifier.ts";
 import type { HandlerOptions } from "../../lib/http/handler.ts";
 import { Service } from "../../lib/http/server/service.ts";
+import { classesOf } from "../../lib/model/classes.ts";
 import type { ServedClassifier } from "../../lib/http/queue/batch_queue.ts";
 
 /** The photos of the tests. */
@@ -54,7 +55,7 @@ export function standIn(
 ): ServedClassifier {
   const info = {
     model: "stand-in",
-    labels: ["yes", "no"],
+    classes: classesOf({ labels: ["yes", "no"] }),
     architecture: { input: { height: 32, width: 32, channels: 3 } },
     bytesResident: 0,
   } as unknown as ClassifierInfo;

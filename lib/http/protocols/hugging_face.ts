@@ -21,13 +21,11 @@ export async function huggingFaceRoute(call: Call, pipeline: Pipeline): Promise<
     const info = await pipeline.info(call);
     const image = onlyImage(found);
     const { top_k, function_to_apply: apply } = readParameters(found.parameters);
-    // Like Hugging Face's servers: a top_k above the number of classes gives them all.
-    const topK = Math.min(top_k, info.labels.length);
-    const selection = checkSelection({ topK }, info.labels);
+    const selection = checkSelection({ topK: top_k }, info.classes);
     const scores = await scoresOf(image, apply, call, pipeline);
     const threshold = { ...selection, scoreThreshold: -Infinity };
     return Response.json(
-      selectPredictions(scores, threshold, info.labels).map(({ label, score }) => ({
+      selectPredictions(scores, threshold, info.classes).map(({ label, score }) => ({
         label,
         score,
       })),

@@ -29,10 +29,10 @@ export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Res
     const views = pickOptions(VIEW_OPTIONS, options);
     const selection = checkingOptions(() => {
       checkViews(views, info);
-      return checkSelection(options, info.labels);
+      return checkSelection(options, info.classes);
     });
     const predict = async (image: Uint8Array | URL) =>
-      selectPredictions(await pipeline.scores(image, views, call), selection, info.labels);
+      selectPredictions(await pipeline.scores(image, views, call), selection, info.classes);
     return Response.json(await eachImage(found, call, predict, (predictions) => ({ predictions })));
   });
 }
@@ -68,12 +68,12 @@ export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Resp
   return await withImages(call, pipeline, async (found) => {
     const image = onlyImage(found);
     const info = await pipeline.info(call);
-    checkingOptions(() => checkExplanation(options, info));
+    checkingOptions(() => checkExplanation(options, info, info.classes));
     const explanation = await pipeline.explain(image, options, call);
     const accept = call.request.headers.get("accept") ?? "";
     if (accept.includes("json") && !accept.includes("image/png")) {
-      const { label, index, score, method, map, height, width, grid } = explanation;
-      return Response.json({ label, index, score, method, map: [...map], height, width, grid });
+      const { image: _, map, ...rest } = explanation;
+      return Response.json({ ...rest, map: [...map] });
     }
     // Few requests draw, so that the others need not load what draws.
     const { drawExplanation } = await import("../../explain/draw.ts");

@@ -69,9 +69,9 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
   }
   call.costs.images = images.length;
   using _places = pipeline.admit(images.length - 1);
-  const selection = checkingOptions(() => checkSelection({ topK }, info.labels));
+  const selection = checkingOptions(() => checkSelection({ topK }, info.classes));
   const scores = await Promise.all(images.map((image) => pipeline.scores(image, {}, call)));
-  const rows = scores.map((row) => selectPredictions(row, selection, info.labels));
+  const rows = scores.map((row) => selectPredictions(row, selection, info.classes));
   return Response.json({
     model_name: info.model,
     model_version: VERSION,

@@ -26,8 +26,9 @@ const integer: Json = { type: "integer" };
 const PREDICTION = object({
   label: text,
   score: { ...number, description: "Probability, 0…1" },
-  index: { ...integer, description: "Index of the class in the model's labels" },
-});
+  index: { ...integer, description: "Index of the class in the model's outputs" },
+  id: { ...text, description: "The class's WordNet id, where the model has one" },
+}, ["label", "score", "index"]);
 const TENSOR = object({
   name: text,
   shape: list(integer),
@@ -54,6 +55,7 @@ const SCHEMAS: Json = {
   Explanation: object({
     label: text,
     index: integer,
+    id: text,
     score: number,
     method: valuesOf(EXPLAIN_PARAMETERS.method),
     map: { ...list(number), description: "[height, width]" },
