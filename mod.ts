@@ -32,7 +32,22 @@ export type {
   Precision,
   RunOptions,
 } from "./lib/engine/engine.ts";
-export * from "./lib/errors.ts";
+export {
+  BackendUnavailableError,
+  CheckpointFormatError,
+  DiskFullError,
+  DisposedError,
+  ERROR_CODES,
+  ImageDecodeError,
+  ImageTooLargeError,
+  isVggError,
+  ModelNotFoundError,
+  ScoresNotFiniteError,
+  VggError,
+  WeightsDownloadError,
+  WeightsIntegrityError,
+} from "./lib/errors.ts";
+export type { ErrorCode, ErrorMeaning, VggErrorOptions } from "./lib/errors.ts";
 export { type Dataset, listSamples, type Sample } from "./lib/input/dataset.ts";
 export { evaluate } from "./lib/evaluate/evaluate.ts";
 export type { EvaluateOptions, Evaluation } from "./lib/evaluate/evaluate.ts";

@@ -1,25 +1,237 @@
 /**
- * Every public error class.
+ * Every public error class, and the codes that they carry.
  *
- * Wrong arguments are a `TypeError` or a `RangeError`; whatever else can go wrong is one of these,
- * with what a program needs to react to it as properties.
+ * Wrong arguments are a `TypeError` or a `RangeError`, an aborted call throws its signal's reason,
+ * and a file that is not there or must not be read is the runtime's error, but for models. Whatever
+ * else can go wrong is a {@linkcode VggError}, with what a program needs to react to it as properties.
  */
 
-/** An image file that is not one, is damaged, or is of a format that is not read. */
-export class ImageDecodeError extends Error {
+/** What a code means. */
+export interface ErrorMeaning {
+  /** What went wrong: one sentence. */
+  readonly about: string;
+  /**
+   * Whether the same call may succeed when it is made again later, though nobody has changed
+   * anything. `"depends"` where the error's own `retryable` says it.
+   */
+  readonly retryable: boolean | "depends";
+  /** What to do: one sentence. */
+  readonly advice: string;
+}
+
+/** Every code of an error. */
+export const ERROR_CODES = {
+  "image-damaged": {
+    about: "The image file is damaged or cut short",
+    retryable: false,
+    advice: "Get the file again, or drop it",
+  },
+  "image-format": {
+    about: "The bytes are no image, or one of a format or a kind that is not decoded",
+    retryable: false,
+    advice: "Convert it to JPEG or PNG, or drop it",
+  },
+  "image-pixels": {
+    about: "The image has more pixels than allowed",
+    retryable: false,
+    advice: "Scale it down, or raise `maxPixels`",
+  },
+  "image-bytes": {
+    about: "The image file has more bytes than allowed",
+    retryable: false,
+    advice: "Compress it, or raise `maxBytes`",
+  },
+  "image-fetch": {
+    about: "The image could not be fetched from its URL",
+    retryable: "depends",
+    advice: "Retry after a network's trouble or a status 408, 425, 429 or 5xx; otherwise drop it",
+  },
+  "model-not-found": {
+    about: "There is no such model: no id of the catalog, no file, or nothing at its URL",
+    retryable: false,
+    advice: "Correct the name",
+  },
+  "model-format": {
+    about: "The file is no model file of this library, or is cut short",
+    retryable: false,
+    advice: "Copy it again, or convert the checkpoint",
+  },
+  "model-integrity": {
+    about: "The model's hash is not the expected one",
+    retryable: false,
+    advice: "Copy, download or convert it again",
+  },
+  "model-fetch": {
+    about: "The model could not be downloaded",
+    retryable: "depends",
+    advice:
+      "Retry after a network's trouble or a status 408, 425, 429 or 5xx: the download goes on",
+  },
+  "offline": {
+    about: "The model is on the network, which `offline` forbids",
+    retryable: false,
+    advice: "Pull it first, or name a file",
+  },
+  "disk-full": {
+    about: "The disk has no space left",
+    retryable: false,
+    advice: "Free some, or choose another folder",
+  },
+  "backend-missing": {
+    about: "The backend cannot run here",
+    retryable: false,
+    advice: 'Install its driver, or use the backend "auto" or "wasm"',
+  },
+  "backend-lost": {
+    about: "The backend ran, and stopped: its device was lost, or a thread failed",
+    retryable: "depends",
+    advice: "Retry if `retryable` says so, otherwise load the model again",
+  },
+  "backend-capacity": {
+    about: "The model or the image is too large for the device",
+    retryable: false,
+    advice: 'Use a smaller one, or the backend "wasm"',
+  },
+  "disposed": {
+    about: "The classifier, engine or service was used after it was closed",
+    retryable: false,
+    advice: "Load another one",
+  },
+  "checkpoint-format": {
+    about: "The checkpoint is damaged, cut short, or does not follow its format",
+    retryable: false,
+    advice: "Copy or download it again",
+  },
+  "checkpoint-unsupported": {
+    about: "The checkpoint is sound, but of a format or a network that is not converted",
+    retryable: false,
+    advice: "Export it as the message says",
+  },
+  "checkpoint-ambiguous": {
+    about: "The checkpoint can be read in more than one way",
+    retryable: false,
+    advice: "Say which is meant, as the message says",
+  },
+  "budget": {
+    about: "The file needs more memory or time to be read than any sound one",
+    retryable: false,
+    advice: "Drop it, or export it in another format",
+  },
+  "scores-not-finite": {
+    about: "The scores are not finite numbers, so nothing can be said about the image",
+    retryable: false,
+    advice: "Convert the model again: its weights are not sound",
+  },
+} as const satisfies Readonly<Record<string, ErrorMeaning>>;
+
+/** What went wrong, for a program. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What else an error may say. */
+export interface VggErrorOptions extends ErrorOptions {
+  /** Whether the same call may succeed later. Default: what {@linkcode ERROR_CODES} says. */
+  readonly retryable?: boolean | undefined;
+  /** What was fetched, without secrets. */
+  readonly url?: string | undefined;
+  /** The HTTP status, where there was an answer. */
+  readonly status?: number | undefined;
+  /** Milliseconds after which the server wants to be asked again. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** Marks the errors of every copy of this package in a process. */
+const BRAND = Symbol.for("@edge/vgg16/error");
+
+/**
+ * What can go wrong, but for wrong arguments. Tell it with {@linkcode isVggError}, which knows those of
+ * another copy of the package too.
+ */
+export abstract class VggError<Code extends ErrorCode = ErrorCode> extends Error {
+  /** What went wrong, for a program. */
+  readonly code: Code;
+  /** Whether the same call may succeed when it is made again later. */
+  readonly retryable: boolean;
+  /** What was fetched, without secrets. */
+  readonly url: string | undefined;
+  /** The HTTP status, where there was an answer. */
+  readonly status: number | undefined;
+  /** Milliseconds after which the server wants to be asked again, where it says so. */
+  readonly retryAfterMs: number | undefined;
+
+  /** Creates the error; the message says what was expected, what was found and what to do. */
+  constructor(code: Code, message: string, options: VggErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.url = options.url;
+    this.status = options.status;
+    this.retryAfterMs = options.retryAfterMs;
+    const { retryable } = ERROR_CODES[code];
+    const { status } = options;
+    this.retryable = options.retryable ??
+      (retryable === "depends" ? status === undefined || isPassing(status) : retryable);
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/**
+ * Whether something is an error of this library, and of one code if one is given. It knows the errors of
+ * every copy of the package in the process, which `instanceof` does not.
+ *
+ * @example
+ * ```ts
+ * import { classify, isVggError } from "@edge/vgg16";
+ *
+ * try {
+ *   await classify(new TextEncoder().encode("no picture"));
+ * } catch (error) {
+ *   if (!isVggError(error, "image-format")) throw error;
+ *   console.log(error.retryable); // false
+ * }
+ * ```
+ */
+export function isVggError<Code extends ErrorCode = ErrorCode>(
+  value: unknown,
+  code?: Code,
+): value is VggError<Code> {
+  if (typeof value !== "object" || value === null || !(BRAND in value)) return false;
+  return code === undefined || "code" in value && value.code === code;
+}
+
+/** Whether an HTTP status says that another attempt may succeed. */
+export function isPassing(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+/** What an answer's `Retry-After` says, in seconds or as a date; `undefined` if it has none. */
+export function retryAfterMs(response: Response | undefined): number | undefined {
+  const text = response?.headers.get("retry-after")?.trim();
+  if (!text) return undefined;
+  const ms = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+/** An image that cannot be fetched, is damaged, too long, or of a format that is not read. */
+export class ImageDecodeError
+  extends VggError<"image-damaged" | "image-format" | "image-bytes" | "image-fetch"> {
   /** `"ImageDecodeError"`. */
   override readonly name = "ImageDecodeError";
   /** The format told from the first bytes, such as `"jpeg"`, where it could be told. */
   readonly format: string | undefined;
-  /** Creates the error; the message says what was expected, what was found and what to do. */
-  constructor(message: string, options: ErrorOptions & { format?: string } = {}) {
-    super(message, options);
+  /** Creates the error. Default of the code: `"image-damaged"`. */
+  constructor(
+    message: string,
+    options: VggErrorOptions & {
+      code?: "image-damaged" | "image-format" | "image-bytes" | "image-fetch";
+      format?: string | undefined;
+    } = {},
+  ) {
+    super(options.code ?? "image-damaged", message, options);
     this.format = options.format;
   }
 }
 
 /** An image whose header claims more pixels than the limit. Thrown before they are allocated. */
-export class ImageTooLargeError extends Error {
+export class ImageTooLargeError extends VggError<"image-pixels"> {
   /** `"ImageTooLargeError"`. */
   override readonly name = "ImageTooLargeError";
   /** Width in pixels, as the header has it. */
@@ -28,30 +240,51 @@ export class ImageTooLargeError extends Error {
   readonly height: number;
   /** Creates the error; the message says what was expected, what was found and what to do. */
   constructor(message: string, size: { width: number; height: number }) {
-    super(message);
+    super("image-pixels", message);
     this.width = size.width;
     this.height = size.height;
   }
 }
 
-/** A checkpoint or model file that does not follow its format. */
-export class CheckpointFormatError extends Error {
+/** What a {@linkcode CheckpointFormatError} is about. */
+type FormatCode =
+  | "checkpoint-format"
+  | "checkpoint-unsupported"
+  | "checkpoint-ambiguous"
+  | "model-format"
+  | "budget";
+
+/** A checkpoint or model file that does not follow its format, or is of none that is read. */
+export class CheckpointFormatError extends VggError<FormatCode> {
   /** `"CheckpointFormatError"`. */
   override readonly name = "CheckpointFormatError";
   /** The file, or what stands for it. */
   readonly file: string;
   /** Byte offset of what is wrong, where there is one. */
   readonly offset: number | undefined;
-  /** Creates the error; the message says what was expected, what was found and what to do. */
-  constructor(message: string, options: ErrorOptions & { file: string; offset?: number }) {
-    super(message, options);
+  /** Creates the error. Default of the code: `"checkpoint-format"`. */
+  constructor(
+    message: string,
+    options: ErrorOptions & { code?: FormatCode; file: string; offset?: number | undefined },
+  ) {
+    super(options.code ?? "checkpoint-format", message, options);
     this.file = options.file;
     this.offset = options.offset;
   }
 }
 
+/** A model that is not in the catalog, nor a file. */
+export class ModelNotFoundError extends VggError<"model-not-found"> {
+  /** `"ModelNotFoundError"`. */
+  override readonly name = "ModelNotFoundError";
+  /** Creates the error; the message says what was expected, what was found and what to do. */
+  constructor(message: string, options?: ErrorOptions) {
+    super("model-not-found", message, options);
+  }
+}
+
 /** Weights whose hash is not the expected one. */
-export class WeightsIntegrityError extends Error {
+export class WeightsIntegrityError extends VggError<"model-integrity"> {
   /** `"WeightsIntegrityError"`. */
   override readonly name = "WeightsIntegrityError";
   /** The hash that was expected, in hex. */
@@ -60,70 +293,76 @@ export class WeightsIntegrityError extends Error {
   readonly actual: string;
   /** Creates the error; the message says what was expected, what was found and what to do. */
   constructor(message: string, hashes: { expected: string; actual: string }) {
-    super(message);
+    super("model-integrity", message);
     this.expected = hashes.expected;
     this.actual = hashes.actual;
   }
 }
 
-/** Weights that could not be downloaded. */
-export class WeightsDownloadError extends Error {
+/** Weights that could not be downloaded, or must not be. */
+export class WeightsDownloadError extends VggError<"model-fetch" | "model-not-found" | "offline"> {
   /** `"WeightsDownloadError"`. */
   override readonly name = "WeightsDownloadError";
-  /** Where they were asked for. */
-  readonly url: string;
-  /** The HTTP status, where there was an answer. */
-  readonly status: number | undefined;
-  /** Creates the error; the message says what was expected, what was found and what to do. */
-  constructor(message: string, options: ErrorOptions & { url: string; status?: number }) {
-    super(message, options);
-    this.url = options.url;
-    this.status = options.status;
+  /** Where they were asked for, without secrets. */
+  declare readonly url: string;
+  /** Creates the error. Default of the code: `"model-not-found"` of a status 404 or 410, otherwise `"model-fetch"`. */
+  constructor(
+    message: string,
+    options: VggErrorOptions & { url: string; code?: "model-fetch" | "offline" },
+  ) {
+    const isGone = options.status === 404 || options.status === 410;
+    super(options.code ?? (isGone ? "model-not-found" : "model-fetch"), message, options);
   }
 }
 
-/** An engine or a classifier that was used after it was disposed. */
-export class DisposedError extends Error {
+/** A file for which the disk has no space. */
+export class DiskFullError extends VggError<"disk-full"> {
+  /** `"DiskFullError"`. */
+  override readonly name = "DiskFullError";
+  /** Creates the error; the message says what was written and what to do. */
+  constructor(message: string, options?: ErrorOptions) {
+    super("disk-full", message, options);
+  }
+}
+
+/** An engine, a classifier or a service that was used after it was closed. */
+export class DisposedError extends VggError<"disposed"> {
   /** `"DisposedError"`. */
   override readonly name = "DisposedError";
   /** Creates the error; the message says what was disposed, such as `"engine"`. */
   constructor(what: string) {
-    super(`This ${what} was disposed: load another one`);
+    super("disposed", `This ${what} was disposed: load another one`);
   }
 }
 
-/** A backend that was asked for and cannot run here, or stopped running. */
-export class BackendUnavailableError extends Error {
+/** A backend that was asked for and cannot run here, stopped running, or is too small. */
+export class BackendUnavailableError
+  extends VggError<"backend-missing" | "backend-lost" | "backend-capacity"> {
   /** `"BackendUnavailableError"`. */
   override readonly name = "BackendUnavailableError";
-  /** `"webgpu"` or `"wasm"`. */
+  /** `"webgpu"`, `"wasm"`, or `"decoding"` for a thread that decodes images. */
   readonly backend: string;
   /** Why, in words. */
   readonly reason: string;
-  /** Whether its device was lost: it ran before. */
-  readonly lost: boolean;
-  /** Whether the same call may succeed when it is made again. */
-  readonly retryable: boolean;
   /** Creates the error; the message is made of backend and reason. */
   constructor(
+    code: "backend-missing" | "backend-lost" | "backend-capacity",
     backend: string,
     reason: string,
-    options: ErrorOptions & { lost?: boolean; retryable?: boolean } = {},
+    options: VggErrorOptions = {},
   ) {
-    super(`The ${backend} backend is not available: ${reason}`, options);
+    super(code, `The ${backend} backend is not available: ${reason}`, options);
     this.backend = backend;
     this.reason = reason;
-    this.lost = options.lost ?? false;
-    this.retryable = options.retryable ?? false;
   }
 }
 
 /** Scores that are not finite numbers: nothing can be said about the image. */
-export class ScoresNotFiniteError extends Error {
+export class ScoresNotFiniteError extends VggError<"scores-not-finite"> {
   /** `"ScoresNotFiniteError"`. */
   override readonly name = "ScoresNotFiniteError";
   /** Creates the error; the message says which class has which score. */
   constructor(index: number, score: number) {
-    super(`The scores must be finite: found ${score} for class ${index}`);
+    super("scores-not-finite", `The scores must be finite: found ${score} for class ${index}`);
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import { WeightsDownloadError } from "./errors.ts";
+import { ModelNotFoundError, WeightsDownloadError } from "./errors.ts";
 import type { LoadProgress } from "./io/byte_source.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
 import { asUrl, type SourceLike, sourceName } from "./io/open_source.ts";
@@ -35,7 +35,7 @@ export interface ResolveOptions {
  * @throws {CheckpointFormatError} If it is not a model file, or is cut short.
  * @throws {WeightsIntegrityError} If it is damaged.
  * @throws {WeightsDownloadError} If it cannot be downloaded, or must not be.
- * @throws {Deno.errors.NotFound} If there is no such file.
+ * @throws {ModelNotFoundError} If there is no such model.
  */
 export async function resolveModel(
   model: string | URL | Uint8Array | undefined,
@@ -71,7 +71,7 @@ async function locate(
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
   if (isName && !await exists(model)) {
     const nearest = closestString(model, CATALOG.map(({ id }) => id));
-    throw new NotFound(
+    throw new ModelNotFoundError(
       `Expected a catalog id, a path or a URL of a model: found "${model}", which is none. Did you mean ${nearest}?`,
     );
   }
@@ -85,7 +85,7 @@ function refuseNetwork(place: Place): void {
   if (!/^https?:/i.test(url)) return;
   throw new WeightsDownloadError(
     `${what} is on the network, which offline mode does not touch. Pull it first, or use a path`,
-    { url },
+    { code: "offline", url },
   );
 }
 

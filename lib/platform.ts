@@ -6,6 +6,8 @@
  * listens: they are programs of Deno's.
  */
 
+import { DiskFullError } from "./errors.ts";
+
 /** There is no such file or folder. */
 export const NotFound: typeof Deno.errors.NotFound = Deno.errors.NotFound;
 /** A folder where a file is expected. */
@@ -13,21 +15,16 @@ export const IsADirectory: typeof Deno.errors.IsADirectory = Deno.errors.IsADire
 /** The program has not the permission. */
 export const NotCapable: typeof Deno.errors.NotCapable = Deno.errors.NotCapable;
 
-/** A file for which the disk has no space; Deno has no class for it, and names no file. */
-export class DiskFullError extends Error {
-  override readonly name = "DiskFullError";
-  constructor(path: string | URL, cause: unknown) {
-    super(`There is no space left for ${path}: free some, and try again`, { cause });
-  }
-}
-
 /** What Linux and macOS (no space, no quota, no larger file) and Windows call it. */
 const DISK_FULL = Deno.build.os === "windows" ? /os error (39|112)\b/ : /os error (27|28|69|122)\b/;
 
-/** The error of a file that cannot be written. */
+/** The error of a file that cannot be written. Deno has none of its own for a full disk. */
 function writeError(error: unknown, path: string | URL): unknown {
   const isFull = error instanceof Error && DISK_FULL.test(error.message);
-  return isFull ? new DiskFullError(path, error) : error;
+  if (!isFull) return error;
+  return new DiskFullError(`There is no space left for ${path}: free some, and try again`, {
+    cause: error,
+  });
 }
 
 /** What a path leads to. */

@@ -1,6 +1,7 @@
 /** The decoding thread: see decode.ts. */
 
 import { parentPort } from "node:worker_threads";
+import { ImageDecodeError } from "../errors.ts";
 import { type DecodeAnswer, decodeFile, type DecodeRequest } from "./decode.ts";
 import type { Pixels } from "./image.ts";
 
@@ -17,5 +18,6 @@ function owned(pixels: Pixels): Pixels {
 }
 
 function errorOf(error: unknown): DecodeAnswer {
-  return { damaged: error instanceof Error ? error.message : String(error) };
+  if (error instanceof ImageDecodeError) return { message: error.message, code: error.code };
+  return { message: String(error), code: "image-damaged" };
 }

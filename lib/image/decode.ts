@@ -3,7 +3,7 @@
  * on this thread or another, so that a large image does not hold the event loop.
  */
 
-import { ImageDecodeError, ImageTooLargeError } from "../errors.ts";
+import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import { completeOptions, IMAGE_OPTIONS } from "../options.ts";
 import { ThreadPool } from "../threads/pool.ts";
 import { type Codec, damaged, type Header, type ImageFormat } from "./codecs/codec.ts";
@@ -45,8 +45,8 @@ export interface DecodeRequest extends CheckedFile {
   readonly buffer: ArrayBuffer;
 }
 
-/** What it answers: an image, or an error as text, since classes do not travel. */
-export type DecodeAnswer = Pixels | { readonly damaged: string };
+/** What it answers: an image, or what an error says, since classes do not travel. */
+export type DecodeAnswer = Pixels | Pick<ImageDecodeError, "message" | "code">;
 
 /**
  * Decodes an image file. The format is told from the bytes, of an animation or a document the first
@@ -99,10 +99,10 @@ async function decodeOnThread(
   } catch (cause) {
     signal?.throwIfAborted();
     // Not an ImageDecodeError: it says nothing of the image.
-    throw new Error("Cannot decode the image: the decoding thread failed", { cause });
+    throw new BackendUnavailableError("backend-lost", "decoding", "its thread failed", { cause });
   }
   if ("data" in answer) return answer;
-  throw new ImageDecodeError(answer.damaged, { format: file.format });
+  throw new ImageDecodeError(answer.message, { code: answer.code, format: file.format });
 }
 
 /**
@@ -197,7 +197,7 @@ const READ = "JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP";
  *   others are refused by name.
  */
 function sniffImageFormat(bytes: Uint8Array): ImageFormat {
-  if (bytes.length === 0) throw new ImageDecodeError(`Expected ${READ}, found an empty file`);
+  if (bytes.length === 0) throw notAnImage("an empty file", "image-damaged");
   const found = SIGNATURES.find(([, signature]) => matches(bytes, signature));
   if (found) return found[0];
   if (latin1(bytes, 4, 8) === "ftyp") return sniffIsoBrand(bytes);
@@ -209,7 +209,7 @@ function sniffImageFormat(bytes: Uint8Array): ImageFormat {
   if (/<(!doctype )?html/i.test(text)) {
     throw refusal("HTML", "the address probably gave a web page instead of the image");
   }
-  throw new ImageDecodeError(`Expected ${READ}, found ${describe(bytes)}`);
+  throw notAnImage(describe(bytes));
 }
 
 /** AVIF and HEIC share a container: the brands at its start tell them apart. */
@@ -228,7 +228,14 @@ function sniffIsoBrand(bytes: Uint8Array): ImageFormat {
 }
 
 function refusal(what: string, advice: string): ImageDecodeError {
-  return new ImageDecodeError(`Expected ${READ}, found ${what}, which is not decoded: ${advice}`);
+  return notAnImage(`${what}, which is not decoded: ${advice}`);
+}
+
+function notAnImage(
+  found: string,
+  code: "image-format" | "image-damaged" = "image-format",
+): ImageDecodeError {
+  return new ImageDecodeError(`Expected ${READ}, found ${found}`, { code });
 }
 
 function matches(bytes: Uint8Array, signature: string): boolean {

@@ -8,7 +8,7 @@ import {
   openStream,
   readBytes as readFileBytes,
 } from "../platform.ts";
-import { ImageDecodeError } from "../errors.ts";
+import { ImageDecodeError, retryAfterMs } from "../errors.ts";
 import { IMAGE_OPTIONS } from "../options.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
 import { checkPixelCount, decodeImage } from "./decode.ts";
@@ -70,7 +70,11 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
     options.signal?.throwIfAborted();
     if (error instanceof NotCapable) throw error;
     // Without its cause, which names the URL.
-    throw new ImageDecodeError(`Cannot read ${publicUrl(url)}: ${fetchFailure(error as Error)}`);
+    throw new ImageDecodeError(`Cannot read ${publicUrl(url)}: ${fetchFailure(error as Error)}`, {
+      code: "image-fetch",
+      url: publicUrl(url),
+      retryable: url.protocol !== "data:",
+    });
   }
   return await readResponse(response, options, url);
 }
@@ -85,6 +89,12 @@ async function readResponse(
     const name = publicUrl(url ?? response.url) || "the response";
     throw new ImageDecodeError(
       `Cannot read ${name}: expected a successful status, found ${response.status} ${response.statusText}`,
+      {
+        code: "image-fetch",
+        url: publicUrl(url ?? response.url) || undefined,
+        status: response.status,
+        retryAfterMs: retryAfterMs(response),
+      },
     );
   }
   if (!response.body) return new Uint8Array(0);
@@ -150,6 +160,7 @@ function checkLength<T extends { readonly length: number }>(bytes: T, options: I
   throw new ImageDecodeError(
     `Expected a file of at most ${maxBytes} bytes, found ${bytes.length} or more: ` +
       `compress the image, or raise maxBytes`,
+    { code: "image-bytes" },
   );
 }
 

@@ -1,6 +1,6 @@
 /** Files as they are read: ranges of bytes, from memory or from a disk. */
 
-import { CheckpointFormatError } from "../errors.ts";
+import { CheckpointFormatError, ModelNotFoundError } from "../errors.ts";
 import { NotFound, OpenFile } from "../platform.ts";
 
 /** Reads ranges of one file. Every reader of a format is written against this. */
@@ -62,7 +62,7 @@ export class FileSource implements ByteSource {
 
   /**
    * @param name What to call it in messages. Default: its path.
-   * @throws {Deno.errors.NotFound} If there is none.
+   * @throws {ModelNotFoundError} If there is none.
    */
   constructor(path: string | URL, name?: string) {
     this.name = name ?? (path instanceof URL ? decodeURIComponent(path.pathname) : path);
@@ -70,7 +70,9 @@ export class FileSource implements ByteSource {
       this.#file = new OpenFile(path);
     } catch (error) {
       if (!(error instanceof NotFound)) throw error;
-      throw new NotFound(`Expected a file at ${this.name}: there is none`);
+      throw new ModelNotFoundError(`Expected a file at ${this.name}: there is none`, {
+        cause: error,
+      });
     }
     const info = this.#file.describe();
     if (!info.isFile) {

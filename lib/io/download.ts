@@ -102,6 +102,7 @@ function checkDownloadSize({ size, url }: HttpSource, expected: number | undefin
   if (expected === undefined || size === undefined || size === expected) return;
   throw new WeightsDownloadError(`${url.href} has ${size} bytes: ${expected} are expected`, {
     url: url.href,
+    retryable: false,
   });
 }
 

@@ -22,15 +22,10 @@ export class Interruption extends Error {
     /** The HTTP status, where there was an answer. */
     readonly status?: number,
     /** Milliseconds that the server asks to wait. */
-    readonly retryAfterMs: number = 0,
+    readonly retryAfterMs?: number,
   ) {
     super(message);
   }
-}
-
-/** Whether a status says that another attempt may succeed. */
-export function isPassing(status: number): boolean {
-  return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
 /** A status in words; the rest of the answer is dropped. */
@@ -39,21 +34,14 @@ export async function refusal(response: Response): Promise<string> {
   return `${response.status} ${response.statusText}`.trim();
 }
 
-/** What `Retry-After` asks for, up to a limit. */
-export function retryAfterMs({ headers }: Response): number {
-  const seconds = Number(headers.get("retry-after") ?? 0);
-  return Number.isFinite(seconds) ? Math.min(1000 * seconds, MAX_BACKOFF_MS) : 0;
-}
-
 /** Pauses before the attempt after so many failures. */
 export async function backOff(
   failures: number,
   interruption: Interruption,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await delay(Math.max(FIRST_BACKOFF_MS * 2 ** (failures - 1), interruption.retryAfterMs), {
-    signal,
-  });
+  const asked = Math.min(interruption.retryAfterMs ?? 0, MAX_BACKOFF_MS);
+  await delay(Math.max(FIRST_BACKOFF_MS * 2 ** (failures - 1), asked), { signal });
 }
 
 /**

@@ -1,16 +1,9 @@
 /** A file behind a URL, read with range requests, that survives broken connections. */
 
-import { WeightsDownloadError } from "../errors.ts";
+import { isPassing, retryAfterMs, type VggErrorOptions, WeightsDownloadError } from "../errors.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
 import { type ByteSource, checkRange, endsEarly, type SourceOptions } from "./byte_source.ts";
-import {
-  backOff,
-  Interruption,
-  isPassing,
-  refusal,
-  retryAfterMs,
-  unlessStalled,
-} from "./http_retry.ts";
+import { backOff, Interruption, refusal, unlessStalled } from "./http_retry.ts";
 
 /** Attempts in a row that bring no new byte, before giving up. */
 const ATTEMPTS = 5;
@@ -156,10 +149,11 @@ export class HttpSource implements ByteSource {
     }
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
-      if (isPassing(response.status)) {
-        throw new Interruption(await refusal(response), response.status, retryAfterMs(response));
+      const { status } = response;
+      if (isPassing(status)) {
+        throw new Interruption(await refusal(response), status, retryAfterMs(response));
       }
-      throw this.#error(`answered ${await refusal(response)}: expected the file`, response.status);
+      throw this.#error(`answered ${await refusal(response)}: expected the file`, { status });
     }
     this.#body = response.body.getReader();
     // 200 instead of 206: the file from its start. What is before the offset is read and dropped.
@@ -233,12 +227,15 @@ export class HttpSource implements ByteSource {
   #giveUp(cause: Interruption): WeightsDownloadError {
     const at = this.#position === 0 ? "" : ` at byte ${this.#position}`;
     const message = `could not be read${at} in ${ATTEMPTS} attempts: ${cause.message}`;
-    return this.#error(`${message}. Try again later`, cause.status, cause);
+    const { status, retryAfterMs } = cause;
+    const again = { retryable: true, status, retryAfterMs, cause };
+    return this.#error(`${message}. Try again later`, again);
   }
 
-  #error(message: string, status?: number, cause?: Interruption): WeightsDownloadError {
+  /** What another attempt would not change, unless `options` say otherwise. */
+  #error(message: string, options: VggErrorOptions = {}): WeightsDownloadError {
     const url = this.name;
-    return new WeightsDownloadError(`${url} ${message}`, { url, status, cause });
+    return new WeightsDownloadError(`${url} ${message}`, { retryable: false, ...options, url });
   }
 }
 

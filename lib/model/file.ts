@@ -23,7 +23,7 @@ const PIECE_BYTES = 1 << 20;
  * @throws {CheckpointFormatError} If it is not a model file, or is cut short.
  * @throws {WeightsIntegrityError} If it is damaged.
  * @throws {WeightsDownloadError} If the URL cannot be read.
- * @throws {Deno.errors.NotFound} If there is no such file.
+ * @throws {ModelNotFoundError} If there is no such file.
  *
  * @example
  * ```ts
@@ -39,6 +39,14 @@ const PIECE_BYTES = 1 << 20;
  */
 export async function openModel(source: SourceLike, options: SourceOptions = {}): Promise<Model> {
   checkOptions(SOURCE_OPTIONS, options);
+  try {
+    return await readModel(source, options);
+  } catch (error) {
+    throw asModelError(error);
+  }
+}
+
+async function readModel(source: SourceLike, options: SourceOptions): Promise<Model> {
   const bytes = await openSource(source, options);
   try {
     const name = sourceName(source);
@@ -59,6 +67,13 @@ export async function openModel(source: SourceLike, options: SourceOptions = {})
   } finally {
     bytes.close();
   }
+}
+
+/** What reads bytes and containers takes every file for a checkpoint. */
+function asModelError(error: unknown): unknown {
+  if (!(error instanceof CheckpointFormatError)) return error;
+  const { message, file, offset, cause } = error;
+  return new CheckpointFormatError(message, { code: "model-format", file, offset, cause });
 }
 
 /** Where the sections of a file are, in bytes from its start. */
@@ -185,6 +200,8 @@ async function* streamWeights(
     for (const layer of layersOf(document.architecture)) {
       yield* streamLayer(chunks, layer, source.name, options.signal);
     }
+  } catch (error) {
+    throw asModelError(error);
   } finally {
     source.close();
   }

@@ -5,6 +5,7 @@ import { runCommand } from "../../lib/cli/command.ts";
 import { convertCommand } from "../../lib/cli/convert.ts";
 import { modelsCommand } from "../../lib/cli/models.ts";
 import { pullCommand } from "../../lib/cli/pull.ts";
+import { ModelNotFoundError } from "../../lib/errors.ts";
 import { convert } from "../../lib/convert/convert.ts";
 import { CATALOG } from "../../lib/model/catalog.ts";
 import { cachedModelPath } from "../../lib/io/cache.ts";
@@ -91,7 +92,11 @@ Deno.test("convert and pull say what is missing on their command lines", async (
     "/nowhere",
   );
   await assertRejects(() => runCommand(pullCommand, []), UsageError, "at least one ID");
-  await assertRejects(() => runCommand(pullCommand, ["vgg16-cifar10"]), RangeError, "no download");
+  await assertRejects(
+    () => runCommand(pullCommand, ["vgg16-cifar10"]),
+    ModelNotFoundError,
+    "no download",
+  );
 });
 
 Deno.test("models lists, tells about and removes models", async () => {

@@ -48,7 +48,7 @@ async function sniffProtobuf(source: ByteSource): Promise<"onnx" | "caffe"> {
   }
   throw new CheckpointFormatError(
     `${source.name} is of no format that is read: expected PyTorch (.pth), safetensors, Keras (HDF5), numpy (.npy, .npz), Caffe, ONNX or TensorFlow.js (model.json)`,
-    { file: source.name, offset: 0 },
+    { code: "checkpoint-unsupported", file: source.name, offset: 0 },
   );
 }
 
@@ -96,6 +96,6 @@ async function openZip(source: ByteSource): Promise<Checkpoint> {
     `Expected PyTorch's data.pkl or numpy's .npy files in the zip archive ${source.name}: found ${
       entries.slice(0, 3).map(({ name }) => name).join(", ") || "nothing"
     }`,
-    { file: source.name },
+    { code: "checkpoint-unsupported", file: source.name },
   );
 }

@@ -57,7 +57,17 @@ function parseEntry(
 ): ZipEntry {
   const name = new TextDecoder().decode(new Uint8Array(view.buffer, at + 46, nameBytes));
   const method = view.getUint16(at + 10, true);
-  if (method !== 0 && method !== 8) fail(source, at, `${name} has compression method ${method}`);
+  if (method !== 0 && method !== 8) {
+    const file = source.name, text = `${name} of ${file} has compression method ${method}`;
+    throw new CheckpointFormatError(
+      `Expected stored or deflated entries in a zip archive: ${text}`,
+      {
+        code: "checkpoint-unsupported",
+        file,
+        offset: at,
+      },
+    );
+  }
   // The 64-bit field has, in this order, only those that do not fit into 32 bits.
   const wide = wideFields(view, at + 46 + nameBytes, extraBytes);
   const field = (position: number): number => {
@@ -156,7 +166,9 @@ async function inflateEntry(
   begin: number,
 ): Promise<ByteSource> {
   const { size, headerOffset } = entry;
-  if (size > MAX_BYTES) fail(source, headerOffset, `${entry.name} is larger than ${MAX_BYTES}`);
+  if (size > MAX_BYTES) {
+    fail(source, headerOffset, `${entry.name} is larger than ${MAX_BYTES}`, "budget");
+  }
   const name = `${source.name}/${entry.name}`;
   const parts = inflated(source, begin, entry, name);
   if (size > MAX_IN_MEMORY) return await spool(parts, name);
@@ -196,7 +208,7 @@ async function* inflated(
   }
 }
 
-function fail(source: ByteSource, offset: number, message: string): never {
+function fail(source: ByteSource, offset: number, message: string, code?: "budget"): never {
   const file = source.name, text = `The zip archive ${file} is damaged: ${message}`;
-  throw new CheckpointFormatError(text, { file, offset });
+  throw new CheckpointFormatError(text, { code, file, offset });
 }

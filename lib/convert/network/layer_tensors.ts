@@ -51,7 +51,7 @@ export function tensorsByLayer(checkpoint: Checkpoint, file: string): LayerTenso
     const layer = byName.get(name) ?? { name };
     if (layer[role] !== undefined) {
       const message = `Layer ${name} of ${file} has more than one ${role}`;
-      throw new CheckpointFormatError(message, { file });
+      throw new CheckpointFormatError(message, { code: "checkpoint-ambiguous", file });
     }
     layer[role] = tensor;
     byName.set(layer.name, layer);
@@ -67,13 +67,13 @@ function checkLayer({ name, weight, mean, variance }: LayerTensors, file: string
   if (weight === undefined && (mean === undefined || variance === undefined)) {
     throw new CheckpointFormatError(
       `Batch normalization ${name} of ${file} must have a mean and a variance: found only one`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   if (weight !== undefined && weight.shape.length !== 2 && weight.shape.length !== 4) {
     throw new CheckpointFormatError(
       `Tensor ${weight.name} of ${file} must have 2 or 4 dimensions: found shape [${weight.shape}]`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
 }

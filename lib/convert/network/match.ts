@@ -63,7 +63,7 @@ export function matchArchitecture(
   if (norms.length !== 0 && norms.length !== convolutions.length) {
     throw new CheckpointFormatError(
       `Expected batch normalization after each of the ${convolutions.length} convolutions of ${file} or none: found ${norms.length}`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   if (!checkpoint.inGraphOrder) {
@@ -76,7 +76,7 @@ export function matchArchitecture(
     const { name, shape } = first.weight;
     throw new CheckpointFormatError(
       `Tensor ${name} of ${file} must take 1 or 3 channels, as conv1_1: found shape [${shape}]`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   const architecture: Architecture = {
@@ -121,7 +121,7 @@ function findConfiguration(convolutions: readonly WeightedLayer[], file: string)
   if (nearest === undefined) {
     throw new CheckpointFormatError(
       `Expected the 8, 10, 13 or 16 convolutions of a VGG in ${file}: found ${sizes.length}`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   const index = expected(nearest).findIndex((size, i) => size !== sizes[i]);
@@ -130,7 +130,7 @@ function findConfiguration(convolutions: readonly WeightedLayer[], file: string)
     `Tensor ${name} of ${file} must have a ${expected(nearest)[index]} filter, as convolution ${
       index + 1
     } of configuration ${nearest}: found shape [${shape}]`,
-    { file },
+    { code: "checkpoint-unsupported", file },
   );
 }
 
@@ -155,7 +155,7 @@ function inputOf(
   if (side < 1 || side * side !== positions) {
     throw new CheckpointFormatError(
       `Tensor ${name} of ${file} must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${shape}]`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   if (size !== undefined && size >> 5 !== side) {
@@ -163,7 +163,7 @@ function inputOf(
       `Tensor ${name} of ${file} takes a map of ${side}x${side}, so inputs from ${32 * side} to ${
         32 * side + 31
       }: ${size} was asked for`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   return { height: size ?? 32 * side, width: size ?? 32 * side };
@@ -191,14 +191,14 @@ function checkShapes(
       : [...filterSize, inChannels, outChannels];
     throw new CheckpointFormatError(
       `Tensor ${name} of ${file} must have shape [${native}] as ${layer.name}: found [${shape}]`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   for (const tensor of [tensors.bias, norm?.gamma, norm?.beta, norm?.mean, norm?.variance]) {
     if (tensor === undefined || sizeOf(tensor.shape) === outChannels) continue;
     throw new CheckpointFormatError(
       `Tensor ${tensor.name} of ${file} must have shape [${outChannels}], as ${layer.name} has so many outputs: found [${tensor.shape}]`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
 }
@@ -208,6 +208,6 @@ function layersIn(architecture: Architecture, file: string): Layer[] {
     return layersOf(architecture);
   } catch (cause) {
     const message = `${file} is no VGG for int8: ${(cause as Error).message}`;
-    throw new CheckpointFormatError(message, { file, cause });
+    throw new CheckpointFormatError(message, { code: "checkpoint-unsupported", file, cause });
   }
 }

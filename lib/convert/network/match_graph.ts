@@ -36,7 +36,7 @@ export function checkGraph(
       `The graph of ${file} must have ${what} ${place}, as ${name} of configuration ${configuration}: found ${
         describe(layers[index])
       }`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   // Dense layers may be written as convolutions.
@@ -49,7 +49,10 @@ export function checkGraph(
         ? "Of a network for 32x32 pixels it changes nothing: say that the input size is 32"
         : "It is no VGG"
     }`,
-    { file },
+    {
+      code: more.kind.startsWith("global") ? "checkpoint-ambiguous" : "checkpoint-unsupported",
+      file,
+    },
   );
 }
 
@@ -97,7 +100,7 @@ export function checkPositions(
       `Tensor ${weight.name} of ${file} must be features.${expected[index]}, as convolution ${
         index + 1
       } of configuration ${configuration}: the pools of this network are elsewhere`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
 }

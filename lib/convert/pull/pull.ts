@@ -1,7 +1,7 @@
 /** From a catalog id to a model file in the cache: download, verify, convert. */
 
-import { CheckpointFormatError, WeightsDownloadError } from "../../errors.ts";
-import { DiskFullError, environmentVariable, makeFolder } from "../../platform.ts";
+import { CheckpointFormatError, DiskFullError, ModelNotFoundError } from "../../errors.ts";
+import { environmentVariable, makeFolder } from "../../platform.ts";
 import type { LoadProgress } from "../../io/byte_source.ts";
 import {
   cachedModelPath,
@@ -37,8 +37,10 @@ export interface PullOptions {
  * pull, also in another process.
  *
  * @returns The model file's path.
- * @throws {RangeError} If the catalog does not know the id, or an option is unknown or wrong.
- * @throws {WeightsDownloadError} If it cannot be downloaded or stored.
+ * @throws {RangeError} If an option is unknown or wrong.
+ * @throws {ModelNotFoundError} If the catalog does not know the id, or no program can download it.
+ * @throws {WeightsDownloadError} If it cannot be downloaded.
+ * @throws {DiskFullError} If there is no space for it.
  * @throws {WeightsIntegrityError} If its hash is not the catalog's.
  * @throws {CheckpointFormatError} If what was downloaded is not a VGG.
  */
@@ -46,7 +48,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
   checkOptions(PULL_OPTIONS, options);
   const { entry = findModel(id), cacheDir = defaultCacheDir(), signal, onProgress } = options;
   if (entry?.url === undefined) {
-    throw new RangeError(
+    throw new ModelNotFoundError(
       entry?.page === undefined
         ? `Cannot pull ${id}: the catalog knows no download of that name`
         : `Cannot pull ${id}: no program can download it. Get it from ${entry.page}, and convert it`,
@@ -71,7 +73,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
     });
     return path;
   } catch (error) {
-    throw explainDisk(error, cacheDir, entry.url);
+    throw explainDisk(error, cacheDir);
   }
 }
 
@@ -109,10 +111,10 @@ async function convertPart(part: string, out: string, options: ConvertOptions): 
 }
 
 /** Says what else there is to do. */
-function explainDisk(error: unknown, cacheDir: string, url: string): unknown {
+function explainDisk(error: unknown, cacheDir: string): unknown {
   if (!(error instanceof DiskFullError)) return error;
-  return new WeightsDownloadError(
+  return new DiskFullError(
     `There is no space left in ${cacheDir}: free some, or set VGG_CACHE_DIR to another folder`,
-    { url, cause: error },
+    { cause: error },
   );
 }

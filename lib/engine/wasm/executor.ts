@@ -103,7 +103,7 @@ class Pool implements Executor {
     try {
       await this.#pool.finish();
     } catch (cause) {
-      throw new BackendUnavailableError("wasm", "a thread failed", { cause, retryable: true });
+      throw new BackendUnavailableError("backend-lost", "wasm", "a thread failed", { cause });
     } finally {
       signal?.removeEventListener("abort", stop);
       Atomics.store(this.#words, WORD.stop, 0);

@@ -65,11 +65,7 @@ export async function createWebgpuEngine(
     await releaseGpu();
     if (!lost) throw error;
     const reason = `the device was lost while the model was loaded (${gpu.lost()!.message})`;
-    throw new BackendUnavailableError("webgpu", reason, {
-      cause: error,
-      lost: true,
-      retryable: true,
-    });
+    throw new BackendUnavailableError("backend-lost", "webgpu", reason, { cause: error });
   }
 }
 
@@ -189,6 +185,7 @@ class WebgpuEngine extends QueuedEngine {
     const most = imagesPerRun(one, this.precision, limits, resident.memoryKind);
     if (most >= 1) return imagesOf(batch, 0, Math.min(most, batch.count));
     throw new BackendUnavailableError(
+      "backend-capacity",
       "webgpu",
       `an image of ${batch.height}x${batch.width} does not fit: its activations are larger than the device allows`,
     );
@@ -217,9 +214,10 @@ async function namingLoss<T>(
     if (signal?.aborted || !await gpu.wasLost()) throw error;
     const { reason, message } = gpu.lost()!;
     throw new BackendUnavailableError(
+      "backend-lost",
       "webgpu",
       `the device was lost during the run (${reason}: ${message}). Run it again`,
-      { cause: error, lost: true, retryable: true },
+      { cause: error },
     );
   }
 }

@@ -106,9 +106,10 @@ export class Recovery {
     }
     const { reason, message } = lost.lost()!;
     throw new BackendUnavailableError(
+      "backend-lost",
       "webgpu",
       `the device was lost (${reason}: ${message}) and did not come back. Load the model again`,
-      { cause, lost: true },
+      { cause, retryable: false },
     );
   }
 

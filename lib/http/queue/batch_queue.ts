@@ -3,7 +3,7 @@
  */
 
 import type { Classifier, ClassifierInfo } from "../../classifier.ts";
-import { BackendUnavailableError, DisposedError } from "../../errors.ts";
+import { DisposedError, isVggError } from "../../errors.ts";
 
 /** What the service needs of a classifier. */
 export type ServedClassifier = Pick<
@@ -57,7 +57,7 @@ export class ServedModel implements AsyncDisposable {
     try {
       return await work(classifier);
     } catch (error) {
-      if (!(error instanceof BackendUnavailableError && error.lost)) throw error;
+      if (!isVggError(error, "backend-lost")) throw error;
       if (!error.retryable) {
         if (this.#isBorrowed) throw error;
         if (this.#loaded === classifier) await this.#drop();
@@ -236,7 +236,7 @@ export class BatchQueue {
         resolve({ output: outputs[i], queueMs: started - submitted, runMs, batch: batch.length })
       );
     } catch (error) {
-      const isLoss = error instanceof BackendUnavailableError && error.lost;
+      const isLoss = isVggError(error, "backend-lost");
       if (batch.length === 1 || abort.signal.aborted || isLoss) {
         batch.forEach(({ reject }) => reject(error));
       } else {

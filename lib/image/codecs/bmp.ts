@@ -7,6 +7,7 @@ import {
   packedSample,
   type Range,
   truncated,
+  unsupported,
   viewOf,
 } from "./codec.ts";
 import type { Pixels } from "../image.ts";
@@ -34,7 +35,7 @@ function readHeader(bytes: Uint8Array): BmpHeader {
   const infoLength = view.getUint32(14, true);
   const isOs2 = infoLength === 12;
   if (!isOs2 && infoLength < 40) {
-    throw damaged("bmp", `a header of ${infoLength} bytes is not known`);
+    throw unsupported("bmp", `a header of ${infoLength} bytes is not known`);
   }
   const width = isOs2 ? view.getUint16(18, true) : view.getInt32(18, true);
   const height = isOs2 ? view.getInt16(20, true) : view.getInt32(22, true);
@@ -69,7 +70,7 @@ function checkKind(bits: number, compression: number): void {
     [ALPHA_BITFIELDS]: [16, 32],
   }[compression];
   if (!allowed?.includes(bits)) {
-    throw damaged("bmp", `${bits} bits a pixel with compression ${compression} is not known`);
+    throw unsupported("bmp", `${bits} bits a pixel with compression ${compression} is not known`);
   }
 }
 

@@ -42,6 +42,14 @@ export function damaged(
   });
 }
 
+/** The error of a file that may be sound, but is of a kind that is not decoded. */
+export function unsupported(format: ImageFormat, what: string): ImageDecodeError {
+  return new ImageDecodeError(`Cannot decode the ${format.toUpperCase()}: ${what}`, {
+    code: "image-format",
+    format,
+  });
+}
+
 /** The error of a file that stops too early. */
 export function truncated(format: ImageFormat, bytes: Uint8Array): ImageDecodeError {
   return damaged(format, `it is truncated at byte ${bytes.length}; was it transferred completely?`);

@@ -3,7 +3,7 @@
  * same results. It also decodes at 1/2, 1/4 and 1/8 of the size, out of fewer coefficients.
  */
 
-import { type Codec, damaged, type Header, truncated, viewOf } from "./codec.ts";
+import { type Codec, damaged, type Header, truncated, unsupported, viewOf } from "./codec.ts";
 import { divide255, type Pixels } from "../image.ts";
 import { exifOrientation } from "./exif.ts";
 
@@ -38,9 +38,11 @@ function readHeader(bytes: Uint8Array): JpegHeader {
     }
     const end = at + 2 + view.getUint16(at + 2);
     if (isFrame(marker)) {
-      if (marker > 0xc2) throw damaged("jpeg", "it is lossless, hierarchical or arithmetic-coded");
+      if (marker > 0xc2) {
+        throw unsupported("jpeg", "it is lossless, hierarchical or arithmetic-coded");
+      }
       const bits = view.getUint8(at + 4);
-      if (bits !== 8) throw damaged("jpeg", `expected samples of 8 bits, found ${bits}`);
+      if (bits !== 8) throw unsupported("jpeg", `expected samples of 8 bits, found ${bits}`);
       const components = view.getUint8(at + 9);
       frame = { height: view.getUint16(at + 5), width: view.getUint16(at + 7), components };
     } else if (marker === 0xe1 && view.getUint32(at + 4) === 0x45786966) { // "Exif"

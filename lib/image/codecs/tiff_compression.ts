@@ -2,7 +2,7 @@
  * How TIFF stores the bytes of a strip or tile (TIFF 6.0, sections 9, 13 and 14; Adobe's Deflate).
  */
 
-import { damaged, inflate, viewOf } from "./codec.ts";
+import { damaged, inflate, unsupported, viewOf } from "./codec.ts";
 
 const PLAIN = 1, LZW = 5, DEFLATE = 8, OLD_DEFLATE = 32946, PACK_BITS = 32773;
 
@@ -36,7 +36,10 @@ export async function decompress(
   if (compression === PACK_BITS) return expandPackBits(data, length);
   if (compression === DEFLATE || compression === OLD_DEFLATE) return await inflate([data], length);
   const name = REFUSED[compression] ?? `number ${compression}`;
-  throw damaged("tiff", `its compression, ${name}, is not decoded: save it with LZW or Deflate`);
+  throw unsupported(
+    "tiff",
+    `its compression, ${name}, is not decoded: save it with LZW or Deflate`,
+  );
 }
 
 function truncated(): Error {
@@ -120,7 +123,7 @@ export function undoPredictor(
   const { predictor, bits, little } = header;
   if (predictor === 1) return;
   if (predictor !== 2 || bits < 8) {
-    throw damaged("tiff", `predictor ${predictor} with samples of ${bits} bits is not decoded`);
+    throw unsupported("tiff", `predictor ${predictor} with samples of ${bits} bits is not decoded`);
   }
   const view = viewOf(data);
   for (let row = 0; row + rowBytes <= data.length; row += rowBytes) {

@@ -1,6 +1,6 @@
 /** The first directory of a TIFF. */
 
-import { damaged, type Header, viewOf } from "./codec.ts";
+import { damaged, type Header, unsupported, viewOf } from "./codec.ts";
 
 export interface TiffHeader extends Header {
   readonly little: boolean;
@@ -104,13 +104,15 @@ function readDirectory(view: DataView, little: boolean): Map<number, number[]> {
 function checkKind(header: TiffHeader, bits: readonly number[], format: number): void {
   const { photometric, samples, piece } = header;
   const colors = COLORS[photometric];
-  if (!colors) throw damaged("tiff", `photometric interpretation ${photometric} is not decoded`);
-  if (format !== 1) throw damaged("tiff", "its samples are signed or floating-point numbers");
+  if (!colors) {
+    throw unsupported("tiff", `photometric interpretation ${photometric} is not decoded`);
+  }
+  if (format !== 1) throw unsupported("tiff", "its samples are signed or floating-point numbers");
   if (bits.some((b) => b !== bits[0]) || ![1, 2, 4, 8, 16].includes(bits[0])) {
-    throw damaged("tiff", `samples of ${bits.join(", ")} bits are not decoded`);
+    throw unsupported("tiff", `samples of ${bits.join(", ")} bits are not decoded`);
   }
   if (samples < colors || samples > 8) {
-    throw damaged("tiff", `expected ${colors} to 8 samples a pixel, found ${samples}`);
+    throw unsupported("tiff", `expected ${colors} to 8 samples a pixel, found ${samples}`);
   }
   if (piece.width < 1 || piece.height < 1) throw damaged("tiff", "its strips or tiles are empty");
   const across = Math.ceil(header.width / piece.width) * piece.width;

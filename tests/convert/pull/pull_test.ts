@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convert } from "../../../lib/convert/convert.ts";
 import { pullModel } from "../../../lib/convert/pull/pull.ts";
-import { WeightsDownloadError, WeightsIntegrityError } from "../../../lib/errors.ts";
+import {
+  ModelNotFoundError,
+  WeightsDownloadError,
+  WeightsIntegrityError,
+} from "../../../lib/errors.ts";
 import { cachedModelPath } from "../../../lib/io/cache.ts";
 import type { CatalogEntry } from "../../../lib/model/catalog.ts";
 import { sha256 } from "../../../lib/model/integrity.ts";
@@ -275,7 +279,7 @@ Deno.test("resolveModel() finds what is in the cache, and offline does not look 
     assertEquals((await resolveModel(undefined, options)).id, "vgg16-cifar10");
     await assertRejects(
       () => resolveModel("vgg16-imagnet", options),
-      Deno.errors.NotFound,
+      ModelNotFoundError,
       "Did you mean vgg16-imagenet?",
     );
   });

@@ -183,7 +183,7 @@ gpuTest("a device that is lost while a model is loaded is a named error", async 
     BackendUnavailableError,
     "the device was lost while the model was loaded",
   );
-  assert(error.lost && error.retryable);
+  assert(error.code === "backend-lost" && error.retryable);
   // What the next one gets is not the lost one.
   await using engine = await createWebgpuEngine(model);
   assertSame(await engine.run(batch), expected);

@@ -55,7 +55,7 @@ async function loseUnder(gpu: BreakableGpu, engine: Engine): Promise<void> {
     BackendUnavailableError,
     "the device was lost during the run",
   );
-  assert(error.lost && error.retryable);
+  assert(error.code === "backend-lost" && error.retryable);
 }
 
 gpuTest("a run whose device is lost fails and can be run again, with the same bits", async () => {
@@ -136,7 +136,7 @@ gpuTest("after the last request the device is lost for good, for this engine onl
       BackendUnavailableError,
       "and did not come back. Load the model again",
     );
-    assert(error.lost && !error.retryable);
+    assert(error.code === "backend-lost" && !error.retryable);
   }
   assertEquals(gpu.requests, 6);
   await using other = await createWebgpuEngine(model, SOON);

@@ -228,24 +228,29 @@ async function failingOnce(error: Error): Promise<{ statuses: number[]; loads: n
   return { statuses, loads };
 }
 
+function lostForGood(): BackendUnavailableError {
+  return new BackendUnavailableError("backend-lost", "webgpu", "lost for good", {
+    retryable: false,
+  });
+}
+
 Deno.test("a run whose device is lost is done once more, and loses no request", async () => {
-  const lost = { lost: true, retryable: true };
   assertEquals(
-    await failingOnce(new BackendUnavailableError("webgpu", "lost", lost)),
+    await failingOnce(new BackendUnavailableError("backend-lost", "webgpu", "lost")),
     { statuses: [200, 200, 200], loads: 1 },
   );
 });
 
 Deno.test("a model whose device is lost for good is loaded anew, and loses no request", async () => {
   assertEquals(
-    await failingOnce(new BackendUnavailableError("webgpu", "lost for good", { lost: true })),
+    await failingOnce(lostForGood()),
     { statuses: [200, 200, 200], loads: 2 },
   );
 });
 
 Deno.test("a classifier that was given stays the caller's, even if its device is lost for good", async () => {
   await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
-  const lost = new BackendUnavailableError("webgpu", "lost for good", { lost: true });
+  const lost = lostForGood();
   let isLost = false;
   const given = new Proxy(classifier, {
     get: (target, name) => {
@@ -290,7 +295,9 @@ Deno.test("a service that was disposed loads no model again", async () => {
 
 Deno.test("an image that is too large for the device fails alone: the model stays loaded", async () => {
   assertEquals(
-    await failingOnce(new BackendUnavailableError("webgpu", "an image does not fit")),
+    await failingOnce(
+      new BackendUnavailableError("backend-capacity", "webgpu", "an image does not fit"),
+    ),
     { statuses: [500, 200, 200], loads: 1 },
   );
 });

@@ -34,7 +34,7 @@ export async function readCaffe(source: ByteSource): Promise<Checkpoint> {
   if (tensors.length === 0) {
     throw new CheckpointFormatError(
       `Expected convolutions with weights in the Caffe network ${source.name}: found none`,
-      { file: source.name },
+      { code: "checkpoint-unsupported", file: source.name },
     );
   }
   return {
@@ -57,7 +57,7 @@ async function layerTensors(
   if (kind !== "convolution" && kind !== "dense") {
     throw new CheckpointFormatError(
       `Layer ${name} of ${source.name} has weights, but is neither a convolution nor an inner product: no layer of a VGG`,
-      { file: source.name, offset: begin },
+      { code: "checkpoint-unsupported", file: source.name, offset: begin },
     );
   }
   const tensors: CheckpointTensor[] = [];

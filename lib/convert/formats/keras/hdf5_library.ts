@@ -162,8 +162,13 @@ function textOf(attribute: Attribute | undefined, heap: boolean): string | strin
 }
 
 /** The error of a file that cannot be read. */
-export function damaged({ name }: ByteSource, message: string): CheckpointFormatError {
-  return new CheckpointFormatError(`The HDF5 file ${name} is damaged: ${message}`, { file: name });
+export function damaged(
+  { name }: ByteSource,
+  message: string,
+  code?: "budget",
+): CheckpointFormatError {
+  const text = `The HDF5 file ${name} is damaged: ${message}`;
+  return new CheckpointFormatError(text, { code, file: name });
 }
 
 /**

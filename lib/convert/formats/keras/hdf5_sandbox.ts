@@ -131,7 +131,7 @@ export class SandboxedHdf5 implements Hdf5Session {
       } catch (error) {
         const isLate = error instanceof DOMException;
         const reason = isLate ? `came to no end in ${limitMs / 1000} s` : "broke down";
-        throw damaged(this.source, `the HDF5 library ${reason}`);
+        throw damaged(this.source, `the HDF5 library ${reason}`, isLate ? "budget" : undefined);
       } finally {
         leftMs -= performance.now() - start;
       }

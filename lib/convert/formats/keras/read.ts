@@ -105,7 +105,7 @@ function makeTensor(
   if (bytes === 0 || !shape.every((size) => size > 0)) {
     throw new CheckpointFormatError(
       `Dataset ${path} of ${source.name} must have floats: found shape [${shape}] of other elements`,
-      { file: source.name },
+      { code: "checkpoint-unsupported", file: source.name },
     );
   }
   if (!(bytes <= source.size! * MAX_COMPRESSION)) {

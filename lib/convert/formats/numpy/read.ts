@@ -76,7 +76,7 @@ export async function readNpy(source: ByteSource): Promise<Checkpoint> {
   if (!descr.endsWith("O")) {
     throw new CheckpointFormatError(
       `Expected a pickled dictionary of arrays in ${source.name}: found one array of ${descr}`,
-      { file: source.name, offset: 0 },
+      { code: "checkpoint-unsupported", file: source.name, offset: 0 },
     );
   }
   const cursor = new Cursor(source, dataOffset, source.size!);
@@ -85,7 +85,7 @@ export async function readNpy(source: ByteSource): Promise<Checkpoint> {
   if (!(value instanceof Map)) {
     throw new CheckpointFormatError(
       `Expected a pickled dictionary of arrays in ${source.name}: found something else`,
-      { file: source.name, offset: dataOffset },
+      { code: "checkpoint-unsupported", file: source.name, offset: dataOffset },
     );
   }
   const arrays = [...value].flatMap(([layer, parts]) => namedParts(String(layer), parts));

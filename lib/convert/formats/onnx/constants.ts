@@ -68,5 +68,8 @@ export class OnnxConstants {
 
 /** The error of a graph that is another network's. */
 export function notVgg(file: string, message: string): CheckpointFormatError {
-  return new CheckpointFormatError(`The ONNX model ${file} is no VGG: ${message}`, { file });
+  return new CheckpointFormatError(`The ONNX model ${file} is no VGG: ${message}`, {
+    code: "checkpoint-unsupported",
+    file,
+  });
 }

@@ -26,7 +26,7 @@ export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Pr
   if (tensors.length === 0) {
     throw new CheckpointFormatError(
       `Expected convolutions with weights in the ONNX model ${source.name}: found none`,
-      { file: source.name },
+      { code: "checkpoint-unsupported", file: source.name },
     );
   }
   const siblings = opened.move();

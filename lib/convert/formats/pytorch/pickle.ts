@@ -117,7 +117,11 @@ class Machine {
     if (!Object.hasOwn(functions, name) && !values.includes(name)) {
       throw new CheckpointFormatError(
         `${this.cursor.source.name} refers to ${name}, which is refused: only tensors, dictionaries, lists, numbers and strings are read. Nothing was executed. Save the state_dict() or the plain arrays alone`,
-        { file: this.cursor.source.name, offset: this.cursor.position },
+        {
+          code: "checkpoint-unsupported",
+          file: this.cursor.source.name,
+          offset: this.cursor.position,
+        },
       );
     }
     this.push(new PickledGlobal(name));

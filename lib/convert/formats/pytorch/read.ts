@@ -211,7 +211,7 @@ function tensorsOf(value: PickledValue, file: string): Map<string, PickledTensor
   if (best.size === 0) {
     throw new CheckpointFormatError(
       `Expected a dictionary of tensors in ${file}, as state_dict() gives: found none`,
-      { file },
+      { code: "checkpoint-unsupported", file },
     );
   }
   return best;

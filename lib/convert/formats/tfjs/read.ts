@@ -39,14 +39,18 @@ interface Weight {
   };
 }
 
+type Fail = (message: string, code?: "checkpoint-unsupported") => never;
+
 /** Opens a model. Layers are in the order of the manifest, which is that of the model. */
 export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
-  const fail = (message: string): never => {
+  const fail: Fail = (message, code) => {
     const file = source.name, text = `Expected a TensorFlow.js layers model in ${file}: ${message}`;
-    throw new CheckpointFormatError(text, { file });
+    throw new CheckpointFormatError(text, { code, file });
   };
   const model = await parseJson(source, fail);
-  if (model.format === "graph-model") fail("found a graph model, whose layers have no names");
+  if (model.format === "graph-model") {
+    fail("found a graph model, whose layers have no names", "checkpoint-unsupported");
+  }
   const manifest = Array.isArray(model.weightsManifest)
     ? model.weightsManifest
     : fail("it has no weightsManifest");
@@ -81,7 +85,7 @@ export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Pr
 
 async function parseJson(
   source: ByteSource,
-  fail: (message: string) => never,
+  fail: Fail,
 ): Promise<Record<string, unknown>> {
   if (source.size! > MAX_JSON_BYTES) fail(`it has ${source.size} bytes`);
   const bytes = new Uint8Array(source.size!);
@@ -98,13 +102,14 @@ async function parseJson(
 function readGroup(
   source: ByteSource,
   weights: readonly unknown[],
-  fail: (message: string) => never,
+  fail: Fail,
 ): CheckpointTensor[] {
   let offset = 0;
   return weights.flatMap((item) => {
     const { name, shape, dtype, quantization } = checkWeight(item, fail);
     const stored = quantization?.dtype ?? dtype;
-    const type = DTYPES[stored] ?? fail(`weight ${name} has type ${stored}`);
+    const type = DTYPES[stored] ??
+      fail(`weight ${name} has type ${stored}`, "checkpoint-unsupported");
     const begin = offset;
     offset += sizeOf(shape) * bytesOf(type);
     if (!(offset <= source.size!)) {
@@ -119,7 +124,7 @@ function readGroup(
   });
 }
 
-function checkWeight(item: unknown, fail: (message: string) => never): Weight {
+function checkWeight(item: unknown, fail: Fail): Weight {
   const weight = (item ?? {}) as Partial<Weight>;
   const { name, shape, dtype, quantization } = weight;
   const isQuantization = quantization === undefined || typeof quantization?.dtype === "string";

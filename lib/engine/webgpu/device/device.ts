@@ -88,6 +88,7 @@ async function requestGpu(software: boolean): Promise<Gpu> {
   const found = await findAdapter();
   if (found === undefined) {
     throw new BackendUnavailableError(
+      "backend-missing",
       "webgpu",
       "no GPU adapter was found. Install a Vulkan driver (for the software one, on Debian: " +
         'mesa-vulkan-drivers and libvulkan1), or use backend "wasm"',
@@ -95,7 +96,8 @@ async function requestGpu(software: boolean): Promise<Gpu> {
   }
   const { adapter, description, isFallback } = found;
   if (isFallback && !software) {
-    throw new BackendUnavailableError("webgpu", "only a software adapter was found");
+    const reason = "only a software adapter was found";
+    throw new BackendUnavailableError("backend-missing", "webgpu", reason);
   }
   const device = await adapter.requestDevice({
     requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
@@ -175,13 +177,15 @@ export async function checked<T>(device: GPUDevice, call: () => T): Promise<T> {
   const [invalid, memory] = await Promise.all(scopes);
   if (memory) throw outOfMemory(memory.message);
   if (invalid) {
-    throw new BackendUnavailableError("webgpu", `a call was not valid: ${invalid.message}`);
+    const reason = `a call was not valid: ${invalid.message}`;
+    throw new BackendUnavailableError("backend-missing", "webgpu", reason);
   }
   return result;
 }
 
 function outOfMemory(message: string): BackendUnavailableError {
   return new BackendUnavailableError(
+    "backend-capacity",
     "webgpu",
     `the device ran out of memory. Use smaller batches, close what else uses the GPU, or use backend "wasm" (${message})`,
   );

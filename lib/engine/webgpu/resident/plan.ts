@@ -155,6 +155,7 @@ export function preflight(
   }
   if (problems.length > 0) {
     throw new BackendUnavailableError(
+      "backend-capacity",
       "webgpu",
       `the model does not fit the device, which allows ${mebibytes(largest)} for a ${memory}: ` +
         `${problems.join("; ")}. Use a smaller model, or backend "wasm"`,

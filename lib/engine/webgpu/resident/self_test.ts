@@ -136,6 +136,7 @@ export async function checkAnswers(
     : FLOAT_TOLERANCE * Math.max(...expected.map((value) => Math.abs(value)));
   if (!expected.every((value, i) => Math.abs((data[i] ?? NaN) - value) <= allowed)) {
     throw new BackendUnavailableError(
+      "backend-missing",
       "webgpu",
       `${gpu.description} gives wrong answers: expected ${expected.join()}, found ${data.join()}. ` +
         'Update its driver, or use backend "wasm"',
