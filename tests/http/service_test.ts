@@ -54,7 +54,7 @@ Deno.test("a form with a bad file among good ones gives each its result or its e
   const results = await (await service.fetch(post("/classify?topK=1", form))).json();
   assertEquals(results.map((r: { file: string }) => r.file), ["cat.png", "note.txt", "boats.jpg"]);
   assertEquals(results[0].predictions[0].label, "cat");
-  assertEquals([results[1].error.status, results[1].error.code], [422, "bad-image"]);
+  assertEquals([results[1].error.status, results[1].error.code], [422, "image-format"]);
   assertStringIncludes(results[1].error.detail, 'text that starts with "not an image"');
   assertEquals(results[2].predictions[0].label, "ship");
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { pullModel } from "../../lib/convert/pull/pull.ts";
+import { ModelNotFoundError } from "../../lib/errors.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../../lib/model/catalog.ts";
 import catalog from "../../weights/catalog.json" with { type: "json" };
 
@@ -82,6 +83,6 @@ Deno.test("torchvision's file names end in the beginning of their hash", () => {
 
 Deno.test("a checkpoint that no program can download is not pulled, but its page is named", async () => {
   const { page } = findModel("vgg19-machrisaa")!;
-  const error = await assertRejects(() => pullModel("vgg19-machrisaa"), RangeError);
+  const error = await assertRejects(() => pullModel("vgg19-machrisaa"), ModelNotFoundError);
   assert(error.message.includes(page!), error.message);
 });

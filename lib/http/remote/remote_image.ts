@@ -41,7 +41,7 @@ export interface RemoteOptions {
 /**
  * Fetches a file.
  *
- * @throws {HttpProblem} `bad-url`, with the reason; `body-too-large`; or the signal's reason
+ * @throws {HttpProblem} `image-fetch`, with the reason; `body-too-large`; or the signal's reason
  */
 export async function fetchRemoteImage(url: URL, options: RemoteOptions): Promise<Uint8Array> {
   for (let redirects = 0;; redirects++) {
@@ -65,7 +65,7 @@ export async function fetchRemoteImage(url: URL, options: RemoteOptions): Promis
 }
 
 function refused(url: URL, reason: string, cause?: unknown): HttpProblem {
-  return new HttpProblem("bad-url", `Cannot read ${shortened(url)}: ${reason}`, { cause });
+  return new HttpProblem("image-fetch", `Cannot read ${shortened(url)}: ${reason}`, { cause });
 }
 
 function shortened(url: URL): string {

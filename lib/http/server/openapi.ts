@@ -84,6 +84,7 @@ const SCHEMAS: Json = {
     status: integer,
     detail: text,
     code: { enum: Object.keys(PROBLEMS) },
+    retryable: { type: "boolean", description: "Whether the same request may succeed later" },
     error: { ...text, description: "The detail again, for clients of other protocols" },
   }),
 };

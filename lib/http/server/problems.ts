@@ -1,9 +1,35 @@
 /** Every error that a client can see, and its HTTP status. The only file that chooses one. */
 
-import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../../errors.ts";
+import { type ErrorCode, isPassing, isVggError } from "../../errors.ts";
+
+type Problem = readonly [status: number, title: string];
+
+/** Of the library's errors. What has status 500 is not the client's doing. */
+const LIBRARY_PROBLEMS = {
+  "image-damaged": [422, "The image is damaged"],
+  "image-format": [422, "The image is of no format that is decoded"],
+  "image-pixels": [413, "The image has too many pixels"],
+  "image-bytes": [413, "The image has too many bytes"],
+  "image-fetch": [422, "The URL cannot be read"],
+  "model-not-found": [500, "The model was not found"],
+  "model-format": [500, "The model cannot be read"],
+  "model-integrity": [500, "The model is damaged"],
+  "model-fetch": [500, "The model cannot be downloaded"],
+  "offline": [500, "The model must not be downloaded"],
+  "disk-full": [500, "The server's disk is full"],
+  "backend-missing": [500, "The backend cannot run"],
+  "backend-lost": [500, "The backend failed"],
+  "backend-capacity": [500, "The backend has not enough memory"],
+  "disposed": [500, "The model was closed"],
+  "checkpoint-format": [500, "The model cannot be converted"],
+  "checkpoint-unsupported": [500, "The model cannot be converted"],
+  "checkpoint-ambiguous": [500, "The model cannot be converted"],
+  "budget": [500, "The model cannot be converted"],
+  "scores-not-finite": [500, "The model's scores are not finite"],
+} as const satisfies Readonly<Record<ErrorCode, Problem>>;
 
 /**
- * The kinds of problem, by name, with status and title.
+ * The kinds of problem, by name, with status and title: the service's own, and the library's.
  *
  * There is no 503 here, but for the health endpoints: Hugging Face's JavaScript client repeats a
  * 503 at once and without bound. Overload is a 429 with Retry-After, and requests wait while a
@@ -17,19 +43,17 @@ export const PROBLEMS = {
   "method-not-allowed": [405, "This method is not served here"],
   "body-timeout": [408, "The body took too long to arrive"],
   "body-too-large": [413, "The body is too large"],
-  "image-too-large": [413, "The image has too many pixels"],
   "too-many-images": [413, "There are too many images in the request"],
   "unsupported-type": [415, "This media type is not read"],
-  "bad-image": [422, "The image cannot be decoded"],
   "bad-option": [422, "An option is wrong"],
-  "bad-url": [422, "The URL cannot be read"],
+  "bad-url": [422, "What should be a URL is none"],
   "overloaded": [429, "The service is busy"],
   "headers-too-large": [431, "The headers are too large"],
   "client-gone": [499, "The client closed the connection"],
   "internal": [500, "The server failed"],
-  "engine-failed": [500, "The backend failed"],
   "timeout": [504, "The request took too long"],
-} as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;
+  ...LIBRARY_PROBLEMS,
+} as const satisfies Readonly<Record<string, Problem>>;
 
 /** Statuses that are no problem. */
 export const STATUS = { ok: 200, noContent: 204, notModified: 304, notReady: 503 } as const;
@@ -55,6 +79,11 @@ export class HttpProblem extends Error {
   get status(): number {
     return PROBLEMS[this.problem][0];
   }
+
+  /** Whether the same request may succeed later. */
+  get retryable(): boolean {
+    return isVggError(this.cause) ? this.cause.retryable : isPassing(this.status);
+  }
 }
 
 /** A request that cannot be understood. */
@@ -64,15 +93,13 @@ export function badRequest(detail: string, cause?: unknown): HttpProblem {
 
 /** Any error as a problem. What is not the client's doing is told to the log, not to the client. */
 export function toProblem(error: unknown): HttpProblem {
-  const because = (problem: ProblemName): HttpProblem =>
-    new HttpProblem(problem, (error as Error).message, { cause: error });
   if (error instanceof HttpProblem) return error;
-  if (error instanceof ImageTooLargeError) return because("image-too-large");
-  if (error instanceof ImageDecodeError) return because("bad-image");
-  const problem = error instanceof BackendUnavailableError ? "engine-failed" : "internal";
-  return new HttpProblem(problem, "The server's log says more, under this request's x-request-id", {
-    cause: error,
-  });
+  const problem = isVggError(error) ? error.code : "internal";
+  const isClients = isVggError(error) && PROBLEMS[error.code][0] < 500;
+  const detail = isClients
+    ? error.message
+    : "The server's log says more, under this request's x-request-id";
+  return new HttpProblem(problem, detail, { cause: error });
 }
 
 /**
@@ -90,13 +117,16 @@ export function checkingOptions<Value>(check: () => Value): Value {
 }
 
 /** A problem as JSON (RFC 9457), with the `error` that Hugging Face's and KServe's clients read. */
-export function problemBody({ problem, status, message }: HttpProblem): Record<string, unknown> {
+export function problemBody(
+  { problem, status, retryable, message }: HttpProblem,
+): Record<string, unknown> {
   return {
     type: "about:blank",
     title: PROBLEMS[problem][1],
     status,
     detail: message,
     code: problem,
+    retryable,
     error: message,
   };
 }

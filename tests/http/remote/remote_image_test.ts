@@ -52,7 +52,7 @@ async function refusal(url: string, given: Partial<RemoteOptions> = {}): Promise
     () => fetchRemoteImage(new URL(url), options(given)),
     HttpProblem,
   );
-  assertEquals(error.problem, "bad-url");
+  assertEquals(error.problem, "image-fetch");
   return error.message;
 }
 
@@ -192,10 +192,10 @@ Deno.test("POST /classify fetches a URL where it is switched on", async () => {
     const response = await service.fetch(postJson("/classify", { url: `${base}/cat.png` }));
     assertEquals((await response.json())[0].label, "cat");
     const refused = await service.fetch(postJson("/classify", { url: "http://private.test/" }));
-    assertEquals([refused.status, (await refused.json()).code], [422, "bad-url"]);
+    assertEquals([refused.status, (await refused.json()).code], [422, "image-fetch"]);
     const list = { url: [`${base}/cat.png`, "http://private.test/"] };
     const results = await (await service.fetch(postJson("/classify", list))).json();
-    assertEquals([results[0].predictions[0].label, results[1].error.code], ["cat", "bad-url"]);
+    assertEquals([results[0].predictions[0].label, results[1].error.code], ["cat", "image-fetch"]);
   });
 });
 

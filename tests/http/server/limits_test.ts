@@ -90,7 +90,7 @@ Deno.test("requests wait while the model loads, and no longer than timeoutMs", a
 Deno.test("an image with more pixels than maxPixels is 413, before it is decoded", async () => {
   const service = testService({ maxPixels: 1000 });
   const problem = await problemOf(await service.fetch(post("/classify", CAT)));
-  assertEquals([problem.status, problem.code], [413, "image-too-large"]);
+  assertEquals([problem.status, problem.code], [413, "image-pixels"]);
   assertStringIncludes(problem.detail, "451x300");
 });
 
@@ -265,7 +265,7 @@ Deno.test("a classifier that was given stays the caller's, even if its device is
   isLost = true;
   assertEquals(
     (await problemOf(await service.fetch(post("/classify", CAT)))).code,
-    "engine-failed",
+    "backend-lost",
   );
   await service[Symbol.asyncDispose]();
   assertEquals((await classifier.classify(CAT))[0].label, "cat");

@@ -120,7 +120,7 @@ Deno.test("/metrics counts what happened, by route and not by path", async () =>
   assertEquals(value('vgg16_requests_total{route="/classify",status="200"}'), "1");
   assertEquals(value('vgg16_requests_total{route="/classify",status="422"}'), "1");
   assertEquals(value('vgg16_requests_total{route="none",status="404"}'), "2");
-  assertEquals(value('vgg16_errors_total{kind="bad-image"}'), "1");
+  assertEquals(value('vgg16_errors_total{kind="image-format"}'), "1");
   assertEquals(value("vgg16_decode_seconds_count"), "1");
   assertEquals(value("vgg16_inference_seconds_count"), "1");
   assertEquals(value("vgg16_batch_images_sum"), "1");
