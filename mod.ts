@@ -47,7 +47,7 @@ export {
   WeightsDownloadError,
   WeightsIntegrityError,
 } from "./lib/errors.ts";
-export type { ErrorCode, ErrorMeaning, VggErrorOptions } from "./lib/errors.ts";
+export type { ErrorCode, ErrorMeaning, FormatCode, VggErrorOptions } from "./lib/errors.ts";
 export { type Dataset, listSamples, type Sample } from "./lib/input/dataset.ts";
 export { evaluate } from "./lib/evaluate/evaluate.ts";
 export type { EvaluateOptions, Evaluation } from "./lib/evaluate/evaluate.ts";

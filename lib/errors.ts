@@ -246,8 +246,8 @@ export class ImageTooLargeError extends VggError<"image-pixels"> {
   }
 }
 
-/** What a {@linkcode CheckpointFormatError} is about. */
-type FormatCode =
+/** The codes of a {@linkcode CheckpointFormatError}. */
+export type FormatCode =
   | "checkpoint-format"
   | "checkpoint-unsupported"
   | "checkpoint-ambiguous"

@@ -11,7 +11,6 @@ import { asUrl, type SourceLike, sourceName } from "./io/open_source.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
 import type { Model } from "./model/model.ts";
-import { NotFound } from "./platform.ts";
 import { publicUrl } from "./public_url.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */

@@ -16,12 +16,14 @@ import {
 import { Hdf5File } from "../lib/convert/formats/keras/hdf5_file.ts";
 import { BytesSource } from "../lib/io/byte_source.ts";
 import { softmax } from "../lib/output/predictions.ts";
+import { PROBLEMS } from "../lib/http/server/problems.ts";
 import { readImage } from "../lib/image/read.ts";
 import { HttpSource } from "../lib/io/http_source.ts";
 import { openModel } from "../lib/model/file.ts";
 import { encodeSafetensorsHeader } from "../lib/model/safetensors.ts";
 import { resolveModel } from "../lib/open_model.ts";
 import { writeText } from "../lib/platform.ts";
+import { blocksOf } from "./support/markdown.ts";
 import { honest, serveFlaky } from "./support/flaky_server.ts";
 
 const CHECKPOINTS = new URL("fixtures/checkpoints/", import.meta.url);
@@ -241,4 +243,28 @@ Deno.test("every class of an error is an Error with its own name", () => {
   assertThrows(() => {
     throw error;
   }, ImageDecodeError);
+});
+
+Deno.test("docs/errors.md has the table of codes", async () => {
+  const rows = Object.entries(ERROR_CODES).map(([code, { about, retryable, advice }]) => {
+    const retry = { true: "yes", false: "no", depends: "depends" }[String(retryable)];
+    const [status] = PROBLEMS[code as ErrorCode];
+    return `| \`${code}\` | ${about}. | ${retry} | ${advice}. | ${status} |`;
+  });
+  const page = await Deno.readTextFile(new URL("../docs/errors.md", import.meta.url));
+  assertEquals(
+    page.split("\n").filter((line) => /^\| `[a-z]+(-[a-z]+)*` \|.*\d{3} \|$/.test(line)),
+    rows,
+  );
+});
+
+Deno.test("the example of docs/errors.md prints what it says", async () => {
+  const page = await Deno.readTextFile(new URL("../docs/errors.md", import.meta.url));
+  const { text } = blocksOf(page).find(({ kind }) => kind === "ts")!;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--check", text],
+    cwd: new URL("..", import.meta.url),
+  }).output();
+  const printed = new TextDecoder().decode(stdout);
+  assertEquals(printed, "drop\n", new TextDecoder().decode(stderr));
 });
