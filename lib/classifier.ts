@@ -25,7 +25,7 @@ import {
   type ExplainOptions,
   type Explanation,
 } from "./explain/explain.ts";
-import type { ImageInput, ImageOptions } from "./image/image.ts";
+import type { ImageInput, ImageOptions, Pixels } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
 import {
   checkOptions,
@@ -61,7 +61,7 @@ export interface ClassifierOptions extends EngineOptions {
   readonly model?: string | URL | Uint8Array;
   /** Where downloaded models are kept, and WebGPU's times of kernels. Default: `VGG_CACHE_DIR`, or the user's folder for caches. */
   readonly cacheDir?: string;
-  /** Never touch the network. */
+  /** Never touch the network, neither for the model nor for an image: a URL is an error. */
   readonly offline?: boolean;
   /** Called while a model is downloaded. */
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -119,6 +119,7 @@ export interface ClassifierInfo {
  * @throws {CheckpointFormatError} If the model file is not one.
  * @throws {WeightsIntegrityError} If the model file is damaged.
  * @throws {WeightsDownloadError} If the model cannot be downloaded.
+ * @throws {OfflineError} If the model is on the network, and `offline` is set.
  * @throws {BackendUnavailableError} If the backend that was asked for cannot run here.
  */
 export async function loadClassifier(options: ClassifierOptions = {}): Promise<Classifier> {
@@ -126,20 +127,22 @@ export async function loadClassifier(options: ClassifierOptions = {}): Promise<C
   const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, options));
   const cacheDir = options.cacheDir ?? permittedCacheDir();
   const engineOptions = { ...pickOptions(ENGINE_OPTIONS, options), cacheDir };
-  return new Classifier(model, await createEngine(model, engineOptions));
+  return new Classifier(model, await createEngine(model, engineOptions), options.offline);
 }
 
 /** Classifies images with one model on one engine. */
 export class Classifier implements AsyncDisposable {
   readonly #model: Model;
   readonly #classes: readonly ClassInfo[];
+  readonly #isOffline: boolean;
   #engine: Engine | undefined;
 
   /** Use {@linkcode loadClassifier}. */
-  constructor(model: Model, engine: Engine) {
+  constructor(model: Model, engine: Engine, isOffline: boolean = false) {
     this.#model = model;
     this.#classes = classesOf(model);
     this.#engine = engine;
+    this.#isOffline = isOffline;
   }
 
   /** The model, and what it runs on. */
@@ -275,7 +278,7 @@ export class Classifier implements AsyncDisposable {
   async explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
     checkOptions(EXPLAIN_OPTIONS, options);
     const target = checkExplanation(options, this.#model, this.#classes);
-    const pixels = await readImage(image, options);
+    const pixels = await this.#read(image, options);
     return await explainImage(
       this.#live(),
       this.#model,
@@ -305,8 +308,12 @@ export class Classifier implements AsyncDisposable {
   async #prepare(image: ImageInput, options: ViewOptions & ImageOptions): Promise<PreparedImage> {
     checkViews(options, this.#model);
     const shorterSide = Math.max(...scalesOf(this.#model, options));
-    const pixels = await readImage(image, { shorterSide, ...options });
+    const pixels = await this.#read(image, { shorterSide, ...options });
     return new PreparedImage(viewsOf(pixels, this.#model, options));
+  }
+
+  #read(image: ImageInput, options: ImageOptions): Promise<Pixels> {
+    return readImage(image, { ...options, offline: this.#isOffline || options.offline });
   }
 
   /** Frees the weights. The classifier cannot be used afterwards. */

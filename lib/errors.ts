@@ -68,7 +68,7 @@ export const ERROR_CODES = {
       "Retry after a network's trouble or a status 408, 425, 429 or 5xx: the download goes on",
   },
   "offline": {
-    about: "The model is on the network, which `offline` forbids",
+    about: "The model or the image is on the network, which `offline` forbids",
     retryable: false,
     advice: "Pull it first, or name a file",
   },
@@ -299,8 +299,8 @@ export class WeightsIntegrityError extends VggError<"model-integrity"> {
   }
 }
 
-/** Weights that could not be downloaded, or must not be. */
-export class WeightsDownloadError extends VggError<"model-fetch" | "model-not-found" | "offline"> {
+/** Weights that could not be downloaded. */
+export class WeightsDownloadError extends VggError<"model-fetch" | "model-not-found"> {
   /** `"WeightsDownloadError"`. */
   override readonly name = "WeightsDownloadError";
   /** Where they were asked for, without secrets. */
@@ -308,10 +308,26 @@ export class WeightsDownloadError extends VggError<"model-fetch" | "model-not-fo
   /** Creates the error. Default of the code: `"model-not-found"` of a status 404 or 410, otherwise `"model-fetch"`. */
   constructor(
     message: string,
-    options: VggErrorOptions & { url: string; code?: "model-fetch" | "offline" },
+    options: VggErrorOptions & { url: string; code?: "model-fetch" },
   ) {
     const isGone = options.status === 404 || options.status === 410;
     super(options.code ?? (isGone ? "model-not-found" : "model-fetch"), message, options);
+  }
+}
+
+/** Something on the network, which offline mode does not touch. */
+export class OfflineError extends VggError<"offline"> {
+  /** `"OfflineError"`. */
+  override readonly name = "OfflineError";
+  /** Where it is, without secrets. */
+  declare readonly url: string;
+  /** Creates the error; the message says what is there, such as a model's name. */
+  constructor(what: string, url: string = what) {
+    super(
+      "offline",
+      `${what} is on the network, which offline mode does not touch. Pull it first, or use a path`,
+      { url },
+    );
   }
 }
 

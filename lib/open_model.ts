@@ -4,14 +4,14 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import { ModelNotFoundError, WeightsDownloadError } from "./errors.ts";
+import { ModelNotFoundError } from "./errors.ts";
 import type { LoadProgress } from "./io/byte_source.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
-import { asUrl, type SourceLike, sourceName } from "./io/open_source.ts";
+import { type SourceLike, sourceName } from "./io/open_source.ts";
+import { asUrl } from "./urls.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
 import type { Model } from "./model/model.ts";
-import { publicUrl } from "./public_url.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
@@ -33,21 +33,21 @@ export interface ResolveOptions {
  *
  * @throws {CheckpointFormatError} If it is not a model file, or is cut short.
  * @throws {WeightsIntegrityError} If it is damaged.
- * @throws {WeightsDownloadError} If it cannot be downloaded, or must not be.
+ * @throws {WeightsDownloadError} If it cannot be downloaded.
+ * @throws {OfflineError} If it is on the network, and `offline` is set.
  * @throws {ModelNotFoundError} If there is no such model.
  */
 export async function resolveModel(
   model: string | URL | Uint8Array | undefined,
-  { cacheDir, offline = false, signal, onProgress }: ResolveOptions = {},
+  { cacheDir, offline, signal, onProgress }: ResolveOptions = {},
 ): Promise<Model> {
   const place = await locate(model, cacheDir);
-  if (offline) refuseNetwork(place);
   const file = "entry" in place
-    ? await bringAndConvert(place.entry.id, { cacheDir, signal, onProgress })
+    ? await bringAndConvert(place.entry.id, { cacheDir, offline, signal, onProgress })
     : place.file;
   const name = sourceName(file);
   return await openModel(file, {
-    signal,
+    ...{ offline, signal },
     onProgress: (loaded, total) => onProgress?.({ file: name, loaded, total }),
   });
 }
@@ -77,20 +77,9 @@ async function locate(
   return { file: model };
 }
 
-function refuseNetwork(place: Place): void {
-  const [what, url] = "entry" in place
-    ? [`Model ${place.entry.id}`, publicUrl(place.entry.url ?? place.entry.page!)]
-    : [sourceName(place.file), sourceName(place.file)];
-  if (!/^https?:/i.test(url)) return;
-  throw new WeightsDownloadError(
-    `${what} is on the network, which offline mode does not touch. Pull it first, or use a path`,
-    { code: "offline", url },
-  );
-}
-
 async function bringAndConvert(
   id: string,
-  options: Omit<ResolveOptions, "offline">,
+  options: ResolveOptions,
 ): Promise<string> {
   // Whoever never pulls does not load the converter.
   const { pullModel } = await import("./convert/pull/pull.ts");

@@ -45,6 +45,7 @@ export const SIGNAL_OPTION = {
 
 /** `openModel()`. */
 export const SOURCE_OPTIONS = {
+  offline: flag({ default: false }, "Never touch the network, for a model or an image"),
   onProgress: given(CALLBACK, "Called as bytes arrive"),
   ...SIGNAL_OPTION,
 } satisfies Table;
@@ -77,7 +78,7 @@ export const ENGINE_OPTIONS = {
 /** What brings a model here. */
 export const RESOLVE_OPTIONS = {
   cacheDir: ENGINE_OPTIONS.cacheDir,
-  offline: flag({ default: false }, "Never touch the network for a model"),
+  offline: SOURCE_OPTIONS.offline,
   onProgress: given(CALLBACK, "Called while a model is downloaded"),
   ...SIGNAL_OPTION,
 } satisfies Table;
@@ -106,6 +107,7 @@ export const IMAGE_OPTIONS = {
     { also: { is: isCount, called: "a number of pixels" }, default: false },
     "Whether images, or those of so many pixels, are decoded on another thread",
   ),
+  offline: RESOLVE_OPTIONS.offline,
   ...SIGNAL_OPTION,
 } satisfies Table;
 

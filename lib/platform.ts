@@ -245,11 +245,6 @@ function infoOf({ isFile, isDirectory, size, mtime }: Deno.FileInfo): FileInfo {
   return { isFile, isFolder: isDirectory, size, modifiedMs: mtime?.getTime() };
 }
 
-/** The folder that paths begin at. */
-export function workingFolder(): string {
-  return Deno.cwd();
-}
-
 /** A variable of the environment. */
 export function environmentVariable(name: string): string | undefined {
   return Deno.env.get(name);

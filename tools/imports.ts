@@ -12,6 +12,7 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "version.ts": [],
   "public_url.ts": [],
+  "urls.ts": ["public_url.ts"],
   "platform.ts": ["errors.ts"],
   "options.ts": ["errors.ts", "platform.ts", "options"],
   "options": ["errors.ts", "platform.ts", "options.ts"],

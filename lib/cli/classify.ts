@@ -54,7 +54,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {
-    const { topK, scoreThreshold, draw, json, out, shard } = options;
+    const { topK, scoreThreshold, draw, json, out, shard, offline } = options;
     const inputs = takeShard(await expandInputs(operands), parseShard(shard));
     using lines = out === undefined ? undefined : await ResumableLines.open(out);
     const left = inputs.filter((input) => !lines?.done.has(input));
@@ -66,7 +66,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     const show = json ? printJson : (result: Result) => print(textOf(result));
     return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
       const start = performance.now();
-      const pixels = drawn ? await readImage(image, { signal }) : image;
+      const pixels = drawn ? await readImage(image, { offline, signal }) : image;
       const predictions = await classifier.classify(pixels, classifying);
       const latencyMs = Math.round((performance.now() - start) * 100) / 100;
       return { pixels, result: { file, predictions, backend, latencyMs } };

@@ -73,7 +73,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     else printMetrics(evaluated);
     // A part is no report: the last run, without --shard, writes it.
     if (out !== undefined && shard.count === 1) {
-      await writeReports(out, path, evaluated, dataset);
+      await writeReports(out, path, evaluated, dataset, options.offline);
     }
     return evaluated.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
   },
@@ -101,7 +101,7 @@ async function evaluateVariant(
   using journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
   using progress = new ProgressLine("Evaluating");
   const evaluation = await evaluate(classifiers, takeShard(dataset.samples, shard), {
-    ...{ crops, scales, flip, signal },
+    ...{ crops, scales, flip, signal, offline: variant.classifier.offline },
     known: journal?.records,
     onRecords: (records) => journal?.append(records),
     onProgress: ({ done, total }) => progress.update(done, total),
@@ -142,9 +142,10 @@ async function writeReports(
   path: string,
   variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]],
   { samples }: Dataset,
+  offline: boolean | undefined,
 ): Promise<void> {
   const [{ model }] = variants;
-  const html = await htmlReport(`${model} on ${path}`, variants, samples);
+  const html = await htmlReport(`${model} on ${path}`, variants, samples, { offline });
   await writeWhole(join(out, "report.html"), html);
   await writeWhole(join(out, "report.json"), JSON.stringify(variants.map(jsonOf), null, 1) + "\n");
 }

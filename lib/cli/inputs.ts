@@ -3,11 +3,13 @@
 import { extname, join } from "node:path";
 import { describePath, listFolder } from "../platform.ts";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
+import { asPath, isWebUrl } from "../urls.ts";
 import { UsageError } from "./usage_error.ts";
 
 /**
  * Expands directories to the image files in them and below, sorted by name; everything else (a file, a
- * URL, `-` for standard input) stays what it is. Links to directories are not followed.
+ * URL, `-` for standard input) stays what it is, but that no path is taken for a `data:` or `file:` URL.
+ * Links to directories are not followed.
  *
  * @throws {UsageError} If there are no operands, or a directory holds no image file.
  */
@@ -17,8 +19,8 @@ export async function expandInputs(operands: readonly string[]): Promise<string[
   }
   const inputs: string[] = [];
   for (const operand of operands) {
-    if (operand === "-" || isUrl(operand) || !await isDirectory(operand)) {
-      inputs.push(operand);
+    if (operand === "-" || isWebUrl(operand) || !await isDirectory(operand)) {
+      inputs.push(isWebUrl(operand) ? operand : asPath(operand));
       continue;
     }
     const found = await imagesBelow(operand);
@@ -33,11 +35,6 @@ export async function expandInputs(operands: readonly string[]): Promise<string[
   return inputs;
 }
 
-/** Whether an operand is an http or https URL. */
-export function isUrl(operand: string): boolean {
-  return /^https?:\/\//i.test(operand);
-}
-
 async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await describePath(path)).isFolder;
@@ -50,7 +47,7 @@ async function isDirectory(path: string): Promise<boolean> {
 async function imagesBelow(directory: string): Promise<string[]> {
   const files: string[] = [];
   for await (const { name, isFile, isFolder, isLink } of listFolder(directory)) {
-    const path = join(directory, name);
+    const path = asPath(join(directory, name));
     if (isFolder) files.push(...await imagesBelow(path));
     else if ((isFile || isLink) && IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) {
       files.push(path);

@@ -4,7 +4,7 @@
 
 import type { ImageInput } from "../image/image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
-import { isUrl } from "./inputs.ts";
+import { isWebUrl } from "../urls.ts";
 import { ProgressLine } from "./progress.ts";
 import { tell, tellError } from "./terminal.ts";
 
@@ -85,8 +85,7 @@ export async function eachImage<Result>(
 }
 
 function imageOf(operand: string): ImageInput {
-  if (operand === "-") return Deno.stdin.readable;
-  return isUrl(operand) ? new URL(operand) : operand;
+  return operand === "-" ? Deno.stdin.readable : operand;
 }
 
 /** A file of a directory, named after an operand: `photos/cat.jpg` and `.png` give `cat.png`. */
@@ -95,7 +94,8 @@ export class NameGiver {
 
   /** A name that was not given before. */
   name(operand: string, extension: string): string {
-    const base = operand === "-" ? "stdin" : operand.replace(/[?#].*/s, "").split(/[/\\]/).at(-1)!;
+    const path = isWebUrl(operand) ? operand.replace(/[?#].*/s, "") : operand;
+    const base = operand === "-" ? "stdin" : path.split(/[/\\]/).at(-1)!;
     const stem = base.replace(/\.[^.]*$/, "") || "image";
     let name = stem + extension;
     for (let n = 2; this.#given.has(name); n++) name = `${stem}-${n}${extension}`;

@@ -1,11 +1,13 @@
 /** Opens what a conversion reads: a path, a URL, bytes or a stream. */
 
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
 import { CheckpointFormatError } from "../errors.ts";
-import { workingFolder } from "../platform.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
 import { HttpSource } from "../io/http_source.ts";
-import { asUrl, openSource, sourceName } from "../io/open_source.ts";
+import { openSource, sourceName } from "../io/open_source.ts";
 import { spool } from "../io/spool.ts";
+import { asPath, asUrl } from "../urls.ts";
 import type { OpenSibling } from "./formats/checkpoint.ts";
 
 /** A checkpoint: a path, a URL, its bytes, or a stream of them. */
@@ -41,11 +43,10 @@ export async function openConversionSource(
   }
   const url = asUrl(input);
   if (url === undefined || url.protocol === "file:") {
-    const base = url ?? toFileUrl(input as string);
     const file = sourceName(input);
     const openSibling: OpenSibling = async (name) => {
       try {
-        return await openSource(siblingOf(base, name));
+        return await openSource(url === undefined ? siblingPath(file, name) : siblingOf(url, name));
       } catch (cause) {
         throw new CheckpointFormatError(
           `${file} refers to ${name} beside it, which cannot be read: ${(cause as Error).message}`,
@@ -92,9 +93,6 @@ function siblingOf(base: URL, name: string): URL {
   return new URL(encodeURIComponent(name) + base.search, base);
 }
 
-function toFileUrl(path: string): URL {
-  const absolute = /^([/\\]|[a-z]:)/i.test(path) ? path : `${workingFolder()}/${path}`;
-  return new URL(
-    `file:///${absolute.replaceAll("\\", "/").split("/").map(encodeURIComponent).join("/")}`,
-  );
+function siblingPath(path: string, name: string): string {
+  return asPath(join(dirname(path), name));
 }

@@ -2,7 +2,7 @@
 
 import { colorTable, levelOf } from "../report/color_map.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
-import type { Pixels } from "../image/image.ts";
+import type { ImageInput, ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { fitImage } from "../image/resize.ts";
 import type { Sample } from "../input/dataset.ts";
@@ -52,11 +52,16 @@ export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][
   ];
 }
 
-/** The report of one or more variants on the same images; the first one's details are shown. */
+/**
+ * The report of one or more variants on the same images; the first one's details are shown.
+ *
+ * @param reading How the images of mistakes are read. One that cannot be is named without a picture.
+ */
 export async function htmlReport(
   title: string,
   variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]],
   samples: readonly Sample[],
+  reading: ImageOptions = {},
 ): Promise<string> {
   const [{ evaluation }] = variants;
   const { metrics, labels, failed } = evaluation;
@@ -78,7 +83,7 @@ export async function htmlReport(
     "<h2>Classes</h2>",
     classTable(metrics),
     "<h2>Worst mistakes</h2>",
-    await mistakesSection(evaluation, samples),
+    await mistakesSection(evaluation, samples, reading),
   ]);
 }
 
@@ -141,6 +146,7 @@ function classTable({ classes }: Metrics): string {
 async function mistakesSection(
   { records, labels }: Evaluation,
   samples: readonly Sample[],
+  reading: ImageOptions,
 ): Promise<string> {
   const worst = records
     .flatMap(({ file, label, top: [best] }) =>
@@ -150,7 +156,7 @@ async function mistakesSection(
     .slice(0, MISTAKES);
   const byFile = new Map(samples.map((sample) => [sample.file, sample]));
   const figures = await Promise.all(
-    worst.map((mistake) => mistakeFigure(mistake, byFile.get(mistake.file), labels)),
+    worst.map((mistake) => mistakeFigure(mistake, byFile.get(mistake.file), labels, reading)),
   );
   return figures.length === 0 ? "<p>None.</p>" : `<div class="row">${figures.join("")}</div>`;
 }
@@ -159,12 +165,25 @@ async function mistakeFigure(
   { file, label, index, score }: { file: string; label: number; index: number; score: number },
   sample: Sample | undefined,
   labels: readonly string[],
+  reading: ImageOptions,
 ): Promise<string> {
-  const image = await readImage(sample?.image ?? file);
-  const url = await pngUrl(fitImage(image, THUMBNAIL));
+  const picture = await thumbnail(sample?.image ?? file, reading);
   const found = htmlText(labels[index]!), right = htmlText(labels[label]!);
-  return `<figure><img alt="" title="${htmlText(file)}" src="${url}"><figcaption>` +
-    `<b>${found}</b> ${percent(score)}<br>is ${right}</figcaption></figure>`;
+  const shown = picture === undefined
+    ? htmlText(file)
+    : `<img alt="" title="${htmlText(file)}" src="${await pngUrl(picture)}">`;
+  return `<figure>${shown}<figcaption><b>${found}</b> ${
+    percent(score)
+  }<br>is ${right}</figcaption></figure>`;
+}
+
+/** A small picture of an image, or nothing: what was read before may be gone, or out of reach. */
+async function thumbnail(image: ImageInput, reading: ImageOptions): Promise<Pixels | undefined> {
+  try {
+    return fitImage(await readImage(image, reading), THUMBNAIL);
+  } catch {
+    return undefined;
+  }
 }
 
 async function pngUrl(pixels: Pixels): Promise<string> {

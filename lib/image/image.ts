@@ -70,6 +70,8 @@ export interface ImageOptions {
    * permissions allow none, images are decoded on this one. Default: false.
    */
   readonly background?: boolean | number;
+  /** Never touch the network: an image at an `http(s)` URL is an error. Default: false, or as the classifier was loaded. */
+  readonly offline?: boolean;
   /** Ends reading and, between its steps or in the background, decoding. */
   readonly signal?: AbortSignal;
 }

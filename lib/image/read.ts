@@ -8,9 +8,10 @@ import {
   openStream,
   readBytes as readFileBytes,
 } from "../platform.ts";
-import { ImageDecodeError, retryAfterMs } from "../errors.ts";
+import { ImageDecodeError, OfflineError, retryAfterMs } from "../errors.ts";
 import { IMAGE_OPTIONS } from "../options.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
+import { asUrl } from "../urls.ts";
 import { checkPixelCount, decodeImage } from "./decode.ts";
 import {
   channelsOf,
@@ -24,13 +25,15 @@ import {
 /**
  * Reads and decodes an image.
  *
- * A string is an `http(s)`, `data` or `file` URL, or otherwise a path.
+ * A string that begins as an `http(s)` or `file` URL (`://`) or as a `data` URL (`data:…,`) is one, and
+ * otherwise a path.
  *
  * @returns RGB
  * @throws {ImageDecodeError} If it is no image, damaged, of a format not decoded, longer than
  *   `maxBytes`, or at a URL that does not answer with success.
  * @throws {ImageTooLargeError} If it has more than `maxPixels`.
- * @throws {TypeError} If the input is of no kind listed.
+ * @throws {OfflineError} If it is on the network, and `offline` is set.
+ * @throws {TypeError} If the input is of no kind listed, or a text begins as a URL and is none.
  * @throws {RangeError} If raw pixels do not fit their width and height.
  * @throws {Deno.errors.NotFound} If there is no such file.
  * @throws {Deno.errors.IsADirectory} If the path is a folder's.
@@ -52,8 +55,8 @@ async function readBytes(
   if (input instanceof Response) return await readResponse(input, options);
   if (input instanceof URL) return await readUrl(input, options);
   if (typeof input === "string") {
-    const isUrl = /^(https?|data|file):/i.test(input);
-    return isUrl ? await readUrl(new URL(input), options) : await readFile(input, options);
+    const url = asUrl(input);
+    return url === undefined ? await readFile(input, options) : await readUrl(url, options);
   }
   throw new TypeError(
     "Expected an image as Uint8Array, ArrayBuffer, Blob, ReadableStream, Response, URL, path " +
@@ -63,6 +66,9 @@ async function readBytes(
 
 async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
   if (url.protocol === "file:") return await readFile(url, options);
+  if (options.offline && url.protocol !== "data:" && url.protocol !== "blob:") {
+    throw new OfflineError(publicUrl(url));
+  }
   let response: Response;
   try {
     response = await fetch(url, { signal: options.signal });

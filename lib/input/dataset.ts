@@ -15,10 +15,11 @@ import {
 } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { classesOf, type ClassInfo, findClass } from "../model/classes.ts";
+import { asPath, isWebUrl } from "../urls.ts";
 
 /** An image and what it shows. */
 export interface Sample {
-  /** Its path, or another name that no other sample has. */
+  /** Its path or URL, or another name that no other sample has. */
   readonly file: string;
   /** The image, where it is not in a file. */
   readonly image?: ImageInput;
@@ -42,8 +43,8 @@ const WORDNET_ID = /^n\d{8}$/;
  *
  * A directory holds one folder per class, named by its label, id or synonym, or by WordNet ids, as
  * many as there are classes. A file ending in `.csv` or `.txt` holds a line per image: its path, from
- * the list's own directory, and its class, by the same names or by its index, with a comma or
- * (ImageNet's `val.txt`) a space between.
+ * the list's own directory, or its `http(s)` URL, and its class, by the same names or by its index,
+ * with a comma or (ImageNet's `val.txt`) a space between.
  *
  * @param known The classes that a model knows, or their labels. Default: the folders' names, sorted.
  * @throws {RangeError} If a folder or a line names no class or several, or there are no images.
@@ -74,7 +75,7 @@ async function fromFolders(path: string, known?: Known): Promise<Dataset> {
     const label = byPosition ? position : findClass(folder, classes).index;
     for (const name of await names(join(path, folder), "isFile")) {
       if (!IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) continue;
-      samples.push({ file: join(path, folder, name), label });
+      samples.push({ file: asPath(join(path, folder, name)), label });
     }
   }
   return { samples, labels: classes.map(({ label }) => label) };
@@ -103,10 +104,10 @@ async function fromList(path: string, known?: Known): Promise<Dataset> {
     ? parse(text) as string[][]
     : text.split(/\r?\n/).filter((line) => line.trim() !== "").map(splitAtLastSpace);
   const entries = rows.map(([file = "", label = ""]) => ({ file, text: label.trim() }))
-    .filter(({ file }) => IMAGE_EXTENSIONS.has(extname(file).toLowerCase()));
+    .filter(({ file }) => isWebUrl(file) || IMAGE_EXTENSIONS.has(extname(file).toLowerCase()));
   const classes = toClasses(known ?? [...new Set(entries.map(({ text }) => text))].sort());
   const samples = entries.map(({ file, text }) => ({
-    file: isAbsolute(file) ? file : join(dirname(path), file),
+    file: isWebUrl(file) || isAbsolute(file) ? file : asPath(join(dirname(path), file)),
     label: indexOf(text, classes, file),
   }));
   return { samples, labels: classes.map(({ label }) => label) };

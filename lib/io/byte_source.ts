@@ -22,6 +22,8 @@ export interface ByteSource {
 
 /** Options of whatever reads from the network. */
 export interface SourceOptions {
+  /** Never touch it: a URL is an error. Default: false. */
+  readonly offline?: boolean;
   /** Stops whatever is under way. */
   readonly signal?: AbortSignal;
   /** Called as bytes arrive; `total` is `undefined` where a server does not say. */

@@ -1,6 +1,12 @@
 /** A file behind a URL, read with range requests, that survives broken connections. */
 
-import { isPassing, retryAfterMs, type VggErrorOptions, WeightsDownloadError } from "../errors.ts";
+import {
+  isPassing,
+  OfflineError,
+  retryAfterMs,
+  type VggErrorOptions,
+  WeightsDownloadError,
+} from "../errors.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
 import { type ByteSource, checkRange, endsEarly, type SourceOptions } from "./byte_source.ts";
 import { backOff, Interruption, refusal, unlessStalled } from "./http_retry.ts";
@@ -47,9 +53,11 @@ export class HttpSource implements ByteSource {
   /**
    * Connects, so that a wrong address fails here.
    *
+   * @throws {OfflineError} If `offline` is set.
    * @throws {VersionChangedError} If the file is another one than that of which a part is there.
    */
   static async open(url: URL, options: HttpOptions = {}): Promise<HttpSource> {
+    if (options.offline) throw new OfflineError(publicUrl(url));
     const source = new HttpSource(url, options);
     await source.#retrying(() => source.#connect(options.offset ?? 0));
     return source;

@@ -1,6 +1,7 @@
 /** Opens a file wherever it is: in memory, on a disk, behind a URL. */
 
 import { publicUrl } from "../public_url.ts";
+import { asUrl } from "../urls.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "./byte_source.ts";
 import { HttpSource } from "./http_source.ts";
 
@@ -22,23 +23,6 @@ export async function openSource(
 /** A name to show for a source. */
 export function sourceName(source: SourceLike): string {
   if (source instanceof Uint8Array) return "model bytes";
-  const isUrl = source instanceof URL || IS_URL.test(source);
-  return isUrl ? publicUrl(source) : source;
-}
-
-const IS_URL = /^(https?|file):\/\//i;
-
-/**
- * A URL if it is one; `undefined` for a path, whatever a folder is called.
- *
- * @throws {TypeError} If it begins as one, but is none.
- */
-export function asUrl(source: string | URL): URL | undefined {
-  if (source instanceof URL) return source;
-  if (!IS_URL.test(source)) return undefined;
-  const url = URL.parse(source);
-  if (url !== null) return url;
-  throw new TypeError(
-    `Expected a URL or a path: ${publicUrl(source)} begins as a URL, but is none`,
-  );
+  const url = asUrl(source);
+  return url === undefined ? String(source) : publicUrl(url);
 }

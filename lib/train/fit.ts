@@ -86,7 +86,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
   await using engine = await createEngine(base, options);
   const store = await storeOf(base, plan, samples, augmentation, options.directory);
   const features = await computeFeatures(engine, base, samples, plan, augmentation, {
-    signal: options.signal,
+    ...{ offline: options.offline, signal: options.signal },
     store: store?.features,
     onProgress: (done) => options.onFit?.({ stage: "features", done, total: samples.length }),
   });
