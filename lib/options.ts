@@ -231,6 +231,7 @@ export const CONVERT_OPTIONS = {
 export const PULL_OPTIONS = {
   force: flag({ default: false }, "Download again what is in the cache"),
   cacheDir: RESOLVE_OPTIONS.cacheDir,
+  offline: RESOLVE_OPTIONS.offline,
   baseUrl: text(
     { unset: "VGG_MODEL_BASE_URL, or the catalog's" },
     "Mirror that replaces scheme and host",

@@ -10,7 +10,7 @@ import type { Command } from "./command.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { print } from "./terminal.ts";
 
-const { out, id, inputSize, labels, preprocessing } = CONVERT_OPTIONS;
+const { out, id, inputSize, labels, preprocessing, offline } = CONVERT_OPTIONS;
 
 const OPTIONS = {
   out,
@@ -30,6 +30,7 @@ const OPTIONS = {
     { placeholder: "FILE" },
     "JSON file with labels, preprocessing and provenance at once",
   ),
+  offline,
   report: flag({}, "Prints shape, range, scale and signal to noise of each layer"),
 } satisfies Table;
 
@@ -44,14 +45,14 @@ export const convertCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, 1 if the checkpoint could not be converted, 2 for a wrong command line.",
 
   async run([source, ...more], options, signal) {
-    const { out } = options;
+    const { out, offline } = options;
     if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
     if (out === undefined) throw new UsageError("convert needs --out FILE");
     using line = new ProgressLine("Converting");
     const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
     const described = await describedBy(options);
     const onProgress = (loaded: number, total?: number) => line.updateBytes(loaded, total);
-    const conversion = await convert(input, { ...described, signal, onProgress, out });
+    const conversion = await convert(input, { ...described, offline, signal, onProgress, out });
     if (options.report) printReport(conversion);
     printSummary(conversion, out);
     return 0;

@@ -8,8 +8,8 @@ import type { Command } from "./command.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { print } from "./terminal.ts";
 
-const { force, cacheDir, baseUrl } = PULL_OPTIONS;
-const OPTIONS = { force, cacheDir, baseUrl } satisfies Table;
+const { force, cacheDir, baseUrl, offline } = PULL_OPTIONS;
+const OPTIONS = { force, cacheDir, baseUrl, offline } satisfies Table;
 
 export const pullCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] ID ...",

@@ -136,7 +136,7 @@ async function convertInto(
 }
 
 function baseName(file: string): string {
-  return file.replace(/[?#].*$/, "").replace(/^.*[/\\]/, "") || "model";
+  return file.replace(/^.*[/\\]/s, "") || "model";
 }
 
 /** Reads every tensor once, in the order of the file. */

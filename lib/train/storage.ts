@@ -18,6 +18,7 @@ import type { Sample } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
 import type { Model } from "../model/model.ts";
+import { asUrl } from "../urls.ts";
 import type { FeatureStore } from "./features.ts";
 import type { StateStore } from "./state.ts";
 
@@ -40,8 +41,10 @@ export function modelKey(model: Model): string {
 /** What tells pictures from others, without reading them: size and time of each file. */
 export async function samplesKey(samples: readonly Sample[]): Promise<unknown[]> {
   return await Promise.all(samples.map(async ({ file, image, label }) => {
-    if (image !== undefined) return [file, label];
-    const { size, modifiedMs } = await describePath(file);
+    const url = image === undefined ? asUrl(file) : undefined;
+    const isFile = image === undefined && (url === undefined || url.protocol === "file:");
+    if (!isFile) return [file, label];
+    const { size, modifiedMs } = await describePath(url ?? file);
     return [file, label, size, modifiedMs];
   }));
 }

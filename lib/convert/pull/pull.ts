@@ -1,6 +1,11 @@
 /** From a catalog id to a model file in the cache: download, verify, convert. */
 
-import { CheckpointFormatError, DiskFullError, ModelNotFoundError } from "../../errors.ts";
+import {
+  CheckpointFormatError,
+  DiskFullError,
+  ModelNotFoundError,
+  OfflineError,
+} from "../../errors.ts";
 import { environmentVariable, makeFolder } from "../../platform.ts";
 import type { LoadProgress } from "../../io/byte_source.ts";
 import {
@@ -14,6 +19,7 @@ import { download, type ExpectedFile, removeDownload } from "../../io/download.t
 import { type CatalogEntry, findModel } from "../../model/catalog.ts";
 import { IMAGENET_CLASSES } from "../../model/labels.ts";
 import { checkOptions, PULL_OPTIONS } from "../../options.ts";
+import { publicUrl } from "../../public_url.ts";
 import { convert, type ConvertOptions } from "../convert.ts";
 
 /** Options of {@linkcode pullModel}. */
@@ -24,6 +30,8 @@ export interface PullOptions {
   readonly signal?: AbortSignal;
   /** Called while the checkpoint is downloaded. */
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Never touch the network: what is not in the cache is an error. Default: false. */
+  readonly offline?: boolean;
   /** Downloads again what is in the cache. */
   readonly force?: boolean;
   /** Entry to pull instead of the catalog's of this id. */
@@ -41,6 +49,7 @@ export interface PullOptions {
  * @throws {ModelNotFoundError} If the catalog does not know the id, or no program can download it.
  * @throws {WeightsDownloadError} If it cannot be downloaded.
  * @throws {DiskFullError} If there is no space for it.
+ * @throws {OfflineError} If it is not in the cache, and `offline` is set.
  * @throws {WeightsIntegrityError} If its hash is not the catalog's.
  * @throws {CheckpointFormatError} If what was downloaded is not a VGG.
  */
@@ -56,6 +65,10 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
   }
   const url = mirrored(entry.url, options.baseUrl ?? environmentVariable("VGG_MODEL_BASE_URL"));
   const path = cachedModelPath(id, cacheDir);
+  if (options.offline) {
+    if (!options.force && await exists(path)) return path;
+    throw new OfflineError(`Model ${id}`, publicUrl(url));
+  }
   const part = `${path}.part`;
   try {
     await makeFolder(cacheDir);

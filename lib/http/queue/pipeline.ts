@@ -147,8 +147,8 @@ export class Pipeline {
   }
 
   async #fetch(url: URL, { signal }: Call): Promise<Uint8Array> {
-    const { urlInput, maxBodyBytes } = this.settings;
-    if (!urlInput) {
+    const { urlInput, offline, maxBodyBytes } = this.settings;
+    if (!urlInput || offline) {
       throw new HttpProblem("url-input-off", "This service fetches no URLs: send the image itself");
     }
     // Imported late: node:http is most of what importing this package would cost.

@@ -3,6 +3,7 @@ import { convert } from "../../../lib/convert/convert.ts";
 import { pullModel } from "../../../lib/convert/pull/pull.ts";
 import {
   ModelNotFoundError,
+  OfflineError,
   WeightsDownloadError,
   WeightsIntegrityError,
 } from "../../../lib/errors.ts";
@@ -265,16 +266,22 @@ Deno.test("resolveModel() finds what is in the cache, and offline does not look 
     const options = { cacheDir, offline: true };
     await assertRejects(
       () => resolveModel("vgg16-imagenet", options),
-      WeightsDownloadError,
+      OfflineError,
       "Pull it",
     );
     await assertRejects(
       () => resolveModel(new URL("http://127.0.0.1:1/model.safetensors"), options),
-      WeightsDownloadError,
+      OfflineError,
       "offline",
     );
+    await assertRejects(() => pullModel("vgg16-imagenet", options), OfflineError, "Pull it");
     const out = cachedModelPath("vgg16-imagenet", cacheDir);
     await convert(SAFETENSORS, { out, id: "vgg16-imagenet" });
+    assertEquals(await pullModel("vgg16-imagenet", options), out);
+    await assertRejects(
+      () => pullModel("vgg16-imagenet", { ...options, force: true }),
+      OfflineError,
+    );
     assertEquals((await resolveModel("vgg16-imagenet", options)).id, "vgg16-imagenet");
     assertEquals((await resolveModel(undefined, options)).id, "vgg16-cifar10");
     await assertRejects(

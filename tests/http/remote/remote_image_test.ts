@@ -199,6 +199,22 @@ Deno.test("POST /classify fetches a URL where it is switched on", async () => {
   });
 });
 
+Deno.test("a service that is offline fetches no URL, whatever else is switched on", async () => {
+  const { resolve, isAllowed } = options();
+  const remote = { resolve, isAllowed };
+  const service = testService({ urlInput: true, offline: true, remote });
+  let hits = 0;
+  const answer = (): Response => {
+    hits++;
+    return new Response(CAT);
+  };
+  await withServer(answer, async (base) => {
+    const response = await service.fetch(postJson("/classify", { url: `${base}/cat.png` }));
+    assertEquals((await response.json()).code, "url-input-off");
+  });
+  assertEquals(hits, 0);
+});
+
 Deno.test("a fetch that is given up while its name is looked up ends at once", async () => {
   const signal = AbortSignal.timeout(30);
   const looking = new Promise<never>(() => {});
