@@ -9,33 +9,79 @@
  * @module
  */
 
-import { basename, fromFileUrl } from "@std/path";
+import { basename, dirname, fromFileUrl } from "@std/path";
 
 /** A decoder: `wasm/NAME.c`, which has its exports, and the library behind it. */
 interface Codec {
   /** Where its files lie: a package and a folder in it. */
   readonly sources: string;
+  /**
+   * Where a library that does not know its version has it written: a file, and a pattern with three
+   * numbers. It is compiled in as `UPSTREAM_VERSION`, 0xMMmmrr.
+   */
+  readonly version?: readonly [file: string, pattern: RegExp];
   /** Parts that are compiled with flags of their own. */
   readonly parts: readonly Part[];
 }
 
+/** Paths are relative to `sources`, or to `wasm/` with `./`. */
 interface Part {
-  readonly flags?: readonly string[];
-  /** Relative to `sources`, or to `wasm/` with `./`. `*` stands for a part of a name. */
+  /** `*` stands for a part of a name. */
   readonly files: readonly string[];
-  /** Folders of headers, relative to `sources`. */
+  /** Folders of headers. */
   readonly include: readonly string[];
+  readonly flags?: readonly string[];
 }
+
+const LIBWEBP = ["", "src"];
+const LIBJPEG = { include: ["src", "./jpeg"], flags: ["-DNO_GETENV", "-DWITH_SIMD"] };
 
 const CODECS: Readonly<Record<string, Codec>> = {
   webp: {
     sources: "libwebp-sys-0.14.4/vendor",
-    parts: [{
-      files: ["./webp.c", "./heap.c", "src/dec/*.c", "src/dsp/*.c", "src/utils/*.c"],
-      include: ["", "src"],
-    }],
+    parts: [
+      { include: LIBWEBP, files: ["./webp.c", "src/dec/*.c", "src/utils/*.c"] },
+      {
+        include: LIBWEBP,
+        files: ["alpha_processing", "cpu", "dec_clip_tables", "filters", "lossless", "rescaler"]
+          .map((name) => `src/dsp/${name}.c`),
+      },
+      // What is faster by Intel's SSE2, in WebAssembly's SIMD. The others above are slower.
+      {
+        include: LIBWEBP,
+        files: ["dec", "dec_sse2", "upsampling", "upsampling_sse2", "yuv", "yuv_sse2"]
+          .map((name) => `src/dsp/${name}.c`),
+        flags: ["-DEMSCRIPTEN", "-DWEBP_USE_SSE2", "-DWEBP_HAVE_SSE2"],
+      },
+    ],
+  },
+  jpeg: {
+    sources: "turbojpeg-sys-1.2.0/libjpeg-turbo",
+    version: ["CMakeLists.txt", /^set\(VERSION (\d+)\.(\d+)\.(\d+)\)/m],
+    parts: [
+      { ...LIBJPEG, files: ["./jpeg.c", "./jpeg/steps.c", "./jpeg/unused.c"] },
+      {
+        ...LIBJPEG,
+        files: [
+          ..."apimin apistd coefct color dctmgr huff input mainct marker master phuff postct sample"
+            .split(" ").map((name) => `src/jd${name}.c`),
+          ..."comapi datasrc idctflt idctfst idctint idctred memmgr memnobs utils"
+            .split(" ").map((name) => `src/j${name}.c`),
+        ],
+      },
+      // Steps that it has for Arm's Neon, in WebAssembly's SIMD.
+      {
+        ...LIBJPEG,
+        files: ["jdcolor", "jdsample", "jidctint", "jidctred"].map((name) =>
+          `simd/arm/${name}-neon.c`
+        ),
+      },
+    ],
   },
 };
+
+/** What every decoder has. */
+const COMMON: Part = { files: ["./heap.c"], include: [] };
 
 const TARGET = "--target=wasm32-wasi";
 const COMPILE = [TARGET, "-O3", "-msimd128", "-DNDEBUG", "-Wno-everything"];
@@ -68,8 +114,17 @@ async function run(program: string, args: readonly string[], missing: string): P
   if (!success) throw new Error(`${program} ${args[0]}: ${new TextDecoder().decode(stderr)}`);
 }
 
-/** @returns The compiler, and the folder of all packages of sources. */
-async function prepare(): Promise<{ compiler: string; packages: string }> {
+/** What is needed to compile. */
+interface Tools {
+  /** The compiler's program. */
+  readonly compiler: string;
+  /** The folder of all packages of sources. */
+  readonly packages: string;
+  /** Headers that write other processors' SIMD in WebAssembly's. */
+  readonly simd: string;
+}
+
+async function prepare(): Promise<Tools> {
   const packages = `${CACHE}/sources`;
   const manifest = `${ROOT}tools/codecs/Cargo.toml`;
   await run(
@@ -78,30 +133,24 @@ async function prepare(): Promise<{ compiler: string; packages: string }> {
     "install Rust, or Debian's cargo",
   );
   const requirements = `${ROOT}tools/codecs/requirements.txt`;
-  const version = (await Deno.readTextFile(requirements)).match(/^ziglang==(\S+)/m)![1];
-  const folder = `${CACHE}/ziglang-${version}`;
-  const compiler = `${folder}/ziglang/zig`;
-  if (!await exists(compiler)) {
+  const hash = await crypto.subtle.digest("SHA-256", await Deno.readFile(requirements));
+  const folder = `${CACHE}/python-${new Uint8Array(hash).toHex().slice(0, 8)}`;
+  if (!await Deno.stat(folder).then(() => true, () => false)) {
+    const part = `${folder}.part`;
     const pip = "-m pip install --quiet --no-deps --only-binary :all: --require-hashes".split(" ");
-    await run(
-      "python3",
-      [...pip, "--target", folder, "--requirement", requirements],
-      "install Python with pip",
-    );
+    const args = [...pip, "--upgrade", "--target", part, "--requirement", requirements];
+    await run("python3", args, "install Python with pip");
+    await Deno.rename(part, folder);
   }
-  return { compiler, packages };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
+  const simd = `${folder}/cmeel.prefix/include`;
+  return { compiler: `${folder}/ziglang/zig`, packages, simd };
 }
 
 /** The files that a pattern names, sorted. */
-async function filesOf(sources: string, pattern: string): Promise<string[]> {
-  const path = pattern.startsWith("./") ? `${WASM}/${pattern.slice(2)}` : `${sources}/${pattern}`;
-  if (!path.includes("*")) return [path];
-  const folder = path.slice(0, path.lastIndexOf("/"));
-  const [start, end] = basename(path).split("*");
+async function filesOf(pattern: string): Promise<string[]> {
+  if (!pattern.includes("*")) return [pattern];
+  const folder = dirname(pattern);
+  const [start, end] = basename(pattern).split("*");
   const names: string[] = [];
   for await (const { name } of Deno.readDir(folder)) {
     if (name.startsWith(start) && name.endsWith(end)) names.push(`${folder}/${name}`);
@@ -109,36 +158,46 @@ async function filesOf(sources: string, pattern: string): Promise<string[]> {
   return names.sort();
 }
 
-/** Compiles a decoder. The objects are linked in the order of its parts and their names. */
-async function compile(codec: Codec, compiler: string, packages: string): Promise<Uint8Array> {
+/** The arguments that compile each file of a decoder, to `0.o`, `1.o` and so on. */
+async function jobsOf(codec: Codec, { packages, simd }: Tools, to: string): Promise<string[][]> {
   const sources = `${packages}/${codec.sources}`;
+  const path = (name: string): string =>
+    name.startsWith("./") ? `${WASM}/${name.slice(2)}` : `${sources}/${name}`;
+  const version: string[] = [];
+  if (codec.version) {
+    const [file, pattern] = codec.version;
+    const [, ...numbers] = (await Deno.readTextFile(path(file))).match(pattern)!;
+    version.push(`-DUPSTREAM_VERSION=0x${new Uint8Array(numbers.map(Number)).toHex()}`);
+  }
+  const jobs: string[][] = [];
+  for (const { files, include, flags = [] } of [COMMON, ...codec.parts]) {
+    const folders = [...include.map(path), WASM, `${WASM}/simd`, simd];
+    const all = [...COMPILE, ...version, ...flags, ...folders.map((folder) => `-I${folder}`)];
+    for (const file of (await Promise.all(files.map(path).map(filesOf))).flat()) {
+      jobs.push(["cc", ...all, "-c", file, "-o", `${to}/${jobs.length}.o`]);
+    }
+  }
+  return jobs;
+}
+
+async function compile(codec: Codec, tools: Tools): Promise<Uint8Array> {
   const folder = await Deno.makeTempDir();
   try {
-    const objects: string[] = [];
-    const jobs: string[][] = [];
-    for (const { files, include, flags = [] } of codec.parts) {
-      const headers = [WASM, ...include.map((name) => `${sources}/${name}`)].map((dir) =>
-        `-I${dir}`
-      );
-      for (const file of (await Promise.all(files.map((name) => filesOf(sources, name)))).flat()) {
-        const object = `${folder}/${objects.length}.o`;
-        objects.push(object);
-        jobs.push(["cc", ...COMPILE, ...flags, ...headers, "-c", file, "-o", object]);
-      }
-    }
+    const jobs = await jobsOf(codec, tools, folder);
+    const objects = jobs.map((job) => job.at(-1)!);
     const work = async () => {
-      for (let job = jobs.shift(); job; job = jobs.shift()) await run(compiler, job, "");
+      for (let job = jobs.shift(); job; job = jobs.shift()) await run(tools.compiler, job, "");
     };
     await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
-    await run(compiler, ["cc", ...LINK, ...objects, "-o", `${folder}/out.wasm`], "");
+    await run(tools.compiler, ["cc", ...LINK, ...objects, "-o", `${folder}/out.wasm`], "");
     return await Deno.readFile(`${folder}/out.wasm`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function build(name: string, tools: { compiler: string; packages: string }): Promise<void> {
-  const binary = await compile(CODECS[name], tools.compiler, tools.packages);
+async function build(name: string, tools: Tools): Promise<void> {
+  const binary = await compile(CODECS[name], tools);
   console.log(`${name}: ${binary.length} bytes`);
   const source = `// Made by \`deno task build:codecs\` from ${name}.c. Do not edit.
 

@@ -6,6 +6,8 @@
 import { type Codec, damaged, type Header, truncated, unsupported, viewOf } from "./codec.ts";
 import { divide255, type Pixels } from "../image.ts";
 import { exifOrientation } from "./exif.ts";
+import { compile, Decoder, type DecoderExports } from "./wasm/decoder.ts";
+import { JPEG } from "./wasm/jpeg_binary.ts";
 
 interface JpegHeader extends Header {
   /** 1 gray, 3 color, 4 CMYK or YCCK. */
@@ -60,17 +62,28 @@ function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
-async function decode(bytes: Uint8Array, header: JpegHeader, shorterSide: number): Promise<Pixels> {
+/** What `wasm/jpeg.c` exports besides. */
+interface JpegExports extends DecoderExports {
+  /** Whether data was damaged or missing, and filled in. */
+  has_warned(): number;
+}
+
+const module = compile(JPEG);
+
+function decode(bytes: Uint8Array, header: JpegHeader, shorterSide: number): Pixels {
   const complete = checkScans(bytes, header);
   const reduction = reductionFor(header, shorterSide);
   const width = header.width / reduction, height = header.height / reduction;
   const isCmyk = header.components === 4;
-  const { data, warned } = await decompress(bytes, width, height, isCmyk);
+  // A progressive file's coefficients have 16 bits, and all are held.
+  const maxBytes = 64e6 + bytes.length + header.width * header.height * 16;
+  const decoder = new Decoder<JpegExports>("jpeg", module, maxBytes);
+  const length = width * height * (isCmyk ? 4 : 3);
+  const data = decoder.decode(bytes, length, width, height, reduction, Number(isCmyk));
   // A warning is about data that is damaged or missing: libjpeg fills in gray, and Pillow too lets
   // the former pass. The latter it refuses.
-  if (warned && !complete) throw truncated("jpeg", bytes);
-  if (isCmyk) return { data: fromInvertedCmyk(data), width, height };
-  return { data, width, height };
+  if (decoder.exports.has_warned() && !complete) throw truncated("jpeg", bytes);
+  return { data: isCmyk ? fromInvertedCmyk(data) : data, width, height };
 }
 
 /**
@@ -104,63 +117,6 @@ function checkScans(bytes: Uint8Array, { width, height, scanStart }: JpegHeader)
     if (bytes[at + 1] === 0xd9) complete = true;
   }
   return complete;
-}
-
-/** TurboJPEG's interface, as the module exports it. */
-interface TurboJpeg {
-  readonly memory: WebAssembly.Memory;
-  malloc(size: number): number;
-  tjInitDecompress(): number;
-  // deno-fmt-ignore
-  tjDecompress2(
-    handle: number, file: number, length: number, pixels: number,
-    width: number, pitch: number, height: number, format: number, flags: number,
-  ): number;
-}
-
-const TJPF_RGB = 0, TJPF_CMYK = 11;
-
-/** Each file gets an instance of its own, so that a trap harms no other and all memory goes. */
-async function decompress(
-  bytes: Uint8Array,
-  width: number,
-  height: number,
-  isCmyk: boolean,
-): Promise<{ data: Uint8Array; warned: boolean }> {
-  // @ts-ignore TypeScript does not parse source phase imports yet.
-  const module: WebAssembly.Module = await import.source("@cwasm/jpeg-turbo/jpeg-turbo.wasm");
-  const { exports } = await WebAssembly.instantiate(module, IMPORTS);
-  const turbo = exports as unknown as TurboJpeg; // The C functions of turbojpeg.h.
-  const samples = isCmyk ? 4 : 3;
-  const file = turbo.malloc(bytes.length);
-  const pixels = turbo.malloc(width * height * samples);
-  const handle = turbo.tjInitDecompress();
-  if (!file || !pixels || !handle) throw damaged("jpeg", "there is not enough memory for it");
-  new Uint8Array(turbo.memory.buffer, file, bytes.length).set(bytes);
-  const format = isCmyk ? TJPF_CMYK : TJPF_RGB;
-  // deno-fmt-ignore
-  const status = turbo.tjDecompress2(
-    handle, file, bytes.length, pixels, width, width * samples, height, format, 0,
-  );
-  const data = new Uint8Array(turbo.memory.buffer, pixels, width * height * samples);
-  return { data, warned: status !== 0 };
-}
-
-/** libjpeg jumps on an error that it cannot go on after: here it throws, and the instance is left. */
-const IMPORTS: WebAssembly.Imports = {
-  env: { setjmp: () => 0, longjmp: () => stop("libjpeg found an error that ends decoding") },
-  wasi_snapshot_preview1: {
-    proc_exit: () => stop("libjpeg exited"),
-    environ_sizes_get: () => 0,
-    environ_get: () => stop("libjpeg asked for the environment"),
-    fd_close: () => stop("libjpeg closed a file"),
-    fd_seek: () => stop("libjpeg moved in a file"),
-    fd_write: () => stop("libjpeg printed"),
-  },
-};
-
-function stop(what: string): never {
-  throw damaged("jpeg", what);
 }
 
 /** Adobe's CMYK is stored inverted. To RGB as Pillow does, and in place of it. */

@@ -10,6 +10,10 @@ const HOSTILE = new URL("../../fixtures/hostile/", import.meta.url);
 
 /** The oldest version of each library, as 0xMMmmrr, without a known fault that a file can reach. */
 const OLDEST_SAFE: Readonly<Record<string, readonly [version: number, why: string]>> = {
+  jpeg: [
+    0x030000,
+    "2.x is not maintained, and over-reads when smoothing before 2.1 (CVE-2021-29390)",
+  ],
   webp: [0x010302, "CVE-2023-4863: a Huffman table written past its end, before 1.3.2"],
 };
 
