@@ -65,6 +65,8 @@ export interface ClassifierOptions extends EngineOptions {
   readonly offline?: boolean;
   /** Called while a model is downloaded. */
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** Options of {@linkcode Classifier.classify}. */

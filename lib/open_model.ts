@@ -26,6 +26,8 @@ export interface ResolveOptions {
   readonly signal?: AbortSignal;
   /** Called while something is downloaded. */
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /**
@@ -39,11 +41,11 @@ export interface ResolveOptions {
  */
 export async function resolveModel(
   model: string | URL | Uint8Array | undefined,
-  { cacheDir, offline, signal, onProgress }: ResolveOptions = {},
+  { cacheDir, offline, signal, onProgress, onWarning }: ResolveOptions = {},
 ): Promise<Model> {
   const place = await locate(model, cacheDir);
   const file = "entry" in place
-    ? await bringAndConvert(place.entry.id, { cacheDir, offline, signal, onProgress })
+    ? await bringAndConvert(place.entry.id, { cacheDir, offline, signal, onProgress, onWarning })
     : place.file;
   const name = sourceName(file);
   return await openModel(file, {

@@ -80,6 +80,7 @@ export const RESOLVE_OPTIONS = {
   cacheDir: ENGINE_OPTIONS.cacheDir,
   offline: SOURCE_OPTIONS.offline,
   onProgress: given(CALLBACK, "Called while a model is downloaded"),
+  onWarning: given(CALLBACK, "Called with what is worth knowing of a model that is pulled"),
   ...SIGNAL_OPTION,
 } satisfies Table;
 
@@ -236,7 +237,9 @@ export const PULL_OPTIONS = {
     { unset: "VGG_MODEL_BASE_URL, or the catalog's" },
     "Mirror that replaces scheme and host",
   ),
+  unverified: flag({ default: false }, "Take also a checkpoint of which no hash is known"),
   entry: given(OBJECT, "Entry to pull instead of the catalog's"),
   onProgress: RESOLVE_OPTIONS.onProgress,
+  onWarning: RESOLVE_OPTIONS.onWarning,
   ...SIGNAL_OPTION,
 } satisfies Table;

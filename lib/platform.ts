@@ -35,6 +35,8 @@ export interface FileInfo {
   readonly size: number;
   /** When it was changed, in milliseconds since 1970, where that is known. */
   readonly modifiedMs: number | undefined;
+  /** Whether it has no name any more, where that is known. */
+  readonly isRemoved: boolean;
 }
 
 /** What a folder holds. */
@@ -241,8 +243,9 @@ export function makeTemporaryFile(): OpenFile {
   }
 }
 
-function infoOf({ isFile, isDirectory, size, mtime }: Deno.FileInfo): FileInfo {
-  return { isFile, isFolder: isDirectory, size, modifiedMs: mtime?.getTime() };
+function infoOf({ isFile, isDirectory, size, mtime, nlink }: Deno.FileInfo): FileInfo {
+  const isRemoved = nlink === 0;
+  return { isFile, isFolder: isDirectory, size, modifiedMs: mtime?.getTime(), isRemoved };
 }
 
 /** A variable of the environment. */

@@ -10,7 +10,7 @@
 export function publicUrl(url: string | URL): string {
   const parsed = URL.parse(String(url));
   // Who mistyped a URL has its secrets in it all the same, and a password may hold anything.
-  if (parsed === null) return String(url).replace(/:\/\/.*@/s, "://").replace(/[?#].*/s, "");
+  if (parsed === null) return String(url).replace(/\/\/.*@/s, "//").replace(/[?#].*/s, "");
   if (parsed.protocol === "data:") return `${parsed.href.replace(/[;,].*/s, "")},…`;
   return Object.assign(parsed, { username: "", password: "", search: "", hash: "" }).href;
 }

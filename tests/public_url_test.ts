@@ -33,6 +33,7 @@ Deno.test("publicUrl() shows no secret of what is no valid URL", () => {
       "http://robot:hunter2@:bad/a.pth?sig=PRESIGNED",
       "http://robot:hunter2?x@host.example:99999999/a.pth",
       "http://robot:hunter2/x@ho st/a.pth#PRESIGNED",
+      "//robot:hunter2@host.example/a.pth",
     ]
   ) {
     assertEquals(URL.parse(url), null);

@@ -20,7 +20,7 @@ import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 import { displayWidth, padEnd } from "./table.ts";
-import { print, printJson } from "./terminal.ts";
+import { print, printJson, tell } from "./terminal.ts";
 
 const OPTIONS = {
   topK: SELECTION_OPTIONS.topK,
@@ -58,7 +58,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     const inputs = takeShard(await expandInputs(operands), parseShard(shard));
     using lines = out === undefined ? undefined : await ResumableLines.open(out);
     const left = inputs.filter((input) => !lines?.done.has(input));
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
     const { backend } = classifier.info;
     const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };

@@ -15,7 +15,7 @@ import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
-import { printJson } from "./terminal.ts";
+import { printJson, tell } from "./terminal.ts";
 
 const OPTIONS = {
   ...EMBEDDING_OPTIONS,
@@ -51,7 +51,7 @@ export const embedCommand: Command<typeof OPTIONS> = {
       ? await ResumableLines.open(out)
       : undefined;
     const left = inputs.filter((input) => !lines?.done.has(input));
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
     const embedding = { ...pickOptions(EMBEDDING_OPTIONS, options), signal };
     const kept: NamedEmbedding[] = [];

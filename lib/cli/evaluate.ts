@@ -15,7 +15,7 @@ import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { parseShard, type Shard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { textTable } from "./table.ts";
-import { print, printJson, tellError } from "./terminal.ts";
+import { print, printJson, tell, tellError } from "./terminal.ts";
 import { parseVariants, scalesOf, type Variant, type Variants } from "./variants.ts";
 
 const CROPS = VIEW_OPTIONS.crops.choices.join(", ");
@@ -89,7 +89,7 @@ async function evaluateVariant(
   await using loaded = new AsyncDisposableStack();
   const classifiers: Classifier[] = [];
   for (const model of variant.classifier.model?.toString().split("+") ?? [undefined]) {
-    const options = { ...variant.classifier, model, signal };
+    const options = { ...variant.classifier, model, signal, onWarning: tell };
     classifiers.push(loaded.use(await loadClassifier(options)));
   }
   const { info } = classifiers[0]!;

@@ -11,7 +11,7 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
-import { print } from "./terminal.ts";
+import { print, tell } from "./terminal.ts";
 
 const OPTIONS = {
   out: text({ placeholder: "DIR" }, "Where the pictures go, as PNG files"),
@@ -29,7 +29,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
     const { out } = options;
     if (out === undefined) throw new UsageError("explain needs --out DIR for its pictures");
     const inputs = await expandInputs(operands);
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
     await makeFolder(out);
     const names = new NameGiver();

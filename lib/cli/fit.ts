@@ -127,7 +127,7 @@ function trainer({ out: _, balance, scratch, ...options }: Values<typeof OPTIONS
   const classWeights = balance === false ? "none" : undefined;
   if (!isScratch) {
     const head = { ...options, classWeights } as FitOptions; // Checked above.
-    return (data, more) => fit(data, { ...more, ...head });
+    return (data, more) => fit(data, { ...more, ...head, onWarning: tell });
   }
   const channels = options.grayscale ? 1 : options.channels;
   const all = { ...pickOptions(SCRATCH_OPTIONS, options), channels, classWeights };

@@ -11,7 +11,7 @@ import type { Command } from "./command.ts";
 import { megabytes } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { textTable } from "./table.ts";
-import { print, printJson } from "./terminal.ts";
+import { print, printJson, tell } from "./terminal.ts";
 
 const OWN = {
   batch: integer({ min: 1, max: 64, default: 1 }, "Images at once"),
@@ -28,7 +28,8 @@ export const profileCommand: Command<typeof OPTIONS> = {
   async run(operands, options, signal) {
     if (operands.length > 0) throw new UsageError("profile takes no files");
     const { batch, runs, json } = completeOptions(OWN, options);
-    const model = await resolveModel(options.model, { offline: options.offline, signal });
+    const { offline } = options;
+    const model = await resolveModel(options.model, { offline, signal, onWarning: tell });
     const { backend, precision, threads } = options, cacheDir = permittedCacheDir();
     await using engine = await createEngine(model, {
       backend,

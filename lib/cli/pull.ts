@@ -6,10 +6,10 @@ import { PULL_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
-import { print } from "./terminal.ts";
+import { print, tell } from "./terminal.ts";
 
-const { force, cacheDir, baseUrl, offline } = PULL_OPTIONS;
-const OPTIONS = { force, cacheDir, baseUrl, offline } satisfies Table;
+const { force, cacheDir, baseUrl, unverified, offline } = PULL_OPTIONS;
+const OPTIONS = { force, cacheDir, baseUrl, unverified, offline } satisfies Table;
 
 export const pullCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] ID ...",
@@ -24,6 +24,7 @@ export const pullCommand: Command<typeof OPTIONS> = {
       const path = await pullModel(id, {
         ...options,
         signal,
+        onWarning: tell,
         onProgress: ({ loaded, total }) => line.updateBytes(loaded, total),
       });
       print(`${id}: ${path}, ${megabytes((await describePath(path)).size)}`);

@@ -82,25 +82,48 @@ export async function convert(
   options: ConvertOptions = {},
 ): Promise<Conversion | ConversionInMemory> {
   checkOptions(CONVERT_OPTIONS, options);
+  if (options.out !== undefined) return await convertToFile(input, options.out, options);
+  const memory = new MemoryFile();
+  return { ...await convertInto(memory, input, options), bytes: memory.bytes };
+}
+
+/**
+ * Converts a checkpoint to a model file.
+ *
+ * @param sourceSha256 Its hash, if it was read to its end already: it is not read for it again.
+ */
+export async function convertToFile(
+  input: ConversionInput,
+  out: string,
+  options: Omit<ConvertOptions, "out">,
+  sourceSha256?: string,
+): Promise<Conversion> {
+  // First: that there is no such folder is better known before a download than after it.
+  using file = await AtomicFile.create(out);
+  const conversion = await convertInto(file, input, options, sourceSha256);
+  await file.commit();
+  return conversion;
+}
+
+async function convertInto(
+  sink: ByteSink,
+  input: ConversionInput,
+  options: ConvertOptions,
+  sourceSha256?: string,
+): Promise<Conversion> {
   const source = await openConversionSource(input, options);
   try {
-    if (options.out === undefined) {
-      const memory = new MemoryFile();
-      return { ...await convertInto(memory, source, options), bytes: memory.bytes };
-    }
-    using file = new AtomicFile(options.out);
-    const conversion = await convertInto(file, source, options);
-    await file.commit();
-    return conversion;
+    return await convertSource(sink, source, options, sourceSha256);
   } finally {
     source.bytes.close();
   }
 }
 
-async function convertInto(
+async function convertSource(
   sink: ByteSink,
   { bytes, name: file, openSibling, onConverted }: ConversionSource,
   options: ConvertOptions,
+  knownSha256: string | undefined,
 ): Promise<Conversion> {
   const checkpoint = await openCheckpoint(bytes, openSibling);
   try {
@@ -120,7 +143,7 @@ async function convertInto(
     const { signal } = options;
     const conversion = { isBgr, signal, onConverted };
     const layers = await convertLayers(checkpoint, match, writer, file, conversion);
-    const sourceSha256 = await hashSource(bytes, "sha256", signal);
+    const sourceSha256 = knownSha256 ?? (await hashSource(bytes, ["sha256"], signal)).sha256;
     await writer.finish({ ...provenance, sourceSha256 });
     return {
       format: checkpoint.format,

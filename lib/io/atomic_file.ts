@@ -1,7 +1,20 @@
-/** Files that exist under their name only once they are whole. */
+/**
+ * Files that exist under their name only once they are whole. Until then they lie beside it, as
+ * `NAME.vgg16-xxxxxxxx.tmp`, and this is the one place that removes them: when the work ends, when the
+ * process ends, and what a process left that was killed when the next one writes into the same folder.
+ */
 
 import { dirname } from "@std/path/dirname";
-import { move, NotFound, OpenFile, removeSync, syncFolder } from "../platform.ts";
+import { join } from "@std/path/join";
+import {
+  isGranted,
+  listFolder,
+  move,
+  NotFound,
+  OpenFile,
+  removeSync,
+  syncFolder,
+} from "../platform.ts";
 
 /** Where a file's bytes go: a file on disk, or memory. */
 export interface ByteSink {
@@ -19,13 +32,14 @@ addEventListener("unload", () => {
 
 /** A new file beside its final place, moved there when it is complete. */
 export class AtomicFile implements ByteSink {
+  readonly #path: string;
   readonly #temporary: string;
   readonly #file: OpenFile;
 
-  /** @throws {Deno.errors.NotFound} If there is no such folder. */
-  constructor(private readonly path: string) {
+  private constructor(path: string) {
+    this.#path = path;
     // Unique, so that two processes that write the same file do not meet.
-    this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+    this.#temporary = `${path}.vgg16-${crypto.randomUUID().slice(0, 8)}.tmp`;
     try {
       this.#file = new OpenFile(this.#temporary, "new", path);
     } catch (error) {
@@ -33,6 +47,16 @@ export class AtomicFile implements ByteSink {
       throw new NotFound(`Cannot write ${path}: its folder does not exist`);
     }
     drafts.add(this);
+  }
+
+  /** @throws {Deno.errors.NotFound} If there is no such folder. */
+  static async create(path: string): Promise<AtomicFile> {
+    await removeLeftovers(dirname(path));
+    for (;;) {
+      const file = new AtomicFile(path);
+      if (await file.#claim()) return file;
+      file[Symbol.dispose]();
+    }
   }
 
   write(offset: number, bytes: Uint8Array): void {
@@ -48,32 +72,70 @@ export class AtomicFile implements ByteSink {
   /** Makes sure that the bytes are on the disk, and gives the file its name, which is then there too. */
   async commit(): Promise<void> {
     await this.#file.sync();
-    this.#file.close();
-    await move(this.#temporary, this.path);
+    // Closed only then: whoever finds a draft that nobody has open takes it for a leftover.
+    await move(this.#temporary, this.#path);
     drafts.delete(this);
-    await syncFolder(dirname(this.path));
+    this.#file.close();
+    await syncFolder(dirname(this.#path));
   }
 
   /** Closes and removes the file if it was not committed. */
   [Symbol.dispose](): void {
     if (!drafts.delete(this)) return;
-    try {
-      this.#file.close();
-    } catch {
-      // Closed by a commit whose rename failed.
-    }
+    this.#file.close();
     try {
       removeSync(this.#temporary);
     } catch {
       // Gone with its folder: nothing is left to remove.
     }
   }
+
+  /**
+   * Locks the file, which says that its process lives. Returns `false` if another process came first, and
+   * took it for a leftover.
+   */
+  async #claim(): Promise<boolean> {
+    try {
+      return await this.#file.tryLock() && !this.#file.describe().isRemoved;
+    } catch {
+      // A file system without locks: nobody else gets one either, and leftovers stay.
+      return true;
+    }
+  }
+}
+
+const LEFTOVER = /\.vgg16-[0-9a-f]{8}\.tmp$/;
+/** Folders that were looked through. */
+const swept = new Set<string>();
+
+/** Removes what processes left in a folder that were killed as they wrote, once in a process. */
+async function removeLeftovers(folder: string): Promise<void> {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  try {
+    if (!isGranted({ name: "read", path: folder })) return;
+    for await (const { name, isFile } of listFolder(folder)) {
+      if (isFile && LEFTOVER.test(name)) await removeIfLeft(join(folder, name));
+    }
+  } catch {
+    // A folder that cannot be listed is no reason not to write into it.
+  }
+}
+
+/** Removes a draft if its process does not live: the system has given its lock back then. */
+async function removeIfLeft(path: string): Promise<void> {
+  try {
+    using file = new OpenFile(path);
+    if (await file.tryLock()) removeSync(path);
+  } catch {
+    // Gone meanwhile, or another user's.
+  }
 }
 
 /** Writes a file, or replaces it: the whole of it, or nothing. */
 export async function writeWhole(path: string, contents: Uint8Array | string): Promise<void> {
   const isText = typeof contents === "string";
-  using file = new AtomicFile(path);
+  using file = await AtomicFile.create(path);
   file.write(0, isText ? new TextEncoder().encode(contents) : contents);
   await file.commit();
 }

@@ -55,6 +55,8 @@ export async function exists(path: string): Promise<boolean> {
 
 /**
  * Removes a model, and what pulls of it left; the lock stays, as others may wait for it.
+ * Without @std/path, which asks for `process`, for which Deno takes 18 ms, and every classifier loads this
+ * module.
  *
  * @returns Whether there was anything.
  */
@@ -63,36 +65,21 @@ export async function removeModel(
   cacheDir: string,
   signal?: AbortSignal,
 ): Promise<boolean> {
+  const model = `${id}.safetensors`;
   try {
-    const removing = () => removeFiles(id, cacheDir, /^(\..*)?$/);
-    return await withModelLock(id, cacheDir, signal, removing) > 0;
+    return await withModelLock(id, cacheDir, signal, async () => {
+      let count = 0;
+      for await (const { name } of listFolder(cacheDir)) {
+        if (name !== model && !name.startsWith(`${model}.`)) continue;
+        await remove(`${cacheDir}/${name}`);
+        count++;
+      }
+      return count > 0;
+    });
   } catch (error) {
     if (error instanceof NotFound) return false;
     throw error;
   }
-}
-
-/**
- * Removes what a process left that was killed while it wrote a model: `NAME.xxxxxxxx.tmp` beside it. Only
- * for whoever holds the model's lock.
- */
-export async function removeLeftovers(id: string, cacheDir: string): Promise<void> {
-  await removeFiles(id, cacheDir, /^\.[0-9a-f]{8}\.tmp$/);
-}
-
-/**
- * Removes the files whose names are the model file's and such an ending. Without @std/path, which asks for
- * `process`, for which Deno takes 18 ms, and every classifier loads this module.
- */
-async function removeFiles(id: string, cacheDir: string, ending: RegExp): Promise<number> {
-  const model = `${id}.safetensors`;
-  let count = 0;
-  for await (const { name } of listFolder(cacheDir)) {
-    if (!name.startsWith(model) || !ending.test(name.slice(model.length))) continue;
-    await remove(`${cacheDir}/${name}`);
-    count++;
-  }
-  return count;
 }
 
 /**

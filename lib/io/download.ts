@@ -3,34 +3,41 @@
  * note says of which version it is a part. Only one process at a time may download a file.
  */
 
-import { WeightsDownloadError, WeightsIntegrityError } from "../errors.ts";
+import { WeightsIntegrityError } from "../errors.ts";
 import { describePath, NotFound, OpenFile, readText, remove, writeText } from "../platform.ts";
+import { publicUrl } from "../public_url.ts";
 import { FileSource, type SourceOptions } from "./byte_source.ts";
 import { exists } from "./cache.ts";
 import { type HashAlgorithm, hashSource } from "./hash.ts";
-import { HttpSource, VersionChangedError } from "./http_source.ts";
+import {
+  type HttpOptions,
+  HttpSource,
+  VersionChangedError,
+  WrongSizeError,
+} from "./http_source.ts";
 
 /** What is known of a file before it is here. */
-export interface ExpectedFile {
-  /** Bytes, where they are published. */
-  readonly size?: number;
-  readonly algorithm: HashAlgorithm;
-  /** The hash in hex, or its beginning; empty where none is published. */
-  readonly hash: string;
+export interface ExpectedFile extends Pick<HttpOptions, "size" | "maxBytes" | "isSecure"> {
+  /** Its SHA-256 in hex, or the beginning of it. */
+  readonly sha256?: string;
+  /** Its MD5 in hex. */
+  readonly md5?: string;
 }
 
 /**
  * Downloads what is missing of a file, and verifies all of it.
  *
+ * @returns Its SHA-256, in hex.
  * @throws {WeightsDownloadError} If the server does not give it, or it has another size.
- * @throws {WeightsIntegrityError} If it has another hash. Then nothing of it is kept.
+ * @throws {WeightsIntegrityError} If it has another hash.
+ *   Of what has another size or hash nothing is kept.
  */
 export async function download(
   url: URL,
   path: string,
   expected: ExpectedFile,
   options: SourceOptions = {},
-): Promise<void> {
+): Promise<string> {
   for (let attempt = 1;; attempt++) {
     const part = await findPart(path, url);
     try {
@@ -38,7 +45,8 @@ export async function download(
       return await verify(url, path, expected, options.signal);
     } catch (error) {
       const isChanged = error instanceof VersionChangedError;
-      if (!isChanged && !(error instanceof WeightsIntegrityError)) throw error;
+      const isWrong = error instanceof WrongSizeError || error instanceof WeightsIntegrityError;
+      if (!isChanged && !isWrong) throw error;
       await removeDownload(path);
       // What another process left may be anything: once more, from the start.
       if (attempt === 2 || !isChanged && part.offset === 0) throw error;
@@ -63,7 +71,7 @@ interface Part {
 async function findPart(path: string, url: URL): Promise<Part> {
   if (await exists(path)) {
     const note = await readNote(path);
-    if (note?.url === url.href && typeof note.validator === "string") {
+    if (note?.url === publicUrl(url) && typeof note.validator === "string") {
       return { offset: (await describePath(path)).size, validator: note.validator };
     }
   }
@@ -78,11 +86,11 @@ async function fetchRest(
   expected: ExpectedFile,
   options: SourceOptions,
 ): Promise<void> {
-  const source = await HttpSource.open(url, { ...part, ...options });
+  const { size, maxBytes, isSecure } = expected;
+  const source = await HttpSource.open(url, { ...part, ...options, size, maxBytes, isSecure });
   try {
-    checkDownloadSize(source, expected.size);
     if (part.offset === 0) {
-      const note = JSON.stringify({ url: url.href, validator: source.validator });
+      const note = JSON.stringify({ url: source.name, validator: source.validator });
       await writeText(notePath(path), note);
     }
     using file = new OpenFile(path, "change");
@@ -98,31 +106,33 @@ async function fetchRest(
   }
 }
 
-function checkDownloadSize({ size, url }: HttpSource, expected: number | undefined): void {
-  if (expected === undefined || size === undefined || size === expected) return;
-  throw new WeightsDownloadError(`${url.href} has ${size} bytes: ${expected} are expected`, {
-    url: url.href,
-    retryable: false,
-  });
-}
-
+/** Hashes a file once, and holds it against what is known of it. Returns its SHA-256. */
 async function verify(
   url: URL,
   path: string,
-  { algorithm, hash }: ExpectedFile,
+  { sha256, md5 }: ExpectedFile,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<string> {
   const file = new FileSource(path);
   try {
-    const actual = await hashSource(file, algorithm, signal);
-    if (actual.startsWith(hash)) return;
-    throw new WeightsIntegrityError(
-      `${url.href} is not the file that is meant: expected ${algorithm} ${hash}, found ${actual}. Nothing was kept`,
-      { expected: hash, actual },
-    );
+    const algorithms: HashAlgorithm[] = md5 === undefined ? ["sha256"] : ["sha256", "md5"];
+    const found = await hashSource(file, algorithms, signal);
+    checkHash(url, "SHA-256", sha256, found.sha256);
+    checkHash(url, "MD5", md5, found.md5);
+    return found.sha256;
   } finally {
     file.close();
   }
+}
+
+function checkHash(url: URL, name: string, expected: string | undefined, actual: string): void {
+  if (expected === undefined || actual.startsWith(expected)) return;
+  throw new WeightsIntegrityError(
+    `${
+      publicUrl(url)
+    } is not the file that is meant: expected ${name} ${expected}, found ${actual}. Nothing was kept`,
+    { expected, actual },
+  );
 }
 
 function notePath(path: string): string {

@@ -7,20 +7,21 @@ import { takeTurn } from "./turn.ts";
 /** What publishers of weights hash with. MD5 is no protection; it tells damage. */
 export type HashAlgorithm = "sha256" | "md5";
 
-/** The hash of a whole file of known size, in hex. */
-export async function hashSource(
+/** The hashes of a whole file of known size, in hex. It is read once for all of them. */
+export async function hashSource<Algorithm extends HashAlgorithm>(
   source: ByteSource,
-  algorithm: HashAlgorithm,
+  algorithms: readonly Algorithm[],
   signal?: AbortSignal,
-): Promise<string> {
-  const hash = createHash(algorithm);
+): Promise<Record<Algorithm, string>> {
+  const hashes = algorithms.map((algorithm) => [algorithm, createHash(algorithm)] as const);
   const size = source.size!;
   const buffer = new Uint8Array(Math.min(size, 1 << 20));
   for (let offset = 0; offset < size; offset += buffer.length) {
     await takeTurn(signal);
     const part = buffer.subarray(0, Math.min(buffer.length, size - offset));
     await source.read(offset, part);
-    hash.update(part);
+    for (const [, hash] of hashes) hash.update(part);
   }
-  return hash.digest("hex");
+  const hex = hashes.map(([algorithm, hash]) => [algorithm, hash.digest("hex")]);
+  return Object.fromEntries(hex); // A key for each algorithm.
 }

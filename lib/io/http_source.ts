@@ -113,10 +113,7 @@ export class HttpSource implements ByteSource {
       throw new Interruption(`the server ended at byte ${this.#position} of ${this.size}`);
     }
     const end = this.#position + value.length;
-    if (this.size !== undefined && end > this.size) {
-      throw this.#error(`must have ${this.size} bytes, but more came`);
-    }
-    if (this.size === undefined) this.#checkLength(end);
+    this.#checkMost(end, this.size);
     this.options.onProgress?.(end, this.size);
     return value;
   }
@@ -188,7 +185,11 @@ export class HttpSource implements ByteSource {
       ? etag
       : response.headers.get("last-modified") ?? undefined;
     const size = totalOf(response);
-    this.#checkLength(size);
+    const { size: expected = size } = this.options;
+    if (size !== undefined) this.#checkMost(size);
+    if (size !== undefined && size !== expected) {
+      throw this.#wrongSize(`${size} bytes: ${expected} are expected`);
+    }
     const isChanged = (this.validator !== undefined && validator !== this.validator) ||
       (this.size !== undefined && size !== undefined && size !== this.size);
     if (isChanged) throw new VersionChangedError(this.url);
@@ -200,13 +201,10 @@ export class HttpSource implements ByteSource {
     this.size ??= size;
   }
 
-  #checkLength(length: number | undefined): void {
-    const { size, maxBytes = Infinity } = this.options;
-    if (length === undefined) return;
-    if (size !== undefined && length !== size) {
-      throw this.#error(`has ${length} bytes: ${size} are expected`);
+  #checkMost(bytes: number, most: number = this.options.maxBytes ?? Infinity): void {
+    if (bytes > most) {
+      throw this.#wrongSize(`more than ${most} bytes: at most ${most} are expected`);
     }
-    if (length > maxBytes) throw this.#error(`has more than ${maxBytes} bytes, which is the limit`);
   }
 
   /**
@@ -240,12 +238,20 @@ export class HttpSource implements ByteSource {
     return this.#error(`${message}. Try again later`, again);
   }
 
+  #wrongSize(found: string): WrongSizeError {
+    const options = { url: this.name, retryable: false };
+    return new WrongSizeError(`${this.name} has ${found}`, options);
+  }
+
   /** What another attempt would not change, unless `options` say otherwise. */
   #error(message: string, options: VggErrorOptions = {}): WeightsDownloadError {
     const url = this.name;
     return new WeightsDownloadError(`${url} ${message}`, { retryable: false, ...options, url });
   }
 }
+
+/** The file has another size than it must have: nothing of it is of use. */
+export class WrongSizeError extends WeightsDownloadError {}
 
 /** `fetch` reports every trouble of the network as a TypeError. */
 function interruptionOf(error: unknown): Interruption | undefined {

@@ -18,9 +18,9 @@ export interface CatalogEntry {
   readonly format: string;
   /** Bytes of the checkpoint, where they are published. A file of another size is refused. */
   readonly size?: number;
-  /** Its SHA-256, in hex. */
+  /** Its SHA-256, in hex: 64 digits, lower case, as all hashes here. */
   readonly sha256?: string;
-  /** The beginning of its SHA-256, which is what torchvision publishes. */
+  /** The beginning of its SHA-256, 8 digits or more, which is what torchvision publishes. */
   readonly sha256Prefix?: string;
   /** Its MD5, which is what Keras and the paper's authors publish. */
   readonly md5?: string;

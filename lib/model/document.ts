@@ -1,9 +1,10 @@
 /** The JSON document in the header of a model file: everything about a model but its numbers. */
 
 import { CheckpointFormatError } from "../errors.ts";
+import { publicText } from "../public_url.ts";
 import { type Architecture, CONFIGURATIONS, layersOf } from "./architecture.ts";
 import { isRecord } from "./json.ts";
-import type { Model } from "./model.ts";
+import type { Model, Provenance } from "./model.ts";
 
 /** Raised when an older reader would misread the file. */
 export const VERSION = 1;
@@ -20,6 +21,15 @@ export interface ModelDocument extends ModelDescription {
     /** SHA-256 of each chunk, in hex. */
     readonly sha256: readonly string[];
   };
+}
+
+/**
+ * A provenance without what may be secret in the URL of its source. Whoever writes a file asks for it, and
+ * whoever reads one, as others may have written it.
+ */
+export function publicProvenance(provenance: Provenance): Provenance {
+  const { source } = provenance;
+  return typeof source === "string" ? { ...provenance, source: publicText(source) } : provenance;
 }
 
 /** The tensors of a model file in the order in which they lie: scales and biases, then weights. */

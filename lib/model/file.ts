@@ -10,7 +10,12 @@ import type { ByteSource, SourceOptions } from "../io/byte_source.ts";
 import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
 import { checkOptions, SOURCE_OPTIONS } from "../options.ts";
 import { verifyChunk, verifyHeader } from "./integrity.ts";
-import { type ModelDocument, modelTensors, parseModelDocument } from "./document.ts";
+import {
+  type ModelDocument,
+  modelTensors,
+  parseModelDocument,
+  publicProvenance,
+} from "./document.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts";
 
 /** Pieces of weights have about this size. */
@@ -56,10 +61,11 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
     const layout = checkLayout(header, document, name);
     const chunks = new ChunkReader(bytes, layout, document, 0);
     const parameters = await readParameters(chunks, document.architecture, name);
-    const { id, architecture, preprocessing, labels, ids, provenance } = document;
+    const { id, architecture, preprocessing, labels, ids } = document;
     return {
-      ...{ id, architecture, preprocessing, labels, provenance },
+      ...{ id, architecture, preprocessing, labels },
       ...ids === undefined ? {} : { ids },
+      provenance: publicProvenance(document.provenance),
       parameters,
       weightBytes: layout.end - layout.weightsBegin,
       weights: ({ signal } = {}) => streamWeights(source, { ...options, signal }, layout, document),

@@ -61,12 +61,20 @@ export interface FeatureStatistics {
   readonly variance: readonly number[];
 }
 
+/**
+ * What told that a checkpoint is the one that was published: all of its SHA-256; the beginning of it or its
+ * MD5, which tell damage, but not forgery; or nothing.
+ */
+export type Verification = "sha256" | "sha256Prefix" | "md5" | "nothing";
+
 /** Where a model comes from. Free text and numbers, shown to people. */
 export interface Provenance {
-  /** The checkpoint that it was converted from. */
+  /** The checkpoint that it was converted from. Of a URL, what may be shown of it. */
   readonly source?: string;
   /** That checkpoint's SHA-256, in hex. */
   readonly sourceSha256?: string;
+  /** What of its hash the publisher gives, if it was pulled. */
+  readonly sourceVerifiedBy?: Verification;
   /** The weights' license. */
   readonly license?: string;
   /** How it was trained. */

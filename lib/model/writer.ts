@@ -4,7 +4,13 @@ import type { ByteSink } from "../io/atomic_file.ts";
 import { type Layer, layersOf } from "./architecture.ts";
 import { CHUNK_BYTES, NO_HASH, sealHeader, sha256 } from "./integrity.ts";
 import type { Provenance } from "./model.ts";
-import { type ModelDescription, type ModelDocument, modelTensors, VERSION } from "./document.ts";
+import {
+  type ModelDescription,
+  type ModelDocument,
+  modelTensors,
+  publicProvenance,
+  VERSION,
+} from "./document.ts";
 import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
 
 /** Writes one model file. Offsets follow from the architecture, so tensors may come in any order. */
@@ -92,7 +98,7 @@ export class ModelWriter {
       preprocessing,
       labels,
       ids,
-      provenance,
+      provenance: publicProvenance(provenance),
       integrity: { chunkBytes: CHUNK_BYTES, sha256: hashes },
     };
     return encodeSafetensorsHeader(

@@ -5,15 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
-import {
-  describePath,
-  listFolder,
-  makeFolder,
-  NotFound,
-  OpenFile,
-  readText,
-  remove,
-} from "../platform.ts";
+import { describePath, makeFolder, NotFound, OpenFile, readText } from "../platform.ts";
 import type { Sample } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
@@ -51,7 +43,7 @@ export async function samplesKey(samples: readonly Sample[]): Promise<unknown[]>
 
 /**
  * Makes a directory, and keeps other fits out of it until it is disposed: rows of one would land under the
- * labels of the other. Removes what a fit left that was killed as it wrote a file.
+ * labels of the other.
  *
  * @throws {Error} If another fit has it.
  */
@@ -60,11 +52,7 @@ export async function takeDirectory(
 ): Promise<Disposable | undefined> {
   if (directory === undefined) return undefined;
   await makeFolder(directory);
-  const lock = await openLocked(join(directory, "fit.lock"), directory);
-  for await (const { name } of listFolder(directory)) {
-    if (/\.[0-9a-f]{8}\.tmp$/.test(name)) await remove(join(directory, name));
-  }
-  return lock;
+  return await openLocked(join(directory, "fit.lock"), directory);
 }
 
 /** Features in a directory: rows of float32, and beside them a line per picture. */

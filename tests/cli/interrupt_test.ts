@@ -212,16 +212,20 @@ endsOnSignal("fit --scratch", {
   ],
   started: fileSeen(/training-.*\.json$/),
 });
-endsOnSignal("convert of a file", {
-  args: async (folder) => [
-    ...["convert", await largeCheckpoint(folder), "--out", join(folder, "m.safetensors")],
-  ],
-  started: fileSeen(/m\.safetensors\..*\.tmp$/, 2 ** 24),
-});
-endsOnSignal("convert of a pipe", {
-  args: (folder) => ["convert", "-", "--out", join(folder, "m.safetensors")],
-  started: fed(new Uint8Array(2 ** 20)),
-});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  endsOnSignal("convert of a file", {
+    args: async (folder) => [
+      ...["convert", await largeCheckpoint(folder), "--out", join(folder, "m.safetensors")],
+    ],
+    started: fileSeen(/m\.safetensors\..*\.tmp$/, 2 ** 24),
+    signal,
+  });
+  endsOnSignal("convert of a pipe", {
+    args: (folder) => ["convert", "-", "--out", join(folder, "m.safetensors")],
+    started: fed(new Uint8Array(2 ** 20)),
+    signal,
+  });
+}
 endsOnSignal("models remove that waits", {
   args: (folder) => ["models", "remove", "vgg16-torchvision", "--cache-dir", folder],
   started: async (work) => {
@@ -250,24 +254,40 @@ const server = (): FlakyServer =>
     isHeld: true,
   }));
 
+const convertOfUrl = (url: string, folder: string): readonly string[] => [
+  ...["convert", url, "--out", join(folder, "m.safetensors")],
+];
+const pull = (url: string, folder: string): readonly string[] => [
+  ...["pull", "vgg16-torchvision", "--cache-dir", folder, "--base-url", url],
+];
+
 for (
-  const [name, args] of Object.entries({
-    "convert of a URL": (url, folder) => ["convert", url, "--out", join(folder, "m.safetensors")],
-    "classify of a URL": (url) => ["classify", url],
-    "classify with a model of a URL": (url) => ["classify", "--model", url, PHOTO],
-    "explain with a model of a URL": (url, out) => ["explain", "--model", url, "--out", out, PHOTO],
-    "evaluate with a model of a URL": (url, out) => ["evaluate", "--model", url, out],
-    "fit on a model of a URL": (url, folder) => [
+  const [name, signal, args] of [
+    ["convert of a URL", "SIGINT", convertOfUrl],
+    ["convert of a URL", "SIGTERM", convertOfUrl],
+    ["convert of a URL", "SIGHUP", convertOfUrl],
+    ["pull", "SIGINT", pull],
+    ["pull", "SIGTERM", pull],
+    ["pull", "SIGHUP", pull],
+    ["classify of a URL", "SIGINT", (url) => ["classify", url]],
+    ["classify with a model of a URL", "SIGINT", (url) => ["classify", "--model", url, PHOTO]],
+    ["explain with a model of a URL", "SIGINT", (url, out) => [
+      ...["explain", "--model", url, "--out", out, PHOTO],
+    ]],
+    ["evaluate with a model of a URL", "SIGINT", (url, out) => ["evaluate", "--model", url, out]],
+    ["fit on a model of a URL", "SIGINT", (url, folder) => [
       ...["fit", "--model", url, "--out", join(folder, "m.safetensors"), join(folder, "pictures")],
-    ],
-    "profile of a model of a URL": (url) => ["profile", "--model", url],
-    "pull": (url, folder) => [
-      ...["pull", "vgg16-torchvision", "--cache-dir", folder, "--base-url", url],
-    ],
-  } as Record<string, (url: string, folder: string) => readonly string[]>)
+    ]],
+    ["profile of a model of a URL", "SIGINT", (url) => ["profile", "--model", url]],
+  ] as readonly (readonly [
+    string,
+    keyof typeof EXIT_CODES,
+    (url: string, folder: string) => readonly string[],
+  ])[]
 ) {
   let running: FlakyServer;
   endsOnSignal(name, {
+    signal,
     args: async (folder) => {
       running = server();
       await pictures(folder, ["cat", "dog"], 5);

@@ -24,7 +24,7 @@ await untilInterrupted(async (signal) => {
   signal.addEventListener("abort", () => console.log("goes on"));
   setInterval(() => {}, 1000);
   if (work === "writes a file") {
-    using file = new AtomicFile(`${folder}/model`);
+    using file = await AtomicFile.create(`${folder}/model`);
     file.write(0, new Uint8Array(1000));
     await goOn();
   } else {

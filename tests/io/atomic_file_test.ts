@@ -1,4 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fromFileUrl } from "@std/path";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 
 const BYTES = new Uint8Array([1, 2, 3]);
@@ -18,7 +19,7 @@ async function namesIn(folder: string): Promise<string[]> {
 
 Deno.test("a file has its name once it is committed, and not before", async () => {
   await withFolder(async (folder) => {
-    using file = new AtomicFile(`${folder}/model`);
+    using file = await AtomicFile.create(`${folder}/model`);
     file.write(0, BYTES);
     assertEquals((await namesIn(folder)).includes("model"), false);
     await file.commit();
@@ -31,7 +32,7 @@ Deno.test("a file that is not committed leaves nothing", async () => {
   await withFolder(async (folder) => {
     await Deno.writeFile(`${folder}/model`, BYTES);
     {
-      using file = new AtomicFile(`${folder}/model`);
+      using file = await AtomicFile.create(`${folder}/model`);
       file.write(0, new Uint8Array(10));
     }
     assertEquals(await namesIn(folder), ["model"]);
@@ -39,8 +40,9 @@ Deno.test("a file that is not committed leaves nothing", async () => {
   });
 });
 
-Deno.test("a file needs a folder", () => {
-  assertThrows(() => new AtomicFile("none/model"), Deno.errors.NotFound, "folder does not exist");
+Deno.test("a file needs a folder", async () => {
+  const creating = AtomicFile.create("none/model");
+  await assertRejects(() => creating, Deno.errors.NotFound, "folder does not exist");
 });
 
 Deno.test({
@@ -64,7 +66,7 @@ Deno.test({
     };
     try {
       await withFolder(async (folder) => {
-        using file = new AtomicFile(`${folder}/model`);
+        using file = await AtomicFile.create(`${folder}/model`);
         file.write(0, BYTES);
         await file.commit();
       });
@@ -74,4 +76,66 @@ Deno.test({
     }
     assertEquals(calls, ["sync file", "rename", "sync folder"]);
   },
+});
+
+/** Begins a file in a process of its own, and waits until it is there. */
+async function begin(folder: string): Promise<Deno.ChildProcess> {
+  const script = fromFileUrl(new URL("draft_process.ts", import.meta.url));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-all", script, folder],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  await reader.cancel();
+  return child;
+}
+
+async function kill(child: Deno.ChildProcess, signal: Deno.Signal): Promise<void> {
+  child.kill(signal);
+  await child.stdin.abort().catch(() => {});
+  await child.status;
+}
+
+const isDraft = (name: string): boolean => /^model\.vgg16-[0-9a-f]{8}\.tmp$/.test(name);
+
+Deno.test("what a killed process left is removed by the next, what a living one writes is not", async () => {
+  await withFolder(async (folder) => {
+    const living = await begin(folder);
+    const [own] = await namesIn(folder);
+    assert(isDraft(own!), own);
+    const killed = await begin(folder);
+    await kill(killed, "SIGKILL");
+    assertEquals((await namesIn(folder)).filter(isDraft).length, 2);
+
+    const next = await begin(folder);
+    const names = await namesIn(folder);
+    assertEquals(names.filter(isDraft).length, 2, "those of the two that live");
+    assert(names.includes(own!));
+    for (const child of [living, next]) {
+      const writer = child.stdin.getWriter();
+      await writer.write(new Uint8Array(1)); // Lets it commit.
+      await writer.close();
+      assertEquals((await child.status).code, 0);
+    }
+    assertEquals(await namesIn(folder), ["model"]);
+  });
+});
+
+Deno.test("only a draft is taken for a leftover", async () => {
+  const others = [
+    "model.tmp",
+    "model.0123abcd.tmp",
+    "model.vgg16-0123abcd.tmp.pth",
+    "vgg16-0123abcd",
+  ];
+  await withFolder(async (folder) => {
+    for (const name of others) await Deno.writeFile(`${folder}/${name}`, BYTES);
+    await Deno.mkdir(`${folder}/folder.vgg16-0123abcd.tmp`);
+    await Deno.writeFile(`${folder}/anything.vgg16-0123abcd.tmp`, BYTES);
+    await kill(await begin(folder), "SIGKILL");
+    const left = (await namesIn(folder)).filter((name) => !isDraft(name)).sort();
+    assertEquals(left, [...others, "folder.vgg16-0123abcd.tmp"].sort());
+  });
 });

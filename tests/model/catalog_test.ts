@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { checkEntry } from "../../lib/convert/pull/entry.ts";
 import { pullModel } from "../../lib/convert/pull/pull.ts";
 import { ModelNotFoundError } from "../../lib/errors.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../../lib/model/catalog.ts";
@@ -6,50 +7,32 @@ import catalog from "../../weights/catalog.json" with { type: "json" };
 
 const EMBEDDED = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
 
-/** Everything that an entry may have, and how it must look. */
-const FIELDS: Readonly<Record<keyof CatalogEntry, (value: unknown) => boolean>> = {
-  id: matches(/^[a-z0-9]+(-[a-z0-9]+)*$/),
-  title: matches(/./),
-  url: isHttp,
-  page: isHttp,
-  file: matches(/^[a-z0-9-]+\.safetensors$/),
-  format: matches(/^(model|safetensors|PyTorch|Keras|Caffe|ONNX|numpy)$/),
-  size: (value) => Number.isSafeInteger(value) && Number(value) > 1e6,
-  sha256: matches(/^[0-9a-f]{64}$/),
-  sha256Prefix: matches(/^[0-9a-f]{8}$/),
-  md5: matches(/^[0-9a-f]{32}$/),
-  preprocessing: matches(/^(torch|caffe|embedded)$/),
-  labels: (value) => value === null || value === "imagenet" || value === "cifar10",
-  license: matches(/^[A-Z]+[A-Za-z0-9.-]*$/), // an SPDX identifier
-  accuracy: (value) => Object.values(value as object).every((a) => a > 0.5 && a < 1),
-  unknown: areOf("size", "hash", "accuracy"),
-  unverified: areOf("url", "license"),
+/** What is asked of the catalog's own entries besides what {@linkcode checkEntry} asks of any. */
+const OWN: Readonly<Partial<Record<keyof CatalogEntry, RegExp>>> = {
+  id: /^[a-z0-9]+(-[a-z0-9]+)*$/,
+  file: /^[a-z0-9-]+\.safetensors$/,
+  format: /^(model|safetensors|PyTorch|Keras|Caffe|ONNX|numpy)$/,
+  size: /^\d{7,}$/,
+  sha256Prefix: /^.{8}$/,
+  license: /^[A-Z]+[A-Za-z0-9.-]*$/, // an SPDX identifier
 };
-
-function matches(pattern: RegExp): (value: unknown) => boolean {
-  return (value) => typeof value === "string" && pattern.test(value);
-}
-
-function areOf(...allowed: string[]): (value: unknown) => boolean {
-  return (value) =>
-    Array.isArray(value) && value.length > 0 && new Set(value).size === value.length &&
-    value.every((item) => allowed.includes(item));
-}
-
-function isHttp(value: unknown): boolean {
-  return /^https?:$/.test(new URL(String(value)).protocol);
-}
 
 Deno.test("every field of the catalog is known and looks as it must", () => {
   assertEquals(Object.keys(catalog), ["version", "models"]);
   assertEquals(new Set(CATALOG.map(({ id }) => id)).size, CATALOG.length);
   for (const entry of CATALOG) {
-    for (const [name, value] of Object.entries(entry)) {
-      assert(Object.hasOwn(FIELDS, name), `${entry.id} has the field ${name}`);
-      assert(FIELDS[name as keyof CatalogEntry](value), `${entry.id}: ${name} is ${value}`);
+    checkEntry(entry);
+    for (const [name, pattern] of Object.entries(OWN)) {
+      const value = entry[name as keyof CatalogEntry];
+      assert(
+        value === undefined || pattern.test(String(value)),
+        `${entry.id}: ${name} is ${value}`,
+      );
     }
-    for (const name of ["id", "title", "format", "preprocessing", "labels", "license"] as const) {
-      assert(entry[name] !== undefined, `${entry.id} lacks ${name}`);
+    const accuracies = Object.values(entry.accuracy ?? {});
+    assert(accuracies.every((accuracy) => accuracy > 0.5 && accuracy < 1), entry.id);
+    for (const list of [entry.unknown, entry.unverified] as (readonly string[] | undefined)[]) {
+      assert(list === undefined || list.length > 0 && new Set(list).size === list.length, entry.id);
     }
   }
 });

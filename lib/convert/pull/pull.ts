@@ -3,24 +3,33 @@
 import {
   CheckpointFormatError,
   DiskFullError,
+  isVggError,
   ModelNotFoundError,
   OfflineError,
 } from "../../errors.ts";
 import { environmentVariable, makeFolder } from "../../platform.ts";
 import type { LoadProgress } from "../../io/byte_source.ts";
-import {
-  cachedModelPath,
-  defaultCacheDir,
-  exists,
-  removeLeftovers,
-  withModelLock,
-} from "../../io/cache.ts";
+import { cachedModelPath, defaultCacheDir, exists, withModelLock } from "../../io/cache.ts";
 import { download, type ExpectedFile, removeDownload } from "../../io/download.ts";
+import { isPlainHttp } from "../../io/http_source.ts";
 import { type CatalogEntry, findModel } from "../../model/catalog.ts";
 import { IMAGENET_CLASSES } from "../../model/labels.ts";
+import type { Verification } from "../../model/model.ts";
 import { checkOptions, PULL_OPTIONS } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
-import { convert, type ConvertOptions } from "../convert.ts";
+import { type ConvertOptions, convertToFile } from "../convert.ts";
+import { checkEntry, verificationOf } from "./entry.ts";
+
+/** Bytes of a checkpoint whose size is not published, at most: VGG19's float32 take 575 million. */
+const MAX_BYTES = 2 ** 30;
+
+/** What is said, once, where a checkpoint cannot be told for certain. */
+const WARNINGS: Readonly<Partial<Record<Verification, string>>> = {
+  md5: "only its MD5 is published, which tells damage, but not a forgery",
+  sha256Prefix:
+    "only the beginning of its SHA-256 is published, which tells damage, but not a forgery",
+  nothing: "no hash of it is published: nothing tells it from another file",
+};
 
 /** Options of {@linkcode pullModel}. */
 export interface PullOptions {
@@ -32,12 +41,19 @@ export interface PullOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Never touch the network: what is not in the cache is an error. Default: false. */
   readonly offline?: boolean;
+  /** Called, once, before a checkpoint is downloaded whose known hash does not rule out a forgery. */
+  readonly onWarning?: (message: string) => void;
   /** Downloads again what is in the cache. */
   readonly force?: boolean;
   /** Entry to pull instead of the catalog's of this id. */
   readonly entry?: CatalogEntry;
-  /** Replaces scheme and host of the URL. Default: `VGG_MODEL_BASE_URL`. */
+  /**
+   * Replaces scheme and host of the URL. Plain http only where all of a SHA-256 is known, or from this
+   * machine. Default: `VGG_MODEL_BASE_URL`.
+   */
   readonly baseUrl?: string;
+  /** Whether a checkpoint is taken of which no hash is known. Default: `false`. */
+  readonly unverified?: boolean;
 }
 
 /**
@@ -45,7 +61,8 @@ export interface PullOptions {
  * pull, also in another process.
  *
  * @returns The model file's path.
- * @throws {RangeError} If an option is unknown or wrong.
+ * @throws {RangeError} If an option is unknown or wrong, or nothing would tell the checkpoint from another and
+ *   `unverified` is not given.
  * @throws {ModelNotFoundError} If the catalog does not know the id, or no program can download it.
  * @throws {WeightsDownloadError} If it cannot be downloaded.
  * @throws {DiskFullError} If there is no space for it.
@@ -56,6 +73,7 @@ export interface PullOptions {
 export async function pullModel(id: string, options: PullOptions = {}): Promise<string> {
   checkOptions(PULL_OPTIONS, options);
   const { entry = findModel(id), cacheDir = defaultCacheDir(), signal, onProgress } = options;
+  if (entry !== undefined) checkEntry(entry);
   if (entry?.url === undefined) {
     throw new ModelNotFoundError(
       entry?.page === undefined
@@ -64,23 +82,26 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
     );
   }
   const url = mirrored(entry.url, options.baseUrl ?? environmentVariable("VGG_MODEL_BASE_URL"));
+  const file = publicUrl(url);
   const path = cachedModelPath(id, cacheDir);
   if (options.offline) {
     if (!options.force && await exists(path)) return path;
-    throw new OfflineError(`Model ${id}`, publicUrl(url));
+    throw new OfflineError(`Model ${id}`, file);
   }
   const part = `${path}.part`;
   try {
     await makeFolder(cacheDir);
     await withModelLock(id, cacheDir, signal, async () => {
-      await removeLeftovers(id, cacheDir);
       // Another process may have pulled it while this one waited.
       if (options.force || !await exists(path)) {
-        await download(url, part, expectedFile(entry), {
+        const expected = expectedFile(entry, url, options.unverified ?? false);
+        const warning = WARNINGS[verificationOf(entry)];
+        if (warning !== undefined) options.onWarning?.(`${id}: ${warning}`);
+        const sha256 = await download(url, part, expected, {
           signal,
-          onProgress: (loaded, total) => onProgress?.({ file: url.href, loaded, total }),
+          onProgress: (loaded, total) => onProgress?.({ file, loaded, total }),
         });
-        await convertPart(part, path, { ...descriptionOf(entry, url), signal });
+        await convertPart(part, path, entry, sha256, signal);
       }
       await removeDownload(part);
     });
@@ -90,35 +111,71 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
   }
 }
 
-/** The URL with the scheme and host of a mirror, below its path. */
+/** The URL with the scheme and host of a mirror, below its path, and with what its query grants. */
 function mirrored(url: string, base: string | undefined): URL {
-  if (!base) return new URL(url);
-  const { pathname, search } = new URL(url);
-  return new URL(base.replace(/\/+$/, "") + pathname + search);
+  const original = new URL(url);
+  if (!base) return original;
+  const mirror = URL.parse(base);
+  if (mirror === null || !/^https?:$/.test(mirror.protocol)) {
+    throw new RangeError(`baseUrl must be an http or https URL: found "${publicUrl(base)}"`);
+  }
+  mirror.pathname = mirror.pathname.replace(/\/+$/, "") + original.pathname;
+  const queries = [mirror.search, original.search].map((query) => query.slice(1));
+  mirror.search = queries.filter(Boolean).join("&");
+  return mirror;
 }
 
-function expectedFile({ size, sha256, sha256Prefix, md5 }: CatalogEntry): ExpectedFile {
-  return md5 === undefined
-    ? { size, algorithm: "sha256", hash: sha256 ?? sha256Prefix ?? "" }
-    : { size, algorithm: "md5", hash: md5 };
+/**
+ * What a download is held to.
+ *
+ * @throws {RangeError} If that would be nothing and nobody has said that this will do, or whoever is on the
+ *   way to a mirror could change the file unnoticed.
+ */
+function expectedFile(entry: CatalogEntry, url: URL, unverified: boolean): ExpectedFile {
+  const { id, size, sha256, sha256Prefix, md5 } = entry;
+  const verification = verificationOf(entry);
+  if (verification === "nothing" && !unverified) {
+    const how = "To take it all the same, say --unverified (in a program, unverified: true)";
+    throw new RangeError(`Cannot pull ${id}: ${WARNINGS.nothing}. ${how}`);
+  }
+  const isMirror = url.origin !== new URL(entry.url!).origin;
+  const isSecure = verification !== "sha256" && (isMirror || !isPlainHttp(url));
+  if (isSecure && isPlainHttp(url)) {
+    const why = `${WARNINGS[verification]}. Use one over https`;
+    throw new RangeError(`Cannot pull ${id} from a mirror over plain http: ${why}`);
+  }
+  const maxBytes = size === undefined ? MAX_BYTES : undefined;
+  return { size, maxBytes, sha256: sha256 ?? sha256Prefix, md5, isSecure };
 }
 
-/** What the catalog says of the model. */
-function descriptionOf(entry: CatalogEntry, url: URL): ConvertOptions {
+/** What the catalog says of the model. The file's own address is the catalog's, whoever gave it. */
+function descriptionOf(entry: CatalogEntry): ConvertOptions {
   return {
     id: entry.id,
     labels: entry.labels === "imagenet" ? IMAGENET_CLASSES.map(({ label }) => label) : undefined,
     preprocessing: entry.preprocessing === "caffe" ? "caffe" : "torch",
-    provenance: { source: url.href, license: entry.license, accuracy: entry.accuracy },
+    provenance: {
+      source: entry.url,
+      sourceVerifiedBy: verificationOf(entry),
+      license: entry.license,
+      accuracy: entry.accuracy,
+    },
   };
 }
 
-async function convertPart(part: string, out: string, options: ConvertOptions): Promise<void> {
+async function convertPart(
+  part: string,
+  out: string,
+  entry: CatalogEntry,
+  sha256: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   try {
-    await convert(part, { ...options, out });
+    await convertToFile(part, out, { ...descriptionOf(entry), signal }, sha256);
   } catch (error) {
-    // Of no use to the next pull; whatever else went wrong may be over then.
-    if (error instanceof CheckpointFormatError) await removeDownload(part);
+    // What a hash has verified would only be downloaded again, and what took too long may not the next time.
+    const isSound = verificationOf(entry) !== "nothing" || isVggError(error, "budget");
+    if (error instanceof CheckpointFormatError && !isSound) await removeDownload(part);
     throw error;
   }
 }

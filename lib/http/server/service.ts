@@ -120,7 +120,8 @@ export class Service implements AsyncDisposable {
   async #load(): Promise<ServedClassifier> {
     // Imported late, so that importing the package costs no more than the handler.
     const { loadClassifier } = await import("../../classifier.ts");
-    return await loadClassifier(pickOptions(CLASSIFIER_OPTIONS, this.settings));
+    const onWarning = (warning: string): void => this.log.write("warn", "model", { warning });
+    return await loadClassifier({ ...pickOptions(CLASSIFIER_OPTIONS, this.settings), onWarning });
   }
 
   #ownRoutes(): Route[] {

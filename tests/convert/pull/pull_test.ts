@@ -1,7 +1,11 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { concat } from "@std/bytes/concat";
+import { createHash } from "node:crypto";
 import { convert } from "../../../lib/convert/convert.ts";
+import { verificationOf } from "../../../lib/convert/pull/entry.ts";
 import { pullModel } from "../../../lib/convert/pull/pull.ts";
 import {
+  CheckpointFormatError,
   ModelNotFoundError,
   OfflineError,
   WeightsDownloadError,
@@ -12,7 +16,7 @@ import type { CatalogEntry } from "../../../lib/model/catalog.ts";
 import { sha256 } from "../../../lib/model/integrity.ts";
 import { openModel } from "../../../lib/model/file.ts";
 import { resolveModel } from "../../../lib/open_model.ts";
-import { type FlakyServer, honest, serveFlaky } from "../../support/flaky_server.ts";
+import { type FlakyServer, honest, type Reply, serveFlaky } from "../../support/flaky_server.ts";
 
 const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
 const SAFETENSORS = await Deno.readFile(new URL("timm_e.safetensors", FIXTURES));
@@ -38,7 +42,8 @@ async function entryFor(
 
 /** What a pull must give: the same as the conversion of the same bytes. */
 async function expectedModel(file: Uint8Array, entry: CatalogEntry): Promise<Uint8Array> {
-  const provenance = { source: entry.url, license: entry.license, accuracy: entry.accuracy };
+  const { url: source, license, accuracy } = entry;
+  const provenance = { source, sourceVerifiedBy: verificationOf(entry), license, accuracy };
   return (await convert(file, { id: entry.id, preprocessing: "torch", provenance })).bytes;
 }
 
@@ -195,16 +200,243 @@ Deno.test("pullModel() gives up where a server promises more bytes than it has",
   });
 });
 
-Deno.test("pullModel() refuses a file of another size than the catalog's", async () => {
+/** Sends a file as one chunk after the other, without saying how long it is. */
+function unsized(file: Uint8Array, more: Record<string, string> = {}): Reply {
+  const encoder = new TextEncoder();
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < file.length; at += 1 << 16) {
+    const part = file.subarray(at, at + (1 << 16));
+    parts.push(encoder.encode(`${part.length.toString(16)}\r\n`), part, encoder.encode("\r\n"));
+  }
+  const body = new Uint8Array([...concat(parts), ...encoder.encode("0\r\n\r\n")]);
+  return { status: 200, headers: { "transfer-encoding": "chunked", ...more }, body };
+}
+
+async function gzipped(file: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  const stream = new Blob([file]).stream().pipeThrough(new CompressionStream("gzip"));
+  return await new Response(stream).bytes();
+}
+
+Deno.test("pullModel() holds the catalog's size while bytes arrive, whatever the server says", async () => {
+  const size = 10_000;
+  const zeros = new Uint8Array(1 << 24);
+  const packed = await gzipped(zeros);
+  assert(packed.length > size, "too much, whether a runtime decompresses it or not");
+  const replies: Record<string, () => Reply> = {
+    "of another length": () => honest(SAFETENSORS, { begin: 0 }),
+    "without a length": () => unsized(zeros),
+    "compressed": () => unsized(packed, { "content-encoding": "gzip" }),
+    "compressed, with the length of that": () => ({
+      status: 200,
+      headers: { "content-encoding": "gzip", "content-length": `${packed.length}` },
+      body: packed,
+    }),
+  };
+  for (const [name, reply] of Object.entries(replies)) {
+    await using server = serveFlaky(reply);
+    await withCache(async (cacheDir) => {
+      const entry = await entryFor(server, SAFETENSORS, { size });
+      let most = 0;
+      const onProgress = ({ loaded }: { loaded: number }): void => void (most = loaded);
+      await assertRejects(
+        () => pullModel("small", { entry, cacheDir, onProgress }),
+        WeightsDownloadError,
+        `${size} are expected`,
+        name,
+      );
+      assert(most <= size, `${name}: ${most} bytes were written`);
+      assertEquals(await filesIn(cacheDir), ["small.lock"], name);
+      assertEquals(server.requests.length, 1, name);
+    });
+  }
+});
+
+Deno.test("pullModel() takes a file of the catalog's size from a server that does not say it", async () => {
+  await using server = serveFlaky(() => unsized(SAFETENSORS));
+  await assertPulls(server, SAFETENSORS, { size: SAFETENSORS.length });
+  await assertPulls(server, SAFETENSORS);
+});
+
+Deno.test("pullModel() takes no checkpoint of which nothing is known, unless that is said", async () => {
+  await using server = serveFlaky((request) => honest(SAFETENSORS, request));
+  const warnings: string[] = [];
+  const onWarning = (warning: string): void => void warnings.push(warning);
+  await withCache(async (cacheDir) => {
+    const entry = await entryFor(server, SAFETENSORS, { sha256: undefined });
+    const options = { entry, cacheDir, onWarning };
+    await assertRejects(() => pullModel("small", options), RangeError, "--unverified");
+    assertEquals(server.requests.length, 0);
+    const path = await pullModel("small", { ...options, unverified: true });
+    assertEquals((await openModel(path)).provenance.sourceVerifiedBy, "nothing");
+    await pullModel("small", { ...options, unverified: true });
+  });
+  assertEquals(warnings, [
+    "small: no hash of it is published: nothing tells it from another file",
+  ]);
+  await assertRejects(() => pullModel("vgg16-frossard"), RangeError, "--unverified");
+});
+
+Deno.test("pullModel() says once, and in the file, that only a part of a hash or an MD5 is known", async () => {
+  await using server = serveFlaky((request) => honest(SAFETENSORS, request));
+  const prefix = { sha256Prefix: (await sha256(SAFETENSORS)).slice(0, 8) };
+  const md5 = createHash("md5").update(SAFETENSORS).digest("hex");
+  for (
+    const [kind, hash, warning] of [
+      ["sha256", {}, undefined],
+      ["sha256Prefix", { sha256: undefined, ...prefix }, "only the beginning of its SHA-256"],
+      ["md5", { sha256: undefined, md5 }, "only its MD5"],
+    ] as const
+  ) {
+    await withCache(async (cacheDir) => {
+      const entry = await entryFor(server, SAFETENSORS, hash);
+      const warnings: string[] = [];
+      const onWarning = (text: string): void => void warnings.push(text);
+      const path = await pullModel("small", { entry, cacheDir, onWarning });
+      assertEquals(warnings.length, warning === undefined ? 0 : 1);
+      assertStringIncludes(warnings.join(), warning ?? "");
+      const { sourceVerifiedBy, sourceSha256 } = (await openModel(path)).provenance;
+      assertEquals([sourceVerifiedBy, sourceSha256], [kind, await sha256(SAFETENSORS)]);
+    });
+  }
+});
+
+Deno.test("a hash that is empty, too short or of another kind is refused, and so is what is no entry", async () => {
   await using server = serveFlaky((request) => honest(SAFETENSORS, request));
   await withCache(async (cacheDir) => {
-    const entry = await entryFor(server, SAFETENSORS, { size: 553_433_881 });
-    await assertRejects(
-      () => pullModel("small", { entry, cacheDir }),
-      WeightsDownloadError,
-      "553433881 are expected",
-    );
+    for (
+      const wrong of [
+        { sha256: "" },
+        { sha256: "8a719046" },
+        { sha256: "A".repeat(64) },
+        { sha256: undefined, sha256Prefix: "" },
+        { sha256: undefined, sha256Prefix: "8a7190" },
+        { sha256: undefined, md5: "" },
+        { sha256: undefined, md5: "0".repeat(64) },
+        { size: -1 },
+        { url: "ftp://robot:hunter2@host/model" },
+        { license: undefined },
+        { checksum: "0" } as Partial<CatalogEntry>,
+      ]
+    ) {
+      const entry = await entryFor(server, SAFETENSORS, wrong);
+      const pulling = () => pullModel("small", { entry, cacheDir, unverified: true });
+      const { message } = await assertRejects(pulling, RangeError, "atalog entry small");
+      assert(!message.includes("hunter2"), message);
+    }
   });
+  assertEquals(server.requests.length, 0);
+});
+
+Deno.test("a mirror over plain http gives only what all of a SHA-256 verifies", async () => {
+  await using server = serveFlaky((request) => honest(SAFETENSORS, request));
+  const weak: Partial<CatalogEntry>[] = [
+    { sha256: undefined },
+    { sha256: undefined, md5: "0".repeat(32) },
+    { sha256: undefined, sha256Prefix: "0".repeat(8) },
+  ];
+  await withCache(async (cacheDir) => {
+    for (const hash of weak) {
+      const entry = await entryFor(server, SAFETENSORS, hash);
+      const options = { entry, cacheDir, unverified: true };
+      for (
+        const baseUrl of ["http://mirror.invalid", "http://localhost.invalid", "http://0.0.0.0"]
+      ) {
+        const pulling = () => pullModel("small", { ...options, baseUrl });
+        await assertRejects(pulling, RangeError, "from a mirror over plain http");
+      }
+    }
+  });
+});
+
+Deno.test({
+  name: "what only a part of a hash verifies does not come from plain http after a redirect either",
+  ignore: Deno.build.os === "windows", // which does not connect to 0.0.0.0
+  async fn() {
+    await using server = serveFlaky(({ path, begin }) => {
+      const { port } = new URL(server.url);
+      const location = `http://0.0.0.0:${port}/other?sig=PRESIGNED`;
+      return path === "/other?sig=PRESIGNED"
+        ? honest(SAFETENSORS, { begin })
+        : { status: 302, headers: { location }, body: new Uint8Array(0) };
+    });
+    await withCache(async (cacheDir) => {
+      const sha256Prefix = (await sha256(SAFETENSORS)).slice(0, 8);
+      const entry = await entryFor(server, SAFETENSORS, { sha256: undefined, sha256Prefix });
+      const pulling = () => pullModel("small", { entry, cacheDir });
+      const error = await assertRejects(pulling, WeightsDownloadError, "over plain http");
+      assert(!error.message.includes("PRESIGNED"), error.message);
+    });
+    await assertPulls(server, SAFETENSORS);
+  },
+});
+
+Deno.test("a model's source is the catalog's URL, not the mirror's, and has no secrets", async () => {
+  await using server = serveFlaky((request) => honest(SAFETENSORS, request));
+  await withCache(async (cacheDir) => {
+    const url = "https://robot:hunter2@weights.example/vgg/model.safetensors?v=PRESIGNED";
+    const entry = await entryFor(server, SAFETENSORS, { url });
+    const { port } = new URL(server.url);
+    const baseUrl = `http://bob:secret@127.0.0.1:${port}/mirror/?token=GRANTED`;
+    const path = await pullModel("small", { entry, cacheDir, baseUrl });
+    assertEquals(
+      server.requests[0].path,
+      "/mirror/vgg/model.safetensors?token=GRANTED&v=PRESIGNED",
+    );
+    assertEquals(server.requests[0].headers.get("authorization"), `Basic ${btoa("bob:secret")}`);
+    const { source } = (await openModel(path)).provenance;
+    assertEquals(source, "https://weights.example/vgg/model.safetensors");
+    const text = new TextDecoder("latin1").decode(await Deno.readFile(path));
+    assert(!/hunter2|secret@|PRESIGNED|GRANTED/.test(text));
+  });
+  for (
+    const baseUrl of ["ftp://bob:secret@mirror", "//bob:secret@mirror", "http://bob:secret@:x"]
+  ) {
+    await withCache(async (cacheDir) => {
+      const entry = await entryFor(server, SAFETENSORS);
+      const pulling = () => pullModel("small", { entry, cacheDir, baseUrl });
+      const { message } = await assertRejects(pulling, RangeError, "baseUrl must be");
+      assert(!message.includes("secret"), message);
+    });
+  }
+});
+
+Deno.test("a pull reads what it has downloaded once to hash it, and once to convert it", async () => {
+  await using server = serveFlaky((request) => honest(SAFETENSORS, request));
+  const { readSync } = Deno.FsFile.prototype;
+  let read = 0;
+  Deno.FsFile.prototype.readSync = function (into) {
+    const count = readSync.call(this, into);
+    read += count ?? 0;
+    return count;
+  };
+  try {
+    await assertPulls(server, SAFETENSORS);
+  } finally {
+    Deno.FsFile.prototype.readSync = readSync;
+  }
+  assert(read > 1.5 * SAFETENSORS.length && read < 2.5 * SAFETENSORS.length, `${read} bytes`);
+});
+
+Deno.test("what a hash has verified is kept when it cannot be converted, anything else is not", async () => {
+  const noModel = new TextEncoder().encode("no checkpoint of any kind");
+  await using server = serveFlaky((request) =>
+    request.begin < noModel.length
+      ? honest(noModel, request)
+      : { status: 416, headers: { etag: '"v1"' }, body: new Uint8Array(0) }
+  );
+  for (const isKept of [true, false]) {
+    await withCache(async (cacheDir) => {
+      const entry = await entryFor(server, noModel, isKept ? {} : { sha256: undefined });
+      const pulling = () => pullModel("small", { entry, cacheDir, unverified: true });
+      await assertRejects(pulling, CheckpointFormatError);
+      const before = server.requests.length;
+      await assertRejects(pulling, CheckpointFormatError);
+      assertEquals(server.requests.slice(before).map(({ begin }) => begin), [
+        isKept ? noModel.length : 0,
+      ]);
+      assertEquals((await filesIn(cacheDir)).includes("small.safetensors.part"), isKept);
+    });
+  }
 });
 
 Deno.test("a download that was aborted is taken up by the next pull", async () => {
