@@ -42,6 +42,7 @@ export {
   ImageTooLargeError,
   isVggError,
   ModelNotFoundError,
+  OfflineError,
   ScoresNotFiniteError,
   VggError,
   WeightsDownloadError,
@@ -68,13 +69,14 @@ export type { ServedClassifier } from "./lib/http/queue/batch_queue.ts";
 export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
 export { encodePng } from "./lib/image/codecs/encode_png.ts";
 export type { ImageInput, ImageOptions, Pixels, RawPixels } from "./lib/image/image.ts";
+export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "./lib/progress.ts";
 export type { Prediction, Predictions, SelectionOptions } from "./lib/output/predictions.ts";
 export { fit } from "./lib/train/fit.ts";
 export type { FitOptions } from "./lib/train/fit.ts";
 export { fitFromScratch } from "./lib/train/fit_from_scratch.ts";
 export type { ScratchOptions } from "./lib/train/fit_from_scratch.ts";
 export type { Fitted } from "./lib/train/fitted.ts";
-export type { EpochMetrics, FitProgress, LearningOptions } from "./lib/train/options.ts";
+export type { LearningOptions } from "./lib/train/options.ts";
 export type { NetworkOptions } from "./lib/train/network.ts";
 export type { PixelOptions } from "./lib/train/pixels.ts";
 export type { Split } from "./lib/train/split.ts";
@@ -90,6 +92,5 @@ export type {
   Provenance,
   WeightPiece,
 } from "./lib/model/model.ts";
-export type { LoadProgress } from "./lib/io/byte_source.ts";
 export type { ResolveOptions } from "./lib/open_model.ts";
 export { VERSION } from "./lib/version.ts";

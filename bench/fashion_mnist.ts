@@ -48,9 +48,9 @@ const fitted = await fitFromScratch(await load("train", Number(most)), {
   epochs: Number(epochs),
   validation: 0.05,
   backend: "wasm",
-  onFit(progress) {
-    if (progress.stage !== "training") return;
-    const { epoch, loss, validationLoss, validationAccuracy } = progress.metrics;
+  onProgress({ epoch: metrics }) {
+    if (metrics === undefined) return;
+    const { epoch, loss, validationLoss, validationAccuracy } = metrics;
     console.log(
       `epoch ${epoch}  loss ${loss.toFixed(4)}  validation ${validationLoss.toFixed(4)}, ` +
         `${(validationAccuracy * 100).toFixed(2)} %  ${seconds()}`,

@@ -12,9 +12,9 @@ import { fit, listSamples, loadClassifier } from "@edge/vgg16";
 const [folder, out, picture] = Deno.args;
 const { model, labels, accuracy, split } = await fit(await listSamples(folder), {
   backend: "wasm",
-  onFit: (progress) => {
-    if (progress.stage !== "training") return;
-    const { epoch, validationAccuracy } = progress.metrics;
+  onProgress: ({ epoch: metrics }) => {
+    if (metrics === undefined) return;
+    const { epoch, validationAccuracy } = metrics;
     console.error(`epoch ${epoch}: ${(100 * validationAccuracy).toFixed(0)} %`);
   },
 });

@@ -50,7 +50,6 @@ import { classesOf, type ClassInfo } from "./model/classes.ts";
 import type { Architecture } from "./model/architecture.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { resolveModel } from "./open_model.ts";
-import type { LoadProgress } from "./io/byte_source.ts";
 import { permittedCacheDir } from "./io/cache.ts";
 
 export { PreparedImage };
@@ -63,8 +62,6 @@ export interface ClassifierOptions extends EngineOptions {
   readonly cacheDir?: string;
   /** Never touch the network, neither for the model nor for an image: a URL is an error. */
   readonly offline?: boolean;
-  /** Called while a model is downloaded. */
-  readonly onProgress?: (progress: LoadProgress) => void;
   /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
   readonly onWarning?: (message: string) => void;
 }

@@ -70,7 +70,7 @@ export const ERROR_CODES = {
   "offline": {
     about: "The model or the image is on the network, which `offline` forbids",
     retryable: false,
-    advice: "Pull it first, or name a file",
+    advice: "Pull the model first, or name a file",
   },
   "disk-full": {
     about: "The disk has no space left",
@@ -305,13 +305,10 @@ export class WeightsDownloadError extends VggError<"model-fetch" | "model-not-fo
   override readonly name = "WeightsDownloadError";
   /** Where they were asked for, without secrets. */
   declare readonly url: string;
-  /** Creates the error. Default of the code: `"model-not-found"` of a status 404 or 410, otherwise `"model-fetch"`. */
-  constructor(
-    message: string,
-    options: VggErrorOptions & { url: string; code?: "model-fetch" },
-  ) {
+  /** Creates the error. The code is `"model-not-found"` for the status 404 or 410. */
+  constructor(message: string, options: VggErrorOptions & { url: string }) {
     const isGone = options.status === 404 || options.status === 410;
-    super(options.code ?? (isGone ? "model-not-found" : "model-fetch"), message, options);
+    super(isGone ? "model-not-found" : "model-fetch", message, options);
   }
 }
 

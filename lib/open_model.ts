@@ -5,9 +5,9 @@
 
 import { closestString } from "@std/text/closest-string";
 import { ModelNotFoundError } from "./errors.ts";
-import type { LoadProgress } from "./io/byte_source.ts";
+import type { ProgressOptions } from "./progress.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
-import { type SourceLike, sourceName } from "./io/open_source.ts";
+import type { SourceLike } from "./io/open_source.ts";
 import { asUrl } from "./urls.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
@@ -17,15 +17,13 @@ import type { Model } from "./model/model.ts";
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
 
 /** Options of {@linkcode resolveModel}. */
-export interface ResolveOptions {
+export interface ResolveOptions extends ProgressOptions {
   /** Where downloaded models are kept. */
   readonly cacheDir?: string;
   /** Never touch the network. */
   readonly offline?: boolean;
   /** Stops a download. */
   readonly signal?: AbortSignal;
-  /** Called while something is downloaded. */
-  readonly onProgress?: (progress: LoadProgress) => void;
   /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
   readonly onWarning?: (message: string) => void;
 }
@@ -47,11 +45,7 @@ export async function resolveModel(
   const file = "entry" in place
     ? await bringAndConvert(place.entry.id, { cacheDir, offline, signal, onProgress, onWarning })
     : place.file;
-  const name = sourceName(file);
-  return await openModel(file, {
-    ...{ offline, signal },
-    onProgress: (loaded, total) => onProgress?.({ file: name, loaded, total }),
-  });
+  return await openModel(file, { offline, signal, onProgress });
 }
 
 /** A model file, or a checkpoint of the catalog that is not here yet. */

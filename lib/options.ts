@@ -43,10 +43,15 @@ export const SIGNAL_OPTION = {
   signal: given({ is: isSignal, called: "an AbortSignal" }, "Ends early what is under way"),
 } satisfies Table;
 
+/** Tells how far any call is. */
+const PROGRESS_OPTION = {
+  onProgress: given(CALLBACK, "Called as the work goes on"),
+} satisfies Table;
+
 /** `openModel()`. */
 export const SOURCE_OPTIONS = {
   offline: flag({ default: false }, "Never touch the network, for a model or an image"),
-  onProgress: given(CALLBACK, "Called as bytes arrive"),
+  ...PROGRESS_OPTION,
   ...SIGNAL_OPTION,
 } satisfies Table;
 
@@ -72,6 +77,7 @@ export const ENGINE_OPTIONS = {
     { unset: "VGG_CACHE_DIR, or the user's folder for caches" },
     "Where downloaded models are kept",
   ),
+  ...PROGRESS_OPTION,
   ...SIGNAL_OPTION,
 } satisfies Table;
 
@@ -79,7 +85,7 @@ export const ENGINE_OPTIONS = {
 export const RESOLVE_OPTIONS = {
   cacheDir: ENGINE_OPTIONS.cacheDir,
   offline: SOURCE_OPTIONS.offline,
-  onProgress: given(CALLBACK, "Called while a model is downloaded"),
+  ...PROGRESS_OPTION,
   onWarning: given(CALLBACK, "Called with what is worth knowing of a model that is pulled"),
   ...SIGNAL_OPTION,
 } satisfies Table;
@@ -201,7 +207,7 @@ export const EXPLAIN_OPTIONS = { ...EXPLANATION_OPTIONS, ...IMAGE_OPTIONS } sati
 export const EVALUATE_OPTIONS = {
   known: given({ ...OBJECT, called: "a list of records" }, "What an earlier run has found"),
   onRecords: given(CALLBACK, "Called with each new batch of records"),
-  onProgress: given(CALLBACK, "Called after each batch"),
+  ...PROGRESS_OPTION,
   onError: given(CALLBACK, "Called when an image cannot be read"),
   ...PREPARE_OPTIONS,
 } satisfies Table;
@@ -239,7 +245,7 @@ export const PULL_OPTIONS = {
   ),
   unverified: flag({ default: false }, "Take also a checkpoint of which no hash is known"),
   entry: given(OBJECT, "Entry to pull instead of the catalog's"),
-  onProgress: RESOLVE_OPTIONS.onProgress,
+  ...PROGRESS_OPTION,
   onWarning: RESOLVE_OPTIONS.onWarning,
   ...SIGNAL_OPTION,
 } satisfies Table;

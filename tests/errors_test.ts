@@ -193,7 +193,7 @@ Deno.test("a file of another size than published is no reason to retry", async (
       url: `${server.url}/small.bin`,
       format: "safetensors",
       size: 99,
-      sha256: "00",
+      sha256: "0".repeat(64),
       preprocessing: "torch",
       labels: null,
       license: "MIT",

@@ -11,6 +11,7 @@ import { fromFileUrl, relative, toFileUrl } from "@std/path";
 const COMMON: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "version.ts": [],
+  "progress.ts": [],
   "public_url.ts": [],
   "urls.ts": ["public_url.ts"],
   "platform.ts": ["errors.ts"],

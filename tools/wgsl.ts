@@ -172,7 +172,7 @@ export function snapshotText({ layer, kernel, isFallback }: typeof SNAPSHOTS[num
 async function tuningHere(precision: Precision, cacheDir: string): Promise<Tuning> {
   const gpu = await acquireGpu();
   try {
-    return await tune(gpu, compileProgram(randomVgg16()), precision, cacheDir, 0);
+    return await tune(gpu, compileProgram(randomVgg16()), precision, cacheDir, { budgetMs: 0 });
   } finally {
     await releaseGpu();
   }

@@ -3,6 +3,7 @@
 import { NotFound, readText as readFileText } from "../platform.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 import type { ConversionInput } from "../convert/source.ts";
+import type { Progress } from "../progress.ts";
 import type { Preprocessing } from "../model/model.ts";
 import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
@@ -51,7 +52,7 @@ export const convertCommand: Command<typeof OPTIONS> = {
     using line = new ProgressLine("Converting");
     const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
     const described = await describedBy(options);
-    const onProgress = (loaded: number, total?: number) => line.updateBytes(loaded, total);
+    const onProgress = (progress: Progress) => line.show(progress);
     const conversion = await convert(input, { ...described, offline, signal, onProgress, out });
     if (options.report) printReport(conversion);
     printSummary(conversion, out);

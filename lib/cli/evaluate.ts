@@ -104,7 +104,7 @@ async function evaluateVariant(
     ...{ crops, scales, flip, signal, offline: variant.classifier.offline },
     known: journal?.records,
     onRecords: (records) => journal?.append(records),
-    onProgress: ({ done, total }) => progress.update(done, total),
+    onProgress: (far) => progress.show(far),
     onError: (file, error) => tellError(error, file),
   });
   const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");

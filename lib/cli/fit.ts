@@ -14,7 +14,7 @@ import {
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../options/training.ts";
 import { fit, type FitOptions } from "../train/fit.ts";
 import type { Fitted } from "../train/fitted.ts";
-import type { FitProgress } from "../train/options.ts";
+import type { Progress } from "../progress.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/fit_from_scratch.ts";
 import { curveSvg, fitReport } from "../train/report.ts";
 import { checkedValue, flagOf } from "./arguments.ts";
@@ -100,8 +100,8 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     using bar = new ProgressLine("Computing features");
-    const onFit = progressView(bar);
-    const fitted = await train(data, { directory, id, signal, onFit });
+    const onProgress = progressView(bar);
+    const fitted = await train(data, { directory, id, signal, onProgress });
     await writeWhole(out, fitted.model);
     await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
     await writeWhole(`${directory}/report.html`, fitReport(id, data, fitted));
@@ -136,16 +136,14 @@ function trainer({ out: _, balance, scratch, ...options }: Values<typeof OPTIONS
 }
 
 /** A bar while features are computed, then a line per epoch, which a pipe gets too. */
-function progressView(bar: ProgressLine): (progress: FitProgress) => void {
+function progressView(bar: ProgressLine): (progress: Progress) => void {
   let head = false;
   return (progress) => {
-    if (progress.stage === "features") {
-      bar.update(progress.done, progress.total);
-      return;
-    }
+    if (progress.stage === "features") bar.show(progress);
+    if (progress.epoch === undefined) return;
     if (!head) tell("epoch    loss  val. loss  val. accuracy");
     head = true;
-    const { epoch, loss, validationLoss, validationAccuracy } = progress.metrics;
+    const { epoch, loss, validationLoss, validationAccuracy } = progress.epoch;
     tell(
       String(epoch).padStart(5) + loss.toFixed(4).padStart(8) +
         validationLoss.toFixed(4).padStart(11) + percent(validationAccuracy).padStart(15),

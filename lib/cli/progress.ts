@@ -1,12 +1,14 @@
 /** A progress line on a terminal; nothing in a pipe. */
 
+import type { Progress, ProgressStage } from "../progress.ts";
 import { canRedraw, erase, redraw } from "./terminal.ts";
 
 /** Shows how far some work is, on standard error. */
 export class ProgressLine implements Disposable {
   readonly #label: string;
   readonly #shown: boolean;
-  readonly #start = performance.now();
+  #start = performance.now();
+  #stage: ProgressStage | undefined;
   #drawn = 0;
 
   constructor(label: string) {
@@ -26,11 +28,16 @@ export class ProgressLine implements Disposable {
     redraw(`${this.#label} ${bar} ${detail || `${done}/${total}`}  ${left}`);
   }
 
-  /** The same of bytes, with how many there are and how fast they come. */
-  updateBytes(loaded: number, total: number | undefined): void {
-    const rate = loaded / 1e6 / Math.max(0.001, (performance.now() - this.#start) / 1000);
+  /** The same of what a call of the library tells; of bytes also how fast they come. */
+  show({ stage, done, total, unit }: Progress): void {
+    if (stage !== this.#stage) this.#start = performance.now();
+    this.#stage = stage;
+    if (unit === "weights") this.update(done, total ?? done, "converting");
+    else if (unit !== "bytes") this.update(done, total ?? done);
+    if (unit !== "bytes") return;
+    const rate = done / 1e6 / Math.max(0.001, (performance.now() - this.#start) / 1000);
     const of = total === undefined ? "" : ` of ${megabytes(total)}`;
-    this.update(loaded, total ?? loaded, `${megabytes(loaded)}${of}, ${rate.toFixed(1)} MB/s`);
+    this.update(done, total ?? done, `${megabytes(done)}${of}, ${rate.toFixed(1)} MB/s`);
   }
 
   /** Removes the line. */

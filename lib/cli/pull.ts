@@ -25,7 +25,7 @@ export const pullCommand: Command<typeof OPTIONS> = {
         ...options,
         signal,
         onWarning: tell,
-        onProgress: ({ loaded, total }) => line.updateBytes(loaded, total),
+        onProgress: (progress) => line.show(progress),
       });
       print(`${id}: ${path}, ${megabytes((await describePath(path)).size)}`);
     }

@@ -6,6 +6,7 @@ import { AtomicFile, type ByteSink, MemoryFile } from "../io/atomic_file.ts";
 import type { SourceOptions } from "../io/byte_source.ts";
 import { NO_HASH } from "../model/integrity.ts";
 import { imagenetIds } from "../model/labels.ts";
+import { ProgressTeller } from "../progress.ts";
 import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { checkPreprocessing } from "../model/document.ts";
 import { ModelWriter } from "../model/writer.ts";
@@ -121,7 +122,7 @@ async function convertInto(
 
 async function convertSource(
   sink: ByteSink,
-  { bytes, name: file, openSibling, onConverted }: ConversionSource,
+  { bytes, name: file, openSibling }: ConversionSource,
   options: ConvertOptions,
   knownSha256: string | undefined,
 ): Promise<Conversion> {
@@ -141,7 +142,8 @@ async function convertSource(
     const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
       match.architecture.input.channels === 3;
     const { signal } = options;
-    const conversion = { isBgr, signal, onConverted };
+    const about = { stage: "convert", unit: "weights", file } as const;
+    const conversion = { isBgr, signal, progress: new ProgressTeller(options, about) };
     const layers = await convertLayers(checkpoint, match, writer, file, conversion);
     const sourceSha256 = knownSha256 ?? (await hashSource(bytes, ["sha256"], signal)).sha256;
     await writer.finish({ ...provenance, sourceSha256 });
@@ -168,12 +170,12 @@ async function convertLayers(
   { layers }: Match,
   writer: ModelWriter,
   file: string,
-  options: { isBgr: boolean; signal?: AbortSignal; onConverted?: (part: number) => void },
+  options: { isBgr: boolean; signal: AbortSignal | undefined; progress: ProgressTeller },
 ): Promise<LayerReport[]> {
-  const { isBgr, signal, onConverted } = options;
+  const { isBgr, signal, progress } = options;
   const total = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0);
   let done = 0;
-  const onTile = (elements: number): void => onConverted?.((done += elements) / total);
+  const onTile = (elements: number): void => progress.reach(done += elements, total);
   const layerOf = new Map(layers.map((matched) => [matched.weight, matched]));
   const small = new Set(layers.flatMap(({ bias, norm }) => [bias, ...Object.values(norm ?? {})]));
   const filters = new Map<MatchedLayer, QuantizedFilter[]>();

@@ -7,6 +7,7 @@ import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "..
 import { HttpSource } from "../io/http_source.ts";
 import { openSource, sourceName } from "../io/open_source.ts";
 import { spool } from "../io/spool.ts";
+import { ProgressTeller } from "../progress.ts";
 import { asPath, asUrl } from "../urls.ts";
 import type { OpenSibling } from "./formats/checkpoint.ts";
 
@@ -21,8 +22,6 @@ export interface ConversionSource {
   readonly name: string;
   /** Opens files beside it. */
   readonly openSibling: OpenSibling;
-  /** Called with how much of the weights is converted, 0…1, where that is what takes the time. */
-  readonly onConverted?: (part: number) => void;
 }
 
 /**
@@ -36,10 +35,14 @@ export async function openConversionSource(
   if (input instanceof ReadableStream) {
     // A pipe that brings nothing ends no loop over it, but may be aborted.
     const stoppable = input.pipeThrough(new TransformStream(), { signal: options.signal });
-    return local(await spool(stoppable, "stream"), "stream", options, noSiblings);
+    return {
+      bytes: await spool(stoppable, "stream"),
+      name: "stream",
+      openSibling: noSiblings,
+    };
   }
   if (input instanceof Uint8Array) {
-    return local(new BytesSource(input), "bytes", options, noSiblings);
+    return { bytes: new BytesSource(input), name: "bytes", openSibling: noSiblings };
   }
   const url = asUrl(input);
   if (url === undefined || url.protocol === "file:") {
@@ -54,34 +57,28 @@ export async function openConversionSource(
         );
       }
     };
-    return local(new FileSource(url ?? input as string), file, options, openSibling);
+    return { bytes: new FileSource(url ?? input as string), name: file, openSibling };
   }
   return {
     bytes: await fetched(url, options),
     name: sourceName(url),
-    openSibling: (name) => fetched(siblingOf(url, name), { signal: options.signal }),
+    openSibling: (name) => fetched(siblingOf(url, name), options),
   };
 }
 
 async function fetched(url: URL, options: SourceOptions): Promise<ByteSource> {
   const source = await HttpSource.open(url, options);
+  const about = { stage: "pull", unit: "bytes", file: source.name } as const;
+  const progress = new ProgressTeller(options, about);
   try {
-    return await spool(source.stream(0), source.name);
+    const spooled = await spool(source.stream(0), source.name, (size) => {
+      progress.reach(size, source.size);
+    });
+    progress.end();
+    return spooled;
   } finally {
     source.close();
   }
-}
-
-/** @param onProgress Gets what is converted, as all bytes are here. */
-function local(
-  bytes: ByteSource,
-  name: string,
-  { onProgress }: SourceOptions,
-  openSibling: OpenSibling,
-): ConversionSource {
-  const size = bytes.size!;
-  const onConverted = (part: number): void => onProgress?.(Math.round(part * size), size);
-  return { bytes, name, openSibling, onConverted };
 }
 
 function noSiblings(name: string): Promise<ByteSource> {

@@ -1,5 +1,7 @@
 /** The interface of the two executors: `webgpu/` and `wasm/`. */
 
+import type { ProgressOptions } from "../progress.ts";
+
 /** Which executor. */
 export type Backend = "webgpu" | "wasm";
 
@@ -7,7 +9,7 @@ export type Backend = "webgpu" | "wasm";
 export type Precision = "int8" | "float";
 
 /** What an engine can be asked for. */
-export interface EngineOptions {
+export interface EngineOptions extends ProgressOptions {
   /**
    * `"auto"`, the default, takes WebGPU on a real adapter, and WebAssembly where there is none, only
    * a software one, or one that the model does not fit. While a device is lost, and for good if it

@@ -21,11 +21,11 @@ export type {
   Provenance,
   WeightPiece,
 } from "../model/model.ts";
-export type { SourceOptions } from "../io/byte_source.ts";
+export type { ReadOptions, SourceOptions } from "../io/byte_source.ts";
 export type { SourceLike } from "../io/open_source.ts";
 export { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 export { openModel } from "../model/file.ts";
-export type { LoadProgress } from "../io/byte_source.ts";
+export type { Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { ResolveOptions } from "../open_model.ts";
 export type { ConversionInput } from "../convert/source.ts";
 export {

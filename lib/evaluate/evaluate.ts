@@ -7,19 +7,18 @@ import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { checkOptions, EVALUATE_OPTIONS } from "../options.ts";
 import type { Sample } from "../input/dataset.ts";
+import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { checkScores } from "../output/predictions.ts";
 import { fusedClasses, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
 import type { ViewOptions } from "../input/views.ts";
 
 /** Options of {@linkcode evaluate}. */
-export interface EvaluateOptions extends ViewOptions, ImageOptions {
+export interface EvaluateOptions extends ViewOptions, ImageOptions, ProgressOptions {
   /** Records of an earlier run: their images are not classified again. */
   readonly known?: readonly EvaluationRecord[];
   /** Called with each new batch of records, before the next one begins. */
   readonly onRecords?: (records: readonly EvaluationRecord[]) => void | Promise<void>;
-  /** Called after each batch. */
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   /** Called when an image cannot be read; it is left out. Default: the error is thrown. */
   readonly onError?: (file: string, error: unknown) => void;
 }
@@ -62,14 +61,18 @@ export async function evaluate(
   const left = samples.filter(({ file }) => !done.has(file));
   const start = performance.now(), before = records.length;
   let failed = 0;
+  const about = { stage: "evaluate", unit: "images" } as const;
+  const progress = new ProgressTeller(options, about, samples.length);
+  progress.reach(samples.length - left.length);
   const reading = { shorterSide: shorterSideOf(list, options), ...options };
   for await (const batch of readBatches(left, reading, () => failed++)) {
     const scores = await fusedScores(list, batch.map(({ image }) => image), options);
     const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n]!)));
     records.push(...found);
     await options.onRecords?.(found);
-    options.onProgress?.({ done: records.length + failed, total: samples.length });
+    progress.reach(samples.length - left.length + records.length - before + failed);
   }
+  progress.reach(samples.length);
   const seconds = (performance.now() - start) / 1000, now = records.length - before;
   // In the order of the samples, whoever found them: sums of floats depend on it.
   const position = new Map(samples.map(({ file }, n) => [file, n]));

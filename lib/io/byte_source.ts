@@ -2,6 +2,7 @@
 
 import { CheckpointFormatError, ModelNotFoundError } from "../errors.ts";
 import { NotFound, OpenFile } from "../platform.ts";
+import type { ProgressOptions } from "../progress.ts";
 
 /** Reads ranges of one file. Every reader of a format is written against this. */
 export interface ByteSource {
@@ -20,25 +21,16 @@ export interface ByteSource {
   close(): void;
 }
 
-/** Options of whatever reads from the network. */
-export interface SourceOptions {
-  /** Never touch it: a URL is an error. Default: false. */
+/** Options of whatever reads a file. */
+export interface ReadOptions {
+  /** Never touch the network: a URL is an error. Default: false. */
   readonly offline?: boolean;
   /** Stops whatever is under way. */
-  readonly signal?: AbortSignal;
-  /** Called as bytes arrive; `total` is `undefined` where a server does not say. */
-  readonly onProgress?: (loaded: number, total: number | undefined) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** How far something is downloaded. */
-export interface LoadProgress {
-  /** What is read: a path, or a URL. */
-  readonly file: string;
-  /** Bytes so far. */
-  readonly loaded: number;
-  /** Bytes in all; `undefined` where a server does not say. */
-  readonly total: number | undefined;
-}
+/** Options of whatever reads a file, and tells how far it is. */
+export interface SourceOptions extends ReadOptions, ProgressOptions {}
 
 /** A file that is in memory already. */
 export class BytesSource implements ByteSource {

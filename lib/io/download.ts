@@ -6,8 +6,9 @@
 import { WeightsIntegrityError } from "../errors.ts";
 import { describePath, NotFound, OpenFile, readText, remove, writeText } from "../platform.ts";
 import { publicUrl } from "../public_url.ts";
-import { FileSource, type SourceOptions } from "./byte_source.ts";
+import { FileSource } from "./byte_source.ts";
 import { exists } from "./cache.ts";
+import type { ProgressTeller } from "../progress.ts";
 import { type HashAlgorithm, hashSource } from "./hash.ts";
 import {
   type HttpOptions,
@@ -24,6 +25,14 @@ export interface ExpectedFile extends Pick<HttpOptions, "size" | "maxBytes" | "i
   readonly md5?: string;
 }
 
+/** Options of {@linkcode download}. */
+export interface DownloadOptions {
+  /** Stops it; what is there is kept. */
+  readonly signal?: AbortSignal | undefined;
+  /** Is told how many bytes of how many are there. */
+  readonly progress?: ProgressTeller;
+}
+
 /**
  * Downloads what is missing of a file, and verifies all of it.
  *
@@ -36,7 +45,7 @@ export async function download(
   url: URL,
   path: string,
   expected: ExpectedFile,
-  options: SourceOptions = {},
+  options: DownloadOptions = {},
 ): Promise<string> {
   for (let attempt = 1;; attempt++) {
     const part = await findPart(path, url);
@@ -84,10 +93,10 @@ async function fetchRest(
   path: string,
   part: Part,
   expected: ExpectedFile,
-  options: SourceOptions,
+  { signal, progress }: DownloadOptions,
 ): Promise<void> {
   const { size, maxBytes, isSecure } = expected;
-  const source = await HttpSource.open(url, { ...part, ...options, size, maxBytes, isSecure });
+  const source = await HttpSource.open(url, { ...part, signal, size, maxBytes, isSecure });
   try {
     if (part.offset === 0) {
       const note = JSON.stringify({ url: source.name, validator: source.validator });
@@ -100,7 +109,9 @@ async function fetchRest(
     for await (const bytes of source.stream(end)) {
       file.write(end, bytes);
       end += bytes.length;
+      progress?.reach(end, source.size);
     }
+    progress?.end();
   } finally {
     source.close();
   }

@@ -8,7 +8,7 @@ import {
   WeightsDownloadError,
 } from "../errors.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
-import { type ByteSource, checkRange, endsEarly, type SourceOptions } from "./byte_source.ts";
+import { type ByteSource, checkRange, endsEarly, type ReadOptions } from "./byte_source.ts";
 import { backOff, Interruption, refusal, unlessStalled } from "./http_retry.ts";
 
 /** Attempts in a row that bring no new byte, before giving up. */
@@ -17,7 +17,7 @@ const ATTEMPTS = 5;
 const SKIP_BYTES = 1 << 20;
 
 /** Options of {@linkcode HttpSource.open}. */
-export interface HttpOptions extends SourceOptions {
+export interface HttpOptions extends ReadOptions {
   /** Where to begin, if what comes before is there already. */
   readonly offset?: number;
   /** What identifies the version of which a part is there already: an ETag or a date. */
@@ -114,7 +114,6 @@ export class HttpSource implements ByteSource {
     }
     const end = this.#position + value.length;
     this.#checkMost(end, this.size);
-    this.options.onProgress?.(end, this.size);
     return value;
   }
 

@@ -2,7 +2,7 @@
 
 import { publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
-import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "./byte_source.ts";
+import { type ByteSource, BytesSource, FileSource, type ReadOptions } from "./byte_source.ts";
 import { HttpSource } from "./http_source.ts";
 
 /** What can be opened: a path, a URL (also as a string that begins as one), or the bytes. */
@@ -11,7 +11,7 @@ export type SourceLike = string | URL | Uint8Array;
 /** Opens a file. A URL is read with range requests where the server knows them. */
 export async function openSource(
   source: SourceLike,
-  options: SourceOptions = {},
+  options: ReadOptions = {},
 ): Promise<ByteSource> {
   if (source instanceof Uint8Array) return new BytesSource(source);
   const url = asUrl(source);

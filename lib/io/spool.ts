@@ -3,14 +3,23 @@
 import { makeTemporaryFile } from "../platform.ts";
 import { type ByteSource, checkRange } from "./byte_source.ts";
 
-/** Writes everything to a temporary file that is gone when its source is closed, or the process ends. */
-export async function spool(parts: AsyncIterable<Uint8Array>, name: string): Promise<ByteSource> {
+/**
+ * Writes everything to a temporary file that is gone when its source is closed, or the process ends.
+ *
+ * @param onPart Is told after each part how many bytes there are.
+ */
+export async function spool(
+  parts: AsyncIterable<Uint8Array>,
+  name: string,
+  onPart: (size: number) => void = () => {},
+): Promise<ByteSource> {
   const file = makeTemporaryFile();
   let size = 0;
   try {
     for await (const part of parts) {
       file.write(size, part);
       size += part.length;
+      onPart(size);
     }
   } catch (error) {
     file.close();

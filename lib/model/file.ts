@@ -6,9 +6,10 @@
 import { CheckpointFormatError } from "../errors.ts";
 import { type Architecture, type Layer, layersOf } from "./architecture.ts";
 import type { LayerParameters, Model, WeightPiece } from "./model.ts";
-import type { ByteSource, SourceOptions } from "../io/byte_source.ts";
+import type { ByteSource, ReadOptions, SourceOptions } from "../io/byte_source.ts";
 import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
 import { checkOptions, SOURCE_OPTIONS } from "../options.ts";
+import { ProgressTeller } from "../progress.ts";
 import { verifyChunk, verifyHeader } from "./integrity.ts";
 import {
   type ModelDocument,
@@ -52,14 +53,16 @@ export async function openModel(source: SourceLike, options: SourceOptions = {})
 }
 
 async function readModel(source: SourceLike, options: SourceOptions): Promise<Model> {
+  const { offline } = options;
   const bytes = await openSource(source, options);
   try {
     const name = sourceName(source);
+    const progress = new ProgressTeller(options, { stage: "load", unit: "bytes", file: name });
     const header = await readSafetensorsHeader(bytes);
     await verifyHeader(header.bytes, name);
     const document = parseModelDocument(header.metadata.model ?? "null", name);
     const layout = checkLayout(header, document, name);
-    const chunks = new ChunkReader(bytes, layout, document, 0);
+    const chunks = new ChunkReader(bytes, layout, document, 0, progress);
     const parameters = await readParameters(chunks, document.architecture, name);
     const { id, architecture, preprocessing, labels, ids } = document;
     return {
@@ -68,7 +71,8 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
       provenance: publicProvenance(document.provenance),
       parameters,
       weightBytes: layout.end - layout.weightsBegin,
-      weights: ({ signal } = {}) => streamWeights(source, { ...options, signal }, layout, document),
+      weights: ({ signal } = {}) =>
+        streamWeights(source, { offline, signal }, layout, document, progress),
     };
   } finally {
     bytes.close();
@@ -127,6 +131,7 @@ class ChunkReader {
     private readonly layout: Layout,
     private readonly document: ModelDocument,
     firstChunk: number,
+    private readonly progress: ProgressTeller,
   ) {
     this.#buffer = new Uint8Array(
       Math.min(document.integrity.chunkBytes, layout.end - layout.dataBegin),
@@ -161,6 +166,7 @@ class ChunkReader {
     await verifyChunk(chunk, expected, this.#index, this.source.name);
     this.#index++;
     this.#chunk = chunk;
+    this.progress.reach(begin + chunk.length, this.layout.end);
   }
 }
 
@@ -193,15 +199,17 @@ async function readFloats(chunks: ChunkReader, count: number): Promise<Float32Ar
 
 async function* streamWeights(
   from: SourceLike,
-  options: SourceOptions,
+  options: ReadOptions,
   layout: Layout,
   document: ModelDocument,
+  progress: ProgressTeller,
 ): AsyncGenerator<WeightPiece> {
   const source = await openSource(from, options);
   try {
     const skipped = layout.weightsBegin - layout.dataBegin;
     const { chunkBytes } = document.integrity;
-    const chunks = new ChunkReader(source, layout, document, Math.floor(skipped / chunkBytes));
+    const first = Math.floor(skipped / chunkBytes);
+    const chunks = new ChunkReader(source, layout, document, first, progress);
     await chunks.skip(skipped % chunkBytes);
     for (const layer of layersOf(document.architecture)) {
       yield* streamLayer(chunks, layer, source.name, options.signal);

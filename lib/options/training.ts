@@ -1,12 +1,10 @@
 /** The options of `fit()` and `fitFromScratch()`. */
 
 import {
-  CALLBACK,
   choice,
   CLASSIFIER_OPTIONS,
   ENGINE_OPTIONS,
   flag,
-  given,
   IMAGE_OPTIONS,
   integer,
   integers,
@@ -51,7 +49,6 @@ const COMMON_OPTIONS = {
   seed: integer({ min: 0, default: 0 }, "Seed of all random choices"),
   directory: text({}, "Where it keeps what an interrupted fit needs to go on"),
   id: text({ default: "fitted" }, "Name of the new model"),
-  onFit: given(CALLBACK, "Called as the fit goes on"),
 } satisfies Table;
 
 /** What both fits have, with defaults of each one's own. */

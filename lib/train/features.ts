@@ -8,6 +8,7 @@ import { batchViews, mirror, scalesOf, type View, viewsOf } from "../input/views
 import type { ImageOptions, Pixels } from "../image/image.ts";
 import { cropImage } from "../image/resize.ts";
 import type { Model } from "../model/model.ts";
+import type { ProgressTeller } from "../progress.ts";
 import { randomFrom } from "./random.ts";
 
 /** How pictures are multiplied for learning. */
@@ -64,7 +65,7 @@ export async function computeFeatures(
   samples: readonly Sample[],
   { layer, length }: FeatureLayer,
   augmentation: Augmentation,
-  options: ImageOptions & { store?: FeatureStore; onProgress?: (done: number) => void },
+  options: ImageOptions & { store?: FeatureStore | undefined; progress?: ProgressTeller },
 ): Promise<Features> {
   const views = viewsPerPicture(augmentation), size = views * length;
   const data = new Float32Array(samples.length * size);
@@ -73,6 +74,7 @@ export async function computeFeatures(
   if (kept !== undefined) data.set(kept.rows.subarray(0, fingerprints.length * size));
   const side = Math.max(...scalesOf(model, {}));
   const shorterSide = augmentation.crops > 0 ? Math.ceil(side / MIN_CROP) : side;
+  options.progress?.reach(fingerprints.length);
   for (let first = fingerprints.length; first < samples.length; first += CHUNK) {
     const chunk = samples.slice(first, first + CHUNK);
     const hashes: string[] = [], all: View[] = [];
@@ -86,7 +88,7 @@ export async function computeFeatures(
     await embedViews(engine, all, layer, length, rows, options.signal);
     await options.store?.append(rows, hashes);
     fingerprints.push(...hashes);
-    options.onProgress?.(fingerprints.length);
+    options.progress?.reach(fingerprints.length);
   }
   return { data, length, views, fingerprints };
 }

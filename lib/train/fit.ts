@@ -11,7 +11,8 @@ import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts"
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
 import { finishFit, type Fitted } from "./fitted.ts";
 import { type HeadPlan, planHead, type TrainedHead, trainHead } from "./head.ts";
-import type { FitProgress, LearningOptions } from "./options.ts";
+import { ProgressTeller } from "../progress.ts";
+import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
 import type { Whitening } from "./statistics.ts";
@@ -39,8 +40,6 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
   readonly directory?: string;
   /** Name of the new model. Default: `"fitted"`. */
   readonly id?: string;
-  /** Called as the fit goes on. */
-  readonly onFit?: (progress: FitProgress) => void;
 }
 
 /**
@@ -88,7 +87,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
   const features = await computeFeatures(engine, base, samples, plan, augmentation, {
     ...{ offline: options.offline, signal: options.signal },
     store: store?.features,
-    onProgress: (done) => options.onFit?.({ stage: "features", done, total: samples.length }),
+    progress: new ProgressTeller(options, { stage: "features", unit: "images" }, samples.length),
   });
 
   const settings = { ...loop, hidden, whitening, validation, balance };
@@ -98,7 +97,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
     ...loop,
     signal: options.signal,
     state: store?.state(settings),
-    onEpoch: (metrics) => options.onFit?.({ stage: "training", metrics }),
+    progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
   });
 
   const dataSha256 = fingerprint(features.fingerprints);

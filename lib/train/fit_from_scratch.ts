@@ -14,6 +14,7 @@ import {
   type NetworkOptions,
   trainedLayers,
 } from "./network.ts";
+import { ProgressTeller } from "../progress.ts";
 import type { LearningOptions } from "./options.ts";
 import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
@@ -92,7 +93,7 @@ export async function fitFromScratch(data: Dataset, options: ScratchOptions = {}
         ...loop,
         signal: options.signal,
         state: directory === undefined ? undefined : stateFile(directory, key),
-        onEpoch: (metrics) => options.onFit?.({ stage: "training", metrics }),
+        progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
       });
       return { history, bestEpoch, layers: trainedLayers(network) };
     } finally {

@@ -12,7 +12,7 @@ import type { ModelDescription } from "../model/document.ts";
 import { ModelWriter } from "../model/writer.ts";
 import { computeFeatures } from "./features.ts";
 import type { DenseLayer } from "./dense.ts";
-import type { EpochMetrics } from "./options.ts";
+import { type EpochMetrics, ProgressTeller } from "../progress.ts";
 import type { Split } from "./split.ts";
 
 /** What a fit made. */
@@ -128,7 +128,9 @@ async function accuracyOf(
   const classes = model.labels.length, once = { flip: false, crops: 0 };
   const last = { layer: layersOf(model.architecture).at(-1)!.name, length: classes };
   const { signal } = options;
-  const { data } = await computeFeatures(engine, model, samples, last, once, { signal });
+  const about = { stage: "evaluate", unit: "images" } as const;
+  const progress = new ProgressTeller(options, about, samples.length);
+  const { data } = await computeFeatures(engine, model, samples, last, once, { signal, progress });
   const right = samples.filter(({ label }, n) => {
     const logits = data.subarray(n * classes, (n + 1) * classes);
     return logits.indexOf(Math.max(...logits)) === label;

@@ -5,7 +5,7 @@
 
 import type { Optimizer, Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import { adam } from "./adam.ts";
-import type { EpochMetrics } from "./options.ts";
+import type { EpochMetrics, ProgressTeller } from "../progress.ts";
 import { randomFrom, shuffled } from "./random.ts";
 import {
   assignAll,
@@ -32,7 +32,7 @@ export interface LoopOptions {
   readonly oneCycle: boolean;
   readonly seed: number;
   readonly signal?: AbortSignal;
-  readonly onEpoch?: (metrics: EpochMetrics) => void;
+  readonly progress?: ProgressTeller | undefined;
   /** Keeps the state after each epoch, and gives back what an earlier run kept. */
   readonly state?: StateStore;
 }
@@ -70,6 +70,7 @@ export async function trainLoop(
   const optimizer = makeOptimizer(tf, options);
   const state = await restoreState(tf, task, optimizer, options.state);
   try {
+    options.progress?.reach(state.epoch, options.epochs);
     while (state.epoch < options.epochs && state.epoch - state.bestEpoch < options.patience) {
       const epoch = ++state.epoch;
       const loss = await trainEpoch(tf, task, optimizer, epoch, options);
@@ -83,8 +84,9 @@ export async function trainLoop(
         state.best = encodeAll(task);
       }
       await options.state?.save(await describeState(tf, task, optimizer, state));
-      options.onEpoch?.(metrics);
+      options.progress?.reach(epoch, options.epochs, metrics);
     }
+    options.progress?.end();
     assignAll(tf, task, state.best);
     return { history: state.history, bestEpoch: state.bestEpoch };
   } finally {

@@ -1,21 +1,4 @@
-/** What all fits share: the options that concern learning, and how far they are. */
-
-/** What one epoch gave. Losses are mean cross-entropies in nats, accuracies parts of 1. */
-export interface EpochMetrics {
-  /** From 1 on. */
-  readonly epoch: number;
-  /** Over the epoch's batches, while it was learning from them. */
-  readonly loss: number;
-  /** On the validation pictures, after the epoch. */
-  readonly validationLoss: number;
-  /** On the validation pictures, after the epoch. */
-  readonly validationAccuracy: number;
-}
-
-/** How far a fit is. */
-export type FitProgress =
-  | { readonly stage: "features"; readonly done: number; readonly total: number }
-  | { readonly stage: "training"; readonly metrics: EpochMetrics };
+/** What all fits share: the options that concern learning. */
 
 /** Options that concern learning. */
 export interface LearningOptions {

@@ -7,12 +7,12 @@ import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening, Preprocessing } from "../model/model.ts";
 import { fingerprint } from "./features.ts";
 import type { Examples } from "./loop.ts";
-import type { FitProgress } from "./options.ts";
+import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { randomFrom } from "./random.ts";
 import type { Tfjs } from "./tfjs.ts";
 
 /** How pictures are read and varied. */
-export interface PixelOptions extends ImageOptions {
+export interface PixelOptions extends ImageOptions, ProgressOptions {
   /**
    * `"dataset"`, the default: the mean and deviation of all pictures that are learned from; `"image"`:
    * each picture's own as well.
@@ -29,8 +29,6 @@ export interface PixelOptions extends ImageOptions {
   readonly shift?: number;
   /** Of all random choices. Default: 0. */
   readonly seed?: number;
-  /** Called as the fit goes on. */
-  readonly onFit?: (progress: FitProgress) => void;
 }
 
 /** Pictures, and how their bytes become values. */
@@ -65,13 +63,15 @@ export async function readAll(
   const size = input.height * input.width * input.channels;
   const pixels = new Uint8Array(samples.length * size);
   const hashes: string[] = [];
+  const about = { stage: "features", unit: "images" } as const;
+  const progress = new ProgressTeller(options, about, samples.length);
   for (const [n, sample] of samples.entries()) {
     options.signal?.throwIfAborted();
     const decoded = await readSample(sample, options);
     hashes.push(fingerprint(decoded, sample.label));
     const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };
     pixels.set(prepareInput(decoded, resizing, input), n * size);
-    if (n % 100 === 99) options.onFit?.({ stage: "features", done: n + 1, total: samples.length });
+    progress.reach(n + 1);
   }
   return { pixels, dataSha256: fingerprint(hashes) };
 }

@@ -3,7 +3,7 @@
 import type { Dataset } from "../input/dataset.ts";
 import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../report/html.ts";
 import type { Fitted } from "./fitted.ts";
-import type { EpochMetrics } from "./options.ts";
+import type { EpochMetrics } from "../progress.ts";
 
 /** A round number of at least `value`, whose fifths are round too. */
 function roundUp(value: number): number {

@@ -1,7 +1,7 @@
 /** The state of a training after an epoch, as text from which a later run goes on. */
 
 import type { Optimizer, Variable } from "@tensorflow/tfjs-core";
-import type { EpochMetrics } from "./options.ts";
+import type { EpochMetrics } from "../progress.ts";
 import type { Tfjs } from "./tfjs.ts";
 
 /** What training changes. */

@@ -4,6 +4,7 @@ import { CheckpointFormatError } from "../../lib/errors.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
 import { encodeSafetensorsHeader } from "../../lib/model/safetensors.ts";
+import type { Progress } from "../../lib/progress.ts";
 import { FUZZED, fuzzFile } from "../fuzz/checkpoints.ts";
 
 const FIXTURES = new URL("../fixtures/checkpoints/", import.meta.url);
@@ -159,10 +160,11 @@ Deno.test("convert() leaves no file behind when it fails", async () => {
 Deno.test("convert() reads a stream, and reports how far it is", async () => {
   const bytes = await Deno.readFile(new URL("zip_d.pth", FIXTURES));
   const progress: number[] = [];
-  // As much of the file as of the weights: not of what a reader reads, which may be more.
-  const onProgress = (loaded: number, total: number | undefined) => {
-    assertEquals(total, bytes.length);
-    progress.push(loaded);
+  let weights = 0;
+  const onProgress = ({ stage, done, total = 0, unit, file }: Progress) => {
+    assertEquals([stage, unit, file], ["convert", "weights", "stream"]);
+    progress.push(done);
+    weights = total;
   };
   const fromStream = await convert(new Blob([bytes]).stream(), {
     id: "x",
@@ -173,7 +175,7 @@ Deno.test("convert() reads a stream, and reports how far it is", async () => {
   assertEquals(fromStream.bytes, fromBytes.bytes);
   assertEquals(progress.length, 16);
   assert(progress.every((n, i) => i === 0 || n > progress[i - 1]));
-  assertEquals(progress.at(-1), bytes.length);
+  assertEquals(progress.at(-1), weights);
 });
 
 Deno.test("a checkpoint whose files beside it are missing is refused with the file's name", async () => {

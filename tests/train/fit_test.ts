@@ -65,13 +65,13 @@ Deno.test("fit() learns two classes from 15 pictures each", async () => {
   const phases = new Set<string>();
   const { model, accuracy, history, bestEpoch, split, dataSha256 } = await fit(
     pictures([CAT, DOG], 0, 15),
-    { backend: "wasm", onFit: ({ stage }) => void phases.add(stage), id: "pets" },
+    { backend: "wasm", onProgress: ({ stage }) => void phases.add(stage), id: "pets" },
   );
   assertEquals([split.train.length, split.validation.length], [24, 6]);
   assert(
     history[bestEpoch - 1].validationLoss <= Math.min(...history.map((h) => h.validationLoss)),
   );
-  assertEquals([...phases], ["features", "training"]);
+  assertEquals([...phases], ["load", "features", "train", "evaluate"]);
   assert(accuracy >= 5 / 6, `${accuracy} of the validation pictures`);
 
   const { id, labels, provenance, architecture } = await openModel(model);
@@ -110,8 +110,8 @@ Deno.test("fit() gives the same model again, also when it was interrupted", asyn
       ...options,
       directory,
       signal: abort.signal,
-      onFit: (progress) => {
-        if (progress.stage === "training" && progress.metrics.epoch === 3) abort.abort();
+      onProgress: ({ epoch }) => {
+        if (epoch?.epoch === 3) abort.abort();
       },
     });
     await assertRejects(() => cut, DOMException);
@@ -119,9 +119,9 @@ Deno.test("fit() gives the same model again, also when it was interrupted", asyn
     const resumed = await fit(data, {
       ...options,
       directory,
-      onFit: (progress) => {
-        assertEquals(progress.stage, "training", "features are not computed again");
-        if (progress.stage === "training") stages.push(progress.metrics.epoch);
+      onProgress: ({ stage, done, total, epoch }) => {
+        if (stage === "features") assertEquals(done, total, "features are not computed again");
+        if (epoch !== undefined) stages.push(epoch.epoch);
       },
     });
     assertEquals(stages, [4, 5, 6]);
@@ -192,8 +192,8 @@ Deno.test("fitFromScratch() gives the same model again, also when it was interru
       ...options,
       directory,
       signal: abort.signal,
-      onFit: (progress) => {
-        if (progress.stage === "training" && progress.metrics.epoch === 1) abort.abort();
+      onProgress: ({ epoch }) => {
+        if (epoch?.epoch === 1) abort.abort();
       },
     });
     await assertRejects(() => cut, DOMException);

@@ -32,9 +32,9 @@ async function withPictures(use: (folder: string, data: Dataset) => Promise<void
 }
 
 const FITS = {
-  fit: (data: Dataset, options: { directory: string; onFit?: () => void }) =>
+  fit: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
     fit(data, { ...options, backend: "wasm", epochs: 3 }),
-  fitFromScratch: (data: Dataset, options: { directory: string; onFit?: () => void }) =>
+  fitFromScratch: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
     fitFromScratch(data, { ...options, backend: "wasm", epochs: 2, width: 0.125, dense: [16] }),
 };
 
@@ -43,14 +43,14 @@ for (const [name, run] of Object.entries(FITS)) {
     await withPictures(async (folder, data) => {
       const directory = join(folder, "fit");
       let second: Promise<unknown> | undefined;
-      const onFit = () => {
+      const onProgress = () => {
         second ??= assertRejects(
           () => run({ ...data, samples: data.samples.toReversed() }, { directory }),
           Error,
           `Another run writes ${directory}: wait until it ends`,
         );
       };
-      const { model } = await run(data, { directory, onFit });
+      const { model } = await run(data, { directory, onProgress });
       await second;
       assertEquals((await run(data, { directory })).model, model, "it is free again");
     });

@@ -8,7 +8,7 @@ import {
   OfflineError,
 } from "../../errors.ts";
 import { environmentVariable, makeFolder } from "../../platform.ts";
-import type { LoadProgress } from "../../io/byte_source.ts";
+import { type ProgressOptions, ProgressTeller } from "../../progress.ts";
 import { cachedModelPath, defaultCacheDir, exists, withModelLock } from "../../io/cache.ts";
 import { download, type ExpectedFile, removeDownload } from "../../io/download.ts";
 import { isPlainHttp } from "../../io/http_source.ts";
@@ -32,13 +32,11 @@ const WARNINGS: Readonly<Partial<Record<Verification, string>>> = {
 };
 
 /** Options of {@linkcode pullModel}. */
-export interface PullOptions {
+export interface PullOptions extends ProgressOptions {
   /** Where models are kept. Default: `VGG_CACHE_DIR`, or the user's folder for caches. */
   readonly cacheDir?: string;
   /** Stops the download or the conversion. What is there is kept for the next pull. */
   readonly signal?: AbortSignal;
-  /** Called while the checkpoint is downloaded. */
-  readonly onProgress?: (progress: LoadProgress) => void;
   /** Never touch the network: what is not in the cache is an error. Default: false. */
   readonly offline?: boolean;
   /** Called, once, before a checkpoint is downloaded whose known hash does not rule out a forgery. */
@@ -72,7 +70,7 @@ export interface PullOptions {
  */
 export async function pullModel(id: string, options: PullOptions = {}): Promise<string> {
   checkOptions(PULL_OPTIONS, options);
-  const { entry = findModel(id), cacheDir = defaultCacheDir(), signal, onProgress } = options;
+  const { entry = findModel(id), cacheDir = defaultCacheDir(), signal } = options;
   if (entry !== undefined) checkEntry(entry);
   if (entry?.url === undefined) {
     throw new ModelNotFoundError(
@@ -97,11 +95,9 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
         const expected = expectedFile(entry, url, options.unverified ?? false);
         const warning = WARNINGS[verificationOf(entry)];
         if (warning !== undefined) options.onWarning?.(`${id}: ${warning}`);
-        const sha256 = await download(url, part, expected, {
-          signal,
-          onProgress: (loaded, total) => onProgress?.({ file, loaded, total }),
-        });
-        await convertPart(part, path, entry, sha256, signal);
+        const progress = new ProgressTeller(options, { stage: "pull", unit: "bytes", file });
+        const sha256 = await download(url, part, expected, { signal, progress });
+        await convertPart(part, path, entry, sha256, options);
       }
       await removeDownload(part);
     });
@@ -168,10 +164,11 @@ async function convertPart(
   out: string,
   entry: CatalogEntry,
   sha256: string,
-  signal: AbortSignal | undefined,
+  { signal, onProgress }: PullOptions,
 ): Promise<void> {
   try {
-    await convertToFile(part, out, { ...descriptionOf(entry), signal }, sha256);
+    const described = { ...descriptionOf(entry), signal, onProgress };
+    await convertToFile(part, out, described, sha256);
   } catch (error) {
     // What a hash has verified would only be downloaded again, and what took too long may not the next time.
     const isSound = verificationOf(entry) !== "nothing" || isVggError(error, "budget");

@@ -12,6 +12,7 @@ import type {
   LayerProfile,
   Precision,
 } from "../engine.ts";
+import type { ProgressOptions } from "../../progress.ts";
 import type { LastLayer } from "../geometry.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { imagesOf, QueuedEngine } from "../queued_engine.ts";
@@ -54,7 +55,7 @@ export async function createWebgpuEngine(
   const program = options.program ?? compileProgram(model);
   const gpu = await acquireGpu();
   try {
-    const tuning = options.tuning ?? await chooseTuning(gpu, program, settings);
+    const tuning = options.tuning ?? await chooseTuning(gpu, program, settings, options);
     const load: Load = (gpu, signal) =>
       loadResident(gpu, model, program, precision, tuning, signal);
     const placement = { gpu, resident: await load(gpu, signal) };
@@ -73,10 +74,11 @@ async function chooseTuning(
   gpu: Gpu,
   program: Program,
   { precision, tune, cacheDir }: Complete<typeof ENGINE_OPTIONS>,
+  options: ProgressOptions & Pick<EngineOptions, "signal">,
 ): Promise<Tuning> {
   // Without a place to keep the choice, a trial at each load would cost more than it gains.
   if (tune === "off" || cacheDir === undefined) return defaultTuning(gpu.isFallback);
-  return await gpu.exclusively(() => tuneTiles(gpu, program, precision, cacheDir));
+  return await gpu.exclusively(() => tuneTiles(gpu, program, precision, cacheDir, options));
 }
 
 class WebgpuEngine extends QueuedEngine {

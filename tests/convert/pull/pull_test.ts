@@ -81,11 +81,13 @@ Deno.test("pullModel() downloads once, and reports every byte", async () => {
     const path = await pullModel("small", {
       entry,
       cacheDir,
-      onProgress: ({ loaded, total }) => progress.push([loaded, total]),
+      onProgress: ({ stage, done, total }) => {
+        if (stage === "pull") progress.push([done, total]);
+      },
     });
     assertEquals(await Deno.readFile(path), await expectedModel(SAFETENSORS, entry));
     assertEquals(progress.at(-1), [SAFETENSORS.length, SAFETENSORS.length]);
-    assert(progress.every(([loaded], i) => i === 0 || loaded > progress[i - 1][0]));
+    assert(progress.every(([done], i) => i === 0 || done > progress[i - 1][0]));
     assertEquals(server.requests.length, 1);
 
     await pullModel("small", { entry, cacheDir });
@@ -237,7 +239,7 @@ Deno.test("pullModel() holds the catalog's size while bytes arrive, whatever the
     await withCache(async (cacheDir) => {
       const entry = await entryFor(server, SAFETENSORS, { size });
       let most = 0;
-      const onProgress = ({ loaded }: { loaded: number }): void => void (most = loaded);
+      const onProgress = ({ done }: { done: number }): void => void (most = done);
       await assertRejects(
         () => pullModel("small", { entry, cacheDir, onProgress }),
         WeightsDownloadError,
@@ -453,7 +455,7 @@ Deno.test("a download that was aborted is taken up by the next pull", async () =
           entry,
           cacheDir,
           signal: abort.signal,
-          onProgress: ({ loaded }) => loaded >= 20_000 && abort.abort(),
+          onProgress: ({ done }) => done >= 20_000 && abort.abort(),
         }),
       DOMException,
     );

@@ -69,7 +69,7 @@ async function pullUntil(bytes: number, { entry, cacheDir }: Pulled): Promise<vo
       entry,
       cacheDir,
       signal: abort.signal,
-      onProgress: ({ loaded }) => loaded >= bytes && abort.abort(),
+      onProgress: ({ done }) => done >= bytes && abort.abort(),
     }), DOMException);
 }
 

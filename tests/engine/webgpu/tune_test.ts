@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { networkOperations } from "../../../lib/engine/geometry.ts";
 import { compileProgram } from "../../../lib/engine/program.ts";
@@ -19,6 +19,7 @@ import {
   DENSE_TILES,
 } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { tune } from "../../../lib/engine/webgpu/tuning/tune.ts";
+import type { Progress } from "../../../lib/progress.ts";
 import { assertSame, engineCases } from "../../support/engine_cases.ts";
 import { referenceActivations } from "../../support/reference.ts";
 import { gpuTest } from "../../support/webgpu.ts";
@@ -84,6 +85,32 @@ gpuTest("loads time candidates and keep their times, and no result depends on it
   for (const name of tried) assert(names.includes(name), name);
 });
 
+gpuTest("choosing tiles tells how far it is, and an abort keeps what was timed", async () => {
+  await using cache = await temporaryCache();
+  const gpu = await acquireGpu();
+  try {
+    const told: Progress[] = [];
+    const onProgress = (progress: Progress) => void told.push(progress);
+    await tune(gpu, program, "int8", cache.dir, { budgetMs: 200, onProgress });
+    assertEquals(told.map(({ done }) => done).toSorted((a, b) => a - b), told.map((p) => p.done));
+    const last = told.at(-1)!;
+    assertEquals([last.stage, last.unit, last.total], ["tune", "trials", last.done]);
+
+    const abort = new AbortController(), reason = new Error("mine");
+    const error = await assertRejects(() =>
+      tune(gpu, program, "int8", cache.dir, {
+        signal: abort.signal,
+        onProgress: () => abort.abort(reason),
+      })
+    );
+    assertEquals(error, reason);
+    const times = Object.values(await cache.times());
+    assertEquals(times.reduce((sum, names) => sum + Object.keys(names).length, 0), last.done + 1);
+  } finally {
+    await releaseGpu();
+  }
+});
+
 gpuTest("what one load has no time for is tried by the next", async () => {
   await using cache = await temporaryCache();
   const gpu = await acquireGpu();
@@ -92,7 +119,7 @@ gpuTest("what one load has no time for is tried by the next", async () => {
     for (let load = 0; load < 3; load++) {
       const before = load === 0 ? {} : await cache.times();
       // Time for one trial, or a few.
-      await tune(gpu, program, "int8", cache.dir, 200);
+      await tune(gpu, program, "int8", cache.dir, { budgetMs: 200 });
       const times = await cache.times();
       const count = Object.values(times).reduce((sum, names) => sum + Object.keys(names).length, 0);
       assert(count > known, `${count} after ${known}`);
@@ -112,7 +139,7 @@ gpuTest(
     await using cache = await temporaryCache();
     const gpu = await acquireGpu();
     try {
-      await tune(gpu, program, "int8", cache.dir, 200);
+      await tune(gpu, program, "int8", cache.dir, { budgetMs: 200 });
       const adapter = Object.keys((await cache.read()).adapters)[0];
       for (const memory of ["buffer", "texture"] as const) {
         const usable = CANDIDATES.filter((candidate) =>
@@ -140,7 +167,7 @@ gpuTest(
           version: (await cache.read()).version,
           adapters: { [adapter]: times },
         });
-        const tuning = await tune(gpu, program, "int8", cache.dir, 0);
+        const tuning = await tune(gpu, program, "int8", cache.dir, { budgetMs: 0 });
         assertEquals(tuning.memory, memory);
         assertEquals(tuning.dense, DENSE_TILES[3]);
         const chosen = Object.values(tuning.convolutions).map((tile) =>

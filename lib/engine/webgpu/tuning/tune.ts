@@ -7,6 +7,7 @@
  */
 
 import { BackendUnavailableError } from "../../../errors.ts";
+import { type ProgressOptions, ProgressTeller } from "../../../progress.ts";
 import type { Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
 import type { Gpu } from "../device/device.ts";
@@ -46,6 +47,14 @@ interface Trial extends Candidate<Tile | DenseTile> {
   readonly name: string;
 }
 
+/** Options of {@linkcode tune}. */
+export interface TuneOptions extends ProgressOptions {
+  /** Milliseconds after which no trial begins. Default: 2000. */
+  readonly budgetMs?: number;
+  /** Ends it between two trials. What was timed is kept. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Times candidates until the budget is spent or none is left, and chooses. The memory is that in
  * which all layers together take the least time. Nobody else may be using the device.
@@ -55,8 +64,10 @@ export async function tune(
   program: Program,
   precision: Precision,
   cacheDir: string,
-  budgetMs: number = BUDGET_MS,
+  options: TuneOptions = {},
 ): Promise<Tuning> {
+  const { budgetMs = BUDGET_MS, signal } = options;
+  const progress = new ProgressTeller(options, { stage: "tune", unit: "trials" });
   const adapter = [gpu.description, gpu.driver, precision].join(" | ");
   const times = await readTimes(cacheDir, adapter);
   const deadline = performance.now() + budgetMs;
@@ -66,11 +77,13 @@ export async function tune(
   for (const trial of trials) {
     const known = times[trial.workload.name] ??= {};
     if (trial.name in known || isHopeless(times, workloads, trial)) continue;
-    if (performance.now() >= deadline) break;
+    if (performance.now() >= deadline || signal?.aborted) break;
     known[trial.name] = await time(gpu, precision, trial);
-    timed++;
+    progress.reach(++timed);
   }
   if (timed > 0) await writeTimes(cacheDir, adapter, times);
+  signal?.throwIfAborted();
+  if (timed > 0) progress.end();
   return choose(times, trials, defaultTuning(gpu.isFallback));
 }
 
