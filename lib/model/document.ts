@@ -3,7 +3,7 @@
 import { CheckpointFormatError } from "../errors.ts";
 import { publicText } from "../public_url.ts";
 import { type Architecture, CONFIGURATIONS, layersOf } from "./architecture.ts";
-import { isRecord } from "./json.ts";
+import { isRecord, jsonText } from "./json.ts";
 import type { Model, Provenance } from "./model.ts";
 
 /** Raised when an older reader would misread the file. */
@@ -71,7 +71,9 @@ export function parseModelDocument(json: string, file: string): ModelDocument {
   if (typeof document !== "object" || document === null) return fail("not an object");
   if (document.version !== VERSION) {
     return fail(
-      `expected version ${VERSION}, found ${document.version}. Convert the checkpoint again`,
+      `expected version ${VERSION}, found ${
+        jsonText(document.version)
+      }. Convert the checkpoint again`,
     );
   }
   const problem = checkDocument(document as Record<keyof ModelDocument, unknown>);

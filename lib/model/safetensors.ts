@@ -6,7 +6,7 @@
 
 import { CheckpointFormatError } from "../errors.ts";
 import { type ByteSource, endsEarly } from "../io/byte_source.ts";
-import { isRecord, isSizes } from "./json.ts";
+import { isRecord, isSizes, jsonText } from "./json.ts";
 
 /** Bytes of an element of each type. */
 export const DTYPE_BYTES = {
@@ -118,7 +118,7 @@ function checkEntry(name: string, entry: unknown, dataStart: number, file: strin
     }
   }
   throw new CheckpointFormatError(
-    `The entry of tensor ${name} in ${file} is not valid: found ${JSON.stringify(entry)}`,
+    `The entry of tensor ${name} in ${file} is not valid: found ${jsonText(entry)}`,
     { file, offset: 8 },
   );
 }

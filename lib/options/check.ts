@@ -166,7 +166,10 @@ function isWithin(value: number, bounds: Bounds): boolean {
 
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value}]`;
+  if (Array.isArray(value)) {
+    // An object among them may have no text.
+    return `[${value.map((item) => typeof item === "object" ? shown({}) : String(item))}]`;
+  }
   if (typeof value === "object" && value !== null) return Object.prototype.toString.call(value);
   return String(value);
 }

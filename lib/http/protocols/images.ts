@@ -6,6 +6,7 @@
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { badRequest, HttpProblem, problemBody, toProblem } from "../server/problems.ts";
+import { jsonText } from "../../model/json.ts";
 import { publicUrl } from "../../public_url.ts";
 
 /** The images of a request. */
@@ -151,7 +152,7 @@ export function parseJson(body: Uint8Array): Record<string, unknown> {
     throw badRequest(`The JSON is malformed: ${(error as Error).message}`, error);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw badRequest(`Expected a JSON object, found ${JSON.stringify(value)}`);
+    throw badRequest(`Expected a JSON object, found ${jsonText(value)}`);
   }
   return value as Record<string, unknown>;
 }

@@ -2,6 +2,7 @@
 
 import type { Pixels } from "../../image/image.ts";
 import { checkSelection, type Prediction, selectPredictions } from "../../output/predictions.ts";
+import { jsonText } from "../../model/json.ts";
 import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
@@ -171,7 +172,7 @@ function readTensor(input: unknown, rest: Uint8Array): Tensor {
   }
   if (size !== rest.length) {
     throw badRequest(
-      `Expected ${size} bytes of input "${name}" after the JSON, found ${rest.length}`,
+      `Expected ${jsonText(size)} bytes of input "${name}" after the JSON, found ${rest.length}`,
     );
   }
   return { name, datatype, shape, data, binary: rest };
@@ -234,7 +235,9 @@ function pixels(tensor: Tensor, channels: number): Pixels[] {
   for (let i = 0; i < bytes.length; i++) {
     const value = values[i];
     if (!(typeof value === "number" && value >= 0 && value <= 255)) {
-      throw badRequest(`Expected numbers from 0 to 255 in input "${name}", found ${value} at ${i}`);
+      throw badRequest(
+        `Expected numbers from 0 to 255 in input "${name}", found ${jsonText(value)} at ${i}`,
+      );
     }
     bytes[i] = Math.round(value);
   }

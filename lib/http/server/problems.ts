@@ -94,8 +94,10 @@ export function badRequest(detail: string, cause?: unknown): HttpProblem {
 /** Any error as a problem. What is not the client's doing is told to the log, not to the client. */
 export function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
-  const problem = isVggError(error) ? error.code : "internal";
-  const isClients = isVggError(error) && PROBLEMS[error.code][0] < 500;
+  // Another copy of the package may know codes that this one does not.
+  const isKnown = isVggError(error) && Object.hasOwn(PROBLEMS, error.code);
+  const problem = isKnown ? error.code : "internal";
+  const isClients = isKnown && PROBLEMS[error.code][0] < 500;
   const detail = isClients
     ? error.message
     : "The server's log says more, under this request's x-request-id";

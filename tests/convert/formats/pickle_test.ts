@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Cursor } from "../../../lib/convert/formats/cursor.ts";
 import { readPickle } from "../../../lib/convert/formats/pytorch/pickle.ts";
+import { readPytorchLegacy } from "../../../lib/convert/formats/pytorch/read.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { BytesSource } from "../../../lib/io/byte_source.ts";
 
@@ -35,3 +36,20 @@ for (const [opcodes, message] of Object.entries(DAMAGED)) {
     await assertRejects(() => read(opcodes), CheckpointFormatError, message);
   });
 }
+
+Deno.test("a name that is no text is refused, however deep it is nested", async () => {
+  const deep = "]".repeat(20_000) + "a".repeat(19_999);
+  await assertRejects(
+    () => read(`${deep}KA\x93.`),
+    CheckpointFormatError,
+    "refers to (no text).65",
+  );
+  // Of the older format, the second of whose pickles is a version.
+  const magic = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+  const bytes = Uint8Array.from(`${magic}\x80\x02${deep}.`, (char) => char.charCodeAt(0));
+  await assertRejects(
+    () => readPytorchLegacy(new BytesSource(bytes, "some.pth")),
+    CheckpointFormatError,
+    "found (no text)",
+  );
+});

@@ -47,7 +47,7 @@ export function readKerasDescription(model: unknown): KerasDescription {
     return known === undefined ? [] : [graphLayer(known, kind, config)];
   });
   const norm = layers.find(({ kind }) => kind === "BatchNormalization");
-  const epsilon = Number(norm?.config.epsilon);
+  const epsilon = toNumber(norm?.config.epsilon);
   return {
     // A list without a convolution is not that of the whole network.
     graph: graph.some(({ kind }) => kind === "convolution") ? graph : undefined,
@@ -62,16 +62,24 @@ function layersIn(model: unknown, depth: number): { kind: string; config: Json }
   // Before Keras 2.2.3 a sequential model was the list itself.
   const layers = Array.isArray(config) ? config : isRecord(config) ? config.layers : undefined;
   if (Array.isArray(layers)) return layers.flatMap((layer) => layersIn(layer, depth + 1));
-  return [{ kind: String(model.class_name), config: isRecord(config) ? config : {} }];
+  return [{ kind: toText(model.class_name), config: isRecord(config) ? config : {} }];
 }
 
 function graphLayer(kind: GraphLayer["kind"], className: string, config: Json): GraphLayer {
   const window = pair(config.kernel_size ?? config.pool_size ?? [config.nb_row, config.nb_col]);
   // A pool's stride is its size by default, a convolution's is 1.
   const own = config.strides ?? config.subsample ?? (kind === "convolution" ? [1, 1] : window);
-  return { name: String(config.name ?? className), kind, window, stride: pair(own) };
+  return { name: toText(config.name) || className, kind, window, stride: pair(own) };
 }
 
 function pair(value: unknown): number[] {
-  return (Array.isArray(value) ? value : [value, value]).map(Number);
+  return (Array.isArray(value) ? value : [value, value]).map(toNumber);
+}
+
+function toNumber(value: unknown): number {
+  return typeof value === "number" ? value : NaN;
+}
+
+function toText(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }

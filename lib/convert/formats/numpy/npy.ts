@@ -10,7 +10,11 @@ import { type CheckpointTensor, sizeOf, type WeightLayout } from "../checkpoint.
 import { type ElementType, rawTensor, rowMajorStrides, stridedTensor } from "../tensors.ts";
 
 /** Element types by numpy's names. Only those of this machine's byte order. */
-const DTYPES: Readonly<Record<string, ElementType>> = { f2: "F16", f4: "F32", f8: "F64" };
+const DTYPES: ReadonlyMap<string, ElementType> = new Map([
+  ["f2", "F16"],
+  ["f4", "F32"],
+  ["f8", "F64"],
+]);
 
 /** What the header says. */
 export interface NpyHeader {
@@ -71,7 +75,7 @@ export function numpyTensor(
   { name, descr, isFortran, shape, dataOffset, end }: NumpyArray,
   layout: WeightLayout,
 ): CheckpointTensor | undefined {
-  const dtype = DTYPES[descr.slice(1)];
+  const dtype = DTYPES.get(descr.slice(1));
   if (dtype === undefined) return undefined;
   const length = sizeOf(shape);
   const bytes = length * Number(descr.slice(2));

@@ -11,6 +11,7 @@ import { Cursor } from "../cursor.ts";
 import { numpyTensor, readNpyHeader } from "./npy.ts";
 import {
   PickledBytes,
+  pickledText,
   type PickledValue,
   type PickleVocabulary,
   readPickle,
@@ -55,7 +56,7 @@ function vocabulary(file: string): PickleVocabulary {
     fill(new PickledArray(), [shape, dtype, order, data]);
   return {
     functions: {
-      "numpy.dtype": (name) => new PickledDtype(String(name)),
+      "numpy.dtype": (name) => new PickledDtype(pickledText(name)),
       "numpy.core.multiarray._reconstruct": reconstruct,
       "numpy._core.multiarray._reconstruct": reconstruct,
       "numpy.core.numeric._frombuffer": fromBuffer,
@@ -64,7 +65,7 @@ function vocabulary(file: string): PickleVocabulary {
     values: ["numpy.ndarray"],
     setState(object, state) {
       if (!Array.isArray(state)) return;
-      if (object instanceof PickledDtype) object.order = String(state[1]);
+      if (object instanceof PickledDtype) object.order = pickledText(state[1]);
       if (object instanceof PickledArray) fill(object, state.slice(1));
     },
   };
@@ -88,7 +89,7 @@ export async function readNpy(source: ByteSource): Promise<Checkpoint> {
       { code: "checkpoint-unsupported", file: source.name, offset: dataOffset },
     );
   }
-  const arrays = [...value].flatMap(([layer, parts]) => namedParts(String(layer), parts));
+  const arrays = [...value].flatMap(([layer, parts]) => namedParts(pickledText(layer), parts));
   return checkpointOf(
     arrays.flatMap(({ name, array: { descr, isFortran, shape, data } }) => {
       if (Array.isArray(data)) return [];
@@ -103,7 +104,7 @@ export async function readNpy(source: ByteSource): Promise<Checkpoint> {
 /** `[weights, biases]`, or a dictionary that names them. */
 function namedParts(layer: string, parts: PickledValue): { name: string; array: PickledArray }[] {
   const entries: [string, PickledValue][] = parts instanceof Map
-    ? [...parts].map(([role, array]) => [String(role), array])
+    ? [...parts].map(([role, array]) => [pickledText(role), array])
     : Array.isArray(parts)
     ? parts.map((array, index) => [index === 0 ? "weights" : "biases", array])
     : [];

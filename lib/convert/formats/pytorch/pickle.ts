@@ -32,6 +32,11 @@ export type PickledValue =
   | Map<PickledValue, PickledValue>
   | object;
 
+/** A key or a name as text. What is neither has none: it may be nested without end. */
+export function pickledText(value: PickledValue | undefined): string {
+  return typeof value === "object" && value !== null ? "(no text)" : String(value);
+}
+
 /** What a pickle may refer to, and what becomes of it. */
 export interface PickleVocabulary {
   /** Makes the result of calling a function by its full name. */
@@ -232,7 +237,7 @@ const OPCODES: Readonly<Record<number, Execute>> = {
   [code("j")]: async (m, c) => m.get(await c.uint32()),
 
   [code("c")]: async (m, c) => m.refer(`${await c.line()}.${await c.line()}`), // GLOBAL
-  0x93: (m) => m.refer(m.popMany(2).join(".")), // STACK_GLOBAL
+  0x93: (m) => m.refer(m.popMany(2).map(pickledText).join(".")), // STACK_GLOBAL
   [code("R")]: (m) => m.call(), // REDUCE
   0x81: (m) => m.call(), // NEWOBJ
   [code("b")]: (m) => m.setState(m.pop()), // BUILD

@@ -9,7 +9,13 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import { isSize, isSizes } from "../../../model/json.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
-import { PickledGlobal, type PickledValue, type PickleVocabulary, readPickle } from "./pickle.ts";
+import {
+  PickledGlobal,
+  pickledText,
+  type PickledValue,
+  type PickleVocabulary,
+  readPickle,
+} from "./pickle.ts";
 import { bytesOf, type ElementType, isRowMajor, rawTensor, stridedTensor } from "../tensors.ts";
 import { openEntry, type PlacedBytes, type ZipEntry } from "../zip.ts";
 
@@ -117,7 +123,9 @@ export async function readPytorchLegacy(source: ByteSource): Promise<Checkpoint>
   const magic = await readPickle(cursor, words);
   const version = await readPickle(cursor, words);
   if (magic !== LEGACY_MAGIC || version !== LEGACY_VERSION) {
-    cursor.fail(`expected version ${LEGACY_VERSION} of PyTorch's older format, found ${version}`);
+    cursor.fail(
+      `expected version ${LEGACY_VERSION} of PyTorch's older format, found ${pickledText(version)}`,
+    );
   }
   await readPickle(cursor, words); // Sizes of C types on the machine that wrote it.
   const value = await readPickle(cursor, words);
@@ -127,9 +135,11 @@ export async function readPytorchLegacy(source: ByteSource): Promise<Checkpoint>
   const offsets = new Map<string, number>();
   for (const key of keys) {
     const elements = await cursor.uint64();
-    const storage = storages.get(String(key));
+    const storage = storages.get(pickledText(key));
     if (storage?.elements !== elements) {
-      cursor.fail(`storage ${key} must have ${storage?.elements} elements, found ${elements}`);
+      cursor.fail(
+        `storage ${pickledText(key)} must have ${storage?.elements} elements, found ${elements}`,
+      );
     }
     offsets.set(storage.key, cursor.skip(elements * storage.type.bytes));
   }
@@ -202,7 +212,7 @@ function tensorsOf(value: PickledValue, file: string): Map<string, PickledTensor
     if (!(node instanceof Map) || depth > MAX_DEPTH) return;
     const tensors = new Map<string, PickledTensor>();
     for (const [key, item] of node) {
-      if (item instanceof PickledTensor) tensors.set(String(key), item);
+      if (item instanceof PickledTensor) tensors.set(pickledText(key), item);
       else visit(item, depth + 1);
     }
     if (tensors.size > best.size) best = tensors;

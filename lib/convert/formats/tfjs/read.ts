@@ -5,7 +5,7 @@
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";
-import { isSizes } from "../../../model/json.ts";
+import { isSizes, jsonText } from "../../../model/json.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import {
   type Checkpoint,
@@ -20,13 +20,13 @@ import { bytesOf, dequantizedTensor, type ElementType, rawTensor } from "../tens
 const MAX_JSON_BYTES = 16 << 20;
 
 /** Element types by tfjs' names; others are read past by their sizes. */
-const DTYPES: Readonly<Record<string, ElementType>> = {
-  float32: "F32",
-  float16: "F16",
-  uint8: "U8",
-  uint16: "U16",
-  int32: "I32",
-};
+const DTYPES: ReadonlyMap<string, ElementType> = new Map([
+  ["float32", "F32"],
+  ["float16", "F16"],
+  ["uint8", "U8"],
+  ["uint16", "U16"],
+  ["int32", "I32"],
+]);
 
 interface Weight {
   readonly name: string;
@@ -63,7 +63,7 @@ export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Pr
     for (const path of paths as unknown[]) {
       // A file name and nothing else, so that a model cannot read elsewhere on the disk.
       if (typeof path !== "string" || !/^[^/\\:]+$/.test(path) || path === "..") {
-        fail(`shard ${path} is no file name`);
+        fail(`shard ${jsonText(path)} is no file name`);
       }
       parts.push(opened.adopt(await openSibling(path as string), (shard) => shard.close()));
     }
@@ -108,7 +108,7 @@ function readGroup(
   return weights.flatMap((item) => {
     const { name, shape, dtype, quantization } = checkWeight(item, fail);
     const stored = quantization?.dtype ?? dtype;
-    const type = DTYPES[stored] ??
+    const type = DTYPES.get(stored) ??
       fail(`weight ${name} has type ${stored}`, "checkpoint-unsupported");
     const begin = offset;
     offset += sizeOf(shape) * bytesOf(type);
@@ -129,7 +129,7 @@ function checkWeight(item: unknown, fail: Fail): Weight {
   const { name, shape, dtype, quantization } = weight;
   const isQuantization = quantization === undefined || typeof quantization?.dtype === "string";
   if (typeof name !== "string" || typeof dtype !== "string" || !isSizes(shape) || !isQuantization) {
-    fail(`found the weight ${JSON.stringify(item)}`);
+    fail(`found the weight ${jsonText(item)}`);
   }
   return weight as Weight;
 }
