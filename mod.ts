@@ -68,7 +68,13 @@ export type { Address, RemoteOptions } from "./lib/http/remote/remote_image.ts";
 export type { ServedClassifier } from "./lib/http/queue/batch_queue.ts";
 export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
 export { encodePng } from "./lib/image/codecs/encode_png.ts";
-export type { ImageInput, ImageOptions, Pixels, RawPixels } from "./lib/image/image.ts";
+export type {
+  ImageFormat,
+  ImageInput,
+  ImageOptions,
+  Pixels,
+  RawPixels,
+} from "./lib/image/image.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "./lib/progress.ts";
 export type { Prediction, Predictions, SelectionOptions } from "./lib/output/predictions.ts";
 export { fit } from "./lib/train/fit.ts";

@@ -6,6 +6,7 @@
 
 import {
   choice,
+  choices,
   flag,
   given,
   integer,
@@ -100,11 +101,18 @@ export const CLASSIFIER_OPTIONS = {
   ...RESOLVE_OPTIONS,
 } satisfies Table;
 
+/** What there is a decoder for. */
+export const IMAGE_FORMATS = ["jpeg", "png", "gif", "webp", "avif", "tiff", "bmp"] as const;
+
 /** What reads and decodes an image. */
 export const IMAGE_OPTIONS = {
   // The largest phone cameras.
   maxPixels: integer({ min: 1, max: 2 ** 30, default: 50_000_000 }, "Most pixels of an image"),
   maxBytes: integer({ min: 1, default: 2 ** 26 }, "Most bytes of an image file"),
+  formats: choices(
+    { choices: IMAGE_FORMATS, default: IMAGE_FORMATS },
+    "Formats that are decoded",
+  ),
   shorterSide: integer({ min: 1, unset: "all" }, "Pixels of the shorter side that are needed"),
   reduceFromPixels: integer(
     { min: 0, default: 4_000_000 },

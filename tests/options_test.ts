@@ -143,6 +143,8 @@ function wrongValues(option: Option): readonly unknown[] {
         (option.max ?? option.below ?? NaN) + 1,
         "many",
       ];
+    case "choices":
+      return [["nonsense"], ["nonsense", option.choices[0]]];
     case "choice":
     case "boolean":
     case "program":

@@ -6,9 +6,10 @@
 import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import { completeOptions, IMAGE_OPTIONS } from "../options.ts";
 import { ThreadPool } from "../threads/pool.ts";
-import { type Codec, damaged, type Header, type ImageFormat } from "./codecs/codec.ts";
+import { type Codec, damaged, type Header } from "./codecs/codec.ts";
 import {
   channelsOf,
+  type ImageFormat,
   type ImageOptions,
   MAX_DECODERS,
   MAX_SIDE,
@@ -32,6 +33,9 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
 /** Threads that decode in the background. */
 const decoders = new ThreadPool(new URL("./background_thread.ts", import.meta.url), MAX_DECODERS);
 
+/** "jpeg, png or webp". */
+const NAMES = new Intl.ListFormat("en", { type: "disjunction" });
+
 /** A file whose header has been read and held against the limits. */
 export interface CheckedFile {
   readonly format: ImageFormat;
@@ -54,14 +58,21 @@ export type DecodeAnswer = Pixels | Pick<ImageDecodeError, "message" | "code">;
  * profiles are ignored.
  *
  * @returns RGB
- * @throws {ImageDecodeError} If the bytes are no image, a damaged one, or of a format not decoded.
+ * @throws {ImageDecodeError} If the bytes are no image, a damaged one, or of a format not decoded or
+ *   not among `formats`.
  * @throws {ImageTooLargeError} If the header claims more than `maxPixels`, or a side above 32,768;
  *   nothing that grows with the size was allocated.
  */
 export async function decodeImage(bytes: Uint8Array, options: ImageOptions = {}): Promise<Pixels> {
-  const { signal, background, reduceFromPixels } = completeOptions(IMAGE_OPTIONS, options);
+  const { signal, background, reduceFromPixels, formats } = completeOptions(IMAGE_OPTIONS, options);
   signal?.throwIfAborted();
   const format = sniffImageFormat(bytes);
+  if (!formats.includes(format)) {
+    throw new ImageDecodeError(
+      `Expected ${NAMES.format(formats)}, found ${format}, which is not taken here`,
+      { code: "image-format", format },
+    );
+  }
   const codec = await CODECS[format]();
   signal?.throwIfAborted();
   let header: Header;

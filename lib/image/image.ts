@@ -46,10 +46,15 @@ export type ImageInput =
   | string
   | RawPixels;
 
+/** What there is a decoder for. */
+export type ImageFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "tiff" | "bmp";
+
 /** Limits of reading and decoding. */
 export interface ImageOptions {
   /** Most pixels that an image may have. Default: 50 million, the largest phone cameras. */
   readonly maxPixels?: number;
+  /** Formats that are decoded; a file of another is refused before any decoder sees it. Default: all. */
+  readonly formats?: readonly ImageFormat[];
   /** Most bytes that are read from a file, stream or response. Default: 64 MiB. */
   readonly maxBytes?: number;
   /**

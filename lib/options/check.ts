@@ -115,6 +115,8 @@ function fromText(option: Option, text: string): unknown {
       return option.choices.find((choice) => String(choice) === text) ?? text;
     case "boolean":
       return WORDS.get(text) ?? text;
+    case "choices":
+      return text.split(",").map((part) => part.trim());
     case "texts":
       return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
     case "integers": {
@@ -140,6 +142,9 @@ function isValid(option: Option, value: unknown): boolean {
       return Number.isFinite(value) && isWithin(Number(value), option);
     case "choice":
       return option.choices.some((choice) => choice === value);
+    case "choices":
+      return Array.isArray(value) && value.length > 0 &&
+        value.every((item) => option.choices.includes(item));
     case "boolean":
       return typeof value === "boolean";
     case "text":

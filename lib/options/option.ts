@@ -35,6 +35,8 @@ type Kind =
   | { kind: "integers"; min: number; max?: number; items?: number; mayBeEmpty?: boolean }
     & { default?: readonly number[] }
   | { kind: "choice"; choices: readonly (string | number)[]; default?: string | number }
+  /** A list of at least one of them. */
+  | { kind: "choices"; choices: readonly string[]; default?: readonly string[] }
   /** `off` describes the flag `--no-…` of an option that is on by default. */
   | { kind: "boolean"; default?: boolean; off?: string }
   | { kind: "text"; default?: string }
@@ -60,7 +62,11 @@ const of =
   });
 
 export const integer = of("integer"), number = of("number"), integers = of("integers");
-export const choice = of("choice"), flag = of("boolean"), text = of("text"), texts = of("texts");
+export const choice = of("choice"),
+  choices = of("choices"),
+  flag = of("boolean"),
+  text = of("text"),
+  texts = of("texts");
 /** What only a program can give. */
 export const given = of("program");
 
@@ -68,6 +74,7 @@ export const given = of("program");
 export type ValueOf<O> =
   | (O extends { kind: "integer" | "number" } ? number
     : O extends { kind: "choice"; choices: readonly (infer Choice)[] } ? Choice
+    : O extends { kind: "choices"; choices: readonly (infer Choice)[] } ? readonly Choice[]
     : O extends { kind: "boolean" } ? boolean
     : O extends { kind: "text" } ? string
     : O extends { kind: "texts" } ? readonly string[]
@@ -101,6 +108,8 @@ function ofKind(option: Option): string {
       return `a number ${bounds(option)}`;
     case "choice":
       return `one of ${option.choices.map((choice) => JSON.stringify(choice)).join(", ")}`;
+    case "choices":
+      return `one or more of ${option.choices.map((choice) => JSON.stringify(choice)).join(", ")}`;
     case "boolean":
       return "true or false";
     case "text":

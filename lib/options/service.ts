@@ -31,6 +31,7 @@ export const SETTINGS = {
   ),
   // Strangers get half of what a program may read: several images are decoded at a time.
   maxPixels: { ...IMAGE_OPTIONS.maxPixels, default: 25_000_000 },
+  formats: IMAGE_OPTIONS.formats,
   maxImages: integer({ min: 1, max: 1024, default: 16 }, "Most images in one request"),
   maxQueue: integer(
     { min: 1, max: 65_536, default: 64 },

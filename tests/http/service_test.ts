@@ -46,6 +46,17 @@ Deno.test("POST /classify reads base64, with and without a data URL's start, alo
   ]);
 });
 
+Deno.test("a service takes the formats of its setting, and answers 415 to others", async () => {
+  const picky = testService({ formats: ["jpeg", "webp"] });
+  assertEquals((await picky.fetch(post("/classify", BOATS))).status, 200);
+  for (const path of ["/classify", "/explain"]) {
+    const response = await picky.fetch(post(path, CAT));
+    const { code, detail } = await response.json();
+    assertEquals([response.status, code], [415, "image-format"], path);
+    assertEquals(detail, "Expected jpeg or webp, found png, which is not taken here");
+  }
+});
+
 Deno.test("a form with a bad file among good ones gives each its result or its error", async () => {
   const form = new FormData();
   form.append("a", new File([CAT], "cat.png"));
@@ -54,7 +65,7 @@ Deno.test("a form with a bad file among good ones gives each its result or its e
   const results = await (await service.fetch(post("/classify?topK=1", form))).json();
   assertEquals(results.map((r: { file: string }) => r.file), ["cat.png", "note.txt", "boats.jpg"]);
   assertEquals(results[0].predictions[0].label, "cat");
-  assertEquals([results[1].error.status, results[1].error.code], [422, "image-format"]);
+  assertEquals([results[1].error.status, results[1].error.code], [415, "image-format"]);
   assertStringIncludes(results[1].error.detail, 'text that starts with "not an image"');
   assertEquals(results[2].predictions[0].label, "ship");
 });

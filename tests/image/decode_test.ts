@@ -310,3 +310,19 @@ Deno.test("aborting ends decoding in the background, and the next image decodes"
   assertEquals(await assertRejects(() => waiting), reason);
   assertEquals(await other, await decodeImage(read("420.jpg")));
 });
+
+Deno.test("a format that is not among the allowed ones is refused before its decoder is asked", async () => {
+  // Damaged headers: their codecs would say so.
+  for (
+    const [format, start] of [["jpeg", "\xff\xd8\xff"], ["webp", "RIFF....WEBP"], ["bmp", "BM"]]
+  ) {
+    const bytes = Uint8Array.from(start, (char) => char.charCodeAt(0));
+    const error = await assertRejects(
+      () => decodeImage(bytes, { formats: ["png", "gif"] }),
+      ImageDecodeError,
+      `Expected png or gif, found ${format}, which is not taken here`,
+    );
+    assertEquals([error.code, error.format], ["image-format", format]);
+  }
+  assertEquals((await decodeImage(read("gamma.png"), { formats: ["png", "gif"] })).width > 0, true);
+});

@@ -199,11 +199,12 @@ export class Pipeline {
   ): Promise<Decoded> {
     const classifier = await abortable(this.#model.get(), call.signal);
     using _announced = this.#queue.announce();
-    const { maxPixels, maxBodyBytes: maxBytes } = this.settings;
+    const { maxPixels, formats, maxBodyBytes: maxBytes } = this.settings;
     const started = performance.now();
     const decoded = await decode(classifier, image, {
       signal: call.signal,
       maxPixels,
+      formats,
       maxBytes,
       background: BACKGROUND_FROM_PIXELS,
     });

@@ -111,6 +111,8 @@ function valuesOf(option: Option): Json {
     }
     case "texts":
       return list(text);
+    case "choices":
+      return { ...list({ enum: option.choices }), minItems: 1, ...fallback };
     case "choice":
       return { enum: option.choices, ...fallback };
     case "boolean":

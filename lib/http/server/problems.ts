@@ -7,7 +7,7 @@ type Problem = readonly [status: number, title: string];
 /** Of the library's errors. What has status 500 is not the client's doing. */
 const LIBRARY_PROBLEMS = {
   "image-damaged": [422, "The image is damaged"],
-  "image-format": [422, "The image is of no format that is decoded"],
+  "image-format": [415, "The image is of no format that is taken"],
   "image-pixels": [413, "The image has too many pixels"],
   "image-bytes": [413, "The image has too many bytes"],
   "image-fetch": [422, "The URL cannot be read"],

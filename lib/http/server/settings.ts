@@ -1,6 +1,7 @@
 /** The service's settings: from a program and from the environment's variables. */
 
 import type { ClassifierOptions } from "../../classifier.ts";
+import type { ImageFormat } from "../../image/image.ts";
 import { completeOptions, ENV_PREFIX, envName, readOptions } from "../../options.ts";
 import { SETTINGS } from "../../options/service.ts";
 import { environmentVariable, environmentVariables, isGranted } from "../../platform.ts";
@@ -17,6 +18,8 @@ export interface Settings extends
   readonly maxHeaderBytes: number;
   /** Most pixels of an image. */
   readonly maxPixels: number;
+  /** Formats of images that are taken. */
+  readonly formats: readonly ImageFormat[];
   /** Most images in one request. */
   readonly maxImages: number;
   /** Most images that are being received, decoded or classified, or wait for it. */

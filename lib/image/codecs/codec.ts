@@ -3,9 +3,7 @@
  */
 
 import { ImageDecodeError } from "../../errors.ts";
-import type { Pixels, Size } from "../image.ts";
-
-export type ImageFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "tiff" | "bmp";
+import type { ImageFormat, Pixels, Size } from "../image.ts";
 
 /**
  * What a file's first bytes say about the image as it is stored. It is handed to another thread together with the file,

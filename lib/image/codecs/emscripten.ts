@@ -1,7 +1,7 @@
 /** Runs codecs that Emscripten built, one fresh instance an image, with a bound on their memory. */
 
-import { channelsOf, type Pixels, type RawPixels } from "../image.ts";
-import { damaged, type ImageFormat } from "./codec.ts";
+import { channelsOf, type ImageFormat, type Pixels, type RawPixels } from "../image.ts";
+import { damaged } from "./codec.ts";
 
 /** A decoder's exports. Whatever is wrong with a file gives `null` or an exception. */
 interface EmscriptenDecoder {

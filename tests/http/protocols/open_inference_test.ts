@@ -138,7 +138,7 @@ Deno.test("wrong requests say what was expected", async () => {
     [image([1]), 400, "base64"],
     [image(["%%%"]), 400, "base64"],
     [image([CAT.toBase64()], [2]), 400, "Expected 2 elements"],
-    [image([btoa("no image")]), 422, "JPEG, PNG"],
+    [image([btoa("no image")]), 415, "JPEG, PNG"],
     [pixels([1, 2, 2, 3], [1, 2]), 400, "Expected 12 values"],
     [pixels([1, 2, 2, 4], Array(16).fill(0)), 400, "[N, H, W, 3]"],
     [pixels([1, 1, 1, 3], [0, 0, 256]), 400, "from 0 to 255"],

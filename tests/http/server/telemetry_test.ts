@@ -118,7 +118,7 @@ Deno.test("/metrics counts what happened, by route and not by path", async () =>
   const value = (sample: string) =>
     text.split("\n").find((line) => line.startsWith(sample + " "))?.split(" ").at(-1);
   assertEquals(value('vgg16_requests_total{route="/classify",status="200"}'), "1");
-  assertEquals(value('vgg16_requests_total{route="/classify",status="422"}'), "1");
+  assertEquals(value('vgg16_requests_total{route="/classify",status="415"}'), "1");
   assertEquals(value('vgg16_requests_total{route="none",status="404"}'), "2");
   assertEquals(value('vgg16_errors_total{kind="image-format"}'), "1");
   assertEquals(value("vgg16_decode_seconds_count"), "1");

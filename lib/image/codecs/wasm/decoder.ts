@@ -4,7 +4,8 @@
  * it reaches neither JavaScript nor the system.
  */
 
-import { damaged, type ImageFormat } from "../codec.ts";
+import type { ImageFormat } from "../../image.ts";
+import { damaged } from "../codec.ts";
 
 /** What each module exports (`decoder.h`). A pointer of 0 means that it did not work. */
 export interface DecoderExports {
