@@ -58,8 +58,10 @@ export { PreparedImage };
 export interface ClassifierOptions extends EngineOptions {
   /** Catalog id, path, URL or the bytes of a model file. Default: the embedded CIFAR-10 model. */
   readonly model?: string | URL | Uint8Array;
-  /** Where downloaded models are kept, and WebGPU's times of kernels. Default: `VGG_CACHE_DIR`, or the user's folder for caches. */
+  /** Where downloaded models are kept, and WebGPU's times of kernels. Default: `VGG16_CACHE_DIR`, or the user's folder for caches. */
   readonly cacheDir?: string;
+  /** Mirror that replaces scheme and host of the catalog's URLs. Default: `VGG16_BASE_URL`. */
+  readonly baseUrl?: string;
   /** Never touch the network, neither for the model nor for an image: a URL is an error. */
   readonly offline?: boolean;
   /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */

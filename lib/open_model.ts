@@ -20,6 +20,8 @@ const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url
 export interface ResolveOptions extends ProgressOptions {
   /** Where downloaded models are kept. */
   readonly cacheDir?: string;
+  /** Mirror that replaces scheme and host of the catalog's URLs. */
+  readonly baseUrl?: string;
   /** Never touch the network. */
   readonly offline?: boolean;
   /** Stops a download. */
@@ -39,12 +41,11 @@ export interface ResolveOptions extends ProgressOptions {
  */
 export async function resolveModel(
   model: string | URL | Uint8Array | undefined,
-  { cacheDir, offline, signal, onProgress, onWarning }: ResolveOptions = {},
+  { cacheDir, baseUrl, offline, signal, onProgress, onWarning }: ResolveOptions = {},
 ): Promise<Model> {
   const place = await locate(model, cacheDir);
-  const file = "entry" in place
-    ? await bringAndConvert(place.entry.id, { cacheDir, offline, signal, onProgress, onWarning })
-    : place.file;
+  const pulling = { cacheDir, baseUrl, offline, signal, onProgress, onWarning };
+  const file = "entry" in place ? await bringAndConvert(place.entry.id, pulling) : place.file;
   return await openModel(file, { offline, signal, onProgress });
 }
 

@@ -75,7 +75,7 @@ export const ENGINE_OPTIONS = {
     "Whether kernels are chosen by a timed trial",
   ),
   cacheDir: text(
-    { unset: "VGG_CACHE_DIR, or the user's folder for caches" },
+    { unset: "VGG16_CACHE_DIR, or the user's folder for caches" },
     "Where downloaded models are kept",
   ),
   ...PROGRESS_OPTION,
@@ -85,6 +85,10 @@ export const ENGINE_OPTIONS = {
 /** What brings a model here. */
 export const RESOLVE_OPTIONS = {
   cacheDir: ENGINE_OPTIONS.cacheDir,
+  baseUrl: text(
+    { unset: "VGG16_BASE_URL, or the catalog's" },
+    "Mirror that replaces scheme and host",
+  ),
   offline: SOURCE_OPTIONS.offline,
   ...PROGRESS_OPTION,
   onWarning: given(CALLBACK, "Called with what is worth knowing of a model that is pulled"),
@@ -247,10 +251,7 @@ export const PULL_OPTIONS = {
   force: flag({ default: false }, "Download again what is in the cache"),
   cacheDir: RESOLVE_OPTIONS.cacheDir,
   offline: RESOLVE_OPTIONS.offline,
-  baseUrl: text(
-    { unset: "VGG_MODEL_BASE_URL, or the catalog's" },
-    "Mirror that replaces scheme and host",
-  ),
+  baseUrl: RESOLVE_OPTIONS.baseUrl,
   unverified: flag({ default: false }, "Take also a checkpoint of which no hash is known"),
   entry: given(OBJECT, "Entry to pull instead of the catalog's"),
   ...PROGRESS_OPTION,

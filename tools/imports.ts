@@ -15,6 +15,7 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "public_url.ts": [],
   "urls.ts": ["public_url.ts"],
   "platform.ts": ["errors.ts"],
+  "environment.ts": ["platform.ts"],
   "options.ts": ["errors.ts", "platform.ts", "options"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
   "threads": ["errors.ts", "platform.ts"],
@@ -57,8 +58,12 @@ const MAY_SAY_DENO = [
   "lib/cli/run.ts",
 ];
 
-/** Who may write to the console: what escapes it. */
-const MAY_SAY_CONSOLE = ["lib/cli/terminal.ts", "lib/http/server/telemetry.ts"];
+/** Who may write to the console: what escapes it, and who says only its own words. */
+const MAY_SAY_CONSOLE = [
+  "lib/cli/terminal.ts",
+  "lib/environment.ts",
+  "lib/http/server/telemetry.ts",
+];
 
 /** One import: from a module to another, where it is written. */
 export interface Import {

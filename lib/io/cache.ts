@@ -1,5 +1,6 @@
 /** Where models that were pulled are kept: one folder of model files. */
 
+import { CACHE_DIR, readVariable } from "../environment.ts";
 import {
   describePath,
   environmentVariable,
@@ -10,17 +11,17 @@ import {
 } from "../platform.ts";
 import { withLock } from "./lock.ts";
 
-const VARIABLES = ["VGG_CACHE_DIR", "HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"];
+const VARIABLES = [CACHE_DIR, "HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"];
 
-/** The folder: `VGG_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
+/** The folder: `VGG16_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
 export function defaultCacheDir(): string {
-  const chosen = environmentVariable("VGG_CACHE_DIR");
+  const chosen = readVariable(CACHE_DIR);
   if (chosen) return chosen;
   const home = environmentVariable("HOME") ?? environmentVariable("USERPROFILE");
   const base = environmentVariable("XDG_CACHE_HOME") ?? environmentVariable("LOCALAPPDATA") ??
     (home === undefined ? undefined : `${home}/.cache`);
   if (base === undefined) {
-    throw new TypeError("No folder for pulled models is known: set VGG_CACHE_DIR or cacheDir");
+    throw new TypeError("No folder for pulled models is known: set VGG16_CACHE_DIR or cacheDir");
   }
   return `${base}/edge-vgg16`;
 }

@@ -18,12 +18,15 @@ import {
 } from "../options.ts";
 
 const MINUTE = 60_000;
-const { backend, precision, threads, cacheDir, offline } = CLASSIFIER_OPTIONS;
+const { backend, precision, threads, cacheDir, baseUrl, offline } = CLASSIFIER_OPTIONS;
 
 /** What can be configured, in the order of the documentation. */
 export const SETTINGS = {
   model: CLASSIFIER_OPTIONS.model,
-  ...{ backend, precision, threads, cacheDir, offline },
+  ...{ backend, precision, threads },
+  cacheDir: { ...cacheDir, unset: "the user's folder for caches" },
+  baseUrl: { ...baseUrl, unset: "the catalog's" },
+  offline,
   maxBodyBytes: integer({ min: 1, max: 2 ** 31, default: 10 * 2 ** 20 }, "Most bytes of a body"),
   maxHeaderBytes: integer(
     { min: 256, max: 2 ** 20, default: 16_384 },

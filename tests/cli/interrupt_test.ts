@@ -37,7 +37,7 @@ function endsOnSignal(name: string, { args, started, signal = "SIGINT" }: Case):
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--no-prompt", "--no-check", "--allow-all", "cli.ts", ...line],
       cwd: ROOT,
-      env: { NO_COLOR: "1", TMPDIR: temporary, XDG_RUNTIME_DIR: "/tmp", VGG_CACHE_DIR: folder },
+      env: { NO_COLOR: "1", TMPDIR: temporary, XDG_RUNTIME_DIR: "/tmp", VGG16_CACHE_DIR: folder },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -41,7 +41,7 @@ async function run(
       ...[join(ROOT, "cli.ts"), command!, ...rest],
     ],
     cwd,
-    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp", VGG_CACHE_DIR: join(cwd, "cache"), ...env },
+    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp", VGG16_CACHE_DIR: join(cwd, "cache"), ...env },
     stdin: "null",
   }).output();
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -134,7 +134,7 @@ Deno.test("--offline refuses whatever is on the network, in every command", () =
       ["pull", "--offline", "--force", "vgg16-torchvision"],
     ];
     for (const line of lines) {
-      const { code, stderr } = await run(folder, line, { VGG_MODEL_BASE_URL: url });
+      const { code, stderr } = await run(folder, line, { VGG16_BASE_URL: url });
       assertEquals(code, 1, line.join(" "));
       assertStringIncludes(stderr, "which offline mode does not touch", line.join(" "));
     }

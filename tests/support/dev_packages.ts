@@ -1,6 +1,6 @@
 /**
  * Tests that need more than this project: peers' packages, a browser, a proxy. They run where
- * `VGG_REQUIRE_ALL=1` is set, and are skipped elsewhere, with a line that says what they need.
+ * `TESTS_REQUIRE_ALL=1` is set, and are skipped elsewhere, with a line that says what they need.
  *
  * @module
  */
@@ -17,10 +17,10 @@ const PACKAGES = {
   "playwright-core": "npm:playwright-core@1.65.1",
 } as const;
 
-const WANTED = Deno.env.get("VGG_REQUIRE_ALL") === "1";
+const WANTED = Deno.env.get("TESTS_REQUIRE_ALL") === "1";
 
 /** Set in the process that runs one test with its packages. */
-const CHILD = "VGG_DEV_CHILD";
+const CHILD = "TESTS_DEV_CHILD";
 const IS_CHILD = Deno.env.get(CHILD) === "1";
 
 /** What a test needs. */
@@ -33,7 +33,7 @@ export interface Needs {
   readonly programs?: Readonly<Record<string, string>>;
 }
 
-/** A test that is skipped unless `VGG_REQUIRE_ALL=1` is set; then whatever is missing fails it. */
+/** A test that is skipped unless `TESTS_REQUIRE_ALL=1` is set; then whatever is missing fails it. */
 export function devTest(
   name: string,
   needs: Needs,
@@ -42,7 +42,7 @@ export function devTest(
   if (!WANTED) {
     const programs = Object.values(needs.programs ?? {}).map((name) => `Debian's ${name}`);
     const all = [...needs.packages ?? [], ...programs].join(", ");
-    Deno.test.ignore(`${name} [skipped: needs ${all}; VGG_REQUIRE_ALL=1 runs it]`, () => {});
+    Deno.test.ignore(`${name} [skipped: needs ${all}; TESTS_REQUIRE_ALL=1 runs it]`, () => {});
     return;
   }
   Deno.test(name, async () => {

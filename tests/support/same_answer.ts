@@ -12,7 +12,7 @@ import type { Model } from "../../lib/model/model.ts";
 import { randomModel } from "./random_model.ts";
 
 /** Times as many calls as usual, for a longer run. */
-const ROUNDS = Number(Deno.env.get("VGG_ROUNDS") ?? 1);
+const ROUNDS = Number(Deno.env.get("TESTS_ROUNDS") ?? 1);
 
 /** A batch of one value or of noise. */
 function picture(count: number, side: readonly [number, number], next: () => number): Batch {

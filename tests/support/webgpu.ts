@@ -10,7 +10,7 @@ const MISSING =
   "no GPU adapter. For the software one: apt-get install mesa-vulkan-drivers libvulkan1";
 
 const available = await findAdapter() !== undefined;
-const required = Deno.env.get("VGG_REQUIRE_WEBGPU") === "1";
+const required = Deno.env.get("TESTS_REQUIRE_WEBGPU") === "1";
 
 /** Registers a test that runs where there is a GPU adapter. */
 export function gpuTest(name: string, fn: () => Promise<void>): void {
@@ -18,7 +18,7 @@ export function gpuTest(name: string, fn: () => Promise<void>): void {
     Deno.test(name, fn);
   } else if (required) {
     Deno.test(name, () => {
-      throw new Error(`VGG_REQUIRE_WEBGPU is set, but there is ${MISSING}`);
+      throw new Error(`TESTS_REQUIRE_WEBGPU is set, but there is ${MISSING}`);
     });
   } else {
     Deno.test({ name: `${name} (skipped: ${MISSING})`, ignore: true, fn });

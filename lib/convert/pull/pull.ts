@@ -7,7 +7,8 @@ import {
   ModelNotFoundError,
   OfflineError,
 } from "../../errors.ts";
-import { environmentVariable, makeFolder } from "../../platform.ts";
+import { BASE_URL, readVariable } from "../../environment.ts";
+import { makeFolder } from "../../platform.ts";
 import { type ProgressOptions, ProgressTeller } from "../../progress.ts";
 import { cachedModelPath, defaultCacheDir, exists, withModelLock } from "../../io/cache.ts";
 import { download, type ExpectedFile, removeDownload } from "../../io/download.ts";
@@ -33,7 +34,7 @@ const WARNINGS: Readonly<Partial<Record<Verification, string>>> = {
 
 /** Options of {@linkcode pullModel}. */
 export interface PullOptions extends ProgressOptions {
-  /** Where models are kept. Default: `VGG_CACHE_DIR`, or the user's folder for caches. */
+  /** Where models are kept. Default: `VGG16_CACHE_DIR`, or the user's folder for caches. */
   readonly cacheDir?: string;
   /** Stops the download or the conversion. What is there is kept for the next pull. */
   readonly signal?: AbortSignal;
@@ -47,7 +48,7 @@ export interface PullOptions extends ProgressOptions {
   readonly entry?: CatalogEntry;
   /**
    * Replaces scheme and host of the URL. Plain http only where all of a SHA-256 is known, or from this
-   * machine. Default: `VGG_MODEL_BASE_URL`.
+   * machine. Default: `VGG16_BASE_URL`.
    */
   readonly baseUrl?: string;
   /** Whether a checkpoint is taken of which no hash is known. Default: `false`. */
@@ -79,7 +80,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
         : `Cannot pull ${id}: no program can download it. Get it from ${entry.page}, and convert it`,
     );
   }
-  const url = mirrored(entry.url, options.baseUrl ?? environmentVariable("VGG_MODEL_BASE_URL"));
+  const url = mirrored(entry.url, options.baseUrl ?? readVariable(BASE_URL));
   const file = publicUrl(url);
   const path = cachedModelPath(id, cacheDir);
   if (options.offline) {
@@ -181,7 +182,7 @@ async function convertPart(
 function explainDisk(error: unknown, cacheDir: string): unknown {
   if (!(error instanceof DiskFullError)) return error;
   return new DiskFullError(
-    `There is no space left in ${cacheDir}: free some, or set VGG_CACHE_DIR to another folder`,
+    `There is no space left in ${cacheDir}: free some, or set VGG16_CACHE_DIR to another folder`,
     { cause: error },
   );
 }

@@ -10,7 +10,7 @@ import { environmentVariable, environmentVariables, isGranted } from "../../plat
 export interface Settings extends
   Pick<
     ClassifierOptions,
-    "model" | "backend" | "precision" | "threads" | "cacheDir" | "offline"
+    "model" | "backend" | "precision" | "threads" | "cacheDir" | "baseUrl" | "offline"
   > {
   /** Most bytes of a body. They are counted; Content-Length is believed only if it is too large. */
   readonly maxBodyBytes: number;
