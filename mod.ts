@@ -12,13 +12,16 @@
  * @module
  */
 
-export { Classifier, classify, loadClassifier, PreparedImage } from "./lib/classifier.ts";
+export { Classifier, classify, loadClassifier } from "./lib/classifier.ts";
 export type {
   ClassifierInfo,
   ClassifierOptions,
+  ClassifierUsage,
   ClassifyOptions,
   DistanceOptions,
   EmbedOptions,
+  NoThreshold,
+  PrepareOptions,
 } from "./lib/classifier.ts";
 export { similarity } from "./lib/output/embedding.ts";
 export type { Embedding, EmbeddingOptions } from "./lib/output/embedding.ts";
@@ -59,7 +62,14 @@ export type {
   Metrics,
   ReliabilityBin,
 } from "./lib/evaluate/metrics.ts";
-export type { Crops, View, ViewOptions } from "./lib/input/views.ts";
+export type {
+  Images,
+  Input,
+  LookOption,
+  OptionsFor,
+  PreparedImage,
+} from "./lib/input/prepared_image.ts";
+export type { Crops, ViewOptions } from "./lib/input/views.ts";
 export { drawExplanation, drawPredictions } from "./lib/explain/draw.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
 export { createHandler, handler } from "./lib/http/handler.ts";
@@ -72,6 +82,7 @@ export type {
   ImageFormat,
   ImageInput,
   ImageOptions,
+  LazyImage,
   Pixels,
   RawPixels,
 } from "./lib/image/image.ts";
@@ -88,7 +99,13 @@ export type { PixelOptions } from "./lib/train/pixels.ts";
 export type { Split } from "./lib/train/split.ts";
 export type { Whitening } from "./lib/train/statistics.ts";
 export type { ClassInfo, ClassName } from "./lib/model/classes.ts";
-export type { Architecture, Configuration } from "./lib/model/architecture.ts";
+export type { DefaultLabel } from "./lib/model/default_labels.ts";
+export type {
+  Architecture,
+  Configuration,
+  LayerInfo,
+  LayerName,
+} from "./lib/model/architecture.ts";
 export type {
   FeatureStatistics,
   LayerParameters,
@@ -98,5 +115,5 @@ export type {
   Provenance,
   WeightPiece,
 } from "./lib/model/model.ts";
-export type { ResolveOptions } from "./lib/open_model.ts";
+export type { ModelSource, ResolveOptions } from "./lib/open_model.ts";
 export { VERSION } from "./lib/version.ts";

@@ -3,29 +3,36 @@
 import {
   checkEmbedding,
   type Embedding,
-  embeddingOf,
+  EmbeddingMean,
   type EmbeddingOptions,
   layerDistance,
   perceptualLayers,
 } from "./output/embedding.ts";
-import { DisposedError } from "./errors.ts";
+import { DisposedError, type VggError } from "./errors.ts";
 import { createEngine } from "./engine/create.ts";
 import type { Backend, Engine, EngineOptions, Precision } from "./engine/engine.ts";
+import { batchesOf, openImage, stoppable, type ViewBatch } from "./input/batches.ts";
 import {
-  batchesOf,
-  checkViews,
+  areMany,
+  type Images,
+  type Input,
+  type Network,
+  networkOf,
+  type OptionsFor,
   PreparedImage,
-  scalesOf,
-  type ViewOptions,
-  viewsOf,
-} from "./input/views.ts";
+  refuseLookOptions,
+  viewsFor,
+} from "./input/prepared_image.ts";
+import { checkViews, scalesOf, type View, type ViewOptions, viewsOf } from "./input/views.ts";
 import {
   checkExplanation,
   explainImage,
   type ExplainOptions,
   type Explanation,
+  lookAt,
+  lookAtView,
 } from "./explain/explain.ts";
-import type { ImageInput, ImageOptions, Pixels } from "./image/image.ts";
+import type { ImageInput, ImageOptions, LazyImage, Pixels } from "./image/image.ts";
 import { readImage } from "./image/read.ts";
 import {
   checkOptions,
@@ -42,34 +49,48 @@ import {
 import {
   checkSelection,
   type Prediction,
+  type Predictions,
   type SelectionOptions,
   selectPredictions,
   softmaxOfMean,
 } from "./output/predictions.ts";
 import { classesOf, type ClassInfo } from "./model/classes.ts";
-import type { Architecture } from "./model/architecture.ts";
+import {
+  type Architecture,
+  type LayerInfo,
+  layerInfos,
+  type LayerName,
+} from "./model/architecture.ts";
+import type { DefaultLabel } from "./model/default_labels.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
-import { resolveModel } from "./open_model.ts";
+import { type ModelSource, resolveModel } from "./open_model.ts";
 import { permittedCacheDir } from "./io/cache.ts";
-
-export { PreparedImage };
 
 /** Options of {@linkcode loadClassifier}. */
 export interface ClassifierOptions extends EngineOptions {
-  /** Catalog id, path, URL or the bytes of a model file. Default: the embedded CIFAR-10 model. */
-  readonly model?: string | URL | Uint8Array;
+  /** Catalog id, path, URL, the bytes of a model file, or an open one. Default: the embedded CIFAR-10 model. */
+  readonly model?: ModelSource | undefined;
   /** Where downloaded models are kept, and WebGPU's times of kernels. Default: `VGG16_CACHE_DIR`, or the user's folder for caches. */
-  readonly cacheDir?: string;
+  readonly cacheDir?: string | undefined;
   /** Mirror that replaces scheme and host of the catalog's URLs. Default: `VGG16_BASE_URL`. */
-  readonly baseUrl?: string;
+  readonly baseUrl?: string | undefined;
   /** Never touch the network, neither for the model nor for an image: a URL is an error. */
-  readonly offline?: boolean;
+  readonly offline?: boolean | undefined;
   /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** Options of {@linkcode Classifier.classify}. */
 export interface ClassifyOptions extends SelectionOptions, ViewOptions, ImageOptions {}
+
+/** No threshold is asked for, so that there is one prediction at least. */
+export interface NoThreshold {
+  /** Not given. */
+  readonly scoreThreshold?: undefined;
+}
+
+/** Options of {@linkcode Classifier.scores} and {@linkcode Classifier.prepare}. */
+export interface PrepareOptions extends ViewOptions, ImageOptions {}
 
 /** Options of {@linkcode Classifier.embed}. */
 export interface EmbedOptions extends EmbeddingOptions, ImageOptions {}
@@ -77,22 +98,24 @@ export interface EmbedOptions extends EmbeddingOptions, ImageOptions {}
 /** Options of {@linkcode Classifier.distance}. */
 export interface DistanceOptions extends ImageOptions {
   /** Default: the last convolution of each block, as in LPIPS. */
-  readonly layers?: readonly string[];
+  readonly layers?: readonly LayerName[] | undefined;
 }
 
-/** What a classifier is made of. */
-export interface ClassifierInfo {
+/** What a classifier is made of. It never changes, and can be read after it was closed. */
+export interface ClassifierInfo<Label extends string = string> {
   /** Catalog id or file name of the model. */
   readonly model: string;
   /** Configuration, input size and channels of the layers. */
   readonly architecture: Architecture;
+  /** What `embed` can read, in the order in which it is computed. */
+  readonly layers: readonly LayerInfo[];
   /** How images become its input. */
   readonly preprocessing: Preprocessing;
   /** In the order of the logits; none for a network without dense layers. */
-  readonly classes: readonly ClassInfo[];
+  readonly classes: readonly ClassInfo<Label>[];
   /** Where the model comes from. */
   readonly provenance: Provenance;
-  /** The executor. */
+  /** The executor that was chosen. */
   readonly backend: Backend;
   /** What activations are. */
   readonly precision: Precision;
@@ -100,8 +123,14 @@ export interface ClassifierInfo {
   readonly threads: number;
   /** An adapter's name, or the variant of the kernels. */
   readonly device: string;
-  /** Bytes that weights and buffers hold now. */
+}
+
+/** What a classifier uses now. */
+export interface ClassifierUsage {
+  /** Bytes that weights and buffers hold; 0 once it is closed. */
   readonly bytesResident: number;
+  /** Who executes: WebAssembly too while a GPU that was chosen by `"auto"` is lost. */
+  readonly backend: Backend;
 }
 
 /**
@@ -123,6 +152,13 @@ export interface ClassifierInfo {
  * @throws {OfflineError} If the model is on the network, and `offline` is set.
  * @throws {BackendUnavailableError} If the backend that was asked for cannot run here.
  */
+export function loadClassifier(
+  options?: ClassifierOptions & { readonly model?: undefined },
+): Promise<Classifier<DefaultLabel>>;
+/** Loads a model that is named. Its labels are whatever the caller says that they are. */
+export function loadClassifier<Label extends string = string>(
+  options: ClassifierOptions,
+): Promise<Classifier<Label>>;
 export async function loadClassifier(options: ClassifierOptions = {}): Promise<Classifier> {
   checkOptions(CLASSIFIER_OPTIONS, options);
   const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, options));
@@ -132,88 +168,131 @@ export async function loadClassifier(options: ClassifierOptions = {}): Promise<C
 }
 
 /** Classifies images with one model on one engine. */
-export class Classifier implements AsyncDisposable {
+export class Classifier<Label extends string = string> implements AsyncDisposable {
+  /** The model, and what it runs on. */
+  readonly info: ClassifierInfo<Label>;
+  /**
+   * Settles once no call can succeed any more, as a GPU was lost and did not come back; with the
+   * backend `"auto"` WebAssembly answers then, and nothing is lost.
+   */
+  readonly lost: Promise<VggError>;
   readonly #model: Model;
-  readonly #classes: readonly ClassInfo[];
+  readonly #network: Network;
+  readonly #engine: Engine;
   readonly #isOffline: boolean;
-  #engine: Engine | undefined;
+  /** What {@linkcode close} waits for. */
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
 
   /** Use {@linkcode loadClassifier}. */
   constructor(model: Model, engine: Engine, isOffline: boolean = false) {
+    const { id, architecture, preprocessing, provenance } = model;
+    const { backend, precision, threads, device } = engine;
     this.#model = model;
-    this.#classes = classesOf(model);
+    this.#network = networkOf(model);
     this.#engine = engine;
     this.#isOffline = isOffline;
-  }
-
-  /** The model, and what it runs on. */
-  get info(): ClassifierInfo {
-    const { id: model, architecture, preprocessing, provenance } = this.#model;
-    const classes = this.#classes;
-    const { backend, precision, threads, device, bytesResident } = this.#live();
-    return {
-      ...{ model, architecture, preprocessing, classes, provenance },
-      ...{ backend, precision, threads, device, bytesResident },
+    this.lost = engine.lost ?? new Promise(() => {});
+    this.info = {
+      ...{ model: id, architecture, layers: layerInfos(architecture), preprocessing },
+      ...{ classes: classesOf(model) as ClassInfo<Label>[], provenance }, // As the caller says.
+      ...{ backend, precision, threads, device },
     };
   }
 
   /**
-   * Predicts the labels of an image, best first.
+   * Predicts the classes of an image, best first: one at least, if no threshold is asked for.
    *
-   * @throws {TypeError} If the input is none of the kinds of image, or `allow` and `deny` are both given.
-   * @throws {RangeError} If an option is out of range, or names an unknown label.
+   * @throws {TypeError} If the input is none of the kinds of image, `allow` and `deny` are both given,
+   *   or an option does not go with a prepared image.
+   * @throws {RangeError} If an option is out of range, names an unknown class or an ambiguous one, or
+   *   leaves no class; or the image was prepared for another model.
    * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
    */
-  classify(image: ImageInput | PreparedImage, options?: ClassifyOptions): Promise<Prediction[]>;
-  /** Predicts the labels of several images, in their order. Fails if one of them does. */
-  classify(
-    images: readonly (ImageInput | PreparedImage)[],
-    options?: ClassifyOptions,
-  ): Promise<Prediction[][]>;
+  classify<Given extends Input>(
+    image: Given,
+    options?: OptionsFor<Given, ClassifyOptions> & NoThreshold,
+  ): Promise<Predictions<Label>>;
+  /** Predicts the classes of an image whose scores reach a threshold, best first. */
+  classify<Given extends Input>(
+    image: Given,
+    options?: OptionsFor<Given, ClassifyOptions>,
+  ): Promise<Prediction<Label>[]>;
+  /** Predicts the classes of several images, in their order. Fails if one of them does. */
+  classify<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, ClassifyOptions> & NoThreshold,
+  ): Promise<Predictions<Label>[]>;
+  /** Predicts the classes of several images whose scores reach a threshold, in their order. */
+  classify<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, ClassifyOptions>,
+  ): Promise<Prediction<Label>[][]>;
+  /** Predicts the classes of one image or several. */
+  classify<Given extends Input | Images>(
+    images: Given,
+    options?: OptionsFor<Given, ClassifyOptions>,
+  ): Promise<Prediction<Label>[] | Prediction<Label>[][]>;
   async classify(
-    images: ImageInput | PreparedImage | readonly (ImageInput | PreparedImage)[],
+    images: Input | Images,
     options: ClassifyOptions = {},
-  ): Promise<Prediction[] | Prediction[][]> {
+  ): Promise<Prediction<Label>[] | Prediction<Label>[][]> {
     checkOptions(CLASSIFY_OPTIONS, options);
-    const selection = checkSelection(options, this.#classes);
-    const scores = await this.#scores(isList(images) ? images : [images], options);
-    const predictions = scores.map((row) => selectPredictions(row, selection, this.#classes));
-    return isList(images) ? predictions : predictions[0]!;
+    const { classes } = this.info;
+    const selection = checkSelection(options, classes);
+    const rows = await this.#use(() => this.#scores(images, options));
+    const predictions = rows.map((row) => selectPredictions(row, selection, classes));
+    return areMany(images) ? predictions : predictions[0]!;
   }
 
   /**
-   * Probabilities of all classes, in the order of the labels, of several images: what
-   * {@linkcode classify} chooses from.
+   * Probabilities of all classes, in their order: what {@linkcode classify} chooses from.
    *
    * The logits of a view are averaged over its positions, and the soft-maxes over an image's views
    * (arXiv 1409.1556, section 3.2).
    *
-   * @throws {RangeError} If an option is out of range, or the model has no dense layers.
-   * @throws {ImageDecodeError} If an image is damaged or of an unknown format.
-   * @throws {ImageTooLargeError} If an image has more pixels than allowed.
+   * @throws {TypeError} If the input is none of the kinds of image, or an option does not go with a
+   *   prepared one.
+   * @throws {RangeError} If an option is out of range, the model has no dense layers, or the image was
+   *   prepared for another model.
+   * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
+   * @throws {ImageTooLargeError} If the image has more pixels than allowed.
    */
+  scores<Given extends Input>(
+    image: Given,
+    options?: OptionsFor<Given, PrepareOptions>,
+  ): Promise<Float64Array>;
+  /** Probabilities of all classes of several images, in their order. Fails if one of them does. */
+  scores<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, PrepareOptions>,
+  ): Promise<Float64Array[]>;
+  /** Probabilities of all classes of one image or several. */
+  scores<Given extends Input | Images>(
+    images: Given,
+    options?: OptionsFor<Given, PrepareOptions>,
+  ): Promise<Float64Array | Float64Array[]>;
   async scores(
-    images: readonly (ImageInput | PreparedImage)[],
-    options: ViewOptions & ImageOptions = {},
-  ): Promise<Float64Array[]> {
+    images: Input | Images,
+    options: PrepareOptions = {},
+  ): Promise<Float64Array | Float64Array[]> {
     checkOptions(PREPARE_OPTIONS, options);
-    return await this.#scores(images, options);
+    const rows = await this.#use(() => this.#scores(images, options));
+    return areMany(images) ? rows : rows[0]!;
   }
 
-  async #scores(
-    images: readonly (ImageInput | PreparedImage)[],
-    options: ViewOptions & ImageOptions,
-  ): Promise<Float64Array[]> {
-    const classes = this.#classes.length;
+  async #scores(images: Input | Images, options: PrepareOptions): Promise<Float64Array[]> {
+    const classes = this.info.classes.length;
     if (classes === 0) {
       throw new RangeError(`Model ${this.#model.id} has no dense layers, so it cannot classify`);
     }
-    const scores = images.map(() => new Float64Array(classes));
+    const scores: Float64Array[] = [];
     for await (const batch of this.#batches(images, options)) {
-      const logits = await this.#live().run(batch, { signal: options.signal });
+      const logits = await this.#engine.run(batch, { signal: options.signal });
       batch.views.forEach(({ image, weight }, n) => {
-        const sums = scores[image]!, probabilities = softmaxOfMean(logits, n);
+        const sums = scores[image] ??= new Float64Array(classes);
+        const probabilities = softmaxOfMean(logits, n);
         for (let c = 0; c < classes; c++) sums[c]! += weight * probabilities[c]!;
       });
     }
@@ -221,131 +300,225 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * What a layer says about an image: any of the paper's layers, and nothing is computed beyond it.
+   * What a layer says about an image: any of the paper's layers, and nothing is computed beyond it. Of
+   * a prepared image with several views, their weighted average.
    *
-   * @throws {RangeError} If the model has no such layer, or an option is not one of its values.
+   * @throws {TypeError} If the input is none of the kinds of image, or an option does not go with a
+   *   prepared one.
+   * @throws {RangeError} If the model has no such layer, an option is not one of its values, or the
+   *   image was prepared for another model, or with views of several sizes that are not pooled.
    * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
    */
-  embed(image: ImageInput | PreparedImage, options?: EmbedOptions): Promise<Embedding>;
+  embed<Given extends Input>(
+    image: Given,
+    options?: OptionsFor<Given, EmbedOptions>,
+  ): Promise<Embedding>;
   /** Embeds several images, in their order. Fails if one of them does. */
-  embed(
-    images: readonly (ImageInput | PreparedImage)[],
-    options?: EmbedOptions,
+  embed<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, EmbedOptions>,
   ): Promise<Embedding[]>;
+  /** Embeds one image or several. */
+  embed<Given extends Input | Images>(
+    images: Given,
+    options?: OptionsFor<Given, EmbedOptions>,
+  ): Promise<Embedding | Embedding[]>;
   async embed(
-    images: ImageInput | PreparedImage | readonly (ImageInput | PreparedImage)[],
+    images: Input | Images,
     options: EmbedOptions = {},
   ): Promise<Embedding | Embedding[]> {
     checkOptions(EMBED_OPTIONS, options);
+    const embeddings = await this.#use(() => this.#embed(images, options));
+    return areMany(images) ? embeddings : embeddings[0]!;
+  }
+
+  async #embed(images: Input | Images, options: EmbedOptions): Promise<Embedding[]> {
     const checked = checkEmbedding(options, this.#model.architecture);
     const layer = checked.layer === "prob" ? undefined : checked.layer;
-    const embeddings: Embedding[] = [];
-    const list = isList(images) ? images : [images];
-    for await (const batch of this.#batches(list, options)) {
-      const activations = await this.#live().run(batch, { layer, signal: options.signal });
-      for (let n = 0; n < batch.count; n++) embeddings.push(embeddingOf(activations, n, checked));
+    const means: EmbeddingMean[] = [];
+    for await (const batch of this.#batches(images, options)) {
+      const activations = await this.#engine.run(batch, { layer, signal: options.signal });
+      batch.views.forEach(({ image, weight }, n) => {
+        (means[image] ??= new EmbeddingMean(checked)).add(activations, n, weight);
+      });
     }
-    return isList(images) ? embeddings : embeddings[0]!;
+    return means.map((mean) => mean.result());
   }
 
   /**
    * How different two images look: the sum of how differently some layers see them, 0 for the same
    * image.
    *
-   * @throws {RangeError} If the model has no such layer.
+   * @throws {TypeError} If an option does not go with a prepared image.
+   * @throws {RangeError} If the model has no such layer, or an image was prepared for another model or
+   *   with several views.
    * @throws {ImageDecodeError} If an image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If an image has more pixels than `maxPixels`.
    */
-  async distance(a: ImageInput, b: ImageInput, options: DistanceOptions = {}): Promise<number> {
+  distance(a: ImageInput, b: ImageInput, options?: DistanceOptions): Promise<number>;
+  /** How different two images look, of which one at least was prepared. */
+  distance(
+    a: Input,
+    b: Input,
+    options?: OptionsFor<PreparedImage, DistanceOptions>,
+  ): Promise<number>;
+  async distance(a: Input, b: Input, options: DistanceOptions = {}): Promise<number> {
     checkOptions(DISTANCE_OPTIONS, options);
     const { layers = perceptualLayers(this.#model.architecture), signal } = options;
-    const images = [await this.#prepare(a, options), await this.#prepare(b, options)];
-    let sum = 0;
-    for (const layer of layers) {
-      const [x, y] = await this.embed(images, { layer, signal });
-      sum += layerDistance(x!, y!);
-    }
-    return sum;
+    return await this.#use(async () => {
+      const images: PreparedImage[] = [];
+      for (const image of [a, b]) {
+        const views = await this.#viewsOf(image, options);
+        images.push(new PreparedImage(this.#network, [onlyOf(views, "distance")]));
+      }
+      let sum = 0;
+      for (const layer of layers) {
+        const [x, y] = await this.#embed(images, { layer, signal });
+        sum += layerDistance(x!, y!);
+      }
+      return sum;
+    });
   }
 
   /**
    * Shows which part of an image speaks for a class, the predicted one or any other.
    *
-   * @throws {RangeError} If the label is unknown, or an option is out of range.
+   * @throws {TypeError} If the input is none of the kinds of image, or an option does not go with a
+   *   prepared one.
+   * @throws {RangeError} If the class is unknown or its name ambiguous, an option is out of range, or
+   *   the image was prepared for another model or with several views.
    * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If the image has more pixels than allowed.
    */
-  async explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
+  explain<Given extends Input>(
+    image: Given,
+    options?: OptionsFor<Given, ExplainOptions>,
+  ): Promise<Explanation<Label>>;
+  /** Explains several images, in their order. Fails if one of them does. */
+  explain<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, ExplainOptions>,
+  ): Promise<Explanation<Label>[]>;
+  /** Explains one image or several. */
+  explain<Given extends Input | Images>(
+    images: Given,
+    options?: OptionsFor<Given, ExplainOptions>,
+  ): Promise<Explanation<Label> | Explanation<Label>[]>;
+  async explain(
+    images: Input | Images,
+    options: ExplainOptions = {},
+  ): Promise<Explanation<Label> | Explanation<Label>[]> {
     checkOptions(EXPLAIN_OPTIONS, options);
-    const target = checkExplanation(options, this.#model, this.#classes);
-    const pixels = await this.#read(image, options);
-    return await explainImage(
-      this.#live(),
-      this.#model,
-      this.#classes,
-      pixels,
-      target,
-      options.signal,
-    );
+    const { classes } = this.info, { signal } = options;
+    const target = checkExplanation(options, this.#model, classes);
+    return await this.#use(async () => {
+      const explanations: Explanation<Label>[] = [];
+      for await (const lazy of stoppable(listOf(images), signal)) {
+        const image = await openImage(lazy, signal);
+        const looked = image instanceof PreparedImage
+          ? lookAtView(onlyOf(await this.#viewsOf(image, options), "explain"))
+          : lookAt(await this.#read(image, options), this.#model, target);
+        explanations.push(
+          await explainImage(this.#engine, this.#model, classes, looked, target, signal),
+        );
+      }
+      return areMany(images) ? explanations : explanations[0]!;
+    });
   }
 
   /**
    * Decodes, resizes and crops an image, so that it can wait for the network in few bytes: a server
    * decodes each image when it arrives, and classifies what has arrived in one batch.
    *
+   * @throws {TypeError} If the input is none of the kinds of image.
    * @throws {RangeError} If an option is out of range.
    * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
    * @throws {ImageTooLargeError} If the image has more pixels than allowed.
    */
-  async prepare(
-    image: ImageInput,
-    options: ViewOptions & ImageOptions = {},
-  ): Promise<PreparedImage> {
+  async prepare(image: ImageInput, options: PrepareOptions = {}): Promise<PreparedImage> {
     checkOptions(PREPARE_OPTIONS, options);
-    return await this.#prepare(image, options);
+    const views = await this.#use(() => this.#viewsOf(image, options));
+    return new PreparedImage(this.#network, views);
   }
 
-  async #prepare(image: ImageInput, options: ViewOptions & ImageOptions): Promise<PreparedImage> {
+  /** What it uses now. */
+  usage(): ClassifierUsage {
+    const { bytesResident, backend } = this.#engine;
+    return { bytesResident: this.closed ? 0 : bytesResident, backend };
+  }
+
+  /** Whether {@linkcode close} was called. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /**
+   * Takes no more calls, waits for those under way, and frees the weights. May be called again, and is
+   * what `await using` calls.
+   */
+  async close(): Promise<void> {
+    await (this.#closing ??= this.#end());
+  }
+
+  /** {@linkcode close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #end(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#engine[Symbol.asyncDispose]();
+  }
+
+  /** Does what {@linkcode close} waits for. */
+  async #use<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.closed) throw new DisposedError("classifier");
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  #batches(images: Input | Images, options: PrepareOptions): AsyncGenerator<ViewBatch> {
+    const { architecture: { input } } = this.#model;
+    const viewsOf = (image: Input) => this.#viewsOf(image, options);
+    return batchesOf(listOf(images), viewsOf, input, options.signal);
+  }
+
+  async #viewsOf(image: Input, options: PrepareOptions): Promise<readonly View[]> {
+    if (image instanceof PreparedImage) {
+      refuseLookOptions(options);
+      return viewsFor(this.#network, image);
+    }
     checkViews(options, this.#model);
     const shorterSide = Math.max(...scalesOf(this.#model, options));
     const pixels = await this.#read(image, { shorterSide, ...options });
-    return new PreparedImage(viewsOf(pixels, this.#model, options));
+    return viewsOf(pixels, this.#model, options);
   }
 
   #read(image: ImageInput, options: ImageOptions): Promise<Pixels> {
     return readImage(image, { ...options, offline: this.#isOffline || options.offline });
   }
-
-  /** Frees the weights. The classifier cannot be used afterwards. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    const engine = this.#engine;
-    this.#engine = undefined;
-    await engine?.[Symbol.asyncDispose]();
-  }
-
-  #batches(
-    images: readonly (ImageInput | PreparedImage)[],
-    options: ViewOptions & ImageOptions,
-  ): ReturnType<typeof batchesOf> {
-    const prepare = (image: ImageInput | PreparedImage): Promise<PreparedImage> | PreparedImage => {
-      this.#live();
-      return image instanceof PreparedImage ? image : this.#prepare(image, options);
-    };
-    return batchesOf(images, prepare, this.#model.architecture.input, options.signal);
-  }
-
-  #live(): Engine {
-    if (this.#engine === undefined) throw new DisposedError("classifier");
-    return this.#engine;
-  }
 }
 
-function isList<T>(images: T | readonly T[]): images is readonly T[] {
-  return Array.isArray(images);
+function listOf(images: Input | Images): Images {
+  return areMany(images) ? images : [images];
 }
 
-let shared: Promise<Classifier> | undefined;
+/** The view of an image that must have only one. */
+function onlyOf(views: readonly View[], call: string): View {
+  const [view, ...others] = views;
+  if (view !== undefined && others.length === 0) return view;
+  throw new RangeError(
+    `${call}() takes images of one view: this one was prepared with ${views.length}`,
+  );
+}
+
+let shared: Promise<Classifier<DefaultLabel>> | undefined;
 
 /**
  * Predicts the labels of an image with the embedded model, which is loaded on first use and kept.
@@ -362,17 +535,41 @@ let shared: Promise<Classifier> | undefined;
  * ```
  *
  * @throws {TypeError} If the input is none of the kinds of image, or `allow` and `deny` are both given.
- * @throws {RangeError} If an option is out of range, or names an unknown label.
+ * @throws {RangeError} If an option is out of range, names an unknown class or leaves none.
  * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
  * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
  */
-export async function classify(
+export function classify(
+  image: ImageInput,
+  options?: ClassifyOptions & NoThreshold,
+): Promise<Predictions<DefaultLabel>>;
+/** Predicts the labels of an image whose scores reach a threshold. */
+export function classify(
   image: ImageInput,
   options?: ClassifyOptions,
-): Promise<Prediction[]> {
+): Promise<Prediction<DefaultLabel>[]>;
+/** Predicts the labels of several images, in their order. Fails if one of them does. */
+export function classify(
+  images: Images<LazyImage>,
+  options?: ClassifyOptions & NoThreshold,
+): Promise<Predictions<DefaultLabel>[]>;
+/** Predicts the labels of several images whose scores reach a threshold, in their order. */
+export function classify(
+  images: Images<LazyImage>,
+  options?: ClassifyOptions,
+): Promise<Prediction<DefaultLabel>[][]>;
+/** Predicts the labels of one image or several. */
+export function classify(
+  images: ImageInput | Images<LazyImage>,
+  options?: ClassifyOptions,
+): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]>;
+export async function classify(
+  images: ImageInput | Images<LazyImage>,
+  options?: ClassifyOptions,
+): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]> {
   shared ??= loadClassifier();
   try {
-    return await (await shared).classify(image, options);
+    return await (await shared).classify(images, options);
   } catch (error) {
     // A load that failed is tried again by the next call; a loaded classifier is kept.
     await shared.catch(() => shared = undefined);

@@ -16,22 +16,26 @@ import type { Model } from "./model/model.ts";
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
 
+/** A model's catalog id, path, URL or bytes, or an open one. */
+export type ModelSource = string | URL | Uint8Array | Model;
+
 /** Options of {@linkcode resolveModel}. */
 export interface ResolveOptions extends ProgressOptions {
   /** Where downloaded models are kept. */
-  readonly cacheDir?: string;
+  readonly cacheDir?: string | undefined;
   /** Mirror that replaces scheme and host of the catalog's URLs. */
-  readonly baseUrl?: string;
+  readonly baseUrl?: string | undefined;
   /** Never touch the network. */
-  readonly offline?: boolean;
+  readonly offline?: boolean | undefined;
   /** Stops a download. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * Opens a model by its catalog id, path, URL or bytes; without a name the embedded one.
+ * Opens a model by its catalog id, path, URL or bytes, unless it is open; without a name the embedded
+ * one.
  *
  * @throws {CheckpointFormatError} If it is not a model file, or is cut short.
  * @throws {WeightsIntegrityError} If it is damaged.
@@ -40,9 +44,10 @@ export interface ResolveOptions extends ProgressOptions {
  * @throws {ModelNotFoundError} If there is no such model.
  */
 export async function resolveModel(
-  model: string | URL | Uint8Array | undefined,
+  model: ModelSource | undefined,
   { cacheDir, baseUrl, offline, signal, onProgress, onWarning }: ResolveOptions = {},
 ): Promise<Model> {
+  if (isModel(model)) return model;
   const place = await locate(model, cacheDir);
   const pulling = { cacheDir, baseUrl, offline, signal, onProgress, onWarning };
   const file = "entry" in place ? await bringAndConvert(place.entry.id, pulling) : place.file;
@@ -51,6 +56,11 @@ export async function resolveModel(
 
 /** A model file, or a checkpoint of the catalog that is not here yet. */
 type Place = { readonly file: SourceLike } | { readonly entry: CatalogEntry };
+
+/** Whether this is an open model. */
+function isModel(model: ModelSource | undefined): model is Model {
+  return typeof model === "object" && "weights" in model;
+}
 
 async function locate(
   model: string | URL | Uint8Array | undefined,

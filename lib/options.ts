@@ -4,6 +4,8 @@
  * of training and of the service are in `options/`.
  */
 
+import type { LayerName } from "./model/architecture.ts";
+import type { Model } from "./model/model.ts";
 import {
   choice,
   choices,
@@ -31,8 +33,15 @@ const isAll = (value: unknown): value is number => value === Infinity;
 const isIndex = isCount;
 const areClassNames = (value: unknown): value is readonly (string | number)[] =>
   Array.isArray(value) && value.every((name) => typeof name === "string" || isIndex(name));
-const isUrlOrBytes = (value: unknown): value is URL | Uint8Array =>
-  value instanceof URL || value instanceof Uint8Array;
+const isModelSource = (value: unknown): value is URL | Uint8Array | Model =>
+  value instanceof URL || value instanceof Uint8Array ||
+  isObject(value) && "weights" in value && isCallback(value.weights);
+const isLayerName = (text: string): text is LayerName =>
+  /^(conv[1-5]_[1-4]|pool[1-5]|fc[678]|prob)$/.test(text);
+const LAYER = {
+  is: isLayerName,
+  called: "one of conv1_1 … conv5_4, pool1 … pool5, fc6 … fc8, prob",
+};
 
 /** A function that a program gives to be called. */
 export const CALLBACK = { is: isCallback, called: "a function" };
@@ -98,7 +107,7 @@ export const RESOLVE_OPTIONS = {
 /** `loadClassifier()`. */
 export const CLASSIFIER_OPTIONS = {
   model: text({
-    also: { is: isUrlOrBytes, called: "a URL or the bytes of a model file" },
+    also: { is: isModelSource, called: "a URL, the bytes of a model file, or an open one" },
     unset: "the embedded model",
   }, "Catalog id, path or URL of the model"),
   ...ENGINE_OPTIONS,
@@ -171,7 +180,7 @@ export const CLASSIFY_OPTIONS = { ...SELECTION_OPTIONS, ...PREPARE_OPTIONS } sat
 /** What of a layer an embedding is. */
 export const EMBEDDING_OPTIONS = {
   layer: text(
-    { unset: "the one before the classifying layer" },
+    { ...LAYER, unset: "the one before the classifying layer" },
     "Layer to read: conv1_1 … conv5_3, pool1 … pool5, fc6, fc7, fc8 or prob",
   ),
   pooling: choice(
@@ -187,7 +196,7 @@ export const EMBED_OPTIONS = { ...EMBEDDING_OPTIONS, ...IMAGE_OPTIONS } satisfie
 /** `Classifier.distance()`. */
 export const DISTANCE_OPTIONS = {
   layers: texts(
-    { unset: "the last convolution of each block" },
+    { ...LAYER, unset: "the last convolution of each block" },
     "Layers whose differences are added up",
   ),
   ...IMAGE_OPTIONS,

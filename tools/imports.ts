@@ -16,7 +16,8 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "urls.ts": ["public_url.ts"],
   "platform.ts": ["errors.ts"],
   "environment.ts": ["platform.ts"],
-  "options.ts": ["errors.ts", "platform.ts", "options"],
+  // Options' values are of the model's types.
+  "options.ts": ["errors.ts", "platform.ts", "options", "model types"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
   "threads": ["errors.ts", "platform.ts"],
 };

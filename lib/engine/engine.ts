@@ -1,5 +1,6 @@
 /** The interface of the two executors: `webgpu/` and `wasm/`. */
 
+import type { VggError } from "../errors.ts";
 import type { ProgressOptions } from "../progress.ts";
 
 /** Which executor. */
@@ -15,20 +16,20 @@ export interface EngineOptions extends ProgressOptions {
    * a software one, or one that the model does not fit. While a device is lost, and for good if it
    * does not come back, WebAssembly answers; with `"webgpu"` runs wait.
    */
-  readonly backend?: "auto" | Backend;
+  readonly backend?: "auto" | Backend | undefined;
   /** `"int8"`, the default, is exact and the same everywhere. */
-  readonly precision?: Precision;
+  readonly precision?: Precision | undefined;
   /** Threads of the WebAssembly engine, 1 to 64. `"auto"`, the default, goes by the machine and the model's size. */
-  readonly threads?: "auto" | number;
+  readonly threads?: "auto" | number | undefined;
   /** Whether kernels are chosen by a timed trial. No int8 result depends on it. Default: `"auto"`. */
-  readonly tune?: "auto" | "off";
+  readonly tune?: "auto" | "off" | undefined;
   /**
    * Where WebGPU's times of kernels are kept, as `webgpu_tuning.json`. A load tries what is not there
    * yet, for some two seconds; without a folder there is no trial, and the defaults run.
    */
-  readonly cacheDir?: string;
+  readonly cacheDir?: string | undefined;
   /** Ends loading early. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Resized, cropped images as bytes: the input of an engine. */
@@ -58,9 +59,9 @@ export interface Activations {
 /** Options of {@linkcode Engine.run}. */
 export interface RunOptions {
   /** Last layer to compute: `conv1_1`, `pool1`, `fc7`, …. Default: the network's last. */
-  readonly layer?: string;
+  readonly layer?: string | undefined;
   /** Ends the run early, between layers. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What one layer of a run cost. */
@@ -87,6 +88,8 @@ export interface Engine extends AsyncDisposable {
   readonly bytesResident: number;
   /** What it runs on, in words: an adapter's name, or the variant of the kernels. */
   readonly device: string;
+  /** Settles once no run can succeed any more; an engine that has none is never lost. */
+  readonly lost?: Promise<VggError> | undefined;
   /**
    * Runs the network up to a layer. Calls may overlap: they are executed one after the other.
    *

@@ -16,11 +16,11 @@ import type { ViewOptions } from "../input/views.ts";
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions extends ViewOptions, ImageOptions, ProgressOptions {
   /** Records of an earlier run: their images are not classified again. */
-  readonly known?: readonly EvaluationRecord[];
+  readonly known?: readonly EvaluationRecord[] | undefined;
   /** Called with each new batch of records, before the next one begins. */
-  readonly onRecords?: (records: readonly EvaluationRecord[]) => void | Promise<void>;
+  readonly onRecords?: ((records: readonly EvaluationRecord[]) => void | Promise<void>) | undefined;
   /** Called when an image cannot be read; it is left out. Default: the error is thrown. */
-  readonly onError?: (file: string, error: unknown) => void;
+  readonly onError?: ((file: string, error: unknown) => void) | undefined;
 }
 
 /** What an evaluation found. */

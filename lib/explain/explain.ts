@@ -1,8 +1,8 @@
 /** Which part of an image speaks for a class. */
 
 import type { Activations, Batch, Engine } from "../engine/engine.ts";
-import { viewsOf } from "../input/views.ts";
-import type { ImageOptions, Pixels, Size } from "../image/image.ts";
+import { type View, viewsOf } from "../input/views.ts";
+import { type ImageOptions, type Pixels, type Size, toRgb } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { completeOptions, EXPLANATION_OPTIONS } from "../options.ts";
@@ -48,7 +48,10 @@ export interface Explanation<Label extends string = string> {
   readonly height: number;
   /** Columns of the map. */
   readonly width: number;
-  /** The part of the image that was looked at, in its own resolution. */
+  /**
+   * The part of the image that was looked at, in its own resolution; of a prepared image, what the
+   * network sees.
+   */
   readonly image: Pixels;
   /**
    * Where the map's positions lie in `image`: position i is centered at `offset + i * step`, as
@@ -105,16 +108,33 @@ export function checkExplanation(
   return { method, scale, index };
 }
 
+/** What an explanation is of. */
+export interface Looked {
+  /** What the network sees. */
+  readonly view: View;
+  /** The same part of the image, as people see it. */
+  readonly image: Pixels;
+}
+
+/** What is looked at of an image. */
+export function lookAt(image: Pixels, model: Model, { scale }: Pick<Target, "scale">): Looked {
+  if (scale === undefined) return { view: viewsOf(image, model)[0]!, image: viewed(image, model) };
+  return { view: viewsOf(image, model, { crops: "dense", scales: [scale] })[0]!, image };
+}
+
+/** What is looked at of a prepared image. */
+export function lookAtView(view: View): Looked {
+  return { view, image: toRgb(view) };
+}
+
 export async function explainImage<Label extends string>(
   engine: Engine,
   model: Model,
   classes: readonly ClassInfo<Label>[],
-  image: Pixels,
-  { method, scale, index: given }: Target,
+  { view, image }: Looked,
+  { method, index: given }: Target,
   signal?: AbortSignal,
 ): Promise<Explanation<Label>> {
-  const viewOptions = scale === undefined ? {} : { crops: "dense" as const, scales: [scale] };
-  const view = viewsOf(image, model, viewOptions)[0]!;
   const batch: Batch = { ...view, count: 1 };
 
   const logits = await engine.run(batch, { signal });
@@ -139,7 +159,7 @@ export async function explainImage<Label extends string>(
     map: Float32Array.from(map.data),
     height: map.height,
     width: map.width,
-    image: scale === undefined ? viewed(image, model) : image,
+    image,
     grid: {
       offset: [first[0] / view.width, first[1] / view.height],
       step: [stride / view.width, stride / view.height],

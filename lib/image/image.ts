@@ -49,36 +49,39 @@ export type ImageInput =
 /** What there is a decoder for. */
 export type ImageFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "tiff" | "bmp";
 
+/** An image, or what opens it once it is needed. */
+export type LazyImage = ImageInput | (() => ImageInput | Promise<ImageInput>);
+
 /** Limits of reading and decoding. */
 export interface ImageOptions {
   /** Most pixels that an image may have. Default: 50 million, the largest phone cameras. */
-  readonly maxPixels?: number;
+  readonly maxPixels?: number | undefined;
   /** Formats that are decoded; a file of another is refused before any decoder sees it. Default: all. */
-  readonly formats?: readonly ImageFormat[];
+  readonly formats?: readonly ImageFormat[] | undefined;
   /** Most bytes that are read from a file, stream or response. Default: 64 MiB. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * How many pixels of the shorter side are needed: the size that the image will be resized to. A
    * large JPEG is then decoded at 1/2, 1/4 or 1/8 where its sides divide by that and at least 2.5
    * times as many pixels are left. The resized image stays the same within 1 gray level in the mean
    * and 10 at most. Default: all of them, or what the model's preprocessing needs in a classifier.
    */
-  readonly shorterSide?: number;
+  readonly shorterSide?: number | undefined;
   /**
    * JPEGs of fewer pixels are decoded in full whatever `shorterSide` says: they are quick to decode,
    * and stay equal to Pillow's. Default: 4 million.
    */
-  readonly reduceFromPixels?: number;
+  readonly reduceFromPixels?: number | undefined;
   /**
    * Whether to decode on another thread, so that the event loop stays free; a number: only images of at
    * least so many pixels. There are up to {@linkcode MAX_DECODERS} threads. Where the platform or its
    * permissions allow none, images are decoded on this one. Default: false.
    */
-  readonly background?: boolean | number;
+  readonly background?: boolean | number | undefined;
   /** Never touch the network: an image at an `http(s)` URL is an error. Default: false, or as the classifier was loaded. */
-  readonly offline?: boolean;
+  readonly offline?: boolean | undefined;
   /** Ends reading and, between its steps or in the background, decoding. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Most threads that decode in the background: each image may take `maxPixels` of memory. */

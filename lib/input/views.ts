@@ -1,10 +1,8 @@
 /**
- * Images -> the crops, scales and flips of them that are classified and averaged (arXiv 1409.1556,
- * section 3.2) -> batches, as an engine takes them.
+ * An image -> the crops, scales and flips of it that are classified and averaged (arXiv 1409.1556,
+ * section 3.2).
  */
 
-import { concat } from "@std/bytes/concat";
-import type { Batch } from "../engine/engine.ts";
 import { ImageTooLargeError } from "../errors.ts";
 import { type Box, channelsOf, type Pixels } from "../image/image.ts";
 import type { Model } from "../model/model.ts";
@@ -30,14 +28,14 @@ export interface ViewOptions {
    * - `"multi"`: the paper's regular grid of 5 x 5 crops;
    * - `"dense+multi"`: both, averaged.
    */
-  readonly crops?: Crops;
+  readonly crops?: Crops | undefined;
   /**
    * Shorter sides in pixels to which the image is resized in turn, each at least the model's input
    * size (the paper's Q). Default: the one of the model's preprocessing.
    */
-  readonly scales?: readonly number[];
+  readonly scales?: readonly number[] | undefined;
   /** Whether each view is also looked at mirrored. Default: for `"ten"` and the parts of `"multi"`. */
-  readonly flip?: boolean;
+  readonly flip?: boolean | undefined;
 }
 
 /** A part of an image, with the size and the channels that the network takes. */
@@ -46,31 +44,9 @@ export interface View extends Pixels {
   readonly weight: number;
 }
 
-/**
- * An image as a classifier's network takes it: decoded, resized and cropped. Made by
- * `Classifier.prepare()`, for that model alone.
- */
-export class PreparedImage {
-  /** One view of the image, or several that are averaged. */
-  readonly views: readonly View[];
-  /** Use `Classifier.prepare()`. */
-  constructor(views: readonly View[]) {
-    this.views = views;
-  }
-}
-
-/** Views of one size. */
-export interface ViewBatch extends Batch {
-  /** Of each view: the position of its image in the list that was given, and its weight. */
-  readonly views: readonly { readonly image: number; readonly weight: number }[];
-}
-
 const GRID = 5;
 /** Of a resized image that is looked at as a whole: 2048 x 2048. */
 const MAX_DENSE_PIXELS = 2 ** 22;
-/** Values of a batch's input above which it is split: about seven images of 224x224. */
-const MAX_BATCH_VALUES = 2 ** 20;
-const MAX_BATCH = 64;
 
 /**
  * Checks how images shall be looked at.
@@ -182,55 +158,4 @@ export function mirror(pixels: Pixels): Uint8Array {
     }
   }
   return mirrored;
-}
-
-/**
- * Prepares images and puts their views into batches of one size each, no more at a time than one may
- * hold.
- *
- * @param prepare Called for each image in turn.
- * @param input The size of the model's input.
- */
-export async function* batchesOf<T>(
-  images: readonly T[],
-  prepare: (image: T) => Promise<PreparedImage> | PreparedImage,
-  { channels, height, width }: InputSize,
-  signal?: AbortSignal,
-): AsyncGenerator<ViewBatch> {
-  const maxPixels = MAX_BATCH_VALUES / channels;
-  const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
-  for (let first = 0; first < images.length; first += maxImages) {
-    const views: OwnedView[] = [];
-    for (const [n, image] of images.slice(first, first + maxImages).entries()) {
-      signal?.throwIfAborted();
-      const prepared = await prepare(image);
-      views.push(...prepared.views.map((view) => ({ view, image: first + n })));
-    }
-    yield* batchViews(views, maxPixels);
-  }
-}
-
-/** A view, and the position of its image in the caller's list. */
-interface OwnedView {
-  readonly view: View;
-  readonly image: number;
-}
-
-/** Puts views into batches of one size each, no larger than an engine should get. */
-export function* batchViews(views: readonly OwnedView[], maxPixels: number): Generator<ViewBatch> {
-  const sizes = Map.groupBy(views, ({ view: { height, width } }) => `${height}x${width}`);
-  for (const same of sizes.values()) {
-    const { height, width } = same[0]!.view;
-    const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
-    for (let first = 0; first < same.length; first += most) {
-      const views = same.slice(first, first + most);
-      yield {
-        data: views.length === 1 ? views[0]!.view.data : concat(views.map(({ view }) => view.data)),
-        count: views.length,
-        height,
-        width,
-        views: views.map(({ view: { weight }, image }) => ({ image, weight })),
-      };
-    }
-  }
 }

@@ -24,7 +24,7 @@ export interface ByteSource {
 /** Options of whatever reads a file. */
 export interface ReadOptions {
   /** Never touch the network: a URL is an error. Default: false. */
-  readonly offline?: boolean;
+  readonly offline?: boolean | undefined;
   /** Stops whatever is under way. */
   readonly signal?: AbortSignal | undefined;
 }

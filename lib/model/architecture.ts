@@ -15,6 +15,24 @@ export const CONFIGURATIONS: Readonly<Record<Configuration, readonly (readonly (
   E: [[3, 3], [3, 3], [3, 3, 3, 3], [3, 3, 3, 3], [3, 3, 3, 3]],
 };
 
+/** What a layer is called, in the paper's words; `prob` is the soft-max of the last. */
+export type LayerName =
+  | `conv${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`
+  | `pool${1 | 2 | 3 | 4 | 5}`
+  | `fc${6 | 7 | 8}`
+  | "prob";
+
+/** A layer's activations. */
+export interface LayerInfo {
+  /** The layer's name. */
+  readonly name: LayerName;
+  /**
+   * For an image of the model's input size: `[height, width, channels]`, or `[channels]` where there is
+   * one position.
+   */
+  readonly shape: readonly number[];
+}
+
 /** A configuration with its sizes filled in: everything that a tensor's shape can vary. */
 export interface Architecture {
   /** The column of table 1. */
@@ -30,7 +48,7 @@ export interface Architecture {
 /** One layer with weights, and the max-pool that follows it, if one does. */
 export interface Layer {
   /** The paper's name: `conv1_1` … `conv5_3`, `fc6` … `fc8`. */
-  readonly name: string;
+  readonly name: LayerName;
   /** Height and width of a filter. A dense layer is a convolution whose filters see its whole input. */
   readonly filterSize: readonly [height: number, width: number];
   /** Zeros around the input: 1 for 3x3 (same size out), 0 otherwise. */
@@ -42,7 +60,7 @@ export interface Layer {
   /** Whether a ReLU follows: after all but the last dense layer. */
   readonly relu: boolean;
   /** `pool1` … `pool5`, if a 2x2 max-pool with stride 2 follows. */
-  readonly pool: string | undefined;
+  readonly pool: LayerName | undefined;
 }
 
 /**
@@ -85,20 +103,20 @@ export function layersOf(architecture: Architecture): Layer[] {
     filters.forEach((size, index) => {
       const outChannels = convolutions[layers.length]!;
       layers.push({
-        name: `conv${block + 1}_${index + 1}`,
+        name: `conv${block + 1}_${index + 1}` as LayerName, // A table of 5 blocks, of at most 4.
         filterSize: [size, size],
         padding: size === 3 ? 1 : 0,
         inChannels,
         outChannels,
         relu: true,
-        pool: index === filters.length - 1 ? `pool${block + 1}` : undefined,
+        pool: index === filters.length - 1 ? `pool${block + 1}` as LayerName : undefined,
       });
       inChannels = outChannels;
     });
   });
   dense.forEach((outChannels, index) => {
     layers.push({
-      name: `fc${9 - dense.length + index}`,
+      name: `fc${9 - dense.length + index}` as LayerName, // At most 3.
       filterSize: index === 0 ? pooled : [1, 1],
       padding: 0,
       inChannels,
@@ -116,4 +134,27 @@ export function layersOf(architecture: Architecture): Layer[] {
     );
   }
   return layers;
+}
+
+/** What can be read of a network, in the order in which it is computed. */
+export function layerInfos(architecture: Architecture): LayerInfo[] {
+  let { height, width } = architecture.input;
+  const infos = layersOf(architecture).flatMap(
+    ({ name, filterSize, padding, outChannels, pool }) => {
+      height += 2 * padding - filterSize[0] + 1;
+      width += 2 * padding - filterSize[1] + 1;
+      const convolved = infoOf(name, height, width, outChannels);
+      if (pool === undefined) return [convolved];
+      height >>= 1;
+      width >>= 1;
+      return [convolved, infoOf(pool, height, width, outChannels)];
+    },
+  );
+  const classes = architecture.dense.at(-1);
+  return classes === undefined ? infos : [...infos, infoOf("prob", 1, 1, classes)];
+}
+
+function infoOf(name: LayerName, height: number, width: number, channels: number): LayerInfo {
+  const shape = height * width === 1 ? [channels] : [height, width, channels];
+  return { name, shape };
 }

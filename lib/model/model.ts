@@ -3,7 +3,7 @@
  * executes.
  */
 
-import type { Architecture } from "./architecture.ts";
+import type { Architecture, LayerName } from "./architecture.ts";
 
 /** How an RGB image becomes the network's input. */
 export interface Preprocessing {
@@ -90,7 +90,7 @@ export interface Provenance {
 /** The small tensors of one layer. A weight is `int8 * scale[o]`. */
 export interface LayerParameters {
   /** The layer's name in `layersOf()`. */
-  readonly name: string;
+  readonly name: LayerName;
   /** Weight scales, one per output channel, `[O]`, greater than 0. */
   readonly scale: Float32Array;
   /** Biases in real units, `[O]`. */
@@ -100,7 +100,7 @@ export interface LayerParameters {
 /** The filters of some neighbouring output channels of one layer. */
 export interface WeightPiece {
   /** The layer's name. */
-  readonly layer: string;
+  readonly layer: LayerName;
   /** First output channel. A multiple of 16. */
   readonly first: number;
   /** Number of output channels: a multiple of 16, or what is left of the layer. */

@@ -148,9 +148,9 @@ function isValid(option: Option, value: unknown): boolean {
     case "boolean":
       return typeof value === "boolean";
     case "text":
-      return typeof value === "string";
+      return isText(value, option);
     case "texts":
-      return Array.isArray(value) && value.every((item) => typeof item === "string");
+      return Array.isArray(value) && value.every((item) => isText(item, option));
     case "integers":
       return Array.isArray(value) && (value.length > 0 || option.mayBeEmpty === true) &&
         value.length <= (option.items ?? Infinity) &&
@@ -158,6 +158,10 @@ function isValid(option: Option, value: unknown): boolean {
     case "program":
       return option.is(value);
   }
+}
+
+function isText(value: unknown, { is }: { is?: (text: string) => boolean }): boolean {
+  return typeof value === "string" && (is?.(value) ?? true);
 }
 
 function isInteger(value: unknown, bounds: Bounds): boolean {

@@ -39,8 +39,9 @@ type Kind =
   | { kind: "choices"; choices: readonly string[]; default?: readonly string[] }
   /** `off` describes the flag `--no-…` of an option that is on by default. */
   | { kind: "boolean"; default?: boolean; off?: string }
-  | { kind: "text"; default?: string }
-  | { kind: "texts"; default?: readonly string[] }
+  /** `is` tells the texts that are allowed, and `called` says what those are. */
+  | { kind: "text"; is?: (text: string) => boolean; called?: string; default?: string }
+  | { kind: "texts"; is?: (text: string) => boolean; called?: string; default?: readonly string[] }
   /** What only a program can give. */
   | { kind: "program"; is: (value: unknown) => boolean; called: string; default?: undefined };
 
@@ -76,6 +77,9 @@ export type ValueOf<O> =
     : O extends { kind: "choice"; choices: readonly (infer Choice)[] } ? Choice
     : O extends { kind: "choices"; choices: readonly (infer Choice)[] } ? readonly Choice[]
     : O extends { kind: "boolean" } ? boolean
+    : O extends { kind: "text"; is: (text: string) => text is infer Text extends string } ? Text
+    : O extends { kind: "texts"; is: (text: string) => text is infer Text extends string }
+      ? readonly Text[]
     : O extends { kind: "text" } ? string
     : O extends { kind: "texts" } ? readonly string[]
     : O extends { kind: "integers" } ? readonly number[]
@@ -113,9 +117,9 @@ function ofKind(option: Option): string {
     case "boolean":
       return "true or false";
     case "text":
-      return "a text";
+      return option.called ?? "a text";
     case "texts":
-      return "a list of texts";
+      return `a list of ${option.called ?? "texts"}`;
     case "integers": {
       const count = option.items === undefined ? "" : `at most ${option.items} `;
       return `${count}integers ${bounds(option)}`;

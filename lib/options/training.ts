@@ -63,10 +63,11 @@ const ratesText = ({ adam, sgd }: { adam: number; sgd: number }): string =>
 
 /** `fit()`. */
 export const FIT_OPTIONS = {
-  layer: text(
-    { unset: "the one before the classifying layer" },
-    "Last frozen layer: pool5, fc6 or fc7",
-  ),
+  layer: choice({
+    choices: ["pool5", "fc6", "fc7"],
+    placeholder: "LAYER",
+    unset: "the one before the classifying layer",
+  }, "Last frozen layer"),
   hidden: integer(
     { min: 0, max: 2 ** 16, default: 0 },
     "Units of a hidden layer of the head, 0 for none",

@@ -3,12 +3,12 @@
 import type { Activations } from "../engine/engine.ts";
 import { choice, completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
 import { softmax } from "./predictions.ts";
-import { type Architecture, layersOf } from "../model/architecture.ts";
+import { type Architecture, layerInfos, type LayerName, layersOf } from "../model/architecture.ts";
 
 /** What a layer says about one image. */
 export interface Embedding {
   /** The layer's name. */
-  readonly layer: string;
+  readonly layer: LayerName;
   /** Real values, after the ReLU where the layer has one. */
   readonly data: Float32Array;
   /** `[height, width, channels]`, or `[channels]` where positions were pooled or there is only one. */
@@ -21,20 +21,18 @@ export interface EmbeddingOptions {
    * One of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`, the
    * soft-max of the last. Default: the layer before the classifying one, or the last pool.
    */
-  readonly layer?: string;
+  readonly layer?: LayerName | undefined;
   /** Over all positions: their average, their maximum, or all of them. Default: `"none"`. */
-  readonly pooling?: "none" | "avg" | "max";
+  readonly pooling?: "none" | "avg" | "max" | undefined;
   /** Scales the values to a Euclidean length of 1; zeros stay zeros. Default: `false`. */
-  readonly normalize?: boolean;
+  readonly normalize?: boolean | undefined;
 }
 
 /** Checked options. */
-export type Pooling = Required<EmbeddingOptions>;
-
-/** Names of all the layers whose activations a model can give, in order; `prob` if it classifies. */
-export function layerNames(architecture: Architecture): string[] {
-  const names = layersOf(architecture).flatMap(({ name, pool }) => pool ? [name, pool] : [name]);
-  return architecture.dense.length > 0 ? [...names, "prob"] : names;
+export interface Pooling {
+  readonly layer: LayerName;
+  readonly pooling: "none" | "avg" | "max";
+  readonly normalize: boolean;
 }
 
 /**
@@ -42,8 +40,11 @@ export function layerNames(architecture: Architecture): string[] {
  *
  * @throws {RangeError} If the model has no such layer, or `pooling` is not one of its values.
  */
-export function checkEmbedding(options: EmbeddingOptions, architecture: Architecture): Pooling {
-  const choices = layerNames(architecture);
+export function checkEmbedding(
+  options: EmbeddingOptions,
+  architecture: Architecture,
+): Pooling {
+  const choices = layerInfos(architecture).map(({ name }) => name);
   const last = architecture.dense.length === 0 ? choices.length - 1 : choices.length - 3;
   const layer = choice({ choices, default: choices[last] }, EMBEDDING_OPTIONS.layer.about);
   return completeOptions({ ...EMBEDDING_OPTIONS, layer }, options);
@@ -71,6 +72,53 @@ export function embeddingOf(activations: Activations, n: number, options: Poolin
   }
   const isVector = pooled.length === channels;
   return { layer: options.layer, data, shape: isVector ? [channels] : [height, width, channels] };
+}
+
+/** The embedding of one image: that of its view, or the average of its views' by their weights. */
+export class EmbeddingMean {
+  readonly #options: Pooling;
+  #only: Embedding | undefined;
+  #sum: Float64Array | undefined;
+  #shape: readonly number[] = [];
+
+  constructor(options: Pooling) {
+    this.#options = options;
+  }
+
+  /**
+   * Adds view `n` of a batch.
+   *
+   * @throws {RangeError} If the layer's shape is another than for the views before.
+   */
+  add(activations: Activations, n: number, weight: number): void {
+    if (weight === 1) {
+      this.#only = embeddingOf(activations, n, this.#options);
+      return;
+    }
+    const { data, shape } = embeddingOf(activations, n, { ...this.#options, normalize: false });
+    const sum = this.#sum ??= new Float64Array(data.length);
+    if (this.#shape.length === 0) this.#shape = shape;
+    if (String(shape) !== String(this.#shape)) {
+      throw new RangeError(
+        `The image's views differ in size, so ${this.#options.layer} has shapes [${this.#shape}] ` +
+          `and [${shape}]: pool them with "avg" or "max"`,
+      );
+    }
+    for (let i = 0; i < sum.length; i++) sum[i] += weight * data[i];
+  }
+
+  /** The embedding, once all views were added. */
+  result(): Embedding {
+    const { layer, normalize } = this.#options;
+    if (this.#only !== undefined) return this.#only;
+    const sum = this.#sum!;
+    const length = normalize ? Math.sqrt(sum.reduce((total, v) => total + v * v, 0)) : 1;
+    return {
+      layer,
+      data: Float32Array.from(sum, (value) => length > 0 ? value / length : 0),
+      shape: this.#shape,
+    };
+  }
 }
 
 function softmaxRows(logits: ArrayLike<number>, classes: number, scale: number): Float64Array {
@@ -134,7 +182,7 @@ export function similarity(
 }
 
 /** The layers of {@linkcode Classifier.distance}, the last convolution of each block (Zhang et al.). */
-export function perceptualLayers(architecture: Architecture): string[] {
+export function perceptualLayers(architecture: Architecture): LayerName[] {
   const convolutions = layersOf(architecture).filter(({ pool }) => pool !== undefined);
   return convolutions.map(({ name }) => name);
 }

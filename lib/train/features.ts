@@ -4,9 +4,11 @@ import { createHash } from "node:crypto";
 import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
 import { readSample, type Sample } from "../input/dataset.ts";
-import { batchViews, mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
+import { batchViews } from "../input/batches.ts";
+import { mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
 import type { ImageOptions, Pixels } from "../image/image.ts";
 import { cropImage } from "../image/resize.ts";
+import type { LayerName } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import type { ProgressTeller } from "../progress.ts";
 import { randomFrom } from "./random.ts";
@@ -22,7 +24,7 @@ export interface Augmentation {
 /** Where features come from. */
 export interface FeatureLayer {
   /** The last frozen layer. */
-  readonly layer: string;
+  readonly layer: LayerName;
   /** Values of that layer for one view. */
   readonly length: number;
 }
@@ -96,7 +98,7 @@ export async function computeFeatures(
 async function embedViews(
   engine: Engine,
   views: readonly View[],
-  layer: string,
+  layer: LayerName,
   length: number,
   rows: Float32Array,
   signal: AbortSignal | undefined,

@@ -5,7 +5,7 @@ import type { EngineOptions } from "../engine/engine.ts";
 import type { Dataset, Sample } from "../input/dataset.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
 import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
-import { resolveModel, type ResolveOptions } from "../open_model.ts";
+import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, completeOptions } from "../options.ts";
 import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts";
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
@@ -20,26 +20,26 @@ import { FeatureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } fr
 
 /** Options of {@linkcode fit}. */
 export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptions {
-  /** The model whose layers are frozen: catalog id, path, URL or bytes. Default: the embedded one. */
-  readonly model?: string | URL | Uint8Array;
+  /** The model whose layers are frozen: catalog id, path, URL, bytes, or an open one. Default: the embedded one. */
+  readonly model?: ModelSource | undefined;
   /** The last frozen layer: `pool5`, `fc6` or `fc7`. Default: the one before the classifying layer. */
-  readonly layer?: string;
+  readonly layer?: "pool5" | "fc6" | "fc7" | undefined;
   /** Units of a hidden layer of the head; 0, the default, for none. */
-  readonly hidden?: number;
+  readonly hidden?: number | undefined;
   /** How features are brought to a common scale. Default: `"standardize"`. */
-  readonly whitening?: Whitening;
+  readonly whitening?: Whitening | undefined;
   /** Drop the pictures' colors, also when the new model classifies. Default: `false`. */
-  readonly grayscale?: boolean;
+  readonly grayscale?: boolean | undefined;
   /** `"image"`: remove each picture's own mean and deviation. Default: as the frozen model does. */
-  readonly standardize?: "image";
+  readonly standardize?: "image" | undefined;
   /** Also learn from mirrored pictures. Default: `true`. */
-  readonly flip?: boolean;
+  readonly flip?: boolean | undefined;
   /** Also learn from this many random crops of each picture. Default: 2. */
-  readonly crops?: number;
+  readonly crops?: number | undefined;
   /** A directory for features and the state of the training, from which a later call goes on. */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** Name of the new model. Default: `"fitted"`. */
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 /**

@@ -29,11 +29,11 @@ const MAX_THREADS = 8;
 export interface ScratchOptions
   extends NetworkOptions, PixelOptions, LearningOptions, EngineOptions {
   /** Stops the fit; with a directory a later call goes on. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** A directory for the state of the training, from which a later call goes on. */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** Name of the new model. Default: `"fitted"`. */
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 
 import { takeTurn } from "../io/turn.ts";
-import { type Architecture, layersOf } from "../model/architecture.ts";
+import { type Architecture, type LayerName, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { checkValue } from "../options.ts";
 import { FIT_OPTIONS } from "../options/training.ts";
@@ -28,7 +28,7 @@ export interface HeadPlan extends FeatureLayer {
  */
 export function planHead(
   base: Model,
-  { layer, hidden }: { readonly layer?: string; readonly hidden: number },
+  { layer, hidden }: { readonly layer?: LayerName | undefined; readonly hidden: number },
   classes: number,
 ): HeadPlan {
   const layers = layersOf(base.architecture);

@@ -31,10 +31,10 @@ export interface LoopOptions {
   /** Whether the learning rate rises at first, and then falls to 0 along a cosine over all epochs. */
   readonly oneCycle: boolean;
   readonly seed: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly progress?: ProgressTeller | undefined;
   /** Keeps the state after each epoch, and gives back what an earlier run kept. */
-  readonly state?: StateStore;
+  readonly state?: StateStore | undefined;
 }
 
 /** What is trained, on what. */

@@ -3,21 +3,21 @@
 /** Options that concern learning. */
 export interface LearningOptions {
   /** At most this many passes over the pictures. Default: 200. */
-  readonly epochs?: number;
+  readonly epochs?: number | undefined;
   /** Epochs without improvement on the validation pictures, after which it stops. Default: 20. */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
   /** Default: `"adam"`. */
-  readonly optimizer?: "adam" | "momentum" | "sgd";
+  readonly optimizer?: "adam" | "momentum" | "sgd" | undefined;
   /** Default: 0.001 for adam, 0.01 otherwise. */
-  readonly learningRate?: number;
+  readonly learningRate?: number | undefined;
   /** Default: 32, or 256 from 10,000 rows of features on. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** Part by which weights shrink in an update, relative to the learning rate. Default: 0.01. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
   /** Part of each class that is kept for validation, above 0 and below 1. Default: 0.2. */
-  readonly validation?: number;
+  readonly validation?: number | undefined;
   /** `"balanced"`, the default, lets rare classes count as much as frequent ones. */
-  readonly classWeights?: "balanced" | "none";
+  readonly classWeights?: "balanced" | "none" | undefined;
   /** Of all random choices. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }

@@ -8,7 +8,7 @@ import type { Tfjs } from "./tfjs.ts";
 export interface Learned {
   readonly variables: readonly Variable[];
   /** Arrays that are written to meanwhile. Default: none. */
-  readonly statistics?: readonly Float32Array[];
+  readonly statistics?: readonly Float32Array[] | undefined;
 }
 
 /** Where the text is kept. */

@@ -13,9 +13,9 @@ export interface LinearTransform {
   /** `[D]`. */
   readonly mean: Float64Array;
   /** `[D]`, for `"none"` and `"standardize"`. */
-  readonly scale?: Float64Array;
+  readonly scale?: Float64Array | undefined;
   /** `[D, D]`, for `"pca"` and `"zca"`. */
-  readonly matrix?: Float64Array;
+  readonly matrix?: Float64Array | undefined;
 }
 
 /** Above this size a covariance would take too long to diagonalize. */

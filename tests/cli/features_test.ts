@@ -59,7 +59,7 @@ async function writePictures(directory: string, first: number, count: number): P
 }
 
 Deno.test("encodeNpy() writes what NEP 1 says", () => {
-  const embedding = { layer: "fc7", data: Float32Array.of(1.5, -2), shape: [2] };
+  const embedding = { layer: "fc7", data: Float32Array.of(1.5, -2), shape: [2] } as const;
   const bytes = encodeNpy([{ file: "a", embedding }, { file: "b", embedding }]);
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, 128));
   assertEquals([...bytes.subarray(0, 8)], [0x93, 78, 85, 77, 80, 89, 1, 0]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { convert } from "../../lib/convert/convert.ts";
 import { CheckpointFormatError, WeightsIntegrityError } from "../../lib/errors.ts";
-import { layersOf } from "../../lib/model/architecture.ts";
+import { type LayerName, layersOf } from "../../lib/model/architecture.ts";
 import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
 import { MemoryFile } from "../../lib/io/atomic_file.ts";
 import { BytesSource } from "../../lib/io/byte_source.ts";
@@ -58,7 +58,7 @@ Deno.test("a model's weights come in pieces of whole channels, again and again",
   const model = await openModel(EMBEDDED);
   const layers = new Map(layersOf(model.architecture).map((layer) => [layer.name, layer]));
   for (let time = 0; time < 2; time++) {
-    const seen = new Map<string, number>();
+    const seen = new Map<LayerName, number>();
     for await (const { layer: name, first, count, data } of model.weights()) {
       const { filterSize, inChannels, outChannels } = layers.get(name)!;
       assertEquals(first, seen.get(name) ?? 0);

@@ -1,7 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Classifier } from "../../lib/classifier.ts";
-import { layerDistance, layerNames, similarity } from "../../lib/output/embedding.ts";
-import { mirror } from "../../lib/input/views.ts";
+import { layerDistance, similarity } from "../../lib/output/embedding.ts";
+import { mirror, viewsOf } from "../../lib/input/views.ts";
+import { layerInfos, type LayerName } from "../../lib/model/architecture.ts";
+import { readImage } from "../../lib/image/read.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { smallVgg } from "../support/small_vgg.ts";
 
@@ -20,7 +22,7 @@ function assertClose(found: ArrayLike<number>, want: readonly number[], what: st
   });
 }
 
-for (const layer of Object.keys(expected.embeddings)) {
+for (const layer of Object.keys(expected.embeddings) as LayerName[]) {
   Deno.test(`embed() gives PyTorch's activations of ${layer}`, async () => {
     const want = expected.embeddings[layer];
     const all = await classifier.embed(PHOTO, { layer });
@@ -37,11 +39,16 @@ for (const layer of Object.keys(expected.embeddings)) {
 }
 
 Deno.test("embed() knows every layer of the paper's configuration, and prob", async () => {
-  const names = layerNames(model.architecture);
+  const names = layerInfos(model.architecture).map(({ name }) => name);
   assertEquals(names.length, 8 + 5 + 3 + 1);
   const prob = await classifier.embed(PHOTO, { layer: "prob" });
   assertClose(prob.data, expected.views.center, "prob");
-  await assertRejects(() => classifier.embed(PHOTO, { layer: "conv9" }), RangeError, "conv1_1");
+  await assertRejects(
+    () => classifier.embed(PHOTO, { layer: "conv9" as LayerName }),
+    RangeError,
+    "conv1_1",
+  );
+  await assertRejects(() => classifier.embed(PHOTO, { layer: "conv5_4" }), RangeError, "conv1_1");
 });
 
 Deno.test("embed() by default gives the layer before the classifying one", async () => {
@@ -54,8 +61,7 @@ Deno.test("embed() with normalize gives a vector of length 1", async () => {
 });
 
 Deno.test("distance() is PyTorch's, 0 for the same image, and the same both ways", async () => {
-  const prepared = await classifier.prepare(PHOTO);
-  const [{ data, height, width }] = prepared.views;
+  const [{ data, height, width }] = viewsOf(await readImage(PHOTO), model);
   const image = { data, height, width };
   const flipped = { data: mirror(image), height, width };
   assertAlmostEquals(await classifier.distance(image, flipped), expected.distance, 1e-5);
@@ -71,6 +77,6 @@ Deno.test("similarity() is the cosine", () => {
 });
 
 Deno.test("layerDistance() refuses layers of different shape", () => {
-  const a = { layer: "fc7", data: new Float32Array(2), shape: [2] };
+  const a = { layer: "fc7", data: new Float32Array(2), shape: [2] } as const;
   assertThrows(() => layerDistance(a, { ...a, shape: [1, 1, 2] }), RangeError);
 });

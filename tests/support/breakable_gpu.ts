@@ -55,6 +55,7 @@ export function breakable(): BreakableGpu {
       let batches = 0, losses = 0;
       const flaky: ServedClassifier = {
         info: classifier.info,
+        usage: classifier.usage.bind(classifier),
         prepare: classifier.prepare.bind(classifier),
         embed: classifier.embed.bind(classifier),
         explain: classifier.explain.bind(classifier),

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ClassifierInfo, PreparedImage } from "../../lib/classifier.ts";
-import { loadClassifier } from "../../lib/classifier.ts";
+import { type Classifier, type ClassifierInfo, loadClassifier } from "../../lib/classifier.ts";
+import type { PreparedImage } from "../../lib/input/prepared_image.ts";
 import type { HandlerOptions } from "../../lib/http/handler.ts";
 import { Service } from "../../lib/http/server/service.ts";
 import { classesOf } from "../../lib/model/classes.ts";
@@ -19,10 +19,10 @@ export const BOATS: Uint8Array<ArrayBuffer> = await Deno.readFile(
   new URL("../data/photos/boats.jpg", import.meta.url),
 );
 
-let embedded: Promise<ServedClassifier> | undefined;
+let embedded: Promise<Classifier> | undefined;
 
 /** The embedded model, loaded once for all tests of a file. */
-export function embeddedClassifier(): Promise<ServedClassifier> {
+export function embeddedClassifier(): Promise<Classifier> {
   return embedded ??= loadClassifier({ backend: "wasm", threads: 1 });
 }
 
@@ -57,12 +57,12 @@ export function standIn(
     model: "stand-in",
     classes: classesOf({ labels: ["yes", "no"] }),
     architecture: { input: { height: 32, width: 32, channels: 3 } },
-    bytesResident: 0,
   } as unknown as ClassifierInfo;
   const prepare = (image: unknown): Promise<PreparedImage> =>
     Promise.resolve((image as Uint8Array)[0] as unknown as PreparedImage);
   return {
     info,
+    usage: () => ({ bytesResident: 0, backend: "wasm" }),
     prepare,
     scores: async (images, options) => {
       const values = await scores(images as unknown as number[], options?.signal);

@@ -196,7 +196,7 @@ function weightWords(
   { filters }: Operands,
 ): Int32Array<ArrayBuffer> {
   const layer = {
-    name: "conv",
+    name: "conv1_1" as const,
     filterSize: [filter, filter] as const,
     padding: filter === 3 ? 1 as const : 0 as const,
     inChannels,

@@ -135,7 +135,11 @@ Deno.test("fit() gives the same model again, also when it was interrupted", asyn
 Deno.test("fit() refuses heads that do not make a VGG, and too few pictures", async () => {
   const data = pictures([CAT, DOG], 0, 4);
   await assertRejects(() => fit(data, { hidden: 8 }), RangeError, "use layer fc6");
-  await assertRejects(() => fit(data, { layer: "fc8" }), RangeError, '"pool5", "fc6", "fc7"');
+  await assertRejects(
+    () => fit(data, { layer: "fc8" as "fc7" }),
+    RangeError,
+    '"pool5", "fc6", "fc7"',
+  );
   await assertRejects(() => fit(data, { validation: 1 }), RangeError, "validation");
   await assertRejects(() => fit(data, { epochs: 0 }), RangeError, "epochs");
   await assertRejects(() => fit(pictures([CAT], 0, 4)), RangeError, "2 classes");

@@ -35,24 +35,24 @@ const WARNINGS: Readonly<Partial<Record<Verification, string>>> = {
 /** Options of {@linkcode pullModel}. */
 export interface PullOptions extends ProgressOptions {
   /** Where models are kept. Default: `VGG16_CACHE_DIR`, or the user's folder for caches. */
-  readonly cacheDir?: string;
+  readonly cacheDir?: string | undefined;
   /** Stops the download or the conversion. What is there is kept for the next pull. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Never touch the network: what is not in the cache is an error. Default: false. */
-  readonly offline?: boolean;
+  readonly offline?: boolean | undefined;
   /** Called, once, before a checkpoint is downloaded whose known hash does not rule out a forgery. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Downloads again what is in the cache. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /** Entry to pull instead of the catalog's of this id. */
-  readonly entry?: CatalogEntry;
+  readonly entry?: CatalogEntry | undefined;
   /**
    * Replaces scheme and host of the URL. Plain http only where all of a SHA-256 is known, or from this
    * machine. Default: `VGG16_BASE_URL`.
    */
-  readonly baseUrl?: string;
+  readonly baseUrl?: string | undefined;
   /** Whether a checkpoint is taken of which no hash is known. Default: `false`. */
-  readonly unverified?: boolean;
+  readonly unverified?: boolean | undefined;
 }
 
 /**

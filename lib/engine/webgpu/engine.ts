@@ -1,6 +1,6 @@
 /** The WebGPU executor, through tfjs. */
 
-import { BackendUnavailableError } from "../../errors.ts";
+import { BackendUnavailableError, type VggError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
 import { type Complete, completeOptions, ENGINE_OPTIONS } from "../../options.ts";
 import type {
@@ -98,6 +98,11 @@ class WebgpuEngine extends QueuedEngine {
     this.precision = precision;
     this.#recovery = recovery;
     this.#loadSubstitute = loadSubstitute;
+  }
+
+  /** With a substitute runs never end: it answers. */
+  get lost(): Promise<VggError> | undefined {
+    return this.#loadSubstitute === undefined ? this.#recovery.lost : undefined;
   }
 
   get backend(): Backend {

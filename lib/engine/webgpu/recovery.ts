@@ -29,6 +29,7 @@ export class Recovery {
   #placement: Placement | undefined;
   #returning: Promise<Placement> | undefined;
   #ignoreLoss: () => void = () => {};
+  readonly #lost = Promise.withResolvers<BackendUnavailableError>();
 
   /** Takes over a share of the device that was acquired, which stays with the caller. */
   constructor(placement: Placement, load: Load, delaysMs: readonly number[]) {
@@ -41,6 +42,11 @@ export class Recovery {
   /** Undefined while the device is away, and after it was lost for good. */
   get placement(): Placement | undefined {
     return this.#placement;
+  }
+
+  /** Settles once the device is lost for good. */
+  get lost(): Promise<BackendUnavailableError> {
+    return this.#lost.promise;
   }
 
   /** The name of the last adapter. */
@@ -105,12 +111,14 @@ export class Recovery {
       }
     }
     const { reason, message } = lost.lost()!;
-    throw new BackendUnavailableError(
+    const error = new BackendUnavailableError(
       "backend-lost",
       "webgpu",
       `the device was lost (${reason}: ${message}) and did not come back. Load the model again`,
       { cause, retryable: false },
     );
+    this.#lost.resolve(error);
+    throw error;
   }
 
   /** Both or nothing. */

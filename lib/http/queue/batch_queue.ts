@@ -3,13 +3,28 @@
  */
 
 import type { Classifier, ClassifierInfo } from "../../classifier.ts";
+import type { RunOptions } from "../../engine/engine.ts";
+import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
+import type { ImageInput } from "../../image/image.ts";
+import type { PreparedImage } from "../../input/prepared_image.ts";
+import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
 import { DisposedError, isVggError } from "../../errors.ts";
 
 /** What the service needs of a classifier. */
-export type ServedClassifier = Pick<
-  Classifier,
-  "info" | "prepare" | "scores" | "embed" | "explain"
->;
+export interface ServedClassifier extends Pick<Classifier, "info" | "usage" | "prepare"> {
+  /** Probabilities of all classes of each image. */
+  scores(
+    images: readonly PreparedImage[],
+    options?: Pick<RunOptions, "signal">,
+  ): Promise<Float64Array[]>;
+  /** What a layer says about each image. */
+  embed(
+    images: readonly PreparedImage[],
+    options?: EmbeddingOptions & Pick<RunOptions, "signal">,
+  ): Promise<Embedding[]>;
+  /** Shows which part of an image speaks for a class. */
+  explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
+}
 
 /** A classifier that is loaded when it is first needed, and again if its device is lost for good. */
 export class ServedModel implements AsyncDisposable {
@@ -28,6 +43,11 @@ export class ServedModel implements AsyncDisposable {
   /** The classifier's properties, once it is loaded. */
   get info(): ClassifierInfo | undefined {
     return this.#loaded?.info;
+  }
+
+  /** Bytes that the classifier holds, once it is loaded. */
+  get bytesResident(): number | undefined {
+    return this.#loaded?.usage().bytesResident;
   }
 
   /**

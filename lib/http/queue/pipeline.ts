@@ -1,8 +1,9 @@
 /** The way of an image through the service: admitted, decoded, batched, run. */
 
 import { abortable } from "@std/async/abortable";
-import type { ClassifierInfo, EmbedOptions, PreparedImage } from "../../classifier.ts";
-import type { Embedding } from "../../output/embedding.ts";
+import type { ClassifierInfo } from "../../classifier.ts";
+import type { PreparedImage } from "../../input/prepared_image.ts";
+import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
 import type { ImageInput, ImageOptions, Pixels } from "../../image/image.ts";
@@ -118,7 +119,7 @@ export class Pipeline {
     });
   }
 
-  embed(image: ServedImage, options: EmbedOptions, call: Call): Promise<Embedding> {
+  embed(image: ServedImage, options: EmbeddingOptions, call: Call): Promise<Embedding> {
     const key = `embed ${JSON.stringify(options)}`;
     return this.#run<PreparedImage, Embedding>(image, call, {
       key,

@@ -58,8 +58,9 @@ export class Service implements AsyncDisposable {
 
   /** Loads the model, so that the first request does not wait for it. */
   async warmUp(): Promise<void> {
-    const { info } = await this.#model.get();
-    const { model, backend, precision, threads, device, bytesResident } = info;
+    const classifier = await this.#model.get();
+    const { model, backend, precision, threads, device } = classifier.info;
+    const { bytesResident } = classifier.usage();
     this.log.write("info", "ready", { model, backend, precision, threads, device, bytesResident });
   }
 
@@ -111,7 +112,7 @@ export class Service implements AsyncDisposable {
     return this.#metrics.render([
       new Gauge("vgg16_queue_images", "Images admitted and not answered.", admitted),
       new Gauge("vgg16_ready", "Whether requests should come.", Number(this.#isReady())),
-      new Gauge("vgg16_model_bytes", "Bytes that the model holds.", info?.bytesResident),
+      new Gauge("vgg16_model_bytes", "Bytes that the model holds.", this.#model.bytesResident),
       new Gauge("vgg16_build_info", "Always 1.", 1, build),
       new Gauge("process_resident_memory_bytes", "Resident memory.", residentBytes()),
     ]);

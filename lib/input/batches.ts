@@ -1,0 +1,92 @@
+/** Images -> batches of their views, as an engine takes them. */
+
+import { abortable } from "@std/async/abortable";
+import { concat } from "@std/bytes/concat";
+import type { Batch } from "../engine/engine.ts";
+import type { ImageInput, LazyImage } from "../image/image.ts";
+import type { InputSize } from "./prepare.ts";
+import type { Images, Input, PreparedImage } from "./prepared_image.ts";
+import type { View } from "./views.ts";
+
+/** Views of one size. */
+export interface ViewBatch extends Batch {
+  /** Of each view: the position of its image in the list that was given, and its weight. */
+  readonly views: readonly { readonly image: number; readonly weight: number }[];
+}
+
+/** Values of a batch's input above which it is split: about seven images of 224x224. */
+const MAX_BATCH_VALUES = 2 ** 20;
+const MAX_BATCH = 64;
+
+/**
+ * Opens and prepares images and puts their views into batches of one size each. No more images are
+ * opened at a time than one batch may hold.
+ *
+ * @param viewsOf Called for each image in turn; gives one view at least.
+ * @param input The size of the model's input.
+ */
+export async function* batchesOf(
+  images: Images,
+  viewsOf: (image: Input) => Promise<readonly View[]>,
+  { channels, height, width }: InputSize,
+  signal?: AbortSignal,
+): AsyncGenerator<ViewBatch> {
+  const maxPixels = MAX_BATCH_VALUES / channels;
+  const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
+  let views: OwnedView[] = [], count = 0;
+  for await (const lazy of stoppable(images, signal)) {
+    signal?.throwIfAborted();
+    const position = count++;
+    const found = await viewsOf(await openImage(lazy, signal));
+    views.push(...found.map((view) => ({ view, image: position })));
+    if (count % maxImages !== 0) continue;
+    yield* batchViews(views, maxPixels);
+    views = [];
+  }
+  yield* batchViews(views, maxPixels);
+}
+
+/** Images, for whom nobody waits once the signal is aborted. */
+export function stoppable(images: Images, signal: AbortSignal | undefined): Images {
+  if (signal === undefined || !(Symbol.asyncIterator in images)) return images;
+  return abortable(images, signal);
+}
+
+/** Gets an image that is given as a function. */
+export async function openImage<Image extends ImageInput | PreparedImage>(
+  image: Image | LazyImage,
+  signal?: AbortSignal,
+): Promise<Image | ImageInput> {
+  if (typeof image !== "function") return image;
+  const opening = Promise.resolve(image());
+  return await (signal === undefined ? opening : abortable(opening, signal));
+}
+
+/** A view, and the position of its image in the caller's list. */
+interface OwnedView {
+  readonly view: View;
+  readonly image: number;
+}
+
+/**
+ * Puts views into batches of one size each, no larger than an engine should get. Smaller sizes come
+ * first, so that an image's views are added up in the same order whatever is beside it: sums of floats
+ * depend on it.
+ */
+export function* batchViews(views: readonly OwnedView[], maxPixels: number): Generator<ViewBatch> {
+  const sizes = Map.groupBy(views, ({ view: { height, width } }) => height * 2 ** 16 + width);
+  for (const [, same] of [...sizes].sort(([a], [b]) => a - b)) {
+    const { height, width } = same[0]!.view;
+    const most = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
+    for (let first = 0; first < same.length; first += most) {
+      const views = same.slice(first, first + most);
+      yield {
+        data: views.length === 1 ? views[0]!.view.data : concat(views.map(({ view }) => view.data)),
+        count: views.length,
+        height,
+        width,
+        views: views.map(({ view: { weight }, image }) => ({ image, weight })),
+      };
+    }
+  }
+}

@@ -1,0 +1,247 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { Classifier, loadClassifier, type PrepareOptions } from "../lib/classifier.ts";
+import { DisposedError } from "../lib/errors.ts";
+import type { LazyImage, Pixels } from "../lib/image/image.ts";
+import { readImage } from "../lib/image/read.ts";
+import { openModel } from "../lib/model/file.ts";
+import type { DefaultLabel } from "../lib/model/default_labels.ts";
+import { similarity } from "../lib/output/embedding.ts";
+import { floatEngine } from "./support/float_engine.ts";
+import { smallVgg } from "./support/small_vgg.ts";
+
+const PHOTOS = ["cat.png", "boats.jpg", "rocket.jpg"].map((name) =>
+  new URL(`data/photos/${name}`, import.meta.url)
+);
+const [CAT, BOATS, ROCKET] = PHOTOS as [URL, URL, URL];
+const { model, weights } = await smallVgg();
+const make = (): Classifier => new Classifier(model, floatEngine(model, weights));
+const classifier = make();
+const pixels: Pixels = await readImage(CAT);
+const TEN: PrepareOptions = { crops: "ten", scales: [40] };
+
+Deno.test("a prepared image says what it is, and no more", async () => {
+  const plain = await classifier.prepare(CAT);
+  assertEquals([plain.model, plain.views, plain.byteLength], [model.id, 1, 32 * 32 * 3]);
+  const ten = await classifier.prepare(CAT, TEN);
+  assertEquals([ten.views, ten.byteLength], [10, 10 * 32 * 32 * 3]);
+  assertEquals(Object.keys(ten), ["model", "views", "byteLength"]);
+});
+
+Deno.test("prepared images give the rows of their pictures, in their order, in any mixture", async () => {
+  const prepared = [
+    await classifier.prepare(CAT, TEN),
+    await classifier.prepare(BOATS),
+    await classifier.prepare(ROCKET, { crops: "dense", scales: [48] }),
+    CAT,
+    await classifier.prepare(BOATS, { crops: "dense+multi", scales: [40, 64] }),
+  ];
+  const rows = await classifier.scores(prepared);
+  assertEquals(rows, [
+    await classifier.scores(CAT, TEN),
+    await classifier.scores(BOATS),
+    await classifier.scores(ROCKET, { crops: "dense", scales: [48] }),
+    await classifier.scores(CAT),
+    await classifier.scores(BOATS, { crops: "dense+multi", scales: [40, 64] }),
+  ]);
+  const embeddings = await classifier.embed(prepared, { layer: "pool5", pooling: "avg" });
+  assertEquals(embeddings.length, 5);
+  assertEquals(embeddings[1], await classifier.embed(BOATS, { layer: "pool5", pooling: "avg" }));
+  assertEquals(embeddings[3], await classifier.embed(CAT, { layer: "pool5", pooling: "avg" }));
+});
+
+Deno.test("embed() of an image with several views is their average", async () => {
+  const ten = await classifier.prepare(CAT, TEN);
+  const prob = await classifier.embed(ten, { layer: "prob" });
+  const scores = await classifier.scores(ten);
+  scores.forEach((score, c) => assertAlmostEquals(prob.data[c]!, score, 1e-6));
+  const unit = await classifier.embed(ten, { layer: "fc7", normalize: true });
+  assertAlmostEquals(similarity(unit, await classifier.embed(ten, { layer: "fc7" })), 1, 1e-6);
+  assertAlmostEquals(unit.data.reduce((sum, v) => sum + v * v, 0), 1, 1e-6);
+});
+
+Deno.test("embed() pools views of several sizes, and refuses to average them otherwise", async () => {
+  const sizes = await classifier.prepare(CAT, { crops: "dense", scales: [64, 96] });
+  const { shape } = await classifier.embed(sizes, { layer: "pool4", pooling: "max" });
+  assertEquals(shape, model.architecture.convolutions.slice(5, 6));
+  await assertRejects(
+    () => classifier.embed(sizes, { layer: "pool4" }),
+    RangeError,
+    'pool them with "avg" or "max"',
+  );
+});
+
+Deno.test("distance() and explain() take prepared images of one view, and no others", async () => {
+  const [cat, ten] = [await classifier.prepare(CAT), await classifier.prepare(CAT, TEN)];
+  assertEquals(await classifier.distance(cat, CAT), 0);
+  const [own, other] = [await classifier.explain(cat), await classifier.explain(CAT)];
+  assertEquals([own.label, own.score, own.map], [other.label, other.score, other.map]);
+  assertEquals([own.image.width, own.image.height], [32, 32]);
+  await assertRejects(() => classifier.distance(cat, ten), RangeError, "prepared with 10");
+  await assertRejects(() => classifier.explain(ten), RangeError, "prepared with 10");
+});
+
+Deno.test("options that a prepared image has no use for are refused", async () => {
+  const prepared = await classifier.prepare(CAT);
+  const look: PrepareOptions[] = [
+    { crops: "ten" },
+    { scales: [40] },
+    { flip: false },
+    { maxPixels: 1 },
+    { maxBytes: 1 },
+    { background: true },
+  ];
+  for (const options of look) {
+    const message = `${Object.keys(options)[0]} does not apply to a prepared image`;
+    // @ts-expect-error Nor does it compile.
+    await assertRejects(() => classifier.classify(prepared, options), TypeError, message);
+    // @ts-expect-error In a list, too.
+    await assertRejects(() => classifier.scores([prepared, CAT], options), TypeError, message);
+  }
+  // @ts-expect-error The view is there already.
+  await assertRejects(() => classifier.explain(prepared, { scale: 64 }), TypeError, "scale does");
+  const { length } = await classifier.scores(prepared, { crops: undefined });
+  assertEquals(length, model.labels.length);
+});
+
+Deno.test("an image that was prepared for another model is refused, whatever that is called", async () => {
+  const prepared = await classifier.prepare(CAT);
+  const others = [
+    { ...model, id: "other" },
+    { ...model, preprocessing: { ...model.preprocessing, filter: "bicubic" as const } },
+  ];
+  for (const other of others) {
+    const its = new Classifier(other, floatEngine(model, weights));
+    await assertRejects(() => its.classify(prepared), RangeError, `prepare it with ${other.id}`);
+  }
+  assertEquals(await make().classify(prepared), await classifier.classify(CAT));
+});
+
+Deno.test("nothing can pass for a prepared image", async () => {
+  for (const fake of [{ model: model.id, views: 1, byteLength: 3072 }, { views: [] }]) {
+    // @ts-expect-error It is none.
+    await assertRejects(() => classifier.classify(fake), TypeError, "Expected an image as");
+  }
+});
+
+Deno.test("one image and many are told apart by what they are", async () => {
+  const bytes = await Deno.readFile(CAT);
+  const [best] = await classifier.classify(pixels);
+  const one: LazyImage[] = [bytes, bytes.buffer, new Blob([bytes]), CAT, CAT.pathname, pixels];
+  for (const image of one) {
+    assertEquals(await classifier.classify([image]), [await classifier.classify(pixels)]);
+  }
+  const stream = new Blob([bytes]).stream();
+  assertEquals((await classifier.classify(stream))[0], best);
+  assertEquals((await classifier.classify(new Set([CAT, BOATS]))).length, 2);
+  assertEquals(await classifier.classify([]), []);
+  // @ts-expect-error These are numbers.
+  await assertRejects(() => classifier.classify(new Float32Array(4)), TypeError, "Float32Array");
+  // @ts-expect-error And this is nothing.
+  await assertRejects(() => classifier.classify(null), TypeError, "Expected an image as");
+});
+
+Deno.test("many images are opened as they are needed, a batch at most at a time", async () => {
+  let opened = 0, ran = 0, most = 0;
+  const engine = floatEngine(model, weights);
+  const counting = new Classifier(model, {
+    ...engine,
+    run: (batch, options) => {
+      most = Math.max(most, opened - ran);
+      ran += batch.count;
+      return engine.run(batch, options);
+    },
+  });
+  const images = function* (): Generator<LazyImage> {
+    for (let n = 0; n < 150; n++) {
+      yield () => {
+        opened++;
+        return Promise.resolve(pixels);
+      };
+    }
+  };
+  const rows = await counting.scores(images());
+  assertEquals([rows.length, opened, ran], [150, 150, 150]);
+  assert(most <= 64, `${most} images were open at once`);
+});
+
+Deno.test("images may come one after the other, and whoever makes them is told of the end", async () => {
+  let ended = false;
+  const images = async function* (): AsyncGenerator<LazyImage> {
+    try {
+      yield CAT;
+      yield await Deno.readFile(BOATS);
+      yield new Uint8Array(3);
+    } finally {
+      ended = true;
+    }
+  };
+  await assertRejects(() => classifier.classify(images()), "ImageDecodeError");
+  assert(ended);
+  const abort = new AbortController();
+  const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+  const waiting = classifier.scores(never, { signal: abort.signal });
+  abort.abort(new Error("enough"));
+  await assertRejects(() => waiting, Error, "enough");
+});
+
+Deno.test("scores() takes one or many, as the others do", async () => {
+  const one = await classifier.scores(CAT);
+  assertEquals(await classifier.scores([CAT, CAT]), [one, one]);
+  const explained = await classifier.explain([CAT, BOATS]);
+  assertEquals(explained.map(({ label }) => label), [
+    (await classifier.explain(CAT)).label,
+    (await classifier.explain(BOATS)).label,
+  ]);
+});
+
+Deno.test("info lists the layers that embed() gives, with their shapes", async () => {
+  for (const { name, shape } of classifier.info.layers) {
+    assertEquals((await classifier.embed(CAT, { layer: name })).shape, shape, name);
+  }
+});
+
+Deno.test("info stays after close(), which waits for what runs and takes no more", async () => {
+  const closing = make();
+  let ran = false;
+  const running = closing.scores([CAT, BOATS]).then(() => ran = true);
+  assertEquals(closing.closed, false);
+  const ends = [closing.close(), closing.close(), closing[Symbol.asyncDispose]()];
+  assertEquals(closing.closed, true);
+  for (
+    const call of [
+      () => closing.classify(CAT),
+      () => closing.scores(CAT),
+      () => closing.embed(CAT),
+      () => closing.explain(CAT),
+      () => closing.distance(CAT, CAT),
+      () => closing.prepare(CAT),
+    ]
+  ) {
+    await assertRejects(call, DisposedError);
+  }
+  await Promise.all(ends);
+  assert(ran, "close() did not wait");
+  await running;
+  assertEquals(closing.info.classes, classifier.info.classes);
+  assertEquals(closing.usage().bytesResident, 0);
+});
+
+Deno.test("the embedded model's labels are those that the compiler knows", async () => {
+  await using embedded = await loadClassifier({ backend: "wasm" });
+  // All of them and no other, or this does not compile.
+  const known: Record<DefaultLabel, number> = {
+    ...{ airplane: 0, automobile: 1, bird: 2, cat: 3, deer: 4 },
+    ...{ dog: 5, frog: 6, horse: 7, ship: 8, truck: 9 },
+  };
+  const found = embedded.info.classes.map(({ label, index }) => [label, index]);
+  assertEquals(Object.fromEntries(found), known);
+});
+
+Deno.test("loadClassifier() takes an open model", async () => {
+  const file = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
+  const open = await openModel(file);
+  await using loaded = await loadClassifier({ model: open, backend: "wasm" });
+  assertEquals((await loaded.classify(CAT))[0].label, "cat");
+  const none = {} as typeof open;
+  await assertRejects(() => loadClassifier({ model: none }), RangeError, "model must be");
+});
