@@ -18,6 +18,22 @@ Deno.test("documents name the version of Deno that CI installs, and tasks that e
   }
 });
 
+Deno.test("no command that people are shown asks for all permissions", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const all = / (-A|--allow-all)\b/;
+  const demanding = Object.keys(tasks).filter((name) => all.test(tasks[name]));
+  // They start other programs.
+  assertEquals(demanding.filter((name) => !/^(test|fuzz:checkpoints|bench(:|$))/.test(name)), []);
+  for (const file of listFiles(".")) {
+    if (/^(bench|tests|tools|CHANGELOG|CONTRIBUTING|\.)/.test(file)) continue;
+    if (!/\.(md|ts|yaml|service|conf)$|file$/.test(file)) continue;
+    const text = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/ \\\n/g, " ");
+    const [found] = text.match(/\bdeno (run|serve|test|compile|install|eval) [^\n]*/g)
+      ?.filter((line) => all.test(line)) ?? [];
+    assertEquals(found, undefined, file);
+  }
+});
+
 /** The files that a release would have. */
 async function published(): Promise<Set<string>> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {

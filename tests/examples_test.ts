@@ -14,15 +14,21 @@ function source(name: string): string {
   return Deno.readTextFileSync(`${ROOT}/examples/${name}`);
 }
 
-/** The command that an example's first comment gives, type-checking it, without what follows its name. */
-function command(name: string, ...args: string[]): Deno.Command {
-  const [, kind, flags] = new RegExp(`deno (run|serve) ([^\`]*?)examples/${name}`).exec(
-    source(name),
-  )!;
-  const permissions = flags.split(/[\s*\\]+/).filter((word) => word !== "");
-  const listen = kind === "serve" ? args.splice(0) : [];
+/**
+ * The command that an example's first comment gives, type-checking it.
+ *
+ * @param paths What stands for the files and folders that it names, in its permissions too.
+ */
+function command(name: string, paths: Readonly<Record<string, string[]>>): Deno.Command {
+  const comment = source(name).split("*/")[0].replaceAll(/ \\\n \* */g, " ");
+  const [kind, ...words] = new RegExp(`deno (.*examples/${name}.*)`).exec(comment)![1].split(" ");
+  const real = (word: string): string[] => paths[word] ?? [word];
+  const args = words.filter((word) => !/^[>`]|labels\.jsonl/.test(word)).flatMap((word) => {
+    const [flag, list] = word.split("=");
+    return list === undefined ? real(word) : [`${flag}=${list.split(",").flatMap(real)}`];
+  });
   return new Deno.Command(Deno.execPath(), {
-    args: [kind, "--check", "--no-prompt", ...permissions, ...listen, `examples/${name}`, ...args],
+    args: [kind, "--check", "--no-prompt", ...args],
     cwd: ROOT,
     env: { NO_COLOR: "1" },
     stdout: "piped",
@@ -30,8 +36,8 @@ function command(name: string, ...args: string[]): Deno.Command {
   });
 }
 
-async function linesOf(name: string, ...args: string[]): Promise<string[]> {
-  const { code, stdout, stderr } = await command(name, ...args).output();
+async function linesOf(name: string, paths: Record<string, string[]>): Promise<string[]> {
+  const { code, stdout, stderr } = await command(name, paths).output();
   assertEquals(code, 0, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout).trimEnd().split("\n");
 }
@@ -57,8 +63,11 @@ Deno.test("each example is short, imports the package alone and is in the list",
 });
 
 Deno.test("examples/classify.ts labels pictures, and goes on after one that is none", async () => {
-  const files = [`${PHOTOS}/cat.png`, "LICENSE", `${PHOTOS}/boats.jpg`];
-  const [cat, license, boats] = await linesOf("classify.ts", ...files);
+  const files = {
+    "cat.png": [`${PHOTOS}/cat.png`, "LICENSE"],
+    "boats.jpg": [`${PHOTOS}/boats.jpg`],
+  };
+  const [cat, license, boats] = await linesOf("classify.ts", files);
   assertEquals(cat, `${PHOTOS}/cat.png cat 0.91`);
   assertMatch(license, /^LICENSE Expected JPEG, PNG, .*found text that starts with "MIT License/);
   assertEquals(boats, `${PHOTOS}/boats.jpg ship 0.54,airplane 0.13,frog 0.10`);
@@ -66,7 +75,8 @@ Deno.test("examples/classify.ts labels pictures, and goes on after one that is n
 
 Deno.test("examples/edge_handler.ts answers a picture with its label, and others with what is wrong", async () => {
   const port = freePort();
-  const server = command("edge_handler.ts", "--host", "127.0.0.1", "--port", `${port}`).spawn();
+  const host = { "127.0.0.1": ["127.0.0.1", "--port", `${port}`] };
+  const server = command("edge_handler.ts", host).spawn();
   const url = `http://127.0.0.1:${port}`;
   const post = async (body: BodyInit): Promise<[number, { label: string; error: string }]> => {
     const response = await fetch(url, { method: "POST", body });
@@ -93,7 +103,9 @@ Deno.test("examples/batch_job.ts gives a line for each picture, broken ones too"
       await Deno.copyFile(`${ROOT}/${PHOTOS}/cat.png`, `${folder}/${n + 10}.png`);
     }
     await Deno.writeTextFile(`${folder}/12.png`, "no picture");
-    const lines = (await linesOf("batch_job.ts", folder)).map((line) => JSON.parse(line));
+    const lines = (await linesOf("batch_job.ts", { photos: [folder] })).map((line) =>
+      JSON.parse(line)
+    );
     assertEquals(
       lines.map(({ file }) => file),
       Array.from({ length: 20 }, (_, n) => `${n + 10}.png`),
@@ -119,12 +131,11 @@ Deno.test("examples/own_classes.ts learns two classes from folders of pictures",
       for (let n = 0; n < 15; n++) await write(`${folder}/pets/${name}/${n}.png`, row, n);
     }
     await write(`${folder}/new.png`, DOG, 20);
-    const [first, second, third] = await linesOf(
-      "own_classes.ts",
-      `${folder}/pets`,
-      `${folder}/pets.safetensors`,
-      `${folder}/new.png`,
-    );
+    const [first, second, third] = await linesOf("own_classes.ts", {
+      "pets": [`${folder}/pets`],
+      "pets.safetensors": [`${folder}/pets.safetensors`],
+      "new.jpg": [`${folder}/new.png`],
+    });
     // Of six pictures at most one is wrong, as in the test of fit().
     assertMatch(first, /^kitten, puppy: right on (83|100) %$/);
     assertEquals(second, "of 6 pictures that it did not learn from");
@@ -138,7 +149,10 @@ Deno.test("examples/similar.ts finds the same picture first, and nothing that is
       await Deno.copyFile(`${ROOT}/${PHOTOS}/${name}`, `${folder}/${name}`);
     }
     await Deno.writeTextFile(`${folder}/notes.txt`, "no picture");
-    const lines = await linesOf("similar.ts", `${PHOTOS}/cat.png`, folder);
+    const lines = await linesOf("similar.ts", {
+      "cat.png": [`${PHOTOS}/cat.png`],
+      photos: [folder],
+    });
     assertEquals(lines[0], `1.000 ${folder}/cat.png`);
     assertEquals(lines.length, 3);
     assert(lines.slice(1).every((line) => Number(line.slice(0, 5)) < 0.7), lines.join("\n"));

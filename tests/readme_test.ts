@@ -67,7 +67,10 @@ for (const { kind, text } of BLOCKS) {
       try {
         const shown = shownBelow(text.split("\n"), "// ");
         assertEquals(
-          (await outputOf(`deno run --check --allow-all - < ${file}`, ROOT)).trimEnd(),
+          (await outputOf(
+            `deno run --check --no-prompt --allow-read=weights,lib,tests - < ${file}`,
+            ROOT,
+          )).trimEnd(),
           shown,
         );
       } finally {

@@ -1,7 +1,8 @@
 /**
  * Writes CIFAR-10's images as PNG files, one folder per class.
  *
- *     deno run --allow-all weights/export_cifar10.ts test|train DIRECTORY [IMAGES PER CLASS] [CLASS ...]
+ *     deno run --allow-read --allow-write=.cache,DIRECTORY --allow-run \
+ *       weights/export_cifar10.ts test|train DIRECTORY [IMAGES PER CLASS] [CLASS ...]
  *
  * @module
  */

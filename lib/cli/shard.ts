@@ -4,7 +4,7 @@
  */
 
 import { type Table, text } from "../options.ts";
-import { environmentVariable } from "../platform.ts";
+import { environmentVariable, isGranted } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { LineFile } from "./line_file.ts";
 import { UsageError } from "./usage_error.ts";
@@ -58,7 +58,7 @@ const SCHEDULERS: readonly Scheduler[] = [
  * @throws {UsageError} If `--shard` is not I/N with I from 1 to N, or nothing gives what `auto`
  * stands for.
  */
-export function parseShard(text: string | undefined, env: Env = environmentVariable): Shard {
+export function parseShard(text: string | undefined, env: Env = permittedVariable): Shard {
   if (text === undefined) return { index: 1, count: 1 };
   const [first, second] = text.split("/");
   const shard = first === "auto"
@@ -73,11 +73,18 @@ export function parseShard(text: string | undefined, env: Env = environmentVaria
   );
 }
 
+/** A variable, if the program may read it: those of other schedulers it need not. */
+function permittedVariable(name: string): string | undefined {
+  return isGranted({ name: "env", variable: name }) ? environmentVariable(name) : undefined;
+}
+
 function autoShard(count: string | undefined, env: Env): Shard {
   const scheduler = SCHEDULERS.find(({ index }) => env(index) !== undefined);
   if (scheduler === undefined) {
     const names = SCHEDULERS.map(({ name, index }) => `${index} (${name})`);
-    throw new UsageError(`--shard auto needs one of the variables ${names.join(", ")}`);
+    throw new UsageError(
+      `--shard auto needs one of the variables ${names.join(", ")}, and --allow-env for it`,
+    );
   }
   const total = count ?? env(scheduler.count);
   if (total === undefined) {
