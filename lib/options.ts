@@ -48,6 +48,35 @@ export const CALLBACK = { is: isCallback, called: "a function" };
 /** Something whose contents are checked where it is used. */
 export const OBJECT = { is: isObject, called: "an object" };
 
+/** What a preprocessing may have. */
+const PREPROCESSING_NAMES = {
+  ...{ resize: true, size: true, filter: true, scale: true, mean: true, std: true } as const,
+  ...{ grayscale: true, standardize: true } as const,
+  whitening: { kind: true, patch: true, epsilon: true, mean: true, variance: true, filter: true },
+} as const;
+
+/** What a provenance may have. */
+const PROVENANCE_NAMES = {
+  ...{ source: true, sourceSha256: true, sourceVerifiedBy: true, license: true } as const,
+  ...{ training: true, dataSha256: true, accuracy: true } as const,
+  features: { layer: true, whitening: true, mean: true, variance: true },
+} as const;
+
+/** What an entry of the catalog may have. */
+const ENTRY_NAMES = {
+  ...{
+    id: true,
+    title: true,
+    url: true,
+    page: true,
+    file: true,
+    format: true,
+    size: true,
+  } as const,
+  ...{ sha256: true, sha256Prefix: true, md5: true, preprocessing: true, labels: true } as const,
+  ...{ license: true, accuracy: true, unknown: true, unverified: true } as const,
+} as const;
+
 /** Ends early what any call does. */
 export const SIGNAL_OPTION = {
   signal: given({ is: isSignal, called: "an AbortSignal" }, "Ends early what is under way"),
@@ -244,14 +273,14 @@ export const CONVERT_OPTIONS = {
   ids: texts({ unset: "ImageNet's, for its labels" }, "WordNet ids of the labels"),
   preprocessing: choice({
     choices: ["torch", "caffe"],
-    also: { is: isObject, called: "a preprocessing" },
+    also: { is: isObject, called: "a preprocessing", names: PREPROCESSING_NAMES },
     unset: "what is usual for the format",
   }, "What images the weights are for"),
   inputSize: integer(
     { min: 32, max: 8192, unit: "pixels" },
     "Height and width of the input, where the dense layers do not tell",
   ),
-  provenance: given(OBJECT, "Where the weights come from"),
+  provenance: given({ ...OBJECT, names: PROVENANCE_NAMES }, "Where the weights come from"),
   ...SOURCE_OPTIONS,
 } satisfies Table;
 
@@ -262,7 +291,7 @@ export const PULL_OPTIONS = {
   offline: RESOLVE_OPTIONS.offline,
   baseUrl: RESOLVE_OPTIONS.baseUrl,
   unverified: flag({ default: false }, "Take also a checkpoint of which no hash is known"),
-  entry: given(OBJECT, "Entry to pull instead of the catalog's"),
+  entry: given({ ...OBJECT, names: ENTRY_NAMES }, "Entry to pull instead of the catalog's"),
   ...PROGRESS_OPTION,
   onWarning: RESOLVE_OPTIONS.onWarning,
   ...SIGNAL_OPTION,

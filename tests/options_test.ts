@@ -13,6 +13,9 @@ import {
   type EmbedOptions,
   loadClassifier,
 } from "../lib/classifier.ts";
+import type { CatalogEntry } from "../lib/model/catalog.ts";
+import { openModel } from "../lib/model/file.ts";
+import type { Preprocessing, Provenance } from "../lib/model/model.ts";
 import { flagOf, parseArguments } from "../lib/cli/arguments.ts";
 import { classifyCommand } from "../lib/cli/classify.ts";
 import { type Command, runCommand } from "../lib/cli/command.ts";
@@ -57,6 +60,7 @@ const {
   EXPLAIN_OPTIONS,
   PREPARE_OPTIONS,
   PULL_OPTIONS,
+  SOURCE_OPTIONS,
 } = library;
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
@@ -73,6 +77,28 @@ type InInterface<T, Options> = {
 type Agree<T, Options> = Same<keyof T, keyof Options> extends true
   ? Same<InTable<T>, InInterface<T, Required<Options>>>
   : false;
+
+/** Whether the names that a table lists for an object, and for those in it, are those of its interface. */
+type Named<N, Value> = Same<keyof N, keyof Value> extends true ? Same<
+    { [Name in keyof N]: N[Name] extends true ? true : keyof N[Name] },
+    {
+      [Name in keyof N]: N[Name] extends true ? true
+        : Name extends keyof Value ? keyof NonNullable<Value[Name]>
+        : never;
+    }
+  >
+  : false;
+
+Deno.test("tables list the names of the objects that options take", () => {
+  // The compiler is what tests this: `false` is no `true`.
+  const named: {
+    preprocessing: Named<typeof CONVERT_OPTIONS.preprocessing.also.names, Preprocessing>;
+    provenance: Named<typeof CONVERT_OPTIONS.provenance.names, Provenance>;
+    entry: Named<typeof PULL_OPTIONS.entry.names, CatalogEntry>;
+    remote: Named<typeof HANDLER_OPTIONS.remote.names, NonNullable<HandlerOptions["remote"]>>;
+  } = { preprocessing: true, provenance: true, entry: true, remote: true };
+  assertEquals(Object.values(named).every(Boolean), true);
+});
 
 Deno.test("tables and the interfaces that users see have the same names and types of values", () => {
   // The compiler is what tests this: `false` is no `true`.
@@ -109,10 +135,11 @@ Deno.test("tables and the interfaces that users see have the same names and type
 const CAT_FILE = "tests/data/photos/cat.png";
 const DATA = { samples: [], labels: ["a", "b"] };
 
+type Call = (options: object, classifier: Classifier) => unknown;
+
 /** Every public function that takes options, with its table. Wrong options are refused before any work. */
-const CALLS: Readonly<
-  Record<string, readonly [Table, (options: object, classifier: Classifier) => unknown]>
-> = {
+const CALLS: Readonly<Record<string, readonly [Table, Call]>> = {
+  openModel: [SOURCE_OPTIONS, (options) => openModel(new Uint8Array(8), options)],
   loadClassifier: [CLASSIFIER_OPTIONS, (options) => loadClassifier(options)],
   classify: [CLASSIFY_OPTIONS, (options, classifier) => classifier.classify(CAT_FILE, options)],
   scores: [PREPARE_OPTIONS, (options, classifier) => classifier.scores([CAT_FILE], options)],
@@ -199,6 +226,47 @@ Deno.test("every function refuses an unknown option with the nearest name, and e
       for (const wrong of wrongValues(entry)) {
         await refused({ [option]: wrong }, `${option} must be `);
       }
+    }
+  }
+});
+
+Deno.test("every function refuses unknown names in objects of its options, with the nearest", async () => {
+  let checked = 0;
+  const walk = async (path: string[], names: library.Names, call: Call): Promise<void> => {
+    for (const [name, inner] of Object.entries(names)) {
+      const wrong = path.reduceRight<object>(
+        (value, part) => ({ [part]: value }),
+        { [`${name}s_`]: 1 },
+      );
+      const called = [...path, name].join(".");
+      await assertRejects(
+        async () => await call(wrong, classifier),
+        RangeError,
+        `There is no option ${called}s_: did you mean ${called}`,
+      );
+      checked++;
+      if (inner !== true) await walk([...path, name], inner, call);
+    }
+  };
+  for (const [table, call] of Object.values(CALLS)) {
+    for (const [option, entry] of Object.entries(table)) {
+      const names = entry.also?.names ?? (entry.kind === "program" ? entry.names : undefined);
+      if (names !== undefined) await walk([option], names, call);
+    }
+  }
+  assert(checked >= 40, `${checked} names`);
+});
+
+Deno.test("every function refuses what is no object of options", async () => {
+  const wrong = [5, true, "topK", null, ["topK"], new AbortController().signal, () => {}];
+  for (const [name, [, call]] of Object.entries(CALLS)) {
+    for (const options of wrong) {
+      await assertRejects(
+        async () => await call(options as object, classifier),
+        TypeError,
+        "Expected an object of options: found ",
+        name,
+      );
     }
   }
 });

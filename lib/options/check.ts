@@ -5,6 +5,7 @@ import {
   type Bounds,
   type Complete,
   expectation,
+  type Names,
   type Option,
   type Table,
   type Values,
@@ -14,11 +15,15 @@ import {
  * Checks what a program gives: that every name is an option's, and every value one of its own.
  *
  * @throws {RangeError} If a name is unknown (the message has the nearest), or a value is wrong.
+ * @throws {TypeError} If it is no object of options, such as a signal.
  */
 export function checkOptions<Options extends object>(
   table: { readonly [Name in keyof Required<NoInfer<Options>>]: Option },
   options: Options,
 ): void {
+  if (!isRecord(options) || options instanceof AbortSignal) {
+    throw new TypeError(`Expected an object of options: found ${shown(options)}`);
+  }
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     if (!Object.hasOwn(table, name)) throw unknownName(name, Object.keys(table), "option");
@@ -90,9 +95,30 @@ export function readOptions<T extends Table>(
  * @throws {RangeError} If it is wrong.
  */
 export function checkValue(called: string, option: Option, value: unknown): void {
-  if (isValid(option, value)) return;
+  if (isValid(option, value)) return checkNames(called, namesOf(option, value), value);
   const found = option.isSecret ? "something else" : shown(value);
   throw new RangeError(`${called} must be ${expectation(option)}: found ${found}`);
+}
+
+/** The names that a value may have, where a table says them. */
+function namesOf(option: Option, value: unknown): Names | undefined {
+  if (option.also?.is(value)) return option.also.names;
+  return option.kind === "program" ? option.names : undefined;
+}
+
+function checkNames(called: string, names: Names | undefined, value: unknown): void {
+  if (names === undefined || !isRecord(value)) return;
+  const all = Object.keys(names).map((name) => `${called}.${name}`);
+  for (const [name, part] of Object.entries(value)) {
+    if (part === undefined) continue;
+    const path = `${called}.${name}`, inner = names[name];
+    if (!Object.hasOwn(names, name)) throw unknownName(path, all, "option");
+    if (inner !== true) checkNames(path, inner, part);
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function unknownName(called: string, known: readonly string[], what: string): RangeError {

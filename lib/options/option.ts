@@ -11,7 +11,11 @@ interface Common {
   /** What help calls a value, such as `DIR`. */
   readonly placeholder?: string;
   /** What only a program can give instead, and what that is called. */
-  readonly also?: { readonly is: (value: unknown) => boolean; readonly called: string };
+  readonly also?: {
+    readonly is: (value: unknown) => boolean;
+    readonly called: string;
+    readonly names?: Names;
+  };
   /** Where a bound comes from, in words. */
   readonly why?: string;
   /** Whether a wrong value must not be shown. */
@@ -24,6 +28,11 @@ export interface Bounds {
   readonly max?: number;
   readonly above?: number;
   readonly below?: number;
+}
+
+/** The names that an object may have, and those of the objects in it. */
+export interface Names {
+  readonly [name: string]: true | Names;
 }
 
 /** The kinds of values, with what each has of its own. */
@@ -42,8 +51,14 @@ type Kind =
   /** `is` tells the texts that are allowed, and `called` says what those are. */
   | { kind: "text"; is?: (text: string) => boolean; called?: string; default?: string }
   | { kind: "texts"; is?: (text: string) => boolean; called?: string; default?: readonly string[] }
-  /** What only a program can give. */
-  | { kind: "program"; is: (value: unknown) => boolean; called: string; default?: undefined };
+  /** What only a program can give; `names` are those that its object may have. */
+  | {
+    kind: "program";
+    is: (value: unknown) => boolean;
+    called: string;
+    names?: Names;
+    default?: undefined;
+  };
 
 /** One option. Its name is its key in a table. */
 export type Option = Common & Readonly<Kind>;

@@ -101,7 +101,10 @@ export const HANDLER_OPTIONS = {
     "The classifier, instead of one that is loaded",
   ),
   writeLog: given(CALLBACK, "Gets each line of the log"),
-  remote: given(OBJECT, "Replaces the resolver of names and the rule for addresses"),
+  remote: given(
+    { ...OBJECT, names: { resolve: true, isAllowed: true } },
+    "Replaces the resolver of names and the rule for addresses",
+  ),
 } satisfies Table;
 
 /** What an image costs grows with its scales: a request has fewer, and smaller ones, than a program. */
