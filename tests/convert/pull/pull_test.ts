@@ -317,7 +317,6 @@ Deno.test("a hash that is empty, too short or of another kind is refused, and so
         { size: -1 },
         { url: "ftp://robot:hunter2@host/model" },
         { license: undefined },
-        { checksum: "0" } as Partial<CatalogEntry>,
       ]
     ) {
       const entry = await entryFor(server, SAFETENSORS, wrong);
@@ -325,6 +324,9 @@ Deno.test("a hash that is empty, too short or of another kind is refused, and so
       const { message } = await assertRejects(pulling, RangeError, "atalog entry small");
       assert(!message.includes("hunter2"), message);
     }
+    const entry = await entryFor(server, SAFETENSORS, { checksum: "0" } as Partial<CatalogEntry>);
+    const pulling = () => pullModel("small", { entry, cacheDir, unverified: true });
+    await assertRejects(pulling, RangeError, "no option entry.checksum: did you mean entry.");
   });
   assertEquals(server.requests.length, 0);
 });
