@@ -80,8 +80,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
-    const { closestString } = await import("@std/text/closest-string");
-    const nearest = closestString(name, Object.keys(COMMANDS));
+    const { closestName } = await import("./lib/options/closest.ts");
+    const nearest = closestName(name, Object.keys(COMMANDS));
     throw new UsageError(`There is no command ${name}: did you mean ${nearest}?`);
   }
   const { runCommand } = await import("./lib/cli/command.ts");

@@ -2,7 +2,7 @@
  * The server.
  *
  * ```sh
- * deno serve --allow-env --allow-read=weights,lib serve.ts
+ * deno serve --allow-env --allow-read=weights,lib --host 127.0.0.1 serve.ts
  * deno run --allow-env --allow-read=weights,lib --allow-net=127.0.0.1:8000 serve.ts --port 8000
  * ```
  *
@@ -16,6 +16,7 @@ import { delay } from "@std/async/delay";
 import { UsageError } from "./lib/cli/usage_error.ts";
 import { Service } from "./lib/http/server/service.ts";
 import { canListVariables, readSettings, type Settings } from "./lib/http/server/settings.ts";
+import { drainTogether, shareAddress } from "./lib/http/server/workers.ts";
 import type { Table, Values } from "./lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
 import { visible } from "./lib/report/visible.ts";
@@ -23,13 +24,8 @@ import { visible } from "./lib/report/visible.ts";
 const FLAGS = { ...LISTEN_OPTIONS, ...SETTINGS } satisfies Table;
 /** How long `deno run` may take to see that there is nothing to do. */
 const IDLE_MS = 100;
-/** How often a worker looks whether requests have ended. */
-const POLL_MS = 20;
-/**
- * How long nothing may be under way: workers that got the signal at the same time have heard of each
- * other by then, and the last answers have left.
- */
-const QUIET_MS = 200;
+/** How long the model is not loaded again, at the least. */
+const MIN_WAIT_MS = 1000;
 
 // Without arguments nothing parses any: a cold start has no time to spare.
 const hasFlags = import.meta.main && Deno.args.length > 0;
@@ -37,15 +33,20 @@ const { port, host, ...flags }: Values<typeof FLAGS> = hasFlags ? await readFlag
 const isAsked = port !== undefined || host !== undefined;
 const service = createService(flags);
 let isStopping = false;
+/** Where `deno serve` listens, once that is known; empty for a Unix socket. */
+let address: string | undefined;
+let tellOthers = (): void => {};
 /** Ends what is under way: together with the other workers of `deno serve`, or by `listen()`'s way. */
-let end = drainTogether;
+let end = () => drainTogether(service.traffic);
 
 /** What `deno serve` runs; nothing if this module was asked to listen. */
-const server: { fetch: (request: Request) => Promise<Response> } | undefined = isAsked
+const server: Deno.ServeDefaultExport | undefined = isAsked
   ? undefined
-  : { fetch: service.fetch };
+  : { fetch: service.fetch, onListen };
 export default server;
 
+// Until it is told otherwise: of the workers of `deno serve --parallel` one is told, and the others ask it.
+if (import.meta.main) service.listensAt(LISTEN_OPTIONS.host.default);
 if (import.meta.main) stopOnSignals();
 if (isAsked) listen();
 else if (import.meta.main) listenIfIdle();
@@ -88,8 +89,24 @@ function fail(message: string): never {
   Deno.exit(2);
 }
 
-function warmUp(): void {
-  service.warmUp().catch((error) => service.log.write("error", "load", { error: String(error) }));
+/**
+ * Loads the model, until that succeeds: a service that is not ready gets no requests, so nobody else would
+ * try again.
+ */
+async function warmUp(): Promise<void> {
+  const isLoaded = await service.warmUp().then(() => true, () => false);
+  if (!isLoaded) setTimeout(warmUp, Math.max(MIN_WAIT_MS, service.waitMs));
+}
+
+function onListen(listener: Deno.Addr): void {
+  service.onListen(listener);
+  address = "hostname" in listener ? listener.hostname : "";
+  tellOthers();
+}
+
+function learnAddress(found: string): void {
+  address = found;
+  service.listensAt(found);
 }
 
 /**
@@ -97,7 +114,10 @@ function warmUp(): void {
  * `deno serve` there is a server by then. So nothing that is done here may keep the process alive.
  */
 function listenIfIdle(): void {
-  const timer = setTimeout(warmUp, IDLE_MS);
+  const timer = setTimeout(() => {
+    tellOthers = shareAddress(() => address, learnAddress);
+    warmUp();
+  }, IDLE_MS);
   Deno.unrefTimer(timer);
   addEventListener("beforeunload", (event) => {
     if (isStopping) return; // `deno serve` has closed its server.
@@ -109,11 +129,9 @@ function listenIfIdle(): void {
 
 function listen(): void {
   const { port: usual, host: local } = LISTEN_OPTIONS;
-  const address = { port: port ?? usual.default, hostname: host ?? local.default };
-  const onListen = ({ hostname, port }: Deno.NetAddr): void =>
-    service.log.write("info", "listening", { hostname, port });
+  const wanted = { port: port ?? usual.default, hostname: host ?? local.default };
   try {
-    const server = Deno.serve({ ...address, onListen }, service.fetch);
+    const server = Deno.serve({ ...wanted, onListen: service.onListen }, service.fetch);
     end = async () => {
       // Closes the port, and resolves when every request that came through it is answered; but Deno
       // breaks off bodies that are arriving at that moment.
@@ -121,7 +139,7 @@ function listen(): void {
       await server.shutdown();
     };
   } catch (error) {
-    const where = `${address.hostname}:${address.port}`;
+    const where = `${wanted.hostname}:${wanted.port}`;
     fail(`Cannot listen on ${where}: ${(error as Error).message}`);
   }
   warmUp();
@@ -147,27 +165,4 @@ async function stop(): Promise<void> {
   await Promise.race([end(), delay(drainTimeoutMs)]);
   service.log.write("info", "stopped", { unanswered: service.traffic.active });
   Deno.exit(service.traffic.active === 0 ? 0 : 1);
-}
-
-/**
- * Resolves when no worker of this process has had a request under way for a while: the first worker of
- * `deno serve --parallel` that exits ends them all, so it waits for the others.
- *
- * `deno serve` itself closes the port, at once when the signal comes, and breaks off bodies that are
- * arriving then.
- */
-async function drainTogether(): Promise<void> {
-  const id = crypto.randomUUID();
-  const busy = new Set<string>();
-  const channel = new BroadcastChannel("vgg16-drain");
-  channel.onmessage = ({ data }: MessageEvent<{ id: string; active: number }>) => {
-    if (data.active > 0) busy.add(data.id);
-    else busy.delete(data.id);
-  };
-  for (let quietMs = 0; quietMs < QUIET_MS; quietMs += POLL_MS) {
-    channel.postMessage({ id, active: service.traffic.active });
-    await delay(POLL_MS);
-    if (service.traffic.active > 0 || busy.size > 0) quietMs = 0;
-  }
-  channel.close();
 }

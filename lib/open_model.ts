@@ -3,7 +3,6 @@
  * it, if it is another's checkpoint; open it.
  */
 
-import { closestString } from "@std/text/closest-string";
 import { ModelNotFoundError } from "./errors.ts";
 import type { ProgressOptions } from "./progress.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
@@ -11,6 +10,7 @@ import type { SourceLike } from "./io/open_source.ts";
 import { asUrl } from "./urls.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
+import { closestName, shortened } from "./options.ts";
 import type { Model } from "./model/model.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
@@ -76,9 +76,11 @@ async function locate(
   }
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
   if (isName && !await exists(model)) {
-    const nearest = closestString(model, CATALOG.map(({ id }) => id));
+    const nearest = closestName(model, CATALOG.map(({ id }) => id));
     throw new ModelNotFoundError(
-      `Expected a catalog id, a path or a URL of a model: found "${model}", which is none. Did you mean ${nearest}?`,
+      `Expected a catalog id, a path or a URL of a model: found "${
+        shortened(model)
+      }", which is none. Did you mean ${nearest}?`,
     );
   }
   return { file: model };

@@ -20,6 +20,7 @@ import {
 } from "./options/option.ts";
 
 export * from "./options/check.ts";
+export * from "./options/closest.ts";
 export * from "./options/option.ts";
 
 type Callback = (...args: never[]) => unknown;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { flagName } from "../lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "../lib/options/service.ts";
 import { CAT } from "./support/http_service.ts";
-import { runToEnd, type Server, startServer, until } from "./support/serve_process.ts";
+import { freePort, runToEnd, type Server, startServer, until } from "./support/serve_process.ts";
 
 async function label(url: string): Promise<string> {
   const response = await fetch(`${url}/classify`, { method: "POST", body: CAT });
@@ -21,7 +21,7 @@ async function rawRequest(server: Server, ...parts: (string | number)[]): Promis
   return new TextDecoder().decode(answer.subarray(0, length));
 }
 
-const HEAD = "POST /classify HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n";
+const HEAD = "POST /classify HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\n";
 
 for (const mode of ["run", "alone", "serve", "parallel"] as const) {
   Deno.test(`deno ${mode} serves with the permissions of the README, and ends on a signal`, async () => {
@@ -29,6 +29,20 @@ for (const mode of ["run", "alone", "serve", "parallel"] as const) {
     assertEquals(await label(server.url), "cat");
     const page = await fetch(server.url, { headers: { accept: "text/html" } });
     assertStringIncludes(await page.text(), "What is in the picture?");
+    // It knows that it listens on loopback, and so who may call it.
+    assertEquals(server.lines.find(({ message }) => message === "listening")?.keys, 0);
+    const ask = async (head: string) => {
+      const answer = await rawRequest(server, `GET ${head}\r\nconnection: close\r\n\r\n`);
+      return Number(/^HTTP\/1\.\d (\d+)/.exec(answer)?.[1]);
+    };
+    assertEquals(await ask(`/metrics HTTP/1.1\r\nhost: localhost:${server.port}`), 200);
+    assertEquals(await ask("/metrics HTTP/1.0"), 200);
+    assertEquals(await ask("/metrics HTTP/1.1\r\nhost: evil.example"), 403);
+    assertEquals(await ask("http://evil.example/metrics HTTP/1.1\r\nhost: localhost"), 403);
+    assertEquals(await ask("/metrics HTTP/1.1\r\nhost: localhost\r\nhost: evil.example"), 400);
+    assertEquals(await ask("/readyz HTTP/1.1\r\nhost: a b<>"), 400);
+    assertEquals(await ask("/readyz HTTP/1.1\r\nhost: x:99999"), 400);
+    assertEquals(await ask("/.\\metrics HTTP/1.1\r\nhost: localhost"), 400);
     assertEquals(await server.stop(mode === "run" ? "SIGINT" : "SIGTERM"), 0);
     assert(server.lines.some(({ message }) => message === "stopped"));
   });
@@ -76,6 +90,62 @@ Deno.test("a key of digits keeps its zeros", async () => {
   };
   assertEquals([await statusFor("0070"), await statusFor("70")], [200, 401]);
   await server.stop();
+});
+
+Deno.test("keys that are named and empty end the start; others are counted, and not told", async () => {
+  for (const keys of ["", " , ", "a,"]) {
+    const { code, stdout, stderr } = await runToEnd([], { VGG16_KEYS: keys });
+    assertEquals([code, stdout], [2, ""], keys);
+    assertStringIncludes(stderr, "VGG16_KEYS must be a list of one or more keys");
+  }
+  const { code } = await runToEnd(["--keys= , "]);
+  assertEquals(code, 2);
+  const flags = ["--log-level", "debug", "--keys", "0123456789,secret-key"];
+  const server = await startServer("run", { flags });
+  const ask = async (key: string) => {
+    const headers = { authorization: `Bearer ${key}` };
+    return await fetch(`${server.url}/metrics`, { headers }).then(statusOf);
+  };
+  assertEquals([await ask("0123456789"), await ask("secret-key"), await ask("true")], [
+    200,
+    200,
+    401,
+  ]);
+  await server.stop();
+  const text = JSON.stringify(server.lines);
+  assertStringIncludes(text, '"keys":2');
+  assert(!text.includes("0123456789") && !text.includes("secret-key"));
+});
+
+Deno.test("a model that could not be loaded is tried again by the server, not by those who ask whether it is ready", async () => {
+  const model = await Deno.readFile("weights/vgg16-cifar10.safetensors");
+  let isBroken = true;
+  const source = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(isBroken ? "this is no model" : model),
+  );
+  const port = freePort();
+  const starting = startServer("run", {
+    port,
+    flags: ["--model", `http://127.0.0.1:${source.addr.port}/model.safetensors`],
+    permissions: [`--allow-net=127.0.0.1:${source.addr.port}`],
+  });
+  const ready = () => fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+  // It listens, and the first load has failed.
+  await until(async () => {
+    const response = await ready();
+    await response?.body?.cancel();
+    return response?.headers.has("retry-after") ?? false;
+  });
+  for (let n = 0; n < 10; n++) assertEquals(await statusOf((await ready())!), 503);
+  isBroken = false;
+  const server = await starting;
+  const loads = server.lines.filter(({ message }) => message === "load");
+  // It may have tried once more meanwhile.
+  assertEquals(loads.map(({ waitMs }) => waitMs), [1000, 2000].slice(0, loads.length));
+  assertEquals(await label(server.url), "cat");
+  await server.stop();
+  await source.shutdown();
 });
 
 Deno.test("serve.ts --help lists every flag, and nothing listens", async () => {

@@ -1,10 +1,9 @@
 /** `models`: what the catalog and the cache hold. */
 
-import { closestString } from "@std/text/closest-string";
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../open_model.ts";
-import { flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
+import { closestName, flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { print, printJson } from "./terminal.ts";
@@ -33,7 +32,7 @@ export const modelsCommand: Command<typeof OPTIONS> = {
     if (id === undefined) throw new UsageError(`models ${action} needs the ID of a model`);
     const entry = findModel(id);
     if (entry === undefined) {
-      const nearest = closestString(id, CATALOG.map((known) => known.id));
+      const nearest = closestName(id, CATALOG.map((known) => known.id));
       throw new UsageError(`The catalog has no model ${id}: did you mean ${nearest}?`);
     }
     return action === "info"

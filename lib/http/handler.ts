@@ -2,10 +2,10 @@
 
 import { checkOptions } from "../options.ts";
 import { HANDLER_OPTIONS } from "../options/service.ts";
-import type { HandlerOptions, Service } from "./server/service.ts";
+import type { Connection, HandlerOptions, Service } from "./server/service.ts";
 import { completeSettings, readSettings } from "./server/settings.ts";
 
-export type { HandlerOptions } from "./server/service.ts";
+export type { Connection, HandlerOptions } from "./server/service.ts";
 
 /**
  * Creates a handler for `Deno.serve`, or for whatever else calls `Request -> Response`.
@@ -28,16 +28,16 @@ export type { HandlerOptions } from "./server/service.ts";
  */
 export function createHandler(
   options: HandlerOptions = {},
-): (request: Request) => Promise<Response> {
+): (request: Request, connection?: Connection) => Promise<Response> {
   checkOptions(HANDLER_OPTIONS, options);
   completeSettings(options);
   let service: Promise<Service> | undefined;
-  return async (request) => {
+  return async (request, connection) => {
     service ??= start(options).catch((error) => {
       service = undefined; // It is imported again by the next request.
       throw error;
     });
-    return await (await service).fetch(request);
+    return await (await service).fetch(request, connection);
   };
 }
 
@@ -47,7 +47,7 @@ async function start(options: HandlerOptions): Promise<Service> {
   return new Service(options);
 }
 
-let shared: ((request: Request) => Promise<Response>) | undefined;
+let shared: ReturnType<typeof createHandler> | undefined;
 
 /**
  * A handler with options from the environment: `VGG16_MAX_BODY_BYTES` for `maxBodyBytes`, and so
@@ -55,7 +55,7 @@ let shared: ((request: Request) => Promise<Response>) | undefined;
  *
  * The environment is read at the first request, so that importing this needs no permission.
  */
-export async function handler(request: Request): Promise<Response> {
+export async function handler(request: Request, connection?: Connection): Promise<Response> {
   shared ??= createHandler(readSettings());
-  return await shared(request);
+  return await shared(request, connection);
 }

@@ -1,6 +1,6 @@
 /** The classes of a model, and what people call them. */
 
-import { closestString } from "@std/text/closest-string";
+import { closestName, shortened } from "../options.ts";
 import type { Model } from "./model.ts";
 
 /** One class of a model. */
@@ -62,7 +62,7 @@ export function findClass<Label extends string>(
   if (/^\d+$/.test(name)) return classAt(Number(name), classes);
   const names = classes.flatMap(({ label, synonyms }) => [label, ...synonyms]);
   throw new RangeError(
-    `The model has no label "${name}": did you mean "${closestString(name, names)}"?`,
+    `The model has no label "${shortened(name)}": did you mean "${closestName(name, names)}"?`,
   );
 }
 

@@ -1,6 +1,6 @@
 /** Options checked, read from text, picked. */
 
-import { closestString } from "@std/text/closest-string";
+import { closestName, shortened } from "./closest.ts";
 import {
   type Bounds,
   type Complete,
@@ -96,7 +96,7 @@ export function readOptions<T extends Table>(
  */
 export function checkValue(called: string, option: Option, value: unknown): void {
   if (isValid(option, value)) return checkNames(called, namesOf(option, value), value);
-  const found = option.isSecret ? "something else" : shown(value);
+  const found = option.isSecret ? hidden(value) : shown(value);
   throw new RangeError(`${called} must be ${expectation(option)}: found ${found}`);
 }
 
@@ -123,7 +123,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function unknownName(called: string, known: readonly string[], what: string): RangeError {
   return new RangeError(
-    `There is no ${what} ${called}: did you mean ${closestString(called, known)}?`,
+    `There is no ${what} ${shortened(called)}: did you mean ${closestName(called, known)}?`,
   );
 }
 
@@ -143,8 +143,11 @@ function fromText(option: Option, text: string): unknown {
       return WORDS.get(text) ?? text;
     case "choices":
       return text.split(",").map((part) => part.trim());
-    case "texts":
-      return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+    case "texts": {
+      const parts = text.split(",").map((part) => part.trim());
+      // Where some are needed, an empty one is a mistake: of a secret that was never set.
+      return option.isNeeded ? parts : parts.filter((part) => part !== "");
+    }
     case "integers": {
       const values = text.split(",").map(toNumber);
       return values.some(Number.isNaN) ? text : values;
@@ -176,7 +179,8 @@ function isValid(option: Option, value: unknown): boolean {
     case "text":
       return isText(value, option);
     case "texts":
-      return Array.isArray(value) && value.every((item) => isText(item, option));
+      return Array.isArray(value) && (value.length > 0 || option.isNeeded !== true) &&
+        value.every((item) => isText(item, option));
     case "integers":
       return Array.isArray(value) && (value.length > 0 || option.mayBeEmpty === true) &&
         value.length <= (option.items ?? Infinity) &&
@@ -199,11 +203,20 @@ function isWithin(value: number, bounds: Bounds): boolean {
   return value >= min && value <= max && value > above && value < below;
 }
 
+/** What is wrong with a secret, as far as that may be told. */
+function hidden(value: unknown): string {
+  if (!Array.isArray(value)) return "something else";
+  if (value.length === 0) return "none";
+  const isBlank = (item: unknown): boolean => typeof item === "string" && item.trim() === "";
+  return value.some(isBlank) ? "an empty one" : "something else";
+}
+
 function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return JSON.stringify(shortened(value));
   if (Array.isArray(value)) {
     // An object among them may have no text.
-    return `[${value.map((item) => typeof item === "object" ? shown({}) : String(item))}]`;
+    const items = value.map((item) => typeof item === "object" ? shown({}) : String(item));
+    return shortened(`[${items}]`);
   }
   if (typeof value === "object" && value !== null) return Object.prototype.toString.call(value);
   return String(value);

@@ -50,7 +50,9 @@ type Kind =
   | { kind: "boolean"; default?: boolean; off?: string }
   /** `is` tells the texts that are allowed, and `called` says what those are. */
   | { kind: "text"; is?: (text: string) => boolean; called?: string; default?: string }
-  | { kind: "texts"; is?: (text: string) => boolean; called?: string; default?: readonly string[] }
+  /** At least one `isNeeded`, if the option is given at all. */
+  | { kind: "texts"; isNeeded?: boolean; default?: readonly string[] }
+    & { is?: (text: string) => boolean; called?: string }
   /** What only a program can give; `names` are those that its object may have. */
   | {
     kind: "program";
@@ -134,7 +136,7 @@ function ofKind(option: Option): string {
     case "text":
       return option.called ?? "a text";
     case "texts":
-      return `a list of ${option.called ?? "texts"}`;
+      return `a list of ${option.isNeeded ? "one or more " : ""}${option.called ?? "texts"}`;
     case "integers": {
       const count = option.items === undefined ? "" : `at most ${option.items} `;
       return `${count}integers ${bounds(option)}`;

@@ -9,6 +9,7 @@ import {
   given,
   IMAGE_OPTIONS,
   integer,
+  integers,
   OBJECT,
   SELECTION_OPTIONS,
   type Table,
@@ -16,9 +17,14 @@ import {
   texts,
   VIEW_OPTIONS,
 } from "../options.ts";
+import { isOrigin, parseHost } from "./host.ts";
 
 const MINUTE = 60_000;
 const { backend, precision, threads, cacheDir, baseUrl, offline } = CLASSIFIER_OPTIONS;
+/** What a header can carry, and a list with commas. */
+const KEYS = "keys of visible ASCII characters without commas";
+const isKey = (text: string): boolean => /^[!-~]+$/.test(text) && !text.includes(",");
+const isHost = (text: string): boolean => parseHost(text) !== undefined;
 
 /** What can be configured, in the order of the documentation. */
 export const SETTINGS = {
@@ -57,17 +63,30 @@ export const SETTINGS = {
     "Time in which a request must be answered after that",
   ),
   urlInput: flag({ default: false }, 'Whether `{"url": …}` is fetched'),
+  maxUrlBytes: integer(
+    { min: 1, max: 2 ** 31, default: 10 * 2 ** 20 },
+    "Most bytes that the URLs of a request bring, together",
+  ),
+  urlPorts: integers({ min: 1, max: 65_535, default: [80, 443] }, "Ports that URLs may have"),
   keys: texts(
-    { default: [], isSecret: true },
-    "Bearer keys, any of which gives access; none: open",
+    { isNeeded: true, is: isKey, called: KEYS, isSecret: true },
+    "Bearer keys, any of which gives access; without the setting everyone has it",
+  ),
+  hosts: texts(
+    { default: [], is: isHost, called: "hosts such as app.example or app.example:8443" },
+    "Names by which it is called; none: any, but on loopback without keys only loopback's",
   ),
   corsOrigins: texts(
-    { default: [] },
+    { default: [], is: isOrigin, called: "origins such as https://app.example, or *" },
     "Origins whose pages may call, or `*`; none: only its own page",
   ),
   cacheEntries: integer(
     { min: 0, max: 1_000_000, default: 0 },
     "Results kept in memory, by image hash",
+  ),
+  cacheBytes: integer(
+    { min: 0, max: 2 ** 36, default: 64 * 2 ** 20 },
+    "Most bytes of the results that are kept",
   ),
   logLevel: choice(
     { choices: ["debug", "info", "warn", "error", "off"], default: "info" },

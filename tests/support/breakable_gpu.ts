@@ -5,7 +5,7 @@
  */
 
 import type { Classifier } from "../../lib/classifier.ts";
-import type { ServedClassifier } from "../../lib/http/queue/batch_queue.ts";
+import type { ServedClassifier } from "../../lib/http/queue/served_model.ts";
 
 /** Keeps hold of the devices that are requested until it is disposed of. */
 export interface BreakableGpu extends Disposable {

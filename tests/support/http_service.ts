@@ -9,7 +9,7 @@ import type { PreparedImage } from "../../lib/input/prepared_image.ts";
 import type { HandlerOptions } from "../../lib/http/handler.ts";
 import { Service } from "../../lib/http/server/service.ts";
 import { classesOf } from "../../lib/model/classes.ts";
-import type { ServedClassifier } from "../../lib/http/queue/batch_queue.ts";
+import type { ServedClassifier } from "../../lib/http/queue/served_model.ts";
 
 /** The photos of the tests. */
 export const CAT: Uint8Array<ArrayBuffer> = await Deno.readFile(

@@ -35,8 +35,10 @@ export function freePort(): number {
  */
 export async function startServer(
   mode: "run" | "alone" | "serve" | "parallel",
-  { flags = [], env = {}, port = freePort() }: {
+  { flags = [], permissions = [], env = {}, port = freePort() }: {
     flags?: string[];
+    /** Beside those of the README. */
+    permissions?: string[];
     env?: Record<string, string>;
     port?: number;
   } = {},
@@ -67,7 +69,7 @@ export async function startServer(
   };
   const [command, ...rest] = modes[mode];
   const child = new Deno.Command(Deno.execPath(), {
-    args: [command, "--no-prompt", "--no-check", ...rest, ...flags],
+    args: [command, "--no-prompt", "--no-check", ...permissions, ...rest, ...flags],
     cwd: ROOT,
     env: {
       DENO_JOBS: "2",

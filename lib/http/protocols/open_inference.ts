@@ -6,7 +6,7 @@ import { jsonText } from "../../model/json.ts";
 import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
-import { taggedJson } from "../server/respond.ts";
+import { notReady, taggedJson } from "../server/respond.ts";
 import { fromBase64, parseJson } from "./images.ts";
 import { badRequest, checkingOptions, HttpProblem, STATUS } from "../server/problems.ts";
 
@@ -39,9 +39,8 @@ export async function modelRoute(call: Call, pipeline: Pipeline): Promise<Respon
 }
 
 /** `GET /v2/models/{model}/ready`. */
-export async function modelReadyRoute(call: Call, pipeline: Pipeline): Promise<Response> {
-  await pipeline.info(call);
-  return new Response(null, { status: STATUS.ok });
+export function modelReadyRoute(call: Call, pipeline: Pipeline): Response {
+  return pipeline.isLoaded(call) ? new Response(null, { status: STATUS.ok }) : notReady(0);
 }
 
 /**

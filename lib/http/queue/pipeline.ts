@@ -8,26 +8,27 @@ import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
 import type { ImageInput, ImageOptions, Pixels } from "../../image/image.ts";
 import { readImage } from "../../image/read.ts";
-import type { RemoteOptions } from "../remote/remote_image.ts";
+import type { Downloads } from "../remote/downloads.ts";
+import type { RemoteRules } from "../remote/remote_image.ts";
 import type { Call } from "../server/call.ts";
-import { HttpProblem } from "../server/problems.ts";
+import { HttpProblem, toProblem } from "../server/problems.ts";
 import type { Settings } from "../server/settings.ts";
-import type { ServiceMetrics } from "../server/telemetry.ts";
-import { BatchQueue, type ServedClassifier, type ServedModel, type Work } from "./batch_queue.ts";
+import type { Log, ServiceMetrics } from "../server/telemetry.ts";
+import { BatchQueue, type Work } from "./batch_queue.ts";
+import { type Kept, ResultCache } from "./result_cache.ts";
+import type { ServedClassifier, ServedModel } from "./served_model.ts";
 
 /**
  * Images of so many pixels are decoded on other threads: some 7 ms of work, and handing it over costs
  * less than one. Smaller ones are done sooner on this one.
  */
 const BACKGROUND_FROM_PIXELS = 100_000;
-/** Numbers of a result that is kept in memory; more than any dense layer has. */
-const MAX_KEPT_VALUES = 16_384;
 
 /** What is done with an image: decoded apart, then computed with others of the same key. */
 interface Task<Decoded, Output> {
   readonly key: string;
-  /** What a result depends on besides the image; undefined if it is not kept. */
-  readonly cacheKey: string | undefined;
+  /** Undefined if results are not kept. */
+  readonly kept: Kept<Output> | undefined;
   decode(classifier: ServedClassifier, image: ImageInput, limits: ImageOptions): Promise<Decoded>;
   compute(
     classifier: ServedClassifier,
@@ -46,7 +47,9 @@ export class Pipeline {
   readonly #metrics: ServiceMetrics;
   readonly #queue: BatchQueue;
   readonly #cache: ResultCache;
-  readonly #remote: Partial<RemoteOptions>;
+  readonly #log: Log;
+  readonly #rules: Partial<RemoteRules>;
+  #downloads: Promise<Downloads> | undefined;
   #admitted = 0;
   /** A moving average of what an image costs: the base of Retry-After. */
   #msPerImage = 10;
@@ -55,13 +58,15 @@ export class Pipeline {
     settings: Settings,
     model: ServedModel,
     metrics: ServiceMetrics,
-    remote: Partial<RemoteOptions> = {},
+    log: Log,
+    rules: Partial<RemoteRules> = {},
   ) {
     this.#metrics = metrics;
     this.settings = settings;
     this.#model = model;
-    this.#remote = remote;
-    this.#cache = new ResultCache(settings.cacheEntries);
+    this.#log = log;
+    this.#rules = rules;
+    this.#cache = new ResultCache(settings.cacheEntries, settings.cacheBytes);
     this.#queue = new BatchQueue({
       ...settings,
       onRun: (batch, runMs) => {
@@ -98,14 +103,36 @@ export class Pipeline {
   /**
    * Waits for the model, and for no longer than the request may take.
    *
-   * @throws {HttpProblem} `not-found` if the path names another one; an owner before its id is ignored.
+   * @throws {HttpProblem} `not-found` if the path names another one; why loading failed, with Retry-After.
    */
   async info(call: Call): Promise<ClassifierInfo> {
-    const { info } = await abortable(this.#model.get(), call.signal);
-    const { model: name = info.model } = call.path;
-    if (name === info.model || name.split("/").at(-1) === info.model) return info;
-    const detail = `There is no model "${name}" here: this service has ${info.model}`;
+    const { info } = await this.#classifier(call);
+    if (isNamed(info, call)) return info;
+    const detail = `There is no model "${call.path.model}" here: this service has ${info.model}`;
     throw new HttpProblem("not-found", detail);
+  }
+
+  /**
+   * Whether the model that the path names is loaded. Asking loads nothing, and is not told which one is.
+   *
+   * @throws {HttpProblem} `not-found` if another model is loaded.
+   */
+  isLoaded(call: Call): boolean {
+    const { info } = this.#model;
+    if (info === undefined || isNamed(info, call)) return info !== undefined;
+    throw new HttpProblem("not-found", `There is no model "${call.path.model}" here`);
+  }
+
+  async #classifier({ signal }: Call): Promise<ServedClassifier> {
+    try {
+      return await abortable(this.#model.get(), signal);
+    } catch (error) {
+      if (!this.#model.isFailure(error)) throw error;
+      const seconds = Math.max(1, Math.ceil(this.#model.waitMs / 1000));
+      const { problem, message } = toProblem(error);
+      // Without its cause, which the log has once.
+      throw new HttpProblem(problem, message, { headers: { "retry-after": String(seconds) } });
+    }
   }
 
   /** Probabilities of all classes, in the order of the labels. */
@@ -113,7 +140,10 @@ export class Pipeline {
     return this.#run(image, call, {
       // Views are made by decoding, so images that are looked at in different ways may go together.
       key: "classify",
-      cacheKey: `classify ${JSON.stringify(views)}`,
+      kept: {
+        key: `classify ${JSON.stringify(views)}`,
+        bytesOf: ({ byteLength }) => byteLength,
+      },
       decode: (classifier, image, limits) => classifier.prepare(image, { ...views, ...limits }),
       compute: (classifier, images, signal) => classifier.scores(images, { signal }),
     });
@@ -123,7 +153,7 @@ export class Pipeline {
     const key = `embed ${JSON.stringify(options)}`;
     return this.#run<PreparedImage, Embedding>(image, call, {
       key,
-      cacheKey: key,
+      kept: { key, bytesOf: ({ data }) => data.byteLength },
       decode: (classifier, image, limits) => classifier.prepare(image, limits),
       compute: (classifier, images, signal) => classifier.embed(images, { ...options, signal }),
     });
@@ -132,8 +162,8 @@ export class Pipeline {
   explain(image: ServedImage, options: ExplainOptions, call: Call): Promise<Explanation> {
     return this.#run<Pixels, Explanation>(image, call, {
       key: `explain ${JSON.stringify(options)}`,
-      // It holds the whole picture: too large to be kept.
-      cacheKey: undefined,
+      // It holds the whole picture: too large.
+      kept: undefined,
       decode: (_classifier, image, limits) => readImage(image, limits),
       compute: async (classifier, images, signal) => {
         // A larger limit than the library's holds for pixels too.
@@ -147,14 +177,18 @@ export class Pipeline {
     });
   }
 
-  async #fetch(url: URL, { signal }: Call): Promise<Uint8Array> {
-    const { urlInput, offline, maxBodyBytes } = this.settings;
+  async #fetch(url: URL, call: Call): Promise<Uint8Array> {
+    const { urlInput, offline } = this.settings;
     if (!urlInput || offline) {
       throw new HttpProblem("url-input-off", "This service fetches no URLs: send the image itself");
     }
-    // Imported late: node:http is most of what importing this package would cost.
-    const { fetchRemoteImage } = await import("../remote/remote_image.ts");
-    return await fetchRemoteImage(url, { maxBytes: maxBodyBytes, signal, ...this.#remote });
+    return await (await (this.#downloads ??= this.#openDownloads())).fetch(url, call);
+  }
+
+  /** Imported late: node:http is most of what importing this package would cost. */
+  async #openDownloads(): Promise<Downloads> {
+    const { Downloads } = await import("../remote/downloads.ts");
+    return new Downloads(this.settings, this.#rules, this.#log);
   }
 
   async #run<Decoded, Output>(
@@ -164,10 +198,10 @@ export class Pipeline {
   ): Promise<Output> {
     const input = image instanceof URL ? await this.#fetch(image, call) : image;
     const make = (): Promise<Output> => this.#compute(input, call, task);
-    if (task.cacheKey === undefined || !(input instanceof Uint8Array)) return await make();
-    const { value, cached } = await this.#cache.getOrMake(input, task.cacheKey, make, isSmall);
+    if (task.kept === undefined || !(input instanceof Uint8Array)) return await make();
+    const { result, cached } = await this.#cache.getOrMake(input, task.kept, make);
     if (cached) call.costs.cached = true;
-    return value;
+    return result;
   }
 
   async #compute<Decoded, Output>(
@@ -198,7 +232,7 @@ export class Pipeline {
     call: Call,
     { decode }: Pick<Task<Decoded, unknown>, "decode">,
   ): Promise<Decoded> {
-    const classifier = await abortable(this.#model.get(), call.signal);
+    const classifier = await this.#classifier(call);
     using _announced = this.#queue.announce();
     const { maxPixels, formats, maxBodyBytes: maxBytes } = this.settings;
     const started = performance.now();
@@ -216,49 +250,7 @@ export class Pipeline {
   }
 }
 
-/** Whether a result may be kept: scores and pooled embeddings, but no layer's every position. */
-function isSmall(result: unknown): boolean {
-  const { length } = result instanceof Float64Array ? result : (result as Embedding).data;
-  return length <= MAX_KEPT_VALUES;
-}
-
-/** Keeps the most recently used results, by the hash of their image. */
-export class ResultCache {
-  readonly #capacity: number;
-  /** A Map iterates in the order of insertion: the first is the least recently used. */
-  readonly #values = new Map<string, unknown>();
-
-  /** `capacity` is a number of values; with 0 nothing is kept. */
-  constructor(capacity: number) {
-    this.#capacity = capacity;
-  }
-
-  /** Gets the value for an image and a key, or makes it and keeps it if it is small. */
-  async getOrMake<Value>(
-    bytes: Uint8Array,
-    key: string,
-    make: () => Promise<Value>,
-    isSmall: (value: Value) => boolean = () => true,
-  ): Promise<{ value: Value; cached: boolean }> {
-    if (this.#capacity === 0) return { value: await make(), cached: false };
-    const id = `${key}:${await sha256(bytes)}`;
-    if (this.#values.has(id)) {
-      const value = this.#values.get(id) as Value; // What this key was made with.
-      this.#values.delete(id);
-      this.#values.set(id, value);
-      return { value, cached: true };
-    }
-    const value = await make();
-    if (!isSmall(value)) return { value, cached: false };
-    this.#values.set(id, value);
-    if (this.#values.size > this.#capacity) {
-      this.#values.delete(this.#values.keys().next().value!);
-    }
-    return { value, cached: false };
-  }
-}
-
-async function sha256(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  return new Uint8Array(digest).toHex();
+/** Whether the path names this model, or none; an owner before its id is ignored. */
+function isNamed({ model }: ClassifierInfo, { path: { model: name = model } }: Call): boolean {
+  return name === model || name.split("/").at(-1) === model;
 }

@@ -4,6 +4,9 @@
  * Every address that a name resolves to is checked, in the very look-up that the connection is made
  * from: a second look-up, with another answer, does not happen. `fetch` cannot be told to do so;
  * `node:http` can.
+ *
+ * A stranger is told the same of a name that is unknown, of an address that is not public and of a server
+ * that does not answer: the differences would be a map of the network. The log has them.
  */
 
 import { abortable } from "@std/async/abortable";
@@ -12,9 +15,10 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 import { readAll } from "../../image/read.ts";
+import { shortened } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
-import { isPublicAddress } from "./addresses.ts";
 import { HttpProblem } from "../server/problems.ts";
+import { isPublicAddress } from "./addresses.ts";
 
 const MAX_REDIRECTS = 3;
 
@@ -26,66 +30,161 @@ export interface Address {
   readonly family: number;
 }
 
+/** All addresses of a host. */
+type Addresses = readonly [Address, ...Address[]];
+
+/** What a program can replace. */
+export interface RemoteRules {
+  /** Resolves a name. Default: the system's resolver. */
+  readonly resolve: (name: string) => Promise<readonly Address[]>;
+  /** Which addresses may be connected to. Default: {@linkcode isPublicAddress}. */
+  readonly isAllowed: (address: string) => boolean;
+}
+
+/** What some downloads may bring together. */
+export interface Budget {
+  readonly bytes: number;
+  left: number;
+}
+
 /** Options of {@linkcode fetchRemoteImage}. */
-export interface RemoteOptions {
+export interface RemoteOptions extends Partial<RemoteRules> {
   /** Most bytes of the file. */
   readonly maxBytes: number;
+  /** What this download shares with others. Default: no bound but `maxBytes`. */
+  readonly budget?: Budget;
+  /** Ports that may be connected to. Default: 80 and 443. */
+  readonly ports?: readonly number[];
+  /** How long a name may take to be resolved, and a server to answer, in milliseconds. Default: 5000. */
+  readonly answerMs?: number;
   /** Ends the fetch. */
   readonly signal: AbortSignal;
-  /** Resolves a name. Default: the system's resolver. */
-  readonly resolve?: (name: string) => Promise<readonly Address[]>;
-  /** Which addresses may be connected to. Default: {@linkcode isPublicAddress}. */
-  readonly isAllowed?: (address: string) => boolean;
+  /** Waits until an address may be connected to, and keeps a place until it is disposed of. */
+  readonly takePlace?: (address: string) => Promise<Disposable>;
+  /** Gets what the problem does not tell: which host could not be reached, and why. */
+  readonly onRefusal?: (host: string, reason: string) => void;
 }
+
+/** A server cannot be reached, or must not; the message is for the log. */
+class Unreachable extends Error {}
 
 /**
  * Fetches a file.
  *
- * @throws {HttpProblem} `image-fetch`, with the reason; `body-too-large`; or the signal's reason
+ * @throws {HttpProblem} `image-fetch`, `body-too-large`; or the signal's reason
  */
-export async function fetchRemoteImage(url: URL, options: RemoteOptions): Promise<Uint8Array> {
-  for (let redirects = 0;; redirects++) {
-    options.signal.throwIfAborted();
-    const response = await get(url, options);
-    const status = response.statusCode ?? 0;
-    const { location } = response.headers;
-    if (status >= 300 && status < 400 && location !== undefined) {
-      response.destroy();
-      if (redirects === MAX_REDIRECTS) throw refused(url, `more than ${MAX_REDIRECTS} redirects`);
-      const next = URL.parse(location, url);
-      if (next === null) throw refused(url, `it redirects to what is no URL`);
-      url = next;
-    } else if (status < 200 || status > 299) {
-      response.destroy();
-      throw refused(url, `the server answered with status ${status}`);
-    } else {
-      return await readBody(response, url, options);
+export async function fetchRemoteImage(given: URL, options: RemoteOptions): Promise<Uint8Array> {
+  let url = given;
+  try {
+    for (let redirects = 0;; redirects++) {
+      checkUrl(url, given, options);
+      const found = await visit(url, given, options);
+      if (found instanceof Uint8Array) return found;
+      if (redirects === MAX_REDIRECTS) throw refused(given, `more than ${MAX_REDIRECTS} redirects`);
+      url = found;
     }
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (!(error instanceof Unreachable)) throw error;
+    options.onRefusal?.(url.host, error.message);
+    throw refused(given, "no public server answers there");
   }
 }
 
-function refused(url: URL, reason: string, cause?: unknown): HttpProblem {
-  return new HttpProblem("image-fetch", `Cannot read ${shortened(url)}: ${reason}`, { cause });
+function refused(given: URL, reason: string): HttpProblem {
+  const where = shortened(publicUrl(given));
+  return new HttpProblem("image-fetch", `Cannot read ${where}: ${reason}`);
 }
 
-function shortened(url: URL): string {
-  return publicUrl(url).slice(0, 200);
-}
-
-async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
-  const { isAllowed = isPublicAddress, resolve = bySystem, signal } = options;
+function checkUrl(url: URL, given: URL, { ports = [80, 443] }: RemoteOptions): void {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw refused(url, `expected http or https, found ${url.protocol}`);
+    throw refused(given, `expected http or https, found ${url.protocol}`);
   }
   if (url.username !== "" || url.password !== "") {
-    throw refused(url, "expected no user name and no password in it");
+    throw refused(given, "expected no user name and no password in it");
   }
-  const addresses: Addresses = await abortable(addressesOf(url, resolve), signal);
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  if (!ports.includes(port)) {
+    throw refused(given, `expected port ${ports.join(" or ")}, found ${port}`);
+  }
+}
+
+/** Asks a server, for the file or for where it redirects to. */
+async function visit(url: URL, given: URL, options: RemoteOptions): Promise<Uint8Array | URL> {
+  const { signal, answerMs = 5000, takePlace } = options;
+  const addresses = await within(answerMs, signal, () => allowedAddresses(url, options));
+  const [first] = addresses.map(({ address }) => address).sort(); // Resolvers change their order.
+  using _place = await takePlace?.(first);
+  checkBudget(options);
+  const response = await within(answerMs, signal, (limit) => request(url, addresses, limit));
+  try {
+    const { statusCode: status = 0, headers: { location } } = response;
+    if (status >= 300 && status < 400 && location !== undefined) {
+      const next = URL.parse(location, url);
+      if (next !== null) return next;
+      throw refused(given, "it redirects to what is no URL");
+    }
+    if (status < 200 || status > 299) {
+      throw refused(given, `the server answered with status ${status}`);
+    }
+    return await readBody(response, given, options);
+  } finally {
+    response.destroy();
+  }
+}
+
+/** Does something in time. */
+async function within<Value>(
+  ms: number,
+  signal: AbortSignal,
+  work: (limit: AbortSignal) => Promise<Value>,
+): Promise<Value> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  const timer = setTimeout(
+    () => controller.abort(new Unreachable(`no answer within ${ms} ms`)),
+    ms,
+  );
+  try {
+    const limit = AbortSignal.any([signal, controller.signal]);
+    return await abortable(work(limit), limit);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const bySystem = (name: string): Promise<readonly Address[]> => lookup(name, { all: true });
+
+async function allowedAddresses(
+  { hostname }: URL,
+  { resolve = bySystem, isAllowed = isPublicAddress }: RemoteOptions,
+): Promise<Addresses> {
+  const addresses = await addressesOf(hostname, resolve);
   const forbidden = addresses.find(({ address }) => !isAllowed(address));
-  if (forbidden !== undefined) {
-    throw refused(url, `${url.hostname} is at ${forbidden.address}, which is not public`);
+  if (forbidden === undefined) return addresses;
+  throw new Unreachable(`${hostname} is at ${forbidden.address}, which is not public`);
+}
+
+async function addressesOf(host: string, resolve: RemoteRules["resolve"]): Promise<Addresses> {
+  // URL has already written decimal, octal and hexadecimal IPv4 addresses in the usual form.
+  if (host.startsWith("[")) return [{ address: host.slice(1, -1), family: 6 }];
+  if (/^[\d.]+$/.test(host)) return [{ address: host, family: 4 }];
+  try {
+    const [first, ...others] = await resolve(host);
+    if (first !== undefined) return [first, ...others];
+  } catch (cause) {
+    throw new Unreachable(`${host} cannot be resolved`, { cause });
   }
-  const { promise, resolve: settle, reject } = Promise.withResolvers<IncomingMessage>();
+  throw new Unreachable(`${host} has no address`);
+}
+
+/** Sends the request, and waits for the head of the answer. */
+async function request(
+  url: URL,
+  addresses: Addresses,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   const request: ClientRequest = send(url, {
     agent: false,
@@ -94,23 +193,16 @@ async function get(url: URL, options: RemoteOptions): Promise<IncomingMessage> {
   });
   const stop = (): void => void request.destroy();
   signal.addEventListener("abort", stop, { once: true });
-  request.on("response", settle);
-  request.on(
-    "error",
-    (error: Error) => reject(signal.aborted ? signal.reason : refused(url, error.message, error)),
-  );
-  request.on("close", () => {
-    signal.removeEventListener("abort", stop);
-    reject(signal.aborted ? signal.reason : refused(url, "the connection was closed"));
-  });
+  request.on("response", resolve);
+  request.on("error", (cause: Error) => reject(new Unreachable(cause.message, { cause })));
+  request.on("close", () => reject(new Unreachable("the connection was closed")));
   request.end();
-  return await promise;
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
-
-const bySystem = (name: string): Promise<readonly Address[]> => lookup(name, { all: true });
-
-/** All addresses of a host. */
-type Addresses = readonly [Address, ...Address[]];
 
 /** Connects to what was checked, whatever the name resolves to by now. */
 function checkedLookup(addresses: Addresses): LookupFunction {
@@ -120,40 +212,37 @@ function checkedLookup(addresses: Addresses): LookupFunction {
   };
 }
 
-async function addressesOf(
-  url: URL,
-  resolve: (name: string) => Promise<readonly Address[]>,
-): Promise<Addresses> {
-  // URL has already written decimal, octal and hexadecimal IPv4 addresses in the usual form.
-  const host = url.hostname;
-  if (host.startsWith("[")) return [{ address: host.slice(1, -1), family: 6 }];
-  if (/^[\d.]+$/.test(host)) return [{ address: host, family: 4 }];
-  try {
-    const [first, ...others] = await resolve(host);
-    if (first !== undefined) return [first, ...others];
-  } catch (error) {
-    throw refused(url, `${host} cannot be resolved`, error);
-  }
-  throw refused(url, `${host} has no address`);
+/** Before a connection is made for nothing, and as bytes arrive. */
+function checkBudget({ budget }: RemoteOptions): void {
+  if (budget === undefined || budget.left > 0) return;
+  throw new HttpProblem(
+    "body-too-large",
+    `Expected at most ${budget.bytes} bytes from the URLs of a request together, found more`,
+  );
 }
 
 async function readBody(
   response: IncomingMessage,
-  url: URL,
-  { maxBytes, signal }: RemoteOptions,
+  given: URL,
+  options: RemoteOptions,
 ): Promise<Uint8Array> {
+  const { maxBytes, budget, signal } = options;
+  let counted = 0;
   const check = (length: number): void => {
-    if (length <= maxBytes) return;
-    const detail = `Expected at most ${maxBytes} bytes at ${shortened(url)}, found more`;
-    throw new HttpProblem("body-too-large", detail);
+    if (budget !== undefined) budget.left -= length - counted;
+    counted = length;
+    if (length > maxBytes) {
+      const where = shortened(publicUrl(given));
+      const detail = `Expected at most ${maxBytes} bytes at ${where}, found more`;
+      throw new HttpProblem("body-too-large", detail);
+    }
+    if (budget !== undefined && budget.left < 0) checkBudget(options);
   };
   try {
     const stream = ReadableStream.from(response as AsyncIterable<Uint8Array>);
     return await readAll(stream, check, signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw error instanceof HttpProblem ? error : refused(url, "it broke off", error);
-  } finally {
-    response.destroy();
+    throw error instanceof HttpProblem ? error : refused(given, "it broke off");
   }
 }

@@ -5,7 +5,8 @@
 
 import { delay } from "@std/async/delay";
 import { readAll } from "../../image/read.ts";
-import { HttpProblem } from "./problems.ts";
+import { shortened } from "../../options.ts";
+import { badRequest, HttpProblem } from "./problems.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a request has cost so far, for the log. */
@@ -20,6 +21,9 @@ export interface Costs {
 }
 
 type Limits = Pick<Settings, "bodyTimeoutMs" | "timeoutMs" | "maxBodyBytes">;
+
+/** Where a request is whose Host makes no URL. */
+const NOWHERE = new URL("http://nowhere.invalid/");
 
 /** A request being answered. */
 export class Call implements Disposable {
@@ -44,10 +48,23 @@ export class Call implements Disposable {
     this.#sent = sent;
     this.#traffic = traffic.begin();
     this.request = request;
-    this.url = new URL(request.url);
+    this.url = URL.parse(request.url) ?? NOWHERE;
     const id = request.headers.get("x-request-id") ?? "";
     this.id = /^[\w.:-]{1,128}$/.test(id) ? id : crypto.randomUUID();
     this.#limits = limits;
+  }
+
+  /**
+   * Checks that the path is written in its normal form: a proxy that keeps some paths to itself compares
+   * what was sent, and would let `/.\\metrics` through.
+   *
+   * @throws {HttpProblem} `bad-request`
+   */
+  checkTarget(): void {
+    const [, path = ""] = /^[a-z]+:\/\/[^/?#\\]*([^?#]*)/i.exec(this.request.url) ?? [];
+    const { pathname } = this.url;
+    if (this.url !== NOWHERE && (path || "/") === pathname) return;
+    throw badRequest(`Expected a path without . and .. and \\, found ${shortened(path)}`);
   }
 
   /** Aborts when the client is gone or the time is over; the reason is a problem. */

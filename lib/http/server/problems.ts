@@ -39,6 +39,8 @@ export const PROBLEMS = {
   "bad-request": [400, "The request is malformed"],
   "unauthorized": [401, "An access key is needed"],
   "url-input-off": [403, "Fetching URLs is switched off"],
+  "wrong-host": [403, "The service is not called by this name"],
+  "wrong-origin": [403, "Pages of this origin may not call"],
   "not-found": [404, "There is nothing here"],
   "method-not-allowed": [405, "This method is not served here"],
   "body-timeout": [408, "The body took too long to arrive"],

@@ -8,6 +8,13 @@ export function textResponse(status: number, text: string, type: string = "text/
   return new Response(text, { status, headers: { "content-type": `${type}; charset=utf-8` } });
 }
 
+/** What health checks get before the model is loaded; while no load is tried, with Retry-After. */
+export function notReady(waitMs: number): Response {
+  const response = textResponse(STATUS.notReady, "loading the model\n");
+  if (waitMs > 0) response.headers.set("retry-after", String(Math.ceil(waitMs / 1000)));
+  return response;
+}
+
 /** The answer to a GET, with a strong ETag; 304 without a body for a client that has these bytes. */
 export async function taggedResponse(
   request: Request,

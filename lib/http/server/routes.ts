@@ -55,6 +55,13 @@ export interface Match {
   readonly path: Readonly<Record<string, string>>;
 }
 
+const HEALTH = /^\/(livez|readyz|v2\/(health\/(live|ready)|models\/.+\/ready))$/;
+
+/** Whether orchestrators ask for it all the time. */
+export function isHealth({ pathname }: URL): boolean {
+  return HEALTH.test(pathname);
+}
+
 export class Router {
   readonly #routes: readonly (readonly [Route, URLPattern])[];
 
@@ -104,14 +111,15 @@ export type KeyCheck = (request: Request) => Promise<void>;
  *
  * The digests of the keys are compared, all of them, so that the time taken tells nothing about a key.
  */
-export function createKeyCheck(keys: readonly string[]): KeyCheck {
-  if (keys.length === 0) return () => Promise.resolve();
+export function createKeyCheck(keys: readonly string[] | undefined): KeyCheck {
+  if (keys === undefined) return () => Promise.resolve();
   const digests = Promise.all(keys.map(digest));
   return async (request) => {
-    const [scheme = "", key = ""] = (request.headers.get("authorization") ?? "").split(" ", 2);
-    const given = await digest(key);
+    const header = request.headers.get("authorization") ?? "";
+    const [, key] = /^bearer +(\S+)$/i.exec(header) ?? [];
+    const given = await digest(key ?? "");
     const matching = (await digests).filter((known) => timingSafeEqual(known, given));
-    if (scheme.toLowerCase() === "bearer" && matching.length > 0) return;
+    if (key !== undefined && matching.length > 0) return;
     throw new HttpProblem("unauthorized", "Expected a header Authorization: Bearer KEY", {
       headers: { "www-authenticate": "Bearer" },
     });

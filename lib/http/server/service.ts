@@ -2,15 +2,22 @@
 
 import { residentBytes, RUNTIME_VERSION } from "../../platform.ts";
 import { VERSION } from "../../version.ts";
-import { type ServedClassifier, ServedModel } from "../queue/batch_queue.ts";
 import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts";
 import { HANDLER_OPTIONS } from "../../options/service.ts";
 import { Pipeline } from "../queue/pipeline.ts";
-import type { RemoteOptions } from "../remote/remote_image.ts";
+import { type ServedClassifier, ServedModel } from "../queue/served_model.ts";
+import type { RemoteRules } from "../remote/remote_image.ts";
+import {
+  Doorkeeper,
+  isLocalAddress,
+  isPreflight,
+  preflightResponse,
+  setBrowserHeaders,
+} from "./browsers.ts";
 import { Call, Traffic } from "./call.ts";
 import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
-import { textResponse } from "./respond.ts";
-import { createKeyCheck, type KeyCheck, type Route, Router, ROUTES } from "./routes.ts";
+import { notReady, textResponse } from "./respond.ts";
+import { createKeyCheck, isHealth, type KeyCheck, type Route, Router, ROUTES } from "./routes.ts";
 import { completeSettings, type Settings } from "./settings.ts";
 import { Gauge, Log, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
 
@@ -27,7 +34,22 @@ export interface HandlerOptions extends Partial<Settings> {
   /** Gets each line of the log. Default: standard output. */
   readonly writeLog?: (line: string) => void;
   /** Replaces the resolver of names and the rule for addresses when URLs are fetched. */
-  readonly remote?: Pick<RemoteOptions, "resolve" | "isAllowed">;
+  readonly remote?: Partial<RemoteRules>;
+}
+
+/** An address and its port, or a Unix socket. */
+interface Listener {
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly path?: string;
+}
+
+/** What `Deno.serve` and `deno serve` give beside a request; others may give anything. */
+export interface Connection {
+  /** Settles when the response has left. */
+  readonly completed?: Promise<void>;
+  /** Where the request comes from. */
+  readonly remoteAddr?: { readonly transport?: string; readonly hostname?: string };
 }
 
 /** Answers requests. Holds no state but the model, the queue, the cache and the metrics. */
@@ -37,10 +59,12 @@ export class Service implements AsyncDisposable {
   readonly traffic: Traffic = new Traffic();
   readonly #model: ServedModel;
   readonly #pipeline: Pipeline;
+  readonly #doorkeeper: Doorkeeper;
   readonly #checkKey: KeyCheck;
   readonly #router: Router;
   readonly #metrics = new ServiceMetrics();
   #draining = false;
+  #hasWarned = false;
 
   /** @throws {RangeError} If a setting is unknown or wrong. */
   constructor(options: HandlerOptions = {}) {
@@ -48,15 +72,42 @@ export class Service implements AsyncDisposable {
     this.settings = completeSettings(options);
     this.log = new Log(this.settings.logLevel, this.settings.logFormat, options.writeLog);
     const { classifier } = options;
-    this.#model = classifier === undefined
-      ? new ServedModel(() => this.#load())
-      : new ServedModel(async () => await classifier, { isBorrowed: true });
-    this.#pipeline = new Pipeline(this.settings, this.#model, this.#metrics, options.remote);
+    const onFailure = (error: unknown, waitMs: number): void =>
+      this.log.write("error", "load", { error: String(error), waitMs });
+    const load = classifier === undefined ? () => this.#load() : async () => await classifier;
+    const isBorrowed = classifier !== undefined;
+    this.#model = new ServedModel(load, { isBorrowed, onFailure });
+    // What is here already costs nothing.
+    if (isBorrowed) this.#model.get().catch(() => {});
+    const { remote } = options;
+    this.#pipeline = new Pipeline(this.settings, this.#model, this.#metrics, this.log, remote);
+    this.#doorkeeper = new Doorkeeper(this.settings);
     this.#checkKey = createKeyCheck(this.settings.keys);
     this.#router = new Router([...ROUTES, ...this.#ownRoutes()]);
   }
 
-  /** Loads the model, so that the first request does not wait for it. */
+  /** Tells where it listens: what `Deno.serve` calls, and `deno serve` with a service as the export. */
+  readonly onListen = ({ hostname, port, path }: Listener): void => {
+    const keys = this.settings.keys?.length ?? 0;
+    this.log.write("info", "listening", { hostname, port, path, keys });
+    this.listensAt(hostname ?? path ?? "");
+  };
+
+  /** Tells the address, without a word in the log; the last one counts. */
+  listensAt(address: string): void {
+    this.#doorkeeper.listensAt(address);
+  }
+
+  /** How long no load is tried, in milliseconds, because the last one failed; 0 if it did not. */
+  get waitMs(): number {
+    return this.#model.waitMs;
+  }
+
+  /**
+   * Loads the model, so that the first request does not wait for it.
+   *
+   * @throws What loading throws; then the next is tried after {@linkcode waitMs}.
+   */
   async warmUp(): Promise<void> {
     const classifier = await this.#model.get();
     const { model, backend, precision, threads, device } = classifier.info;
@@ -74,15 +125,15 @@ export class Service implements AsyncDisposable {
     await this.#model[Symbol.asyncDispose]();
   }
 
-  /** Answers a request. Never throws. `info` is what `Deno.serve` gives beside a request. */
-  readonly fetch = async (
-    request: Request,
-    info?: { readonly completed?: Promise<void> },
-  ): Promise<Response> => {
-    using call = new Call(request, this.settings, this.traffic, info?.completed);
+  /** Answers a request. Never throws. */
+  readonly fetch = async (request: Request, connection?: Connection): Promise<Response> => {
+    using call = new Call(request, this.settings, this.traffic, connection?.completed);
     let route = "none", problem: HttpProblem | undefined, response: Response;
     try {
+      this.#warnOfStrangers(connection);
       this.#checkHeaders(request);
+      this.#doorkeeper.check(request, call.url, connection?.remoteAddr?.hostname);
+      call.checkTarget();
       if (isPreflight(request)) response = preflightResponse();
       else {
         const match = this.#router.find(request.method, call.url);
@@ -145,9 +196,17 @@ export class Service implements AsyncDisposable {
   #readiness(): Response {
     if (this.#isReady()) return textResponse(STATUS.ok, "ready\n");
     if (this.#draining) return textResponse(STATUS.notReady, "draining\n");
-    // Whoever asks wants the model to be loaded.
-    this.#model.get().catch((error) => this.log.write("error", "load", { error: String(error) }));
-    return textResponse(STATUS.notReady, "loading the model\n");
+    return notReady(this.#model.waitMs);
+  }
+
+  /** Once: a service that was meant for this machine alone, or for those who have a key. */
+  #warnOfStrangers(connection: Connection | undefined): void {
+    if (this.#hasWarned || this.settings.keys !== undefined) return;
+    const address = connection?.remoteAddr?.hostname;
+    if (typeof address !== "string" || isLocalAddress(address)) return;
+    this.#hasWarned = true;
+    const advice = "anybody who reaches this service may use it: set keys, or listen at 127.0.0.1";
+    this.log.write("warn", "open", { address, advice });
   }
 
   #checkHeaders(request: Request): void {
@@ -174,13 +233,16 @@ export class Service implements AsyncDisposable {
 
   /** Says what a request's time went to (W3C Server Timing), if it had an image. */
   #setTiming(headers: Headers, { costs }: Call): void {
-    const { decodeMs, queueMs, inferenceMs } = costs;
-    if (inferenceMs === undefined) return;
+    const { images, decodeMs = 0, queueMs = 0, inferenceMs = 0 } = costs;
+    if (images === undefined) return;
     const { info } = this.#model;
     if (info === undefined) return;
-    const [decode, queue, inference] = [decodeMs ?? 0, queueMs ?? 0, inferenceMs].map(round);
-    const timing = `decode;dur=${decode}, queue;dur=${queue}, ` +
-      `inference;dur=${inference};desc="${info.backend}, ${info.precision}"`;
+    const desc = `desc="${info.backend}, ${info.precision}"`;
+    // Where results are kept, times would tell whether somebody else has sent the same picture.
+    const timing = this.settings.cacheEntries > 0
+      ? `inference;${desc}`
+      : `decode;dur=${round(decodeMs)}, queue;dur=${round(queueMs)}, ` +
+        `inference;dur=${round(inferenceMs)};${desc}`;
     headers.set("server-timing", timing);
   }
 
@@ -191,7 +253,7 @@ export class Service implements AsyncDisposable {
     this.#metrics.request.observe(ms / 1000);
     if (problem?.problem === "overloaded") this.#metrics.refusal.observe(ms / 1000);
     // Orchestrators ask for health all the time, and 503 is an answer to that.
-    const level = HEALTH.includes(route) ? "debug" : status >= 500 ? "error" : "info";
+    const level = isHealth(call.url) ? "debug" : status >= 500 ? "error" : "info";
     const costs = Object.entries(call.costs)
       .map(([name, value]) => [name, typeof value === "number" ? round(value) : value]);
     this.log.write(level, "request", {
@@ -209,53 +271,6 @@ export class Service implements AsyncDisposable {
     const error = cause instanceof Error ? cause.stack ?? cause.message : String(cause);
     this.log.write("error", "failure", { requestId, error });
   }
-}
-
-const HEALTH: readonly string[] = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready"];
-
-/** Whether a browser asks before a cross-origin request. */
-function isPreflight(request: Request): boolean {
-  return request.method === "OPTIONS" && request.headers.has("access-control-request-method");
-}
-
-function preflightResponse(): Response {
-  return new Response(null, {
-    status: STATUS.noContent,
-    headers: {
-      "access-control-allow-methods": "GET, POST",
-      "access-control-allow-headers": "authorization, content-type, x-request-id",
-      "access-control-max-age": "600",
-    },
-  });
-}
-
-/** Headers of every response, unless it has its own. */
-const SECURITY_HEADERS = {
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-};
-const EXPOSED = "x-request-id, retry-after, etag, server-timing";
-
-/**
- * Sets the headers that keep browsers careful, and those that let a page of one of some origins read
- * the response.
- *
- * @param origins `*` is any.
- */
-function setBrowserHeaders(headers: Headers, request: Request, origins: readonly string[]): void {
-  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
-    if (!headers.has(name)) headers.set(name, value);
-  }
-  const origin = request.headers.get("origin");
-  if (origin === null || origins.length === 0) return;
-  const isAny = origins.includes("*");
-  if (!isAny) headers.set("vary", "origin");
-  if (!isAny && !origins.includes(origin)) return;
-  headers.set("access-control-allow-origin", isAny ? "*" : origin);
-  headers.set("access-control-expose-headers", EXPOSED);
-  headers.set("cross-origin-resource-policy", "cross-origin");
 }
 
 /** To hundredths: microseconds of no meaning make a log long. */

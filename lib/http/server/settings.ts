@@ -34,12 +34,23 @@ export interface Settings extends
   readonly timeoutMs: number;
   /** Whether `{"url": …}` is fetched. */
   readonly urlInput: boolean;
-  /** Bearer keys, any of which gives access. Empty: everyone has access. */
-  readonly keys: readonly string[];
+  /** Most bytes that the URLs of a request bring, together. */
+  readonly maxUrlBytes: number;
+  /** Ports that URLs may have. */
+  readonly urlPorts: readonly number[];
+  /** Bearer keys, at least one, any of which gives access. Undefined: everyone has access. */
+  readonly keys?: readonly string[];
+  /**
+   * Names by which the service is called, such as `app.example` or `app.example:8443`. Empty: any, but for
+   * a service without keys that listens on loopback, which is called by loopback's names and addresses.
+   */
+  readonly hosts: readonly string[];
   /** Origins that browsers may call from; `*` is any. Empty: none but the service's own page. */
   readonly corsOrigins: readonly string[];
   /** Results kept in memory. 0: none. */
   readonly cacheEntries: number;
+  /** Most bytes of the results that are kept. */
+  readonly cacheBytes: number;
   /** Least level that is logged. */
   readonly logLevel: LogLevel;
   /** `json` is one object a line; `text` is for people. */

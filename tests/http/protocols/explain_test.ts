@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { drawExplanation } from "../../../lib/explain/draw.ts";
-import type { ServedClassifier } from "../../../lib/http/queue/batch_queue.ts";
+import type { ServedClassifier } from "../../../lib/http/queue/served_model.ts";
 import { readImage } from "../../../lib/image/read.ts";
 import {
   CAT,

@@ -1,43 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { ResultCache } from "../../../lib/http/queue/pipeline.ts";
+import { assertEquals, assertMatch } from "@std/assert";
 import { BOATS, CAT, post, testService } from "../../support/http_service.ts";
-
-Deno.test("the least recently used value goes first", async () => {
-  const cache = new ResultCache(2);
-  const made: number[] = [];
-  const get = async (n: number) => {
-    const { value, cached } = await cache.getOrMake(new Uint8Array([n]), "key", () => {
-      made.push(n);
-      return Promise.resolve(n * 10);
-    });
-    assertEquals(value, n * 10);
-    return cached;
-  };
-  const hits = [];
-  for (const n of [1, 2, 1, 3, 1, 2]) hits.push(await get(n));
-  assertEquals(hits, [false, false, true, false, true, false]);
-  assertEquals(made, [1, 2, 3, 2]);
-});
-
-Deno.test("keys are apart, and what failed is not kept", async () => {
-  const cache = new ResultCache(9);
-  const image = new Uint8Array([1]);
-  await cache.getOrMake(image, "a", () => Promise.resolve("A"));
-  assertEquals((await cache.getOrMake(image, "b", () => Promise.resolve("B"))).value, "B");
-  const failing = () => Promise.reject(new Error("no"));
-  await cache.getOrMake(image, "c", failing).catch(() => {});
-  assertEquals((await cache.getOrMake(image, "c", () => Promise.resolve("C"))).cached, false);
-});
-
-Deno.test("what is large is not kept", async () => {
-  const cache = new ResultCache(9);
-  const make = () => Promise.resolve("large");
-  for (let time = 0; time < 2; time++) {
-    const isSmall = (value: string) => value.length < 5;
-    const { cached } = await cache.getOrMake(new Uint8Array([1]), "k", make, isSmall);
-    assertEquals(cached, false);
-  }
-});
 
 Deno.test("a cached result is the same answer, for any choice of labels", async () => {
   const lines: string[] = [];
@@ -63,4 +25,22 @@ Deno.test("a cached result is the same answer, for any choice of labels", async 
     undefined,
   ]);
   assertEquals(ten[0].score === first[0].score, false);
+});
+
+Deno.test("the time of an answer is not told where it would say that somebody sent the same picture", async () => {
+  const timing = async (cacheEntries: number): Promise<(string | null)[]> => {
+    const service = testService({ cacheEntries });
+    const answers = [];
+    for (let n = 0; n < 2; n++) {
+      const response = await service.fetch(post("/classify", CAT));
+      await response.body?.cancel();
+      answers.push(response.headers.get("server-timing"));
+    }
+    return answers;
+  };
+  const alike = 'inference;desc="wasm, int8"';
+  assertEquals(await timing(8), [alike, alike]);
+  for (const told of await timing(0)) {
+    assertMatch(told!, /^decode;dur=[\d.]+, queue;dur=[\d.]+, inference;dur=[\d.]+;desc=/);
+  }
 });

@@ -33,7 +33,7 @@ function options(given: Partial<RemoteOptions> = {}): RemoteOptions {
 
 async function withServer(
   answer: (request: Request) => Response | Promise<Response>,
-  test: (base: string, seen: string[]) => Promise<void>,
+  test: (base: string, seen: string[], ports: number[]) => Promise<void>,
 ): Promise<void> {
   const seen: string[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
@@ -41,10 +41,22 @@ async function withServer(
     return answer(request);
   });
   try {
-    await test(`http://public.test:${server.addr.port}`, seen);
+    await test(`http://public.test:${server.addr.port}`, seen, [server.addr.port]);
   } finally {
     await server.shutdown();
   }
+}
+
+/** What strangers are told of whatever they could map a network with. */
+const UNREACHABLE = "no public server answers there";
+
+/** The reason of a refusal for the log, which is that the stranger is told nothing. */
+async function reason(url: string, given: Partial<RemoteOptions> = {}): Promise<string> {
+  let logged = "";
+  const onRefusal = (host: string, reason: string): void => void (logged = `${host}: ${reason}`);
+  const href = new URL(url).href;
+  assertEquals(await refusal(url, { ...given, onRefusal }), `Cannot read ${href}: ${UNREACHABLE}`);
+  return logged;
 }
 
 async function refusal(url: string, given: Partial<RemoteOptions> = {}): Promise<string> {
@@ -61,18 +73,18 @@ function includes(text: string, part: string): void {
 }
 
 Deno.test("a file is fetched from the address that was checked, under its name", async () => {
-  await withServer(() => new Response(CAT), async (base, seen) => {
-    assertEquals(await fetchRemoteImage(new URL("/cat.png", base), options()), CAT);
+  await withServer(() => new Response(CAT), async (base, seen, ports) => {
+    assertEquals(await fetchRemoteImage(new URL("/cat.png", base), options({ ports })), CAT);
     assertEquals(seen, ["public.test/cat.png"]);
   });
 });
 
 Deno.test("names at addresses that are not public are refused, if only one of them is", async () => {
   for (const name of ["loopback", "private", "metadata", "mapped", "both"]) {
-    includes(await refusal(`http://${name}.test/`), "which is not public");
+    includes(await reason(`http://${name}.test/`), "which is not public");
   }
-  includes(await refusal("http://nowhere.test/"), "no address");
-  includes(await refusal("http://unknown.test/"), "cannot be resolved");
+  includes(await reason("http://nowhere.test/"), "no address");
+  includes(await reason("http://unknown.test/"), "cannot be resolved");
 });
 
 Deno.test("IP addresses in any spelling are refused with the real rule, without a look-up", async () => {
@@ -94,14 +106,14 @@ Deno.test("IP addresses in any spelling are refused with the real rule, without 
     "[64:ff9b::7f00:1]",
   ];
   for (const host of spellings) {
-    const message = await refusal(`http://${host}/`, { resolve, isAllowed: undefined });
+    const message = await reason(`http://${host}/`, { resolve, isAllowed: undefined });
     includes(message, "which is not public");
   }
 });
 
 Deno.test("the system's own look-up is checked too", async () => {
   const given = { resolve: undefined, isAllowed: undefined };
-  includes(await refusal("http://localhost:1/", given), "which is not public");
+  includes(await reason("http://localhost/", given), "which is not public");
 });
 
 Deno.test("only http and https are fetched, and no user name is sent", async () => {
@@ -122,10 +134,13 @@ Deno.test("a redirect is followed three times, and each target is checked", asyn
   await withServer((request) => {
     const step = Number(new URL(request.url).pathname.slice(1));
     return step === 0 ? new Response(CAT) : Response.redirect(new URL(`/${step - 1}`, request.url));
-  }, async (base) => {
+  }, async (base, _seen, ports) => {
     const at = (path: string) => new URL(path, base).href;
-    assertEquals((await fetchRemoteImage(new URL(at("/0")), options())).length, CAT.length);
-    includes(await refusal(at("/4")), "Cannot read");
+    assertEquals(
+      (await fetchRemoteImage(new URL(at("/0")), options({ ports }))).length,
+      CAT.length,
+    );
+    includes(await refusal(at("/4"), { ports }), "Cannot read");
   });
   await withServer((request) => {
     const { pathname, port } = new URL(request.url);
@@ -133,6 +148,8 @@ Deno.test("a redirect is followed three times, and each target is checked", asyn
       "/private": "http://private.test/x",
       "/decimal": "http://2130706434/x",
       "/metadata": "http://169.254.169.254/latest/meta-data",
+      "/port": "http://public.test:22/",
+      "/user": `http://user@public.test:${port}/`,
       "/file": "file:///etc/passwd",
       "/loop": `http://public.test:${port}/loop`,
       "/three": `http://public.test:${port}/two`,
@@ -142,15 +159,18 @@ Deno.test("a redirect is followed three times, and each target is checked", asyn
     const target = targets[pathname];
     if (target === undefined) return new Response(CAT);
     return new Response(null, { status: 302, headers: { location: target } });
-  }, async (base, seen) => {
-    includes(await refusal(`${base}/private`), "private.test is at 10.0.0.1");
-    includes(await refusal(`${base}/decimal`), "127.0.0.2");
-    includes(await refusal(`${base}/metadata`), "169.254.169.254");
-    includes(await refusal(`${base}/file`), "expected http or https");
-    assertEquals(seen.length, 4);
-    includes(await refusal(`${base}/loop`), "more than 3 redirects");
-    assertEquals(seen.length, 8);
-    const bytes = await fetchRemoteImage(new URL(`${base}/three`), options());
+  }, async (base, seen, [port]) => {
+    const ports = [80, port];
+    includes(await reason(`${base}/private`, { ports }), "private.test is at 10.0.0.1");
+    includes(await reason(`${base}/decimal`, { ports }), "127.0.0.2");
+    includes(await reason(`${base}/metadata`, { ports }), "169.254.169.254");
+    includes(await refusal(`${base}/file`, { ports }), "expected http or https");
+    includes(await refusal(`${base}/port`, { ports }), `expected port 80 or ${port}, found 22`);
+    includes(await refusal(`${base}/user`, { ports }), "expected no user name");
+    assertEquals(seen.length, 6);
+    includes(await refusal(`${base}/loop`, { ports }), "more than 3 redirects");
+    assertEquals(seen.length, 10);
+    const bytes = await fetchRemoteImage(new URL(`${base}/three`), options({ ports }));
     assertEquals(bytes.length, CAT.length);
   });
 });
@@ -162,33 +182,36 @@ Deno.test("a file that is too long is cut off, one that takes too long is given 
         pull: (controller) => controller.enqueue(new Uint8Array(65536)),
       }),
     );
-  await withServer(endless, async (base) => {
+  await withServer(endless, async (base, _seen, ports) => {
     const error = await assertRejects(
-      () => fetchRemoteImage(new URL(base), options()),
+      () => fetchRemoteImage(new URL(base), options({ ports })),
       HttpProblem,
     );
     assertEquals(error.problem, "body-too-large");
   });
   await withServer(
     () => new Promise((resolve) => setTimeout(() => resolve(new Response("x")), 300)),
-    async (base) => {
+    async (base, _seen, ports) => {
       const signal = AbortSignal.timeout(30);
-      const error = await assertRejects(() => fetchRemoteImage(new URL(base), options({ signal })));
+      const error = await assertRejects(() =>
+        fetchRemoteImage(new URL(base), options({ signal, ports }))
+      );
       assertEquals((error as Error).name, "TimeoutError");
     },
   );
 });
 
 Deno.test("a status that is no success is told", async () => {
-  await withServer(() => new Response("no", { status: 404 }), async (base) => {
-    includes(await refusal(base), "status 404");
+  await withServer(() => new Response("no", { status: 404 }), async (base, _seen, ports) => {
+    includes(await refusal(base, { ports }), "status 404");
   });
 });
 
 Deno.test("POST /classify fetches a URL where it is switched on", async () => {
   const { resolve, isAllowed } = options();
-  const service = testService({ urlInput: true, remote: { resolve, isAllowed } });
-  await withServer(() => new Response(CAT), async (base) => {
+  await withServer(() => new Response(CAT), async (base, _seen, [port]) => {
+    const urlPorts = [80, port];
+    const service = testService({ urlInput: true, urlPorts, remote: { resolve, isAllowed } });
     const response = await service.fetch(postJson("/classify", { url: `${base}/cat.png` }));
     assertEquals((await response.json())[0].label, "cat");
     const refused = await service.fetch(postJson("/classify", { url: "http://private.test/" }));
@@ -224,4 +247,38 @@ Deno.test("a fetch that is given up while its name is looked up ends at once", a
   );
   const ended = fetching.catch((error) => error.name);
   assertEquals(await Promise.race([ended, delay(2000)]), "TimeoutError");
+});
+
+Deno.test("what does not answer is told like what is not there", async () => {
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = silent.addr;
+  const url = `http://public.test:${port}/`;
+  includes(await reason(url, { ports: [port], answerMs: 50 }), "no answer within 50 ms");
+  const looking = new Promise<never>(() => {});
+  includes(
+    await reason("http://public.test/", { answerMs: 50, resolve: () => looking }),
+    "no answer",
+  );
+  silent.close();
+  includes(await reason(url, { ports: [port] }), `public.test:${port}: `);
+  // A server that closes the connection.
+  const rude = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const closing = (async () => {
+    for await (const connection of rude) connection.close();
+  })();
+  includes(
+    await reason(`http://public.test:${rude.addr.port}/`, { ports: [rude.addr.port] }),
+    "public",
+  );
+  rude.close();
+  await closing;
+});
+
+Deno.test("ports are 80 and 443, unless others are allowed", async () => {
+  for (
+    const url of ["http://public.test:81/", "https://public.test:8443/", "http://private.test:22/"]
+  ) {
+    includes(await refusal(url), "expected port 80 or 443, found");
+  }
+  includes(await refusal("https://public.test/", { ports: [80] }), "expected port 80, found 443");
 });

@@ -20,6 +20,9 @@ Deno.test("with keys, any of them gives access and nothing else does", async () 
       "Bearer ",
       "Bearer new-ke",
       "Bearer new-keys",
+      "Bearer new-key old-key",
+      "Bearer new-key, Bearer old-key",
+      "Bearer undefined",
       "Basic new-key",
       "new-key",
     ]
@@ -39,6 +42,21 @@ Deno.test("what tells nothing stays open where keys are set", async () => {
   for (const path of ["/metrics", "/v2", "/v2/models/vgg16-cifar10"]) {
     assertEquals(await status(service.fetch(get(path))), 401, path);
   }
+});
+
+Deno.test("a key in the address is none", async () => {
+  const lines: string[] = [];
+  const service = testService({ keys: ["key"], logLevel: "debug", writeLog: (l) => lines.push(l) });
+  for (
+    const path of [
+      "/metrics?key=key",
+      "/metrics?access_token=key",
+      "/metrics?authorization=Bearer%20key",
+    ]
+  ) {
+    assertEquals(await status(service.fetch(get(path))), 401);
+  }
+  assertEquals(lines.some((line) => line.includes("=key") || line.includes("%20key")), false);
 });
 
 Deno.test("no origin may call unless it is configured", async () => {

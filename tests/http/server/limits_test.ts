@@ -11,7 +11,7 @@ import {
 import { loadClassifier } from "../../../lib/classifier.ts";
 import { BackendUnavailableError, DisposedError } from "../../../lib/errors.ts";
 import type { PreparedImage } from "../../../lib/input/prepared_image.ts";
-import { type ServedClassifier, ServedModel } from "../../../lib/http/queue/batch_queue.ts";
+import { type ServedClassifier, ServedModel } from "../../../lib/http/queue/served_model.ts";
 
 /** A body that gives its parts when asked, and waits `ms` before each. */
 function slowBody(parts: number, ms: number): ReadableStream<Uint8Array> {

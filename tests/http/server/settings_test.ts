@@ -1,6 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SETTINGS_TABLE } from "../../../tools/settings_table.ts";
 import { envName, flagName } from "../../../lib/options.ts";
+import { createHandler, type HandlerOptions } from "../../../lib/http/handler.ts";
+import { Service } from "../../../lib/http/server/service.ts";
 import { SETTINGS } from "../../../lib/options/service.ts";
 import { parseArguments } from "../../../lib/cli/arguments.ts";
 import { completeSettings, settingsFromEnv } from "../../../lib/http/server/settings.ts";
@@ -57,8 +59,64 @@ Deno.test("a wrong value is an error that says what was expected, and never show
     () => completeSettings({ keys: "secret" as unknown as [] }),
     RangeError,
   );
-  assertEquals(error.message, "keys must be a list of texts: found something else");
+  assertEquals(
+    error.message,
+    "keys must be a list of one or more keys of visible ASCII characters without commas: " +
+      "found something else",
+  );
   assertThrows(() => completeSettings({ maxImages: 65 }), RangeError, "never fits into maxQueue");
+});
+
+Deno.test("keys that are named and empty end the start, from everywhere, and are not shown", () => {
+  const words =
+    "must be a list of one or more keys of visible ASCII characters without commas: found";
+  for (const text of ["", " ", "\t", ",", " , ", "a,", ",a", "a,,b", " a , , b "]) {
+    assertThrows(
+      () => settingsFromEnv({ VGG16_KEYS: text }),
+      RangeError,
+      `VGG16_KEYS ${words} an empty one`,
+    );
+  }
+  for (const keys of [[""], [" "], ["\n"], ["key", ""], ["key", "\t "]]) {
+    for (const start of [createHandler, completeSettings, (o: HandlerOptions) => new Service(o)]) {
+      assertThrows(() => start({ keys }), RangeError, `keys ${words} an empty one`);
+    }
+  }
+  assertThrows(() => createHandler({ keys: [] }), RangeError, `keys ${words} none`);
+  for (const key of ["two words", "key\n", " key", "ключ", "a,b", "\0"]) {
+    const { message } = assertThrows(() => createHandler({ keys: [key] }), RangeError);
+    assertEquals(message, `keys ${words} something else`);
+  }
+  assertEquals(settingsFromEnv({ VGG16_KEYS: " 007 , b=/+~ " }).keys, ["007", "b=/+~"]);
+  assertEquals(completeSettings().keys, undefined);
+});
+
+Deno.test("hosts and origins that no request has end the start", () => {
+  for (const host of ["", "https://app.example", "app.example/", "a b", "user@app.example", "*"]) {
+    assertThrows(
+      () => completeSettings({ hosts: [host] }),
+      RangeError,
+      "hosts must be a list of hosts",
+    );
+  }
+  const origins = ["app.example", "https://app.example/", "https://App.example", "null", ""];
+  for (
+    const origin of [...origins, "https://app.example:443", "file://x", "https://user@a.example"]
+  ) {
+    assertThrows(
+      () => completeSettings({ corsOrigins: [origin] }),
+      RangeError,
+      "corsOrigins must be a list of origins such as https://app.example",
+    );
+  }
+  const hosts = ["app.example", "app.example:8443", "[::1]:80", "10.0.0.1"];
+  const corsOrigins = [
+    "*",
+    "https://app.example:8443",
+    "http://[::1]:8000",
+    "chrome-extension://ab",
+  ];
+  completeSettings({ hosts, corsOrigins });
 });
 
 Deno.test("every setting has a variable, a flag and a row in the documentation", async () => {
