@@ -34,6 +34,43 @@ async function startNginx(
   };
 }
 
+/** What nginx keeps to itself, and what a browser's page may do through it. */
+async function checkDoors(url: string): Promise<void> {
+  const { host, port } = new URL(url);
+  for (
+    const path of [
+      ...["/metrics", "/metrics?x", "/metrics/", "//metrics", "/./metrics", "/x/../metrics"],
+      ...[
+        "/%6detrics",
+        "/%2e/metrics",
+        "/.\\metrics",
+        "/x/..\\metrics",
+        "/\\metrics",
+        "/metrics#x",
+      ],
+    ]
+  ) {
+    const answer = await sendRaw(Number(port), `GET ${path} HTTP/1.1\r\nhost: ${host}`);
+    assertEquals(/^HTTP\/1.1 40[04] /.test(answer), true, `${path}: ${answer}`);
+    assertEquals(answer.includes("vgg16_"), false, path);
+  }
+  const status = async (headers: Record<string, string>): Promise<number> => {
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+    const answer = await sendRaw(Number(port), ["GET /v2 HTTP/1.1", ...lines].join("\r\n"));
+    return Number(answer.split(" ")[1]);
+  };
+  assertEquals(await status({ host, origin: url }), 200);
+  assertEquals(await status({ host, origin: "http://evil.example" }), 403);
+  assertEquals(await status({ host: "photos.example", origin: "https://photos.example" }), 200);
+  assertEquals(await status({ host: "evil.example" }), 403);
+}
+
+async function sendRaw(port: number, head: string): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode(`${head}\r\nconnection: close\r\n\r\n`));
+  return await new Response(connection.readable).text();
+}
+
 devTest(
   "replicas behind nginx: one is stopped, one is killed, and every request is answered alike",
   {
@@ -41,7 +78,7 @@ devTest(
     programs: { nginx: "nginx-light" },
   },
   async () => {
-    const drain = { env: { VGG16_DRAIN_DELAY_MS: "500" } };
+    const drain = { env: { VGG16_DRAIN_DELAY_MS: "500", VGG16_HOSTS: "photos.example" } };
     const replicas = [await startServer("run", drain), await startServer("run", drain)];
     const nginx = await startNginx(replicas.map(({ port }) => port));
     const answers: string[] = [];
@@ -57,6 +94,7 @@ devTest(
       }
     };
     const clients = Array.from({ length: 4 }, client);
+    await checkDoors(nginx.url);
     const more = async (): Promise<void> => {
       const before = answers.length;
       await until(() => answers.length > before + 30);
