@@ -52,7 +52,13 @@ export {
   WeightsIntegrityError,
 } from "./lib/errors.ts";
 export type { ErrorCode, ErrorMeaning, FormatCode, VggErrorOptions } from "./lib/errors.ts";
-export { type Dataset, listSamples, type Sample } from "./lib/input/dataset.ts";
+export {
+  type Dataset,
+  type IndexedSample,
+  type LabeledImages,
+  listSamples,
+  type Sample,
+} from "./lib/input/dataset.ts";
 export { evaluate } from "./lib/evaluate/evaluate.ts";
 export type { EvaluateOptions, Evaluation } from "./lib/evaluate/evaluate.ts";
 export { fuse, type Scorer } from "./lib/evaluate/fuse.ts";
@@ -92,7 +98,7 @@ export { fit } from "./lib/train/fit.ts";
 export type { FitOptions } from "./lib/train/fit.ts";
 export { fitFromScratch } from "./lib/train/fit_from_scratch.ts";
 export type { ScratchOptions } from "./lib/train/fit_from_scratch.ts";
-export type { Fitted } from "./lib/train/fitted.ts";
+export type { Fitted, FittedInMemory, OutOptions } from "./lib/train/fitted.ts";
 export type { LearningOptions } from "./lib/train/options.ts";
 export type { NetworkOptions } from "./lib/train/network.ts";
 export type { PixelOptions } from "./lib/train/pixels.ts";

@@ -9,7 +9,7 @@
 
 import { gunzipSync } from "node:zlib";
 import { loadClassifier } from "../lib/classifier.ts";
-import type { Dataset, Sample } from "../lib/input/dataset.ts";
+import type { Dataset, IndexedSample } from "../lib/input/dataset.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
 import { fitFromScratch } from "../lib/train/fit_from_scratch.ts";
 
@@ -26,7 +26,7 @@ async function load(part: "train" | "t10k", most = Infinity): Promise<Dataset> {
     return gunzipSync(await Deno.readFile(path)).subarray(header);
   };
   const pixels = await read("images-idx3", 16), classes = await read("labels-idx1", 8);
-  const samples = Array.from({ length: Math.min(most, classes.length) }, (_, n): Sample => ({
+  const samples = Array.from({ length: Math.min(most, classes.length) }, (_, n): IndexedSample => ({
     file: `${part}/${n}`,
     label: classes[n],
     image: {
@@ -58,9 +58,9 @@ const fitted = await fitFromScratch(await load("train", Number(most)), {
   },
 });
 console.log(`int8 on the validation pictures: ${(fitted.accuracy * 100).toFixed(2)} %`);
-await using classifier = await loadClassifier({ model: fitted.model, backend: "wasm" });
+await using classifier = await loadClassifier({ model: fitted.bytes, backend: "wasm" });
 const { metrics } = await evaluate(classifier, (await load("t10k")).samples);
 console.log(
   `int8 on ${metrics.images} test pictures: ${(metrics.top1 * 100).toFixed(2)} %, ` +
-    `${(fitted.model.length / 1024).toFixed(0)} KiB, ${seconds()} in all`,
+    `${(fitted.bytes.length / 1024).toFixed(0)} KiB, ${seconds()} in all`,
 );

@@ -11,7 +11,8 @@
 import { fit, listSamples, loadClassifier } from "@edge/vgg16";
 
 const [folder, out, picture] = Deno.args;
-const { model, labels, accuracy, split } = await fit(await listSamples(folder), {
+const { labels, accuracy, split } = await fit(await listSamples(folder), {
+  out,
   backend: "wasm",
   onProgress: ({ epoch: metrics }) => {
     if (metrics === undefined) return;
@@ -19,7 +20,6 @@ const { model, labels, accuracy, split } = await fit(await listSamples(folder), 
     console.error(`epoch ${epoch}: ${(100 * validationAccuracy).toFixed(0)} %`);
   },
 });
-await Deno.writeFile(out, model);
 console.log(`${labels.join(", ")}: right on ${(100 * accuracy).toFixed(0)} %`);
 console.log(`of ${split.validation.length} pictures that it did not learn from`);
 

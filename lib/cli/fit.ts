@@ -101,8 +101,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     using bar = new ProgressLine("Computing features");
     const onProgress = progressView(bar);
-    const fitted = await train(data, { directory, id, signal, onProgress });
-    await writeWhole(out, fitted.model);
+    const fitted = await train(data, { out, directory, id, signal, onProgress });
     await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
     await writeWhole(`${directory}/report.html`, fitReport(id, data, fitted));
     print(summary(fitted, out, directory));
@@ -110,7 +109,10 @@ export const fitCommand: Command<typeof OPTIONS> = {
   },
 };
 
-type Trainer = (data: Dataset, options: FitOptions & ScratchOptions) => Promise<Fitted>;
+type Trainer = (
+  data: Dataset,
+  options: FitOptions & ScratchOptions & { readonly out: string },
+) => Promise<Fitted>;
 
 /** What trains: a new head, or all of a small network. */
 function trainer({ out: _, balance, scratch, ...options }: Values<typeof OPTIONS>): Trainer {
@@ -127,12 +129,12 @@ function trainer({ out: _, balance, scratch, ...options }: Values<typeof OPTIONS
   const classWeights = balance === false ? "none" : undefined;
   if (!isScratch) {
     const head = { ...options, classWeights } as FitOptions; // Checked above.
-    return (data, more) => fit(data, { ...more, ...head, onWarning: tell });
+    return (data, more) => fit(data, { ...head, ...more, onWarning: tell });
   }
   const channels = options.grayscale ? 1 : options.channels;
   const all = { ...pickOptions(SCRATCH_OPTIONS, options), channels, classWeights };
   const small = { ...all, configuration: scratch } as ScratchOptions; // Checked above.
-  return (data, more) => fitFromScratch(data, { ...more, ...small });
+  return (data, more) => fitFromScratch(data, { ...small, ...more });
 }
 
 /** A bar while features are computed, then a line per epoch, which a pipe gets too. */
@@ -152,9 +154,9 @@ function progressView(bar: ProgressLine): (progress: Progress) => void {
 }
 
 function summary(fitted: Fitted, out: string, directory: string): string[] {
-  const { split, history, bestEpoch, accuracy, labels, model } = fitted;
+  const { split, history, bestEpoch, accuracy, labels, size } = fitted;
   return [
-    `${out}: ${labels.length} classes, ${(model.length / 1024).toFixed(0)} KiB`,
+    `${out}: ${labels.length} classes, ${(size / 1024).toFixed(0)} KiB`,
     `learned from ${split.train.length} pictures in ${history.length} epochs, the best was ${bestEpoch}`,
     `${percent(accuracy)} of ${split.validation.length} validation pictures right, as int8`,
     `report: ${directory}/report.html`,

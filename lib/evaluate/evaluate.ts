@@ -6,7 +6,8 @@
 import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { checkOptions, EVALUATE_OPTIONS } from "../options.ts";
-import type { Sample } from "../input/dataset.ts";
+import { stoppable } from "../input/batches.ts";
+import { classOf, type IndexedSample, openSample, type Sample } from "../input/dataset.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { checkScores } from "../output/predictions.ts";
 import { fusedClasses, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
@@ -42,7 +43,7 @@ const BATCH = 32, BATCH_BYTES = 2 ** 26;
 const TOP = 5;
 
 /**
- * Evaluates one classifier, or several fused, on labeled images.
+ * Evaluates one classifier, or several fused, on labeled images, each of which is read once.
  *
  * @throws {RangeError} If an option is unknown or out of range, the models differ in their labels, or
  *   a sample's label is no class of theirs.
@@ -50,32 +51,39 @@ const TOP = 5;
  */
 export async function evaluate(
   classifiers: Scorer | readonly Scorer[],
-  samples: readonly Sample[],
+  samples: Iterable<Sample> | AsyncIterable<Sample>,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkOptions(EVALUATE_OPTIONS, options);
   const list = [classifiers].flat();
-  const labels = fusedClasses(list).map(({ label }) => label);
+  const classes = fusedClasses(list), labels = classes.map(({ label }) => label);
   const records = [...options.known ?? []];
-  const done = new Set(records.map(({ file }) => file));
-  const left = samples.filter(({ file }) => !done.has(file));
+  const known = new Set(records.map(({ file }) => file));
+  // By name: sums of floats depend on the order of the records, whoever found them.
+  const position = new Map<string, number>();
+  let seen = 0, failed = 0;
+  const left = async function* (): AsyncGenerator<IndexedSample> {
+    for await (const sample of stoppable(samples, options.signal)) {
+      position.set(sample.file, seen++);
+      if (!known.has(sample.file)) yield { ...sample, label: classOf(sample, classes) };
+    }
+  };
   const start = performance.now(), before = records.length;
-  let failed = 0;
   const about = { stage: "evaluate", unit: "images" } as const;
-  const progress = new ProgressTeller(options, about, samples.length);
-  progress.reach(samples.length - left.length);
+  const total = Array.isArray(samples) ? samples.length : undefined;
+  const progress = new ProgressTeller(options, about, total);
+  progress.reach(0);
   const reading = { shorterSide: shorterSideOf(list, options), ...options };
-  for await (const batch of readBatches(left, reading, () => failed++)) {
+  for await (const batch of readBatches(left(), reading, () => failed++)) {
     const scores = await fusedScores(list, batch.map(({ image }) => image), options);
     const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n]!)));
     records.push(...found);
     await options.onRecords?.(found);
-    progress.reach(samples.length - left.length + records.length - before + failed);
+    progress.reach(seen);
   }
-  progress.reach(samples.length);
+  progress.reach(seen);
+  progress.end();
   const seconds = (performance.now() - start) / 1000, now = records.length - before;
-  // In the order of the samples, whoever found them: sums of floats depend on it.
-  const position = new Map(samples.map(({ file }, n) => [file, n]));
   records.sort((a, b) => (position.get(a.file) ?? -1) - (position.get(b.file) ?? -1));
   return {
     labels,
@@ -86,26 +94,22 @@ export async function evaluate(
   };
 }
 
-function recordOf({ file, label }: Sample, scores: Float64Array): EvaluationRecord {
-  const score = scores[label];
-  if (score === undefined) {
-    throw new RangeError(`${file} has label ${label}: there are ${scores.length} classes`);
-  }
+function recordOf({ file, label }: IndexedSample, scores: Float64Array): EvaluationRecord {
   const ranked = Array.from(scores, (score, index) => ({ index, score }))
     .sort((a, b) => b.score - a.score || a.index - b.index);
-  return { file, label, top: ranked.slice(0, TOP), score };
+  return { file, label, top: ranked.slice(0, TOP), score: scores[label]! };
 }
 
 async function* readBatches(
-  samples: readonly Sample[],
+  samples: AsyncIterable<IndexedSample>,
   options: EvaluateOptions,
   onFailed: () => void,
-): AsyncGenerator<{ sample: Sample; image: Pixels }[]> {
-  let batch: { sample: Sample; image: Pixels }[] = [], bytes = 0;
-  for (const sample of samples) {
+): AsyncGenerator<{ sample: IndexedSample; image: Pixels }[]> {
+  let batch: { sample: IndexedSample; image: Pixels }[] = [], bytes = 0;
+  for await (const sample of samples) {
     options.signal?.throwIfAborted();
     try {
-      const image = await readImage(sample.image ?? sample.file, options);
+      const image = await readImage(await openSample(sample, options.signal), options);
       batch.push({ sample, image });
       bytes += image.data.length;
     } catch (error) {

@@ -2,10 +2,10 @@
 
 import { colorTable, levelOf } from "../report/color_map.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
-import type { ImageInput, ImageOptions, Pixels } from "../image/image.ts";
+import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { fitImage } from "../image/resize.ts";
-import type { Sample } from "../input/dataset.ts";
+import { type IndexedSample, openSample } from "../input/dataset.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { htmlPage, htmlTable, htmlText, linePlot, percent } from "../report/html.ts";
 import type { Metrics } from "./metrics.ts";
@@ -60,7 +60,7 @@ export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][
 export async function htmlReport(
   title: string,
   variants: readonly [EvaluatedVariant, ...EvaluatedVariant[]],
-  samples: readonly Sample[],
+  samples: readonly IndexedSample[],
   reading: ImageOptions = {},
 ): Promise<string> {
   const [{ evaluation }] = variants;
@@ -145,7 +145,7 @@ function classTable({ classes }: Metrics): string {
 /** The mistakes of which the model was surest, as thumbnails. */
 async function mistakesSection(
   { records, labels }: Evaluation,
-  samples: readonly Sample[],
+  samples: readonly IndexedSample[],
   reading: ImageOptions,
 ): Promise<string> {
   const worst = records
@@ -163,11 +163,11 @@ async function mistakesSection(
 
 async function mistakeFigure(
   { file, label, index, score }: { file: string; label: number; index: number; score: number },
-  sample: Sample | undefined,
+  sample: IndexedSample | undefined,
   labels: readonly string[],
   reading: ImageOptions,
 ): Promise<string> {
-  const picture = await thumbnail(sample?.image ?? file, reading);
+  const picture = await thumbnail(sample ?? { file }, reading);
   const found = htmlText(labels[index]!), right = htmlText(labels[label]!);
   const shown = picture === undefined
     ? htmlText(file)
@@ -178,9 +178,12 @@ async function mistakeFigure(
 }
 
 /** A small picture of an image, or nothing: what was read before may be gone, or out of reach. */
-async function thumbnail(image: ImageInput, reading: ImageOptions): Promise<Pixels | undefined> {
+async function thumbnail(
+  sample: Pick<IndexedSample, "file" | "image">,
+  reading: ImageOptions,
+): Promise<Pixels | undefined> {
   try {
-    return fitImage(await readImage(image, reading), THUMBNAIL);
+    return fitImage(await readImage(await openSample(sample), reading), THUMBNAIL);
   } catch {
     return undefined;
   }

@@ -44,14 +44,22 @@ export async function readImage(input: ImageInput, options: ImageOptions = {}): 
   return decodeImage(await readBytes(input, options), options);
 }
 
-async function readBytes(
+/**
+ * Reads the bytes of an image file.
+ *
+ * @throws {TypeError} If the input is of no kind listed, or a stream or response that was read before.
+ */
+export async function readBytes(
   input: Exclude<ImageInput, RawPixels>,
   options: ImageOptions,
 ): Promise<Uint8Array> {
   if (input instanceof Uint8Array) return checkLength(input, options);
   if (input instanceof ArrayBuffer) return checkLength(new Uint8Array(input), options);
   if (input instanceof Blob) return await readStream(input.stream(), options);
-  if (input instanceof ReadableStream) return await readStream(input, options);
+  if (input instanceof ReadableStream) {
+    if (input.locked) throw wasRead("stream");
+    return await readStream(input, options);
+  }
   if (input instanceof Response) return await readResponse(input, options);
   if (input instanceof URL) return await readUrl(input, options);
   if (typeof input === "string") {
@@ -103,6 +111,7 @@ async function readResponse(
       },
     );
   }
+  if (response.bodyUsed) throw wasRead("response");
   if (!response.body) return new Uint8Array(0);
   return await readStream(response.body, options);
 }
@@ -158,6 +167,13 @@ export async function readAll(
   }
   const [first, ...others] = parts;
   return first !== undefined && others.length === 0 ? first : concat(parts);
+}
+
+function wasRead(what: string): TypeError {
+  return new TypeError(
+    `Expected an image that nobody has read: this ${what} was read, or is being read. Give its ` +
+      "bytes, or a function that opens another",
+  );
 }
 
 function checkLength<T extends { readonly length: number }>(bytes: T, options: ImageOptions): T {

@@ -46,17 +46,25 @@ export async function* batchesOf(
   yield* batchViews(views, maxPixels);
 }
 
-/** Images, for whom nobody waits once the signal is aborted. */
-export function stoppable(images: Images, signal: AbortSignal | undefined): Images {
-  if (signal === undefined || !(Symbol.asyncIterator in images)) return images;
-  return abortable(images, signal);
+/** Things that come one after the other, for which nobody waits once the signal is aborted. */
+export function stoppable<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): Iterable<T> | AsyncIterable<T> {
+  if (signal === undefined || !(Symbol.asyncIterator in items)) return items;
+  return abortable(items, signal);
 }
 
-/** Gets an image that is given as a function. */
-export async function openImage<Image extends ImageInput | PreparedImage>(
-  image: Image | LazyImage,
+/** Gets an image that is given as a function; others are given already. */
+export function openImage(image: LazyImage, signal?: AbortSignal): Promise<ImageInput>;
+export function openImage(
+  image: LazyImage | PreparedImage,
   signal?: AbortSignal,
-): Promise<Image | ImageInput> {
+): Promise<Input>;
+export async function openImage(
+  image: LazyImage | PreparedImage,
+  signal?: AbortSignal,
+): Promise<Input> {
   if (typeof image !== "function") return image;
   const opening = Promise.resolve(image());
   return await (signal === undefined ? opening : abortable(opening, signal));

@@ -11,28 +11,42 @@ import {
   IMAGE_EXTENSIONS,
   type ImageInput,
   type ImageOptions,
+  type LazyImage,
   type Pixels,
 } from "../image/image.ts";
-import { readImage } from "../image/read.ts";
-import { classesOf, type ClassInfo, findClass } from "../model/classes.ts";
+import { readBytes, readImage } from "../image/read.ts";
+import { openImage, stoppable } from "./batches.ts";
+import { classesOf, type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
 import { asPath, isWebUrl } from "../urls.ts";
 
 /** An image and what it shows. */
 export interface Sample {
   /** Its path or URL, or another name that no other sample has. */
   readonly file: string;
-  /** The image, where it is not in a file. */
-  readonly image?: ImageInput;
+  /** The image, or what opens it, where it is not in a file. */
+  readonly image?: LazyImage | undefined;
+  /** The class: its index, or another of its names. */
+  readonly label: ClassName;
+}
+
+/** Labeled images as they come, and the names of their classes. */
+export interface LabeledImages {
+  /** Any number of them, in memory or one after the other. */
+  readonly samples: Iterable<Sample> | AsyncIterable<Sample>;
+  /** What the indices of the samples stand for. */
+  readonly labels: readonly string[];
+}
+
+/** A sample whose class is told by its index. */
+export interface IndexedSample extends Sample {
   /** Index of the class. */
   readonly label: number;
 }
 
-/** Labeled images, and the names of their classes. */
-export interface Dataset {
+/** Labeled images that are listed. */
+export interface Dataset extends LabeledImages {
   /** In the order of folders and names, or of the list. */
-  readonly samples: readonly Sample[];
-  /** What the indices of the samples stand for. */
-  readonly labels: readonly string[];
+  readonly samples: readonly IndexedSample[];
 }
 
 /** ImageNet's folders are named by WordNet ids, whose order is that of the classes. */
@@ -70,7 +84,7 @@ async function fromFolders(path: string, known?: Known): Promise<Dataset> {
   const classes = toClasses(known ?? folders);
   const byPosition = folders.length === classes.length && classes[0]?.id === undefined &&
     folders.every((name) => WORDNET_ID.test(name));
-  const samples: Sample[] = [];
+  const samples: IndexedSample[] = [];
   for (const [position, folder] of folders.entries()) {
     const label = byPosition ? position : findClass(folder, classes).index;
     for (const name of await names(join(path, folder), "isFile")) {
@@ -118,13 +132,55 @@ function splitAtLastSpace(line: string): string[] {
   return [line.trim().slice(0, at), line.trim().slice(at + 1)];
 }
 
-function indexOf(name: string, classes: readonly ClassInfo[], file: string): number {
-  if (name === "") throw new RangeError(`${file} has no label in its list`);
+function indexOf(label: string, classes: readonly ClassInfo[], file: string): number {
+  if (label === "") throw new RangeError(`${file} has no label in its list`);
+  return classOf({ file, label }, classes);
+}
+
+/**
+ * The index of the class that a sample names.
+ *
+ * @throws {RangeError} If there is none of that name, or several. The message names the file.
+ */
+export function classOf({ file, label }: Sample, classes: readonly ClassInfo[]): number {
   try {
-    return findClass(name, classes).index;
-  } catch (error) {
-    throw new RangeError(`${file} in its list: ${(error as Error).message}`, { cause: error });
+    return findClass(label, classes).index;
+  } catch (cause) {
+    throw new RangeError(`${file} has label ${label}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/**
+ * Collects samples whose pictures may then be read more than once: of a stream or a response, which can
+ * be read once, the bytes are kept from the first time on.
+ *
+ * @throws {RangeError} If a sample names no class, or several.
+ */
+export async function collectSamples(
+  { samples, labels }: LabeledImages,
+  signal?: AbortSignal,
+): Promise<IndexedSample[]> {
+  const classes = classesOf({ labels }), collected: IndexedSample[] = [];
+  for await (const sample of stoppable(samples, signal)) {
+    const { image } = sample;
+    const isReadOnce = image instanceof ReadableStream || image instanceof Response;
+    const reopened = isReadOnce ? keeping(image) : image;
+    collected.push({ ...sample, image: reopened, label: classOf(sample, classes) });
+  }
+  return collected;
+}
+
+function keeping(image: ReadableStream<Uint8Array> | Response): () => Promise<Uint8Array> {
+  let bytes: Promise<Uint8Array> | undefined;
+  return () => bytes ??= readBytes(image, {});
+}
+
+/** Opens the picture of a sample. */
+export async function openSample(
+  { file, image }: Pick<Sample, "file" | "image">,
+  signal?: AbortSignal,
+): Promise<ImageInput> {
+  return await openImage(image ?? file, signal);
 }
 
 /**
@@ -135,7 +191,7 @@ function indexOf(name: string, classes: readonly ClassInfo[], file: string): num
  */
 export async function readSample(sample: Sample, options: ImageOptions = {}): Promise<Pixels> {
   try {
-    return await readImage(sample.image ?? sample.file, options);
+    return await readImage(await openSample(sample, options.signal), options);
   } catch (error) {
     if (error instanceof ImageDecodeError || error instanceof ImageTooLargeError) {
       error.message = `${sample.file}: ${error.message}`;

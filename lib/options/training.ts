@@ -49,6 +49,7 @@ const COMMON_OPTIONS = {
   seed: integer({ min: 0, default: 0 }, "Seed of all random choices"),
   directory: text({}, "Where it keeps what an interrupted fit needs to go on"),
   id: text({ default: "fitted" }, "Name of the new model"),
+  out: text({ placeholder: "FILE" }, "Model file to write"),
 } satisfies Table;
 
 /** What both fits have, with defaults of each one's own. */

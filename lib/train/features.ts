@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
-import { readSample, type Sample } from "../input/dataset.ts";
+import { type IndexedSample, readSample } from "../input/dataset.ts";
 import { batchViews } from "../input/batches.ts";
 import { mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
 import type { ImageOptions, Pixels } from "../image/image.ts";
@@ -64,7 +64,7 @@ export function viewsPerPicture({ flip, crops }: Augmentation): number {
 export async function computeFeatures(
   engine: Engine,
   model: Model,
-  samples: readonly Sample[],
+  samples: readonly IndexedSample[],
   { layer, length }: FeatureLayer,
   augmentation: Augmentation,
   options: ImageOptions & { store?: FeatureStore | undefined; progress?: ProgressTeller },

@@ -2,14 +2,14 @@
 
 import { createEngine } from "../engine/create.ts";
 import type { EngineOptions } from "../engine/engine.ts";
-import type { Dataset, Sample } from "../input/dataset.ts";
+import { collectSamples, type IndexedSample, type LabeledImages } from "../input/dataset.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
 import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
 import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, completeOptions } from "../options.ts";
 import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts";
 import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
-import { finishFit, type Fitted } from "./fitted.ts";
+import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
 import { type HeadPlan, planHead, type TrainedHead, trainHead } from "./head.ts";
 import { ProgressTeller } from "../progress.ts";
 import type { LearningOptions } from "./options.ts";
@@ -19,7 +19,7 @@ import type { Whitening } from "./statistics.ts";
 import { FeatureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } from "./storage.ts";
 
 /** Options of {@linkcode fit}. */
-export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptions {
+export interface FitOptions extends LearningOptions, OutOptions, EngineOptions, ResolveOptions {
   /** The model whose layers are frozen: catalog id, path, URL, bytes, or an open one. Default: the embedded one. */
   readonly model?: ModelSource | undefined;
   /** The last frozen layer: `pool5`, `fc6` or `fc7`. Default: the one before the classifying layer. */
@@ -43,7 +43,7 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
 }
 
 /**
- * Trains a new head on frozen layers, and makes an int8 model of both.
+ * Trains a new head on frozen layers, and writes an int8 model of both to `out`.
  *
  * @throws {RangeError} If an option is unknown or out of range, there are fewer than two classes, a class has
  *   fewer than two pictures, or the layer and the head do not make a VGG.
@@ -53,14 +53,25 @@ export interface FitOptions extends LearningOptions, EngineOptions, ResolveOptio
  * ```ts ignore
  * import { fit, listSamples } from "@edge/vgg16";
  *
- * const { model, accuracy } = await fit(await listSamples("pictures"), { crops: 4 });
- * await Deno.writeFile("mine.safetensors", model);
+ * const { accuracy } = await fit(await listSamples("pictures"), { out: "mine.safetensors" });
  * ```
  */
-export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitted> {
+export function fit(
+  data: LabeledImages,
+  options: FitOptions & { readonly out: string },
+): Promise<Fitted>;
+/** Trains a new head on frozen layers, and gives the bytes of an int8 model of both. */
+export function fit(
+  data: LabeledImages,
+  options?: FitOptions & { readonly out?: undefined },
+): Promise<FittedInMemory>;
+export async function fit(
+  data: LabeledImages,
+  options: FitOptions = {},
+): Promise<Fitted | FittedInMemory> {
   checkOptions(FIT_OPTIONS, options);
   const complete = completeOptions(FIT_OPTIONS, options);
-  const { samples, labels } = data;
+  const { labels } = data, samples = await collectSamples(data, options.signal);
   if (labels.length < 2) {
     throw new RangeError(`Expected at least 2 classes: found ${labels.length}`);
   }
@@ -111,7 +122,7 @@ export async function fit(data: Dataset, options: FitOptions = {}): Promise<Fitt
       ...featureStatistics(plan, whitening, head),
     },
   };
-  return await finishFit(data, split, description, head, options, base);
+  return await finishFit({ samples, labels }, split, description, head, options, base);
 }
 
 /** How the new model prepares images: the frozen layers' way, but for what the options change. */
@@ -133,7 +144,7 @@ function preprocessingOf(
 async function storeOf(
   base: Model,
   { layer, length }: HeadPlan,
-  samples: readonly Sample[],
+  samples: readonly IndexedSample[],
   augmentation: Augmentation,
   directory: string | undefined,
 ): Promise<{ features: FeatureFile; state: (settings: unknown) => StateStore } | undefined> {

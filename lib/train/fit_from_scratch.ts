@@ -1,10 +1,10 @@
 /** A small VGG from nothing but labeled pictures. */
 
 import type { EngineOptions } from "../engine/engine.ts";
-import type { Dataset } from "../input/dataset.ts";
+import { collectSamples, type LabeledImages } from "../input/dataset.ts";
 import { checkOptions, completeOptions } from "../options.ts";
 import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
-import { finishFit, type Fitted } from "./fitted.ts";
+import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
 import { TrainingKernels } from "./kernels.ts";
 import { trainLoop } from "./loop.ts";
 import {
@@ -27,7 +27,7 @@ const MAX_THREADS = 8;
 
 /** Options of {@linkcode fitFromScratch}. */
 export interface ScratchOptions
-  extends NetworkOptions, PixelOptions, LearningOptions, EngineOptions {
+  extends NetworkOptions, PixelOptions, LearningOptions, OutOptions, EngineOptions {
   /** Stops the fit; with a directory a later call goes on. */
   readonly signal?: AbortSignal | undefined;
   /** A directory for the state of the training, from which a later call goes on. */
@@ -37,7 +37,7 @@ export interface ScratchOptions
 }
 
 /**
- * Trains all layers of a small VGG, on the CPU, and makes an int8 model of it. Its convolutions are
+ * Trains all layers of a small VGG, on the CPU, and writes an int8 model of it to `out`. Its convolutions are
  * batch-normalized while they learn; in the model that is folded into the weights. The learning rate
  * rises and falls once. The pictures' mean and deviation, from one pass over those that are learned
  * from, become the model's preprocessing.
@@ -48,10 +48,22 @@ export interface ScratchOptions
  * @throws {RangeError} If an option is unknown or out of range, or there are too few classes or pictures.
  * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
  */
-export async function fitFromScratch(data: Dataset, options: ScratchOptions = {}): Promise<Fitted> {
+export function fitFromScratch(
+  data: LabeledImages,
+  options: ScratchOptions & { readonly out: string },
+): Promise<Fitted>;
+/** Trains all layers of a small VGG, and gives the bytes of an int8 model of it. */
+export function fitFromScratch(
+  data: LabeledImages,
+  options?: ScratchOptions & { readonly out?: undefined },
+): Promise<FittedInMemory>;
+export async function fitFromScratch(
+  data: LabeledImages,
+  options: ScratchOptions = {},
+): Promise<Fitted | FittedInMemory> {
   checkOptions(SCRATCH_OPTIONS, options);
   const complete = completeOptions(SCRATCH_OPTIONS, options);
-  const { samples, labels } = data;
+  const { labels } = data, samples = await collectSamples(data, options.signal);
   const { seed, directory, validation, classWeights: balance, flip, shift, id } = complete;
   const { optimizer, epochs, patience, weightDecay, batchSize } = complete;
   const architecture = architectureOf(complete, labels.length);
@@ -66,7 +78,7 @@ export async function fitFromScratch(data: Dataset, options: ScratchOptions = {}
   const threads = Math.min(MAX_THREADS, complete.threads === "auto" ? cores : complete.threads);
 
   using _directory = await takeDirectory(directory);
-  const { pixels, dataSha256 } = await readAll(data, architecture, options);
+  const { pixels, dataSha256 } = await readAll(samples, architecture, options);
   const whitening = options.whitening === "zca"
     ? await pixelWhitening(pixels, split.train, architecture, seed)
     : undefined;
@@ -112,5 +124,5 @@ export async function fitFromScratch(data: Dataset, options: ScratchOptions = {}
       dataSha256,
     },
   };
-  return await finishFit(data, split, description, trained, options);
+  return await finishFit({ samples, labels }, split, description, trained, options);
 }

@@ -3,8 +3,8 @@
 import { type QuantizedFilter, quantizeFilter } from "../convert/quantize/channels.ts";
 import { createEngine } from "../engine/create.ts";
 import type { EngineOptions } from "../engine/engine.ts";
-import type { Dataset, Sample } from "../input/dataset.ts";
-import { MemoryFile } from "../io/atomic_file.ts";
+import type { Dataset, IndexedSample } from "../input/dataset.ts";
+import { MemoryFile, writeWhole } from "../io/atomic_file.ts";
 import { type Architecture, layersOf } from "../model/architecture.ts";
 import { openModel } from "../model/file.ts";
 import type { Model } from "../model/model.ts";
@@ -17,8 +17,8 @@ import type { Split } from "./split.ts";
 
 /** What a fit made. */
 export interface Fitted {
-  /** The bytes of a model file. */
-  readonly model: Uint8Array<ArrayBuffer>;
+  /** Bytes of the model file. */
+  readonly size: number;
   /** The new labels. */
   readonly labels: readonly string[];
   /** Positions of the pictures that were learned from, and that were not. */
@@ -33,6 +33,18 @@ export interface Fitted {
   readonly dataSha256: string;
 }
 
+/** What a fit made, and the model file that it did not write. */
+export interface FittedInMemory extends Fitted {
+  /** The model file. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Where a fit's model goes. */
+export interface OutOptions {
+  /** The file to write; without it the model's bytes are returned. */
+  readonly out?: string | undefined;
+}
+
 /** What training gave. */
 export interface Trained {
   /** The layers that were trained, the last ones of the architecture. */
@@ -42,7 +54,7 @@ export interface Trained {
 }
 
 /**
- * Makes a model of trained layers, and classifies the validation pictures with it.
+ * Makes a model of trained layers, classifies the validation pictures with it, and writes it to `out`.
  *
  * @param base The model that gives all layers before them.
  */
@@ -51,13 +63,17 @@ export async function finishFit(
   split: Split,
   description: ModelDescription & { readonly provenance: { readonly dataSha256: string } },
   { layers, history, bestEpoch }: Trained,
-  options: EngineOptions,
+  options: EngineOptions & OutOptions,
   base?: Model,
-): Promise<Fitted> {
-  const model = await writeModel(description, layers, base);
-  const accuracy = await accuracyOf(model, split.validation.map((n) => samples[n]!), options);
+): Promise<Fitted | FittedInMemory> {
+  const bytes = await writeModel(description, layers, base);
+  const accuracy = await accuracyOf(bytes, split.validation.map((n) => samples[n]!), options);
   const { dataSha256 } = description.provenance;
-  return { model, labels, split, history, bestEpoch, accuracy, dataSha256 };
+  const { out } = options, size = bytes.length;
+  const fitted = { size, labels, split, history, bestEpoch, accuracy, dataSha256 };
+  if (out === undefined) return { ...fitted, bytes };
+  await writeWhole(out, bytes);
+  return fitted;
 }
 
 /** Writes a model file. The trained weights are `[O, filterHeight, filterWidth, I]`. */
@@ -120,7 +136,7 @@ function quantize(
 /** The part of pictures of which a model file is right, 0…1. */
 async function accuracyOf(
   bytes: Uint8Array,
-  samples: readonly Sample[],
+  samples: readonly IndexedSample[],
   options: EngineOptions,
 ): Promise<number> {
   const model = await openModel(bytes);

@@ -1,6 +1,6 @@
 /** Pictures in memory, small and all of one size, and batches of them that differ each time. */
 
-import { type Dataset, readSample } from "../input/dataset.ts";
+import { type IndexedSample, readSample } from "../input/dataset.ts";
 import type { ImageOptions } from "../image/image.ts";
 import { prepareInput } from "../input/prepare.ts";
 import type { Architecture } from "../model/architecture.ts";
@@ -56,7 +56,7 @@ function resizeOf(
 
 /** Reads and resizes all pictures. */
 export async function readAll(
-  { samples }: Dataset,
+  samples: readonly IndexedSample[],
   { input }: Architecture,
   options: PixelOptions,
 ): Promise<{ pixels: Uint8Array; dataSha256: string }> {

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
 import { describePath, makeFolder, NotFound, OpenFile, readText } from "../platform.ts";
-import type { Sample } from "../input/dataset.ts";
+import type { IndexedSample } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
 import type { Model } from "../model/model.ts";
@@ -31,7 +31,7 @@ export function modelKey(model: Model): string {
 }
 
 /** What tells pictures from others, without reading them: size and time of each file. */
-export async function samplesKey(samples: readonly Sample[]): Promise<unknown[]> {
+export async function samplesKey(samples: readonly IndexedSample[]): Promise<unknown[]> {
   return await Promise.all(samples.map(async ({ file, image, label }) => {
     const url = image === undefined ? asUrl(file) : undefined;
     const isFile = image === undefined && (url === undefined || url.protocol === "file:");

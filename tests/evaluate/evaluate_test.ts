@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { parseVariants } from "../../lib/cli/variants.ts";
 import { Journal } from "../../lib/cli/journal.ts";
 import { Classifier } from "../../lib/classifier.ts";
-import { listSamples, type Sample } from "../../lib/input/dataset.ts";
+import { type IndexedSample, listSamples, type Sample } from "../../lib/input/dataset.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { fuse } from "../../lib/evaluate/fuse.ts";
 import { type EvaluationRecord, metricsOf } from "../../lib/evaluate/metrics.ts";
@@ -126,7 +126,10 @@ Deno.test("listSamples() reads CSV and ImageNet's val.txt, with labels or indice
   });
 });
 
-const samples: Sample[] = ["boats.jpg", "cat.png", "coffee.png", "rocket.jpg"].map((name, n) => ({
+const samples: IndexedSample[] = ["boats.jpg", "cat.png", "coffee.png", "rocket.jpg"].map((
+  name,
+  n,
+) => ({
   file: new URL(name, PHOTOS).pathname,
   label: n,
 }));
@@ -237,4 +240,37 @@ Deno.test("a journal goes on where a run was cut off, and is one of its settings
     assertEquals(other.records, []);
     other[Symbol.dispose]();
   });
+});
+
+Deno.test("evaluate() takes samples as they come, opens each once, and names classes by any name", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const whole = await evaluate(classifier, samples);
+  const opened: string[] = [], totals: unknown[] = [];
+  const coming = async function* (): AsyncGenerator<Sample> {
+    for (const { file, label } of samples) {
+      const image = async (): Promise<ReadableStream<Uint8Array>> => {
+        opened.push(file);
+        return (await Deno.open(file)).readable;
+      };
+      yield { file, image, label: model.labels[label]! };
+    }
+  };
+  const streamed = await evaluate(classifier, coming(), {
+    onProgress: ({ done, total }) => totals.push([done, total]),
+  });
+  assertEquals(streamed.records, whole.records);
+  assertEquals(opened, samples.map(({ file }) => file));
+  assertEquals(totals.at(-1), [4, 4]);
+  const ambiguous = [{ ...samples[0]!, label: "no class" }];
+  await assertRejects(() => evaluate(classifier, ambiguous), RangeError, samples[0]!.file);
+});
+
+Deno.test("a stream or response that was read says so, and what to give instead", async () => {
+  await using classifier = new Classifier(model, floatEngine(model, weights));
+  const stream = (await Deno.open(samples[1]!.file)).readable;
+  const response = new Response(await Deno.readFile(samples[1]!.file));
+  for (const image of [stream, response]) {
+    await classifier.classify(image);
+    await assertRejects(() => classifier.classify(image), TypeError, "a function that opens");
+  }
 });

@@ -10,7 +10,9 @@ import { Classifier, loadClassifier } from "../../lib/classifier.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 import { ImageDecodeError } from "../../lib/errors.ts";
 import { cropImage } from "../../lib/image/resize.ts";
-import type { Dataset } from "../../lib/input/dataset.ts";
+import { encodePng } from "../../lib/image/codecs/encode_png.ts";
+import type { Pixels } from "../../lib/image/image.ts";
+import type { Dataset, Sample } from "../../lib/input/dataset.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { fit } from "../../lib/train/fit.ts";
 import { fitReport } from "../../lib/train/report.ts";
@@ -63,7 +65,7 @@ Deno.test("classWeightsOf() lets each class count the same", () => {
 
 Deno.test("fit() learns two classes from 15 pictures each", async () => {
   const phases = new Set<string>();
-  const { model, accuracy, history, bestEpoch, split, dataSha256 } = await fit(
+  const { bytes: model, accuracy, history, bestEpoch, split, dataSha256 } = await fit(
     pictures([CAT, DOG], 0, 15),
     { backend: "wasm", onProgress: ({ stage }) => void phases.add(stage), id: "pets" },
   );
@@ -92,7 +94,7 @@ for (
 ) {
   Deno.test(`fit() makes a model that works: ${JSON.stringify(options)}`, async () => {
     const data = pictures([CAT, DOG], 0, 10);
-    const { model } = await fit(data, { ...options, epochs: 60, backend: "wasm" });
+    const { bytes: model } = await fit(data, { ...options, epochs: 60, backend: "wasm" });
     await using classifier = await loadClassifier({ model, backend: "wasm" });
     const { metrics } = await evaluate(classifier, data.samples);
     assert(metrics.top1 >= 0.8, `${metrics.top1} of the pictures that it has seen`);
@@ -126,7 +128,7 @@ Deno.test("fit() gives the same model again, also when it was interrupted", asyn
     });
     assertEquals(stages, [4, 5, 6]);
     assertEquals(resumed.history, whole.history);
-    assertEquals(resumed.model, whole.model);
+    assertEquals(resumed.bytes, whole.bytes);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
@@ -150,8 +152,8 @@ Deno.test("a picture that cannot be read is named, whatever is fitted", async ()
   const { samples, labels } = pictures([CAT, DOG], 0, 4);
   const garbage = { file: "cats/broken.jpg", image: new TextEncoder().encode("garbage"), label: 0 };
   const data = { samples: [...samples, garbage], labels };
-  for (const run of [fit, fitFromScratch]) {
-    await assertRejects(() => run(data), ImageDecodeError, "cats/broken.jpg: Expected");
+  for (const run of [() => fit(data), () => fitFromScratch(data)]) {
+    await assertRejects(run, ImageDecodeError, "cats/broken.jpg: Expected");
   }
 });
 
@@ -173,12 +175,12 @@ Deno.test("fitFromScratch() learns to tell bright from dark, in one channel", as
     learningRate: 3e-3,
     backend: "wasm",
   });
-  const model = await openModel(fitted.model);
+  const model = await openModel(fitted.bytes);
   assertEquals(model.architecture.input, { height: 32, width: 32, channels: 1 });
   // 60 and 160, with 0 to 39 added: a mean of 129.5, a deviation of 50 and a little.
   assertAlmostEquals(model.preprocessing.mean[0] * 255, 129.5, 1);
   assertAlmostEquals(model.preprocessing.std[0] * 255, 50.6, 2);
-  await using classifier = await loadClassifier({ model: fitted.model, backend: "wasm" });
+  await using classifier = await loadClassifier({ model: fitted.bytes, backend: "wasm" });
   assertEquals((await evaluate(classifier, samples)).metrics.top1, 1);
   const html = fitReport("<b>", data, fitted);
   assert(html.includes("&lt;b&gt;") && html.includes("<svg"));
@@ -203,7 +205,7 @@ Deno.test("fitFromScratch() gives the same model again, also when it was interru
     await assertRejects(() => cut, DOMException);
     const resumed = await fitFromScratch(data, { ...options, directory });
     assertEquals(resumed.history, whole.history);
-    assertEquals(resumed.model, whole.model);
+    assertEquals(resumed.bytes, whole.bytes);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
@@ -222,4 +224,46 @@ Deno.test("training leaves no tensors behind", async () => {
   await fitFromScratch(data, { ...small, directory });
   await Deno.remove(directory, { recursive: true });
   assertEquals(await count(), before);
+});
+
+Deno.test("fit() reads streams, responses and what opens a picture, in any order they come", async () => {
+  const data = pictures([CAT, DOG], 0, 6), options = { epochs: 3, backend: "wasm" } as const;
+  const files = await Promise.all(
+    data.samples.map(({ image }) => encodePng(image as Pixels)),
+  );
+  const forms = [
+    (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes]).stream(),
+    (bytes: Uint8Array<ArrayBuffer>) => new Response(bytes),
+    (bytes: Uint8Array<ArrayBuffer>) => () => Promise.resolve(new Blob([bytes]).stream()),
+  ];
+  const samples = async function* (): AsyncGenerator<Sample> {
+    for (const [n, { file, label }] of data.samples.entries()) {
+      yield { file, image: forms[n % 3]!(files[n]!), label: data.labels[label]! };
+    }
+  };
+  const [whole, streamed] = [
+    await fit(data, options),
+    await fit({ ...data, samples: samples() }, options),
+  ];
+  assertEquals(streamed.bytes, whole.bytes);
+  assertEquals(streamed.accuracy, whole.accuracy);
+  const scratch = { epochs: 1, dense: [8], width: 1 / 16 };
+  const [a, b] = [
+    await fitFromScratch(data, scratch),
+    await fitFromScratch({ ...data, samples: samples() }, scratch),
+  ];
+  assertEquals(a.bytes, b.bytes);
+});
+
+Deno.test("fit() writes its model to out, and then has no bytes", async () => {
+  const out = await Deno.makeTempFile({ suffix: ".safetensors" });
+  try {
+    const data = pictures([CAT, DOG], 0, 4), options = { epochs: 2, backend: "wasm" } as const;
+    const { bytes } = await fit(data, options);
+    const written = await fit(data, { ...options, out });
+    assertEquals(await Deno.readFile(out), bytes);
+    assertEquals(["bytes" in written, written.size], [false, bytes.length]);
+  } finally {
+    await Deno.remove(out);
+  }
 });

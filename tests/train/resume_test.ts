@@ -50,20 +50,20 @@ for (const [name, run] of Object.entries(FITS)) {
           `Another run writes ${directory}: wait until it ends`,
         );
       };
-      const { model } = await run(data, { directory, onProgress });
+      const { bytes: model } = await run(data, { directory, onProgress });
       await second;
-      assertEquals((await run(data, { directory })).model, model, "it is free again");
+      assertEquals((await run(data, { directory })).bytes, model, "it is free again");
     });
   });
 
   Deno.test(`${name}() begins again where its state is an empty file`, async () => {
     await withPictures(async (folder, data) => {
       const directory = join(folder, "fit");
-      const { model } = await run(data, { directory });
+      const { bytes: model } = await run(data, { directory });
       for await (const { name: file } of Deno.readDir(directory)) {
         if (file.startsWith("training-")) await Deno.truncate(join(directory, file));
       }
-      assertEquals((await run(data, { directory })).model, model);
+      assertEquals((await run(data, { directory })).bytes, model);
     });
   });
 }

@@ -92,7 +92,7 @@ Deno.test("whitened photos have little left in common with their neighbors", asy
 
 Deno.test("fitFromScratch() whitens, and its model does so with the same numbers", async () => {
   const samples = photos.slice(0, 60).map((image, n) => ({ file: `${n}`, label: n % 2, image }));
-  const { model } = await fitFromScratch({ samples, labels: ["a", "b"] }, {
+  const { bytes: model } = await fitFromScratch({ samples, labels: ["a", "b"] }, {
     ...{ configuration: "A", width: 1 / 16, dense: [], epochs: 1, backend: "wasm" },
     whitening: "zca",
   });
@@ -109,7 +109,7 @@ Deno.test("fitFromScratch() whitens, and its model does so with the same numbers
 
 Deno.test("fit() keeps what its features vary like in the model", async () => {
   const samples = photos.slice(0, 40).map((image, n) => ({ file: `${n}`, label: n % 2, image }));
-  const { model } = await fit({ samples, labels: ["a", "b"] }, {
+  const { bytes: model } = await fit({ samples, labels: ["a", "b"] }, {
     ...{ layer: "pool5", whitening: "pca", epochs: 1, crops: 0, flip: false, backend: "wasm" },
   });
   const { features } = (await openModel(model)).provenance;
