@@ -119,6 +119,7 @@ export type {
   PixelWhitening,
   Preprocessing,
   Provenance,
+  Verification,
   WeightPiece,
 } from "./lib/model/model.ts";
 export type { ModelSource, ResolveOptions } from "./lib/open_model.ts";

@@ -19,6 +19,7 @@ export type {
   Model,
   Preprocessing,
   Provenance,
+  Verification,
   WeightPiece,
 } from "../model/model.ts";
 export type { ReadOptions, SourceOptions } from "../io/byte_source.ts";
