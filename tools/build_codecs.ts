@@ -36,6 +36,11 @@ interface Part {
 const LIBWEBP = ["", "src"];
 const LIBJPEG = { include: ["src", "./jpeg"], flags: ["-DNO_GETENV", "-DWITH_SIMD"] };
 
+/** What libavif has of libyuv: it resizes layers of different sizes. */
+const LIBYUV = "libavif-1.4.2/third_party/libyuv";
+const DAV1D = "dav1d-1.5.4";
+const DAV1D_INCLUDE = ["./avif", DAV1D, `${DAV1D}/include`, `${DAV1D}/src`];
+
 const CODECS: Readonly<Record<string, Codec>> = {
   webp: {
     sources: "libwebp-sys-0.14.4/vendor",
@@ -76,6 +81,32 @@ const CODECS: Readonly<Record<string, Codec>> = {
           `simd/arm/${name}-neon.c`
         ),
       },
+    ],
+  },
+  avif: {
+    sources: "avif",
+    version: [`${DAV1D}/meson.build`, /^ +version: '(\d+)\.(\d+)\.(\d+)'/m],
+    parts: [
+      {
+        include: ["libavif-1.4.2/include", `${LIBYUV}/include`, `${DAV1D}/include`],
+        files: ["./avif.c", "libavif-1.4.2/src/*.c", `${LIBYUV}/source/*.c`],
+        flags: ["-DAVIF_CODEC_DAV1D", "-Ddav1d_send_data=send_item"],
+      },
+      {
+        include: DAV1D_INCLUDE,
+        files: [
+          ..."cdf cpu ctx data decode dequant_tables getbits intra_edge itx_1d lf_mask lib".split(
+            " ",
+          ),
+          ..."log mem msac obu pal picture qm ref refmvs scan tables thread_task warpmv".split(" "),
+          "wedge",
+        ].map((name) => `${DAV1D}/src/${name}.c`),
+      },
+      ...[8, 16].map((bits) => ({
+        include: DAV1D_INCLUDE,
+        files: [`${DAV1D}/src/*_tmpl.c`],
+        flags: [`-DBITDEPTH=${bits}`],
+      })),
     ],
   },
 };
@@ -132,6 +163,9 @@ async function prepare(): Promise<Tools> {
     ["vendor", "--locked", "--versioned-dirs", "--manifest-path", manifest, packages],
     "install Rust, or Debian's cargo",
   );
+  // What no registry keeps (avif_sources.sh).
+  const archive = `${ROOT}tools/codecs/avif_sources.tar.xz`;
+  await run("tar", ["-xf", archive, "-C", packages], "install tar and xz");
   const requirements = `${ROOT}tools/codecs/requirements.txt`;
   const hash = await crypto.subtle.digest("SHA-256", await Deno.readFile(requirements));
   const folder = `${CACHE}/python-${new Uint8Array(hash).toHex().slice(0, 8)}`;

@@ -1,9 +1,24 @@
-/** AVIF, decoded by libavif in WebAssembly. */
+/** AVIF, decoded by libavif and dav1d in WebAssembly. */
 
-import avifDecoder from "@jsquash/avif/codec/dec/avif_dec.js";
 import { type Codec, damaged, fourCharacters, type Header, viewOf } from "./codec.ts";
-import { decodeRgba } from "./emscripten.ts";
+import { AVIF } from "./wasm/avif_binary.ts";
+import { compile, Decoder, type DecoderExports } from "./wasm/decoder.ts";
 import type { Pixels } from "../image.ts";
+
+/** What the module says of the pixels that it gave. */
+interface AvifExports extends DecoderExports {
+  width(): number;
+  height(): number;
+  channels(): number;
+}
+
+/**
+ * Most bytes of tables of items and of an animation's frames: libavif compares each item with all. A
+ * grid of 50 million pixels needs 20 kB.
+ */
+const MAX_TABLES = 262_144;
+/** Most boxes in a file or in another box. */
+const MAX_BOXES = 8192;
 
 export const avif: Codec = { readHeader, decode };
 
@@ -13,6 +28,7 @@ export const avif: Codec = { readHeader, decode };
  */
 function readHeader(bytes: Uint8Array): Header {
   const meta = child(bytes, "meta").subarray(4);
+  checkTables(bytes, meta);
   const primary = viewOf(child(meta, "pitm"));
   const item = primary.getUint8(0) === 0 ? primary.getUint16(4) : primary.getUint32(4);
   const properties = child(meta, "iprp");
@@ -30,6 +46,15 @@ function readHeader(bytes: Uint8Array): Header {
   }
   if (!size) throw damaged("avif", "its primary item has no size");
   return { ...size, orientation: orientationOf(turns, mirror) };
+}
+
+/** Refuses what would cost much and give nothing. Profiles and pixels may lie in `meta` as well. */
+function checkTables(bytes: Uint8Array, meta: Uint8Array): void {
+  let length = meta.length - child(child(meta, "iprp"), "ipco").length;
+  for (const [type, data] of boxesOf(meta)) if (type === "idat") length -= data.length;
+  for (const [type, data] of boxesOf(bytes)) if (type === "moov") length += data.length;
+  if (length <= MAX_TABLES) return;
+  throw damaged("avif", `its tables have ${length} bytes: expected at most ${MAX_TABLES}`);
 }
 
 /**
@@ -67,19 +92,25 @@ function child(bytes: Uint8Array, type: string): Uint8Array {
 
 function* boxesOf(bytes: Uint8Array): Generator<[string, Uint8Array]> {
   const view = viewOf(bytes);
-  for (let at = 0; at + 8 <= bytes.length;) {
-    const length = view.getUint32(at);
-    const end = length === 0 ? bytes.length : at + length;
-    if (length !== 0 && length < 8) return; // 1 is a 64-bit length: nothing small enough needs one
-    yield [fourCharacters(bytes, at + 4), bytes.subarray(at + 8, end)];
-    at = end;
+  for (let at = 0, count = 1; at + 8 <= bytes.length; count++) {
+    if (count > MAX_BOXES) throw damaged("avif", `it has more than ${MAX_BOXES} boxes in a row`);
+    const short = view.getUint32(at);
+    const start = short === 1 ? 16 : 8;
+    if (at + start > bytes.length) return;
+    const length = short === 1 ? Number(view.getBigUint64(at + 8)) : short || bytes.length - at;
+    if (length < start) return;
+    yield [fourCharacters(bytes, at + 4), bytes.subarray(at + start, at + length)];
+    at += length;
   }
 }
 
-async function decode(bytes: Uint8Array, header: Header): Promise<Pixels> {
-  // @ts-ignore TypeScript does not parse source phase imports yet.
-  const module: WebAssembly.Module = await import.source("@jsquash/avif/codec/dec/avif_dec.wasm");
-  // The decoder holds RGBA twice, planes of 16-bit samples, and reference frames.
-  const maxBytes = 128e6 + bytes.length * 2 + header.width * header.height * 40;
-  return await decodeRgba("avif", avifDecoder, module, maxBytes, bytes, 8);
+const module = compile(AVIF);
+
+function decode(bytes: Uint8Array, header: Header): Pixels {
+  // Planes, of a grid's tiles too, may have 16-bit samples, and the pixels are RGBA.
+  const maxBytes = 32e6 + bytes.length + header.width * header.height * 24;
+  const decoder = new Decoder<AvifExports>("avif", module, maxBytes);
+  const { width, height, channels } = decoder.exports;
+  const data = decoder.decode(bytes, () => width() * height() * channels());
+  return { data, width: width(), height: height() };
 }

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
 import { ImageDecodeError } from "../../../lib/errors.ts";
-import { compile, Decoder } from "../../../lib/image/codecs/wasm/decoder.ts";
+import { AVIF } from "../../../lib/image/codecs/wasm/avif_binary.ts";
+import { compile, Decoder, type DecoderExports } from "../../../lib/image/codecs/wasm/decoder.ts";
 import { decodeImage } from "../../../lib/image/decode.ts";
 
 const WASM = new URL("../../../lib/image/codecs/wasm/", import.meta.url);
@@ -14,6 +15,7 @@ const OLDEST_SAFE: Readonly<Record<string, readonly [version: number, why: strin
     0x030000,
     "2.x is not maintained, and over-reads when smoothing before 2.1 (CVE-2021-29390)",
   ],
+  avif: [0x010300, "libavif: integer overflows (CVE-2025-48174, CVE-2025-48175), before 1.3.0"],
   webp: [0x010302, "CVE-2023-4863: a Huffman table written past its end, before 1.3.2"],
 };
 
@@ -50,6 +52,11 @@ for (const [name, base64] of modules) {
     assertEquals(exports.allocate(15e6), 0);
   });
 }
+
+Deno.test("the avif decoder has no known-bad dav1d", () => {
+  const { exports } = new Decoder<DecoderExports & { dav1d(): number }>("avif", compile(AVIF), 0);
+  assertGreaterOrEqual(exports.dav1d(), 0x010400, "CVE-2024-1580: an overflow, before 1.4.0");
+});
 
 Deno.test("Huffman codes whose table is too large for libwebp's are refused", async () => {
   const bytes = await Deno.readFile(new URL("huffman_table_414.webp", HOSTILE));

@@ -43,12 +43,16 @@ export class Decoder<E extends DecoderExports = DecoderExports> {
   /**
    * Decodes a file.
    *
-   * @param length Bytes of pixels that its header promises.
+   * @param length Bytes of pixels that its header promises, or what tells them once it is decoded.
    * @param options The module's own.
    * @returns A view of the decoder's memory.
    * @throws {ImageDecodeError} If something is wrong with the file.
    */
-  decode(bytes: Uint8Array, length: number, ...options: number[]): Uint8Array {
+  decode(
+    bytes: Uint8Array,
+    length: number | (() => number),
+    ...options: number[]
+  ): Uint8Array {
     const file = this.exports.allocate(bytes.length);
     if (file === 0) throw damaged(this.#format, "there is not enough memory for it");
     new Uint8Array(this.#memory.buffer, file, bytes.length).set(bytes);
@@ -58,8 +62,11 @@ export class Decoder<E extends DecoderExports = DecoderExports> {
     } catch (trap) { // Also how C ends that cannot go on, after it has left a message.
       throw this.#message() ? damaged(this.#format, this.#message(), { cause: trap }) : trap;
     }
-    if (pixels !== 0) return new Uint8Array(this.#memory.buffer, pixels, length);
-    throw damaged(this.#format, this.#message() || "its pixel data is damaged or truncated");
+    if (pixels === 0) {
+      throw damaged(this.#format, this.#message() || "its pixel data is damaged or truncated");
+    }
+    const size = typeof length === "number" ? length : length();
+    return new Uint8Array(this.#memory.buffer, pixels, size);
   }
 
   #message(): string {

@@ -1,0 +1,2 @@
+/* Nothing asks dav1d for it. */
+#define DAV1D_VERSION ""
