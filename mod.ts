@@ -56,6 +56,7 @@ export {
   type Dataset,
   type IndexedSample,
   type LabeledImages,
+  type ListOptions,
   listSamples,
   type Sample,
 } from "./lib/input/dataset.ts";

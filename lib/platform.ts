@@ -64,8 +64,8 @@ export async function openStream(
 }
 
 /** Reads a file of UTF-8. */
-export function readText(path: string): Promise<string> {
-  return Deno.readTextFile(path);
+export function readText(path: string, signal?: AbortSignal): Promise<string> {
+  return Deno.readTextFile(path, { signal });
 }
 
 /**

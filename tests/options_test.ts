@@ -13,6 +13,8 @@ import {
   type EmbedOptions,
   loadClassifier,
 } from "../lib/classifier.ts";
+import { encodePng } from "../lib/image/codecs/encode_png.ts";
+import { listSamples } from "../lib/input/dataset.ts";
 import type { CatalogEntry } from "../lib/model/catalog.ts";
 import { openModel } from "../lib/model/file.ts";
 import type { Preprocessing, Provenance } from "../lib/model/model.ts";
@@ -139,6 +141,11 @@ type Call = (options: object, classifier: Classifier) => unknown;
 
 /** Every public function that takes options, with its table. Wrong options are refused before any work. */
 const CALLS: Readonly<Record<string, readonly [Table, Call]>> = {
+  listSamples: [library.SIGNAL_OPTION, (options) => listSamples("tests/data", undefined, options)],
+  encodePng: [
+    library.SIGNAL_OPTION,
+    (options) => encodePng({ data: new Uint8Array(1), width: 1, height: 1 }, options),
+  ],
   openModel: [SOURCE_OPTIONS, (options) => openModel(new Uint8Array(8), options)],
   loadClassifier: [CLASSIFIER_OPTIONS, (options) => loadClassifier(options)],
   classify: [CLASSIFY_OPTIONS, (options, classifier) => classifier.classify(CAT_FILE, options)],

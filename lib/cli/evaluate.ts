@@ -93,7 +93,7 @@ async function evaluateVariant(
     classifiers.push(loaded.use(await loadClassifier(options)));
   }
   const { info } = classifiers[0]!;
-  const dataset = await listSamples(path, info.classes);
+  const dataset = await listSamples(path, info.classes, { signal });
   const { crops, scales, flip } = variant;
   const model = classifiers.map(({ info }) => info.model).join(" + ");
   const { backend, precision } = info;

@@ -96,7 +96,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
       throw new UsageError("fit needs one directory or list");
     }
     const train = trainer(options);
-    const data = await listSamples(path);
+    const data = await listSamples(path, undefined, { signal });
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     using bar = new ProgressLine("Computing features");

@@ -115,6 +115,10 @@ async function convertInto(
   const source = await openConversionSource(input, options);
   try {
     return await convertSource(sink, source, options, sourceSha256);
+  } catch (error) {
+    // Whatever a reader makes of a read that was refused.
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
     source.bytes.close();
   }

@@ -24,6 +24,19 @@ export interface ConversionSource {
   readonly openSibling: OpenSibling;
 }
 
+/** Refuses to read once a signal is aborted, so that no reader of a format needs to know of it. */
+function stoppable(source: ByteSource, signal: AbortSignal): ByteSource {
+  return {
+    name: source.name,
+    size: source.size,
+    read(offset, into) {
+      signal.throwIfAborted();
+      return source.read(offset, into);
+    },
+    close: () => source.close(),
+  };
+}
+
 /**
  * Opens an input. What comes from the network or in a stream goes to a temporary file first, since most
  * formats are not read from front to back.
@@ -32,11 +45,18 @@ export async function openConversionSource(
   input: ConversionInput,
   options: SourceOptions,
 ): Promise<ConversionSource> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const { bytes, ...source } = await open(input, options);
+  return { ...source, bytes: signal === undefined ? bytes : stoppable(bytes, signal) };
+}
+
+async function open(input: ConversionInput, options: SourceOptions): Promise<ConversionSource> {
   if (input instanceof ReadableStream) {
     // A pipe that brings nothing ends no loop over it, but may be aborted.
-    const stoppable = input.pipeThrough(new TransformStream(), { signal: options.signal });
+    const parts = input.pipeThrough(new TransformStream(), { signal: options.signal });
     return {
-      bytes: await spool(stoppable, "stream"),
+      bytes: await spool(parts, "stream"),
       name: "stream",
       openSibling: noSiblings,
     };

@@ -14,6 +14,7 @@ import {
   type LazyImage,
   type Pixels,
 } from "../image/image.ts";
+import { checkOptions, SIGNAL_OPTION } from "../options.ts";
 import { readBytes, readImage } from "../image/read.ts";
 import { openImage, stoppable } from "./batches.ts";
 import { classesOf, type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
@@ -52,6 +53,12 @@ export interface Dataset extends LabeledImages {
 /** ImageNet's folders are named by WordNet ids, whose order is that of the classes. */
 const WORDNET_ID = /^n\d{8}$/;
 
+/** Options of {@linkcode listSamples}. */
+export interface ListOptions {
+  /** Ends it early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Lists labeled images, sorted by folder and name.
  *
@@ -67,17 +74,27 @@ const WORDNET_ID = /^n\d{8}$/;
 export async function listSamples(
   path: string,
   known?: readonly string[] | readonly ClassInfo[],
+  options: ListOptions = {},
 ): Promise<Dataset> {
+  checkOptions(SIGNAL_OPTION, options);
+  const { signal } = options;
+  signal?.throwIfAborted();
   const isList = [".csv", ".txt"].includes(extname(path).toLowerCase());
-  const dataset = isList ? await fromList(path, known) : await fromFolders(path, known);
+  const dataset = isList
+    ? await fromList(path, known, signal)
+    : await fromFolders(path, known, signal);
   if (dataset.samples.length === 0) throw new RangeError(`There are no images in ${path}`);
   return dataset;
 }
 
 type Known = readonly string[] | readonly ClassInfo[];
 
-async function fromFolders(path: string, known?: Known): Promise<Dataset> {
-  const folders = (await names(path, "isFolder")).filter((name) => !name.startsWith("."));
+async function fromFolders(
+  path: string,
+  known: Known | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Dataset> {
+  const folders = (await names(path, "isFolder", signal)).filter((name) => !name.startsWith("."));
   if (folders.length === 0) {
     throw new RangeError(`Expected one folder per class in ${path}: found no folders`);
   }
@@ -87,7 +104,7 @@ async function fromFolders(path: string, known?: Known): Promise<Dataset> {
   const samples: IndexedSample[] = [];
   for (const [position, folder] of folders.entries()) {
     const label = byPosition ? position : findClass(folder, classes).index;
-    for (const name of await names(join(path, folder), "isFile")) {
+    for (const name of await names(join(path, folder), "isFile", signal)) {
       if (!IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) continue;
       samples.push({ file: asPath(join(path, folder, name)), label });
     }
@@ -102,9 +119,14 @@ function toClasses(known: Known): readonly ClassInfo[] {
     : known as readonly ClassInfo[];
 }
 
-async function names(path: string, kind: "isFile" | "isFolder"): Promise<string[]> {
+async function names(
+  path: string,
+  kind: "isFile" | "isFolder",
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const found: string[] = [];
   for await (const entry of listFolder(path)) {
+    signal?.throwIfAborted();
     const isKind = entry.isLink ? (await describePath(join(path, entry.name)))[kind] : entry[kind];
     if (isKind) found.push(entry.name);
   }
@@ -112,8 +134,12 @@ async function names(path: string, kind: "isFile" | "isFolder"): Promise<string[
   return found.sort();
 }
 
-async function fromList(path: string, known?: Known): Promise<Dataset> {
-  const text = await readText(path);
+async function fromList(
+  path: string,
+  known: Known | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Dataset> {
+  const text = await readText(path, signal);
   const rows = path.toLowerCase().endsWith(".csv")
     ? parse(text) as string[][]
     : text.split(/\r?\n/).filter((line) => line.trim() !== "").map(splitAtLastSpace);

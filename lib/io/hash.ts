@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { ByteSource } from "./byte_source.ts";
-import { takeTurn } from "./turn.ts";
+import { takeTurn } from "../threads/turn.ts";
 
 /** What publishers of weights hash with. MD5 is no protection; it tells damage. */
 export type HashAlgorithm = "sha256" | "md5";

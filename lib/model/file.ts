@@ -45,6 +45,7 @@ const PIECE_BYTES = 1 << 20;
  */
 export async function openModel(source: SourceLike, options: SourceOptions = {}): Promise<Model> {
   checkOptions(SOURCE_OPTIONS, options);
+  options.signal?.throwIfAborted();
   try {
     return await readModel(source, options);
   } catch (error) {

@@ -11,6 +11,7 @@ import { cropImage } from "../image/resize.ts";
 import type { LayerName } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import type { ProgressTeller } from "../progress.ts";
+import { takeTurn } from "../threads/turn.ts";
 import { randomFrom } from "./random.ts";
 
 /** How pictures are multiplied for learning. */
@@ -81,7 +82,7 @@ export async function computeFeatures(
     const chunk = samples.slice(first, first + CHUNK);
     const hashes: string[] = [], all: View[] = [];
     for (const [n, sample] of chunk.entries()) {
-      options.signal?.throwIfAborted();
+      await takeTurn(options.signal);
       const image = await readSample(sample, { shorterSide, ...options });
       hashes.push(fingerprint(image, sample.label));
       all.push(...augmented(image, model, augmentation, first + n));

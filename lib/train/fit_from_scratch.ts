@@ -80,7 +80,7 @@ export async function fitFromScratch(
   using _directory = await takeDirectory(directory);
   const { pixels, dataSha256 } = await readAll(samples, architecture, options);
   const whitening = options.whitening === "zca"
-    ? await pixelWhitening(pixels, split.train, architecture, seed)
+    ? await pixelWhitening(pixels, split.train, architecture, seed, options.signal)
     : undefined;
   if (whitening !== undefined) {
     await whitenAll(pixels, architecture, whitening, options.signal);

@@ -2,7 +2,7 @@
  * A new head: one or two dense layers on the features of frozen ones; where it goes, and its training.
  */
 
-import { takeTurn } from "../io/turn.ts";
+import { takeTurn } from "../threads/turn.ts";
 import { type Architecture, type LayerName, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { checkValue } from "../options.ts";

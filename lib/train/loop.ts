@@ -6,6 +6,7 @@
 import type { Optimizer, Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import { adam } from "./adam.ts";
 import type { EpochMetrics, ProgressTeller } from "../progress.ts";
+import { takeTurn } from "../threads/turn.ts";
 import { randomFrom, shuffled } from "./random.ts";
 import {
   assignAll,
@@ -74,7 +75,7 @@ export async function trainLoop(
     while (state.epoch < options.epochs && state.epoch - state.bestEpoch < options.patience) {
       const epoch = ++state.epoch;
       const loss = await trainEpoch(tf, task, optimizer, epoch, options);
-      const { loss: validationLoss, accuracy } = await evaluate(tf, task, options.batchSize);
+      const { loss: validationLoss, accuracy } = await evaluate(tf, task, options);
       checkLoss(validationLoss, epoch, options.learningRate);
       const metrics = { epoch, loss, validationLoss, validationAccuracy: accuracy };
       state.history.push(metrics);
@@ -112,7 +113,7 @@ async function trainEpoch(
   const updates = Math.ceil(count / options.batchSize);
   let sum = 0;
   for (let update = 0; update < updates; update++) {
-    options.signal?.throwIfAborted();
+    await takeTurn(options.signal);
     const rate = rateAt(options, (epoch - 1 + update / updates) / options.epochs);
     // Optimizers read it in each update; only their declarations say that it is protected.
     (optimizer as unknown as { learningRate: number }).learningRate = rate;
@@ -182,12 +183,13 @@ function lossOf(
 async function evaluate(
   tf: Tfjs,
   task: Task,
-  batchSize: number,
+  { batchSize, signal }: LoopOptions,
 ): Promise<{ loss: number; accuracy: number }> {
   const { validation, forward } = task, count = validation.labels.length;
   const all = Uint32Array.from({ length: count }, (_, i) => i);
   let sum = 0, right = 0;
   for (let first = 0; first < count; first += batchSize) {
+    await takeTurn(signal);
     const positions = all.subarray(first, first + batchSize);
     const labels = labelsAt(validation, positions);
     const inputs = validation.batch(positions, false);

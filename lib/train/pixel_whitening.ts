@@ -1,6 +1,6 @@
 /** The whitening of pictures that a small network learns from. */
 
-import { takeTurn } from "../io/turn.ts";
+import { takeTurn } from "../threads/turn.ts";
 import { whitenBytes } from "../input/whiten.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening } from "../model/model.ts";
@@ -25,11 +25,13 @@ export async function pixelWhitening(
   train: readonly number[],
   { input: { height, width, channels } }: Architecture,
   seed: number,
+  signal: AbortSignal | undefined,
 ): Promise<PixelWhitening> {
   const size = PATCH * PATCH * channels, row = PATCH * channels, next = randomFrom(seed);
   const statistics = new Statistics(size, true), patch = new Uint8Array(size);
   const each = Math.ceil(PATCHES / train.length);
   for (const n of train) {
+    await takeTurn(signal);
     for (let k = 0; k < each; k++) {
       const top = Math.floor(next() * (height - PATCH + 1));
       const left = Math.floor(next() * (width - PATCH + 1));
@@ -40,15 +42,16 @@ export async function pixelWhitening(
       statistics.add(patch);
     }
   }
-  return await fromStatistics(statistics, channels);
+  return await fromStatistics(statistics, channels, signal);
 }
 
 /** The rows of the whitening matrix that belong to the patch's middle. */
 async function fromStatistics(
   statistics: Statistics,
   channels: number,
+  signal: AbortSignal | undefined,
 ): Promise<PixelWhitening> {
-  const { mean, matrix } = await statistics.transform("zca", EPSILON);
+  const { mean, matrix } = await statistics.transform("zca", EPSILON, signal);
   const size = mean.length, middle = (size - channels) / 2;
   const round = (value: number): number => Number(value.toPrecision(7));
   const channelMean = (c: number): number => {

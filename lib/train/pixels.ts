@@ -8,6 +8,7 @@ import type { PixelWhitening, Preprocessing } from "../model/model.ts";
 import { fingerprint } from "./features.ts";
 import type { Examples } from "./loop.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
+import { takeTurn } from "../threads/turn.ts";
 import { randomFrom } from "./random.ts";
 import type { Tfjs } from "./tfjs.ts";
 
@@ -66,7 +67,7 @@ export async function readAll(
   const about = { stage: "features", unit: "images" } as const;
   const progress = new ProgressTeller(options, about, samples.length);
   for (const [n, sample] of samples.entries()) {
-    options.signal?.throwIfAborted();
+    await takeTurn(options.signal);
     const decoded = await readSample(sample, options);
     hashes.push(fingerprint(decoded, sample.label));
     const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };

@@ -3,7 +3,7 @@
  * "Data Preprocessing" and "PCA Whitening").
  */
 
-import { takeTurn } from "../io/turn.ts";
+import { takeTurn } from "../threads/turn.ts";
 
 /** How rows are brought to a common scale. */
 export type Whitening = "none" | "standardize" | "pca" | "zca";
@@ -103,6 +103,7 @@ export class Statistics {
     if (whitening === "pca") return { mean, matrix: scaled };
     const matrix = new Float64Array(size * size);
     for (let k = 0; k < size; k++) {
+      await takeTurn(signal);
       for (let i = 0; i < size; i++) {
         const factor = vectors[k * size + i];
         for (let j = 0; j < size; j++) matrix[i * size + j] += factor * scaled[k * size + j];
@@ -112,8 +113,8 @@ export class Statistics {
   }
 
   /** The variances along the principal axes, largest first, `[D]`: the covariance's eigenvalues. */
-  async principalVariance(): Promise<Float64Array> {
-    return (await this.#principal()).values.map((value) => Math.max(0, value));
+  async principalVariance(signal?: AbortSignal): Promise<Float64Array> {
+    return (await this.#principal(signal)).values.map((value) => Math.max(0, value));
   }
 
   /** The covariance's eigenvalues and eigenvectors, found once. */

@@ -83,7 +83,13 @@ Deno.test("whitened photos have little left in common with their neighbors", asy
     convolutions: [4, 4, 4, 4, 4, 4, 4, 4],
     dense: [2],
   };
-  const whitening = await pixelWhitening(pixels, photos.map((_, n) => n), architecture, 1);
+  const whitening = await pixelWhitening(
+    pixels,
+    photos.map((_, n) => n),
+    architecture,
+    1,
+    undefined,
+  );
   const before = neighbors(photos.map(({ data }) => data));
   const after = neighbors(photos.map(({ data }) => whitenBytes(data, 32, 32, whitening)));
   console.log(`neighbors: ${before.toFixed(3)} before, ${after.toFixed(3)} after`);

@@ -3,7 +3,7 @@
  */
 
 import { CheckpointFormatError } from "../../errors.ts";
-import { takeTurn } from "../../io/turn.ts";
+import { takeTurn } from "../../threads/turn.ts";
 import type { ModelWriter } from "../../model/writer.ts";
 import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./channels.ts";
 import type { LayerParameters } from "../../model/model.ts";

@@ -1,9 +1,13 @@
 /** RGB and gray pixels to PNG files (ISO/IEC 15948). */
 
 import { concat } from "@std/bytes/concat";
+import { checkOptions, SIGNAL_OPTION } from "../../options.ts";
+import { takeTurn } from "../../threads/turn.ts";
 import { crc32 } from "./codec.ts";
 import { channelsOf, type Pixels } from "../image.ts";
 
+/** Rows after which others have their turn. */
+const ROWS = 256;
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /**
@@ -11,7 +15,13 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
  *
  * @throws {RangeError} If `data` is not as long as the size says.
  */
-export async function encodePng(pixels: Pixels): Promise<Uint8Array<ArrayBuffer>> {
+export async function encodePng(
+  pixels: Pixels,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  checkOptions(SIGNAL_OPTION, options);
+  const { signal } = options;
+  signal?.throwIfAborted();
   const { data, width, height } = pixels;
   const channels = channelsOf(pixels);
   if (channels !== 1 && channels !== 3) {
@@ -24,11 +34,11 @@ export async function encodePng(pixels: Pixels): Promise<Uint8Array<ArrayBuffer>
   header.setUint32(4, height);
   header.setUint8(8, 8);
   header.setUint8(9, channels === 3 ? 2 : 0);
-  const rows = filterRows(data, width * channels, channels);
+  const rows = await filterRows(data, width * channels, channels, signal);
   return concat([
     Uint8Array.from(SIGNATURE),
     ...chunk("IHDR", new Uint8Array(header.buffer)),
-    ...chunk("IDAT", await deflate(rows)),
+    ...chunk("IDAT", await deflate(rows, signal)),
     ...chunk("IEND", new Uint8Array()),
   ]);
 }
@@ -38,12 +48,18 @@ export async function encodePng(pixels: Pixels): Promise<Uint8Array<ArrayBuffer>
  *
  * @returns `[height, 1 + rowBytes]`
  */
-function filterRows(data: Uint8Array, rowBytes: number, bpp: number): Uint8Array<ArrayBuffer> {
+async function filterRows(
+  data: Uint8Array,
+  rowBytes: number,
+  bpp: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
   const height = data.length / rowBytes;
   const out = new Uint8Array(height * (rowBytes + 1));
   const trial = new Uint8Array(rowBytes);
   let above = new Uint8Array(rowBytes);
   for (let y = 0; y < height; y++) {
+    if (y % ROWS === ROWS - 1) await takeTurn(signal);
     const line = data.subarray(y * rowBytes, (y + 1) * rowBytes);
     let best = Infinity;
     for (let filter = 0; filter <= 4; filter++) {
@@ -89,8 +105,12 @@ function paeth(a: number, b: number, c: number): number {
 }
 
 /** RFC 1950, by the platform: it costs no import. */
-async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
+async function deflate(
+  bytes: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const deflating = new CompressionStream("deflate");
+  const stream = new Blob([bytes]).stream().pipeThrough(deflating, { signal });
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 

@@ -1,0 +1,147 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { loadClassifier } from "../lib/classifier.ts";
+import { convert } from "../lib/convert/convert.ts";
+import { pullModel } from "../lib/convert/pull/pull.ts";
+import { evaluate } from "../lib/evaluate/evaluate.ts";
+import { fuse } from "../lib/evaluate/fuse.ts";
+import { encodePng } from "../lib/image/codecs/encode_png.ts";
+import { listSamples } from "../lib/input/dataset.ts";
+import { openModel } from "../lib/model/file.ts";
+import { fit } from "../lib/train/fit.ts";
+import { fitFromScratch } from "../lib/train/fit_from_scratch.ts";
+
+const CHECKPOINTS = new URL("fixtures/checkpoints/", import.meta.url);
+const classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+
+/** Noise, which takes a while on all scales. */
+function noise(side: number, seed = 1): { data: Uint8Array; width: number; height: number } {
+  const data = new Uint8Array(side * side * 3);
+  for (let i = 0, x = seed; i < data.length; i++) data[i] = x = (x * 75 + 74) % 65_537;
+  return { data, width: side, height: side };
+}
+
+const small = noise(32), large = noise(1024);
+const SCALES = [512, 640, 768];
+const pictures = Array.from({ length: 400 }, (_, n) => ({
+  ...{ file: `${n}`, label: n % 2, image: noise(32, n + 1) },
+}));
+const data = { samples: pictures, labels: ["even", "odd"] };
+const LONG = { epochs: 10_000, patience: 10_000, backend: "wasm" } as const;
+
+async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir();
+  try {
+    return await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Everything that takes time, made to take more of it than a timer of 5 ms. */
+const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>> = {
+  "classify()": (signal) =>
+    classifier.classify(large, { crops: "dense+multi", scales: SCALES, signal }),
+  "classify() of many small images": (signal) =>
+    classifier.classify(Array.from({ length: 3000 }, () => small), { signal }),
+  "scores()": (signal) => classifier.scores([large], { crops: "multi", scales: SCALES, signal }),
+  "embed()": (signal) =>
+    classifier.embed(Array.from({ length: 3000 }, () => small), { layer: "conv1_1", signal }),
+  "explain()": (signal) => classifier.explain(large, { scale: 1024, signal }),
+  "explain() by scores": (signal) =>
+    classifier.explain(large, { method: "score-map", scale: 2048, signal }),
+  "fuse()": (signal) =>
+    fuse([classifier, classifier], Array.from({ length: 3000 }, () => small), { signal }),
+  "evaluate()": (signal) =>
+    evaluate(
+      classifier,
+      Array.from({ length: 10 }, (_, n) =>
+        pictures.map((picture) => ({
+          ...picture,
+          file: `${n} ${picture.file}`,
+        }))).flat(),
+      { signal },
+    ),
+  "fit()": (signal) => fit(data, { ...LONG, crops: 20, signal }),
+  "fit() as it learns": (signal) =>
+    abortIn(
+      "train",
+      (onProgress, inner) => fit(data, { ...LONG, crops: 0, onProgress, signal: inner }),
+      signal,
+    ),
+  "fitFromScratch()": (signal) => fitFromScratch(data, { ...LONG, signal }),
+  "fitFromScratch() as it whitens": (signal) =>
+    fitFromScratch(data, { ...LONG, whitening: "zca", side: 96, signal }),
+  "convert()": (signal) =>
+    convert(new URL("large.h5", CHECKPOINTS), { signal: AbortSignal.any([signal]) }),
+  "encodePng()": (signal) => encodePng(noise(2048), { signal }),
+};
+
+/** Aborts in a timer that is set when a stage begins. */
+async function abortIn(
+  stage: string,
+  work: (
+    onProgress: (progress: { stage: string }) => void,
+    signal: AbortSignal,
+  ) => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const inner = new AbortController();
+  let timer: unknown;
+  return await work((progress) => {
+    if (progress.stage === stage) timer ??= setTimeout(() => inner.abort(signal.reason), 5);
+  }, inner.signal);
+}
+
+for (const [name, call] of Object.entries(CALLS)) {
+  Deno.test(`${name}: an abort in the middle ends it with its reason`, async () => {
+    const abort = new AbortController(), reason = new Error("mine");
+    const timer = setTimeout(() => abort.abort(reason), 5);
+    try {
+      assertEquals(await assertRejects(() => call(abort.signal)), reason);
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+
+  Deno.test(`${name}: a signal that is aborted before ends it at once`, async () => {
+    const reason = new Error("mine");
+    const thrown = await assertRejects(() => call(AbortSignal.abort(reason)));
+    assertEquals(thrown, reason);
+  });
+}
+
+Deno.test("what reads no image is ended by a signal that is aborted before, too", async () => {
+  const signal = AbortSignal.abort(new Error("mine"));
+  await withFolder(async (folder) => {
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => loadClassifier({ backend: "wasm", signal }),
+      () => openModel(new URL("../weights/vgg16-cifar10.safetensors", import.meta.url), { signal }),
+      () => pullModel("vgg16-imagenet", { cacheDir: folder, signal }),
+      () => convert(new URL("d.npz", CHECKPOINTS), { out: join(folder, "out"), signal }),
+      () => listSamples("tests/data/photos", undefined, { signal }),
+      () => classifier.distance(small, small, { signal }),
+      () => classifier.prepare(small, { signal }),
+    ];
+    for (const call of calls) {
+      assertEquals(await assertRejects(call, Error, "mine", String(call)), signal.reason);
+    }
+  });
+});
+
+Deno.test("a conversion that is aborted leaves no file", async () => {
+  await withFolder(async (folder) => {
+    for (const file of ["zip_d.pth", "d_compressed.npz", "keras_d.h5", "c_external.onnx"]) {
+      const abort = new AbortController(), reason = new Error("mine");
+      const thrown = await assertRejects(() =>
+        convert(new URL(file, CHECKPOINTS), {
+          out: join(folder, "model.safetensors"),
+          signal: abort.signal,
+          onProgress: () => abort.abort(reason),
+        })
+      );
+      assertEquals(thrown, reason, file);
+      assertEquals(await Array.fromAsync(Deno.readDir(folder)), [], file);
+    }
+  });
+});
