@@ -42,12 +42,16 @@ const NUMERIC = [
   "lib/train/tfjs.ts",
 ];
 
-/** A read that may give `undefined`, where the compiler says so. */
-export interface UncheckedRead {
+/** What the compiler says, and where. */
+export interface TypeFault {
   /** Relative to the root of the project. */
   readonly path: string;
   readonly line: string;
   readonly message: string;
+}
+
+/** A read that may give `undefined`, where the compiler says so. */
+export interface UncheckedRead extends TypeFault {
   readonly isNumeric: boolean;
 }
 
@@ -56,27 +60,51 @@ export async function uncheckedReads(
   root: URL,
   beside: readonly string[] = [],
 ): Promise<UncheckedRead[]> {
-  const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
-  const compilerOptions = { ...config.compilerOptions, noUncheckedIndexedAccess: true };
   const modules = [...modulesBelow(new URL("lib/", root))].map((url): string => fromFileUrl(url));
+  const options = { noUncheckedIndexedAccess: true };
+  const faults = await typeFaults(root, [...beside, ...modules], options);
+  return faults.map((fault) => {
+    const isNumeric = NUMERIC.some((start) => fault.path.startsWith(start));
+    return { ...fault, isNumeric };
+  });
+}
+
+/** Type-checks modules of a project with more of the compiler's options than the project has. */
+export async function typeFaults(
+  root: URL,
+  modules: readonly string[],
+  more: Readonly<Record<string, boolean>>,
+): Promise<TypeFault[]> {
+  const { name, exports = {}, imports, ...config } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", root)),
+  );
+  // The file lies elsewhere, so that the project's own name has to be said.
+  const own = Object.entries<string>(exports)
+    .map(([entry, path]) => [name + entry.slice(1), new URL(path, root).href]);
+  const compilerOptions = { ...config.compilerOptions, ...more };
   const file = await Deno.makeTempFile({ suffix: ".json" });
   try {
-    await Deno.writeTextFile(file, JSON.stringify({ ...config, compilerOptions }));
+    await Deno.writeTextFile(
+      file,
+      JSON.stringify({
+        ...config,
+        imports: { ...imports, ...Object.fromEntries(own) },
+        compilerOptions,
+      }),
+    );
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["check", "--no-lock", "--config", file, ...beside, ...modules],
+      args: ["check", "--no-lock", "--config", file, ...modules],
       cwd: root,
       env: { NO_COLOR: "1" },
     }).output();
     const text = new TextDecoder().decode(stderr);
-    const reads = [...text.matchAll(/^(TS\d+ .*)$[^]*?at (file:\S+?):(\d+):\d+/gm)].map(
+    const faults = [...text.matchAll(/^(TS\d+ .*)$[^]*?at (file:\S+?):(\d+):\d+/gm)].map(
       ([, message = "", module = "", line = ""]) => {
-        const path = relative(fromFileUrl(root), fromFileUrl(module));
-        const isNumeric = NUMERIC.some((start) => path.startsWith(start));
-        return { path, line, message, isNumeric };
+        return { path: relative(fromFileUrl(root), fromFileUrl(module)), line, message };
       },
     );
-    if (!success && reads.length === 0) throw new Error(text);
-    return reads;
+    if (!success && faults.length === 0) throw new Error(text);
+    return faults;
   } finally {
     await Deno.remove(file);
   }

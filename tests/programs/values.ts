@@ -1,0 +1,71 @@
+/** Results, labels and options, as the compiler knows them. */
+
+import {
+  type ClassifyOptions,
+  type DefaultLabel,
+  type EmbedOptions,
+  type ImageInput,
+  type Images,
+  type Input,
+  loadClassifier,
+  type Predictions,
+} from "@edge/vgg16";
+import { openModel } from "@edge/vgg16/convert";
+
+const photo = "tests/data/photos/cat.png";
+await using classifier = await loadClassifier({ backend: "wasm" });
+
+// One prediction at least, of the labels that the embedded model has.
+const [best] = await classifier.classify(photo);
+const label: DefaultLabel = best.label;
+for (const [first] of await classifier.classify([photo])) console.log(first.label);
+
+// With a threshold there may be none.
+const sure = await classifier.classify(photo, { scoreThreshold: 0.99 });
+// @ts-expect-error So that no first one is promised.
+const promised: Predictions = sure;
+const options: ClassifyOptions = { topK: Infinity };
+// @ts-expect-error These options may have a threshold.
+const all: Predictions = await classifier.classify(photo, options);
+
+// One or many, whichever a program holds.
+const rows = async (images: Input | Images) => await classifier.scores(images);
+const bytes = async (image: ImageInput) => (await classifier.embed(image)).data;
+await classifier.classify(new Set([photo, () => Deno.readFile(photo)]));
+
+// Prepared images were looked at already.
+const prepared = await classifier.prepare(photo, { crops: "ten" });
+const { model, views, byteLength } = prepared;
+await classifier.classify(prepared, { topK: 1, signal: AbortSignal.timeout(60_000) });
+// @ts-expect-error Their views are made.
+const refused = () => classifier.classify(prepared, { crops: "ten" });
+// @ts-expect-error Nobody else makes one.
+const forged: Input = { model, views, byteLength };
+
+// Layers have the paper's names.
+const { data } = await classifier.embed(photo, { layer: "pool5", pooling: "avg" });
+// @ts-expect-error There is no block 6.
+const block6: EmbedOptions = { layer: "conv6_1" };
+
+// Other models have the labels that a program says they have.
+const file = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
+await using pets = await loadClassifier<"cat" | "dog">({ model: await openModel(file) });
+const [pet] = await pets.classify(photo, { allow: [3, "dog"] });
+const isCat: boolean = pet.label === "cat";
+// @ts-expect-error There are no birds.
+const isBird = pet.label === "bird";
+
+// Whatever may be left out may be undefined.
+await classifier.classify(photo, {
+  ...{ topK: undefined, scoreThreshold: undefined, allow: undefined, deny: undefined },
+  ...{ crops: undefined, scales: undefined, flip: undefined },
+  ...{ maxPixels: undefined, maxBytes: undefined, background: undefined, signal: undefined },
+});
+const undecided: { label: string | undefined; scale: number | undefined } = {
+  label: undefined,
+  scale: undefined,
+};
+await classifier.explain(photo, undecided);
+
+console.log(label, promised.length, all.length, isCat, data.length, (await bytes(photo)).length);
+console.log((await rows([photo])).length, [refused, forged, block6, isBird].length);
