@@ -30,7 +30,11 @@ const OPTIONS = {
     { placeholder: "DIR" },
     "Also write the images as PNG files with up to 3 labels on them",
   ),
-  json: flag({}, "One JSON object a line: file, predictions, backend, latencyMs"),
+  json: flag(
+    {},
+    "One JSON object a line: file, predictions, backend, latencyMs; or file and error, which has " +
+      "code, retryable, message",
+  ),
   out: text(
     { placeholder: "FILE" },
     "Add these lines to a file, without the images that it has: a run that was interrupted " +
@@ -74,7 +78,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       await drawn?.(pixels, file, result.predictions);
       if (lines === undefined) show(result);
       else lines.append(result);
-    });
+    }, json && lines === undefined ? printJson : undefined);
   },
 };
 

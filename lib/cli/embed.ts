@@ -61,7 +61,7 @@ export const embedCommand: Command<typeof OPTIONS> = {
       if (encode === undefined) printJson(embeddingRecord(named));
       else if (lines !== undefined) lines.append(embeddingRecord(named));
       else kept.push(named);
-    });
+    }, encode === undefined ? printJson : undefined);
     if (out !== undefined && encode !== undefined && kept.length > 0) {
       await writeWhole(out, encode(kept));
     }

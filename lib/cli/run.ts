@@ -2,6 +2,7 @@
  * What the commands share: the options that choose a classifier, Ctrl-C, and going on after a bad image.
  */
 
+import { type ErrorCode, isVggError } from "../errors.ts";
 import type { ImageInput } from "../image/image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
 import { isWebUrl } from "../urls.ts";
@@ -54,6 +55,7 @@ export async function untilInterrupted(
  *
  * @param verb Such as `["Classifying", "classified"]`, for what is shown.
  * @param keep Keeps a result, or prints it.
+ * @param keepFailure Likewise, of an image that failed, which is told on standard error in any case.
  * @returns The exit code: 1 if an image failed
  */
 export async function eachImage<Result>(
@@ -62,6 +64,7 @@ export async function eachImage<Result>(
   signal: AbortSignal,
   work: (image: ImageInput, file: string) => Promise<Result>,
   keep: (result: Result, file: string) => Promise<void> | void,
+  keepFailure: (failure: Failure) => void = () => {},
 ): Promise<number> {
   using progress = files.length > 1 ? new ProgressLine(verb[0]) : undefined;
   let failed = 0;
@@ -73,6 +76,7 @@ export async function eachImage<Result>(
     } catch (error) {
       signal.throwIfAborted();
       tellError(error, file);
+      keepFailure(failureOf(file, error));
       failed++;
       continue;
     }
@@ -82,6 +86,22 @@ export async function eachImage<Result>(
     tell(`${failed} of ${files.length} images could not be ${verb[1]}`);
   }
   return failed > 0 ? 1 : 0;
+}
+
+/** What a line of JSON says of an image that failed. Only errors of the library have a code. */
+export interface Failure {
+  readonly file: string;
+  readonly error: {
+    readonly code?: ErrorCode;
+    readonly retryable: boolean;
+    readonly message: string;
+  };
+}
+
+function failureOf(file: string, error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!isVggError(error)) return { file, error: { retryable: false, message } };
+  return { file, error: { code: error.code, retryable: error.retryable, message } };
 }
 
 function imageOf(operand: string): ImageInput {

@@ -120,7 +120,19 @@ Deno.test("a bad file gives an error line, and the others go on", async () => {
     const paths = [...Object.keys(bad), "missing.png"].map((name) => join(directory, name));
     const result = await run(["classify", "--json", ...paths, CAT]);
     assertFailed(result, /5 of 6 images could not be classified/);
-    assertEquals(JSON.parse(result.stdout).predictions[0].label, "cat");
+    const lines = result.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals(lines.map(({ file }) => file), [...paths, CAT]);
+    assertEquals(
+      lines.slice(0, -1).map(({ error: { code, retryable } }) => [code, retryable]),
+      [
+        ["image-damaged", false],
+        ["image-format", false],
+        ["image-damaged", false],
+        ["image-damaged", false],
+        [undefined, false],
+      ],
+    );
+    assertEquals(lines.at(-1).predictions[0].label, "cat");
     const messages = result.stderr.trimEnd().split("\n").slice(0, -1);
     assertEquals(messages.length, 5);
     const expected = [/empty/i, /not|unknown|format/i, /truncated|end/i, /CRC|corrupt/i, /No such/];
