@@ -221,7 +221,7 @@ export class ImageDecodeError
   constructor(
     message: string,
     options: VggErrorOptions & {
-      code?: "image-damaged" | "image-format" | "image-bytes" | "image-fetch";
+      code?: "image-damaged" | "image-format" | "image-bytes" | "image-fetch" | undefined;
       format?: string | undefined;
     } = {},
   ) {
@@ -265,7 +265,11 @@ export class CheckpointFormatError extends VggError<FormatCode> {
   /** Creates the error. Default of the code: `"checkpoint-format"`. */
   constructor(
     message: string,
-    options: ErrorOptions & { code?: FormatCode; file: string; offset?: number | undefined },
+    options: ErrorOptions & {
+      code?: FormatCode | undefined;
+      file: string;
+      offset?: number | undefined;
+    },
   ) {
     super(options.code ?? "checkpoint-format", message, options);
     this.file = options.file;

@@ -9,21 +9,21 @@ export interface CatalogEntry {
   /** What it is, in words. */
   readonly title: string;
   /** Where the checkpoint is; absent for the model that comes with the package. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** Where people get the checkpoint that no program can download; `convert` reads it then. */
-  readonly page?: string;
+  readonly page?: string | undefined;
   /** The file in `weights/`, for the model that comes with the package. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   /** The checkpoint's format, in words. */
   readonly format: string;
   /** Bytes of the checkpoint, where they are published. A file of another size is refused. */
-  readonly size?: number;
+  readonly size?: number | undefined;
   /** Its SHA-256, in hex: 64 digits, lower case, as all hashes here. */
-  readonly sha256?: string;
+  readonly sha256?: string | undefined;
   /** The beginning of its SHA-256, 8 digits or more, which is what torchvision publishes. */
-  readonly sha256Prefix?: string;
+  readonly sha256Prefix?: string | undefined;
   /** Its MD5, which is what Keras and the paper's authors publish. */
-  readonly md5?: string;
+  readonly md5?: string | undefined;
   /** What images it is for. */
   readonly preprocessing: "torch" | "caffe" | "embedded";
   /** Which list of labels; `null` for features only. */
@@ -31,11 +31,11 @@ export interface CatalogEntry {
   /** SPDX identifier of the weights' license. */
   readonly license: string;
   /** Published accuracy, 0…1. */
-  readonly accuracy?: Readonly<Record<string, number>>;
+  readonly accuracy?: Readonly<Record<string, number>> | undefined;
   /** Facts that the publisher does not give. */
-  readonly unknown?: readonly ("size" | "hash" | "accuracy")[];
+  readonly unknown?: readonly ("size" | "hash" | "accuracy")[] | undefined;
   /** Facts that are here, but not by the publisher's own word. */
-  readonly unverified?: readonly ("url" | "license")[];
+  readonly unverified?: readonly ("url" | "license")[] | undefined;
 }
 
 /** All models that are known by name. */

@@ -17,14 +17,14 @@ export interface Preprocessing {
   /** Both are antialiased, as Pillow's are. */
   readonly filter: "bilinear" | "bicubic";
   /** Whether colors are dropped first: an RGB input gets luma three times. Default: `false`. */
-  readonly grayscale?: boolean;
+  readonly grayscale?: boolean | undefined;
   /**
    * `"image"` gives each resized and cropped image the mean 128 and the deviation 42, before `scale`,
    * `mean` and `std`. Default: nothing of an image's own.
    */
-  readonly standardize?: "image";
+  readonly standardize?: "image" | undefined;
   /** Applied to each resized and cropped image, after `standardize`. Default: none. */
-  readonly whitening?: PixelWhitening;
+  readonly whitening?: PixelWhitening | undefined;
   /** A byte `p` of channel `c` becomes `(p * scale - mean[c]) / std[c]`. Channels are R, G, B. */
   readonly scale: number;
   /** Subtracted after scaling, one per channel. */
@@ -70,21 +70,21 @@ export type Verification = "sha256" | "sha256Prefix" | "md5" | "nothing";
 /** Where a model comes from. Free text and numbers, shown to people. */
 export interface Provenance {
   /** The checkpoint that it was converted from. Of a URL, what may be shown of it. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** That checkpoint's SHA-256, in hex. */
-  readonly sourceSha256?: string;
+  readonly sourceSha256?: string | undefined;
   /** What of its hash the publisher gives, if it was pulled. */
-  readonly sourceVerifiedBy?: Verification;
+  readonly sourceVerifiedBy?: Verification | undefined;
   /** The weights' license. */
-  readonly license?: string;
+  readonly license?: string | undefined;
   /** How it was trained. */
-  readonly training?: string;
+  readonly training?: string | undefined;
   /** SHA-256 of the pictures and classes that a head was trained on. */
-  readonly dataSha256?: string;
+  readonly dataSha256?: string | undefined;
   /** How a head's features were whitened, where there are at most 4096 of them. */
-  readonly features?: FeatureStatistics;
+  readonly features?: FeatureStatistics | undefined;
   /** Published or measured accuracy, 0…1, by the name of the measure. */
-  readonly accuracy?: Readonly<Record<string, number>>;
+  readonly accuracy?: Readonly<Record<string, number>> | undefined;
 }
 
 /** The small tensors of one layer. A weight is `int8 * scale[o]`. */
@@ -134,5 +134,5 @@ export interface Model {
    * @throws {WeightsIntegrityError} If the bytes are not those that the file was written with.
    * @throws {CheckpointFormatError} If the file ends early.
    */
-  weights(options?: { signal?: AbortSignal }): AsyncIterable<WeightPiece>;
+  weights(options?: { signal?: AbortSignal | undefined }): AsyncIterable<WeightPiece>;
 }

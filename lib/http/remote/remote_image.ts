@@ -52,17 +52,17 @@ export interface RemoteOptions extends Partial<RemoteRules> {
   /** Most bytes of the file. */
   readonly maxBytes: number;
   /** What this download shares with others. Default: no bound but `maxBytes`. */
-  readonly budget?: Budget;
+  readonly budget?: Budget | undefined;
   /** Ports that may be connected to. Default: 80 and 443. */
-  readonly ports?: readonly number[];
+  readonly ports?: readonly number[] | undefined;
   /** How long a name may take to be resolved, and a server to answer, in milliseconds. Default: 5000. */
-  readonly answerMs?: number;
+  readonly answerMs?: number | undefined;
   /** Ends the fetch. */
   readonly signal: AbortSignal;
   /** Waits until an address may be connected to, and keeps a place until it is disposed of. */
-  readonly takePlace?: (address: string) => Promise<Disposable>;
+  readonly takePlace?: ((address: string) => Promise<Disposable>) | undefined;
   /** Gets what the problem does not tell: which host could not be reached, and why. */
-  readonly onRefusal?: (host: string, reason: string) => void;
+  readonly onRefusal?: ((host: string, reason: string) => void) | undefined;
 }
 
 /** A server cannot be reached, or must not; the message is for the log. */

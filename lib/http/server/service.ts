@@ -30,26 +30,28 @@ export interface HandlerOptions extends Partial<Settings> {
    * The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`. It stays
    * the caller's, who disposes of it.
    */
-  readonly classifier?: ServedClassifier | Promise<ServedClassifier>;
+  readonly classifier?: ServedClassifier | Promise<ServedClassifier> | undefined;
   /** Gets each line of the log. Default: standard output. */
-  readonly writeLog?: (line: string) => void;
+  readonly writeLog?: ((line: string) => void) | undefined;
   /** Replaces the resolver of names and the rule for addresses when URLs are fetched. */
-  readonly remote?: Partial<RemoteRules>;
+  readonly remote?: Partial<RemoteRules> | undefined;
 }
 
 /** An address and its port, or a Unix socket. */
 interface Listener {
-  readonly hostname?: string;
-  readonly port?: number;
-  readonly path?: string;
+  readonly hostname?: string | undefined;
+  readonly port?: number | undefined;
+  readonly path?: string | undefined;
 }
 
 /** What `Deno.serve` and `deno serve` give beside a request; others may give anything. */
 export interface Connection {
   /** Settles when the response has left. */
-  readonly completed?: Promise<void>;
+  readonly completed?: Promise<void> | undefined;
   /** Where the request comes from. */
-  readonly remoteAddr?: { readonly transport?: string; readonly hostname?: string };
+  readonly remoteAddr?:
+    | { readonly transport?: string | undefined; readonly hostname?: string }
+    | undefined;
 }
 
 /** Answers requests. Holds no state but the model, the queue, the cache and the metrics. */

@@ -39,7 +39,7 @@ export interface Settings extends
   /** Ports that URLs may have. */
   readonly urlPorts: readonly number[];
   /** Bearer keys, at least one, any of which gives access. Undefined: everyone has access. */
-  readonly keys?: readonly string[];
+  readonly keys?: readonly string[] | undefined;
   /**
    * Names by which the service is called, such as `app.example` or `app.example:8443`. Empty: any, but for
    * a service without keys that listens on loopback, which is called by loopback's names and addresses.
