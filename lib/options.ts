@@ -150,8 +150,14 @@ export const IMAGE_FORMATS = ["jpeg", "png", "gif", "webp", "avif", "tiff", "bmp
 /** What reads and decodes an image. */
 export const IMAGE_OPTIONS = {
   // The largest phone cameras.
-  maxPixels: integer({ min: 1, max: 2 ** 30, default: 50_000_000 }, "Most pixels of an image"),
-  maxBytes: integer({ min: 1, default: 2 ** 26 }, "Most bytes of an image file"),
+  maxPixels: integer(
+    { min: 1, max: 2 ** 30, default: 50_000_000 },
+    "Most pixels of an image; a service takes 25000000",
+  ),
+  maxBytes: integer(
+    { min: 1, default: 2 ** 26 },
+    "Most bytes of an image file; a service takes 10485760, as its maxBodyBytes",
+  ),
   formats: choices(
     { choices: IMAGE_FORMATS, default: IMAGE_FORMATS },
     "Formats that are decoded",

@@ -278,6 +278,22 @@ Deno.test("every function refuses what is no object of options", async () => {
   }
 });
 
+Deno.test("what the library and the service take for granted differently, both say", () => {
+  const pairs: (readonly [string, Option, Option])[] = Object.entries(SETTINGS as Table).flatMap(
+    ([name, option]) =>
+      [CLASSIFIER_OPTIONS, CLASSIFY_OPTIONS].flatMap((table: Table) =>
+        Object.hasOwn(table, name) ? [[name, option, table[name]!] as const] : []
+      ),
+  );
+  pairs.push(["maxBytes", SETTINGS.maxBodyBytes, CLASSIFY_OPTIONS.maxBytes]);
+  const different = pairs.filter(([, a, b]) => String(a.default) !== String(b.default));
+  assertEquals(different.map(([name]) => name), ["maxPixels", "maxBytes"]);
+  for (const [, inService, inLibrary] of different) {
+    assertStringIncludes(inService.about, String(inLibrary.default));
+    assertStringIncludes(inLibrary.about, String(inService.default));
+  }
+});
+
 const COMMANDS: readonly [name: string, command: Command, like: readonly string[]][] = [
   ["classify", classifyCommand, ["classify", "loadClassifier"]],
   ["embed", embedCommand, ["embed", "loadClassifier"]],

@@ -54,11 +54,11 @@ export type LazyImage = ImageInput | (() => ImageInput | Promise<ImageInput>);
 
 /** Limits of reading and decoding. */
 export interface ImageOptions {
-  /** Most pixels that an image may have. Default: 50 million, the largest phone cameras. */
+  /** Most pixels that an image may have. Default: 50 million, the largest phone cameras; of a service 25 million. */
   readonly maxPixels?: number | undefined;
   /** Formats that are decoded; a file of another is refused before any decoder sees it. Default: all. */
   readonly formats?: readonly ImageFormat[] | undefined;
-  /** Most bytes that are read from a file, stream or response. Default: 64 MiB. */
+  /** Most bytes that are read from a file, stream or response. Default: 64 MiB; of a service 10 MiB, its `maxBodyBytes`. */
   readonly maxBytes?: number | undefined;
   /**
    * How many pixels of the shorter side are needed: the size that the image will be resized to. A
@@ -75,7 +75,8 @@ export interface ImageOptions {
   /**
    * Whether to decode on another thread, so that the event loop stays free; a number: only images of at
    * least so many pixels. There are up to {@linkcode MAX_DECODERS} threads. Where the platform or its
-   * permissions allow none, images are decoded on this one. Default: false.
+   * permissions allow none, images are decoded on this one. Default: false; of a
+   * service, images of 100,000 pixels and more.
    */
   readonly background?: boolean | number | undefined;
   /** Never touch the network: an image at an `http(s)` URL is an error. Default: false, or as the classifier was loaded. */

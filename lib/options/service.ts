@@ -33,13 +33,20 @@ export const SETTINGS = {
   cacheDir: { ...cacheDir, unset: "the user's folder for caches" },
   baseUrl: { ...baseUrl, unset: "the catalog's" },
   offline,
-  maxBodyBytes: integer({ min: 1, max: 2 ** 31, default: 10 * 2 ** 20 }, "Most bytes of a body"),
+  maxBodyBytes: integer(
+    { min: 1, max: 2 ** 31, default: 10 * 2 ** 20 },
+    "Most bytes of a body, and of an image at a URL; a program's own calls take 67108864 of a file",
+  ),
   maxHeaderBytes: integer(
     { min: 256, max: 2 ** 20, default: 16_384 },
     "Most bytes of a request's headers",
   ),
   // Strangers get half of what a program may read: several images are decoded at a time.
-  maxPixels: { ...IMAGE_OPTIONS.maxPixels, default: 25_000_000 },
+  maxPixels: {
+    ...IMAGE_OPTIONS.maxPixels,
+    default: 25_000_000,
+    about: "Most pixels of an image; a program's own calls take 50000000",
+  },
   formats: IMAGE_OPTIONS.formats,
   maxImages: integer({ min: 1, max: 1024, default: 16 }, "Most images in one request"),
   maxQueue: integer(

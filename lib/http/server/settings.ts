@@ -16,7 +16,7 @@ export interface Settings extends
   readonly maxBodyBytes: number;
   /** Most bytes of a request's headers. */
   readonly maxHeaderBytes: number;
-  /** Most pixels of an image. */
+  /** Most pixels of an image. Default: 25 million, half of what a program's own calls take. */
   readonly maxPixels: number;
   /** Formats of images that are taken. */
   readonly formats: readonly ImageFormat[];
