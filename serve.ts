@@ -19,6 +19,7 @@ import { canListVariables, readSettings, type Settings } from "./lib/http/server
 import { drainTogether, shareAddress } from "./lib/http/server/workers.ts";
 import type { Table, Values } from "./lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
+import { publicText } from "./lib/public_url.ts";
 import { visible } from "./lib/report/visible.ts";
 
 const FLAGS = { ...LISTEN_OPTIONS, ...SETTINGS } satisfies Table;
@@ -85,7 +86,7 @@ function orFail<Value>(work: () => Value): Value {
 }
 
 function fail(message: string): never {
-  console.error(`error: ${visible(message)}`);
+  console.error(`error: ${visible(publicText(message))}`);
   Deno.exit(2);
 }
 

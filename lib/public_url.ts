@@ -15,6 +15,18 @@ export function publicUrl(url: string | URL): string {
   return Object.assign(parsed, { username: "", password: "", search: "", hash: "" }).href;
 }
 
+/** Names for URLs that tell them apart, also where what differs is not shown: the next one is `URL (2)`. */
+export class PublicNames {
+  readonly #given = new Map<string, number>();
+
+  /** The name of the next URL. The same URLs in the same order get the same names. */
+  name(url: string): string {
+    const shown = publicUrl(url), count = (this.#given.get(shown) ?? 0) + 1;
+    this.#given.set(shown, count);
+    return count === 1 ? shown : `${shown} (${count})`;
+  }
+}
+
 /** A text with each URL in it in its public form. */
 export function publicText(text: string): string {
   // What ends a URL here is encoded inside of one.

@@ -61,7 +61,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     const { topK, scoreThreshold, draw, json, out, shard, offline } = options;
     const inputs = takeShard(await expandInputs(operands), parseShard(shard));
     using lines = out === undefined ? undefined : await ResumableLines.open(out);
-    const left = inputs.filter((input) => !lines?.done.has(input));
+    const left = inputs.filter(({ name }) => !lines?.done.has(name));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
     const { backend } = classifier.info;

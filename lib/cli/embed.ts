@@ -50,7 +50,7 @@ export const embedCommand: Command<typeof OPTIONS> = {
     using lines = out?.toLowerCase().endsWith(".jsonl")
       ? await ResumableLines.open(out)
       : undefined;
-    const left = inputs.filter((input) => !lines?.done.has(input));
+    const left = inputs.filter(({ name }) => !lines?.done.has(name));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
     const embedding = { ...pickOptions(EMBEDDING_OPTIONS, options), signal };

@@ -3,24 +3,38 @@
 import { extname, join } from "node:path";
 import { describePath, listFolder } from "../platform.ts";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
+import { PublicNames } from "../public_url.ts";
 import { asPath, isWebUrl } from "../urls.ts";
 import { UsageError } from "./usage_error.ts";
+
+/** An image that a command is given. */
+export interface Input {
+  /** What it is called in results and messages. No other input is called so, but for the same path. */
+  readonly name: string;
+  /** Its path or URL, or `-` for standard input. */
+  readonly place: string;
+}
 
 /**
  * Expands directories to the image files in them and below, sorted by name; everything else (a file, a
  * URL, `-` for standard input) stays what it is, but that no path is taken for a `data:` or `file:` URL.
- * Links to directories are not followed.
+ * Links to directories are not followed. URLs are called by what may be shown of them.
  *
  * @throws {UsageError} If there are no operands, or a directory holds no image file.
  */
-export async function expandInputs(operands: readonly string[]): Promise<string[]> {
+export async function expandInputs(operands: readonly string[]): Promise<Input[]> {
   if (operands.length === 0) {
     throw new UsageError("Expected at least one file, URL, directory or - to read");
   }
-  const inputs: string[] = [];
+  const inputs: Input[] = [];
+  const names = new PublicNames();
   for (const operand of operands) {
-    if (operand === "-" || isWebUrl(operand) || !await isDirectory(operand)) {
-      inputs.push(isWebUrl(operand) ? operand : asPath(operand));
+    if (isWebUrl(operand)) {
+      inputs.push({ name: names.name(operand), place: operand });
+      continue;
+    }
+    if (operand === "-" || !await isDirectory(operand)) {
+      inputs.push(inputAt(asPath(operand)));
       continue;
     }
     const found = await imagesBelow(operand);
@@ -30,9 +44,13 @@ export async function expandInputs(operands: readonly string[]): Promise<string[
         `${operand} is a directory without images: expected files ending in ${endings}`,
       );
     }
-    inputs.push(...found);
+    inputs.push(...found.map(inputAt));
   }
   return inputs;
+}
+
+function inputAt(path: string): Input {
+  return { name: path, place: path };
 }
 
 async function isDirectory(path: string): Promise<boolean> {

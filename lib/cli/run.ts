@@ -5,7 +5,8 @@
 import { type ErrorCode, isVggError } from "../errors.ts";
 import type { ImageInput } from "../image/image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
-import { isWebUrl } from "../urls.ts";
+import { publicText } from "../public_url.ts";
+import type { Input } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { tell, tellError } from "./terminal.ts";
 
@@ -59,20 +60,20 @@ export async function untilInterrupted(
  * @returns The exit code: 1 if an image failed
  */
 export async function eachImage<Result>(
-  files: readonly string[],
+  inputs: readonly Input[],
   verb: readonly [doing: string, done: string],
   signal: AbortSignal,
   work: (image: ImageInput, file: string) => Promise<Result>,
   keep: (result: Result, file: string) => Promise<void> | void,
   keepFailure: (failure: Failure) => void = () => {},
 ): Promise<number> {
-  using progress = files.length > 1 ? new ProgressLine(verb[0]) : undefined;
+  using progress = inputs.length > 1 ? new ProgressLine(verb[0]) : undefined;
   let failed = 0;
-  for (const [done, file] of files.entries()) {
-    progress?.update(done, files.length);
+  for (const [done, { name: file, place }] of inputs.entries()) {
+    progress?.update(done, inputs.length);
     let result: Result;
     try {
-      result = await work(imageOf(file), file);
+      result = await work(place === "-" ? Deno.stdin.readable : place, file);
     } catch (error) {
       signal.throwIfAborted();
       tellError(error, file);
@@ -82,8 +83,8 @@ export async function eachImage<Result>(
     }
     await keep(result, file);
   }
-  if (failed > 0 && files.length > 1) {
-    tell(`${failed} of ${files.length} images could not be ${verb[1]}`);
+  if (failed > 0 && inputs.length > 1) {
+    tell(`${failed} of ${inputs.length} images could not be ${verb[1]}`);
   }
   return failed > 0 ? 1 : 0;
 }
@@ -99,23 +100,18 @@ export interface Failure {
 }
 
 function failureOf(file: string, error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = publicText(error instanceof Error ? error.message : String(error));
   if (!isVggError(error)) return { file, error: { retryable: false, message } };
   return { file, error: { code: error.code, retryable: error.retryable, message } };
 }
 
-function imageOf(operand: string): ImageInput {
-  return operand === "-" ? Deno.stdin.readable : operand;
-}
-
-/** A file of a directory, named after an operand: `photos/cat.jpg` and `.png` give `cat.png`. */
+/** A file of a directory, named after an input: `photos/cat.jpg` and `.png` give `cat.png`. */
 export class NameGiver {
   readonly #given = new Set<string>();
 
   /** A name that was not given before. */
-  name(operand: string, extension: string): string {
-    const path = isWebUrl(operand) ? operand.replace(/[?#].*/s, "") : operand;
-    const base = operand === "-" ? "stdin" : path.split(/[/\\]/).at(-1)!;
+  name(input: string, extension: string): string {
+    const base = input === "-" ? "stdin" : input.split(/[/\\]/).at(-1)!;
     const stem = base.replace(/\.[^.]*$/, "") || "image";
     let name = stem + extension;
     for (let n = 2; this.#given.has(name); n++) name = `${stem}-${n}${extension}`;

@@ -3,6 +3,7 @@
  * messages from outside, which are made visible here: a line is one line, and no terminal obeys it.
  */
 
+import { publicText } from "../public_url.ts";
 import { visible, visibleJson } from "../report/visible.ts";
 
 /** One line of text, or several. A line break within a line is shown as what it is. */
@@ -26,10 +27,10 @@ export function tell(lines: Lines): void {
   console.error(shown(lines));
 }
 
-/** Says on standard error what went wrong. */
+/** Says on standard error what went wrong. Operands are quoted in it, so that URLs lose their secrets here. */
 export function tellError(error: unknown, file?: string): void {
   const message = error instanceof Error ? error.message : String(error);
-  tell(["error", ...file === undefined ? [] : [file], message].join(": "));
+  tell(["error", ...file === undefined ? [] : [file], publicText(message)].join(": "));
 }
 
 /** Whether {@linkcode redraw} shows anything. */

@@ -18,6 +18,7 @@ import { checkOptions, SIGNAL_OPTION } from "../options.ts";
 import { readBytes, readImage } from "../image/read.ts";
 import { openImage, stoppable } from "./batches.ts";
 import { classesOf, type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
+import { PublicNames, publicText, publicUrl } from "../public_url.ts";
 import { asPath, isWebUrl } from "../urls.ts";
 
 /** An image and what it shows. */
@@ -146,10 +147,12 @@ async function fromList(
   const entries = rows.map(([file = "", label = ""]) => ({ file, text: label.trim() }))
     .filter(({ file }) => isWebUrl(file) || IMAGE_EXTENSIONS.has(extname(file).toLowerCase()));
   const classes = toClasses(known ?? [...new Set(entries.map(({ text }) => text))].sort());
-  const samples = entries.map(({ file, text }) => ({
-    file: isWebUrl(file) || isAbsolute(file) ? file : asPath(join(dirname(path), file)),
-    label: indexOf(text, classes, file),
-  }));
+  const shown = new PublicNames();
+  const samples = entries.map(({ file, text }) => {
+    const label = indexOf(text, classes, isWebUrl(file) ? publicUrl(file) : file);
+    if (isWebUrl(file)) return { file: shown.name(file), image: file, label };
+    return { file: isAbsolute(file) ? file : asPath(join(dirname(path), file)), label };
+  });
   return { samples, labels: classes.map(({ label }) => label) };
 }
 
@@ -172,7 +175,8 @@ export function classOf({ file, label }: Sample, classes: readonly ClassInfo[]):
   try {
     return findClass(label, classes).index;
   } catch (cause) {
-    throw new RangeError(`${file} has label ${label}: ${(cause as Error).message}`, { cause });
+    const found = `${publicText(file)} has label ${label}`;
+    throw new RangeError(`${found}: ${(cause as Error).message}`, { cause });
   }
 }
 
@@ -220,7 +224,7 @@ export async function readSample(sample: Sample, options: ImageOptions = {}): Pr
     return await readImage(await openSample(sample, options.signal), options);
   } catch (error) {
     if (error instanceof ImageDecodeError || error instanceof ImageTooLargeError) {
-      error.message = `${sample.file}: ${error.message}`;
+      error.message = `${publicText(sample.file)}: ${error.message}`;
     }
     throw error;
   }
