@@ -2,7 +2,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { convert } from "../lib/convert/convert.ts";
 import { pullModel } from "../lib/convert/pull/pull.ts";
+import { openModel } from "../lib/model/file.ts";
+import { NO_HASH, sealHeader } from "../lib/model/integrity.ts";
 import { createHandler, loadClassifier } from "../mod.ts";
 import { freePort } from "./support/serve_process.ts";
 
@@ -100,7 +103,7 @@ async function run(
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", join(ROOT, "cli.ts"), ...args],
     cwd: folder,
-    env: { NO_COLOR: "1", TMPDIR: folder, XDG_RUNTIME_DIR: "/tmp", VGG_CACHE_DIR: folder },
+    env: { NO_COLOR: "1", TMPDIR: folder, XDG_RUNTIME_DIR: "/tmp", VGG16_CACHE_DIR: folder },
     stdin: "null",
   }).output();
   return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
@@ -269,26 +272,29 @@ Deno.test("a service tells nobody where its model is from, and its log neither",
         }),
       );
     const errors = new Response(child.stderr).text();
-    await Promise.race([listening.promise, child.status]);
-    for (
-      const path of [
-        "/readyz",
-        "/info",
-        "/v2/models/other",
-        "/models/x",
-        "/openapi.json",
-        "/metrics",
-      ]
-    ) {
-      const text = await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
-      assert(!SECRETS.test(text), `${path}: ${text}`);
+    try {
+      await Promise.race([listening.promise, child.status]);
+      for (
+        const path of [
+          "/readyz",
+          "/info",
+          "/v2/models/other",
+          "/models/x",
+          "/openapi.json",
+          "/metrics",
+        ]
+      ) {
+        const text = await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+        assert(!SECRETS.test(text), `${path}: ${text}`);
+      }
+      const body = await Deno.readFile(FILES["cat.png"]!);
+      const answer = await fetch(`http://127.0.0.1:${port}/classify`, { method: "POST", body });
+      const text = await answer.text();
+      assertEquals(answer.ok, name === "model.safetensors", text);
+      assert(!SECRETS.test(text), text);
+    } finally {
+      child.kill("SIGTERM");
     }
-    const body = await Deno.readFile(FILES["cat.png"]!);
-    const answer = await fetch(`http://127.0.0.1:${port}/classify`, { method: "POST", body });
-    const text = await answer.text();
-    assertEquals(answer.ok, name === "model.safetensors", text);
-    assert(!SECRETS.test(text), text);
-    child.kill("SIGTERM");
     await child.status;
     await reading;
     log += await errors;
@@ -326,4 +332,19 @@ Deno.test("a service that fetches pictures repeats no signature, in no answer an
   }
   assert(lines.length > 0);
   assert(!SECRETS.test(lines.join("\n")), lines.join("\n"));
+});
+
+Deno.test("a model file that others wrote with a secret in its source is opened without", async () => {
+  const source = `http://host.example/${"x".repeat(40)}/model.pth`;
+  const model = await convert(await Deno.readFile(FILES["zip_d.pth"]!), { provenance: { source } });
+  const { bytes } = model;
+  const header = bytes.subarray(0, 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true)));
+  const secret = "http://robot:hunter2@host.example/model.pth?sig=PRESIGNED";
+  const text = new TextDecoder().decode(header.subarray(8))
+    .replace(source, secret.padEnd(source.length, "D"))
+    .replace(/"header_sha256":"[0-9a-f]{64}"/, `"header_sha256":"${NO_HASH}"`);
+  header.set(new TextEncoder().encode(text), 8);
+  await sealHeader(header);
+  const { provenance } = await openModel(bytes);
+  assertEquals(provenance.source, "http://host.example/model.pth");
 });
