@@ -5,31 +5,9 @@
  * @module
  */
 
+import { makePhoto, PHOTO, sharp } from "./photo.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { prepareInput } from "../lib/input/prepare.ts";
-
-/** As much of sharp's interface as is used here. */
-interface Sharp {
-  resize(width: number, height: number, options?: { fit: "fill" }): Sharp;
-  composite(images: { input: Uint8Array; blend: "soft-light" }[]): Sharp;
-  png(options?: { compressionLevel: number }): Sharp;
-  jpeg(options: { quality: number; chromaSubsampling?: string; progressive?: boolean }): Sharp;
-  webp(options: { quality: number }): Sharp;
-  avif(options: { quality: number }): Sharp;
-  removeAlpha(): Sharp;
-  raw(): Sharp;
-  toBuffer(): Promise<Uint8Array>;
-}
-interface SharpModule {
-  (input: Uint8Array | string | { create: unknown }, options?: { raw: unknown }): Sharp;
-  cache(enabled: boolean): void;
-  concurrency(threads: number): void;
-}
-
-// Sharp is native code, and 20 MB. A name that is computed, and a run without the lock file, keep it
-// out of what every other command downloads.
-const peer = "npm:sharp@0.34.5";
-const sharp: SharpModule = (await import(peer)).default;
 
 const SHORTER_SIDE = 256, INPUT = { width: 224, height: 224, channels: 3 };
 const PREPROCESSING = {
@@ -41,18 +19,9 @@ const PREPROCESSING = {
   std: [1, 1, 1],
 } as const;
 
-/** A photo enlarged to a phone's size, with noise where the enlargement has no detail. */
 async function makeFiles(): Promise<Record<string, Uint8Array>> {
-  const photo = new URL("../tests/data/photos/boats.jpg", import.meta.url).pathname;
-  const noise = { type: "gaussian", mean: 128, sigma: 24 };
-  const background = { r: 128, g: 128, b: 128 };
-  const grain = await sharp({
-    create: { width: 4000, height: 3000, channels: 3, background, noise },
-  }).png({ compressionLevel: 1 }).toBuffer();
-  const large = sharp(photo).resize(4000, 3000, { fit: "fill" })
-    .composite([{ input: grain, blend: "soft-light" }]);
-  const pixels = await large.removeAlpha().raw().toBuffer();
-  const whole = () => sharp(pixels, { raw: { width: 4000, height: 3000, channels: 3 } });
+  const pixels = await makePhoto();
+  const whole = () => sharp(pixels, { raw: { ...PHOTO, channels: 3 } });
   const small = () => whole().resize(1200, 900);
   return {
     "12 MP JPEG 4:2:0": await whole().jpeg({ quality: 90 }).toBuffer(),

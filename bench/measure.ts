@@ -137,9 +137,9 @@ export function measure(comparison: Comparison): Promise<Measurement[]> {
   return comparison.fresh ? measureFresh(comparison) : measureInTurns(comparison);
 }
 
-async function measureFresh({ subjects }: Comparison): Promise<Measurement[]> {
+async function measureFresh({ subjects, turns = TURNS }: Comparison): Promise<Measurement[]> {
   const runs = subjects.map((): { ms: number; parts: Record<string, number> }[] => []);
-  for (let round = 0; round <= TURNS.rounds; round++) {
+  for (let round = 0; round <= turns.rounds; round++) {
     for (const [i, { command: [command, ...args], env }] of subjects.entries()) {
       const start = performance.now();
       const { stdout, success } = await new Deno.Command(command, { args, env, stderr: "inherit" })

@@ -25,7 +25,7 @@ function readHeader(bytes: Uint8Array): WebpHeader {
   let frame: WebpFrame | undefined;
   for (const [type, start, end] of chunksOf(bytes, [12, bytes.length])) {
     const data = bytes.subarray(start, end);
-    if (type === "VP8X") size = { width: uint24(data, 4) + 1, height: uint24(data, 7) + 1 };
+    if (type === "VP8X") size ??= { width: uint24(data, 4) + 1, height: uint24(data, 7) + 1 };
     else if (type === "VP8 ") size ??= lossySize(data);
     else if (type === "VP8L") size ??= losslessSize(data);
     else if (type === "EXIF") orientation = exifOrientation(data);
@@ -62,10 +62,15 @@ function decode(bytes: Uint8Array, header: WebpHeader): Pixels {
   const { frame } = header;
   const file = frame ? standalone(bytes, frame) : bytes;
   const { width, height } = frame ?? header;
-  // The decoder holds RGBA twice, and planes of its own.
+  const isWhole = width === header.width && height === header.height;
+  const chunks = chunksOf(bytes, frame?.chunks ?? [12, bytes.length]);
+  const isOpaque = isWhole && !chunks.some(([type]) => type === "ALPH" || type === "VP8L");
+  // The decoder may hold RGBA twice, and has planes of its own.
   const maxBytes = 64e6 + file.length + width * height * 16;
-  const data = new Decoder("webp", module, maxBytes).decode(file, width * height * 4);
-  return frame ? onCanvas(data, frame, header) : { data, width, height };
+  const length = width * height * (isOpaque ? 3 : 4);
+  const data = new Decoder("webp", module, maxBytes)
+    .decode(file, length, width, height, isOpaque ? 0 : 1);
+  return frame && !isWhole ? onCanvas(data, frame, header) : { data, width, height };
 }
 
 /** A file of one frame, which the decoder takes where it refuses an animation. */

@@ -1,12 +1,19 @@
 /** What the compiled decoders are, can reach, and may take. */
 
-import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { ImageDecodeError } from "../../../lib/errors.ts";
 import { AVIF } from "../../../lib/image/codecs/wasm/avif_binary.ts";
 import { compile, Decoder, type DecoderExports } from "../../../lib/image/codecs/wasm/decoder.ts";
 import { decodeImage } from "../../../lib/image/decode.ts";
 
 const WASM = new URL("../../../lib/image/codecs/wasm/", import.meta.url);
+const FILES = new URL("../../fixtures/images/files/", import.meta.url);
 const HOSTILE = new URL("../../fixtures/hostile/", import.meta.url);
 
 /** The oldest version of each library, as 0xMMmmrr, without a known fault that a file can reach. */
@@ -20,6 +27,8 @@ const OLDEST_SAFE: Readonly<Record<string, readonly [version: number, why: strin
 };
 
 const modules: [name: string, base64: string][] = [];
+const moduleOf = (name: string): string => modules.find(([codec]) => codec === name)![1];
+
 for await (const { name } of Deno.readDir(WASM)) {
   const codec = name.match(/^(\w+)_binary\.ts$/)?.[1];
   if (codec === undefined) continue;
@@ -57,6 +66,56 @@ Deno.test("the avif decoder has no known-bad dav1d", () => {
   const { exports } = new Decoder<DecoderExports & { dav1d(): number }>("avif", compile(AVIF), 0);
   assertGreaterOrEqual(exports.dav1d(), 0x010400, "CVE-2024-1580: an overflow, before 1.4.0");
 });
+
+const read = (name: string): Uint8Array => Deno.readFileSync(new URL(name, FILES));
+
+/** Where a JPEG's frame header says its height; the width is two bytes further. */
+function heightOf(jpeg: Uint8Array): number {
+  return jpeg.findIndex((byte, i) => byte === 0xff && [0xc0, 0xc2].includes(jpeg[i + 1])) + 5;
+}
+
+Deno.test("what libjpeg finds wrong is said in its words, with its numbers", async () => {
+  const bytes = read("420.jpg");
+  const table = bytes.findIndex((byte, i) => byte === 0xff && bytes[i + 1] === 0xda) + 6;
+  bytes[table] = 0x33; // Of four Huffman tables each, the first component now wants the last.
+  await assertRejects(
+    () => decodeImage(bytes),
+    ImageDecodeError,
+    "Cannot decode the JPEG: Huffman table 0x3 was not defined",
+  );
+});
+
+Deno.test("a JPEG whose size is a lie is refused by the memory that its true size would take", () => {
+  const bytes = read("420-progressive.jpg");
+  const decoder = new Decoder("jpeg", compile(moduleOf("jpeg")), 1e6);
+  new DataView(bytes.buffer).setUint16(heightOf(bytes), 30_000);
+  new DataView(bytes.buffer).setUint16(heightOf(bytes) + 2, 30_000);
+  assertThrows(
+    () => decoder.decode(bytes, 0, 30_000, 30_000, 1, 0),
+    ImageDecodeError,
+    "Cannot decode the JPEG: Insufficient memory",
+  );
+});
+
+Deno.test("a size of more bytes than can be counted is refused, not wrapped around", () => {
+  const bytes = read("cmyk.jpg");
+  new DataView(bytes.buffer).setUint16(heightOf(bytes), 0x8000);
+  new DataView(bytes.buffer).setUint16(heightOf(bytes) + 2, 0x8000);
+  const decoder = new Decoder("jpeg", compile(moduleOf("jpeg")), 2 ** 32);
+  assertThrows(
+    () => decoder.decode(bytes, 0, 0x8000, 0x8000, 1, 1),
+    ImageDecodeError,
+    "Cannot decode the JPEG: Insufficient memory",
+  );
+});
+
+for (const format of ["jpeg", "webp"] as const) {
+  Deno.test(`the ${format} decoder gives nothing for another size than it is asked for`, () => {
+    const bytes = read(format === "jpeg" ? "420.jpg" : "lossy.webp");
+    const decoder = new Decoder(format, compile(moduleOf(format)), 64e6);
+    assertThrows(() => decoder.decode(bytes, 64, 4, 4, 1, 0), ImageDecodeError);
+  });
+}
 
 Deno.test("Huffman codes whose table is too large for libwebp's are refused", async () => {
   const bytes = await Deno.readFile(new URL("huffman_table_414.webp", HOSTILE));

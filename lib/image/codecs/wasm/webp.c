@@ -11,7 +11,10 @@ void *allocate(size_t size) { return malloc(size); }
 
 const char *message(void) { return ""; }
 
-/* RGBA, not premultiplied, or NULL. */
-EXPORT(decode) uint8_t *decode(const uint8_t *file, size_t size) {
-  return WebPDecodeRGBA(file, size, NULL, NULL);
+/* RGBA, not premultiplied, or RGB; NULL if the image has another size. */
+EXPORT(decode)
+uint8_t *decode(const uint8_t *file, size_t size, int width, int height, int with_alpha) {
+  int w, h;
+  uint8_t *pixels = with_alpha ? WebPDecodeRGBA(file, size, &w, &h) : WebPDecodeRGB(file, size, &w, &h);
+  return pixels != NULL && w == width && h == height ? pixels : NULL;
 }
