@@ -245,3 +245,11 @@ Deno.test("loadClassifier() takes an open model", async () => {
   const none = {} as typeof open;
   await assertRejects(() => loadClassifier({ model: none }), RangeError, "model must be");
 });
+
+Deno.test("a stream is one image; one of many images is read by its values()", async () => {
+  const blob = new Blob([await Deno.readFile(CAT)]);
+  const streamed = (): ReadableStream<Blob> => ReadableStream.from([blob, blob]);
+  const message = "as Uint8Array: found [object Blob]";
+  await assertRejects(() => classifier.classify(streamed()), TypeError, message);
+  assertEquals((await classifier.classify(streamed().values())).length, 2);
+});

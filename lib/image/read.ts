@@ -135,6 +135,7 @@ async function readStream(
  * Reads a stream to its end.
  *
  * @param check Is told after each part how many bytes there are, and throws if they are too many.
+ * @throws {TypeError} If a part is no Uint8Array.
  * @throws The signal's reason, what `check` throws, and what ends the stream. It is canceled then.
  */
 export async function readAll(
@@ -153,6 +154,7 @@ export async function readAll(
       const { done, value } = await reader.read();
       signal?.throwIfAborted();
       if (done) break;
+      if (!(value instanceof Uint8Array)) throw notBytes(value);
       length += value.length;
       check(length);
       parts.push(value);
@@ -167,6 +169,14 @@ export async function readAll(
   }
   const [first, ...others] = parts;
   return first !== undefined && others.length === 0 ? first : concat(parts);
+}
+
+function notBytes(value: unknown): TypeError {
+  return new TypeError(
+    `Expected a stream of an image's bytes, as Uint8Array: found ${
+      Object.prototype.toString.call(value)
+    }. Many images are an iterable, such as a stream's values()`,
+  );
 }
 
 function wasRead(what: string): TypeError {

@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Classifier } from "../../../lib/classifier.ts";
 import { createEngine } from "../../../lib/engine/create.ts";
 import type { Engine } from "../../../lib/engine/engine.ts";
 import { compileProgram } from "../../../lib/engine/program.ts";
@@ -137,6 +138,7 @@ gpuTest("after the last request the device is lost for good, for this engine onl
       "and did not come back. Load the model again",
     );
     assert(error.code === "backend-lost" && !error.retryable);
+    assertEquals(await new Classifier(model, engine).lost, error);
   }
   assertEquals(gpu.requests, 6);
   await using other = await createWebgpuEngine(model, SOON);
@@ -235,7 +237,7 @@ gpuTest("a substitute stays if the device does not come back", async () => {
   await loseUnder(gpu, engine);
   await until(() => gpu.requests === 6);
   assertSame(await engine.run(batch), expected);
-  assertEquals(engine.backend, "wasm");
+  assertEquals([engine.backend, engine.lost], ["wasm", undefined]);
 });
 
 gpuTest("auto falls over to WebAssembly, and takes no software adapter for the GPU", async () => {
