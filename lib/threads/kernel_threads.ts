@@ -25,7 +25,7 @@ const WORD = {
 /** A module without imports of its own, so that threads need no permission to read. */
 const SCRIPT = `
 import { parentPort, workerData } from "node:worker_threads";
-const { module, memory, kernels, at, count, constants, word } = workerData;
+const { module, memory, kernels, at, count, constants, word } = workerData.given;
 const { exports } = new WebAssembly.Instance(module, { env: { memory } });
 const words = new Int32Array(memory.buffer, at, ${ORDER_BYTES / 4});
 let order = Atomics.load(words, word.order);

@@ -4,18 +4,25 @@
  */
 
 import type { Worker } from "node:worker_threads";
+import { confine } from "./confine.ts";
 
 /** Milliseconds in which a thread starts, even on a busy machine; one that does not is none. */
 const START_LIMIT_MS = 60_000;
 /** Milliseconds that a thread has to finish what it does before it is killed. */
 const GRACE_MS = 2000;
 
-/** Deno kills a thread that is in a loop only if it holds a lock; so it holds one all its life. */
-const HOLD_A_LOCK = `await new Promise((held) =>
+/**
+ * How each begins. Deno kills a thread that is in a loop only if it holds a lock; so it holds one all
+ * its life. What confines it comes beside it, or every stack trace would begin with it.
+ */
+const BEGIN = `import { workerData as begin } from "node:worker_threads";
+await new Promise((held) =>
   globalThis.navigator?.locks?.request(crypto.randomUUID(), () => {
     held();
     return new Promise(() => {});
-  }) ?? held());`;
+  }) ?? held());
+(0, eval)(begin.confine);
+`;
 
 /** How long to wait. */
 export interface WaitOptions {
@@ -157,8 +164,8 @@ export async function until<Value>(
 }
 
 /**
- * Starts a thread for each of `data`, which it finds as its `workerData`, and waits until each has sent a
- * first message. All start, or none.
+ * Starts a thread for each of `data`, which it finds as `workerData.given`, and waits until each has sent
+ * a first message. All start, or none. They are confined: see {@linkcode confine}.
  *
  * @param script The address of a module, or the code of one without imports of its own, which needs no
  *   permission to read.
@@ -171,10 +178,13 @@ export async function startThreads(
   const { Worker } = await import("node:worker_threads");
   // A module that came over the network cannot be a thread, but be imported by one.
   const code = typeof script === "string" ? script : `await import(${JSON.stringify(script.href)})`;
-  const address = new URL(`data:text/javascript,${encodeURIComponent(HOLD_A_LOCK + code)}`);
+  const address = new URL(`data:text/javascript,${encodeURIComponent(BEGIN + code)}`);
   const threads: Thread[] = [];
   try {
-    for (const workerData of data) threads.push(new Thread(new Worker(address, { workerData })));
+    for (const given of data) {
+      const workerData = { confine: `(${confine})()`, given };
+      threads.push(new Thread(new Worker(address, { workerData, env: {} })));
+    }
     await Promise.all(threads.map((thread) => thread.next({ limitMs: START_LIMIT_MS })));
     return threads;
   } catch (error) {

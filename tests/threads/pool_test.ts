@@ -1,11 +1,21 @@
+import { Worker } from "node:worker_threads";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { toFileUrl } from "@std/path";
 import { ThreadPool } from "../../lib/threads/pool.ts";
-import { startThreads, until } from "../../lib/threads/thread.ts";
+import { startThreads, Thread, until } from "../../lib/threads/thread.ts";
 import { assertThreads, countThreads } from "../support/count_threads.ts";
 import { random } from "../support/random_model.ts";
-import { AT_START, type Order } from "../support/stormy_thread.ts";
+import type { Order } from "../support/stormy_thread.ts";
+
+const AT_START = await Deno.makeTempFile();
+globalThis.addEventListener("unload", () => Deno.removeSync(AT_START));
+/** Says what threads do that start from now on. */
+const whenStarted = (order: "start" | "wait" | Order): void =>
+  Deno.writeTextFileSync(AT_START, String(order));
+whenStarted("start");
 
 const SCRIPT = new URL("../support/stormy_thread.ts", import.meta.url);
+SCRIPT.hash = String(toFileUrl(AT_START));
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const echo = (n: number, ms = 0): Order => ({ echo: n, ms });
 
@@ -17,7 +27,7 @@ async function call(pool: ThreadPool, n: number, order: Order, signal: AbortSign
     assertEquals(await lease.thread.ask(order, { signal }), n);
   } catch (error) {
     if (signal.aborted) assertStrictEquals(error, signal.reason);
-    else assert(order === "throw" || order === "exit", `${order} should not throw ${error}`);
+    else assert(order === "throw", `${order} should not throw ${error}`);
   }
 }
 
@@ -29,15 +39,9 @@ for (const seed of [1, 2]) {
     const calls: Promise<void>[] = [];
     try {
       for (let n = 0; n < 120; n++) {
-        Deno.env.set(AT_START, next() < 0.8 ? "start" : next() < 0.2 ? "throw" : "exit");
+        whenStarted(next() < 0.8 ? "start" : "throw");
         const kind = next();
-        const order = n === 40
-          ? "hang"
-          : kind < 0.8
-          ? echo(n, next() * 20)
-          : kind < 0.84
-          ? "throw"
-          : "exit";
+        const order = n === 40 ? "hang" : kind < 0.8 ? echo(n, next() * 20) : "throw";
         const controller = new AbortController();
         calls.push(call(pool, n, order, controller.signal));
         if (order === "hang" || next() < 0.4) {
@@ -46,7 +50,7 @@ for (const seed of [1, 2]) {
         if (next() < 0.5) await sleep(next() * 40);
       }
       await Promise.all(calls);
-      Deno.env.set(AT_START, "start");
+      whenStarted("start");
       await sleep(50);
       const leases = await Promise.all([1, 2, 3].map(() => pool.take()));
       const answers = leases.map((lease, n) => lease!.thread.ask(echo(n)));
@@ -58,7 +62,7 @@ for (const seed of [1, 2]) {
       for (const lease of leases) lease![Symbol.dispose]();
       await assertThreads(before);
     } finally {
-      Deno.env.delete(AT_START);
+      whenStarted("start");
     }
   });
 }
@@ -69,34 +73,34 @@ Deno.test("who gives up while a thread starts takes nobody else out of the line"
     const first = (await pool.take())!;
     const impatient = new AbortController();
     const second = pool.take(impatient.signal), third = pool.take();
-    Deno.env.set(AT_START, "wait");
+    whenStarted("wait");
     await first.thread.end(); // Now one is started for the second.
     first[Symbol.dispose]();
     await sleep(50);
     impatient.abort(new Error("enough"));
     await assertRejects(() => second, Error, "enough");
-    Deno.env.set(AT_START, "start");
+    whenStarted("start");
     using lease = (await third)!;
     assertEquals(await lease.thread.ask(echo(3)), 3);
     await lease.thread.end();
   } finally {
-    Deno.env.delete(AT_START);
+    whenStarted("start");
   }
 });
 
 Deno.test("a thread that cannot be started is tried again after a pause", async () => {
   const pool = new ThreadPool(SCRIPT, 2, 200);
   try {
-    Deno.env.set(AT_START, "throw");
+    whenStarted("throw");
     assertEquals(await pool.take(), undefined);
-    Deno.env.set(AT_START, "start");
+    whenStarted("start");
     assertEquals(await pool.take(), undefined);
     await sleep(250);
     using lease = (await pool.take())!;
     assertEquals(await lease.thread.ask(echo(1)), 1);
     await lease.thread.end();
   } finally {
-    Deno.env.delete(AT_START);
+    whenStarted("start");
   }
 });
 
@@ -153,16 +157,23 @@ Deno.test("threads start together or not at all, and who waits learns that one h
   const threads = await startThreads(SCRIPT, [1, 2, 3]);
   const { promise: never } = Promise.withResolvers<void>();
   const waiting = [until(never, threads), until(never, threads)];
-  await assertRejects(() => threads[2].ask("exit"), Error, "ended with code 0");
-  for (const one of waiting) await assertRejects(() => one, Error, "ended with code 0");
-  await assertRejects(() => until(never, threads), Error, "ended with code 0");
+  await assertRejects(() => threads[2].ask("throw"), Error, "A thread failed");
+  for (const one of waiting) await assertRejects(() => one, Error, "A thread failed");
+  await assertRejects(() => until(never, threads), Error, "A thread failed");
   await Promise.all(threads.map((thread) => thread.end()));
   await assertThreads(before);
 });
 
+Deno.test("who waits learns that a thread has left without an error", async () => {
+  const code =
+    `import { parentPort } from "node:worker_threads"; parentPort.on("message", () => close());`;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
+  await assertRejects(() => new Thread(worker).ask("leave"), Error, "ended with code 0");
+});
+
 Deno.test("code without imports is a thread where nothing may be read", async () => {
   const code = `import { parentPort, workerData } from "node:worker_threads";
-    parentPort.postMessage("ready"); parentPort.on("message", (n) => parentPort.postMessage(n + workerData));`;
+    parentPort.postMessage("ready"); parentPort.on("message", (n) => parentPort.postMessage(n + workerData.given));`;
   const module = new URL("../../lib/threads/thread.ts", import.meta.url);
   const program = `import { startThreads } from ${JSON.stringify(module.href)};
     const [one, two] = await startThreads(${JSON.stringify(code)}, [10, 20]);
