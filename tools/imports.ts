@@ -73,6 +73,8 @@ export interface Import {
   /** One-based. */
   readonly line: number;
   readonly isType: boolean;
+  /** Whether it is one of types, or by `import()`: nothing is loaded with the module. */
+  readonly isLater?: boolean;
 }
 
 /**
@@ -82,7 +84,8 @@ export interface Import {
  * @returns A sentence for each fault.
  */
 export function faultsOf(imports: readonly Import[]): string[] {
-  const faults = imports.flatMap((link) => {
+  const own = imports.filter(({ from, to }) => from.startsWith("lib/") && !to.startsWith("node:"));
+  const faults = own.flatMap((link) => {
     const from = roomOf(link.from), to = roomOf(link.to);
     if (from === undefined || from === "entries" || from === to) return [];
     const where = `${link.from}:${link.line} imports ${link.to}`;
@@ -92,7 +95,31 @@ export function faultsOf(imports: readonly Import[]): string[] {
     if (may.includes(to) || link.isType && may.includes(`${to} types`)) return [];
     return [`${where}: ${from} may import ${may.join(", ")}`];
   });
-  return [...faults, ...cyclesOf(imports).map((cycle) => `A cycle: ${cycle.join(" -> ")}`)];
+  return [...faults, ...cyclesOf(own).map((cycle) => `A cycle: ${cycle.join(" -> ")}`)];
+}
+
+/** What a browser or a Worker loads: these, and what they import at once. */
+const BROWSER_ENTRIES = ["mod.ts", "lib/classifier.ts"];
+
+/**
+ * Finds which modules of a browser import one of Node's: without `import()`, which is tried where
+ * such a module is there.
+ */
+export function nodeFaultsOf(
+  imports: readonly Import[],
+  entries: readonly string[] = BROWSER_ENTRIES,
+): string[] {
+  const targets = Map.groupBy(imports.filter((link) => !link.isLater), ({ from }) => from);
+  const loaded = new Set(entries);
+  const faults: string[] = [];
+  for (const path of loaded) {
+    for (const { to, line } of targets.get(path) ?? []) {
+      if (to.startsWith("node:")) {
+        faults.push(`${path}:${line} imports ${to}, which no browser has`);
+      } else loaded.add(to);
+    }
+  }
+  return faults;
 }
 
 /** `lib/io/hash.ts` -> `io`; `lib/errors.ts` -> `errors.ts`; undefined outside `lib/`. */
@@ -139,6 +166,7 @@ interface ModuleInfo {
   readonly dependencies?: readonly {
     readonly code?: Target;
     readonly type?: Target;
+    readonly isDynamic?: boolean;
   }[];
 }
 
@@ -147,7 +175,7 @@ interface Target {
   readonly span: { readonly start: { readonly line: number } };
 }
 
-/** The imports among a project's own TypeScript modules, found by Deno itself. */
+/** The imports of a project's own TypeScript modules, of each other and of Node's, found by Deno itself. */
 export async function importsOf(root: URL, modules: readonly URL[]): Promise<Import[]> {
   const all = await Deno.makeTempFile({ suffix: ".ts" });
   try {
@@ -162,14 +190,17 @@ export async function importsOf(root: URL, modules: readonly URL[]): Promise<Imp
       specifier.startsWith(root.href) && /\.[jt]s$/.test(specifier);
     return infos.filter(({ specifier }) => isOurs(specifier)).flatMap((info) => {
       if (info.error !== undefined) throw new Error(`${info.specifier}: ${info.error}`);
-      return (info.dependencies ?? []).flatMap(({ code, type }) => {
+      return (info.dependencies ?? []).flatMap(({ code, type, isDynamic = false }) => {
         const target = code ?? type;
-        if (target === undefined || !isOurs(target.specifier)) return [];
+        if (target === undefined) return [];
+        const isNode = target.specifier.startsWith("node:");
+        if (!isNode && !isOurs(target.specifier)) return [];
         return [{
           from: path(info.specifier),
-          to: path(target.specifier),
+          to: isNode ? target.specifier : path(target.specifier),
           line: target.span.start.line + 1,
           isType: code === undefined,
+          isLater: code === undefined || isDynamic,
         }];
       });
     });
@@ -194,8 +225,8 @@ function isKernel({ pathname }: URL): boolean {
 if (import.meta.main) {
   const root = toFileUrl(Deno.cwd() + "/");
   const modules = [...modulesBelow(new URL("lib/", root))];
-  const imports = await importsOf(root, modules);
-  const faults = faultsOf(imports);
+  const imports = await importsOf(root, [...modules, new URL("mod.ts", root)]);
+  const faults = [...faultsOf(imports), ...nodeFaultsOf(imports)];
   for (const url of modules) {
     const path = relative(fromFileUrl(root), fromFileUrl(url));
     faults.push(...runtimeFaultsOf(path, await Deno.readTextFile(url)));

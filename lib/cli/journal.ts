@@ -2,8 +2,8 @@
  * What an evaluation has found so far, as a file: a run that was interrupted goes on from there.
  */
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { sha256 } from "../io/sha256.ts";
 import { listFolder, readText } from "../platform.ts";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
 import { LineFile } from "./line_file.ts";
@@ -32,7 +32,7 @@ export class Journal implements Disposable {
     { index, count }: Shard = { index: 1, count: 1 },
   ): Promise<Journal> {
     const head = JSON.stringify(settings);
-    const name = `records-${createHash("sha256").update(head).digest("hex").slice(0, 12)}`;
+    const name = `records-${(await sha256(head)).slice(0, 12)}`;
     const own = count === 1 ? `${name}.jsonl` : `${name}-${index}-of-${count}.jsonl`;
     const records: EvaluationRecord[] = [];
     let isBegun = false;

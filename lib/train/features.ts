@@ -1,8 +1,8 @@
 /** What the frozen layers say about each picture, computed once and kept in a file. */
 
-import { createHash } from "node:crypto";
 import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
+import { sha256 } from "../io/sha256.ts";
 import { type IndexedSample, readSample } from "../input/dataset.ts";
 import { batchViews } from "../input/batches.ts";
 import { mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
@@ -84,7 +84,7 @@ export async function computeFeatures(
     for (const [n, sample] of chunk.entries()) {
       await takeTurn(options.signal);
       const image = await readSample(sample, { shorterSide, ...options });
-      hashes.push(fingerprint(image, sample.label));
+      hashes.push(await fingerprint(image, sample.label));
       all.push(...augmented(image, model, augmentation, first + n));
     }
     const rows = data.subarray(first * size, (first + chunk.length) * size);
@@ -138,11 +138,9 @@ function augmented(
 }
 
 /** SHA-256 of a picture's pixels and class, or of the hashes of all pictures, in hex. */
-export function fingerprint(image: Pixels, label: number): string;
-export function fingerprint(hashes: readonly string[]): string;
-export function fingerprint(of: Pixels | readonly string[], label: number = 0): string {
-  const hash = createHash("sha256");
-  if ("data" in of) hash.update(`${of.width}x${of.height} ${label}\n`).update(of.data);
-  else hash.update(of.join("\n"));
-  return hash.digest("hex");
+export function fingerprint(image: Pixels, label: number): Promise<string>;
+export function fingerprint(hashes: readonly string[]): Promise<string>;
+export function fingerprint(of: Pixels | readonly string[], label = 0): Promise<string> {
+  if (!("data" in of)) return sha256(of.join("\n"));
+  return sha256(`${of.width}x${of.height} ${label}\n`, of.data);
 }

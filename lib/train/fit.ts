@@ -107,11 +107,11 @@ export async function fit(
   const head = await trainHead({ ...task, hidden, whitening }, {
     ...loop,
     signal: options.signal,
-    state: store?.state(settings),
+    state: await store?.state(settings),
     progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
   });
 
-  const dataSha256 = fingerprint(features.fingerprints);
+  const dataSha256 = await fingerprint(features.fingerprints);
   const description = {
     id,
     architecture: plan.architecture,
@@ -147,13 +147,21 @@ async function storeOf(
   samples: readonly IndexedSample[],
   augmentation: Augmentation,
   directory: string | undefined,
-): Promise<{ features: FeatureFile; state: (settings: unknown) => StateStore } | undefined> {
+): Promise<
+  { features: FeatureFile; state: (settings: unknown) => Promise<StateStore> } | undefined
+> {
   if (directory === undefined) return undefined;
   const pictures = await samplesKey(samples);
-  const key = keyOf([modelKey(base), base.preprocessing, layer, augmentation, pictures]);
+  const key = await keyOf([
+    await modelKey(base),
+    base.preprocessing,
+    layer,
+    augmentation,
+    pictures,
+  ]);
   return {
     features: new FeatureFile(directory, key, 4 * length * viewsPerPicture(augmentation)),
-    state: (settings) => stateFile(directory, keyOf([key, settings])),
+    state: async (settings) => stateFile(directory, await keyOf([key, settings])),
   };
 }
 

@@ -88,7 +88,7 @@ export async function fitFromScratch(
   const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
   const learned = [loop, validation, balance, flip, shift];
-  const key = keyOf([dataSha256, architecture, preprocessing, learned]);
+  const key = await keyOf([dataSha256, architecture, preprocessing, learned]);
   const trained = await withTfjs(async (tf) => {
     const network = initialize(tf, architecture, seed), variables = network.layers.flat();
     const kernels = await TrainingKernels.start(threads);

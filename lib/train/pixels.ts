@@ -69,12 +69,12 @@ export async function readAll(
   for (const [n, sample] of samples.entries()) {
     await takeTurn(options.signal);
     const decoded = await readSample(sample, options);
-    hashes.push(fingerprint(decoded, sample.label));
+    hashes.push(await fingerprint(decoded, sample.label));
     const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };
     pixels.set(prepareInput(decoded, resizing, input), n * size);
     progress.reach(n + 1);
   }
-  return { pixels, dataSha256: fingerprint(hashes) };
+  return { pixels, dataSha256: await fingerprint(hashes) };
 }
 
 /** Mean and deviation of each channel over all pictures that are learned from. */

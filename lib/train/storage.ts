@@ -3,31 +3,29 @@
  * was interrupted goes on.
  */
 
-import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
 import { describePath, makeFolder, NotFound, OpenFile, readText } from "../platform.ts";
 import type { IndexedSample } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
+import { sha256 } from "../io/sha256.ts";
 import type { Model } from "../model/model.ts";
 import { asUrl } from "../urls.ts";
 import type { FeatureStore } from "./features.ts";
 import type { StateStore } from "./state.ts";
 
 /** A name for whatever depends on these settings alone. */
-export function keyOf(settings: unknown): string {
-  return createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16);
+export async function keyOf(settings: unknown): Promise<string> {
+  return (await sha256(JSON.stringify(settings))).slice(0, 16);
 }
 
 /** A name for a model's numbers: its scales and biases differ wherever its weights do. */
-export function modelKey(model: Model): string {
-  const hash = createHash("sha256").update(model.id);
-  for (const { scale, bias } of model.parameters) {
-    for (const { buffer, byteOffset, byteLength } of [scale, bias]) {
-      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
-    }
-  }
-  return hash.digest("hex");
+export function modelKey({ id, parameters }: Model): Promise<string> {
+  const numbers = parameters.flatMap(({ scale, bias }) => [scale, bias]);
+  const bytes = numbers.map(({ buffer, byteOffset, byteLength }) =>
+    new Uint8Array(buffer, byteOffset, byteLength)
+  );
+  return sha256(id, ...bytes);
 }
 
 /** What tells pictures from others, without reading them: size and time of each file. */

@@ -5,13 +5,17 @@ import {
   type Import,
   importsOf,
   modulesBelow,
+  nodeFaultsOf,
   runtimeFaultsOf,
 } from "../../tools/imports.ts";
 
 const link = (from: string, to: string, isType = false): Import => ({ from, to, line: 1, isType });
 
 /** Makes a project of some modules in a temporary folder, and checks its imports. */
-async function faultsIn(modules: Readonly<Record<string, string>>): Promise<string[]> {
+async function faultsIn(
+  modules: Readonly<Record<string, string>>,
+  find: (imports: readonly Import[]) => string[] = faultsOf,
+): Promise<string[]> {
   const folder = await Deno.makeTempDir();
   try {
     const root = toFileUrl(await Deno.realPath(folder) + "/");
@@ -20,7 +24,7 @@ async function faultsIn(modules: Readonly<Record<string, string>>): Promise<stri
       await Deno.mkdir(new URL(".", new URL(path, root)), { recursive: true });
       await Deno.writeTextFile(new URL(path, root), source);
     }
-    return faultsOf(await importsOf(root, [...modulesBelow(new URL("lib/", root))]));
+    return find(await importsOf(root, [...modulesBelow(new URL("lib/", root))]));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -42,6 +46,21 @@ Deno.test("a cycle is a fault, also one of types or of imports when something is
   });
   assertEquals(others, []);
   assertEquals(fault, "A cycle: lib/io/a.ts -> lib/io/b.ts -> lib/io/a.ts");
+});
+
+Deno.test("what a browser loads imports nothing of Node's, by whatever way, unless it is called for", async () => {
+  const modules = {
+    "lib/main.ts": `import "./a.ts";\nimport type { B } from "./b.ts";\nexport type C = B;\n`,
+    "lib/a.ts": `export const hash = () => import("node:crypto");\nexport * from "./c.ts";\n`,
+    "lib/b.ts": `import "node:fs";\nexport type B = 1;\n`,
+    "lib/c.ts": `import type { Worker } from "node:worker_threads";\nexport type D = Worker;\n`,
+  };
+  const faults = (more: Record<string, string>): Promise<string[]> =>
+    faultsIn({ ...modules, ...more }, (imports) => nodeFaultsOf(imports, ["lib/main.ts"]));
+  assertEquals(await faults({}), []);
+  assertEquals(await faults({ "lib/c.ts": `\nexport { join } from "node:path";\n` }), [
+    "lib/c.ts:2 imports node:path, which no browser has",
+  ]);
 });
 
 Deno.test("imports the way that the rooms go are none", async () => {
