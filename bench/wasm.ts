@@ -13,7 +13,7 @@ const WORK = "VGG16 224x224";
  * The newest runtime whose V8 can be told to fuse pairs of 128-bit operations. It does not know the
  * names of `deno.json`, and so runs a bundle: `sh -c NODE deno MODULE BUNDLE` and Node's arguments.
  */
-const NODE = '"$0" bundle -q -o "$2" "$1" && shift 2 && exec npx -y node@25 "$@"';
+const NODE = '"$0" bundle -q -o "$2" "$1" && shift 2 && exec npx -y node@25.9.0 "$@"';
 
 interface Options {
   readonly threads?: number;

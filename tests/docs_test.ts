@@ -34,6 +34,47 @@ Deno.test("no command that people are shown asks for all permissions", async () 
   }
 });
 
+/** What stands unpinned in a text: packages that commands fetch, images, actions. */
+function unpinned(text: string): string[] {
+  const exact = /@\d+\.\d+\.\d+[\w.-]*$/;
+  const packages = [
+    ...text.matchAll(/\bnpx (?:-\S+ )*([@\w][^\s"'`]*)/g),
+    ...text.matchAll(/\bnpm (?:i|install|exec) (?:-\S+ )*([@\w][^\s"'`]*)/g),
+    ...text.matchAll(/\bnpm:\/?((?:@[\w.-]+\/)?[a-z][\w.-]*(?:@[\w.^~*-]+)?)/g),
+    ...text.matchAll(/\bdeno (?:add|install|run|x) (?:-\S+ )*(jsr:[^\s"'`]*)/g),
+  ].map(([, name]) => name).filter((name) => !exact.test(name.replace(/(?<=\d)\/.*/, "")));
+  const version = /:[\w-]*\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$/;
+  const images = [
+    ...text.matchAll(/^FROM (\S+)/gm),
+    ...text.matchAll(/^ *(?:image|container): ([\w./@:-]+)(?: #.*)?$/gm),
+  ].map(([, image]) => image).filter((image) => !version.test(image));
+  const pip = [...text.matchAll(/\bpip3? install (?:-\S+ )*(\w\S*)/g)]
+    .map(([, name]) => name).filter((name) => !name.includes("=="));
+  const actions = [...text.matchAll(/^\s*-? uses: (\S+)/gm)]
+    .map(([, action]) => action).filter((action) =>
+      !/@(v\d+\.\d+\.\d+|[0-9a-f]{40})$/.test(action)
+    );
+  return [...packages, ...images, ...pip, ...actions];
+}
+
+Deno.test("every command, image and action names a whole version", async () => {
+  const found = unpinned(
+    "npx -y deno task\nnpm install -g deno\nnpm:sharp@0.34\ndeno add jsr:@edge/vgg16\n" +
+      "FROM debian:12-slim\n  image: a/b:latest\npip install numpy\n  - uses: actions/checkout@v5\n",
+  );
+  assertEquals(found.length, 8, `${found}`);
+  const { version } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  for (const file of [...FILES, ".ci/run"]) {
+    if (/^(tests\/(fixtures|data|docs_test)|deno\.lock)|\.git\b|package-lock/.test(file)) continue;
+    if (!/\.(md|ts|mjs|sh|json|ya?ml|service)$|file$|^\.ci/.test(file)) continue;
+    const text = await Deno.readTextFile(join(ROOT, file));
+    assertEquals(unpinned(text), [], file);
+    for (const [, named] of text.matchAll(/jsr:@edge\/vgg16@([\d.]+\d)/g)) {
+      assertEquals(named, version, file);
+    }
+  }
+});
+
 /** The files that a release would have. */
 async function published(): Promise<Set<string>> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { dirname, fromFileUrl, join } from "@std/path";
 import { parse } from "@std/yaml";
 import { ROUTES } from "../../lib/http/server/routes.ts";
 import { completeSettings, settingsFromEnv } from "../../lib/http/server/settings.ts";
 
+const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const DEPLOY = new URL("../../deploy/", import.meta.url);
 const read = (name: string) => Deno.readTextFile(new URL(name, DEPLOY));
 
@@ -79,4 +81,42 @@ Deno.test("nginx limits what the service limits", async () => {
   assertStringIncludes(text, `client_max_body_size ${maxBodyBytes / 2 ** 20}m;`);
   assertStringIncludes(text, `client_body_timeout ${bodyTimeoutMs / 1000}s;`);
   assert(Number(/proxy_read_timeout (\d+)s/.exec(text)![1]) * 1000 > timeoutMs);
+});
+
+Deno.test("pin.sh writes the digest of each image, again what it is then, and without one nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of ["deploy/Containerfile", ".github/workflows/ci.yml", "deploy/pin.sh"]) {
+      await Deno.mkdir(join(folder, dirname(name)), { recursive: true });
+      await Deno.copyFile(join(ROOT, name), join(folder, name));
+    }
+    const texts = (): string[] =>
+      ["deploy/Containerfile", ".github/workflows/ci.yml"].map((name) =>
+        Deno.readTextFileSync(join(folder, name))
+      );
+    /** Runs it where the registry answers so. */
+    const pin = async (answer: string): Promise<boolean> => {
+      await Deno.writeTextFile(join(folder, "skopeo"), `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
+      const { success } = await new Deno.Command(join(folder, "deploy/pin.sh"), {
+        env: { PATH: `${folder}:${Deno.env.get("PATH")}` },
+        stderr: "null",
+      }).output();
+      return success;
+    };
+    const before = texts();
+    for (const answer of ["exit 1", "echo latest", "echo"]) {
+      assertEquals(await pin(answer), false, answer);
+      assertEquals(texts(), before);
+    }
+    for (const digit of ["1", "2"]) {
+      const digest = `sha256:${digit.repeat(64)}`;
+      assert(await pin(`[ "$1" = inspect ] && echo ${digest}`));
+      const images = texts().join("\n").match(/^(FROM|\s*container:) .*$/gm)!;
+      assertEquals(images.length, 3);
+      for (const image of images) assert(image.includes(`@${digest}`), image);
+      assertEquals(texts().map((text) => text.replaceAll(`@${digest}`, "")), before);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
