@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { convert } from "../lib/convert/convert.ts";
 import { pullModel } from "../lib/convert/pull/pull.ts";
+import { readImage } from "../lib/image/read.ts";
 import { openModel } from "../lib/model/file.ts";
 import { NO_HASH, sealHeader } from "../lib/model/integrity.ts";
 import { createHandler, loadClassifier } from "../mod.ts";
@@ -231,19 +232,31 @@ Deno.test("a note of a download that was broken off has no secrets, and it is ta
   assertEquals(begins, [`false ${basic}`, `true ${basic}`]);
 });
 
-Deno.test("no error of a model by URL shows its secrets, however it is printed", async () => {
+Deno.test("no error shows a secret of a URL or of a redirect, however it is printed", async () => {
   await using server = new Guarded();
-  using closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const gone = `http://robot:hunter2@127.0.0.1:${closed.addr.port}/model.safetensors?sig=PRESIGNED`;
-  closed.close();
-  for (const model of [server.url("none"), server.url("cat.png"), gone]) {
-    for (const given of [model, new URL(model)]) {
-      const error = await loadClassifier({ model: given }).catch((error) => error);
-      assert(error instanceof Error);
-      assert(!SECRETS.test(Deno.inspect(error, { depth: 10 })), Deno.inspect(error));
-      assert(!SECRETS.test(JSON.stringify(error)));
-    }
-  }
+  const closed = `http://robot:hunter2@127.0.0.1:${freePort()}/model.safetensors?sig=PRESIGNED`;
+  await using lost = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(null, { status: 302, headers: { location: closed } }),
+  );
+  const redirected = `http://robot:hunter2@127.0.0.1:${lost.addr.port}/model?sig=PRESIGNED`;
+  const uses: Record<string, (place: string | URL) => Promise<unknown>> = {
+    classifier: (model) => loadClassifier({ model }),
+    conversion: (place) => convert(place),
+    image: (place) => readImage(place),
+  };
+  const places = [server.url("none"), server.url("cat.png"), closed, redirected];
+  await Promise.all(
+    Object.entries(uses).flatMap(([name, use]) =>
+      places.map(async (place) => {
+        if (name === "image" && place.includes("cat.png")) return;
+        const error = await use(place).catch((error) => error);
+        assert(error instanceof Error, `${name} of ${place}`);
+        const shown = `${Deno.inspect(error, { depth: 10 })} ${JSON.stringify(error)}`;
+        assert(!SECRETS.test(shown), `${name}: ${shown}`);
+      })
+    ),
+  );
 });
 
 Deno.test("a service tells nobody where its model is from, and its log neither", async () => {

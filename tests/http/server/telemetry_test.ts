@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { WeightsDownloadError } from "../../../lib/errors.ts";
 import { createHandler } from "../../../lib/http/handler.ts";
+import { Service } from "../../../lib/http/server/service.ts";
 import {
   Counter,
   Gauge,
@@ -151,4 +153,28 @@ Deno.test("a handler keeps its service when the caller's log throws", async () =
   isBroken = false;
   const metrics = await (await get("/metrics")).text();
   assertMatch(metrics, /^vgg16_requests_total\{route="\/livez",status="200"\} 1$/m);
+});
+
+Deno.test("a service says in its log that a hash rules out no forgery, and where its model could not be got", async () => {
+  await using mirror = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("none", { status: 404 }),
+  );
+  const cacheDir = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  const lines: string[] = [];
+  await using service = new Service({
+    ...{ model: "vgg16-keras-features", cacheDir, logLevel: "warn" },
+    baseUrl: `http://robot:hunter2@127.0.0.1:${mirror.addr.port}/?sig=PRESIGNED`,
+    writeLog: (line) => void lines.push(line),
+  });
+  await assertRejects(() => service.warmUp(), WeightsDownloadError, "404");
+  const warnings = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "warn");
+  assertEquals(warnings.map(({ message, warning }) => [message, warning]), [
+    [
+      "model",
+      "vgg16-keras-features: only its MD5 is published, which tells damage, but not a forgery",
+    ],
+  ]);
+  assert(!/hunter2|PRESIGNED/.test(lines.join()), lines.join());
+  await Deno.remove(cacheDir, { recursive: true });
 });
