@@ -86,6 +86,11 @@ export async function describePath(path: string | URL): Promise<FileInfo> {
   return infoOf(await Deno.stat(path));
 }
 
+/** The path itself, without links. */
+export function realPath(path: string): Promise<string> {
+  return Deno.realPath(path);
+}
+
 /** Lists a folder. */
 export async function* listFolder(path: string): AsyncGenerator<FolderEntry> {
   for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(path)) {

@@ -1,6 +1,5 @@
 /** `classify`: prints the labels of files, URLs, directories or standard input. */
 
-import { join } from "node:path";
 import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import type { ImageInput } from "../image/image.ts";
@@ -17,7 +16,8 @@ import {
 import type { Prediction } from "../output/predictions.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
+import { keepInputs, outputsOf } from "./outputs.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 import { displayWidth, padEnd } from "./table.ts";
 import { print, printJson, tell } from "./terminal.ts";
@@ -59,14 +59,18 @@ export const classifyCommand: Command<typeof OPTIONS> = {
 
   async run(operands, options, signal) {
     const { topK, scoreThreshold, draw, json, out, shard, offline } = options;
-    const inputs = takeShard(await expandInputs(operands), parseShard(shard));
+    const all = await expandInputs(operands), inputs = takeShard(all, parseShard(shard));
+    const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
+    const outputs = [...pictures?.values() ?? [], ...out === undefined ? [] : [out]];
+    await keepInputs([...all.map(({ place }) => place), options.model], outputs);
     using lines = out === undefined ? undefined : await ResumableLines.open(out);
     const left = inputs.filter(({ name }) => !lines?.done.has(name));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
     const { backend } = classifier.info;
     const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
-    const drawn = await drawer(draw);
+    if (draw !== undefined) await makeFolder(draw);
+    const drawn = pictures && await drawer(pictures);
     const show = json ? printJson : (result: Result) => print(textOf(result));
     return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
       const start = performance.now();
@@ -84,19 +88,16 @@ export const classifyCommand: Command<typeof OPTIONS> = {
 
 type Draw = (image: ImageInput, file: string, predictions: readonly Prediction[]) => Promise<void>;
 
-/** Writes labeled pictures into a directory, if one is given. */
-async function drawer(directory: string | undefined): Promise<Draw | undefined> {
-  if (directory === undefined) return undefined;
+/** Writes labeled pictures, each of a file to its path. */
+async function drawer(pictures: ReadonlyMap<string, string>): Promise<Draw> {
   const { drawPredictions } = await import("../explain/draw.ts");
   const { encodePng } = await import("../image/codecs/encode_png.ts");
-  await makeFolder(directory);
-  const names = new NameGiver();
   return async (image, file, predictions) => {
     const picture = await drawPredictions(
       await readImage(image),
       predictions.slice(0, DRAWN_LABELS),
     );
-    await writeWhole(join(directory, names.name(file, ".png")), await encodePng(picture));
+    await writeWhole(pictures.get(file)!, await encodePng(picture));
   };
 }
 

@@ -8,6 +8,7 @@ import type { Preprocessing } from "../model/model.ts";
 import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import { keepInputs } from "./outputs.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { print } from "./terminal.ts";
 
@@ -49,6 +50,8 @@ export const convertCommand: Command<typeof OPTIONS> = {
     const { out, offline } = options;
     if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
     if (out === undefined) throw new UsageError("convert needs --out FILE");
+    const { labels, describe, preprocess } = options;
+    await keepInputs([source, labels, describe, preprocess], [out]);
     using line = new ProgressLine("Converting");
     const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
     const described = await describedBy(options);

@@ -13,6 +13,7 @@ import {
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
+import { keepInputs } from "./outputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 import { printJson, tell } from "./terminal.ts";
@@ -47,6 +48,10 @@ export const embedCommand: Command<typeof OPTIONS> = {
     const { out } = options;
     const encode = out === undefined ? undefined : encoderOf(out);
     const inputs = takeShard(await expandInputs(operands), parseShard(options.shard));
+    await keepInputs(
+      [...inputs.map(({ place }) => place), options.model],
+      out === undefined ? [] : [out],
+    );
     using lines = out?.toLowerCase().endsWith(".jsonl")
       ? await ResumableLines.open(out)
       : undefined;

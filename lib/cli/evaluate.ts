@@ -11,6 +11,7 @@ import { flag, pickOptions, type Table, text, VIEW_OPTIONS } from "../options.ts
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { Journal } from "./journal.ts";
+import { keepInputs } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { parseShard, type Shard, SHARD_OPTION, takeShard } from "./shard.ts";
@@ -40,6 +41,9 @@ const OPTIONS = {
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
 
+/** The files of a report: for people and for programs. */
+const REPORTS = ["report.html", "report.json"] as const;
+
 export const evaluateCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] DIRECTORY|LIST",
   operands: {
@@ -64,6 +68,8 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
       ? [base]
       : parseVariants(compare, base);
     const shard = parseShard(options.shard);
+    const reports = out === undefined ? [] : REPORTS.map((name) => join(out, name));
+    await keepInputs([path, options.model], reports);
     if (out !== undefined) await makeFolder(out);
     const run = (variant: Variant) => evaluateVariant(variant, path, out, shard, signal);
     const { dataset, evaluated: shown } = await run(first);
@@ -146,6 +152,7 @@ async function writeReports(
 ): Promise<void> {
   const [{ model }] = variants;
   const html = await htmlReport(`${model} on ${path}`, variants, samples, { offline });
-  await writeWhole(join(out, "report.html"), html);
-  await writeWhole(join(out, "report.json"), JSON.stringify(variants.map(jsonOf), null, 1) + "\n");
+  const [page, data] = REPORTS;
+  await writeWhole(join(out, page), html);
+  await writeWhole(join(out, data), JSON.stringify(variants.map(jsonOf), null, 1) + "\n");
 }

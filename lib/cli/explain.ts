@@ -1,6 +1,5 @@
 /** `explain`: writes pictures of which part of an image speaks for a class. */
 
-import { join } from "node:path";
 import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
@@ -10,7 +9,8 @@ import { EXPLANATION_OPTIONS, pickOptions, type Table, text } from "../options.t
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage, NameGiver } from "./run.ts";
+import { keepInputs, outputsOf } from "./outputs.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
 import { print, tell } from "./terminal.ts";
 
 const OPTIONS = {
@@ -29,16 +29,17 @@ export const explainCommand: Command<typeof OPTIONS> = {
     const { out } = options;
     if (out === undefined) throw new UsageError("explain needs --out DIR for its pictures");
     const inputs = await expandInputs(operands);
+    const outputs = outputsOf(inputs, out, ".png");
+    await keepInputs([...inputs.map(({ place }) => place), options.model], outputs.values());
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
     await makeFolder(out);
-    const names = new NameGiver();
     const explaining = { ...pickOptions(EXPLANATION_OPTIONS, options), signal };
     return await eachImage(inputs, ["Explaining", "explained"], signal, async (image) => {
       const explanation = await classifier.explain(image, explaining);
       return { ...explanation, png: await encodePng(await drawExplanation(explanation)) };
     }, async ({ label, score, png }, file) => {
-      const path = join(out, names.name(file, ".png"));
+      const path = outputs.get(file)!; // Of every input.
       await writeWhole(path, png);
       print(`${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`);
     });

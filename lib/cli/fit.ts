@@ -21,6 +21,7 @@ import { checkedValue, flagOf } from "./arguments.ts";
 import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import { keepInputs } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { print, tell } from "./terminal.ts";
@@ -98,6 +99,9 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const train = trainer(options);
     const data = await listSamples(path, undefined, { signal });
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
+    const files = ["learning_curve.svg", "report.html"].map((name) => `${directory}/${name}`);
+    const inputs = [path, options.model, ...data.samples.map(({ file }) => file)];
+    await keepInputs(inputs, [out, ...files]);
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     using bar = new ProgressLine("Computing features");
     const onProgress = progressView(bar);

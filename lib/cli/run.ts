@@ -104,18 +104,3 @@ function failureOf(file: string, error: unknown): Failure {
   if (!isVggError(error)) return { file, error: { retryable: false, message } };
   return { file, error: { code: error.code, retryable: error.retryable, message } };
 }
-
-/** A file of a directory, named after an input: `photos/cat.jpg` and `.png` give `cat.png`. */
-export class NameGiver {
-  readonly #given = new Set<string>();
-
-  /** A name that was not given before. */
-  name(input: string, extension: string): string {
-    const base = input === "-" ? "stdin" : input.split(/[/\\]/).at(-1)!;
-    const stem = base.replace(/\.[^.]*$/, "") || "image";
-    let name = stem + extension;
-    for (let n = 2; this.#given.has(name); n++) name = `${stem}-${n}${extension}`;
-    this.#given.add(name);
-    return name;
-  }
-}

@@ -106,7 +106,11 @@ testIn(
   "classify --draw writes pictures, and names that clash are told apart",
   async (directory) => {
     const out = join(directory, "drawn");
-    const { code } = await run(directory, ["classify", "--draw", out, CAT, CAT]);
+    const other = join(directory, "other", "cat.png");
+    await Deno.mkdir(join(directory, "other"));
+    await Deno.copyFile(CAT, other);
+    // What is given twice is drawn once.
+    const { code } = await run(directory, ["classify", "--draw", out, CAT, other, CAT]);
     assertEquals(code, 0);
     const names = [...Deno.readDirSync(out)].map(({ name }) => name).sort();
     assertEquals(names, ["cat-2.png", "cat.png"]);
