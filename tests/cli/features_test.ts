@@ -95,7 +95,8 @@ testIn("embed writes the same numbers to .npy, .safetensors and JSON lines", asy
 testIn("embed goes on after a bad file, and names a wrong ending", async (directory) => {
   const missing = join(directory, "missing.png");
   const { code, stdout, stderr } = await run(directory, ["embed", "--layer", "prob", missing, CAT]);
-  assertEquals([code, stdout.trim().split("\n").length], [1, 1]);
+  const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assertEquals([code, lines.length, lines[0].file, lines[1].layer], [1, 2, missing, "prob"]);
   assertMatch(stderr, /missing\.png/);
   const wrong = await run(directory, ["embed", "--out", "x.csv", CAT]);
   assertEquals(wrong.code, 2);
