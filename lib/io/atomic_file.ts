@@ -38,8 +38,10 @@ export class AtomicFile implements ByteSink {
 
   private constructor(path: string) {
     this.#path = path;
-    // Unique, so that two processes that write the same file do not meet.
-    this.#temporary = `${path}.vgg16-${crypto.randomUUID().slice(0, 8)}.tmp`;
+    // Not longer than a name may be, and unique, so that two processes that write the same file do not meet.
+    const name = path.replace(/^.*[/\\]/s, "").slice(0, 50);
+    const unique = crypto.randomUUID().slice(0, 8);
+    this.#temporary = join(dirname(path), `${name}.vgg16-${unique}.tmp`);
     try {
       this.#file = new OpenFile(this.#temporary, "new", path);
     } catch (error) {

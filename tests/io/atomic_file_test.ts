@@ -40,6 +40,17 @@ Deno.test("a file that is not committed leaves nothing", async () => {
   });
 });
 
+Deno.test("a file may have as long a name as the disk takes", async () => {
+  await withFolder(async (folder) => {
+    for (const name of ["x".repeat(255), "ä".repeat(127), "𝄞".repeat(63)]) {
+      using file = await AtomicFile.create(`${folder}/${name}`);
+      file.write(0, BYTES);
+      await file.commit();
+      assertEquals(await Deno.readFile(`${folder}/${name}`), BYTES);
+    }
+  });
+});
+
 Deno.test("a file needs a folder", async () => {
   const creating = AtomicFile.create("none/model");
   await assertRejects(() => creating, Deno.errors.NotFound, "folder does not exist");
