@@ -23,6 +23,7 @@ export type {
   NoThreshold,
   PrepareOptions,
 } from "./lib/classifier.ts";
+export type { ProfileOptions } from "./lib/engine/profile.ts";
 export { similarity } from "./lib/output/embedding.ts";
 export type { Embedding, EmbeddingOptions } from "./lib/output/embedding.ts";
 export type {

@@ -10,7 +10,8 @@ import {
 } from "./output/embedding.ts";
 import { DisposedError, type VggError } from "./errors.ts";
 import { createEngine } from "./engine/create.ts";
-import type { Backend, Engine, EngineOptions, Precision } from "./engine/engine.ts";
+import type { Backend, Engine, EngineOptions, LayerProfile, Precision } from "./engine/engine.ts";
+import { medianProfile, type ProfileOptions } from "./engine/profile.ts";
 import { batchesOf, openImage, stoppable, type ViewBatch } from "./input/batches.ts";
 import {
   areMany,
@@ -44,6 +45,7 @@ import {
   EXPLAIN_OPTIONS,
   pickOptions,
   PREPARE_OPTIONS,
+  PROFILE_OPTIONS,
   RESOLVE_OPTIONS,
 } from "./options.ts";
 import {
@@ -440,6 +442,17 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     checkOptions(PREPARE_OPTIONS, options);
     const views = await this.#use(() => this.#viewsOf(image, options));
     return new PreparedImage(this.#network, views);
+  }
+
+  /**
+   * What each layer costs here: the median of some runs on blank images.
+   *
+   * @throws {RangeError} If an option is out of range.
+   */
+  async profile(options: ProfileOptions = {}): Promise<LayerProfile[]> {
+    checkOptions(PROFILE_OPTIONS, options);
+    const { architecture } = this.#model;
+    return await this.#use(() => medianProfile(this.#engine, architecture, options));
   }
 
   /** What it uses now. */

@@ -229,6 +229,13 @@ export const EMBEDDING_OPTIONS = {
 /** `Classifier.embed()`. */
 export const EMBED_OPTIONS = { ...EMBEDDING_OPTIONS, ...IMAGE_OPTIONS } satisfies Table;
 
+/** `Classifier.profile()`. */
+export const PROFILE_OPTIONS = {
+  batch: integer({ min: 1, max: 64, default: 1 }, "Images at once"),
+  runs: integer({ min: 1, max: 100, default: 5 }, "Runs, of which each layer's median counts"),
+  ...SIGNAL_OPTION,
+} satisfies Table;
+
 /** `Classifier.distance()`. */
 export const DISTANCE_OPTIONS = {
   layers: texts(

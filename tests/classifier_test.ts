@@ -253,3 +253,11 @@ Deno.test("a stream is one image; one of many images is read by its values()", a
   await assertRejects(() => classifier.classify(streamed()), TypeError, message);
   assertEquals((await classifier.classify(streamed().values())).length, 2);
 });
+
+Deno.test("profile() times each layer that computes, of as many images as are asked for", async () => {
+  await using embedded = await loadClassifier({ backend: "wasm", threads: 1 });
+  const [one, four] = [await embedded.profile({ runs: 1 }), await embedded.profile({ batch: 4 })];
+  const computing = embedded.info.layers.filter(({ name }) => /^(conv|fc)/.test(name));
+  assertEquals(one.map(({ layer }) => layer), computing.map(({ name }) => name));
+  assertEquals(four.map(({ operations }) => operations), one.map((l) => 4 * l.operations));
+});

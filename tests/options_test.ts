@@ -27,6 +27,7 @@ import { evaluateCommand } from "../lib/cli/evaluate.ts";
 import { explainCommand } from "../lib/cli/explain.ts";
 import { fitCommand } from "../lib/cli/fit.ts";
 import { modelsCommand } from "../lib/cli/models.ts";
+import type { ProfileOptions } from "../lib/engine/profile.ts";
 import { profileCommand } from "../lib/cli/profile.ts";
 import { pullCommand } from "../lib/cli/pull.ts";
 import { convert, type ConvertOptions } from "../lib/convert/convert.ts";
@@ -61,6 +62,7 @@ const {
   EVALUATE_OPTIONS,
   EXPLAIN_OPTIONS,
   PREPARE_OPTIONS,
+  PROFILE_OPTIONS,
   PULL_OPTIONS,
   SOURCE_OPTIONS,
 } = library;
@@ -110,6 +112,7 @@ Deno.test("tables and the interfaces that users see have the same names and type
     embed: Agree<typeof EMBED_OPTIONS, EmbedOptions>;
     distance: Agree<typeof DISTANCE_OPTIONS, DistanceOptions>;
     explain: Agree<typeof EXPLAIN_OPTIONS, ExplainOptions>;
+    profile: Agree<typeof PROFILE_OPTIONS, ProfileOptions>;
     prepare: Agree<typeof PREPARE_OPTIONS, ViewOptions & ImageOptions>;
     evaluate: Agree<typeof EVALUATE_OPTIONS, EvaluateOptions>;
     convert: Agree<typeof CONVERT_OPTIONS, ConvertOptions>;
@@ -123,6 +126,7 @@ Deno.test("tables and the interfaces that users see have the same names and type
     embed: true,
     distance: true,
     explain: true,
+    profile: true,
     prepare: true,
     evaluate: true,
     convert: true,
@@ -151,6 +155,7 @@ const CALLS: Readonly<Record<string, readonly [Table, Call]>> = {
   classify: [CLASSIFY_OPTIONS, (options, classifier) => classifier.classify(CAT_FILE, options)],
   scores: [PREPARE_OPTIONS, (options, classifier) => classifier.scores([CAT_FILE], options)],
   prepare: [PREPARE_OPTIONS, (options, classifier) => classifier.prepare(CAT_FILE, options)],
+  profile: [PROFILE_OPTIONS, (options, classifier) => classifier.profile(options)],
   embed: [EMBED_OPTIONS, (options, classifier) => classifier.embed(CAT_FILE, options)],
   distance: [
     DISTANCE_OPTIONS,
@@ -303,7 +308,7 @@ const COMMANDS: readonly [name: string, command: Command, like: readonly string[
   ["convert", convertCommand, ["convert"]],
   ["pull", pullCommand, ["pullModel"]],
   ["models", modelsCommand, []],
-  ["profile", profileCommand, ["loadClassifier"]],
+  ["profile", profileCommand, ["profile", "loadClassifier"]],
 ];
 
 /** A place where options come as texts. */

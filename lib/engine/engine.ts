@@ -100,5 +100,5 @@ export interface Engine extends AsyncDisposable {
    */
   run(batch: Batch, options?: RunOptions): Promise<Activations>;
   /** Runs the whole network once for a batch and times each layer. */
-  profile?(batch: Batch, options?: Pick<RunOptions, "signal">): Promise<LayerProfile[]>;
+  profile(batch: Batch, options?: Pick<RunOptions, "signal">): Promise<LayerProfile[]>;
 }

@@ -25,6 +25,7 @@ export function floatEngine(model: Model, weights: Weights): Engine {
     bytesResident: 0,
     device: "float64",
     run: (batch, options) => Promise.resolve(runBatch(model, weights, batch, options)),
+    profile: () => Promise.reject(new Error("Nobody times this")),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

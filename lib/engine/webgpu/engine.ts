@@ -141,7 +141,7 @@ class WebgpuEngine extends QueuedEngine {
     signal: AbortSignal | undefined,
   ): Promise<LayerProfile[]> {
     const placement = await this.#place(signal);
-    if (placement === undefined) return await this.#substitute!.profile!(batch, { signal });
+    if (placement === undefined) return await this.#substitute!.profile(batch, { signal });
     const { gpu, resident } = placement;
     const plan = planLayers(this.program, this.precision, batch, last);
     const part = this.#partOf(placement, batch, last);
