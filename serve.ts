@@ -15,7 +15,12 @@
 import { delay } from "@std/async/delay";
 import { UsageError } from "./lib/cli/usage_error.ts";
 import { Service } from "./lib/http/server/service.ts";
-import { canListVariables, readSettings, type Settings } from "./lib/http/server/settings.ts";
+import {
+  canListVariables,
+  forgetSecrets,
+  readSettings,
+  type Settings,
+} from "./lib/http/server/settings.ts";
 import { drainTogether, shareAddress } from "./lib/http/server/workers.ts";
 import type { Table, Values } from "./lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
@@ -129,6 +134,7 @@ function listenIfIdle(): void {
 }
 
 function listen(): void {
+  forgetSecrets();
   const { port: usual, host: local } = LISTEN_OPTIONS;
   const wanted = { port: port ?? usual.default, hostname: host ?? local.default };
   try {

@@ -258,6 +258,11 @@ export function environmentVariable(name: string): string | undefined {
   return Deno.env.get(name);
 }
 
+/** Takes a variable out of the environment, of this program and of those that it starts. */
+export function removeVariable(name: string): void {
+  Deno.env.delete(name);
+}
+
 /** All variables of the environment. */
 export function environmentVariables(): Record<string, string> {
   return Deno.env.toObject();

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { flagName } from "../lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "../lib/options/service.ts";
 import { CAT } from "./support/http_service.ts";
@@ -147,6 +148,41 @@ Deno.test("a model that could not be loaded is tried again by the server, not by
   await server.stop();
   await source.shutdown();
 });
+
+for (const mode of ["run", "alone", "parallel"] as const) {
+  Deno.test(`deno ${mode} holds requests to the keys, and has none in its environment if it can`, async () => {
+    const folder = await Deno.makeTempDir();
+    const watch = join(folder, "watch.js");
+    // Says with the first requests what the environment has.
+    await Deno.writeTextFile(
+      watch,
+      `const { log } = console;
+      console.log = (line) => log(JSON.stringify({
+        ...JSON.parse(line),
+        isThere: Deno.env.has("VGG16_KEYS"),
+      }));`,
+    );
+    const server = await startServer(mode, {
+      env: { VGG16_KEYS: "a-key" },
+      permissions: [`--preload=${watch}`],
+    });
+    const statuses = await Promise.all(Array.from({ length: 20 }, async (_, n) => {
+      const headers = { authorization: `Bearer ${n % 2 ? "a-key" : "another"}` };
+      const url = `${server.url}/classify`;
+      const response = await fetch(url, { method: "POST", body: CAT, headers });
+      await response.body?.cancel();
+      return response.status;
+    }));
+    assertEquals(statuses, statuses.map((_, n) => n % 2 ? 200 : 401));
+    const requests = server.lines.filter(({ message }) => message === "request");
+    // Workers have one environment, and the last has yet to read what the first has read.
+    const wanted = mode === "parallel" ? [] : requests.map(() => false);
+    assertEquals(requests.slice(0, wanted.length).map(({ isThere }) => isThere), wanted);
+    assertEquals(requests.length, 20);
+    await server.stop();
+    await Deno.remove(folder, { recursive: true });
+  });
+}
 
 Deno.test("serve.ts --help lists every flag, and nothing listens", async () => {
   const { code, stdout, stderr } = await runToEnd(["--help"]);

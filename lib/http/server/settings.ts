@@ -2,9 +2,14 @@
 
 import type { ClassifierOptions } from "../../classifier.ts";
 import type { ImageFormat } from "../../image/image.ts";
-import { completeOptions, ENV_PREFIX, envName, readOptions } from "../../options.ts";
+import { completeOptions, ENV_PREFIX, envName, readOptions, type Table } from "../../options.ts";
 import { SETTINGS } from "../../options/service.ts";
-import { environmentVariable, environmentVariables, isGranted } from "../../platform.ts";
+import {
+  environmentVariable,
+  environmentVariables,
+  isGranted,
+  removeVariable,
+} from "../../platform.ts";
 
 /** What can be configured, with units in the names. */
 export interface Settings extends
@@ -118,4 +123,16 @@ function readVariables(): Record<string, string> {
     if (text !== undefined) found[name] = text;
   }
   return found;
+}
+
+/**
+ * Takes secrets out of the environment once they are read: whatever is started or loaded later does not
+ * find them there. Not for `deno serve`, each of whose workers reads the one environment.
+ */
+export function forgetSecrets(): void {
+  const table: Table = SETTINGS;
+  const secrets = Object.keys(table).filter((name) => table[name]!.isSecret);
+  for (const variable of secrets.map(envName)) {
+    if (isGranted({ name: "env", variable })) removeVariable(variable);
+  }
 }
