@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { loadClassifier } from "../lib/classifier.ts";
 import { convert } from "../lib/convert/convert.ts";
@@ -8,8 +8,8 @@ import { fuse } from "../lib/evaluate/fuse.ts";
 import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { listSamples } from "../lib/input/dataset.ts";
 import { openModel } from "../lib/model/file.ts";
-import { fit } from "../lib/train/fit.ts";
-import { fitFromScratch } from "../lib/train/fit_from_scratch.ts";
+import { fit, type FitOptions } from "../lib/train/fit.ts";
+import { fitFromScratch, type ScratchOptions } from "../lib/train/fit_from_scratch.ts";
 
 const CHECKPOINTS = new URL("fixtures/checkpoints/", import.meta.url);
 const classifier = await loadClassifier({ backend: "wasm", threads: 1 });
@@ -63,12 +63,6 @@ const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>
       { signal },
     ),
   "fit()": (signal) => fit(data, { ...LONG, crops: 20, signal }),
-  "fit() as it learns": (signal) =>
-    abortIn(
-      "train",
-      (onProgress, inner) => fit(data, { ...LONG, crops: 0, onProgress, signal: inner }),
-      signal,
-    ),
   "fitFromScratch()": (signal) => fitFromScratch(data, { ...LONG, signal }),
   "fitFromScratch() as it whitens": (signal) =>
     fitFromScratch(data, { ...LONG, whitening: "zca", side: 96, signal }),
@@ -76,22 +70,6 @@ const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>
     convert(new URL("large.h5", CHECKPOINTS), { signal: AbortSignal.any([signal]) }),
   "encodePng()": (signal) => encodePng(noise(2048), { signal }),
 };
-
-/** Aborts in a timer that is set when a stage begins. */
-async function abortIn(
-  stage: string,
-  work: (
-    onProgress: (progress: { stage: string }) => void,
-    signal: AbortSignal,
-  ) => Promise<unknown>,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const inner = new AbortController();
-  let timer: unknown;
-  return await work((progress) => {
-    if (progress.stage === stage) timer ??= setTimeout(() => inner.abort(signal.reason), 5);
-  }, inner.signal);
-}
 
 for (const [name, call] of Object.entries(CALLS)) {
   Deno.test(`${name}: an abort in the middle ends it with its reason`, async () => {
@@ -127,6 +105,71 @@ Deno.test("what reads no image is ended by a signal that is aborted before, too"
       assertEquals(await assertRejects(call, Error, "mine", String(call)), signal.reason);
     }
   });
+});
+
+/** Fits whose first epoch has hundreds of updates. */
+const LONG_EPOCHS: Readonly<
+  Record<string, (options: Omit<FitOptions & ScratchOptions, "out">) => unknown>
+> = {
+  "fit()": (options) => fit(few, { ...options, crops: 4, batchSize: 1 }),
+  "fitFromScratch()": (options) => fitFromScratch(few, { ...options, batchSize: 2, width: 1 / 16 }),
+};
+const few = { samples: pictures.slice(0, 100), labels: ["even", "odd"] };
+
+for (const [name, start] of Object.entries(LONG_EPOCHS)) {
+  Deno.test(`${name}: an abort is heard of in the middle of an epoch`, async () => {
+    const abort = new AbortController(), reason = new Error("mine");
+    let epochs = 0;
+    const thrown = await assertRejects(async () =>
+      await start({
+        ...LONG,
+        signal: abort.signal,
+        onProgress({ stage, epoch }) {
+          if (stage === "train" && epoch === undefined) setTimeout(() => abort.abort(reason), 5);
+          if (epoch !== undefined) epochs++;
+        },
+      })
+    );
+    assertEquals([thrown, epochs], [reason, 0]);
+  });
+}
+
+Deno.test("fitFromScratch(): an abort is heard of between pictures in memory", async () => {
+  const abort = new AbortController(), reason = new Error("mine");
+  const many = Array.from({ length: 20 }, () => pictures).flat();
+  let read = 0;
+  const thrown = await assertRejects(() =>
+    fitFromScratch({ samples: many, labels: ["even", "odd"] }, {
+      ...LONG,
+      signal: abort.signal,
+      onProgress({ stage, done }) {
+        if (read === 0) setTimeout(() => abort.abort(reason), 5);
+        if (stage === "features") read = done;
+      },
+    })
+  );
+  assertEquals(thrown, reason);
+  assert(read < many.length, `${read} pictures were read`);
+});
+
+Deno.test("a conversion that is aborted reads no more of what it opens", async () => {
+  const file = new URL("d_compressed.npz", CHECKPOINTS);
+  const abort = new AbortController(), reason = new Error("mine");
+  const Original = globalThis.DecompressionStream;
+  let entries = 0;
+  globalThis.DecompressionStream = class extends Original {
+    constructor(format: CompressionFormat) {
+      super(format);
+      entries++;
+      abort.abort(reason);
+    }
+  };
+  try {
+    assertEquals(await assertRejects(() => convert(file, { signal: abort.signal })), reason);
+    assertEquals(entries, 1);
+  } finally {
+    globalThis.DecompressionStream = Original;
+  }
 });
 
 Deno.test("a conversion that is aborted leaves no file", async () => {

@@ -13,11 +13,7 @@ import type {
   RunOptions,
 } from "./engine.ts";
 import { type LastLayer, lastLayer } from "./geometry.ts";
-import { takeTurn } from "../threads/turn.ts";
 import type { Program } from "./program.ts";
-
-/** How long runs may follow each other before others have their turn. */
-const TURN_MS = 8;
 
 /** An engine that is told only how to run a part of a batch, one at a time. */
 export abstract class QueuedEngine implements Engine {
@@ -29,7 +25,6 @@ export abstract class QueuedEngine implements Engine {
   protected readonly program: Program;
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
-  #turn = 0;
 
   constructor(program: Program) {
     this.program = program;
@@ -58,7 +53,7 @@ export abstract class QueuedEngine implements Engine {
     return await this.#enqueue(async () => {
       const parts: Activations[] = [];
       for (let first = 0; first < batch.count; first += parts.at(-1)!.shape[0]) {
-        await this.#yield(signal);
+        signal?.throwIfAborted();
         const rest = imagesOf(batch, first, batch.count - first);
         parts.push(await this.runPart(rest, last, signal));
       }
@@ -79,13 +74,6 @@ export abstract class QueuedEngine implements Engine {
     this.#disposed = true;
     this.#queue = this.#queue.then(() => wasDisposed ? undefined : this.free());
     await this.#queue;
-  }
-
-  /** Small runs would follow each other for ever before a timer, or Ctrl-C, has its turn. */
-  async #yield(signal: AbortSignal | undefined): Promise<void> {
-    if (performance.now() - this.#turn < TURN_MS) return signal?.throwIfAborted();
-    await takeTurn(signal);
-    this.#turn = performance.now();
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {

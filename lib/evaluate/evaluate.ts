@@ -9,7 +9,6 @@ import { checkOptions, EVALUATE_OPTIONS } from "../options.ts";
 import { stoppable } from "../input/batches.ts";
 import { classOf, type IndexedSample, openSample, type Sample } from "../input/dataset.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
-import { takeTurn } from "../threads/turn.ts";
 import { checkScores } from "../output/predictions.ts";
 import { fusedClasses, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
@@ -108,7 +107,7 @@ async function* readBatches(
 ): AsyncGenerator<{ sample: IndexedSample; image: Pixels }[]> {
   let batch: { sample: IndexedSample; image: Pixels }[] = [], bytes = 0;
   for await (const sample of samples) {
-    await takeTurn(options.signal);
+    options.signal?.throwIfAborted();
     try {
       const image = await readImage(await openSample(sample, options.signal), options);
       batch.push({ sample, image });

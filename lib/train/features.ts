@@ -11,7 +11,6 @@ import { cropImage } from "../image/resize.ts";
 import type { LayerName } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import type { ProgressTeller } from "../progress.ts";
-import { takeTurn } from "../threads/turn.ts";
 import { randomFrom } from "./random.ts";
 
 /** How pictures are multiplied for learning. */
@@ -82,7 +81,7 @@ export async function computeFeatures(
     const chunk = samples.slice(first, first + CHUNK);
     const hashes: string[] = [], all: View[] = [];
     for (const [n, sample] of chunk.entries()) {
-      await takeTurn(options.signal);
+      options.signal?.throwIfAborted();
       const image = await readSample(sample, { shorterSide, ...options });
       hashes.push(await fingerprint(image, sample.label));
       all.push(...augmented(image, model, augmentation, first + n));
