@@ -50,6 +50,11 @@ const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>
   "explain()": (signal) => classifier.explain(large, { scale: 1024, signal }),
   "explain() by scores": (signal) =>
     classifier.explain(large, { method: "score-map", scale: 2048, signal }),
+  "distance()": (signal) =>
+    classifier.distance(small, large, {
+      ...{ layers: Array.from({ length: 1000 }, () => "conv1_1" as const), signal },
+    }),
+  "profile()": (signal) => classifier.profile({ batch: 64, runs: 100, signal }),
   "fuse()": (signal) =>
     fuse([classifier, classifier], Array.from({ length: 3000 }, () => small), { signal }),
   "evaluate()": (signal) =>
