@@ -3,10 +3,10 @@
 const at = (id) => document.getElementById(id);
 const [picture, video] = [at("picture"), at("video")];
 
-/** The picture that is shown: its bytes, its address, and its heat maps by label. */
+/** The picture that is shown: its bytes, its address, and its heat maps by class. */
 let shown = { blob: undefined, url: "", heat: new Map() };
-/** The label whose heat map is shown. */
-let label = "";
+/** The prediction whose heat map is shown. */
+let chosen;
 let key = "";
 
 at("file").addEventListener("change", ({ target }) => {
@@ -81,19 +81,19 @@ function fail({ message, status }) {
 
 function showPredictions(predictions) {
   const percent = (score) => `${(score * 100).toFixed(1)} %`;
-  label = predictions[0].label;
-  at("status").textContent = `It looks like: ${label}, ${percent(predictions[0].score)}`;
+  chosen = predictions[0];
+  at("status").textContent = `It looks like: ${chosen.label}, ${percent(chosen.score)}`;
   at("predictions").replaceChildren(...predictions.map((prediction) => {
     const item = document.createElement("li"), button = document.createElement("button");
     const bar = document.createElement("span");
     bar.className = "bar";
     bar.style.width = percent(prediction.score).replace(" ", "");
     button.type = "button";
-    button.dataset.label = prediction.label;
+    button.dataset.index = prediction.index;
     button.title = `Show where it looked for ${prediction.label}`;
     button.append(bar, text(prediction.label), text(percent(prediction.score)));
     button.addEventListener("click", () => {
-      label = prediction.label;
+      chosen = prediction;
       at("heat").checked = true;
       showHeat();
     });
@@ -109,27 +109,31 @@ function text(content) {
   return span;
 }
 
-/** Shows the picture with the heat map of the chosen label over it, or the picture alone. */
+/** Shows the picture with the heat map of the chosen class over it, or the picture alone. */
 async function showHeat() {
-  const mine = shown, wanted = label;
+  const mine = shown, wanted = chosen;
   const isOn = at("heat").checked;
   for (const button of at("predictions").querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(isOn && button.dataset.label === wanted));
+    button.setAttribute(
+      "aria-pressed",
+      String(isOn && Number(button.dataset.index) === wanted.index),
+    );
   }
-  if (isOn && !mine.heat.has(wanted)) {
+  if (isOn && !mine.heat.has(wanted.index)) {
     try {
-      const path = `explain?label=${encodeURIComponent(wanted)}`;
+      // Two classes may have one label.
+      const path = `explain?label=${encodeURIComponent(wanted.id ?? wanted.label)}`;
       const response = await post(path, mine.blob, { accept: "image/png" });
-      mine.heat.set(wanted, URL.createObjectURL(await response.blob()));
+      mine.heat.set(wanted.index, URL.createObjectURL(await response.blob()));
     } catch (error) {
       if (mine === shown) fail(error);
       return;
     }
   }
-  if (mine !== shown || wanted !== label) return;
+  if (mine !== shown || wanted !== chosen) return;
   const isHot = at("heat").checked;
-  picture.src = isHot ? mine.heat.get(wanted) ?? mine.url : mine.url;
-  picture.alt = isHot ? `Your picture, bright where it looked for ${wanted}` : "Your picture";
+  picture.src = isHot ? mine.heat.get(wanted.index) ?? mine.url : mine.url;
+  picture.alt = isHot ? `Your picture, bright where it looked for ${wanted.label}` : "Your picture";
 }
 
 /** `decode;dur=8.1, queue;dur=0.1, inference;dur=9.8;desc="wasm"` in words. */
