@@ -415,6 +415,14 @@ Deno.test("help of each command lists exactly the options that it takes, with th
   }
 });
 
+Deno.test("what is far longer than a name is compared by its beginning, and shown so", () => {
+  const [a, b] = ["a".repeat(128), "b".repeat(200)];
+  // All of it would be nearer to b.
+  assertEquals(library.closestName(a + b, [b, a]), a);
+  assertEquals(library.shortened(a + b), `${a}…`);
+  assertEquals(library.shortened(a), a);
+});
+
 Deno.test("threads has one range and one wording", async () => {
   const words = 'must be an integer from 1 to 64, or "auto": found 100';
   assertEquals(await refusal(() => loadClassifier({ threads: 100 })), `threads ${words}`);

@@ -7,6 +7,7 @@ import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { badRequest, HttpProblem, problemBody, toProblem } from "../server/problems.ts";
 import { jsonText } from "../../model/json.ts";
+import { shortened } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
 
 /** The images of a request. */
@@ -194,8 +195,15 @@ export function fromBase64(text: string): Uint8Array {
   }
 }
 
+/** Characters of a URL; browsers and servers take hardly more. */
+const MAX_URL_LENGTH = 8192;
+
 function parseUrl(text: string): URL {
+  if (text.length > MAX_URL_LENGTH) {
+    const detail = `Expected a URL of at most ${MAX_URL_LENGTH} characters, found ${text.length}`;
+    throw new HttpProblem("bad-url", detail);
+  }
   const url = URL.parse(text);
-  if (url === null) throw new HttpProblem("bad-url", `Expected a URL, found "${publicUrl(text)}"`);
-  return url;
+  if (url !== null) return url;
+  throw new HttpProblem("bad-url", `Expected a URL, found "${shortened(publicUrl(text))}"`);
 }

@@ -120,18 +120,22 @@ export function checkingOptions<Value>(check: () => Value): Value {
   }
 }
 
+/** Characters of a problem's words: they repeat what was sent, which may be as long as a body. */
+const MAX_DETAIL = 1000;
+
 /** A problem as JSON (RFC 9457), with the `error` that Hugging Face's and KServe's clients read. */
 export function problemBody(
   { problem, status, retryable, message }: HttpProblem,
 ): Record<string, unknown> {
+  const detail = message.length <= MAX_DETAIL ? message : `${message.slice(0, MAX_DETAIL)}…`;
   return {
     type: "about:blank",
     title: PROBLEMS[problem][1],
     status,
-    detail: message,
+    detail,
     code: problem,
     retryable,
-    error: message,
+    error: detail,
   };
 }
 

@@ -186,6 +186,28 @@ Deno.test("media types that are no image are 415, malformed bodies 400", async (
   }
 });
 
+Deno.test("a problem repeats only the beginning of what was sent", async () => {
+  const service = testService();
+  const long = "x".repeat(100_000);
+  const requests = [
+    postJson("/classify", { url: long }),
+    postJson("/classify", { url: `http://${long}` }),
+    postJson("/models/vgg16-cifar10", { inputs: CAT.toBase64(), parameters: { top_k: long } }),
+    postJson("/v2/models/vgg16-cifar10/infer", {
+      inputs: [{ name: long, datatype: "FP32", shape: [1] }],
+    }),
+    post("/classify", CAT, { "content-type": `${long.slice(0, 10_000)}/x` }),
+    post(`/classify?allow=${long.slice(0, 10_000)}`, CAT),
+    post(`/classify?${long.slice(0, 10_000)}=1`, CAT),
+    post(`/explain?label=${long.slice(0, 10_000)}`, CAT),
+    post(`/${long.slice(0, 10_000)}`, CAT),
+  ];
+  for (const request of requests) {
+    const { detail } = await problemOf(await service.fetch(request));
+    assert(detail.length <= 1001, `${detail.length}: ${detail.slice(0, 100)}`);
+  }
+});
+
 Deno.test("a request whose client has gone leaves the queue", async () => {
   const gate = Promise.withResolvers<void>();
   const seen: number[] = [];
