@@ -24,7 +24,7 @@ Deno.test("no command that people are shown asks for all permissions", async () 
   const demanding = Object.keys(tasks).filter((name) => all.test(tasks[name]));
   // They start other programs.
   assertEquals(demanding.filter((name) => !/^(test|fuzz:checkpoints|bench(:|$))/.test(name)), []);
-  for (const file of listFiles(".")) {
+  for (const file of FILES) {
     if (/^(bench|tests|tools|CHANGELOG|CONTRIBUTING|\.)/.test(file)) continue;
     if (!/\.(md|ts|yaml|service|conf)$|file$/.test(file)) continue;
     const text = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/ \\\n/g, " ");
@@ -73,6 +73,19 @@ Deno.test("every command, image and action names a whole version", async () => {
       assertEquals(named, version, file);
     }
   }
+});
+
+Deno.test("a service that people are shown listens at this machine alone", async () => {
+  const lines = [];
+  for (const file of FILES) {
+    if (/^(bench|tests|tools|\.)/.test(file) || !/\.(md|ts|yaml|service)$|file$/.test(file)) {
+      continue;
+    }
+    const text = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/ \\\n/g, " ");
+    lines.push(...text.match(/\bdeno serve [^\n`]*\.ts\b/g) ?? []);
+  }
+  assert(lines.length >= 3, `${lines.length}`);
+  assertEquals(lines.filter((line) => !line.includes(" --host 127.0.0.1 ")), []);
 });
 
 /** The files that a release would have. */

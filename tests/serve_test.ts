@@ -49,6 +49,21 @@ for (const mode of ["run", "alone", "serve", "parallel"] as const) {
   });
 }
 
+Deno.test("each worker of deno serve --parallel learns where it listens", async () => {
+  const server = await startServer("parallel", { host: "0.0.0.0" });
+  // So many connections at once reach every worker.
+  const answers = (): Promise<string[]> =>
+    Promise.all(
+      Array.from({ length: 64 }, () =>
+        rawRequest(
+          server,
+          "GET /livez HTTP/1.1\r\nhost: app.example\r\nconnection: close\r\n\r\n",
+        )),
+    );
+  await until(async () => (await answers()).every((answer) => answer.startsWith("HTTP/1.1 200")));
+  await server.stop();
+});
+
 Deno.test("without --port it would listen at port 8000 of the loopback interface", async () => {
   const { code, stderr } = await runToEnd([]); // It is not permitted to.
   assertEquals(code, 2, stderr);

@@ -35,11 +35,13 @@ export function freePort(): number {
  */
 export async function startServer(
   mode: "run" | "alone" | "serve" | "parallel",
-  { flags = [], permissions = [], env = {}, port = freePort() }: {
+  { flags = [], permissions = [], env = {}, host = "127.0.0.1", port = freePort() }: {
     flags?: string[];
     /** Beside those of the README. */
     permissions?: string[];
     env?: Record<string, string>;
+    /** Where `deno serve` listens. */
+    host?: string;
     port?: number;
   } = {},
 ): Promise<Server> {
@@ -54,14 +56,14 @@ export async function startServer(
       `${port}`,
     ],
     alone: ["run", "--allow-env", READ, `--allow-net=127.0.0.1:${port}`, "serve.ts"],
-    serve: ["serve", "--allow-env", READ, "--host", "127.0.0.1", "--port", `${port}`, "serve.ts"],
+    serve: ["serve", "--allow-env", READ, "--host", host, "--port", `${port}`, "serve.ts"],
     parallel: [
       "serve",
       "--parallel",
       "--allow-env",
       READ,
       "--host",
-      "127.0.0.1",
+      host,
       "--port",
       `${port}`,
       "serve.ts",

@@ -172,7 +172,9 @@ const HUGGING_FACE = post(
   answer("Labels and scores, best first", schemas(ref("LabelsAndScores"))),
 );
 const METADATA = operation("The tensors that go in and come out", answer("Metadata", schemas({})));
-const READY = operation("Whether the model is loaded", { description: "It is" });
+const READY = operation("Whether the model is loaded; 503 while it is not", {
+  description: "It is",
+});
 const INFER = post(
   "Open Inference Protocol",
   schemas(ref("InferRequest")),

@@ -1,4 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { BackendUnavailableError } from "../../../lib/errors.ts";
+import type { HandlerOptions } from "../../../lib/http/handler.ts";
+import type { Service } from "../../../lib/http/server/service.ts";
 import { ServedModel } from "../../../lib/http/queue/served_model.ts";
 import { CAT, get, post, standIn, testService } from "../../support/http_service.ts";
 
@@ -28,6 +31,11 @@ Deno.test("after a load that failed none is tried for a while, for longer each t
     0,
     13,
   ]);
+  // A load that succeeded ends the doubling.
+  isBroken = true;
+  const lost = new BackendUnavailableError("backend-lost", "webgpu", "gone", { retryable: false });
+  await assertRejects(() => model.use(() => Promise.reject(lost)), Error, "load 14 failed");
+  assertEquals(waits.at(-1), 1000);
 });
 
 Deno.test("those who wait for one load share it, and its failure", async () => {
@@ -42,11 +50,10 @@ Deno.test("those who wait for one load share it, and its failure", async () => {
   assertEquals(loads, 1);
 });
 
-/** A service whose model is at a server that counts who asks for it, and has none. */
+/** Services whose model is at a server that counts who asks for it, and has none. */
 async function withBrokenModel(
-  options: { keys?: string[] },
   test: (
-    ask: (request: Request) => Promise<Response>,
+    serve: (options?: HandlerOptions) => Service,
     fetched: () => number,
     lines: Record<string, unknown>[],
   ) => Promise<void>,
@@ -58,17 +65,11 @@ async function withBrokenModel(
   });
   const lines: Record<string, unknown>[] = [];
   const model = `http://127.0.0.1:${server.addr.port}/model.safetensors`;
-  const service = testService({
-    ...options,
-    model,
-    classifier: undefined,
-    logLevel: "error",
-    writeLog: (line) => lines.push(JSON.parse(line)),
-  });
+  const writeLog = (line: string): void => void lines.push(JSON.parse(line));
+  const options = { model, classifier: undefined, logLevel: "error", writeLog } as const;
   try {
-    await test((request) => service.fetch(request), () => fetched, lines);
+    await test((more) => testService({ ...options, ...more }), () => fetched, lines);
   } finally {
-    await service[Symbol.asyncDispose]();
     await server.shutdown();
   }
 }
@@ -84,46 +85,56 @@ const OPEN_ROUTES = [
   "/v2/models/any/ready",
   "/v2/models/any/versions/1/ready",
 ];
+const authorization = "Bearer key";
 
 Deno.test("routes that need no key never load the model, before and after a load that failed", async () => {
   for (const options of [{}, { keys: ["key"] }]) {
-    await withBrokenModel(options, async (ask, fetched, lines) => {
-      const authorization = "Bearer key";
-      const askAll = async (): Promise<(string | null)[]> => {
-        const waits = [];
+    await withBrokenModel(async (serve, fetched, lines) => {
+      const load = async (service: Service): Promise<Response> =>
+        await service.fetch(post("/classify", CAT, { authorization }));
+      const service = serve(options);
+      const askAll = async (): Promise<string | null> => {
+        let wait = null;
         for (const path of OPEN_ROUTES) {
-          const response = await ask(get(path));
+          const response = await service.fetch(get(path));
           await response.body?.cancel();
           assertEquals(response.status, path.includes("ready") ? 503 : 200, path);
-          if (path.includes("readyz")) waits.push(response.headers.get("retry-after"));
+          if (path === "/readyz") wait = response.headers.get("retry-after");
         }
-        return waits;
+        return wait;
       };
-      assertEquals(await askAll(), [null]);
-      assertEquals(fetched(), 0);
-      const refused = await ask(post("/classify", CAT, { authorization }));
+      // What a load costs, and later how long one takes: another service's has ended.
+      await (await load(serve(options))).body?.cancel();
+      const once = fetched();
+      assertEquals(await askAll(), null);
+      await (await load(serve(options))).body?.cancel();
+      assertEquals(fetched(), 2 * once);
+      const refused = await load(service);
       assertEquals([refused.status, refused.headers.get("retry-after")], [500, "1"]);
       assertEquals((await refused.json()).code, "model-format");
-      const after = fetched();
-      assertEquals(after > 0, true);
-      assertEquals(await askAll(), ["1"]);
-      assertEquals(fetched(), after);
-      assertEquals(lines.map(({ message }) => message), ["load", "request"]);
-      assertEquals(lines[0].waitMs, 1000);
+      assertEquals(await askAll(), "1");
+      await (await load(serve(options))).body?.cancel();
+      assertEquals(fetched(), 4 * once);
+      const loads = lines.filter(({ message }) => message === "load");
+      assertEquals(loads.map(({ waitMs }) => waitMs), Array(4).fill(1000));
     });
   }
 });
 
 Deno.test("who has no key starts no load by any route, and is not told which model there is", async () => {
-  await withBrokenModel({ keys: ["key"] }, async (ask, fetched) => {
+  await withBrokenModel(async (serve, fetched) => {
+    const service = serve({ keys: ["key"] });
     for (
       const path of ["/classify", "/embed", "/explain", "/", "/models/x", "/v2/models/x/infer"]
     ) {
-      const response = await ask(post(path, CAT));
+      const response = await service.fetch(post(path, CAT));
       await response.body?.cancel();
       assertEquals(response.status, 401, path);
     }
-    assertEquals(fetched(), 0);
+    await (await serve().fetch(post("/classify", CAT))).body?.cancel();
+    const once = fetched();
+    await (await serve().fetch(post("/classify", CAT))).body?.cancel();
+    assertEquals(fetched(), 2 * once);
   });
   const service = testService({ keys: ["key"] });
   await service.warmUp();
