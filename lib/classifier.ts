@@ -287,7 +287,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
   async #scores(images: Input | Images, options: PrepareOptions): Promise<Float64Array[]> {
     const classes = this.info.classes.length;
     if (classes === 0) {
-      throw new RangeError(`Model ${this.#model.id} has no dense layers, so it cannot classify`);
+      throw new RangeError("A model without dense layers has no class to predict");
     }
     const scores: Float64Array[] = [];
     for await (const batch of this.#batches(images, options)) {

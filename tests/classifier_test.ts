@@ -7,6 +7,7 @@ import { openModel } from "../lib/model/file.ts";
 import type { DefaultLabel } from "../lib/model/default_labels.ts";
 import { similarity } from "../lib/output/embedding.ts";
 import { floatEngine } from "./support/float_engine.ts";
+import { randomModel } from "./support/random_model.ts";
 import { smallVgg } from "./support/small_vgg.ts";
 
 const PHOTOS = ["cat.png", "boats.jpg", "rocket.jpg"].map((name) =>
@@ -260,4 +261,14 @@ Deno.test("profile() times each layer that computes, of as many images as are as
   const computing = embedded.info.layers.filter(({ name }) => /^(conv|fc)/.test(name));
   assertEquals(one.map(({ layer }) => layer), computing.map(({ name }) => name));
   assertEquals(four.map(({ operations }) => operations), one.map((l) => 4 * l.operations));
+});
+
+Deno.test("a model for features only says that it has no classes", async () => {
+  const own = randomModel({ ...model.architecture, dense: [] });
+  const features = new Classifier(own.model, floatEngine(own.model, own.weights));
+  assertEquals([features.info.classes, features.info.layers.at(-1)!.name], [[], "pool5"]);
+  const message = "without dense layers has no class";
+  await assertRejects(() => features.classify(CAT), RangeError, message);
+  await assertRejects(() => features.scores(CAT), RangeError, message);
+  await assertRejects(() => features.explain(CAT), RangeError, message);
 });

@@ -58,6 +58,9 @@ export function checkSelection(
   if (allow !== undefined && deny !== undefined) {
     throw new TypeError("allow and deny exclude each other: give one of them");
   }
+  if (classes.length === 0) {
+    throw new RangeError("A model without dense layers has no class to predict");
+  }
   const named = new Set((allow ?? deny)?.map((name) => findClass(name, classes).index));
   const wanted = classes.map(({ index }) => named.has(index) === (allow !== undefined));
   if (!wanted.includes(true)) {
