@@ -3,9 +3,8 @@
  *
  *     pets/rabbit/1.jpg   pets/rabbit/2.jpg …   pets/parrot/1.jpg …
  *
- *     deno run --allow-read=weights,lib,pets,pets.safetensors,new.jpg \
- *       --allow-write=pets.safetensors \
- *       examples/own_classes.ts pets pets.safetensors new.jpg
+ *     deno run --allow-read=weights,lib,pets,models,new.jpg --allow-write=models \
+ *       examples/own_classes.ts pets models/pets.safetensors new.jpg
  */
 
 import { fit, listSamples, loadClassifier } from "@edge/vgg16";

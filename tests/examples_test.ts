@@ -131,9 +131,11 @@ Deno.test("examples/own_classes.ts learns two classes from folders of pictures",
       for (let n = 0; n < 15; n++) await write(`${folder}/pets/${name}/${n}.png`, row, n);
     }
     await write(`${folder}/new.png`, DOG, 20);
+    await Deno.mkdir(`${folder}/models`);
     const [first, second, third] = await linesOf("own_classes.ts", {
       "pets": [`${folder}/pets`],
-      "pets.safetensors": [`${folder}/pets.safetensors`],
+      "models": [`${folder}/models`],
+      "models/pets.safetensors": [`${folder}/models/pets.safetensors`],
       "new.jpg": [`${folder}/new.png`],
     });
     // Of six pictures at most one is wrong, as in the test of fit().
