@@ -14,6 +14,7 @@ import { lookup } from "node:dns/promises";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
+import { isPassing } from "../../errors.ts";
 import { readAll } from "../../image/read.ts";
 import { shortened } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
@@ -87,13 +88,14 @@ export async function fetchRemoteImage(given: URL, options: RemoteOptions): Prom
     options.signal.throwIfAborted();
     if (!(error instanceof Unreachable)) throw error;
     options.onRefusal?.(url.host, error.message);
-    throw refused(given, "no public server answers there");
+    // The same for a private address: strangers are not told which it is.
+    throw refused(given, "no public server answers there", true);
   }
 }
 
-function refused(given: URL, reason: string): HttpProblem {
+function refused(given: URL, reason: string, retryable: boolean = false): HttpProblem {
   const where = shortened(publicUrl(given));
-  return new HttpProblem("image-fetch", `Cannot read ${where}: ${reason}`);
+  return new HttpProblem("image-fetch", `Cannot read ${where}: ${reason}`, { retryable });
 }
 
 function checkUrl(url: URL, given: URL, { ports = [80, 443] }: RemoteOptions): void {
@@ -125,7 +127,7 @@ async function visit(url: URL, given: URL, options: RemoteOptions): Promise<Uint
       throw refused(given, "it redirects to what is no URL");
     }
     if (status < 200 || status > 299) {
-      throw refused(given, `the server answered with status ${status}`);
+      throw refused(given, `the server answered with status ${status}`, isPassing(status));
     }
     return await readBody(response, given, options);
   } finally {
@@ -243,6 +245,6 @@ async function readBody(
     return await readAll(stream, check, signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw error instanceof HttpProblem ? error : refused(given, "it broke off");
+    throw error instanceof HttpProblem ? error : refused(given, "it broke off", true);
   }
 }

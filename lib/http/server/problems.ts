@@ -66,25 +66,28 @@ export type ProblemName = keyof typeof PROBLEMS;
 export class HttpProblem extends Error {
   override readonly name = "HttpProblem";
   readonly problem: ProblemName;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
   /** Headers for the response, such as Retry-After. */
   readonly headers: Readonly<Record<string, string>>;
   constructor(
     problem: ProblemName,
     detail: string,
-    options: ErrorOptions & { headers?: Readonly<Record<string, string>> } = {},
+    options: ErrorOptions & {
+      headers?: Readonly<Record<string, string>>;
+      retryable?: boolean;
+    } = {},
   ) {
     super(detail, options);
     this.problem = problem;
+    const { cause } = options;
+    this.retryable = options.retryable ??
+      (isVggError(cause) ? cause.retryable : isPassing(this.status));
     this.headers = options.headers ?? {};
   }
 
   get status(): number {
     return PROBLEMS[this.problem][0];
-  }
-
-  /** Whether the same request may succeed later. */
-  get retryable(): boolean {
-    return isVggError(this.cause) ? this.cause.retryable : isPassing(this.status);
   }
 }
 

@@ -201,10 +201,23 @@ Deno.test("a file that is too long is cut off, one that takes too long is given 
   );
 });
 
-Deno.test("a status that is no success is told", async () => {
-  await withServer(() => new Response("no", { status: 404 }), async (base, _seen, ports) => {
-    includes(await refusal(base, { ports }), "status 404");
-  });
+Deno.test("a status that is no success is told, and whether a retry may help", async () => {
+  for (
+    const [status, retryable] of [[403, false], [404, false], [429, true], [503, true]] as const
+  ) {
+    await withServer(() => new Response("no", { status }), async (base, _seen, ports) => {
+      const fetching = () => fetchRemoteImage(new URL(base), options({ ports }));
+      const error = await assertRejects(fetching, HttpProblem, `status ${status}`);
+      assertEquals(error.retryable, retryable);
+    });
+  }
+});
+
+Deno.test("a retry tells no private address from one that does not answer", async () => {
+  for (const url of ["http://private.test/", "http://unknown.test/"]) {
+    const fetching = () => fetchRemoteImage(new URL(url), options());
+    assertEquals((await assertRejects(fetching, HttpProblem, UNREACHABLE)).retryable, true, url);
+  }
 });
 
 Deno.test("POST /classify fetches a URL where it is switched on", async () => {
