@@ -76,16 +76,18 @@ Deno.test("every command, image and action names a whole version", async () => {
 });
 
 Deno.test("a service that people are shown listens at this machine alone", async () => {
-  const lines = [];
+  const lines = [], published = [];
   for (const file of FILES) {
     if (/^(bench|tests|tools|\.)/.test(file) || !/\.(md|ts|yaml|service)$|file$/.test(file)) {
       continue;
     }
     const text = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/ \\\n/g, " ");
     lines.push(...text.match(/\bdeno serve [^\n`]*\.ts\b/g) ?? []);
+    published.push(...text.match(/(?<= -p )\S+/g) ?? []);
   }
   assert(lines.length >= 3, `${lines.length}`);
   assertEquals(lines.filter((line) => !line.includes(" --host 127.0.0.1 ")), []);
+  assertEquals(published, ["127.0.0.1:8000:8000"]);
 });
 
 /** The files that a release would have. */
