@@ -138,10 +138,14 @@ const CACHE = `${ROOT}.cache/codecs`;
  */
 async function run(program: string, args: readonly string[], missing: string): Promise<void> {
   const env = { ZIG_LOCAL_CACHE_DIR: `${CACHE}/zig`, ZIG_GLOBAL_CACHE_DIR: `${CACHE}/zig` };
-  const command = new Deno.Command(program, { args: [...args], env });
-  const { success, stderr } = await command.output().catch((cause) => {
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command(program, { args: [...args], env }).output();
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new Error(`${program} was not found: ${missing}`, { cause });
-  });
+  }
+  const { success, stderr } = output;
   if (!success) throw new Error(`${program} ${args[0]}: ${new TextDecoder().decode(stderr)}`);
 }
 
@@ -247,6 +251,11 @@ export const ${name.toUpperCase()}: string =
   Deno.exitCode = 1;
 }
 
-const tools = await prepare();
 const names = Deno.args.filter((arg) => arg !== "--check");
-for (const name of names.length > 0 ? names : Object.keys(CODECS)) await build(name, tools);
+try {
+  const tools = await prepare();
+  for (const name of names.length > 0 ? names : Object.keys(CODECS)) await build(name, tools);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  Deno.exitCode = 1;
+}

@@ -5,12 +5,14 @@ import {
   assertEquals,
   assertGreaterOrEqual,
   assertRejects,
+  assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { ImageDecodeError } from "../../../lib/errors.ts";
 import { AVIF } from "../../../lib/image/codecs/wasm/avif_binary.ts";
 import { compile, Decoder, type DecoderExports } from "../../../lib/image/codecs/wasm/decoder.ts";
 import { decodeImage } from "../../../lib/image/decode.ts";
+import { IMAGE_FORMATS } from "../../../lib/options.ts";
 
 const WASM = new URL("../../../lib/image/codecs/wasm/", import.meta.url);
 const FILES = new URL("../../fixtures/images/files/", import.meta.url);
@@ -61,6 +63,31 @@ for (const [name, base64] of modules) {
     assertEquals(exports.allocate(15e6), 0);
   });
 }
+
+Deno.test("the GIF decoder imports one function, which is given nothing to reach", async () => {
+  // @ts-ignore TypeScript does not parse source phase imports yet.
+  const gif: WebAssembly.Module = await import.source("imagescript/wasm/any/gif.wasm");
+  assertEquals(WebAssembly.Module.imports(gif), [
+    { module: "env", name: "push_to_stream", kind: "function" },
+  ]);
+});
+
+Deno.test("the documentation has every format, with the versions and sizes of the compiled decoders", async () => {
+  const page = await Deno.readTextFile(new URL("../../../docs/decoders.md", import.meta.url));
+  const rows = new Map(
+    page.split("\n").filter((line) => line.startsWith("| ")).map((line) => {
+      const [, format, ...cells] = line.split("|").map((cell) => cell.trim());
+      return [format.toLowerCase(), cells.join(" ")];
+    }),
+  );
+  for (const format of IMAGE_FORMATS) assert(rows.has(format), format);
+  for (const [name, base64] of modules) {
+    const { version } = new Decoder(name as "webp", compile(base64), 0).exports;
+    const numbers = [version() >> 16, version() >> 8 & 255, version() & 255].join(".");
+    const size = `${Math.round(Uint8Array.fromBase64(base64).length / 1000)} kB`;
+    for (const text of [numbers, size]) assertStringIncludes(rows.get(name)!, text, name);
+  }
+});
 
 Deno.test("the avif decoder has no known-bad dav1d", () => {
   const { exports } = new Decoder<DecoderExports & { dav1d(): number }>("avif", compile(AVIF), 0);
