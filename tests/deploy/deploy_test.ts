@@ -83,6 +83,21 @@ Deno.test("nginx limits what the service limits", async () => {
   assert(Number(/proxy_read_timeout (\d+)s/.exec(text)![1]) * 1000 > timeoutMs);
 });
 
+Deno.test("the container's health check tells a live service from others, with its few permissions", async () => {
+  const [, command] = /^HEALTHCHECK[^]*?CMD (\[[^]*?\])$/m.exec(await read("Containerfile"))!;
+  let status = 200;
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    ({ url }) => new Response(null, { status: url.endsWith("/livez") ? status : 404 }),
+  );
+  const local = command.replaceAll("8000", `${server.addr.port}`).replaceAll(/\\\n/g, "");
+  const [, ...args]: string[] = JSON.parse(local);
+  const check = async () => (await new Deno.Command(Deno.execPath(), { args }).output()).code;
+  assertEquals(await check(), 0);
+  status = 503;
+  assertEquals(await check(), 1);
+});
+
 Deno.test("pin.sh writes the digest of each image, again what it is then, and without one nothing", async () => {
   const folder = await Deno.makeTempDir();
   try {
