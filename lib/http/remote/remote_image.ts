@@ -44,7 +44,9 @@ export interface RemoteRules {
 
 /** What some downloads may bring together. */
 export interface Budget {
+  /** All of them. */
   readonly bytes: number;
+  /** What is left; a fetch counts it down. */
   left: number;
 }
 
