@@ -81,14 +81,8 @@ export type { Crops, ViewOptions } from "./lib/input/views.ts";
 export { drawExplanation, drawPredictions } from "./lib/explain/draw.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
 export { createHandler, handler } from "./lib/http/handler.ts";
-export type { HandlerOptions } from "./lib/http/handler.ts";
-export type {
-  Address,
-  Budget,
-  RemoteOptions,
-  RemoteRules,
-} from "./lib/http/remote/remote_image.ts";
-export type { Connection } from "./lib/http/server/service.ts";
+export type { Connection, HandlerOptions } from "./lib/http/handler.ts";
+export type { Address, RemoteRules } from "./lib/http/remote/remote_image.ts";
 export type { ServedClassifier } from "./lib/http/queue/served_model.ts";
 export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
 export { encodePng } from "./lib/image/codecs/encode_png.ts";

@@ -129,9 +129,10 @@ export class Pipeline {
     } catch (error) {
       if (!this.#model.isFailure(error)) throw error;
       const seconds = Math.max(1, Math.ceil(this.#model.waitMs / 1000));
-      const { problem, message } = toProblem(error);
+      const { problem, message, retryable } = toProblem(error);
+      const headers = { "retry-after": String(seconds) };
       // Without its cause, which the log has once.
-      throw new HttpProblem(problem, message, { headers: { "retry-after": String(seconds) } });
+      throw new HttpProblem(problem, message, { headers, retryable });
     }
   }
 

@@ -111,7 +111,8 @@ Deno.test("routes that need no key never load the model, before and after a load
       assertEquals(fetched(), 2 * once);
       const refused = await load(service);
       assertEquals([refused.status, refused.headers.get("retry-after")], [500, "1"]);
-      assertEquals((await refused.json()).code, "model-format");
+      const { code, retryable } = await refused.json();
+      assertEquals([code, retryable], ["model-format", false]);
       assertEquals(await askAll(), "1");
       await (await load(serve(options))).body?.cancel();
       assertEquals(fetched(), 4 * once);
