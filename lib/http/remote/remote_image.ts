@@ -117,7 +117,8 @@ function checkUrl(url: URL, given: URL, { ports = [80, 443] }: RemoteOptions): v
 async function visit(url: URL, given: URL, options: RemoteOptions): Promise<Uint8Array | URL> {
   const { signal, answerMs = 5000, takePlace } = options;
   const addresses = await within(answerMs, signal, () => allowedAddresses(url, options));
-  const [first] = addresses.map(({ address }) => address).sort(); // Resolvers change their order.
+  // There is one at least, and resolvers change their order.
+  const first = addresses.map(({ address }) => address).sort()[0]!;
   using _place = await takePlace?.(first);
   checkBudget(options);
   const response = await within(answerMs, signal, (limit) => request(url, addresses, limit));
