@@ -6,11 +6,13 @@ import { startThreads, Thread } from "../../lib/threads/thread.ts";
 import type { Report } from "../support/reach.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-/** Each kind of thread, and the module that it runs; kernels run without one. */
+const CODECS = [...Deno.readDirSync(new URL("lib/image/codecs", ROOT))]
+  .filter(({ isFile }) => isFile).map(({ name }) => `lib/image/codecs/${name}`);
+/** Each kind of thread: the module that it runs, and what that loads. Kernels run without one. */
 const KINDS = {
-  "decoders": "lib/image/background_thread.ts",
-  "HDF5": "lib/convert/formats/keras/hdf5_thread.ts",
-  "kernels": undefined,
+  "decoders": ["lib/image/background_thread.ts", ...CODECS],
+  "HDF5": ["lib/convert/formats/keras/hdf5_thread.ts"],
+  "kernels": [],
 };
 
 const load = (path: string): string => `await import(${JSON.stringify(new URL(path, ROOT).href)});`;
@@ -33,9 +35,9 @@ async function reportOf(thread: Thread, isAwaited: Int32Array): Promise<Report> 
 }
 
 const reports = await Promise.all(
-  Object.values(KINDS).map(async (kind) => {
+  Object.values(KINDS).map(async (modules) => {
     const given = new Int32Array(new SharedArrayBuffer(4));
-    const begin = kind === undefined ? 'parentPort.postMessage("ready");' : load(kind);
+    const begin = modules.map(load).join("") || 'parentPort.postMessage("ready");';
     const [thread] = await startThreads(begin + LOOK_ROUND, [given]);
     return await reportOf(thread, given);
   }),
