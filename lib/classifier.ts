@@ -43,6 +43,7 @@ import {
   EMBED_OPTIONS,
   ENGINE_OPTIONS,
   EXPLAIN_OPTIONS,
+  IMAGE_OPTIONS,
   pickOptions,
   PREPARE_OPTIONS,
   PROFILE_OPTIONS,
@@ -67,15 +68,24 @@ import type { DefaultLabel } from "./model/default_labels.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { type ModelSource, resolveModel } from "./open_model.ts";
 import { permittedCacheDir } from "./io/cache.ts";
+import type { Fetch } from "./urls.ts";
 
 /** Options of {@linkcode loadClassifier}. */
 export interface ClassifierOptions extends EngineOptions {
-  /** Catalog id, path, URL, the bytes of a model file, or an open one. Default: the embedded CIFAR-10 model. */
+  /**
+   * Catalog id, path, URL or a request for it, the bytes of a model file, or an open one. Default: the
+   * embedded CIFAR-10 model.
+   */
   readonly model?: ModelSource | undefined;
   /** Where downloaded models are kept, and WebGPU's times of kernels. Default: `VGG16_CACHE_DIR`, or the user's folder for caches. */
   readonly cacheDir?: string | undefined;
   /** Mirror that replaces scheme and host of the catalog's URLs. Default: `VGG16_BASE_URL`. */
   readonly baseUrl?: string | undefined;
+  /**
+   * Asks servers for the model, such as with a key in the headers. Default: the global `fetch`. Images may
+   * be strangers': they have an option of their own.
+   */
+  readonly fetch?: Fetch | undefined;
   /** Never touch the network, neither for the model nor for an image: a URL is an error. */
   readonly offline?: boolean | undefined;
   /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
@@ -509,12 +519,13 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     }
     checkViews(options, this.#model);
     const shorterSide = Math.max(...scalesOf(this.#model, options));
-    const pixels = await this.#read(image, { shorterSide, ...options });
+    const pixels = await this.#read(image, options, shorterSide);
     return viewsOf(pixels, this.#model, options);
   }
 
-  #read(image: ImageInput, options: ImageOptions): Promise<Pixels> {
-    return readImage(image, { ...options, offline: this.#isOffline || options.offline });
+  #read(image: ImageInput, options: ImageOptions, shorterSide?: number): Promise<Pixels> {
+    const offline = this.#isOffline || options.offline;
+    return readImage(image, { ...pickOptions(IMAGE_OPTIONS, options), shorterSide, offline });
   }
 }
 

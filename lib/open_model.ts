@@ -7,7 +7,7 @@ import { ModelNotFoundError } from "./errors.ts";
 import type { ProgressOptions } from "./progress.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
 import type { SourceLike } from "./io/open_source.ts";
-import { asUrl } from "./urls.ts";
+import { asUrl, type Fetch } from "./urls.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
 import { closestName, shortened } from "./options.ts";
@@ -16,8 +16,8 @@ import type { Model } from "./model/model.ts";
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
 
-/** A model's catalog id, path, URL or bytes, or an open one. */
-export type ModelSource = string | URL | Uint8Array | Model;
+/** A model's catalog id, path, URL or a request for it, bytes, or an open one. */
+export type ModelSource = SourceLike | Model;
 
 /** Options of {@linkcode resolveModel}. */
 export interface ResolveOptions extends ProgressOptions {
@@ -27,6 +27,8 @@ export interface ResolveOptions extends ProgressOptions {
   readonly baseUrl?: string | undefined;
   /** Never touch the network. */
   readonly offline?: boolean | undefined;
+  /** Asks servers for a model, such as with a key in the headers. Default: the global `fetch`. */
+  readonly fetch?: Fetch | undefined;
   /** Stops a download. */
   readonly signal?: AbortSignal | undefined;
   /** Called, once, where the hash that is known of a checkpoint that is pulled does not rule out a forgery. */
@@ -45,13 +47,13 @@ export interface ResolveOptions extends ProgressOptions {
  */
 export async function resolveModel(
   model: ModelSource | undefined,
-  { cacheDir, baseUrl, offline, signal, onProgress, onWarning }: ResolveOptions = {},
+  { cacheDir, baseUrl, offline, fetch, signal, onProgress, onWarning }: ResolveOptions = {},
 ): Promise<Model> {
   if (isModel(model)) return model;
   const place = await locate(model, cacheDir);
-  const pulling = { cacheDir, baseUrl, offline, signal, onProgress, onWarning };
+  const pulling = { cacheDir, baseUrl, offline, fetch, signal, onProgress, onWarning };
   const file = "entry" in place ? await bringAndConvert(place.entry.id, pulling) : place.file;
-  return await openModel(file, { offline, signal, onProgress });
+  return await openModel(file, { offline, fetch, signal, onProgress });
 }
 
 /** A model file, or a checkpoint of the catalog that is not here yet. */
@@ -63,7 +65,7 @@ function isModel(model: ModelSource | undefined): model is Model {
 }
 
 async function locate(
-  model: string | URL | Uint8Array | undefined,
+  model: SourceLike | undefined,
   cacheDir: string | undefined,
 ): Promise<Place> {
   if (model === undefined) return { file: EMBEDDED };

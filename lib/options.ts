@@ -34,8 +34,10 @@ const isAll = (value: unknown): value is number => value === Infinity;
 const isIndex = isCount;
 const areClassNames = (value: unknown): value is readonly (string | number)[] =>
   Array.isArray(value) && value.every((name) => typeof name === "string" || isIndex(name));
-const isModelSource = (value: unknown): value is URL | Uint8Array | Model =>
-  value instanceof URL || value instanceof Uint8Array ||
+const isModelSource = (
+  value: unknown,
+): value is URL | Request | Uint8Array | ArrayBuffer | Blob | Model =>
+  [URL, Request, Uint8Array, ArrayBuffer, Blob].some((kind) => value instanceof kind) ||
   isObject(value) && "weights" in value && isCallback(value.weights);
 const isLayerName = (text: string): text is LayerName =>
   /^(conv[1-5]_[1-4]|pool[1-5]|fc[678]|prob)$/.test(text);
@@ -83,6 +85,11 @@ export const SIGNAL_OPTION = {
   signal: given({ is: isSignal, called: "an AbortSignal" }, "Ends early what is under way"),
 } satisfies Table;
 
+/** Asks servers for any call. */
+const FETCH_OPTION = {
+  fetch: given(CALLBACK, "Asks servers, instead of the global `fetch`"),
+} satisfies Table;
+
 /** Tells how far any call is. */
 const PROGRESS_OPTION = {
   onProgress: given(CALLBACK, "Called as the work goes on"),
@@ -91,6 +98,7 @@ const PROGRESS_OPTION = {
 /** `openModel()`. */
 export const SOURCE_OPTIONS = {
   offline: flag({ default: false }, "Never touch the network, for a model or an image"),
+  ...FETCH_OPTION,
   ...PROGRESS_OPTION,
   ...SIGNAL_OPTION,
 } satisfies Table;
@@ -129,6 +137,7 @@ export const RESOLVE_OPTIONS = {
     "Mirror that replaces scheme and host",
   ),
   offline: SOURCE_OPTIONS.offline,
+  ...FETCH_OPTION,
   ...PROGRESS_OPTION,
   onWarning: given(CALLBACK, "Called with what is worth knowing of a model that is pulled"),
   ...SIGNAL_OPTION,
@@ -137,7 +146,10 @@ export const RESOLVE_OPTIONS = {
 /** `loadClassifier()`. */
 export const CLASSIFIER_OPTIONS = {
   model: text({
-    also: { is: isModelSource, called: "a URL, the bytes of a model file, or an open one" },
+    also: {
+      is: isModelSource,
+      called: "a URL, a request, the bytes of a model file, or an open one",
+    },
     unset: "the embedded model",
   }, "Catalog id, path or URL of the model"),
   ...ENGINE_OPTIONS,
@@ -146,6 +158,11 @@ export const CLASSIFIER_OPTIONS = {
 
 /** What there is a decoder for. */
 export const IMAGE_FORMATS = ["jpeg", "png", "gif", "webp", "avif", "tiff", "bmp"] as const;
+
+/** Where an image may be that a text or a URL names. */
+export const IMAGE_SOURCES = ["file", "http", "data"] as const;
+/** Longest side of an image in pixels, whatever `maxPixels` says. */
+export const MAX_SIDE = 32_768;
 
 /** What reads and decodes an image. */
 export const IMAGE_OPTIONS = {
@@ -162,16 +179,46 @@ export const IMAGE_OPTIONS = {
     { choices: IMAGE_FORMATS, default: IMAGE_FORMATS },
     "Formats that are decoded",
   ),
-  shorterSide: integer({ min: 1, unset: "all" }, "Pixels of the shorter side that are needed"),
-  reduceFromPixels: integer(
-    { min: 0, default: 4_000_000 },
-    "Pixels from which on a JPEG may be decoded at a reduced size",
+  sources: choices(
+    { choices: IMAGE_SOURCES, default: IMAGE_SOURCES },
+    "What an image that is named by a text or a URL may be",
   ),
   background: flag(
     { also: { is: isCount, called: "a number of pixels" }, default: false },
     "Whether images, or those of so many pixels, are decoded on another thread",
   ),
   offline: RESOLVE_OPTIONS.offline,
+  ...FETCH_OPTION,
+  ...SIGNAL_OPTION,
+} satisfies Table;
+
+/** `readImage()`. */
+export const READ_IMAGE_OPTIONS = {
+  ...IMAGE_OPTIONS,
+  shorterSide: integer({ min: 1, unset: "all" }, "Pixels of the shorter side that are needed"),
+  reduceFromPixels: integer(
+    { min: 0, default: 4_000_000 },
+    "Pixels from which on a JPEG may be decoded at a reduced size",
+  ),
+} satisfies Table;
+
+/** `resizeImage()`. */
+export const RESIZE_OPTIONS = {
+  width: integer({ min: 1, max: MAX_SIDE }, "Columns; in the image's proportions without it"),
+  height: integer({ min: 1, max: MAX_SIDE }, "Rows; in the image's proportions without it"),
+  filter: choice({ choices: ["bilinear", "bicubic"], default: "bicubic" }, "Kernel"),
+} satisfies Table;
+
+/** `fetchImage()`. */
+export const FETCH_IMAGE_OPTIONS = {
+  maxBytes: IMAGE_OPTIONS.maxBytes,
+  isAllowed: given(CALLBACK, "Which addresses may be connected to"),
+  resolve: given(CALLBACK, "Resolves a name"),
+  ports: integers({ min: 1, max: 65_535, default: [80, 443] }, "Ports that may be connected to"),
+  answerMs: integer(
+    { min: 1, default: 5000, unit: "ms" },
+    "Time in which a name must be resolved, and a server answer",
+  ),
   ...SIGNAL_OPTION,
 } satisfies Table;
 
@@ -304,6 +351,7 @@ export const PULL_OPTIONS = {
   cacheDir: RESOLVE_OPTIONS.cacheDir,
   offline: RESOLVE_OPTIONS.offline,
   baseUrl: RESOLVE_OPTIONS.baseUrl,
+  ...FETCH_OPTION,
   unverified: flag({ default: false }, "Take also a checkpoint of which no hash is known"),
   entry: given({ ...OBJECT, names: ENTRY_NAMES }, "Entry to pull instead of the catalog's"),
   ...PROGRESS_OPTION,

@@ -2,6 +2,12 @@
 
 import { publicUrl } from "./public_url.ts";
 
+/**
+ * Asks a server, as the global `fetch` does. It may add to the request's headers, which say what part of a
+ * file is wanted: `(request) => { request.headers.set("authorization", key); return fetch(request); }`.
+ */
+export type Fetch = (request: Request) => Promise<Response>;
+
 const WEB = /^https?:\/\//i;
 /** `data:` has a comma before its data. */
 const ANY = /^(https?:\/\/|file:\/\/|data:[^,]*,)/i;

@@ -5,14 +5,14 @@ import { join } from "@std/path/join";
 import { CheckpointFormatError } from "../errors.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
 import { HttpSource } from "../io/http_source.ts";
-import { openSource, sourceName } from "../io/open_source.ts";
+import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
 import { spool } from "../io/spool.ts";
 import { ProgressTeller } from "../progress.ts";
 import { asPath, asUrl } from "../urls.ts";
 import type { OpenSibling } from "./formats/checkpoint.ts";
 
-/** A checkpoint: a path, a URL, its bytes, or a stream of them. */
-export type ConversionInput = string | URL | Uint8Array | ReadableStream<Uint8Array>;
+/** A checkpoint: a path, a URL or a request for it, its bytes, or a stream of them. */
+export type ConversionInput = SourceLike | ReadableStream<Uint8Array>;
 
 /** An open input. */
 export interface ConversionSource {
@@ -61,8 +61,18 @@ async function open(input: ConversionInput, options: SourceOptions): Promise<Con
       openSibling: noSiblings,
     };
   }
-  if (input instanceof Uint8Array) {
-    return { bytes: new BytesSource(input), name: "bytes", openSibling: noSiblings };
+  if (input instanceof Uint8Array || input instanceof ArrayBuffer) {
+    const bytes = new BytesSource(input instanceof ArrayBuffer ? new Uint8Array(input) : input);
+    return { bytes, name: "bytes", openSibling: noSiblings };
+  }
+  if (input instanceof Blob) {
+    const name = input instanceof File ? input.name : "bytes";
+    return { bytes: await spool(input.stream(), name), name, openSibling: noSiblings };
+  }
+  if (input instanceof Request) {
+    const openSibling: OpenSibling = (name) =>
+      fetched(new Request(siblingOf(new URL(input.url), name), input), options);
+    return { bytes: await fetched(input, options), name: sourceName(input), openSibling };
   }
   const url = asUrl(input);
   if (url === undefined || url.protocol === "file:") {
@@ -86,7 +96,7 @@ async function open(input: ConversionInput, options: SourceOptions): Promise<Con
   };
 }
 
-async function fetched(url: URL, options: SourceOptions): Promise<ByteSource> {
+async function fetched(url: URL | Request, options: SourceOptions): Promise<ByteSource> {
   const source = await HttpSource.open(url, options);
   const about = { stage: "pull", unit: "bytes", file: source.name } as const;
   const progress = new ProgressTeller(options, about);

@@ -27,7 +27,7 @@ export type { SourceLike } from "../io/open_source.ts";
 export { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 export { openModel } from "../model/file.ts";
 export type { Progress, ProgressOptions, ProgressStage } from "../progress.ts";
-export type { ResolveOptions } from "../open_model.ts";
+export type { ModelSource, ResolveOptions } from "../open_model.ts";
 export type { ConversionInput } from "../convert/source.ts";
 export {
   type Conversion,

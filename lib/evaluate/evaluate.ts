@@ -5,7 +5,7 @@
 
 import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import { checkOptions, EVALUATE_OPTIONS } from "../options.ts";
+import { checkOptions, EVALUATE_OPTIONS, IMAGE_OPTIONS, pickOptions } from "../options.ts";
 import { stoppable } from "../input/batches.ts";
 import { classOf, type IndexedSample, openSample, type Sample } from "../input/dataset.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
@@ -73,8 +73,8 @@ export async function evaluate(
   const total = Array.isArray(samples) ? samples.length : undefined;
   const progress = new ProgressTeller(options, about, total);
   progress.reach(0);
-  const reading = { shorterSide: shorterSideOf(list, options), ...options };
-  for await (const batch of readBatches(left(), reading, () => failed++)) {
+  const shorterSide = shorterSideOf(list, options);
+  for await (const batch of readBatches(left(), options, shorterSide, () => failed++)) {
     const scores = await fusedScores(list, batch.map(({ image }) => image), options);
     const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n]!)));
     records.push(...found);
@@ -103,13 +103,15 @@ function recordOf({ file, label }: IndexedSample, scores: Float64Array): Evaluat
 async function* readBatches(
   samples: AsyncIterable<IndexedSample>,
   options: EvaluateOptions,
+  shorterSide: number,
   onFailed: () => void,
 ): AsyncGenerator<{ sample: IndexedSample; image: Pixels }[]> {
+  const reading = { ...pickOptions(IMAGE_OPTIONS, options), shorterSide };
   let batch: { sample: IndexedSample; image: Pixels }[] = [], bytes = 0;
   for await (const sample of samples) {
     options.signal?.throwIfAborted();
     try {
-      const image = await readImage(await openSample(sample, options.signal), options);
+      const image = await readImage(await openSample(sample, options.signal), reading);
       batch.push({ sample, image });
       bytes += image.data.length;
     } catch (error) {

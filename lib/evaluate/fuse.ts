@@ -2,7 +2,13 @@
 
 import type { ImageInput, ImageOptions } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import { checkOptions, CLASSIFY_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
+import {
+  checkOptions,
+  CLASSIFY_OPTIONS,
+  IMAGE_OPTIONS,
+  pickOptions,
+  PREPARE_OPTIONS,
+} from "../options.ts";
 import {
   checkSelection,
   type Prediction,
@@ -96,7 +102,9 @@ export async function fusedScores(
   if (only !== undefined && others.length === 0) return await only.scores(images, options);
   const shorterSide = shorterSideOf(classifiers, options);
   const decoded = await Promise.all(
-    images.map((image) => readImage(image, { shorterSide, ...options })),
+    images.map((image) =>
+      readImage(image, { ...pickOptions(IMAGE_OPTIONS, options), shorterSide })
+    ),
   );
   let sums: Float64Array[] = [];
   for (const classifier of classifiers) {

@@ -4,7 +4,7 @@
  */
 
 import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../errors.ts";
-import { completeOptions, IMAGE_OPTIONS } from "../options.ts";
+import { completeOptions, MAX_SIDE, READ_IMAGE_OPTIONS } from "../options.ts";
 import { ThreadPool } from "../threads/pool.ts";
 import { type Codec, damaged, type Header } from "./codecs/codec.ts";
 import {
@@ -12,9 +12,9 @@ import {
   type ImageFormat,
   type ImageOptions,
   MAX_DECODERS,
-  MAX_SIDE,
   orient,
   type Pixels,
+  type ReadImageOptions,
   type Size,
   toRgb,
 } from "./image.ts";
@@ -63,8 +63,14 @@ export type DecodeAnswer = Pixels | Pick<ImageDecodeError, "message" | "code">;
  * @throws {ImageTooLargeError} If the header claims more than `maxPixels`, or a side above 32,768;
  *   nothing that grows with the size was allocated.
  */
-export async function decodeImage(bytes: Uint8Array, options: ImageOptions = {}): Promise<Pixels> {
-  const { signal, background, reduceFromPixels, formats } = completeOptions(IMAGE_OPTIONS, options);
+export async function decodeImage(
+  bytes: Uint8Array,
+  options: ReadImageOptions = {},
+): Promise<Pixels> {
+  const { signal, background, reduceFromPixels, formats } = completeOptions(
+    READ_IMAGE_OPTIONS,
+    options,
+  );
   signal?.throwIfAborted();
   const format = sniffImageFormat(bytes);
   if (!formats.includes(format)) {
@@ -146,7 +152,7 @@ export async function decodeFile(
  */
 export function checkPixelCount(
   { width, height }: Size,
-  { maxPixels = IMAGE_OPTIONS.maxPixels.default }: ImageOptions,
+  { maxPixels = READ_IMAGE_OPTIONS.maxPixels.default }: ImageOptions,
 ): void {
   if (width <= MAX_SIDE && height <= MAX_SIDE && width * height <= maxPixels) return;
   throw new ImageTooLargeError(

@@ -2,6 +2,8 @@
  * What goes into image decoding and what comes out; from what decoders give to upright, opaque RGB.
  */
 
+import type { Fetch } from "../urls.ts";
+
 /**
  * Decoded pixels: rows from top to bottom, no padding, alpha not premultiplied. How many channels there
  * are is told from `data.length`: see {@linkcode channelsOf}.
@@ -49,6 +51,9 @@ export type ImageInput =
 /** What there is a decoder for. */
 export type ImageFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "tiff" | "bmp";
 
+/** Where an image may be that a text or a URL names. */
+export type ImageSource = "file" | "http" | "data";
+
 /** An image, or what opens it once it is needed. */
 export type LazyImage = ImageInput | (() => ImageInput | Promise<ImageInput>);
 
@@ -61,10 +66,33 @@ export interface ImageOptions {
   /** Most bytes that are read from a file, stream or response. Default: 64 MiB; of a service 10 MiB, its `maxBodyBytes`. */
   readonly maxBytes?: number | undefined;
   /**
+   * What an image that is named by a text or a URL may be: a file of this machine (`"file"`), something
+   * at an `http(s)` URL, or a `data:` or `blob:` URL, which holds or names what the program has. Texts of
+   * strangers need a bound here, and `fetchImage()` for their URLs. Default: all.
+   */
+  readonly sources?: readonly ImageSource[] | undefined;
+  /**
+   * Whether to decode on another thread, so that the event loop stays free; a number: only images of at
+   * least so many pixels. There are up to four threads. Where the platform or its
+   * permissions allow none, images are decoded on this one. Default: false; of a
+   * service, images of 100,000 pixels and more.
+   */
+  readonly background?: boolean | number | undefined;
+  /** Never touch the network: an image at an `http(s)` URL is an error. Default: false, or as the classifier was loaded. */
+  readonly offline?: boolean | undefined;
+  /** Asks servers, such as with a key in the headers. Default: the global `fetch`. */
+  readonly fetch?: Fetch | undefined;
+  /** Ends reading and, between its steps or in the background, decoding. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of reading an image by itself. */
+export interface ReadImageOptions extends ImageOptions {
+  /**
    * How many pixels of the shorter side are needed: the size that the image will be resized to. A
    * large JPEG is then decoded at 1/2, 1/4 or 1/8 where its sides divide by that and at least 2.5
    * times as many pixels are left. The resized image stays the same within 1 gray level in the mean
-   * and 10 at most. Default: all of them, or what the model's preprocessing needs in a classifier.
+   * and 10 at most. Default: all of them.
    */
   readonly shorterSide?: number | undefined;
   /**
@@ -72,23 +100,10 @@ export interface ImageOptions {
    * and stay equal to Pillow's. Default: 4 million.
    */
   readonly reduceFromPixels?: number | undefined;
-  /**
-   * Whether to decode on another thread, so that the event loop stays free; a number: only images of at
-   * least so many pixels. There are up to {@linkcode MAX_DECODERS} threads. Where the platform or its
-   * permissions allow none, images are decoded on this one. Default: false; of a
-   * service, images of 100,000 pixels and more.
-   */
-  readonly background?: boolean | number | undefined;
-  /** Never touch the network: an image at an `http(s)` URL is an error. Default: false, or as the classifier was loaded. */
-  readonly offline?: boolean | undefined;
-  /** Ends reading and, between its steps or in the background, decoding. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Most threads that decode in the background: each image may take `maxPixels` of memory. */
 export const MAX_DECODERS: number = Math.min(4, Math.max(2, navigator.hardwareConcurrency));
-/** Longest side in pixels, whatever `maxPixels` says. */
-export const MAX_SIDE = 32_768;
 
 /** Endings of the names of image files, in lower case. */
 export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(

@@ -9,7 +9,7 @@ import {
   readBytes as readFileBytes,
 } from "../platform.ts";
 import { ImageDecodeError, OfflineError, retryAfterMs } from "../errors.ts";
-import { IMAGE_OPTIONS } from "../options.ts";
+import { checkOptions, IMAGE_OPTIONS, READ_IMAGE_OPTIONS } from "../options.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
 import { checkPixelCount, decodeImage } from "./decode.ts";
@@ -17,28 +17,44 @@ import {
   channelsOf,
   type ImageInput,
   type ImageOptions,
+  type ImageSource,
   type Pixels,
   type RawPixels,
+  type ReadImageOptions,
   toRgb,
 } from "./image.ts";
 
 /**
- * Reads and decodes an image.
+ * Reads and decodes an image: once for several models, or to draw on it.
  *
  * A string that begins as an `http(s)` or `file` URL (`://`) or as a `data` URL (`data:…,`) is one, and
  * otherwise a path.
  *
+ * @example
+ * ```ts
+ * import { readImage } from "@edge/vgg16/image";
+ *
+ * const { width, height, data } = await readImage("tests/data/photos/cat.png");
+ * console.log(data.length === width * height * 3); // true
+ * ```
+ *
  * @returns RGB
  * @throws {ImageDecodeError} If it is no image, damaged, of a format not decoded, longer than
- *   `maxBytes`, or at a URL that does not answer with success.
+ *   `maxBytes`, at a URL that does not answer with success, or not among `sources`.
  * @throws {ImageTooLargeError} If it has more than `maxPixels`.
  * @throws {OfflineError} If it is on the network, and `offline` is set.
- * @throws {TypeError} If the input is of no kind listed, or a text begins as a URL and is none.
- * @throws {RangeError} If raw pixels do not fit their width and height.
+ * @throws {TypeError} If the input is of no kind listed, a text begins as a URL and is none, or is the
+ *   image itself in base64.
+ * @throws {RangeError} If raw pixels do not fit their width and height, or an option is not one of its
+ *   values.
  * @throws {Deno.errors.NotFound} If there is no such file.
  * @throws {Deno.errors.IsADirectory} If the path is a folder's.
  */
-export async function readImage(input: ImageInput, options: ImageOptions = {}): Promise<Pixels> {
+export async function readImage(
+  input: ImageInput,
+  options: ReadImageOptions = {},
+): Promise<Pixels> {
+  checkOptions(READ_IMAGE_OPTIONS, options);
   options.signal?.throwIfAborted();
   if (isRawPixels(input)) return fromRawPixels(input, options);
   return decodeImage(await readBytes(input, options), options);
@@ -64,7 +80,7 @@ export async function readBytes(
   if (input instanceof URL) return await readUrl(input, options);
   if (typeof input === "string") {
     const url = asUrl(input);
-    return url === undefined ? await readFile(input, options) : await readUrl(url, options);
+    return url === undefined ? await readPath(input, options) : await readUrl(url, options);
   }
   throw new TypeError(
     "Expected an image as Uint8Array, ArrayBuffer, Blob, ReadableStream, Response, URL, path " +
@@ -72,14 +88,35 @@ export async function readBytes(
   );
 }
 
-async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
-  if (url.protocol === "file:") return await readFile(url, options);
-  if (options.offline && url.protocol !== "data:" && url.protocol !== "blob:") {
-    throw new OfflineError(publicUrl(url));
+/** What a program may take for a path that is none. */
+const BASE64 = /^[\w+/=\s-]{64,}$/;
+
+async function readPath(path: string, options: ImageOptions): Promise<Uint8Array> {
+  try {
+    checkSource("file", "a path", options);
+    return await readFile(path, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (error instanceof IsADirectory || !BASE64.test(path)) throw error;
+    throw new TypeError(
+      "Expected an image's path or URL: found a text that is none, and may be base64. Write that as " +
+        "`data:image/jpeg;base64,` and the text",
+    );
   }
+}
+
+const IN_MEMORY = ["data:", "blob:"];
+
+async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
+  const isFile = url.protocol === "file:", isInMemory = IN_MEMORY.includes(url.protocol);
+  const source = isFile ? "file" : isInMemory ? "data" : "http";
+  checkSource(source, `a ${url.protocol} URL`, options);
+  if (isFile) return await readFile(url, options);
+  if (options.offline && !isInMemory) throw new OfflineError(publicUrl(url));
   let response: Response;
   try {
-    response = await fetch(url, { signal: options.signal });
+    const { fetch: ask = fetch, signal } = options;
+    response = await ask(new Request(url, { signal }));
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof NotCapable) throw error;
@@ -87,10 +124,19 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
     throw new ImageDecodeError(`Cannot read ${publicUrl(url)}: ${fetchFailure(error as Error)}`, {
       code: "image-fetch",
       url: publicUrl(url),
-      retryable: url.protocol !== "data:",
+      retryable: !isInMemory,
     });
   }
   return await readResponse(response, options, url);
+}
+
+/** @param found What the image is, in words. */
+function checkSource(source: ImageSource, found: string, { sources }: ImageOptions): void {
+  if (sources === undefined || sources.includes(source)) return;
+  throw new ImageDecodeError(
+    `Expected an image of the sources ${sources.join(", ")}: found ${found}`,
+    { code: "image-fetch", retryable: false },
+  );
 }
 
 async function readResponse(

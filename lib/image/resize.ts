@@ -3,10 +3,53 @@
  * rounded to bytes between the two passes (Pillow's `Resample.c`, 8 bits per channel).
  */
 
+import { checkOptions, RESIZE_OPTIONS } from "../options.ts";
 import { type Box, channelsOf, type Pixels } from "./image.ts";
 
 /** `"bilinear"` is a triangle, `"bicubic"` Keys' cubic with a = -0.5; both widen when shrinking. */
 export type ResizeFilter = "bilinear" | "bicubic";
+
+/** Options of {@linkcode resizeImage}. */
+export interface ResizeOptions {
+  /** Columns of the result. Default: in the image's proportions. */
+  readonly width?: number | undefined;
+  /** Rows of the result. Default: in the image's proportions. */
+  readonly height?: number | undefined;
+  /** Default: `"bicubic"`. */
+  readonly filter?: ResizeFilter | undefined;
+}
+
+/**
+ * Resizes an image as Pillow's `Image.resize` does, bit for bit.
+ *
+ * @param image Gray or RGB, as `readImage()` gives it.
+ *
+ * @example
+ * ```ts
+ * import { encodePng, readImage, resizeImage } from "@edge/vgg16/image";
+ *
+ * const photo = await readImage("tests/data/photos/cat.png");
+ * const thumbnail = await encodePng(resizeImage(photo, { width: 96 }));
+ * ```
+ *
+ * @throws {RangeError} If neither side is given, an option is unknown or not one of its values, or the
+ *   image is not of 1 or 3 channels.
+ */
+export function resizeImage(image: Pixels, options: ResizeOptions): Pixels {
+  checkOptions(RESIZE_OPTIONS, options);
+  const channels = channelsOf(image);
+  if (channels !== 1 && channels !== 3) {
+    throw new RangeError(`Expected pixels of 1 or 3 bytes, found ${channels}`);
+  }
+  if (options.width === undefined && options.height === undefined) {
+    throw new RangeError("Expected a width, a height or both: found neither");
+  }
+  const side = (wanted: number | undefined, own: number, factor: number): number =>
+    wanted ?? Math.max(1, Math.round(own * factor));
+  const width = side(options.width, image.width, (options.height ?? 0) / image.height);
+  const height = side(options.height, image.height, (options.width ?? 0) / image.width);
+  return { data: resample(image, width, height, options.filter ?? "bicubic"), width, height };
+}
 
 /**
  * Resizes to `width` x `height`, as Pillow's `Image.resize` does, and computes no more of the result

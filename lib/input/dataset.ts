@@ -14,7 +14,7 @@ import {
   type LazyImage,
   type Pixels,
 } from "../image/image.ts";
-import { checkOptions, SIGNAL_OPTION } from "../options.ts";
+import { checkOptions, IMAGE_OPTIONS, pickOptions, SIGNAL_OPTION } from "../options.ts";
 import { readBytes, readImage } from "../image/read.ts";
 import { openImage, stoppable } from "./batches.ts";
 import { classesOf, type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
@@ -216,12 +216,18 @@ export async function openSample(
 /**
  * Reads the picture of a sample.
  *
+ * @param shorterSide How many pixels of the shorter side are needed. Default: all.
  * @throws {ImageDecodeError} If it is damaged or of an unknown format. The message names the file.
  * @throws {ImageTooLargeError} If it has more pixels than allowed, likewise.
  */
-export async function readSample(sample: Sample, options: ImageOptions = {}): Promise<Pixels> {
+export async function readSample(
+  sample: Sample,
+  options: ImageOptions = {},
+  shorterSide?: number,
+): Promise<Pixels> {
   try {
-    return await readImage(await openSample(sample, options.signal), options);
+    const reading = { ...pickOptions(IMAGE_OPTIONS, options), shorterSide };
+    return await readImage(await openSample(sample, options.signal), reading);
   } catch (error) {
     if (error instanceof ImageDecodeError || error instanceof ImageTooLargeError) {
       error.message = `${publicText(sample.file)}: ${error.message}`;

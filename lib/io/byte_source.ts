@@ -3,6 +3,7 @@
 import { CheckpointFormatError, ModelNotFoundError } from "../errors.ts";
 import { NotFound, OpenFile } from "../platform.ts";
 import type { ProgressOptions } from "../progress.ts";
+import type { Fetch } from "../urls.ts";
 
 /** Reads ranges of one file. Every reader of a format is written against this. */
 export interface ByteSource {
@@ -25,6 +26,8 @@ export interface ByteSource {
 export interface ReadOptions {
   /** Never touch the network: a URL is an error. Default: false. */
   readonly offline?: boolean | undefined;
+  /** Asks servers, such as with a key in the headers. Default: the global `fetch`. */
+  readonly fetch?: Fetch | undefined;
   /** Stops whatever is under way. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -43,6 +46,22 @@ export class BytesSource implements ByteSource {
   read(offset: number, into: Uint8Array): void {
     checkRange(this, offset, into.length);
     into.set(this.bytes.subarray(offset, offset + into.length));
+  }
+
+  close(): void {}
+}
+
+/** A file that the platform holds, in memory or not. */
+export class BlobSource implements ByteSource {
+  readonly size: number;
+  /** @param name What to call it in messages. */
+  constructor(readonly blob: Blob, readonly name: string) {
+    this.size = blob.size;
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    checkRange(this, offset, into.length);
+    into.set(await this.blob.slice(offset, offset + into.length).bytes());
   }
 
   close(): void {}

@@ -6,6 +6,7 @@
 import { WeightsIntegrityError } from "../errors.ts";
 import { describePath, NotFound, OpenFile, readText, remove, writeText } from "../platform.ts";
 import { publicUrl } from "../public_url.ts";
+import type { Fetch } from "../urls.ts";
 import { FileSource } from "./byte_source.ts";
 import { exists } from "./cache.ts";
 import type { ProgressTeller } from "../progress.ts";
@@ -27,6 +28,8 @@ export interface ExpectedFile extends Pick<HttpOptions, "size" | "maxBytes" | "i
 
 /** Options of {@linkcode download}. */
 export interface DownloadOptions {
+  /** Asks the server. Default: the global `fetch`. */
+  readonly fetch?: Fetch | undefined;
   /** Stops it; what is there is kept. */
   readonly signal?: AbortSignal | undefined;
   /** Is told how many bytes of how many are there. */
@@ -93,10 +96,10 @@ async function fetchRest(
   path: string,
   part: Part,
   expected: ExpectedFile,
-  { signal, progress }: DownloadOptions,
+  { fetch, signal, progress }: DownloadOptions,
 ): Promise<void> {
   const { size, maxBytes, isSecure } = expected;
-  const source = await HttpSource.open(url, { ...part, signal, size, maxBytes, isSecure });
+  const source = await HttpSource.open(url, { ...part, fetch, signal, size, maxBytes, isSecure });
   try {
     if (part.offset === 0) {
       const note = JSON.stringify({ url: source.name, validator: source.validator });

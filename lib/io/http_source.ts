@@ -44,8 +44,8 @@ export class HttpSource implements ByteSource {
   #position = 0;
   #failures = 0;
 
-  private constructor(readonly url: URL, private readonly options: HttpOptions) {
-    this.name = publicUrl(url);
+  private constructor(readonly url: URL | Request, private readonly options: HttpOptions) {
+    this.name = nameOf(url);
     this.size = options.size;
     this.validator = options.validator;
   }
@@ -53,11 +53,16 @@ export class HttpSource implements ByteSource {
   /**
    * Connects, so that a wrong address fails here.
    *
+   * @param url Where it is, or a request for it, whose headers are sent with each range.
+   *
    * @throws {OfflineError} If `offline` is set.
    * @throws {VersionChangedError} If the file is another one than that of which a part is there.
    */
-  static async open(url: URL, options: HttpOptions = {}): Promise<HttpSource> {
-    if (options.offline) throw new OfflineError(publicUrl(url));
+  static async open(url: URL | Request, options: HttpOptions = {}): Promise<HttpSource> {
+    if (options.offline) throw new OfflineError(nameOf(url));
+    if (url instanceof Request && url.method !== "GET") {
+      throw new TypeError(`Expected a request for a file, by GET: found ${url.method}`);
+    }
     const source = new HttpSource(url, options);
     await source.#retrying(() => source.#connect(options.offset ?? 0));
     return source;
@@ -135,7 +140,8 @@ export class HttpSource implements ByteSource {
   async #connect(offset: number): Promise<void> {
     this.close();
     this.#rest = new Uint8Array(0);
-    const headers = new Headers({ "accept-encoding": "identity" });
+    const headers = new Headers(this.url instanceof Request ? this.url.headers : undefined);
+    headers.set("accept-encoding", "identity");
     if (offset > 0) {
       headers.set("range", `bytes=${offset}-`);
       if (this.validator !== undefined) headers.set("if-range", this.validator);
@@ -145,7 +151,9 @@ export class HttpSource implements ByteSource {
     if (response.status === 416 && offset > 0) {
       await response.body?.cancel();
       const total = totalOf(response) ?? offset;
-      if (total < offset || total !== (this.size ?? total)) throw new VersionChangedError(this.url);
+      if (total < offset || total !== (this.size ?? total)) {
+        throw new VersionChangedError(this.name);
+      }
       this.size = total;
       this.#body = new Blob([]).stream().getReader();
       this.#position = offset;
@@ -168,9 +176,10 @@ export class HttpSource implements ByteSource {
   async #fetch(headers: Headers): Promise<Response> {
     const attempt = new AbortController();
     try {
-      const fetching = fetch(this.url, { headers, signal: attempt.signal });
-      const response = await unlessStalled(fetching, this.options.signal);
-      if (!this.options.isSecure || !isPlainHttp(new URL(response.url))) return response;
+      const { fetch: ask = fetch, signal, isSecure } = this.options;
+      const request = new Request(this.url, { headers, signal: attempt.signal });
+      const response = await unlessStalled(ask(request), signal);
+      if (!isSecure || !isPlainHttp(new URL(response.url || request.url))) return response;
       throw this.#error(`is answered by ${publicUrl(response.url)} over plain http`);
     } catch (error) {
       attempt.abort(error); // A silent server would hold the connection.
@@ -191,7 +200,7 @@ export class HttpSource implements ByteSource {
     }
     const isChanged = (this.validator !== undefined && validator !== this.validator) ||
       (this.size !== undefined && size !== undefined && size !== this.size);
-    if (isChanged) throw new VersionChangedError(this.url);
+    if (isChanged) throw new VersionChangedError(this.name);
     const begin = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
     if (response.status === 206 && Number(begin) !== this.#position) {
       throw this.#error(`sent the range from ${begin}: ${this.#position} was asked for`);
@@ -249,6 +258,11 @@ export class HttpSource implements ByteSource {
   }
 }
 
+/** What to call it in messages. */
+function nameOf(url: URL | Request): string {
+  return publicUrl(url instanceof Request ? url.url : url);
+}
+
 /** The file has another size than it must have: nothing of it is of use. */
 export class WrongSizeError extends WeightsDownloadError {}
 
@@ -265,8 +279,7 @@ export function isPlainHttp({ protocol, hostname }: URL): boolean {
 
 /** The file is another one than before: what was read of it is worth nothing. */
 export class VersionChangedError extends WeightsDownloadError {
-  constructor(url: URL) {
-    const name = publicUrl(url);
+  constructor(name: string) {
     super(`${name} changed on the server while it was read. Start again`, { url: name });
   }
 }

@@ -2,11 +2,17 @@
 
 import { publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
-import { type ByteSource, BytesSource, FileSource, type ReadOptions } from "./byte_source.ts";
+import {
+  BlobSource,
+  type ByteSource,
+  BytesSource,
+  FileSource,
+  type ReadOptions,
+} from "./byte_source.ts";
 import { HttpSource } from "./http_source.ts";
 
-/** What can be opened: a path, a URL (also as a string that begins as one), or the bytes. */
-export type SourceLike = string | URL | Uint8Array;
+/** What can be opened: a path, a URL (also as a string that begins as one), a request for it, or the bytes. */
+export type SourceLike = string | URL | Request | Uint8Array | ArrayBuffer | Blob;
 
 /** Opens a file. A URL is read with range requests where the server knows them. */
 export async function openSource(
@@ -14,6 +20,9 @@ export async function openSource(
   options: ReadOptions = {},
 ): Promise<ByteSource> {
   if (source instanceof Uint8Array) return new BytesSource(source);
+  if (source instanceof ArrayBuffer) return new BytesSource(new Uint8Array(source));
+  if (source instanceof Blob) return new BlobSource(source, sourceName(source));
+  if (source instanceof Request) return await HttpSource.open(source, options);
   const url = asUrl(source);
   if (url === undefined) return new FileSource(source as string);
   if (url.protocol === "file:") return new FileSource(url);
@@ -22,7 +31,9 @@ export async function openSource(
 
 /** A name to show for a source. */
 export function sourceName(source: SourceLike): string {
-  if (source instanceof Uint8Array) return "model bytes";
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return "model bytes";
+  if (source instanceof Blob) return source instanceof File ? source.name : "model bytes";
+  if (source instanceof Request) return publicUrl(source.url);
   const url = asUrl(source);
   return url === undefined ? String(source) : publicUrl(url);
 }

@@ -25,7 +25,7 @@ const PIECE_BYTES = 1 << 20;
 /**
  * Opens a model file: reads its header, scales and biases, and leaves the weights where they are.
  *
- * @param source A path, a URL, or the file's bytes, which must not change afterwards.
+ * @param source A path, a URL or a request for it, or the file's bytes, which must not change afterwards.
  * @throws {CheckpointFormatError} If it is not a model file, or is cut short.
  * @throws {WeightsIntegrityError} If it is damaged.
  * @throws {WeightsDownloadError} If the URL cannot be read.
@@ -54,7 +54,7 @@ export async function openModel(source: SourceLike, options: SourceOptions = {})
 }
 
 async function readModel(source: SourceLike, options: SourceOptions): Promise<Model> {
-  const { offline } = options;
+  const { offline, fetch } = options;
   const bytes = await openSource(source, options);
   try {
     const name = sourceName(source);
@@ -73,7 +73,7 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
       parameters,
       weightBytes: layout.end - layout.weightsBegin,
       weights: ({ signal } = {}) =>
-        streamWeights(source, { offline, signal }, layout, document, progress),
+        streamWeights(source, { offline, fetch, signal }, layout, document, progress),
     };
   } finally {
     bytes.close();

@@ -82,7 +82,7 @@ export async function computeFeatures(
     const hashes: string[] = [], all: View[] = [];
     for (const [n, sample] of chunk.entries()) {
       options.signal?.throwIfAborted();
-      const image = await readSample(sample, { shorterSide, ...options });
+      const image = await readSample(sample, options, shorterSide);
       hashes.push(await fingerprint(image, sample.label));
       all.push(...augmented(image, model, augmentation, first + n));
     }

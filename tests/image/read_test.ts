@@ -162,3 +162,70 @@ Deno.test("reading needs the permission to read the file, and decoding none", as
   assertEquals(new TextDecoder().decode(stderr), "");
   assertEquals(new TextDecoder().decode(stdout), names.map((name) => `${name} 45x31\n`).join(""));
 });
+
+Deno.test("an image in base64 is refused with how to write it, whatever format it is of", async () => {
+  for (const bytes of [BYTES, new Uint8Array(1000), new Uint8Array(100_000).fill(255)]) {
+    for (const text of [bytes.toBase64(), bytes.toBase64({ alphabet: "base64url" })]) {
+      const hint = "data:image/jpeg;base64,";
+      await assertRejects(() => readImage(text), TypeError, hint);
+      await assertRejects(() => readImage(text, { sources: ["data"] }), TypeError, hint);
+    }
+  }
+  await assertRejects(() => readImage("photos/of/a/cat"), Deno.errors.NotFound);
+  // A long path without an ending is one as long as it leads somewhere.
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/${"a".repeat(80)}`;
+    await Deno.writeFile(path, BYTES);
+    assertEquals(await readImage(path), IMAGE);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("`sources` says what a text may name, and nothing else is looked at", async () => {
+  let asked = 0;
+  const data = `data:image/png;base64,${BYTES.toBase64()}`;
+  await serving(() => {
+    asked++;
+    return new Response(BYTES);
+  }, async (origin) => {
+    const named = { file: PATH, http: `${origin}/a.png`, data } as const;
+    for (const [source, text] of Object.entries(named)) {
+      for (const input of source === "file" ? [text, URL_OF_FILE] : [text, new URL(text)]) {
+        for (const allowed of ["file", "http", "data"] as const) {
+          const reading = readImage(input, { sources: [allowed] });
+          if (allowed === source) {
+            assertEquals(await reading, IMAGE);
+            continue;
+          }
+          const error = await assertRejects(() => reading, ImageDecodeError, `sources ${allowed}:`);
+          assertEquals([error.code, error.retryable], ["image-fetch", false]);
+        }
+      }
+    }
+    assertEquals(asked, 2);
+  });
+  // What a program holds is its own.
+  assertEquals(await readImage(BYTES, { sources: ["http"] }), IMAGE);
+});
+
+Deno.test("`fetch` asks servers, with headers of its own", async () => {
+  const isKnown = (request: Request) => request.headers.get("authorization") === "Bearer key";
+  const answer = (request: Request) =>
+    isKnown(request) ? new Response(BYTES) : new Response(null, { status: 401 });
+  await serving(answer, async (origin) => {
+    const fetchWithKey = (request: Request) => {
+      request.headers.set("authorization", "Bearer key");
+      return fetch(request);
+    };
+    assertEquals(await readImage(origin, { fetch: fetchWithKey }), IMAGE);
+    const error = await assertRejects(() => readImage(origin), ImageDecodeError);
+    assertEquals(error.status, 401);
+  });
+});
+
+Deno.test("readImage() refuses unknown options by the nearest name", async () => {
+  const options = { maxPixel: 1, maxPixels: 1_000_000 };
+  await assertRejects(() => readImage(BYTES, options), RangeError, "did you mean maxPixels?");
+});

@@ -1,7 +1,7 @@
 /** Resizing against Pillow, byte for byte (tests/fixtures/images/make_resize.py). */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { cropImage, resample } from "../../lib/image/resize.ts";
+import { cropImage, resample, resizeImage, type ResizeOptions } from "../../lib/image/resize.ts";
 
 const FOLDER = new URL("../fixtures/images/", import.meta.url);
 
@@ -62,4 +62,30 @@ Deno.test("resizing and cropping refuse sizes that cannot be", () => {
   assertThrows(() => resample(image, 4, 1.5, "bilinear"), RangeError, "found 1.5");
   const box = { left: 2, top: 0, width: 3, height: 1 };
   assertThrows(() => cropImage(image, box), RangeError, "found 3x1 at (2, 0)");
+});
+
+Deno.test("resizeImage() keeps the proportions of a side that is not given", () => {
+  const image = { data: noise(40, 30, 3), width: 40, height: 30 };
+  const sizeOf = (options: ResizeOptions): number[] => {
+    const { width, height } = resizeImage(image, options);
+    return [width, height];
+  };
+  assertEquals(sizeOf({ width: 20 }), [20, 15]);
+  assertEquals(sizeOf({ height: 60 }), [80, 60]);
+  assertEquals(sizeOf({ width: 1000, height: 1 }), [1000, 1]);
+  assertEquals(sizeOf({ width: 1 }), [1, 1]);
+  const { data } = resizeImage(image, { width: 20, height: 10, filter: "bilinear" });
+  assertEquals(data, resample(image, 20, 10, "bilinear"));
+});
+
+Deno.test("resizeImage() says what it cannot do", () => {
+  const image = { data: noise(4, 3, 3), width: 4, height: 3 };
+  assertThrows(() => resizeImage(image, {}), RangeError, "a width, a height or both");
+  for (const width of [0, -1, 1.5, NaN, 40_000]) {
+    assertThrows(() => resizeImage(image, { width }), RangeError, "width must be an integer");
+  }
+  const rgba = { data: new Uint8Array(48), width: 4, height: 3 };
+  assertThrows(() => resizeImage(rgba, { width: 2 }), RangeError, "1 or 3 bytes, found 4");
+  const typo = { with: 2, width: 2 };
+  assertThrows(() => resizeImage(image, typo), RangeError, "did you mean width?");
 });

@@ -18,6 +18,7 @@ import { IMAGENET_CLASSES } from "../../model/labels.ts";
 import type { Verification } from "../../model/model.ts";
 import { checkOptions, PULL_OPTIONS } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
+import type { Fetch } from "../../urls.ts";
 import { type ConvertOptions, convertToFile } from "../convert.ts";
 import { checkEntry, verificationOf } from "./entry.ts";
 
@@ -40,6 +41,8 @@ export interface PullOptions extends ProgressOptions {
   readonly signal?: AbortSignal | undefined;
   /** Never touch the network: what is not in the cache is an error. Default: false. */
   readonly offline?: boolean | undefined;
+  /** Asks the server, such as with a key in the headers. Default: the global `fetch`. */
+  readonly fetch?: Fetch | undefined;
   /** Called, once, before a checkpoint is downloaded whose known hash does not rule out a forgery. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Downloads again what is in the cache. */
@@ -71,7 +74,7 @@ export interface PullOptions extends ProgressOptions {
  */
 export async function pullModel(id: string, options: PullOptions = {}): Promise<string> {
   checkOptions(PULL_OPTIONS, options);
-  const { entry = findModel(id), cacheDir = defaultCacheDir(), signal } = options;
+  const { entry = findModel(id), cacheDir = defaultCacheDir(), fetch, signal } = options;
   if (entry !== undefined) checkEntry(entry);
   if (entry?.url === undefined) {
     throw new ModelNotFoundError(
@@ -97,7 +100,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
         const warning = WARNINGS[verificationOf(entry)];
         if (warning !== undefined) options.onWarning?.(`${id}: ${warning}`);
         const progress = new ProgressTeller(options, { stage: "pull", unit: "bytes", file });
-        const sha256 = await download(url, part, expected, { signal, progress });
+        const sha256 = await download(url, part, expected, { fetch, signal, progress });
         await convertPart(part, path, entry, sha256, options);
       }
       await removeDownload(part);

@@ -9,7 +9,7 @@ import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
 import type { ImageInput, ImageOptions, Pixels } from "../../image/image.ts";
 import { readImage } from "../../image/read.ts";
 import type { Downloads } from "../remote/downloads.ts";
-import type { RemoteRules } from "../remote/remote_image.ts";
+import type { RemoteRules } from "../remote/downloads.ts";
 import type { Call } from "../server/call.ts";
 import { HttpProblem, toProblem } from "../server/problems.ts";
 import type { Settings } from "../server/settings.ts";
@@ -48,7 +48,7 @@ export class Pipeline {
   readonly #queue: BatchQueue;
   readonly #cache: ResultCache;
   readonly #log: Log;
-  readonly #rules: Partial<RemoteRules>;
+  readonly #rules: RemoteRules;
   #downloads: Promise<Downloads> | undefined;
   #admitted = 0;
   /** A moving average of what an image costs: the base of Retry-After. */
@@ -59,7 +59,7 @@ export class Pipeline {
     model: ServedModel,
     metrics: ServiceMetrics,
     log: Log,
-    rules: Partial<RemoteRules> = {},
+    rules: RemoteRules = {},
   ) {
     this.#metrics = metrics;
     this.settings = settings;

@@ -6,7 +6,7 @@ import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts"
 import { HANDLER_OPTIONS } from "../../options/service.ts";
 import { Pipeline } from "../queue/pipeline.ts";
 import { type ServedClassifier, ServedModel } from "../queue/served_model.ts";
-import type { RemoteRules } from "../remote/remote_image.ts";
+import type { RemoteRules } from "../remote/downloads.ts";
 import {
   Doorkeeper,
   isLocalAddress,
@@ -34,7 +34,7 @@ export interface HandlerOptions extends Partial<Settings> {
   /** Gets each line of the log. Default: standard output. */
   readonly writeLog?: ((line: string) => void) | undefined;
   /** Replaces the resolver of names and the rule for addresses when URLs are fetched. */
-  readonly remote?: Partial<RemoteRules> | undefined;
+  readonly remote?: RemoteRules | undefined;
 }
 
 /** An address and its port, or a Unix socket. */

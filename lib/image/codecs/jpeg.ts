@@ -16,7 +16,7 @@ interface JpegHeader extends Header {
   readonly scanStart: number;
 }
 
-/** How many times larger than needed a reduced image must be: see `ImageOptions.shorterSide`. */
+/** How many times larger than needed a reduced image must be: see `ReadImageOptions.shorterSide`. */
 const MARGIN = 2.5;
 /** More scans than any encoder writes. Each costs a pass over the whole image. */
 const MAX_SCANS = 100;

@@ -198,3 +198,30 @@ Deno.test("strangers are told the same of what is unknown, private and unreachab
     assertEquals(JSON.stringify(lines).includes("secret"), false);
   });
 });
+
+Deno.test("a URL is classified where that is switched on, and one that is not public is a problem", async () => {
+  await withWorld({}, async ({ at, answer, post }) => {
+    answer();
+    const cat = at("a", "cat.png"), refused = await post("http://10.0.0.1/");
+    assertEquals([refused.status, (await refused.json()).code], [422, "image-fetch"]);
+    assertEquals((await (await post(cat)).json())[0].label, "cat");
+    const [first, second] = await (await post([cat, "http://10.0.0.1/"])).json();
+    assertEquals([first.predictions[0].label, second.error.code], ["cat", "image-fetch"]);
+  });
+});
+
+Deno.test("a file that is larger than a body may be is a problem of the image", async () => {
+  await withWorld({ maxBodyBytes: 1000 }, async ({ at, answer, post }) => {
+    answer();
+    const response = await post(at("a", "cat.png"));
+    assertEquals([response.status, (await response.json()).code], [413, "image-bytes"]);
+  });
+});
+
+Deno.test("a service that is offline fetches no URL, whatever else is switched on", async () => {
+  await withWorld({ offline: true }, async ({ at, asked, answer, post }) => {
+    answer();
+    assertEquals((await (await post(at("a", "cat.png"))).json()).code, "url-input-off");
+    assertEquals(asked, []);
+  });
+});

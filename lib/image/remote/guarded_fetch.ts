@@ -14,11 +14,10 @@ import { lookup } from "node:dns/promises";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
-import { isPassing } from "../../errors.ts";
-import { readAll } from "../../image/read.ts";
-import { shortened } from "../../options.ts";
+import { ImageDecodeError, type VggErrorOptions } from "../../errors.ts";
+import { FETCH_IMAGE_OPTIONS, shortened } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
-import { HttpProblem } from "../server/problems.ts";
+import { readAll } from "../read.ts";
 import { isPublicAddress } from "./addresses.ts";
 
 const MAX_REDIRECTS = 3;
@@ -34,37 +33,29 @@ export interface Address {
 /** All addresses of a host. */
 type Addresses = readonly [Address, ...Address[]];
 
-/** What a program can replace. */
-export interface RemoteRules {
+/** Options of `fetchImage()`. */
+export interface FetchImageOptions {
+  /** Most bytes of the file. Default: 64 MiB. */
+  readonly maxBytes?: number | undefined;
+  /** Which addresses may be connected to, such as `"192.0.2.1"`. Default: those of the public Internet. */
+  readonly isAllowed?: ((address: string) => boolean) | undefined;
   /** Resolves a name. Default: the system's resolver. */
-  readonly resolve: (name: string) => Promise<readonly Address[]>;
-  /** Which addresses may be connected to. Default: {@linkcode isPublicAddress}. */
-  readonly isAllowed: (address: string) => boolean;
-}
-
-/** What some downloads may bring together. */
-export interface Budget {
-  /** All of them. */
-  readonly bytes: number;
-  /** What is left; a fetch counts it down. */
-  left: number;
-}
-
-/** Options of {@linkcode fetchRemoteImage}. */
-export interface RemoteOptions extends Partial<RemoteRules> {
-  /** Most bytes of the file. */
-  readonly maxBytes: number;
-  /** What this download shares with others. Default: no bound but `maxBytes`. */
-  readonly budget?: Budget | undefined;
+  readonly resolve?: ((name: string) => Promise<readonly Address[]>) | undefined;
   /** Ports that may be connected to. Default: 80 and 443. */
   readonly ports?: readonly number[] | undefined;
   /** How long a name may take to be resolved, and a server to answer, in milliseconds. Default: 5000. */
   readonly answerMs?: number | undefined;
   /** Ends the fetch. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode guardedFetch}. */
+export interface GuardOptions extends FetchImageOptions {
   /** Waits until an address may be connected to, and keeps a place until it is disposed of. */
   readonly takePlace?: ((address: string) => Promise<Disposable>) | undefined;
-  /** Gets what the problem does not tell: which host could not be reached, and why. */
+  /** Is told how many more bytes arrived, and throws if they are too many. */
+  readonly onBytes?: ((count: number) => void) | undefined;
+  /** Gets what the error does not tell: which host could not be reached, and why. */
   readonly onRefusal?: ((host: string, reason: string) => void) | undefined;
 }
 
@@ -74,9 +65,10 @@ class Unreachable extends Error {}
 /**
  * Fetches a file.
  *
- * @throws {HttpProblem} `image-fetch`, `body-too-large`; or the signal's reason
+ * @throws {ImageDecodeError} `image-fetch`, `image-bytes`.
+ * @throws The signal's reason, and what `takePlace` and `onBytes` throw.
  */
-export async function fetchRemoteImage(given: URL, options: RemoteOptions): Promise<Uint8Array> {
+export async function guardedFetch(given: URL, options: GuardOptions): Promise<Uint8Array> {
   let url = given;
   try {
     for (let redirects = 0;; redirects++) {
@@ -87,20 +79,28 @@ export async function fetchRemoteImage(given: URL, options: RemoteOptions): Prom
       url = found;
     }
   } catch (error) {
-    options.signal.throwIfAborted();
+    options.signal?.throwIfAborted();
     if (!(error instanceof Unreachable)) throw error;
     options.onRefusal?.(url.host, error.message);
     // The same for a private address: strangers are not told which it is.
-    throw refused(given, "no public server answers there", true);
+    throw refused(given, "no public server answers there", { retryable: true });
   }
 }
 
-function refused(given: URL, reason: string, retryable: boolean = false): HttpProblem {
-  const where = shortened(publicUrl(given));
-  return new HttpProblem("image-fetch", `Cannot read ${where}: ${reason}`, { retryable });
+function refused(
+  given: URL,
+  reason: string,
+  options: VggErrorOptions = { retryable: false },
+): ImageDecodeError {
+  const where = publicUrl(given), about = { ...options, code: "image-fetch", url: where } as const;
+  return new ImageDecodeError(`Cannot read ${shortened(where)}: ${reason}`, about);
 }
 
-function checkUrl(url: URL, given: URL, { ports = [80, 443] }: RemoteOptions): void {
+function checkUrl(
+  url: URL,
+  given: URL,
+  { ports = FETCH_IMAGE_OPTIONS.ports.default }: GuardOptions,
+): void {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw refused(given, `expected http or https, found ${url.protocol}`);
   }
@@ -114,13 +114,12 @@ function checkUrl(url: URL, given: URL, { ports = [80, 443] }: RemoteOptions): v
 }
 
 /** Asks a server, for the file or for where it redirects to. */
-async function visit(url: URL, given: URL, options: RemoteOptions): Promise<Uint8Array | URL> {
-  const { signal, answerMs = 5000, takePlace } = options;
+async function visit(url: URL, given: URL, options: GuardOptions): Promise<Uint8Array | URL> {
+  const { signal, answerMs = FETCH_IMAGE_OPTIONS.answerMs.default, takePlace } = options;
   const addresses = await within(answerMs, signal, () => allowedAddresses(url, options));
   // There is one at least, and resolvers change their order.
   const first = addresses.map(({ address }) => address).sort()[0]!;
   using _place = await takePlace?.(first);
-  checkBudget(options);
   const response = await within(answerMs, signal, (limit) => request(url, addresses, limit));
   try {
     const { statusCode: status = 0, headers: { location } } = response;
@@ -130,7 +129,7 @@ async function visit(url: URL, given: URL, options: RemoteOptions): Promise<Uint
       throw refused(given, "it redirects to what is no URL");
     }
     if (status < 200 || status > 299) {
-      throw refused(given, `the server answered with status ${status}`, isPassing(status));
+      throw refused(given, `the server answered with status ${status}`, { status });
     }
     return await readBody(response, given, options);
   } finally {
@@ -141,17 +140,19 @@ async function visit(url: URL, given: URL, options: RemoteOptions): Promise<Uint
 /** Does something in time. */
 async function within<Value>(
   ms: number,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   work: (limit: AbortSignal) => Promise<Value>,
 ): Promise<Value> {
-  signal.throwIfAborted();
+  signal?.throwIfAborted();
   const controller = new AbortController();
   const timer = setTimeout(
     () => controller.abort(new Unreachable(`no answer within ${ms} ms`)),
     ms,
   );
   try {
-    const limit = AbortSignal.any([signal, controller.signal]);
+    const limit = signal === undefined
+      ? controller.signal
+      : AbortSignal.any([signal, controller.signal]);
     return await abortable(work(limit), limit);
   } finally {
     clearTimeout(timer);
@@ -162,7 +163,7 @@ const bySystem = (name: string): Promise<readonly Address[]> => lookup(name, { a
 
 async function allowedAddresses(
   { hostname }: URL,
-  { resolve = bySystem, isAllowed = isPublicAddress }: RemoteOptions,
+  { resolve = bySystem, isAllowed = isPublicAddress }: GuardOptions,
 ): Promise<Addresses> {
   const addresses = await addressesOf(hostname, resolve);
   const forbidden = addresses.find(({ address }) => !isAllowed(address));
@@ -170,7 +171,7 @@ async function allowedAddresses(
   throw new Unreachable(`${hostname} is at ${forbidden.address}, which is not public`);
 }
 
-async function addressesOf(host: string, resolve: RemoteRules["resolve"]): Promise<Addresses> {
+async function addressesOf(host: string, resolve: typeof bySystem): Promise<Addresses> {
   // URL has already written decimal, octal and hexadecimal IPv4 addresses in the usual form.
   if (host.startsWith("[")) return [{ address: host.slice(1, -1), family: 6 }];
   if (/^[\d.]+$/.test(host)) return [{ address: host, family: 4 }];
@@ -217,37 +218,28 @@ function checkedLookup(addresses: Addresses): LookupFunction {
   };
 }
 
-/** Before a connection is made for nothing, and as bytes arrive. */
-function checkBudget({ budget }: RemoteOptions): void {
-  if (budget === undefined || budget.left > 0) return;
-  throw new HttpProblem(
-    "body-too-large",
-    `Expected at most ${budget.bytes} bytes from the URLs of a request together, found more`,
-  );
-}
-
 async function readBody(
   response: IncomingMessage,
   given: URL,
-  options: RemoteOptions,
+  options: GuardOptions,
 ): Promise<Uint8Array> {
-  const { maxBytes, budget, signal } = options;
+  const { maxBytes = FETCH_IMAGE_OPTIONS.maxBytes.default, onBytes, signal } = options;
+  const url = publicUrl(given);
   let counted = 0;
   const check = (length: number): void => {
-    if (budget !== undefined) budget.left -= length - counted;
+    onBytes?.(length - counted);
     counted = length;
-    if (length > maxBytes) {
-      const where = shortened(publicUrl(given));
-      const detail = `Expected at most ${maxBytes} bytes at ${where}, found more`;
-      throw new HttpProblem("body-too-large", detail);
-    }
-    if (budget !== undefined && budget.left < 0) checkBudget(options);
+    if (length <= maxBytes) return;
+    const message = `Expected at most ${maxBytes} bytes at ${shortened(url)}, found more`;
+    throw new ImageDecodeError(message, { code: "image-bytes", url });
   };
+  return await readAll(ReadableStream.from(partsOf(response, given)), check, signal);
+}
+
+async function* partsOf(response: IncomingMessage, given: URL): AsyncGenerator<Uint8Array> {
   try {
-    const stream = ReadableStream.from(response as AsyncIterable<Uint8Array>);
-    return await readAll(stream, check, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof HttpProblem ? error : refused(given, "it broke off", true);
+    yield* response as AsyncIterable<Uint8Array>;
+  } catch {
+    throw refused(given, "it broke off", { retryable: true });
   }
 }

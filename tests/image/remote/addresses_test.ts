@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { isPublicAddress } from "../../../lib/http/remote/addresses.ts";
+import { isPublicAddress } from "../../../lib/image/remote/addresses.ts";
 
 // Blocks from IANA's special-purpose address registries: the first and the last address of each,
 // and the neighbors that are public.

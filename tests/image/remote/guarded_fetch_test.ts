@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { HttpProblem } from "../../../lib/http/server/problems.ts";
-import { fetchRemoteImage, type RemoteOptions } from "../../../lib/http/remote/remote_image.ts";
-import { CAT, postJson, testService } from "../../support/http_service.ts";
+import { ImageDecodeError } from "../../../lib/errors.ts";
+import { fetchImage } from "../../../lib/image/fetch_image.ts";
+import { guardedFetch, type GuardOptions } from "../../../lib/image/remote/guarded_fetch.ts";
+import { CAT } from "../../support/http_service.ts";
 
 /** Names of a small world, in which 127.0.0.1 alone counts as public. */
 const NAMES: Record<string, string[]> = {
@@ -15,7 +16,7 @@ const NAMES: Record<string, string[]> = {
   "nowhere.test": [],
 };
 
-function options(given: Partial<RemoteOptions> = {}): RemoteOptions {
+function options(given: Partial<GuardOptions> = {}): GuardOptions {
   return {
     maxBytes: 1_000_000,
     signal: AbortSignal.timeout(5000),
@@ -51,7 +52,7 @@ async function withServer(
 const UNREACHABLE = "no public server answers there";
 
 /** The reason of a refusal for the log, which is that the stranger is told nothing. */
-async function reason(url: string, given: Partial<RemoteOptions> = {}): Promise<string> {
+async function reason(url: string, given: Partial<GuardOptions> = {}): Promise<string> {
   let logged = "";
   const onRefusal = (host: string, reason: string): void => void (logged = `${host}: ${reason}`);
   const href = new URL(url).href;
@@ -59,12 +60,12 @@ async function reason(url: string, given: Partial<RemoteOptions> = {}): Promise<
   return logged;
 }
 
-async function refusal(url: string, given: Partial<RemoteOptions> = {}): Promise<string> {
+async function refusal(url: string, given: Partial<GuardOptions> = {}): Promise<string> {
   const error = await assertRejects(
-    () => fetchRemoteImage(new URL(url), options(given)),
-    HttpProblem,
+    () => guardedFetch(new URL(url), options(given)),
+    ImageDecodeError,
   );
-  assertEquals(error.problem, "image-fetch");
+  assertEquals(error.code, "image-fetch");
   return error.message;
 }
 
@@ -74,7 +75,7 @@ function includes(text: string, part: string): void {
 
 Deno.test("a file is fetched from the address that was checked, under its name", async () => {
   await withServer(() => new Response(CAT), async (base, seen, ports) => {
-    assertEquals(await fetchRemoteImage(new URL("/cat.png", base), options({ ports })), CAT);
+    assertEquals(await guardedFetch(new URL("/cat.png", base), options({ ports })), CAT);
     assertEquals(seen, ["public.test/cat.png"]);
   });
 });
@@ -137,7 +138,7 @@ Deno.test("a redirect is followed three times, and each target is checked", asyn
   }, async (base, _seen, ports) => {
     const at = (path: string) => new URL(path, base).href;
     assertEquals(
-      (await fetchRemoteImage(new URL(at("/0")), options({ ports }))).length,
+      (await guardedFetch(new URL(at("/0")), options({ ports }))).length,
       CAT.length,
     );
     includes(await refusal(at("/4"), { ports }), "Cannot read");
@@ -170,7 +171,7 @@ Deno.test("a redirect is followed three times, and each target is checked", asyn
     assertEquals(seen.length, 6);
     includes(await refusal(`${base}/loop`, { ports }), "more than 3 redirects");
     assertEquals(seen.length, 10);
-    const bytes = await fetchRemoteImage(new URL(`${base}/three`), options({ ports }));
+    const bytes = await guardedFetch(new URL(`${base}/three`), options({ ports }));
     assertEquals(bytes.length, CAT.length);
   });
 });
@@ -184,17 +185,17 @@ Deno.test("a file that is too long is cut off, one that takes too long is given 
     );
   await withServer(endless, async (base, _seen, ports) => {
     const error = await assertRejects(
-      () => fetchRemoteImage(new URL(base), options({ ports })),
-      HttpProblem,
+      () => guardedFetch(new URL(base), options({ ports })),
+      ImageDecodeError,
     );
-    assertEquals(error.problem, "body-too-large");
+    assertEquals(error.code, "image-bytes");
   });
   await withServer(
     () => new Promise((resolve) => setTimeout(() => resolve(new Response("x")), 300)),
     async (base, _seen, ports) => {
       const signal = AbortSignal.timeout(30);
       const error = await assertRejects(() =>
-        fetchRemoteImage(new URL(base), options({ signal, ports }))
+        guardedFetch(new URL(base), options({ signal, ports }))
       );
       assertEquals((error as Error).name, "TimeoutError");
     },
@@ -206,55 +207,28 @@ Deno.test("a status that is no success is told, and whether a retry may help", a
     const [status, retryable] of [[403, false], [404, false], [429, true], [503, true]] as const
   ) {
     await withServer(() => new Response("no", { status }), async (base, _seen, ports) => {
-      const fetching = () => fetchRemoteImage(new URL(base), options({ ports }));
-      const error = await assertRejects(fetching, HttpProblem, `status ${status}`);
-      assertEquals(error.retryable, retryable);
+      const fetching = () => guardedFetch(new URL(base), options({ ports }));
+      const error = await assertRejects(fetching, ImageDecodeError, `status ${status}`);
+      assertEquals([error.status, error.retryable], [status, retryable]);
     });
   }
 });
 
 Deno.test("a retry tells no private address from one that does not answer", async () => {
   for (const url of ["http://private.test/", "http://unknown.test/"]) {
-    const fetching = () => fetchRemoteImage(new URL(url), options());
-    assertEquals((await assertRejects(fetching, HttpProblem, UNREACHABLE)).retryable, true, url);
+    const fetching = () => guardedFetch(new URL(url), options());
+    assertEquals(
+      (await assertRejects(fetching, ImageDecodeError, UNREACHABLE)).retryable,
+      true,
+      url,
+    );
   }
-});
-
-Deno.test("POST /classify fetches a URL where it is switched on", async () => {
-  const { resolve, isAllowed } = options();
-  await withServer(() => new Response(CAT), async (base, _seen, [port]) => {
-    const urlPorts = [80, port];
-    const service = testService({ urlInput: true, urlPorts, remote: { resolve, isAllowed } });
-    const response = await service.fetch(postJson("/classify", { url: `${base}/cat.png` }));
-    assertEquals((await response.json())[0].label, "cat");
-    const refused = await service.fetch(postJson("/classify", { url: "http://private.test/" }));
-    assertEquals([refused.status, (await refused.json()).code], [422, "image-fetch"]);
-    const list = { url: [`${base}/cat.png`, "http://private.test/"] };
-    const results = await (await service.fetch(postJson("/classify", list))).json();
-    assertEquals([results[0].predictions[0].label, results[1].error.code], ["cat", "image-fetch"]);
-  });
-});
-
-Deno.test("a service that is offline fetches no URL, whatever else is switched on", async () => {
-  const { resolve, isAllowed } = options();
-  const remote = { resolve, isAllowed };
-  const service = testService({ urlInput: true, offline: true, remote });
-  let hits = 0;
-  const answer = (): Response => {
-    hits++;
-    return new Response(CAT);
-  };
-  await withServer(answer, async (base) => {
-    const response = await service.fetch(postJson("/classify", { url: `${base}/cat.png` }));
-    assertEquals((await response.json()).code, "url-input-off");
-  });
-  assertEquals(hits, 0);
 });
 
 Deno.test("a fetch that is given up while its name is looked up ends at once", async () => {
   const signal = AbortSignal.timeout(30);
   const looking = new Promise<never>(() => {});
-  const fetching = fetchRemoteImage(
+  const fetching = guardedFetch(
     new URL("http://public.test/"),
     options({ signal, resolve: () => looking }),
   );
@@ -294,4 +268,23 @@ Deno.test("ports are 80 and 443, unless others are allowed", async () => {
     includes(await refusal(url), "expected port 80 or 443, found");
   }
   includes(await refusal("https://public.test/", { ports: [80] }), "expected port 80, found 443");
+});
+
+Deno.test("fetchImage() takes strangers' URLs: public addresses alone, within bounds, by checked options", async () => {
+  const { resolve, isAllowed } = options();
+  await withServer(() => new Response(CAT), async (base, _seen, ports) => {
+    const given = { resolve, isAllowed, ports };
+    assertEquals(await fetchImage(`${base}/cat.png`, given), CAT);
+    const long = await assertRejects(() => fetchImage(base, { ...given, maxBytes: 100 }));
+    assertEquals((long as ImageDecodeError).code, "image-bytes");
+    const own = await assertRejects(
+      () => fetchImage(base.replace("public.test", "127.0.0.1"), { ports }),
+      ImageDecodeError,
+      UNREACHABLE,
+    );
+    assertEquals([own.code, own.retryable], ["image-fetch", true]);
+  });
+  await assertRejects(() => fetchImage("cat.png"), TypeError, "Invalid URL");
+  const typo = { maxByte: 1, maxBytes: 1 };
+  await assertRejects(() => fetchImage("http://public.test/", typo), RangeError, "maxByte");
 });
