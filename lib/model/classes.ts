@@ -32,6 +32,33 @@ export function classesOf({ labels, ids }: Pick<Model, "labels" | "ids">): Class
   });
 }
 
+/** Which classes a name may mean. */
+type Called<Label extends string> = Map<string, ClassInfo<Label>[]>;
+
+/** A request may name thousands of classes: each must not cost a look at all of them. */
+const NAMES = new WeakMap<readonly ClassInfo[], readonly Called<string>[]>();
+
+/** The classes by label, by id, and by synonym or all words together. */
+function namesOf<Label extends string>(
+  classes: readonly ClassInfo<Label>[],
+): readonly Called<Label>[] {
+  const known = NAMES.get(classes) as readonly Called<Label>[] | undefined; // What was made of these.
+  if (known !== undefined) return known;
+  const byLabel: Called<Label> = new Map(), byId: Called<Label> = new Map();
+  const byWord: Called<Label> = new Map();
+  for (const info of classes) {
+    const { label, id, synonyms } = info;
+    const add = (called: Called<Label>, name: string): void =>
+      void called.set(name, [...called.get(name) ?? [], info]);
+    add(byLabel, label);
+    if (id !== undefined) add(byId, id);
+    for (const name of new Set([...synonyms, [label, ...synonyms].join(", ")])) add(byWord, name);
+  }
+  const made = [byLabel, byId, byWord];
+  NAMES.set(classes, made);
+  return made;
+}
+
 /**
  * Finds a class by a name: a label before an id, that before a synonym, that before digits for an index.
  *
@@ -43,13 +70,8 @@ export function findClass<Label extends string>(
   classes: readonly ClassInfo<Label>[],
 ): ClassInfo<Label> {
   if (typeof name === "number") return classAt(name, classes);
-  const isCalled: readonly ((known: ClassInfo) => boolean)[] = [
-    ({ label }) => label === name,
-    ({ id }) => id === name,
-    ({ label, synonyms }) => synonyms.includes(name) || [label, ...synonyms].join(", ") === name,
-  ];
-  for (const matches of isCalled) {
-    const [found, ...others] = classes.filter(matches);
+  for (const called of namesOf(classes)) {
+    const [found, ...others] = called.get(name) ?? [];
     if (found === undefined) continue;
     if (others.length === 0) return found;
     const list = [found, ...others].map(describeClass).join(", ");

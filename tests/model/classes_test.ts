@@ -74,3 +74,20 @@ Deno.test("imagenetIds() knows ImageNet's labels, whole or by one word each, and
   assertEquals(imagenetIds(labels.toReversed()), undefined);
   assertEquals(imagenetIds(labels.slice(1)), undefined);
 });
+
+Deno.test("names are looked up, not searched: a thousand of them look at each class once", () => {
+  let looks = 0;
+  const classes = Array.from({ length: 100 }, (_, index) => ({
+    index,
+    get label() {
+      looks++;
+      return `class ${index}`;
+    },
+    synonyms: [],
+  }));
+  for (let n = 0; n < 1000; n++) {
+    assertEquals(findClass(`class ${n % 100}`, classes).index, n % 100);
+  }
+  for (let n = 0; n < 1000; n++) assertEquals(findClass(`${n % 100}`, classes).index, n % 100);
+  assertEquals(looks <= 300, true, `${looks}`);
+});
