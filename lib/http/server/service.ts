@@ -50,7 +50,7 @@ export interface Connection {
   readonly completed?: Promise<void> | undefined;
   /** Where the request comes from. */
   readonly remoteAddr?:
-    | { readonly transport?: string | undefined; readonly hostname?: string }
+    | { readonly transport?: string | undefined; readonly hostname?: string | undefined }
     | undefined;
 }
 
