@@ -120,9 +120,9 @@ function learnAddress(found: string): void {
  * `deno serve` there is a server by then. So nothing that is done here may keep the process alive.
  */
 function listenIfIdle(): void {
-  const timer = setTimeout(() => {
-    tellOthers = shareAddress(() => address, learnAddress);
+  const timer = setTimeout(async () => {
     warmUp();
+    tellOthers = await shareAddress(() => address, learnAddress);
   }, IDLE_MS);
   Deno.unrefTimer(timer);
   addEventListener("beforeunload", (event) => {

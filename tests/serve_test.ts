@@ -164,6 +164,16 @@ Deno.test("a model that could not be loaded is tried again by the server, not by
   await source.shutdown();
 });
 
+Deno.test("deno run without --port listens on a busy machine, too, where the model is loaded first", async () => {
+  const preload = await Deno.makeTempFile({ suffix: ".js" });
+  // The timer then runs before Deno sees that there is nothing left to do.
+  await Deno.writeTextFile(preload, "Deno.unrefTimer = () => {};");
+  const server = await startServer("alone", { permissions: [`--preload=${preload}`] });
+  assertEquals(await label(server.url), "cat");
+  assertEquals(await server.stop(), 0);
+  await Deno.remove(preload);
+});
+
 for (const mode of ["run", "alone", "parallel"] as const) {
   Deno.test(`deno ${mode} holds requests to the keys, and has none in its environment if it can`, async () => {
     const folder = await Deno.makeTempDir();

@@ -17,13 +17,17 @@ const QUIET_MS = 200;
  * @param learn Called with it if another one does.
  * @returns Tells the others that this worker knows it now.
  */
-export function shareAddress(
+export async function shareAddress(
   known: () => string | undefined,
   learn: (address: string) => void,
-): () => void {
+): Promise<() => void> {
+  // Node's can be told not to keep the process alive.
+  const { BroadcastChannel } = await import("node:worker_threads");
   const channel = new BroadcastChannel("vgg16-address");
+  channel.unref();
   const say = (): void => channel.postMessage(known());
-  channel.onmessage = ({ data }: MessageEvent<string | undefined>) => {
+  channel.onmessage = (event: unknown) => {
+    const { data } = event as MessageEvent<string | undefined>; // Typed as unknown.
     if (known() === undefined && data !== undefined) learn(data);
     else if (known() !== undefined && data === undefined) say();
   };
