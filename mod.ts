@@ -12,30 +12,10 @@
  * @module
  */
 
-export { Classifier, classify, loadClassifier } from "./lib/classifier.ts";
-export type {
-  ClassifierInfo,
-  ClassifierOptions,
-  ClassifierUsage,
-  ClassifyOptions,
-  DistanceOptions,
-  EmbedOptions,
-  NoThreshold,
-  PrepareOptions,
-} from "./lib/classifier.ts";
-export type { ProfileOptions } from "./lib/engine/profile.ts";
+export { classify, loadClassifier } from "./lib/classifier.ts";
+export { fuse } from "./lib/evaluate/fuse.ts";
+export { createHandler, handler } from "./lib/http/handler.ts";
 export { similarity } from "./lib/output/embedding.ts";
-export type { Embedding, EmbeddingOptions } from "./lib/output/embedding.ts";
-export type {
-  Activations,
-  Backend,
-  Batch,
-  Engine,
-  EngineOptions,
-  LayerProfile,
-  Precision,
-  RunOptions,
-} from "./lib/engine/engine.ts";
 export {
   BackendUnavailableError,
   CheckpointFormatError,
@@ -52,24 +32,43 @@ export {
   WeightsDownloadError,
   WeightsIntegrityError,
 } from "./lib/errors.ts";
-export type { ErrorCode, ErrorMeaning, FormatCode, VggErrorOptions } from "./lib/errors.ts";
-export {
-  type Dataset,
-  type IndexedSample,
-  type LabeledImages,
-  type ListOptions,
-  listSamples,
-  type Sample,
-} from "./lib/input/dataset.ts";
-export { evaluate } from "./lib/evaluate/evaluate.ts";
-export type { EvaluateOptions, Evaluation } from "./lib/evaluate/evaluate.ts";
-export { fuse, type Scorer } from "./lib/evaluate/fuse.ts";
+
 export type {
-  ClassMetrics,
-  EvaluationRecord,
-  Metrics,
-  ReliabilityBin,
-} from "./lib/evaluate/metrics.ts";
+  Classifier,
+  ClassifierInfo,
+  ClassifierOptions,
+  ClassifierUsage,
+  ClassifyOptions,
+  DistanceOptions,
+  EmbedOptions,
+  NoThreshold,
+  PrepareOptions,
+} from "./lib/classifier.ts";
+export type {
+  Backend,
+  BackendOptions,
+  LayerProfile,
+  Precision,
+  RunOptions,
+} from "./lib/engine/engine.ts";
+export type { ProfileOptions } from "./lib/engine/profile.ts";
+export type { ErrorCode, FormatCode } from "./lib/errors.ts";
+export type { Scorer } from "./lib/evaluate/fuse.ts";
+export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
+export type { ServedClassifier } from "./lib/http/queue/served_model.ts";
+export type { RemoteRules } from "./lib/http/remote/downloads.ts";
+export type { Connection, HandlerOptions } from "./lib/http/server/service.ts";
+export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
+export type {
+  ImageFormat,
+  ImageInput,
+  ImageOptions,
+  ImageSource,
+  LazyImage,
+  Pixels,
+  RawPixels,
+} from "./lib/image/image.ts";
+export type { Address, FetchImageOptions } from "./lib/image/remote/guarded_fetch.ts";
 export type {
   Images,
   Input,
@@ -78,43 +77,15 @@ export type {
   PreparedImage,
 } from "./lib/input/prepared_image.ts";
 export type { Crops, ViewOptions } from "./lib/input/views.ts";
-export { drawExplanation, drawPredictions } from "./lib/explain/draw.ts";
-export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
-export { createHandler, handler } from "./lib/http/handler.ts";
-export type { Connection, HandlerOptions } from "./lib/http/handler.ts";
-export type { RemoteRules } from "./lib/http/remote/downloads.ts";
-export type { Address } from "./lib/image/fetch_image.ts";
-export type { ServedClassifier } from "./lib/http/queue/served_model.ts";
-export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
-export { encodePng } from "./lib/image/codecs/encode_png.ts";
-export type {
-  ImageFormat,
-  ImageInput,
-  ImageOptions,
-  LazyImage,
-  Pixels,
-  RawPixels,
-} from "./lib/image/image.ts";
-export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "./lib/progress.ts";
-export type { Prediction, Predictions, SelectionOptions } from "./lib/output/predictions.ts";
-export { fit } from "./lib/train/fit.ts";
-export type { FitOptions } from "./lib/train/fit.ts";
-export { fitFromScratch } from "./lib/train/fit_from_scratch.ts";
-export type { ScratchOptions } from "./lib/train/fit_from_scratch.ts";
-export type { Fitted, FittedInMemory, OutOptions } from "./lib/train/fitted.ts";
-export type { LearningOptions } from "./lib/train/options.ts";
-export type { NetworkOptions } from "./lib/train/network.ts";
-export type { PixelOptions } from "./lib/train/pixels.ts";
-export type { Split } from "./lib/train/split.ts";
-export type { Whitening } from "./lib/train/statistics.ts";
-export type { ClassInfo, ClassName } from "./lib/model/classes.ts";
-export type { DefaultLabel } from "./lib/model/default_labels.ts";
+export type { SourceLike } from "./lib/io/open_source.ts";
 export type {
   Architecture,
   Configuration,
   LayerInfo,
   LayerName,
 } from "./lib/model/architecture.ts";
+export type { ClassInfo, ClassName } from "./lib/model/classes.ts";
+export type { DefaultLabel } from "./lib/model/default_labels.ts";
 export type {
   FeatureStatistics,
   LayerParameters,
@@ -125,5 +96,8 @@ export type {
   Verification,
   WeightPiece,
 } from "./lib/model/model.ts";
-export type { ModelSource, ResolveOptions } from "./lib/open_model.ts";
-export { VERSION } from "./lib/version.ts";
+export type { ModelSource } from "./lib/open_model.ts";
+export type { Embedding, EmbeddingOptions } from "./lib/output/embedding.ts";
+export type { Prediction, Predictions, SelectionOptions } from "./lib/output/predictions.ts";
+export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "./lib/progress.ts";
+export type { Fetch } from "./lib/urls.ts";

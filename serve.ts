@@ -7,7 +7,7 @@
  * ```
  *
  * `deno serve` and `deno run` evaluate this module alike. With `--port` or `--host` it listens itself,
- * and without them if nobody else does: see {@linkcode listenIfIdle}.
+ * and without them if nobody else does: see `listenIfIdle()`.
  *
  * @module
  */

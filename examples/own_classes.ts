@@ -7,7 +7,8 @@
  *       examples/own_classes.ts pets models/pets.safetensors new.jpg
  */
 
-import { fit, listSamples, loadClassifier } from "@edge/vgg16";
+import { loadClassifier } from "@edge/vgg16";
+import { fit, listSamples } from "@edge/vgg16/train";
 
 const [folder, out, picture] = Deno.args;
 const { labels, accuracy, split } = await fit(await listSamples(folder), {

@@ -10,7 +10,7 @@ import {
 } from "./output/embedding.ts";
 import { DisposedError, type VggError } from "./errors.ts";
 import { createEngine } from "./engine/create.ts";
-import type { Backend, Engine, EngineOptions, LayerProfile, Precision } from "./engine/engine.ts";
+import type { Backend, BackendOptions, Engine, LayerProfile, Precision } from "./engine/engine.ts";
 import { medianProfile, type ProfileOptions } from "./engine/profile.ts";
 import { batchesOf, openImage, stoppable, type ViewBatch } from "./input/batches.ts";
 import {
@@ -70,8 +70,8 @@ import { type ModelSource, resolveModel } from "./open_model.ts";
 import { permittedCacheDir } from "./io/cache.ts";
 import type { Fetch } from "./urls.ts";
 
-/** Options of {@linkcode loadClassifier}. */
-export interface ClassifierOptions extends EngineOptions {
+/** Options of `loadClassifier()`. */
+export interface ClassifierOptions extends BackendOptions {
   /**
    * Catalog id, path, URL or a request for it, the bytes of a model file, or an open one. Default: the
    * embedded CIFAR-10 model.
@@ -196,7 +196,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  /** Use {@linkcode loadClassifier}. */
+  /** Use `loadClassifier()`. */
   constructor(model: Model, engine: Engine, isOffline: boolean = false) {
     const { id, architecture, preprocessing, provenance } = model;
     const { backend, precision, threads, device } = engine;
@@ -259,7 +259,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
   }
 
   /**
-   * Probabilities of all classes, in their order: what {@linkcode classify} chooses from.
+   * Probabilities of all classes, in their order: what {@linkcode Classifier.classify} chooses from.
    *
    * The logits of a view are averaged over its positions, and the soft-maxes over an image's views
    * (arXiv 1409.1556, section 3.2).
@@ -471,7 +471,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     return { bytesResident: this.closed ? 0 : bytesResident, backend };
   }
 
-  /** Whether {@linkcode close} was called. */
+  /** Whether {@linkcode Classifier.close} was called. */
   get closed(): boolean {
     return this.#closing !== undefined;
   }
@@ -484,7 +484,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     await (this.#closing ??= this.#end());
   }
 
-  /** {@linkcode close}. */
+  /** {@linkcode Classifier.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

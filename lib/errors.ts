@@ -143,7 +143,7 @@ export interface VggErrorOptions extends ErrorOptions {
 const BRAND = Symbol.for("@edge/vgg16/error");
 
 /**
- * What can go wrong, but for wrong arguments. Tell it with {@linkcode isVggError}, which knows those of
+ * What can go wrong, but for wrong arguments. Tell it with `isVggError()`, which knows those of
  * another copy of the package too.
  */
 export abstract class VggError<Code extends ErrorCode = ErrorCode> extends Error {

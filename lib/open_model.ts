@@ -12,6 +12,7 @@ import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
 import { closestName, shortened } from "./options.ts";
 import type { Model } from "./model/model.ts";
+import { WHEN_NEEDED } from "./platform.ts";
 
 /** The model that comes with the package. Relative to this module, so that it works from https too. */
 const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
@@ -19,7 +20,7 @@ const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url
 /** A model's catalog id, path, URL or a request for it, bytes, or an open one. */
 export type ModelSource = SourceLike | Model;
 
-/** Options of {@linkcode resolveModel}. */
+/** How a model is found and brought here. */
 export interface ResolveOptions extends ProgressOptions {
   /** Where downloaded models are kept. */
   readonly cacheDir?: string | undefined;
@@ -93,6 +94,8 @@ async function bringAndConvert(
   options: ResolveOptions,
 ): Promise<string> {
   // Whoever never pulls does not load the converter.
-  const { pullModel } = await import("./convert/pull/pull.ts");
+  const { pullModel }: typeof import("./convert/pull/pull.ts") = await import(
+    `./convert/pull/pull${WHEN_NEEDED}.ts`
+  );
   return await pullModel(id, options);
 }

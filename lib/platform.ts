@@ -8,6 +8,13 @@
 
 import { DiskFullError } from "./errors.ts";
 
+/**
+ * Nothing, in the name of a module: `import(`./heavy${WHEN_NEEDED}.ts`)`. Deno fetches every module that
+ * it finds named in full, with its packages, before a program runs; this one it fetches when it is needed.
+ * Bundlers, which take such a name for a pattern, find it all the same.
+ */
+export const WHEN_NEEDED: string = "";
+
 /** There is no such file or folder. */
 export const NotFound: typeof Deno.errors.NotFound = Deno.errors.NotFound;
 /** A folder where a file is expected. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { createHandler, encodePng } from "@edge/vgg16";
+import { createHandler } from "@edge/vgg16";
+import { encodePng } from "@edge/vgg16/image";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
 import { devTest } from "./support/dev_packages.ts";

@@ -99,7 +99,7 @@ export function faultsOf(imports: readonly Import[]): string[] {
 }
 
 /** What a browser or a Worker loads: these, and what they import at once. */
-const BROWSER_ENTRIES = ["mod.ts", "lib/classifier.ts"];
+const BROWSER_ENTRIES = ["mod.ts", "lib/entries/edge.ts", "lib/entries/image.ts"];
 
 /**
  * Finds which modules of a browser import one of Node's: without `import()`, which is tried where

@@ -5,8 +5,9 @@
 
 import { BackendUnavailableError } from "../errors.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../options.ts";
+import { WHEN_NEEDED } from "../platform.ts";
 import type { Model } from "../model/model.ts";
-import type { Engine, EngineOptions } from "./engine.ts";
+import type { BackendOptions, Engine } from "./engine.ts";
 
 /**
  * Loads a model's weights into an engine.
@@ -14,7 +15,7 @@ import type { Engine, EngineOptions } from "./engine.ts";
  * @throws {RangeError} If an option is not one of its values.
  * @throws {BackendUnavailableError} If the backend that was asked for cannot run here.
  */
-export async function createEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
+export async function createEngine(model: Model, options: BackendOptions = {}): Promise<Engine> {
   const { backend } = completeOptions(ENGINE_OPTIONS, options);
   if (backend === "wasm") return await createWasm(model, options);
   if (backend === "webgpu") return await createWebgpu(model, options);
@@ -32,16 +33,18 @@ export async function createEngine(model: Model, options: EngineOptions = {}): P
   }
 }
 
-async function createWasm(model: Model, options: EngineOptions): Promise<Engine> {
+async function createWasm(model: Model, options: BackendOptions): Promise<Engine> {
   const { createWasmEngine } = await import("./wasm/engine.ts");
   return await createWasmEngine(model, options);
 }
 
 async function createWebgpu(
   model: Model,
-  options: EngineOptions,
+  options: BackendOptions,
   substitute?: () => Promise<Engine>,
 ): Promise<Engine> {
-  const { createWebgpuEngine } = await import("./webgpu/engine.ts");
+  const { createWebgpuEngine }: typeof import("./webgpu/engine.ts") = await import(
+    `./webgpu/engine${WHEN_NEEDED}.ts`
+  );
   return await createWebgpuEngine(model, { ...options, substitute });
 }

@@ -9,8 +9,8 @@ export type Backend = "webgpu" | "wasm";
 /** `"int8"` is the integer program; `"float"` multiplies the same weights with float activations. */
 export type Precision = "int8" | "float";
 
-/** What an engine can be asked for. */
-export interface EngineOptions extends ProgressOptions {
+/** Where a model runs, and how. */
+export interface BackendOptions extends ProgressOptions {
   /**
    * `"auto"`, the default, takes WebGPU on a real adapter, and WebAssembly where there is none, only
    * a software one, or one that the model does not fit. While a device is lost, and for good if it
@@ -56,7 +56,7 @@ export interface Activations {
   readonly scale: Float64Array;
 }
 
-/** Options of {@linkcode Engine.run}. */
+/** Options of `Engine.run()`. */
 export interface RunOptions {
   /** Last layer to compute: `conv1_1`, `pool1`, `fc7`, …. Default: the network's last. */
   readonly layer?: string | undefined;

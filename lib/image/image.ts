@@ -6,7 +6,7 @@ import type { Fetch } from "../urls.ts";
 
 /**
  * Decoded pixels: rows from top to bottom, no padding, alpha not premultiplied. How many channels there
- * are is told from `data.length`: see {@linkcode channelsOf}.
+ * are is told from `data.length`.
  */
 export interface Pixels {
   /** `[height, width, channels]`, 0…255: gray, gray and alpha, RGB, or RGBA. */

@@ -33,11 +33,10 @@ const PIECE_BYTES = 1 << 20;
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { openModel } from "./file.ts";
+ * import { openModel } from "@edge/vgg16/convert";
  *
- * const model = await openModel(new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url));
- * assertEquals(model.labels[3], "cat");
+ * const model = await openModel("weights/vgg16-cifar10.safetensors");
+ * console.log(model.labels[3]); // cat
  * for await (const piece of model.weights()) {
  *   console.log(piece.layer, piece.first, piece.count, piece.data.length);
  * }

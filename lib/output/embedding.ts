@@ -156,11 +156,10 @@ function poolPositions(
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
  * import { similarity } from "@edge/vgg16";
  *
- * assertEquals(similarity([1, 0], [0, 2]), 0);
- * assertEquals(similarity([3, 4], [6, 8]), 1);
+ * console.log(similarity([1, 0], [0, 2])); // 0
+ * console.log(similarity([3, 4], [6, 8])); // 1
  * ```
  */
 export function similarity(

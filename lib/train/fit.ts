@@ -1,7 +1,7 @@
 /** Your own classes: a new head on the frozen layers of a model. */
 
 import { createEngine } from "../engine/create.ts";
-import type { EngineOptions } from "../engine/engine.ts";
+import type { BackendOptions } from "../engine/engine.ts";
 import { collectSamples, type IndexedSample, type LabeledImages } from "../input/dataset.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
 import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
@@ -19,7 +19,7 @@ import type { Whitening } from "./statistics.ts";
 import { FeatureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } from "./storage.ts";
 
 /** Options of {@linkcode fit}. */
-export interface FitOptions extends LearningOptions, OutOptions, EngineOptions, ResolveOptions {
+export interface FitOptions extends LearningOptions, OutOptions, BackendOptions, ResolveOptions {
   /** The model whose layers are frozen: catalog id, path, URL, bytes, or an open one. Default: the embedded one. */
   readonly model?: ModelSource | undefined;
   /** The last frozen layer: `pool5`, `fc6` or `fc7`. Default: the one before the classifying layer. */
@@ -50,10 +50,20 @@ export interface FitOptions extends LearningOptions, OutOptions, EngineOptions, 
  * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
  *
  * @example
- * ```ts ignore
- * import { fit, listSamples } from "@edge/vgg16";
+ * ```ts
+ * import { fit } from "@edge/vgg16/train";
  *
- * const { accuracy } = await fit(await listSamples("pictures"), { out: "mine.safetensors" });
+ * // A picture is whatever `classify` takes; these are gray, and of 32 x 32 pixels.
+ * const picture = (gray: number) => ({
+ *   data: new Uint8Array(32 * 32 * 3).fill(gray),
+ *   width: 32,
+ *   height: 32,
+ * });
+ * const samples = Array.from({ length: 20 }, (_, n) => {
+ *   const [label, gray] = n % 2 === 0 ? ["dark", 40 + n] : ["bright", 190 + n];
+ *   return { file: `${n}`, label, image: picture(gray) };
+ * });
+ * const { accuracy, bytes } = await fit({ labels: ["dark", "bright"], samples }, { epochs: 5 });
  * ```
  */
 export function fit(

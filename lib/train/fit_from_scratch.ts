@@ -1,6 +1,6 @@
 /** A small VGG from nothing but labeled pictures. */
 
-import type { EngineOptions } from "../engine/engine.ts";
+import type { BackendOptions } from "../engine/engine.ts";
 import { collectSamples, type LabeledImages } from "../input/dataset.ts";
 import { checkOptions, completeOptions } from "../options.ts";
 import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
@@ -27,7 +27,7 @@ const MAX_THREADS = 8;
 
 /** Options of {@linkcode fitFromScratch}. */
 export interface ScratchOptions
-  extends NetworkOptions, PixelOptions, LearningOptions, OutOptions, EngineOptions {
+  extends NetworkOptions, PixelOptions, LearningOptions, OutOptions, BackendOptions {
   /** Stops the fit; with a directory a later call goes on. */
   readonly signal?: AbortSignal | undefined;
   /** A directory for the state of the training, from which a later call goes on. */

@@ -2,7 +2,7 @@
 
 import { type QuantizedFilter, quantizeFilter } from "../convert/quantize/channels.ts";
 import { createEngine } from "../engine/create.ts";
-import type { EngineOptions } from "../engine/engine.ts";
+import type { BackendOptions } from "../engine/engine.ts";
 import type { Dataset, IndexedSample } from "../input/dataset.ts";
 import { MemoryFile, writeWhole } from "../io/atomic_file.ts";
 import { type Architecture, layersOf } from "../model/architecture.ts";
@@ -63,7 +63,7 @@ export async function finishFit(
   split: Split,
   description: ModelDescription & { readonly provenance: { readonly dataSha256: string } },
   { layers, history, bestEpoch }: Trained,
-  options: EngineOptions & OutOptions,
+  options: BackendOptions & OutOptions,
   base?: Model,
 ): Promise<Fitted | FittedInMemory> {
   const bytes = await writeModel(description, layers, base);
@@ -137,7 +137,7 @@ function quantize(
 async function accuracyOf(
   bytes: Uint8Array,
   samples: readonly IndexedSample[],
-  options: EngineOptions,
+  options: BackendOptions,
 ): Promise<number> {
   const model = await openModel(bytes);
   await using engine = await createEngine(model, options);

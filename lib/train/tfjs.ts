@@ -8,6 +8,8 @@
 
 import type { GradConfig, Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 
+import { WHEN_NEEDED } from "../platform.ts";
+
 /** The module of tfjs-core. */
 export type Tfjs = typeof import("@tensorflow/tfjs-core");
 
@@ -17,7 +19,7 @@ export function floats(tensor: Tensor): Float32Array {
 }
 
 const BACKEND = "cpu";
-let loaded: Promise<Tfjs> | undefined;
+let prepared: Promise<void> | undefined;
 
 /**
  * Does something with tfjs on the CPU, and then makes current again whatever backend was.
@@ -25,9 +27,11 @@ let loaded: Promise<Tfjs> | undefined;
  * @param work Not concurrent with other uses of tfjs's current backend.
  */
 export async function withTfjs<T>(work: (tf: Tfjs) => Promise<T>): Promise<T> {
-  const { engine } = await import("@tensorflow/tfjs-core");
-  const before = engine().backendName;
-  const tf = await (loaded ??= load());
+  const { tf }: typeof import("./tfjs_packages.ts") = await import(
+    `./tfjs_packages${WHEN_NEEDED}.ts`
+  );
+  const before = tf.engine().backendName;
+  await (prepared ??= prepare(tf));
   await tf.setBackend(BACKEND);
   try {
     return await work(tf);
@@ -36,14 +40,11 @@ export async function withTfjs<T>(work: (tf: Tfjs) => Promise<T>): Promise<T> {
   }
 }
 
-async function load(): Promise<Tfjs> {
-  const tf = await import("@tensorflow/tfjs-core");
-  await import("@tensorflow/tfjs-backend-cpu");
+async function prepare(tf: Tfjs): Promise<void> {
   await silence(tf);
   for (const gradient of gradients(tf)) {
     if (tf.getGradient(gradient.kernelName) === undefined) tf.registerGradient(gradient);
   }
-  return tf;
 }
 
 /** The CPU backend's first tensor prints an advertisement for a native add-on, except in tests. */

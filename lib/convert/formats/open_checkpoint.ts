@@ -5,6 +5,7 @@ import type { ByteSource } from "../../io/byte_source.ts";
 import type { Checkpoint, OpenSibling } from "./checkpoint.ts";
 import { Cursor } from "./cursor.ts";
 import { readVarint } from "./protobuf.ts";
+import { WHEN_NEEDED } from "../../platform.ts";
 import { readSafetensors } from "./safetensors/read.ts";
 
 /** What the first bytes tell; a zip archive may be PyTorch's or numpy's. */
@@ -70,7 +71,7 @@ export async function openCheckpoint(
     case "pytorch":
       return await (await import("./pytorch/read.ts")).readPytorchLegacy(source);
     case "hdf5":
-      return await (await import("./keras/read.ts")).readKeras(source);
+      return await openKeras(source);
     case "npy":
       return await (await import("./numpy/read.ts")).readNpy(source);
     case "tfjs":
@@ -98,4 +99,11 @@ async function openZip(source: ByteSource): Promise<Checkpoint> {
     }`,
     { code: "checkpoint-unsupported", file: source.name },
   );
+}
+
+async function openKeras(source: ByteSource): Promise<Checkpoint> {
+  const { readKeras }: typeof import("./keras/read.ts") = await import(
+    `./keras/read${WHEN_NEEDED}.ts`
+  );
+  return await readKeras(source);
 }

@@ -5,9 +5,9 @@ import type { Model } from "../../model/model.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../../options.ts";
 import type {
   Activations,
+  BackendOptions,
   Batch,
   Engine,
-  EngineOptions,
   LayerProfile,
   Precision,
 } from "../engine.ts";
@@ -33,7 +33,7 @@ import { Image } from "./structs.ts";
 import { loadNetwork, type PackedNetwork, residentBytes } from "./weights.ts";
 
 /** Options of {@linkcode createWasmEngine}. */
-export interface WasmEngineOptions extends Omit<EngineOptions, "backend" | "cacheDir"> {
+export interface WasmEngineOptions extends Omit<BackendOptions, "backend" | "cacheDir"> {
   /** Which algorithm 3x3 convolutions take; by default the faster one. */
   readonly algorithm?: Algorithm;
   /** Which kernels: by default relaxed SIMD where the runtime has it, plain SIMD elsewhere. */

@@ -6,9 +6,9 @@ import { type Complete, completeOptions, ENGINE_OPTIONS } from "../../options.ts
 import type {
   Activations,
   Backend,
+  BackendOptions,
   Batch,
   Engine,
-  EngineOptions,
   LayerProfile,
   Precision,
 } from "../engine.ts";
@@ -25,7 +25,7 @@ import { profileLayers } from "./tuning/timing.ts";
 import { tune as tuneTiles } from "./tuning/tune.ts";
 
 /** Options of {@linkcode createWebgpuEngine}. */
-export interface WebgpuOptions extends Omit<EngineOptions, "backend" | "threads"> {
+export interface WebgpuOptions extends Omit<BackendOptions, "backend" | "threads"> {
   /**
    * Loads an engine that runs what comes while the device is lost, and everything if it does not
    * come back. Without it, runs wait.
@@ -74,7 +74,7 @@ async function chooseTuning(
   gpu: Gpu,
   program: Program,
   { precision, tune, cacheDir }: Complete<typeof ENGINE_OPTIONS>,
-  options: ProgressOptions & Pick<EngineOptions, "signal">,
+  options: ProgressOptions & Pick<BackendOptions, "signal">,
 ): Promise<Tuning> {
   // Without a place to keep the choice, a trial at each load would cost more than it gains.
   if (tune === "off" || cacheDir === undefined) return defaultTuning(gpu.isFallback);

@@ -1,0 +1,80 @@
+/**
+ * The HTTP service as a web handler, `Request -> Response`, without a socket of its own.
+ *
+ * @example
+ * ```ts
+ * import { createHandler } from "@edge/vgg16/service";
+ *
+ * const handler = createHandler({ maxBodyBytes: 1_000_000, logLevel: "off" });
+ * const image = await Deno.readFile("tests/data/photos/cat.png");
+ * const request = new Request("http://localhost/classify", { method: "POST", body: image });
+ * const [best] = await (await handler(request)).json();
+ * console.log(best.label); // cat
+ * ```
+ *
+ * @module
+ */
+
+export { createHandler, handler } from "../http/handler.ts";
+
+export type {
+  Classifier,
+  ClassifierInfo,
+  ClassifierOptions,
+  ClassifierUsage,
+  ClassifyOptions,
+  DistanceOptions,
+  EmbedOptions,
+  NoThreshold,
+  PrepareOptions,
+} from "../classifier.ts";
+export type {
+  Backend,
+  BackendOptions,
+  LayerProfile,
+  Precision,
+  RunOptions,
+} from "../engine/engine.ts";
+export type { ProfileOptions } from "../engine/profile.ts";
+export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
+export type { ExplainOptions, Explanation } from "../explain/explain.ts";
+export type { ServedClassifier } from "../http/queue/served_model.ts";
+export type { RemoteRules } from "../http/remote/downloads.ts";
+export type { Connection, HandlerOptions } from "../http/server/service.ts";
+export type { LogLevel, Settings } from "../http/server/settings.ts";
+export type {
+  ImageFormat,
+  ImageInput,
+  ImageOptions,
+  ImageSource,
+  LazyImage,
+  Pixels,
+  RawPixels,
+} from "../image/image.ts";
+export type { Address, FetchImageOptions } from "../image/remote/guarded_fetch.ts";
+export type {
+  Images,
+  Input,
+  LookOption,
+  OptionsFor,
+  PreparedImage,
+} from "../input/prepared_image.ts";
+export type { Crops, ViewOptions } from "../input/views.ts";
+export type { SourceLike } from "../io/open_source.ts";
+export type { Architecture, Configuration, LayerInfo, LayerName } from "../model/architecture.ts";
+export type { ClassInfo, ClassName } from "../model/classes.ts";
+export type {
+  FeatureStatistics,
+  LayerParameters,
+  Model,
+  PixelWhitening,
+  Preprocessing,
+  Provenance,
+  Verification,
+  WeightPiece,
+} from "../model/model.ts";
+export type { ModelSource } from "../open_model.ts";
+export type { Embedding, EmbeddingOptions } from "../output/embedding.ts";
+export type { Prediction, Predictions, SelectionOptions } from "../output/predictions.ts";
+export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
+export type { Fetch } from "../urls.ts";

@@ -1,0 +1,152 @@
+/** What each entry of the package exports, and what a program that imports it brings along. */
+
+import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { costOf, entriesOf } from "../tools/entries.ts";
+import { documented, faultsOf } from "../tools/docs.ts";
+import { blocksOf } from "./support/markdown.ts";
+import { importMap, registry } from "./support/registry.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const ENTRIES = await entriesOf(ROOT);
+
+const DECODING = ["deno-std", "imagescript"]; // GIF's codec is imagescript's.
+
+/** The packages of each entry, and bounds of the modules and kB that are loaded at once, and with what may follow. */
+const COSTS: Readonly<Record<string, [packages: string[], now: number[], later: number[]]>> = {
+  ".": [DECODING, [58, 330], [125, 2500]],
+  "./convert": [["deno-std"], [55, 300], [70, 400]],
+  "./edge": [DECODING, [58, 330], [125, 2500]],
+  "./evaluate": [DECODING, [35, 200], [50, 2100]],
+  "./image": [DECODING, [30, 170], [50, 2100]],
+  "./service": [DECODING, [15, 100], [125, 2500]],
+  "./train": [DECODING, [80, 410], [115, 2400]],
+  "./serve": [DECODING, [60, 350], [130, 2500]],
+  "./cli": [DECODING, [10, 20], [195, 2900]],
+};
+
+/** What only some programs need, which Deno would fetch before any of them ran. */
+const WHEN_NEEDED =
+  /^lib\/(engine\/webgpu\/engine|convert\/pull|convert\/formats\/keras\/(read|hdf5)|train\/tfjs_packages)/;
+/** What has no business in a program that classifies. */
+const OTHERS = /^lib\/(cli|convert|train|engine\/webgpu\/(resident|kernels))\//;
+
+for (const [name, path] of ENTRIES) {
+  Deno.test(`${name} brings the packages that it says, and no module for something else`, async () => {
+    const [packages, now, later] = COSTS[name];
+    const cost = await costOf(ROOT, path);
+    assertEquals(cost.packages, packages);
+    assertLessOrEqual(cost.modules, now[0]);
+    assertLessOrEqual(cost.bytes / 1000, now[1]);
+    assertLessOrEqual(cost.laterModules, later[0]);
+    assertLessOrEqual(cost.laterBytes / 1000, later[1]);
+    // `./convert` and the command line have pulling for themselves.
+    const early = cost.paths.filter((path) => WHEN_NEEDED.test(path) && !path.includes("/pull/"));
+    assertEquals(early, []);
+    const forOthers = cost.paths.filter((path) => OTHERS.test(path));
+    if (!["./convert", "./train", "./cli", "./serve"].includes(name)) assertEquals(forOthers, []);
+  });
+}
+
+Deno.test("with an empty cache, nothing but what classifies is downloaded", async () => {
+  await using server = registry();
+  const host = `127.0.0.1:${server.addr.port}`;
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/deno.json`, await importMap());
+    const main =
+      `import { classify } from "http://${host}/mod.ts";\nconsole.log(typeof classify);\n`;
+    await Deno.writeTextFile(`${folder}/main.ts`, main);
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", `--allow-import=${host}`, "main.ts"],
+      cwd: folder,
+      env: { DENO_DIR: `${folder}/cache`, NO_COLOR: "1" },
+    }).output();
+    const told = new TextDecoder().decode(stderr);
+    assertEquals(new TextDecoder().decode(stdout), "function\n", told);
+    const packages = [...told.matchAll(/^Download \S+\/((?:@[^/\s]+\/)?[^/\s]+)\/-\/\S+\.tgz$/gm)];
+    assertEquals(packages.map(([, name]) => name).sort(), DECODING);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("an entry of lib/entries/ only exports what others have, and none of the engine's own types", async () => {
+  for (const [name, path] of ENTRIES.filter(([, path]) => !/\/(serve|cli)\.ts$/.test(path))) {
+    const text = await Deno.readTextFile(new URL(path, ROOT));
+    const code = text.replaceAll(/\/\*\*[^]*?\*\//g, "").trim();
+    const rest = code.replaceAll(/export (type )?\{[^}]*\} from "[^"]+";/g, "").trim();
+    assertEquals(rest, "", name);
+    const symbols = await documented(ROOT, path);
+    const names = symbols.map(({ name }) => name);
+    const engines = names.filter((name) => /^(Engine|Batch|Activations|View|Network)$/.test(name));
+    assertEquals(engines, [], name);
+  }
+});
+
+Deno.test("the page of the entries lists what each exports", async () => {
+  const page = await Deno.readTextFile(new URL("docs/entries/README.md", ROOT));
+  for (const [name, path] of ENTRIES.filter(([, path]) => !/\/(serve|cli)\.ts$/.test(path))) {
+    const symbols = await documented(ROOT, path);
+    const names = symbols.map(({ name }) => name).filter((name) => name !== "").sort();
+    const listed = page.split(`\n### \`${name}\`\n`)[1]?.split(/\n#/)[0] ?? "";
+    assertEquals([...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort(), names, name);
+  }
+});
+
+Deno.test("links to what is not exported and examples that nobody can paste are found", () => {
+  const comment =
+    "See {@linkcode a}, {@linkcode a.b}, {@link https://a.example} and {@linkcode c}.\n";
+  const example = '```ts ignore\nimport { x } from "./x.ts";\n```\n';
+  assertEquals(faultsOf(".", [{ name: "a", comments: [comment, example] }]), [
+    ".: a links to c, which is not exported",
+    ".: a has an example that does not run",
+    ".: a has an example that imports ./x.ts",
+  ]);
+});
+
+/** What `console.log(…); // …` promise. */
+function promised(code: string): string[] {
+  return [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text);
+}
+
+for (const [name, path] of ENTRIES) {
+  const text = Deno.readTextFileSync(new URL(path, ROOT));
+  const page = `docs/entries/${name === "." ? "classify" : name.slice(2)}.md`;
+  const comment = text.slice(0, text.indexOf("*/")).replaceAll(/^ \* ?/gm, "");
+  for (const [where, markdown] of [[path, comment], [page, readPage(page)]]) {
+    for (const { text: code } of blocksOf(markdown).filter(({ kind }) => kind === "ts")) {
+      Deno.test(`the example of ${where} prints what it says`, async () => {
+        const folder = await Deno.makeTempDir();
+        try {
+          await Deno.writeTextFile(`${folder}/main.ts`, code);
+          const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+            args: ["run", "--no-check", "-A", "--config", "deno.json", `${folder}/main.ts`],
+            cwd: ROOT,
+            env: { NO_COLOR: "1" },
+          }).output();
+          const lines = new TextDecoder().decode(stdout).split("\n").slice(0, -1);
+          assertEquals(lines, promised(code), new TextDecoder().decode(stderr));
+        } finally {
+          await Deno.remove(folder, { recursive: true });
+        }
+      });
+    }
+  }
+}
+
+function readPage(page: string): string {
+  try {
+    return Deno.readTextFileSync(new URL(page, ROOT));
+  } catch {
+    return "";
+  }
+}
+
+Deno.test("each entry has its page, which the list of them leads to", async () => {
+  const list = await Deno.readTextFile(new URL("docs/entries/README.md", ROOT));
+  for (const [name] of ENTRIES) {
+    const page = `${name === "." ? "classify" : name.slice(2)}.md`;
+    assert(list.includes(`(${page})`), name);
+    await Deno.stat(new URL(`docs/entries/${page}`, ROOT));
+  }
+});
