@@ -1,6 +1,6 @@
 /**
  * What each format's decoder takes for 12 megapixels: time and memory, of this checkout and of another
- * one. `deno task bench:decoders [--only=FORMAT] [CHECKOUT]`
+ * one. `deno task bench:decoders [CHECKOUT]`
  *
  * Each number is the median of processes that decode a file once and then five times again. Time is
  * the processor's, which others on the machine disturb less than the clock. Memory is what the first
@@ -10,27 +10,26 @@
  */
 
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { fromFileUrl } from "@std/path";
 import { measure, median } from "./measure.ts";
 import { makePhoto, PHOTO, sharp } from "./photo.ts";
 
 const { width, height } = PHOTO;
 
-async function makeEncoders(): Promise<Record<string, () => Promise<Uint8Array> | Uint8Array>> {
+async function makeFiles(): Promise<Record<string, Uint8Array>> {
   const pixels = await makePhoto();
   const photo = () => sharp(pixels, { raw: { width, height, channels: 3 } });
   return {
-    "JPEG 4:2:0": () => photo().jpeg({ quality: 90 }).toBuffer(),
-    "JPEG 4:4:4": () => photo().jpeg({ quality: 90, chromaSubsampling: "4:4:4" }).toBuffer(),
-    "JPEG progressive": () => photo().jpeg({ quality: 90, progressive: true }).toBuffer(),
-    "WebP lossy": () => photo().webp({ quality: 85 }).toBuffer(),
-    "WebP lossless": () => photo().webp({ lossless: true, effort: 0 }).toBuffer(),
-    "AVIF": () => photo().avif({ quality: 60, effort: 2 }).toBuffer(),
-    "PNG": () => photo().png().toBuffer(),
-    "GIF": () => photo().gif({ effort: 1 }).toBuffer(),
-    "TIFF, LZW": () => photo().tiff({ compression: "lzw" }).toBuffer(),
-    "BMP": () => bmpOf(pixels),
+    "JPEG 4:2:0": await photo().jpeg({ quality: 90 }).toBuffer(),
+    "JPEG 4:4:4": await photo().jpeg({ quality: 90, chromaSubsampling: "4:4:4" }).toBuffer(),
+    "JPEG progressive": await photo().jpeg({ quality: 90, progressive: true }).toBuffer(),
+    "WebP lossy": await photo().webp({ quality: 85 }).toBuffer(),
+    "WebP lossless": await photo().webp({ lossless: true, effort: 0 }).toBuffer(),
+    "AVIF": await photo().avif({ quality: 60, effort: 2 }).toBuffer(),
+    "PNG": await photo().png().toBuffer(),
+    "GIF": await photo().gif({ effort: 1 }).toBuffer(),
+    "TIFF, LZW": await photo().tiff({ compression: "lzw" }).toBuffer(),
+    "BMP": bmpOf(pixels),
   };
 }
 
@@ -80,13 +79,11 @@ function peakBytes(): number {
   return Number(kib) * 1024;
 }
 
-async function compare(only: string, checkouts: readonly string[]): Promise<void> {
+async function compare(checkouts: readonly string[]): Promise<void> {
   const script = fromFileUrl(import.meta.url);
   const path = await Deno.makeTempFile();
   console.log("12 megapixels        KiB   checkout           first ms   again ms   peak MB");
-  for (const [name, encode] of Object.entries(await makeEncoders())) {
-    if (!name.startsWith(only)) continue;
-    const file = await encode();
+  for (const [name, file] of Object.entries(await makeFiles())) {
     await Deno.writeFile(path, file);
     const subjects = checkouts.map((checkout) => ({
       engine: checkout,
@@ -111,11 +108,5 @@ async function compare(only: string, checkouts: readonly string[]): Promise<void
   await Deno.remove(path);
 }
 
-const { values, positionals } = parseArgs({
-  args: Deno.args,
-  options: { only: { type: "string", default: "" }, decode: { type: "boolean" } },
-  allowPositionals: true,
-});
-const here = fromFileUrl(new URL("../", import.meta.url)).slice(0, -1);
-if (values.decode) await decode(positionals[0], positionals[1]);
-else await compare(values.only, [here, ...positionals]);
+if (Deno.args[0] === "--decode") await decode(Deno.args[1], Deno.args[2]);
+else await compare([fromFileUrl(new URL("../", import.meta.url)).slice(0, -1), ...Deno.args]);

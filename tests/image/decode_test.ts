@@ -326,27 +326,3 @@ Deno.test("a format that is not among the allowed ones is refused before its dec
   }
   assertEquals((await decodeImage(read("gamma.png"), { formats: ["png", "gif"] })).width > 0, true);
 });
-
-/** A GIF of 2x1 pixels and two colors, whose codes of three bits begin with 4, "clear"; 5 is the end. */
-function gifOf(codes: number[], palette: number[]): Uint8Array {
-  const packed = codes.reduce((bits, code, i) => bits | code << 3 * i, 0);
-  const flags = palette.length > 0 ? 0x80 : 0;
-  return concatenate([
-    text("GIF89a"),
-    Uint8Array.of(2, 0, 1, 0, flags, 0, 0, ...palette),
-    Uint8Array.of(0x2c, 0, 0, 0, 0, 2, 0, 1, 0, 0, 2, 2, packed & 255, packed >> 8, 0, 0x3b),
-  ]);
-}
-
-Deno.test("a GIF's color that its palette lacks is transparent", async () => {
-  const { data } = await decodeImage(gifOf([4, 1, 3, 5], [1, 2, 3, 4, 5, 6]));
-  assertEquals([...data], [4, 5, 6, 255, 255, 255]);
-});
-
-Deno.test("a GIF that ends before its last pixel, has a code too high, or no colors is refused", async () => {
-  const palette = [1, 2, 3, 4, 5, 6];
-  assertStringIncludes((await refusal(gifOf([4, 1, 5], palette))).message, "truncated");
-  assertStringIncludes((await refusal(gifOf([4, 7, 1, 5], palette))).message, "after 0 pixels");
-  assertStringIncludes((await refusal(gifOf([4, 1, 7, 5], palette))).message, "after 1 pixels");
-  assertStringIncludes((await refusal(gifOf([4, 1, 1, 5], []))).message, "no colors");
-});

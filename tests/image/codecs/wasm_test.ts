@@ -64,6 +64,14 @@ for (const [name, base64] of modules) {
   });
 }
 
+Deno.test("the GIF decoder imports one function, which is given nothing to reach", async () => {
+  // @ts-ignore TypeScript does not parse source phase imports yet.
+  const gif: WebAssembly.Module = await import.source("imagescript/wasm/any/gif.wasm");
+  assertEquals(WebAssembly.Module.imports(gif), [
+    { module: "env", name: "push_to_stream", kind: "function" },
+  ]);
+});
+
 Deno.test("the documentation has every format, with the versions and sizes of the compiled decoders", async () => {
   const page = await Deno.readTextFile(new URL("../../../docs/decoders.md", import.meta.url));
   const [, table] = page.match(/^\| format \| decoder [^\n]*\n(.*?)\n\n/ms)!;
