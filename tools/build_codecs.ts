@@ -89,7 +89,7 @@ const CODECS: Readonly<Record<string, Codec>> = {
     parts: [
       {
         include: ["libavif-1.4.2/include", `${LIBYUV}/include`, `${DAV1D}/include`],
-        files: ["./avif.c", "libavif-1.4.2/src/*.c", `${LIBYUV}/source/*.c`],
+        files: ["./avif.c", "./avif/to_rgb.c", "libavif-1.4.2/src/*.c", `${LIBYUV}/source/*.c`],
         flags: ["-DAVIF_CODEC_DAV1D", "-Ddav1d_send_data=send_item"],
       },
       {

@@ -1,5 +1,5 @@
 /**
- * Decodes damaged files: `deno task fuzz [count] [seed]`.
+ * Decodes damaged files: `deno task fuzz [count] [seed] [format]`, such as `20000 1 avif`.
  *
  * Each is a file of the corpus with bits flipped, cut short, pieces moved, or numbers overwritten. A
  * run fails on an error of another class than the documented ones, on a file that takes over two
@@ -12,7 +12,9 @@ import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
 import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 
-const FOLDER = new URL("../fixtures/images/files/", import.meta.url);
+const FOLDERS = ["images", "avif"].map((name) =>
+  new URL(`../fixtures/${name}/files/`, import.meta.url)
+);
 /** Longest time for a file. */
 const MAX_MS = 2000;
 /** Most memory. The limit of 50 million pixels alone allows images of 200 MB as RGBA. */
@@ -150,14 +152,19 @@ async function fingerprint(bytes: Uint8Array): Promise<string> {
   return `${width}x${height} ${crc32(data)}`;
 }
 
-async function main(count: number, seed: number): Promise<void> {
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(FOLDER)) names.push(name);
-  names.sort();
+async function main(count: number, seed: number, only: string | undefined): Promise<void> {
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const folder of FOLDERS) {
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (only && !name.endsWith(`.${only}`)) continue;
+      files.set(name, Deno.readFileSync(new URL(name, folder)));
+    }
+  }
+  if (files.size === 0) throw new RangeError(`Expected a format of the corpus, found ${only}`);
+  const names = [...files.keys()].sort();
   const byFormat = Map.groupBy(names, (name) => name.split(".").at(-1)!);
   const formats = [...byFormat.keys()];
-  const files = new Map(names.map((name) => [name, Deno.readFileSync(new URL(name, FOLDER))]));
-  const valid = await Promise.all([...files.values()].map(fingerprint));
+  const valid = await Promise.all(names.map((name) => fingerprint(files.get(name)!)));
   const random = xorshift(seed);
   const mutations = Object.keys(MUTATIONS);
   const tallies = new Map(formats.map((f) => [f, { decoded: 0, refused: 0, maxMs: 0 }]));
@@ -181,7 +188,7 @@ async function main(count: number, seed: number): Promise<void> {
     maxRss = Math.max(maxRss, Deno.memoryUsage().rss);
     if (maxRss > MAX_RSS) throw new Error(`After mutant ${i}, ${maxRss} bytes are resident`);
     if (i % CHECK_EVERY === 0) {
-      const again = await Promise.all([...files.values()].map(fingerprint));
+      const again = await Promise.all(names.map((name) => fingerprint(files.get(name)!)));
       const changed = names.filter((_, k) => again[k] !== valid[k]);
       if (changed.length > 0) throw new Error(`After mutant ${i}, ${changed} decode differently`);
     }
@@ -200,4 +207,4 @@ const [count, seed] = [Deno.args[0] ?? "20000", Deno.args[1] ?? "1"].map(Number)
 if (!Number.isInteger(count) || count < 1 || !Number.isInteger(seed)) {
   throw new RangeError(`Expected a positive count and a whole seed, found ${Deno.args.join(" ")}`);
 }
-await main(count, seed);
+await main(count, seed, Deno.args[2]);

@@ -22,7 +22,7 @@ tar -C "$folder/avif" -xf dav1d_1.5.4.orig.tar.xz --wildcards --no-wildcards-mat
   '*/include/dav1d/*.h' '*/src/*.c' '*/src/*.h'
 # The encoders, and adapters to decoders and converters that are not compiled.
 cd "$folder/avif/libavif-1.4.2/src"
-rm codec_a*.c codec_libgav1.c codec_rav1e.c codec_svt.c write.c
+rm codec_a*.c codec_libgav1.c codec_rav1e.c codec_svt.c reformat_libyuv.c write.c
 cd - >/dev/null
 tar -C "$folder" --sort=name --owner=0 --group=0 --numeric-owner --mtime=2026-01-01 -cf - avif |
   xz -9e >"$(dirname "$0")/avif_sources.tar.xz"

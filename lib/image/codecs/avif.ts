@@ -36,7 +36,7 @@ function readHeader(bytes: Uint8Array): Header {
   let size: { width: number; height: number } | undefined;
   let turns = 0;
   let mirror: number | undefined;
-  for (const index of associationsOf(child(properties, "ipma"), item)) {
+  for (const index of associationsOf(properties, item)) {
     if (index < 1 || index > all.length) continue;
     const [type, data] = all[index - 1];
     const view = viewOf(data);
@@ -67,8 +67,12 @@ function orientationOf(turns: number, mirror: number | undefined): number {
 }
 
 /** The numbers of an item's properties in `ipco`, from 1 on (ISO/IEC 14496-12, 8.11.14). */
-function associationsOf(data: Uint8Array, item: number): number[] {
-  const view = viewOf(data);
+function associationsOf(properties: Uint8Array, item: number): number[] {
+  const tables = [...boxesOf(properties)].filter(([type]) => type === "ipma");
+  return tables.flatMap(([, data]) => associationsIn(viewOf(data), item));
+}
+
+function associationsIn(view: DataView, item: number): number[] {
   const version = view.getUint8(0);
   const wide = (view.getUint32(0) & 1) === 1;
   const entries = view.getUint32(4);

@@ -92,6 +92,21 @@ Deno.test("a box may have a length of 64 bits, and lie before all others", async
   assertEquals(await decodeImage(moved), await decodeImage(bytes));
 });
 
+function box(type: string, ...contents: (Uint8Array | number[])[]): Uint8Array {
+  const data = concat(contents.map((part) => Uint8Array.from(part)));
+  return Uint8Array.of(0, 0, 0, 8 + data.length, ...new TextEncoder().encode(type), ...data);
+}
+
+Deno.test("items' properties may be in several tables, with numbers of 8 or 16 bits", () => {
+  const primary = box("pitm", [0, 0, 0, 0], [0, 1]);
+  const size = box("ispe", [0, 0, 0, 0], [0, 0, 0, 5], [0, 0, 0, 7]);
+  const other = box("ipma", [0, 0, 0, 0], [0, 0, 0, 1], [0, 2], [1, 2]);
+  const own = box("ipma", [0, 0, 0, 1], [0, 0, 0, 1], [0, 1], [2, 0, 1, 0x80, 2]);
+  const properties = box("ipco", size, box("irot", [1]));
+  const meta = box("meta", [0, 0, 0, 0], primary, box("iprp", properties, other, own));
+  assertEquals(avif.readHeader(meta), { width: 5, height: 7, orientation: 8 });
+});
+
 /** The file with its only frame as often in its item. */
 function repeatFrame(bytes: Uint8Array, times: number): Uint8Array {
   const view = new DataView(bytes.buffer), location = boxAt(bytes, "iloc") + 22;

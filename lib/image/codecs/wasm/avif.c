@@ -32,6 +32,7 @@ void *allocate(size_t size) { return malloc(size); }
 const char *message(void) {
   if (result == AVIF_RESULT_OK) return "";
   if (has_too_many_frames) return "it has more than 8 frames where one image was expected";
+  if (result == AVIF_RESULT_REFORMAT_FAILED) return "its way from YUV to RGB is not supported";
   /* What the library says of a box, but not which of its functions failed. */
   const int is_explained = decoder != NULL && decoder->diag.error[0] != '\0' &&
                            result != AVIF_RESULT_DECODE_COLOR_FAILED &&
