@@ -25,7 +25,9 @@ async function makeFiles(): Promise<Record<string, Uint8Array>> {
     "JPEG progressive": await photo().jpeg({ quality: 90, progressive: true }).toBuffer(),
     "WebP lossy": await photo().webp({ quality: 85 }).toBuffer(),
     "WebP lossless": await photo().webp({ lossless: true, effort: 0 }).toBuffer(),
-    "AVIF": await photo().avif({ quality: 60, effort: 2 }).toBuffer(),
+    "AVIF 4:4:4": await photo().avif({ quality: 60, effort: 2 }).toBuffer(),
+    "AVIF 4:2:0": await photo().avif({ quality: 60, effort: 2, chromaSubsampling: "4:2:0" })
+      .toBuffer(),
     "PNG": await photo().png().toBuffer(),
     "GIF": await photo().gif({ effort: 1 }).toBuffer(),
     "TIFF, LZW": await photo().tiff({ compression: "lzw" }).toBuffer(),

@@ -11,7 +11,7 @@ export interface Sharp {
   png(options?: { compressionLevel: number }): Sharp;
   jpeg(options: { quality: number; chromaSubsampling?: string; progressive?: boolean }): Sharp;
   webp(options: { quality?: number; lossless?: boolean; effort?: number }): Sharp;
-  avif(options: { quality: number; effort?: number }): Sharp;
+  avif(options: { quality: number; effort?: number; chromaSubsampling?: string }): Sharp;
   gif(options: { effort: number }): Sharp;
   tiff(options: { compression: "lzw" }): Sharp;
   removeAlpha(): Sharp;
