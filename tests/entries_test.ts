@@ -70,6 +70,15 @@ Deno.test("with an empty cache, nothing but what classifies is downloaded", asyn
   }
 });
 
+Deno.test("deno.lock names what deno.json does: a clone's first task downloads all that is in it", async () => {
+  const read = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(name, ROOT)));
+  const packageOf = (specifier: string): string =>
+    /^npm:\/?(@[^/]+\/[^/]+|[^/]+)/.exec(specifier)![1];
+  const named = Object.values<string>((await read("deno.json")).imports).map(packageOf);
+  const locked = Object.keys((await read("deno.lock")).specifiers).map(packageOf);
+  assertEquals(locked.sort(), [...new Set(named)].sort());
+});
+
 Deno.test("an entry of lib/entries/ only exports what others have, and none of the engine's own types", async () => {
   for (const [name, path] of ENTRIES.filter(([, path]) => !/\/(serve|cli)\.ts$/.test(path))) {
     const text = await Deno.readTextFile(new URL(path, ROOT));
