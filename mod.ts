@@ -12,8 +12,10 @@
  * @module
  */
 
-export { classify, loadClassifier } from "./lib/classifier.ts";
-export { fuse } from "./lib/evaluate/fuse.ts";
+export { loadClassifier } from "./lib/classifier.ts";
+export { classifierFrom } from "./lib/compose/classifier_from.ts";
+export { fuse } from "./lib/compose/fuse.ts";
+export { classify, sharedClassifier } from "./lib/compose/shared.ts";
 export { createHandler, handler } from "./lib/http/handler.ts";
 export { similarity } from "./lib/output/embedding.ts";
 export {
@@ -41,9 +43,12 @@ export type {
   ClassifyOptions,
   DistanceOptions,
   EmbedOptions,
+  ImageClassifier,
+  ImageClassifierInfo,
   NoThreshold,
   PrepareOptions,
 } from "./lib/classifier.ts";
+export type { ClassifierParts, ScoreRows, ScoresOptions } from "./lib/compose/classifier_from.ts";
 export type {
   Backend,
   BackendOptions,
@@ -53,7 +58,6 @@ export type {
 } from "./lib/engine/engine.ts";
 export type { ProfileOptions } from "./lib/engine/profile.ts";
 export type { ErrorCode, FormatCode } from "./lib/errors.ts";
-export type { Scorer } from "./lib/evaluate/fuse.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
 export type { ServedClassifier } from "./lib/http/queue/served_model.ts";
 export type { RemoteRules } from "./lib/http/remote/downloads.ts";

@@ -8,15 +8,18 @@ import {
   layerDistance,
   perceptualLayers,
 } from "./output/embedding.ts";
-import { DisposedError, type VggError } from "./errors.ts";
+import { Calls } from "./calls.ts";
+import type { VggError } from "./errors.ts";
 import { createEngine } from "./engine/create.ts";
 import type { Backend, BackendOptions, Engine, LayerProfile, Precision } from "./engine/engine.ts";
 import { medianProfile, type ProfileOptions } from "./engine/profile.ts";
 import { batchesOf, openImage, stoppable, type ViewBatch } from "./input/batches.ts";
+import { tellNeeds } from "./input/needs.ts";
 import {
   areMany,
   type Images,
   type Input,
+  listOf,
   type Network,
   networkOf,
   type OptionsFor,
@@ -33,7 +36,8 @@ import {
   lookAt,
   lookAtView,
 } from "./explain/explain.ts";
-import type { ImageInput, ImageOptions, LazyImage, Pixels } from "./image/image.ts";
+import type { ImageInput, ImageOptions, Pixels } from "./image/image.ts";
+import { holdDecoders } from "./image/decode.ts";
 import { readImage } from "./image/read.ts";
 import {
   checkOptions,
@@ -173,14 +177,75 @@ export function loadClassifier<Label extends string = string>(
 ): Promise<Classifier<Label>>;
 export async function loadClassifier(options: ClassifierOptions = {}): Promise<Classifier> {
   checkOptions(CLASSIFIER_OPTIONS, options);
+  const { model, engine } = await loadEngine(options);
+  return classifierOn(model, engine, { offline: options.offline });
+}
+
+/** A model, and the engine that holds its weights. */
+export interface LoadedModel {
+  readonly model: Model;
+  readonly engine: Engine;
+}
+
+/** What {@linkcode loadClassifier} loads. */
+export async function loadEngine(options: ClassifierOptions): Promise<LoadedModel> {
   const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, options));
   const cacheDir = options.cacheDir ?? permittedCacheDir();
   const engineOptions = { ...pickOptions(ENGINE_OPTIONS, options), cacheDir };
-  return new Classifier(model, await createEngine(model, engineOptions), options.offline);
+  return { model, engine: await createEngine(model, engineOptions) };
 }
 
-/** Classifies images with one model on one engine. */
-export class Classifier<Label extends string = string> implements AsyncDisposable {
+/** How a classifier is made of a loaded model. */
+export interface LoadedOptions {
+  /** Whether images must not come from the network either. */
+  readonly offline?: boolean | undefined;
+  /** What frees the engine, once nothing runs. Default: it is disposed of. */
+  readonly free?: (() => Promise<void>) | undefined;
+}
+
+/**
+ * What is known of an {@linkcode ImageClassifier}: its name and its classes, and of one that runs a
+ * VGG the rest.
+ */
+export type ImageClassifierInfo<Label extends string = string> =
+  & Pick<ClassifierInfo<Label>, "model" | "classes">
+  & {
+    readonly [Name in Exclude<keyof ClassifierInfo, "model" | "classes">]?:
+      | ClassifierInfo[Name]
+      | undefined;
+  };
+
+/**
+ * What classifies images: a {@linkcode Classifier}, several of them by `fuse()`, or anything else by
+ * `classifierFrom()`. What not all of them can do is optional.
+ */
+export interface ImageClassifier<Label extends string = string>
+  extends
+    Pick<Classifier<Label>, "classify" | "scores" | "closed" | "close" | "lost">,
+    AsyncDisposable {
+  /** What it is. It never changes, and can be read after it was closed. */
+  readonly info: ImageClassifierInfo<Label>;
+  /** What a layer says about images. */
+  readonly embed?: Classifier<Label>["embed"] | undefined;
+  /** Which part of an image speaks for a class. */
+  readonly explain?: Classifier<Label>["explain"] | undefined;
+  /** How different two images look. */
+  readonly distance?: Classifier<Label>["distance"] | undefined;
+  /** Makes an image ready, so that it can wait in few bytes. */
+  readonly prepare?: Classifier<Label>["prepare"] | undefined;
+  /** What it uses now. */
+  readonly usage?: Classifier<Label>["usage"] | undefined;
+}
+
+/** Makes a classifier of a loaded model. Its labels are whatever the caller says that they are. */
+export let classifierOn: <Label extends string = string>(
+  model: Model,
+  engine: Engine,
+  options?: LoadedOptions,
+) => Classifier<Label>;
+
+/** Classifies images with one model on one engine. Made by `loadClassifier()`. */
+export class Classifier<Label extends string = string> implements ImageClassifier<Label> {
   /** The model, and what it runs on. */
   readonly info: ClassifierInfo<Label>;
   /**
@@ -192,18 +257,27 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
   readonly #network: Network;
   readonly #engine: Engine;
   readonly #isOffline: boolean;
-  /** What {@linkcode close} waits for. */
-  readonly #running = new Set<Promise<unknown>>();
-  #closing: Promise<void> | undefined;
+  readonly #calls = new Calls("classifier");
+  readonly #free: () => Promise<void>;
 
-  /** Use `loadClassifier()`. */
-  constructor(model: Model, engine: Engine, isOffline: boolean = false) {
+  static {
+    classifierOn = (model, engine, options) => new Classifier(model, engine, options);
+  }
+
+  private constructor(model: Model, engine: Engine, options: LoadedOptions = {}) {
     const { id, architecture, preprocessing, provenance } = model;
     const { backend, precision, threads, device } = engine;
+    const { offline = false, free = () => engine[Symbol.asyncDispose]() } = options;
     this.#model = model;
     this.#network = networkOf(model);
     this.#engine = engine;
-    this.#isOffline = isOffline;
+    this.#isOffline = offline;
+    const decoders = holdDecoders();
+    this.#free = async () => {
+      await decoders[Symbol.asyncDispose]();
+      await free();
+    };
+    tellNeeds(this, (views) => ({ shorterSide: Math.max(...scalesOf(model, views)), offline }));
     this.lost = engine.lost ?? new Promise(() => {});
     this.info = {
       ...{ model: id, architecture, layers: layerInfos(architecture), preprocessing },
@@ -253,7 +327,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     checkOptions(CLASSIFY_OPTIONS, options);
     const { classes } = this.info;
     const selection = checkSelection(options, classes);
-    const rows = await this.#use(() => this.#scores(images, options));
+    const rows = await this.#calls.run(() => this.#scores(images, options));
     const predictions = rows.map((row) => selectPredictions(row, selection, classes));
     return areMany(images) ? predictions : predictions[0]!;
   }
@@ -290,7 +364,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     options: PrepareOptions = {},
   ): Promise<Float64Array | Float64Array[]> {
     checkOptions(PREPARE_OPTIONS, options);
-    const rows = await this.#use(() => this.#scores(images, options));
+    const rows = await this.#calls.run(() => this.#scores(images, options));
     return areMany(images) ? rows : rows[0]!;
   }
 
@@ -341,7 +415,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     options: EmbedOptions = {},
   ): Promise<Embedding | Embedding[]> {
     checkOptions(EMBED_OPTIONS, options);
-    const embeddings = await this.#use(() => this.#embed(images, options));
+    const embeddings = await this.#calls.run(() => this.#embed(images, options));
     return areMany(images) ? embeddings : embeddings[0]!;
   }
 
@@ -378,7 +452,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
   async distance(a: Input, b: Input, options: DistanceOptions = {}): Promise<number> {
     checkOptions(DISTANCE_OPTIONS, options);
     const { layers = perceptualLayers(this.#model.architecture), signal } = options;
-    return await this.#use(async () => {
+    return await this.#calls.run(async () => {
       const images: PreparedImage[] = [];
       for (const image of [a, b]) {
         const views = await this.#viewsOf(image, options);
@@ -424,7 +498,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
     checkOptions(EXPLAIN_OPTIONS, options);
     const { classes } = this.info, { signal } = options;
     const target = checkExplanation(options, this.#model, classes);
-    return await this.#use(async () => {
+    return await this.#calls.run(async () => {
       const explanations: Explanation<Label>[] = [];
       for await (const lazy of stoppable(listOf(images), signal)) {
         const image = await openImage(lazy, signal);
@@ -450,7 +524,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
    */
   async prepare(image: ImageInput, options: PrepareOptions = {}): Promise<PreparedImage> {
     checkOptions(PREPARE_OPTIONS, options);
-    const views = await this.#use(() => this.#viewsOf(image, options));
+    const views = await this.#calls.run(() => this.#viewsOf(image, options));
     return new PreparedImage(this.#network, views);
   }
 
@@ -462,7 +536,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
   async profile(options: ProfileOptions = {}): Promise<LayerProfile[]> {
     checkOptions(PROFILE_OPTIONS, options);
     const { architecture } = this.#model;
-    return await this.#use(() => medianProfile(this.#engine, architecture, options));
+    return await this.#calls.run(() => medianProfile(this.#engine, architecture, options));
   }
 
   /** What it uses now. */
@@ -473,7 +547,7 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
 
   /** Whether {@linkcode Classifier.close} was called. */
   get closed(): boolean {
-    return this.#closing !== undefined;
+    return this.#calls.closed;
   }
 
   /**
@@ -481,29 +555,12 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
    * what `await using` calls.
    */
   async close(): Promise<void> {
-    await (this.#closing ??= this.#end());
+    await this.#calls.close(this.#free);
   }
 
   /** {@linkcode Classifier.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  async #end(): Promise<void> {
-    await Promise.allSettled(this.#running);
-    await this.#engine[Symbol.asyncDispose]();
-  }
-
-  /** Does what {@linkcode close} waits for. */
-  async #use<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.closed) throw new DisposedError("classifier");
-    const running = work();
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
   }
 
   #batches(images: Input | Images, options: PrepareOptions): AsyncGenerator<ViewBatch> {
@@ -529,10 +586,6 @@ export class Classifier<Label extends string = string> implements AsyncDisposabl
   }
 }
 
-function listOf(images: Input | Images): Images {
-  return areMany(images) ? images : [images];
-}
-
 /** The view of an image that must have only one. */
 function onlyOf(views: readonly View[], call: string): View {
   const [view, ...others] = views;
@@ -540,63 +593,4 @@ function onlyOf(views: readonly View[], call: string): View {
   throw new RangeError(
     `${call}() takes images of one view: this one was prepared with ${views.length}`,
   );
-}
-
-let shared: Promise<Classifier<DefaultLabel>> | undefined;
-
-/**
- * Predicts the labels of an image with the embedded model, which is loaded on first use and kept.
- *
- * The embedded model knows CIFAR-10's ten classes: airplane, automobile, bird, cat, deer, dog, frog,
- * horse, ship, truck.
- *
- * @example
- * ```ts
- * import { classify } from "@edge/vgg16";
- *
- * const [best] = await classify(await Deno.readFile("tests/data/photos/cat.png"));
- * console.log(best.label); // cat
- * ```
- *
- * @throws {TypeError} If the input is none of the kinds of image, or `allow` and `deny` are both given.
- * @throws {RangeError} If an option is out of range, names an unknown class or leaves none.
- * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
- * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
- */
-export function classify(
-  image: ImageInput,
-  options?: ClassifyOptions & NoThreshold,
-): Promise<Predictions<DefaultLabel>>;
-/** Predicts the labels of an image whose scores reach a threshold. */
-export function classify(
-  image: ImageInput,
-  options?: ClassifyOptions,
-): Promise<Prediction<DefaultLabel>[]>;
-/** Predicts the labels of several images, in their order. Fails if one of them does. */
-export function classify(
-  images: Images<LazyImage>,
-  options?: ClassifyOptions & NoThreshold,
-): Promise<Predictions<DefaultLabel>[]>;
-/** Predicts the labels of several images whose scores reach a threshold, in their order. */
-export function classify(
-  images: Images<LazyImage>,
-  options?: ClassifyOptions,
-): Promise<Prediction<DefaultLabel>[][]>;
-/** Predicts the labels of one image or several. */
-export function classify(
-  images: ImageInput | Images<LazyImage>,
-  options?: ClassifyOptions,
-): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]>;
-export async function classify(
-  images: ImageInput | Images<LazyImage>,
-  options?: ClassifyOptions,
-): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]> {
-  shared ??= loadClassifier();
-  try {
-    return await (await shared).classify(images, options);
-  } catch (error) {
-    // A load that failed is tried again by the next call; a loaded classifier is kept.
-    await shared.catch(() => shared = undefined);
-    throw error;
-  }
 }

@@ -156,6 +156,17 @@ export const CLASSIFIER_OPTIONS = {
   ...RESOLVE_OPTIONS,
 } satisfies Table;
 
+const isPromise = (value: unknown): value is Promise<never> => value instanceof Promise;
+
+/** `classifierFrom()`. */
+export const CLASSIFIER_PARTS = {
+  labels: texts({ isNeeded: true }, "Labels of the classes"),
+  scores: given(CALLBACK, "Gives scores for images"),
+  model: text({ unset: "custom" }, "What it is called"),
+  close: given(CALLBACK, "Frees what the scores need"),
+  lost: given({ is: isPromise, called: "a promise" }, "Settles once there are no more scores"),
+} satisfies Table;
+
 /** What there is a decoder for. */
 export const IMAGE_FORMATS = ["jpeg", "png", "gif", "webp", "avif", "tiff", "bmp"] as const;
 

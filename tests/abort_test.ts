@@ -4,7 +4,7 @@ import { loadClassifier } from "../lib/classifier.ts";
 import { convert } from "../lib/convert/convert.ts";
 import { pullModel } from "../lib/convert/pull/pull.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
-import { fuse } from "../lib/evaluate/fuse.ts";
+import { fuse } from "../lib/compose/fuse.ts";
 import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { listSamples } from "../lib/input/dataset.ts";
 import { openModel } from "../lib/model/file.ts";
@@ -56,7 +56,8 @@ const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>
     }),
   "profile()": (signal) => classifier.profile({ batch: 64, runs: 100, signal }),
   "fuse()": (signal) =>
-    fuse([classifier, classifier], Array.from({ length: 3000 }, () => small), { signal }),
+    fuse([classifier, classifier])
+      .classify(Array.from({ length: 3000 }, () => small), { signal }),
   "evaluate()": (signal) =>
     evaluate(
       classifier,

@@ -1,5 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { Classifier, loadClassifier, type PrepareOptions } from "../lib/classifier.ts";
+import {
+  type Classifier,
+  classifierOn,
+  loadClassifier,
+  type PrepareOptions,
+} from "../lib/classifier.ts";
 import { DisposedError } from "../lib/errors.ts";
 import type { LazyImage, Pixels } from "../lib/image/image.ts";
 import { readImage } from "../lib/image/read.ts";
@@ -15,7 +20,7 @@ const PHOTOS = ["cat.png", "boats.jpg", "rocket.jpg"].map((name) =>
 );
 const [CAT, BOATS, ROCKET] = PHOTOS as [URL, URL, URL];
 const { model, weights } = await smallVgg();
-const make = (): Classifier => new Classifier(model, floatEngine(model, weights));
+const make = (): Classifier => classifierOn(model, floatEngine(model, weights));
 const classifier = make();
 const pixels: Pixels = await readImage(CAT);
 const TEN: PrepareOptions = { crops: "ten", scales: [40] };
@@ -111,7 +116,7 @@ Deno.test("an image that was prepared for another model is refused, whatever tha
     { ...model, preprocessing: { ...model.preprocessing, filter: "bicubic" as const } },
   ];
   for (const other of others) {
-    const its = new Classifier(other, floatEngine(model, weights));
+    const its = classifierOn(other, floatEngine(model, weights));
     await assertRejects(() => its.classify(prepared), RangeError, `prepare it with ${other.id}`);
   }
   assertEquals(await make().classify(prepared), await classifier.classify(CAT));
@@ -144,7 +149,7 @@ Deno.test("one image and many are told apart by what they are", async () => {
 Deno.test("many images are opened as they are needed, a batch at most at a time", async () => {
   let opened = 0, ran = 0, most = 0;
   const engine = floatEngine(model, weights);
-  const counting = new Classifier(model, {
+  const counting = classifierOn(model, {
     ...engine,
     run: (batch, options) => {
       most = Math.max(most, opened - ran);
@@ -265,7 +270,7 @@ Deno.test("profile() times each layer that computes, of as many images as are as
 
 Deno.test("a model for features only says that it has no classes", async () => {
   const own = randomModel({ ...model.architecture, dense: [] });
-  const features = new Classifier(own.model, floatEngine(own.model, own.weights));
+  const features = classifierOn(own.model, floatEngine(own.model, own.weights));
   assertEquals([features.info.classes, features.info.layers.at(-1)!.name], [[], "pool5"]);
   const message = "without dense layers has no class";
   await assertRejects(() => features.classify(CAT), RangeError, message);

@@ -33,7 +33,7 @@ import { pullCommand } from "../lib/cli/pull.ts";
 import { convert, type ConvertOptions } from "../lib/convert/convert.ts";
 import { pullModel, type PullOptions } from "../lib/convert/pull/pull.ts";
 import { evaluate, type EvaluateOptions } from "../lib/evaluate/evaluate.ts";
-import { fuse } from "../lib/evaluate/fuse.ts";
+import { fuse } from "../lib/compose/fuse.ts";
 import type { ExplainOptions } from "../lib/explain/explain.ts";
 import { createHandler, type HandlerOptions } from "../lib/http/handler.ts";
 import { settingsFromEnv } from "../lib/http/server/settings.ts";
@@ -163,7 +163,7 @@ const CALLS: Readonly<Record<string, readonly [Table, Call]>> = {
   ],
   explain: [EXPLAIN_OPTIONS, (options, classifier) => classifier.explain(CAT_FILE, options)],
   evaluate: [EVALUATE_OPTIONS, (options, classifier) => evaluate(classifier, [], options)],
-  fuse: [CLASSIFY_OPTIONS, (options, classifier) => fuse([classifier], [CAT_FILE], options)],
+  fuse: [CLASSIFY_OPTIONS, (options, classifier) => fuse([classifier]).classify(CAT_FILE, options)],
   convert: [CONVERT_OPTIONS, (options) => convert(new Uint8Array(8), options)],
   pullModel: [PULL_OPTIONS, (options) => pullModel("vgg16-imagenet", options)],
   fit: [FIT_OPTIONS, (options) => fit(DATA, options)],

@@ -12,6 +12,7 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "version.ts": [],
   "progress.ts": [],
+  "calls.ts": ["errors.ts"],
   "public_url.ts": [],
   "urls.ts": ["public_url.ts"],
   "platform.ts": ["errors.ts"],
@@ -41,13 +42,14 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "open_model.ts": ["model", "io", "convert"],
   "explain": [...INFERENCE, "open_model.ts", "report"],
   "classifier.ts": [...INFERENCE, "open_model.ts", "explain"],
+  "compose": [...INFERENCE, "classifier.ts"],
   "evaluate": [...INFERENCE, "open_model.ts", "report", "classifier.ts"],
   "train": [...INFERENCE, "convert", "open_model.ts", "report"],
-  "http": [...INFERENCE, "report", "explain", "evaluate", "classifier.ts"],
+  "http": [...INFERENCE, "report", "explain", "classifier.ts", "compose"],
   "cli": [
     ...INFERENCE,
     ...["convert", "open_model.ts", "report", "explain", "evaluate", "train"],
-    "classifier.ts",
+    ...["classifier.ts", "compose"],
   ],
 };
 

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { makeFolder } from "../platform.ts";
 import { type Classifier, loadClassifier } from "../classifier.ts";
+import { fuse } from "../compose/fuse.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
@@ -98,15 +99,15 @@ async function evaluateVariant(
     const options = { ...variant.classifier, model, signal, onWarning: tell };
     classifiers.push(loaded.use(await loadClassifier(options)));
   }
-  const { info } = classifiers[0]!;
-  const dataset = await listSamples(path, info.classes, { signal });
+  const first = classifiers[0]!;
+  const classifier = classifiers.length === 1 ? first : fuse(classifiers);
+  const dataset = await listSamples(path, classifier.info.classes, { signal });
   const { crops, scales, flip } = variant;
-  const model = classifiers.map(({ info }) => info.model).join(" + ");
-  const { backend, precision } = info;
+  const { model } = classifier.info, { backend, precision, preprocessing } = first.info;
   const settings = { model, precision, crops, scales, flip, data: path };
   using journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
   using progress = new ProgressLine("Evaluating");
-  const evaluation = await evaluate(classifiers, takeShard(dataset.samples, shard), {
+  const evaluation = await evaluate(classifier, takeShard(dataset.samples, shard), {
     ...{ crops, scales, flip, signal, offline: variant.classifier.offline },
     known: journal?.records,
     onRecords: (records) => journal?.append(records),
@@ -114,7 +115,7 @@ async function evaluateVariant(
     onError: (file, error) => tellError(error, file),
   });
   const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
-  const q = scalesOf(variant, info.preprocessing);
+  const q = scalesOf(variant, preprocessing);
   return { evaluated: { model, backend, precision, mode, scales: q, evaluation }, dataset };
 }
 

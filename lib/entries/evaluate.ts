@@ -20,14 +20,35 @@
 export { evaluate } from "../evaluate/evaluate.ts";
 export { listSamples } from "../input/dataset.ts";
 
+export type {
+  Classifier,
+  ClassifierInfo,
+  ClassifierUsage,
+  ClassifyOptions,
+  DistanceOptions,
+  EmbedOptions,
+  ImageClassifier,
+  ImageClassifierInfo,
+  NoThreshold,
+  PrepareOptions,
+} from "../classifier.ts";
+export type {
+  Backend,
+  BackendOptions,
+  LayerProfile,
+  Precision,
+  RunOptions,
+} from "../engine/engine.ts";
+export type { ProfileOptions } from "../engine/profile.ts";
+export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
 export type { EvaluateOptions, Evaluation } from "../evaluate/evaluate.ts";
-export type { Scorer } from "../evaluate/fuse.ts";
 export type {
   ClassMetrics,
   EvaluationRecord,
   Metrics,
   ReliabilityBin,
 } from "../evaluate/metrics.ts";
+export type { ExplainOptions, Explanation } from "../explain/explain.ts";
 export type {
   ImageFormat,
   ImageInput,
@@ -37,6 +58,7 @@ export type {
   Pixels,
   RawPixels,
 } from "../image/image.ts";
+export type { Address, FetchImageOptions } from "../image/remote/guarded_fetch.ts";
 export type {
   Dataset,
   IndexedSample,
@@ -44,9 +66,29 @@ export type {
   ListOptions,
   Sample,
 } from "../input/dataset.ts";
+export type {
+  Images,
+  Input,
+  LookOption,
+  OptionsFor,
+  PreparedImage,
+} from "../input/prepared_image.ts";
 export type { Crops, ViewOptions } from "../input/views.ts";
-export type { Architecture, Configuration } from "../model/architecture.ts";
+export type { SourceLike } from "../io/open_source.ts";
+export type { Architecture, Configuration, LayerInfo, LayerName } from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
-export type { PixelWhitening, Preprocessing } from "../model/model.ts";
+export type {
+  FeatureStatistics,
+  LayerParameters,
+  Model,
+  PixelWhitening,
+  Preprocessing,
+  Provenance,
+  Verification,
+  WeightPiece,
+} from "../model/model.ts";
+export type { ModelSource } from "../open_model.ts";
+export type { Embedding, EmbeddingOptions } from "../output/embedding.ts";
+export type { Prediction, Predictions, SelectionOptions } from "../output/predictions.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { Fetch } from "../urls.ts";

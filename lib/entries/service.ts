@@ -25,6 +25,8 @@ export type {
   ClassifyOptions,
   DistanceOptions,
   EmbedOptions,
+  ImageClassifier,
+  ImageClassifierInfo,
   NoThreshold,
   PrepareOptions,
 } from "../classifier.ts";

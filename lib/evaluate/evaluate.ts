@@ -3,14 +3,15 @@
  * it stopped.
  */
 
-import type { ImageOptions, Pixels } from "../image/image.ts";
+import type { ImageClassifier } from "../classifier.ts";
+import type { ImageOptions, Pixels, ReadImageOptions } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import { checkOptions, EVALUATE_OPTIONS, IMAGE_OPTIONS, pickOptions } from "../options.ts";
-import { stoppable } from "../input/batches.ts";
+import { checkOptions, EVALUATE_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
+import { inBatches, stoppable } from "../input/batches.ts";
 import { classOf, type IndexedSample, openSample, type Sample } from "../input/dataset.ts";
+import { readingFor } from "../input/needs.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { checkScores } from "../output/predictions.ts";
-import { fusedClasses, fusedScores, type Scorer, shorterSideOf } from "./fuse.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
 import type { ViewOptions } from "../input/views.ts";
 
@@ -38,25 +39,22 @@ export interface Evaluation {
   readonly imagesPerSecond: number;
 }
 
-/** Images and bytes of decoded pixels that wait for the network at a time. */
-const BATCH = 32, BATCH_BYTES = 2 ** 26;
 const TOP = 5;
 
 /**
- * Evaluates one classifier, or several fused, on labeled images, each of which is read once.
+ * Evaluates a classifier on labeled images, each of which is read once; several together by `fuse()`.
  *
- * @throws {RangeError} If an option is unknown or out of range, the models differ in their labels, or
- *   a sample's label is no class of theirs.
+ * @throws {RangeError} If an option is unknown or out of range, or a sample's label is no class of the
+ *   classifier's.
  * @throws {ImageDecodeError} If an image cannot be read and there is no `onError`.
  */
 export async function evaluate(
-  classifiers: Scorer | readonly Scorer[],
+  classifier: ImageClassifier,
   samples: Iterable<Sample> | AsyncIterable<Sample>,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkOptions(EVALUATE_OPTIONS, options);
-  const list = [classifiers].flat();
-  const classes = fusedClasses(list), labels = classes.map(({ label }) => label);
+  const { classes } = classifier.info, labels = classes.map(({ label }) => label);
   const records = [...options.known ?? []];
   const known = new Set(records.map(({ file }) => file));
   // By name: sums of floats depend on the order of the records, whoever found them.
@@ -73,9 +71,14 @@ export async function evaluate(
   const total = Array.isArray(samples) ? samples.length : undefined;
   const progress = new ProgressTeller(options, about, total);
   progress.reach(0);
-  const shorterSide = shorterSideOf(list, options);
-  for await (const batch of readBatches(left(), options, shorterSide, () => failed++)) {
-    const scores = await fusedScores(list, batch.map(({ image }) => image), options);
+  const onError = options.onError && ((file: string, error: unknown): void => {
+    failed++;
+    options.onError?.(file, error);
+  });
+  const images = readSamples(left(), readingFor(classifier, options), onError);
+  const looking = pickOptions(PREPARE_OPTIONS, options);
+  for await (const batch of inBatches(images, ({ image }) => image.data.length)) {
+    const scores = await classifier.scores(batch.map(({ image }) => image), looking);
     const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n]!)));
     records.push(...found);
     await options.onRecords?.(found);
@@ -100,30 +103,28 @@ function recordOf({ file, label }: IndexedSample, scores: Float64Array): Evaluat
   return { file, label, top: ranked.slice(0, TOP), score: scores[label]! };
 }
 
-async function* readBatches(
+interface OpenSample {
+  readonly sample: IndexedSample;
+  readonly image: Pixels;
+}
+
+async function* readSamples(
   samples: AsyncIterable<IndexedSample>,
-  options: EvaluateOptions,
-  shorterSide: number,
-  onFailed: () => void,
-): AsyncGenerator<{ sample: IndexedSample; image: Pixels }[]> {
-  const reading = { ...pickOptions(IMAGE_OPTIONS, options), shorterSide };
-  let batch: { sample: IndexedSample; image: Pixels }[] = [], bytes = 0;
+  reading: ReadImageOptions,
+  onError: EvaluateOptions["onError"],
+): AsyncGenerator<OpenSample> {
+  const { signal } = reading;
   for await (const sample of samples) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
+    let image: Pixels;
     try {
-      const image = await readImage(await openSample(sample, options.signal), reading);
-      batch.push({ sample, image });
-      bytes += image.data.length;
+      image = await readImage(await openSample(sample, signal), reading);
     } catch (error) {
-      options.signal?.throwIfAborted();
-      if (options.onError === undefined) throw error;
-      options.onError(sample.file, error);
-      onFailed();
+      signal?.throwIfAborted();
+      if (onError === undefined) throw error;
+      onError(sample.file, error);
+      continue;
     }
-    if (batch.length < BATCH && bytes < BATCH_BYTES) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
+    yield { sample, image };
   }
-  if (batch.length > 0) yield batch;
 }

@@ -33,6 +33,14 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
 /** Threads that decode in the background. */
 const decoders = new ThreadPool(new URL("./background_thread.ts", import.meta.url), MAX_DECODERS);
 
+/**
+ * Keeps the threads that decode for whoever decodes again and again, until the result is disposed of:
+ * then they end, unless somebody else still keeps them.
+ */
+export function holdDecoders(): AsyncDisposable {
+  return decoders.hold();
+}
+
 /** "jpeg, png or webp". */
 const NAMES = new Intl.ListFormat("en", { type: "disjunction" });
 

@@ -46,6 +46,26 @@ export async function* batchesOf(
   yield* batchViews(views, maxPixels);
 }
 
+/** Decoded images, and bytes of them, that wait for the network at a time. */
+const MAX_DECODED = 32, MAX_DECODED_BYTES = 2 ** 26;
+
+/** Puts what holds decoded images together, as many as may wait at a time. */
+export async function* inBatches<Item>(
+  items: AsyncIterable<Item>,
+  bytesOf: (item: Item) => number,
+): AsyncGenerator<Item[]> {
+  let batch: Item[] = [], bytes = 0;
+  for await (const item of items) {
+    batch.push(item);
+    bytes += bytesOf(item);
+    if (batch.length < MAX_DECODED && bytes < MAX_DECODED_BYTES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
 /** Things that come one after the other, for which nobody waits once the signal is aborted. */
 export function stoppable<T>(
   items: Iterable<T> | AsyncIterable<T>,

@@ -98,3 +98,8 @@ export function areMany(images: unknown): images is Images {
   if (ArrayBuffer.isView(images) || images instanceof ReadableStream) return false;
   return Symbol.iterator in images || Symbol.asyncIterator in images;
 }
+
+/** One image as a list of one. */
+export function listOf(images: Input | Images): Images {
+  return areMany(images) ? images : [images];
+}

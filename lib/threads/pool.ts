@@ -61,13 +61,16 @@ export interface Lease extends Disposable {
   readonly thread: Thread;
 }
 
-/** Threads of one script, which start when they are needed, and stay. */
+/** Threads of one script, which start when they are needed, and stay until their last holder leaves. */
 export class ThreadPool {
   /** Who wants no thread but must not be one too many takes a place here. */
   readonly line: Line;
   /** Those without work. */
   readonly #idle: Thread[] = [];
   #retryAt = 0;
+  #holders = 0;
+  /** How often the last holder has left: what was taken before is not kept. */
+  #era = 0;
 
   /** @param script Sends a message when it is ready, and then one for each message that it gets. */
   constructor(
@@ -76,6 +79,18 @@ export class ThreadPool {
     private readonly pauseMs: number = PAUSE_MS,
   ) {
     this.line = new Line(most);
+  }
+
+  /** Wants the threads to stay, until the result is disposed of. */
+  hold(): AsyncDisposable {
+    this.#holders++;
+    const held = new AsyncDisposableStack();
+    held.defer(async () => {
+      if (--this.#holders > 0) return;
+      this.#era++;
+      await Promise.all(this.#idle.splice(0).map((thread) => thread.end()));
+    });
+    return held;
   }
 
   /**
@@ -89,8 +104,8 @@ export class ThreadPool {
   async take(signal?: AbortSignal): Promise<Lease | undefined> {
     using held = new DisposableStack();
     const place = await this.line.take(signal);
-    const taking = this.#takeIdleOrStart();
-    held.defer(async () => this.#giveBack(await taking, place));
+    const era = this.#era, taking = this.#takeIdleOrStart();
+    held.defer(async () => this.#giveBack(await taking, place, era));
     const thread = await until(taking, [], { signal });
     if (thread === undefined) return undefined;
     const lease = held.move();
@@ -112,10 +127,11 @@ export class ThreadPool {
     }
   }
 
-  async #giveBack(thread: Thread | undefined, place: Disposable): Promise<void> {
+  async #giveBack(thread: Thread | undefined, place: Disposable, era: number): Promise<void> {
     if (thread !== undefined) {
       if (!thread.isFree) await thread.rest();
-      if (thread.isFree) this.#idle.push(thread);
+      if (era !== this.#era) await thread.end();
+      else if (thread.isFree) this.#idle.push(thread);
     }
     place[Symbol.dispose]();
   }

@@ -2,10 +2,10 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import { join } from "@std/path";
 import { parseVariants } from "../../lib/cli/variants.ts";
 import { Journal } from "../../lib/cli/journal.ts";
-import { Classifier } from "../../lib/classifier.ts";
+import { classifierOn } from "../../lib/classifier.ts";
 import { type IndexedSample, listSamples, type Sample } from "../../lib/input/dataset.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
-import { fuse } from "../../lib/evaluate/fuse.ts";
+import { fuse } from "../../lib/compose/fuse.ts";
 import { type EvaluationRecord, metricsOf } from "../../lib/evaluate/metrics.ts";
 import { comparisonRows, htmlReport } from "../../lib/evaluate/report.ts";
 import { floatEngine } from "../support/float_engine.ts";
@@ -135,7 +135,7 @@ const samples: IndexedSample[] = ["boats.jpg", "cat.png", "coffee.png", "rocket.
 }));
 
 Deno.test("evaluate() records what classify() says, and goes on from known records", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const whole = await evaluate(classifier, samples);
   for (const { file, top } of whole.records) {
     const predictions = await classifier.classify(file);
@@ -152,7 +152,7 @@ Deno.test("evaluate() records what classify() says, and goes on from known recor
 });
 
 Deno.test("evaluate() refuses a label that is no class, with the sample's name", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   for (const label of [model.labels.length, -1]) {
     const wrong = [{ ...samples[0], label }];
     const message = `${samples[0].file} has label ${label}`;
@@ -161,7 +161,7 @@ Deno.test("evaluate() refuses a label that is no class, with the sample's name",
 });
 
 Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const missing = [...samples, { file: "missing.png", label: 0 }];
   const failed: string[] = [];
   const { metrics, failed: count } = await evaluate(classifier, missing, {
@@ -173,22 +173,22 @@ Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
 
 Deno.test("fuse() averages the models' probabilities", async () => {
   const other = randomModel(model.architecture, 3);
-  await using a = new Classifier(model, floatEngine(model, weights));
+  await using a = classifierOn(model, floatEngine(model, weights));
   const relabeled = { ...other.model, labels: model.labels };
-  await using b = new Classifier(relabeled, floatEngine(other.model, other.weights));
+  await using b = classifierOn(relabeled, floatEngine(other.model, other.weights));
   const images = [samples[0].file];
-  const [fused] = await fuse([a, b], images, { topK: 5 });
+  const [fused] = await fuse([a, b]).classify(images, { topK: 5 });
   const [pa] = await a.scores(images), [pb] = await b.scores(images);
   for (const { index, score } of fused) {
     assertAlmostEquals(score, (pa[index] + pb[index]) / 2, 1e-12);
   }
-  await using c = new Classifier(other.model, floatEngine(other.model, other.weights));
-  await assertRejects(() => fuse([a, c], images), RangeError, "same labels");
-  await assertRejects(() => fuse([], images), TypeError);
+  await using c = classifierOn(other.model, floatEngine(other.model, other.weights));
+  assertThrows(() => fuse([a, c]), RangeError, "same labels");
+  assertThrows(() => fuse([]), TypeError);
 });
 
 Deno.test("htmlReport() holds everything within one file, and escapes names", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const evaluation = await evaluate(classifier, samples);
   const variant = { model: "<m>", backend: "b", precision: "p", mode: "center", scales: "32" };
   const html = await htmlReport("a <script>", [{ ...variant, evaluation }], samples);
@@ -243,7 +243,7 @@ Deno.test("a journal goes on where a run was cut off, and is one of its settings
 });
 
 Deno.test("evaluate() takes samples as they come, opens each once, and names classes by any name", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const whole = await evaluate(classifier, samples);
   const opened: string[] = [], totals: unknown[] = [];
   const coming = async function* (): AsyncGenerator<Sample> {
@@ -266,7 +266,7 @@ Deno.test("evaluate() takes samples as they come, opens each once, and names cla
 });
 
 Deno.test("a stream or response that was read says so, and what to give instead", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const stream = (await Deno.open(samples[1]!.file)).readable;
   const response = new Response(await Deno.readFile(samples[1]!.file));
   for (const image of [stream, response]) {

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { Classifier } from "../../lib/classifier.ts";
+import { classifierOn } from "../../lib/classifier.ts";
 import { similarity } from "../../lib/output/embedding.ts";
 import { createEngine } from "../../lib/engine/create.ts";
 import type { Batch, Engine } from "../../lib/engine/engine.ts";
@@ -54,7 +54,7 @@ for (const want of expected.gradCam) {
 }
 
 Deno.test("explain() explains the predicted class, or the one that is asked for", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const [best] = await classifier.classify(PHOTO);
   const explanation = await classifier.explain(PHOTO);
   assertEquals([explanation.label, explanation.index], [best.label, best.index]);
@@ -66,7 +66,7 @@ Deno.test("explain() explains the predicted class, or the one that is asked for"
 });
 
 Deno.test("explain() looks at block 4 where block 5 has fewer than 4x4 positions", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const small = await classifier.explain(PHOTO);
   assertEquals([small.height, small.width, small.grid.step], [4, 4, [0.25, 0.25]]);
   assertEquals(small.grid.offset, [0.125, 0.125]);
@@ -76,7 +76,7 @@ Deno.test("explain() looks at block 4 where block 5 has fewer than 4x4 positions
 });
 
 Deno.test("explain() maps a class's probability over the image", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const maps = await Promise.all(
     model.labels.map((label) =>
       classifier.explain(PHOTO, { label, method: "score-map", scale: 75 })
@@ -91,7 +91,7 @@ Deno.test("explain() maps a class's probability over the image", async () => {
 });
 
 Deno.test("drawExplanation() is brightest where the map is", async () => {
-  await using classifier = new Classifier(model, floatEngine(model, weights));
+  await using classifier = classifierOn(model, floatEngine(model, weights));
   const explanation = await classifier.explain(PHOTO);
   const gray = { data: new Uint8Array(300 * 300 * 3).fill(128), width: 300, height: 300 };
   const map = Float32Array.of(0, 1, 0, 0);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Classifier, type ClassifyOptions } from "../../lib/classifier.ts";
+import { classifierOn, type ClassifyOptions } from "../../lib/classifier.ts";
 import { checkViews, viewsOf } from "../../lib/input/views.ts";
 import { ImageTooLargeError } from "../../lib/errors.ts";
 import { floatEngine } from "../support/float_engine.ts";
@@ -24,7 +24,7 @@ const MODES: Record<string, ClassifyOptions> = {
 
 for (const [name, options] of Object.entries(MODES)) {
   Deno.test(`scores() gives PyTorch's probabilities: ${name}`, async () => {
-    await using classifier = new Classifier(model, floatEngine(model, weights));
+    await using classifier = classifierOn(model, floatEngine(model, weights));
     const [scores] = await classifier.scores([PHOTO], options);
     const want = expected.views[name];
     const worst = Math.max(...want.map((p, i) => Math.abs(p - scores[i])));

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Classifier } from "../../lib/classifier.ts";
+import { classifierOn } from "../../lib/classifier.ts";
 import { layerDistance, similarity } from "../../lib/output/embedding.ts";
 import { mirror, viewsOf } from "../../lib/input/views.ts";
 import { layerInfos, type LayerName } from "../../lib/model/architecture.ts";
@@ -9,7 +9,7 @@ import { smallVgg } from "../support/small_vgg.ts";
 
 const PHOTO = new URL("../data/photos/cat.png", import.meta.url);
 const { model, weights, expected } = await smallVgg();
-const classifier = new Classifier(model, floatEngine(model, weights));
+const classifier = classifierOn(model, floatEngine(model, weights));
 
 /** Relative: the values are float32. */
 const TOLERANCE = 1e-5;

@@ -185,3 +185,27 @@ Deno.test("code without imports is a thread where nothing may be read", async ()
   const text = new TextDecoder();
   assertEquals(text.decode(stdout).trim(), "11 22", text.decode(stderr));
 });
+
+Deno.test("threads stay for as long as somebody holds them, and then end, busy ones when they are free", async () => {
+  whenStarted("start");
+  const before = await countThreads(), pool = new ThreadPool(SCRIPT, 3);
+  const [a, b] = [pool.hold(), pool.hold()];
+  (await pool.take())![Symbol.dispose]();
+  await assertThreads(before + 1);
+  await a[Symbol.asyncDispose]();
+  await a[Symbol.asyncDispose]();
+  const busy = await Promise.all([pool.take(), pool.take()]);
+  await assertThreads(before + 2);
+  busy[0]![Symbol.dispose]();
+  await sleep(0); // It is given back.
+  await b[Symbol.asyncDispose]();
+  await assertThreads(before + 1);
+  assertEquals(await busy[1]!.thread.ask(echo(1)), 1);
+  busy[1]![Symbol.dispose]();
+  await assertThreads(before);
+  // Who holds nothing finds threads as before.
+  (await pool.take())![Symbol.dispose]();
+  await assertThreads(before + 1);
+  await pool.hold()[Symbol.asyncDispose]();
+  await assertThreads(before);
+});

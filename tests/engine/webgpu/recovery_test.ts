@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Classifier } from "../../../lib/classifier.ts";
+import { classifierOn } from "../../../lib/classifier.ts";
 import { createEngine } from "../../../lib/engine/create.ts";
 import type { Engine } from "../../../lib/engine/engine.ts";
 import { compileProgram } from "../../../lib/engine/program.ts";
@@ -138,7 +138,7 @@ gpuTest("after the last request the device is lost for good, for this engine onl
       "and did not come back. Load the model again",
     );
     assert(error.code === "backend-lost" && !error.retryable);
-    assertEquals(await new Classifier(model, engine).lost, error);
+    assertEquals(await classifierOn(model, engine).lost, error);
   }
   assertEquals(gpu.requests, 6);
   await using other = await createWebgpuEngine(model, SOON);

@@ -1,0 +1,46 @@
+/** Calls under way, for which closing waits. */
+
+import { DisposedError } from "./errors.ts";
+
+/** Runs calls until it is closed. */
+export class Calls {
+  readonly #what: string;
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  /** @param what What is closed, such as `"classifier"`. */
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  /** Whether {@linkcode close} was called. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /**
+   * Does something that closing waits for.
+   *
+   * @throws {DisposedError} If it was closed.
+   */
+  async run<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.closed) throw new DisposedError(this.#what);
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Takes no more calls, waits for those under way, and then frees what they used. Again: only waits. */
+  async close(free: () => unknown = () => {}): Promise<void> {
+    await (this.#closing ??= this.#end(free));
+  }
+
+  async #end(free: () => unknown): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await free();
+  }
+}

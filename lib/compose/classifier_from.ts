@@ -1,0 +1,197 @@
+/** Classifiers that are made of something that gives scores. */
+
+import { Calls } from "../calls.ts";
+import type { ClassifyOptions, ImageClassifier, PrepareOptions } from "../classifier.ts";
+import type { VggError } from "../errors.ts";
+import { holdDecoders } from "../image/decode.ts";
+import type { Pixels } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
+import { inBatches, openImage, stoppable } from "../input/batches.ts";
+import { readingFor } from "../input/needs.ts";
+import {
+  areMany,
+  type Images,
+  type Input,
+  listOf,
+  PreparedImage,
+} from "../input/prepared_image.ts";
+import { classesOf, type ClassInfo } from "../model/classes.ts";
+import {
+  checkOptions,
+  CLASSIFIER_PARTS,
+  IMAGE_OPTIONS,
+  pickOptions,
+  SELECTION_OPTIONS,
+  type Table,
+} from "../options.ts";
+import { checkScores, checkSelection, selectPredictions } from "../output/predictions.ts";
+
+/** What {@linkcode classifierFrom} makes a classifier of. */
+export interface ClassifierParts<Label extends string = string> {
+  /** Of its classes, in the order of the scores. */
+  readonly labels: readonly Label[];
+  /**
+   * Gives a row of scores for each of some images, which are RGB: for each label its probability, 0…1.
+   * There are at most 32 images at a time.
+   */
+  readonly scores: (
+    images: readonly Pixels[],
+    options: ScoresOptions,
+  ) => ScoreRows | Promise<ScoreRows>;
+  /** What it is called. Default: `custom`. */
+  readonly model?: string | undefined;
+  /** Frees what `scores` uses; called once, by `close()`, when nothing runs any more. */
+  readonly close?: (() => void | Promise<void>) | undefined;
+  /** Settles once `scores` can no longer succeed. Default: never. */
+  readonly lost?: Promise<VggError> | undefined;
+}
+
+/** What {@linkcode ClassifierParts.scores} gets beside the images. */
+export interface ScoresOptions {
+  /** Aborts once nobody waits for the scores. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A row for each image: a score for each class, in their order. */
+export type ScoreRows = readonly ArrayLike<number>[];
+
+/**
+ * Makes a classifier of a function that gives scores: another network, or what a test wants to hear. It
+ * can be served, evaluated and fused as a `Classifier` can.
+ *
+ * It takes the options of images and of predictions; how an image is looked at (`crops`, `scales`,
+ * `flip`) is the function's own matter, and refused.
+ *
+ * @example
+ * ```ts
+ * import { classifierFrom } from "@edge/vgg16";
+ *
+ * const classifier = classifierFrom({
+ *   labels: ["day", "night"],
+ *   scores: (images) =>
+ *     images.map(({ data }) => {
+ *       const brightness = data.reduce((sum, value) => sum + value, 0) / data.length / 255;
+ *       return [brightness, 1 - brightness];
+ *     }),
+ * });
+ * const [best] = await classifier.classify("tests/data/photos/rocket.jpg");
+ * console.log(best.label); // night
+ * ```
+ *
+ * @throws {TypeError} If there are no labels or no function.
+ * @throws {RangeError} If a name is unknown. Calls throw one if the rows are not one per image, or not a
+ *   score per label.
+ */
+export function classifierFrom<const Label extends string>(
+  parts: ClassifierParts<Label>,
+): ImageClassifier<Label> {
+  checkOptions(CLASSIFIER_PARTS, parts);
+  const { labels, scores, model = "custom", close, lost } = parts;
+  if (labels === undefined || scores === undefined) {
+    throw new TypeError("Expected a classifier of { labels, scores }");
+  }
+  return composed<Label>({
+    model,
+    classes: classesOf({ labels }) as ClassInfo<Label>[], // Their labels are these.
+    table: IMAGE_OPTIONS,
+    scores: async (images, { signal }) => {
+      const rows = await scores(images, { signal });
+      checkRows(rows, images.length, labels.length);
+      return rows.map((row) => Float64Array.from(row));
+    },
+    close,
+    lost,
+  });
+}
+
+function checkRows(rows: ScoreRows, images: number, classes: number): void {
+  const isRow = (row: unknown): boolean =>
+    typeof row === "object" && row !== null && "length" in row && row.length === classes;
+  if (Array.isArray(rows) && rows.length === images && rows.every(isRow)) return;
+  const found = Array.isArray(rows)
+    ? `${rows.length} of lengths ${[...new Set(rows.map((row) => row?.length))].join(", ")}`
+    : typeof rows;
+  throw new RangeError(
+    `scores() must give a row for each of ${images} images, of ${classes} scores: found ${found}`,
+  );
+}
+
+/** What a classifier that gives scores is made of. */
+interface Composition<Label extends string> {
+  readonly model: string;
+  readonly classes: readonly ClassInfo<Label>[];
+  /** The options that its `scores()` takes. */
+  readonly table: Table;
+  /** Probabilities of all classes of some images. */
+  readonly scores: (
+    images: readonly Pixels[],
+    options: PrepareOptions,
+  ) => Promise<readonly Float64Array[]>;
+  readonly close?: (() => void | Promise<void>) | undefined;
+  /** Whether what gives the scores was closed by somebody else. */
+  readonly isClosed?: () => boolean;
+  readonly lost?: Promise<VggError> | undefined;
+}
+
+/** Makes a classifier that decodes images, a few at a time, and has them scored. */
+export function composed<Label extends string>(
+  { model, classes, table, scores, close, isClosed, lost }: Composition<Label>,
+): ImageClassifier<Label> {
+  const calls = new Calls("classifier"), decoders = holdDecoders();
+  const selecting = { ...SELECTION_OPTIONS, ...table };
+
+  async function* decode(images: Images, options: PrepareOptions): AsyncGenerator<Pixels> {
+    const { signal } = options, reading = readingFor(classifier, options);
+    for await (const lazy of stoppable(images, signal)) {
+      const image = await openImage(lazy, signal);
+      if (!(image instanceof PreparedImage)) yield await readImage(image, reading);
+      else {
+        throw new RangeError(
+          `The image was prepared for the model ${image.model}: give ${model} the image itself`,
+        );
+      }
+    }
+  }
+
+  async function rowsOf(images: Input | Images, options: PrepareOptions): Promise<Float64Array[]> {
+    const rows: Float64Array[] = [];
+    const decoded = decode(listOf(images), options);
+    for await (const batch of inBatches(decoded, ({ data }) => data.length)) {
+      rows.push(...(await scores(batch, options)).map(checkScores));
+    }
+    return rows;
+  }
+
+  async function classify(images: Input | Images, options: ClassifyOptions = {}) {
+    checkOptions<object>(selecting, options);
+    const selection = checkSelection(options, classes);
+    const rows = await calls.run(() => rowsOf(images, pickOptions(table, options)));
+    const predictions = rows.map((row) => selectPredictions(row, selection, classes));
+    return areMany(images) ? predictions : predictions[0]!;
+  }
+
+  async function scoresOf(images: Input | Images, options: PrepareOptions = {}) {
+    checkOptions<object>(table, options);
+    const rows = await calls.run(() => rowsOf(images, options));
+    return areMany(images) ? rows : rows[0]!;
+  }
+
+  const classifier: ImageClassifier<Label> = {
+    info: { model, classes },
+    // As overloads have it: one result of one image, and many of many.
+    classify: classify as unknown as ImageClassifier<Label>["classify"],
+    scores: scoresOf as ImageClassifier<Label>["scores"],
+    lost: lost ?? new Promise<never>(() => {}),
+    get closed() {
+      return calls.closed || isClosed?.() === true;
+    },
+    async close() {
+      await calls.close(async () => {
+        await decoders[Symbol.asyncDispose]();
+        await close?.();
+      });
+    },
+    [Symbol.asyncDispose]: () => classifier.close(),
+  };
+  return classifier;
+}

@@ -1,0 +1,67 @@
+/** Several models as one: their soft-maxes are averaged (arXiv 1409.1556, section 4.4). */
+
+import type { ImageClassifier } from "../classifier.ts";
+import { readingFor, tellNeeds } from "../input/needs.ts";
+import { PREPARE_OPTIONS } from "../options.ts";
+import { composed } from "./classifier_from.ts";
+
+/**
+ * Makes one classifier of several: each image is decoded once, all of them look at it, and their
+ * probabilities are averaged. They stay the caller's: closing the result closes none of them.
+ *
+ * @throws {TypeError} If there is no classifier.
+ * @throws {RangeError} If they differ in their labels.
+ *
+ * @example
+ * ```ts
+ * import { fuse, loadClassifier } from "@edge/vgg16";
+ *
+ * await using a = await loadClassifier({ backend: "wasm" });
+ * await using b = await loadClassifier({ backend: "wasm", precision: "float" });
+ * const [best] = await fuse([a, b]).classify("tests/data/photos/cat.png");
+ * console.log(best.label); // cat
+ * ```
+ */
+export function fuse<Label extends string>(
+  classifiers: readonly ImageClassifier<Label>[],
+): ImageClassifier<Label> {
+  const [first, ...others] = classifiers;
+  if (first === undefined) throw new TypeError("Expected at least one classifier: found none");
+  for (const other of others) checkSameLabels(first, other);
+  const fused = composed<Label>({
+    model: classifiers.map(({ info }) => info.model).join(" + "),
+    classes: first.info.classes,
+    table: PREPARE_OPTIONS,
+    scores: async (images, options) => {
+      let sums: Float64Array[] = [];
+      for (const classifier of classifiers) {
+        const scores = await classifier.scores(images, options);
+        sums = scores.map((row, n) => row.map((p, c) => (sums[n]?.[c] ?? 0) + p));
+      }
+      return sums.map((row) => row.map((sum) => sum / classifiers.length));
+    },
+    isClosed: () => classifiers.some(({ closed }) => closed),
+    lost: Promise.race(classifiers.map(({ lost }) => lost)),
+  });
+  tellNeeds(fused, (views) => {
+    const needs = classifiers.map((classifier) => readingFor(classifier, views));
+    const shorterSide = Math.max(...needs.map(({ shorterSide = Infinity }) => shorterSide));
+    return {
+      shorterSide: Number.isFinite(shorterSide) ? shorterSide : undefined,
+      offline: needs.some(({ offline }) => offline),
+    };
+  });
+  return fused;
+}
+
+function checkSameLabels({ info: a }: ImageClassifier, { info: b }: ImageClassifier): void {
+  const index = a.classes.findIndex(({ label }, i) => b.classes[i]?.label !== label);
+  if (index < 0 && a.classes.length === b.classes.length) return;
+  throw new RangeError(
+    `Only models with the same labels can be fused: ${a.model} has ${a.classes.length}, ` +
+      `${b.model} has ${b.classes.length}` +
+      (index < 0
+        ? ""
+        : `; number ${index} is "${a.classes[index]?.label}" and "${b.classes[index]?.label}"`),
+  );
+}

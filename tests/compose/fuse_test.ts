@@ -1,0 +1,81 @@
+import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { type Classifier, classifierOn, loadClassifier } from "../../lib/classifier.ts";
+import { classifierFrom } from "../../lib/compose/classifier_from.ts";
+import { fuse } from "../../lib/compose/fuse.ts";
+import { BackendUnavailableError, DisposedError, OfflineError } from "../../lib/errors.ts";
+import { evaluate } from "../../lib/evaluate/evaluate.ts";
+import type { Engine } from "../../lib/engine/engine.ts";
+import { floatEngine } from "../support/float_engine.ts";
+import { randomModel } from "../support/random_model.ts";
+import { smallVgg } from "../support/small_vgg.ts";
+
+const CAT = new URL("../data/photos/cat.png", import.meta.url);
+const { model, weights } = await smallVgg();
+const other = randomModel(model.architecture, 3);
+const make = (engine?: Partial<Engine>): Classifier =>
+  classifierOn(model, { ...floatEngine(model, weights), ...engine });
+const makeOther = (): Classifier =>
+  classifierOn({ ...other.model, labels: model.labels }, floatEngine(other.model, other.weights));
+
+Deno.test("a fused classifier averages the models' probabilities, for one image and many", async () => {
+  await using a = make();
+  await using b = makeOther();
+  const fused = fuse([a, b]);
+  for (const views of [{}, { crops: "ten", scales: [40] }] as const) {
+    const [pa, pb] = [await a.scores(CAT, views), await b.scores(CAT, views)];
+    const scores = await fused.scores(CAT, views);
+    scores.forEach((score, c) => assertAlmostEquals(score, (pa[c]! + pb[c]!) / 2, 1e-12));
+    const [best] = await fused.classify(CAT, views);
+    assertEquals(best.score, Math.max(...scores));
+    assertEquals(await fused.scores([CAT, CAT], views), [scores, scores]);
+  }
+  assertEquals(fused.info.model, "small-vgg + " + b.info.model);
+  assertEquals(fused.info.classes, a.info.classes);
+});
+
+Deno.test("models of other labels, and none at all, are not fused", async () => {
+  await using a = make();
+  await using c = classifierOn(other.model, floatEngine(other.model, other.weights));
+  assertThrows(() => fuse([a, c]), RangeError, "same labels");
+  assertThrows(() => fuse([]), TypeError, "at least one classifier");
+});
+
+Deno.test("an ensemble is evaluated as one classifier, of networks of any kind", async () => {
+  await using a = make();
+  const labels = a.info.classes.map(({ label }) => label);
+  const second = labels.map((_, n) => Number(n === 1));
+  const sure = classifierFrom({ labels, scores: (images) => images.map(() => second) });
+  const samples = [{ file: "cat", image: CAT, label: 1 }];
+  const { records } = await evaluate(fuse([a, sure]), samples);
+  const scores = await a.scores(CAT);
+  assertAlmostEquals(records[0]!.score, (scores[1]! + 1) / 2, 1e-12);
+  // What one of them cannot do, the ensemble cannot.
+  await assertRejects(() => fuse([a, sure]).scores(CAT, { crops: "ten" }), RangeError, "crops");
+});
+
+Deno.test("an ensemble that is closed closes none of its classifiers", async () => {
+  await using a = make();
+  const fused = fuse([a]);
+  await fused.close();
+  assertEquals([fused.closed, a.closed], [true, false]);
+  await assertRejects(() => fused.classify(CAT), DisposedError);
+  assertEquals((await a.classify(CAT)).length, 5);
+});
+
+Deno.test("an ensemble is lost with the first of its classifiers, and closed with it", async () => {
+  const error = new BackendUnavailableError("backend-lost", "webgpu", "gone", { retryable: false });
+  await using a = make();
+  await using b = make({ lost: Promise.resolve(error) });
+  assertEquals(await fuse([a, b]).lost, error);
+  const fused = fuse([a, b]);
+  await b.close();
+  assertEquals(fused.closed, true);
+  await assertRejects(() => fused.classify(CAT), DisposedError);
+});
+
+Deno.test("who is loaded offline fetches no image in an ensemble or an evaluation either", async () => {
+  await using a = await loadClassifier({ backend: "wasm", threads: 1, offline: true });
+  const image = new URL("http://127.0.0.1:9/cat.png");
+  await assertRejects(() => fuse([a]).classify(image), OfflineError);
+  await assertRejects(() => evaluate(a, [{ file: "cat", image, label: 0 }]), OfflineError);
+});
