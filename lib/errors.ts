@@ -42,7 +42,8 @@ export const ERROR_CODES = {
     advice: "Compress it, or raise `maxBytes`",
   },
   "image-fetch": {
-    about: "The image could not be fetched from its URL",
+    about:
+      "The image could not be fetched from its URL, or is named in a way that `sources` excludes",
     retryable: "depends",
     advice: "Retry after a network's trouble or a status 408, 425, 429 or 5xx; otherwise drop it",
   },

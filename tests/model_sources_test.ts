@@ -60,6 +60,10 @@ Deno.test("a model is opened from bytes, a buffer, a blob, a path, URLs and a re
     await using classifier = await loadClassifier({ model: request, backend: "wasm", threads: 1 });
     assertEquals(classifier.info.classes[3].label, "cat");
   });
+  const stopped = new Request("http://127.0.0.1:1/", {
+    signal: AbortSignal.abort(new Error("no")),
+  });
+  await assertRejects(() => openModel(stopped), Error, "no");
   const post = new Request("http://127.0.0.1:1/", { method: "POST", body: "x" });
   await assertRejects(() => openModel(post), TypeError, "by GET: found POST");
 });

@@ -53,7 +53,8 @@ export class HttpSource implements ByteSource {
   /**
    * Connects, so that a wrong address fails here.
    *
-   * @param url Where it is, or a request for it, whose headers are sent with each range.
+   * @param url Where it is, or a request for it, whose headers are sent with each range, and whose signal
+   *   ends reading too.
    *
    * @throws {OfflineError} If `offline` is set.
    * @throws {VersionChangedError} If the file is another one than that of which a part is there.
@@ -63,7 +64,9 @@ export class HttpSource implements ByteSource {
     if (url instanceof Request && url.method !== "GET") {
       throw new TypeError(`Expected a request for a file, by GET: found ${url.method}`);
     }
-    const source = new HttpSource(url, options);
+    const signals = [options.signal, url instanceof Request ? url.signal : undefined];
+    const signal = AbortSignal.any(signals.filter((signal) => signal !== undefined));
+    const source = new HttpSource(url, { ...options, signal });
     await source.#retrying(() => source.#connect(options.offset ?? 0));
     return source;
   }
