@@ -83,6 +83,13 @@ const USES: Readonly<Record<string, { code: string; prints: string[]; stdin?: st
       for (const pair of labels) console.log(pair.join(" "));`,
     prints: ["cat.png cat", "boats.jpg ship"],
   },
+  "mock.ts": {
+    code: `
+      import { isPet, mock } from "./mock.ts";
+      const photo = new Blob([await Deno.readFile("${PHOTOS}/boats.jpg")]);
+      for (const cat of [0.9, 0.1]) console.log(await isPet(photo, mock(cat)));`,
+    prints: ["true", "false"],
+  },
   "page.ts": {
     code: `
       const input = Object.assign(new EventTarget(), { files: [] }), said = [];
