@@ -1,6 +1,6 @@
 /**
  * `app/api/label/route.ts` of a Next.js application. Its types need none of Next's, whose package has
- * 150 MB: a route takes the web's `Request` and gives its `Response`.
+ * 192 MB: a route takes the web's `Request` and gives its `Response`.
  */
 
 import { classify, isVggError } from "@edge/vgg16";
