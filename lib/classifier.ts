@@ -72,6 +72,7 @@ import type { DefaultLabel } from "./model/default_labels.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { type ModelSource, resolveModel } from "./open_model.ts";
 import { permittedCacheDir } from "./io/cache.ts";
+import { takeTurn } from "./threads/turn.ts";
 import type { Fetch } from "./urls.ts";
 
 /** Options of `loadClassifier()`. */
@@ -460,6 +461,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
       }
       let sum = 0;
       for (const layer of layers) {
+        await takeTurn(signal);
         const [x, y] = await this.#embed(images, { layer, signal });
         sum += layerDistance(x!, y!);
       }
