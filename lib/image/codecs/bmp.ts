@@ -163,18 +163,22 @@ function decodeFields(bytes: Uint8Array, header: BmpHeader, rowBytes: number): P
   return { data, width, height };
 }
 
+/** Pixels that the runs of a small image may have outside of it. */
+const MAX_PADDING = 1 << 16;
+
 /** Undoes run lengths, to one index a pixel, rows in file order. Pixels that are skipped are 0. */
 function expandRuns(data: Uint8Array, width: number, height: number, nibbles: boolean): Uint8Array {
   const early = () => damaged("bmp", "its run-length data ends early");
   if (data.length * 128 < width * height) throw early(); // 255 pixels for 2 bytes at most
   const indices = new Uint8Array(width * height);
-  let x = 0, y = 0;
+  let x = 0, y = 0, left = indices.length * 4 + MAX_PADDING;
   const put = (index: number) => {
     if (x < width && y < height) indices[y * width + x] = index;
     x++;
   };
   for (let at = 0; at + 1 < data.length;) {
     const count = data[at++], value = data[at++];
+    if ((left -= count) < 0) throw damaged("bmp", "its run-length data has more than its pixels");
     if (count > 0) {
       for (let i = 0; i < count; i++) put(nibbles ? (i & 1 ? value & 15 : value >> 4) : value);
     } else if (value === 0) { // end of row

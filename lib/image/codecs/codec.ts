@@ -131,11 +131,23 @@ export async function inflate(parts: readonly Uint8Array[], length: number): Pro
   throw new Error(`its compressed data gives ${at} bytes instead of ${length}`);
 }
 
+/** Copies of the same bytes, of this length but for the last: parts may have a byte each. */
 function* slicesOf(
   parts: readonly Uint8Array[],
-  slice: number,
+  length: number,
 ): Generator<Uint8Array<ArrayBuffer>> {
+  let slice = new Uint8Array(length), filled = 0;
   for (const part of parts) {
-    for (let at = 0; at < part.length; at += slice) yield part.slice(at, at + slice);
+    for (let at = 0; at < part.length;) {
+      const count = Math.min(length - filled, part.length - at);
+      slice.set(part.subarray(at, at + count), filled);
+      filled += count;
+      at += count;
+      if (filled < length) continue;
+      yield slice;
+      slice = new Uint8Array(length);
+      filled = 0;
+    }
   }
+  if (filled > 0) yield slice.subarray(0, filled);
 }

@@ -7,11 +7,12 @@ const SHORT = 3;
 
 /**
  * Reads the orientation of an EXIF block: a TIFF header and its first directory, with or without
- * `Exif\0\0` before it.
+ * `Exif\0\0` before it. Of several in a file the first counts.
  *
  * @returns 1…8; 1 where there is none or it cannot be read, since metadata never spoils an image
  */
-export function exifOrientation(block: Uint8Array): number {
+export function exifOrientation(block: Uint8Array | undefined): number {
+  if (block === undefined) return 1;
   try {
     const prefixed = String.fromCharCode(...block.subarray(0, 4)) === "Exif";
     const view = viewOf(prefixed ? block.subarray(6) : block);

@@ -27,7 +27,7 @@ export const jpeg: Codec<JpegHeader> = { readHeader, decode };
 function readHeader(bytes: Uint8Array): JpegHeader {
   const view = viewOf(bytes);
   let frame: { width: number; height: number; components: number } | undefined;
-  let orientation = 1;
+  let exif: Uint8Array | undefined;
   for (let at = 2;;) {
     if (view.getUint8(at) !== 0xff) throw damaged("jpeg", `expected a marker at byte ${at}`);
     const marker = view.getUint8(at + 1);
@@ -48,10 +48,10 @@ function readHeader(bytes: Uint8Array): JpegHeader {
       const components = view.getUint8(at + 9);
       frame = { height: view.getUint16(at + 5), width: view.getUint16(at + 7), components };
     } else if (marker === 0xe1 && view.getUint32(at + 4) === 0x45786966) { // "Exif"
-      orientation = exifOrientation(bytes.subarray(at + 4, end));
+      exif ??= bytes.subarray(at + 4, end);
     } else if (marker === 0xda) {
       if (!frame) throw damaged("jpeg", "it has no frame header before its first scan");
-      return { ...frame, orientation, scanStart: end };
+      return { ...frame, orientation: exifOrientation(exif), scanStart: end };
     }
     at = end;
   }
@@ -110,11 +110,17 @@ function checkScans(bytes: Uint8Array, { width, height, scanStart }: JpegHeader)
   }
   let scans = 1;
   let complete = false;
+  let segmentEnd = scanStart;
   for (let at = bytes.indexOf(0xff, scanStart); at !== -1; at = bytes.indexOf(0xff, at + 1)) {
-    if (bytes[at + 1] === 0xda && ++scans > MAX_SCANS) {
+    const marker = bytes[at + 1];
+    if (marker === 0xd9) complete = true;
+    if (at < segmentEnd) continue; // Data of a segment.
+    if (marker === 0xd9) break; // Phones put films after it.
+    if (marker === 0xda && ++scans > MAX_SCANS) {
       throw damaged("jpeg", `it has more than ${MAX_SCANS} scans`);
     }
-    if (bytes[at + 1] === 0xd9) complete = true;
+    const isSegment = marker >= 0xc0 && marker < 0xff && !(marker >= 0xd0 && marker <= 0xd9);
+    if (isSegment) segmentEnd = at + 2 + (bytes[at + 2] << 8 | bytes[at + 3]);
   }
   return complete;
 }

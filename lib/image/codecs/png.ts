@@ -70,7 +70,7 @@ interface Pass {
 function readHeader(bytes: Uint8Array): PngHeader {
   const view = viewOf(bytes);
   let header: Samples | undefined;
-  let orientation = 1;
+  let exif: Uint8Array | undefined;
   let palette: Range | undefined;
   let transparency: Range | undefined;
   const compressed: Range[] = [];
@@ -81,9 +81,10 @@ function readHeader(bytes: Uint8Array): PngHeader {
     else if (!header) throw damaged("png", "its first chunk is not IHDR");
     else if (type === "PLTE") palette = [start, end];
     else if (type === "tRNS") transparency = [start, end];
-    else if (type === "eXIf") orientation = exifOrientation(data);
+    else if (type === "eXIf") exif ??= data;
     else if (type === "IDAT") compressed.push([start, end]);
     else if (type === "IEND") {
+      const orientation = exifOrientation(exif);
       return { ...header, orientation, palette, transparency, compressed };
     }
     at = end + 4;

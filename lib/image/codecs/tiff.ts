@@ -108,7 +108,9 @@ function readPiece(
   // Some writers leave the count of a single, plain strip out.
   const stored = header.byteCounts[index] ?? (header.compression === 1 ? length : 0);
   if (start + stored > bytes.length) throw truncated("tiff", bytes);
-  return decompress(bytes.subarray(start, start + stored), header.compression, length);
+  // Pieces may share their data, and no compression makes it much longer than it was.
+  const used = Math.min(stored, 2 * length + 1024);
+  return decompress(bytes.subarray(start, start + used), header.compression, length);
 }
 
 /** Writes `count` samples of a row as bytes, `stride` apart. */

@@ -41,10 +41,21 @@ export const COLORS: Readonly<Record<number, number>> = {
 };
 
 const USED = new Set<number>(Object.values(TAG));
-/** More values than a tag of any image within the limits has. */
-const MAX_VALUES = 1 << 20;
+/** Most values of a tag that are read; of the others one. No image within the limits has more. */
+const MAX_VALUES: Readonly<Record<number, number>> = {
+  [TAG.bits]: 8,
+  [TAG.palette]: 3 << 8,
+  [TAG.stripOffsets]: 1 << 20,
+  [TAG.stripByteCounts]: 1 << 20,
+  [TAG.tileOffsets]: 1 << 20,
+  [TAG.tileByteCounts]: 1 << 20,
+};
 /** Pixels that the tiles of a small image may have outside of it. */
 const MAX_PADDING = 1 << 22;
+/** Strips and tiles that a small image may have: unpacking each takes some time, however small it is. */
+const MAX_PIECES = 1 << 14;
+/** Pixels of the smallest tile that TIFF allows: sides are multiples of 16. */
+const MIN_PIECE = 16 * 16;
 
 /** Reads the first directory, and refuses what is not decoded. */
 export function readHeader(bytes: Uint8Array): TiffHeader {
@@ -88,7 +99,7 @@ function readDirectory(view: DataView, little: boolean): Map<number, number[]> {
     const type = view.getUint16(at + 2, little);
     const size = { 1: 1, 3: 2, 4: 4 }[type]; // BYTE, SHORT, LONG; no tag used here has another
     const count = view.getUint32(at + 4, little);
-    if (!size || count > MAX_VALUES) continue;
+    if (!size) continue;
     const start = size * count <= 4 ? at + 8 : view.getUint32(at + 8, little);
     const read = (k: number) =>
       size === 1
@@ -96,7 +107,8 @@ function readDirectory(view: DataView, little: boolean): Map<number, number[]> {
         : size === 2
         ? view.getUint16(start + k * 2, little)
         : view.getUint32(start + k * 4, little);
-    tags.set(tag, Array.from({ length: count }, (_, k) => read(k)));
+    const length = Math.min(count, MAX_VALUES[tag] ?? 1);
+    tags.set(tag, Array.from({ length }, (_, k) => read(k)));
   }
   return tags;
 }
@@ -115,10 +127,17 @@ function checkKind(header: TiffHeader, bits: readonly number[], format: number):
     throw unsupported("tiff", `expected ${colors} to 8 samples a pixel, found ${samples}`);
   }
   if (piece.width < 1 || piece.height < 1) throw damaged("tiff", "its strips or tiles are empty");
-  const across = Math.ceil(header.width / piece.width) * piece.width;
-  const down = Math.ceil(header.height / piece.height) * piece.height;
-  if (piece.isTile && across * down > header.width * header.height * 4 + MAX_PADDING) {
+  const across = Math.ceil(header.width / piece.width);
+  const down = Math.ceil(header.height / piece.height);
+  const count = header.width * header.height;
+  const covered = across * piece.width * down * piece.height;
+  if (piece.isTile && covered > count * 4 + MAX_PADDING) {
     throw damaged("tiff", `its tiles of ${piece.width}x${piece.height} are larger than the image`);
+  }
+  const pieces = across * down * (header.planar ? samples : 1);
+  const most = MAX_PIECES + Math.floor(count / MIN_PIECE);
+  if (pieces > most) {
+    throw unsupported("tiff", `it has ${pieces} strips or tiles: expected at most ${most}`);
   }
   if (photometric === PALETTE && (bits[0] > 8 || header.palette.length < 3 << bits[0])) {
     throw damaged("tiff", "its palette is missing or too short");

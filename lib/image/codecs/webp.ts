@@ -21,21 +21,21 @@ export const webp: Codec<WebpHeader> = { readHeader, decode };
 /** Walks the chunks (RFC 9649, section 2). */
 function readHeader(bytes: Uint8Array): WebpHeader {
   let size: { width: number; height: number } | undefined;
-  let orientation = 1;
+  let exif: Uint8Array | undefined;
   let frame: WebpFrame | undefined;
   for (const [type, start, end] of chunksOf(bytes, [12, bytes.length])) {
     const data = bytes.subarray(start, end);
     if (type === "VP8X") size ??= { width: uint24(data, 4) + 1, height: uint24(data, 7) + 1 };
     else if (type === "VP8 ") size ??= lossySize(data);
     else if (type === "VP8L") size ??= losslessSize(data);
-    else if (type === "EXIF") orientation = exifOrientation(data);
+    else if (type === "EXIF") exif ??= data;
     else if (type === "ANMF") frame ??= readFrame(bytes, start, end);
   }
   if (!size) throw damaged("webp", "it holds no image");
   if (frame && (frame.left + frame.width > size.width || frame.top + frame.height > size.height)) {
     throw damaged("webp", "its first frame lies outside of the image");
   }
-  return { ...size, orientation, frame };
+  return { ...size, orientation: exifOrientation(exif), frame };
 }
 
 function readFrame(bytes: Uint8Array, start: number, end: number): WebpFrame {
