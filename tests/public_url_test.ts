@@ -48,6 +48,15 @@ Deno.test("publicText() finds every URL in a text", () => {
   assertEquals(publicText("no URL: 12:30, a/b?c, c:\\x"), "no URL: 12:30, a/b?c, c:\\x");
 });
 
+Deno.test("a long text is gone through once", () => {
+  // Patterns that begin anew at each place would take days.
+  const slashes = "/".repeat(20e6), words = "a.".repeat(10e6);
+  assertEquals(publicUrl(slashes), slashes);
+  assertEquals(publicText(slashes), slashes);
+  assertEquals(publicText(words), words);
+  assertEquals(publicText(`${words}=1http://robot:hunter2@h/a.pth?x`), `${words}=1http://h/a.pth`);
+});
+
 Deno.test("fetchFailure() says why, and neither the URL nor that of a redirect", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const closed = listener.addr.port;

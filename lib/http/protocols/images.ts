@@ -105,17 +105,27 @@ async function findImages(
     );
   }
   if (reader === "raw") return { images: [body] };
-  const found = reader === "json" ? fromJson(body) : await fromForm(body, contentType!);
-  if (found.images.length > maxImages) {
-    throw new HttpProblem(
-      "too-many-images",
-      `Expected at most ${maxImages} images in a request, found ${found.images.length}`,
-    );
-  }
-  return found;
+  return reader === "json"
+    ? fromJson(body, maxImages)
+    : await fromForm(body, contentType!, maxImages);
 }
 
-async function fromForm(body: Uint8Array, contentType: string): Promise<RequestImages> {
+/**
+ * Holds how many images there are against the setting, before anything is done with one of them.
+ *
+ * @throws {HttpProblem} `too-many-images`
+ */
+export function checkCount(images: number, maxImages: number): void {
+  if (images <= maxImages) return;
+  const detail = `Expected at most ${maxImages} images in a request, found ${images}`;
+  throw new HttpProblem("too-many-images", detail);
+}
+
+async function fromForm(
+  body: Uint8Array,
+  contentType: string,
+  maxImages: number,
+): Promise<RequestImages> {
   let form: FormData;
   checkFormEnd(body, contentType);
   try {
@@ -127,6 +137,7 @@ async function fromForm(body: Uint8Array, contentType: string): Promise<RequestI
   }
   const files = [...form.values()].filter((value) => value instanceof File);
   if (files.length === 0) throw badRequest("Expected files in the multipart form, found none");
+  checkCount(files.length, maxImages);
   const images = await Promise.all(files.map((file) => file.bytes()));
   return { images, names: files.map((file) => file.name) };
 }
@@ -158,7 +169,7 @@ export function parseJson(body: Uint8Array): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function fromJson(body: Uint8Array): RequestImages {
+function fromJson(body: Uint8Array, maxImages: number): RequestImages {
   const { url, inputs, parameters = {} } = parseJson(body);
   if ((url === undefined) === (inputs === undefined)) {
     throw badRequest(
@@ -170,6 +181,7 @@ function fromJson(body: Uint8Array): RequestImages {
   }
   const given = url ?? inputs;
   const texts = Array.isArray(given) ? given : [given];
+  checkCount(texts.length, maxImages);
   const images = texts.map((text, i) => {
     if (typeof text === "string") return url === undefined ? fromBase64(text) : parseUrl(text);
     throw badRequest(`Expected image ${i} as a text, found ${typeof text}`);

@@ -7,7 +7,7 @@ import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { notReady, taggedJson } from "../server/respond.ts";
-import { fromBase64, parseJson } from "./images.ts";
+import { checkCount, fromBase64, parseJson } from "./images.ts";
 import { badRequest, checkingOptions, HttpProblem, STATUS } from "../server/problems.ts";
 
 /** `GET /v2`: what this server is. */
@@ -59,14 +59,8 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
     body,
     header,
     info.architecture.input.channels,
+    pipeline.settings.maxImages,
   );
-  const { maxImages } = pipeline.settings;
-  if (images.length > maxImages) {
-    throw new HttpProblem(
-      "too-many-images",
-      `Expected a batch of at most ${maxImages}, found ${images.length}`,
-    );
-  }
   call.costs.images = images.length;
   using _places = pipeline.admit(images.length - 1);
   const selection = checkingOptions(() => checkSelection({ topK }, info.classes));
@@ -125,12 +119,13 @@ interface Tensor {
  * `headerLength` is the Inference-Header-Content-Length: where it is given, tensors follow the JSON
  * as bytes (Triton's binary tensor data extension), as long as their `binary_data_size`.
  *
- * @throws {HttpProblem} `bad-request`
+ * @throws {HttpProblem} `bad-request` or `too-many-images`
  */
 function readInferRequest(
   body: Uint8Array,
   headerLength: string | null,
   channels: number,
+  maxImages: number,
 ): InferRequest {
   const length = headerLength === null ? body.length : Number(headerLength);
   if (!(Number.isInteger(length) && length > 0 && length <= body.length)) {
@@ -150,7 +145,9 @@ function readInferRequest(
     id: typeof id === "string" ? id : undefined,
     // Checked with the other options.
     topK: (parameters as { top_k?: number } | null)?.top_k,
-    images: tensor.datatype === "BYTES" ? files(tensor) : pixels(tensor, channels),
+    images: tensor.datatype === "BYTES"
+      ? files(tensor, maxImages)
+      : pixels(tensor, channels, maxImages),
     outputs,
   };
 }
@@ -186,16 +183,18 @@ function isShape(shape: unknown): shape is number[] {
  * BYTES `[N]` or `[N, 1]`: base64 in JSON; each after its length as 4 bytes, little-endian, in
  * binary.
  */
-function files({ name, shape, data, binary }: Tensor): Uint8Array[] {
+function files({ name, shape, data, binary }: Tensor, maxImages: number): Uint8Array[] {
+  const elements = binary ? splitBytes(binary) : (data as unknown[]).flat();
   const count = shape.reduce((product, side) => product * side, 1);
-  const contents = binary ? splitBytes(binary) : (data as unknown[]).flat().map((text) => {
-    if (typeof text !== "string") throw badRequest(`Expected base64 in input "${name}"`);
-    return fromBase64(text);
-  });
-  if (contents.length !== count) {
-    throw badRequest(`Expected ${count} elements of input "${name}", found ${contents.length}`);
+  if (elements.length !== count) {
+    throw badRequest(`Expected ${count} elements of input "${name}", found ${elements.length}`);
   }
-  return contents;
+  checkCount(count, maxImages);
+  return elements.map((element) => {
+    if (element instanceof Uint8Array) return element;
+    if (typeof element !== "string") throw badRequest(`Expected base64 in input "${name}"`);
+    return fromBase64(element);
+  });
 }
 
 function splitBytes(binary: Uint8Array): Uint8Array[] {
@@ -211,7 +210,7 @@ function splitBytes(binary: Uint8Array): Uint8Array[] {
 }
 
 /** UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes. */
-function pixels(tensor: Tensor, channels: number): Pixels[] {
+function pixels(tensor: Tensor, channels: number, maxImages: number): Pixels[] {
   const { name, datatype, shape } = tensor;
   const [count = 0, height = 0, width = 0, depth] = shape;
   if (datatype !== "UINT8" && datatype !== "FP32") {
@@ -230,6 +229,7 @@ function pixels(tensor: Tensor, channels: number): Pixels[] {
   if (values.length !== count * size) {
     throw badRequest(`Expected ${count * size} values of input "${name}", found ${values.length}`);
   }
+  checkCount(count, maxImages);
   const bytes = new Uint8Array(count * size);
   for (let i = 0; i < bytes.length; i++) {
     const value = values[i];

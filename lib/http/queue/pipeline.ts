@@ -6,8 +6,14 @@ import type { PreparedImage } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
-import type { ImageInput, ImageOptions, Pixels } from "../../image/image.ts";
+import {
+  type ImageInput,
+  type ImageOptions,
+  MAX_DECODERS,
+  type Pixels,
+} from "../../image/image.ts";
 import { readImage } from "../../image/read.ts";
+import { Line } from "../../threads/pool.ts";
 import type { Downloads } from "../remote/downloads.ts";
 import type { RemoteRules } from "../remote/downloads.ts";
 import type { Call } from "../server/call.ts";
@@ -49,6 +55,8 @@ export class Pipeline {
   readonly #cache: ResultCache;
   readonly #log: Log;
   readonly #rules: RemoteRules;
+  /** Whole pictures are kept from decoding to the answer: few at a time. */
+  readonly #pictures = new Line(MAX_DECODERS);
   #downloads: Promise<Downloads> | undefined;
   #admitted = 0;
   /** A moving average of what an image costs: the base of Retry-After. */
@@ -160,8 +168,9 @@ export class Pipeline {
     });
   }
 
-  explain(image: ServedImage, options: ExplainOptions, call: Call): Promise<Explanation> {
-    return this.#run<Pixels, Explanation>(image, call, {
+  async explain(image: ServedImage, options: ExplainOptions, call: Call): Promise<Explanation> {
+    using _place = await this.#pictures.take(call.signal);
+    return await this.#run<Pixels, Explanation>(image, call, {
       key: `explain ${JSON.stringify(options)}`,
       // It holds the whole picture: too large.
       kept: undefined,

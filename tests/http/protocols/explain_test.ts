@@ -1,6 +1,7 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { drawExplanation } from "../../../lib/explain/draw.ts";
 import type { ServedClassifier } from "../../../lib/http/queue/served_model.ts";
+import { MAX_DECODERS } from "../../../lib/image/image.ts";
 import { readImage } from "../../../lib/image/read.ts";
 import {
   CAT,
@@ -66,4 +67,25 @@ Deno.test("a service's own limit of pixels holds for /explain too, also above th
   await using service = testService({ classifier: Promise.resolve(spy), maxPixels: 60_000_000 });
   await (await service.fetch(post("/explain", CAT))).body?.cancel();
   assertEquals(limits, [60_000_000]);
+});
+
+Deno.test("of many requests for /explain few have their pictures in memory", async () => {
+  let done = 0, most = 0;
+  const explain: ServedClassifier["explain"] = async (image, options) => {
+    // It waits for a decoder as the requests do: those before it have had theirs then.
+    await readImage(CAT, { background: true });
+    const decoded = /vgg16_decode_seconds_count (\d+)/.exec(service.metrics())?.[1];
+    most = Math.max(most, Number(decoded) - done);
+    done++;
+    return await classifier.explain(image, options);
+  };
+  const spy = { ...standIn(() => Promise.resolve([])), info: classifier.info, explain };
+  await using service = testService({ classifier: Promise.resolve(spy) });
+  const sent = Array.from({ length: 10 }, () => service.fetch(post("/explain", CAT)));
+  for (const response of await Promise.all(sent)) {
+    await response.body?.cancel();
+    assertEquals(response.status, 200);
+  }
+  assertEquals(done, 10);
+  assert(most >= 1 && most <= MAX_DECODERS, `${most} pictures`);
 });

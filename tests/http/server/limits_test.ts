@@ -102,6 +102,37 @@ Deno.test("more images in a request than maxImages are 413", async () => {
   assertEquals([problem.status, problem.code], [413, "too-many-images"]);
 });
 
+Deno.test("too many images are refused before one of them is looked at", async () => {
+  const service = testService({ maxImages: 2 });
+  const form = new FormData();
+  for (const name of "abc") form.append(name, new File([CAT], name));
+  const texts = Array(3).fill("no base64"), values = Array(9).fill("no number");
+  const { model } = (await embeddedClassifier()).info;
+  const tensor = (datatype: string, shape: number[], data: string[]) =>
+    postJson(`/v2/models/${model}/infer`, { inputs: [{ name: "image", datatype, shape, data }] });
+  const requests = {
+    "a list": postJson("/classify", { inputs: texts }),
+    "a form": post("/classify", form),
+    "files in a tensor": tensor("BYTES", [3], texts),
+    "pixels in a tensor": tensor("UINT8", [3, 1, 1, 3], values),
+  };
+  const bytes = File.prototype.bytes;
+  let files = 0;
+  File.prototype.bytes = function () {
+    files++;
+    return bytes.call(this);
+  };
+  try {
+    for (const [name, request] of Object.entries(requests)) {
+      const { code } = await problemOf(await service.fetch(request));
+      assertEquals(code, "too-many-images", name);
+    }
+  } finally {
+    File.prototype.bytes = bytes;
+  }
+  assertEquals(files, 0);
+});
+
 Deno.test("headers above maxHeaderBytes are 431", async () => {
   const service = testService({ maxHeaderBytes: 256 });
   const problem = await problemOf(await service.fetch(get("/livez", { x: "y".repeat(300) })));
