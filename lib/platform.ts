@@ -75,22 +75,14 @@ export function readText(path: string, signal?: AbortSignal): Promise<string> {
   return Deno.readTextFile(path, { signal });
 }
 
-/**
- * Writes a file of UTF-8, or replaces it.
- *
- * @throws {DiskFullError} If the disk has no space for it. Some may have been written.
- */
-export async function writeText(path: string, text: string): Promise<void> {
-  try {
-    await Deno.writeTextFile(path, text);
-  } catch (error) {
-    throw writeError(error, path);
-  }
-}
-
 /** What a path leads to, through links. */
 export async function describePath(path: string | URL): Promise<FileInfo> {
   return infoOf(await Deno.stat(path));
+}
+
+/** Whether a path is a link, wherever that leads. */
+export async function isLink(path: string): Promise<boolean> {
+  return (await Deno.lstat(path)).isSymlink;
 }
 
 /** The path itself, without links. */

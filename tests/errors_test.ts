@@ -22,7 +22,7 @@ import { HttpSource } from "../lib/io/http_source.ts";
 import { openModel } from "../lib/model/file.ts";
 import { encodeSafetensorsHeader } from "../lib/model/safetensors.ts";
 import { resolveModel } from "../lib/open_model.ts";
-import { writeText } from "../lib/platform.ts";
+import { OpenFile } from "../lib/platform.ts";
 import { blocksOf } from "./support/markdown.ts";
 import { honest, serveFlaky } from "./support/flaky_server.ts";
 
@@ -140,7 +140,9 @@ Deno.test({
   name: "a full disk is disk-full, with the file's name",
   ignore: Deno.build.os !== "linux", // Only Linux has a device that is always full.
   async fn() {
-    const error = await errorOf(() => writeText("/dev/full", "text"));
+    using file = new OpenFile("/dev/full", "change");
+    // deno-lint-ignore require-await -- errorOf() takes what is asynchronous
+    const error = await errorOf(async () => file.write(0, new Uint8Array(4)));
     assertEquals([error.code, error.retryable], ["disk-full", false]);
     assert(error.message.includes("/dev/full"));
   },

@@ -48,9 +48,9 @@ Deno.test("files are added to, moved, described, listed and removed", async () =
   await withFolder(async (folder) => {
     await platform.makeFolder(`${folder}/a/b`);
     await platform.makeFolder(`${folder}/a/b`);
-    await platform.writeText(`${folder}/draft`, "one\n");
     {
-      using draft = new platform.OpenFile(`${folder}/draft`, "change");
+      using draft = new platform.OpenFile(`${folder}/draft`, "new");
+      draft.append(new TextEncoder().encode("one\n"));
       draft.append(new TextEncoder().encode("two\n"));
     }
     await platform.move(`${folder}/draft`, `${folder}/a/text`);

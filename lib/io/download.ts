@@ -4,9 +4,10 @@
  */
 
 import { WeightsIntegrityError } from "../errors.ts";
-import { describePath, NotFound, OpenFile, readText, remove, writeText } from "../platform.ts";
+import { describePath, isLink, NotFound, OpenFile, readText, remove } from "../platform.ts";
 import { publicUrl } from "../public_url.ts";
 import type { Fetch } from "../urls.ts";
+import { writeWhole } from "./atomic_file.ts";
 import { FileSource } from "./byte_source.ts";
 import { exists } from "./cache.ts";
 import type { ProgressTeller } from "../progress.ts";
@@ -68,7 +69,13 @@ export async function download(
 
 /** Removes a file and its note. */
 export async function removeDownload(path: string): Promise<void> {
-  for (const file of [notePath(path), path]) if (await exists(file)) await remove(file);
+  for (const file of [notePath(path), path]) {
+    try {
+      await remove(file);
+    } catch (error) {
+      if (!(error instanceof NotFound)) throw error;
+    }
+  }
 }
 
 /** What is there of a file. */
@@ -81,7 +88,8 @@ interface Part {
 
 /** Finds what another download left, if it is of the same URL and says of which version. */
 async function findPart(path: string, url: URL): Promise<Part> {
-  if (await exists(path)) {
+  // A link leads to where nobody has asked to write.
+  if (await exists(path) && !await isLink(path)) {
     const note = await readNote(path);
     if (note?.url === publicUrl(url) && typeof note.validator === "string") {
       return { offset: (await describePath(path)).size, validator: note.validator };
@@ -103,9 +111,9 @@ async function fetchRest(
   try {
     if (part.offset === 0) {
       const note = JSON.stringify({ url: source.name, validator: source.validator });
-      await writeText(notePath(path), note);
+      await writeWhole(notePath(path), note);
     }
-    using file = new OpenFile(path, "change");
+    using file = new OpenFile(path, part.offset === 0 ? "new" : "change");
     // A server that knows no ranges begins at the start.
     let end = source.position;
     file.truncate(end);
@@ -153,7 +161,7 @@ function notePath(path: string): string {
   return `${path}.json`;
 }
 
-/** The note; a process that was killed may have left half of one. */
+/** The note, if it is one. */
 async function readNote(path: string): Promise<Record<string, unknown> | undefined> {
   try {
     return JSON.parse(await readText(notePath(path))) ?? undefined;
