@@ -4,6 +4,7 @@ import { abortable } from "@std/async/abortable";
 import { concat } from "@std/bytes/concat";
 import type { Batch } from "../engine/engine.ts";
 import type { ImageInput, LazyImage } from "../image/image.ts";
+import { takeTurn } from "../threads/turn.ts";
 import type { InputSize } from "./prepare.ts";
 import type { Images, Input, PreparedImage } from "./prepared_image.ts";
 import type { View } from "./views.ts";
@@ -35,6 +36,8 @@ export async function* batchesOf(
   const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
   let views: OwnedView[] = [], count = 0;
   for await (const lazy of stoppable(images, signal)) {
+    // An engine may compute a batch without letting others go first.
+    if (count > 0 && views.length === 0) await takeTurn(signal);
     signal?.throwIfAborted();
     const position = count++;
     const found = await viewsOf(await openImage(lazy, signal));
