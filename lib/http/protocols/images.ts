@@ -6,9 +6,10 @@
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { badRequest, HttpProblem, problemBody, toProblem } from "../server/problems.ts";
-import { jsonText } from "../../model/json.ts";
 import { shortened } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
+import { filesOfForm } from "./form.ts";
+import { parseJson } from "./json.ts";
 
 /** The images of a request. */
 export interface RequestImages {
@@ -33,11 +34,14 @@ export async function withImages(
   using _place = pipeline.admit(1);
   const body = await call.receive();
   const type = call.request.headers.get("content-type");
-  const found = await findImages(body, type, pipeline.settings.maxImages);
+  const found = findImages(body, type, pipeline.settings.maxImages);
   call.costs.images = found.images.length;
   using _places = pipeline.admit(found.images.length - 1);
   return await answer(found);
 }
+
+/** Characters of a name that an answer repeats: a list's together are not longer than its results. */
+const MAX_NAME = 512;
 
 /** The image of a request that may have only one. */
 export function onlyImage({ images }: RequestImages): Uint8Array | URL {
@@ -60,7 +64,7 @@ export async function eachImage<Result>(
   const settled = await Promise.allSettled(images.map(make));
   call.signal.throwIfAborted();
   return settled.map((outcome, i) => {
-    const file = names[i];
+    const file = names[i]!.slice(0, MAX_NAME);
     if (outcome.status === "fulfilled") return { file, ...wrap(outcome.value) };
     const problem = toProblem(outcome.reason);
     if (problem.status >= 500) throw outcome.reason;
@@ -89,11 +93,11 @@ const OPENING_BRACE = 0x7b;
  *
  * @throws {HttpProblem} `unsupported-type`, `bad-request` or `too-many-images`
  */
-async function findImages(
+function findImages(
   body: Uint8Array,
   contentType: string | null,
   maxImages: number,
-): Promise<RequestImages> {
+): RequestImages {
   if (body.length === 0) throw badRequest("Expected an image file in the body, found no bytes");
   const type = contentType?.replace(/;.*/, "").trim().toLowerCase() ?? "";
   const listed = READERS.find(([pattern]) => pattern.test(type))?.[1];
@@ -105,9 +109,7 @@ async function findImages(
     );
   }
   if (reader === "raw") return { images: [body] };
-  return reader === "json"
-    ? fromJson(body, maxImages)
-    : await fromForm(body, contentType!, maxImages);
+  return reader === "json" ? fromJson(body, maxImages) : fromForm(body, contentType!, maxImages);
 }
 
 /**
@@ -121,52 +123,10 @@ export function checkCount(images: number, maxImages: number): void {
   throw new HttpProblem("too-many-images", detail);
 }
 
-async function fromForm(
-  body: Uint8Array,
-  contentType: string,
-  maxImages: number,
-): Promise<RequestImages> {
-  let form: FormData;
-  checkFormEnd(body, contentType);
-  try {
-    form = await new Response(body as Uint8Array<ArrayBuffer>, {
-      headers: { "content-type": contentType },
-    }).formData();
-  } catch (error) {
-    throw badRequest(`The multipart form is malformed: ${(error as Error).message}`, error);
-  }
-  const files = [...form.values()].filter((value) => value instanceof File);
+function fromForm(body: Uint8Array, contentType: string, maxImages: number): RequestImages {
+  const files = filesOfForm(body, contentType, maxImages);
   if (files.length === 0) throw badRequest("Expected files in the multipart form, found none");
-  checkCount(files.length, maxImages);
-  const images = await Promise.all(files.map((file) => file.bytes()));
-  return { images, names: files.map((file) => file.name) };
-}
-
-/** Deno gives the parts before the one that is cut off, as if that were all. */
-function checkFormEnd(body: Uint8Array, contentType: string): void {
-  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType) ?? [];
-  const end = `--${quoted ?? plain}--`;
-  const tail = new TextDecoder("latin1").decode(body.subarray(-end.length - 1024));
-  if (tail.includes(end)) return;
-  throw badRequest(`The multipart form is malformed: expected it to end with its boundary, ${end}`);
-}
-
-/**
- * Parses JSON.
- *
- * @throws {HttpProblem} `bad-request` if it is none, or no object
- */
-export function parseJson(body: Uint8Array): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch (error) {
-    throw badRequest(`The JSON is malformed: ${(error as Error).message}`, error);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw badRequest(`Expected a JSON object, found ${jsonText(value)}`);
-  }
-  return value as Record<string, unknown>;
+  return { images: files.map(({ bytes }) => bytes), names: files.map(({ name }) => name) };
 }
 
 function fromJson(body: Uint8Array, maxImages: number): RequestImages {

@@ -7,8 +7,9 @@ import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { notReady, taggedJson } from "../server/respond.ts";
-import { checkCount, fromBase64, parseJson } from "./images.ts";
-import { badRequest, checkingOptions, HttpProblem, STATUS } from "../server/problems.ts";
+import { checkCount, fromBase64 } from "./images.ts";
+import { parseJson } from "./json.ts";
+import { badRequest, checkingOptions, STATUS } from "../server/problems.ts";
 
 /** `GET /v2`: what this server is. */
 export async function serverRoute({ request }: Call): Promise<Response> {
@@ -119,7 +120,7 @@ interface Tensor {
  * `headerLength` is the Inference-Header-Content-Length: where it is given, tensors follow the JSON
  * as bytes (Triton's binary tensor data extension), as long as their `binary_data_size`.
  *
- * @throws {HttpProblem} `bad-request` or `too-many-images`
+ * @throws {HttpProblem} `bad-request`, `too-many-images`
  */
 function readInferRequest(
   body: Uint8Array,
@@ -140,6 +141,9 @@ function readInferRequest(
   if (outputs !== undefined && !isOutputs(outputs)) {
     throw badRequest("Expected outputs to be a list of objects with a name");
   }
+  if (typeof id === "string" && id.length > MAX_ID) {
+    throw badRequest(`Expected an id of at most ${MAX_ID} characters, found ${id.length}`);
+  }
   const tensor = readTensor(inputs[0], body.subarray(length));
   return {
     id: typeof id === "string" ? id : undefined,
@@ -151,6 +155,9 @@ function readInferRequest(
     outputs,
   };
 }
+
+/** Characters of a request's id, which its answer repeats. */
+const MAX_ID = 512;
 
 function isOutputs(value: unknown): value is WantedOutput[] {
   return Array.isArray(value) && value.every((output) => typeof output?.name === "string");
@@ -184,29 +191,30 @@ function isShape(shape: unknown): shape is number[] {
  * binary.
  */
 function files({ name, shape, data, binary }: Tensor, maxImages: number): Uint8Array[] {
-  const elements = binary ? splitBytes(binary) : (data as unknown[]).flat();
-  const count = shape.reduce((product, side) => product * side, 1);
-  if (elements.length !== count) {
-    throw badRequest(`Expected ${count} elements of input "${name}", found ${elements.length}`);
+  const expected = shape.reduce((product, side) => product * side, 1);
+  checkCount(expected, maxImages);
+  const contents = binary ? splitBytes(binary) : (data as unknown[]).flat();
+  const found: Uint8Array[] = [];
+  for (const content of contents) {
+    if (found.length === expected) {
+      throw badRequest(`Expected ${expected} elements of input "${name}", found more`);
+    }
+    if (typeof content === "string") found.push(fromBase64(content));
+    else if (content instanceof Uint8Array) found.push(content);
+    else throw badRequest(`Expected base64 in input "${name}"`);
   }
-  checkCount(count, maxImages);
-  return elements.map((element) => {
-    if (element instanceof Uint8Array) return element;
-    if (typeof element !== "string") throw badRequest(`Expected base64 in input "${name}"`);
-    return fromBase64(element);
-  });
+  if (found.length === expected) return found;
+  throw badRequest(`Expected ${expected} elements of input "${name}", found ${found.length}`);
 }
 
-function splitBytes(binary: Uint8Array): Uint8Array[] {
+function* splitBytes(binary: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(binary.buffer, binary.byteOffset, binary.length);
-  const parts: Uint8Array[] = [];
   for (let at = 0; at < binary.length;) {
     const length = at + 4 <= binary.length ? view.getUint32(at, true) : Infinity;
     if (at + 4 + length > binary.length) throw badRequest("The binary data ends within an element");
-    parts.push(binary.subarray(at + 4, at + 4 + length));
+    yield binary.subarray(at + 4, at + 4 + length);
     at += 4 + length;
   }
-  return parts;
 }
 
 /** UINT8 or FP32 `[N, H, W, C]`, 0…255, flat or nested. Reals are rounded to bytes. */
