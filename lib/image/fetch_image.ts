@@ -26,7 +26,8 @@ export type { Address, FetchImageOptions } from "./remote/guarded_fetch.ts";
  * ```
  *
  * @throws {ImageDecodeError} `image-fetch` if the URL is none of http or https, has a user name, or no
- *   public server answers there with success; `image-bytes` if the file is longer than `maxBytes`.
+ *   public server answers there with success, for which the reason is its `cause`, as the message may be
+ *   shown to strangers; `image-bytes` if the file is longer than `maxBytes`.
  * @throws {RangeError} If an option is unknown, or not one of its values.
  * @throws {TypeError} If the text is no URL.
  */

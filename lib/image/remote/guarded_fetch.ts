@@ -6,7 +6,8 @@
  * `node:http` can.
  *
  * A stranger is told the same of a name that is unknown, of an address that is not public and of a server
- * that does not answer: the differences would be a map of the network. The log has them.
+ * that does not answer: the differences would be a map of the network. The error's cause has them, and
+ * the service's log.
  */
 
 import { abortable } from "@std/async/abortable";
@@ -83,7 +84,7 @@ export async function guardedFetch(given: URL, options: GuardOptions): Promise<U
     if (!(error instanceof Unreachable)) throw error;
     options.onRefusal?.(url.host, error.message);
     // The same for a private address: strangers are not told which it is.
-    throw refused(given, "no public server answers there", { retryable: true });
+    throw refused(given, "no public server answers there", { retryable: true, cause: error });
   }
 }
 

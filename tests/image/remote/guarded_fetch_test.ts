@@ -283,6 +283,10 @@ Deno.test("fetchImage() takes strangers' URLs: public addresses alone, within bo
       UNREACHABLE,
     );
     assertEquals([own.code, own.retryable], ["image-fetch", true]);
+    assertEquals(
+      own.cause instanceof Error && own.cause.message,
+      "127.0.0.1 is at 127.0.0.1, which is not public",
+    );
   });
   await assertRejects(() => fetchImage("cat.png"), TypeError, "Invalid URL");
   const typo = { maxByte: 1, maxBytes: 1 };
