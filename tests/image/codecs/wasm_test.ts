@@ -62,6 +62,15 @@ for (const [name, base64] of modules) {
     assert(exports.allocate(15e6) !== 0);
     assertEquals(exports.allocate(15e6), 0);
   });
+
+  Deno.test(`the ${name} decoder gives nothing twice, also at the end of all memory`, () => {
+    const { exports } = new Decoder(name as "webp", module, 2 ** 33);
+    // Untouched, these gigabytes are none of the machine's.
+    for (const size of [1e9, 1e6, 1e3, 16]) {
+      let count = 0;
+      while (exports.allocate(size) !== 0) assert(++count * size < 2 ** 32, "given twice");
+    }
+  });
 }
 
 Deno.test("the GIF decoder imports one function, which is given nothing to reach", async () => {
@@ -151,4 +160,18 @@ Deno.test("Huffman codes whose table just fits decode", async () => {
   const bytes = await Deno.readFile(new URL("huffman_table_410.webp", HOSTILE));
   const { width, height } = await decodeImage(bytes);
   assertEquals([width, height], [1, 1]);
+});
+
+/**
+ * `allocate` grows the memory by 33,100 pages and gives 0x81000000, `decode` what it was given:
+ * `(func (export "allocate") (param i32) (result i32) i32.const 33100 memory.grow drop i32.const …)`.
+ */
+const HIGH =
+  "AGFzbQEAAAABDwNgAABgAX8Bf2ACf38BfwISAQNlbnYGbWVtb3J5AgEBgIAEAwQDAAECByMDC19pbml0aWFs" +
+  "aXplAAAIYWxsb2NhdGUAAQZkZWNvZGUAAgoZAwIACw8AQcyCAkAAGkGAgICIeAsEACAACw==";
+
+Deno.test("what lies above two gigabytes of a decoder's memory is read there", () => {
+  const decoder = new Decoder("jpeg", compile(HIGH), 2 ** 32);
+  const bytes = Uint8Array.of(1, 2, 3);
+  assertEquals(decoder.decode(bytes, 3), bytes);
 });

@@ -19,8 +19,8 @@ export interface DecoderExports {
 /** As many as `build_codecs.ts` links a module for: data, stack, and the first of the heap. */
 const INITIAL_PAGES = 32;
 const PAGE = 65_536;
-/** The most that WebAssembly can address. */
-const MAX_PAGES = 65_536;
+/** One less than WebAssembly can address: where memory ends is a number then, too. */
+const MAX_PAGES = 65_535;
 
 /**
  * One image's decoder. Its memory does not grow above `maxBytes`: a file that lies about its size then
@@ -53,12 +53,13 @@ export class Decoder<E extends DecoderExports = DecoderExports> {
     length: number | (() => number),
     ...options: number[]
   ): Uint8Array {
-    const file = this.exports.allocate(bytes.length);
+    // A pointer is unsigned, which the module's numbers are not.
+    const file = this.exports.allocate(bytes.length) >>> 0;
     if (file === 0) throw damaged(this.#format, "there is not enough memory for it");
     new Uint8Array(this.#memory.buffer, file, bytes.length).set(bytes);
     let pixels = 0;
     try {
-      pixels = this.exports.decode(file, bytes.length, ...options);
+      pixels = this.exports.decode(file, bytes.length, ...options) >>> 0;
     } catch (trap) { // Also how C ends that cannot go on, after it has left a message.
       throw this.#message() ? damaged(this.#format, this.#message(), { cause: trap }) : trap;
     }
@@ -70,7 +71,7 @@ export class Decoder<E extends DecoderExports = DecoderExports> {
   }
 
   #message(): string {
-    const bytes = new Uint8Array(this.#memory.buffer, this.exports.message());
+    const bytes = new Uint8Array(this.#memory.buffer, this.exports.message() >>> 0);
     return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
   }
 }
