@@ -116,6 +116,18 @@ function listFiles(folder: string): string[] {
 const FILES = listFiles(".");
 const DOCUMENTS = FILES.filter((file) => file.endsWith(".md"));
 
+Deno.test("the audit names a test for each promise, and each is there", async () => {
+  const page = await Deno.readTextFile(join(ROOT, "docs/audit.md"));
+  const [, table] = page.match(/^\| promise \| test \|\n\|---\|---\|\n(.*?)\n\n/ms)!;
+  const rows = table.split("\n");
+  assert(rows.length > 20, `${rows.length}`);
+  for (const row of rows) {
+    const [, file, title] = row.match(/^\| [^|]+ \| `([^`]+)`: ([^|]+) \|$/) ?? [];
+    assert(file !== undefined && title !== undefined, row);
+    assert((await Deno.readTextFile(join(ROOT, file))).includes(title), row);
+  }
+});
+
 Deno.test("modules and scripts that documents name exist", async () => {
   for (const document of DOCUMENTS) {
     const text = (await Deno.readTextFile(join(ROOT, document))).replaceAll(/^```[^]*?^```$/gm, "");
