@@ -16,7 +16,7 @@ export { loadClassifier } from "./lib/classifier.ts";
 export { classifierFrom } from "./lib/compose/classifier_from.ts";
 export { fuse } from "./lib/compose/fuse.ts";
 export { classify, sharedClassifier } from "./lib/compose/shared.ts";
-export { createHandler, handler } from "./lib/http/handler.ts";
+export { createHandler, createService, handler } from "./lib/http/service.ts";
 export { similarity } from "./lib/output/embedding.ts";
 export {
   BackendUnavailableError,
@@ -59,9 +59,8 @@ export type {
 export type { ProfileOptions } from "./lib/engine/profile.ts";
 export type { ErrorCode, FormatCode } from "./lib/errors.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
-export type { ServedClassifier } from "./lib/http/queue/served_model.ts";
 export type { RemoteRules } from "./lib/http/remote/downloads.ts";
-export type { Connection, HandlerOptions } from "./lib/http/server/service.ts";
+export type { Connection, Service, ServiceOptions } from "./lib/http/server/http_service.ts";
 export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
 export type {
   ImageFormat,

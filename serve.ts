@@ -14,7 +14,7 @@
 
 import { delay } from "@std/async/delay";
 import { UsageError } from "./lib/cli/usage_error.ts";
-import { Service } from "./lib/http/server/service.ts";
+import { HttpService, type Service } from "./lib/http/server/http_service.ts";
 import {
   canListVariables,
   forgetSecrets,
@@ -45,10 +45,15 @@ let tellOthers = (): void => {};
 /** Ends what is under way: together with the other workers of `deno serve`, or by `listen()`'s way. */
 let end = () => drainTogether(service.traffic);
 
-/** What `deno serve` runs; nothing if this module was asked to listen. */
-const server: Deno.ServeDefaultExport | undefined = isAsked
-  ? undefined
-  : { fetch: service.fetch, onListen };
+// A `fetch` of its own is what `deno serve` looks for. Who listens by itself has it from its class, and
+// `deno run` does not ask whether `deno serve` was meant.
+const own: PropertyDescriptorMap = isAsked
+  ? {}
+  : { fetch: { value: service.fetch }, onListen: { value: onListen } };
+export type { Connection, Service } from "./lib/http/server/http_service.ts";
+
+/** The service: what `deno serve` runs, and what other programs may mount. */
+const server: Service = Object.defineProperties(service, own);
 export default server;
 
 // Until it is told otherwise: of the workers of `deno serve --parallel` one is told, and the others ask it.
@@ -72,8 +77,8 @@ async function showHelp(): Promise<never> {
   Deno.exit(0);
 }
 
-function createService(flags: Partial<Settings>): Service {
-  const service = orFail(() => new Service({ ...readSettings(), ...flags }));
+function createService(flags: Partial<Settings>): HttpService {
+  const service = orFail(() => new HttpService({ ...readSettings(), ...flags }));
   if (!canListVariables()) {
     service.log.write("debug", "without --allow-env, typos in variables' names are not noticed");
   }
@@ -105,7 +110,7 @@ async function warmUp(): Promise<void> {
 }
 
 function onListen(listener: Deno.Addr): void {
-  service.onListen(listener);
+  service.listens(listener);
   address = "hostname" in listener ? listener.hostname : "";
   tellOthers();
 }
@@ -138,7 +143,7 @@ function listen(): void {
   const { port: usual, host: local } = LISTEN_OPTIONS;
   const wanted = { port: port ?? usual.default, hostname: host ?? local.default };
   try {
-    const server = Deno.serve({ ...wanted, onListen: service.onListen }, service.fetch);
+    const server = Deno.serve({ ...wanted, onListen: service.listens }, service.fetch);
     end = async () => {
       // Closes the port, and resolves when every request that came through it is answered; but Deno
       // breaks off bodies that are arriving at that moment.

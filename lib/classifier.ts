@@ -14,7 +14,6 @@ import { createEngine } from "./engine/create.ts";
 import type { Backend, BackendOptions, Engine, LayerProfile, Precision } from "./engine/engine.ts";
 import { medianProfile, type ProfileOptions } from "./engine/profile.ts";
 import { batchesOf, openImage, stoppable, type ViewBatch } from "./input/batches.ts";
-import { tellNeeds } from "./input/needs.ts";
 import {
   areMany,
   type Images,
@@ -25,6 +24,7 @@ import {
   type OptionsFor,
   PreparedImage,
   refuseLookOptions,
+  tellNeeds,
   viewsFor,
 } from "./input/prepared_image.ts";
 import { checkViews, scalesOf, type View, type ViewOptions, viewsOf } from "./input/views.ts";

@@ -35,7 +35,7 @@ import { pullModel, type PullOptions } from "../lib/convert/pull/pull.ts";
 import { evaluate, type EvaluateOptions } from "../lib/evaluate/evaluate.ts";
 import { fuse } from "../lib/compose/fuse.ts";
 import type { ExplainOptions } from "../lib/explain/explain.ts";
-import { createHandler, type HandlerOptions } from "../lib/http/handler.ts";
+import { createHandler, type ServiceOptions } from "../lib/http/service.ts";
 import { settingsFromEnv } from "../lib/http/server/settings.ts";
 import type { ImageOptions } from "../lib/image/image.ts";
 import type { ViewOptions } from "../lib/input/views.ts";
@@ -44,7 +44,7 @@ import type { Option, Table, ValueOf } from "../lib/options.ts";
 import {
   CLASSIFY_PARAMETERS,
   EXPLAIN_PARAMETERS,
-  HANDLER_OPTIONS,
+  SERVICE_OPTIONS,
   SETTINGS,
 } from "../lib/options/service.ts";
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../lib/options/training.ts";
@@ -99,7 +99,7 @@ Deno.test("tables list the names of the objects that options take", () => {
     preprocessing: Named<typeof CONVERT_OPTIONS.preprocessing.also.names, Preprocessing>;
     provenance: Named<typeof CONVERT_OPTIONS.provenance.names, Provenance>;
     entry: Named<typeof PULL_OPTIONS.entry.names, CatalogEntry>;
-    remote: Named<typeof HANDLER_OPTIONS.remote.names, NonNullable<HandlerOptions["remote"]>>;
+    remote: Named<typeof SERVICE_OPTIONS.remote.names, NonNullable<ServiceOptions["remote"]>>;
   } = { preprocessing: true, provenance: true, entry: true, remote: true };
   assertEquals(Object.values(named).every(Boolean), true);
 });
@@ -119,7 +119,7 @@ Deno.test("tables and the interfaces that users see have the same names and type
     pull: Agree<typeof PULL_OPTIONS, PullOptions>;
     fit: Agree<typeof FIT_OPTIONS, FitOptions>;
     fitFromScratch: Agree<typeof SCRATCH_OPTIONS, ScratchOptions>;
-    createHandler: Agree<typeof HANDLER_OPTIONS, HandlerOptions>;
+    createHandler: Agree<typeof SERVICE_OPTIONS, ServiceOptions>;
   } = {
     loadClassifier: true,
     classify: true,
@@ -168,7 +168,7 @@ const CALLS: Readonly<Record<string, readonly [Table, Call]>> = {
   pullModel: [PULL_OPTIONS, (options) => pullModel("vgg16-imagenet", options)],
   fit: [FIT_OPTIONS, (options) => fit(DATA, options)],
   fitFromScratch: [SCRATCH_OPTIONS, (options) => fitFromScratch(DATA, options)],
-  createHandler: [HANDLER_OPTIONS, (options) => createHandler(options)],
+  createHandler: [SERVICE_OPTIONS, (options) => createHandler(options)],
 };
 
 /** Values that an option must refuse, as a program gives them. */

@@ -5,7 +5,7 @@
  */
 
 import { loadClassifier } from "../../lib/classifier.ts";
-import { Service } from "../../lib/http/server/service.ts";
+import { HttpService } from "../../lib/http/server/http_service.ts";
 import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 import { startServer } from "../../tests/support/serve_process.ts";
 import { breakable } from "../../tests/support/breakable_gpu.ts";
@@ -111,7 +111,7 @@ async function lostDevices(): Promise<Figures> {
   using gpu = breakable();
   await using classifier = await loadClassifier({ backend: "webgpu" });
   const { flaky, losses, batches } = gpu.breakEvery(3, classifier);
-  const service = new Service({ classifier: flaky, logLevel: "off", maxQueue: 512 });
+  const service = new HttpService({ classifier: flaky, logLevel: "off", maxQueue: 512 });
   await using listening = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     service.fetch,

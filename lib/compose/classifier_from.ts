@@ -7,13 +7,13 @@ import { holdDecoders } from "../image/decode.ts";
 import type { Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { inBatches, openImage, stoppable } from "../input/batches.ts";
-import { readingFor } from "../input/needs.ts";
 import {
   areMany,
   type Images,
   type Input,
   listOf,
   PreparedImage,
+  readingFor,
 } from "../input/prepared_image.ts";
 import { classesOf, type ClassInfo } from "../model/classes.ts";
 import {

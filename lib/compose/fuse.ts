@@ -1,7 +1,7 @@
 /** Several models as one: their soft-maxes are averaged (arXiv 1409.1556, section 4.4). */
 
 import type { ImageClassifier } from "../classifier.ts";
-import { readingFor, tellNeeds } from "../input/needs.ts";
+import { readingFor, tellNeeds } from "../input/prepared_image.ts";
 import { PREPARE_OPTIONS } from "../options.ts";
 import { composed } from "./classifier_from.ts";
 

@@ -14,7 +14,7 @@
  */
 
 export { loadClassifier } from "../classifier.ts";
-export { createHandler } from "../http/handler.ts";
+export { createHandler, createService } from "../http/service.ts";
 export { isVggError } from "../errors.ts";
 
 export type {
@@ -40,9 +40,8 @@ export type {
 export type { ProfileOptions } from "../engine/profile.ts";
 export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
 export type { ExplainOptions, Explanation } from "../explain/explain.ts";
-export type { ServedClassifier } from "../http/queue/served_model.ts";
 export type { RemoteRules } from "../http/remote/downloads.ts";
-export type { Connection, HandlerOptions } from "../http/server/service.ts";
+export type { Connection, Service, ServiceOptions } from "../http/server/http_service.ts";
 export type { LogLevel, Settings } from "../http/server/settings.ts";
 export type {
   ImageFormat,

@@ -15,7 +15,7 @@
  * @module
  */
 
-export { createHandler, handler } from "../http/handler.ts";
+export { createHandler, createService, handler } from "../http/service.ts";
 
 export type {
   Classifier,
@@ -40,9 +40,8 @@ export type {
 export type { ProfileOptions } from "../engine/profile.ts";
 export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
 export type { ExplainOptions, Explanation } from "../explain/explain.ts";
-export type { ServedClassifier } from "../http/queue/served_model.ts";
 export type { RemoteRules } from "../http/remote/downloads.ts";
-export type { Connection, HandlerOptions } from "../http/server/service.ts";
+export type { Connection, Service, ServiceOptions } from "../http/server/http_service.ts";
 export type { LogLevel, Settings } from "../http/server/settings.ts";
 export type {
   ImageFormat,

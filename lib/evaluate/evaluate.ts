@@ -9,7 +9,7 @@ import { readImage } from "../image/read.ts";
 import { checkOptions, EVALUATE_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
 import { inBatches, stoppable } from "../input/batches.ts";
 import { classOf, type IndexedSample, openSample, type Sample } from "../input/dataset.ts";
-import { readingFor } from "../input/needs.ts";
+import { readingFor } from "../input/prepared_image.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { checkScores } from "../output/predictions.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";

@@ -1,8 +1,8 @@
 /** What a classifier takes: one image or many, as they come or prepared. */
 
-import type { ImageInput, ImageOptions, LazyImage } from "../image/image.ts";
+import type { ImageInput, ImageOptions, LazyImage, ReadImageOptions } from "../image/image.ts";
 import type { Model } from "../model/model.ts";
-import { EXPLANATION_OPTIONS, PREPARE_OPTIONS } from "../options.ts";
+import { EXPLANATION_OPTIONS, IMAGE_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
 import type { View, ViewOptions } from "./views.ts";
 
 /** What views are cut for: another model's are of another size, or look different. */
@@ -102,4 +102,27 @@ export function areMany(images: unknown): images is Images {
 /** One image as a list of one. */
 export function listOf(images: Input | Images): Images {
   return areMany(images) ? images : [images];
+}
+
+/**
+ * What a classifier needs of an image that is decoded for it: pixels of the shorter side, where not all
+ * are needed, and whether it must not come from the network.
+ */
+export type Needs = Pick<ReadImageOptions, "shorterSide" | "offline">;
+
+const needs = new WeakMap<object, (views: ViewOptions) => Needs>();
+
+/** Tells what a classifier needs for some views. */
+export function tellNeeds(classifier: object, needsFor: (views: ViewOptions) => Needs): void {
+  needs.set(classifier, needsFor);
+}
+
+/** How an image is read for a classifier; in full for one of which nothing is known. */
+export function readingFor(
+  classifier: object,
+  options: ViewOptions & ImageOptions,
+): ReadImageOptions {
+  const { shorterSide, offline } = needs.get(classifier)?.(options) ?? {};
+  const given = pickOptions(IMAGE_OPTIONS, options);
+  return { ...given, shorterSide, offline: offline || given.offline };
 }

@@ -24,6 +24,7 @@ const { backend, precision, threads, cacheDir, baseUrl, offline } = CLASSIFIER_O
 /** What a header can carry, and a list with commas. */
 const KEYS = "keys of visible ASCII characters without commas";
 const isKey = (text: string): boolean => /^[!-~]+$/.test(text) && !text.includes(",");
+const isBasePath = (text: string): boolean => text === "/" || /^(\/[\w~-][\w.~-]*)+$/.test(text);
 const isHost = (text: string): boolean => parseHost(text) !== undefined;
 
 /** What can be configured, in the order of the documentation. */
@@ -83,6 +84,10 @@ export const SETTINGS = {
     { default: [], is: isHost, called: "hosts such as app.example or app.example:8443" },
     "Names by which it is called; none: any, but on loopback without keys only loopback's",
   ),
+  basePath: text(
+    { default: "/", is: isBasePath, called: "a path such as /api/vision" },
+    "Path below which it is mounted, such as `/api/vision`",
+  ),
   corsOrigins: texts(
     { default: [], is: isOrigin, called: "origins such as https://app.example, or *" },
     "Origins whose pages may call, or `*`; none: only its own page",
@@ -119,11 +124,14 @@ export const LISTEN_OPTIONS = {
   host: text({ default: "127.0.0.1" }, "Address to listen at"),
 } satisfies Table;
 
-/** `createHandler()`. */
-export const HANDLER_OPTIONS = {
+const givesClassifier = (value: unknown): boolean =>
+  value instanceof Promise || CALLBACK.is(value) || OBJECT.is(value) && "scores" in value;
+
+/** `createService()` and `createHandler()`. */
+export const SERVICE_OPTIONS = {
   ...SETTINGS,
   classifier: given(
-    { ...OBJECT, called: "a classifier" },
+    { is: givesClassifier, called: "a classifier, a promise of one or a function that gives one" },
     "The classifier, instead of one that is loaded",
   ),
   writeLog: given(CALLBACK, "Gets each line of the log"),

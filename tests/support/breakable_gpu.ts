@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Classifier } from "../../lib/classifier.ts";
-import type { ServedClassifier } from "../../lib/http/queue/served_model.ts";
+import type { Classifier, ImageClassifier } from "../../lib/classifier.ts";
+import type { Images, PreparedImage } from "../../lib/input/prepared_image.ts";
 
 /** Keeps hold of the devices that are requested until it is disposed of. */
 export interface BreakableGpu extends Disposable {
@@ -21,7 +21,7 @@ export interface BreakableGpu extends Disposable {
   breakEvery(
     n: number,
     classifier: Classifier,
-  ): { readonly flaky: ServedClassifier; losses(): number; batches(): number };
+  ): { readonly flaky: ImageClassifier; losses(): number; batches(): number };
 }
 
 /** Starts to keep hold of devices. */
@@ -53,23 +53,23 @@ export function breakable(): BreakableGpu {
     lose: () => device!.destroy(),
     breakEvery: (n, classifier) => {
       let batches = 0, losses = 0;
-      const flaky: ServedClassifier = {
-        info: classifier.info,
-        usage: classifier.usage.bind(classifier),
-        prepare: classifier.prepare.bind(classifier),
-        embed: classifier.embed.bind(classifier),
-        explain: classifier.explain.bind(classifier),
-        scores: async (...args) => {
-          const running = classifier.scores(...args);
-          if (++batches % n === 0) {
-            // The commands are on their way: preparing takes no more than some microtasks.
-            await new Promise((resolve) => setTimeout(resolve, 0));
-            device?.destroy();
-            losses++;
-          }
-          return await running;
-        },
+      const scores = async (images: Images<PreparedImage>, options?: { signal?: AbortSignal }) => {
+        const running = classifier.scores(images, options);
+        if (++batches % n === 0) {
+          // The commands are on their way: preparing takes no more than some microtasks.
+          await new Promise((resolve) => setTimeout(resolve, 0));
+          device?.destroy();
+          losses++;
+        }
+        return await running;
       };
+      const flaky = new Proxy(classifier, {
+        get: (target, name) => {
+          if (name === "scores") return scores;
+          const value = Reflect.get(target, name, target);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
       return { flaky, losses: () => losses, batches: () => batches };
     },
     [Symbol.dispose]: () => {

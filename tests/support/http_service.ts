@@ -4,12 +4,16 @@
  * @module
  */
 
-import { type Classifier, type ClassifierInfo, loadClassifier } from "../../lib/classifier.ts";
-import type { PreparedImage } from "../../lib/input/prepared_image.ts";
-import type { HandlerOptions } from "../../lib/http/handler.ts";
-import { Service } from "../../lib/http/server/service.ts";
+import {
+  type Classifier,
+  type ClassifierInfo,
+  type ImageClassifier,
+  loadClassifier,
+} from "../../lib/classifier.ts";
+import type { ServiceOptions } from "../../lib/http/service.ts";
+import { HttpService } from "../../lib/http/server/http_service.ts";
+import { classifierFrom } from "../../lib/compose/classifier_from.ts";
 import { classesOf } from "../../lib/model/classes.ts";
-import type { ServedClassifier } from "../../lib/http/queue/served_model.ts";
 
 /** The photos of the tests. */
 export const CAT: Uint8Array<ArrayBuffer> = await Deno.readFile(
@@ -27,8 +31,8 @@ export function embeddedClassifier(): Promise<Classifier> {
 }
 
 /** A service on the embedded model, silent. */
-export function testService(options: HandlerOptions = {}): Service {
-  return new Service({ logLevel: "off", classifier: embeddedClassifier(), ...options });
+export function testService(options: ServiceOptions = {}): HttpService {
+  return new HttpService({ logLevel: "off", classifier: embeddedClassifier(), ...options });
 }
 
 /** A POST request. */
@@ -52,23 +56,23 @@ export function postJson(path: string, value: unknown): Request {
  */
 export function standIn(
   scores: (images: readonly number[], signal?: AbortSignal) => Promise<number[]>,
-): ServedClassifier {
+): ImageClassifier {
   const info = {
     model: "stand-in",
     classes: classesOf({ labels: ["yes", "no"] }),
     architecture: { input: { height: 32, width: 32, channels: 3 } },
   } as unknown as ClassifierInfo;
-  const prepare = (image: unknown): Promise<PreparedImage> =>
-    Promise.resolve((image as Uint8Array)[0] as unknown as PreparedImage);
-  return {
-    info,
-    usage: () => ({ bytesResident: 0, backend: "wasm" }),
-    prepare,
-    scores: async (images, options) => {
-      const values = await scores(images as unknown as number[], options?.signal);
-      return values.map((value) => Float64Array.of(value, 1 - value));
-    },
-    embed: (): Promise<never> => Promise.reject(new Error("The stand-in has no layers")),
-    explain: (): Promise<never> => Promise.reject(new Error("The stand-in has no layers")),
+  const score = async (images: readonly number[], options?: { signal?: AbortSignal }) => {
+    const values = await scores(images, options?.signal);
+    return values.map((value) => Float64Array.of(value, 1 - value));
   };
+  const none = (): Promise<never> => Promise.reject(new Error("The stand-in has no layers"));
+  return Object.assign(classifierFrom({ labels: ["yes", "no"], scores: () => [] }), {
+    info,
+    // The service gives it what it has prepared.
+    scores: score as unknown as ImageClassifier["scores"],
+    prepare: ([score]: Uint8Array) => Promise.resolve(score),
+    embed: none,
+    explain: none,
+  } as unknown as ImageClassifier);
 }

@@ -64,7 +64,12 @@ async function classify(blob) {
 /** Posts bytes; a response that is no success is an error with the problem's words. */
 async function post(path, blob, headers = {}) {
   if (key !== "") headers.authorization = `Bearer ${key}`;
-  const response = await fetch(path, { method: "POST", body: blob, headers });
+  // Beside this script, whatever the page's own address ends with.
+  const response = await fetch(new URL(path, import.meta.url), {
+    method: "POST",
+    body: blob,
+    headers,
+  });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   throw Object.assign(new Error(problem.detail ?? `The server says ${response.status}.`), {

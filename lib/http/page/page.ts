@@ -13,25 +13,30 @@ interface Asset {
 const assets: Partial<Record<string, Promise<Asset>>> = {};
 
 /** `GET /`: the page, or who this is for a program that asks for JSON. */
-export async function pageRoute({ request }: Call): Promise<Response> {
+export async function pageRoute({ request, base }: Call): Promise<Response> {
   const accept = request.headers.get("accept") ?? "";
   if (accept.includes("application/json") && !accept.includes("text/html")) {
     return await taggedJson(request, {
       name: "@edge/vgg16",
       version: VERSION,
-      api: "/openapi.json",
+      api: `${base}/openapi.json`,
     });
   }
-  return await assetResponse(request, "index.html", "text/html; charset=utf-8");
+  return await assetResponse(request, base, "index.html", "text/html; charset=utf-8");
 }
 
 /** `GET /page.js`. */
-export async function scriptRoute({ request }: Call): Promise<Response> {
-  return await assetResponse(request, "page.js", "text/javascript; charset=utf-8");
+export async function scriptRoute({ request, base }: Call): Promise<Response> {
+  return await assetResponse(request, base, "page.js", "text/javascript; charset=utf-8");
 }
 
-async function assetResponse(request: Request, name: string, type: string): Promise<Response> {
-  const { bytes, policy } = await (assets[name] ??= readAsset(name));
+async function assetResponse(
+  request: Request,
+  base: string,
+  name: string,
+  type: string,
+): Promise<Response> {
+  const { bytes, policy } = await (assets[`${base}/${name}`] ??= readAsset(base, name));
   const response = await taggedResponse(request, bytes, type);
   response.headers.set("cache-control", "no-cache");
   response.headers.set("content-security-policy", policy);
@@ -39,11 +44,15 @@ async function assetResponse(request: Request, name: string, type: string): Prom
   return response;
 }
 
-async function readAsset(name: string): Promise<Asset> {
+async function readAsset(base: string, name: string): Promise<Asset> {
   const url = new URL(name, import.meta.url);
   // From a registry's server the package is imported by https, and there are no files.
   const bytes = url.protocol === "file:" ? await readBytes(url) : await (await fetch(url)).bytes();
-  return { bytes, policy: await policyOf(new TextDecoder().decode(bytes)) };
+  // Without a base links are relative: a proxy may have taken a prefix off.
+  const links = base === "" ? "$1" : `$1${base}/`;
+  const text = new TextDecoder().decode(bytes)
+    .replaceAll(/((?:src|href)=")(?=page\.js|openapi\.json)/g, links);
+  return { bytes: new TextEncoder().encode(text), policy: await policyOf(text) };
 }
 
 /** Nothing from elsewhere and nothing inline, but for the page's own style, by its hash. */

@@ -21,7 +21,7 @@ export async function huggingFaceRoute(call: Call, pipeline: Pipeline): Promise<
     const info = await pipeline.info(call);
     const image = onlyImage(found);
     const { top_k, function_to_apply: apply } = readParameters(found.parameters);
-    const selection = checkSelection({ topK: top_k }, info.classes);
+    const selection = checkingOptions(() => checkSelection({ topK: top_k }, info.classes));
     const scores = await scoresOf(image, apply, call, pipeline);
     const threshold = { ...selection, scoreThreshold: -Infinity };
     return Response.json(

@@ -3,7 +3,9 @@
  * query parameters.
  */
 
+import type { ImageClassifierInfo } from "../../classifier.ts";
 import { checkExplanation } from "../../explain/explain.ts";
+import type { Architecture } from "../../model/architecture.ts";
 import { checkViews } from "../../input/views.ts";
 import { checkEmbedding } from "../../output/embedding.ts";
 import {
@@ -28,7 +30,7 @@ export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Res
     const info = await pipeline.info(call);
     const views = pickOptions(VIEW_OPTIONS, options);
     const selection = checkingOptions(() => {
-      checkViews(views, info);
+      if (isVgg(info)) checkViews(views, info);
       return checkSelection(options, info.classes);
     });
     const predict = async (image: Uint8Array | URL) =>
@@ -45,7 +47,9 @@ export async function embedRoute(call: Call, pipeline: Pipeline): Promise<Respon
   const options = readQuery(call.url.searchParams, EMBEDDING_OPTIONS);
   return await withImages(call, pipeline, async (found) => {
     const info = await pipeline.info(call);
-    const pooling = checkingOptions(() => checkEmbedding(options, info.architecture));
+    const pooling = isVgg(info)
+      ? checkingOptions(() => checkEmbedding(options, info.architecture))
+      : options;
     const embed = async (image: Uint8Array | URL) => {
       const { layer, shape, data } = await pipeline.embed(image, pooling, call);
       const values = data.length * found.images.length;
@@ -68,7 +72,7 @@ export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Resp
   return await withImages(call, pipeline, async (found) => {
     const image = onlyImage(found);
     const info = await pipeline.info(call);
-    checkingOptions(() => checkExplanation(options, info, info.classes));
+    if (isVgg(info)) checkingOptions(() => checkExplanation(options, info, info.classes));
     const explanation = await pipeline.explain(image, options, call);
     const accept = call.request.headers.get("accept") ?? "";
     if (accept.includes("json") && !accept.includes("image/png")) {
@@ -81,6 +85,13 @@ export async function explainRoute(call: Call, pipeline: Pipeline): Promise<Resp
     const picture = await encodePng(await drawExplanation(explanation));
     return new Response(picture, { headers: { "content-type": "image/png" } });
   });
+}
+
+/** Whether options can be checked before images are; what is of another kind checks them itself. */
+function isVgg<Info extends ImageClassifierInfo>(
+  info: Info,
+): info is Info & { architecture: Architecture } {
+  return info.architecture !== undefined;
 }
 
 /** Query parameters, which have the names of the options; a list's is repeated: labels have commas. */

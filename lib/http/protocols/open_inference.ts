@@ -1,5 +1,6 @@
 /** The Open Inference Protocol, version 2, as KServe and Triton speak it. */
 
+import type { ImageClassifierInfo } from "../../classifier.ts";
 import type { Pixels } from "../../image/image.ts";
 import { checkSelection, type Prediction, selectPredictions } from "../../output/predictions.ts";
 import { jsonText } from "../../model/json.ts";
@@ -20,11 +21,11 @@ export async function serverRoute({ request }: Call): Promise<Response> {
 /** `GET /v2/models/{model}`: the tensors that go in and come out. */
 export async function modelRoute(call: Call, pipeline: Pipeline): Promise<Response> {
   const info = await pipeline.info(call);
-  const { channels } = info.architecture.input;
+  const channels = channelsOf(info);
   return await taggedJson(call.request, {
     name: info.model,
     versions: [VERSION],
-    platform: `vgg16_${info.backend}`,
+    platform: info.backend === undefined ? "custom" : `vgg16_${info.backend}`,
     inputs: [
       { name: "image", datatype: "BYTES", shape: [-1] },
       // Pixels of any size, resized as a file's are: R, G, B, 0…255.
@@ -37,6 +38,11 @@ export async function modelRoute(call: Call, pipeline: Pipeline): Promise<Respon
       { name: "index", datatype: "INT32", shape: [-1, -1] },
     ],
   });
+}
+
+/** A network of another kind gets RGB. */
+function channelsOf({ architecture }: ImageClassifierInfo): number {
+  return architecture?.input.channels ?? 3;
 }
 
 /** `GET /v2/models/{model}/ready`. */
@@ -59,7 +65,7 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
   const { id, topK, images, outputs } = readInferRequest(
     body,
     header,
-    info.architecture.input.channels,
+    channelsOf(info),
     pipeline.settings.maxImages,
   );
   call.costs.images = images.length;

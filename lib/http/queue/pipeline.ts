@@ -1,7 +1,7 @@
 /** The way of an image through the service: admitted, decoded, batched, run. */
 
 import { abortable } from "@std/async/abortable";
-import type { ClassifierInfo } from "../../classifier.ts";
+import type { ImageClassifier, ImageClassifierInfo } from "../../classifier.ts";
 import type { PreparedImage } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
@@ -22,7 +22,7 @@ import type { Settings } from "../server/settings.ts";
 import type { Log, ServiceMetrics } from "../server/telemetry.ts";
 import { BatchQueue, type Work } from "./batch_queue.ts";
 import { type Kept, ResultCache } from "./result_cache.ts";
-import type { ServedClassifier, ServedModel } from "./served_model.ts";
+import type { ServedModel } from "./served_model.ts";
 
 /**
  * Images of so many pixels are decoded on other threads: some 7 ms of work, and handing it over costs
@@ -35,9 +35,9 @@ interface Task<Decoded, Output> {
   readonly key: string;
   /** Undefined if results are not kept. */
   readonly kept: Kept<Output> | undefined;
-  decode(classifier: ServedClassifier, image: ImageInput, limits: ImageOptions): Promise<Decoded>;
+  decode(classifier: ImageClassifier, image: ImageInput, limits: ImageOptions): Promise<Decoded>;
   compute(
-    classifier: ServedClassifier,
+    classifier: ImageClassifier,
     images: readonly Decoded[],
     signal: AbortSignal,
   ): Promise<Output[]>;
@@ -113,7 +113,7 @@ export class Pipeline {
    *
    * @throws {HttpProblem} `not-found` if the path names another one; why loading failed, with Retry-After.
    */
-  async info(call: Call): Promise<ClassifierInfo> {
+  async info(call: Call): Promise<ImageClassifierInfo> {
     const { info } = await this.#classifier(call);
     if (isNamed(info, call)) return info;
     const detail = `There is no model "${call.path.model}" here: this service has ${info.model}`;
@@ -131,7 +131,7 @@ export class Pipeline {
     throw new HttpProblem("not-found", `There is no model "${call.path.model}" here`);
   }
 
-  async #classifier({ signal }: Call): Promise<ServedClassifier> {
+  async #classifier({ signal }: Call): Promise<ImageClassifier> {
     try {
       return await abortable(this.#model.get(), signal);
     } catch (error) {
@@ -145,30 +145,48 @@ export class Pipeline {
   }
 
   /** Probabilities of all classes, in the order of the labels. */
-  scores(image: ServedImage, views: ViewOptions, call: Call): Promise<Float64Array> {
-    return this.#run(image, call, {
+  async scores(image: ServedImage, views: ViewOptions, call: Call): Promise<Float64Array> {
+    const { prepare } = await this.#classifier(call);
+    const key = `classify ${JSON.stringify(views)}`;
+    const kept: Kept<Float64Array> = { key, bytesOf: ({ byteLength }) => byteLength };
+    if (prepare === undefined) {
+      return await this.#run<ImageInput, Float64Array>(image, call, {
+        ...{ key, kept, decode: asItCame },
+        compute: (classifier, images, signal) =>
+          answer(classifier, classifier.scores(images, { ...views, ...this.#limits, signal })),
+      });
+    }
+    return await this.#run<PreparedImage, Float64Array>(image, call, {
       // Views are made by decoding, so images that are looked at in different ways may go together.
-      key: "classify",
-      kept: {
-        key: `classify ${JSON.stringify(views)}`,
-        bytesOf: ({ byteLength }) => byteLength,
-      },
-      decode: (classifier, image, limits) => classifier.prepare(image, { ...views, ...limits }),
+      ...{ key: "classify", kept },
+      decode: (classifier, image, limits) => classifier.prepare!(image, { ...views, ...limits }),
       compute: (classifier, images, signal) => classifier.scores(images, { signal }),
     });
   }
 
-  embed(image: ServedImage, options: EmbeddingOptions, call: Call): Promise<Embedding> {
+  /** @throws {HttpProblem} `not-supported` if the classifier does not embed. */
+  async embed(image: ServedImage, options: EmbeddingOptions, call: Call): Promise<Embedding> {
+    const found = await this.#classifier(call);
+    checkCan("embed", found);
     const key = `embed ${JSON.stringify(options)}`;
-    return this.#run<PreparedImage, Embedding>(image, call, {
-      key,
-      kept: { key, bytesOf: ({ data }) => data.byteLength },
-      decode: (classifier, image, limits) => classifier.prepare(image, limits),
-      compute: (classifier, images, signal) => classifier.embed(images, { ...options, signal }),
+    const kept: Kept<Embedding> = { key, bytesOf: ({ data }) => data.byteLength };
+    if (found.prepare === undefined) {
+      return await this.#run<ImageInput, Embedding>(image, call, {
+        ...{ key, kept, decode: asItCame },
+        compute: (classifier, images, signal) =>
+          answer(classifier, classifier.embed!(images, { ...options, ...this.#limits, signal })),
+      });
+    }
+    return await this.#run<PreparedImage, Embedding>(image, call, {
+      ...{ key, kept },
+      decode: (classifier, image, limits) => classifier.prepare!(image, limits),
+      compute: (classifier, images, signal) => classifier.embed!(images, { ...options, signal }),
     });
   }
 
+  /** @throws {HttpProblem} `not-supported` if the classifier does not explain. */
   async explain(image: ServedImage, options: ExplainOptions, call: Call): Promise<Explanation> {
+    checkCan("explain", await this.#classifier(call));
     using _place = await this.#pictures.take(call.signal);
     return await this.#run<Pixels, Explanation>(image, call, {
       key: `explain ${JSON.stringify(options)}`,
@@ -180,11 +198,18 @@ export class Pipeline {
         const { maxPixels } = this.settings;
         const explanations: Explanation[] = [];
         for (const image of images) {
-          explanations.push(await classifier.explain(image, { ...options, maxPixels, signal }));
+          const asked = classifier.explain!(image, { ...options, maxPixels, signal });
+          explanations.push(await answer(classifier, asked));
         }
         return explanations;
       },
     });
+  }
+
+  /** What strangers' images may be. */
+  get #limits(): ImageOptions {
+    const { maxPixels, formats, maxBodyBytes: maxBytes } = this.settings;
+    return { maxPixels, formats, maxBytes, background: BACKGROUND_FROM_PIXELS };
   }
 
   async #fetch(url: URL, call: Call): Promise<Uint8Array> {
@@ -244,15 +269,8 @@ export class Pipeline {
   ): Promise<Decoded> {
     const classifier = await this.#classifier(call);
     using _announced = this.#queue.announce();
-    const { maxPixels, formats, maxBodyBytes: maxBytes } = this.settings;
     const started = performance.now();
-    const decoded = await decode(classifier, image, {
-      signal: call.signal,
-      maxPixels,
-      formats,
-      maxBytes,
-      background: BACKGROUND_FROM_PIXELS,
-    });
+    const decoded = await decode(classifier, image, { ...this.#limits, signal: call.signal });
     const decodeMs = performance.now() - started;
     this.#metrics.decode.observe(decodeMs / 1000);
     call.costs.decodeMs = (call.costs.decodeMs ?? 0) + decodeMs;
@@ -260,7 +278,32 @@ export class Pipeline {
   }
 }
 
+/** A classifier that prepares nothing decodes images itself, with the others of a batch. */
+function asItCame(_classifier: ImageClassifier, image: ImageInput): Promise<ImageInput> {
+  return Promise.resolve(image);
+}
+
+/**
+ * Waits for what a classifier was asked, whose options the routes could not check where it is no VGG.
+ *
+ * @throws {HttpProblem} `bad-option` for its RangeError.
+ */
+async function answer<Value>({ info }: ImageClassifier, asked: Promise<Value>): Promise<Value> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (info.architecture !== undefined || !(error instanceof RangeError)) throw error;
+    throw new HttpProblem("bad-option", error.message, { cause: error });
+  }
+}
+
+function checkCan(what: "embed" | "explain", classifier: ImageClassifier): void {
+  if (classifier[what] !== undefined) return;
+  const detail = `The model ${classifier.info.model} classifies only: it cannot ${what}`;
+  throw new HttpProblem("not-supported", detail);
+}
+
 /** Whether the path names this model, or none; an owner before its id is ignored. */
-function isNamed({ model }: ClassifierInfo, { path: { model: name = model } }: Call): boolean {
+function isNamed({ model }: ImageClassifierInfo, { path: { model: name = model } }: Call): boolean {
   return name === model || name.split("/").at(-1) === model;
 }

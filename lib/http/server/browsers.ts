@@ -7,6 +7,7 @@
  */
 
 import { type Host, isAddress, isLoopback, isOriginOf, parseHost } from "../../options/host.ts";
+import type { Call } from "./call.ts";
 import { badRequest, HttpProblem, STATUS } from "./problems.ts";
 import { isHealth } from "./routes.ts";
 import type { Settings } from "./settings.ts";
@@ -37,27 +38,27 @@ export class Doorkeeper {
    * @param remote The client's address, if it is known.
    * @throws {HttpProblem} `bad-request` if Host is none, `wrong-host` or `wrong-origin`
    */
-  check({ headers }: Request, url: URL, remote: string | undefined): void {
+  check({ request: { headers }, url, route }: Call, remote: string | undefined): void {
     // Without Host there is no browser; Deno puts `localhost` into the URL then, and HTTP/2 has it there.
     const named = headers.get("host") ?? url.host;
     const host = hostOf(named);
     const isFromHere = remote === undefined || isLocalAddress(remote);
     const isGuarded = this.#isLocal === true && this.#rules.keys === undefined && isFromHere;
-    this.#checkHost(host, url, isGuarded);
+    this.#checkHost(host, route, isGuarded);
     // A proxy's form of a request names another host in its first line, and that one counts. Whoever made
     // a handler's request, however, may have put there what he likes.
-    if (this.#isLocal !== undefined) this.#checkHost(hostOf(url.host), url, isGuarded);
+    if (this.#isLocal !== undefined) this.#checkHost(hostOf(url.host), route, isGuarded);
     this.#checkOrigin(headers.get("origin"), host);
   }
 
-  #checkHost(host: Host, url: URL, isGuarded: boolean): void {
+  #checkHost(host: Host, route: string | undefined, isGuarded: boolean): void {
     if (!isGuarded && this.#rules.hosts.length === 0) return;
     const isKnown = this.#hosts.some((known) =>
       known?.name === host.name && (known.port ?? host.port) === host.port
     );
     if (isKnown) return;
     // Orchestrators ask by a pod's address.
-    if (isGuarded ? isLoopback(host) : isHealth(url) && isAddress(host)) return;
+    if (isGuarded ? isLoopback(host) : isHealth(route) && isAddress(host)) return;
     const also = isGuarded ? "localhost, a loopback address or " : "";
     throw new HttpProblem(
       "wrong-host",

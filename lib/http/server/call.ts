@@ -20,7 +20,7 @@ export interface Costs {
   cached?: boolean;
 }
 
-type Limits = Pick<Settings, "bodyTimeoutMs" | "timeoutMs" | "maxBodyBytes">;
+type Limits = Pick<Settings, "bodyTimeoutMs" | "timeoutMs" | "maxBodyBytes" | "basePath">;
 
 /** Where a request is whose Host makes no URL. */
 const NOWHERE = new URL("http://nowhere.invalid/");
@@ -33,6 +33,10 @@ export class Call implements Disposable {
   readonly id: string;
   readonly started: number = performance.now();
   readonly costs: Costs = {};
+  /** The path below which the service is mounted; empty for the root. */
+  readonly base: string;
+  /** The request's path below that; undefined for one outside. */
+  readonly route: string | undefined;
   /** What stands in the path for the route's names. */
   path: Readonly<Record<string, string>> = {};
   readonly #limits: Limits;
@@ -49,6 +53,8 @@ export class Call implements Disposable {
     this.#traffic = traffic.begin();
     this.request = request;
     this.url = URL.parse(request.url) ?? NOWHERE;
+    this.base = limits.basePath === "/" ? "" : limits.basePath;
+    this.route = below(this.base, this.url.pathname);
     const id = request.headers.get("x-request-id") ?? "";
     this.id = /^[\w.:-]{1,128}$/.test(id) ? id : crypto.randomUUID();
     this.#limits = limits;
@@ -93,8 +99,9 @@ export class Call implements Disposable {
   [Symbol.dispose](): void {
     this.#traffic.arrived();
     const { ended } = this.#traffic;
-    if (this.#sent === undefined) ended();
-    else this.#sent.then(ended, ended);
+    // Where a server gives something else, the answer has left when it is made.
+    if (this.#sent instanceof Promise) this.#sent.then(ended, ended);
+    else ended();
     clearTimeout(this.#timer);
     if (this.#abort !== undefined) {
       this.request.signal.removeEventListener("abort", this.#leave);
@@ -108,6 +115,12 @@ export class Call implements Disposable {
       ms,
     );
   }
+}
+
+/** `below("/api", "/api/classify")` is `/classify`, and `below("/api", "/apis")` is undefined. */
+function below(base: string, path: string): string | undefined {
+  const rest = path.slice(base.length);
+  return path.startsWith(base) && /^(\/|$)/.test(rest) ? rest || "/" : undefined;
 }
 
 /**
@@ -145,6 +158,7 @@ export class Traffic {
   #active = 0;
   #arriving = 0;
   #waiting: (() => void)[] = [];
+  #idling: (() => void)[] = [];
 
   /** Requests whose answers have not left. */
   get active(): number {
@@ -160,7 +174,20 @@ export class Traffic {
       if (isArriving && --this.#arriving === 0) this.#waiting.splice(0).forEach((wake) => wake());
       isArriving = false;
     };
-    return { arrived, ended: () => void this.#active-- };
+    const ended = (): void => {
+      if (--this.#active === 0) this.#idling.splice(0).forEach((wake) => wake());
+    };
+    return { arrived, ended };
+  }
+
+  /** Resolves when no request is being answered, or after so many milliseconds. */
+  async idle(limitMs: number): Promise<void> {
+    if (this.#active === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, limitMs);
+    this.#idling.push(resolve);
+    await promise;
+    clearTimeout(timer);
   }
 
   /**

@@ -250,6 +250,6 @@ const DOCUMENT: Json = {
 };
 
 /** `GET /openapi.json`. */
-export async function openApiRoute({ request }: Call): Promise<Response> {
-  return await taggedJson(request, DOCUMENT);
+export async function openApiRoute({ request, base }: Call): Promise<Response> {
+  return await taggedJson(request, { ...DOCUMENT, servers: [{ url: base || "/" }] });
 }

@@ -53,6 +53,7 @@ export const PROBLEMS = {
   "headers-too-large": [431, "The headers are too large"],
   "client-gone": [499, "The client closed the connection"],
   "internal": [500, "The server failed"],
+  "not-supported": [501, "The model cannot do this"],
   "timeout": [504, "The request took too long"],
   ...LIBRARY_PROBLEMS,
 } as const satisfies Readonly<Record<string, Problem>>;
@@ -82,7 +83,7 @@ export class HttpProblem extends Error {
     this.problem = problem;
     const { cause } = options;
     this.retryable = options.retryable ??
-      (isVggError(cause) ? cause.retryable : isPassing(this.status));
+      (isVggError(cause) ? cause.retryable : isPassing(this.status) && this.status !== 501);
     this.headers = options.headers ?? {};
   }
 

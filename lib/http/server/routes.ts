@@ -58,8 +58,8 @@ export interface Match {
 const HEALTH = /^\/(livez|readyz|v2\/(health\/(live|ready)|models\/.+\/ready))$/;
 
 /** Whether orchestrators ask for it all the time. */
-export function isHealth({ pathname }: URL): boolean {
-  return HEALTH.test(pathname);
+export function isHealth(route: string | undefined): boolean {
+  return route !== undefined && HEALTH.test(route);
 }
 
 export class Router {
@@ -74,16 +74,17 @@ export class Router {
    *
    * @throws {HttpProblem} `not-found`, or `method-not-allowed` with Allow
    */
-  find(method: string, url: URL): Match {
-    const found = this.#routes.flatMap(([route, pattern]) => {
-      const match = pattern.exec(url.href);
+  find({ request: { method }, url, base, route: pathname }: Call): Match {
+    const found = pathname === undefined ? [] : this.#routes.flatMap(([route, pattern]) => {
+      const match = pattern.exec({ pathname });
       return match === null ? [] : [{ route, groups: match.pathname.groups }];
     });
     const wanted = method === "HEAD" ? "GET" : method;
     const match = found.find(({ route }) => route.method === wanted);
     if (match !== undefined) return { route: match.route, path: decoded(match.groups) };
     if (found.length === 0) {
-      throw new HttpProblem("not-found", `There is nothing at ${url.pathname}: see /openapi.json`);
+      const advice = `see ${base}/openapi.json`;
+      throw new HttpProblem("not-found", `There is nothing at ${url.pathname}: ${advice}`);
     }
     const allow = found.map(({ route }) => route.method).join(", ");
     throw new HttpProblem("method-not-allowed", `Expected ${allow}, found ${method}`, {

@@ -50,6 +50,8 @@ export interface Settings extends
    * a service without keys that listens on loopback, which is called by loopback's names and addresses.
    */
   readonly hosts: readonly string[];
+  /** The path below which all of the service's are, such as `/api/vision`. */
+  readonly basePath: string;
   /** Origins that browsers may call from; `*` is any. Empty: none but the service's own page. */
   readonly corsOrigins: readonly string[];
   /** Results kept in memory. 0: none. */

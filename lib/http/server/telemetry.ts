@@ -15,7 +15,7 @@ export class Log {
   readonly #text: boolean;
   readonly #write: (line: string) => void;
 
-  /** `write` gets each line. Default: standard output. */
+  /** `write` gets each line; what it throws is left out. Default: standard output. */
   constructor(
     level: LogLevel,
     format: "json" | "text",
@@ -29,11 +29,14 @@ export class Log {
   write(level: Exclude<LogLevel, "off">, message: string, fields: LogFields = {}): void {
     if (LOG_LEVELS.indexOf(level) < this.#least) return;
     const time = new Date().toISOString();
-    this.#write(
-      this.#text
-        ? textLine(time, level, message, fields)
-        : visibleJson({ time, level, message, ...fields }),
-    );
+    const line = this.#text
+      ? textLine(time, level, message, fields)
+      : visibleJson({ time, level, message, ...fields });
+    try {
+      this.#write(line);
+    } catch {
+      // No answer fails because it cannot be written down.
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { drawExplanation } from "../../../lib/explain/draw.ts";
-import type { ServedClassifier } from "../../../lib/http/queue/served_model.ts";
+import type { Classifier, ImageClassifier } from "../../../lib/classifier.ts";
+import type { ExplainOptions } from "../../../lib/explain/explain.ts";
+import type { ImageInput } from "../../../lib/image/image.ts";
 import { MAX_DECODERS } from "../../../lib/image/image.ts";
 import { readImage } from "../../../lib/image/read.ts";
 import {
@@ -55,11 +57,11 @@ Deno.test("wrong options of /explain are refused before anything is computed", a
 
 Deno.test("a service's own limit of pixels holds for /explain too, also above the library's", async () => {
   const limits: unknown[] = [];
-  const explain: ServedClassifier["explain"] = (image, options) => {
+  const explain: Classifier["explain"] = (image: ImageInput, options?: ExplainOptions) => {
     limits.push(options?.maxPixels);
-    return classifier.explain(image, options);
+    return classifier.explain(image, options) as Promise<never>;
   };
-  const spy: ServedClassifier = {
+  const spy: ImageClassifier = {
     ...standIn(() => Promise.resolve([])),
     info: classifier.info,
     explain,
@@ -71,13 +73,13 @@ Deno.test("a service's own limit of pixels holds for /explain too, also above th
 
 Deno.test("of many requests for /explain few have their pictures in memory", async () => {
   let done = 0, most = 0;
-  const explain: ServedClassifier["explain"] = async (image, options) => {
+  const explain: Classifier["explain"] = async (image: ImageInput, options?: ExplainOptions) => {
     // It waits for a decoder as the requests do: those before it have had theirs then.
     await readImage(CAT, { background: true });
-    const decoded = /vgg16_decode_seconds_count (\d+)/.exec(service.metrics())?.[1];
+    const decoded = /vgg16_decode_seconds_count (\d+)/.exec(await service.metrics())?.[1];
     most = Math.max(most, Number(decoded) - done);
     done++;
-    return await classifier.explain(image, options);
+    return await (classifier.explain(image, options) as Promise<never>);
   };
   const spy = { ...standIn(() => Promise.resolve([])), info: classifier.info, explain };
   await using service = testService({ classifier: Promise.resolve(spy) });

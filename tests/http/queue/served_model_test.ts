@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
-import type { HandlerOptions } from "../../../lib/http/handler.ts";
-import type { Service } from "../../../lib/http/server/service.ts";
+import type { ServiceOptions } from "../../../lib/http/service.ts";
+import type { HttpService } from "../../../lib/http/server/http_service.ts";
 import { ServedModel } from "../../../lib/http/queue/served_model.ts";
 import { CAT, get, post, standIn, testService } from "../../support/http_service.ts";
 
@@ -53,7 +53,7 @@ Deno.test("those who wait for one load share it, and its failure", async () => {
 /** Services whose model is at a server that counts who asks for it, and has none. */
 async function withBrokenModel(
   test: (
-    serve: (options?: HandlerOptions) => Service,
+    serve: (options?: ServiceOptions) => HttpService,
     fetched: () => number,
     lines: Record<string, unknown>[],
   ) => Promise<void>,
@@ -90,7 +90,7 @@ const authorization = "Bearer key";
 Deno.test("routes that need no key never load the model, before and after a load that failed", async () => {
   for (const options of [{}, { keys: ["key"] }]) {
     await withBrokenModel(async (serve, fetched, lines) => {
-      const load = async (service: Service): Promise<Response> =>
+      const load = async (service: HttpService): Promise<Response> =>
         await service.fetch(post("/classify", CAT, { authorization }));
       const service = serve(options);
       const askAll = async (): Promise<string | null> => {

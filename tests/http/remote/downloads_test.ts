@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { until } from "../../support/serve_process.ts";
 import { CAT, postJson, testService } from "../../support/http_service.ts";
-import type { HandlerOptions } from "../../../lib/http/handler.ts";
+import type { ServiceOptions } from "../../../lib/http/service.ts";
 
 interface World {
   /** Where a file of a host is. */
@@ -23,7 +23,7 @@ interface World {
  * any name that begins so. They answer once they are let.
  */
 async function withWorld(
-  options: HandlerOptions,
+  options: ServiceOptions,
   test: (world: World) => Promise<void>,
   file: () => BodyInit = () => CAT,
 ): Promise<void> {

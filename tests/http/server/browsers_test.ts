@@ -1,17 +1,17 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { HandlerOptions } from "../../../lib/http/handler.ts";
-import type { Service } from "../../../lib/http/server/service.ts";
+import type { ServiceOptions } from "../../../lib/http/service.ts";
+import type { HttpService } from "../../../lib/http/server/http_service.ts";
 import { CAT, get, post, testService } from "../../support/http_service.ts";
 
 /** A service that listens at some addresses. */
-function listening(addresses: readonly string[], options: HandlerOptions = {}): Service {
+function listening(addresses: readonly string[], options: ServiceOptions = {}): HttpService {
   const service = testService(options);
-  for (const hostname of addresses) service.onListen({ hostname, port: 8000 });
+  for (const hostname of addresses) service.listens({ hostname, port: 8000 });
   return service;
 }
 
 async function status(
-  service: Service,
+  service: HttpService,
   path: string,
   headers: Record<string, string> = {},
   method = "GET",
@@ -82,7 +82,7 @@ Deno.test("a service on loopback without keys is called by loopback's names and 
 });
 
 Deno.test("a request without Host names the one of its URL, and one of a proxy's form both", async () => {
-  const ask = async (service: Service, url: string, headers = {}): Promise<number> => {
+  const ask = async (service: HttpService, url: string, headers = {}): Promise<number> => {
     const response = await service.fetch(new Request(url, { headers }));
     await response.body?.cancel();
     return response.status;
@@ -119,7 +119,7 @@ Deno.test("hosts names those by which it may be called also, with any port or on
 Deno.test("elsewhere, with keys and as a handler, Host is compared only if hosts is given", async () => {
   const authorization = "Bearer key";
   const keys = ["key"], hosts = ["app.example"];
-  const at = (addresses: string[], options: HandlerOptions = {}) => listening(addresses, options);
+  const at = (addresses: string[], options: ServiceOptions = {}) => listening(addresses, options);
   const open = [
     ...[at(["0.0.0.0"]), at(["192.168.1.2"]), at(["::"]), at([]), at(["127.0.0.1"], { keys })],
   ];
@@ -316,7 +316,7 @@ Deno.test("a request whose URL is none is answered", async () => {
 });
 
 Deno.test("a service without keys that answers a stranger's address warns, once", async () => {
-  const warned = async (options: HandlerOptions, addresses: readonly unknown[]) => {
+  const warned = async (options: ServiceOptions, addresses: readonly unknown[]) => {
     const lines: string[] = [];
     const service = testService({ ...options, logLevel: "warn", writeLog: (l) => lines.push(l) });
     for (const remoteAddr of addresses) {

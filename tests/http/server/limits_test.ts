@@ -8,10 +8,10 @@ import {
   standIn,
   testService,
 } from "../../support/http_service.ts";
-import { loadClassifier } from "../../../lib/classifier.ts";
+import { type ImageClassifier, loadClassifier } from "../../../lib/classifier.ts";
 import { BackendUnavailableError, DisposedError } from "../../../lib/errors.ts";
 import type { PreparedImage } from "../../../lib/input/prepared_image.ts";
-import { type ServedClassifier, ServedModel } from "../../../lib/http/queue/served_model.ts";
+import { ServedModel } from "../../../lib/http/queue/served_model.ts";
 
 /** A body that gives its parts when asked, and waits `ms` before each. */
 function slowBody(parts: number, ms: number): ReadableStream<Uint8Array> {
@@ -255,19 +255,20 @@ Deno.test("a request whose client has gone leaves the queue", async () => {
 /** Answers three requests with a classifier whose first run fails, and counts loads. */
 async function failingOnce(error: Error): Promise<{ statuses: number[]; loads: number }> {
   let calls = 0, loads = 0;
-  const load = (): Promise<ServedClassifier> => {
+  const load = (): Promise<ImageClassifier> => {
     loads++;
     return Promise.resolve(standIn((images) => {
       calls++;
       return calls === 1 ? Promise.reject(error) : Promise.resolve(images.map(() => 0.5));
     }));
   };
-  await using model = new ServedModel(load);
+  const model = new ServedModel(load);
   const statuses: number[] = [];
   for (let n = 0; n < 3; n++) {
     const work = model.use((classifier) => classifier.scores([n as unknown as PreparedImage]));
     statuses.push(await work.then(() => 200, () => 500));
   }
+  await model.close();
   return { statuses, loads };
 }
 
@@ -321,7 +322,8 @@ Deno.test("a service whose given classifier was disposed answers nevertheless", 
   await classifier[Symbol.asyncDispose]();
   const asked = [get("/livez"), get("/readyz"), get("/metrics"), post("/classify", CAT)];
   const answers = await Promise.all(asked.map((request) => service.fetch(request)));
-  assertEquals(answers.map(({ status }) => status), [200, 200, 200, 500]);
+  assertEquals(answers.map(({ status }) => status), [200, 503, 200, 500]);
+  assertEquals((await problemOf(answers[3]!)).code, "disposed");
 });
 
 Deno.test("a service that was disposed loads no model again", async () => {
@@ -331,7 +333,7 @@ Deno.test("a service that was disposed loads no model again", async () => {
     return Promise.resolve(standIn(() => Promise.resolve([0.5])));
   });
   await model.get();
-  await model[Symbol.asyncDispose]();
+  await model.close();
   await assertRejects(() => model.get(), DisposedError, "This service was disposed");
   assertEquals([loads, model.info], [1, undefined]);
 });

@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SETTINGS_TABLE } from "../../../tools/settings_table.ts";
 import { envName, flagName } from "../../../lib/options.ts";
-import { createHandler, type HandlerOptions } from "../../../lib/http/handler.ts";
-import { Service } from "../../../lib/http/server/service.ts";
+import { createHandler, type ServiceOptions } from "../../../lib/http/service.ts";
+import { HttpService } from "../../../lib/http/server/http_service.ts";
 import { SETTINGS } from "../../../lib/options/service.ts";
 import { parseArguments } from "../../../lib/cli/arguments.ts";
 import { completeSettings, settingsFromEnv } from "../../../lib/http/server/settings.ts";
@@ -78,7 +78,9 @@ Deno.test("keys that are named and empty end the start, from everywhere, and are
     );
   }
   for (const keys of [[""], [" "], ["\n"], ["key", ""], ["key", "\t "]]) {
-    for (const start of [createHandler, completeSettings, (o: HandlerOptions) => new Service(o)]) {
+    for (
+      const start of [createHandler, completeSettings, (o: ServiceOptions) => new HttpService(o)]
+    ) {
       assertThrows(() => start({ keys }), RangeError, `keys ${words} an empty one`);
     }
   }

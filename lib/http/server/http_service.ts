@@ -2,10 +2,11 @@
 
 import { residentBytes, RUNTIME_VERSION } from "../../platform.ts";
 import { VERSION } from "../../version.ts";
+import type { ImageClassifier } from "../../classifier.ts";
 import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts";
-import { HANDLER_OPTIONS } from "../../options/service.ts";
+import { SERVICE_OPTIONS } from "../../options/service.ts";
 import { Pipeline } from "../queue/pipeline.ts";
-import { type ServedClassifier, ServedModel } from "../queue/served_model.ts";
+import { ServedModel } from "../queue/served_model.ts";
 import type { RemoteRules } from "../remote/downloads.ts";
 import {
   Doorkeeper,
@@ -22,15 +23,21 @@ import { completeSettings, type Settings } from "./settings.ts";
 import { Gauge, Log, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
 
 /**
- * Options of {@linkcode createHandler}: settings, all of which have defaults, and what a program
- * can give that an environment cannot.
+ * Options of `createService()` and `createHandler()`: settings, all of which have defaults, and what a
+ * program can give that an environment cannot.
  */
-export interface HandlerOptions extends Partial<Settings> {
+export interface ServiceOptions extends Partial<Settings> {
   /**
-   * The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`. It stays
-   * the caller's, who disposes of it.
+   * The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`.
+   *
+   * One that is given is borrowed: it stays the caller's, who closes it. A function that gives one is
+   * called when it is first needed, and again if its classifier is lost; the service closes what it gave.
    */
-  readonly classifier?: ServedClassifier | Promise<ServedClassifier> | undefined;
+  readonly classifier?:
+    | ImageClassifier
+    | Promise<ImageClassifier>
+    | (() => ImageClassifier | Promise<ImageClassifier>)
+    | undefined;
   /** Gets each line of the log. Default: standard output. */
   readonly writeLog?: ((line: string) => void) | undefined;
   /** Replaces the resolver of names and the rule for addresses when URLs are fetched. */
@@ -54,8 +61,27 @@ export interface Connection {
     | undefined;
 }
 
+/** A service that answers requests, wherever they come from. Its functions need no `this`. */
+export interface Service extends AsyncDisposable {
+  /** Answers a request, below the setting `basePath`. Never rejects. */
+  readonly fetch: (request: Request, connection?: Connection) => Promise<Response>;
+  /** Whether requests should come: the model is here, and nobody drains. */
+  readonly ready: boolean;
+  /** Loads the model, so that the first request does not wait for it; rejects as loading does. */
+  readonly warmUp: () => Promise<void>;
+  /**
+   * Says on `/readyz` that no more requests should come, and waits until those that came are answered, for
+   * at most `drainTimeoutMs`. Those that come nevertheless are answered.
+   */
+  readonly drain: () => Promise<void>;
+  /** Metrics in Prometheus's text format. */
+  readonly metrics: () => Promise<string>;
+  /** Drains, and closes the classifier if the service owns it. Requests that come later get an error. */
+  readonly close: () => Promise<void>;
+}
+
 /** Answers requests. Holds no state but the model, the queue, the cache and the metrics. */
-export class Service implements AsyncDisposable {
+export class HttpService implements Service {
   readonly settings: Settings;
   readonly log: Log;
   readonly traffic: Traffic = new Traffic();
@@ -69,15 +95,18 @@ export class Service implements AsyncDisposable {
   #hasWarned = false;
 
   /** @throws {RangeError} If a setting is unknown or wrong. */
-  constructor(options: HandlerOptions = {}) {
-    checkOptions(HANDLER_OPTIONS, options);
+  constructor(options: ServiceOptions = {}) {
+    checkOptions(SERVICE_OPTIONS, options);
     this.settings = completeSettings(options);
     this.log = new Log(this.settings.logLevel, this.settings.logFormat, options.writeLog);
     const { classifier } = options;
     const onFailure = (error: unknown, waitMs: number): void =>
       this.log.write("error", "load", { error: String(error), waitMs });
-    const load = classifier === undefined ? () => this.#load() : async () => await classifier;
-    const isBorrowed = classifier !== undefined;
+    const isBorrowed = classifier !== undefined && typeof classifier !== "function";
+    const load = async (): Promise<ImageClassifier> => {
+      if (classifier === undefined) return await this.#load();
+      return await (typeof classifier === "function" ? classifier() : classifier);
+    };
     this.#model = new ServedModel(load, { isBorrowed, onFailure });
     // What is here already costs nothing.
     if (isBorrowed) this.#model.get().catch(() => {});
@@ -88,8 +117,8 @@ export class Service implements AsyncDisposable {
     this.#router = new Router([...ROUTES, ...this.#ownRoutes()]);
   }
 
-  /** Tells where it listens: what `Deno.serve` calls, and `deno serve` with a service as the export. */
-  readonly onListen = ({ hostname, port, path }: Listener): void => {
+  /** Tells where it listens: what a server calls as `onListen`. */
+  readonly listens = ({ hostname, port, path }: Listener): void => {
     const keys = this.settings.keys?.length ?? 0;
     this.log.write("info", "listening", { hostname, port, path, keys });
     this.listensAt(hostname ?? path ?? "");
@@ -105,40 +134,47 @@ export class Service implements AsyncDisposable {
     return this.#model.waitMs;
   }
 
-  /**
-   * Loads the model, so that the first request does not wait for it.
-   *
-   * @throws What loading throws; then the next is tried after {@linkcode waitMs}.
-   */
-  async warmUp(): Promise<void> {
-    const classifier = await this.#model.get();
-    const { model, backend, precision, threads, device } = classifier.info;
-    const { bytesResident } = classifier.usage();
+  readonly warmUp = async (): Promise<void> => {
+    const { info } = await this.#model.get(), { bytesResident } = this.#model;
+    const { model, backend, precision, threads, device } = info;
     this.log.write("info", "ready", { model, backend, precision, threads, device, bytesResident });
+  };
+
+  get ready(): boolean {
+    return !this.#draining && this.#model.ready;
   }
 
-  /** Says on `/readyz` that no more requests should come. Those that come are answered. */
-  drain(): void {
+  readonly drain = async (): Promise<void> => {
+    if (!this.#draining) this.log.write("info", "draining", { active: this.traffic.active });
     this.#draining = true;
-    this.log.write("info", "draining", { active: this.traffic.active });
-  }
+    await this.traffic.idle(this.settings.drainTimeoutMs);
+  };
+
+  readonly close = async (): Promise<void> => {
+    await this.drain();
+    await this.#model.close();
+  };
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#model[Symbol.asyncDispose]();
+    await this.close();
   }
 
-  /** Answers a request. Never throws. */
-  readonly fetch = async (request: Request, connection?: Connection): Promise<Response> => {
+  /** See `serve.ts` for why this is no field. */
+  get fetch(): Service["fetch"] {
+    return this.#fetch;
+  }
+
+  readonly #fetch = async (request: Request, connection?: Connection): Promise<Response> => {
     using call = new Call(request, this.settings, this.traffic, connection?.completed);
     let route = "none", problem: HttpProblem | undefined, response: Response;
     try {
       this.#warnOfStrangers(connection);
       this.#checkHeaders(request);
-      this.#doorkeeper.check(request, call.url, connection?.remoteAddr?.hostname);
+      this.#doorkeeper.check(call, connection?.remoteAddr?.hostname);
       call.checkTarget();
       if (isPreflight(request)) response = preflightResponse();
       else {
-        const match = this.#router.find(request.method, call.url);
+        const match = this.#router.find(call);
         route = match.route.path;
         call.path = match.path;
         if (!match.route.open) await this.#checkKey(request);
@@ -156,32 +192,30 @@ export class Service implements AsyncDisposable {
     return this.#finish(call, response);
   };
 
-  /** Metrics in Prometheus's text format. */
-  metrics(): string {
-    const { info } = this.#model;
-    const { model = "", backend = "", precision = "" } = info ?? {};
+  readonly metrics = (): Promise<string> => {
+    const { model = "", backend = "", precision = "" } = this.#model.info ?? {};
     const build = { version: VERSION, deno: RUNTIME_VERSION, model, backend, precision };
     const { admitted } = this.#pipeline;
-    return this.#metrics.render([
+    return Promise.resolve(this.#metrics.render([
       new Gauge("vgg16_queue_images", "Images admitted and not answered.", admitted),
-      new Gauge("vgg16_ready", "Whether requests should come.", Number(this.#isReady())),
+      new Gauge("vgg16_ready", "Whether requests should come.", Number(this.ready)),
       new Gauge("vgg16_model_bytes", "Bytes that the model holds.", this.#model.bytesResident),
       new Gauge("vgg16_build_info", "Always 1.", 1, build),
       new Gauge("process_resident_memory_bytes", "Resident memory.", residentBytes()),
-    ]);
-  }
+    ]));
+  };
 
-  async #load(): Promise<ServedClassifier> {
-    // Imported late, so that importing the package costs no more than the handler.
-    const { loadClassifier } = await import("../../classifier.ts");
+  async #load(): Promise<ImageClassifier> {
+    // Imported late, so that importing the package costs no more than the service.
+    const { sharedClassifier } = await import("../../compose/shared.ts");
     const onWarning = (warning: string): void => this.log.write("warn", "model", { warning });
-    return await loadClassifier({ ...pickOptions(CLASSIFIER_OPTIONS, this.settings), onWarning });
+    return await sharedClassifier({ ...pickOptions(CLASSIFIER_OPTIONS, this.settings), onWarning });
   }
 
   #ownRoutes(): Route[] {
     const alive = (): Response => textResponse(STATUS.ok, "alive\n");
     const ready = (): Response => this.#readiness();
-    const metrics = (): Response => textResponse(STATUS.ok, this.metrics(), METRICS_TYPE);
+    const metrics = async () => textResponse(STATUS.ok, await this.metrics(), METRICS_TYPE);
     return [
       { method: "GET", path: "/livez", open: true, answer: alive },
       { method: "GET", path: "/readyz", open: true, answer: ready },
@@ -191,12 +225,8 @@ export class Service implements AsyncDisposable {
     ];
   }
 
-  #isReady(): boolean {
-    return !this.#draining && this.#model.info !== undefined;
-  }
-
   #readiness(): Response {
-    if (this.#isReady()) return textResponse(STATUS.ok, "ready\n");
+    if (this.ready) return textResponse(STATUS.ok, "ready\n");
     if (this.#draining) return textResponse(STATUS.notReady, "draining\n");
     return notReady(this.#model.waitMs);
   }
@@ -237,14 +267,13 @@ export class Service implements AsyncDisposable {
   #setTiming(headers: Headers, { costs }: Call): void {
     const { images, decodeMs = 0, queueMs = 0, inferenceMs = 0 } = costs;
     if (images === undefined) return;
-    const { info } = this.#model;
-    if (info === undefined) return;
-    const desc = `desc="${info.backend}, ${info.precision}"`;
+    const { backend, precision } = this.#model.info ?? {};
+    const desc = backend === undefined ? "" : `;desc="${backend}, ${precision}"`;
     // Where results are kept, times would tell whether somebody else has sent the same picture.
     const timing = this.settings.cacheEntries > 0
-      ? `inference;${desc}`
+      ? `inference${desc}`
       : `decode;dur=${round(decodeMs)}, queue;dur=${round(queueMs)}, ` +
-        `inference;dur=${round(inferenceMs)};${desc}`;
+        `inference;dur=${round(inferenceMs)}${desc}`;
     headers.set("server-timing", timing);
   }
 
@@ -255,7 +284,8 @@ export class Service implements AsyncDisposable {
     this.#metrics.request.observe(ms / 1000);
     if (problem?.problem === "overloaded") this.#metrics.refusal.observe(ms / 1000);
     // Orchestrators ask for health all the time, and 503 is an answer to that.
-    const level = isHealth(call.url) ? "debug" : status >= 500 ? "error" : "info";
+    const isFailure = status >= 500 && problem?.problem !== "not-supported";
+    const level = isHealth(call.route) ? "debug" : isFailure ? "error" : "info";
     const costs = Object.entries(call.costs)
       .map(([name, value]) => [name, typeof value === "number" ? round(value) : value]);
     this.log.write(level, "request", {
