@@ -210,8 +210,12 @@ for (const file of FUZZED) {
   });
 }
 
-/** A zip archive of one file, compressed. */
-async function zipOf(name: string, contents: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+/** A zip archive of one file, compressed, which its directory lists so many times. */
+async function zipOf(
+  name: string,
+  contents: Uint8Array<ArrayBuffer>,
+  times = 1,
+): Promise<Uint8Array> {
   const stream = new Blob([contents]).stream().pipeThrough(new CompressionStream("deflate-raw"));
   const data = await new Response(stream).bytes(), text = new TextEncoder().encode(name);
   const words = (...values: number[]): number[] => values.flatMap((v) => [v & 255, v >> 8 & 255]);
@@ -222,12 +226,21 @@ async function zipOf(name: string, contents: Uint8Array<ArrayBuffer>): Promise<U
     ...[...long(0x02014b50), ...words(20, 20, 0, 8, 0, 0, 0, 0), ...sizes],
     ...[...words(0, 0, 0, 0, 0), ...long(0), ...text],
   ];
+  const directory = Array(times).fill(entry).flat();
   const end = [
-    ...[...long(0x06054b50), ...words(0, 0, 1, 1), ...long(entry.length)],
+    ...[...long(0x06054b50), ...words(0, 0, times, times), ...long(directory.length)],
     ...[...long(local.length + data.length), ...words(0)],
   ];
-  return Uint8Array.from([...local, ...data, ...entry, ...end]);
+  return Uint8Array.from([...local, ...data, ...directory, ...end]);
 }
+
+Deno.test("an archive whose entries share their bytes is decompressed to a gigabyte at most", async () => {
+  const archive = await zipOf("a.npy", new Uint8Array(1 << 20), 1025);
+  assert(archive.length < 100_000);
+  const error = await assertRejects(() => convert(archive), CheckpointFormatError);
+  assertEquals(error.code, "budget");
+  assertEquals(error.message.includes(`its entries have ${1025 << 20} bytes`), true, error.message);
+});
 
 Deno.test({
   name: "a refused PyTorch archive leaves no temporary file open",

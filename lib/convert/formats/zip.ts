@@ -23,6 +23,8 @@ export interface ZipEntry {
 const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 65535;
 const MAX_DIRECTORY_BYTES = 8 << 20;
+/** What is decompressed of an archive; VGG19's float32 take half of it. */
+const MAX_BYTES = 1 << 30;
 
 /** Lists an archive. */
 export async function readZipDirectory(source: ByteSource): Promise<ZipEntry[]> {
@@ -44,6 +46,11 @@ export async function readZipDirectory(source: ByteSource): Promise<ZipEntry[]> 
     if (next > size) fail(source, offset + at, "an entry of its directory is cut short");
     entries.push(parseEntry(source, view, at, nameBytes, extraBytes));
     at = next;
+  }
+  // Of all together: entries may share their bytes.
+  const inflated = entries.reduce((sum, { isStored, size }) => isStored ? sum : sum + size, 0);
+  if (inflated > MAX_BYTES) {
+    fail(source, offset, `its entries have ${inflated} bytes, above ${MAX_BYTES}`, "budget");
   }
   return entries;
 }
@@ -157,18 +164,12 @@ async function dataOffset(source: ByteSource, entry: ZipEntry): Promise<number> 
 
 /** A compressed entry of up to this size is kept in memory, a larger one in a temporary file. */
 const MAX_IN_MEMORY = 16 << 20;
-/** A larger one yet is refused before more is written. */
-const MAX_BYTES = 1 << 30;
-
 async function inflateEntry(
   source: ByteSource,
   entry: ZipEntry,
   begin: number,
 ): Promise<ByteSource> {
-  const { size, headerOffset } = entry;
-  if (size > MAX_BYTES) {
-    fail(source, headerOffset, `${entry.name} is larger than ${MAX_BYTES}`, "budget");
-  }
+  const { size } = entry;
   const name = `${source.name}/${entry.name}`;
   const parts = inflated(source, begin, entry, name);
   if (size > MAX_IN_MEMORY) return await spool(parts, name);
