@@ -49,13 +49,7 @@ export type {
   PrepareOptions,
 } from "./lib/classifier.ts";
 export type { ClassifierParts, ScoreRows, ScoresOptions } from "./lib/compose/classifier_from.ts";
-export type {
-  Backend,
-  BackendOptions,
-  LayerProfile,
-  Precision,
-  RunOptions,
-} from "./lib/engine/engine.ts";
+export type { Backend, BackendOptions, LayerProfile, Precision } from "./lib/engine/engine.ts";
 export type { ProfileOptions } from "./lib/engine/profile.ts";
 export type { ErrorCode, FormatCode } from "./lib/errors.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";

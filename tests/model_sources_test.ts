@@ -1,8 +1,8 @@
 /** Models from every form in which a program holds one, and `fetch` for those of private stores. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { loadClassifier } from "@edge/vgg16";
-import { convert, type ModelSource, openModel, pullModel } from "@edge/vgg16/convert";
+import { loadClassifier, type ModelSource } from "@edge/vgg16";
+import { convert, openModel, pullModel } from "@edge/vgg16/convert";
 
 const FILE = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
 const BYTES = await Deno.readFile(FILE);

@@ -41,6 +41,5 @@ export type {
   Verification,
   WeightPiece,
 } from "../model/model.ts";
-export type { ModelSource, ResolveOptions } from "../open_model.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { Fetch } from "../urls.ts";

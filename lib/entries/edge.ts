@@ -14,7 +14,8 @@
  */
 
 export { loadClassifier } from "../classifier.ts";
-export { createHandler, createService } from "../http/service.ts";
+export { classify } from "../compose/shared.ts";
+export { createHandler, createService, handler } from "../http/service.ts";
 export { isVggError } from "../errors.ts";
 
 export type {
@@ -30,13 +31,7 @@ export type {
   NoThreshold,
   PrepareOptions,
 } from "../classifier.ts";
-export type {
-  Backend,
-  BackendOptions,
-  LayerProfile,
-  Precision,
-  RunOptions,
-} from "../engine/engine.ts";
+export type { Backend, BackendOptions, LayerProfile, Precision } from "../engine/engine.ts";
 export type { ProfileOptions } from "../engine/profile.ts";
 export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
 export type { ExplainOptions, Explanation } from "../explain/explain.ts";

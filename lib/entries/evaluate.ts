@@ -32,13 +32,7 @@ export type {
   NoThreshold,
   PrepareOptions,
 } from "../classifier.ts";
-export type {
-  Backend,
-  BackendOptions,
-  LayerProfile,
-  Precision,
-  RunOptions,
-} from "../engine/engine.ts";
+export type { Backend, LayerProfile, Precision } from "../engine/engine.ts";
 export type { ProfileOptions } from "../engine/profile.ts";
 export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
 export type { EvaluateOptions, Evaluation } from "../evaluate/evaluate.ts";
@@ -58,7 +52,6 @@ export type {
   Pixels,
   RawPixels,
 } from "../image/image.ts";
-export type { Address, FetchImageOptions } from "../image/remote/guarded_fetch.ts";
 export type {
   Dataset,
   IndexedSample,
@@ -74,20 +67,15 @@ export type {
   PreparedImage,
 } from "../input/prepared_image.ts";
 export type { Crops, ViewOptions } from "../input/views.ts";
-export type { SourceLike } from "../io/open_source.ts";
 export type { Architecture, Configuration, LayerInfo, LayerName } from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
 export type {
   FeatureStatistics,
-  LayerParameters,
-  Model,
   PixelWhitening,
   Preprocessing,
   Provenance,
   Verification,
-  WeightPiece,
 } from "../model/model.ts";
-export type { ModelSource } from "../open_model.ts";
 export type { Embedding, EmbeddingOptions } from "../output/embedding.ts";
 export type { Prediction, Predictions, SelectionOptions } from "../output/predictions.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";

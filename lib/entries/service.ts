@@ -30,13 +30,7 @@ export type {
   NoThreshold,
   PrepareOptions,
 } from "../classifier.ts";
-export type {
-  Backend,
-  BackendOptions,
-  LayerProfile,
-  Precision,
-  RunOptions,
-} from "../engine/engine.ts";
+export type { Backend, BackendOptions, LayerProfile, Precision } from "../engine/engine.ts";
 export type { ProfileOptions } from "../engine/profile.ts";
 export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
 export type { ExplainOptions, Explanation } from "../explain/explain.ts";
