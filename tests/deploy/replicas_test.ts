@@ -54,6 +54,9 @@ async function checkDoors(url: string): Promise<void> {
     assertEquals(/^HTTP\/1.1 40[04] /.test(answer), true, `${path}: ${answer}`);
     assertEquals(answer.includes("vgg16_"), false, path);
   }
+  // It is nginx that says so, where the service would be mounted there.
+  const below = await sendRaw(Number(port), `GET /api/vision/metrics HTTP/1.1\r\nhost: ${host}`);
+  assertEquals([below.startsWith("HTTP/1.1 404 "), below.includes("x-request-id")], [true, false]);
   const status = async (headers: Record<string, string>): Promise<number> => {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
     const answer = await sendRaw(Number(port), ["GET /v2 HTTP/1.1", ...lines].join("\r\n"));

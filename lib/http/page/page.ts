@@ -36,7 +36,10 @@ async function assetResponse(
   name: string,
   type: string,
 ): Promise<Response> {
-  const { bytes, policy } = await (assets[`${base}/${name}`] ??= readAsset(base, name));
+  const key = `${base}/${name}`, reading = assets[key] ??= readAsset(base, name);
+  // What could not be read may be, the next time.
+  reading.catch(() => delete assets[key]);
+  const { bytes, policy } = await reading;
   const response = await taggedResponse(request, bytes, type);
   response.headers.set("cache-control", "no-cache");
   response.headers.set("content-security-policy", policy);
@@ -47,12 +50,19 @@ async function assetResponse(
 async function readAsset(base: string, name: string): Promise<Asset> {
   const url = new URL(name, import.meta.url);
   // From a registry's server the package is imported by https, and there are no files.
-  const bytes = url.protocol === "file:" ? await readBytes(url) : await (await fetch(url)).bytes();
+  const bytes = url.protocol === "file:" ? await readBytes(url) : await fetched(url);
   // Without a base links are relative: a proxy may have taken a prefix off.
   const links = base === "" ? "$1" : `$1${base}/`;
   const text = new TextDecoder().decode(bytes)
     .replaceAll(/((?:src|href)=")(?=page\.js|openapi\.json)/g, links);
   return { bytes: new TextEncoder().encode(text), policy: await policyOf(text) };
+}
+
+async function fetched(url: URL): Promise<Uint8Array> {
+  const response = await fetch(url);
+  if (response.ok) return await response.bytes();
+  await response.body?.cancel();
+  throw new Error(`The page could not be read: its server answered ${response.status}`);
 }
 
 /** Nothing from elsewhere and nothing inline, but for the page's own style, by its hash. */
