@@ -17,6 +17,10 @@ interface AvifExports extends DecoderExports {
  * grid of 50 million pixels needs 20 kB.
  */
 const MAX_TABLES = 262_144;
+/** Pixels that are decoded for one of the picture: eight frames of color, and as many of transparency. */
+const PIXELS_OF_ONE = 16;
+/** Pixels that the parts of a small picture may have outside of it: its tiles have 64x64 at least. */
+const MAX_PADDING = 16e6;
 /** Most boxes in a file or in another box. */
 const MAX_BOXES = 8192;
 
@@ -115,6 +119,7 @@ function decode(bytes: Uint8Array, header: Header): Pixels {
   const maxBytes = 32e6 + bytes.length + header.width * header.height * 24;
   const decoder = new Decoder<AvifExports>("avif", module, maxBytes);
   const { width, height, channels } = decoder.exports;
-  const data = decoder.decode(bytes, () => width() * height() * channels());
+  const mostPixels = header.width * header.height * PIXELS_OF_ONE + MAX_PADDING;
+  const data = decoder.decode(bytes, () => width() * height() * channels(), mostPixels);
   return { data, width: width(), height: height() };
 }

@@ -1,9 +1,11 @@
 /** AVIF of every kind (tests/fixtures/avif/make.py), and files that hide work or leave things out. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { ImageDecodeError } from "../../../lib/errors.ts";
 import { avif } from "../../../lib/image/codecs/avif.ts";
+import { AVIF } from "../../../lib/image/codecs/wasm/avif_binary.ts";
+import { compile, Decoder, type DecoderExports } from "../../../lib/image/codecs/wasm/decoder.ts";
 import { decodeImage } from "../../../lib/image/decode.ts";
 import { type Box, channelsOf, orient, type Pixels } from "../../../lib/image/image.ts";
 
@@ -158,9 +160,51 @@ Deno.test("a frame that is larger than the header says does not get the memory t
   assertEquals([view.getUint32(ispe + 12), view.getUint32(ispe + 16)], [8000, 4000]);
   view.setUint32(ispe + 12, 64);
   view.setUint32(ispe + 16, 64);
-  await assertRejects(
-    () => decodeImage(bytes),
+  await assertRejects(() => decodeImage(bytes), ImageDecodeError, "more pixels");
+  // Nor would it where all pixels are decoded.
+  const decoder = new Decoder("avif", compile(AVIF), 32e6);
+  assertThrows(() => decoder.decode(bytes, 0, Infinity), ImageDecodeError, "color planes failed");
+});
+
+Deno.test("the parts of a picture are decoded up to its own pixels, not to what they say", () => {
+  const bytes = read("grid"); // 128x128, of color and transparency in four tiles each
+  const header = avif.readHeader(bytes);
+  const decoder = () => new Decoder<DecoderExports>("avif", compile(AVIF), 64e6);
+  const pixels = header.width * header.height, size = pixels * 4;
+  const most = 2 * pixels;
+  assertEquals(decoder().decode(bytes, size, most).length, size);
+  assertThrows(
+    () => decoder().decode(bytes, size, most - 1),
     ImageDecodeError,
-    "color planes failed",
+    "its parts have more pixels than a picture of its size",
+  );
+});
+
+/** The grid with each tile of its color replaced by a picture four times its size. */
+function withLargerTiles(): Uint8Array {
+  const grid = read("grid"), other = read("lossless"), at = boxAt(other, "iloc") + 22;
+  const from = new DataView(other.buffer), start = from.getUint32(at);
+  const item = other.subarray(start, start + from.getUint32(at + 4));
+  const bytes = concat([grid, item]), view = new DataView(bytes.buffer);
+  view.setUint32(boxAt(bytes, "mdat"), 0); // to the end
+  // Items have a number, no reference, one extent, and where that is.
+  for (let tile = 2; tile <= 5; tile++) {
+    const entry = boxAt(bytes, "iloc") + 16 + (tile - 1) * 14;
+    view.setUint32(entry + 6, grid.length);
+    view.setUint32(entry + 10, item.length);
+  }
+  return bytes;
+}
+
+Deno.test("a tile that is larger than its place counts as what is decoded of it", () => {
+  const bytes = withLargerTiles(), header = avif.readHeader(bytes);
+  const decoder = () => new Decoder<DecoderExports>("avif", compile(AVIF), 64e6);
+  const pixels = header.width * header.height, size = pixels * 4;
+  // Four tiles as large as the picture, and then as many smaller ones of transparency.
+  assertEquals(decoder().decode(bytes, size, 8 * pixels).length, size);
+  assertThrows(
+    () => decoder().decode(bytes, size, 4 * pixels - 1),
+    ImageDecodeError,
+    "more pixels",
   );
 });

@@ -17,6 +17,8 @@
 static avifDecoder *decoder;
 static avifResult result;
 static int has_too_many_frames;
+static double pixels_left; /* that may be decoded of all items together */
+static double frame_pixels; /* of the largest frames that an item announced, which others may have too */
 static avifRGBImage rgb;
 static avifCropRect crop;
 
@@ -32,6 +34,7 @@ void *allocate(size_t size) { return malloc(size); }
 const char *message(void) {
   if (result == AVIF_RESULT_OK) return "";
   if (has_too_many_frames) return "it has more than 8 frames where one image was expected";
+  if (pixels_left < 0) return "its parts have more pixels than a picture of its size";
   if (result == AVIF_RESULT_REFORMAT_FAILED) return "its way from YUV to RGB is not supported";
   /* What the library says of a box, but not which of its functions failed. */
   const int is_explained = decoder != NULL && decoder->diag.error[0] != '\0' &&
@@ -40,13 +43,14 @@ const char *message(void) {
   return is_explained ? decoder->diag.error : avifResultToString(result);
 }
 
-/* Frames of an item (AV1 specification, 5.3). What is malformed ends it, as it ends dav1d's decoding. */
-static int frames_of(const uint8_t *at, size_t left) {
+/*
+ * Takes an item's frames (AV1 specification, 5.3) and their pixels off what is left. What is malformed
+ * ends it, as it ends dav1d's decoding.
+ */
+static int count_frames(const uint8_t *at, size_t left) {
   int frames = 0;
   while (left > 0) {
     const int type = *at >> 3 & 15, has_extension = *at >> 2 & 1, has_size = *at >> 1 & 1;
-    frames += type == DAV1D_OBU_FRAME || type == DAV1D_OBU_FRAME_HDR ||
-              type == DAV1D_OBU_REDUNDANT_FRAME_HDR;
     size_t header = 1 + has_extension;
     uint64_t size = 0;
     int shift = 0, more = has_size;
@@ -54,9 +58,20 @@ static int frames_of(const uint8_t *at, size_t left) {
       size |= (uint64_t)(at[header] & 127) << shift;
       more = at[header] >> 7;
     }
-    if (!has_size || more || size > left - header) return frames;
-    at += header + size;
-    left -= header + size;
+    const int is_last = !has_size || more || size > left - header;
+    const size_t unit = is_last ? left : header + size;
+    if (type == DAV1D_OBU_SEQ_HDR) {
+      Dav1dSequenceHeader sequence;
+      if (dav1d_parse_sequence_header(&sequence, at, unit) < 0) return frames;
+      const double pixels = (double)sequence.max_width * sequence.max_height;
+      if (pixels > frame_pixels) frame_pixels = pixels;
+    } else if (type == DAV1D_OBU_FRAME || type == DAV1D_OBU_FRAME_HDR ||
+               type == DAV1D_OBU_REDUNDANT_FRAME_HDR) {
+      frames++;
+      pixels_left -= frame_pixels;
+    }
+    at += unit;
+    left -= unit;
   }
   return frames;
 }
@@ -65,8 +80,9 @@ static int frames_of(const uint8_t *at, size_t left) {
 #undef dav1d_send_data
 int dav1d_send_data(Dav1dContext *context, Dav1dData *data);
 int send_item(Dav1dContext *context, Dav1dData *data) {
-  has_too_many_frames = frames_of(data->data, data->sz) > MAX_FRAMES;
-  return has_too_many_frames ? DAV1D_ERR(EINVAL) : dav1d_send_data(context, data);
+  has_too_many_frames = count_frames(data->data, data->sz) > MAX_FRAMES;
+  const int is_refused = has_too_many_frames || pixels_left < 0;
+  return is_refused ? DAV1D_ERR(EINVAL) : dav1d_send_data(context, data);
 }
 
 /* What decode() gave. */
@@ -109,8 +125,12 @@ static avifResult decode_to_rgb(const uint8_t *file, size_t size) {
   return result == AVIF_RESULT_OK ? avifImageYUVToRGB(decoder->image, &rgb) : result;
 }
 
-/* RGB or, where there is alpha, RGBA that is not premultiplied; NULL if that fails. */
-EXPORT(decode) uint8_t *decode(const uint8_t *file, size_t size) {
+/*
+ * RGB or, where there is alpha, RGBA that is not premultiplied; NULL if that fails. A part that is larger
+ * than its place is scaled, so what is decoded says the file's frames: `most_pixels` of them.
+ */
+EXPORT(decode) uint8_t *decode(const uint8_t *file, size_t size, double most_pixels) {
+  pixels_left = most_pixels;
   result = decode_to_rgb(file, size);
   if (result != AVIF_RESULT_OK) return NULL;
   find_crop(decoder->image);
