@@ -72,6 +72,19 @@ const USES: Readonly<Record<string, { code: string; prints: string[]; stdin?: st
       }`,
     prints: ["200 cat", "422 image-format"],
   },
+  "mounted.ts": {
+    code: `
+      Deno.env.set("VGG16_LOG_LEVEL", "off");
+      const { answer, vision } = await import("./mounted.ts");
+      const body = await Deno.readFile("${PHOTOS}/cat.png");
+      for (const path of ["vision/classify", "classify", "vision/embed"]) {
+        const request = new Request("http://localhost/" + path, { method: "POST", body });
+        const { [0]: best, code } = await (await answer(request)).json();
+        console.log(best?.label ?? code);
+      }
+      console.log(await (await answer(new Request("http://localhost/"))).text(), vision.ready);`,
+    prints: ["cat", "cat", "not-supported", "Hello true"],
+  },
   "store_job.ts": {
     code: `
       import { label } from "./store_job.ts";

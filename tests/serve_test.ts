@@ -302,3 +302,38 @@ async function statusOf(response: Response): Promise<number> {
   await response.body?.cancel();
   return response.status;
 }
+
+Deno.test("other programs may mount what serve.ts exports, whatever it was told", async () => {
+  const code = `
+    import service from "./serve.ts";
+    await service.warmUp();
+    const body = await Deno.readFile("tests/data/photos/cat.png");
+    const request = new Request("http://localhost/api/classify", { method: "POST", body });
+    const [best] = await (await service.fetch(request)).json();
+    console.log(service.ready, best.label, (await service.metrics()).includes("vgg16_ready 1"));
+    await service.close();
+    console.log(service.ready);`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", "--ext=js", code],
+    env: { VGG16_LOG_LEVEL: "off", VGG16_BASE_PATH: "/api", NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  assertEquals(text(stdout), "true cat true\nfalse\n", text(stderr));
+});
+
+Deno.test("who asks serve.ts to listen is not asked whether `deno serve` was meant, and exports it nevertheless", async () => {
+  // Deno looks at the export once the module has run, and says what it thinks of it.
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "-A", "serve.ts", "--port", "0"],
+    env: { NO_COLOR: "1" },
+    ...{ stdout: "piped", stderr: "piped" },
+  }).spawn();
+  let log = "";
+  for await (const part of child.stdout.values({ preventCancel: true })) {
+    log += new TextDecoder().decode(part);
+    if (log.includes('"ready"')) break;
+  }
+  child.kill("SIGTERM");
+  const { stderr, success } = await child.output();
+  assertEquals([new TextDecoder().decode(stderr), success], ["", true]);
+});
