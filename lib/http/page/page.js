@@ -131,7 +131,9 @@ async function showHeat() {
       const response = await post(path, mine.blob, { accept: "image/png" });
       mine.heat.set(wanted.index, URL.createObjectURL(await response.blob()));
     } catch (error) {
-      if (mine === shown) fail(error);
+      if (mine !== shown) return;
+      if (error.status === 501) leaveOutHeat();
+      else fail(error);
       return;
     }
   }
@@ -139,6 +141,16 @@ async function showHeat() {
   const isHot = at("heat").checked;
   picture.src = isHot ? mine.heat.get(wanted.index) ?? mine.url : mine.url;
   picture.alt = isHot ? `Your picture, bright where it looked for ${wanted.label}` : "Your picture";
+}
+
+/** For a model that only classifies. */
+function leaveOutHeat() {
+  show({ "heat-row": false });
+  for (const button of at("predictions").querySelectorAll("button")) {
+    button.disabled = true;
+    button.removeAttribute("aria-pressed");
+    button.removeAttribute("title");
+  }
 }
 
 /**

@@ -2,7 +2,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { fromFileUrl } from "@std/path";
 import { devTest } from "../../support/dev_packages.ts";
-import { testService } from "../../support/http_service.ts";
+import { fuse } from "../../../lib/compose/fuse.ts";
+import { createService, type Service } from "../../../lib/http/service.ts";
+import { embeddedClassifier, testService } from "../../support/http_service.ts";
 
 const CAT_FILE = fromFileUrl(new URL("../../data/photos/cat.png", import.meta.url));
 /** Where screenshots go, if someone wants to look at them. */
@@ -26,7 +28,7 @@ async function withPage(
   packages: Readonly<Record<string, Any>>,
   context: Record<string, unknown>,
   test: (page: Any) => Promise<void>,
-  { service = testService(), expected = /^$/ } = {},
+  { service = testService() as Pick<Service, "fetch">, expected = /^$/, path = "/" } = {},
 ): Promise<void> {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, service.fetch);
   const origin = `http://127.0.0.1:${server.addr.port}`;
@@ -49,7 +51,7 @@ async function withPage(
         complaints.push(`request to ${request.url()}`);
       }
     });
-    await page.goto(origin);
+    await page.goto(origin + path);
     await test(page);
     assertEquals(complaints, []);
   } finally {
@@ -174,3 +176,22 @@ devTest("a bad picture is told in words, and a key is asked for", NEEDS, async (
     await page.getByText("found text that starts with").waitFor();
   }, { service, expected });
 });
+
+for (const path of ["/api/vision", "/api/vision/"]) {
+  devTest(
+    `mounted at ${path}, the page shows labels, and no heat map of an ensemble`,
+    NEEDS,
+    async (packages) => {
+      const classifier = fuse([await embeddedClassifier()]);
+      const service = createService({ classifier, basePath: "/api/vision", logLevel: "off" });
+      await withPage(packages, {}, async (page) => {
+        await page.getByLabel("Choose a picture").setInputFiles(CAT_FILE);
+        await page.locator("#predictions button:disabled").first().waitFor();
+        assertMatch(await page.getByRole("status").textContent(), /^It looks like: cat/);
+        assertEquals(await page.getByRole("alert").isVisible(), false);
+        assertEquals(await page.getByLabel("where it looked").isVisible(), false);
+        assertEquals(await violations(page, packages), []);
+      }, { service, expected: /status of 501/, path });
+    },
+  );
+}
