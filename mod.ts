@@ -53,9 +53,13 @@ export type { Backend, BackendOptions, LayerProfile, Precision } from "./lib/eng
 export type { ProfileOptions } from "./lib/engine/profile.ts";
 export type { ErrorCode, FormatCode } from "./lib/errors.ts";
 export type { ExplainOptions, Explanation } from "./lib/explain/explain.ts";
-export type { RemoteRules } from "./lib/http/remote/downloads.ts";
-export type { Connection, Service, ServiceOptions } from "./lib/http/server/http_service.ts";
-export type { LogLevel, Settings } from "./lib/http/server/settings.ts";
+export type { Connection, Service } from "./lib/http/server/http_service.ts";
+export type {
+  LogLevel,
+  RemoteRules,
+  ServiceOptions,
+  Settings,
+} from "./lib/http/server/settings.ts";
 export type {
   ImageFormat,
   ImageInput,

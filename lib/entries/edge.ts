@@ -35,9 +35,8 @@ export type { Backend, BackendOptions, LayerProfile, Precision } from "../engine
 export type { ProfileOptions } from "../engine/profile.ts";
 export type { ERROR_CODES, ErrorCode, VggError } from "../errors.ts";
 export type { ExplainOptions, Explanation } from "../explain/explain.ts";
-export type { RemoteRules } from "../http/remote/downloads.ts";
-export type { Connection, Service, ServiceOptions } from "../http/server/http_service.ts";
-export type { LogLevel, Settings } from "../http/server/settings.ts";
+export type { Connection, Service } from "../http/server/http_service.ts";
+export type { LogLevel, RemoteRules, ServiceOptions, Settings } from "../http/server/settings.ts";
 export type {
   ImageFormat,
   ImageInput,

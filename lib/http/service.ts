@@ -2,11 +2,12 @@
 
 import { checkOptions } from "../options.ts";
 import { SERVICE_OPTIONS } from "../options/service.ts";
-import type { Connection, HttpService, Service, ServiceOptions } from "./server/http_service.ts";
+import type { Connection, HttpService, Service } from "./server/http_service.ts";
 import { problemResponse, toProblem } from "./server/problems.ts";
-import { completeSettings, readSettings } from "./server/settings.ts";
+import { completeSettings, readSettings, type ServiceOptions } from "./server/settings.ts";
 
-export type { Connection, Service, ServiceOptions } from "./server/http_service.ts";
+export type { Connection, Service } from "./server/http_service.ts";
+export type { ServiceOptions } from "./server/settings.ts";
 
 /**
  * Creates a service, to be mounted wherever requests come from.

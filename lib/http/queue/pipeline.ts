@@ -1,8 +1,8 @@
 /** The way of an image through the service: admitted, decoded, batched, run. */
 
 import { abortable } from "@std/async/abortable";
-import type { ImageClassifier, ImageClassifierInfo } from "../../classifier.ts";
-import type { PreparedImage } from "../../input/prepared_image.ts";
+import type { ImageClassifier, ImageClassifierInfo, PrepareOptions } from "../../classifier.ts";
+import type { Input } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
 import type { ViewOptions } from "../../input/views.ts";
 import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
@@ -15,10 +15,9 @@ import {
 import { readImage } from "../../image/read.ts";
 import { Line } from "../../threads/pool.ts";
 import type { Downloads } from "../remote/downloads.ts";
-import type { RemoteRules } from "../remote/downloads.ts";
 import type { Call } from "../server/call.ts";
 import { HttpProblem, toProblem } from "../server/problems.ts";
-import type { Settings } from "../server/settings.ts";
+import type { RemoteRules, Settings } from "../server/settings.ts";
 import type { Log, ServiceMetrics } from "../server/telemetry.ts";
 import { BatchQueue, type Work } from "./batch_queue.ts";
 import { type Kept, ResultCache } from "./result_cache.ts";
@@ -40,6 +39,18 @@ interface Task<Decoded, Output> {
     classifier: ImageClassifier,
     images: readonly Decoded[],
     signal: AbortSignal,
+  ): Promise<Output[]>;
+}
+
+/** What is asked about images, together with others of the same key. */
+interface Question<Output> {
+  readonly key: string;
+  readonly views: ViewOptions;
+  readonly bytesOf: Kept<Output>["bytesOf"];
+  ask(
+    classifier: ImageClassifier,
+    images: readonly ImageInput[],
+    options: PrepareOptions,
   ): Promise<Output[]>;
 }
 
@@ -146,41 +157,44 @@ export class Pipeline {
 
   /** Probabilities of all classes, in the order of the labels. */
   async scores(image: ServedImage, views: ViewOptions, call: Call): Promise<Float64Array> {
-    const { prepare } = await this.#classifier(call);
-    const key = `classify ${JSON.stringify(views)}`;
-    const kept: Kept<Float64Array> = { key, bytesOf: ({ byteLength }) => byteLength };
-    if (prepare === undefined) {
-      return await this.#run<ImageInput, Float64Array>(image, call, {
-        ...{ key, kept, decode: asItCame },
-        compute: (classifier, images, signal) =>
-          answer(classifier, classifier.scores(images, { ...views, ...this.#limits, signal })),
-      });
-    }
-    return await this.#run<PreparedImage, Float64Array>(image, call, {
-      // Views are made by decoding, so images that are looked at in different ways may go together.
-      ...{ key: "classify", kept },
-      decode: (classifier, image, limits) => classifier.prepare!(image, { ...views, ...limits }),
-      compute: (classifier, images, signal) => classifier.scores(images, { signal }),
+    return await this.#ask(image, call, {
+      ...{ key: "classify", views, bytesOf: ({ byteLength }) => byteLength },
+      ask: (classifier, images, options) => classifier.scores(images, options),
     });
   }
 
   /** @throws {HttpProblem} `not-supported` if the classifier does not embed. */
-  async embed(image: ServedImage, options: EmbeddingOptions, call: Call): Promise<Embedding> {
-    const found = await this.#classifier(call);
-    checkCan("embed", found);
-    const key = `embed ${JSON.stringify(options)}`;
-    const kept: Kept<Embedding> = { key, bytesOf: ({ data }) => data.byteLength };
-    if (found.prepare === undefined) {
-      return await this.#run<ImageInput, Embedding>(image, call, {
-        ...{ key, kept, decode: asItCame },
-        compute: (classifier, images, signal) =>
-          answer(classifier, classifier.embed!(images, { ...options, ...this.#limits, signal })),
-      });
-    }
-    return await this.#run<PreparedImage, Embedding>(image, call, {
-      ...{ key, kept },
-      decode: (classifier, image, limits) => classifier.prepare!(image, limits),
-      compute: (classifier, images, signal) => classifier.embed!(images, { ...options, signal }),
+  async embed(image: ServedImage, embedding: EmbeddingOptions, call: Call): Promise<Embedding> {
+    checkCan("embed", await this.#classifier(call));
+    return await this.#ask(image, call, {
+      key: `embed ${JSON.stringify(embedding)}`,
+      ...{ views: {}, bytesOf: ({ data }) => data.byteLength },
+      ask: (classifier, images, options) => classifier.embed!(images, { ...embedding, ...options }),
+    });
+  }
+
+  /**
+   * Asks for images together. Where the classifier prepares them, they wait in few bytes; otherwise as they
+   * came, and are decoded by it.
+   */
+  async #ask<Output>(
+    image: ServedImage,
+    call: Call,
+    { key, views, bytesOf, ask }: Question<Output>,
+  ): Promise<Output> {
+    const { prepare } = await this.#classifier(call);
+    const own = `${key} ${JSON.stringify(views)}`;
+    return await this.#run<Input, Output>(image, call, {
+      kept: { key: own, bytesOf },
+      // Views are made by preparing, so images that are looked at in different ways may go together.
+      key: prepare === undefined ? own : key,
+      decode: async (classifier, image, limits) =>
+        await classifier.prepare?.(image, { ...views, ...limits }) ?? image,
+      compute: (classifier, images, signal) => {
+        const looks = classifier.prepare === undefined ? { ...views, ...this.#limits } : {};
+        // Prepared ones go with a signal alone, as their type says.
+        return answer(classifier, ask(classifier, images as ImageInput[], { ...looks, signal }));
+      },
     });
   }
 
@@ -276,11 +290,6 @@ export class Pipeline {
     call.costs.decodeMs = (call.costs.decodeMs ?? 0) + decodeMs;
     return decoded;
   }
-}
-
-/** A classifier that prepares nothing decodes images itself, with the others of a batch. */
-function asItCame(_classifier: ImageClassifier, image: ImageInput): Promise<ImageInput> {
-  return Promise.resolve(image);
 }
 
 /**

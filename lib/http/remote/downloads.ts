@@ -1,11 +1,10 @@
 /** The files of requests' URLs: few downloads at once, fewer from one host, and none twice. */
 
-import type { FetchImageOptions } from "../../image/fetch_image.ts";
 import { guardedFetch } from "../../image/remote/guarded_fetch.ts";
 import { Line } from "../../threads/pool.ts";
 import type { Call } from "../server/call.ts";
 import { HttpProblem } from "../server/problems.ts";
-import type { Settings } from "../server/settings.ts";
+import type { RemoteRules, Settings } from "../server/settings.ts";
 import type { Log } from "../server/telemetry.ts";
 
 /** Downloads at once, of all requests. */
@@ -14,9 +13,6 @@ const MAX_AT_ONCE = 8;
 const MAX_OF_HOST = 2;
 /** How long a host may take to answer; less where a request has less time. */
 const ANSWER_MS = 5000;
-
-/** What a program can replace. */
-export type RemoteRules = Pick<FetchImageOptions, "resolve" | "isAllowed">;
 
 /** What a request has fetched, and may fetch. */
 interface Fetched {

@@ -7,7 +7,7 @@ import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts"
 import { SERVICE_OPTIONS } from "../../options/service.ts";
 import { Pipeline } from "../queue/pipeline.ts";
 import { ServedModel } from "../queue/served_model.ts";
-import type { RemoteRules } from "../remote/downloads.ts";
+import { logCause, recordRequest, timingOf } from "./account.ts";
 import {
   Doorkeeper,
   isLocalAddress,
@@ -18,31 +18,9 @@ import {
 import { Call, Traffic } from "./call.ts";
 import { HttpProblem, problemResponse, STATUS, toProblem } from "./problems.ts";
 import { notReady, textResponse } from "./respond.ts";
-import { createKeyCheck, isHealth, type KeyCheck, type Route, Router, ROUTES } from "./routes.ts";
-import { completeSettings, type Settings } from "./settings.ts";
+import { createKeyCheck, type KeyCheck, type Route, Router, ROUTES } from "./routes.ts";
+import { completeSettings, type ServiceOptions, type Settings } from "./settings.ts";
 import { Gauge, Log, METRICS_TYPE, ServiceMetrics } from "./telemetry.ts";
-
-/**
- * Options of `createService()` and `createHandler()`: settings, all of which have defaults, and what a
- * program can give that an environment cannot.
- */
-export interface ServiceOptions extends Partial<Settings> {
-  /**
-   * The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`.
-   *
-   * One that is given is borrowed: it stays the caller's, who closes it. A function that gives one is
-   * called when it is first needed, and again if its classifier is lost; the service closes what it gave.
-   */
-  readonly classifier?:
-    | ImageClassifier
-    | Promise<ImageClassifier>
-    | (() => ImageClassifier | Promise<ImageClassifier>)
-    | undefined;
-  /** Gets each line of the log. Default: standard output. */
-  readonly writeLog?: ((line: string) => void) | undefined;
-  /** Replaces the resolver of names and the rule for addresses when URLs are fetched. */
-  readonly remote?: RemoteRules | undefined;
-}
 
 /** An address and its port, or a Unix socket. */
 interface Listener {
@@ -179,16 +157,15 @@ export class HttpService implements Service {
         call.path = match.path;
         if (!match.route.open) await this.#checkKey(request);
         response = await match.route.answer(call, this.#pipeline);
-        this.#setTiming(response.headers, call);
+        const timing = timingOf(call, this.#model.info, this.settings);
+        if (timing !== undefined) response.headers.set("server-timing", timing);
       }
     } catch (error) {
       problem = toProblem(error);
       response = problemResponse(problem);
-      if (problem.cause !== undefined && problem.status >= 500) {
-        this.#logCause(call.id, problem.cause);
-      }
+      if (problem.status >= 500) logCause(call, problem, this.log);
     }
-    this.#record(call, route, response.status, problem);
+    recordRequest(call, { route, status: response.status, problem }, this.log, this.#metrics);
     return this.#finish(call, response);
   };
 
@@ -228,7 +205,8 @@ export class HttpService implements Service {
   #readiness(): Response {
     if (this.ready) return textResponse(STATUS.ok, "ready\n");
     if (this.#draining) return textResponse(STATUS.notReady, "draining\n");
-    return notReady(this.#model.waitMs);
+    if (this.#model.info === undefined) return notReady(this.#model.waitMs);
+    return textResponse(STATUS.notReady, "the classifier is closed or lost\n");
   }
 
   /** Once: a service that was meant for this machine alone, or for those who have a key. */
@@ -262,50 +240,4 @@ export class HttpService implements Service {
     if (this.#draining) headers.set("connection", "close");
     return response;
   }
-
-  /** Says what a request's time went to (W3C Server Timing), if it had an image. */
-  #setTiming(headers: Headers, { costs }: Call): void {
-    const { images, decodeMs = 0, queueMs = 0, inferenceMs = 0 } = costs;
-    if (images === undefined) return;
-    const { backend, precision } = this.#model.info ?? {};
-    const desc = backend === undefined ? "" : `;desc="${backend}, ${precision}"`;
-    // Where results are kept, times would tell whether somebody else has sent the same picture.
-    const timing = this.settings.cacheEntries > 0
-      ? `inference${desc}`
-      : `decode;dur=${round(decodeMs)}, queue;dur=${round(queueMs)}, ` +
-        `inference;dur=${round(inferenceMs)}${desc}`;
-    headers.set("server-timing", timing);
-  }
-
-  #record(call: Call, route: string, status: number, problem: HttpProblem | undefined): void {
-    const ms = performance.now() - call.started;
-    this.#metrics.requests.add({ route, status });
-    if (problem !== undefined) this.#metrics.errors.add({ kind: problem.problem });
-    this.#metrics.request.observe(ms / 1000);
-    if (problem?.problem === "overloaded") this.#metrics.refusal.observe(ms / 1000);
-    // Orchestrators ask for health all the time, and 503 is an answer to that.
-    const isFailure = status >= 500 && problem?.problem !== "not-supported";
-    const level = isHealth(call.route) ? "debug" : isFailure ? "error" : "info";
-    const costs = Object.entries(call.costs)
-      .map(([name, value]) => [name, typeof value === "number" ? round(value) : value]);
-    this.log.write(level, "request", {
-      requestId: call.id,
-      method: call.request.method,
-      path: call.url.pathname,
-      status,
-      ms: round(ms),
-      problem: problem?.problem,
-      ...Object.fromEntries(costs),
-    });
-  }
-
-  #logCause(requestId: string, cause: unknown): void {
-    const error = cause instanceof Error ? cause.stack ?? cause.message : String(cause);
-    this.log.write("error", "failure", { requestId, error });
-  }
-}
-
-/** To hundredths: microseconds of no meaning make a log long. */
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

@@ -1,7 +1,8 @@
 /** The service's settings: from a program and from the environment's variables. */
 
-import type { ClassifierOptions } from "../../classifier.ts";
+import type { ClassifierOptions, ImageClassifier } from "../../classifier.ts";
 import type { ImageFormat } from "../../image/image.ts";
+import type { FetchImageOptions } from "../../image/remote/guarded_fetch.ts";
 import { completeOptions, ENV_PREFIX, envName, readOptions, type Table } from "../../options.ts";
 import { SETTINGS } from "../../options/service.ts";
 import {
@@ -66,6 +67,31 @@ export interface Settings extends
   readonly drainDelayMs: number;
   /** How long requests may take to end once the service drains. */
   readonly drainTimeoutMs: number;
+}
+
+/** What a program can replace when URLs are fetched: the resolver of names, and the rule for addresses. */
+export type RemoteRules = Pick<FetchImageOptions, "resolve" | "isAllowed">;
+
+/**
+ * Options of `createService()` and `createHandler()`: settings, all of which have defaults, and what a
+ * program can give that an environment cannot.
+ */
+export interface ServiceOptions extends Partial<Settings> {
+  /**
+   * The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`.
+   *
+   * One that is given is borrowed: it stays the caller's, who closes it. A function that gives one is
+   * called when it is first needed, and again if its classifier is lost; the service closes what it gave.
+   */
+  readonly classifier?:
+    | ImageClassifier
+    | Promise<ImageClassifier>
+    | (() => ImageClassifier | Promise<ImageClassifier>)
+    | undefined;
+  /** Gets each line of the log. Default: standard output. */
+  readonly writeLog?: ((line: string) => void) | undefined;
+  /** Replaces the resolver of names and the rule for addresses when URLs are fetched. */
+  readonly remote?: RemoteRules | undefined;
 }
 
 /** Level of a log line; `off` is above all. */
