@@ -10,7 +10,9 @@ async function run(program: (origin: string) => string, stdin: string): Promise<
     await Deno.writeTextFile(`${folder}/deno.json`, await importMap());
     await Deno.writeTextFile(`${folder}/main.ts`, program(`http://${host}`));
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", `--allow-import=${host}`, `--allow-net=${host}`, "main.ts"],
+      // The port may have been another test's, of another version.
+      args: ["run", "--no-prompt", `--reload=http://${host}`]
+        .concat(`--allow-import=${host}`, `--allow-net=${host}`, "main.ts"),
       cwd: folder,
       stdin: "piped",
       stdout: "piped",

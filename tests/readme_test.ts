@@ -99,9 +99,10 @@ Deno.test("README's program outside of a checkout needs the permissions that sta
       await importMap({ "@edge/vgg16": `http://${host}/mod.ts` }),
     );
     await Deno.copyFile(join(ROOT, "tests/data/photos/cat.png"), `${folder}/cat.png`);
-    // From JSR an import needs no permission.
+    // From JSR an import needs no permission. The port may have been another test's.
+    const flags = `--no-prompt --reload=http://${host} --allow-import=${host}`;
     await runCommands(
-      command.replace("deno run", `deno run --no-prompt --allow-import=${host}`),
+      command.replace("deno run", `deno run ${flags}`),
       folder,
     );
   } finally {
