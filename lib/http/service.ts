@@ -35,6 +35,8 @@ export type { ServiceOptions } from "./server/settings.ts";
 export function createService(options: ServiceOptions = {}): Service {
   checkOptions(SERVICE_OPTIONS, options);
   completeSettings(options);
+  // A promise of a classifier may fail before anybody asks for it: whoever asks is told.
+  if (options.classifier instanceof Promise) options.classifier.catch(() => {});
   let opening: Promise<HttpService> | undefined, opened: HttpService | undefined;
   const open = (): Promise<HttpService> =>
     opening ??= start(options).then((service) => opened = service, (error) => {

@@ -154,6 +154,14 @@ Deno.test("fetch never rejects: closed, without a classifier, with a log that fa
   }
 });
 
+Deno.test("a promise of a classifier that fails before the first request ends no process", async () => {
+  const { promise, reject } = Promise.withResolvers<ImageClassifier>();
+  const service = createService({ ...SILENT, classifier: promise });
+  reject(new Error("no classifier"));
+  await new Promise((resolve) => setTimeout(resolve, 0)); // Here Deno would end it.
+  assertEquals(await statuses(service.fetch, 1), [500]);
+});
+
 Deno.test("what is no classifier is refused at once", () => {
   for (const classifier of [{}, 5, "vgg"]) {
     assertThrows(
