@@ -103,7 +103,10 @@ let shared: Service["fetch"] | undefined;
  *
  * @throws {RangeError} If a variable's name or value is wrong.
  */
-export async function handler(request: Request, connection?: Connection): Promise<Response> {
+export async function handler(
+  request: Request,
+  connection?: Connection | object,
+): Promise<Response> {
   shared ??= createHandler(readSettings());
   return await shared(request, connection);
 }

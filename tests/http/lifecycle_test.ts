@@ -110,13 +110,18 @@ Deno.test("a service is not ready once its classifier is closed or lost", async 
     const { classifier, lose } = breakable();
     const service = createService({ ...SILENT, classifier: Promise.resolve(classifier) });
     await service.warmUp();
-    assertEquals([service.ready, (await service.fetch(get("/readyz"))).status], [true, 200]);
+    const statuses = async () => {
+      const paths = ["/readyz", "/v2/health/ready", "/v2/models/custom/ready"];
+      const answers = await Promise.all(paths.map((path) => service.fetch(get(path))));
+      return answers.map(({ status }) => status);
+    };
+    assertEquals([service.ready, await statuses()], [true, [200, 200, 200]]);
     if (end === "close") await classifier.close();
     else {
       lose();
       await classifier.lost;
     }
-    assertEquals([service.ready, (await service.fetch(get("/readyz"))).status], [false, 503]);
+    assertEquals([service.ready, await statuses()], [false, [503, 503, 503]]);
   }
 });
 
@@ -149,7 +154,8 @@ Deno.test("fetch never rejects: closed, without a classifier, with a log that fa
   assertEquals(await fetches(options), answers);
   // Of Workers, routers and frameworks.
   const { fetch } = createService({ ...SILENT, classifier: breakable().classifier });
-  for (const beside of [{ completed: "now", remoteAddr: 5 }, { params: {} }, null, "x"]) {
+  const besides = [{ completed: "now", remoteAddr: 5 }, { remoteAddr: { hostname: 5 } }, null, "x"];
+  for (const beside of besides) {
     assertEquals((await fetch(get("/livez"), beside as never)).status, 200);
   }
 });

@@ -47,7 +47,7 @@ function channelsOf({ architecture }: ImageClassifierInfo): number {
 
 /** `GET /v2/models/{model}/ready`. */
 export function modelReadyRoute(call: Call, pipeline: Pipeline): Response {
-  return pipeline.isLoaded(call) ? new Response(null, { status: STATUS.ok }) : notReady(0);
+  return pipeline.isReady(call) ? new Response(null, { status: STATUS.ok }) : notReady(0);
 }
 
 /**

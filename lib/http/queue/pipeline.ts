@@ -148,13 +148,13 @@ export class Pipeline {
   }
 
   /**
-   * Whether the model that the path names is loaded. Asking loads nothing, and is not told which one is.
+   * Whether the model that the path names can answer. Asking loads nothing, and is not told which one it is.
    *
    * @throws {HttpProblem} `not-found` if another model is loaded.
    */
-  isLoaded(call: Call): boolean {
-    const { info } = this.#model;
-    if (info === undefined || isNamed(info, call)) return info !== undefined;
+  isReady(call: Call): boolean {
+    const { info, ready } = this.#model;
+    if (info === undefined || isNamed(info, call)) return ready;
     throw new HttpProblem("not-found", `There is no model "${call.path.model}" here`);
   }
 

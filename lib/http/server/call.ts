@@ -99,9 +99,8 @@ export class Call implements Disposable {
   [Symbol.dispose](): void {
     this.#traffic.arrived();
     const { ended } = this.#traffic;
-    // Where a server gives something else, the answer has left when it is made.
-    if (this.#sent instanceof Promise) this.#sent.then(ended, ended);
-    else ended();
+    if (this.#sent === undefined) ended();
+    else this.#sent.then(ended, ended);
     clearTimeout(this.#timer);
     if (this.#abort !== undefined) {
       this.request.signal.removeEventListener("abort", this.#leave);

@@ -29,7 +29,7 @@ interface Listener {
   readonly path?: string | undefined;
 }
 
-/** What `Deno.serve` and `deno serve` give beside a request; others may give anything. */
+/** What `Deno.serve` and `deno serve` give beside a request. */
 export interface Connection {
   /** Settles when the response has left. */
   readonly completed?: Promise<void> | undefined;
@@ -41,8 +41,11 @@ export interface Connection {
 
 /** A service that answers requests, wherever they come from. Its functions need no `this`. */
 export interface Service extends AsyncDisposable {
-  /** Answers a request, below the setting `basePath`. Never rejects. */
-  readonly fetch: (request: Request, connection?: Connection) => Promise<Response>;
+  /**
+   * Answers a request, below the setting `basePath`. Never rejects. Whatever else than a
+   * {@linkcode Connection} a framework gives beside the request is ignored.
+   */
+  readonly fetch: (request: Request, connection?: Connection | object) => Promise<Response>;
   /** Whether requests should come: the model is here, and nobody drains. */
   readonly ready: boolean;
   /** Loads the model, so that the first request does not wait for it; rejects as loading does. */
@@ -142,13 +145,14 @@ export class HttpService implements Service {
     return this.#fetch;
   }
 
-  readonly #fetch = async (request: Request, connection?: Connection): Promise<Response> => {
-    using call = new Call(request, this.settings, this.traffic, connection?.completed);
+  readonly #fetch = async (request: Request, connection?: object): Promise<Response> => {
+    const { sent, remote } = readConnection(connection);
+    using call = new Call(request, this.settings, this.traffic, sent);
     let route = "none", problem: HttpProblem | undefined, response: Response;
     try {
-      this.#warnOfStrangers(connection);
+      this.#warnOfStrangers(remote);
       this.#checkHeaders(request);
-      this.#doorkeeper.check(call, connection?.remoteAddr?.hostname);
+      this.#doorkeeper.check(call, remote);
       call.checkTarget();
       if (isPreflight(request)) response = preflightResponse();
       else {
@@ -210,10 +214,9 @@ export class HttpService implements Service {
   }
 
   /** Once: a service that was meant for this machine alone, or for those who have a key. */
-  #warnOfStrangers(connection: Connection | undefined): void {
+  #warnOfStrangers(address: string | undefined): void {
     if (this.#hasWarned || this.settings.keys !== undefined) return;
-    const address = connection?.remoteAddr?.hostname;
-    if (typeof address !== "string" || isLocalAddress(address)) return;
+    if (address === undefined || isLocalAddress(address)) return;
     this.#hasWarned = true;
     const advice = "anybody who reaches this service may use it: set keys, or listen at 127.0.0.1";
     this.log.write("warn", "open", { address, advice });
@@ -240,4 +243,13 @@ export class HttpService implements Service {
     if (this.#draining) headers.set("connection", "close");
     return response;
   }
+}
+
+/** What is told of a connection: others than Deno's servers may give anything. */
+function readConnection(given: Connection | undefined): { sent?: Promise<void>; remote?: string } {
+  const { completed, remoteAddr } = given ?? {}, remote = remoteAddr?.hostname;
+  return {
+    ...completed instanceof Promise ? { sent: completed } : {},
+    ...typeof remote === "string" ? { remote } : {},
+  };
 }
