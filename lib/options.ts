@@ -209,7 +209,7 @@ export const READ_IMAGE_OPTIONS = {
   shorterSide: integer({ min: 1, unset: "all" }, "Pixels of the shorter side that are needed"),
   reduceFromPixels: integer(
     { min: 0, default: 4_000_000 },
-    "Pixels from which on a JPEG may be decoded at a reduced size",
+    "Pixels from which on a JPEG or PNG may be decoded at a reduced size",
   ),
 } satisfies Table;
 

@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
 import { crc32 } from "../../lib/image/codecs/codec.ts";
+import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
-import { releasePixels } from "../../lib/image/image.ts";
 import {
   deflate,
   FOLDER,
@@ -187,6 +187,43 @@ for (const [name, warm, bytes, outcome] of await bombs()) {
   });
 }
 
+Deno.test({
+  name: "a PNG of 49 million gray pixels costs the picture, and little more",
+  ignore: Deno.build.os !== "linux", // whose peak of memory is read
+  async fn() {
+    const header = headerOf(7000, 7000);
+    header[9] = 0; // gray
+    const rows = await deflate(new Uint8Array(7001 * 7000));
+    const cost = await costOf("1x1.png", pngOf(["IHDR", header], ["IDAT", rows]));
+    assertEquals(cost.outcome, "7000x7000");
+    assert(cost.bytes < 7000 * 7000 * 3 + 60e6, `it costs ${cost.bytes} bytes`);
+  },
+});
+
+Deno.test("a large PNG of which less is needed is decoded at a fraction, by the mean of squares", async () => {
+  const width = 2048, height = 2064;
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 2654435761) >>> 24);
+  const bytes = await encodePng({ data, width, height });
+  for (const [shorterSide, side] of [[102, 8], [204, 4], [409, 2], [410, 1]]) {
+    const reduced = await decodeImage(bytes, { shorterSide });
+    assertEquals([reduced.width, reduced.height], [width / side, height / side]);
+    for (const at of [0, 3 * 71 + 1, reduced.data.length - 1]) {
+      const x = Math.floor(at / 3) % reduced.width, y = Math.floor(at / 3 / reduced.width);
+      let sum = 0;
+      for (let k = 0; k < side * side; k++) {
+        const row = y * side + Math.floor(k / side), column = x * side + k % side;
+        sum += data[(row * width + column) * 3 + at % 3];
+      }
+      assertEquals(reduced.data[at], Math.floor(sum / side / side + 0.5), `${side}, ${at}`);
+    }
+  }
+  const small = await decodeImage(bytes, {
+    shorterSide: 102,
+    reduceFromPixels: width * height + 1,
+  });
+  assertEquals(small.width, width);
+});
+
 Deno.test("a damaged image leaves the decoder of its format sound", async () => {
   for (const name of ["420.jpg", "plain.gif", "lossy.webp", "420.avif", "lzw.tif"]) {
     const before = await decodeImage(read(name));
@@ -279,13 +316,4 @@ Deno.test("a format that is not among the allowed ones is refused before its dec
     assertEquals([error.code, error.format], ["image-format", format]);
   }
   assertEquals((await decodeImage(read("gamma.png"), { formats: ["png", "gif"] })).width > 0, true);
-});
-
-Deno.test("releasePixels() frees a picture's own buffer, and none that others use", () => {
-  const own = { data: new Uint8Array(12), width: 2, height: 2 };
-  releasePixels(own);
-  assertEquals(own.data.byteLength, 0);
-  const buffer = new ArrayBuffer(20);
-  releasePixels({ data: new Uint8Array(buffer, 8), width: 2, height: 2 });
-  assertEquals(buffer.detached, false);
 });

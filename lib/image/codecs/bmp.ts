@@ -31,7 +31,7 @@ export const bmp: Codec<BmpHeader> = { readHeader, decode };
 
 function readHeader(bytes: Uint8Array): BmpHeader {
   const view = viewOf(bytes);
-  const start = view.getUint32(10, true);
+  const stated = view.getUint32(10, true);
   const infoLength = view.getUint32(14, true);
   const isOs2 = infoLength === 12;
   if (!isOs2 && infoLength < 40) {
@@ -47,6 +47,12 @@ function readHeader(bytes: Uint8Array): BmpHeader {
   const hasFields = compression === BITFIELDS || compression === ALPHA_BITFIELDS;
   const separate = hasFields && infoLength === 40; // fields after the header, not in it
   const paletteStart = 14 + infoLength + (separate ? (compression === BITFIELDS ? 12 : 16) : 0);
+  const colors = bits > 8 ? 0 : !isOs2 && view.getUint32(46, true) || 1 << bits;
+  const paletteStride = isOs2 ? 3 : 4;
+  const paletteEnd = paletteStart + colors * paletteStride;
+  // Some writers give no place, or forget the palette: the pixels then follow it, as in Pillow.
+  const isForgotten = stated === 0 || (colors > 0 && stated === 14 + infoLength);
+  const start = isForgotten ? paletteEnd : stated;
   return {
     width,
     height: Math.abs(height),
@@ -56,8 +62,8 @@ function readHeader(bytes: Uint8Array): BmpHeader {
     topDown: height < 0,
     start,
     masks: hasFields ? readMasks(view, infoLength, compression) : defaultMasks(bits),
-    palette: bits <= 8 ? [paletteStart, start] : [0, 0],
-    paletteStride: isOs2 ? 3 : 4,
+    palette: [paletteStart, paletteEnd],
+    paletteStride,
   };
 }
 

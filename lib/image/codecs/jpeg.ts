@@ -3,7 +3,15 @@
  * same results. It also decodes at 1/2, 1/4 and 1/8 of the size, out of fewer coefficients.
  */
 
-import { type Codec, damaged, type Header, truncated, unsupported, viewOf } from "./codec.ts";
+import {
+  type Codec,
+  damaged,
+  type Header,
+  reductionFor,
+  truncated,
+  unsupported,
+  viewOf,
+} from "./codec.ts";
 import { divide255, type Pixels } from "../image.ts";
 import { exifOrientation } from "./exif.ts";
 import { compile, Decoder, type DecoderExports } from "./wasm/decoder.ts";
@@ -12,12 +20,10 @@ import { JPEG } from "./wasm/jpeg_binary.ts";
 interface JpegHeader extends Header {
   /** 1 gray, 3 color, 4 CMYK or YCCK. */
   readonly components: number;
-  /** Where the entropy-coded data of the first scan begins. */
-  readonly scanStart: number;
+  /** Where the marker of the first scan is. */
+  readonly firstScan: number;
 }
 
-/** How many times larger than needed a reduced image must be: see `ReadImageOptions.shorterSide`. */
-const MARGIN = 2.5;
 /** More scans than any encoder writes. Each costs a pass over the whole image. */
 const MAX_SCANS = 100;
 
@@ -29,9 +35,10 @@ function readHeader(bytes: Uint8Array): JpegHeader {
   let frame: { width: number; height: number; components: number } | undefined;
   let exif: Uint8Array | undefined;
   for (let at = 2;;) {
-    if (view.getUint8(at) !== 0xff) throw damaged("jpeg", `expected a marker at byte ${at}`);
+    at = bytes.indexOf(0xff, at); // What lies between segments is passed over, as by libjpeg.
+    if (at === -1) throw truncated("jpeg", bytes);
     const marker = view.getUint8(at + 1);
-    if (marker === 0xff) { // a fill byte
+    if (marker === 0xff || marker === 0) { // a fill byte, or an 0xff of what is passed over
       at++;
       continue;
     }
@@ -51,7 +58,7 @@ function readHeader(bytes: Uint8Array): JpegHeader {
       exif ??= bytes.subarray(at + 4, end);
     } else if (marker === 0xda) {
       if (!frame) throw damaged("jpeg", "it has no frame header before its first scan");
-      return { ...frame, orientation: exifOrientation(exif), scanStart: end };
+      return { ...frame, orientation: exifOrientation(exif), firstScan: at };
     }
     at = end;
   }
@@ -64,14 +71,14 @@ function isFrame(marker: number): boolean {
 
 /** What `wasm/jpeg.c` exports besides. */
 interface JpegExports extends DecoderExports {
-  /** Whether data was damaged or missing, and filled in. */
+  /** Whether pixels were damaged or missing, and filled in. */
   has_warned(): number;
 }
 
 const module = compile(JPEG);
 
 function decode(bytes: Uint8Array, header: JpegHeader, shorterSide: number): Pixels {
-  const complete = checkScans(bytes, header);
+  const { hasEnd, isWhole } = checkScans(bytes, header);
   const reduction = reductionFor(header, shorterSide);
   const width = header.width / reduction, height = header.height / reduction;
   const isCmyk = header.components === 4;
@@ -80,49 +87,46 @@ function decode(bytes: Uint8Array, header: JpegHeader, shorterSide: number): Pix
   const decoder = new Decoder<JpegExports>("jpeg", module, maxBytes);
   const length = width * height * (isCmyk ? 4 : 3);
   const data = decoder.decode(bytes, length, width, height, reduction, Number(isCmyk));
-  // A warning is about data that is damaged or missing: libjpeg fills in gray, and Pillow too lets
-  // the former pass. The latter it refuses.
-  if (decoder.exports.has_warned() && !complete) throw truncated("jpeg", bytes);
+  // libjpeg fills in gray for what is damaged or missing. Pillow too lets the former pass, and refuses
+  // the latter. An end marker that is missing alone costs no pixel.
+  if (!hasEnd && (!isWhole || decoder.exports.has_warned())) throw truncated("jpeg", bytes);
   return { data: isCmyk ? fromInvertedCmyk(data) : data, width, height };
-}
-
-/**
- * The largest reduction that leaves `MARGIN` times what is needed, and whole pixels: with a part of a
- * pixel at an edge, a resized image would be shifted.
- */
-function reductionFor({ width, height }: JpegHeader, needed: number): 1 | 2 | 4 | 8 {
-  for (const reduction of [8, 4, 2] as const) {
-    const isWhole = width % reduction === 0 && height % reduction === 0;
-    if (isWhole && Math.min(width, height) >= needed * MARGIN * reduction) return reduction;
-  }
-  return 1;
 }
 
 /**
  * Refuses what would cost much and give nothing.
  *
- * @returns Whether the file has an end marker after its scans
+ * @returns Whether an end marker follows the scans, and whether these have every bit of every
+ *   coefficient, the last one's data granted
  */
-function checkScans(bytes: Uint8Array, { width, height, scanStart }: JpegHeader): boolean {
+function checkScans(
+  bytes: Uint8Array,
+  { width, height, components, firstScan }: JpegHeader,
+): { hasEnd: boolean; isWhole: boolean } {
   // Every block of a scan takes a bit at least, and no minimal unit has more than 32x32 pixels.
-  if ((bytes.length - scanStart) * 8 < Math.ceil(width / 32) * Math.ceil(height / 32)) {
+  if ((bytes.length - firstScan) * 8 < Math.ceil(width / 32) * Math.ceil(height / 32)) {
     throw truncated("jpeg", bytes);
   }
-  let scans = 1;
-  let complete = false;
-  let segmentEnd = scanStart;
-  for (let at = bytes.indexOf(0xff, scanStart); at !== -1; at = bytes.indexOf(0xff, at + 1)) {
+  let scans = 0, hasEnd = false, segmentEnd = firstScan;
+  const whole = new Set<number>();
+  for (let at = firstScan; at !== -1; at = bytes.indexOf(0xff, at + 1)) {
     const marker = bytes[at + 1];
-    if (marker === 0xd9) complete = true;
+    if (marker === 0xd9) hasEnd = true;
     if (at < segmentEnd) continue; // Data of a segment.
     if (marker === 0xd9) break; // Phones put films after it.
-    if (marker === 0xda && ++scans > MAX_SCANS) {
-      throw damaged("jpeg", `it has more than ${MAX_SCANS} scans`);
-    }
-    const isSegment = marker >= 0xc0 && marker < 0xff && !(marker >= 0xd0 && marker <= 0xd9);
+    const isSegment = marker >= 0xc0 && marker < 0xff && !(marker >= 0xd0 && marker <= 0xd8);
     if (isSegment) segmentEnd = at + 2 + (bytes[at + 2] << 8 | bytes[at + 3]);
+    if (marker !== 0xda) continue;
+    if (++scans > MAX_SCANS) throw damaged("jpeg", `it has more than ${MAX_SCANS} scans`);
+    // The components, each with its tables, then which coefficients, and by which bit (B.2.3).
+    const end = at + 5 + bytes[at + 4] * 2;
+    const [first, last, bit] = bytes.subarray(end, end + 3);
+    if ((bit & 15) !== 0) continue; // Lower bits are to come.
+    for (let component = at + 5; component < end; component += 2) {
+      for (let k = first; k <= Math.min(last, 63); k++) whole.add(bytes[component] << 6 | k);
+    }
   }
-  return complete;
+  return { hasEnd, isWhole: whole.size >= components * 64 };
 }
 
 /** Adobe's CMYK is stored inverted. To RGB as Pillow does, and in place of it. */

@@ -9,14 +9,15 @@ import {
   damaged,
   fourCharacters,
   type Header,
-  inflate,
   packedSample,
   type Range,
+  reductionFor,
   truncated,
   viewOf,
 } from "./codec.ts";
 import { exifOrientation } from "./exif.ts";
-import type { Pixels } from "../image.ts";
+import { inflate } from "./inflate.ts";
+import { overWhite, type Pixels, toRgb } from "../image.ts";
 
 export const png: Codec<PngHeader> = { readHeader, decode };
 
@@ -28,6 +29,8 @@ interface PngHeader extends Header {
   readonly transparency: Range | undefined;
   /** The data of the `IDAT` chunks. */
   readonly compressed: readonly Range[];
+  /** Whether the file ends without an `IEND` chunk, and perhaps in its pixel data. */
+  readonly isCut: boolean;
 }
 
 /** What the `IHDR` chunk says. */
@@ -66,7 +69,10 @@ interface Pass {
   readonly rowBytes: number;
 }
 
-/** Walks the chunks and checks them. */
+/**
+ * Walks the chunks. As libpng does, passes over ancillary ones that are damaged, and as Pillow does, over
+ * those before `IHDR`. A file may end without `IEND`: whether all its rows are there, inflating tells.
+ */
 function readHeader(bytes: Uint8Array): PngHeader {
   const view = viewOf(bytes);
   let header: Samples | undefined;
@@ -74,34 +80,39 @@ function readHeader(bytes: Uint8Array): PngHeader {
   let palette: Range | undefined;
   let transparency: Range | undefined;
   const compressed: Range[] = [];
-  for (let at = 8;;) {
-    const [type, start, end] = readChunk(bytes, view, at);
-    const data = bytes.subarray(start, end);
-    if (type === "IHDR") header ??= parseHeader(data);
-    else if (!header) throw damaged("png", "its first chunk is not IHDR");
+  let isCut = false;
+  for (let at = 8, next = 0;; at = next) {
+    isCut = at + 8 > bytes.length;
+    if (isCut) break;
+    const type = fourCharacters(bytes, at + 4);
+    const start = at + 8, end = start + view.getUint32(at);
+    next = end + 4;
+    isCut = next > bytes.length;
+    if (isCut) {
+      if (type === "IDAT") compressed.push([start, Math.min(end, bytes.length)]);
+      break;
+    }
+    const isAncillary = (bytes[at + 4] & 0x20) !== 0;
+    if (!header && type !== "IHDR" && !isAncillary) {
+      throw damaged("png", "its first chunk is not IHDR");
+    }
+    if (type === "IEND") break;
+    if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
+      if (isAncillary) continue;
+      isCut = compressed.length > 0 && type !== "IDAT"; // Something else lies in the place of IEND.
+      if (isCut) break;
+      const name = JSON.stringify(type);
+      throw damaged("png", `chunk ${name} at byte ${at} is corrupt, as its checksum tells`);
+    }
+    if (type === "IHDR") header ??= parseHeader(bytes.subarray(start, end));
     else if (type === "PLTE") palette = [start, end];
     else if (type === "tRNS") transparency = [start, end];
-    else if (type === "eXIf") exif ??= data;
+    else if (type === "eXIf") exif ??= bytes.subarray(start, end);
     else if (type === "IDAT") compressed.push([start, end]);
-    else if (type === "IEND") {
-      const orientation = exifOrientation(exif);
-      return { ...header, orientation, palette, transparency, compressed };
-    }
-    at = end + 4;
   }
-}
-
-/** The type of a chunk, and where its data begins and ends. */
-function readChunk(bytes: Uint8Array, view: DataView, at: number): [string, number, number] {
-  if (at + 12 > bytes.length) throw truncated("png", bytes);
-  const end = at + 8 + view.getUint32(at);
-  if (end + 4 > bytes.length) throw truncated("png", bytes);
-  const type = fourCharacters(bytes, at + 4);
-  if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
-    const name = JSON.stringify(type);
-    throw damaged("png", `chunk ${name} at byte ${at} is corrupt, as its checksum tells`);
-  }
-  return [type, at + 8, end];
+  if (!header || (isCut && compressed.length === 0)) throw truncated("png", bytes);
+  const orientation = exifOrientation(exif);
+  return { ...header, orientation, palette, transparency, compressed, isCut };
 }
 
 function parseHeader(data: Uint8Array): Samples {
@@ -136,50 +147,93 @@ function passesOf({ width, height, interlaced }: Samples, bitsPerPixel: number):
   });
 }
 
-async function decode(bytes: Uint8Array, header: PngHeader): Promise<Pixels> {
-  const { width, height } = header;
-  const bitsPerPixel = COLOR_TYPES[header.colorType].samples * header.depth;
-  const passes = passesOf(header, bitsPerPixel);
-  const length = passes.reduce((sum, pass) => sum + (pass.rowBytes + 1) * pass.height, 0);
-  const parts = header.compressed.map(([start, end]) => bytes.subarray(start, end));
-  const filtered = await inflate(parts, length);
+/** Row by row, so that no more than the picture is held, and less of it where less is needed. */
+async function decode(bytes: Uint8Array, header: PngHeader, shorterSide: number): Promise<Pixels> {
+  const reduction = header.interlaced ? 1 : reductionFor(header, shorterSide);
+  const width = header.width / reduction, height = header.height / reduction;
   const expand = expander(bytes, header);
-  const data = new Uint8Array(width * height * expand.channels);
-  let at = 0;
-  for (const pass of passes) {
-    unfilter(filtered, at, pass, Math.max(1, bitsPerPixel >> 3));
-    for (let row = 0; row < pass.height; row++, at += pass.rowBytes + 1) {
-      const start = ((pass.y + row * pass.dy) * width + pass.x) * expand.channels;
-      expand.row(filtered, at + 1, pass.width, data, start, pass.dx * expand.channels);
+  const data = new Uint8Array(width * height * 3);
+  const row = new Uint8Array(header.width * 3), sums = new Uint16Array(width * 3);
+  for await (const { line, pass, y } of linesOf(bytes, header)) {
+    if (reduction === 1) {
+      const start = ((pass.y + y * pass.dy) * width + pass.x) * 3;
+      expand(line, pass.width, data, start, pass.dx * 3);
+      continue;
     }
+    expand(line, pass.width, row, 0, 3);
+    addColumns(row, sums, reduction);
+    if ((y + 1) % reduction > 0) continue;
+    const start = (y + 1 - reduction) / reduction * sums.length, area = reduction * reduction;
+    for (let i = 0; i < sums.length; i++) data[start + i] = (sums[i] + area / 2) / area;
+    sums.fill(0);
   }
   return { data, width, height };
 }
 
-/** Undoes the row filters of a pass in place (section 9.2). `bpp` is the distance to the left byte. */
-function unfilter(
-  data: Uint8Array,
-  start: number,
-  { height, rowBytes }: { readonly height: number; readonly rowBytes: number },
-  bpp: number,
-): void {
-  let above: Uint8Array = new Uint8Array(rowBytes);
-  for (let row = 0; row < height; row++, start += rowBytes + 1) {
-    const line = data.subarray(start + 1, start + 1 + rowBytes);
-    const filter = data[start];
-    if (filter === 1) {
-      for (let i = bpp; i < rowBytes; i++) line[i] += line[i - bpp];
-    } else if (filter === 2) {
-      for (let i = 0; i < rowBytes; i++) line[i] += above[i];
-    } else if (filter === 3) {
-      for (let i = 0; i < bpp; i++) line[i] += above[i] >> 1;
-      for (let i = bpp; i < rowBytes; i++) line[i] += (line[i - bpp] + above[i]) >> 1;
-    } else if (filter === 4) {
-      unfilterPaeth(line, above, bpp);
-    } else if (filter !== 0) {
-      throw damaged("png", `row filter ${filter} does not exist`);
+/** Adds the colors of each `reduction` RGB pixels. */
+function addColumns(row: Uint8Array, sums: Uint16Array, reduction: number): void {
+  for (let to = 0, at = 0; to < sums.length; to += 3) {
+    for (const end = at + reduction * 3; at < end; at += 3) {
+      sums[to] += row[at];
+      sums[to + 1] += row[at + 1];
+      sums[to + 2] += row[at + 2];
     }
-    above = line;
+  }
+}
+
+/** A row of a pass, its filter undone. Its bytes are valid until the next is asked for. */
+interface Line {
+  readonly line: Uint8Array;
+  readonly pass: Pass;
+  readonly y: number;
+}
+
+async function* linesOf(bytes: Uint8Array, header: PngHeader): AsyncGenerator<Line> {
+  const bitsPerPixel = COLOR_TYPES[header.colorType].samples * header.depth;
+  const passes = passesOf(header, bitsPerPixel).filter(({ height }) => height > 0);
+  const length = passes.reduce((sum, pass) => sum + (pass.rowBytes + 1) * pass.height, 0);
+  const parts = header.compressed.map(([start, end]) => bytes.subarray(start, end));
+  const pieces = inflate(parts, length);
+  let piece = new Uint8Array(0), from = 0;
+  try {
+    for (const pass of passes) {
+      // Each with its filter before it.
+      let stored = new Uint8Array(pass.rowBytes + 1), above = new Uint8Array(pass.rowBytes + 1);
+      for (let y = 0; y < pass.height; y++) {
+        for (let at = 0; at < stored.length;) {
+          if (from === piece.length) [piece, from] = [(await pieces.next()).value, 0];
+          const part = piece.subarray(from, from + stored.length - at);
+          stored.set(part, at);
+          at += part.length;
+          from += part.length;
+        }
+        const line = stored.subarray(1);
+        unfilter(stored[0], line, above.subarray(1), Math.max(1, bitsPerPixel >> 3));
+        yield { line, pass, y };
+        [stored, above] = [above, stored];
+      }
+    }
+  } catch (cause) {
+    throw header.isCut ? truncated("png", bytes, { cause }) : cause;
+  } finally {
+    await pieces.return(undefined);
+  }
+}
+
+/** Undoes the filter of a row in place (section 9.2). `bpp` is the distance to the left byte. */
+function unfilter(filter: number, line: Uint8Array, above: Uint8Array, bpp: number): void {
+  if (filter === 1) {
+    for (let i = bpp; i < line.length; i++) line[i] += line[i - bpp];
+  } else if (filter === 2) {
+    for (let i = 0; i < line.length; i++) line[i] += above[i];
+  } else if (filter === 3) {
+    const start = Math.min(bpp, line.length);
+    for (let i = 0; i < start; i++) line[i] += above[i] >> 1;
+    for (let i = bpp; i < line.length; i++) line[i] += (line[i - bpp] + above[i]) >> 1;
+  } else if (filter === 4) {
+    unfilterPaeth(line, above, bpp);
+  } else if (filter !== 0) {
+    throw damaged("png", `row filter ${filter} does not exist`);
   }
 }
 
@@ -197,21 +251,15 @@ function unfilterPaeth(line: Uint8Array, above: Uint8Array, bpp: number): void {
   }
 }
 
-/** Turns rows of file samples into output pixels. */
-interface Expander {
-  readonly channels: 1 | 2 | 3 | 4;
-  /** Reads `width` pixels from `at`, and writes them at `to`, `to + stride`, … */
-  row(
-    from: Uint8Array,
-    at: number,
-    width: number,
-    data: Uint8Array,
-    to: number,
-    stride: number,
-  ): void;
-}
+/** Turns `width` pixels of a row into RGB over white, at `start`, `start + stride`, … */
+type Expander = (
+  line: Uint8Array,
+  width: number,
+  data: Uint8Array,
+  start: number,
+  stride: number,
+) => void;
 
-/** Chooses how to turn the samples of a file into pixels. */
 function expander(bytes: Uint8Array, header: PngHeader): Expander {
   const { colorType, depth } = header;
   const { samples } = COLOR_TYPES[colorType];
@@ -219,40 +267,34 @@ function expander(bytes: Uint8Array, header: PngHeader): Expander {
   const transparency = header.transparency && bytes.subarray(...header.transparency);
   if (colorType === PALETTE) return paletteExpander(depth, palette, transparency);
   const key = transparency && colorType <= RGB ? colorKey(transparency, samples, depth) : undefined;
-  if (depth < 8) return grayExpander(depth, key);
-  return wideExpander(samples as 1 | 2 | 3 | 4, depth >> 3, key);
+  if (samples === 1 && depth <= 8) return grayExpander(depth, key?.[0]);
+  return wideExpander(samples, depth >> 3, key);
 }
 
 /** One or two bytes a sample; of two, the high one is kept. A pixel equal to `key` is transparent. */
-function wideExpander(samples: 1 | 2 | 3 | 4, bytes: number, key?: readonly number[]): Expander {
-  const channels = (key ? samples + 1 : samples) as 1 | 2 | 3 | 4;
-  return {
-    channels,
-    row(from, at, width, data, to, stride) {
-      if (!key && bytes === 1 && stride === samples) {
-        data.set(from.subarray(at, at + width * samples), to);
-        return;
-      }
-      for (let x = 0; x < width; x++, to += stride) {
-        let isKey = true;
-        for (let s = 0; s < samples; s++, at += bytes) {
-          data[to + s] = from[at];
-          const sample = bytes === 1 ? from[at] : from[at] << 8 | from[at + 1];
-          if (key && sample !== key[s]) isKey = false;
-        }
-        if (key) data[to + samples] = isKey ? 0 : 255;
-      }
-    },
+function wideExpander(samples: number, bytes: number, key?: readonly number[]): Expander {
+  const step = samples * bytes;
+  const [green, blue] = samples < 3 ? [0, 0] : [bytes, 2 * bytes];
+  const alpha = samples % 2 === 0 ? step - bytes : undefined;
+  const isKey = (line: Uint8Array, at: number): boolean =>
+    key!.every((sample, s) =>
+      sample === (bytes === 1 ? line[at + s] : line[at + s * 2] << 8 | line[at + s * 2 + 1])
+    );
+  return (line, width, data, to, stride) => {
+    if (!key && bytes === 1 && samples === 3 && stride === 3) return data.set(line, to);
+    for (let at = 0; at < width * step; at += step, to += stride) {
+      const a = key ? (isKey(line, at) ? 0 : 255) : alpha === undefined ? 255 : line[at + alpha];
+      data[to] = overWhite(line[at], a);
+      data[to + 1] = overWhite(line[at + green], a);
+      data[to + 2] = overWhite(line[at + blue], a);
+    }
   };
 }
 
-/** Gray of 1, 2 or 4 bits, stretched to 0…255. */
-function grayExpander(depth: number, key?: readonly number[]): Expander {
+/** Gray of up to 8 bits, stretched to 0…255. */
+function grayExpander(depth: number, key?: number): Expander {
   const stretch = 255 / ((1 << depth) - 1);
-  return tableExpander(
-    depth,
-    (sample) => [sample * stretch, ...key ? [sample === key[0] ? 0 : 255] : []],
-  );
+  return tableExpander(depth, (sample) => [sample * stretch, sample === key ? 0 : 255]);
 }
 
 /** As libpng does, shows an index past the palette as black. */
@@ -260,26 +302,21 @@ function paletteExpander(depth: number, palette?: Uint8Array, transparency?: Uin
   if (!palette || palette.length % 3 !== 0) throw damaged("png", "it has no valid PLTE chunk");
   return tableExpander(depth, (index) => {
     const color = [0, 1, 2].map((c) => palette[index * 3 + c] ?? 0);
-    return transparency ? [...color, transparency[index] ?? 255] : color;
+    return [...color, transparency?.[index] ?? 255];
   });
 }
 
-/** One sample a pixel, of at most 8 bits. */
+/** One sample a pixel, of at most 8 bits, which stands for gray or RGB, and alpha. */
 function tableExpander(depth: number, pixelOf: (sample: number) => number[]): Expander {
-  const pixels = Array.from({ length: 1 << depth }, (_, sample) => pixelOf(sample));
-  const channels = pixels[0].length as 1 | 2 | 3 | 4;
-  const table = Uint8Array.from(pixels.flat());
-  return {
-    channels,
-    row(from, at, width, data, to, stride) {
-      for (let x = 0; x < width; x++, to += stride) {
-        const pixel = packedSample(from, at, x, depth) * channels;
-        data[to] = table[pixel];
-        if (channels > 1) data[to + 1] = table[pixel + 1];
-        if (channels > 2) data[to + 2] = table[pixel + 2];
-        if (channels > 3) data[to + 3] = table[pixel + 3];
-      }
-    },
+  const pixels = Array.from({ length: 1 << depth }, (_, sample) => pixelOf(sample)).flat();
+  const { data: table } = toRgb({ data: Uint8Array.from(pixels), width: 1 << depth, height: 1 });
+  return (line, width, data, to, stride) => {
+    for (let x = 0; x < width; x++, to += stride) {
+      const pixel = packedSample(line, 0, x, depth) * 3;
+      data[to] = table[pixel];
+      data[to + 1] = table[pixel + 1];
+      data[to + 2] = table[pixel + 2];
+    }
   };
 }
 

@@ -98,19 +98,29 @@ async function unpack(bytes: Uint8Array, header: TiffHeader): Promise<Uint8Array
   return result;
 }
 
-function readPiece(
+/** `[256]`: bytes with their bits in the other order. */
+const MIRRORED = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let mirrored = 0;
+  for (let bit = 0; bit < 8; bit++) mirrored |= (byte >> bit & 1) << (7 - bit);
+  return mirrored;
+});
+
+/** Some writers leave a piece's count out, write 0, or more than the file has. */
+async function readPiece(
   bytes: Uint8Array,
-  header: TiffHeader,
+  { offsets, byteCounts, lowBitFirst, compression }: TiffHeader,
   index: number,
   length: number,
 ): Promise<Uint8Array> {
-  const start = header.offsets[index];
-  // Some writers leave the count of a single, plain strip out.
-  const stored = header.byteCounts[index] ?? (header.compression === 1 ? length : 0);
-  if (start + stored > bytes.length) throw truncated("tiff", bytes);
+  const start = offsets[index], end = start + (byteCounts[index] || Infinity);
   // Pieces may share their data, and no compression makes it much longer than it was.
-  const used = Math.min(stored, 2 * length + 1024);
-  return decompress(bytes.subarray(start, start + used), header.compression, length);
+  const data = bytes.subarray(start, Math.min(end, start + 2 * length + 1024));
+  try {
+    const ordered = lowBitFirst ? data.map((byte) => MIRRORED[byte]) : data;
+    return await decompress(ordered, compression, length);
+  } catch (cause) {
+    throw end > bytes.length ? truncated("tiff", bytes, { cause }) : cause;
+  }
 }
 
 /** Writes `count` samples of a row as bytes, `stride` apart. */

@@ -2,7 +2,8 @@
  * How TIFF stores the bytes of a strip or tile (TIFF 6.0, sections 9, 13 and 14; Adobe's Deflate).
  */
 
-import { damaged, inflate, unsupported, viewOf } from "./codec.ts";
+import { damaged, unsupported, viewOf } from "./codec.ts";
+import { inflateWhole } from "./inflate.ts";
 
 const PLAIN = 1, LZW = 5, DEFLATE = 8, OLD_DEFLATE = 32946, PACK_BITS = 32773;
 
@@ -34,7 +35,9 @@ export async function decompress(
   }
   if (compression === LZW) return expandLzw(data, length);
   if (compression === PACK_BITS) return expandPackBits(data, length);
-  if (compression === DEFLATE || compression === OLD_DEFLATE) return await inflate([data], length);
+  if (compression === DEFLATE || compression === OLD_DEFLATE) {
+    return await inflateWhole(data, length);
+  }
   const name = REFUSED[compression] ?? `number ${compression}`;
   throw unsupported(
     "tiff",
@@ -69,9 +72,14 @@ function expandPackBits(data: Uint8Array, length: number): Uint8Array {
 
 const CLEAR = 256, END = 257, FIRST = 258;
 
-/** Codes of 9 to 12 bits, the high bit first, which widen one code early (section 13). */
+/**
+ * Codes of 9 to 12 bits, the high bit first, which widen one code early (section 13). TIFF 5.0 had the low
+ * bit first and no haste; its files are told by their first code, as libtiff does.
+ */
 function expandLzw(data: Uint8Array, length: number): Uint8Array {
   if (data.length * 4096 < length) throw truncated(); // no code stands for more bytes
+  const isOld = data[0] === 0 && (data[1] & 1) === 1;
+  const early = isOld ? 0 : 1;
   const result = new Uint8Array(length);
   // A code above 257 is a stretch of what was written before: where it starts, and its length.
   const starts = new Int32Array(4096);
@@ -81,11 +89,12 @@ function expandLzw(data: Uint8Array, length: number): Uint8Array {
   for (let at = 0; to < length;) {
     while (bits < width) {
       if (at >= data.length) throw truncated();
-      buffer = (buffer << 8 | data[at++]) & 0xffffff;
+      buffer = isOld ? buffer | data[at++] << bits : (buffer << 8 | data[at++]) & 0xffffff;
       bits += 8;
     }
-    const code = buffer >> (bits - width) & ((1 << width) - 1);
     bits -= width;
+    const code = (isOld ? buffer : buffer >> bits) & ((1 << width) - 1);
+    if (isOld) buffer >>= width;
     if (code === END) throw truncated();
     if (code === CLEAR) {
       [next, width, previous] = [FIRST, 9, -1];
@@ -108,7 +117,7 @@ function expandLzw(data: Uint8Array, length: number): Uint8Array {
       for (let from = starts[code]; to < end;) result[to++] = result[from++];
     }
     previous = code;
-    if (next >= (1 << width) - 1 && width < 12) width++;
+    if (next >= (1 << width) - early && width < 12) width++;
   }
   return result;
 }

@@ -7,6 +7,8 @@ export interface TiffHeader extends Header {
   readonly bits: number;
   readonly samples: number;
   readonly compression: number;
+  /** Whether bytes have their first bit low. */
+  readonly lowBitFirst: boolean;
   readonly photometric: number;
   readonly predictor: number;
   readonly planar: boolean;
@@ -23,7 +25,7 @@ export interface TiffHeader extends Header {
 /** Tags (sections 8 and 15). */
 // deno-fmt-ignore
 const TAG = {
-  width: 256, height: 257, bits: 258, compression: 259, photometric: 262, stripOffsets: 273,
+  width: 256, height: 257, bits: 258, compression: 259, photometric: 262, fillOrder: 266, stripOffsets: 273,
   orientation: 274, samples: 277, rowsPerStrip: 278, stripByteCounts: 279, planar: 284,
   predictor: 317, palette: 320, tileWidth: 322, tileHeight: 323, tileOffsets: 324,
   tileByteCounts: 325, extraSamples: 338, sampleFormat: 339,
@@ -68,24 +70,29 @@ export function readHeader(bytes: Uint8Array): TiffHeader {
     ? { width: one(TAG.tileWidth, 0), height: one(TAG.tileHeight, 0), isTile }
     : { width, height: Math.min(one(TAG.rowsPerStrip, height), height), isTile };
   const orientation = one(TAG.orientation, 1);
+  const samples = one(TAG.samples, 1), photometric = one(TAG.photometric, MIN_IS_BLACK);
   const header = {
     width,
     height,
     orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
     little,
     bits: one(TAG.bits, 1),
-    samples: one(TAG.samples, 1),
+    samples,
     compression: one(TAG.compression, 1),
-    photometric: one(TAG.photometric, MIN_IS_BLACK),
+    lowBitFirst: one(TAG.fillOrder, 1) === 2,
+    photometric,
     predictor: one(TAG.predictor, 1),
     planar: one(TAG.planar, 1) === 2,
     piece,
     offsets: tags.get(isTile ? TAG.tileOffsets : TAG.stripOffsets) ?? [],
     byteCounts: tags.get(isTile ? TAG.tileByteCounts : TAG.stripByteCounts) ?? [],
-    extra: one(TAG.extraSamples, 0),
+    // Who writes four samples of RGB and does not say what the fourth is means alpha, as Pillow has it.
+    extra: one(TAG.extraSamples, photometric === RGB && samples === 4 ? 2 : 0),
     palette: tags.get(TAG.palette) ?? [],
   };
-  checkKind(header, tags.get(TAG.bits) ?? [1], one(TAG.sampleFormat, 1));
+  // Some writers list more numbers than there are samples.
+  const bits = (tags.get(TAG.bits) ?? [1]).slice(0, samples);
+  checkKind(header, bits, one(TAG.sampleFormat, 1));
   return header;
 }
 

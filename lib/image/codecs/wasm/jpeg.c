@@ -8,7 +8,7 @@
 #include "jpeglib.h"
 #include "jerror.h"
 
-/* Why decoding ended, and whether the library had to fill in for damaged or missing data. */
+/* Why decoding ended, and whether the library had to fill in for damaged or missing pixels. */
 static char text[JMSG_LENGTH_MAX];
 static int warned;
 
@@ -58,8 +58,10 @@ static void error_exit(j_common_ptr info) {
   __builtin_trap();
 }
 
+/* Bytes that it passed over, and an end without a marker, cost no pixel. */
 static void emit_message(j_common_ptr info, int level) {
-  if (level < 0) warned = 1;
+  const int code = info->err->msg_code;
+  if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_JPEG_EOF) warned = 1;
 }
 
 static void output_message(j_common_ptr info) {}
@@ -92,6 +94,5 @@ uint8_t *decode(const uint8_t *file, size_t size, uint32_t width, uint32_t heigh
     JSAMPROW to = pixels + info.output_scanline * row;
     jpeg_read_scanlines(&info, &to, 1);
   }
-  jpeg_finish_decompress(&info);
-  return pixels;
+  return pixels; /* What follows the last row is not looked at. */
 }
