@@ -36,9 +36,9 @@ import {
   lookAt,
   lookAtView,
 } from "./explain/explain.ts";
-import type { ImageInput, ImageOptions, Pixels } from "./image/image.ts";
+import { type ImageInput, type ImageOptions, type Pixels, releasePixels } from "./image/image.ts";
 import { holdDecoders } from "./image/decode.ts";
-import { readImage } from "./image/read.ts";
+import { isRawPixels, readImage } from "./image/read.ts";
 import {
   checkOptions,
   CLASSIFIER_OPTIONS,
@@ -579,7 +579,11 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     checkViews(options, this.#model);
     const shorterSide = Math.max(...scalesOf(this.#model, options));
     const pixels = await this.#read(image, options, shorterSide);
-    return viewsOf(pixels, this.#model, options);
+    const views = viewsOf(pixels, this.#model, options);
+    const isNeeded = isRawPixels(image) ||
+      views.some(({ data }) => data.buffer === pixels.data.buffer);
+    if (!isNeeded) releasePixels(pixels);
+    return views;
   }
 
   #read(image: ImageInput, options: ImageOptions, shorterSide?: number): Promise<Pixels> {

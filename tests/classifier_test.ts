@@ -7,7 +7,9 @@ import {
 } from "../lib/classifier.ts";
 import { DisposedError } from "../lib/errors.ts";
 import type { LazyImage, Pixels } from "../lib/image/image.ts";
+import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { readImage } from "../lib/image/read.ts";
+import { resizeImage } from "../lib/image/resize.ts";
 import { openModel } from "../lib/model/file.ts";
 import type { DefaultLabel } from "../lib/model/default_labels.ts";
 import { similarity } from "../lib/output/embedding.ts";
@@ -31,6 +33,26 @@ Deno.test("a prepared image says what it is, and no more", async () => {
   const ten = await classifier.prepare(CAT, TEN);
   assertEquals([ten.views, ten.byteLength], [10, 10 * 32 * 32 * 3]);
   assertEquals(Object.keys(ten), ["model", "views", "byteLength"]);
+});
+
+Deno.test("a picture that was decoded is freed once its views are cut, and a program's own is not", async () => {
+  const freed: number[] = [], { transfer } = ArrayBuffer.prototype;
+  ArrayBuffer.prototype.transfer = function (length) {
+    freed.push(this.byteLength);
+    return transfer.call(this, length);
+  };
+  try {
+    await classifier.prepare(pixels);
+    const small = resizeImage(pixels, { width: 32, height: 32 });
+    // Its one view may be the picture itself.
+    await classifier.scores(await encodePng(small), { crops: "dense", scales: [32] });
+    freed.length = 0;
+    await classifier.prepare(CAT);
+  } finally {
+    ArrayBuffer.prototype.transfer = transfer;
+  }
+  assertEquals(freed, [pixels.data.length]);
+  assertEquals(pixels.data.length, pixels.width * pixels.height * 3);
 });
 
 Deno.test("prepared images give the rows of their pictures, in their order, in any mixture", async () => {

@@ -1,7 +1,7 @@
 /** Which part of an image speaks for a class. */
 
 import type { Activations, Batch, Engine } from "../engine/engine.ts";
-import { type View, viewsOf } from "../input/views.ts";
+import { type View, viewPixels, viewsOf } from "../input/views.ts";
 import { type ImageOptions, type Pixels, type Size, toRgb } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
@@ -120,6 +120,18 @@ export interface Looked {
 export function lookAt(image: Pixels, model: Model, { scale }: Pick<Target, "scale">): Looked {
   if (scale === undefined) return { view: viewsOf(image, model)[0]!, image: viewed(image, model) };
   return { view: viewsOf(image, model, { crops: "dense", scales: [scale] })[0]!, image };
+}
+
+/** How many pixels go through the network for an explanation: those of its view, as often as it runs. */
+export function explainPixels(
+  image: Size,
+  model: Pick<Model, "architecture" | "preprocessing">,
+  { scale, method }: Pick<ExplainOptions, "scale" | "method">,
+): number {
+  const views = scale === undefined ? {} : { crops: "dense", scales: [scale] } as const;
+  const dense = layersOf(model.architecture).filter(({ name }) => name.startsWith("fc")).length;
+  // Grad-CAM needs the convolution, the logits, and what the hidden dense layers saw.
+  return viewPixels(image, model, views) * (method === "score-map" ? 1 : dense + 1);
 }
 
 /** What is looked at of a prepared image. */

@@ -108,6 +108,26 @@ export async function decodeImage(
   return pixels;
 }
 
+/**
+ * Reads the size of an image from its header.
+ *
+ * @returns `undefined` of one that {@linkcode decodeImage} refuses before it decodes: it says why.
+ */
+export async function readSize(
+  bytes: Uint8Array,
+  options: Pick<ImageOptions, "formats" | "maxPixels">,
+): Promise<Size | undefined> {
+  try {
+    const format = sniffImageFormat(bytes);
+    if (options.formats?.includes(format) === false) return undefined;
+    const { width, height } = (await CODECS[format]()).readHeader(bytes);
+    checkPixelCount({ width, height }, options);
+    return { width, height };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Who aborts is told at once; the thread then ends soon, or is killed. */
 async function decodeOnThread(
   bytes: Uint8Array,

@@ -102,6 +102,16 @@ export interface ReadImageOptions extends ImageOptions {
   readonly reduceFromPixels?: number | undefined;
 }
 
+/**
+ * Gives a picture's memory back at once, if it is its own: a garbage collector would let several of 75 MB
+ * pile up. Nobody may use it any more.
+ */
+export function releasePixels({ data }: Pixels): void {
+  const { buffer } = data;
+  // Not a part of a file, or of a decoder's memory.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === data.byteLength) buffer.transfer(0);
+}
+
 /** Most threads that decode in the background: each image may take `maxPixels` of memory. */
 export const MAX_DECODERS: number = Math.min(4, Math.max(2, navigator.hardwareConcurrency));
 

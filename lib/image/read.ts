@@ -242,7 +242,8 @@ function checkLength<T extends { readonly length: number }>(bytes: T, options: I
   );
 }
 
-function isRawPixels(input: ImageInput): input is RawPixels {
+/** Whether an image is the program's own pixels. */
+export function isRawPixels(input: ImageInput): input is RawPixels {
   return typeof input === "object" && input !== null && "data" in input && "width" in input &&
     "height" in input;
 }

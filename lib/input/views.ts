@@ -4,7 +4,7 @@
  */
 
 import { ImageTooLargeError } from "../errors.ts";
-import { type Box, channelsOf, type Pixels } from "../image/image.ts";
+import { type Box, channelsOf, type Pixels, type Size } from "../image/image.ts";
 import type { Model } from "../model/model.ts";
 import { completeOptions, VIEW_OPTIONS } from "../options.ts";
 import {
@@ -80,26 +80,67 @@ export function viewsOf(
   options: ViewOptions = {},
 ): View[] {
   const { preprocessing, architecture: { input } } = model;
-  const { crops = VIEW_OPTIONS.crops.default, scales, flip } = options;
   const { height, width } = input;
-  if (crops === "center" && scales === undefined) {
+  if (isPlain(options)) {
     const data = prepareInput(image, preprocessing, input);
-    return withMirrored([{ data, height, width, weight: 1 }], flip ?? false);
+    return withMirrored([{ data, height, width, weight: 1 }], options.flip ?? false);
   }
+  const pixels = withChannels(image, input.channels, preprocessing.grayscale);
+  const cuts = cutsOf(image, model, options), share = 1 / cuts.length;
+  return cuts.flatMap(({ width, height, boxes, isMirrored }) => {
+    const views = boxes.map(({ count, ...box }) => {
+      const data = cutView(pixels, width, height, box, preprocessing);
+      const total = boxes.reduce((sum, { count }) => sum + count, 0);
+      const weight = share * count / total;
+      return { data, height: box.height, width: box.width, weight };
+    });
+    return withMirrored(views, isMirrored);
+  });
+}
+
+/**
+ * How many pixels the views of an image have together, without cutting one.
+ *
+ * @throws {ImageTooLargeError} As {@linkcode viewsOf} does.
+ */
+export function viewPixels(
+  image: Size,
+  model: Pick<Model, "architecture" | "preprocessing">,
+  options: ViewOptions = {},
+): number {
+  const { height, width } = model.architecture.input;
+  if (isPlain(options)) return height * width * (options.flip ? 2 : 1);
+  let pixels = 0;
+  for (const { boxes, isMirrored } of cutsOf(image, model, options)) {
+    for (const box of boxes) pixels += box.width * box.height * (isMirrored ? 2 : 1);
+  }
+  return pixels;
+}
+
+/** Whether an image is looked at as the model was trained. */
+function isPlain({ crops = VIEW_OPTIONS.crops.default, scales }: ViewOptions): boolean {
+  return crops === "center" && scales === undefined;
+}
+
+/** What is cut out of an image that is resized once. All of an image's count alike. */
+interface Cut extends Size {
+  readonly boxes: readonly (Box & { count: number })[];
+  readonly isMirrored: boolean;
+}
+
+function cutsOf(
+  image: Size,
+  model: Pick<Model, "architecture" | "preprocessing">,
+  options: ViewOptions,
+): Cut[] {
+  const { crops = VIEW_OPTIONS.crops.default, flip } = options;
   const parts = crops === "dense+multi" ? ["dense", "multi"] as const : [crops];
   const sizes = scalesOf(model, options);
-  const pixels = withChannels(image, input.channels, preprocessing.grayscale);
-  const share = 1 / (parts.length * sizes.length);
   return parts.flatMap((part) =>
-    sizes.flatMap((size) => {
-      const [w, h] = shorterSideTo(size, image.width, image.height);
-      const boxes = boxesOf(part, w, h, input);
-      const views = boxes.map(({ count, ...box }) => {
-        const data = cutView(pixels, w, h, box, preprocessing);
-        const total = boxes.reduce((sum, { count }) => sum + count, 0);
-        return { data, height: box.height, width: box.width, weight: share * count / total };
-      });
-      return withMirrored(views, flip ?? (part === "ten" || part === "multi"));
+    sizes.map((size) => {
+      const [width, height] = shorterSideTo(size, image.width, image.height);
+      const boxes = boxesOf(part, width, height, model.architecture.input);
+      return { width, height, boxes, isMirrored: flip ?? (part === "ten" || part === "multi") };
     })
   );
 }

@@ -50,6 +50,14 @@ export const SETTINGS = {
   },
   formats: IMAGE_OPTIONS.formats,
   maxImages: integer({ min: 1, max: 1024, default: 16 }, "Most images in one request"),
+  maxViewPixels: integer(
+    { min: 1, max: 2 ** 40, default: 2 ** 19 },
+    "Most pixels that the network looks at for a request; each image at its usual size is always taken",
+  ),
+  maxDecodePixels: integer(
+    { min: 1, max: 2 ** 40, default: 25_000_000 },
+    "Most pixels of large images that are decoded at a time; one goes always",
+  ),
   maxQueue: integer(
     { min: 1, max: 65_536, default: 64 },
     "Most images that are received, decoded, waiting or classified at a time",

@@ -6,42 +6,46 @@ import { startThreads, type Thread, until } from "./thread.ts";
 const PAUSE_MS = 5000;
 
 /**
- * Lets so many do something at a time; others wait in line, first come, first served.
+ * Lets so many do something at a time; others wait in line, first come, first served. Who takes several
+ * places waits until all of them are free.
  *
  * ```ts ignore
  * using _place = await line.take(request.signal); // given back at the end of the block
  * ```
  */
 export class Line {
-  /** In the order in which they came. */
-  readonly #waiting = new Set<() => void>();
+  /** Who waits for how many places, in the order in which they came. */
+  readonly #waiting = new Map<() => void, number>();
 
   constructor(private free: number) {}
 
   /**
    * Waits for a place, and holds it until the result is disposed of. A second time changes nothing.
    *
+   * @param places How many to take, of those that there are.
    * @throws The signal's reason, if it aborts before there is a place.
    */
-  async take(signal?: AbortSignal): Promise<Disposable> {
+  async take(signal?: AbortSignal, places: number = 1): Promise<Disposable> {
     signal?.throwIfAborted();
-    if (this.free > 0) this.free--;
-    else await this.#wait(signal);
-    const place = new DisposableStack();
-    place.defer(() => this.#leave());
-    return place;
+    if (this.#waiting.size === 0 && this.free >= places) this.free -= places;
+    else await this.#wait(signal, places);
+    const held = new DisposableStack();
+    held.defer(() => this.#leave(places));
+    return held;
   }
 
-  async #wait(signal: AbortSignal | undefined): Promise<void> {
+  async #wait(signal: AbortSignal | undefined, places: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // Not at once: decoders run in microtasks, and one after the other would let nothing else run, no
     // answer leave and no health check be answered.
     const enter = (): void => void setImmediate(resolve);
     const giveUp = (): void => {
-      if (this.#waiting.delete(enter)) reject(signal?.reason);
+      if (!this.#waiting.delete(enter)) return;
+      reject(signal?.reason);
+      this.#leave(0); // Those behind may find enough.
     };
     signal?.addEventListener("abort", giveUp, { once: true });
-    this.#waiting.add(enter);
+    this.#waiting.set(enter, places);
     try {
       await promise;
     } finally {
@@ -49,10 +53,14 @@ export class Line {
     }
   }
 
-  #leave(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) this.free++;
-    else if (this.#waiting.delete(next)) next();
+  #leave(places: number): void {
+    this.free += places;
+    for (const [enter, places] of this.#waiting) {
+      if (this.free < places) return;
+      this.free -= places;
+      this.#waiting.delete(enter);
+      enter();
+    }
   }
 }
 

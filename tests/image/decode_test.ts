@@ -5,6 +5,7 @@ import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
 import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
+import { releasePixels } from "../../lib/image/image.ts";
 import {
   deflate,
   FOLDER,
@@ -316,4 +317,13 @@ Deno.test("a format that is not among the allowed ones is refused before its dec
     assertEquals([error.code, error.format], ["image-format", format]);
   }
   assertEquals((await decodeImage(read("gamma.png"), { formats: ["png", "gif"] })).width > 0, true);
+});
+
+Deno.test("releasePixels() frees a picture's own buffer, and none that others use", () => {
+  const own = { data: new Uint8Array(12), width: 2, height: 2 };
+  releasePixels(own);
+  assertEquals(own.data.byteLength, 0);
+  const buffer = new ArrayBuffer(20);
+  releasePixels({ data: new Uint8Array(buffer, 8), width: 2, height: 2 });
+  assertEquals(buffer.detached, false);
 });

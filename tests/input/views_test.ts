@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { classifierOn, type ClassifyOptions } from "../../lib/classifier.ts";
-import { checkViews, viewsOf } from "../../lib/input/views.ts";
+import { checkViews, viewPixels, viewsOf } from "../../lib/input/views.ts";
 import { ImageTooLargeError } from "../../lib/errors.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { smallVgg } from "../support/small_vgg.ts";
@@ -43,6 +43,15 @@ Deno.test("viewsOf() gives each crop once, with weights that sum to 1", () => {
   // Dense at two scales, and 5 places and 5 x 5 places, each also mirrored.
   assertEquals(all.length, 2 + 2 * (5 + 25));
   assert(Math.abs(all.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-12);
+});
+
+Deno.test("viewPixels() counts what viewsOf() cuts", () => {
+  const image = { data: new Uint8Array(50 * 40 * 3), width: 50, height: 40 };
+  for (const [name, options] of Object.entries(MODES)) {
+    const views = viewsOf(image, model, options);
+    const pixels = views.reduce((sum, { width, height }) => sum + width * height, 0);
+    assertEquals(viewPixels(image, model, options), pixels, name);
+  }
 });
 
 Deno.test("checkViews() refuses scales below the input size and unknown crops", () => {

@@ -49,3 +49,25 @@ Deno.test("a line of work that never waits lets other things happen in between",
   }));
   assert(doneAtTimer >= 0 && doneAtTimer < 50, `${doneAtTimer}`);
 });
+
+Deno.test("who takes several places waits for all of them, and keeps those behind from passing", async () => {
+  const line = new Line(4);
+  const log: string[] = [];
+  const enter = async (name: string, places: number, signal?: AbortSignal): Promise<Disposable> => {
+    const place = await line.take(signal, places);
+    log.push(name);
+    return place;
+  };
+  const three = await enter("three", 3);
+  const impatient = new AbortController();
+  const two = enter("two", 2, impatient.signal), one = enter("one", 1), four = enter("four", 4);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(log, ["three"]);
+  impatient.abort(new Error("left"));
+  await assertRejects(() => two, Error, "left");
+  (await one)[Symbol.dispose]();
+  assertEquals(log, ["three", "one"]);
+  three[Symbol.dispose]();
+  (await four)[Symbol.dispose]();
+  assertEquals(log, ["three", "one", "four"]);
+});

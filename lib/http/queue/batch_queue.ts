@@ -23,6 +23,7 @@ export interface Outcome<Output> {
 
 /** Options of {@linkcode BatchQueue}. */
 export interface QueueOptions {
+  /** Most that the inputs of a run cost together; one that costs more goes alone. */
   readonly maxBatch: number;
   readonly maxQueueDelayMs: number;
   /** Called after each run with its number of inputs and its milliseconds. */
@@ -32,6 +33,7 @@ export interface QueueOptions {
 interface Entry {
   readonly work: Work<unknown, unknown>;
   readonly input: unknown;
+  readonly cost: number;
   readonly signal: AbortSignal;
   readonly submitted: number;
   resolve(outcome: Outcome<unknown>): void;
@@ -42,6 +44,9 @@ interface Entry {
  * Runs one batch after the other: each takes all that came while the last one ran, up to
  * `maxBatch`.
  *
+ * What costs least goes first, and what came first is passed over only once: small pictures wait for
+ * one run of large ones, however many these are, and those do not wait for all small ones.
+ *
  * It waits up to `maxQueueDelayMs` for inputs that are announced and not yet here. Where none is,
  * it waits for nobody.
  */
@@ -50,6 +55,8 @@ export class BatchQueue {
   #waiting: Entry[] = [];
   #announced = 0;
   #running = false;
+  /** Whether the last run did without the input that had waited longest. */
+  #passedOver = false;
   #wake: (() => void) | undefined;
 
   constructor(options: QueueOptions) {
@@ -70,6 +77,7 @@ export class BatchQueue {
   /**
    * Submits an input and waits for its output.
    *
+   * @param cost In images that are looked at once.
    * @throws What the work throws; the signal's reason, if it aborts. An input that still waits is
    * then taken out of the queue, and a run whose every input was given up is told so by its
    * signal.
@@ -78,6 +86,7 @@ export class BatchQueue {
     work: Work<Input, Output>,
     input: Input,
     signal: AbortSignal,
+    cost: number = 1,
   ): Promise<Outcome<Output>> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Outcome<unknown>>();
@@ -85,6 +94,7 @@ export class BatchQueue {
     const entry = {
       work: work as Work<unknown, unknown>,
       input,
+      cost,
       signal,
       submitted,
       resolve,
@@ -134,13 +144,20 @@ export class BatchQueue {
   }
 
   #takeBatch(): Entry[] {
-    const key = this.#waiting[0]?.work.key;
-    const batch: Entry[] = [], others: Entry[] = [];
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return [];
+    const cheapest = this.#waiting.reduce((a, b) => b.cost < a.cost ? b : a);
+    const first = this.#passedOver ? oldest : cheapest;
+    let left = this.#options.maxBatch - first.cost;
+    const batch: Entry[] = [first], others: Entry[] = [];
     for (const entry of this.#waiting) {
-      const fits = entry.work.key === key && batch.length < this.#options.maxBatch;
+      if (entry === first) continue;
+      const fits = entry.work.key === first.work.key && entry.cost <= left;
+      if (fits) left -= entry.cost;
       (fits ? batch : others).push(entry);
     }
     this.#waiting = others;
+    this.#passedOver = !batch.includes(oldest);
     return batch;
   }
 

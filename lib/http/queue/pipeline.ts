@@ -4,15 +4,18 @@ import { abortable } from "@std/async/abortable";
 import type { ImageClassifier, ImageClassifierInfo, PrepareOptions } from "../../classifier.ts";
 import type { Input } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
-import type { ViewOptions } from "../../input/views.ts";
-import type { ExplainOptions, Explanation } from "../../explain/explain.ts";
+import { type ViewOptions, viewPixels } from "../../input/views.ts";
+import { type ExplainOptions, explainPixels, type Explanation } from "../../explain/explain.ts";
 import {
   type ImageInput,
   type ImageOptions,
   MAX_DECODERS,
   type Pixels,
+  type Size,
 } from "../../image/image.ts";
+import { readSize } from "../../image/decode.ts";
 import { readImage } from "../../image/read.ts";
+import type { Model } from "../../model/model.ts";
 import { Line } from "../../threads/pool.ts";
 import type { Downloads } from "../remote/downloads.ts";
 import type { Call } from "../server/call.ts";
@@ -29,11 +32,21 @@ import type { ServedModel } from "./served_model.ts";
  */
 const BACKGROUND_FROM_PIXELS = 100_000;
 
+/** Images of fewer pixels are not counted by `maxDecodePixels`, and wait for no large one: 3 MB each. */
+const LARGE_FROM_PIXELS = 1_000_000;
+
+/** What says how images are looked at. */
+type Network = Pick<Model, "architecture" | "preprocessing">;
+
 /** What is done with an image: decoded apart, then computed with others of the same key. */
 interface Task<Decoded, Output> {
   readonly key: string;
   /** Undefined if results are not kept. */
   readonly kept: Kept<Output> | undefined;
+  /** Whether the whole picture waits for the network too. */
+  readonly keepsPicture?: boolean;
+  /** How many pixels go through the network for an image of a size. */
+  pixels(image: Size, network: Network): number;
   decode(classifier: ImageClassifier, image: ImageInput, limits: ImageOptions): Promise<Decoded>;
   compute(
     classifier: ImageClassifier,
@@ -66,6 +79,8 @@ export class Pipeline {
   readonly #cache: ResultCache;
   readonly #log: Log;
   readonly #rules: RemoteRules;
+  /** For pixels of large images, one place each. */
+  readonly #decoding: Line;
   /** Whole pictures are kept from decoding to the answer: few at a time. */
   readonly #pictures = new Line(MAX_DECODERS);
   #downloads: Promise<Downloads> | undefined;
@@ -85,6 +100,7 @@ export class Pipeline {
     this.#model = model;
     this.#log = log;
     this.#rules = rules;
+    this.#decoding = new Line(settings.maxDecodePixels);
     this.#cache = new ResultCache(settings.cacheEntries, settings.cacheBytes);
     this.#queue = new BatchQueue({
       ...settings,
@@ -186,6 +202,8 @@ export class Pipeline {
     const own = `${key} ${JSON.stringify(views)}`;
     return await this.#run<Input, Output>(image, call, {
       kept: { key: own, bytesOf },
+      keepsPicture: prepare === undefined,
+      pixels: (image, network) => viewPixels(image, network, views),
       // Views are made by preparing, so images that are looked at in different ways may go together.
       key: prepare === undefined ? own : key,
       decode: async (classifier, image, limits) =>
@@ -206,6 +224,8 @@ export class Pipeline {
       key: `explain ${JSON.stringify(options)}`,
       // It holds the whole picture: too large.
       kept: undefined,
+      keepsPicture: true,
+      pixels: (image, network) => explainPixels(image, network, options),
       decode: (_classifier, image, limits) => readImage(image, limits),
       compute: async (classifier, images, signal) => {
         // A larger limit than the library's holds for pixels too.
@@ -259,13 +279,24 @@ export class Pipeline {
     task: Task<Decoded, Output>,
   ): Promise<Output> {
     const started = performance.now();
-    const decoded = await this.#decode(image, call, task);
+    const classifier = await this.#classifier(call);
+    const isFile = image instanceof Uint8Array;
+    const size = isFile ? await readSize(image, this.settings) : image;
+    const cost = this.#costOf(size, classifier.info, call, task);
+    using place = isFile ? await this.#placeFor(size, call) : undefined;
+    const decoded = await this.#decode(classifier, image, call, task);
+    if (!task.keepsPicture) place?.[Symbol.dispose]();
     const work: Work<Decoded, Output> = {
       key: task.key,
       run: (inputs, signal) =>
         this.#model.use((classifier) => task.compute(classifier, inputs, signal)),
     };
-    const { output, queueMs, runMs, batch } = await this.#queue.submit(work, decoded, call.signal);
+    const { output, queueMs, runMs, batch } = await this.#queue.submit(
+      work,
+      decoded,
+      call.signal,
+      cost,
+    );
     this.#metrics.queue.observe(queueMs / 1000);
     const { costs } = call;
     costs.queueMs = (costs.queueMs ?? 0) + queueMs;
@@ -276,12 +307,44 @@ export class Pipeline {
     return output;
   }
 
+  /**
+   * What an image costs the network, in images that are looked at once.
+   *
+   * @throws {HttpProblem} `too-many-views`
+   * @throws {ImageTooLargeError} If it is too long to be looked at as a whole.
+   */
+  #costOf(
+    image: Size | undefined,
+    { architecture, preprocessing }: ImageClassifierInfo,
+    { costs: { images = 1 } }: Call,
+    task: Pick<Task<unknown, unknown>, "pixels">,
+  ): number {
+    if (image === undefined || architecture === undefined || preprocessing === undefined) return 1;
+    const { height, width } = architecture.input;
+    const pixels = task.pixels(image, { architecture, preprocessing });
+    const { maxViewPixels } = this.settings;
+    const most = Math.max(height * width, Math.floor(maxViewPixels / images));
+    if (pixels <= most) return pixels / (height * width);
+    throw new HttpProblem(
+      "too-many-views",
+      `Expected at most ${most} pixels to look at for each of ${images} images, found ${pixels}: ` +
+        "use fewer crops, smaller scales, or send fewer images",
+    );
+  }
+
+  /** Waits until a large image's pixels have their place beside those of others. */
+  async #placeFor(size: Size | undefined, { signal }: Call): Promise<Disposable | undefined> {
+    const pixels = size === undefined ? 0 : size.width * size.height;
+    if (pixels < LARGE_FROM_PIXELS) return undefined;
+    return await this.#decoding.take(signal, Math.min(pixels, this.settings.maxDecodePixels));
+  }
+
   async #decode<Decoded>(
+    classifier: ImageClassifier,
     image: Uint8Array | Pixels,
     call: Call,
     { decode }: Pick<Task<Decoded, unknown>, "decode">,
   ): Promise<Decoded> {
-    const classifier = await this.#classifier(call);
     using _announced = this.#queue.announce();
     const started = performance.now();
     const decoded = await decode(classifier, image, { ...this.#limits, signal: call.signal });

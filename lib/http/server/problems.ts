@@ -46,6 +46,7 @@ export const PROBLEMS = {
   "body-timeout": [408, "The body took too long to arrive"],
   "body-too-large": [413, "The body is too large"],
   "too-many-images": [413, "There are too many images in the request"],
+  "too-many-views": [413, "There is too much to look at in the request"],
   "unsupported-type": [415, "This media type is not read"],
   "bad-option": [422, "An option is wrong"],
   "bad-url": [422, "What should be a URL is none"],

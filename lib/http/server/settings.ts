@@ -28,6 +28,13 @@ export interface Settings extends
   readonly formats: readonly ImageFormat[];
   /** Most images in one request. */
   readonly maxImages: number;
+  /**
+   * Most pixels of the views of a request's images together, as often as they go through the network. An
+   * image at the size that the network was trained with is always taken. Default: 2^19.
+   */
+  readonly maxViewPixels: number;
+  /** Most pixels of large images that are decoded at a time; a larger one goes alone. Default: 25 million. */
+  readonly maxDecodePixels: number;
   /** Most images that are being received, decoded or classified, or wait for it. */
   readonly maxQueue: number;
   /** Most images that go through the network together. */

@@ -180,3 +180,27 @@ Deno.test("one input's error does not reach the others of its batch", async () =
   assertEquals(told, [10, "2 is bad", "left", 40]);
   assertEquals(batches, [[1, 2, 3, 4], [1], [2], [4]]);
 });
+
+Deno.test("what costs little waits for one run of what costs much, which is passed over only once", async () => {
+  const queue = new BatchQueue({ maxBatch: 4, maxQueueDelayMs: 0 });
+  const { work, batches, open } = notedWork();
+  const submitted = [queue.submit(work, 100, never, 100)];
+  await nextTask();
+  for (const cost of [101, 102, 1, 1, 1, 1, 1, 1, 1, 1, 2]) {
+    submitted.push(queue.submit(work, cost, never, cost));
+  }
+  open();
+  await Promise.all(submitted);
+  assertEquals(batches, [[100], [1, 1, 1, 1], [101], [1, 1, 1, 1], [102], [2]]);
+});
+
+Deno.test("a run has inputs that cost maxBatch together, or one that costs more", async () => {
+  const queue = new BatchQueue({ maxBatch: 4, maxQueueDelayMs: 0 });
+  const { work, batches, open } = notedWork();
+  const submitted = [queue.submit(work, 1, never)];
+  await nextTask();
+  for (const cost of [2.5, 3, 1.5, 5]) submitted.push(queue.submit(work, cost, never, cost));
+  open();
+  await Promise.all(submitted);
+  assertEquals(batches, [[1], [1.5, 2.5], [3], [5]]);
+});
