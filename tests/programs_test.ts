@@ -9,7 +9,10 @@ const PHOTOS = "tests/data/photos";
  * What uses each program, in a process of its own. Each has a case, and prints what is expected of it.
  */
 const USES: Readonly<Record<string, { code: string; prints: string[]; stdin?: string }>> = {
-  "values.ts": { code: `import "./values.ts";`, prints: ["cat", "cat 0 10 true 256 512", "1 4"] },
+  "values.ts": {
+    code: `import "./values.ts";`,
+    prints: ["cat", "cat 0 10 true 256 512", "1 2 undefined", "7"],
+  },
   "pipe.ts": { code: `import "./pipe.ts";`, stdin: `${PHOTOS}/cat.png`, prints: ["cat"] },
   "queue_worker.ts": {
     code: `

@@ -78,6 +78,11 @@ export function convert(
   input: ConversionInput,
   options?: ConvertOptions & { readonly out?: undefined },
 ): Promise<ConversionInMemory>;
+/** Converts a checkpoint to a file, or to bytes if no `out` is given. */
+export function convert(
+  input: ConversionInput,
+  options: ConvertOptions,
+): Promise<Conversion | ConversionInMemory>;
 export async function convert(
   input: ConversionInput,
   options: ConvertOptions = {},

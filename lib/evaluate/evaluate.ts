@@ -8,7 +8,14 @@ import type { ImageOptions, Pixels, ReadImageOptions } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { checkOptions, EVALUATE_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
 import { inBatches, stoppable } from "../input/batches.ts";
-import { classOf, type IndexedSample, openSample, type Sample } from "../input/dataset.ts";
+import {
+  classOf,
+  type IndexedSample,
+  type LabeledImages,
+  namedSamples,
+  openSample,
+  type Sample,
+} from "../input/dataset.ts";
 import { readingFor } from "../input/prepared_image.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { checkScores } from "../output/predictions.ts";
@@ -44,13 +51,16 @@ const TOP = 5;
 /**
  * Evaluates a classifier on labeled images, each of which is read once; several together by `fuse()`.
  *
+ * Where a sample tells its class by an index, that is one of the classifier's classes; in a dataset, which
+ * `listSamples()` gives, one of its own labels.
+ *
  * @throws {RangeError} If an option is unknown or out of range, or a sample's label is no class of the
  *   classifier's.
  * @throws {ImageDecodeError} If an image cannot be read and there is no `onError`.
  */
 export async function evaluate(
   classifier: ImageClassifier,
-  samples: Iterable<Sample> | AsyncIterable<Sample>,
+  data: Iterable<Sample> | AsyncIterable<Sample> | LabeledImages,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkOptions(EVALUATE_OPTIONS, options);
@@ -59,6 +69,8 @@ export async function evaluate(
   const known = new Set(records.map(({ file }) => file));
   // By name: sums of floats depend on the order of the records, whoever found them.
   const position = new Map<string, number>();
+  const samples = "labels" in data ? namedSamples(data, classes, options.signal) : data;
+  const listed = "labels" in data ? data.samples : data;
   let seen = 0, failed = 0;
   const left = async function* (): AsyncGenerator<IndexedSample> {
     for await (const sample of stoppable(samples, options.signal)) {
@@ -68,7 +80,7 @@ export async function evaluate(
   };
   const start = performance.now(), before = records.length;
   const about = { stage: "evaluate", unit: "images" } as const;
-  const total = Array.isArray(samples) ? samples.length : undefined;
+  const total = Array.isArray(listed) ? listed.length : undefined;
   const progress = new ProgressTeller(options, about, total);
   progress.reach(0);
   const onError = options.onError && ((file: string, error: unknown): void => {

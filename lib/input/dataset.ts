@@ -181,6 +181,28 @@ export function classOf({ file, label }: Sample, classes: readonly ClassInfo[]):
 }
 
 /**
+ * Samples whose classes are told as a classifier knows them: an index of theirs stands for a label, which
+ * may be at another index there.
+ *
+ * @throws {RangeError} If a sample names no class of both, or several.
+ */
+export function namedSamples(
+  { samples, labels }: LabeledImages,
+  classes: readonly ClassInfo[],
+  signal?: AbortSignal,
+): Iterable<Sample> | AsyncIterable<Sample> {
+  const isSame = labels.length === classes.length &&
+    classes.every(({ label }, index) => label === labels[index]);
+  if (isSame) return samples;
+  const own = classesOf({ labels });
+  return (async function* () {
+    for await (const sample of stoppable(samples, signal)) {
+      yield { ...sample, label: labels[classOf(sample, own)]! };
+    }
+  })();
+}
+
+/**
  * Collects samples whose pictures may then be read more than once: of a stream or a response, which can
  * be read once, the bytes are kept from the first time on.
  *

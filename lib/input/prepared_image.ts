@@ -75,9 +75,13 @@ export type Images<Image extends LazyImage | PreparedImage = LazyImage | Prepare
 /** Options that say how an image is decoded and looked at, which a prepared one was already. */
 export type LookOption = keyof ViewOptions | Exclude<keyof ImageOptions, "signal"> | "scale";
 
-/** Options for what is given: those of prepared images do not say how to look at them. */
-export type OptionsFor<Given, Options> = [Given] extends [LazyImage | Images<LazyImage>] ? Options
-  : { readonly [Name in keyof Options]?: Name extends LookOption ? undefined : Options[Name] };
+/**
+ * Options for what is given: those of prepared images do not say how to look at them. Of what only may
+ * be prepared that is told when it is seen.
+ */
+export type OptionsFor<Given, Options> = [Given] extends [PreparedImage | Images<PreparedImage>]
+  ? { readonly [Name in keyof Options]?: Name extends LookOption ? undefined : Options[Name] }
+  : Options;
 
 /**
  * Checks the options that come with a prepared image.

@@ -75,6 +75,11 @@ export function fit(
   data: LabeledImages,
   options?: FitOptions & { readonly out?: undefined },
 ): Promise<FittedInMemory>;
+/** Trains a new head on frozen layers, and writes the model, or gives its bytes if no `out` is given. */
+export function fit(
+  data: LabeledImages,
+  options: FitOptions,
+): Promise<Fitted | FittedInMemory>;
 export async function fit(
   data: LabeledImages,
   options: FitOptions = {},

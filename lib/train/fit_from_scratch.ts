@@ -57,6 +57,11 @@ export function fitFromScratch(
   data: LabeledImages,
   options?: ScratchOptions & { readonly out?: undefined },
 ): Promise<FittedInMemory>;
+/** Trains all layers of a small VGG, and writes the model, or gives its bytes if no `out` is given. */
+export function fitFromScratch(
+  data: LabeledImages,
+  options: ScratchOptions,
+): Promise<Fitted | FittedInMemory>;
 export async function fitFromScratch(
   data: LabeledImages,
   options: ScratchOptions = {},

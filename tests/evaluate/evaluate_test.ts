@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import { join } from "@std/path";
 import { parseVariants } from "../../lib/cli/variants.ts";
 import { Journal } from "../../lib/cli/journal.ts";
-import { classifierOn } from "../../lib/classifier.ts";
+import { classifierOn, loadClassifier } from "../../lib/classifier.ts";
 import { type IndexedSample, listSamples, type Sample } from "../../lib/input/dataset.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { fuse } from "../../lib/compose/fuse.ts";
@@ -272,5 +272,26 @@ Deno.test("a stream or response that was read says so, and what to give instead"
   for (const image of [stream, response]) {
     await classifier.classify(image);
     await assertRejects(() => classifier.classify(image), TypeError, "a function that opens");
+  }
+});
+
+Deno.test("the indices of a dataset are of its own labels, wherever the classifier has them", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    for (const [label, photo] of [["cat", "cat.png"], ["ship", "boats.jpg"]] as const) {
+      await Deno.mkdir(join(dir, label));
+      await Deno.copyFile(new URL(photo, PHOTOS), join(dir, label, photo));
+    }
+    await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+    const dataset = await listSamples(dir);
+    assertEquals(dataset.labels, ["cat", "ship"]);
+    const { metrics, records } = await evaluate(classifier, dataset);
+    assertEquals([metrics.top1, records.map(({ label }) => label)], [1, [3, 8]]);
+    const known = await listSamples(dir, classifier.info.classes);
+    assertEquals((await evaluate(classifier, known)).records, records);
+    const strange = { labels: ["cat", "kitten"], samples: [{ file: "x", label: 1 }] };
+    await assertRejects(() => evaluate(classifier, strange), RangeError, "kitten");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
   }
 });

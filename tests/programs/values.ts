@@ -9,8 +9,11 @@ import {
   type Input,
   loadClassifier,
   type Predictions,
+  type ServiceOptions,
 } from "@edge/vgg16";
-import { openModel } from "@edge/vgg16/convert";
+import { convert, openModel } from "@edge/vgg16/convert";
+import { evaluate } from "@edge/vgg16/evaluate";
+import { fit, listSamples } from "@edge/vgg16/train";
 
 const photo = "tests/data/photos/cat.png";
 await using classifier = await loadClassifier({ backend: "wasm" });
@@ -32,6 +35,8 @@ const all: Predictions = await classifier.classify(photo, options);
 const rows = async (images: Input | Images) => await classifier.scores(images);
 const bytes = async (image: ImageInput) => (await classifier.embed(image)).data;
 await classifier.classify(new Set([photo, () => Deno.readFile(photo)]));
+const found = async (image: Input, options?: ClassifyOptions) =>
+  (await classifier.classify(image, options)).length;
 
 // Prepared images were looked at already.
 const prepared = await classifier.prepare(photo, { crops: "ten" });
@@ -47,6 +52,12 @@ const { data } = await classifier.embed(photo, { layer: "pool5", pooling: "avg" 
 // @ts-expect-error There is no block 6.
 const block6: EmbedOptions = { layer: "conv6_1" };
 
+// Whether there is a file to write to may be known later, and what is listed is evaluated.
+const converted = async (input: string, out: string | undefined) => await convert(input, { out });
+const report = async (folder: string) => await evaluate(classifier, await listSamples(folder));
+const trained = async (folder: string, out: string | undefined) =>
+  await fit(await listSamples(folder), { out });
+
 // Other models have the labels that a program says they have.
 const file = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
 await using pets = await loadClassifier<"cat" | "dog">({ model: await openModel(file) });
@@ -61,6 +72,7 @@ await classifier.classify(photo, {
   ...{ crops: undefined, scales: undefined, flip: undefined },
   ...{ maxPixels: undefined, maxBytes: undefined, background: undefined, signal: undefined },
 });
+const service: ServiceOptions = { classifier, maxPixels: undefined, logLevel: undefined };
 const undecided: { label: string | undefined; scale: number | undefined } = {
   label: undefined,
   scale: undefined,
@@ -68,4 +80,5 @@ const undecided: { label: string | undefined; scale: number | undefined } = {
 await classifier.explain(photo, undecided);
 
 console.log(label, promised.length, all.length, isCat, data.length, (await bytes(photo)).length);
-console.log((await rows([photo])).length, [refused, forged, block6, isBird].length);
+console.log((await rows([photo])).length, await found(photo, { topK: 2 }), service.logLevel);
+console.log([refused, forged, block6, isBird, converted, report, trained].length);

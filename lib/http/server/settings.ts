@@ -83,7 +83,8 @@ export type RemoteRules = Pick<FetchImageOptions, "resolve" | "isAllowed">;
  * Options of `createService()` and `createHandler()`: settings, all of which have defaults, and what a
  * program can give that an environment cannot.
  */
-export interface ServiceOptions extends Partial<Settings> {
+export interface ServiceOptions
+  extends Partial<{ readonly [Name in keyof Settings]: Settings[Name] | undefined }> {
   /**
    * The classifier to use, instead of one by `model`, `backend`, `precision` and `threads`.
    *
