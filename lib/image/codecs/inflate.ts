@@ -6,8 +6,10 @@
 
 /** Deflate gives at most 258 bytes for 2 bits. */
 const MAX_RATIO = 1032;
-/** Most bytes that the platform inflates at a time: 16 MiB can come out of them. */
-const MAX_SLICE = 16 * 1024;
+/** Bytes that the platform inflates at a time: 4 to 16 MiB can come out of them. */
+const MIN_SLICE = 4 * 1024, MAX_SLICE = 16 * 1024;
+/** About as many should come out of a slice of data that swells evenly. */
+const MAX_CHUNK = 1 << 20;
 /** What gives at most so many bytes is quicker here. */
 const SMALL = 1 << 15;
 
@@ -25,10 +27,10 @@ export async function* inflate(
   if (stored * MAX_RATIO < length) {
     throw new Error(`${stored} bytes of compressed data cannot hold its ${length} bytes`);
   }
-  // Less at a time for a small result, so that a bomb stays in proportion to it.
-  const source = ReadableStream.from(
-    slicesOf(parts, Math.min(MAX_SLICE, Math.max(256, length >> 6))),
-  );
+  // Less at a time for a small result, so that a bomb stays in proportion to it, and for data that swells.
+  const even = Math.ceil(stored / length * MAX_CHUNK);
+  const slice = Math.max(MIN_SLICE, Math.min(MAX_SLICE, length >> 6, even));
+  const source = ReadableStream.from(slicesOf(parts, slice));
   let at = 0;
   try {
     for await (const chunk of source.pipeThrough(new DecompressionStream("deflate"))) {

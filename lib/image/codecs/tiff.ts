@@ -5,7 +5,7 @@
  */
 
 import { type Codec, damaged, packedSample, truncated } from "./codec.ts";
-import { divide255, type Pixels } from "../image.ts";
+import { divide255, overWhite, type Pixels } from "../image.ts";
 import { decompress, undoPredictor } from "./tiff_compression.ts";
 import {
   CMYK,
@@ -20,23 +20,53 @@ import {
 
 export const tiff: Codec<TiffHeader> = { readHeader, decode };
 
+/** Piece by piece, so that no more than the picture and a strip or a row of tiles is held. */
 async function decode(bytes: Uint8Array, header: TiffHeader): Promise<Pixels> {
-  const { width, height, samples } = header;
-  const planes = await unpack(bytes, header);
-  const colors = COLORS[header.photometric];
-  const hasAlpha = samples > colors && (header.extra === 1 || header.extra === 2);
-  const paint = PAINTERS[header.photometric];
-  const channels = hasAlpha ? 4 : 3;
-  const data = new Uint8Array(width * height * channels);
-  for (let at = 0, to = 0; to < data.length; at += samples, to += channels) {
-    paint(planes, at, data, to, header);
-    if (!hasAlpha) continue;
-    const alpha = data[to + 3] = planes[at + colors];
-    if (header.extra === 1 && alpha > 0) {
-      for (let c = 0; c < 3; c++) data[to + c] = Math.min(255, data[to + c] * 255 / alpha);
+  const { width, height, piece, planar, samples } = header;
+  const across = Math.ceil(width / piece.width), down = Math.ceil(height / piece.height);
+  const planes = planar ? samples : 1;
+  if (header.offsets.length < across * down * planes) {
+    throw damaged("tiff", "it lists fewer strips or tiles than the image has");
+  }
+  const data = new Uint8Array(width * height * 3);
+  const row = new Uint8Array(piece.width * samples);
+  for (let index = 0; index < across * down; index++) {
+    const top = Math.floor(index / across) * piece.height, left = index % across * piece.width;
+    const rows = Math.min(piece.height, height - top),
+      columns = Math.min(piece.width, width - left);
+    const unpacked: Uint8Array[] = [];
+    for (let plane = 0; plane < planes; plane++) {
+      unpacked.push(await readPiece(bytes, header, plane * across * down + index, rows));
+    }
+    for (let y = 0; y < rows; y++) {
+      unpacked.forEach((piece, plane) => spread(piece, y, header, columns, row, plane));
+      paintRow(row, header, data, ((top + y) * width + left) * 3, columns);
     }
   }
   return { data, width, height };
+}
+
+/** Turns `count` pixels of samples into RGB over white at `to`. */
+function paintRow(
+  row: Uint8Array,
+  header: TiffHeader,
+  data: Uint8Array,
+  to: number,
+  count: number,
+): void {
+  const { samples, photometric, extra } = header;
+  const paint = PAINTERS[photometric], colors = COLORS[photometric];
+  const hasAlpha = samples > colors && (extra === 1 || extra === 2);
+  for (let at = 0; at < count * samples; at += samples, to += 3) {
+    paint(row, at, data, to, header);
+    if (!hasAlpha) continue;
+    const alpha = row[at + colors];
+    for (let c = to; c < to + 3; c++) {
+      // Premultiplied colors are divided first, and cut, as Pillow does.
+      if (extra === 1 && alpha > 0) data[c] = Math.min(255, data[c] * 255 / alpha);
+      data[c] = overWhite(data[c], alpha);
+    }
+  }
 }
 
 /** Writes the RGB of the samples at `at`. */
@@ -67,37 +97,6 @@ const PAINTERS: Readonly<Record<number, Painter>> = {
   },
 };
 
-/**
- * Puts the pieces together.
- *
- * @returns `[height, width, samples]`, stretched or cut to bytes; palette indices as they are
- */
-async function unpack(bytes: Uint8Array, header: TiffHeader): Promise<Uint8Array> {
-  const { width, height, samples, bits, piece, planar } = header;
-  const across = Math.ceil(width / piece.width), down = Math.ceil(height / piece.height);
-  const perPiece = planar ? 1 : samples;
-  const planes = planar ? samples : 1;
-  if (header.offsets.length < across * down * planes) {
-    throw damaged("tiff", "it lists fewer strips or tiles than the image has");
-  }
-  const rowBytes = Math.ceil(piece.width * perPiece * bits / 8);
-  const result = new Uint8Array(width * height * samples);
-  for (let index = 0; index < across * down * planes; index++) {
-    const plane = Math.floor(index / (across * down));
-    const top = Math.floor(index % (across * down) / across) * piece.height;
-    const left = index % across * piece.width;
-    const rows = piece.isTile ? piece.height : Math.min(piece.height, height - top);
-    const data = await readPiece(bytes, header, index, rowBytes * rows);
-    undoPredictor(data, header, rowBytes, perPiece);
-    const count = Math.min(piece.width, width - left) * perPiece;
-    for (let y = 0; y < Math.min(rows, height - top); y++) {
-      const to = ((top + y) * width + left) * samples + plane;
-      spread(data, y * rowBytes, header, count, result, to, planar ? samples : 1);
-    }
-  }
-  return result;
-}
-
 /** `[256]`: bytes with their bits in the other order. */
 const MIRRORED = Uint8Array.from({ length: 256 }, (_, byte) => {
   let mirrored = 0;
@@ -105,42 +104,63 @@ const MIRRORED = Uint8Array.from({ length: 256 }, (_, byte) => {
   return mirrored;
 });
 
-/** Some writers leave a piece's count out, write 0, or more than the file has. */
+/**
+ * The rows of a strip or tile, unpacked. Some writers leave its count out, write 0, or more than the file
+ * has.
+ */
 async function readPiece(
   bytes: Uint8Array,
-  { offsets, byteCounts, lowBitFirst, compression }: TiffHeader,
+  header: TiffHeader,
   index: number,
-  length: number,
+  rows: number,
 ): Promise<Uint8Array> {
-  const start = offsets[index], end = start + (byteCounts[index] || Infinity);
+  const { piece, compression } = header;
+  const length = rowBytesOf(header) * (piece.isTile ? piece.height : rows);
+  const start = header.offsets[index], end = start + (header.byteCounts[index] || Infinity);
   // Pieces may share their data, and no compression makes it much longer than it was.
   const data = bytes.subarray(start, Math.min(end, start + 2 * length + 1024));
   try {
-    const ordered = lowBitFirst ? data.map((byte) => MIRRORED[byte]) : data;
-    return await decompress(ordered, compression, length);
+    const ordered = header.lowBitFirst ? data.map((byte) => MIRRORED[byte]) : data;
+    const unpacked = await decompress(ordered, compression, length);
+    undoPredictor(unpacked, header, rowBytesOf(header), samplesOf(header));
+    return unpacked;
   } catch (cause) {
     throw end > bytes.length ? truncated("tiff", bytes, { cause }) : cause;
   }
 }
 
-/** Writes `count` samples of a row as bytes, `stride` apart. */
+/** Samples of a pixel in a piece. */
+function samplesOf({ planar, samples }: TiffHeader): number {
+  return planar ? 1 : samples;
+}
+
+function rowBytesOf(header: TiffHeader): number {
+  return Math.ceil(header.piece.width * samplesOf(header) * header.bits / 8);
+}
+
+/**
+ * Writes row `y` of a piece as bytes, stretched or cut, but for palette indices: `[columns, samples]`, or
+ * of these samples `plane`.
+ */
 function spread(
-  data: Uint8Array,
-  at: number,
-  { bits, little, photometric }: TiffHeader,
-  count: number,
-  result: Uint8Array,
-  to: number,
-  stride: number,
+  piece: Uint8Array,
+  y: number,
+  header: TiffHeader,
+  columns: number,
+  row: Uint8Array,
+  plane: number,
 ): void {
+  const { bits, little, photometric } = header;
+  const at = y * rowBytesOf(header), count = columns * samplesOf(header);
+  const stride = header.planar ? header.samples : 1;
   if (bits >= 8) {
     const bytes = bits >> 3;
     const high = at + (bits === 16 && little ? 1 : 0);
-    for (let i = 0; i < count; i++, to += stride) result[to] = data[high + i * bytes];
+    for (let i = 0, to = plane; i < count; i++, to += stride) row[to] = piece[high + i * bytes];
     return;
   }
   const stretch = photometric === PALETTE ? 1 : 255 / ((1 << bits) - 1);
-  for (let i = 0; i < count; i++, to += stride) {
-    result[to] = packedSample(data, at, i, bits) * stretch;
+  for (let i = 0, to = plane; i < count; i++, to += stride) {
+    row[to] = packedSample(piece, at, i, bits) * stretch;
   }
 }
