@@ -226,6 +226,8 @@ export interface ImageClassifier<Label extends string = string>
     AsyncDisposable {
   /** What it is. It never changes, and can be read after it was closed. */
   readonly info: ImageClassifierInfo<Label>;
+  /** Those that an ensemble is made of. */
+  readonly members?: readonly ImageClassifier[] | undefined;
   /** What a layer says about images. */
   readonly embed?: Classifier<Label>["embed"] | undefined;
   /** Which part of an image speaks for a class. */

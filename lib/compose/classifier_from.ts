@@ -128,14 +128,14 @@ interface Composition<Label extends string> {
     options: PrepareOptions,
   ) => Promise<readonly Float64Array[]>;
   readonly close?: (() => void | Promise<void>) | undefined;
-  /** Whether what gives the scores was closed by somebody else. */
-  readonly isClosed?: () => boolean;
+  /** Whose scores it gives: closed by somebody else, they end it. */
+  readonly members?: readonly ImageClassifier[];
   readonly lost?: Promise<VggError> | undefined;
 }
 
 /** Makes a classifier that decodes images, a few at a time, and has them scored. */
 export function composed<Label extends string>(
-  { model, classes, table, scores, close, isClosed, lost }: Composition<Label>,
+  { model, classes, table, scores, close, members, lost }: Composition<Label>,
 ): ImageClassifier<Label> {
   const calls = new Calls("classifier"), decoders = holdDecoders();
   const selecting = { ...SELECTION_OPTIONS, ...table };
@@ -178,12 +178,13 @@ export function composed<Label extends string>(
 
   const classifier: ImageClassifier<Label> = {
     info: { model, classes },
+    members,
     // As overloads have it: one result of one image, and many of many.
     classify: classify as unknown as ImageClassifier<Label>["classify"],
     scores: scoresOf as ImageClassifier<Label>["scores"],
     lost: lost ?? new Promise<never>(() => {}),
     get closed() {
-      return calls.closed || isClosed?.() === true;
+      return calls.closed || members?.some(({ closed }) => closed) === true;
     },
     async close() {
       await calls.close(async () => {

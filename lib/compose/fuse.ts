@@ -40,7 +40,7 @@ export function fuse<Label extends string>(
       }
       return sums.map((row) => row.map((sum) => sum / classifiers.length));
     },
-    isClosed: () => classifiers.some(({ closed }) => closed),
+    members: classifiers,
     lost: Promise.race(classifiers.map(({ lost }) => lost)),
   });
   tellNeeds(fused, (views) => {

@@ -4,7 +4,7 @@ import { abortable } from "@std/async/abortable";
 import type { ImageClassifier, ImageClassifierInfo, PrepareOptions } from "../../classifier.ts";
 import type { Input } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
-import { type ViewOptions, viewPixels } from "../../input/views.ts";
+import { checkViews, type ViewOptions, viewPixels } from "../../input/views.ts";
 import { type ExplainOptions, explainPixels, type Explanation } from "../../explain/explain.ts";
 import {
   type ImageInput,
@@ -19,7 +19,7 @@ import type { Model } from "../../model/model.ts";
 import { Line } from "../../threads/pool.ts";
 import type { Downloads } from "../remote/downloads.ts";
 import type { Call } from "../server/call.ts";
-import { HttpProblem, toProblem } from "../server/problems.ts";
+import { checkingOptions, HttpProblem, toProblem } from "../server/problems.ts";
 import type { RemoteRules, Settings } from "../server/settings.ts";
 import type { Log, ServiceMetrics } from "../server/telemetry.ts";
 import { BatchQueue, type Work } from "./batch_queue.ts";
@@ -203,7 +203,10 @@ export class Pipeline {
     return await this.#run<Input, Output>(image, call, {
       kept: { key: own, bytesOf },
       keepsPicture: prepare === undefined,
-      pixels: (image, network) => viewPixels(image, network, views),
+      pixels: (image, network) => {
+        checkingOptions(() => checkViews(views, network)); // Of an ensemble's member nobody has before.
+        return viewPixels(image, network, views);
+      },
       // Views are made by preparing, so images that are looked at in different ways may go together.
       key: prepare === undefined ? own : key,
       decode: async (classifier, image, limits) =>
@@ -282,7 +285,7 @@ export class Pipeline {
     const classifier = await this.#classifier(call);
     const isFile = image instanceof Uint8Array;
     const size = isFile ? await readSize(image, this.settings) : image;
-    const cost = this.#costOf(size, classifier.info, call, task);
+    const cost = this.#costOf(size, classifier, call, task);
     using place = isFile ? await this.#placeFor(size, call) : undefined;
     const decoded = await this.#decode(classifier, image, call, task);
     if (!task.keepsPicture) place?.[Symbol.dispose]();
@@ -315,16 +318,21 @@ export class Pipeline {
    */
   #costOf(
     image: Size | undefined,
-    { architecture, preprocessing }: ImageClassifierInfo,
+    classifier: ImageClassifier,
     { costs: { images = 1 } }: Call,
     task: Pick<Task<unknown, unknown>, "pixels">,
   ): number {
-    if (image === undefined || architecture === undefined || preprocessing === undefined) return 1;
-    const { height, width } = architecture.input;
-    const pixels = task.pixels(image, { architecture, preprocessing });
-    const { maxViewPixels } = this.settings;
-    const most = Math.max(height * width, Math.floor(maxViewPixels / images));
-    if (pixels <= most) return pixels / (height * width);
+    const networks = networksOf(classifier);
+    if (image === undefined || networks.length === 0) return 1;
+    let pixels = 0, once = 0, cost = 0;
+    for (const network of networks) {
+      const { height, width } = network.architecture.input, own = task.pixels(image, network);
+      pixels += own;
+      once += height * width;
+      cost += own / (height * width);
+    }
+    const most = Math.max(once, Math.floor(this.settings.maxViewPixels / images));
+    if (pixels <= most) return cost;
     throw new HttpProblem(
       "too-many-views",
       `Expected at most ${most} pixels to look at for each of ${images} images, found ${pixels}: ` +
@@ -353,6 +361,13 @@ export class Pipeline {
     call.costs.decodeMs = (call.costs.decodeMs ?? 0) + decodeMs;
     return decoded;
   }
+}
+
+/** The networks that look at an image, as far as they are known: of an ensemble those of its members. */
+function networksOf({ info, members = [] }: ImageClassifier): Network[] {
+  const { architecture, preprocessing } = info;
+  if (architecture === undefined || preprocessing === undefined) return members.flatMap(networksOf);
+  return [{ architecture, preprocessing }];
 }
 
 /**

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Classifier } from "../../../lib/classifier.ts";
+import { fuse } from "../../../lib/compose/fuse.ts";
 import { encodePng } from "../../../lib/image/codecs/encode_png.ts";
 import { MAX_DECODERS, type Pixels } from "../../../lib/image/image.ts";
 import { readImage } from "../../../lib/image/read.ts";
@@ -45,6 +46,15 @@ Deno.test("what the network would look at for an image is held against maxViewPi
   assertEquals([status, JSON.parse(answer).code], [413, "too-many-views"]);
   assertStringIncludes(answer, `at most ${pixels - 1} pixels`);
   assertStringIncludes(answer, `found ${pixels}`);
+});
+
+Deno.test("of an ensemble every member's pixels count", async () => {
+  const pixels = viewPixels(CAT_SIZE, classifier.info, { crops: "ten" });
+  const status = async (maxViewPixels: number): Promise<number> => {
+    const service = testService({ classifier: fuse([classifier, classifier]), maxViewPixels });
+    return (await answerOf(service.fetch(post("/classify?crops=ten", CAT))))[0];
+  };
+  assertEquals([await status(2 * pixels), await status(2 * pixels - 1)], [200, 413]);
 });
 
 Deno.test("by default a request has no more than half a million pixels looked at", async () => {
