@@ -11,7 +11,7 @@ const PHOTOS = "tests/data/photos";
 const USES: Readonly<Record<string, { code: string; prints: string[]; stdin?: string }>> = {
   "values.ts": {
     code: `import "./values.ts";`,
-    prints: ["cat", "cat 0 10 true 256 512", "1 2 undefined", "7"],
+    prints: ["cat", "cat 0 10 true 256 512", "1 2 undefined", "8"],
   },
   "pipe.ts": { code: `import "./pipe.ts";`, stdin: `${PHOTOS}/cat.png`, prints: ["cat"] },
   "queue_worker.ts": {

@@ -76,12 +76,13 @@ export type Images<Image extends LazyImage | PreparedImage = LazyImage | Prepare
 export type LookOption = keyof ViewOptions | Exclude<keyof ImageOptions, "signal"> | "scale";
 
 /**
- * Options for what is given: those of prepared images do not say how to look at them. Of what only may
- * be prepared that is told when it is seen.
+ * Options for what is given: those of prepared images do not say how to look at them. Of what may be any
+ * `Input` the compiler cannot tell, and the call does.
  */
-export type OptionsFor<Given, Options> = [Given] extends [PreparedImage | Images<PreparedImage>]
-  ? { readonly [Name in keyof Options]?: Name extends LookOption ? undefined : Options[Name] }
-  : Options;
+export type OptionsFor<Given, Options> = [Given] extends [LazyImage | Images<LazyImage>] ? Options
+  : [Input] extends [Given] ? Options
+  : [Input[]] extends [Given] ? Options
+  : { readonly [Name in keyof Options]?: Name extends LookOption ? undefined : Options[Name] };
 
 /**
  * Checks the options that come with a prepared image.

@@ -35,8 +35,10 @@ const all: Predictions = await classifier.classify(photo, options);
 const rows = async (images: Input | Images) => await classifier.scores(images);
 const bytes = async (image: ImageInput) => (await classifier.embed(image)).data;
 await classifier.classify(new Set([photo, () => Deno.readFile(photo)]));
-const found = async (image: Input, options?: ClassifyOptions) =>
-  (await classifier.classify(image, options)).length;
+const found = async (images: Input | readonly Input[], options?: ClassifyOptions) =>
+  (await classifier.classify(images, options)).length;
+const listed = async (images: Input[], options: EmbedOptions) =>
+  await classifier.embed(images, options);
 
 // Prepared images were looked at already.
 const prepared = await classifier.prepare(photo, { crops: "ten" });
@@ -81,4 +83,4 @@ await classifier.explain(photo, undecided);
 
 console.log(label, promised.length, all.length, isCat, data.length, (await bytes(photo)).length);
 console.log((await rows([photo])).length, await found(photo, { topK: 2 }), service.logLevel);
-console.log([refused, forged, block6, isBird, converted, report, trained].length);
+console.log([refused, forged, block6, isBird, converted, report, trained, listed].length);
