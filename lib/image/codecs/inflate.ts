@@ -96,6 +96,9 @@ const WINDOW = 1 << 15;
 const PIECE = 1 << 16;
 const MAX_COPY = 258;
 
+/** Blocks of which a few bytes may come; more have one for 16 bytes. */
+const MIN_BLOCKS = 8;
+
 /** Inflates what {@linkcode inflate} does, at once. */
 function* inflateHere(parts: readonly Uint8Array[], length: number): Generator<Uint8Array> {
   const bits = new BitReader(parts);
@@ -104,7 +107,10 @@ function* inflateHere(parts: readonly Uint8Array[], length: number): Generator<U
   const out = new Uint8Array(full + MAX_COPY);
   try {
     if ((bits.take(16) & 0x200f) !== 8) throw new Error("it is no Deflate without a dictionary");
+    // A block takes time though nothing comes of it.
+    let blocks = MIN_BLOCKS + (length >> 4);
     for (let isLast = false; !isLast;) {
+      if (--blocks < 0) throw new Error("it has many more blocks than it needs");
       isLast = bits.take(1) === 1;
       const kind = bits.take(2);
       const trees = kind === 0 ? undefined : kind === 1 ? FIXED : readTrees(bits, kind);

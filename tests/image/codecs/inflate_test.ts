@@ -92,3 +92,11 @@ Deno.test("damaged data gives an error or as many bytes as were asked for, small
     assert(refused > 30, `only ${refused} of 300 were refused`);
   }
 });
+
+Deno.test("data of many more blocks than bytes is refused", async () => {
+  const empty = [0, 0, 0, 0xff, 0xff], last = [1, 1, 0, 0xfe, 0xff, 7];
+  const data = (blocks: number) =>
+    Uint8Array.from([0x78, 1, ...Array(blocks).fill(empty).flat(), ...last]);
+  assertEquals(await inflateWhole(data(7), 1), Uint8Array.of(7));
+  await assertRejects(() => inflateWhole(data(8), 1), Error, "is corrupt after 0 of 1 bytes");
+});
