@@ -75,7 +75,26 @@ export function stoppable<T>(
   signal: AbortSignal | undefined,
 ): Iterable<T> | AsyncIterable<T> {
   if (signal === undefined || !(Symbol.asyncIterator in items)) return items;
-  return abortable(items, signal);
+  return untilAborted(items, signal);
+}
+
+async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  signal.throwIfAborted();
+  const iterator = items[Symbol.asyncIterator]();
+  let isOver = false;
+  try {
+    while (true) {
+      const { done, value } = await abortable(Promise.resolve(iterator.next()), signal);
+      isOver = done === true;
+      if (isOver) return;
+      yield value;
+    }
+  } finally {
+    const end = async () => isOver || await iterator.return?.();
+    const ending = end().catch(() => {});
+    // A generator that waits for an item ends only when it has that.
+    if (!signal.aborted) await ending;
+  }
 }
 
 /** Gets an image that is given as a function; others are given already. */
