@@ -25,11 +25,17 @@ const { signal: _, onProgress: __, onWarning: ___, ...MODEL_OPTIONS } = CLASSIFI
 /** Models that are loaded or being loaded, and not lost. */
 const models = new Set<SharedModel>();
 
+/** Who waits for a load, and what ends that. */
+interface Waiter {
+  readonly own: OwnOptions;
+  readonly giveUp: AbortController;
+}
+
 /** A model, and how many use it or wait for it. */
 class SharedModel {
   /** The values of the options, in the order of their table. */
   readonly #key: readonly unknown[];
-  readonly #waiting = new Set<OwnOptions>();
+  readonly #waiting = new Set<Waiter>();
   readonly #unwanted = new AbortController();
   readonly #loaded: Promise<LoadedModel>;
   #users = 0;
@@ -40,11 +46,22 @@ class SharedModel {
     this.#loaded = loadEngine({
       ...options,
       signal: this.#unwanted.signal,
-      onProgress: (progress) => this.#waiting.forEach(({ onProgress }) => onProgress?.(progress)),
-      onWarning: (message) => this.#waiting.forEach(({ onWarning }) => onWarning?.(message)),
+      onProgress: (progress) => this.#tell(({ onProgress }) => onProgress?.(progress)),
+      onWarning: (message) => this.#tell(({ onWarning }) => onWarning?.(message)),
     });
     const forget = (): void => void models.delete(this);
     this.#loaded.then(({ engine }) => engine.lost?.then(forget), forget);
+  }
+
+  /** Tells all who wait. Who throws waits no longer, and the others do. */
+  #tell(say: (own: OwnOptions) => void): void {
+    for (const { own, giveUp } of this.#waiting) {
+      try {
+        say(own);
+      } catch (error) {
+        giveUp.abort(error);
+      }
+    }
   }
 
   matches(key: readonly unknown[]): boolean {
@@ -53,17 +70,19 @@ class SharedModel {
 
   /** A classifier of the caller's own, on the engine of all. */
   async use(own: OwnOptions, offline: boolean): Promise<Classifier> {
+    const giveUp = new AbortController(), waiter: Waiter = { own, giveUp };
     this.#users++;
-    this.#waiting.add(own);
+    this.#waiting.add(waiter);
     try {
-      const { signal } = own;
-      const { model, engine } = await (signal ? abortable(this.#loaded, signal) : this.#loaded);
+      const { signal = giveUp.signal } = own;
+      const either = AbortSignal.any([signal, giveUp.signal]);
+      const { model, engine } = await abortable(this.#loaded, either);
       return classifierOn(model, engine, { offline, free: () => this.#leave() });
     } catch (error) {
       this.#leave().catch(() => {}); // Who has given up does not wait for the end of the load.
       throw error;
     } finally {
-      this.#waiting.delete(own);
+      this.#waiting.delete(waiter);
     }
   }
 

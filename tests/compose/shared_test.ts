@@ -145,3 +145,20 @@ Deno.test({
     assertEquals(text(stdout), "[true,true,false,true,false]\n", text(stderr));
   },
 });
+
+Deno.test("what one caller's callbacks throw ends its own waiting alone", async () => {
+  await using server = modelServer();
+  const options = { ...WASM, model: server.url };
+  const mine = new Error("mine");
+  const a = sharedClassifier({
+    ...options,
+    onProgress() {
+      throw mine;
+    },
+  });
+  const b = sharedClassifier(options);
+  server.open();
+  assertEquals(await assertRejects(() => a), mine);
+  await using classifier = await b;
+  assertEquals((await classifier.classify(CAT))[0].label, "cat");
+});
