@@ -333,3 +333,48 @@ Deno.test("an ensemble is served as its scores are, with the views that are aske
   assertEquals([large.status, (await large.json()).code], [413, "image-pixels"]);
   assertEquals(one.closed, false);
 });
+
+Deno.test("results of a classifier that is gone are not given for its successor's", async () => {
+  const labels = [["yes", "no"], ["left", "right"]], lost = Promise.withResolvers<VggError>();
+  const made: ImageClassifier[] = [];
+  const service = createService({
+    ...{ ...SILENT, cacheEntries: 8 },
+    classifier: () => {
+      const n = made.length, scores = n === 0 ? [0.9, 0.1] : [0.2, 0.8];
+      made.push(classifierFrom({
+        labels: labels[n]!,
+        scores: (images) => images.map(() => scores),
+        lost: n === 0 ? lost.promise : undefined,
+      }));
+      return made[n]!;
+    },
+  });
+  const best = async (): Promise<string> => {
+    const [{ label }] = await (await service.fetch(post("/classify", CAT))).json();
+    return label;
+  };
+  assertEquals([await best(), await best()], ["yes", "yes"]);
+  lost.resolve(GONE);
+  await lost.promise;
+  assertEquals(await best(), "right");
+  await service.close();
+});
+
+Deno.test("closing a service ends the load that nobody else waits for", async () => {
+  const asked = Promise.withResolvers<void>();
+  const silent = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async ({ signal }) => {
+      asked.resolve();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return new Response();
+    },
+  );
+  const model = `http://127.0.0.1:${silent.addr.port}/model.safetensors`;
+  const service = createService({ ...SILENT, model, backend: "wasm" });
+  const waiting = assertRejects(() => service.warmUp());
+  await asked.promise;
+  await service.close();
+  await waiting;
+  await silent.shutdown();
+});

@@ -76,7 +76,8 @@ export class Pipeline {
   readonly #model: ServedModel;
   readonly #metrics: ServiceMetrics;
   readonly #queue: BatchQueue;
-  readonly #cache: ResultCache;
+  /** Of each classifier: its successor may say something else. */
+  readonly #caches = new WeakMap<ImageClassifier, ResultCache>();
   readonly #log: Log;
   readonly #rules: RemoteRules;
   /** For pixels of large images, one place each. */
@@ -101,7 +102,6 @@ export class Pipeline {
     this.#log = log;
     this.#rules = rules;
     this.#decoding = new Line(settings.maxDecodePixels);
-    this.#cache = new ResultCache(settings.cacheEntries, settings.cacheBytes);
     this.#queue = new BatchQueue({
       ...settings,
       onRun: (batch, runMs) => {
@@ -271,9 +271,17 @@ export class Pipeline {
     const input = image instanceof URL ? await this.#fetch(image, call) : image;
     const make = (): Promise<Output> => this.#compute(input, call, task);
     if (task.kept === undefined || !(input instanceof Uint8Array)) return await make();
-    const { result, cached } = await this.#cache.getOrMake(input, task.kept, make);
+    const cache = this.#cacheOf(await this.#classifier(call));
+    const { result, cached } = await cache.getOrMake(input, task.kept, make);
     if (cached) call.costs.cached = true;
     return result;
+  }
+
+  #cacheOf(classifier: ImageClassifier): ResultCache {
+    const { cacheEntries, cacheBytes } = this.settings;
+    const cache = this.#caches.get(classifier) ?? new ResultCache(cacheEntries, cacheBytes);
+    this.#caches.set(classifier, cache);
+    return cache;
   }
 
   async #compute<Decoded, Output>(

@@ -19,11 +19,11 @@ export interface ServedModelOptions {
 
 /** A classifier that is loaded when it is first needed, and again if it is lost. */
 export class ServedModel {
-  readonly #load: () => Promise<ImageClassifier>;
+  readonly #load: (signal: AbortSignal) => Promise<ImageClassifier>;
   readonly #isBorrowed: boolean;
   readonly #onFailure: (error: unknown, waitMs: number) => void;
   readonly #now: () => number;
-  #isClosed = false;
+  readonly #closing = new AbortController();
   #loading: Promise<ImageClassifier> | undefined;
   #loaded: ImageClassifier | undefined;
   /** Whether what is loaded, and borrowed, can answer no more. */
@@ -35,12 +35,20 @@ export class ServedModel {
     | { readonly error: unknown; readonly waitMs: number; readonly until: number }
     | undefined;
 
-  constructor(load: () => Promise<ImageClassifier>, options: ServedModelOptions = {}) {
+  /** @param load Gets a signal that aborts when this is closed. */
+  constructor(
+    load: (signal: AbortSignal) => Promise<ImageClassifier>,
+    options: ServedModelOptions = {},
+  ) {
     const { isBorrowed = false, onFailure = () => {}, now = () => performance.now() } = options;
     this.#load = load;
     this.#isBorrowed = isBorrowed;
     this.#onFailure = onFailure;
     this.#now = now;
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /** What the classifier is, once it is loaded. Asking loads nothing. */
@@ -75,7 +83,7 @@ export class ServedModel {
    * @throws The error of the last load, if that failed and {@linkcode waitMs} is not over.
    */
   async get(): Promise<ImageClassifier> {
-    if (this.#isClosed) throw new DisposedError("service");
+    this.#closing.signal.throwIfAborted();
     if (this.waitMs > 0) throw this.#failure!.error;
     return await (this.#loading ??= this.#start());
   }
@@ -83,12 +91,13 @@ export class ServedModel {
   async #start(): Promise<ImageClassifier> {
     await this.#freeing;
     try {
-      const classifier = this.#loaded = await this.#load();
+      const classifier = this.#loaded = await this.#load(this.#closing.signal);
       this.#failure = undefined;
       classifier.lost.then(() => this.#lose(classifier), () => {});
       return classifier;
     } catch (error) {
       this.#loading = undefined;
+      if (this.#isClosed) throw error;
       const twice = 2 * (this.#failure?.waitMs ?? FIRST_WAIT_MS / 2);
       const waitMs = Math.min(twice, LONGEST_WAIT_MS);
       this.#failure = { error, waitMs, until: this.#now() + waitMs };
@@ -117,9 +126,9 @@ export class ServedModel {
     }
   }
 
-  /** Takes no more work, and frees the classifier unless it is borrowed. */
+  /** Takes no more work, ends a load, and frees the classifier unless it is borrowed. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort(new DisposedError("service"));
     await this.#loading?.catch(() => {});
     if (this.#loaded !== undefined && !this.#isBorrowed) this.#free(this.#loaded);
     await this.#freeing;

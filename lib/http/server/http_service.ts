@@ -84,8 +84,8 @@ export class HttpService implements Service {
     const onFailure = (error: unknown, waitMs: number): void =>
       this.log.write("error", "load", { error: String(error), waitMs });
     const isBorrowed = classifier !== undefined && typeof classifier !== "function";
-    const load = async (): Promise<ImageClassifier> => {
-      if (classifier === undefined) return await this.#load();
+    const load = async (signal: AbortSignal): Promise<ImageClassifier> => {
+      if (classifier === undefined) return await this.#load(signal);
       return await (typeof classifier === "function" ? classifier() : classifier);
     };
     this.#model = new ServedModel(load, { isBorrowed, onFailure });
@@ -186,11 +186,12 @@ export class HttpService implements Service {
     ]));
   };
 
-  async #load(): Promise<ImageClassifier> {
+  async #load(signal: AbortSignal): Promise<ImageClassifier> {
     // Imported late, so that importing the package costs no more than the service.
     const { sharedClassifier } = await import("../../compose/shared.ts");
     const onWarning = (warning: string): void => this.log.write("warn", "model", { warning });
-    return await sharedClassifier({ ...pickOptions(CLASSIFIER_OPTIONS, this.settings), onWarning });
+    const options = pickOptions(CLASSIFIER_OPTIONS, this.settings);
+    return await sharedClassifier({ ...options, onWarning, signal });
   }
 
   #ownRoutes(): Route[] {
