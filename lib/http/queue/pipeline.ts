@@ -290,12 +290,11 @@ export class Pipeline {
     task: Task<Decoded, Output>,
   ): Promise<Output> {
     const started = performance.now();
-    const classifier = await this.#classifier(call);
     const isFile = image instanceof Uint8Array;
     const size = isFile ? await readSize(image, this.settings) : image;
-    const cost = this.#costOf(size, classifier, call, task);
+    const cost = this.#costOf(size, await this.#classifier(call), call, task);
     using place = isFile ? await this.#placeFor(size, call) : undefined;
-    const decoded = await this.#decode(classifier, image, call, task);
+    const decoded = await this.#decode(image, call, task);
     if (!task.keepsPicture) place?.[Symbol.dispose]();
     const work: Work<Decoded, Output> = {
       key: task.key,
@@ -356,11 +355,12 @@ export class Pipeline {
   }
 
   async #decode<Decoded>(
-    classifier: ImageClassifier,
     image: Uint8Array | Pixels,
     call: Call,
     { decode }: Pick<Task<Decoded, unknown>, "decode">,
   ): Promise<Decoded> {
+    // Only now: there may be another since this image began to wait.
+    const classifier = await this.#classifier(call);
     using _announced = this.#queue.announce();
     const started = performance.now();
     const decoded = await decode(classifier, image, { ...this.#limits, signal: call.signal });

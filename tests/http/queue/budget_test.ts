@@ -7,7 +7,8 @@ import { readImage } from "../../../lib/image/read.ts";
 import type { PreparedImage } from "../../../lib/input/prepared_image.ts";
 import { viewPixels } from "../../../lib/input/views.ts";
 import type { ExplainOptions } from "../../../lib/explain/explain.ts";
-import { CAT, embeddedClassifier, post, testService } from "../../support/http_service.ts";
+import { BackendUnavailableError, DisposedError, type VggError } from "../../../lib/errors.ts";
+import { CAT, embeddedClassifier, post, standIn, testService } from "../../support/http_service.ts";
 
 const classifier = await embeddedClassifier();
 const CAT_SIZE = { width: 451, height: 300 };
@@ -150,4 +151,38 @@ Deno.test("a large image that is to be explained has its place until it is", asy
   );
   for (const [status] of await Promise.all(sent)) assertEquals(status, 200);
   assertEquals(most, 1);
+});
+
+Deno.test("who waits to be decoded is decoded by the classifier of then, if one is lost meanwhile", async () => {
+  const lost = Promise.withResolvers<VggError>();
+  const decoding = Promise.withResolvers<void>(), enough = Promise.withResolvers<void>();
+  let made = 0, looks = 0;
+  const service = testService({
+    maxDecodePixels: 1_000_000,
+    classifier: () => {
+      const isFirst = made++ === 0;
+      const one = standIn((images) => Promise.resolve(images.map(() => 0.9)));
+      const prepare = async (): Promise<never> => {
+        if (one.closed) throw new DisposedError("classifier");
+        decoding.resolve();
+        await enough.promise;
+        return 1 as never;
+      };
+      // What an image costs is the last that is asked before it waits.
+      const info = Object.defineProperty({ ...one.info }, "preprocessing", {
+        get: () => void looks++,
+      });
+      return Object.assign(one, { info, prepare, lost: isFirst ? lost.promise : one.lost });
+    },
+  });
+  const picture = await large(1000);
+  const ask = async () => (await answerOf(service.fetch(post("/classify", picture))))[0];
+  const first = ask();
+  await decoding.promise;
+  const looksOfOne = looks, second = ask();
+  while (looks < 2 * looksOfOne) await new Promise((resolve) => setTimeout(resolve));
+  lost.resolve(new BackendUnavailableError("backend-lost", "webgpu", "gone", { retryable: false }));
+  await lost.promise;
+  enough.resolve();
+  assertEquals([await first, await second, made], [200, 200, 2]);
 });
