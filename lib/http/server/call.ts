@@ -73,7 +73,7 @@ export class Call implements Disposable {
     throw badRequest(`Expected a path without . and .. and \\, found ${shortened(path)}`);
   }
 
-  /** Aborts when the client is gone or the time is over; the reason is a problem. */
+  /** Aborts when the client is gone or the time is over, for which the reason is a problem; or it is answered. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       // Not before somebody waits: a request that is refused costs as little as possible.
@@ -102,9 +102,10 @@ export class Call implements Disposable {
     if (this.#sent === undefined) ended();
     else this.#sent.then(ended, ended);
     clearTimeout(this.#timer);
-    if (this.#abort !== undefined) {
-      this.request.signal.removeEventListener("abort", this.#leave);
-    }
+    if (this.#abort === undefined) return;
+    this.request.signal.removeEventListener("abort", this.#leave);
+    // One image may have failed the request while others are still under way.
+    this.#abort.abort(new DOMException("The request was answered", "AbortError"));
   }
 
   #limit(problem: "timeout" | "body-timeout", ms: number): void {

@@ -6,6 +6,7 @@ import {
   get,
   post,
   postJson,
+  standIn,
   testService,
 } from "../../support/http_service.ts";
 import { readImage } from "../../../lib/image/read.ts";
@@ -154,4 +155,22 @@ Deno.test("wrong requests say what was expected", async () => {
     assertEquals(result.status, status, result.error);
     assertStringIncludes(result.error, message);
   }
+});
+
+Deno.test("when one image of a request fails, nothing is done for the others any more", async () => {
+  const seen: number[] = [];
+  const classifier = standIn((images) => {
+    seen.push(...images);
+    if (images.includes(0)) return Promise.reject(new Error("no such image"));
+    return Promise.resolve(images.map(() => 0.5));
+  });
+  const service = testService({ classifier, maxBatch: 1 });
+  const statusOf = async (images: readonly number[]): Promise<number> => {
+    const data = images.map((first) => Uint8Array.of(first).toBase64());
+    const response = await service.fetch(postJson("/v2/models/stand-in/infer", image(data)));
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals([await statusOf([0, 1, 2]), await statusOf([3])], [500, 200]);
+  assertEquals(seen, [0, 3]);
 });
