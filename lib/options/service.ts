@@ -38,6 +38,10 @@ export const SETTINGS = {
     { min: 1, max: 2 ** 31, default: 10 * 2 ** 20 },
     "Most bytes of a body, and of an image at a URL; a program's own calls take 67108864 of a file",
   ),
+  maxArrivingBytes: integer(
+    { min: 1, max: 2 ** 36, default: 128 * 2 ** 20 },
+    "Most bytes of all bodies that are arriving; above it the slowest get 429",
+  ),
   maxHeaderBytes: integer(
     { min: 256, max: 2 ** 20, default: 16_384 },
     "Most bytes of a request's headers",
@@ -60,7 +64,7 @@ export const SETTINGS = {
   ),
   maxQueue: integer(
     { min: 1, max: 65_536, default: 64 },
-    "Most images that are received, decoded, waiting or classified at a time",
+    "Most images that are decoded, waiting or classified at a time",
   ),
   maxBatch: integer(
     { min: 1, max: 64, default: 16 },
@@ -68,7 +72,7 @@ export const SETTINGS = {
   ),
   maxQueueDelayMs: integer(
     { min: 0, max: MINUTE, default: 0, unit: "ms" },
-    "Wait for images that are being received or decoded, to go together; a lone one never waits",
+    "Wait for images that are being decoded, to go together; a lone one never waits",
   ),
   bodyTimeoutMs: integer(
     { min: 1, max: 60 * MINUTE, default: 15_000, unit: "ms" },

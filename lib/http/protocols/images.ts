@@ -30,13 +30,12 @@ export async function withImages(
   pipeline: Pipeline,
   answer: (found: RequestImages) => Promise<Response>,
 ): Promise<Response> {
-  // The place comes before the body: a full service says so at once.
-  using _place = pipeline.admit(1);
+  pipeline.checkRoom();
   const body = await call.receive();
   const type = call.request.headers.get("content-type");
   const found = findImages(body, type, pipeline.settings.maxImages);
   call.costs.images = found.images.length;
-  using _places = pipeline.admit(found.images.length - 1);
+  using _places = pipeline.admit(found.images.length);
   return await answer(found);
 }
 

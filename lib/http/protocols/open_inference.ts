@@ -58,7 +58,7 @@ export function modelReadyRoute(call: Call, pipeline: Pipeline): Response {
  * classified, or none.
  */
 export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Response> {
-  using _place = pipeline.admit(1);
+  pipeline.checkRoom();
   const body = await call.receive();
   const info = await pipeline.info(call);
   const header = call.request.headers.get("inference-header-content-length");
@@ -69,7 +69,7 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
     pipeline.settings.maxImages,
   );
   call.costs.images = images.length;
-  using _places = pipeline.admit(images.length - 1);
+  using _places = pipeline.admit(images.length);
   const selection = checkingOptions(() => checkSelection({ topK }, info.classes));
   const scores = await Promise.all(images.map((image) => pipeline.scores(image, {}, call)));
   const rows = scores.map((row) => selectPredictions(row, selection, info.classes));

@@ -117,6 +117,16 @@ export class Pipeline {
   }
 
   /**
+   * Checks that there is room for an image, before its body is received: that takes no place, since it
+   * may take its time.
+   *
+   * @throws {HttpProblem} `overloaded`, with Retry-After
+   */
+  checkRoom(): void {
+    this.admit(1)[Symbol.dispose]();
+  }
+
+  /**
    * Admits some images, until the result is disposed of.
    *
    * @throws {HttpProblem} `overloaded`, with Retry-After

@@ -20,7 +20,10 @@ export interface Costs {
   cached?: boolean;
 }
 
-type Limits = Pick<Settings, "bodyTimeoutMs" | "timeoutMs" | "maxBodyBytes" | "basePath">;
+type Limits = Pick<
+  Settings,
+  "bodyTimeoutMs" | "timeoutMs" | "maxBodyBytes" | "maxArrivingBytes" | "basePath"
+>;
 
 /** Where a request is whose Host makes no URL. */
 const NOWHERE = new URL("http://nowhere.invalid/");
@@ -88,8 +91,13 @@ export class Call implements Disposable {
 
   /** Reads the body. The time for the answer starts when it is there. */
   async receive(): Promise<Uint8Array> {
-    this.#limit("body-timeout", this.#limits.bodyTimeoutMs);
-    const body = await readBody(this.request, this.#limits.maxBodyBytes, this.signal);
+    const { bodyTimeoutMs, maxBodyBytes, maxArrivingBytes } = this.#limits;
+    this.#limit("body-timeout", bodyTimeoutMs);
+    const most = Math.max(maxBodyBytes, maxArrivingBytes);
+    const { received } = this.#traffic;
+    const giveUp = (): void => this.#abort?.abort(tooMuchArriving(most));
+    const onBytes = (length: number): void => received(length, most, giveUp);
+    const body = await readBody(this.request, maxBodyBytes, this.signal, onBytes);
     this.#traffic.arrived();
     this.#limit("timeout", this.#limits.timeoutMs);
     this.costs.bytesIn = body.length;
@@ -133,6 +141,7 @@ async function readBody(
   { headers, body }: Request,
   maxBytes: number,
   signal: AbortSignal,
+  onBytes: (length: number) => void,
 ): Promise<Uint8Array> {
   const check = (length: number, found: string): void => {
     if (length <= maxBytes) return;
@@ -144,7 +153,11 @@ async function readBody(
   const claimed = headers.get("content-length") ?? "0";
   try {
     check(Number(claimed), claimed);
-    return await readAll(body, (length) => check(length, "more"), signal);
+    const count = (length: number): void => {
+      check(length, "more");
+      onBytes(length);
+    };
+    return await readAll(body, count, signal);
   } catch (error) {
     if (!body.locked) await body.cancel().catch(() => {});
     signal.throwIfAborted();
@@ -153,10 +166,25 @@ async function readBody(
   }
 }
 
+function tooMuchArriving(most: number): HttpProblem {
+  const headers = { "retry-after": "1" };
+  const detail =
+    `More than ${most} bytes are arriving, and this body was the slowest: try again later`;
+  return new HttpProblem("overloaded", detail, { headers });
+}
+
+/** A body that is arriving. */
+interface Arriving {
+  readonly since: number;
+  /** How much of it is there. */
+  bytes: number;
+  giveUp: () => void;
+}
+
 /** Counts requests that are being answered, and bodies that are still arriving. */
 export class Traffic {
   #active = 0;
-  #arriving = 0;
+  readonly #arriving = new Set<Arriving>();
   #waiting: (() => void)[] = [];
   #idling: (() => void)[] = [];
 
@@ -165,19 +193,45 @@ export class Traffic {
     return this.#active;
   }
 
-  /** Counts a request until `ended` is called, and its body until `arrived` is. */
-  begin(): { arrived: () => void; ended: () => void } {
+  /**
+   * Counts a request until `ended` is called, and its body until `arrived` is. `received` is told how much
+   * of it is there. If that is more than `most` of all bodies together, the slowest are given up: who sends
+   * without pause is not among them.
+   */
+  begin(): {
+    received: (bytes: number, most: number, giveUp: () => void) => void;
+    arrived: () => void;
+    ended: () => void;
+  } {
     this.#active++;
-    this.#arriving++;
-    let isArriving = true;
+    const body: Arriving = { since: performance.now(), bytes: 0, giveUp: () => {} };
+    this.#arriving.add(body);
     const arrived = (): void => {
-      if (isArriving && --this.#arriving === 0) this.#waiting.splice(0).forEach((wake) => wake());
-      isArriving = false;
+      if (!this.#arriving.delete(body) || this.#arriving.size > 0) return;
+      this.#waiting.splice(0).forEach((wake) => wake());
+    };
+    const received = (bytes: number, most: number, giveUp: () => void): void => {
+      Object.assign(body, { bytes, giveUp });
+      this.#giveUpSlowest(most);
     };
     const ended = (): void => {
       if (--this.#active === 0) this.#idling.splice(0).forEach((wake) => wake());
     };
-    return { arrived, ended };
+    return { received, arrived, ended };
+  }
+
+  #giveUpSlowest(most: number): void {
+    const now = performance.now();
+    const speed = ({ bytes, since }: Arriving): number => bytes / (now - since + 1);
+    let sum = 0;
+    for (const { bytes } of this.#arriving) sum += bytes;
+    if (sum <= most) return;
+    for (const body of [...this.#arriving].sort((a, b) => speed(a) - speed(b))) {
+      if (sum <= most) return;
+      sum -= body.bytes;
+      body.bytes = 0;
+      body.giveUp();
+    }
   }
 
   /** Resolves when no request is being answered, or after so many milliseconds. */
@@ -196,8 +250,10 @@ export class Traffic {
    */
   async quiet(): Promise<void> {
     do {
-      if (this.#arriving > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      if (this.#arriving.size > 0) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
       await delay(0);
-    } while (this.#arriving > 0);
+    } while (this.#arriving.size > 0);
   }
 }

@@ -20,6 +20,8 @@ export interface Settings extends
   > {
   /** Most bytes of a body. They are counted; Content-Length is believed only if it is too large. */
   readonly maxBodyBytes: number;
+  /** Most bytes of all bodies that are arriving. Above it the slowest are given up. Default: 128 MiB. */
+  readonly maxArrivingBytes: number;
   /** Most bytes of a request's headers. */
   readonly maxHeaderBytes: number;
   /** Most pixels of an image. Default: 25 million, half of what a program's own calls take. */
@@ -35,7 +37,7 @@ export interface Settings extends
   readonly maxViewPixels: number;
   /** Most pixels of large images that are decoded at a time; a larger one goes alone. Default: 25 million. */
   readonly maxDecodePixels: number;
-  /** Most images that are being received, decoded or classified, or wait for it. */
+  /** Most images that are being decoded or classified, or wait for it. */
   readonly maxQueue: number;
   /** Most images that go through the network together. */
   readonly maxBatch: number;

@@ -364,3 +364,41 @@ Deno.test("a failure inside is a 500 that tells the client nothing and the log e
   assertStringIncludes(lines.join("\n"), "secret path /etc/key");
   assertEquals(JSON.parse(lines[0]).requestId, "r1");
 });
+
+/** A body of which a part is sent, and no more; `taken` once the service has it. */
+function stalledBody(bytes: number): { body: ReadableStream<Uint8Array>; taken: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let pulls = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (pulls++ === 0) return controller.enqueue(new Uint8Array(bytes));
+      resolve();
+      return new Promise(() => {});
+    },
+  }, { highWaterMark: 0 });
+  return { body, taken: promise };
+}
+
+Deno.test("bodies that arrive slowly take nobody's place", async () => {
+  const service = testService({ maxQueue: 2, maxImages: 2, bodyTimeoutMs: 1000 });
+  const stalled = Array.from({ length: 5 }, () => stalledBody(1));
+  const slow = stalled.map(({ body }) => service.fetch(post("/classify", body)));
+  await Promise.all(stalled.map(({ taken }) => taken));
+  assertEquals((await (await service.fetch(post("/classify", CAT))).json())[0].label, "cat");
+  for (const response of slow) assertEquals((await problemOf(await response)).code, "body-timeout");
+});
+
+Deno.test("of bodies that are more than maxArrivingBytes together, the slowest are given up", async () => {
+  const most = 2 * CAT.length;
+  const service = testService({ maxBodyBytes: most, maxArrivingBytes: 1, bodyTimeoutMs: 1000 });
+  const first = stalledBody(most / 2), second = stalledBody(most / 2 + 1);
+  const slowest = service.fetch(post("/classify", first.body));
+  await first.taken;
+  const other = service.fetch(post("/classify", second.body));
+  const problem = await problemOf(await slowest);
+  assertEquals([problem.status, problem.code], [429, "overloaded"]);
+  assertStringIncludes(problem.detail, `More than ${most} bytes are arriving`);
+  assertEquals((await (await service.fetch(post("/classify", CAT))).json())[0].label, "cat");
+  // With that the other was one byte too many, and slower.
+  assertEquals((await problemOf(await other)).code, "overloaded");
+});
