@@ -1,6 +1,6 @@
 /** Pictures for people: labels on an image, and an explanation laid over it. */
 
-import type { Pixels } from "../image/image.ts";
+import { checkPixels, type Pixels, toRgb } from "../image/image.ts";
 import { fitImage } from "../image/resize.ts";
 import type { Prediction } from "../output/predictions.ts";
 import { BLACK, Canvas, textWidth, WHITE } from "../report/canvas.ts";
@@ -14,12 +14,18 @@ const MAX_SIDE = 800;
 /** How much of an overlay's color is the map's. */
 const OVERLAY = 0.55;
 
-/** An image with its labels and scores, best first, on a band along its lower edge. */
+/**
+ * An image with its labels and scores, best first, on a band along its lower edge.
+ *
+ * @throws {TypeError} If the image is no pixels, such as a path.
+ * @throws {RangeError} If it is not as long as gray, RGB or RGBA of its size.
+ */
 export async function drawPredictions(
   image: Pixels,
   predictions: readonly Prediction[],
 ): Promise<Pixels> {
-  const picture = fitImage(image, MIN_SIDE, Infinity);
+  checkPixels(image, [1, 3, 4]);
+  const picture = fitImage(toRgb(image), MIN_SIDE, Infinity);
   const canvas = new Canvas(picture.width, picture.height);
   canvas.picture(picture, 0, 0);
   const lines = predictions.map(({ label, score }) => `${label} ${(score * 100).toFixed(1)} %`);

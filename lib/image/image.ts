@@ -28,6 +28,30 @@ export function channelsOf({ data, width, height }: RawPixels): number {
   return data.length / (width * height);
 }
 
+/**
+ * Checks that a program has given pixels.
+ *
+ * @param channels How many channels they may have.
+ * @throws {TypeError} If they are none, such as a path, or a promise of them.
+ * @throws {RangeError} If they have other channels.
+ */
+export function checkPixels(image: Pixels, channels: readonly number[]): void {
+  const { data, width, height }: Partial<Pixels> = Object(image);
+  if (!(data instanceof Uint8Array)) {
+    throw new TypeError(
+      `Expected pixels { data, width, height }, as \`await readImage()\` gives them: found ${
+        Object.prototype.toString.call(image)
+      }`,
+    );
+  }
+  if (channels.includes(channelsOf(image))) return;
+  throw new RangeError(
+    `Expected ${width}x${height} pixels of ${
+      channels.join(" or ")
+    } bytes, found ${data.length} bytes`,
+  );
+}
+
 /** How large a picture is. */
 export type Size = Pick<Pixels, "width" | "height">;
 

@@ -9,7 +9,7 @@ import {
   readBytes as readFileBytes,
 } from "../platform.ts";
 import { ImageDecodeError, OfflineError, retryAfterMs } from "../errors.ts";
-import { checkOptions, IMAGE_OPTIONS, READ_IMAGE_OPTIONS } from "../options.ts";
+import { checkOptions, IMAGE_OPTIONS, READ_IMAGE_OPTIONS, shortened } from "../options.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
 import { checkPixelCount, decodeImage } from "./decode.ts";
@@ -43,8 +43,8 @@ import {
  *   `maxBytes`, at a URL that does not answer with success, or not among `sources`.
  * @throws {ImageTooLargeError} If it has more than `maxPixels`.
  * @throws {OfflineError} If it is on the network, and `offline` is set.
- * @throws {TypeError} If the input is of no kind listed, a text begins as a URL and is none, or is the
- *   image itself in base64.
+ * @throws {TypeError} If the input is of no kind listed, a text begins as a URL and is none, is a URL of
+ *   another scheme, or is the image itself in base64.
  * @throws {RangeError} If raw pixels do not fit their width and height, or an option is not one of its
  *   values.
  * @throws {Deno.errors.NotFound} If there is no such file.
@@ -88,19 +88,31 @@ export async function readBytes(
   );
 }
 
-/** What a program may take for a path that is none. */
+/** What a program may take for a path that is none: the URL of another scheme, and an image itself. */
+const OTHER_URL = /^(?:[a-z][a-z\d+.-]+:\/\/|blob:)/i;
 const BASE64 = /^[\w+/=\s-]{64,}$/;
+const AS_DATA_URL = "Write base64 as `data:image/jpeg;base64,` and the text";
 
 async function readPath(path: string, options: ImageOptions): Promise<Uint8Array> {
+  const mayBeBase64 = BASE64.test(path);
+  checkSource("file", mayBeBase64 ? `a path or base64. ${AS_DATA_URL}` : "a path", options);
   try {
-    checkSource("file", "a path", options);
     return await readFile(path, options);
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (error instanceof IsADirectory || !BASE64.test(path)) throw error;
+    if (error instanceof IsADirectory) throw error;
+    const [scheme] = OTHER_URL.exec(path) ?? [];
+    if (scheme !== undefined) {
+      throw new TypeError(
+        `Expected an image's path, or its http, https, file or data URL: found a text that begins with ` +
+          `${
+            shortened(scheme)
+          }, and there is no such file. Give its bytes, or a function that opens it`,
+      );
+    }
+    if (!mayBeBase64) throw error;
     throw new TypeError(
-      "Expected an image's path or URL: found a text that is none, and may be base64. Write that as " +
-        "`data:image/jpeg;base64,` and the text",
+      `Expected an image's path or URL: found a text that is none, and may be base64. ${AS_DATA_URL}`,
     );
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { checkOptions, RESIZE_OPTIONS } from "../options.ts";
-import { type Box, channelsOf, type Pixels } from "./image.ts";
+import { type Box, channelsOf, checkPixels, type Pixels } from "./image.ts";
 
 /** `"bilinear"` is a triangle, `"bicubic"` Keys' cubic with a = -0.5; both widen when shrinking. */
 export type ResizeFilter = "bilinear" | "bicubic";
@@ -32,15 +32,13 @@ export interface ResizeOptions {
  * const thumbnail = await encodePng(resizeImage(photo, { width: 96 }));
  * ```
  *
+ * @throws {TypeError} If the image is no pixels, such as a path.
  * @throws {RangeError} If neither side is given, an option is unknown or not one of its values, or the
  *   image is not of 1 or 3 channels.
  */
 export function resizeImage(image: Pixels, options: ResizeOptions): Pixels {
   checkOptions(RESIZE_OPTIONS, options);
-  const channels = channelsOf(image);
-  if (channels !== 1 && channels !== 3) {
-    throw new RangeError(`Expected pixels of 1 or 3 bytes, found ${channels}`);
-  }
+  checkPixels(image, [1, 3]);
   if (options.width === undefined && options.height === undefined) {
     throw new RangeError("Expected a width, a height or both: found neither");
   }

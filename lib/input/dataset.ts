@@ -206,12 +206,16 @@ export function namedSamples(
  * Collects samples whose pictures may then be read more than once: of a stream or a response, which can
  * be read once, the bytes are kept from the first time on.
  *
+ * @throws {TypeError} If it is no dataset.
  * @throws {RangeError} If a sample names no class, or several.
  */
 export async function collectSamples(
   { samples, labels }: LabeledImages,
   signal?: AbortSignal,
 ): Promise<IndexedSample[]> {
+  if (labels === undefined || samples === undefined) {
+    throw new TypeError("Expected a dataset { labels, samples }, as listSamples() gives it");
+  }
   const classes = classesOf({ labels }), collected: IndexedSample[] = [];
   for await (const sample of stoppable(samples, signal)) {
     const { image } = sample;

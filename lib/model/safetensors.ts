@@ -70,7 +70,8 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
   const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
   if (length < 2 || length > MAX_HEADER_BYTES) {
     throw new CheckpointFormatError(
-      `Expected a safetensors file: ${file} has a header of ${length} bytes, allowed are 2 to ${MAX_HEADER_BYTES}`,
+      `Expected a safetensors file: ${file} is none. A checkpoint of another format is converted first, by ` +
+        "convert() of the entry ./convert or the command convert",
       { file, offset: 0 },
     );
   }

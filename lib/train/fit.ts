@@ -96,7 +96,7 @@ export async function fit(
   const base = { ...frozen, preprocessing: preprocessingOf(frozen, options) };
   const plan = planHead(base, { layer: options.layer, hidden }, labels.length);
   const classes = samples.map(({ label }) => label);
-  const split = stratifiedSplit(classes, labels.length, validation, seed);
+  const split = stratifiedSplit(classes, labels, validation, seed);
 
   const augmentation = { flip, crops };
   const rows = split.train.length * viewsPerPicture(augmentation);

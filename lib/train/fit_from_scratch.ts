@@ -73,7 +73,7 @@ export async function fitFromScratch(
   const { optimizer, epochs, patience, weightDecay, batchSize } = complete;
   const architecture = architectureOf(complete, labels.length);
   const classes = samples.map(({ label }) => label);
-  const split = stratifiedSplit(classes, labels.length, validation, seed);
+  const split = stratifiedSplit(classes, labels, validation, seed);
   const { learningRate = LEARNING_RATES.scratch[optimizer] } = options;
   const loop = {
     ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },

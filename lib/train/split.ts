@@ -19,15 +19,15 @@ export interface Split {
  */
 export function stratifiedSplit(
   labels: ArrayLike<number>,
-  classes: number,
+  classes: readonly string[],
   part: number,
   seed: number,
 ): Split {
-  const byClass: number[][] = Array.from({ length: classes }, () => []);
+  const byClass: number[][] = Array.from({ length: classes.length }, () => []);
   for (const [n, label] of Array.from(labels).entries()) {
     const members = byClass[label];
     if (members === undefined) {
-      throw new RangeError(`Picture ${n} has class ${label}: there are ${classes}`);
+      throw new RangeError(`Picture ${n} has class ${label}: there are ${classes.length}`);
     }
     members.push(n);
   }
@@ -36,7 +36,9 @@ export function stratifiedSplit(
   byClass.forEach((members, label) => {
     if (members.length < 2) {
       throw new RangeError(
-        `Class ${label} has ${members.length} picture(s): each needs at least 2, one to learn from and ` +
+        `Class "${
+          classes[label]
+        }" has ${members.length} picture(s): each needs at least 2, one to learn from and ` +
           "one to validate with",
       );
     }

@@ -104,6 +104,19 @@ Deno.test("drawExplanation() is brightest where the map is", async () => {
   assert(brightness(310, 10) > brightness(310, 310) + 200);
 });
 
+Deno.test("drawPredictions() draws on pixels of any channels, and on nothing else", async () => {
+  const [gray, rgb, rgba] = [1, 3, 4].map((channels) => ({
+    data: new Uint8Array(400 * 400 * channels).fill(255),
+    width: 400,
+    height: 400,
+  }));
+  const labels = [{ label: "cat", score: 0.5, index: 0 }];
+  const drawn = await drawPredictions(rgb!, labels);
+  for (const image of [gray!, rgba!]) assertEquals(await drawPredictions(image, labels), drawn);
+  const none = () => drawPredictions("cat.png" as never, labels);
+  await assertRejects(none, TypeError, "Expected pixels");
+});
+
 Deno.test("drawPredictions() writes on the lower edge and nowhere else", async () => {
   const gray = { data: new Uint8Array(400 * 300 * 3).fill(128), width: 400, height: 300 };
   const predictions = [{ label: "cat", score: 0.9, index: 0 }];

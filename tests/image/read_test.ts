@@ -163,12 +163,22 @@ Deno.test("reading needs the permission to read the file, and decoding none", as
   assertEquals(new TextDecoder().decode(stdout), names.map((name) => `${name} 45x31\n`).join(""));
 });
 
+Deno.test("a text that begins as a URL of another scheme, and names no file, is refused as one", async () => {
+  for (const [text, found] of [["s3://bucket/key", "s3://"], ["blob:null/1", "blob:"]] as const) {
+    await assertRejects(() => readImage(text), TypeError, `begins with ${found},`);
+  }
+  const refused = () => readImage("s3://bucket/key", { sources: ["http"] });
+  await assertRejects(refused, ImageDecodeError, "found a path");
+  await assertRejects(() => readImage("c:no.png"), Deno.errors.NotFound);
+});
+
 Deno.test("an image in base64 is refused with how to write it, whatever format it is of", async () => {
   for (const bytes of [BYTES, new Uint8Array(1000), new Uint8Array(100_000).fill(255)]) {
     for (const text of [bytes.toBase64(), bytes.toBase64({ alphabet: "base64url" })]) {
       const hint = "data:image/jpeg;base64,";
       await assertRejects(() => readImage(text), TypeError, hint);
-      await assertRejects(() => readImage(text, { sources: ["data"] }), TypeError, hint);
+      // What `sources` excludes is the text's fault, which may be a stranger's, not the program's.
+      await assertRejects(() => readImage(text, { sources: ["data"] }), ImageDecodeError, hint);
     }
   }
   await assertRejects(() => readImage("photos/of/a/cat"), Deno.errors.NotFound);

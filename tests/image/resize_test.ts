@@ -86,6 +86,13 @@ Deno.test("resizeImage() says what it cannot do", () => {
   }
   const rgba = { data: new Uint8Array(48), width: 4, height: 3 };
   assertThrows(() => resizeImage(rgba, { width: 2 }), RangeError, "1 or 3 bytes, found 4");
+  for (const none of ["cat.png", Promise.resolve(image), undefined, { ...image, data: [1] }]) {
+    assertThrows(
+      () => resizeImage(none as never, { width: 2 }),
+      TypeError,
+      "as `await readImage()`",
+    );
+  }
   const typo = { with: 2, width: 2 };
   assertThrows(() => resizeImage(image, typo), RangeError, "did you mean width?");
 });

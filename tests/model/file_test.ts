@@ -184,3 +184,11 @@ Deno.test("ImageNet has 1000 classes whose WordNet ids ascend", () => {
   assertEquals(IMAGENET_CLASSES[281].label, "tabby, tabby cat");
   assertEquals(IMAGENET_CLASSES[999].id, "n15075141");
 });
+
+Deno.test("a checkpoint in place of a model file is an error that says to convert it", async () => {
+  const photo = new URL("../data/photos/cat.png", import.meta.url);
+  for (const file of [CHECKPOINT, photo]) {
+    const error = await assertRejects(() => openModel(file), CheckpointFormatError, "convert()");
+    assertEquals(error.code, "model-format");
+  }
+});

@@ -48,13 +48,17 @@ const CAT = 3, DOG = 5;
 
 Deno.test("stratifiedSplit() keeps the same part of each class, and loses nothing", () => {
   const labels = Array.from({ length: 50 }, (_, n) => n < 40 ? 0 : 1);
-  const { train, validation } = stratifiedSplit(labels, 2, 0.2, 1);
+  const { train, validation } = stratifiedSplit(labels, ["a", "b"], 0.2, 1);
   assertEquals(validation.filter((n) => n < 40).length, 8);
   assertEquals(validation.filter((n) => n >= 40).length, 2);
   assertEquals([...train, ...validation].sort((a, b) => a - b), labels.map((_, n) => n));
-  assertNotEquals(stratifiedSplit(labels, 2, 0.2, 2).train, train);
-  assertThrows(() => stratifiedSplit([0, 0, 1], 2, 0.2, 1), RangeError, "Class 1 has 1");
-  assertThrows(() => stratifiedSplit([0, 2, 0], 2, 0.2, 1), RangeError, "Picture 1 has class 2");
+  assertNotEquals(stratifiedSplit(labels, ["a", "b"], 0.2, 2).train, train);
+  assertThrows(() => stratifiedSplit([0, 0, 1], ["a", "b"], 0.2, 1), RangeError, 'Class "b" has 1');
+  assertThrows(
+    () => stratifiedSplit([0, 2, 0], ["a", "b"], 0.2, 1),
+    RangeError,
+    "Picture 1 has class 2",
+  );
 });
 
 Deno.test("classWeightsOf() lets each class count the same", () => {
@@ -132,6 +136,15 @@ Deno.test("fit() gives the same model again, also when it was interrupted", asyn
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+});
+
+Deno.test("fit() says what a dataset is", async () => {
+  const typo = { labels: ["a", "b"], sample: [] };
+  await assertRejects(
+    () => fit(typo as never),
+    TypeError,
+    "Expected a dataset { labels, samples }",
+  );
 });
 
 Deno.test("fit() refuses heads that do not make a VGG, and too few pictures", async () => {

@@ -4,7 +4,7 @@ import { concat } from "@std/bytes/concat";
 import { checkOptions, SIGNAL_OPTION } from "../../options.ts";
 import { takeTurn } from "../../threads/turn.ts";
 import { crc32 } from "./codec.ts";
-import { channelsOf, type Pixels } from "../image.ts";
+import { channelsOf, checkPixels, type Pixels } from "../image.ts";
 
 /** Rows after which others have their turn. */
 const ROWS = 256;
@@ -13,6 +13,7 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /**
  * Encodes gray or RGB pixels as a PNG file, 8 bits a sample.
  *
+ * @throws {TypeError} If it is given no pixels, such as a path.
  * @throws {RangeError} If `data` is not as long as the size says.
  */
 export async function encodePng(
@@ -22,13 +23,8 @@ export async function encodePng(
   checkOptions(SIGNAL_OPTION, options);
   const { signal } = options;
   signal?.throwIfAborted();
-  const { data, width, height } = pixels;
-  const channels = channelsOf(pixels);
-  if (channels !== 1 && channels !== 3) {
-    throw new RangeError(
-      `Expected ${width}x${height} pixels of 1 or 3 bytes, found ${data.length} bytes`,
-    );
-  }
+  checkPixels(pixels, [1, 3]);
+  const { data, width, height } = pixels, channels = channelsOf(pixels);
   const header = new DataView(new ArrayBuffer(13));
   header.setUint32(0, width);
   header.setUint32(4, height);

@@ -24,4 +24,6 @@ Deno.test("encodePng() refuses data that are not as long as the size says", asyn
     () => encodePng({ data: new Uint8Array(5), width: 2, height: 1 }),
     RangeError,
   );
+  const path = () => encodePng("cat.png" as never);
+  await assertRejects(path, TypeError, "as `await readImage()` gives them: found [object String]");
 });
