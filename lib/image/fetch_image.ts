@@ -10,6 +10,7 @@ export type { Address, FetchImageOptions } from "./remote/guarded_fetch.ts";
  * address of the name is checked, and what was checked is what is connected to, also after each of up to
  * three redirects. The file goes to `classify` or `readImage()`.
  *
+ * Only the beginning of an answer has a limit of time, `answerMs`: a `signal` ends one that dawdles.
  * Runs where there is `node:http`, so in no browser.
  *
  * @example
