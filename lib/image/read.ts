@@ -38,7 +38,7 @@ import {
  * console.log(data.length === width * height * 3); // true
  * ```
  *
- * @returns RGB
+ * @returns RGB, in an array of its own.
  * @throws {ImageDecodeError} If it is no image, damaged, of a format not decoded, longer than
  *   `maxBytes`, at a URL that does not answer with success, or not among `sources`.
  * @throws {ImageTooLargeError} If it has more than `maxPixels`.
@@ -277,5 +277,7 @@ function fromRawPixels(pixels: RawPixels, options: ImageOptions): Pixels {
       `Expected ${width}x${height} pixels of 1, 3 or 4 bytes, found ${data.length} bytes`,
     );
   }
-  return toRgb(pixels);
+  const rgb = toRgb(pixels);
+  // Of its own: a program may give one array again and again, with other pixels in it, as cameras do.
+  return rgb.data.buffer === data.buffer ? { ...rgb, data: rgb.data.slice() } : rgb;
 }

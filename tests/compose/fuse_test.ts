@@ -5,6 +5,7 @@ import { fuse } from "../../lib/compose/fuse.ts";
 import { BackendUnavailableError, DisposedError, OfflineError } from "../../lib/errors.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
+import type { RawPixels } from "../../lib/image/image.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { randomModel } from "../support/random_model.ts";
 import { smallVgg } from "../support/small_vgg.ts";
@@ -78,4 +79,20 @@ Deno.test("who is loaded offline fetches no image in an ensemble or an evaluatio
   const image = new URL("http://127.0.0.1:9/cat.png");
   await assertRejects(() => fuse([a]).classify(image), OfflineError);
   await assertRejects(() => evaluate(a, [{ file: "cat", image, label: 0 }]), OfflineError);
+});
+
+Deno.test("an array that is given again and again, with other pixels in it, is as many pictures", async () => {
+  const size = { width: 32, height: 32 }, length = 32 * 32 * 3;
+  const grays = [250, 0, 120];
+  async function* frames(): AsyncGenerator<RawPixels> {
+    const data = new Uint8Array(length);
+    for (const gray of grays) yield { ...size, data: data.fill(gray) };
+  }
+  const pictures = grays.map((gray) => ({ ...size, data: new Uint8Array(length).fill(gray) }));
+  await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+  const fused = fuse([classifier]);
+  assertEquals(await fused.scores(frames()), await fused.scores(pictures));
+  assertEquals(await classifier.scores(frames()), await classifier.scores(pictures));
+  const explanations = await classifier.explain(frames(), { scale: 32 });
+  assertEquals(explanations.map(({ image }) => image.data[0]), grays);
 });
