@@ -109,7 +109,19 @@ export async function openImage(
 ): Promise<Input> {
   if (typeof image !== "function") return image;
   const opening = Promise.resolve(image());
-  return await (signal === undefined ? opening : abortable(opening, signal));
+  if (signal === undefined) return await opening;
+  try {
+    return await abortable(opening, signal);
+  } catch (error) {
+    opening.then(discard).catch(() => {});
+    throw error;
+  }
+}
+
+/** Lets go of the connection of an image that came when nobody waited for it any more. */
+async function discard(image: Input): Promise<void> {
+  const stream = image instanceof Response ? image.body : image;
+  if (stream instanceof ReadableStream) await stream.cancel();
 }
 
 /** A view, and the position of its image in the caller's list. */

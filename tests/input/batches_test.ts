@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { stoppable } from "../../lib/input/batches.ts";
+import { openImage, stoppable } from "../../lib/input/batches.ts";
 
 /** Numbers without end, which tell that they were ended. */
 async function* numbers(ended: () => void): AsyncGenerator<number> {
@@ -73,4 +73,18 @@ Deno.test("what a list throws is thrown, with a signal too", async () => {
     Error,
     "the store is away",
   );
+});
+
+Deno.test("an image that is opened after an abort is let go of", async () => {
+  for (const isResponse of [false, true]) {
+    const controller = new AbortController();
+    const opened = Promise.withResolvers<ReadableStream<Uint8Array> | Response>();
+    const canceled = Promise.withResolvers<void>();
+    const opening = openImage(() => opened.promise, controller.signal);
+    controller.abort(new Error("mine"));
+    await assertRejects(() => opening, Error, "mine");
+    const stream = new ReadableStream<Uint8Array>({ cancel: () => canceled.resolve() });
+    opened.resolve(isResponse ? new Response(stream) : stream);
+    await canceled.promise;
+  }
 });
