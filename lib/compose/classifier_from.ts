@@ -80,7 +80,7 @@ export type ScoreRows = readonly ArrayLike<number>[];
  *
  * @throws {TypeError} If there are no labels or no function.
  * @throws {RangeError} If a name is unknown. Calls throw one if the rows are not one per image, or not a
- *   score per label.
+ *   score per label, 0…1.
  */
 export function classifierFrom<const Label extends string>(
   parts: ClassifierParts<Label>,
@@ -97,6 +97,7 @@ export function classifierFrom<const Label extends string>(
     scores: async (images, { signal }) => {
       const rows = await scores(images, { signal });
       checkRows(rows, images.length, labels.length);
+      for (const row of rows) checkProbabilities(row);
       return rows.map((row) => Float64Array.from(row));
     },
     close,
@@ -113,6 +114,21 @@ function checkRows(rows: ScoreRows, images: number, classes: number): void {
     : typeof rows;
   throw new RangeError(
     `scores() must give a row for each of ${images} images, of ${classes} scores: found ${found}`,
+  );
+}
+
+/** How far above 1 a probability may come out as sums are rounded, in float32. */
+const ROUNDING = 1e-6;
+
+/** What is not finite is another error, which says so. */
+function checkProbabilities(row: ArrayLike<number>): void {
+  const index = Array.from(row).findIndex((p) => Number.isFinite(p) && (p < 0 || p > 1 + ROUNDING));
+  if (index < 0) return;
+  throw new RangeError(
+    `scores() must give probabilities, 0 to 1: found ${
+      row[index]
+    } for class ${index}. Logits go through ` +
+      "a soft-max first",
   );
 }
 

@@ -81,6 +81,12 @@ Deno.test("rows that do not fit the images or the labels are an error with what 
     const classifier = classifierFrom({ ...byBrightness, scores: () => rows as number[][] });
     await assertRejects(() => classifier.classify(WHITE), RangeError, message);
   }
+  for (const row of [[10, -3], [0.5, -0.1], [1.1, 0]]) {
+    const logits = classifierFrom({ ...byBrightness, scores: () => [row] });
+    await assertRejects(() => logits.classify(WHITE), RangeError, "probabilities, 0 to 1: found");
+  }
+  const rounded = classifierFrom({ ...byBrightness, scores: () => [[1 + 2 ** -23, 0]] });
+  assertEquals((await rounded.classify(WHITE))[0].label, "day");
   const broken = classifierFrom({ ...byBrightness, scores: () => [[NaN, 1]] });
   await assertRejects(() => broken.scores(WHITE), ScoresNotFiniteError);
   await assertRejects(() => broken.classify(WHITE), ScoresNotFiniteError);

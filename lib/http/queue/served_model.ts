@@ -91,7 +91,9 @@ export class ServedModel {
   async #start(): Promise<ImageClassifier> {
     await this.#freeing;
     try {
-      const classifier = this.#loaded = await this.#load(this.#closing.signal);
+      const classifier = await this.#load(this.#closing.signal);
+      checkClassifier(classifier);
+      this.#loaded = classifier;
       this.#failure = undefined;
       classifier.lost.then(() => this.#lose(classifier), () => {});
       return classifier;
@@ -146,4 +148,14 @@ export class ServedModel {
     // Of what is lost anyhow nobody wants to hear that it cannot be closed.
     this.#freeing = classifier.close().catch(() => {});
   }
+}
+
+/** A program without types may give anything, such as a module or the options of a classifier. */
+function checkClassifier(given: ImageClassifier): void {
+  const { classify, close, lost }: Partial<ImageClassifier> = Object(given);
+  if (typeof classify === "function" && typeof close === "function" && lost instanceof Promise) {
+    return;
+  }
+  const found = Object.prototype.toString.call(given);
+  throw new TypeError(`Expected a classifier, as loadClassifier() gives it: found ${found}`);
 }

@@ -38,6 +38,15 @@ Deno.test("after a load that failed none is tried for a while, for longer each t
   assertEquals(waits.at(-1), 1000);
 });
 
+Deno.test("what a program's function gives is a classifier, or the load fails, and closing does not", async () => {
+  for (const given of [42, undefined, { model: "vgg16-imagenet" }]) {
+    const model = new ServedModel(() => Promise.resolve(given as never));
+    await assertRejects(() => model.get(), TypeError, "Expected a classifier");
+    assertEquals([model.ready, model.info], [false, undefined]);
+    await model.close();
+  }
+});
+
 Deno.test("those who wait for one load share it, and its failure", async () => {
   let loads = 0;
   const model = new ServedModel(async () => {
