@@ -255,6 +255,23 @@ Deno.test("a GIF's codes may lack their first or last, and be followed by others
   await assertRefused(tinyGif(packed(CLEAR, 0, 1, END)), "its first frame is damaged or truncated");
 });
 
+Deno.test("long codes are mended too: a GIF that does not clear its table at first", async () => {
+  const sound = read("long-codes.gif"), image = sound.indexOf(0x2c, blocksOf(sound));
+  const shift = sound[image + 10] + 1;
+  const codes: number[] = [];
+  for (let at = image + 11; sound[at] > 0; at += 1 + sound[at]) {
+    codes.push(...sound.subarray(at + 1, at + 1 + sound[at]));
+  }
+  const later = codes.map((byte, i) =>
+    (byte | codes[i + 1] << 8 | codes[i + 2] << 16) >> shift & 255
+  );
+  const blocks = later.flatMap((byte, i) =>
+    i % 255 === 0 ? [Math.min(255, later.length - i), byte] : [byte]
+  );
+  const bytes = concat([sound.subarray(0, image + 11), Uint8Array.from([...blocks, 0, 0x3b])]);
+  await assertSame(bytes, sound, "no clear code");
+});
+
 Deno.test("a GIF without any palette is gray, and a color that a palette lacks is black", async () => {
   const codes = packed(CLEAR, 0, 1, 2, END);
   assertEquals(
