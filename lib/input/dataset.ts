@@ -15,7 +15,7 @@ import {
   type Pixels,
 } from "../image/image.ts";
 import { checkOptions, IMAGE_OPTIONS, pickOptions, SIGNAL_OPTION } from "../options.ts";
-import { readBytes, readImage } from "../image/read.ts";
+import { isRawPixels, readBytes, readImage } from "../image/read.ts";
 import { openImage, stoppable } from "./batches.ts";
 import { classesOf, type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
 import { PublicNames, publicText, publicUrl } from "../public_url.ts";
@@ -204,7 +204,8 @@ export function namedSamples(
 
 /**
  * Collects samples whose pictures may then be read more than once: of a stream or a response, which can
- * be read once, the bytes are kept from the first time on.
+ * be read once, the bytes are kept from the first time on, and what comes one after the other is copied,
+ * as it may be one array with other contents each time.
  *
  * @throws {TypeError} If it is no dataset.
  * @throws {RangeError} If a sample names no class, or several.
@@ -220,10 +221,16 @@ export async function collectSamples(
   for await (const sample of stoppable(samples, signal)) {
     const { image } = sample;
     const isReadOnce = image instanceof ReadableStream || image instanceof Response;
-    const reopened = isReadOnce ? keeping(image) : image;
-    collected.push({ ...sample, image: reopened, label: classOf(sample, classes) });
+    const lasting = isReadOnce ? keeping(image) : Array.isArray(samples) ? image : copyOf(image);
+    collected.push({ ...sample, image: lasting, label: classOf(sample, classes) });
   }
   return collected;
+}
+
+function copyOf(image: LazyImage | undefined): LazyImage | undefined {
+  if (image instanceof Uint8Array || image instanceof ArrayBuffer) return image.slice();
+  if (typeof image !== "object" || !isRawPixels(image)) return image;
+  return { ...image, data: image.data.slice() };
 }
 
 function keeping(image: ReadableStream<Uint8Array> | Response): () => Promise<Uint8Array> {
