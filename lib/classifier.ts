@@ -38,7 +38,7 @@ import {
 } from "./explain/explain.ts";
 import { type ImageInput, type ImageOptions, type Pixels, releasePixels } from "./image/image.ts";
 import { holdDecoders } from "./image/decode.ts";
-import { isRawPixels, readImage } from "./image/read.ts";
+import { readImage } from "./image/read.ts";
 import {
   checkOptions,
   CLASSIFIER_OPTIONS,
@@ -582,8 +582,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     const shorterSide = Math.max(...scalesOf(this.#model, options));
     const pixels = await this.#read(image, options, shorterSide);
     const views = viewsOf(pixels, this.#model, options);
-    const isNeeded = isRawPixels(image) ||
-      views.some(({ data }) => data.buffer === pixels.data.buffer);
+    const isNeeded = views.some(({ data }) => data.buffer === pixels.data.buffer);
     if (!isNeeded) releasePixels(pixels);
     return views;
   }
