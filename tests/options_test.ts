@@ -415,6 +415,21 @@ Deno.test("help of each command lists exactly the options that it takes, with th
   }
 });
 
+Deno.test("the nearest name is told where one is near, and otherwise all are", () => {
+  const known = ["topK", "scoreThreshold", "crops"];
+  for (
+    const [given, nearest] of [["topk", "topK"], ["top_k", "topK"], ["threshold", "scoreThreshold"]]
+  ) {
+    assertEquals(library.meant(given!, known), `did you mean ${nearest}?`);
+  }
+  const all = "expected one of topK, scoreThreshold, crops";
+  for (const given of ["onProgress", "shorterSide", ""]) {
+    assertEquals(library.meant(given, known), all);
+  }
+  const many = Array.from({ length: 1000 }, (_, n) => `label ${n}`);
+  assertEquals(library.meant("kitten", many).length < 100, true);
+});
+
 Deno.test("what is far longer than a name is compared by its beginning, and shown so", () => {
   const [a, b] = ["a".repeat(128), "b".repeat(200)];
   // All of it would be nearer to b.

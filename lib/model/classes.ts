@@ -1,6 +1,6 @@
 /** The classes of a model, and what people call them. */
 
-import { closestName, shortened } from "../options.ts";
+import { meant, shortened } from "../options.ts";
 import type { Model } from "./model.ts";
 
 /** One class of a model. */
@@ -83,8 +83,9 @@ export function findClass<Label extends string>(
   }
   if (/^\d+$/.test(name)) return classAt(Number(name), classes);
   const names = classes.flatMap(({ label, synonyms }) => [label, ...synonyms]);
+  const quoted = names.map((known) => `"${known}"`);
   throw new RangeError(
-    `The model has no label "${shortened(name)}": did you mean "${closestName(name, names)}"?`,
+    `The model has no label "${shortened(name)}": ${meant(`"${name}"`, quoted)}`,
   );
 }
 

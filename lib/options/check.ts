@@ -1,6 +1,6 @@
 /** Options checked, read from text, picked. */
 
-import { closestName, shortened } from "./closest.ts";
+import { meant, shortened } from "./closest.ts";
 import {
   type Bounds,
   type Complete,
@@ -14,7 +14,7 @@ import {
 /**
  * Checks what a program gives: that every name is an option's, and every value one of its own.
  *
- * @throws {RangeError} If a name is unknown (the message has the nearest), or a value is wrong.
+ * @throws {RangeError} If a name is unknown (the message has the nearest, or all), or a value is wrong.
  * @throws {TypeError} If it is no object of options, such as a signal.
  */
 export function checkOptions<Options extends object>(
@@ -123,7 +123,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function unknownName(called: string, known: readonly string[], what: string): RangeError {
   return new RangeError(
-    `There is no ${what} ${shortened(called)}: did you mean ${closestName(called, known)}?`,
+    `There is no ${what} ${shortened(called)}: ${meant(called, known)}`,
   );
 }
 

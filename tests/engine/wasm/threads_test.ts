@@ -90,6 +90,7 @@ Deno.test("where there are no workers, one thread computes", async () => {
   const imports = {
     "@std/assert": import.meta.resolve("@std/assert"),
     "@std/text/closest-string": import.meta.resolve("@std/text/closest-string"),
+    "@std/text/levenshtein-distance": import.meta.resolve("@std/text/levenshtein-distance"),
     "node:worker_threads": "data:text/javascript,throw new Error('not here')",
   };
   const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports }))}`;
