@@ -100,3 +100,8 @@ Deno.test("data of many more blocks than bytes is refused", async () => {
   assertEquals(await inflateWhole(data(7), 1), Uint8Array.of(7));
   await assertRejects(() => inflateWhole(data(8), 1), Error, "is corrupt after 0 of 1 bytes");
 });
+
+Deno.test("a copy of what lies before the data's start is an error", async () => {
+  const bytes = Uint8Array.of(0x78, 0x9c, 3, 2, 0); // with fixed codes, three bytes from one before
+  await assertRejects(() => inflateWhole(bytes, 3), Error, "is corrupt after 0 of 3 bytes");
+});
