@@ -1,6 +1,8 @@
 /** Images at the URLs of strangers. */
 
-import { checkOptions, FETCH_IMAGE_OPTIONS } from "../options.ts";
+import { ImageDecodeError } from "../errors.ts";
+import { checkOptions, FETCH_IMAGE_OPTIONS, shortened } from "../options.ts";
+import { publicUrl } from "../public_url.ts";
 import type { FetchImageOptions } from "./remote/guarded_fetch.ts";
 
 export type { Address, FetchImageOptions } from "./remote/guarded_fetch.ts";
@@ -26,11 +28,10 @@ export type { Address, FetchImageOptions } from "./remote/guarded_fetch.ts";
  * }
  * ```
  *
- * @throws {ImageDecodeError} `image-fetch` if the URL is none of http or https, has a user name, or no
+ * @throws {ImageDecodeError} `image-fetch` if the text is no URL, or one of neither http nor https, has a user name, or no
  *   public server answers there with success, for which the reason is its `cause`, as the message may be
  *   shown to strangers; `image-bytes` if the file is longer than `maxBytes`.
  * @throws {RangeError} If an option is unknown, or not one of its values.
- * @throws {TypeError} If the text is no URL.
  */
 export async function fetchImage(
   url: string | URL,
@@ -39,5 +40,15 @@ export async function fetchImage(
   checkOptions(FETCH_IMAGE_OPTIONS, options);
   // Of `node:http`, which is most of what the import would cost, and which browsers lack.
   const { guardedFetch } = await import("./remote/guarded_fetch.ts");
-  return await guardedFetch(new URL(url), options);
+  return await guardedFetch(webUrl(url), options);
+}
+
+function webUrl(given: string | URL): URL {
+  const url = URL.parse(given);
+  if (url !== null) return url;
+  const found = JSON.stringify(shortened(publicUrl(String(given))));
+  throw new ImageDecodeError(`Expected an http or https URL: found ${found}`, {
+    code: "image-fetch",
+    retryable: false,
+  });
 }

@@ -288,7 +288,15 @@ Deno.test("fetchImage() takes strangers' URLs: public addresses alone, within bo
       "127.0.0.1 is at 127.0.0.1, which is not public",
     );
   });
-  await assertRejects(() => fetchImage("cat.png"), TypeError, "Invalid URL");
+  // A stranger's text, and no fault of the program's.
+  for (const text of ["cat.png", "hello", "", "http://[::", "http://user:hunter2@[x/"]) {
+    const none = await assertRejects(() => fetchImage(text), ImageDecodeError, "http or https URL");
+    assertEquals([none.code, none.retryable, none.message.includes("hunter2")], [
+      "image-fetch",
+      false,
+      false,
+    ]);
+  }
   const typo = { maxByte: 1, maxBytes: 1 };
   await assertRejects(() => fetchImage("http://public.test/", typo), RangeError, "maxByte");
 });
