@@ -10,8 +10,7 @@ import {
   loadEngine,
   type NoThreshold,
 } from "../classifier.ts";
-import type { ImageInput, LazyImage } from "../image/image.ts";
-import type { Images } from "../input/prepared_image.ts";
+import type { Images, Input, OptionsFor } from "../input/prepared_image.ts";
 import type { DefaultLabel } from "../model/default_labels.ts";
 import { checkOptions, CLASSIFIER_OPTIONS, completeOptions } from "../options.ts";
 import type { Prediction, Predictions } from "../output/predictions.ts";
@@ -160,37 +159,38 @@ async function keptClassifier(signal: AbortSignal | undefined): Promise<Classifi
  * console.log(best.label); // cat
  * ```
  *
- * @throws {TypeError} If the input is none of the kinds of image, or `allow` and `deny` are both given.
+ * @throws {TypeError} If the input is none of the kinds of image, `allow` and `deny` are both given, or an
+ *   option does not go with a prepared image.
  * @throws {RangeError} If an option is out of range, names an unknown class or leaves none.
  * @throws {ImageDecodeError} If the image is damaged or of an unknown format.
  * @throws {ImageTooLargeError} If the image has more pixels than `maxPixels`.
  */
-export function classify(
-  image: ImageInput,
-  options?: ClassifyOptions & NoThreshold,
+export function classify<Given extends Input>(
+  image: Given,
+  options?: OptionsFor<Given, ClassifyOptions> & NoThreshold,
 ): Promise<Predictions<DefaultLabel>>;
 /** Predicts the labels of an image whose scores reach a threshold. */
-export function classify(
-  image: ImageInput,
-  options?: ClassifyOptions,
+export function classify<Given extends Input>(
+  image: Given,
+  options?: OptionsFor<Given, ClassifyOptions>,
 ): Promise<Prediction<DefaultLabel>[]>;
 /** Predicts the labels of several images, in their order. Fails if one of them does. */
-export function classify(
-  images: Images<LazyImage>,
-  options?: ClassifyOptions & NoThreshold,
+export function classify<Given extends Images>(
+  images: Given,
+  options?: OptionsFor<Given, ClassifyOptions> & NoThreshold,
 ): Promise<Predictions<DefaultLabel>[]>;
 /** Predicts the labels of several images whose scores reach a threshold, in their order. */
-export function classify(
-  images: Images<LazyImage>,
-  options?: ClassifyOptions,
+export function classify<Given extends Images>(
+  images: Given,
+  options?: OptionsFor<Given, ClassifyOptions>,
 ): Promise<Prediction<DefaultLabel>[][]>;
 /** Predicts the labels of one image or several. */
-export function classify(
-  images: ImageInput | Images<LazyImage>,
-  options?: ClassifyOptions,
+export function classify<Given extends Input | Images>(
+  images: Given,
+  options?: OptionsFor<Given, ClassifyOptions>,
 ): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]>;
 export async function classify(
-  images: ImageInput | Images<LazyImage>,
+  images: Input | Images,
   options?: ClassifyOptions,
 ): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]> {
   const classifier = await keptClassifier(options?.signal);

@@ -1,6 +1,7 @@
 /** Results, labels and options, as the compiler knows them. */
 
 import {
+  classify,
   type ClassifyOptions,
   type DefaultLabel,
   type EmbedOptions,
@@ -44,6 +45,7 @@ const listed = async (images: Input[], options: EmbedOptions) =>
 const prepared = await classifier.prepare(photo, { crops: "ten" });
 const { model, views, byteLength } = prepared;
 await classifier.classify(prepared, { topK: 1, signal: AbortSignal.timeout(60_000) });
+await classify(prepared, { topK: 1 });
 // @ts-expect-error Their views are made.
 const refused = () => classifier.classify(prepared, { crops: "ten" });
 // @ts-expect-error Nobody else makes one.
