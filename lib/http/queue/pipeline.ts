@@ -67,6 +67,11 @@ interface Question<Output> {
   ): Promise<Output[]>;
 }
 
+/** Scores, and the classes that they are of. */
+interface Scored extends Pick<ImageClassifierInfo, "classes"> {
+  readonly row: Float64Array;
+}
+
 /** A file's bytes, where to fetch them, or pixels. */
 type ServedImage = Uint8Array | URL | Pixels;
 
@@ -78,6 +83,8 @@ export class Pipeline {
   readonly #queue: BatchQueue;
   /** Of each classifier: its successor may say something else. */
   readonly #caches = new WeakMap<ImageClassifier, ResultCache>();
+  /** What a request was told of the classifier, and holds its options against. */
+  readonly #told = new WeakMap<Call, ImageClassifierInfo>();
   readonly #log: Log;
   readonly #rules: RemoteRules;
   /** For pixels of large images, one place each. */
@@ -152,6 +159,7 @@ export class Pipeline {
    */
   async info(call: Call): Promise<ImageClassifierInfo> {
     const { info } = await this.#classifier(call);
+    this.#told.set(call, info);
     if (isNamed(info, call)) return info;
     const detail = `There is no model "${call.path.model}" here: this service has ${info.model}`;
     throw new HttpProblem("not-found", detail);
@@ -181,12 +189,25 @@ export class Pipeline {
     }
   }
 
-  /** Probabilities of all classes, in the order of the labels. */
+  /**
+   * Probabilities of all classes, in the order of the labels that the request was told.
+   *
+   * @throws {HttpProblem} `backend-lost` if a successor with other classes answers.
+   */
   async scores(image: ServedImage, views: ViewOptions, call: Call): Promise<Float64Array> {
-    return await this.#ask(image, call, {
-      ...{ key: "classify", views, bytesOf: ({ byteLength }) => byteLength },
-      ask: (classifier, images, options) => classifier.scores(images, options),
+    const { row, classes } = await this.#ask<Scored>(image, call, {
+      ...{ key: "classify", views, bytesOf: ({ row }) => row.byteLength },
+      ask: async (classifier, images, options) => {
+        const { classes } = classifier.info;
+        return (await classifier.scores(images, options)).map((row) => ({ row, classes }));
+      },
     });
+    const { classes: told = classes } = this.#told.get(call) ?? {};
+    const isSame = told === classes || told.length === classes.length &&
+        told.every(({ label }, index) => label === classes[index]!.label);
+    if (isSame) return row;
+    const detail = "The model was lost, and another one has other classes: send the image again";
+    throw new HttpProblem("backend-lost", detail, { retryable: true });
   }
 
   /** @throws {HttpProblem} `not-supported` if the classifier does not embed. */
