@@ -85,6 +85,8 @@ export class ServedModel {
   async get(): Promise<ImageClassifier> {
     this.#closing.signal.throwIfAborted();
     if (this.waitMs > 0) throw this.#failure!.error;
+    // Whoever made it may have closed it.
+    if (this.#loaded?.closed && !this.#isBorrowed) this.#free(this.#loaded);
     return await (this.#loading ??= this.#start());
   }
 

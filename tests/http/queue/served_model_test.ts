@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { classifierFrom } from "../../../lib/compose/classifier_from.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
 import type { ServiceOptions } from "../../../lib/http/service.ts";
 import type { HttpService } from "../../../lib/http/server/http_service.ts";
@@ -43,6 +44,27 @@ Deno.test("what a program's function gives is a classifier, or the load fails, a
     const model = new ServedModel(() => Promise.resolve(given as never));
     await assertRejects(() => model.get(), TypeError, "Expected a classifier");
     assertEquals([model.ready, model.info], [false, undefined]);
+    await model.close();
+  }
+});
+
+Deno.test("a classifier that somebody has closed is loaded anew, unless it is borrowed", async () => {
+  let loads = 0;
+  const load = () => {
+    loads++;
+    return Promise.resolve(classifierFrom({ labels: ["a", "b"], scores: () => [[0.5, 0.5]] }));
+  };
+  for (const isBorrowed of [false, true]) {
+    loads = 0;
+    const model = new ServedModel(load, { isBorrowed });
+    const first = await model.get();
+    await first.close();
+    assertEquals([model.ready, await model.get() === first, loads], [
+      false,
+      isBorrowed,
+      isBorrowed ? 1 : 2,
+    ]);
+    assertEquals(model.ready, !isBorrowed);
     await model.close();
   }
 });
