@@ -2,7 +2,7 @@
 
 import type { ImageInput, ImageOptions, LazyImage, ReadImageOptions } from "../image/image.ts";
 import type { Model } from "../model/model.ts";
-import { EXPLANATION_OPTIONS, IMAGE_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
+import { IMAGE_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
 import type { View, ViewOptions } from "./views.ts";
 
 /** What views are cut for: another model's are of another size, or look different. */
@@ -84,15 +84,19 @@ export type OptionsFor<Given, Options> = [Given] extends [LazyImage | Images<Laz
   : [Input[]] extends [Given] ? Options
   : { readonly [Name in keyof Options]?: Name extends LookOption ? undefined : Options[Name] };
 
+/** Names of {@linkcode LookOption}. */
+const LOOK_OPTIONS: ReadonlySet<string> = new Set(
+  [...Object.keys(PREPARE_OPTIONS), "scale"].filter((name) => name !== "signal"),
+);
+
 /**
  * Checks the options that come with a prepared image.
  *
  * @throws {TypeError} If one says how to decode the image, or how to look at it.
  */
 export function refuseLookOptions(options: object): void {
-  const { signal: _, ...look } = { ...PREPARE_OPTIONS, scale: EXPLANATION_OPTIONS.scale };
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || !Object.hasOwn(look, name)) continue;
+    if (value === undefined || !LOOK_OPTIONS.has(name)) continue;
     throw new TypeError(`${name} does not apply to a prepared image: give it to prepare()`);
   }
 }

@@ -5,7 +5,7 @@ import { type ErrorCode, isPassing, isVggError } from "../../errors.ts";
 type Problem = readonly [status: number, title: string];
 
 /** Of the library's errors. What has status 500 is not the client's doing. */
-const LIBRARY_PROBLEMS = {
+const PROBLEMS_OF_CODES = {
   "image-damaged": [422, "The image is damaged"],
   "image-format": [415, "The image is of no format that is taken"],
   "image-pixels": [413, "The image has too many pixels"],
@@ -56,7 +56,7 @@ export const PROBLEMS = {
   "internal": [500, "The server failed"],
   "not-supported": [501, "The model cannot do this"],
   "timeout": [504, "The request took too long"],
-  ...LIBRARY_PROBLEMS,
+  ...PROBLEMS_OF_CODES,
 } as const satisfies Readonly<Record<string, Problem>>;
 
 /** Statuses that are no problem. */
