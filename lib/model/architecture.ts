@@ -41,8 +41,24 @@ export interface Architecture {
   readonly input: { readonly height: number; readonly width: number; readonly channels: number };
   /** Output channels of each convolution, in order; the paper's D is 64, 64, 128, … 512. */
   readonly convolutions: readonly number[];
-  /** Outputs of the dense layers, in order, the last one being the classes; empty: features only. */
+  /**
+   * What the dense layers see of the last pool's map: each position (the paper), or the average of all of
+   * them. Default: `"flatten"`.
+   */
+  readonly pooling?: "flatten" | "average" | undefined;
+  /** Outputs of the dense layers, in order, the last one being the logits; empty: features only. */
   readonly dense: readonly number[];
+  /**
+   * What makes scores of the logits: soft-max over all classes (the paper), or a sigmoid of each, where
+   * one logit stands for two classes: `[1 - p, p]`. Default: `"softmax"`.
+   */
+  readonly head?: "softmax" | "sigmoid" | undefined;
+}
+
+/** The number of a network's classes, 0 without dense layers. */
+export function classCount({ dense, head }: Architecture): number {
+  const logits = dense.at(-1) ?? 0;
+  return head === "sigmoid" && logits === 1 ? 2 : logits;
 }
 
 /** One layer with weights, and the max-pool that follows it, if one does. */

@@ -2,12 +2,18 @@
 
 import { CheckpointFormatError } from "../errors.ts";
 import { publicText } from "../public_url.ts";
-import { type Architecture, CONFIGURATIONS, layersOf } from "./architecture.ts";
+import { type Architecture, classCount, CONFIGURATIONS, layersOf } from "./architecture.ts";
 import { isRecord, jsonText } from "./json.ts";
 import type { Model, Provenance } from "./model.ts";
 
-/** Raised when an older reader would misread the file. */
-export const VERSION = 1;
+/** Of a plain VGG, and of one that a reader of the first would misread: raised where one would. */
+const VERSIONS = { plain: 1, pooledOrSigmoid: 2 } as const;
+
+/** The version that a document of an architecture has. */
+export function versionOf({ pooling, head }: Architecture): number {
+  const isPlain = (pooling ?? "flatten") === "flatten" && (head ?? "softmax") === "softmax";
+  return isPlain ? VERSIONS.plain : VERSIONS.pooledOrSigmoid;
+}
 
 /** Everything about a model but its numbers. */
 export type ModelDescription = Omit<Model, "parameters" | "weightBytes" | "weights">;
@@ -69,9 +75,9 @@ export function parseModelDocument(json: string, file: string): ModelDocument {
     return fail(`not JSON (${(cause as Error).message})`);
   }
   if (typeof document !== "object" || document === null) return fail("not an object");
-  if (document.version !== VERSION) {
+  if (document.version !== VERSIONS.plain && document.version !== VERSIONS.pooledOrSigmoid) {
     return fail(
-      `expected version ${VERSION}, found ${
+      `expected version ${VERSIONS.plain} or ${VERSIONS.pooledOrSigmoid}, found ${
         jsonText(document.version)
       }. Convert the checkpoint again`,
     );
@@ -86,11 +92,11 @@ function checkDocument(document: Record<keyof ModelDocument, unknown>): string |
   if (typeof id !== "string" || id === "") return "id must be a string";
   const architecture = checkArchitecture(document.architecture);
   if (architecture !== undefined) return architecture;
-  const { input, dense } = document.architecture as Architecture;
-  const preprocessing = checkPreprocessing(document.preprocessing, input);
+  const known = document.architecture as Architecture;
+  const preprocessing = checkPreprocessing(document.preprocessing, known.input);
   if (preprocessing !== undefined) return preprocessing;
-  if (!isArrayOf(labels, "string") || labels.length !== (dense.at(-1) ?? 0)) {
-    return `labels must be ${dense.at(-1) ?? 0} strings`;
+  if (!isArrayOf(labels, "string") || labels.length !== classCount(known)) {
+    return `labels must be ${classCount(known)} strings`;
   }
   if (ids !== undefined && !(isArrayOf(ids, "string") && ids.length === labels.length)) {
     return `ids must be ${labels.length} strings, or be left out`;
@@ -104,7 +110,7 @@ function checkDocument(document: Record<keyof ModelDocument, unknown>): string |
 }
 
 function checkArchitecture(value: unknown): string | undefined {
-  const { configuration, input, convolutions, dense } = isRecord(value) ? value : {};
+  const { configuration, input, convolutions, dense, pooling, head } = isRecord(value) ? value : {};
   if (typeof configuration !== "string" || !Object.hasOwn(CONFIGURATIONS, configuration)) {
     return `architecture.configuration must be one of ${Object.keys(CONFIGURATIONS).join(", ")}`;
   }
@@ -114,6 +120,12 @@ function checkArchitecture(value: unknown): string | undefined {
   }
   if (!areSizes(convolutions) || !areSizes(dense)) {
     return "architecture.convolutions and .dense must be lists of sizes";
+  }
+  if (pooling !== undefined && pooling !== "flatten" && pooling !== "average") {
+    return 'architecture.pooling must be "flatten" or "average", or be left out';
+  }
+  if (head !== undefined && head !== "softmax" && head !== "sigmoid") {
+    return 'architecture.head must be "softmax" or "sigmoid", or be left out';
   }
   try {
     layersOf(value as Architecture);

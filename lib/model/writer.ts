@@ -9,7 +9,7 @@ import {
   type ModelDocument,
   modelTensors,
   publicProvenance,
-  VERSION,
+  versionOf,
 } from "./document.ts";
 import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
 
@@ -92,7 +92,7 @@ export class ModelWriter {
   ): Uint8Array<ArrayBuffer> {
     const { id, architecture, preprocessing, labels, ids, provenance } = description;
     const document: ModelDocument = {
-      version: VERSION,
+      version: versionOf(architecture),
       id,
       architecture,
       preprocessing,
