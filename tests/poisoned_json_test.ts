@@ -1,5 +1,6 @@
 /** No key and no value of anyone's JSON is taken for what objects have by themselves. */
 
+import type { OldCheckpoint } from "../lib/convert/formats/checkpoint.ts";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { openCheckpoint } from "../lib/convert/formats/open_checkpoint.ts";
 import { OUTPUTS_LAST } from "../lib/convert/formats/checkpoint.ts";
@@ -42,7 +43,7 @@ Deno.test("a TensorFlow.js model with poisoned JSON is read or refused", async (
     await readOrRefuse(async () => {
       const source = new BytesSource(new TextEncoder().encode(text), "model.json");
       const sibling = () => Promise.resolve(new FileSource(new URL(paths[0], folder)));
-      const checkpoint = await openCheckpoint(source, sibling);
+      const checkpoint = await openCheckpoint(source, { openSibling: sibling }) as OldCheckpoint;
       try {
         matchArchitecture(checkpoint, "model.json", {});
       } finally {

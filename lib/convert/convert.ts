@@ -11,7 +11,12 @@ import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { checkPreprocessing } from "../model/document.ts";
 import { ModelWriter } from "../model/writer.ts";
 import { hashSource } from "../io/hash.ts";
-import { type Checkpoint, type CheckpointTensor, readAll, sizeOf } from "./formats/checkpoint.ts";
+import {
+  type CheckpointTensor,
+  type OldCheckpoint,
+  readAll,
+  sizeOf,
+} from "./formats/checkpoint.ts";
 import type { QuantizedFilter } from "./quantize/channels.ts";
 import { type ConversionInput, type ConversionSource, openConversionSource } from "./source.ts";
 import { type Match, matchArchitecture, type MatchedLayer } from "./network/match.ts";
@@ -135,8 +140,9 @@ async function convertSource(
   options: ConvertOptions,
   knownSha256: string | undefined,
 ): Promise<Conversion> {
-  const checkpoint = await openCheckpoint(bytes, openSibling);
+  const checkpoint = await openCheckpoint(bytes, { openSibling });
   try {
+    if (!("inGraphOrder" in checkpoint)) throw new Error("no matcher yet");
     const match = matchArchitecture(checkpoint, file, options);
     const preprocessing = choosePreprocessing(checkpoint, match, options);
     const source = baseName(file);
@@ -175,7 +181,7 @@ function baseName(file: string): string {
 
 /** Reads every tensor once, in the order of the file. */
 async function convertLayers(
-  checkpoint: Checkpoint,
+  checkpoint: OldCheckpoint,
   { layers }: Match,
   writer: ModelWriter,
   file: string,
@@ -208,7 +214,7 @@ async function convertLayers(
 }
 
 function choosePreprocessing(
-  checkpoint: Checkpoint,
+  checkpoint: OldCheckpoint,
   { architecture }: Match,
   options: ConvertOptions,
 ): Preprocessing {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import type { OldCheckpoint } from "../../../lib/convert/formats/checkpoint.ts";
 import type { Checkpoint } from "../../lib/convert/formats/checkpoint.ts";
 import { convert } from "../../lib/convert/convert.ts";
 import { openConversionSource } from "../../lib/convert/source.ts";
@@ -77,10 +78,10 @@ function photo(expected: Expected, { scale, mean, std }: Preprocessing): Map3 {
 
 async function withCheckpoint<T>(
   file: string,
-  use: (checkpoint: Checkpoint) => Promise<T>,
+  use: (checkpoint: OldCheckpoint) => Promise<T>,
 ): Promise<T> {
   const source = await openConversionSource(new URL(file, FIXTURES), {});
-  const checkpoint = await openCheckpoint(source.bytes, source.openSibling);
+  const checkpoint = await openCheckpoint(source.bytes, source) as OldCheckpoint;
   try {
     return await use(checkpoint);
   } finally {

@@ -1,6 +1,7 @@
 /** What every reader gives: named float tensors that are read in parts. */
 
 import type { ByteSource } from "../../io/byte_source.ts";
+import type { Graph } from "./graph.ts";
 
 /**
  * How a weight lies: whether the output channels are the first axis (PyTorch, Caffe) or the last
@@ -34,6 +35,8 @@ export interface CheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly layout: WeightLayout;
+  /** Where it lies in its file, in bytes: layers are read in this order, so that a file is read forwards. */
+  readonly position?: number | undefined;
   /** Reads runs of elements as float32, one after the other, into `into`, which they fill. */
   read(runs: Runs, into: Float32Array): Promise<void> | void;
 }
@@ -54,22 +57,72 @@ export interface GraphLayer {
   readonly stride: readonly number[];
 }
 
+/** What readers gave before there was a graph; each is being replaced by a {@linkcode Checkpoint}. */
+export interface OldCheckpoint {
+  readonly format: string;
+  readonly tensors: readonly CheckpointTensor[];
+  readonly inGraphOrder: boolean;
+  readonly graph?: readonly GraphLayer[];
+  readonly preprocessing: "torch" | "caffe";
+  readonly epsilon: number;
+  close(): void;
+}
+
+/** What a checkpoint says about the images that its network takes. */
+export interface ImageHint {
+  /**
+   * A well-known way to prepare images, or one that the file spells out: a byte `p` of a color becomes
+   * `(p * scale - mean) / std`, one `mean` and `std` a color in the order red, green, blue.
+   */
+  readonly preprocessing: PresetName | {
+    readonly scale: number;
+    readonly mean: readonly number[];
+    readonly std: readonly number[];
+  };
+  /** The order in which the network takes the colors. Default: that of the preset. */
+  readonly colors?: "rgb" | "bgr" | undefined;
+  /** Whether the file says so, or it is what is usual for its format. */
+  readonly isRead: boolean;
+  /** What tells it, for people: `"meta.normalization"`, `"usual for PyTorch"`. */
+  readonly because: string;
+}
+
+/** The well-known ways to prepare images; see `network/preprocessing.ts`. */
+export type PresetName = "torch" | "caffe" | "tf" | "unit" | "byte";
+
 /** An open checkpoint. */
 export interface Checkpoint {
   /** Such as `"safetensors"`, for people. */
   readonly format: string;
-  /** In the order in which they lie in the file: reading them in this order reads it once, forwards. */
+  /**
+   * All tensors that could be a network's. Where there is no graph, `network/infer.ts` tells the network from
+   * their names, shapes and order.
+   */
   readonly tensors: readonly CheckpointTensor[];
-  /** Whether {@linkcode tensors} are in the order in which the network runs. Otherwise names decide. */
-  readonly inGraphOrder: boolean;
-  /** The convolutions and pools in order; `undefined` where the file has tensors alone. */
-  readonly graph?: readonly GraphLayer[];
-  /** What images the format's well-known weights are trained on; see `preprocessing.ts`. */
-  readonly preprocessing: "torch" | "caffe";
-  /** Added to the variance by batch normalization. */
+  /**
+   * What the order of {@linkcode tensors} means: that in which the network was `declared` (a pickle's
+   * dictionary, Keras' list of layers), or nothing (sorted names, places in the file).
+   */
+  readonly order: "declared" | "none";
+  /** The network as the file describes it; `undefined` where the file has tensors alone. */
+  readonly graph?: Graph | undefined;
+  /** Layers without weights that the file names though it has no graph, such as Keras' `global_average_pooling2d`. */
+  readonly layerNames?: readonly string[] | undefined;
+  readonly images: ImageHint;
+  /** The classes' labels, where the file has them. */
+  readonly labels?: readonly string[] | undefined;
+  /** Added to the variance by batch normalization, where there is no graph. */
   readonly epsilon: number;
   /** Gives back what it opened itself; its source belongs to whoever opened that. */
   close(): void;
+}
+
+/** What a reader may be told about a file. */
+export interface OpenOptions {
+  /** Opens files beside the checkpoint. */
+  readonly openSibling: OpenSibling;
+  /** Which of several networks in a file: the name of its state dictionary. */
+  readonly state?: string | undefined;
 }
 
 /** Opens a file beside the checkpoint, by its name. */

@@ -2,7 +2,7 @@
 
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
-import type { Checkpoint, OpenSibling } from "./checkpoint.ts";
+import type { Checkpoint, OldCheckpoint, OpenOptions } from "./checkpoint.ts";
 import { Cursor } from "./cursor.ts";
 import { readVarint } from "./protobuf.ts";
 import { WHEN_NEEDED } from "../../platform.ts";
@@ -56,13 +56,12 @@ async function sniffProtobuf(source: ByteSource): Promise<"onnx" | "caffe"> {
 /**
  * Opens a checkpoint. `source` must stay open while it is read.
  *
- * @param openSibling Opens files beside this one, which ONNX and TensorFlow.js may refer to.
  * @throws {CheckpointFormatError} If it is damaged, or of no format that is read.
  */
 export async function openCheckpoint(
   source: ByteSource,
-  openSibling: OpenSibling,
-): Promise<Checkpoint> {
+  { openSibling }: OpenOptions,
+): Promise<Checkpoint | OldCheckpoint> {
   switch (await sniffCheckpointFormat(source)) {
     case "safetensors":
       return await readSafetensors(source);
@@ -84,7 +83,7 @@ export async function openCheckpoint(
 }
 
 /** PyTorch and numpy both write zip archives. */
-async function openZip(source: ByteSource): Promise<Checkpoint> {
+async function openZip(source: ByteSource): Promise<Checkpoint | OldCheckpoint> {
   const { readZipDirectory } = await import("./zip.ts");
   const entries = await readZipDirectory(source);
   if (entries.some(({ name }) => /(^|\/)data\.pkl$/.test(name))) {
@@ -101,7 +100,7 @@ async function openZip(source: ByteSource): Promise<Checkpoint> {
   );
 }
 
-async function openKeras(source: ByteSource): Promise<Checkpoint> {
+async function openKeras(source: ByteSource): Promise<Checkpoint | OldCheckpoint> {
   const { readKeras }: typeof import("./keras/read.ts") = await import(
     `./keras/read${WHEN_NEEDED}.ts`
   );

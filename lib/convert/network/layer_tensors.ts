@@ -1,7 +1,7 @@
 /** Which tensors of a checkpoint belong together, and what each of them is. */
 
 import { CheckpointFormatError } from "../../errors.ts";
-import type { Checkpoint, CheckpointTensor } from "../formats/checkpoint.ts";
+import type { CheckpointTensor, OldCheckpoint } from "../formats/checkpoint.ts";
 
 /** What a tensor is, by the last part of its name in the words of PyTorch, Keras, Frossard and machrisaa. */
 const WORDS = {
@@ -42,7 +42,7 @@ export function isWeighted(layer: LayerTensors): layer is WeightedLayer {
  *
  * @throws {CheckpointFormatError} If what belongs together is no layer.
  */
-export function tensorsByLayer(checkpoint: Checkpoint, file: string): LayerTensors[] {
+export function tensorsByLayer(checkpoint: OldCheckpoint, file: string): LayerTensors[] {
   const byName = new Map<string, { name: string } & Partial<Record<Role, CheckpointTensor>>>();
   for (const tensor of checkpoint.tensors) {
     const [, name = "", last = ""] = NAME.exec(tensor.name) ?? [];

@@ -8,7 +8,7 @@ import {
   type Layer,
   layersOf,
 } from "../../model/architecture.ts";
-import { type Checkpoint, type CheckpointTensor, sizeOf } from "../formats/checkpoint.ts";
+import { type CheckpointTensor, type OldCheckpoint, sizeOf } from "../formats/checkpoint.ts";
 import { checkGraph, checkPositions } from "./match_graph.ts";
 import {
   isDense,
@@ -49,7 +49,7 @@ export interface Match {
  * @throws {CheckpointFormatError} If the tensors are not those of a VGG, naming the first that differs.
  */
 export function matchArchitecture(
-  checkpoint: Checkpoint,
+  checkpoint: OldCheckpoint,
   file: string,
   options: { inputSize?: number } = {},
 ): Match {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { OldCheckpoint } from "../../../lib/convert/formats/checkpoint.ts";
 import type { GraphLayer } from "../../../lib/convert/formats/checkpoint.ts";
 import { openConversionSource } from "../../../lib/convert/source.ts";
 import { convert } from "../../../lib/convert/convert.ts";
@@ -57,7 +58,7 @@ function assertRefused(graph: GraphLayer[], ...messages: string[]): void {
 for (const [file, configuration] of Object.entries(WITH_GRAPH)) {
   Deno.test(`a reader gives the convolutions and pools of ${file}`, async () => {
     const source = await openConversionSource(new URL(file, FIXTURES), {});
-    const { graph, close } = await openCheckpoint(source.bytes, source.openSibling);
+    const { graph, close } = await openCheckpoint(source.bytes, source) as OldCheckpoint;
     const kinds = (steps: readonly GraphLayer[]) =>
       steps.map(({ kind, stride, window }) =>
         // A convolution's window is known from its weights; not every format says it again.

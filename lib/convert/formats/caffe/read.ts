@@ -8,9 +8,9 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import {
-  type Checkpoint,
   type CheckpointTensor,
   type GraphLayer,
+  type OldCheckpoint,
   OUTPUTS_FIRST,
   sizeOf,
 } from "../checkpoint.ts";
@@ -20,7 +20,7 @@ import { type ProtoRange, readFields, readIntegers, readMessage } from "../proto
 import { rawTensor } from "../tensors.ts";
 
 /** Opens a network. Layers are in the order in which they run. */
-export async function readCaffe(source: ByteSource): Promise<Checkpoint> {
+export async function readCaffe(source: ByteSource): Promise<OldCheckpoint> {
   const tensors: CheckpointTensor[] = [];
   const graph: GraphLayer[] = [];
   for await (const field of readFields(new Cursor(source, 0, source.size!))) {

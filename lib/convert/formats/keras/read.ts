@@ -8,8 +8,8 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import {
-  type Checkpoint,
   type CheckpointTensor,
+  type OldCheckpoint,
   OUTPUTS_LAST,
   type Runs,
   sizeOf,
@@ -41,7 +41,7 @@ const NUMBERED = {
 };
 
 /** Opens a file. */
-export async function readKeras(source: ByteSource): Promise<Checkpoint> {
+export async function readKeras(source: ByteSource): Promise<OldCheckpoint> {
   const file = await Hdf5File.open(source, {
     roots: ["/model_weights", "/"],
     attributes: ["layer_names", "model_config"],

@@ -6,7 +6,7 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { isSizes } from "../../../model/json.ts";
-import { type Checkpoint, type CheckpointTensor, OUTPUTS_LAST } from "../checkpoint.ts";
+import { type CheckpointTensor, type OldCheckpoint, OUTPUTS_LAST } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
 import { numpyTensor, readNpyHeader } from "./npy.ts";
 import {
@@ -72,7 +72,7 @@ function vocabulary(file: string): PickleVocabulary {
 }
 
 /** Opens `.npy`: an array of one object, which is a dictionary of lists or dictionaries of arrays. */
-export async function readNpy(source: ByteSource): Promise<Checkpoint> {
+export async function readNpy(source: ByteSource): Promise<OldCheckpoint> {
   const { descr, dataOffset } = await readNpyHeader(source, 0);
   if (!descr.endsWith("O")) {
     throw new CheckpointFormatError(
@@ -117,7 +117,7 @@ function namedParts(layer: string, parts: PickledValue): { name: string; array: 
 export async function readNpz(
   source: ByteSource,
   entries: readonly ZipEntry[],
-): Promise<Checkpoint> {
+): Promise<OldCheckpoint> {
   const found: { tensor: CheckpointTensor; begin: number }[] = [];
   using opened = new DisposableStack();
   for (const entry of entries) {
@@ -134,7 +134,7 @@ export async function readNpz(
 function checkpointOf(
   found: { tensor: CheckpointTensor; begin: number }[],
   opened: DisposableStack = new DisposableStack(),
-): Checkpoint {
+): OldCheckpoint {
   return {
     format: "numpy",
     tensors: found.sort((a, b) => a.begin - b.begin).map(({ tensor }) => tensor),

@@ -7,9 +7,9 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type {
-  Checkpoint,
   CheckpointTensor,
   GraphLayer,
+  OldCheckpoint,
   OpenSibling,
   WeightLayout,
 } from "../checkpoint.ts";
@@ -17,7 +17,10 @@ import { notVgg, OnnxConstants } from "./constants.ts";
 import { type OnnxGraph, type OnnxNode, readOnnxGraph } from "./parse.ts";
 
 /** Opens a model. Layers are in the order of the graph's nodes. */
-export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
+export async function readOnnx(
+  source: ByteSource,
+  openSibling: OpenSibling,
+): Promise<OldCheckpoint> {
   using opened = new DisposableStack();
   const open: OpenSibling = async (name) =>
     opened.adopt(await openSibling(name), (sibling) => sibling.close());

@@ -7,7 +7,7 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { isSize, isSizes } from "../../../model/json.ts";
-import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
+import { type CheckpointTensor, type OldCheckpoint, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
 import {
   PickledGlobal,
@@ -89,7 +89,7 @@ function vocabulary(file: string, storages = new Map<string, Storage>()): Pickle
 export async function readPytorchZip(
   source: ByteSource,
   entries: readonly ZipEntry[],
-): Promise<Checkpoint> {
+): Promise<OldCheckpoint> {
   const file = source.name;
   const pickle = entries.find(({ name }) => /(^|\/)data\.pkl$/.test(name))!;
   const root = pickle.name.slice(0, -"data.pkl".length);
@@ -116,7 +116,7 @@ const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_VERSION = 1001;
 
 /** Opens a checkpoint in the older format: five pickles, then the storages one after the other. */
-export async function readPytorchLegacy(source: ByteSource): Promise<Checkpoint> {
+export async function readPytorchLegacy(source: ByteSource): Promise<OldCheckpoint> {
   const cursor: Cursor = new Cursor(source, 0, source.size!);
   const storages = new Map<string, Storage>();
   const words = vocabulary(source.name, storages);
@@ -156,7 +156,7 @@ async function checkpointOf(
   source: ByteSource,
   locate: (storage: Storage, bytes: number) => Promise<PlacedBytes> | PlacedBytes,
   opened: DisposableStack,
-): Promise<Checkpoint> {
+): Promise<OldCheckpoint> {
   const found: { tensor: CheckpointTensor; begin: number }[] = [];
   for (const [name, pickled] of tensorsOf(value, source.name)) {
     const { dtype } = pickled.storage.type;

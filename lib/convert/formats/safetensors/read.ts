@@ -2,11 +2,11 @@
 
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { readSafetensorsHeader } from "../../../model/safetensors.ts";
-import { type Checkpoint, OUTPUTS_FIRST } from "../checkpoint.ts";
+import { type OldCheckpoint, OUTPUTS_FIRST } from "../checkpoint.ts";
 import { isElementType, rawTensor } from "../tensors.ts";
 
 /** Opens a checkpoint whose file begins with a safetensors header. */
-export async function readSafetensors(source: ByteSource): Promise<Checkpoint> {
+export async function readSafetensors(source: ByteSource): Promise<OldCheckpoint> {
   const { tensors } = await readSafetensorsHeader(source);
   return {
     format: "safetensors",

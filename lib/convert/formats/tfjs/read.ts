@@ -8,8 +8,8 @@ import { CheckpointFormatError } from "../../../errors.ts";
 import { isSizes, jsonText } from "../../../model/json.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import {
-  type Checkpoint,
   type CheckpointTensor,
+  type OldCheckpoint,
   type OpenSibling,
   OUTPUTS_LAST,
   sizeOf,
@@ -42,7 +42,10 @@ interface Weight {
 type Fail = (message: string, code?: "checkpoint-unsupported") => never;
 
 /** Opens a model. Layers are in the order of the manifest, which is that of the model. */
-export async function readTfjs(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
+export async function readTfjs(
+  source: ByteSource,
+  openSibling: OpenSibling,
+): Promise<OldCheckpoint> {
   const fail: Fail = (message, code) => {
     const file = source.name, text = `Expected a TensorFlow.js layers model in ${file}: ${message}`;
     throw new CheckpointFormatError(text, { code, file });
