@@ -57,13 +57,14 @@ import {
   checkSelection,
   type Prediction,
   type Predictions,
+  scoresOfMean,
   type SelectionOptions,
   selectPredictions,
-  softmaxOfMean,
 } from "./output/predictions.ts";
 import { classesOf, type ClassInfo } from "./model/classes.ts";
 import {
   type Architecture,
+  isMultiLabel,
   type LayerInfo,
   layerInfos,
   type LayerName,
@@ -128,8 +129,13 @@ export interface ClassifierInfo<Label extends string = string> {
   readonly layers: readonly LayerInfo[];
   /** How images become its input. */
   readonly preprocessing: Preprocessing;
-  /** In the order of the logits; none for a network without dense layers. */
+  /** In the order of the scores; none for a network without dense layers. */
   readonly classes: readonly ClassInfo<Label>[];
+  /**
+   * Whether each label has a score of its own, as more than one may be right: then they do not add up
+   * to 1. It is so where the architecture's head is a sigmoid of several logits.
+   */
+  readonly multiLabel: boolean;
   /** Where the model comes from. */
   readonly provenance: Provenance;
   /** The executor that was chosen. */
@@ -284,7 +290,8 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     this.lost = engine.lost ?? new Promise(() => {});
     this.info = {
       ...{ model: id, architecture, layers: layerInfos(architecture), preprocessing },
-      ...{ classes: classesOf(model) as ClassInfo<Label>[], provenance }, // As the caller says.
+      classes: classesOf(model) as ClassInfo<Label>[], // As the caller says.
+      ...{ multiLabel: isMultiLabel(architecture), provenance },
       ...{ backend, precision, threads, device },
     };
   }
@@ -338,7 +345,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
   /**
    * Probabilities of all classes, in their order: what {@linkcode Classifier.classify} chooses from.
    *
-   * The logits of a view are averaged over its positions, and the soft-maxes over an image's views
+   * The logits of a view are averaged over its positions, and the scores over an image's views
    * (arXiv 1409.1556, section 3.2).
    *
    * @throws {TypeError} If the input is none of the kinds of image, or an option does not go with a
@@ -372,7 +379,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
   }
 
   async #scores(images: Input | Images, options: PrepareOptions): Promise<Float64Array[]> {
-    const classes = this.info.classes.length;
+    const classes = this.info.classes.length, { head } = this.info.architecture;
     if (classes === 0) {
       throw new RangeError("A model without dense layers has no class to predict");
     }
@@ -381,8 +388,8 @@ export class Classifier<Label extends string = string> implements ImageClassifie
       const logits = await this.#engine.run(batch, { signal: options.signal });
       batch.views.forEach(({ image, weight }, n) => {
         const sums = scores[image] ??= new Float64Array(classes);
-        const probabilities = softmaxOfMean(logits, n);
-        for (let c = 0; c < classes; c++) sums[c]! += weight * probabilities[c]!;
+        const own = scoresOfMean(logits, n, head);
+        for (let c = 0; c < classes; c++) sums[c]! += weight * own[c]!;
       });
     }
     return scores;
@@ -429,7 +436,11 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     for await (const batch of this.#batches(images, options)) {
       const activations = await this.#engine.run(batch, { layer, signal: options.signal });
       batch.views.forEach(({ image, weight }, n) => {
-        (means[image] ??= new EmbeddingMean(checked)).add(activations, n, weight);
+        (means[image] ??= new EmbeddingMean(checked, this.info.architecture)).add(
+          activations,
+          n,
+          weight,
+        );
       });
     }
     return means.map((mean) => mean.result());

@@ -13,15 +13,16 @@ import { resizeImage } from "../lib/image/resize.ts";
 import { openModel } from "../lib/model/file.ts";
 import type { DefaultLabel } from "../lib/model/default_labels.ts";
 import { similarity } from "../lib/output/embedding.ts";
+import { sigmoid } from "../lib/output/predictions.ts";
 import { floatEngine } from "./support/float_engine.ts";
 import { randomModel } from "./support/random_model.ts";
-import { smallVgg } from "./support/small_vgg.ts";
+import { sigmoidVgg, smallVgg } from "./support/small_vgg.ts";
 
 const PHOTOS = ["cat.png", "boats.jpg", "rocket.jpg"].map((name) =>
   new URL(`data/photos/${name}`, import.meta.url)
 );
 const [CAT, BOATS, ROCKET] = PHOTOS as [URL, URL, URL];
-const { model, weights } = await smallVgg();
+const { model, weights, expected } = await smallVgg();
 const make = (): Classifier => classifierOn(model, floatEngine(model, weights));
 const classifier = make();
 const pixels: Pixels = await readImage(CAT);
@@ -299,3 +300,62 @@ Deno.test("a model for features only says that it has no classes", async () => {
   await assertRejects(() => features.scores(CAT), RangeError, message);
   await assertRejects(() => features.explain(CAT), RangeError, message);
 });
+
+for (const logits of [1, 3]) {
+  const own = await sigmoidVgg(logits);
+  const sigmoidClassifier = classifierOn(own.model, floatEngine(own.model, own.weights));
+  const want = expected.embeddings["fc8"]!.first.slice(0, logits);
+
+  Deno.test(`scores() gives the sigmoids of PyTorch's logits, of ${logits}`, async () => {
+    const scores = await sigmoidClassifier.scores(CAT);
+    const each = want.map((logit) => 1 / (1 + Math.exp(-logit)));
+    const all = logits === 1 ? [1 - each[0]!, each[0]!] : each;
+    assertEquals(scores.length, all.length);
+    // The engine's values pass through float32 once.
+    all.forEach((score, c) => assertAlmostEquals(scores[c]!, score, 1e-5));
+    const best = await sigmoidClassifier.classify(CAT);
+    assertEquals(best.map(({ score }) => score), [...scores].sort((a, b) => b - a));
+    assertEquals(best[0].label, logits === 1 ? "yes" : "a");
+    const { info } = sigmoidClassifier;
+    assertEquals([info.multiLabel, info.architecture.head], [logits > 1, "sigmoid"]);
+  });
+
+  Deno.test(`the scores of several views are averaged after the sigmoid, of ${logits}`, async () => {
+    const [one, other] = [
+      await sigmoidClassifier.scores(CAT),
+      await sigmoidClassifier.scores(CAT, { crops: "center", scales: [40] }),
+    ];
+    const both = await sigmoidClassifier.scores(CAT, { crops: "center", scales: [32, 40] });
+    both.forEach((score, c) => assertAlmostEquals(score, (one[c]! + other[c]!) / 2, 1e-12));
+  });
+
+  Deno.test(`embed() gives the scores as prob and the logits as fc8, of ${logits}`, async () => {
+    for (const { name, shape } of sigmoidClassifier.info.layers.slice(-2)) {
+      assertEquals((await sigmoidClassifier.embed(CAT, { layer: name })).shape, shape, name);
+    }
+    const scores = await sigmoidClassifier.scores(CAT);
+    const prob = await sigmoidClassifier.embed(CAT, { layer: "prob" });
+    assertEquals(prob.data, Float32Array.from(scores));
+    const fc8 = await sigmoidClassifier.embed(CAT, { layer: "fc8" });
+    want.forEach((logit, c) => assertAlmostEquals(fc8.data[c]!, logit, 1e-5));
+    const views = await sigmoidClassifier.prepare(CAT, TEN);
+    const mean = await sigmoidClassifier.embed(views, { layer: "prob" });
+    assertEquals(mean.data, Float32Array.from(await sigmoidClassifier.scores(views)));
+    // Larger than trained for: a score of each place, which are averaged after the head.
+    const wide = await sigmoidClassifier.prepare(CAT, { crops: "dense", scales: [64] });
+    const [logitMap, probMap, pooled] = [
+      await sigmoidClassifier.embed(wide, { layer: "fc8" }),
+      await sigmoidClassifier.embed(wide, { layer: "prob" }),
+      await sigmoidClassifier.embed(wide, { layer: "prob", pooling: "avg" }),
+    ];
+    const [height = 0, width = 0] = logitMap.shape, classes = scores.length;
+    assertEquals(probMap.shape, [height, width, classes]);
+    assert(height * width > 1);
+    const last = sigmoid(logitMap.data).filter((_, i) => i % logits === logits - 1);
+    const lastScores = probMap.data.filter((_, i) => i % classes === classes - 1);
+    last.forEach((score, p) => assertAlmostEquals(lastScores[p]!, score, 1e-6));
+    const average = last.reduce((sum, score) => sum + score, 0) / last.length;
+    assertEquals(pooled.shape, [classes]);
+    assertAlmostEquals(pooled.data.at(-1)!, average, 1e-6);
+  });
+}

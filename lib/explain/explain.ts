@@ -6,9 +6,9 @@ import { type ImageOptions, type Pixels, type Size, toRgb } from "../image/image
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { completeOptions, EXPLANATION_OPTIONS } from "../options.ts";
-import { softmax, softmaxOfMean } from "../output/predictions.ts";
+import { headScores, scoresOfMean } from "../output/predictions.ts";
 import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
-import { layersOf } from "../model/architecture.ts";
+import { type Architecture, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { type ClassMap, gradCam } from "./grad_cam.ts";
 
@@ -147,17 +147,15 @@ export async function explainImage<Label extends string>(
   { method, index: given }: Target,
   signal?: AbortSignal,
 ): Promise<Explanation<Label>> {
-  const batch: Batch = { ...view, count: 1 };
-
+  const batch: Batch = { ...view, count: 1 }, { input, head } = model.architecture;
   const logits = await engine.run(batch, { signal });
-  const scores = softmaxOfMean(logits, 0);
+  const scores = scoresOfMean(logits, 0, head);
   const index = given ?? scores.indexOf(Math.max(...scores));
   const { layer, pools } = explainedLayer(model, view);
   const map = method === "grad-cam"
     ? await gradCam(engine, model, batch, index, { layer, signal })
-    : scoreMap(logits, index);
+    : scoreMap(logits, index, head);
   const stride = method === "grad-cam" ? 2 ** pools : SCORE_MAP_STRIDE;
-  const { input } = model.architecture;
   const first = method === "grad-cam"
     ? [stride / 2, stride / 2] as const
     : [input.width / 2, input.height / 2] as const;
@@ -192,12 +190,16 @@ function explainedLayer(
 }
 
 /** The probability of a class at each position of the score map. */
-function scoreMap({ data, shape, scale }: Activations, index: number): ClassMap {
-  const [, height = 1, width = 1, classes = 1] = shape;
-  const map = Float64Array.from(
-    { length: height * width },
-    (_, p) => softmax(data.subarray(p * classes, (p + 1) * classes), scale[0]!)[index]!,
-  );
+function scoreMap(
+  { data, shape, scale }: Activations,
+  index: number,
+  head: Architecture["head"],
+): ClassMap {
+  const [, height = 1, width = 1, outputs = 1] = shape;
+  const map = Float64Array.from({ length: height * width }, (_, p) => {
+    const logits = data.subarray(p * outputs, (p + 1) * outputs);
+    return headScores(logits, scale[0]!, head)[index]!;
+  });
   return { data: map, height, width };
 }
 

@@ -1,7 +1,7 @@
 /** Grad-CAM in closed form (Selvaraju et al., 2017, arXiv 1610.02391, equations 1 and 2). */
 
 import type { Batch, Engine } from "../engine/engine.ts";
-import { type Layer, layersOf } from "../model/architecture.ts";
+import { classCount, type Layer, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { type Gradient, parametersOf, throughConvolution, transposed } from "./gradients.ts";
 
@@ -111,7 +111,7 @@ async function weightsOf(
 }
 
 /**
- * The gradient of logit `index`, averaged over the score map, at the last pool. With weights that are
+ * The gradient of the class's logit, averaged over the score map, at the last pool. With weights that are
  * sums it is the sum over all positions, as one position.
  */
 function throughDense(
@@ -128,7 +128,9 @@ function throughDense(
   const map = { height: batch.height >> 5, width: batch.width >> 5 };
   const rows = map.height - (input.height >> 5) + 1, columns = map.width - (input.width >> 5) + 1;
   const logit = new Float64Array(dense.at(-1)!.outChannels);
-  logit[index] = 1 / (rows * columns);
+  // A logit that stands for two classes speaks for the second, and against the first.
+  const isAgainst = classCount(model.architecture) > logit.length && index === 0;
+  logit[Math.min(index, logit.length - 1)] = (isAgainst ? -1 : 1) / (rows * columns);
   const gradients = Array.from({ length: rows * columns }, () => logit);
   for (let d = dense.length - 1; d > 0; d--) {
     const { outChannels: hidden } = dense[d - 1], filter = weights.get(dense[d].name)!;

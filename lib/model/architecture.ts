@@ -15,7 +15,7 @@ export const CONFIGURATIONS: Readonly<Record<Configuration, readonly (readonly (
   E: [[3, 3], [3, 3], [3, 3, 3, 3], [3, 3, 3, 3], [3, 3, 3, 3]],
 };
 
-/** What a layer is called, in the paper's words; `prob` is the soft-max of the last. */
+/** What a layer is called, in the paper's words; `prob` are the scores. */
 export type LayerName =
   | `conv${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`
   | `pool${1 | 2 | 3 | 4 | 5}`
@@ -59,6 +59,11 @@ export interface Architecture {
 export function classCount({ dense, head }: Architecture): number {
   const logits = dense.at(-1) ?? 0;
   return head === "sigmoid" && logits === 1 ? 2 : logits;
+}
+
+/** Whether each class has a score of its own, so that they do not add up to 1. */
+export function isMultiLabel({ dense, head }: Architecture): boolean {
+  return head === "sigmoid" && (dense.at(-1) ?? 0) > 1;
 }
 
 /** One layer with weights, and the max-pool that follows it, if one does. */
@@ -166,8 +171,8 @@ export function layerInfos(architecture: Architecture): LayerInfo[] {
       return [convolved, infoOf(pool, height, width, outChannels)];
     },
   );
-  const classes = architecture.dense.at(-1);
-  return classes === undefined ? infos : [...infos, infoOf("prob", 1, 1, classes)];
+  const classes = classCount(architecture);
+  return classes === 0 ? infos : [...infos, infoOf("prob", 1, 1, classes)];
 }
 
 function infoOf(name: LayerName, height: number, width: number, channels: number): LayerInfo {

@@ -2,7 +2,7 @@
 
 import type { Activations } from "../engine/engine.ts";
 import { choice, completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
-import { softmax } from "./predictions.ts";
+import { headScores } from "./predictions.ts";
 import { type Architecture, layerInfos, type LayerName, layersOf } from "../model/architecture.ts";
 
 /** What a layer says about one image. */
@@ -19,7 +19,7 @@ export interface Embedding {
 export interface EmbeddingOptions {
   /**
    * One of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`, the
-   * soft-max of the last. Default: the layer before the classifying one, or the last pool.
+   * scores of all classes. Default: the layer before the classifying one, or the last pool.
    */
   readonly layer?: LayerName | undefined;
   /** Over all positions: their average, their maximum, or all of them. Default: `"none"`. */
@@ -55,16 +55,23 @@ export function checkEmbedding(
  *
  * Sums and maxima are taken of the engine's own numbers, integers with `precision: "int8"`, and scaled
  * once, so that all backends give the same bits.
+ *
+ * @param head Makes the layer `prob` of the logits.
  */
-export function embeddingOf(activations: Activations, n: number, options: Pooling): Embedding {
-  const [, height, width, channels] = activations.shape;
-  const size = height * width * channels, scale = activations.scale[n];
+export function embeddingOf(
+  activations: Activations,
+  n: number,
+  options: Pooling,
+  head?: Architecture["head"],
+): Embedding {
+  const [, height, width, outputs] = activations.shape;
+  const positions = height * width, size = positions * outputs, scale = activations.scale[n];
   const all = activations.data.subarray(n * size, (n + 1) * size);
   const isProb = options.layer === "prob";
-  const rows = isProb ? softmaxRows(all, channels, scale) : all;
+  const rows = isProb ? scoreRows(all, outputs, scale, head) : all;
+  const channels = rows.length / positions;
   const pooled = poolPositions(rows, channels, options.pooling);
-  const factor = (isProb ? 1 : scale) *
-    (options.pooling === "avg" ? channels / size : 1);
+  const factor = (isProb ? 1 : scale) * (options.pooling === "avg" ? 1 / positions : 1);
   const length = options.normalize ? Math.sqrt(pooled.reduce((sum, v) => sum + v * v, 0)) : 0;
   const data = new Float32Array(pooled.length);
   for (let i = 0; i < data.length; i++) {
@@ -77,12 +84,14 @@ export function embeddingOf(activations: Activations, n: number, options: Poolin
 /** The embedding of one image: that of its view, or the average of its views' by their weights. */
 export class EmbeddingMean {
   readonly #options: Pooling;
+  readonly #head: Architecture["head"];
   #only: Embedding | undefined;
   #sum: Float64Array | undefined;
   #shape: readonly number[] = [];
 
-  constructor(options: Pooling) {
+  constructor(options: Pooling, { head }: Architecture) {
     this.#options = options;
+    this.#head = head;
   }
 
   /**
@@ -92,10 +101,11 @@ export class EmbeddingMean {
    */
   add(activations: Activations, n: number, weight: number): void {
     if (weight === 1) {
-      this.#only = embeddingOf(activations, n, this.#options);
+      this.#only = embeddingOf(activations, n, this.#options, this.#head);
       return;
     }
-    const { data, shape } = embeddingOf(activations, n, { ...this.#options, normalize: false });
+    const options = { ...this.#options, normalize: false };
+    const { data, shape } = embeddingOf(activations, n, options, this.#head);
     const sum = this.#sum ??= new Float64Array(data.length);
     if (this.#shape.length === 0) this.#shape = shape;
     if (String(shape) !== String(this.#shape)) {
@@ -121,14 +131,18 @@ export class EmbeddingMean {
   }
 }
 
-function softmaxRows(logits: ArrayLike<number>, classes: number, scale: number): Float64Array {
-  const rows = new Float64Array(logits.length);
-  const row = new Float64Array(classes);
-  for (let at = 0; at < rows.length; at += classes) {
-    for (let c = 0; c < classes; c++) row[c] = logits[at + c];
-    rows.set(softmax(row, scale), at);
+/** The scores at each position, `[positions, classes]`, of `[positions, outputs]`. */
+function scoreRows(
+  logits: Activations["data"],
+  outputs: number,
+  scale: number,
+  head: Architecture["head"],
+): Float64Array {
+  const rows: number[] = [];
+  for (let at = 0; at < logits.length; at += outputs) {
+    rows.push(...headScores(logits.subarray(at, at + outputs), scale, head));
   }
-  return rows;
+  return Float64Array.from(rows);
 }
 
 /** Sums (`"avg"`) or maxima over the positions of `[positions, channels]`, in float64. */

@@ -1,7 +1,8 @@
-/** Logits -> predictions: soft-max, then the labels that a caller wants to see. */
+/** Logits -> predictions: the model's head, then the labels that a caller wants to see. */
 
 import type { Activations } from "../engine/engine.ts";
 import { ScoresNotFiniteError } from "../errors.ts";
+import type { Architecture } from "../model/architecture.ts";
 import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
 import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
 
@@ -9,7 +10,10 @@ import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
 export interface Prediction<Label extends string = string> {
   /** The class's label. */
   readonly label: Label;
-  /** Probability, 0…1: the soft-max over all classes, never rescaled by what is left out. */
+  /**
+   * Probability, 0…1, never rescaled by what is left out. Those of all classes add up to 1, but where
+   * `info.multiLabel` says that each label has its own.
+   */
   readonly score: number;
   /** Index of the class in the model's outputs. */
   readonly index: number;
@@ -99,13 +103,49 @@ export function softmax(logits: ArrayLike<number>, scale: number = 1): Float64Ar
   return checkScores(scores);
 }
 
-/** Soft-max of the logits of image `n`, averaged over the positions of its score map. */
-export function softmaxOfMean({ data, shape, scale }: Activations, n: number): Float64Array {
-  const [, height, width, classes] = shape;
-  const positions = height * width, first = n * positions * classes;
-  const mean = new Float64Array(classes);
-  for (let i = 0; i < positions * classes; i++) mean[i % classes] += data[first + i];
-  return softmax(mean.map((sum) => sum / positions), scale[n]);
+/** A logit for each class: one that stands for two classes speaks for the second, against the first. */
+export function classLogits(logits: ArrayLike<number>, head: Architecture["head"]): Float64Array {
+  const isOfTwo = head === "sigmoid" && logits.length === 1;
+  return isOfTwo ? Float64Array.of(-logits[0], logits[0]) : Float64Array.from(logits);
+}
+
+/**
+ * Sigmoid of each `logits[i] * scale`, in float64.
+ *
+ * @throws {ScoresNotFiniteError} If one of them is not finite.
+ */
+export function sigmoid(logits: ArrayLike<number>, scale: number = 1): Float64Array {
+  const scaled = checkScores(Float64Array.from(logits, (logit) => logit * scale));
+  return scaled.map((logit) => {
+    const e = Math.exp(-Math.abs(logit)); // At most 1: nothing overflows.
+    return (logit < 0 ? e : 1) / (1 + e);
+  });
+}
+
+/**
+ * What a head makes of `logits[i] * scale`: a score for each class, in float64.
+ *
+ * @throws {ScoresNotFiniteError} If one of them is not finite.
+ */
+export function headScores(
+  logits: ArrayLike<number>,
+  scale: number,
+  head: Architecture["head"],
+): Float64Array {
+  return head === "sigmoid" ? sigmoid(classLogits(logits, head), scale) : softmax(logits, scale);
+}
+
+/** The scores of image `n`: of its logits, averaged over the positions of its score map. */
+export function scoresOfMean(
+  { data, shape, scale }: Activations,
+  n: number,
+  head: Architecture["head"],
+): Float64Array {
+  const [, height, width, channels] = shape;
+  const positions = height * width, first = n * positions * channels;
+  const mean = new Float64Array(channels);
+  for (let i = 0; i < positions * channels; i++) mean[i % channels] += data[first + i];
+  return headScores(mean.map((sum) => sum / positions), scale[n], head);
 }
 
 /**

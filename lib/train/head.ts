@@ -50,7 +50,8 @@ export function planHead(
     length: kept === 0
       ? (height >> 5) * (width >> 5) * pool.outChannels
       : base.architecture.dense[kept - 1],
-    architecture: { ...base.architecture, dense: [...frozen, ...head, classes] },
+    // What is trained is a soft-max, whatever the base has.
+    architecture: { ...base.architecture, dense: [...frozen, ...head, classes], head: undefined },
   };
 }
 

@@ -10,7 +10,7 @@ import { gradCam } from "../../lib/explain/grad_cam.ts";
 import { readImage } from "../../lib/image/read.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { randomBatch, randomModel } from "../support/random_model.ts";
-import { smallVgg } from "../support/small_vgg.ts";
+import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
 
 const PHOTO = new URL("../data/photos/cat.png", import.meta.url);
 const { model, weights, expected } = await smallVgg();
@@ -88,6 +88,41 @@ Deno.test("explain() maps a class's probability over the image", async () => {
     assertAlmostEquals(maps.reduce((sum, { map }) => sum + map[p], 0), 1, 1e-6);
   }
   await assertRejects(() => classifier.explain(PHOTO, { method: "score-map" }), RangeError);
+});
+
+Deno.test("gradCam() of a logit that goes through a sigmoid is autograd's of that logit", async () => {
+  const [of0, of3] = [0, 3].map((label) =>
+    expected.gradCam.find((want) => want.label === label && want.layer === "conv5_2")!
+  );
+  for (const [logits, index, want] of [[1, 1, of0!], [4, 0, of0!], [4, 3, of3!]] as const) {
+    const own = await sigmoidVgg(logits);
+    const [view] = viewsOf(image, own.model, { crops: "dense", scales: [want.scale] });
+    const options = { layer: want.layer };
+    const engine = floatEngine(own.model, own.weights), batch = { ...view!, count: 1 };
+    const { data, alpha } = await gradCam(engine, own.model, batch, index, options);
+    const error = Math.max(...want.cam.map((value, i) => Math.abs(value - data[i]!)));
+    assert(error < 1e-6 * Math.max(...want.cam), `${logits} logits: off by ${error}`);
+    if (logits > 1) continue;
+    // What speaks for the first of two classes speaks against the second.
+    const against = await gradCam(engine, own.model, batch, 0, options);
+    assertEquals([...against.alpha], [...alpha].map((value) => -value));
+  }
+});
+
+Deno.test("explain() of a sigmoid gives the class's score, and maps it", async () => {
+  for (const logits of [1, 3]) {
+    const own = await sigmoidVgg(logits);
+    await using classifier = classifierOn(own.model, floatEngine(own.model, own.weights));
+    const scores = await classifier.scores(PHOTO);
+    const { layer, ...all } = { layer: "prob" as const, crops: "dense" as const, scales: [75] };
+    const prob = await classifier.embed(await classifier.prepare(PHOTO, all), { layer });
+    for (const label of classifier.info.classes.keys()) {
+      assertEquals((await classifier.explain(PHOTO, { label })).score, scores[label]);
+      const { map } = await classifier.explain(PHOTO, { label, method: "score-map", scale: 75 });
+      assertEquals(map, prob.data.filter((_, i) => i % scores.length === label));
+    }
+    assertEquals((await classifier.explain(PHOTO)).label, logits === 1 ? "yes" : "a");
+  }
 });
 
 Deno.test("drawExplanation() is brightest where the map is", async () => {

@@ -85,6 +85,13 @@ const DRAWS: Readonly<Record<string, Draw>> = {
     dense: [],
     size: [40, 56],
   },
+  "A, one logit": {
+    configuration: "A",
+    widths: [16, 16, 16, 16, 16],
+    dense: [20, 1],
+    size: [32, 32],
+    count: 2,
+  },
 };
 
 /** The networks, small enough for the naive reference. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Architecture, layersOf } from "../../lib/model/architecture.ts";
+import { type Architecture, classCount, layersOf } from "../../lib/model/architecture.ts";
 import type { LayerParameters, Model, WeightPiece } from "../../lib/model/model.ts";
 import type { Weights } from "./reference.ts";
 
@@ -54,7 +54,7 @@ export function randomModel(
       mean: [0.4914, 0.4822, 0.4465].slice(0, channels),
       std: [0.247, 0.2435, 0.2616].slice(0, channels),
     },
-    labels: Array.from({ length: architecture.dense.at(-1) ?? 0 }, (_, i) => `class ${i}`),
+    labels: Array.from({ length: classCount(architecture) }, (_, i) => `class ${i}`),
     provenance: {},
     parameters,
     weightBytes: [...weights.values()].reduce((sum, data) => sum + data.length, 0),

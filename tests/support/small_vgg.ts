@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Model, WeightPiece } from "../../lib/model/model.ts";
+import type { LayerParameters, Model, WeightPiece } from "../../lib/model/model.ts";
 import { layersOf } from "../../lib/model/architecture.ts";
 import type { Weights } from "./reference.ts";
 
@@ -81,4 +81,35 @@ export async function smallVgg(): Promise<{ model: Model; weights: Weights; expe
     },
   };
   return { model, weights, expected };
+}
+
+/** The small VGG with its first logits alone, each of which goes through a sigmoid. */
+export async function sigmoidVgg(logits: number): Promise<{ model: Model; weights: Weights }> {
+  const { model, weights } = await smallVgg();
+  const { architecture, labels, parameters } = model, dense = [...architecture.dense];
+  dense[dense.length - 1] = logits;
+  const sigmoid = new Map(weights).set(
+    "fc8",
+    weights.get("fc8")!.slice(0, logits * dense.at(-2)!),
+  );
+  const first = (layer: LayerParameters): LayerParameters => ({
+    ...layer,
+    scale: layer.scale.slice(0, logits),
+    bias: layer.bias.slice(0, logits),
+  });
+  return {
+    model: {
+      ...model,
+      id: `sigmoid-vgg-${logits}`,
+      architecture: { ...architecture, dense, head: "sigmoid" },
+      labels: logits === 1 ? ["no", "yes"] : labels.slice(0, logits),
+      parameters: parameters.map((layer) => layer.name === "fc8" ? first(layer) : layer),
+      async *weights(): AsyncGenerator<WeightPiece> {
+        for (const { name: layer, outChannels: count } of layersOf({ ...architecture, dense })) {
+          yield { layer, first: 0, count, data: sigmoid.get(layer)! };
+        }
+      },
+    },
+    weights: sigmoid,
+  };
 }

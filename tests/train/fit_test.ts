@@ -105,6 +105,18 @@ for (
   });
 }
 
+Deno.test("fit() on a base whose head is a sigmoid says that its own is a soft-max", async () => {
+  const base = await openModel(new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url));
+  const sigmoid = { ...base, architecture: { ...base.architecture, head: "sigmoid" as const } };
+  const data = pictures([CAT, DOG], 0, 5);
+  const options = { epochs: 2, flip: false, crops: 0, backend: "wasm" } as const;
+  const { bytes } = await fit(data, { ...options, model: sigmoid });
+  const own = await openModel(bytes);
+  assertEquals(own.architecture.head, undefined);
+  // What is frozen is the same, so is all that is learned.
+  assertEquals(bytes, (await fit(data, { ...options, model: base })).bytes);
+});
+
 Deno.test("fit() gives the same model again, also when it was interrupted", async () => {
   const directory = await Deno.makeTempDir();
   try {
