@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { OldCheckpoint } from "../../../lib/convert/formats/checkpoint.ts";
-import type { Checkpoint } from "../../lib/convert/formats/checkpoint.ts";
+import type { OldCheckpoint } from "../../lib/convert/formats/checkpoint.ts";
 import { convert } from "../../lib/convert/convert.ts";
 import { openConversionSource } from "../../lib/convert/source.ts";
 import { matchArchitecture } from "../../lib/convert/network/match.ts";
