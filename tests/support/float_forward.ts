@@ -6,7 +6,7 @@
 
 import { type Layer, layersOf } from "../../lib/model/architecture.ts";
 import type { Model } from "../../lib/model/model.ts";
-import { type Checkpoint, readAll } from "../../lib/convert/formats/checkpoint.ts";
+import { type OldCheckpoint, readAll } from "../../lib/convert/formats/checkpoint.ts";
 import type { Match } from "../../lib/convert/network/match.ts";
 
 /** Real weights of a layer, `[O, H, W, I]`, and biases. */
@@ -78,7 +78,7 @@ function pool(x: Map3): Map3 {
 
 /** Reads a checkpoint's layers, batch normalization folded in float64; `isBgr` turns conv1_1 round. */
 export async function checkpointLayers(
-  checkpoint: Checkpoint,
+  checkpoint: OldCheckpoint,
   match: Match,
   isBgr: boolean,
 ): Promise<FloatLayer[]> {
