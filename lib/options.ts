@@ -163,6 +163,7 @@ export const CLASSIFIER_PARTS = {
   labels: texts({ isNeeded: true }, "Labels of the classes"),
   scores: given(CALLBACK, "Gives scores for images"),
   model: text({ unset: "custom" }, "What it is called"),
+  multiLabel: flag({}, "Whether each label has a score of its own"),
   close: given(CALLBACK, "Frees what the scores need"),
   lost: given({ is: isPromise, called: "a promise" }, "Settles once there are no more scores"),
 } satisfies Table;

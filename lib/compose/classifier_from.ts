@@ -40,6 +40,8 @@ export interface ClassifierParts<Label extends string = string> {
   ) => ScoreRows | Promise<ScoreRows>;
   /** What it is called. Default: `custom`. */
   readonly model?: string | undefined;
+  /** Whether each label has a score of its own, as more than one may be right. Default: `false`. */
+  readonly multiLabel?: boolean | undefined;
   /** Frees what `scores` uses; called once, by `close()`, when nothing runs any more. */
   readonly close?: (() => void | Promise<void>) | undefined;
   /** Settles once `scores` can no longer succeed. Default: never. */
@@ -86,13 +88,14 @@ export function classifierFrom<const Label extends string>(
   parts: ClassifierParts<Label>,
 ): ImageClassifier<Label> {
   checkOptions(CLASSIFIER_PARTS, parts);
-  const { labels, scores, model = "custom", close, lost } = parts;
+  const { labels, scores, model = "custom", multiLabel = false, close, lost } = parts;
   if (labels === undefined || scores === undefined) {
     throw new TypeError("Expected a classifier of { labels, scores }");
   }
   return composed<Label>({
     model,
     classes: classesOf({ labels }) as ClassInfo<Label>[], // Their labels are these.
+    multiLabel,
     table: IMAGE_OPTIONS,
     scores: async (images, { signal }) => {
       const rows = await scores(images, { signal });
@@ -128,7 +131,7 @@ function checkProbabilities(row: ArrayLike<number>): void {
     `scores() must give probabilities, 0 to 1: found ${
       row[index]
     } for class ${index}. Logits go through ` +
-      "a soft-max first",
+      "a soft-max or a sigmoid first",
   );
 }
 
@@ -136,6 +139,7 @@ function checkProbabilities(row: ArrayLike<number>): void {
 interface Composition<Label extends string> {
   readonly model: string;
   readonly classes: readonly ClassInfo<Label>[];
+  readonly multiLabel: boolean;
   /** The options that its `scores()` takes. */
   readonly table: Table;
   /** Probabilities of all classes of some images. */
@@ -151,7 +155,7 @@ interface Composition<Label extends string> {
 
 /** Makes a classifier that decodes images, a few at a time, and has them scored. */
 export function composed<Label extends string>(
-  { model, classes, table, scores, close, members, lost }: Composition<Label>,
+  { model, classes, multiLabel, table, scores, close, members, lost }: Composition<Label>,
 ): ImageClassifier<Label> {
   const calls = new Calls("classifier"), decoders = holdDecoders();
   const selecting = { ...SELECTION_OPTIONS, ...table };
@@ -193,7 +197,7 @@ export function composed<Label extends string>(
   }
 
   const classifier: ImageClassifier<Label> = {
-    info: { model, classes },
+    info: { model, classes, multiLabel },
     members,
     // As overloads have it: one result of one image, and many of many.
     classify: classify as unknown as ImageClassifier<Label>["classify"],

@@ -1,4 +1,4 @@
-/** Several models as one: their soft-maxes are averaged (arXiv 1409.1556, section 4.4). */
+/** Several models as one: their scores are averaged (arXiv 1409.1556, section 4.4). */
 
 import type { ImageClassifier } from "../classifier.ts";
 import { readingFor, tellNeeds } from "../input/prepared_image.ts";
@@ -10,7 +10,7 @@ import { composed } from "./classifier_from.ts";
  * probabilities are averaged. They stay the caller's: closing the result closes none of them.
  *
  * @throws {TypeError} If there is no classifier.
- * @throws {RangeError} If they differ in their labels.
+ * @throws {RangeError} If they differ in their labels, or in whether each of these has a score of its own.
  *
  * @example
  * ```ts
@@ -27,10 +27,14 @@ export function fuse<Label extends string>(
 ): ImageClassifier<Label> {
   const [first, ...others] = classifiers;
   if (first === undefined) throw new TypeError("Expected at least one classifier: found none");
-  for (const other of others) checkSameLabels(first, other);
+  for (const other of others) {
+    checkSameLabels(first, other);
+    checkSameScores(first, other);
+  }
   const fused = composed<Label>({
     model: classifiers.map(({ info }) => info.model).join(" + "),
     classes: first.info.classes,
+    multiLabel: first.info.multiLabel === true,
     table: PREPARE_OPTIONS,
     scores: async (images, options) => {
       let sums: Float64Array[] = [];
@@ -63,5 +67,16 @@ function checkSameLabels({ info: a }: ImageClassifier, { info: b }: ImageClassif
       (index < 0
         ? ""
         : `; number ${index} is "${a.classes[index]?.label}" and "${b.classes[index]?.label}"`),
+  );
+}
+
+/** Of scores that add up to 1 and others that do not, a mean would be neither. */
+function checkSameScores({ info: a }: ImageClassifier, { info: b }: ImageClassifier): void {
+  const [one = false, other = false] = [a.multiLabel, b.multiLabel];
+  if (one === other) return;
+  const [own, shared] = one ? [a, b] : [b, a];
+  throw new RangeError(
+    `Only models with the same kind of scores can be fused: each label of ${own.model} has its own, ` +
+      `those of ${shared.model} exclude each other`,
   );
 }

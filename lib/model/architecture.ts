@@ -61,6 +61,11 @@ export function classCount({ dense, head }: Architecture): number {
   return head === "sigmoid" && logits === 1 ? 2 : logits;
 }
 
+/** What makes scores of a network's logits. */
+export function headOf({ head = "softmax" }: Architecture): "softmax" | "sigmoid" {
+  return head;
+}
+
 /** Whether each class has a score of its own, so that they do not add up to 1. */
 export function isMultiLabel({ dense, head }: Architecture): boolean {
   return head === "sigmoid" && (dense.at(-1) ?? 0) > 1;

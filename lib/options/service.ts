@@ -173,7 +173,7 @@ export const EXPLAIN_PARAMETERS = {
 export const HUGGING_FACE_PARAMETERS = {
   top_k: { ...SELECTION_OPTIONS.topK, about: "Labels at most; above the number of classes, all" },
   function_to_apply: choice(
-    { choices: ["softmax", "sigmoid", "none"], default: "softmax" },
+    { choices: ["softmax", "sigmoid", "none"], unset: "the model's own" },
     "What makes scores of the logits",
   ),
 } satisfies Table;

@@ -36,6 +36,15 @@ Deno.test("classifierFrom() classifies and scores one image and many by a functi
   assertEquals(classifier.info.classes.map(({ label }) => label), ["day", "night"]);
 });
 
+Deno.test("classifierFrom() takes scores of labels that stand by themselves", async () => {
+  const scores = () => [[0.9, 0.8]];
+  const classifier = classifierFrom({ labels: ["red", "round"], scores, multiLabel: true });
+  assertEquals(classifier.info.multiLabel, true);
+  assertEquals(classifierFrom(byBrightness).info.multiLabel, false);
+  const found = await classifier.classify(WHITE, { scoreThreshold: 0.5 });
+  assertEquals(found.map(({ label, score }) => [label, score]), [["red", 0.9], ["round", 0.8]]);
+});
+
 Deno.test("the function of classifierFrom() gets decoded images, and the caller's signal", async () => {
   const seen: unknown[] = [];
   const classifier = classifierFrom({

@@ -8,7 +8,7 @@ import type { Engine } from "../../lib/engine/engine.ts";
 import type { RawPixels } from "../../lib/image/image.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { randomModel } from "../support/random_model.ts";
-import { smallVgg } from "../support/small_vgg.ts";
+import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
 
 const CAT = new URL("../data/photos/cat.png", import.meta.url);
 const { model, weights } = await smallVgg();
@@ -39,6 +39,38 @@ Deno.test("models of other labels, and none at all, are not fused", async () => 
   await using c = classifierOn(other.model, floatEngine(other.model, other.weights));
   assertThrows(() => fuse([a, c]), RangeError, "same labels");
   assertThrows(() => fuse([]), TypeError, "at least one classifier");
+});
+
+Deno.test("models whose labels have their own scores are fused with their like alone", async () => {
+  const own = await sigmoidVgg(3);
+  const each = (): Classifier => classifierOn(own.model, floatEngine(own.model, own.weights));
+  await using a = each();
+  await using b = each();
+  const fused = fuse([a, b]);
+  assertEquals(fused.info.multiLabel, true);
+  assertEquals(await fused.scores(CAT), await a.scores(CAT));
+  const { labels } = own.model;
+  const scores = () => [Float64Array.of(0.5, 0.25, 0.25)];
+  const exclusive = classifierFrom({ labels, scores, model: "other" });
+  for (const both of [[a, exclusive], [exclusive, a]]) {
+    const message = "each label of sigmoid-vgg-3 has its own, those of other exclude each other";
+    assertThrows(() => fuse(both), RangeError, message);
+  }
+  const alike = classifierFrom({ labels, scores, multiLabel: true });
+  const [own0] = await a.scores(CAT);
+  assertAlmostEquals((await fuse([a, alike]).scores(CAT))[0]!, (own0! + 0.5) / 2, 1e-12);
+});
+
+Deno.test("one logit for two labels is fused with a soft-max of the two", async () => {
+  const own = await sigmoidVgg(1);
+  await using a = classifierOn(own.model, floatEngine(own.model, own.weights));
+  const b = classifierFrom({ labels: own.model.labels, scores: () => [[0.75, 0.25]] });
+  const fused = fuse([a, b]);
+  const [no, yes] = await fused.scores(CAT);
+  const [, own1] = await a.scores(CAT);
+  assertAlmostEquals(yes!, (own1! + 0.25) / 2, 1e-12);
+  assertAlmostEquals(no! + yes!, 1, 1e-12);
+  assertEquals(fused.info.multiLabel, false);
 });
 
 Deno.test("an ensemble is evaluated as one classifier, of networks of any kind", async () => {

@@ -379,25 +379,32 @@ Deno.test("closing a service ends the load that nobody else waits for", async ()
   await silent.shutdown();
 });
 
-Deno.test("a successor's scores are not told under the labels of the classifier that was lost", async () => {
-  const labels = [["yes", "no"], ["left", "right"]];
-  let made = 0;
-  const service = createService({
-    ...SILENT,
-    classifier: () => {
-      const n = made++;
-      return classifierFrom({
-        labels: labels[n]!,
-        scores: (images) => {
-          if (n === 0) throw GONE;
-          return images.map(() => [0.1, 0.9]);
-        },
-      });
-    },
+const SUCCESSORS = [
+  { labels: ["left", "right"], multiLabel: false },
+  { labels: ["yes", "no"], multiLabel: true },
+];
+for (const successor of SUCCESSORS) {
+  const { labels, multiLabel } = successor;
+  const name = `${labels}${multiLabel ? ", each by itself" : ""}`;
+  Deno.test(`a successor's scores are not told as those of yes and no: ${name}`, async () => {
+    let made = 0;
+    const service = createService({
+      ...SILENT,
+      classifier: () => {
+        const n = made++;
+        return classifierFrom({
+          ...n === 0 ? { labels: ["yes", "no"] } : successor,
+          scores: (images) => {
+            if (n === 0) throw GONE;
+            return images.map(() => [0.1, 0.9]);
+          },
+        });
+      },
+    });
+    const answer = async () => await (await service.fetch(post("/classify", CAT))).json();
+    const { code, retryable } = await answer();
+    assertEquals([code, retryable, made], ["backend-lost", true, 2]);
+    assertEquals((await answer())[0].label, labels[1]);
+    await service.close();
   });
-  const answer = async () => await (await service.fetch(post("/classify", CAT))).json();
-  const { code, retryable } = await answer();
-  assertEquals([code, retryable, made], ["backend-lost", true, 2]);
-  assertEquals((await answer())[0].label, "right");
-  await service.close();
-});
+}

@@ -45,14 +45,14 @@ async function classify(blob) {
   picture.src = mine.url;
   picture.alt = "Your picture";
   show({ hint: false, stage: true, picture: true, error: false, predictions: false });
-  show({ timing: false, "heat-row": false, "key-form": false });
+  show({ timing: false, "heat-row": false, "key-form": false, "each-label": false });
   at("status").textContent = "Looking …";
   const started = performance.now();
   try {
     const response = await post("classify", blob);
     const predictions = await response.json();
     if (mine !== shown) return; // Another picture has come meanwhile.
-    showPredictions(predictions);
+    showPredictions(predictions, response.headers.has("x-multi-label"));
     showTiming(response.headers.get("server-timing") ?? "", performance.now() - started);
     at("heat").checked = true;
     await showHeat();
@@ -84,10 +84,12 @@ function fail({ message, status }) {
   if (status === 401) at("key").focus();
 }
 
-function showPredictions(predictions) {
+/** @param isMultiLabel Whether each label has a score of its own: the bars are no parts of a whole. */
+function showPredictions(predictions, isMultiLabel) {
   const percent = (score) => `${(score * 100).toFixed(1)} %`;
   chosen = predictions[0];
-  at("status").textContent = `It looks like: ${chosen.label}, ${percent(chosen.score)}`;
+  const what = isMultiLabel ? "Most likely" : "It looks like";
+  at("status").textContent = `${what}: ${chosen.label}, ${percent(chosen.score)}`;
   at("predictions").replaceChildren(...predictions.map((prediction) => {
     const item = document.createElement("li"), button = document.createElement("button");
     const bar = document.createElement("span");
@@ -105,7 +107,7 @@ function showPredictions(predictions) {
     item.append(button);
     return item;
   }));
-  show({ predictions: true, "heat-row": true });
+  show({ predictions: true, "heat-row": true, "each-label": isMultiLabel });
 }
 
 function text(content) {

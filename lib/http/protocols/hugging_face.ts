@@ -5,9 +5,16 @@
  * "function_to_apply"}}` give `[{"label", "score"}, …]`, best first.
  */
 
+import type { ImageClassifierInfo } from "../../classifier.ts";
 import { type Complete, completeOptions, type Values } from "../../options.ts";
 import { HUGGING_FACE_PARAMETERS } from "../../options/service.ts";
-import { checkSelection, selectPredictions } from "../../output/predictions.ts";
+import {
+  checkSelection,
+  classLogits,
+  selectPredictions,
+  sigmoid,
+  softmax,
+} from "../../output/predictions.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { checkingOptions } from "../server/problems.ts";
@@ -22,7 +29,7 @@ export async function huggingFaceRoute(call: Call, pipeline: Pipeline): Promise<
     const image = onlyImage(found);
     const { top_k, function_to_apply: apply } = readParameters(found.parameters);
     const selection = checkingOptions(() => checkSelection({ topK: top_k }, info.classes));
-    const scores = await scoresOf(image, apply, call, pipeline);
+    const scores = await scoresOf(image, apply, info, call, pipeline);
     const threshold = { ...selection, scoreThreshold: -Infinity };
     return Response.json(
       selectPredictions(scores, threshold, info.classes).map(({ label, score }) => ({
@@ -40,14 +47,25 @@ function readParameters(given: Readonly<Record<string, unknown>> = {}): Paramete
   return checkingOptions(() => completeOptions(HUGGING_FACE_PARAMETERS, options));
 }
 
+type Apply = Parameters["function_to_apply"];
+
+/** What a function gives; of one logit for two labels, a logit for each: it, and for the first its negative. */
 async function scoresOf(
   image: Uint8Array | URL,
-  apply: Parameters["function_to_apply"],
+  apply: Apply,
+  info: ImageClassifierInfo,
   call: Call,
   pipeline: Pipeline,
 ): Promise<Float64Array> {
-  if (apply === "softmax") return await pipeline.scores(image, {}, call);
+  if (isOwn(apply, info)) return await pipeline.scores(image, {}, call);
   const { data } = await pipeline.embed(image, { layer: "fc8", pooling: "avg" }, call);
-  const logits = Float64Array.from(data);
-  return apply === "none" ? logits : logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+  const logits = classLogits(data, info.architecture?.head);
+  return apply === "none" ? logits : apply === "softmax" ? softmax(logits) : sigmoid(logits);
+}
+
+/** Whether it gives the model's own scores. Of one logit a soft-max, with 0 for the other label, is its sigmoid. */
+function isOwn(apply: Apply, { architecture, multiLabel = false }: ImageClassifierInfo): boolean {
+  if (apply === "softmax") return !multiLabel;
+  if (apply === "sigmoid") return multiLabel || architecture?.head === "sigmoid";
+  return apply === undefined;
 }

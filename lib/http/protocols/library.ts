@@ -23,6 +23,9 @@ import type { Call } from "../server/call.ts";
 import { checkingOptions, HttpProblem } from "../server/problems.ts";
 import { eachImage, onlyImage, withImages } from "./images.ts";
 
+/** Tells that each label has a score of its own, which the page says too. */
+const MULTI_LABEL = { "x-multi-label": "true" };
+
 /** Predictions of one image, or of each image of a list. */
 export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Response> {
   const options = readQuery(call.url.searchParams, CLASSIFY_PARAMETERS);
@@ -35,7 +38,8 @@ export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Res
     });
     const predict = async (image: Uint8Array | URL) =>
       selectPredictions(await pipeline.scores(image, views, call), selection, info.classes);
-    return Response.json(await eachImage(found, call, predict, (predictions) => ({ predictions })));
+    const answer = await eachImage(found, call, predict, (predictions) => ({ predictions }));
+    return Response.json(answer, info.multiLabel ? { headers: MULTI_LABEL } : {});
   });
 }
 

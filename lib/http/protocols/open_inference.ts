@@ -3,6 +3,7 @@
 import type { ImageClassifierInfo } from "../../classifier.ts";
 import type { Pixels } from "../../image/image.ts";
 import { checkSelection, type Prediction, selectPredictions } from "../../output/predictions.ts";
+import { headOf } from "../../model/architecture.ts";
 import { jsonText } from "../../model/json.ts";
 import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
@@ -37,6 +38,10 @@ export async function modelRoute(call: Call, pipeline: Pipeline): Promise<Respon
       { name: "score", datatype: "FP32", shape: [-1, -1] },
       { name: "index", datatype: "INT32", shape: [-1, -1] },
     ],
+    parameters: {
+      head: info.architecture && headOf(info.architecture),
+      multi_label: info.multiLabel,
+    },
   });
 }
 

@@ -67,9 +67,10 @@ interface Question<Output> {
   ): Promise<Output[]>;
 }
 
-/** Scores, and the classes that they are of. */
-interface Scored extends Pick<ImageClassifierInfo, "classes"> {
+/** Scores, and what they are of. */
+interface Scored {
   readonly row: Float64Array;
+  readonly info: ImageClassifierInfo;
 }
 
 /** A file's bytes, where to fetch them, or pixels. */
@@ -195,17 +196,14 @@ export class Pipeline {
    * @throws {HttpProblem} `backend-lost` if a successor with other classes answers.
    */
   async scores(image: ServedImage, views: ViewOptions, call: Call): Promise<Float64Array> {
-    const { row, classes } = await this.#ask<Scored>(image, call, {
+    const { row, info } = await this.#ask<Scored>(image, call, {
       ...{ key: "classify", views, bytesOf: ({ row }) => row.byteLength },
       ask: async (classifier, images, options) => {
-        const { classes } = classifier.info;
-        return (await classifier.scores(images, options)).map((row) => ({ row, classes }));
+        const { info } = classifier;
+        return (await classifier.scores(images, options)).map((row) => ({ row, info }));
       },
     });
-    const { classes: told = classes } = this.#told.get(call) ?? {};
-    const isSame = told === classes || told.length === classes.length &&
-        told.every(({ label }, index) => label === classes[index]!.label);
-    if (isSame) return row;
+    if (areSame(this.#told.get(call) ?? info, info)) return row;
     const detail = "The model was lost, and another one has other classes: send the image again";
     throw new HttpProblem("backend-lost", detail, { retryable: true });
   }
@@ -427,6 +425,13 @@ function checkCan(what: "embed" | "explain", classifier: ImageClassifier): void 
   if (classifier[what] !== undefined) return;
   const detail = `The model ${classifier.info.model} classifies only: it cannot ${what}`;
   throw new HttpProblem("not-supported", detail);
+}
+
+/** Whether scores of one classifier say what the other's would. */
+function areSame(a: ImageClassifierInfo, b: ImageClassifierInfo): boolean {
+  const [own = false, others = false] = [a.multiLabel, b.multiLabel];
+  return own === others && a.classes.length === b.classes.length &&
+    a.classes.every(({ label }, index) => label === b.classes[index]!.label);
 }
 
 /** Whether the path names this model, or none; an owner before its id is ignored. */

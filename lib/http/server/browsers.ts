@@ -115,7 +115,7 @@ const SECURITY_HEADERS = {
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
 };
-const EXPOSED = "x-request-id, retry-after, etag, server-timing";
+const EXPOSED = "x-request-id, x-multi-label, retry-after, etag, server-timing";
 
 /**
  * Sets the headers that keep browsers careful, and those that let a page of one of some origins read

@@ -3,6 +3,7 @@
 import { residentBytes, RUNTIME_VERSION } from "../../platform.ts";
 import { VERSION } from "../../version.ts";
 import type { ImageClassifier } from "../../classifier.ts";
+import { headOf } from "../../model/architecture.ts";
 import { checkOptions, CLASSIFIER_OPTIONS, pickOptions } from "../../options.ts";
 import { SERVICE_OPTIONS } from "../../options/service.ts";
 import { Pipeline } from "../queue/pipeline.ts";
@@ -174,8 +175,9 @@ export class HttpService implements Service {
   };
 
   readonly metrics = (): Promise<string> => {
-    const { model = "", backend = "", precision = "" } = this.#model.info ?? {};
-    const build = { version: VERSION, deno: RUNTIME_VERSION, model, backend, precision };
+    const { model = "", backend = "", precision = "", architecture } = this.#model.info ?? {};
+    const head = architecture === undefined ? "" : headOf(architecture);
+    const build = { version: VERSION, deno: RUNTIME_VERSION, model, backend, precision, head };
     const { admitted } = this.#pipeline;
     return Promise.resolve(this.#metrics.render([
       new Gauge("vgg16_queue_images", "Images admitted and not answered.", admitted),

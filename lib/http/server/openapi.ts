@@ -25,7 +25,11 @@ const integer: Json = { type: "integer" };
 
 const PREDICTION = object({
   label: text,
-  score: { ...number, description: "Probability, 0…1" },
+  score: {
+    ...number,
+    description:
+      "Probability, 0…1. Those of all classes add up to 1, unless each label has its own",
+  },
   index: { ...integer, description: "Index of the class in the model's outputs" },
   id: { ...text, description: "The class's WordNet id, where the model has one" },
 }, ["label", "score", "index"]);
@@ -37,7 +41,10 @@ const TENSOR = object({
 }, ["name", "shape", "datatype"]);
 
 const PARAMETERS: Json = Object.fromEntries(
-  Object.entries(HUGGING_FACE_PARAMETERS).map(([name, option]) => [name, valuesOf(option)]),
+  Object.entries(HUGGING_FACE_PARAMETERS).map(([name, option]) => [
+    name,
+    { ...valuesOf(option), description: describe(option) },
+  ]),
 );
 
 const SCHEMAS: Json = {
@@ -126,12 +133,16 @@ function boundsOf(option: { kind: "integer" | "number"; min?: number; max?: numb
   return { type: option.kind, minimum: option.min, maximum: option.max };
 }
 
+function describe({ about, unset }: Option): string {
+  return about + (unset === undefined ? "" : `. Default: ${unset}`);
+}
+
 /** A query parameter for each option. A list of numbers is one text with commas. */
 function query(table: Table): Json[] {
   return Object.entries(table).map(([name, option]) => ({
     name,
     in: "query",
-    description: option.about + (option.unset === undefined ? "" : `. Default: ${option.unset}`),
+    description: describe(option),
     schema: valuesOf(option),
     ...option.kind === "integers" ? { style: "form", explode: false } : {},
   }));
@@ -197,7 +208,15 @@ const PATHS: Json = {
     post: post(
       "Predictions of one image, or of each of several",
       IMAGES,
-      answer("Predictions", schemas(ref("Predictions"), ref("PredictionsOfFiles"))),
+      {
+        ...answer("Predictions", schemas(ref("Predictions"), ref("PredictionsOfFiles"))),
+        headers: {
+          "x-multi-label": {
+            description: "`true` where each label has a score of its own",
+            schema: { const: "true" },
+          },
+        },
+      },
       CLASSIFY_PARAMETERS,
     ),
   },

@@ -4,7 +4,10 @@ import { fromFileUrl } from "@std/path";
 import { devTest } from "../../support/dev_packages.ts";
 import { fuse } from "../../../lib/compose/fuse.ts";
 import { createService, type Service } from "../../../lib/http/service.ts";
+import { classifierOn } from "../../../lib/classifier.ts";
+import { floatEngine } from "../../support/float_engine.ts";
 import { embeddedClassifier, testService } from "../../support/http_service.ts";
+import { sigmoidVgg } from "../../support/small_vgg.ts";
 
 const CAT_FILE = fromFileUrl(new URL("../../data/photos/cat.png", import.meta.url));
 /** Where screenshots go, if someone wants to look at them. */
@@ -176,6 +179,30 @@ devTest("a bad picture is told in words, and a key is asked for", NEEDS, async (
     await page.getByText("found text that starts with").waitFor();
   }, { service, expected });
 });
+
+for (const logits of [1, 3]) {
+  devTest(
+    `the page says that labels stand by themselves where they do, and only there: ${logits} logits`,
+    NEEDS,
+    async (packages) => {
+      const { model, weights } = await sigmoidVgg(logits);
+      const classifier = classifierOn(model, floatEngine(model, weights));
+      const isMultiLabel = logits > 1;
+      await withPage(packages, {}, async (page) => {
+        await page.getByLabel("Choose a picture").setInputFiles(CAT_FILE);
+        await waitForHeat(page, isMultiLabel ? "a" : "yes");
+        const note = page.getByText("Each label by itself");
+        assertEquals(await note.isVisible(), isMultiLabel);
+        const words = isMultiLabel ? /^Most likely: a, / : /^It looks like: yes, /;
+        assertMatch(await page.getByRole("status").textContent(), words);
+        assertEquals(await violations(page, packages), []);
+        if (SCREENSHOTS !== undefined) {
+          await page.screenshot({ path: `${SCREENSHOTS}/sigmoid-${logits}.png`, fullPage: true });
+        }
+      }, { service: testService({ classifier }) });
+    },
+  );
+}
 
 for (const path of ["/api/vision", "/api/vision/"]) {
   devTest(

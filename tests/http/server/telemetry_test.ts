@@ -131,7 +131,7 @@ Deno.test("/metrics counts what happened, by route and not by path", async () =>
   assert(Number(value("vgg16_model_bytes")) > 3_000_000);
   assertMatch(
     text,
-    /vgg16_build_info\{version="[\d.]+",deno="[\d.]+",model="vgg16-cifar10",backend="wasm",precision="int8"\} 1/,
+    /vgg16_build_info\{version="[\d.]+",deno="[\d.]+",model="vgg16-cifar10",backend="wasm",precision="int8",head="softmax"\} 1/,
   );
   // Every line is a comment or a sample.
   const sample = /^[a-z][a-z0-9_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [\d.e+-]+$/;
