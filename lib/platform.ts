@@ -80,6 +80,13 @@ export async function describePath(path: string | URL): Promise<FileInfo> {
   return infoOf(await Deno.stat(path));
 }
 
+/** What a path leads to, in a word. */
+export function kindOf(path: string | URL): "file" | "folder" | "pipe" | "socket" | "device" {
+  const { isFile, isDirectory, isFifo, isSocket } = Deno.statSync(path);
+  if (isFile) return "file";
+  return isDirectory ? "folder" : isFifo ? "pipe" : isSocket ? "socket" : "device";
+}
+
 /** Whether a path is a link, wherever that leads. */
 export async function isLink(path: string): Promise<boolean> {
   return (await Deno.lstat(path)).isSymlink;

@@ -2,6 +2,7 @@
 
 import type { OldCheckpoint } from "../lib/convert/formats/checkpoint.ts";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { Budget } from "../lib/convert/formats/budget.ts";
 import { openCheckpoint } from "../lib/convert/formats/open_checkpoint.ts";
 import { OUTPUTS_LAST } from "../lib/convert/formats/checkpoint.ts";
 import { numpyTensor } from "../lib/convert/formats/numpy/npy.ts";
@@ -43,7 +44,10 @@ Deno.test("a TensorFlow.js model with poisoned JSON is read or refused", async (
     await readOrRefuse(async () => {
       const source = new BytesSource(new TextEncoder().encode(text), "model.json");
       const sibling = () => Promise.resolve(new FileSource(new URL(paths[0], folder)));
-      const checkpoint = await openCheckpoint(source, { openSibling: sibling }) as OldCheckpoint;
+      const checkpoint = await openCheckpoint(source, {
+        openSibling: sibling,
+        budget: new Budget("model.json", source.size),
+      }) as OldCheckpoint;
       try {
         matchArchitecture(checkpoint, "model.json", {});
       } finally {

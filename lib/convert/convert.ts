@@ -136,14 +136,15 @@ async function convertInto(
 
 async function convertSource(
   sink: ByteSink,
-  { bytes, name: file, openSibling }: ConversionSource,
+  { bytes, name: file, openSibling, budget }: ConversionSource,
   options: ConvertOptions,
   knownSha256: string | undefined,
 ): Promise<Conversion> {
-  const checkpoint = await openCheckpoint(bytes, { openSibling });
+  const checkpoint = await openCheckpoint(bytes, { openSibling, budget });
   try {
     if (!("inGraphOrder" in checkpoint)) throw new Error("no matcher yet");
     const match = matchArchitecture(checkpoint, file, options);
+    budget.write(match.layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0));
     const preprocessing = choosePreprocessing(checkpoint, match, options);
     const source = baseName(file);
     const provenance: Provenance = { source, sourceSha256: NO_HASH, ...options.provenance };

@@ -3,12 +3,14 @@
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { CheckpointFormatError } from "../errors.ts";
+import { openStream } from "../platform.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
 import { HttpSource } from "../io/http_source.ts";
 import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
 import { spool } from "../io/spool.ts";
 import { ProgressTeller } from "../progress.ts";
 import { asPath, asUrl } from "../urls.ts";
+import { Budget } from "./formats/budget.ts";
 import type { OpenSibling } from "./formats/checkpoint.ts";
 
 /** A checkpoint: a path, a URL or a request for it, its bytes, or a stream of them. */
@@ -22,7 +24,14 @@ export interface ConversionSource {
   readonly name: string;
   /** Opens files beside it. */
   readonly openSibling: OpenSibling;
+  /** What its conversion may cost. */
+  readonly budget: Budget;
 }
+
+/** What a shell hands to a program already open: a pipe, or a file that another has read from. */
+const INHERITED = /^\/dev\/(stdin|fd\/\d+)$/;
+
+type OpenedInput = Omit<ConversionSource, "budget">;
 
 /** Refuses to read once a signal is aborted, so that no reader of a format needs to know of it. */
 function stoppable(source: ByteSource, signal: AbortSignal): ByteSource {
@@ -47,11 +56,18 @@ export async function openConversionSource(
 ): Promise<ConversionSource> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const { bytes, ...source } = await open(input, options);
-  return { ...source, bytes: signal === undefined ? bytes : stoppable(bytes, signal) };
+  const { bytes, name, ...source } = await open(input, options);
+  const budget = new Budget(name, bytes.size!);
+  const openSibling: OpenSibling = async (name) => {
+    const sibling = await source.openSibling(name);
+    budget.addFile(sibling.size!);
+    return sibling;
+  };
+  const stopped = signal === undefined ? bytes : stoppable(bytes, signal);
+  return { bytes: stopped, name, openSibling, budget };
 }
 
-async function open(input: ConversionInput, options: SourceOptions): Promise<ConversionSource> {
+async function open(input: ConversionInput, options: SourceOptions): Promise<OpenedInput> {
   if (input instanceof ReadableStream) {
     // A pipe that brings nothing ends no loop over it, but may be aborted.
     const parts = input.pipeThrough(new TransformStream(), { signal: options.signal });
@@ -73,6 +89,10 @@ async function open(input: ConversionInput, options: SourceOptions): Promise<Con
     const openSibling: OpenSibling = (name) =>
       fetched(new Request(siblingOf(new URL(input.url), name), input), options);
     return { bytes: await fetched(input, options), name: sourceName(input), openSibling };
+  }
+  if (typeof input === "string" && INHERITED.test(input)) {
+    const stream = await openStream(input);
+    return { bytes: await spool(stream, input), name: input, openSibling: noSiblings };
   }
   const url = asUrl(input);
   if (url === undefined || url.protocol === "file:") {

@@ -1,7 +1,7 @@
 /** Files as they are read: ranges of bytes, from memory or from a disk. */
 
 import { CheckpointFormatError, ModelNotFoundError } from "../errors.ts";
-import { NotFound, OpenFile } from "../platform.ts";
+import { kindOf, NotFound, OpenFile } from "../platform.ts";
 import type { ProgressOptions } from "../progress.ts";
 import type { Fetch } from "../urls.ts";
 
@@ -80,6 +80,13 @@ export class FileSource implements ByteSource {
   constructor(path: string | URL, name?: string) {
     this.name = name ?? (path instanceof URL ? decodeURIComponent(path.pathname) : path);
     try {
+      // Asked first: opening a pipe that nobody writes to does not end.
+      const kind = kindOf(path);
+      if (kind !== "file") {
+        throw new CheckpointFormatError(`Expected a file at ${this.name}: it is a ${kind}`, {
+          file: this.name,
+        });
+      }
       this.#file = new OpenFile(path);
     } catch (error) {
       if (!(error instanceof NotFound)) throw error;
@@ -87,14 +94,7 @@ export class FileSource implements ByteSource {
         cause: error,
       });
     }
-    const info = this.#file.describe();
-    if (!info.isFile) {
-      this.#file.close();
-      throw new CheckpointFormatError(`Expected a file at ${this.name}: it is not one`, {
-        file: this.name,
-      });
-    }
-    this.size = info.size;
+    this.size = this.#file.describe().size;
   }
 
   read(offset: number, into: Uint8Array): void {

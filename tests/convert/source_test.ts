@@ -1,5 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { fromFileUrl } from "@std/path";
 import { convert } from "../../lib/convert/convert.ts";
+import { CheckpointFormatError } from "../../lib/errors.ts";
 import { honest, serveFlaky } from "../support/flaky_server.ts";
 
 const FIXTURES = new URL("../fixtures/checkpoints/", import.meta.url);
@@ -44,4 +46,50 @@ Deno.test("the conversion of a stream that brings nothing can be aborted", async
   });
   assertEquals(left, []);
   assertEquals(reason, abort.signal.reason);
+});
+
+Deno.test({
+  name: "what is no file is refused by what it is, before anything waits for it",
+  ignore: Deno.build.os === "windows", // It has no such paths.
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const pipe = `${folder}/pipe.pth`, socket = `${folder}/socket.pth`;
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    using _listener = Deno.listen({ transport: "unix", path: socket });
+    try {
+      for (
+        const [path, kind] of [
+          [pipe, "pipe"],
+          [socket, "socket"],
+          ["/dev/zero", "device"],
+          [folder, "folder"],
+        ]
+      ) {
+        const expected = `Expected a file at ${path}: it is a ${kind}`;
+        await assertRejects(() => convert(path), CheckpointFormatError, expected);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "a checkpoint comes through standard input, by each of its names",
+  ignore: Deno.build.os === "windows", // It has no such paths.
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const cli = fromFileUrl(new URL("../../cli.ts", import.meta.url));
+    const file = fromFileUrl(new URL("zip_d.pth", FIXTURES));
+    try {
+      for (const name of ["-", "/dev/stdin", "/dev/fd/0"]) {
+        const convert = `"${Deno.execPath()}" run -A "${cli}" convert ${name}`;
+        const line = `cat "${file}" | ${convert} --out "${folder}/model.safetensors"`;
+        const { code, stderr } = await new Deno.Command("sh", { args: ["-c", line] }).output();
+        assertEquals(code, 0, new TextDecoder().decode(stderr));
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });

@@ -1,6 +1,7 @@
 /** What every reader gives: named float tensors that are read in parts. */
 
 import type { ByteSource } from "../../io/byte_source.ts";
+import type { Budget } from "./budget.ts";
 import type { Graph } from "./graph.ts";
 
 /**
@@ -121,6 +122,8 @@ export interface Checkpoint {
 export interface OpenOptions {
   /** Opens files beside the checkpoint. */
   readonly openSibling: OpenSibling;
+  /** What the whole conversion may cost. */
+  readonly budget: Budget;
   /** Which of several networks in a file: the name of its state dictionary. */
   readonly state?: string | undefined;
 }

@@ -87,9 +87,9 @@ function refusal({ name }: ByteSource, what: string): CheckpointFormatError {
 }
 
 /** PyTorch and numpy both write zip archives. */
-async function openZip(source: ByteSource): Opening {
+async function openZip(source: ByteSource, { budget }: OpenOptions): Opening {
   const { readZipDirectory } = await import("./zip.ts");
-  const entries = await readZipDirectory(source);
+  const entries = await readZipDirectory(source, budget);
   if (entries.some(({ name }) => /(^|\/)data\.pkl$/.test(name))) {
     return await (await import("./pytorch/read.ts")).readPytorchZip(source, entries);
   }

@@ -8,6 +8,7 @@ import { concat } from "@std/bytes/concat";
 import { CheckpointFormatError } from "../../errors.ts";
 import { type ByteSource, BytesSource } from "../../io/byte_source.ts";
 import { spool } from "../../io/spool.ts";
+import type { Budget } from "./budget.ts";
 
 /** One file in an archive. */
 export interface ZipEntry {
@@ -23,11 +24,10 @@ export interface ZipEntry {
 const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 65535;
 const MAX_DIRECTORY_BYTES = 8 << 20;
-/** What is decompressed of an archive; VGG19's float32 take half of it. */
-const MAX_BYTES = 1 << 30;
+const HEADER_BYTES = 30;
 
-/** Lists an archive. */
-export async function readZipDirectory(source: ByteSource): Promise<ZipEntry[]> {
+/** Lists an archive. What is compressed in it is counted, whether it is opened later or not. */
+export async function readZipDirectory(source: ByteSource, budget: Budget): Promise<ZipEntry[]> {
   const { count, size, offset } = await findDirectory(source);
   if (size > MAX_DIRECTORY_BYTES || offset + size > source.size!) {
     fail(source, offset, `its directory of ${size} bytes does not fit`);
@@ -47,12 +47,22 @@ export async function readZipDirectory(source: ByteSource): Promise<ZipEntry[]> 
     entries.push(parseEntry(source, view, at, nameBytes, extraBytes));
     at = next;
   }
-  // Of all together: entries may share their bytes.
-  const inflated = entries.reduce((sum, { isStored, size }) => isStored ? sum : sum + size, 0);
-  if (inflated > MAX_BYTES) {
-    fail(source, offset, `its entries have ${inflated} bytes, above ${MAX_BYTES}`, "budget");
+  checkPlaces(source, entries, offset);
+  for (const { isStored, compressedSize, size } of entries) {
+    if (!isStored) budget.unpack(compressedSize, size);
   }
   return entries;
+}
+
+/** Entries that share their bytes would be unpacked to any size. */
+function checkPlaces(source: ByteSource, entries: readonly ZipEntry[], directory: number): void {
+  const inOrder = entries.toSorted((a, b) => a.headerOffset - b.headerOffset);
+  inOrder.forEach(({ name, headerOffset, compressedSize }, index) => {
+    const end = headerOffset + HEADER_BYTES + compressedSize;
+    const next = inOrder[index + 1];
+    if (end <= (next?.headerOffset ?? directory)) return;
+    fail(source, headerOffset, `${name} overlaps ${next?.name ?? "the directory"}`);
+  });
 }
 
 function parseEntry(
@@ -64,15 +74,13 @@ function parseEntry(
 ): ZipEntry {
   const name = new TextDecoder().decode(new Uint8Array(view.buffer, at + 46, nameBytes));
   const method = view.getUint16(at + 10, true);
-  if (method !== 0 && method !== 8) {
-    const file = source.name, text = `${name} of ${file} has compression method ${method}`;
+  const isEncrypted = (view.getUint16(at + 8, true) & 1) !== 0;
+  if (isEncrypted || (method !== 0 && method !== 8)) {
+    const file = source.name;
+    const found = isEncrypted ? "is encrypted" : `has compression method ${method}`;
     throw new CheckpointFormatError(
-      `Expected stored or deflated entries in a zip archive: ${text}`,
-      {
-        code: "checkpoint-unsupported",
-        file,
-        offset: at,
-      },
+      `Expected stored or deflated entries in a zip archive: ${name} of ${file} ${found}`,
+      { code: "checkpoint-unsupported", file, offset: at },
     );
   }
   // The 64-bit field has, in this order, only those that do not fit into 32 bits.
@@ -149,13 +157,14 @@ export async function openEntry(
 
 /** Finds where an entry's bytes begin. */
 async function dataOffset(source: ByteSource, entry: ZipEntry): Promise<number> {
-  const header = new Uint8Array(30);
+  const header = new Uint8Array(HEADER_BYTES);
   await source.read(entry.headerOffset, header);
   const view = new DataView(header.buffer);
   if (view.getUint32(0, true) !== 0x04034b50) {
     fail(source, entry.headerOffset, `the header of ${entry.name} is missing`);
   }
-  const begin = entry.headerOffset + 30 + view.getUint16(26, true) + view.getUint16(28, true);
+  const begin = entry.headerOffset + HEADER_BYTES + view.getUint16(26, true) +
+    view.getUint16(28, true);
   if (begin + entry.compressedSize > source.size!) {
     fail(source, begin, `${entry.name} does not fit`);
   }
@@ -209,7 +218,7 @@ async function* inflated(
   }
 }
 
-function fail(source: ByteSource, offset: number, message: string, code?: "budget"): never {
+function fail(source: ByteSource, offset: number, message: string): never {
   const file = source.name, text = `The zip archive ${file} is damaged: ${message}`;
-  throw new CheckpointFormatError(text, { code, file, offset });
+  throw new CheckpointFormatError(text, { file, offset });
 }
