@@ -40,10 +40,10 @@ const isModelSource = (
   [URL, Request, Uint8Array, ArrayBuffer, Blob].some((kind) => value instanceof kind) ||
   isObject(value) && "weights" in value && isCallback(value.weights);
 const isLayerName = (text: string): text is LayerName =>
-  /^(conv[1-5]_[1-4]|pool[1-5]|fc[678]|prob)$/.test(text);
+  /^(conv[1-5]_[1-4]|pool[1-5]|average|fc[1-8]|prob)$/.test(text);
 const LAYER = {
   is: isLayerName,
-  called: "one of conv1_1 … conv5_4, pool1 … pool5, fc6 … fc8, prob",
+  called: "one of conv1_1 … conv5_4, pool1 … pool5, average, fc1 … fc8, prob",
 };
 
 /** A function that a program gives to be called. */
@@ -276,7 +276,7 @@ export const CLASSIFY_OPTIONS = { ...SELECTION_OPTIONS, ...PREPARE_OPTIONS } sat
 export const EMBEDDING_OPTIONS = {
   layer: text(
     { ...LAYER, unset: "the one before the classifying layer" },
-    "Layer to read: conv1_1 … conv5_3, pool1 … pool5, fc6, fc7, fc8 or prob",
+    "Layer to read: conv1_1 … conv5_3, pool1 … pool5, average, fc6, fc7, fc8 or prob, as the model has them",
   ),
   pooling: choice(
     { choices: ["none", "avg", "max"], default: "none" },

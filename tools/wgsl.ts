@@ -47,9 +47,8 @@ export function stepsOf(
     precision,
     tuning,
     table: allocate(1),
-    layers: new Map(program.layers.map(({ name }) => {
-      return [name, { weights: allocate(1), constants: allocate(1) }];
-    })),
+    weights: new Map(program.layers.map(({ name }) => [name, allocate(1)])),
+    constants: new Map(program.layers.map(({ name }) => [name, allocate(1)])),
     reserve: (_, vectors) => allocate(vectors),
     allocateResult(vectors) {
       const tensor = allocate(vectors);

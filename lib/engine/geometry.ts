@@ -37,6 +37,9 @@ export interface Size {
   readonly width: number;
 }
 
+/** Most positions of an average: `Σ 127` stays below 2^29, see "Bounds" in README.md. */
+export const MAX_POSITIONS: number = Math.floor((2 ** 29 - 1) / 127);
+
 /** A layer with its sizes. */
 export interface Geometry<L extends Layer = Layer> {
   readonly layer: L;
@@ -50,7 +53,11 @@ export interface Geometry<L extends Layer = Layer> {
   readonly pooled: boolean;
 }
 
-/** The layers up to the last, for images of a size. */
+/**
+ * The layers up to the last, for images of a size.
+ *
+ * @throws {RangeError} If an average would be of more than {@linkcode MAX_POSITIONS}.
+ */
 export function geometriesOf<L extends Layer>(
   layers: readonly L[],
   { height, width }: Size,
@@ -59,11 +66,7 @@ export function geometriesOf<L extends Layer>(
   let input: Size = { height, width };
   return layers.slice(0, last.index + 1).map((layer, index) => {
     const pooled = layer.pool !== undefined && (index < last.index || last.pooled);
-    const { padding, filterSize } = layer;
-    const full = {
-      height: input.height + 2 * padding - filterSize[0] + 1,
-      width: input.width + 2 * padding - filterSize[1] + 1,
-    };
+    const full = layer.kind === "average" ? averaged(input) : convolved(layer, input);
     const out = pooled ? { height: full.height >> 1, width: full.width >> 1 } : full;
     const geometry = { layer, first: index === 0, input, full, out, pooled };
     input = out;
@@ -71,9 +74,26 @@ export function geometriesOf<L extends Layer>(
   });
 }
 
+function convolved({ padding, filterSize }: Layer, { height, width }: Size): Size {
+  return {
+    height: height + 2 * padding - filterSize[0] + 1,
+    width: width + 2 * padding - filterSize[1] + 1,
+  };
+}
+
+function averaged({ height, width }: Size): Size {
+  if (height * width <= MAX_POSITIONS) return { height: 1, width: 1 };
+  throw new RangeError(
+    `Cannot average a map of ${height}x${width} positions: at most ${MAX_POSITIONS} can be summed exactly in int32`,
+  );
+}
+
 /** Multiplications and additions of a layer for one image, as it is defined. */
-export function operationsOf({ layer, full }: Pick<Geometry, "layer" | "full">): number {
-  const { filterSize: [height, width], inChannels, outChannels } = layer;
+export function operationsOf(
+  { layer, input, full }: Pick<Geometry, "layer" | "input" | "full">,
+): number {
+  const { kind, filterSize: [height, width], inChannels, outChannels } = layer;
+  if (kind === "average") return input.height * input.width * inChannels;
   return 2 * full.height * full.width * height * width * inChannels * outChannels;
 }
 

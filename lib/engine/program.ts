@@ -5,6 +5,7 @@
 
 import { type Layer, layersOf } from "../model/architecture.ts";
 import type { LayerParameters, Model, Preprocessing } from "../model/model.ts";
+import type { Geometry } from "./geometry.ts";
 
 /** The number `mantissa * 2^exponent`, mantissa in `[2^30, 2^31)`. */
 export interface Fixed {
@@ -19,7 +20,7 @@ export interface ProgramLayer extends Layer {
   /** `round(b / 2^biasExponent)`, `[O]`, below 2^30 in magnitude. */
   readonly bias: Int32Array;
   readonly biasExponent: number;
-  /** `1 / smax`. */
+  /** `1 / smax`; {@linkcode reciprocalOf} knows that of the average. */
   readonly reciprocal: Fixed;
 }
 
@@ -30,6 +31,7 @@ export interface Program {
   readonly table: Int16Array;
   /** `1 / S0`: what 1.0 is in `table`. */
   readonly inputReciprocal: Fixed;
+  /** Those with weights, and the average where the model has it. */
   readonly layers: readonly ProgramLayer[];
 }
 
@@ -46,10 +48,13 @@ const NO_BIAS_EXPONENT = -4096;
 export function compileProgram(
   model: Pick<Model, "architecture" | "preprocessing" | "parameters">,
 ): Program {
-  const { input } = model.architecture;
+  const { input, convolutions, pooling } = model.architecture;
   const layers = layersOf(model.architecture).map((layer, index) =>
     compileLayer(layer, model.parameters[index], index === 0 ? MAX_INNER_FIRST : Infinity)
   );
+  if (pooling === "average") {
+    layers.splice(convolutions.length, 0, averageOf(convolutions.at(-1)!));
+  }
   return { input, ...compileInput(model.preprocessing, input.channels), layers };
 }
 
@@ -106,6 +111,31 @@ function compileLayer(
     biasExponent,
     reciprocal: toFixed(1 / largestScale),
   };
+}
+
+/** The average of all positions: a layer of filters that are 1, without weights of its own. */
+function averageOf(channels: number): ProgramLayer {
+  return {
+    name: "average",
+    kind: "average",
+    filterSize: [0, 0],
+    padding: 0,
+    inChannels: channels,
+    outChannels: channels,
+    relu: true,
+    pool: undefined,
+    multiplier: new Int32Array(channels).fill(2 ** 30),
+    bias: new Int32Array(channels),
+    biasExponent: NO_BIAS_EXPONENT,
+    reciprocal: toFixed(1),
+  };
+}
+
+/** `1 / smax` of a layer for an input's size: the scale of an average is 1 by its positions. */
+export function reciprocalOf(
+  { layer, input }: Pick<Geometry<ProgramLayer>, "layer" | "input">,
+): Fixed {
+  return layer.kind === "average" ? toFixed(input.height * input.width) : layer.reciprocal;
 }
 
 function largest(values: Float32Array, layer: string, what: string, length: number): number {

@@ -15,11 +15,15 @@ export const CONFIGURATIONS: Readonly<Record<Configuration, readonly (readonly (
   E: [[3, 3], [3, 3], [3, 3, 3, 3], [3, 3, 3, 3], [3, 3, 3, 3]],
 };
 
-/** What a layer is called, in the paper's words; `prob` are the scores. */
+/**
+ * What a layer is called, in the paper's words; `average` is that of all positions of `pool5`, and `prob`
+ * are the scores.
+ */
 export type LayerName =
   | `conv${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`
   | `pool${1 | 2 | 3 | 4 | 5}`
-  | `fc${6 | 7 | 8}`
+  | "average"
+  | `fc${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
   | "prob";
 
 /** A layer's activations. */
@@ -46,7 +50,10 @@ export interface Architecture {
    * them. Default: `"flatten"`.
    */
   readonly pooling?: "flatten" | "average" | undefined;
-  /** Outputs of the dense layers, in order, the last one being the logits; empty: features only. */
+  /**
+   * Outputs of the dense layers, in order, the last one being the logits: at most 8. Empty: features
+   * only.
+   */
   readonly dense: readonly number[];
   /**
    * What makes scores of the logits: soft-max over all classes (the paper), or a sigmoid of each, where
@@ -75,7 +82,12 @@ export function isMultiLabel({ dense, head }: Architecture): boolean {
 export interface Layer {
   /** The paper's name: `conv1_1` … `conv5_3`, `fc6` … `fc8`. */
   readonly name: LayerName;
-  /** Height and width of a filter. A dense layer is a convolution whose filters see its whole input. */
+  /**
+   * What it computes: a dense layer is a convolution whose filters see its whole input. The average, which
+   * has no weights, is only in a program (`lib/engine/program.ts`).
+   */
+  readonly kind: "convolution" | "average" | "dense";
+  /** Height and width of a filter. */
   readonly filterSize: readonly [height: number, width: number];
   /** Zeros around the input: 1 for 3x3 (same size out), 0 otherwise. */
   readonly padding: 0 | 1;
@@ -95,8 +107,11 @@ export interface Layer {
  */
 export const MAX_INNER: number = Math.floor((2 ** 29 - 1) / (127 * 127));
 
+/** Most dense layers of a network, which are `fc1` … `fc8`. */
+export const MAX_DENSE = 8;
+
 /**
- * Lists the layers of a network in the order in which they run.
+ * Lists the layers of a network that have weights, in the order in which they run.
  *
  * Dense layers are named from the end, so that the classifying one is always `fc8`.
  *
@@ -105,7 +120,7 @@ export const MAX_INNER: number = Math.floor((2 ** 29 - 1) / (127 * 127));
  *   for an output.
  */
 export function layersOf(architecture: Architecture): Layer[] {
-  const { configuration, input, convolutions, dense } = architecture;
+  const { configuration, input, convolutions, pooling, dense } = architecture;
   const blocks = CONFIGURATIONS[configuration];
   const expected = blocks.flat().length;
   if (convolutions.length !== expected) {
@@ -113,8 +128,8 @@ export function layersOf(architecture: Architecture): Layer[] {
       `Configuration ${configuration} has ${expected} convolutions: found ${convolutions.length}`,
     );
   }
-  if (dense.length > 3) {
-    throw new RangeError(`A VGG has at most 3 dense layers: found ${dense.length}`);
+  if (dense.length > MAX_DENSE) {
+    throw new RangeError(`A VGG has at most ${MAX_DENSE} dense layers: found ${dense.length}`);
   }
   const pooled: [number, number] = [input.height >> 5, input.width >> 5];
   if (pooled[0] < 1 || pooled[1] < 1) {
@@ -130,6 +145,7 @@ export function layersOf(architecture: Architecture): Layer[] {
       const outChannels = convolutions[layers.length]!;
       layers.push({
         name: `conv${block + 1}_${index + 1}` as LayerName, // A table of 5 blocks, of at most 4.
+        kind: "convolution",
         filterSize: [size, size],
         padding: size === 3 ? 1 : 0,
         inChannels,
@@ -142,8 +158,9 @@ export function layersOf(architecture: Architecture): Layer[] {
   });
   dense.forEach((outChannels, index) => {
     layers.push({
-      name: `fc${9 - dense.length + index}` as LayerName, // At most 3.
-      filterSize: index === 0 ? pooled : [1, 1],
+      name: `fc${MAX_DENSE + 1 - dense.length + index}` as LayerName, // At most 8.
+      kind: "dense",
+      filterSize: index === 0 && pooling !== "average" ? pooled : [1, 1],
       padding: 0,
       inChannels,
       outChannels,
@@ -164,23 +181,26 @@ export function layersOf(architecture: Architecture): Layer[] {
 
 /** What can be read of a network, in the order in which it is computed. */
 export function layerInfos(architecture: Architecture): LayerInfo[] {
-  let { height, width } = architecture.input;
-  const infos = layersOf(architecture).flatMap(
-    ({ name, filterSize, padding, outChannels, pool }) => {
-      height += 2 * padding - filterSize[0] + 1;
-      width += 2 * padding - filterSize[1] + 1;
-      const convolved = infoOf(name, height, width, outChannels);
-      if (pool === undefined) return [convolved];
-      height >>= 1;
-      width >>= 1;
-      return [convolved, infoOf(pool, height, width, outChannels)];
-    },
-  );
-  const classes = classCount(architecture);
-  return classes === 0 ? infos : [...infos, infoOf("prob", 1, 1, classes)];
+  const { input: { height, width }, convolutions, pooling, dense } = architecture;
+  let pools = 0;
+  const infos = layersOf(architecture).flatMap(({ name, kind, outChannels, pool }): LayerInfo[] => {
+    if (kind === "dense") return [vectorOf(name, outChannels)];
+    const convolved = infoOf(name, height >> pools, width >> pools, outChannels);
+    if (pool === undefined) return [convolved];
+    pools++;
+    return [convolved, infoOf(pool, height >> pools, width >> pools, outChannels)];
+  });
+  const average = pooling === "average" ? [vectorOf("average", convolutions.at(-1)!)] : [];
+  const prob = dense.length > 0 ? [vectorOf("prob", classCount(architecture))] : [];
+  return [...infos.toSpliced(infos.length - dense.length, 0, ...average), ...prob];
 }
 
 function infoOf(name: LayerName, height: number, width: number, channels: number): LayerInfo {
-  const shape = height * width === 1 ? [channels] : [height, width, channels];
-  return { name, shape };
+  return height * width === 1
+    ? vectorOf(name, channels)
+    : { name, shape: [height, width, channels] };
+}
+
+function vectorOf(name: LayerName, channels: number): LayerInfo {
+  return { name, shape: [channels] };
 }

@@ -1,6 +1,14 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { geometriesOf, lastLayer, networkOperations } from "../../lib/engine/geometry.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  geometriesOf,
+  lastLayer,
+  MAX_POSITIONS,
+  networkOperations,
+  operationsOf,
+} from "../../lib/engine/geometry.ts";
+import { compileProgram } from "../../lib/engine/program.ts";
 import { type Architecture, layersOf } from "../../lib/model/architecture.ts";
+import { randomModel } from "../support/random_model.ts";
 
 const VGG16: Architecture = {
   configuration: "D",
@@ -43,6 +51,34 @@ Deno.test("VGG16 at 224x224 has 30.9 billion operations", () => {
   // Products of Simonyan and Zisserman's table 1, counted by hand; 15.5 billion multiplications and
   // additions.
   assertEquals(networkOperations({ layers, input: VGG16.input }), 30_940_528_640);
+});
+
+Deno.test("an average makes one position of a map of any size, up to what int32 can sum", () => {
+  const program = compileProgram(
+    randomModel({
+      configuration: "A",
+      input: { height: 64, width: 32, channels: 3 },
+      convolutions: [4, 4, 4, 4, 4, 4, 4, 6],
+      pooling: "average",
+      dense: [5, 3],
+    }).model,
+  );
+  const sizes = (height: number, width: number) =>
+    geometriesOf(program.layers, { height, width }, lastLayer(program)).slice(-3)
+      .map((each) => [each.layer.name, each.input, each.out, operationsOf(each)]);
+  const one = { height: 1, width: 1 };
+  assertEquals(sizes(70, 129), [
+    ["average", { height: 2, width: 4 }, one, 2 * 4 * 6],
+    ["fc7", one, one, 2 * 6 * 5],
+    ["fc8", one, one, 2 * 5 * 3],
+  ]);
+  assert(127 * MAX_POSITIONS < 2 ** 29 && 127 * (MAX_POSITIONS + 1) >= 2 ** 29);
+  assertEquals(sizes(32, 32 * MAX_POSITIONS)[0][1], { height: 1, width: MAX_POSITIONS });
+  assertThrows(
+    () => sizes(32, 32 * (MAX_POSITIONS + 1)),
+    RangeError,
+    "Cannot average a map of 1x4227331 positions: at most 4227330",
+  );
 });
 
 Deno.test("an unknown layer is an error with those that there are", () => {

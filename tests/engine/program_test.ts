@@ -1,6 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { compileProgram, toFixed } from "../../lib/engine/program.ts";
-import { type Architecture, type Layer, layersOf } from "../../lib/model/architecture.ts";
+import {
+  type Architecture,
+  type Layer,
+  type LayerInfo,
+  layerInfos,
+  layersOf,
+} from "../../lib/model/architecture.ts";
 import { randomBatch, randomModel } from "../support/random_model.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { type ReferenceLayer, runReference, type Weights } from "../support/reference.ts";
@@ -27,6 +33,41 @@ Deno.test("layersOf() refuses a width list of another configuration", () => {
     RangeError,
     "Configuration A has 8 convolutions: found 13",
   );
+});
+
+Deno.test("dense layers are named from the end, and there are at most eight", () => {
+  const names = (dense: number[]) =>
+    layersOf({ ...SMALL, dense }).filter(({ kind }) => kind === "dense").map(({ name }) => name);
+  assertEquals(names([]), []);
+  assertEquals(names([3]), ["fc8"]);
+  assertEquals(names([9, 9, 9, 3]), ["fc5", "fc6", "fc7", "fc8"]);
+  assertEquals(names([9, 9, 9, 9, 9, 9, 9, 3]).join(), "fc1,fc2,fc3,fc4,fc5,fc6,fc7,fc8");
+  assertThrows(
+    () => names([9, 9, 9, 9, 9, 9, 9, 9, 3]),
+    RangeError,
+    "A VGG has at most 8 dense layers: found 9",
+  );
+});
+
+Deno.test("an average is a layer of what can be read, and filters behind it see one position", () => {
+  const network = { ...SMALL, input: { height: 64, width: 96, channels: 3 } };
+  const flat = layerInfos(network), average = layerInfos({ ...network, pooling: "average" });
+  const name = ({ name }: LayerInfo) => name;
+  assertEquals(average.map(name).join(), flat.map(name).join().replace("pool5", "pool5,average"));
+  assertEquals(average.slice(-6), [
+    { name: "pool5", shape: [2, 3, 16] },
+    { name: "average", shape: [16] },
+    { name: "fc6", shape: [24] },
+    { name: "fc7", shape: [16] },
+    { name: "fc8", shape: [10] },
+    { name: "prob", shape: [10] },
+  ]);
+  const features = layerInfos({ ...network, pooling: "average", dense: [] });
+  assertEquals(features.slice(-2), average.slice(-6, -4));
+  const sizes = (pooling: "average" | "flatten") =>
+    layersOf({ ...network, pooling }).slice(-3).map(({ filterSize }) => filterSize);
+  assertEquals(sizes("average"), [[1, 1], [1, 1], [1, 1]]);
+  assertEquals(sizes("flatten"), [[2, 3], [1, 1], [1, 1]]);
 });
 
 Deno.test("toFixed() keeps 31 bits and its mantissa stays in range", () => {

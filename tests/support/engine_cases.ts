@@ -30,6 +30,7 @@ interface Draw {
   /** Channels of the five blocks. */
   readonly widths: readonly [number, number, number, number, number];
   readonly dense: readonly number[];
+  readonly pooling?: Architecture["pooling"];
   readonly channels?: number;
   /** Training size, and the batch's size if it is another. */
   readonly size: readonly [height: number, width: number];
@@ -92,23 +93,61 @@ const DRAWS: Readonly<Record<string, Draw>> = {
     size: [32, 32],
     count: 2,
   },
+  "A, the average, one dense layer, a batch": {
+    configuration: "A",
+    widths: [16, 16, 32, 32, 32],
+    dense: [10],
+    pooling: "average",
+    size: [64, 96],
+    count: 2,
+  },
+  "B, the average of a larger image, four dense layers, odd numbers of channels": {
+    configuration: "B",
+    widths: [5, 9, 17, 21, 35],
+    dense: [13, 19, 11, 3],
+    pooling: "average",
+    size: [32, 32],
+    batchSize: [65, 101],
+    count: 2,
+  },
+  "A, features only, which end in the average": {
+    configuration: "A",
+    widths: [16, 16, 32, 32, 40],
+    dense: [],
+    pooling: "average",
+    size: [64, 32],
+    count: 2,
+  },
+  "A, eight dense layers": {
+    configuration: "A",
+    widths: [16, 16, 16, 32, 32],
+    dense: [24, 40, 16, 9, 32, 16, 24, 6],
+    size: [32, 64],
+  },
 };
 
 /** The networks, small enough for the naive reference. */
 export function engineCases(): EngineCase[] {
   return Object.entries(DRAWS).map(([name, draw], index) => {
-    const { configuration, widths, dense, size, batchSize = size, channels = 3, count = 1 } = draw;
+    const { configuration, widths, dense, pooling, size } = draw;
+    const { batchSize = size, channels = 3, count = 1 } = draw;
     const architecture: Architecture = {
       configuration,
       input: { height: size[0], width: size[1], channels },
       convolutions: CONFIGURATIONS[configuration].flatMap((kernels, block) =>
         kernels.map(() => widths[block])
       ),
+      pooling,
       dense,
     };
     const batch = randomBatch(count, ...batchSize, channels, index + 1);
     return { name, ...randomModel(architecture, index + 1), batch };
   });
+}
+
+/** Those of {@linkcode engineCases} that average their map. */
+export function averageCases(): EngineCase[] {
+  return engineCases().filter(({ model }) => model.architecture.pooling === "average");
 }
 
 /** Every name that a layer's activations have: `conv1_1` … `pool5` … `fc8`. */

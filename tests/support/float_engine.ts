@@ -7,7 +7,7 @@
 
 import type { Activations, Batch, Engine, RunOptions } from "../../lib/engine/engine.ts";
 import type { Model } from "../../lib/model/model.ts";
-import { type Layer, layersOf } from "../../lib/model/architecture.ts";
+import { type Layer, layerInfos, layersOf } from "../../lib/model/architecture.ts";
 import type { Weights } from "./reference.ts";
 
 interface FeatureMap {
@@ -37,7 +37,8 @@ function runBatch(
   { layer }: RunOptions = {},
 ): Activations {
   const layers = layersOf(model.architecture);
-  const last = layer ?? layers.at(-1)!.pool ?? layers.at(-1)!.name;
+  const last = layer ??
+    layerInfos(model.architecture).findLast(({ name }) => name !== "prob")!.name;
   const size = batch.data.length / batch.count;
   let channels = 0;
   const maps = Array.from({ length: batch.count }, (_, n) => {
@@ -48,6 +49,9 @@ function runBatch(
       if (step.name === last) break;
       if (step.pool !== undefined) x = maxPool(x, channels);
       if (step.pool === last) break;
+      const isAveraged = step.pool === "pool5" && model.architecture.pooling === "average";
+      if (isAveraged) x = average(x, channels);
+      if (isAveraged && last === "average") break;
     }
     return x;
   });
@@ -107,4 +111,10 @@ function maxPool(x: FeatureMap, channels: number): FeatureMap {
     return Math.max(at(py, px, c), at(py, px + 1, c), at(py + 1, px, c), at(py + 1, px + 1, c));
   });
   return { data, height, width };
+}
+
+function average(x: FeatureMap, channels: number): FeatureMap {
+  const data = new Float64Array(channels);
+  x.data.forEach((value, i) => data[i % channels] += value / (x.height * x.width));
+  return { data, height: 1, width: 1 };
 }

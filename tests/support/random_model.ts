@@ -48,7 +48,7 @@ export function randomModel(
     architecture,
     preprocessing: {
       resize: "shorter-side",
-      size: architecture.input.height,
+      size: Math.max(architecture.input.height, architecture.input.width),
       filter: "bilinear",
       scale: 1 / 255,
       mean: [0.4914, 0.4822, 0.4465].slice(0, channels),

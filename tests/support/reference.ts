@@ -6,7 +6,7 @@
  */
 
 import type { Activations, Batch } from "../../lib/engine/engine.ts";
-import type { Fixed, Program, ProgramLayer } from "../../lib/engine/program.ts";
+import { type Fixed, type Program, type ProgramLayer, toFixed } from "../../lib/engine/program.ts";
 
 /** int8 weights of each layer, `[O, kernelHeight, kernelWidth, I]`. */
 export type Weights = ReadonlyMap<string, Int8Array>;
@@ -52,8 +52,12 @@ export function runReference(
   let reciprocal: Fixed = program.inputReciprocal;
   const results: ReferenceLayer[] = [];
   program.layers.forEach((layer, index) => {
-    const { begin, multiplier, bias, shift } = beginLayer(layer, reciprocal);
-    const sums = convolve(layer, weights.get(layer.name)!, x, height, width);
+    const isAverage = layer.kind === "average";
+    const own = isAverage ? { ...layer, reciprocal: toFixed(height * width) } : layer;
+    const { begin, multiplier, bias, shift } = beginLayer(own, reciprocal);
+    const sums = isAverage
+      ? { accumulators: sumPositions(x, layer.outChannels), height: 1, width: 1 }
+      : convolve(layer, weights.get(layer.name)!, x, height, width);
     const values = sums.accumulators.map((acc, i) => {
       const o = i % layer.outChannels;
       const v = mulhiRound(acc << 2, multiplier[o]) + bias[o];
@@ -136,6 +140,13 @@ export function convolve(
     }
   }
   return { accumulators, height: outHeight, width: outWidth };
+}
+
+/** Step 5 of the average. `x` is `[height, width, C]`. */
+function sumPositions(x: Int32Array, channels: number): Int32Array {
+  const sums = new Int32Array(channels);
+  x.forEach((value, i) => sums[i % channels] += value);
+  return sums;
 }
 
 /** Step 7. */

@@ -7,8 +7,10 @@
 
 import { assertEquals } from "@std/assert";
 import type { Activations, Batch, Engine } from "../../lib/engine/engine.ts";
-import { type Configuration, CONFIGURATIONS, layersOf } from "../../lib/model/architecture.ts";
+import { compileProgram } from "../../lib/engine/program.ts";
+import { type Configuration, CONFIGURATIONS } from "../../lib/model/architecture.ts";
 import type { Model } from "../../lib/model/model.ts";
+import { layerNames } from "./engine_cases.ts";
 import { randomModel } from "./random_model.ts";
 
 /** Times as many calls as usual, for a longer run. */
@@ -47,7 +49,7 @@ export function randomCalls(
   most: number,
   next: () => number,
 ): Call[] {
-  const layers = layersOf(model.architecture).map(({ name }) => name);
+  const layers = layerNames(compileProgram(model));
   const least = model.architecture.input.height;
   return Array.from({ length: count * ROUNDS }, () => ({
     batch: picture(1 + Math.floor(next() * 3), sides(least, most, next), next),
@@ -82,7 +84,7 @@ export async function checkCalls(
   }
 }
 
-/** A VGG of any configuration with few channels, and odd numbers of them. */
+/** A VGG of any configuration with few channels, and odd numbers of them; every other one averages its map. */
 export function smallModel(next: () => number, seed: number): Model {
   const all = Object.keys(CONFIGURATIONS) as Configuration[];
   const configuration = all[Math.floor(next() * all.length)];
@@ -92,5 +94,6 @@ export function smallModel(next: () => number, seed: number): Model {
   );
   const dense = [Math.ceil(next() * 40), 10];
   const input = { height: 32, width: 32, channels: 3 };
-  return randomModel({ configuration, input, convolutions, dense }, seed).model;
+  const pooling = seed % 2 === 0 ? "average" : "flatten";
+  return randomModel({ configuration, input, convolutions, pooling, dense }, seed).model;
 }

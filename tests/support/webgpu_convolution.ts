@@ -197,6 +197,7 @@ function weightWords(
 ): Int32Array<ArrayBuffer> {
   const layer = {
     name: "conv1_1" as const,
+    kind: "convolution" as const,
     filterSize: [filter, filter] as const,
     padding: filter === 3 ? 1 as const : 0 as const,
     inChannels,

@@ -8,6 +8,7 @@
 
 import type { Batch } from "../engine.ts";
 import type { LastLayer, Size } from "../geometry.ts";
+import { reciprocalOf } from "../program.ts";
 import { type Fields, type Memory, placesIn, wordsOf } from "./memory.ts";
 import {
   activationBytes,
@@ -21,14 +22,8 @@ import {
   transformedBytes,
   valueBytes,
 } from "./stage.ts";
-import {
-  beginStep,
-  convolutionSteps,
-  type Planned,
-  requantizeStep,
-  tabulateStep,
-} from "./steps.ts";
-import { Image, Step } from "./structs.ts";
+import { beginStep, layerSteps, type Planned, requantizeStep, tabulateStep } from "./steps.ts";
+import { Image, Layer, Step } from "./structs.ts";
 import type { PackedNetwork } from "./weights.ts";
 
 /** Bytes of structs in memory. */
@@ -101,7 +96,8 @@ export function makePlan(
   const together = imageBytes(geometries) * count <= TOGETHER_BYTES ? count : 1;
   const stages = geometries.map((geometry) => {
     const images = isDense(geometry) ? count : together;
-    return { ...geometry, images, algorithm: choose(geometry, images) };
+    const layer = { ...geometry.layer, constants: constantsOf(memory, geometry) };
+    return { ...geometry, layer, images, algorithm: choose(geometry, images) };
   });
   const dense = stages.filter(isDense);
   const most = (of: readonly Stage[], bytes: (stage: Stage) => number): number =>
@@ -138,7 +134,7 @@ export function makePlan(
       split = steps.length;
       steps.push(beginStep(stage, common));
     }
-    steps.push(...convolutionSteps(memory, stage, { ...common, x: xOf(stage) }));
+    steps.push(...layerSteps(memory, stage, { ...common, x: xOf(stage) }));
     if (!next) return;
     if (network.precision === "int8") {
       const { fields } = steps.at(-1)!;
@@ -165,6 +161,18 @@ export function makePlan(
       if (dense[0]) set(convolutions.at(-1)!, "x", handoff + first * handoffBytes);
     },
   };
+}
+
+/** Where a layer's constants are: those of the average go by the size of its input. */
+function constantsOf(memory: Memory, geometry: PackedGeometry): number {
+  if (geometry.layer.kind !== "average") return geometry.layer.constants;
+  const { mantissa, exponent } = reciprocalOf(geometry);
+  return memory.store(wordsOf(Layer, {
+    biasExponent: geometry.layer.biasExponent,
+    reciprocalMantissa: mantissa,
+    reciprocalExponent: exponent,
+    outChannels: 0, // Its sums are its values: no multiplier and no bias is made.
+  }));
 }
 
 function store(memory: Memory, steps: readonly Planned[]): PlannedStep[] {

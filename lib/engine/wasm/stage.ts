@@ -36,7 +36,7 @@ export function packedGeometries(
 }
 
 /** Whether it is one of the dense layers. */
-export const isDense = ({ layer }: PackedGeometry): boolean => layer.name.startsWith("fc");
+export const isDense = ({ layer }: PackedGeometry): boolean => layer.kind === "dense";
 
 /** Pixels. */
 export const area = ({ height, width }: Size): number => height * width;

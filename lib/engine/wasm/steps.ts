@@ -67,7 +67,22 @@ export function requantizeStep(stage: Stage, next: Stage, fields: Fields<Step>):
 }
 
 /** A layer's values, from its input. */
-export function convolutionSteps(memory: Memory, stage: Stage, fields: Fields<Step>): Planned[] {
+export function layerSteps(memory: Memory, stage: Stage, fields: Fields<Step>): Planned[] {
+  return stage.layer.kind === "average"
+    ? [averageStep(stage, fields)]
+    : convolutionSteps(memory, stage, fields);
+}
+
+function averageStep(stage: Stage, fields: Fields<Step>): Planned {
+  const [kernel, channels] = stage.precision === "float"
+    ? [Kernel.AVERAGE_FLOAT, 4]
+    : [Kernel.AVERAGE, 16];
+  const tasks = stage.images * stage.layer.channels / channels;
+  const operations = stage.images * operationsOf(stage);
+  return planned(stage, { ...fields, ...inputFields(stage), kernel, tasks }, operations);
+}
+
+function convolutionSteps(memory: Memory, stage: Stage, fields: Fields<Step>): Planned[] {
   const { layer, out, images, pooled } = stage;
   const common = {
     ...fields,

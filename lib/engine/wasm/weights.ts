@@ -23,7 +23,7 @@ export interface PackedLayer extends ProgramLayer {
   readonly padded: number;
   /** Words of one row of a filter: four bytes each, or two 16-bit numbers in the first layer. */
   readonly run: number;
-  /** Address of the packed weights, and of a `Layer` of structs.ts. */
+  /** Address of the packed weights, and of a `Layer` of structs.ts. The average has neither. */
   readonly weights: number;
   readonly constants: number;
   /** Address of the filters as Winograd's algorithm wants them; 0 if they are made on the way. */
@@ -109,22 +109,32 @@ function placeLayers(
   const extents = extentsOf(program, precision);
   return program.layers.map((layer, index) => {
     const { channels, padded, run, weightBytes, transformedBytes } = extents[index];
-    const { scale, bias } = parameters[index];
-    const [factors, offsets] = precision === "int8"
-      ? [layer.multiplier, layer.bias]
-      : [new Int32Array(scale.slice().buffer), new Int32Array(bias.slice().buffer)];
-    const constants = memory.store(wordsOf(Layer, {
-      multiplier: memory.store(padTo(padded, factors)),
-      bias: memory.store(padTo(padded, offsets)),
-      biasExponent: layer.biasExponent,
-      reciprocalMantissa: layer.reciprocal.mantissa,
-      reciprocalExponent: layer.reciprocal.exponent,
-      outChannels: padded,
-    }));
+    const own = parameters.find(({ name }) => name === layer.name);
+    const constants = own ? placeConstants(memory, layer, own, padded, precision) : 0;
     const weights = memory.allocate(weightBytes);
     const transformedWeights = transformedBytes && memory.allocate(transformedBytes);
     return { ...layer, channels, padded, run, constants, weights, transformedWeights };
   });
+}
+
+function placeConstants(
+  memory: Memory,
+  layer: ProgramLayer,
+  { scale, bias }: LayerParameters,
+  padded: number,
+  precision: Precision,
+): number {
+  const [factors, offsets] = precision === "int8"
+    ? [layer.multiplier, layer.bias]
+    : [new Int32Array(scale.slice().buffer), new Int32Array(bias.slice().buffer)];
+  return memory.store(wordsOf(Layer, {
+    multiplier: memory.store(padTo(padded, factors)),
+    bias: memory.store(padTo(padded, offsets)),
+    biasExponent: layer.biasExponent,
+    reciprocalMantissa: layer.reciprocal.mantissa,
+    reciprocalExponent: layer.reciprocal.exponent,
+    outChannels: padded,
+  }));
 }
 
 function padTo(length: number, values: Int32Array): Int32Array {

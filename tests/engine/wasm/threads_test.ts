@@ -6,10 +6,10 @@ import type { Model } from "../../../lib/model/model.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
 import { assertThreads, countThreads } from "../../support/count_threads.ts";
 import { randomBatch, randomModel } from "../../support/random_model.ts";
-import { checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
+import { averageCases, checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
 
 for (const algorithm of ["direct", "winograd"] as const) {
-  for (const testCase of engineCases().slice(2, 4)) {
+  for (const testCase of [...engineCases().slice(2, 4), ...averageCases()]) {
     Deno.test(`three threads give the reference's values on every layer, ${algorithm}: ${testCase.name}`, () =>
       checkEveryLayer((model) => createWasmEngine(model, { threads: 3, algorithm }), testCase));
   }

@@ -2,6 +2,7 @@
 
 import * as Kernel from "../kernel_numbers";
 import { Barrier, Layer, Step } from "../structs";
+import { average, averageFloat } from "./average";
 import { convolve } from "./direct";
 import { beginLayer, endLayer } from "./fixed";
 import { convolveFloat, rectifyFloat, tabulateFloat } from "./float";
@@ -40,6 +41,10 @@ function runTask(step: Step, task: i32, scratch: usize): void {
       return requantize(step, task);
     case Kernel.RECTIFY_FLOAT:
       return rectifyFloat(step, task);
+    case Kernel.AVERAGE:
+      return average(step, task);
+    case Kernel.AVERAGE_FLOAT:
+      return averageFloat(step, task);
     case Kernel.CONVOLVE:
       return convolve(step, task, scratch);
     case Kernel.CONVOLVE_FLOAT:

@@ -104,21 +104,24 @@ function packBytes(
   }
 }
 
-/** `[O / 4, 2]` vectors: multipliers and biases, or with float the model's scales and biases. */
+/**
+ * `[O / 4, 2]` vectors: multipliers and biases, or with float the model's scales and biases: 1 and 0 for the
+ * average, which has none.
+ */
 export function packConstants(
   precision: Precision,
   { multiplier, bias, outChannels }: ProgramLayer,
-  parameters: LayerParameters,
+  parameters: LayerParameters | undefined,
 ): Int32Array<ArrayBuffer> {
   const length = padChannels(outChannels) * 2;
   const constants = precision === "int8" ? new Int32Array(length) : new Float32Array(length);
   const [factors, offsets] = precision === "int8"
     ? [multiplier, bias]
-    : [parameters.scale, parameters.bias];
+    : [parameters?.scale, parameters?.bias];
   for (let o = 0; o < outChannels; o++) {
     const at = (o >> 2) * 8 + (o & 3);
-    constants[at] = factors[o];
-    constants[at + 4] = offsets[o];
+    constants[at] = factors?.[o] ?? 1;
+    constants[at + 4] = offsets?.[o] ?? 0;
   }
   return new Int32Array(constants.buffer);
 }

@@ -27,7 +27,7 @@ import { weightVectors } from "./pack.ts";
 
 export interface PlannedLayer {
   readonly layer: ProgramLayer;
-  readonly kernel: "first" | "convolution" | "dense";
+  readonly kernel: "first" | "convolution" | "average" | "dense";
   /** Of what the layer reads, as it is stored. */
   readonly input: Shape;
   /** Zeros around it that are not stored. */
@@ -61,17 +61,23 @@ function planLayer(
   precision: Precision,
 ): PlannedLayer {
   const channels = first ? layer.inChannels : padChannels(layer.inChannels);
-  const isDense = full.height === 1 && full.width === 1;
+  const isOne = full.height === 1 && full.width === 1;
   // With int8, the activations are stored with their zeros.
   const stored = !first && precision === "int8";
   return {
     layer,
-    kernel: first ? "first" : isDense ? "dense" : "convolution",
+    kernel: first
+      ? "first"
+      : layer.kind === "average"
+      ? "average"
+      : isOne
+      ? "dense"
+      : "convolution",
     input: padded({ images, channels, ...input }, stored ? layer.padding : 0),
     padding: stored ? 0 : layer.padding,
     pool: pooled,
     output: { images, channels: padChannels(layer.outChannels), ...out },
-    operations: images * operationsOf({ layer, full }),
+    operations: images * operationsOf({ layer, input, full }),
   };
 }
 

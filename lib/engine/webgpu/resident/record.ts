@@ -1,8 +1,9 @@
 /** The steps of a run over a model's tensors. */
 
 import type { Precision } from "../../engine.ts";
-import type { Program } from "../../program.ts";
+import { type Program, reciprocalOf } from "../../program.ts";
 import type { Step, Tensor } from "../device/tfjs.ts";
+import { averagePositions } from "../kernels/average.ts";
 import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
 import { multiplyDense } from "../kernels/dense.ts";
 import { convolveFirst, firstConvolutionWorkgroups } from "../kernels/first_convolution.ts";
@@ -37,18 +38,14 @@ export type Role =
   | "activations1"
   | keyof ScratchVectors;
 
-/** What a layer has of its own. */
-export interface LayerTensors {
-  readonly weights: Tensor;
-  readonly constants: Tensor;
-}
-
 export interface RunContext {
   readonly program: Program;
   readonly precision: Precision;
   readonly tuning: Tuning;
   readonly table: Tensor;
-  readonly layers: ReadonlyMap<string, LayerTensors>;
+  /** Of each layer by its name; the average has no weights. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly constants: ReadonlyMap<string, Tensor>;
   /** A tensor of this role with at least so many vectors. */
   reserve(role: Role, vectors: number): Tensor;
   /** A buffer that will be read back. */
@@ -115,7 +112,7 @@ class Run {
         index % 2 === 0 ? "activations0" : "activations1",
         this.needs.activations,
       );
-      const { constants } = this.#context.layers.get(planned.layer.name)!;
+      const constants = this.#context.constants.get(planned.layer.name)!;
       const given = x;
       x = gives;
       return stepsOf(planned, this.#multiply(planned, given, constants, gives));
@@ -130,15 +127,15 @@ class Run {
 
   #begin(
     ended: PlannedLayer | undefined,
-    { layer, output }: PlannedLayer,
+    planned: PlannedLayer,
     values: Tensor,
     state: Tensor,
     begun: Tensor,
   ): Step {
-    const { program, layers } = this.#context;
-    const { constants } = layers.get(layer.name)!;
-    const { images, channels } = output, { reciprocal, biasExponent } = layer;
-    const begin = { images, channels, reciprocal, biasExponent };
+    const { program } = this.#context;
+    const { name, biasExponent } = planned.layer, { images, channels } = planned.output;
+    const constants = this.#context.constants.get(name)!;
+    const begin = { images, channels, reciprocal: reciprocalOf(planned), biasExponent };
     if (ended === undefined) {
       return beginFirst({ constants }, { ...begin, input: program.inputReciprocal }, begun);
     }
@@ -162,9 +159,10 @@ class Run {
   }
 
   #multiply(planned: PlannedLayer, x: Tensor, scales: Tensor, gives: Tensor): Step[] {
-    const { precision, tuning, table, layers } = this.#context;
+    const { precision, tuning, table } = this.#context;
     const { input, output, pool, padding, layer } = planned;
-    const { weights } = layers.get(layer.name)!;
+    if (planned.kernel === "average") return [averagePositions({ x }, { precision, input }, gives)];
+    const weights = this.#context.weights.get(layer.name)!;
     const common = { precision, relu: layer.relu, pool, input, output };
     if (planned.kernel === "first") {
       return [convolveFirst({ image: x, table, weights, scales }, common, gives)];
@@ -197,11 +195,13 @@ class Run {
     return none ? 0 : maximaPerImage * planned.output.images;
   }
 
-  /** Where the maxima of a layer are. A dense layer stores none: its values are few. */
+  /** Where the maxima of a layer are. Of one position none are stored: its values are few. */
   #maximaOf(planned: PlannedLayer): { maxima: number; maximaPerImage: number } {
     const { precision, tuning } = this.#context;
     const { kernel, output } = planned;
-    if (kernel === "dense") return { maxima: 0, maximaPerImage: output.channels / 4 };
+    if (kernel === "dense" || kernel === "average") {
+      return { maxima: 0, maximaPerImage: output.channels / 4 };
+    }
     const maxima = elements(output) / 4;
     if (kernel === "convolution") {
       const tile = tileOf(tuning, planned);

@@ -19,13 +19,7 @@ import {
 } from "./pack.ts";
 import type { PlannedLayer } from "./plan.ts";
 import { Portions } from "./portions.ts";
-import {
-  type LayerTensors,
-  type Recording,
-  recordRun,
-  type Role,
-  type RunContext,
-} from "./record.ts";
+import { type Recording, recordRun, type Role, type RunContext } from "./record.ts";
 
 /** Bytes handed to the queue before it is waited for, so that its copies do not pile up. */
 const UPLOAD_WINDOW_BYTES = 16 * 2 ** 20;
@@ -57,10 +51,15 @@ export class ResidentModel {
       precision,
       tuning,
       table: fill(packTable(precision, program, preprocessing)),
-      layers: new Map(program.layers.map((layer, index): [string, LayerTensors] => [layer.name, {
-        weights: this.#memory.allocate(weightVectors(layer, index === 0), tuning.memory),
-        constants: fill(packConstants(precision, layer, parameters[index]!)),
-      }])),
+      weights: new Map(parameters.map(({ name }): [string, Tensor] => {
+        const layer = program.layers.find((layer) => layer.name === name)!;
+        const vectors = weightVectors(layer, layer === program.layers[0]);
+        return [name, this.#memory.allocate(vectors, tuning.memory)];
+      })),
+      constants: new Map(program.layers.map((layer): [string, Tensor] => {
+        const own = parameters.find(({ name }) => name === layer.name);
+        return [layer.name, fill(packConstants(precision, layer, own))];
+      })),
       reserve: (role, vectors) => this.#reserve(role, vectors),
       allocateResult: (vectors) => this.#memory.allocate(vectors, "buffer"),
     };
@@ -82,14 +81,14 @@ export class ResidentModel {
 
   async upload(pieces: AsyncIterable<WeightPiece>): Promise<void> {
     const { queue } = this.#gpu.device;
-    const { program, layers } = this.#context;
+    const { program, weights } = this.#context;
     let pending = 0;
     for await (const { layer: name, first, count, data } of pieces) {
       const layer = program.layers.find((layer) => layer.name === name)!;
       const isFirst = layer === program.layers[0];
       const words = packWeights(layer, isFirst, data, count);
       const offset = first / CHANNEL_MULTIPLE * blockVectors(layer, isFirst);
-      this.#memory.write(layers.get(name)!.weights, words, offset);
+      this.#memory.write(weights.get(name)!, words, offset);
       pending += words.byteLength;
       if (pending >= UPLOAD_WINDOW_BYTES) {
         queue.submit([]);

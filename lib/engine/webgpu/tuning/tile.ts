@@ -154,8 +154,9 @@ export function tileOf(
 /** Names how a layer of a plan is computed. */
 export function candidateOf(tuning: Tuning, planned: PlannedLayer): string {
   const { memory } = tuning;
-  if (planned.kernel === "first") return `${memory} first`;
-  const tile = planned.kernel === "dense"
+  const { kernel } = planned;
+  if (kernel === "first" || kernel === "average") return `${memory} ${kernel}`;
+  const tile = kernel === "dense"
     ? denseTile(tuning, planned.output.images)
     : tileOf(tuning, planned);
   return candidateName({ memory, tile });

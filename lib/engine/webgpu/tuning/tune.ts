@@ -111,7 +111,8 @@ function costliestFirst(program: Program, precision: Precision): Workload[] {
   const [dense] = plan.filter(({ kernel }) => kernel === "dense")
     .toSorted((a, b) => b.operations - a.operations);
   for (const planned of plan) {
-    if (planned.kernel === "first" || planned.kernel === "dense" && planned !== dense) continue;
+    const { kernel } = planned;
+    if (kernel !== "convolution" && planned !== dense) continue;
     const name = workloadName(planned);
     const layers = [...byName.get(name)?.layers ?? [], planned.layer.name];
     byName.set(name, { name, planned, layers });
