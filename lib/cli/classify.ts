@@ -67,11 +67,11 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     const left = inputs.filter(({ name }) => !lines?.done.has(name));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     await using classifier = await loadClassifier(wanted);
-    const { backend } = classifier.info;
+    const { backend, multiLabel } = classifier.info;
     const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
     if (draw !== undefined) await makeFolder(draw);
     const drawn = pictures && await drawer(pictures);
-    const show = json ? printJson : (result: Result) => print(textOf(result));
+    const show = json ? printJson : (result: Result) => print(textOf(result, multiLabel));
     return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
       const start = performance.now();
       const pixels = drawn ? await readImage(image, { offline, signal }) : image;
@@ -108,7 +108,11 @@ interface Result {
   readonly latencyMs: number;
 }
 
-function textOf({ file, predictions, backend, latencyMs }: Result): string[] {
+/** @param multiLabel Whether each label has a score of its own: the bars are no parts of a whole. */
+function textOf(
+  { file, predictions, backend, latencyMs }: Result,
+  multiLabel: boolean,
+): string[] {
   const width = Math.max(...predictions.map(({ label }) => displayWidth(label)), 0);
   const lines = predictions.map(({ label, score }) => {
     const percent = (score * 100).toFixed(1).padStart(5);
@@ -116,5 +120,6 @@ function textOf({ file, predictions, backend, latencyMs }: Result): string[] {
     return `  ${padEnd(label, width)}  ${percent} %  ${bar}`.trimEnd();
   });
   if (lines.length === 0) lines.push("  no label reaches the threshold");
-  return [`${file}  (${backend}, ${latencyMs.toFixed(1)} ms)`, ...lines];
+  const how = multiLabel ? "; each label by itself" : "";
+  return [`${file}  (${backend}, ${latencyMs.toFixed(1)} ms${how})`, ...lines];
 }

@@ -125,15 +125,21 @@ function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[
     return;
   }
   const [{ evaluation: { metrics, failed, imagesPerSecond } }] = variants;
-  const rows = metrics.classes.map(({ label, images, recall, precision }) => [
-    ...[label, String(images)],
-    ...[recall, precision].map((part) => Number.isNaN(part) ? "" : (part * 100).toFixed(2)),
-  ]);
-  print(textTable([["class", "images", "recall %", "precision %"], ...rows]));
+  const own = metrics.meanAveragePrecision;
+  const measures = ["recall %", "precision %", ...own === undefined ? [] : ["average precision %"]];
+  const rows = metrics.classes.map(
+    ({ label, images, recall, precision, averagePrecision = NaN }) => [
+      ...[label, String(images)],
+      ...[recall, precision, averagePrecision].slice(0, measures.length)
+        .map((part) => Number.isNaN(part) ? "" : (part * 100).toFixed(2)),
+    ],
+  );
+  print(textTable([["class", "images", ...measures], ...rows]));
   const speed = Number.isNaN(imagesPerSecond) ? "" : `, ${imagesPerSecond.toPrecision(3)} images/s`;
   print([
     "",
     `top-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
+    (own === undefined ? "" : `mean average precision ${(own * 100).toFixed(2)} %, `) +
     `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %, ` +
     `${metrics.images} images${speed}` + (failed > 0 ? `, ${failed} could not be read` : ""),
   ]);

@@ -1,6 +1,7 @@
 /** `models`: what the catalog and the cache hold. */
 
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
+import { headOf } from "../model/architecture.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../open_model.ts";
 import { closestName, flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
@@ -62,6 +63,8 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
     ...entry,
     path: here && entry.file === undefined ? cachedModelPath(entry.id, cacheDir) : undefined,
     architecture: model?.architecture,
+    pooling: model?.architecture.pooling,
+    head: model && model.labels.length > 0 ? headOf(model.architecture) : undefined,
     weightBytes: model?.weightBytes,
     provenance: model?.provenance,
     classes: model?.labels.length,

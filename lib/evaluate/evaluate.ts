@@ -51,6 +51,9 @@ const TOP = 5;
 /**
  * Evaluates a classifier on labeled images, each of which is read once; several together by `fuse()`.
  *
+ * A sample has one class. Where each label of the classifier has a score of its own, an image may well show
+ * more: whatever a sample does not name counts as not there.
+ *
  * Where a sample tells its class by an index, that is one of the classifier's classes; in a dataset, which
  * `listSamples()` gives, one of its own labels.
  *
@@ -64,7 +67,7 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkOptions(EVALUATE_OPTIONS, options);
-  const { classes } = classifier.info, labels = classes.map(({ label }) => label);
+  const { classes, multiLabel } = classifier.info, labels = classes.map(({ label }) => label);
   const records = [...options.known ?? []];
   const known = new Set(records.map(({ file }) => file));
   // By name: sums of floats depend on the order of the records, whoever found them.
@@ -91,7 +94,9 @@ export async function evaluate(
   const looking = pickOptions(PREPARE_OPTIONS, options);
   for await (const batch of inBatches(images, ({ image }) => image.data.length)) {
     const scores = await classifier.scores(batch.map(({ image }) => image), looking);
-    const found = batch.map(({ sample }, n) => recordOf(sample, checkScores(scores[n]!)));
+    const found = batch.map(({ sample }, n) =>
+      recordOf(sample, checkScores(scores[n]!), multiLabel)
+    );
     records.push(...found);
     await options.onRecords?.(found);
     progress.reach(seen);
@@ -103,16 +108,21 @@ export async function evaluate(
   return {
     labels,
     records,
-    metrics: metricsOf(records, labels),
+    metrics: metricsOf(records, labels, multiLabel),
     failed,
     imagesPerSecond: now === 0 ? NaN : now / seconds,
   };
 }
 
-function recordOf({ file, label }: IndexedSample, scores: Float64Array): EvaluationRecord {
+function recordOf(
+  { file, label }: IndexedSample,
+  scores: Float64Array,
+  multiLabel: boolean | undefined,
+): EvaluationRecord {
   const ranked = Array.from(scores, (score, index) => ({ index, score }))
     .sort((a, b) => b.score - a.score || a.index - b.index);
-  return { file, label, top: ranked.slice(0, TOP), score: scores[label]! };
+  const record = { file, label, top: ranked.slice(0, TOP), score: scores[label]! };
+  return multiLabel ? { ...record, scores: [...scores] } : record;
 }
 
 interface OpenSample {

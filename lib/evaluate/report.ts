@@ -17,6 +17,12 @@ const MAX_NUMBERED = 20;
 /** Side of the confusion matrix's picture in pixels, at least. */
 const MATRIX_SIDE = 480;
 
+/** What the numbers mean where each label has a score of its own. */
+const EACH_LABEL =
+  "<p>Each label has a score of its own, and is given to an image from 0.5 on: cross-entropy, calibration, " +
+  "recall and precision are those of labels by themselves. An image has one label here; another that is " +
+  "right, too, counts as wrong. The predicted class is the label with the best score.</p>";
+
 /** One line of a comparison. */
 export interface EvaluatedVariant {
   /** The model or models, their backend and precision. */
@@ -64,16 +70,18 @@ export async function htmlReport(
   reading: ImageOptions = {},
 ): Promise<string> {
   const [{ evaluation }] = variants;
-  const { metrics, labels, failed } = evaluation;
+  const { metrics, labels, failed } = evaluation, own = metrics.meanAveragePrecision;
   const facts = [
     ["images", String(metrics.images) + (failed > 0 ? ` (${failed} could not be read)` : "")],
     ["top-1 accuracy", percent(metrics.top1)],
     ["top-5 accuracy", percent(metrics.top5)],
+    ...own === undefined ? [] : [["mean average precision", percent(own)]],
     ["cross-entropy", metrics.crossEntropy.toFixed(4)],
     ["expected calibration error", percent(metrics.calibrationError)],
   ];
   return htmlPage(title, [
     htmlTable([["", ""], ...facts]),
+    ...own === undefined ? [] : [EACH_LABEL],
     "<h2>Comparison</h2>",
     htmlTable(comparisonRows(variants)),
     "<h2>Confusion</h2>",
@@ -112,12 +120,15 @@ async function confusionSection(
   return note + `<div class="row">${picture}${htmlTable([["", ...labels], ...rows])}</div>`;
 }
 
-function calibrationSection({ reliability }: Metrics): string {
+function calibrationSection({ reliability, meanAveragePrecision }: Metrics): string {
+  const [what, score] = meanAveragePrecision === undefined
+    ? ["images", "the best score"]
+    : ["labels of images", "a label's score"];
   const bins = reliability.filter(({ images }) => images > 0);
   const points = bins.map(({ confidence, accuracy }) => [confidence, accuracy] as const);
   const plot = linePlot({
     title: "Reliability",
-    x: { label: "confidence: the best score", min: 0, max: 1 },
+    x: { label: `confidence: ${score}`, min: 0, max: 1 },
     y: { label: "accuracy", min: 0, max: 1 },
     lines: [
       { label: "perfect", points: [[0, 0], [1, 1]], dashed: true },
@@ -130,16 +141,18 @@ function calibrationSection({ reliability }: Metrics): string {
     percent(bin.confidence),
     percent(bin.accuracy),
   ]);
-  const table = htmlTable([["best score", "images", "confidence", "accuracy"], ...rows]);
+  const table = htmlTable([[score, what, "confidence", "accuracy"], ...rows]);
   return `<div class="row">${plot}${table}</div>`;
 }
 
 function classTable({ classes }: Metrics): string {
-  const rows = classes.map(({ label, images, recall, precision, top5 }) => [
+  const hasOwn = classes.some(({ averagePrecision }) => averagePrecision !== undefined);
+  const measures = ["recall", "precision", "in the best 5", ...hasOwn ? ["average precision"] : []];
+  const rows = classes.map(({ label, images, recall, precision, top5, averagePrecision = NaN }) => [
     ...[label, String(images)],
-    ...[recall, precision, top5].map(percent),
+    ...[recall, precision, top5, averagePrecision].slice(0, measures.length).map(percent),
   ]);
-  return htmlTable([["class", "images", "recall", "precision", "in the best 5"], ...rows]);
+  return htmlTable([["class", "images", ...measures], ...rows]);
 }
 
 /** The mistakes of which the model was surest, as thumbnails. */

@@ -10,7 +10,7 @@ import { type EvaluationRecord, metricsOf } from "../../lib/evaluate/metrics.ts"
 import { comparisonRows, htmlReport } from "../../lib/evaluate/report.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { random, randomModel } from "../support/random_model.ts";
-import { smallVgg } from "../support/small_vgg.ts";
+import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
 
 const PHOTOS = new URL("../data/photos/", import.meta.url);
 const { model, weights } = await smallVgg();
@@ -36,6 +36,51 @@ Deno.test("metricsOf() refuses a record of other classes, with its name", () => 
   for (const other of [record(2, 0, 0.9), record(0, 2, 0.9), none]) {
     assertThrows(() => metricsOf([other], ["a", "b"]), RangeError, other.file);
   }
+});
+
+/** Of labels that have their own scores; the true one is `label`. */
+function ownRecord(label: number, ...scores: number[]): EvaluationRecord {
+  const top = scores.map((score, index) => ({ index, score })).sort((a, b) => b.score - a.score);
+  return { file: `${Math.random()}`, label, top, score: scores[label]!, scores };
+}
+
+Deno.test("metricsOf() takes labels with their own scores by themselves", () => {
+  // The scores of b are those of scikit-learn's example of average_precision_score, which gives 0.83.
+  // Those of a are all equal, so its images are as precise as all: 2 of 4.
+  const records = [
+    ownRecord(0, 0.9, 0.1),
+    ownRecord(0, 0.9, 0.4),
+    ownRecord(1, 0.9, 0.35),
+    ownRecord(1, 0.9, 0.8),
+  ];
+  const metrics = metricsOf(records, ["a", "b"], true);
+  const [a, b] = metrics.classes;
+  assertEquals([a!.averagePrecision, b!.averagePrecision], [0.5, (1 + 2 / 3) / 2]);
+  assertAlmostEquals(metrics.meanAveragePrecision!, (0.5 + 5 / 6) / 2, 1e-12);
+  // From 0.5 on: a is given to all four, b to one.
+  assertEquals([a!.recall, a!.precision, b!.recall, b!.precision], [1, 0.5, 0.5, 1]);
+  // By the best label everything is a.
+  assertEquals([metrics.top1, metrics.confusion], [0.5, [[2, 0], [2, 0]]]);
+  const truths = [0.9, 0.9, 0.1, 0.1, 0.9, 0.6, 0.35, 0.8];
+  const sum = truths.reduce((sum, truth) => sum - Math.log(truth), 0);
+  assertAlmostEquals(metrics.crossEntropy, sum / 8, 1e-12);
+  // Of eight labels: four at 0.9, two of them right; 0.1 and 0.4 wrong; 0.35 and 0.8 right.
+  assertAlmostEquals(metrics.calibrationError, (4 * 0.4 + 0.1 + 0.4 + 0.65 + 0.2) / 8, 1e-12);
+  assertEquals(metrics.reliability.reduce((sum, { images }) => sum + images, 0), 8);
+});
+
+Deno.test("metricsOf() leaves classes without images out of the mean average precision", () => {
+  const metrics = metricsOf([ownRecord(0, 0.2, 0.9)], ["a", "b"], true);
+  assertEquals(metrics.meanAveragePrecision, 1);
+  assertEquals(metrics.classes[1]!.averagePrecision, NaN);
+  assertEquals(metricsOf([record(0, 0, 0.9)], ["a", "b"]).meanAveragePrecision, undefined);
+});
+
+Deno.test("metricsOf() refuses records of the other kind of scores, with their name", () => {
+  const [own, plain] = [ownRecord(0, 0.2, 0.9), record(0, 0, 0.9)];
+  assertThrows(() => metricsOf([own], ["a", "b"]), RangeError, own.file);
+  assertThrows(() => metricsOf([plain], ["a", "b"], true), RangeError, plain.file);
+  assertThrows(() => metricsOf([own], ["a", "b", "c"], true), RangeError, own.file);
 });
 
 Deno.test("metricsOf() finds the calibration error of Guo et al. by hand", () => {
@@ -149,6 +194,36 @@ Deno.test("evaluate() records what classify() says, and goes on from known recor
   assertEquals(seen, [samples[3].file]);
   assertEquals(resumed.records, whole.records);
   assertEquals(resumed.metrics, whole.metrics);
+});
+
+Deno.test("evaluate() keeps all scores where each label has its own, and goes on from them", async () => {
+  const own = await sigmoidVgg(4);
+  await using classifier = classifierOn(own.model, floatEngine(own.model, own.weights));
+  const whole = await evaluate(classifier, samples);
+  const rows = await classifier.scores(samples.map(({ file }) => file));
+  assertEquals(whole.records.map(({ scores }) => scores), rows.map((row) => [...row]));
+  assert(whole.metrics.meanAveragePrecision! > 0);
+  const written: EvaluationRecord[] = JSON.parse(JSON.stringify(whole.records));
+  const resumed = await evaluate(classifier, samples, { known: written });
+  assertEquals(resumed.metrics, whole.metrics);
+  assertEquals((await evaluate(fuse([classifier]), samples)).metrics, whole.metrics);
+});
+
+Deno.test("evaluate() takes one logit for two classes as any two", async () => {
+  const own = await sigmoidVgg(1);
+  await using classifier = classifierOn(own.model, floatEngine(own.model, own.weights));
+  const two = samples.map(({ file, label }) => ({ file, label: label % 2 }));
+  const { records, metrics } = await evaluate(classifier, two);
+  for (const { file, label, top, score, scores } of records) {
+    const [no, yes] = await classifier.scores(file);
+    assertEquals([score, scores], [label === 0 ? no : yes, undefined]);
+    assertEquals(top.map(({ score }) => score), [no!, yes!].sort((a, b) => b - a));
+  }
+  const right = records.filter(({ label, top }) => top[0]!.index === label).length;
+  assertEquals([metrics.top1, metrics.top5, metrics.images], [right / 4, 1, 4]);
+  assertEquals(metrics.meanAveragePrecision, undefined);
+  // The best of two is at least a half.
+  assertEquals(metrics.reliability.some(({ to, images }) => images > 0 && to < 0.5), false);
 });
 
 Deno.test("evaluate() refuses a label that is no class, with the sample's name", async () => {
