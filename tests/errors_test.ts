@@ -13,7 +13,7 @@ import {
   VggError,
   WeightsDownloadError,
 } from "../lib/errors.ts";
-import { Hdf5File } from "../lib/convert/formats/keras/hdf5_file.ts";
+import { Hdf5File } from "../lib/convert/formats/hdf5/hdf5_file.ts";
 import { BytesSource } from "../lib/io/byte_source.ts";
 import { softmax } from "../lib/output/predictions.ts";
 import { PROBLEMS } from "../lib/http/server/problems.ts";
@@ -120,7 +120,7 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, readonly (() => unknown)[]>>>
   ],
   "checkpoint-ambiguous": [() => convert(ambiguousCheckpoint())],
   "budget": [
-    () => Hdf5File.open(new BytesSource(hdf5), { roots: [], attributes: [], limitMs: 0 }),
+    () => Hdf5File.open(new BytesSource(hdf5), { attributes: [], limitMs: 0 }),
   ],
   "scores-not-finite": [() => softmax([1, NaN, 2])],
 };

@@ -11,7 +11,7 @@ const CODECS = [...Deno.readDirSync(new URL("lib/image/codecs", ROOT))]
 /** Each kind of thread: the module that it runs, and what that loads. Kernels run without one. */
 const KINDS = {
   "decoders": ["lib/image/background_thread.ts", ...CODECS],
-  "HDF5": ["lib/convert/formats/keras/hdf5_thread.ts"],
+  "HDF5": ["lib/convert/formats/hdf5/hdf5_thread.ts"],
   "kernels": [],
 };
 

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { convert } from "../../../lib/convert/convert.ts";
-import { Hdf5File } from "../../../lib/convert/formats/keras/hdf5_file.ts";
-import type { Box } from "../../../lib/convert/formats/keras/hdf5_library.ts";
+import { Hdf5File } from "../../../lib/convert/formats/hdf5/hdf5_file.ts";
+import type { Box } from "../../../lib/convert/formats/hdf5/hdf5_library.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { type ByteSource, BytesSource } from "../../../lib/io/byte_source.ts";
 import { assertThreads, countThreads } from "../../support/count_threads.ts";
 
 const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
-const OPTIONS = { roots: ["/"], attributes: ["model_config", "layer_names"] };
+const OPTIONS = { attributes: ["model_config", "layer_names"] };
 
 async function bytesOf(file: string): Promise<Uint8Array> {
   return await Deno.readFile(new URL(file, FIXTURES));
@@ -38,7 +38,7 @@ Deno.test("an HDF5 file that hangs the library is a named error after the limit,
 
   const sound = await Hdf5File.open(new BytesSource(await bytesOf("heap_text.h5")), OPTIONS);
   const text = '{"class_name": "Sequential", "config": {"layers": []}}';
-  assertEquals(sound.contents.texts, { model_config: text });
+  assertEquals([...sound.contents.texts], [["/", { model_config: text }]]);
   sound.close();
 });
 
@@ -53,10 +53,10 @@ Deno.test("an HDF5 file that hangs the library is refused by a package from the 
   );
   const host = `http://127.0.0.1:${server.addr.port}/lib`;
   const script = `
-    const { Hdf5File } = await import("${host}/convert/formats/keras/hdf5_file.ts");
+    const { Hdf5File } = await import("${host}/convert/formats/hdf5/hdf5_file.ts");
     const { BytesSource } = await import("${host}/io/byte_source.ts");
     const bytes = new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
-    const options = { roots: ["/"], attributes: ["model_config"], limitMs: 300 };
+    const options = { attributes: ["model_config"], limitMs: 300 };
     await Hdf5File.open(new BytesSource(bytes, "hanging.h5"), options);`;
   const process = new Deno.Command(Deno.execPath(), {
     args: [
@@ -83,13 +83,61 @@ Deno.test("an HDF5 file that hangs the library is refused by a package from the 
 Deno.test("without a thread the heap that can hang the library is not read", async () => {
   const source = new BytesSource(await hangingFile());
   const file = await Hdf5File.open(source, { ...OPTIONS, ownThread: true });
-  assertEquals(file.contents.texts, {});
-  assertEquals(file.contents.datasets, [{ path: "/a/kernel", shape: [2, 2], floatBytes: 4 }]);
+  assertEquals([...file.contents.texts], []);
+  assertEquals(file.contents.datasets, [
+    { path: "/a/kernel", shape: [2, 2], kind: "float", bytes: 4 },
+  ]);
   const values = new Float32Array(4);
   await file.read("/a/kernel", [[0, 2], [0, 2]], values);
   assertEquals([...values], [1, 1, 1, 1]);
   file.close();
 });
+
+Deno.test("an HDF5 file gives numbers of each kind as floats, the targets of references, and texts of groups", async () => {
+  const options = { attributes: ["weight_names"] };
+  const file = await Hdf5File.open(new BytesSource(await bytesOf("keras/types.h5")), options);
+  const { groups, datasets, texts } = file.contents;
+  assertEquals(groups, ["/numbers"]);
+  assertEquals(
+    datasets.map(({ path, shape, kind, bytes }) => `${path} [${shape}] ${kind} ${bytes}`),
+    [
+      "/cells [2,1] reference 8",
+      "/numbers/double [2,3] float 8",
+      "/numbers/half [2,3] float 2",
+      "/numbers/half_big [2,3] float 2",
+      "/numbers/int64 [2,3] integer 8",
+      "/numbers/int8 [2,3] integer 1",
+      "/numbers/uint16_big [2,3] integer 2",
+      "/scalar [] float 4",
+      "/text [] other 5",
+    ],
+  );
+  assertEquals([...texts], [
+    ["/numbers", { weight_names: ["half", "double"] }],
+    ["/numbers/int8", { weight_names0: "a text of any length" }],
+  ]);
+  for (const { path } of datasets.filter(({ shape }) => shape[1] === 3)) {
+    const all = new Float32Array(6), column = new Float32Array(2);
+    await file.read(path, [[0, 2], [0, 3]], all);
+    await file.read(path, [[0, 2], [1, 2]], column);
+    assertEquals([[...all], [...column]], [[0, 1, 2, 3, 4, 5], [1, 4]], path);
+  }
+  const scalar = new Float32Array(1);
+  await file.read("/scalar", [], scalar);
+  assertEquals(scalar[0], 2.5);
+  assertEquals(await file.targets("/cells"), ["/numbers/half", "/numbers"]);
+  file.close();
+});
+
+for (const [path, method] of [["/text", "read"], ["/scalar", "targets"], ["/numbers", "read"]]) {
+  Deno.test(`an HDF5 file refuses to give the ${method === "read" ? "numbers" : "targets"} of ${path}`, async () => {
+    const file = await Hdf5File.open(new BytesSource(await bytesOf("keras/types.h5")), OPTIONS);
+    const ask = async () =>
+      method === "read" ? await file.read(path, [], new Float32Array(1)) : await file.targets(path);
+    await assertRejects(ask, CheckpointFormatError, path);
+    file.close();
+  });
+}
 
 Deno.test("the HDF5 library is refused more memory than its limit", async () => {
   const file = await Hdf5File.open(new BytesSource(await bytesOf("large.h5")), OPTIONS);
@@ -123,7 +171,7 @@ Deno.test("an HDF5 file gives the same with and without a thread, also when read
   const values = await Promise.all(
     files.map((file) =>
       Promise.all(
-        own.datasets.filter(({ floatBytes }) => floatBytes > 0).map(async (dataset) => {
+        own.datasets.filter(({ kind }) => kind === "float").map(async (dataset) => {
           const into = new Float32Array(dataset.shape.reduce((a, b) => a * b, 1));
           await file.read(dataset.path, dataset.shape.map((size) => [0, size]), into);
           return into;

@@ -14,8 +14,8 @@ import {
   type Runs,
   sizeOf,
 } from "../checkpoint.ts";
-import { Hdf5File } from "./hdf5_file.ts";
-import type { Box, Hdf5Dataset } from "./hdf5_library.ts";
+import { Hdf5File } from "../hdf5/hdf5_file.ts";
+import type { Box, Hdf5Dataset } from "../hdf5/hdf5_library.ts";
 import { parseKerasDescription } from "./config.ts";
 
 /** Keras' default for its batch normalization. */
@@ -43,12 +43,14 @@ const NUMBERED = {
 /** Opens a file. */
 export async function readKeras(source: ByteSource): Promise<OldCheckpoint> {
   const file = await Hdf5File.open(source, {
-    roots: ["/model_weights", "/"],
     attributes: ["layer_names", "model_config"],
   });
   using opened = new DisposableStack();
   opened.defer(() => file.close());
-  const { root, datasets, texts: { layer_names, model_config } } = file.contents;
+  const { groups, texts } = file.contents;
+  const root = groups.includes("/model_weights") ? "/model_weights" : "/";
+  const datasets = file.contents.datasets.filter(({ path }) => path.startsWith(root));
+  const { layer_names, model_config } = { ...texts.get("/"), ...texts.get(root) };
   const order = Array.isArray(layer_names) ? layer_names : [];
   const { graph, epsilon = EPSILON } = typeof model_config === "string"
     ? parseKerasDescription(model_config)
@@ -98,11 +100,11 @@ function numberedName(
 function makeTensor(
   file: Hdf5File,
   source: ByteSource,
-  { path, shape, floatBytes }: Hdf5Dataset,
+  { path, shape, kind, bytes: elementBytes }: Hdf5Dataset,
   name: string,
 ): CheckpointTensor {
-  const bytes = sizeOf(shape) * floatBytes;
-  if (bytes === 0 || !shape.every((size) => size > 0)) {
+  const bytes = sizeOf(shape) * elementBytes;
+  if (bytes === 0 || kind !== "float" || !shape.every((size) => size > 0)) {
     throw new CheckpointFormatError(
       `Dataset ${path} of ${source.name} must have floats: found shape [${shape}] of other elements`,
       { code: "checkpoint-unsupported", file: source.name },

@@ -18,10 +18,10 @@ import {
 export type Hdf5Request =
   | {
     readonly open: { readonly size: number; readonly window: SharedArrayBuffer };
-    readonly roots: readonly string[];
     readonly names: readonly string[];
   }
   | { readonly read: string; readonly box: Box }
+  | { readonly targets: string }
   | { readonly close: true };
 
 /** What it says. */
@@ -30,6 +30,7 @@ export type Hdf5Answer =
   | { readonly need: number }
   | { readonly contents: Hdf5Contents }
   | { readonly values: ArrayLike<number> }
+  | { readonly targets: readonly string[] }
   | { readonly damaged: string }
   /** The file is closed. `isWorn` if the thread has memory that only its end gives back. */
   | { readonly closed: true; readonly isWorn: boolean };
@@ -72,15 +73,19 @@ export class SandboxedHdf5 implements Hdf5Session {
   }
 
   async contents(): Promise<Hdf5Contents> {
-    const { roots, attributes: names } = this.options;
     const open = { size: this.source.size!, window: this.#window };
-    const answer = await this.#ask({ open, roots, names });
+    const answer = await this.#ask({ open, names: this.options.attributes });
     return "contents" in answer ? answer.contents : this.#unexpected();
   }
 
   async read(path: string, box: Box): Promise<ArrayLike<number>> {
     const answer = await this.#ask({ read: path, box });
     return "values" in answer ? answer.values : this.#unexpected();
+  }
+
+  async targets(path: string): Promise<readonly string[]> {
+    const answer = await this.#ask({ targets: path });
+    return "targets" in answer ? answer.targets : this.#unexpected();
   }
 
   /** A sound thread waits for the next file; memory that it has taken only its end gives back. */

@@ -40,13 +40,18 @@ export class Hdf5File {
     }
   }
 
-  /** Reads a part of a dataset, given by a range of each axis, in row-major order. */
+  /** Reads a part of a dataset of numbers, given by a range of each axis, in row-major order. */
   async read(path: string, box: Box, into: Float32Array): Promise<void> {
     const values = await this.session.read(path, box);
     if (values.length !== into.length) {
       throw damaged(this.source, `${path} has ${values.length} of ${into.length} elements`);
     }
     into.set(values);
+  }
+
+  /** The paths that a dataset of references leads to, in row-major order. */
+  async targets(path: string): Promise<readonly string[]> {
+    return await this.session.targets(path);
   }
 
   close(): void {
@@ -73,13 +78,17 @@ class OwnThread implements Hdf5Session {
 
   // deno-lint-ignore require-await -- so that it throws as the other session does
   async contents(): Promise<Hdf5Contents> {
-    const { roots, attributes } = this.options;
-    return guarded(this.source, () => this.file.contents(roots, attributes, false));
+    return guarded(this.source, () => this.file.contents(this.options.attributes, false));
   }
 
   // deno-lint-ignore require-await -- likewise
   async read(path: string, box: Box): Promise<ArrayLike<number>> {
     return guarded(this.source, () => this.file.read(path, box));
+  }
+
+  // deno-lint-ignore require-await -- likewise
+  async targets(path: string): Promise<readonly string[]> {
+    return guarded(this.source, () => this.file.targets(path));
   }
 
   close(): void {

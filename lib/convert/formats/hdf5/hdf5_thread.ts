@@ -58,10 +58,12 @@ function answer(library: typeof import("./hdf5_library.ts"), h5wasm: Library, as
   if ("open" in asked) {
     const { size, window } = asked.open;
     file = new library.OpenHdf5(h5wasm, size, windowReader(window));
-    say({ contents: file.contents(asked.roots, asked.names, true) });
+    say({ contents: file.contents(asked.names, true) });
   } else if ("read" in asked) {
     const values = file!.read(asked.read, asked.box);
     say({ values }, [values.buffer as ArrayBuffer]);
+  } else if ("targets" in asked) {
+    say({ targets: file!.targets(asked.targets) });
   } else {
     file?.close();
     file = undefined;
