@@ -61,7 +61,7 @@ const PREPROCESSING_NAMES = {
 /** What a provenance may have. */
 const PROVENANCE_NAMES = {
   ...{ source: true, sourceSha256: true, sourceVerifiedBy: true, license: true } as const,
-  ...{ training: true, dataSha256: true, accuracy: true } as const,
+  ...{ training: true, dataSha256: true, accuracy: true, preprocessing: true } as const,
   features: { layer: true, whitening: true, mean: true, variance: true },
 } as const;
 
@@ -345,13 +345,33 @@ export const CONVERT_OPTIONS = {
   labels: texts({ unset: "class 0, class 1, …" }, "Labels in the order of the outputs"),
   ids: texts({ unset: "ImageNet's, for its labels" }, "WordNet ids of the labels"),
   preprocessing: choice({
-    choices: ["torch", "caffe"],
-    also: { is: isObject, called: "a preprocessing", names: PREPROCESSING_NAMES },
-    unset: "what is usual for the format",
+    choices: ["torch", "caffe", "tf", "unit", "byte"],
+    also: {
+      is: isObject,
+      called: "a preprocessing",
+      names: { ...PREPROCESSING_NAMES, colors: true },
+    },
+    unset: "what the file says, or what is usual for the format",
   }, "What images the weights are for"),
   inputSize: integer(
     { min: 32, max: 8192, unit: "pixels" },
-    "Height and width of the input, where the dense layers do not tell",
+    "Height and width of the input, where the file does not tell",
+  ),
+  afterPool: choice(
+    { choices: ["flatten", "average"], unset: "what the tensors tell" },
+    "What the dense layers see of the last pool's map, where the file does not tell",
+  ),
+  norm: choice(
+    { choices: ["before-relu"], unset: "what the tensors tell" },
+    "Where batch normalization stands, where the file does not tell",
+  ),
+  head: choice(
+    { choices: ["softmax", "sigmoid"], unset: "what the file says, or softmax" },
+    "What makes scores of the outputs, where the file does not tell",
+  ),
+  state: text(
+    { placeholder: "NAME" },
+    "Which of several networks in the file: the name of its state dictionary",
   ),
   provenance: given({ ...OBJECT, names: PROVENANCE_NAMES }, "Where the weights come from"),
   ...SOURCE_OPTIONS,

@@ -17,7 +17,8 @@ import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { listSamples } from "../lib/input/dataset.ts";
 import type { CatalogEntry } from "../lib/model/catalog.ts";
 import { openModel } from "../lib/model/file.ts";
-import type { Preprocessing, Provenance } from "../lib/model/model.ts";
+import type { GivenPreprocessing } from "../lib/convert/network/preprocessing.ts";
+import type { Provenance } from "../lib/model/model.ts";
 import { flagOf, parseArguments } from "../lib/cli/arguments.ts";
 import { classifyCommand } from "../lib/cli/classify.ts";
 import { type Command, runCommand } from "../lib/cli/command.ts";
@@ -96,7 +97,7 @@ type Named<N, Value> = Same<keyof N, keyof Value> extends true ? Same<
 Deno.test("tables list the names of the objects that options take", () => {
   // The compiler is what tests this: `false` is no `true`.
   const named: {
-    preprocessing: Named<typeof CONVERT_OPTIONS.preprocessing.also.names, Preprocessing>;
+    preprocessing: Named<typeof CONVERT_OPTIONS.preprocessing.also.names, GivenPreprocessing>;
     provenance: Named<typeof CONVERT_OPTIONS.provenance.names, Provenance>;
     entry: Named<typeof PULL_OPTIONS.entry.names, CatalogEntry>;
     remote: Named<typeof SERVICE_OPTIONS.remote.names, NonNullable<ServiceOptions["remote"]>>;

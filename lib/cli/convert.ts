@@ -4,15 +4,18 @@ import { NotFound, readText as readFileText } from "../platform.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 import type { ConversionInput } from "../convert/source.ts";
 import type { Progress } from "../progress.ts";
-import type { Preprocessing } from "../model/model.ts";
+import { type GivenPreprocessing, PRESET_NAMES } from "../convert/network/preprocessing.ts";
+import type { PresetName } from "../convert/formats/checkpoint.ts";
 import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { keepInputs } from "./outputs.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
-import { print } from "./terminal.ts";
+import { describePreprocessing } from "./describe_preprocessing.ts";
+import { print, tell } from "./terminal.ts";
 
-const { out, id, inputSize, labels, preprocessing, offline } = CONVERT_OPTIONS;
+const { labels, preprocessing } = CONVERT_OPTIONS;
+const { out, id, inputSize, afterPool, norm, head, state, offline } = CONVERT_OPTIONS;
 
 const OPTIONS = {
   out,
@@ -27,6 +30,10 @@ const OPTIONS = {
       "preprocessing",
   ),
   inputSize,
+  afterPool,
+  norm,
+  head,
+  state,
   license: text({ placeholder: "TEXT" }, "License of the weights"),
   describe: text(
     { placeholder: "FILE" },
@@ -63,29 +70,37 @@ export const convertCommand: Command<typeof OPTIONS> = {
   },
 };
 
-function printSummary({ format, architecture, layers, size }: Conversion, out: string): void {
+function printSummary(conversion: Conversion, out: string): void {
+  const { format, architecture, layers, size, preprocessing, preprocessingFrom } = conversion;
   const { configuration, input: { height, width, channels } } = architecture;
   print(
     `${out}: configuration ${configuration}, ${layers.length} layers, ` +
       `input ${height}x${width}x${channels}, from ${format}, ${megabytes(size)}`,
   );
+  print(`images: ${describePreprocessing(preprocessing)} (${preprocessingFrom})`);
+  for (const assumption of conversion.assumptions) tell(`warning: assumed. ${assumption}`);
 }
 
 /** What the options, and the files that they name, say about a model. */
 async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOptions> {
   const { describe, labels, preprocess, license, id, inputSize } = options;
+  const { afterPool, norm, head, state } = options;
   const described = describe === undefined ? {} : await readJson<ConvertOptions>(describe);
   return {
     labels: labels === undefined ? described.labels : await readLabels(labels),
     preprocessing: preprocess === undefined
       ? described.preprocessing
-      : preprocess === "torch" || preprocess === "caffe"
+      : isPreset(preprocess)
       ? preprocess
-      : await readJson<Preprocessing>(preprocess),
+      : await readJson<GivenPreprocessing>(preprocess),
     provenance: { ...described.provenance, ...(license && { license }) },
     ids: described.ids,
-    ...{ id, inputSize },
+    ...{ id, inputSize, afterPool, norm, head, state },
   };
+}
+
+function isPreset(name: string): name is PresetName {
+  return (PRESET_NAMES as readonly string[]).includes(name);
 }
 
 async function readLabels(file: string): Promise<readonly string[]> {

@@ -1,28 +1,26 @@
 /** A checkpoint in, a model file out. */
 
 import type { Model, Preprocessing, Provenance } from "../model/model.ts";
-import type { Architecture } from "../model/architecture.ts";
+import { type Architecture, classCount } from "../model/architecture.ts";
 import { AtomicFile, type ByteSink, MemoryFile } from "../io/atomic_file.ts";
 import type { SourceOptions } from "../io/byte_source.ts";
 import { NO_HASH } from "../model/integrity.ts";
 import { imagenetIds } from "../model/labels.ts";
 import { ProgressTeller } from "../progress.ts";
 import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
-import { checkPreprocessing } from "../model/document.ts";
 import { ModelWriter } from "../model/writer.ts";
 import { hashSource } from "../io/hash.ts";
-import {
-  type CheckpointTensor,
-  type OldCheckpoint,
-  readAll,
-  sizeOf,
-} from "./formats/checkpoint.ts";
-import type { QuantizedFilter } from "./quantize/channels.ts";
+import { type PresetName, sizeOf } from "./formats/checkpoint.ts";
 import { type ConversionInput, type ConversionSource, openConversionSource } from "./source.ts";
-import { type Match, matchArchitecture, type MatchedLayer } from "./network/match.ts";
 import { openCheckpoint } from "./formats/open_checkpoint.ts";
-import { preprocessingFor } from "./network/preprocessing.ts";
-import { foldNorm, type LayerReport, quantizeWeights } from "./quantize/layer.ts";
+import { understand } from "./network/understand.ts";
+import type { Network, NetworkLayer } from "./network/network.ts";
+import {
+  choosePreprocessing,
+  type ChosenPreprocessing,
+  type GivenPreprocessing,
+} from "./network/preprocessing.ts";
+import { convertLayer, type LayerReport } from "./quantize/layer.ts";
 
 /** Options of {@linkcode convert}. */
 export interface ConvertOptions extends SourceOptions {
@@ -35,12 +33,21 @@ export interface ConvertOptions extends SourceOptions {
   /** The WordNet ids of the labels, which then list a synset's words. Default: ImageNet's, for its labels. */
   readonly ids?: readonly string[] | undefined;
   /**
-   * What images the weights are for. `"caffe"` also says that they take blue, green, red. Default:
-   * what is usual for the format.
+   * What images the weights are for: a well-known way (`"torch"`, `"caffe"`, which also says that they take
+   * blue, green, red, `"tf"` for -1…1, `"unit"` for 0…1, `"byte"`), or one with an order of the colors.
+   * Default: what the file says, or else what is usual for the format, which is an assumption.
    */
-  readonly preprocessing?: "torch" | "caffe" | Preprocessing | undefined;
-  /** Height and width of the input, where the dense layers do not tell. */
+  readonly preprocessing?: PresetName | GivenPreprocessing | undefined;
+  /** Height and width of the input, where the file does not tell. */
   readonly inputSize?: number | undefined;
+  /** What the dense layers see of the last pool's map, where the file does not tell. */
+  readonly afterPool?: "flatten" | "average" | undefined;
+  /** Where batch normalization stands, where the file does not tell. */
+  readonly norm?: "before-relu" | undefined;
+  /** What makes scores of the logits, where the file does not tell. */
+  readonly head?: "softmax" | "sigmoid" | undefined;
+  /** Which of several networks in the file: the name of its state dictionary, or what its names begin with. */
+  readonly state?: string | undefined;
   /** Where the weights come from. Default: the source's name and hash. */
   readonly provenance?: Provenance | undefined;
 }
@@ -53,6 +60,10 @@ export interface Conversion {
   readonly architecture: Architecture;
   /** What the model file says about images. */
   readonly preprocessing: Preprocessing;
+  /** Whether the file says so, the options did, or nobody. */
+  readonly preprocessingFrom: "read" | "given" | "assumed";
+  /** What neither the file nor the options say, and was taken for granted, in words. */
+  readonly assumptions: readonly string[];
   /** What quantization did to each layer. */
   readonly layers: readonly LayerReport[];
   /** Bytes of the model file. */
@@ -140,33 +151,40 @@ async function convertSource(
   options: ConvertOptions,
   knownSha256: string | undefined,
 ): Promise<Conversion> {
-  const checkpoint = await openCheckpoint(bytes, { openSibling, budget });
+  const checkpoint = await openCheckpoint(bytes, { openSibling, budget, state: options.state });
   try {
-    if (!("inGraphOrder" in checkpoint)) throw new Error("no matcher yet");
-    const match = matchArchitecture(checkpoint, file, options);
-    budget.write(match.layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0));
-    const preprocessing = choosePreprocessing(checkpoint, match, options);
+    const { network, images, labels } = await understand(checkpoint, file, options);
+    const { architecture } = network;
+    budget.write(network.layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0));
+    const chosen = choosePreprocessing(network, images, options.preprocessing, file);
+    const { preprocessing, from, because } = chosen;
     const source = baseName(file);
-    const provenance: Provenance = { source, sourceSha256: NO_HASH, ...options.provenance };
+    const provenance: Provenance = {
+      source,
+      sourceSha256: NO_HASH,
+      preprocessing: from,
+      ...options.provenance,
+    };
     const writer = new ModelWriter(sink, {
       id: options.id ?? source.replace(/\.[^.]*$/, ""),
-      architecture: match.architecture,
+      architecture,
       preprocessing,
-      ...chooseClasses(match.architecture, options),
+      ...chooseClasses(architecture, options, labels),
       provenance,
     });
-    const isBgr = (options.preprocessing ?? checkpoint.preprocessing) === "caffe" &&
-      match.architecture.input.channels === 3;
-    const { signal } = options;
-    const about = { stage: "convert", unit: "weights", file } as const;
-    const conversion = { isBgr, signal, progress: new ProgressTeller(options, about) };
-    const layers = await convertLayers(checkpoint, match, writer, file, conversion);
-    const sourceSha256 = knownSha256 ?? (await hashSource(bytes, ["sha256"], signal)).sha256;
+    const layers = await convertLayers(network, chosen, writer, file, options);
+    const sourceSha256 = knownSha256 ??
+      (await hashSource(bytes, ["sha256"], options.signal)).sha256;
     await writer.finish({ ...provenance, sourceSha256 });
+    const assumed = from === "assumed"
+      ? [`Images are prepared as is ${because}; --preprocess says otherwise.`]
+      : [];
     return {
       format: checkpoint.format,
-      architecture: match.architecture,
+      architecture,
       preprocessing,
+      preprocessingFrom: from,
+      assumptions: [...network.assumptions, ...assumed],
       layers,
       size: writer.size,
       sourceSha256,
@@ -180,57 +198,39 @@ function baseName(file: string): string {
   return file.replace(/^.*[/\\]/s, "") || "model";
 }
 
-/** Reads every tensor once, in the order of the file. */
+/** Reads every weight once, in the order of the file. */
 async function convertLayers(
-  checkpoint: OldCheckpoint,
-  { layers }: Match,
+  { layers, architecture: { input } }: Network,
+  { isBgr, negated }: ChosenPreprocessing,
   writer: ModelWriter,
   file: string,
-  options: { isBgr: boolean; signal: AbortSignal | undefined; progress: ProgressTeller },
+  options: ConvertOptions,
 ): Promise<LayerReport[]> {
-  const { isBgr, signal, progress } = options;
+  const { signal } = options;
+  const progress = new ProgressTeller(options, { stage: "convert", unit: "weights", file });
   const total = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0);
   let done = 0;
   const onTile = (elements: number): void => progress.reach(done += elements, total);
-  const layerOf = new Map(layers.map((matched) => [matched.weight, matched]));
-  const small = new Set(layers.flatMap(({ bias, norm }) => [bias, ...Object.values(norm ?? {})]));
-  const filters = new Map<MatchedLayer, QuantizedFilter[]>();
-  const values = new Map<CheckpointTensor | undefined, Float32Array>();
-  for (const tensor of checkpoint.tensors) {
-    const matched = layerOf.get(tensor);
-    if (matched !== undefined) {
-      const reverseChannels = isBgr && matched.layer.name === "conv1_1";
-      const tiling = { reverseChannels, signal, onTile };
-      filters.set(matched, await quantizeWeights(matched, writer, file, tiling));
-    } else if (small.has(tensor)) {
-      values.set(tensor, await readAll(tensor));
-    }
-  }
-  return layers.map((matched) => {
-    const found = { filters: filters.get(matched)!, values };
-    const { parameters, report } = foldNorm(matched, found, checkpoint.epsilon, writer, file);
+  const channels = Array.from({ length: input.channels }, (_, channel) => channel);
+  const colors = isBgr ? channels.toReversed() : channels;
+  const conversion = { writer, file, colors, negated, signal, onTile };
+  const place = ({ weight }: NetworkLayer): number => weight.position ?? 0;
+  const reports = new Map<NetworkLayer, LayerReport>();
+  for (const layer of layers.toSorted((a, b) => place(a) - place(b))) {
+    const { parameters, report } = await convertLayer(layer, conversion);
     writer.setParameters(parameters.name, parameters.scale, parameters.bias);
-    return report;
-  });
-}
-
-function choosePreprocessing(
-  checkpoint: OldCheckpoint,
-  { architecture }: Match,
-  options: ConvertOptions,
-): Preprocessing {
-  const chosen = options.preprocessing ?? checkpoint.preprocessing;
-  if (typeof chosen === "string") return preprocessingFor(chosen, architecture.input);
-  const problem = checkPreprocessing(chosen, architecture.input);
-  if (problem !== undefined) throw new RangeError(`The preprocessing is not valid: ${problem}`);
-  return chosen;
+    reports.set(layer, report);
+  }
+  return layers.map((layer) => reports.get(layer)!);
 }
 
 function chooseClasses(
-  { dense }: Architecture,
-  { labels, ids }: ConvertOptions,
+  architecture: Architecture,
+  { labels: given, ids }: ConvertOptions,
+  own: readonly string[] | undefined,
 ): Pick<Model, "labels" | "ids"> {
-  const classes = dense.at(-1) ?? 0;
+  const classes = classCount(architecture);
+  const labels = given ?? (own?.length === classes ? own : undefined);
   for (const [what, list] of Object.entries({ labels, ids })) {
     if (list === undefined || list.length === classes) continue;
     throw new RangeError(`Expected ${classes} ${what}, one per class: found ${list.length}`);

@@ -75,6 +75,8 @@ export interface Provenance {
   readonly sourceSha256?: string | undefined;
   /** What of its hash the publisher gives, if it was pulled. */
   readonly sourceVerifiedBy?: Verification | undefined;
+  /** Whether the checkpoint says how its images are prepared, whoever converted it did, or it was assumed. */
+  readonly preprocessing?: "read" | "given" | "assumed" | undefined;
   /** The weights' license. */
   readonly license?: string | undefined;
   /** How it was trained. */

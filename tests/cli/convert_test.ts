@@ -62,9 +62,13 @@ Deno.test("convert writes a model with the labels, preprocessing and license tha
       "CC0",
     ]);
     assertEquals(model.preprocessing as unknown, preprocessing);
-    assertEquals(lines.length, 1 + 16 + 1);
+    assertEquals(lines.length, 1 + 16 + 2);
     assert(/^conv1_1 +4x3x3x3 .* dB$/.test(lines[1]), lines[1]);
-    assertStringIncludes(lines.at(-1)!, "configuration D, 16 layers, input 64x64x3, from PyTorch");
+    assertStringIncludes(lines.at(-2)!, "configuration D, 16 layers, input 64x64x3, from PyTorch");
+    assertEquals(
+      lines.at(-1),
+      "images: resized at once, RGB, (p - [1, 2, 3]) / [4, 5, 6] (given)",
+    );
   });
 });
 

@@ -1,18 +1,21 @@
 import { assert, assertEquals } from "@std/assert";
-import type { OldCheckpoint } from "../../lib/convert/formats/checkpoint.ts";
 import { convert } from "../../lib/convert/convert.ts";
 import { openConversionSource } from "../../lib/convert/source.ts";
-import { matchArchitecture } from "../../lib/convert/network/match.ts";
 import { openCheckpoint } from "../../lib/convert/formats/open_checkpoint.ts";
-import { preprocessingFor } from "../../lib/convert/network/preprocessing.ts";
+import type { Network } from "../../lib/convert/network/network.ts";
+import {
+  choosePreprocessing,
+  type ChosenPreprocessing,
+} from "../../lib/convert/network/preprocessing.ts";
+import { understand } from "../../lib/convert/network/understand.ts";
 import type { Preprocessing } from "../../lib/model/model.ts";
 import { openModel } from "../../lib/model/file.ts";
 import {
-  checkpointLayers,
   type FloatLayer,
   forward,
   type Map3,
   modelLayers,
+  networkLayers,
 } from "../support/float_forward.ts";
 import { seededRandom } from "../fuzz/checkpoints.ts";
 
@@ -75,14 +78,17 @@ function photo(expected: Expected, { scale, mean, std }: Preprocessing): Map3 {
   return { height, width, channels, values };
 }
 
-async function withCheckpoint<T>(
+/** Opens a checkpoint, and understands its network. */
+async function withNetwork<T>(
   file: string,
-  use: (checkpoint: OldCheckpoint) => Promise<T>,
+  inputSize: number,
+  use: (network: Network, chosen: ChosenPreprocessing) => Promise<T>,
 ): Promise<T> {
   const source = await openConversionSource(new URL(file, FIXTURES), {});
-  const checkpoint = await openCheckpoint(source.bytes, source) as OldCheckpoint;
+  const checkpoint = await openCheckpoint(source.bytes, source);
   try {
-    return await use(checkpoint);
+    const { network, images } = await understand(checkpoint, file, { inputSize });
+    return await use(network, choosePreprocessing(network, images, undefined, file));
   } finally {
     checkpoint.close();
     source.bytes.close();
@@ -93,18 +99,13 @@ for (const [file, expected] of Object.entries(EXPECTED)) {
   const [height, width, channels] = expected.input;
 
   Deno.test(`a reader gives the floats of ${file}: the logits are PyTorch's`, async () => {
-    await withCheckpoint(file, async (checkpoint) => {
-      const match = matchArchitecture(checkpoint, file, { inputSize: height });
-      assertEquals(match.architecture.configuration, expected.configuration);
-      assertEquals(match.architecture.input, { height, width, channels });
-      assertEquals(checkpoint.preprocessing, expected.preprocessing);
-      const isBgr = expected.preprocessing === "caffe";
-      const layers = await checkpointLayers(checkpoint, match, isBgr);
-      const input = photo(
-        expected,
-        preprocessingFor(checkpoint.preprocessing, match.architecture.input),
-      );
-      const logits = forward(layers, input);
+    await withNetwork(file, height, async (network, chosen) => {
+      assertEquals(network.architecture.configuration, expected.configuration);
+      assertEquals(network.architecture.input, { height, width, channels });
+      assertEquals(chosen.isBgr, expected.preprocessing === "caffe" && channels === 3);
+      assertEquals(chosen.from, "assumed");
+      const layers = await networkLayers(network, chosen);
+      const logits = forward(layers, photo(expected, chosen.preprocessing));
       const largest = Math.max(...expected.logits.map(Math.abs));
       assertEquals(logits.length, expected.logits.length);
       for (const [i, logit] of logits.entries()) {
@@ -119,10 +120,8 @@ for (const [file, expected] of Object.entries(EXPECTED)) {
     const model = await openModel(bytes);
     const input = photo(expected, model.preprocessing);
     const error = distance(forward(await modelLayers(model), input), expected.logits);
-    const noise = await withCheckpoint(file, async (checkpoint) => {
-      const match = matchArchitecture(checkpoint, file, { inputSize: height });
-      const isBgr = expected.preprocessing === "caffe";
-      const layers = await checkpointLayers(checkpoint, match, isBgr);
+    const noise = await withNetwork(file, height, async (network, chosen) => {
+      const layers = await networkLayers(network, chosen);
       return roundingNoise(layers, input, forward(layers, input));
     });
     // Twice the worst of eight random roundings: a tensor in a wrong order errs a hundred times as much.

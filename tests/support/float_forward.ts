@@ -6,8 +6,9 @@
 
 import { type Layer, layersOf } from "../../lib/model/architecture.ts";
 import type { Model } from "../../lib/model/model.ts";
-import { type OldCheckpoint, readAll } from "../../lib/convert/formats/checkpoint.ts";
-import type { Match } from "../../lib/convert/network/match.ts";
+import { readAll } from "../../lib/convert/formats/checkpoint.ts";
+import type { Network } from "../../lib/convert/network/network.ts";
+import type { ChosenPreprocessing } from "../../lib/convert/network/preprocessing.ts";
 
 /** Real weights of a layer, `[O, H, W, I]`, and biases. */
 export interface FloatLayer {
@@ -76,43 +77,40 @@ function pool(x: Map3): Map3 {
   return { height, width, channels: x.channels, values };
 }
 
-/** Reads a checkpoint's layers, batch normalization folded in float64; `isBgr` turns conv1_1 round. */
-export async function checkpointLayers(
-  checkpoint: OldCheckpoint,
-  match: Match,
-  isBgr: boolean,
+/**
+ * Reads a network's layers as they are, each weight whole, with what is folded into it in float64.
+ *
+ * @param chosen Says in which order the first convolution takes the colors.
+ */
+export async function networkLayers(
+  { layers }: Network,
+  { isBgr, negated }: Pick<ChosenPreprocessing, "isBgr" | "negated">,
 ): Promise<FloatLayer[]> {
-  const layers: FloatLayer[] = [];
-  for (const { layer, weight, bias, norm } of match.layers) {
-    const { filterSize: [kh, kw], inChannels, outChannels } = layer;
+  const all: FloatLayer[] = [];
+  for (const { layer, weight, inputs: order, outputs, ahead } of layers) {
+    const { filterSize: [kh, kw], inChannels, outChannels, name } = layer;
     const flat = await readAll(weight);
     const positions = kh * kw, inputs = positions * inChannels;
     const real = new Float64Array(outChannels * inputs);
+    const bias = outputs.shift.slice();
     for (let o = 0; o < outChannels; o++) {
       for (let p = 0; p < positions; p++) {
         for (let c = 0; c < inChannels; c++) {
-          const channel = isBgr && layer.name === "conv1_1" ? inChannels - 1 - c : c;
-          const { outputs, inputs: order } = weight.layout;
+          const channel = isBgr && name === "conv1_1" ? inChannels - 1 - c : c;
           const input = order === "CHW" ? channel * positions + p : p * inChannels + channel;
-          const from = outputs === "first" ? o * inputs + input : input * outChannels + o;
-          real[o * inputs + p * inChannels + c] = flat[from];
+          const from = weight.layout.outputs === "first"
+            ? o * inputs + input
+            : input * outChannels + o;
+          const at = p * inChannels + c;
+          bias[o] += flat[from] * (ahead?.shift[at] ?? 0) * outputs.scale[o];
+          const sign = name === "conv1_1" && negated[c] ? -1 : 1;
+          real[o * inputs + at] = flat[from] * (ahead?.scale[at] ?? 1) * outputs.scale[o] * sign;
         }
       }
     }
-    const folded = new Float64Array(outChannels);
-    const [b, gamma, beta, mean, variance] = await Promise.all(
-      [bias, norm?.gamma, norm?.beta, norm?.mean, norm?.variance].map((t) => t && readAll(t)),
-    );
-    for (let o = 0; o < outChannels; o++) {
-      const factor = variance === undefined
-        ? 1
-        : (gamma?.[o] ?? 1) / Math.sqrt(variance[o] + checkpoint.epsilon);
-      folded[o] = ((b?.[o] ?? 0) - (mean?.[o] ?? 0)) * factor + (beta?.[o] ?? 0);
-      for (let i = 0; i < inputs; i++) real[o * inputs + i] *= factor;
-    }
-    layers.push({ layer, weight: real, bias: folded });
+    all.push({ layer, weight: real, bias });
   }
-  return layers;
+  return all;
 }
 
 /** The layers of a quantized model, dequantized. */

@@ -6,7 +6,7 @@
  * the output.
  */
 
-import type { CheckpointTensor } from "./checkpoint.ts";
+import type { CheckpointTensor } from "./tensor.ts";
 
 /** The order of a map's axes. */
 export type Layout = "NCHW" | "NHWC";

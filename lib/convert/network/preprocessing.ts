@@ -1,31 +1,212 @@
-/** The two ways in which the published VGG weights want their images. */
+/** How a network wants its images: what the file says, what the user says, or what is usual. */
 
+import { CheckpointFormatError } from "../../errors.ts";
 import type { Architecture } from "../../model/architecture.ts";
+import { checkPreprocessing } from "../../model/document.ts";
 import type { Preprocessing } from "../../model/model.ts";
+import type { ImageHint, PresetName } from "../formats/checkpoint.ts";
+import type { Affine, Network } from "./network.ts";
+
+/** A preprocessing as a user gives it. */
+export type GivenPreprocessing = Partial<Preprocessing> & {
+  /** The order of the colors that the network takes, which that of `mean` and `std` follows. Default: `"rgb"`. */
+  readonly colors?: "rgb" | "bgr" | undefined;
+};
+
+/** What is done to an image before a network's first layer. */
+export interface ChosenPreprocessing {
+  readonly preprocessing: Preprocessing;
+  /** Whether the first convolution takes blue, green, red: the converter turns it round. */
+  readonly isBgr: boolean;
+  /** Of each color in the order red, green, blue: whether the first filter's weights change their sign. */
+  readonly negated: readonly boolean[];
+  /** Who says so. */
+  readonly from: "read" | "given" | "assumed";
+  /** Where it is from, in words. */
+  readonly because: string;
+}
+
+/** A byte `p` becomes `(p * scale - mean) / std`; `mean` and `std` in the order of the colors. */
+interface Normalization {
+  readonly scale: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+type Preset = Normalization & { readonly colors: "rgb" | "bgr" };
 
 /**
- * Makes a preprocessing for an input size.
- *
- * `"torch"` is torchvision's: bytes to 0…1, then the mean and standard deviation of ImageNet.
- * `"caffe"` is that of the paper's authors, of Keras and of the numpy files: the mean is subtracted
- * from the bytes. Their networks take blue, green, red; the converter turns conv1_1 round instead, so
- * means are in R, G, B order here too.
- *
- * A network for grey images has no published statistics: its bytes become 0…1.
+ * `torch` is torchvision's: bytes to 0…1, then the mean and standard deviation of ImageNet. `caffe` is that of
+ * the paper's authors and of Keras: blue, green, red, the mean is subtracted from the bytes. `tf` is -1…1.
  */
-export function preprocessingFor(
-  name: "torch" | "caffe",
+const PRESETS: Readonly<Record<PresetName, Preset>> = {
+  torch: {
+    colors: "rgb",
+    scale: 1 / 255,
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+  },
+  caffe: { colors: "bgr", scale: 1, mean: [103.939, 116.779, 123.68], std: [1, 1, 1] },
+  tf: { colors: "rgb", scale: 1 / 127.5, mean: [1, 1, 1], std: [1, 1, 1] },
+  unit: { colors: "rgb", scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] },
+  byte: { colors: "rgb", scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
+};
+
+/** The names of the well-known ways. */
+export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+
+/** Presets of which a network that normalizes its images itself can be given the result. */
+const PLAIN: readonly string[] = ["unit", "byte"] satisfies PresetName[];
+
+/**
+ * Chooses the preprocessing of a network.
+ *
+ * @param given What the user says; it goes before what the file says.
+ * @throws {RangeError} If what is given is not valid.
+ * @throws {CheckpointFormatError} If it contradicts what the network does to its images itself.
+ */
+export function choosePreprocessing(
+  { architecture, normalization, reversesColors }: Network,
+  hint: ImageHint,
+  given: PresetName | GivenPreprocessing | undefined,
+  file: string,
+): ChosenPreprocessing {
+  const { input } = architecture;
+  const isOwn = normalization !== undefined || reversesColors;
+  if (isOwn && typeof given === "string" && !PLAIN.includes(given)) {
+    throw new CheckpointFormatError(
+      `The network of ${file} normalizes its images itself, so that ${given} would be done twice: leave the ` +
+        "preprocessing out, or say byte or unit for what it takes",
+      { code: "checkpoint-unsupported", file },
+    );
+  }
+  const range = isOwn ? rangeOf(normalization) : undefined;
+  const base = given !== undefined
+    ? namedOrGiven(given, input)
+    : range !== undefined
+    ? namedOrGiven(range, input)
+    : hinted(hint, input);
+  const own = normalization ?? { scale: Float64Array.of(1), shift: Float64Array.of(0) };
+  const { normalized, negated } = compose(base, own, input.channels);
+  const isBgr = input.channels === 3 && (base.colors === "bgr") !== reversesColors;
+  // What is in the order of the graph's input is in red, green, blue here.
+  const inRgb = <T>(values: readonly T[]): T[] =>
+    base.colors === "bgr" ? values.toReversed() : [...values];
+  const extra = typeof given === "object" ? withoutColors(given) : {};
+  const preprocessing = {
+    ...usualResize(input),
+    ...extra,
+    scale: normalized.scale,
+    mean: inRgb(normalized.mean),
+    std: inRgb(normalized.std),
+  };
+  const problem = checkPreprocessing(preprocessing, input);
+  if (problem !== undefined) throw new RangeError(`The preprocessing is not valid: ${problem}`);
+  const common = { preprocessing, isBgr, negated: inRgb(negated) };
+  if (given !== undefined) return { ...common, from: "given", because: "as was said" };
+  if (range !== undefined) {
+    return { ...common, from: "read", because: `the network's own, of ${RANGES[range]}` };
+  }
+  return { ...common, from: hint.isRead ? "read" : "assumed", because: hint.because };
+}
+
+const RANGES = { byte: "bytes", unit: "numbers from 0 to 1" } as const;
+
+/**
+ * What a network that normalizes its images takes: bytes, or numbers from 0 to 1. The zero of the result tells
+ * it, which lies among the inputs: 0.485 is no byte that matters, and 123.68 no part of 1.
+ */
+function rangeOf(normalization: Affine | undefined): "byte" | "unit" | undefined {
+  if (normalization === undefined) return undefined;
+  const { scale, shift } = normalization;
+  const length = Math.max(scale.length, shift.length);
+  const zeros = Array.from({ length }, (_, c) => -at(shift, c) / at(scale, c));
+  const steepest = scale.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  if (zeros.some((zero) => zero > 1)) return "byte";
+  // Bytes that start at 0 are made small; numbers from 0 to 1 stay, or grow.
+  if (zeros.every((zero) => zero === 0)) {
+    return steepest < 0.1 ? "byte" : steepest > 1 ? "unit" : undefined;
+  }
+  return steepest > 1 ? "unit" : undefined;
+}
+
+function at(values: Float64Array, index: number): number {
+  return values[values.length === 1 ? 0 : index]!;
+}
+
+function namedOrGiven(
+  given: PresetName | GivenPreprocessing,
   input: Architecture["input"],
-): Preprocessing {
-  const side = Math.max(input.height, input.width);
-  const common = {
-    resize: "shorter-side",
-    // The paper's and torchvision's ratio of 256 to 224, which leaves small inputs as they are.
-    size: side >= 64 ? Math.round(side * 256 / 224) : side,
-    filter: "bilinear",
-  } as const;
-  if (input.channels === 1) return { ...common, scale: 1 / 255, mean: [0], std: [1] };
-  return name === "torch"
-    ? { ...common, scale: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
-    : { ...common, scale: 1, mean: [123.68, 116.779, 103.939], std: [1, 1, 1] };
+): Preset {
+  if (typeof given === "string") return preset(given, input);
+  const { colors = "rgb", scale = 1, mean, std } = given;
+  const { channels } = input;
+  return {
+    colors,
+    scale,
+    mean: mean ?? new Array(channels).fill(0),
+    std: std ?? new Array(channels).fill(1),
+  };
+}
+
+function hinted({ preprocessing, colors }: ImageHint, input: Architecture["input"]): Preset {
+  if (typeof preprocessing === "string") {
+    const named = preset(preprocessing, input);
+    return colors === undefined || colors === named.colors ? named : {
+      ...named,
+      colors,
+      mean: named.mean.toReversed(),
+      std: named.std.toReversed(),
+    };
+  }
+  const { scale, mean, std } = preprocessing;
+  const order = (values: readonly number[]): readonly number[] =>
+    colors === "bgr" ? values.toReversed() : values;
+  return { colors: colors ?? "rgb", scale, mean: order(mean), std: order(std) };
+}
+
+/** A network for grey images has no published statistics: its bytes become 0…1. */
+function preset(name: PresetName, { channels }: Architecture["input"]): Preset {
+  if (channels === 3) return PRESETS[name];
+  const { scale, mean, std } = name === "torch" || name === "caffe" ? PRESETS.unit : PRESETS[name];
+  return { colors: "rgb", scale, mean: mean.slice(0, channels), std: std.slice(0, channels) };
+}
+
+/** First one, then what the network does itself. A factor below 0 goes into the first filter's weights. */
+function compose(
+  { scale, mean, std }: Normalization,
+  own: Affine,
+  channels: number,
+): { normalized: Normalization; negated: boolean[] } {
+  const colors = Array.from({ length: channels }, (_, c) => {
+    const [factor, shift] = [at(own.scale, c), at(own.shift, c)];
+    const [m, s] = [mean[c] ?? NaN, std[c] ?? NaN];
+    return { mean: m - shift * s / factor, std: s / Math.abs(factor), isNegated: factor < 0 };
+  });
+  const negated = colors.map(({ isNegated }) => isNegated);
+  const stds = colors.map(({ std }) => std), means = colors.map(({ mean }) => mean);
+  if (scale !== 1 || new Set(stds).size > 1) {
+    return { normalized: { scale, mean: means, std: stds }, negated };
+  }
+  // One factor for all colors: bytes to 0…1 are read better as such.
+  const [all = 1] = stds;
+  return {
+    normalized: {
+      scale: 1 / all,
+      mean: means.map((value) => value / all),
+      std: stds.map(() => 1),
+    },
+    negated,
+  };
+}
+
+function withoutColors({ colors: _, ...rest }: GivenPreprocessing): Partial<Preprocessing> {
+  return rest;
+}
+
+/** The paper's and torchvision's ratio of 256 to 224, which leaves small inputs as they are. */
+function usualResize({ height, width }: Architecture["input"]) {
+  const side = Math.max(height, width);
+  const size = side >= 64 ? Math.round(side * 256 / 224) : side;
+  return { resize: "shorter-side", size, filter: "bilinear" } as const;
 }

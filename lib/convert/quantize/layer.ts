@@ -7,8 +7,7 @@ import { takeTurn } from "../../threads/turn.ts";
 import type { ModelWriter } from "../../model/writer.ts";
 import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./channels.ts";
 import type { LayerParameters } from "../../model/model.ts";
-import type { CheckpointTensor } from "../formats/checkpoint.ts";
-import type { MatchedLayer } from "../network/match.ts";
+import type { NetworkLayer } from "../network/network.ts";
 
 /** Bytes of float32 that are held at a time. */
 const TILE_BYTES = 32 << 20;
@@ -27,131 +26,174 @@ export interface LayerReport {
   readonly sqnr: number;
 }
 
-/**
- * Reads the weights of a layer, quantizes them, and writes them.
- *
- * @param options.reverseChannels Whether the input channels are blue, green, red.
- * @param options.onTile Called with the number of weights that were done.
- * @returns What was found for each output channel, before batch normalization.
- */
-export async function quantizeWeights(
-  { layer, weight }: MatchedLayer,
-  writer: ModelWriter,
-  file: string,
-  options: {
-    reverseChannels: boolean;
-    signal?: AbortSignal;
-    onTile: (elements: number) => void;
-  },
-): Promise<QuantizedFilter[]> {
-  const { filterSize, inChannels, outChannels } = layer;
-  const length = filterSize[0] * filterSize[1] * inChannels;
-  const order = inputOrder(weight, length / inChannels, inChannels, options.reverseChannels);
-  const tileChannels = Math.min(outChannels, Math.max(1, Math.floor(TILE_BYTES / (4 * length))));
-  const tile = new Float32Array(tileChannels * length);
-  const filter = new Float32Array(length);
-  const rows = new Int8Array(tileChannels * length);
-  const isFirst = weight.layout.outputs === "first";
-  const filters: QuantizedFilter[] = [];
+/** What of a conversion each of its layers needs. */
+export interface LayerConversion {
+  readonly writer: ModelWriter;
+  readonly file: string;
+  /** Of each channel of the image: which channel of the checkpoint's first filter it goes with. */
+  readonly colors: readonly number[];
+  /** Of each channel of the image: whether the first filter's weights change their sign. */
+  readonly negated: readonly boolean[];
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of weights that were done. */
+  readonly onTile: (elements: number) => void;
+}
 
-  for (let first = 0; first < outChannels; first += tileChannels) {
-    await takeTurn(options.signal);
-    const count = Math.min(tileChannels, outChannels - first);
-    const part = tile.subarray(0, count * length);
-    await weight.read(
-      isFirst
-        ? { start: first * length, length: part.length, stride: part.length, count: 1 }
-        : { start: first, length: count, stride: outChannels, count: length },
-      part,
-    );
-    for (let o = 0; o < count; o++) {
-      const [begin, stride] = isFirst ? [o * length, 1] : [o, count];
-      for (let i = 0; i < length; i++) filter[i] = part[begin + order[i] * stride];
-      const found: QuantizedFilter = { scale: 0, min: 0, max: 0, energy: 0, error: 0 };
-      quantizeFilter(filter, rows.subarray(o * length, (o + 1) * length), found);
-      if (!Number.isFinite(found.energy)) {
+/**
+ * Reads a layer, folds into it what belongs there, quantizes it, and writes its weights.
+ *
+ * @returns Its scales and biases, and what quantization did.
+ */
+export async function convertLayer(
+  network: NetworkLayer,
+  conversion: LayerConversion,
+): Promise<{ parameters: LayerParameters; report: LayerReport }> {
+  const { layer, outputs, ahead } = network;
+  const { filterSize, inChannels, outChannels } = layer;
+  const { file, writer } = conversion;
+  const filters = network.layer.name === "conv1_1"
+    ? new Filters(network, conversion.colors, conversion.negated)
+    : new Filters(network);
+  const scale = new Float32Array(outChannels);
+  const bias = new Float32Array(outChannels);
+  let min = 0, max = 0, energy = 0, error = 0;
+  const found: QuantizedFilter = { scale: 0, min: 0, max: 0, energy: 0, error: 0 };
+  const rows = new Int8Array(filters.tileChannels * filters.length);
+
+  for (let first = 0; first < outChannels; first += filters.tileChannels) {
+    await takeTurn(conversion.signal);
+    const count = Math.min(filters.tileChannels, outChannels - first);
+    await filters.read(first, count);
+    for (let index = 0; index < count; index++) {
+      const o = first + index;
+      const factor = outputs.scale[o]!;
+      const row = rows.subarray(index * filters.length, (index + 1) * filters.length);
+      const added = filters.take(index);
+      quantizeFilter(filters.filter, row, found);
+      if (factor < 0) row.forEach((weight, i) => row[i] = -weight);
+      scale[o] = Math.max(MIN_SCALE, found.scale * Math.abs(factor));
+      bias[o] = ahead === undefined ? outputs.shift[o]! : outputs.shift[o]! + added * factor;
+      checkFinite(network, found.energy, o, file);
+      if (!Number.isFinite(scale[o]) || !Number.isFinite(bias[o])) {
         throw new CheckpointFormatError(
-          `Tensor ${weight.name} of ${file} must be finite: output channel ${first + o} is not`,
+          `The biases and batch normalization of ${layer.name} in ${file} must be finite: output channel ${o} is not`,
           { file },
         );
       }
-      filters.push(found);
+      min = Math.min(min, found.min * factor, found.max * factor);
+      max = Math.max(max, found.min * factor, found.max * factor);
+      energy += found.energy * factor ** 2;
+      error += found.error * factor ** 2;
     }
-    writer.setWeights(layer.name, first, rows.subarray(0, count * length));
-    options.onTile(count * length);
+    writer.setWeights(layer.name, first, rows.subarray(0, count * filters.length));
+    conversion.onTile(count * filters.length);
   }
-  return filters;
-}
-
-/** Where each input of a filter in the order height, width, channel is in the checkpoint's order. */
-function inputOrder(
-  { layout }: CheckpointTensor,
-  positions: number,
-  channels: number,
-  reverse: boolean,
-): Int32Array {
-  const order = new Int32Array(positions * channels);
-  for (let position = 0, i = 0; position < positions; position++) {
-    for (let c = 0; c < channels; c++, i++) {
-      const channel = reverse ? channels - 1 - c : c;
-      order[i] = layout.inputs === "HWC"
-        ? position * channels + channel
-        : channel * positions + position;
-    }
-  }
-  return order;
-}
-
-/**
- * Folds batch normalization into scales and biases. A filter that it multiplies with a negative
- * number changes its sign.
- *
- * @param found What {@linkcode quantizeWeights} found, and what the small tensors hold.
- */
-export function foldNorm(
-  { layer, bias: ownBias, norm }: MatchedLayer,
-  found: {
-    filters: readonly QuantizedFilter[];
-    values: ReadonlyMap<CheckpointTensor | undefined, Float32Array>;
-  },
-  epsilon: number,
-  writer: ModelWriter,
-  file: string,
-): { parameters: LayerParameters; report: LayerReport } {
-  const { name, filterSize, inChannels, outChannels } = layer;
-  const scale = new Float32Array(outChannels);
-  const bias = new Float32Array(outChannels);
-  const [own, gamma, beta, mean, variance] = [
-    ownBias,
-    norm?.gamma,
-    norm?.beta,
-    norm?.mean,
-    norm?.variance,
-  ].map((tensor) => found.values.get(tensor));
-  let min = 0, max = 0, energy = 0, error = 0;
-  found.filters.forEach((filter, o) => {
-    const factor = norm === undefined ? 1 : (gamma?.[o] ?? 1) / Math.sqrt(variance![o] + epsilon);
-    const shift = own?.[o] ?? 0;
-    scale[o] = Math.max(MIN_SCALE, filter.scale * Math.abs(factor));
-    bias[o] = norm === undefined ? shift : (shift - mean![o]) * factor + (beta?.[o] ?? 0);
-    if (factor < 0) writer.negateWeights(name, o);
-    if (!Number.isFinite(scale[o]) || !Number.isFinite(bias[o])) {
-      throw new CheckpointFormatError(
-        `The biases and batch normalization of ${name} in ${file} must be finite: output channel ${o} is not`,
-        { file },
-      );
-    }
-    min = Math.min(min, filter.min * factor, filter.max * factor);
-    max = Math.max(max, filter.min * factor, filter.max * factor);
-    energy += filter.energy * factor ** 2;
-    error += filter.error * factor ** 2;
-  });
   const report: LayerReport = {
-    name,
+    name: layer.name,
     shape: [outChannels, ...filterSize, inChannels],
     range: [min, max],
     scale: [scale.reduce((a, b) => Math.min(a, b)), scale.reduce((a, b) => Math.max(a, b))],
     sqnr: 10 * Math.log10(energy / error),
   };
-  return { parameters: { name, scale, bias }, report };
+  return { parameters: { name: layer.name, scale, bias }, report };
+}
+
+/** Filters of some output channels at a time, each laid out as the model file wants it. */
+class Filters {
+  /** Inputs of a filter. */
+  readonly length: number;
+  /** Filters that are held at a time. */
+  readonly tileChannels: number;
+  /** One filter, `[H, W, I]`. */
+  readonly filter: Float32Array;
+  readonly #tile: Float32Array;
+  /** Where each input is in the checkpoint's order. */
+  readonly #order: Int32Array;
+  readonly #factors: Float64Array | undefined;
+  #count = 0;
+
+  constructor(
+    readonly network: NetworkLayer,
+    colors?: readonly number[],
+    negated: readonly boolean[] = [],
+  ) {
+    const { layer: { filterSize, inChannels, outChannels }, ahead } = network;
+    const positions = filterSize[0] * filterSize[1];
+    this.length = positions * inChannels;
+    this.tileChannels = Math.min(
+      outChannels,
+      Math.max(1, Math.floor(TILE_BYTES / (4 * this.length))),
+    );
+    this.filter = new Float32Array(this.length);
+    this.#tile = new Float32Array(this.tileChannels * this.length);
+    this.#order = inputOrder(network.inputs, positions, inChannels, colors);
+    this.#factors = negated.includes(true)
+      ? Float64Array.from(this.filter, (_, i) => negated[i % inChannels] ? -1 : 1)
+      : ahead?.scale;
+  }
+
+  /** Reads the filters of `count` output channels from `first` on. */
+  async read(first: number, count: number): Promise<void> {
+    const { weight, layer: { outChannels } } = this.network;
+    this.#count = count;
+    const part = this.#tile.subarray(0, count * this.length);
+    await weight.read(
+      weight.layout.outputs === "first"
+        ? { start: first * this.length, length: part.length, stride: part.length, count: 1 }
+        : { start: first, length: count, stride: outChannels, count: this.length },
+      part,
+    );
+  }
+
+  /**
+   * Puts the filter of one of them in order.
+   *
+   * @returns What it makes of the offsets that its inputs have: a part of the bias.
+   */
+  take(index: number): number {
+    const isFirst = this.network.weight.layout.outputs === "first";
+    const [begin, stride] = isFirst ? [index * this.length, 1] : [index, this.#count];
+    for (let i = 0; i < this.length; i++) {
+      this.filter[i] = this.#tile[begin + this.#order[i]! * stride]!;
+    }
+    const shift = this.network.ahead?.shift;
+    let added = 0;
+    if (shift !== undefined) {
+      for (let i = 0; i < this.length; i++) added += this.filter[i]! * shift[i]!;
+    }
+    if (this.#factors !== undefined) {
+      for (let i = 0; i < this.length; i++) this.filter[i]! *= this.#factors[i]!;
+    }
+    return added;
+  }
+}
+
+/** Where each input of a filter in the order height, width, channel is in the checkpoint's order. */
+function inputOrder(
+  inputs: "CHW" | "HWC",
+  positions: number,
+  channels: number,
+  colors: readonly number[] | undefined,
+): Int32Array {
+  const order = new Int32Array(positions * channels);
+  for (let position = 0, i = 0; position < positions; position++) {
+    for (let c = 0; c < channels; c++, i++) {
+      const channel = colors?.[c] ?? c;
+      order[i] = inputs === "HWC" ? position * channels + channel : channel * positions + position;
+    }
+  }
+  return order;
+}
+
+function checkFinite(
+  { weight }: NetworkLayer,
+  energy: number,
+  channel: number,
+  file: string,
+): void {
+  if (Number.isFinite(energy)) return;
+  throw new CheckpointFormatError(
+    `Tensor ${weight.name} of ${file} must be finite: output channel ${channel} is not`,
+    { file },
+  );
 }

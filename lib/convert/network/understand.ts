@@ -1,0 +1,44 @@
+/** From an open checkpoint to the network that it is. */
+
+import type { Checkpoint, ImageHint, OldCheckpoint } from "../formats/checkpoint.ts";
+import { networkOfOld } from "./adapt_old.ts";
+import { inferNetwork, type InferOptions } from "./infer.ts";
+import { matchNetwork, type MatchOptions } from "./match_network.ts";
+import type { Network } from "./network.ts";
+
+/** What a user answers where a file does not tell. */
+export type Answers = InferOptions & MatchOptions;
+
+/** A checkpoint that is understood. */
+export interface Understood {
+  readonly network: Network;
+  readonly images: ImageHint;
+  /** The classes' labels, where the file has them. */
+  readonly labels?: readonly string[] | undefined;
+}
+
+/**
+ * Takes the graph that the file has, or that its tensors tell, to a network.
+ *
+ * @throws {CheckpointFormatError} If it is no VGG, or ambiguous.
+ */
+export async function understand(
+  checkpoint: Checkpoint | OldCheckpoint,
+  file: string,
+  answers: Answers,
+): Promise<Understood> {
+  if ("inGraphOrder" in checkpoint) {
+    const { preprocessing, format } = checkpoint;
+    return {
+      network: await networkOfOld(checkpoint, file, answers),
+      images: { preprocessing, isRead: false, because: `usual for ${format}` },
+    };
+  }
+  const { images, labels, graph } = checkpoint;
+  if (graph !== undefined) {
+    return { network: await matchNetwork(graph, file, answers), images, labels };
+  }
+  const inferred = await inferNetwork(checkpoint, file, answers);
+  const network = await matchNetwork(inferred.graph, file, answers, inferred.assumptions);
+  return { network, images: inferred.images ?? images, labels };
+}
