@@ -379,6 +379,28 @@ Deno.test("closing a service ends the load that nobody else waits for", async ()
   await silent.shutdown();
 });
 
+Deno.test("a successor's logits are not told under the labels of the classifier that was lost", async () => {
+  let made = 0;
+  const service = createService({
+    ...SILENT,
+    classifier: () => {
+      const isFirst = made++ === 0, labels = isFirst ? ["yes", "no"] : ["left", "right", "up"];
+      const data = Float32Array.from(labels, (_, n) => n);
+      const embed = () => {
+        if (isFirst) throw GONE;
+        return Promise.resolve([{ layer: "fc8", data, shape: [labels.length] }]);
+      };
+      const classifier = classifierFrom({ labels, scores: () => [] });
+      return Object.assign(classifier, { embed }) as unknown as ImageClassifier; // No VGG.
+    },
+  });
+  const body = { inputs: CAT.toBase64(), parameters: { function_to_apply: "none" } };
+  const answer = async () => await (await service.fetch(postJson("/", body))).json();
+  assertEquals([(await answer()).code, made], ["backend-lost", 2]);
+  assertEquals((await answer())[0], { label: "up", score: 2 });
+  await service.close();
+});
+
 const SUCCESSORS = [
   { labels: ["left", "right"], multiLabel: false },
   { labels: ["yes", "no"], multiLabel: true },

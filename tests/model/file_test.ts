@@ -6,6 +6,8 @@ import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
 import { MemoryFile } from "../../lib/io/atomic_file.ts";
 import { BytesSource } from "../../lib/io/byte_source.ts";
 import { openModel } from "../../lib/model/file.ts";
+import { modelBytes } from "../support/model_bytes.ts";
+import { sigmoidVgg } from "../support/small_vgg.ts";
 import { ModelWriter } from "../../lib/model/writer.ts";
 import { type QuantizedFilter, quantizeFilter } from "../../lib/convert/quantize/channels.ts";
 import { encodeSafetensorsHeader, readSafetensorsHeader } from "../../lib/model/safetensors.ts";
@@ -97,6 +99,17 @@ Deno.test("a weight of -128, which no bound assumes, is refused with its layer",
     CheckpointFormatError,
     "conv2_1 in bytes must be from -127 to 127: found -128",
   );
+});
+
+Deno.test("a sigmoid of one logit has two labels, of several one each", async () => {
+  for (const [logits, labels] of [[1, 2], [3, 3]] as const) {
+    const { model } = await sigmoidVgg(logits);
+    const opened = await openModel(await modelBytes(model));
+    assertEquals([opened.architecture.head, opened.labels.length], ["sigmoid", labels]);
+    const wrong = await modelBytes({ ...model, labels: [...model.labels, "more"] });
+    const message = `labels must be ${labels} strings`;
+    await assertRejects(() => openModel(wrong), CheckpointFormatError, message);
+  }
 });
 
 Deno.test("quantizeFilter() rounds better than the largest weight / 127 as the scale", () => {

@@ -67,9 +67,9 @@ interface Question<Output> {
   ): Promise<Output[]>;
 }
 
-/** Scores, and what they are of. */
-interface Scored {
-  readonly row: Float64Array;
+/** What a classifier said, and which one. */
+interface Said<Output> {
+  readonly output: Output;
   readonly info: ImageClassifierInfo;
 }
 
@@ -191,24 +191,21 @@ export class Pipeline {
   }
 
   /**
-   * Probabilities of all classes, in the order of the labels that the request was told.
+   * Scores of all classes, in the order of the labels that the request was told.
    *
    * @throws {HttpProblem} `backend-lost` if a successor with other classes answers.
    */
   async scores(image: ServedImage, views: ViewOptions, call: Call): Promise<Float64Array> {
-    const { row, info } = await this.#ask<Scored>(image, call, {
-      ...{ key: "classify", views, bytesOf: ({ row }) => row.byteLength },
-      ask: async (classifier, images, options) => {
-        const { info } = classifier;
-        return (await classifier.scores(images, options)).map((row) => ({ row, info }));
-      },
+    return await this.#ask<Float64Array>(image, call, {
+      ...{ key: "classify", views, bytesOf: ({ byteLength }) => byteLength },
+      ask: (classifier, images, options) => classifier.scores(images, options),
     });
-    if (areSame(this.#told.get(call) ?? info, info)) return row;
-    const detail = "The model was lost, and another one has other classes: send the image again";
-    throw new HttpProblem("backend-lost", detail, { retryable: true });
   }
 
-  /** @throws {HttpProblem} `not-supported` if the classifier does not embed. */
+  /**
+   * @throws {HttpProblem} `not-supported` if the classifier does not embed, `backend-lost` if a successor
+   *   with other classes answers.
+   */
   async embed(image: ServedImage, embedding: EmbeddingOptions, call: Call): Promise<Embedding> {
     checkCan("embed", await this.#classifier(call));
     return await this.#ask(image, call, {
@@ -229,8 +226,8 @@ export class Pipeline {
   ): Promise<Output> {
     const { prepare } = await this.#classifier(call);
     const own = `${key} ${JSON.stringify(views)}`;
-    return await this.#run<Input, Output>(image, call, {
-      kept: { key: own, bytesOf },
+    const { output, info } = await this.#run<Input, Said<Output>>(image, call, {
+      kept: { key: own, bytesOf: ({ output }) => bytesOf(output) },
       keepsPicture: prepare === undefined,
       pixels: (image, network) => {
         checkingOptions(() => checkViews(views, network)); // Of an ensemble's member nobody has before.
@@ -240,12 +237,17 @@ export class Pipeline {
       key: prepare === undefined ? own : key,
       decode: async (classifier, image, limits) =>
         await classifier.prepare?.(image, { ...views, ...limits }) ?? image,
-      compute: (classifier, images, signal) => {
+      compute: async (classifier, images, signal) => {
         const looks = classifier.prepare === undefined ? { ...views, ...this.#limits } : {};
         // Prepared ones go with a signal alone, as their type says.
-        return answer(classifier, ask(classifier, images as ImageInput[], { ...looks, signal }));
+        const asked = ask(classifier, images as ImageInput[], { ...looks, signal });
+        const { info } = classifier, outputs = await answer(classifier, asked);
+        return outputs.map((output) => ({ output, info }));
       },
     });
+    if (areSame(this.#told.get(call) ?? info, info)) return output;
+    const detail = "The model was lost, and another one has other classes: send the image again";
+    throw new HttpProblem("backend-lost", detail, { retryable: true });
   }
 
   /** @throws {HttpProblem} `not-supported` if the classifier does not explain. */
@@ -427,7 +429,7 @@ function checkCan(what: "embed" | "explain", classifier: ImageClassifier): void 
   throw new HttpProblem("not-supported", detail);
 }
 
-/** Whether scores of one classifier say what the other's would. */
+/** Whether two classifiers mean the same by their scores. */
 function areSame(a: ImageClassifierInfo, b: ImageClassifierInfo): boolean {
   const [own = false, others = false] = [a.multiLabel, b.multiLabel];
   return own === others && a.classes.length === b.classes.length &&
