@@ -29,6 +29,9 @@ export interface Map3 {
 export function forward(layers: readonly FloatLayer[], input: Map3): Float64Array {
   let x = input;
   for (const { layer, weight, bias } of layers) {
+    // A dense layer of one position, where there are several, is behind their average.
+    const [height, width] = layer.filterSize;
+    if (layer.kind === "dense" && x.height * x.width > height * width) x = average(x);
     x = convolve(x, layer, weight, bias);
     if (layer.pool !== undefined) x = pool(x);
   }
@@ -75,6 +78,18 @@ function pool(x: Map3): Map3 {
     }
   }
   return { height, width, channels: x.channels, values };
+}
+
+function average(x: Map3): Map3 {
+  const values = new Float64Array(x.channels);
+  for (let i = 0; i < x.values.length; i++) values[i % x.channels] += x.values[i];
+  const positions = x.height * x.width;
+  return {
+    height: 1,
+    width: 1,
+    channels: x.channels,
+    values: values.map((sum) => sum / positions),
+  };
 }
 
 /**

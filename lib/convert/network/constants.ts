@@ -9,7 +9,7 @@ import { unsupported } from "./trace.ts";
 export interface ValueShape {
   /** `"flat"`: `[N, features]`; `undefined`: nobody knows yet. */
   readonly layout: Layout | "flat" | undefined;
-  /** Whether there is one position only, so that it does not matter which axis the channels are. */
+  /** Whether there is one position only. */
   readonly isPoint: boolean;
 }
 
@@ -33,9 +33,12 @@ export async function channelValues(
   if (typeof constant === "number") return Float64Array.of(constant);
   const { name, shape } = constant;
   const axes = shape.flatMap((size, axis) => size === 1 ? [] : [shape.length - axis]);
-  const fits = axes.length === 0 ||
-    (axes.length === 1 &&
-      (layout === undefined || isPoint || axes[0] === CHANNEL_AXIS[layout]));
+  // An average may have dropped the axes of its one position.
+  const expected = [
+    ...layout === undefined ? [1, 3] : [CHANNEL_AXIS[layout]],
+    ...isPoint ? [1] : [],
+  ];
+  const fits = axes.length === 0 || (axes.length === 1 && expected.includes(axes[0]!));
   if (!fits) {
     throw unsupported(
       `Tensor ${name} of ${file} is added to a value or multiplied with it, and has shape [${shape}]: ` +

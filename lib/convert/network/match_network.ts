@@ -83,7 +83,7 @@ class Walk {
   #pools = 0;
   /** Zeros around the map, which the next convolution takes. */
   #padding: { node: GraphNode; sides: readonly number[] } | undefined;
-  #normalization: Affine | undefined;
+  #normalization: { node: GraphNode; affine: Affine } | undefined;
   #reversesColors = false;
   /** What the map goes through after a ReLU, until a layer takes it. */
   #ahead: { node: GraphNode; affine: Affine } | undefined;
@@ -186,7 +186,7 @@ class Walk {
     return {
       architecture,
       layers,
-      normalization: this.#normalization,
+      normalization: this.#normalization?.affine,
       reversesColors: this.#reversesColors,
       assumptions: this.#assumptions,
     };
@@ -224,8 +224,14 @@ class Walk {
     return { layout: this.#layout, isPoint: this.#isPoint() };
   }
 
+  /** The map as the next node gets it. */
+  #seen(): Pair | undefined {
+    const isVector = this.#pooling === "average" || this.#parts.at(-1)?.isDense;
+    return isVector ? [1, 1] : this.#adaptive ?? this.#map;
+  }
+
   #isPoint(): boolean {
-    return this.#map !== undefined && sizeOf(this.#map) === 1;
+    return sizeOf(this.#seen() ?? [0, 0]) === 1;
   }
 
   async #norm(operator: Operator & { kind: "batchNorm" }): Promise<Fold> {
@@ -254,7 +260,8 @@ class Walk {
     }
     const part = this.#parts.at(-1);
     if (part === undefined) {
-      this.#normalization = composed(this.#normalization, this.#inColors(asAffine(fold)));
+      const affine = this.#inColors(asAffine(fold));
+      this.#normalization = { node, affine: composed(this.#normalization?.affine, affine) };
       return;
     }
     const numbers = "factor" in fold
@@ -328,6 +335,13 @@ class Walk {
       );
     }
     this.#expectChannels(node, weight, sizes.channels);
+    const numbers = this.#normalization?.affine.scale.length ?? 1;
+    if (this.#parts.length === 0 && numbers !== 1 && numbers !== sizes.channels) {
+      throw this.#refuse(
+        this.#normalization!.node,
+        `has ${numbers} numbers for ${sizes.channels} colors`,
+      );
+    }
     if (this.#ahead?.affine.shift.some((value) => value !== 0) && expected > 0) {
       throw this.#refuse(
         this.#ahead.node,
@@ -349,7 +363,7 @@ class Walk {
     const { window, channels, outputs } = sizes;
     this.#expectLayout(node, layout);
     if (this.#map === undefined) this.#setInput(window[0] << POOLS, window[1] << POOLS);
-    const map = this.#pooling === "average" ? [1, 1] as const : this.#adaptive ?? this.#map!;
+    const map = this.#seen()!;
     if (padding.some((zeros) => zeros !== 0) || String(window) !== String(map)) {
       throw this.#refuse(
         node,
@@ -375,12 +389,13 @@ class Walk {
     if (!before.isDense) this.#expectMap(node, weight, sizes.channels, before.sizes.outputs);
     else this.#expectChannels(node, weight, sizes.channels);
     await this.#add(node, weight, bias, sizes, true);
+    this.#layout = "flat";
   }
 
   /** Holds the inputs of the first dense layer against the map, whose size they may tell. */
   #expectMap(node: GraphNode, weight: CheckpointTensor, inputs: number, channels: number): void {
     const average = this.#pooling === "average";
-    const fixed = average ? [1, 1] as const : this.#adaptive ?? this.#map;
+    const fixed = this.#seen();
     if (fixed === undefined) {
       const side = Math.round(Math.sqrt(inputs / channels));
       if (side < 1 || side * side * channels !== inputs) {
@@ -434,7 +449,6 @@ class Walk {
     });
     this.#ahead = undefined;
     this.#channels = outputs;
-    if (isDense && this.#layout !== "flat") this.#map = [1, 1];
   }
 
   #expectRelu(node: GraphNode): void {
@@ -513,23 +527,26 @@ class Walk {
   }
 
   #average(node: GraphNode): void {
-    if (this.#flattened !== undefined || this.#parts.at(-1)?.isDense) {
-      if (this.#isPoint()) return;
-      throw this.#refuse(node, "stands behind a flattened map");
-    }
+    // The average of one position is that position.
+    if (this.#parts.at(-1)?.isDense && this.#isPoint()) return;
+    this.#expectLastMap(node);
+    if (!this.#parts.at(-1)!.relu) throw this.#refuse(node, "follows no ReLU");
+    if (!this.#isPoint()) this.#pooling = "average";
+  }
+
+  /** That the map behind the last pool is still there, as it is. */
+  #expectLastMap(node: GraphNode): void {
     if (this.#pools < POOLS) {
       throw this.#refuse(node, `stands behind ${this.#pools} of the ${POOLS} max pools of a VGG`);
     }
-    if (!this.#parts.at(-1)!.relu) throw this.#refuse(node, "follows no ReLU");
-    // The average of one position is that position.
-    if (!this.#isPoint()) this.#pooling = "average";
+    const isGone = this.#flattened !== undefined || this.#parts.at(-1)!.isDense ||
+      this.#adaptive !== undefined || this.#pooling === "average";
+    if (isGone) throw this.#refuse(node, "has no map before it: expected it right behind pool5");
   }
 
   #adapt(node: GraphNode, size: Pair): void {
     if (isPair(size, 1)) return this.#average(node);
-    if (this.#pools < POOLS) {
-      throw this.#refuse(node, `stands behind ${this.#pools} of the ${POOLS} max pools of a VGG`);
-    }
+    this.#expectLastMap(node);
     if (this.#map === undefined) this.#setInput(size[0] << POOLS, size[1] << POOLS);
     if (String(this.#map) !== String(size)) this.#adaptive = size;
   }
@@ -543,7 +560,7 @@ class Walk {
       }
       const layout = order ?? this.#layout;
       this.#flattened = layout === "NHWC" ? "HWC" : "CHW";
-      const fixed = this.#pooling === "average" ? [1, 1] as const : this.#adaptive ?? this.#map;
+      const fixed = this.#seen();
       this.#channels = fixed && part.sizes.outputs * sizeOf(fixed);
     }
     this.#layout = "flat";
@@ -560,8 +577,8 @@ class Walk {
   #transpose(node: GraphNode, order: readonly number[]): void {
     if (order.every((axis, index) => axis === index)) return;
     const turned = String(order);
-    if (this.#layout !== "NHWC" && turned === "0,2,3,1") this.#layout = "NHWC";
-    else if (this.#layout !== "NCHW" && turned === "0,3,1,2") this.#layout = "NCHW";
+    if ((this.#layout ?? "NCHW") === "NCHW" && turned === "0,2,3,1") this.#layout = "NHWC";
+    else if ((this.#layout ?? "NHWC") === "NHWC" && turned === "0,3,1,2") this.#layout = "NCHW";
     else throw this.#refuse(node, `changes the order of axes to ${order.join(", ")}`);
   }
 
@@ -710,9 +727,10 @@ function asAffine(fold: Fold): Affine {
   return { scale: factor, shift: factor.map((f, c) => (beta?.[c] ?? 0) - mean[c]! * f) };
 }
 
+const IDENTITY: Affine = { scale: Float64Array.of(1), shift: Float64Array.of(0) };
+
 /** First one, then the other. */
-function composed(first: Affine | undefined, second: Affine): Affine {
-  if (first === undefined) return second;
+function composed(first: Affine = IDENTITY, second: Affine): Affine {
   const all = [first.scale, first.shift, second.scale, second.shift];
   const length = Math.max(...all.map(({ length }) => length));
   const scale = new Float64Array(length), shift = new Float64Array(length);
