@@ -98,3 +98,11 @@ function partsOfPositions(size: Pair, map: Pair): { window: number; part: number
 function windowOf(index: number, size: number, map: number): Pair {
   return [Math.floor(index * map / size), Math.ceil((index + 1) * map / size)];
 }
+
+/** A convolution of a whole map as a matrix: the order of its inputs stays. */
+export function asMatrix(weight: CheckpointTensor): CheckpointTensor {
+  const { outputs, channels, window } = filterSizes(weight)!;
+  const inputs = channels * sizeOf(window);
+  const shape = weight.layout.outputs === "first" ? [outputs, inputs] : [inputs, outputs];
+  return { ...weight, shape, read: (runs, into) => weight.read(runs, into) };
+}

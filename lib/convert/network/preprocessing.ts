@@ -5,6 +5,7 @@ import type { Architecture } from "../../model/architecture.ts";
 import { checkPreprocessing } from "../../model/document.ts";
 import type { Preprocessing } from "../../model/model.ts";
 import type { ImageHint, PresetName } from "../formats/checkpoint.ts";
+import { at } from "./fold.ts";
 import type { Affine, Network } from "./network.ts";
 
 /** A preprocessing as a user gives it. */
@@ -128,10 +129,6 @@ function rangeOf(normalization: Affine | undefined): "byte" | "unit" | undefined
     return steepest < 0.1 ? "byte" : steepest > 1 ? "unit" : undefined;
   }
   return steepest > 1 ? "unit" : undefined;
-}
-
-function at(values: Float64Array, index: number): number {
-  return values[values.length === 1 ? 0 : index]!;
 }
 
 function namedOrGiven(
