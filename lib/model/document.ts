@@ -196,5 +196,6 @@ function areSizes(value: unknown): value is number[] {
 function isArrayOf(value: unknown, type: "string"): value is string[];
 function isArrayOf(value: unknown, type: "number"): value is number[];
 function isArrayOf(value: unknown, type: string): boolean {
-  return Array.isArray(value) && value.every((item) => typeof item === type);
+  return Array.isArray(value) &&
+    value.every((item) => type === "number" ? Number.isFinite(item) : typeof item === type);
 }

@@ -27,5 +27,11 @@ export async function networkOfOld(
     }
     folded.push({ layer, weight, inputs: weight.layout.inputs, outputs: { scale, shift } });
   }
-  return { architecture, layers: folded, reversesColors: false, assumptions: [] };
+  return {
+    architecture,
+    layers: folded,
+    normalizesImages: false,
+    reversesColors: false,
+    assumptions: [],
+  };
 }

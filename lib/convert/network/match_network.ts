@@ -74,6 +74,7 @@ export async function matchNetwork(
       networkLayer(layer, found.parts[index]!, index === convolutions.length ? found : undefined)
     ),
     normalization: found.normalization,
+    normalizesImages: found.normalizesImages,
     reversesColors: found.reversesColors,
     assumptions: isAssumed
       ? [

@@ -28,6 +28,8 @@ export interface Network {
   readonly layers: readonly NetworkLayer[];
   /** What the network does to its images itself, for each color in the order in which it takes them. */
   readonly normalization?: Affine | undefined;
+  /** Whether that is a normalization of images, not only a batch normalization that was trained. */
+  readonly normalizesImages: boolean;
   /** Whether it turns the colors round itself, before its first convolution. */
   readonly reversesColors: boolean;
   /** What nothing in the file says, and was taken for granted, in words. */

@@ -56,9 +56,6 @@ const PRESETS: Readonly<Record<PresetName, Preset>> = {
 /** The names of the well-known ways. */
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 
-/** Presets of which a network that normalizes its images itself can be given the result. */
-const PLAIN: readonly string[] = ["unit", "byte"] satisfies PresetName[];
-
 /**
  * Chooses the preprocessing of a network.
  *
@@ -67,21 +64,14 @@ const PLAIN: readonly string[] = ["unit", "byte"] satisfies PresetName[];
  * @throws {CheckpointFormatError} If it contradicts what the network does to its images itself.
  */
 export function choosePreprocessing(
-  { architecture, normalization, reversesColors }: Network,
+  { architecture, normalization, normalizesImages, reversesColors }: Network,
   hint: ImageHint,
   given: PresetName | GivenPreprocessing | undefined,
   file: string,
 ): ChosenPreprocessing {
   const { input } = architecture;
-  const isOwn = normalization !== undefined || reversesColors;
-  if (isOwn && typeof given === "string" && !PLAIN.includes(given)) {
-    throw new CheckpointFormatError(
-      `The network of ${file} normalizes its images itself, so that ${given} would be done twice: leave the ` +
-        "preprocessing out, or say byte or unit for what it takes",
-      { code: "checkpoint-unsupported", file },
-    );
-  }
-  const range = isOwn ? rangeOf(normalization) : undefined;
+  const range = normalizesImages ? rangeOf(normalization, reversesColors) : undefined;
+  if (normalizesImages) refuseTwice(range, given, file);
   const base = given !== undefined
     ? namedOrGiven(given, input)
     : range !== undefined
@@ -93,16 +83,16 @@ export function choosePreprocessing(
   // What is in the order of the graph's input is in red, green, blue here.
   const inRgb = <T>(values: readonly T[]): T[] =>
     base.colors === "bgr" ? values.toReversed() : [...values];
-  const extra = typeof given === "object" ? withoutColors(given) : {};
-  const preprocessing = {
-    ...usualResize(input),
-    ...extra,
+  const { colors: _, ...extra } = typeof given === "object" ? given : {};
+  const resized = { ...usualResize(input), ...extra };
+  // Before as after it is composed with what the network does: a mean too few would go unseen.
+  checked({ ...resized, ...base }, input);
+  const preprocessing = checked({
+    ...resized,
     scale: normalized.scale,
     mean: inRgb(normalized.mean),
     std: inRgb(normalized.std),
-  };
-  const problem = checkPreprocessing(preprocessing, input);
-  if (problem !== undefined) throw new RangeError(`The preprocessing is not valid: ${problem}`);
+  }, input);
   const common = { preprocessing, isBgr, negated: inRgb(negated) };
   if (given !== undefined) return { ...common, from: "given", because: "as was said" };
   if (range !== undefined) {
@@ -114,21 +104,49 @@ export function choosePreprocessing(
 const RANGES = { byte: "bytes", unit: "numbers from 0 to 1" } as const;
 
 /**
- * What a network that normalizes its images takes: bytes, or numbers from 0 to 1. The zero of the result tells
- * it, which lies among the inputs: 0.485 is no byte that matters, and 123.68 no part of 1.
+ * What a network that normalizes its images takes: bytes, or numbers from 0 to 1. The input that gives 0 tells it:
+ * a mean is 123.68 of bytes and 0.485 of parts of 1. Where that is 0 itself, bytes are made small, and parts of 1
+ * grow. `undefined`: neither.
  */
-function rangeOf(normalization: Affine | undefined): "byte" | "unit" | undefined {
-  if (normalization === undefined) return undefined;
+function rangeOf(
+  normalization: Affine | undefined,
+  reversesColors: boolean,
+): "byte" | "unit" | undefined {
+  if (normalization === undefined) return reversesColors ? "byte" : undefined;
   const { scale, shift } = normalization;
   const length = Math.max(scale.length, shift.length);
-  const zeros = Array.from({ length }, (_, c) => -at(shift, c) / at(scale, c));
+  const zeros = Array.from({ length }, (_, c) => 0 - at(shift, c) / at(scale, c));
   const steepest = scale.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  if (zeros.some((zero) => zero > 1)) return "byte";
-  // Bytes that start at 0 are made small; numbers from 0 to 1 stay, or grow.
   if (zeros.every((zero) => zero === 0)) {
     return steepest < 0.1 ? "byte" : steepest > 1 ? "unit" : undefined;
   }
-  return steepest > 1 ? "unit" : undefined;
+  if (zeros.some((zero) => zero < 0)) return undefined;
+  return zeros.some((zero) => zero > 1) ? "byte" : "unit";
+}
+
+/** Refuses to normalize what the network normalizes itself, and to guess what it takes. */
+function refuseTwice(
+  range: "byte" | "unit" | undefined,
+  given: PresetName | GivenPreprocessing | undefined,
+  file: string,
+): void {
+  const fail = (message: string, code: "checkpoint-unsupported" | "checkpoint-ambiguous") => {
+    const text = `The network of ${file} normalizes its images itself, ${message}`;
+    return new CheckpointFormatError(text, { code, file });
+  };
+  const plain: unknown[] = ["byte", "unit", ...range === undefined ? ["tf"] : []];
+  if (given === undefined && range === undefined) {
+    const choices = "say --preprocess byte, unit (0…1) or tf (-1…1)";
+    throw fail(
+      `and its numbers do not tell what it takes: ${choices}`,
+      "checkpoint-ambiguous",
+    );
+  }
+  if (typeof given !== "string" || plain.includes(given)) return;
+  throw fail(
+    `so that ${given} would be done twice: leave the preprocessing out, or say what it takes, byte or unit`,
+    "checkpoint-unsupported",
+  );
 }
 
 function namedOrGiven(
@@ -197,8 +215,10 @@ function compose(
   };
 }
 
-function withoutColors({ colors: _, ...rest }: GivenPreprocessing): Partial<Preprocessing> {
-  return rest;
+function checked(preprocessing: Preprocessing, input: Architecture["input"]): Preprocessing {
+  const problem = checkPreprocessing(preprocessing, input);
+  if (problem === undefined) return preprocessing;
+  throw new RangeError(`The preprocessing is not valid: ${problem}`);
 }
 
 /** The paper's and torchvision's ratio of 256 to 224, which leaves small inputs as they are. */

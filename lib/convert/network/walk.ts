@@ -28,6 +28,8 @@ export interface Features {
   readonly input: { readonly height: number; readonly width: number } | undefined;
   /** What is done to the image, in the order of the input's colors. */
   readonly normalization: Affine | undefined;
+  /** Whether other things than batch normalization are done to it. */
+  readonly normalizesImages: boolean;
   readonly reversesColors: boolean;
   readonly pooling: "flatten" | "average";
   /** What an adaptive average makes of the last map. */
@@ -63,6 +65,7 @@ class Walk {
   /** Zeros around the map, which the next convolution takes. */
   #padding: { node: GraphNode; sides: Sides } | undefined;
   #normalization: { node: GraphNode; affine: Affine } | undefined;
+  #normalizesImages = false;
   #reversesColors = false;
   /** What the map goes through after a ReLU, until a layer takes it. */
   #ahead: { node: GraphNode; affine: Affine } | undefined;
@@ -93,6 +96,7 @@ class Walk {
       parts: this.#parts,
       input: this.#input,
       normalization: this.#normalization?.affine,
+      normalizesImages: this.#normalizesImages,
       reversesColors: this.#reversesColors,
       pooling: this.#pooling,
       adaptive: this.#adaptive,
@@ -133,6 +137,7 @@ class Walk {
       case "reverseColors":
         if (this.#parts.length > 0) throw this.#refuse(node, "stands after the first convolution");
         this.#reversesColors = !this.#reversesColors;
+        this.#normalizesImages = true;
         return;
       case "softmax":
       case "sigmoid":
@@ -195,6 +200,7 @@ class Walk {
       // In the order of the input, whatever has been turned round since.
       const inOrder = this.#reversesColors ? reversed(fold) : fold;
       this.#normalization = { node, affine: composed(this.#normalization?.affine, inOrder) };
+      this.#normalizesImages ||= fold.mean === undefined;
       return;
     }
     const numbers = lengthOf(fold);
