@@ -365,6 +365,10 @@ export const CONVERT_OPTIONS = {
     { choices: ["before-relu"], unset: "what the tensors tell" },
     "Where batch normalization stands, where the file does not tell",
   ),
+  activation: choice(
+    { choices: ["relu"], unset: "what the tensors tell" },
+    "What follows each dense layer but the last, where the file does not tell",
+  ),
   head: choice(
     { choices: ["softmax", "sigmoid"], unset: "what the file says, or softmax" },
     "What makes scores of the outputs, where the file does not tell",

@@ -1,17 +1,20 @@
 /** Tells the network from the names, shapes and order of tensors, where the file holds nothing else. */
 
-import { CheckpointFormatError } from "../../errors.ts";
 import type { Checkpoint, ImageHint } from "../formats/checkpoint.ts";
-import type { Graph } from "../formats/graph.ts";
+import { chainOf, type Graph, type Layout, type Operator } from "../formats/graph.ts";
+import { findBlocks, refuseParts } from "./blocks.ts";
+import { readColors } from "./colors.ts";
+import { filterSizes } from "./filters.ts";
+import { type MapAnswers, readMap } from "./last_map.ts";
+import { nameTensors, type NormLayer, type WeightedLayer } from "./names.ts";
+import { type NormAnswers, type PlacedNorm, placeNorms } from "./norms.ts";
+import { connections, orderLayers } from "./order.ts";
+import { Positions } from "./positions.ts";
+import { chooseState } from "./states.ts";
+import { ambiguous, unsupported } from "./trace.ts";
 
 /** What a user answers where tensors alone are ambiguous. */
-export interface InferOptions {
-  /** Height and width of the input. */
-  readonly inputSize?: number | undefined;
-  /** What the dense layers see of the last pool's map. */
-  readonly afterPool?: "flatten" | "average" | undefined;
-  /** Where batch normalization stands. */
-  readonly norm?: "before-relu" | undefined;
+export interface InferOptions extends MapAnswers, NormAnswers {
   /** Which of several networks in a file: what precedes the names of its tensors. */
   readonly state?: string | undefined;
 }
@@ -25,19 +28,229 @@ export interface InferredNetwork {
   readonly assumptions: readonly string[];
 }
 
+type Node = Parameters<typeof chainOf>[0][number];
+
 /**
  * Infers the graph of a checkpoint that has none.
+ *
+ * The numbers of a sequence (`features.7`) say what lies between its layers, names such as `conv4_3` of which
+ * block they are, the order of a dictionary and the shapes what follows what. All that is there is held
+ * against each other. What nothing tells is taken for granted only if it is so in every VGG: a ReLU behind
+ * each layer, and max-pools at the ends of the blocks.
  *
  * @throws {CheckpointFormatError} If the tensors are no VGG's, or those of more than one network: then the
  *   message names the choices, and the option that answers.
  */
-export function inferNetwork(
+export async function inferNetwork(
   checkpoint: Checkpoint,
   file: string,
-  _options: InferOptions,
+  options: InferOptions,
 ): Promise<InferredNetwork> {
-  throw new CheckpointFormatError(`No network is inferred from ${checkpoint.format} in ${file}`, {
-    code: "checkpoint-unsupported",
+  const { order, epsilon, layerNames = [] } = checkpoint;
+  const tensors = chooseState(checkpoint.tensors, options.state, file);
+  const { weighted, norms, colors } = nameTensors(tensors, file);
+  const isDeclared = order === "declared";
+  const { convolutions, dense } = orderAll(weighted, isDeclared, file);
+  const positions = new Positions([...weighted, ...norms], convolutions);
+  const blocks = findBlocks(convolutions, positions, norms.length > 0, file);
+  const evidence = { convolutions, dense, positions, isDeclared, layerNames };
+  const map = readMap(evidence, options, file);
+  const placed = placeNorms(norms, { ...evidence, ...options }, file);
+  const { channels } = filterSizes(convolutions[0]!.weight)!;
+  const layout = convolutions[0]!.weight.layout.outputs === "first" ? "NCHW" : "NHWC";
+  const step = colors && await readColors(colors, layout);
+
+  const [height, width] = [map.inputSize, map.inputSize];
+  const nodes: Node[] = [
+    { name: "", operator: { kind: "input", layout, height, width, channels } },
+    ...plain(step?.operator),
+    ...placed.first === undefined ? [] : [normNode(placed.first, epsilon)],
+    ...unknownLayers(layerNames),
+  ];
+  for (const [index, layer] of convolutions.entries()) {
+    const norm = placed.behind.get(layer);
+    nodes.push(weightNode(layer, layout, "same"));
+    nodes.push(...activation(norm, norm?.hasRelu ?? blocks.hasRelu[index]!, epsilon));
+    if (blocks.isLast[index]) nodes.push(...plain(maxPool(layout)));
+  }
+  for (const operator of map.operators) nodes.push(...plain(operator));
+  if (placed.ahead !== undefined) nodes.push(normNode(placed.ahead, epsilon));
+  for (const [index, layer] of dense.entries()) {
+    const norm = placed.behind.get(layer), next = dense[index + 1];
+    nodes.push(weightNode(layer, layout, "valid"));
+    const hasRelu = next !== undefined &&
+      (norm?.hasRelu ?? hasReluBetween(layer, next, positions, options, file));
+    nodes.push(...activation(norm, hasRelu, epsilon));
+  }
+  return {
+    graph: chainOf(nodes),
+    images: step?.images,
+    assumptions: [...blocks.assumptions, ...map.assumptions],
+  };
+}
+
+/** Convolutions and dense layers, each in the order in which they run. */
+function orderAll(
+  weighted: readonly WeightedLayer[],
+  isDeclared: boolean,
+  file: string,
+): { convolutions: WeightedLayer[]; dense: WeightedLayer[] } {
+  const kinds = Map.groupBy(weighted, (layer) => isDense(layer, file) ? "dense" : "convolution");
+  refuseParts(kinds.get("convolution") ?? [], file);
+  const convolutions = orderLayers(kinds.get("convolution") ?? [], "convolutions", {
+    isDeclared,
+    starts: (layer) => [1, 3].includes(filterSizes(layer.weight)!.channels),
+  }, file);
+  if (convolutions.length === 0) {
+    throw unsupported(
+      `Expected the 8, 10, 13 or 16 convolutions of a VGG in ${file}: found 0`,
+      file,
+    );
+  }
+  const channels = filterSizes(convolutions.at(-1)!.weight)!.outputs;
+  const dense = orderLayers(kinds.get("dense") ?? [], "dense layers", {
+    isDeclared,
+    starts: (layer) => connections(layer, true).inputs % channels === 0,
+  }, file);
+  refuseHeads(dense, file);
+  return { convolutions, dense };
+}
+
+/**
+ * timm and TF-Slim write dense layers as convolutions of a whole map. Others that do are networks for
+ * segmentation, which pad the map or dilate the filter.
+ */
+function isDense({ name, weight }: WeightedLayer, file: string): boolean {
+  if (weight.shape.length === 2) return true;
+  const isTimm = /(^|[./])(pre_logits[./]fc\d|head[./]fc)$/.test(name);
+  const isSlim = /(^|[./])fc\d$/.test(name) && /[./]weights(:0)?$/.test(weight.name);
+  const { window } = filterSizes(weight)!;
+  if (!isTimm && !isSlim && (/(^|[./_])fc\d*$/.test(name) || window[0] > 3)) {
+    throw unsupported(
+      `Tensor ${weight.name} of ${file} is a convolution of ${
+        window.join("x")
+      } where a VGG has a dense layer: ` +
+        "a fully convolutional network, whose padding and dilation are not in the file",
+      file,
+    );
+  }
+  return isTimm || isSlim;
+}
+
+/** What one calls the layers of a chain, and its end. */
+const CHAIN =
+  /^(fc|fully_?connected|dense|linear|lin|hidden|ip|inner_?product|mlp|layer\w*)[\d_]*$/i;
+const END =
+  /^(final|last|out|outputs?|pred|predict|predictions?|logits?|classifier|classification|cls|head|scores?|top|softmax|prob)$/i;
+
+/**
+ * Refuses what could be two heads side by side: layers that take as many inputs, and whose names say no
+ * more than their tasks, as `age` and `gender` do.
+ */
+function refuseHeads(dense: readonly WeightedLayer[], file: string): void {
+  for (const [index, layer] of dense.slice(0, -1).entries()) {
+    const next = dense[index + 1]!;
+    const { inputs, outputs } = connections(layer, true);
+    if (inputs !== outputs || isChained(layer.name, next.name)) continue;
+    throw ambiguous(
+      `Dense layers ${layer.name} and ${next.name} of ${file} both take ${inputs} inputs: nothing tells whether one ` +
+        "follows the other, or they are heads side by side. Export the network to ONNX with one output",
+      file,
+    );
+  }
+}
+
+function isChained(name: string, next: string): boolean {
+  const word = (path: string): string =>
+    path.split(/[./]/).findLast((part) => /\D/.test(part)) ?? "";
+  // `classifier.3` and `classifier.6`: numbers of one sequence.
+  const parent = (path: string): string => path.replace(/\d+$/, "");
+  if (parent(name) !== name && /[./]$|^$/.test(parent(name)) && parent(name) === parent(next)) {
+    return true;
+  }
+  return CHAIN.test(word(name)) && (CHAIN.test(word(next)) || END.test(word(next))) ||
+    /pre_logits/.test(name);
+}
+
+/** One module without weights between two dense layers is a ReLU or dropout; two are both. */
+function hasReluBetween(
+  layer: WeightedLayer,
+  next: WeightedLayer,
+  positions: Positions,
+  options: InferOptions,
+  file: string,
+): boolean {
+  const modules = positions.between(layer, next);
+  if (modules !== 1 || options.activation === "relu") return modules !== 0;
+  throw ambiguous(
+    `Between the dense layers ${layer.name} and ${next.name} of ${file} there is one module without weights, a ReLU ` +
+      "or dropout: say --activation relu if it is a ReLU. Dense layers without one between them are not converted",
     file,
-  });
+  );
+}
+
+function weightNode(
+  { name, weight, bias }: WeightedLayer,
+  layout: Layout,
+  padding: "same" | "valid",
+): Node {
+  if (weight.shape.length === 2) return { name, operator: { kind: "dense", weight, bias } };
+  return {
+    name,
+    operator: {
+      kind: "conv",
+      weight,
+      bias,
+      stride: [1, 1],
+      padding,
+      dilation: [1, 1],
+      groups: 1,
+      layout,
+    },
+  };
+}
+
+function normNode({ name, gamma, beta, mean, variance }: NormLayer, epsilon: number): Node {
+  // Keras' Normalization divides by the deviation itself.
+  const own = /(^|[./_])normalization(_\d+)?$/.test(name) && !/batch/.test(name) ? 0 : epsilon;
+  return { name, operator: { kind: "batchNorm", gamma, beta, mean, variance, epsilon: own } };
+}
+
+/** A ReLU and a normalization in their order. */
+function activation(norm: PlacedNorm | undefined, hasRelu: boolean, epsilon: number): Node[] {
+  const relu = hasRelu ? plain({ kind: "relu" }) : [];
+  if (norm === undefined) return relu;
+  const node = normNode(norm.norm, epsilon);
+  return norm.isBeforeRelu ? [node, ...relu] : [...relu, node];
+}
+
+function plain(operator: Operator | undefined): Node[] {
+  return operator === undefined ? [] : [{ name: "", operator }];
+}
+
+function maxPool(layout: Layout): Operator {
+  return {
+    kind: "maxPool",
+    window: [2, 2],
+    stride: [2, 2],
+    padding: "valid",
+    roundsUp: false,
+    layout,
+  };
+}
+
+/** Keras' layers that are named by their kind, and that no VGG has: what they do is not in the file. */
+const UNKNOWN =
+  /(^|\/)(rescaling|lambda|leaky_re_lu|p_re_lu|elu|selu|thresholded_re_lu|average_pooling2d|add|concatenate|multiply|subtract|up_sampling2d|conv2d_transpose|depthwise_conv2d|separable_conv2d|layer_normalization|group_normalization|tf_op_layer\w*|tfop_lambda)(_\d+)?$/i;
+
+function unknownLayers(layerNames: readonly string[]): Node[] {
+  return layerNames.filter((name) => UNKNOWN.test(name)).map((name) => ({
+    name,
+    operator: {
+      kind: "unsupported",
+      type: "layer",
+      because:
+        "the file has its name alone. Convert the whole model, of which this file has the weights",
+    },
+  }));
 }

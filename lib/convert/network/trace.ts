@@ -94,3 +94,9 @@ export function unsupported(message: string, file: string): CheckpointFormatErro
   const text = message[0]!.toUpperCase() + message.slice(1);
   return new CheckpointFormatError(text, { code: "checkpoint-unsupported", file });
 }
+
+/** The error of what could be several things: `message` names them, and the option that answers. */
+export function ambiguous(message: string, file: string): CheckpointFormatError {
+  const text = message[0]!.toUpperCase() + message.slice(1);
+  return new CheckpointFormatError(text, { code: "checkpoint-ambiguous", file });
+}

@@ -1,0 +1,542 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  OUTPUTS_FIRST,
+  OUTPUTS_LAST,
+} from "../../../lib/convert/formats/checkpoint.ts";
+import type { Operator } from "../../../lib/convert/formats/graph.ts";
+import { inferNetwork, type InferOptions } from "../../../lib/convert/network/infer.ts";
+import { CheckpointFormatError } from "../../../lib/errors.ts";
+import { CONFIGURATIONS } from "../../../lib/model/architecture.ts";
+
+/** Names and shapes, in the order of the file. */
+type Shapes = readonly (readonly [name: string, shape: readonly number[]])[];
+
+/** What a network is made of, one letter an operator. */
+const LETTERS: Partial<Record<Operator["kind"], string>> = {
+  affine: "a",
+  conv: "c",
+  batchNorm: "n",
+  relu: "r",
+  maxPool: "P",
+  globalAverage: "G",
+  adaptiveAverage: "A",
+  flatten: "F",
+  dense: "d",
+};
+
+interface Case extends InferOptions {
+  readonly order?: Checkpoint["order"];
+  readonly layerNames?: readonly string[];
+  /** Axes from the outputs to the inputs, or the other way round. */
+  readonly layout?: "first" | "last";
+}
+
+function checkpointOf(
+  shapes: Shapes,
+  { order = "none", layerNames, layout = "first" }: Case,
+): Checkpoint {
+  const tensors = shapes.map(([name, shape]): CheckpointTensor => ({
+    name,
+    shape,
+    layout: layout === "first" ? OUTPUTS_FIRST : OUTPUTS_LAST,
+    read: (_, into) => void into.fill(name.endsWith("mean") ? 0.25 : 0.5),
+  }));
+  return {
+    format: "test",
+    tensors,
+    order,
+    layerNames,
+    images: { preprocessing: "torch", isRead: false, because: "usual" },
+    epsilon: 1e-5,
+    close: () => {},
+  };
+}
+
+/** The graph in letters, `[` and the input's size first, and a space behind each pool. */
+async function infer(shapes: Shapes, options: Case = {}): Promise<string> {
+  const { graph } = await inferNetwork(checkpointOf(shapes, options), "x.pth", options);
+  return graph.nodes.map(({ operator }) => {
+    if (operator.kind === "input") return `${operator.height} `;
+    if (operator.kind === "unsupported") return `(${operator.type})`;
+    return LETTERS[operator.kind]! + (operator.kind === "maxPool" ? " " : "");
+  }).join("");
+}
+
+async function refuse(shapes: Shapes, options: Case, ...words: string[]): Promise<void> {
+  const error = await assertRejects(() => infer(shapes, options), CheckpointFormatError);
+  assert(error.message.includes("x.pth"), error.message);
+  for (const word of words) {
+    assert(error.message.includes(word), `"${word}" is not in: ${error.message}`);
+  }
+}
+
+/** VGG11 and VGG16: the channels of each block, and the inputs of each layer. */
+const WIDTHS = [4, 6, 8, 10, 12];
+
+/** The convolutions of a configuration: their numbers of block and place, and their filters. */
+function convolutions(configuration: "A" | "B" | "D" | "E") {
+  let inputs = 3;
+  return CONFIGURATIONS[configuration].flatMap((filters, block) =>
+    filters.map((size, index) => {
+      const shape = [WIDTHS[block]!, inputs, size, size];
+      inputs = WIDTHS[block]!;
+      return { block, index, shape, outputs: WIDTHS[block]! };
+    })
+  );
+}
+
+/** `features.N` as torchvision numbers them; `extra` modules without weights behind ReLUs, pools and norms. */
+function features(
+  configuration: "A" | "B" | "D" | "E",
+  { norm, afterRelu = 0, afterPool = 0, first = 0, name = "features" }: {
+    norm?: "before" | "after";
+    afterRelu?: number;
+    afterPool?: number;
+    first?: number;
+    name?: string;
+  } = {},
+): [string, number[]][] {
+  let number = first;
+  return convolutions(configuration).flatMap(({ block, index, shape, outputs }) => {
+    const tensors: [string, number[]][] = [[`${name}.${number}.weight`, shape], [
+      `${name}.${number}.bias`,
+      [outputs],
+    ]];
+    const isLast = index === CONFIGURATIONS[configuration][block]!.length - 1;
+    if (norm !== undefined) {
+      const at = number + (norm === "before" ? 1 : 2);
+      for (const part of ["weight", "bias", "running_mean", "running_var"]) {
+        tensors.push([`${name}.${at}.${part}`, [outputs]]);
+      }
+      tensors.push([`${name}.${at}.num_batches_tracked`, []]);
+    }
+    number += 2 + (norm === undefined ? 0 : 1) + (isLast ? 1 + afterPool : afterRelu);
+    return tensors;
+  });
+}
+
+/** Dense layers `name.N`, from one number of inputs to the next. */
+function dense(
+  name: string,
+  numbers: readonly number[],
+  sizes: readonly number[],
+): [string, number[]][] {
+  return numbers.flatMap((number, i): [string, number[]][] => [
+    [`${name}.${number}.weight`, [sizes[i + 1]!, sizes[i]!]],
+    [`${name}.${number}.bias`, [sizes[i + 1]!]],
+  ]);
+}
+
+const norm1d = (name: string, size: number): [string, number[]][] =>
+  ["weight", "bias", "running_mean", "running_var"].map((part) => [`${name}.${part}`, [size]]);
+
+/** Words in place of numbers: `names(convolution)` for each. */
+function named(
+  configuration: "A" | "B" | "D" | "E",
+  name: (block: number, index: number, all: number) => string,
+): [string, number[]][] {
+  return convolutions(configuration).flatMap((
+    { block, index, shape, outputs },
+    all,
+  ): [string, number[]][] => [
+    [`${name(block + 1, index + 1, all)}.weight`, shape],
+    [`${name(block + 1, index + 1, all)}.bias`, [outputs]],
+  ]);
+}
+
+const sorted = (shapes: Shapes): Shapes => shapes.toSorted(([a], [b]) => a < b ? -1 : 1);
+
+const HEAD = dense("classifier", [0, 3, 6], [12, 7, 9, 5]);
+const BLOCKS_A = "crP crP crcrP crcrP crcrP ";
+const BLOCKS_D = "crcrP crcrP crcrcrP crcrcrP crcrcrP ";
+
+Deno.test("torchvision's numbers tell a network, in whatever order its tensors lie", async () => {
+  const network = [...features("D"), ...HEAD];
+  assertEquals(await infer(network), `32 ${BLOCKS_D}Fdrdrd`);
+  assertEquals(await infer(sorted(network)), `32 ${BLOCKS_D}Fdrdrd`);
+  const prefixed = network.map(([name, shape]) => [`module.backbone.${name}`, shape] as const);
+  assertEquals(await infer(prefixed), `32 ${BLOCKS_D}Fdrdrd`);
+});
+
+Deno.test("numbers tell whether batch normalization stands before the ReLU or after it", async () => {
+  assertEquals(
+    await infer(sorted([...features("A", { norm: "before" }), ...HEAD])),
+    "32 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrdrd",
+  );
+  assertEquals(
+    await infer([...features("A", { norm: "after" }), ...HEAD]),
+    "32 crnP crnP crncrnP crncrnP crncrnP Fdrdrd",
+  );
+});
+
+Deno.test("pools at other places than a VGG's are refused", async () => {
+  const moved = features("A").map(([name, shape]) => [name.replace(".6.", ".7."), shape] as const);
+  await refuse([...moved, ...HEAD], {}, "features.7.weight", "must be features.6", "pools");
+  // VGG19's up to its thirteenth convolution.
+  const cut = features("E").slice(0, 26).map(([name, [o, ...rest]]) =>
+    [name, [o!, ...rest]] as const
+  );
+  await refuse(cut, {}, "features.16.weight", "must be features.17");
+  const bare = features("D", { afterPool: -1 });
+  await refuse([...bare, ...HEAD], {}, "features.4.weight", "must be features.5");
+});
+
+Deno.test("dropout among the convolutions is understood where it is regular, and else refused", async () => {
+  assertEquals(await infer([...features("D", { afterPool: 1 }), ...HEAD]), `32 ${BLOCKS_D}Fdrdrd`);
+  assertEquals(
+    await infer([...features("A", { norm: "before", afterRelu: 1 }), ...HEAD]),
+    "32 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrdrd",
+  );
+  const once = features("A").map(([name, shape]) => {
+    const [, number] = name.split(".");
+    return [
+      Number(number) > 6 ? name.replace(`.${number}.`, `.${Number(number) + 1}.`) : name,
+      shape,
+    ] as const;
+  });
+  await refuse([...once, ...HEAD], {}, "features.9.weight", "without weights");
+  // InstanceNorm2d has no tensors: conv, norm, ReLU.
+  await refuse(
+    [...features("D", { afterRelu: 1, afterPool: 1 }), ...HEAD],
+    {},
+    "features.0",
+    "normalization",
+  );
+});
+
+Deno.test("names such as conv4_3 tell the blocks, and other groups are refused", async () => {
+  const network = named("D", (block, index) => `conv${block}_${index}`);
+  assertEquals(await infer([...network, ...HEAD]), `32 ${BLOCKS_D}Fdrdrd`);
+  assertEquals(
+    await infer([...named("D", (block, index) => `vgg.conv${block}${"abc"[index - 1]}`), ...HEAD]),
+    `32 ${BLOCKS_D}Fdrdrd`,
+  );
+  // The first four blocks of VGG16 have as many convolutions as VGG13.
+  let inputs = 3;
+  const four = [2, 2, 3, 3].flatMap((count, block) =>
+    Array.from({ length: count }, (_, index): [string, number[]] => {
+      const shape = [WIDTHS[block]!, inputs, 3, 3];
+      inputs = WIDTHS[block]!;
+      return [`conv${block + 1}_${index + 1}.weight`, shape];
+    })
+  );
+  await refuse([...four, ...HEAD], {}, "groups of 2, 2, 3, 3", "expected 2, 2, 2, 2, 2");
+});
+
+Deno.test("numbers that go on through slices are those of one sequence", async () => {
+  const slices = features("D").map(([name, shape]) => {
+    const number = Number(name.split(".")[1]);
+    const slice = [4, 9, 16, 23, 30].findIndex((end) => number < end) + 1;
+    return [name.replace("features", `slice${slice}`), shape] as const;
+  });
+  assertEquals(await infer([...slices, ...HEAD]), `32 ${BLOCKS_D}Fdrdrd`);
+});
+
+Deno.test("names of layers with a sequence each are in the order of their numbers", async () => {
+  const network = convolutions("D").flatMap(({ shape, outputs }, i): [string, number[]][] => [
+    [`layer${i + 1}.0.weight`, shape],
+    [`layer${i + 1}.0.bias`, [outputs]],
+    ...norm1d(`layer${i + 1}.1`, outputs),
+  ]);
+  const head: Shapes = [["fc.1.weight", [7, 12]], ["fc1.1.weight", [9, 7]], ["fc2.0.weight", [
+    5,
+    9,
+  ]]];
+  assertEquals(
+    await infer(sorted([...network, ...head])),
+    "32 cnrcnrP cnrcnrP cnrcnrcnrP cnrcnrcnrP cnrcnrcnrP Fdrdrd",
+  );
+});
+
+Deno.test("words are in the order in which a dictionary has them, and no other", async () => {
+  const words = ["stem", "enter", "alpha", "beta", "nu", "delta", "eps", "zeta"];
+  const network = convolutions("A").map(({ shape }, i): [string, number[]] => [
+    `${words[i]}.weight`,
+    i === 0 ? [12, 3, 3, 3] : [12, 12, ...shape.slice(2)],
+  ]);
+  assertEquals(await infer([...network, ...HEAD], { order: "declared" }), `32 ${BLOCKS_A}Fdrdrd`);
+  await refuse(sorted([...network, ...HEAD]), {}, "order of the convolutions", "is not known");
+});
+
+Deno.test("dense layers are ordered by the dictionary or by their shapes, never by an alphabet", async () => {
+  const final: Shapes = [["linear1.weight", [12, 12]], ["linear2.weight", [12, 12]], [
+    "final.weight",
+    [12, 12],
+  ]];
+  assertEquals(
+    await infer([...features("A"), ...final], { order: "declared" }),
+    `32 ${BLOCKS_A}Fdrdrd`,
+  );
+  await refuse([...features("A"), ...final], {}, "order of the dense layers", "final");
+  const shaped: Shapes = [["a_out.weight", [5, 9]], ["fc1.weight", [7, 12]], ["fc2.weight", [
+    9,
+    7,
+  ]]];
+  assertEquals(await infer([...features("A"), ...shaped]), `32 ${BLOCKS_A}Fdrdrd`);
+});
+
+Deno.test("an order that is declared, and another by numbers, are refused where both could be", async () => {
+  const turned: Shapes = [["classifier.3.weight", [12, 12]], ["classifier.0.weight", [12, 12]]];
+  await refuse([...features("A"), ...turned], { order: "declared" }, "declared", "classifier.3");
+});
+
+Deno.test("heads side by side are no chain", async () => {
+  const tasks: Shapes = [["age.weight", [12, 12]], ["gender.weight", [2, 12]]];
+  await refuse(
+    [...features("A"), ...tasks],
+    { order: "declared" },
+    "age",
+    "gender",
+    "side by side",
+  );
+  const others: Shapes = [["age.weight", [8, 12]], ["gender.weight", [2, 12]]];
+  await refuse([...features("A"), ...others], { order: "declared" }, "age", "gender", "heads");
+});
+
+Deno.test("modules between dense layers: two are a ReLU and dropout, one is asked for, none is none", async () => {
+  const of = (
+    ...numbers: number[]
+  ): Shapes => [...features("A"), ...dense("classifier", numbers, [12, 7, 9, 5])];
+  assertEquals(await infer(of(1, 4, 7)), `32 ${BLOCKS_A}Fdrdrd`);
+  assertEquals(await infer(of(0, 1, 2)), `32 ${BLOCKS_A}Fddd`);
+  await refuse(of(0, 2, 4), {}, "classifier.0", "classifier.2", "--activation relu");
+  assertEquals(await infer(of(0, 2, 4), { activation: "relu" }), `32 ${BLOCKS_A}Fdrdrd`);
+});
+
+Deno.test("batch normalization among the dense layers stands where its number says", async () => {
+  const of = (norm: number, next: number): Shapes => [
+    ...features("A"),
+    ...dense("classifier", [0, next], [12, 7, 5]),
+    ...norm1d(`classifier.${norm}`, 7),
+  ];
+  assertEquals(await infer(of(1, 3)), `32 ${BLOCKS_A}Fdnrd`);
+  assertEquals(await infer(of(1, 4)), `32 ${BLOCKS_A}Fdnrd`);
+  assertEquals(await infer(of(2, 3)), `32 ${BLOCKS_A}Fdrnd`);
+  await refuse(of(2, 4), {}, "classifier.2", "--activation relu", "--norm before-relu");
+  assertEquals(await infer(of(2, 4), { activation: "relu" }), `32 ${BLOCKS_A}Fdrnd`);
+  assertEquals(await infer(of(2, 4), { norm: "before-relu" }), `32 ${BLOCKS_A}Fdnrd`);
+});
+
+Deno.test("without numbers the place of batch normalization is asked for", async () => {
+  const network = convolutions("A").flatMap(({ shape, outputs }, i): [string, number[]][] => [
+    [`conv${i + 1}.weight`, shape],
+    ...norm1d(`bn${i + 1}`, outputs),
+  ]);
+  const both: Case[] = [{}, { order: "declared" }];
+  for (const options of both) {
+    await refuse([...network, ...HEAD], options, "bn1", "--norm before-relu");
+    assertEquals(
+      await infer([...network, ...HEAD], { ...options, norm: "before-relu" }),
+      "32 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrdrd",
+    );
+  }
+});
+
+Deno.test("a normalization that is a part of its convolution comes first", async () => {
+  const network = convolutions("A").flatMap(({ shape, outputs }, i): [string, number[]][] => [
+    [`conv${i + 1}/W`, shape],
+    [`conv${i + 1}/bn/gamma`, [outputs]],
+    [`conv${i + 1}/bn/mean/EMA`, [outputs]],
+    [`conv${i + 1}/bn/variance/EMA`, [outputs]],
+  ]);
+  assertEquals(await infer([...network, ...HEAD]), "32 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrdrd");
+});
+
+Deno.test("Keras' layers without weights tell where ReLUs are, and what a weights file cannot say", async () => {
+  const network = convolutions("A").flatMap((
+    { shape: [o, i, h, w], outputs },
+    n,
+  ): [string, number[]][] => [
+    [`conv${n}.kernel`, [h!, w!, i!, o!]],
+    ...["gamma", "beta", "moving_mean", "moving_variance"].map((
+      part,
+    ): [string, number[]] => [`bn${n}.${part}`, [outputs]]),
+  ]);
+  const head: Shapes = [["dense.kernel", [12, 7]], ["dense_1.kernel", [7, 5]]];
+  const names = (
+    ...of: string[]
+  ): string[] => [
+    "input_1",
+    ...convolutions("A").flatMap((_, n) => of.map((name) => `${name}${n}`)),
+    "flatten",
+    "dense",
+    "dense_1",
+  ];
+  const infer2 = (layerNames: string[]): Promise<string> =>
+    infer([...network, ...head], { layout: "last", order: "declared", layerNames });
+  const before = "32 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrd", after = before.replaceAll("nr", "rn");
+  assertEquals(await infer2(names("conv", "bn", "activation_")), before);
+  assertEquals(await infer2(names("conv", "activation_", "bn")), after);
+  assertEquals(await infer2(names("conv", "bn")), after);
+  assertEquals(
+    await infer2(["rescaling", ...names("conv", "bn", "re_lu_")]),
+    before.replace("32 ", "32 (layer)"),
+  );
+});
+
+Deno.test("as many inputs as channels are one position or an average: only several dense layers speak for one", async () => {
+  const many: Shapes = [...features("A"), ...HEAD];
+  const one: Shapes = [...features("A"), ...dense("classifier", [0], [12, 5])];
+  await refuse(
+    one,
+    {},
+    "classifier.0.weight",
+    "--after-pool flatten",
+    "--after-pool average",
+    "--input-size",
+  );
+  await refuse(one, { inputSize: 64 }, "--after-pool average");
+  await refuse(one, { afterPool: "average" }, "--input-size");
+  assertEquals(await infer(one, { inputSize: 48 }), `48 ${BLOCKS_A}Fd`);
+  assertEquals(await infer(one, { afterPool: "flatten" }), `32 ${BLOCKS_A}Fd`);
+  assertEquals(await infer(one, { afterPool: "average", inputSize: 64 }), `64 ${BLOCKS_A}GFd`);
+  assertEquals(await infer(many, { afterPool: "average", inputSize: 64 }), `64 ${BLOCKS_A}GFdrdrd`);
+  await refuse(one, { layerNames: ["global_average_pooling2d"] }, "--input-size");
+  assertEquals(await infer(one, { layerNames: ["flatten"] }), `32 ${BLOCKS_A}Fd`);
+  assertEquals(
+    await infer(one, { layerNames: ["global_max_pooling2d"] }),
+    `undefined ${BLOCKS_A}(GlobalMaxPooling2D)d`,
+  );
+  // AdaptiveAvgPool2d and Flatten before it, within its sequence or beside it.
+  await refuse(
+    [...features("A"), ...dense("classifier", [2, 5], [12, 7, 5])],
+    {},
+    "--after-pool average",
+  );
+  const children = (
+    head: number,
+  ): Shapes => [...features("A", { name: "0" }), ...dense(`${head}`, [0, 3], [12, 7, 5])];
+  await refuse(children(3), {}, "--after-pool average");
+  assertEquals(await infer(children(2)), `32 ${BLOCKS_A}Fdrd`);
+});
+
+Deno.test("the inputs of the first dense layer tell the map; torchvision averages to 7x7", async () => {
+  const of = (positions: number, name = "classifier"): Shapes => [
+    ...features("A"),
+    ...dense(name, [0, 3], [12 * positions, 7, 5]),
+  ];
+  assertEquals(await infer(of(9)), `96 ${BLOCKS_A}Fdrd`);
+  assertEquals(await infer(of(49)), `224 ${BLOCKS_A}AFdrd`);
+  assertEquals(await infer(of(49), { inputSize: 64 }), `64 ${BLOCKS_A}AFdrd`);
+  assertEquals(await infer(of(49, "head")), `224 ${BLOCKS_A}Fdrd`);
+  assertEquals(await infer(features("A")), `undefined ${BLOCKS_A}`);
+});
+
+Deno.test("timm and TF-Slim write dense layers as convolutions; other networks that do are refused", async () => {
+  const timm: Shapes = [["pre_logits.fc1.weight", [7, 12, 2, 2]], ["pre_logits.fc2.weight", [
+    7,
+    7,
+    1,
+    1,
+  ]], ["head.fc.weight", [5, 7]]];
+  assertEquals(await infer(sorted([...features("A"), ...timm])), `64 ${BLOCKS_A}crcrd`);
+  const slim = convolutions("D").map((
+    { block, index, shape: [o, i, h, w] },
+  ): [string, number[]] => [
+    `vgg_16/conv${block + 1}/conv${block + 1}_${index + 1}/weights`,
+    [h!, w!, i!, o!],
+  ]);
+  const head: Shapes = [
+    ["vgg_16/fc6/weights", [2, 2, 12, 7]],
+    ["vgg_16/fc7/weights", [1, 1, 7, 7]],
+    ["vgg_16/fc8/weights", [1, 1, 7, 5]],
+    ["vgg_16/fc8/weights/Momentum", [1, 1, 7, 5]],
+    ["global_step", []],
+  ];
+  assertEquals(await infer([...slim, ...head], { layout: "last" }), `64 ${BLOCKS_D}crcrc`);
+  const fcn: Shapes = [["fc6.weight", [7, 12, 7, 7]], ["fc7.weight", [7, 7, 1, 1]]];
+  await refuse([...features("D"), ...fcn], {}, "fc6.weight", "fully convolutional");
+  const dilated: Shapes = [["fc6.weight", [7, 12, 3, 3]]];
+  await refuse([...features("D"), ...dilated], {}, "fc6.weight", "fully convolutional");
+});
+
+Deno.test("networks with other parts are refused by them", async () => {
+  const decoder: Shapes = [["dec1.weight", [6, 12, 3, 3]], ["dec2.weight", [5, 6, 3, 3]]];
+  await refuse([...features("A"), ...decoder], { order: "declared" }, "in parts", "dec1");
+  const back = features("A", { name: "backend" }).slice(2, 8).map(([name]) =>
+    [name, [12, 12, 3, 3]] as const
+  );
+  await refuse(
+    [...features("B"), ...back.filter(([name]) => name.endsWith("weight"))],
+    {},
+    "in parts",
+    "backend.3",
+  );
+});
+
+Deno.test("several networks in a file are named, and one is chosen by what its names begin with", async () => {
+  const of = (name: string, letter: "A" | "D"): Shapes =>
+    [...features(letter), ...HEAD].map(([tensor, shape]) => [`${name}.${tensor}`, shape] as const);
+  const both = [...of("student", "A"), ...of("teacher", "D")];
+  await refuse(both, {}, "student", "teacher", "--state student");
+  await refuse(both, { state: "pupil" }, "pupil", "teacher");
+  assertEquals(await infer(both, { state: "teacher" }), `32 ${BLOCKS_D}Fdrdrd`);
+  assertEquals(
+    await infer(of("model", "A"), { state: "chosen by the reader" }),
+    `32 ${BLOCKS_A}Fdrdrd`,
+  );
+  await refuse([...of("model", "A"), ...of("loss_fn.vgg", "D")], {}, "model", "loss_fn");
+});
+
+Deno.test("a mean and a std of colors are a step of the network", async () => {
+  const network = [...features("A"), ...HEAD];
+  const shapes: number[][] = [[3], [3, 1, 1], [1, 3, 1, 1]];
+  for (const name of ["", "normalize.", "pixel_"]) {
+    for (const shape of shapes) {
+      const checkpoint = checkpointOf(
+        [...network, [`${name}mean`, shape], [`${name}std`, shape]],
+        {},
+      );
+      const { graph, images } = await inferNetwork(checkpoint, "x.pth", {});
+      assertEquals(images?.preprocessing, "unit");
+      assertEquals(images?.isRead, true);
+      const { operator } = graph.nodes[1]!;
+      if (operator.kind !== "affine") throw new Error(operator.kind);
+      const values = async (of: unknown) => {
+        const into = new Float32Array(3);
+        await (of as CheckpointTensor).read({ start: 0, length: 3, stride: 3, count: 1 }, into);
+        return [...into];
+      };
+      assertEquals(await values(operator.scale), [2, 2, 2]);
+      assertEquals(await values(operator.shift), [-0.5, -0.5, -0.5]);
+    }
+  }
+});
+
+Deno.test("what training leaves beside a network is left out, and the rest is refused by name", async () => {
+  const network = [...features("A"), ...HEAD];
+  for (
+    const name of [
+      "criterion.weight",
+      "loss_fn.weight",
+      "center_loss.centers",
+      "center",
+      "focal_loss.alpha",
+    ]
+  ) {
+    assertEquals(await infer([...network, [name, [5]]]), `32 ${BLOCKS_A}Fdrdrd`);
+    assertEquals(await infer([...network, [name, [5, 1]]]), `32 ${BLOCKS_A}Fdrdrd`);
+  }
+  await refuse([...network, ["temperature", [1]]], {}, "temperature");
+  await refuse([...network, ["features.1.weight", [1]]], {}, "features.1.weight", "PReLU");
+  await refuse([...network, ["arr_0", [1]]], {}, "arr_0", "names of layers");
+  await refuse(
+    [...network, ["features.0.weight_g", [4, 1, 1, 1]]],
+    {},
+    "features.0.weight_g",
+    "remove_weight_norm",
+  );
+  const group: Shapes = [["features.1.weight", [4]], ["features.1.bias", [4]]];
+  await refuse([...network, ...group], {}, "features.1", "group, instance or layer normalization");
+});
+
+Deno.test("fastai's head is refused by its average and maximum", async () => {
+  const body = features("A", { norm: "before", name: "0.0" });
+  const head: Shapes = [...norm1d("1.2", 24), ["1.4.weight", [9, 24]], ...norm1d("1.6", 9), [
+    "1.8.weight",
+    [5, 9],
+  ]];
+  await refuse([...body, ...head], {}, "1.4.weight", "AdaptiveConcatPool2d");
+});
