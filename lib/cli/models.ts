@@ -3,8 +3,10 @@
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
 import { headOf } from "../model/architecture.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
+import type { Model } from "../model/model.ts";
 import { resolveModel } from "../open_model.ts";
 import { closestName, flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
+import { describePreprocessing } from "./describe_preprocessing.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { print, printJson } from "./terminal.ts";
@@ -15,10 +17,10 @@ const OPTIONS = {
 } satisfies Table;
 
 export const modelsCommand: Command<typeof OPTIONS> = {
-  usage: "[OPTIONS]\n[OPTIONS] info ID\n[OPTIONS] remove ID",
+  usage: "[OPTIONS]\n[OPTIONS] info ID|FILE\n[OPTIONS] remove ID",
   operands: {
     "(nothing)": "Lists them; * marks those that are here",
-    "info ID": "Tells all about one",
+    "info ID|FILE": "Tells all about one, or about a model file",
     "remove ID": "Removes one from the cache",
   },
   options: OPTIONS,
@@ -32,6 +34,10 @@ export const modelsCommand: Command<typeof OPTIONS> = {
     }
     if (id === undefined) throw new UsageError(`models ${action} needs the ID of a model`);
     const entry = findModel(id);
+    if (entry === undefined && action === "info" && await exists(id)) {
+      tellFacts(factsOf(await resolveModel(id)), json);
+      return 0;
+    }
     if (entry === undefined) {
       const nearest = closestName(id, CATALOG.map((known) => known.id));
       throw new UsageError(`The catalog has no model ${id}: did you mean ${nearest}?`);
@@ -59,24 +65,9 @@ async function list(cacheDir: string, json: boolean): Promise<number> {
 async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promise<number> {
   const here = await isHere(entry, cacheDir);
   const model = here ? await resolveModel(entry.id, { cacheDir, offline: true }) : undefined;
-  const facts = {
-    ...entry,
-    path: here && entry.file === undefined ? cachedModelPath(entry.id, cacheDir) : undefined,
-    architecture: model?.architecture,
-    pooling: model?.architecture.pooling,
-    head: model && model.labels.length > 0 ? headOf(model.architecture) : undefined,
-    weightBytes: model?.weightBytes,
-    provenance: model?.provenance,
-    classes: model?.labels.length,
-  };
-  if (json) {
-    printJson(facts);
-    return 0;
-  }
-  for (const [name, value] of Object.entries(facts)) {
-    if (value === undefined || value === null) continue;
-    print(`${name.padEnd(14)} ${typeof value === "object" ? JSON.stringify(value) : value}`);
-  }
+  const path = here && entry.file === undefined ? cachedModelPath(entry.id, cacheDir) : undefined;
+  tellFacts({ ...entry, path, ...model && factsOf(model) }, json);
+  if (json) return 0;
   if (!here) {
     print(
       entry.url === undefined
@@ -85,6 +76,29 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
     );
   }
   return 0;
+}
+
+/** What a model file says about itself. */
+function factsOf({ id, architecture, preprocessing, weightBytes, provenance, labels }: Model) {
+  const from = provenance.preprocessing;
+  return {
+    id,
+    architecture,
+    pooling: architecture.pooling,
+    head: labels.length > 0 ? headOf(architecture) : undefined,
+    images: describePreprocessing(preprocessing) + (from === undefined ? "" : ` (${from})`),
+    weightBytes,
+    provenance,
+    classes: labels.length,
+  };
+}
+
+function tellFacts(facts: Readonly<Record<string, unknown>>, json: boolean): void {
+  if (json) return printJson(facts);
+  for (const [name, value] of Object.entries(facts)) {
+    if (value === undefined || value === null) continue;
+    print(`${name.padEnd(14)} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+  }
 }
 
 async function remove(entry: CatalogEntry, cacheDir: string, signal: AbortSignal): Promise<number> {

@@ -69,6 +69,14 @@ Deno.test("convert writes a model with the labels, preprocessing and license tha
       lines.at(-1),
       "images: resized at once, RGB, (p - [1, 2, 3]) / [4, 5, 6] (given)",
     );
+    const told = await capture(() => runCommand(modelsCommand, ["info", out]));
+    assertEquals(told.code, 0);
+    assert(
+      told.lines.includes(
+        "images         resized at once, RGB, (p - [1, 2, 3]) / [4, 5, 6] (given)",
+      ),
+      told.lines.join("\n"),
+    );
   });
 });
 
