@@ -20,7 +20,7 @@ export interface ExplainOptions extends ImageOptions {
    * `"grad-cam"`, the default: where the last convolution saw what speaks for the class (in a view of
    * less than 64 pixels that of block 4, as block 5 has fewer than 4x4 positions there);
    * `"score-map"`: the class's probability at each place to which the network is applied, which needs
-   * a `scale` above the model's input size.
+   * a `scale` above the model's input size, and a model that does not average them.
    */
   readonly method?: "grad-cam" | "score-map" | undefined;
   /**
@@ -87,7 +87,7 @@ export interface Target {
  */
 export function checkExplanation(
   options: Omit<ExplainOptions, keyof ImageOptions>,
-  { architecture: { input } }: Pick<Model, "architecture">,
+  { architecture: { input, pooling } }: Pick<Model, "architecture">,
   classes: readonly ClassInfo[],
 ): Target {
   const bounds = {
@@ -98,6 +98,11 @@ export function checkExplanation(
   const { method, scale, label } = completeOptions(table, options);
   if (classes.length === 0) {
     throw new RangeError("A model without dense layers has no class to explain");
+  }
+  if (method === "score-map" && pooling === "average") {
+    throw new RangeError(
+      "A model that averages all positions has one score for an image, and no map of them: take grad-cam",
+    );
   }
   if (method === "score-map" && scale === undefined) {
     throw new RangeError(
@@ -129,9 +134,9 @@ export function explainPixels(
   { scale, method }: Pick<ExplainOptions, "scale" | "method">,
 ): number {
   const views = scale === undefined ? {} : { crops: "dense", scales: [scale] } as const;
-  const dense = layersOf(model.architecture).filter(({ name }) => name.startsWith("fc")).length;
   // Grad-CAM needs the convolution, the logits, and what the hidden dense layers saw.
-  return viewPixels(image, model, views) * (method === "score-map" ? 1 : dense + 1);
+  const runs = method === "score-map" ? 1 : model.architecture.dense.length + 1;
+  return viewPixels(image, model, views) * runs;
 }
 
 /** What is looked at of a prepared image. */

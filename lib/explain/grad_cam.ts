@@ -16,7 +16,8 @@ export interface ClassMap {
 /**
  * Where in an image a convolution saw what speaks for a class: `ReLU(Σ_k alpha_k A_k)`, with `A` the
  * activations of the convolution and `alpha_k` the mean over its positions of the gradient of the
- * class's logit (of its average over the score map, if the image is larger than the model's input).
+ * class's logit (of its average over the score map, if the image is larger than the model's input and the
+ * model does not average the map before).
  *
  * The gradient is exact for the int8 weights: that of a dense layer is `Wᵀ` and the signs that its ReLU
  * saw. A max-pool hands each gradient to one position of its window, so that their sum over all
@@ -35,7 +36,7 @@ export async function gradCam(
   { layer, signal }: { layer?: string; signal?: AbortSignal } = {},
 ): Promise<ClassMap & { alpha: Float64Array }> {
   const layers = layersOf(model.architecture);
-  const dense = layers.filter(({ name }) => name.startsWith("fc"));
+  const dense = layers.filter(({ kind }) => kind === "dense");
   const convolutions = layers.slice(0, layers.length - dense.length);
   const target = convolutions.find(({ name }) => name === layer) ?? convolutions.at(-1)!;
   const above = convolutions.slice(convolutions.indexOf(target) + 1);
@@ -123,10 +124,13 @@ function throughDense(
   above: readonly Layer[],
   batch: Batch,
 ): Gradient {
-  const { input } = model.architecture, [{ filterSize, inChannels: channels, name }] = dense;
+  const { input, pooling } = model.architecture;
+  const [{ filterSize, inChannels: channels, name }] = dense;
   // The last pool's map, and the places to which the first dense layer is applied.
   const map = { height: batch.height >> 5, width: batch.width >> 5 };
-  const rows = map.height - (input.height >> 5) + 1, columns = map.width - (input.width >> 5) + 1;
+  const isOne = pooling === "average";
+  const rows = isOne ? 1 : map.height - (input.height >> 5) + 1;
+  const columns = isOne ? 1 : map.width - (input.width >> 5) + 1;
   const logit = new Float64Array(dense.at(-1)!.outChannels);
   // A logit that stands for two classes speaks for the second, and against the first.
   const isAgainst = classCount(model.architecture) > logit.length && index === 0;
@@ -145,7 +149,12 @@ function throughDense(
     const sum = gradients[0].map((_, o) => gradients.reduce((sum, g) => sum + g[o], 0));
     return { data: transposed(filter, parameters, sum, channels), height: 1, width: 1 };
   }
-  const data = new Float64Array(map.height * map.width * channels), row = filterSize[1] * channels;
+  const positions = map.height * map.width, row = filterSize[1] * channels;
+  const data = new Float64Array(positions * channels);
+  if (isOne) {
+    const ofAverage = transposed(filter, parameters, gradients[0], channels);
+    return { data: data.map((_, i) => ofAverage[i % channels] / positions), ...map };
+  }
   gradients.forEach((gradient, p) => {
     const patch = transposed(filter, parameters, gradient, filterSize[0] * row);
     for (let y = 0; y < filterSize[0]; y++) {

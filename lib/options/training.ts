@@ -65,10 +65,10 @@ const ratesText = ({ adam, sgd }: { adam: number; sgd: number }): string =>
 /** `fit()`. */
 export const FIT_OPTIONS = {
   layer: choice({
-    choices: ["pool5", "fc6", "fc7"],
+    choices: ["pool5", "average", "fc1", "fc2", "fc3", "fc4", "fc5", "fc6", "fc7"],
     placeholder: "LAYER",
     unset: "the one before the classifying layer",
-  }, "Last frozen layer"),
+  }, "Last frozen layer, of those that the model has"),
   hidden: integer(
     { min: 0, max: 2 ** 16, default: 0 },
     "Units of a hidden layer of the head, 0 for none",
@@ -110,8 +110,8 @@ export const SCRATCH_OPTIONS = {
     "Part of the paper's channels",
   ),
   dense: integers(
-    { min: 1, items: 2, mayBeEmpty: true, default: [64], placeholder: "N,..." },
-    "Units of the hidden dense layers, at most two",
+    { min: 1, items: 7, mayBeEmpty: true, default: [64], placeholder: "N,..." },
+    "Units of the hidden dense layers, at most seven",
   ),
   side: integer({ min: 32, max: 256, default: 32, unit: "pixels" }, "Side of the square input"),
   channels: choice({ choices: [1, 3], default: 3 }, "Gray, or red, green and blue"),

@@ -22,8 +22,11 @@ import { FeatureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } fr
 export interface FitOptions extends LearningOptions, OutOptions, BackendOptions, ResolveOptions {
   /** The model whose layers are frozen: catalog id, path, URL, bytes, or an open one. Default: the embedded one. */
   readonly model?: ModelSource | undefined;
-  /** The last frozen layer: `pool5`, `fc6` or `fc7`. Default: the one before the classifying layer. */
-  readonly layer?: "pool5" | "fc6" | "fc7" | undefined;
+  /**
+   * The last frozen layer: `pool5`, `average` or a dense one, as the model has them. Default: the one before
+   * the classifying layer.
+   */
+  readonly layer?: "pool5" | "average" | `fc${1 | 2 | 3 | 4 | 5 | 6 | 7}` | undefined;
   /** Units of a hidden layer of the head; 0, the default, for none. */
   readonly hidden?: number | undefined;
   /** How features are brought to a common scale. Default: `"standardize"`. */
@@ -170,6 +173,7 @@ async function storeOf(
   const pictures = await samplesKey(samples);
   const key = await keyOf([
     await modelKey(base),
+    base.architecture,
     base.preprocessing,
     layer,
     augmentation,

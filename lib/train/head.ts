@@ -3,7 +3,7 @@
  */
 
 import { takeTurn } from "../threads/turn.ts";
-import { type Architecture, type LayerName, layersOf } from "../model/architecture.ts";
+import { type Architecture, type LayerName, layersOf, MAX_DENSE } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { checkValue } from "../options.ts";
 import { FIT_OPTIONS } from "../options/training.ts";
@@ -22,36 +22,43 @@ export interface HeadPlan extends FeatureLayer {
 }
 
 /**
- * Plans a head of one or two dense layers.
+ * Plans a head of one or two dense layers, on a dense layer, the average or the last pool of a model. On
+ * the pool it is a head on all positions, also where the model averages them.
  *
- * @throws {RangeError} If the model has no such layer, or the head would be its fourth dense layer.
+ * @throws {RangeError} If the model has no such layer, or would have more than {@linkcode MAX_DENSE} dense
+ *   layers.
  */
 export function planHead(
   base: Model,
   { layer, hidden }: { readonly layer?: LayerName | undefined; readonly hidden: number },
   classes: number,
 ): HeadPlan {
-  const layers = layersOf(base.architecture);
-  const dense = layers.filter(({ name }) => name.startsWith("fc"));
-  const pool = layers[layers.length - dense.length - 1];
-  const candidates = [pool.pool!, ...dense.slice(0, -1).map(({ name }) => name)];
-  const chosen = layer ?? candidates.at(-1)!, kept = candidates.indexOf(chosen);
+  const { input: { height, width }, pooling, convolutions, dense } = base.architecture;
+  const names = layersOf(base.architecture).filter(({ kind }) => kind === "dense")
+    .map(({ name }) => name);
+  const maps: LayerName[] = pooling === "average" ? ["pool5", "average"] : ["pool5"];
+  const candidates = [...maps, ...names.slice(0, -1)];
+  const chosen = layer ?? candidates.at(-1)!;
   checkValue("layer", { ...FIT_OPTIONS.layer, kind: "choice", choices: candidates }, chosen);
-  if (kept + (hidden > 0 ? 2 : 1) > 3) {
+  const frozen = dense.slice(0, names.indexOf(chosen) + 1), head = hidden > 0 ? [hidden] : [];
+  const count = frozen.length + head.length + 1;
+  if (count > MAX_DENSE) {
+    const before = candidates[candidates.indexOf(chosen) - 1];
     throw new RangeError(
-      `A VGG has at most 3 dense layers, and a hidden layer after ${chosen} makes 4: ` +
-        `use layer ${candidates[kept - 1]}, or no hidden layer`,
+      `A VGG has at most ${MAX_DENSE} dense layers, and a hidden layer after ${chosen} makes ${count}: ` +
+        `use layer ${before}, or no hidden layer`,
     );
   }
-  const { height, width } = base.architecture.input;
-  const [frozen, head] = [base.architecture.dense.slice(0, kept), hidden > 0 ? [hidden] : []];
+  const positions = chosen === "pool5" ? (height >> 5) * (width >> 5) : 1;
   return {
     layer: chosen,
-    length: kept === 0
-      ? (height >> 5) * (width >> 5) * pool.outChannels
-      : base.architecture.dense[kept - 1],
-    // What is trained is a soft-max, whatever the base has.
-    architecture: { ...base.architecture, dense: [...frozen, ...head, classes], head: undefined },
+    length: frozen.at(-1) ?? positions * convolutions.at(-1)!,
+    architecture: {
+      ...base.architecture,
+      pooling: chosen === "pool5" ? undefined : pooling,
+      dense: [...frozen, ...head, classes],
+      head: undefined, // What is trained is a soft-max, whatever the base has.
+    },
   };
 }
 

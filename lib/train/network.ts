@@ -20,7 +20,7 @@ export interface NetworkOptions {
   readonly configuration?: Exclude<Configuration, "C"> | undefined;
   /** Part of the paper's channels, rounded to multiples of 4. Default: 1/8, so 8 to 64. */
   readonly width?: number | undefined;
-  /** Units of the hidden dense layers, at most two. Default: `[64]`. */
+  /** Units of the hidden dense layers, at most seven. Default: `[64]`. */
   readonly dense?: readonly number[] | undefined;
   /** Side of the square input in pixels, to which pictures are resized; at least 32. Default: 32. */
   readonly side?: number | undefined;
@@ -65,8 +65,8 @@ export function initialize(tf: Tfjs, architecture: Architecture, seed: number): 
   const normal = normalFrom(randomFrom(seed));
   const all = layersOf(architecture);
   const layers = tf.tidy(() =>
-    all.map(({ filterSize, inChannels, outChannels, padding, relu }) => {
-      const isConvolution = padding === 1;
+    all.map(({ kind, filterSize, inChannels, outChannels, relu }) => {
+      const isConvolution = kind === "convolution";
       const shape = isConvolution
         ? [3, 3, inChannels, outChannels]
         : [filterSize[0] * filterSize[1] * inChannels, outChannels];
@@ -75,7 +75,7 @@ export function initialize(tf: Tfjs, architecture: Architecture, seed: number): 
       return isConvolution ? [filter, tf.variable(tf.ones([outChannels])), zeros] : [filter, zeros];
     })
   );
-  const statistics = all.filter(({ padding }) => padding === 1)
+  const statistics = all.filter(({ kind }) => kind === "convolution")
     .map(({ outChannels }) => new Float32Array(3 * outChannels));
   return { architecture, layers, statistics };
 }

@@ -8,7 +8,8 @@ import { colorTable, levelOf } from "../../lib/report/color_map.ts";
 import { drawExplanation, drawPredictions } from "../../lib/explain/draw.ts";
 import { gradCam } from "../../lib/explain/grad_cam.ts";
 import { readImage } from "../../lib/image/read.ts";
-import { floatEngine } from "../support/float_engine.ts";
+import type { Architecture } from "../../lib/model/architecture.ts";
+import { floatEngine, logitsFrom } from "../support/float_engine.ts";
 import { randomBatch, randomModel } from "../support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
 
@@ -193,36 +194,79 @@ for (const map of ["inferno", "viridis"] as const) {
   });
 }
 
-Deno.test("gradCam() sums over all positions of a first dense layer's kernel", async () => {
-  const architecture = {
-    configuration: "A" as const,
-    input: { height: 64, width: 64, channels: 3 },
-    convolutions: [4, 4, 4, 4, 4, 4, 4, 8],
-    dense: [12, 3],
-  };
-  const { model, weights } = randomModel(architecture, 4);
-  const engine = floatEngine(model, weights);
-  const batch = randomBatch(1, 64, 64, 3);
-  const { alpha, height, width } = await gradCam(engine, model, batch, 1);
-  const pool = (await engine.run(batch, { layer: "pool5" })).data;
+const NETWORK = {
+  configuration: "A" as const,
+  input: { height: 64, width: 32, channels: 3 },
+  convolutions: [4, 4, 4, 4, 4, 4, 4, 8],
+};
 
-  /** A dense layer by definition, on inputs in the order of its kernel's positions and channels. */
-  const dense = (x: Float64Array, name: string): Float64Array => {
-    const { scale, bias } = model.parameters.find((layer) => layer.name === name)!;
-    const filter = weights.get(name)!;
-    return Float64Array.from(
-      bias,
-      (b, o) => b + scale[o] * x.reduce((sum, v, i) => sum + v * filter[o * x.length + i], 0),
+/** Networks, the layer that is explained, and the sides of the image. */
+const SLOPES: Record<string, [architecture: Architecture, layer: string, [number, number]]> = {
+  "all positions of a first dense layer's kernel": [
+    { ...NETWORK, dense: [12, 3] },
+    "conv5_2",
+    [64, 32],
+  ],
+  "the average over positions": [
+    { ...NETWORK, pooling: "average", dense: [12, 3] },
+    "conv5_2",
+    [64, 32],
+  ],
+  "the average of a larger image": [
+    { ...NETWORK, pooling: "average", dense: [3] },
+    "conv5_2",
+    [97, 131],
+  ],
+  "the average, and the convolutions of a block": [
+    { ...NETWORK, pooling: "average", dense: [16, 12, 9, 3] },
+    "conv4_2",
+    [70, 100],
+  ],
+  "eight dense layers": [
+    { ...NETWORK, dense: [24, 24, 24, 24, 24, 24, 24, 3] },
+    "conv4_2",
+    [64, 32],
+  ],
+};
+
+for (const [what, [architecture, layer, [height, width]]] of Object.entries(SLOPES)) {
+  Deno.test(`gradCam() gives the logit's slopes through ${what}`, async () => {
+    const { model, weights } = randomModel(architecture, 4);
+    const engine = floatEngine(model, weights);
+    const batch = randomBatch(1, height, width, 3);
+    const { alpha, ...map } = await gradCam(engine, model, batch, 1, { layer });
+    const { data, shape: [, rows, columns, channels] } = await engine.run(batch, { layer });
+    assertEquals([map.height, map.width], [rows, columns]);
+
+    // The sum of a channel's gradients is the slope when all of its positions move together.
+    const logit = (channel: number, by: number): number => {
+      const moved = Float64Array.from(data, (v, i) => i % channels === channel ? v + by : v);
+      const from = { data: moved, height: rows, width: columns, channels };
+      return logitsFrom(model, weights, layer, from)[1];
+    };
+    const step = 1e-6;
+    const slopes = Array.from(
+      alpha,
+      (_, channel) => (logit(channel, step) - logit(channel, -step)) / (2 * step),
     );
-  };
-  // The sum of a channel's gradients is the slope when all of its positions move together.
-  const logit = (channel: number, by: number): number => {
-    const moved = Float64Array.from(pool, (v, i) => i % 8 === channel ? v + by : v);
-    return dense(dense(moved, "fc7").map((v) => Math.max(v, 0)), "fc8")[1];
-  };
-  const step = 1e-5;
-  for (let channel = 0; channel < 8; channel++) {
-    const slope = (logit(channel, step) - logit(channel, -step)) / (2 * step);
-    assertAlmostEquals(alpha[channel] * height * width, slope, 1e-5 * (1 + Math.abs(slope)));
-  }
+    assert(slopes.some((slope) => Math.abs(slope) > 1e-3), `the slopes are ${slopes}`);
+    for (const [channel, slope] of slopes.entries()) {
+      assertAlmostEquals(alpha[channel] * rows * columns, slope, 1e-5 * (1 + Math.abs(slope)));
+    }
+  });
+}
+
+Deno.test("explain() of a model that averages its map has a finer map for a larger image, and no score map", async () => {
+  const architecture = { ...NETWORK, pooling: "average" as const, dense: [12, 5] };
+  const { model, weights } = randomModel(architecture, 4);
+  await using classifier = classifierOn(model, floatEngine(model, weights));
+  const [best] = await classifier.classify(PHOTO, { crops: "dense", scales: [140] });
+  const explanation = await classifier.explain(PHOTO, { scale: 140 });
+  assertEquals([explanation.label, explanation.height], [best.label, 140 >> 4]);
+  assertAlmostEquals(explanation.score, best.score, 1e-12);
+  await assertRejects(
+    () => classifier.explain(PHOTO, { method: "score-map", scale: 140 }),
+    RangeError,
+    "has one score for an image, and no map of them: take grad-cam",
+  );
 });

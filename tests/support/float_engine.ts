@@ -10,10 +10,12 @@ import type { Model } from "../../lib/model/model.ts";
 import { type Layer, layerInfos, layersOf } from "../../lib/model/architecture.ts";
 import type { Weights } from "./reference.ts";
 
-interface FeatureMap {
+/** `[height, width, channels]` */
+export interface FeatureMap {
   readonly data: Float64Array;
   readonly height: number;
   readonly width: number;
+  readonly channels: number;
 }
 
 /** Makes an Engine of a Model and its weights. */
@@ -40,26 +42,56 @@ function runBatch(
   const last = layer ??
     layerInfos(model.architecture).findLast(({ name }) => name !== "prob")!.name;
   const size = batch.data.length / batch.count;
-  let channels = 0;
   const maps = Array.from({ length: batch.count }, (_, n) => {
-    let x = normalized(model, batch.data.subarray(n * size, (n + 1) * size), batch);
-    for (const [index, step] of layers.entries()) {
-      x = convolve(step, model, weights.get(step.name)!, index, x);
-      channels = step.outChannels;
-      if (step.name === last) break;
-      if (step.pool !== undefined) x = maxPool(x, channels);
-      if (step.pool === last) break;
-      const isAveraged = step.pool === "pool5" && model.architecture.pooling === "average";
-      if (isAveraged) x = average(x, channels);
-      if (isAveraged && last === "average") break;
-    }
-    return x;
+    const image = normalized(model, batch.data.subarray(n * size, (n + 1) * size), batch);
+    return runLayers(model, weights, image, layers, last);
   });
-  const [{ height, width, data: { length } }] = maps;
+  const [{ height, width, channels, data: { length } }] = maps;
   const data = new Float32Array(maps.length * length);
   maps.forEach((map, n) => data.set(map.data, n * length));
   const scale = new Float64Array(maps.length).fill(1);
   return { layer: last, shape: [maps.length, height, width, channels], data, scale };
+}
+
+/** The logits of one image, from what a convolution gave for it, before its max-pool if it has one. */
+export function logitsFrom(
+  model: Model,
+  weights: Weights,
+  layer: string,
+  map: FeatureMap,
+): Float64Array {
+  const layers = layersOf(model.architecture);
+  const at = layers.findIndex(({ name }) => name === layer);
+  const pooled = throughPools(model, layers[at], map, undefined);
+  return runLayers(model, weights, pooled, layers.slice(at + 1), layers.at(-1)!.name).data;
+}
+
+function runLayers(
+  model: Model,
+  weights: Weights,
+  x: FeatureMap,
+  layers: readonly Layer[],
+  last: string,
+): FeatureMap {
+  for (const layer of layers) {
+    x = convolve(layer, model, weights.get(layer.name)!, x);
+    if (layer.name === last) break;
+    x = throughPools(model, layer, x, last);
+    if (layer.pool === last) break;
+  }
+  return x;
+}
+
+/** What follows a layer, up to the last. */
+function throughPools(
+  { architecture: { pooling } }: Model,
+  { pool }: Layer,
+  x: FeatureMap,
+  last: string | undefined,
+): FeatureMap {
+  if (pool === undefined) return x;
+  const pooled = maxPool(x);
+  return pool === "pool5" && pool !== last && pooling === "average" ? average(pooled) : pooled;
 }
 
 function normalized(model: Model, image: Uint8Array, { height, width }: Batch): FeatureMap {
@@ -69,18 +101,17 @@ function normalized(model: Model, image: Uint8Array, { height, width }: Batch): 
     image,
     (byte, i) => (byte * scale - mean[i % channels]) / std[i % channels],
   );
-  return { data, height, width };
+  return { data, height, width, channels };
 }
 
 function convolve(
   layer: Layer,
   model: Model,
   filter: Int8Array,
-  index: number,
   x: FeatureMap,
 ): FeatureMap {
   const { filterSize: [kh, kw], padding, inChannels, outChannels, relu } = layer;
-  const { scale, bias } = model.parameters[index];
+  const { scale, bias } = model.parameters.find(({ name }) => name === layer.name)!;
   const height = x.height + 2 * padding - kh + 1, width = x.width + 2 * padding - kw + 1;
   const data = new Float64Array(height * width * outChannels);
   for (let i = 0; i < data.length; i++) {
@@ -98,11 +129,11 @@ function convolve(
     const value = sum * scale[o] + bias[o];
     data[i] = relu ? Math.max(value, 0) : value;
   }
-  return { data, height, width };
+  return { data, height, width, channels: outChannels };
 }
 
-function maxPool(x: FeatureMap, channels: number): FeatureMap {
-  const height = x.height >> 1, width = x.width >> 1;
+function maxPool(x: FeatureMap): FeatureMap {
+  const height = x.height >> 1, width = x.width >> 1, { channels } = x;
   const at = (y: number, xx: number, c: number): number =>
     x.data[(y * x.width + xx) * channels + c];
   const data = Float64Array.from({ length: height * width * channels }, (_, i) => {
@@ -110,11 +141,11 @@ function maxPool(x: FeatureMap, channels: number): FeatureMap {
     const py = Math.floor(i / channels / width) * 2;
     return Math.max(at(py, px, c), at(py, px + 1, c), at(py + 1, px, c), at(py + 1, px + 1, c));
   });
-  return { data, height, width };
+  return { data, height, width, channels };
 }
 
-function average(x: FeatureMap, channels: number): FeatureMap {
+function average({ data: map, height, width, channels }: FeatureMap): FeatureMap {
   const data = new Float64Array(channels);
-  x.data.forEach((value, i) => data[i % channels] += value / (x.height * x.width));
-  return { data, height: 1, width: 1 };
+  map.forEach((value, i) => data[i % channels] += value / (height * width));
+  return { data, height: 1, width: 1, channels };
 }

@@ -19,8 +19,10 @@ import { fitReport } from "../../lib/train/report.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { classWeightsOf, stratifiedSplit } from "../../lib/train/split.ts";
 import { withTfjs } from "../../lib/train/tfjs.ts";
+import { layersOf } from "../../lib/model/architecture.ts";
 import { openModel } from "../../lib/model/file.ts";
-import { random } from "../support/random_model.ts";
+import type { Model } from "../../lib/model/model.ts";
+import { random, randomModel } from "../support/random_model.ts";
 
 const SIDE = 32;
 const sheet = await decodeImage(
@@ -105,6 +107,69 @@ for (
   });
 }
 
+/** A model that averages a map of 2x3 positions. */
+const AVERAGING = {
+  configuration: "A",
+  input: { height: 64, width: 96, channels: 3 },
+  convolutions: [4, 8, 8, 8, 8, 8, 8, 16],
+  pooling: "average",
+  dense: [4],
+} as const;
+
+Deno.test("fit() goes on from the average of a model's map, or from its map", async () => {
+  const { model: base } = randomModel(AVERAGING, 3);
+  const data = pictures([CAT, DOG], 0, 6);
+  const options = { epochs: 3, flip: false, crops: 0, backend: "wasm" } as const;
+  const made: Record<string, Model> = {};
+  for (const layer of [undefined, "pool5"] as const) {
+    const { bytes } = await fit(data, { ...options, model: base, layer });
+    made[layer ?? "default"] = await openModel(bytes);
+  }
+  const { default: averaging, pool5: flat } = made;
+  assertEquals([averaging.architecture.pooling, flat.architecture.pooling], ["average", undefined]);
+  assertEquals([averaging.provenance.features?.layer, flat.provenance.features?.layer], [
+    "average",
+    "pool5",
+  ]);
+  assertEquals(layersOf(averaging.architecture).at(-1)!.filterSize, [1, 1]);
+  assertEquals(layersOf(flat.architecture).at(-1)!.filterSize, [2, 3]);
+
+  // What is frozen is the base's: so is what the average says.
+  await using before = await loadClassifier({ model: base, backend: "wasm" });
+  await using after = await loadClassifier({ model: averaging, backend: "wasm" });
+  assertEquals(await after.embed(sheet), await before.embed(sheet));
+  assertEquals((await after.embed(sheet)).layer, "average");
+
+  // A hidden layer of the head stays when its model is taught again.
+  const { bytes } = await fit(data, { ...options, model: base, hidden: 5 });
+  const again = await openModel((await fit(data, { ...options, model: bytes })).bytes);
+  assertEquals([again.architecture.dense, again.architecture.pooling], [[5, 2], "average"]);
+  assertEquals(again.provenance.features?.layer, "fc7");
+});
+
+Deno.test("fit() takes no features from a directory that are of another architecture", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const data = pictures([CAT, DOG], 0, 4);
+    // Its map has one position: the same tensors make both networks.
+    const input = { height: 32, width: 32, channels: 3 };
+    const { model: average } = randomModel({ ...AVERAGING, input, dense: [5, 4] }, 3);
+    const flat = { ...average, architecture: { ...average.architecture, pooling: undefined } };
+    const options = { directory, epochs: 1, flip: false, crops: 0, backend: "wasm" } as const;
+    for (const [model, kept] of [[average, 0], [average, 8], [flat, 0]] as const) {
+      const found: number[] = [];
+      await fit(data, {
+        ...options,
+        model,
+        onProgress: ({ stage, done }) => stage === "features" && void found.push(done),
+      });
+      assertEquals(found[0], kept);
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("fit() on a base whose head is a sigmoid says that its own is a soft-max", async () => {
   const base = await openModel(new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url));
   const sigmoid = { ...base, architecture: { ...base.architecture, head: "sigmoid" as const } };
@@ -161,11 +226,19 @@ Deno.test("fit() says what a dataset is", async () => {
 
 Deno.test("fit() refuses heads that do not make a VGG, and too few pictures", async () => {
   const data = pictures([CAT, DOG], 0, 4);
-  await assertRejects(() => fit(data, { hidden: 8 }), RangeError, "use layer fc6");
+  for (const layer of ["fc8", "fc5", "average"] as const) {
+    await assertRejects(
+      () => fit(data, { layer: layer as "fc7", backend: "wasm" }),
+      RangeError,
+      layer === "fc8" ? '"fc5", "fc6", "fc7"' : '"pool5", "fc6", "fc7"',
+    );
+  }
+  const dense = [8, 8, 8, 8, 8, 8, 8, 4];
+  const { model } = randomModel({ ...AVERAGING, pooling: "flatten", dense });
   await assertRejects(
-    () => fit(data, { layer: "fc8" as "fc7" }),
+    () => fit(data, { model, hidden: 8 }),
     RangeError,
-    '"pool5", "fc6", "fc7"',
+    "at most 8 dense layers, and a hidden layer after fc7 makes 9: use layer fc6, or no hidden",
   );
   await assertRejects(() => fit(data, { validation: 1 }), RangeError, "validation");
   await assertRejects(() => fit(data, { epochs: 0 }), RangeError, "epochs");
