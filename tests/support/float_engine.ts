@@ -77,7 +77,7 @@ function runLayers(
     x = convolve(layer, model, weights.get(layer.name)!, x);
     if (layer.name === last) break;
     x = throughPools(model, layer, x, last);
-    if (layer.pool === last) break;
+    if (layer.pool === last || layer.pool === "pool5" && last === "average") break;
   }
   return x;
 }

@@ -27,6 +27,7 @@ import { imagesPerRun, planOneImage, preflight } from "../../../lib/engine/webgp
 import {
   answerBatch,
   answerModel,
+  type AnswerName,
   ANSWERS,
   checkAnswers,
 } from "../../../lib/engine/webgpu/resident/self_test.ts";
@@ -98,47 +99,55 @@ function programOf(architecture: Architecture): Program {
   return compileProgram({ architecture, preprocessing: model.preprocessing, parameters });
 }
 
-for (const key of Object.keys(ANSWERS) as (keyof typeof ANSWERS)[]) {
-  Deno.test(`the known answers of ${key} are the reference's`, async () => {
-    const channels = key.endsWith("1") ? 1 : 3;
-    const model = answerModel(key.startsWith("C") ? "C" : "E", channels);
+for (const name of Object.keys(ANSWERS) as AnswerName[]) {
+  Deno.test(`the known answers of ${name} are the reference's`, async () => {
+    const model = answerModel(name);
     const weights = new Map<string, Int8Array>();
     for await (const { layer, data } of model.weights()) weights.set(layer, data.slice());
-    const batch = answerBatch(channels);
+    const batch = answerBatch(model);
     const { data } = referenceActivations(compileProgram(model), weights, batch);
-    assertEquals([...data], ANSWERS[key].values);
+    assertEquals([...data], ANSWERS[name].values);
     const float = await floatEngine(model, weights).run(batch);
     // The table has seven digits.
-    float.data.forEach((value, i) => assertAlmostEquals(value, ANSWERS[key].float[i], 1e-5));
+    float.data.forEach((value, i) => assertAlmostEquals(value, ANSWERS[name].float[i], 1e-5));
   });
 }
 
-gpuTest(
-  "the known-answer test refuses a device whose kernels are wrong",
-  () =>
+/** What a driver would do wrong, and a network that has to notice. */
+const WRONG: Record<string, [code: string, wrong: string, architecture: Architecture]> = {
+  "rounds down": ["+ (product.x >> 31u)", "", SMALL],
+  "forgets a part of an average": [
+    "part += 4",
+    "part += 8",
+    { ...SMALL, pooling: "average" },
+  ],
+};
+
+for (const [what, [code, wrong, architecture]] of Object.entries(WRONG)) {
+  gpuTest(`the known-answer test refuses a device that ${what}`, () =>
     withGpu(async (gpu) => {
       const tuning = defaultTuning(gpu.isFallback);
-      await checkAnswers(gpu, SMALL, "int8", tuning);
+      await checkAnswers(gpu, architecture, "int8", tuning);
+      await checkAnswers(gpu, architecture, "float", tuning);
       const { backend } = gpu;
       const run = backend.runWebGPUProgram;
-      // As if the driver rounded down.
       backend.runWebGPUProgram = (program, ...rest) => {
-        const code = program.getUserCode();
-        program.getUserCode = () => code.replace("+ (product.x >> 31u)", "");
+        const right = program.getUserCode();
+        program.getUserCode = () => right.replace(code, wrong);
         program.shaderKey += "-wrong";
         return run.call(backend, program, ...rest);
       };
       try {
         await assertRejects(
-          () => checkAnswers(gpu, SMALL, "int8", tuning),
+          () => checkAnswers(gpu, architecture, "int8", tuning),
           BackendUnavailableError,
           "gives wrong answers",
         );
       } finally {
         backend.runWebGPUProgram = run;
       }
-    }),
-);
+    }));
+}
 
 for (const memory of ["buffer", "texture"] as const) {
   for (const precision of ["int8", "float"] as const) {

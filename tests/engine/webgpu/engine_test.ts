@@ -11,6 +11,7 @@ import {
 } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import {
   assertSame,
+  averageCases,
   checkAccumulators,
   checkEveryLayer,
   engineCases,
@@ -63,8 +64,8 @@ gpuTest(
 
 for (const [name, tuning] of Object.entries(TUNINGS)) {
   gpuTest(`WebGPU gives the same bits with ${name}`, async () => {
-    for (const index of [2, 3, 5]) {
-      const { model, weights, batch } = engineCases()[index];
+    const cases = [2, 3, 5].map((index) => engineCases()[index]);
+    for (const { model, weights, batch } of [...cases, ...averageCases()]) {
       await using engine = await createWebgpuEngine(model, { tuning });
       // A bit that is wrong anywhere changes the logits.
       assertSame(
@@ -93,8 +94,7 @@ function errors(actual: Activations, want: Activations): [error: number, largest
   return found;
 }
 
-for (const index of [1, 2, 3]) {
-  const { name, model, weights, batch } = engineCases()[index];
+for (const { name, model, weights, batch } of [...engineCases().slice(1, 4), ...averageCases()]) {
   gpuTest(`WebGPU in float is within float32's errors of float64: ${name}`, async () => {
     const expected = floatEngine(model, weights);
     for (const [memory, tolerance] of Object.entries(FLOAT_TOLERANCE)) {

@@ -20,7 +20,8 @@ import {
 } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { tune } from "../../../lib/engine/webgpu/tuning/tune.ts";
 import type { Progress } from "../../../lib/progress.ts";
-import { assertSame, engineCases } from "../../support/engine_cases.ts";
+import { assertSame, averageCases, engineCases } from "../../support/engine_cases.ts";
+import { randomBatch, randomModel } from "../../support/random_model.ts";
 import { referenceActivations } from "../../support/reference.ts";
 import { gpuTest } from "../../support/webgpu.ts";
 
@@ -83,6 +84,24 @@ gpuTest("loads time candidates and keep their times, and no result depends on it
   const tried = Object.values(await cache.times()).flatMap((times) => Object.keys(times));
   assert(tried.length > 0);
   for (const name of tried) assert(names.includes(name), name);
+});
+
+gpuTest("networks that differ only in their pooling are timed apart", async () => {
+  await using cache = await temporaryCache();
+  const { architecture } = averageCases()[0].model;
+  const dense: string[][] = [];
+  for (const pooling of ["average", "flatten"] as const) {
+    const { model, weights } = randomModel({ ...architecture, pooling }, 5);
+    const { input: { height, width, channels } } = architecture;
+    const batch = randomBatch(1, height, width, channels);
+    await using engine = await createWebgpuEngine(model, { cacheDir: cache.dir });
+    const expected = referenceActivations(compileProgram(model), weights, batch);
+    assertSame(await engine.run(batch), expected);
+    dense.push(Object.keys(await cache.times()).filter((name) => name.startsWith("dense")));
+    const candidates = (await engine.profile(batch)).map(({ candidate }) => candidate);
+    assertEquals(candidates.some((name) => name.endsWith(" average")), pooling === "average");
+  }
+  assertEquals(dense, [["dense 1x1 32-10"], ["dense 1x1 32-10", "dense 2x3 32-10"]]);
 });
 
 gpuTest("choosing tiles tells how far it is, and an abort keeps what was timed", async () => {

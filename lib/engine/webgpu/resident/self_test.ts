@@ -16,15 +16,18 @@ import type { Tuning } from "../tuning/tile.ts";
 import { planLayers } from "./plan.ts";
 import { ResidentModel } from "./resident_model.ts";
 
-/** Configuration E has the layers of all others but C, which has 1x1 kernels. */
-export type AnswerConfiguration = "C" | "E";
+/**
+ * A network whose answers are known: its configuration, channels and pooling. Configuration E has the layers
+ * of all others but C, which has 1x1 kernels.
+ */
+export type AnswerName = `${"C" | "E"}${1 | 3}${"" | " average"}`;
 
 /**
  * The logits of {@linkcode answerModel} on {@linkcode answerBatch}: int32 values, and their scale.
  * With float the same real values come out, but for the rounding of activations to 7 bits.
  */
 export const ANSWERS: Readonly<
-  Record<`${AnswerConfiguration}${1 | 3}`, { values: readonly number[]; float: readonly number[] }>
+  Record<AnswerName, { values: readonly number[]; float: readonly number[] }>
 > = {
   C1: { values: [-7016, 15735, 12746, 2966], float: [-6.698943, 15.24274, 12.51123, 3.422651] },
   C3: { values: [-11033, 17023, 14049, 2793], float: [-11.39425, 17.34745, 14.43750, 3.025222] },
@@ -36,20 +39,39 @@ export const ANSWERS: Readonly<
     values: [-23962, -4038, -16187, -17048],
     float: [-25.89456, -5.249587, -18.52465, -19.21099],
   },
+  "C1 average": {
+    values: [-8645, 16831, 15045, 4295],
+    float: [-16.35702, 32.44538, 28.74484, 7.880767],
+  },
+  "C3 average": {
+    values: [-9273, 17305, 15841, 4965],
+    float: [-12.50604, 23.40684, 21.37939, 6.553056],
+  },
+  "E1 average": {
+    values: [-18780, 1237, -17138, -18217],
+    float: [-59.68201, 4.111187, -54.58499, -57.69223],
+  },
+  "E3 average": {
+    values: [-18814, 503, -16913, -17663],
+    float: [-54.77102, 0.7200039, -49.40113, -51.42350],
+  },
 };
 
 /** Relative to the largest; a wrong kernel is off by far more. */
 const FLOAT_TOLERANCE = 1e-3;
 
-const SIZE = 32;
 const CLASSES = 4;
 
-/** The network whose answers are known. */
-export function answerModel(configuration: AnswerConfiguration, channels: 1 | 3): Model {
+/** The network whose answers are known. An average is of 2x2 positions. */
+export function answerModel(name: AnswerName): Model {
+  const configuration = name.startsWith("C") ? "C" : "E", channels = name.includes("1") ? 1 : 3;
+  const pooling = name.endsWith("average") ? "average" : "flatten";
+  const side = pooling === "average" ? 64 : 32;
   const architecture: Architecture = {
     configuration,
-    input: { height: SIZE, width: SIZE, channels },
+    input: { height: side, width: side, channels },
     convolutions: CONFIGURATIONS[configuration].flat().map(() => 16),
+    pooling,
     dense: [16, 16, CLASSES],
   };
   const layers = layersOf(architecture);
@@ -60,7 +82,7 @@ export function answerModel(configuration: AnswerConfiguration, channels: 1 | 3)
     architecture,
     preprocessing: {
       resize: "direct",
-      size: SIZE,
+      size: side,
       filter: "bilinear",
       scale: 1 / 255,
       mean: [0.5, 0.4, 0.3].slice(0, channels),
@@ -91,9 +113,10 @@ export function answerModel(configuration: AnswerConfiguration, channels: 1 | 3)
 }
 
 /** The image whose answers are known. */
-export function answerBatch(channels: 1 | 3): Batch {
-  const data = Uint8Array.from({ length: SIZE * SIZE * channels }, (_, i) => hash(i) & 255);
-  return { data, count: 1, height: SIZE, width: SIZE };
+export function answerBatch({ architecture: { input } }: Pick<Model, "architecture">): Batch {
+  const { height, width, channels } = input;
+  const data = Uint8Array.from({ length: height * width * channels }, (_, i) => hash(i) & 255);
+  return { data, count: 1, height, width };
 }
 
 /** A well-mixed word (the finalizer of MurmurHash3). */
@@ -116,11 +139,13 @@ export async function checkAnswers(
   precision: Precision,
   tuning: Tuning,
 ): Promise<void> {
-  const channels = architecture.input.channels === 1 ? 1 : 3;
   const configuration = architecture.configuration === "C" ? "C" : "E";
-  const model = answerModel(configuration, channels);
+  const channels = architecture.input.channels === 1 ? 1 : 3;
+  const pooling = architecture.pooling === "average" ? " average" : "";
+  const name: AnswerName = `${configuration}${channels}${pooling}`;
+  const model = answerModel(name);
   const program = compileProgram(model);
-  const batch = answerBatch(channels);
+  const batch = answerBatch(model);
   using made = new DisposableStack();
   const resident = await checked(
     gpu.device,
@@ -129,7 +154,7 @@ export async function checkAnswers(
   await resident.upload(model.weights());
   const plan = planLayers(program, precision, batch);
   const { data } = await resident.run(plan, batch);
-  const { values, float } = ANSWERS[`${configuration}${channels}`];
+  const { values, float } = ANSWERS[name];
   const expected = precision === "int8" ? values : float;
   const allowed = precision === "int8"
     ? 0
