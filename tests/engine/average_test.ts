@@ -11,14 +11,15 @@ import { openModel } from "../../lib/model/file.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { ModelWriter } from "../../lib/model/writer.ts";
 import { assertSame, averageCases, checkEveryLayer } from "../support/engine_cases.ts";
+import { floatEngine } from "../support/float_engine.ts";
 import { randomBatch, randomModel } from "../support/random_model.ts";
 import { referenceActivations, type Weights } from "../support/reference.ts";
 import { gpuTest } from "../support/webgpu.ts";
 
 /** Bytes of the image's quarters, each of 32x32 pixels. */
-const QUARTERS = [255, 128, 64, 0];
+const QUARTERS = [255, 0, 128, 64];
 /** What they are as activations: 127 * byte / 255, rounded. */
-const ACTIVATIONS = [127, 64, 32, 0];
+const ACTIVATIONS = [127, 0, 64, 32];
 
 /**
  * A network whose convolutions hand on what they are given: their filters only have a center, which is
@@ -58,7 +59,7 @@ async function checkByHand(run: Engine["run"], batch: Batch): Promise<void> {
   const average = await run(batch, { layer: "average" });
   assertEquals(average.shape, [1, 1, 1, 2]);
   // The sum is exact; the scale is that of the activations, whose 127 is 1, by the positions.
-  assertEquals([...average.data], [127 + 64 + 32 + 0, 0]);
+  assertEquals([...average.data], [127 + 0 + 64 + 32, 0]);
   const scale = 1 / 127 / 4;
   // Nine layers, of whose scales float32 has rounded each by up to 6e-8.
   assertAlmostEquals(average.scale[0], scale, 1e-6 * scale);
@@ -87,6 +88,32 @@ gpuTest("WebGPU's average is what it is by hand", async () => {
   await using engine = await createWebgpuEngine(model);
   await checkByHand((...call) => engine.run(...call), batch);
 });
+
+/** A thin network, and images whose maps have 9x8 positions: more than a workgroup of WebGPU has lanes. */
+const { model: thin, weights: thinWeights } = randomModel({
+  configuration: "A",
+  input: { height: 32, width: 32, channels: 1 },
+  convolutions: [3, 4, 4, 4, 6, 8, 16, 20],
+  pooling: "average",
+  dense: [7],
+});
+const large = randomBatch(2, 288, 257, 1);
+
+async function checkLargeMap(create: typeof createWasmEngine): Promise<void> {
+  await using engine = await create(thin);
+  const expected = referenceActivations(compileProgram(thin), thinWeights, large, "average");
+  assertSame(await engine.run(large, { layer: "average" }), expected);
+
+  await using float = await create(thin, { precision: "float" });
+  const { data } = await float.run(large, { layer: "average" });
+  const want = (await floatEngine(thin, thinWeights).run(large, { layer: "average" })).data;
+  const most = Math.max(...want);
+  // As in the engines' float tests.
+  data.forEach((value, i) => assertAlmostEquals(value, want[i], 2e-5 * most));
+}
+
+Deno.test("WebAssembly averages a large map", () => checkLargeMap(createWasmEngine));
+gpuTest("WebGPU averages a large map", () => checkLargeMap(createWebgpuEngine));
 
 // Dense layers in float add in another order where there are more images.
 for (const [precision, layers] of [["int8", ["average", "fc8"]], ["float", ["average"]]] as const) {

@@ -208,12 +208,12 @@ const SLOPES: Record<string, [architecture: Architecture, layer: string, [number
     [64, 32],
   ],
   "the average over positions": [
-    { ...NETWORK, pooling: "average", dense: [12, 3] },
+    { ...NETWORK, pooling: "average", dense: [3] },
     "conv5_2",
     [64, 32],
   ],
   "the average of a larger image": [
-    { ...NETWORK, pooling: "average", dense: [3] },
+    { ...NETWORK, pooling: "average", dense: [12, 3] },
     "conv5_2",
     [97, 131],
   ],
