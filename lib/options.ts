@@ -276,7 +276,7 @@ export const CLASSIFY_OPTIONS = { ...SELECTION_OPTIONS, ...PREPARE_OPTIONS } sat
 export const EMBEDDING_OPTIONS = {
   layer: text(
     { ...LAYER, unset: "the one before the classifying layer" },
-    "Layer to read: conv1_1 … conv5_3, pool1 … pool5, average, fc6, fc7, fc8 or prob, as the model has them",
+    "Layer to read: conv1_1 … conv5_3, pool1 … pool5, average, fc1 … fc8 or prob, as the model has them",
   ),
   pooling: choice(
     { choices: ["none", "avg", "max"], default: "none" },

@@ -80,7 +80,7 @@ export function isMultiLabel({ dense, head }: Architecture): boolean {
 
 /** One layer with weights, and the max-pool that follows it, if one does. */
 export interface Layer {
-  /** The paper's name: `conv1_1` … `conv5_3`, `fc6` … `fc8`. */
+  /** `conv1_1` … `conv5_3`, and `fc6` … `fc8` in the paper, or as many as there are up to `fc8`. */
   readonly name: LayerName;
   /**
    * What it computes: a dense layer is a convolution whose filters see its whole input. The average, which

@@ -4,6 +4,8 @@ import { layerDistance, similarity } from "../../lib/output/embedding.ts";
 import { mirror, viewsOf } from "../../lib/input/views.ts";
 import { layerInfos, type LayerName } from "../../lib/model/architecture.ts";
 import { readImage } from "../../lib/image/read.ts";
+import { createEngine } from "../../lib/engine/create.ts";
+import { randomModel } from "../support/random_model.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { smallVgg } from "../support/small_vgg.ts";
 
@@ -54,6 +56,30 @@ Deno.test("embed() knows every layer of the paper's configuration, and prob", as
 Deno.test("embed() by default gives the layer before the classifying one", async () => {
   assertEquals((await classifier.embed(PHOTO)).layer, "fc7");
 });
+
+for (const dense of [[4], []]) {
+  Deno.test(`embed() gives the average where it is the last layer before ${dense.length} dense ones`, async () => {
+    const { model, weights } = randomModel({
+      configuration: "A",
+      input: { height: 64, width: 96, channels: 3 },
+      convolutions: [4, 8, 8, 8, 8, 8, 8, 12],
+      pooling: "average",
+      dense,
+    });
+    await using float = classifierOn(model, floatEngine(model, weights));
+    const average = await float.embed(PHOTO);
+    assertEquals([average.layer, average.shape], ["average", [12]]);
+    const positions = await float.embed(PHOTO, { layer: "pool5", pooling: "avg" });
+    assertClose(average.data, [...positions.data], "average");
+
+    await using int8 = classifierOn(model, await createEngine(model, { backend: "wasm" }));
+    const sums = await int8.embed(PHOTO), map = await int8.embed(PHOTO, { layer: "pool5" });
+    const wanted = await int8.embed(PHOTO, { layer: "pool5", pooling: "avg" });
+    // Each position is rounded to 127 steps of the largest.
+    const half = Math.max(...map.data) / 254 * (1 + 1e-6);
+    wanted.data.forEach((value, c) => assertAlmostEquals(sums.data[c], value, half));
+  });
+}
 
 Deno.test("embed() with normalize gives a vector of length 1", async () => {
   const { data } = await classifier.embed(PHOTO, { layer: "fc6", normalize: true });
