@@ -113,8 +113,8 @@ export function metricsOf(
     row[best]!++;
     if (top.some(({ index }) => index === label)) found5[label]!++;
   }
-  const judged = multiLabel ? records.flatMap(judgedLabels) : records.map(judgedBest);
-  const reliability = reliabilityOf(judged);
+  const reliability = reliabilityOf(judgedOf(records, multiLabel));
+  const judged = sum(reliability.map(({ images }) => images));
   const classes = labels.map((label, c) => {
     const images = sum(confusion[c]!);
     const own = { label, images, top5: found5[c]! / images };
@@ -122,18 +122,15 @@ export function metricsOf(
     const right = confusion[c]![c]!, given = sum(confusion.map((row) => row[c]!));
     return { ...own, recall: right / images, precision: right / given };
   });
-  const truths = multiLabel
-    ? judged.map(({ score, isRight }) => isRight ? score : 1 - score)
-    : records.map(({ score }) => score);
   return {
     images,
     top1: sum(confusion.map((row, c) => row[c]!)) / images,
     top5: sum(found5) / images,
-    crossEntropy: -sum(truths.map((truth) => Math.log(Math.max(truth, LEAST)))) / truths.length,
+    crossEntropy: crossEntropyOf(records, multiLabel),
     ...multiLabel ? { meanAveragePrecision: meanOf(classes) } : {},
     calibrationError: sum(
       reliability.map((bin) =>
-        bin.images === 0 ? 0 : bin.images / judged.length * Math.abs(bin.accuracy - bin.confidence)
+        bin.images === 0 ? 0 : bin.images / judged * Math.abs(bin.accuracy - bin.confidence)
       ),
     ),
     reliability,
@@ -150,13 +147,25 @@ interface Judged {
   readonly isRight: boolean;
 }
 
-function judgedBest({ label, top }: EvaluationRecord): Judged {
-  const { index, score } = top[0]!;
-  return { score, isRight: index === label };
+/** The best label of each image, or each of its labels, where they have their own scores. */
+function* judgedOf(records: readonly EvaluationRecord[], multiLabel: boolean): Generator<Judged> {
+  for (const { label, top, scores } of records) {
+    const ranked = multiLabel ? scores!.map((score, index) => ({ score, index })) : [top[0]!];
+    for (const { score, index } of ranked) yield { score, isRight: index === label };
+  }
 }
 
-function judgedLabels({ label, scores }: EvaluationRecord): Judged[] {
-  return scores!.map((score, index) => ({ score, isRight: index === label }));
+function crossEntropyOf(records: readonly EvaluationRecord[], multiLabel: boolean): number {
+  let total = 0, count = 0;
+  const add = (truth: number): void => {
+    total -= Math.log(Math.max(truth, LEAST));
+    count++;
+  };
+  for (const { label, score, scores } of records) {
+    if (!multiLabel) add(score);
+    else scores!.forEach((own, index) => add(index === label ? own : 1 - own));
+  }
+  return total / count;
 }
 
 /** What a class's own scores are worth, by themselves. */
@@ -195,7 +204,7 @@ function meanOf(classes: readonly ClassMetrics[]): number {
   return sum(known.map(({ averagePrecision = NaN }) => averagePrecision)) / known.length;
 }
 
-function reliabilityOf(judged: readonly Judged[]): ReliabilityBin[] {
+function reliabilityOf(judged: Iterable<Judged>): ReliabilityBin[] {
   const bins = Array.from({ length: BINS }, () => ({ images: 0, scores: 0, right: 0 }));
   for (const { score, isRight } of judged) {
     const bin = bins[Math.min(BINS - 1, Math.floor(score * BINS))]!;
