@@ -3,22 +3,22 @@
 import type { CheckpointFormatError } from "../../errors.ts";
 import type { GraphNode, Layout, Operator, Pair } from "../formats/graph.ts";
 import { type CheckpointTensor, sizeOf } from "../formats/tensor.ts";
-import { readVector, type ValueShape } from "./constants.ts";
+import { readVector } from "./constants.ts";
 import { asMatrix, type FilterSizes, filterSizes } from "./filters.ts";
 import { composed, type Fold, foldInto, lengthOf, type Part, readFold, reversed } from "./fold.ts";
 import type { Affine } from "./network.ts";
+import { Place, POOLS } from "./place.ts";
 import { describeNode, unsupported } from "./trace.ts";
 import {
   fixedSides,
   isPair,
+  NO_SIDES,
   type PoolOperator,
   problemOfPool,
+  problemOfWindow,
   type Sides,
   sidesOf,
 } from "./windows.ts";
-
-/** Max-pools of a VGG. */
-const POOLS = 5;
 
 /** What a walk found. */
 export interface Features {
@@ -55,13 +55,7 @@ export async function walk(
 
 class Walk {
   readonly #parts: Part[] = [];
-  #layout: Layout | "flat" | undefined;
-  #input: { height: number; width: number } | undefined;
-  /** The map's size here; `undefined` until the input's is known. */
-  #map: Pair | undefined;
-  /** Channels, or after flattening all inputs of a dense layer; `undefined` before the first convolution. */
-  #channels: number | undefined;
-  #pools = 0;
+  readonly #place = new Place();
   /** Zeros around the map, which the next convolution takes. */
   #padding: { node: GraphNode; sides: Sides } | undefined;
   #normalization: { node: GraphNode; affine: Affine } | undefined;
@@ -69,9 +63,6 @@ class Walk {
   #reversesColors = false;
   /** What the map goes through after a ReLU, until a layer takes it. */
   #ahead: { node: GraphNode; affine: Affine } | undefined;
-  #flattened: "CHW" | "HWC" | undefined;
-  #pooling: "flatten" | "average" = "flatten";
-  #adaptive: Pair | undefined;
   #head: "softmax" | "sigmoid" | undefined;
 
   constructor(readonly file: string, readonly inputSize: number | undefined) {}
@@ -91,15 +82,18 @@ class Walk {
     if (this.#ahead !== undefined) {
       throw this.#refuse(this.#ahead.node, "no layer follows that it could be folded into");
     }
-    this.#expectReluOfFeatures();
+    const last = this.#parts.at(-1)!;
+    if (!last.isDense && !last.relu) {
+      throw this.#refuse(last.node, "is the last one, and no ReLU follows");
+    }
     return {
       parts: this.#parts,
-      input: this.#input,
+      input: this.#place.input,
       normalization: this.#normalization?.affine,
       normalizesImages: this.#normalizesImages,
       reversesColors: this.#reversesColors,
-      pooling: this.#pooling,
-      adaptive: this.#adaptive,
+      pooling: this.#place.pooling,
+      adaptive: this.#place.adaptive,
       head: this.#head,
     };
   }
@@ -111,10 +105,10 @@ class Walk {
     }
     switch (operator.kind) {
       case "input":
-        return this.#begin(operator);
+        return this.#check(node, this.#place.begin(operator, this.inputSize));
       case "affine":
       case "batchNorm":
-        return this.#fold(node, await readFold(operator, this.#shape(), this.file));
+        return this.#fold(node, await readFold(operator, this.#place.shape(), this.file));
       case "conv":
         return await this.#conv(node, operator);
       case "dense":
@@ -133,68 +127,26 @@ class Walk {
       case "pad":
         return this.#pad(node, operator);
       case "transpose":
-        return this.#transpose(node, operator.order);
+        return this.#check(node, this.#place.transpose(operator.order));
       case "reverseColors":
-        if (this.#parts.length > 0) throw this.#refuse(node, "stands after the first convolution");
+        this.#check(node, this.#parts.length > 0 && "stands after the first convolution");
         this.#reversesColors = !this.#reversesColors;
         this.#normalizesImages = true;
         return;
       case "softmax":
       case "sigmoid":
-        return this.#score(node, operator.kind);
+        this.#check(node, !this.#place.isDense && "follows no dense layer");
+        this.#head = operator.kind;
+        return;
       case "identity":
       case "unsupported": // Refused on the way here.
         return;
     }
   }
 
-  #begin({ layout, height, width, channels }: Operator & { kind: "input" }): void {
-    this.#layout = layout;
-    const { inputSize } = this;
-    const size = inputSize === undefined ? undefined : { height: inputSize, width: inputSize };
-    if (height !== undefined && width !== undefined) {
-      if (size !== undefined && (size.height !== height || size.width !== width)) {
-        throw unsupported(
-          `The input of ${this.file} has ${height}x${width} pixels, as the file says: ${inputSize} was asked for`,
-          this.file,
-        );
-      }
-      this.#setInput(height, width);
-    } else if (size !== undefined) {
-      this.#setInput(size.height, size.width);
-    }
-    if (channels !== undefined && channels !== 1 && channels !== 3) {
-      throw unsupported(
-        `The input of ${this.file} must have 1 or 3 channels: found ${channels}`,
-        this.file,
-      );
-    }
-  }
-
-  #setInput(height: number, width: number): void {
-    this.#input = { height, width };
-    this.#map = [height >> this.#pools, width >> this.#pools];
-  }
-
-  #shape(): ValueShape {
-    return { layout: this.#layout, isPoint: this.#isPoint() };
-  }
-
-  /** The map as the next node gets it. */
-  #seen(): Pair | undefined {
-    const isVector = this.#pooling === "average" || this.#parts.at(-1)?.isDense;
-    return isVector ? [1, 1] : this.#adaptive ?? this.#map;
-  }
-
-  #isPoint(): boolean {
-    return sizeOf(this.#seen() ?? [0, 0]) === 1;
-  }
-
   /** Folds what is done to each channel into the layer before, or keeps it for the one after. */
   #fold(node: GraphNode, fold: Fold): void {
-    if (this.#padding !== undefined) {
-      throw this.#refuse(node, "stands between zeros around a map and their convolution");
-    }
+    this.#check(node, this.#padding && "stands between zeros around a map and their convolution");
     const part = this.#parts.at(-1);
     if (part === undefined) {
       // In the order of the input, whatever has been turned round since.
@@ -203,16 +155,14 @@ class Walk {
       this.#normalizesImages ||= fold.mean === undefined;
       return;
     }
+    const { channels, layout, pooling, flattened } = this.#place;
     const numbers = lengthOf(fold);
-    const channels = this.#channels ?? (this.#layout === "flat" ? numbers : undefined);
-    if (numbers !== 1 && numbers !== channels) {
-      throw this.#refuse(node, `has ${numbers} numbers where there are ${channels} channels`);
-    }
-    const isBehind = this.#pooling === "average" || this.#flattened !== undefined;
+    const fits = numbers === 1 || numbers === (channels ?? (layout === "flat" ? numbers : 0));
+    this.#check(node, !fits && `has ${numbers} numbers where there are ${channels} channels`);
+    const isBehind = pooling === "average" || flattened !== undefined;
     if (part.relu || (isBehind && !part.isDense)) return this.#keep(node, fold, part);
-    if (part.pooled && !fold.scale.every((value) => value > 0)) {
-      throw this.#refuse(node, "turns the order of values round after a max pool");
-    }
+    const isUpright = !part.pooled || fold.scale.every((value) => value > 0);
+    this.#check(node, !isUpright && "turns the order of values round after a max pool");
     foldInto(part, fold);
   }
 
@@ -220,309 +170,218 @@ class Walk {
   #keep(node: GraphNode, fold: Fold, part: Part): void {
     const numbers = lengthOf(fold), before = this.#ahead?.affine.scale.length ?? 1;
     const isMixed = before !== 1 && numbers !== 1 && numbers !== before;
-    if (isMixed || (this.#adaptive !== undefined && numbers > part.sizes.outputs)) {
-      throw this.#refuse(node, "has a number for each position of a map");
-    }
+    const isAdapted = this.#place.adaptive !== undefined && numbers > part.sizes.outputs;
+    this.#check(node, (isMixed || isAdapted) && "has a number for each position of a map");
     this.#ahead = { node, affine: composed(this.#ahead?.affine, fold) };
   }
 
   async #conv(node: GraphNode, operator: Operator & { kind: "conv" }): Promise<void> {
     const { weight, bias, stride, dilation, groups, layout } = operator;
     const sizes = this.#sizes(node, weight, 4);
-    if (groups !== 1) throw this.#refuse(node, `has ${groups} groups: expected 1`);
-    if (!isPair(dilation, 1)) {
-      throw this.#refuse(node, `is dilated by ${dilation.join("x")}: expected none`);
-    }
-    const padding = sidesOf(operator.padding, sizes.window, this.#padding?.sides ?? [0, 0, 0, 0]);
-    if (padding === undefined) throw this.#refuse(node, "is padded twice");
+    const padding = sidesOf(operator.padding, sizes.window, this.#padding?.sides ?? NO_SIDES);
     this.#padding = undefined;
-    if (this.#pools === POOLS) return await this.#convAsDense(node, operator, sizes, padding);
-    if (!isPair(stride, 1)) throw this.#refuse(node, `has stride ${stride.join("x")}: expected 1`);
-    this.#expectLayout(node, layout);
-    const { window } = sizes;
-    const isKnown = isPair(window, 3) || isPair(window, 1);
-    if (!isKnown) {
-      throw unsupported(
-        `Tensor ${weight.name} of ${this.file} must have a 3x3 or 1x1 filter, as a convolution of a VGG: found shape [${weight.shape}]`,
-        this.file,
-      );
-    }
-    const expected = (window[0] - 1) / 2;
-    if (padding.some((zeros) => zeros !== expected)) {
-      throw this.#refuse(
-        node,
-        `pads its ${window.join("x")} filter by ${
-          padding.join(", ")
-        }: expected ${expected} on each side`,
-      );
-    }
+    this.#check(node, groups !== 1 && `has ${groups} groups: expected 1`);
+    this.#check(node, !isPair(dilation, 1) && `is dilated by ${dilation.join("x")}: expected none`);
+    this.#check(node, this.#place.problemOfLayout(layout));
+    if (padding === undefined) throw this.#refuse(node, "is padded twice");
+    if (this.#place.pools === POOLS) return await this.#convAsDense(node, operator, sizes, padding);
+    this.#check(node, !isPair(stride, 1) && `has stride ${stride.join("x")}: expected 1`);
+    this.#check(node, problemOfWindow(sizes.window, padding));
     this.#expectChannels(node, weight, sizes.channels);
     const numbers = this.#normalization?.affine.scale.length ?? 1;
     if (this.#parts.length === 0 && numbers !== 1 && numbers !== sizes.channels) {
-      throw this.#refuse(
-        this.#normalization!.node,
-        `has ${numbers} numbers for ${sizes.channels} colors`,
-      );
+      const because = `has ${numbers} numbers for ${sizes.channels} colors`;
+      throw this.#refuse(this.#normalization!.node, because);
     }
-    if (this.#ahead?.affine.shift.some((value) => value !== 0) && expected > 0) {
+    const isPadded = padding.some((zeros) => zeros > 0);
+    if (isPadded && this.#ahead?.affine.shift.some((value) => value !== 0)) {
       throw this.#refuse(
         this.#ahead.node,
         `stands after a ReLU, before ${
           describeNode(node)
-        }: what it adds does not reach the zeros around the map`,
+        }: what it adds does not reach the zeros ` +
+          "around the map",
       );
     }
-    await this.#add(node, weight, bias, sizes, false);
+    await this.#add(node, weight, bias, sizes, weight.layout.outputs === "first" ? "CHW" : "HWC");
   }
 
   /** Behind the last pool a convolution has to be a dense layer: of the whole map, or of its one position. */
   async #convAsDense(
     node: GraphNode,
-    { weight, bias, layout }: Operator & { kind: "conv" },
-    sizes: FilterSizes,
+    { weight, bias }: Operator & { kind: "conv" },
+    { window, channels, outputs }: FilterSizes,
     padding: Sides,
   ): Promise<void> {
-    const { window, channels, outputs } = sizes;
-    this.#expectLayout(node, layout);
-    if (this.#map === undefined) this.#setInput(window[0] << POOLS, window[1] << POOLS);
-    const map = this.#seen()!;
-    if (padding.some((zeros) => zeros !== 0) || String(window) !== String(map)) {
-      throw this.#refuse(
-        node,
-        `has a ${window.join("x")} filter, padded by ${
-          padding.join(", ")
-        }, behind pool5, where the map has ${
-          map.join("x")
-        }: only a filter of the whole map is a dense layer`,
-      );
-    }
+    this.#place.tellMap(window);
+    const map = this.#place.seen()!;
+    const isWhole = String(window) === String(map) && padding.every((zeros) => zeros === 0);
+    this.#check(
+      node,
+      !isWhole &&
+        `has a ${window.join("x")} filter, padded by ${padding.join(", ")}, behind pool5, ` +
+          `where the map has ${map.join("x")}: only a filter of the whole map is a dense layer`,
+    );
     this.#expectChannels(node, weight, channels);
     const flat = { outputs, channels: channels * sizeOf(window), window: [1, 1] as const };
-    this.#flattened ??= weight.layout.outputs === "first" ? "CHW" : "HWC";
-    await this.#add(node, asMatrix(weight), bias, flat, true);
+    this.#place.flattened ??= weight.layout.outputs === "first" ? "CHW" : "HWC";
+    await this.#add(node, asMatrix(weight), bias, flat, "dense");
   }
 
   async #dense(node: GraphNode, { weight, bias }: Operator & { kind: "dense" }): Promise<void> {
     const sizes = this.#sizes(node, weight, 2);
-    const before = this.#parts.at(-1);
-    if (before === undefined || (!before.isDense && this.#pools < POOLS)) {
-      throw this.#refuse(node, `stands behind ${this.#pools} of the ${POOLS} max pools of a VGG`);
-    }
-    if (!before.isDense) this.#expectMap(node, weight, sizes.channels, before.sizes.outputs);
-    else this.#expectChannels(node, weight, sizes.channels);
-    await this.#add(node, weight, bias, sizes, true);
-    this.#layout = "flat";
+    this.#check(node, this.#place.problemOfPools());
+    if (this.#place.isDense) this.#expectChannels(node, weight, sizes.channels);
+    else this.#expectMap(node, weight, sizes.channels, this.#parts.at(-1)!.sizes.outputs);
+    await this.#add(node, weight, bias, sizes, "dense");
+    this.#place.layout = "flat";
   }
 
   /** Holds the inputs of the first dense layer against the map, whose size they may tell. */
-  #expectMap(node: GraphNode, weight: CheckpointTensor, inputs: number, channels: number): void {
-    const average = this.#pooling === "average";
-    const fixed = this.#seen();
-    if (fixed === undefined) {
-      const side = Math.round(Math.sqrt(inputs / channels));
-      if (side < 1 || side * side * channels !== inputs) {
-        throw unsupported(
-          `Tensor ${weight.name} of ${this.file} must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${weight.shape}]`,
-          this.file,
-        );
-      }
-      this.#setInput(side << POOLS, side << POOLS);
-    } else if (sizeOf(fixed) * channels !== inputs) {
-      const { height, width } = this.#input ?? { height: "?", width: "?" };
-      throw unsupported(
-        `Tensor ${weight.name} of ${this.file} takes ${inputs} inputs: an input of ${height}x${width} pixels gives a map of ${
-          fixed.join("x")
-        } with ${channels} channels, so ${sizeOf(fixed) * channels}`,
-        this.file,
+  #expectMap(node: GraphNode, { name, shape }: CheckpointTensor, inputs: number, channels: number) {
+    const fail = (text: string) => unsupported(`Tensor ${name} of ${this.file} ${text}`, this.file);
+    const side = Math.round(Math.sqrt(inputs / channels));
+    if (this.#place.seen() === undefined && (side < 1 || side * side * channels !== inputs)) {
+      throw fail(
+        `must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${shape}]`,
       );
     }
-    if (this.#flattened === undefined) {
-      if (!average && !this.#isPoint()) {
-        throw this.#refuse(node, "takes a map that nothing has flattened");
-      }
-      this.#flattened = "HWC";
+    this.#place.tellMap([side, side]);
+    const map = this.#place.seen()!;
+    if (sizeOf(map) * channels !== inputs) {
+      const { height, width } = this.#place.input!;
+      throw fail(
+        `takes ${inputs} inputs: an input of ${height}x${width} pixels gives a map of ${
+          map.join("x")
+        } ` +
+          `with ${channels} channels, so ${sizeOf(map) * channels}`,
+      );
     }
+    const isFlat = this.#place.flattened !== undefined || this.#place.isPoint();
+    this.#check(node, !isFlat && "takes a map that nothing has flattened");
+    this.#place.flattened ??= "HWC";
   }
 
+  /** @param inputs The order of a convolution's inputs; those of the first dense layer are the map's. */
   async #add(
     node: GraphNode,
     weight: CheckpointTensor,
     bias: CheckpointTensor | undefined,
     sizes: FilterSizes,
-    isDense: boolean,
+    inputs: "CHW" | "HWC" | "dense",
   ): Promise<void> {
-    this.#expectRelu(node);
+    const before = this.#parts.at(-1);
+    if (before?.relu === false) {
+      throw this.#refuse(node, `follows ${describeNode(before.node)} without a ReLU between them`);
+    }
     const { outputs } = sizes;
-    const order = weight.layout.outputs === "first" ? "CHW" : "HWC";
-    const isFirstDense = isDense && !this.#parts.at(-1)?.isDense;
+    const isDense = inputs === "dense";
+    const ofDense = this.#place.isDense ? "HWC" : this.#place.flattened!;
     this.#parts.push({
-      node,
-      weight,
-      sizes,
-      isDense,
-      inputs: isFirstDense ? this.#flattened! : isDense ? "HWC" : order,
+      ...{ node, weight, sizes, isDense, relu: false, pooled: false },
+      inputs: isDense ? ofDense : inputs,
       scale: new Float64Array(outputs).fill(1),
       shift: bias === undefined
         ? new Float64Array(outputs)
         : await readVector(bias, this.file, outputs),
-      relu: false,
-      pooled: false,
       ahead: this.#ahead?.affine,
     });
     this.#ahead = undefined;
-    this.#channels = outputs;
-  }
-
-  #expectRelu(node: GraphNode): void {
-    const before = this.#parts.at(-1);
-    if (before === undefined || before.relu) return;
-    throw this.#refuse(node, `follows ${describeNode(before.node)} without a ReLU between them`);
-  }
-
-  /** A network of features alone ends behind a ReLU too. */
-  #expectReluOfFeatures(): void {
-    const last = this.#parts.at(-1)!;
-    if (last.isDense || last.relu) return;
-    throw this.#refuse(last.node, "is the last one, and no ReLU follows");
+    this.#place.channels = outputs;
+    this.#place.isDense = isDense;
   }
 
   #relu(node: GraphNode): void {
     const part = this.#parts.at(-1);
     if (part === undefined) throw this.#refuse(node, "stands before the first convolution");
-    if (this.#ahead !== undefined) {
-      throw this.#refuse(
-        node,
-        `follows ${describeNode(this.#ahead.node)}, which stands after a ReLU already`,
-      );
-    }
-    if (this.#pooling === "average" && !part.isDense && !part.relu) {
-      throw this.#refuse(node, "stands after an average");
-    }
+    const ahead = this.#ahead && describeNode(this.#ahead.node);
+    this.#check(node, ahead && `follows ${ahead}, which stands after a ReLU already`);
     part.relu = true;
   }
 
   #pool(node: GraphNode, operator: PoolOperator): void {
     const { kind, window, stride, layout } = operator;
     if (isPair(window, 1) && isPair(stride, 1)) return;
-    this.#expectLayout(node, layout);
-    if (this.#padding !== undefined) throw this.#refuse(node, "follows zeros around a map");
+    this.#check(node, this.#place.problemOfLayout(layout));
+    this.#check(node, this.#padding && "follows zeros around a map");
     if (kind === "averagePool") return this.#averageOf(node, operator);
-    const problem = problemOfPool(operator, this.#map);
-    if (problem !== undefined) throw this.#refuse(node, problem);
-    if (this.#pools === POOLS) throw this.#refuse(node, "is the sixth: a VGG has five");
+    this.#check(node, problemOfPool(operator, this.#place.map));
+    this.#check(node, this.#place.pools === POOLS && "is the sixth: a VGG has five");
     const part = this.#parts.at(-1);
     if (part === undefined || part.pooled) throw this.#refuse(node, "follows no convolution");
     if (this.#ahead?.affine.scale.some((value) => value < 0)) {
       throw this.#refuse(this.#ahead.node, "turns the order of values round before a max pool");
     }
     part.pooled = true;
-    this.#pools++;
-    this.#map &&= [this.#map[0] >> 1, this.#map[1] >> 1];
+    this.#place.pools++;
   }
 
   /** An average pool is a global one if its window is the whole map. */
   #averageOf(node: GraphNode, { window, padding }: PoolOperator): void {
-    if (this.#map === undefined && this.#pools === POOLS) {
-      this.#setInput(window[0] << POOLS, window[1] << POOLS);
-    }
-    const isWhole = String(window) === String(this.#map) &&
+    const isLast = this.#place.pools === POOLS;
+    if (isLast) this.#place.tellMap(window);
+    const isWhole = isLast && String(window) === String(this.#place.map) &&
       fixedSides(padding).every((zeros) => zeros === 0);
-    if (!isWhole || this.#pools < POOLS) {
-      throw this.#refuse(
-        node,
+    this.#check(
+      node,
+      !isWhole &&
         `has a window of ${window.join("x")}: a VGG has max pools, or an average of its last map`,
-      );
-    }
+    );
     this.#average(node);
   }
 
   #average(node: GraphNode): void {
     // The average of one position is that position.
-    if (this.#parts.at(-1)?.isDense && this.#isPoint()) return;
-    this.#expectLastMap(node);
-    if (!this.#parts.at(-1)!.relu) throw this.#refuse(node, "follows no ReLU");
-    if (!this.#isPoint()) this.#pooling = "average";
-  }
-
-  /** That the map behind the last pool is still there, as it is. */
-  #expectLastMap(node: GraphNode): void {
-    if (this.#pools < POOLS) {
-      throw this.#refuse(node, `stands behind ${this.#pools} of the ${POOLS} max pools of a VGG`);
-    }
-    const isGone = this.#flattened !== undefined || this.#parts.at(-1)!.isDense ||
-      this.#adaptive !== undefined || this.#pooling === "average";
-    if (isGone) throw this.#refuse(node, "has no map before it: expected it right behind pool5");
+    if (this.#place.isDense) return;
+    this.#check(node, this.#place.problemOfLastMap());
+    this.#check(node, !this.#parts.at(-1)!.relu && "follows no ReLU");
+    if (!this.#place.isPoint()) this.#place.pooling = "average";
   }
 
   #adapt(node: GraphNode, size: Pair): void {
     if (isPair(size, 1)) return this.#average(node);
-    this.#expectLastMap(node);
-    if (this.#map === undefined) this.#setInput(size[0] << POOLS, size[1] << POOLS);
-    if (String(this.#map) !== String(size)) this.#adaptive = size;
+    this.#check(node, this.#place.problemOfLastMap());
+    this.#place.tellMap(size);
+    if (String(this.#place.map) !== String(size)) this.#place.adaptive = size;
   }
 
   #flatten(node: GraphNode, order: Layout | undefined): void {
-    const part = this.#parts.at(-1);
-    if (part === undefined) throw this.#refuse(node, "stands before the first convolution");
-    if (this.#flattened === undefined && !part.isDense) {
-      if (this.#pools < POOLS) {
-        throw this.#refuse(node, `stands behind ${this.#pools} of the ${POOLS} max pools of a VGG`);
-      }
-      const layout = order ?? this.#layout;
-      this.#flattened = layout === "NHWC" ? "HWC" : "CHW";
-      const fixed = this.#seen();
-      this.#channels = fixed && part.sizes.outputs * sizeOf(fixed);
-    }
-    this.#layout = "flat";
+    this.#check(node, this.#place.problemOfPools());
+    this.#place.flatten(order, this.#parts.at(-1)!.sizes.outputs);
   }
 
   #pad(node: GraphNode, { padding, layout }: Operator & { kind: "pad" }): void {
-    this.#expectLayout(node, layout);
-    if (this.#padding !== undefined) {
-      throw this.#refuse(node, `follows ${describeNode(this.#padding.node)}`);
-    }
+    this.#check(node, this.#place.problemOfLayout(layout));
+    this.#check(node, this.#padding && `follows ${describeNode(this.#padding.node)}`);
     this.#padding = { node, sides: fixedSides(padding) };
   }
 
-  #transpose(node: GraphNode, order: readonly number[]): void {
-    if (order.every((axis, index) => axis === index)) return;
-    const turned = String(order);
-    if ((this.#layout ?? "NCHW") === "NCHW" && turned === "0,2,3,1") this.#layout = "NHWC";
-    else if ((this.#layout ?? "NHWC") === "NHWC" && turned === "0,3,1,2") this.#layout = "NCHW";
-    else throw this.#refuse(node, `changes the order of axes to ${order.join(", ")}`);
-  }
-
-  #score(node: GraphNode, kind: "softmax" | "sigmoid"): void {
-    if (!this.#parts.at(-1)?.isDense) throw this.#refuse(node, "follows no dense layer");
-    this.#head = kind;
-  }
-
   #sizes(node: GraphNode, weight: CheckpointTensor, rank: 2 | 4): FilterSizes {
-    const sizes = weight.shape.length === rank ? filterSizes(weight) : undefined;
-    if (sizes !== undefined && weight.shape.every((size) => size > 0)) return sizes;
+    const { name, shape } = weight;
+    const sizes = shape.length === rank ? filterSizes(weight) : undefined;
+    if (sizes !== undefined && shape.every((size) => size > 0)) return sizes;
     throw unsupported(
-      `Tensor ${weight.name} of ${this.file} must have ${rank} dimensions, as ${
+      `Tensor ${name} of ${this.file} must have ${rank} dimensions, as ${
         describeNode(node)
-      }: found shape [${weight.shape}]`,
+      }: found shape [${shape}]`,
       this.file,
     );
   }
 
-  #expectChannels(node: GraphNode, weight: CheckpointTensor, channels: number): void {
+  #expectChannels(node: GraphNode, { name, shape }: CheckpointTensor, channels: number): void {
     const isFirst = this.#parts.length === 0;
-    if (isFirst ? channels === 1 || channels === 3 : channels === this.#channels) return;
+    const { channels: expected } = this.#place;
+    if (isFirst ? channels === 1 || channels === 3 : channels === expected) return;
+    const [wanted, as] = isFirst ? ["1 or 3", "conv1_1"] : [expected, describeNode(node)];
     throw unsupported(
-      `Tensor ${weight.name} of ${this.file} must take ${
-        isFirst ? "1 or 3" : this.#channels
-      } channels, as ${isFirst ? "conv1_1" : describeNode(node)}: found shape [${weight.shape}]`,
+      `Tensor ${name} of ${this.file} must take ${wanted} channels, as ${as}: found shape [${shape}]`,
       this.file,
     );
   }
 
-  #expectLayout(node: GraphNode, layout: Layout): void {
-    this.#layout ??= layout;
-    if (this.#layout === layout || (this.#layout === "flat" && this.#parts.at(-1)?.isDense)) return;
-    throw this.#refuse(node, `takes a map in the order ${layout}: it comes as ${this.#layout}`);
+  /** Refuses a node if something is wrong with it. */
+  #check(node: GraphNode, problem: string | false | undefined): void {
+    if (problem) throw this.#refuse(node, problem);
   }
 
   #refuse(node: GraphNode, because: string): CheckpointFormatError {

@@ -8,6 +8,9 @@ export type PoolOperator = Operator & { kind: "maxPool" | "averagePool" };
 /** Zeros on each side: top, left, bottom, right. */
 export type Sides = readonly number[];
 
+/** No zeros. */
+export const NO_SIDES: Sides = [0, 0, 0, 0];
+
 /** Whether both are the same number. */
 export function isPair(pair: Pair, value: number): boolean {
   return pair[0] === value && pair[1] === value;
@@ -26,13 +29,22 @@ export function sidesOf(padding: Padding, window: Pair, around: Sides): Sides | 
 
 /** Zeros that do not depend on a window. */
 export function fixedSides(padding: Padding): Sides {
-  return padding === "same" || padding === "valid" ? [0, 0, 0, 0] : padding;
+  return padding === "same" || padding === "valid" ? NO_SIDES : padding;
 }
 
 /** As many outputs as inputs; an even window has one zero more at the end. */
 function sameSides([height, width]: Pair): Sides {
   const [y, x] = [height - 1, width - 1];
   return [y >> 1, x >> 1, y - (y >> 1), x - (x >> 1)];
+}
+
+/** What makes a convolution another one than a VGG's, which keep the size of their map. */
+export function problemOfWindow(window: Pair, padding: Sides): string | undefined {
+  const size = window.join("x");
+  if (!isPair(window, 3) && !isPair(window, 1)) return `has a ${size} filter: expected 3x3 or 1x1`;
+  const expected = (window[0] - 1) / 2;
+  if (padding.every((zeros) => zeros === expected)) return undefined;
+  return `pads its ${size} filter by ${padding.join(", ")}: expected ${expected} on each side`;
 }
 
 /**
