@@ -29,17 +29,17 @@ const FORMATS: readonly Format[] = [
   },
   {
     is: ({ text }) => text.startsWith("\x93NUMPY"),
-    open: async (source) => (await import("./numpy/read.ts")).readNpy(source),
-  },
-  {
-    // A pickle of protocol 2 that begins with a number of ten bytes.
-    is: ({ text }) => text.startsWith("\x80\x02\x8a\x0a"),
-    open: async (source) => (await import("./pytorch/read.ts")).readPytorchLegacy(source),
+    open: async (source, { budget }) => (await import("./numpy/read.ts")).readNpy(source, budget),
   },
   {
     // Eight bytes of length, then a JSON object.
     is: ({ text }) => /^[^]{4}\0{4}\{["}\s]/.test(text),
     open: (source) => readSafetensors(source),
+  },
+  {
+    is: ({ text }) => isPickle(text),
+    open: async (source, options) =>
+      (await import("./pytorch/read.ts")).readPickled(source, options),
   },
   {
     is: ({ text }) => /^(\xef\xbb\xbf)?\s*\{/.test(text),
@@ -58,6 +58,12 @@ const FORMATS: readonly Format[] = [
     open: async (source) => (await import("./caffe/read.ts")).readCaffe(source),
   },
 ];
+
+/** Begins with the number of a protocol, or with a dictionary, a list, a class or PyTorch's number. */
+function isPickle(text: string): boolean {
+  if (text.startsWith("\x80")) return "\x02\x03\x04\x05".includes(text[1] ?? " ");
+  return /^(\(dp?\d|\(lp?\d|[}\]]q|c[\w.]+\n\w+\n|L119547037)/.test(text);
+}
 
 /**
  * Opens a checkpoint. `source` must stay open while it is read.
@@ -87,11 +93,13 @@ function refusal({ name }: ByteSource, what: string): CheckpointFormatError {
 }
 
 /** PyTorch and numpy both write zip archives. */
-async function openZip(source: ByteSource, { budget }: OpenOptions): Opening {
+async function openZip(source: ByteSource, options: OpenOptions): Opening {
   const { readZipDirectory } = await import("./zip.ts");
-  const entries = await readZipDirectory(source, budget);
+  const entries = await readZipDirectory(source, options.budget);
+  const { programOf, readExported } = await import("./pytorch/exported.ts");
+  if (programOf(entries) !== undefined) return await readExported(source, entries, options);
   if (entries.some(({ name }) => /(^|\/)data\.pkl$/.test(name))) {
-    return await (await import("./pytorch/read.ts")).readPytorchZip(source, entries);
+    return await (await import("./pytorch/read.ts")).readPytorchZip(source, entries, options);
   }
   if (entries.some(({ name }) => name.endsWith(".npy"))) {
     return await (await import("./numpy/read.ts")).readNpz(source, entries);

@@ -7,23 +7,34 @@ import type { ByteSource } from "../../io/byte_source.ts";
 import { type CheckpointTensor, readAll, type Runs, sizeOf } from "./checkpoint.ts";
 
 /** Element types, by safetensors' names, low byte first. */
-export type ElementType = "F32" | "F64" | "F16" | "BF16" | "I8" | "U8" | "I16" | "U16" | "I32";
+export type ElementType =
+  | "F32"
+  | "F64"
+  | "F16"
+  | "BF16"
+  | "I8"
+  | "U8"
+  | "I16"
+  | "U16"
+  | "I32"
+  | "I64";
 
 interface Decoder {
   readonly bytes: number;
-  decode(view: DataView, into: Float32Array): void;
+  decode(view: DataView, into: Float32Array, isLittle: boolean): void;
 }
 
 const DECODERS: Readonly<Record<ElementType, Decoder>> = {
-  F32: decoder(4, (view, at) => view.getFloat32(at, true)),
-  F64: decoder(8, (view, at) => view.getFloat64(at, true)),
-  F16: decoder(2, (view, at) => view.getFloat16(at, true)),
+  F32: decoder(4, (view, at, isLittle) => view.getFloat32(at, isLittle)),
+  F64: decoder(8, (view, at, isLittle) => view.getFloat64(at, isLittle)),
+  F16: decoder(2, (view, at, isLittle) => view.getFloat16(at, isLittle)),
   BF16: { bytes: 2, decode: decodeBfloat16 },
   I8: decoder(1, (view, at) => view.getInt8(at)),
   U8: decoder(1, (view, at) => view.getUint8(at)),
-  I16: decoder(2, (view, at) => view.getInt16(at, true)),
-  U16: decoder(2, (view, at) => view.getUint16(at, true)),
-  I32: decoder(4, (view, at) => view.getInt32(at, true)),
+  I16: decoder(2, (view, at, isLittle) => view.getInt16(at, isLittle)),
+  U16: decoder(2, (view, at, isLittle) => view.getUint16(at, isLittle)),
+  I32: decoder(4, (view, at, isLittle) => view.getInt32(at, isLittle)),
+  I64: decoder(8, (view, at, isLittle) => Number(view.getBigInt64(at, isLittle))),
 };
 
 /** Whether a type's elements can be read as floats. */
@@ -36,23 +47,28 @@ export function bytesOf(dtype: ElementType): number {
   return DECODERS[dtype].bytes;
 }
 
-/** Makes a tensor of the elements from byte `offset` of a file on. */
+/**
+ * Makes a tensor of the elements from byte `offset` of a file on.
+ *
+ * @param isLittle Whether the low byte comes first.
+ */
 export function rawTensor(
   source: ByteSource,
   tensor: Omit<CheckpointTensor, "read">,
   dtype: ElementType,
   offset: number,
+  isLittle = true,
 ): CheckpointTensor {
   const { bytes, decode } = DECODERS[dtype];
   // Float32 on this machine is float32 in the file, but for the byte order of rare machines.
-  const direct = dtype === "F32" && LITTLE_ENDIAN;
+  const direct = dtype === "F32" && isLittle === LITTLE_ENDIAN;
   const readRun = async (start: number, into: Float32Array): Promise<void> => {
     const raw = direct
       ? new Uint8Array(into.buffer, into.byteOffset, into.byteLength)
       : new Uint8Array(into.length * bytes);
     const reading = source.read(offset + start * bytes, raw);
     if (reading !== undefined) await reading;
-    if (!direct) decode(new DataView(raw.buffer, raw.byteOffset, raw.length), into);
+    if (!direct) decode(new DataView(raw.buffer, raw.byteOffset, raw.length), into, isLittle);
   };
   return {
     ...tensor,
@@ -69,19 +85,22 @@ export function rawTensor(
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-function decoder(bytes: number, get: (view: DataView, at: number) => number): Decoder {
+function decoder(
+  bytes: number,
+  get: (view: DataView, at: number, isLittle: boolean) => number,
+): Decoder {
   return {
     bytes,
-    decode(view, into) {
-      for (let i = 0; i < into.length; i++) into[i] = get(view, i * bytes);
+    decode(view, into, isLittle) {
+      for (let i = 0; i < into.length; i++) into[i] = get(view, i * bytes, isLittle);
     },
   };
 }
 
 /** A bfloat16 is the upper half of a float32. */
-function decodeBfloat16(view: DataView, into: Float32Array): void {
+function decodeBfloat16(view: DataView, into: Float32Array, isLittle: boolean): void {
   const words = new Uint32Array(into.buffer, into.byteOffset, into.length);
-  for (let i = 0; i < words.length; i++) words[i] = view.getUint16(2 * i, true) << 16;
+  for (let i = 0; i < words.length; i++) words[i] = view.getUint16(2 * i, isLittle) << 16;
 }
 
 /** Elements that a tensor in another order may have: it is held as a whole. That of fc6 is 103 M. */
@@ -142,6 +161,20 @@ function place(index: number, shape: readonly number[], strides: readonly number
     index = Math.floor(index / shape[axis]);
   }
   return offset;
+}
+
+/** Changes each element of a tensor. */
+export function mappedTensor(
+  tensor: CheckpointTensor,
+  change: (value: number) => number,
+): CheckpointTensor {
+  return {
+    ...tensor,
+    async read(runs: Runs, into: Float32Array): Promise<void> {
+      await tensor.read(runs, into);
+      for (let i = 0; i < into.length; i++) into[i] = change(into[i]);
+    },
+  };
 }
 
 /** `(q - zeroPoint) * scale`, for the whole tensor or for each index of one axis. */

@@ -9,7 +9,7 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import { type CheckpointTensor, sizeOf, type WeightLayout } from "../checkpoint.ts";
 import { type ElementType, rawTensor, rowMajorStrides, stridedTensor } from "../tensors.ts";
 
-/** Element types by numpy's names. Only those of this machine's byte order. */
+/** Element types by numpy's names, without the byte order. */
 const DTYPES: ReadonlyMap<string, ElementType> = new Map([
   ["f2", "F16"],
   ["f4", "F32"],
@@ -79,17 +79,18 @@ export function numpyTensor(
   if (dtype === undefined) return undefined;
   const length = sizeOf(shape);
   const bytes = length * Number(descr.slice(2));
-  if (descr[0] === ">" || !Number.isSafeInteger(bytes) || bytes > end - dataOffset) {
+  if (!Number.isSafeInteger(bytes) || bytes > end - dataOffset) {
     throw new CheckpointFormatError(
-      `Array ${name} of ${source.name} must have ${descr} elements of shape [${shape}], low byte first, in ${
+      `Array ${name} of ${source.name} must have ${descr} elements of shape [${shape}] in ${
         end - dataOffset
       } bytes`,
       { file: source.name, offset: dataOffset },
     );
   }
+  const isLittle = descr[0] !== ">";
   if (!isFortran || shape.length < 2) {
-    return rawTensor(source, { name, shape, layout }, dtype, dataOffset);
+    return rawTensor(source, { name, shape, layout }, dtype, dataOffset, isLittle);
   }
-  const flat = rawTensor(source, { name, shape: [length], layout }, dtype, dataOffset);
+  const flat = rawTensor(source, { name, shape: [length], layout }, dtype, dataOffset, isLittle);
   return stridedTensor(flat, shape, rowMajorStrides(shape.toReversed()).toReversed());
 }

@@ -8,12 +8,14 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import { type CheckpointTensor, type OldCheckpoint, OUTPUTS_LAST } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
 import { numpyTensor, readNpyHeader } from "./npy.ts";
-import { PickledArray, vocabulary } from "./vocabulary.ts";
-import { pickledText, type PickledValue, readPickle } from "../pytorch/pickle.ts";
+import { arrayTensor, NUMPY, PickledArray } from "./vocabulary.ts";
+import type { Budget } from "../budget.ts";
+import { readPickle } from "../pytorch/pickle.ts";
+import { pickledText, type PickledValue } from "../pytorch/pickled.ts";
 import { openEntry, type ZipEntry } from "../zip.ts";
 
 /** Opens `.npy`: an array of one object, which is a dictionary of lists or dictionaries of arrays. */
-export async function readNpy(source: ByteSource): Promise<OldCheckpoint> {
+export async function readNpy(source: ByteSource, budget: Budget): Promise<OldCheckpoint> {
   const { descr, dataOffset } = await readNpyHeader(source, 0);
   if (!descr.endsWith("O")) {
     throw new CheckpointFormatError(
@@ -22,7 +24,7 @@ export async function readNpy(source: ByteSource): Promise<OldCheckpoint> {
     );
   }
   const cursor = new Cursor(source, dataOffset, source.size!);
-  const outer = await readPickle(cursor, vocabulary(source.name));
+  const outer = await readPickle(cursor, NUMPY, budget);
   const value = outer instanceof PickledArray && Array.isArray(outer.data) ? outer.data[0] : outer;
   if (!(value instanceof Map)) {
     throw new CheckpointFormatError(
@@ -32,12 +34,9 @@ export async function readNpy(source: ByteSource): Promise<OldCheckpoint> {
   }
   const arrays = [...value].flatMap(([layer, parts]) => namedParts(pickledText(layer), parts));
   return checkpointOf(
-    arrays.flatMap(({ name, array: { descr, isFortran, shape, data } }) => {
-      if (Array.isArray(data)) return [];
-      const dataOffset = data.offset, end = dataOffset + data.length;
-      const place = { name, descr, isFortran, shape, dataOffset, end };
-      const tensor = numpyTensor(source, place, OUTPUTS_LAST);
-      return tensor === undefined ? [] : [{ tensor, begin: dataOffset }];
+    arrays.flatMap(({ name, array }) => {
+      const tensor = arrayTensor(name, array, source, OUTPUTS_LAST);
+      return tensor === undefined ? [] : [{ tensor, begin: tensor.position! }];
     }),
   );
 }

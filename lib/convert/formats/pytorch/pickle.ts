@@ -1,69 +1,92 @@
 /**
- * A restricted reader of Python's pickles: it builds dictionaries, lists, numbers, strings and what a
- * table of known functions makes of them. It calls nothing else, so nothing in a file can execute.
+ * A restricted reader of Python's pickles. It makes values of what the pickle says, and of what a table of
+ * known functions makes of them; what calls anything else becomes a {@linkcode PickledObject}. Nothing in a
+ * file can execute.
  *
  * @see {@link https://github.com/python/cpython/blob/main/Lib/pickletools.py} for the opcodes
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";
+import type { Budget } from "../budget.ts";
 import type { Cursor } from "../cursor.ts";
+import {
+  PickledBytes,
+  PickledGlobal,
+  PickledObject,
+  pickledText,
+  type PickledValue,
+  ShortBytes,
+} from "./pickled.ts";
+import { isExecutable } from "./refused.ts";
 
-/** A byte string, left where it is: the data of an array can be half a gigabyte. */
-export class PickledBytes {
-  /** @param offset In the file. */
-  constructor(readonly offset: number, readonly length: number) {}
-}
-
-/** A function or class that a pickle refers to, by its full name. It is a name, nothing more. */
-export class PickledGlobal {
-  constructor(readonly name: string) {}
-}
-
-/** What is on the stack: Python's values in JavaScript's types. */
-export type PickledValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | PickledBytes
-  | PickledGlobal
-  | PickledValue[]
-  | Map<PickledValue, PickledValue>
-  | object;
-
-/** A key or a name as text. What is neither has none: it may be nested without end. */
-export function pickledText(value: PickledValue | undefined): string {
-  return typeof value === "object" && value !== null ? "(no text)" : String(value);
-}
-
-/** What a pickle may refer to, and what becomes of it. */
+/** What becomes of what a pickle calls. */
 export interface PickleVocabulary {
   /** Makes the result of calling a function by its full name. */
   readonly functions: Readonly<Record<string, (...args: PickledValue[]) => PickledValue>>;
-  /** Names that may stand as values, such as storage types. */
-  readonly values: readonly string[];
   /** Sets the state of an object that a function made; by default state is ignored. */
   readonly setState?: (object: PickledValue, state: PickledValue) => void;
   /** Finds what lies outside the pickle. */
   readonly persistent?: (id: PickledValue) => PickledValue;
 }
 
-/** Far more than a checkpoint has; a bound for files that are made to keep a reader busy. */
-const MAX_OPCODES = 1_000_000;
+/** Of Python itself. */
+const PYTHON: PickleVocabulary["functions"] = {
+  "collections.OrderedDict": (pairs) => dictionary(pairs),
+  "collections.defaultdict": (_factory, pairs) => dictionary(pairs),
+  "collections.Counter": (pairs) => dictionary(pairs),
+  "builtins.dict": (pairs) => dictionary(pairs),
+  "__builtin__.dict": (pairs) => dictionary(pairs),
+  "builtins.tuple": (items) => items ?? [],
+  "builtins.list": (items) => items ?? [],
+  "builtins.set": (items) => items ?? [],
+  "builtins.frozenset": (items) => items ?? [],
+  "__builtin__.set": (items) => items ?? [],
+  "__builtin__.frozenset": (items) => items ?? [],
+  // Python 3's bytes in a pickle that Python 2 can read.
+  "_codecs.encode": (text, encoding) =>
+    text instanceof PickledBytes || typeof text !== "string" || encoding !== "latin1"
+      ? text ?? null
+      : new ShortBytes(-1, text),
+};
+
+/** What a dictionary is made of: another one, or pairs of keys and values. */
+function dictionary(from: PickledValue | undefined): PickledValue {
+  if (from instanceof Map) return new Map(from);
+  const pairs = Array.isArray(from) ? from : [];
+  return new Map(
+    pairs.flatMap((pair): [PickledValue, PickledValue][] =>
+      Array.isArray(pair) && pair.length === 2 ? [[keyOf(pair[0]), pair[1]]] : []
+    ),
+  );
+}
+
+/** Texts of Python 2 are the same keys as those of Python 3. */
+function keyOf(key: PickledValue): PickledValue {
+  return key instanceof ShortBytes ? key.text : key;
+}
+
+/** The most bytes of a name; what is longer is data, or a text that nobody asks for. */
+const MAX_NAME_BYTES = 1024;
+
+/** More than any function has. */
+const MAX_ARGUMENTS = 255;
+
+/** Functions of Python that make an object of the class that they are given first. */
+const MAKERS = ["copy_reg._reconstructor", "copyreg._reconstructor", "copyreg.__newobj__"];
 
 /**
  * Reads the pickle at the cursor, and leaves the cursor behind it.
  *
- * @throws {CheckpointFormatError} If it is damaged, or refers to anything that is not in `vocabulary`;
- *   the message names it.
+ * @throws {CheckpointFormatError} If it is damaged, or refers to something that executes; the message names it.
  */
 export async function readPickle(
   cursor: Cursor,
   vocabulary: PickleVocabulary,
+  budget: Budget,
 ): Promise<PickledValue> {
   const machine = new Machine(cursor, vocabulary);
-  for (let count = 0; count < MAX_OPCODES; count++) {
+  for (;;) {
+    budget.visit();
     const opcode = await cursor.uint8();
     if (opcode === STOP) return machine.pop();
     const execute = OPCODES[opcode];
@@ -74,7 +97,6 @@ export async function readPickle(
     const reading = execute(machine, cursor);
     if (reading !== undefined) await reading;
   }
-  return cursor.fail(`the pickle has more than ${MAX_OPCODES} opcodes`);
 }
 
 class Machine {
@@ -107,6 +129,12 @@ class Machine {
     return Array.from({ length: count }, () => this.pop()).reverse();
   }
 
+  /** Drops a value, or a mark where one is on top. */
+  drop(): void {
+    if (this.marks.at(-1) === this.stack.length) this.marks.pop();
+    else this.pop();
+  }
+
   put(index: number): void {
     this.memo.set(index, this.top());
   }
@@ -117,51 +145,65 @@ class Machine {
     this.push(value);
   }
 
-  refer(name: string): void {
-    const { functions, values } = this.vocabulary;
-    if (!Object.hasOwn(functions, name) && !values.includes(name)) {
-      throw new CheckpointFormatError(
-        `${this.cursor.source.name} refers to ${name}, which is refused: only tensors, dictionaries, lists, numbers and strings are read. Nothing was executed. Save the state_dict() or the plain arrays alone`,
-        {
-          code: "checkpoint-unsupported",
-          file: this.cursor.source.name,
-          offset: this.cursor.position,
-        },
-      );
-    }
-    this.push(new PickledGlobal(name));
+  refer(name: string): PickledGlobal {
+    if (!isExecutable(name)) return new PickledGlobal(name);
+    const { source, position } = this.cursor;
+    throw new CheckpointFormatError(
+      `${source.name} refers to ${name}, which can execute what it is given: such a file is refused. Nothing was executed. Do not load it with Python either, unless you know where it is from`,
+      { code: "checkpoint-unsupported", file: source.name, offset: position },
+    );
   }
 
-  call(): void {
-    const args = this.pop();
-    const callee = this.pop();
-    const { functions } = this.vocabulary;
-    const make = callee instanceof PickledGlobal && Object.hasOwn(functions, callee.name)
-      ? functions[callee.name]
-      : undefined;
-    if (make === undefined) this.cursor.fail("something that is not a function is called");
-    if (!Array.isArray(args)) this.cursor.fail("the arguments of a call are not a tuple");
-    this.push(make(...args));
+  call(callee: PickledValue, args: PickledValue): PickledValue {
+    if (!Array.isArray(args) || args.length > MAX_ARGUMENTS) {
+      this.cursor.fail("the arguments of a call are not a tuple");
+    }
+    if (callee instanceof PickledObject) return new PickledObject(`${callee.name}()`, args);
+    if (!(callee instanceof PickledGlobal)) {
+      this.cursor.fail("something that is not a function is called");
+    }
+    const { name } = callee;
+    const functions = [this.vocabulary.functions, PYTHON].find((of) => Object.hasOwn(of, name));
+    if (functions !== undefined) return functions[name](...args);
+    const [first, second, third] = args;
+    if (/^(builtins|__builtin__)\.getattr$/.test(name) && first instanceof PickledGlobal) {
+      return this.refer(`${first.name}.${pickledText(second)}`);
+    }
+    if (MAKERS.includes(name) && first instanceof PickledGlobal) {
+      const given = name.endsWith("__newobj__") ? args.slice(1) : third === null ? [] : [third];
+      return this.call(first, given);
+    }
+    return new PickledObject(name, args);
+  }
+
+  /** Calls what is on the stack: a function, its arguments, and perhaps named ones. */
+  reduce(named = 0): void {
+    const [callee, args] = this.popMany(2 + named);
+    this.push(this.call(callee, args));
   }
 
   append(items: PickledValue[]): void {
-    const list = this.top();
+    const top = this.top();
+    const list = top instanceof PickledObject ? top.items : top;
     if (!Array.isArray(list)) this.cursor.fail("something that is not a list is appended to");
     for (const item of items) list.push(item);
   }
 
   setItems(items: PickledValue[]): void {
-    const map = this.top();
+    const top = this.top();
+    const map = top instanceof PickledObject ? top.entries : top;
     if (!(map instanceof Map)) this.cursor.fail("something that is not a dictionary is set");
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i], value = items[i + 1];
       if (key === undefined || value === undefined) this.cursor.fail("a key has no value");
-      map.set(key, value);
+      map.set(keyOf(key), value);
     }
   }
 
   setState(state: PickledValue): void {
-    this.vocabulary.setState?.(this.top(), state);
+    const object = this.top();
+    if (object instanceof PickledObject) object.state = state;
+    else this.vocabulary.setState?.(object, state);
   }
 
   persistent(id: PickledValue): void {
@@ -191,27 +233,29 @@ const OPCODES: Readonly<Record<number, Execute>> = {
   [code("K")]: async (m, c) => m.push(await c.uint8()),
   [code("M")]: async (m, c) => m.push(await c.uint16()),
   [code("G")]: async (m, c) => m.push(await c.float64(true)),
-  0x8a: async (m, c) => m.push(long(await c.bytes(await c.uint8()))), // LONG1
+  0x8a: async (m, c) => m.push(await long(await c.uint8(), c)), // LONG1
+  0x8b: async (m, c) => m.push(await long(await c.uint32(), c)), // LONG4
 
   [code("S")]: async (m, c) => m.push(quoted(await c.line(), c)), // STRING
   [code("V")]: async (m, c) => m.push(await c.line()), // UNICODE
-  [code("X")]: async (m, c) => m.push(await c.text(await c.uint32())), // BINUNICODE
+  [code("X")]: async (m, c) => m.push(await unicode(await c.uint32(), c)), // BINUNICODE
   0x8c: async (m, c) => m.push(await c.text(await c.uint8())), // SHORT_BINUNICODE
-  0x8d: async (m, c) => m.push(await c.text(await c.uint64())), // BINUNICODE8
-  // Python 2's str is text and bytes in one: short ones are text.
-  [code("U")]: async (m, c) => m.push(await python2String(await c.uint8(), c)), // SHORT_BINSTRING
-  [code("T")]: async (m, c) => m.push(await python2String(await c.uint32(), c)), // BINSTRING
-  [code("C")]: async (m, c) => m.push(bytes(await c.uint8(), c)), // SHORT_BINBYTES
-  [code("B")]: async (m, c) => m.push(bytes(await c.uint32(), c)), // BINBYTES
-  0x8e: async (m, c) => m.push(bytes(await c.uint64(), c)), // BINBYTES8
-  0x96: async (m, c) => m.push(bytes(await c.uint64(), c)), // BYTEARRAY8
+  0x8d: async (m, c) => m.push(await unicode(await c.uint64(), c)), // BINUNICODE8
+  [code("U")]: async (m, c) => m.push(await bytes(await c.uint8(), c)), // SHORT_BINSTRING
+  [code("T")]: async (m, c) => m.push(await bytes(await c.uint32(), c)), // BINSTRING
+  [code("C")]: async (m, c) => m.push(await bytes(await c.uint8(), c)), // SHORT_BINBYTES
+  [code("B")]: async (m, c) => m.push(await bytes(await c.uint32(), c)), // BINBYTES
+  0x8e: async (m, c) => m.push(await bytes(await c.uint64(), c)), // BINBYTES8
+  0x96: async (m, c) => m.push(await bytes(await c.uint64(), c)), // BYTEARRAY8
 
   [code("(")]: (m) => void m.marks.push(m.stack.length),
-  [code("0")]: (m) => void m.pop(),
+  [code("0")]: (m) => m.drop(),
   [code("1")]: (m) => void m.popToMark(),
   [code("2")]: (m) => m.push(m.top()),
   [code(")")]: (m) => m.push([]),
   [code("]")]: (m) => m.push([]),
+  0x8f: (m) => m.push([]), // EMPTY_SET
+  0x91: (m) => m.push(m.popToMark()), // FROZENSET
   [code("}")]: (m) => m.push(new Map()),
   [code("t")]: (m) => m.push(m.popToMark()),
   [code("l")]: (m) => m.push(m.popToMark()),
@@ -225,6 +269,7 @@ const OPCODES: Readonly<Record<number, Execute>> = {
   0x87: (m) => m.push(m.popMany(3)),
   [code("a")]: (m) => m.append([m.pop()]),
   [code("e")]: (m) => m.append(m.popToMark()),
+  0x90: (m) => m.append(m.popToMark()), // ADDITEMS
   [code("s")]: (m) => m.setItems(m.popMany(2)),
   [code("u")]: (m) => m.setItems(m.popToMark()),
 
@@ -236,10 +281,19 @@ const OPCODES: Readonly<Record<number, Execute>> = {
   [code("h")]: async (m, c) => m.get(await c.uint8()),
   [code("j")]: async (m, c) => m.get(await c.uint32()),
 
-  [code("c")]: async (m, c) => m.refer(`${await c.line()}.${await c.line()}`), // GLOBAL
-  0x93: (m) => m.refer(m.popMany(2).map(pickledText).join(".")), // STACK_GLOBAL
-  [code("R")]: (m) => m.call(), // REDUCE
-  0x81: (m) => m.call(), // NEWOBJ
+  [code("c")]: async (m, c) => m.push(m.refer(await globalName(c))), // GLOBAL
+  0x93: (m) => m.push(m.refer(m.popMany(2).map(pickledText).join("."))), // STACK_GLOBAL
+  [code("R")]: (m) => m.reduce(), // REDUCE
+  0x81: (m) => m.reduce(), // NEWOBJ
+  0x92: (m) => m.reduce(1), // NEWOBJ_EX
+  [code("i")]: async (m, c) => {
+    const callee = m.refer(await globalName(c));
+    m.push(m.call(callee, m.popToMark()));
+  }, // INST
+  [code("o")]: (m) => {
+    const [callee, ...args] = m.popToMark();
+    m.push(m.call(callee, args));
+  }, // OBJ
   [code("b")]: (m) => m.setState(m.pop()), // BUILD
   [code("Q")]: (m) => m.persistent(m.pop()), // BINPERSID
 };
@@ -247,29 +301,46 @@ const OPCODES: Readonly<Record<number, Execute>> = {
 function decimal(text: string, cursor: Cursor): PickledValue {
   // Protocol 0 writes True and False so.
   if (text === "01" || text === "00") return text === "01";
-  return /^-?\d{1,15}$/.test(text) ? Number(text) : cursor.fail(`${text} is not an integer`);
+  return /^-?\d{1,1000}$/.test(text) ? asNumber(BigInt(text)) : cursor.fail("a number is none");
 }
 
-function quoted(text: string, cursor: Cursor): string {
-  const inner = /^(['"])([^\\]*)\1$/.exec(text)?.[2];
-  return inner ?? cursor.fail("a string with escapes is not read");
+/** A text in Python's quotes, with its escapes. */
+function quoted(text: string, cursor: Cursor): ShortBytes {
+  const inner = /^(['"])(.*)\1$/s.exec(text)?.[2] ?? cursor.fail("a text has no quotes");
+  const plain = inner.replace(/\\(x[0-9a-f]{2}|[0-7]{1,3}|[^])/gi, (_, escape: string) => {
+    if (/^x./.test(escape)) return String.fromCharCode(parseInt(escape.slice(1), 16));
+    if (/^[0-7]/.test(escape)) return String.fromCharCode(parseInt(escape, 8));
+    return ESCAPES[escape] ?? escape;
+  });
+  return new ShortBytes(-1, plain);
 }
 
-/** Little-endian two's complement of any length. */
-function long(digits: Uint8Array): PickledValue {
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", a: "\x07", b: "\b" };
+
+/** Little-endian two's complement of any length; what is longer than a name is data. */
+async function long(length: number, cursor: Cursor): Promise<PickledValue> {
+  if (length > MAX_NAME_BYTES) return new PickledBytes(cursor.skip(length), length);
+  const digits = await cursor.bytes(length);
   const unsigned = digits.reduceRight((value, digit) => value << 8n | BigInt(digit), 0n);
-  const value = BigInt.asIntN(8 * digits.length, unsigned);
+  return asNumber(BigInt.asIntN(8 * digits.length, unsigned));
+}
+
+function asNumber(value: bigint): PickledValue {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
-function bytes(length: number, cursor: Cursor): PickledBytes {
-  return new PickledBytes(cursor.skip(length), length);
+/** Python 2's texts are bytes too. */
+async function bytes(length: number, cursor: Cursor): Promise<PickledBytes> {
+  const offset = cursor.position;
+  if (length > MAX_NAME_BYTES) return new PickledBytes(cursor.skip(length), length);
+  return new ShortBytes(offset, String.fromCharCode(...await cursor.bytes(length)));
 }
 
-async function python2String(length: number, cursor: Cursor): Promise<PickledValue> {
-  const text = length < 64 ? await cursor.bytes(length) : undefined;
-  if (text?.every((byte) => byte >= 32 && byte < 127)) return new TextDecoder().decode(text);
-  return text === undefined
-    ? bytes(length, cursor)
-    : new PickledBytes(cursor.position - length, length);
+async function unicode(length: number, cursor: Cursor): Promise<string | PickledBytes> {
+  if (length > MAX_NAME_BYTES) return new PickledBytes(cursor.skip(length), length, true);
+  return await cursor.text(length);
+}
+
+async function globalName(cursor: Cursor): Promise<string> {
+  return `${await cursor.line()}.${await cursor.line()}`;
 }

@@ -1,135 +1,104 @@
 /**
- * Reads what `torch.save` writes: the zip format (since PyTorch 1.6) and the older one.
+ * Reads what `torch.save` writes: the zip format (since PyTorch 1.6), which TorchScript's archives have too,
+ * and the older one; and plain pickles of arrays, as `paddle.save` writes them.
  *
  * @see {@link https://github.com/pytorch/pytorch/blob/main/torch/serialization.py}
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { isSize, isSizes } from "../../../model/json.ts";
-import { type CheckpointTensor, type OldCheckpoint, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
+import type { Budget } from "../budget.ts";
+import type { Checkpoint, OpenOptions } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
-import {
-  PickledGlobal,
-  pickledText,
-  type PickledValue,
-  type PickleVocabulary,
-  readPickle,
-} from "./pickle.ts";
-import { bytesOf, type ElementType, isRowMajor, rawTensor, stridedTensor } from "../tensors.ts";
-import { openEntry, type PlacedBytes, type ZipEntry } from "../zip.ts";
-
-interface StorageType {
-  readonly dtype: ElementType | undefined;
-  readonly bytes: number;
-}
-
-/** Types of storage by their names in a pickle; `undefined`: read past, they are no weights. */
-const STORAGES: ReadonlyMap<string, StorageType> = new Map(Object.entries({
-  "torch.FloatStorage": { dtype: "F32", bytes: 4 },
-  "torch.DoubleStorage": { dtype: "F64", bytes: 8 },
-  "torch.HalfStorage": { dtype: "F16", bytes: 2 },
-  "torch.BFloat16Storage": { dtype: "BF16", bytes: 2 },
-  "torch.CharStorage": { dtype: undefined, bytes: 1 },
-  "torch.ByteStorage": { dtype: undefined, bytes: 1 },
-  "torch.BoolStorage": { dtype: undefined, bytes: 1 },
-  "torch.ShortStorage": { dtype: undefined, bytes: 2 },
-  "torch.IntStorage": { dtype: undefined, bytes: 4 },
-  "torch.LongStorage": { dtype: undefined, bytes: 8 },
-}));
-
-/** A storage that the pickle refers to, where it lies is known later. */
-class Storage {
-  constructor(readonly key: string, readonly type: StorageType, readonly elements: number) {}
-}
-
-/** A tensor as the pickle has it. */
-class PickledTensor {
-  constructor(
-    readonly storage: Storage,
-    readonly offset: number,
-    readonly shape: readonly number[],
-    readonly strides: readonly number[],
-  ) {}
-}
-
-/** @param storages Gets every storage that is referred to, by its key. */
-function vocabulary(file: string, storages = new Map<string, Storage>()): PickleVocabulary {
-  const fail = (message: string): never => {
-    throw new CheckpointFormatError(`The pickle of ${file} is not valid: ${message}`, { file });
-  };
-  const rebuildTensor = (...[storage, offset, shape, strides]: PickledValue[]) =>
-    storage instanceof Storage && isSize(offset) && isSizes(shape) && isSizes(strides) &&
-      shape.length === strides.length
-      ? new PickledTensor(storage, offset, shape, strides)
-      : fail("a tensor without storage, shape or strides");
-  return {
-    functions: {
-      "torch._utils._rebuild_tensor": rebuildTensor,
-      "torch._utils._rebuild_tensor_v2": rebuildTensor,
-      "torch._utils._rebuild_parameter": (tensor) => tensor ?? null,
-      "collections.OrderedDict": () => new Map(),
-      "torch.Size": (sizes) => sizes ?? [],
-    },
-    values: [...STORAGES.keys()],
-    persistent(id) {
-      const [kind, type, key, , elements] = Array.isArray(id) ? id : [];
-      const stored = type instanceof PickledGlobal ? STORAGES.get(type.name) : undefined;
-      if (
-        kind !== "storage" || stored === undefined || typeof key !== "string" || !isSize(elements)
-      ) return fail("a persistent id that is not a storage");
-      const storage = storages.get(key) ?? new Storage(key, stored, elements);
-      storages.set(key, storage);
-      return storage;
-    },
-  };
-}
+import { weightsOf } from "../stored.ts";
+import { openEntry, type ZipEntry } from "../zip.ts";
+import { readPickle } from "./pickle.ts";
+import { pickledText, type PickledValue } from "./pickled.ts";
+import { placeOf } from "./pickled_bytes.ts";
+import { moduleGraph, unusualLayers } from "./module_graph.ts";
+import { chooseState } from "./state.ts";
+import { type Locate, type PlacedStorage, storedTensors } from "./tensors.ts";
+import { NestedStorage, Storage, vocabulary } from "./vocabulary.ts";
 
 /** Opens a checkpoint in the zip format. */
 export async function readPytorchZip(
   source: ByteSource,
   entries: readonly ZipEntry[],
-): Promise<OldCheckpoint> {
+  options: OpenOptions,
+): Promise<Checkpoint> {
   const file = source.name;
-  const pickle = entries.find(({ name }) => /(^|\/)data\.pkl$/.test(name))!;
+  // The one that is not in a folder of another.
+  const [pickle] = entries.filter(({ name }) => /(^|\/)data\.pkl$/.test(name))
+    .sort((a, b) => a.name.length - b.name.length);
   const root = pickle.name.slice(0, -"data.pkl".length);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   using opened = new DisposableStack();
+  const order = byName.get(`${root}byteorder`);
+  const isLittle = order === undefined || await textOf(source, order, opened) !== "big";
   const { bytes, begin } = await openEntry(source, pickle, opened);
   const cursor = new Cursor(bytes, begin, begin + pickle.size);
-  const value = await readPickle(cursor, vocabulary(file));
-  return await checkpointOf(value, source, async (storage, bytes) => {
-    const entry = byName.get(`${root}data/${storage.key}`);
-    if (entry === undefined || entry.size < bytes) {
+  const value = await readPickle(cursor, vocabulary(file), options.budget);
+  const locate: Locate = async ({ key, type, elements }) => {
+    const entry = byName.get(`${root}data/${key}`);
+    if (entry === undefined || entry.size < elements * type.bytes) {
       const found = entry?.size ?? "no such entry";
       throw new CheckpointFormatError(
-        `Expected ${bytes} bytes in ${root}data/${storage.key} of ${file}: found ${found}`,
+        `Expected ${elements * type.bytes} bytes in ${root}data/${key} of ${file}: found ${found}`,
         { file },
       );
     }
-    return await openEntry(source, entry, opened);
-  }, opened);
+    const place = await openEntry(source, entry, opened);
+    return { ...place, position: entry.headerOffset, isLittle };
+  };
+  return await checkpointOf(value, bytes, locate, file, options, opened);
+}
+
+async function textOf(
+  source: ByteSource,
+  entry: ZipEntry,
+  opened: DisposableStack,
+): Promise<string> {
+  const { bytes, begin } = await openEntry(source, entry, opened);
+  const text = new Uint8Array(Math.min(entry.size, 16));
+  await bytes.read(begin, text);
+  return new TextDecoder().decode(text);
 }
 
 /** The first pickle of the older format holds this number. */
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_VERSION = 1001;
 
-/** Opens a checkpoint in the older format: five pickles, then the storages one after the other. */
-export async function readPytorchLegacy(source: ByteSource): Promise<OldCheckpoint> {
+/** Opens a file that begins with a pickle: PyTorch's older format, or whatever else was pickled. */
+export async function readPickled(source: ByteSource, options: OpenOptions): Promise<Checkpoint> {
+  using opened = new DisposableStack();
+  const file = source.name;
   const cursor: Cursor = new Cursor(source, 0, source.size!);
   const storages = new Map<string, Storage>();
-  const words = vocabulary(source.name, storages);
-  const magic = await readPickle(cursor, words);
-  const version = await readPickle(cursor, words);
-  if (magic !== LEGACY_MAGIC || version !== LEGACY_VERSION) {
+  const value = await readPickle(cursor, vocabulary(file, storages), options.budget);
+  if (value !== LEGACY_MAGIC) {
+    const none: Locate = () => cursor.fail("a tensor without storage");
+    return await checkpointOf(value, source, none, file, options, opened);
+  }
+  const { value: saved, locate } = await readLegacy(cursor, storages, options.budget);
+  return await checkpointOf(saved, source, locate, file, options, opened);
+}
+
+/** Reads the older format behind its magic number: four pickles, then the storages one after the other. */
+async function readLegacy(
+  cursor: Cursor,
+  storages: Map<string, Storage>,
+  budget: Budget,
+): Promise<{ value: PickledValue; locate: Locate }> {
+  const words = vocabulary(cursor.source.name, storages);
+  const version = await readPickle(cursor, words, budget);
+  if (version !== LEGACY_VERSION) {
     cursor.fail(
       `expected version ${LEGACY_VERSION} of PyTorch's older format, found ${pickledText(version)}`,
     );
   }
-  await readPickle(cursor, words); // Sizes of C types on the machine that wrote it.
-  const value = await readPickle(cursor, words);
-  const keys = await readPickle(cursor, words);
+  await readPickle(cursor, words, budget); // Sizes of C types on the machine that wrote it.
+  const value = await readPickle(cursor, words, budget);
+  const keys = await readPickle(cursor, words, budget);
   if (!Array.isArray(keys)) cursor.fail("the list of storages is missing");
 
   const offsets = new Map<string, number>();
@@ -143,86 +112,65 @@ export async function readPytorchLegacy(source: ByteSource): Promise<OldCheckpoi
     }
     offsets.set(storage.key, cursor.skip(elements * storage.type.bytes));
   }
-  return await checkpointOf(value, source, (storage) => {
-    const offset = offsets.get(storage.key);
-    if (offset === undefined) cursor.fail(`storage ${storage.key} is missing`);
-    return { bytes: source, begin: offset };
-  }, new DisposableStack());
+  const locate = ({ key, type, offset }: Storage): PlacedStorage => {
+    const begin = offsets.get(key);
+    if (begin === undefined) cursor.fail(`storage ${key} is missing`);
+    const position = begin + offset * type.bytes;
+    return { bytes: cursor.source, begin: position, position, isLittle: true };
+  };
+  return { value, locate };
 }
 
-/** Finds the bytes of each tensor and puts them in the order in which they lie. */
+/** Opens a storage that a plain pickle holds as a file of the older format. */
+async function openNested(
+  { bytes: held }: NestedStorage,
+  source: ByteSource,
+  budget: Budget,
+): Promise<PlacedStorage & { storage: Storage }> {
+  const { bytes, begin } = placeOf(held, source);
+  const cursor: Cursor = new Cursor(bytes, begin, begin + held.length);
+  const storages = new Map<string, Storage>();
+  const magic = await readPickle(cursor, vocabulary(source.name, storages), budget);
+  if (magic !== LEGACY_MAGIC) cursor.fail("a storage that PyTorch has not written");
+  const { value, locate } = await readLegacy(cursor, storages, budget);
+  if (!(value instanceof Storage)) cursor.fail("something that is no storage");
+  return { ...await locate(value), position: held.offset, storage: value };
+}
+
 async function checkpointOf(
   value: PickledValue,
-  source: ByteSource,
-  locate: (storage: Storage, bytes: number) => Promise<PlacedBytes> | PlacedBytes,
-  opened: DisposableStack,
-): Promise<OldCheckpoint> {
-  const found: { tensor: CheckpointTensor; begin: number }[] = [];
-  for (const [name, pickled] of tensorsOf(value, source.name)) {
-    const { dtype } = pickled.storage.type;
-    if (dtype === undefined) continue;
-    const place = await locate(pickled.storage, bytesOf(dtype) * pickled.storage.elements);
-    const begin = place.begin + bytesOf(dtype) * pickled.offset;
-    const tensor = makeTensor(name, pickled, place.bytes, dtype, begin, source.name);
-    found.push({ tensor, begin });
-  }
-  const held = opened.move();
-  return {
-    format: "PyTorch",
-    tensors: found.sort((a, b) => a.begin - b.begin).map(({ tensor }) => tensor),
-    inGraphOrder: false,
-    preprocessing: "torch",
-    epsilon: 1e-5,
-    close: () => held.dispose(),
-  };
-}
-
-function makeTensor(
-  name: string,
-  { storage, offset, shape, strides }: PickledTensor,
-  source: ByteSource,
-  dtype: ElementType,
-  begin: number,
+  pickle: ByteSource,
+  locate: Locate,
   file: string,
-): CheckpointTensor {
-  const layout = OUTPUTS_FIRST;
-  const left = storage.elements - offset;
-  try {
-    if (!isRowMajor(shape, strides)) {
-      const flat = rawTensor(source, { name, shape: [Math.max(0, left)], layout }, dtype, begin);
-      return stridedTensor(flat, shape, strides);
-    }
-    if (sizeOf(shape) > left) throw new RangeError(`[${shape}] is more than ${left} elements`);
-    return rawTensor(source, { name, shape, layout }, dtype, begin);
-  } catch (cause) {
+  { state, budget }: OpenOptions,
+  opened: DisposableStack,
+): Promise<Checkpoint> {
+  const chosen = chooseState(value, file, state, budget);
+  const find = async (storage: Storage | NestedStorage) =>
+    storage instanceof NestedStorage
+      ? await openNested(storage, pickle, budget)
+      : { ...await locate(storage), storage };
+  const isPaddle = value instanceof Map && value.has("StructuredToParameterName@@");
+  const stored = await storedTensors(chosen, { pickle, find, file, isPaddle });
+  const tensors = weightsOf(stored, file);
+  const { module } = chosen;
+  const graph = module && moduleGraph(module, tensors);
+  const unusual = module === undefined || graph !== undefined ? [] : unusualLayers(module);
+  if (unusual.length > 0) {
     throw new CheckpointFormatError(
-      `Tensor ${name} of ${file} does not fit its storage: ${(cause as Error).message}`,
-      { file, cause },
-    );
-  }
-}
-
-/** How deep a state dictionary may lie in what a training loop saved. */
-const MAX_DEPTH = 4;
-
-/** The dictionary with the most tensors; the first of them, if several have as many. */
-function tensorsOf(value: PickledValue, file: string): Map<string, PickledTensor> {
-  let best = new Map<string, PickledTensor>();
-  const visit = (node: PickledValue, depth: number): void => {
-    if (!(node instanceof Map) || depth > MAX_DEPTH) return;
-    const tensors = new Map<string, PickledTensor>();
-    for (const [key, item] of node) {
-      if (item instanceof PickledTensor) tensors.set(pickledText(key), item);
-      else visit(item, depth + 1);
-    }
-    if (tensors.size > best.size) best = tensors;
-  };
-  visit(value, 0);
-  if (best.size === 0) {
-    throw new CheckpointFormatError(
-      `Expected a dictionary of tensors in ${file}, as state_dict() gives: found none`,
+      `The module in ${file} has ${unusual.slice(0, 3).join(", ")}, which no VGG has`,
       { code: "checkpoint-unsupported", file },
     );
   }
-  return best;
+  const held = opened.move();
+  const format = isPaddle ? "Paddle" : "PyTorch";
+  return {
+    format,
+    tensors,
+    order: "declared",
+    graph,
+    images: { preprocessing: "torch", isRead: false, because: `usual for ${format}` },
+    epsilon: 1e-5,
+    close: () => held.dispose(),
+  };
 }

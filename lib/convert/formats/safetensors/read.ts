@@ -3,20 +3,17 @@
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { readSafetensorsHeader } from "../../../model/safetensors.ts";
 import { type OldCheckpoint, OUTPUTS_FIRST } from "../checkpoint.ts";
-import { isElementType, rawTensor } from "../tensors.ts";
+import { storedTensor, weightsOf } from "../stored.ts";
 
 /** Opens a checkpoint whose file begins with a safetensors header. */
 export async function readSafetensors(source: ByteSource): Promise<OldCheckpoint> {
   const { tensors } = await readSafetensorsHeader(source);
+  const stored = tensors.map(({ name, shape, dtype, begin }) =>
+    storedTensor(source, { name, shape, layout: OUTPUTS_FIRST, position: begin }, dtype, begin)
+  );
   return {
     format: "safetensors",
-    tensors: tensors
-      // 64-bit integers count batches; they are no weights.
-      .flatMap(({ name, shape, dtype, begin }) =>
-        isElementType(dtype)
-          ? [rawTensor(source, { name, shape, layout: OUTPUTS_FIRST }, dtype, begin)]
-          : []
-      ),
+    tensors: weightsOf(stored, source.name),
     inGraphOrder: false,
     preprocessing: "torch",
     epsilon: 1e-5,

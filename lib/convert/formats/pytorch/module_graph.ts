@@ -1,0 +1,252 @@
+/** The graph of a whole module that was saved, where its classes tell what it does. */
+
+import type { CheckpointTensor } from "../checkpoint.ts";
+import { chainOf, type Graph, type Operator, type Padding, type Pair } from "../graph.ts";
+import type { PickledObject, PickledValue } from "./pickled.ts";
+import { submodulesOf } from "./state.ts";
+
+/** A module without others in it. */
+interface Leaf {
+  /** As `state_dict()` has it. */
+  readonly name: string;
+  /** Its class, without the package if it is PyTorch's own: `ReLU`, `net.Swish`. */
+  readonly type: string;
+  /** Whether it is PyTorch's own. */
+  readonly isOwn: boolean;
+  readonly isScripted: boolean;
+  readonly module: PickledObject;
+}
+
+type Step = { readonly name: string; readonly operator: Operator };
+
+const OWN = "torch.nn.modules.";
+const SEQUENTIAL = `${OWN}container.Sequential`;
+
+/**
+ * Translates a module. One that is a `Sequential` runs its modules in their order; of another class nobody
+ * knows what `forward` does, but if it has a ReLU of its own for each layer, and they are in the order of a
+ * network, so it is taken.
+ *
+ * @param tensors What the module's `state_dict()` gives.
+ * @returns `undefined` if the order of its modules is not that of a network.
+ */
+export function moduleGraph(
+  module: PickledObject,
+  tensors: readonly CheckpointTensor[],
+): Graph | undefined {
+  const leaves = leavesOf(module);
+  if (leaves.length > MAX_LEAVES || leaves.some(({ isScripted }) => isScripted)) return undefined;
+  const isSequential = isAllSequential(module);
+  if (!isSequential && !hasActivations(leaves)) return undefined;
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const steps = leaves.map((leaf): Step => ({
+    name: leaf.name,
+    operator: operatorOf(leaf, byName),
+  }));
+  if (!isSequential && !addFlatten(steps)) return undefined;
+  const channels = steps.find(({ operator }) => operator.kind === "conv")?.operator;
+  const input: Operator = {
+    kind: "input",
+    layout: "NCHW",
+    height: undefined,
+    width: undefined,
+    channels: channels?.kind === "conv" ? channels.weight.shape[1]! * channels.groups : undefined,
+  };
+  return chainOf([{ name: "input", operator: input }, ...steps]);
+}
+
+/** Layers that no VGG has, with their classes, where there is no graph to tell it. */
+export function unusualLayers(module: PickledObject): string[] {
+  return leavesOf(module).filter((leaf) => {
+    if (!leaf.isOwn) return false;
+    const operator = operatorOf(leaf, undefined);
+    if (operator.kind === "unsupported") return !leaf.isScripted || !KNOWN.test(leaf.type);
+    if (operator.kind !== "conv") return false;
+    const { stride, dilation, groups, padding } = operator;
+    const window = pairOf(leaf.module.attribute("kernel_size"));
+    const sides = window?.map((size) => (size - 1) / 2);
+    return String([stride, dilation, groups]) !== "1,1,1,1,1" ||
+      !["same", `${sides},${sides}`].includes(String(padding));
+  }).map(({ name, type }) => `${name} (${type})`);
+}
+
+/** Classes that are understood; TorchScript's modules have not all of their attributes. */
+const KNOWN =
+  /^(Conv2d|Linear|BatchNorm\dd|SyncBatchNorm|(Max|Avg|AdaptiveAvg)Pool2d|Flatten|ZeroPad2d)$/;
+
+const MAX_LEAVES = 4096;
+const MAX_DEPTH = 32;
+
+/** Modules that compute a loss or a measure stand beside the network. */
+const BESIDE = /^(torch\.nn\.modules\.loss|torchmetrics)\./;
+
+function leavesOf(module: PickledObject): Leaf[] {
+  const leaves: Leaf[] = [];
+  const visit = (node: PickledObject, name: string, depth: number): void => {
+    const below = submodulesOf(node);
+    if (leaves.length > MAX_LEAVES) return;
+    if (below.length === 0 || depth > MAX_DEPTH) {
+      const path = node.name.replace(/^__torch__\./, "").replace(/\.___torch_mangle_\d+/, "");
+      const isOwn = path.startsWith(OWN), isScripted = node.name.startsWith("__torch__.");
+      const type = isOwn || /\.Flatten$/.test(path) ? path.replace(/^.*\./, "") : path;
+      if (!BESIDE.test(path)) leaves.push({ name, type, isOwn, isScripted, module: node });
+      return;
+    }
+    for (const [key, child] of below) visit(child, name === "" ? key : `${name}.${key}`, depth + 1);
+  };
+  visit(module, "", 0);
+  return leaves;
+}
+
+function isAllSequential(module: PickledObject): boolean {
+  const below = submodulesOf(module);
+  if (below.length === 0) return true;
+  const isWrapper = /^torch\.nn\.parallel\.\w+\.\w+$/.test(module.name) && below.length === 1;
+  return (module.name === SEQUENTIAL || isWrapper) &&
+    below.every(([, child]) => isAllSequential(child));
+}
+
+/** Whether what follows each layer but the last, before the next one, is an activation. */
+function hasActivations(leaves: readonly Leaf[]): boolean {
+  const words = leaves.flatMap(({ type }) => {
+    if (/^(Conv\dd|Linear)$/.test(type)) return "layer";
+    return /(ReLU|LU|Swish|Mish|Tanh|Sigmoid|Softplus|Softmax)\w*$/.test(type) ? "activation" : [];
+  });
+  return words.includes("layer") &&
+    words.every((word, index) => word === "activation" || words[index + 1] !== "layer");
+}
+
+/**
+ * Puts in the flattening that a `forward` does, before the first dense layer. Of a map of one position it
+ * might be an average as well.
+ *
+ * @returns Whether it is known.
+ */
+function addFlatten(steps: Step[]): boolean {
+  const first = steps.findIndex(({ operator }) => operator.kind === "dense");
+  const dense = steps[first]?.operator;
+  if (dense?.kind !== "dense") return true;
+  const before = steps.slice(0, first).map(({ operator }) => operator);
+  if (before.some(({ kind }) => kind === "flatten")) return true;
+  const conv = before.findLast(({ kind }) => kind === "conv");
+  const isPooled = before.some(({ kind }) =>
+    kind === "globalAverage" || kind === "adaptiveAverage"
+  );
+  const isOne = conv?.kind === "conv" && conv.weight.shape[0] === dense.weight.shape[1];
+  steps.splice(first, 0, { name: "flatten", operator: { kind: "flatten" } });
+  return isPooled || !isOne;
+}
+
+/** @param tensors Where there are none, a weight is taken for granted. */
+function operatorOf(
+  { name, type, module }: Leaf,
+  tensors: ReadonlyMap<string, CheckpointTensor> | undefined,
+): Operator {
+  const unsupported = (because?: string): Operator => ({ kind: "unsupported", type, because });
+  const tensor = (role: string): CheckpointTensor | undefined =>
+    tensors === undefined ? NOTHING : tensors.get(name === "" ? role : `${name}.${role}`);
+  const number = (key: string, otherwise: number): number => {
+    const value = module.attribute(key);
+    return typeof value === "number" ? value : otherwise;
+  };
+  const pair = (key: string): Pair | undefined => pairOf(module.attribute(key));
+  const weight = tensor("weight"), bias = tensor("bias");
+  switch (type) {
+    case "Conv2d": {
+      const stride = pair("stride"), dilation = pair("dilation"), around = paddingOf(module);
+      const mode = module.attribute("padding_mode") ?? "zeros";
+      if (weight === undefined || stride === undefined || dilation === undefined) {
+        return unsupported("its weight, stride or dilation is missing");
+      }
+      if (around === undefined || mode !== "zeros") {
+        return unsupported(`it pads with ${String(mode)}`);
+      }
+      const groups = number("groups", 1);
+      const geometry = { stride, padding: around, dilation, groups, layout: "NCHW" as const };
+      return { kind: "conv", weight, bias, ...geometry };
+    }
+    case "Linear":
+      return weight === undefined
+        ? unsupported("its weight is missing")
+        : { kind: "dense", weight, bias };
+    case "BatchNorm1d":
+    case "BatchNorm2d":
+    case "SyncBatchNorm": {
+      const mean = tensor("running_mean"), variance = tensor("running_var");
+      if (mean === undefined || variance === undefined) return unsupported("it has no statistics");
+      const epsilon = number("eps", 1e-5);
+      return { kind: "batchNorm", gamma: weight, beta: bias, mean, variance, epsilon };
+    }
+    case "ReLU":
+      return { kind: "relu" };
+    case "MaxPool2d":
+    case "AvgPool2d": {
+      const window = pair("kernel_size"), stride = pair("stride") ?? window;
+      const padding = paddingOf(module);
+      const dilation = pair("dilation") ?? [1, 1];
+      const divisor = module.attribute("divisor_override") ?? null;
+      if (window === undefined || stride === undefined || padding === undefined) {
+        return unsupported("its window is missing");
+      }
+      if (String(dilation) !== "1,1" || divisor !== null) {
+        return unsupported("it is dilated or scaled");
+      }
+      const kind = type === "MaxPool2d" ? "maxPool" : "averagePool";
+      const roundsUp = module.attribute("ceil_mode") === true;
+      return { kind, window, stride, padding, roundsUp, layout: "NCHW" };
+    }
+    case "AdaptiveAvgPool2d": {
+      const size = pair("output_size");
+      if (size === undefined) return unsupported("its size is that of its input");
+      return size[0] === 1 && size[1] === 1
+        ? { kind: "globalAverage" }
+        : { kind: "adaptiveAverage", size };
+    }
+    case "Flatten":
+      return number("start_dim", 1) === 1 && number("end_dim", -1) === -1
+        ? { kind: "flatten" }
+        : unsupported("it leaves some axes");
+    case "ZeroPad2d":
+    case "ConstantPad2d": {
+      const sides = module.attribute("padding");
+      const [left, right, top, bottom] = Array.isArray(sides) ? sides as number[] : [];
+      if (bottom === undefined || number("value", 0) !== 0) {
+        return unsupported("it pads with a number");
+      }
+      return { kind: "pad", padding: [top, left, bottom, right], layout: "NCHW" };
+    }
+    case "Softmax":
+    case "LogSoftmax": // Whose exponents are the same scores.
+      return { kind: "softmax" };
+    case "Sigmoid":
+      return { kind: "sigmoid" };
+    default:
+      return /^((Alpha|FeatureAlpha)?Dropout\dd?|Dropout|AlphaDropout|Identity)$/.test(type)
+        ? { kind: "identity" }
+        : unsupported();
+  }
+}
+
+/** Stands for a weight where only the layer is looked at. */
+const NOTHING: CheckpointTensor = {
+  name: "",
+  shape: [],
+  layout: { outputs: "first", inputs: "CHW" },
+  read: () => {},
+};
+
+/** One number for both axes, or two. */
+function pairOf(value: PickledValue | undefined): Pair | undefined {
+  const [vertical, horizontal] = Array.isArray(value) ? value : [value, value];
+  return typeof vertical === "number" && typeof horizontal === "number"
+    ? [vertical, horizontal]
+    : undefined;
+}
+
+/** Of a convolution, whose stride is 1 where it says `"same"`, or of a pool. */
+function paddingOf(module: PickledObject): Padding | undefined {
+  const value = module.attribute("padding") ?? 0;
+  if (value === "same" || value === "valid") return value;
+  const pair = pairOf(value);
+  return pair && [pair[0], pair[1], pair[0], pair[1]];
+}
