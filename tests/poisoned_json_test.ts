@@ -1,13 +1,14 @@
 /** No key and no value of anyone's JSON is taken for what objects have by themselves. */
 
-import type { OldCheckpoint } from "../lib/convert/formats/checkpoint.ts";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { Budget } from "../lib/convert/formats/budget.ts";
 import { openCheckpoint } from "../lib/convert/formats/open_checkpoint.ts";
 import { OUTPUTS_LAST } from "../lib/convert/formats/checkpoint.ts";
 import { numpyTensor } from "../lib/convert/formats/numpy/npy.ts";
-import { parseKerasDescription } from "../lib/convert/formats/keras/config.ts";
-import { matchArchitecture } from "../lib/convert/network/match.ts";
+import type { Graph } from "../lib/convert/formats/graph.ts";
+import { buildGraph } from "../lib/convert/formats/keras/build_graph.ts";
+import { DescriptionError, readDescription } from "../lib/convert/formats/keras/description.ts";
+import { understand } from "../lib/convert/network/understand.ts";
 import { CheckpointFormatError } from "../lib/errors.ts";
 import { BytesSource, FileSource } from "../lib/io/byte_source.ts";
 import { findModel } from "../lib/model/catalog.ts";
@@ -47,9 +48,9 @@ Deno.test("a TensorFlow.js model with poisoned JSON is read or refused", async (
       const checkpoint = await openCheckpoint(source, {
         openSibling: sibling,
         budget: new Budget("model.json", source.size),
-      }) as OldCheckpoint;
+      });
       try {
-        matchArchitecture(checkpoint, "model.json", {});
+        await understand(checkpoint, "model.json", {});
       } finally {
         checkpoint.close();
       }
@@ -57,18 +58,69 @@ Deno.test("a TensorFlow.js model with poisoned JSON is read or refused", async (
   }
 });
 
-Deno.test("Keras' description with poisoned JSON is read or says nothing", () => {
-  const conv = { name: "conv", kernel_size: [3, 3], strides: 1 };
-  const norm = { class_name: "BatchNormalization", config: { epsilon: 1e-3 } };
-  const layers = [{ class_name: "Conv2D", config: conv }, norm];
-  for (const text of poisoned({ class_name: "Sequential", config: { layers } })) {
-    const { graph = [], epsilon } = parseKerasDescription(text);
-    for (const { name, window } of graph) {
-      assertEquals(typeof name, "string");
-      assert(window.every((side) => typeof side === "number"));
+/** Layers of each kind, as Keras 2 and 3 write them. */
+const LAYERS = [
+  { class_name: "InputLayer", config: { name: "in", batch_input_shape: [null, 32, 32, 3] } },
+  {
+    class_name: "Conv2D",
+    config: { name: "conv", kernel_size: [3, 3], strides: 1, padding: "same", filters: 8 },
+  },
+  { class_name: "BatchNormalization", config: { name: "norm", axis: [3], epsilon: 1e-3 } },
+  { class_name: "ReLU", config: { name: "relu", max_value: null, negative_slope: 0 } },
+  { class_name: "MaxPooling2D", config: { name: "pool", pool_size: [2, 2], strides: null } },
+  { class_name: "Rescaling", config: { name: "scale", scale: [1, 2, 3], offset: 0 } },
+  { class_name: "Resizing", config: { name: "size", height: 32, width: 32 } },
+  { class_name: "Normalization", config: { name: "mean", axis: [-1], mean: [1], variance: [2] } },
+  { class_name: "ZeroPadding2D", config: { name: "zeros", padding: [[1, 1], [1, 1]] } },
+  { class_name: "Permute", config: { name: "turn", dims: [3, 1, 2] } },
+  { class_name: "Reshape", config: { name: "shape", target_shape: [-1] } },
+  { class_name: "Dense", config: { name: "dense", units: 8, activation: "softmax" } },
+];
+const OPERATIONS = [
+  LAYERS[0],
+  {
+    class_name: "GetItem",
+    config: { name: "item" },
+    inbound_nodes: [{
+      args: [
+        { class_name: "__keras_tensor__", config: { keras_history: ["in", 0, 0] } },
+        [{ class_name: "__ellipsis__", config: {} }, { class_name: "__slice__", config: {} }],
+      ],
+      kwargs: {},
+    }],
+  },
+  {
+    class_name: "TFOpLambda",
+    config: { name: "op", function: "math.subtract" },
+    inbound_nodes: [["item", 0, 0, { y: [1, 2, 3] }]],
+  },
+];
+const PLACES = { input_layers: [["in", 0, 0]], output_layers: [["op", 0, 0]] };
+
+Deno.test("Keras' description with poisoned JSON is read or refused", async () => {
+  const weight = { name: "w", shape: [3, 3, 8, 8], layout: OUTPUTS_LAST, read: () => {} };
+  const names = ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"];
+  const weights = Object.fromEntries(names.map((name) => [name, weight]));
+  const read = (text: string): Graph | undefined => {
+    const model = readDescription(JSON.parse(text));
+    return model && buildGraph(model, () => weights, "m.h5");
+  };
+  const refusing = (text: string) => (): void => {
+    try {
+      read(text);
+    } catch (error) {
+      if (!(error instanceof DescriptionError)) throw error;
     }
-    assert(epsilon === undefined || epsilon > 0 && epsilon < 1);
+  };
+  for (const layer of LAYERS.slice(1)) {
+    const sound = { class_name: "Sequential", config: { layers: [LAYERS[0], layer] } };
+    assert(read(JSON.stringify(sound))!.nodes.length > 1);
+    for (const text of poisoned(sound)) await readOrRefuse(refusing(text), text);
   }
+  const sound = { class_name: "Functional", config: { layers: OPERATIONS, ...PLACES } };
+  const kinds = read(JSON.stringify(sound))!.nodes.map(({ operator }) => operator.kind);
+  assertEquals(kinds, ["input", "identity", "affine"]);
+  for (const text of poisoned(sound)) await readOrRefuse(refusing(text), text);
 });
 
 Deno.test("a model's document and a header with poisoned JSON are read or refused", async () => {

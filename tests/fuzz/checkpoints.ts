@@ -22,7 +22,7 @@ export const FUZZED: readonly string[] = [
   "d_bf16.safetensors",
   "keras_d.h5",
   "keras_a_bn_model.h5",
-  "keras3_b_bn.weights.h5",
+  "keras3_b.weights.h5",
   "d.npy",
   "python2_e.npy",
   "d.npz",

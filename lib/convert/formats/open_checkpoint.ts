@@ -104,6 +104,9 @@ async function openZip(source: ByteSource, options: OpenOptions): Opening {
   if (entries.some(({ name }) => name.endsWith(".npy"))) {
     return await (await import("./numpy/read.ts")).readNpz(source, entries);
   }
+  if (entries.some(({ name }) => /^(config\.json|model\.weights\.h5)$/.test(name))) {
+    return await (await kerasReader()).readKerasZip(source, entries);
+  }
   const found = entries.slice(0, 3).map(({ name }) => name).join(", ") || "nothing";
   throw refusal(
     source,
@@ -112,8 +115,9 @@ async function openZip(source: ByteSource, options: OpenOptions): Opening {
 }
 
 async function openKeras(source: ByteSource): Opening {
-  const { readKeras }: typeof import("./keras/read.ts") = await import(
-    `./keras/read${WHEN_NEEDED}.ts`
-  );
-  return await readKeras(source);
+  return await (await kerasReader()).readKeras(source);
+}
+
+async function kerasReader(): Promise<typeof import("./keras/read.ts")> {
+  return await import(`./keras/read${WHEN_NEEDED}.ts`);
 }

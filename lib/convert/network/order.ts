@@ -10,8 +10,9 @@ type Token = string | number;
 /** Splits a name, so that those of a series differ in numbers alone. */
 export function tokensOf(name: string): Token[] {
   return name.split(/[./]/).flatMap((segment) => {
-    const tokens = (segment.match(/\d+|[^\d]+/g) ?? []).map((text): Token => {
-      if (/\d/.test(text)) return Number(text);
+    // The 2 of Keras' `conv2d`, `conv2d_1` numbers nothing.
+    const tokens = (segment.match(/([^\d]|2(?=d(_|$)))+|\d+/g) ?? []).map((text): Token => {
+      if (/^\d+$/.test(text)) return Number(text);
       const word = text.replace(/^[_-]+|[_-]+$/g, "");
       // `conv1a`, `conv1_b` are numbered by letters.
       return /^[a-e]$/i.test(word) && segment.endsWith(word) && segment !== word

@@ -84,6 +84,7 @@ Deno.test("without a thread the heap that can hang the library is not read", asy
   const source = new BytesSource(await hangingFile());
   const file = await Hdf5File.open(source, { ...OPTIONS, ownThread: true });
   assertEquals([...file.contents.texts], []);
+  assertEquals(file.contents.skipped, ["model_config"]);
   assertEquals(file.contents.datasets, [
     { path: "/a/kernel", shape: [2, 2], kind: "float", bytes: 4 },
   ]);
@@ -159,7 +160,7 @@ Deno.test("a checkpoint that claims more data than its file can hold is refused"
 });
 
 Deno.test("an HDF5 file gives the same with and without a thread, also when read at once", async () => {
-  const bytes = await bytesOf("keras3_b_bn.weights.h5");
+  const bytes = await bytesOf("keras3_b.weights.h5");
   const files = await Promise.all(
     [true, false].map((ownThread) =>
       Hdf5File.open(new BytesSource(bytes), { ...OPTIONS, ownThread })
@@ -167,7 +168,7 @@ Deno.test("an HDF5 file gives the same with and without a thread, also when read
   );
   const [own, other] = files.map(({ contents }) => contents);
   assertEquals(other, own);
-  assert(own.datasets.length > 40);
+  assert(own.datasets.length > 20);
   const values = await Promise.all(
     files.map((file) =>
       Promise.all(

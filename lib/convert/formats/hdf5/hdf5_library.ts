@@ -39,6 +39,8 @@ export interface Hdf5Contents {
   readonly datasets: readonly Hdf5Dataset[];
   /** The attributes that were asked for, by the path of the group or dataset that has them. */
   readonly texts: ReadonlyMap<string, Hdf5Texts>;
+  /** Names of those that are texts of any length, and were not read. */
+  readonly skipped: readonly string[];
 }
 
 /** A range of each axis of a dataset. */
@@ -143,7 +145,7 @@ export class OpenHdf5 {
       }
       reader.read(found, path, texts);
     }
-    return { groups, datasets, texts };
+    return { groups, datasets, texts, skipped: [...reader.skipped] };
   }
 
   /** Reads a part of a dataset of floats or integers, in row-major order. */
@@ -194,6 +196,7 @@ export class OpenHdf5 {
 
 /** Reads attributes that are text, up to a number of bytes together. */
 class TextReader {
+  readonly skipped = new Set<string>();
   #bytes = 0;
 
   constructor(private readonly names: readonly string[], private readonly heap: boolean) {}
@@ -211,7 +214,11 @@ class TextReader {
   /** The value of an attribute if it is text that may be read. */
   #textOf(attribute: Attribute): string | string[] | undefined {
     const { type, vlen, size, total_size } = attribute.metadata;
-    if (type !== 3 || (vlen && !this.heap)) return undefined;
+    if (type !== 3) return undefined;
+    if (vlen && !this.heap) {
+      this.skipped.add(attribute.name.replace(/\d+$/, ""));
+      return undefined;
+    }
     this.#bytes += size * total_size;
     if (this.#bytes > MAX_TEXT_BYTES) {
       throw new Error(`its attributes have over ${MAX_TEXT_BYTES} bytes`);

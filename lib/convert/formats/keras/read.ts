@@ -1,5 +1,5 @@
 /**
- * Reads Keras' HDF5 files: weights (`…_kernels.h5`), whole models, and Keras 3's `.weights.h5`.
+ * Reads Keras' files: whole models and weights in HDF5, as Keras 1 to 3 write them, and `.keras` archives.
  *
  * The container is read by the HDF5 C library, compiled to WebAssembly, on a thread of its own: it gets
  * ranges of this one file, and cannot reach anything else.
@@ -7,137 +7,164 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import {
-  type CheckpointTensor,
-  type OldCheckpoint,
-  OUTPUTS_LAST,
-  type Runs,
-  sizeOf,
-} from "../checkpoint.ts";
+import type { Checkpoint, CheckpointTensor } from "../checkpoint.ts";
+import type { Graph } from "../graph.ts";
 import { Hdf5File } from "../hdf5/hdf5_file.ts";
-import type { Box, Hdf5Dataset } from "../hdf5/hdf5_library.ts";
-import { parseKerasDescription } from "./config.ts";
+import { hdf5Tensor } from "../hdf5/hdf5_tensor.ts";
+import { openEntry, type ZipEntry } from "../zip.ts";
+import { buildGraph } from "./build_graph.ts";
+import { DescriptionError, readDescription } from "./description.ts";
+import { haveOutputsFirst, outputsFirst, saysTurned, turned } from "./theano.ts";
+import { findWeights, type WeightFile } from "./weight_file.ts";
 
 /** Keras' default for its batch normalization. */
 const EPSILON = 1e-3;
+/** Larger than the description of any model. */
+const MAX_DESCRIPTION_BYTES = 16 << 20;
 
-/** Deflate makes of one byte at most so many. @see {@link https://zlib.net/zlib_tech.html} */
-const MAX_COMPRESSION = 1032;
+/** The entries of a `.keras` archive. */
+export const KERAS_ENTRIES = { config: "config.json", weights: "model.weights.h5" } as const;
 
-/** Names of the tensors of a layer, by what they hold; older files say `block1_conv1_W_1:0`. */
-const ROLES: readonly (readonly [pattern: RegExp, role: string])[] = [
-  [/(kernel|_W)(_\d+)?(:0)?$/, "kernel"],
-  [/(bias|_b)(_\d+)?(:0)?$/, "bias"],
-  [/gamma(_\d+)?(:0)?$/, "gamma"],
-  [/beta(_\d+)?(:0)?$/, "beta"],
-  [/moving_mean(_\d+)?(:0)?$/, "moving_mean"],
-  [/moving_variance(_\d+)?(:0)?$/, "moving_variance"],
-];
-
-/** Keras 3 numbers the tensors of a layer instead. */
-const NUMBERED = {
-  weights: ["kernel", "bias"],
-  norm: ["gamma", "beta", "moving_mean", "moving_variance"],
-};
-
-/** Opens a file. */
-export async function readKeras(source: ByteSource): Promise<OldCheckpoint> {
-  const file = await Hdf5File.open(source, {
-    attributes: ["layer_names", "model_config"],
-  });
-  using opened = new DisposableStack();
-  opened.defer(() => file.close());
-  const { groups, texts } = file.contents;
-  const root = groups.includes("/model_weights") ? "/model_weights" : "/";
-  const datasets = file.contents.datasets.filter(({ path }) => path.startsWith(root));
-  const { layer_names, model_config } = { ...texts.get("/"), ...texts.get(root) };
-  const order = Array.isArray(layer_names) ? layer_names : [];
-  const { graph, epsilon = EPSILON } = typeof model_config === "string"
-    ? parseKerasDescription(model_config)
-    : {};
-  const tensors = datasets.flatMap((dataset) => {
-    const { path } = dataset;
-    const parts = path.slice(root.length).split("/").filter((part) => part !== "");
-    const name = parts.includes("vars") ? numberedName(path, parts, datasets) : namedPart(parts);
-    return name === undefined ? [] : [makeTensor(file, source, dataset, name)];
-  });
-  const rank = (name: string): number => order.indexOf(name.split(".")[0]);
-  const held = opened.move();
-  return {
-    format: "Keras",
-    tensors: order.length === 0 ? tensors : tensors.toSorted((a, b) => rank(a.name) - rank(b.name)),
-    inGraphOrder: order.length > 0,
-    preprocessing: "caffe",
-    graph,
-    epsilon,
-    close: () => held.dispose(),
-  };
+/** Opens an HDF5 file: a whole model, or weights. */
+export async function readKeras(source: ByteSource): Promise<Checkpoint> {
+  return await readHdf5(source, undefined);
 }
 
-/** `block1_conv1/block1_conv1/kernel:0` is the kernel of `block1_conv1`. */
-function namedPart(parts: readonly string[]): string | undefined {
-  const role = ROLES.find(([pattern]) => pattern.test(parts.at(-1)!))?.[1];
-  return role === undefined ? undefined : `${parts[0]}.${role}`;
-}
-
-/** `layers/conv2d_1/vars/0` is the kernel of `conv2d_1`, as two tensors are none of a normalization. */
-function numberedName(
-  path: string,
-  parts: readonly string[],
-  datasets: readonly Hdf5Dataset[],
-): string | undefined {
-  const vars = parts.indexOf("vars");
-  const siblings = datasets.filter((other) =>
-    other.path.startsWith(path.slice(0, path.lastIndexOf("/") + 1))
-  );
-  const roles = siblings.length > 2 ? NUMBERED.norm : NUMBERED.weights;
-  const role = roles[Number(parts[vars + 1])];
-  return role === undefined || parts.includes("optimizer")
-    ? undefined
-    : `${parts.slice(0, vars).join("/")}.${role}`;
-}
-
-function makeTensor(
-  file: Hdf5File,
+/** Opens a `.keras` archive. */
+export async function readKerasZip(
   source: ByteSource,
-  { path, shape, kind, bytes: elementBytes }: Hdf5Dataset,
-  name: string,
-): CheckpointTensor {
-  const bytes = sizeOf(shape) * elementBytes;
-  if (bytes === 0 || kind !== "float" || !shape.every((size) => size > 0)) {
+  entries: readonly ZipEntry[],
+): Promise<Checkpoint> {
+  const find = (wanted: string): ZipEntry => {
+    const entry = entries.find(({ name }) => name === wanted);
+    if (entry !== undefined) return entry;
     throw new CheckpointFormatError(
-      `Dataset ${path} of ${source.name} must have floats: found shape [${shape}] of other elements`,
+      `Expected ${wanted} in the Keras archive ${source.name}: found ${
+        entries.slice(0, 5).map(({ name }) => name).join(", ")
+      }`,
       { code: "checkpoint-unsupported", file: source.name },
     );
-  }
-  if (!(bytes <= source.size! * MAX_COMPRESSION)) {
+  };
+  const config = find(KERAS_ENTRIES.config), weights = find(KERAS_ENTRIES.weights);
+  if (config.size > MAX_DESCRIPTION_BYTES) {
     throw new CheckpointFormatError(
-      `Dataset ${path} of ${source.name} must fit in the file: found shape [${shape}], ${bytes} bytes`,
+      `${config.name} of ${source.name} has ${config.size} bytes: expected at most ${MAX_DESCRIPTION_BYTES}`,
       { file: source.name },
     );
   }
+  using opened = new DisposableStack();
+  const text = await openEntry(source, config, opened);
+  const bytes = new Uint8Array(config.size);
+  await text.bytes.read(text.begin, bytes);
+  const placed = await openEntry(source, weights, opened);
+  const part: ByteSource = {
+    name: source.name,
+    size: weights.size,
+    read: (offset, into) => placed.bytes.read(placed.begin + offset, into),
+    close: () => {},
+  };
+  const checkpoint = await readHdf5(part, new TextDecoder().decode(bytes));
+  const held = opened.move();
   return {
-    name,
-    shape,
-    layout: OUTPUTS_LAST,
-    async read(runs: Runs, into: Float32Array): Promise<void> {
-      const isWhole = shape.length === 1 || runs.count === 1;
-      await file.read(path, isWhole ? whole(runs, shape) : columns(runs, shape), into);
+    ...checkpoint,
+    close: () => {
+      checkpoint.close();
+      held.dispose();
     },
   };
 }
 
-/** Everything: what is asked for in one run is always the whole tensor. */
-function whole({ length }: Runs, shape: readonly number[]): Box {
-  if (length !== sizeOf(shape)) throw new RangeError(`A run of ${length} is not all of [${shape}]`);
-  return shape.map((size) => [0, size]);
+async function readHdf5(source: ByteSource, config: string | undefined): Promise<Checkpoint> {
+  const file = await Hdf5File.open(source, {
+    attributes: ["layer_names", "weight_names", "model_config", "backend"],
+  });
+  using opened = new DisposableStack();
+  opened.defer(() => file.close());
+  const { contents } = file;
+  for (const name of ["model_config", "layer_names"]) {
+    if (contents.skipped.includes(name)) throw notReadHere(source, name);
+  }
+  const texts = { ...contents.texts.get("/model_weights"), ...contents.texts.get("/") };
+  const plain = findWeights(
+    contents,
+    (dataset, name) => hdf5Tensor(file, source, dataset, { name }),
+  );
+  if (plain === undefined) throw notKeras(source, contents.datasets.map(({ path }) => path));
+  const { change, because } = kernelsOf(plain.tensors, texts.backend, source.name);
+  const weights = change === undefined ? plain : findWeights(
+    contents,
+    (dataset, name) => change(hdf5Tensor(file, source, dataset, { name })),
+  )!;
+  const description = config ?? texts.model_config;
+  const graph = typeof description === "string"
+    ? describedGraph(description, weights, source.name)
+    : undefined;
+  const held = opened.move();
+  return {
+    format: "Keras",
+    ...weights,
+    graph,
+    images: { preprocessing: "caffe", isRead: false, because: `usual for Keras${because}` },
+    epsilon: EPSILON,
+    close: () => held.dispose(),
+  };
 }
 
-/** Some of the last axis, all of the others: runs of output channels. */
-function columns({ start, length, stride }: Runs, shape: readonly number[]): Box {
-  const last = shape.at(-1)!;
-  if (stride !== last || start + length > last) {
-    throw new RangeError("Runs must be output channels");
+/** `undefined` if the description is that of a class which is not in the file. */
+function describedGraph(text: string, weights: WeightFile, file: string): Graph | undefined {
+  try {
+    const model = readDescription(JSON.parse(text));
+    if (model === undefined || model.layers.length === 0) return undefined;
+    const assigned = weights.assign(model);
+    return buildGraph(model, (layer) => assigned.get(layer), file);
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof DescriptionError)) throw error;
+    const message = `The description of the model in ${file} is damaged: ${error.message}`;
+    throw new CheckpointFormatError(message, { file });
   }
-  return shape.map((size, axis) => axis < shape.length - 1 ? [0, size] : [start, start + length]);
+}
+
+/** How kernels have to be changed: those that Theano was used with lie in another order, or are turned. */
+function kernelsOf(
+  tensors: readonly CheckpointTensor[],
+  backend: unknown,
+  file: string,
+): { change?: (tensor: CheckpointTensor) => CheckpointTensor; because: string } {
+  const kernels = tensors.filter(({ shape }) => shape.length === 4);
+  const isFirst = haveOutputsFirst(kernels);
+  const said = saysTurned(file, backend);
+  if (isFirst && said === undefined) {
+    throw new CheckpointFormatError(
+      `${file} is of a Keras that ran on Theano or TensorFlow, which differ by half a turn of each kernel, and it ` +
+        "does not say which: rename it to end in _th_kernels.h5 for Theano, in _tf_kernels.h5 for TensorFlow",
+      { code: "checkpoint-ambiguous", file },
+    );
+  }
+  const isTurned = said?.isTurned === true;
+  if (!isFirst && !isTurned) return { because: "" };
+  return {
+    change: (tensor) => {
+      const placed = isFirst ? outputsFirst(tensor) : tensor;
+      return isTurned ? turned(placed) : placed;
+    },
+    because: isTurned ? `; kernels are turned as Theano's, since ${said.because}` : "",
+  };
+}
+
+/** Without the description a network that is no VGG could be taken for one. */
+function notReadHere({ name }: ByteSource, attribute: string): CheckpointFormatError {
+  return new CheckpointFormatError(
+    `The attribute ${attribute} of ${name} is a text of any length, which is read on a thread alone: convert it where there ` +
+      "are threads, with permission to read this package's files (--allow-read)",
+    { code: "checkpoint-unsupported", file: name },
+  );
+}
+
+function notKeras({ name }: ByteSource, paths: readonly string[]): CheckpointFormatError {
+  return new CheckpointFormatError(
+    `Expected the weights of Keras layers in the HDF5 file ${name}: found ${
+      paths.slice(0, 3).join(", ") || "no datasets"
+    }`,
+    { code: "checkpoint-unsupported", file: name },
+  );
 }

@@ -5,16 +5,19 @@
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";
-import { isSizes, jsonText } from "../../../model/json.ts";
+import { isRecord, isSizes, jsonText } from "../../../model/json.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import {
+  type Checkpoint,
   type CheckpointTensor,
-  type OldCheckpoint,
   type OpenSibling,
   OUTPUTS_LAST,
   sizeOf,
 } from "../checkpoint.ts";
-import { readKerasDescription } from "../keras/config.ts";
+import type { Graph } from "../graph.ts";
+import { buildGraph } from "../keras/build_graph.ts";
+import { DescriptionError, readDescription } from "../keras/description.ts";
+import { assignWeights, placesIn, splitWeightName } from "../keras/weights.ts";
 import { bytesOf, dequantizedTensor, type ElementType, rawTensor } from "../tensors.ts";
 
 const MAX_JSON_BYTES = 16 << 20;
@@ -41,18 +44,21 @@ interface Weight {
 
 type Fail = (message: string, code?: "checkpoint-unsupported") => never;
 
-/** Opens a model. Layers are in the order of the manifest, which is that of the model. */
+/** Opens a model. */
 export async function readTfjs(
   source: ByteSource,
   openSibling: OpenSibling,
-): Promise<OldCheckpoint> {
+): Promise<Checkpoint> {
   const fail: Fail = (message, code) => {
     const file = source.name, text = `Expected a TensorFlow.js layers model in ${file}: ${message}`;
     throw new CheckpointFormatError(text, { code, file });
   };
   const model = await parseJson(source, fail);
   if (model.format === "graph-model") {
-    fail("found a graph model, whose layers have no names", "checkpoint-unsupported");
+    fail(
+      "found a graph model (tf.loadGraphModel), which has TensorFlow's operations instead of layers",
+      "checkpoint-unsupported",
+    );
   }
   const manifest = Array.isArray(model.weightsManifest)
     ? model.weightsManifest
@@ -64,26 +70,74 @@ export async function readTfjs(
     if (!Array.isArray(paths) || !Array.isArray(weights)) fail("a group has no paths or weights");
     const parts: ByteSource[] = [];
     for (const path of paths as unknown[]) {
-      // A file name and nothing else, so that a model cannot read elsewhere on the disk.
-      if (typeof path !== "string" || !/^[^/\\:]+$/.test(path) || path === "..") {
+      // A file name and nothing else, so that a model cannot read elsewhere on the disk. What a browser saves
+      // begins with "./".
+      const [, name] = /^(?:\.\/)?([^/\\:]+)$/.exec(typeof path === "string" ? path : "") ?? [];
+      if (name === undefined || name === "." || name === "..") {
         fail(`shard ${jsonText(path)} is no file name`);
       }
-      parts.push(opened.adopt(await openSibling(path as string), (shard) => shard.close()));
+      parts.push(opened.adopt(await openSibling(name!), (shard) => shard.close()));
     }
     tensors.push(...readGroup(concatenate(parts, source.name), weights as unknown[], fail));
   }
-  const topology = model.modelTopology as { model_config?: unknown } | null | undefined;
-  const { graph, epsilon = 1e-3 } = readKerasDescription(topology?.model_config);
+  const graph = describedGraph(model.modelTopology, tensors, source.name, fail);
   const shards = opened.move();
   return {
     format: "TensorFlow.js",
-    tensors,
-    inGraphOrder: true,
+    tensors: tensors.map((tensor) => ({ ...tensor, name: nameOf(tensor) })),
+    // That of the manifest, which is that of the model.
+    order: "declared",
     graph,
-    preprocessing: "caffe",
-    epsilon,
+    images: { preprocessing: "caffe", isRead: false, because: "usual for Keras" },
+    epsilon: 1e-3,
     close: () => shards.dispose(),
   };
+}
+
+/** The converter of Python has Keras' description in the topology; TensorFlow.js' own `save` has it alone. */
+function describedGraph(
+  topology: unknown,
+  tensors: readonly CheckpointTensor[],
+  file: string,
+  fail: Fail,
+): Graph | undefined {
+  const description = isRecord(topology) ? topology.model_config ?? topology : undefined;
+  try {
+    const model = readDescription(inSnakeCase(description));
+    if (model === undefined || model.layers.length === 0) return undefined;
+    const weights = tensors.map((tensor) => ({ name: tensor.name, tensor }));
+    const assigned = assignWeights(placesIn(model), weights);
+    return buildGraph(model, (layer) => assigned.get(layer), file);
+  } catch (error) {
+    if (error instanceof DescriptionError) return fail(error.message);
+    throw error;
+  }
+}
+
+/** `conv1/kernel` is `conv1.kernel`, as in Keras' own files. */
+function nameOf({ name }: CheckpointTensor): string {
+  const split = splitWeightName(name);
+  return split === undefined ? name : `${split.layer}.${split.role}`;
+}
+
+/** How deep names are changed. */
+const MAX_DEPTH = 64;
+
+/** `model.toJSON(null, false)` has `className` and `channelsLast` for `class_name` and `channels_last`. */
+function inSnakeCase(value: unknown): unknown {
+  if (!isRecord(value) || value.className === undefined) return value;
+  const snake = (text: string): string =>
+    text.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const change = (value: unknown, key: string, depth: number): unknown => {
+    if (depth > MAX_DEPTH) return undefined;
+    if (Array.isArray(value)) return value.map((item) => change(item, "", depth + 1));
+    if (typeof value === "string") return key === "dataFormat" ? snake(value) : value;
+    if (!isRecord(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [snake(key), change(item, key, depth + 1)]),
+    );
+  };
+  return change(value, "", 0);
 }
 
 async function parseJson(
@@ -119,7 +173,12 @@ function readGroup(
       fail(`weight ${name} ends at byte ${offset} of its shards, which have ${source.size}`);
     }
     if (dtype !== "float32") return [];
-    const tensor = rawTensor(source, { name, shape, layout: OUTPUTS_LAST }, type, begin);
+    const tensor = rawTensor(
+      source,
+      { name, shape, layout: OUTPUTS_LAST, position: begin },
+      type,
+      begin,
+    );
     if (quantization === undefined || type === "F16") return [tensor];
     const { scale, min } = quantization;
     if (typeof scale !== "number" || typeof min !== "number") fail(`weight ${name} has no scale`);
