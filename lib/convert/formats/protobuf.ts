@@ -48,6 +48,18 @@ export async function readIntegers(source: ByteSource, field: ProtoField): Promi
   return values;
 }
 
+/** One float, or a packed list of them. */
+export async function readFloats(source: ByteSource, field: ProtoField): Promise<number[]> {
+  if (field.wire !== 2) return [field.value];
+  const cursor = new Cursor(source, field.begin, field.end);
+  const values: number[] = [];
+  while (!cursor.done) {
+    values.push(await cursor.float32());
+    if (values.length > MAX_INTEGERS) cursor.fail(`over ${MAX_INTEGERS} numbers in a list`);
+  }
+  return values;
+}
+
 /** Reads the fields of the message that ends where the cursor does. */
 export async function* readFields(cursor: Cursor): AsyncGenerator<ProtoField> {
   for (let count = 0; !cursor.done; count++) {

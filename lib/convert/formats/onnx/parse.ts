@@ -1,211 +1,230 @@
 /**
- * Parses ONNX files: nodes and initializers, without their meaning.
+ * Parses ONNX files: nodes, initializers, inputs, outputs and functions, without their meaning.
  *
  * @see {@link https://github.com/onnx/onnx/blob/main/onnx/onnx.proto}
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { type CheckpointTensor, type OpenSibling, OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
+import type { OpenSibling } from "../checkpoint.ts";
 import {
-  MAX_INTEGERS,
   type ProtoField,
   type ProtoRange,
+  readFloats,
   readIntegers,
   readMessage,
   readText,
 } from "../protobuf.ts";
-import { bytesOf, type ElementType, rawTensor } from "../tensors.ts";
+import { type OnnxTensor, OnnxTensors } from "./tensor.ts";
 
-/** An attribute's value: the kinds that matter here. */
+/** An attribute's value. */
 export interface OnnxAttribute {
-  readonly float?: number;
-  readonly int?: number;
-  readonly ints?: readonly number[];
-  readonly tensor?: CheckpointTensor;
+  readonly float?: number | undefined;
+  readonly int?: number | undefined;
+  readonly text?: string | undefined;
+  readonly floats: readonly number[];
+  readonly ints: readonly number[];
+  readonly tensor?: OnnxTensor | undefined;
+  /** In a function: the attribute of the node that calls it. */
+  readonly reference?: string | undefined;
 }
 
 /** One node. */
 export interface OnnxNode {
   /** Often empty. */
   readonly name: string;
+  /** Empty for ONNX's own operators. */
+  readonly domain: string;
   readonly op: string;
+  /** Empty where an input is left out. */
   readonly inputs: readonly string[];
   readonly outputs: readonly [string, ...string[]];
   readonly attributes: ReadonlyMap<string, OnnxAttribute>;
 }
 
-/** A graph: nodes in an order in which they can run. */
-export interface OnnxGraph {
-  readonly nodes: readonly OnnxNode[];
-  readonly initializers: ReadonlyMap<string, CheckpointTensor>;
+/** An input of a graph. */
+export interface OnnxInput {
+  readonly name: string;
+  /** `undefined` where a size is open; `undefined` as a whole where nothing is said. */
+  readonly shape: readonly (number | undefined)[] | undefined;
 }
 
-/** Element types by the numbers of `TensorProto.DataType`. */
-const DATA_TYPES: Readonly<Record<number, ElementType>> = {
-  1: "F32",
-  2: "U8",
-  3: "I8",
-  5: "I16",
-  6: "I32",
-  10: "F16",
-  11: "F64",
-  16: "BF16",
-};
+/** A function of a model: an operator that is made of others. */
+export interface OnnxFunction {
+  readonly domain: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: readonly OnnxNode[];
+  /** What its attributes are where a node that calls it says nothing. */
+  readonly defaults: ReadonlyMap<string, OnnxAttribute>;
+}
+
+/** A model. */
+export interface OnnxModel {
+  /** The tool that wrote it, such as `"pytorch"` or `"tf2onnx"`. */
+  readonly producer: string;
+  /** The version of ONNX's own operators. */
+  readonly opset: number;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** In an order in which they can run. */
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: ReadonlyMap<string, OnnxTensor>;
+  /** Initializers among them are left out, which files of old list here too. */
+  readonly inputs: readonly OnnxInput[];
+  readonly outputs: readonly string[];
+  readonly functions: readonly OnnxFunction[];
+}
 
 /** Parses the model that `source` holds. */
-export function readOnnxGraph(source: ByteSource, openSibling: OpenSibling): Promise<OnnxGraph> {
+export function parseOnnx(source: ByteSource, openSibling: OpenSibling): Promise<OnnxModel> {
   return new OnnxParser(source, openSibling).model();
 }
 
 class OnnxParser {
-  readonly #siblings = new Map<string, Promise<ByteSource>>();
+  readonly #tensors: OnnxTensors;
 
-  constructor(readonly source: ByteSource, readonly openSibling: OpenSibling) {}
+  constructor(readonly source: ByteSource, openSibling: OpenSibling) {
+    this.#tensors = new OnnxTensors(source, openSibling);
+  }
 
-  async model(): Promise<OnnxGraph> {
-    const nodes: OnnxNode[] = [];
-    const initializers = new Map<string, CheckpointTensor>();
-    for await (const field of readMessage(this.source, { begin: 0, end: this.source.size! })) {
-      if (field.number !== 7 || field.wire !== 2) continue;
-      for await (const part of this.#fields(field)) {
-        if (part.wire !== 2) continue;
+  async model(): Promise<OnnxModel> {
+    let producer = "", opset = 1;
+    const metadata = new Map<string, string>();
+    const functions: OnnxFunction[] = [];
+    const nodes: OnnxNode[] = [], inputs: OnnxInput[] = [], outputs: string[] = [];
+    const initializers = new Map<string, OnnxTensor>();
+    for await (const field of this.#ranges({ begin: 0, end: this.source.size! })) {
+      if (field.number === 2) producer = await readText(this.source, field);
+      if (field.number === 8) opset = await this.#opset(field) ?? opset;
+      if (field.number === 14) metadata.set(...await this.#tensors.entry(field));
+      if (field.number === 25) functions.push(await this.#function(field));
+      if (field.number !== 7) continue;
+      for await (const part of this.#ranges(field)) {
         if (part.number === 1) nodes.push(await this.#node(part));
-        if (part.number === 5) {
-          const tensor = await this.#tensor(part);
-          if (tensor !== undefined) initializers.set(tensor.name, tensor);
-        }
+        if (part.number === 11) inputs.push(await this.#input(part));
+        if (part.number === 12) outputs.push((await this.#input(part)).name);
+        if (part.number !== 5) continue;
+        const tensor = await this.#tensors.read(part);
+        if (tensor !== undefined) initializers.set(tensor.name, tensor);
       }
     }
-    return { nodes, initializers };
+    const images = inputs.filter(({ name }) => !initializers.has(name));
+    return { producer, opset, metadata, nodes, initializers, inputs: images, outputs, functions };
+  }
+
+  /** The version of ONNX's own operators; `undefined` if this is another domain's. */
+  async #opset(range: ProtoRange): Promise<number | undefined> {
+    let domain = "", version: number | undefined;
+    for await (const field of readMessage(this.source, range)) {
+      if (field.number === 1 && field.wire === 2) domain = await readText(this.source, field);
+      if (field.number === 2 && field.wire === 0) version = field.value;
+    }
+    return isOwnDomain(domain) ? version : undefined;
+  }
+
+  async #function(range: ProtoRange): Promise<OnnxFunction> {
+    let name = "", domain = "";
+    const inputs: string[] = [], outputs: string[] = [], nodes: OnnxNode[] = [];
+    const defaults = new Map<string, OnnxAttribute>();
+    for await (const field of this.#ranges(range)) {
+      if (field.number === 1) name = await readText(this.source, field);
+      if (field.number === 4) inputs.push(await readText(this.source, field));
+      if (field.number === 5) outputs.push(await readText(this.source, field));
+      if (field.number === 7) nodes.push(await this.#node(field));
+      if (field.number === 10) domain = await readText(this.source, field);
+      if (field.number === 11) defaults.set(...await this.#attribute(field));
+    }
+    return { name, domain, inputs, outputs, nodes, defaults };
   }
 
   async #node(range: ProtoRange): Promise<OnnxNode> {
-    let op = "", name = "";
-    const inputs: string[] = [];
-    const outputs: string[] = [];
+    let op = "", name = "", domain = "";
+    const inputs: string[] = [], outputs: string[] = [];
     const attributes = new Map<string, OnnxAttribute>();
-    for await (const field of this.#fields(range)) {
-      if (field.wire !== 2) continue;
+    for await (const field of this.#ranges(range)) {
       if (field.number === 1) inputs.push(await readText(this.source, field));
       if (field.number === 2) outputs.push(await readText(this.source, field));
       if (field.number === 3) name = await readText(this.source, field);
       if (field.number === 4) op = await readText(this.source, field);
-      if (field.number === 5) {
-        const [key, attribute] = await this.#attribute(field);
-        attributes.set(key, attribute);
-      }
+      if (field.number === 5) attributes.set(...await this.#attribute(field));
+      if (field.number === 7) domain = await readText(this.source, field);
     }
+    if (isOwnDomain(domain)) domain = "";
     const [output, ...others] = outputs;
-    if (output === undefined) throw this.#error(`Node ${name} (${op}) has no output`, range);
-    return { name, op, inputs, outputs: [output, ...others], attributes };
+    if (output === undefined) {
+      const file = this.source.name;
+      throw new CheckpointFormatError(
+        `The ONNX model ${file} is damaged: Node ${name} (${op}) has no output`,
+        { file, offset: range.begin },
+      );
+    }
+    return { name, domain, op, inputs, outputs: [output, ...others], attributes };
   }
 
   async #attribute(range: ProtoRange): Promise<[name: string, OnnxAttribute]> {
     let name = "";
-    let float: number | undefined, int: number | undefined, tensor: CheckpointTensor | undefined;
-    const ints: number[] = [];
-    for await (const field of this.#fields(range)) {
-      if (field.number === 1 && field.wire === 2) name = await readText(this.source, field);
+    let float: number | undefined, int: number | undefined, text: string | undefined;
+    let tensor: OnnxTensor | undefined, reference: string | undefined;
+    const floats: number[] = [], ints: number[] = [];
+    for await (const field of readMessage(this.source, range)) {
       if (field.number === 2 && field.wire === 5) float = field.value;
       if (field.number === 3 && field.wire === 0) int = field.value;
-      if (field.number === 5 && field.wire === 2) tensor = await this.#tensor(field);
+      if (field.number === 7) floats.push(...await readFloats(this.source, field));
       if (field.number === 8) ints.push(...await readIntegers(this.source, field));
-    }
-    return [name, { float, int, ints, tensor }];
-  }
-
-  /** `undefined` if its elements are no numbers that a weight could be. */
-  async #tensor(range: ProtoRange): Promise<CheckpointTensor | undefined> {
-    const shape: number[] = [];
-    let name = "";
-    let type = 0;
-    let raw: ProtoRange | undefined, varints: ProtoRange | undefined;
-    const external = new Map<string, string>();
-    for await (const field of this.#fields(range)) {
-      if (field.number === 1) shape.push(...await readIntegers(this.source, field));
-      if (field.number === 2 && field.wire === 0) type = field.value;
       if (field.wire !== 2) continue;
-      if (field.number === 8) name = await readText(this.source, field);
-      if (field.number === 4 || field.number === 9 || field.number === 10) raw = field;
-      if (field.number === 5) varints = field;
-      if (field.number === 13) external.set(...await this.#entry(field));
+      if (field.number === 1) name = await readText(this.source, field);
+      // Longer ones hold what other programs compiled.
+      if (field.number === 4 && field.end - field.begin < 1024) {
+        text = await readText(this.source, field);
+      }
+      if (field.number === 5) tensor = await this.#tensors.read(field);
+      if (field.number === 21) reference = await readText(this.source, field);
     }
-    const dtype = DATA_TYPES[type];
-    if (dtype === undefined) return undefined;
-    const tensor = { name, shape, layout: OUTPUTS_FIRST };
-    if (external.size > 0) return await this.#externalTensor(tensor, dtype, external, range);
-    if (varints !== undefined && raw === undefined) {
-      return await this.#varintTensor(tensor, dtype, varints);
-    }
-    const length = raw === undefined ? 0 : raw.end - raw.begin;
-    if (!shape.every((size) => size >= 0) || length !== sizeOf(shape) * bytesOf(dtype)) {
-      throw this.#error(`Tensor ${name} of shape [${shape}] has ${length} bytes`, range);
-    }
-    return rawTensor(this.source, tensor, dtype, raw?.begin ?? 0);
+    return [name, { float, int, text, floats, ints, tensor, reference }];
   }
 
-  async #externalTensor(
-    tensor: Omit<CheckpointTensor, "read">,
-    dtype: ElementType,
-    external: ReadonlyMap<string, string>,
-    range: ProtoRange,
-  ): Promise<CheckpointTensor> {
-    const location = external.get("location") ?? "";
-    const offset = Number(external.get("offset") ?? 0);
-    // A file name and nothing else, so that a model cannot read elsewhere on the disk.
-    if (!/^[^/\\:]+$/.test(location) || location === ".." || !Number.isSafeInteger(offset)) {
-      throw this.#error(`Tensor ${tensor.name} lies in ${location}, which is no file name`, range);
-    }
-    const opening = this.#siblings.get(location) ?? this.openSibling(location);
-    this.#siblings.set(location, opening);
-    const file = await opening;
-    if (offset < 0 || offset + sizeOf(tensor.shape) * bytesOf(dtype) > (file.size ?? Infinity)) {
-      throw this.#error(`Tensor ${tensor.name} lies beyond the end of ${location}`, range);
-    }
-    return rawTensor(file, tensor, dtype, offset);
-  }
-
-  async #varintTensor(
-    tensor: Omit<CheckpointTensor, "read">,
-    dtype: ElementType,
-    range: ProtoRange,
-  ): Promise<CheckpointTensor> {
-    const length = sizeOf(tensor.shape);
-    if (!/^[IU]/.test(dtype) || length > MAX_INTEGERS) {
-      throw this.#error(`Tensor ${tensor.name} has ${length} elements as varints`, range);
-    }
-    const values = Float32Array.from(await readIntegers(this.source, range));
-    if (values.length !== length) {
-      throw this.#error(`Tensor ${tensor.name} has ${values.length} of ${length} elements`, range);
-    }
-    return {
-      ...tensor,
-      read({ start, length, stride, count }, into): void {
-        for (let run = 0; run < count; run++) {
-          const begin = start + run * stride;
-          into.set(values.subarray(begin, begin + length), run * length);
+  async #input(range: ProtoRange): Promise<OnnxInput> {
+    let name = "", shape: (number | undefined)[] | undefined;
+    for await (const field of this.#ranges(range)) {
+      if (field.number === 1) name = await readText(this.source, field);
+      if (field.number !== 2) continue;
+      for await (const type of this.#ranges(field)) {
+        if (type.number !== 1) continue;
+        for await (const part of this.#ranges(type)) {
+          if (part.number === 2) shape = await this.#shape(part);
         }
-      },
-    };
-  }
-
-  async #entry(range: ProtoRange): Promise<[key: string, value: string]> {
-    const entry = ["", ""] as [string, string];
-    for await (const field of this.#fields(range)) {
-      if (field.wire === 2 && field.number <= 2) {
-        entry[field.number - 1] = await readText(this.source, field);
       }
     }
-    return entry;
+    return { name, shape };
   }
 
-  #fields(range: ProtoRange): AsyncGenerator<ProtoField> {
-    return readMessage(this.source, range);
+  async #shape(range: ProtoRange): Promise<(number | undefined)[]> {
+    const shape: (number | undefined)[] = [];
+    for await (const dimension of this.#ranges(range)) {
+      if (dimension.number !== 1) continue;
+      let size: number | undefined;
+      for await (const field of readMessage(this.source, dimension)) {
+        // Some tools write 0 or -1 for what is open.
+        if (field.number === 1 && field.wire === 0 && field.value > 0) size = field.value;
+      }
+      shape.push(size);
+    }
+    return shape;
   }
 
-  #error(message: string, { begin }: ProtoRange): CheckpointFormatError {
-    const file = this.source.name, text = `The ONNX model ${file} is damaged: ${message}`;
-    return new CheckpointFormatError(text, { file, offset: begin });
+  /** The fields that are strings or messages. */
+  async *#ranges(range: { begin: number; end: number }): AsyncGenerator<ProtoRange> {
+    for await (const field of readMessage(this.source, range)) {
+      if (isRange(field)) yield field;
+    }
   }
+}
+
+function isRange(field: ProtoField): field is ProtoRange {
+  return field.wire === 2;
+}
+
+function isOwnDomain(domain: string): boolean {
+  return domain === "" || domain === "ai.onnx";
 }
