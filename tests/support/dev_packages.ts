@@ -15,6 +15,7 @@ const PACKAGES = {
   "@seriousme/openapi-schema-validator": "npm:@seriousme/openapi-schema-validator@2.11.0",
   "axe-core": "npm:axe-core@4.14.1",
   "playwright-core": "npm:playwright-core@1.65.1",
+  "typescript": "npm:typescript@5.9.3",
 } as const;
 
 const WANTED = Deno.env.get("TESTS_REQUIRE_ALL") === "1";

@@ -50,13 +50,15 @@ export function withoutAdaptivePool(
     ...weight,
     shape: isFirst ? [outputs, to] : [to, outputs],
     async read({ start, length, count }: Runs, into: Float32Array): Promise<void> {
-      // Rows of inputs as they are asked for: all inputs of some outputs, whichever axis is first.
-      const rows = isFirst ? length * count / to : length;
+      // All inputs of some outputs, as they are asked for, whichever axis is first; or everything.
+      const isWhole = count === 1 && length === outputs * to;
+      const rows = isWhole ? outputs : isFirst ? length * count / to : length;
+      const first = isWhole ? 0 : isFirst ? start / to : start;
       const source = new Float32Array(rows * from);
       await weight.read(
         isFirst
-          ? { start: start / to * from, length: source.length, stride: source.length, count: 1 }
-          : { start, length, stride: outputs, count: from },
+          ? { start: first * from, length: source.length, stride: source.length, count: 1 }
+          : { start: first, length: rows, stride: outputs, count: from },
         source,
       );
       const [row, input] = isFirst ? [from, 1] : [1, rows];

@@ -347,17 +347,18 @@ Deno.test("a map that is turned round before it is flattened gives the dense lay
 });
 
 Deno.test("an adaptive average pool is folded into the dense layer behind it", async () => {
-  const cases: [size: number, pool: Pair][] = [[64, [7, 7]], [96, [2, 2]], [128, [3, 2]], [64, [
-    2,
-    2,
-  ]]];
-  for (const [size, pool] of cases) {
-    const draft = new Draft("NCHW", size);
-    const steps = change(draft.whole(pool[0] * pool[1]), "flatten", (flatten) => [
-      step("avgpool", { kind: "adaptiveAverage", size: pool }),
-      flatten,
-    ]);
-    await assertSame(draft, steps);
+  const cases: readonly [size: number, pool: Pair][] = [
+    ...[[64, [7, 7]], [96, [2, 2]], [128, [3, 2]], [64, [2, 2]]] as [number, Pair][],
+  ];
+  for (const layout of ["NCHW", "NHWC"] as const) {
+    for (const [size, pool] of cases) {
+      const draft = new Draft(layout, size);
+      const steps = change(draft.whole(pool[0] * pool[1]), "flatten", (flatten) => [
+        step("avgpool", { kind: "adaptiveAverage", size: pool }),
+        flatten,
+      ]);
+      await assertSame(draft, steps);
+    }
   }
 });
 

@@ -1,0 +1,188 @@
+/**
+ * What the tests notice: changes one place of `lib/` at a time in a copy, and runs the tests that reach it.
+ *
+ * `deno task mutate [--only PATH] [--sample N] [--seed N]`. A mutant that no test notices survived, and is
+ * printed with its place. Results are kept in `.cache/mutants.json`, so that a run that was stopped goes on; what
+ * has changed since is tried again.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { dirname, fromFileUrl, join, relative } from "@std/path";
+import { type Mutant, mutantsOf } from "./mutants.ts";
+
+const ROOT = fromFileUrl(new URL("../", import.meta.url));
+const CACHE = join(ROOT, ".cache");
+const RESULTS = join(CACHE, "mutants.json");
+/** Seconds for the tests of one mutant. One that makes them hang is noticed. */
+const LIMIT_S = 120;
+/** Test files that are tried for a mutant, those that are nearest to it first. */
+const MOST_TESTS = 6;
+
+interface Result {
+  readonly outcome: "killed" | "survived" | "no test";
+  /** The test file that noticed. */
+  readonly by?: string | undefined;
+}
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true, default: ["lib/"] },
+    sample: { type: "string", default: "Infinity" },
+    seed: { type: "string", default: "1" },
+  },
+});
+
+const tracked = (await output("git", ["ls-files"])).split("\n").filter((path) => path !== "");
+const modules = tracked.filter((path) =>
+  /^lib\/.*\.ts$/.test(path) && !/\/kernels\/|_binary\.ts$/.test(path) &&
+  flags.only.some((only) => path.startsWith(only))
+);
+const tests = tracked.filter((path) => /^tests\/.*_test\.ts$/.test(path));
+
+const copy = await Deno.makeTempDir({ prefix: "mutants-" });
+try {
+  for (const path of tracked) {
+    await Deno.mkdir(dirname(join(copy, path)), { recursive: true });
+    await Deno.copyFile(join(ROOT, path), join(copy, path));
+  }
+  await run();
+} finally {
+  await Deno.remove(copy, { recursive: true });
+}
+
+async function run(): Promise<void> {
+  const reach = await reachOf();
+  const known: Record<string, Result> = await readJson(RESULTS) ?? {};
+  const drawn = sample(
+    modules.flatMap((path) => {
+      const source = Deno.readTextFileSync(join(ROOT, path));
+      return mutantsOf(path, source).map((mutant) => ({ path, source, mutant }));
+    }),
+    Number(flags.sample),
+    Number(flags.seed),
+  );
+  const counts = { killed: 0, survived: 0, "no test": 0 };
+  for (const { path, source, mutant } of drawn) {
+    const key = await keyOf(path, source, mutant);
+    const result = known[key] ??= await tryMutant(path, source, mutant, reach);
+    await Deno.mkdir(CACHE, { recursive: true });
+    await Deno.writeTextFile(RESULTS, JSON.stringify(known, null, 1));
+    counts[result.outcome]++;
+    if (result.outcome !== "killed") {
+      const { begin, end, text, line, operator } = mutant;
+      const before = source.slice(begin, end).replace(/\s+/g, " ").slice(0, 80);
+      console.log(
+        `${result.outcome}: ${path}:${line} ${operator}: ${before} -> ${text.slice(0, 60)}`,
+      );
+    }
+  }
+  const total = drawn.length;
+  const share = total === 0 ? 0 : Math.round(1000 * counts.killed / total) / 10;
+  console.log(
+    `${counts.killed} of ${total} killed (${share} %), ${counts.survived} survived, ` +
+      `${counts["no test"]} reached by no test`,
+  );
+}
+
+async function tryMutant(
+  path: string,
+  source: string,
+  { begin, end, text }: Mutant,
+  reach: ReadonlyMap<string, readonly string[]>,
+): Promise<Result> {
+  const covering = testsFor(path, reach);
+  if (covering.length === 0) return { outcome: "no test" };
+  await Deno.writeTextFile(join(copy, path), source.slice(0, begin) + text + source.slice(end));
+  try {
+    for (const test of covering) {
+      const { success } = await new Deno.Command("deno", {
+        args: ["test", "--no-check", "--no-lock", "--allow-all", "--fail-fast", "--quiet", test],
+        cwd: copy,
+        stdout: "null",
+        stderr: "null",
+        signal: AbortSignal.timeout(1000 * LIMIT_S),
+      }).output();
+      if (!success) return { outcome: "killed", by: test };
+    }
+    return { outcome: "survived" };
+  } finally {
+    await Deno.writeTextFile(join(copy, path), source);
+  }
+}
+
+/** The tests that import a module, however far away: those of its own name first, then those with the least else. */
+function testsFor(path: string, reach: ReadonlyMap<string, readonly string[]>): string[] {
+  const folder = dirname(path).replace(/^lib/, "tests");
+  const stem = path.replace(/^.*\/|\.ts$/g, "");
+  const distance = (test: string): number => {
+    const isOwn = test.endsWith(`/${stem}_test.ts`);
+    const shared = commonParts(folder, dirname(test));
+    return (isOwn ? 0 : 1000) - 10 * shared + reach.get(test)!.length / 100;
+  };
+  return tests.filter((test) => reach.get(test)?.includes(path))
+    .toSorted((a, b) => distance(a) - distance(b)).slice(0, MOST_TESTS);
+}
+
+function commonParts(a: string, b: string): number {
+  const [left, right] = [a.split("/"), b.split("/")];
+  const first = left.findIndex((part, index) => part !== right[index]);
+  return first < 0 ? left.length : first;
+}
+
+/** Which modules of `lib/` each test imports. */
+async function reachOf(): Promise<Map<string, readonly string[]>> {
+  const reach = new Map<string, readonly string[]>();
+  const waiting = [...tests];
+  const work = async (): Promise<void> => {
+    for (let test = waiting.pop(); test !== undefined; test = waiting.pop()) {
+      const text = await output("deno", ["info", "--json", "--no-lock", test]);
+      const { modules } = JSON.parse(text) as { modules: { local?: string }[] };
+      const paths = modules.flatMap(({ local }) =>
+        local === undefined ? [] : [relative(ROOT, local)]
+      );
+      reach.set(test, paths.filter((path) => path.startsWith("lib/")));
+    }
+  };
+  await Promise.all([work(), work()]);
+  return reach;
+}
+
+/** The same mutant of the same text, beside the same tests. */
+async function keyOf(path: string, source: string, { begin, text }: Mutant): Promise<string> {
+  const bytes = new TextEncoder().encode(source);
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return `${path} ${hash.slice(0, 8).toHex()} ${begin} ${text}`;
+}
+
+/** Draws without putting back. */
+function sample<T>(items: T[], count: number, seed: number): T[] {
+  let state = seed;
+  const random = (): number => {
+    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 | 0;
+    return (state >>> 0) / 2 ** 32;
+  };
+  for (let i = 0; i < Math.min(count, items.length - 1); i++) {
+    const j = i + Math.floor(random() * (items.length - i));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items.slice(0, count);
+}
+
+async function output(command: string, args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd: ROOT }).output();
+  if (!success) {
+    throw new Error(`${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  }
+  return new TextDecoder().decode(stdout);
+}
+
+async function readJson<T>(path: string): Promise<T | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
