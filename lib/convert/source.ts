@@ -3,7 +3,7 @@
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { CheckpointFormatError } from "../errors.ts";
-import { openStream } from "../platform.ts";
+import { kindOf, openStream } from "../platform.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
 import { HttpSource } from "../io/http_source.ts";
 import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
@@ -94,9 +94,11 @@ async function open(input: ConversionInput, options: SourceOptions): Promise<Ope
     const stream = await openStream(input);
     return { bytes: await spool(stream, input), name: input, openSibling: noSiblings };
   }
-  const url = asUrl(input);
-  if (url === undefined || url.protocol === "file:") {
-    const file = sourceName(input);
+  const given = asUrl(input);
+  if (given === undefined || given.protocol === "file:") {
+    const found = fileOf(given ?? input as string);
+    const url = found instanceof URL ? found : undefined;
+    const file = sourceName(found);
     const openSibling: OpenSibling = async (name) => {
       try {
         return await openSource(url === undefined ? siblingPath(file, name) : siblingOf(url, name));
@@ -107,13 +109,33 @@ async function open(input: ConversionInput, options: SourceOptions): Promise<Ope
         );
       }
     };
-    return { bytes: new FileSource(url ?? input as string), name: file, openSibling };
+    return { bytes: new FileSource(found), name: file, openSibling };
   }
   return {
-    bytes: await fetched(url, options),
-    name: sourceName(url),
-    openSibling: (name) => fetched(siblingOf(url, name), options),
+    bytes: await fetched(given, options),
+    name: sourceName(given),
+    openSibling: (name) => fetched(siblingOf(given, name), options),
   };
+}
+
+/** The file to begin with of a TensorFlow model that is given by its folder, or a checkpoint by what its files begin with. */
+function fileOf<T extends string | URL>(given: T): T {
+  const followed = (ending: string): T => {
+    if (typeof given === "string") return given + ending as T;
+    const url = new URL(given);
+    url.pathname += ending;
+    return url as T;
+  };
+  const candidates = [followed("/saved_model.pb"), followed(".index")];
+  return isFile(given) ? given : candidates.find(isFile) ?? given;
+}
+
+function isFile(path: string | URL): boolean {
+  try {
+    return kindOf(path) === "file";
+  } catch {
+    return false; // Whoever opens it says why.
+  }
 }
 
 async function fetched(url: URL | Request, options: SourceOptions): Promise<ByteSource> {
@@ -137,7 +159,7 @@ function noSiblings(name: string): Promise<ByteSource> {
 
 /** A signature that is for a folder is for the files in it, as tfjs' own loader has it too. */
 function siblingOf(base: URL, name: string): URL {
-  return new URL(encodeURIComponent(name) + base.search, base);
+  return new URL(name.split("/").map(encodeURIComponent).join("/") + base.search, base);
 }
 
 function siblingPath(path: string, name: string): string {

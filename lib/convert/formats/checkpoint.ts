@@ -82,7 +82,8 @@ export interface Checkpoint {
   readonly graph?: Graph | undefined;
   /** Layers without weights that the file names though it has no graph, such as Keras' `global_average_pooling2d`. */
   readonly layerNames?: readonly string[] | undefined;
-  readonly images: ImageHint;
+  /** `undefined` if nothing tells how images are prepared, and nothing is usual: then it is asked for. */
+  readonly images: ImageHint | undefined;
   /** The classes' labels, where the file has them. */
   readonly labels?: readonly string[] | undefined;
   /** Added to the variance by batch normalization, where there is no graph. */

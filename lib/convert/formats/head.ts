@@ -10,6 +10,8 @@ export interface Head {
   readonly name: string;
   /** The first 4 KiB, a character a byte. */
   readonly text: string;
+  /** The last 8 bytes, a character each. */
+  readonly end: string;
   /**
    * Read as a protocol buffer: the first places of its fields, each the number and the wire type, as in
    * `"1:0 2:2 7:2 8:2 "`; empty where it can be none.
@@ -18,6 +20,7 @@ export interface Head {
 }
 
 const HEAD_BYTES = 4096;
+const END_BYTES = 8;
 /** Fields that are looked at; a network may have thousands of layers. */
 const MAX_FIELDS = 1000;
 
@@ -25,10 +28,16 @@ const MAX_FIELDS = 1000;
 export async function readHead(source: ByteSource): Promise<Head> {
   const bytes = new Uint8Array(Math.min(HEAD_BYTES, source.size!));
   await source.read(0, bytes);
+  const last = new Uint8Array(Math.min(END_BYTES, source.size!));
+  await source.read(source.size! - last.length, last);
+  const name = source.name.replace(/^.*[/\\]/s, "").toLowerCase();
+  return { source, name, text: latin1(bytes), end: latin1(last), fields: await listFields(source) };
+}
+
+function latin1(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
-  const name = source.name.replace(/^.*[/\\]/s, "").toLowerCase();
-  return { source, name, text, fields: await listFields(source) };
+  return text;
 }
 
 /** Up to where it is damaged or cut short. */

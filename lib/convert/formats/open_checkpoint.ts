@@ -17,8 +17,27 @@ interface Format {
   open(source: ByteSource, options: OpenOptions): Opening;
 }
 
+/** What the name of a file with a TensorFlow checkpoint's tensors ends with. */
+const SHARD = /\.data-\d{5}-of-\d{5}$/;
+
 /** In the order in which they are tried, after {@linkcode UNREAD}. */
 const FORMATS: readonly Format[] = [
+  {
+    // Bytes of tensors alone.
+    is: ({ name }) => SHARD.test(name),
+    open: async (source, { openSibling, ...options }) => {
+      const name = source.name.replace(/^.*[/\\]/s, "").replace(SHARD, ".index");
+      const index = await openSibling(name);
+      const checkpoint = await (await import("./tensorflow/read.ts"))
+        .readTensorFlowCheckpoint(index, { ...options, openSibling });
+      return { ...checkpoint, close: () => (checkpoint.close(), index.close()) };
+    },
+  },
+  {
+    is: ({ end }) => end === "\x57\xfb\x80\x8b\x24\x75\x47\xdb",
+    open: async (source, options) =>
+      (await import("./tensorflow/read.ts")).readTensorFlowCheckpoint(source, options),
+  },
   {
     is: ({ text }) => text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06"),
     open: openZip,
@@ -45,6 +64,19 @@ const FORMATS: readonly Format[] = [
     is: ({ text }) => /^(\xef\xbb\xbf)?\s*\{/.test(text),
     open: async (source, { openSibling }) =>
       (await import("./tfjs/read.ts")).readTfjs(source, openSibling),
+  },
+  {
+    // A version, and graphs.
+    is: ({ fields }) => fields === "1:0 2:2 ",
+    open: async (source, options) =>
+      (await import("./tensorflow/read.ts")).readSavedModelFile(source, options),
+  },
+  {
+    // Nodes, each of which begins with its name.
+    is: ({ text, fields }) =>
+      fields.startsWith("1:2 ") && /^\n[\x80-\xff]{0,4}[\0-\x7f]\n/.test(text),
+    open: async (source, { budget }) =>
+      (await import("./tensorflow/read.ts")).readFrozenGraph(source, budget),
   },
   {
     // A version.
@@ -78,7 +110,7 @@ export async function openCheckpoint(source: ByteSource, options: OpenOptions): 
   refuse(UNREAD_BY_NAME, head);
   throw refusal(
     source,
-    "is of no format that is read: expected PyTorch (.pth), safetensors, Keras (HDF5), numpy (.npy, .npz), Caffe, ONNX or TensorFlow.js (model.json)",
+    "is of no format that is read: expected PyTorch (.pth), safetensors, Keras (HDF5), numpy (.npy, .npz), Caffe, ONNX, TensorFlow (checkpoint, SavedModel, frozen graph) or TensorFlow.js (model.json)",
   );
 }
 
@@ -92,10 +124,13 @@ function refusal({ name }: ByteSource, what: string): CheckpointFormatError {
   return new CheckpointFormatError(`${name} ${what}`, options);
 }
 
-/** PyTorch and numpy both write zip archives. */
+/** PyTorch and numpy both write zip archives; of a SavedModel people make one. */
 async function openZip(source: ByteSource, options: OpenOptions): Opening {
   const { readZipDirectory } = await import("./zip.ts");
   const entries = await readZipDirectory(source, options.budget);
+  if (entries.some(({ name }) => /(^|\/)saved_model\.pb$/.test(name))) {
+    return await (await import("./tensorflow/read.ts")).readSavedModelZip(source, entries, options);
+  }
   const { programOf, readExported } = await import("./pytorch/exported.ts");
   if (programOf(entries) !== undefined) return await readExported(source, entries, options);
   if (entries.some(({ name }) => /(^|\/)data\.pkl$/.test(name))) {

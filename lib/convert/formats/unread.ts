@@ -152,6 +152,16 @@ export const UNREAD: readonly UnreadFormat[] = [
 
   // Descriptions of networks, without weights.
   {
+    what: "the graph of a TensorFlow checkpoint, without its weights",
+    instead: "give the .index or the .data file beside it",
+    is: isCalled(/\.meta$/),
+  },
+  {
+    what: "TensorFlow's list of a folder's checkpoints",
+    instead: "give one of them: the .index or the .data file",
+    is: isText(/^model_checkpoint_path: /),
+  },
+  {
     what: "a TensorFlow graph as text",
     instead: "freeze it with its weights to a binary .pb, and convert that",
     is: isText(/^(\s|#.*\n)*node\s*\{/),

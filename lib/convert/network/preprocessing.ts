@@ -61,11 +61,12 @@ export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
  *
  * @param given What the user says; it goes before what the file says.
  * @throws {RangeError} If what is given is not valid.
- * @throws {CheckpointFormatError} If it contradicts what the network does to its images itself.
+ * @throws {CheckpointFormatError} If it contradicts what the network does to its images itself, or if nobody
+ *   says anything and nothing is usual.
  */
 export function choosePreprocessing(
   { architecture, normalization, normalizesImages, reversesColors }: Network,
-  hint: ImageHint,
+  hint: ImageHint | undefined,
   given: PresetName | GivenPreprocessing | undefined,
   file: string,
 ): ChosenPreprocessing {
@@ -76,7 +77,7 @@ export function choosePreprocessing(
     ? namedOrGiven(given, input)
     : range !== undefined
     ? namedOrGiven(range, input)
-    : hinted(hint, input);
+    : hinted(hint ?? askFor(file), input);
   const own = normalization ?? { scale: Float64Array.of(1), shift: Float64Array.of(0) };
   const { normalized, negated } = compose(base, own, input.channels);
   const isBgr = input.channels === 3 && (base.colors === "bgr") !== reversesColors;
@@ -98,7 +99,16 @@ export function choosePreprocessing(
   if (range !== undefined) {
     return { ...common, from: "read", because: `the network's own, of ${RANGES[range]}` };
   }
-  return { ...common, from: hint.isRead ? "read" : "assumed", because: hint.because };
+  return { ...common, from: hint!.isRead ? "read" : "assumed", because: hint!.because };
+}
+
+function askFor(file: string): never {
+  throw new CheckpointFormatError(
+    `Nothing in ${file} tells how its network wants its images: say it (--preprocess ${
+      PRESET_NAMES.join("|")
+    } or a JSON file, option preprocessing)`,
+    { code: "checkpoint-ambiguous", file },
+  );
 }
 
 const RANGES = { byte: "bytes", unit: "numbers from 0 to 1" } as const;

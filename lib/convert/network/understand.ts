@@ -12,7 +12,7 @@ export type Answers = InferOptions & MatchOptions;
 /** A checkpoint that is understood. */
 export interface Understood {
   readonly network: Network;
-  readonly images: ImageHint;
+  readonly images: ImageHint | undefined;
   /** The classes' labels, where the file has them. */
   readonly labels?: readonly string[] | undefined;
 }

@@ -80,6 +80,18 @@ const FILES: readonly (readonly [name: string, begin: string, ...said: string[]]
   ["vgg16.mnn", "\x18\0\0\0\0\0", "an MNN or TNN model"],
   ["vgg_ascii.t7", "9\n1\n", "Torch7"],
   ["frozen_graph.pbtxt", 'node {\n  name: "image"\n', "a TensorFlow graph as text", "binary"],
+  [
+    "vgg_16.ckpt.meta",
+    "\n\x10\x12\x0e\n\x06\n\x03Add",
+    "the graph of a TensorFlow checkpoint",
+    "give the .index",
+  ],
+  [
+    "checkpoint",
+    'model_checkpoint_path: "vgg_16.ckpt-1000"\n',
+    "TensorFlow's list of a folder's checkpoints",
+    ".data file",
+  ],
   ["vgg16.txt", '<\n  ir_version: 8,\n  opset_import: ["" : 17]\n>', "an ONNX model as text"],
   [
     "VGG_ILSVRC_16_layers_deploy.prototxt",

@@ -157,3 +157,13 @@ Deno.test("a hint that the file gives is read, one that is usual is assumed", ()
   const chosen = choosePreprocessing(network(), rgb, undefined, "vgg16_weights.npz");
   assertEquals([chosen.isBgr, chosen.preprocessing.mean], [false, [123.68, 116.779, 103.939]]);
 });
+
+Deno.test("where nothing is said and nothing is usual, the preprocessing is asked for", () => {
+  const error = assertThrows(
+    () => choosePreprocessing(network(), undefined, undefined, "graph.pb"),
+    CheckpointFormatError,
+    "--preprocess torch|caffe|tf|unit|byte",
+  );
+  assertEquals(error.code, "checkpoint-ambiguous");
+  assertEquals(choosePreprocessing(network(), undefined, "unit", "graph.pb").from, "given");
+});

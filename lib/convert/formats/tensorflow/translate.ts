@@ -1,0 +1,148 @@
+/** Translates TensorFlow's nodes, from what a network gives back to the images. */
+
+import { CheckpointFormatError } from "../../../errors.ts";
+import type { Budget } from "../budget.ts";
+import { type CheckpointTensor, OUTPUTS_LAST } from "../checkpoint.ts";
+import type { Graph, GraphNode, Layout, Operator } from "../graph.ts";
+import { isDroppedOut, withoutDropout } from "./dropout.ts";
+import type { TfFunction, TfGraph } from "./graph_def.ts";
+import { OPERATORS } from "./operators.ts";
+import { memoryTensor, type Sizes } from "./tensor_proto.ts";
+import { type Activation, type Place, Scope, type Translation, type Value } from "./values.ts";
+
+/** Functions that call functions. */
+const MAX_DEPTH = 32;
+
+/** Translates a graph. */
+export class Translator implements Translation {
+  readonly nodes: GraphNode[] = [];
+
+  /**
+   * @param file For messages.
+   * @param variable Finds the contents of a variable by the name of the node that declares it.
+   */
+  constructor(
+    readonly graph: TfGraph,
+    readonly file: string,
+    readonly budget: Budget,
+    readonly variable: (name: string) => CheckpointTensor | undefined,
+  ) {}
+
+  /** Translates what leads to these values; those that do not come from the images are left out. */
+  async translate(outputs: readonly string[]): Promise<Graph> {
+    const scope = Scope.outer(this.graph.nodes);
+    const found: string[] = [];
+    for (const output of outputs) {
+      const place = scope.locate(output);
+      const value = place === undefined ? undefined : await this.valueOf(place);
+      const computed = value?.kind === "choice" ? value.of : value;
+      if (computed?.kind === "activation" && !computed.isInput) found.push(computed.output);
+    }
+    return { nodes: this.nodes, outputs: withoutInner([...new Set(found)], this.nodes) };
+  }
+
+  /** The value of an input of a node. */
+  async input({ scope, node }: Place, index: number): Promise<Value> {
+    const name = node.inputs.at(index) ?? "";
+    const place = scope.locate(name);
+    return place === undefined ? { kind: "unknown", op: name } : await this.valueOf(place);
+  }
+
+  /** The value of a place. */
+  async valueOf(place: Place): Promise<Value> {
+    const { node, scope: { values }, index } = place;
+    const key = `${node.name}:${index}`;
+    const known = values.get(key);
+    if (known !== undefined) return known;
+    if (values.has(key)) this.#fail(`node ${node.name} takes what it gives`);
+    this.budget.visit();
+    values.set(key, undefined);
+    // So that the depth of a graph is not that of the stack.
+    await undefined;
+    const value = await this.#compute(place);
+    values.set(key, value);
+    return value;
+  }
+
+  async #compute(place: Place): Promise<Value> {
+    const { node } = place;
+    const called = node.attributes.get("f")?.func ?? node.op;
+    const body = this.graph.functions.get(called);
+    if (body !== undefined && (CALLS.has(node.op) || called === node.op)) {
+      return await this.#call(place, body);
+    }
+    if (isDroppedOut(place)) return await withoutDropout(this, place);
+    return await OPERATORS[node.op]?.(this, place) ?? await this.unsupported(place);
+  }
+
+  async #call(place: Place, body: TfFunction): Promise<Value> {
+    const inner = place.scope.inner(place.node, body);
+    if (inner.depth > MAX_DEPTH) this.#fail(`its functions call each other ${MAX_DEPTH} deep`);
+    const result = inner.locate(body.returns[place.index] ?? "");
+    return result === undefined ? { kind: "unknown", op: body.name } : await this.valueOf(result);
+  }
+
+  /** Adds a node. */
+  emit(
+    { node: { name } }: Place,
+    operator: Operator,
+    inputs: readonly Activation[],
+    shape: Sizes | undefined = inputs[0]?.shape,
+    layout: Layout | undefined = inputs[0]?.layout,
+  ): Activation {
+    const output = `${name}#${this.nodes.length}`;
+    this.nodes.push({ name, operator, inputs: inputs.map((input) => input.output), output });
+    return { kind: "activation", output, shape, layout, isInput: operator.kind === "input" };
+  }
+
+  /** What no operator is known for: harmless unless it is computed from the images. */
+  async unsupported(place: Place, because?: string): Promise<Value> {
+    const { node } = place;
+    const inputs: Activation[] = [];
+    let unknown: string | undefined;
+    for (let index = 0; index < node.inputs.length; index++) {
+      const value = await this.input(place, index);
+      if (value.kind === "activation") inputs.push(value);
+      if (value.kind === "color" || value.kind === "choice") inputs.push(value.of);
+      if (value.kind === "unknown") unknown ??= value.op;
+    }
+    if (inputs.length === 0) return { kind: "unknown", op: unknown ?? node.op };
+    const reason = because ?? (unknown === undefined ? undefined : `it takes ${unknown}`);
+    const operator = { kind: "unsupported", type: node.op, because: reason } as const;
+    // Of the size and layout nothing is known any more.
+    return { ...this.emit(place, operator, inputs), shape: undefined };
+  }
+
+  /** The tensor that a value stands for, if it is a constant. */
+  constant(value: Value): CheckpointTensor | undefined {
+    if (value.kind === "constant") return value.tensor;
+    if (value.kind === "variable") return this.variable(value.name);
+    if (value.kind !== "integers" || !value.values?.every((size) => size !== undefined)) return;
+    const shape = value.isScalar ? [] : [value.values.length];
+    const about = { name: "a constant", shape, layout: OUTPUTS_LAST };
+    return memoryTensor(about, Float32Array.from(value.values));
+  }
+
+  #fail(message: string): never {
+    const text = `${this.file} is damaged: ${message}`;
+    throw new CheckpointFormatError(text, { file: this.file });
+  }
+}
+
+/** What calls the function in its attribute `f`. */
+const CALLS: ReadonlySet<string> = new Set(["PartitionedCall", "StatefulPartitionedCall"]);
+
+/** Of values one of which is computed from another only the last: logits beside their probabilities are one head. */
+function withoutInner(outputs: readonly string[], nodes: readonly GraphNode[]): string[] {
+  const producers = new Map(nodes.map((node) => [node.output, node]));
+  const inner = new Set<string>();
+  const walk = [...outputs];
+  for (let output = walk.pop(); output !== undefined; output = walk.pop()) {
+    for (const input of producers.get(output)?.inputs ?? []) {
+      if (inner.has(input)) continue;
+      inner.add(input);
+      walk.push(input);
+    }
+  }
+  return outputs.filter((output) => !inner.has(output));
+}

@@ -1,0 +1,398 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertObjectMatch,
+  assertRejects,
+} from "@std/assert";
+import { concat } from "@std/bytes/concat";
+import { openConversionSource } from "../../../lib/convert/source.ts";
+import { readAll } from "../../../lib/convert/formats/checkpoint.ts";
+import type { Checkpoint } from "../../../lib/convert/formats/checkpoint.ts";
+import { openCheckpoint } from "../../../lib/convert/formats/open_checkpoint.ts";
+import { choosePreprocessing } from "../../../lib/convert/network/preprocessing.ts";
+import { understand } from "../../../lib/convert/network/understand.ts";
+import { CheckpointFormatError } from "../../../lib/errors.ts";
+import { forward, networkLayers } from "../../support/float_forward.ts";
+import { honest, serveFlaky } from "../../support/flaky_server.ts";
+import { message, type ProtoValue, varint } from "../../support/proto_writer.ts";
+
+const CHECKPOINTS = new URL("../../fixtures/checkpoints/", import.meta.url);
+const FIXTURES = new URL("tensorflow/", CHECKPOINTS);
+
+/** What TensorFlow gives for the photo. */
+const EXPECTED: Record<string, number[]> = JSON.parse(
+  await Deno.readTextFile(new URL("expected.json", FIXTURES)),
+);
+const PHOTO = Deno.readFileSync(new URL("photo.rgb", CHECKPOINTS));
+
+/** TensorFlow computes in float32, this test in float64. */
+const TOLERANCE = 1e-4;
+
+async function withCheckpoint<T>(
+  file: URL | Uint8Array,
+  use: (checkpoint: Checkpoint) => Promise<T> | T,
+  state?: string,
+): Promise<T> {
+  const source = await openConversionSource(file, {});
+  try {
+    const checkpoint = await openCheckpoint(source.bytes, { ...source, state });
+    try {
+      if ("inGraphOrder" in checkpoint) throw new Error("a reader of the old kind");
+      return await use(checkpoint);
+    } finally {
+      checkpoint.close();
+    }
+  } finally {
+    source.bytes.close();
+  }
+}
+
+/** The logits of the photo, and who says how it is prepared. */
+async function logitsOf(checkpoint: Checkpoint, file: string): Promise<[Float64Array, string]> {
+  const { network, images } = await understand(checkpoint, file, { inputSize: 64 });
+  const chosen = choosePreprocessing(network, images, undefined, file);
+  const { scale, mean, std } = chosen.preprocessing;
+  const values = Float64Array.from(PHOTO, (byte, i) => (byte * scale - mean[i % 3]) / std[i % 3]);
+  const { height, width } = network.architecture.input;
+  const layers = await networkLayers(network, chosen);
+  return [forward(layers, { height, width, channels: 3, values }), chosen.from];
+}
+
+/** A file or folder to give, the fixture that it stands for, and who says how images are prepared. */
+const NETWORKS: readonly (readonly [file: string, fixture: string, from: string])[] = [
+  ["imported.tfmodel", "imported.tfmodel", "read"],
+  ["fused.pb", "fused.pb", "assumed"],
+  ["channels_first.pb", "channels_first.pb", "assumed"],
+  ["keras2.zip", "keras2.zip", "read"],
+  ["keras3.zip", "keras3.zip", "read"],
+  ["slim.ckpt.index", "slim.ckpt.index", "read"],
+  ["slim_v1.ckpt", "slim_v1.ckpt", "read"],
+  ["keras2.index", "keras2.index", "assumed"],
+  ["keras3.data-00000-of-00001", "keras3.index", "assumed"],
+  ["module", "module", "read"],
+  ["module/saved_model.pb", "module", "read"],
+  ["module/variables/variables.index", "module", "read"],
+  ["module/variables/variables.data-00000-of-00001", "module", "read"],
+];
+
+for (const [file, fixture, from] of NETWORKS) {
+  Deno.test(`${file} gives TensorFlow's logits`, async () => {
+    const expected = EXPECTED[fixture];
+    const largest = Math.max(...expected.map(Math.abs));
+    await withCheckpoint(new URL(file, FIXTURES), async (checkpoint) => {
+      const [logits, foundFrom] = await logitsOf(checkpoint, file);
+      assertEquals(foundFrom, from);
+      assertEquals(logits.length, expected.length);
+      for (const [i, logit] of logits.entries()) {
+        assertAlmostEquals(logit, expected[i], TOLERANCE * largest, `logit ${i}`);
+      }
+    });
+  });
+}
+
+const SLIM_NAMES = ["conv1/conv1_1", "conv2/conv2_1", "conv3/conv3_1", "conv3/conv3_2"]
+  .concat(["conv4/conv4_1", "conv4/conv4_2", "conv5/conv5_1", "conv5/conv5_2", "fc6", "fc7", "fc8"])
+  .flatMap((name) => [`vgg_a/${name}/biases`, `vgg_a/${name}/weights`]);
+
+for (
+  const file of ["slim.ckpt.index", "slim.ckpt.data-00000-of-00001", "slim.ckpt", "slim_v1.ckpt"]
+) {
+  Deno.test(`${file} has TF-Slim's variables, without an optimizer's, and its mean`, async () => {
+    await withCheckpoint(new URL(file, FIXTURES), ({ tensors, images, order }) => {
+      const names = tensors.map(({ name }) => name).filter((name) => !name.endsWith("mean_rgb"));
+      assertEquals(names.toSorted(), SLIM_NAMES);
+      assertEquals(order, "none");
+      assertEquals([images?.isRead, images?.colors], [true, "rgb"]);
+      const mean = [123.68, 116.78, 103.94].map(Math.fround);
+      assertEquals(images?.preprocessing, { scale: 1, mean, std: [1, 1, 1] });
+      const fc6 = tensors.find(({ name }) => name === "vgg_a/fc6/weights")!;
+      assertEquals(fc6.shape, [2, 2, 8, 12]);
+    });
+  });
+}
+
+Deno.test("a SavedModel and its variables come from a server", async () => {
+  const read = (path: string) => Deno.readFileSync(new URL(`.${path}`, FIXTURES));
+  await using server = serveFlaky((request) => honest(read(request.path), request));
+  for (const file of ["saved_model.pb", "variables/variables.index"]) {
+    const url = new URL(`${server.url}/module/${file}`);
+    await withCheckpoint(url, async (checkpoint) => {
+      const [logits] = await logitsOf(checkpoint, file);
+      assertAlmostEquals(logits[0], EXPECTED.module[0], TOLERANCE * 10);
+    });
+  }
+});
+
+Deno.test("both versions of a checkpoint have the same numbers", async () => {
+  const read = (file: string) =>
+    withCheckpoint(new URL(file, FIXTURES), async ({ tensors }) =>
+      new Map(
+        await Promise.all(
+          tensors.map(async (tensor) => [tensor.name, await readAll(tensor)] as const),
+        ),
+      ));
+  const [first, second] = [await read("slim_v1.ckpt"), await read("slim.ckpt")];
+  assertEquals(first, second);
+});
+
+for (const file of ["keras2.index", "keras3.index"]) {
+  Deno.test(`the variables of ${file} have the names of Keras' layers, in their order`, async () => {
+    await withCheckpoint(new URL(file, FIXTURES), ({ tensors, order }) => {
+      const layers = tensors.map(({ name }) => name.replace(/^sequential(_\d+)?\//, ""))
+        .filter((name) => name.endsWith("kernel"));
+      assertEquals(
+        layers,
+        [
+          ...["block1_conv1", "block2_conv1", "block3_conv1", "block3_conv2", "block4_conv1"],
+          ...["block4_conv2", "block5_conv1", "block5_conv2", "fc1", "predictions"],
+        ].map((layer) => `${layer}/kernel`),
+      );
+      assertEquals(tensors.length, 2 * layers.length);
+      assertEquals(order, "declared");
+    });
+  });
+}
+
+Deno.test("a layer of a graph is what its attributes say", async () => {
+  await withCheckpoint(new URL("channels_first.pb", FIXTURES), ({ graph }) => {
+    const [input, conv] = graph!.nodes.map(({ operator }) => operator);
+    assertEquals(input, { kind: "input", layout: "NCHW", height: 64, width: 64, channels: 3 });
+    assertObjectMatch(conv, {
+      ...{ kind: "conv", layout: "NCHW", stride: [1, 1], padding: "same", dilation: [1, 1] },
+      ...{ groups: 1, weight: { shape: [3, 3, 3, 4] } },
+    });
+    assertEquals(graph!.outputs.length, 1);
+    // Dropout is gone with its mask.
+    assert(graph!.nodes.every(({ operator }) => operator.kind !== "unsupported"));
+  });
+});
+
+// Graphs that are written here.
+
+type Attribute = readonly [name: string, value: Uint8Array];
+
+function node(
+  name: string,
+  op: string,
+  inputs: readonly string[] = [],
+  ...attributes: Attribute[]
+): readonly [1, Uint8Array] {
+  return [
+    1,
+    message(
+      [1, name],
+      [2, op],
+      ...inputs.map((input) => [3, input] as const),
+      ...attributes.map(([name, value]) => [5, message([1, name], [2, value])] as const),
+    ),
+  ];
+}
+
+const FLOAT = 1, INT32 = 3;
+const shape = (...sizes: number[]): Uint8Array =>
+  message(...sizes.map((size) => [2, message([1, size])] as const));
+const type = (value: number): Attribute => ["dtype", message([6, value])];
+const constant = (
+  name: string,
+  sizes: readonly number[],
+  dtype: number,
+  ...fields: (readonly [number, ProtoValue])[]
+) =>
+  node(name, "Const", [], type(dtype), [
+    "value",
+    message([8, message([1, dtype], [2, shape(...sizes)], ...fields)]),
+  ]);
+const floats = (...values: number[]): Uint8Array =>
+  new Uint8Array(Float32Array.from(values).buffer);
+const images = node("x", "Placeholder", [], type(FLOAT), [
+  "shape",
+  message([7, shape(-1, 32, 32, 3)]),
+]);
+const filter = constant("w", [3, 3, 3, 2], FLOAT, [5, floats(0.5)]);
+const conv = node("conv", "Conv2D", ["x", "w"], [
+  "strides",
+  message([1, message([3, Uint8Array.of(1, 1, 1, 1)])]),
+], [
+  "padding",
+  message([2, "SAME"]),
+]);
+const VERSION = [4, message([1, 1000])] as const;
+
+const graphOf = (...nodes: (readonly [number, Uint8Array])[]): Uint8Array =>
+  message(...nodes, VERSION);
+
+function operatorsOf(bytes: Uint8Array): Promise<unknown[]> {
+  return withCheckpoint(
+    bytes,
+    ({ graph }) => graph!.nodes.map(({ operator, name }) => [name, operator]),
+  );
+}
+
+Deno.test("one number of a constant stands for all that would follow it", async () => {
+  await withCheckpoint(graphOf(images, filter, conv), async ({ tensors }) => {
+    assertEquals(await readAll(tensors[0]), new Float32Array(54).fill(0.5));
+  });
+});
+
+Deno.test("what is not understood keeps its name, and says what it takes", async () => {
+  const elu = node("act", "Elu", ["conv"]);
+  const sum = node("sum", "Add", ["act", "conv"]);
+  const operators = await operatorsOf(graphOf(images, filter, conv, elu, sum));
+  assertEquals(operators.slice(2), [
+    ["act", { kind: "unsupported", type: "Elu", because: undefined }],
+    ["sum", { kind: "unsupported", type: "Add", because: "both of its values are computed" }],
+  ]);
+});
+
+Deno.test("arithmetic of constants is done, that of images and a constant is a scale and a shift", async () => {
+  const two = constant("two", [], FLOAT, [5, floats(2)]);
+  const four = constant("four", [], FLOAT, [5, floats(4)]);
+  const root = node("root", "Rsqrt", ["four"]);
+  const factor = node("factor", "Mul", ["root", "two"]);
+  const nodes = [
+    node("less", "Sub", ["x", "factor"]),
+    node("more", "Sub", ["two", "less"]),
+    node("part", "RealDiv", ["more", "two"]),
+    node("relu", "Maximum", ["part", "zero"]),
+    constant("zero", [], FLOAT),
+    node("conv", "Conv2D", ["relu", "w"], ["padding", message([2, "VALID"])]),
+  ];
+  const operators = await operatorsOf(graphOf(images, filter, two, four, root, factor, ...nodes));
+  assertEquals(operators.slice(1, 5), [
+    ["less", { kind: "affine", shift: -1 }],
+    ["more", { kind: "affine", scale: -1, shift: 2 }],
+    ["part", { kind: "affine", scale: 0.5 }],
+    ["relu", { kind: "relu" }],
+  ]);
+});
+
+Deno.test("batch normalization in training is refused, and what has no equal", async () => {
+  const numbers = ["gamma", "beta", "mean", "variance"].map((name) =>
+    constant(name, [2], FLOAT, [5, floats(1)])
+  );
+  const norm = node("norm", "FusedBatchNormV3", ["conv", "gamma", "beta", "mean", "variance"]);
+  const operators = await operatorsOf(graphOf(images, filter, conv, ...numbers, norm));
+  assertEquals(
+    (operators.at(-1) as [string, { because: string }])[1].because,
+    "it takes the mean of the images, as in training",
+  );
+});
+
+Deno.test("a slice that turns colors round does so only with the colors", async () => {
+  const list = (name: string, ...values: number[]) =>
+    constant(name, [values.length], INT32, [7, concat(values.map(varint))]);
+  const slice = (begin: number[], strides: number[], beginMask: number, endMask: number) => [
+    list("begin", ...begin),
+    list("end", 0, 0, 0, 0),
+    list("strides", ...strides),
+    node("slice", "StridedSlice", ["x", "begin", "end", "strides"], [
+      "begin_mask",
+      message([3, beginMask]),
+    ], ["end_mask", message([3, endMask])]),
+    node("conv", "Conv2D", ["slice", "w"], ["padding", message([2, "SAME"])]),
+  ];
+  const kinds = async (...nodes: (readonly [number, Uint8Array])[]) =>
+    (await operatorsOf(graphOf(images, filter, ...nodes))).map((entry) =>
+      (entry as [string, { kind: string }])[1].kind
+    );
+  assertEquals(await kinds(...slice([0, 0, 0, 0], [1, 1, 1, -1], 15, 15)), [
+    "input",
+    "reverseColors",
+    "conv",
+  ]);
+  // Columns: the picture is mirrored.
+  assertEquals(await kinds(...slice([0, 0, 0, 0], [1, 1, -1, 1], 15, 15)), [
+    "input",
+    "unsupported",
+    "conv",
+  ]);
+  assertEquals(await kinds(...slice([0, 0, 0, 0], [1, 1, 1, 1], 15, 15)), ["input", "conv"]);
+});
+
+Deno.test("a graph that goes round in circles, or calls itself without end, is an error", async () => {
+  const circle = graphOf(
+    images,
+    node("a", "Relu", ["b"]),
+    node("b", "Relu", ["a"]),
+    node("end", "Relu", ["b"]),
+  );
+  await assertRejects(() => operatorsOf(circle), CheckpointFormatError, "takes what it gives");
+  const signature = message([1, "f"], [2, message([1, "v"])], [3, message([1, "r"])]);
+  const call = message([1, "again"], [2, "f"], [3, "v"]);
+  const body = message([1, signature], [3, call], [4, message([1, "r"], [2, "again:r:0"])]);
+  const endless = message(images, node("call", "f", ["x"]), VERSION, [2, message([1, body])]);
+  await assertRejects(() => operatorsOf(endless), CheckpointFormatError, "32 deep");
+});
+
+Deno.test("a graph whose weights are elsewhere says so", async () => {
+  const variable = node("w", "VarHandleOp"), read = node("read", "ReadVariableOp", ["w"]);
+  const nodes = [
+    images,
+    variable,
+    read,
+    node("conv", "Conv2D", ["x", "read"], ["padding", message([2, "SAME"])]),
+  ];
+  const error = await assertRejects(
+    () => operatorsOf(graphOf(...nodes)),
+    CheckpointFormatError,
+    "weights are not in it (w is a variable)",
+  );
+  assertEquals(error.code, "checkpoint-unsupported");
+});
+
+Deno.test("a constant whose bytes are not those of its shape is an error", async () => {
+  const wrong = constant("w", [3, 3, 3, 2], FLOAT, [4, floats(1, 2, 3)]);
+  await assertRejects(
+    () => operatorsOf(graphOf(images, wrong, conv)),
+    CheckpointFormatError,
+    "tensor w of shape [3,3,3,2]",
+  );
+});
+
+// Damaged checkpoints.
+
+async function indexWith(change: (bytes: Uint8Array) => void, error: string): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const bytes = await Deno.readFile(new URL("slim.ckpt.index", FIXTURES));
+    change(bytes);
+    await Deno.writeFile(`${folder}/a.index`, bytes);
+    await Deno.copyFile(
+      new URL("slim.ckpt.data-00000-of-00001", FIXTURES),
+      `${folder}/a.data-00000-of-00001`,
+    );
+    const open = () => withCheckpoint(new URL(`file://${folder}/a`), () => {});
+    await assertRejects(open, CheckpointFormatError, error);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("an index of another machine, or with compressed blocks, is refused", async () => {
+  // The header: one file, the high byte first.
+  await indexWith((bytes) => {
+    const at = bytes.findIndex((byte, i) =>
+      byte === 8 && bytes[i + 1] === 1 && bytes[i + 2] === 26
+    );
+    // The version (field 3, two bytes) becomes the order of bytes and an unknown field.
+    bytes.set([16, 1, 24, 0], at + 2);
+  }, "the high byte first");
+  await indexWith((bytes) => {
+    // The type of the block of the index, which is the last one before the footer.
+    bytes[bytes.length - 48 - 5] = 1;
+  }, "compressed blocks");
+});
+
+Deno.test("a tensor that is not in its file is an error", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(new URL("slim.ckpt.index", FIXTURES), `${folder}/a.index`);
+    const open = () => withCheckpoint(new URL(`file://${folder}/a.index`), () => {});
+    await assertRejects(open, CheckpointFormatError, "a.data-00000-of-00001");
+    await Deno.writeFile(`${folder}/a.data-00000-of-00001`, new Uint8Array(100));
+    await assertRejects(open, CheckpointFormatError, "ends before");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
