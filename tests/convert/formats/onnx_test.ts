@@ -576,7 +576,7 @@ Deno.test("ONNX: metadata say how images are prepared", async () => {
     because: "Image.NominalPixelRange",
   });
   const plain = await open(X, node("Relu", ["x"]), output("y"), field(2, "tf2onnx"));
-  assertEquals([plain.images.preprocessing, plain.images.isRead], ["caffe", false]);
+  assertEquals([plain.images?.preprocessing, plain.images?.isRead], ["caffe", false]);
 });
 
 const DAMAGED: readonly (readonly [what: string, message: string, ...parts: number[][]])[] = [
