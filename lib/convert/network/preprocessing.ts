@@ -61,8 +61,8 @@ export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
  *
  * @param given What the user says; it goes before what the file says.
  * @throws {RangeError} If what is given is not valid.
- * @throws {CheckpointFormatError} If it contradicts what the network does to its images itself, or if nobody
- *   says anything and nothing is usual.
+ * @throws {CheckpointFormatError} If it contradicts what the network does to its images itself, if what the file
+ *   says cannot be done, or if nothing is usual, and nobody says what else.
  */
 export function choosePreprocessing(
   { architecture, normalization, normalizesImages, reversesColors }: Network,
@@ -73,6 +73,13 @@ export function choosePreprocessing(
   const { input } = architecture;
   const range = normalizesImages ? rangeOf(normalization, reversesColors) : undefined;
   if (normalizesImages) refuseTwice(range, given, file);
+  if (given === undefined && hint?.problem !== undefined) {
+    throw new CheckpointFormatError(
+      `Images cannot be prepared as ${hint.because} of ${file} says: ${hint.problem}. ` +
+        "Say --preprocess (option preprocessing)",
+      { code: "checkpoint-unsupported", file },
+    );
+  }
   const base = given !== undefined
     ? namedOrGiven(given, input)
     : range !== undefined

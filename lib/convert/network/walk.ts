@@ -1,6 +1,6 @@
 /** The way through a network, node by node: what is where, and what has been folded into what. */
 
-import type { CheckpointFormatError } from "../../errors.ts";
+import { CheckpointFormatError } from "../../errors.ts";
 import type { GraphNode, Layout, Operator, Pair } from "../formats/graph.ts";
 import { type CheckpointTensor, sizeOf } from "../formats/tensor.ts";
 import { readVector } from "./constants.ts";
@@ -16,9 +16,13 @@ import {
   type PoolOperator,
   problemOfPool,
   problemOfWindow,
+  roundsUp,
   type Sides,
   sidesOf,
 } from "./windows.ts";
+
+/** The height and width of the last map of the paper's networks, which are for 224x224 pixels. */
+const USUAL_MAP = 7;
 
 /** What a walk found. */
 export interface Features {
@@ -56,6 +60,8 @@ export async function walk(
 class Walk {
   readonly #parts: Part[] = [];
   readonly #place = new Place();
+  /** A pool that rounds up, if the input's size was not known there. */
+  #roundingUp: GraphNode | undefined;
   /** Zeros around the map, which the next convolution takes. */
   #padding: { node: GraphNode; sides: Sides } | undefined;
   #normalization: { node: GraphNode; affine: Affine } | undefined;
@@ -213,7 +219,7 @@ class Walk {
     { window, channels, outputs }: FilterSizes,
     padding: Sides,
   ): Promise<void> {
-    this.#place.tellMap(window);
+    this.#tellMap(window);
     const map = this.#place.seen()!;
     const isWhole = String(window) === String(map) && padding.every((zeros) => zeros === 0);
     this.#check(
@@ -246,7 +252,7 @@ class Walk {
         `must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${shape}]`,
       );
     }
-    this.#place.tellMap([side, side]);
+    this.#tellMap([side, side]);
     const map = this.#place.seen()!;
     if (sizeOf(map) * channels !== inputs) {
       const { height, width } = this.#place.input!;
@@ -312,14 +318,35 @@ class Walk {
     if (this.#ahead?.affine.scale.some((value) => value < 0)) {
       throw this.#refuse(this.#ahead.node, "turns the order of values round before a max pool");
     }
+    if (this.#place.map === undefined && roundsUp(operator)) this.#roundingUp ??= node;
     part.pooled = true;
     this.#place.pools++;
+  }
+
+  /**
+   * Takes the input's size from the last map's, as a layer needs it.
+   *
+   * @throws {CheckpointFormatError} If others would give that map, too.
+   */
+  #tellMap([height, width]: Pair): void {
+    const node = this.#roundingUp, isUsual = height === USUAL_MAP && width === USUAL_MAP;
+    if (node !== undefined && this.#place.map === undefined && !isUsual) {
+      const [high, wide] = [height, width].map((n) => `${(n - 1 << POOLS) + 1} to ${n << POOLS}`);
+      throw new CheckpointFormatError(
+        `The input of ${this.file} may be ${high} pixels high and ${wide} wide: all give a last map of ` +
+          `${height}x${width}, as ${
+            describeNode(node)
+          } rounds up. Say --input-size (option inputSize)`,
+        { code: "checkpoint-ambiguous", file: this.file },
+      );
+    }
+    this.#place.tellMap([height, width]);
   }
 
   /** An average pool is a global one if its window is the whole map. */
   #averageOf(node: GraphNode, { window, padding }: PoolOperator): void {
     const isLast = this.#place.pools === POOLS;
-    if (isLast) this.#place.tellMap(window);
+    if (isLast) this.#tellMap(window);
     const isWhole = isLast && String(window) === String(this.#place.map) &&
       fixedSides(padding).every((zeros) => zeros === 0);
     this.#check(

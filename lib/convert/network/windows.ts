@@ -61,8 +61,15 @@ export function problemOfPool(operator: PoolOperator, map: Pair | undefined): st
   if (top > 0 || left > 0 || bottom > 1 || right > 1) {
     return `pads its map by ${[top, left, bottom, right].join(", ")}: expected nothing`;
   }
-  const roundsUp = operator.roundsUp || padding === "same" || bottom + right > 0;
-  if (!roundsUp || map === undefined || map.every((size) => size % 2 === 0)) return undefined;
+  if (!roundsUp(operator) || map === undefined || map.every((size) => size % 2 === 0)) {
+    return undefined;
+  }
   const [size, found] = [map.map((size) => Math.ceil(size / 2)).join("x"), map.join("x")];
   return `makes ${size} of a map of ${found}, as it rounds up, which is no VGG's pool`;
+}
+
+/** Whether a last odd row or column makes an output of its own, be it by zeros behind it. */
+export function roundsUp({ roundsUp, padding }: PoolOperator): boolean {
+  const [, , bottom, right] = padding === "same" ? [0, 0, 1, 1] : fixedSides(padding);
+  return roundsUp || bottom! + right! > 0;
 }

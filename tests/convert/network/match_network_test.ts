@@ -383,6 +383,25 @@ Deno.test("the first dense layer tells the size of an input that is left open", 
   await assertSame(draft, open);
 });
 
+Deno.test("pools that round up leave an open input's size to whoever knows it, but the paper's", async () => {
+  const roundingUp = (positions: number): Graph => {
+    const draft = new Draft("NCHW", 64);
+    const steps = withOperator(draft.whole(positions), "pool5", { roundsUp: true });
+    return chainOf(withOperator(steps, "image", { height: undefined, width: undefined }));
+  };
+  const error = await assertRejects(
+    () => matchNetwork(roundingUp(4), "drawn.bin"),
+    CheckpointFormatError,
+    "may be 33 to 64 pixels high",
+  );
+  assertEquals(error.code, "checkpoint-ambiguous");
+  assertMatch(error.message, /the max pool pool5 rounds up.*--input-size/);
+  const known = await matchNetwork(roundingUp(4), "drawn.bin", { inputSize: 64 });
+  assertEquals(known.architecture.input.height, 64);
+  const usual = await matchNetwork(roundingUp(49), "drawn.bin");
+  assertEquals(usual.architecture.input.height, 224);
+});
+
 Deno.test("a head is what the graph ends in, or what is said", async () => {
   const draft = new Draft("NHWC", 32);
   const headOf = async (steps: readonly Step[], options?: MatchOptions) =>
