@@ -59,6 +59,8 @@ export interface ImageHint {
   readonly isRead: boolean;
   /** What tells it, for people: `"meta.normalization"`, `"usual for PyTorch"`. */
   readonly because: string;
+  /** Why the file's own way cannot be followed: an error, unless the user says how images are prepared. */
+  readonly problem?: string | undefined;
 }
 
 /** The well-known ways to prepare images; see `network/preprocessing.ts`. */

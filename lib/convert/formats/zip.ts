@@ -4,11 +4,10 @@
  * @see {@link https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT} sections 4.3 and 4.5.3
  */
 
-import { concat } from "@std/bytes/concat";
 import { CheckpointFormatError } from "../../errors.ts";
-import { type ByteSource, BytesSource } from "../../io/byte_source.ts";
-import { spool } from "../../io/spool.ts";
+import type { ByteSource } from "../../io/byte_source.ts";
 import type { Budget } from "./budget.ts";
+import { unpack } from "./inflate.ts";
 
 /** One file in an archive. */
 export interface ZipEntry {
@@ -151,7 +150,15 @@ export async function openEntry(
 ): Promise<PlacedBytes> {
   const begin = await dataOffset(source, entry);
   if (entry.isStored) return { bytes: source, begin };
-  const inflated = await inflateEntry(source, entry, begin);
+  const name = `${source.name}/${entry.name}`;
+  const deflated = {
+    source,
+    begin,
+    length: entry.compressedSize,
+    format: "deflate-raw",
+    name,
+  } as const;
+  const inflated = await unpack(deflated, entry.size);
   return { bytes: opened.adopt(inflated, () => inflated.close()), begin: 0 };
 }
 
@@ -169,53 +176,6 @@ async function dataOffset(source: ByteSource, entry: ZipEntry): Promise<number> 
     fail(source, begin, `${entry.name} does not fit`);
   }
   return begin;
-}
-
-/** A compressed entry of up to this size is kept in memory, a larger one in a temporary file. */
-const MAX_IN_MEMORY = 16 << 20;
-async function inflateEntry(
-  source: ByteSource,
-  entry: ZipEntry,
-  begin: number,
-): Promise<ByteSource> {
-  const { size } = entry;
-  const name = `${source.name}/${entry.name}`;
-  const parts = inflated(source, begin, entry, name);
-  if (size > MAX_IN_MEMORY) return await spool(parts, name);
-  return new BytesSource(concat(await Array.fromAsync(parts)), name);
-}
-
-async function* inflated(
-  source: ByteSource,
-  begin: number,
-  entry: ZipEntry,
-  name: string,
-): AsyncGenerator<Uint8Array> {
-  let offset = begin;
-  const compressed = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      const left = begin + entry.compressedSize - offset;
-      if (left === 0) return controller.close();
-      const part = new Uint8Array(Math.min(1 << 18, left));
-      await source.read(offset, part);
-      offset += part.length;
-      controller.enqueue(part);
-    },
-  });
-  let total = 0;
-  try {
-    for await (const part of compressed.pipeThrough(new DecompressionStream("deflate-raw"))) {
-      total += part.length;
-      if (total > entry.size) break;
-      yield part;
-    }
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    fail(source, begin, `${name} cannot be decompressed (${cause.message})`);
-  }
-  if (total !== entry.size) {
-    fail(source, begin, `${name} must have ${entry.size} bytes: found ${total}`);
-  }
 }
 
 function fail(source: ByteSource, offset: number, message: string): never {

@@ -167,3 +167,18 @@ Deno.test("where nothing is said and nothing is usual, the preprocessing is aske
   assertEquals(error.code, "checkpoint-ambiguous");
   assertEquals(choosePreprocessing(network(), undefined, "unit", "graph.pb").from, "given");
 });
+
+Deno.test("what a file says and cannot be done is refused, unless somebody says what else", () => {
+  const hint: ImageHint = {
+    ...USUAL,
+    isRead: true,
+    because: "its mean",
+    problem: "it is an image",
+  };
+  assertThrows(
+    () => choosePreprocessing(network(), hint, undefined, "net.mat"),
+    CheckpointFormatError,
+    "Images cannot be prepared as its mean of net.mat says: it is an image. Say --preprocess",
+  );
+  assertEquals(choosePreprocessing(network(), hint, "torch", "net.mat").from, "given");
+});
