@@ -29,6 +29,11 @@ export const FUZZED: readonly string[] = [
   "d_compressed.npz",
   "v1_d.caffemodel",
   "new_e.caffemodel",
+  "caffe/snapshot_bn.caffemodel",
+  "caffe/weights.caffemodel.h5",
+  "matconvnet/simplenn.mat",
+  "matconvnet/simplenn_bn.mat",
+  "matconvnet/dagnn_v73.mat",
   "c.onnx",
   "a_bn.onnx",
   "onnx/torch9_shapes.onnx",
@@ -78,7 +83,8 @@ export async function fuzzFile(file: string, count: number, seed: number): Promi
 
 /** Puts a mutated file beside its shards. */
 async function convertBeside(file: string, bytes: Uint8Array): Promise<void> {
-  const path = new URL(`${file}.${crypto.randomUUID()}.tmp`, FIXTURES);
+  const beside = file.replace(/[^/]*$/, (name) => `${crypto.randomUUID()}.tmp.${name}`);
+  const path = new URL(beside, FIXTURES);
   await Deno.writeFile(path, bytes);
   try {
     await convert(path);
@@ -91,7 +97,7 @@ async function convertBeside(file: string, bytes: Uint8Array): Promise<void> {
  * A few random changes. Most hit the beginning or the end, where the formats have their headers; the
  * middle is numbers.
  */
-function mutate(original: Uint8Array, random: () => number): Uint8Array {
+export function mutate(original: Uint8Array, random: () => number): Uint8Array {
   let bytes = original.slice();
   const place = (): number => {
     const r = random();
