@@ -49,7 +49,8 @@ export const convertCommand: Command<typeof OPTIONS> = {
   operands: {
     "SOURCE":
       "A path, a URL or - for standard input. Its format is told from its contents: PyTorch " +
-      ".pth, safetensors, Keras .h5, numpy .npy and .npz, Caffe, ONNX, TensorFlow.js model.json",
+      ".pth, safetensors, Keras .h5, numpy .npy and .npz, Caffe, ONNX, TensorFlow.js model.json, " +
+      "MatConvNet .mat, Darknet .weights",
   },
   options: OPTIONS,
   notes: "Exit code: 0, 1 if the checkpoint could not be converted, 2 for a wrong command line.",

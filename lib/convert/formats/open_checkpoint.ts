@@ -17,6 +17,7 @@ interface Format {
   open(source: ByteSource, options: OpenOptions): Opening;
 }
 
+const HDF5_MARK = "\x89HDF\r\n\x1a\n";
 /** What the name of a file with a TensorFlow checkpoint's tensors ends with. */
 const SHARD = /\.data-\d{5}-of-\d{5}$/;
 
@@ -43,8 +44,21 @@ const FORMATS: readonly Format[] = [
     open: openZip,
   },
   {
-    is: ({ text }) => text.startsWith("\x89HDF\r\n\x1a\n"),
+    is: ({ text, name }) => text.startsWith(HDF5_MARK) && name.endsWith(".caffemodel.h5"),
+    async open(source) {
+      const reader: typeof import("./caffe/hdf5.ts") = await import(
+        `./caffe/hdf5${WHEN_NEEDED}.ts`
+      );
+      return await reader.readCaffeHdf5(source);
+    },
+  },
+  {
+    is: ({ text }) => text.startsWith(HDF5_MARK),
     open: openKeras,
+  },
+  {
+    is: ({ text }) => /^MATLAB [57]\.\d MAT-file/.test(text),
+    open: async (source, options) => (await import("./matlab/read.ts")).readMatlab(source, options),
   },
   {
     is: ({ text }) => text.startsWith("\x93NUMPY"),
@@ -54,6 +68,12 @@ const FORMATS: readonly Format[] = [
     // Eight bytes of length, then a JSON object.
     is: ({ text }) => /^[^]{4}\0{4}\{["}\s]/.test(text),
     open: (source) => readSafetensors(source),
+  },
+  {
+    // Numbers alone: only its name tells.
+    is: ({ name, text }) => name.endsWith(".weights") && !text.startsWith("\x80"),
+    open: async (source, options) =>
+      (await import("./darknet/read.ts")).readDarknet(source, options),
   },
   {
     is: ({ text }) => isPickle(text),
@@ -110,7 +130,7 @@ export async function openCheckpoint(source: ByteSource, options: OpenOptions): 
   refuse(UNREAD_BY_NAME, head);
   throw refusal(
     source,
-    "is of no format that is read: expected PyTorch (.pth), safetensors, Keras (HDF5), numpy (.npy, .npz), Caffe, ONNX, TensorFlow (checkpoint, SavedModel, frozen graph) or TensorFlow.js (model.json)",
+    "is of no format that is read: expected PyTorch (.pth), safetensors, Keras (HDF5), numpy (.npy, .npz), Caffe, ONNX, TensorFlow (checkpoint, SavedModel, frozen graph), TensorFlow.js (model.json), MatConvNet (.mat) or Darknet (.weights)",
   );
 }
 

@@ -80,7 +80,7 @@ Deno.test("a mean of more than one color is a problem that whoever converts has 
   const source = await openConversionSource(matFile(layersOf(), matrix(meta, "meta")), {});
   const { images } = await openCheckpoint(source.bytes, source) as Checkpoint;
   assertEquals(
-    images.problem,
+    images?.problem,
     "it is an image, up to 20.0 off its mean color 120.000, 5.000, 6.000",
   );
   source.bytes.close();

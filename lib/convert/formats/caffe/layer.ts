@@ -1,108 +1,81 @@
 /**
- * Parses the layers of `.caffemodel` files, in the newer format and in the one before (V1).
+ * The layers of a `.caffemodel` file, in the newer format and in the one before (V1), under today's names.
  *
  * @see {@link https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto}
  */
 
 import type { ByteSource } from "../../../io/byte_source.ts";
-import type { GraphLayer } from "../checkpoint.ts";
-import { type ProtoRange, readIntegers, readMessage, readText } from "../protobuf.ts";
+import type { ProtoRange } from "../protobuf.ts";
+import { Message } from "./message.ts";
 
-/** Field numbers of a layer. */
-export interface LayerFormat {
-  readonly name: number;
-  readonly type: number;
-  readonly blobs: number;
-  readonly convolution: number;
-  readonly pooling: number;
-}
-
-/** The two kinds of layers, by their field in `NetParameter`. */
-export const LAYER_FORMATS: Readonly<Record<number, LayerFormat>> = {
-  2: { name: 4, type: 5, blobs: 6, convolution: 10, pooling: 19 }, // V1LayerParameter
-  100: { name: 1, type: 2, blobs: 7, convolution: 106, pooling: 121 }, // LayerParameter
-};
-
-/** What a layer does, as far as it matters here. */
-export type Kind = "convolution" | "dense" | "pooling" | "other";
-
-/** The layers that matter here, by the numbers of V1 and the names of today. */
-const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries({
-  "4": "convolution",
-  Convolution: "convolution",
-  "14": "dense",
-  InnerProduct: "dense",
-  "17": "pooling",
-  Pooling: "pooling",
-}));
-
-/** Field numbers of what a convolution or a pool does: one number, or height and width. */
-const WINDOW_FIELDS = {
-  convolution: { window: [4, 11, 12], stride: [6, 13, 14], global: 0, start: 1 },
-  pooling: { window: [2, 5, 6], stride: [3, 7, 8], global: 12, start: 0 },
-};
-
-/** `PoolingParameter.PoolMethod`; the third one, stochastic, is in no VGG. */
-const POOL_METHODS = ["max", "average"] as const;
-
-/** One layer: where its parts lie. */
+/** One layer. */
 export interface CaffeLayer {
   readonly name: string;
-  readonly kind: Kind;
+  /** `Convolution`, `InnerProduct`. */
+  readonly type: string;
+  /** Values that it takes, by their names. */
+  readonly bottoms: readonly string[];
+  /** Values that it gives; one of a name that there is already takes its place. */
+  readonly tops: readonly string[];
   readonly begin: number;
   readonly blobs: readonly ProtoRange[];
-  /** `ConvolutionParameter` or `PoolingParameter`. */
-  readonly parameter: ProtoRange | undefined;
+  /** What it does, in the message of this name; with all its defaults if there is none. */
+  parameter(name: ParameterName): Promise<Message>;
 }
 
-/** Reads a layer's fields. */
-export async function readLayer(
-  source: ByteSource,
-  range: ProtoRange,
-  format: LayerFormat,
-): Promise<CaffeLayer> {
-  let name = "";
-  let kind: Kind = "other";
-  let parameter: ProtoRange | undefined;
-  const blobs: ProtoRange[] = [];
-  for await (const field of readMessage(source, range)) {
-    if (field.number === format.type) {
-      const type = field.wire === 2 ? await readText(source, field) : String(field.value);
-      kind = KINDS.get(type) ?? "other";
-    }
-    if (field.wire !== 2) continue;
-    if (field.number === format.blobs) blobs.push(field);
-    if (field.number === format.name) name = await readText(source, field);
-    if (field.number === format.convolution || field.number === format.pooling) parameter = field;
-  }
-  return { name, kind, begin: range.begin, blobs, parameter };
-}
+/** Messages of parameters: their fields in `V1LayerParameter`, 0 for none, and in `LayerParameter`. */
+const PARAMETERS = {
+  transform: [36, 100],
+  convolution: [10, 106],
+  data: [11, 107],
+  dummyData: [26, 109],
+  imageData: [15, 115],
+  innerProduct: [17, 117],
+  memoryData: [22, 119],
+  pooling: [19, 121],
+  power: [21, 122],
+  relu: [30, 123],
+  softmax: [39, 125],
+  reshape: [0, 133],
+  batchNorm: [0, 139],
+  bias: [0, 141],
+  scale: [0, 142],
+  input: [0, 143],
+} as const;
+type ParameterName = keyof typeof PARAMETERS;
 
-/** What a layer is in the graph; `undefined` if it is neither a convolution nor a pool. */
-export async function graphLayer(
-  source: ByteSource,
-  { name, kind, parameter }: CaffeLayer,
-): Promise<GraphLayer | undefined> {
-  if (kind !== "convolution" && kind !== "pooling") return undefined;
-  const { window, stride, global, start } = WINDOW_FIELDS[kind];
-  const found = { window: [start, start], stride: [1, 1] };
-  let method = 0, isGlobal = false;
-  const put = (into: number[], fields: readonly number[], number: number, value: number): void => {
-    if (number === fields[0]) into.fill(value);
-    if (number === fields[1]) into[0] = value;
-    if (number === fields[2]) into[1] = value;
+/** The two kinds of layers, by their field in `NetParameter`. */
+export const LAYER_FIELDS: readonly number[] = [2, 100];
+const V1 = 2;
+const FIELDS = {
+  v1: { name: 4, type: 5, bottoms: 2, tops: 3, blobs: 6, index: 0 },
+  new: { name: 1, type: 2, bottoms: 3, tops: 4, blobs: 7, index: 1 },
+} as const;
+
+/** `V1LayerParameter.LayerType`, by its numbers. */
+const V1_TYPES: readonly string[] = (
+  "None Accuracy BNLL Concat Convolution Data Dropout EuclideanLoss Flatten HDF5Data HDF5Output Im2col ImageData " +
+  "InfogainLoss InnerProduct LRN MultinomialLogisticLoss Pooling ReLU Sigmoid Softmax SoftmaxWithLoss Split TanH " +
+  "WindowData Eltwise Power SigmoidCrossEntropyLoss HingeLoss MemoryData ArgMax Threshold DummyData Slice MVN " +
+  "AbsVal Silence ContrastiveLoss Exp Deconvolution"
+).split(" ");
+
+/** Reads a layer of `NetParameter`. */
+export async function readLayer(source: ByteSource, range: ProtoRange): Promise<CaffeLayer> {
+  const isV1 = range.number === V1, fields = isV1 ? FIELDS.v1 : FIELDS.new;
+  const message = await Message.read(source, [range]);
+  const number = message.number(fields.type, 0);
+  const [name = ""] = await message.texts(fields.name);
+  const [type = ""] = isV1
+    ? [V1_TYPES[number] ?? `number ${number}`]
+    : await message.texts(fields.type);
+  return {
+    name,
+    type,
+    bottoms: await message.texts(fields.bottoms),
+    tops: await message.texts(fields.tops),
+    begin: range.begin,
+    blobs: message.ranges(fields.blobs),
+    parameter: (name) => message.message(PARAMETERS[name][fields.index]),
   };
-  for await (const field of parameter === undefined ? [] : readMessage(source, parameter)) {
-    if (kind === "pooling" && field.number === 1 && field.wire === 0) method = field.value;
-    if (field.number === global && field.wire === 0) isGlobal = field.value !== 0;
-    const isWindow = [...window, ...stride].includes(field.number);
-    if (!isWindow) continue;
-    for (const value of await readIntegers(source, field)) {
-      put(found.window, window, field.number, value);
-      put(found.stride, stride, field.number, value);
-    }
-  }
-  if (kind === "convolution") return { name, kind, ...found };
-  const pool = POOL_METHODS[method] ?? "average";
-  return { name, kind: isGlobal ? `global ${pool} pool` : `${pool} pool`, ...found };
 }

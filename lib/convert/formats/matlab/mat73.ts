@@ -5,10 +5,10 @@
 
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
-import { readAll, sizeOf } from "../checkpoint.ts";
+import { OUTPUTS_FIRST, readAll, sizeOf } from "../checkpoint.ts";
 import { Hdf5File } from "../hdf5/hdf5_file.ts";
 import { damaged, type Hdf5Dataset } from "../hdf5/hdf5_library.ts";
-import { rowTensor } from "../hdf5/rows.ts";
+import { hdf5Tensor } from "../hdf5/hdf5_tensor.ts";
 import type { MatFields, MatValue } from "./value.ts";
 
 /** Its value is MATLAB's class: `single`, `char`, `cell`, `struct`. */
@@ -91,7 +91,7 @@ class ValueReader {
     const isWide = /^u?int64$/.test(type);
     if (kind === "integer" && bytes === EMPTY_BYTES && !isWide) return EMPTY;
     if (kind !== "integer" && kind !== "float") return { kind: "other", type };
-    const tensor = rowTensor(this.file, this.source, dataset, path);
+    const tensor = hdf5Tensor(this.file, this.source, dataset, { layout: OUTPUTS_FIRST });
     if (type !== "char") return { kind: "numbers", tensor };
     if (sizeOf(shape) > MAX_TEXT) this.#fail(`the text ${path} is too long`);
     return { kind: "text", text: String.fromCharCode(...await readAll(tensor)) };
