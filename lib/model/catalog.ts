@@ -24,8 +24,8 @@ export interface CatalogEntry {
   readonly sha256Prefix?: string | undefined;
   /** Its MD5, which is what Keras and the paper's authors publish. */
   readonly md5?: string | undefined;
-  /** What images it is for. */
-  readonly preprocessing: "torch" | "caffe" | "embedded";
+  /** What images it is for; `"mean"`: red, green, blue in 0…255 less the mean. */
+  readonly preprocessing: "torch" | "caffe" | "mean" | "embedded";
   /** Which list of labels; `null` for features only. */
   readonly labels: "imagenet" | "cifar10" | null;
   /** SPDX identifier of the weights' license. */

@@ -118,6 +118,12 @@ function checkEntry(name: string, entry: unknown, dataStart: number, file: strin
       return { name, dtype, shape, begin: dataStart + begin, end: dataStart + end };
     }
   }
+  if (typeof dtype === "string" && /^[BCFIU]\w+$/.test(dtype) && !isDtype(dtype)) {
+    throw new CheckpointFormatError(
+      `Tensor ${name} of ${file} has elements of type ${dtype}, which is not read: save it as F32, F16 or BF16`,
+      { code: "checkpoint-unsupported", file, offset: 8 },
+    );
+  }
   throw new CheckpointFormatError(
     `The entry of tensor ${name} in ${file} is not valid: found ${jsonText(entry)}`,
     { file, offset: 8 },

@@ -23,7 +23,7 @@ const FIXTURES = new URL("../fixtures/checkpoints/", import.meta.url);
 
 interface Expected {
   readonly configuration: string;
-  readonly preprocessing: "torch" | "caffe";
+  readonly preprocessing: "torch" | "caffe" | "mean";
   /** Height, width and channels. */
   readonly input: [number, number, number];
   /** What PyTorch gives for the photo. */

@@ -81,6 +81,16 @@ const FORMATS: readonly Format[] = [
       (await import("./pytorch/read.ts")).readPickled(source, options),
   },
   {
+    is: ({ text }) => /^\s*\{/.test(text) && /"weight_map"\s*:/.test(text),
+    open: async (source, options) =>
+      (await import("./sharded.ts")).readSharded(source, options, openPart),
+  },
+  {
+    // Dictionaries have text as their keys.
+    is: ({ text }) => /^([\x81-\x8f]|\xde..)[\xa0-\xbf\xd9]/s.test(text),
+    open: async (source, { budget }) => (await import("./flax/read.ts")).readFlax(source, budget),
+  },
+  {
     is: ({ text }) => /^(\xef\xbb\xbf)?\s*\{/.test(text),
     open: async (source, { openSibling }) =>
       (await import("./tfjs/read.ts")).readTfjs(source, openSibling),
@@ -125,6 +135,16 @@ function isPickle(text: string): boolean {
 export async function openCheckpoint(source: ByteSource, options: OpenOptions): Opening {
   const head = await readHead(source);
   refuse(UNREAD, head);
+  return await openAs(head, options);
+}
+
+/** Opens one of the files of a checkpoint, which alone would be refused. */
+async function openPart(source: ByteSource, options: OpenOptions): Opening {
+  return await openAs(await readHead(source), options);
+}
+
+async function openAs(head: Head, options: OpenOptions): Opening {
+  const { source } = head;
   const format = FORMATS.find(({ is }) => is(head));
   if (format !== undefined) return await format.open(source, options);
   refuse(UNREAD_BY_NAME, head);

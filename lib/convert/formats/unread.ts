@@ -150,7 +150,12 @@ export const UNREAD: readonly UnreadFormat[] = [
     is: any(isCalled(/\.pdmodel$/), isJson(/^\s*\{\s*"base_code"/)),
   },
 
-  // Descriptions of networks, without weights.
+  // Parts of networks, and descriptions without weights.
+  {
+    what: "one of several files of a network",
+    instead: "give the list of them, such as model.safetensors.index.json",
+    is: isCalled(/-\d+-of-0*(?!1\.)\d+\.(safetensors|bin)$/),
+  },
   {
     what: "the graph of a TensorFlow checkpoint, without its weights",
     instead: "give the .index or the .data file beside it",

@@ -1,38 +1,23 @@
 /** What a network does to the colors of its images by constants that lie beside its weights. */
 
-import { type CheckpointTensor, type ImageHint, readAll } from "../formats/checkpoint.ts";
+import { type CheckpointTensor, readAll } from "../formats/checkpoint.ts";
 import type { Layout, Operator } from "../formats/graph.ts";
 import type { ColorTensors } from "./names.ts";
 
-/** `(x - mean) / std`, and the images that it is for. */
-export interface ColorStep {
-  readonly operator: Operator;
-  readonly images: ImageHint;
-}
-
-/** Reads constants; images of 0…1 are for means of 0…1, as PyTorch's `ToTensor` makes them. */
-export async function readColors(
+/** `(x - mean) / std`; `undefined` if that changes nothing, so that images are prepared before it. */
+export async function colorStep(
   { mean, std }: ColorTensors,
   layout: Layout,
-): Promise<ColorStep> {
+): Promise<Operator | undefined> {
   const means = mean === undefined ? [0] : [...await readAll(mean)];
   const stds = std === undefined ? [1] : [...await readAll(std)];
-  const scale = stds.map((value) => 1 / value);
+  if (means.every((value) => value === 0) && stds.every((value) => value === 1)) return undefined;
   const length = Math.max(means.length, stds.length);
   const shift = Array.from({ length }, (_, c) => -at(means, c) / at(stds, c));
-  const isUnit = means.every((value) => Math.abs(value) <= 1);
-  const names = [mean, std].flatMap((tensor) => tensor === undefined ? [] : [tensor.name]);
   return {
-    operator: {
-      kind: "affine",
-      scale: constant("scale", scale, layout),
-      shift: constant("shift", shift, layout),
-    },
-    images: {
-      preprocessing: isUnit ? "unit" : "byte",
-      isRead: true,
-      because: `${names.join(" and ")} in the file`,
-    },
+    kind: "affine",
+    scale: constant("scale", stds.map((value) => 1 / value), layout),
+    shift: constant("shift", shift, layout),
   };
 }
 

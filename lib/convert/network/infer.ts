@@ -1,9 +1,9 @@
 /** Tells the network from the names, shapes and order of tensors, where the file holds nothing else. */
 
-import type { Checkpoint, ImageHint } from "../formats/checkpoint.ts";
+import type { Checkpoint } from "../formats/checkpoint.ts";
 import { chainOf, type Graph, type Layout, type Operator } from "../formats/graph.ts";
 import { findBlocks, refuseParts } from "./blocks.ts";
-import { readColors } from "./colors.ts";
+import { colorStep } from "./colors.ts";
 import { filterSizes } from "./filters.ts";
 import { type MapAnswers, readMap } from "./last_map.ts";
 import { nameTensors, type NormLayer, type WeightedLayer } from "./names.ts";
@@ -22,8 +22,6 @@ export interface InferOptions extends MapAnswers, NormAnswers {
 /** A network that was told from tensors. */
 export interface InferredNetwork {
   readonly graph: Graph;
-  /** How images are prepared, where tensors tell that; else the checkpoint's own hint holds. */
-  readonly images?: ImageHint | undefined;
   /** What was taken for granted, in sentences for people: `"The input is 32x32 pixels, as …"`. */
   readonly assumptions: readonly string[];
 }
@@ -56,14 +54,12 @@ export async function inferNetwork(
   const evidence = { convolutions, dense, positions, isDeclared, layerNames };
   const map = readMap(evidence, options, file);
   const placed = placeNorms(norms, { ...evidence, ...options }, file);
-  const { channels } = filterSizes(convolutions[0]!.weight)!;
   const layout = convolutions[0]!.weight.layout.outputs === "first" ? "NCHW" : "NHWC";
-  const step = colors && await readColors(colors, layout);
 
   const [height, width] = [map.inputSize, map.inputSize];
   const nodes: Node[] = [
-    { name: "", operator: { kind: "input", layout, height, width, channels } },
-    ...plain(step?.operator),
+    { name: "", operator: { kind: "input", layout, height, width, channels: undefined } },
+    ...plain(colors && await colorStep(colors, layout)),
     ...placed.first === undefined ? [] : [normNode(placed.first, epsilon)],
     ...unknownLayers(layerNames),
   ];
@@ -84,7 +80,6 @@ export async function inferNetwork(
   }
   return {
     graph: chainOf(nodes),
-    images: step?.images,
     assumptions: [...blocks.assumptions, ...map.assumptions],
   };
 }
@@ -125,7 +120,7 @@ function isDense({ name, weight }: WeightedLayer, file: string): boolean {
   const isTimm = /(^|[./])(pre_logits[./]fc\d|head[./]fc)$/.test(name);
   const isSlim = /(^|[./])fc\d$/.test(name) && /[./]weights(:0)?$/.test(weight.name);
   const { window } = filterSizes(weight)!;
-  if (!isTimm && !isSlim && (/(^|[./_])fc\d*$/.test(name) || window[0] > 3)) {
+  if (!isTimm && !isSlim && /(^|[./_])fc\d*$/.test(name)) {
     throw unsupported(
       `Tensor ${weight.name} of ${file} is a convolution of ${
         window.join("x")

@@ -36,7 +36,7 @@ const BESIDE = [
   /(^|[./_])num_batches_tracked$|(^|[./])(_extra_state|N|count|num_updates|decay)$/,
   /(^|[./])(total_ops|total_params)$/,
   /(^|[./])(\w*loss(_\w+)?|losses|criterion|centers?|pos_weight|class_weights?)([./]|$)/i,
-  /(^|[./])(Adam(_1)?|Momentum|RMSProp(_1)?|ExponentialMovingAverage|optimizers?)([./]|$)/,
+  /(^|[./])(Adam(_1)?|Momentum|RMSProp(_1)?|ExponentialMovingAverage|optimizers?|opt_state)([./]|$)/,
   /(^|[./])(global_step|learning_rate|beta[12]_power|iterations?|mean_rgb)$/,
   /fake_quant|activation_post_process|observer/,
 ];
@@ -121,7 +121,7 @@ export function isBesideNetwork(name: string): boolean {
 /** `features.0.weight` is the weight of `features.0`. */
 function roleOf(tensor: string): { owner: string; role: Role | undefined } {
   // Flax keeps weights and statistics in collections; TensorFlow numbers the outputs of a variable.
-  const name = tensor.replace(/^(params|batch_stats)[./]/, "").replace(/:0$/, "");
+  const name = tensor.replace(/^((params|batch_stats)[./])+/, "").replace(/:0$/, "");
   const [, owner = "", word = ""] = NAME.exec(name) ?? JOINED.exec(name) ?? [];
   return { owner, role: ROLES.get(word) };
 }

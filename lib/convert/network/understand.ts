@@ -40,5 +40,5 @@ export async function understand(
   }
   const inferred = await inferNetwork(checkpoint, file, answers);
   const network = await matchNetwork(inferred.graph, file, answers, inferred.assumptions);
-  return { network, images: inferred.images ?? images, labels };
+  return { network, images, labels };
 }

@@ -41,7 +41,7 @@ const FIELDS: Readonly<Record<keyof CatalogEntry, Field>> = {
   sha256: matches(/^[0-9a-f]{64}$/, "64 hex digits, in lower case"),
   sha256Prefix: matches(/^[0-9a-f]{8,63}$/, "8 hex digits or more, in lower case"),
   md5: matches(/^[0-9a-f]{32}$/, "32 hex digits, in lower case"),
-  preprocessing: oneOf("torch", "caffe", "embedded"),
+  preprocessing: oneOf("torch", "caffe", "mean", "embedded"),
   labels: oneOf("imagenet", "cifar10", null),
   license: SOME_TEXT,
   accuracy: [

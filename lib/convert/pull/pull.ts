@@ -148,12 +148,22 @@ function expectedFile(entry: CatalogEntry, url: URL, unverified: boolean): Expec
   return { size, maxBytes, sha256: sha256 ?? sha256Prefix, md5, isSecure };
 }
 
+const PREPROCESSINGS: Readonly<
+  Record<CatalogEntry["preprocessing"], ConvertOptions["preprocessing"]>
+> = {
+  torch: "torch",
+  caffe: "caffe",
+  mean: { colors: "rgb", scale: 1, mean: [123.68, 116.779, 103.939], std: [1, 1, 1] },
+  // The model in the package is no checkpoint.
+  embedded: undefined,
+};
+
 /** What the catalog says of the model. The file's own address is the catalog's, whoever gave it. */
 function descriptionOf(entry: CatalogEntry): ConvertOptions {
   return {
     id: entry.id,
     labels: entry.labels === "imagenet" ? IMAGENET_CLASSES.map(({ label }) => label) : undefined,
-    preprocessing: entry.preprocessing === "caffe" ? "caffe" : "torch",
+    preprocessing: PREPROCESSINGS[entry.preprocessing],
     provenance: {
       source: entry.url,
       sourceVerifiedBy: verificationOf(entry),

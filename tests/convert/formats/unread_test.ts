@@ -79,6 +79,13 @@ const FILES: readonly (readonly [name: string, begin: string, ...said: string[]]
   ["inference.pdiparams", "\0\0\0\0\0\0\0\0\0\0\0\0\x06", "Paddle's weights for inference"],
   ["vgg16.mnn", "\x18\0\0\0\0\0", "an MNN or TNN model"],
   ["vgg_ascii.t7", "9\n1\n", "Torch7"],
+  [
+    "model-00001-of-00002.safetensors",
+    "\x02\0\0\0\0\0\0\0{}",
+    "one of several files",
+    "index.json",
+  ],
+  ["pytorch_model-00002-of-00002.bin", "PK\x03\x04", "one of several files"],
   ["frozen_graph.pbtxt", 'node {\n  name: "image"\n', "a TensorFlow graph as text", "binary"],
   [
     "vgg_16.ckpt.meta",

@@ -16,6 +16,7 @@ import type { CatalogEntry } from "../../../lib/model/catalog.ts";
 import { sha256 } from "../../../lib/model/integrity.ts";
 import { openModel } from "../../../lib/model/file.ts";
 import { resolveModel } from "../../../lib/open_model.ts";
+import { modelLayers } from "../../support/float_forward.ts";
 import { type FlakyServer, honest, type Reply, serveFlaky } from "../../support/flaky_server.ts";
 
 const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
@@ -92,6 +93,23 @@ Deno.test("pullModel() downloads once, and reports every byte", async () => {
 
     await pullModel("small", { entry, cacheDir });
     assertEquals(server.requests.length, 1, "what is in the cache is not downloaded again");
+  });
+});
+
+Deno.test("pullModel() says what images an entry is for: red first, less the mean", async () => {
+  const file = await Deno.readFile(new URL("d.npz", FIXTURES));
+  await using server = serveFlaky((request) => honest(file, request));
+  await withCache(async (cacheDir) => {
+    const entry = await entryFor(server, file, { preprocessing: "mean", format: "numpy" });
+    const pulled = await openModel(
+      await Deno.readFile(await pullModel("small", { entry, cacheDir })),
+    );
+    // The reader knows it by the names, and says it is assumed.
+    const converted = await openModel((await convert(file)).bytes);
+    assertEquals(pulled.preprocessing, converted.preprocessing);
+    assertEquals(pulled.preprocessing.mean, [123.68, 116.779, 103.939]);
+    const [[first], [expected]] = [await modelLayers(pulled), await modelLayers(converted)];
+    assertEquals(first!.weight, expected!.weight);
   });
 });
 

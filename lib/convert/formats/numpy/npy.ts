@@ -6,14 +6,15 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { type CheckpointTensor, sizeOf, type WeightLayout } from "../checkpoint.ts";
-import { type ElementType, rawTensor, rowMajorStrides, stridedTensor } from "../tensors.ts";
+import { sizeOf, type WeightLayout } from "../checkpoint.ts";
+import { type StoredTensor, storedTensor } from "../stored.ts";
+import { rowMajorStrides, stridedTensor } from "../tensors.ts";
 
-/** Element types by numpy's names, without the byte order. */
-const DTYPES: ReadonlyMap<string, ElementType> = new Map([
-  ["f2", "F16"],
-  ["f4", "F32"],
-  ["f8", "F64"],
+/** Element types by numpy's names, without the byte order; those of others keep their names. */
+const DTYPES: ReadonlyMap<string, string> = new Map([
+  ...[["f2", "F16"], ["f4", "F32"], ["f8", "F64"], ["b1", "BOOL"]] as const,
+  ...[["i1", "I8"], ["i2", "I16"], ["i4", "I32"], ["i8", "I64"]] as const,
+  ...[["u1", "U8"], ["u2", "U16"], ["u4", "U32"], ["u8", "U64"]] as const,
 ]);
 
 /** What the header says. */
@@ -67,18 +68,19 @@ export interface NumpyArray extends NpyHeader {
 /**
  * Makes a tensor of an array.
  *
- * @returns `undefined` if its elements are no floats.
+ * @returns `undefined` if its elements are no numbers.
  * @throws {CheckpointFormatError} If it does not fit.
  */
 export function numpyTensor(
   source: ByteSource,
   { name, descr, isFortran, shape, dataOffset, end }: NumpyArray,
   layout: WeightLayout,
-): CheckpointTensor | undefined {
-  const dtype = DTYPES.get(descr.slice(1));
-  if (dtype === undefined) return undefined;
+): StoredTensor | undefined {
+  const [order, type] = [descr.slice(0, 1), descr.slice(1)];
+  if (!/^[biufcV]\d+$/.test(type)) return undefined;
+  const dtype = DTYPES.get(type) ?? type;
   const length = sizeOf(shape);
-  const bytes = length * Number(descr.slice(2));
+  const bytes = length * Number(type.slice(1));
   if (!Number.isSafeInteger(bytes) || bytes > end - dataOffset) {
     throw new CheckpointFormatError(
       `Array ${name} of ${source.name} must have ${descr} elements of shape [${shape}] in ${
@@ -87,10 +89,10 @@ export function numpyTensor(
       { file: source.name, offset: dataOffset },
     );
   }
-  const isLittle = descr[0] !== ">";
-  if (!isFortran || shape.length < 2) {
-    return rawTensor(source, { name, shape, layout }, dtype, dataOffset, isLittle);
-  }
-  const flat = rawTensor(source, { name, shape: [length], layout }, dtype, dataOffset, isLittle);
-  return stridedTensor(flat, shape, rowMajorStrides(shape.toReversed()).toReversed());
+  const isStrided = isFortran && shape.length > 1;
+  const flat = { name, shape: isStrided ? [length] : shape, layout };
+  const tensor = storedTensor(source, flat, dtype, dataOffset, order !== ">");
+  if (!isStrided) return tensor;
+  const strides = rowMajorStrides(shape.toReversed()).toReversed();
+  return { ...stridedTensor(tensor, shape, strides), dtype };
 }

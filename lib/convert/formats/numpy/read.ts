@@ -1,64 +1,76 @@
 /**
- * Reads the VGG weights that circulate as numpy files: machrisaa's pickled dictionary (`vgg16.npy`)
- * and Frossard's archive (`vgg16_weights.npz`). Both are in TensorFlow's layout, for blue, green, red.
+ * Reads numpy's files: archives of arrays (`.npz`), and pickled dictionaries of them (`.npy`), such as
+ * Frossard's `vgg16_weights.npz`, machrisaa's `vgg16.npy`, Chainer's and tensorpack's.
  */
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { type CheckpointTensor, type OldCheckpoint, OUTPUTS_LAST } from "../checkpoint.ts";
-import { Cursor } from "../cursor.ts";
-import { numpyTensor, readNpyHeader } from "./npy.ts";
-import { arrayTensor, NUMPY, PickledArray } from "./vocabulary.ts";
 import type { Budget } from "../budget.ts";
+import { type Checkpoint, OUTPUTS_LAST } from "../checkpoint.ts";
+import { Cursor } from "../cursor.ts";
+import { withLayouts } from "../layouts.ts";
 import { readPickle } from "../pytorch/pickle.ts";
 import { pickledText, type PickledValue } from "../pytorch/pickled.ts";
+import { type StoredTensor, weightsOf } from "../stored.ts";
+import { usualImages } from "../usual_images.ts";
 import { openEntry, type ZipEntry } from "../zip.ts";
+import { numpyTensor, readNpyHeader } from "./npy.ts";
+import { arrayTensor, NUMPY, PickledArray } from "./vocabulary.ts";
 
-/** Opens `.npy`: an array of one object, which is a dictionary of lists or dictionaries of arrays. */
-export async function readNpy(source: ByteSource, budget: Budget): Promise<OldCheckpoint> {
-  const { descr, dataOffset } = await readNpyHeader(source, 0);
-  if (!descr.endsWith("O")) {
-    throw new CheckpointFormatError(
-      `Expected a pickled dictionary of arrays in ${source.name}: found one array of ${descr}`,
-      { code: "checkpoint-unsupported", file: source.name, offset: 0 },
+/** Opens `.npy`: an array of one object, which is a dictionary of arrays, by their names or by layers. */
+export async function readNpy(source: ByteSource, budget: Budget): Promise<Checkpoint> {
+  const file = source.name;
+  const expected = (found: string): CheckpointFormatError =>
+    new CheckpointFormatError(
+      `Expected a pickled dictionary of arrays in ${file}: found ${found}`,
+      {
+        code: "checkpoint-unsupported",
+        file,
+        offset: 0,
+      },
     );
-  }
+  const { descr, dataOffset } = await readNpyHeader(source, 0);
+  if (!descr.endsWith("O")) throw expected(`one array of ${descr}`);
   const cursor = new Cursor(source, dataOffset, source.size!);
   const outer = await readPickle(cursor, NUMPY, budget);
-  const value = outer instanceof PickledArray && Array.isArray(outer.data) ? outer.data[0] : outer;
-  if (!(value instanceof Map)) {
-    throw new CheckpointFormatError(
-      `Expected a pickled dictionary of arrays in ${source.name}: found something else`,
-      { code: "checkpoint-unsupported", file: source.name, offset: dataOffset },
+  const values = outer instanceof PickledArray && Array.isArray(outer.data) ? outer.data : [outer];
+  const [value] = values;
+  if (values.length > 1 || Array.isArray(value)) {
+    throw expected(
+      "a list of them, whose names are missing. Save a dictionary of names and arrays",
     );
   }
-  const arrays = [...value].flatMap(([layer, parts]) => namedParts(pickledText(layer), parts));
-  return checkpointOf(
-    arrays.flatMap(({ name, array }) => {
-      const tensor = arrayTensor(name, array, source, OUTPUTS_LAST);
-      return tensor === undefined ? [] : [{ tensor, begin: tensor.position! }];
-    }),
+  if (!(value instanceof Map)) throw expected("something else");
+  const arrays = namedArrays(value, "").flatMap(([name, array]) =>
+    arrayTensor(name, array, source, OUTPUTS_LAST) ?? []
   );
+  return checkpointOf(arrays, file);
 }
 
-/** `[weights, biases]`, or a dictionary that names them. */
-function namedParts(layer: string, parts: PickledValue): { name: string; array: PickledArray }[] {
-  const entries: [string, PickledValue][] = parts instanceof Map
-    ? [...parts].map(([role, array]) => [pickledText(role), array])
-    : Array.isArray(parts)
-    ? parts.map((array, index) => [index === 0 ? "weights" : "biases", array])
-    : [];
-  return entries.flatMap(([role, array]) =>
-    array instanceof PickledArray ? [{ name: `${layer}.${role}`, array }] : []
-  );
+/** Dictionaries in dictionaries, as modules lie in modules. */
+const MAX_DEPTH = 32;
+
+/** Arrays by their names; those of a layer may be listed, `[weights, biases]`, or named in a dictionary. */
+function namedArrays(value: PickledValue, path: string, depth = 0): [string, PickledArray][] {
+  const named = (key: string, part: PickledValue): [string, PickledArray][] =>
+    namedArrays(part, path === "" ? key : `${path}.${key}`, depth + 1);
+  if (depth > MAX_DEPTH) return [];
+  if (value instanceof Map) {
+    return [...value].flatMap(([key, part]) => named(pickledText(key), part));
+  }
+  const parts = value instanceof PickledArray ? value.data : value;
+  if (Array.isArray(parts) && parts.length <= 2) {
+    return parts.flatMap((part, index) => named(index === 0 ? "weights" : "biases", part));
+  }
+  return value instanceof PickledArray ? [[path, value]] : [];
 }
 
 /** Opens `.npz`: a zip archive of arrays, compressed or not. */
 export async function readNpz(
   source: ByteSource,
   entries: readonly ZipEntry[],
-): Promise<OldCheckpoint> {
-  const found: { tensor: CheckpointTensor; begin: number }[] = [];
+): Promise<Checkpoint> {
+  const found: StoredTensor[] = [];
   using opened = new DisposableStack();
   for (const entry of entries) {
     if (!entry.name.endsWith(".npy")) continue;
@@ -66,20 +78,22 @@ export async function readNpz(
     const header = await readNpyHeader(bytes, begin);
     const place = { ...header, name: entry.name.slice(0, -4), end: begin + entry.size };
     const tensor = numpyTensor(bytes, place, OUTPUTS_LAST);
-    if (tensor !== undefined) found.push({ tensor, begin: entry.headerOffset });
+    if (tensor !== undefined) found.push({ ...tensor, position: entry.headerOffset });
   }
-  return checkpointOf(found, opened.move());
+  return checkpointOf(found, source.name, opened.move());
 }
 
 function checkpointOf(
-  found: { tensor: CheckpointTensor; begin: number }[],
+  stored: readonly StoredTensor[],
+  file: string,
   opened: DisposableStack = new DisposableStack(),
-): OldCheckpoint {
+): Checkpoint {
+  const tensors = withLayouts(weightsOf(stored, file), OUTPUTS_LAST);
   return {
     format: "numpy",
-    tensors: found.sort((a, b) => a.begin - b.begin).map(({ tensor }) => tensor),
-    inGraphOrder: false,
-    preprocessing: "caffe",
+    tensors,
+    order: "none",
+    images: usualImages(tensors),
     epsilon: 1e-5,
     close: () => opened.dispose(),
   };

@@ -2,7 +2,8 @@
 
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { isSizes } from "../../../model/json.ts";
-import type { CheckpointTensor, WeightLayout } from "../checkpoint.ts";
+import type { WeightLayout } from "../checkpoint.ts";
+import type { StoredTensor } from "../stored.ts";
 import type { PickleVocabulary } from "../pytorch/pickle.ts";
 import { PickledBytes, pickledText, type PickledValue } from "../pytorch/pickled.ts";
 import { placeOf } from "../pytorch/pickled_bytes.ts";
@@ -60,7 +61,7 @@ export const NUMPY: PickleVocabulary = {
  * Makes a tensor of an array.
  *
  * @param source What the pickle was read from.
- * @returns `undefined` if its elements are no floats.
+ * @returns `undefined` if its elements are no numbers.
  * @throws {CheckpointFormatError} If they do not fit.
  */
 export function arrayTensor(
@@ -68,7 +69,7 @@ export function arrayTensor(
   { shape, descr, isFortran, data }: PickledArray,
   source: ByteSource,
   layout: WeightLayout,
-): CheckpointTensor | undefined {
+): StoredTensor | undefined {
   if (Array.isArray(data)) return undefined;
   const { bytes, begin } = placeOf(data, source);
   const place = { name, descr, isFortran, shape, dataOffset: begin, end: begin + data.length };

@@ -55,7 +55,7 @@ export async function storedTensors(state: State, origin: Origin): Promise<Store
     }
     const of = origin.isPaddle && leaf.shape.length === 2 ? PADDLE_DENSE : layout;
     const tensor = leaf instanceof PickledArray
-      ? storedArray(name, leaf, origin.pickle, of)
+      ? arrayTensor(name, leaf, origin.pickle, of)
       : await tensorOf(name, leaf, of, origin);
     if (tensor !== undefined) stored.push(tensor);
   }
@@ -81,16 +81,6 @@ function layoutOf({ tensors }: State): WeightLayout {
     return a === b && (a === 3 || a === 1) && (c !== d || c > 3);
   });
   return isLast ? OUTPUTS_LAST : OUTPUTS_FIRST;
-}
-
-function storedArray(
-  name: string,
-  array: PickledArray,
-  pickle: ByteSource,
-  layout: WeightLayout,
-): StoredTensor | undefined {
-  const tensor = arrayTensor(name, array, pickle, layout);
-  return tensor && { ...tensor, dtype: `F${8 * Number(array.descr.slice(2))}` };
 }
 
 /**

@@ -1,21 +1,24 @@
-/** Reads safetensors checkpoints with the names of torchvision or timm. */
+/** Reads safetensors checkpoints: names, shapes and elements, in no order. */
 
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { readSafetensorsHeader } from "../../../model/safetensors.ts";
-import { type OldCheckpoint, OUTPUTS_FIRST } from "../checkpoint.ts";
+import { type Checkpoint, OUTPUTS_FIRST } from "../checkpoint.ts";
+import { withLayouts } from "../layouts.ts";
+import { usualImages } from "../usual_images.ts";
 import { storedTensor, weightsOf } from "../stored.ts";
 
 /** Opens a checkpoint whose file begins with a safetensors header. */
-export async function readSafetensors(source: ByteSource): Promise<OldCheckpoint> {
-  const { tensors } = await readSafetensorsHeader(source);
-  const stored = tensors.map(({ name, shape, dtype, begin }) =>
+export async function readSafetensors(source: ByteSource): Promise<Checkpoint> {
+  const { tensors: ranges } = await readSafetensorsHeader(source);
+  const stored = ranges.map(({ name, shape, dtype, begin }) =>
     storedTensor(source, { name, shape, layout: OUTPUTS_FIRST, position: begin }, dtype, begin)
   );
+  const tensors = withLayouts(weightsOf(stored, source.name), OUTPUTS_FIRST);
   return {
     format: "safetensors",
-    tensors: weightsOf(stored, source.name),
-    inGraphOrder: false,
-    preprocessing: "torch",
+    tensors,
+    order: "none",
+    images: usualImages(tensors),
     epsilon: 1e-5,
     close: () => {},
   };
