@@ -202,7 +202,7 @@ function baseName(file: string): string {
 
 /** Reads every weight once, in the order of the file. */
 async function convertLayers(
-  { layers, architecture: { input } }: Network,
+  { layers, architecture: { input, pooling } }: Network,
   { isBgr, negated }: ChosenPreprocessing,
   writer: ModelWriter,
   file: string,
@@ -215,7 +215,8 @@ async function convertLayers(
   const onTile = (elements: number): void => progress.reach(done += elements, total);
   const channels = Array.from({ length: input.channels }, (_, channel) => channel);
   const colors = isBgr ? channels.toReversed() : channels;
-  const conversion = { writer, file, colors, negated, signal, onTile };
+  const isAveraged = pooling === "average";
+  const conversion = { writer, file, colors, negated, isAveraged, signal, onTile };
   const place = ({ weight }: NetworkLayer): number => weight.position ?? 0;
   const reports = new Map<NetworkLayer, LayerReport>();
   for (const layer of layers.toSorted((a, b) => place(a) - place(b))) {

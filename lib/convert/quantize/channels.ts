@@ -91,3 +91,48 @@ function round(value: number): number {
   const q = (value + ROUND) - ROUND;
   return q > 127 ? 127 : q < -127 ? -127 : q;
 }
+
+/**
+ * Rounds some of the weights the other way, so that the errors of each input channel's window, and then those of
+ * the whole filter, add up to half a step at most.
+ *
+ * What follows a ReLU is above 0 and much the same from one position to the next, so that errors of one sign
+ * shift a whole output. Where all that is kept of a map is its average, that shift is all that is left of the
+ * error: other errors average out. (SQuant, Guo et al., 2022, arXiv 2202.07471, does the same to few bits.)
+ *
+ * @param weights `[positions, channels]`, as they were quantized to `into` with `result.scale`.
+ * @param result Gets the new error.
+ */
+export function balanceErrors(
+  weights: Float32Array,
+  into: Int8Array,
+  channels: number,
+  result: QuantizedFilter,
+): void {
+  const { scale } = result;
+  const errors = Float64Array.from(weights, (w, i) => into[i]! - w / scale);
+  // Filters of one position have no windows.
+  if (weights.length > channels) {
+    for (let c = 0; c < channels; c++) balance(errors, into, c, channels);
+  }
+  balance(errors, into, 0, 1);
+  result.error = scale * scale * errors.reduce((sum, error) => sum + error * error, 0);
+}
+
+/** Takes every `stride`th error from `first` on, and changes the weights that it costs least to change. */
+function balance(errors: Float64Array, into: Int8Array, first: number, stride: number): void {
+  let sum = 0;
+  for (let i = first; i < errors.length; i += stride) sum += errors[i]!;
+  while (Math.abs(sum) > 0.5) {
+    const sign = Math.sign(sum);
+    let best = -1;
+    for (let i = first; i < errors.length; i += stride) {
+      const isFree = Math.abs(into[i]! - sign) <= 127;
+      if (isFree && (best < 0 || errors[i]! * sign > errors[best]! * sign)) best = i;
+    }
+    if (best < 0) return;
+    into[best]! -= sign;
+    errors[best]! -= sign;
+    sum -= sign;
+  }
+}

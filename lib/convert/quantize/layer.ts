@@ -5,7 +5,7 @@
 import { CheckpointFormatError } from "../../errors.ts";
 import { takeTurn } from "../../threads/turn.ts";
 import type { ModelWriter } from "../../model/writer.ts";
-import { MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./channels.ts";
+import { balanceErrors, MIN_SCALE, type QuantizedFilter, quantizeFilter } from "./channels.ts";
 import type { LayerParameters } from "../../model/model.ts";
 import type { NetworkLayer } from "../network/network.ts";
 
@@ -34,6 +34,8 @@ export interface LayerConversion {
   readonly colors: readonly number[];
   /** Of each channel of the image: whether the first filter's weights change their sign. */
   readonly negated: readonly boolean[];
+  /** Whether errors of one sign matter most: see {@linkcode balanceErrors}. */
+  readonly isAveraged: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of weights that were done. */
   readonly onTile: (elements: number) => void;
@@ -70,6 +72,7 @@ export async function convertLayer(
       const row = rows.subarray(index * filters.length, (index + 1) * filters.length);
       const added = filters.take(index);
       quantizeFilter(filters.filter, row, found);
+      if (conversion.isAveraged) balanceErrors(filters.filter, row, inChannels, found);
       if (factor < 0) row.forEach((weight, i) => row[i] = -weight);
       scale[o] = Math.max(MIN_SCALE, found.scale * Math.abs(factor));
       bias[o] = ahead === undefined ? outputs.shift[o]! : outputs.shift[o]! + added * factor;
