@@ -2,6 +2,7 @@
 
 import { CONFIGURATIONS } from "../../model/architecture.ts";
 import { filterSizes } from "./filters.ts";
+import type { LayerNames } from "./layer_names.ts";
 import type { WeightedLayer } from "./names.ts";
 import { seriesOf, tokensOf } from "./order.ts";
 import type { Positions } from "./positions.ts";
@@ -17,16 +18,22 @@ export interface Blocks {
   readonly assumptions: readonly string[];
 }
 
+/** What tells them. */
+export interface BlockEvidence {
+  readonly convolutions: readonly WeightedLayer[];
+  readonly positions: Positions;
+  readonly layerNames: LayerNames;
+}
+
 /**
- * Finds the blocks by the number of convolutions, and holds them against the gaps in numbered sequences
- * and the groups in names such as `conv4_3`.
+ * Finds the blocks by the number of convolutions, and holds them against the pools that a file names, the
+ * gaps in numbered sequences and the groups in names such as `conv4_3`.
  *
  * @param hasNorms Whether normalizations are among them.
  * @throws {CheckpointFormatError} If these contradict each other.
  */
 export function findBlocks(
-  convolutions: readonly WeightedLayer[],
-  positions: Positions,
+  { convolutions, positions, layerNames }: BlockEvidence,
   hasNorms: boolean,
   file: string,
 ): Blocks {
@@ -61,7 +68,18 @@ export function findBlocks(
     return { isLast, hasRelu, assumptions };
   }
   const hasRelu = convolutions.map(() => true);
-  if (hasGroups(convolutions, sizes, column, file)) return { isLast, hasRelu, assumptions: [] };
+  const pools = layerNames.pools(convolutions);
+  const wrong = pools?.findIndex((hasPool, index) => hasPool !== isLast[index]) ?? -1;
+  if (wrong >= 0) {
+    throw unsupported(
+      `Behind ${convolutions[wrong]!.name} of ${file} there must be ${
+        isLast[wrong] ? "a" : "no"
+      } max-pool, as in configuration ${column}: the pools of this network are elsewhere`,
+      file,
+    );
+  }
+  const isKnown = pools !== undefined || hasGroups(convolutions, sizes, column, file);
+  if (isKnown) return { isLast, hasRelu, assumptions: [] };
   return {
     isLast,
     hasRelu,

@@ -5,6 +5,7 @@ import { chainOf, type Graph, type Layout, type Operator } from "../formats/grap
 import { findBlocks, refuseParts } from "./blocks.ts";
 import { colorStep } from "./colors.ts";
 import { filterSizes } from "./filters.ts";
+import { LayerNames } from "./layer_names.ts";
 import { type MapAnswers, readMap } from "./last_map.ts";
 import { nameTensors, type NormLayer, type WeightedLayer } from "./names.ts";
 import { type NormAnswers, type PlacedNorm, placeNorms } from "./norms.ts";
@@ -44,16 +45,20 @@ export async function inferNetwork(
   file: string,
   options: InferOptions,
 ): Promise<InferredNetwork> {
-  const { order, epsilon, layerNames = [] } = checkpoint;
+  const { order, epsilon } = checkpoint;
   const tensors = chooseState(checkpoint.tensors, options.state, file);
   const { weighted, norms, colors } = nameTensors(tensors, file);
   const isDeclared = order === "declared";
   const { convolutions, dense } = orderAll(weighted, isDeclared, file);
-  const positions = new Positions([...weighted, ...norms], convolutions);
-  const blocks = findBlocks(convolutions, positions, norms.length > 0, file);
+  const layers = [...weighted, ...norms];
+  const positions = new Positions(layers, convolutions);
+  const layerNames = new LayerNames(checkpoint.layerNames ?? [], layers, isDeclared);
+  refuseUnknown(layerNames, file);
   const evidence = { convolutions, dense, positions, isDeclared, layerNames };
+  const blocks = findBlocks(evidence, norms.length > 0, file);
   const map = readMap(evidence, options, file);
-  const placed = placeNorms(norms, { ...evidence, ...options }, file);
+  const { norm, activation } = options;
+  const placed = placeNorms(norms, { ...evidence, norm, activation }, file);
   const layout = convolutions[0]!.weight.layout.outputs === "first" ? "NCHW" : "NHWC";
 
   const [height, width] = [map.inputSize, map.inputSize];
@@ -61,22 +66,21 @@ export async function inferNetwork(
     { name: "", operator: { kind: "input", layout, height, width, channels: undefined } },
     ...plain(colors && await colorStep(colors, layout)),
     ...placed.first === undefined ? [] : [normNode(placed.first, epsilon)],
-    ...unknownLayers(layerNames),
   ];
   for (const [index, layer] of convolutions.entries()) {
-    const norm = placed.behind.get(layer);
+    const behind = placed.behind.get(layer);
     nodes.push(weightNode(layer, layout, "same"));
-    nodes.push(...activation(norm, norm?.hasRelu ?? blocks.hasRelu[index]!, epsilon));
+    nodes.push(...activated(behind, behind?.hasRelu ?? blocks.hasRelu[index]!, epsilon));
     if (blocks.isLast[index]) nodes.push(...plain(maxPool(layout)));
   }
   for (const operator of map.operators) nodes.push(...plain(operator));
   if (placed.ahead !== undefined) nodes.push(normNode(placed.ahead, epsilon));
   for (const [index, layer] of dense.entries()) {
-    const norm = placed.behind.get(layer), next = dense[index + 1];
+    const behind = placed.behind.get(layer), next = dense[index + 1];
     nodes.push(weightNode(layer, layout, "valid"));
     const hasRelu = next !== undefined &&
-      (norm?.hasRelu ?? hasReluBetween(layer, next, positions, options, file));
-    nodes.push(...activation(norm, hasRelu, epsilon));
+      (behind?.hasRelu ?? hasReluBetween(layer, next, positions, options, file));
+    nodes.push(...activated(behind, hasRelu, epsilon));
   }
   return {
     graph: chainOf(nodes),
@@ -212,7 +216,7 @@ function normNode({ name, gamma, beta, mean, variance }: NormLayer, epsilon: num
 }
 
 /** A ReLU and a normalization in their order. */
-function activation(norm: PlacedNorm | undefined, hasRelu: boolean, epsilon: number): Node[] {
+function activated(norm: PlacedNorm | undefined, hasRelu: boolean, epsilon: number): Node[] {
   const relu = hasRelu ? plain({ kind: "relu" }) : [];
   if (norm === undefined) return relu;
   const node = normNode(norm.norm, epsilon);
@@ -234,18 +238,13 @@ function maxPool(layout: Layout): Operator {
   };
 }
 
-/** Keras' layers that are named by their kind, and that no VGG has: what they do is not in the file. */
-const UNKNOWN =
-  /(^|\/)(rescaling|lambda|leaky_re_lu|p_re_lu|elu|selu|thresholded_re_lu|average_pooling2d|add|concatenate|multiply|subtract|up_sampling2d|conv2d_transpose|depthwise_conv2d|separable_conv2d|layer_normalization|group_normalization|tf_op_layer\w*|tfop_lambda)(_\d+)?$/i;
-
-function unknownLayers(layerNames: readonly string[]): Node[] {
-  return layerNames.filter((name) => UNKNOWN.test(name)).map((name) => ({
-    name,
-    operator: {
-      kind: "unsupported",
-      type: "layer",
-      because:
-        "the file has its name alone. Convert the whole model, of which this file has the weights",
-    },
-  }));
+/** What a layer does that has no weights is in the whole model alone. */
+function refuseUnknown(layerNames: LayerNames, file: string): void {
+  const name = layerNames.first("unknown");
+  if (name === undefined) return;
+  throw unsupported(
+    `The network of ${file} has a layer ${name}, and the file has weights alone, so that what it does is not known: ` +
+      "convert the whole model",
+    file,
+  );
 }

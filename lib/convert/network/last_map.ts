@@ -2,6 +2,7 @@
 
 import type { Operator } from "../formats/graph.ts";
 import { filterSizes } from "./filters.ts";
+import type { LayerNames } from "./layer_names.ts";
 import type { WeightedLayer } from "./names.ts";
 import { connections, seriesOf } from "./order.ts";
 import type { Positions } from "./positions.ts";
@@ -29,8 +30,7 @@ export interface MapEvidence {
   readonly convolutions: readonly WeightedLayer[];
   readonly dense: readonly WeightedLayer[];
   readonly positions: Positions;
-  /** Layers that the file names, with weights and without. */
-  readonly layerNames: readonly string[];
+  readonly layerNames: LayerNames;
 }
 
 const FLATTEN: Operator = { kind: "flatten" };
@@ -109,12 +109,11 @@ function ofOnePosition(
 ): LastMap {
   const { dense, layerNames } = evidence;
   const tensor = dense[0]!.weight.name;
-  const isNamed = (pattern: RegExp): boolean => layerNames.some((name) => pattern.test(name));
-  if (isNamed(/global_?max/i)) {
+  if (layerNames.first("maximum") !== undefined) {
     return only({ kind: "unsupported", type: "GlobalMaxPooling2D" }, inputSize);
   }
   const isAverage = afterPool === "average" ||
-    (afterPool === undefined && isNamed(/global_?average/i));
+    (afterPool === undefined && layerNames.first("average") !== undefined);
   if (isAverage && inputSize === undefined) {
     throw ambiguous(
       `Tensor ${tensor} of ${file} takes the average of a map of any size: say that of the input, --input-size N`,
@@ -135,7 +134,10 @@ function ofOnePosition(
       file,
     );
   }
-  if (isNamed(/flatten/i) || (dense.length > 1 && !hasRoom(evidence))) {
+  const isFlat = layerNames.isComplete
+    ? layerNames.first("flatten") !== undefined
+    : dense.length > 1 && !hasRoom(evidence);
+  if (isFlat) {
     return {
       inputSize: PIXELS_A_POSITION,
       operators: [FLATTEN],

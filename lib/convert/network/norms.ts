@@ -2,6 +2,7 @@
 
 import { sizeOf } from "../formats/checkpoint.ts";
 import { filterSizes } from "./filters.ts";
+import type { LayerNames } from "./layer_names.ts";
 import type { NormLayer, WeightedLayer } from "./names.ts";
 import { compareNames, seriesOf } from "./order.ts";
 import type { Positions } from "./positions.ts";
@@ -39,8 +40,7 @@ export interface NormEvidence extends NormAnswers {
   readonly positions: Positions;
   /** Whether the file's own order is that of the network. */
   readonly isDeclared: boolean;
-  /** Layers that the file names, with weights and without. */
-  readonly layerNames: readonly string[];
+  readonly layerNames: LayerNames;
 }
 
 /**
@@ -172,20 +172,16 @@ function pair(
   );
 }
 
-/** By the names of layers without weights, where the file has them in order; else by the user's answer. */
+/** By the names of layers without weights, where the file has them; else by the user's answer. */
 function isBeforeRelu(
   norm: NormLayer,
   host: WeightedLayer,
-  { layerNames, isDeclared, norm: answer }: NormEvidence,
+  { layerNames, norm: answer }: NormEvidence,
   file: string,
 ): boolean {
+  const isBefore = layerNames.isBeforeRelu(host, norm);
+  if (isBefore !== undefined) return isBefore;
   if (answer === "before-relu") return true;
-  const isActivation = (name: string): boolean =>
-    /(^|[/_.])(activation|re_?lu)(_\d+)?$/i.test(name);
-  // Where layers without weights are named and no ReLU is among them, it is part of the convolution.
-  if (layerNames.length > 0 && !layerNames.some(isActivation)) return false;
-  const from = layerNames.indexOf(host.name), to = layerNames.indexOf(norm.name);
-  if (isDeclared && from >= 0 && to > from) return !layerNames.slice(from, to).some(isActivation);
   throw ambiguous(
     `Whether normalization ${norm.name} of ${file} stands before the ReLU of ${host.name} or after it is not told by ` +
       "the file: say --norm before-relu if it stands before it, as in most networks. One after the ReLU is not converted",

@@ -370,10 +370,34 @@ Deno.test("Keras' layers without weights tell where ReLUs are, and what a weight
   assertEquals(await infer2(names("conv", "bn", "activation_")), before);
   assertEquals(await infer2(names("conv", "activation_", "bn")), after);
   assertEquals(await infer2(names("conv", "bn")), after);
-  assertEquals(
-    await infer2(["rescaling", ...names("conv", "bn", "re_lu_")]),
-    before.replace("32 ", "32 (layer)"),
-  );
+  const infer3 = (layerNames: string[]) =>
+    refuse([...network, ...head], { layout: "last", order: "declared", layerNames }, "rescaling");
+  await infer3(["rescaling", ...names("conv", "bn", "re_lu_")]);
+});
+
+Deno.test("pools and an average that a file names are held against the tensors", async () => {
+  const network = convolutions("A").map(({ shape: [o, i, h, w] }, n): [string, number[]] => [
+    `conv2d_${n}.kernel`,
+    [h!, w!, i!, o!],
+  ]);
+  const names = (pools: readonly number[], ...more: string[]): Case => ({
+    layout: "last",
+    order: "declared",
+    layerNames: [
+      ...convolutions("A").flatMap((_, n) => [
+        `conv2d_${n}`,
+        ...pools.includes(n) ? [`max_pooling2d_${n}`] : [],
+      ]),
+      ...more,
+    ],
+  });
+  const one: Shapes = [...network, ["dense.kernel", [12, 5]]];
+  assertEquals(await infer(one, names([0, 1, 3, 5, 7], "flatten", "dense")), `32 ${BLOCKS_A}Fd`);
+  await refuse(one, names([0, 2, 4, 6, 7], "flatten", "dense"), "conv2d_1", "max-pool");
+  await refuse(one, names([0, 1, 3, 5, 7], "gap", "dense"), "--input-size");
+  // Of several dense layers, too: a file that names its layers would name a Flatten.
+  const two: Shapes = [...network, ["dense.kernel", [12, 7]], ["dense_1.kernel", [7, 5]]];
+  await refuse(two, names([0, 1, 3, 5, 7], "squash", "dense", "dense_1"), "--after-pool flatten");
 });
 
 Deno.test("as many inputs as channels are one position or an average: only several dense layers speak for one", async () => {
