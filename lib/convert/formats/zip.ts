@@ -162,6 +162,18 @@ export async function openEntry(
   return { bytes: opened.adopt(inflated, () => inflated.close()), begin: 0 };
 }
 
+/** Reads a small entry; how large it may be is the caller's business. */
+export async function readEntry(
+  source: ByteSource,
+  entry: ZipEntry,
+  opened: DisposableStack,
+): Promise<Uint8Array> {
+  const { bytes, begin } = await openEntry(source, entry, opened);
+  const contents = new Uint8Array(entry.size);
+  await bytes.read(begin, contents);
+  return contents;
+}
+
 /** Finds where an entry's bytes begin. */
 async function dataOffset(source: ByteSource, entry: ZipEntry): Promise<number> {
   const header = new Uint8Array(HEADER_BYTES);

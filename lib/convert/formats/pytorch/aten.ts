@@ -28,7 +28,7 @@ export interface AtenCall {
 }
 
 /** The order of the parameters, where a program has no names for them. */
-export const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+const PARAMETERS: ReadonlyMap<string, readonly string[]> = new Map(Object.entries({
   conv2d: ["input", "weight", "bias", "stride", "padding", "dilation", "groups"],
   convolution: [
     ...["input", "weight", "bias", "stride", "padding", "dilation", "transposed"],
@@ -63,10 +63,10 @@ export const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   div: ["self", "other"],
   softmax: ["self", "dim"],
   clamp: ["self", "min", "max"],
-};
+}));
 
 /** Other names of the same operators. */
-const SAME: Readonly<Record<string, string>> = {
+const SAME: ReadonlyMap<string, string> = new Map(Object.entries({
   _convolution: "convolution",
   max_pool2d_with_indices: "max_pool2d",
   _adaptive_avg_pool2d: "adaptive_avg_pool2d",
@@ -81,15 +81,20 @@ const SAME: Readonly<Record<string, string>> = {
   _softmax: "softmax",
   _log_softmax: "softmax",
   numpy_T: "t",
-};
+}));
 
 const IDENTITY =
   /^(dropout|native_dropout|feature_dropout|alpha_dropout|clone|detach|contiguous|alias|to|_to_copy|lift_fresh_copy|squeeze|type_as)$/;
 
-/** The name of an operator that {@linkcode PARAMETERS} has. */
-export function operatorName(name: string): string {
+/** The one name of an operator that has several, and without the mark of one that writes to its input. */
+function operatorName(name: string): string {
   const plain = name.replace(/(?<=\w)_$/, "");
-  return SAME[plain] ?? plain;
+  return SAME.get(plain) ?? plain;
+}
+
+/** The names of an operator's parameters in their order, as far as they matter. */
+export function parametersOf(name: string): readonly string[] {
+  return PARAMETERS.get(operatorName(name)) ?? [];
 }
 
 /** Translates calls one after the other, and knows what of their values are constants. */

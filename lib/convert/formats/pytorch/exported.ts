@@ -11,7 +11,7 @@ import { isRecord, isSize } from "../../../model/json.ts";
 import type { Checkpoint, CheckpointTensor, OpenOptions } from "../checkpoint.ts";
 import type { GraphNode } from "../graph.ts";
 import { weightsOf } from "../stored.ts";
-import { openEntry, readZipDirectory, type ZipEntry } from "../zip.ts";
+import { openEntry, readEntry, readZipDirectory, type ZipEntry } from "../zip.ts";
 import { type Argument, AtenTranslator } from "./aten.ts";
 import { readPytorchZip } from "./read.ts";
 import { storedTensors } from "./tensors.ts";
@@ -110,11 +110,9 @@ async function jsonOf({ source, opened }: Archive, entry: ZipEntry): Promise<unk
       file,
     });
   }
-  const { bytes, begin } = await openEntry(source, entry, opened);
-  const text = new Uint8Array(entry.size);
-  await bytes.read(begin, text);
+  const text = new TextDecoder().decode(await readEntry(source, entry, opened));
   try {
-    return JSON.parse(new TextDecoder().decode(text));
+    return JSON.parse(text);
   } catch (cause) {
     throw new CheckpointFormatError(`${entry.name} of ${file} is no JSON`, { file, cause });
   }
@@ -164,9 +162,9 @@ async function listedTensors(archive: Archive, config: ZipEntry): Promise<Checkp
   const tensors = listed.flatMap(([name, value]): [string, PickledTensor][] => {
     const { path_name, use_pickle, tensor_meta } = record(value);
     const { dtype, sizes, strides, storage_offset } = record(tensor_meta);
-    const type = SCALAR_TYPES[Number(dtype)], entry = byName.get(`${folder}${path_name}`);
-    if (use_pickle === true || type === undefined || entry === undefined) return [];
-    const elements = elementsOf(type);
+    const elements = elementsOf(SCALAR_TYPES[Number(dtype)] ?? "");
+    const entry = byName.get(`${folder}${path_name}`);
+    if (use_pickle === true || elements === undefined || entry === undefined) return [];
     const storage = new Storage(entry.name, elements, Math.floor(entry.size / elements.bytes));
     const [shape, steps] = [sizes, strides].map((of) => list(of).map(intOf));
     return [[name, new PickledTensor(storage, intOf(storage_offset), shape!, steps!)]];

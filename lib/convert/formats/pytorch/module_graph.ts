@@ -1,5 +1,6 @@
 /** The graph of a whole module that was saved, where its classes tell what it does. */
 
+import { CheckpointFormatError } from "../../../errors.ts";
 import type { CheckpointTensor } from "../checkpoint.ts";
 import { chainOf, type Graph, type Operator, type Padding, type Pair } from "../graph.ts";
 import type { PickledObject, PickledValue } from "./pickled.ts";
@@ -13,7 +14,6 @@ interface Leaf {
   readonly type: string;
   /** Whether it is PyTorch's own. */
   readonly isOwn: boolean;
-  readonly isScripted: boolean;
   readonly module: PickledObject;
 }
 
@@ -35,7 +35,7 @@ export function moduleGraph(
   tensors: readonly CheckpointTensor[],
 ): Graph | undefined {
   const leaves = leavesOf(module);
-  if (leaves.length > MAX_LEAVES || leaves.some(({ isScripted }) => isScripted)) return undefined;
+  if (leaves.length > MAX_LEAVES) return undefined;
   const isSequential = isAllSequential(module);
   if (!isSequential && !hasActivations(leaves)) return undefined;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
@@ -55,24 +55,35 @@ export function moduleGraph(
   return chainOf([{ name: "input", operator: input }, ...steps]);
 }
 
-/** Layers that no VGG has, with their classes, where there is no graph to tell it. */
-export function unusualLayers(module: PickledObject): string[] {
-  return leavesOf(module).filter((leaf) => {
-    if (!leaf.isOwn) return false;
+/**
+ * Looks at the layers of a module of which nobody knows what `forward` does, only that it uses them.
+ *
+ * @returns What its batch normalizations add to the variance.
+ * @throws {CheckpointFormatError} If one is none of a VGG.
+ */
+export function checkLayers(module: PickledObject, file: string): number {
+  const epsilons = new Set<number>();
+  for (const leaf of leavesOf(module)) {
+    if (!leaf.isOwn) continue;
     const operator = operatorOf(leaf, undefined);
-    if (operator.kind === "unsupported") return !leaf.isScripted || !KNOWN.test(leaf.type);
-    if (operator.kind !== "conv") return false;
-    const { stride, dilation, groups, padding } = operator;
-    const window = pairOf(leaf.module.attribute("kernel_size"));
-    const sides = window?.map((size) => (size - 1) / 2);
-    return String([stride, dilation, groups]) !== "1,1,1,1,1" ||
-      !["same", `${sides},${sides}`].includes(String(padding));
-  }).map(({ name, type }) => `${name} (${type})`);
+    if (operator.kind === "batchNorm") epsilons.add(operator.epsilon);
+    if (!isUnusual(leaf, operator) && epsilons.size < 2) continue;
+    const { name, type } = leaf;
+    throw new CheckpointFormatError(
+      `The module in ${file} has the layer ${name} (${type}), which is not that of a VGG`,
+      { code: "checkpoint-unsupported", file },
+    );
+  }
+  return [...epsilons][0] ?? 1e-5;
 }
 
-/** Classes that are understood; TorchScript's modules have not all of their attributes. */
-const KNOWN =
-  /^(Conv2d|Linear|BatchNorm\dd|SyncBatchNorm|(Max|Avg|AdaptiveAvg)Pool2d|Flatten|ZeroPad2d)$/;
+function isUnusual({ module }: Leaf, operator: Operator): boolean {
+  if (operator.kind !== "conv") return operator.kind === "unsupported";
+  const { stride, dilation, groups, padding } = operator;
+  const sides = pairOf(module.attribute("kernel_size"))?.map((size) => (size - 1) / 2);
+  return String([stride, dilation, groups]) !== "1,1,1,1,1" ||
+    !["same", `${sides},${sides}`].includes(String(padding));
+}
 
 const MAX_LEAVES = 4096;
 const MAX_DEPTH = 32;
@@ -86,10 +97,11 @@ function leavesOf(module: PickledObject): Leaf[] {
     const below = submodulesOf(node);
     if (leaves.length > MAX_LEAVES) return;
     if (below.length === 0 || depth > MAX_DEPTH) {
-      const path = node.name.replace(/^__torch__\./, "").replace(/\.___torch_mangle_\d+/, "");
-      const isOwn = path.startsWith(OWN), isScripted = node.name.startsWith("__torch__.");
-      const type = isOwn || /\.Flatten$/.test(path) ? path.replace(/^.*\./, "") : path;
-      if (!BESIDE.test(path)) leaves.push({ name, type, isOwn, isScripted, module: node });
+      const isOwn = node.name.startsWith(OWN);
+      const type = isOwn || /\.Flatten$/.test(node.name)
+        ? node.name.replace(/^.*\./, "")
+        : node.name;
+      if (!BESIDE.test(node.name)) leaves.push({ name, type, isOwn, module: node });
       return;
     }
     for (const [key, child] of below) visit(child, name === "" ? key : `${name}.${key}`, depth + 1);

@@ -15,6 +15,16 @@ export function placeOf(data: PickledBytes, source: ByteSource): PlacedBytes {
     : { bytes: source, begin: data.offset };
 }
 
+/** Finds them with their end, for which those that are a text have to be decoded. */
+export async function rangeOf(
+  data: PickledBytes,
+  source: ByteSource,
+): Promise<PlacedBytes & { readonly end: number }> {
+  const { bytes, begin } = placeOf(data, source);
+  const length = bytes instanceof TextSource ? (await bytes.decode()).size : data.length;
+  return { bytes, begin, end: begin + length };
+}
+
 const PART_BYTES = 1 << 20;
 
 /** Of each file the text that was decoded last. */
@@ -34,15 +44,12 @@ class TextSource implements ByteSource {
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
-    let decoded = lastDecoded.get(this.source);
-    if (decoded?.text !== this.text) {
-      decoded = { text: this.text, bytes: await this.#decode() };
-      lastDecoded.set(this.source, decoded);
-    }
-    decoded.bytes.read(offset, into);
+    (await this.decode()).read(offset, into);
   }
 
-  async #decode(): Promise<BytesSource> {
+  async decode(): Promise<BytesSource> {
+    const last = lastDecoded.get(this.source);
+    if (last?.text === this.text) return last.bytes;
     const { offset, length } = this.text;
     const bytes = new Uint8Array(length);
     const decoder = new TextDecoder();
@@ -53,7 +60,9 @@ class TextSource implements ByteSource {
       const text = decoder.decode(part, { stream: true });
       for (let i = 0; i < text.length; i++) bytes[size++] = text.charCodeAt(i);
     }
-    return new BytesSource(bytes.subarray(0, size), this.name);
+    const decoded = new BytesSource(bytes.subarray(0, size), this.name);
+    lastDecoded.set(this.source, { text: this.text, bytes: decoded });
+    return decoded;
   }
 
   close(): void {}

@@ -11,11 +11,12 @@ import type { Budget } from "../budget.ts";
 import type { Checkpoint, OpenOptions } from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
 import { weightsOf } from "../stored.ts";
-import { openEntry, type ZipEntry } from "../zip.ts";
+import { openEntry, readEntry, type ZipEntry } from "../zip.ts";
 import { readPickle } from "./pickle.ts";
 import { pickledText, type PickledValue } from "./pickled.ts";
-import { placeOf } from "./pickled_bytes.ts";
-import { moduleGraph, unusualLayers } from "./module_graph.ts";
+import { rangeOf } from "./pickled_bytes.ts";
+import { checkLayers, moduleGraph } from "./module_graph.ts";
+import { readScript, scriptedModule } from "./script.ts";
 import { chooseState } from "./state.ts";
 import { type Locate, type PlacedStorage, storedTensors } from "./tensors.ts";
 import { NestedStorage, Storage, vocabulary } from "./vocabulary.ts";
@@ -34,34 +35,27 @@ export async function readPytorchZip(
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   using opened = new DisposableStack();
   const order = byName.get(`${root}byteorder`);
-  const isLittle = order === undefined || await textOf(source, order, opened) !== "big";
+  const isLittle = order?.size !== 3 ||
+    new TextDecoder().decode(await readEntry(source, order, opened)) !== "big";
   const { bytes, begin } = await openEntry(source, pickle, opened);
   const cursor = new Cursor(bytes, begin, begin + pickle.size);
   const value = await readPickle(cursor, vocabulary(file), options.budget);
-  const locate: Locate = async ({ key, type, elements }) => {
-    const entry = byName.get(`${root}data/${key}`);
+  const locateIn = (folder: string): Locate => async ({ key, type, elements }) => {
+    const entry = byName.get(`${folder}/${key}`);
     if (entry === undefined || entry.size < elements * type.bytes) {
       const found = entry?.size ?? "no such entry";
       throw new CheckpointFormatError(
-        `Expected ${elements * type.bytes} bytes in ${root}data/${key} of ${file}: found ${found}`,
+        `Expected ${elements * type.bytes} bytes in ${folder}/${key} of ${file}: found ${found}`,
         { file },
       );
     }
     const place = await openEntry(source, entry, opened);
     return { ...place, position: entry.headerOffset, isLittle };
   };
-  return await checkpointOf(value, bytes, locate, file, options, opened);
-}
-
-async function textOf(
-  source: ByteSource,
-  entry: ZipEntry,
-  opened: DisposableStack,
-): Promise<string> {
-  const { bytes, begin } = await openEntry(source, entry, opened);
-  const text = new Uint8Array(Math.min(entry.size, 16));
-  await bytes.read(begin, text);
-  return new TextDecoder().decode(text);
+  const archive = { source, entries, root, options, opened, locateIn };
+  const script = scriptedModule(value, archive);
+  if (script !== undefined) return await readScript(script, bytes, archive);
+  return await checkpointOf(value, bytes, locateIn(`${root}data`), file, options, opened);
 }
 
 /** The first pickle of the older format holds this number. */
@@ -127,8 +121,8 @@ async function openNested(
   source: ByteSource,
   budget: Budget,
 ): Promise<PlacedStorage & { storage: Storage }> {
-  const { bytes, begin } = placeOf(held, source);
-  const cursor: Cursor = new Cursor(bytes, begin, begin + held.length);
+  const { bytes, begin, end } = await rangeOf(held, source);
+  const cursor: Cursor = new Cursor(bytes, begin, end);
   const storages = new Map<string, Storage>();
   const magic = await readPickle(cursor, vocabulary(source.name, storages), budget);
   if (magic !== LEGACY_MAGIC) cursor.fail("a storage that PyTorch has not written");
@@ -155,13 +149,7 @@ async function checkpointOf(
   const tensors = weightsOf(stored, file);
   const { module } = chosen;
   const graph = module && moduleGraph(module, tensors);
-  const unusual = module === undefined || graph !== undefined ? [] : unusualLayers(module);
-  if (unusual.length > 0) {
-    throw new CheckpointFormatError(
-      `The module in ${file} has ${unusual.slice(0, 3).join(", ")}, which no VGG has`,
-      { code: "checkpoint-unsupported", file },
-    );
-  }
+  const epsilon = module && graph === undefined ? checkLayers(module, file) : 1e-5;
   const held = opened.move();
   const format = isPaddle ? "Paddle" : "PyTorch";
   return {
@@ -170,7 +158,7 @@ async function checkpointOf(
     order: "declared",
     graph,
     images: { preprocessing: "torch", isRead: false, because: `usual for ${format}` },
-    epsilon: 1e-5,
+    epsilon,
     close: () => held.dispose(),
   };
 }

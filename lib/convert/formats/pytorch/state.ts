@@ -149,7 +149,8 @@ function moduleOf(node: PickledValue): PickledObject | undefined {
   return node.attribute("_modules") instanceof Map || isScripted(node) ? node : undefined;
 }
 
-function isScripted(object: PickledObject): boolean {
+/** Of a TorchScript archive. */
+export function isScripted(object: PickledObject): boolean {
   return object.name.startsWith("__torch__.") && object.attributes !== undefined;
 }
 
@@ -162,7 +163,7 @@ export function submodulesOf(module: PickledObject): [string, PickledObject][] {
 }
 
 /** What its `state_dict()` would give. */
-function tensorsOfModule(root: PickledObject, budget: Budget): Map<string, Leaf> {
+export function tensorsOfModule(root: PickledObject, budget: Budget): Map<string, Leaf> {
   const tensors = new Map<string, Leaf>();
   const above = new Set<PickledObject>();
   const visit = (module: PickledObject, prefix: string): void => {

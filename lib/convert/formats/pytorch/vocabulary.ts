@@ -20,7 +20,7 @@ export interface Elements {
 }
 
 /** By PyTorch's names for tensors; those of storages are made of them. */
-const DTYPES: Readonly<Record<string, Elements>> = {
+const DTYPES = {
   float32: { dtype: "F32", bytes: 4 },
   float64: { dtype: "F64", bytes: 8 },
   float16: { dtype: "F16", bytes: 2 },
@@ -41,14 +41,14 @@ const DTYPES: Readonly<Record<string, Elements>> = {
   float8_e5m2: { dtype: "F8_E5M2", bytes: 1 },
   float8_e5m2fnuz: { dtype: "F8_E5M2FNUZ", bytes: 1 },
   float8_e8m0fnu: { dtype: "F8_E8M0", bytes: 1 },
-};
+} as const satisfies Record<string, Elements>;
 
 /** @param type Such as `"float32"`. */
-export function elementsOf(type: string): Elements {
-  return DTYPES[type];
+export function elementsOf(type: string): Elements | undefined {
+  return Object.hasOwn(DTYPES, type) ? DTYPES[type as keyof typeof DTYPES] : undefined;
 }
 
-const STORAGES: Readonly<Record<string, Elements>> = {
+const STORAGES: ReadonlyMap<string, Elements> = new Map(Object.entries({
   FloatStorage: DTYPES.float32,
   DoubleStorage: DTYPES.float64,
   HalfStorage: DTYPES.float16,
@@ -65,7 +65,7 @@ const STORAGES: Readonly<Record<string, Elements>> = {
   QUInt8Storage: DTYPES.uint8,
   QInt32Storage: DTYPES.int32,
   UntypedStorage: DTYPES.uint8,
-};
+}));
 
 /** A storage that a pickle refers to; where it lies is known later. */
 export class Storage {
@@ -125,7 +125,8 @@ export function vocabulary(file: string, storages = new Map<string, Storage>()):
 
   const rebuildOfType = (...args: PickledValue[]): PickledValue => {
     const { name } = args[6] instanceof PickledGlobal ? args[6] : { name: "" };
-    const type = DTYPES[name.replace(/^torch\./, "")] ?? fail(`a tensor of ${name || "no type"}`);
+    const type = elementsOf(name.replace(/^torch\./, "")) ??
+      fail(`a tensor of ${name || "no type"}`);
     return tensor(args, type);
   };
 
@@ -181,7 +182,7 @@ export function vocabulary(file: string, storages = new Map<string, Storage>()):
     // A class with its source text: a whole network, before PyTorch 1.6.
     if (pickledText(kind) === "module") return type ?? null;
     const name = type instanceof PickledGlobal ? type.name : "";
-    const stored = STORAGES[/^torch\.(?:cuda\.|storage\.)?(\w+)$/.exec(name)?.[1] ?? ""];
+    const stored = STORAGES.get(/^torch\.(?:cuda\.|storage\.)?(\w+)$/.exec(name)?.[1] ?? "");
     if (pickledText(kind) !== "storage" || stored === undefined || !isSize(elements)) {
       return fail(`a persistent id that is not a storage${name && `: ${name}`}`);
     }
