@@ -1,0 +1,257 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { concat } from "@std/bytes/concat";
+import { type Checkpoint, readAll } from "../../../lib/convert/formats/checkpoint.ts";
+import { openCheckpoint } from "../../../lib/convert/formats/open_checkpoint.ts";
+import { choosePreprocessing } from "../../../lib/convert/network/preprocessing.ts";
+import { understand } from "../../../lib/convert/network/understand.ts";
+import { openConversionSource } from "../../../lib/convert/source.ts";
+import { CheckpointFormatError } from "../../../lib/errors.ts";
+import { forward, networkLayers } from "../../support/float_forward.ts";
+
+const CHECKPOINTS = new URL("../../fixtures/checkpoints/", import.meta.url);
+const FIXTURES = new URL("pytorch/", CHECKPOINTS);
+
+/** What PyTorch gives for the photo, by the file's name and, of several, the network's. */
+const EXPECTED: Record<string, number[]> = JSON.parse(
+  await Deno.readTextFile(new URL("expected.json", FIXTURES)),
+);
+const PHOTO = Deno.readFileSync(new URL("photo.rgb", CHECKPOINTS));
+
+/** PyTorch computes in float32, this test in float64. */
+const TOLERANCE = 1e-4;
+
+/** Opens a fixture, or bytes in its place. */
+async function withCheckpoint<T>(
+  file: string | Uint8Array,
+  use: (checkpoint: Checkpoint) => Promise<T> | T,
+  state?: string,
+): Promise<T> {
+  const input = typeof file === "string" ? new URL(file, FIXTURES) : file;
+  const source = await openConversionSource(input, {});
+  try {
+    const checkpoint = await openCheckpoint(source.bytes, { ...source, state });
+    try {
+      if ("inGraphOrder" in checkpoint) throw new Error("a reader of the old kind");
+      return await use(checkpoint);
+    } finally {
+      checkpoint.close();
+    }
+  } finally {
+    source.bytes.close();
+  }
+}
+
+async function logitsOf(checkpoint: Checkpoint, file: string): Promise<Float64Array> {
+  const { network, images } = await understand(checkpoint, file, { inputSize: 64 });
+  const chosen = choosePreprocessing(network, images, undefined, file);
+  const { scale, mean, std } = chosen.preprocessing;
+  const values = Float64Array.from(PHOTO, (byte, i) => (byte * scale - mean[i % 3]) / std[i % 3]);
+  const layers = await networkLayers(network, chosen);
+  return forward(layers, { height: 64, width: 64, channels: 3, values });
+}
+
+for (const [name, expected] of Object.entries(EXPECTED)) {
+  const [file, state] = name.split("#");
+  Deno.test(`${name} is read with the logits that PyTorch gives`, async () => {
+    await withCheckpoint(file, async (checkpoint) => {
+      const logits = await logitsOf(checkpoint, file);
+      const largest = Math.max(...expected.map(Math.abs));
+      assertEquals(logits.length, expected.length);
+      for (const [i, logit] of logits.entries()) {
+        const error = Math.abs(logit - expected[i]) / largest;
+        assert(error < TOLERANCE, `logit ${i}: ${logit}, PyTorch has ${expected[i]}`);
+      }
+    }, state);
+  });
+}
+
+/** The files whose graph is read, not inferred. */
+const GRAPHS = ["module.pt", "module_older.pt", "traced.pt", "frozen.pt", "exported.pt2"];
+
+Deno.test("whole modules, TorchScript and exported programs have a graph, others the order of their names", async () => {
+  for (const file of [...GRAPHS, "exported_files.pt2"]) {
+    await withCheckpoint(file, ({ graph }) => assert(graph !== undefined, file));
+  }
+  await withCheckpoint("python2.pth", ({ graph, order, tensors }) => {
+    assertEquals([graph, order], [undefined, "declared"]);
+    assertEquals(tensors.slice(0, 3).map(({ name, shape }) => [name, shape]), [
+      ["features.0.weight", [4, 3, 3, 3]],
+      ["features.0.bias", [4]],
+      ["features.3.weight", [4, 4, 3, 3]],
+    ]);
+  });
+});
+
+Deno.test("of several networks in a file one is chosen by its name, and none is guessed", async () => {
+  const error = await assertRejects(
+    () => withCheckpoint("several.pth", () => {}),
+    CheckpointFormatError,
+    "holds more than one network: model, model_ema",
+  );
+  assertEquals(error.code, "checkpoint-ambiguous");
+  await assertRejects(
+    () => withCheckpoint("several.pth", () => {}, "ema"),
+    RangeError,
+    'Expected a state dictionary "ema" in',
+  );
+});
+
+/** A zip archive of stored files, as `torch.save` writes it. */
+function archiveOf(files: Record<string, Uint8Array | string>): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  const parts: Uint8Array[] = [], directory: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, contents] of Object.entries(files)) {
+    const data = typeof contents === "string" ? bytesOf(contents) : contents;
+    const text = encoder.encode(name);
+    const local = new Uint8Array(30), entry = new Uint8Array(46);
+    for (
+      const [header, at, signature] of [[local, 0, 0x04034b50], [entry, 2, 0x02014b50]] as const
+    ) {
+      const view = new DataView(header.buffer);
+      view.setUint32(0, signature, true);
+      view.setUint32(18 + at, data.length, true);
+      view.setUint32(22 + at, data.length, true);
+      view.setUint16(26 + at, text.length, true);
+    }
+    new DataView(entry.buffer).setUint32(42, offset, true);
+    parts.push(local, text, data);
+    directory.push(entry, text);
+    offset += local.length + text.length + data.length;
+  }
+  const end = new Uint8Array(22), view = new DataView(end.buffer);
+  view.setUint32(0, 0x06054b50, true);
+  view.setUint16(10, Object.keys(files).length, true);
+  view.setUint32(12, directory.reduce((sum, part) => sum + part.length, 0), true);
+  view.setUint32(16, offset, true);
+  return new Uint8Array(concat([...parts, ...directory, end]));
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+const text = (value: string): string => `X${int32(value.length)}${value}`;
+const int32 = (value: number): string =>
+  String.fromCharCode(...new Uint8Array(new Int32Array([value]).buffer));
+const numbers = (values: readonly number[]): string =>
+  `(${values.map((n) => `J${int32(n)}`).join("")}t`;
+
+/** What rebuilds a tensor of a storage of floats, as a pickle has it. */
+function tensorOf(key: string, elements: number, shape: number[], strides: number[]): string {
+  const storage = `(${text("storage")}ctorch\nFloatStorage\n${text(key)}${text("cpu")}J${
+    int32(elements)
+  }tQ`;
+  const made = "ctorch._utils\n_rebuild_tensor_v2\n";
+  return `${made}(${storage}K\0${numbers(shape)}${numbers(strides)}\x89}tR`;
+}
+
+const dictionaryOf = (entries: Record<string, string>): string =>
+  `}(${Object.entries(entries).map(([name, value]) => text(name) + value).join("")}u`;
+
+/** A file of `torch.save`, of the opcodes of a value. */
+function savedFile(value: string, storages: Record<string, Uint8Array> = {}, byteorder?: string) {
+  return archiveOf({
+    "a/data.pkl": `\x80\x02${value}.`,
+    ...(byteorder && { "a/byteorder": byteorder }),
+    ...Object.fromEntries(Object.entries(storages).map(([key, data]) => [`a/data/${key}`, data])),
+  });
+}
+
+function floats(values: readonly number[], isLittle = true): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * values.length));
+  values.forEach((value, index) => view.setFloat32(4 * index, value, isLittle));
+  return new Uint8Array(view.buffer);
+}
+
+async function valuesOf(file: Uint8Array): Promise<Record<string, number[]>> {
+  return await withCheckpoint(file, async ({ tensors }) => {
+    const values: Record<string, number[]> = {};
+    for (const tensor of tensors) values[tensor.name] = [...await readAll(tensor)];
+    return values;
+  });
+}
+
+Deno.test("a file that a big-endian machine has written is read", async () => {
+  const value = dictionaryOf({ w: tensorOf("0", 4, [2, 2], [2, 1]) });
+  for (const order of ["little", "big"]) {
+    const data = floats([1, 2, 3, 4], order === "little");
+    assertEquals(await valuesOf(savedFile(value, { 0: data }, order)), { w: [1, 2, 3, 4] });
+  }
+});
+
+Deno.test("lists around a state dictionary, pairs of names, and layers that are dictionaries are read", async () => {
+  const storages = { 0: floats([1, 2, 3, 4]) };
+  const filter = tensorOf("0", 4, [2, 2, 1, 1], [2, 1, 1, 1]);
+  const state = dictionaryOf({ "conv.weight": filter });
+  const named = async (value: string) => Object.keys(await valuesOf(savedFile(value, storages)));
+  assertEquals(await named(`](K\x03${state}e`), ["conv.weight"]);
+  assertEquals(await named(`](${text("conv.weight")}${filter}\x86e`), ["conv.weight"]);
+  const layer = dictionaryOf({ weight: filter });
+  const layers = dictionaryOf({ conv1: layer, conv2: layer.replace("weight", "kernel") });
+  assertEquals(await named(layers), ["conv1.weight", "conv2.kernel"]);
+  assertEquals(await named(dictionaryOf({ conv1: `(${filter}Nl` })), ["conv1.weights"]);
+});
+
+Deno.test("the averages of an optimizer are no network", async () => {
+  const filter = tensorOf("0", 4, [2, 2, 1, 1], [2, 1, 1, 1]);
+  const averages = dictionaryOf({ exp_avg: filter, exp_avg_sq: filter });
+  const optimizer = dictionaryOf({ state: `}K\0${averages}s`, param_groups: "]" });
+  const value = dictionaryOf({ optimizer, model: dictionaryOf({ weight: filter }) });
+  const values = await valuesOf(savedFile(value, { 0: floats([1, 2, 3, 4]) }));
+  assertEquals(values, { weight: [1, 2, 3, 4] });
+});
+
+async function refused(value: string, message: string, code = "checkpoint-unsupported") {
+  const file = savedFile(value, { 0: floats([1, 2, 3, 4]) });
+  const error = await assertRejects(() => withCheckpoint(file, () => {}), CheckpointFormatError);
+  assert(error.message.includes(message), error.message);
+  assertEquals(error.code, code);
+}
+
+Deno.test("tensors that nothing says how to read are refused by their names", async () => {
+  const filter = tensorOf("0", 4, [2, 2, 1, 1], [2, 1, 1, 1]);
+  const made = `cmylib\nrebuild\n(${filter}tR`;
+  await refused(
+    dictionaryOf({ "conv.weight": made }),
+    "conv.weight of bytes is made by mylib.rebuild",
+  );
+  await refused(`](${filter}${filter}e`, "a list of them, whose names are missing");
+  await refused(dictionaryOf({ epoch: "K\x03" }), "as state_dict() gives: found none");
+  const integers = filter.replace("FloatStorage", "IntStorage");
+  await refused(
+    dictionaryOf({ "conv.weight": integers }),
+    "conv.weight of bytes has elements of type I32",
+  );
+  await refused(
+    dictionaryOf({ "conv.weight_g": filter }),
+    "conv.weight_g of bytes is a part of a weight",
+  );
+});
+
+Deno.test("a tensor with more elements than its storage is refused, unless it is a small one", async () => {
+  const wide = tensorOf("0", 4, [1 << 20, 1, 3, 3], [0, 0, 0, 0]);
+  await refused(dictionaryOf({ weight: wide }), "in a storage of 4", "budget");
+  const channels = dictionaryOf({ weight: tensorOf("0", 4, [2, 3], [1, 0]) });
+  assertEquals(await valuesOf(savedFile(channels, { 0: floats([1, 2, 3, 4]) })), {
+    weight: [1, 1, 1, 2, 2, 2],
+  });
+});
+
+Deno.test("dictionaries that hold each other, and those that share others without end, are refused soon", async () => {
+  // Each of 300 dictionaries holds the one before it twice.
+  const laughs = Array.from(
+    { length: 300 },
+    (_, i) => `r${int32(i)}0}(K\x01j${int32(i)}K\x02j${int32(i)}u`,
+  );
+  await refused(`}${laughs.join("")}`, "found none");
+  await refused(`}r${int32(0)}K\x01j${int32(0)}s`, "found none");
+  // Modules, whose names are the ways to them.
+  const module = (inner: string) =>
+    `cnet\nA\n)\x81${dictionaryOf({ _parameters: "}", _modules: inner })}b`;
+  const modules = Array.from(
+    { length: 60 },
+    (_, i) => `r${int32(i)}0${module(`}(${text("a")}j${int32(i)}${text("b")}j${int32(i)}u`)}`,
+  );
+  await refused(`${module("}")}${modules.join("")}`, "steps to read", "budget");
+});
