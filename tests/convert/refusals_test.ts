@@ -257,6 +257,33 @@ Deno.test("an archive that says that it unpacks to more than deflate can is refu
   assertEquals(error.message.includes(`cannot be ${1 << 29}`), true, error.message);
 });
 
+const HOSTILE: Readonly<Record<string, string>> = {
+  "shared_dictionaries.pth": "found none",
+  "shared_modules.pth": "it takes more than",
+  "cycle.pth": "found none",
+  "expanded.pth": "has 884736 elements",
+  "overlapping.npz": "a.npy overlaps b.npy",
+  "inflated.npz": "compressed bytes cannot be",
+};
+
+for (const [file, message] of Object.entries(HOSTILE)) {
+  Deno.test(`${file}, made to keep a reader busy or to fill a disk, is refused and leaves nothing`, async () => {
+    const folder = await Deno.makeTempDir();
+    const before = Deno.env.get("TMPDIR");
+    Deno.env.set("TMPDIR", folder);
+    try {
+      const out = `${folder}/model.safetensors`;
+      const input = new URL(`hostile/${file}`, FIXTURES);
+      await assertRejects(() => convert(input, { out }), CheckpointFormatError, message);
+      assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
+    } finally {
+      if (before === undefined) Deno.env.delete("TMPDIR");
+      else Deno.env.set("TMPDIR", before);
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
 Deno.test({
   name: "a refused PyTorch archive leaves no temporary file open",
   ignore: Deno.build.os !== "linux", // Elsewhere nothing lists a process's open files.

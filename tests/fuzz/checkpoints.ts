@@ -18,6 +18,13 @@ export const FUZZED: readonly string[] = [
   "zip_a_bn_channels_last.pth",
   "legacy_module_d.pth",
   "malicious.pth",
+  ...["parts.pth", "older5.ckpt", "arrays2.pkl", "pickled.pkl", "quantized.pth", "module.pt"]
+    .map((name) => `pytorch/${name}`),
+  ...["traced.pt", "frozen.pt", "exported.pt2", "exported_files.pt2"].map((name) =>
+    `pytorch/${name}`
+  ),
+  ...["shared_dictionaries.pth", "shared_modules.pth", "expanded.pth", "overlapping.npz"]
+    .map((name) => `hostile/${name}`),
   "timm_e.safetensors",
   "d_bf16.safetensors",
   "keras_d.h5",
