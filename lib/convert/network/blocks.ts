@@ -78,7 +78,8 @@ export function findBlocks(
       file,
     );
   }
-  const isKnown = pools !== undefined || hasGroups(convolutions, sizes, column, file);
+  const isKnown = pools !== undefined || hasGroups(convolutions, sizes, column, file) ||
+    hasPoolsBetween(convolutions, isLast, column, file);
   if (isKnown) return { isLast, hasRelu, assumptions: [] };
   return {
     isLast,
@@ -185,6 +186,32 @@ function hasGroups(
     `By their names the convolutions of ${file} (${convolutions[0]!.name} …) are in groups of ${
       groups.join(", ")
     }: expected ${sizes.join(", ")}, as the blocks of configuration ${column} are`,
+    file,
+  );
+}
+
+/** Whether numbers of small sequences in a large one, `features.3.0`, leave room for pools between them. */
+function hasPoolsBetween(
+  convolutions: readonly WeightedLayer[],
+  isLast: readonly boolean[],
+  column: string,
+  file: string,
+): boolean {
+  const segments = convolutions.map(({ name }) => name.split(/[./]/));
+  const place = segments[0]!.findIndex((segment, i) =>
+    segments.some((path) => path[i] !== segment)
+  );
+  const numbers = segments.map((path) => /^\d+$/.test(path[place]!) ? Number(path[place]) : NaN);
+  const hasRoom = numbers.slice(1).map((number, i) => number - numbers[i]! > 1);
+  if (!hasRoom.includes(true)) return false;
+  const wrong = hasRoom.findIndex((room, index) => room !== isLast[index]);
+  if (wrong < 0) return true;
+  throw unsupported(
+    `Between ${convolutions[wrong]!.name} and ${
+      convolutions[wrong + 1]!.name
+    } of ${file} there is ${
+      hasRoom[wrong] ? "" : "no "
+    }room for a max-pool, other than in configuration ${column}: the pools of this network are elsewhere`,
     file,
   );
 }

@@ -84,8 +84,9 @@ export function placeNorms(
       place(host, { norm, isBeforeRelu: true, hasRelu: true });
     } else if (
       after !== undefined && after === dense[0] &&
-      (before === undefined || before === convolutions.at(-1))
+      (before === undefined || positions.between(before, norm)! > 1)
     ) {
+      // Behind a ReLU and a pool, or first in a sequence of dense layers.
       ahead = norm;
     } else if (before !== undefined) {
       place(before, byNumbers(norm, before, after, evidence, file));

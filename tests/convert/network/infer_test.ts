@@ -225,6 +225,19 @@ Deno.test("names such as conv4_3 tell the blocks, and other groups are refused",
   await refuse([...four, ...HEAD], {}, "groups of 2, 2, 3, 3", "expected 2, 2, 2, 2, 2");
 });
 
+Deno.test("small sequences in a large one leave room for the pools between them", async () => {
+  const of = (sizes: readonly number[]): Shapes => {
+    let number = -1;
+    const lasts = sizes.flatMap((size) => Array.from({ length: size }, (_, i) => i === size - 1));
+    return convolutions("D").map(({ shape }, i): [string, number[]] => {
+      number += 1 + Number(lasts[i - 1] ?? false);
+      return [`features.${number}.0.weight`, shape];
+    });
+  };
+  assertEquals(await infer([...of([2, 2, 3, 3, 3]), ...HEAD]), `32 ${BLOCKS_D}Fdrdrd`);
+  await refuse([...of([3, 3, 3, 2, 2]), ...HEAD], {}, "features.1.0", "no room for a max-pool");
+});
+
 Deno.test("numbers that go on through slices are those of one sequence", async () => {
   const slices = features("D").map(([name, shape]) => {
     const number = Number(name.split(".")[1]);
@@ -317,6 +330,27 @@ Deno.test("batch normalization among the dense layers stands where its number sa
   await refuse(of(2, 4), {}, "classifier.2", "--activation relu", "--norm before-relu");
   assertEquals(await infer(of(2, 4), { activation: "relu" }), `32 ${BLOCKS_A}Fdrnd`);
   assertEquals(await infer(of(2, 4), { norm: "before-relu" }), `32 ${BLOCKS_A}Fdnrd`);
+});
+
+Deno.test("batch normalization of a whole flattened map stands before the first dense layer", async () => {
+  const apart: Shapes = [
+    ...features("A"),
+    ...norm1d("classifier.0", 48),
+    ...dense("classifier", [1, 4], [48, 7, 5]),
+  ];
+  assertEquals(await infer(apart), `64 ${BLOCKS_A}Fndrd`);
+  // One sequence of all: ReLU, pool and Flatten before it.
+  const one: Shapes = [
+    ...features("A", { name: "net" }),
+    ...norm1d("net.22", 48),
+    ...dense("net", [23, 26], [48, 7, 5]),
+  ];
+  assertEquals(await infer(one), `64 ${BLOCKS_A}Fndrd`);
+  const plain: Shapes = [
+    ...features("A", { name: "net", norm: "before" }),
+    ...dense("net", [30, 33], [48, 7, 5]),
+  ];
+  assertEquals(await infer(plain), "64 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrd");
 });
 
 Deno.test("without numbers the place of batch normalization is asked for", async () => {
