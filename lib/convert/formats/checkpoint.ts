@@ -15,33 +15,6 @@ export {
   type WeightLayout,
 } from "./tensor.ts";
 
-/** A convolution or a pool of a network whose graph the checkpoint holds. */
-export interface GraphLayer {
-  /** As the checkpoint has it. */
-  readonly name: string;
-  readonly kind:
-    | "convolution"
-    | "max pool"
-    | "average pool"
-    | "global max pool"
-    | "global average pool";
-  /** Height and width that an output sees. Of a convolution its weights tell them. */
-  readonly window: readonly number[];
-  /** Vertical and horizontal. */
-  readonly stride: readonly number[];
-}
-
-/** What readers gave before there was a graph; each is being replaced by a {@linkcode Checkpoint}. */
-export interface OldCheckpoint {
-  readonly format: string;
-  readonly tensors: readonly CheckpointTensor[];
-  readonly inGraphOrder: boolean;
-  readonly graph?: readonly GraphLayer[];
-  readonly preprocessing: "torch" | "caffe";
-  readonly epsilon: number;
-  close(): void;
-}
-
 /** What a checkpoint says about the images that its network takes. */
 export interface ImageHint {
   /**

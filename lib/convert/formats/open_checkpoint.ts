@@ -3,12 +3,12 @@
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
 import { WHEN_NEEDED } from "../../platform.ts";
-import type { Checkpoint, OldCheckpoint, OpenOptions } from "./checkpoint.ts";
+import type { Checkpoint, OpenOptions } from "./checkpoint.ts";
 import { type Head, readHead } from "./head.ts";
 import { readSafetensors } from "./safetensors/read.ts";
 import { UNREAD, UNREAD_BY_NAME, type UnreadFormat } from "./unread.ts";
 
-type Opening = Promise<Checkpoint | OldCheckpoint>;
+type Opening = Promise<Checkpoint>;
 
 /** A format that is read. */
 interface Format {

@@ -3,7 +3,7 @@
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
 import { isRecord } from "../../model/json.ts";
-import type { Checkpoint, OldCheckpoint, OpenOptions } from "./checkpoint.ts";
+import type { Checkpoint, OpenOptions } from "./checkpoint.ts";
 import type { CheckpointTensor } from "./tensor.ts";
 
 const MAX_JSON_BYTES = 16 << 20;
@@ -18,7 +18,7 @@ const MAX_SHARDS = 1000;
 export async function readSharded(
   source: ByteSource,
   options: OpenOptions,
-  open: (shard: ByteSource, options: OpenOptions) => Promise<Checkpoint | OldCheckpoint>,
+  open: (shard: ByteSource, options: OpenOptions) => Promise<Checkpoint>,
 ): Promise<Checkpoint> {
   const file = source.name;
   const fail = (message: string): never => {
@@ -37,7 +37,6 @@ export async function readSharded(
     if (!/^[^/\\:]+$/.test(name) || name === "..") fail(`${JSON.stringify(name)} is no file name`);
     const bytes = opened.adopt(await options.openSibling(name), (shard) => shard.close());
     const shard = opened.adopt(await open(bytes, options), (checkpoint) => checkpoint.close());
-    if (!("order" in shard)) return fail(`${name} is of another format`);
     first ??= shard;
     tensors.push(...shard.tensors.filter((tensor) => places.get(tensor.name) === name));
   }

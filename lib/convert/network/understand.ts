@@ -1,7 +1,6 @@
 /** From an open checkpoint to the network that it is. */
 
-import type { Checkpoint, ImageHint, OldCheckpoint } from "../formats/checkpoint.ts";
-import { networkOfOld } from "./adapt_old.ts";
+import type { Checkpoint, ImageHint } from "../formats/checkpoint.ts";
 import { inferNetwork, type InferOptions } from "./infer.ts";
 import { matchNetwork, type MatchOptions } from "./match_network.ts";
 import type { Network } from "./network.ts";
@@ -23,17 +22,10 @@ export interface Understood {
  * @throws {CheckpointFormatError} If it is no VGG, or ambiguous.
  */
 export async function understand(
-  checkpoint: Checkpoint | OldCheckpoint,
+  checkpoint: Checkpoint,
   file: string,
   answers: Answers,
 ): Promise<Understood> {
-  if ("inGraphOrder" in checkpoint) {
-    const { preprocessing, format } = checkpoint;
-    return {
-      network: await networkOfOld(checkpoint, file, answers),
-      images: { preprocessing, isRead: false, because: `usual for ${format}` },
-    };
-  }
   const { images, labels, graph } = checkpoint;
   if (graph !== undefined) {
     return { network: await matchNetwork(graph, file, answers), images, labels };
