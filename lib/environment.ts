@@ -20,3 +20,11 @@ export function readVariable(name: keyof typeof OLD_NAMES): string | undefined {
   }
   return environmentVariable(name);
 }
+
+/** Variables of others: Hugging Face's host, and a token for it. */
+export const HUB_ENDPOINT = "HF_ENDPOINT", HUB_TOKEN = "HF_TOKEN";
+
+/** Reads a variable if the program may, without asking. */
+export function readPermitted(name: string): string | undefined {
+  return isGranted({ name: "env", variable: name }) ? environmentVariable(name) : undefined;
+}

@@ -77,6 +77,13 @@ async function locate(
     const path = cachedModelPath(entry.id, cacheDir);
     return await exists(path) ? { file: path } : { entry };
   }
+  if (model.startsWith("hf:")) {
+    throw new ModelNotFoundError(
+      `Expected a model, but ${
+        shortened(model)
+      } is a repository of checkpoints: pull or convert it, and give the file`,
+    );
+  }
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
   if (isName && !await exists(model)) {
     const nearest = closestName(model, CATALOG.map(({ id }) => id));

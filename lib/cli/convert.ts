@@ -48,7 +48,8 @@ export const convertCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] SOURCE --out FILE",
   operands: {
     "SOURCE":
-      "A path, a URL or - for standard input. Its format is told from its contents: PyTorch " +
+      "A path, a URL, hf:OWNER/NAME[@REVISION] for a repository of Hugging Face, or - for standard " +
+      "input. Its format is told from its contents: PyTorch " +
       ".pth, safetensors, Keras .h5, numpy .npy and .npz, Caffe, ONNX, TensorFlow.js model.json, " +
       "MatConvNet .mat, Darknet .weights",
   },

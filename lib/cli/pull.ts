@@ -1,4 +1,4 @@
-/** `pull`: downloads a model of the catalog into the cache. */
+/** `pull`: downloads a model of the catalog, or of a repository, into the cache. */
 
 import { describePath } from "../platform.ts";
 import { pullModel } from "../convert/pull/pull.ts";
@@ -13,6 +13,7 @@ const OPTIONS = { force, cacheDir, baseUrl, unverified, offline } satisfies Tabl
 
 export const pullCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] ID ...",
+  operands: { "ID": "A name of the catalog, or hf:OWNER/NAME[@REVISION] of Hugging Face" },
   options: OPTIONS,
   notes: "A pull that was broken off is taken up by the next one. The command models lists what " +
     "there is.",

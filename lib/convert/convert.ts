@@ -11,7 +11,12 @@ import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { ModelWriter } from "../model/writer.ts";
 import { hashSource } from "../io/hash.ts";
 import { type PresetName, sizeOf } from "./formats/checkpoint.ts";
-import { type ConversionInput, type ConversionSource, openConversionSource } from "./source.ts";
+import {
+  type ConversionInput,
+  type ConversionSource,
+  type OpenableInput,
+  openConversionSource,
+} from "./source.ts";
 import { openCheckpoint } from "./formats/open_checkpoint.ts";
 import { understand } from "./network/understand.ts";
 import type { Network, NetworkLayer } from "./network/network.ts";
@@ -117,7 +122,7 @@ export async function convert(
  * @param sourceSha256 Its hash, if it was read to its end already: it is not read for it again.
  */
 export async function convertToFile(
-  input: ConversionInput,
+  input: OpenableInput,
   out: string,
   options: Omit<ConvertOptions, "out">,
   sourceSha256?: string,
@@ -131,7 +136,7 @@ export async function convertToFile(
 
 async function convertInto(
   sink: ByteSink,
-  input: ConversionInput,
+  input: OpenableInput,
   options: ConvertOptions,
   sourceSha256?: string,
 ): Promise<Conversion> {
@@ -149,29 +154,32 @@ async function convertInto(
 
 async function convertSource(
   sink: ByteSink,
-  { bytes, name: file, openSibling, budget }: ConversionSource,
+  { bytes, name: file, openSibling, budget, model }: ConversionSource,
   options: ConvertOptions,
   knownSha256: string | undefined,
 ): Promise<Conversion> {
   const checkpoint = await openCheckpoint(bytes, { openSibling, budget, state: options.state });
   try {
-    const { network, images, labels } = await understand(checkpoint, file, options);
+    const { inputSize = model?.inputSize } = options;
+    const understood = await understand(checkpoint, file, { ...options, inputSize });
+    const { network } = understood, images = model?.images ?? understood.images;
     const { architecture } = network;
     budget.write(network.layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0));
     const chosen = choosePreprocessing(network, images, options.preprocessing, file);
     const { preprocessing, from, because } = chosen;
-    const source = baseName(file);
+    const source = model?.source ?? baseName(file);
     const provenance: Provenance = {
       source,
       sourceSha256: NO_HASH,
       preprocessing: from,
+      ...model?.license && { license: model.license },
       ...options.provenance,
     };
     const writer = new ModelWriter(sink, {
-      id: options.id ?? source.replace(/\.[^.]*$/, ""),
+      id: options.id ?? model?.id ?? source.replace(/\.[^.]*$/, ""),
       architecture,
       preprocessing,
-      ...chooseClasses(architecture, options, labels),
+      ...chooseClasses(architecture, options, understood.labels ?? model?.labels),
       provenance,
     });
     const layers = await convertLayers(network, chosen, writer, file, options);

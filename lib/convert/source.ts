@@ -5,16 +5,24 @@ import { join } from "@std/path/join";
 import { CheckpointFormatError } from "../errors.ts";
 import { kindOf, openStream } from "../platform.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
-import { HttpSource } from "../io/http_source.ts";
 import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
 import { spool } from "../io/spool.ts";
-import { ProgressTeller } from "../progress.ts";
 import { asPath, asUrl } from "../urls.ts";
 import { Budget } from "./formats/budget.ts";
 import type { OpenSibling } from "./formats/checkpoint.ts";
+import type { ModelDescription } from "./repository/describe.ts";
+import { fetchWhole } from "./repository/fetch_whole.ts";
+import { asRepository, HubFiles } from "./repository/hub.ts";
+import { openModelFiles } from "./repository/open.ts";
 
-/** A checkpoint: a path, a URL or a request for it, its bytes, or a stream of them. */
+/**
+ * A checkpoint: a path, a URL or a request for it, its bytes, a stream of them, or a repository of Hugging Face's,
+ * `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`.
+ */
 export type ConversionInput = SourceLike | ReadableStream<Uint8Array>;
+
+/** What `pull` converts, too: a repository that it has chosen the host of. */
+export type OpenableInput = ConversionInput | HubFiles;
 
 /** An open input. */
 export interface ConversionSource {
@@ -26,7 +34,20 @@ export interface ConversionSource {
   readonly openSibling: OpenSibling;
   /** What its conversion may cost. */
   readonly budget: Budget;
+  /** What files beside it say, where it is one of a model's with fixed names. */
+  readonly model?: DescribedModel | undefined;
 }
+
+/** What is known of a model in several files. */
+export interface DescribedModel extends ModelDescription {
+  /** What to call it. */
+  readonly id: string;
+  /** Where it is from, for its provenance. */
+  readonly source: string;
+}
+
+/** What stands for other models in their folders: TensorFlow.js', and of those that are not read. */
+const FOLDER_FILES = ["model.json", "_METADATA", "_CHECKPOINT_METADATA", "Manifest.json"];
 
 /** What a shell hands to a program already open: a pipe, or a file that another has read from. */
 const INHERITED = /^\/dev\/(stdin|fd\/\d+)$/;
@@ -51,7 +72,7 @@ function stoppable(source: ByteSource, signal: AbortSignal): ByteSource {
  * formats are not read from front to back.
  */
 export async function openConversionSource(
-  input: ConversionInput,
+  input: OpenableInput,
   options: SourceOptions,
 ): Promise<ConversionSource> {
   const { signal } = options;
@@ -64,10 +85,11 @@ export async function openConversionSource(
     return sibling;
   };
   const stopped = signal === undefined ? bytes : stoppable(bytes, signal);
-  return { bytes: stopped, name, openSibling, budget };
+  return { bytes: stopped, name, openSibling, budget, model: source.model };
 }
 
-async function open(input: ConversionInput, options: SourceOptions): Promise<OpenedInput> {
+async function open(input: OpenableInput, options: SourceOptions): Promise<OpenedInput> {
+  if (input instanceof HubFiles) return await openRepository(input);
   if (input instanceof ReadableStream) {
     // A pipe that brings nothing ends no loop over it, but may be aborted.
     const parts = input.pipeThrough(new TransformStream(), { signal: options.signal });
@@ -87,16 +109,19 @@ async function open(input: ConversionInput, options: SourceOptions): Promise<Ope
   }
   if (input instanceof Request) {
     const openSibling: OpenSibling = (name) =>
-      fetched(new Request(siblingOf(new URL(input.url), name), input), options);
-    return { bytes: await fetched(input, options), name: sourceName(input), openSibling };
+      fetchWhole(new Request(siblingOf(new URL(input.url), name), input), options);
+    return { bytes: await fetchWhole(input, options), name: sourceName(input), openSibling };
   }
   if (typeof input === "string" && INHERITED.test(input)) {
     const stream = await openStream(input);
     return { bytes: await spool(stream, input), name: input, openSibling: noSiblings };
   }
+  const repository = typeof input === "string" ? asRepository(input) : undefined;
+  if (repository !== undefined) return await openRepository(new HubFiles(repository, options));
   const given = asUrl(input);
   if (given === undefined || given.protocol === "file:") {
     const found = fileOf(given ?? input as string);
+    if (is("folder", found)) return await openFolder(found);
     const url = found instanceof URL ? found : undefined;
     const file = sourceName(found);
     const openSibling: OpenSibling = async (name) => {
@@ -112,44 +137,50 @@ async function open(input: ConversionInput, options: SourceOptions): Promise<Ope
     return { bytes: new FileSource(found), name: file, openSibling };
   }
   return {
-    bytes: await fetched(given, options),
+    bytes: await fetchWhole(given, options),
     name: sourceName(given),
-    openSibling: (name) => fetched(siblingOf(given, name), options),
+    openSibling: (name) => fetchWhole(siblingOf(given, name), options),
   };
+}
+
+async function openRepository(files: HubFiles): Promise<OpenedInput> {
+  const { description, ...opened } = await openModelFiles(files);
+  const { id, name, revision, commit = revision } = files;
+  return { ...opened, model: { ...description, id, source: `${name}@${commit}` } };
+}
+
+async function openFolder(folder: string | URL): Promise<OpenedInput> {
+  const name = sourceName(folder).replace(/[/\\]+$/, "");
+  const id = name.replace(/^.*[/\\]/s, "");
+  const open = (file: string): Promise<ByteSource | undefined> => {
+    const path = below(folder, `/${file}`);
+    return Promise.resolve(is("file", path) ? new FileSource(path) : undefined);
+  };
+  const problem = `Expected a file at ${name}: it is a folder, and has none of`;
+  const files = { name, id, problem, open };
+  const { description, ...opened } = await openModelFiles(files, FOLDER_FILES);
+  return { ...opened, model: { ...description, id, source: id } };
 }
 
 /** The file to begin with of a TensorFlow model that is given by its folder, or a checkpoint by what its files begin with. */
 function fileOf<T extends string | URL>(given: T): T {
-  const followed = (ending: string): T => {
-    if (typeof given === "string") return given + ending as T;
-    const url = new URL(given);
-    url.pathname += ending;
-    return url as T;
-  };
-  const candidates = [followed("/saved_model.pb"), followed(".index")];
-  return isFile(given) ? given : candidates.find(isFile) ?? given;
+  const candidates = [below(given, "/saved_model.pb"), below(given, ".index")];
+  return is("file", given) ? given : candidates.find((path) => is("file", path)) ?? given;
 }
 
-function isFile(path: string | URL): boolean {
+/** The path with another ending. */
+function below<T extends string | URL>(given: T, ending: string): T {
+  if (typeof given === "string") return given.replace(/[/\\]+$/, "") + ending as T;
+  const url = new URL(given);
+  url.pathname = url.pathname.replace(/\/+$/, "") + ending;
+  return url as T;
+}
+
+function is(kind: ReturnType<typeof kindOf>, path: string | URL): boolean {
   try {
-    return kindOf(path) === "file";
+    return kindOf(path) === kind;
   } catch {
     return false; // Whoever opens it says why.
-  }
-}
-
-async function fetched(url: URL | Request, options: SourceOptions): Promise<ByteSource> {
-  const source = await HttpSource.open(url, options);
-  const about = { stage: "pull", unit: "bytes", file: source.name } as const;
-  const progress = new ProgressTeller(options, about);
-  try {
-    const spooled = await spool(source.stream(0), source.name, (size) => {
-      progress.reach(size, source.size);
-    });
-    progress.end();
-    return spooled;
-  } finally {
-    source.close();
   }
 }
 

@@ -1,6 +1,7 @@
 /** What every reader gives: named float tensors that are read in parts. */
 
 import type { ByteSource } from "../../io/byte_source.ts";
+import type { Preprocessing } from "../../model/model.ts";
 import type { Budget } from "./budget.ts";
 import type { Graph } from "./graph.ts";
 import type { CheckpointTensor } from "./tensor.ts";
@@ -28,6 +29,8 @@ export interface ImageHint {
   };
   /** The order in which the network takes the colors. Default: that of the preset. */
   readonly colors?: "rgb" | "bgr" | undefined;
+  /** How pictures become as large as the input, as far as that is told. */
+  readonly resize?: Partial<Pick<Preprocessing, "resize" | "size" | "filter">> | undefined;
   /** Whether the file says so, or it is what is usual for its format. */
   readonly isRead: boolean;
   /** What tells it, for people: `"meta.normalization"`, `"usual for PyTorch"`. */

@@ -92,7 +92,7 @@ export function choosePreprocessing(
   const inRgb = <T>(values: readonly T[]): T[] =>
     base.colors === "bgr" ? values.toReversed() : [...values];
   const { colors: _, ...extra } = typeof given === "object" ? given : {};
-  const resized = { ...usualResize(input), ...extra };
+  const resized = { ...usualResize(input), ...resizeFor(input, hint), ...extra };
   // Before as after it is composed with what the network does: a mean too few would go unseen.
   checked({ ...resized, ...base }, input);
   const preprocessing = checked({
@@ -243,4 +243,10 @@ function usualResize({ height, width }: Architecture["input"]) {
   const side = Math.max(height, width);
   const size = side >= 64 ? Math.round(side * 256 / 224) : side;
   return { resize: "shorter-side", size, filter: "bilinear" } as const;
+}
+
+/** What the file tells, unless it is for a smaller input. */
+function resizeFor({ height, width }: Architecture["input"], hint: ImageHint | undefined) {
+  const { size = Infinity } = hint?.resize ?? {};
+  return size >= Math.max(height, width) ? hint?.resize : undefined;
 }

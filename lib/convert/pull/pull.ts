@@ -20,6 +20,7 @@ import { checkOptions, PULL_OPTIONS } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
 import type { Fetch } from "../../urls.ts";
 import { type ConvertOptions, convertToFile } from "../convert.ts";
+import { asRepository, HubFiles, type RepositoryName } from "../repository/hub.ts";
 import { checkEntry, verificationOf } from "./entry.ts";
 
 /** Bytes of a checkpoint whose size is not published, at most: VGG19's float32 take 575 million. */
@@ -59,7 +60,8 @@ export interface PullOptions extends ProgressOptions {
 }
 
 /**
- * Puts a model into the cache, unless it is there. A download that was broken off is taken up by the next
+ * Puts a model of the catalog, or of a repository of Hugging Face's (`hf:OWNER/NAME`, `hf:OWNER/NAME@REVISION`),
+ * into the cache, unless it is there. A download that was broken off is taken up by the next
  * pull, also in another process.
  *
  * @returns The model file's path.
@@ -74,6 +76,8 @@ export interface PullOptions extends ProgressOptions {
  */
 export async function pullModel(id: string, options: PullOptions = {}): Promise<string> {
   checkOptions(PULL_OPTIONS, options);
+  const repository = options.entry === undefined ? asRepository(id) : undefined;
+  if (repository !== undefined) return await pullRepository(repository, options);
   const { entry = findModel(id), cacheDir = defaultCacheDir(), fetch, signal } = options;
   if (entry !== undefined) checkEntry(entry);
   if (entry?.url === undefined) {
@@ -104,6 +108,33 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
         await convertPart(part, path, entry, sha256, options);
       }
       await removeDownload(part);
+    });
+    return path;
+  } catch (error) {
+    throw explainDisk(error, cacheDir);
+  }
+}
+
+/**
+ * Puts a repository's model into the cache, unless it is there. What a broken pull has downloaded is not kept, as
+ * a repository may have several files.
+ */
+async function pullRepository(
+  repository: RepositoryName,
+  options: PullOptions,
+): Promise<string> {
+  const { cacheDir = defaultCacheDir(), baseUrl, offline, fetch, signal, onProgress } = options;
+  const { owner, name, revision } = repository;
+  const id = `hf--${owner}--${name}--${revision.replaceAll("/", "--")}`;
+  const path = cachedModelPath(id, cacheDir);
+  const isThere = async (): Promise<boolean> => !options.force && await exists(path);
+  if (offline && !await isThere()) throw new OfflineError(`Model hf:${owner}/${name}`, path);
+  try {
+    await makeFolder(cacheDir);
+    await withModelLock(id, cacheDir, signal, async () => {
+      if (await isThere()) return;
+      const files = new HubFiles(repository, { baseUrl, fetch, signal, onProgress });
+      await convertToFile(files, path, { signal, onProgress });
     });
     return path;
   } catch (error) {
