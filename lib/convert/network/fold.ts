@@ -88,6 +88,23 @@ export function composed(first: Affine = IDENTITY, second: Fold): Affine {
   return { scale, shift };
 }
 
+/**
+ * Takes the factors behind a layer's ReLU before it, where they are the same: `relu(x) * s = relu(x * s)`, but
+ * for their signs. int8 has one step for all inputs of an output, so that a unit that hardly ever answers, whose
+ * batch normalization makes much of it, would take the digits from all others.
+ *
+ * @returns What is left behind the ReLU.
+ */
+export function movedBefore(part: Part, { scale, shift }: Affine): Affine {
+  if (scale.length !== part.scale.length) return { scale, shift };
+  for (const [o, factor] of scale.entries()) {
+    if (factor === 0) continue;
+    part.scale[o]! *= Math.abs(factor);
+    part.shift[o]! *= Math.abs(factor);
+  }
+  return { scale: scale.map(Math.sign), shift };
+}
+
 const IDENTITY: Affine = { scale: Float64Array.of(1), shift: Float64Array.of(0) };
 
 /** What is said of each color, in the opposite order. */

@@ -5,7 +5,16 @@ import type { GraphNode, Layout, Operator, Pair } from "../formats/graph.ts";
 import { type CheckpointTensor, sizeOf } from "../formats/tensor.ts";
 import { readVector } from "./constants.ts";
 import { asMatrix, type FilterSizes, filterSizes } from "./filters.ts";
-import { composed, type Fold, foldInto, lengthOf, type Part, readFold, reversed } from "./fold.ts";
+import {
+  composed,
+  type Fold,
+  foldInto,
+  lengthOf,
+  movedBefore,
+  type Part,
+  readFold,
+  reversed,
+} from "./fold.ts";
 import type { Affine } from "./network.ts";
 import { Place, POOLS } from "./place.ts";
 import { describeNode, unsupported } from "./trace.ts";
@@ -290,7 +299,7 @@ class Walk {
       shift: bias === undefined
         ? new Float64Array(outputs)
         : await readVector(bias, this.file, outputs),
-      ahead: this.#ahead?.affine,
+      ahead: before && this.#ahead && movedBefore(before, this.#ahead.affine),
     });
     this.#ahead = undefined;
     this.#place.channels = outputs;
