@@ -66,10 +66,13 @@ export class LayerNames {
     return between?.length === 0 && after?.includes("activation") ? true : undefined;
   }
 
-  /** Whether a max-pool follows each layer; `undefined` where none is named, or in no order. */
+  /**
+   * Whether a max-pool follows each layer; `undefined` where they are not named, or in no order. One alone comes
+   * from a list that somebody has cut.
+   */
   pools(layers: readonly LayerTensors[]): boolean[] | undefined {
-    const found = layers.map((layer) => this.#between(layer, undefined)?.includes("pool"));
-    return found.includes(undefined) || !found.includes(true) ? undefined : found as boolean[];
+    const found = layers.map((layer) => this.#between(layer, undefined)?.includes("pool") === true);
+    return found.filter((hasPool) => hasPool).length > 1 ? found : undefined;
   }
 
   /** The layers without weights behind one, up to another one, or to the next that has weights. */

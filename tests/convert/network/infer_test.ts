@@ -428,6 +428,7 @@ Deno.test("pools and an average that a file names are held against the tensors",
   const one: Shapes = [...network, ["dense.kernel", [12, 5]]];
   assertEquals(await infer(one, names([0, 1, 3, 5, 7], "flatten", "dense")), `32 ${BLOCKS_A}Fd`);
   await refuse(one, names([0, 2, 4, 6, 7], "flatten", "dense"), "conv2d_1", "max-pool");
+  await refuse(one, names([0, 1, 3, 5], "flatten", "dense"), "conv2d_7", "max-pool");
   await refuse(one, names([0, 1, 3, 5, 7], "gap", "dense"), "--input-size");
   // Of several dense layers, too: a file that names its layers would name a Flatten.
   const two: Shapes = [...network, ["dense.kernel", [12, 7]], ["dense_1.kernel", [7, 5]]];
