@@ -59,7 +59,6 @@ export async function matchNetwork(
   );
   const head = chooseHead(found.head, options.head, last, file);
   const size = found.input ?? { height: USUAL_SIZE, width: USUAL_SIZE };
-  const isAssumed = found.input === undefined && last !== undefined;
   const architecture: Architecture = {
     configuration,
     input: { ...size, channels: convolutions[0]!.sizes.channels },
@@ -76,13 +75,19 @@ export async function matchNetwork(
     normalization: found.normalization,
     normalizesImages: found.normalizesImages,
     reversesColors: found.reversesColors,
-    assumptions: isAssumed
-      ? [
-        ...assumptions,
-        `The input is ${USUAL_SIZE}x${USUAL_SIZE} pixels; --input-size says otherwise.`,
-      ]
-      : assumptions,
+    assumptions: [...assumptions, ...last === undefined ? [] : assumedSize(found)],
   };
+}
+
+/** What is said of an input's size that nothing in the file tells. */
+function assumedSize({ input, isInputInferred }: Features): string[] {
+  const otherwise = "--input-size says otherwise.";
+  if (input === undefined) return [`The input is ${USUAL_SIZE}x${USUAL_SIZE} pixels; ${otherwise}`];
+  const { height, width } = input;
+  if (!isInputInferred || (height === USUAL_SIZE && width === USUAL_SIZE)) return [];
+  return [
+    `The input is ${height}x${width} pixels, though up to 31 more give the same last map; ${otherwise}`,
+  ];
 }
 
 function chooseHead(

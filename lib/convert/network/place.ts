@@ -12,6 +12,8 @@ export class Place {
   layout: Layout | "flat" | undefined;
   /** Of the image, once the file, the user or a layer behind the last pool has told. */
   input: { readonly height: number; readonly width: number } | undefined;
+  /** Whether the last map told it, which other sizes have as well. */
+  isInputInferred = false;
   /** Channels, or after flattening all inputs of a dense layer; `undefined` before the first convolution. */
   channels: number | undefined;
   pools = 0;
@@ -65,7 +67,9 @@ export class Place {
 
   /** Takes the input's size from that of the last map, if nothing has told it before. */
   tellMap([height, width]: Pair): void {
-    this.input ??= { height: height << POOLS, width: width << POOLS };
+    if (this.input !== undefined) return;
+    this.input = { height: height << POOLS, width: width << POOLS };
+    this.isInputInferred = true;
   }
 
   flatten(order: Layout | undefined, channels: number): void {

@@ -39,6 +39,8 @@ export interface Features {
   readonly parts: readonly Part[];
   /** The input's size, where the file, the user or the first dense layer tells. */
   readonly input: { readonly height: number; readonly width: number } | undefined;
+  /** Whether only the first dense layer tells it. */
+  readonly isInputInferred: boolean;
   /** What is done to the image, in the order of the input's colors. */
   readonly normalization: Affine | undefined;
   /** Whether other things than batch normalization are done to it. */
@@ -104,6 +106,7 @@ class Walk {
     return {
       parts: this.#parts,
       input: this.#place.input,
+      isInputInferred: this.#place.isInputInferred,
       normalization: this.#normalization?.affine,
       normalizesImages: this.#normalizesImages,
       reversesColors: this.#reversesColors,
@@ -255,13 +258,15 @@ class Walk {
   /** Holds the inputs of the first dense layer against the map, whose size they may tell. */
   #expectMap(node: GraphNode, { name, shape }: CheckpointTensor, inputs: number, channels: number) {
     const fail = (text: string) => unsupported(`Tensor ${name} of ${this.file} ${text}`, this.file);
-    const side = Math.round(Math.sqrt(inputs / channels));
-    if (this.#place.seen() === undefined && (side < 1 || side * side * channels !== inputs)) {
-      throw fail(
-        `must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${shape}]`,
-      );
+    if (this.#place.seen() === undefined) {
+      const side = Math.round(Math.sqrt(inputs / channels));
+      if (side < 1 || side * side * channels !== inputs) {
+        throw fail(
+          `must take a square map of ${channels} channels, so ${channels} * n * n inputs: found shape [${shape}]`,
+        );
+      }
+      this.#tellMap([side, side]);
     }
-    this.#tellMap([side, side]);
     const map = this.#place.seen()!;
     if (sizeOf(map) * channels !== inputs) {
       const { height, width } = this.#place.input!;

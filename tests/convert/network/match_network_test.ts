@@ -7,158 +7,14 @@ import {
   type Operator,
   type Pair,
 } from "../../../lib/convert/formats/graph.ts";
-import {
-  type CheckpointTensor,
-  OUTPUTS_FIRST,
-  OUTPUTS_LAST,
-} from "../../../lib/convert/formats/tensor.ts";
 import { matchNetwork, type MatchOptions } from "../../../lib/convert/network/match_network.ts";
-import { CONFIGURATIONS } from "../../../lib/model/architecture.ts";
 import { seededRandom } from "../../fuzz/checkpoints.ts";
+import { change, Draft, relu, type Step, step, withOperator } from "../../support/draft_network.ts";
 import { forward, networkLayers } from "../../support/float_forward.ts";
 import { runGraph } from "../../support/graph_executor.ts";
 
 /** Both sides compute in float64, in other orders. */
 const TOLERANCE = 1e-9;
-
-type Step = { readonly name: string; readonly operator: Operator };
-
-/** Random tensors and the operators of a small VGG11, which tests change. */
-class Draft {
-  readonly random: () => number;
-  constructor(readonly layout: Layout, readonly size: number, seed = 1) {
-    this.random = seededRandom(seed);
-  }
-
-  tensor(name: string, shape: readonly number[], from = -1, to = 1): CheckpointTensor {
-    const length = shape.reduce((a, b) => a * b, 1);
-    const values = Float32Array.from({ length }, () => from + (to - from) * this.random());
-    const layout = this.layout === "NCHW" ? OUTPUTS_FIRST : OUTPUTS_LAST;
-    return {
-      name,
-      shape,
-      layout,
-      read({ start, length, stride, count }, into) {
-        for (let run = 0; run < count; run++) {
-          const begin = start + run * stride;
-          into.set(values.subarray(begin, begin + length), run * length);
-        }
-      },
-    };
-  }
-
-  conv(name: string, inputs: number, outputs: number, size = 3): Step {
-    const shape = this.layout === "NCHW"
-      ? [outputs, inputs, size, size]
-      : [size, size, inputs, outputs];
-    const bound = 2 / Math.sqrt(inputs * size * size);
-    return step(name, {
-      kind: "conv",
-      weight: this.tensor(`${name}.weight`, shape, -bound, bound),
-      bias: this.tensor(`${name}.bias`, [outputs], -0.5, 0.5),
-      stride: [1, 1],
-      padding: size === 3 ? [1, 1, 1, 1] : "valid",
-      dilation: [1, 1],
-      groups: 1,
-      layout: this.layout,
-    });
-  }
-
-  dense(name: string, inputs: number, outputs: number): Step {
-    const shape = this.layout === "NCHW" ? [outputs, inputs] : [inputs, outputs];
-    const bound = 2 / Math.sqrt(inputs);
-    return step(name, {
-      kind: "dense",
-      weight: this.tensor(`${name}.weight`, shape, -bound, bound),
-      bias: this.tensor(`${name}.bias`, [outputs]),
-    });
-  }
-
-  norm(name: string, channels: number): Step {
-    return step(name, {
-      kind: "batchNorm",
-      gamma: this.tensor(`${name}.gamma`, [channels], -1, 2),
-      beta: this.tensor(`${name}.beta`, [channels]),
-      mean: this.tensor(`${name}.mean`, [channels]),
-      variance: this.tensor(`${name}.variance`, [channels], 0.5, 2),
-      epsilon: 1e-3,
-    });
-  }
-
-  /** Constants for each channel, as they are broadcast over a map of the layout. */
-  perChannel(name: string, channels: number, from: number, to: number): CheckpointTensor {
-    const shape = this.layout === "NCHW" ? [channels, 1, 1] : [channels];
-    return this.tensor(name, shape, from, to);
-  }
-
-  pool(name: string): Step {
-    return step(name, {
-      kind: "maxPool",
-      window: [2, 2],
-      stride: [2, 2],
-      padding: "valid",
-      roundsUp: false,
-      layout: this.layout,
-    });
-  }
-
-  input(size: number | undefined = this.size): Step {
-    const { layout } = this;
-    return step("image", { kind: "input", layout, height: size, width: size, channels: 3 });
-  }
-
-  /** Input, convolutions with their ReLUs, and pools. */
-  features(): Step[] {
-    const steps = [this.input()];
-    let channels = 3;
-    CONFIGURATIONS.A.forEach((filters, block) => {
-      filters.forEach((_, index) => {
-        const name = `conv${block + 1}_${index + 1}`;
-        steps.push(this.conv(name, channels, 4), relu(`relu${block + 1}_${index + 1}`));
-        channels = 4;
-      });
-      steps.push(this.pool(`pool${block + 1}`));
-    });
-    return steps;
-  }
-
-  /** Features, and two dense layers behind what is flattened. */
-  whole(positions = (this.size >> 5) ** 2): Step[] {
-    return [
-      ...this.features(),
-      step("flatten", { kind: "flatten" }),
-      this.dense("fc7", 4 * positions, 6),
-      relu("relu7"),
-      this.dense("fc8", 6, 5),
-    ];
-  }
-}
-
-function step(name: string, operator: Operator): Step {
-  return { name, operator };
-}
-
-function relu(name: string): Step {
-  return step(name, { kind: "relu" });
-}
-
-/** Puts steps before or after the one with a name, or in its place. */
-function change(
-  steps: readonly Step[],
-  name: string,
-  make: (found: Step) => readonly Step[],
-): Step[] {
-  assert(steps.some((step) => step.name === name), `no ${name}`);
-  return steps.flatMap((step) => step.name === name ? make(step) : [step]);
-}
-
-function withOperator(steps: readonly Step[], name: string, changes: object): Step[] {
-  return change(
-    steps,
-    name,
-    ({ operator }) => [step(name, { ...operator, ...changes } as Operator)],
-  );
-}
 
 /** A random image of bytes as the graph takes it, `[C, H, W]` or `[H, W, C]`. */
 function imageFor(
@@ -367,20 +223,46 @@ Deno.test("an input whose size is odd somewhere loses its last row and column, a
   await assertSame(draft, draft.whole());
 });
 
-Deno.test("the first dense layer tells the size of an input that is left open", async () => {
+Deno.test("what is behind the last pool tells the size of an input that is left open", async () => {
   const draft = new Draft("NCHW", 96);
-  const open = change(draft.whole(), "image", () => [
-    step("image", {
-      kind: "input",
-      layout: "NCHW",
-      height: undefined,
-      width: undefined,
-      channels: undefined,
-    }),
-  ]);
-  const { architecture } = await matchNetwork(chainOf(open), "drawn.bin");
-  assertEquals(architecture.input, { height: 96, width: 96, channels: 3 });
-  await assertSame(draft, open);
+  const open = { height: undefined, width: undefined, channels: undefined };
+  const conv = [draft.conv("fc7", 4, 6, 3), relu("relu7"), draft.conv("fc8", 6, 5, 1)];
+  const valid = withOperator(conv, "fc7", { padding: "valid" });
+  const average = EXACT["an average pool of the whole map"]!(draft);
+  for (const steps of [draft.whole(), [...draft.features(), ...valid], average]) {
+    const left = withOperator(steps, "image", open);
+    const { architecture, assumptions } = await matchNetwork(chainOf(left), "drawn.bin");
+    assertEquals(architecture.input, { height: 96, width: 96, channels: 3 });
+    assertEquals(assumptions, [
+      "The input is 96x96 pixels, though up to 31 more give the same last map; --input-size says otherwise.",
+    ]);
+    await assertSame(draft, left);
+  }
+});
+
+Deno.test("an input that nothing tells the size of is assumed, and said so", async () => {
+  const draft = new Draft("NHWC", 64);
+  const open = { height: undefined, width: undefined };
+  const steps = withOperator(EXACT["a global average"]!(draft), "image", open);
+  const { architecture, assumptions } = await matchNetwork(chainOf(steps), "drawn.bin", {}, ["A."]);
+  assertEquals([architecture.input.height, architecture.pooling], [224, "average"]);
+  assertEquals(assumptions, ["A.", "The input is 224x224 pixels; --input-size says otherwise."]);
+  const asked = await matchNetwork(chainOf(steps), "drawn.bin", { inputSize: 96 });
+  assertEquals([asked.architecture.input.height, asked.assumptions], [96, []]);
+});
+
+Deno.test("a normalization of the image is told from batch normalization of it", async () => {
+  const draft = new Draft("NHWC", 32);
+  const behind = async (...steps: Step[]) => {
+    const whole = change(draft.whole(), "image", (image) => [image, ...steps]);
+    return (await matchNetwork(chainOf(whole), "drawn.bin")).normalizesImages;
+  };
+  assertEquals(await behind(), false);
+  assertEquals(await behind(draft.norm("bn", 3)), false);
+  assertEquals(await behind(step("scale", { kind: "affine", scale: 1 / 255 })), true);
+  assertEquals(await behind(step("bgr", { kind: "reverseColors" })), true);
+  const both = [draft.norm("bn", 3), step("scale", { kind: "affine", scale: 2 })];
+  assertEquals(await behind(...both), true);
 });
 
 Deno.test("pools that round up leave an open input's size to whoever knows it, but the paper's", async () => {

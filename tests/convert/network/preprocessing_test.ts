@@ -80,11 +80,12 @@ for (const [what, { own, reverses = false, expected }] of Object.entries(OWN)) {
 Deno.test("what a network takes is asked for where its numbers do not tell", () => {
   // Of -1…1 to 0…1: neither bytes nor parts of 1.
   const own = affine(0.5, 0.5);
-  assertThrows(
+  const asked = assertThrows(
     () => choosePreprocessing(network(own), USUAL, undefined, "m.onnx"),
     CheckpointFormatError,
     "its numbers do not tell what it takes: say --preprocess byte, unit (0…1) or tf (-1…1)",
   );
+  assertEquals(asked.code, "checkpoint-ambiguous");
   const tf = choosePreprocessing(network(own), USUAL, "tf", "m.onnx");
   assertEquals([tf.from, tf.isBgr], ["given", false]);
   assertAlmostEquals(value(tf, 255, 0), 1, 1e-9);
@@ -101,23 +102,27 @@ Deno.test("batch normalization of the image is a part of the network, not a way 
 
 Deno.test("a network that normalizes its images is not given normalized ones", () => {
   for (const name of ["torch", "caffe", "tf"] as const) {
-    assertThrows(
+    const error = assertThrows(
       () => choosePreprocessing(network(affine(1 / 255, 0)), USUAL, name, "m.onnx"),
       CheckpointFormatError,
       `normalizes its images itself, so that ${name} would be done twice`,
     );
+    assertEquals(error.code, "checkpoint-unsupported");
   }
 });
 
 Deno.test("presets: what each makes of a byte, and which color comes first", () => {
   const of = (name: "torch" | "caffe" | "tf" | "unit" | "byte", channels = 3) =>
     choosePreprocessing(network(undefined, false, channels), USUAL, name, "m.pth");
-  const [mean, std] = [0.406, 0.225];
-  assertAlmostEquals(value(of("torch"), 51, 2), (0.2 - mean) / std, 1e-9);
-  assertAlmostEquals(value(of("caffe"), 200, 0), 200 - 123.68, 1e-9);
-  assertAlmostEquals(value(of("tf"), 255, 0), 1, 1e-9);
-  assertAlmostEquals(value(of("unit"), 51, 0), 0.2, 1e-9);
-  assertAlmostEquals(value(of("byte"), 51, 0), 51, 1e-9);
+  const mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225];
+  for (const color of [0, 1, 2]) {
+    assertAlmostEquals(value(of("torch"), 51, color), (0.2 - mean[color]) / std[color], 1e-9);
+    const own = [123.68, 116.779, 103.939][color];
+    assertAlmostEquals(value(of("caffe"), 200, color), 200 - own, 1e-9);
+    assertAlmostEquals(value(of("tf"), 255, color), 1, 1e-9);
+    assertAlmostEquals(value(of("unit"), 51, color), 0.2, 1e-9);
+    assertAlmostEquals(value(of("byte"), 51, color), 51, 1e-9);
+  }
   assertEquals(["torch", "caffe", "tf", "unit", "byte"].map((name) => of(name as "tf").isBgr), [
     ...[false, true, false, false, false],
   ]);

@@ -61,13 +61,22 @@ function errorSum(
 }
 
 Deno.test("quantizeFilter() takes the largest weights to 127 at most, of either sign", () => {
-  for (const sign of [1, -1]) {
-    const weights = Float32Array.from([sign, ...new Array(40).fill(0.0101)]);
-    const { into } = quantized(weights);
-    assert(into.every((q) => q >= -127 && q <= 127), `${into}`);
-    assertEquals(Math.sign(into[0]), sign);
-    assert(Math.abs(into[0]) >= 100, `${into[0]}`);
+  const random = seededRandom(2);
+  let clipped = 0;
+  for (let trial = 0; trial < 300; trial++) {
+    // About normal, as trained weights are: a smaller scale cuts off the few largest.
+    const weights = Float32Array.from(
+      { length: 2000 },
+      () => random() + random() + random() + random() - 2,
+    );
+    const { into, found } = quantized(weights);
+    for (const [i, q] of into.entries()) {
+      // A value beyond the ends would wrap round to the other sign.
+      assert(q >= -127 && q * weights[i] >= 0, `${weights[i]} became ${q}`);
+      if (Math.abs(weights[i]) / found.scale > 127.5) clipped++;
+    }
   }
+  assert(clipped > 0);
 });
 
 Deno.test("balanceErrors() leaves half a step at most of each window's errors and of the filter's", () => {
