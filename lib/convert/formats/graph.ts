@@ -50,7 +50,7 @@ export type Operator =
     readonly variance: CheckpointTensor;
     readonly epsilon: number;
   }
-  /** `weight` is `[O, I, H, W]` or `[H, W, I, O]`, as its layout says; `layout` is the map's. */
+  /** `weight` is `[O, I, H, W]`, `[O, H, W, I]` or `[H, W, I, O]`, as its layout says; `layout` is the map's. */
   | {
     readonly kind: "conv";
     readonly weight: CheckpointTensor;

@@ -96,6 +96,11 @@ const FORMATS: readonly Format[] = [
       (await import("./tfjs/read.ts")).readTfjs(source, openSibling),
   },
   {
+    is: ({ text }) => text.startsWith("TFL3", 4),
+    open: async (source, { budget }) =>
+      (await import("./tflite/read.ts")).readTflite(source, budget),
+  },
+  {
     // A version, and graphs.
     is: ({ fields }) => fields === "1:0 2:2 ",
     open: async (source, options) =>

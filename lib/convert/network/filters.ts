@@ -11,7 +11,7 @@ export interface FilterSizes {
   readonly window: Pair;
 }
 
-/** Sizes of `[O, I, H, W]`, `[H, W, I, O]`, `[O, I]` or `[I, O]`; `undefined` of another shape. */
+/** Sizes of `[O, I, H, W]`, `[O, H, W, I]`, `[H, W, I, O]`, `[O, I]` or `[I, O]`; `undefined` of another shape. */
 export function filterSizes({ shape, layout }: CheckpointTensor): FilterSizes | undefined {
   const isFirst = layout.outputs === "first";
   if (shape.length === 2) {
@@ -20,9 +20,15 @@ export function filterSizes({ shape, layout }: CheckpointTensor): FilterSizes | 
   }
   if (shape.length !== 4) return undefined;
   const [a, b, c, d] = shape as [number, number, number, number];
-  return isFirst
+  if (!isFirst) return { outputs: d, channels: c, window: [a, b] };
+  return layout.inputs === "CHW"
     ? { outputs: a, channels: b, window: [c, d] }
-    : { outputs: d, channels: c, window: [a, b] };
+    : { outputs: a, channels: d, window: [b, c] };
+}
+
+/** The order of the inputs of a convolution's filter. */
+export function filterOrder({ layout }: CheckpointTensor): "CHW" | "HWC" {
+  return layout.outputs === "first" ? layout.inputs : "HWC";
 }
 
 /**

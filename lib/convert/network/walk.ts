@@ -4,7 +4,7 @@ import { CheckpointFormatError } from "../../errors.ts";
 import type { GraphNode, Layout, Operator, Pair } from "../formats/graph.ts";
 import { type CheckpointTensor, sizeOf } from "../formats/tensor.ts";
 import { readVector } from "./constants.ts";
-import { asMatrix, type FilterSizes, filterSizes } from "./filters.ts";
+import { asMatrix, filterOrder, type FilterSizes, filterSizes } from "./filters.ts";
 import {
   composed,
   type Fold,
@@ -221,7 +221,7 @@ class Walk {
           "around the map",
       );
     }
-    await this.#add(node, weight, bias, sizes, weight.layout.outputs === "first" ? "CHW" : "HWC");
+    await this.#add(node, weight, bias, sizes, filterOrder(weight));
   }
 
   /** Behind the last pool a convolution has to be a dense layer: of the whole map, or of its one position. */
@@ -242,7 +242,7 @@ class Walk {
     );
     this.#expectChannels(node, weight, channels);
     const flat = { outputs, channels: channels * sizeOf(window), window: [1, 1] as const };
-    this.#place.flattened ??= weight.layout.outputs === "first" ? "CHW" : "HWC";
+    this.#place.flattened ??= filterOrder(weight);
     await this.#add(node, asMatrix(weight), bias, flat, "dense");
   }
 

@@ -231,7 +231,10 @@ async function conv(to: Translation, place: Place): Promise<Value> {
   }
   const layout = layoutOf(place);
   const [stride, dilation] = [pairOf(place, "strides"), pairOf(place, "dilations")];
-  const [height, width, perGroup, outputs] = weight.shape;
+  // TensorFlow Lite has the outputs first.
+  const [height, width, perGroup, outputs] = weight.layout.outputs === "last"
+    ? weight.shape
+    : [...weight.shape.slice(1), weight.shape[0]];
   const channels = value.shape?.[layout === "NCHW" ? 1 : 3];
   const groups = (channels ?? perGroup) / perGroup;
   const geometry = { window: [height, width], stride, dilation, padding } as const;

@@ -50,17 +50,18 @@ export class Translator implements Translation {
 
   /** The value of a place. */
   async valueOf(place: Place): Promise<Value> {
-    const { node, scope: { values }, index } = place;
-    const key = `${node.name}:${index}`;
-    const known = values.get(key);
+    const { node, scope, index } = place;
+    const values = scope.values.get(node) ?? new Map<number, Value | undefined>();
+    scope.values.set(node, values);
+    const known = values.get(index);
     if (known !== undefined) return known;
-    if (values.has(key)) this.#fail(`node ${node.name} takes what it gives`);
+    if (values.has(index)) this.#fail(`node ${node.name} takes what it gives`);
     this.budget.visit();
-    values.set(key, undefined);
+    values.set(index, undefined);
     // So that the depth of a graph is not that of the stack.
     await undefined;
     const value = await this.#compute(place);
-    values.set(key, value);
+    values.set(index, value);
     return value;
   }
 

@@ -52,8 +52,8 @@ export type Value =
 
 /** A graph, or the body of a function where it is called. */
 export class Scope {
-  /** Values that are known already, or being computed: then `undefined`. */
-  readonly values = new Map<string, Value | undefined>();
+  /** Values that are known already, or being computed: then `undefined`; one for each output of a node. */
+  readonly values = new Map<TfNode, Map<number, Value | undefined>>();
   readonly #calls = new Map<TfNode, Scope>();
 
   private constructor(
