@@ -34,6 +34,7 @@ export const FUZZED: readonly string[] = [
   "python2_e.npy",
   "d.npz",
   "d_compressed.npz",
+  ...["norm.msgpack", "mixed.npy"].map((name) => `tensors/${name}`),
   "v1_d.caffemodel",
   "new_e.caffemodel",
   "caffe/snapshot_bn.caffemodel",

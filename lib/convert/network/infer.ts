@@ -1,6 +1,6 @@
 /** Tells the network from the names, shapes and order of tensors, where the file holds nothing else. */
 
-import type { Checkpoint } from "../formats/checkpoint.ts";
+import type { Checkpoint, CheckpointTensor } from "../formats/checkpoint.ts";
 import { chainOf, type Graph, type Layout, type Operator } from "../formats/graph.ts";
 import { findBlocks, refuseParts } from "./blocks.ts";
 import { colorStep } from "./colors.ts";
@@ -48,7 +48,7 @@ export async function inferNetwork(
   const { order, epsilon } = checkpoint;
   const tensors = chooseState(checkpoint.tensors, options.state, file);
   const { weighted, norms, colors } = nameTensors(tensors, file);
-  const isDeclared = order === "declared";
+  const isDeclared = order === "declared" && !isSorted(tensors);
   const { convolutions, dense } = orderAll(weighted, isDeclared, file);
   const layers = [...weighted, ...norms];
   const positions = new Positions(layers, convolutions);
@@ -79,13 +79,23 @@ export async function inferNetwork(
     const behind = placed.behind.get(layer), next = dense[index + 1];
     nodes.push(weightNode(layer, layout, "valid"));
     const hasRelu = next !== undefined &&
-      (behind?.hasRelu ?? hasReluBetween(layer, next, positions, options, file));
+      (behind?.hasRelu ?? hasReluBehind(index, dense, positions, options, file));
     nodes.push(...activated(behind, hasRelu, epsilon));
   }
   return {
     graph: chainOf(nodes),
     assumptions: [...blocks.assumptions, ...map.assumptions],
   };
+}
+
+/**
+ * Whether somebody has sorted a dictionary, so that its order is an alphabet's: biases come before their weights
+ * then, which every framework declares first.
+ */
+function isSorted(tensors: readonly CheckpointTensor[]): boolean {
+  const names = tensors.map(({ name }) => name);
+  return names.every((name, index) => index === 0 || names[index - 1]! < name) &&
+    names.some((name) => name.endsWith("bias"));
 }
 
 /** Convolutions and dense layers, each in the order in which they run. */
@@ -171,19 +181,29 @@ function isChained(name: string, next: string): boolean {
     /pre_logits/.test(name);
 }
 
-/** One module without weights between two dense layers is a ReLU or dropout; two are both. */
-function hasReluBetween(
-  layer: WeightedLayer,
-  next: WeightedLayer,
+/**
+ * One module without weights between two dense layers is a ReLU or dropout; two are both. Where dropout comes
+ * before each layer, the first one included, none is left before the last.
+ */
+function hasReluBehind(
+  index: number,
+  dense: readonly WeightedLayer[],
   positions: Positions,
   options: InferOptions,
   file: string,
 ): boolean {
-  const modules = positions.between(layer, next);
-  if (modules !== 1 || options.activation === "relu") return modules !== 0;
+  const gaps = dense.slice(1).map((next, i) => positions.between(dense[i]!, next));
+  const isDropoutFirst = positions.before(dense[0]!) === 1 && index > 0 &&
+    index === gaps.length - 1 && gaps.slice(0, -1).every((gap) => gap === 2);
+  if (gaps[index] !== 1 || isDropoutFirst || options.activation === "relu") {
+    return gaps[index] !== 0;
+  }
   throw ambiguous(
-    `Between the dense layers ${layer.name} and ${next.name} of ${file} there is one module without weights, a ReLU ` +
-      "or dropout: say --activation relu if it is a ReLU. Dense layers without one between them are not converted",
+    `Between the dense layers ${dense[index]!.name} and ${
+      dense[index + 1]!.name
+    } of ${file} there is one module ` +
+      "without weights, a ReLU or dropout: say --activation relu if it is a ReLU. Dense layers without one between " +
+      "them are not converted",
     file,
   );
 }

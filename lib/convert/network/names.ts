@@ -36,7 +36,7 @@ const BESIDE = [
   /(^|[./_])num_batches_tracked$|(^|[./])(_extra_state|N|count|num_updates|decay)$/,
   /(^|[./])(total_ops|total_params)$/,
   /(^|[./])(\w*loss(_\w+)?|losses|criterion|centers?|pos_weight|class_weights?)([./]|$)/i,
-  /(^|[./])(Adam(_1)?|Momentum|RMSProp(_1)?|ExponentialMovingAverage|optimizers?|opt_state)([./]|$)/,
+  /(^|[./])(Adam(_1)?|Momentum|RMSProp(_1)?|ExponentialMovingAverage|optimizers?|opt_state)([./:]|$)/,
   /(^|[./])(global_step|learning_rate|beta[12]_power|iterations?|mean_rgb)$/,
   /fake_quant|activation_post_process|observer/,
 ];

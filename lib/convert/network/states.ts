@@ -40,15 +40,17 @@ export function chooseState(
 
 /** What precedes the names of each network, as short as can be: each has one convolution of colors. */
 function statesOf(tensors: readonly CheckpointTensor[]): string[] {
-  const paths = tensors.filter(isFirst).map(({ name }) => name.split(/(?=[./])/));
+  // Filters of one channel are those of a depthwise convolution, too.
+  const colored = tensors.filter((tensor) => takesColors(tensor, 3));
+  const first = colored.length > 0 ? colored : tensors.filter((tensor) => takesColors(tensor, 1));
+  const paths = first.map(({ name }) => name.split(/(?=[./])/));
   if (paths.length < 2) return [];
   const common = paths[0]!.findIndex((part, i) => paths.some((path) => path[i] !== part));
   return [...new Set(paths.map((path) => path.slice(0, common + 1).join("")))];
 }
 
-/** A filter that takes one or three channels, and sees more than one position. */
-function isFirst(tensor: CheckpointTensor): boolean {
+/** A filter of so many channels that sees more than one position. */
+function takesColors(tensor: CheckpointTensor, channels: number): boolean {
   const sizes = tensor.shape.length === 4 ? filterSizes(tensor) : undefined;
-  return sizes !== undefined && (sizes.channels === 3 || sizes.channels === 1) &&
-    sizes.window[0] > 1;
+  return sizes !== undefined && sizes.channels === channels && sizes.window[0] > 1;
 }

@@ -271,6 +271,8 @@ Deno.test("words are in the order in which a dictionary has them, and no other",
   ]);
   assertEquals(await infer([...network, ...HEAD], { order: "declared" }), `32 ${BLOCKS_A}Fdrdrd`);
   await refuse(sorted([...network, ...HEAD]), {}, "order of the convolutions", "is not known");
+  // A dictionary that somebody has sorted: biases come before their weights.
+  await refuse(sorted([...network, ...HEAD]), { order: "declared" }, "order of the convolutions");
 });
 
 Deno.test("dense layers are ordered by the dictionary or by their shapes, never by an alphabet", async () => {
@@ -313,6 +315,9 @@ Deno.test("modules between dense layers: two are a ReLU and dropout, one is aske
     ...numbers: number[]
   ): Shapes => [...features("A"), ...dense("classifier", numbers, [12, 7, 9, 5])];
   assertEquals(await infer(of(1, 4, 7)), `32 ${BLOCKS_A}Fdrdrd`);
+  // Dropout before each layer but the last.
+  assertEquals(await infer(of(1, 4, 6)), `32 ${BLOCKS_A}Fdrdrd`);
+  await refuse(of(0, 3, 5), {}, "classifier.3", "classifier.5", "--activation relu");
   assertEquals(await infer(of(0, 1, 2)), `32 ${BLOCKS_A}Fddd`);
   await refuse(of(0, 2, 4), {}, "classifier.0", "classifier.2", "--activation relu");
   assertEquals(await infer(of(0, 2, 4), { activation: "relu" }), `32 ${BLOCKS_A}Fdrdrd`);
@@ -537,6 +542,11 @@ Deno.test("several networks in a file are named, and one is chosen by what its n
     `32 ${BLOCKS_A}Fdrdrd`,
   );
   await refuse([...of("model", "A"), ...of("loss_fn.vgg", "D")], {}, "model", "loss_fn");
+});
+
+Deno.test("depthwise convolutions are no networks of their own", async () => {
+  const depthwise: Shapes = [["dw.1.weight", [4, 1, 3, 3]], ["dw.2.weight", [4, 1, 3, 3]]];
+  await refuse([...features("A"), ...depthwise, ...HEAD], {}, "in parts", "dw.1");
 });
 
 Deno.test("a mean and a std of colors are a step of the network", async () => {
