@@ -141,6 +141,8 @@ function transposed({ shape, data }: Value, order: readonly number[]): Value {
 
 /** As `[C, H, W]`, and back. */
 function inChannels(x: Value, layout: Layout): Value {
+  // A global average drops its axes or keeps them.
+  if (x.shape.length === 1) return { ...x, shape: [x.shape[0]!, 1, 1] };
   if (x.shape.length !== 3) throw new Error(`[${x.shape}] is no map`);
   return layout === "NCHW" ? x : transposed(x, [2, 0, 1]);
 }

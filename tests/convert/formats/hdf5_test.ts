@@ -103,6 +103,7 @@ Deno.test("an HDF5 file gives numbers of each kind as floats, the targets of ref
     datasets.map(({ path, shape, kind, bytes }) => `${path} [${shape}] ${kind} ${bytes}`),
     [
       "/cells [2,1] reference 8",
+      "/numbers/bfloat16 [2,3] float 2",
       "/numbers/double [2,3] float 8",
       "/numbers/half [2,3] float 2",
       "/numbers/half_big [2,3] float 2",

@@ -70,11 +70,7 @@ const MAX_OBJECTS = 20_000;
 const MAX_TEXT_BYTES = 16 << 20;
 
 /** The library's numbers of types. */
-const KINDS: Readonly<Record<number, Hdf5Dataset["kind"]>> = {
-  0: "integer",
-  1: "float",
-  7: "reference",
-};
+const TYPES = { integer: 0, float: 1, text: 3, opaque: 5, reference: 7 } as const;
 
 /** What is used of the file system inside the library. */
 interface MemoryFileSystem {
@@ -133,7 +129,7 @@ export class OpenHdf5 {
       const path = `/${name}`, found = this.#file.get(path);
       if (found instanceof this.h5wasm.Dataset) {
         const { shape, type, size } = found.metadata;
-        const kind = KINDS[type] ?? "other";
+        const kind = kindOf(type, size);
         datasets.push({ path, shape: (shape ?? []).map(Number), kind, bytes: size });
       } else if (found instanceof this.h5wasm.Group) {
         groups.push(path);
@@ -152,7 +148,7 @@ export class OpenHdf5 {
   read(path: string, box: Box): ArrayLike<number> & ArrayBufferView {
     const dataset = this.#dataset(path);
     const { type, size, shape } = dataset.metadata;
-    const kind = KINDS[type];
+    const kind = kindOf(type, size);
     if (kind !== "float" && kind !== "integer") {
       throw new Error(`${path} has other elements than numbers`);
     }
@@ -162,14 +158,16 @@ export class OpenHdf5 {
     const values = shape?.length === 0
       ? [known.value]
       : known.slice(box.map(([begin, end]) => [begin, end]));
-    return asNumbers(values, isHalf);
+    return isHalf
+      ? (type === TYPES.float ? halves : upperHalves)(values as ArrayLike<number>)
+      : asNumbers(values);
   }
 
   /** The paths that the references of a dataset lead to, in row-major order. */
   targets(path: string): string[] {
     const dataset = this.#dataset(path);
     const { type, total_size } = dataset.metadata;
-    if (KINDS[type] !== "reference" || total_size > MAX_OBJECTS) {
+    if (type !== TYPES.reference || total_size > MAX_OBJECTS) {
       throw new Error(`${path} has no references, or over ${MAX_OBJECTS}`);
     }
     const { value } = dataset;
@@ -214,7 +212,7 @@ class TextReader {
   /** The value of an attribute if it is text that may be read. */
   #textOf(attribute: Attribute): string | string[] | undefined {
     const { type, vlen, size, total_size } = attribute.metadata;
-    if (type !== 3) return undefined;
+    if (type !== TYPES.text) return undefined;
     if (vlen && !this.heap) {
       this.skipped.add(attribute.name.replace(/\d+$/, ""));
       return undefined;
@@ -229,18 +227,29 @@ class TextReader {
   }
 }
 
-/** A dataset of half precision, which the library does not know, as one of integers of two bytes. */
+/** Two bytes of no type are bfloat16, as Keras 3 writes it with h5py, which has no name for it. */
+function kindOf(type: number, size: number): Hdf5Dataset["kind"] {
+  if (type === TYPES.float || (type === TYPES.opaque && size === 2)) return "float";
+  return type === TYPES.integer ? "integer" : type === TYPES.reference ? "reference" : "other";
+}
+
+/** A dataset of floats of two bytes, which the library does not know, as one of integers. */
 function asIntegers(dataset: Dataset): Dataset {
-  const metadata = { ...dataset.metadata, type: 0, signed: false };
+  const metadata = { ...dataset.metadata, type: TYPES.integer, signed: false };
   return Object.create(dataset, { metadata: { value: metadata } });
 }
 
+function halves(bits: ArrayLike<number>): Float32Array {
+  return Float32Array.from(new Float16Array(Uint16Array.from(bits).buffer));
+}
+
+/** Bfloat16 is the upper half of a float32. */
+function upperHalves(bits: ArrayLike<number>): Float32Array {
+  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+}
+
 /** What the library gives for numbers: arrays of their type, or a list of one. */
-function asNumbers(values: unknown, isHalf: boolean): ArrayLike<number> & ArrayBufferView {
-  if (isHalf) {
-    const bits = Uint16Array.from(values as ArrayLike<number>);
-    return Float32Array.from(new Float16Array(bits.buffer));
-  }
+function asNumbers(values: unknown): ArrayLike<number> & ArrayBufferView {
   const isOther = Array.isArray(values) || values instanceof BigInt64Array ||
     values instanceof BigUint64Array;
   return isOther

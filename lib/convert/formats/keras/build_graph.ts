@@ -118,7 +118,7 @@ class Builder {
   /** What a layer makes of the values that it is called with. */
   #call(layer: KerasLayer, call: Call, takes: readonly Value[], prefix: string): readonly Value[] {
     const name = `${prefix}${layer.name}`;
-    const isTraining = call.kwargs.training === true && layer.className !== "Pipeline";
+    const isTraining = call.kwargs.training === true;
     if (layer.model !== undefined && !isTraining) {
       return this.expand(layer.model, `${name}/`, takes);
     }

@@ -185,10 +185,12 @@ export function referencesIn({ args, kwargs }: Call): Reference[] {
 /** Keras 3: `{ args, kwargs }`. Before: a list of `[layer, call, tensor, kwargs]`, or one of them. */
 function readCall(node: unknown): Call {
   if (isRecord(node)) {
-    const { args, kwargs } = node;
+    const { args } = node;
+    // Keras 3 predicts as if nothing had been called for training, whatever is written.
+    const { training: _, ...kwargs } = isRecord(node.kwargs) ? node.kwargs : {};
     return {
       args: Array.isArray(args) ? args.map((value) => argument(value)) : [],
-      kwargs: isRecord(kwargs) ? mapValues(kwargs, (value) => argument(value)) : {},
+      kwargs: mapValues(kwargs, (value) => argument(value)),
     };
   }
   if (!Array.isArray(node)) return { args: [], kwargs: {} };

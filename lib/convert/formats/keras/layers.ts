@@ -95,16 +95,7 @@ export function activated({ operators, shape }: Made, activation: unknown): Made
     : activation;
   if (word === undefined || word === null || word === "linear") return { operators, shape };
   if (isRecord(word) && typeof word.class_name === "string") {
-    const config = isRecord(word.config) ? word.config : {};
-    if (isRecord(config.activation)) {
-      throw new Untranslatable("it has an activation itself", word.class_name);
-    }
-    const layer = { className: word.class_name, name: "", config, calls: [] };
-    const weight = (): never => {
-      throw new Untranslatable("it has weights of its own", layer.className);
-    };
-    const made = makeLayer({ layer, config, shape, weight });
-    if (made === undefined) throw new Untranslatable("no layer of a VGG", layer.className);
+    const made = layerAsActivation(word.class_name, word.config, shape);
     return { operators: [...operators, ...made.operators], shape: made.shape };
   }
   const kind = typeof word === "string" && Object.hasOwn(ACTIVATIONS, word)
@@ -115,6 +106,23 @@ export function activated({ operators, shape }: Made, activation: unknown): Made
   }
   if (kind === "softmax") expectLastAxis(shape);
   return { operators: [...operators, { kind }], shape };
+}
+
+function layerAsActivation(className: string, written: unknown, shape: Shape): Made {
+  const config = isRecord(written) ? written : {};
+  const layer = { className, name: "", config, calls: [] };
+  const weight = (): never => {
+    throw new Untranslatable("it has weights of its own");
+  };
+  try {
+    if (isRecord(config.activation)) throw new Untranslatable("it has an activation itself");
+    const made = makeLayer({ layer, config, shape, weight });
+    if (made !== undefined) return made;
+    throw new Untranslatable("no layer of a VGG");
+  } catch (error) {
+    if (!(error instanceof Untranslatable)) throw error;
+    throw new Untranslatable(error.message, error.type ?? className);
+  }
 }
 
 function textOf(value: unknown): string {

@@ -45,6 +45,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   "nn.sigmoid": "Sigmoid",
   "reshape": "Reshape",
   "transpose": "Transpose",
+  "compat.v1.transpose": "Transpose",
   "math.reduce_mean": "Mean",
   "image.resize": "Resize",
 };
