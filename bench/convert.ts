@@ -21,6 +21,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   npy: 700,
   caffe: 700,
   onnx: 700,
+  mat: 700,
 };
 
 /** What a conversion in a process of its own took. */

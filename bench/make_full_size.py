@@ -1,7 +1,7 @@
 """Writes a VGG16 of the paper's size with random weights: make_full_size.py FORMAT FILE.
 
-FORMAT is safetensors, pytorch, legacy, keras, npz, npy, caffe or onnx; needs the packages that
-tests/fixtures/checkpoints/make_checkpoints.py needs.
+FORMAT is safetensors, pytorch, legacy, keras, npz, npy, caffe, onnx or mat; needs the packages that
+tests/fixtures/checkpoints/make_checkpoints.py needs, and of mat scipy.
 """
 import json
 import struct
@@ -119,16 +119,47 @@ def write_onnx(path):
         kind, more = ("Conv", {"pads": [1, 1, 1, 1]}) if weight.ndim == 4 else ("Gemm", {"transB": 1})
         nodes.append(helper.make_node(kind, [x, f"{name}.weight", f"{name}.bias"], [name], **more))
         x = name
+        if name != "fc8":
+            nodes.append(helper.make_node("Relu", [x], [f"relu_{name}"]))
+            x = f"relu_{name}"
         if name in BLOCK_ENDS:
             nodes.append(helper.make_node("MaxPool", [x], [f"pool_{name}"], kernel_shape=[2, 2], strides=[2, 2]))
             x = f"pool_{name}"
+        if name == "conv5_3":
+            nodes.append(helper.make_node("Flatten", [x], ["flat"]))
+            x = "flat"
     graph = helper.make_graph(nodes, "vgg16", [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 224, 224])],
                               [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 1000])], initializers)
     onnx.save(helper.make_model(graph), path)
 
 
+def write_mat(path):
+    import scipy.io
+    one, cells = np.ones((1, 2)), []
+
+    def cell(values):
+        array = np.empty((1, len(values)), object)
+        array[0, :] = values
+        return array
+
+    for name, _, weight, bias in layers():
+        is_dense, size = weight.ndim == 2, 7 if name == "fc6" else 1
+        weight = weight.reshape(len(weight), -1, size, size) if is_dense else weight
+        cells.append({"name": name, "type": "conv", "weights": cell([weight.transpose(2, 3, 1, 0), bias[None]]),
+                      "stride": one, "pad": np.full((1, 4), 0. if is_dense else 1.)})
+        if name != "fc8":
+            cells.append({"name": f"relu_{name}", "type": "relu"})
+        if name in BLOCK_ENDS:
+            cells.append({"name": f"pool_{name}", "type": "pool", "method": "max", "pool": 2 * one, "stride": 2 * one,
+                          "pad": np.zeros((1, 4))})
+    meta = {"normalization": {"imageSize": np.array([[224., 224., 3.]])}}
+    with open(path, "wb") as file:
+        scipy.io.savemat(file, {"layers": cell(cells), "meta": meta}, do_compression=True)
+
+
 WRITERS = {"safetensors": write_safetensors, "pytorch": write_pytorch, "legacy": lambda path: write_pytorch(path, False),
-           "keras": write_keras, "npz": write_npz, "npy": write_npy, "caffe": write_caffe, "onnx": write_onnx}
+           "keras": write_keras, "npz": write_npz, "npy": write_npy, "caffe": write_caffe, "onnx": write_onnx,
+           "mat": write_mat}
 
 if __name__ == "__main__":
     WRITERS[sys.argv[1]](sys.argv[2])

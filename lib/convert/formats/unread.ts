@@ -167,6 +167,22 @@ export const UNREAD: readonly UnreadFormat[] = [
     is: isText(/^model_checkpoint_path: /),
   },
   {
+    // What follows the sizes are their floats.
+    what: "a mean image of Caffe",
+    instead: "give the .caffemodel; its mean color goes with --preprocess",
+    is: ({ fields }) => /^1:0 2:0 3:0 4:0 5:[25] $/.test(fields),
+  },
+  {
+    what: "the state of Caffe's solver",
+    instead: "give the .caffemodel beside it",
+    is: begins(/^\x08[^]{1,5}\x12[^]{1,2}[ -~]+\.caffemodel/),
+  },
+  {
+    what: "a log for TensorBoard",
+    instead: CHECKPOINT,
+    is: isCalled(/\.tfevents\.|^events\.out\./),
+  },
+  {
     what: "a TensorFlow graph as text",
     instead: "freeze it with its weights to a binary .pb, and convert that",
     is: isText(/^(\s|#.*\n)*node\s*\{/),
@@ -208,6 +224,11 @@ export const UNREAD_BY_NAME: readonly UnreadFormat[] = [
   { what: "a TensorRT engine", instead: FROM_SOURCE, is: isCalled(/\.(engine|plan|trt)$/) },
   { what: "Paddle's weights for inference", instead: PADDLE, is: isCalled(/\.pdiparams$/) },
   { what: "an MNN or TNN model", instead: FROM_SOURCE, is: isCalled(/\.(mnn|tnnmodel)$/) },
+  {
+    what: "a file with weights of an ONNX model",
+    instead: "give the .onnx file that refers to it, and keep this one beside it",
+    is: isCalled(/\.(onnx\.data|onnx_data|data|weight)$/),
+  },
   {
     what: "a file of numbers alone, as OpenVINO's, ncnn's and TensorFlow.js' weights are",
     instead:

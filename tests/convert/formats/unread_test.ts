@@ -86,6 +86,20 @@ const FILES: readonly (readonly [name: string, begin: string, ...said: string[]]
     "index.json",
   ],
   ["pytorch_model-00002-of-00002.bin", "PK\x03\x04", "one of several files"],
+  [
+    "imagenet_mean.binaryproto",
+    "\x08\x01\x10\x03\x18\x02\x20\x02" + field(5, 48),
+    "a mean image of Caffe",
+    "--preprocess",
+  ],
+  [
+    "vgg_iter_1000.solverstate",
+    "\x08\xe8\x07\x12\x18vgg_iter_1000.caffemodel" + field(3, 9) + "\x20\x01",
+    "the state of Caffe's solver",
+    "give the .caffemodel",
+  ],
+  ["events.out.tfevents.1480000000.host", "\x18\0\0\0\0\0\0\0\xa3", "a log for TensorBoard"],
+  ["model.onnx.data", "\x34\x2c\x3a\x26\xdc\x2e", "weights of an ONNX model", ".onnx file"],
   ["frozen_graph.pbtxt", 'node {\n  name: "image"\n', "a TensorFlow graph as text", "binary"],
   [
     "vgg_16.ckpt.meta",

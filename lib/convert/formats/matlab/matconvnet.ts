@@ -8,6 +8,7 @@ import {
   type MatFields,
   type MatValue,
   numbersOf,
+  structuresOf,
   tensorOf,
   textOf,
   textsOf,
@@ -29,7 +30,9 @@ const LOSSES = /^(loss|.*error|objective)$/;
 
 /** The graph that a network's variables describe; `undefined` if they are none. */
 export async function graphOf(net: MatFields, input: Operator): Promise<Graph | undefined> {
-  const all = net.get("layers")?.kind === "cell" ? simpleLayers(net) : graphLayers(net);
+  const described = structuresOf(net.get("layers"));
+  const isGraph = described.some((fields) => fields.has("block"));
+  const all = isGraph ? graphLayers(described, net) : simpleLayers(described);
   const layers = all.filter(({ type }) => !LOSSES.test(type));
   if (layers.length === 0) return undefined;
   const made = new Set(layers.flatMap(({ outputs }) => outputs));
@@ -47,9 +50,8 @@ export async function graphOf(net: MatFields, input: Operator): Promise<Graph | 
 }
 
 /** SimpleNN: each layer takes what the one before it gives. */
-function simpleLayers(net: MatFields): Layer[] {
-  return itemsOf(net.get("layers")).map((item, index) => {
-    const fields = fieldsOf(item);
+function simpleLayers(layers: readonly MatFields[]): Layer[] {
+  return layers.map((fields, index) => {
     const type = textOf(fields.get("type")) ?? "layer without a type";
     // What the first versions of MatConvNet wrote.
     const old = [fields.get("filters"), fields.get("biases")];
@@ -65,18 +67,14 @@ function simpleLayers(net: MatFields): Layer[] {
 }
 
 /** DagNN: layers name the variables that they take and give, and their parameters. */
-function graphLayers(net: MatFields): Layer[] {
-  const elements = (name: string): readonly MatFields[] => {
-    const value = net.get(name);
-    return value?.kind === "struct" ? value.elements : [];
-  };
+function graphLayers(layers: readonly MatFields[], net: MatFields): Layer[] {
   const parameters = new Map(
-    elements("params").map((fields) => [
+    structuresOf(net.get("params")).map((fields) => [
       textOf(fields.get("name")),
       fields.get("value"),
     ]),
   );
-  return elements("layers").map((fields) => ({
+  return layers.map((fields) => ({
     name: textOf(fields.get("name")) ?? "",
     type: (textOf(fields.get("type")) ?? "layer without a type").replace(/^dagnn\./, "")
       .toLowerCase(),

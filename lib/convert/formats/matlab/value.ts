@@ -18,9 +18,16 @@ export type MatFields = ReadonlyMap<string, MatValue>;
 /** Numbers that are read as a whole where a few are expected. */
 const MAX_NUMBERS = 1 << 20;
 
-/** The fields of a value that is one structure. */
+/** The fields of a value that is one structure, or a cell array of one. */
 export function fieldsOf(value: MatValue | undefined): MatFields {
-  return value?.kind === "struct" && value.elements.length === 1 ? value.elements[0] : new Map();
+  const [first, ...others] = structuresOf(value);
+  return first !== undefined && others.length === 0 ? first : new Map();
+}
+
+/** The structures of an array of them, or of a cell array. */
+export function structuresOf(value: MatValue | undefined): readonly MatFields[] {
+  if (value?.kind === "cell") return value.items.map(fieldsOf);
+  return value?.kind === "struct" ? value.elements : [];
 }
 
 /** The text that a value is. */
