@@ -129,7 +129,8 @@ const FORMATS: readonly Format[] = [
 /** Begins with the number of a protocol, or with a dictionary, a list, a class or PyTorch's number. */
 function isPickle(text: string): boolean {
   if (text.startsWith("\x80")) return "\x02\x03\x04\x05".includes(text[1] ?? " ");
-  return /^(\(dp?\d|\(lp?\d|[}\]]q|c[\w.]+\n\w+\n|L119547037)/.test(text);
+  return /^(\(dp?\d|\(lp?\d|[}\]]q|c(__builtin__|builtins|_codecs|copy_reg|collections|numpy|torch)[\w.]*\n\w+\n|L119547037)/
+    .test(text);
 }
 
 /**
