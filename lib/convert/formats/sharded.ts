@@ -10,6 +10,9 @@ const MAX_JSON_BYTES = 16 << 20;
 /** Files of a network; one of 138 million weights has one or two. */
 const MAX_SHARDS = 1000;
 
+/** Without which a layer would be another one; integers are left out, such as counters. */
+const PARAMETER = /(^|[._/])(weight|bias|kernel|gamma|beta|running_mean|running_var)$/;
+
 /**
  * Opens the files that an index lists, beside it.
  *
@@ -30,17 +33,26 @@ export async function readSharded(
   const names = [...new Set(places.values())];
   if (names.length > MAX_SHARDS) fail(`it has ${names.length} files`);
   using opened = new DisposableStack();
+  // Files of a network list no others, so that no list goes on without end.
+  const openSibling = (name: string) => fail(`one of its files lists ${name}`);
   const tensors: CheckpointTensor[] = [];
   let first: Checkpoint | undefined;
   for (const name of names) {
     // A file name and nothing else, so that an index cannot read elsewhere on the disk.
     if (!/^[^/\\:]+$/.test(name) || name === "..") fail(`${JSON.stringify(name)} is no file name`);
     const bytes = opened.adopt(await options.openSibling(name), (shard) => shard.close());
-    const shard = opened.adopt(await open(bytes, options), (checkpoint) => checkpoint.close());
+    const shard = opened.adopt(
+      await open(bytes, { ...options, openSibling }),
+      (checkpoint) => checkpoint.close(),
+    );
     first ??= shard;
-    tensors.push(...shard.tensors.filter((tensor) => places.get(tensor.name) === name));
+    // A weight that is made of its parts has a name that the list has not.
+    tensors.push(...shard.tensors.filter((tensor) => (places.get(tensor.name) ?? name) === name));
   }
   if (first === undefined) return fail("it lists none");
+  const found = new Set(tensors.map(({ name }) => name));
+  const missing = [...places].find(([name]) => PARAMETER.test(name) && !found.has(name));
+  if (missing !== undefined) fail(`${missing[1]} has no ${missing[0]}`);
   const held = opened.move();
   return { ...first, tensors, order: "none", close: () => held.dispose() };
 }
