@@ -180,6 +180,37 @@ Deno.test("a file that a big-endian machine has written is read", async () => {
   }
 });
 
+Deno.test("a layer of integers with one scale is read as its floats, and refused without the layer's", async () => {
+  const storage = `(${text("storage")}ctorch\nQUInt8Storage\n${text("0")}${text("cpu")}K\x04tQ`;
+  const float = (value: number) =>
+    `G${String.fromCharCode(...new Uint8Array(new Float64Array([value]).buffer).reverse())}`;
+  const quantizer = `(ctorch\nper_tensor_affine\n${float(0.5)}K\x03t`;
+  const sizes = `${numbers([2, 2])}${numbers([2, 1])}`;
+  const weight = `ctorch._utils\n_rebuild_qtensor\n(${storage}K\0${sizes}${quantizer}\x89}tR`;
+  const storages = { 0: Uint8Array.of(0, 3, 5, 255) };
+  const layer = dictionaryOf({ "fc.weight": weight, "fc.scale": tensorOf("1", 1, [], []) });
+  const file = savedFile(layer, { ...storages, 1: floats([1]) });
+  assertEquals(await valuesOf(file), { "fc.weight": [-1.5, 0, 1, 126] });
+  await assertRejects(
+    () => valuesOf(savedFile(dictionaryOf({ "fc.weight": weight }), storages)),
+    CheckpointFormatError,
+    "fc.weight of bytes is quantized, and its layer has no scale",
+  );
+});
+
+Deno.test("an array that Python 3 has written for Python 2, as a long text, is read", async () => {
+  const expected = Array.from({ length: 512 }, (_, i) => i / 3 - 40).map(Math.fround);
+  const encoded = new TextEncoder().encode(String.fromCharCode(...floats(expected)));
+  let utf8 = "";
+  for (const byte of encoded) utf8 += String.fromCharCode(byte);
+  const made = `cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0t${text("b")}tR`;
+  const dtype = `cnumpy\ndtype\n(${text("f4")}K\0K\x01tR(K\x03${text("<")}NNNtb`;
+  const data = `c_codecs\nencode\n(${text(utf8)}${text("latin1")}tR`;
+  const array = `${made}(K\x01${numbers([512])}${dtype}\x89${data}tb`;
+  const file = bytesOf(`\x80\x02${dictionaryOf({ w: array })}.`);
+  assertEquals(await valuesOf(file), { w: expected });
+});
+
 Deno.test("lists around a state dictionary, pairs of names, and layers that are dictionaries are read", async () => {
   const storages = { 0: floats([1, 2, 3, 4]) };
   const filter = tensorOf("0", 4, [2, 2, 1, 1], [2, 1, 1, 1]);
@@ -192,6 +223,65 @@ Deno.test("lists around a state dictionary, pairs of names, and layers that are 
   assertEquals(await named(layers), ["conv1.weight", "conv2.kernel"]);
   assertEquals(await named(dictionaryOf({ conv1: `(${filter}Nl` })), ["conv1.weights"]);
 });
+
+/** A TorchScript archive of a module with a filter, whose `forward` is of these lines. */
+function scriptOf(...lines: string[]): Uint8Array {
+  const filter = tensorOf("0", 9, [1, 1, 3, 3], [9, 9, 3, 1]);
+  const module = `c__torch__\nNet\n)\x81${dictionaryOf({ training: "\x88", weight: filter })}b`;
+  const head = ["class Net(Module):", "  weight : Tensor", "  def forward(self: __torch__.Net,"];
+  const body = ["    x: Tensor) -> Tensor:", ...lines.map((line) => `    ${line}`), ""];
+  return archiveOf({
+    "a/data.pkl": `\x80\x02${module}.`,
+    "a/data/0": floats([1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    "a/constants.pkl": "\x80\x02).",
+    "a/code/__torch__.py": [...head, ...body].join("\n"),
+  });
+}
+
+Deno.test("the code of a TorchScript module is followed to the operators of its graph", async () => {
+  const file = scriptOf(
+    "weight = self.weight",
+    "if self.training:",
+    "  y = torch.dropout(x, 0.5, True)",
+    "else:",
+    "  y = x",
+    "_0 = torch.conv2d(y, weight, None, [2, 2], [1, 1], [1, 1], 1)",
+    "_1 = __torch__.torch.nn.functional.leaky_relu(torch.relu_(_0), 0.1, False, )",
+    "return torch.flatten(_1, 1)",
+  );
+  await withCheckpoint(file, ({ graph, tensors }) => {
+    const [input, conv, relu, leaky, flatten] = graph!.nodes;
+    assertEquals(graph!.nodes.length, 5);
+    assertEquals(input.operator.kind, "input");
+    assertEquals(conv.operator, {
+      kind: "conv",
+      weight: tensors[0],
+      bias: undefined,
+      ...{ stride: [2, 2], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1, layout: "NCHW" },
+    });
+    assertEquals(relu.operator, { kind: "relu" });
+    assertEquals(leaky.operator, { kind: "unsupported", type: "leaky_relu", because: undefined });
+    assertEquals(flatten.operator, { kind: "flatten" });
+    assertEquals([leaky.inputs, graph!.outputs], [[relu.output], [flatten.output]]);
+  });
+});
+
+const NOT_FOLLOWED: readonly (readonly [message: string, ...lines: string[]])[] = [
+  ["what it does depends on what it computes", "if torch.gt(x, 0):", "  pass", "return x"],
+  ["it calls __torch__.mine", "return __torch__.mine(x, )"],
+  ['it has "for i in range(3):"', "for i in range(3):", "  x = torch.relu(x)", "return x"],
+  ["it gives something that is no tensor", "return 3"],
+];
+
+for (const [message, ...lines] of NOT_FOLLOWED) {
+  Deno.test(`TorchScript's code that is not understood is refused: ${message}`, async () => {
+    await assertRejects(
+      () => withCheckpoint(scriptOf(...lines), () => {}),
+      CheckpointFormatError,
+      `The code of the TorchScript module in bytes is not understood: ${message}`,
+    );
+  });
+}
 
 Deno.test("the averages of an optimizer are no network", async () => {
   const filter = tensorOf("0", 4, [2, 2, 1, 1], [2, 1, 1, 1]);
