@@ -4,7 +4,7 @@ import { sizeOf } from "../formats/checkpoint.ts";
 import { filterSizes } from "./filters.ts";
 import type { LayerNames } from "./layer_names.ts";
 import type { NormLayer, WeightedLayer } from "./names.ts";
-import { compareNames, seriesOf } from "./order.ts";
+import { compareNames, connections, seriesOf } from "./order.ts";
 import type { Positions } from "./positions.ts";
 import { ambiguous, unsupported } from "./trace.ts";
 
@@ -71,7 +71,17 @@ export function placeNorms(
     }
     behind.set(host, placed);
   };
-  let first: NormLayer | undefined, ahead: NormLayer | undefined;
+  const alone: { first?: NormLayer; ahead?: NormLayer } = {};
+  const keep = (part: "first" | "ahead", norm: NormLayer): void => {
+    const other = alone[part];
+    if (other !== undefined) {
+      throw unsupported(
+        `Both ${other.name} and ${norm.name} of ${file} normalize the same values`,
+        file,
+      );
+    }
+    alone[part] = norm;
+  };
   const unplaced: NormLayer[] = [];
   for (const norm of norms) {
     const host = layers.find(({ name }) =>
@@ -87,20 +97,23 @@ export function placeNorms(
       (before === undefined || positions.between(before, norm)! > 1)
     ) {
       // Behind a ReLU and a pool, or first in a sequence of dense layers.
-      ahead = norm;
+      keep("ahead", norm);
     } else if (before !== undefined) {
       place(before, byNumbers(norm, before, after, evidence, file));
     } else if (after !== undefined && after === convolutions[0]) {
-      first = norm;
+      keep("first", norm);
+    } else if (isOfMap(norm, evidence)) {
+      keep("ahead", norm);
     } else {
       unplaced.push(norm);
     }
   }
-  if (first === undefined && unplaced.length > 0) first = takeFirst(unplaced, evidence);
+  const colors = unplaced.length > 0 ? takeFirst(unplaced, evidence) : undefined;
+  if (colors !== undefined) keep("first", colors);
   for (const [norm, host] of pair(unplaced, evidence, file)) {
     place(host, { norm, isBeforeRelu: isBeforeRelu(norm, host, evidence, file), hasRelu: true });
   }
-  return { first, ahead, behind };
+  return { ...alone, behind };
 }
 
 /**
@@ -126,6 +139,14 @@ function byNumbers(
       "--norm before-relu if the normalization comes first",
     file,
   );
+}
+
+/** Whether it has a number for each position of the last map, as the first dense layer has inputs. */
+function isOfMap({ mean }: NormLayer, { convolutions, dense }: NormEvidence): boolean {
+  const [first] = dense;
+  const { outputs } = filterSizes(convolutions.at(-1)!.weight)!;
+  return first !== undefined && sizeOf(mean.shape) === connections(first, true).inputs &&
+    sizeOf(mean.shape) > outputs;
 }
 
 /** A normalization of the colors, such as Keras' `Normalization`: taken out of the list. */
@@ -185,7 +206,7 @@ function isBeforeRelu(
   if (answer === "before-relu") return true;
   throw ambiguous(
     `Whether normalization ${norm.name} of ${file} stands before the ReLU of ${host.name} or after it is not told by ` +
-      "the file: say --norm before-relu if it stands before it, as in most networks. One after the ReLU is not converted",
+      "the file: say --norm before-relu if a ReLU follows it, as in most networks. One after the ReLU is not converted",
     file,
   );
 }

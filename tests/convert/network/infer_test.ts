@@ -344,6 +344,10 @@ Deno.test("batch normalization of a whole flattened map stands before the first 
     ...dense("classifier", [1, 4], [48, 7, 5]),
   ];
   assertEquals(await infer(apart), `64 ${BLOCKS_A}Fndrd`);
+  await refuse([...apart, ...norm1d("bn", 48)], {}, "classifier.0", "bn", "the same values");
+  // By its size alone.
+  const named: Shapes = [...features("A"), ...norm1d("bn", 48), ...dense("fc", [0, 3], [48, 7, 5])];
+  assertEquals(await infer(named), `64 ${BLOCKS_A}Fndrd`);
   // One sequence of all: ReLU, pool and Flatten before it.
   const one: Shapes = [
     ...features("A", { name: "net" }),
