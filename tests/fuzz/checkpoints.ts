@@ -52,6 +52,7 @@ export const FUZZED: readonly string[] = [
   "c_external.onnx",
   "tfjs_float32/model.json",
   "tfjs_uint8/model.json",
+  "tfjs/saved/model.json",
 ];
 
 /** What became of the mutations of a file. */

@@ -74,7 +74,7 @@ function graphOf({ model, weights }: Described): Graph {
     name,
     tensor: tensorOf(name, shape, () => values),
   }));
-  const assigned = assignWeights(placesIn(read), named);
+  const assigned = assignWeights(placesIn(read), named, false);
   return buildGraph(read, (layer) => assigned.get(layer), "some.keras");
 }
 
@@ -240,7 +240,7 @@ function assigned(names: readonly string[], layers: Parameters<typeof sequential
     name: "inner",
     layers: (sequential(...layers) as { config: { layers: unknown[] } }).config.layers,
   }]))!;
-  return [...assignWeights(placesIn(model), weights)].map(([{ name }, found]) =>
+  return [...assignWeights(placesIn(model), weights, true)].map(([{ name }, found]) =>
     `${name}: ${Object.entries(found).map(([role, { name }]) => `${role} ${name}`).join(", ")}`
   );
 }

@@ -89,7 +89,7 @@ function byLayer(
     assign: (model) =>
       new Map(model.layers.flatMap((layer) => {
         const places = placesIn({ layers: [layer], inputs: [], outputs: [] });
-        return [...assignWeights(places, groups.get(layer.name) ?? [])];
+        return [...assignWeights(places, groups.get(layer.name) ?? [], true)];
       })),
     tensors: all.flat().map(({ tensor }) => tensor),
     order: names !== undefined && all.every(isInOrder) ? "declared" : "none",

@@ -103,10 +103,12 @@ export interface NamedWeight {
  * trainable ones first, so that their order is not that of the layers as a rule.
  *
  * @param places Layers of a model, or one alone, whose weights need not have its name.
+ * @param isOrdered Whether the order of the weights counts where names do not tell.
  */
 export function assignWeights(
   places: readonly Place[],
   weights: readonly NamedWeight[],
+  isOrdered: boolean,
 ): Map<KerasLayer, LayerWeights> {
   const split = weights.flatMap(({ name, tensor }) => {
     const found = splitWeightName(name);
@@ -129,7 +131,7 @@ export function assignWeights(
   const isComplete = withWeights.every(({ layer }) =>
     rolesOf(layer).every((role) => assigned.get(layer)![role] !== undefined)
   );
-  return isComplete ? assigned : inOrder(withWeights, byRole) ?? assigned;
+  return isComplete || !isOrdered ? assigned : inOrder(withWeights, byRole) ?? assigned;
 }
 
 /** Layers that were renamed: their order tells, unless some are frozen, whose weights lie behind the others. */

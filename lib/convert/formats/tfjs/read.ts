@@ -103,10 +103,10 @@ function describedGraph(
 ): Graph | undefined {
   const description = isRecord(topology) ? topology.model_config ?? topology : undefined;
   try {
-    const model = readDescription(inSnakeCase(description));
+    const model = readDescription(description);
     if (model === undefined || model.layers.length === 0) return undefined;
     const weights = tensors.map((tensor) => ({ name: tensor.name, tensor }));
-    const assigned = assignWeights(placesIn(model), weights);
+    const assigned = assignWeights(placesIn(model), weights, false);
     return buildGraph(model, (layer) => assigned.get(layer), file);
   } catch (error) {
     if (error instanceof DescriptionError) return fail(error.message);
@@ -118,26 +118,6 @@ function describedGraph(
 function nameOf({ name }: CheckpointTensor): string {
   const split = splitWeightName(name);
   return split === undefined ? name : `${split.layer}.${split.role}`;
-}
-
-/** How deep names are changed. */
-const MAX_DEPTH = 64;
-
-/** `model.toJSON(null, false)` has `className` and `channelsLast` for `class_name` and `channels_last`. */
-function inSnakeCase(value: unknown): unknown {
-  if (!isRecord(value) || value.className === undefined) return value;
-  const snake = (text: string): string =>
-    text.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  const change = (value: unknown, key: string, depth: number): unknown => {
-    if (depth > MAX_DEPTH) return undefined;
-    if (Array.isArray(value)) return value.map((item) => change(item, "", depth + 1));
-    if (typeof value === "string") return key === "dataFormat" ? snake(value) : value;
-    if (!isRecord(value)) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [snake(key), change(item, key, depth + 1)]),
-    );
-  };
-  return change(value, "", 0);
 }
 
 async function parseJson(
