@@ -3,7 +3,8 @@
  * and peak memory against its limit. `pull` downloads the safetensors from this machine.
  *
  * `deno task bench:convert [FORMAT …]`. Writes to the folder for temporary files, and needs Linux and
- * the Python packages of `make_full_size.py`.
+ * the Python packages of `make_full_size.py`, by default those of `/usr/bin/python3`, else of the
+ * interpreter that the variable PYTHON names.
  *
  * @module
  */
@@ -22,7 +23,18 @@ const LIMITS: Readonly<Record<string, number>> = {
   caffe: 700,
   onnx: 700,
   mat: 700,
+  checkpoint: 350,
+  savedmodel: 350,
+  frozen: 350,
 };
+
+/** Where the tensors are, of what is more than one file. */
+const TENSORS: Readonly<Record<string, string>> = {
+  checkpoint: ".data-00000-of-00001",
+  savedmodel: "/variables/variables.data-00000-of-00001",
+};
+
+const PYTHON = Deno.env.get("PYTHON") ?? "/usr/bin/python3";
 
 /** What a conversion in a process of its own took. */
 interface Figures {
@@ -89,14 +101,15 @@ async function benchAll(formats: readonly string[]): Promise<void> {
     for (const format of formats) {
       const file = `${folder}/${format}`;
       const written = format === "pull" ? "safetensors" : format;
-      await run("/usr/bin/python3", [pathOf("make_full_size.py"), written, file]);
-      const megabytes = (await Deno.stat(file)).size / 1e6;
-      const disk = megabytes / copySeconds(file, `${folder}/copy`);
+      await run(PYTHON, [pathOf("make_full_size.py"), written, file]);
+      const tensors = file + (TENSORS[format] ?? "");
+      const megabytes = (await Deno.stat(tensors)).size / 1e6;
+      const disk = megabytes / copySeconds(tensors, `${folder}/copy`);
       const figures = format === "pull"
         ? await pulled(file, `${folder}/cache`)
         : await measured(file, `${folder}/out`);
       printRow(columnsOf(format, megabytes, disk, figures));
-      await Deno.remove(file);
+      await Deno.remove(format === "checkpoint" ? tensors : file, { recursive: true });
     }
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -1,7 +1,8 @@
 """Writes a VGG16 of the paper's size with random weights: make_full_size.py FORMAT FILE.
 
-FORMAT is safetensors, pytorch, legacy, keras, npz, npy, caffe, onnx or mat; needs the packages that
-tests/fixtures/checkpoints/make_checkpoints.py needs, and of mat scipy.
+FORMAT is safetensors, pytorch, legacy, keras, npz, npy, caffe, onnx or mat, which need the packages that
+tests/fixtures/checkpoints/make_checkpoints.py needs, and of mat scipy; or checkpoint, savedmodel or frozen, which
+need TensorFlow. A savedmodel is a folder, and FILE is what a checkpoint's files begin with.
 """
 import json
 import struct
@@ -157,9 +158,61 @@ def write_mat(path):
         scipy.io.savemat(file, {"layers": cell(cells), "meta": meta}, do_compression=True)
 
 
+def write_checkpoint(path):
+    import tensorflow as tf
+    names, tensors = [], []
+    for name, _, weight, bias in layers():
+        scope = f"vgg_16/{name}" if weight.ndim == 2 else f"vgg_16/{name[:5]}/{name}"
+        if name == "fc6":
+            weight = weight.reshape(4096, 512, 7, 7).transpose(2, 3, 1, 0)
+        elif weight.ndim == 2:
+            weight = weight.T[None, None]
+        else:
+            weight = tensorflow(weight)
+        names += [f"{scope}/weights", f"{scope}/biases"]
+        tensors += [tf.constant(np.ascontiguousarray(weight)), tf.constant(bias)]
+    tf.raw_ops.SaveV2(prefix=path, tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
+
+
+def module():
+    import tensorflow as tf
+
+    class Vgg(tf.Module):
+        def __init__(self):
+            self.layers = [(name, tf.Variable(np.ascontiguousarray(tensorflow(weight)), name=f"{name}/kernel"),
+                            tf.Variable(bias, name=f"{name}/bias")) for name, _, weight, bias in layers()]
+            self.variables_of_layers = [variable for _, *variables in self.layers for variable in variables]
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 224, 224, 3), tf.uint8)])
+        def __call__(self, images):
+            x = tf.cast(images, tf.float32) / 127.5 - 1
+            for name, weight, bias in self.layers:
+                if name == "fc6":
+                    x = tf.reshape(x, [-1, 25088])
+                x = tf.nn.conv2d(x, weight, 1, "SAME") + bias if len(weight.shape) == 4 else tf.matmul(x, weight) + bias
+                x = x if name == "fc8" else tf.nn.relu(x)
+                if name in BLOCK_ENDS:
+                    x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+            return x
+    return Vgg()
+
+
+def write_savedmodel(path):
+    import tensorflow as tf
+    tf.saved_model.save(module(), path)
+
+
+def write_frozen(path):
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    model = module()
+    frozen = convert_variables_to_constants_v2(model.__call__.get_concrete_function())
+    with open(path, "wb") as file:
+        file.write(frozen.graph.as_graph_def().SerializeToString())
+
+
 WRITERS = {"safetensors": write_safetensors, "pytorch": write_pytorch, "legacy": lambda path: write_pytorch(path, False),
            "keras": write_keras, "npz": write_npz, "npy": write_npy, "caffe": write_caffe, "onnx": write_onnx,
-           "mat": write_mat}
+           "mat": write_mat, "checkpoint": write_checkpoint, "savedmodel": write_savedmodel, "frozen": write_frozen}
 
 if __name__ == "__main__":
     WRITERS[sys.argv[1]](sys.argv[2])
