@@ -48,7 +48,10 @@ export interface Batch {
 export interface Activations {
   /** The layer's name. */
   readonly layer: string;
-  /** `[N, H, W, C]`; a dense layer on an image of the training size gives `[N, 1, 1, C]`. */
+  /**
+   * `[N, H, W, C]`; an average and what follows it give `[N, 1, 1, C]`, and so does a dense layer
+   * on an image of the training size.
+   */
   readonly shape: readonly [number, number, number, number];
   /** int32 with `precision: "int8"`, float32 with `"float"`. After the ReLU, where there is one. */
   readonly data: Int32Array | Float32Array;

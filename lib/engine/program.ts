@@ -113,12 +113,12 @@ function compileLayer(
   };
 }
 
-/** The average of all positions: a layer of filters that are 1, without weights of its own. */
+/** The average of all positions: a layer without weights, whose sums are its values. */
 function averageOf(channels: number): ProgramLayer {
   return {
     name: "average",
     kind: "average",
-    filterSize: [0, 0],
+    filterSize: [0, 0], // No filter takes any memory.
     padding: 0,
     inChannels: channels,
     outChannels: channels,
@@ -127,11 +127,11 @@ function averageOf(channels: number): ProgramLayer {
     multiplier: new Int32Array(channels).fill(2 ** 30),
     bias: new Int32Array(channels),
     biasExponent: NO_BIAS_EXPONENT,
-    reciprocal: toFixed(1),
+    reciprocal: toFixed(1), // Of one position.
   };
 }
 
-/** `1 / smax` of a layer for an input's size: the scale of an average is 1 by its positions. */
+/** `1 / smax` of a layer for a size of its input: the scale of an average is 1 by its positions. */
 export function reciprocalOf(
   { layer, input }: Pick<Geometry<ProgramLayer>, "layer" | "input">,
 ): Fixed {

@@ -14,10 +14,10 @@ export interface ClassMap {
 }
 
 /**
- * Where in an image a convolution saw what speaks for a class: `ReLU(Σ_k alpha_k A_k)`, with `A` the
- * activations of the convolution and `alpha_k` the mean over its positions of the gradient of the
- * class's logit (of its average over the score map, if the image is larger than the model's input and the
- * model does not average the map before).
+ * Where in an image a convolution saw what speaks for a class: `ReLU(Σ_k alpha_k A_k)`, with `A`
+ * the activations of the convolution and `alpha_k` the mean over its positions of the gradient of
+ * the class's logit (of its average over the score map, if the image is larger than the model's
+ * input and the model does not average the map before).
  *
  * The gradient is exact for the int8 weights: that of a dense layer is `Wᵀ` and the signs that its ReLU
  * saw. A max-pool hands each gradient to one position of its window, so that their sum over all

@@ -16,8 +16,8 @@ export const CONFIGURATIONS: Readonly<Record<Configuration, readonly (readonly (
 };
 
 /**
- * What a layer is called, in the paper's words; `average` is that of all positions of `pool5`, and `prob`
- * are the scores.
+ * What a layer is called, in the paper's words; `average` is that of all positions of `pool5`, and
+ * `prob` are the scores.
  */
 export type LayerName =
   | `conv${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`
@@ -51,8 +51,8 @@ export interface Architecture {
    */
   readonly pooling?: "flatten" | "average" | undefined;
   /**
-   * Outputs of the dense layers, in order, the last one being the logits: at most 8. Empty: features
-   * only.
+   * Outputs of the dense layers, in order, the last one being the logits: at most 8. Empty:
+   * features only.
    */
   readonly dense: readonly number[];
   /**
@@ -83,8 +83,8 @@ export interface Layer {
   /** `conv1_1` … `conv5_3`, and `fc6` … `fc8` in the paper, or as many as there are up to `fc8`. */
   readonly name: LayerName;
   /**
-   * What it computes: a dense layer is a convolution whose filters see its whole input. The average, which
-   * has no weights, is only in a program (`lib/engine/program.ts`).
+   * What it computes: a dense layer is a convolution whose filters see its whole input. The
+   * average, which has no weights, is only in a program (`lib/engine/program.ts`).
    */
   readonly kind: "convolution" | "average" | "dense";
   /** Height and width of a filter. */

@@ -18,9 +18,9 @@ export interface Embedding {
 /** What of a layer is wanted. */
 export interface EmbeddingOptions {
   /**
-   * One of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`, the
-   * scores of all classes; `average` where the model averages `pool5`. Default: the layer before the
-   * classifying one, or the last of all.
+   * One of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`,
+   * the scores of all classes; `average` where the model averages `pool5`. Default: the layer
+   * before the classifying one, or the last of all.
    */
   readonly layer?: LayerName | undefined;
   /** Over all positions: their average, their maximum, or all of them. Default: `"none"`. */

@@ -23,8 +23,8 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   /** The model whose layers are frozen: catalog id, path, URL, bytes, or an open one. Default: the embedded one. */
   readonly model?: ModelSource | undefined;
   /**
-   * The last frozen layer: `pool5`, `average` or a dense one, as the model has them. Default: the one before
-   * the classifying layer.
+   * The last frozen layer: `pool5`, `average` or a dense one, as the model has them. Default: the
+   * one before the classifying layer.
    */
   readonly layer?: "pool5" | "average" | `fc${1 | 2 | 3 | 4 | 5 | 6 | 7}` | undefined;
   /** Units of a hidden layer of the head; 0, the default, for none. */

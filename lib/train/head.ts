@@ -22,11 +22,11 @@ export interface HeadPlan extends FeatureLayer {
 }
 
 /**
- * Plans a head of one or two dense layers, on a dense layer, the average or the last pool of a model. On
- * the pool it is a head on all positions, also where the model averages them.
+ * Plans a head of one or two dense layers, on a dense layer, the average or the last pool of a
+ * model. On the pool it is a head on all positions, also where the model averages them.
  *
- * @throws {RangeError} If the model has no such layer, or would have more than {@linkcode MAX_DENSE} dense
- *   layers.
+ * @throws {RangeError} If the model has no such layer, or would have more dense layers than
+ *   {@linkcode MAX_DENSE}.
  */
 export function planHead(
   base: Model,

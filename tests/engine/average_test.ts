@@ -1,7 +1,8 @@
 /** The average of a map: by hand, in parts of a batch, and from a model's file. */
 
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Batch, Engine } from "../../lib/engine/engine.ts";
+import { networkOperations } from "../../lib/engine/geometry.ts";
 import { compileProgram } from "../../lib/engine/program.ts";
 import { concatenate, imagesOf } from "../../lib/engine/queued_engine.ts";
 import { createWasmEngine } from "../../lib/engine/wasm/engine.ts";
@@ -22,9 +23,9 @@ const QUARTERS = [255, 0, 128, 64];
 const ACTIVATIONS = [127, 0, 64, 32];
 
 /**
- * A network whose convolutions hand on what they are given: their filters only have a center, which is
- * 1 in real numbers. The last one's second channel is the negative of the first. The logit is half of
- * the average.
+ * A network whose convolutions hand on what they are given: their filters only have a center, which
+ * is 1 in real numbers. The last one's second channel is the negative of the first. The logit is
+ * half of the average.
  */
 function handingOn(): { model: Model; weights: Weights; batch: Batch } {
   const { model, weights } = randomModel({
@@ -89,7 +90,10 @@ gpuTest("WebGPU's average is what it is by hand", async () => {
   await checkByHand((...call) => engine.run(...call), batch);
 });
 
-/** A thin network, and images whose maps have 9x8 positions: more than a workgroup of WebGPU has lanes. */
+/**
+ * A thin network, and images whose maps have 9x8 positions: more than a workgroup of WebGPU has
+ * lanes.
+ */
 const { model: thin, weights: thinWeights } = randomModel({
   configuration: "A",
   input: { height: 32, width: 32, channels: 1 },
@@ -135,6 +139,22 @@ for (const [precision, layers] of [["int8", ["average", "fc8"]], ["float", ["ave
     }
   });
 }
+
+Deno.test("algorithms are tried on a network that averages, and no value depends on it", async () => {
+  const { model } = randomModel({
+    configuration: "A",
+    input: { height: 224, width: 224, channels: 3 },
+    convolutions: [64, 128, 128, 64, 64, 64, 32, 32],
+    pooling: "average",
+    dense: [10],
+  });
+  // Below this nothing is tried.
+  assert(networkOperations(compileProgram(model)) > 2e9);
+  const batch = randomBatch(1, 230, 261, 3);
+  await using direct = await createWasmEngine(model, { algorithm: "direct" });
+  await using tried = await createWasmEngine(model);
+  assertSame(await tried.run(batch), await direct.run(batch));
+});
 
 Deno.test("a profile has a line for the average, and its additions", async () => {
   const { model, batch } = averageCases()[0];

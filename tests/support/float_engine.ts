@@ -53,7 +53,9 @@ function runBatch(
   return { layer: last, shape: [maps.length, height, width, channels], data, scale };
 }
 
-/** The logits of one image, from what a convolution gave for it, before its max-pool if it has one. */
+/**
+ * The logits of one image, from what a convolution gave for it, before its max-pool if it has one.
+ */
 export function logitsFrom(
   model: Model,
   weights: Weights,

@@ -84,7 +84,10 @@ export async function checkCalls(
   }
 }
 
-/** A VGG of any configuration with few channels, and odd numbers of them; every other one averages its map. */
+/**
+ * A VGG of any configuration with few channels, and odd numbers of them; every other one averages
+ * its map.
+ */
 export function smallModel(next: () => number, seed: number): Model {
   const all = Object.keys(CONFIGURATIONS) as Configuration[];
   const configuration = all[Math.floor(next() * all.length)];

@@ -285,6 +285,20 @@ Deno.test("fitFromScratch() learns to tell bright from dark, in one channel", as
   assert(classifier instanceof Classifier);
 });
 
+Deno.test("fitFromScratch() trains up to eight dense layers", async () => {
+  const data = pictures([CAT, DOG], 0, 4), dense = [8, 8, 8, 8, 8, 8, 8];
+  const options = { configuration: "A", width: 1 / 16, epochs: 1, backend: "wasm" } as const;
+  const { bytes } = await fitFromScratch(data, { ...options, dense });
+  const { architecture } = await openModel(bytes);
+  assertEquals(architecture.dense, [...dense, 2]);
+  assertEquals(layersOf(architecture).at(-8)!.name, "fc1");
+  await assertRejects(
+    () => fitFromScratch(data, { ...options, dense: [...dense, 8] }),
+    RangeError,
+    "dense must be at most 7 integers",
+  );
+});
+
 Deno.test("fitFromScratch() gives the same model again, also when it was interrupted", async () => {
   const directory = await Deno.makeTempDir();
   try {

@@ -2,8 +2,8 @@
  * A plan: the network's layers as steps for one size of input, written into memory where all
  * threads read it.
  *
- * The convolutions run for few images at once, the dense layers for all of them, so that their
- * weights (nine tenths of a VGG) are read once.
+ * The convolutions and the average run for few images at once, the dense layers for all of them, so
+ * that their weights (nine tenths of a VGG) are read once.
  */
 
 import type { Batch } from "../engine.ts";
@@ -45,7 +45,7 @@ export interface PlannedStep extends Omit<Planned, "fields"> {
 /** Steps in memory. */
 export interface Plan extends PlanSize {
   readonly last: LastLayer;
-  /** Run once for each `together` images. */
+  /** Run once for each `together` images; the average is one of them. */
   readonly convolutions: readonly PlannedStep[];
   /** Run once. */
   readonly dense: readonly PlannedStep[];

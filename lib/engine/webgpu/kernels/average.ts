@@ -16,7 +16,8 @@ const LANES = 64;
 
 /**
  * Sums `x`, `[N, H, W, C]`, over all positions, and with float divides by their number. Gives what
- * {@linkcode multiplyDense} gives, `[N, C]` without maxima. A workgroup takes the channels of a vector.
+ * {@linkcode multiplyDense} gives, `[N, C]` without maxima. A workgroup takes the channels of a
+ * vector.
  */
 export const averagePositions = defineKernel(
   "average",

@@ -105,8 +105,8 @@ function packBytes(
 }
 
 /**
- * `[O / 4, 2]` vectors: multipliers and biases, or with float the model's scales and biases: 1 and 0 for the
- * average, which has none.
+ * `[O / 4, 2]` vectors: multipliers and biases, or with float the model's scales and biases: 1 and
+ * 0 for the average, which has none.
  */
 export function packConstants(
   precision: Precision,

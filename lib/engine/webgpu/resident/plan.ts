@@ -11,6 +11,7 @@ import {
   type LastLayer,
   lastLayer,
   operationsOf,
+  type Size,
 } from "../../geometry.ts";
 import type { Program, ProgramLayer } from "../../program.ts";
 import { allocatedBytes } from "../device/memory.ts";
@@ -61,24 +62,23 @@ function planLayer(
   precision: Precision,
 ): PlannedLayer {
   const channels = first ? layer.inChannels : padChannels(layer.inChannels);
-  const isOne = full.height === 1 && full.width === 1;
   // With int8, the activations are stored with their zeros.
   const stored = !first && precision === "int8";
   return {
     layer,
-    kernel: first
-      ? "first"
-      : layer.kind === "average"
-      ? "average"
-      : isOne
-      ? "dense"
-      : "convolution",
+    kernel: first ? "first" : kernelOf(layer, full),
     input: padded({ images, channels, ...input }, stored ? layer.padding : 0),
     padding: stored ? 0 : layer.padding,
     pool: pooled,
     output: { images, channels: padChannels(layer.outChannels), ...out },
     operations: images * operationsOf({ layer, input, full }),
   };
+}
+
+/** A dense layer on a larger image than those of the training is a convolution. */
+function kernelOf({ kind }: ProgramLayer, { height, width }: Size): PlannedLayer["kernel"] {
+  if (kind === "average") return "average";
+  return height * width === 1 ? "dense" : "convolution";
 }
 
 /** Vectors that a run needs for each of its tensors, the result not among them. */

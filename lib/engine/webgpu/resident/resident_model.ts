@@ -46,15 +46,15 @@ export class ResidentModel {
       this.#memory.write(tensor, words);
       return tensor;
     };
+    const weighted = program.layers.filter(({ kind }) => kind !== "average");
     this.#context = {
       program,
       precision,
       tuning,
       table: fill(packTable(precision, program, preprocessing)),
-      weights: new Map(parameters.map(({ name }): [string, Tensor] => {
-        const layer = program.layers.find((layer) => layer.name === name)!;
-        const vectors = weightVectors(layer, layer === program.layers[0]);
-        return [name, this.#memory.allocate(vectors, tuning.memory)];
+      weights: new Map(weighted.map((layer, index): [string, Tensor] => {
+        const vectors = weightVectors(layer, index === 0);
+        return [layer.name, this.#memory.allocate(vectors, tuning.memory)];
       })),
       constants: new Map(program.layers.map((layer): [string, Tensor] => {
         const own = parameters.find(({ name }) => name === layer.name);

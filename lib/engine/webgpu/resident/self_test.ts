@@ -17,8 +17,8 @@ import { planLayers } from "./plan.ts";
 import { ResidentModel } from "./resident_model.ts";
 
 /**
- * A network whose answers are known: its configuration, channels and pooling. Configuration E has the layers
- * of all others but C, which has 1x1 kernels.
+ * A network whose answers are known: its configuration, channels and pooling. Configuration E has
+ * the layers of all others but C, which has 1x1 kernels.
  */
 export type AnswerName = `${"C" | "E"}${1 | 3}${"" | " average"}`;
 
