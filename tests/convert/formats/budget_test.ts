@@ -12,10 +12,10 @@ function assertRefused(work: () => void, message: string): void {
 }
 
 Deno.test("a budget allows visits in proportion to the files' bytes", () => {
-  const budget = new Budget("some.pth", 64_000);
+  const budget = new Budget("some.pth", 8_000);
   budget.visit((1 << 20) + 1000);
   assertRefused(() => budget.visit(), `it takes more than ${(1 << 20) + 1000} steps`);
-  budget.addFile(64);
+  budget.addFile(8);
   assertRefused(() => budget.visit(), `it takes more than ${(1 << 20) + 1001} steps`);
 });
 

@@ -266,6 +266,17 @@ Deno.test("the code of a TorchScript module is followed to the operators of its 
   });
 });
 
+Deno.test("TorchScript's code that is long or deep takes no longer than it is", async () => {
+  const many = Array.from({ length: 20_000 }, () => "x = torch.relu(x)");
+  await withCheckpoint(scriptOf(...many, "return x"), ({ graph }) => {
+    assertEquals(graph!.nodes.length, 20_001);
+  });
+  const calls = `return x${"()".repeat(100_000)}`;
+  await assertRejects(() => withCheckpoint(scriptOf(calls), () => {}), CheckpointFormatError);
+  const deep = `return ${"(".repeat(100_000)}x${")".repeat(100_000)}`;
+  await assertRejects(() => withCheckpoint(scriptOf(deep), () => {}), CheckpointFormatError);
+});
+
 const NOT_FOLLOWED: readonly (readonly [message: string, ...lines: string[]])[] = [
   ["what it does depends on what it computes", "if torch.gt(x, 0):", "  pass", "return x"],
   ["it calls __torch__.mine", "return __torch__.mine(x, )"],
@@ -344,4 +355,13 @@ Deno.test("dictionaries that hold each other, and those that share others withou
     (_, i) => `r${int32(i)}0${module(`}(${text("a")}j${int32(i)}${text("b")}j${int32(i)}u`)}`,
   );
   await refused(`${module("}")}${modules.join("")}`, "steps to read", "budget");
+  // An object that is its own state, a long row of them, and a module in itself.
+  await refused(`cnet\nA\n)Rr${int32(0)}j${int32(0)}b`, "found none");
+  await refused(`${"cnet\nA\n)R".repeat(50_000)}${"b".repeat(49_999)}`, "found none");
+  const filter = tensorOf("0", 4, [2, 2, 1, 1], [2, 1, 1, 1]);
+  const state = dictionaryOf({ _parameters: dictionaryOf({ weight: filter }), _modules: "}" });
+  const inItself = `ctorch.nn.modules.container\nSequential\n)\x81r${int32(0)}${
+    state.replace(`${text("_modules")}}`, `${text("_modules")}}${text("a")}j${int32(0)}s`)
+  }b`;
+  await withCheckpoint(savedFile(inItself, { 0: floats([1, 2, 3, 4]) }), () => {});
 });

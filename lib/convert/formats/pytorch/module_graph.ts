@@ -34,9 +34,8 @@ export function moduleGraph(
   module: PickledObject,
   tensors: readonly CheckpointTensor[],
 ): Graph | undefined {
-  const leaves = leavesOf(module);
+  const { leaves, isSequential } = leavesOf(module);
   if (leaves.length > MAX_LEAVES) return undefined;
-  const isSequential = isAllSequential(module);
   if (!isSequential && !hasActivations(leaves)) return undefined;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const steps = leaves.map((leaf): Step => ({
@@ -63,7 +62,7 @@ export function moduleGraph(
  */
 export function checkLayers(module: PickledObject, file: string): number {
   const epsilons = new Set<number>();
-  for (const leaf of leavesOf(module)) {
+  for (const leaf of leavesOf(module).leaves) {
     if (!leaf.isOwn) continue;
     const operator = operatorOf(leaf, undefined);
     if (operator.kind === "batchNorm") epsilons.add(operator.epsilon);
@@ -91,31 +90,25 @@ const MAX_DEPTH = 32;
 /** Modules that compute a loss or a measure stand beside the network. */
 const BESIDE = /^(torch\.nn\.modules\.loss|torchmetrics)\./;
 
-function leavesOf(module: PickledObject): Leaf[] {
+/** The leaves in their order, and whether all that they are in runs them in it. */
+function leavesOf(module: PickledObject): { leaves: Leaf[]; isSequential: boolean } {
   const leaves: Leaf[] = [];
+  let isSequential = true;
   const visit = (node: PickledObject, name: string, depth: number): void => {
-    const below = submodulesOf(node);
     if (leaves.length > MAX_LEAVES) return;
-    if (below.length === 0 || depth > MAX_DEPTH) {
-      const isOwn = node.name.startsWith(OWN);
-      const type = isOwn || /\.Flatten$/.test(node.name)
-        ? node.name.replace(/^.*\./, "")
-        : node.name;
-      if (!BESIDE.test(node.name)) leaves.push({ name, type, isOwn, module: node });
+    const below = depth > MAX_DEPTH ? [] : submodulesOf(node);
+    for (const [key, child] of below) visit(child, name === "" ? key : `${name}.${key}`, depth + 1);
+    if (below.length > 0) {
+      const isWrapper = below.length === 1 && /^torch\.nn\.parallel\.\w+\.\w+$/.test(node.name);
+      isSequential &&= node.name === SEQUENTIAL || isWrapper;
       return;
     }
-    for (const [key, child] of below) visit(child, name === "" ? key : `${name}.${key}`, depth + 1);
+    const isOwn = node.name.startsWith(OWN);
+    const type = isOwn || /\.Flatten$/.test(node.name) ? node.name.replace(/^.*\./, "") : node.name;
+    if (!BESIDE.test(node.name)) leaves.push({ name, type, isOwn, module: node });
   };
   visit(module, "", 0);
-  return leaves;
-}
-
-function isAllSequential(module: PickledObject): boolean {
-  const below = submodulesOf(module);
-  if (below.length === 0) return true;
-  const isWrapper = /^torch\.nn\.parallel\.\w+\.\w+$/.test(module.name) && below.length === 1;
-  return (module.name === SEQUENTIAL || isWrapper) &&
-    below.every(([, child]) => isAllSequential(child));
+  return { leaves, isSequential };
 }
 
 /** Whether what follows each layer but the last, before the next one, is an activation. */

@@ -183,7 +183,7 @@ export function parseExpression(text: string): Expression {
     } else if (/^[A-Za-z_]/.test(token)) value = { kind: "name", name: token };
     else if (token.startsWith('"')) value = { kind: "literal", value: token.slice(1, -1) };
     else if (/\d/.test(token)) value = { kind: "literal", value: Number(token) };
-    for (;;) {
+    for (let length = 0; length < MAX_DEPTH; length++) {
       if (tokens[at] === "(") {
         at++;
         const [args, named] = items(")", depth + 1);
@@ -197,6 +197,7 @@ export function parseExpression(text: string): Expression {
         at += 2;
       } else return value;
     }
+    return OTHER;
   };
   const parsed = expression(0);
   return at < tokens.length ? OTHER : parsed;

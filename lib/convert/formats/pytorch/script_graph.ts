@@ -76,7 +76,8 @@ function fail(message: string): never {
 
 class Follower {
   readonly translator: AtenTranslator;
-  readonly #names = new Set<string>();
+  /** How often each name was wanted. */
+  readonly #names = new Map<string, number>();
 
   constructor(
     readonly tensors: ReadonlyMap<string, CheckpointTensor>,
@@ -123,12 +124,9 @@ class Follower {
   }
 
   #nameFor(wanted: string): string {
-    let name = wanted;
-    for (let count = 2; this.#names.has(name) || this.tensors.has(name); count++) {
-      name = `${wanted} (${count})`;
-    }
-    this.#names.add(name);
-    return name;
+    const count = (this.#names.get(wanted) ?? 0) + 1;
+    this.#names.set(wanted, count);
+    return count === 1 && !this.tensors.has(wanted) ? wanted : `${wanted} (${count})`;
   }
 }
 

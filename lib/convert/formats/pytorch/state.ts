@@ -101,9 +101,9 @@ function* childrenOf(node: PickledValue): Generator<[string, PickledValue]> {
   } else if (Array.isArray(node)) {
     for (let i = 0; i < node.length; i++) yield [String(i), node[i]];
   } else if (node instanceof PickledObject) {
-    for (const part of [node.args, node.items, node.entries, node.state]) {
-      yield* childrenOf(part as PickledValue);
-    }
+    const { args, items, entries, state } = node;
+    const isPlain = state instanceof Map || Array.isArray(state);
+    for (const part of [args, items, entries, isPlain ? state : [state]]) yield* childrenOf(part);
   }
 }
 
