@@ -57,12 +57,13 @@ export class Call {
     readonly node: OnnxNode,
     readonly opset: number,
     readonly constants: OnnxConstants,
-    readonly values: ReadonlyMap<string, Value>,
+    /** What is known about a value that is computed from the images. */
+    readonly valueOf: (name: string) => Value | undefined,
   ) {}
 
   /** The inputs that are computed from the images. */
   get computed(): string[] {
-    return this.node.inputs.filter((name) => this.values.has(name));
+    return this.node.inputs.filter((name) => this.valueOf(name) !== undefined);
   }
 
   /** The name of the input that is computed from the images. */
@@ -77,7 +78,7 @@ export class Call {
 
   /** What is known about that input. */
   get value(): Value {
-    return this.values.get(this.source)!;
+    return this.valueOf(this.source)!;
   }
 
   /** Its axes: a node behind what is not understood is not asked for its meaning. */
@@ -95,8 +96,8 @@ export class Call {
 
   /** The same with another value of that input. */
   withValue(name: string, value: Value): Call {
-    const values = new Map(this.values).set(name, value);
-    return new Call(this.node, this.opset, this.constants, values);
+    const valueOf = (other: string) => other === name ? value : this.valueOf(other);
+    return new Call(this.node, this.opset, this.constants, valueOf);
   }
 
   /** Refuses integers that stand for floats, where a graph computes with them as they are. */

@@ -45,9 +45,15 @@ export const INTEGER_RANGES: Partial<Record<OnnxType, readonly [low: number, hig
   I4: [-8, 7],
 };
 
+/** Numbers that a file may have computed in all, and computations that may stand behind each other. */
+const MAX_COMPUTED = 1 << 22;
+const MAX_DEPTH = 64;
+
 /** Looks constants up by the name of the value. */
 export class OnnxConstants {
   readonly #constants = new Map<string, OnnxConstant>();
+  readonly #depths = new Map<string, number>();
+  #computed = 0;
 
   constructor(initializers: ReadonlyMap<string, OnnxTensor>, private readonly file: string) {
     for (const [name, tensor] of initializers) this.#constants.set(name, constantOf(tensor));
@@ -76,22 +82,26 @@ export class OnnxConstants {
   async numbers(name: string | undefined): Promise<Numbers | undefined> {
     const constant = this.get(name);
     if (constant?.numbers !== undefined) return constant.numbers;
-    if (constant === undefined || sizeOf(constant.shape) > MAX_NUMBERS) return undefined;
+    const size = sizeOf(constant?.shape ?? []);
+    if (constant === undefined || size > MAX_NUMBERS) return undefined;
+    this.#computed += size;
     const tensor = this.plain(constant, name!);
     return tensor && { shape: constant.shape, values: Array.from(await readAll(tensor)) };
   }
 
+  /** The numbers of a small constant as floats, which are all known. */
+  async floats(name: string | undefined, what: string): Promise<Float32Array> {
+    const values = (await this.numbers(name))?.values.filter((value) => typeof value === "number");
+    if (values === undefined) throw new NotUnderstood(`${what} is no small constant`);
+    return Float32Array.from(values);
+  }
+
   /** Scales and zero points of integers, which by default are of 8 bits from 0 on. */
   async scales(scaleName: string | undefined, zeroName: string | undefined): Promise<Scales> {
-    const tensor = this.tensor(scaleName);
-    if (tensor === undefined) throw new NotUnderstood("its scale is no constant");
-    const scale = await readAll(tensor);
+    const scale = await this.floats(scaleName, "its scale");
     if (!zeroName) return { scale, zeroPoint: new Float32Array(scale.length), type: "U8" };
-    const zero = this.get(zeroName), zeros = this.tensor(zeroName);
-    if (zero === undefined || zeros === undefined) {
-      throw new NotUnderstood("its zero point is no constant");
-    }
-    return { scale, zeroPoint: await readAll(zeros), type: zero.type };
+    const zeroPoint = await this.floats(zeroName, "its zero point");
+    return { scale, zeroPoint, type: this.get(zeroName)?.type ?? "U8" };
   }
 
   /**
@@ -121,6 +131,10 @@ export class OnnxConstants {
   async evaluate(node: OnnxNode): Promise<void> {
     const { op, inputs: [first], outputs: [output] } = node;
     const x = this.get(first);
+    const behind = inputsOf(node).map((name) => this.#depths.get(name) ?? 0);
+    const depth = behind.reduce((deepest, each) => Math.max(deepest, each), 0) + 1;
+    if (depth > MAX_DEPTH || this.#computed > MAX_COMPUTED) return;
+    this.#depths.set(output, depth);
     const isShape = x?.numbers !== undefined || x?.type === "I64" || x?.type === "I32";
     const view = isShape && Object.hasOwn(NUMBER_OPERATORS, op) ? undefined : this.#views[op];
     if (view !== undefined) {
@@ -133,6 +147,7 @@ export class OnnxConstants {
     }
     const numbers = NUMBER_OPERATORS[op]!(await this.#numbersCall(node));
     if (numbers === undefined || numbers.values.length > MAX_NUMBERS) return;
+    this.#computed += numbers.values.length;
     const type = op === "Cast" ? onnxType(integerOf(node, "to", 1)) : x?.type;
     this.define(output, { shape: numbers.shape, type: type ?? "I64", numbers });
   }

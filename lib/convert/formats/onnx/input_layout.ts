@@ -7,30 +7,39 @@ import type { OnnxInput, OnnxNode } from "./parse.ts";
 const MAP_OPERATORS = /Conv$|^ConvInteger$|Pool$/;
 
 /**
- * Follows an image to the first convolution or pool, which takes its channels first, through whatever turns
- * its axes round. An image that does not get there has 1 or 3 channels.
+ * Follows images to the first convolution or pool, which takes its channels first, through whatever turns
+ * their axes round. An image that does not get there has 1 or 3 channels.
  */
-export function inputLayout(
-  { name, shape }: OnnxInput,
+export function inputLayouts(
+  inputs: readonly OnnxInput[],
   nodes: readonly OnnxNode[],
-): Layout | undefined {
-  // What comes from the image, and which of the image's axes each of its axes is.
-  const orders = new Map([[name, [0, 1, 2, 3]]]);
+): ReadonlyMap<string, Layout | undefined> {
+  const layouts = new Map<string, Layout | undefined>();
+  // What comes from an image, and which of the image's axes each of its axes is.
+  const ways = new Map(inputs.map(({ name }) => [name, { image: name, order: [0, 1, 2, 3] }]));
   for (const { op, domain, inputs, outputs, attributes } of nodes) {
-    const order = orders.get(inputs.find((input) => orders.has(input)) ?? "");
-    if (order === undefined || op === "Shape") continue;
+    const way = ways.get(inputs.find((input) => ways.has(input)) ?? "");
+    if (way === undefined || op === "Shape" || op === "Reshape" || op === "Flatten") continue;
+    const { image, order } = way;
     if (MAP_OPERATORS.test(op)) {
-      if (domain.startsWith("com.microsoft.") || domain.startsWith("com.ms.")) return undefined;
+      const isBlocked = domain.startsWith("com.microsoft.") || domain.startsWith("com.ms.");
       const isLast = attributes.get("channels_last")?.int === 1 || op.startsWith("Nhwc");
-      return layoutOf(order, isLast);
+      if (!layouts.has(image)) layouts.set(image, isBlocked ? undefined : layoutOf(order, isLast));
+      continue;
     }
     const perm = op === "Transpose" ? attributes.get("perm")?.ints ?? [3, 2, 1, 0] : undefined;
-    if (op === "Reshape" || op === "Flatten") break;
-    const turned = perm?.map((axis) => order[axis] ?? 0) ?? order;
-    for (const output of outputs) orders.set(output, turned);
+    const turned = perm?.slice(0, 4).map((axis) => order[axis] ?? 0) ?? order;
+    for (const output of outputs) ways.set(output, { image, order: turned });
   }
-  if (shape?.length !== 4) return undefined;
-  const [, first, , last] = shape;
+  for (const { name, shape } of inputs) {
+    if (!layouts.has(name)) {
+      layouts.set(name, shape?.length === 4 ? layoutOfColors(shape) : undefined);
+    }
+  }
+  return layouts;
+}
+
+function layoutOfColors([, first, , last]: readonly (number | undefined)[]): Layout | undefined {
   if (isColors(first)) return isColors(last) ? undefined : "NCHW";
   return isColors(last) ? "NHWC" : undefined;
 }

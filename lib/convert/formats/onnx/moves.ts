@@ -95,7 +95,7 @@ export const unsqueeze: Translator = async (call) => {
   const axes = unsqueezed<Axis>(call.axes, listed, () => ({ of: "places", size: 1 }));
   const moved = { ...call.moved([{ kind: "identity" }], axes), averages };
   // A color that was taken by its index becomes an axis of one again.
-  const at = call.values.get(picks?.from ?? "")?.axes?.findIndex(({ of }) => of === "channels");
+  const at = call.valueOf(picks?.from ?? "")?.axes?.findIndex(({ of }) => of === "channels");
   if (at === undefined || fromFront(listed[0]!, axes.length) !== at) return moved;
   return { ...moved, picks, axes: axes.with(at, { of: "channels", size: 1 }) };
 };
@@ -232,9 +232,9 @@ function ordered(channels: readonly number[], size: number): Operator | undefine
 
 /** `Concat` of the channels that others took apart. */
 export const concat: Translator = (call) => {
-  const [first, ...others] = call.node.inputs.map((name) => call.values.get(name));
+  const [first, ...others] = call.node.inputs.map(call.valueOf);
   if (others.length === 0) return identity(call);
-  const from = first?.picks?.from, source = call.values.get(from ?? "");
+  const from = first?.picks?.from, source = call.valueOf(from ?? "");
   const parts = [first, ...others].map((value) => value?.picks);
   const axes = first?.axes, axis = axes && fromFront(call.integer("axis", 1), axes.length);
   const isWhole = source?.axes !== undefined && parts.every((part) => part?.from === from) &&

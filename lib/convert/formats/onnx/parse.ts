@@ -166,12 +166,12 @@ class OnnxParser {
     let name = "";
     let float: number | undefined, int: number | undefined, text: string | undefined;
     let tensor: OnnxTensor | undefined, reference: string | undefined;
-    const floats: number[] = [], ints: number[] = [];
+    let floats: number[] = [], ints: number[] = [];
     for await (const field of readMessage(this.source, range)) {
       if (field.number === 2 && field.wire === 5) float = field.value;
       if (field.number === 3 && field.wire === 0) int = field.value;
-      if (field.number === 7) floats.push(...await readFloats(this.source, field));
-      if (field.number === 8) ints.push(...await readIntegers(this.source, field));
+      if (field.number === 7) floats = floats.concat(await readFloats(this.source, field));
+      if (field.number === 8) ints = ints.concat(await readIntegers(this.source, field));
       if (field.wire !== 2) continue;
       if (field.number === 1) name = await readText(this.source, field);
       // Longer ones hold what other programs compiled.

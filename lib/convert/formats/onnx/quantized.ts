@@ -3,7 +3,7 @@
  * dequantizing are left out, but for what they cut off.
  */
 
-import { type CheckpointTensor, readAll } from "../checkpoint.ts";
+import type { CheckpointTensor } from "../checkpoint.ts";
 import type { Operator } from "../graph.ts";
 import type { Call, Meaning, Quantization, Translator } from "./call.ts";
 import { INTEGER_RANGES, type Scales } from "./constants.ts";
@@ -159,8 +159,10 @@ function spread({ scale, zeroPoint, type }: Scales): Scales {
 
 /** Integers of a weight less their zero point; what scales them stands behind. */
 async function integerWeight(call: Call, axis: number) {
-  const zeros = call.optional(3, "its weight's zero point");
-  const zeroPoint = zeros === undefined ? new Float32Array(1) : await readAll(zeros);
+  const zero = call.node.inputs[3];
+  const zeroPoint = zero
+    ? await call.constants.floats(zero, "its weight's zero point")
+    : new Float32Array(1);
   const scales = {
     scale: new Float32Array(zeroPoint.length).fill(1),
     zeroPoint,

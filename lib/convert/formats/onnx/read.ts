@@ -11,7 +11,7 @@ import { Call, type Meaning, type Value, valueBetween } from "./call.ts";
 import { inputsOf, OnnxConstants } from "./constants.ts";
 import { hintOf } from "./images.ts";
 import { inlineFunctions } from "./inline.ts";
-import { inputLayout } from "./input_layout.ts";
+import { inputLayouts } from "./input_layout.ts";
 import { NotUnderstood } from "./not_understood.ts";
 import { elementsOf } from "./axes.ts";
 import { vector } from "./numbers.ts";
@@ -57,7 +57,8 @@ class GraphReader {
   async read(): Promise<Graph> {
     const { inputs, outputs } = this.model;
     const nodes = inlineFunctions(this.model, this.file);
-    for (const input of inputs) this.#input(input, inputLayout(input, nodes));
+    const layouts = inputLayouts(inputs, nodes);
+    for (const input of inputs) this.#input(input, layouts.get(input.name));
     for (const node of nodes) await this.#node(node);
     for (const output of outputs) this.#output(output);
     return { nodes: this.#nodes, outputs };
@@ -117,7 +118,8 @@ class GraphReader {
     try {
       const translate = translatorOf(node);
       if (translate === undefined) return [notUnderstood(node, domainHint(node))];
-      const call = new Call(node, this.model.opset, this.#constants, this.#values);
+      const valueOf = (name: string) => this.#values.get(name);
+      const call = new Call(node, this.model.opset, this.#constants, valueOf);
       return [await translate(call)].flat();
     } catch (error) {
       if (!(error instanceof NotUnderstood)) throw error;

@@ -41,6 +41,9 @@ export function isFloat(type: OnnxType): boolean {
   return type.includes("F");
 }
 
+/** Axes that a tensor may have: far more than any has. */
+const MAX_RANK = 32;
+
 type Description = Omit<OnnxTensor, "read">;
 
 /** Reads tensors of a file and of the files beside it, each of which is opened once. */
@@ -51,12 +54,12 @@ export class OnnxTensors {
 
   /** `undefined` if its elements are no numbers that a weight could be. */
   async read(range: ProtoRange): Promise<OnnxTensor | undefined> {
-    const shape: number[] = [];
+    let shape: number[] = [];
     let name = "", number = 0;
     let raw: ProtoRange | undefined, varints: ProtoRange | undefined;
     const external = new Map<string, string>();
     for await (const field of readMessage(this.source, range)) {
-      if (field.number === 1) shape.push(...await readIntegers(this.source, field));
+      if (field.number === 1) shape = shape.concat(await readIntegers(this.source, field));
       if (field.number === 2 && field.wire === 0) number = field.value;
       if (field.wire !== 2) continue;
       if (field.number === 8) name = await readText(this.source, field);
@@ -67,8 +70,9 @@ export class OnnxTensors {
     const type = DATA_TYPES[number];
     if (type === undefined) return undefined;
     const tensor: Description = { name, shape, layout: OUTPUTS_FIRST, type, position: raw?.begin };
-    if (!shape.every((size) => size >= 0) || !Number.isSafeInteger(sizeOf(shape))) {
-      throw this.#error(`Tensor ${name} has the shape [${shape}]`, range);
+    const isShape = shape.length <= MAX_RANK && shape.every((size) => size >= 0);
+    if (!isShape || !Number.isSafeInteger(sizeOf(shape))) {
+      throw this.#error(`Tensor ${name} has the shape [${shape.slice(0, MAX_RANK)}]`, range);
     }
     if (external.size > 0) return await this.#external(tensor, external, range);
     if (varints !== undefined && raw === undefined) return await this.#varints(tensor, varints);
