@@ -9,6 +9,8 @@ export const TYPES = {
   float16: { number: 10, array: Float16Array },
 } as const;
 
+type ElementType = (typeof TYPES)[keyof typeof TYPES];
+
 /** A varint; a negative one takes ten bytes. */
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -59,7 +61,7 @@ export function initializer(
   name: string,
   shape: readonly number[],
   values: readonly number[],
-  type: (typeof TYPES)[keyof typeof TYPES] = TYPES.float,
+  type: ElementType = TYPES.float,
 ): number[] {
   const array = type.array === BigInt64Array
     ? BigInt64Array.from(values, BigInt)
@@ -70,10 +72,16 @@ export function initializer(
 }
 
 /** An input of a graph; a size of 0 is open. */
-export function input(name: string, shape: readonly number[]): number[] {
+export function input(
+  name: string,
+  shape: readonly number[],
+  type: ElementType = TYPES.float,
+): number[] {
   const dims = shape.flatMap((size) => field(1, size === 0 ? field(2, "n") : [8, ...varint(size)]));
-  const type = field(2, field(1, [8, 1, ...field(2, dims)]));
-  return field(11, [...field(1, name), ...type]);
+  return field(11, [
+    ...field(1, name),
+    ...field(2, field(1, [8, type.number, ...field(2, dims)])),
+  ]);
 }
 
 /** An output of a graph. */

@@ -13,28 +13,29 @@ const RANGES: Readonly<Record<string, { scale: number; mean: number }>> = {
 const COLORS: Readonly<Record<string, "rgb" | "bgr">> = { Rgb8: "rgb", Bgr8: "bgr" };
 
 /**
- * The preprocessing that a model's metadata name, or else what is usual for the tool that wrote it.
+ * The preprocessing that a model's metadata name or that its input needs, or else what is usual for the tool
+ * that wrote it.
  *
  * @see {@link https://github.com/onnx/onnx/blob/main/docs/MetadataProps.md}
  */
-export function hintOf({ metadata, producer }: OnnxModel): ImageHint {
+export function hintOf({ metadata, producer, inputs }: OnnxModel): ImageHint {
   const range = RANGES[metadata.get("Image.NominalPixelRange") ?? ""];
-  const colors = COLORS[metadata.get("Image.BitmapPixelFormat") ?? ""];
+  const format = metadata.get("Image.BitmapPixelFormat") ?? "";
+  const colors = COLORS[format];
   if (range !== undefined) {
-    const preprocessing = {
-      scale: range.scale,
-      mean: [range.mean, range.mean, range.mean],
-      std: [1, 1, 1],
-    };
-    return {
-      preprocessing,
-      colors: colors ?? "rgb",
-      isRead: true,
-      because: "Image.NominalPixelRange",
-    };
+    const { scale, mean } = range, count = format.startsWith("Gray") ? 1 : 3;
+    const [means, ones] = [mean, 1].map((value) => new Array<number>(count).fill(value));
+    const preprocessing = { scale, mean: means, std: ones };
+    return { preprocessing, colors, isRead: true, because: "Image.NominalPixelRange" };
+  }
+  if (inputs[0]?.type === "U8") {
+    return { preprocessing: "byte", colors, isRead: true, because: "its input, which is bytes" };
   }
   const isKeras = /tf2onnx|keras/i.test(producer);
-  return isKeras
-    ? { preprocessing: "caffe", colors, isRead: false, because: "usual for Keras" }
-    : { preprocessing: "torch", colors, isRead: false, because: "usual for PyTorch" };
+  return {
+    preprocessing: isKeras ? "caffe" : "torch",
+    colors,
+    isRead: false,
+    because: `usual for ${isKeras ? "Keras" : "PyTorch"}`,
+  };
 }

@@ -15,7 +15,7 @@ import {
   readMessage,
   readText,
 } from "../protobuf.ts";
-import { type OnnxTensor, OnnxTensors } from "./tensor.ts";
+import { type OnnxTensor, OnnxTensors, type OnnxType, onnxType } from "./tensor.ts";
 
 /** An attribute's value. */
 export interface OnnxAttribute {
@@ -45,6 +45,7 @@ export interface OnnxNode {
 /** An input of a graph. */
 export interface OnnxInput {
   readonly name: string;
+  readonly type: OnnxType | undefined;
   /** `undefined` where a size is open; `undefined` as a whole where nothing is said. */
   readonly shape: readonly (number | undefined)[] | undefined;
 }
@@ -185,18 +186,19 @@ class OnnxParser {
   }
 
   async #input(range: ProtoRange): Promise<OnnxInput> {
-    let name = "", shape: (number | undefined)[] | undefined;
+    let name = "", type: OnnxType | undefined, shape: (number | undefined)[] | undefined;
     for await (const field of this.#ranges(range)) {
       if (field.number === 1) name = await readText(this.source, field);
       if (field.number !== 2) continue;
-      for await (const type of this.#ranges(field)) {
-        if (type.number !== 1) continue;
-        for await (const part of this.#ranges(type)) {
-          if (part.number === 2) shape = await this.#shape(part);
+      for await (const tensor of this.#ranges(field)) {
+        if (tensor.number !== 1) continue;
+        for await (const part of readMessage(this.source, tensor)) {
+          if (part.number === 1 && part.wire === 0) type = onnxType(part.value);
+          if (part.number === 2 && part.wire === 2) shape = await this.#shape(part);
         }
       }
     }
-    return { name, shape };
+    return { name, type, shape };
   }
 
   async #shape(range: ProtoRange): Promise<(number | undefined)[]> {
