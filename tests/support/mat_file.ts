@@ -7,12 +7,13 @@
 
 import { concat } from "@std/bytes/concat";
 
-/** A text, numbers in a row, a cell array, a structure, or floats with sizes. */
+/** A text, numbers in a row, a cell array, a structure or several of the same fields, or floats with sizes. */
 export type MatInput =
   | string
   | readonly number[]
   | { readonly cells: readonly MatInput[] }
   | { readonly fields: Readonly<Record<string, MatInput>> }
+  | { readonly structures: readonly Readonly<Record<string, MatInput>>[] }
   | { readonly sizes: readonly number[]; readonly floats: Float32Array<ArrayBuffer> };
 
 const words = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
@@ -41,10 +42,13 @@ function contentsOf(value: MatInput): [number, readonly number[], Uint8Array[]] 
       value.cells.map((cell) => matrix(cell)),
     ];
   }
-  if ("fields" in value) {
-    const names = Object.keys(value.fields).map((name) => name.padEnd(32, "\0")).join("");
+  if ("fields" in value) return contentsOf({ structures: [value.fields] });
+  if ("structures" in value) {
+    const { structures } = value;
+    const names = Object.keys(structures[0]!).map((name) => name.padEnd(32, "\0")).join("");
     const head = [element(5, words(32)), element(1, new TextEncoder().encode(names))];
-    return [2, [1, 1], [...head, ...Object.values(value.fields).map((field) => matrix(field))]];
+    const fields = structures.flatMap((fields) => Object.values(fields));
+    return [2, [1, structures.length], [...head, ...fields.map((field) => matrix(field))]];
   }
   if ("sizes" in value) {
     return [7, value.sizes, [element(7, new Uint8Array(value.floats.buffer))]];

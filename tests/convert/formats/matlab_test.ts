@@ -61,6 +61,30 @@ for (const [what, layer, said] of REFUSED) {
   });
 }
 
+Deno.test("layers may be an array of structures", async () => {
+  const layers = ["relu", "mine"].map((type) => ({ type, name: `${type}1` }));
+  const file = matFile(matrix({ structures: layers }, "layers"));
+  await assertRejects(() => convert(file), CheckpointFormatError, "The mine mine1");
+});
+
+Deno.test("meta.normalization tells how pictures become as large as the input", async () => {
+  const resizeOf = async (more: Record<string, MatInput>) => {
+    const normalization = { fields: { imageSize: [64, 64, 3], averageImage: [1, 2, 3], ...more } };
+    const meta = matrix({ fields: { normalization } }, "meta");
+    const source = await openConversionSource(matFile(layersOf(), meta), {});
+    const { images } = await openCheckpoint(source.bytes, source) as Checkpoint;
+    source.bytes.close();
+    return images?.resize;
+  };
+  assertEquals(
+    await resizeOf({ border: [9.2, 9.2], interpolation: "bicubic" }),
+    { resize: "shorter-side", size: 73, filter: "bicubic" },
+  );
+  assertEquals(await resizeOf({ border: [0, 0], keepAspect: [0] }), { resize: "direct" });
+  assertEquals(await resizeOf({ border: [9, 9], keepAspect: [0] }), undefined);
+  assertEquals(await resizeOf({ interpolation: "bilinear" }), { filter: "bilinear" });
+});
+
 Deno.test("a .mat file without a network is refused with its variables", async () => {
   const file = matFile(matrix([1, 2], "x"), matrix("text", "y"));
   await assertRejects(() => convert(file), CheckpointFormatError, "found x, y");

@@ -255,6 +255,24 @@ Deno.test("a folder with a model's files is read as its repository is", async ()
   }
 });
 
+Deno.test("folders of models that are not read are named by what they are", async () => {
+  for (
+    const [file, text, said] of [
+      ["Manifest.json", '{"itemInfoEntries": {}}', "a Core ML package"],
+      ["_METADATA", '{"tree_metadata": {}}', "an Orbax checkpoint"],
+      ["README.md", "# VGG", "it is a folder, and has none of model.safetensors"],
+    ]
+  ) {
+    const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+    try {
+      await Deno.writeTextFile(`${folder}/${file}`, text!);
+      await assertRejects(() => convert(folder), CheckpointFormatError, said);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
+});
+
 Deno.test("a repository is no model", async () => {
   await assertRejects(() => resolveModel("hf:me/vgg"), ModelNotFoundError, "pull or convert it");
 });

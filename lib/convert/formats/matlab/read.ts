@@ -11,7 +11,7 @@ import type { Budget } from "../budget.ts";
 import type { Checkpoint, ImageHint, OpenOptions } from "../checkpoint.ts";
 import { readMat5 } from "./mat5.ts";
 import { graphOf } from "./matconvnet.ts";
-import { fieldsOf, type MatFields, numbersOf, textsOf } from "./value.ts";
+import { fieldsOf, type MatFields, numbersOf, textOf, textsOf } from "./value.ts";
 
 /** Variables that a network can be in. */
 const NAMES = ["net", "layers", "params", "vars", "meta", "normalization", "classes"];
@@ -68,6 +68,18 @@ async function readVariables(
   return await readMat73(source, budget, opened);
 }
 
+/** Pictures are as much larger than the input as `border` says, which is cut off. */
+async function resizeOf(normalization: MatFields): Promise<ImageHint["resize"]> {
+  const numbers = (field: string): Promise<number[]> => numbersOf(normalization.get(field));
+  const [height] = await numbers("imageSize"), [border] = await numbers("border");
+  const [keepsAspect = 1] = await numbers("keepAspect");
+  const name = textOf(normalization.get("interpolation"));
+  const filter = name === "bilinear" || name === "bicubic" ? { filter: name } as const : undefined;
+  if (height === undefined || border === undefined) return filter;
+  if (keepsAspect) return { resize: "shorter-side", size: Math.round(height + border), ...filter };
+  return border === 0 ? { resize: "direct", ...filter } : filter;
+}
+
 /** Red, green, blue less `averageImage`: one color, or an image of one. */
 async function imagesOf(normalization: MatFields, channels: number): Promise<ImageHint> {
   if (!normalization.has("averageImage")) {
@@ -88,6 +100,7 @@ async function imagesOf(normalization: MatFields, channels: number): Promise<Ima
   return {
     preprocessing: { scale: 1, mean, std: mean.map(() => 1) },
     colors: "rgb",
+    resize: await resizeOf(normalization),
     isRead: true,
     because: "meta.normalization.averageImage",
     problem: furthest < 0.01
