@@ -97,6 +97,8 @@ export class OpenHdf5 {
   static #count = 0;
   readonly #mounted: string;
   readonly #file: File;
+  /** Paths by the references that lead there. */
+  #paths: ReadonlyMap<string, string> | undefined;
 
   /**
    * @param size Bytes of the file.
@@ -171,10 +173,17 @@ export class OpenHdf5 {
       throw new Error(`${path} has no references, or over ${MAX_OBJECTS}`);
     }
     const { value } = dataset;
-    return (Array.isArray(value) ? value : [value]).map((reference): string => {
-      const target = this.#file.dereference(reference as Reference) as { path?: string } | null;
-      return target?.path ?? "";
-    });
+    // The library finds the name of what a reference leads to by going through all of the file.
+    this.#paths ??= new Map(
+      this.#file.paths().flatMap((name): [string, string][] => {
+        const found = this.#file.get(name);
+        const isHere = found instanceof this.h5wasm.Dataset || found instanceof this.h5wasm.Group;
+        return isHere ? [[String(found.create_reference().ref_data), `/${name}`]] : [];
+      }),
+    );
+    return (Array.isArray(value) ? value : [value]).map((reference) =>
+      this.#paths!.get(String((reference as Reference).ref_data)) ?? ""
+    );
   }
 
   #dataset(path: string): Dataset {
