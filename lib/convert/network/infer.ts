@@ -56,8 +56,8 @@ export async function inferNetwork(
   const evidence = { convolutions, dense, positions, isDeclared, layerNames };
   const blocks = findBlocks(evidence, norms.length > 0, file);
   const map = readMap(evidence, options, file);
-  const { norm, activation } = options;
-  const placed = placeNorms(norms, { ...evidence, norm, activation }, file);
+  const placed = placeNorms(norms, { ...evidence, norm: options.norm }, file);
+  const relus = relusBehind(dense, positions, (layer) => placed.behind.has(layer));
   const layout = convolutions[0]!.weight.layout.outputs === "first" ? "NCHW" : "NHWC";
 
   const [height, width] = [map.inputSize, map.inputSize];
@@ -78,12 +78,12 @@ export async function inferNetwork(
     const behind = placed.behind.get(layer), next = dense[index + 1];
     nodes.push(weightNode(layer, layout, "valid"));
     const hasRelu = next !== undefined &&
-      (behind?.hasRelu ?? hasReluBehind(index, dense, positions, options, file));
+      (behind?.hasRelu ?? relus.has[index]!);
     nodes.push(...activated(behind, hasRelu, epsilon));
   }
   return {
     graph: chainOf(nodes),
-    assumptions: [...blocks.assumptions, ...map.assumptions],
+    assumptions: [...blocks.assumptions, ...map.assumptions, ...relus.assumptions],
   };
 }
 
@@ -98,30 +98,28 @@ function isSorted(tensors: readonly CheckpointTensor[]): boolean {
 }
 
 /**
- * One module without weights between two dense layers is a ReLU or dropout; two are both. Where dropout comes
- * before each layer, the first one included, none is left before the last.
+ * Whether a ReLU follows each dense layer but the last. Two modules without weights are a ReLU and dropout. One is a
+ * ReLU, as a network without it would be none, or dropout: where that comes before each layer, the first one
+ * included, it is not what is left before the last.
  */
-function hasReluBehind(
-  index: number,
+function relusBehind(
   dense: readonly WeightedLayer[],
   positions: Positions,
-  options: InferOptions,
-  file: string,
-): boolean {
-  const gaps = dense.slice(1).map((next, i) => positions.between(dense[i]!, next));
-  const isDropoutFirst = positions.before(dense[0]!) === 1 && index > 0 &&
-    index === gaps.length - 1 && gaps.slice(0, -1).every((gap) => gap === 2);
-  if (gaps[index] !== 1 || isDropoutFirst || options.activation === "relu") {
-    return gaps[index] !== 0;
-  }
-  throw ambiguous(
-    `Between the dense layers ${dense[index]!.name} and ${
-      dense[index + 1]!.name
-    } of ${file} there is one module ` +
-      "without weights, a ReLU or dropout: say --activation relu if it is a ReLU. Dense layers without one between " +
-      "them are not converted",
-    file,
-  );
+  hasNorm: (layer: WeightedLayer) => boolean,
+): { has: boolean[]; assumptions: string[] } {
+  const gaps = dense.slice(1).map((next, index) => positions.between(dense[index]!, next));
+  const isDropoutFirst = dense[0] !== undefined && positions.before(dense[0]) === 1 &&
+    gaps.length > 1 && gaps.slice(0, -1).every((gap) => gap === 2);
+  const assumptions = gaps.flatMap((gap, index) => {
+    if (gap !== 1 || hasNorm(dense[index]!) || (isDropoutFirst && index === gaps.length - 1)) {
+      return [];
+    }
+    const names = `${dense[index]!.name} and ${dense[index + 1]!.name}`;
+    return [
+      `Between ${names} is a ReLU: of the one module there the file says only that it has no weights.`,
+    ];
+  });
+  return { has: gaps.map((gap) => gap !== 0), assumptions };
 }
 
 function weightNode(
