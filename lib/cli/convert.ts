@@ -80,7 +80,7 @@ function printSummary(conversion: Conversion, out: string): void {
       `input ${height}x${width}x${channels}, from ${format}, ${megabytes(size)}`,
   );
   print(`images: ${describePreprocessing(preprocessing)} (${preprocessingFrom})`);
-  for (const assumption of conversion.assumptions) tell(`warning: assumed. ${assumption}`);
+  for (const assumption of conversion.assumptions) tell(`warning: assumed: ${assumption}`);
 }
 
 /** What the options, and the files that they name, say about a model. */

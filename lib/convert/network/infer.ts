@@ -11,7 +11,7 @@ import { nameTensors, type NormLayer, type WeightedLayer } from "./names.ts";
 import { type NormAnswers, type PlacedNorm, placeNorms } from "./norms.ts";
 import { Positions } from "./positions.ts";
 import { chooseState } from "./states.ts";
-import { ambiguous, unsupported } from "./trace.ts";
+import { unsupported } from "./trace.ts";
 
 /** What a user answers where tensors alone are ambiguous. */
 export interface InferOptions extends MapAnswers, NormAnswers {
