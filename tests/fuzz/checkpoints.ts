@@ -53,6 +53,15 @@ export const FUZZED: readonly string[] = [
   "tfjs_float32/model.json",
   "tfjs_uint8/model.json",
   "tfjs/saved/model.json",
+  ...[
+    "imported.tfmodel",
+    "channels_first.pb",
+    "keras2.zip",
+    "slim_v1.ckpt",
+    "module/saved_model.pb",
+  ]
+    .map((name) => `tensorflow/${name}`),
+  ...["float16.tflite", "integer.tflite"].map((name) => `tflite/${name}`),
 ];
 
 /** What became of the mutations of a file. */

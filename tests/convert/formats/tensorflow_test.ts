@@ -13,6 +13,7 @@ import { openCheckpoint } from "../../../lib/convert/formats/open_checkpoint.ts"
 import { choosePreprocessing } from "../../../lib/convert/network/preprocessing.ts";
 import { understand } from "../../../lib/convert/network/understand.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
+import { mutate, seededRandom } from "../../fuzz/checkpoints.ts";
 import { forward, networkLayers } from "../../support/float_forward.ts";
 import { honest, serveFlaky } from "../../support/flaky_server.ts";
 import { message, type ProtoValue, varint } from "../../support/proto_writer.ts";
@@ -325,6 +326,21 @@ Deno.test("a graph that goes round in circles, or calls itself without end, is a
   await assertRejects(() => operatorsOf(endless), CheckpointFormatError, "32 deep");
 });
 
+Deno.test("functions that each call the next one twice are out of proportion", async () => {
+  const inner = (name: string, op: string, input: string) =>
+    message([1, name], [2, op], [3, input]);
+  const bodies = Array.from({ length: 30 }, (_, i) => {
+    const op = i === 29 ? "Relu" : `f${i + 1}`;
+    const signature = message([1, `f${i}`], [2, message([1, "v"])], [3, message([1, "r"])]);
+    const calls = [[3, inner("a", op, "v")], [3, inner("b", op, "a:r:0")]] as const;
+    const returned = [4, message([1, "r"], [2, "b:r:0"])] as const;
+    return [1, message([1, signature], ...calls, returned)] as const;
+  });
+  const bytes = message(images, node("call", "f0", ["x"]), VERSION, [2, message(...bodies)]);
+  const error = await assertRejects(() => operatorsOf(bytes), CheckpointFormatError);
+  assertEquals(error.code, "budget");
+});
+
 Deno.test("a graph whose weights are elsewhere says so", async () => {
   const variable = node("w", "VarHandleOp"), read = node("read", "ReadVariableOp", ["w"]);
   const nodes = [
@@ -382,6 +398,30 @@ Deno.test("an index of another machine, or with compressed blocks, is refused", 
     // The type of the block of the index, which is the last one before the footer.
     bytes[bytes.length - 48 - 5] = 1;
   }, "compressed blocks");
+});
+
+Deno.test("an index with any damage gives variables, or a named error", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const original = await Deno.readFile(new URL("keras3.index", FIXTURES));
+    await Deno.copyFile(
+      new URL("keras3.data-00000-of-00001", FIXTURES),
+      `${folder}/a.data-00000-of-00001`,
+    );
+    let refused = 0;
+    for (let seed = 0; seed < 300; seed++) {
+      await Deno.writeFile(`${folder}/a.index`, mutate(original, seededRandom(seed)));
+      try {
+        await withCheckpoint(new URL(`file://${folder}/a.index`), () => {});
+      } catch (error) {
+        if (!(error instanceof CheckpointFormatError)) throw error;
+        refused++;
+      }
+    }
+    assert(refused > 0 && refused < 300);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("a tensor that is not in its file is an error", async () => {

@@ -3,7 +3,7 @@
 import type { Place, Translation } from "./values.ts";
 import { type Activation, channelAxis, type Color, type Value } from "./values.ts";
 import { joinIntegers, knownIntegers, sliceIntegers } from "./shapes.ts";
-import { sliceOf } from "./slices.ts";
+import { sliceOf } from "./strided_slice.ts";
 import { alongChannels } from "./arithmetic.ts";
 import { memoryTensor } from "./tensor_proto.ts";
 import { OUTPUTS_LAST } from "../checkpoint.ts";

@@ -3,26 +3,14 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import { type ByteSource, checkRange } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
-import {
-  type Checkpoint,
-  type CheckpointTensor,
-  type ImageHint,
-  type OpenOptions,
-  type OpenSibling,
-  readAll,
-} from "../checkpoint.ts";
+import type { Checkpoint, CheckpointTensor, OpenOptions, OpenSibling } from "../checkpoint.ts";
 import type { Graph } from "../graph.ts";
 import { openEntry, type ZipEntry } from "../zip.ts";
-import { type Bundle, readBundle } from "./bundle.ts";
 import { readGraphDef, type TfGraph } from "./graph_def.ts";
-import { type ObjectVariable, readObjectGraph } from "./object_graph.ts";
 import { readSavedModel, restoredKeys } from "./saved_model.ts";
-import { readSlices } from "./slices_v1.ts";
-import { readTable } from "./table.ts";
 import { Translator } from "./translate.ts";
-
-/** What Keras and TF-Slim add to the variance where nobody says otherwise. */
-const EPSILON = 1e-3;
+import { usualImages } from "./usual_images.ts";
+import { checkpointOfVariables, EPSILON, keysByName, readIndex } from "./variables.ts";
 
 /** Opens a frozen graph: a `GraphDef` whose weights are constants. */
 export async function readFrozenGraph(source: ByteSource, budget: Budget): Promise<Checkpoint> {
@@ -86,15 +74,6 @@ export async function readSavedModelFile(
   const checkpoint = checkpointOf("TensorFlow SavedModel", translated, source);
   const siblings = opened.move();
   return { ...checkpoint, close: () => siblings.dispose() };
-}
-
-/** Keys by what the program calls its variables: Keras 3 restores others in the graph than those that it uses. */
-async function keysByName({ objectGraph }: Bundle): Promise<ReadonlyMap<string, string>> {
-  if (objectGraph === undefined) return new Map();
-  const objects = await readObjectGraph(objectGraph.source, objectGraph);
-  const isOnly = ({ fullName }: ObjectVariable): boolean =>
-    objects.filter((other) => other.fullName === fullName).length === 1;
-  return new Map(objects.filter(isOnly).map(({ fullName, key }) => [fullName, key]));
 }
 
 /** Opens a SavedModel that was packed into an archive. */
@@ -180,29 +159,6 @@ function checkpointOf(format: string, graph: Graph, source: ByteSource): Checkpo
   };
 }
 
-/** What is usual for whoever gives layers such names; `undefined` if they are nobody's. */
-function usualImages(names: readonly string[]): ImageHint | undefined {
-  // `vgg_16/conv1/conv1_1/weights`
-  if (names.some((name) => /(^|\/)conv1\/conv1_1\//.test(name))) return SLIM_IMAGES;
-  // `vgg16/block1_conv1/Conv2D`
-  return names.some((name) => /(^|\/)\w+\/(Conv2D|convolution|kernel)\b/.test(name))
-    ? KERAS_IMAGES
-    : undefined;
-}
-
-const SLIM_IMAGES: ImageHint = {
-  preprocessing: { scale: 1, mean: [123.68, 116.78, 103.94], std: [1, 1, 1] },
-  colors: "rgb",
-  isRead: false,
-  because: "usual for TF-Slim",
-};
-
-const KERAS_IMAGES: ImageHint = {
-  preprocessing: "caffe",
-  isRead: false,
-  because: "usual for Keras",
-};
-
 /** Opens a checkpoint by its index, or by its only file if it is of the first version. */
 export async function readTensorFlowCheckpoint(
   source: ByteSource,
@@ -232,112 +188,4 @@ async function graphAbove(open: OpenSibling): Promise<ByteSource | undefined> {
 
 function baseName(path: string): string {
   return path.replace(/^.*[/\\]/s, "");
-}
-
-async function readIndex(
-  source: ByteSource,
-  stem: string,
-  open: OpenSibling,
-  budget: Budget,
-): Promise<Bundle> {
-  const entries = await readTable(source, budget);
-  const [header] = entries;
-  if (header === undefined || header.key !== "") {
-    throw new CheckpointFormatError(
-      `Expected a TensorFlow checkpoint in ${source.name}: found a table without its header`,
-      { code: "checkpoint-unsupported", file: source.name },
-    );
-  }
-  // The first version's header begins with a message, the second's with the number of files.
-  const first = new Uint8Array(Math.min(1, header.end - header.begin));
-  await source.read(header.begin, first);
-  return first[0] === 0x0a
-    ? { tensors: await readSlices(source, entries) }
-    : await readBundle(source, entries, stem, open);
-}
-
-async function checkpointOfVariables(
-  { tensors, objectGraph }: Bundle,
-  file: string,
-  state: string | undefined,
-): Promise<Checkpoint> {
-  const { variables, isInOrder } = objectGraph === undefined
-    ? { variables: withoutSlots([...tensors.values()], file, state), isInOrder: false }
-    : namedByObjects(tensors, await readObjectGraph(objectGraph.source, objectGraph));
-  const usual = usualImages(variables.map(({ name }) => name));
-  return {
-    format: "TensorFlow checkpoint",
-    tensors: variables,
-    order: isInOrder ? "declared" : "none",
-    images: await slimImages(tensors) ?? usual,
-    epsilon: EPSILON,
-    close(): void {},
-  };
-}
-
-/** TF-Slim's authors keep the mean beside the weights. */
-async function slimImages(
-  tensors: ReadonlyMap<string, CheckpointTensor>,
-): Promise<ImageHint | undefined> {
-  for (const tensor of tensors.values()) {
-    if (!/(^|\/)mean_rgb$/.test(tensor.name) || String(tensor.shape) !== "3") continue;
-    const mean = Array.from(await readAll(tensor));
-    const preprocessing = { scale: 1, mean, std: [1, 1, 1] };
-    return { preprocessing, colors: "rgb", isRead: true, because: tensor.name };
-  }
-}
-
-const AVERAGES = "ExponentialMovingAverage";
-
-/**
- * Leaves out what an optimizer keeps beside each variable: `NAME/Momentum`, `NAME/Adam_1`.
- *
- * @param state Whether the `weights` are wanted, or their moving averages.
- */
-function withoutSlots(
-  tensors: readonly CheckpointTensor[],
-  file: string,
-  state: string | undefined,
-): CheckpointTensor[] {
-  const names = new Set(tensors.map(({ name }) => name));
-  const parent = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("/")));
-  const own = tensors.filter(({ name, shape }) => shape.length > 0 && !names.has(parent(name)));
-  const averages = new Map(
-    tensors.filter(({ name }) => name.endsWith(`/${AVERAGES}`))
-      .map((tensor) => [parent(tensor.name), tensor]),
-  );
-  if (state === AVERAGES) {
-    return own.map((tensor) => ({ ...averages.get(tensor.name) ?? tensor, name: tensor.name }));
-  }
-  const isEither = own.some(({ name }) => averages.has(name));
-  if (!isEither || state === "weights") return own;
-  throw new CheckpointFormatError(
-    `${file} has the weights and their moving averages: say which (--state weights or --state ${AVERAGES})`,
-    { code: "checkpoint-ambiguous", file },
-  );
-}
-
-const ENDING = "/.ATTRIBUTES/VARIABLE_VALUE";
-
-/** What is an optimizer's: slots, and Keras' own list of variables. */
-const OF_OPTIMIZER = /\/\.OPTIMIZER_SLOT\/|(^|\/)_variables\/\d+\//;
-
-/** Gives variables the names of their layers, in the order of the layers where that is known. */
-function namedByObjects(
-  tensors: ReadonlyMap<string, CheckpointTensor>,
-  objects: readonly ObjectVariable[],
-): { variables: CheckpointTensor[]; isInOrder: boolean } {
-  const kept = objects.flatMap((object) => {
-    const tensor = tensors.get(object.key);
-    const isOther = tensor === undefined || tensor.shape.length === 0 ||
-      OF_OPTIMIZER.test(object.key);
-    return isOther ? [] : [{ tensor, ...object }];
-  });
-  const names = new Set(kept.map(({ fullName }) => fullName));
-  const areNames = names.size === kept.length && [...names].every((name) => name.includes("/"));
-  const variables = kept.map(({ tensor, key, fullName }) => ({
-    ...tensor,
-    name: areNames ? fullName : key.replace(ENDING, ""),
-  }));
-  return { variables, isInOrder: kept.every(({ isListed }) => isListed) };
 }

@@ -5,7 +5,7 @@ import type { Layout } from "../graph.ts";
 import { rowMajorStrides, stridedTensor } from "../tensors.ts";
 import { numbersOf, reshapedTensor } from "./constants.ts";
 import { images } from "./images.ts";
-import { sliceOf } from "./slices.ts";
+import { sliceOf } from "./strided_slice.ts";
 import type { Sizes } from "./tensor_proto.ts";
 import {
   type Activation,

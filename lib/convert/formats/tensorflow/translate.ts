@@ -13,6 +13,9 @@ import { type Activation, type Place, Scope, type Translation, type Value } from
 /** Functions that call functions. */
 const MAX_DEPTH = 32;
 
+/** Steps that a value counts for: a function's are computed each time that it is called. */
+const VISITS = 16;
+
 /** Translates a graph. */
 export class Translator implements Translation {
   readonly nodes: GraphNode[] = [];
@@ -56,7 +59,7 @@ export class Translator implements Translation {
     const known = values.get(index);
     if (known !== undefined) return known;
     if (values.has(index)) this.#fail(`node ${node.name} takes what it gives`);
-    this.budget.visit();
+    this.budget.visit(VISITS);
     values.set(index, undefined);
     // So that the depth of a graph is not that of the stack.
     await undefined;
