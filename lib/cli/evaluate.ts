@@ -7,7 +7,12 @@ import { fuse } from "../compose/fuse.ts";
 import { type Dataset, listSamples } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
-import { comparisonRows, type EvaluatedVariant, htmlReport } from "../evaluate/report.ts";
+import {
+  comparisonRows,
+  type EvaluatedVariant,
+  htmlReport,
+  speedText,
+} from "../evaluate/report.ts";
 import { flag, pickOptions, type Table, text, VIEW_OPTIONS } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
@@ -124,7 +129,8 @@ function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[
     print(textTable(comparisonRows(variants)));
     return;
   }
-  const [{ evaluation: { metrics, failed, imagesPerSecond } }] = variants;
+  const [{ evaluation }] = variants;
+  const { metrics, failed } = evaluation;
   const own = metrics.meanAveragePrecision;
   const measures = ["recall %", "precision %", ...own === undefined ? [] : ["average precision %"]];
   const rows = metrics.classes.map(
@@ -135,13 +141,14 @@ function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[
     ],
   );
   print(textTable([["class", "images", ...measures], ...rows]));
-  const speed = Number.isNaN(imagesPerSecond) ? "" : `, ${imagesPerSecond.toPrecision(3)} images/s`;
+  const speed = speedText(evaluation);
   print([
     "",
     `top-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
     (own === undefined ? "" : `mean average precision ${(own * 100).toFixed(2)} %, `) +
     `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %, ` +
-    `${metrics.images} images${speed}` + (failed > 0 ? `, ${failed} could not be read` : ""),
+    `${metrics.images} images${speed && `, ${speed} images/s`}` +
+    (failed > 0 ? `, ${failed} could not be read` : ""),
   ]);
 }
 

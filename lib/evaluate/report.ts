@@ -53,9 +53,14 @@ export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][
       ...[model, backend, precision, scales, mode],
       ((1 - evaluation.metrics.top1) * 100).toFixed(2),
       ((1 - evaluation.metrics.top5) * 100).toFixed(2),
-      Number.isNaN(evaluation.imagesPerSecond) ? "" : evaluation.imagesPerSecond.toPrecision(3),
+      speedText(evaluation),
     ]),
   ];
+}
+
+/** Images a second in three digits; nothing if none was measured. */
+export function speedText({ imagesPerSecond }: Evaluation): string {
+  return Number.isNaN(imagesPerSecond) ? "" : String(Number(imagesPerSecond.toPrecision(3)));
 }
 
 /**
