@@ -32,7 +32,7 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     load: async () => (await import("./lib/cli/fit.ts")).fitCommand,
   },
   convert: {
-    about: "Converts a VGG checkpoint of any of seven formats to an int8 model file",
+    about: "Converts a VGG checkpoint of another framework to an int8 model file",
     load: async () => (await import("./lib/cli/convert.ts")).convertCommand,
   },
   pull: {

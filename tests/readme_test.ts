@@ -1,19 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { devTest } from "./support/dev_packages.ts";
-import { blocksOf } from "./support/markdown.ts";
+import { blocksOf, commandsOf, shownBelow } from "./support/markdown.ts";
 import { importMap, registry } from "./support/registry.ts";
 import { freePort, until } from "./support/serve_process.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const BLOCKS = blocksOf(Deno.readTextFileSync(join(ROOT, "README.md")));
-
-/** The comments that stand below code: what it prints. */
-function shownBelow(lines: readonly string[], mark: string): string {
-  return lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(mark.length)).join(
-    "\n",
-  );
-}
 
 /** Times differ from run to run; nothing else does. */
 function withoutTimes(text: string): string {
@@ -34,19 +27,18 @@ async function outputOf(command: string, cwd: string): Promise<string> {
 /** Runs the commands of a block, a server in the background, and holds each to what is shown below it. */
 async function runCommands(text: string, cwd: string): Promise<void> {
   const port = freePort();
-  const commands = text
-    .replaceAll("npx -y deno@2.9.6", "deno")
-    .replaceAll("8000", `${port}`)
-    .split(/^(?=[^#])/m);
+  const commands = commandsOf(
+    text.replaceAll("npx -y deno@2.9.6", "deno").replaceAll("8000", `${port}`),
+  );
   await using servers = new AsyncDisposableStack();
-  for (const [command, ...shown] of commands.map((lines) => lines.trimEnd().split("\n"))) {
+  for (const { command, shown } of commands) {
     if (command === "deno task test") continue; // Runs this test.
     if (command.startsWith("deno serve")) {
       servers.use(await startServer(command.split(" ").slice(1), port));
       continue;
     }
     const out = await outputOf(command, cwd);
-    assertEquals(withoutTimes(out), withoutTimes(shownBelow(shown, "# ")), command);
+    assertEquals(withoutTimes(out), withoutTimes(shown), command);
   }
 }
 

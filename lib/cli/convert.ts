@@ -3,6 +3,7 @@
 import { NotFound, readText as readFileText } from "../platform.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 import type { ConversionInput } from "../convert/source.ts";
+import { FORMATS_READ } from "../convert/formats/open_checkpoint.ts";
 import type { Progress } from "../progress.ts";
 import { type GivenPreprocessing, PRESET_NAMES } from "../convert/network/preprocessing.ts";
 import type { PresetName } from "../convert/formats/checkpoint.ts";
@@ -47,10 +48,8 @@ export const convertCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] SOURCE --out FILE",
   operands: {
     "SOURCE":
-      "A path, a URL, hf:OWNER/NAME[@REVISION] for a repository of Hugging Face, or - for standard " +
-      "input. Its format is told from its contents: PyTorch " +
-      ".pth, safetensors, Keras .h5, numpy .npy and .npz, Caffe, ONNX, TensorFlow.js model.json, " +
-      "MatConvNet .mat, Darknet .weights",
+      "A file, a folder, a URL, hf:OWNER/NAME[@REVISION] for a repository of Hugging Face, or - for standard " +
+      `input. Its format is told from its contents: ${FORMATS_READ}`,
   },
   options: OPTIONS,
   notes: "Exit code: 0, 1 if the checkpoint could not be converted, 2 for a wrong command line.",

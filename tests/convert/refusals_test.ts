@@ -3,28 +3,11 @@ import { convert } from "../../lib/convert/convert.ts";
 import { CheckpointFormatError } from "../../lib/errors.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
-import { encodeSafetensorsHeader } from "../../lib/model/safetensors.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { FUZZED, fuzzFile } from "../fuzz/checkpoints.ts";
+import { checkpointOf, type Shapes } from "../support/checkpoint_bytes.ts";
 
 const FIXTURES = new URL("../fixtures/checkpoints/", import.meta.url);
-
-type Shapes = Record<string, number[]>;
-
-/** A checkpoint of ones in torchvision's names. */
-function checkpointOf(shapes: Shapes): Uint8Array {
-  const tensors = Object.entries(shapes).map(([name, shape]) => ({
-    name,
-    dtype: "F32" as const,
-    shape,
-  }));
-  const header = encodeSafetensorsHeader(tensors, {});
-  const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const file = new Uint8Array(header.length + 4 * elements);
-  file.set(header);
-  new Float32Array(file.buffer, header.length).fill(1);
-  return file;
-}
 
 /** Configuration A with four channels everywhere, for 64x64 pixels and three classes. */
 function configurationA(): Shapes {

@@ -21,6 +21,12 @@ const HDF5_MARK = "\x89HDF\r\n\x1a\n";
 /** What the name of a file with a TensorFlow checkpoint's tensors ends with. */
 const SHARD = /\.data-\d{5}-of-\d{5}$/;
 
+/** What is read, for people. */
+export const FORMATS_READ =
+  "PyTorch (.pth, .pt, .pt2, .bin, .ckpt), safetensors, Keras (.keras, .h5), TensorFlow (SavedModel, " +
+  "checkpoint, frozen graph, .tflite), TensorFlow.js (model.json), ONNX, Caffe, numpy (.npy, .npz), " +
+  "MatConvNet (.mat), Darknet (.weights with .cfg), Flax (.msgpack) or Paddle (.pdparams)";
+
 /** In the order in which they are tried, after {@linkcode UNREAD}. */
 const FORMATS: readonly Format[] = [
   {
@@ -156,7 +162,7 @@ async function openAs(head: Head, options: OpenOptions): Opening {
   refuse(UNREAD_BY_NAME, head);
   throw refusal(
     source,
-    "is of no format that is read: expected PyTorch (.pth), safetensors, Keras (HDF5), numpy (.npy, .npz), Caffe, ONNX, TensorFlow (checkpoint, SavedModel, frozen graph), TensorFlow.js (model.json), MatConvNet (.mat) or Darknet (.weights)",
+    `is of no format that is read: expected ${FORMATS_READ}`,
   );
 }
 
