@@ -620,3 +620,164 @@ Deno.test("fastai's head is refused by its average and maximum", async () => {
   ]];
   await refuse([...body, ...head], {}, "1.4.weight", "AdaptiveConcatPool2d");
 });
+
+/** The four tensors of Keras' batch normalization. */
+const keras = (name: string, size: number): [string, number[]][] =>
+  ["gamma", "beta", "moving_mean", "moving_variance"].map((part) => [`${name}.${part}`, [size]]);
+
+Deno.test("a normalization of the colors stands before the first convolution", async () => {
+  // nn.BatchNorm2d(3), then the convolutions.
+  const numbered: Shapes = [...norm1d("features.0", 3), ...features("A", { first: 1 }), ...HEAD];
+  assertEquals(await infer(numbered), `32 n${BLOCKS_A}Fdrdrd`);
+  // Keras' Normalization, which divides by the deviation itself.
+  const adapted: Shapes = [
+    ["normalization.mean", [1, 1, 1, 3]],
+    ["normalization.variance", [1, 1, 1, 3]],
+    ["normalization.count", [1]],
+    ...features("A"),
+    ...HEAD,
+  ];
+  const { graph } = await inferNetwork(checkpointOf(adapted, {}), "x.h5", {});
+  const norm = graph.nodes[1]!.operator;
+  if (norm.kind !== "batchNorm") throw new Error(norm.kind);
+  assertEquals([norm.epsilon, norm.gamma, norm.mean.shape], [0, undefined, [1, 1, 1, 3]]);
+  await refuse(
+    [...numbered, ...norm1d("input_norm", 3)],
+    {},
+    "features.0",
+    "input_norm",
+    "the same values",
+  );
+});
+
+Deno.test("normalizations go with layers by their sizes, numbers and order, or are refused", async () => {
+  const of = (block: number, index: number) => `conv${block}_${index}`;
+  const network = named("A", of);
+  const norms = convolutions("A").flatMap(({ block, index, outputs }) =>
+    keras(`bn${block + 1}_${index + 1}`, outputs)
+  );
+  const normal = "cnrP cnrP cnrcnrP cnrcnrP cnrcnrP ";
+  const head = dense("fc", [0, 3], [12, 7, 5]);
+  const options: Case = { norm: "before-relu" };
+  // Of all layers but the last, whatever their order in the file.
+  const all = [...network, ...head, ...norms, ...keras("bn6_1", 7)];
+  assertEquals(await infer(all.toReversed(), options), `32 ${normal}Fdnrd`);
+  // Behind the layer that was declared last.
+  const declared: Shapes = [
+    ...convolutions("A").flatMap(({ block, index, shape, outputs }): [string, number[]][] => [
+      [`${of(block + 1, index + 1)}.kernel`, shape],
+      ...keras(`n${String(9 - block)}_${index}_x`, outputs),
+    ]),
+    ["fc1.kernel", [7, 12]],
+    ...keras("last_norm", 7),
+    ["fc2.kernel", [5, 7]],
+  ];
+  assertEquals(await infer(declared, { ...options, order: "declared" }), `32 ${normal}Fdnrd`);
+  await refuse([...network, ...norms.slice(0, 12), ...HEAD], options, "normalizations", "bn1_1");
+  await refuse([...network, ...norms, ...keras("other", 4), ...HEAD], options, "normalizations");
+  const first: Shapes = [...keras("bn", 9), ...network, ...HEAD];
+  await refuse(first, { ...options, order: "declared" }, "bn", "before all layers");
+  const larger = features("A", { norm: "before" }).map(([name, shape]) =>
+    [name, name.startsWith("features.1.") ? shape.map((size) => size + 1) : shape] as const
+  );
+  await refuse([...larger, ...HEAD], {}, "features.1", "5 numbers", "4 outputs");
+  const twice = norm1d("features.0.bn", 4);
+  await refuse(
+    [...features("A", { norm: "before" }), ...twice, ...HEAD],
+    {},
+    "features.0",
+    "another normalization",
+  );
+  const half: Shapes = [["features.1.running_mean", [4]]];
+  await refuse([...features("A"), ...half, ...HEAD], {}, "features.1", "mean and a variance");
+});
+
+Deno.test("in one sequence of all, a normalization behind the last ReLU is that of its convolution", async () => {
+  const net: Shapes = [
+    ...features("A", { name: "net", norm: "after" }),
+    ...dense("net", [30, 33], [12, 7, 5]),
+  ];
+  assertEquals(await infer(net), "32 crnP crnP crncrnP crncrnP crncrnP Fdrd");
+});
+
+Deno.test("the input's size is said to be assumed unless it is given", async () => {
+  const assumed = async (shapes: Shapes, options: Case = {}): Promise<readonly string[]> =>
+    (await inferNetwork(checkpointOf(shapes, options), "x.pth", options)).assumptions;
+  const of = (
+    inputs: number,
+  ): Shapes => [...features("A"), ...dense("classifier", [0, 3], [inputs, 7, 5])];
+  assertEquals((await assumed(of(48))).map((text) => /\d+x\d+/.exec(text)?.[0]), ["64x64"]);
+  assertEquals((await assumed(of(12))).map((text) => /\d+x\d+/.exec(text)?.[0]), ["32x32"]);
+  assertEquals(await assumed(of(48), { inputSize: 70 }), []);
+  assertEquals(await assumed(of(12), { inputSize: 40 }), []);
+  // A map of 3x1 is none of a square input, whose size is not known then.
+  assertEquals(await infer(of(36)), `undefined ${BLOCKS_A}Fdrd`);
+  assertEquals(await infer(of(36), { inputSize: 96 }), `96 ${BLOCKS_A}Fdrd`);
+  assertEquals(await infer(features("A"), { inputSize: 96 }), `96 ${BLOCKS_A}`);
+  await refuse(of(48), { afterPool: "average", inputSize: 64 }, "takes 48 inputs", "12");
+});
+
+Deno.test("timm averages a map that is smaller than its filter", async () => {
+  const timm: Shapes = [...features("A"), ["pre_logits.fc1.weight", [7, 12, 3, 3]], [
+    "head.fc.weight",
+    [5, 7],
+  ]];
+  assertEquals(await infer(timm), `96 ${BLOCKS_A}crd`);
+  assertEquals(await infer(timm, { inputSize: 96 }), `96 ${BLOCKS_A}crd`);
+  assertEquals(await infer(timm, { inputSize: 64 }), `64 ${BLOCKS_A}Acrd`);
+});
+
+Deno.test("room for an average beside a Flatten: in one sequence of all it is the fourth module", async () => {
+  const of = (first: number): Shapes => [
+    ...features("A", { name: "net" }),
+    ...dense("net", [first, first + 3], [12, 7, 5]),
+  ];
+  // net.18 is the last convolution; then ReLU, pool and Flatten.
+  assertEquals(await infer(of(22)), `32 ${BLOCKS_A}Fdrd`);
+  await refuse(of(23), {}, "net.23.weight", "--after-pool average");
+});
+
+Deno.test("dense layers that take as many inputs are a chain if their names are those of one", async () => {
+  const of = (...names: string[]): Shapes => [
+    ...features("A"),
+    ...names.map((name, i): [string, number[]] => [
+      `${name}.weight`,
+      [i === names.length - 1 ? 5 : 12, 12],
+    ]),
+  ];
+  const chains = [
+    ["classifier.0", "classifier.3"],
+    ["0.head.0", "0.head.3"],
+    ["fc1", "fc2"],
+    ["model.linear", "model.classifier"],
+    ["fc", "head.out"],
+    ["dense", "dense_1"],
+  ];
+  for (const names of chains) {
+    assertEquals(await infer(of(...names), { order: "declared" }), `32 ${BLOCKS_A}Fdrd`);
+  }
+  const heads = [
+    ["head1", "head2"],
+    ["out", "fc"],
+    ["age", "classifier"],
+    ["fc_age", "fc_gender"],
+    ["a.0", "b.0"],
+  ];
+  for (const names of heads) {
+    await refuse(of(...names), { order: "declared" }, names[0]!, names[1]!, "side by side");
+  }
+});
+
+Deno.test("names of one series are in the order of their numbers, of letters behind them too", async () => {
+  const letters = named("D", (block, index) => `conv_${block}${"abc"[index - 1]}`);
+  assertEquals(await infer([...letters.toReversed(), ...HEAD]), `32 ${BLOCKS_D}Fdrdrd`);
+  // Keras numbers all but the first.
+  const counted = named("D", (_, __, all) => all === 0 ? "conv2d" : `conv2d_${all}`);
+  assertEquals(await infer([...counted.toReversed(), ...HEAD]), `32 ${BLOCKS_D}Fdrdrd`);
+});
+
+Deno.test("a file without convolutions is no VGG", async () => {
+  await refuse(HEAD, {}, "8, 10, 13 or 16", "found 0");
+  await refuse([["features.0.weight", [4, 3, 3]]], {}, "features.0.weight", "2 or 4 dimensions");
+  await refuse([["features.0.bias", [4]]], {}, "features.0.bias", "without a weight");
+});
