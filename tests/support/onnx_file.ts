@@ -30,7 +30,7 @@ export function integers(number: number, values: readonly number[]): number[] {
   return field(number, values.flatMap(varint));
 }
 
-/** An attribute: an integer, a float if `isFloat`, text, or a list of integers. */
+/** An attribute: text, an integer or a list of them, floats if `isFloat`. */
 export function attribute(
   name: string,
   value: number | string | readonly number[],
@@ -38,9 +38,11 @@ export function attribute(
 ): number[] {
   const key = field(1, name);
   if (typeof value === "string") return field(5, [...key, ...field(4, value)]);
-  if (typeof value !== "number") return field(5, [...key, ...integers(8, value)]);
-  if (!isFloat) return field(5, [...key, 3 << 3, ...varint(value)]);
-  return field(5, [...key, 2 << 3 | 5, ...new Uint8Array(Float32Array.of(value).buffer)]);
+  const raw = [...new Uint8Array(Float32Array.from([value].flat()).buffer)];
+  if (typeof value !== "number") {
+    return field(5, [...key, ...isFloat ? field(7, raw) : integers(8, value)]);
+  }
+  return field(5, [...key, ...isFloat ? [2 << 3 | 5, ...raw] : [3 << 3, ...varint(value)]]);
 }
 
 /** A node of a graph. */

@@ -156,6 +156,15 @@ const MEANINGS: readonly (readonly [what: string, meaning: string, ...parts: num
     ],
   ],
   [
+    "a fused Clip that is a ReLU",
+    "input, conv, relu",
+    ...[X, W],
+    node("FusedConv", ["x", "w"], ["y"], [
+      attribute("activation", "Clip"),
+      attribute("activation_params", [0, 3e38], true),
+    ], "com.microsoft"),
+  ],
+  [
     "another fused activation",
     "input, com.microsoft.FusedConv: its activation is LeakyRelu",
     ...[X, W],
@@ -393,6 +402,12 @@ Deno.test("ONNX: an image's layout is what the first convolution makes of it", a
   );
   assertEquals(
     await inputOf(input("x", [1, 40, 48, 3]), node("Flatten", ["x"])),
+    { kind: "input", layout: "NHWC", height: 40, width: 48, channels: 3 },
+  );
+  // What only one kind of processor takes may come before that.
+  const blocked = node("Conv", ["x", "w"], ["y"], [], "com.microsoft.nchwc");
+  assertEquals(
+    await inputOf(input("x", [1, 40, 48, 3]), W, blocked),
     { kind: "input", layout: "NHWC", height: 40, width: 48, channels: 3 },
   );
   // Files of old list their weights among the inputs.

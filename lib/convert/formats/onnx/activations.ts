@@ -7,8 +7,13 @@ import { mappedTensor } from "./computed_tensors.ts";
 import { NotUnderstood } from "./not_understood.ts";
 import { fromFront } from "./numbers.ts";
 
-/** The largest number of float16: a cap at it, or above it, is none. */
+/** The largest number of float16. */
 const MAX_FLOAT16 = 65504;
+
+/** Whether a maximum lets all values through that a half-precision network can have. */
+export function isNoCap(high: number | undefined): boolean {
+  return high === undefined || high >= MAX_FLOAT16;
+}
 
 export const relu: Translator<Meaning> = (call) => {
   call.expectFloats();
@@ -26,7 +31,7 @@ export const leakyRelu: Translator<Meaning> = (call) => {
 export const clip: Translator<Meaning> = async (call) => {
   const low = await call.number("min", 1, "its minimum") ?? -Infinity;
   const high = await call.number("max", 2, "its maximum") ?? Infinity;
-  if (high < MAX_FLOAT16) throw new NotUnderstood(`it caps its values at ${high}`);
+  if (!isNoCap(high)) throw new NotUnderstood(`it caps its values at ${high}`);
   if (low <= -MAX_FLOAT16) return call.moved([{ kind: "identity" }], call.axes);
   if (low !== 0) throw new NotUnderstood(`it cuts its values off below ${low}`);
   return relu(call);

@@ -4,10 +4,9 @@ import { type CheckpointTensor, readAll, sizeOf } from "../checkpoint.ts";
 import type { Operator } from "../graph.ts";
 import type { Axes } from "./axes.ts";
 import type { OnnxConstant, OnnxConstants } from "./constants.ts";
-import { integerOf } from "./constants.ts";
 import { NotUnderstood } from "./not_understood.ts";
 import type { Element } from "./numbers.ts";
-import type { OnnxNode } from "./parse.ts";
+import { integerOf, type OnnxNode } from "./parse.ts";
 
 /** A value that is computed from the images. */
 export interface Value {

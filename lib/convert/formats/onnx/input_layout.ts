@@ -24,7 +24,7 @@ export function inputLayouts(
     if (MAP_OPERATORS.test(op)) {
       const isBlocked = domain.startsWith("com.microsoft.") || domain.startsWith("com.ms.");
       const isLast = attributes.get("channels_last")?.int === 1 || op.startsWith("Nhwc");
-      if (!layouts.has(image)) layouts.set(image, isBlocked ? undefined : layoutOf(order, isLast));
+      if (!layouts.has(image) && !isBlocked) layouts.set(image, layoutOf(order, isLast));
       continue;
     }
     const perm = op === "Transpose" ? attributes.get("perm")?.ints ?? [3, 2, 1, 0] : undefined;

@@ -1,12 +1,13 @@
-/** Convolutions, dense layers and pools. */
+/** Convolutions, dense layers and batch normalization. */
 
 import { type CheckpointTensor, OUTPUTS_FIRST, OUTPUTS_LAST, sizeOf } from "../checkpoint.ts";
-import type { Layout, Operator, Padding, Pair } from "../graph.ts";
+import type { Layout, Operator } from "../graph.ts";
 import type { Axes, Axis } from "./axes.ts";
+import { isNoCap } from "./activations.ts";
 import type { Call, Meaning, Translator } from "./call.ts";
+import { geometryOf } from "./geometry.ts";
 import type { OnnxConstant } from "./constants.ts";
 import { NotUnderstood } from "./not_understood.ts";
-import { fromFront } from "./numbers.ts";
 import { mappedTensor } from "./computed_tensors.ts";
 
 /** `Conv`, also with the activation that onnxruntime puts into it. */
@@ -141,7 +142,9 @@ export function dense(
 function activated(call: Call, meaning: Meaning): Meaning {
   const activation = call.text("activation", "");
   if (activation === "") return meaning;
-  if (activation !== "Relu") throw new NotUnderstood(`its activation is ${activation}`);
+  const [low, high] = call.node.attributes.get("activation_params")?.floats ?? [];
+  const isRelu = activation === "Relu" || (activation === "Clip" && low === 0 && isNoCap(high));
+  if (!isRelu) throw new NotUnderstood(`its activation is ${activation}`);
   const operators: Operator[] = [...meaning.operators, { kind: "relu" }];
   return { ...meaning, operators, isNonNegative: true };
 }
@@ -170,135 +173,3 @@ export const batchNorm: Translator<Meaning> = (call) => {
     isImage: call.value.isImage,
   };
 };
-
-/** `MaxPool` and `AveragePool`, of integers that stand for floats too. */
-export function pool(
-  kind: "maxPool" | "averagePool",
-  layout: Layout = "NCHW",
-): Translator<Meaning> {
-  return (call) => {
-    if (kind === "averagePool") call.expectFloats();
-    const window = call.integers("kernel_shape");
-    if (window?.length !== 2) throw new NotUnderstood(`its window is [${window ?? ""}]`);
-    const geometry = geometryOf(call, window as [number, number], layout);
-    const { stride, padding, dilation } = geometry;
-    if (dilation.some((distance) => distance !== 1)) {
-      throw new NotUnderstood(`its window is dilated by ${dilation.join("x")}`);
-    }
-    const isPadded = padding !== "valid" && String(padding) !== "0,0,0,0";
-    if (kind === "averagePool" && isPadded && call.integer("count_include_pad", 0) !== 0) {
-      throw new NotUnderstood("it counts the zeros around the map (count_include_pad)");
-    }
-    const roundsUp = call.integer("ceil_mode", 0) !== 0;
-    const [images, channels] = [call.mapAxes[0]!, channelsOf(call.mapAxes)];
-    const places = geometry.places(roundsUp);
-    const axes = layout === "NCHW" ? [images, channels, ...places] : [images, ...places, channels];
-    const pair = window as [number, number];
-    return call.moved([{ kind, window: pair, ...{ stride, padding, roundsUp, layout } }], axes);
-  };
-}
-
-function channelsOf(axes: Axes): Axis {
-  return axes.find(({ of }) => of === "channels")!;
-}
-
-/** `GlobalAveragePool`. */
-export const globalAverage: Translator<Meaning> = (call) => {
-  call.expectFloats();
-  const one = (axis: Axis): Axis => axis.of === "places" ? { of: "places", size: 1 } : axis;
-  const { isNonNegative } = call.value;
-  return { operators: [{ kind: "globalAverage" }], axes: call.axes.map(one), isNonNegative };
-};
-
-/** `ReduceMean` over all places of a map. */
-export const reduceMean: Translator<Meaning> = async (call) => {
-  call.expectFloats();
-  const { axes, value: { isNonNegative } } = call;
-  const listed = await call.list("axes", 1, "the list of its axes");
-  const isNothing = !listed?.length && call.integer("noop_with_empty_axes", 0) !== 0;
-  if (isNothing) return call.moved([{ kind: "identity" }], axes);
-  const reduced = new Set(
-    listed?.length ? listed.map((axis) => fromFront(axis, axes.length)) : axes.keys(),
-  );
-  const isPlace = ({ of, size }: Axis): boolean => of === "places" && size !== 1;
-  const because = `it averages over the axes ${[...reduced].join(", ")}: ` +
-    "expected the places of a map, and all of them";
-  if ([...reduced].some((axis) => axes[axis]?.of !== "places" && axes[axis]?.size !== 1)) {
-    throw new NotUnderstood(because);
-  }
-  const keeps = call.integer("keepdims", 1) !== 0;
-  const left = axes.flatMap((axis, index): Axis[] =>
-    !reduced.has(index) ? [axis] : keeps ? [{ ...axis, size: 1 }] : []
-  );
-  // Each row first, and then the averages of the rows.
-  const from = call.value.averages ?? call.source;
-  if (left.some(isPlace)) {
-    const operators: Operator[] = [{ kind: "unsupported", type: call.node.op, because }];
-    return { operators, axes: left, isNonNegative, averages: from };
-  }
-  return { operators: [{ kind: "globalAverage" }], axes: left, isNonNegative, from };
-};
-
-interface Geometry {
-  readonly stride: Pair;
-  readonly padding: Padding;
-  readonly dilation: Pair;
-  /** The places of the result. */
-  places(roundsUp: boolean): [Axis, Axis];
-}
-
-/** Strides, dilations and paddings of a window, whatever way they are written. */
-function geometryOf(call: Call, window: Pair, layout: Layout): Geometry {
-  const stride = pairOf(call, "strides"), dilation = pairOf(call, "dilations");
-  const sizes = call.mapAxes.slice(...layout === "NCHW" ? [2, 4] : [1, 3]).map(({ size }) => size);
-  const reach = window.map((size, side) => (size - 1) * dilation[side]! + 1);
-  const auto = call.text("auto_pad", "NOTSET");
-  const isSame = auto === "SAME_UPPER" || auto === "SAME_LOWER";
-  /** All zeros of a side where there are as many outputs as there are strides. */
-  const zeros = (side: 0 | 1): number | undefined => {
-    if (stride[side] === 1) return reach[side]! - 1;
-    const size = sizes[side];
-    return size &&
-      Math.max((Math.ceil(size / stride[side]) - 1) * stride[side] + reach[side]! - size, 0);
-  };
-  const padding = paddingOf(call, auto, [zeros(0), zeros(1)]);
-  const place = (side: 0 | 1, roundsUp: boolean): Axis => {
-    const size = sizes[side];
-    if (size === undefined) return { of: "places", size };
-    if (isSame) return { of: "places", size: Math.ceil(size / stride[side]) };
-    const around = typeof padding === "string" ? 0 : padding[side] + padding[side === 0 ? 2 : 3];
-    const steps = (size + around - reach[side]!) / stride[side];
-    return { of: "places", size: (roundsUp ? Math.ceil(steps) : Math.floor(steps)) + 1 };
-  };
-  return {
-    ...{ stride, padding, dilation },
-    places: (roundsUp) => [place(0, roundsUp), place(1, roundsUp)],
-  };
-}
-
-function paddingOf(
-  call: Call,
-  auto: string,
-  zeros: readonly (number | undefined)[],
-): Padding {
-  if (auto === "SAME_UPPER") return "same";
-  if (auto === "VALID") return "valid";
-  if (auto === "SAME_LOWER") {
-    const [height, width] = zeros;
-    if (height === undefined || width === undefined) {
-      throw new NotUnderstood("its padding (SAME_LOWER) depends on a size that is open");
-    }
-    const [top, left] = [Math.ceil(height / 2), Math.ceil(width / 2)];
-    return [top, left, height - top, width - left];
-  }
-  if (auto !== "NOTSET" && auto !== "") throw new NotUnderstood(`its auto_pad is ${auto}`);
-  const pads = call.integers("pads") ?? [0, 0, 0, 0];
-  if (pads.length !== 4) throw new NotUnderstood(`its pads are [${pads}]`);
-  return pads as [number, number, number, number];
-}
-
-function pairOf(call: Call, attribute: string): Pair {
-  const pair = call.integers(attribute) ?? [1, 1];
-  if (pair.length !== 2) throw new NotUnderstood(`its ${attribute} are [${pair}]`);
-  return pair as [number, number];
-}

@@ -36,66 +36,68 @@ export function vector(values: readonly Element[]): Numbers {
   return { shape: [values.length], values };
 }
 
+type NumberOperator = (call: NumbersCall) => Numbers | undefined;
+
 /** The operators, by their names: each gives its result, or `undefined` if it cannot be told. */
-export const NUMBER_OPERATORS: Readonly<
-  Record<string, (call: NumbersCall) => Numbers | undefined>
-> = {
-  Identity: ({ inputs: [x] }) => x,
-  Cast: ({ inputs: [x] }) => x,
-  CastLike: ({ inputs: [x] }) => x,
-  Neg: ({ inputs: [x] }) => x && { ...x, values: x.values.map((v) => numeric(v, (n) => -n)) },
-  Add: ({ inputs: [a, b] }) => combine(a, b, (x, y) => x + y, 0),
-  Sub: ({ inputs: [a, b] }) => combine(a, b, (x, y) => x - y),
-  Mul: ({ inputs: [a, b] }) => combine(a, b, (x, y) => x * y, 1),
-  // Of integers, which are sizes.
-  Div: ({ inputs: [a, b] }) => combine(a, b, (x, y) => Math.trunc(x / y)),
-  Concat: ({ inputs, integer }) => concat(inputs, integer("axis", 0)),
-  Gather: ({ inputs: [x, indices], integer }) => gather(x, indices, integer("axis", 0)),
-  Slice: ({ inputs: [x], integers }) => {
-    const starts = integers("starts", 1), ends = integers("ends", 2);
-    if (x === undefined || starts === undefined || ends === undefined) return undefined;
-    const axes = integers("axes", 3) ?? starts.map((_, axis) => axis);
-    const steps = integers("steps", 4) ?? starts.map(() => 1);
-    return axes.reduce((sliced: Numbers | undefined, axis, i) => {
-      const size = sliced?.shape[fromFront(axis, x.shape.length)];
-      if (sliced === undefined || size === undefined) return undefined;
-      const picked = slicedIndices(size, starts[i]!, ends[i]!, steps[i]!);
-      return picked && gather(sliced, vector(picked), axis);
-    }, x);
-  },
-  Squeeze: ({ inputs: [x], integers }) => {
-    if (x === undefined) return undefined;
-    const axes = integers("axes", 1)?.map((axis) => fromFront(axis, x.shape.length));
-    const shape = x.shape.filter((size, axis) =>
-      axes === undefined ? size !== 1 : !axes.includes(axis)
-    );
-    return { shape, values: x.values };
-  },
-  Unsqueeze: ({ inputs: [x], integers }) => {
-    const axes = integers("axes", 1);
-    return x && axes && { shape: unsqueezed(x.shape, axes, () => 1), values: x.values };
-  },
-  Reshape: ({ inputs: [x], integers }) => {
-    const target = integers("shape", 1);
-    return x && target && reshaped(x, target);
-  },
-  Transpose: ({ inputs: [x], integers }) => {
-    if (x === undefined) return undefined;
-    const order = integers("perm", Infinity) ?? x.shape.map((_, axis) => axis).reverse();
-    const strides = rowMajorStrides(x.shape);
-    const shape = order.map((axis) => x.shape[axis]!);
-    return view(
-      x,
-      shape,
-      (index) => index.reduce((at, i, axis) => at + i * strides[order[axis]!]!, 0),
-    );
-  },
-  ReduceProd: ({ inputs: [x] }) =>
-    x && {
-      shape: [],
-      values: [x.values.reduce((a, b) => product(a, b), 1)],
+export const NUMBER_OPERATORS: ReadonlyMap<string, NumberOperator> = new Map(
+  Object.entries<NumberOperator>({
+    Identity: ({ inputs: [x] }) => x,
+    Cast: ({ inputs: [x] }) => x,
+    CastLike: ({ inputs: [x] }) => x,
+    Neg: ({ inputs: [x] }) => x && { ...x, values: x.values.map((v) => numeric(v, (n) => -n)) },
+    Add: ({ inputs: [a, b] }) => combine(a, b, (x, y) => x + y, 0),
+    Sub: ({ inputs: [a, b] }) => combine(a, b, (x, y) => x - y),
+    Mul: ({ inputs: [a, b] }) => combine(a, b, (x, y) => x * y, 1),
+    // Of integers, which are sizes.
+    Div: ({ inputs: [a, b] }) => combine(a, b, (x, y) => Math.trunc(x / y)),
+    Concat: ({ inputs, integer }) => concat(inputs, integer("axis", 0)),
+    Gather: ({ inputs: [x, indices], integer }) => gather(x, indices, integer("axis", 0)),
+    Slice: ({ inputs: [x], integers }) => {
+      const starts = integers("starts", 1), ends = integers("ends", 2);
+      if (x === undefined || starts === undefined || ends === undefined) return undefined;
+      const axes = integers("axes", 3) ?? starts.map((_, axis) => axis);
+      const steps = integers("steps", 4) ?? starts.map(() => 1);
+      return axes.reduce((sliced: Numbers | undefined, axis, i) => {
+        const size = sliced?.shape[fromFront(axis, x.shape.length)];
+        if (sliced === undefined || size === undefined) return undefined;
+        const picked = slicedIndices(size, starts[i]!, ends[i]!, steps[i]!);
+        return picked && gather(sliced, vector(picked), axis);
+      }, x);
     },
-};
+    Squeeze: ({ inputs: [x], integers }) => {
+      if (x === undefined) return undefined;
+      const axes = integers("axes", 1)?.map((axis) => fromFront(axis, x.shape.length));
+      const shape = x.shape.filter((size, axis) =>
+        axes === undefined ? size !== 1 : !axes.includes(axis)
+      );
+      return { shape, values: x.values };
+    },
+    Unsqueeze: ({ inputs: [x], integers }) => {
+      const axes = integers("axes", 1);
+      return x && axes && { shape: unsqueezed(x.shape, axes, () => 1), values: x.values };
+    },
+    Reshape: ({ inputs: [x], integers }) => {
+      const target = integers("shape", 1);
+      return x && target && reshaped(x, target);
+    },
+    Transpose: ({ inputs: [x], integers }) => {
+      if (x === undefined) return undefined;
+      const order = integers("perm", Infinity) ?? x.shape.map((_, axis) => axis).reverse();
+      const strides = rowMajorStrides(x.shape);
+      const shape = order.map((axis) => x.shape[axis]!);
+      return view(
+        x,
+        shape,
+        (index) => index.reduce((at, i, axis) => at + i * strides[order[axis]!]!, 0),
+      );
+    },
+    ReduceProd: ({ inputs: [x] }) =>
+      x && {
+        shape: [],
+        values: [x.values.reduce((a, b) => product(a, b), 1)],
+      },
+  }),
+);
 
 /** Sizes with new axes, `axes` counted in the result. */
 export function unsqueezed<T>(sizes: readonly T[], axes: readonly number[], one: () => T): T[] {

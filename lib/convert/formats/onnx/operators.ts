@@ -2,20 +2,22 @@
 
 import * as activations from "./activations.ts";
 import type { Translator } from "./call.ts";
+import * as colors from "./colors.ts";
 import * as layers from "./layers.ts";
 import * as moves from "./moves.ts";
 import type { OnnxNode } from "./parse.ts";
+import * as pools from "./pools.ts";
 import * as quantized from "./quantized.ts";
 
 /** ONNX's own. */
 const STANDARD: Readonly<Record<string, Translator>> = {
   Add: activations.add,
-  AveragePool: layers.pool("averagePool"),
+  AveragePool: pools.pool("averagePool"),
   BatchNormalization: layers.batchNorm,
   Cast: moves.cast,
   CastLike: moves.castLike,
   Clip: activations.clip,
-  Concat: moves.concat,
+  Concat: colors.concat,
   Conv: layers.conv,
   ConvInteger: quantized.convInteger,
   DequantizeLinear: quantized.dequantizeLinear,
@@ -23,10 +25,10 @@ const STANDARD: Readonly<Record<string, Translator>> = {
   Dropout: moves.identity,
   DynamicQuantizeLinear: quantized.dynamicQuantizeLinear,
   Flatten: moves.flatten,
-  Gather: moves.gather,
-  GatherND: moves.gatherND,
+  Gather: colors.gather,
+  GatherND: colors.gatherND,
   Gemm: layers.gemm,
-  GlobalAveragePool: layers.globalAverage,
+  GlobalAveragePool: pools.globalAverage,
   Identity: moves.identity,
   ImageScaler: activations.imageScaler,
   LeakyRelu: activations.leakyRelu,
@@ -34,7 +36,7 @@ const STANDARD: Readonly<Record<string, Translator>> = {
   MatMul: layers.matMul,
   MatMulInteger: quantized.matMulInteger,
   Max: activations.max,
-  MaxPool: layers.pool("maxPool"),
+  MaxPool: pools.pool("maxPool"),
   Mul: activations.multiply,
   Neg: activations.negate,
   Pad: moves.pad,
@@ -42,13 +44,13 @@ const STANDARD: Readonly<Record<string, Translator>> = {
   QLinearConv: quantized.qLinearConv,
   QLinearMatMul: quantized.qLinearMatMul,
   QuantizeLinear: quantized.quantizeLinear,
-  ReduceMean: layers.reduceMean,
+  ReduceMean: pools.reduceMean,
   Relu: activations.relu,
   Reshape: moves.reshaped,
   Sigmoid: activations.sigmoid,
-  Slice: moves.slice,
+  Slice: colors.slice,
   Softmax: activations.softmax,
-  Split: moves.split,
+  Split: colors.split,
   Squeeze: moves.squeeze,
   Sub: activations.subtract,
   Sum: activations.add,
@@ -70,14 +72,14 @@ const MICROSOFT: Readonly<Record<string, Translator>> = {
     bZero: 5,
     bias: 6,
   }),
-  NhwcMaxPool: layers.pool("maxPool", "NHWC"),
+  NhwcMaxPool: pools.pool("maxPool", "NHWC"),
   QGemm: quantized.qGemm,
   QLinearAdd: quantized.qLinear("shift"),
   QLinearAveragePool: quantized.averagePool,
   QLinearConv: quantized.qLinearConv,
-  QLinearGlobalAveragePool: quantized.qLinearOf(layers.globalAverage),
+  QLinearGlobalAveragePool: quantized.qLinearOf(pools.globalAverage),
   QLinearMul: quantized.qLinear("scale"),
-  QLinearReduceMean: quantized.qLinearOf(layers.reduceMean),
+  QLinearReduceMean: quantized.qLinearOf(pools.reduceMean),
   QLinearSigmoid: quantized.qLinearOf(activations.sigmoid),
   QLinearSoftmax: quantized.qLinearOf(activations.softmax),
   QuantizeLinear: quantized.quantizeLinear,

@@ -230,3 +230,13 @@ function isRange(field: ProtoField): field is ProtoRange {
 function isOwnDomain(domain: string): boolean {
   return domain === "" || domain === "ai.onnx";
 }
+
+/** The inputs of a node that are not left out. */
+export function inputsOf(node: OnnxNode): string[] {
+  return node.inputs.filter((name) => name !== "");
+}
+
+/** An attribute that is one integer. */
+export function integerOf(node: OnnxNode, attribute: string, fallback: number): number {
+  return node.attributes.get(attribute)?.int ?? fallback;
+}

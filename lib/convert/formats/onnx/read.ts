@@ -8,7 +8,8 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Checkpoint, CheckpointTensor, OpenSibling } from "../checkpoint.ts";
 import type { Graph, GraphNode, Layout, Operator } from "../graph.ts";
 import { Call, type Meaning, type Value, valueBetween } from "./call.ts";
-import { inputsOf, OnnxConstants } from "./constants.ts";
+import { OnnxConstants } from "./constants.ts";
+import { ConstantEvaluator } from "./evaluate.ts";
 import { hintOf } from "./images.ts";
 import { inlineFunctions } from "./inline.ts";
 import { inputLayouts } from "./input_layout.ts";
@@ -16,7 +17,7 @@ import { NotUnderstood } from "./not_understood.ts";
 import { elementsOf } from "./axes.ts";
 import { vector } from "./numbers.ts";
 import { operatorName, translatorOf } from "./operators.ts";
-import { type OnnxInput, type OnnxModel, type OnnxNode, parseOnnx } from "./parse.ts";
+import { inputsOf, type OnnxInput, type OnnxModel, type OnnxNode, parseOnnx } from "./parse.ts";
 
 /** Opens a model. */
 export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
@@ -47,11 +48,13 @@ function tensorsOf(operator: Operator): CheckpointTensor[] {
 /** Walks a model's nodes in their order and says of each what it does to the images. */
 class GraphReader {
   readonly #constants: OnnxConstants;
+  readonly #evaluator: ConstantEvaluator;
   readonly #values = new Map<string, Value>();
   readonly #nodes: GraphNode[] = [];
 
   constructor(readonly model: OnnxModel, readonly file: string) {
     this.#constants = new OnnxConstants(model.initializers, file);
+    this.#evaluator = new ConstantEvaluator(this.#constants);
   }
 
   async read(): Promise<Graph> {
@@ -130,7 +133,7 @@ class GraphReader {
   async #evaluate(node: OnnxNode): Promise<void> {
     if (node.domain !== "" && node.domain !== "com.microsoft") return;
     try {
-      await this.#constants.evaluate(node);
+      await this.#evaluator.evaluate(node);
     } catch (error) {
       // Whoever needs it says that it is no constant.
       if (!(error instanceof NotUnderstood)) throw error;
