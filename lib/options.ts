@@ -362,8 +362,12 @@ export const CONVERT_OPTIONS = {
     "What the dense layers see of the last pool's map, where the file does not tell",
   ),
   norm: choice(
-    { choices: ["before-relu", "after-relu"], unset: "what the tensors tell" },
+    { choices: ["before-relu"], unset: "what the tensors tell" },
     "Where batch normalization stands, where the file does not tell",
+  ),
+  activation: choice(
+    { choices: ["relu"], unset: "what the tensors tell" },
+    "What follows each dense layer but the last, where the file does not tell",
   ),
   head: choice(
     { choices: ["softmax", "sigmoid"], unset: "what the file says, or softmax" },

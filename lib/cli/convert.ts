@@ -16,7 +16,7 @@ import { describePreprocessing } from "./describe_preprocessing.ts";
 import { print, tell } from "./terminal.ts";
 
 const { labels, preprocessing } = CONVERT_OPTIONS;
-const { out, id, inputSize, afterPool, norm, head, state, offline } = CONVERT_OPTIONS;
+const { out, id, inputSize, afterPool, norm, activation, head, state, offline } = CONVERT_OPTIONS;
 
 const OPTIONS = {
   out,
@@ -33,6 +33,7 @@ const OPTIONS = {
   inputSize,
   afterPool,
   norm,
+  activation,
   head,
   state,
   license: text({ placeholder: "TEXT" }, "License of the weights"),
@@ -85,7 +86,7 @@ function printSummary(conversion: Conversion, out: string): void {
 /** What the options, and the files that they name, say about a model. */
 async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOptions> {
   const { describe, labels, preprocess, license, id, inputSize } = options;
-  const { afterPool, norm, head, state } = options;
+  const { afterPool, norm, activation, head, state } = options;
   const described = describe === undefined ? {} : await readJson<ConvertOptions>(describe);
   return {
     labels: labels === undefined ? described.labels : await readLabels(labels),
@@ -96,7 +97,7 @@ async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOpti
       : await readJson<GivenPreprocessing>(preprocess),
     provenance: { ...described.provenance, ...(license && { license }) },
     ids: described.ids,
-    ...{ id, inputSize, afterPool, norm, head, state },
+    ...{ id, inputSize, afterPool, norm, activation, head, state },
   };
 }
 

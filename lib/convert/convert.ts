@@ -48,7 +48,9 @@ export interface ConvertOptions extends SourceOptions {
   /** What the dense layers see of the last pool's map, where the file does not tell. */
   readonly afterPool?: "flatten" | "average" | undefined;
   /** Where batch normalization stands, where the file does not tell. */
-  readonly norm?: "before-relu" | "after-relu" | undefined;
+  readonly norm?: "before-relu" | undefined;
+  /** What follows each dense layer but the last, where the file does not tell. */
+  readonly activation?: "relu" | undefined;
   /** What makes scores of the logits, where the file does not tell. */
   readonly head?: "softmax" | "sigmoid" | undefined;
   /** Which of several networks in the file: the name of its state dictionary, or what its names begin with. */

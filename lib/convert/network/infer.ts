@@ -11,7 +11,7 @@ import { nameTensors, type NormLayer, type WeightedLayer } from "./names.ts";
 import { type NormAnswers, type PlacedNorm, placeNorms } from "./norms.ts";
 import { Positions } from "./positions.ts";
 import { chooseState } from "./states.ts";
-import { unsupported } from "./trace.ts";
+import { ambiguous, unsupported } from "./trace.ts";
 
 /** What a user answers where tensors alone are ambiguous. */
 export interface InferOptions extends MapAnswers, NormAnswers {
@@ -56,8 +56,8 @@ export async function inferNetwork(
   const evidence = { convolutions, dense, positions, isDeclared, layerNames };
   const blocks = findBlocks(evidence, norms.length > 0, file);
   const map = readMap(evidence, options, file);
-  const placed = placeNorms(norms, { ...evidence, norm: options.norm }, file);
-  const relus = relusBehind(dense, positions, (layer) => placed.behind.has(layer));
+  const { norm, activation } = options;
+  const placed = placeNorms(norms, { ...evidence, norm, activation }, file);
   const layout = convolutions[0]!.weight.layout.outputs === "first" ? "NCHW" : "NHWC";
 
   const [height, width] = [map.inputSize, map.inputSize];
@@ -78,12 +78,12 @@ export async function inferNetwork(
     const behind = placed.behind.get(layer), next = dense[index + 1];
     nodes.push(weightNode(layer, layout, "valid"));
     const hasRelu = next !== undefined &&
-      (behind?.hasRelu ?? relus.has[index]!);
+      (behind?.hasRelu ?? hasReluBehind(index, dense, positions, options, file));
     nodes.push(...activated(behind, hasRelu, epsilon));
   }
   return {
     graph: chainOf(nodes),
-    assumptions: [...blocks.assumptions, ...map.assumptions, ...relus.assumptions],
+    assumptions: [...blocks.assumptions, ...map.assumptions],
   };
 }
 
@@ -98,28 +98,30 @@ function isSorted(tensors: readonly CheckpointTensor[]): boolean {
 }
 
 /**
- * Whether a ReLU follows each dense layer but the last. Two modules without weights are a ReLU and dropout. One is a
- * ReLU, as a network without it would be none, or dropout: where that comes before each layer, the first one
- * included, it is not what is left before the last.
+ * One module without weights between two dense layers is a ReLU or dropout; two are both. Where dropout comes
+ * before each layer, the first one included, none is left before the last.
  */
-function relusBehind(
+function hasReluBehind(
+  index: number,
   dense: readonly WeightedLayer[],
   positions: Positions,
-  hasNorm: (layer: WeightedLayer) => boolean,
-): { has: boolean[]; assumptions: string[] } {
-  const gaps = dense.slice(1).map((next, index) => positions.between(dense[index]!, next));
-  const isDropoutFirst = dense[0] !== undefined && positions.before(dense[0]) === 1 &&
-    gaps.length > 1 && gaps.slice(0, -1).every((gap) => gap === 2);
-  const assumptions = gaps.flatMap((gap, index) => {
-    if (gap !== 1 || hasNorm(dense[index]!) || (isDropoutFirst && index === gaps.length - 1)) {
-      return [];
-    }
-    const names = `${dense[index]!.name} and ${dense[index + 1]!.name}`;
-    return [
-      `Between ${names} is a ReLU: of the one module there the file says only that it has no weights.`,
-    ];
-  });
-  return { has: gaps.map((gap) => gap !== 0), assumptions };
+  options: InferOptions,
+  file: string,
+): boolean {
+  const gaps = dense.slice(1).map((next, i) => positions.between(dense[i]!, next));
+  const isDropoutFirst = positions.before(dense[0]!) === 1 && index > 0 &&
+    index === gaps.length - 1 && gaps.slice(0, -1).every((gap) => gap === 2);
+  if (gaps[index] !== 1 || isDropoutFirst || options.activation === "relu") {
+    return gaps[index] !== 0;
+  }
+  throw ambiguous(
+    `Between the dense layers ${dense[index]!.name} and ${
+      dense[index + 1]!.name
+    } of ${file} there is one module ` +
+      "without weights, a ReLU or dropout: say --activation relu if it is a ReLU. Dense layers without one between " +
+      "them are not converted",
+    file,
+  );
 }
 
 function weightNode(

@@ -28,7 +28,9 @@ export interface PlacedNorms {
 /** What a user answers. */
 export interface NormAnswers {
   /** Where batch normalization stands. */
-  readonly norm?: "before-relu" | "after-relu" | undefined;
+  readonly norm?: "before-relu" | undefined;
+  /** What follows each dense layer but the last at once. */
+  readonly activation?: "relu" | undefined;
 }
 
 /** What tells where normalizations are. */
@@ -122,18 +124,19 @@ function byNumbers(
   norm: NormLayer,
   host: WeightedLayer,
   next: WeightedLayer | undefined,
-  { convolutions, positions, norm: answer }: NormEvidence,
+  { convolutions, positions, norm: answer, activation }: NormEvidence,
   file: string,
 ): PlacedNorm {
   const before = positions.between(host, norm)!;
   const after = next === undefined ? undefined : positions.between(norm, next)!;
   if (before === 0) return { norm, isBeforeRelu: true, hasRelu: after !== 0 };
   const isClear = after === 0 || convolutions.includes(host);
-  if (isClear || answer === "after-relu") return { norm, isBeforeRelu: false, hasRelu: true };
+  if (isClear || activation === "relu") return { norm, isBeforeRelu: false, hasRelu: true };
   if (answer === "before-relu") return { norm, isBeforeRelu: true, hasRelu: true };
   throw ambiguous(
     `Normalization ${norm.name} of ${file} stands between modules without weights: the ReLU could be the one before ` +
-      "it or the one after it, and the other dropout: say --norm after-relu or --norm before-relu",
+      "it or the one after it, and the other dropout. Say --activation relu if the ReLU follows each dense layer at once, " +
+      "--norm before-relu if the normalization comes first",
     file,
   );
 }
@@ -200,7 +203,7 @@ function isBeforeRelu(
 ): boolean {
   const isBefore = layerNames.isBeforeRelu(host, norm);
   if (isBefore !== undefined) return isBefore;
-  if (answer !== undefined) return answer === "before-relu";
+  if (answer === "before-relu") return true;
   throw ambiguous(
     `Whether normalization ${norm.name} of ${file} stands before the ReLU of ${host.name} or after it is not told by ` +
       "the file: say --norm before-relu if a ReLU follows it, as in most networks. One after the ReLU is not converted",
