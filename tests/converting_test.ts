@@ -1,11 +1,13 @@
 /** Holds docs/converting.md to what its commands print, and its options to those that there are. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { convertCommand } from "../lib/cli/convert.ts";
 import { openCheckpoint } from "../lib/convert/formats/open_checkpoint.ts";
 import { openConversionSource } from "../lib/convert/source.ts";
-import { flagOf } from "../lib/cli/arguments.ts";
+import { parseArguments } from "../lib/cli/arguments.ts";
+import { convert, type ConvertOptions } from "../lib/convert/convert.ts";
+import { CheckpointFormatError } from "../lib/errors.ts";
 import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { checkpointOf, type Shapes } from "./support/checkpoint_bytes.ts";
 import { blocksOf, commandsOf } from "./support/markdown.ts";
@@ -169,11 +171,65 @@ Deno.test("what docs/converting.md says of each source is so", async () => {
   });
 });
 
-Deno.test("the options of docs/converting.md are those of convert", () => {
-  const { options } = convertCommand;
-  const flags = Object.entries(options).map(([name, option]) => `--${flagOf(name, option)}`);
-  for (const [flag] of PAGE.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)) {
-    const isKnown = flags.includes(flag) || /^--(allow-\w+|model)$/.test(flag);
-    assert(isKnown, `convert has no ${flag}: ${flags}`);
+const DENSE = { "classifier.0.weight": [6, 16], "classifier.3.weight": [5, 6] };
+const ONE_DENSE = { "classifier.weight": [5, 4] };
+/** `conv0` … and `bn0` …, of which nothing tells whether ReLUs are between them. */
+const NORMED = Object.fromEntries(
+  Object.values(vgg11({})).flatMap((shape, index) => [
+    [`conv${index}.weight`, shape],
+    ...["weight", "bias", "running_mean", "running_var"].map((part) => [`bn${index}.${part}`, [4]]),
+  ]),
+);
+
+/** Filters as Flax has them, for networks that are prepared in any way. */
+const KERNELS = Object.fromEntries(
+  Object.values(vgg11({})).map(([o, i, h, w], index) => [`conv${index}.kernel`, [h, w, i, o]]),
+);
+
+/** What the command line makes of options; `--preprocess` is a preset's name here. */
+function said(words: string): ConvertOptions & { out?: undefined } {
+  const { options } = parseArguments(words.split(" ").filter(Boolean), convertCommand.options);
+  const { afterPool, inputSize, norm, head, state, preprocess } = options;
+  return { afterPool, inputSize, norm, head, state, preprocessing: preprocess as "torch" };
+}
+
+/** Files that leave a question open, by its answer; what else is said of them. */
+const QUESTIONS: Record<string, { shapes: Shapes; also?: string }> = {
+  "--after-pool average": { shapes: vgg11(ONE_DENSE), also: "--input-size 224" },
+  "--after-pool flatten": { shapes: vgg11(ONE_DENSE) },
+  "--input-size 224": { shapes: vgg11(ONE_DENSE), also: "--after-pool average" },
+  "--norm before-relu": { shapes: { ...NORMED, "fc.weight": [5, 4 * 49] } },
+  "--head sigmoid": {
+    shapes: vgg11({ "classifier.0.weight": [6, 16], "classifier.3.weight": [1, 6] }),
+  },
+  "--state model_ema": {
+    shapes: Object.fromEntries(
+      ["model", "model_ema"].flatMap((state) =>
+        Object.entries(vgg11(DENSE)).map(([name, shape]) => [`${state}.${name}`, shape])
+      ),
+    ),
+  },
+  "--preprocess torch": { shapes: { ...KERNELS, "fc.kernel": [4 * 49, 5] } },
+};
+
+Deno.test("docs/converting.md has the answers to all that convert asks", async () => {
+  const answers = [...PAGE.matchAll(/^\| (`--.*`) \|/gm)].flatMap(([, cell]) => cell.split(", "));
+  for (const [answer, { shapes, also = "" }] of Object.entries(QUESTIONS)) {
+    assert(answers.includes(`\`${answer}\``), answer);
+    const bytes = checkpointOf(shapes);
+    const error = await assertRejects(() => convert(bytes, said(also)), CheckpointFormatError);
+    const [flag] = answer.split(" ");
+    assertEquals(
+      [error.code, error.message.includes(flag)],
+      ["checkpoint-ambiguous", true],
+      answer,
+    );
+    await convert(bytes, said(`${answer} ${also}`));
   }
+});
+
+Deno.test("the options of docs/converting.md are those of convert", () => {
+  const found = [...PAGE.matchAll(/`(--(?!allow)[^\s`]+ [^`]+)`/g)].map(([, words]) => words);
+  assert(found.length > 10, `${found}`);
+  for (const words of found) parseArguments(words.split(" "), convertCommand.options);
 });
