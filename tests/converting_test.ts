@@ -189,8 +189,9 @@ const KERNELS = Object.fromEntries(
 /** What the command line makes of options; `--preprocess` is a preset's name here. */
 function said(words: string): ConvertOptions & { out?: undefined } {
   const { options } = parseArguments(words.split(" ").filter(Boolean), convertCommand.options);
-  const { afterPool, inputSize, norm, head, state, preprocess } = options;
-  return { afterPool, inputSize, norm, head, state, preprocessing: preprocess as "torch" };
+  const { preprocess, afterPool, inputSize, norm, activation, head, state } = options;
+  const preprocessing = preprocess as "torch";
+  return { afterPool, inputSize, norm, activation, head, state, preprocessing };
 }
 
 /** Files that leave a question open, by its answer; what else is said of them. */
@@ -199,6 +200,9 @@ const QUESTIONS: Record<string, { shapes: Shapes; also?: string }> = {
   "--after-pool flatten": { shapes: vgg11(ONE_DENSE) },
   "--input-size 224": { shapes: vgg11(ONE_DENSE), also: "--after-pool average" },
   "--norm before-relu": { shapes: { ...NORMED, "fc.weight": [5, 4 * 49] } },
+  "--activation relu": {
+    shapes: vgg11({ "classifier.0.weight": [6, 16], "classifier.2.weight": [5, 6] }),
+  },
   "--head sigmoid": {
     shapes: vgg11({ "classifier.0.weight": [6, 16], "classifier.3.weight": [1, 6] }),
   },
