@@ -228,7 +228,8 @@ export class AtenTranslator {
       }
       case "constant_pad_nd":
       case "pad": {
-        const [left, right, top = 0, bottom = 0] = numbersOf(given.get("pad"));
+        const sides = given.get("pad") ?? given.get("padding");
+        const [left, right, top = 0, bottom = 0] = numbersOf(sides);
         const isZero = number("value", 0) === 0 && (given.get("mode") ?? "constant") === "constant";
         if (right === undefined || !isZero) return unsupported("it does not pad with zeros");
         return { kind: "pad", padding: [top, left!, bottom, right], layout };

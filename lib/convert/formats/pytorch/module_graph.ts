@@ -2,7 +2,8 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { CheckpointTensor } from "../checkpoint.ts";
-import { chainOf, type Graph, type Operator, type Padding, type Pair } from "../graph.ts";
+import type { Graph, GraphNode } from "../graph.ts";
+import { type Argument, AtenTranslator, parametersOf } from "./aten.ts";
 import type { PickledObject, PickledValue } from "./pickled.ts";
 import { submodulesOf } from "./state.ts";
 
@@ -12,76 +13,76 @@ interface Leaf {
   readonly name: string;
   /** Its class, without the package if it is PyTorch's own: `ReLU`, `net.Swish`. */
   readonly type: string;
-  /** Whether it is PyTorch's own. */
   readonly isOwn: boolean;
   readonly module: PickledObject;
 }
 
-type Step = { readonly name: string; readonly operator: Operator };
+/** The operator that a layer of PyTorch's calls, and those of its parameters that are attributes of the layer. */
+type LayerCall = readonly [operator: string, ...parameters: string[]];
+
+const LAYERS: ReadonlyMap<string, LayerCall> = new Map(Object.entries<LayerCall>({
+  Conv2d: ["conv2d", "stride", "padding", "dilation", "groups"],
+  Linear: ["linear"],
+  BatchNorm1d: ["batch_norm", "eps"],
+  BatchNorm2d: ["batch_norm", "eps"],
+  SyncBatchNorm: ["batch_norm", "eps"],
+  ReLU: ["relu"],
+  MaxPool2d: ["max_pool2d", "kernel_size", "stride", "padding", "dilation", "ceil_mode"],
+  AvgPool2d: ["avg_pool2d", "kernel_size", "stride", "padding", "ceil_mode", "divisor_override"],
+  AdaptiveAvgPool2d: ["adaptive_avg_pool2d", "output_size"],
+  Flatten: ["flatten", "start_dim", "end_dim"],
+  ZeroPad2d: ["pad", "padding"],
+  ConstantPad2d: ["pad", "padding", "value"],
+  Softmax: ["softmax"],
+  LogSoftmax: ["softmax"], // Its exponents are the same scores.
+  Sigmoid: ["sigmoid"],
+  Identity: ["alias"],
+  Dropout: ["dropout"],
+  Dropout1d: ["dropout"],
+  Dropout2d: ["dropout"],
+  AlphaDropout: ["dropout"],
+  FeatureAlphaDropout: ["dropout"],
+}));
+
+/** A call of an operator that waits for its input. */
+interface Step {
+  readonly name: string;
+  readonly operator: string;
+  readonly given: readonly (readonly [string, Argument])[];
+}
 
 const OWN = "torch.nn.modules.";
 const SEQUENTIAL = `${OWN}container.Sequential`;
 
 /**
  * Translates a module. One that is a `Sequential` runs its modules in their order; of another class nobody
- * knows what `forward` does, but if it has a ReLU of its own for each layer, and they are in the order of a
- * network, so it is taken.
+ * knows what `forward` does, but if it has a ReLU of its own for each layer, and no tensors besides its
+ * layers', it is taken to run them in their order, too.
  *
  * @param tensors What the module's `state_dict()` gives.
- * @returns `undefined` if the order of its modules is not that of a network.
+ * @returns No graph if the order of its modules is not that of a network, but what its batch
+ *   normalizations add to the variance.
+ * @throws {CheckpointFormatError} If then a layer is none of a VGG.
  */
 export function moduleGraph(
   module: PickledObject,
   tensors: readonly CheckpointTensor[],
-): Graph | undefined {
+  file: string,
+): { readonly graph: Graph | undefined; readonly epsilon: number } {
   const { leaves, isSequential } = leavesOf(module);
-  if (leaves.length > MAX_LEAVES) return undefined;
-  if (!isSequential && !hasActivations(leaves)) return undefined;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const steps = leaves.map((leaf): Step => ({
-    name: leaf.name,
-    operator: operatorOf(leaf, byName),
-  }));
-  if (!isSequential && !addFlatten(steps)) return undefined;
-  const channels = steps.find(({ operator }) => operator.kind === "conv")?.operator;
-  const input: Operator = {
-    kind: "input",
-    layout: "NCHW",
-    height: undefined,
-    width: undefined,
-    channels: channels?.kind === "conv" ? channels.weight.shape[1]! * channels.groups : undefined,
-  };
-  return chainOf([{ name: "input", operator: input }, ...steps]);
-}
-
-/**
- * Looks at the layers of a module of which nobody knows what `forward` does, only that it uses them.
- *
- * @returns What its batch normalizations add to the variance.
- * @throws {CheckpointFormatError} If one is none of a VGG.
- */
-export function checkLayers(module: PickledObject, file: string): number {
-  const epsilons = new Set<number>();
-  for (const leaf of leavesOf(module).leaves) {
-    if (!leaf.isOwn) continue;
-    const operator = operatorOf(leaf, undefined);
-    if (operator.kind === "batchNorm") epsilons.add(operator.epsilon);
-    if (!isUnusual(leaf, operator) && epsilons.size < 2) continue;
-    const { name, type } = leaf;
-    throw new CheckpointFormatError(
-      `The module in ${file} has the layer ${name} (${type}), which is not that of a VGG`,
-      { code: "checkpoint-unsupported", file },
-    );
+  const steps = leaves.map((leaf) => stepOf(leaf, byName));
+  const isRow = isSequential ||
+    (hasActivations(leaves) && ownsAll(leaves, tensors) && addFlatten(steps, byName));
+  const nodes = chain(steps, byName);
+  if (leaves.length <= MAX_LEAVES && isRow) {
+    return { graph: { nodes, outputs: [nodes.at(-1)!.output] }, epsilon: 1e-5 };
   }
-  return [...epsilons][0] ?? 1e-5;
-}
-
-function isUnusual({ module }: Leaf, operator: Operator): boolean {
-  if (operator.kind !== "conv") return operator.kind === "unsupported";
-  const { stride, dilation, groups, padding } = operator;
-  const sides = pairOf(module.attribute("kernel_size"))?.map((size) => (size - 1) / 2);
-  return String([stride, dilation, groups]) !== "1,1,1,1,1" ||
-    !["same", `${sides},${sides}`].includes(String(padding));
+  const own = new Set(leaves.filter(({ isOwn }) => isOwn).map(({ name }) => name));
+  return {
+    graph: undefined,
+    epsilon: checkLayers(nodes.filter(({ name }) => own.has(name)), file),
+  };
 }
 
 const MAX_LEAVES = 4096;
@@ -121,137 +122,106 @@ function hasActivations(leaves: readonly Leaf[]): boolean {
     words.every((word, index) => word === "activation" || words[index + 1] !== "layer");
 }
 
+/** Whether all tensors are those of the leaves. Others are of what `forward` does by itself. */
+function ownsAll(leaves: readonly Leaf[], tensors: readonly CheckpointTensor[]): boolean {
+  const names = new Set(leaves.map(({ name }) => name));
+  return tensors.every(({ name }) => names.has(name.replace(/\.?[^.]*$/, "")));
+}
+
+function stepOf(
+  { name, type, module }: Leaf,
+  tensors: ReadonlyMap<string, CheckpointTensor>,
+): Step {
+  const mode = module.attribute("padding_mode") ?? "zeros";
+  const layer = LAYERS.get(type);
+  if (layer === undefined || mode !== "zeros") {
+    return { name, operator: layer === undefined ? type : `${type} with other padding`, given: [] };
+  }
+  const roles = ["weight", "bias", "running_mean", "running_var"].flatMap((role) => {
+    const full = name === "" ? role : `${name}.${role}`;
+    return tensors.has(full) ? [[role, { value: full }] as const] : [];
+  });
+  const [operator, ...parameters] = layer;
+  const attributes = parameters.flatMap((name) => {
+    const value = module.attribute(name);
+    return value === undefined ? [] : [[name, argumentOf(value)] as const];
+  });
+  // PyTorch's operator flattens the images, too, if nobody says otherwise; its layer does not.
+  const defaults = type === "Flatten" ? [["start_dim", 1] as const] : [];
+  return { name, operator, given: [...defaults, ...roles, ...attributes] };
+}
+
+function argumentOf(value: PickledValue): Argument {
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "string") {
+    return value;
+  }
+  const isNumbers = Array.isArray(value) && value.every((item) => typeof item === "number");
+  return isNumbers ? value as number[] : null;
+}
+
 /**
  * Puts in the flattening that a `forward` does, before the first dense layer. Of a map of one position it
  * might be an average as well.
  *
  * @returns Whether it is known.
  */
-function addFlatten(steps: Step[]): boolean {
-  const first = steps.findIndex(({ operator }) => operator.kind === "dense");
-  const dense = steps[first]?.operator;
-  if (dense?.kind !== "dense") return true;
-  const before = steps.slice(0, first).map(({ operator }) => operator);
-  if (before.some(({ kind }) => kind === "flatten")) return true;
-  const conv = before.findLast(({ kind }) => kind === "conv");
-  const isPooled = before.some(({ kind }) =>
-    kind === "globalAverage" || kind === "adaptiveAverage"
-  );
-  const isOne = conv?.kind === "conv" && conv.weight.shape[0] === dense.weight.shape[1];
-  steps.splice(first, 0, { name: "flatten", operator: { kind: "flatten" } });
-  return isPooled || !isOne;
+function addFlatten(steps: Step[], tensors: ReadonlyMap<string, CheckpointTensor>): boolean {
+  const first = steps.findIndex(({ operator }) => operator === "linear");
+  const before = steps.slice(0, Math.max(0, first));
+  if (first < 0 || before.some(({ operator }) => operator === "flatten")) return true;
+  const shapeOf = (step: Step | undefined) => step && tensors.get(`${step.name}.weight`)?.shape;
+  const channels = shapeOf(before.findLast(({ operator }) => operator === "conv2d"))?.[0];
+  const isOne = channels === shapeOf(steps[first])?.[1];
+  steps.splice(first, 0, { name: "flatten", operator: "flatten", given: [["start_dim", 1]] });
+  return !isOne || before.some(({ operator }) => operator === "adaptive_avg_pool2d");
 }
 
-/** @param tensors Where there are none, a weight is taken for granted. */
-function operatorOf(
-  { name, type, module }: Leaf,
-  tensors: ReadonlyMap<string, CheckpointTensor> | undefined,
-): Operator {
-  const unsupported = (because?: string): Operator => ({ kind: "unsupported", type, because });
-  const tensor = (role: string): CheckpointTensor | undefined =>
-    tensors === undefined ? NOTHING : tensors.get(name === "" ? role : `${name}.${role}`);
-  const number = (key: string, otherwise: number): number => {
-    const value = module.attribute(key);
-    return typeof value === "number" ? value : otherwise;
-  };
-  const pair = (key: string): Pair | undefined => pairOf(module.attribute(key));
-  const weight = tensor("weight"), bias = tensor("bias");
-  switch (type) {
-    case "Conv2d": {
-      const stride = pair("stride"), dilation = pair("dilation"), around = paddingOf(module);
-      const mode = module.attribute("padding_mode") ?? "zeros";
-      if (weight === undefined || stride === undefined || dilation === undefined) {
-        return unsupported("its weight, stride or dilation is missing");
-      }
-      if (around === undefined || mode !== "zeros") {
-        return unsupported(`it pads with ${String(mode)}`);
-      }
-      const groups = number("groups", 1);
-      const geometry = { stride, padding: around, dilation, groups, layout: "NCHW" as const };
-      return { kind: "conv", weight, bias, ...geometry };
-    }
-    case "Linear":
-      return weight === undefined
-        ? unsupported("its weight is missing")
-        : { kind: "dense", weight, bias };
-    case "BatchNorm1d":
-    case "BatchNorm2d":
-    case "SyncBatchNorm": {
-      const mean = tensor("running_mean"), variance = tensor("running_var");
-      if (mean === undefined || variance === undefined) return unsupported("it has no statistics");
-      const epsilon = number("eps", 1e-5);
-      return { kind: "batchNorm", gamma: weight, beta: bias, mean, variance, epsilon };
-    }
-    case "ReLU":
-      return { kind: "relu" };
-    case "MaxPool2d":
-    case "AvgPool2d": {
-      const window = pair("kernel_size"), stride = pair("stride") ?? window;
-      const padding = paddingOf(module);
-      const dilation = pair("dilation") ?? [1, 1];
-      const divisor = module.attribute("divisor_override") ?? null;
-      if (window === undefined || stride === undefined || padding === undefined) {
-        return unsupported("its window is missing");
-      }
-      if (String(dilation) !== "1,1" || divisor !== null) {
-        return unsupported("it is dilated or scaled");
-      }
-      const kind = type === "MaxPool2d" ? "maxPool" : "averagePool";
-      const roundsUp = module.attribute("ceil_mode") === true;
-      return { kind, window, stride, padding, roundsUp, layout: "NCHW" };
-    }
-    case "AdaptiveAvgPool2d": {
-      const size = pair("output_size");
-      if (size === undefined) return unsupported("its size is that of its input");
-      return size[0] === 1 && size[1] === 1
-        ? { kind: "globalAverage" }
-        : { kind: "adaptiveAverage", size };
-    }
-    case "Flatten":
-      return number("start_dim", 1) === 1 && number("end_dim", -1) === -1
-        ? { kind: "flatten" }
-        : unsupported("it leaves some axes");
-    case "ZeroPad2d":
-    case "ConstantPad2d": {
-      const sides = module.attribute("padding");
-      const [left, right, top, bottom] = Array.isArray(sides) ? sides as number[] : [];
-      if (bottom === undefined || number("value", 0) !== 0) {
-        return unsupported("it pads with a number");
-      }
-      return { kind: "pad", padding: [top, left, bottom, right], layout: "NCHW" };
-    }
-    case "Softmax":
-    case "LogSoftmax": // Whose exponents are the same scores.
-      return { kind: "softmax" };
-    case "Sigmoid":
-      return { kind: "sigmoid" };
-    default:
-      return /^((Alpha|FeatureAlpha)?Dropout\dd?|Dropout|AlphaDropout|Identity)$/.test(type)
-        ? { kind: "identity" }
-        : unsupported();
+/** Gives each step what the one before it gives. */
+function chain(
+  steps: readonly Step[],
+  tensors: ReadonlyMap<string, CheckpointTensor>,
+): GraphNode[] {
+  const translator = new AtenTranslator(tensors);
+  let last = "the image";
+  for (const [index, { name, operator, given }] of steps.entries()) {
+    const input = parametersOf(operator)[0] ?? "self", output = name || `${index}`;
+    translator.add({
+      operator,
+      given: new Map([[input, { value: last }], ...given]),
+      outputs: [output],
+    });
+    last = output;
   }
+  const conv = translator.nodes.find(({ operator }) => operator.kind === "conv")?.operator;
+  const channels = conv?.kind === "conv" ? conv.weight.shape[1]! * conv.groups : undefined;
+  const size = { height: undefined, width: undefined, channels };
+  const input = { name: "input", inputs: [], output: "the image" };
+  return [
+    { ...input, operator: { kind: "input", layout: "NCHW", ...size } },
+    ...translator.nodes,
+  ];
 }
 
-/** Stands for a weight where only the layer is looked at. */
-const NOTHING: CheckpointTensor = {
-  name: "",
-  shape: [],
-  layout: { outputs: "first", inputs: "CHW" },
-  read: () => {},
-};
-
-/** One number for both axes, or two. */
-function pairOf(value: PickledValue | undefined): Pair | undefined {
-  const [vertical, horizontal] = Array.isArray(value) ? value : [value, value];
-  return typeof vertical === "number" && typeof horizontal === "number"
-    ? [vertical, horizontal]
-    : undefined;
+/** Looks at layers of which nobody knows how they are used, only that they are. */
+function checkLayers(nodes: readonly GraphNode[], file: string): number {
+  const epsilons = new Set<number>();
+  for (const node of nodes) {
+    const { name, operator } = node;
+    if (operator.kind === "batchNorm") epsilons.add(operator.epsilon);
+    if (!isUnusual(node) && epsilons.size < 2) continue;
+    const what = operator.kind === "unsupported" ? operator.type : operator.kind;
+    throw new CheckpointFormatError(
+      `The module in ${file} has the layer ${name} (${what}), which is not that of a VGG`,
+      { code: "checkpoint-unsupported", file },
+    );
+  }
+  return [...epsilons][0] ?? 1e-5;
 }
 
-/** Of a convolution, whose stride is 1 where it says `"same"`, or of a pool. */
-function paddingOf(module: PickledObject): Padding | undefined {
-  const value = module.attribute("padding") ?? 0;
-  if (value === "same" || value === "valid") return value;
-  const pair = pairOf(value);
-  return pair && [pair[0], pair[1], pair[0], pair[1]];
+function isUnusual({ operator }: GraphNode): boolean {
+  if (operator.kind !== "conv") return operator.kind === "unsupported";
+  const { stride, dilation, groups, padding, weight } = operator;
+  const [vertical, horizontal] = weight.shape.slice(2).map((size) => (size - 1) / 2);
+  return String([stride, dilation, groups]) !== "1,1,1,1,1" ||
+    !["same", String([vertical, horizontal, vertical, horizontal])].includes(String(padding));
 }

@@ -15,7 +15,7 @@ import { openEntry, readEntry, type ZipEntry } from "../zip.ts";
 import { readPickle } from "./pickle.ts";
 import { pickledText, type PickledValue } from "./pickled.ts";
 import { rangeOf } from "./pickled_bytes.ts";
-import { checkLayers, moduleGraph } from "./module_graph.ts";
+import { moduleGraph } from "./module_graph.ts";
 import { readScript, scriptedModule } from "./script.ts";
 import { chooseState } from "./state.ts";
 import { type Locate, type PlacedStorage, storedTensors } from "./tensors.ts";
@@ -148,8 +148,9 @@ async function checkpointOf(
   const stored = await storedTensors(chosen, { pickle, find, file, isPaddle });
   const tensors = weightsOf(stored, file);
   const { module } = chosen;
-  const graph = module && moduleGraph(module, tensors);
-  const epsilon = module && graph === undefined ? checkLayers(module, file) : 1e-5;
+  const { graph, epsilon } = module === undefined
+    ? { graph: undefined, epsilon: 1e-5 }
+    : moduleGraph(module, tensors, file);
   const held = opened.move();
   const format = isPaddle ? "Paddle" : "PyTorch";
   return {
