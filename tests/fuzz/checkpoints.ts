@@ -53,6 +53,7 @@ export const FUZZED: readonly string[] = [
   "tfjs_float32/model.json",
   "tfjs_uint8/model.json",
   "tfjs/saved/model.json",
+  "tensorflow/graph_model/model.json",
   ...[
     "imported.tfmodel",
     "channels_first.pb",

@@ -98,8 +98,7 @@ const FORMATS: readonly Format[] = [
   },
   {
     is: ({ text }) => /^(\xef\xbb\xbf)?\s*\{/.test(text),
-    open: async (source, { openSibling }) =>
-      (await import("./tfjs/read.ts")).readTfjs(source, openSibling),
+    open: async (source, options) => (await import("./tfjs/read.ts")).readTfjs(source, options),
   },
   {
     is: ({ text }) => text.startsWith("TFL3", 4),

@@ -72,6 +72,7 @@ const NETWORKS: readonly (readonly [file: string, fixture: string, from: string]
   ["keras2.index", "keras2.index", "assumed"],
   ["keras3.data-00000-of-00001", "keras3.index", "assumed"],
   ["module", "module", "read"],
+  ["graph_model/model.json", "module", "read"],
   ["module/saved_model.pb", "module", "read"],
   ["module/variables/variables.index", "module", "read"],
   ["module/variables/variables.data-00000-of-00001", "module", "read"],
@@ -190,7 +191,7 @@ function node(
   ];
 }
 
-const FLOAT = 1, INT32 = 3;
+const FLOAT = 1, INT32 = 3, UINT8 = 4;
 const shape = (...sizes: number[]): Uint8Array =>
   message(...sizes.map((size) => [2, message([1, size])] as const));
 const type = (value: number): Attribute => ["dtype", message([6, value])];
@@ -309,6 +310,21 @@ Deno.test("a slice that turns colors round does so only with the colors", async 
     "conv",
   ]);
   assertEquals(await kinds(...slice([0, 0, 0, 0], [1, 1, 1, 1], 15, 15)), ["input", "conv"]);
+});
+
+Deno.test("images are bytes where a graph takes integers; a converter's graph without normalization tells nothing", async () => {
+  const bytes = node("x", "Placeholder", [], type(UINT8), [
+    "shape",
+    message([7, shape(-1, 32, 32, 3)]),
+  ]);
+  const cast = node("cast", "Cast", ["x"], ["DstT", message([6, FLOAT])]);
+  const first = node("conv", "Conv2D", ["cast", "w"], ["padding", message([2, "SAME"])]);
+  const hint = (file: Uint8Array) => withCheckpoint(file, ({ images }) => images);
+  const ofBytes = await hint(graphOf(bytes, cast, filter, first));
+  assertEquals([ofBytes?.preprocessing, ofBytes?.isRead], ["byte", true]);
+  assertEquals(await hint(graphOf(images, filter, conv)), undefined);
+  const named = node("vgg/conv1/Conv2D", "Conv2D", ["x", "w"], ["padding", message([2, "SAME"])]);
+  assertEquals((await hint(graphOf(images, filter, named)))?.because, "usual for Keras");
 });
 
 Deno.test("a graph that goes round in circles, or calls itself without end, is an error", async () => {

@@ -80,7 +80,11 @@ const REFUSALS:
     ["a layer whose weights are not there", (model) => {
       model.weightsManifest[0].weights[0].name = "other/kernel";
     }, "a Conv2D, whose kernel is not among the weights"],
-    ["a graph model", (model) => model.format = "graph-model", "model"],
+    [
+      "layers where a graph is said to be",
+      (model) => model.format = "graph-model",
+      "Expected convolutions with weights",
+    ],
   ];
 
 for (const [what, change, message] of REFUSALS) {

@@ -6,10 +6,11 @@ import type { Budget } from "../budget.ts";
 import type { Checkpoint, CheckpointTensor, OpenOptions, OpenSibling } from "../checkpoint.ts";
 import type { Graph } from "../graph.ts";
 import { openEntry, type ZipEntry } from "../zip.ts";
+import { graphOfJson } from "./json_graph.ts";
 import { readGraphDef, type TfGraph } from "./graph_def.ts";
 import { readSavedModel, restoredKeys } from "./saved_model.ts";
 import { Translator } from "./translate.ts";
-import { usualImages } from "./usual_images.ts";
+import { BYTES, takesBytes, usualImages } from "./usual_images.ts";
 import { checkpointOfVariables, EPSILON, keysByName, readIndex } from "./variables.ts";
 
 /** Opens a frozen graph: a `GraphDef` whose weights are constants. */
@@ -23,7 +24,27 @@ export async function readFrozenGraph(source: ByteSource, budget: Budget): Promi
   };
   const translator = new Translator(graph, source.name, budget, variable);
   const translated = await translator.translate(ends(graph));
-  return checkpointOf("TensorFlow graph", translated, source);
+  return checkpointOf("TensorFlow graph", translated, source, graph);
+}
+
+/**
+ * Opens a graph of TensorFlow.js.
+ *
+ * @param outputs What it gives; `undefined` if nothing says so.
+ */
+export async function readJsonGraph(
+  source: ByteSource,
+  topology: unknown,
+  constants: ReadonlyMap<string, CheckpointTensor>,
+  outputs: readonly string[] | undefined,
+  budget: Budget,
+): Promise<Checkpoint> {
+  const graph = graphOfJson(topology, constants);
+  const translator = new Translator(graph, source.name, budget, () => undefined);
+  const translated = await translator.translate(outputs ?? ends(graph));
+  const checkpoint = checkpointOf("TensorFlow.js graph", translated, source, graph);
+  // Its converter multiplies what precedes the first convolution into it: nothing there tells nothing.
+  return checkpoint.images?.isRead ? checkpoint : { ...checkpoint, images: undefined };
 }
 
 /** The values that no node takes. */
@@ -71,7 +92,7 @@ export async function readSavedModelFile(
   };
   const translator = new Translator(graph, source.name, budget, variable);
   const translated = await translator.translate(outputs ?? ends(graph));
-  const checkpoint = checkpointOf("TensorFlow SavedModel", translated, source);
+  const checkpoint = checkpointOf("TensorFlow SavedModel", translated, source, graph);
   const siblings = opened.move();
   return { ...checkpoint, close: () => siblings.dispose() };
 }
@@ -137,7 +158,12 @@ function chooseSignature(
   );
 }
 
-function checkpointOf(format: string, graph: Graph, source: ByteSource): Checkpoint {
+function checkpointOf(
+  format: string,
+  graph: Graph,
+  source: ByteSource,
+  written: TfGraph,
+): Checkpoint {
   const tensors = graph.nodes.flatMap(({ operator }) =>
     operator.kind === "conv" || operator.kind === "dense" ? [operator.weight] : []
   );
@@ -153,7 +179,7 @@ function checkpointOf(format: string, graph: Graph, source: ByteSource): Checkpo
     tensors,
     order: "declared",
     graph,
-    images: usualImages(names),
+    images: takesBytes(written) ? BYTES : usualImages(names),
     epsilon: EPSILON,
     close(): void {},
   };

@@ -1,6 +1,26 @@
 /** How images are prepared for a network, where its graph does not say so. */
 
 import { type CheckpointTensor, type ImageHint, readAll } from "../checkpoint.ts";
+import type { TfGraph } from "./graph_def.ts";
+
+/** Of a graph whose images are integers. */
+export const BYTES: ImageHint = {
+  preprocessing: "byte",
+  isRead: true,
+  because: "the type of the graph's input",
+};
+
+/** `DT_INT32`, `DT_UINT8`, `DT_INT64`. */
+const INTEGERS: readonly (number | undefined)[] = [3, 4, 9];
+
+/** Whether a graph takes images as integers, so that nothing is done to them before. */
+export function takesBytes({ nodes }: TfGraph): boolean {
+  const inputs = [...nodes.values()].filter(({ op, attributes }) =>
+    op === "Placeholder" && (attributes.get("shape")?.shape?.length ?? 0) >= 3
+  );
+  return inputs.length > 0 &&
+    inputs.every(({ attributes }) => INTEGERS.includes(attributes.get("dtype")?.int));
+}
 
 /** What is usual for whoever gives layers such names; `undefined` if they are nobody's. */
 export function usualImages(names: readonly string[]): ImageHint | undefined {

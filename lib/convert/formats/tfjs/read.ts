@@ -1,5 +1,5 @@
 /**
- * Reads the layers models of TensorFlow.js: `model.json` and the shards beside it.
+ * Reads the models of TensorFlow.js, of layers and of graphs: `model.json` and the shards beside it.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts}
  */
@@ -10,7 +10,7 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import {
   type Checkpoint,
   type CheckpointTensor,
-  type OpenSibling,
+  type OpenOptions,
   OUTPUTS_LAST,
   sizeOf,
 } from "../checkpoint.ts";
@@ -29,6 +29,7 @@ const DTYPES: ReadonlyMap<string, ElementType> = new Map([
   ["uint8", "U8"],
   ["uint16", "U16"],
   ["int32", "I32"],
+  ["bool", "U8"],
 ]);
 
 interface Weight {
@@ -47,27 +48,21 @@ type Fail = (message: string, code?: "checkpoint-unsupported") => never;
 /** Opens a model. */
 export async function readTfjs(
   source: ByteSource,
-  openSibling: OpenSibling,
+  { openSibling, budget }: OpenOptions,
 ): Promise<Checkpoint> {
   const fail: Fail = (message, code) => {
-    const file = source.name, text = `Expected a TensorFlow.js layers model in ${file}: ${message}`;
+    const file = source.name, text = `Expected a TensorFlow.js model in ${file}: ${message}`;
     throw new CheckpointFormatError(text, { code, file });
   };
   const model = await parseJson(source, fail);
-  if (model.format === "graph-model") {
-    fail(
-      "found a graph model (tf.loadGraphModel), which has TensorFlow's operations instead of layers",
-      "checkpoint-unsupported",
-    );
-  }
   const manifest = Array.isArray(model.weightsManifest)
     ? model.weightsManifest
     : fail("it has no weightsManifest");
-  const tensors: CheckpointTensor[] = [];
+  const weights: ManifestTensor[] = [];
   using opened = new DisposableStack();
   for (const group of manifest) {
-    const { paths, weights } = (group ?? {}) as { paths?: unknown; weights?: unknown };
-    if (!Array.isArray(paths) || !Array.isArray(weights)) fail("a group has no paths or weights");
+    const { paths, weights: own } = (group ?? {}) as { paths?: unknown; weights?: unknown };
+    if (!Array.isArray(paths) || !Array.isArray(own)) fail("a group has no paths or weights");
     const parts: ByteSource[] = [];
     for (const path of paths as unknown[]) {
       // A file name and nothing else, so that a model cannot read elsewhere on the disk. What a browser saves
@@ -78,8 +73,17 @@ export async function readTfjs(
       }
       parts.push(opened.adopt(await openSibling(name!), (shard) => shard.close()));
     }
-    tensors.push(...readGroup(concatenate(parts, source.name), weights as unknown[], fail));
+    weights.push(...readGroup(concatenate(parts, source.name), own as unknown[], fail));
   }
+  if (isGraph(model)) {
+    const { readJsonGraph } = await import("../tensorflow/read.ts");
+    const constants = new Map(weights.map(({ tensor }) => [tensor.name, tensor]));
+    const outputs = outputsOf(model);
+    const checkpoint = await readJsonGraph(source, model.modelTopology, constants, outputs, budget);
+    const shards = opened.move();
+    return { ...checkpoint, close: () => shards.dispose() };
+  }
+  const tensors = weights.flatMap(({ tensor, isFloat }) => isFloat ? [tensor] : []);
   const graph = describedGraph(model.modelTopology, tensors, source.name, fail);
   const shards = opened.move();
   return {
@@ -92,6 +96,22 @@ export async function readTfjs(
     epsilon: 1e-3,
     close: () => shards.dispose(),
   };
+}
+
+type Model = Readonly<Record<string, unknown>>;
+
+/** TensorFlow's operations, for `tf.loadGraphModel`, instead of Keras' layers. */
+function isGraph({ format, modelTopology }: Model): boolean {
+  return format === "graph-model" || (isRecord(modelTopology) && Array.isArray(modelTopology.node));
+}
+
+/** What the signature of a graph says that it gives. */
+function outputsOf({ signature }: Model): string[] | undefined {
+  const outputs = isRecord(signature) && isRecord(signature.outputs) ? signature.outputs : {};
+  const names = Object.values(outputs).flatMap((output) =>
+    isRecord(output) && typeof output.name === "string" ? [output.name] : []
+  );
+  return names.length > 0 ? names : undefined;
 }
 
 /** The converter of Python has Keras' description in the topology; TensorFlow.js' own `save` has it alone. */
@@ -136,13 +156,19 @@ async function parseJson(
   return fail("it is no object");
 }
 
+interface ManifestTensor {
+  readonly tensor: CheckpointTensor;
+  /** Whether it could be a weight; graphs have shapes and axes, too. */
+  readonly isFloat: boolean;
+}
+
 function readGroup(
   source: ByteSource,
   weights: readonly unknown[],
   fail: Fail,
-): CheckpointTensor[] {
+): ManifestTensor[] {
   let offset = 0;
-  return weights.flatMap((item) => {
+  return weights.map((item) => {
     const { name, shape, dtype, quantization } = checkWeight(item, fail);
     const stored = quantization?.dtype ?? dtype;
     const type = DTYPES.get(stored) ??
@@ -152,17 +178,18 @@ function readGroup(
     if (!(offset <= source.size!)) {
       fail(`weight ${name} ends at byte ${offset} of its shards, which have ${source.size}`);
     }
-    if (dtype !== "float32") return [];
+    const isFloat = dtype === "float32";
     const tensor = rawTensor(
       source,
       { name, shape, layout: OUTPUTS_LAST, position: begin },
       type,
       begin,
     );
-    if (quantization === undefined || type === "F16") return [tensor];
+    if (quantization === undefined || type === "F16") return { tensor, isFloat };
     const { scale, min } = quantization;
     if (typeof scale !== "number" || typeof min !== "number") fail(`weight ${name} has no scale`);
-    return [dequantizedTensor(tensor, { scale: [scale!], zeroPoint: [-min! / scale!], axis: 0 })];
+    const zeroPoint = [-min! / scale!];
+    return { tensor: dequantizedTensor(tensor, { scale: [scale!], zeroPoint, axis: 0 }), isFloat };
   });
 }
 
