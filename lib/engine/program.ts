@@ -103,7 +103,8 @@ function compileLayer(
   if (!scale.every((s) => s > 0)) {
     throw new RangeError(`Layer ${name} has a scale that is not greater than 0`);
   }
-  const biasExponent = largestBias === 0 ? NO_BIAS_EXPONENT : biasExponentOf(largestBias);
+  // The smallest for which all are below 2^30: float32 has 24 bits, so that none is rounded up to it.
+  const biasExponent = largestBias === 0 ? NO_BIAS_EXPONENT : exponentOf(largestBias) - 29;
   return {
     ...layer,
     multiplier: Int32Array.from(scale, (s) => Math.round(s / largestScale * 2 ** 30)),
@@ -146,12 +147,6 @@ function largest(values: Float32Array, layer: string, what: string, length: numb
     );
   }
   return max;
-}
-
-/** The smallest exponent for which `round(max / 2^exponent)` is below 2^30. */
-function biasExponentOf(max: number): number {
-  const exponent = exponentOf(max) - 29;
-  return Math.round(max / 2 ** exponent) < 2 ** 30 ? exponent : exponent + 1;
 }
 
 /** Writes `x > 0` as `mantissa * 2^exponent`, rounded to 31 bits. */

@@ -91,6 +91,22 @@ Deno.test("no layer has sums that could leave int32", () => {
   assertThrows(() => layersOf(network(340)), RangeError, "inner dimension of 34000");
 });
 
+Deno.test("biases have as many bits as there are below 2^30", () => {
+  for (
+    const [bias, want, exponent] of [
+      [1, 2 ** 29, -29],
+      [-3, -3 * 2 ** 28, -28],
+      [1 - 2 ** -24, 2 ** 30 - 64, -30], // The float32 below 1.
+      [0, 0, -4096],
+    ]
+  ) {
+    const { model } = randomModel(SMALL, 3);
+    model.parameters[2].bias.fill(0).set([bias], 1);
+    const layer = compileProgram(model).layers[2];
+    assertEquals([layer.bias[1], layer.biasExponent], [want, exponent], `${bias}`);
+  }
+});
+
 Deno.test("a program lacks nothing that its layers and its input need", () => {
   const { model } = randomModel(SMALL, 3);
   const few = { ...model, parameters: model.parameters.slice(0, -1) };
