@@ -31,15 +31,18 @@ const NAME = new RegExp(`^(?:(.*?)[./])?(${[...ROLES.keys()].join("|")})$`);
 /** Frossard's and MXNet's: `conv1_1_W`, `fc6_bias`. */
 const JOINED = /^(.+?)_(weight|bias|W|b|gamma|beta|moving_mean|moving_var)$/;
 
-/** What training leaves beside a network: counters, losses, optimizers' slots, observers of a quantizer. */
-const BESIDE = [
+/** Counters, optimizers' slots, observers of a quantizer. */
+const OF_TRAINING = [
   /(^|[./_])num_batches_tracked$|(^|[./])(_extra_state|N|count|num_updates|decay)$/,
   /(^|[./])(total_ops|total_params)$/,
-  /(^|[./])(\w*loss(_\w+)?|losses|criterion|centers?|pos_weight|class_weights?)([./]|$)/i,
   /(^|[./])(Adam(_1)?|Momentum|RMSProp(_1)?|ExponentialMovingAverage|optimizers?|opt_state)([./:]|$)/,
   /(^|[./])(global_step|learning_rate|beta[12]_power|iterations?|mean_rgb)$/,
   /fake_quant|activation_post_process|observer/,
 ];
+
+/** A loss may hold numbers for each class, or a network of its own. */
+const OF_A_LOSS =
+  /(^|[./])(\w*loss(_\w+)?|losses|criterion|centers?|pos_weight|class_weights?)([./]|$)/i;
 
 /** The tensors of one layer; of a normalization those that others call weight and bias are gamma and beta. */
 export type LayerTensors = {
@@ -76,7 +79,7 @@ export interface NamedTensors {
  * @throws {CheckpointFormatError} Naming the first tensor that is not understood.
  */
 export function nameTensors(tensors: readonly CheckpointTensor[], file: string): NamedTensors {
-  const named = tensors.filter(({ name }) => !isBesideNetwork(name))
+  const named = tensors.filter(({ name }) => !isOfTraining(name) && !OF_A_LOSS.test(name))
     .map((tensor) => ({ tensor, ...roleOf(tensor.name) }));
   const withVariance = new Set(
     named.flatMap(({ owner, role }) => role === "variance" ? [owner] : []),
@@ -113,9 +116,9 @@ export function nameTensors(tensors: readonly CheckpointTensor[], file: string):
   };
 }
 
-/** Whether a tensor belongs to training: no image's way goes through it. */
-export function isBesideNetwork(name: string): boolean {
-  return BESIDE.some((pattern) => pattern.test(name));
+/** Whether a tensor is what training needs: no network's. */
+export function isOfTraining(name: string): boolean {
+  return OF_TRAINING.some((pattern) => pattern.test(name));
 }
 
 /** `features.0.weight` is the weight of `features.0`. */

@@ -2,6 +2,7 @@
 
 import type { CheckpointTensor } from "../formats/checkpoint.ts";
 import { filterSizes } from "./filters.ts";
+import { isOfTraining } from "./names.ts";
 import { ambiguous, unsupported } from "./trace.ts";
 
 /**
@@ -41,8 +42,9 @@ export function chooseState(
 /** What precedes the names of each network, as short as can be: each has one convolution of colors. */
 function statesOf(tensors: readonly CheckpointTensor[]): string[] {
   // Filters of one channel are those of a depthwise convolution, too.
-  const colored = tensors.filter((tensor) => takesColors(tensor, 3));
-  const first = colored.length > 0 ? colored : tensors.filter((tensor) => takesColors(tensor, 1));
+  const weights = tensors.filter(({ name }) => !isOfTraining(name));
+  const colored = weights.filter((tensor) => takesColors(tensor, 3));
+  const first = colored.length > 0 ? colored : weights.filter((tensor) => takesColors(tensor, 1));
   const paths = first.map(({ name }) => name.split(/(?=[./])/));
   if (paths.length < 2) return [];
   const common = paths[0]!.findIndex((part, i) => paths.some((path) => path[i] !== part));

@@ -772,3 +772,171 @@ Deno.test("a file without convolutions is no VGG", async () => {
   await refuse([["features.0.weight", [4, 3, 3]]], {}, "features.0.weight", "2 or 4 dimensions");
   await refuse([["features.0.bias", [4]]], {}, "features.0.bias", "without a weight");
 });
+
+Deno.test("slices that are cut elsewhere than at pools keep the numbers of their network", async () => {
+  const of = (shapes: Shapes, ends: readonly number[]): Shapes =>
+    shapes.map(([name, shape]) => {
+      const slice = ends.findIndex((end) => Number(name.split(".")[1]) < end) + 1;
+      return [name.replace("features", `slice${slice}`), shape] as const;
+    });
+  // After the first ReLU of each block.
+  assertEquals(
+    await infer([...of(features("D"), [2, 7, 12, 19, 30]), ...HEAD]),
+    `32 ${BLOCKS_D}Fdrdrd`,
+  );
+  const cut = of(features("E").slice(0, 26), [2, 7, 12, 21, 30]);
+  await refuse(cut, {}, "slice4.16.weight", "must be slice4.17", "pools", "1 module");
+});
+
+Deno.test("a list of convolutions alone says nothing of what is between them, which is said", async () => {
+  const list = named("A", (_, __, all) => `convs.${all}`);
+  assertEquals(await infer([...list, ...HEAD]), `32 ${BLOCKS_A}Fdrdrd`);
+  const said = async (shapes: Shapes): Promise<string> =>
+    (await inferNetwork(checkpointOf(shapes, {}), "x.pth", {})).assumptions.join();
+  assert((await said([...list, ...HEAD])).includes("max-pools"));
+  assert((await said([...features("A", { afterPool: 1 }), ...HEAD])).includes("dropout"));
+  assert(
+    (await said([...features("D", { afterRelu: 1 }).filter(([name]) => name !== ""), ...HEAD]))
+      .includes("pixels"),
+  );
+  assert(!(await said([...features("A"), ...HEAD])).includes("max-pools"));
+  // Where a list holds other things too, nothing lies between convolutions that follow each other.
+  const tight: Shapes = named("B", (block, index) => `net.${3 * block + index}`);
+  assertEquals(
+    await infer([...tight, ...HEAD]),
+    "32 ccrP ccrP ccrP ccrP ccrP Fdrdrd",
+  );
+});
+
+Deno.test("more modules than a ReLU, a pool and dropout are refused", async () => {
+  for (const options of [{ afterRelu: 2, afterPool: 1 }, { afterPool: 2 }]) {
+    await refuse([...features("D", options), ...HEAD], {}, "features.0", "without weights");
+    await refuse(
+      [...features("D", { ...options, norm: "before" }), ...HEAD],
+      {},
+      "without weights",
+    );
+  }
+  const three = features("D", { norm: "before", afterRelu: 1, afterPool: 1 });
+  assertEquals(
+    await infer([...three, ...HEAD]),
+    "32 cnrcnrP cnrcnrP cnrcnrcnrP cnrcnrcnrP cnrcnrcnrP Fdrdrd",
+  );
+});
+
+Deno.test("names in other words: Frossard's, MXNet's, Chainer's, Paddle's, and a layer with its own norm", async () => {
+  const of = (parts: (name: string, outputs: number, shape: readonly number[]) => Shapes): Shapes =>
+    convolutions("A").flatMap(({ block, index, shape, outputs }) =>
+      parts(`conv${block + 1}_${index + 1}`, outputs, shape)
+    );
+  const dense: Shapes = [["fc6_W", [7, 12]], ["fc6_b", [7]], ["fc7_W", [5, 7]]];
+  assertEquals(
+    await infer([...of((name, _, shape) => [[`${name}_W`, shape]]), ...dense]),
+    `32 ${BLOCKS_A}Fdrd`,
+  );
+  const norms = "32 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrd";
+  const own = of((name, outputs, shape) => [
+    [`${name}/weights`, shape],
+    [`${name}/biases`, [outputs]],
+    [`${name}/gamma`, [outputs]],
+    [`${name}/moving_mean`, [outputs]],
+    [`${name}/moving_variance`, [outputs]],
+  ]);
+  const checkpoint = checkpointOf([...own, ...dense], {});
+  const { graph } = await inferNetwork(checkpoint, "x.npz", {});
+  const [, conv, norm] = graph.nodes.map(({ operator }) => operator);
+  if (conv?.kind !== "conv" || norm?.kind !== "batchNorm") throw new Error("another order");
+  assertEquals([conv.weight.name, conv.bias?.name], ["conv1_1/weights", "conv1_1/biases"]);
+  assertEquals([norm.gamma?.name, norm.beta, norm.mean.name, norm.variance.name], [
+    ...["conv1_1/gamma", undefined, "conv1_1/moving_mean", "conv1_1/moving_variance"],
+  ]);
+  const paddle = of((name, outputs, shape) => [
+    [`${name}.weight`, shape],
+    ...["weight", "bias", "_mean", "_variance"].map((part) =>
+      [`${name}.bn.${part}`, [outputs]] as const
+    ),
+  ]);
+  assertEquals(await infer([...paddle, ...dense]), norms);
+  const chainer = of((name, outputs, shape) => [
+    [`${name}/W`, shape],
+    ...["gamma", "beta", "avg_mean", "avg_var"].map((part) =>
+      [`${name}/bn/${part}`, [outputs]] as const
+    ),
+    [`${name}/bn/N`, []],
+  ]);
+  assertEquals(await infer([...chainer, ...dense]), norms);
+  const flax = of((name, outputs, shape) => [
+    [`params/${name}/kernel`, shape],
+    ...["scale", "bias"].map((part) => [`params/${name}/bn/${part}`, [outputs]] as const),
+    ...["mean", "var"].map((part) => [`batch_stats/${name}/bn/${part}`, [outputs]] as const),
+    [`opt_state/0/mu/${name}/kernel`, shape],
+  ]);
+  assertEquals(await infer([...flax, ...dense]), norms);
+});
+
+Deno.test("two tensors for one part are ambiguous", async () => {
+  const network = [...features("A"), ...HEAD];
+  await refuse(
+    [...network, ["classifier.0.kernel", [7, 12]]],
+    {},
+    "classifier.0",
+    "more than one weight",
+  );
+  const colors: Shapes = [["mean", [3]], ["std", [3]], ["norm.mean", [3]]];
+  await refuse([...network, ...colors], {}, "mean", "norm.mean", "normalizes images");
+});
+
+Deno.test("constants that change no color are none of the network, and one alone is", async () => {
+  const network = [...features("A"), ...HEAD];
+  const withColors = async (
+    mean: number | undefined,
+    std: number | undefined,
+    layout: Case["layout"],
+  ) => {
+    const shapes: Shapes = [
+      ...network,
+      ...mean === undefined ? [] : [["mean", [1]] as const],
+      ...std === undefined ? [] : [["std", [3]] as const],
+    ];
+    const checkpoint = checkpointOf(shapes, { layout });
+    const tensors = checkpoint.tensors.map((tensor): CheckpointTensor => ({
+      ...tensor,
+      read: (_, into) => void into.fill(tensor.name === "mean" ? mean! : std!),
+    }));
+    return (await inferNetwork({ ...checkpoint, tensors }, "x.pth", {})).graph.nodes[1]!.operator;
+  };
+  assertEquals((await withColors(0, 1, "first")).kind, "conv");
+  assertEquals((await withColors(0, 2, "first")).kind, "affine");
+  assertEquals((await withColors(1, 1, "first")).kind, "affine");
+  assertEquals((await withColors(3, undefined, "first")).kind, "affine");
+  const step = await withColors(undefined, 2, "first");
+  if (step.kind !== "affine" || typeof step.scale !== "object") throw new Error(step.kind);
+  // As it is broadcast over a map.
+  assertEquals(step.scale.shape, [3, 1, 1]);
+});
+
+Deno.test("an alphabet is no order, even where it would be a chain", async () => {
+  const words = ["a", "beta", "c", "d", "e_", "ff", "g", "h"].map((word) => `${word}x`);
+  const network = convolutions("A").flatMap((_, i): [string, number[]][] => [
+    [`${words[i]}.weight`, i === 0 ? [12, 3, 3, 3] : [12, 12, 3, 3]],
+    [`${words[i]}.bias`, [12]],
+  ]);
+  const head = dense("zz", [0, 3], [12, 7, 5]);
+  const declared: Case = { order: "declared" };
+  assertEquals(await infer([...network, ...head], declared), `32 ${BLOCKS_A}Fdrd`);
+  await refuse(sorted([...network, ...head]), declared, "order of the convolutions");
+});
+
+Deno.test("networks in a file are named as far as they differ; one of grey images has one channel", async () => {
+  const of = (name: string): Shapes =>
+    [...features("A"), ...HEAD].map(([tensor, shape]) =>
+      [`model.net.${name}.${tensor}`, shape] as const
+    );
+  await refuse([...of("student"), ...of("teacher")], {}, "model.net.student, model.net.teacher");
+  const grey = [...features("A"), ...HEAD].map(([name, shape]) =>
+    [name, name === "features.0.weight" ? [4, 1, 3, 3] : shape] as const
+  );
+  assertEquals(await infer(grey), `32 ${BLOCKS_A}Fdrdrd`);
+  const two = grey.map(([name, shape]) => [`b.${name}`, shape] as const);
+  await refuse([...grey.map(([name, shape]) => [`a.${name}`, shape] as const), ...two], {}, "a, b");
+});
