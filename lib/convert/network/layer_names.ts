@@ -21,6 +21,8 @@ interface Entry {
   readonly name: string;
   /** `undefined` of a layer that has weights. */
   readonly kind: Kind | undefined;
+  /** A normalization, which belongs to the layer before. */
+  readonly isNorm: boolean;
 }
 
 /** The layers that a file names. */
@@ -36,12 +38,16 @@ export class LayerNames {
     layers: readonly LayerTensors[],
     readonly isOrdered: boolean,
   ) {
-    const weighted = new Set(layers.map(({ name }) => name));
+    const weighted = new Map(layers.map((layer) => [layer.name, layer]));
     // A model within the model is named as well as its layers.
     const isGroup = (name: string): boolean =>
       name === "" || names.some((other) => other.startsWith(`${name}/`));
     this.#entries = names.filter((name) => !isGroup(name))
-      .map((name) => ({ name, kind: weighted.has(name) ? undefined : kindOf(name) }));
+      .map((name) => ({
+        name,
+        kind: weighted.has(name) ? undefined : kindOf(name),
+        isNorm: weighted.get(name)?.mean !== undefined,
+      }));
   }
 
   /** The first layer without weights of a kind. */
@@ -75,13 +81,13 @@ export class LayerNames {
     return found.filter((hasPool) => hasPool).length > 1 ? found : undefined;
   }
 
-  /** The layers without weights behind one, up to another one, or to the next that has weights. */
+  /** The layers without weights behind one, up to another one, or to the next convolution or dense layer. */
   #between(from: LayerTensors, to: LayerTensors | undefined): Kind[] | undefined {
     const begin = this.#entries.findIndex(({ name }) => name === from.name);
     if (!this.isOrdered || begin < 0) return undefined;
     const rest = this.#entries.slice(begin + 1);
-    const end = rest.findIndex(({ name, kind }) =>
-      to === undefined ? kind === undefined : name === to.name
+    const end = rest.findIndex(({ name, kind, isNorm }) =>
+      to === undefined ? kind === undefined && !isNorm : name === to.name
     );
     if (end < 0 && to !== undefined) return undefined;
     return (end < 0 ? rest : rest.slice(0, end)).flatMap(({ kind }) => kind ?? []);

@@ -301,6 +301,18 @@ Deno.test("a file's name goes before its attribute in whether kernels are turned
   assertEquals(turns("my_th_kernels/model.h5"), undefined);
 });
 
+Deno.test("a file of Keras 1 whose name does not say whether its kernels are turned is refused, with what to do", async () => {
+  const bytes = await Deno.readFile(new URL("k1_th_kernels.h5", FIXTURES));
+  const error = await assertRejects(
+    () => convert(new File([bytes], "vgg11.h5")),
+    CheckpointFormatError,
+    "rename it to end in _th_kernels.h5 for Theano, in _tf_kernels.h5 for TensorFlow",
+  );
+  assertEquals(error.code, "checkpoint-ambiguous");
+  const { chosen } = await checkpointLogits(new File([bytes], "vgg11_th_kernels.h5"));
+  assertStringIncludes(chosen.because, "its name says th_kernels");
+});
+
 Deno.test("a zip archive with a part of a Keras model is refused by what is missing", async () => {
   const bytes = await Deno.readFile(new URL("k212.keras", FIXTURES));
   const text = new TextDecoder("latin1").decode(bytes);

@@ -55,9 +55,9 @@ const LAYERS: Readonly<Record<string, (taken: Taken) => Made>> = {
   AvgPool2D: pool("averagePool"),
   GlobalAveragePooling2D: globalAverage,
   GlobalAvgPool2D: globalAverage,
-  AdaptiveAveragePooling2D: ({ config }) => ({
+  AdaptiveAveragePooling2D: ({ config, shape }) => ({
     operators: [{ kind: "adaptiveAverage", size: pairOf(config.output_size, "output_size") }],
-    shape: { kind: layoutOf(config) },
+    shape: { kind: layoutOf(config, shape) },
   }),
   Flatten: flatten,
   // As an operation of Keras 3 it has the images' axis, too.
@@ -129,9 +129,9 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : jsonText(value);
 }
 
-function convolution({ config, layer, weight }: Taken): Made {
+function convolution({ config, layer, weight, shape }: Taken): Made {
   const kernel = weight("kernel");
-  const layout = layoutOf(config);
+  const layout = layoutOf(config, shape);
   const { padding } = config;
   if (padding !== "same" && padding !== "valid") {
     throw new Untranslatable(`its padding is ${textOf(padding)}`);
@@ -228,9 +228,9 @@ function expectLastAxis({ kind }: Shape): void {
 }
 
 function pool(kind: "maxPool" | "averagePool"): (taken: Taken) => Made {
-  return ({ config }) => {
+  return ({ config, shape }) => {
     const window = pairOf(config.pool_size ?? 2, "pool_size");
-    const layout = layoutOf(config);
+    const layout = layoutOf(config, shape);
     const { padding = "valid" } = config;
     if (padding !== "same" && padding !== "valid") {
       throw new Untranslatable(`its padding is ${textOf(padding)}`);
@@ -248,7 +248,7 @@ function pool(kind: "maxPool" | "averagePool"): (taken: Taken) => Made {
 }
 
 function globalAverage({ config, shape }: Taken): Made {
-  const layout = layoutOf(config);
+  const layout = layoutOf(config, shape);
   if (shape.kind !== undefined && shape.kind !== layout) {
     throw new Untranslatable(`it is that of maps in the order ${layout}, and takes ${shape.kind}`);
   }
@@ -299,9 +299,9 @@ export function transpose(order: readonly unknown[], { kind, size }: Shape): Mad
 }
 
 /** One number for all sides, two for the directions, or two for each of them; in Keras 1 by names, too. */
-function zeroPadding({ config }: Taken): Made {
+function zeroPadding({ config, shape }: Taken): Made {
   const { padding = 1 } = config;
-  const layout = layoutOf(config);
+  const layout = layoutOf(config, shape);
   return {
     operators: [{ kind: "pad", padding: paddingOf(padding), layout }],
     shape: { kind: layout },

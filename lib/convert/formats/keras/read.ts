@@ -10,6 +10,7 @@ import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Checkpoint, CheckpointTensor } from "../checkpoint.ts";
 import type { Graph } from "../graph.ts";
 import { Hdf5File } from "../hdf5/hdf5_file.ts";
+import type { Hdf5Texts } from "../hdf5/hdf5_library.ts";
 import { hdf5Tensor } from "../hdf5/hdf5_tensor.ts";
 import { openEntry, type ZipEntry } from "../zip.ts";
 import { buildGraph } from "./build_graph.ts";
@@ -21,6 +22,9 @@ import { findWeights, type WeightFile } from "./weight_file.ts";
 const EPSILON = 1e-3;
 /** Larger than the description of any model. */
 const MAX_DESCRIPTION_BYTES = 16 << 20;
+
+/** Nearly all of what was written then was made with Theano, as the files of the VGGs that people know. */
+const BEFORE_KERAS_1 = { isTurned: true, because: "it is of a Keras before 1.0" } as const;
 
 /** The entries of a `.keras` archive. */
 export const KERAS_ENTRIES = { config: "config.json", weights: "model.weights.h5" } as const;
@@ -76,7 +80,7 @@ export async function readKerasZip(
 
 async function readHdf5(source: ByteSource, config: string | undefined): Promise<Checkpoint> {
   const file = await Hdf5File.open(source, {
-    attributes: ["layer_names", "weight_names", "model_config", "backend"],
+    attributes: ["layer_names", "weight_names", "model_config", "backend", "keras_version"],
   });
   using opened = new DisposableStack();
   opened.defer(() => file.close());
@@ -90,7 +94,7 @@ async function readHdf5(source: ByteSource, config: string | undefined): Promise
     (dataset, name) => hdf5Tensor(file, source, dataset, { name }),
   );
   if (plain === undefined) throw notKeras(source, contents.datasets.map(({ path }) => path));
-  const { change, because } = kernelsOf(plain.tensors, texts.backend, source.name);
+  const { change, because } = kernelsOf(plain, texts, source.name);
   const weights = change === undefined ? plain : findWeights(
     contents,
     (dataset, name) => change(hdf5Tensor(file, source, dataset, { name })),
@@ -102,7 +106,9 @@ async function readHdf5(source: ByteSource, config: string | undefined): Promise
   const held = opened.move();
   return {
     format: "Keras",
-    ...weights,
+    tensors: weights.tensors,
+    order: weights.order,
+    layerNames: weights.layerNames,
     graph,
     images: { preprocessing: "caffe", isRead: false, because: `usual for Keras${because}` },
     epsilon: EPSILON,
@@ -126,17 +132,18 @@ function describedGraph(text: string, weights: WeightFile, file: string): Graph 
 
 /** How kernels have to be changed: those that Theano was used with lie in another order, or are turned. */
 function kernelsOf(
-  tensors: readonly CheckpointTensor[],
-  backend: unknown,
+  { tensors, isNumbered }: WeightFile,
+  { backend, keras_version: version }: Hdf5Texts,
   file: string,
 ): { change?: (tensor: CheckpointTensor) => CheckpointTensor; because: string } {
   const kernels = tensors.filter(({ shape }) => shape.length === 4);
   const isFirst = haveOutputsFirst(kernels);
-  const said = saysTurned(file, backend);
-  if (isFirst && said === undefined) {
+  const said = saysTurned(file, backend) ?? (isNumbered ? BEFORE_KERAS_1 : undefined);
+  const isKeras1 = isFirst || (typeof version === "string" && version.startsWith("1."));
+  if (isKeras1 && said === undefined) {
     throw new CheckpointFormatError(
-      `${file} is of a Keras that ran on Theano or TensorFlow, which differ by half a turn of each kernel, and it ` +
-        "does not say which: rename it to end in _th_kernels.h5 for Theano, in _tf_kernels.h5 for TensorFlow",
+      `${file} is of a Keras that ran on Theano or TensorFlow, whose kernels differ by half a turn, and it does not say ` +
+        "which: rename it to end in _th_kernels.h5 for Theano, in _tf_kernels.h5 for TensorFlow",
       { code: "checkpoint-ambiguous", file },
     );
   }

@@ -41,9 +41,11 @@ export function elementwise({ shape }: Taken, ...operators: Operator[]): Made {
   return { operators, shape };
 }
 
-/** The layout that a layer's `data_format` says. */
-export function layoutOf({ data_format }: Json): Layout {
-  return data_format === "channels_first" ? "NCHW" : "NHWC";
+/** The layout that a layer's `data_format` says; if it says none, that of what it takes. */
+export function layoutOf({ data_format }: Json, { kind }: Shape): Layout {
+  if (data_format === "channels_first") return "NCHW";
+  if (data_format === "channels_last") return "NHWC";
+  return kind === "NCHW" ? "NCHW" : "NHWC";
 }
 
 /** A number for both directions, or two. */

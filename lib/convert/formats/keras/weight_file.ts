@@ -25,6 +25,8 @@ export interface WeightFile {
   readonly order: "declared" | "none";
   /** All layers that the file names, in that order. */
   readonly layerNames?: readonly string[];
+  /** Whether layers have numbers instead of names, as before Keras 1. */
+  readonly isNumbered?: boolean;
 }
 
 /** Makes a tensor of a dataset. */
@@ -213,5 +215,6 @@ function numbered(contents: Hdf5Contents, make: MakeTensor): WeightFile | undefi
       make(dataset, `layer_${layer}.${param === 0 ? "kernel" : "bias"}`)
     ),
     order: "declared",
+    isNumbered: true,
   };
 }
