@@ -44,6 +44,9 @@ const OF_TRAINING = [
 const OF_A_LOSS =
   /(^|[./])(\w*loss(_\w+)?|losses|criterion|centers?|pos_weight|class_weights?)([./]|$)/i;
 
+/** VGG19 has 19, and as many normalizations; what is compared with each other grows with their square. */
+const MAX_LAYERS = 256;
+
 /** The tensors of one layer; of a normalization those that others call weight and bias are gamma and beta. */
 export type LayerTensors = {
   readonly name: string;
@@ -106,6 +109,12 @@ export function nameTensors(tensors: readonly CheckpointTensor[], file: string):
       throw ambiguous(`Layer ${owner} of ${file} has more than one ${role}`, file);
     }
     layers.set(owner, { ...layer, [role]: tensor });
+  }
+  if (layers.size > MAX_LAYERS) {
+    throw unsupported(
+      `Expected the 8, 10, 13 or 16 convolutions of a VGG in ${file}: found ${layers.size} layers`,
+      file,
+    );
   }
   const all = [...layers.values()].flatMap(withoutOwnNorm);
   const hasColors = colors.mean !== undefined || colors.std !== undefined;

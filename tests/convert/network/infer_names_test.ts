@@ -91,6 +91,14 @@ Deno.test("what training leaves beside a network is left out, and the rest is re
   await refuse([...network, ...group], {}, "features.1", "group, instance or layer normalization");
 });
 
+Deno.test("a file of thousands of layers is refused at once", async () => {
+  const layers = Array.from(
+    { length: 20_000 },
+    (_, i): [string, number[]] => [`a${i}.weight`, [9, 9]],
+  );
+  await refuse([...features("A"), ...layers], {}, "found 20008 layers");
+});
+
 Deno.test("two tensors for one part are ambiguous", async () => {
   const network = [...features("A"), ...HEAD];
   await refuse(
