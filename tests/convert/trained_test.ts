@@ -98,6 +98,7 @@ const CASES: Record<string, Case> = {
   "rescaling_tf.h5": { options: {}, outside: BYTE },
   "rescaling_unit.keras": { options: {}, outside: BYTE },
   "normalization.keras": { options: {}, outside: BYTE },
+  "average.keras": { options: { preprocessing: { ...BYTE, ...direct } }, outside: BYTE, size: 64 },
 };
 
 const PICTURES = await pictures(), LARGE = await pictures(2);
