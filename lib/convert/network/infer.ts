@@ -2,6 +2,7 @@
 
 import type { Checkpoint, CheckpointTensor } from "../formats/checkpoint.ts";
 import { chainOf, type Graph, type Layout, type Operator } from "../formats/graph.ts";
+import { mappedTensor } from "../formats/tensors.ts";
 import { findBlocks } from "./blocks.ts";
 import { colorStep } from "./colors.ts";
 import { LayerNames } from "./layer_names.ts";
@@ -64,7 +65,7 @@ export async function inferNetwork(
   const nodes: Node[] = [
     { name: "", operator: { kind: "input", layout, height, width, channels: undefined } },
     ...plain(colors && await colorStep(colors, layout)),
-    ...placed.first === undefined ? [] : [normNode(placed.first, epsilon)],
+    ...placed.first === undefined ? [] : [await firstNode(placed.first, layout, epsilon)],
   ];
   for (const [index, layer] of convolutions.entries()) {
     const behind = placed.behind.get(layer);
@@ -145,10 +146,17 @@ function weightNode(
   };
 }
 
+/** A normalization of the images: Keras' own layer takes bytes or parts of 1, and nothing is done before it. */
+async function firstNode(norm: NormLayer, layout: Layout, epsilon: number): Promise<Node> {
+  const { name, gamma, beta, mean, variance } = norm;
+  const isKeras = /(^|[./_])normalization(_\d+)?$/.test(name) && !/batch/.test(name);
+  if (!isKeras || gamma !== undefined || beta !== undefined) return normNode(norm, epsilon);
+  const operator = await colorStep({ mean, std: mappedTensor(variance, Math.sqrt) }, layout);
+  return { name, operator: operator ?? { kind: "identity" } };
+}
+
 function normNode({ name, gamma, beta, mean, variance }: NormLayer, epsilon: number): Node {
-  // Keras' Normalization divides by the deviation itself.
-  const own = /(^|[./_])normalization(_\d+)?$/.test(name) && !/batch/.test(name) ? 0 : epsilon;
-  return { name, operator: { kind: "batchNorm", gamma, beta, mean, variance, epsilon: own } };
+  return { name, operator: { kind: "batchNorm", gamma, beta, mean, variance, epsilon } };
 }
 
 /** A ReLU and a normalization in their order. */

@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { type CheckpointTensor, readAll } from "../../../lib/convert/formats/checkpoint.ts";
+import type { Operator } from "../../../lib/convert/formats/graph.ts";
 import { inferNetwork } from "../../../lib/convert/network/infer.ts";
 import {
   BLOCKS_A,
@@ -148,10 +150,16 @@ Deno.test("a normalization of the colors stands before the first convolution", a
     ...features("A"),
     ...HEAD,
   ];
+  assertEquals(await infer(adapted), `32 a${BLOCKS_A}Fdrdrd`);
   const { graph } = await inferNetwork(checkpointOf(adapted, {}), "x.h5", {});
-  const norm = graph.nodes[1]!.operator;
-  if (norm.kind !== "batchNorm") throw new Error(norm.kind);
-  assertEquals([norm.epsilon, norm.gamma, norm.mean.shape], [0, undefined, [1, 1, 1, 3]]);
+  const step = graph.nodes[1]!.operator as Operator & { kind: "affine" };
+  const [scale, shift] = await Promise.all(
+    [step.scale, step.shift].map((tensor) => readAll(tensor as CheckpointTensor)),
+  );
+  // A mean of 0.25 and a variance of 0.5.
+  const deviation = Math.fround(Math.sqrt(0.5));
+  assertEquals([...scale], new Array(3).fill(Math.fround(1 / deviation)));
+  assertEquals([...shift], new Array(3).fill(Math.fround(-0.25 / deviation)));
   await refuse(
     [...numbered, ...norm1d("input_norm", 3)],
     {},

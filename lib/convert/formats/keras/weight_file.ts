@@ -158,7 +158,8 @@ function byKind(contents: Hdf5Contents, make: MakeTensor): WeightFile {
       });
     });
   };
-  const layers = contents.groups.filter((path) => !/\/(vars|optimizer)(\/|$)/.test(path))
+  const layers = contents.groups
+    .filter((path) => !/\/(vars|optimizer|seed_generator)(\/|$)/.test(path))
     .map((path) => ({ path, name: shortName(path) }))
     .toSorted((a, b) => NAMES.compare(a.name, b.name));
   return {
@@ -168,21 +169,28 @@ function byKind(contents: Hdf5Contents, make: MakeTensor): WeightFile {
       for (let index = 0; datasets.has(`${path}/vars/${index}`); index++) {
         weights.push(datasets.get(`${path}/vars/${index}`)!);
       }
-      return weights.flatMap((dataset, index) => {
-        const role = likelyRole(index, weights.length, weights[0].shape.length);
-        return role === undefined ? [] : [make(dataset, `${name}.${role}`)];
-      });
+      const roles = likelyRoles(weights.map(({ shape }) => shape), kindOf(path));
+      // What has no role is refused by the name that it has here.
+      return weights.map((dataset, index) =>
+        make(dataset, `${name}.${roles[index] ?? `vars.${index}`}`)
+      );
     }),
     order: "none",
     layerNames: layers.map(({ name }) => name),
   };
 }
 
-/** What a weight is where nothing tells the layer: one that begins with a vector is a normalization. */
-function likelyRole(index: number, count: number, rank: number): Role | undefined {
-  const norm: Role[] = ["gamma", "beta", "moving_mean", "moving_variance"];
-  if (rank === 1) return count === 4 ? norm[index] : undefined;
-  return (["kernel", "bias"] as const)[index];
+/**
+ * What weights are where nothing tells the layer but its kind. One that begins with a vector is a normalization;
+ * of three vectors, the first is a scale or an offset, which nothing tells.
+ */
+function likelyRoles(shapes: readonly (readonly number[])[], kind: string): readonly string[] {
+  if ((shapes[0] ?? []).length > 1) return ["kernel", "bias"];
+  if (shapes.length === 4) return ["gamma", "beta", "moving_mean", "moving_variance"];
+  // Normalization counts the images that it has seen.
+  if (shapes.length === 3 && shapes[2].length === 0) return ["mean", "variance", "count"];
+  const isBatchNorm = shapes.length === 2 && kind === "batch_normalization";
+  return isBatchNorm ? ["moving_mean", "moving_variance"] : [];
 }
 
 /** `/layers/functional/layers/conv2d_1` is `functional/conv2d_1`. */
