@@ -134,7 +134,8 @@ async function open(input: OpenableInput, options: SourceOptions): Promise<Opene
         );
       }
     };
-    return { bytes: new FileSource(found), name: file, openSibling };
+    const model = found === given || found === input ? undefined : namedBy(sourceName(input));
+    return { bytes: new FileSource(found), name: file, openSibling, model };
   }
   return {
     bytes: await fetchWhole(given, options),
@@ -166,6 +167,12 @@ async function openFolder(folder: string | URL): Promise<OpenedInput> {
 function fileOf<T extends string | URL>(given: T): T {
   const candidates = [below(given, "/saved_model.pb"), below(given, ".index")];
   return is("file", given) ? given : candidates.find((path) => is("file", path)) ?? given;
+}
+
+/** A model that is called as what was given, not as the file in it: `saved_model`, `vgg_16.ckpt`. */
+function namedBy(given: string): DescribedModel {
+  const source = given.replace(/[/\\]+$/, "").replace(/^.*[/\\]/s, "");
+  return { id: source.replace(/\.ckpt$/, ""), source };
 }
 
 /** The path with another ending. */

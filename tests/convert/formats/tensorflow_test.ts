@@ -6,6 +6,8 @@ import {
   assertRejects,
 } from "@std/assert";
 import { concat } from "@std/bytes/concat";
+import { convert } from "../../../lib/convert/convert.ts";
+import { openModel } from "../../../lib/model/file.ts";
 import { openConversionSource } from "../../../lib/convert/source.ts";
 import { readAll } from "../../../lib/convert/formats/checkpoint.ts";
 import type { Checkpoint } from "../../../lib/convert/formats/checkpoint.ts";
@@ -113,6 +115,18 @@ for (
     });
   });
 }
+
+Deno.test("a model has the name of the folder, or of what a checkpoint's files begin with", async () => {
+  const idOf = async (file: string) => {
+    const { bytes } = await convert(new URL(file, FIXTURES), { inputSize: 64 });
+    const { id, provenance } = await openModel(bytes);
+    return [id, provenance.source];
+  };
+  assertEquals(await idOf("module"), ["module", "module"]);
+  assertEquals(await idOf("module/"), ["module", "module"]);
+  assertEquals(await idOf("slim.ckpt"), ["slim", "slim.ckpt"]);
+  assertEquals(await idOf("slim.ckpt.index"), ["slim.ckpt", "slim.ckpt.index"]);
+});
 
 Deno.test("a SavedModel and its variables come from a server", async () => {
   const read = (path: string) => Deno.readFileSync(new URL(`.${path}`, FIXTURES));
