@@ -69,6 +69,7 @@ const NETWORKS: readonly (readonly [file: string, fixture: string, from: string]
   ["channels_first.pb", "channels_first.pb", "assumed"],
   ["keras2.zip", "keras2.zip", "read"],
   ["keras3.zip", "keras3.zip", "read"],
+  ["keras3_module.zip", "keras3_module.zip", "read"],
   ["slim.ckpt.index", "slim.ckpt.index", "read"],
   ["slim_v1.ckpt", "slim_v1.ckpt", "read"],
   ["keras2.index", "keras2.index", "assumed"],

@@ -75,6 +75,35 @@ Deno.test("labels and normalization come from the description for apps", async (
   });
 });
 
+/** The description's mean and deviation, which are 127.5, replaced by others. */
+async function normalizedBy(mean: number, std: number): Promise<Uint8Array> {
+  const bytes = await Deno.readFile(new URL("integer.tflite", FIXTURES));
+  const view = new DataView(bytes.buffer);
+  const places = Array.from({ length: bytes.length - 3 }, (_, at) => at)
+    .filter((at) => view.getFloat32(at, true) === 127.5);
+  assertEquals(places.length, 2);
+  const vectors = places.toSorted((a, b) => a - b);
+  // The tables are written from the end: the deviation comes first.
+  view.setFloat32(vectors[0], std, true);
+  view.setFloat32(vectors[1], mean, true);
+  return bytes;
+}
+
+Deno.test("bytes that nothing normalizes are the integers of the input", async () => {
+  await withCheckpoint(await normalizedBy(0, 1), ({ images }) => {
+    const { scale, mean, std } = images!.preprocessing as GivenPreprocessing;
+    const [step, zeroPoint] = EXPECTED["integer.tflite input"];
+    assertEquals([scale, mean], [1, [zeroPoint, zeroPoint, zeroPoint]]);
+    assertEquals(std, [1 / step, 1 / step, 1 / step]);
+  });
+});
+
+Deno.test("a description of another network's images is not believed", async () => {
+  await withCheckpoint(await normalizedBy(0.5, 0.5), ({ images }) => {
+    assertEquals(images, undefined);
+  });
+});
+
 Deno.test("a filter has its outputs first and its channels last", async () => {
   await withCheckpoint("dynamic.tflite", async ({ tensors, images, graph }) => {
     assertEquals(images, undefined);
