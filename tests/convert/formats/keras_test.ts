@@ -6,6 +6,7 @@ import { buildGraph } from "../../../lib/convert/formats/keras/build_graph.ts";
 import { readDescription } from "../../../lib/convert/formats/keras/description.ts";
 import { saysTurned, turned } from "../../../lib/convert/formats/keras/theano.ts";
 import { tensorOf } from "../../../lib/convert/formats/keras/values.ts";
+import { findWeights } from "../../../lib/convert/formats/keras/weight_file.ts";
 import { assignWeights, placesIn } from "../../../lib/convert/formats/keras/weights.ts";
 import { OUTPUTS_FIRST, readAll } from "../../../lib/convert/formats/tensor.ts";
 import { traceGraph } from "../../../lib/convert/network/trace.ts";
@@ -269,6 +270,77 @@ Deno.test("weights of a model within a model are those with the layers' names, o
     assigned(["x/kernel:0", "y/kernel:0", ...rest], [...frozen] as typeof layers),
     ["a: ", norm, "b: "],
   );
+});
+
+/** The tensors of a file of Keras 3's weights alone, and the first layer whose weights are not known. */
+function weightsAlone(shapes: Record<string, number[]>, integers = "") {
+  const datasets = Object.entries(shapes).map(([path, shape]) => {
+    const kind = path === integers ? "integer" as const : "float" as const;
+    return { path, shape, kind, bytes: 4 };
+  });
+  const groups = new Set(
+    Object.keys(shapes).flatMap((path) => {
+      const parts = path.split("/");
+      return parts.slice(1, -1).map((_, i) => parts.slice(0, i + 2).join("/"));
+    }),
+  );
+  const contents = { groups: [...groups].sort(), datasets, texts: new Map(), skipped: [] };
+  const found = findWeights(contents, ({ shape }, name) => tensorOf(name, shape, () => []));
+  return { names: found?.tensors.map(({ name }) => name), unknown: found?.unknown };
+}
+
+Deno.test("weights of Keras 3 alone are known by their kinds, in the order of their numbers", () => {
+  assertEquals(
+    weightsAlone({
+      "/layers/functional/layers/conv2d_10/vars/0": [3, 3, 4, 4],
+      "/layers/functional/layers/conv2d_2/vars/0": [3, 3, 4, 4],
+      "/layers/functional/layers/conv2d_2/vars/1": [4],
+      "/layers/batch_normalization/vars/0": [4],
+      "/layers/batch_normalization/vars/1": [4],
+      "/layers/batch_normalization_1/vars/0": [4],
+      "/layers/batch_normalization_1/vars/1": [4],
+      "/layers/batch_normalization_1/vars/2": [4],
+      "/layers/batch_normalization_1/vars/3": [4],
+      "/layers/normalization/vars/0": [3],
+      "/layers/normalization/vars/1": [3],
+      "/layers/normalization/vars/2": [],
+      "/layers/dropout/seed_generator/vars/0": [2],
+      "/metrics/mean/vars/0": [],
+      "/optimizer/vars/1": [3, 3, 4, 4],
+    }),
+    {
+      names: [
+        "batch_normalization.moving_mean",
+        "batch_normalization.moving_variance",
+        "batch_normalization_1.gamma",
+        "batch_normalization_1.beta",
+        "batch_normalization_1.moving_mean",
+        "batch_normalization_1.moving_variance",
+        "functional/conv2d_2.kernel",
+        "functional/conv2d_2.bias",
+        "functional/conv2d_10.kernel",
+        "normalization.mean",
+        "normalization.variance",
+      ],
+      unknown: undefined,
+    },
+  );
+});
+
+Deno.test("a layer whose weights are not known without a description is told", () => {
+  const norm = (index: number) => `/layers/batch_normalization/vars/${index}`;
+  const three = { [norm(0)]: [4], [norm(1)]: [4], [norm(2)]: [4], "/layers/dense/vars/0": [4, 2] };
+  assertEquals(weightsAlone(three).unknown, "batch_normalization");
+  const quantized = { "/layers/dense/vars/0": [4, 2], "/layers/dense/vars/1": [2] };
+  assertEquals(weightsAlone(quantized).unknown, undefined);
+  assertEquals(weightsAlone({ ...quantized, "/layers/dense/vars/2": [2] }).unknown, "dense");
+  const others = { "/layers/layer_normalization/vars/0": [4] };
+  assertEquals(weightsAlone({ ...quantized, ...others }).unknown, "layer_normalization");
+  const kernel = "/layers/dense/vars/0";
+  assertEquals(weightsAlone({ ...quantized, "/layers/conv2d/vars/0": [3, 3, 3, 4] }, kernel), {
+    names: ["conv2d.kernel"],
+    unknown: "dense",
+  });
 });
 
 Deno.test("a kernel is turned by half a turn, whichever axis comes first and whatever part is read", async () => {

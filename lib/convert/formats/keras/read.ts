@@ -103,6 +103,13 @@ async function readHdf5(source: ByteSource, config: string | undefined): Promise
   const graph = typeof description === "string"
     ? describedGraph(description, weights, source.name)
     : undefined;
+  if (graph === undefined && weights.unknown !== undefined) {
+    throw new CheckpointFormatError(
+      `What the weights of ${weights.unknown} in ${source.name} are, weights alone do not tell: convert the whole model, ` +
+        "as model.save writes it",
+      { code: "checkpoint-unsupported", file: source.name },
+    );
+  }
   const held = opened.move();
   return {
     format: "Keras",

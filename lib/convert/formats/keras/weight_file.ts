@@ -25,6 +25,8 @@ export interface WeightFile {
   readonly order: "declared" | "none";
   /** All layers that the file names, in that order. */
   readonly layerNames?: readonly string[];
+  /** A layer with weights that nobody knows without a description. */
+  readonly unknown?: string | undefined;
   /** Whether layers have numbers instead of names, as before Keras 1. */
   readonly isNumbered?: boolean;
 }
@@ -158,39 +160,43 @@ function byKind(contents: Hdf5Contents, make: MakeTensor): WeightFile {
       });
     });
   };
-  const layers = contents.groups
-    .filter((path) => !/\/(vars|optimizer|seed_generator)(\/|$)/.test(path))
-    .map((path) => ({ path, name: shortName(path) }))
-    .toSorted((a, b) => NAMES.compare(a.name, b.name));
+  const layers = contents.groups.filter((path) => !BESIDE.test(path)).map((path) => {
+    const weights: Hdf5Dataset[] = [];
+    for (let index = 0; datasets.has(`${path}/vars/${index}`); index++) {
+      const dataset = datasets.get(`${path}/vars/${index}`)!;
+      if (dataset.shape.length > 0) weights.push(dataset); // Counters have no axes.
+    }
+    return { name: shortName(path), weights, roles: likelyRoles(kindOf(path), weights) };
+  }).toSorted((a, b) => NAMES.compare(a.name, b.name));
   return {
     assign: (model) => new Map(walk(model, "")),
-    tensors: layers.flatMap(({ path, name }) => {
-      const weights: Hdf5Dataset[] = [];
-      for (let index = 0; datasets.has(`${path}/vars/${index}`); index++) {
-        weights.push(datasets.get(`${path}/vars/${index}`)!);
-      }
-      const roles = likelyRoles(weights.map(({ shape }) => shape), kindOf(path));
-      // What has no role is refused by the name that it has here.
-      return weights.map((dataset, index) =>
-        make(dataset, `${name}.${roles[index] ?? `vars.${index}`}`)
-      );
-    }),
+    tensors: layers.flatMap(({ name, weights, roles }) =>
+      roles.map((role, index) => make(weights[index], `${name}.${role}`))
+    ),
+    unknown: layers.find(({ weights, roles }) => roles.length < weights.length)?.name,
     order: "none",
     layerNames: layers.map(({ name }) => name),
   };
 }
 
+/** What is no layer: the numbers themselves, and what training and chance leave. */
+const BESIDE = /\/(vars|seed_generator)$|^\/(vars|optimizer|metrics)(\/|$)/;
+
 /**
- * What weights are where nothing tells the layer but its kind. One that begins with a vector is a normalization;
- * of three vectors, the first is a scale or an offset, which nothing tells.
+ * What the weights of a kind of layer are, where no description says it. Of a batch normalization with three
+ * the first may be gamma or beta.
  */
-function likelyRoles(shapes: readonly (readonly number[])[], kind: string): readonly string[] {
-  if ((shapes[0] ?? []).length > 1) return ["kernel", "bias"];
-  if (shapes.length === 4) return ["gamma", "beta", "moving_mean", "moving_variance"];
-  // Normalization counts the images that it has seen.
-  if (shapes.length === 3 && shapes[2].length === 0) return ["mean", "variance", "count"];
-  const isBatchNorm = shapes.length === 2 && kind === "batch_normalization";
-  return isBatchNorm ? ["moving_mean", "moving_variance"] : [];
+function likelyRoles(kind: string, weights: readonly Hdf5Dataset[]): readonly Role[] {
+  const [first] = weights;
+  const isKernel = first?.kind === "float" && first.shape.length > 1;
+  const roles: readonly Role[] = kind !== "batch_normalization"
+    ? kind === "normalization" ? ["mean", "variance"] : isKernel ? ["kernel", "bias"] : []
+    : weights.length === 4
+    ? ["gamma", "beta", "moving_mean", "moving_variance"]
+    : weights.length === 2
+    ? ["moving_mean", "moving_variance"]
+    : [];
+  return roles.slice(0, weights.length);
 }
 
 /** `/layers/functional/layers/conv2d_1` is `functional/conv2d_1`. */
