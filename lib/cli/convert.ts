@@ -6,7 +6,7 @@ import type { ConversionInput } from "../convert/source.ts";
 import { FORMATS_READ } from "../convert/formats/open_checkpoint.ts";
 import type { Progress } from "../progress.ts";
 import { type GivenPreprocessing, PRESET_NAMES } from "../convert/network/preprocessing.ts";
-import type { PresetName } from "../convert/formats/checkpoint.ts";
+import type { PreprocessingPreset } from "../convert/formats/checkpoint.ts";
 import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
@@ -101,7 +101,7 @@ async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOpti
   };
 }
 
-function isPreset(name: string): name is PresetName {
+function isPreset(name: string): name is PreprocessingPreset {
   return (PRESET_NAMES as readonly string[]).includes(name);
 }
 

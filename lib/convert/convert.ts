@@ -10,7 +10,7 @@ import { ProgressTeller } from "../progress.ts";
 import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { ModelWriter } from "../model/writer.ts";
 import { hashSource } from "../io/hash.ts";
-import { type PresetName, sizeOf } from "./formats/checkpoint.ts";
+import { type PreprocessingPreset, sizeOf } from "./formats/checkpoint.ts";
 import {
   type ConversionInput,
   type ConversionSource,
@@ -42,7 +42,7 @@ export interface ConvertOptions extends SourceOptions {
    * blue, green, red, `"tf"` for -1…1, `"unit"` for 0…1, `"byte"`), or one with an order of the colors.
    * Default: what the file says, or else what is usual for the format, which is an assumption.
    */
-  readonly preprocessing?: PresetName | GivenPreprocessing | undefined;
+  readonly preprocessing?: PreprocessingPreset | GivenPreprocessing | undefined;
   /** Height and width of the input, where the file does not tell. */
   readonly inputSize?: number | undefined;
   /** What the dense layers see of the last pool's map, where the file does not tell. */

@@ -26,6 +26,8 @@ export {
 } from "../convert/convert.ts";
 export { pullModel, type PullOptions } from "../convert/pull/pull.ts";
 
+export type { PreprocessingPreset } from "../convert/formats/checkpoint.ts";
+export type { GivenPreprocessing } from "../convert/network/preprocessing.ts";
 export type { LayerReport } from "../convert/quantize/layer.ts";
 export type { ConversionInput } from "../convert/source.ts";
 export type { ReadOptions, SourceOptions } from "../io/byte_source.ts";

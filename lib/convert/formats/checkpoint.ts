@@ -22,7 +22,7 @@ export interface ImageHint {
    * A well-known way to prepare images, or one that the file spells out: a byte `p` of a color becomes
    * `(p * scale - mean) / std`, one `mean` and `std` a color in the order red, green, blue.
    */
-  readonly preprocessing: PresetName | {
+  readonly preprocessing: PreprocessingPreset | {
     readonly scale: number;
     readonly mean: readonly number[];
     readonly std: readonly number[];
@@ -40,7 +40,7 @@ export interface ImageHint {
 }
 
 /** The well-known ways to prepare images; see `network/preprocessing.ts`. */
-export type PresetName = "torch" | "caffe" | "tf" | "unit" | "byte";
+export type PreprocessingPreset = "torch" | "caffe" | "tf" | "unit" | "byte";
 
 /** An open checkpoint. */
 export interface Checkpoint {

@@ -4,7 +4,7 @@ import { CheckpointFormatError } from "../../errors.ts";
 import type { Architecture } from "../../model/architecture.ts";
 import { checkPreprocessing } from "../../model/document.ts";
 import type { Preprocessing } from "../../model/model.ts";
-import type { ImageHint, PresetName } from "../formats/checkpoint.ts";
+import type { ImageHint, PreprocessingPreset } from "../formats/checkpoint.ts";
 import { at } from "./fold.ts";
 import type { Affine, Network } from "./network.ts";
 
@@ -40,7 +40,7 @@ type Preset = Normalization & { readonly colors: "rgb" | "bgr" };
  * `torch` is torchvision's: bytes to 0…1, then the mean and standard deviation of ImageNet. `caffe` is that of
  * the paper's authors and of Keras: blue, green, red, the mean is subtracted from the bytes. `tf` is -1…1.
  */
-const PRESETS: Readonly<Record<PresetName, Preset>> = {
+const PRESETS: Readonly<Record<PreprocessingPreset, Preset>> = {
   torch: {
     colors: "rgb",
     scale: 1 / 255,
@@ -54,7 +54,7 @@ const PRESETS: Readonly<Record<PresetName, Preset>> = {
 };
 
 /** The names of the well-known ways. */
-export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+export const PRESET_NAMES = Object.keys(PRESETS) as PreprocessingPreset[];
 
 /**
  * Chooses the preprocessing of a network.
@@ -67,7 +67,7 @@ export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 export function choosePreprocessing(
   { architecture, normalization, normalizesImages, reversesColors }: Network,
   hint: ImageHint | undefined,
-  given: PresetName | GivenPreprocessing | undefined,
+  given: PreprocessingPreset | GivenPreprocessing | undefined,
   file: string,
 ): ChosenPreprocessing {
   const { input } = architecture;
@@ -144,7 +144,7 @@ function rangeOf(
 /** Refuses to normalize what the network normalizes itself, and to guess what it takes. */
 function refuseTwice(
   range: "byte" | "unit" | undefined,
-  given: PresetName | GivenPreprocessing | undefined,
+  given: PreprocessingPreset | GivenPreprocessing | undefined,
   file: string,
 ): void {
   const fail = (message: string, code: "checkpoint-unsupported" | "checkpoint-ambiguous") => {
@@ -167,7 +167,7 @@ function refuseTwice(
 }
 
 function namedOrGiven(
-  given: PresetName | GivenPreprocessing,
+  given: PreprocessingPreset | GivenPreprocessing,
   input: Architecture["input"],
 ): Preset {
   if (typeof given === "string") return preset(given, input);
@@ -198,7 +198,7 @@ function hinted({ preprocessing, colors }: ImageHint, input: Architecture["input
 }
 
 /** A network for grey images has no published statistics: its bytes become 0…1. */
-function preset(name: PresetName, { channels }: Architecture["input"]): Preset {
+function preset(name: PreprocessingPreset, { channels }: Architecture["input"]): Preset {
   if (channels === 3) return PRESETS[name];
   const { scale, mean, std } = name === "torch" || name === "caffe" ? PRESETS.unit : PRESETS[name];
   return { colors: "rgb", scale, mean: mean.slice(0, channels), std: std.slice(0, channels) };
