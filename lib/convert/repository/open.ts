@@ -75,6 +75,10 @@ export async function openModelFiles(
 }
 
 async function openOf(files: ModelFiles, name: string, by: string): Promise<ByteSource> {
+  if (/[/\\]|^\.{0,2}$/.test(name)) {
+    const message = `${by} refers to ${name}: expected the name of a file beside it`;
+    throw new CheckpointFormatError(message, { file: by });
+  }
   const found = await files.open(name);
   if (found !== undefined) return found;
   throw new CheckpointFormatError(`${by} refers to ${name} beside it: there is none`, { file: by });

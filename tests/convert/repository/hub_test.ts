@@ -189,6 +189,18 @@ Deno.test("a repository's network may be in several files", async () => {
   assertEquals(parameters, (await openModel(whole)).parameters);
 });
 
+Deno.test("an index of a repository leads to files beside it alone", async () => {
+  for (const name of ["../../../other/vgg/resolve/main/x", "a/x", "..", "..\\x"]) {
+    const index = { metadata: {}, weight_map: { "conv1_1.weight": name } };
+    await using hub = serveHub({ files: { "model.safetensors.index.json": index } });
+    await withVariables(
+      { HF_ENDPOINT: hub.url },
+      () => assertRejects(() => convert("hf:me/vgg"), CheckpointFormatError, "file"),
+    );
+    assertEquals(hub.seen.filter(({ path }) => !/\/resolve\/main\/[\w.]+$/.test(path)), []);
+  }
+});
+
 Deno.test("names that are no repository's are refused, and paths are none", () => {
   assertEquals(asRepository("hf:timm/vgg16.tv_in1k"), {
     owner: "timm",
