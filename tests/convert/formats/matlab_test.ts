@@ -7,7 +7,7 @@ import { openConversionSource } from "../../../lib/convert/source.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { seededRandom } from "../../fuzz/checkpoints.ts";
 import { checkpointLogits, CHECKPOINTS } from "../../support/checkpoint_logits.ts";
-import { matFile, type MatInput, matrix } from "../../support/mat_file.ts";
+import { element, matFile, type MatInput, matrix } from "../../support/mat_file.ts";
 
 const FOLDER = new URL("matconvnet/", CHECKPOINTS);
 const EXPECTED: Record<string, number[]> = JSON.parse(
@@ -88,6 +88,15 @@ Deno.test("meta.normalization tells how pictures become as large as the input", 
 Deno.test("a .mat file without a network is refused with its variables", async () => {
   const file = matFile(matrix([1, 2], "x"), matrix("text", "y"));
   await assertRejects(() => convert(file), CheckpointFormatError, "found x, y");
+});
+
+Deno.test("an object of MATLAB's own toolbox is refused with what to do", async () => {
+  const text = (value: string) => element(1, new TextEncoder().encode(value));
+  const flags = element(6, new Uint8Array(Uint32Array.of(17, 0).buffer));
+  const parts = [flags, text("net"), text("MCOS"), text("SeriesNetwork"), matrix([1])];
+  const file = matFile(element(14, concat(parts)));
+  const error = await assertRejects(() => convert(file), CheckpointFormatError, "found net.");
+  assert(error.message.includes("exportONNXNetwork"), error.message);
 });
 
 Deno.test("a mean of more than one color is a problem that whoever converts has to answer", async () => {

@@ -34,13 +34,13 @@ const ENCODINGS: Readonly<Record<number, string>> = {
   16: "utf-8",
   17: "utf-16",
 };
-/** Classes of matrices. */
-const CELL = 1, STRUCT = 2, CHAR = 4, DOUBLE = 6, UINT64 = 15;
+/** Classes of matrices, in the lowest byte of their flags. */
+const CELL = 1, STRUCT = 2, CHAR = 4, DOUBLE = 6, UINT64 = 15, OPAQUE = 17, CLASS = 0xff;
 const OTHERS: Readonly<Record<number, string>> = {
   3: "object",
   5: "sparse matrix",
   16: "function handle",
-  17: "object",
+  [OPAQUE]: "object",
 };
 const COMPLEX = 0x800;
 /** More than anybody nests; names, sizes and texts are shorter, too. */
@@ -139,8 +139,9 @@ class MatrixReader {
 
   /** What comes before the contents of a matrix. */
   async header(): Promise<Header> {
-    const [flags] = await this.#integers(await this.element());
-    const shape = await this.#integers(await this.element());
+    const [flags = 0] = await this.#integers(await this.element());
+    const hasSizes = (flags & CLASS) !== OPAQUE;
+    const shape = hasSizes ? await this.#integers(await this.element()) : [];
     return { flags, shape, name: await this.#text(await this.element()) };
   }
 
@@ -148,7 +149,7 @@ class MatrixReader {
   async value({ flags, shape, name }: Header, depth: number): Promise<MatValue> {
     this.budget.visit();
     if (depth > MAX_DEPTH) this.#cursor.fail(`values are nested more than ${MAX_DEPTH} deep`);
-    const type = flags & 0xff, count = sizeOf(shape);
+    const type = flags & CLASS, count = sizeOf(shape);
     if (!Number.isSafeInteger(count) || shape.some((size) => size < 0)) {
       this.#cursor.fail(`[${shape}] is no size of a matrix`);
     }

@@ -36,7 +36,8 @@ export async function readMatlab(
   if (graph === undefined) {
     const found = [...variables.keys()].slice(0, 5).join(", ") || "nothing";
     throw new CheckpointFormatError(
-      `Expected a network of MatConvNet in ${source.name}, the variables layers and meta, or net: found ${found}`,
+      `Expected a network of MatConvNet in ${source.name}, the variables layers and meta, or net: found ${found}. ` +
+        "Those of MATLAB's own toolbox can be written as ONNX, with exportONNXNetwork",
       { code: "checkpoint-unsupported", file: source.name },
     );
   }
