@@ -115,10 +115,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
   }
 }
 
-/**
- * Puts a repository's model into the cache, unless it is there. What a broken pull has downloaded is not kept, as
- * a repository may have several files.
- */
+/** Puts a repository's model into the cache, unless it is there. */
 async function pullRepository(
   repository: RepositoryName,
   options: PullOptions,
@@ -133,8 +130,15 @@ async function pullRepository(
     await makeFolder(cacheDir);
     await withModelLock(id, cacheDir, signal, async () => {
       if (await isThere()) return;
-      const files = new HubFiles(repository, { baseUrl, fetch, signal, onProgress });
-      await convertToFile(files, path, { signal, onProgress });
+      const files = new HubFiles(repository, { baseUrl, fetch, signal, onProgress, keepAs: path });
+      try {
+        await convertToFile(files, path, { signal, onProgress });
+      } catch (error) {
+        // It may be another file the next time, as nobody but the host says what it has to be.
+        if (error instanceof CheckpointFormatError) await files.forget();
+        throw error;
+      }
+      await files.forget();
     });
     return path;
   } catch (error) {

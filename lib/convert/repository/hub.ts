@@ -6,9 +6,11 @@
 
 import { BASE_URL, HUB_ENDPOINT, HUB_TOKEN, readPermitted } from "../../environment.ts";
 import { WeightsDownloadError, WeightsIntegrityError } from "../../errors.ts";
-import type { ByteSource, SourceOptions } from "../../io/byte_source.ts";
+import { type ByteSource, FileSource, type SourceOptions } from "../../io/byte_source.ts";
+import { download, removeDownload } from "../../io/download.ts";
 import { hashSource } from "../../io/hash.ts";
 import { isPlainHttp } from "../../io/http_source.ts";
+import { ProgressTeller } from "../../progress.ts";
 import { publicUrl } from "../../public_url.ts";
 import type { Fetch } from "../../urls.ts";
 import { fetchWhole } from "./fetch_whole.ts";
@@ -44,6 +46,11 @@ export function asRepository(text: string): RepositoryName | undefined {
 export interface HubOptions extends SourceOptions {
   /** Replaces scheme and host. Default: `VGG16_BASE_URL`, `HF_ENDPOINT`, or Hugging Face's own. */
   readonly baseUrl?: string | undefined;
+  /**
+   * What the paths of weights that are downloaded begin with, so that another process takes them up. Default:
+   * temporary files.
+   */
+  readonly keepAs?: string | undefined;
 }
 
 /** The files of a repository, all of one commit. */
@@ -53,6 +60,7 @@ export class HubFiles implements ModelFiles {
   readonly problem: string;
   readonly revision: string;
   readonly #base: string;
+  readonly #kept = new Set<string>();
   /** The commit that the revision is. */
   commit: string | undefined;
 
@@ -82,11 +90,13 @@ export class HubFiles implements ModelFiles {
     url.pathname += file.split("/").map(encodeURIComponent).join("/");
     const told: Told = {};
     const fetch = followed(this.options.fetch ?? globalThis.fetch, url.origin, told);
+    const isKept = this.options.keepAs !== undefined && !file.endsWith(".json");
     try {
-      const bytes = await fetchWhole(url, { ...this.options, fetch, isSecure: true });
+      const bytes = isKept
+        ? await this.#download(url, file, fetch, told)
+        : await this.#fetch(url, fetch, told);
       try {
         this.#checkCommit(told, file);
-        await verify(bytes, told, this.options.signal);
         return bytes;
       } catch (error) {
         bytes.close();
@@ -102,6 +112,40 @@ export class HubFiles implements ModelFiles {
         { url: this.name, status, retryable: false, cause: error },
       );
     }
+  }
+
+  /** Removes what it has kept of downloads. */
+  async forget(): Promise<void> {
+    for (const path of this.#kept) await removeDownload(path);
+  }
+
+  async #fetch(url: URL, fetch: Fetch, told: Told): Promise<ByteSource> {
+    const bytes = await fetchWhole(url, { ...this.options, fetch, isSecure: true });
+    try {
+      if (told.sha256 !== undefined) {
+        const { sha256 } = await hashSource(bytes, ["sha256"], this.options.signal);
+        expectHash(bytes.name, told.sha256, sha256);
+      }
+      return bytes;
+    } catch (error) {
+      bytes.close();
+      throw error;
+    }
+  }
+
+  async #download(url: URL, file: string, fetch: Fetch, told: Told): Promise<ByteSource> {
+    const path = `${this.options.keepAs}.${file}.part`, name = publicUrl(url);
+    const progress = new ProgressTeller(this.options, { stage: "pull", unit: "bytes", file: name });
+    const { signal } = this.options;
+    const sha256 = await download(url, path, { isSecure: true }, { fetch, signal, progress });
+    try {
+      if (told.sha256 !== undefined) expectHash(name, told.sha256, sha256);
+    } catch (error) {
+      await removeDownload(path);
+      throw error;
+    }
+    this.#kept.add(path);
+    return new FileSource(path, name);
   }
 
   #checkCommit({ commit }: Told, file: string): void {
@@ -155,16 +199,10 @@ function listen(headers: Headers, told: Told): void {
   told.problem = headers.get("x-error-code") ?? undefined;
 }
 
-async function verify(
-  bytes: ByteSource,
-  { sha256: expected }: Told,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (expected === undefined) return;
-  const { sha256: actual } = await hashSource(bytes, ["sha256"], signal);
+function expectHash(name: string, expected: string, actual: string): void {
   if (actual === expected) return;
   throw new WeightsIntegrityError(
-    `${bytes.name} is not the file that is meant: expected SHA-256 ${expected}, found ${actual}. Nothing was kept`,
+    `${name} is not the file that is meant: expected SHA-256 ${expected}, found ${actual}. Nothing was kept`,
     { expected, actual },
   );
 }

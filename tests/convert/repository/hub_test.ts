@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { convert } from "../../../lib/convert/convert.ts";
 import { pullModel } from "../../../lib/convert/pull/pull.ts";
@@ -37,15 +37,21 @@ interface HubSettings {
 
 /** A host that keeps weights elsewhere, as Hugging Face's does, and what its two servers were asked. */
 function serveHub({ files, token, etag, commit = () => COMMIT }: HubSettings) {
-  const seen: { host: string; path: string; authorization: string | null }[] = [];
+  const seen: { host: string; path: string; authorization: string | null; range?: string }[] = [];
   const note = (host: string, { url, headers }: Request): string => {
-    const path = decodeURIComponent(new URL(url).pathname);
-    seen.push({ host, path, authorization: headers.get("authorization") });
+    const path = decodeURIComponent(new URL(url).pathname), range = headers.get("range");
+    const authorization = headers.get("authorization");
+    seen.push({ host, path, authorization, ...range === null ? {} : { range } });
     return path;
   };
   const storage = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
-    const file = note("storage", request).slice(1);
-    return new Response(files[file] as Uint8Array<ArrayBuffer>);
+    const bytes = files[note("storage", request).slice(1)] as Uint8Array<ArrayBuffer>;
+    const begin = Number(/^bytes=(\d+)-/.exec(request.headers.get("range") ?? "")?.[1] ?? 0);
+    const headers = { etag: '"1"', "content-range": `bytes ${begin}-/${bytes.length}` };
+    if (begin === 0) return new Response(bytes, { headers: { etag: '"1"' } });
+    return begin < bytes.length
+      ? new Response(bytes.subarray(begin), { status: 206, headers })
+      : new Response(null, { status: 416, headers });
   });
   const host = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
@@ -247,6 +253,36 @@ Deno.test("pullModel() puts a repository's model into the cache once, whole or n
       CheckpointFormatError,
     );
     assertEquals(await Deno.readFile(path), before);
+    const left = (await Array.fromAsync(Deno.readDir(cacheDir))).map(({ name }) => name);
+    assertEquals(left.filter((name) => name.includes(".part")), []);
+  } finally {
+    await Deno.remove(cacheDir, { recursive: true });
+  }
+});
+
+Deno.test("a pull of a repository that is broken off is taken up by the next one", async () => {
+  const cacheDir = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  try {
+    await using hub = serveHub({ files: { "model.safetensors": SAFETENSORS } });
+    const options = { cacheDir, baseUrl: hub.url };
+    const broken = new AbortController();
+    await assertRejects(
+      () =>
+        pullModel("hf:me/vgg", {
+          ...options,
+          signal: broken.signal,
+          onProgress: () => broken.abort(),
+        }),
+      DOMException,
+    );
+    const path = await pullModel("hf:me/vgg", options);
+    const asked = hub.seen.filter(({ host }) => host === "storage");
+    assertEquals(asked[0]?.range, undefined);
+    assertMatch(asked[1]?.range ?? "", /^bytes=[1-9]\d*-$/);
+    assertEquals(asked.length, 2);
+    assertEquals((await openModel(path)).provenance.sourceSha256, await sha256(SAFETENSORS));
+    const left = (await Array.fromAsync(Deno.readDir(cacheDir))).map(({ name }) => name);
+    assertEquals(left.filter((name) => name.includes(".part")), []);
   } finally {
     await Deno.remove(cacheDir, { recursive: true });
   }
