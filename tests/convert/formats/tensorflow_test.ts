@@ -206,7 +206,7 @@ function node(
   ];
 }
 
-const FLOAT = 1, INT32 = 3, UINT8 = 4;
+const FLOAT = 1, INT32 = 3, UINT8 = 4, STRING = 7;
 const shape = (...sizes: number[]): Uint8Array =>
   message(...sizes.map((size) => [2, message([1, size])] as const));
 const type = (value: number): Attribute => ["dtype", message([6, value])];
@@ -370,6 +370,18 @@ Deno.test("functions that each call the next one twice are out of proportion", a
   const bytes = message(images, node("call", "f0", ["x"]), VERSION, [2, message(...bodies)]);
   const error = await assertRejects(() => operatorsOf(bytes), CheckpointFormatError);
   assertEquals(error.code, "budget");
+});
+
+Deno.test("a network of files, not of images, is refused by what reads them", async () => {
+  const text = node("text", "Placeholder", [], type(STRING));
+  const decoded = node("decoded", "DecodeJpeg", ["text"]);
+  const cast = node("x", "Cast", ["decoded"], ["DstT", message([6, FLOAT])]);
+  const error = await assertRejects(
+    () => operatorsOf(graphOf(text, decoded, cast, filter, conv)),
+    CheckpointFormatError,
+    "comes from DecodeJpeg",
+  );
+  assertEquals(error.code, "checkpoint-unsupported");
 });
 
 Deno.test("a graph whose weights are elsewhere says so", async () => {

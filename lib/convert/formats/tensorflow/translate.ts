@@ -35,11 +35,19 @@ export class Translator implements Translation {
   async translate(outputs: readonly string[]): Promise<Graph> {
     const scope = Scope.outer(this.graph.nodes);
     const found: string[] = [];
+    let other: string | undefined;
     for (const output of outputs) {
       const place = scope.locate(output);
       const value = place === undefined ? undefined : await this.valueOf(place);
       const computed = value?.kind === "choice" ? value.of : value;
+      if (value?.kind === "unknown") other ??= value.op;
       if (computed?.kind === "activation" && !computed.isInput) found.push(computed.output);
+    }
+    if (found.length === 0 && other !== undefined) {
+      throw new CheckpointFormatError(
+        `Expected a network of images in ${this.file}: what it gives comes from ${other}`,
+        { code: "checkpoint-unsupported", file: this.file },
+      );
     }
     return { nodes: this.nodes, outputs: withoutInner([...new Set(found)], this.nodes) };
   }
@@ -110,7 +118,13 @@ export class Translator implements Translation {
       if (value.kind === "color" || value.kind === "choice") inputs.push(value.of);
       if (value.kind === "unknown") unknown ??= value.op;
     }
-    if (inputs.length === 0) return { kind: "unknown", op: unknown ?? node.op };
+    if (inputs.length === 0) {
+      // What first looks at a text or a number that is fed says more than that it is fed.
+      return {
+        kind: "unknown",
+        op: unknown === undefined || unknown === "Placeholder" ? node.op : unknown,
+      };
+    }
     const reason = because ?? (unknown === undefined ? undefined : `it takes ${unknown}`);
     const operator = { kind: "unsupported", type: node.op, because: reason } as const;
     // Of the size and layout nothing is known any more.
