@@ -22,6 +22,33 @@ const MEANINGS: readonly (readonly [what: string, meaning: string, ...parts: num
     ...[X, W, CONV, node("Clip", ["c", "zero", ""]), initializer("zero", [], [0])],
   ],
   [
+    "the maximum of 0 and a value",
+    "input, conv, relu, relu",
+    ...[X, W, CONV, initializer("zero", [1], [0]), node("Max", ["c", "zero"], ["m"])],
+    node("Max", ["zero", "m"]),
+  ],
+  [
+    "the maximum of 1 and a value",
+    "input, conv, Max: it takes the maximum of its value and 1",
+    ...[X, W, CONV, initializer("one", [1], [1]), node("Max", ["c", "one"])],
+  ],
+  [
+    "a slice of everything",
+    "input, identity",
+    X,
+    node("Slice", ["x"], ["y"], [
+      attribute("axes", [1, 2]),
+      attribute("starts", [0, 0]),
+      attribute("ends", [3, 1e9]),
+    ]),
+  ],
+  [
+    "integers of an image that was scaled",
+    "input, affine, identity",
+    ...[X, initializer("s", [], [0.5]), initializer("z", [], [0], TYPES.uint8)],
+    ...[node("Mul", ["x", "s"], ["m"]), node("QuantizeLinear", ["m", "s", "z"])],
+  ],
+  [
     "a Clip of old",
     "input, conv, Clip: it caps its values at 6",
     ...[
@@ -130,6 +157,34 @@ const MEANINGS: readonly (readonly [what: string, meaning: string, ...parts: num
     "positions that become images",
     "input, Reshape: it makes [-1, 3] of [N, 3, 64, 64]",
     ...[X, node("Reshape", ["x", "shape"]), initializer("shape", [2], [-1, 3], TYPES.int64)],
+  ],
+  [
+    "one image, whose axis goes",
+    "input, flatten, dense",
+    ...[input("x", [1, 3, 2, 2]), node("Reshape", ["x", "all"], ["v"]), node("MatMul", ["v", "m"])],
+    initializer("all", [1], [-1], TYPES.int64),
+    initializer("m", [12, 2], Array(24).fill(1)),
+  ],
+  [
+    "several images that become one vector",
+    "input, Reshape: it makes [-1] of [2, 3, 2, 2]",
+    ...[input("x", [2, 3, 2, 2]), node("Reshape", ["x", "all"])],
+    initializer("all", [1], [-1], TYPES.int64),
+  ],
+  [
+    "all axes of one element dropped",
+    "input, flatten",
+    ...[input("x", [1, 3, 1, 1]), node("Squeeze", ["x"])],
+  ],
+  [
+    "axes dropped that may have several elements",
+    "input, Squeeze: what it drops depends on a size that is open",
+    ...[input("x", [1, 3, 0, 0]), node("Squeeze", ["x"])],
+  ],
+  [
+    "all images flattened",
+    "input, Flatten: it flattens [N, 3, 64, 64] from axis 0 on",
+    ...[X, node("Flatten", ["x"], ["y"], [attribute("axis", 0)])],
   ],
   [
     "a shape that is computed",

@@ -50,9 +50,9 @@ export function reshape(axes: Axes, target: readonly Element[], zeroIsSize: bool
   if (!hasImages || !keepsImages(axes[0]!.size, sizes, total)) {
     // Of one image the axis of images may go, or never have been there.
     if (hasImages && axes[0]!.size !== 1) return fail();
-    const features = resolved(sizes, total).filter((size) => size !== 1);
-    if (features.length > 1) return fail();
-    return { kind: "flatten", order: [], axes: sizes.map(() => channelsOf(features[0] ?? 1)) };
+    const features = resolved(sizes, total);
+    if (features.filter((size) => size !== 1).length > 1) return fail();
+    return { kind: "flatten", order: [], axes: features.map(channelsOf) };
   }
   const images = axes[0]!;
   const wanted = resolved(sizes.slice(1), total);

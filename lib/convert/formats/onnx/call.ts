@@ -140,10 +140,6 @@ export class Call {
     return this.node.attributes.get(attribute)?.ints;
   }
 
-  has(attribute: string): boolean {
-    return this.node.attributes.has(attribute);
-  }
-
   /** A constant input. */
   constant(input: number, what: string): OnnxConstant {
     const constant = this.constants.get(this.node.inputs[input]);
@@ -195,7 +191,8 @@ export class Call {
     const float = this.node.attributes.get(attribute)?.float;
     if (float !== undefined) return float;
     const tensor = this.optional(input, what);
-    if (tensor === undefined || sizeOf(tensor.shape) !== 1) return undefined;
+    if (tensor === undefined) return undefined;
+    if (sizeOf(tensor.shape) !== 1) throw new NotUnderstood(`${what} is not one number`);
     return (await readAll(tensor))[0];
   }
 }
