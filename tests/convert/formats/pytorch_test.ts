@@ -198,17 +198,40 @@ Deno.test("a layer of integers with one scale is read as its floats, and refused
   );
 });
 
-Deno.test("an array that Python 3 has written for Python 2, as a long text, is read", async () => {
-  const expected = Array.from({ length: 512 }, (_, i) => i / 3 - 40).map(Math.fround);
-  const encoded = new TextEncoder().encode(String.fromCharCode(...floats(expected)));
+/** What makes an array of numpy, whose bytes Python 3 writes for Python 2 as a text. */
+function arrayOf(values: readonly number[], shape: readonly number[]): string {
+  const encoded = new TextEncoder().encode(String.fromCharCode(...floats(values)));
   let utf8 = "";
   for (const byte of encoded) utf8 += String.fromCharCode(byte);
   const made = `cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0t${text("b")}tR`;
   const dtype = `cnumpy\ndtype\n(${text("f4")}K\0K\x01tR(K\x03${text("<")}NNNtb`;
   const data = `c_codecs\nencode\n(${text(utf8)}${text("latin1")}tR`;
-  const array = `${made}(K\x01${numbers([512])}${dtype}\x89${data}tb`;
-  const file = bytesOf(`\x80\x02${dictionaryOf({ w: array })}.`);
-  assertEquals(await valuesOf(file), { w: expected });
+  return `${made}(K\x01${numbers(shape)}${dtype}\x89${data}tb`;
+}
+
+const pickled = (value: string): Uint8Array => bytesOf(`\x80\x02${value}.`);
+
+Deno.test("arrays that Python 3 has written for Python 2 are read, also those of long texts", async () => {
+  const expected = Array.from({ length: 512 }, (_, i) => i / 3 - 40).map(Math.fround);
+  const file = pickled(dictionaryOf({ w: arrayOf(expected, [512]), b: arrayOf([1, -2], [2]) }));
+  assertEquals(await valuesOf(file), { w: expected, b: [1, -2] });
+});
+
+Deno.test("arrays lie as their shapes tell, and Paddle's dense weights the other way round", async () => {
+  const zeros = (...shape: number[]) =>
+    arrayOf(Array(shape.reduce((a, b) => a * b)).fill(0), shape);
+  const layouts = async (arrays: Record<string, string>) =>
+    await withCheckpoint(pickled(dictionaryOf(arrays)), ({ format, tensors }) => [
+      format,
+      ...tensors.map(({ layout }) => `${layout.outputs} ${layout.inputs}`),
+    ]);
+  const square = { "fc.weight": zeros(4, 4) };
+  const torch = { "conv.weight": zeros(4, 2, 3, 3), ...square };
+  assertEquals(await layouts(torch), ["PyTorch", "first CHW", "first CHW"]);
+  const paddle = { ...torch, "StructuredToParameterName@@": "}" };
+  assertEquals(await layouts(paddle), ["Paddle", "first CHW", "last CHW"]);
+  const tensorflow = { "conv.weight": zeros(3, 3, 2, 4), ...square };
+  assertEquals(await layouts(tensorflow), ["PyTorch", "last HWC", "last HWC"]);
 });
 
 Deno.test("lists around a state dictionary, pairs of names, and layers that are dictionaries are read", async () => {

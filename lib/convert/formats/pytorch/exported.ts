@@ -172,7 +172,6 @@ async function listedTensors(archive: Archive, config: ZipEntry): Promise<Checkp
   const stored = await storedTensors({ path: "", tensors: new Map(tensors) }, {
     pickle: source,
     file: source.name,
-    isPaddle: false,
     find: async (storage) => {
       const { key } = storage as Storage, entry = byName.get(key)!;
       const place = await openEntry(source, entry, opened);

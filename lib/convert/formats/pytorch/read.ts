@@ -8,9 +8,17 @@
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
-import type { Checkpoint, OpenOptions } from "../checkpoint.ts";
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  type OpenOptions,
+  OUTPUTS_FIRST,
+} from "../checkpoint.ts";
 import { Cursor } from "../cursor.ts";
+import { withLayouts } from "../layouts.ts";
+import { PickledArray } from "../numpy/vocabulary.ts";
 import { weightsOf } from "../stored.ts";
+import { usualImages } from "../usual_images.ts";
 import { openEntry, readEntry, type ZipEntry } from "../zip.ts";
 import { readPickle } from "./pickle.ts";
 import { pickledText, type PickledValue } from "./pickled.ts";
@@ -144,9 +152,12 @@ async function checkpointOf(
     storage instanceof NestedStorage
       ? await openNested(storage, pickle, budget)
       : { ...await locate(storage), storage };
+  const stored = await storedTensors(chosen, { pickle, find, file });
   const isPaddle = value instanceof Map && value.has("StructuredToParameterName@@");
-  const stored = await storedTensors(chosen, { pickle, find, file, isPaddle });
-  const tensors = weightsOf(stored, file);
+  const isOfArrays = [...chosen.tensors.values()].some((leaf) => leaf instanceof PickledArray);
+  const tensors = isOfArrays
+    ? layArrays(weightsOf(stored, file), isPaddle)
+    : weightsOf(stored, file);
   const { module } = chosen;
   const { graph, epsilon } = module === undefined
     ? { graph: undefined, epsilon: 1e-5 }
@@ -158,8 +169,21 @@ async function checkpointOf(
     tensors,
     order: "declared",
     graph,
-    images: { preprocessing: "torch", isRead: false, because: `usual for ${format}` },
+    images: isOfArrays && !isPaddle
+      ? usualImages(tensors)
+      : { preprocessing: "torch", isRead: false, because: `usual for ${format}` },
     epsilon,
     close: () => held.dispose(),
   };
+}
+
+/** Arrays may be those of any framework. Paddle's dense weights are `[I, O]`, its filters `[O, I, H, W]`. */
+function layArrays(tensors: readonly CheckpointTensor[], isPaddle: boolean): CheckpointTensor[] {
+  const laid = withLayouts(tensors, OUTPUTS_FIRST);
+  if (!isPaddle) return laid;
+  return laid.map((tensor) =>
+    tensor.shape.length === 2
+      ? { ...tensor, layout: { ...OUTPUTS_FIRST, outputs: "last" } }
+      : tensor
+  );
 }

@@ -73,7 +73,6 @@ function originOf(archive: Archive, pickle: ByteSource, folder: string) {
   return {
     pickle,
     file: archive.source.name,
-    isPaddle: false,
     find: async (storage: unknown) =>
       storage instanceof Storage
         ? { ...await locate(storage), storage }

@@ -2,14 +2,7 @@
 
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import {
-  type CheckpointTensor,
-  OUTPUTS_FIRST,
-  OUTPUTS_LAST,
-  readAll,
-  sizeOf,
-  type WeightLayout,
-} from "../checkpoint.ts";
+import { type CheckpointTensor, OUTPUTS_FIRST, readAll, sizeOf } from "../checkpoint.ts";
 import { arrayTensor, PickledArray } from "../numpy/vocabulary.ts";
 import { type StoredTensor, storedTensor } from "../stored.ts";
 import { dequantizedTensor, isRowMajor, stridedTensor } from "../tensors.ts";
@@ -35,14 +28,11 @@ interface Origin {
   readonly pickle: ByteSource;
   find(storage: Storage | NestedStorage): Promise<PlacedStorage & { readonly storage: Storage }>;
   readonly file: string;
-  /** Paddle's dense weights are `[I, O]`, its filters `[O, I, H, W]`. */
-  readonly isPaddle: boolean;
 }
 
 /** Makes the tensors of a state dictionary, in its order. */
 export async function storedTensors(state: State, origin: Origin): Promise<StoredTensor[]> {
   const isQuantized = [...state.tensors.values()].some(hasQuantizer);
-  const layout = layoutOf(state);
   const stored: StoredTensor[] = [];
   for (const [name, leaf] of state.tensors) {
     // A quantized layer's activations have them; its weights have their own.
@@ -53,10 +43,9 @@ export async function storedTensors(state: State, origin: Origin): Promise<Store
     if (leaf instanceof PickledObject) {
       fail(origin, `Tensor ${name} of ${origin.file} is made by ${leaf.name}, which is not known`);
     }
-    const of = origin.isPaddle && leaf.shape.length === 2 ? PADDLE_DENSE : layout;
     const tensor = leaf instanceof PickledArray
-      ? arrayTensor(name, leaf, origin.pickle, of)
-      : await tensorOf(name, leaf, of, origin);
+      ? arrayTensor(name, leaf, origin.pickle, OUTPUTS_FIRST)
+      : await tensorOf(name, leaf, origin);
     if (tensor !== undefined) stored.push(tensor);
   }
   return stored;
@@ -67,20 +56,8 @@ function isOfLayer(name: string, { tensors }: State): boolean {
   return tensors.has(name.replace(/[^.]*$/, "scale"));
 }
 
-const PADDLE_DENSE: WeightLayout = { outputs: "last", inputs: "CHW" };
-
 function hasQuantizer(leaf: Leaf): boolean {
   return "quantizer" in leaf && leaf.quantizer !== undefined;
-}
-
-/** Of arrays the filters tell whose they are: `[H, W, I, O]` are TensorFlow's. */
-function layoutOf({ tensors }: State): WeightLayout {
-  const isLast = [...tensors.values()].some((leaf) => {
-    if (!(leaf instanceof PickledArray) || leaf.shape.length !== 4) return false;
-    const [a, b, c, d] = leaf.shape;
-    return a === b && (a === 3 || a === 1) && (c !== d || c > 3);
-  });
-  return isLast ? OUTPUTS_LAST : OUTPUTS_FIRST;
 }
 
 /**
@@ -92,7 +69,6 @@ const MAX_EXPANDED = 1 << 16;
 async function tensorOf(
   name: string,
   pickled: PickledTensor,
-  layout: WeightLayout,
   origin: Origin,
 ): Promise<StoredTensor> {
   const { offset, shape, strides, quantizer } = pickled;
@@ -109,7 +85,7 @@ async function tensorOf(
     );
   }
   try {
-    const about = { name, layout, position: place };
+    const about = { name, layout: OUTPUTS_FIRST, position: place };
     const isFlat = isRowMajor(shape, strides);
     if (isFlat && elements > left) throw new RangeError(`[${shape}] is more than ${left} elements`);
     const flat = { ...about, shape: isFlat ? shape : [Math.max(0, left)] };
@@ -137,8 +113,7 @@ async function dequantized(
   }
   const [scale, zeroPoint] = await Promise.all(
     [quantizer.scale, quantizer.zeroPoint].map(async (pickled) => {
-      const { name, layout } = tensor;
-      return await readAll(await tensorOf(`${name} (its scales)`, pickled, layout, origin));
+      return await readAll(await tensorOf(`${tensor.name} (its scales)`, pickled, origin));
     }),
   );
   return dequantizedTensor(tensor, { scale, zeroPoint, axis: quantizer.axis });
