@@ -63,14 +63,14 @@ const RECIPES: readonly Recipe[] = [
 ];
 
 /** Integers and what they are multiplied with, in the words of several exporters. */
-const QUANTIZED: readonly Recipe[] = ["_scale", "_scales", ".scale"].flatMap((scale) => {
-  const zero = scale.replace(/scales?/, "zero_point");
-  const recipe = { main: /^(.*)$/, weight: "$1", make: quantized };
-  return [{ ...recipe, others: [`$1${scale}`, `$1${zero}`] }, {
-    ...recipe,
-    others: [`$1${scale}`],
-  }];
-});
+const QUANTIZED: readonly Recipe[] = [
+  ["$1_scale", "$1_zero_point"],
+  ["$1_scale"],
+  ["$1_scales", "$1_zero_point"],
+  ["$1_scales"],
+  ["$1.scale", "$1.zero_point"],
+  ["$1.scale"],
+].map((others) => ({ main: /^(.*)$/, others, weight: "$1", make: quantized }));
 
 /** What training with simulated quantization keeps beside the weights. */
 const OBSERVER = /(^|\.)(\w*fake_quant\w*|activation_post_process\w*)(\.|$)/;

@@ -20,11 +20,20 @@ class Tensor {
 /** A number of which the code says no more than that it is computed, such as that of the images. */
 class Computed {}
 
-class Function {
+class FunctionName {
   constructor(readonly name: string) {}
 }
 
-type Value = Module | Tensor | Computed | Function | number | string | boolean | null | Value[];
+type Value =
+  | Module
+  | Tensor
+  | Computed
+  | FunctionName
+  | number
+  | string
+  | boolean
+  | null
+  | Value[];
 
 /** Says what the code does that cannot be followed. */
 export class UnknownCode extends Error {}
@@ -199,7 +208,7 @@ class Frame {
     const value = this.#values.get(first!);
     if (value !== undefined) return more.reduce(attributeOf, value);
     if (first === "CONSTANTS") return new Tensor(name);
-    return new Function(name);
+    return new FunctionName(name);
   }
 
   #call({ callee, args, named }: Expression & { kind: "call" }): Value {
@@ -209,7 +218,7 @@ class Frame {
       return this.follower.callMethod(of, callee.name, this.#all(args), this.depth + 1);
     }
     const called = this.#evaluate(callee);
-    if (!(called instanceof Function)) fail("it calls what is no function");
+    if (!(called instanceof FunctionName)) fail("it calls what is no function");
     const { name } = called;
     if (name === "annotate" || name === "unchecked_cast") return this.#evaluate(args[1]!);
     const values = this.#all(args);
