@@ -268,6 +268,15 @@ const MEANINGS: readonly (readonly [what: string, meaning: string, ...parts: num
     ...[X, node("Pad", ["x", "p"]), initializer("p", [8], [0, 0, 1, 1, 0, 0, 1, 1], TYPES.int64)],
   ],
   [
+    "a vector of a padded map",
+    "input, pad, flatten",
+    ...[
+      input("x", [0, 3, 4, 4]),
+      node("Pad", ["x"], ["p"], [attribute("pads", [0, 0, 1, 1, 0, 0, 2, 2])]),
+    ],
+    ...[initializer("s", [2], [-1, 147], TYPES.int64), node("Reshape", ["p", "s"])],
+  ],
+  [
     "a mirrored border",
     "input, Pad: its mode is reflect",
     ...[X, node("Pad", ["x", "p"], ["y"], [attribute("mode", "reflect")])],
@@ -387,6 +396,17 @@ Deno.test("ONNX: a Gemm is told with its factors", async () => {
   const scaled = await operatorsOf(
     ...parts(attribute("alpha", 0.5, true), attribute("beta", 2.0, true)),
   );
+  const single = await operatorsOf(
+    ...[FLAT, VECTOR, MATRIX, initializer("b", [1], [3])],
+    node("Gemm", ["v", "m", "b"], ["y"], [attribute("transB", 1)]),
+  );
+  assertEquals(kinds(single), "input, flatten, dense, affine");
+  assertEquals(await contents(expectKind(single[3], "affine").shift), [[1], "first", [3]]);
+  const wrong = await operatorsOf(
+    ...[FLAT, VECTOR, MATRIX, initializer("b", [3], [1, 2, 3])],
+    node("Gemm", ["v", "m", "b"], ["y"], [attribute("transB", 1)]),
+  );
+  assertEquals(kinds(wrong), "input, flatten, Gemm: its bias has the shape [3]");
   assertEquals(expectKind(scaled[2], "dense").bias, undefined);
   assertEquals(scaled[3], { kind: "affine", scale: 0.5 });
   assertEquals(await contents(expectKind(scaled[4], "affine").shift), [[2], "first", [20, 40]]);

@@ -52,6 +52,19 @@ Deno.test("ONNX: a weight is found behind whatever moves it", async () => {
     ),
     [[4, 2], "last", columns],
   );
+  const flat = initializer("m", [4, 1, 2], rows);
+  const first = initializer("a", [1], [1], TYPES.int64);
+  assertEquals(await weightBehind(flat, first, node("Squeeze", ["m", "a"], ["w"])), [
+    [4, 2],
+    "last",
+    rows,
+  ]);
+  assertEquals(await weightBehind(flat, node("Flatten", ["m"], ["w"])), [[4, 2], "last", rows]);
+  const list = initializer("m", [4], [1, 2, 3, 4]);
+  assertEquals(
+    await weightBehind(list, node("Unsqueeze", ["m"], ["w"], [attribute("axes", [1])])),
+    [[4, 1], "last", [1, 2, 3, 4]],
+  );
   const cast = node("Cast", ["m"], ["w"], [attribute("to", 1)]);
   const halves = initializer("m", [4, 2], rows, TYPES.float16);
   assertEquals(await weightBehind(halves, cast), [[4, 2], "last", rows]);
@@ -141,6 +154,35 @@ Deno.test("ONNX: sums and products of integers with a constant are those of floa
       assertEquals(await contents(affine[key]), [[2, 1, 1], "first", [1, 2]]);
     }
   }
+});
+
+Deno.test("ONNX: a product of integers alone is a dense layer, with a ReLU where it cuts off", async () => {
+  const operators = await operatorsOf(
+    ...[FLAT, VECTOR, initializer("m", [4, 2], [1, 2, 3, 4, 5, 6, 7, 8], TYPES.int8)],
+    ...[initializer("ms", [2], [1, 0.5]), initializer("mz", [2], [0, 0], TYPES.int8)],
+    ...[initializer("s", [], [0.25]), initializer("z", [], [-128], TYPES.int8)],
+    initializer("mid", [], [5], TYPES.int8),
+    node("QuantizeLinear", ["v", "s", "mid"], ["q"]),
+    node("QLinearMatMul", ["q", "s", "mid", "m", "ms", "mz", "s", "z"]),
+  );
+  assertEquals(kinds(operators.slice(-2)), "dense, relu");
+  assertEquals(await contents(expectKind(operators.at(-2), "dense").weight), [
+    ...[[4, 2], "last"],
+    [1, 1, 3, 2, 5, 3, 7, 4],
+  ]);
+});
+
+Deno.test("ONNX: scales of blocks are refused", async () => {
+  const operators = await operatorsOf(
+    ...[FLAT, VECTOR, initializer("m", [4, 2], Array(8).fill(1), TYPES.int8)],
+    initializer("s", [2, 2], [1, 1, 1, 1]),
+    node("DequantizeLinear", ["m", "s"], ["w"], [attribute("block_size", 2), attribute("axis", 0)]),
+    node("MatMul", ["v", "w"]),
+  );
+  assertEquals(
+    kinds(operators),
+    "input, flatten, MatMul: its weight is no constant: DequantizeLinear: its numbers have a scale for each block",
+  );
 });
 
 Deno.test("ONNX: an image of bytes is made floats as its scale says", async () => {

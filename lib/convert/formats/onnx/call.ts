@@ -142,8 +142,8 @@ export class Call {
 
   /** A constant input. */
   constant(input: number, what: string): OnnxConstant {
-    const constant = this.constants.get(this.node.inputs[input]);
-    if (constant === undefined) throw new NotUnderstood(`${what} is no constant`);
+    const name = this.node.inputs[input], constant = this.constants.get(name);
+    if (constant === undefined) throw this.constants.missing(name, what);
     return constant;
   }
 
@@ -159,7 +159,7 @@ export class Call {
     const name = this.node.inputs[input];
     if (!name) return undefined;
     const tensor = this.constants.tensor(name);
-    if (tensor === undefined) throw new NotUnderstood(`${what} is no constant`);
+    if (tensor === undefined) throw this.constants.missing(name, what);
     return { ...tensor };
   }
 
@@ -168,7 +168,7 @@ export class Call {
     const name = this.node.inputs[input];
     if (!name) return undefined;
     const numbers = await this.constants.numbers(name);
-    if (numbers === undefined) throw new NotUnderstood(`${what} is no constant`);
+    if (numbers === undefined) throw this.constants.missing(name, what);
     return numbers.values;
   }
 

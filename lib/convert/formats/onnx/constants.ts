@@ -38,6 +38,7 @@ export const INTEGER_RANGES: Partial<Record<OnnxType, readonly [low: number, hig
 /** Looks constants up by the name of the value. */
 export class OnnxConstants {
   readonly #constants = new Map<string, OnnxConstant>();
+  readonly #reasons = new Map<string, string>();
   #numbersRead = 0;
 
   constructor(initializers: ReadonlyMap<string, OnnxTensor>, private readonly file: string) {
@@ -46,6 +47,17 @@ export class OnnxConstants {
 
   get(name: string | undefined): OnnxConstant | undefined {
     return this.#constants.get(name ?? "");
+  }
+
+  /** Remembers why a value that would be a constant is not known. */
+  refuse(name: string, because: string): void {
+    this.#reasons.set(name, because);
+  }
+
+  /** The error of a value that had to be a constant. */
+  missing(name: string | undefined, what: string): NotUnderstood {
+    const reason = this.#reasons.get(name ?? "");
+    return new NotUnderstood(`${what} is no constant${reason === undefined ? "" : `: ${reason}`}`);
   }
 
   define(name: string, constant: OnnxConstant): void {

@@ -3,6 +3,7 @@
 import { readAll, sizeOf } from "../checkpoint.ts";
 import { combinedTensor, mappedTensor, quantizedTensor } from "./computed_tensors.ts";
 import { constantOf, INTEGER_RANGES, type OnnxConstant, type OnnxConstants } from "./constants.ts";
+import { NotUnderstood } from "./not_understood.ts";
 import {
   fromFront,
   MAX_NUMBERS,
@@ -121,7 +122,10 @@ const VIEWS: ReadonlyMap<string, View> = new Map(Object.entries<View>({
     return x && axes && reshaped(constants, x, unsqueezed(x.shape, axes, () => 1));
   },
   DequantizeLinear: async (node, x, constants) => {
-    if (x === undefined || integerOf(node, "block_size", 0) !== 0) return undefined;
+    if (x === undefined) return undefined;
+    if (integerOf(node, "block_size", 0) !== 0) {
+      throw new NotUnderstood("its numbers have a scale for each block");
+    }
     const scales = await constants.scales(node.inputs[1], node.inputs[2]);
     return constants.dequantized(x, scales, integerOf(node, "axis", 1));
   },

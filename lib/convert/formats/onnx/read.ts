@@ -135,8 +135,9 @@ class GraphReader {
     try {
       await this.#evaluator.evaluate(node);
     } catch (error) {
-      // Whoever needs it says that it is no constant.
+      // It matters to whoever needs it.
       if (!(error instanceof NotUnderstood)) throw error;
+      this.#constants.refuse(node.outputs[0], `${operatorName(node)}: ${error.message}`);
     }
   }
 
