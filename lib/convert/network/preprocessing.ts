@@ -94,13 +94,18 @@ export function choosePreprocessing(
   const { colors: _, ...extra } = typeof given === "object" ? given : {};
   const resized = { ...usualResize(input), ...resizeFor(input, hint), ...extra };
   // Before as after it is composed with what the network does: a mean too few would go unseen.
-  checked({ ...resized, ...base }, input);
-  const preprocessing = checked({
-    ...resized,
-    scale: normalized.scale,
-    mean: inRgb(normalized.mean),
-    std: inRgb(normalized.std),
-  }, input);
+  const whose = typeof given === "object" ? undefined : file;
+  checked({ ...resized, ...base }, input, whose);
+  const preprocessing = checked(
+    {
+      ...resized,
+      scale: normalized.scale,
+      mean: inRgb(normalized.mean),
+      std: inRgb(normalized.std),
+    },
+    input,
+    whose,
+  );
   const common = { preprocessing, isBgr, negated: inRgb(negated) };
   if (given !== undefined) return { ...common, from: "given", because: "as was said" };
   if (range !== undefined) {
@@ -232,10 +237,17 @@ function compose(
   };
 }
 
-function checked(preprocessing: Preprocessing, input: Architecture["input"]): Preprocessing {
+/** @param file Whose it is; `undefined` if it is the user's. */
+function checked(
+  preprocessing: Preprocessing,
+  input: Architecture["input"],
+  file: string | undefined,
+): Preprocessing {
   const problem = checkPreprocessing(preprocessing, input);
   if (problem === undefined) return preprocessing;
-  throw new RangeError(`The preprocessing is not valid: ${problem}`);
+  if (file === undefined) throw new RangeError(`The preprocessing is not valid: ${problem}`);
+  const text = `The preprocessing of ${file} is not valid: ${problem}`;
+  throw new CheckpointFormatError(text, { file });
 }
 
 /** The paper's and torchvision's ratio of 256 to 224, which leaves small inputs as they are. */

@@ -187,3 +187,15 @@ Deno.test("what a file says and cannot be done is refused, unless somebody says 
   );
   assertEquals(choosePreprocessing(network(), hint, "torch", "net.mat").from, "given");
 });
+
+Deno.test("numbers of the file that cannot be are the file's error, not the caller's", () => {
+  for (const mean of [[1, 2], [1, 2, NaN]]) {
+    const hint: ImageHint = {
+      preprocessing: { scale: 1, mean, std: [1, 1, 1] },
+      isRead: true,
+      because: "mean_rgb",
+    };
+    const choose = () => choosePreprocessing(network(), hint, undefined, "vgg_16.ckpt");
+    assertThrows(choose, CheckpointFormatError, "The preprocessing of vgg_16.ckpt is not valid");
+  }
+});
