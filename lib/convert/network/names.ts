@@ -203,9 +203,6 @@ function unknownTensor({ name, shape }: CheckpointTensor, file: string): string 
   if (/(weight|kernel)_(g|v)$|parametrizations\.weight\.original/.test(name)) {
     return `${what}is part of a normalized weight: save the network without it, as torch.nn.utils.remove_weight_norm() makes it`;
   }
-  if (/[./]vars[./]\d+$/.test(name)) {
-    return `${what}has a number for a name, which does not tell what it is: convert the whole model, of which this file has the weights`;
-  }
   if (/(^|[./])(arr|param)_\d+$/.test(name)) {
     return `${what}has no name that says what it is: expected the names of layers, as in conv1_1/kernel`;
   }
