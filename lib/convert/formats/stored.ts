@@ -164,7 +164,7 @@ function masked(weight: StoredTensor, mask: StoredTensor): CheckpointTensor {
       const factors = new Float32Array(into.length);
       await weight.read(runs, into);
       await mask.read(runs, factors);
-      for (let i = 0; i < into.length; i++) into[i] *= factors[i];
+      for (let i = 0; i < into.length; i++) into[i]! *= factors[i]!;
     },
   };
 }
@@ -185,9 +185,9 @@ function normalized(direction: StoredTensor, length: StoredTensor): CheckpointTe
     const squares = new Float64Array(count);
     const inner = sizeOf(shape.slice(axis + 1));
     await eachElement(direction, (value, index) => {
-      squares[Math.floor(index / inner) % count] += value * value;
+      squares[Math.floor(index / inner) % count]! += value * value;
     });
-    return { scale: squares.map((square, i) => lengths[i] / Math.sqrt(square)), axis };
+    return { scale: squares.map((square, i) => lengths[i]! / Math.sqrt(square)), axis };
   });
 }
 
@@ -197,7 +197,7 @@ function normalized(direction: StoredTensor, length: StoredTensor): CheckpointTe
  * vectors that the file has.
  */
 function spectral(weight: StoredTensor, left: StoredTensor, right: StoredTensor): CheckpointTensor {
-  const rows = weight.shape[0], columns = sizeOf(weight.shape.slice(1));
+  const [rows = 1] = weight.shape, columns = sizeOf(weight.shape.slice(1));
   if (sizeOf(left.shape) !== rows || sizeOf(right.shape) !== columns) {
     throw new RangeError(`${rows} rows of ${columns}, [${left.shape}] and [${right.shape}]`);
   }
@@ -205,7 +205,7 @@ function spectral(weight: StoredTensor, left: StoredTensor, right: StoredTensor)
     const u = await readAll(left), v = await readAll(right);
     let sigma = 0;
     await eachElement(weight, (value, index) => {
-      sigma += u[Math.floor(index / columns)] * value * v[index % columns];
+      sigma += u[Math.floor(index / columns)]! * value * v[index % columns]!;
     });
     return { scale: [1 / sigma], axis: 0 };
   });
@@ -269,6 +269,6 @@ async function eachElement(
     const length = Math.min(PART_ELEMENTS, size - start);
     const part = values.subarray(0, length);
     await tensor.read({ start, length, stride: length, count: 1 }, part);
-    for (let i = 0; i < length; i++) use(part[i], start + i);
+    for (let i = 0; i < length; i++) use(part[i]!, start + i);
   }
 }

@@ -212,7 +212,7 @@ class TextReader {
     const found: Record<string, string | readonly string[]> = {};
     for (const name of Object.keys(attrs)) {
       if (!this.names.includes(name.replace(/\d+$/, ""))) continue;
-      const text = this.#textOf(attrs[name]);
+      const text = this.#textOf(attrs[name]!);
       if (text !== undefined) found[name] = text;
     }
     if (Object.keys(found).length > 0) texts.set(path, found);

@@ -129,9 +129,9 @@ class Builder {
     }
     try {
       if (isTraining) throw new Untranslatable("it is called with training=True");
-      const made = takes.length === 1 ? this.#make(layer, call, first) : undefined;
+      const made = takes.length === 1 ? this.#make(layer, call, first!) : undefined;
       if (made === undefined) throw new Untranslatable(reasonFor(layer, takes));
-      return [this.#chain(name, first, made)];
+      return [this.#chain(name, first!, made)];
     } catch (error) {
       if (!(error instanceof Untranslatable)) throw error;
       const { type = typeOf(layer), message: because } = error;
@@ -142,7 +142,7 @@ class Builder {
       const index = layout === "NHWC" || layout === "NCHW"
         ? channelTaken(layer, call, layout)
         : undefined;
-      return [index === undefined ? value : { ...value, color: { of: first, index } }];
+      return [index === undefined ? value : { ...value, color: { of: first!, index } }];
     }
   }
 

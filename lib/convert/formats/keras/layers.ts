@@ -79,7 +79,7 @@ const LAYERS: Readonly<Record<string, (taken: Taken) => Made>> = {
 export function makeLayer(taken: Taken): Made | undefined {
   const { className } = taken.layer;
   if (FOR_TRAINING.test(className)) return elementwise(taken, { kind: "identity" });
-  return Object.hasOwn(LAYERS, className) ? LAYERS[className](taken) : undefined;
+  return Object.hasOwn(LAYERS, className) ? LAYERS[className]!(taken) : undefined;
 }
 
 /** What follows a layer: a word, a layer, or a function by its name. */
@@ -181,13 +181,14 @@ function dequantized(kernel: CheckpointTensor, config: Json, weight: Taken["weig
   if (mode !== "int8") throw new Untranslatable(`it is quantized as ${mode}`);
   const scale = weight("kernel_scale");
   const outputs = sizeOf(scale.shape);
+  expectSizes(outputs, kernel);
   let scales: Float32Array | undefined;
   const read: CheckpointTensor["read"] = async (runs, into) => {
     scales ??= await readAll(scale);
     await kernel.read(runs, into);
     const { start, length, stride } = runs;
     for (let i = 0; i < into.length; i++) {
-      into[i] /= scales[(start + Math.floor(i / length) * stride + i % length) % outputs];
+      into[i]! /= scales[(start + Math.floor(i / length) * stride + i % length) % outputs]!;
     }
   };
   return { ...kernel, read };

@@ -82,8 +82,8 @@ export function normalization(taken: Taken): Made {
   const values = async (of: (mean: number, deviation: number) => number): Promise<number[]> => {
     const [means, variances] = [await readAll(mean), await readAll(variance)];
     return Array.from({ length }, (_, c) => {
-      const deviation = Math.max(Math.sqrt(variances[c % variances.length]), EPSILON);
-      return of(means[c % means.length], deviation);
+      const deviation = Math.max(Math.sqrt(variances[c % variances.length]!), EPSILON);
+      return of(means[c % means.length]!, deviation);
     });
   };
   return elementwise(taken, {

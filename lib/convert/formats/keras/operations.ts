@@ -104,7 +104,7 @@ export function makeOperation(taken: Taken, { args, kwargs }: Call): Made | unde
   const name = isFunction ? nameOf(config) : className;
   if (name === undefined || !Object.hasOwn(OPERATIONS, name)) return undefined;
   const named = isFunction ? kwargs : { ...config, ...kwargs };
-  return OPERATIONS[name]({ ...taken, args: [...args, ...Object.values(kwargs)], named });
+  return OPERATIONS[name]!({ ...taken, args: [...args, ...Object.values(kwargs)], named });
 }
 
 /** The class of Keras 3 that does what a function of TensorFlow does. */

@@ -33,7 +33,7 @@ export function turned(tensor: CheckpointTensor): CheckpointTensor {
   const { shape, layout } = tensor;
   if (shape.length !== 4) return tensor;
   const isFirst = layout.outputs === "first";
-  const [height, width] = isFirst ? shape.slice(2) : shape;
+  const [height, width] = (isFirst ? shape.slice(2) : shape) as [number, number];
   // Elements of one position, which stay together.
   const inner = isFirst ? 1 : sizeOf(shape.slice(2));
   const positions = height * width;
@@ -45,7 +45,7 @@ export function turned(tensor: CheckpointTensor): CheckpointTensor {
         for (let i = 0; i < length; i++) {
           const element = start + run * stride + i;
           const position = Math.floor(element / inner) % positions;
-          into[at++] = values[element + (positions - 1 - 2 * position) * inner];
+          into[at++] = values[element + (positions - 1 - 2 * position) * inner]!;
         }
       }
     },

@@ -72,7 +72,7 @@ export function constantOf(value: unknown, name: string): Constant {
     throw new Untranslatable("its constants are no numbers");
   }
   // One number for all is what a network has as a rule; leading axes of one element do nothing.
-  if (new Set(values).size === 1) return values[0];
+  if (new Set(values).size === 1) return values[0]!;
   while (shape[0] === 1) shape.shift();
   return tensorOf(name, shape, () => values);
 }
@@ -90,7 +90,7 @@ export function tensorOf(
     async read({ start, length, stride, count }, into): Promise<void> {
       const values = await valuesOf();
       for (let run = 0, at = 0; run < count; run++) {
-        for (let i = 0; i < length; i++) into[at++] = values[start + run * stride + i];
+        for (let i = 0; i < length; i++) into[at++] = values[start + run * stride + i]!;
       }
     },
   };
@@ -103,7 +103,7 @@ export function changed(constant: Constant, change: (value: number) => number): 
     ...constant,
     async read(runs, into): Promise<void> {
       await constant.read(runs, into);
-      for (let i = 0; i < into.length; i++) into[i] = change(into[i]);
+      for (let i = 0; i < into.length; i++) into[i] = change(into[i]!);
     },
   };
 }

@@ -49,10 +49,10 @@ export function findWeights(contents: Hdf5Contents, make: MakeTensor): WeightFil
 /** A list of texts, which Keras splits into `layer_names0`, `layer_names1` … where it is long. */
 function textsOf({ texts }: Hdf5Contents, path: string, name: string): string[] | undefined {
   const all = texts.get(path || "/") ?? {};
-  const parts = Object.hasOwn(all, name) ? [all[name]] : Object.keys(all)
+  const parts = Object.hasOwn(all, name) ? [all[name]!] : Object.keys(all)
     .filter((key) => key.replace(/\d+$/, "") === name)
     .toSorted((a, b) => Number(a.slice(name.length)) - Number(b.slice(name.length)))
-    .map((key) => all[key]);
+    .map((key) => all[key]!);
   return parts.length === 0 ? undefined : parts.flat();
 }
 
@@ -129,7 +129,9 @@ function isInOrder(weights: readonly GroupWeight[]): boolean {
   const kernels = weights.filter(({ role }) => role === "kernel");
   const kinds = Map.groupBy(kernels, ({ tensor }) => tensor.shape.length);
   return [...kinds.values()].every((kind) =>
-    kind.every(({ layer }, index) => index === 0 || NAMES.compare(kind[index - 1].layer, layer) < 0)
+    kind.every(({ layer }, index) =>
+      index === 0 || NAMES.compare(kind[index - 1]!.layer, layer) < 0
+    )
   );
 }
 
@@ -150,7 +152,7 @@ function byKind(contents: Hdf5Contents, make: MakeTensor): WeightFile {
       return layers.flatMap((layer, index): [KerasLayer, LayerWeights][] => {
         // Keras 2.12 numbers conv2d, conv2d_2, conv2d_4: only their order counts.
         const numbered = `${container}/${index === 0 ? kind : `${kind}_${index}`}`;
-        const group = own.length === layers.length ? own[index] : numbered;
+        const group = own.length === layers.length ? own[index]! : numbered;
         if (layer.model !== undefined) return walk(layer.model, group);
         const weights = rolesOf(layer).flatMap((role, index) => {
           const dataset = datasets.get(`${group}/vars/${index}`);
@@ -171,7 +173,7 @@ function byKind(contents: Hdf5Contents, make: MakeTensor): WeightFile {
   return {
     assign: (model) => new Map(walk(model, "")),
     tensors: layers.flatMap(({ name, weights, roles }) =>
-      roles.map((role, index) => make(weights[index], `${name}.${role}`))
+      roles.map((role, index) => make(weights[index]!, `${name}.${role}`))
     ),
     unknown: layers.find(({ weights, roles }) => roles.length < weights.length)?.name,
     order: "none",

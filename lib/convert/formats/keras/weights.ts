@@ -124,7 +124,7 @@ export function assignWeights(
       const own = places.length === 1 && all.length === 1
         ? all
         : named(byName.get(`${role} ${lastPart(layer.name)}`) ?? [], path);
-      if (own.length === 1) found[role] = own[0].tensor;
+      if (own.length === 1) found[role] = own[0]!.tensor;
     }
     return [layer, found];
   }));
@@ -144,7 +144,7 @@ function inOrder(
   for (const [role, weights] of byRole) {
     const layers = places.filter(({ layer }) => rolesOf(layer).includes(role));
     if (layers.length !== weights.length) return undefined;
-    layers.forEach(({ layer }, index) => assigned.get(layer)![role] = weights[index].tensor);
+    layers.forEach(({ layer }, index) => assigned.get(layer)![role] = weights[index]!.tensor);
   }
   return assigned;
 }

@@ -172,7 +172,7 @@ class MatrixReader {
   }
 
   async #struct(count: number, depth: number): Promise<MatValue> {
-    const [length] = await this.#integers(await this.element());
+    const [length = 0] = await this.#integers(await this.element());
     const text = await this.#text(await this.element(), false);
     if (!(length > 0)) this.#cursor.fail(`names of fields have ${length} bytes`);
     const names = Array.from(
@@ -182,7 +182,7 @@ class MatrixReader {
     const elements: MatFields[] = [];
     for (let i = 0; i < count && names.length > 0; i++) {
       const values = await this.#values(names.length, depth);
-      elements.push(new Map(names.map((name, index) => [name, values[index]])));
+      elements.push(new Map(names.map((name, index) => [name, values[index]!])));
     }
     return { kind: "struct", elements };
   }

@@ -159,7 +159,8 @@ function vectorOf(tensor: CheckpointTensor | undefined, name: string) {
  */
 function filterOf(tensor: CheckpointTensor, name: string): CheckpointTensor {
   const missing = Array<number>(Math.max(0, 4 - tensor.shape.length)).fill(1);
-  const [outputs, inputs, width, height] = [...missing, ...tensor.shape];
+  const sizes = [...missing, ...tensor.shape] as [number, number, number, number];
+  const [outputs, inputs, width, height] = sizes;
   const named = { ...tensor, name, shape: [outputs, inputs, height, width] };
   if (width === 1 || height === 1) return named;
   const plane = width * height;
@@ -173,7 +174,7 @@ function filterOf(tensor: CheckpointTensor, name: string): CheckpointTensor {
         await tensor.read({ start: first, length: whole.length, stride: 0, count: 1 }, whole);
         for (let i = begin; i < end; i++) {
           const place = i % plane, y = Math.floor(place / width), x = place % width;
-          into[run * length + i - begin] = whole[i - place - first + x * height + y];
+          into[run * length + i - begin] = whole[i - place - first + x * height + y]!;
         }
       }
     },
@@ -207,7 +208,7 @@ function batchNorm(
       ...deviation,
       async read(runs, into): Promise<void> {
         await deviation.read(runs, into);
-        for (let i = 0; i < into.length; i++) into[i] **= 2;
+        for (let i = 0; i < into.length; i++) into[i]! **= 2;
       },
     },
     epsilon: 0,

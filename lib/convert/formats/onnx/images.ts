@@ -4,13 +4,13 @@ import type { ImageHint } from "../checkpoint.ts";
 import type { OnnxModel } from "./parse.ts";
 
 /** The ranges of ONNX's metadata: what a byte becomes. */
-const RANGES: Readonly<Record<string, { scale: number; mean: number }>> = {
-  NominalRange_0_255: { scale: 1, mean: 0 },
-  Normalized_0_1: { scale: 1 / 255, mean: 0 },
-  Normalized_1_1: { scale: 1 / 127.5, mean: 1 },
-};
+const RANGES: ReadonlyMap<string, { scale: number; mean: number }> = new Map([
+  ["NominalRange_0_255", { scale: 1, mean: 0 }],
+  ["Normalized_0_1", { scale: 1 / 255, mean: 0 }],
+  ["Normalized_1_1", { scale: 1 / 127.5, mean: 1 }],
+]);
 
-const COLORS: Readonly<Record<string, "rgb" | "bgr">> = { Rgb8: "rgb", Bgr8: "bgr" };
+const COLORS: ReadonlyMap<string, "rgb" | "bgr"> = new Map([["Rgb8", "rgb"], ["Bgr8", "bgr"]]);
 
 /**
  * The preprocessing that a model's metadata name or that its input needs, or else what is usual for the tool
@@ -19,13 +19,13 @@ const COLORS: Readonly<Record<string, "rgb" | "bgr">> = { Rgb8: "rgb", Bgr8: "bg
  * @see {@link https://github.com/onnx/onnx/blob/main/docs/MetadataProps.md}
  */
 export function hintOf({ metadata, producer, inputs }: OnnxModel): ImageHint {
-  const range = RANGES[metadata.get("Image.NominalPixelRange") ?? ""];
+  const range = RANGES.get(metadata.get("Image.NominalPixelRange") ?? "");
   const format = metadata.get("Image.BitmapPixelFormat") ?? "";
-  const colors = COLORS[format];
+  const colors = COLORS.get(format);
   if (range !== undefined) {
-    const { scale, mean } = range, count = format.startsWith("Gray") ? 1 : 3;
-    const [means, ones] = [mean, 1].map((value) => new Array<number>(count).fill(value));
-    const preprocessing = { scale, mean: means, std: ones };
+    const count = format.startsWith("Gray") ? 1 : 3;
+    const [mean, std] = [new Array(count).fill(range.mean), new Array(count).fill(1)];
+    const preprocessing = { scale: range.scale, mean, std };
     return { preprocessing, colors, isRead: true, because: "Image.NominalPixelRange" };
   }
   if (inputs[0]?.type === "U8") {

@@ -164,7 +164,7 @@ class Machine {
     }
     const { name } = callee;
     const functions = [this.vocabulary.functions, PYTHON].find((of) => Object.hasOwn(of, name));
-    if (functions !== undefined) return functions[name](...args);
+    if (functions !== undefined) return functions[name]!(...args);
     const [first, second, third] = args;
     if (/^(builtins|__builtin__)\.getattr$/.test(name) && first instanceof PickledGlobal) {
       return this.refer(`${first.name}.${pickledText(second)}`);
@@ -178,7 +178,7 @@ class Machine {
 
   /** Calls what is on the stack: a function, its arguments, and perhaps named ones. */
   reduce(named = 0): void {
-    const [callee, args] = this.popMany(2 + named);
+    const [callee, args] = this.popMany(2 + named) as [PickledValue, PickledValue];
     this.push(this.call(callee, args));
   }
 
@@ -291,7 +291,7 @@ const OPCODES: Readonly<Record<number, Execute>> = {
     m.push(m.call(callee, m.popToMark()));
   }, // INST
   [code("o")]: (m) => {
-    const [callee, ...args] = m.popToMark();
+    const [callee = null, ...args] = m.popToMark();
     m.push(m.call(callee, args));
   }, // OBJ
   [code("b")]: (m) => m.setState(m.pop()), // BUILD

@@ -39,6 +39,10 @@ export async function readPytorchZip(
   // The one that is not in a folder of another.
   const [pickle] = entries.filter(({ name }) => /(^|\/)data\.pkl$/.test(name))
     .sort((a, b) => a.name.length - b.name.length);
+  if (pickle === undefined) {
+    const text = `Expected data.pkl in ${file}: found ${entries.length} other entries`;
+    throw new CheckpointFormatError(text, { code: "checkpoint-unsupported", file });
+  }
   const root = pickle.name.slice(0, -"data.pkl".length);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   using opened = new DisposableStack();

@@ -37,9 +37,9 @@ const FUNCTIONS = new Set([
 
 /** Whether a name is of something that executes, opens or fetches what it is told to. */
 export function isExecutable(name: string): boolean {
-  const [first, ...more] = name.split(".");
+  const [first = "", ...more] = name.split(".");
   if (first === "builtins" || first === "__builtin__") {
-    return more.length !== 1 || BUILTINS.has(more[0]);
+    return more.length !== 1 || BUILTINS.has(more[0]!);
   }
   // Attributes such as `__globals__` lead to everything.
   const isInner = (part: string) => INNER.has(part) || /^__(?!init|main)\w+__$/.test(part);

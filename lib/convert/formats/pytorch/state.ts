@@ -50,7 +50,7 @@ export function chooseState(
       { code: "checkpoint-ambiguous", file },
     );
   }
-  if (networks.length === 1) return withHead(networks[0], states);
+  if (networks.length === 1) return withHead(networks[0]!, states);
   const largest = states.reduce<State | undefined>(
     (best, state) => state.tensors.size > (best?.tensors.size ?? 0) ? state : best,
     undefined,
@@ -67,8 +67,8 @@ export function chooseState(
 
 /** Whether a name is that of a network inside the only state dictionary, whose tensors it precedes. */
 function isPrefix(name: string, networks: readonly State[]): boolean {
-  const [only] = networks;
-  return networks.length === 1 &&
+  const [only, ...others] = networks;
+  return only !== undefined && others.length === 0 &&
     [...only.tensors.keys()].some((key) => key.startsWith(`${name}.`));
 }
 
@@ -77,8 +77,8 @@ function findStates(root: PickledValue, budget: Budget): State[] {
   const found: State[] = [];
   const seen = new Set<PickledValue>([root]);
   const queue = [{ node: root, path: "", depth: 0 }];
-  for (let next = 0; next < queue.length; next++) {
-    const { node, path, depth } = queue[next];
+  // What is added on the way is visited, too.
+  for (const { node, path, depth } of queue) {
     const module = moduleOf(node);
     const tensors = module ? tensorsOfModule(module, budget) : tensorsOfDictionary(node, budget);
     if (tensors.size > 0) found.push({ path, tensors, module });

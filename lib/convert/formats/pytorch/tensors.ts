@@ -111,11 +111,10 @@ async function dequantized(
     const { scale, zeroPoint } = quantizer;
     return dequantizedTensor(tensor, { scale: [scale], zeroPoint: [zeroPoint], axis: 0 });
   }
-  const [scale, zeroPoint] = await Promise.all(
-    [quantizer.scale, quantizer.zeroPoint].map(async (pickled) => {
-      return await readAll(await tensorOf(`${tensor.name} (its scales)`, pickled, origin));
-    }),
-  );
+  const numbersOf = async (pickled: PickledTensor): Promise<Float32Array> =>
+    await readAll(await tensorOf(`${tensor.name} (its scales)`, pickled, origin));
+  const scale = await numbersOf(quantizer.scale);
+  const zeroPoint = await numbersOf(quantizer.zeroPoint);
   return dequantizedTensor(tensor, { scale, zeroPoint, axis: quantizer.axis });
 }
 

@@ -148,7 +148,7 @@ export function vocabulary(file: string, storages = new Map<string, Storage>()):
     const name = rebuild instanceof PickledGlobal ? rebuild.name : "";
     const given = Array.isArray(args) ? args : [];
     return Object.hasOwn(functions, name)
-      ? functions[name](...given)
+      ? functions[name]!(...given)
       : new PickledObject(type instanceof PickledGlobal ? type.name : name, given);
   };
 

@@ -43,22 +43,23 @@ interface BundleEntry {
 /**
  * Reads an index.
  *
- * @param entries Of the table; the first is the header.
+ * @param header The first entry of the table.
+ * @param entries The others.
  * @param stem What the names of the files with the tensors begin with.
  * @param openShard Opens such a file; whoever gives it closes what it opened.
  */
 export async function readBundle(
   source: ByteSource,
+  header: TableEntry,
   entries: readonly TableEntry[],
   stem: string,
   openShard: OpenSibling,
 ): Promise<Bundle> {
-  const [header, ...rest] = entries;
   const shards = await readHeader(source, header);
   const opened = new Map<number, ByteSource>();
   const tensors = new Map<string, CheckpointTensor>();
   let objectGraph: Bundle["objectGraph"];
-  for (const { key, begin, end } of rest) {
+  for (const { key, begin, end } of entries) {
     const entry = await readBundleEntry(source, key, { begin, end });
     const type = elementType(entry.dataType);
     if (type === undefined && key !== OBJECT_GRAPH) continue;

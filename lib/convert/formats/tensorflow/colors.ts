@@ -22,8 +22,9 @@ export async function stridedSlice(to: Translation, place: Place): Promise<Value
   const isWhole = slices.every(({ begin, end, stride }, index) =>
     index === axis || (begin === undefined && end === undefined && stride === 1)
   );
-  const { begin, end, stride, isDropped } = slices[axis];
-  if (!isWhole) return await to.unsupported(place, "it takes a part");
+  const ofColors = slices[axis];
+  if (!isWhole || ofColors === undefined) return await to.unsupported(place, "it takes a part");
+  const { begin, end, stride, isDropped } = ofColors;
   const isOpen = begin === undefined && end === undefined;
   if (isOpen && stride === 1 && !isDropped) return value;
   const fromLast = begin === undefined || begin === -1 || begin === 2;
@@ -44,6 +45,12 @@ function colorOf(of: Activation, index: number): Color {
   return { kind: "color", of, index: index < 0 ? index + 3 : index, scale: 1, shift: 0 };
 }
 
+/** Whether axes that are named, from the first or from the last one, are that of the channels alone. */
+function isChannelAxis(axes: readonly number[] | undefined, value: Activation): boolean {
+  const rank = value.shape?.length ?? 4;
+  return axes?.length === 1 && (axes[0]! + rank) % rank === channelAxis(value);
+}
+
 /** Translates `ReverseV2` and `GatherV2` with 2, 1, 0. */
 export async function reverse(to: Translation, place: Place): Promise<Value> {
   const value = await to.input(place, 0);
@@ -51,9 +58,9 @@ export async function reverse(to: Translation, place: Place): Promise<Value> {
   const isGather = place.node.op === "GatherV2";
   const axes = await knownIntegers(to, place, isGather ? 2 : 1);
   const indices = isGather ? await knownIntegers(to, place, 1) : [2, 1, 0];
-  const rank = value.shape?.length ?? 4;
-  const isChannels = axes?.length === 1 && (axes[0] + rank) % rank === channelAxis(value);
-  if (!isChannels || String(indices) !== "2,1,0") return await to.unsupported(place);
+  if (!isChannelAxis(axes, value) || String(indices) !== "2,1,0") {
+    return await to.unsupported(place);
+  }
   return reversed(to, place, value);
 }
 
@@ -69,9 +76,9 @@ export async function split(to: Translation, place: Place): Promise<Value> {
   const parts = op === "SplitV"
     ? sizes?.length
     : attribute(place, op === "Split" ? "num_split" : "num").int;
-  const rank = value.shape?.length ?? 4;
-  const isChannels = named?.length === 1 && (named[0] + rank) % rank === channelAxis(value);
-  if (!isChannels || parts !== 3 || String(sizes) !== "1,1,1") return await to.unsupported(place);
+  if (!isChannelAxis(named, value) || parts !== 3 || String(sizes) !== "1,1,1") {
+    return await to.unsupported(place);
+  }
   return colorOf(value, place.index);
 }
 
@@ -91,15 +98,14 @@ export async function join(to: Translation, place: Place): Promise<Value> {
     if (value.kind !== "color") return await to.unsupported(place);
     colors.push(value);
   }
-  const [{ of }] = colors;
+  const of = colors[0]?.of;
+  if (of === undefined) return await to.unsupported(place);
   const axes = op === "Pack"
     ? [attribute(place, "axis").int ?? 0]
     : await knownIntegers(to, place, op === "Concat" ? 0 : inputs.length - 1);
-  const rank = of.shape?.length ?? 4;
-  const axis = axes?.length === 1 ? (axes[0] + rank) % rank : undefined;
   const order = colors.map(({ index }) => index).join();
   const isSame = colors.every((color) => color.of.output === of.output);
-  if (!isSame || axis !== channelAxis(of) || !["0,1,2", "2,1,0"].includes(order)) {
+  if (!isSame || !isChannelAxis(axes, of) || !["0,1,2", "2,1,0"].includes(order)) {
     return await to.unsupported(place);
   }
   const turned = order === "2,1,0" ? reversed(to, place, of) : of;

@@ -20,7 +20,7 @@ export function mappedTensor(
     ...tensor,
     async read(runs: Runs, into: Float32Array): Promise<void> {
       await tensor.read(runs, into);
-      for (let i = 0; i < into.length; i++) into[i] = change(into[i]);
+      for (let i = 0; i < into.length; i++) into[i] = change(into[i]!);
     },
   };
 }
@@ -53,7 +53,9 @@ export function combinedTensor(
   if (sizeOf(b.shape) > MAX_HELD) return undefined;
   const missing = shape.length - b.shape.length;
   const own = rowMajorStrides(b.shape);
-  const strides = shape.map((_, axis) => b.shape[axis - missing] > 1 ? own[axis - missing] : 0);
+  const strides = shape.map((_, axis) =>
+    (b.shape[axis - missing] ?? 1) > 1 ? own[axis - missing]! : 0
+  );
   let small: Float32Array | undefined;
   return {
     ...a,
@@ -65,10 +67,10 @@ export function combinedTensor(
         let element = start + Math.floor(i / length) * stride + i % length;
         let at = 0;
         for (let axis = shape.length - 1; axis >= 0; axis--) {
-          at += element % shape[axis] * strides[axis];
-          element = Math.floor(element / shape[axis]);
+          at += element % shape[axis]! * strides[axis]!;
+          element = Math.floor(element / shape[axis]!);
         }
-        into[i] = change(into[i], small[at]);
+        into[i] = change(into[i]!, small[at]!);
       }
     },
   };

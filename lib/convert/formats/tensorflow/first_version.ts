@@ -14,11 +14,13 @@ import { readShape, readTensor } from "./tensor_proto.ts";
 /**
  * Reads the tensors by their names.
  *
- * @param entries Of the table; the first lists names and shapes, the others have a tensor each.
+ * @param header The first entry of the table, which lists names and shapes.
+ * @param entries The others, which have a tensor each.
  */
 export async function readSlices(
   source: ByteSource,
-  [header, ...entries]: readonly TableEntry[],
+  header: TableEntry,
+  entries: readonly TableEntry[],
 ): Promise<Map<string, CheckpointTensor>> {
   const known = new Map<string, { shape: readonly number[]; type: number }>();
   for await (const field of readMessage(source, header)) {

@@ -8,9 +8,15 @@ import { integersOf, knownIntegers } from "./shapes.ts";
 import type { Sizes } from "./tensor_proto.ts";
 import { type Activation, attribute, type Place, type Translation, type Value } from "./values.ts";
 
-/** The axes of height and width of a list in the order of a layout. */
+/** The axes of height and width of a list of four in the order of a layout. */
 function spatial<T>(list: readonly T[], layout: Layout): [vertical: T, horizontal: T] {
-  return layout === "NCHW" ? [list[2], list[3]] : [list[1], list[2]];
+  return layout === "NCHW" ? [list[2]!, list[3]!] : [list[1]!, list[2]!];
+}
+
+/** Height and width of a list of eight: what is before and behind each axis. */
+function spatialPadding(list: readonly number[], layout: Layout): [number, number, number, number] {
+  const [vertical, horizontal] = spatial([0, 2, 4, 6], layout);
+  return [list[vertical]!, list[horizontal]!, list[vertical + 1]!, list[horizontal + 1]!];
 }
 
 function layoutOf(place: Place): Layout {
@@ -32,10 +38,7 @@ function paddingOf(place: Place): Padding | undefined {
       return "valid";
     case "EXPLICIT": {
       const { ints } = attribute(place, "explicit_paddings");
-      const [vertical, horizontal] = layoutOf(place) === "NCHW" ? [4, 6] : [2, 4];
-      return ints.length !== 8
-        ? undefined
-        : [ints[vertical], ints[horizontal], ints[vertical + 1], ints[horizontal + 1]];
+      return ints.length === 8 ? spatialPadding(ints, layoutOf(place)) : undefined;
     }
   }
 }
@@ -55,9 +58,9 @@ function windowed(
   if (shape?.length !== 4) return undefined;
   const sizes = spatial(shape, layout).map((size, i): number | undefined => {
     if (size === undefined) return undefined;
-    if (padding === "same") return Math.ceil(size / stride[i]);
-    const around = padding === "valid" ? 0 : padding[i] + padding[i + 2];
-    return Math.floor((size + around - (window[i] - 1) * dilation[i] - 1) / stride[i]) + 1;
+    if (padding === "same") return Math.ceil(size / stride[i]!);
+    const around = padding === "valid" ? 0 : padding[i]! + padding[i + 2]!;
+    return Math.floor((size + around - (window[i]! - 1) * dilation[i]! - 1) / stride[i]!) + 1;
   });
   return layout === "NCHW" ? [shape[0], channels, ...sizes] : [shape[0], ...sizes, channels];
 }
@@ -72,9 +75,10 @@ export async function conv(to: Translation, place: Place): Promise<Value> {
   const layout = layoutOf(place);
   const [stride, dilation] = [pairOf(place, "strides"), pairOf(place, "dilations")];
   // TensorFlow Lite has the outputs first.
-  const [height, width, perGroup, outputs] = weight.layout.outputs === "last"
+  const sizes = weight.layout.outputs === "last"
     ? weight.shape
     : [...weight.shape.slice(1), weight.shape[0]];
+  const [height, width, perGroup, outputs] = sizes as [number, number, number, number];
   const channels = value.shape?.[layout === "NCHW" ? 1 : 3];
   const groups = (channels ?? perGroup) / perGroup;
   const geometry = { window: [height, width], stride, dilation, padding } as const;
@@ -127,7 +131,7 @@ async function fused(to: Translation, place: Place, value: Activation): Promise<
       const epsilon = attribute(place, "epsilon").float ?? 1e-4;
       const operator = { kind: "batchNorm", gamma, beta, mean, variance, epsilon } as const;
       value = to.emit(place, operator, [value]);
-    } else return await to.unsupported(place, `${name} does ${step}, too`);
+    } else return await to.unsupported(place, `it does ${step}, too`);
   }
   return value;
 }
@@ -210,26 +214,21 @@ export async function pad(to: Translation, place: Place): Promise<Value> {
   if (value.kind !== "activation" || amounts === undefined || sizeOf(amounts.shape) !== 8) {
     return await to.unsupported(place);
   }
+  if ((value.shape?.length ?? 4) !== 4) return await to.unsupported(place, "it pads no map");
   const filling = place.node.op === "Pad" ? undefined : to.constant(await to.input(place, 2));
   if (place.node.op === "PadV2" && (filling === undefined || await singleNumber(filling) !== 0)) {
     return await to.unsupported(place, "it pads with another number than zero");
   }
   const numbers = (await numbersOf(amounts))!;
   const layout = value.layout ?? "NHWC";
-  const [vertical, horizontal] = layout === "NCHW" ? [4, 6] : [2, 4];
-  const padding = [
-    numbers[vertical],
-    numbers[horizontal],
-    numbers[vertical + 1],
-    numbers[horizontal + 1],
-  ] as const;
+  const padding = spatialPadding(numbers, layout);
   const total = numbers.reduce((sum, size) => sum + size, 0);
   if (total === 0) return value;
   if (total !== padding.reduce((sum, size) => sum + size, 0)) {
     return await to.unsupported(place, "it pads images or channels");
   }
   const shape = value.shape?.map((size, axis) =>
-    size === undefined ? undefined : size + numbers[2 * axis] + numbers[2 * axis + 1]
+    size === undefined ? undefined : size + numbers[2 * axis]! + numbers[2 * axis + 1]!
   );
   return to.emit(place, { kind: "pad", padding, layout }, [value], shape);
 }

@@ -51,7 +51,7 @@ export async function readJsonGraph(
 function ends({ nodes }: TfGraph): string[] {
   const taken = new Set<string>();
   for (const { inputs } of nodes.values()) {
-    for (const input of inputs) taken.add(input.split(":")[0]);
+    for (const input of inputs) taken.add(input.split(":")[0]!);
   }
   return [...nodes.keys()].filter((name) => !taken.has(name));
 }
@@ -105,7 +105,7 @@ export async function readSavedModelZip(
 ): Promise<Checkpoint> {
   const models = entries.filter(({ name }) => /(^|\/)saved_model\.pb$/.test(name));
   const [model] = models;
-  if (models.length > 1) {
+  if (model === undefined || models.length > 1) {
     const text = `${source.name} has ${models.length} SavedModels: unpack it, and give one of them`;
     throw new CheckpointFormatError(text, { code: "checkpoint-ambiguous", file: source.name });
   }
@@ -147,7 +147,7 @@ function chooseSignature(
   file: string,
 ): readonly string[] | undefined {
   const names = [...signatures.keys()].filter((name) => !name.startsWith("__"));
-  const name = state ?? (names.length === 1 ? names[0] : "serving_default");
+  const name = state ?? (names.length === 1 ? names[0]! : "serving_default");
   const outputs = signatures.get(name);
   if (outputs !== undefined || (names.length === 0 && state === undefined)) return outputs;
   throw new CheckpointFormatError(

@@ -186,11 +186,10 @@ export async function squeeze(to: Translation, place: Place): Promise<Value> {
 /** Translates `ExpandDims`. */
 export async function expandDims(to: Translation, place: Place): Promise<Value> {
   const [value, axes] = [await to.input(place, 0), await knownIntegers(to, place, 1)];
-  const expand = (shape: Sizes): Sizes => {
-    const axis = axes![0] < 0 ? axes![0] + shape.length + 1 : axes![0];
-    return shape.toSpliced(axis, 0, 1);
-  };
-  if (axes?.length !== 1) return await to.unsupported(place);
+  const [axis, ...others] = axes ?? [];
+  if (axis === undefined || others.length > 0) return await to.unsupported(place);
+  const expand = (shape: Sizes): Sizes =>
+    shape.toSpliced(axis < 0 ? axis + shape.length + 1 : axis, 0, 1);
   if (value.kind === "activation") {
     const shape = value.shape === undefined ? undefined : expand(value.shape);
     return to.emit(place, { kind: "identity" }, [value], shape);
@@ -208,8 +207,8 @@ export async function transpose(to: Translation, place: Place): Promise<Value> {
   const tensor = to.constant(value);
   if (tensor !== undefined) {
     const strides = rowMajorStrides(tensor.shape);
-    const pick = (sizes: readonly number[]) => order.map((axis) => sizes[axis]);
     if (order.length !== strides.length) return await to.unsupported(place);
+    const pick = (sizes: readonly number[]) => order.map((axis) => sizes[axis]!);
     return { kind: "constant", tensor: stridedTensor(tensor, pick(tensor.shape), pick(strides)) };
   }
   if (value.kind !== "activation") return await to.unsupported(place);

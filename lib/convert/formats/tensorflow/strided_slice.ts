@@ -18,6 +18,9 @@ export interface Slice {
   readonly isNew: boolean;
 }
 
+/** The masks have a bit for each part. */
+const MAX_PARTS = 32;
+
 const ALL: Slice = {
   begin: undefined,
   end: undefined,
@@ -30,21 +33,20 @@ const ALL: Slice = {
  * Reads what a `StridedSlice` takes of each axis.
  *
  * @param sizes Of the value that is sliced.
- * @returns `undefined` if it is computed.
+ * @returns `undefined` if it is computed, or does not fit the value.
  */
 export async function sliceOf(
   to: Translation,
   place: Place,
   sizes: Sizes,
 ): Promise<Slice[] | undefined> {
-  const lists: number[][] = [];
-  for (const index of [1, 2, 3]) {
+  const listOf = async (index: number): Promise<number[] | undefined> => {
     const tensor = to.constant(await to.input(place, index));
-    const numbers = tensor === undefined ? undefined : await numbersOf(tensor);
-    if (numbers === undefined) return undefined;
-    lists.push(numbers);
-  }
-  const [begins, ends, strides] = lists;
+    return tensor === undefined ? undefined : await numbersOf(tensor);
+  };
+  const [begins, ends, strides] = [await listOf(1), await listOf(2), await listOf(3)];
+  if (begins === undefined || begins.length > MAX_PARTS) return undefined;
+  if (ends?.length !== begins.length || strides?.length !== begins.length) return undefined;
   const mask = (name: string, index: number): boolean =>
     ((attribute(place, name).int ?? 0) >> index & 1) === 1;
   const slices: Slice[] = [];
@@ -58,15 +60,15 @@ export async function sliceOf(
     }
     const isNew = mask("new_axis_mask", index);
     const isDropped = !isNew && mask("shrink_axis_mask", index);
-    const stride = strides[index];
+    const [end, stride] = [ends[index]!, strides[index]!];
     // A last place beyond the end is the end.
     const size = sizes[slices.filter((slice) => !slice.isNew).length];
-    const isOpen = mask("end_mask", index) || (stride > 0 && ends[index] >= (size ?? Infinity));
+    const isOpen = mask("end_mask", index) || (stride > 0 && end >= (size ?? Infinity));
     slices.push({
       begin: mask("begin_mask", index) || (begin === 0 && stride > 0 && !isDropped)
         ? undefined
         : begin,
-      end: isOpen ? undefined : ends[index],
+      end: isOpen ? undefined : end,
       stride,
       isDropped,
       isNew,

@@ -137,7 +137,7 @@ function packedFloats(
 ): ProtoRange | undefined {
   const [field] = values;
   const expected = dtype === "F32" ? 5 : dtype === "F64" ? 6 : undefined;
-  return values.length === 1 && field.wire === 2 && field.number === expected ? field : undefined;
+  return values.length === 1 && field?.wire === 2 && field.number === expected ? field : undefined;
 }
 
 /** Numbers one by one, or packed. */
@@ -182,7 +182,7 @@ async function readWords(source: ByteSource, range: ProtoRange, bytes: 1 | 8): P
   const view = new DataView(raw.buffer);
   return Array.from(
     { length: Math.floor(raw.length / bytes) },
-    (_, i) => bytes === 1 ? raw[i] : Number(view.getBigInt64(8 * i, true)),
+    (_, i) => bytes === 1 ? raw[i]! : Number(view.getBigInt64(8 * i, true)),
   );
 }
 

@@ -84,7 +84,7 @@ export class Scope {
    * Finds the node of a value: `NODE`, `NODE:N`, in a function `NODE:OUTPUT:N`, or the name of an argument.
    */
   locate(name: string): Place | undefined {
-    const [first, ...rest] = name.split(":");
+    const [first = "", ...rest] = name.split(":");
     const node = this.nodes.get(first);
     if (node !== undefined) return { scope: this, node, index: Number(rest.at(-1) ?? 0) };
     const argument = this.parameters.get(name);

@@ -25,8 +25,7 @@ export async function readIndex(
   open: OpenSibling,
   budget: Budget,
 ): Promise<Bundle> {
-  const entries = await readTable(source, budget);
-  const [header] = entries;
+  const [header, ...entries] = await readTable(source, budget);
   if (header === undefined || header.key !== "") {
     throw new CheckpointFormatError(
       `Expected a TensorFlow checkpoint in ${source.name}: found a table without its header`,
@@ -37,8 +36,8 @@ export async function readIndex(
   const first = new Uint8Array(Math.min(1, header.end - header.begin));
   await source.read(header.begin, first);
   return first[0] === 0x0a
-    ? { tensors: await readSlices(source, entries) }
-    : await readBundle(source, entries, stem, open);
+    ? { tensors: await readSlices(source, header, entries) }
+    : await readBundle(source, header, entries, stem, open);
 }
 
 /** Keys by what the program calls its variables: Keras 3 restores others in the graph than those that it uses. */

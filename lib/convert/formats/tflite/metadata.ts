@@ -63,8 +63,8 @@ async function readNormalization(
     const preprocessing = isAsTheyAre
       ? {
         scale: 1,
-        mean: colors([quantization.zeroPoint[0]]),
-        std: colors([1 / quantization.scale[0]]),
+        mean: colors([quantization.zeroPoint[0]!]),
+        std: colors([1 / quantization.scale[0]!]),
       }
       : { scale: 1, mean: colors(mean), std: colors(std) };
     return { preprocessing, colors: "rgb", isRead: true, because: "the model's metadata" };

@@ -41,7 +41,7 @@ export interface TfliteTensor {
   readonly type: ElementType | undefined;
   /** Whether its elements are sizes, places or numbers that stand for floats. */
   readonly isInteger: boolean;
-  /** Of integers that stand for floats. */
+  /** Of integers that stand for floats; at least one number of each. */
   readonly quantization:
     | {
       readonly scale: readonly number[];
@@ -93,8 +93,8 @@ export async function readTfliteModel(source: ByteSource, budget: Budget): Promi
   for (const table of await graph.tables(0)) tensors.push(await readTensor(source, table, buffers));
   const operators: TfliteOperator[] = [];
   for (const table of await graph.tables(3)) {
-    const known = codes[await table.int32(0)];
-    if (known === undefined) table.buffer.fail(table.at, "an operator is of no kind");
+    const known = codes[await table.int32(0)] ??
+      table.buffer.fail(table.at, "an operator is of no kind");
     const [inputs, outputs] = [await table.ints(1), await table.ints(2)];
     if ([...inputs, ...outputs].some((index) => index < -1 || index >= tensors.length)) {
       table.buffer.fail(table.at, "an operator takes a tensor that is not there");

@@ -133,12 +133,13 @@ export async function graphOf(
   for (const operator of operators) {
     const [own, rewrite] = OPERATORS.get(operator.code) ?? [`operator ${operator.code}`];
     const names = operator.inputs.flatMap((index) => index < 0 ? [] : [`t${index}`]);
-    const shapeOf = (input: number) => tensors[operator.inputs[input]]?.shape ?? [];
+    const shapeOf = (input: number) => tensors[operator.inputs[input] ?? -1]?.shape ?? [];
     const context = { operator, options: operator.options, inputs: names, shapeOf, integers };
     const steps = await rewrite?.(context) ??
       [{ op: operator.code === CUSTOM ? operator.custom : own }];
-    const [first] = operator.outputs;
-    if (first === undefined) continue;
+    const [first = -1, ...more] = operator.outputs;
+    const gives = tensors[first];
+    if (gives === undefined) continue;
     let before = "";
     for (const [index, step] of steps.entries()) {
       const isLast = index === steps.length - 1;
@@ -146,14 +147,13 @@ export async function graphOf(
         (index === 0 ? names : [before]);
       before = add(
         isLast ? `t${first}` : `t${first}.${index}`,
-        tensors[first].name.split(";")[0] || own,
+        gives.name.split(";")[0] || own,
         { ...step, inputs },
       );
     }
-    for (const [index, output] of operator.outputs.entries()) {
-      if (index > 0) {
-        add(`t${output}`, tensors[output].name, { op: "Identity", inputs: [`t${first}:${index}`] });
-      }
+    for (const [index, output] of more.entries()) {
+      const name = tensors[output]?.name ?? "";
+      add(`t${output}`, name, { op: "Identity", inputs: [`t${first}:${index + 1}`] });
     }
   }
   return { nodes, functions: new Map() };
@@ -206,9 +206,10 @@ async function unpack({ options }: Context): Promise<Step[]> {
 }
 
 async function conv({ options, inputs }: Context): Promise<Step[]> {
+  const [x, weight, bias] = inputs;
+  if (x === undefined || weight === undefined) return [{ op: "CONV_2D" }];
   const strides = [1, await options?.int32(2) ?? 1, await options?.int32(1) ?? 1, 1];
   const dilations = [1, await options?.int32(5, 1) ?? 1, await options?.int32(4, 1) ?? 1, 1];
-  const [x, weight, bias] = inputs;
   const attributes = {
     strides: { ints: strides },
     dilations: { ints: dilations },
@@ -236,7 +237,8 @@ async function fullyConnected({ options, inputs, shapeOf, integers }: Context): 
   const [x, weight, bias] = inputs;
   const isShuffled = (await options?.uint8(1) ?? 0) !== 0;
   const keepsAxes = (await options?.uint8(2) ?? 0) !== 0 && shapeOf(0).length !== 2;
-  if (isShuffled || keepsAxes) return [{ op: "FULLY_CONNECTED" }];
+  const isWhole = x !== undefined && weight !== undefined;
+  if (isShuffled || keepsAxes || !isWhole) return [{ op: "FULLY_CONNECTED" }];
   // A map is flattened on the way.
   const steps: Step[] = [
     { op: "Reshape", inputs: [x, integers(-1, shapeOf(1)[1] ?? sizeOf(shapeOf(1)))] },
@@ -249,6 +251,7 @@ async function fullyConnected({ options, inputs, shapeOf, integers }: Context): 
 /** The shape is an input, or else an option. */
 async function reshape({ options, inputs, integers }: Context): Promise<Step[]> {
   const [x, shape] = inputs;
+  if (x === undefined) return [{ op: "RESHAPE" }];
   return [{ op: "Reshape", inputs: [x, shape ?? integers(...await options?.ints(0) ?? [])] }];
 }
 
@@ -256,7 +259,7 @@ async function reshape({ options, inputs, integers }: Context): Promise<Step[]> 
 async function softmax({ options, inputs, integers }: Context): Promise<Step[]> {
   const beta = await options?.float32(0) ?? 1;
   const score: Step = { op: "Softmax" };
-  return beta === 1 ? [score] : [{ op: "Mul", inputs: [inputs[0], integers(beta)] }, score];
+  return beta === 1 ? [score] : [{ op: "Mul", inputs: [...inputs, integers(beta)] }, score];
 }
 
 async function squeeze({ options }: Context): Promise<Step[]> {

@@ -23,7 +23,7 @@ export async function readTflite(source: ByteSource, budget: Budget): Promise<Ch
       { code: "checkpoint-unsupported", file: source.name },
     );
   }
-  const input = model.tensors[model.inputs[0]];
+  const input = model.tensors[model.inputs[0] ?? -1];
   return {
     format: "TensorFlow Lite",
     tensors,
