@@ -5,7 +5,6 @@ import type { ByteSource } from "../../io/byte_source.ts";
 import { WHEN_NEEDED } from "../../platform.ts";
 import type { Checkpoint, OpenOptions } from "./checkpoint.ts";
 import { type Head, readHead } from "./head.ts";
-import { readSafetensors } from "./safetensors/read.ts";
 import { UNREAD, UNREAD_BY_NAME, type UnreadFormat } from "./unread.ts";
 
 type Opening = Promise<Checkpoint>;
@@ -73,7 +72,7 @@ const FORMATS: readonly Format[] = [
   {
     // Eight bytes of length, then a JSON object.
     is: ({ text }) => /^[^]{4}\0{4}\{["}\s]/.test(text),
-    open: (source) => readSafetensors(source),
+    open: async (source) => (await import("./safetensors/read.ts")).readSafetensors(source),
   },
   {
     // Numbers alone: only its name tells.

@@ -136,6 +136,12 @@ Deno.test("ONNX: metadata say how images are prepared", async () => {
     isRead: true,
     because: "Image.NominalPixelRange",
   });
+  // What every object has is no range and no order of colors.
+  const other = await openOnnx(
+    ...[X, node("Relu", ["x"]), output("y"), entry("Image.BitmapPixelFormat", "toString")],
+    entry("Image.NominalPixelRange", "constructor"),
+  );
+  assertEquals([other.images?.preprocessing, other.images?.colors], ["torch", undefined]);
   const plain = await openOnnx(X, node("Relu", ["x"]), output("y"), field(2, "tf2onnx"));
   assertEquals([plain.images?.preprocessing, plain.images?.isRead], ["caffe", false]);
   const bytes = await openOnnx(

@@ -172,6 +172,16 @@ async function valuesOf(file: Uint8Array): Promise<Record<string, number[]>> {
   });
 }
 
+Deno.test("an exported program whose weights are no file of PyTorch is refused", async () => {
+  const empty = archiveOf({ "weights/version": "3" });
+  const file = archiveOf({
+    "serialized_exported_program.json": "{}",
+    "serialized_state_dict.pt": empty,
+  });
+  const open = () => withCheckpoint(file, () => {});
+  await assertRejects(open, CheckpointFormatError, "Expected data.pkl in");
+});
+
 Deno.test("a file that a big-endian machine has written is read", async () => {
   const value = dictionaryOf({ w: tensorOf("0", 4, [2, 2], [2, 1]) });
   for (const order of ["little", "big"]) {

@@ -327,6 +327,59 @@ Deno.test("a slice that turns colors round does so only with the colors", async 
   assertEquals(await kinds(...slice([0, 0, 0, 0], [1, 1, 1, 1], 15, 15)), ["input", "conv"]);
 });
 
+/** What is given by `end`, which lists of constants lead to. */
+async function endOf(...nodes: (readonly [number, Uint8Array])[]): Promise<unknown> {
+  const operators = await operatorsOf(graphOf(images, filter, conv, ...nodes));
+  return (operators.at(-1) as [string, unknown])[1];
+}
+
+const listOf = (name: string, ...values: number[]) =>
+  constant(name, [values.length], INT32, [7, concat(values.map(varint))]);
+
+Deno.test("lists that do not fit a value or each other are refused where they are used", async () => {
+  const slice = node("end", "StridedSlice", ["conv", "four", "four", "two"]);
+  const [four, two] = [listOf("four", 0, 0, 0, 0), listOf("two", 1, 1)];
+  const unsupported = (type: string, because?: string) => ({ kind: "unsupported", type, because });
+  assertEquals(await endOf(four, two, slice), unsupported("StridedSlice"));
+  const many = listOf("many", ...new Array(33).fill(0));
+  const parts = node("end", "StridedSlice", ["conv", "many", "many", "many"]);
+  assertEquals(await endOf(many, parts), unsupported("StridedSlice"));
+  // Of a value without axes there is no color.
+  const none = node("end", "StridedSlice", ["flat", "none", "none", "none"]);
+  const flat = node("flat", "Squeeze", ["conv"], [
+    "squeeze_dims",
+    message([1, message([3, Uint8Array.of(0, 1, 2, 3)])]),
+  ]);
+  assertEquals(
+    await endOf(listOf("none"), flat, none),
+    unsupported("StridedSlice", "it takes a part"),
+  );
+  const padded = node("end", "Pad", ["five", "eight"]);
+  const five = node("five", "ExpandDims", ["conv", "first"]);
+  const eight = constant("eight", [4, 2], INT32, [7, concat([0, 0, 1, 1, 1, 1, 0, 0].map(varint))]);
+  assertEquals(
+    await endOf(five, constant("first", [], INT32), eight, padded),
+    unsupported("Pad", "it pads no map"),
+  );
+});
+
+Deno.test("explicit padding has eight numbers", async () => {
+  const explicit = (...sizes: number[]) =>
+    endOf(
+      node("end", "Conv2D", ["x", "w"], ["padding", message([2, "EXPLICIT"])], [
+        "explicit_paddings",
+        message([1, message([3, Uint8Array.from(sizes)])]),
+      ]),
+    );
+  assertObjectMatch(await explicit(0, 0, 1, 2, 3, 4, 0, 0) as object, { padding: [1, 3, 2, 4] });
+  assertObjectMatch(await explicit(0, 0, 1, 2) as object, { kind: "unsupported", type: "Conv2D" });
+});
+
+Deno.test("nothing that is joined is no image", async () => {
+  const nothing = graphOf(images, listOf("axis", 0), node("end", "Concat", ["axis"]));
+  await assertRejects(() => operatorsOf(nothing), CheckpointFormatError, "comes from Concat");
+});
+
 Deno.test("images are bytes where a graph takes integers; a converter's graph without normalization tells nothing", async () => {
   const bytes = node("x", "Placeholder", [], type(UINT8), [
     "shape",

@@ -1,5 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { type Checkpoint, readAll } from "../../../lib/convert/formats/checkpoint.ts";
+import { graphOf } from "../../../lib/convert/formats/tflite/nodes.ts";
 import { openCheckpoint } from "../../../lib/convert/formats/open_checkpoint.ts";
 import {
   choosePreprocessing,
@@ -170,4 +171,36 @@ Deno.test("any byte of the tables may be wrong: the answer is a network or a nam
     }
   }
   assertEquals(refused > 0, true);
+});
+
+/** The nodes of operators over two tensors, `t0` the image and `t1`. */
+async function nodesOf(
+  ...operators: (readonly [code: number, inputs: number[], outputs: number[]])[]
+): Promise<[key: string, op: string, inputs: readonly string[]][]> {
+  const tensor = {
+    type: "F32",
+    isInteger: false,
+    quantization: undefined,
+    constant: undefined,
+  } as const;
+  const { nodes } = await graphOf({
+    tensors: ["x", "y"].map((name) => ({ ...tensor, name, shape: [1, 8, 8, 3] })),
+    operators: operators.map(([code, inputs, outputs]) => (
+      { code, custom: "", inputs, outputs, options: undefined }
+    )),
+    inputs: [0],
+    outputs: [1],
+    metadata: undefined,
+  });
+  return [...nodes].map(([key, { op, inputs }]) => [key, op, inputs]);
+}
+
+Deno.test("an operator without its inputs is not understood, and one without outputs gives nothing", async () => {
+  const image = ["t0", "Placeholder", []] as [string, string, string[]];
+  for (const [code, name] of [[3, "CONV_2D"], [9, "FULLY_CONNECTED"]] as const) {
+    assertEquals(await nodesOf([code, [0], [1]]), [image, ["t1", name, ["t0"]]]);
+    assertEquals(await nodesOf([code, [], [1]]), [image, ["t1", name, []]]);
+  }
+  assertEquals(await nodesOf([22, [], [1]]), [image, ["t1", "RESHAPE", []]]);
+  assertEquals(await nodesOf([3, [0], [-1]], [19, [0], []]), [image]);
 });
