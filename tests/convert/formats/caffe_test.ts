@@ -136,6 +136,8 @@ Deno.test("a network's loss makes scores of its logits, unless something else do
   assertEquals(await kinds(POOL, loss), ["input", "maxPool", "sigmoid"]);
   const prob: Field = [100, [[1, "prob"], [2, "Softmax"], [3, "data"], [4, "prob"]]];
   assertEquals(await kinds(POOL, prob, loss), ["input", "maxPool", "softmax"]);
+  // A name that every object has is that of no loss.
+  assertEquals(await kinds(POOL, layer("constructor")), ["input", "maxPool", "unsupported"]);
 });
 
 Deno.test("a blob of no elements is one, whether its floats are written or left out", async () => {

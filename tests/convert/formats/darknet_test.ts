@@ -48,6 +48,11 @@ const WEIGHTS = await Deno.readFile(new URL("v2.weights", FOLDER));
 const REFUSED: readonly (readonly [what: string, description: string, ...said: string[]])[] = [
   ["another activation", PLAIN.replace("=relu", "=leaky"), "leaky", "conv", "no VGG has"],
   [
+    "an activation of a name that objects have",
+    PLAIN.replace("=relu", "=constructor"),
+    ...["constructor", "no VGG has"],
+  ],
+  [
     "no activation said, which is the logistic one",
     PLAIN.replace("activation=relu\n", ""),
     "sigmoid",

@@ -9,10 +9,10 @@ import { TRANSLATIONS, unsupported } from "./operators.ts";
 /** Layers that are beside the network: they compare what it gives, or drop it. */
 const BESIDE = /Loss$|^(Accuracy|ArgMax|HDF5Output|Silence)$/;
 /** Losses that make scores of the logits first. */
-const SCORES: Readonly<Record<string, Operator>> = {
-  SoftmaxWithLoss: { kind: "softmax" },
-  SigmoidCrossEntropyLoss: { kind: "sigmoid" },
-};
+const SCORES: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+  ["SoftmaxWithLoss", { kind: "softmax" }],
+  ["SigmoidCrossEntropyLoss", { kind: "sigmoid" }],
+]);
 
 /** A value that a layer has given. */
 interface Value {
@@ -71,7 +71,7 @@ export async function graphOf(
   }
   const taken = new Set(nodes.flatMap(({ inputs }) => inputs));
   for (const { name, type, bottoms } of layers) {
-    const operator = SCORES[type], logits = values.get(bottoms[0] ?? "");
+    const operator = SCORES.get(type), logits = values.get(bottoms[0] ?? "");
     // A network that is trained and used may have scores of its own beside.
     if (operator === undefined || logits === undefined || taken.has(logits.id)) continue;
     give(name, [logits.id], name, operator);

@@ -14,10 +14,10 @@ const IGNORED = ["dropout", "cost"];
 const EPSILON = 1e-6;
 /** What a convolution must not have, with the value that does nothing. */
 const PLAIN = { binary: 0, xnor: 0, flipped: 0, dilation: 1, antialiasing: 0 };
-const ACTIVATIONS: Readonly<Record<string, Operator>> = {
-  relu: { kind: "relu" },
-  logistic: { kind: "sigmoid" },
-};
+const ACTIVATIONS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+  ["relu", { kind: "relu" }],
+  ["logistic", { kind: "sigmoid" }],
+]);
 
 interface Norm {
   readonly gamma: CheckpointTensor;
@@ -165,7 +165,7 @@ export class Layers {
     if (activation === "linear") return;
     this.#add(
       `${name}.activation`,
-      ACTIVATIONS[activation] ?? {
+      ACTIVATIONS.get(activation) ?? {
         kind: "unsupported",
         type: activation,
         because: `an activation of [${type}] that no VGG has`,
