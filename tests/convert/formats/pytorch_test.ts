@@ -299,10 +299,60 @@ Deno.test("the code of a TorchScript module is followed to the operators of its 
   });
 });
 
+Deno.test("what an operator writes to its input is seen by all that follow", async () => {
+  const way = async (...lines: string[]): Promise<string[]> => {
+    const kinds: string[] = [];
+    await withCheckpoint(scriptOf(...lines), ({ graph }) => {
+      const { nodes, outputs } = graph!;
+      for (let value: string | undefined = outputs[0]; value !== undefined;) {
+        const node: (typeof nodes)[number] = nodes.find(({ output }) => output === value)!;
+        kinds.unshift(node.operator.kind);
+        value = node.inputs[0];
+      }
+    });
+    return kinds;
+  };
+  assertEquals(
+    await way("_0 = torch.sub_(x, 0.5)", "_1 = torch.div_(x, 2)", "return torch.sigmoid(x)"),
+    ["input", "affine", "affine", "sigmoid"],
+  );
+  assertEquals(await way("_0 = torch.relu_(x)", "return x"), ["input", "relu"]);
+  const part = ["y = torch.contiguous(x)", "_0 = torch.select(y, 1, 0)", "_1 = torch.sub_(_0, 1)"];
+  for (const value of ["x", "y"]) {
+    const kinds = await way(...part, `return torch.sigmoid(${value})`);
+    assert(kinds.slice(-2, -1).includes("unsupported"), `${value}: ${kinds}`);
+  }
+  const apart = ["y = torch.relu(x)", "_0 = torch.sub_(y, 1)", "return torch.sigmoid(x)"];
+  assertEquals(await way(...apart), ["input", "sigmoid"]);
+});
+
+/** Calls that are not what their operator's name says, if one looks at the rest of what they are given. */
+const OTHERWISE = [
+  'torch.div(x, 2, rounding_mode="floor")',
+  "torch.softmax(x, 0)",
+  "torch.softmax(x, 2)",
+  "torch.constant_pad_nd(x, [1, 1, 1, 1, 0, 2], 0)",
+];
+
+for (const call of OTHERWISE) {
+  Deno.test(`TorchScript's ${call} is not understood`, async () => {
+    await withCheckpoint(scriptOf(`return ${call}`), ({ graph }) => {
+      assertEquals(graph!.nodes.at(-1)!.operator.kind, "unsupported");
+    });
+  });
+}
+
 Deno.test("TorchScript's code that is long or deep takes no longer than it is", async () => {
   const many = Array.from({ length: 20_000 }, () => "x = torch.relu(x)");
   await withCheckpoint(scriptOf(...many, "return x"), ({ graph }) => {
     assertEquals(graph!.nodes.length, 20_001);
+  });
+  const views = Array.from(
+    { length: 10_000 },
+    () => "x = torch.detach(torch.relu_(torch.detach(x)))",
+  );
+  await withCheckpoint(scriptOf(...views, "return x"), ({ graph }) => {
+    assertEquals(graph!.nodes.length, 40_001);
   });
   const calls = `return x${"()".repeat(100_000)}`;
   await assertRejects(() => withCheckpoint(scriptOf(calls), () => {}), CheckpointFormatError);

@@ -60,7 +60,7 @@ const PARAMETERS: ReadonlyMap<string, readonly string[]> = new Map(Object.entrie
   add: ["self", "other", "alpha"],
   sub: ["self", "other", "alpha"],
   mul: ["self", "other"],
-  div: ["self", "other"],
+  div: ["self", "other", "rounding_mode"],
   softmax: ["self", "dim"],
   clamp: ["self", "min", "max"],
 }));
@@ -86,6 +86,10 @@ const SAME: ReadonlyMap<string, string> = new Map(Object.entries({
 const IDENTITY =
   /^(dropout|native_dropout|feature_dropout|alpha_dropout|clone|detach|contiguous|alias|to|_to_copy|lift_fresh_copy|squeeze|type_as)$/;
 
+/** Operators whose result may share its numbers with what they take. */
+const VIEW =
+  /^(as_strided|chunk|diagonal|expand|expand_as|flatten|narrow|permute|select|slice|split|split_with_sizes|t|transpose|unbind|unflatten|unsqueeze|view|view_as)$/;
+
 /** The one name of an operator that has several, and without the mark of one that writes to its input. */
 function operatorName(name: string): string {
   const plain = name.replace(/(?<=\w)_$/, "");
@@ -103,6 +107,10 @@ export class AtenTranslator {
   readonly #constants: Map<string, CheckpointTensor>;
   /** Constants whose two axes were exchanged. */
   readonly #exchanged = new Map<string, CheckpointTensor>();
+  /** What stands now in a value that was written to. */
+  readonly #written = new Map<string, string>();
+  /** Values that share their numbers. */
+  readonly #sharing = new Map<string, Set<string>>();
 
   /** @param constants Parameters and buffers by the names that they have in the program. */
   constructor(constants: ReadonlyMap<string, CheckpointTensor>) {
@@ -118,12 +126,47 @@ export class AtenTranslator {
     );
     const inputs = values.filter((value) =>
       !this.#constants.has(value) && !this.#exchanged.has(value)
-    );
+    ).map((value) => this.latest(value));
     if (inputs.length === 0 && this.#foldConstant(operator, given, output)) return;
     const translated = inputs.length > 1
       ? { kind: "unsupported", type: name } as const
       : this.#translate(operator, given, name);
     this.nodes.push({ name: output, inputs, output, operator: translated });
+    const [from] = inputs;
+    if (from === undefined || from === output) return;
+    if (/\w_$/.test(name)) this.#write(from, output);
+    else if (VIEW.test(operator) || IDENTITY.test(operator)) {
+      const sharing = (this.#sharing.get(from) ?? new Set([from])).add(output);
+      for (const value of [from, output]) this.#sharing.set(value, sharing);
+    }
+  }
+
+  /** What stands in a value by now: an operator that writes to its input changes it for all that follow. */
+  latest(value: string): string {
+    for (let next = this.#written.get(value); next !== undefined;) {
+      const after = this.#written.get(next);
+      this.#written.set(value, after ?? next);
+      value = next;
+      next = after;
+    }
+    return value;
+  }
+
+  #write(from: string, output: string): void {
+    const sharing = this.#sharing.get(from) ?? new Set();
+    this.#sharing.delete(from);
+    sharing.delete(from);
+    this.#written.set(from, output);
+    if (sharing.size === 0) return;
+    // The others are written to as well, in some of their places.
+    const name = `${output}, seen otherwise`;
+    const because = "a view of it is written to";
+    const operator = { kind: "unsupported", type: "view", because } as const;
+    this.nodes.push({ name, inputs: [output], output: name, operator });
+    for (const value of sharing) {
+      this.#sharing.delete(value);
+      this.#written.set(value, name);
+    }
   }
 
   /** Of a dense layer's weight the axes are exchanged before it is multiplied with. */
@@ -229,9 +272,10 @@ export class AtenTranslator {
       case "constant_pad_nd":
       case "pad": {
         const sides = given.get("pad") ?? given.get("padding");
-        const [left, right, top = 0, bottom = 0] = numbersOf(sides);
+        const [left, right, top = 0, bottom = 0, ...others] = numbersOf(sides);
         const isZero = number("value", 0) === 0 && (given.get("mode") ?? "constant") === "constant";
         if (right === undefined || !isZero) return unsupported("it does not pad with zeros");
+        if (others.some((size) => size !== 0)) return unsupported("it pads images or channels");
         return { kind: "pad", padding: [top, left!, bottom, right], layout };
       }
       case "flip":
@@ -243,8 +287,13 @@ export class AtenTranslator {
       case "mul":
       case "div":
         return this.#affine(operator, given) ?? unsupported();
-      case "softmax":
-        return { kind: "softmax" };
+      case "softmax": {
+        // Without an axis it is that of the classes.
+        const axis = given.get("dim") ?? 1;
+        return axis === 1 || axis === -1
+          ? { kind: "softmax" }
+          : unsupported(`over the axis ${axis}, not over the classes`);
+      }
       case "sigmoid":
         return { kind: "sigmoid" };
       default:
@@ -273,6 +322,7 @@ export class AtenTranslator {
     const operand = isReversed ? self : other;
     const constant = typeof operand === "number" ? operand : this.#constant(operand);
     if (constant === undefined || number(given, "alpha") !== 1) return undefined;
+    if ((given.get("rounding_mode") ?? null) !== null) return undefined;
     if (operator === "add") return { kind: "affine", shift: constant };
     if (operator === "mul") return { kind: "affine", scale: constant };
     if (operator === "sub") {

@@ -69,7 +69,8 @@ export async function readExported(
   }
   const outputs = list(signature.output_specs).flatMap((spec) => {
     const { arg } = record(record(spec).user_output);
-    return arg === undefined ? [] : [String(record(record(arg).as_tensor).name)];
+    const name = String(record(record(arg).as_tensor).name);
+    return arg === undefined ? [] : [translator.latest(name)];
   });
   if (outputs.length === 0) {
     throw new CheckpointFormatError(`The exported program of ${file} has no output`, { file });

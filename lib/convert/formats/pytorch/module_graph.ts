@@ -33,8 +33,8 @@ const LAYERS: ReadonlyMap<string, LayerCall> = new Map(Object.entries<LayerCall>
   Flatten: ["flatten", "start_dim", "end_dim"],
   ZeroPad2d: ["pad", "padding"],
   ConstantPad2d: ["pad", "padding", "value"],
-  Softmax: ["softmax"],
-  LogSoftmax: ["softmax"], // Its exponents are the same scores.
+  Softmax: ["softmax", "dim"],
+  LogSoftmax: ["softmax", "dim"], // Its exponents are the same scores.
   Sigmoid: ["sigmoid"],
   Identity: ["alias"],
   Dropout: ["dropout"],

@@ -74,7 +74,9 @@ export function scriptGraph(
   return {
     nodes: [input, ...follower.translator.nodes],
     outputs: outputs.map((output) =>
-      output instanceof Tensor ? output.name : fail("it gives something that is no tensor")
+      output instanceof Tensor
+        ? follower.translator.latest(output.name)
+        : fail("it gives something that is no tensor")
     ),
   };
 }
