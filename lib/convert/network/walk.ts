@@ -250,7 +250,15 @@ class Walk {
     const sizes = this.#sizes(node, weight, 2);
     this.#check(node, this.#place.problemOfPools());
     if (this.#place.isDense) this.#expectChannels(node, weight, sizes.channels);
-    else this.#expectMap(node, weight, sizes.channels, this.#parts.at(-1)!.sizes.outputs);
+    else {
+      const { outputs } = this.#parts.at(-1)!.sizes;
+      this.#expectMap(node, weight, sizes.channels, outputs);
+      const numbers = this.#ahead?.affine.scale.length ?? 1;
+      if (![1, outputs, sizes.channels].includes(numbers)) {
+        const because = `has ${numbers} numbers for ${sizes.channels} inputs`;
+        throw this.#refuse(this.#ahead!.node, because);
+      }
+    }
     await this.#add(node, weight, bias, sizes, "dense");
     this.#place.layout = "flat";
   }
@@ -358,10 +366,12 @@ class Walk {
   }
 
   /** An average pool is a global one if its window is the whole map. */
-  #averageOf(node: GraphNode, { window, padding }: PoolOperator): void {
+  #averageOf(node: GraphNode, { window, stride, padding }: PoolOperator): void {
     const isLast = this.#place.pools === POOLS;
     if (isLast) this.#tellMap(window);
-    const isWhole = isLast && String(window) === String(this.#place.map) &&
+    // Windows that begin in the map and end in zeros would be others.
+    const isOne = padding !== "same" || window.every((size, axis) => stride[axis]! >= size);
+    const isWhole = isLast && String(window) === String(this.#place.map) && isOne &&
       fixedSides(padding).every((zeros) => zeros === 0);
     this.#check(
       node,
@@ -383,7 +393,9 @@ class Walk {
     if (isPair(size, 1)) return this.#average(node);
     this.#check(node, this.#place.problemOfLastMap());
     this.#place.tellMap(size);
-    if (String(this.#place.map) !== String(size)) this.#place.adaptive = size;
+    if (String(this.#place.map) === String(size)) return;
+    this.#check(node, !this.#parts.at(-1)!.relu && "follows no ReLU");
+    this.#place.adaptive = size;
   }
 
   #flatten(node: GraphNode, order: Layout | undefined): void {
@@ -394,7 +406,9 @@ class Walk {
   #pad(node: GraphNode, { padding, layout }: Operator & { kind: "pad" }): void {
     this.#check(node, this.#place.problemOfLayout(layout));
     this.#check(node, this.#padding && `follows ${describeNode(this.#padding.node)}`);
-    this.#padding = { node, sides: fixedSides(padding) };
+    const sides = fixedSides(padding);
+    this.#check(node, sides.some((size) => size < 0) && "cuts off the border of a map");
+    this.#padding = { node, sides };
   }
 
   #sizes(node: GraphNode, weight: CheckpointTensor, rank: 2 | 4): FilterSizes {

@@ -327,6 +327,47 @@ const REFUSED: Readonly<Record<string, readonly [(draft: Draft) => readonly Step
     (draft) => [...draft.whole(), relu("last")],
     /fc8 of drawn\.bin is the last one, and a ReLU follows/,
   ],
+  "a ReLU behind an adaptive average": [
+    (draft) =>
+      change(change(draft.whole(1), "relu5_2", () => []), "flatten", (flatten) => [
+        step("avgpool", { kind: "adaptiveAverage", size: [1, 2] }),
+        relu("late"),
+        flatten,
+      ]),
+    /adaptive average pool avgpool of drawn\.bin follows no ReLU/,
+  ],
+  "windows of the whole map that begin everywhere": [
+    (draft) => [
+      ...draft.features(),
+      step("avg", {
+        kind: "averagePool",
+        window: [draft.size >> 5, draft.size >> 5],
+        stride: [1, 1],
+        padding: "same",
+        roundsUp: false,
+        layout: draft.layout,
+      }),
+      draft.conv("fc8", 4, 5, 1),
+      step("gap", { kind: "globalAverage" }),
+    ],
+    /average pool avg of drawn\.bin has a window of/,
+  ],
+  "zeros where a border was cut off": [
+    (draft) =>
+      change(draft.whole(), "conv4_1", (conv) => [
+        step("crop", { kind: "pad", padding: [-1, -1, -1, -1], layout: draft.layout }),
+        ...withOperator([conv], "conv4_1", { padding: [2, 2, 2, 2] }),
+      ]),
+    /padding crop of drawn\.bin cuts off the border of a map/,
+  ],
+  "numbers that are neither those of the channels nor of the flattened map": [
+    (draft) => {
+      const open = { height: undefined, width: undefined };
+      const steps = change(draft.whole(), "flatten", (flatten) => [flatten, draft.norm("bn", 7)]);
+      return withOperator(steps, "image", open);
+    },
+    /batch normalization bn of drawn\.bin has 7 numbers for 16 inputs/,
+  ],
   "a dilated convolution": [
     (draft) => withOperator(draft.whole(), "conv3_1", { dilation: [2, 2], padding: [2, 2, 2, 2] }),
     /conv3_1 of drawn\.bin is dilated by 2x2/,
