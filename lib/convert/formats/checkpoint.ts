@@ -20,7 +20,7 @@ export {
 export interface ImageHint {
   /**
    * A well-known way to prepare images, or one that the file spells out: a byte `p` of a color becomes
-   * `(p * scale - mean) / std`, one `mean` and `std` a color in the order red, green, blue.
+   * `(p * scale - mean) / std`, one `mean` and `std` a color in the order red, green, blue, or one for all.
    */
   readonly preprocessing: PreprocessingPreset | {
     readonly scale: number;

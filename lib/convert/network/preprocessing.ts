@@ -186,7 +186,10 @@ function namedOrGiven(
   };
 }
 
-function hinted({ preprocessing, colors }: ImageHint, input: Architecture["input"]): Preset {
+function hinted(
+  { preprocessing, colors, isRead }: ImageHint,
+  input: Architecture["input"],
+): Preset {
   if (typeof preprocessing === "string") {
     const named = preset(preprocessing, input);
     return colors === undefined || colors === named.colors ? named : {
@@ -197,8 +200,13 @@ function hinted({ preprocessing, colors }: ImageHint, input: Architecture["input
     };
   }
   const { scale, mean, std } = preprocessing;
-  const order = (values: readonly number[]): readonly number[] =>
-    colors === "bgr" ? values.toReversed() : values;
+  const { channels } = input;
+  // What is usual for colors is not for grey.
+  if (!isRead && mean.length !== channels) return preset("unit", input);
+  const order = (values: readonly number[]): readonly number[] => {
+    if (values.length === 1) return new Array(channels).fill(values[0]);
+    return colors === "bgr" ? values.toReversed() : values;
+  };
   return { colors: colors ?? "rgb", scale, mean: order(mean), std: order(std) };
 }
 

@@ -53,8 +53,8 @@ function transformersImages(processor: Record<string, unknown>): ImageHint | und
   return {
     preprocessing: {
       scale: do_rescale === false ? 1 : factor,
-      mean: isNormalized ? image_mean as number[] : [0, 0, 0],
-      std: isNormalized ? image_std as number[] : [1, 1, 1],
+      mean: isNormalized ? image_mean as number[] : [0],
+      std: isNormalized ? image_std as number[] : [1],
     },
     colors: "rgb",
     resize: transformersResize(processor),

@@ -121,6 +121,15 @@ Deno.test("a mean that is in another file is assumed, and the file is named", as
   assertEquals(operator.kind === "input" && [operator.height, operator.width], [64, 64]);
 });
 
+Deno.test("a mean that is in another file is scaled as the network's images are", async () => {
+  const transform: Field = [100, [[1, 0.5], [4, "mean.binaryproto"]]];
+  const data: Field = [100, [[1, "images"], [2, "Data"], [4, "data"], transform]];
+  const { images } = await readCaffe(new BytesSource(message(data, POOL)));
+  const mean = [61.84, 58.3895, 51.9695];
+  assertEquals(images?.preprocessing, { scale: 0.5, mean, std: [1, 1, 1] });
+  assertEquals([images?.colors, images?.isRead], ["bgr", false]);
+});
+
 Deno.test("a network's loss makes scores of its logits, unless something else does", async () => {
   const loss: Field = [100, [
     [1, "loss"],

@@ -131,7 +131,7 @@ Deno.test("ONNX: metadata say how images are prepared", async () => {
     entry("Image.NominalPixelRange", "Normalized_0_1"),
   );
   assertEquals(images, {
-    preprocessing: { scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] },
+    preprocessing: { scale: 1 / 255, mean: [0], std: [1] },
     colors: "bgr",
     isRead: true,
     because: "Image.NominalPixelRange",

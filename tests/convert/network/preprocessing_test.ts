@@ -163,6 +163,20 @@ Deno.test("a hint that the file gives is read, one that is usual is assumed", ()
   assertEquals([chosen.isBgr, chosen.preprocessing.mean], [false, [123.68, 116.779, 103.939]]);
 });
 
+Deno.test("one number of a file is for all colors, and what is usual for colors is not for grey", () => {
+  const one = { preprocessing: { scale: 1 / 127.5, mean: [1], std: [1] }, because: "metadata" };
+  const three = { scale: 1, mean: [123.68, 116.78, 103.94], std: [1, 1, 1] };
+  for (const channels of [1, 3]) {
+    const of = (hint: ImageHint) =>
+      choosePreprocessing(network(undefined, false, channels), hint, undefined, "m.bin")
+        .preprocessing;
+    const { mean, std } = of({ ...one, isRead: true });
+    assertEquals([mean, std], [new Array(channels).fill(1), new Array(channels).fill(1)]);
+    const { scale } = of({ preprocessing: three, isRead: false, because: "usual for TF-Slim" });
+    assertAlmostEquals(scale, channels === 1 ? 1 / 255 : 1);
+  }
+});
+
 Deno.test("where nothing is said and nothing is usual, the preprocessing is asked for", () => {
   const error = assertThrows(
     () => choosePreprocessing(network(), undefined, undefined, "graph.pb"),

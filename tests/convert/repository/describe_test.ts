@@ -61,7 +61,7 @@ Deno.test("transformers' files tell each step of the preprocessing, and labels b
     std: [0.2, 0.2, 0.2],
   });
   const plain = describeModel({}, { do_normalize: false, do_rescale: false, do_resize: false });
-  assertEquals(plain.images?.preprocessing, { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] });
+  assertEquals(plain.images?.preprocessing, { scale: 1, mean: [0], std: [1] });
 });
 
 Deno.test("what is not as expected says nothing", () => {

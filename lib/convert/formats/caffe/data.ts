@@ -8,6 +8,9 @@ import type { Message } from "./message.ts";
 /** Layers that read images, and do to them what their parameters say, and nothing else. */
 const READERS = ["Data", "ImageData", "WindowData"];
 
+/** ImageNet's, red, green, blue. */
+const USUAL_MEAN = [123.68, 116.779, 103.939];
+
 type Input = Operator & { kind: "input" };
 
 /** What a layer does to its images: `(byte - mean) * scale`, of a part of `crop` x `crop`, 0 for all. */
@@ -69,7 +72,10 @@ export async function preparationIn(
   if (layer === undefined) return usual;
   const { scale, mean, meanFile } = await transformOf(layer);
   if (meanFile !== undefined) {
-    return { ...usual, because: `usual for Caffe, since ${meanFile} is not in the file` };
+    const because = `usual for Caffe, since ${meanFile} is not in the file`;
+    if (scale === 1) return { ...usual, because };
+    const mean = USUAL_MEAN.map((value) => value * scale);
+    return { ...usual, preprocessing: { scale, mean, std: [1, 1, 1] }, colors: "bgr", because };
   }
   const all = Array.from({ length: channels }, (_, color) => mean[color] ?? mean[0] ?? 0);
   return {

@@ -20,12 +20,9 @@ const COLORS: ReadonlyMap<string, "rgb" | "bgr"> = new Map([["Rgb8", "rgb"], ["B
  */
 export function hintOf({ metadata, producer, inputs }: OnnxModel): ImageHint {
   const range = RANGES.get(metadata.get("Image.NominalPixelRange") ?? "");
-  const format = metadata.get("Image.BitmapPixelFormat") ?? "";
-  const colors = COLORS.get(format);
+  const colors = COLORS.get(metadata.get("Image.BitmapPixelFormat") ?? "");
   if (range !== undefined) {
-    const count = format.startsWith("Gray") ? 1 : 3;
-    const [mean, std] = [new Array(count).fill(range.mean), new Array(count).fill(1)];
-    const preprocessing = { scale: range.scale, mean, std };
+    const preprocessing = { scale: range.scale, mean: [range.mean], std: [1] };
     return { preprocessing, colors, isRead: true, because: "Image.NominalPixelRange" };
   }
   if (inputs[0]?.type === "U8") {

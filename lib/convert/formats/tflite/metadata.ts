@@ -55,18 +55,16 @@ async function readNormalization(
     if (mean.length === 0 || std.length !== mean.length) return undefined;
     const isInteger = type === "U8" || type === "I8";
     const isPlain = mean.every((value) => value === 0) && std.every((value) => value === 1);
-    const colors = (values: readonly number[]): number[] =>
-      values.length === 1 ? new Array(3).fill(values[0]) : [...values];
     // Bytes that are not normalized are the integers that stand for the network's numbers.
     const isAsTheyAre = type === "U8" && isPlain && quantization !== undefined;
     if (isInteger && !isAsTheyAre && !isRangeOf(quantization, std)) return undefined;
     const preprocessing = isAsTheyAre
       ? {
         scale: 1,
-        mean: colors([quantization.zeroPoint[0]!]),
-        std: colors([1 / quantization.scale[0]!]),
+        mean: [quantization.zeroPoint[0]!],
+        std: [1 / quantization.scale[0]!],
       }
-      : { scale: 1, mean: colors(mean), std: colors(std) };
+      : { scale: 1, mean, std };
     return { preprocessing, colors: "rgb", isRead: true, because: "the model's metadata" };
   }
 }
