@@ -100,7 +100,8 @@ function isSorted(tensors: readonly CheckpointTensor[]): boolean {
 
 /**
  * One module without weights between two dense layers is a ReLU or dropout; two are both. Where dropout comes
- * before each layer, the first one included, none is left before the last.
+ * before each layer, the first one included, none is left before the last. Where nothing is between any of them,
+ * they are a list, and the program has the rest.
  */
 function hasReluBehind(
   index: number,
@@ -112,6 +113,17 @@ function hasReluBehind(
   const gaps = dense.slice(1).map((next, i) => positions.between(dense[i]!, next));
   const isDropoutFirst = positions.before(dense[0]!) === 1 && index > 0 &&
     index === gaps.length - 1 && gaps.slice(0, -1).every((gap) => gap === 2);
+  const isList = gaps.every((gap) => gap === 0);
+  if (options.activation === "relu" && isList) return true;
+  if (isList) {
+    throw ambiguous(
+      `Between the dense layers ${dense[index]!.name} and ${
+        dense[index + 1]!.name
+      } of ${file} there is no module: say --activation relu if they are in a list, and the program puts a ReLU ` +
+        "behind each. Dense layers without one between them are not converted",
+      file,
+    );
+  }
   if (gaps[index] !== 1 || isDropoutFirst || options.activation === "relu") {
     return gaps[index] !== 0;
   }

@@ -167,7 +167,10 @@ function pair(
   file: string,
 ): (readonly [NormLayer, WeightedLayer])[] {
   const layers = [...convolutions, ...dense];
-  if (isDeclared) {
+  // Programs declare each norm behind its layer, or all of them behind all convolutions.
+  const areApart = norms.length > 1 &&
+    layers.every(({ index }) => index < norms[0]!.index || index > norms.at(-1)!.index);
+  if (isDeclared && !areApart) {
     return norms.map((norm) => {
       const host = layers.filter(({ index }) => index < norm.index)
         .toSorted((a, b) => b.index - a.index)[0];

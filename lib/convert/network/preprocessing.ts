@@ -72,7 +72,10 @@ export function choosePreprocessing(
 ): ChosenPreprocessing {
   const { input } = architecture;
   const range = normalizesImages ? rangeOf(normalization, reversesColors) : undefined;
-  if (normalizesImages) refuseTwice(range, given, file);
+  if (normalizesImages && normalization !== undefined) {
+    refuseTwice(range, given, file);
+    if (given === undefined && isBlueFirst(normalization)) throw askForOrder(range!, file);
+  }
   if (given === undefined && hint?.problem !== undefined) {
     throw new CheckpointFormatError(
       `Images cannot be prepared as ${hint.because} of ${file} says: ${hint.problem}. ` +
@@ -135,15 +138,46 @@ function rangeOf(
   reversesColors: boolean,
 ): "byte" | "unit" | undefined {
   if (normalization === undefined) return reversesColors ? "byte" : undefined;
-  const { scale, shift } = normalization;
-  const length = Math.max(scale.length, shift.length);
-  const zeros = Array.from({ length }, (_, c) => 0 - at(shift, c) / at(scale, c));
+  const { scale } = normalization;
+  const zeros = zerosOf(normalization);
   const steepest = scale.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   if (zeros.every((zero) => zero === 0)) {
     return steepest < 0.1 ? "byte" : steepest > 1 ? "unit" : undefined;
   }
   if (zeros.some((zero) => zero < 0)) return undefined;
   return zeros.some((zero) => zero > 1) ? "byte" : "unit";
+}
+
+/** The input of each color that becomes 0. */
+function zerosOf({ scale, shift }: Affine): number[] {
+  const length = Math.max(scale.length, shift.length);
+  return Array.from({ length }, (_, c) => 0 - at(shift, c) / at(scale, c));
+}
+
+/** The means of ImageNet, VGGFace and VGGFace2, of bytes in the order blue, green, red. */
+const BLUE_FIRST_MEANS = [
+  [103.939, 116.779, 123.68],
+  [93.594, 104.7624, 129.1863],
+  [91.4953, 103.8827, 131.0912],
+];
+
+/** Whether what a network subtracts is a well-known mean in the order blue, green, red, of bytes or of parts of 1. */
+function isBlueFirst(normalization: Affine): boolean {
+  const zeros = zerosOf(normalization);
+  const bytes = zeros.map((zero) => zeros.every((zero) => zero <= 1) ? zero * 255 : zero);
+  return BLUE_FIRST_MEANS.some((mean) =>
+    bytes.length === 3 && mean.every((value, c) => Math.abs(bytes[c]! - value) < 1)
+  );
+}
+
+function askForOrder(range: "byte" | "unit", file: string): CheckpointFormatError {
+  const scale = range === "unit" ? ', "scale": 0.00392156862745098' : "";
+  return new CheckpointFormatError(
+    `The network of ${file} subtracts a mean that is well known for images with blue first, and nothing tells ` +
+      `whether it takes those: say --preprocess ${range} if red comes first, or a JSON file with ` +
+      `{"colors": "bgr"${scale}} if blue does (option preprocessing)`,
+    { code: "checkpoint-ambiguous", file },
+  );
 }
 
 /** Refuses to normalize what the network normalizes itself, and to guess what it takes. */

@@ -49,6 +49,16 @@ const MEANINGS: readonly (readonly [what: string, meaning: string, ...parts: num
     ...[node("Mul", ["x", "s"], ["m"]), node("QuantizeLinear", ["m", "s", "z"])],
   ],
   [
+    "a Max with many zeros",
+    "input, conv, relu",
+    ...[X, W, CONV, node("Max", ["c", "zeros"]), initializer("zeros", [2, 1, 1], [0, 0])],
+  ],
+  [
+    "a Max with another number",
+    "input, conv, Max: it takes the maximum of its value and 3",
+    ...[X, W, CONV, node("Max", ["c", "zeros"]), initializer("zeros", [2, 1, 1], [0, 3])],
+  ],
+  [
     "a Clip of old",
     "input, conv, Clip: it caps its values at 6",
     ...[

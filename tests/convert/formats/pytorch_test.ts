@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertObjectMatch, assertRejects } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { type Checkpoint, readAll } from "../../../lib/convert/formats/checkpoint.ts";
 import { openCheckpoint } from "../../../lib/convert/formats/open_checkpoint.ts";
@@ -341,6 +341,27 @@ for (const call of OTHERWISE) {
     });
   });
 }
+
+Deno.test("TorchScript's other words for what a VGG has are the same operators", async () => {
+  const file = scriptOf(
+    "_0 = torch.permute(x, [0, 3, 1, 2])",
+    "weight = self.weight",
+    '_1 = torch._convolution_mode(_0, weight, None, [1, 1], "same", [1, 1], 1)',
+    "_2 = torch.add(_1, torch.view(weight, [-1, 1, 1]))",
+    "_3 = torch.mul(torch.neg(_2), torch.unsqueeze(weight, -1))",
+    "return torch.softmax(torch.softmax(_3, 0), 1)",
+  );
+  await withCheckpoint(file, ({ graph, tensors }) => {
+    const [input, , conv, add, neg, mul, first, second] = graph!.nodes.map((node) => node.operator);
+    const { shape } = tensors[0]!, count = shape.reduce((a, b) => a * b, 1);
+    assertObjectMatch(input!, { kind: "input", layout: "NHWC" });
+    assertObjectMatch(conv!, { kind: "conv", padding: "same" });
+    assertObjectMatch(add!, { kind: "affine", shift: { shape: [count, 1, 1] } });
+    assertObjectMatch(mul!, { kind: "affine", scale: { shape: [...shape, 1] } });
+    assertEquals(neg, { kind: "affine", scale: -1 });
+    assertEquals([first?.kind, second?.kind], ["unsupported", "softmax"]);
+  });
+});
 
 Deno.test("TorchScript's code that is long or deep takes no longer than it is", async () => {
   const many = Array.from({ length: 20_000 }, () => "x = torch.relu(x)");

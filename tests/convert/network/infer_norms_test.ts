@@ -30,7 +30,7 @@ Deno.test("numbers tell whether batch normalization stands before the ReLU or af
   );
 });
 
-Deno.test("modules between dense layers: two are a ReLU and dropout, one is asked for, none is none", async () => {
+Deno.test("modules between dense layers: two are a ReLU and dropout, one is asked for, none is a list or none", async () => {
   const of = (
     ...numbers: number[]
   ): Shapes => [...features("A"), ...dense("classifier", numbers, [12, 7, 9, 5])];
@@ -38,9 +38,26 @@ Deno.test("modules between dense layers: two are a ReLU and dropout, one is aske
   // Dropout before each layer but the last.
   assertEquals(await infer(of(1, 4, 6)), `32 ${BLOCKS_A}Fdrdrd`);
   await refuse(of(0, 3, 5), {}, "classifier.3", "classifier.5", "--activation relu");
-  assertEquals(await infer(of(0, 1, 2)), `32 ${BLOCKS_A}Fddd`);
+  await refuse(of(0, 1, 2), {}, "classifier.0", "classifier.1", "list", "--activation relu");
+  assertEquals(await infer(of(0, 1, 2), { activation: "relu" }), `32 ${BLOCKS_A}Fdrdrd`);
+  // A sequence: the last two have nothing between them.
+  assertEquals(await infer(of(0, 3, 4), { activation: "relu" }), `32 ${BLOCKS_A}Fdrdd`);
   await refuse(of(0, 2, 4), {}, "classifier.0", "classifier.2", "--activation relu");
   assertEquals(await infer(of(0, 2, 4), { activation: "relu" }), `32 ${BLOCKS_A}Fdrdrd`);
+});
+
+Deno.test("norms that are declared behind all convolutions belong to these by their numbers", async () => {
+  const all = convolutions("A");
+  const network: Shapes = [
+    ...all.map(({ shape }, n) => [`conv${n}.weight`, shape] as const),
+    ...all.flatMap(({ outputs }, n) => norm1d(`bn${n}`, outputs)),
+    ...dense("fc", [1, 2], [12, 7, 5]),
+  ];
+  const options = { order: "declared", norm: "before-relu", activation: "relu" } as const;
+  const expected = "32 cnrP cnrP cnrcnrP cnrcnrP cnrcnrP Fdrd";
+  assertEquals(await infer(network, options), expected);
+  const fewer = network.filter(([name]) => !name.startsWith("bn3"));
+  await refuse(fewer, options, "bn0", "7 normalizations");
 });
 
 Deno.test("batch normalization among the dense layers stands where its number says", async () => {

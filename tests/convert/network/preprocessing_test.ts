@@ -77,6 +77,41 @@ for (const [what, { own, reverses = false, expected }] of Object.entries(OWN)) {
   });
 }
 
+Deno.test("a mean that is well known with blue first is asked about, and either answer is right", () => {
+  for (const unit of [1, 1 / 255]) {
+    for (const means of [[123.675, 116.28, 103.53], [129.1863, 104.7624, 93.594]]) {
+      const blueFirst = affine(1, means.toReversed().map((mean) => -mean * unit));
+      const of = (given?: Parameters<typeof choosePreprocessing>[2], reverses = false) =>
+        choosePreprocessing(network(blueFirst, reverses), USUAL, given, "m.pth");
+      const plain = unit === 1 ? "byte" : "unit";
+      for (const reverses of [false, true]) {
+        const error = assertThrows(
+          () => of(undefined, reverses),
+          CheckpointFormatError,
+          `--preprocess ${plain}`,
+        );
+        assertEquals(error.code, "checkpoint-ambiguous");
+        const answer = JSON.parse(/\{.*\}/.exec(error.message)![0]);
+        const blue = of(answer, reverses), red = of(plain, reverses);
+        assertEquals([blue.isBgr, red.isBgr], [!reverses, reverses]);
+        for (const color of [0, 1, 2]) {
+          const [own, other] = [means[color]!, means[2 - color]!];
+          assertAlmostEquals(value(blue, 200, color), (200 - own) * unit, 1e-9);
+          assertAlmostEquals(value(red, 200, color), (200 - other) * unit, 1e-9);
+        }
+      }
+    }
+  }
+  const others = network(affine(1, [-0.3444, -0.3803, -0.4078]));
+  assertEquals(choosePreprocessing(others, USUAL, undefined, "m.pth").from, "read");
+});
+
+Deno.test("a network that turns colors round alone may be given any preprocessing", () => {
+  const chosen = choosePreprocessing(network(undefined, true), USUAL, "torch", "m.onnx");
+  assertEquals([chosen.from, chosen.isBgr], ["given", true]);
+  assertAlmostEquals(value(chosen, 51, 0), (0.2 - 0.485) / 0.229, 1e-9);
+});
+
 Deno.test("what a network takes is asked for where its numbers do not tell", () => {
   // Of -1…1 to 0…1: neither bytes nor parts of 1.
   const own = affine(0.5, 0.5);

@@ -42,8 +42,12 @@ export const max: Translator<Meaning> = async (call) => {
   if (call.node.inputs.length === 1) return call.moved([{ kind: "identity" }], call.axes);
   const other = call.node.inputs.indexOf(call.source) === 0 ? 1 : 0;
   const values = await call.elements(other, "the other of its inputs") ?? [];
-  if (call.node.inputs.length > 2 || values.length !== 1 || values[0] !== 0) {
-    throw new NotUnderstood(`it takes the maximum of its value and ${values.join(", ")}`);
+  if (call.node.inputs.length > 2) {
+    throw new NotUnderstood("it takes the maximum of several values");
+  }
+  const floor = [...values].find((value) => value !== 0);
+  if (floor !== undefined || values.length === 0) {
+    throw new NotUnderstood(`it takes the maximum of its value and ${floor}`);
   }
   return relu(call);
 };

@@ -4,8 +4,8 @@
  * @see {@link https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_functions.yaml}
  */
 
-import type { CheckpointTensor } from "../checkpoint.ts";
-import type { Constant, GraphNode, Operator, Padding, Pair } from "../graph.ts";
+import { type CheckpointTensor, sizeOf } from "../checkpoint.ts";
+import type { Constant, GraphNode, Layout, Operator, Padding, Pair } from "../graph.ts";
 import { mappedTensor } from "../tensors.ts";
 
 /** A value by its name, or what stands in the program itself. */
@@ -51,6 +51,7 @@ const PARAMETERS: ReadonlyMap<string, readonly string[]> = new Map(Object.entrie
   mean: ["self", "dim", "keepdim"],
   flatten: ["self", "start_dim", "end_dim"],
   view: ["self", "size"],
+  unsqueeze: ["self", "dim"],
   permute: ["self", "dims"],
   transpose: ["self", "dim0", "dim1"],
   t: ["self"],
@@ -68,6 +69,7 @@ const PARAMETERS: ReadonlyMap<string, readonly string[]> = new Map(Object.entrie
 /** Other names of the same operators. */
 const SAME: ReadonlyMap<string, string> = new Map(Object.entries({
   _convolution: "convolution",
+  _convolution_mode: "conv2d",
   max_pool2d_with_indices: "max_pool2d",
   _adaptive_avg_pool2d: "adaptive_avg_pool2d",
   _native_batch_norm_legit_no_training: "batch_norm",
@@ -169,12 +171,14 @@ export class AtenTranslator {
     }
   }
 
-  /** Of a dense layer's weight the axes are exchanged before it is multiplied with. */
+  /** Of a dense layer's weight the axes are exchanged; a bias gets axes to be broadcast over a map. */
   #foldConstant(operator: string, given: AtenCall["given"], output: string): boolean {
     const self = given.get("self") ?? given.get("input");
     const constant = isValue(self) ? this.#constants.get(self.value) : undefined;
     if (constant === undefined) return false;
-    if (IDENTITY.test(operator)) this.#constants.set(output, constant);
+    const shape = shapeOf(operator, given, constant.shape);
+    if (shape !== undefined) this.#constants.set(output, { ...constant, shape });
+    else if (IDENTITY.test(operator)) this.#constants.set(output, constant);
     else if (!isExchange(operator, given) || constant.shape.length !== 2) return false;
     else this.#exchanged.set(output, constant);
     return true;
@@ -260,8 +264,8 @@ export class AtenTranslator {
           ? { kind: "flatten" }
           : unsupported("it leaves some axes");
       case "view": {
-        const size = given.get("size");
-        return Array.isArray(size) && size.length === 2
+        const size = sizeArgument(given);
+        return size !== undefined && size.length === 2
           ? { kind: "flatten" }
           : unsupported(`to [${size}]`);
       }
@@ -287,6 +291,8 @@ export class AtenTranslator {
       case "mul":
       case "div":
         return this.#affine(operator, given) ?? unsupported();
+      case "neg":
+        return { kind: "affine", scale: -1 };
       case "softmax": {
         // Without an axis it is that of the classes.
         const axis = given.get("dim") ?? 1;
@@ -336,6 +342,20 @@ export class AtenTranslator {
   }
 }
 
+/** Images lie with their colors last where the first thing that is done is to bring these to the front. */
+export function layoutOfImages(input: string, nodes: readonly GraphNode[]): Layout {
+  let value = input;
+  for (const { inputs, output, operator } of nodes) {
+    if (inputs[0] !== value || inputs.length > 1) continue;
+    if (operator.kind === "transpose") {
+      return String(operator.order) === "0,3,1,2" ? "NHWC" : "NCHW";
+    }
+    if (operator.kind !== "identity" && operator.kind !== "affine") return "NCHW";
+    value = output;
+  }
+  return "NCHW";
+}
+
 function mapped(constant: Constant, change: (value: number) => number): Constant {
   return typeof constant === "number" ? change(constant) : mappedTensor(constant, change);
 }
@@ -347,6 +367,28 @@ function number(given: AtenCall["given"], key: string): number {
 
 function isValue(argument: Argument | undefined): argument is { readonly value: string } {
   return typeof argument === "object" && argument !== null && "value" in argument;
+}
+
+/** `reshape` calls it `shape`, `view` `size`. */
+function sizeArgument(given: AtenCall["given"]): readonly number[] | undefined {
+  const size = given.get("size") ?? given.get("shape");
+  return Array.isArray(size) ? size as readonly number[] : undefined;
+}
+
+/** What a constant is viewed as: one axis may be what is left (-1). */
+function shapeOf(
+  operator: string,
+  given: AtenCall["given"],
+  shape: readonly number[],
+): readonly number[] | undefined {
+  if (operator === "unsqueeze") {
+    const axis = number(given, "dim");
+    return shape.toSpliced(axis < 0 ? axis + shape.length + 1 : axis, 0, 1);
+  }
+  const size = operator === "view" ? sizeArgument(given) : undefined;
+  const known = sizeOf((size ?? []).filter((length) => length !== -1));
+  const viewed = size?.map((length) => length === -1 ? sizeOf(shape) / known : length);
+  return viewed !== undefined && sizeOf(viewed) === sizeOf(shape) ? viewed : undefined;
 }
 
 function isExchange(operator: string, given: AtenCall["given"]): boolean {

@@ -9,10 +9,10 @@ import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { isRecord, isSize } from "../../../model/json.ts";
 import type { Checkpoint, CheckpointTensor, OpenOptions } from "../checkpoint.ts";
-import type { GraphNode } from "../graph.ts";
+import type { GraphNode, Layout } from "../graph.ts";
 import { weightsOf } from "../stored.ts";
 import { openEntry, readEntry, readZipDirectory, type ZipEntry } from "../zip.ts";
-import { type Argument, AtenTranslator } from "./aten.ts";
+import { type Argument, AtenTranslator, layoutOfImages } from "./aten.ts";
 import { readPytorchZip } from "./read.ts";
 import { storedTensors } from "./tensors.ts";
 import { elementsOf, PickledTensor, Storage } from "./vocabulary.ts";
@@ -42,7 +42,7 @@ export async function readExported(
   const module = record(record(program).graph_module), graph = record(module.graph);
   const signature = record(module.signature);
   const bound = new Map<string, CheckpointTensor>();
-  const nodes: GraphNode[] = [];
+  const inputs: string[] = [];
   for (const spec of list(signature.input_specs)) {
     for (const [kind, value] of Object.entries(record(spec))) {
       const { arg, parameter_name, buffer_name, tensor_constant_name } = record(value);
@@ -51,22 +51,24 @@ export async function readExported(
       const argument = record(arg);
       const name = String(argument.name ?? record(argument.as_tensor).name);
       if (tensor !== undefined) bound.set(name, tensor);
-      else if (kind === "user_input") nodes.push(inputNode(name, graph));
+      else if (kind === "user_input") inputs.push(name);
     }
   }
   const translator = new AtenTranslator(bound);
   for (const node of list(graph.nodes)) {
     options.budget.visit();
-    const { target, inputs, outputs } = record(node);
+    const { target, inputs: given, outputs } = record(node);
     translator.add({
       // "torch.ops.aten.conv2d.default"
       operator: String(target).replace(/^torch\.ops\.aten\.(\w+)\.\w+$/, "$1"),
       given: new Map(
-        list(inputs).map((input) => [String(record(input).name), argumentOf(record(input).arg)]),
+        list(given).map((input) => [String(record(input).name), argumentOf(record(input).arg)]),
       ),
       outputs: list(outputs).map((output) => String(record(record(output).as_tensor).name)),
     });
   }
+  const { nodes } = translator;
+  const images = inputs.map((name) => inputNode(name, layoutOfImages(name, nodes), graph));
   const outputs = list(signature.output_specs).flatMap((spec) => {
     const { arg } = record(record(spec).user_output);
     const name = String(record(record(arg).as_tensor).name);
@@ -80,7 +82,7 @@ export async function readExported(
     format: "PyTorch's exported program",
     tensors: weights,
     order: "declared",
-    graph: { nodes: [...nodes, ...translator.nodes], outputs },
+    graph: { nodes: [...images, ...nodes], outputs },
     images: { preprocessing: "torch", isRead: false, because: "usual for PyTorch" },
     epsilon: 1e-5,
     close: () => held.dispose(),
@@ -197,10 +199,11 @@ const SCALAR_TYPES: Readonly<Record<number, string>> = {
   13: "bfloat16",
 };
 
-function inputNode(name: string, graph: Record<string, unknown>): GraphNode {
+function inputNode(name: string, layout: Layout, graph: Record<string, unknown>): GraphNode {
   const { sizes } = record(record(graph.tensor_values)[name]);
-  const [, channels, height, width] = list(sizes).map((size) => intOf(size) || undefined);
-  const operator = { kind: "input", layout: "NCHW", height, width, channels } as const;
+  const [, ...axes] = list(sizes).map((size) => intOf(size) || undefined);
+  const [channels, height, width] = layout === "NCHW" ? axes : [axes[2], axes[0], axes[1]];
+  const operator = { kind: "input", layout, height, width, channels } as const;
   return { name, inputs: [], output: name, operator };
 }
 

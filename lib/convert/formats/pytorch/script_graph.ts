@@ -3,7 +3,7 @@
 import type { Budget } from "../budget.ts";
 import type { CheckpointTensor } from "../checkpoint.ts";
 import type { Graph, GraphNode } from "../graph.ts";
-import { type Argument, AtenTranslator, parametersOf } from "./aten.ts";
+import { type Argument, AtenTranslator, layoutOfImages, parametersOf } from "./aten.ts";
 import { PickledObject, type PickledValue } from "./pickled.ts";
 import type { Expression, Method, ScriptClass, Statement } from "./script_code.ts";
 
@@ -67,7 +67,7 @@ export function scriptGraph(
     output: "input",
     operator: {
       kind: "input",
-      layout: "NCHW",
+      layout: layoutOfImages("input", follower.translator.nodes),
       ...{ height: undefined, width: undefined, channels: undefined },
     },
   };
