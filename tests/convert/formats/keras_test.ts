@@ -3,7 +3,7 @@ import { convert } from "../../../lib/convert/convert.ts";
 import type { CheckpointTensor } from "../../../lib/convert/formats/checkpoint.ts";
 import type { Graph, Operator } from "../../../lib/convert/formats/graph.ts";
 import { buildGraph } from "../../../lib/convert/formats/keras/build_graph.ts";
-import { readDescription } from "../../../lib/convert/formats/keras/description.ts";
+import { readDescription, Reference } from "../../../lib/convert/formats/keras/description.ts";
 import { saysTurned, turned } from "../../../lib/convert/formats/keras/theano.ts";
 import { tensorOf } from "../../../lib/convert/formats/keras/values.ts";
 import { findWeights } from "../../../lib/convert/formats/keras/weight_file.ts";
@@ -231,6 +231,39 @@ Deno.test("a layer whose weights are not in the file is an error with its name",
     async () => await build(),
     CheckpointFormatError,
     "the layer 0, a Dense, whose kernel is not among the weights",
+  );
+});
+
+Deno.test("calls in any order are each looked at a few times, and calls without end are refused", async () => {
+  const image = { className: "InputLayer", name: "0", config: {}, calls: [] };
+  let looks = 0;
+  const called = (from: string, index: number) => ({
+    get args() {
+      looks++;
+      return [new Reference(from, index, 0)];
+    },
+    kwargs: {},
+  });
+  const layers = Array.from({ length: 200 }, (_, i) => ({
+    ...{ className: "Dropout", name: `${i + 1}`, config: {} },
+    calls: [called(`${i}`, 0)],
+  }));
+  const model = { inputs: [new Reference("0", 0, 0)], outputs: [new Reference("200", 0, 0)] };
+  const backwards = { ...model, layers: [...layers.toReversed(), image] };
+  assertEquals(buildGraph(backwards, () => undefined, "some.h5").nodes.length, 201);
+  assert(looks <= 3 * 200, `looked ${looks} times`);
+
+  const inner = { ...model, outputs: model.inputs, layers: [image, ...layers.slice(1)] };
+  const calls = Array.from({ length: 1000 }, () => called("0", 0));
+  const outer = { className: "Functional", name: "200", config: {}, model: inner, calls };
+  const many = { ...model, layers: [image, outer] };
+  await assertRejects(
+    async () => {
+      await Promise.resolve();
+      buildGraph(many, () => undefined, "some.h5");
+    },
+    CheckpointFormatError,
+    "over 100000 uses of layers",
   );
 });
 

@@ -17,6 +17,8 @@ import type { FindWeights } from "./weights.ts";
 
 /** Far more than a network that could be a VGG has; a model may be used many times in another. */
 const MAX_NODES = 10_000;
+/** Those that lead to nothing are looked at as well. */
+const MAX_USES = 100_000;
 
 /** A value of the graph. */
 interface Value {
@@ -24,6 +26,15 @@ interface Value {
   readonly shape: Shape;
   /** If it is one color of another value: which, of which. */
   readonly color?: { readonly of: Value; readonly index: number } | undefined;
+}
+
+/** A call of a layer; `found` of the values that it takes are there. */
+interface Use {
+  readonly layer: KerasLayer;
+  readonly index: number;
+  readonly call: Call;
+  readonly takes: readonly string[];
+  found: number;
 }
 
 /**
@@ -41,7 +52,9 @@ export function buildGraph(model: KerasModel, findWeights: FindWeights, file: st
 
 class Builder {
   readonly nodes: GraphNode[] = [];
-  readonly #names = new Set<string>();
+  /** How often each name was wanted. */
+  readonly #names = new Map<string, number>();
+  #uses = 0;
 
   constructor(
     readonly findWeights: FindWeights,
@@ -59,26 +72,39 @@ class Builder {
   expand(model: KerasModel, prefix: string, taken?: readonly Value[]): readonly Value[] {
     const values = new Map<string, Value>();
     const inputs = model.inputs.map(({ layer }) => layer);
-    let waiting: { layer: KerasLayer; index: number; call: Call | undefined }[] = [];
+    const ready: Use[] = [];
+    this.#countTo(MAX_USES, this.#uses += model.layers.length);
     for (const layer of model.layers) {
       if (layer.calls.length > 0) {
-        waiting.push(...layer.calls.map((call, index) => ({ layer, index, call })));
+        for (const [index, call] of layer.calls.entries()) {
+          const takes = referencesIn(call).map(({ key }) => key);
+          ready.push({ layer, index, call, takes, found: 0 });
+        }
       } else if (layer.className === "InputLayer") {
         const given = taken?.[inputs.indexOf(layer.name)];
         const key = new Reference(layer.name, 0, 0).key;
         values.set(key, given ?? this.#input(layer, prefix));
       }
     }
+    this.#countTo(MAX_USES, this.#uses += ready.length);
     // Layers stand in their order as a rule; one that is used twice may take what comes later.
-    for (let left = Infinity; waiting.length > 0 && waiting.length < left;) {
-      left = waiting.length;
-      waiting = waiting.filter(({ layer, index, call }) => {
-        const takes = referencesIn(call!).map(({ key }) => values.get(key));
-        if (!takes.every((value) => value !== undefined)) return true;
-        this.#call(layer, call!, takes, prefix).forEach((value, tensor) => {
-          values.set(new Reference(layer.name, index, tensor).key, value);
-        });
-        return false;
+    const waiting = new Map<string, Use[]>();
+    for (let use = ready[0], next = 1; use !== undefined; use = ready[next++]) {
+      const { layer, index, call, takes } = use;
+      while (use.found < takes.length && values.has(takes[use.found]!)) use.found++;
+      const missing = takes[use.found];
+      if (missing !== undefined) {
+        const others = waiting.get(missing);
+        if (others === undefined) waiting.set(missing, [use]);
+        else others.push(use);
+        continue;
+      }
+      const given = takes.map((key) => values.get(key)!);
+      this.#call(layer, call, given, prefix).forEach((value, tensor) => {
+        const { key } = new Reference(layer.name, index, tensor);
+        values.set(key, value);
+        for (const other of waiting.get(key) ?? []) ready.push(other);
+        waiting.delete(key);
       });
     }
     return model.outputs.map((output) => {
@@ -89,6 +115,12 @@ class Builder {
         { file: this.file },
       );
     });
+  }
+
+  #countTo(most: number, count: number): void {
+    if (count <= most) return;
+    const message = `The description in ${this.file} has over ${most} uses of layers`;
+    throw new CheckpointFormatError(message, { code: "budget", file: this.file });
   }
 
   #input(layer: KerasLayer, prefix: string): Value {
@@ -171,13 +203,12 @@ class Builder {
   }
 
   #add(name: string, takes: readonly Value[], operator: Operator, shape: Shape): Value {
-    if (this.nodes.length === MAX_NODES) {
-      const message = `The description in ${this.file} has over ${MAX_NODES} uses of layers`;
-      throw new CheckpointFormatError(message, { code: "budget", file: this.file });
-    }
-    let output = name;
-    for (let n = 2; this.#names.has(output); n++) output = `${name} (${n})`;
-    this.#names.add(output);
+    this.#countTo(MAX_NODES, this.nodes.length + 1);
+    let count = (this.#names.get(name) ?? 0) + 1;
+    let output = count === 1 ? name : `${name} (${count})`;
+    while (this.#names.has(output)) output = `${name} (${++count})`;
+    this.#names.set(name, count);
+    if (output !== name) this.#names.set(output, 1);
     this.nodes.push({ name, inputs: takes.map(({ name }) => name), output, operator });
     return { name: output, shape };
   }
