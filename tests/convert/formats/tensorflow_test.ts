@@ -206,7 +206,7 @@ function node(
   ];
 }
 
-const FLOAT = 1, INT32 = 3, UINT8 = 4, STRING = 7;
+const FLOAT = 1, INT32 = 3, UINT8 = 4, STRING = 7, BOOL = 10;
 const shape = (...sizes: number[]): Uint8Array =>
   message(...sizes.map((size) => [2, message([1, size])] as const));
 const type = (value: number): Attribute => ["dtype", message([6, value])];
@@ -294,6 +294,90 @@ Deno.test("batch normalization in training is refused, and what has no equal", a
     (operators.at(-1) as [string, { because: string }])[1].because,
     "it takes the mean of the images, as in training",
   );
+});
+
+/** A graph that doubles its images in training, by a condition of this node, and takes what is positive of them else. */
+function switchedGraph(
+  condition: readonly [1, Uint8Array],
+  ifTrue: string,
+  ...others: (readonly [1, Uint8Array])[]
+): Uint8Array {
+  const two = constant("two", [], FLOAT, [5, floats(2)]);
+  return graphOf(
+    ...[images, filter, conv, two, constant("no", [], BOOL, [11, 0]), condition],
+    node("switch", "Switch", ["conv", "training"]),
+    node("factor", "Switch", ["two", "training"]),
+    node("in_training", "Mul", ["switch:1", "factor:1"]),
+    node("else", "Relu", ["switch:0"]),
+    ...others,
+    node("merge", "Merge", ["else", ifTrue]),
+  );
+}
+
+Deno.test("a branch that is for training is left out", async () => {
+  const byDefault = node("training", "PlaceholderWithDefault", ["no"], type(BOOL));
+  const operators = await operatorsOf(switchedGraph(byDefault, "in_training"));
+  assertEquals(operators.slice(2), [["else", { kind: "relu" }]]);
+  const always = constant("training", [], BOOL, [11, 1]);
+  assertEquals((await operatorsOf(switchedGraph(always, "in_training"))).slice(2), [
+    ["in_training", { kind: "affine", scale: 2 }],
+  ]);
+});
+
+Deno.test("dropout in a branch that is for training is left out with it", async () => {
+  const byDefault = node("training", "PlaceholderWithDefault", ["no"], type(BOOL));
+  const mask = [
+    node("random", "RandomUniform", ["two"]),
+    node("mask", "Floor", ["random"]),
+    node("dropped", "Mul", ["in_training", "mask"]),
+  ];
+  for (const ifTrue of ["dropped", "in_training"]) {
+    const operators = await operatorsOf(switchedGraph(byDefault, ifTrue, ...mask));
+    assertEquals(operators.slice(2), [["else", { kind: "relu" }]]);
+  }
+});
+
+Deno.test("branches of which nobody knows which is taken are refused", async () => {
+  const isRefused = (found: unknown[]) =>
+    assertObjectMatch(found.at(-1) as object, {
+      0: "merge",
+      1: { kind: "unsupported", type: "Merge" },
+    });
+  const fed = node("training", "Placeholder", [], type(BOOL));
+  isRefused(await operatorsOf(switchedGraph(fed, "in_training")));
+  // Both branches give something.
+  const byDefault = node("training", "PlaceholderWithDefault", ["no"], type(BOOL));
+  isRefused(await operatorsOf(switchedGraph(byDefault, "conv")));
+});
+
+Deno.test("a condition that calls a function calls the one that is taken", async () => {
+  const body = (name: string, op: string) => {
+    const signature = message([1, name], [2, message([1, "v"])], [3, message([1, "r"])]);
+    const made = message([1, op], [2, op], [3, "v"]);
+    const returned = message([1, "r"], [2, `${op}:r:0`]);
+    return [1, message([1, signature], [3, made], [4, returned])] as const;
+  };
+  const called = (name: string) => message([10, message([1, name])]);
+  const branches: Attribute[] = [["then_branch", called("yes")], ["else_branch", called("no")]];
+  const choose = (condition: readonly [1, Uint8Array]) =>
+    operatorsOf(
+      message(
+        ...[images, filter, conv, condition] as const,
+        node("choose", "StatelessIf", ["training", "conv"], ...branches),
+        VERSION,
+        [2, message(body("yes", "Elu"), body("no", "Relu"))],
+      ),
+    );
+  const never = constant("training", [], BOOL, [11, 0]);
+  assertEquals((await choose(never)).slice(2), [["Relu", { kind: "relu" }]]);
+  const fed = node("training", "Placeholder", [], type(BOOL));
+  assertEquals((await choose(fed)).slice(2), [
+    ["choose", {
+      kind: "unsupported",
+      type: "StatelessIf",
+      because: "its condition has to be fed",
+    }],
+  ]);
 });
 
 Deno.test("a slice that turns colors round does so only with the colors", async () => {

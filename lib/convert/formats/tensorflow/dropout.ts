@@ -29,7 +29,9 @@ export async function withoutDropout(to: Translation, place: Place): Promise<Val
   const scaled = inputWithoutMask(place)!;
   if (!OF_FACTOR.has(scaled.node.op)) return await to.input(place, indexOf(place, scaled));
   const [a, b] = [await to.input(scaled, 0), await to.input(scaled, 1)];
-  return a.kind === "activation" ? a : b;
+  if (a.kind === "activation" || b.kind === "activation") return a.kind === "activation" ? a : b;
+  // Of a branch that is not taken nothing is known but the factor.
+  return a.kind === "unknown" ? a : b;
 }
 
 function indexOf({ node, scope }: Place, found: Place): number {

@@ -5,6 +5,7 @@
  */
 
 import { addAll, biasAdd, BINARY, binary, UNARY, unary } from "./arithmetic.ts";
+import { merged, switched } from "./branches.ts";
 import { join, reverse, split, stridedSlice } from "./colors.ts";
 import { images } from "./images.ts";
 import { batchNorm, conv, matMul, mean, oldBatchNorm, pad, pool, resize } from "./layers.ts";
@@ -45,6 +46,10 @@ export const OPERATORS: Readonly<Record<string, Translate>> = Object.assign(
     Snapshot: same,
     EnsureShape: same,
     Cast: cast,
+    Switch: switched,
+    RefSwitch: switched,
+    Merge: merged,
+    RefMerge: merged,
 
     Conv2D: conv,
     _FusedConv2D: conv,

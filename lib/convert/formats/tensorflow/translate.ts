@@ -4,6 +4,7 @@ import { CheckpointFormatError } from "../../../errors.ts";
 import type { Budget } from "../budget.ts";
 import { type CheckpointTensor, OUTPUTS_LAST } from "../checkpoint.ts";
 import type { Graph, GraphNode, Layout, Operator } from "../graph.ts";
+import { isMet } from "./branches.ts";
 import { isDroppedOut, withoutDropout } from "./dropout.ts";
 import type { TfFunction, TfGraph } from "./graph_def.ts";
 import { OPERATORS } from "./operators.ts";
@@ -83,12 +84,25 @@ export class Translator implements Translation {
     if (body !== undefined && (CALLS.has(node.op) || called === node.op)) {
       return await this.#call(place, body);
     }
+    if (CONDITIONS.has(node.op)) return await this.#branch(place);
     if (isDroppedOut(place)) return await withoutDropout(this, place);
     return await OPERATORS[node.op]?.(this, place) ?? await this.unsupported(place);
   }
 
-  async #call(place: Place, body: TfFunction): Promise<Value> {
-    const inner = place.scope.inner(place.node, body);
+  /** What the function gives that a condition takes. */
+  async #branch(place: Place): Promise<Value> {
+    const condition = await isMet(this, place, 0);
+    if (condition === undefined) {
+      return await this.unsupported(place, "its condition has to be fed");
+    }
+    const called = place.node.attributes.get(condition ? "then_branch" : "else_branch")?.func;
+    const body = this.graph.functions.get(called ?? "");
+    return body === undefined ? await this.unsupported(place) : await this.#call(place, body, 1);
+  }
+
+  /** @param first Which input of the node is the function's first. */
+  async #call(place: Place, body: TfFunction, first = 0): Promise<Value> {
+    const inner = place.scope.inner(place.node, body, first);
     if (inner.depth > MAX_DEPTH) this.#fail(`its functions call each other ${MAX_DEPTH} deep`);
     const result = inner.locate(body.returns[place.index] ?? "");
     return result === undefined ? { kind: "unknown", op: body.name } : await this.valueOf(result);
@@ -149,6 +163,9 @@ export class Translator implements Translation {
 
 /** What calls the function in its attribute `f`. */
 const CALLS: ReadonlySet<string> = new Set(["PartitionedCall", "StatefulPartitionedCall"]);
+
+/** What calls the function in its attribute `then_branch` or `else_branch`. */
+const CONDITIONS: ReadonlySet<string> = new Set(["If", "StatelessIf"]);
 
 /** Of values one of which is computed from another only the last: logits beside their probabilities are one head. */
 function withoutInner(outputs: readonly string[], nodes: readonly GraphNode[]): string[] {

@@ -68,12 +68,16 @@ export class Scope {
     return new Scope(nodes, new Map(), 0);
   }
 
-  /** The body of a function that a node of this graph calls. */
-  inner(node: TfNode, { nodes, parameters }: TfFunction): Scope {
+  /**
+   * The body of a function that a node of this graph calls.
+   *
+   * @param first Which input of the node is the function's first.
+   */
+  inner(node: TfNode, { nodes, parameters }: TfFunction, first = 0): Scope {
     const known = this.#calls.get(node);
     if (known !== undefined) return known;
     const values = parameters.map((name, index) =>
-      [name, { scope: this as Scope, input: node.inputs[index] ?? "" }] as const
+      [name, { scope: this as Scope, input: node.inputs[first + index] ?? "" }] as const
     );
     const scope = new Scope(nodes, new Map(values), this.depth + 1);
     this.#calls.set(node, scope);
