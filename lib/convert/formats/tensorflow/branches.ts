@@ -36,5 +36,9 @@ export async function merged(to: Translation, place: Place): Promise<Value> {
     const value = await to.input(place, index);
     if (value.kind !== "unknown" || value.op !== NOT_TAKEN) taken.push(value);
   }
-  return taken.length === 1 && place.index === 0 ? taken[0] : await to.unsupported(place);
+  const [only] = taken;
+  if (only === undefined || taken.length > 1 || place.index !== 0) {
+    return await to.unsupported(place);
+  }
+  return only;
 }
