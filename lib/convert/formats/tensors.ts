@@ -142,6 +142,8 @@ export function stridedTensor(
     ...flat,
     shape,
     async read({ start, length: runLength, stride, count }: Runs, into: Float32Array) {
+      // As deep on the stack as one, however many are on top of each other.
+      await undefined;
       values ??= await readAll(flat);
       for (let run = 0, at = 0; run < count; run++) {
         for (let i = 0; i < runLength; i++) {
@@ -171,6 +173,8 @@ export function mappedTensor(
   return {
     ...tensor,
     async read(runs: Runs, into: Float32Array): Promise<void> {
+      // So that many on top of each other are not as deep on the stack.
+      await undefined;
       await tensor.read(runs, into);
       for (let i = 0; i < into.length; i++) into[i] = change(into[i]);
     },

@@ -252,6 +252,22 @@ Deno.test("one number of a constant stands for all that would follow it", async 
   });
 });
 
+Deno.test("constants that are computed in many steps are read, however many there are", async () => {
+  const turns = constant("order", [4], INT32, [4, Uint8Array.of(0, 1, 2, 3)]);
+  for (const [op, ...more] of [["Neg"], ["Transpose", "order"]] as const) {
+    const count = 10_000;
+    const steps = Array.from(
+      { length: count },
+      (_, i) => node(i === 0 ? "w" : `w${i}`, op, [i === count - 1 ? "w0" : `w${i + 1}`, ...more]),
+    );
+    const first = constant("w0", [3, 3, 3, 2], FLOAT, [5, floats(0.5)]);
+    const file = graphOf(images, first, turns, ...steps, conv);
+    await withCheckpoint(file, async ({ tensors }) => {
+      assertEquals(await readAll(tensors[0]), new Float32Array(54).fill(0.5));
+    });
+  }
+});
+
 Deno.test("what is not understood keeps its name, and says what it takes", async () => {
   const elu = node("act", "Elu", ["conv"]);
   const sum = node("sum", "Add", ["act", "conv"]);

@@ -8,6 +8,8 @@ import {
   readAll,
 } from "../../../lib/convert/formats/checkpoint.ts";
 import { readFlax } from "../../../lib/convert/formats/flax/read.ts";
+import { mappedTensor as mappedByOnnx } from "../../../lib/convert/formats/onnx/computed_tensors.ts";
+import { mappedTensor, stridedTensor } from "../../../lib/convert/formats/tensors.ts";
 import { withLayouts } from "../../../lib/convert/formats/layouts.ts";
 import { openCheckpoint } from "../../../lib/convert/formats/open_checkpoint.ts";
 import { choosePreprocessing } from "../../../lib/convert/network/preprocessing.ts";
@@ -267,4 +269,23 @@ Deno.test("MessagePack that is damaged, or nested without end, is refused", asyn
       assert(error instanceof CheckpointFormatError, error.stack)
     );
   }
+});
+
+Deno.test("tensors that are computed of each other are read, however many there are", async () => {
+  const first: CheckpointTensor = {
+    ...{ name: "first", shape: [2], layout: OUTPUTS_FIRST },
+    read: (_, into) => into.set([1, 2]),
+  };
+  const steps: readonly ((tensor: CheckpointTensor) => CheckpointTensor)[] = [
+    (tensor) => mappedTensor(tensor, (value) => value + 1),
+    (tensor) => mappedByOnnx(tensor, (value) => value + 1),
+  ];
+  for (const step of steps) {
+    let tensor = first;
+    for (let i = 0; i < 20_000; i++) tensor = step(tensor);
+    assertEquals(await readAll(tensor), Float32Array.of(20_001, 20_002));
+  }
+  let turned = first;
+  for (let i = 0; i < 20_000; i++) turned = stridedTensor(turned, [2], [1]);
+  assertEquals(await readAll(turned), Float32Array.of(1, 2));
 });

@@ -11,6 +11,8 @@ export function mappedTensor(
   return {
     ...tensor,
     async read(runs: Runs, into: Float32Array): Promise<void> {
+      // So that many on top of each other are not as deep on the stack.
+      await undefined;
       await tensor.read(runs, into);
       const { start, length, stride } = runs;
       for (let i = 0; i < into.length; i++) {

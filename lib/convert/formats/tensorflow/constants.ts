@@ -19,6 +19,8 @@ export function mappedTensor(
   return {
     ...tensor,
     async read(runs: Runs, into: Float32Array): Promise<void> {
+      // So that many on top of each other are not as deep on the stack.
+      await undefined;
       await tensor.read(runs, into);
       for (let i = 0; i < into.length; i++) into[i] = change(into[i]!);
     },
