@@ -322,8 +322,7 @@ function switchedGraph(
   return graphOf(
     ...[images, filter, conv, two, constant("no", [], BOOL, [11, 0]), condition],
     node("switch", "Switch", ["conv", "training"]),
-    node("factor", "Switch", ["two", "training"]),
-    node("in_training", "Mul", ["switch:1", "factor:1"]),
+    node("in_training", "Mul", ["switch:1", "two"]),
     node("else", "Relu", ["switch:0"]),
     ...others,
     node("merge", "Merge", ["else", ifTrue]),
@@ -549,6 +548,16 @@ Deno.test("a graph whose weights are elsewhere says so", async () => {
     () => operatorsOf(graphOf(...nodes)),
     CheckpointFormatError,
     "weights are not in it (w is a variable)",
+  );
+  assertEquals(error.code, "checkpoint-unsupported");
+});
+
+Deno.test("a graph without weights says what stands for them", async () => {
+  const lookup = node("w", "LookupTableFindV2");
+  const error = await assertRejects(
+    () => operatorsOf(graphOf(images, lookup, conv)),
+    CheckpointFormatError,
+    "found none, and Conv2D conv: it takes LookupTableFindV2",
   );
   assertEquals(error.code, "checkpoint-unsupported");
 });

@@ -9,7 +9,7 @@ import { openEntry, type ZipEntry } from "../zip.ts";
 import { graphOfJson } from "./json_graph.ts";
 import { readGraphDef, type TfGraph } from "./graph_def.ts";
 import { readSavedModel, restoredKeys } from "./saved_model.ts";
-import { Translator } from "./translate.ts";
+import { Translator, weightsOf } from "./translate.ts";
 import { BYTES, takesBytes, usualImages } from "./usual_images.ts";
 import { checkpointOfVariables, EPSILON, keysByName, readIndex } from "./variables.ts";
 
@@ -164,15 +164,7 @@ function checkpointOf(
   source: ByteSource,
   written: TfGraph,
 ): Checkpoint {
-  const tensors = graph.nodes.flatMap(({ operator }) =>
-    operator.kind === "conv" || operator.kind === "dense" ? [operator.weight] : []
-  );
-  if (tensors.length === 0 || graph.outputs.length === 0) {
-    throw new CheckpointFormatError(
-      `Expected convolutions with weights in the ${format} ${source.name}: found none`,
-      { code: "checkpoint-unsupported", file: source.name },
-    );
-  }
+  const tensors = weightsOf(graph, format, source.name);
   const names = [...graph.nodes, ...tensors].map(({ name }) => name);
   return {
     format,

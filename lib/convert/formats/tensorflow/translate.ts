@@ -161,6 +161,32 @@ export class Translator implements Translation {
   }
 }
 
+/**
+ * The weights of a graph's layers.
+ *
+ * @param format For messages, as the file's name is.
+ * @throws {CheckpointFormatError} If there are none, or nothing is computed.
+ */
+export function weightsOf(
+  { nodes, outputs }: Graph,
+  format: string,
+  file: string,
+): readonly CheckpointTensor[] {
+  const weights = nodes.flatMap(({ operator }) =>
+    operator.kind === "conv" || operator.kind === "dense" ? [operator.weight] : []
+  );
+  if (weights.length > 0 && outputs.length > 0) return weights;
+  const found = nodes.flatMap(({ operator, name }) => {
+    if (operator.kind !== "unsupported") return [];
+    const { type, because } = operator;
+    return [`, and ${type} ${name}${because === undefined ? "" : `: ${because}`}`];
+  });
+  throw new CheckpointFormatError(
+    `Expected convolutions with weights in the ${format} ${file}: found none${found[0] ?? ""}`,
+    { code: "checkpoint-unsupported", file },
+  );
+}
+
 /** What calls the function in its attribute `f`. */
 const CALLS: ReadonlySet<string> = new Set(["PartitionedCall", "StatefulPartitionedCall"]);
 

@@ -87,6 +87,8 @@ const OPERATORS: ReadonlyMap<number, readonly [name: string, rewrite?: Rewrite]>
   [114, ["QUANTIZE", plain("Identity")]],
   [117, ["HARD_SWISH"]],
   [118, ["IF"]],
+  [142, ["VAR_HANDLE"]],
+  [143, ["READ_VARIABLE"]],
   [150, ["GELU"]],
 ]);
 
