@@ -300,6 +300,29 @@ Deno.test("arithmetic of constants is done, that of images and a constant is a s
   ]);
 });
 
+Deno.test("an optimizer draws a bias, a ReLU or a sigmoid into a layer; what else it draws is refused", async () => {
+  const bias = constant("b", [2], FLOAT, [5, floats(1, 2)]);
+  const fused = (last: string) =>
+    operatorsOf(graphOf(
+      images,
+      filter,
+      bias,
+      node("dense", "_FusedConv2D", ["x", "w", "b"], ["padding", message([2, "SAME"])], [
+        "fused_ops",
+        message([1, message([2, "BiasAdd"], [2, last])]),
+      ]),
+    ));
+  for (const [last, kind] of [["Relu", "relu"], ["Sigmoid", "sigmoid"]]) {
+    const operators = await fused(last);
+    assertEquals(operators.length, 4);
+    assertEquals(operators.at(-1), ["dense", { kind }]);
+  }
+  assertEquals((await fused("Tanh")).at(-1), [
+    "dense",
+    { kind: "unsupported", type: "_FusedConv2D", because: "it does Tanh, too" },
+  ]);
+});
+
 Deno.test("batch normalization in training is refused, and what has no equal", async () => {
   const numbers = ["gamma", "beta", "mean", "variance"].map((name) =>
     constant(name, [2], FLOAT, [5, floats(1)])

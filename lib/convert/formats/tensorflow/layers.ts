@@ -106,7 +106,7 @@ export async function matMul(to: Translation, place: Place): Promise<Value> {
   return await fused(to, place, to.emit(place, operator, [value], shape));
 }
 
-/** What an optimizer has drawn into a layer: its bias, batch normalization, ReLU. */
+/** What an optimizer has drawn into a layer: its bias, batch normalization, ReLU or sigmoid. */
 async function fused(to: Translation, place: Place, value: Activation): Promise<Value> {
   const { op } = place.node;
   if (!op.startsWith("_Fused")) return value;
@@ -115,6 +115,7 @@ async function fused(to: Translation, place: Place, value: Activation): Promise<
     to.constant(await to.input(place, next++));
   for (const step of attribute(place, "fused_ops").texts) {
     if (step === "Relu") value = to.emit(place, { kind: "relu" }, [value]);
+    else if (step === "Sigmoid") value = to.emit(place, { kind: "sigmoid" }, [value]);
     else if (step === "BiasAdd") {
       const bias = await take();
       if (bias === undefined) return await to.unsupported(place);
