@@ -5,6 +5,8 @@ import { rowMajorStrides } from "../tensors.ts";
 
 /** Elements of a tensor that is held as a whole. */
 const MAX_HELD = 1 << 20;
+/** Numbers that are kept from one read to the next; channels have fewer. */
+const MAX_KEPT = 1 << 15;
 
 /** The numbers of a small constant; `undefined` if it is none. */
 export async function numbersOf(tensor: CheckpointTensor): Promise<number[] | undefined> {
@@ -58,12 +60,14 @@ export function combinedTensor(
   const strides = shape.map((_, axis) =>
     (b.shape[axis - missing] ?? 1) > 1 ? own[axis - missing]! : 0
   );
-  let small: Float32Array | undefined;
+  let kept: Float32Array | undefined;
   return {
     ...a,
     async read(runs: Runs, into: Float32Array): Promise<void> {
-      small ??= await readAll(b);
+      // First: of a long chain no more than one constant is held at a time, but for small ones.
       await a.read(runs, into);
+      const small = kept ?? await readAll(b);
+      if (small.length <= MAX_KEPT) kept = small;
       const { start, length, stride } = runs;
       for (let i = 0; i < into.length; i++) {
         let element = start + Math.floor(i / length) * stride + i % length;
