@@ -56,6 +56,7 @@ export async function inferNetwork(
   refuseUnknown(layerNames, file);
   const evidence = { convolutions, dense, positions, isDeclared, layerNames };
   const blocks = findBlocks(evidence, norms.length > 0, file);
+  if (dense.length > 0) refusePools(layerNames.poolCount, file);
   const map = readMap(evidence, options, file);
   const { norm, activation } = options;
   const placed = placeNorms(norms, { ...evidence, norm, activation }, file);
@@ -201,6 +202,15 @@ function refuseUnknown(layerNames: LayerNames, file: string): void {
   throw unsupported(
     `The network of ${file} has a layer ${name}, and the file has weights alone, so that what it does is not known: ` +
       "convert the whole model",
+    file,
+  );
+}
+
+/** A VGG has five max-pools; a single one may be a layer that is used five times. */
+function refusePools(count: number, file: string): void {
+  if (count <= 1 || count === 5) return;
+  throw unsupported(
+    `The network of ${file} has ${count} max-pools, as its layers' names say: expected the 5 of a VGG`,
     file,
   );
 }

@@ -55,6 +55,11 @@ export class LayerNames {
     return this.#entries.find((entry) => entry.kind === kind)?.name;
   }
 
+  /** How many max-pools are named. */
+  get poolCount(): number {
+    return this.#entries.filter(({ kind }) => kind === "pool").length;
+  }
+
   /** Whether layers without weights are named at all. */
   get isComplete(): boolean {
     return this.#entries.some(({ kind }) => kind !== undefined);

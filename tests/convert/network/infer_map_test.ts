@@ -48,6 +48,21 @@ Deno.test("as many inputs as channels are one position or an average: only sever
   assertEquals(await infer(children(2)), `32 ${BLOCKS_A}Fdrd`);
 });
 
+Deno.test("max-pools that a file names in no order are counted; one may be used five times", async () => {
+  const network: Shapes = [...features("A"), ...dense("classifier", [0, 3], [12 * 9, 7, 5])];
+  const named = (count: number) => ({
+    layerNames: Array.from(
+      { length: count },
+      (_, i) => i === 0 ? "max_pooling2d" : `max_pooling2d_${i}`,
+    ),
+  });
+  await refuse(network, named(4), "4 max-pools");
+  await refuse(network, named(2), "2 max-pools");
+  for (const count of [0, 1, 5]) {
+    assertEquals(await infer(network, named(count)), await infer(network));
+  }
+});
+
 Deno.test("the inputs of the first dense layer tell the map; torchvision averages to 7x7", async () => {
   const of = (positions: number, name = "classifier"): Shapes => [
     ...features("A"),
