@@ -1,5 +1,5 @@
 /**
- * What each entry of `deno.json` brings: `deno run --allow-read --allow-run=deno tools/entries.ts` prints
+ * What each entry of `deno.json` brings: `deno run --allow-read --allow-run tools/entries.ts` prints
  * a table of the modules and bytes that a program loads at once, of those that may follow, and of the
  * packages among them, which Deno fetches before the program runs.
  *

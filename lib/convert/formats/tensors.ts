@@ -4,6 +4,7 @@
  */
 
 import type { ByteSource } from "../../io/byte_source.ts";
+import type { Constant } from "./graph.ts";
 import { type CheckpointTensor, readAll, type Runs, sizeOf } from "./checkpoint.ts";
 
 /** Element types, by safetensors' names, low byte first. */
@@ -165,10 +166,10 @@ function place(index: number, shape: readonly number[], strides: readonly number
   return offset;
 }
 
-/** Changes each element of a tensor. */
+/** Each element of a tensor changed, by its value and its index in row-major order. */
 export function mappedTensor(
   tensor: CheckpointTensor,
-  change: (value: number) => number,
+  change: (value: number, index: number) => number,
 ): CheckpointTensor {
   return {
     ...tensor,
@@ -176,9 +177,18 @@ export function mappedTensor(
       // So that many on top of each other are not as deep on the stack.
       await undefined;
       await tensor.read(runs, into);
-      for (let i = 0; i < into.length; i++) into[i] = change(into[i]);
+      const { start, length, stride } = runs;
+      for (let run = 0, i = 0; run < runs.count; run++) {
+        const first = start + run * stride;
+        for (let n = 0; n < length; n++, i++) into[i] = change(into[i]!, first + n);
+      }
     },
   };
+}
+
+/** Each number of a constant changed. */
+export function mappedConstant(constant: Constant, change: (value: number) => number): Constant {
+  return typeof constant === "number" ? change(constant) : mappedTensor(constant, change);
 }
 
 /** `(q - zeroPoint) * scale`, for the whole tensor or for each index of one axis. */

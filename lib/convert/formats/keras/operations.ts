@@ -4,17 +4,11 @@
  */
 
 import { isRecord } from "../../../model/json.ts";
+import { mappedConstant } from "../tensors.ts";
 import type { Layout, Operator } from "../graph.ts";
 import { type Call, type Json, type KerasLayer, Reference } from "./description.ts";
 import { activated, reshape, resize, transpose } from "./layers.ts";
-import {
-  changed,
-  constantOf,
-  elementwise,
-  type Made,
-  type Taken,
-  Untranslatable,
-} from "./values.ts";
+import { constantOf, elementwise, type Made, type Taken, Untranslatable } from "./values.ts";
 
 /** An operation that takes one value. */
 interface Operation extends Taken {
@@ -62,7 +56,9 @@ const OPERATIONS: Readonly<Record<string, (operation: Operation) => Made>> = {
     affine(
       operation,
       ({ constant, isFirst }) =>
-        isFirst ? { scale: -1, shift: constant } : { shift: changed(constant, (value) => -value) },
+        isFirst
+          ? { scale: -1, shift: constant }
+          : { shift: mappedConstant(constant, (value) => -value) },
     ),
   Multiply: (operation) => affine(operation, ({ constant }) => ({ scale: constant })),
   Divide: divide,
@@ -136,7 +132,7 @@ function affine(
 function divide(operation: Operation): Made {
   return affine(operation, ({ constant, isFirst }) => {
     if (isFirst) throw new Untranslatable("it divides by a value");
-    return { scale: changed(constant, (value) => 1 / value) };
+    return { scale: mappedConstant(constant, (value) => 1 / value) };
   });
 }
 

@@ -95,15 +95,3 @@ export function tensorOf(
     },
   };
 }
-
-/** Each number of a constant changed. */
-export function changed(constant: Constant, change: (value: number) => number): Constant {
-  if (typeof constant === "number") return change(constant);
-  return {
-    ...constant,
-    async read(runs, into): Promise<void> {
-      await constant.read(runs, into);
-      for (let i = 0; i < into.length; i++) into[i] = change(into[i]!);
-    },
-  };
-}

@@ -2,6 +2,7 @@
 
 import { type CheckpointTensor, sizeOf } from "../checkpoint.ts";
 import type { Graph, GraphNode, Operator, Padding, Pair } from "../graph.ts";
+import { mappedTensor } from "../tensors.ts";
 import {
   fieldsOf,
   itemsOf,
@@ -198,19 +199,12 @@ function batchNorm(
     read: ({ start, ...runs }, into) =>
       both.read({ start: start + index * channels, ...runs }, into),
   });
-  const deviation = column(1, "deviation");
   return {
     kind: "batchNorm",
     gamma: vectorOf(tensorOf(gamma), `${name}.gamma`),
     beta: vectorOf(tensorOf(beta), `${name}.beta`),
     mean: column(0, "mean"),
-    variance: {
-      ...deviation,
-      async read(runs, into): Promise<void> {
-        await deviation.read(runs, into);
-        for (let i = 0; i < into.length; i++) into[i]! **= 2;
-      },
-    },
+    variance: mappedTensor(column(1, "deviation"), (deviation) => deviation ** 2),
     epsilon: 0,
   };
 }

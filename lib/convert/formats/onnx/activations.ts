@@ -3,7 +3,7 @@
 import { type CheckpointTensor, sizeOf } from "../checkpoint.ts";
 import type { Operator } from "../graph.ts";
 import type { Call, Meaning, Translator } from "./call.ts";
-import { mappedTensor } from "./computed_tensors.ts";
+import { mappedConstant } from "../tensors.ts";
 import { NotUnderstood } from "./not_understood.ts";
 import { fromFront } from "./numbers.ts";
 
@@ -85,13 +85,16 @@ export const multiply: Translator<Meaning> = (call) =>
 /** `x - c`, or `c - x`. */
 export const subtract: Translator<Meaning> = (call) =>
   call.node.inputs[0] === call.source
-    ? affine(call, (constant) => ({ kind: "affine", shift: mapped(constant, (c) => -c) }))
+    ? affine(call, (constant) => ({ kind: "affine", shift: mappedConstant(constant, (c) => -c) }))
     : affine(call, (constant) => ({ kind: "affine", scale: -1, shift: constant }));
 
 /** `x / c`. */
 export const divide: Translator<Meaning> = (call) => {
   if (call.node.inputs[0] !== call.source) throw new NotUnderstood("it divides by its value");
-  return affine(call, (constant) => ({ kind: "affine", scale: mapped(constant, (c) => 1 / c) }));
+  return affine(
+    call,
+    (constant) => ({ kind: "affine", scale: mappedConstant(constant, (c) => 1 / c) }),
+  );
 };
 
 export const negate: Translator<Meaning> = (call) => scaledBy(call, -1);
@@ -157,11 +160,4 @@ async function operand(call: Call, input: number): Promise<number | CheckpointTe
   });
   if (!fits) throw new NotUnderstood(`its constant has the shape [${tensor.shape}]`);
   return { ...tensor, shape };
-}
-
-function mapped(
-  constant: number | CheckpointTensor,
-  compute: (value: number) => number,
-): number | CheckpointTensor {
-  return typeof constant === "number" ? compute(constant) : mappedTensor(constant, compute);
 }

@@ -1,26 +1,7 @@
 /** Tensors whose elements are computed from another's as they are read. */
 
-import { type CheckpointTensor, type Runs, sizeOf } from "../checkpoint.ts";
-import { rowMajorStrides } from "../tensors.ts";
-
-/** Applies a function to each element. */
-export function mappedTensor(
-  tensor: CheckpointTensor,
-  compute: (value: number, index: number) => number,
-): CheckpointTensor {
-  return {
-    ...tensor,
-    async read(runs: Runs, into: Float32Array): Promise<void> {
-      // So that many on top of each other are not as deep on the stack.
-      await undefined;
-      await tensor.read(runs, into);
-      const { start, length, stride } = runs;
-      for (let i = 0; i < into.length; i++) {
-        into[i] = compute(into[i]!, start + Math.floor(i / length) * stride + i % length);
-      }
-    },
-  };
-}
+import { type CheckpointTensor, sizeOf } from "../checkpoint.ts";
+import { mappedTensor, rowMajorStrides } from "../tensors.ts";
 
 /**
  * Each element with one of a few numbers, which are spread over the tensor as numpy does it.

@@ -1,7 +1,8 @@
 /** What an ONNX graph computes from its constants alone: weights behind other operators, and shapes. */
 
 import { readAll, sizeOf } from "../checkpoint.ts";
-import { combinedTensor, mappedTensor, quantizedTensor } from "./computed_tensors.ts";
+import { mappedTensor } from "../tensors.ts";
+import { combinedTensor, quantizedTensor } from "./computed_tensors.ts";
 import { constantOf, INTEGER_RANGES, type OnnxConstant, type OnnxConstants } from "./constants.ts";
 import { NotUnderstood } from "./not_understood.ts";
 import {

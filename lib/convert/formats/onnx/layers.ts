@@ -8,7 +8,7 @@ import type { Call, Meaning, Translator } from "./call.ts";
 import { geometryOf } from "./geometry.ts";
 import type { OnnxConstant } from "./constants.ts";
 import { NotUnderstood } from "./not_understood.ts";
-import { mappedTensor } from "./computed_tensors.ts";
+import { mappedTensor } from "../tensors.ts";
 
 /** `Conv`, also with the activation that onnxruntime puts into it. */
 export const conv: Translator<Meaning> = (call) => {

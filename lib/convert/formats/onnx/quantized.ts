@@ -7,7 +7,7 @@ import type { CheckpointTensor } from "../checkpoint.ts";
 import type { Operator } from "../graph.ts";
 import type { Call, Meaning, Quantization, Translator } from "./call.ts";
 import { INTEGER_RANGES, type Scales } from "./constants.ts";
-import { mappedTensor } from "./computed_tensors.ts";
+import { mappedTensor } from "../tensors.ts";
 import { convolution, dense, matrixOf } from "./layers.ts";
 import { pool } from "./pools.ts";
 import { NotUnderstood } from "./not_understood.ts";

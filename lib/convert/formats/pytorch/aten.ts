@@ -5,8 +5,8 @@
  */
 
 import { type CheckpointTensor, sizeOf } from "../checkpoint.ts";
-import type { Constant, GraphNode, Layout, Operator, Padding, Pair } from "../graph.ts";
-import { mappedTensor } from "../tensors.ts";
+import type { GraphNode, Layout, Operator, Padding, Pair } from "../graph.ts";
+import { mappedConstant } from "../tensors.ts";
 
 /** A value by its name, or what stands in the program itself. */
 export type Argument =
@@ -334,11 +334,11 @@ export class AtenTranslator {
     if (operator === "sub") {
       return isReversed
         ? { kind: "affine", scale: -1, shift: constant }
-        : { kind: "affine", shift: mapped(constant, (value) => -value) };
+        : { kind: "affine", shift: mappedConstant(constant, (value) => -value) };
     }
     return isReversed
       ? undefined
-      : { kind: "affine", scale: mapped(constant, (value) => 1 / value) };
+      : { kind: "affine", scale: mappedConstant(constant, (value) => 1 / value) };
   }
 }
 
@@ -354,10 +354,6 @@ export function layoutOfImages(input: string, nodes: readonly GraphNode[]): Layo
     value = output;
   }
   return "NCHW";
-}
-
-function mapped(constant: Constant, change: (value: number) => number): Constant {
-  return typeof constant === "number" ? change(constant) : mappedTensor(constant, change);
 }
 
 function number(given: AtenCall["given"], key: string): number {

@@ -3,7 +3,8 @@
 import type { CheckpointTensor } from "../checkpoint.ts";
 import type { Constant } from "../graph.ts";
 import { sizeOf } from "../checkpoint.ts";
-import { combinedTensor, mappedTensor, numbersOf, reshapedTensor } from "./constants.ts";
+import { mappedTensor } from "../tensors.ts";
+import { combinedTensor, numbersOf, reshapedTensor } from "./constants.ts";
 import {
   attribute,
   type Color,

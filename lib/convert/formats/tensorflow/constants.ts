@@ -13,22 +13,6 @@ export async function numbersOf(tensor: CheckpointTensor): Promise<number[] | un
   return sizeOf(tensor.shape) > MAX_HELD ? undefined : Array.from(await readAll(tensor));
 }
 
-/** Applies a function to each element. */
-export function mappedTensor(
-  tensor: CheckpointTensor,
-  change: (x: number) => number,
-): CheckpointTensor {
-  return {
-    ...tensor,
-    async read(runs: Runs, into: Float32Array): Promise<void> {
-      // So that many on top of each other are not as deep on the stack.
-      await undefined;
-      await tensor.read(runs, into);
-      for (let i = 0; i < into.length; i++) into[i] = change(into[i]!);
-    },
-  };
-}
-
 /** Another shape of the same elements. */
 export function reshapedTensor(
   tensor: CheckpointTensor,
