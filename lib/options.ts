@@ -373,6 +373,11 @@ export const CONVERT_OPTIONS = {
     { choices: ["softmax", "sigmoid"], unset: "what the file says, or softmax" },
     "What makes scores of the outputs, where the file does not tell",
   ),
+  temperature: number(
+    { above: 0, default: 1 },
+    "What the logits are divided by before they become scores",
+  ),
+  sureScore: number({ min: 0, max: 1 }, "Score from which on a first prediction is sure"),
   state: text(
     { placeholder: "NAME" },
     "Which of several networks in the file: the name of its state dictionary",

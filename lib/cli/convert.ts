@@ -7,7 +7,7 @@ import { FORMATS_READ } from "../convert/formats/open_checkpoint.ts";
 import type { Progress } from "../progress.ts";
 import { type GivenPreprocessing, PRESET_NAMES } from "../convert/network/preprocessing.ts";
 import type { PreprocessingPreset } from "../convert/formats/checkpoint.ts";
-import { CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
+import { checkOptions, CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { keepInputs } from "./outputs.ts";
@@ -15,7 +15,7 @@ import { megabytes, ProgressLine } from "./progress.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
 import { print, tell } from "./terminal.ts";
 
-const { labels, preprocessing } = CONVERT_OPTIONS;
+const { labels, ids, preprocessing, provenance, temperature, sureScore } = CONVERT_OPTIONS;
 const { out, id, inputSize, afterPool, norm, activation, head, state, offline } = CONVERT_OPTIONS;
 
 const OPTIONS = {
@@ -39,7 +39,8 @@ const OPTIONS = {
   license: text({ placeholder: "TEXT" }, "License of the weights"),
   describe: text(
     { placeholder: "FILE" },
-    "JSON file with labels, preprocessing and provenance at once",
+    "JSON file with some or all of labels, ids, preprocessing, provenance, temperature (what logits are " +
+      "divided by) and sureScore (from which on a first prediction is sure)",
   ),
   offline,
   report: flag({}, "Prints shape, range, scale and signal to noise of each layer"),
@@ -83,12 +84,18 @@ function printSummary(conversion: Conversion, out: string): void {
   for (const assumption of conversion.assumptions) tell(`warning: assumed: ${assumption}`);
 }
 
+/** What a file that describes a model may say. */
+const DESCRIBED = { labels, ids, preprocessing, provenance, temperature, sureScore };
+
+type Description = Pick<ConvertOptions, keyof typeof DESCRIBED>;
+
 /** What the options, and the files that they name, say about a model. */
 async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOptions> {
   const { describe, labels, preprocess, license, id, inputSize } = options;
   const { afterPool, norm, activation, head, state } = options;
-  const described = describe === undefined ? {} : await readJson<ConvertOptions>(describe);
+  const described = describe === undefined ? {} : await readDescription(describe);
   return {
+    ...described,
     labels: labels === undefined ? described.labels : await readLabels(labels),
     preprocessing: preprocess === undefined
       ? described.preprocessing
@@ -96,9 +103,18 @@ async function describedBy(options: Values<typeof OPTIONS>): Promise<ConvertOpti
       ? preprocess
       : await readJson<GivenPreprocessing>(preprocess),
     provenance: { ...described.provenance, ...(license && { license }) },
-    ids: described.ids,
     ...{ id, inputSize, afterPool, norm, activation, head, state },
   };
+}
+
+async function readDescription(file: string): Promise<Description> {
+  const described = await readJson<Description>(file);
+  try {
+    checkOptions(DESCRIBED, described);
+    return described;
+  } catch (error) {
+    throw new UsageError(`${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function isPreset(name: string): name is PreprocessingPreset {

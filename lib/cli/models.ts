@@ -79,13 +79,16 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
 }
 
 /** What a model file says about itself. */
-function factsOf({ id, architecture, preprocessing, weightBytes, provenance, labels }: Model) {
+function factsOf(model: Model) {
+  const { id, architecture, preprocessing, weightBytes, provenance, labels } = model;
   const from = provenance.preprocessing;
   return {
     id,
     architecture,
     pooling: architecture.pooling,
     head: labels.length > 0 ? headOf(architecture) : undefined,
+    temperature: model.temperature,
+    sureScore: model.sureScore,
     images: describePreprocessing(preprocessing) + (from === undefined ? "" : ` (${from})`),
     weightBytes,
     provenance,

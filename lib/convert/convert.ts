@@ -53,6 +53,10 @@ export interface ConvertOptions extends SourceOptions {
   readonly activation?: "relu" | undefined;
   /** What makes scores of the logits, where the file does not tell. */
   readonly head?: "softmax" | "sigmoid" | undefined;
+  /** What each view's logits are divided by before the head makes scores of them, above 0. Default: 1. */
+  readonly temperature?: number | undefined;
+  /** The score from which on a first prediction is sure, 0…1. Default: none, predictions are not told apart. */
+  readonly sureScore?: number | undefined;
   /** Which of several networks in the file: the name of its state dictionary, or what its names begin with. */
   readonly state?: string | undefined;
   /** Where the weights come from. Default: the source's name and hash. */
@@ -180,6 +184,8 @@ async function convertSource(
       architecture,
       preprocessing,
       ...chooseClasses(architecture, options, understood.labels ?? model?.labels),
+      temperature: options.temperature,
+      sureScore: options.sureScore,
       provenance,
     });
     const layers = await convertLayers(network, chosen, writer, file, options);

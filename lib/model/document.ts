@@ -7,12 +7,14 @@ import { isRecord, jsonText } from "./json.ts";
 import type { Model, Provenance } from "./model.ts";
 
 /** Of a plain VGG, and of one that a reader of the first would misread: raised where one would. */
-const VERSIONS = { plain: 1, pooledOrSigmoid: 2 } as const;
+const VERSIONS = { plain: 1, more: 2 } as const;
 
-/** The version that a document of an architecture has. */
-export function versionOf({ pooling, head }: Architecture): number {
-  const isPlain = (pooling ?? "flatten") === "flatten" && (head ?? "softmax") === "softmax";
-  return isPlain ? VERSIONS.plain : VERSIONS.pooledOrSigmoid;
+/** The version that the document of a model has. */
+export function versionOf(model: ModelDescription): number {
+  const { architecture: { pooling = "flatten", head = "softmax" }, temperature = 1 } = model;
+  const isPlain = pooling === "flatten" && head === "softmax" && temperature === 1 &&
+    model.sureScore === undefined;
+  return isPlain ? VERSIONS.plain : VERSIONS.more;
 }
 
 /** Everything about a model but its numbers. */
@@ -75,9 +77,9 @@ export function parseModelDocument(json: string, file: string): ModelDocument {
     return fail(`not JSON (${(cause as Error).message})`);
   }
   if (typeof document !== "object" || document === null) return fail("not an object");
-  if (document.version !== VERSIONS.plain && document.version !== VERSIONS.pooledOrSigmoid) {
+  if (document.version !== VERSIONS.plain && document.version !== VERSIONS.more) {
     return fail(
-      `expected version ${VERSIONS.plain} or ${VERSIONS.pooledOrSigmoid}, found ${
+      `expected version ${VERSIONS.plain} or ${VERSIONS.more}, found ${
         jsonText(document.version)
       }. Convert the checkpoint again`,
     );
@@ -102,6 +104,8 @@ function checkDocument(document: Record<keyof ModelDocument, unknown>): string |
     return `ids must be ${labels.length} strings, or be left out`;
   }
   if (ids !== undefined && new Set(ids).size < ids.length) return "ids must differ";
+  const scoring = checkScoring(document);
+  if (scoring !== undefined) return scoring;
   if (!isRecord(provenance)) return "provenance must be an object";
   const { chunkBytes, sha256 } = isRecord(integrity) ? integrity : {};
   const areHashes = isArrayOf(sha256, "string") && sha256.every((s) => /^[0-9a-f]{64}$/.test(s));
@@ -133,6 +137,24 @@ function checkArchitecture(value: unknown): string | undefined {
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/**
+ * Checks what a document says of scores.
+ *
+ * @returns What is wrong, in words; `undefined` if nothing is.
+ */
+export function checkScoring(
+  { temperature, sureScore }: { readonly temperature?: unknown; readonly sureScore?: unknown },
+): string | undefined {
+  const isFinite = (value: unknown): value is number => Number.isFinite(value);
+  if (temperature !== undefined && !(isFinite(temperature) && temperature > 0)) {
+    return `temperature must be a number above 0, or be left out: found ${jsonText(temperature)}`;
+  }
+  if (sureScore !== undefined && !(isFinite(sureScore) && sureScore >= 0 && sureScore <= 1)) {
+    return `sureScore must be a number from 0 to 1, or be left out: found ${jsonText(sureScore)}`;
+  }
+  return undefined;
 }
 
 /**

@@ -65,9 +65,12 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
     const chunks = new ChunkReader(bytes, layout, document, 0, progress);
     const parameters = await readParameters(chunks, document.architecture, name);
     const { id, architecture, preprocessing, labels, ids } = document;
+    const { temperature, sureScore } = document;
     return {
       ...{ id, architecture, preprocessing, labels },
       ...ids === undefined ? {} : { ids },
+      ...temperature === undefined ? {} : { temperature },
+      ...sureScore === undefined ? {} : { sureScore },
       provenance: publicProvenance(document.provenance),
       parameters,
       weightBytes: layout.end - layout.weightsBegin,

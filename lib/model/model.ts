@@ -123,6 +123,13 @@ export interface Model {
   readonly labels: readonly string[];
   /** The WordNet id of each label, where the classes are synsets. */
   readonly ids?: readonly string[] | undefined;
+  /**
+   * What each view's logits are divided by before the head makes scores of them, above 0, so that a score
+   * is how often it is right (Guo et al., arXiv 1706.04599, section 4.2). Default: 1.
+   */
+  readonly temperature?: number | undefined;
+  /** The score from which on a first prediction is sure, 0…1. Default: nobody can tell. */
+  readonly sureScore?: number | undefined;
   /** Where it comes from. */
   readonly provenance: Provenance;
   /** In the order of `layersOf(architecture)`. */

@@ -5,6 +5,7 @@ import { type Layer, layersOf } from "./architecture.ts";
 import { CHUNK_BYTES, NO_HASH, sealHeader, sha256 } from "./integrity.ts";
 import type { Provenance } from "./model.ts";
 import {
+  checkScoring,
   type ModelDescription,
   type ModelDocument,
   modelTensors,
@@ -25,11 +26,14 @@ export class ModelWriter {
   /**
    * @param description Fields of `provenance` may still be changed by {@linkcode finish} for others
    *   that are not longer.
+   * @throws {RangeError} If `temperature` or `sureScore` is out of range.
    */
   constructor(
     private readonly sink: ByteSink,
     private readonly description: ModelDescription,
   ) {
+    const problem = checkScoring(description);
+    if (problem !== undefined) throw new RangeError(`The model cannot be written: ${problem}`);
     this.#layers = new Map(layersOf(description.architecture).map((layer) => [layer.name, layer]));
     let position = 0;
     for (const { name, dtype, shape } of modelTensors(description.architecture)) {
@@ -91,13 +95,16 @@ export class ModelWriter {
     length?: number,
   ): Uint8Array<ArrayBuffer> {
     const { id, architecture, preprocessing, labels, ids, provenance } = description;
+    const { temperature, sureScore } = description;
     const document: ModelDocument = {
-      version: versionOf(architecture),
+      version: versionOf(description),
       id,
       architecture,
       preprocessing,
       labels,
       ids,
+      temperature,
+      sureScore,
       provenance: publicProvenance(provenance),
       integrity: { chunkBytes: CHUNK_BYTES, sha256: hashes },
     };

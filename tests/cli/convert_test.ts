@@ -80,6 +80,33 @@ Deno.test("convert writes a model with the labels, preprocessing and license tha
   });
 });
 
+Deno.test("convert --describe takes what is known of scores, and models info tells it", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/model.safetensors`, file = `${folder}/described.json`;
+    const args = [CHECKPOINT, "--out", out, "--describe", file];
+    await Deno.writeTextFile(file, JSON.stringify({ temperature: 1.25, sureScore: 0.75 }));
+    assertEquals((await capture(() => runCommand(convertCommand, args))).code, 0);
+    const { lines } = await capture(() => runCommand(modelsCommand, ["info", out]));
+    assertEquals(
+      lines.filter((line) => /^(temperature|sureScore) /.test(line)),
+      ["temperature    1.25", "sureScore      0.75"],
+    );
+    const json = await capture(() => runCommand(modelsCommand, ["info", out, "--json"]));
+    const { temperature, sureScore } = JSON.parse(json.lines.join("\n"));
+    assertEquals([temperature, sureScore], [1.25, 0.75]);
+
+    const wrong = [
+      [{ temperature: 0 }, `${file}: temperature must be a number above 0: found 0`],
+      [{ sureScore: 2 }, `${file}: sureScore must be a number from 0 to 1: found 2`],
+      [{ sureScor: 0.5 }, `${file}: There is no option sureScor: did you mean sureScore?`],
+    ] as const;
+    for (const [described, message] of wrong) {
+      await Deno.writeTextFile(file, JSON.stringify(described));
+      await assertRejects(() => runCommand(convertCommand, args), UsageError, message);
+    }
+  });
+});
+
 Deno.test("the embedded model is what the converter makes of its description", async () => {
   const description = JSON.parse(
     await Deno.readTextFile(new URL("../../weights/vgg16-cifar10.json", import.meta.url)),
