@@ -136,6 +136,10 @@ export interface ClassifierInfo<Label extends string = string> {
    * to 1. It is so where the architecture's head is a sigmoid of several logits.
    */
   readonly multiLabel: boolean;
+  /** What each view's logits are divided by before they become scores, where the model says it. */
+  readonly temperature?: number | undefined;
+  /** The score from which on a first prediction is sure, 0…1, where the model says it. */
+  readonly sureScore?: number | undefined;
   /** Where the model comes from. */
   readonly provenance: Provenance;
   /** The executor that was chosen. */
@@ -274,7 +278,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
   }
 
   private constructor(model: Model, engine: Engine, options: LoadedOptions = {}) {
-    const { id, architecture, preprocessing, provenance } = model;
+    const { id, architecture, preprocessing, provenance, temperature, sureScore } = model;
     const { backend, precision, threads, device } = engine;
     const { offline = false, free = () => engine[Symbol.asyncDispose]() } = options;
     this.#model = model;
@@ -291,7 +295,10 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     this.info = {
       ...{ model: id, architecture, layers: layerInfos(architecture), preprocessing },
       classes: classesOf(model) as ClassInfo<Label>[], // As the caller says.
-      ...{ multiLabel: isMultiLabel(architecture), provenance },
+      multiLabel: isMultiLabel(architecture),
+      ...temperature === undefined ? {} : { temperature },
+      ...sureScore === undefined ? {} : { sureScore },
+      provenance,
       ...{ backend, precision, threads, device },
     };
   }
@@ -335,10 +342,9 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     options: ClassifyOptions = {},
   ): Promise<Prediction<Label>[] | Prediction<Label>[][]> {
     checkOptions(CLASSIFY_OPTIONS, options);
-    const { classes } = this.info;
-    const selection = checkSelection(options, classes);
+    const selection = checkSelection(options, this.info.classes);
     const rows = await this.#calls.run(() => this.#scores(images, options));
-    const predictions = rows.map((row) => selectPredictions(row, selection, classes));
+    const predictions = rows.map((row) => selectPredictions(row, selection, this.info));
     return areMany(images) ? predictions : predictions[0]!;
   }
 
@@ -379,7 +385,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
   }
 
   async #scores(images: Input | Images, options: PrepareOptions): Promise<Float64Array[]> {
-    const classes = this.info.classes.length, { head } = this.info.architecture;
+    const classes = this.info.classes.length;
     if (classes === 0) {
       throw new RangeError("A model without dense layers has no class to predict");
     }
@@ -388,7 +394,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
       const logits = await this.#engine.run(batch, { signal: options.signal });
       batch.views.forEach(({ image, weight }, n) => {
         const sums = scores[image] ??= new Float64Array(classes);
-        const own = scoresOfMean(logits, n, head);
+        const own = scoresOfMean(logits, n, this.#model);
         for (let c = 0; c < classes; c++) sums[c]! += weight * own[c]!;
       });
     }
@@ -436,7 +442,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     for await (const batch of this.#batches(images, options)) {
       const activations = await this.#engine.run(batch, { layer, signal: options.signal });
       batch.views.forEach(({ image, weight }, n) => {
-        (means[image] ??= new EmbeddingMean(checked, this.info.architecture)).add(
+        (means[image] ??= new EmbeddingMean(checked, this.#model)).add(
           activations,
           n,
           weight,

@@ -164,6 +164,7 @@ export const CLASSIFIER_PARTS = {
   scores: given(CALLBACK, "Gives scores for images"),
   model: text({ unset: "custom" }, "What it is called"),
   multiLabel: flag({}, "Whether each label has a score of its own"),
+  sureScore: number({ min: 0, max: 1 }, "Score from which on a first prediction is sure"),
   close: given(CALLBACK, "Frees what the scores need"),
   lost: given({ is: isPromise, called: "a promise" }, "Settles once there are no more scores"),
 } satisfies Table;
@@ -377,7 +378,7 @@ export const CONVERT_OPTIONS = {
     { above: 0, default: 1 },
     "What the logits are divided by before they become scores",
   ),
-  sureScore: number({ min: 0, max: 1 }, "Score from which on a first prediction is sure"),
+  sureScore: CLASSIFIER_PARTS.sureScore,
   state: text(
     { placeholder: "NAME" },
     "Which of several networks in the file: the name of its state dictionary",

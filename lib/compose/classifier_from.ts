@@ -42,6 +42,8 @@ export interface ClassifierParts<Label extends string = string> {
   readonly model?: string | undefined;
   /** Whether each label has a score of its own, as more than one may be right. Default: `false`. */
   readonly multiLabel?: boolean | undefined;
+  /** The score from which on a first prediction is sure, 0…1. Default: none says whether it is. */
+  readonly sureScore?: number | undefined;
   /** Frees what `scores` uses; called once, by `close()`, when nothing runs any more. */
   readonly close?: (() => void | Promise<void>) | undefined;
   /** Settles once `scores` can no longer succeed. Default: never. */
@@ -81,14 +83,14 @@ export type ScoreRows = readonly ArrayLike<number>[];
  * ```
  *
  * @throws {TypeError} If there are no labels or no function.
- * @throws {RangeError} If a name is unknown. Calls throw one if the rows are not one per image, or not a
+ * @throws {RangeError} If a name is unknown, or `sureScore` is out of range. Calls throw one if the rows are not one per image, or not a
  *   score per label, 0…1.
  */
 export function classifierFrom<const Label extends string>(
   parts: ClassifierParts<Label>,
 ): ImageClassifier<Label> {
   checkOptions(CLASSIFIER_PARTS, parts);
-  const { labels, scores, model = "custom", multiLabel = false, close, lost } = parts;
+  const { labels, scores, model = "custom", multiLabel = false, sureScore, close, lost } = parts;
   if (labels === undefined || scores === undefined) {
     throw new TypeError("Expected a classifier of { labels, scores }");
   }
@@ -96,6 +98,7 @@ export function classifierFrom<const Label extends string>(
     model,
     classes: classesOf({ labels }) as ClassInfo<Label>[], // Their labels are these.
     multiLabel,
+    sureScore,
     table: IMAGE_OPTIONS,
     scores: async (images, { signal }) => {
       const rows = await scores(images, { signal });
@@ -140,6 +143,7 @@ interface Composition<Label extends string> {
   readonly model: string;
   readonly classes: readonly ClassInfo<Label>[];
   readonly multiLabel: boolean;
+  readonly sureScore: number | undefined;
   /** The options that its `scores()` takes. */
   readonly table: Table;
   /** Probabilities of all classes of some images. */
@@ -155,7 +159,9 @@ interface Composition<Label extends string> {
 
 /** Makes a classifier that decodes images, a few at a time, and has them scored. */
 export function composed<Label extends string>(
-  { model, classes, multiLabel, table, scores, close, members, lost }: Composition<Label>,
+  { model, classes, multiLabel, sureScore, table, scores, close, members, lost }: Composition<
+    Label
+  >,
 ): ImageClassifier<Label> {
   const calls = new Calls("classifier"), decoders = holdDecoders();
   const selecting = { ...SELECTION_OPTIONS, ...table };
@@ -186,7 +192,7 @@ export function composed<Label extends string>(
     checkOptions<object>(selecting, options);
     const selection = checkSelection(options, classes);
     const rows = await calls.run(() => rowsOf(images, pickOptions(table, options)));
-    const predictions = rows.map((row) => selectPredictions(row, selection, classes));
+    const predictions = rows.map((row) => selectPredictions(row, selection, classifier.info));
     return areMany(images) ? predictions : predictions[0]!;
   }
 
@@ -197,7 +203,7 @@ export function composed<Label extends string>(
   }
 
   const classifier: ImageClassifier<Label> = {
-    info: { model, classes, multiLabel },
+    info: { model, classes, multiLabel, ...sureScore === undefined ? {} : { sureScore } },
     members,
     // As overloads have it: one result of one image, and many of many.
     classify: classify as unknown as ImageClassifier<Label>["classify"],

@@ -7,7 +7,8 @@ import { composed } from "./classifier_from.ts";
 
 /**
  * Makes one classifier of several: each image is decoded once, all of them look at it, and their
- * probabilities are averaged. They stay the caller's: closing the result closes none of them.
+ * probabilities are averaged, each made at its own temperature. They stay the caller's: closing the result
+ * closes none of them. A first prediction is sure from the highest `sureScore` of theirs on, if all have one.
  *
  * @throws {TypeError} If there is no classifier.
  * @throws {RangeError} If they differ in their labels, or in whether each of these has a score of its own.
@@ -35,6 +36,7 @@ export function fuse<Label extends string>(
     model: classifiers.map(({ info }) => info.model).join(" + "),
     classes: first.info.classes,
     multiLabel: first.info.multiLabel === true,
+    sureScore: sureScoreOf(classifiers),
     table: PREPARE_OPTIONS,
     scores: async (images, options) => {
       let sums: Float64Array[] = [];
@@ -56,6 +58,15 @@ export function fuse<Label extends string>(
     };
   });
   return fused;
+}
+
+/**
+ * The highest of the members', if all have one: where the mean of their scores reaches it, so does the score
+ * of one member at least, and with it that member's own `sureScore`.
+ */
+function sureScoreOf(classifiers: readonly ImageClassifier[]): number | undefined {
+  const scores = classifiers.map(({ info }) => info.sureScore);
+  return scores.every((score) => score !== undefined) ? Math.max(...scores) : undefined;
 }
 
 function checkSameLabels({ info: a }: ImageClassifier, { info: b }: ImageClassifier): void {

@@ -8,7 +8,7 @@ import { cropImage } from "../image/resize.ts";
 import { completeOptions, EXPLANATION_OPTIONS } from "../options.ts";
 import { headScores, scoresOfMean } from "../output/predictions.ts";
 import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
-import { type Architecture, layersOf } from "../model/architecture.ts";
+import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { type ClassMap, gradCam } from "./grad_cam.ts";
 
@@ -152,14 +152,14 @@ export async function explainImage<Label extends string>(
   { method, index: given }: Target,
   signal?: AbortSignal,
 ): Promise<Explanation<Label>> {
-  const batch: Batch = { ...view, count: 1 }, { input, head } = model.architecture;
+  const batch: Batch = { ...view, count: 1 }, { input } = model.architecture;
   const logits = await engine.run(batch, { signal });
-  const scores = scoresOfMean(logits, 0, head);
+  const scores = scoresOfMean(logits, 0, model);
   const index = given ?? scores.indexOf(Math.max(...scores));
   const { layer, pools } = explainedLayer(model, view);
   const map = method === "grad-cam"
     ? await gradCam(engine, model, batch, index, { layer, signal })
-    : scoreMap(logits, index, head);
+    : scoreMap(logits, index, model);
   const stride = method === "grad-cam" ? 2 ** pools : SCORE_MAP_STRIDE;
   const first = method === "grad-cam"
     ? [stride / 2, stride / 2] as const
@@ -198,12 +198,12 @@ function explainedLayer(
 function scoreMap(
   { data, shape, scale }: Activations,
   index: number,
-  head: Architecture["head"],
+  model: Model,
 ): ClassMap {
   const [, height = 1, width = 1, outputs = 1] = shape;
   const map = Float64Array.from({ length: height * width }, (_, p) => {
     const logits = data.subarray(p * outputs, (p + 1) * outputs);
-    return headScores(logits, scale[0]!, head)[index]!;
+    return headScores(logits, scale[0]!, model)[index]!;
   });
   return { data: map, height, width };
 }

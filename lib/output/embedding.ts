@@ -2,7 +2,7 @@
 
 import type { Activations } from "../engine/engine.ts";
 import { choice, completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
-import { headScores } from "./predictions.ts";
+import { headScores, type Scoring } from "./predictions.ts";
 import { type Architecture, layerInfos, type LayerName, layersOf } from "../model/architecture.ts";
 
 /** What a layer says about one image. */
@@ -57,19 +57,19 @@ export function checkEmbedding(
  * Sums and maxima are taken of the engine's own numbers, integers with `precision: "int8"`, and scaled
  * once, so that all backends give the same bits.
  *
- * @param head Makes the layer `prob` of the logits.
+ * @param scoring Makes the layer `prob` of the logits.
  */
 export function embeddingOf(
   activations: Activations,
   n: number,
   options: Pooling,
-  head?: Architecture["head"],
+  scoring: Scoring = { architecture: {} },
 ): Embedding {
   const [, height, width, outputs] = activations.shape;
   const positions = height * width, size = positions * outputs, scale = activations.scale[n];
   const all = activations.data.subarray(n * size, (n + 1) * size);
   const isProb = options.layer === "prob";
-  const rows = isProb ? scoreRows(all, outputs, scale, head) : all;
+  const rows = isProb ? scoreRows(all, outputs, scale, scoring) : all;
   const channels = rows.length / positions;
   const pooled = poolPositions(rows, channels, options.pooling);
   const factor = (isProb ? 1 : scale) * (options.pooling === "avg" ? 1 / positions : 1);
@@ -85,14 +85,14 @@ export function embeddingOf(
 /** The embedding of one image: that of its view, or the average of its views' by their weights. */
 export class EmbeddingMean {
   readonly #options: Pooling;
-  readonly #head: Architecture["head"];
+  readonly #scoring: Scoring;
   #only: Embedding | undefined;
   #sum: Float64Array | undefined;
   #shape: readonly number[] = [];
 
-  constructor(options: Pooling, { head }: Architecture) {
+  constructor(options: Pooling, scoring: Scoring) {
     this.#options = options;
-    this.#head = head;
+    this.#scoring = scoring;
   }
 
   /**
@@ -102,11 +102,11 @@ export class EmbeddingMean {
    */
   add(activations: Activations, n: number, weight: number): void {
     if (weight === 1) {
-      this.#only = embeddingOf(activations, n, this.#options, this.#head);
+      this.#only = embeddingOf(activations, n, this.#options, this.#scoring);
       return;
     }
     const options = { ...this.#options, normalize: false };
-    const { data, shape } = embeddingOf(activations, n, options, this.#head);
+    const { data, shape } = embeddingOf(activations, n, options, this.#scoring);
     const sum = this.#sum ??= new Float64Array(data.length);
     if (this.#shape.length === 0) this.#shape = shape;
     if (String(shape) !== String(this.#shape)) {
@@ -137,11 +137,11 @@ function scoreRows(
   logits: Activations["data"],
   outputs: number,
   scale: number,
-  head: Architecture["head"],
+  scoring: Scoring,
 ): Float64Array {
   const rows: number[] = [];
   for (let at = 0; at < logits.length; at += outputs) {
-    rows.push(...headScores(logits.subarray(at, at + outputs), scale, head));
+    rows.push(...headScores(logits.subarray(at, at + outputs), scale, scoring));
   }
   return Float64Array.from(rows);
 }

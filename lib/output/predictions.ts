@@ -3,7 +3,7 @@
 import type { Activations } from "../engine/engine.ts";
 import { ScoresNotFiniteError } from "../errors.ts";
 import type { Architecture } from "../model/architecture.ts";
-import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
+import { type ClassInfo, type ClassName, findClass, NONE_OF_THESE } from "../model/classes.ts";
 import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
 
 /** One label for an image. */
@@ -19,6 +19,26 @@ export interface Prediction<Label extends string = string> {
   readonly index: number;
   /** The class's WordNet id, where the model has one. */
   readonly id?: string | undefined;
+  /**
+   * Whether to rely on it: only of the best of all classes, if its score reaches the model's `sureScore`
+   * and it is not `"none of these"`; `allow`, `deny`, `topK` and `scoreThreshold` change nothing about it.
+   * Where each label has a score of its own, it says that the picture surely shows this one, and nothing of
+   * the others. Not there where the model has no `sureScore`.
+   */
+  readonly sure?: boolean | undefined;
+}
+
+/** What predictions are chosen from, and when the best one is sure. */
+export interface PredictedClasses<Label extends string = string> {
+  readonly classes: readonly ClassInfo<Label>[];
+  readonly sureScore?: number | undefined;
+}
+
+/** What makes scores of logits: a model, or what is known of one. */
+export interface Scoring {
+  readonly architecture: Pick<Architecture, "head">;
+  /** What the logits are divided by first. Default: 1. */
+  readonly temperature?: number | undefined;
 }
 
 /** Predictions of which there is one at least: those that no threshold is asked of. */
@@ -123,29 +143,40 @@ export function sigmoid(logits: ArrayLike<number>, scale: number = 1): Float64Ar
 }
 
 /**
- * What a head makes of `logits[i] * scale`: a score for each class, in float64.
+ * What a model's head makes of `logits[i] * scale / temperature`: a score for each class, in float64.
  *
  * @throws {ScoresNotFiniteError} If one of them is not finite.
  */
 export function headScores(
   logits: ArrayLike<number>,
   scale: number,
-  head: Architecture["head"],
+  { architecture: { head }, temperature = 1 }: Scoring,
 ): Float64Array {
-  return head === "sigmoid" ? sigmoid(classLogits(logits, head), scale) : softmax(logits, scale);
+  const divided = scale / temperature;
+  return head === "sigmoid"
+    ? sigmoid(classLogits(logits, head), divided)
+    : softmax(logits, divided);
 }
 
 /** The scores of image `n`: of its logits, averaged over the positions of its score map. */
 export function scoresOfMean(
   { data, shape, scale }: Activations,
   n: number,
-  head: Architecture["head"],
+  scoring: Scoring,
 ): Float64Array {
   const [, height, width, channels] = shape;
   const positions = height * width, first = n * positions * channels;
   const mean = new Float64Array(channels);
   for (let i = 0; i < positions * channels; i++) mean[i % channels] += data[first + i];
-  return headScores(mean.map((sum) => sum / positions), scale[n], head);
+  return headScores(mean.map((sum) => sum / positions), scale[n], scoring);
+}
+
+/** Whether the best prediction of all is one to rely on. */
+export function isSure(
+  { label, score }: Pick<Prediction, "label" | "score">,
+  sureScore: number,
+): boolean {
+  return score >= sureScore && label !== NONE_OF_THESE;
 }
 
 /**
@@ -156,9 +187,10 @@ export function scoresOfMean(
 export function selectPredictions<Label extends string>(
   scores: Float64Array,
   { topK, scoreThreshold, wanted }: Selection,
-  classes: readonly ClassInfo<Label>[],
+  { classes, sureScore }: PredictedClasses<Label>,
 ): Prediction<Label>[] {
   checkScores(scores);
+  const best = scores.reduce((best, score, index) => score > scores[best] ? index : best, 0);
   return classes
     .filter(({ index }) => wanted[index] && scores[index] >= scoreThreshold)
     .map(({ label, index, id }) => ({
@@ -166,6 +198,9 @@ export function selectPredictions<Label extends string>(
       score: scores[index],
       index,
       ...id === undefined ? {} : { id },
+      ...sureScore === undefined ? {} : {
+        sure: index === best && isSure({ label, score: scores[index] }, sureScore),
+      },
     }))
     .sort((a, b) => b.score - a.score || a.index - b.index)
     .slice(0, topK);

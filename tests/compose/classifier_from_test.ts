@@ -151,3 +151,22 @@ Deno.test("evaluate() takes a classifier that is made of a function", async () =
   const { metrics, labels } = await evaluate(classifierFrom(byBrightness), samples);
   assertEquals([metrics.top1, labels], [2 / 3, ["day", "night"]]);
 });
+
+Deno.test("a function's best prediction is sure from the score on that it is given with", async () => {
+  const scores = () => [[0.25, 0.75]];
+  const made = classifierFrom({ labels: ["a", "b"], scores, sureScore: 0.75 });
+  assertEquals(made.info.sureScore, 0.75);
+  assertEquals((await made.classify(CAT)).map(({ label, sure }) => [label, sure]), [
+    ["b", true],
+    ["a", false],
+  ]);
+  const fit = classifierFrom({ labels: ["a", "none of these"], scores, sureScore: 0 });
+  assertEquals((await fit.classify(CAT)).map(({ sure }) => sure), [false, false]);
+  const plain = classifierFrom({ labels: ["a", "b"], scores });
+  assertEquals(Object.hasOwn(plain.info, "sureScore"), false);
+  assertEquals(Object.hasOwn((await plain.classify(CAT))[0], "sure"), false);
+  for (const sureScore of [-1, 1.5, NaN]) {
+    const wrong = () => classifierFrom({ labels: ["a", "b"], scores, sureScore });
+    assertThrows(wrong, RangeError, "sureScore must be a number from 0 to 1");
+  }
+});

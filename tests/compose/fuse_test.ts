@@ -128,3 +128,19 @@ Deno.test("an array that is given again and again, with other pixels in it, is a
   const explanations = await classifier.explain(frames(), { scale: 32 });
   assertEquals(explanations.map(({ image }) => image.data[0]), grays);
 });
+
+Deno.test("an ensemble is sure from its members' highest score on, if each of them has one", async () => {
+  const labels = ["a", "b"];
+  const member = (score: number, sureScore?: number) =>
+    classifierFrom({ labels, scores: () => [[score, 1 - score]], sureScore });
+  const best = async (...members: ReturnType<typeof member>[]) => {
+    const fused = fuse(members), [{ sure }] = await fused.classify(CAT);
+    assertEquals(Object.hasOwn(fused.info, "sureScore"), fused.info.sureScore !== undefined);
+    return [fused.info.sureScore, sure];
+  };
+  assertEquals(await best(member(0.75, 0.5), member(0.75, 0.75)), [0.75, true]);
+  // The mean is 0.75 in both: one member that is sure alone does not do.
+  assertEquals(await best(member(0.5, 0.25), member(1, 0.875)), [0.875, false]);
+  assertEquals(await best(member(1, 0.5), member(1)), [undefined, undefined]);
+  assertEquals(await best(member(1), member(1)), [undefined, undefined]);
+});

@@ -1,10 +1,12 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { ScoresNotFiniteError } from "../../lib/errors.ts";
+import type { Architecture } from "../../lib/model/architecture.ts";
 import { classesOf } from "../../lib/model/classes.ts";
 import {
   checkSelection,
   headScores,
   scoresOfMean,
+  type Scoring,
   selectPredictions,
   sigmoid,
   softmax,
@@ -13,9 +15,14 @@ import {
 const CLASSES = classesOf({ labels: ["cat", "dog", "tench, Tinca tinca"] });
 const SCORES = Float64Array.of(0.2, 0.7, 0.1);
 
+/** What makes scores, at a temperature. */
+function headOf(head: Architecture["head"], temperature?: number): Scoring {
+  return { architecture: { head }, temperature };
+}
+
 function select(options: Parameters<typeof checkSelection>[0]): string[] {
   const selection = checkSelection(options, CLASSES);
-  return selectPredictions(SCORES, selection, CLASSES).map(({ label }) => label);
+  return selectPredictions(SCORES, selection, { classes: CLASSES }).map(({ label }) => label);
 }
 
 Deno.test("softmax() gives the probabilities of a worked example", () => {
@@ -45,14 +52,14 @@ Deno.test("sigmoid() neither overflows nor loses what is near 0", () => {
 });
 
 Deno.test("one logit of a sigmoid gives two scores, the second of which is its own", () => {
-  const [no, yes] = headScores([30], 0.1, "sigmoid");
+  const [no, yes] = headScores([30], 0.1, headOf("sigmoid"));
   assertAlmostEquals(yes!, 0.95257413, 1e-8);
   assertAlmostEquals(no!, 0.04742587, 1e-8);
   // 1 - p would be 0 here.
-  assertAlmostEquals(headScores([50], 1, "sigmoid")[0]! / 1.9287498479639178e-22, 1, 1e-12);
-  assertEquals([...headScores([30], 1, "softmax")], [1]);
-  assertEquals(headScores([1, 2], 1, undefined), softmax([1, 2]));
-  assertEquals(headScores([1, 2], 1, "sigmoid"), sigmoid([1, 2]));
+  assertAlmostEquals(headScores([50], 1, headOf("sigmoid"))[0]! / 1.9287498479639178e-22, 1, 1e-12);
+  assertEquals([...headScores([30], 1, headOf("softmax"))], [1]);
+  assertEquals(headScores([1, 2], 1, headOf(undefined)), softmax([1, 2]));
+  assertEquals(headScores([1, 2], 1, headOf("sigmoid")), sigmoid([1, 2]));
 });
 
 Deno.test("logits are averaged over the positions before the head makes scores of them", () => {
@@ -64,9 +71,40 @@ Deno.test("logits are averaged over the positions before the head makes scores o
   } as const;
   // Of the second image: means of 1/3 * 30 and 1/3 * 100, times 0.1; by hand.
   const second = [20 - 10, 60 + 30 - 20].map((sum) => sum / 3 * 0.1);
-  assertEquals(scoresOfMean(activations, 1, "softmax"), softmax(second));
-  assertEquals(scoresOfMean(activations, 1, "sigmoid"), sigmoid(second));
-  assertEquals([...scoresOfMean(activations, 0, "sigmoid")], [...sigmoid([10 / 3, -10 / 3])]);
+  assertEquals(scoresOfMean(activations, 1, headOf("softmax")), softmax(second));
+  assertEquals(scoresOfMean(activations, 1, headOf("sigmoid")), sigmoid(second));
+  assertEquals([...scoresOfMean(activations, 0, headOf("sigmoid"))], [
+    ...sigmoid([10 / 3, -10 / 3]),
+  ]);
+});
+
+Deno.test("a temperature divides the logits before the head makes scores of them", () => {
+  const logits = [3, -1, 0.5, 2], scale = 0.7, temperature = 1.9;
+  const powers = logits.map((logit) => Math.exp(logit * scale / temperature));
+  const sum = powers.reduce((a, b) => a + b);
+  headScores(logits, scale, headOf("softmax", temperature)).forEach((score, i) =>
+    assertAlmostEquals(score, powers[i] / sum, 1e-15)
+  );
+  headScores(logits, scale, headOf("sigmoid", temperature)).forEach((score, i) =>
+    assertAlmostEquals(score, powers[i] / (1 + powers[i]), 1e-15)
+  );
+  // Of one logit: 1 / (1 + exp(-3 / 2)), to the digits of a table.
+  const [no, yes] = headScores([3], 1, headOf("sigmoid", 2));
+  assertAlmostEquals(yes!, 0.81757448, 1e-8);
+  assertAlmostEquals(no!, 0.18242552, 1e-8);
+});
+
+Deno.test("a temperature of 1 changes no bit of a score, and an absent one neither", () => {
+  const logits = Int32Array.of(12345, -777, 123, 99999, 100001), scale = 1.2345e-4;
+  for (const head of ["softmax", "sigmoid"] as const) {
+    const plain = head === "softmax" ? softmax(logits, scale) : sigmoid(logits, scale);
+    assertEquals(headScores(logits, scale, headOf(head)), plain);
+    assertEquals(headScores(logits, scale, headOf(head, 1)), plain);
+  }
+});
+
+Deno.test("a temperature that is so low that scores are not finite is the error of those", () => {
+  assertThrows(() => headScores([1, 2], 1, headOf("softmax", 5e-324)), ScoresNotFiniteError);
 });
 
 Deno.test("scores that are not finite are an error wherever they are read", () => {
@@ -76,7 +114,7 @@ Deno.test("scores that are not finite are an error wherever they are read", () =
   }
   const selection = checkSelection({ scoreThreshold: 0.5 }, CLASSES);
   assertThrows(
-    () => selectPredictions(Float64Array.of(0.5, NaN, 0.5), selection, CLASSES),
+    () => selectPredictions(Float64Array.of(0.5, NaN, 0.5), selection, { classes: CLASSES }),
     ScoresNotFiniteError,
     "found NaN for class 1",
   );
@@ -84,7 +122,7 @@ Deno.test("scores that are not finite are an error wherever they are read", () =
 
 Deno.test("selectPredictions() sorts, best first, and keeps class indices", () => {
   const selection = checkSelection({}, CLASSES);
-  assertEquals(selectPredictions(SCORES, selection, CLASSES), [
+  assertEquals(selectPredictions(SCORES, selection, { classes: CLASSES }), [
     { label: "dog", score: 0.7, index: 1 },
     { label: "cat", score: 0.2, index: 0 },
     { label: "tench, Tinca tinca", score: 0.1, index: 2 },
@@ -101,7 +139,9 @@ Deno.test("topK keeps the best, after allow and deny have chosen", () => {
 Deno.test("a threshold and topK hold for each label's own score, equal ones in their order", () => {
   const own = Float64Array.of(0.9, 1, 0.9);
   const labels = (options: Parameters<typeof checkSelection>[0]) =>
-    selectPredictions(own, checkSelection(options, CLASSES), CLASSES).map(({ index }) => index);
+    selectPredictions(own, checkSelection(options, CLASSES), { classes: CLASSES }).map((
+      { index },
+    ) => index);
   assertEquals(labels({ scoreThreshold: 0.5 }), [1, 0, 2]);
   assertEquals(labels({ topK: 2 }), [1, 0]);
   assertEquals(labels({ deny: ["dog"], topK: 1 }), [0]);
@@ -153,9 +193,60 @@ Deno.test("allow and deny name classes by label, index, id and synonym", () => {
   const ids = ["n02012849", "n03126707", "n02123045"];
   const classes = classesOf({ labels, ids });
   const found = (options: Parameters<typeof checkSelection>[0]) =>
-    selectPredictions(SCORES, checkSelection(options, classes), classes)
+    selectPredictions(SCORES, checkSelection(options, classes), { classes })
       .map(({ label, id }) => [label, id]);
   assertEquals(found({ deny: ["n03126707", "tabby cat"] }), [["crane", "n02012849"]]);
   assertEquals(found({ allow: [1, "tabby"] }), [["crane", "n03126707"], ["tabby", "n02123045"]]);
   assertThrows(() => found({ deny: ["crane"] }), RangeError, "1 (n03126707 crane)");
+});
+
+/** Which of the predictions say that they are sure, by their labels. */
+function sureLabels(
+  { scores, sureScore = 0.6, labels = ["a", "b", "c"], ...options }:
+    & { scores: number[]; sureScore?: number; labels?: string[] }
+    & Parameters<typeof checkSelection>[0],
+): string[] {
+  const classes = classesOf({ labels }), selection = checkSelection(options, classes);
+  const found = selectPredictions(Float64Array.from(scores), selection, { classes, sureScore });
+  assertEquals(found.every(({ sure }) => typeof sure === "boolean"), true);
+  return found.filter(({ sure }) => sure).map(({ label }) => label);
+}
+
+Deno.test("a prediction is sure if it is the best of all classes and its score is reached", () => {
+  const scores = [0.1, 0.7, 0.2];
+  const cases: [string[], Parameters<typeof sureLabels>[0]][] = [
+    [["b"], { scores }],
+    [["b"], { scores, sureScore: 0.7 }],
+    [[], { scores, sureScore: 0.7000000000000001 }],
+    [["b"], { scores, sureScore: 0 }],
+    [[], { scores, sureScore: 1 }],
+    [["b"], { scores: [0, 1, 0], sureScore: 1 }],
+    // What the caller wants to see.
+    [["b"], { scores, topK: 1 }],
+    [["b"], { scores, scoreThreshold: 0.7 }],
+    [[], { scores, scoreThreshold: 0.71 }],
+    [["b"], { scores, allow: ["b", "c"] }],
+    [[], { scores, deny: ["b"], sureScore: 0.1 }],
+    [[], { scores, allow: ["c"], sureScore: 0.2 }],
+    // Equal scores: the first is the one of the lower index.
+    [["a"], { scores: [0.5, 0.5, 0], sureScore: 0.5 }],
+    [[], { scores: [0.5, 0.5, 0], sureScore: 0.5, allow: ["b"] }],
+    // Each label by itself: the first says nothing of the others.
+    [["c"], { scores: [0.9, 0.95, 0.99] }],
+    [["yes"], { scores: [0.3, 0.7], labels: ["no", "yes"] }],
+    [["no"], { scores: [0.7, 0.3], labels: ["no", "yes"] }],
+    // A class of what is none of the others, seen, hidden or beaten.
+    [[], { scores, labels: ["a", "none of these", "c"] }],
+    [[], { scores, labels: ["a", "none of these", "c"], deny: ["none of these"], sureScore: 0 }],
+    [["b"], { scores, labels: ["none of these", "b", "c"] }],
+    [["None of these"], { scores, labels: ["a", "None of these", "c"] }],
+  ];
+  for (const [expected, given] of cases) {
+    assertEquals(sureLabels(given), expected, JSON.stringify(given));
+  }
+});
+
+Deno.test("without a score to be sure from, no prediction says whether it is", () => {
+  const found = selectPredictions(SCORES, checkSelection({}, CLASSES), { classes: CLASSES });
+  assertEquals(found.map((prediction) => Object.hasOwn(prediction, "sure")), [false, false, false]);
 });

@@ -32,7 +32,7 @@ export async function huggingFaceRoute(call: Call, pipeline: Pipeline): Promise<
     const scores = await scoresOf(image, apply, info, call, pipeline);
     const threshold = { ...selection, scoreThreshold: -Infinity };
     return Response.json(
-      selectPredictions(scores, threshold, info.classes).map(({ label, score }) => ({
+      selectPredictions(scores, threshold, info).map(({ label, score }) => ({
         label,
         score,
       })),
@@ -49,7 +49,7 @@ function readParameters(given: Readonly<Record<string, unknown>> = {}): Paramete
 
 type Apply = Parameters["function_to_apply"];
 
-/** What a function gives; of one logit for two labels, a logit for each: it, and for the first its negative. */
+/** What a function gives: `none` the logits as they are, the others their scores at the model's temperature; of one logit for two labels, a logit for each: it, and for the first its negative. */
 async function scoresOf(
   image: Uint8Array | URL,
   apply: Apply,
@@ -60,7 +60,9 @@ async function scoresOf(
   if (isOwn(apply, info)) return await pipeline.scores(image, {}, call);
   const { data } = await pipeline.embed(image, { layer: "fc8", pooling: "avg" }, call);
   const logits = classLogits(data, info.architecture?.head);
-  return apply === "none" ? logits : apply === "softmax" ? softmax(logits) : sigmoid(logits);
+  if (apply === "none") return logits;
+  const scale = 1 / (info.temperature ?? 1);
+  return apply === "softmax" ? softmax(logits, scale) : sigmoid(logits, scale);
 }
 
 /** Whether it gives the model's own scores. Of one logit a soft-max, with 0 for the other label, is its sigmoid. */

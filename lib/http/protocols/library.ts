@@ -37,7 +37,7 @@ export async function classifyRoute(call: Call, pipeline: Pipeline): Promise<Res
       return checkSelection(options, info.classes);
     });
     const predict = async (image: Uint8Array | URL) =>
-      selectPredictions(await pipeline.scores(image, views, call), selection, info.classes);
+      selectPredictions(await pipeline.scores(image, views, call), selection, info);
     const answer = await eachImage(found, call, predict, (predictions) => ({ predictions }));
     return Response.json(answer, info.multiLabel ? { headers: MULTI_LABEL } : {});
   });

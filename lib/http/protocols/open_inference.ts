@@ -77,7 +77,7 @@ export async function inferRoute(call: Call, pipeline: Pipeline): Promise<Respon
   using _places = pipeline.admit(images.length);
   const selection = checkingOptions(() => checkSelection({ topK }, info.classes));
   const scores = await Promise.all(images.map((image) => pipeline.scores(image, {}, call)));
-  const rows = scores.map((row) => selectPredictions(row, selection, info.classes));
+  const rows = scores.map((row) => selectPredictions(row, selection, info));
   return Response.json({
     model_name: info.model,
     model_version: VERSION,
