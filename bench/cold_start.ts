@@ -1,23 +1,76 @@
 /**
- * From nothing to a label: imports the public API, loads the embedded model or another, classifies a
- * photo on one thread, and prints what each took. `cold_start.ts [MODEL]`
+ * Cold starts: whole processes, in turns, ours with each model and one that only imports tfjs.
+ *
+ * `deno task bench:cold [--rounds N] [--threads N,N] [MODEL …]`; without a name, all models of
+ * `weights/`. The peer is `@tensorflow/tfjs-core` with the backend `cpu`, the least of TensorFlow.js
+ * that can compute something. A table's row has medians, and the least in brackets.
  *
  * @module
  */
 
-const start = performance.now();
-const { loadClassifier } = await import("../mod.ts");
-const imported = performance.now();
-const classifier = await loadClassifier({ backend: "wasm", threads: 1, model: Deno.args.at(0) });
-const loaded = performance.now();
-const photo = await Deno.readFile(new URL("../tests/data/photos/cat.png", import.meta.url));
-await classifier.classify(photo);
-const classified = performance.now();
-const peak = /VmHWM:\s*(\d+) kB/.exec(await Deno.readTextFile("/proc/self/status"));
-console.log(JSON.stringify({
-  import: imported - start,
-  load: loaded - imported,
-  "first image": classified - loaded,
-  peakMb: Number(peak?.[1]) / 1024,
-}));
-await classifier[Symbol.asyncDispose]();
+import { parseArgs } from "node:util";
+import { basename } from "@std/path";
+import { measure, type Measurement, type Subject } from "./measure.ts";
+
+const SUBJECT = new URL("cold_subject.ts", import.meta.url).pathname;
+
+function subject(engine: string, threads: number, ...args: string[]): Subject {
+  const command = [Deno.execPath(), "run", "--allow-all", "--no-lock", SUBJECT, ...args];
+  return { engine, backend: "wasm", precision: "int8", threads, command };
+}
+
+/** The models that come with a checkout. */
+function embedded(): string[] {
+  const weights = new URL("../weights/", import.meta.url);
+  const names = [...Deno.readDirSync(weights)].map(({ name }) => name).sort();
+  return names.filter((name) => name.endsWith(".safetensors"))
+    .map((name) => new URL(name, weights).pathname);
+}
+
+/** `cpu` is user and system time of all threads. */
+const PARTS = ["import", "load", "first image", "cpu"];
+
+function cellsOf(row: Measurement, peer: Measurement): string[] {
+  const { parts = {}, leastParts = {} } = row;
+  const times = PARTS.map((name) =>
+    parts[name] === undefined ? "–" : `${parts[name].toFixed(0)} (${leastParts[name].toFixed(0)})`
+  );
+  return [
+    ...[row.subject.engine, String(row.subject.threads), ...times],
+    `${row.medianMs.toFixed(0)} (${row.minMs.toFixed(0)})`,
+    ...[row.medianMs / peer.medianMs, parts.cpu / peer.parts!.cpu].map((x) => x.toFixed(2)),
+    row.peakMb.toFixed(0),
+  ];
+}
+
+const { values: { rounds, threads }, positionals } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "11" },
+    threads: { type: "string", default: "1,2" },
+  },
+  allowPositionals: true,
+});
+const models = positionals.length > 0 ? positionals : embedded();
+const subjects = [
+  subject("tfjs, imported", 1, "tfjs"),
+  ...models.flatMap((model) =>
+    threads.split(",").map((n) => subject(basename(model, ".safetensors"), Number(n), model, n))
+  ),
+];
+const rows = await measure({
+  ...{ name: "cold-start", work: "cold start", subjects, fresh: true },
+  turns: { warmUp: 0, rounds: Number(rounds), runs: 1 },
+});
+const columns = [
+  ...["", "threads", ...PARTS.map((name) => `${name}, ms`), "process, ms"],
+  ...["process / tfjs", "cpu / tfjs", "peak, MB"],
+];
+for (
+  const cells of [
+    columns,
+    columns.map(() => "---"),
+    ...rows.map((row) => cellsOf(row, rows[0])),
+  ]
+) {
+  console.log(`| ${cells.join(" | ")} |`);
+}

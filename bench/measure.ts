@@ -50,8 +50,9 @@ export interface Measurement {
   /** The most memory that the process ever had, in MB. */
   readonly peakMb: number;
   readonly device: string;
-  /** Median milliseconds of the parts of a run. */
+  /** Median milliseconds of the parts of a run, and the least. */
   readonly parts?: Readonly<Record<string, number>>;
+  readonly leastParts?: Readonly<Record<string, number>>;
 }
 
 const TURNS: Turns = { warmUp: 3, rounds: 9, runs: 2 };
@@ -153,16 +154,17 @@ async function measureFresh({ subjects, turns = TURNS }: Comparison): Promise<Me
   return subjects.map((subject, i) => {
     const times = runs[i].map(({ ms }) => ms);
     const names = Object.keys(runs[i][0].parts).filter((name) => name !== "peakMb");
-    const middle = (name: string): number => median(runs[i].map(({ parts }) => parts[name]));
+    const all = (name: string): number[] => runs[i].map(({ parts }) => parts[name]);
     return {
       subject,
       medianMs: median(times),
       minMs: Math.min(...times),
       runs: times.length,
       loadMs: 0,
-      peakMb: middle("peakMb"),
+      peakMb: median(all("peakMb")),
       device: "whole process",
-      parts: Object.fromEntries(names.map((name) => [name, middle(name)])),
+      parts: Object.fromEntries(names.map((name) => [name, median(all(name))])),
+      leastParts: Object.fromEntries(names.map((name) => [name, Math.min(...all(name))])),
     };
   });
 }

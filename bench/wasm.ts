@@ -79,18 +79,6 @@ const tfjs: Subject = {
   command: [Deno.execPath(), "run", "-A", "--no-lock", `${here}peers/tfjs_wasm.mjs`],
 };
 
-/** A whole process of either. */
-function cold(which: "ours" | "tfjs"): Subject {
-  const script = which === "ours" ? `${here}cold_start.ts` : `${here}peers/cold_tfjs.mjs`;
-  return {
-    engine: which === "ours" ? "@edge/vgg16" : "tfjs-backend-wasm",
-    backend: "wasm",
-    precision: which === "ours" ? "int8" : "float",
-    threads: 1,
-    command: [Deno.execPath(), "run", "-A", ...(which === "ours" ? [] : ["--no-lock"]), script],
-  };
-}
-
 const both = [1, 2];
 const NO_VNNI = "--no-enable-avx-vnni";
 
@@ -153,22 +141,6 @@ export const WASM_COMPARISONS: readonly Comparison[] = [
     name: "wasm-float",
     work: `${WORK}, float activations against onnxruntime-web in float32`,
     subjects: [ours({ precision: "float" }), ort("web", "float", 1)],
-  },
-  {
-    name: "wasm-cold-start",
-    work: "A process that imports mod.ts and classifies a photo with the embedded model, against " +
-      "one that imports tfjs and readies its WebAssembly backend",
-    subjects: [cold("ours"), cold("tfjs")],
-    fresh: true,
-  },
-  {
-    name: "wasm-memory",
-    work: "A process that imports mod.ts, loads 138 MB of VGG16 from a file and classifies a photo",
-    subjects: [{
-      ...cold("ours"),
-      command: [...cold("ours").command, `${models}/vgg16.safetensors`],
-    }],
-    fresh: true,
   },
   {
     name: "wasm-variants",

@@ -37,7 +37,8 @@ const areClassNames = (value: unknown): value is readonly (string | number)[] =>
 const isModelSource = (
   value: unknown,
 ): value is URL | Request | Uint8Array | ArrayBuffer | Blob | Model =>
-  [URL, Request, Uint8Array, ArrayBuffer, Blob].some((kind) => value instanceof kind) ||
+  [URL, Uint8Array, ArrayBuffer, Blob].some((kind) => value instanceof kind) ||
+  value instanceof Request || // Last: Deno loads all of its `fetch` for it.
   isObject(value) && "weights" in value && isCallback(value.weights);
 const isLayerName = (text: string): text is LayerName =>
   /^(conv[1-5]_[1-4]|pool[1-5]|average|fc[1-8]|prob)$/.test(text);

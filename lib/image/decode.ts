@@ -41,9 +41,6 @@ export function holdDecoders(): AsyncDisposable {
   return decoders.hold();
 }
 
-/** "jpeg, png or webp". */
-const NAMES = new Intl.ListFormat("en", { type: "disjunction" });
-
 /** A file whose header has been read and held against the limits. */
 export interface CheckedFile {
   readonly format: ImageFormat;
@@ -82,8 +79,9 @@ export async function decodeImage(
   signal?.throwIfAborted();
   const format = sniffImageFormat(bytes);
   if (!formats.includes(format)) {
+    const names = new Intl.ListFormat("en", { type: "disjunction" }).format(formats);
     throw new ImageDecodeError(
-      `Expected ${NAMES.format(formats)}, found ${format}, which is not taken here`,
+      `Expected ${names}, found ${format}, which is not taken here`,
       { code: "image-format", format },
     );
   }

@@ -22,7 +22,7 @@ export async function openSource(
   if (source instanceof Uint8Array) return new BytesSource(source);
   if (source instanceof ArrayBuffer) return new BytesSource(new Uint8Array(source));
   if (source instanceof Blob) return new BlobSource(source, sourceName(source));
-  if (source instanceof Request) return await HttpSource.open(source, options);
+  if (isRequest(source)) return await HttpSource.open(source, options);
   const url = asUrl(source);
   if (url === undefined) return new FileSource(source as string);
   if (url.protocol === "file:") return new FileSource(url);
@@ -33,7 +33,12 @@ export async function openSource(
 export function sourceName(source: SourceLike): string {
   if (source instanceof Uint8Array || source instanceof ArrayBuffer) return "model bytes";
   if (source instanceof Blob) return source instanceof File ? source.name : "model bytes";
-  if (source instanceof Request) return publicUrl(source.url);
+  if (isRequest(source)) return publicUrl(source.url);
   const url = asUrl(source);
   return url === undefined ? String(source) : publicUrl(url);
+}
+
+/** Deno loads all of its `fetch` where `Request` is first looked at, which takes milliseconds. */
+function isRequest(source: string | URL | Request): source is Request {
+  return typeof source !== "string" && !(source instanceof URL) && source instanceof Request;
 }
