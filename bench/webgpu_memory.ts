@@ -1,5 +1,5 @@
 /**
- * The memory of a process (RSS) that classifies on WebGPU, without asking for a collection of garbage:
+ * The memory of a process (RSS) that classifies on WebGPU with CIFAR-10's model, without asking for a collection of garbage:
  * `deno run --allow-all bench/webgpu_memory.ts [CLASSIFICATIONS]`
  *
  * @module
@@ -10,7 +10,11 @@ import { loadClassifier } from "../mod.ts";
 const REPORTS = [1, 100, 500, 1000, 1500, 2000, 3000, 5000, 10_000];
 
 const [count = "3000"] = Deno.args;
-await using classifier = await loadClassifier({ backend: "webgpu", tune: "off" });
+await using classifier = await loadClassifier({
+  model: "vgg16-cifar10",
+  backend: "webgpu",
+  tune: "off",
+});
 const photo = await Deno.readFile(new URL("../tests/data/photos/cat.png", import.meta.url));
 console.log("classifications  RSS, MB  of it V8's heap, committed");
 for (let i = 1; i <= Number(count); i++) {

@@ -10,9 +10,10 @@ import { listSamples } from "../lib/input/dataset.ts";
 import { openModel } from "../lib/model/file.ts";
 import { fit, type FitOptions } from "../lib/train/fit.ts";
 import { fitFromScratch, type ScratchOptions } from "../lib/train/fit_from_scratch.ts";
+import { CIFAR10, CIFAR10_FILE } from "./support/cifar10.ts";
 
 const CHECKPOINTS = new URL("fixtures/checkpoints/", import.meta.url);
-const classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+const classifier = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
 
 /** Noise, which takes a while on all scales. */
 function noise(side: number, seed = 1): { data: Uint8Array; width: number; height: number } {
@@ -68,7 +69,7 @@ const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>
         }))).flat(),
       { signal },
     ),
-  "fit()": (signal) => fit(data, { ...LONG, crops: 20, signal }),
+  "fit()": (signal) => fit(data, { ...LONG, model: CIFAR10, crops: 20, signal }),
   "fitFromScratch()": (signal) => fitFromScratch(data, { ...LONG, signal }),
   "fitFromScratch() as it whitens": (signal) =>
     fitFromScratch(data, { ...LONG, whitening: "zca", side: 96, signal }),
@@ -99,8 +100,8 @@ Deno.test("what reads no image is ended by a signal that is aborted before, too"
   const signal = AbortSignal.abort(new Error("mine"));
   await withFolder(async (folder) => {
     const calls: readonly (() => Promise<unknown>)[] = [
-      () => loadClassifier({ backend: "wasm", signal }),
-      () => openModel(new URL("../weights/vgg16-cifar10.safetensors", import.meta.url), { signal }),
+      () => loadClassifier({ model: CIFAR10, backend: "wasm", signal }),
+      () => openModel(CIFAR10_FILE, { signal }),
       () => pullModel("vgg16-imagenet", { cacheDir: folder, signal }),
       () => convert(new URL("d.npz", CHECKPOINTS), { out: join(folder, "out"), signal }),
       () => listSamples("tests/data/photos", undefined, { signal }),
@@ -117,7 +118,7 @@ Deno.test("what reads no image is ended by a signal that is aborted before, too"
 const LONG_EPOCHS: Readonly<
   Record<string, (options: Omit<FitOptions & ScratchOptions, "out">) => unknown>
 > = {
-  "fit()": (options) => fit(few, { ...options, crops: 4, batchSize: 1 }),
+  "fit()": (options) => fit(few, { ...options, model: CIFAR10, crops: 4, batchSize: 1 }),
   "fitFromScratch()": (options) => fitFromScratch(few, { ...options, batchSize: 2, width: 1 / 16 }),
 };
 const few = { samples: pictures.slice(0, 100), labels: ["even", "odd"] };

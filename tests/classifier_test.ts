@@ -17,6 +17,7 @@ import { sigmoid } from "../lib/output/predictions.ts";
 import { floatEngine } from "./support/float_engine.ts";
 import { randomModel } from "./support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "./support/small_vgg.ts";
+import { CIFAR10, CIFAR10_FILE } from "./support/cifar10.ts";
 
 const PHOTOS = ["cat.png", "boats.jpg", "rocket.jpg"].map((name) =>
   new URL(`data/photos/${name}`, import.meta.url)
@@ -256,7 +257,7 @@ Deno.test("info stays after close(), which waits for what runs and takes no more
 });
 
 Deno.test("the embedded model's labels are those that the compiler knows", async () => {
-  await using embedded = await loadClassifier({ backend: "wasm" });
+  await using embedded = await loadClassifier({ model: CIFAR10, backend: "wasm" });
   // All of them and no other, or this does not compile.
   const known: Record<DefaultLabel, number> = {
     ...{ airplane: 0, automobile: 1, bird: 2, cat: 3, deer: 4 },
@@ -267,7 +268,7 @@ Deno.test("the embedded model's labels are those that the compiler knows", async
 });
 
 Deno.test("loadClassifier() takes an open model", async () => {
-  const file = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
+  const file = CIFAR10_FILE;
   const open = await openModel(file);
   await using loaded = await loadClassifier({ model: open, backend: "wasm" });
   assertEquals((await loaded.classify(CAT))[0].label, "cat");
@@ -284,7 +285,7 @@ Deno.test("a stream is one image; one of many images is read by its values()", a
 });
 
 Deno.test("profile() times each layer that computes, of as many images as are asked for", async () => {
-  await using embedded = await loadClassifier({ backend: "wasm", threads: 1 });
+  await using embedded = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
   const [one, four] = [await embedded.profile({ runs: 1 }), await embedded.profile({ batch: 4 })];
   const computing = embedded.info.layers.filter(({ name }) => /^(conv|fc)/.test(name));
   assertEquals(one.map(({ layer }) => layer), computing.map(({ name }) => name));

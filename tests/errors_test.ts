@@ -25,10 +25,11 @@ import { resolveModel } from "../lib/open_model.ts";
 import { OpenFile } from "../lib/platform.ts";
 import { blocksOf } from "./support/markdown.ts";
 import { honest, serveFlaky } from "./support/flaky_server.ts";
+import { CIFAR10, CIFAR10_FILE } from "./support/cifar10.ts";
 
 const CHECKPOINTS = new URL("fixtures/checkpoints/", import.meta.url);
 const IMAGES = new URL("fixtures/images/files/", import.meta.url);
-const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
+const EMBEDDED = CIFAR10_FILE;
 
 async function errorOf(work: () => unknown): Promise<VggError> {
   const error = await assertRejects(async () => await work());
@@ -98,7 +99,7 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, readonly (() => unknown)[]>>>
   "offline": [() => resolveModel("http://127.0.0.1:1/model.safetensors", { offline: true })],
   "disposed": [
     async () => {
-      const classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+      const classifier = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
       await classifier[Symbol.asyncDispose]();
       await classifier.classify(photo);
     },

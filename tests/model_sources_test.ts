@@ -3,8 +3,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { loadClassifier, type ModelSource } from "@edge/vgg16";
 import { convert, openModel, pullModel } from "@edge/vgg16/convert";
+import { CIFAR10_FILE } from "./support/cifar10.ts";
 
-const FILE = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
+const FILE = CIFAR10_FILE;
 const BYTES = await Deno.readFile(FILE);
 const CHECKPOINT = new URL("fixtures/checkpoints/zip_d.pth", import.meta.url);
 

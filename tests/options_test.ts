@@ -52,6 +52,7 @@ import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../lib/options/training.ts";
 import { fit, type FitOptions } from "../lib/train/fit.ts";
 import { fitFromScratch, type ScratchOptions } from "../lib/train/fit_from_scratch.ts";
 import { CAT, post, testService } from "./support/http_service.ts";
+import { CIFAR10 } from "./support/cifar10.ts";
 
 const {
   CLASSIFIER_OPTIONS,
@@ -224,7 +225,7 @@ Deno.test("every option says what it is for in a sentence, and has a default tha
   }
 });
 
-await using classifier = await loadClassifier({ backend: "wasm" });
+await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
 
 Deno.test("every function refuses an unknown option with the nearest name, and every wrong value", async () => {
   for (const [name, [table, call]] of Object.entries(CALLS)) {

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { freePort, until } from "./support/serve_process.ts";
+import { CIFAR10_FILE } from "./support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const PAGE = await Deno.readTextFile(join(ROOT, "docs/permissions.md"));
@@ -33,7 +34,8 @@ async function makeFolder(): Promise<string> {
   }
   for (const name of ["labels", "vectors"]) await Deno.mkdir(join(folder, name));
   await copy("tests/fixtures/checkpoints/keras_d.h5", "checkpoints/keras.h5");
-  await copy("weights/vgg16-cifar10.safetensors", "models/pets.safetensors");
+  await Deno.mkdir(join(folder, "models"));
+  await Deno.copyFile(CIFAR10_FILE, join(folder, "models/pets.safetensors"));
   return folder;
 }
 

@@ -20,6 +20,7 @@ import { settingsFromEnv } from "../lib/http/server/settings.ts";
 import type { SelectionOptions } from "../lib/output/predictions.ts";
 import { CAT, post, testService } from "./support/http_service.ts";
 import { OBJECT_NAMES, poisoned } from "./support/poisoned_json.ts";
+import { CIFAR10_FILE } from "./support/cifar10.ts";
 
 const FIXTURES = new URL("fixtures/checkpoints/", import.meta.url);
 
@@ -124,7 +125,7 @@ Deno.test("Keras' description with poisoned JSON is read or refused", async () =
 });
 
 Deno.test("a model's document and a header with poisoned JSON are read or refused", async () => {
-  const file = new FileSource(new URL("../weights/vgg16-cifar10.safetensors", import.meta.url));
+  const file = new FileSource(CIFAR10_FILE);
   const { metadata, bytes } = await readSafetensorsHeader(file);
   file.close();
   for (const json of Object.values(metadata)) {

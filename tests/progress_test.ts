@@ -7,8 +7,9 @@ import { type Progress, ProgressTeller } from "../lib/progress.ts";
 import { fit } from "../lib/train/fit.ts";
 import { fitFromScratch } from "../lib/train/fit_from_scratch.ts";
 import { type FlakyServer, honest, serveFlaky } from "./support/flaky_server.ts";
+import { CIFAR10, CIFAR10_FILE } from "./support/cifar10.ts";
 
-const MODEL = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
+const MODEL = CIFAR10_FILE;
 const CHECKPOINT = new URL("fixtures/checkpoints/timm_e.safetensors", import.meta.url);
 const model = await Deno.readFile(MODEL);
 const checkpoint = await Deno.readFile(CHECKPOINT);
@@ -80,12 +81,16 @@ const CALLS: Readonly<Record<string, readonly [stages: string, work: Work]>> = {
   }],
   "fit()": [
     "load, features, train, evaluate",
-    (onProgress, signal) => fit(data, { backend: "wasm", epochs: 3, onProgress, signal }),
+    (onProgress, signal) =>
+      fit(data, { model: CIFAR10, backend: "wasm", epochs: 3, onProgress, signal }),
   ],
   "fit() that stops early": [
     "load, features, train, evaluate",
     (onProgress, signal) =>
-      fit(data, { backend: "wasm", patience: 1, learningRate: 1, onProgress, signal }),
+      fit(data, {
+        ...{ model: CIFAR10, backend: "wasm", patience: 1, learningRate: 1 },
+        ...{ onProgress, signal },
+      }),
   ],
   "fitFromScratch()": ["features, train, evaluate", (onProgress, signal) =>
     fitFromScratch(data, {
@@ -93,13 +98,13 @@ const CALLS: Readonly<Record<string, readonly [stages: string, work: Work]>> = {
       ...{ onProgress, signal },
     })],
   "evaluate()": ["evaluate", async (onProgress, signal) => {
-    await using classifier = await loadClassifier({ backend: "wasm" });
+    await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
     await evaluate(classifier, samples, { onProgress, signal });
   }],
   "evaluate() of a picture that cannot be read, and of known ones": [
     "evaluate",
     async (onProgress, signal) => {
-      await using classifier = await loadClassifier({ backend: "wasm" });
+      await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
       const { records: known } = await evaluate(classifier, samples.slice(0, 2));
       const all = [...samples, { file: "none", label: 0, image: new Uint8Array(1) }];
       await evaluate(classifier, all, { known, onError: () => {}, onProgress, signal });

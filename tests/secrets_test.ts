@@ -9,6 +9,7 @@ import { openModel } from "../lib/model/file.ts";
 import { NO_HASH, sealHeader } from "../lib/model/integrity.ts";
 import { createHandler, loadClassifier } from "../mod.ts";
 import { freePort } from "./support/serve_process.ts";
+import { CIFAR10, CIFAR10_FILE } from "./support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const CHECKPOINTS = join(ROOT, "tests/fixtures/checkpoints");
@@ -16,7 +17,7 @@ const SECRETS = /robot|hunter2|PRESIGNED|REDIRECTED/;
 /** What is under this path, by name. */
 const FILES: Readonly<Record<string, string>> = {
   "cat.png": join(ROOT, "tests/data/photos/cat.png"),
-  "model.safetensors": join(ROOT, "weights/vgg16-cifar10.safetensors"),
+  "model.safetensors": fromFileUrl(CIFAR10_FILE),
   "zip_d.pth": join(CHECKPOINTS, "zip_d.pth"),
   "c_external.onnx": join(CHECKPOINTS, "c_external.onnx"),
   "c_external.data": join(CHECKPOINTS, "c_external.data"),
@@ -112,22 +113,27 @@ async function run(
 
 type Url = (path: string, base?: string) => string;
 
+const CIFAR = ["--model", CIFAR10];
+
 /** Command lines, and their exit codes. Files of earlier ones are there, in the working folder. */
 const COMMANDS: readonly (readonly [code: number, args: (url: Url) => readonly string[]])[] = [
   [0, (url) => ["classify", "--model", url("model.safetensors"), url("cat.png")]],
   [0, (url) => [
-    ...["classify", url("cat.png"), url("cat.png"), url("cat.png", "redirected")],
+    ...["classify", ...CIFAR, url("cat.png"), url("cat.png"), url("cat.png", "redirected")],
     ...["--out", "all.jsonl", "--draw", "drawn"],
   ]],
-  [0, (url) => ["classify", "--json", url("cat.png")]],
-  [1, (url) => ["classify", url("none.png"), url("model.json"), "http://robot:hunter2@:x/a.png"]],
-  [1, (url) => ["classify", "--offline", url("cat.png")]],
-  [0, (url) => ["embed", url("cat.png"), "--out", "all.safetensors"]],
-  [0, (url) => ["embed", url("cat.png"), "--out", "embeddings.jsonl"]],
-  [0, (url) => ["explain", url("cat.png"), "--out", "explained"]],
+  [0, (url) => ["classify", ...CIFAR, "--json", url("cat.png")]],
+  [1, (url) => [
+    ...["classify", ...CIFAR, url("none.png"), url("model.json")],
+    "http://robot:hunter2@:x/a.png",
+  ]],
+  [1, (url) => ["classify", ...CIFAR, "--offline", url("cat.png")]],
+  [0, (url) => ["embed", ...CIFAR, url("cat.png"), "--out", "all.safetensors"]],
+  [0, (url) => ["embed", ...CIFAR, url("cat.png"), "--out", "embeddings.jsonl"]],
+  [0, (url) => ["explain", ...CIFAR, url("cat.png"), "--out", "explained"]],
   [0, (url) => ["evaluate", "list.csv", "--model", url("model.safetensors"), "--out", "report"]],
   [1, (url) => ["evaluate", "list.csv", "--model", url("none.safetensors")]],
-  [1, (url) => ["evaluate", url("cat.png")]],
+  [1, (url) => ["evaluate", ...CIFAR, url("cat.png")]],
   [0, (url) => [
     ...["fit", "list.csv", "--model", url("model.safetensors"), "--out", "fitted.safetensors"],
     ...["--epochs", "2", "--validation", "0.5"],
@@ -319,7 +325,7 @@ Deno.test("a service tells nobody where its model is from, and its log neither",
 Deno.test("a service that fetches pictures repeats no signature, in no answer and in no line", async () => {
   const lines: string[] = [];
   const handler = createHandler({
-    ...{ backend: "wasm", urlInput: true, logLevel: "debug" },
+    ...{ model: CIFAR10, backend: "wasm", urlInput: true, logLevel: "debug" },
     writeLog: (line) => void lines.push(line),
   });
   for (

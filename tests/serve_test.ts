@@ -4,6 +4,7 @@ import { flagName } from "../lib/options.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "../lib/options/service.ts";
 import { CAT } from "./support/http_service.ts";
 import { freePort, runToEnd, type Server, startServer, until } from "./support/serve_process.ts";
+import { CIFAR10, CIFAR10_FILE } from "./support/cifar10.ts";
 
 async function label(url: string): Promise<string> {
   const response = await fetch(`${url}/classify`, { method: "POST", body: CAT });
@@ -134,7 +135,7 @@ Deno.test("keys that are named and empty end the start; others are counted, and 
 });
 
 Deno.test("a model that could not be loaded is tried again by the server, not by those who ask whether it is ready", async () => {
-  const model = await Deno.readFile("weights/vgg16-cifar10.safetensors");
+  const model = await Deno.readFile(CIFAR10_FILE);
   let isBroken = true;
   const source = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -315,7 +316,7 @@ Deno.test("other programs may mount what serve.ts exports, whatever it was told"
     console.log(service.ready);`;
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-check", "--ext=js", code],
-    env: { VGG16_LOG_LEVEL: "off", VGG16_BASE_PATH: "/api", NO_COLOR: "1" },
+    env: { VGG16_MODEL: CIFAR10, VGG16_LOG_LEVEL: "off", VGG16_BASE_PATH: "/api", NO_COLOR: "1" },
   }).output();
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
   assertEquals(text(stdout), "true cat true\nfalse\n", text(stderr));
@@ -325,7 +326,7 @@ Deno.test("who asks serve.ts to listen is not asked whether `deno serve` was mea
   // Deno looks at the export once the module has run, and says what it thinks of it.
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "-A", "serve.ts", "--port", "0"],
-    env: { NO_COLOR: "1" },
+    env: { VGG16_MODEL: CIFAR10, NO_COLOR: "1" },
     ...{ stdout: "piped", stderr: "piped" },
   }).spawn();
   let log = "";

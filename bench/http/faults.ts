@@ -9,7 +9,7 @@ import { HttpService } from "../../lib/http/server/http_service.ts";
 import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 import { startServer } from "../../tests/support/serve_process.ts";
 import { breakable } from "../../tests/support/breakable_gpu.ts";
-import { type Server, startOurs } from "./servers.ts";
+import { MODEL, type Server, startOurs } from "./servers.ts";
 
 const PHOTO = await Deno.readFile(new URL("../../tests/data/photos/cat.png", import.meta.url));
 const HEAD = "POST /classify HTTP/1.1\r\nhost: x\r\n";
@@ -109,7 +109,7 @@ async function malformed({ url }: Server): Promise<void> {
 /** Every third batch on a real device, or the software adapter, loses it. Through a socket. */
 async function lostDevices(): Promise<Figures> {
   using gpu = breakable();
-  await using classifier = await loadClassifier({ backend: "webgpu" });
+  await using classifier = await loadClassifier({ model: MODEL, backend: "webgpu" });
   const { flaky, losses, batches } = gpu.breakEvery(3, classifier);
   const service = new HttpService({ classifier: flaky, logLevel: "off", maxQueue: 512 });
   await using listening = Deno.serve(

@@ -17,6 +17,7 @@ import {
   installPeer,
   type Load,
   makeLarge,
+  MODEL,
   type Server,
   startOurs,
   startPeer,
@@ -30,7 +31,7 @@ const SECONDS = 4, TURN_SECONDS = 2, ROUNDS = 3;
 
 /** A photo at the network's size: its decoding costs nearly nothing, so that the network shows. */
 async function makeSmall(): Promise<void> {
-  const { preprocessing, architecture } = await resolveModel(undefined);
+  const { preprocessing, architecture } = await resolveModel(MODEL);
   const data = prepareInput(await readImage(PHOTO), preprocessing, architecture.input);
   const { width, height } = architecture.input;
   await Deno.mkdir(".cache/bench/http", { recursive: true });

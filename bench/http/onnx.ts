@@ -1,5 +1,5 @@
 /**
- * The embedded model as a float32 ONNX file, for the peer: `onnx.ts OUT.onnx`.
+ * The served model as a float32 ONNX file, for the peer: `onnx.ts OUT.onnx`.
  *
  * Input `pixels` `[N, 3, 32, 32]`, normalized; output `logits` `[N, 10]`. Weights are the int8 ones
  * times their scales. An ONNX file is one protobuf message (onnx.proto3); field numbers are named
@@ -11,6 +11,7 @@
 import { layersOf } from "../../lib/model/architecture.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { resolveModel } from "../../lib/open_model.ts";
+import { MODEL } from "./servers.ts";
 
 const FLOAT = 1, INT64 = 7;
 type Parts = readonly Uint8Array[];
@@ -134,5 +135,5 @@ export async function toOnnx(model: Model): Promise<Uint8Array> {
 }
 
 if (import.meta.main) {
-  await Deno.writeFile(Deno.args[0], await toOnnx(await resolveModel(undefined)));
+  await Deno.writeFile(Deno.args[0], await toOnnx(await resolveModel(MODEL)));
 }

@@ -29,6 +29,8 @@ export interface Load {
 }
 
 const ROOT = new URL("../..", import.meta.url).pathname;
+/** What all serve: a small one, so that what is around the network shows. */
+export const MODEL = "vgg16-cifar10";
 const READ = "--allow-read=weights,lib";
 /** Unit of the times in /proc: sysconf(_SC_CLK_TCK) is 100 on Linux. */
 const MS_PER_TICK = 10;
@@ -49,7 +51,7 @@ async function start(
   const child = new Deno.Command(line[0], {
     args: line.slice(1),
     cwd: ROOT,
-    env: { DENO_JOBS: "2", ...env },
+    env: { DENO_JOBS: "2", VGG16_MODEL: MODEL, ...env },
     stdout: "null",
     stderr: "null",
   }).spawn();
@@ -141,7 +143,7 @@ export async function makeLarge(from: string, to: string): Promise<void> {
   await run("env", [env, "node", "-e", script, `${ROOT}${from}`, `${ROOT}${to}`]);
 }
 
-/** Starts the peer, on the embedded model as ONNX. */
+/** Starts the peer, on the same model as ONNX. */
 export async function startPeer(): Promise<Server> {
   const model = `${ROOT}.cache/bench/http/cifar10.onnx`;
   await run(Deno.execPath(), ["run", "--allow-all", "--no-check", "bench/http/onnx.ts", model]);

@@ -1,12 +1,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 import config from "../../deno.json" with { type: "json" };
+import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const PHOTOS = join(ROOT, "tests/data/photos");
 const CAT = join(PHOTOS, "cat.png");
-const MODEL = join(ROOT, "weights/vgg16-cifar10.safetensors");
+const MODEL = fromFileUrl(CIFAR10_FILE);
+const CLASSIFY = ["classify", "--model", CIFAR10];
 
 /** Mesa's drivers complain on standard error where the session has no runtime directory. */
 const ENV = { NO_COLOR: "1", XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp" };
@@ -64,13 +66,13 @@ function assertFailed(result: Run, message: RegExp): void {
 }
 
 Deno.test("classify prints the cat's label first", async () => {
-  const { code, stdout, stderr } = await run(["classify", CAT]);
+  const { code, stdout, stderr } = await run([...CLASSIFY, CAT]);
   assertEquals([code, stderr], [0, ""]);
   assertMatch(stdout, /^.*cat\.png {2}\((wasm|webgpu), [\d.]+ ms\)\n {2}cat +\d\d\.\d %/);
 });
 
 Deno.test("classify --json prints one object a line", async () => {
-  const { code, stdout } = await run(["classify", "--json", "--top-k", "2", CAT, CAT]);
+  const { code, stdout } = await run([...CLASSIFY, "--json", "--top-k", "2", CAT, CAT]);
   assertEquals(code, 0);
   const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   assertEquals(lines.length, 2);
@@ -85,7 +87,7 @@ Deno.test("classify --json prints one object a line", async () => {
 });
 
 Deno.test("classify reads standard input", async () => {
-  const { code, stdout } = await run(["classify", "--json", "-"], {
+  const { code, stdout } = await run([...CLASSIFY, "--json", "-"], {
     stdin: await Deno.readFile(CAT),
   });
   assertEquals(code, 0);
@@ -93,7 +95,7 @@ Deno.test("classify reads standard input", async () => {
 });
 
 Deno.test("classify walks a directory, in the order of names", async () => {
-  const { code, stdout } = await run(["classify", "--json", PHOTOS]);
+  const { code, stdout } = await run([...CLASSIFY, "--json", PHOTOS]);
   assertEquals(code, 0);
   const files = stdout.trimEnd().split("\n").map((line) => JSON.parse(line).file);
   assertEquals(
@@ -118,7 +120,7 @@ Deno.test("a bad file gives an error line, and the others go on", async () => {
       await Deno.writeFile(join(directory, name), bytes);
     }
     const paths = [...Object.keys(bad), "missing.png"].map((name) => join(directory, name));
-    const result = await run(["classify", "--json", ...paths, CAT]);
+    const result = await run([...CLASSIFY, "--json", ...paths, CAT]);
     assertFailed(result, /5 of 6 images could not be classified/);
     const lines = result.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals(lines.map(({ file }) => file), [...paths, CAT]);
@@ -150,7 +152,7 @@ Deno.test("a directory without images is an error", async () => {
   const directory = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(join(directory, "notes.txt"), "none here");
-    const { code, stderr } = await run(["classify", directory]);
+    const { code, stderr } = await run([...CLASSIFY, directory]);
     assertEquals(code, 2);
     assertStringIncludes(stderr, `${directory} is a directory without images`);
   } finally {
@@ -223,7 +225,7 @@ Deno.test("an interrupt ends the command line cleanly", async () => {
       "--allow-read",
       "--allow-env",
       join(ROOT, "cli.ts"),
-      "classify",
+      ...CLASSIFY,
       "-",
     ],
     env: ENV,
@@ -254,7 +256,7 @@ Deno.test("classify without a GPU does not load tfjs", { ignore: await hasGpu() 
   try {
     await Deno.writeTextFile(path, JSON.stringify(poisoned));
     const flags = ["--no-check", "--no-lock", `--config=${path}`];
-    const auto = await run(["classify", "--json", CAT], { flags });
+    const auto = await run([...CLASSIFY, "--json", CAT], { flags });
     assertEquals([auto.code, auto.stderr], [0, ""]);
     assertEquals(JSON.parse(auto.stdout).backend, "wasm");
     // The trap does spring where tfjs is imported.

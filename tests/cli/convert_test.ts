@@ -10,6 +10,7 @@ import { convert } from "../../lib/convert/convert.ts";
 import { CATALOG } from "../../lib/model/catalog.ts";
 import { cachedModelPath } from "../../lib/io/cache.ts";
 import { openModel } from "../../lib/model/file.ts";
+import { CIFAR10_FILE } from "../support/cifar10.ts";
 
 const CHECKPOINT = fromFileUrl(new URL("../fixtures/checkpoints/zip_d.pth", import.meta.url));
 
@@ -112,7 +113,7 @@ Deno.test("the embedded model is what the converter makes of its description", a
     await Deno.readTextFile(new URL("../../weights/vgg16-cifar10.json", import.meta.url)),
   );
   const model = await openModel(
-    new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url),
+    CIFAR10_FILE,
   );
   assertEquals(model.labels, description.labels);
   assertEquals(model.preprocessing, description.preprocessing);

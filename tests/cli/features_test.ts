@@ -5,6 +5,7 @@ import { loadClassifier } from "../../lib/classifier.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 import { cropImage } from "../../lib/image/resize.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const PHOTOS = join(ROOT, "tests/data/photos");
@@ -16,12 +17,14 @@ interface Run {
   readonly stderr: string;
 }
 
-/** Runs a command that may write below a directory. */
+/** Runs a command on CIFAR-10's model; it may write below a directory. */
 async function run(directory: string, args: readonly string[]): Promise<Run> {
+  const [command, ...rest] = args;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", "--allow-read", "--allow-env", "--allow-sys"],
-      ...[`--allow-write=${directory}`, join(ROOT, "cli.ts"), ...args, "--backend", "wasm"],
+      ...[`--allow-write=${directory}`, join(ROOT, "cli.ts"), command!],
+      ...["--model", CIFAR10, "--backend", "wasm", ...rest],
     ],
     env: { NO_COLOR: "1" },
   }).output();
@@ -71,7 +74,7 @@ Deno.test("encodeNpy() writes what NEP 1 says", () => {
 });
 
 testIn("embed writes the same numbers to .npy, .safetensors and JSON lines", async (directory) => {
-  await using classifier = await loadClassifier({ backend: "wasm" });
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
   const named = await Promise.all([CAT, BOATS].map(async (file) => ({
     file,
     embedding: await classifier.embed(file, { layer: "conv5_3", pooling: "avg", normalize: true }),
@@ -123,7 +126,7 @@ testIn(
 testIn("classify averages over views as the API does", async (directory) => {
   const options = ["--crops", "dense+multi", "--scales", "40,48", "--flip", "--json"];
   const { stdout } = await run(directory, ["classify", ...options, CAT]);
-  await using classifier = await loadClassifier({ backend: "wasm" });
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
   const views = { crops: "dense+multi", scales: [40, 48], flip: true } as const;
   assertEquals(JSON.parse(stdout).predictions, await classifier.classify(CAT, views));
   const wrong = await run(directory, ["classify", "--scales", "16", CAT]);

@@ -9,6 +9,7 @@ import { textWidth } from "../../lib/report/canvas.ts";
 import { htmlTable, linePlot } from "../../lib/report/html.ts";
 import { Log } from "../../lib/http/server/telemetry.ts";
 import { random } from "../support/random_model.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const FIXTURES = join(ROOT, "tests/fixtures/checkpoints");
@@ -109,7 +110,7 @@ Deno.test("every command shows hostile names, and no terminal obeys them", async
     await Deno.writeFile(join(pictures, `${hostile()}.png`), photo);
     await Deno.writeTextFile(join(pictures, `${hostile()}.gif`), "GIF89a");
     const url = `http://127.0.0.1:${listener.addr.port}/${encodeURIComponent(hostile())}.png`;
-    const out = join(folder, "out"), wasm = ["--backend", "wasm"];
+    const out = join(folder, "out"), wasm = ["--model", CIFAR10, "--backend", "wasm"];
     const made = join(folder, `${hostile()}.safetensors`);
     const list = await file("list.csv", `"${hostile()}.png","${hostile()}"\n`);
     const known = await file("known.csv", `"${hostile()}.png",0\n`);

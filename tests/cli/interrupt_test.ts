@@ -5,10 +5,12 @@ import { layersOf } from "../../lib/model/architecture.ts";
 import { withModelLock } from "../../lib/io/cache.ts";
 import { type FlakyServer, serveFlaky } from "../support/flaky_server.ts";
 import { until } from "../support/serve_process.ts";
+import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 const PHOTO = join(ROOT, "tests/data/photos/rocket.jpg");
-const MODEL = await Deno.readFile(join(ROOT, "weights/vgg16-cifar10.safetensors"));
+const MODEL = await Deno.readFile(fromFileUrl(CIFAR10_FILE));
+const CIFAR = ["--model", CIFAR10];
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** A command that works, and what it works with. */
@@ -147,57 +149,69 @@ async function largeCheckpoint(folder: string): Promise<string> {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   endsOnSignal("classify of a folder", {
-    args: async (folder) => ["classify", await many(folder), "--out", join(folder, "all.jsonl")],
+    args: async (folder) => [
+      ...["classify", ...CIFAR, await many(folder)],
+      ...["--out", join(folder, "all.jsonl")],
+    ],
     started: fileSeen(/all\.jsonl$/),
     signal,
   });
 }
 endsOnSignal("classify of a pipe", {
-  args: () => ["classify", "-"],
+  args: () => ["classify", ...CIFAR, "-"],
   started: fed(new Uint8Array(2 ** 20)),
 });
 endsOnSignal("classify with --draw", {
-  args: async (folder) => ["classify", await many(folder), "--draw", join(folder, "drawn")],
+  args: async (folder) => [
+    ...["classify", ...CIFAR, await many(folder)],
+    ...["--draw", join(folder, "drawn")],
+  ],
   started: fileSeen(/\.png$/),
 });
 endsOnSignal("classify in the floats of one thread", {
   args: async (folder) => [
-    ...["classify", await many(folder), "--precision", "float", "--threads", "1"],
+    ...["classify", ...CIFAR, await many(folder), "--precision", "float", "--threads", "1"],
     ...["--backend", "wasm", "--crops", "dense", "--scales", "512"],
   ],
   started: lineSeen,
 });
 endsOnSignal("embed", {
-  args: async (folder) => ["embed", await many(folder)],
+  args: async (folder) => ["embed", ...CIFAR, await many(folder)],
   started: lineSeen,
 });
 endsOnSignal("embed into one file", {
-  args: async (folder) => ["embed", await many(folder), "--out", join(folder, "all.npy")],
+  args: async (folder) => ["embed", ...CIFAR, await many(folder), "--out", join(folder, "all.npy")],
   started: atWork,
 });
 endsOnSignal("explain", {
-  args: async (folder) => ["explain", await many(folder), "--out", join(folder, "drawn")],
+  args: async (folder) => ["explain", ...CIFAR, await many(folder), "--out", join(folder, "drawn")],
   started: fileSeen(/\.png$/),
 });
 endsOnSignal("evaluate", {
-  args: async (folder) => ["evaluate", await many(folder), "--out", join(folder, "report")],
+  args: async (folder) => [
+    ...["evaluate", ...CIFAR, await many(folder)],
+    ...["--out", join(folder, "report")],
+  ],
   started: fileSeen(/\.jsonl$/, 1000),
 });
 const FIT = ["--epochs", "1000", "--patience", "1000"];
 endsOnSignal("fit as it computes features", {
-  args: async (folder) => ["fit", await many(folder), "--out", join(folder, "m.safetensors")],
+  args: async (folder) => [
+    ...["fit", ...CIFAR, await many(folder)],
+    ...["--out", join(folder, "m.safetensors")],
+  ],
   started: fileSeen(/features-.*\.txt$/),
 });
 endsOnSignal("fit as it trains", {
   args: async (folder) => [
-    ...["fit", await pictures(folder, ["cat", "dog"], 20)],
+    ...["fit", ...CIFAR, await pictures(folder, ["cat", "dog"], 20)],
     ...["--out", join(folder, "m.safetensors"), ...FIT],
   ],
   started: fileSeen(/training-.*\.json$/),
 });
 endsOnSignal("fit as it finds 512 principal axes", {
   args: async (folder) => [
-    ...["fit", await pictures(folder, ["cat", "dog"], 20), "--whitening", "pca"],
+    ...["fit", ...CIFAR, await pictures(folder, ["cat", "dog"], 20), "--whitening", "pca"],
     ...["--out", join(folder, "m.safetensors")],
   ],
   started: async (work) => {
@@ -240,7 +254,10 @@ endsOnSignal("models remove that waits", {
   },
 });
 endsOnSignal("profile", {
-  args: () => ["profile", "--runs", "100", "--batch", "64", "--threads", "1", "--backend", "wasm"],
+  args: () => [
+    ...["profile", ...CIFAR, "--runs", "100", "--batch", "64", "--threads", "1"],
+    ...["--backend", "wasm"],
+  ],
   started: atWork,
 });
 
@@ -269,7 +286,7 @@ for (
     ["pull", "SIGINT", pull],
     ["pull", "SIGTERM", pull],
     ["pull", "SIGHUP", pull],
-    ["classify of a URL", "SIGINT", (url) => ["classify", url]],
+    ["classify of a URL", "SIGINT", (url) => ["classify", ...CIFAR, url]],
     ["classify with a model of a URL", "SIGINT", (url) => ["classify", "--model", url, PHOTO]],
     ["explain with a model of a URL", "SIGINT", (url, out) => [
       ...["explain", "--model", url, "--out", out, PHOTO],

@@ -6,9 +6,12 @@ import { loadClassifier } from "../../lib/classifier.ts";
 import { OfflineError } from "../../lib/errors.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { htmlReport } from "../../lib/evaluate/report.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const CHECKPOINT = join(ROOT, "tests/fixtures/checkpoints/zip_b_grey.pth");
+const CIFAR = { model: CIFAR10, backend: "wasm" } as const;
+const cifar = ["--model", CIFAR10, "--backend", "wasm"];
 const photo = await Deno.readFile(new URL("../data/photos/cat.png", import.meta.url));
 
 /** A server that counts who asks it, and has an empty folder for `use`. */
@@ -59,7 +62,7 @@ Deno.test("folders and files are read from the disk, whatever they are called", 
       await Deno.mkdir(join(folder, name, ".."), { recursive: true });
       await Deno.writeFile(join(folder, name), photo);
     }
-    const walked = await run(folder, ["classify", "--backend", "wasm", "--json", "."]);
+    const walked = await run(folder, ["classify", ...cifar, "--json", "."]);
     assertEquals([walked.code, walked.stderr], [0, ""]);
     const files = walked.stdout.trimEnd().split("\n").map((line) => JSON.parse(line).file);
     assertEquals(files.map((file) => join(file)).sort(), names.toSorted());
@@ -68,8 +71,7 @@ Deno.test("folders and files are read from the disk, whatever they are called", 
     await Deno.writeTextFile(join(folder, "list.csv"), list);
     const listed = await run(folder, [
       "evaluate",
-      "--backend",
-      "wasm",
+      ...cifar,
       "--out",
       "http:/x",
       "list.csv",
@@ -77,7 +79,7 @@ Deno.test("folders and files are read from the disk, whatever they are called", 
     assertEquals([listed.code, listed.stderr], [0, ""]);
     assert((await Deno.stat(join(folder, "http:/x/report.html"))).isFile);
 
-    const drawn = ["explain", "--backend", "wasm", "--out", "http:/drawn"];
+    const drawn = ["explain", ...cifar, "--out", "http:/drawn"];
     const operands = ["--", ...names.filter((name) => name !== "-.png"), "./-.png"];
     const explained = await run(folder, [...drawn, ...operands]);
     assertEquals([explained.code, explained.stderr], [0, ""]);
@@ -102,7 +104,7 @@ Deno.test("a list may name URLs, also such as end in no name of an image", () =>
   withServer(async ({ url, hits }, folder) => {
     const rows = [`${url}/a.png?sig=1,cat`, `${url.toUpperCase()}/b,dog`, "file,label"];
     await Deno.writeTextFile(join(folder, "list.csv"), rows.join("\n"));
-    const { code, stdout } = await run(folder, ["evaluate", "--backend", "wasm", "list.csv"]);
+    const { code, stdout } = await run(folder, ["evaluate", ...cifar, "list.csv"]);
     assertEquals(code, 0);
     assertStringIncludes(stdout, "2 images");
     assertEquals(hits(), 2);
@@ -117,7 +119,7 @@ Deno.test("--offline refuses whatever is on the network, in every command", () =
     );
     await Deno.writeTextFile(join(folder, "known.csv"), `${picture},cat\n`);
     await Deno.writeFile(join(folder, "here.png"), photo);
-    const offline = ["--offline", "--backend", "wasm"];
+    const offline = ["--offline", ...cifar];
     const lines: string[][] = [
       ["classify", ...offline, picture],
       ["classify", ...offline, picture.toUpperCase()],
@@ -127,7 +129,7 @@ Deno.test("--offline refuses whatever is on the network, in every command", () =
       ["embed", ...offline, picture],
       ["explain", ...offline, "--out", "out", picture],
       ["evaluate", ...offline, "--out", "out", "known.csv"],
-      ["evaluate", ...offline, "--compare", `center; model=vgg16-cifar10+${model}`, "known.csv"],
+      ["evaluate", ...offline, "--compare", `center; model=${CIFAR10}+${model}`, "known.csv"],
       ["fit", ...offline, "--out", "a.safetensors", "list.csv"],
       ["fit", "--offline", "--scratch", "A", "--out", "b.safetensors", "list.csv"],
       ["profile", ...offline, "--model", model],
@@ -146,7 +148,7 @@ Deno.test("--offline refuses whatever is on the network, in every command", () =
 
 Deno.test("a classifier that was loaded offline fetches no image for any call", () =>
   withServer(async ({ url, hits }) => {
-    await using classifier = await loadClassifier({ backend: "wasm", offline: true });
+    await using classifier = await loadClassifier({ ...CIFAR, offline: true });
     const image = `${url}/a.png`;
     const calls: ((image: string | URL) => Promise<unknown>)[] = [
       (image) => classifier.classify(image),
@@ -170,7 +172,7 @@ Deno.test("a classifier that was loaded offline fetches no image for any call", 
 
 Deno.test("a report of mistakes fetches none of them offline, and names them", () =>
   withServer(async ({ url, hits }) => {
-    await using classifier = await loadClassifier({ backend: "wasm" });
+    await using classifier = await loadClassifier(CIFAR);
     const samples = [{ file: `${url}/a.png`, label: 0 }];
     const evaluation = await evaluate(classifier, samples);
     const variant = { model: "m", backend: "b", precision: "p", mode: "center", scales: "32" };

@@ -3,6 +3,7 @@ import { basename, fromFileUrl, join } from "@std/path";
 import { keepInputs, outputsOf } from "../../lib/cli/outputs.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { random } from "../support/random_model.ts";
+import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const CHECKPOINTS = join(ROOT, "tests/fixtures/checkpoints");
@@ -74,13 +75,13 @@ Deno.test("no command replaces what it reads", () =>
     };
     await copy("q/cat.png", join(ROOT, "tests/data/photos/cat.png"));
     await copy("m.safetensors", join(CHECKPOINTS, "timm_e.safetensors"));
-    await copy("model.safetensors", join(ROOT, "weights/vgg16-cifar10.safetensors"));
-    await copy("report/report.json", join(ROOT, "weights/vgg16-cifar10.safetensors"));
+    await copy("model.safetensors", fromFileUrl(CIFAR10_FILE));
+    await copy("report/report.json", fromFileUrl(CIFAR10_FILE));
     await Deno.writeTextFile(join(folder, "labels.txt"), "a\nb\n");
     await Deno.writeTextFile(join(folder, "list.csv"), "q/cat.png,cat\n");
     await Deno.symlink(join(folder, "m.safetensors"), join(folder, "link.safetensors"));
     const before = await contents(folder);
-    const wasm = ["--backend", "wasm"];
+    const wasm = ["--model", CIFAR10, "--backend", "wasm"];
     for (
       const line of [
         ["explain", ...wasm, "q/cat.png", "--out", "q"],

@@ -4,6 +4,7 @@ import { Journal } from "../../lib/cli/journal.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { parseShard, ResumableLines, takeShard } from "../../lib/cli/shard.ts";
 import { until } from "../support/serve_process.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
@@ -170,7 +171,7 @@ Deno.test("a disk that fills ends classify, embed, explain and evaluate, and the
       new Deno.Command("sh", {
         // Without the signal that comes with it, a limit on files looks like a full disk.
         args: ["-c", `trap "" XFSZ; ulimit -f ${limit}; exec "$@"`, "sh", Deno.execPath()].concat(
-          ["run", "--no-check", "--allow-all", "cli.ts", ...line],
+          ["run", "--no-check", "--allow-all", "cli.ts", ...line, "--model", CIFAR10],
         ),
         cwd: ROOT,
         env: { NO_COLOR: "1" },
@@ -215,7 +216,10 @@ Deno.test("processes of which one is killed and started again find together what
       `--allow-write=${folder}`,
     ];
     return new Deno.Command(Deno.execPath(), {
-      args: [...args, "cli.ts", "classify", images, "--out", out(name), ...more],
+      args: [
+        ...[...args, "cli.ts", "classify", "--model", CIFAR10],
+        ...[images, "--out", out(name), ...more],
+      ],
       cwd: ROOT,
       env: { NO_COLOR: "1" },
       stdout: "null",
@@ -289,6 +293,7 @@ async function runCli(...args: string[]): Promise<string> {
       "--allow-env",
       "cli.ts",
       ...args,
+      ...["--model", CIFAR10],
     ],
     cwd: ROOT,
     env: { NO_COLOR: "1" },

@@ -9,6 +9,7 @@ import type { RawPixels } from "../../lib/image/image.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { randomModel } from "../support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const CAT = new URL("../data/photos/cat.png", import.meta.url);
 const { model, weights } = await smallVgg();
@@ -107,7 +108,12 @@ Deno.test("an ensemble is lost with the first of its classifiers, and closed wit
 });
 
 Deno.test("who is loaded offline fetches no image in an ensemble or an evaluation either", async () => {
-  await using a = await loadClassifier({ backend: "wasm", threads: 1, offline: true });
+  await using a = await loadClassifier({
+    model: CIFAR10,
+    backend: "wasm",
+    threads: 1,
+    offline: true,
+  });
   const image = new URL("http://127.0.0.1:9/cat.png");
   await assertRejects(() => fuse([a]).classify(image), OfflineError);
   await assertRejects(() => evaluate(a, [{ file: "cat", image, label: 0 }]), OfflineError);
@@ -121,7 +127,7 @@ Deno.test("an array that is given again and again, with other pixels in it, is a
     for (const gray of grays) yield { ...size, data: data.fill(gray) };
   }
   const pictures = grays.map((gray) => ({ ...size, data: new Uint8Array(length).fill(gray) }));
-  await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
   const fused = fuse([classifier]);
   assertEquals(await fused.scores(frames()), await fused.scores(pictures));
   assertEquals(await classifier.scores(frames()), await classifier.scores(pictures));

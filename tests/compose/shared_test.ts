@@ -2,11 +2,12 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { classify, sharedClassifier } from "../../lib/compose/shared.ts";
 import { loadClassifier } from "../../lib/classifier.ts";
 import { DisposedError, isVggError } from "../../lib/errors.ts";
+import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 
 const CAT = new URL("../data/photos/cat.png", import.meta.url);
-const FILE = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
+const FILE = CIFAR10_FILE;
 const bytes = await Deno.readFile(FILE);
-const WASM = { backend: "wasm", threads: 1 } as const;
+const WASM = { model: CIFAR10, backend: "wasm", threads: 1 } as const;
 
 /** A server of the embedded model that says how often its beginning was asked for, and waits for `open`. */
 function modelServer() {

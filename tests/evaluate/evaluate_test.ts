@@ -11,6 +11,7 @@ import { comparisonRows, htmlReport } from "../../lib/evaluate/report.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { random, randomModel } from "../support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const PHOTOS = new URL("../data/photos/", import.meta.url);
 const { model, weights } = await smallVgg();
@@ -279,14 +280,14 @@ Deno.test("htmlReport() holds everything within one file, and escapes names", as
 });
 
 Deno.test("parseVariants() reads words in any order, and names those it does not know", () => {
-  const base = { classifier: { backend: "wasm" as const } };
+  const base = { classifier: { model: CIFAR10, backend: "wasm" as const } };
   assertEquals(parseVariants("center; flip 32,40 dense precision=float", base), [
     { ...base, crops: "center" },
     {
       crops: "dense",
       scales: [32, 40],
       flip: true,
-      classifier: { backend: "wasm", precision: "float" },
+      classifier: { ...base.classifier, precision: "float" },
     },
   ]);
   for (const text of ["dnse", "model=", "center;;flip"]) {
@@ -357,7 +358,7 @@ Deno.test("the indices of a dataset are of its own labels, wherever the classifi
       await Deno.mkdir(join(dir, label));
       await Deno.copyFile(new URL(photo, PHOTOS), join(dir, label, photo));
     }
-    await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+    await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
     const dataset = await listSamples(dir);
     assertEquals(dataset.labels, ["cat", "ship"]);
     const { metrics, records } = await evaluate(classifier, dataset);

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { createService, type Service } from "../../lib/http/service.ts";
-import { CAT, embeddedClassifier, get, post } from "../support/http_service.ts";
+import { CAT, cifar10Classifier, get, post } from "../support/http_service.ts";
 
 const mounted = (basePath: string): Service =>
-  createService({ classifier: embeddedClassifier(), logLevel: "off", basePath });
+  createService({ classifier: cifar10Classifier(), logLevel: "off", basePath });
 const service = mounted("/api/vision");
 const textOf = async (path: string, headers?: HeadersInit): Promise<string> =>
   await (await service.fetch(get(path, headers))).text();
@@ -49,7 +49,7 @@ Deno.test("the page's links lead below the base path, whatever its own address e
 
 Deno.test("health checks by a pod's address are served below the base path, too", async () => {
   const strict = createService({
-    ...{ classifier: embeddedClassifier(), logLevel: "off", basePath: "/api/vision" },
+    ...{ classifier: cifar10Classifier(), logLevel: "off", basePath: "/api/vision" },
     hosts: ["app.example"],
   });
   const ask = async (path: string): Promise<number> => {

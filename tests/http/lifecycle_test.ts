@@ -11,12 +11,13 @@ import { createHandler, createService, type ServiceOptions } from "../../lib/htt
 import {
   BOATS,
   CAT,
-  embeddedClassifier,
+  cifar10Classifier,
   get,
   post,
   postJson,
   standIn,
 } from "../support/http_service.ts";
+import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 
 const SILENT: ServiceOptions = { logLevel: "off" };
 const GONE = new BackendUnavailableError("backend-lost", "webgpu", "gone", { retryable: false });
@@ -137,7 +138,7 @@ Deno.test("fetch never rejects: closed, without a classifier, with a log that fa
     for (const { body } of [...first, ...last]) await body?.cancel();
     return [...first, ...last].map(({ status }) => status);
   };
-  const closed = await loadClassifier({ backend: "wasm", threads: 1 });
+  const closed = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
   await closed.close();
   const answers = [200, 503, 200, 200, 200, 404, 500, 500, 200, 500];
   assertEquals(await fetches({ classifier: closed }), answers);
@@ -228,7 +229,7 @@ Deno.test("createHandler() is the fetch of a service", async () => {
 
 Deno.test("a service by its settings has one model with others that want the same", async () => {
   // No test of this file has this one.
-  const settings = { model: "weights/vgg16-cifar10.safetensors", precision: "float" } as const;
+  const settings = { model: CIFAR10_FILE, precision: "float" } as const;
   const service = createService({ ...SILENT, ...settings });
   await service.warmUp();
   const stages: string[] = [], onProgress = ({ stage }: Progress) => stages.push(stage);
@@ -319,8 +320,13 @@ Deno.test("any classifier is served; what it cannot do is 501, and what it has n
 });
 
 Deno.test("an ensemble is served as its scores are, with the views that are asked for, within the limits", async () => {
-  const one = await embeddedClassifier();
-  await using two = await loadClassifier({ backend: "wasm", threads: 1, precision: "float" });
+  const one = await cifar10Classifier();
+  await using two = await loadClassifier({
+    model: CIFAR10,
+    backend: "wasm",
+    threads: 1,
+    precision: "float",
+  });
   const fused = fuse([one, two]);
   const service = createService({ ...SILENT, classifier: fused, maxPixels: 140_000 });
   for (const [query, views] of [["", {}], ["?crops=ten", { crops: "ten" }]] as const) {

@@ -4,7 +4,7 @@ import type { ImageClassifier } from "../../lib/classifier.ts";
 import {
   BOATS,
   CAT,
-  embeddedClassifier,
+  cifar10Classifier,
   get,
   post,
   postJson,
@@ -13,7 +13,7 @@ import {
 } from "../support/http_service.ts";
 
 const service = testService();
-const classifier = await embeddedClassifier();
+const classifier = await cifar10Classifier();
 /** What the library says of the cat, to which the service is held. */
 const CAT_SCORES = [...(await classifier.scores([CAT]))[0]];
 

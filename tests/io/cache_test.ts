@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { loadClassifier } from "../../mod.ts";
 import { defaultCacheDir, permittedCacheDir } from "../../lib/io/cache.ts";
 import { gpuTest } from "../support/webgpu.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 /** A temporary folder that is the default one until it is disposed. */
 async function defaultFolder() {
@@ -40,14 +41,18 @@ for (
 
 gpuTest("a classifier on WebGPU keeps what it tried in the default folder", async () => {
   await using folder = await defaultFolder();
-  await using _classifier = await loadClassifier({ backend: "webgpu" });
+  await using _classifier = await loadClassifier({ model: CIFAR10, backend: "webgpu" });
   const names = (await Array.fromAsync(Deno.readDir(folder.dir))).map(({ name }) => name);
   assertEquals(names, ["webgpu_tuning.json"]);
 });
 
 gpuTest('a classifier with tune: "off" keeps nothing', async () => {
   await using folder = await defaultFolder();
-  await using _classifier = await loadClassifier({ backend: "webgpu", tune: "off" });
+  await using _classifier = await loadClassifier({
+    model: CIFAR10,
+    backend: "webgpu",
+    tune: "off",
+  });
   assertEquals(await Array.fromAsync(Deno.readDir(folder.dir)), []);
 });
 

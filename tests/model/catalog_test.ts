@@ -4,8 +4,9 @@ import { pullModel } from "../../lib/convert/pull/pull.ts";
 import { ModelNotFoundError } from "../../lib/errors.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../../lib/model/catalog.ts";
 import catalog from "../../weights/catalog.json" with { type: "json" };
+import { CIFAR10_FILE } from "../support/cifar10.ts";
 
-const EMBEDDED = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
+const EMBEDDED = CIFAR10_FILE;
 
 /** What is asked of the catalog's own entries besides what {@linkcode checkEntry} asks of any. */
 const OWN: Readonly<Partial<Record<keyof CatalogEntry, RegExp>>> = {

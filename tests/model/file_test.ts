@@ -10,9 +10,10 @@ import { modelBytes } from "../support/model_bytes.ts";
 import { sigmoidVgg } from "../support/small_vgg.ts";
 import { ModelWriter } from "../../lib/model/writer.ts";
 import { encodeSafetensorsHeader, readSafetensorsHeader } from "../../lib/model/safetensors.ts";
+import { CIFAR10_FILE } from "../support/cifar10.ts";
 
 const CHECKPOINT = new URL("../fixtures/checkpoints/zip_d.pth", import.meta.url);
-const EMBEDDED = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
+const EMBEDDED = CIFAR10_FILE;
 
 async function readEverything(bytes: Uint8Array): Promise<number> {
   const model = await openModel(bytes);

@@ -14,6 +14,7 @@ import type { ServiceOptions } from "../../lib/http/service.ts";
 import { HttpService } from "../../lib/http/server/http_service.ts";
 import { classifierFrom } from "../../lib/compose/classifier_from.ts";
 import { classesOf } from "../../lib/model/classes.ts";
+import { CIFAR10 } from "./cifar10.ts";
 
 /** The photos of the tests. */
 export const CAT: Uint8Array<ArrayBuffer> = await Deno.readFile(
@@ -23,16 +24,16 @@ export const BOATS: Uint8Array<ArrayBuffer> = await Deno.readFile(
   new URL("../data/photos/boats.jpg", import.meta.url),
 );
 
-let embedded: Promise<Classifier> | undefined;
+let shared: Promise<Classifier> | undefined;
 
-/** The embedded model, loaded once for all tests of a file. */
-export function embeddedClassifier(): Promise<Classifier> {
-  return embedded ??= loadClassifier({ backend: "wasm", threads: 1 });
+/** CIFAR-10's model, loaded once for all tests of a file. */
+export function cifar10Classifier(): Promise<Classifier> {
+  return shared ??= loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
 }
 
-/** A service on the embedded model, silent. */
+/** A service on CIFAR-10's model, silent. */
 export function testService(options: ServiceOptions = {}): HttpService {
-  return new HttpService({ logLevel: "off", classifier: embeddedClassifier(), ...options });
+  return new HttpService({ logLevel: "off", classifier: cifar10Classifier(), ...options });
 }
 
 /** A POST request. */

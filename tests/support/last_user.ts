@@ -7,8 +7,9 @@
 
 import { loadClassifier } from "../../lib/classifier.ts";
 import { countThreads } from "./count_threads.ts";
+import { CIFAR10 } from "./cifar10.ts";
 
-const options = { backend: "wasm", threads: 1 } as const;
+const options = { model: CIFAR10, backend: "wasm", threads: 1 } as const;
 const images = Array(3).fill(new URL("../data/photos/boats.jpg", import.meta.url));
 const counts: number[] = [];
 const count = async (): Promise<void> => void counts.push(await countThreads());

@@ -1,11 +1,12 @@
 /**
- * Runs serve.ts as a process of its own, with the permissions that the README gives.
+ * Runs serve.ts on CIFAR-10's model as a process of its own, with the permissions that the README gives.
  *
  * @module
  */
 
 import { fromFileUrl } from "@std/path";
 import { TextLineStream } from "@std/streams";
+import { CIFAR10 } from "./cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 const READ = "--allow-read=weights,lib";
@@ -76,6 +77,7 @@ export async function startServer(
     env: {
       DENO_JOBS: "2",
       NO_COLOR: "1",
+      VGG16_MODEL: CIFAR10,
       ...(mode === "alone" ? { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}` } : {}),
       ...env,
     },
@@ -147,7 +149,7 @@ export async function runToEnd(
       ...["serve.ts", ...args],
     ],
     cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "1", VGG16_MODEL: CIFAR10, ...env },
   }).output();
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

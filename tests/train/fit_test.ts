@@ -23,6 +23,7 @@ import { layersOf } from "../../lib/model/architecture.ts";
 import { openModel } from "../../lib/model/file.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { random, randomModel } from "../support/random_model.ts";
+import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 
 const SIDE = 32;
 const sheet = await decodeImage(
@@ -73,7 +74,10 @@ Deno.test("fit() learns two classes from 15 pictures each", async () => {
   const phases = new Set<string>();
   const { bytes: model, accuracy, history, bestEpoch, split, dataSha256 } = await fit(
     pictures([CAT, DOG], 0, 15),
-    { backend: "wasm", onProgress: ({ stage }) => void phases.add(stage), id: "pets" },
+    {
+      ...{ model: CIFAR10, backend: "wasm", id: "pets" },
+      onProgress: ({ stage }) => void phases.add(stage),
+    },
   );
   assertEquals([split.train.length, split.validation.length], [24, 6]);
   assert(
@@ -100,7 +104,12 @@ for (
 ) {
   Deno.test(`fit() makes a model that works: ${JSON.stringify(options)}`, async () => {
     const data = pictures([CAT, DOG], 0, 10);
-    const { bytes: model } = await fit(data, { ...options, epochs: 60, backend: "wasm" });
+    const { bytes: model } = await fit(data, {
+      ...options,
+      model: CIFAR10,
+      epochs: 60,
+      backend: "wasm",
+    });
     await using classifier = await loadClassifier({ model, backend: "wasm" });
     const { metrics } = await evaluate(classifier, data.samples);
     assert(metrics.top1 >= 0.8, `${metrics.top1} of the pictures that it has seen`);
@@ -171,7 +180,7 @@ Deno.test("fit() takes no features from a directory that are of another architec
 });
 
 Deno.test("fit() on a base whose head is a sigmoid says that its own is a soft-max", async () => {
-  const base = await openModel(new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url));
+  const base = await openModel(CIFAR10_FILE);
   const sigmoid = { ...base, architecture: { ...base.architecture, head: "sigmoid" as const } };
   const data = pictures([CAT, DOG], 0, 5);
   const options = { epochs: 2, flip: false, crops: 0, backend: "wasm" } as const;
@@ -186,7 +195,7 @@ Deno.test("fit() gives the same model again, also when it was interrupted", asyn
   const directory = await Deno.makeTempDir();
   try {
     const data = pictures([CAT, DOG], 0, 6);
-    const options = { backend: "wasm", epochs: 6, patience: 6, crops: 1 } as const;
+    const options = { model: CIFAR10, backend: "wasm", epochs: 6, patience: 6, crops: 1 } as const;
     const whole = await fit(data, options);
     const abort = new AbortController();
     const cut = fit(data, {
@@ -228,7 +237,7 @@ Deno.test("fit() refuses heads that do not make a VGG, and too few pictures", as
   const data = pictures([CAT, DOG], 0, 4);
   for (const layer of ["fc8", "fc5", "average"] as const) {
     await assertRejects(
-      () => fit(data, { layer: layer as "fc7", backend: "wasm" }),
+      () => fit(data, { model: CIFAR10, layer: layer as "fc7", backend: "wasm" }),
       RangeError,
       layer === "fc8" ? '"fc5", "fc6", "fc7"' : '"pool5", "fc6", "fc7"',
     );
@@ -242,15 +251,23 @@ Deno.test("fit() refuses heads that do not make a VGG, and too few pictures", as
   );
   await assertRejects(() => fit(data, { validation: 1 }), RangeError, "validation");
   await assertRejects(() => fit(data, { epochs: 0 }), RangeError, "epochs");
-  await assertRejects(() => fit(pictures([CAT], 0, 4)), RangeError, "2 classes");
-  await assertRejects(() => fit(pictures([CAT, DOG], 0, 1)), RangeError, "at least 2");
+  await assertRejects(
+    () => fit(pictures([CAT], 0, 4), { model: CIFAR10 }),
+    RangeError,
+    "2 classes",
+  );
+  await assertRejects(
+    () => fit(pictures([CAT, DOG], 0, 1), { model: CIFAR10 }),
+    RangeError,
+    "at least 2",
+  );
 });
 
 Deno.test("a picture that cannot be read is named, whatever is fitted", async () => {
   const { samples, labels } = pictures([CAT, DOG], 0, 4);
   const garbage = { file: "cats/broken.jpg", image: new TextEncoder().encode("garbage"), label: 0 };
   const data = { samples: [...samples, garbage], labels };
-  for (const run of [() => fit(data), () => fitFromScratch(data)]) {
+  for (const run of [() => fit(data, { model: CIFAR10 }), () => fitFromScratch(data)]) {
     await assertRejects(run, ImageDecodeError, "cats/broken.jpg: Expected");
   }
 });
@@ -329,17 +346,19 @@ Deno.test("training leaves no tensors behind", async () => {
   const count = (): Promise<number> => withTfjs((tf) => Promise.resolve(tf.memory().numTensors));
   const directory = await Deno.makeTempDir();
   const small = { ...options, configuration: "A", width: 1 / 16, threads: 2 } as const;
-  await fit(data, options);
+  const headed = { ...options, model: CIFAR10 };
+  await fit(data, headed);
   await fitFromScratch(data, small);
   const before = await count();
-  await fit(data, options);
+  await fit(data, headed);
   await fitFromScratch(data, { ...small, directory });
   await Deno.remove(directory, { recursive: true });
   assertEquals(await count(), before);
 });
 
 Deno.test("fit() reads streams, responses and what opens a picture, in any order they come", async () => {
-  const data = pictures([CAT, DOG], 0, 6), options = { epochs: 3, backend: "wasm" } as const;
+  const data = pictures([CAT, DOG], 0, 6);
+  const options = { model: CIFAR10, epochs: 3, backend: "wasm" } as const;
   const files = await Promise.all(
     data.samples.map(({ image }) => encodePng(image as Pixels)),
   );
@@ -370,7 +389,8 @@ Deno.test("fit() reads streams, responses and what opens a picture, in any order
 Deno.test("fit() writes its model to out, and then has no bytes", async () => {
   const out = await Deno.makeTempFile({ suffix: ".safetensors" });
   try {
-    const data = pictures([CAT, DOG], 0, 4), options = { epochs: 2, backend: "wasm" } as const;
+    const data = pictures([CAT, DOG], 0, 4);
+    const options = { model: CIFAR10, epochs: 2, backend: "wasm" } as const;
     const { bytes } = await fit(data, options);
     const written = await fit(data, { ...options, out });
     assertEquals(await Deno.readFile(out), bytes);

@@ -7,6 +7,7 @@ import { type Dataset, listSamples } from "../../lib/input/dataset.ts";
 import { fit } from "../../lib/train/fit.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { FeatureFile } from "../../lib/train/storage.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
@@ -33,7 +34,7 @@ async function withPictures(use: (folder: string, data: Dataset) => Promise<void
 
 const FITS = {
   fit: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
-    fit(data, { ...options, backend: "wasm", epochs: 3 }),
+    fit(data, { ...options, model: CIFAR10, backend: "wasm", epochs: 3 }),
   fitFromScratch: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
     fitFromScratch(data, { ...options, backend: "wasm", epochs: 2, width: 0.125, dense: [16] }),
 };
@@ -89,7 +90,7 @@ Deno.test("a file of features keeps whole pictures, and does not write them agai
 
 for (
   const [name, options] of Object.entries({
-    "fit": ["--epochs", "40", "--patience", "40", "--crops", "4"],
+    "fit": ["--model", CIFAR10, "--epochs", "40", "--patience", "40", "--crops", "4"],
     "fit --scratch": [
       ...["--scratch", "A", "--width", "0.25", "--dense", "32", "--epochs", "5", "--side", "32"],
     ],

@@ -11,6 +11,7 @@ import { checkPreprocessing } from "../../lib/model/document.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { cropImage } from "../../lib/image/resize.ts";
 import numpy from "../fixtures/whitening/whitening.json" with { type: "json" };
+import { CIFAR10 } from "../support/cifar10.ts";
 
 const [, HEIGHT, WIDTH, CHANNELS] = numpy.shape;
 const SIZE = HEIGHT * WIDTH * CHANNELS;
@@ -116,7 +117,8 @@ Deno.test("fitFromScratch() whitens, and its model does so with the same numbers
 Deno.test("fit() keeps what its features vary like in the model", async () => {
   const samples = photos.slice(0, 40).map((image, n) => ({ file: `${n}`, label: n % 2, image }));
   const { bytes: model } = await fit({ samples, labels: ["a", "b"] }, {
-    ...{ layer: "pool5", whitening: "pca", epochs: 1, crops: 0, flip: false, backend: "wasm" },
+    ...{ model: CIFAR10, layer: "pool5", whitening: "pca", epochs: 1, crops: 0, flip: false },
+    backend: "wasm",
   });
   const { features } = (await openModel(model)).provenance;
   assertEquals([features?.layer, features?.whitening], ["pool5", "pca"]);

@@ -18,6 +18,7 @@ import { openModel } from "../../../lib/model/file.ts";
 import { resolveModel } from "../../../lib/open_model.ts";
 import { modelLayers } from "../../support/float_forward.ts";
 import { type FlakyServer, honest, type Reply, serveFlaky } from "../../support/flaky_server.ts";
+import { CIFAR10_FILE } from "../../support/cifar10.ts";
 
 const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
 const SAFETENSORS = await Deno.readFile(new URL("timm_e.safetensors", FIXTURES));
@@ -548,7 +549,7 @@ Deno.test("resolveModel() finds what is in the cache, and offline does not look 
 
 Deno.test("openModel() streams a model from a URL whose connections are cut", async () => {
   const file = await Deno.readFile(
-    new URL("../../../weights/vgg16-cifar10.safetensors", import.meta.url),
+    CIFAR10_FILE,
   );
   await using server = serveFlaky((request) => ({ ...honest(file, request), cutAfter: 1_500_000 }));
   const model = await openModel(new URL(`${server.url}/model.safetensors`));

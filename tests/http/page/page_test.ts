@@ -6,7 +6,7 @@ import { fuse } from "../../../lib/compose/fuse.ts";
 import { createService, type Service } from "../../../lib/http/service.ts";
 import { classifierOn } from "../../../lib/classifier.ts";
 import { floatEngine } from "../../support/float_engine.ts";
-import { embeddedClassifier, testService } from "../../support/http_service.ts";
+import { cifar10Classifier, testService } from "../../support/http_service.ts";
 import { sigmoidVgg } from "../../support/small_vgg.ts";
 
 const CAT_FILE = fromFileUrl(new URL("../../data/photos/cat.png", import.meta.url));
@@ -209,7 +209,7 @@ for (const path of ["/api/vision", "/api/vision/"]) {
     `mounted at ${path}, the page shows labels, and no heat map of an ensemble`,
     NEEDS,
     async (packages) => {
-      const classifier = fuse([await embeddedClassifier()]);
+      const classifier = fuse([await cifar10Classifier()]);
       const service = createService({ classifier, basePath: "/api/vision", logLevel: "off" });
       await withPage(packages, {}, async (page) => {
         await page.getByLabel("Choose a picture").setInputFiles(CAT_FILE);

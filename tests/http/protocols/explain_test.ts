@@ -7,7 +7,7 @@ import { MAX_DECODERS } from "../../../lib/image/image.ts";
 import { readImage } from "../../../lib/image/read.ts";
 import {
   CAT,
-  embeddedClassifier,
+  cifar10Classifier,
   post,
   postJson,
   standIn,
@@ -15,7 +15,7 @@ import {
 } from "../../support/http_service.ts";
 
 const service = testService();
-const classifier = await embeddedClassifier();
+const classifier = await cifar10Classifier();
 
 Deno.test("POST /explain gives the library's picture as a PNG", async () => {
   const expected = await drawExplanation(await classifier.explain(CAT, { label: "dog" }));

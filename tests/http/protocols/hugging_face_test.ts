@@ -1,15 +1,9 @@
 import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { devTest } from "../../support/dev_packages.ts";
-import {
-  CAT,
-  embeddedClassifier,
-  post,
-  postJson,
-  testService,
-} from "../../support/http_service.ts";
+import { CAT, cifar10Classifier, post, postJson, testService } from "../../support/http_service.ts";
 
 const service = testService();
-const [CAT_SCORES] = await (await embeddedClassifier()).scores([CAT]);
+const [CAT_SCORES] = await (await cifar10Classifier()).scores([CAT]);
 
 async function ask(body: unknown, path = "/"): Promise<{ label: string; score: number }[]> {
   return await (await service.fetch(postJson(path, body))).json();

@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/ass
 import {
   BOATS,
   CAT,
-  embeddedClassifier,
+  cifar10Classifier,
   get,
   post,
   postJson,
@@ -13,7 +13,7 @@ import { readImage } from "../../../lib/image/read.ts";
 
 const service = testService();
 const MODEL = "/v2/models/vgg16-cifar10";
-const classifier = await embeddedClassifier();
+const classifier = await cifar10Classifier();
 const [CAT_SCORES, BOATS_SCORES] = await classifier.scores([CAT, BOATS]);
 
 interface Output {

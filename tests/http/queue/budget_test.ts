@@ -8,9 +8,9 @@ import type { PreparedImage } from "../../../lib/input/prepared_image.ts";
 import { viewPixels } from "../../../lib/input/views.ts";
 import type { ExplainOptions } from "../../../lib/explain/explain.ts";
 import { BackendUnavailableError, DisposedError, type VggError } from "../../../lib/errors.ts";
-import { CAT, embeddedClassifier, post, standIn, testService } from "../../support/http_service.ts";
+import { CAT, cifar10Classifier, post, standIn, testService } from "../../support/http_service.ts";
 
-const classifier = await embeddedClassifier();
+const classifier = await cifar10Classifier();
 const CAT_SIZE = { width: 451, height: 300 };
 
 function large(width: number): Promise<Uint8Array<ArrayBuffer>> {

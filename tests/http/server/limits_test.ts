@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   CAT,
-  embeddedClassifier,
+  cifar10Classifier,
   get,
   post,
   postJson,
@@ -12,6 +12,7 @@ import { type ImageClassifier, loadClassifier } from "../../../lib/classifier.ts
 import { BackendUnavailableError, DisposedError } from "../../../lib/errors.ts";
 import type { PreparedImage } from "../../../lib/input/prepared_image.ts";
 import { ServedModel } from "../../../lib/http/queue/served_model.ts";
+import { CIFAR10 } from "../../support/cifar10.ts";
 
 /** A body that gives its parts when asked, and waits `ms` before each. */
 function slowBody(parts: number, ms: number): ReadableStream<Uint8Array> {
@@ -73,7 +74,7 @@ Deno.test("a request that takes longer than timeoutMs is 504, and the network is
 });
 
 Deno.test("requests wait while the model loads, and no longer than timeoutMs", async () => {
-  const loading = Promise.withResolvers<Awaited<ReturnType<typeof embeddedClassifier>>>();
+  const loading = Promise.withResolvers<Awaited<ReturnType<typeof cifar10Classifier>>>();
   const patient = testService({ classifier: loading.promise });
   const hasty = testService({ classifier: loading.promise, timeoutMs: 30 });
   const notReady = await patient.fetch(get("/readyz"));
@@ -81,7 +82,7 @@ Deno.test("requests wait while the model loads, and no longer than timeoutMs", a
   assertEquals(notReady.status, 503);
   const waiting = patient.fetch(post("/classify", CAT));
   assertEquals((await problemOf(await hasty.fetch(post("/classify", CAT)))).code, "timeout");
-  loading.resolve(await embeddedClassifier());
+  loading.resolve(await cifar10Classifier());
   assertEquals((await (await waiting).json())[0].label, "cat");
   const ready = await patient.fetch(get("/readyz"));
   await ready.body?.cancel();
@@ -107,7 +108,7 @@ Deno.test("too many images are refused before one of them is looked at", async (
   const form = new FormData();
   for (const name of "abc") form.append(name, new File([CAT], name));
   const texts = Array(3).fill("no base64"), values = Array(9).fill("no number");
-  const { model } = (await embeddedClassifier()).info;
+  const { model } = (await cifar10Classifier()).info;
   const tensor = (datatype: string, shape: number[], data: string[]) =>
     postJson(`/v2/models/${model}/infer`, { inputs: [{ name: "image", datatype, shape, data }] });
   const requests = {
@@ -293,7 +294,7 @@ Deno.test("a model whose device is lost for good is loaded anew, and loses no re
 });
 
 Deno.test("a classifier that was given stays the caller's, even if its device is lost for good", async () => {
-  await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
   const lost = lostForGood();
   let isLost = false;
   const given = new Proxy(classifier, {
@@ -316,7 +317,7 @@ Deno.test("a classifier that was given stays the caller's, even if its device is
 });
 
 Deno.test("a service whose given classifier was disposed answers nevertheless", async () => {
-  const classifier = await loadClassifier({ backend: "wasm", threads: 1 });
+  const classifier = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
   const service = testService({ classifier });
   await service.warmUp();
   await classifier[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { Canvas } from "../lib/report/canvas.ts";
 import type { Pixels } from "../lib/image/image.ts";
 import { decodeImage } from "../lib/image/decode.ts";
 import { cropImage } from "../lib/image/resize.ts";
+import { CIFAR10 } from "./support/cifar10.ts";
 import { gpuTest } from "./support/webgpu.ts";
 
 const SIDE = 32;
@@ -20,8 +21,8 @@ function tile(label: number, n: number): Pixels {
   return cropImage(sheet, { left: n * SIDE, top: label * SIDE, width: SIDE, height: SIDE });
 }
 
-Deno.test("the embedded model is right about 471 of 500 test images of CIFAR-10", async () => {
-  await using classifier = await loadClassifier({ backend: "wasm" });
+Deno.test("the model of CIFAR-10 is right about 471 of 500 test images of CIFAR-10", async () => {
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
   const right: number[] = [];
   for (let label = 0; label < sheet.height / SIDE; label++) {
     const images = Array.from({ length: sheet.width / SIDE }, (_, n) => tile(label, n));
@@ -35,14 +36,14 @@ Deno.test("the embedded model is right about 471 of 500 test images of CIFAR-10"
 const PHOTO = new URL("data/photos/cat.png", import.meta.url);
 
 Deno.test("a disposed classifier says so", async () => {
-  const classifier = await loadClassifier({ backend: "wasm" });
+  const classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
   await classifier[Symbol.asyncDispose]();
   await classifier[Symbol.asyncDispose]();
   const expected = "This classifier was disposed: load another one";
   await assertRejects(() => classifier.classify(PHOTO), DisposedError, expected);
   await assertRejects(() => classifier.embed(PHOTO), DisposedError, expected);
   await assertRejects(() => classifier.explain(PHOTO), DisposedError, expected);
-  assertEquals(classifier.info.model, "vgg16-cifar10");
+  assertEquals(classifier.info.model, CIFAR10);
 });
 const features: Record<LayerName, number[]> = JSON.parse(
   await Deno.readTextFile(new URL("fixtures/cifar10/features.json", import.meta.url)),
@@ -58,7 +59,7 @@ function sample({ data }: Embedding): Float32Array {
 }
 
 Deno.test("embed() points where PyTorch's float features do, on every layer", async () => {
-  await using classifier = await loadClassifier({ backend: "wasm" });
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
   for (
     const [layer, want] of Object.entries(features) as [LayerName, number[]][]
   ) {
@@ -70,8 +71,8 @@ Deno.test("embed() points where PyTorch's float features do, on every layer", as
 });
 
 gpuTest("embed() gives the same bits on both backends, on every layer", async () => {
-  await using wasm = await loadClassifier({ backend: "wasm" });
-  await using webgpu = await loadClassifier({ backend: "webgpu" });
+  await using wasm = await loadClassifier({ model: CIFAR10, backend: "wasm" });
+  await using webgpu = await loadClassifier({ model: CIFAR10, backend: "webgpu" });
   for (const { name: layer } of wasm.info.layers) {
     for (const pooling of ["none", "avg"] as const) {
       const options = { layer, pooling };
@@ -81,7 +82,7 @@ gpuTest("embed() gives the same bits on both backends, on every layer", async ()
 });
 
 Deno.test("explain() points at the picture of the class that it is asked for", async () => {
-  await using classifier = await loadClassifier({ backend: "wasm" });
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
   const labels = classifier.info.classes.map(({ label }) => label);
   for (let a = 0; a < labels.length; a++) {
     const b = (a + 3) % labels.length;
