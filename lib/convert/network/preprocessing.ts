@@ -4,6 +4,7 @@ import { CheckpointFormatError } from "../../errors.ts";
 import type { Architecture } from "../../model/architecture.ts";
 import { checkPreprocessing } from "../../model/document.ts";
 import type { Preprocessing } from "../../model/model.ts";
+import { meant, shortened } from "../../options.ts";
 import type { ImageHint, PreprocessingPreset } from "../formats/checkpoint.ts";
 import { at } from "./fold.ts";
 import type { Affine, Network } from "./network.ts";
@@ -13,6 +14,14 @@ export type GivenPreprocessing = Partial<Preprocessing> & {
   /** The order of the colors that the network takes, which that of `mean` and `std` follows. Default: `"rgb"`. */
   readonly colors?: "rgb" | "bgr" | undefined;
 };
+
+/** What a preprocessing that is given may have. */
+const GIVEN_FIELDS: readonly string[] = Object.keys(
+  {
+    ...{ colors: 0, resize: 0, size: 0, filter: 0, grayscale: 0, standardize: 0, whitening: 0 },
+    ...{ scale: 0, mean: 0, std: 0 },
+  } satisfies Record<keyof GivenPreprocessing, 0>,
+);
 
 /** What is done to an image before a network's first layer. */
 export interface ChosenPreprocessing {
@@ -210,7 +219,18 @@ function namedOrGiven(
   input: Architecture["input"],
 ): Preset {
   if (typeof given === "string") return preset(given, input);
+  const unknown = Object.keys(given).find((name) => !GIVEN_FIELDS.includes(name));
+  if (unknown !== undefined) {
+    throw new RangeError(
+      `A preprocessing has no field "${shortened(unknown)}": ${meant(unknown, GIVEN_FIELDS)}`,
+    );
+  }
   const { colors = "rgb", scale = 1, mean, std } = given;
+  if (colors !== "rgb" && colors !== "bgr") {
+    throw new RangeError(
+      `preprocessing.colors must be "rgb" or "bgr": found ${shortened(JSON.stringify(colors))}`,
+    );
+  }
   const { channels } = input;
   return {
     colors,

@@ -182,6 +182,18 @@ Deno.test("a preprocessing that is given may take blue first, with means in its 
   );
 });
 
+Deno.test("what a preprocessing that is given does not know is refused, never left out", () => {
+  const refuse = (given: object, message: string) =>
+    assertThrows(
+      () => choosePreprocessing(network(), USUAL, given, "m.npy"),
+      RangeError,
+      message,
+    );
+  refuse({ colors: "BGR" }, 'preprocessing.colors must be "rgb" or "bgr": found "BGR"');
+  refuse({ color: "bgr" }, 'A preprocessing has no field "color": did you mean colors?');
+  refuse({ means: [1, 2, 3] }, 'A preprocessing has no field "means": did you mean mean?');
+});
+
 Deno.test("a hint that the file gives is read, one that is usual is assumed", () => {
   const read: ImageHint = {
     preprocessing: { scale: 1, mean: [10, 20, 30], std: [1, 2, 4] },
