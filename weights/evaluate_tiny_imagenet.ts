@@ -26,6 +26,11 @@ const BATCH = 200;
 /** Pictures that are made of each kind. */
 const MADE = 200;
 
+/** A picture whose class is known. */
+interface JudgedPicture extends Judged {
+  readonly logits: Float64Array;
+}
+
 /** Logarithms of the scores of pictures, which are logits but for a constant of each picture. */
 async function logitsOf(
   classifier: Classifier,
@@ -97,7 +102,7 @@ for (const precision of values.precision as Precision[]) {
     const name = `${values.model}, ${backend} ${precision}`;
     await using classifier = await loadClassifier({ model: values.model, backend, precision });
     const index = new Map(classifier.info.classes.map(({ id, index }) => [id, index]));
-    const judge = async (pictures: readonly Picture[], what: string): Promise<Judged[]> => {
+    const judge = async (pictures: readonly Picture[], what: string): Promise<JudgedPicture[]> => {
       const rows = await logitsOf(classifier, pictures, `${name}, ${what}`);
       return rows.map((logits, n) => ({ logits, label: index.get(pictures[n]!.id)! }));
     };
