@@ -120,6 +120,7 @@ function textOf(
     return `  ${padEnd(label, width)}  ${percent} %  ${bar}`.trimEnd();
   });
   if (lines.length === 0) lines.push("  no label reaches the threshold");
+  if (predictions[0]?.sure === false) lines.unshift("  not sure; candidates:");
   const how = multiLabel ? "; each label by itself" : "";
   return [`${file}  (${backend}, ${latencyMs.toFixed(1)} ms${how})`, ...lines];
 }

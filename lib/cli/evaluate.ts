@@ -16,6 +16,7 @@ import {
 import { flag, pickOptions, type Table, text, VIEW_OPTIONS } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import type { SureMetrics } from "../evaluate/metrics.ts";
 import { Journal } from "./journal.ts";
 import { keepInputs } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
@@ -109,7 +110,8 @@ async function evaluateVariant(
   const dataset = await listSamples(path, classifier.info.classes, { signal });
   const { crops, scales, flip } = variant;
   const { model } = classifier.info, { backend, precision, preprocessing } = first.info;
-  const settings = { model, precision, crops, scales, flip, data: path };
+  const temperatures = classifiers.map(({ info }) => info.temperature);
+  const settings = { model, temperatures, precision, crops, scales, flip, data: path };
   using journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
   using progress = new ProgressLine("Evaluating");
   const evaluation = await evaluate(classifier, takeShard(dataset.samples, shard), {
@@ -130,7 +132,7 @@ function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[
     return;
   }
   const [{ evaluation }] = variants;
-  const { metrics, failed } = evaluation;
+  const { metrics, failed, temperature } = evaluation, { sure } = metrics;
   const own = metrics.meanAveragePrecision;
   const measures = ["recall %", "precision %", ...own === undefined ? [] : ["average precision %"]];
   const rows = metrics.classes.map(
@@ -146,15 +148,25 @@ function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[
     "",
     `top-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
     (own === undefined ? "" : `mean average precision ${(own * 100).toFixed(2)} %, `) +
-    `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %, ` +
+    `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %` +
+    (temperature === undefined ? ", " : ` at temperature ${temperature}, `) +
     `${metrics.images} images${speed && `, ${speed} images/s`}` +
     (failed > 0 ? `, ${failed} could not be read` : ""),
+    ...sure === undefined ? [] : [sureText(sure)],
   ]);
 }
 
+/** Such as `sure, from a score of 0.8 on: 61.00 % of the images, of which 95.08 % are right`. */
+function sureText({ score, share, accuracy }: SureMetrics): string {
+  const right = Number.isNaN(accuracy)
+    ? ""
+    : `, of which ${(accuracy * 100).toFixed(2)} % are right`;
+  return `sure, from a score of ${score} on: ${(share * 100).toFixed(2)} % of the images${right}`;
+}
+
 function jsonOf({ evaluation, ...variant }: EvaluatedVariant): Record<string, unknown> {
-  const { metrics, failed, imagesPerSecond }: Evaluation = evaluation;
-  return { ...variant, failed, imagesPerSecond, ...metrics };
+  const { metrics, temperature, failed, imagesPerSecond }: Evaluation = evaluation;
+  return { ...variant, temperature, failed, imagesPerSecond, ...metrics };
 }
 
 async function writeReports(

@@ -41,6 +41,7 @@ export type {
   EvaluationRecord,
   Metrics,
   ReliabilityBin,
+  SureMetrics,
 } from "../evaluate/metrics.ts";
 export type { ExplainOptions, Explanation } from "../explain/explain.ts";
 export type {

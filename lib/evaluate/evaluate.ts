@@ -40,6 +40,8 @@ export interface Evaluation {
   readonly records: readonly EvaluationRecord[];
   /** All records, counted together. */
   readonly metrics: Metrics;
+  /** What the classifier's logits were divided by before they became scores, where it says so. */
+  readonly temperature?: number | undefined;
   /** Images that could not be read. */
   readonly failed: number;
   /** Images a second, with decoding, over what was classified now; `NaN` if nothing was. */
@@ -67,7 +69,8 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkOptions(EVALUATE_OPTIONS, options);
-  const { classes, multiLabel } = classifier.info, labels = classes.map(({ label }) => label);
+  const { classes, multiLabel, temperature, sureScore } = classifier.info;
+  const labels = classes.map(({ label }) => label);
   const records = [...options.known ?? []];
   const known = new Set(records.map(({ file }) => file));
   // By name: sums of floats depend on the order of the records, whoever found them.
@@ -108,7 +111,8 @@ export async function evaluate(
   return {
     labels,
     records,
-    metrics: metricsOf(records, labels, multiLabel),
+    metrics: metricsOf(records, labels, multiLabel, sureScore),
+    ...temperature === undefined ? {} : { temperature },
     failed,
     imagesPerSecond: now === 0 ? NaN : now / seconds,
   };

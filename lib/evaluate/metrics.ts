@@ -3,6 +3,8 @@
  * what each of these is worth.
  */
 
+import { isSure } from "../output/predictions.ts";
+
 /** How one image was classified. */
 export interface EvaluationRecord {
   /** The name of its sample. */
@@ -56,6 +58,16 @@ export interface ReliabilityBin {
   readonly accuracy: number;
 }
 
+/** What sure predictions are worth. */
+export interface SureMetrics {
+  /** The score from which on a prediction is sure, 0…1. */
+  readonly score: number;
+  /** Part of the images whose best prediction is sure, 0…1. */
+  readonly share: number;
+  /** Part of these images whose label is right, 0…1; `NaN` if there are none. */
+  readonly accuracy: number;
+}
+
 /** Results of all images. */
 export interface Metrics {
   /** Images that were classified. */
@@ -73,6 +85,8 @@ export interface Metrics {
   readonly meanAveragePrecision?: number | undefined;
   /** Expected calibration error (Guo et al., 2017, arXiv 1706.04599, equation 3), 15 bins, 0…1. */
   readonly calibrationError: number;
+  /** Where the classifier says from which score on it is sure. */
+  readonly sure?: SureMetrics | undefined;
   /** The bins of the calibration error. */
   readonly reliability: readonly ReliabilityBin[];
   /** In the order of the labels. */
@@ -91,12 +105,14 @@ const GIVEN = 0.5;
  * Counts records together.
  *
  * @param multiLabel Whether each label has a score of its own.
+ * @param sureScore The score from which on a best prediction is sure, if the classifier has one.
  * @throws {RangeError} If a record is of other classes than `labels`, or of another kind of scores.
  */
 export function metricsOf(
   records: readonly EvaluationRecord[],
   labels: readonly string[],
   multiLabel: boolean = false,
+  sureScore?: number,
 ): Metrics {
   const images = records.length;
   const confusion = labels.map(() => new Array<number>(labels.length).fill(0));
@@ -134,8 +150,25 @@ export function metricsOf(
       ),
     ),
     reliability,
+    ...sureScore === undefined ? {} : { sure: sureMetrics(records, labels, sureScore) },
     classes,
     confusion,
+  };
+}
+
+function sureMetrics(
+  records: readonly EvaluationRecord[],
+  labels: readonly string[],
+  score: number,
+): SureMetrics {
+  const sure = records.filter(({ top: [best] }) =>
+    best !== undefined && isSure({ label: labels[best.index]!, score: best.score }, score)
+  );
+  const right = sure.filter(({ label, top: [best] }) => best!.index === label);
+  return {
+    score,
+    share: sure.length / records.length,
+    accuracy: right.length / sure.length,
   };
 }
 

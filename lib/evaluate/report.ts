@@ -36,8 +36,12 @@ export interface EvaluatedVariant {
   readonly evaluation: Evaluation;
 }
 
-/** The variants in the columns of the paper's tables 3 to 6: errors in percent. */
+/**
+ * The variants in the columns of the paper's tables 3 to 6: errors in percent; and where one says when it is
+ * sure, how often it is, and how often it is right then.
+ */
 export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][] {
+  const hasSure = variants.some(({ evaluation }) => evaluation.metrics.sure !== undefined);
   return [
     [
       "model",
@@ -47,15 +51,23 @@ export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][
       "evaluation",
       "top-1 err. %",
       "top-5 err. %",
+      ...hasSure ? ["sure %", "right of these %"] : [],
       "images/s",
     ],
     ...variants.map(({ model, backend, precision, scales, mode, evaluation }) => [
       ...[model, backend, precision, scales, mode],
       ((1 - evaluation.metrics.top1) * 100).toFixed(2),
       ((1 - evaluation.metrics.top5) * 100).toFixed(2),
+      ...hasSure ? sureCells(evaluation.metrics) : [],
       speedText(evaluation),
     ]),
   ];
+}
+
+/** Of one that cannot tell, or was never sure, nothing. */
+function sureCells({ sure }: Metrics): string[] {
+  const parts = [sure?.share ?? NaN, sure?.accuracy ?? NaN];
+  return parts.map((part) => Number.isNaN(part) ? "" : (part * 100).toFixed(2));
 }
 
 /** Images a second in three digits; nothing if none was measured. */
@@ -75,7 +87,8 @@ export async function htmlReport(
   reading: ImageOptions = {},
 ): Promise<string> {
   const [{ evaluation }] = variants;
-  const { metrics, labels, failed } = evaluation, own = metrics.meanAveragePrecision;
+  const { metrics, labels, failed, temperature } = evaluation, { sure } = metrics;
+  const own = metrics.meanAveragePrecision;
   const facts = [
     ["images", String(metrics.images) + (failed > 0 ? ` (${failed} could not be read)` : "")],
     ["top-1 accuracy", percent(metrics.top1)],
@@ -83,6 +96,11 @@ export async function htmlReport(
     ...own === undefined ? [] : [["mean average precision", percent(own)]],
     ["cross-entropy", metrics.crossEntropy.toFixed(4)],
     ["expected calibration error", percent(metrics.calibrationError)],
+    ...temperature === undefined ? [] : [["temperature", String(temperature)]],
+    ...sure === undefined ? [] : [
+      [`sure, from a score of ${sure.score} on`, percent(sure.share)],
+      ["accuracy where it is sure", percent(sure.accuracy)],
+    ],
   ];
   return htmlPage(title, [
     htmlTable([["", ""], ...facts]),

@@ -15,7 +15,8 @@ const MAX_SIDE = 800;
 const OVERLAY = 0.55;
 
 /**
- * An image with its labels and scores, best first, on a band along its lower edge.
+ * An image with its labels and scores, best first, on a band along its lower edge; above them "not sure",
+ * where the first one says that it is not.
  *
  * @throws {TypeError} If the image is no pixels, such as a path.
  * @throws {RangeError} If it is not as long as gray, RGB or RGBA of its size.
@@ -29,6 +30,7 @@ export async function drawPredictions(
   const canvas = new Canvas(picture.width, picture.height);
   canvas.picture(picture, 0, 0);
   const lines = predictions.map(({ label, score }) => `${label} ${(score * 100).toFixed(1)} %`);
+  if (predictions[0]?.sure === false) lines.unshift("not sure:");
   const room = Math.round(picture.height / 12);
   const height = Math.max(12, Math.min(48, room, fittingHeight(lines, picture.width)));
   const band = lines.length * Math.round(height * 1.2) + Math.round(height * 0.4);

@@ -32,6 +32,19 @@ Deno.test("metricsOf() counts accuracy, recall, precision and confusion", () => 
   assertAlmostEquals(metrics.crossEntropy, Math.LN2, 1e-12);
 });
 
+Deno.test("metricsOf() counts what is sure, and what of it is right", () => {
+  const labels = ["a", "b", "none of these"];
+  // Reached and right, reached and wrong, not reached, reached by what is never sure.
+  const records = [record(0, 0, 0.9), record(1, 0, 0.8), record(0, 0, 0.79), record(2, 2, 0.95)];
+  const sure = (score?: number) => metricsOf(records, labels, false, score).sure;
+  assertEquals(sure(0.8), { score: 0.8, share: 2 / 4, accuracy: 1 / 2 });
+  assertEquals(sure(0.85), { score: 0.85, share: 1 / 4, accuracy: 1 });
+  assertEquals(sure(0.96), { score: 0.96, share: 0, accuracy: NaN });
+  assertEquals(sure(), undefined);
+  const own = metricsOf([ownRecord(1, 0.9, 0.95), ownRecord(0, 0.2, 0.5)], ["a", "b"], true, 0.5);
+  assertEquals(own.sure, { score: 0.5, share: 1, accuracy: 1 / 2 });
+});
+
 Deno.test("metricsOf() refuses a record of other classes, with its name", () => {
   const none = { ...record(0, 0, 1), top: [] };
   for (const other of [record(2, 0, 0.9), record(0, 2, 0.9), none]) {

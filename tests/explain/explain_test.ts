@@ -1,4 +1,10 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import { classifierOn } from "../../lib/classifier.ts";
 import { similarity } from "../../lib/output/embedding.ts";
 import { createEngine } from "../../lib/engine/create.ts";
@@ -151,6 +157,23 @@ Deno.test("drawPredictions() draws on pixels of any channels, and on nothing els
   for (const image of [gray!, rgba!]) assertEquals(await drawPredictions(image, labels), drawn);
   const none = () => drawPredictions("cat.png" as never, labels);
   await assertRejects(none, TypeError, "Expected pixels");
+});
+
+Deno.test("drawPredictions() writes that the first one is not sure, above all of them", async () => {
+  const gray = { data: new Uint8Array(400 * 300 * 3).fill(128), width: 400, height: 300 };
+  const draw = async (...sure: (boolean | undefined)[]) => {
+    const predictions = sure.map((sure, index) => ({ label: "cat", score: 0.5, index, sure }));
+    return (await drawPredictions(gray, predictions)).data;
+  };
+  const plain = await draw(undefined, undefined), three = await draw(...new Array(3));
+  assertEquals(await draw(true, false), plain);
+  const unsure = await draw(false, false);
+  // Two lines of 30 pixels each below the words, and 5 of the band's border.
+  const candidates = -400 * 65 * 3;
+  assertEquals(unsure.subarray(candidates), plain.subarray(candidates));
+  const band = (data: Uint8Array): number => data.findIndex((value) => value !== 128);
+  assertEquals(band(unsure), band(three));
+  assertNotEquals(unsure, three);
 });
 
 Deno.test("drawPredictions() writes on the lower edge and nowhere else", async () => {

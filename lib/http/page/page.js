@@ -88,8 +88,13 @@ function fail({ message, status }) {
 function showPredictions(predictions, isMultiLabel) {
   const percent = (score) => `${(score * 100).toFixed(1)} %`;
   chosen = predictions[0];
-  const what = isMultiLabel ? "Most likely" : "It looks like";
-  at("status").textContent = `${what}: ${chosen.label}, ${percent(chosen.score)}`;
+  const isUnsure = chosen.sure === false;
+  const what = isUnsure || isMultiLabel ? "Most likely" : "It looks like";
+  const said = `${what}: ${chosen.label}, ${percent(chosen.score)}`;
+  const notSure = document.createElement("strong");
+  notSure.textContent = "Not sure. ";
+  at("status").replaceChildren(...isUnsure ? [notSure] : [], said);
+  at("predictions").classList.toggle("unsure", isUnsure);
   at("predictions").replaceChildren(...predictions.map((prediction) => {
     const item = document.createElement("li"), button = document.createElement("button");
     const bar = document.createElement("span");

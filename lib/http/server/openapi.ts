@@ -32,6 +32,12 @@ const PREDICTION = object({
   },
   index: { ...integer, description: "Index of the class in the model's outputs" },
   id: { ...text, description: "The class's WordNet id, where the model has one" },
+  sure: {
+    type: "boolean",
+    description:
+      "Whether to rely on it, where the model can tell: of the best of all classes alone, if its " +
+      "score reaches the model's",
+  },
 }, ["label", "score", "index"]);
 const TENSOR = object({
   name: text,

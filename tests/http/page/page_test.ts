@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { fromFileUrl } from "@std/path";
 import { devTest } from "../../support/dev_packages.ts";
+import { classifierFrom } from "../../../lib/compose/classifier_from.ts";
 import { fuse } from "../../../lib/compose/fuse.ts";
 import { createService, type Service } from "../../../lib/http/service.ts";
 import { classifierOn } from "../../../lib/classifier.ts";
@@ -200,6 +201,31 @@ for (const logits of [1, 3]) {
           await page.screenshot({ path: `${SCREENSHOTS}/sigmoid-${logits}.png`, fullPage: true });
         }
       }, { service: testService({ classifier }) });
+    },
+  );
+}
+
+for (const sureScore of [0.9, 0.99]) {
+  devTest(
+    `the page says that it is not sure where it is not, and only there: from ${sureScore} on`,
+    NEEDS,
+    async (packages) => {
+      const classifier = classifierFrom({
+        labels: ["coffee mug", "teapot", "none of these"],
+        scores: (images) => images.map(() => [0.95, 0.03, 0.02]),
+        sureScore,
+      });
+      const words = sureScore < 0.95 ? "It looks like" : "Not sure. Most likely";
+      await withPage(packages, {}, async (page) => {
+        await page.getByLabel("Choose a picture").setInputFiles(CAT_FILE);
+        await page.locator("#predictions button:disabled").first().waitFor();
+        const status = await page.getByRole("status").textContent();
+        assertEquals(status, `${words}: coffee mug, 95.0 %`);
+        assertEquals(await violations(page, packages), []);
+        if (SCREENSHOTS !== undefined) {
+          await page.screenshot({ path: `${SCREENSHOTS}/sure-${sureScore}.png`, fullPage: true });
+        }
+      }, { service: testService({ classifier }), expected: /status of 501/ });
     },
   );
 }
