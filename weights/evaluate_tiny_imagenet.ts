@@ -140,7 +140,7 @@ for (const precision of values.precision as Precision[]) {
     }
     // Each kind of foreign pictures by itself: many of an easy kind must not hide a hard one.
     const chosen = [...foreign.values()].map((rows) =>
-      calibrateLogits(half(known, 0), half(rows, 0))
+      calibrateLogits(half(known, 0), { foreign: half(rows, 0) })
     );
     const temperature = chosen[0]!.temperature;
     const scores = chosen.map(({ sureScore }) => sureScore ?? NaN);

@@ -16,7 +16,7 @@ import { fit, type FitOptions } from "../train/fit.ts";
 import type { Fitted } from "../train/fitted.ts";
 import type { Progress } from "../progress.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/fit_from_scratch.ts";
-import { curveSvg, fitReport } from "../train/report.ts";
+import { curveSvg, fitReport, sureness } from "../train/report.ts";
 import { checkedValue, flagOf } from "./arguments.ts";
 import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
@@ -75,7 +75,8 @@ const OPTIONS = {
 export const fitCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] --out MODEL DIRECTORY|LIST",
   operands: {
-    "DIRECTORY": "One folder per class, named by its label",
+    "DIRECTORY":
+      'One folder per class, named by its label; one named "none of these" holds pictures of no class',
     "LIST": "A .csv or .txt file: a path and a label on each line",
   },
   options: OPTIONS,
@@ -162,7 +163,9 @@ function summary(fitted: Fitted, out: string, directory: string): string[] {
   return [
     `${out}: ${labels.length} classes, ${(size / 1024).toFixed(0)} KiB`,
     `learned from ${split.train.length} pictures in ${history.length} epochs, the best was ${bestEpoch}`,
-    `${percent(accuracy)} of ${split.validation.length} validation pictures right, as int8`,
+    `${percent(accuracy)} of ${split.validation.length} validation pictures right, as int8; ${
+      sureness(fitted)
+    }`,
     `report: ${directory}/report.html`,
   ];
 }

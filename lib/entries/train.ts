@@ -60,6 +60,7 @@ export type {
   WeightPiece,
 } from "../model/model.ts";
 export type { ModelSource, ResolveOptions } from "../open_model.ts";
+export type { Calibration } from "../output/calibration.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { FitOptions } from "../train/fit.ts";
 export type { ScratchOptions } from "../train/fit_from_scratch.ts";

@@ -21,42 +21,58 @@ export interface Judged {
 
 /** Part of the pictures of no class that may reach the score that is sure. */
 const FOREIGN_MOST = 0.1;
-/** Part of the pictures that reach it that has to be right. */
+/** Part of the pictures that reach it that has to be right, by {@linkcode likely}. */
 const RIGHT_LEAST = 0.9;
 /** Between the inverses of these the temperature is looked for. */
 const INVERSE_RANGE = [1 / 64, 64] as const;
 /** Halvings of that range: to a relative error of 1e-7 at its lower end. */
 const HALVINGS = 32;
 
+/** Pictures besides those that show what the model knows. */
+export interface ForeignPictures {
+  /** Logits of pictures of none of the classes. */
+  readonly foreign?: readonly ArrayLike<number>[] | undefined;
+  /** The class of pictures of none of the others, where the model has one: it is never sure. */
+  readonly none?: number | undefined;
+}
+
 /**
  * Calibrates logits on pictures that nothing was learned from.
  *
  * @param known At least one picture of the model's classes.
- * @param foreign Logits of pictures of none of them.
  */
 export function calibrateLogits(
   known: readonly Judged[],
-  foreign: readonly ArrayLike<number>[] = [],
+  { foreign = [], none }: ForeignPictures = {},
 ): Calibration {
   const temperature = temperatureOf(known);
+  const best = (logits: ArrayLike<number>): Best => bestOf(logits, temperature, none);
+  const shown = known.filter(({ label }) => label !== none);
+  const strangers = [
+    ...foreign,
+    ...known.filter(({ label }) => label === none).map(({ logits }) => logits),
+  ];
   const sureScore = sureScoreOf(
-    known.map(({ logits, label }) => {
-      const { index, score } = bestOf(logits, temperature);
+    shown.map(({ logits, label }) => {
+      const { index, score } = best(logits);
       return { score, isRight: index === label };
     }),
-    foreign.map((logits) => bestOf(logits, temperature).score),
+    strangers.map((logits) => best(logits).score),
   );
   return { temperature, ...sureScore === undefined ? {} : { sureScore } };
 }
 
+/** The part to expect after `count` of `total`: Laplace's rule of succession. */
+const likely = (count: number, total: number): number => (count + 1) / (total + 2);
+
 /**
  * The temperature of the least cross-entropy (Guo et al., 2017, arXiv 1706.04599, section 4.2).
  *
- * The true class's share of the target is `(N + 1) / (N + 2)` for `N` pictures, as in Platt's scaling
- * (1999, section 2.2): a handful of pictures that are all right does not make all scores 1.
+ * The true class's share of the target is not 1, but what is {@linkcode likely} after all pictures were
+ * right, as in Platt's scaling (1999, section 2.2): a handful of them does not make all scores 1.
  */
 export function temperatureOf(known: readonly Judged[]): number {
-  const share = (known.length + 1) / (known.length + 2);
+  const share = likely(known.length, known.length);
   let [low, high]: readonly [number, number] = INVERSE_RANGE;
   // The cross-entropy is convex in the inverse: its slope changes its sign once.
   for (let n = 0; n < HALVINGS; n++) {
@@ -85,18 +101,21 @@ function slope(known: readonly Judged[], inverse: number, share: number): number
   return total;
 }
 
-/** The best class, and its soft-max score. */
-function bestOf(
-  logits: ArrayLike<number>,
-  temperature: number,
-): { readonly index: number; readonly score: number } {
+/** A class, and its soft-max score. */
+interface Best {
+  readonly index: number;
+  readonly score: number;
+}
+
+/** The best class; of `none` no score is worth anything. */
+function bestOf(logits: ArrayLike<number>, temperature: number, none?: number): Best {
   const max = maxOf(logits);
   let sum = 0, index = -1;
   for (let i = 0; i < logits.length; i++) {
     sum += Math.exp((logits[i]! - max) / temperature);
     if (index < 0 && logits[i] === max) index = i;
   }
-  return { index, score: 1 / sum };
+  return { index, score: index === none ? 0 : 1 / sum };
 }
 
 function maxOf(values: ArrayLike<number>): number {
@@ -107,7 +126,7 @@ function maxOf(values: ArrayLike<number>): number {
 
 /**
  * The least score that at most a tenth of the pictures of no class reach, and from which on nine tenths of
- * the others are right.
+ * the others are right; undefined where no score is, as where fewer than eight pictures are right.
  *
  * @param known Best score of each picture, and whether it is right.
  * @param foreign Best scores of pictures of no class.
@@ -124,7 +143,7 @@ export function sureScoreOf(
     if (falling[n + 1]?.score === score) continue; // Equal scores pass together.
     while (passed < strangers.length && strangers[passed]! >= score) passed++;
     if (passed > FOREIGN_MOST * strangers.length) break;
-    if (right >= RIGHT_LEAST * (n + 1)) found = score;
+    if (likely(right, n + 1) >= RIGHT_LEAST) found = score;
   }
   return found;
 }

@@ -47,7 +47,8 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
 
 /**
  * Trains a new head on frozen layers, and writes an int8 model of both to `out`. Its scores are those of a
- * soft-max, also where the frozen model has a sigmoid.
+ * soft-max, also where the frozen model has a sigmoid, calibrated on the validation pictures. A class
+ * `"none of these"` holds pictures of none of the others: the model is never sure of it.
  *
  * @throws {RangeError} If an option is unknown or out of range, there are fewer than two classes, a class has
  *   fewer than two pictures, or the layer and the head do not make a VGG.

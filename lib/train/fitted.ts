@@ -7,9 +7,11 @@ import type { Dataset, IndexedSample } from "../input/dataset.ts";
 import { MemoryFile, writeWhole } from "../io/atomic_file.ts";
 import { type Architecture, layersOf } from "../model/architecture.ts";
 import { openModel } from "../model/file.ts";
+import { NONE_OF_THESE } from "../model/classes.ts";
 import type { Model } from "../model/model.ts";
 import type { ModelDescription } from "../model/document.ts";
 import { ModelWriter } from "../model/writer.ts";
+import { calibrateLogits, type Calibration } from "../output/calibration.ts";
 import { computeFeatures } from "./features.ts";
 import type { DenseLayer } from "./dense.ts";
 import { type EpochMetrics, ProgressTeller } from "../progress.ts";
@@ -29,6 +31,11 @@ export interface Fitted {
   readonly bestEpoch: number;
   /** Of the finished int8 model on the validation pictures, 0…1. */
   readonly accuracy: number;
+  /**
+   * What the model's scores are corrected by, and from which score on a first prediction is sure, chosen on
+   * the validation pictures; those of a class `"none of these"` are what it should not be sure of.
+   */
+  readonly calibration: Calibration;
   /** SHA-256 of all pictures' pixels and classes. */
   readonly dataSha256: string;
 }
@@ -66,11 +73,16 @@ export async function finishFit(
   options: BackendOptions & OutOptions,
   base?: Model,
 ): Promise<Fitted | FittedInMemory> {
-  const bytes = await writeModel(description, layers, base);
-  const accuracy = await accuracyOf(bytes, split.validation.map((n) => samples[n]!), options);
+  const draft = await writeModel(description, layers, base);
+  const judged = await judge(draft, split.validation.map((n) => samples[n]!), options);
+  const none = labels.indexOf(NONE_OF_THESE);
+  const calibration = calibrateLogits(judged, none < 0 ? {} : { none });
+  const bytes = await writeModel({ ...description, ...calibration }, layers, base);
+  const right = judged.filter(({ logits, label }) => logits.indexOf(Math.max(...logits)) === label);
+  const accuracy = right.length / judged.length;
   const { dataSha256 } = description.provenance;
   const { out } = options, size = bytes.length;
-  const fitted = { size, labels, split, history, bestEpoch, accuracy, dataSha256 };
+  const fitted = { size, labels, split, history, bestEpoch, accuracy, calibration, dataSha256 };
   if (out === undefined) return { ...fitted, bytes };
   await writeWhole(out, bytes);
   return fitted;
@@ -133,12 +145,12 @@ function quantize(
   return { data, scale };
 }
 
-/** The part of pictures of which a model file is right, 0…1. */
-async function accuracyOf(
+/** What a model file says about pictures whose classes are known. */
+async function judge(
   bytes: Uint8Array,
   samples: readonly IndexedSample[],
   options: BackendOptions,
-): Promise<number> {
+): Promise<{ logits: Float32Array; label: number }[]> {
   const model = await openModel(bytes);
   await using engine = await createEngine(model, options);
   const classes = model.labels.length, once = { flip: false, crops: 0 };
@@ -147,9 +159,8 @@ async function accuracyOf(
   const about = { stage: "evaluate", unit: "images" } as const;
   const progress = new ProgressTeller(options, about, samples.length);
   const { data } = await computeFeatures(engine, model, samples, last, once, { signal, progress });
-  const right = samples.filter(({ label }, n) => {
-    const logits = data.subarray(n * classes, (n + 1) * classes);
-    return logits.indexOf(Math.max(...logits)) === label;
-  });
-  return right.length / samples.length;
+  return samples.map(({ label }, n) => ({
+    logits: data.subarray(n * classes, (n + 1) * classes),
+    label,
+  }));
 }

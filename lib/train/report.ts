@@ -47,9 +47,16 @@ function accuracySvg(history: readonly EpochMetrics[]): string {
   });
 }
 
+/** From which score on a model is sure, in words. */
+export function sureness({ calibration: { sureScore } }: Fitted): string {
+  return sureScore === undefined
+    ? "never sure: no score tells that nine of ten pictures are right"
+    : `sure from ${percent(sureScore)} on`;
+}
+
 /** The report: figures, curves, pictures per class. */
 export function fitReport(title: string, { samples }: Dataset, fitted: Fitted): string {
-  const { labels, split, history, bestEpoch, accuracy, dataSha256 } = fitted;
+  const { labels, split, history, bestEpoch, accuracy, calibration, dataSha256 } = fitted;
   const count = (positions: readonly number[], label: number): string =>
     String(positions.filter((n) => samples[n]?.label === label).length);
   const rows = labels.map((label, index) => [
@@ -63,6 +70,8 @@ export function fitReport(title: string, { samples }: Dataset, fitted: Fitted): 
       ["", ""],
       ["validation accuracy of the int8 model", percent(accuracy)],
       ["validation accuracy in training", percent(best?.validationAccuracy ?? NaN)],
+      ["temperature of its scores", calibration.temperature.toPrecision(3)],
+      ["score of a sure label", sureness(fitted)],
       ["epochs", `${history.length}, the best was ${bestEpoch}`],
       ["pictures", `${split.train.length} to learn from, ${split.validation.length} to validate`],
       ["SHA-256 of the pictures and classes", dataSha256],

@@ -4,6 +4,7 @@ import {
   assertEquals,
   assertNotEquals,
   assertRejects,
+  assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { Classifier, loadClassifier } from "../../lib/classifier.ts";
@@ -21,6 +22,7 @@ import { classWeightsOf, stratifiedSplit } from "../../lib/train/split.ts";
 import { withTfjs } from "../../lib/train/tfjs.ts";
 import { layersOf } from "../../lib/model/architecture.ts";
 import { openModel } from "../../lib/model/file.ts";
+import { NONE_OF_THESE } from "../../lib/model/classes.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { random, randomModel } from "../support/random_model.ts";
 import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
@@ -93,6 +95,60 @@ Deno.test("fit() learns two classes from 15 pictures each", async () => {
   // 70 pictures that it has not seen; the embedded model's own ten labels get 91 of 100 of these.
   const { metrics } = await evaluate(classifier, pictures([CAT, DOG], 15, 35).samples);
   assert(metrics.top1 > 0.85, `${metrics.top1} of unseen pictures`);
+});
+
+Deno.test("fit() calibrates its model on the validation pictures, and is not sure of strangers", async () => {
+  // Cats, dogs, and five other classes' pictures, which are none of these.
+  const strangers = [0, 1, 2, 7, 8].flatMap((row) => pictures([row], 0, 20).samples);
+  const data = {
+    labels: ["cat", "dog", NONE_OF_THESE],
+    samples: [
+      ...pictures([CAT, DOG], 0, 50).samples,
+      ...strangers.map((sample) => ({ ...sample, label: 2 })),
+    ],
+  };
+  const { bytes, split, calibration, accuracy } = await fit(data, {
+    ...{ model: CIFAR10, backend: "wasm", flip: false, crops: 0 },
+  });
+  const model = await openModel(bytes);
+  assertEquals(calibration, { temperature: model.temperature, sureScore: model.sureScore });
+  await using classifier = await loadClassifier({ model: bytes, backend: "wasm" });
+  const shown = split.validation.map((n) => data.samples[n]!);
+  const images = shown.map(({ image }) => image as Pixels); // As pictures() gives them.
+  const scores = await classifier.scores(images);
+  // Cross-entropy against what Platt's scaling wants, with the scores of a temperature that is off by a factor.
+  const share = (shown.length + 1) / (shown.length + 2);
+  const crossEntropy = (factor: number): number => {
+    let sum = 0;
+    scores.forEach((row, n) => {
+      const powers = row.map((score) => score ** (1 / factor));
+      const total = powers.reduce((a, b) => a + b, 0);
+      powers.forEach((power, c) => {
+        sum -= (c === shown[n]!.label ? share : (1 - share) / 2) * Math.log(power / total);
+      });
+    });
+    return sum;
+  };
+  assert(crossEntropy(0.95) > crossEntropy(1) && crossEntropy(1.05) > crossEntropy(1));
+
+  const best = (await classifier.classify(images)).map(([first]) => first);
+  const right = best.filter(({ index }, n) => index === shown[n]!.label).length;
+  assertEquals(accuracy, right / shown.length);
+  const sureOf = (isStrange: boolean) =>
+    best.filter(({ sure }, n) => sure && (shown[n]!.label === 2) === isStrange).length;
+  assert(model.sureScore !== undefined && sureOf(false) > 0);
+  assert(sureOf(true) <= 0.1 * shown.filter(({ label }) => label === 2).length);
+  assert(best.every(({ sure, label }) => label !== NONE_OF_THESE || sure === false));
+});
+
+Deno.test("fit() of few pictures is never sure, and says so", async () => {
+  const data = pictures([CAT, DOG], 0, 10);
+  const fitted = await fit(data, { model: CIFAR10, backend: "wasm", epochs: 5 });
+  assertEquals(fitted.calibration.sureScore, undefined); // Of 4 validation pictures.
+  assertStringIncludes(fitReport("pets", data, fitted), "never sure");
+  await using classifier = await loadClassifier({ model: fitted.bytes, backend: "wasm" });
+  const [best] = await classifier.classify(data.samples[0]!.image as Pixels);
+  assertEquals(best.sure, undefined);
 });
 
 for (
