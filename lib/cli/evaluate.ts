@@ -146,13 +146,13 @@ function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[
   const speed = speedText(evaluation);
   print([
     "",
+    ...sure === undefined ? [] : [sureText(sure)],
     `top-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
     (own === undefined ? "" : `mean average precision ${(own * 100).toFixed(2)} %, `) +
     `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %` +
     (temperature === undefined ? ", " : ` at temperature ${temperature}, `) +
     `${metrics.images} images${speed && `, ${speed} images/s`}` +
     (failed > 0 ? `, ${failed} could not be read` : ""),
-    ...sure === undefined ? [] : [sureText(sure)],
   ]);
 }
 

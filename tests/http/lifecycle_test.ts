@@ -407,13 +407,14 @@ Deno.test("a successor's logits are not told under the labels of the classifier 
   await service.close();
 });
 
-const SUCCESSORS = [
+const SUCCESSORS: { labels: string[]; multiLabel: boolean; sureScore?: number }[] = [
   { labels: ["left", "right"], multiLabel: false },
   { labels: ["yes", "no"], multiLabel: true },
+  { labels: ["yes", "no"], multiLabel: false, sureScore: 0.5 },
 ];
 for (const successor of SUCCESSORS) {
-  const { labels, multiLabel } = successor;
-  const name = `${labels}${multiLabel ? ", each by itself" : ""}`;
+  const { labels, multiLabel, sureScore } = successor;
+  const name = `${labels}${multiLabel ? ", each by itself" : sureScore ? ", sure or not" : ""}`;
   Deno.test(`a successor's scores are not told as those of yes and no: ${name}`, async () => {
     let made = 0;
     const service = createService({

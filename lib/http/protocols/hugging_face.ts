@@ -49,7 +49,10 @@ function readParameters(given: Readonly<Record<string, unknown>> = {}): Paramete
 
 type Apply = Parameters["function_to_apply"];
 
-/** What a function gives: `none` the logits as they are, the others their scores at the model's temperature; of one logit for two labels, a logit for each: it, and for the first its negative. */
+/**
+ * What a function gives: `none` the logits as they are, the others scores at the model's temperature. Of one
+ * logit for two labels there is one for each: it, and for the first its negative.
+ */
 async function scoresOf(
   image: Uint8Array | URL,
   apply: Apply,

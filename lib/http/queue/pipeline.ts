@@ -246,7 +246,8 @@ export class Pipeline {
       },
     });
     if (areSame(this.#told.get(call) ?? info, info)) return output;
-    const detail = "The model was lost, and another one has other classes: send the image again";
+    const detail =
+      "The model was lost, and scores of the next one mean something else: send the image again";
     throw new HttpProblem("backend-lost", detail, { retryable: true });
   }
 
