@@ -150,18 +150,17 @@ function printMetrics(variants: readonly [EvaluatedVariant, ...EvaluatedVariant[
     `top-1 ${(metrics.top1 * 100).toFixed(2)} %, top-5 ${(metrics.top5 * 100).toFixed(2)} %, ` +
     (own === undefined ? "" : `mean average precision ${(own * 100).toFixed(2)} %, `) +
     `calibration error ${(metrics.calibrationError * 100).toFixed(2)} %` +
-    (temperature === undefined ? ", " : ` at temperature ${temperature}, `) +
+    (temperature === undefined ? ", " : ` at temperature ${temperature.toPrecision(3)}, `) +
     `${metrics.images} images${speed && `, ${speed} images/s`}` +
     (failed > 0 ? `, ${failed} could not be read` : ""),
   ]);
 }
 
-/** Such as `sure, from a score of 0.8 on: 61.00 % of the images, of which 95.08 % are right`. */
+/** Such as `sure from 80.00 % on: 61.00 % of the images, 95.08 % of these right`. */
 function sureText({ score, share, accuracy }: SureMetrics): string {
-  const right = Number.isNaN(accuracy)
-    ? ""
-    : `, of which ${(accuracy * 100).toFixed(2)} % are right`;
-  return `sure, from a score of ${score} on: ${(share * 100).toFixed(2)} % of the images${right}`;
+  const [from, sure, right] = [score, share, accuracy].map((part) => (part * 100).toFixed(2));
+  return `sure from ${from} % on: ${sure} % of the images` +
+    (share === 0 ? "" : `, ${right} % of these right`);
 }
 
 function jsonOf({ evaluation, ...variant }: EvaluatedVariant): Record<string, unknown> {

@@ -96,10 +96,10 @@ export async function htmlReport(
     ...own === undefined ? [] : [["mean average precision", percent(own)]],
     ["cross-entropy", metrics.crossEntropy.toFixed(4)],
     ["expected calibration error", percent(metrics.calibrationError)],
-    ...temperature === undefined ? [] : [["temperature", String(temperature)]],
+    ...temperature === undefined ? [] : [["temperature", temperature.toPrecision(3)]],
     ...sure === undefined ? [] : [
-      [`sure, from a score of ${sure.score} on`, percent(sure.share)],
-      ["accuracy where it is sure", percent(sure.accuracy)],
+      [`sure from ${percent(sure.score)} on`, percent(sure.share)],
+      ["accuracy of the sure ones", percent(sure.accuracy)],
     ],
   ];
   return htmlPage(title, [

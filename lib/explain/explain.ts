@@ -6,7 +6,7 @@ import { type ImageOptions, type Pixels, type Size, toRgb } from "../image/image
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
 import { completeOptions, EXPLANATION_OPTIONS } from "../options.ts";
-import { headScores, scoresOfMean } from "../output/predictions.ts";
+import { bestClass, headScores, scoresOfMean } from "../output/predictions.ts";
 import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
 import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
@@ -155,7 +155,7 @@ export async function explainImage<Label extends string>(
   const batch: Batch = { ...view, count: 1 }, { input } = model.architecture;
   const logits = await engine.run(batch, { signal });
   const scores = scoresOfMean(logits, 0, model);
-  const index = given ?? scores.indexOf(Math.max(...scores));
+  const index = given ?? bestClass(scores);
   const { layer, pools } = explainedLayer(model, view);
   const map = method === "grad-cam"
     ? await gradCam(engine, model, batch, index, { layer, signal })

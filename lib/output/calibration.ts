@@ -1,5 +1,7 @@
 /** What scores are worth: the temperature that makes them probabilities, and from where on they are sure. */
 
+import { bestClass, softmax } from "./predictions.ts";
+
 /** What a model's scores are corrected by, and read with. */
 export interface Calibration {
   /** Logits are divided by it before the soft-max. */
@@ -109,13 +111,8 @@ interface Best {
 
 /** The best class; of `none` no score is worth anything. */
 function bestOf(logits: ArrayLike<number>, temperature: number, none?: number): Best {
-  const max = maxOf(logits);
-  let sum = 0, index = -1;
-  for (let i = 0; i < logits.length; i++) {
-    sum += Math.exp((logits[i]! - max) / temperature);
-    if (index < 0 && logits[i] === max) index = i;
-  }
-  return { index, score: index === none ? 0 : 1 / sum };
+  const scores = softmax(logits, 1 / temperature), index = bestClass(scores);
+  return { index, score: index === none ? 0 : scores[index]! };
 }
 
 function maxOf(values: ArrayLike<number>): number {

@@ -171,6 +171,11 @@ export function scoresOfMean(
   return headScores(mean.map((sum) => sum / positions), scale[n], scoring);
 }
 
+/** The class with the best score; of equal ones, that of the lower index. */
+export function bestClass(scores: Float64Array): number {
+  return scores.reduce((best, score, index) => score > scores[best] ? index : best, 0);
+}
+
 /** Whether the best prediction of all is one to rely on. */
 export function isSure(
   { label, score }: Pick<Prediction, "label" | "score">,
@@ -190,7 +195,7 @@ export function selectPredictions<Label extends string>(
   { classes, sureScore }: PredictedClasses<Label>,
 ): Prediction<Label>[] {
   checkScores(scores);
-  const best = scores.reduce((best, score, index) => score > scores[best] ? index : best, 0);
+  const best = bestClass(scores);
   return classes
     .filter(({ index }) => wanted[index] && scores[index] >= scoreThreshold)
     .map(({ label, index, id }) => ({

@@ -90,13 +90,12 @@ testModels(
       [best.label, wrong].map((label) => `${CAT},${label}`).join("\n"),
     );
     const text = await printed(evaluateCommand, ["--model", models.sure, list]);
-    assertMatch(text, /calibration error [\d.]+ % at temperature 0\.5, 2 images/);
-    const line =
-      "sure, from a score of 0.25 on: 100.00 % of the images, of which 50.00 % are right";
+    assertMatch(text, /calibration error [\d.]+ % at temperature 0\.500, 2 images/);
+    const line = "sure from 25.00 % on: 100.00 % of the images, 50.00 % of these right";
     assertEquals(text.split("\n").at(-2), line);
 
     const never = await printed(evaluateCommand, ["--model", models.unsure, list]);
-    assertEquals(never.split("\n").at(-2), "sure, from a score of 1 on: 0.00 % of the images");
+    assertEquals(never.split("\n").at(-2), "sure from 100.00 % on: 0.00 % of the images");
 
     const out = join(folder, "report");
     const compare = `model=${models.sure}; model=${models.sure}+${models.unsure}`;
@@ -108,7 +107,7 @@ testModels(
     assertEquals([both.temperature, both.sure.score], [undefined, 1]);
     const html = await Deno.readTextFile(join(out, "report.html"));
     for (
-      const fact of ["temperature", "sure, from a score of 0.25 on", "accuracy where it is sure"]
+      const fact of ["temperature", "sure from 25.00 % on", "accuracy of the sure ones"]
     ) {
       assertStringIncludes(html, fact);
     }
