@@ -18,7 +18,7 @@ export interface ByteSource {
    * @throws {CheckpointFormatError} If the file ends before.
    */
   read(offset: number, into: Uint8Array): Promise<void> | void;
-  /** Gives back what it holds. */
+  /** Gives back what it holds. A read that is under way fails, or gives bytes that nobody needs. */
   close(): void;
 }
 

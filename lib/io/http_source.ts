@@ -44,7 +44,11 @@ export class HttpSource implements ByteSource {
   #position = 0;
   #failures = 0;
 
-  private constructor(readonly url: URL | Request, private readonly options: HttpOptions) {
+  private constructor(
+    readonly url: URL | Request,
+    private readonly options: HttpOptions,
+    private readonly closing: AbortController,
+  ) {
     this.name = nameOf(url);
     this.size = options.size;
     this.validator = options.validator;
@@ -64,9 +68,11 @@ export class HttpSource implements ByteSource {
     if (url instanceof Request && url.method !== "GET") {
       throw new TypeError(`Expected a request for a file, by GET: found ${url.method}`);
     }
-    const signals = [options.signal, url instanceof Request ? url.signal : undefined];
-    const signal = AbortSignal.any(signals.filter((signal) => signal !== undefined));
-    const source = new HttpSource(url, { ...options, signal });
+    const closing = new AbortController();
+    const given = [options.signal, url instanceof Request ? url.signal : undefined];
+    const signals = given.filter((signal) => signal !== undefined);
+    const signal = AbortSignal.any([...signals, closing.signal]);
+    const source = new HttpSource(url, { ...options, signal }, closing);
     await source.#retrying(() => source.#connect(options.offset ?? 0));
     return source;
   }
@@ -107,6 +113,11 @@ export class HttpSource implements ByteSource {
   }
 
   close(): void {
+    this.closing.abort();
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
     // The connection is of no use any more; how it ends does not matter.
     this.#body?.cancel().catch(() => {});
     this.#body = undefined;
@@ -141,7 +152,7 @@ export class HttpSource implements ByteSource {
   }
 
   async #connect(offset: number): Promise<void> {
-    this.close();
+    this.#disconnect();
     this.#rest = new Uint8Array(0);
     const headers = new Headers(this.url instanceof Request ? this.url.headers : undefined);
     headers.set("accept-encoding", "identity");
@@ -231,7 +242,7 @@ export class HttpSource implements ByteSource {
         this.#failures = 0;
         return;
       } catch (error) {
-        this.close();
+        this.#disconnect();
         signal?.throwIfAborted();
         const interruption = interruptionOf(error);
         if (interruption === undefined) throw error;

@@ -15,7 +15,7 @@ export interface ClassInfo<Label extends string = string> {
   readonly synonyms: readonly string[];
 }
 
-/** The label of a class for pictures that show none of the others: never a sure one. */
+/** The label of a class that stands for pictures of nothing else that a model knows: never a sure one. */
 export const NONE_OF_THESE = "none of these";
 
 /** What names a class: its index, its label, its id, or a synonym that no other class has. */

@@ -6,11 +6,12 @@
 import { CheckpointFormatError } from "../errors.ts";
 import { type Architecture, type Layer, layersOf } from "./architecture.ts";
 import type { LayerParameters, Model, WeightPiece } from "./model.ts";
-import type { ByteSource, ReadOptions, SourceOptions } from "../io/byte_source.ts";
+import type { ReadOptions, SourceOptions } from "../io/byte_source.ts";
 import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
 import { checkOptions, SOURCE_OPTIONS } from "../options.ts";
 import { ProgressTeller } from "../progress.ts";
-import { verifyChunk, verifyHeader } from "./integrity.ts";
+import { ChunkReader, type Layout } from "./chunk_reader.ts";
+import { verifyHeader } from "./integrity.ts";
 import {
   type ModelDocument,
   modelTensors,
@@ -18,9 +19,6 @@ import {
   publicProvenance,
 } from "./document.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts";
-
-/** Pieces of weights have about this size. */
-const PIECE_BYTES = 1 << 20;
 
 /**
  * Opens a model file: reads its header, scales and biases, and leaves the weights where they are.
@@ -62,7 +60,8 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
     await verifyHeader(header.bytes, name);
     const document = parseModelDocument(header.metadata.model ?? "null", name);
     const layout = checkLayout(header, document, name);
-    const chunks = new ChunkReader(bytes, layout, document, 0, progress);
+    const { dataBegin, weightsBegin } = layout;
+    const chunks = new ChunkReader(bytes, layout, dataBegin, weightsBegin, progress);
     const parameters = await readParameters(chunks, document.architecture, name);
     const { id, architecture, preprocessing, labels, ids } = document;
     const { temperature, sureScore } = document;
@@ -75,7 +74,7 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
       parameters,
       weightBytes: layout.end - layout.weightsBegin,
       weights: ({ signal } = {}) =>
-        streamWeights(source, { offline, fetch, signal }, layout, document, progress),
+        streamWeights(source, { offline, fetch, signal }, layout, architecture, progress),
     };
   } finally {
     bytes.close();
@@ -87,13 +86,6 @@ function asModelError(error: unknown): unknown {
   if (!(error instanceof CheckpointFormatError)) return error;
   const { message, file, offset, cause } = error;
   return new CheckpointFormatError(message, { code: "model-format", file, offset, cause });
-}
-
-/** Where the sections of a file are, in bytes from its start. */
-interface Layout {
-  readonly dataBegin: number;
-  readonly weightsBegin: number;
-  readonly end: number;
 }
 
 function checkLayout(header: SafetensorsHeader, document: ModelDocument, file: string): Layout {
@@ -120,57 +112,7 @@ function checkLayout(header: SafetensorsHeader, document: ModelDocument, file: s
       { file, offset: 8 },
     );
   }
-  return { dataBegin: header.dataStart, weightsBegin, end };
-}
-
-/** Reads the data section from front to back, one verified chunk at a time. */
-class ChunkReader {
-  readonly #buffer: Uint8Array<ArrayBuffer>;
-  #index: number;
-  #chunk: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-
-  constructor(
-    private readonly source: ByteSource,
-    private readonly layout: Layout,
-    private readonly document: ModelDocument,
-    firstChunk: number,
-    private readonly progress: ProgressTeller,
-  ) {
-    this.#buffer = new Uint8Array(
-      Math.min(document.integrity.chunkBytes, layout.end - layout.dataBegin),
-    );
-    this.#index = firstChunk;
-  }
-
-  /** Fills `into` with the next bytes. */
-  async read(into: Uint8Array): Promise<void> {
-    for (let filled = 0; filled < into.length;) {
-      if (this.#chunk.length === 0) await this.#next();
-      const count = Math.min(this.#chunk.length, into.length - filled);
-      into.set(this.#chunk.subarray(0, count), filled);
-      this.#chunk = this.#chunk.subarray(count);
-      filled += count;
-    }
-  }
-
-  /** Drops the next `count` bytes, which must lie in one chunk. */
-  async skip(count: number): Promise<void> {
-    if (count === 0) return;
-    await this.#next();
-    this.#chunk = this.#chunk.subarray(count);
-  }
-
-  async #next(): Promise<void> {
-    const { chunkBytes, sha256 } = this.document.integrity;
-    const expected = sha256[this.#index]!; // One for each chunk: the layout was checked.
-    const begin = this.layout.dataBegin + this.#index * chunkBytes;
-    const chunk = this.#buffer.subarray(0, Math.min(chunkBytes, this.layout.end - begin));
-    await this.source.read(begin, chunk);
-    await verifyChunk(chunk, expected, this.#index, this.source.name);
-    this.#index++;
-    this.#chunk = chunk;
-    this.progress.reach(begin + chunk.length, this.layout.end);
-  }
+  return { dataBegin: header.dataStart, weightsBegin, end, chunkBytes, sha256 };
 }
 
 async function readParameters(
@@ -204,18 +146,20 @@ async function* streamWeights(
   from: SourceLike,
   options: ReadOptions,
   layout: Layout,
-  document: ModelDocument,
+  architecture: Architecture,
   progress: ProgressTeller,
 ): AsyncGenerator<WeightPiece> {
+  const { signal } = options;
   const source = await openSource(from, options);
   try {
-    const skipped = layout.weightsBegin - layout.dataBegin;
-    const { chunkBytes } = document.integrity;
-    const first = Math.floor(skipped / chunkBytes);
-    const chunks = new ChunkReader(source, layout, document, first, progress);
-    await chunks.skip(skipped % chunkBytes);
-    for (const layer of layersOf(document.architecture)) {
-      yield* streamLayer(chunks, layer, source.name, options.signal);
+    const chunks = new ChunkReader(source, layout, layout.weightsBegin, layout.end, progress);
+    for (const layer of layersOf(architecture)) {
+      for (let first = 0; first < layer.outChannels;) {
+        signal?.throwIfAborted();
+        const piece = await readPiece(chunks, layer, first, source.name);
+        yield piece;
+        first += piece.count;
+      }
     }
   } catch (error) {
     throw asModelError(error);
@@ -224,27 +168,20 @@ async function* streamWeights(
   }
 }
 
-async function* streamLayer(
+async function readPiece(
   chunks: ChunkReader,
-  layer: Layer,
+  { name, filterSize, inChannels, outChannels }: Layer,
+  first: number,
   file: string,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<WeightPiece> {
-  const { name, filterSize, inChannels, outChannels } = layer;
+): Promise<WeightPiece> {
   const rowBytes = filterSize[0] * filterSize[1] * inChannels;
-  const rows = Math.min(outChannels, 16 * Math.max(1, Math.floor(PIECE_BYTES / (16 * rowBytes))));
-  const buffer = new Int8Array(rows * rowBytes);
-  for (let first = 0; first < outChannels; first += rows) {
-    signal?.throwIfAborted();
-    const count = Math.min(rows, outChannels - first);
-    const data = buffer.subarray(0, count * rowBytes);
-    await chunks.read(new Uint8Array(data.buffer, 0, data.length));
-    if (data.includes(-128)) {
-      throw new CheckpointFormatError(
-        `The weights of ${name} in ${file} must be from -127 to 127: found -128`,
-        { file },
-      );
-    }
-    yield { layer: name, first, count, data };
+  const bytes = await chunks.rows(rowBytes, outChannels - first);
+  const data = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (data.includes(-128)) {
+    throw new CheckpointFormatError(
+      `The weights of ${name} in ${file} must be from -127 to 127: found -128`,
+      { file },
+    );
   }
+  return { layer: name, first, count: bytes.length / rowBytes, data };
 }

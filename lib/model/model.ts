@@ -137,7 +137,7 @@ export interface Model {
   /** Bytes of the int8 weights. */
   readonly weightBytes: number;
   /**
-   * Streams the int8 weights in layer order, verified, in pieces of about 1 MiB or of 16 output
+   * Streams the int8 weights in layer order, verified, in pieces of 1 MiB at most or of 16 output
    * channels, whichever is more. May be called again: an engine that lost its device does.
    *
    * @throws {WeightsIntegrityError} If the bytes are not those that the file was written with.

@@ -1,6 +1,6 @@
 /** Connections that say nothing. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { HttpSource } from "../../lib/io/http_source.ts";
 
 /** Lets timers of half a minute or more, as long as a stall is, fire at once. */
@@ -32,4 +32,20 @@ Deno.test("a connection on which no byte comes is ended, and another is tried", 
   clearTimeout(timer);
   assertEquals(isOpen, false);
   source.close();
+});
+
+Deno.test("closing a source ends the read under way, and it does not connect again", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const opening = HttpSource.open(new URL(`http://127.0.0.1:${listener.addr.port}/`));
+  using connection = await listener.accept();
+  const request = new Uint8Array(4096);
+  await connection.read(request);
+  const answer = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
+  await connection.write(new TextEncoder().encode(answer));
+  const source = await opening;
+  const reading = source.read(0, new Uint8Array(10));
+  const refused = assertRejects(async () => await reading, DOMException, "aborted");
+  source.close();
+  await refused;
+  assertEquals(await connection.read(request).catch(() => null), null);
 });

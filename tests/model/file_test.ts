@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { convert } from "../../lib/convert/convert.ts";
+import { createWasmEngine } from "../../lib/engine/wasm/engine.ts";
 import { CheckpointFormatError, WeightsIntegrityError } from "../../lib/errors.ts";
 import { type LayerName, layersOf } from "../../lib/model/architecture.ts";
 import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
 import { MemoryFile } from "../../lib/io/atomic_file.ts";
 import { BytesSource } from "../../lib/io/byte_source.ts";
+import { sha256 } from "../../lib/io/sha256.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { modelBytes } from "../support/model_bytes.ts";
 import { sigmoidVgg } from "../support/small_vgg.ts";
@@ -80,6 +82,79 @@ Deno.test("a model's weights stop when the signal is aborted", async () => {
   await assertRejects(async () => {
     for await (const _ of model.weights({ signal: abort.signal })) abort.abort();
   }, DOMException);
+});
+
+/** The chunks of the embedded model, and where the first begins. */
+const CHUNK = 1 << 20;
+
+async function embedded(): Promise<{ bytes: Uint8Array<ArrayBuffer>; dataBegin: number }> {
+  const bytes = await Deno.readFile(EMBEDDED);
+  return { bytes, dataBegin: 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true)) };
+}
+
+Deno.test("no weight of a damaged chunk is given out, and all of those before it are", async () => {
+  const { bytes, dataBegin } = await embedded();
+  const whole: Int8Array[] = [];
+  for await (const { data } of (await openModel(bytes)).weights()) whole.push(data.slice());
+  bytes[dataBegin + 2 * CHUNK + 12345]! ^= 1;
+  const damaged = await openModel(bytes);
+  let pieces = 0, length = 0;
+  const error = await assertRejects(async () => {
+    for await (const { data } of damaged.weights()) {
+      assertEquals(data, whole[pieces++]);
+      length += data.length;
+    }
+  }, WeightsIntegrityError);
+  assert(error.message.startsWith("Chunk 2 of the weights"), error.message);
+  const { parameters } = damaged;
+  const before = parameters.reduce((sum, { scale }) => sum + 8 * scale.length, 0);
+  // All but less than sixteen rows, of 2304 bytes at most.
+  assert(length <= 2 * CHUNK - before && length > 2 * CHUNK - before - 16 * 2304, `${length}`);
+  const load = createWasmEngine(damaged, { threads: 1 });
+  await assertRejects(() => load, WeightsIntegrityError, "Chunk 2");
+});
+
+Deno.test("who stops before a damaged chunk is not told of it, then or later", async () => {
+  const { bytes, dataBegin } = await embedded();
+  bytes[dataBegin + CHUNK]! ^= 1;
+  for await (const _ of (await openModel(bytes)).weights()) break;
+  // What was read ahead is hashed before this: it fails the test if it is told to nobody.
+  for (let n = 0; n < 3; n++) await crypto.subtle.digest("SHA-256", bytes);
+});
+
+Deno.test("a file that is cut short or changed after it was opened is an error of its own", async () => {
+  const { bytes, dataBegin } = await embedded();
+  const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+  try {
+    await Deno.writeFile(path, bytes);
+    const model = await openModel(path);
+    const pieces = model.weights()[Symbol.asyncIterator]();
+    await pieces.next();
+    await Deno.truncate(path, dataBegin + 2 * CHUNK + 5);
+    const readOn = async (): Promise<void> => {
+      while (!(await pieces.next()).done);
+    };
+    const cut = await assertRejects(readOn, CheckpointFormatError, "cut short");
+    assertEquals([cut.code, cut.offset], ["model-format", dataBegin + 2 * CHUNK + 5]);
+    await Deno.writeFile(path, bytes.with(dataBegin + 3 * CHUNK, 99));
+    await assertRejects(() => Array.fromAsync(model.weights()), WeightsIntegrityError, "Chunk 3");
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("a model's weights are read by several at once, each from the start", async () => {
+  const { bytes } = await embedded();
+  const model = await openModel(new Blob([bytes]));
+  const hash = async (): Promise<string> => {
+    const parts: Uint8Array[] = [];
+    for await (const { data } of model.weights()) parts.push(new Uint8Array(data));
+    return await sha256(...parts);
+  };
+  const [first, ...others] = await Promise.all([hash(), hash(), hash()]);
+  const weights = bytes.subarray(bytes.length - model.weightBytes);
+  assertEquals(first, await sha256(weights));
+  assertEquals(others, [first, first]);
 });
 
 Deno.test("a weight of -128, which no bound assumes, is refused with its layer", async () => {
