@@ -146,7 +146,7 @@ export interface ClassifierInfo<Label extends string = string> {
   readonly backend: Backend;
   /** What activations are. */
   readonly precision: Precision;
-  /** Threads that compute, 1 on a GPU. */
+  /** Threads that compute once they have started, at most; 1 on a GPU. */
   readonly threads: number;
   /** An adapter's name, or the variant of the kernels. */
   readonly device: string;

@@ -83,8 +83,8 @@ export type ScoreRows = readonly ArrayLike<number>[];
  * ```
  *
  * @throws {TypeError} If there are no labels or no function.
- * @throws {RangeError} If a name is unknown, or `sureScore` is out of range. Calls throw one if the rows are
- *   not one per image, or not a score per label, 0…1.
+ * @throws {RangeError} If a name is unknown, or `sureScore` is out of range. Calls throw one if the rows are not one per image, or not a
+ *   score per label, 0…1.
  */
 export function classifierFrom<const Label extends string>(
   parts: ClassifierParts<Label>,

@@ -19,7 +19,11 @@ export interface BackendOptions extends ProgressOptions {
   readonly backend?: "auto" | Backend | undefined;
   /** `"int8"`, the default, is exact and the same everywhere. */
   readonly precision?: Precision | undefined;
-  /** Threads of the WebAssembly engine, 1 to 64. `"auto"`, the default, goes by the machine and the model's size. */
+  /**
+   * Threads of the WebAssembly engine, 1 to 64. `"auto"`, the default, goes by the machine and the model's
+   * size. They start once there is enough to do, and take over when they are ready: the first image of
+   * most models is answered sooner without.
+   */
   readonly threads?: "auto" | number | undefined;
   /** Whether kernels are chosen by a timed trial. No int8 result depends on it. Default: `"auto"`. */
   readonly tune?: "auto" | "off" | undefined;
@@ -85,7 +89,7 @@ export interface Engine extends AsyncDisposable {
   readonly backend: Backend;
   /** Which arithmetic it uses. */
   readonly precision: Precision;
-  /** Threads that compute, 1 on a GPU. */
+  /** Threads that compute, or will once they have started; 1 on a GPU. */
   readonly threads: number;
   /** Bytes that weights and buffers hold now. */
   readonly bytesResident: number;

@@ -97,10 +97,12 @@ export function operationsOf(
   return 2 * full.height * full.width * height * width * inChannels * outChannels;
 }
 
-/** Multiplications and additions of a network for one image of the training size. */
+/** Multiplications and additions of a network for one image, by default one of the training size. */
 export function networkOperations(
   network: { readonly layers: readonly Layer[]; readonly input: Size },
+  size: Size = network.input,
+  last: LastLayer = lastLayer(network),
 ): number {
-  return geometriesOf(network.layers, network.input, lastLayer(network))
+  return geometriesOf(network.layers, size, last)
     .reduce((sum, geometry) => sum + operationsOf(geometry), 0);
 }

@@ -13,7 +13,7 @@ import { type Algorithm, ALGORITHMS, area, type PackedGeometry } from "./stage.t
 import { Step } from "./structs.ts";
 import type { PackedNetwork } from "./weights.ts";
 
-/** Below this many multiplications and additions an inference is shorter than the trial. */
+/** Below this many multiplications and additions of an image nothing is tried. */
 const TUNE_FROM = 2e9;
 /** Output pixels from which on Winograd's algorithm is taken where nothing was tried. */
 const WINOGRAD_FROM = 64;
@@ -22,30 +22,20 @@ const STEP = placesIn(Step);
 
 const hasChoice = ({ layer, first }: PackedGeometry): boolean => layer.padding === 1 && !first;
 
-/**
- * Decides which algorithm a layer takes.
- *
- * @param executor One thread: how tasks compare does not depend on how many run at once.
- * @param algorithm What 3x3 convolutions take; by default the faster one.
- * @param tune `"auto"` tries them in large models for some 50 ms; `"off"` goes by a rule of thumb.
- */
-export async function chooser(
-  memory: Memory,
-  program: Program,
-  network: PackedNetwork,
-  executor: Executor,
+/** Takes the algorithm that is told or was tried, or else goes by a rule of thumb. */
+export function chooser(
   algorithm: Algorithm | undefined,
-  tune: "auto" | "off",
-): Promise<Choose> {
-  const tried = tune === "auto" && !algorithm && networkOperations(program) >= TUNE_FROM
-    ? await tryAlgorithms(memory, program, network, executor)
-    : undefined;
+  tried?: ReadonlyMap<string, Algorithm>,
+): Choose {
   return (geometry, images) => {
     if (!hasChoice(geometry)) return "direct";
     return algorithm ?? tried?.get(geometry.layer.name) ??
       (area(geometry.full) * images >= WINOGRAD_FROM ? "winograd" : "direct");
   };
 }
+
+/** Whether a network is so large that trying algorithms pays. */
+export const isWorthTrying = (program: Program): boolean => networkOperations(program) >= TUNE_FROM;
 
 /** The fastest of some repetitions counts; the first ones also let V8 finish its compilation. */
 const REPETITIONS = 3;
@@ -57,12 +47,13 @@ const sizeOf = ({ layer, full, pooled }: PackedGeometry): string =>
   [layer.channels, layer.padded, full.height, full.width, pooled].join();
 
 /**
- * Tries all algorithms on the network's layers, for an image of the training size; the memory that
- * it uses is free again afterwards.
+ * Tries all algorithms on the network's layers for some 50 ms, for an image of the training size; the
+ * memory that it uses is free again afterwards.
  *
+ * @param executor On one thread: how tasks compare does not depend on how many run at once.
  * @returns The algorithm of each layer that has a choice.
  */
-async function tryAlgorithms(
+export async function tryAlgorithms(
   memory: Memory,
   program: Program,
   network: PackedNetwork,

@@ -11,11 +11,11 @@ import type {
   LayerProfile,
   Precision,
 } from "../engine.ts";
-import type { LastLayer } from "../geometry.ts";
+import { type LastLayer, networkOperations } from "../geometry.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { QueuedEngine } from "../queued_engine.ts";
-import { chooser } from "./choose.ts";
-import { bestVariant, compileKernels, type Variant } from "./kernels.ts";
+import { chooser, isWorthTrying, tryAlgorithms } from "./choose.ts";
+import { bestVariant, type CompiledKernels, compileKernels, type Variant } from "./kernels.ts";
 import { Memory, placesIn } from "./memory.ts";
 import {
   type Choose,
@@ -27,7 +27,7 @@ import {
   type PlanSize,
   STEP_BYTES,
 } from "./plan.ts";
-import { type Executor, OwnThread, startPool } from "./executor.ts";
+import { Executor, threadsFor } from "./executor.ts";
 import type { Algorithm } from "./stage.ts";
 import { Image } from "./structs.ts";
 import { loadNetwork, type PackedNetwork, residentBytes } from "./weights.ts";
@@ -42,12 +42,19 @@ export interface WasmEngineOptions extends Omit<BackendOptions, "backend" | "cac
   readonly shared?: boolean;
   /** Constants to use instead of those that the Model compiles to. For tests. */
   readonly program?: Program;
+  /** Multiplications and additions from which on it is prepared for more; 0: at load. For tests. */
+  readonly prepareFrom?: number;
 }
 
 /** Bytes for a plan of small pictures, so that memory does not grow in the first run. */
 const PLAN_BYTES = 1 << 20;
 /** Bytes behind the weights that an engine keeps from one run to the next. */
 const MOST_KEPT = 256 * 2 ** 20;
+/**
+ * Multiplications and additions from which on it pays to try algorithms and to start threads: before,
+ * an answer is there sooner without. One thread does so many in some 100 ms.
+ */
+const PREPARE_FROM = 2e10;
 
 /**
  * Loads a Model into WebAssembly memory.
@@ -60,31 +67,34 @@ export async function createWasmEngine(
   options: WasmEngineOptions = {},
 ): Promise<Engine> {
   const { precision, threads, tune, signal } = completeOptions(ENGINE_OPTIONS, options);
-  const { variant = bestVariant(), algorithm } = options;
+  const { variant = bestVariant(), algorithm, prepareFrom = PREPARE_FROM } = options;
   signal?.throwIfAborted();
   const program = options.program ?? compileProgram(model);
   const memory = new Memory(residentBytes(program, precision) + PLAN_BYTES, options.shared ?? true);
-  const { module, kernels } = await compileKernels(variant, memory);
-  const network = await loadNetwork(memory, kernels, program, model, precision, signal);
-  const alone = new OwnThread(kernels, memory, STEP_BYTES);
-  const choose = await chooser(memory, program, network, alone, algorithm, tune);
-  const executor = await startPool(module, memory, program, threads) ?? alone;
-  const start = async (memory: Memory): Promise<Executor> => {
-    const { module, kernels } = await compileKernels(variant, memory);
-    const pool = await startPool(module, memory, program, threads);
-    return pool ?? new OwnThread(kernels, memory, STEP_BYTES);
-  };
-  return new WasmEngine(program, variant, { memory, network, choose, executor, start });
+  const compiled = await compileKernels(variant, memory);
+  const network = await loadNetwork(memory, compiled.kernels, program, model, precision, signal);
+  const count = threadsFor(program, memory, threads);
+  const executorOn = (compiled: CompiledKernels, memory: Memory): Executor =>
+    new Executor(compiled, memory, STEP_BYTES, count);
+  const engine = new WasmEngine(program, variant, prepareFrom, {
+    ...{ memory, network, choose: chooser(algorithm), executor: executorOn(compiled, memory) },
+    tries: tune === "auto" && !algorithm && isWorthTrying(program),
+    another: async (memory) => executorOn(await compileKernels(variant, memory), memory),
+  });
+  if (prepareFrom === 0) await engine.prepare();
+  return engine;
 }
 
 /** What an engine holds until it is disposed. */
 interface Loaded {
   readonly memory: Memory;
   readonly network: PackedNetwork;
-  readonly choose: Choose;
   readonly executor: Executor;
   /** Makes an executor on another memory. */
-  readonly start: (memory: Memory) => Promise<Executor>;
+  readonly another: (memory: Memory) => Promise<Executor>;
+  choose: Choose;
+  /** Whether algorithms are still to be tried. */
+  tries: boolean;
   /** What one size of input needs. */
   plan?: Plan;
 }
@@ -97,10 +107,13 @@ class WasmEngine extends QueuedEngine {
   readonly device: string;
   /** What is allocated behind this belongs to the plan. */
   readonly #residentBytes: number;
+  /** Multiplications and additions that are still done before it is prepared for more. */
+  #untilPrepared: number;
   #loaded: Loaded | undefined;
 
-  constructor(program: Program, variant: Variant, loaded: Loaded) {
+  constructor(program: Program, variant: Variant, prepareFrom: number, loaded: Loaded) {
     super(program);
+    this.#untilPrepared = prepareFrom;
     this.#loaded = loaded;
     this.#residentBytes = loaded.memory.top;
     this.precision = loaded.network.precision;
@@ -121,6 +134,7 @@ class WasmEngine extends QueuedEngine {
     signal: AbortSignal | undefined,
   ): Promise<Activations> {
     return await this.#movingAfterwards(async () => {
+      await this.#prepareFor(batch, last);
       const plan = this.#planFor(batch, last);
       this.#begin(plan, batch);
       const { count, together, output: { height, width } } = plan;
@@ -147,6 +161,7 @@ class WasmEngine extends QueuedEngine {
     signal: AbortSignal | undefined,
   ): Promise<LayerProfile[]> {
     return await this.#movingAfterwards(async () => {
+      await this.prepare();
       const plan = this.#planWhole(batch, last);
       this.#begin(plan, batch);
       const profiles = new Map<string, LayerProfile>();
@@ -165,6 +180,34 @@ class WasmEngine extends QueuedEngine {
     const { executor } = this.#loaded!;
     this.#loaded = undefined;
     await executor.end();
+  }
+
+  /** Takes the faster algorithms, and waits for threads. */
+  async prepare(): Promise<void> {
+    await this.#tryAlgorithms();
+    await this.#loaded!.executor.start();
+  }
+
+  /** Once it pays, takes the faster algorithms and starts threads, for which nobody waits. */
+  async #prepareFor(batch: Batch, last: LastLayer): Promise<void> {
+    if (this.#untilPrepared > 0) {
+      this.#untilPrepared -= batch.count * networkOperations(this.program, batch, last);
+    }
+    if (this.#untilPrepared > 0) return;
+    await this.#tryAlgorithms();
+    this.#loaded!.executor.start();
+  }
+
+  async #tryAlgorithms(): Promise<void> {
+    const loaded = this.#loaded!, { memory, network, executor } = loaded;
+    if (!loaded.tries) return;
+    memory.release(this.#residentBytes);
+    loaded.plan = undefined;
+    loaded.choose = chooser(
+      undefined,
+      await tryAlgorithms(memory, this.program, network, executor),
+    );
+    loaded.tries = false;
   }
 
   /** Works, and then moves the weights if the memory has become too large or a thread has died. */
@@ -186,11 +229,11 @@ class WasmEngine extends QueuedEngine {
    * one that a dead thread leaves is of no use.
    */
   async #move(): Promise<void> {
-    const { memory, executor: old, start, ...rest } = this.#loaded!;
+    const { memory, executor: old, another, ...rest } = this.#loaded!;
     try {
       const other = memory.copy(this.#residentBytes, PLAN_BYTES);
-      const executor = await start(other);
-      this.#loaded = { ...rest, memory: other, start, executor, plan: undefined };
+      const executor = await another(other);
+      this.#loaded = { ...rest, memory: other, another, executor, plan: undefined };
     } catch {
       return; // There is no room for both.
     }

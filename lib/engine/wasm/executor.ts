@@ -1,5 +1,5 @@
 /**
- * Who runs the kernels: this thread, or a pool of threads over the same memory.
+ * Who runs the kernels: this thread, and from some point on a pool of threads over the same memory.
  *
  * A pool's threads take the tasks of a step one by one and meet at its end inside WebAssembly
  * (kernels/main.ts); this thread only waits, so that a server keeps answering.
@@ -10,17 +10,9 @@ import { ENGINE_OPTIONS } from "../../options.ts";
 import type { KernelThreads } from "../../threads/kernel_threads.ts";
 import { networkOperations } from "../geometry.ts";
 import type { Program } from "../program.ts";
-import type { Kernels } from "./kernels.ts";
+import type { CompiledKernels } from "./kernels.ts";
 import { type Memory, placesIn } from "./memory.ts";
 import { Barrier } from "./structs.ts";
-
-/** Runs the steps from address `from` up to `to`. */
-export interface Executor {
-  readonly threads: number;
-  /** @throws If `signal` is aborted; then some steps have not run. */
-  execute(from: number, to: number, signal?: AbortSignal): Promise<void>;
-  end(): Promise<void>;
-}
 
 /** Addresses at the start of memory: where threads meet, and where the pool is told what to do. */
 const BARRIER = 64;
@@ -33,22 +25,70 @@ const WORD = {
 /** A server answers between two steps if this long has passed. */
 const TURN_MS = 8;
 
-/** Runs the steps on this thread. */
-export class OwnThread implements Executor {
-  readonly threads = 1;
-  readonly #kernels: Kernels;
-  readonly #stepBytes: number;
+/** Below this many multiplications and additions of an image one thread is enough. */
+const THREADS_FROM = 2e9;
 
-  constructor(kernels: Kernels, memory: Memory, stepBytes: number) {
-    this.#kernels = kernels;
+/** How many threads are to compute. */
+export function threadsFor(program: Program, memory: Memory, threads: "auto" | number): number {
+  if (!memory.shared) return 1;
+  if (threads !== "auto") return threads;
+  if (networkOperations(program) < THREADS_FROM) return 1;
+  return Math.min(ENGINE_OPTIONS.threads.max, globalThis.navigator?.hardwareConcurrency ?? 1);
+}
+
+/** Runs steps. */
+export class Executor {
+  readonly #compiled: CompiledKernels;
+  readonly #memory: Memory;
+  readonly #stepBytes: number;
+  #threads: number;
+  #starting: Promise<void> | undefined;
+  #pool: KernelThreads | undefined;
+
+  /** @param threads How many compute once they have started. */
+  constructor(compiled: CompiledKernels, memory: Memory, stepBytes: number, threads: number) {
+    this.#compiled = compiled;
+    this.#memory = memory;
     this.#stepBytes = stepBytes;
-    memory.words[WORD.threads] = 1;
+    this.#threads = threads;
   }
 
+  /** Threads that compute, or are to; 1 where no others could be started. */
+  get threads(): number {
+    return this.#threads;
+  }
+
+  /** Starts threads. This one goes on until they are there, and for good where there are none. */
+  start(): Promise<void> {
+    return this.#starting ??= this.#start();
+  }
+
+  async #start(): Promise<void> {
+    if (this.#threads === 1) return;
+    const constants = Array.from({ length: this.#threads }, (_, thread) => [BARRIER, thread]);
+    const { module } = this.#compiled, { memory } = this.#memory;
+    try {
+      const { KernelThreads } = await import("../../threads/kernel_threads.ts");
+      const given = { module, memory, at: ORDERS, kernels: ["execute"], constants };
+      this.#pool = await KernelThreads.start(given);
+    } catch {
+      this.#threads = 1; // It gives the same results.
+    }
+  }
+
+  /**
+   * Runs the steps from address `from` up to `to`.
+   *
+   * @throws If `signal` is aborted; then some steps have not run.
+   * @throws {BackendUnavailableError} If a thread has died.
+   */
   async execute(from: number, to: number, signal?: AbortSignal): Promise<void> {
+    const { kernels } = this.#compiled, { words } = this.#memory;
     let turn = performance.now();
     for (let at = from; at < to; at += this.#stepBytes) {
-      this.#kernels.execute(at, at + this.#stepBytes, BARRIER, 0);
+      if (this.#pool !== undefined) return await this.#executeThere(this.#pool, at, to, signal);
+      words[WORD.threads] = 1;
+      kernels.execute(at, at + this.#stepBytes, BARRIER, 0);
       if (performance.now() - turn < TURN_MS) continue;
       await new Promise((resolve) => setImmediate(resolve));
       signal?.throwIfAborted();
@@ -56,62 +96,31 @@ export class OwnThread implements Executor {
     }
   }
 
-  async end(): Promise<void> {}
-}
-
-/** Below this many multiplications and additions an image is done before threads have started. */
-const THREADS_FROM = 2e9;
-
-/** A pool; none where one thread is enough, or others are missing or not permitted. */
-export async function startPool(
-  module: WebAssembly.Module,
-  memory: Memory,
-  program: Program,
-  threads: "auto" | number,
-): Promise<Executor | undefined> {
-  const most = networkOperations(program) < THREADS_FROM ? 1 : ENGINE_OPTIONS.threads.max;
-  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
-  const count = threads === "auto" ? Math.min(most, cores) : threads;
-  if (count === 1 || !memory.shared) return undefined;
-  const constants = Array.from({ length: count }, (_, thread) => [BARRIER, thread]);
-  const kernels = { module, memory: memory.memory, at: ORDERS, kernels: ["execute"], constants };
-  try {
-    const { KernelThreads } = await import("../../threads/kernel_threads.ts");
-    return new Pool(await KernelThreads.start(kernels), memory.words, count);
-  } catch {
-    return undefined; // One thread gives the same results.
-  }
-}
-
-/** Runs the steps on threads of their own. */
-class Pool implements Executor {
-  readonly threads: number;
-  readonly #pool: KernelThreads;
-  readonly #words: Int32Array;
-
-  constructor(pool: KernelThreads, words: Int32Array, threads: number) {
-    this.#pool = pool;
-    this.#words = words;
-    this.threads = threads;
-    words[WORD.threads] = threads;
-  }
-
-  async execute(from: number, to: number, signal?: AbortSignal): Promise<void> {
-    const stop = (): void => void Atomics.store(this.#words, WORD.stop, 1);
+  async #executeThere(
+    pool: KernelThreads,
+    from: number,
+    to: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { words } = this.#memory;
+    const stop = (): void => void Atomics.store(words, WORD.stop, 1);
     signal?.addEventListener("abort", stop);
-    this.#pool.begin(0, from, to);
+    words[WORD.threads] = this.#threads;
+    pool.begin(0, from, to);
     try {
-      await this.#pool.finish();
+      await pool.finish();
     } catch (cause) {
       throw new BackendUnavailableError("backend-lost", "wasm", "a thread failed", { cause });
     } finally {
       signal?.removeEventListener("abort", stop);
-      Atomics.store(this.#words, WORD.stop, 0);
+      Atomics.store(words, WORD.stop, 0);
     }
     signal?.throwIfAborted();
   }
 
-  end(): Promise<void> {
-    return this.#pool.end();
+  /** Ends the threads. */
+  async end(): Promise<void> {
+    await this.#starting;
+    await this.#pool?.end();
   }
 }

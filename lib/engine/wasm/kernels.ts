@@ -25,10 +25,13 @@ type Pack = (
 ) => void;
 
 /** The kernels on a memory, and the module with which other threads have them too. */
-export async function compileKernels(
-  variant: Variant,
-  memory: Memory,
-): Promise<{ module: WebAssembly.Module; kernels: Kernels }> {
+export interface CompiledKernels {
+  readonly module: WebAssembly.Module;
+  readonly kernels: Kernels;
+}
+
+/** Compiles the kernels for a memory. */
+export async function compileKernels(variant: Variant, memory: Memory): Promise<CompiledKernels> {
   const module = await WebAssembly.compile(binaryFor(variant, memory));
   const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   return { module, kernels: exports as unknown as Kernels }; // As kernels/main.ts has them.
@@ -39,9 +42,11 @@ const SHARED_IMPORT = "\x03env\x06memory\x02\x03";
 
 /** The kernels, for a memory that is shared or not: their import has to say the same. */
 function binaryFor(variant: Variant, memory: Memory): Uint8Array<ArrayBuffer> {
-  const binary = atob({ relaxed: RELAXED, plain: PLAIN }[variant]);
-  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
-  if (!memory.shared) bytes[binary.indexOf(SHARED_IMPORT) + SHARED_IMPORT.length - 1] = 1;
+  const bytes = Uint8Array.fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]);
+  if (!memory.shared) {
+    const binary = new TextDecoder("latin1").decode(bytes); // A letter for each byte.
+    bytes[binary.indexOf(SHARED_IMPORT) + SHARED_IMPORT.length - 1] = 1;
+  }
   return bytes;
 }
 

@@ -15,12 +15,12 @@ const WINOGRAD = 2e-5;
 const OPTIONS: Record<string, [options: WasmEngineOptions, tolerance: number]> = {
   "direct": [{ algorithm: "direct" }, DIRECT],
   "direct, plain SIMD, two threads": [
-    { algorithm: "direct", variant: "plain", threads: 2 },
+    { algorithm: "direct", variant: "plain", threads: 2, prepareFrom: 0 },
     DIRECT,
   ],
   "Winograd": [{ algorithm: "winograd" }, WINOGRAD],
   "Winograd, plain SIMD, two threads": [
-    { algorithm: "winograd", variant: "plain", threads: 2 },
+    { algorithm: "winograd", variant: "plain", threads: 2, prepareFrom: 0 },
     WINOGRAD,
   ],
 };

@@ -43,7 +43,7 @@ Deno.test("the tried algorithms and two threads give the direct one's values at 
   const batch = randomBatch(2, 226, 231, 3);
   await using direct = await createWasmEngine(model, { algorithm: "direct", threads: 1 });
   for (const options of [{ threads: 1 }, { threads: 2 }, { variant: "plain" } as const]) {
-    await using tuned = await createWasmEngine(model, options);
+    await using tuned = await createWasmEngine(model, { ...options, prepareFrom: 0 });
     for (const layer of ["pool1", "conv3_2", undefined]) {
       assertSame(await tuned.run(batch, { layer }), await direct.run(batch, { layer }));
     }
@@ -107,8 +107,8 @@ Deno.test("the WebAssembly engine runs overlapping calls one after the other", a
 
 Deno.test("the WebAssembly engine runs on one thread where memory cannot be shared", async () => {
   const { model, batch } = engineCases()[5];
-  await using shared = await createWasmEngine(model, { threads: 2 });
-  await using alone = await createWasmEngine(model, { threads: 2, shared: false });
+  await using shared = await createWasmEngine(model, { threads: 2, prepareFrom: 0 });
+  await using alone = await createWasmEngine(model, { threads: 2, shared: false, prepareFrom: 0 });
   assertEquals([shared.threads, alone.threads], [2, 1]);
   assertEquals(await alone.run(batch), await shared.run(batch));
 });

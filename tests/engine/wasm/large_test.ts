@@ -42,7 +42,12 @@ for (const [precision, channels] of [["int8", 160], ["float", 96]] as const) {
         dense: [4],
       }, 2);
       const run = async ([height, width]: readonly [number, number]): Promise<Activations> => {
-        await using engine = await createWasmEngine(model, { precision, threads: 2, tune: "off" });
+        await using engine = await createWasmEngine(model, {
+          precision,
+          threads: 2,
+          prepareFrom: 0,
+          tune: "off",
+        });
         return await engine.run(pattern(height, width), { layer: "conv1_2" });
       };
       const large = [2048, 1792] as const;

@@ -45,7 +45,7 @@ for (const { precision, threads, garbage, algorithm, seed } of CASES) {
     const next = random(seed);
     const model = smallModel(next, seed);
     const create = (): Promise<Engine> =>
-      createWasmEngine(model, { precision, threads, algorithm, tune: "off" });
+      createWasmEngine(model, { precision, threads, algorithm, tune: "off", prepareFrom: 0 });
     await using old = await inGarbage(GARBAGE[garbage], create);
     await checkCalls(randomCalls(model, 12, 700, next), old, create);
   });

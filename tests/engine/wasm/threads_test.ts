@@ -1,6 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Worker } from "node:worker_threads";
-import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
+import { networkOperations } from "../../../lib/engine/geometry.ts";
+import { compileProgram } from "../../../lib/engine/program.ts";
+import { createWasmEngine, type WasmEngineOptions } from "../../../lib/engine/wasm/engine.ts";
 import type { Engine } from "../../../lib/engine/engine.ts";
 import type { Model } from "../../../lib/model/model.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
@@ -8,17 +10,23 @@ import { assertThreads, countThreads } from "../../support/count_threads.ts";
 import { randomBatch, randomModel } from "../../support/random_model.ts";
 import { averageCases, checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
 
+/** Threads are there before the first run. */
+const AT_LOAD = { prepareFrom: 0 };
+
 for (const algorithm of ["direct", "winograd"] as const) {
   for (const testCase of [...engineCases().slice(2, 4), ...averageCases()]) {
     Deno.test(`three threads give the reference's values on every layer, ${algorithm}: ${testCase.name}`, () =>
-      checkEveryLayer((model) => createWasmEngine(model, { threads: 3, algorithm }), testCase));
+      checkEveryLayer(
+        (model) => createWasmEngine(model, { ...AT_LOAD, threads: 3, algorithm }),
+        testCase,
+      ));
   }
 }
 
 Deno.test("threads give the same values run after run", async () => {
   const { model, batch } = engineCases()[4];
   await using alone = await createWasmEngine(model, { threads: 1 });
-  await using pool = await createWasmEngine(model, { threads: 4 });
+  await using pool = await createWasmEngine(model, { ...AT_LOAD, threads: 4 });
   assertEquals(pool.threads, 4);
   // Another size and another last layer lay the same memory out differently.
   const larger = randomBatch(2, 64, 50, 3);
@@ -31,9 +39,35 @@ Deno.test("threads give the same values run after run", async () => {
   }
 });
 
+Deno.test("threads start once there is enough to do, and take over; values stay the same", async () => {
+  const { model, batch } = engineCases()[4]!;
+  await using alone = await createWasmEngine(model, { threads: 1 });
+  const expected = await alone.run(batch);
+  const { layers, input } = compileProgram(model);
+  const each = batch.count * networkOperations({ layers, input }, batch);
+  await withWorkers(model, { prepareFrom: 2.5 * each }, async (engine, workers, ready) => {
+    assertEquals(engine.threads, 2);
+    for (let run = 1; run <= 2; run++) assertEquals(await engine.run(batch), expected);
+    assertEquals(workers.length, 0);
+    while (ready.length < 2) assertEquals(await engine.run(batch), expected);
+    for (let run = 0; run < 20; run++) assertEquals(await engine.run(batch), expected);
+    await workers[0]!.terminate();
+    await assertRejects(() => engine.run(batch), BackendUnavailableError, "a thread failed");
+  });
+});
+
+Deno.test("an engine that is disposed of while its threads start leaves none", async () => {
+  const { model, batch } = engineCases()[0]!;
+  const before = await countThreads();
+  const engine = await createWasmEngine(model, { threads: 3, prepareFrom: 1 });
+  await engine.run(batch);
+  await engine[Symbol.asyncDispose]();
+  await assertThreads(before);
+});
+
 Deno.test("a pool stops at an aborted signal and runs again", async () => {
   const { model, batch } = engineCases()[5];
-  await using pool = await createWasmEngine(model, { threads: 2 });
+  await using pool = await createWasmEngine(model, { ...AT_LOAD, threads: 2 });
   const expected = await pool.run(batch);
   const controller = new AbortController();
   const stopped = pool.run(batch, { signal: controller.signal });
@@ -47,7 +81,7 @@ Deno.test("a disposed engine leaves no threads", async () => {
   const { model, batch } = engineCases()[0];
   const before = await countThreads();
   for (let n = 0; n < 2; n++) {
-    await using engine = await createWasmEngine(model, { threads: 3 });
+    await using engine = await createWasmEngine(model, { ...AT_LOAD, threads: 3 });
     await engine.run(batch);
   }
   await assertThreads(before);
@@ -67,7 +101,7 @@ async function runProgram(lines: string, ...flags: string[]): Promise<string> {
     import { createWasmEngine } from "${here}lib/engine/wasm/engine.ts";
     import { engineCases } from "${here}tests/support/engine_cases.ts";
     const { model, batch } = engineCases()[0];
-    const engine = await createWasmEngine(model, { threads: 2 });
+    const engine = await createWasmEngine(model, { threads: 2, prepareFrom: 0 });
     ${lines}`;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", ...flags, `data:text/typescript,${encodeURIComponent(source)}`],
@@ -102,21 +136,23 @@ Deno.test("where there are no workers, one thread computes", async () => {
   assertEquals(output, "1 10");
 });
 
-/** Makes an engine of two threads, and keeps its workers. */
+/** Makes an engine of two threads, and keeps its workers, and those of them that are ready. */
 async function withWorkers(
   model: Model,
-  test: (engine: Engine, workers: readonly Worker[]) => Promise<void>,
+  options: WasmEngineOptions,
+  test: (engine: Engine, workers: readonly Worker[], ready: readonly Worker[]) => Promise<void>,
 ): Promise<void> {
-  const workers: Worker[] = [];
+  const workers: Worker[] = [], ready: Worker[] = [];
   const { unref } = Worker.prototype;
   // Every worker is unreferenced when it starts.
   Worker.prototype.unref = function (): void {
+    if (!workers.includes(this)) this.once("message", () => ready.push(this));
     workers.push(this);
     unref.call(this);
   };
   try {
-    await using engine = await createWasmEngine(model, { threads: 2 });
-    await test(engine, workers);
+    await using engine = await createWasmEngine(model, { ...options, threads: 2 });
+    await test(engine, workers, ready);
   } finally {
     Worker.prototype.unref = unref;
   }
@@ -125,7 +161,7 @@ async function withWorkers(
 for (const call of ["run", "profile"] as const) {
   Deno.test(`a thread that dies fails the ${call} under way, and the next run has other threads`, async () => {
     const { model, batch } = engineCases()[0]!;
-    await withWorkers(model, async (engine, workers) => {
+    await withWorkers(model, AT_LOAD, async (engine, workers) => {
       const expected = await engine.run(batch);
       await workers[0]!.terminate();
       await assertRejects(() => engine[call]!(batch), BackendUnavailableError, "a thread failed");
@@ -138,7 +174,7 @@ for (const call of ["run", "profile"] as const) {
 Deno.test("while dead threads cannot be replaced, every run fails, and none gives another's answer", async () => {
   const { model, batch } = engineCases()[0]!;
   const { compile } = WebAssembly;
-  await withWorkers(model, async (engine, workers) => {
+  await withWorkers(model, AT_LOAD, async (engine, workers) => {
     const expected = await engine.run(batch);
     await engine.run({ ...batch, data: batch.data.map((byte) => 255 - byte) });
     await workers[0]!.terminate();
@@ -164,7 +200,7 @@ Deno.test("an engine whose threads can be started only later has memory for them
   }, 3);
   const small = randomBatch(2, 64, 64, 3), large = randomBatch(1, 900, 900, 3);
   for (const algorithm of ["direct", "winograd"] as const) {
-    const options = { tune: "off", algorithm } as const;
+    const options = { ...AT_LOAD, tune: "off", algorithm } as const;
     await using alone = await createWasmEngine(model, { ...options, threads: 1 });
     const expected = await alone.run(small);
     const { unref } = Worker.prototype;
