@@ -3,7 +3,7 @@
  * it, if it is another's checkpoint; open it.
  */
 
-import { ModelNotFoundError } from "./errors.ts";
+import { isVggError, ModelNotFoundError } from "./errors.ts";
 import type { ProgressOptions } from "./progress.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
 import type { SourceLike } from "./io/open_source.ts";
@@ -13,9 +13,11 @@ import { openModel } from "./model/file.ts";
 import { closestName, shortened } from "./options.ts";
 import type { Model } from "./model/model.ts";
 import { WHEN_NEEDED } from "./platform.ts";
+import { VERSION } from "./version.ts";
 
-/** The model that comes with the package. Relative to this module, so that it works from https too. */
-const EMBEDDED = new URL("../weights/vgg16-cifar10.safetensors", import.meta.url);
+/** The models' folder, and the one that comes with the package. Relative to this module: https has them, too. */
+const WEIGHTS = new URL("../weights/", import.meta.url);
+const EMBEDDED = new URL("../weights/cifar10/vgg16-cifar10.safetensors", import.meta.url);
 
 /** A model's catalog id, path, URL or a request for it, bytes, or an open one. */
 export type ModelSource = SourceLike | Model;
@@ -53,12 +55,33 @@ export async function resolveModel(
   if (isModel(model)) return model;
   const place = await locate(model, cacheDir);
   const pulling = { cacheDir, baseUrl, offline, fetch, signal, onProgress, onWarning };
-  const file = "entry" in place ? await bringAndConvert(place.entry.id, pulling) : place.file;
-  return await openModel(file, { offline, fetch, signal, onProgress });
+  const file = "id" in place ? await bringAndConvert(place.id, pulling) : place.file;
+  try {
+    return await openModel(file, { offline, fetch, signal, onProgress });
+  } catch (error) {
+    throw "entry" in place && place.entry ? asMissing(error, place.entry) : error;
+  }
 }
 
-/** A model file, or a checkpoint of the catalog that is not here yet. */
-type Place = { readonly file: SourceLike } | { readonly entry: CatalogEntry };
+/** Where a model of the catalog is, if it is one of its own. */
+export function ownFile({ file }: CatalogEntry): URL | undefined {
+  return file === undefined ? undefined : new URL(file, WEIGHTS);
+}
+
+/** What to do where a model of another package is asked for by its id, and only a checkout has its file. */
+function asMissing(error: unknown, { id, package: name }: CatalogEntry): unknown {
+  if (name === undefined || !isVggError(error, "model-not-found")) return error;
+  return new ModelNotFoundError(
+    `${id} is in a package of its own: add jsr:${name}@${VERSION}, and write ` +
+      `import { model } from "${name}", and { model } for { model: "${id}" }`,
+    { cause: error },
+  );
+}
+
+/** A model file, which may be one of the catalog's own; or the id of a checkpoint that is not here yet. */
+type Place =
+  | { readonly file: SourceLike; readonly entry?: CatalogEntry | undefined }
+  | { readonly id: string };
 
 /** Whether this is an open model. */
 function isModel(model: ModelSource | undefined): model is Model {
@@ -72,10 +95,11 @@ async function locate(
   if (model === undefined) return { file: EMBEDDED };
   if (typeof model !== "string") return { file: model };
   const entry = findModel(model);
-  if (entry?.file !== undefined) return { file: EMBEDDED };
+  const own = entry && ownFile(entry);
+  if (own !== undefined) return { file: own, entry };
   if (entry !== undefined) {
     const path = cachedModelPath(entry.id, cacheDir);
-    return await exists(path) ? { file: path } : { entry };
+    return await exists(path) ? { file: path } : { id: entry.id };
   }
   if (model.startsWith("hf:")) {
     throw new ModelNotFoundError(

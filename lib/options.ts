@@ -68,15 +68,8 @@ const PROVENANCE_NAMES = {
 
 /** What an entry of the catalog may have. */
 const ENTRY_NAMES = {
-  ...{
-    id: true,
-    title: true,
-    url: true,
-    page: true,
-    file: true,
-    format: true,
-    size: true,
-  } as const,
+  ...{ id: true, title: true, url: true, page: true, file: true, package: true } as const,
+  ...{ format: true, size: true } as const,
   ...{ sha256: true, sha256Prefix: true, md5: true, preprocessing: true, labels: true } as const,
   ...{ license: true, accuracy: true, unknown: true, unverified: true } as const,
 } as const;

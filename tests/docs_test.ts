@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { dirname, fromFileUrl, join } from "@std/path";
+import { dirname, fromFileUrl, join, toFileUrl } from "@std/path";
 import { parse } from "@std/yaml";
 import { devTest } from "./support/dev_packages.ts";
+import { packageFolders, publicationOf } from "../tools/publication.ts";
+import { CATALOG } from "../lib/model/catalog.ts";
 import { blocksOf } from "./support/markdown.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
@@ -91,18 +93,8 @@ Deno.test("a service that people are shown listens at this machine alone", async
   assertEquals(published, ["127.0.0.1:8000:8000"]);
 });
 
-/** The files that a release would have. */
-async function published(): Promise<Set<string>> {
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["publish", "--dry-run", "--allow-dirty", "--no-check"],
-    cwd: ROOT,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  const files = [...text.matchAll(/file:\/\/(\S+)/g)].map(([, path]) => path.slice(ROOT.length));
-  assert(files.includes("mod.ts"), text);
-  return new Set(files);
-}
+/** What the package would publish. */
+const PUBLISHED = await publicationOf(toFileUrl(ROOT), ["--no-check"]);
 
 /** All files of a folder, by their paths from the root. */
 function listFiles(folder: string): string[] {
@@ -153,7 +145,7 @@ Deno.test("each dependency has its line", async () => {
 });
 
 Deno.test("links lead to files that exist, and from what is published to what is published", async () => {
-  const inPackage = await published();
+  const inPackage = PUBLISHED.files;
   for (const file of DOCUMENTS) {
     const text = await Deno.readTextFile(join(ROOT, file));
     for (const [, link] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
@@ -170,21 +162,26 @@ Deno.test("links lead to files that exist, and from what is published to what is
 });
 
 Deno.test("a release has what its users need, and nothing else", async () => {
-  const files = await published();
+  const { files } = PUBLISHED;
   for (
     const file of [
       "README.md",
       "LICENSE",
-      "weights/vgg16-cifar10.safetensors",
+      "weights/vgg16-imagenet200.safetensors",
       "docs/architecture.svg",
     ]
   ) {
     assert(files.has(file), `${file} is not published`);
   }
   const others = [...files].filter((file) =>
-    /^(tests|tools|\.|bench\/.*[^d]$)|kernels\/.*structs|build\.ts|\.py$/.test(file)
+    /^(tests|tools|\.|bench\/.*[^d]$|weights\/.*\/)|kernels\/.*structs|build\.ts|\.py$/.test(file)
   );
   assertEquals(others, []);
+  for (const folder of packageFolders(toFileUrl(ROOT)).slice(1)) {
+    const { name, files } = await publicationOf(folder, ["--no-check"]);
+    const model = CATALOG.find((entry) => entry.package === name)!.file!.split("/").at(-1)!;
+    assertEquals([...files].sort(), ["LICENSE", "README.md", "deno.json", "mod.ts", model]);
+  }
 });
 
 devTest("the model file's reader in Python reads the embedded model", {

@@ -1,10 +1,11 @@
 /** `models`: what the catalog and the cache hold. */
 
+import { fromFileUrl } from "@std/path";
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
 import { headOf } from "../model/architecture.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import type { Model } from "../model/model.ts";
-import { resolveModel } from "../open_model.ts";
+import { ownFile, resolveModel } from "../open_model.ts";
 import { closestName, flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
 import { UsageError } from "./usage_error.ts";
@@ -48,8 +49,10 @@ export const modelsCommand: Command<typeof OPTIONS> = {
   },
 };
 
-async function isHere({ id, file }: CatalogEntry, cacheDir: string): Promise<boolean> {
-  return file !== undefined || await exists(cachedModelPath(id, cacheDir));
+async function isHere(entry: CatalogEntry, cacheDir: string): Promise<boolean> {
+  const own = ownFile(entry);
+  if (own === undefined) return await exists(cachedModelPath(entry.id, cacheDir));
+  return own.protocol === "file:" ? await exists(fromFileUrl(own)) : entry.package === undefined;
 }
 
 async function list(cacheDir: string, json: boolean): Promise<number> {
@@ -64,13 +67,16 @@ async function list(cacheDir: string, json: boolean): Promise<number> {
 
 async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promise<number> {
   const here = await isHere(entry, cacheDir);
-  const model = here ? await resolveModel(entry.id, { cacheDir, offline: true }) : undefined;
+  const offline = entry.file === undefined;
+  const model = here ? await resolveModel(entry.id, { cacheDir, offline }) : undefined;
   const path = here && entry.file === undefined ? cachedModelPath(entry.id, cacheDir) : undefined;
   tellFacts({ ...entry, path, ...model && factsOf(model) }, json);
   if (json) return 0;
   if (!here) {
     print(
-      entry.url === undefined
+      entry.package !== undefined
+        ? `It is not here, but in the package ${entry.package}.`
+        : entry.url === undefined
         ? `It is not here: get it from ${entry.page}, and convert it.`
         : `It is not here: pull ${entry.id} downloads it.`,
     );
@@ -105,7 +111,7 @@ function tellFacts(facts: Readonly<Record<string, unknown>>, json: boolean): voi
 }
 
 async function remove(entry: CatalogEntry, cacheDir: string, signal: AbortSignal): Promise<number> {
-  if (entry.file !== undefined) throw new UsageError(`${entry.id} is part of the package`);
+  if (entry.file !== undefined) throw new UsageError(`${entry.id} is part of a package`);
   const removed = await removeModel(entry.id, cacheDir, signal);
   print(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
   return 0;

@@ -8,12 +8,14 @@ export interface CatalogEntry {
   readonly id: string;
   /** What it is, in words. */
   readonly title: string;
-  /** Where the checkpoint is; absent for the model that comes with the package. */
+  /** Where the checkpoint is; absent for a model that is at hand. */
   readonly url?: string | undefined;
   /** Where people get the checkpoint that no program can download; `convert` reads it then. */
   readonly page?: string | undefined;
-  /** The file in `weights/`, for the model that comes with the package. */
+  /** The model's file, by its path in `weights/`. */
   readonly file?: string | undefined;
+  /** The package that brings this file, where it is another one: then only a checkout has it. */
+  readonly package?: string | undefined;
   /** The checkpoint's format, in words. */
   readonly format: string;
   /** Bytes of the checkpoint, where they are published. A file of another size is refused. */
@@ -27,7 +29,7 @@ export interface CatalogEntry {
   /** What images it is for; `"mean"`: red, green, blue in 0…255 less the mean. */
   readonly preprocessing: "torch" | "caffe" | "mean" | "embedded";
   /** Which list of labels; `null` for features only. */
-  readonly labels: "imagenet" | "cifar10" | null;
+  readonly labels: "imagenet" | "tiny-imagenet" | "cifar10" | null;
   /** SPDX identifier of the weights' license. */
   readonly license: string;
   /** Published accuracy, 0…1. */

@@ -108,13 +108,11 @@ Deno.test("convert --describe takes what is known of scores, and models info tel
   });
 });
 
-Deno.test("the embedded model is what the converter makes of its description", async () => {
+Deno.test("CIFAR-10's model is what the converter makes of its description", async () => {
   const description = JSON.parse(
-    await Deno.readTextFile(new URL("../../weights/vgg16-cifar10.json", import.meta.url)),
+    await Deno.readTextFile(new URL("../../weights/cifar10/vgg16-cifar10.json", import.meta.url)),
   );
-  const model = await openModel(
-    CIFAR10_FILE,
-  );
+  const model = await openModel(CIFAR10_FILE);
   assertEquals(model.labels, description.labels);
   assertEquals(model.preprocessing, description.preprocessing);
   assertEquals(model.provenance, {
@@ -147,8 +145,7 @@ Deno.test("models lists, tells about and removes models", async () => {
     const list = (await models("--json")).lines.map((line) => JSON.parse(line));
     assertEquals(list.map(({ id }) => id), CATALOG.map(({ id }) => id));
     assertEquals(list.filter(({ here }) => here).map(({ id }) => id), [
-      "vgg16-cifar10",
-      "vgg16-torchvision",
+      ...["vgg16-imagenet200", "vgg16-tiny-imagenet", "vgg16-cifar10", "vgg16-torchvision"],
     ]);
     const info = JSON.parse((await models("info", "vgg16-torchvision", "--json")).lines[0]);
     assertEquals([info.classes, info.architecture.configuration], [5, "D"]);
@@ -158,7 +155,7 @@ Deno.test("models lists, tells about and removes models", async () => {
     ]);
     const names = (await Array.fromAsync(Deno.readDir(cacheDir))).map(({ name }) => name);
     assertEquals(names, ["vgg16-torchvision.lock"], "others may wait for the lock");
-    await assertRejects(() => models("remove", "vgg16-cifar10"), UsageError, "part of the package");
+    await assertRejects(() => models("remove", "vgg16-cifar10"), UsageError, "part of a package");
     await assertRejects(
       () => models("info", "vgg16-imagnet"),
       UsageError,

@@ -4,14 +4,14 @@ import { pullModel } from "../../lib/convert/pull/pull.ts";
 import { ModelNotFoundError } from "../../lib/errors.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../../lib/model/catalog.ts";
 import catalog from "../../weights/catalog.json" with { type: "json" };
-import { CIFAR10_FILE } from "../support/cifar10.ts";
-
-const EMBEDDED = CIFAR10_FILE;
+import { openModel } from "../../lib/model/file.ts";
+import { resolveModel } from "../../lib/open_model.ts";
 
 /** What is asked of the catalog's own entries besides what {@linkcode checkEntry} asks of any. */
 const OWN: Readonly<Partial<Record<keyof CatalogEntry, RegExp>>> = {
   id: /^[a-z0-9]+(-[a-z0-9]+)*$/,
-  file: /^[a-z0-9-]+\.safetensors$/,
+  file: /^([a-z0-9]+\/)?[a-z0-9-]+\.safetensors$/,
+  package: /^@edge\/vgg16-[a-z0-9]+$/,
   format: /^(model|safetensors|PyTorch|Keras|Caffe|ONNX|numpy)$/,
   size: /^\d{7,}$/,
   sha256Prefix: /^.{8}$/,
@@ -51,10 +51,18 @@ Deno.test("what the catalog does not say about a checkpoint, it says that it doe
   }
 });
 
-Deno.test("the model that comes with the package is as large as the catalog says", async () => {
-  const embedded = CATALOG.filter(({ file }) => file !== undefined);
-  assertEquals(embedded.map(({ id }) => id), ["vgg16-cifar10"]);
-  assertEquals(embedded[0].size, (await Deno.stat(EMBEDDED)).size);
+Deno.test("the catalog's own models are known by their ids, of which one comes with the package", async () => {
+  const own = CATALOG.filter(({ file }) => file !== undefined);
+  assertEquals(own.map((entry) => [entry.id, entry.package]), [
+    ["vgg16-imagenet200", undefined],
+    ["vgg16-tiny-imagenet", "@edge/vgg16-small"],
+    ["vgg16-cifar10", "@edge/vgg16-cifar10"],
+  ]);
+  for (const { id, file } of own) {
+    const model = await resolveModel(id, { offline: true });
+    assertEquals(model.id, id);
+    assertEquals((await openModel(`weights/${file}`)).id, id);
+  }
 });
 
 Deno.test("torchvision's file names end in the beginning of their hash", () => {

@@ -6,11 +6,11 @@ import { parseModelDocument } from "../../lib/model/document.ts";
 import { openModel } from "../../lib/model/file.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { readSafetensorsHeader } from "../../lib/model/safetensors.ts";
+import { CIFAR10_FILE } from "../support/cifar10.ts";
 import { modelBytes } from "../support/model_bytes.ts";
 import { smallVgg } from "../support/small_vgg.ts";
 
 const CHECKPOINT = new URL("../fixtures/checkpoints/zip_d.pth", import.meta.url);
-const EMBEDDED = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
 
 /** The text of a model file's document. */
 async function documentOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
@@ -40,7 +40,7 @@ Deno.test("what a document says of scores is read as it was written, and raises 
 });
 
 Deno.test("a document without them has neither name, and so has its model", async () => {
-  const bytes = await Deno.readFile(EMBEDDED), model = await openModel(bytes);
+  const bytes = await Deno.readFile(CIFAR10_FILE), model = await openModel(bytes);
   const document = JSON.parse(await documentOf(bytes));
   for (const name of ["temperature", "sureScore"]) {
     assertEquals([Object.hasOwn(document, name), Object.hasOwn(model, name)], [false, false]);

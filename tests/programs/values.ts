@@ -63,7 +63,7 @@ const trained = async (folder: string, out: string | undefined) =>
   await fit(await listSamples(folder), { out });
 
 // Other models have the labels that a program says they have.
-const file = new URL("../../weights/vgg16-cifar10.safetensors", import.meta.url);
+const file = new URL("../../weights/cifar10/vgg16-cifar10.safetensors", import.meta.url);
 await using pets = await loadClassifier<"cat" | "dog">({ model: await openModel(file) });
 const [pet] = await pets.classify(photo, { allow: [3, "dog"] });
 const isCat: boolean = pet.label === "cat";

@@ -9,6 +9,6 @@ export const CIFAR10 = "vgg16-cifar10";
 
 /** Its file. */
 export const CIFAR10_FILE: URL = new URL(
-  "../../weights/vgg16-cifar10.safetensors",
+  "../../weights/cifar10/vgg16-cifar10.safetensors",
   import.meta.url,
 );

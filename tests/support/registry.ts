@@ -6,12 +6,15 @@
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Serves the package's files as a registry does, from a port of its own. */
-export function registry(): Deno.HttpServer<Deno.NetAddr> {
+/** Serves the package's files as a registry does, from a port of its own; or some of them. */
+export function registry(
+  has: (url: URL) => boolean = () => true,
+): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const { pathname } = new URL(request.url);
     const type = pathname.endsWith(".ts") ? "text/typescript" : "application/octet-stream";
     try {
+      if (!has(new URL(request.url))) throw new Deno.errors.NotFound();
       const body = await Deno.readFile(new URL(`.${pathname}`, ROOT));
       return new Response(body, { headers: { "content-type": type } });
     } catch {

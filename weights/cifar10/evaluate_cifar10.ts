@@ -1,16 +1,17 @@
 /**
- * Prints what the embedded model scores on CIFAR-10's 10,000 test images, for each backend and
+ * Prints what CIFAR-10's model scores on CIFAR-10's 10,000 test images, for each backend and
  * precision, and how many labels are the same. On a software GPU the webgpu backend takes minutes:
  * `deno task evaluate:cifar10 wasm` leaves it out.
  *
  * @module
  */
 
-import { BackendUnavailableError } from "../lib/errors.ts";
-import { loadClassifier } from "../lib/classifier.ts";
-import { ProgressLine } from "../lib/cli/progress.ts";
-import type { Backend, Precision } from "../lib/engine/engine.ts";
+import { BackendUnavailableError } from "../../lib/errors.ts";
+import { loadClassifier } from "../../lib/classifier.ts";
+import { ProgressLine } from "../../lib/cli/progress.ts";
+import type { Backend, Precision } from "../../lib/engine/engine.ts";
 import { type Cifar10, imageAt, loadCifar10 } from "./cifar10.ts";
+import { model } from "./mod.ts";
 
 const BATCH = 250;
 
@@ -20,7 +21,7 @@ async function predictAll(
   backend: Backend,
   precision: Precision,
 ): Promise<Uint8Array> {
-  await using classifier = await loadClassifier({ backend, precision });
+  await using classifier = await loadClassifier({ model, backend, precision });
   const predicted = new Uint8Array(set.labels.length);
   using progress = new ProgressLine(`${backend} ${precision}`);
   for (let first = 0; first < predicted.length; first += BATCH) {

