@@ -1,7 +1,7 @@
 /**
  * What the embedded models score, on both engines and in both precisions, and what they are sure of.
  *
- *     deno run -A weights/evaluate_tiny_imagenet.ts TINY-IMAGENET-200 PHOTOGRAPHS
+ *     deno task evaluate:tiny-imagenet TINY-IMAGENET-200 PHOTOGRAPHS
  *       [--model ID] [--backend wasm|webgpu] [--first N] [--calibrate]
  *
  * `--calibrate` chooses the temperature on the validation pictures 0, 2, 4, …, and `sureScore` on these
@@ -74,9 +74,56 @@ function describe(known: readonly Judged[], temperature: number, sureScore?: num
 }
 
 /** The part of pictures of no class that is sure. */
-function describeForeign(rows: readonly ArrayLike<number>[], temperature: number, sure: number) {
-  const passed = rows.filter((logits) => Math.max(...softmax(logits, 1 / temperature)) >= sure);
-  return percent(passed.length / rows.length);
+function sureOf(
+  rows: readonly ArrayLike<number>[],
+  temperature: number,
+  sureScore: number,
+): string {
+  const sure = rows.filter((logits) => Math.max(...softmax(logits, 1 / temperature)) >= sureScore);
+  return percent(sure.length / rows.length);
+}
+
+/** Every second one: 0 those that something is chosen on, 1 those that it is tested on. */
+function half<T>(list: readonly T[], odd: 0 | 1): T[] {
+  return list.filter((_, n) => n % 2 === odd);
+}
+
+/** Pictures of none of a classifier's classes, by kind. */
+async function foreignLogits(
+  classifier: Classifier,
+  others: readonly Picture[],
+): Promise<ReadonlyMap<string, Float64Array[]>> {
+  const kinds = { photographs: others, ...await madePictures(MADE) };
+  const rows = new Map<string, Float64Array[]>();
+  for (const [kind, pictures] of Object.entries(kinds)) {
+    rows.set(kind, await logitsOf(classifier, pictures, `foreign ${kind}`));
+  }
+  return rows;
+}
+
+/** Chooses a temperature and a score, and prints what they do. */
+function calibrate(
+  { info }: Classifier,
+  known: readonly Judged[],
+  sharp: readonly Judged[],
+  foreign: ReadonlyMap<string, Float64Array[]>,
+): void {
+  // Each kind of foreign pictures by itself: many of an easy kind must not hide a hard one.
+  const chosen = [...foreign.values()].map((rows) =>
+    calibrateLogits(half(known, 0), { foreign: half(rows, 0) })
+  );
+  const { temperature } = chosen[0]!;
+  // Rounded up, so that no picture that was left out comes in.
+  const score = Math.ceil(Math.max(...chosen.map(({ sureScore = NaN }) => sureScore)) * 1000) / 1000;
+  const whole = Number((temperature * (info.temperature ?? 1)).toPrecision(4));
+  console.log(`  ${JSON.stringify({ temperature: whole, sureScore: score })}`);
+  console.log(`  validation, tested half, before: ${describe(half(known, 1), 1)}`);
+  console.log(`  validation, tested half: ${describe(half(known, 1), temperature, score)}`);
+  console.log(`  photographs: ${describe(sharp, temperature, score)}`);
+  for (const [kind, rows] of foreign) {
+    const [on, of] = ([0, 1] as const).map((odd) => sureOf(half(rows, odd), temperature, score));
+    console.log(`  sure of foreign ${kind}: ${on} of those that it was chosen on, ${of} of others`);
+  }
 }
 
 const { positionals: [folder, photos], values } = parseArgs({
@@ -94,66 +141,44 @@ if (folder === undefined || photos === undefined) {
   Deno.exit(2);
 }
 const validation = (await validationPictures(folder)).slice(0, Number(values.first ?? Infinity));
-const all = await photographs(photos);
+const sharpOnes = await photographs(photos);
+const runs = values.precision.flatMap((precision) =>
+  values.backend.map((backend) => ({ precision, backend }))
+);
 let reference: { name: string; best: number[] } | undefined;
 
-for (const precision of values.precision as Precision[]) {
-  for (const backend of values.backend as Backend[]) {
-    const name = `${values.model}, ${backend} ${precision}`;
-    await using classifier = await loadClassifier({ model: values.model, backend, precision });
-    const index = new Map(classifier.info.classes.map(({ id, index }) => [id, index]));
-    const judge = async (pictures: readonly Picture[], what: string): Promise<JudgedPicture[]> => {
-      const rows = await logitsOf(classifier, pictures, `${name}, ${what}`);
-      return rows.map((logits, n) => ({ logits, label: index.get(pictures[n]!.id)! }));
-    };
-    const start = performance.now();
-    const known = await judge(validation, "validation");
-    const seconds = (performance.now() - start) / 1000;
-    console.log(`${name}: ${(validation.length / seconds).toFixed(0)} pictures a second`);
-    const best = known.map(({ logits }) => logits.indexOf(Math.max(...logits)));
-    if (reference === undefined) reference = { name, best };
-    else {
-      const same = best.filter((label, n) => label === reference!.best[n]).length;
-      console.log(`  the label of ${reference.name}: ${percent(same / best.length)}`);
-    }
-    const sharp = await judge(all.filter(({ id }) => index.has(id)), "photographs");
-    const { sureScore } = classifier.info;
-    if (reference.name !== name) {
-      console.log(`  validation: ${describe(known, 1, sureScore)}`);
-      console.log(`  photographs: ${describe(sharp, 1, sureScore)}`);
-      continue;
-    }
-    const kinds = { photographs: all.filter(({ id }) => !index.has(id)), ...await madePictures(MADE) };
-    const foreign = new Map<string, Float64Array[]>();
-    for (const [kind, pictures] of Object.entries(kinds)) {
-      foreign.set(kind, await logitsOf(classifier, pictures, `${name}, foreign ${kind}`));
-    }
-    const half = <T>(list: readonly T[], odd: number): T[] => list.filter((_, n) => n % 2 === odd);
-    if (!values.calibrate) {
-      console.log(`  validation: ${describe(known, 1, sureScore)}`);
-      console.log(`  photographs: ${describe(sharp, 1, sureScore)}`);
-      if (sureScore === undefined) continue;
-      for (const [kind, rows] of foreign) {
-        console.log(`  sure of foreign ${kind}: ${describeForeign(rows, 1, sureScore)}`);
-      }
-      continue;
-    }
-    // Each kind of foreign pictures by itself: many of an easy kind must not hide a hard one.
-    const chosen = [...foreign.values()].map((rows) =>
-      calibrateLogits(half(known, 0), { foreign: half(rows, 0) })
-    );
-    const temperature = chosen[0]!.temperature;
-    const scores = chosen.map(({ sureScore }) => sureScore ?? NaN);
-    // Rounded up: from the score on which is written down, not from below it.
-    const sure = Math.ceil(Math.max(...scores) * 1000) / 1000;
-    const total = temperature * (classifier.info.temperature ?? 1);
-    console.log(`  ${JSON.stringify({ temperature: Number(total.toPrecision(4)), sureScore: sure })}`);
-    console.log(`  validation, tested half, before: ${describe(half(known, 1), 1)}`);
-    console.log(`  validation, tested half: ${describe(half(known, 1), temperature, sure)}`);
-    console.log(`  photographs: ${describe(sharp, temperature, sure)}`);
-    for (const [kind, rows] of foreign) {
-      const [first, second] = [0, 1].map((odd) => describeForeign(half(rows, odd), temperature, sure));
-      console.log(`  sure of foreign ${kind}: ${first} of those that it was chosen on, ${second} of the others`);
-    }
+for (const { precision, backend } of values.calibrate ? runs.slice(0, 1) : runs) {
+  const options = { backend: backend as Backend, precision: precision as Precision };
+  await using classifier = await loadClassifier({ ...options, model: values.model });
+  const { classes, sureScore } = classifier.info;
+  const index = new Map(classes.map(({ id, index }) => [id, index]));
+  const judge = async (pictures: readonly Picture[], what: string): Promise<JudgedPicture[]> => {
+    const rows = await logitsOf(classifier, pictures, what);
+    return rows.map((logits, n) => ({ logits, label: index.get(pictures[n]!.id)! }));
+  };
+  const start = performance.now();
+  const known = await judge(validation, "validation");
+  const seconds = (performance.now() - start) / 1000;
+  const sharp = await judge(sharpOnes.filter(({ id }) => index.has(id)), "photographs");
+  const others = sharpOnes.filter(({ id }) => !index.has(id));
+
+  const name = `${backend} ${precision}`;
+  console.log(`${values.model}, ${name}: ${(known.length / seconds).toFixed(0)} pictures a second`);
+  if (values.calibrate) {
+    calibrate(classifier, known, sharp, await foreignLogits(classifier, others));
+    continue;
+  }
+  console.log(`  validation: ${describe(known, 1, sureScore)}`);
+  console.log(`  photographs: ${describe(sharp, 1, sureScore)}`);
+  const best = known.map(({ logits }) => logits.indexOf(Math.max(...logits)));
+  if (reference !== undefined) {
+    const same = best.filter((label, n) => label === reference!.best[n]).length;
+    console.log(`  the label of ${reference.name}: ${percent(same / best.length)}`);
+    continue;
+  }
+  reference = { name, best };
+  if (sureScore === undefined) continue;
+  for (const [kind, rows] of await foreignLogits(classifier, others)) {
+    console.log(`  sure of foreign ${kind}: ${sureOf(rows, 1, sureScore)}`);
   }
 }
