@@ -63,14 +63,14 @@ const DRAWS: Readonly<Record<string, Draw>> = {
     configuration: "D",
     widths: [5, 9, 17, 21, 35],
     dense: [13, 11, 3],
-    size: [32, 32],
+    size: [48, 48],
     count: 2,
   },
   "E, odd size": {
     configuration: "E",
     widths: [16, 16, 16, 32, 32],
     dense: [32, 16, 10],
-    size: [45, 37],
+    size: [53, 45],
   },
   "A, larger image than trained for": {
     configuration: "A",
@@ -98,7 +98,7 @@ const DRAWS: Readonly<Record<string, Draw>> = {
     widths: [16, 16, 32, 32, 32],
     dense: [10],
     pooling: "average",
-    size: [64, 96],
+    size: [64, 124],
     count: 2,
   },
   "B, the average of a larger image, four dense layers, odd numbers of channels": {

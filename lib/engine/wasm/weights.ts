@@ -40,8 +40,11 @@ export const transformedBlockBytes = (channels: number, precision: Precision): n
 /** Channels are computed in blocks of 16. */
 const pad16 = (channels: number): number => (channels + 15) & ~15;
 
-/** Patches (4x4 outputs) from which on filters are transformed once and kept: 8 bytes a weight. */
-const KEEP_FROM_PATCHES = 64;
+/**
+ * Patches (4x4 outputs) from which on filters are transformed once and kept: 8 bytes a weight. Below, to
+ * transform them for each image takes no longer.
+ */
+const KEEP_FROM_PATCHES = 128;
 
 /** Sizes of a layer in memory. */
 interface Extent extends Pick<PackedLayer, "channels" | "padded" | "run"> {
