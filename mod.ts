@@ -43,10 +43,12 @@ export type {
   ClassifyOptions,
   DistanceOptions,
   EmbedOptions,
+  EmbedStreamOptions,
   ImageClassifier,
   ImageClassifierInfo,
   NoThreshold,
   PrepareOptions,
+  StreamOptions,
 } from "./lib/classifier.ts";
 export type { ClassifierParts, ScoreRows, ScoresOptions } from "./lib/compose/classifier_from.ts";
 export type { Backend, BackendOptions, LayerProfile, Precision } from "./lib/engine/engine.ts";
@@ -70,10 +72,13 @@ export type {
   RawPixels,
 } from "./lib/image/image.ts";
 export type { Address, FetchImageOptions } from "./lib/image/remote/guarded_fetch.ts";
+export type { ImageOutcome, ImageResult } from "./lib/input/each_image.ts";
+export type { ErrorsOf, ImageError, ImagePlace, ManyOptions } from "./lib/input/image_error.ts";
 export type {
   Images,
   Input,
   LookOption,
+  NamedImage,
   OptionsFor,
   PreparedImage,
 } from "./lib/input/prepared_image.ts";

@@ -1,5 +1,5 @@
 /**
- * Labels a folder of pictures in batches, and prints a JSON line for each. A broken picture is a line
+ * Labels a folder of pictures, however many, and prints a JSON line for each. A broken picture is a line
  * too, not the end of the job.
  *
  *     deno run --allow-read=weights,lib,photos examples/batch_job.ts photos > labels.jsonl
@@ -7,25 +7,14 @@
 
 import { loadClassifier } from "@edge/vgg16";
 
-const BATCH = 16;
 const folder = Deno.args[0];
 const entries = await Array.fromAsync(Deno.readDir(folder));
 const files = entries.filter(({ isFile }) => isFile).map(({ name }) => name).sort();
 
 await using classifier = await loadClassifier({ backend: "wasm" });
-for (let first = 0; first < files.length; first += BATCH) {
-  const names = files.slice(first, first + BATCH);
-  // Decoding can fail for each picture on its own; what is prepared goes through the network together.
-  const prepared = await Promise.allSettled(
-    names.map((name) => classifier.prepare(`${folder}/${name}`)),
-  );
-  const ready = prepared.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
-  const predictions = (await classifier.classify(ready, { topK: 1 })).values();
-  for (const [n, file] of names.entries()) {
-    const one = prepared[n];
-    const result = one.status === "fulfilled"
-      ? predictions.next().value![0]
-      : { error: one.reason.message };
-    console.log(JSON.stringify({ file, ...result }));
-  }
+// Each is opened when its turn comes, and the next ones are decoded while some are classified.
+const images = files.map((name) => ({ name, image: `${folder}/${name}` }));
+for await (const { name, predictions, error } of classifier.stream(images, { topK: 1 })) {
+  const result = error === undefined ? predictions[0] : { error: error.message };
+  console.log(JSON.stringify({ file: name, ...result }));
 }

@@ -6,6 +6,7 @@ import { DisposedError } from "./errors.ts";
 export class Calls {
   readonly #what: string;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #ending = new AbortController();
   #closing: Promise<void> | undefined;
 
   /** @param what What is closed, such as `"classifier"`. */
@@ -13,9 +14,14 @@ export class Calls {
     this.#what = what;
   }
 
+  /** Aborts once {@linkcode close} is called, with a {@linkcode DisposedError}. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
   /** Whether {@linkcode close} was called. */
   get closed(): boolean {
-    return this.#closing !== undefined;
+    return this.#ending.signal.aborted;
   }
 
   /**
@@ -40,6 +46,7 @@ export class Calls {
   }
 
   async #end(free: () => unknown): Promise<void> {
+    this.#ending.abort(new DisposedError(this.#what));
     await Promise.allSettled(this.#running);
     await free();
   }

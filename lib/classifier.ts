@@ -9,16 +9,33 @@ import {
   perceptualLayers,
 } from "./output/embedding.ts";
 import { Calls } from "./calls.ts";
-import type { VggError } from "./errors.ts";
+import { isVggError, type VggError } from "./errors.ts";
+import type { ProgressOptions } from "./progress.ts";
 import { createEngine } from "./engine/create.ts";
-import type { Backend, BackendOptions, Engine, LayerProfile, Precision } from "./engine/engine.ts";
+import type {
+  Activations,
+  Backend,
+  BackendOptions,
+  Engine,
+  LayerProfile,
+  Precision,
+  RunOptions,
+} from "./engine/engine.ts";
 import { medianProfile, type ProfileOptions } from "./engine/profile.ts";
-import { batchesOf, openImage, stoppable, type ViewBatch } from "./input/batches.ts";
+import { batchViews, imagesTogether, maxPixelsFor, type ViewBatch } from "./input/batches.ts";
 import {
-  areMany,
+  andThen,
+  type ImageOutcome,
+  listOf,
+  resultsOf,
+  settled,
+  streamOf,
+  type Work,
+} from "./input/each_image.ts";
+import type { ErrorsOf, ImageError, ManyOptions } from "./input/image_error.ts";
+import {
   type Images,
   type Input,
-  listOf,
   type Network,
   networkOf,
   type OptionsFor,
@@ -35,6 +52,7 @@ import {
   type Explanation,
   lookAt,
   lookAtView,
+  type Looked,
 } from "./explain/explain.ts";
 import { type ImageInput, type ImageOptions, type Pixels, releasePixels } from "./image/image.ts";
 import { holdDecoders } from "./image/decode.ts";
@@ -45,19 +63,22 @@ import {
   CLASSIFY_OPTIONS,
   DISTANCE_OPTIONS,
   EMBED_OPTIONS,
+  EMBED_STREAM_OPTIONS,
   ENGINE_OPTIONS,
   EXPLAIN_OPTIONS,
   IMAGE_OPTIONS,
+  MANY_OPTIONS,
   pickOptions,
   PREPARE_OPTIONS,
   PROFILE_OPTIONS,
   RESOLVE_OPTIONS,
+  STREAM_OPTIONS,
 } from "./options.ts";
 import {
   checkSelection,
   type Prediction,
   type Predictions,
-  scoresOfMean,
+  ScoresMean,
   type SelectionOptions,
   selectPredictions,
 } from "./output/predictions.ts";
@@ -112,6 +133,12 @@ export interface PrepareOptions extends ViewOptions, ImageOptions {}
 
 /** Options of {@linkcode Classifier.embed}. */
 export interface EmbedOptions extends EmbeddingOptions, ImageOptions {}
+
+/** Options of {@linkcode Classifier.stream}. */
+export interface StreamOptions extends ClassifyOptions, ProgressOptions {}
+
+/** Options of {@linkcode Classifier.embedStream}. */
+export interface EmbedStreamOptions extends EmbedOptions, ProgressOptions {}
 
 /** Options of {@linkcode Classifier.distance}. */
 export interface DistanceOptions extends ImageOptions {
@@ -232,7 +259,7 @@ export type ImageClassifierInfo<Label extends string = string> =
  */
 export interface ImageClassifier<Label extends string = string>
   extends
-    Pick<Classifier<Label>, "classify" | "scores" | "closed" | "close" | "lost">,
+    Pick<Classifier<Label>, "classify" | "scores" | "stream" | "closed" | "close" | "lost">,
     AsyncDisposable {
   /** What it is. It never changes, and can be read after it was closed. */
   readonly info: ImageClassifierInfo<Label>;
@@ -240,6 +267,8 @@ export interface ImageClassifier<Label extends string = string>
   readonly members?: readonly ImageClassifier[] | undefined;
   /** What a layer says about images. */
   readonly embed?: Classifier<Label>["embed"] | undefined;
+  /** What a layer says about each of many images. */
+  readonly embedStream?: Classifier<Label>["embedStream"] | undefined;
   /** Which part of an image speaks for a class. */
   readonly explain?: Classifier<Label>["explain"] | undefined;
   /** How different two images look. */
@@ -248,6 +277,13 @@ export interface ImageClassifier<Label extends string = string>
   readonly prepare?: Classifier<Label>["prepare"] | undefined;
   /** What it uses now. */
   readonly usage?: Classifier<Label>["usage"] | undefined;
+}
+
+/** What comes of the views of one image. */
+interface Mean<Result> {
+  /** Adds view `n` of a batch. */
+  add(activations: Activations, n: number, weight: number): void;
+  result(): Result;
 }
 
 /** Makes a classifier of a loaded model. Its labels are whatever the caller says that they are. */
@@ -322,30 +358,77 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     image: Given,
     options?: OptionsFor<Given, ClassifyOptions>,
   ): Promise<Prediction<Label>[]>;
-  /** Predicts the classes of several images, in their order. Fails if one of them does. */
-  classify<Given extends Images>(
+  /**
+   * Predicts the classes of several images, in their order. If one of them fails, `onError` says what
+   * becomes of its error.
+   */
+  classify<Given extends Images, OnError extends "throw" | "return" = "throw">(
     images: Given,
-    options?: OptionsFor<Given, ClassifyOptions> & NoThreshold,
-  ): Promise<Predictions<Label>[]>;
+    options?: OptionsFor<Given, ClassifyOptions> & NoThreshold & ManyOptions<OnError>,
+  ): Promise<(Predictions<Label> | ErrorsOf<NoInfer<OnError>>)[]>;
   /** Predicts the classes of several images whose scores reach a threshold, in their order. */
-  classify<Given extends Images>(
+  classify<Given extends Images, OnError extends "throw" | "return" = "throw">(
     images: Given,
-    options?: OptionsFor<Given, ClassifyOptions>,
-  ): Promise<Prediction<Label>[][]>;
+    options?: OptionsFor<Given, ClassifyOptions> & ManyOptions<OnError>,
+  ): Promise<(Prediction<Label>[] | ErrorsOf<NoInfer<OnError>>)[]>;
   /** Predicts the classes of one image or several. */
   classify<Given extends Input | Images>(
     images: Given,
-    options?: OptionsFor<Given, ClassifyOptions>,
+    options?: OptionsFor<Given, ClassifyOptions> & ManyOptions<"throw">,
   ): Promise<Prediction<Label>[] | Prediction<Label>[][]>;
   async classify(
     images: Input | Images,
-    options: ClassifyOptions = {},
-  ): Promise<Prediction<Label>[] | Prediction<Label>[][]> {
-    checkOptions(CLASSIFY_OPTIONS, options);
+    options: ClassifyOptions & ManyOptions = {},
+  ): Promise<Prediction<Label>[] | (Prediction<Label>[] | ImageError)[]> {
+    checkOptions({ ...CLASSIFY_OPTIONS, ...MANY_OPTIONS }, options);
+    const work = this.#predicting(options);
+    return await this.#calls.run(() => resultsOf(images, work, options));
+  }
+
+  /**
+   * Predicts the classes of each of many images, one after the other: any number of them, from a list, a
+   * generator, a queue. An image that fails is an item with an `error`, and the others go on.
+   *
+   * They are taken from the source as they are needed: at most 64 that were not given out yet, fewer of
+   * networks with a large input. While some are computed the next ones are decoded, and whatever is ready
+   * is computed together. `break` ends what is under way, and the source. An error of the source itself, an
+   * abort, and {@linkcode Classifier.close} end the stream with that error, after the items before it.
+   *
+   * @example
+   * ```ts
+   * import { loadClassifier } from "@edge/vgg16";
+   *
+   * await using classifier = await loadClassifier({ backend: "wasm" });
+   * const photos = ["tests/data/photos/cat.png", "README.md"];
+   * for await (const { name, predictions, error } of classifier.stream(photos)) {
+   *   console.log(name, error === undefined ? predictions[0].label : error.message);
+   * }
+   * ```
+   *
+   * @throws {TypeError} If it is one image, or `allow` and `deny` are both given.
+   * @throws {RangeError} If an option is out of range, or names no class.
+   */
+  stream<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, StreamOptions> & NoThreshold,
+  ): AsyncGenerator<ImageOutcome<"predictions", Predictions<Label>>, void, undefined>;
+  /** Predicts the classes of each of many images whose scores reach a threshold. */
+  stream<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, StreamOptions>,
+  ): AsyncGenerator<ImageOutcome<"predictions", Prediction<Label>[]>, void, undefined>;
+  stream(
+    images: Images,
+    options: StreamOptions = {},
+  ): AsyncGenerator<ImageOutcome<"predictions", Prediction<Label>[]>, void, undefined> {
+    checkOptions(STREAM_OPTIONS, options);
+    const work = this.#predicting(options);
+    return streamOf(images, "predictions", work, this.#calls, options, "classify");
+  }
+
+  #predicting(options: ClassifyOptions): Work<readonly View[], Prediction<Label>[]> {
     const selection = checkSelection(options, this.info.classes);
-    const rows = await this.#calls.run(() => this.#scores(images, options));
-    const predictions = rows.map((row) => selectPredictions(row, selection, this.info));
-    return areMany(images) ? predictions : predictions[0]!;
+    return andThen(this.#scoring(options), (row) => selectPredictions(row, selection, this.info));
   }
 
   /**
@@ -365,40 +448,31 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     image: Given,
     options?: OptionsFor<Given, PrepareOptions>,
   ): Promise<Float64Array>;
-  /** Probabilities of all classes of several images, in their order. Fails if one of them does. */
-  scores<Given extends Images>(
+  /** Probabilities of all classes of several images, in their order. */
+  scores<Given extends Images, OnError extends "throw" | "return" = "throw">(
     images: Given,
-    options?: OptionsFor<Given, PrepareOptions>,
-  ): Promise<Float64Array[]>;
+    options?: OptionsFor<Given, PrepareOptions> & ManyOptions<OnError>,
+  ): Promise<(Float64Array | ErrorsOf<NoInfer<OnError>>)[]>;
   /** Probabilities of all classes of one image or several. */
   scores<Given extends Input | Images>(
     images: Given,
-    options?: OptionsFor<Given, PrepareOptions>,
+    options?: OptionsFor<Given, PrepareOptions> & ManyOptions<"throw">,
   ): Promise<Float64Array | Float64Array[]>;
   async scores(
     images: Input | Images,
-    options: PrepareOptions = {},
-  ): Promise<Float64Array | Float64Array[]> {
-    checkOptions(PREPARE_OPTIONS, options);
-    const rows = await this.#calls.run(() => this.#scores(images, options));
-    return areMany(images) ? rows : rows[0]!;
+    options: PrepareOptions & ManyOptions = {},
+  ): Promise<Float64Array | (Float64Array | ImageError)[]> {
+    checkOptions({ ...PREPARE_OPTIONS, ...MANY_OPTIONS }, options);
+    const work = this.#scoring(options);
+    return await this.#calls.run(() => resultsOf(images, work, options));
   }
 
-  async #scores(images: Input | Images, options: PrepareOptions): Promise<Float64Array[]> {
+  #scoring(options: PrepareOptions): Work<readonly View[], Float64Array> {
     const classes = this.info.classes.length;
     if (classes === 0) {
       throw new RangeError("A model without dense layers has no class to predict");
     }
-    const scores: Float64Array[] = [];
-    for await (const batch of this.#batches(images, options)) {
-      const logits = await this.#engine.run(batch, { signal: options.signal });
-      batch.views.forEach(({ image, weight }, n) => {
-        const sums = scores[image] ??= new Float64Array(classes);
-        const own = scoresOfMean(logits, n, this.#model);
-        for (let c = 0; c < classes; c++) sums[c]! += weight * own[c]!;
-      });
-    }
-    return scores;
+    return this.#work(options, () => new ScoresMean(classes, this.#model));
   }
 
   /**
@@ -416,40 +490,48 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     image: Given,
     options?: OptionsFor<Given, EmbedOptions>,
   ): Promise<Embedding>;
-  /** Embeds several images, in their order. Fails if one of them does. */
-  embed<Given extends Images>(
+  /** Embeds several images, in their order. */
+  embed<Given extends Images, OnError extends "throw" | "return" = "throw">(
     images: Given,
-    options?: OptionsFor<Given, EmbedOptions>,
-  ): Promise<Embedding[]>;
+    options?: OptionsFor<Given, EmbedOptions> & ManyOptions<OnError>,
+  ): Promise<(Embedding | ErrorsOf<NoInfer<OnError>>)[]>;
   /** Embeds one image or several. */
   embed<Given extends Input | Images>(
     images: Given,
-    options?: OptionsFor<Given, EmbedOptions>,
+    options?: OptionsFor<Given, EmbedOptions> & ManyOptions<"throw">,
   ): Promise<Embedding | Embedding[]>;
   async embed(
     images: Input | Images,
-    options: EmbedOptions = {},
-  ): Promise<Embedding | Embedding[]> {
-    checkOptions(EMBED_OPTIONS, options);
-    const embeddings = await this.#calls.run(() => this.#embed(images, options));
-    return areMany(images) ? embeddings : embeddings[0]!;
+    options: EmbedOptions & ManyOptions = {},
+  ): Promise<Embedding | (Embedding | ImageError)[]> {
+    checkOptions({ ...EMBED_OPTIONS, ...MANY_OPTIONS }, options);
+    const work = this.#embedding(options);
+    return await this.#calls.run(() => resultsOf(images, work, options));
   }
 
-  async #embed(images: Input | Images, options: EmbedOptions): Promise<Embedding[]> {
+  /**
+   * Embeds each of many images, one after the other, as {@linkcode Classifier.stream} predicts.
+   *
+   * @throws {TypeError} If it is one image.
+   * @throws {RangeError} If the model has no such layer, or an option is not one of its values.
+   */
+  embedStream<Given extends Images>(
+    images: Given,
+    options?: OptionsFor<Given, EmbedStreamOptions>,
+  ): AsyncGenerator<ImageOutcome<"embedding", Embedding>, void, undefined>;
+  embedStream(
+    images: Images,
+    options: EmbedStreamOptions = {},
+  ): AsyncGenerator<ImageOutcome<"embedding", Embedding>, void, undefined> {
+    checkOptions(EMBED_STREAM_OPTIONS, options);
+    const work = this.#embedding(options);
+    return streamOf(images, "embedding", work, this.#calls, options, "embed");
+  }
+
+  #embedding(options: EmbedOptions): Work<readonly View[], Embedding> {
     const checked = checkEmbedding(options, this.#model.architecture);
     const layer = checked.layer === "prob" ? undefined : checked.layer;
-    const means: EmbeddingMean[] = [];
-    for await (const batch of this.#batches(images, options)) {
-      const activations = await this.#engine.run(batch, { layer, signal: options.signal });
-      batch.views.forEach(({ image, weight }, n) => {
-        (means[image] ??= new EmbeddingMean(checked, this.#model)).add(
-          activations,
-          n,
-          weight,
-        );
-      });
-    }
-    return means.map((mean) => mean.result());
+    return this.#work(options, () => new EmbeddingMean(checked, this.#model), layer);
   }
 
   /**
@@ -481,7 +563,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
       let sum = 0;
       for (const layer of layers) {
         await takeTurn(signal);
-        const [x, y] = await this.#embed(images, { layer, signal });
+        const [x, y] = await listOf(images, this.#embedding({ layer }), signal);
         sum += layerDistance(x!, y!);
       }
       return sum;
@@ -519,19 +601,19 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     checkOptions(EXPLAIN_OPTIONS, options);
     const { classes } = this.info, { signal } = options;
     const target = checkExplanation(options, this.#model, classes);
-    return await this.#calls.run(async () => {
-      const explanations: Explanation<Label>[] = [];
-      for await (const lazy of stoppable(listOf(images), signal)) {
-        const image = await openImage(lazy, signal);
-        const looked = image instanceof PreparedImage
+    const explaining: Work<Looked, Explanation<Label>> = {
+      prepare: async (image, signal) =>
+        image instanceof PreparedImage
           ? lookAtView(onlyOf(await this.#viewsOf(image, options), "explain"))
-          : lookAt(await this.#read(image, options), this.#model, target);
-        explanations.push(
-          await explainImage(this.#engine, this.#model, classes, looked, target, signal),
-        );
-      }
-      return areMany(images) ? explanations : explanations[0]!;
-    });
+          : lookAt(await this.#read(image, { ...options, signal }), this.#model, target),
+      compute: async ([looked]) => {
+        const explained = explainImage(this.#engine, this.#model, classes, looked!, target, signal);
+        return [{ status: "fulfilled", value: await explained }];
+      },
+      most: 1,
+      bytesOf: () => 0,
+    };
+    return await this.#calls.run(() => resultsOf(images, explaining, { signal }));
   }
 
   /**
@@ -545,6 +627,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
    */
   async prepare(image: ImageInput, options: PrepareOptions = {}): Promise<PreparedImage> {
     checkOptions(PREPARE_OPTIONS, options);
+    checkViews(options, this.#model);
     const views = await this.#calls.run(() => this.#viewsOf(image, options));
     return new PreparedImage(this.#network, views);
   }
@@ -584,10 +667,48 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     await this.close();
   }
 
-  #batches(images: Input | Images, options: PrepareOptions): AsyncGenerator<ViewBatch> {
-    const { architecture: { input } } = this.#model;
-    const viewsOf = (image: Input) => this.#viewsOf(image, options);
-    return batchesOf(listOf(images), viewsOf, input, options.signal);
+  /** What is done with images, to get something of each from a layer, or from the scores. */
+  #work<Result>(
+    options: PrepareOptions,
+    meanOf: () => Mean<Result>,
+    layer?: LayerName,
+  ): Work<readonly View[], Result> {
+    checkViews(options, this.#model);
+    const { input } = this.#model.architecture;
+    return {
+      prepare: (image, signal) => this.#viewsOf(image, { ...options, signal }),
+      compute: async (images, signal) => {
+        const means = images.map(meanOf), failures = new Map<number, unknown>();
+        const views = images.flatMap((own, image) => own.map((view) => ({ view, image })));
+        for (const batch of batchViews(views, maxPixelsFor(input))) {
+          const activations = await this.#run(batch, { layer, signal });
+          batch.views.forEach(({ image, weight }, n) => {
+            const added = settled(() => means[image]!.add(activations(), n, weight));
+            if (added.status === "rejected") failures.set(image, added.reason);
+          });
+        }
+        return means.map((mean, image) =>
+          failures.has(image)
+            ? { status: "rejected", reason: failures.get(image) }
+            : { status: "fulfilled", value: mean.result() }
+        );
+      },
+      most: imagesTogether(input),
+      bytesOf: (views) => views.reduce((sum, { data }) => sum + data.length, 0),
+    };
+  }
+
+  /** Runs a batch. That its views are too large for the device is their images' fault, and nobody else's. */
+  async #run(batch: ViewBatch, options: RunOptions): Promise<() => Activations> {
+    try {
+      const activations = await this.#engine.run(batch, options);
+      return () => activations;
+    } catch (error) {
+      if (!isVggError(error, "backend-capacity")) throw error;
+      return () => {
+        throw error;
+      };
+    }
   }
 
   async #viewsOf(image: Input, options: PrepareOptions): Promise<readonly View[]> {
@@ -595,7 +716,6 @@ export class Classifier<Label extends string = string> implements ImageClassifie
       refuseLookOptions(options);
       return viewsFor(this.#network, image);
     }
-    checkViews(options, this.#model);
     const shorterSide = Math.max(...scalesOf(this.#model, options));
     const pixels = await this.#read(image, options, shorterSide);
     const views = viewsOf(pixels, this.#model, options);

@@ -4,6 +4,7 @@
  * Wrong arguments are a `TypeError` or a `RangeError`, an aborted call throws its signal's reason,
  * and a file that is not there or must not be read is the runtime's error, but for models. Whatever
  * else can go wrong is a {@linkcode VggError}, with what a program needs to react to it as properties.
+ * Of the former, what is wrong with one image of many has these properties too.
  */
 
 /** What a code means. */
@@ -43,9 +44,15 @@ export const ERROR_CODES = {
   },
   "image-fetch": {
     about:
-      "The image could not be fetched from its URL, or is named in a way that `sources` excludes",
+      "The image could not be fetched from its URL, or is named in a way that is not read or that " +
+      "`sources` excludes",
     retryable: "depends",
     advice: "Retry after a network's trouble or a status 408, 425, 429 or 5xx; otherwise drop it",
+  },
+  "image-not-found": {
+    about: "There is no such image file",
+    retryable: false,
+    advice: "Correct the name, or drop it",
   },
   "model-not-found": {
     about: "There is no such model: no id of the catalog, no file, or nothing at its URL",
@@ -196,6 +203,20 @@ export function isVggError<Code extends ErrorCode = ErrorCode>(
 ): value is VggError<Code> {
   if (typeof value !== "object" || value === null || !(BRAND in value)) return false;
   return code === undefined || "code" in value && value.code === code;
+}
+
+/**
+ * Gives an error of a class that programs know of the runtime, such as `NotFound`, what a
+ * {@linkcode VggError} has: `isVggError()` tells it, and so does `instanceof` its own class. It is not
+ * retryable.
+ */
+export function withCode<Given extends Error>(
+  error: Given,
+  code: ErrorCode,
+): Given {
+  const unknown = { url: undefined, status: undefined, retryAfterMs: undefined };
+  Object.defineProperty(error, BRAND, { value: true });
+  return Object.assign(error, { ...unknown, code, retryable: false });
 }
 
 /** Whether an HTTP status says that another attempt may succeed. */

@@ -85,7 +85,7 @@ const FETCH_OPTION = {
 } satisfies Table;
 
 /** Tells how far any call is. */
-const PROGRESS_OPTION = {
+export const PROGRESS_OPTION = {
   onProgress: given(CALLBACK, "Called as the work goes on"),
 } satisfies Table;
 
@@ -267,6 +267,14 @@ export const SELECTION_OPTIONS = {
 /** `classify()`. */
 export const CLASSIFY_OPTIONS = { ...SELECTION_OPTIONS, ...PREPARE_OPTIONS } satisfies Table;
 
+/** What calls for many images have besides: `classify()`, `scores()` and `embed()` of a list. */
+export const MANY_OPTIONS = {
+  onError: choice(
+    { choices: ["throw", "return"], default: "throw" },
+    "Whether an image that fails ends the call, or its error stands in the place of its result",
+  ),
+} satisfies Table;
+
 /** What of a layer an embedding is. */
 export const EMBEDDING_OPTIONS = {
   layer: text(
@@ -282,6 +290,12 @@ export const EMBEDDING_OPTIONS = {
 
 /** `Classifier.embed()`. */
 export const EMBED_OPTIONS = { ...EMBEDDING_OPTIONS, ...IMAGE_OPTIONS } satisfies Table;
+
+/** `Classifier.stream()`. */
+export const STREAM_OPTIONS = { ...CLASSIFY_OPTIONS, ...PROGRESS_OPTION } satisfies Table;
+
+/** `Classifier.embedStream()`. */
+export const EMBED_STREAM_OPTIONS = { ...EMBED_OPTIONS, ...PROGRESS_OPTION } satisfies Table;
 
 /** `Classifier.profile()`. */
 export const PROFILE_OPTIONS = {

@@ -8,7 +8,9 @@ export type ProgressStage =
   | "tune"
   | "features"
   | "train"
-  | "evaluate";
+  | "evaluate"
+  | "classify"
+  | "embed";
 
 /**
  * How far a call is. Within a stage `done` never goes back, and a stage that comes to its end tells a
@@ -22,7 +24,8 @@ export interface Progress {
    * - `"tune"`: the fastest kernels of a GPU are chosen, in trials;
    * - `"features"`: pictures are read for training, in images;
    * - `"train"`: a network learns, in epochs;
-   * - `"evaluate"`: labeled images are classified, in images.
+   * - `"evaluate"`: labeled images are classified, in images;
+   * - `"classify"`, `"embed"`: images of a stream are given out, in images.
    */
   readonly stage: ProgressStage;
   /** How much is done, from 0 on. */

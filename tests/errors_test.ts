@@ -75,7 +75,11 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, readonly (() => unknown)[]>>>
   "image-fetch": [
     () => readImage("http://127.0.0.1:1/"),
     () => readImage(new Response("", { status: 503 })),
+    () => readImage("http://[bad"),
+    () => readImage("s3://bucket/cat.png"),
+    () => readImage(photo.toBase64()),
   ],
+  "image-not-found": [() => readImage("no/such.jpg"), () => readImage("tests")],
   "model-not-found": [
     () => resolveModel("vgg16-imagnet"),
     () => resolveModel("no/such.safetensors"),

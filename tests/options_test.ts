@@ -11,7 +11,9 @@ import {
   type ClassifyOptions,
   type DistanceOptions,
   type EmbedOptions,
+  type EmbedStreamOptions,
   loadClassifier,
+  type StreamOptions,
 } from "../lib/classifier.ts";
 import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { listSamples } from "../lib/input/dataset.ts";
@@ -39,6 +41,7 @@ import type { ExplainOptions } from "../lib/explain/explain.ts";
 import { createHandler, type ServiceOptions } from "../lib/http/service.ts";
 import { settingsFromEnv } from "../lib/http/server/settings.ts";
 import type { ImageOptions } from "../lib/image/image.ts";
+import type { ManyOptions } from "../lib/input/image_error.ts";
 import type { ViewOptions } from "../lib/input/views.ts";
 import * as library from "../lib/options.ts";
 import type { Option, Table, ValueOf } from "../lib/options.ts";
@@ -60,13 +63,16 @@ const {
   CONVERT_OPTIONS,
   DISTANCE_OPTIONS,
   EMBED_OPTIONS,
+  EMBED_STREAM_OPTIONS,
   EMBEDDING_OPTIONS,
   EVALUATE_OPTIONS,
   EXPLAIN_OPTIONS,
+  MANY_OPTIONS,
   PREPARE_OPTIONS,
   PROFILE_OPTIONS,
   PULL_OPTIONS,
   SOURCE_OPTIONS,
+  STREAM_OPTIONS,
 } = library;
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
@@ -112,6 +118,9 @@ Deno.test("tables and the interfaces that users see have the same names and type
     loadClassifier: Agree<typeof CLASSIFIER_OPTIONS, ClassifierOptions>;
     classify: Agree<typeof CLASSIFY_OPTIONS, ClassifyOptions>;
     embed: Agree<typeof EMBED_OPTIONS, EmbedOptions>;
+    stream: Agree<typeof STREAM_OPTIONS, StreamOptions>;
+    embedStream: Agree<typeof EMBED_STREAM_OPTIONS, EmbedStreamOptions>;
+    many: Agree<typeof MANY_OPTIONS, ManyOptions>;
     distance: Agree<typeof DISTANCE_OPTIONS, DistanceOptions>;
     explain: Agree<typeof EXPLAIN_OPTIONS, ExplainOptions>;
     profile: Agree<typeof PROFILE_OPTIONS, ProfileOptions>;
@@ -126,6 +135,9 @@ Deno.test("tables and the interfaces that users see have the same names and type
     loadClassifier: true,
     classify: true,
     embed: true,
+    stream: true,
+    embedStream: true,
+    many: true,
     distance: true,
     explain: true,
     profile: true,
@@ -156,6 +168,23 @@ const CALLS: Readonly<Record<string, readonly [Table, Call]>> = {
   loadClassifier: [CLASSIFIER_OPTIONS, (options) => loadClassifier(options)],
   classify: [CLASSIFY_OPTIONS, (options, classifier) => classifier.classify(CAT_FILE, options)],
   scores: [PREPARE_OPTIONS, (options, classifier) => classifier.scores([CAT_FILE], options)],
+  "classify() of many": [
+    { ...CLASSIFY_OPTIONS, ...MANY_OPTIONS },
+    (options, classifier) => classifier.classify([CAT_FILE], options),
+  ],
+  "scores() of many": [
+    { ...PREPARE_OPTIONS, ...MANY_OPTIONS },
+    (options, classifier) => fuse([classifier]).scores([CAT_FILE], options),
+  ],
+  "embed() of many": [
+    { ...EMBED_OPTIONS, ...MANY_OPTIONS },
+    (options, classifier) => classifier.embed([CAT_FILE], options),
+  ],
+  stream: [STREAM_OPTIONS, (options, classifier) => classifier.stream([CAT_FILE], options)],
+  embedStream: [
+    EMBED_STREAM_OPTIONS,
+    (options, classifier) => classifier.embedStream([CAT_FILE], options),
+  ],
   prepare: [PREPARE_OPTIONS, (options, classifier) => classifier.prepare(CAT_FILE, options)],
   profile: [PROFILE_OPTIONS, (options, classifier) => classifier.profile(options)],
   embed: [EMBED_OPTIONS, (options, classifier) => classifier.embed(CAT_FILE, options)],

@@ -11,7 +11,10 @@ const PHOTOS = "tests/data/photos";
 const USES: Readonly<Record<string, { code: string; prints: string[]; stdin?: string }>> = {
   "values.ts": {
     code: `import "./values.ts";`,
-    prints: ["cat", "cat 0 10 true 256 512", "1 2 undefined", "8"],
+    prints: [
+      ...["cat", "cat", "1 no.png", "0 cat", "1 no.png"],
+      ...["cat 0 10 true 256 512", "1 2 undefined", "2 8"],
+    ],
   },
   "pipe.ts": { code: `import "./pipe.ts";`, stdin: `${PHOTOS}/cat.png`, prints: ["cat"] },
   "queue_worker.ts": {
@@ -93,11 +96,16 @@ const USES: Readonly<Record<string, { code: string; prints: string[]; stdin?: st
       import { label } from "./store_job.ts";
       const open = new Set();
       const labels = await label({
-        async *list() { yield* ["cat.png", "boats.jpg"]; },
+        async *list() { yield* ["cat.png", "README.md", "boats.jpg"]; },
         get: async (key) => new Blob([await Deno.readFile("${PHOTOS}/" + key)]),
-      });
+      }, AbortSignal.timeout(60_000));
       for (const pair of labels) console.log(pair.join(" "));`,
-    prints: ["cat.png cat", "boats.jpg ship"],
+    prints: [
+      "cat.png cat",
+      "README.md image 1 (README.md): No such file or directory (os error 2): readfile " +
+      `'${PHOTOS}/README.md'`,
+      "boats.jpg ship",
+    ],
   },
   "mock.ts": {
     code: `

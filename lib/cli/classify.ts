@@ -17,7 +17,7 @@ import type { Prediction } from "../output/predictions.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { keepInputs, outputsOf } from "./outputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachAlone, imagesOf, keepEach } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 import { displayWidth, padEnd } from "./table.ts";
 import { print, printJson, tell } from "./terminal.ts";
@@ -32,8 +32,8 @@ const OPTIONS = {
   ),
   json: flag(
     {},
-    "One JSON object a line: file, predictions, backend, latencyMs; or file and error, which has " +
-      "code, retryable, message",
+    "One JSON object a line: file, predictions, backend, latencyMs (since it was opened); or file " +
+      "and error, which has code, retryable, message",
   ),
   out: text(
     { placeholder: "FILE" },
@@ -69,22 +69,40 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     await using classifier = await loadClassifier(wanted);
     const { backend, multiLabel } = classifier.info;
     const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
-    if (draw !== undefined) await makeFolder(draw);
-    const drawn = pictures && await drawer(pictures);
     const show = json ? printJson : (result: Result) => print(textOf(result, multiLabel));
-    return await eachImage(left, ["Classifying", "classified"], signal, async (image, file) => {
+    const keep = (result: Result): void =>
+      lines === undefined ? show(result) : lines.append(result);
+    const keepFailure = json && lines === undefined ? printJson : undefined;
+    if (draw === undefined || pictures === undefined) {
+      const starts: number[] = [];
+      const images = imagesOf(left, (index) => starts[index] = performance.now());
+      const items = classifier.stream(images, classifying);
+      return await keepEach(items, left.length, VERB, ({ index, predictions }, file) => {
+        keep({ file, predictions, backend, latencyMs: since(starts[index]!) });
+      }, keepFailure);
+    }
+    await makeFolder(draw);
+    const drawn = await drawer(pictures);
+    const items = eachAlone(left, signal, async (image) => {
       const start = performance.now();
-      const pixels = drawn ? await readImage(image, { offline, signal }) : image;
+      const pixels = await readImage(image, { offline, signal });
       const predictions = await classifier.classify(pixels, classifying);
-      const latencyMs = Math.round((performance.now() - start) * 100) / 100;
-      return { pixels, result: { file, predictions, backend, latencyMs } };
-    }, async ({ pixels, result }, file) => {
-      await drawn?.(pixels, file, result.predictions);
-      if (lines === undefined) show(result);
-      else lines.append(result);
-    }, json && lines === undefined ? printJson : undefined);
+      return { pixels, predictions, latencyMs: since(start) };
+    });
+    return await keepEach(items, left.length, VERB, async ({ result }, file) => {
+      const { pixels, predictions, latencyMs } = result;
+      await drawn(pixels, file, predictions);
+      keep({ file, predictions, backend, latencyMs });
+    }, keepFailure);
   },
 };
+
+/** Milliseconds, as they are shown. */
+function since(start: number): number {
+  return Math.round((performance.now() - start) * 100) / 100;
+}
+
+const VERB = ["Classifying", "classified"] as const;
 
 type Draw = (image: ImageInput, file: string, predictions: readonly Prediction[]) => Promise<void>;
 

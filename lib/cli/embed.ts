@@ -14,7 +14,7 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { keepInputs } from "./outputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, imagesOf, keepEach } from "./run.ts";
 import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
 import { printJson, tell } from "./terminal.ts";
 
@@ -60,9 +60,9 @@ export const embedCommand: Command<typeof OPTIONS> = {
     await using classifier = await loadClassifier(wanted);
     const embedding = { ...pickOptions(EMBEDDING_OPTIONS, options), signal };
     const kept: NamedEmbedding[] = [];
-    const code = await eachImage(left, ["Embedding", "embedded"], signal, async (image, file) => {
-      return { file, embedding: await classifier.embed(image, embedding) };
-    }, (named) => {
+    const items = classifier.embedStream(imagesOf(left), embedding);
+    const code = await keepEach(items, left.length, ["Embedding", "embedded"], (found, file) => {
+      const named = { file, embedding: found.embedding };
       if (encode === undefined) printJson(embeddingRecord(named));
       else if (lines !== undefined) lines.append(embeddingRecord(named));
       else kept.push(named);

@@ -80,8 +80,12 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     if (out !== undefined) await makeFolder(out);
     const run = (variant: Variant) => evaluateVariant(variant, path, out, shard, signal);
     const { dataset, evaluated: shown } = await run(first);
+    if (shown === undefined) {
+      tell(`Part ${shard.index} of ${shard.count} has no images`);
+      return 0;
+    }
     const evaluated: [EvaluatedVariant, ...EvaluatedVariant[]] = [shown];
-    for (const variant of others) evaluated.push((await run(variant)).evaluated);
+    for (const variant of others) evaluated.push((await run(variant)).evaluated!); // Of as many images.
     if (json) printJson(evaluated.map(jsonOf));
     else printMetrics(evaluated);
     // A part is no report: the last run, without --shard, writes it.
@@ -92,13 +96,14 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
   },
 };
 
+/** @returns No evaluation of a part without images. */
 async function evaluateVariant(
   variant: Variant,
   path: string,
   out: string | undefined,
   shard: Shard,
   signal: AbortSignal,
-): Promise<{ evaluated: EvaluatedVariant; dataset: Dataset }> {
+): Promise<{ evaluated: EvaluatedVariant | undefined; dataset: Dataset }> {
   await using loaded = new AsyncDisposableStack();
   const classifiers: Classifier[] = [];
   for (const model of variant.classifier.model?.toString().split("+") ?? [undefined]) {
@@ -113,8 +118,10 @@ async function evaluateVariant(
   const temperatures = classifiers.map(({ info }) => info.temperature);
   const settings = { model, temperatures, precision, crops, scales, flip, data: path };
   using journal = out === undefined ? undefined : await Journal.open(out, settings, shard);
+  const part = takeShard(dataset.samples, shard);
+  if (part.length === 0) return { evaluated: undefined, dataset };
   using progress = new ProgressLine("Evaluating");
-  const evaluation = await evaluate(classifier, takeShard(dataset.samples, shard), {
+  const evaluation = await evaluate(classifier, part, {
     ...{ crops, scales, flip, signal, offline: variant.classifier.offline },
     known: journal?.records,
     onRecords: (records) => journal?.append(records),

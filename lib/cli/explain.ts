@@ -10,7 +10,7 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { keepInputs, outputsOf } from "./outputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachImage } from "./run.ts";
+import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachAlone, keepEach } from "./run.ts";
 import { print, tell } from "./terminal.ts";
 
 const OPTIONS = {
@@ -35,10 +35,13 @@ export const explainCommand: Command<typeof OPTIONS> = {
     await using classifier = await loadClassifier(wanted);
     await makeFolder(out);
     const explaining = { ...pickOptions(EXPLANATION_OPTIONS, options), signal };
-    return await eachImage(inputs, ["Explaining", "explained"], signal, async (image) => {
+    const items = eachAlone(inputs, signal, async (image) => {
       const explanation = await classifier.explain(image, explaining);
       return { ...explanation, png: await encodePng(await drawExplanation(explanation)) };
-    }, async ({ label, score, png }, file) => {
+    });
+    const verb = ["Explaining", "explained"] as const;
+    return await keepEach(items, inputs.length, verb, async ({ result }, file) => {
+      const { label, score, png } = result;
       const path = outputs.get(file)!; // Of every input.
       await writeWhole(path, png);
       print(`${file}  ${label} ${(score * 100).toFixed(1)} %  ${path}`);

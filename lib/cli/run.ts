@@ -3,7 +3,9 @@
  */
 
 import { type ErrorCode, isVggError } from "../errors.ts";
-import type { ImageInput } from "../image/image.ts";
+import type { ImageInput, LazyImage } from "../image/image.ts";
+import { eachImage, type ImageOutcome, type ImageResult } from "../input/each_image.ts";
+import type { NamedImage } from "../input/prepared_image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
 import { publicText } from "../public_url.ts";
 import type { Input } from "./inputs.ts";
@@ -51,41 +53,69 @@ export async function untilInterrupted(
 }
 
 /**
- * Does something with one image after the other: an image that fails is reported, the others go on. Where
- * a result cannot be kept, none goes on.
+ * Inputs as a classifier takes them.
  *
+ * @param onOpen Called with the position of each when its turn comes.
+ */
+export function imagesOf(
+  inputs: readonly Input[],
+  onOpen?: (index: number) => void,
+): NamedImage<LazyImage>[] {
+  return inputs.map(({ name, place }, index) => ({
+    name,
+    image: () => {
+      onOpen?.(index);
+      return place === "-" ? Deno.stdin.readable : place;
+    },
+  }));
+}
+
+/** Does something with each image alone; the next one begins as the result of one is kept. */
+export function eachAlone<Result>(
+  inputs: readonly Input[],
+  signal: AbortSignal,
+  work: (image: ImageInput) => Promise<Result>,
+): AsyncIterable<ImageOutcome<"result", Result>> {
+  return eachImage(imagesOf(inputs), "result", {
+    // Nobody has made one ready before.
+    prepare: (image) => work(image as ImageInput),
+    compute: (done) => Promise.resolve(done.map((value) => ({ status: "fulfilled", value }))),
+    most: 1,
+    bytesOf: () => 0,
+  }, { signal });
+}
+
+/**
+ * Keeps what came of one image after the other: one that failed is reported, the others go on. Where a
+ * result cannot be kept, none goes on.
+ *
+ * @param total How many there are.
  * @param verb Such as `["Classifying", "classified"]`, for what is shown.
  * @param keep Keeps a result, or prints it.
  * @param keepFailure Likewise, of an image that failed, which is told on standard error in any case.
  * @returns The exit code: 1 if an image failed
  */
-export async function eachImage<Result>(
-  inputs: readonly Input[],
+export async function keepEach<Name extends string, Result>(
+  items: AsyncIterable<ImageOutcome<Name, Result>>,
+  total: number,
   verb: readonly [doing: string, done: string],
-  signal: AbortSignal,
-  work: (image: ImageInput, file: string) => Promise<Result>,
-  keep: (result: Result, file: string) => Promise<void> | void,
+  keep: (found: ImageResult<Name, Result>, file: string) => Promise<void> | void,
   keepFailure: (failure: Failure) => void = () => {},
 ): Promise<number> {
-  using progress = inputs.length > 1 ? new ProgressLine(verb[0]) : undefined;
+  using progress = total > 1 ? new ProgressLine(verb[0]) : undefined;
+  progress?.update(0, total);
   let failed = 0;
-  for (const [done, { name: file, place }] of inputs.entries()) {
-    progress?.update(done, inputs.length);
-    let result: Result;
-    try {
-      result = await work(place === "-" ? Deno.stdin.readable : place, file);
-    } catch (error) {
-      signal.throwIfAborted();
-      tellError(error, file);
-      keepFailure(failureOf(file, error));
+  for await (const item of items) {
+    const file = item.name!; // Every input has one.
+    if (item.error !== undefined) {
+      // As it was thrown: the file is named beside it.
+      tellError(item.error.cause, file);
+      keepFailure(failureOf(file, item.error.cause));
       failed++;
-      continue;
-    }
-    await keep(result, file);
+    } else await keep(item, file);
+    progress?.update(item.index + 1, total);
   }
-  if (failed > 0 && inputs.length > 1) {
-    tell(`${failed} of ${inputs.length} images could not be ${verb[1]}`);
-  }
+  if (failed > 0 && total > 1) tell(`${failed} of ${total} images could not be ${verb[1]}`);
   return failed > 0 ? 1 : 0;
 }
 

@@ -1,30 +1,37 @@
 /** Classifiers that are made of something that gives scores. */
 
 import { Calls } from "../calls.ts";
-import type { ClassifyOptions, ImageClassifier, PrepareOptions } from "../classifier.ts";
+import type {
+  ClassifyOptions,
+  ImageClassifier,
+  PrepareOptions,
+  StreamOptions,
+} from "../classifier.ts";
 import type { VggError } from "../errors.ts";
 import { holdDecoders } from "../image/decode.ts";
 import type { Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
-import { inBatches, openImage, stoppable } from "../input/batches.ts";
-import {
-  areMany,
-  type Images,
-  type Input,
-  listOf,
-  PreparedImage,
-  readingFor,
-} from "../input/prepared_image.ts";
+import { MAX_IMAGES } from "../input/batches.ts";
+import { andThen, resultsOf, settled, streamOf, type Work } from "../input/each_image.ts";
+import type { ManyOptions } from "../input/image_error.ts";
+import { type Images, type Input, PreparedImage, readingFor } from "../input/prepared_image.ts";
 import { classesOf, type ClassInfo } from "../model/classes.ts";
 import {
   checkOptions,
   CLASSIFIER_PARTS,
   IMAGE_OPTIONS,
+  MANY_OPTIONS,
   pickOptions,
+  PROGRESS_OPTION,
   SELECTION_OPTIONS,
   type Table,
 } from "../options.ts";
-import { checkScores, checkSelection, selectPredictions } from "../output/predictions.ts";
+import {
+  checkScores,
+  checkSelection,
+  type Prediction,
+  selectPredictions,
+} from "../output/predictions.ts";
 
 /** What {@linkcode classifierFrom} makes a classifier of. */
 export interface ClassifierParts<Label extends string = string> {
@@ -104,7 +111,7 @@ export function classifierFrom<const Label extends string>(
       const rows = await scores(images, { signal });
       checkRows(rows, images.length, labels.length);
       for (const row of rows) checkProbabilities(row);
-      return rows.map((row) => Float64Array.from(row));
+      return rows.map((row) => settled(() => checkScores(Float64Array.from(row))));
     },
     close,
     lost,
@@ -146,11 +153,11 @@ interface Composition<Label extends string> {
   readonly sureScore: number | undefined;
   /** The options that its `scores()` takes. */
   readonly table: Table;
-  /** Probabilities of all classes of some images. */
+  /** Probabilities of all classes of each of some images, or why it has none. */
   readonly scores: (
     images: readonly Pixels[],
     options: PrepareOptions,
-  ) => Promise<readonly Float64Array[]>;
+  ) => Promise<readonly PromiseSettledResult<Float64Array>[]>;
   readonly close?: (() => void | Promise<void>) | undefined;
   /** Whose scores it gives: closed by somebody else, they end it. */
   readonly members?: readonly ImageClassifier[];
@@ -164,42 +171,42 @@ export function composed<Label extends string>(
   >,
 ): ImageClassifier<Label> {
   const calls = new Calls("classifier"), decoders = holdDecoders();
-  const selecting = { ...SELECTION_OPTIONS, ...table };
 
-  async function* decode(images: Images, options: PrepareOptions): AsyncGenerator<Pixels> {
-    const { signal } = options, reading = readingFor(classifier, options);
-    for await (const lazy of stoppable(images, signal)) {
-      const image = await openImage(lazy, signal);
-      if (!(image instanceof PreparedImage)) yield await readImage(image, reading);
-      else {
+  function scoring(options: PrepareOptions): Work<Pixels, Float64Array> {
+    const reading = readingFor(classifier, options);
+    return {
+      prepare: (image, signal) => {
+        if (!(image instanceof PreparedImage)) return readImage(image, { ...reading, signal });
         throw new RangeError(
           `The image was prepared for the model ${image.model}: give ${model} the image itself`,
         );
-      }
-    }
+      },
+      compute: (images, signal) => scores(images, { ...pickOptions(table, options), signal }),
+      most: MAX_IMAGES,
+      bytesOf: ({ data }) => data.length,
+    };
   }
 
-  async function rowsOf(images: Input | Images, options: PrepareOptions): Promise<Float64Array[]> {
-    const rows: Float64Array[] = [];
-    const decoded = decode(listOf(images), options);
-    for await (const batch of inBatches(decoded, ({ data }) => data.length)) {
-      rows.push(...(await scores(batch, options)).map(checkScores));
-    }
-    return rows;
-  }
-
-  async function classify(images: Input | Images, options: ClassifyOptions = {}) {
-    checkOptions<object>(selecting, options);
+  function predicting(options: ClassifyOptions): Work<Pixels, Prediction<Label>[]> {
     const selection = checkSelection(options, classes);
-    const rows = await calls.run(() => rowsOf(images, pickOptions(table, options)));
-    const predictions = rows.map((row) => selectPredictions(row, selection, classifier.info));
-    return areMany(images) ? predictions : predictions[0]!;
+    return andThen(scoring(options), (row) => selectPredictions(row, selection, classifier.info));
   }
 
-  async function scoresOf(images: Input | Images, options: PrepareOptions = {}) {
-    checkOptions<object>(table, options);
-    const rows = await calls.run(() => rowsOf(images, options));
-    return areMany(images) ? rows : rows[0]!;
+  async function classify(images: Input | Images, options: ClassifyOptions & ManyOptions = {}) {
+    checkOptions<object>({ ...SELECTION_OPTIONS, ...table, ...MANY_OPTIONS }, options);
+    const work = predicting(options);
+    return await calls.run(() => resultsOf(images, work, options));
+  }
+
+  async function scoresOf(images: Input | Images, options: PrepareOptions & ManyOptions = {}) {
+    checkOptions<object>({ ...table, ...MANY_OPTIONS }, options);
+    const work = scoring(options);
+    return await calls.run(() => resultsOf(images, work, options));
+  }
+
+  function stream(images: Images, options: StreamOptions = {}) {
+    checkOptions<object>({ ...SELECTION_OPTIONS, ...table, ...PROGRESS_OPTION }, options);
+    return streamOf(images, "predictions", predicting(options), calls, options, "classify");
   }
 
   const classifier: ImageClassifier<Label> = {
@@ -208,6 +215,7 @@ export function composed<Label extends string>(
     // As overloads have it: one result of one image, and many of many.
     classify: classify as unknown as ImageClassifier<Label>["classify"],
     scores: scoresOf as ImageClassifier<Label>["scores"],
+    stream: stream as ImageClassifier<Label>["stream"],
     lost: lost ?? new Promise<never>(() => {}),
     get closed() {
       return calls.closed || members?.some(({ closed }) => closed) === true;

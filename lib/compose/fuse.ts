@@ -1,6 +1,8 @@
 /** Several models as one: their scores are averaged (arXiv 1409.1556, section 4.4). */
 
 import type { ImageClassifier } from "../classifier.ts";
+import { settled } from "../input/each_image.ts";
+import { type ImageError, withoutPlace } from "../input/image_error.ts";
 import { readingFor, tellNeeds } from "../input/prepared_image.ts";
 import { PREPARE_OPTIONS } from "../options.ts";
 import { composed } from "./classifier_from.ts";
@@ -39,12 +41,11 @@ export function fuse<Label extends string>(
     sureScore: sureScoreOf(classifiers),
     table: PREPARE_OPTIONS,
     scores: async (images, options) => {
-      let sums: Float64Array[] = [];
+      const found: (Float64Array | ImageError)[][] = [];
       for (const classifier of classifiers) {
-        const scores = await classifier.scores(images, options);
-        sums = scores.map((row, n) => row.map((p, c) => (sums[n]?.[c] ?? 0) + p));
+        found.push(await classifier.scores(images, { ...options, onError: "return" }));
       }
-      return sums.map((row) => row.map((sum) => sum / classifiers.length));
+      return images.map((_, n) => settled(() => meanOf(found.map((rows) => rows[n]!))));
     },
     members: classifiers,
     lost: Promise.race(classifiers.map(({ lost }) => lost)),
@@ -58,6 +59,16 @@ export function fuse<Label extends string>(
     };
   });
   return fused;
+}
+
+/** The mean of what the members say of one image. */
+function meanOf(rows: readonly (Float64Array | ImageError)[]): Float64Array {
+  const sums: number[] = [];
+  for (const row of rows) {
+    if (row instanceof Error) throw withoutPlace(row); // That in the batch, which nobody knows.
+    row.forEach((score, c) => sums[c] = (sums[c] ?? 0) + score);
+  }
+  return Float64Array.from(sums, (sum) => sum / rows.length);
 }
 
 /**

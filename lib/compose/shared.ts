@@ -10,6 +10,7 @@ import {
   loadEngine,
   type NoThreshold,
 } from "../classifier.ts";
+import type { ErrorsOf, ImageError, ManyOptions } from "../input/image_error.ts";
 import type { Images, Input, OptionsFor } from "../input/prepared_image.ts";
 import type { DefaultLabel } from "../model/default_labels.ts";
 import { checkOptions, CLASSIFIER_OPTIONS, completeOptions } from "../options.ts";
@@ -174,25 +175,28 @@ export function classify<Given extends Input>(
   image: Given,
   options?: OptionsFor<Given, ClassifyOptions>,
 ): Promise<Prediction<DefaultLabel>[]>;
-/** Predicts the labels of several images, in their order. Fails if one of them does. */
-export function classify<Given extends Images>(
+/**
+ * Predicts the labels of several images, in their order. If one of them fails, `onError` says what becomes of
+ * its error.
+ */
+export function classify<Given extends Images, OnError extends "throw" | "return" = "throw">(
   images: Given,
-  options?: OptionsFor<Given, ClassifyOptions> & NoThreshold,
-): Promise<Predictions<DefaultLabel>[]>;
+  options?: OptionsFor<Given, ClassifyOptions> & NoThreshold & ManyOptions<OnError>,
+): Promise<(Predictions<DefaultLabel> | ErrorsOf<NoInfer<OnError>>)[]>;
 /** Predicts the labels of several images whose scores reach a threshold, in their order. */
-export function classify<Given extends Images>(
+export function classify<Given extends Images, OnError extends "throw" | "return" = "throw">(
   images: Given,
-  options?: OptionsFor<Given, ClassifyOptions>,
-): Promise<Prediction<DefaultLabel>[][]>;
+  options?: OptionsFor<Given, ClassifyOptions> & ManyOptions<OnError>,
+): Promise<(Prediction<DefaultLabel>[] | ErrorsOf<NoInfer<OnError>>)[]>;
 /** Predicts the labels of one image or several. */
 export function classify<Given extends Input | Images>(
   images: Given,
-  options?: OptionsFor<Given, ClassifyOptions>,
+  options?: OptionsFor<Given, ClassifyOptions> & ManyOptions<"throw">,
 ): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]>;
 export async function classify(
   images: Input | Images,
-  options?: ClassifyOptions,
-): Promise<Prediction<DefaultLabel>[] | Prediction<DefaultLabel>[][]> {
+  options?: ClassifyOptions & ManyOptions<"throw">,
+): Promise<Prediction<DefaultLabel>[] | (Prediction<DefaultLabel>[] | ImageError)[]> {
   const classifier = await keptClassifier(options?.signal);
   return await classifier.classify(images, options);
 }

@@ -27,10 +27,12 @@ export type {
   ClassifyOptions,
   DistanceOptions,
   EmbedOptions,
+  EmbedStreamOptions,
   ImageClassifier,
   ImageClassifierInfo,
   NoThreshold,
   PrepareOptions,
+  StreamOptions,
 } from "../classifier.ts";
 export type { Backend, LayerProfile, Precision } from "../engine/engine.ts";
 export type { ProfileOptions } from "../engine/profile.ts";
@@ -60,10 +62,13 @@ export type {
   ListOptions,
   Sample,
 } from "../input/dataset.ts";
+export type { ImageOutcome, ImageResult } from "../input/each_image.ts";
+export type { ErrorsOf, ImageError, ImagePlace, ManyOptions } from "../input/image_error.ts";
 export type {
   Images,
   Input,
   LookOption,
+  NamedImage,
   OptionsFor,
   PreparedImage,
 } from "../input/prepared_image.ts";

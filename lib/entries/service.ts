@@ -25,10 +25,12 @@ export type {
   ClassifyOptions,
   DistanceOptions,
   EmbedOptions,
+  EmbedStreamOptions,
   ImageClassifier,
   ImageClassifierInfo,
   NoThreshold,
   PrepareOptions,
+  StreamOptions,
 } from "../classifier.ts";
 export type { Backend, BackendOptions, LayerProfile, Precision } from "../engine/engine.ts";
 export type { ProfileOptions } from "../engine/profile.ts";
@@ -46,10 +48,13 @@ export type {
   RawPixels,
 } from "../image/image.ts";
 export type { Address, FetchImageOptions } from "../image/remote/guarded_fetch.ts";
+export type { ImageOutcome, ImageResult } from "../input/each_image.ts";
+export type { ErrorsOf, ImageError, ImagePlace, ManyOptions } from "../input/image_error.ts";
 export type {
   Images,
   Input,
   LookOption,
+  NamedImage,
   OptionsFor,
   PreparedImage,
 } from "../input/prepared_image.ts";

@@ -4,21 +4,20 @@
  */
 
 import type { ImageClassifier } from "../classifier.ts";
-import type { ImageOptions, Pixels, ReadImageOptions } from "../image/image.ts";
-import { readImage } from "../image/read.ts";
+import type { ImageOptions, LazyImage } from "../image/image.ts";
 import { checkOptions, EVALUATE_OPTIONS, pickOptions, PREPARE_OPTIONS } from "../options.ts";
-import { inBatches, stoppable } from "../input/batches.ts";
+import { stoppable } from "../input/batches.ts";
 import {
   classOf,
   type IndexedSample,
   type LabeledImages,
   namedSamples,
-  openSample,
   type Sample,
 } from "../input/dataset.ts";
-import { readingFor } from "../input/prepared_image.ts";
+import type { NamedImage } from "../input/prepared_image.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
-import { checkScores } from "../output/predictions.ts";
+import type { Prediction } from "../output/predictions.ts";
+import { publicText } from "../public_url.ts";
 import { type EvaluationRecord, type Metrics, metricsOf } from "./metrics.ts";
 import type { ViewOptions } from "../input/views.ts";
 
@@ -26,9 +25,9 @@ import type { ViewOptions } from "../input/views.ts";
 export interface EvaluateOptions extends ViewOptions, ImageOptions, ProgressOptions {
   /** Records of an earlier run: their images are not classified again. */
   readonly known?: readonly EvaluationRecord[] | undefined;
-  /** Called with each new batch of records, before the next one begins. */
+  /** Called with new records as they come, and waited for. */
   readonly onRecords?: ((records: readonly EvaluationRecord[]) => void | Promise<void>) | undefined;
-  /** Called when an image cannot be read; it is left out. Default: the error is thrown. */
+  /** Called when an image cannot be read; it is left out. Default: the error is thrown, with its place. */
   readonly onError?: ((file: string, error: unknown) => void) | undefined;
 }
 
@@ -59,8 +58,8 @@ const TOP = 5;
  * Where a sample tells its class by an index, that is one of the classifier's classes; in a dataset, which
  * `listSamples()` gives, one of its own labels.
  *
- * @throws {RangeError} If an option is unknown or out of range, or a sample's label is no class of the
- *   classifier's.
+ * @throws {RangeError} If an option is unknown or out of range, a sample's label is no class of the
+ *   classifier's, or there is nothing to evaluate: no sample, or none that could be read.
  * @throws {ImageDecodeError} If an image cannot be read and there is no `onError`.
  */
 export async function evaluate(
@@ -78,10 +77,13 @@ export async function evaluate(
   const samples = "labels" in data ? namedSamples(data, classes, options.signal) : data;
   const listed = "labels" in data ? data.samples : data;
   let seen = 0, failed = 0;
-  const left = async function* (): AsyncGenerator<IndexedSample> {
+  const waiting: IndexedSample[] = [];
+  const images = async function* (): AsyncGenerator<NamedImage<LazyImage>> {
     for await (const sample of stoppable(samples, options.signal)) {
       position.set(sample.file, seen++);
-      if (!known.has(sample.file)) yield { ...sample, label: classOf(sample, classes) };
+      if (known.has(sample.file)) continue;
+      waiting.push({ ...sample, label: classOf(sample, classes) });
+      yield { name: publicText(sample.file), image: sample.image ?? sample.file };
     }
   };
   const start = performance.now(), before = records.length;
@@ -89,23 +91,27 @@ export async function evaluate(
   const total = Array.isArray(listed) ? listed.length : undefined;
   const progress = new ProgressTeller(options, about, total);
   progress.reach(0);
-  const onError = options.onError && ((file: string, error: unknown): void => {
-    failed++;
-    options.onError?.(file, error);
-  });
-  const images = readSamples(left(), readingFor(classifier, options), onError);
-  const looking = pickOptions(PREPARE_OPTIONS, options);
-  for await (const batch of inBatches(images, ({ image }) => image.data.length)) {
-    const scores = await classifier.scores(batch.map(({ image }) => image), looking);
-    const found = batch.map(({ sample }, n) =>
-      recordOf(sample, checkScores(scores[n]!), multiLabel)
-    );
-    records.push(...found);
-    await options.onRecords?.(found);
-    progress.reach(seen);
+  const looking = { ...pickOptions(PREPARE_OPTIONS, options), topK: Infinity };
+  for await (const { predictions, error } of classifier.stream(images(), looking)) {
+    const sample = waiting.shift()!;
+    if (error === undefined) {
+      const record = recordOf(sample, predictions, multiLabel);
+      records.push(record);
+      await options.onRecords?.([record]);
+    } else {
+      if (options.onError === undefined) throw error;
+      failed++;
+      options.onError(sample.file, error.cause);
+    }
+    progress.reach(position.get(sample.file)! + 1);
   }
   progress.reach(seen);
   progress.end();
+  if (records.length === 0) {
+    throw new RangeError(
+      failed === 0 ? "There are no images to evaluate" : `None of ${failed} images could be read`,
+    );
+  }
   const seconds = (performance.now() - start) / 1000, now = records.length - before;
   records.sort((a, b) => (position.get(a.file) ?? -1) - (position.get(b.file) ?? -1));
   return {
@@ -118,39 +124,15 @@ export async function evaluate(
   };
 }
 
+/** @param predictions Those of all classes, best first. */
 function recordOf(
   { file, label }: IndexedSample,
-  scores: Float64Array,
+  predictions: readonly Prediction[],
   multiLabel: boolean | undefined,
 ): EvaluationRecord {
-  const ranked = Array.from(scores, (score, index) => ({ index, score }))
-    .sort((a, b) => b.score - a.score || a.index - b.index);
-  const record = { file, label, top: ranked.slice(0, TOP), score: scores[label]! };
-  return multiLabel ? { ...record, scores: [...scores] } : record;
-}
-
-interface OpenSample {
-  readonly sample: IndexedSample;
-  readonly image: Pixels;
-}
-
-async function* readSamples(
-  samples: AsyncIterable<IndexedSample>,
-  reading: ReadImageOptions,
-  onError: EvaluateOptions["onError"],
-): AsyncGenerator<OpenSample> {
-  const { signal } = reading;
-  for await (const sample of samples) {
-    signal?.throwIfAborted();
-    let image: Pixels;
-    try {
-      image = await readImage(await openSample(sample, signal), reading);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (onError === undefined) throw error;
-      onError(sample.file, error);
-      continue;
-    }
-    yield { sample, image };
-  }
+  const top = predictions.slice(0, TOP).map(({ index, score }) => ({ index, score }));
+  const scores: number[] = [];
+  for (const { index, score } of predictions) scores[index] = score;
+  const record = { file, label, top, score: scores[label]! };
+  return multiLabel ? { ...record, scores } : record;
 }

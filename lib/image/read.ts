@@ -5,10 +5,11 @@ import {
   describePath,
   IsADirectory,
   NotCapable,
+  NotFound,
   openStream,
   readBytes as readFileBytes,
 } from "../platform.ts";
-import { ImageDecodeError, OfflineError, retryAfterMs } from "../errors.ts";
+import { ImageDecodeError, OfflineError, retryAfterMs, withCode } from "../errors.ts";
 import { checkOptions, IMAGE_OPTIONS, READ_IMAGE_OPTIONS, shortened } from "../options.ts";
 import { fetchFailure, publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
@@ -43,12 +44,12 @@ import {
  *   `maxBytes`, at a URL that does not answer with success, or not among `sources`.
  * @throws {ImageTooLargeError} If it has more than `maxPixels`.
  * @throws {OfflineError} If it is on the network, and `offline` is set.
- * @throws {TypeError} If the input is of no kind listed, a text begins as a URL and is none, is a URL of
- *   another scheme, or is the image itself in base64.
+ * @throws {TypeError} If the input is of no kind listed; with the code `image-fetch` if a text begins as a
+ *   URL and is none, is a URL of another scheme, or is the image itself in base64.
  * @throws {RangeError} If raw pixels do not fit their width and height, or an option is not one of its
  *   values.
- * @throws {Deno.errors.NotFound} If there is no such file.
- * @throws {Deno.errors.IsADirectory} If the path is a folder's.
+ * @throws {Deno.errors.NotFound} If there is no such file. Its code is `image-not-found`.
+ * @throws {Deno.errors.IsADirectory} If the path is a folder's, likewise.
  */
 export async function readImage(
   input: ImageInput,
@@ -79,13 +80,21 @@ export async function readBytes(
   if (input instanceof Response) return await readResponse(input, options);
   if (input instanceof URL) return await readUrl(input, options);
   if (typeof input === "string") {
-    const url = asUrl(input);
+    const url = urlOf(input);
     return url === undefined ? await readPath(input, options) : await readUrl(url, options);
   }
   throw new TypeError(
     "Expected an image as Uint8Array, ArrayBuffer, Blob, ReadableStream, Response, URL, path " +
       `or { data, width, height }, found ${Object.prototype.toString.call(input)}`,
   );
+}
+
+function urlOf(text: string): URL | undefined {
+  try {
+    return asUrl(text);
+  } catch (error) {
+    throw withCode(error as TypeError, "image-fetch");
+  }
 }
 
 /** What a program may take for a path that is none: the URL of another scheme, and an image itself. */
@@ -102,18 +111,15 @@ async function readPath(path: string, options: ImageOptions): Promise<Uint8Array
     options.signal?.throwIfAborted();
     if (error instanceof IsADirectory) throw error;
     const [scheme] = OTHER_URL.exec(path) ?? [];
-    if (scheme !== undefined) {
-      throw new TypeError(
-        `Expected an image's path, or its http, https, file or data URL: found a text that begins with ` +
-          `${
-            shortened(scheme)
-          }, and there is no such file. Give its bytes, or a function that opens it`,
-      );
-    }
-    if (!mayBeBase64) throw error;
-    throw new TypeError(
-      `Expected an image's path or URL: found a text that is none, and may be base64. ${AS_DATA_URL}`,
-    );
+    if (scheme === undefined && !mayBeBase64) throw error;
+    const expected = scheme === undefined
+      ? `Expected an image's path or URL: found a text that is none, and may be base64. ${AS_DATA_URL}`
+      : "Expected an image's path, or its http, https, file or data URL: found a text that begins " +
+        `with ${
+          shortened(scheme)
+        }, and there is no such file. Give its bytes, or a function that ` +
+        "opens it";
+    throw withCode(new TypeError(expected), "image-fetch");
   }
 }
 
@@ -175,11 +181,16 @@ async function readResponse(
 }
 
 async function readFile(path: string | URL, options: ImageOptions): Promise<Uint8Array> {
-  const { size, isFile, isFolder } = await describePath(path);
-  if (isFolder) throw new IsADirectory(`Expected an image file: open '${path}'`);
-  if (!isFile || size === 0) return await readStream(await openStream(path), options);
-  checkLength({ length: size }, options);
-  return await readFileBytes(path, options.signal);
+  try {
+    const { size, isFile, isFolder } = await describePath(path);
+    if (isFolder) throw new IsADirectory(`Expected an image file: open '${path}'`);
+    if (!isFile || size === 0) return await readStream(await openStream(path), options);
+    checkLength({ length: size }, options);
+    return await readFileBytes(path, options.signal);
+  } catch (error) {
+    const isNone = error instanceof NotFound || error instanceof IsADirectory;
+    throw isNone ? withCode(error, "image-not-found") : error;
+  }
 }
 
 async function readStream(

@@ -4,69 +4,31 @@ import { abortable } from "@std/async/abortable";
 import { concat } from "@std/bytes/concat";
 import type { Batch } from "../engine/engine.ts";
 import type { ImageInput, LazyImage } from "../image/image.ts";
-import { takeTurn } from "../threads/turn.ts";
 import type { InputSize } from "./prepare.ts";
-import type { Images, Input, PreparedImage } from "./prepared_image.ts";
+import type { Input, PreparedImage } from "./prepared_image.ts";
 import type { View } from "./views.ts";
 
 /** Views of one size. */
 export interface ViewBatch extends Batch {
-  /** Of each view: the position of its image in the list that was given, and its weight. */
+  /** Of each view: the position of its image among those that were given, and its weight. */
   readonly views: readonly { readonly image: number; readonly weight: number }[];
 }
 
 /** Values of a batch's input above which it is split: about seven images of 224x224. */
 const MAX_BATCH_VALUES = 2 ** 20;
 const MAX_BATCH = 64;
+/** Images that go through a network together, and that are decoded meanwhile. */
+export const MAX_IMAGES = 32;
 
-/**
- * Opens and prepares images and puts their views into batches of one size each. No more images are
- * opened at a time than one batch may hold.
- *
- * @param viewsOf Called for each image in turn; gives one view at least.
- * @param input The size of the model's input.
- */
-export async function* batchesOf(
-  images: Images,
-  viewsOf: (image: Input) => Promise<readonly View[]>,
-  { channels, height, width }: InputSize,
-  signal?: AbortSignal,
-): AsyncGenerator<ViewBatch> {
-  const maxPixels = MAX_BATCH_VALUES / channels;
-  const maxImages = Math.max(1, Math.min(MAX_BATCH, Math.floor(maxPixels / (height * width))));
-  let views: OwnedView[] = [], count = 0;
-  for await (const lazy of stoppable(images, signal)) {
-    // An engine may compute a batch without letting others go first.
-    if (count > 0 && views.length === 0) await takeTurn(signal);
-    signal?.throwIfAborted();
-    const position = count++;
-    const found = await viewsOf(await openImage(lazy, signal));
-    views.push(...found.map((view) => ({ view, image: position })));
-    if (count % maxImages !== 0) continue;
-    yield* batchViews(views, maxPixels);
-    views = [];
-  }
-  yield* batchViews(views, maxPixels);
+/** Most pixels of a batch. */
+export function maxPixelsFor({ channels }: InputSize): number {
+  return MAX_BATCH_VALUES / channels;
 }
 
-/** Decoded images, and bytes of them, that wait for the network at a time. */
-const MAX_DECODED = 32, MAX_DECODED_BYTES = 2 ** 26;
-
-/** Puts what holds decoded images together, as many as may wait at a time. */
-export async function* inBatches<Item>(
-  items: AsyncIterable<Item>,
-  bytesOf: (item: Item) => number,
-): AsyncGenerator<Item[]> {
-  let batch: Item[] = [], bytes = 0;
-  for await (const item of items) {
-    batch.push(item);
-    bytes += bytesOf(item);
-    if (batch.length < MAX_DECODED && bytes < MAX_DECODED_BYTES) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) yield batch;
+/** How many images go through a network together, if there is one view of each. */
+export function imagesTogether(input: InputSize): number {
+  const fitting = Math.floor(maxPixelsFor(input) / (input.height * input.width));
+  return Math.max(1, Math.min(MAX_IMAGES, fitting));
 }
 
 /** Things that come one after the other, for which nobody waits once the signal is aborted. */
@@ -118,10 +80,11 @@ export async function openImage(
   }
 }
 
-/** Lets go of the connection of an image that came when nobody waited for it any more. */
-async function discard(image: Input): Promise<void> {
+/** Lets go of the connection of an image that nobody will read. */
+export function discard(image: unknown): void {
   const stream = image instanceof Response ? image.body : image;
-  if (stream instanceof ReadableStream) await stream.cancel();
+  // One that is being read is its reader's to end.
+  if (stream instanceof ReadableStream && !stream.locked) stream.cancel().catch(() => {});
 }
 
 /** A view, and the position of its image in the caller's list. */

@@ -67,10 +67,24 @@ export function viewsFor(network: Network, prepared: PreparedImage): readonly Vi
 /** One image. */
 export type Input = ImageInput | PreparedImage;
 
+/** An image that a program calls by a name of its own, such as the key of a store's object. */
+export interface NamedImage<Image extends LazyImage | PreparedImage = LazyImage | PreparedImage> {
+  /** What errors and results call it. */
+  readonly name: string;
+  /** The image, or what opens it. */
+  readonly image: Image;
+}
+
+/** Whether an image comes with a name. */
+export function isNamed(image: unknown): image is NamedImage {
+  return typeof image === "object" && image !== null && "image" in image && "name" in image &&
+    typeof image.name === "string";
+}
+
 /** Many images, which are opened as they are needed. */
-export type Images<Image extends LazyImage | PreparedImage = LazyImage | PreparedImage> =
-  | Iterable<Image>
-  | AsyncIterable<Image>;
+export type Images<
+  Image extends LazyImage | PreparedImage | NamedImage = LazyImage | PreparedImage | NamedImage,
+> = Iterable<Image> | AsyncIterable<Image>;
 
 /** Options that say how an image is decoded and looked at, which a prepared one was already. */
 export type LookOption = keyof ViewOptions | Exclude<keyof ImageOptions, "signal"> | "scale";
@@ -79,7 +93,8 @@ export type LookOption = keyof ViewOptions | Exclude<keyof ImageOptions, "signal
  * Options for what is given: those of prepared images do not say how to look at them. Of what may be any
  * `Input` the compiler cannot tell, and the call does.
  */
-export type OptionsFor<Given, Options> = [Given] extends [LazyImage | Images<LazyImage>] ? Options
+export type OptionsFor<Given, Options> = [Given] extends
+  [LazyImage | Images<LazyImage | NamedImage<LazyImage>>] ? Options
   : [Input] extends [Given] ? Options
   : [Input[]] extends [Given] ? Options
   : { readonly [Name in keyof Options]?: Name extends LookOption ? undefined : Options[Name] };
@@ -106,11 +121,6 @@ export function areMany(images: unknown): images is Images {
   if (typeof images !== "object" || images === null) return false;
   if (ArrayBuffer.isView(images) || images instanceof ReadableStream) return false;
   return Symbol.iterator in images || Symbol.asyncIterator in images;
-}
-
-/** One image as a list of one. */
-export function listOf(images: Input | Images): Images {
-  return areMany(images) ? images : [images];
 }
 
 /**

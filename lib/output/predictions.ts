@@ -176,6 +176,32 @@ export function bestClass(scores: Float64Array): number {
   return scores.reduce((best, score, index) => score > scores[best] ? index : best, 0);
 }
 
+/** The scores of one image: those of its views, averaged by their weights. */
+export class ScoresMean {
+  readonly #scoring: Scoring;
+  readonly #sums: Float64Array;
+
+  constructor(classes: number, scoring: Scoring) {
+    this.#scoring = scoring;
+    this.#sums = new Float64Array(classes);
+  }
+
+  /**
+   * Adds view `n` of a batch.
+   *
+   * @throws {ScoresNotFiniteError} If a score is not finite.
+   */
+  add(logits: Activations, n: number, weight: number): void {
+    const own = scoresOfMean(logits, n, this.#scoring);
+    for (let c = 0; c < own.length; c++) this.#sums[c]! += weight * own[c]!;
+  }
+
+  /** The scores, once all views were added. */
+  result(): Float64Array {
+    return this.#sums;
+  }
+}
+
 /** Whether the best prediction of all is one to rely on. */
 export function isSure(
   { label, score }: Pick<Prediction, "label" | "score">,

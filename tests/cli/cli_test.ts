@@ -131,7 +131,7 @@ Deno.test("a bad file gives an error line, and the others go on", async () => {
         ["image-format", false],
         ["image-damaged", false],
         ["image-damaged", false],
-        [undefined, false],
+        ["image-not-found", false],
       ],
     );
     assertEquals(lines.at(-1).predictions[0].label, "cat");

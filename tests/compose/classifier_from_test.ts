@@ -54,9 +54,13 @@ Deno.test("the function of classifierFrom() gets decoded images, and the caller'
       return Promise.resolve(images.map(() => Float32Array.of(1)));
     },
   });
-  const { signal } = new AbortController();
+  const abort = new AbortController(), reason = new Error("mine"), { signal } = abort;
   await classifier.classify([CAT, WHITE], { signal });
-  assertEquals(seen, [[3, 3], signal]);
+  assertEquals(seen.shift(), [3, 3]);
+  const heard = seen[0] as AbortSignal; // As its type says.
+  assertEquals(heard.aborted, false);
+  abort.abort(reason);
+  assertEquals(heard.reason, reason);
 });
 
 Deno.test("many images are decoded and scored few at a time", async () => {

@@ -257,7 +257,27 @@ Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
     onError: (file) => void failed.push(file),
   });
   assertEquals([metrics.images, count, failed], [4, 1, ["missing.png"]]);
-  await assertRejects(() => evaluate(classifier, missing), Deno.errors.NotFound);
+  const place = "image 4 (missing.png): ";
+  await assertRejects(() => evaluate(classifier, missing), Deno.errors.NotFound, place);
+});
+
+Deno.test("evaluate() of nothing is refused, and so is what cannot be read at all", async () => {
+  await using classifier = classifierOn(model, floatEngine(model, weights));
+  await assertRejects(
+    () => evaluate(classifier, []),
+    RangeError,
+    "There are no images to evaluate",
+  );
+  const missing = [{ file: "a.png", label: 0 }, { file: "b.png", label: 1 }];
+  const failed: unknown[] = [];
+  const onError = (file: string, error: unknown) => void failed.push([file, error]);
+  await assertRejects(() => evaluate(classifier, missing, { onError }), RangeError, "None of 2");
+  assertEquals(failed.map((pair) => String(pair).slice(0, 14)), [
+    "a.png,NotFound",
+    "b.png,NotFound",
+  ]);
+  const { records } = await evaluate(classifier, samples);
+  assertEquals((await evaluate(classifier, [], { known: records })).records, records);
 });
 
 Deno.test("fuse() averages the models' probabilities", async () => {

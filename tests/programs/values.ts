@@ -4,6 +4,7 @@ import {
   classify,
   type ClassifyOptions,
   type DefaultLabel,
+  type Embedding,
   type EmbedOptions,
   type ImageInput,
   type Images,
@@ -40,6 +41,22 @@ const found = async (images: Input | readonly Input[], options?: ClassifyOptions
   (await classifier.classify(images, options)).length;
 const listed = async (images: Input[], options: EmbedOptions) =>
   await classifier.embed(images, options);
+
+// The error of one image of many is thrown, or is what the program asks for: an error in its place.
+for (const one of await classifier.classify([photo, "no.png"], { onError: "return" })) {
+  const shown: string = one instanceof Error ? `${one.index} ${one.image}` : one[0].label;
+  console.log(shown);
+}
+const onError = (images: Input[], onError: "throw" | "return" | undefined) =>
+  classifier.embed(images, { onError });
+// @ts-expect-error So that not all are embeddings.
+const embeddings = async (): Promise<Embedding[]> => await onError([photo], "return");
+// @ts-expect-error One image has no other's place.
+const alone = () => classifier.scores(new Uint8Array(1), { onError: "return" });
+for await (const { index, predictions, error } of classifier.stream(new Set([photo, "no.png"]))) {
+  if (error) console.log(index, error.image);
+  else console.log(index, predictions[0].label);
+}
 
 // Prepared images were looked at already.
 const prepared = await classifier.prepare(photo, { crops: "ten" });
@@ -85,4 +102,7 @@ await classifier.explain(photo, undecided);
 
 console.log(label, promised.length, all.length, isCat, data.length, (await bytes(photo)).length);
 console.log((await rows([photo])).length, await found(photo, { topK: 2 }), service.logLevel);
-console.log([refused, forged, block6, isBird, converted, report, trained, listed].length);
+console.log(
+  [alone, embeddings].length,
+  [refused, forged, block6, isBird, converted, report, trained, listed].length,
+);

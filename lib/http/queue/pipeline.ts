@@ -4,6 +4,7 @@ import { abortable } from "@std/async/abortable";
 import type { ImageClassifier, ImageClassifierInfo, PrepareOptions } from "../../classifier.ts";
 import type { Input } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
+import { withoutPlace } from "../../input/image_error.ts";
 import { checkViews, type ViewOptions, viewPixels } from "../../input/views.ts";
 import { type ExplainOptions, explainPixels, type Explanation } from "../../explain/explain.ts";
 import {
@@ -418,7 +419,9 @@ function networksOf({ info, members = [] }: ImageClassifier): Network[] {
 async function answer<Value>({ info }: ImageClassifier, asked: Promise<Value>): Promise<Value> {
   try {
     return await asked;
-  } catch (error) {
+  } catch (given) {
+    // A batch's images come from many requests.
+    const error = withoutPlace(given);
     if (info.architecture !== undefined || !(error instanceof RangeError)) throw error;
     throw new HttpProblem("bad-option", error.message, { cause: error });
   }

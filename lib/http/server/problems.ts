@@ -11,6 +11,7 @@ const PROBLEMS_OF_CODES = {
   "image-pixels": [413, "The image has too many pixels"],
   "image-bytes": [413, "The image has too many bytes"],
   "image-fetch": [422, "The URL cannot be read"],
+  "image-not-found": [422, "There is no such image"],
   "model-not-found": [500, "The model was not found"],
   "model-format": [500, "The model cannot be read"],
   "model-integrity": [500, "The model is damaged"],
