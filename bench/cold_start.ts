@@ -1,8 +1,8 @@
 /**
  * Cold starts: whole processes, in turns, ours with each model and one that only imports tfjs.
  *
- * `deno task bench:cold [--rounds N] [--threads N,N] [MODEL …]`; without a name, all models of
- * `weights/`. The peer is `@tensorflow/tfjs-core` with the backend `cpu`, the least of TensorFlow.js
+ * `deno task bench:cold [--rounds N] [--threads N,N] [MODEL …]`; without a name, all models
+ * of the checkout. The peer is `@tensorflow/tfjs-core` with the backend `cpu`, the least of TensorFlow.js
  * that can compute something. A table's row has medians, and the least in brackets.
  *
  * @module
@@ -10,6 +10,7 @@
 
 import { parseArgs } from "node:util";
 import { basename } from "@std/path";
+import { CATALOG } from "../lib/model/catalog.ts";
 import { measure, type Measurement, type Subject } from "./measure.ts";
 
 const SUBJECT = new URL("cold_subject.ts", import.meta.url).pathname;
@@ -20,12 +21,7 @@ function subject(engine: string, threads: number, ...args: string[]): Subject {
 }
 
 /** The models that come with a checkout. */
-function embedded(): string[] {
-  const weights = new URL("../weights/", import.meta.url);
-  const names = [...Deno.readDirSync(weights)].map(({ name }) => name).sort();
-  return names.filter((name) => name.endsWith(".safetensors"))
-    .map((name) => new URL(name, weights).pathname);
-}
+const EMBEDDED = CATALOG.filter(({ file }) => file !== undefined).map(({ id }) => id);
 
 /** `cpu` is user and system time of all threads. */
 const PARTS = ["import", "load", "first image", "cpu"];
@@ -50,7 +46,7 @@ const { values: { rounds, threads }, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const models = positionals.length > 0 ? positionals : embedded();
+const models = positionals.length > 0 ? positionals : EMBEDDED;
 const subjects = [
   subject("tfjs, imported", 1, "tfjs"),
   ...models.flatMap((model) =>

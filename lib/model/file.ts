@@ -139,7 +139,9 @@ async function readFloats(chunks: ChunkReader, count: number): Promise<Float32Ar
   const bytes = new Uint8Array(4 * count);
   await chunks.read(bytes);
   const view = new DataView(bytes.buffer);
-  return Float32Array.from({ length: count }, (_, i) => view.getFloat32(4 * i, true));
+  const floats = new Float32Array(count);
+  for (let i = 0; i < count; i++) floats[i] = view.getFloat32(4 * i, true);
+  return floats;
 }
 
 async function* streamWeights(

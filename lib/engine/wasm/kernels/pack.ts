@@ -15,7 +15,7 @@ export function pack(
   padded: i32,
 ): void {
   const inner = filterRows * filterColumns * inChannels;
-  memory.fill(to, 0, filterRows * filterColumns * padded * 16);
+  if (count < 16 || inChannels < padded) memory.fill(to, 0, filterRows * filterColumns * padded * 16);
   for (let o = 0; o < count; o++) {
     let source = from + o * inner, target = to + o * 4;
     for (let position = filterRows * filterColumns; position > 0; position--) {
