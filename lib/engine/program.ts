@@ -107,11 +107,17 @@ function compileLayer(
   const biasExponent = largestBias === 0 ? NO_BIAS_EXPONENT : exponentOf(largestBias) - 29;
   return {
     ...layer,
-    multiplier: Int32Array.from(scale, (s) => Math.round(s / largestScale * 2 ** 30)),
-    bias: Int32Array.from(bias, (b) => b === 0 ? 0 : Math.round(b / 2 ** biasExponent)),
+    multiplier: roundEach(scale, (s) => s / largestScale * 2 ** 30),
+    bias: roundEach(bias, (b) => b === 0 ? 0 : b / 2 ** biasExponent),
     biasExponent,
     reciprocal: toFixed(1 / largestScale),
   };
+}
+
+function roundEach(values: Float32Array, change: (value: number) => number): Int32Array {
+  const rounded = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) rounded[i] = Math.round(change(values[i]));
+  return rounded;
 }
 
 /** The average of all positions: a layer without weights, whose sums are its values. */
@@ -140,7 +146,8 @@ export function reciprocalOf(
 }
 
 function largest(values: Float32Array, layer: string, what: string, length: number): number {
-  const max = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  let max = 0;
+  for (const value of values) max = Math.max(max, Math.abs(value));
   if (values.length !== length || !Number.isFinite(max)) {
     throw new RangeError(
       `Layer ${layer} needs ${length} finite values as ${what}: found ${values.length}, the largest ${max}`,
