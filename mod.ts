@@ -6,7 +6,7 @@
  * import { classify } from "@edge/vgg16";
  *
  * const [best] = await classify(await Deno.readFile("tests/data/photos/cat.png"));
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  *
  * @module

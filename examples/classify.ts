@@ -2,8 +2,8 @@
  * Labels the pictures that are named on the command line: the model is loaded once, and freed at the
  * end.
  *
- *     deno run --allow-read=weights,lib,cat.png,boats.jpg \
- *       examples/classify.ts cat.png boats.jpg
+ *     deno run --allow-read=weights,lib,cat.png,coffee.png \
+ *       examples/classify.ts cat.png coffee.png
  */
 
 import { ImageDecodeError, loadClassifier } from "@edge/vgg16";

@@ -101,7 +101,7 @@ import type { Fetch } from "./urls.ts";
 export interface ClassifierOptions extends BackendOptions {
   /**
    * Catalog id, path, URL or a request for it, the bytes of a model file, or an open one. Default: the
-   * embedded CIFAR-10 model.
+   * embedded one, which knows 200 everyday classes.
    */
   readonly model?: ModelSource | undefined;
   /** Where downloaded models are kept, and WebGPU's times of kernels. Default: `VGG16_CACHE_DIR`, or the user's folder for caches. */
@@ -196,7 +196,7 @@ export interface ClassifierUsage {
  *
  * await using classifier = await loadClassifier({ backend: "wasm" });
  * const [best] = await classifier.classify("tests/data/photos/cat.png");
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  *
  * @throws {RangeError} If an option is unknown, or not one of its values.

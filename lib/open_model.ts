@@ -17,7 +17,7 @@ import { VERSION } from "./version.ts";
 
 /** The models' folder, and the one that comes with the package. Relative to this module: https has them, too. */
 const WEIGHTS = new URL("../weights/", import.meta.url);
-const EMBEDDED = new URL("../weights/cifar10/vgg16-cifar10.safetensors", import.meta.url);
+const EMBEDDED = new URL("../weights/vgg16-imagenet200.safetensors", import.meta.url);
 
 /** A model's catalog id, path, URL or a request for it, bytes, or an open one. */
 export type ModelSource = SourceLike | Model;

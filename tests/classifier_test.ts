@@ -11,7 +11,6 @@ import { encodePng } from "../lib/image/codecs/encode_png.ts";
 import { readImage } from "../lib/image/read.ts";
 import { resizeImage } from "../lib/image/resize.ts";
 import { openModel } from "../lib/model/file.ts";
-import type { DefaultLabel } from "../lib/model/default_labels.ts";
 import { similarity } from "../lib/output/embedding.ts";
 import { sigmoid } from "../lib/output/predictions.ts";
 import { floatEngine } from "./support/float_engine.ts";
@@ -254,17 +253,6 @@ Deno.test("info stays after close(), which waits for what runs and takes no more
   await running;
   assertEquals(closing.info.classes, classifier.info.classes);
   assertEquals(closing.usage().bytesResident, 0);
-});
-
-Deno.test("the embedded model's labels are those that the compiler knows", async () => {
-  await using embedded = await loadClassifier({ model: CIFAR10, backend: "wasm" });
-  // All of them and no other, or this does not compile.
-  const known: Record<DefaultLabel, number> = {
-    ...{ airplane: 0, automobile: 1, bird: 2, cat: 3, deer: 4 },
-    ...{ dog: 5, frog: 6, horse: 7, ship: 8, truck: 9 },
-  };
-  const found = embedded.info.classes.map(({ label, index }) => [label, index]);
-  assertEquals(Object.fromEntries(found), known);
 });
 
 Deno.test("loadClassifier() takes an open model", async () => {

@@ -115,28 +115,39 @@ function promised(code: string): string[] {
   return [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text);
 }
 
-for (const [name, path] of ENTRIES) {
-  const text = Deno.readTextFileSync(new URL(path, ROOT));
+/** The first comment of a module. */
+function commentOf(path: string): string {
+  const text = readPage(path);
+  return text.slice(0, text.indexOf("*/")).replaceAll(/^ \* ?/gm, "");
+}
+
+/** The packages with models, and what explains them. */
+const MODELS = ["small", "cifar10"].flatMap((name) => [
+  [`weights/${name}/mod.ts`, commentOf(`weights/${name}/mod.ts`)],
+  [`weights/${name}/README.md`, readPage(`weights/${name}/README.md`)],
+]).concat([["weights/README.md", readPage("weights/README.md")]]);
+const EXPLAINED = ENTRIES.flatMap(([name, path]) => {
   const page = `docs/entries/${name === "." ? "classify" : name.slice(2)}.md`;
-  const comment = text.slice(0, text.indexOf("*/")).replaceAll(/^ \* ?/gm, "");
-  for (const [where, markdown] of [[path, comment], [page, readPage(page)]]) {
-    for (const { text: code } of blocksOf(markdown).filter(({ kind }) => kind === "ts")) {
-      Deno.test(`the example of ${where} prints what it says`, async () => {
-        const folder = await Deno.makeTempDir();
-        try {
-          await Deno.writeTextFile(`${folder}/main.ts`, code);
-          const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-            args: ["run", "--no-check", "-A", "--config", "deno.json", `${folder}/main.ts`],
-            cwd: ROOT,
-            env: { NO_COLOR: "1" },
-          }).output();
-          const lines = new TextDecoder().decode(stdout).split("\n").slice(0, -1);
-          assertEquals(lines, promised(code), new TextDecoder().decode(stderr));
-        } finally {
-          await Deno.remove(folder, { recursive: true });
-        }
-      });
-    }
+  return [[path, commentOf(path)], [page, readPage(page)]];
+});
+
+for (const [where, markdown] of [...EXPLAINED, ...MODELS]) {
+  for (const { text: code } of blocksOf(markdown!).filter(({ kind }) => kind === "ts")) {
+    Deno.test(`the example of ${where} prints what it says`, async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        await Deno.writeTextFile(`${folder}/main.ts`, code);
+        const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: ["run", "--no-check", "-A", "--config", "deno.json", `${folder}/main.ts`],
+          cwd: ROOT,
+          env: { NO_COLOR: "1" },
+        }).output();
+        const lines = new TextDecoder().decode(stdout).split("\n").slice(0, -1);
+        assertEquals(lines, promised(code), new TextDecoder().decode(stderr));
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    });
   }
 }
 

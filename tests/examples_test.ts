@@ -66,12 +66,12 @@ Deno.test("each example is short, imports the package alone and is in the list",
 Deno.test("examples/classify.ts labels pictures, and goes on after one that is none", async () => {
   const files = {
     "cat.png": [`${PHOTOS}/cat.png`, "LICENSE"],
-    "boats.jpg": [`${PHOTOS}/boats.jpg`],
+    "coffee.png": [`${PHOTOS}/coffee.png`],
   };
-  const [cat, license, boats] = await linesOf("classify.ts", files);
-  assertEquals(cat, `${PHOTOS}/cat.png cat 0.91`);
+  const [cat, license, coffee] = await linesOf("classify.ts", files);
+  assertMatch(cat, /^\S+\/cat\.png tabby cat 0\.\d\d/);
   assertMatch(license, /^LICENSE Expected JPEG, PNG, .*found text that starts with "MIT License/);
-  assertEquals(boats, `${PHOTOS}/boats.jpg ship 0.54,airplane 0.13,frog 0.10`);
+  assertMatch(coffee, /^\S+\/coffee\.png espresso 0\.\d\d/);
 });
 
 Deno.test("examples/edge_handler.ts answers a picture with its label, and others with what is wrong", async () => {
@@ -86,7 +86,7 @@ Deno.test("examples/edge_handler.ts answers a picture with its label, and others
   try {
     await until(() => fetch(url).then((r) => r.text()).then(() => true, () => false));
     const [status, best] = await post(await Deno.readFile(`${ROOT}/${PHOTOS}/cat.png`));
-    assertEquals([status, best.label], [200, "cat"]);
+    assertEquals([status, best.label], [200, "tabby cat"]);
     assertEquals((await post("no picture"))[0], 415);
     const huge = { data: new Uint8Array(3 * 5000 * 5000), width: 5000, height: 5000 };
     assertEquals((await post(await encodePng(huge)))[0], 413);
@@ -113,12 +113,13 @@ Deno.test("examples/batch_job.ts gives a line for each picture, broken ones too"
     );
     const [broken] = lines.splice(2, 1);
     assertMatch(broken.error, /found text that starts with "no picture"/);
-    assert(lines.every(({ label }) => label === "cat"));
+    assert(lines.every(({ label }) => label === "tabby cat"));
   });
 });
 
 Deno.test("examples/own_classes.ts learns two classes from folders of pictures", async () => {
-  const SIDE = 32, CAT = 3, DOG = 5;
+  // Two that can be told apart at 32 pixels, for which the embedded model was not made.
+  const SIDE = 32, CAR = 1, FROG = 6;
   const sheet = await decodeImage(
     await Deno.readFile(new URL("fixtures/cifar10/sheet.png", import.meta.url)),
   );
@@ -127,11 +128,11 @@ Deno.test("examples/own_classes.ts learns two classes from folders of pictures",
     await Deno.writeFile(file, await encodePng(cropImage(sheet, box)));
   };
   await inFolder(async (folder) => {
-    for (const [name, row] of [["kitten", CAT], ["puppy", DOG]] as const) {
+    for (const [name, row] of [["car", CAR], ["frog", FROG]] as const) {
       await Deno.mkdir(`${folder}/pets/${name}`, { recursive: true });
       for (let n = 0; n < 15; n++) await write(`${folder}/pets/${name}/${n}.png`, row, n);
     }
-    await write(`${folder}/new.png`, DOG, 20);
+    await write(`${folder}/new.png`, FROG, 20);
     await Deno.mkdir(`${folder}/models`);
     const [first, second, third] = await linesOf("own_classes.ts", {
       "pets": [`${folder}/pets`],
@@ -140,9 +141,9 @@ Deno.test("examples/own_classes.ts learns two classes from folders of pictures",
       "new.jpg": [`${folder}/new.png`],
     });
     // Of six pictures at most one is wrong, as in the test of fit().
-    assertMatch(first, /^kitten, puppy: right on (83|100) %$/);
+    assertMatch(first, /^car, frog: right on (83|100) %$/);
     assertEquals(second, "of 6 pictures that it did not learn from");
-    assertMatch(third, /new\.png: puppy (0\.[5-9]\d|1\.00)$/);
+    assertMatch(third, /new\.png: frog (0\.[5-9]\d|1\.00)$/);
   });
 });
 
@@ -202,7 +203,10 @@ devTest("examples/page.html shows a picture's label in a browser, and what is wr
   try {
     const page = await browser.newPage();
     await page.goto(`${origin}/?service=http://127.0.0.1:${service.addr.port}`);
-    const answers: [string, string][] = [["cat.png", "cat, 91 %"], ["boats.jpg", "ship, 54 %"]];
+    const answers = [["cat.png", /^tabby cat, \d+ %$/], [
+      "coffee.png",
+      /^espresso, \d+ %$/,
+    ]] as const;
     for (const [name, answer] of answers) {
       await page.getByLabel("A picture").setInputFiles(`${ROOT}/${PHOTOS}/${name}`);
       await page.getByText(answer).waitFor({ timeout: 10_000 });

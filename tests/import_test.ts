@@ -37,7 +37,7 @@ await using classifier = await loadClassifier({ backend: "wasm", threads: 2 });
 const [{ label }] = await classifier.classify(Deno.stdin.readable);
 console.log(label, classifier.info.threads);
 `;
-  assertEquals(await run(program, "data/photos/cat.png"), "cat 2\n");
+  assertEquals(await run(program, "data/photos/cat.png"), "tabby cat 2\n");
 });
 
 Deno.test("what is loaded only when it is needed comes over http, too", async () => {

@@ -22,7 +22,7 @@ import { composed } from "./classifier_from.ts";
  * await using a = await loadClassifier({ backend: "wasm" });
  * await using b = await loadClassifier({ backend: "wasm", precision: "float" });
  * const [best] = await fuse([a, b]).classify("tests/data/photos/cat.png");
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  */
 export function fuse<Label extends string>(

@@ -107,7 +107,7 @@ class SharedModel {
  * await using classifier = await sharedClassifier({ backend: "wasm" });
  * await using other = await sharedClassifier({ backend: "wasm" }); // Loads nothing.
  * const [best] = await other.classify("tests/data/photos/cat.png");
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  *
  * @throws What `loadClassifier()` throws.
@@ -149,15 +149,15 @@ async function keptClassifier(signal: AbortSignal | undefined): Promise<Classifi
 /**
  * Predicts the labels of an image with the embedded model, which is loaded on first use and kept.
  *
- * The embedded model knows CIFAR-10's ten classes: airplane, automobile, bird, cat, deer, dog, frog,
- * horse, ship, truck.
+ * The embedded model, `vgg16-imagenet200`, knows 200 everyday classes, which {@linkcode DefaultLabel}
+ * lists, and nothing else.
  *
  * @example
  * ```ts
  * import { classify } from "@edge/vgg16";
  *
  * const [best] = await classify(await Deno.readFile("tests/data/photos/cat.png"));
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  *
  * @throws {TypeError} If the input is none of the kinds of image, `allow` and `deny` are both given, or an

@@ -7,7 +7,7 @@
  *
  * await using classifier = await loadClassifier({ backend: "wasm", threads: 1 });
  * const [best] = await classifier.classify("tests/data/photos/cat.png");
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  *
  * @module

@@ -8,8 +8,8 @@
  *
  * await using classifier = await loadClassifier({ backend: "wasm" });
  * const { metrics } = await evaluate(classifier, [
- *   { file: "tests/data/photos/cat.png", label: "cat" },
- *   { file: "tests/data/photos/boats.jpg", label: "ship" },
+ *   { file: "tests/data/photos/cat.png", label: "tabby cat" },
+ *   { file: "tests/data/photos/coffee.png", label: "espresso" },
  * ]);
  * console.log(metrics.top1); // 1
  * ```

@@ -9,7 +9,7 @@
  * const image = await Deno.readFile("tests/data/photos/cat.png");
  * const request = new Request("http://localhost/classify", { method: "POST", body: image });
  * const [best] = await (await handler(request)).json();
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  *
  * @module

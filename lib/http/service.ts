@@ -84,7 +84,7 @@ async function start(options: ServiceOptions): Promise<HttpService> {
  * const image = await Deno.readFile("tests/data/photos/cat.png");
  * const request = new Request("http://localhost/classify", { method: "POST", body: image });
  * const [best] = await (await handler(request)).json();
- * console.log(best.label); // cat
+ * console.log(best.label); // tabby cat
  * ```
  *
  * @throws {RangeError} If an option is unknown or out of range.

@@ -33,8 +33,8 @@ import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts"
  * ```ts
  * import { openModel } from "@edge/vgg16/convert";
  *
- * const model = await openModel("weights/cifar10/vgg16-cifar10.safetensors");
- * console.log(model.labels[3]); // cat
+ * const model = await openModel("weights/vgg16-imagenet200.safetensors");
+ * console.log(model.labels[187]); // lemon
  * for await (const piece of model.weights()) {
  *   console.log(piece.layer, piece.first, piece.count, piece.data.length);
  * }

@@ -64,7 +64,7 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
  *   width: 32,
  *   height: 32,
  * });
- * const samples = Array.from({ length: 20 }, (_, n) => {
+ * const samples = Array.from({ length: 10 }, (_, n) => {
  *   const [label, gray] = n % 2 === 0 ? ["dark", 40 + n] : ["bright", 190 + n];
  *   return { file: `${n}`, label, image: picture(gray) };
  * });

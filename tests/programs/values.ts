@@ -100,7 +100,14 @@ const undecided: { label: string | undefined; scale: number | undefined } = {
 };
 await classifier.explain(photo, undecided);
 
-console.log(label, promised.length, all.length, isCat, data.length, (await bytes(photo)).length);
+console.log(
+  label,
+  promised.length,
+  all.length,
+  isCat,
+  data.length,
+  (await bytes(photo)).length > 0,
+);
 console.log((await rows([photo])).length, await found(photo, { topK: 2 }), service.logLevel);
 console.log(
   [alone, embeddings].length,

@@ -538,7 +538,7 @@ Deno.test("resolveModel() finds what is in the cache, and offline does not look 
       OfflineError,
     );
     assertEquals((await resolveModel("vgg16-imagenet", options)).id, "vgg16-imagenet");
-    assertEquals((await resolveModel(undefined, options)).id, "vgg16-cifar10");
+    assertEquals((await resolveModel(undefined, options)).id, "vgg16-imagenet200");
     await assertRejects(
       () => resolveModel("vgg16-imagnet", options),
       ModelNotFoundError,
