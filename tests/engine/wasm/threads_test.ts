@@ -6,6 +6,7 @@ import { createWasmEngine, type WasmEngineOptions } from "../../../lib/engine/wa
 import type { Engine } from "../../../lib/engine/engine.ts";
 import type { Model } from "../../../lib/model/model.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
+import { takeTurn } from "../../../lib/threads/turn.ts";
 import { assertThreads, countThreads } from "../../support/count_threads.ts";
 import { randomBatch, randomModel } from "../../support/random_model.ts";
 import { averageCases, checkEveryLayer, engineCases } from "../../support/engine_cases.ts";
@@ -48,6 +49,9 @@ Deno.test("threads start once there is enough to do, and take over; values stay 
   await withWorkers(model, { prepareFrom: 2.5 * each }, async (engine, workers, ready) => {
     assertEquals(engine.threads, 2);
     for (let run = 1; run <= 2; run++) assertEquals(await engine.run(batch), expected);
+    // By then threads that had been asked for would be there.
+    await import("../../../lib/threads/kernel_threads.ts");
+    for (let turn = 0; turn < 10; turn++) await takeTurn(undefined);
     assertEquals(workers.length, 0);
     while (ready.length < 2) assertEquals(await engine.run(batch), expected);
     for (let run = 0; run < 20; run++) assertEquals(await engine.run(batch), expected);
