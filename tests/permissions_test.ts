@@ -25,7 +25,7 @@ async function makeFolder(): Promise<string> {
   };
   for (const path of ["deno.json", "deno.lock", "cli.ts", "serve.ts"]) await copy(path, path);
   for (const path of ["lib", "weights"]) await copyAll(path);
-  const photos = { cat: "cat.png", ship: "boats.jpg" };
+  const photos = { tabby: "cat.png", espresso: "coffee.png" };
   for (const [label, photo] of Object.entries(photos)) {
     await copy(`tests/data/photos/${photo}`, `photos/${photo}`);
     for (let n = 0; n < 5; n++) {
