@@ -1,5 +1,6 @@
 /** Every form in which a program holds an image, to pixels. */
 
+import { abortable } from "@std/async/abortable";
 import { concat } from "@std/bytes/concat";
 import {
   describePath,
@@ -133,8 +134,7 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
   if (options.offline && !isInMemory) throw new OfflineError(publicUrl(url));
   let response: Response;
   try {
-    const { fetch: ask = fetch, signal } = options;
-    response = await ask(new Request(url, { signal }));
+    response = await answerOf(url, options);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof NotCapable) throw error;
@@ -146,6 +146,21 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
     });
   }
   return await readResponse(response, options, url);
+}
+
+/** What a server answers. Who aborts does not wait for a `fetch` that knows nothing of signals. */
+async function answerOf(
+  url: URL,
+  { fetch: ask = fetch, signal }: ImageOptions,
+): Promise<Response> {
+  const asking = ask(new Request(url, { signal }));
+  if (signal === undefined) return await asking;
+  try {
+    return await abortable(asking, signal);
+  } catch (error) {
+    asking.then(({ body }) => body?.cancel()).catch(() => {});
+    throw error;
+  }
 }
 
 /** @param found What the image is, in words. */

@@ -330,7 +330,7 @@ class Ahead<Ready> {
       this.#isOver = true;
       this.#change();
       // An image that comes when nobody waits for it any more.
-      pulling?.then((late) => discard(Object(late).value)).catch(() => {});
+      pulling?.then((late) => discard(imageOf(Object(late).value))).catch(() => {});
       const end = async () => isEnded || await iterator?.return?.();
       const ending = end().catch(() => {});
       // Who aborts does not wait, and a generator that waits for an item ends only when it has that.
@@ -358,6 +358,11 @@ class Ahead<Ready> {
       return { place, ready: { status: "rejected", reason } };
     }
   }
+}
+
+/** The image of what a source gives, which may come with a name. */
+function imageOf(given: unknown): unknown {
+  return isNamed(given) ? given.image : given;
 }
 
 /** As `for await` does it, of promises in a list too. */

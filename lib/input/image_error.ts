@@ -1,7 +1,7 @@
 /** Which of many images an error is about. */
 
 import { isVggError } from "../errors.ts";
-import { publicUrl } from "../public_url.ts";
+import { publicText, publicUrl } from "../public_url.ts";
 import { shortened } from "../options.ts";
 import { asUrl } from "../urls.ts";
 
@@ -48,12 +48,15 @@ export function nameOf(image: unknown): string | undefined {
   if (image instanceof Response) return publicUrl(image.url) || undefined;
   if (image instanceof File) return image.name || undefined;
   if (typeof image !== "string") return undefined;
-  return isUrl(image) ? publicUrl(image) : image;
+  return isUrl(image) ? publicUrl(image) : publicText(image);
 }
+
+/** Of any scheme: also one that is not read may hold secrets. */
+const SCHEME = /^[a-z][a-z\d+.-]+:\/\//i;
 
 function isUrl(text: string): boolean {
   try {
-    return asUrl(text) !== undefined;
+    return SCHEME.test(text) || asUrl(text) !== undefined;
   } catch {
     return true; // It begins as one, and may hold the secrets of one.
   }
@@ -84,9 +87,8 @@ export function withoutPlace(error: unknown): unknown {
 export function imageError(error: unknown, { index, name }: ImagePlace): ImageError {
   const which = name === undefined ? "" : ` (${shortened(name)})`;
   const said = error instanceof Error ? error.message : String(error);
-  const copy = copyOf(error, `image ${index}${which}: ${said}`);
   const property = { enumerable: true, configurable: true, writable: true };
-  Object.defineProperties(copy, {
+  const copy = copyOf(error, `image ${index}${which}: ${said}`, {
     index: { ...property, value: index },
     image: { ...property, value: name },
     cause: { ...property, enumerable: false, value: error },
@@ -95,12 +97,15 @@ export function imageError(error: unknown, { index, name }: ImagePlace): ImageEr
   return copy as ImageError; // It has just become one.
 }
 
-/** An error of the same class, with the same properties, but for the message. */
-function copyOf(error: unknown, message: string): Error {
+/** An error of the same class, with the same properties, but for the message and those that are given. */
+function copyOf(error: unknown, message: string, given: PropertyDescriptorMap): Error {
   // Its message, name and code are no properties of its own.
-  if (error instanceof DOMException) return new DOMException(message, error.name);
+  if (error instanceof DOMException) {
+    return Object.defineProperties(new DOMException(message, error.name), given);
+  }
   const copy = new Error(message);
-  if (!(error instanceof Error)) return copy;
+  if (!(error instanceof Error)) return Object.defineProperties(copy, given);
   const { message: _, stack: __, ...own } = Object.getOwnPropertyDescriptors(error);
-  return Object.defineProperties(Object.setPrototypeOf(copy, Object.getPrototypeOf(error)), own);
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(error));
+  return Object.defineProperties(copy, { ...own, ...given });
 }

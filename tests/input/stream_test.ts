@@ -57,6 +57,12 @@ const BAD: Readonly<
   "a folder": [() => "tests", "IsADirectory", "image-not-found", "tests"],
   "a malformed URL": [() => "http://[bad", "TypeError", "image-fetch", "http://[bad"],
   "another scheme": [() => "s3://bucket/a.png", "TypeError", "image-fetch", "s3://bucket/a.png"],
+  "another scheme with a secret": [
+    () => "s3://u:p w@bucket/a.png?key=x",
+    "TypeError",
+    "image-fetch",
+    "s3://bucket/a.png",
+  ],
   "a URL with a secret": [
     () => "http://u:p@127.0.0.1:1/a.png?key=x",
     "ImageDecodeError",
@@ -74,6 +80,10 @@ const BAD: Readonly<
     "TimeoutError",
   ],
   "what is no error": [() => () => Promise.reject("gone"), "Error"],
+  "an error that nobody can change": [
+    () => () => Promise.reject(Object.freeze(new RangeError("x", { cause: 1 }))),
+    "RangeError",
+  ],
   "another model's": [() => foreign, "RangeError"],
   "a named one": [
     () => ({ name: "key 7", image: () => damaged }),
@@ -398,20 +408,49 @@ Deno.test("connections of pictures that nobody reads any more are let go of", as
   await begun.promise;
   await stream.return();
   assertEquals(open, 0);
-  // One that comes when the stream has ended.
-  const asked = Promise.withResolvers<void>(), canceled = Promise.withResolvers<void>();
-  const late = Promise.withResolvers<{ value: LazyImage }>();
-  const next = (): Promise<{ value: LazyImage }> => {
-    asked.resolve();
-    return late.promise;
-  };
-  const waiting = classifier.stream({ [Symbol.asyncIterator]: () => ({ next }) });
-  const item = waiting.next();
-  await asked.promise;
-  await waiting.return();
-  assertEquals((await item).done, true);
-  late.resolve({ value: new Response(new ReadableStream({ cancel: () => canceled.resolve() })) });
-  await canceled.promise;
+  // One that comes when the stream has ended, with a name or without.
+  for (
+    const given of [(image: Response) => image, (image: Response) => ({ name: "late", image })]
+  ) {
+    const asked = Promise.withResolvers<void>(), canceled = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<{ value: LazyImage | NamedImage }>();
+    const next = (): Promise<{ value: LazyImage | NamedImage }> => {
+      asked.resolve();
+      return late.promise;
+    };
+    const waiting = classifier.stream({ [Symbol.asyncIterator]: () => ({ next }) });
+    const item = waiting.next();
+    await asked.promise;
+    await waiting.return();
+    assertEquals((await item).done, true);
+    const body = new ReadableStream({ cancel: () => canceled.resolve() });
+    late.resolve({ value: given(new Response(body)) });
+    await canceled.promise;
+  }
+});
+
+Deno.test("nobody waits for an answer that comes too late, and it is let go of", async () => {
+  for (const end of ["an abort", "return()"]) {
+    const asked = Promise.withResolvers<void>(), canceled = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<Response>();
+    const fetch = (): Promise<Response> => { // It knows nothing of signals.
+      asked.resolve();
+      return answer.promise;
+    };
+    const stopping = new AbortController(), { signal } = stopping;
+    const stream = classifier.stream(["http://127.0.0.1:1/a.png"], { fetch, signal });
+    const item = stream.next();
+    await asked.promise;
+    if (end === "an abort") {
+      stopping.abort(new Error("enough"));
+      await assertRejects(() => item, Error, "enough");
+    } else {
+      await stream.return();
+      assertEquals((await item).done, true);
+    }
+    answer.resolve(new Response(new ReadableStream({ cancel: () => canceled.resolve() })));
+    await canceled.promise;
+  }
 });
 
 Deno.test("the first result does not wait for others, and a slow source keeps nobody waiting", async () => {
