@@ -67,9 +67,10 @@ function isUrl(text: string): boolean {
  * A classifier that was closed or lost can do nothing with any.
  */
 export function isOfImage(error: unknown): boolean {
-  return !["disposed", "backend-lost", "backend-missing"].some((code) =>
-    isVggError(error) && error.code === code
-  );
+  if (!isVggError(error)) return true;
+  // Where a thread that decodes has died, the next image has another.
+  const isDecoding = "backend" in error && error.backend === "decoding";
+  return isDecoding || !["disposed", "backend-lost", "backend-missing"].includes(error.code);
 }
 
 /** Those that {@linkcode imageError} has made. */

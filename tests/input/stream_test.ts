@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Worker } from "node:worker_threads";
 import { classifierOn } from "../../lib/classifier.ts";
 import type { Classifier, ImageClassifier } from "../../lib/classifier.ts";
 import { classifierFrom } from "../../lib/compose/classifier_from.ts";
@@ -210,6 +211,25 @@ Deno.test("an image that is too large for the device is that image's error", asy
   const [first, error, last] = await limited.scores([plain(1), wide, plain(2)], options);
   assert(error instanceof Error && isVggError(error, "backend-capacity"));
   assertEquals([first, last], await limited.scores([plain(1), plain(2)]));
+});
+
+Deno.test("an image whose decoding thread dies can be given again, and the others go on", async () => {
+  const { postMessage } = Worker.prototype;
+  let asked = 0;
+  Worker.prototype.postMessage = function (...given) {
+    if (++asked === 2) this.terminate();
+    else postMessage.apply(this, given);
+  };
+  try {
+    const images = [small, small, small];
+    const options = { background: true, onError: "return" } as const;
+    const [first, error, last] = await classifier.scores(images, options);
+    assert(error instanceof Error && error.message.startsWith("image 1: "));
+    assert(isVggError(error, "backend-lost") && error.retryable);
+    assertEquals([first, last], [await classifier.scores(small), first]);
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
 });
 
 Deno.test("scores that are not finite are the error of their image", async () => {
