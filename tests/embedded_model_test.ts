@@ -102,9 +102,8 @@ Deno.test("the embedded model is what the converter makes of its checkpoint", {
   ignore: !isAtHand,
 }, async () => {
   const checkpoint = await Deno.readFile(CHECKPOINT);
-  const head = await Deno.readFile(new URL(`../weights/${ID}-head.safetensors`, import.meta.url))
-    .catch(() => undefined);
-  const bytes = await makeModel(ID, head === undefined ? checkpoint : withHead(checkpoint, head));
+  const head = await Deno.readFile(new URL(`../weights/${ID}-head.safetensors`, import.meta.url));
+  const bytes = await makeModel(ID, withHead(checkpoint, head));
   assertEquals(bytes.length, committed.length);
   assertEquals(bytes.findIndex((byte, at) => byte !== committed[at]), -1);
 });

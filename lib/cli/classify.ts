@@ -69,7 +69,9 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     await using classifier = await loadClassifier(wanted);
     const { backend, multiLabel } = classifier.info;
     const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
-    const show = json ? printJson : (result: Result) => print(textOf(result, multiLabel));
+    const show = json
+      ? printJson
+      : (result: Result) => print(textOf(result, multiLabel, inputs.length === 1));
     const keep = (result: Result): void =>
       lines === undefined ? show(result) : lines.append(result);
     const keepFailure = json && lines === undefined ? printJson : undefined;
@@ -126,10 +128,14 @@ interface Result {
   readonly latencyMs: number;
 }
 
-/** @param multiLabel Whether each label has a score of its own: the bars are no parts of a whole. */
+/**
+ * @param multiLabel Whether each label has a score of its own: the bars are no parts of a whole.
+ * @param isAlone Whether it waited for no other picture, so that people may be told how long it took.
+ */
 function textOf(
   { file, predictions, backend, latencyMs }: Result,
   multiLabel: boolean,
+  isAlone: boolean,
 ): string[] {
   const width = Math.max(...predictions.map(({ label }) => displayWidth(label)), 0);
   const lines = predictions.map(({ label, score }) => {
@@ -140,5 +146,6 @@ function textOf(
   if (lines.length === 0) lines.push("  no label reaches the threshold");
   if (predictions[0]?.sure === false) lines.unshift("  not sure; candidates:");
   const how = multiLabel ? "; each label by itself" : "";
-  return [`${file}  (${backend}, ${latencyMs.toFixed(1)} ms${how})`, ...lines];
+  const time = isAlone ? `, ${latencyMs.toFixed(1)} ms` : "";
+  return [`${file}  (${backend}${time}${how})`, ...lines];
 }
