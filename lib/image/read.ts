@@ -134,7 +134,8 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
   if (options.offline && !isInMemory) throw new OfflineError(publicUrl(url));
   let response: Response;
   try {
-    response = await answerOf(url, options);
+    const { fetch: ask = fetch, signal } = options;
+    response = await unlessAborted(ask(new Request(url, { signal })), signal);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof NotCapable) throw error;
@@ -148,19 +149,25 @@ async function readUrl(url: URL, options: ImageOptions): Promise<Uint8Array> {
   return await readResponse(response, options, url);
 }
 
-/** What a server answers. Who aborts does not wait for a `fetch` that knows nothing of signals. */
-async function answerOf(
-  url: URL,
-  { fetch: ask = fetch, signal }: ImageOptions,
-): Promise<Response> {
-  const asking = ask(new Request(url, { signal }));
-  if (signal === undefined) return await asking;
+/** Waits for what may come too late: who aborts does not wait, and its connection is let go of then. */
+export async function unlessAborted<Value>(
+  coming: Promise<Value>,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
+  if (signal === undefined) return await coming;
   try {
-    return await abortable(asking, signal);
+    return await abortable(coming, signal);
   } catch (error) {
-    asking.then(({ body }) => body?.cancel()).catch(() => {});
+    coming.then(discard).catch(() => {});
     throw error;
   }
+}
+
+/** Lets go of the connection of an image that nobody will read. */
+export function discard(image: unknown): void {
+  const stream = image instanceof Response ? image.body : image;
+  // One that is being read is its reader's to end.
+  if (stream instanceof ReadableStream && !stream.locked) stream.cancel().catch(() => {});
 }
 
 /** @param found What the image is, in words. */
@@ -199,7 +206,11 @@ async function readFile(path: string | URL, options: ImageOptions): Promise<Uint
   try {
     const { size, isFile, isFolder } = await describePath(path);
     if (isFolder) throw new IsADirectory(`Expected an image file: open '${path}'`);
-    if (!isFile || size === 0) return await readStream(await openStream(path), options);
+    if (!isFile || size === 0) {
+      options.signal?.throwIfAborted();
+      // A pipe is open once somebody writes to it.
+      return await readStream(await unlessAborted(openStream(path), options.signal), options);
+    }
     checkLength({ length: size }, options);
     return await readFileBytes(path, options.signal);
   } catch (error) {

@@ -4,6 +4,7 @@ import { abortable } from "@std/async/abortable";
 import { concat } from "@std/bytes/concat";
 import type { Batch } from "../engine/engine.ts";
 import type { ImageInput, LazyImage } from "../image/image.ts";
+import { unlessAborted } from "../image/read.ts";
 import type { InputSize } from "./prepare.ts";
 import type { Input, PreparedImage } from "./prepared_image.ts";
 import type { View } from "./views.ts";
@@ -69,22 +70,9 @@ export async function openImage(
   image: LazyImage | PreparedImage,
   signal?: AbortSignal,
 ): Promise<Input> {
-  if (typeof image !== "function") return image;
-  const opening = Promise.resolve(image());
-  if (signal === undefined) return await opening;
-  try {
-    return await abortable(opening, signal);
-  } catch (error) {
-    opening.then(discard).catch(() => {});
-    throw error;
-  }
-}
-
-/** Lets go of the connection of an image that nobody will read. */
-export function discard(image: unknown): void {
-  const stream = image instanceof Response ? image.body : image;
-  // One that is being read is its reader's to end.
-  if (stream instanceof ReadableStream && !stream.locked) stream.cancel().catch(() => {});
+  // An iterator may give promises, which nobody has waited for.
+  const opening = Promise.resolve(typeof image === "function" ? image() : image);
+  return await unlessAborted(opening, signal);
 }
 
 /** A view, and the position of its image in the caller's list. */

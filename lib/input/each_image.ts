@@ -5,9 +5,10 @@
 
 import { abortable } from "@std/async/abortable";
 import type { Calls } from "../calls.ts";
+import { discard } from "../image/read.ts";
 import { type ProgressOptions, type ProgressStage, ProgressTeller } from "../progress.ts";
 import { takeTurn } from "../threads/turn.ts";
-import { discard, openImage } from "./batches.ts";
+import { openImage } from "./batches.ts";
 import {
   type ErrorsOf,
   type ImageError,

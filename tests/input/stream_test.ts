@@ -13,7 +13,7 @@ import {
 import type { ImageOptions, LazyImage, Pixels } from "../../lib/image/image.ts";
 import { MAX_IMAGES } from "../../lib/input/batches.ts";
 import type { ImageError, ManyOptions } from "../../lib/input/image_error.ts";
-import type { NamedImage } from "../../lib/input/prepared_image.ts";
+import type { Images, NamedImage } from "../../lib/input/prepared_image.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { smallVgg } from "../support/small_vgg.ts";
@@ -446,6 +446,32 @@ Deno.test("connections of pictures that nobody reads any more are let go of", as
     const body = new ReadableStream({ cancel: () => canceled.resolve() });
     late.resolve({ value: given(new Response(body)) });
     await canceled.promise;
+  }
+});
+
+Deno.test("an abort waits for no promise of an iterator, and for no pipe that nobody writes to", async () => {
+  const folder = await Deno.makeTempDir(), pipe = `${folder}/pipe`;
+  await new Deno.Command("mkfifo", { args: [pipe] }).output();
+  const silent = new Promise<never>(() => {});
+  const next = () => Promise.resolve({ done: false, value: silent });
+  const promises = { [Symbol.asyncIterator]: () => ({ next }) } as unknown as Images; // No such type.
+  const opened = Promise.withResolvers<void>();
+  const piped = [() => {
+    opened.resolve();
+    return pipe;
+  }];
+  try {
+    for (const images of [piped, promises]) {
+      const stopping = new AbortController(), { signal } = stopping;
+      const call = classifier.scores(images, { signal });
+      if (images === piped) await opened.promise;
+      setTimeout(() => stopping.abort(new Error("enough")), 5);
+      await assertRejects(() => call, Error, "enough");
+    }
+  } finally {
+    // Who waits for the pipe's other end has it now; nobody waits where both are opened.
+    (await Deno.open(pipe, { read: true, write: true })).close();
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
