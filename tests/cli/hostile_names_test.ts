@@ -113,7 +113,9 @@ Deno.test("every command shows hostile names, and no terminal obeys them", async
     const out = join(folder, "out"), wasm = ["--model", CIFAR10, "--backend", "wasm"];
     const made = join(folder, `${hostile()}.safetensors`);
     const list = await file("list.csv", `"${hostile()}.png","${hostile()}"\n`);
-    const known = await file("known.csv", `"${hostile()}.png",0\n`);
+    const shown = `${hostile()}.png`, missing = `${hostile()}.png`;
+    await file(shown, photo);
+    const known = await file("known.csv", `"${shown}",0\n"${missing}",0\n`);
     const topology = { modelTopology: {}, weightsManifest: [{ paths: [hostile()], weights: [] }] };
     const weight = { name: hostile(), shape: [1], dtype: hostile() };
     const typed = { ...topology, weightsManifest: [{ paths: [], weights: [weight] }] };
