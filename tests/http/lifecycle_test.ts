@@ -407,6 +407,28 @@ Deno.test("a successor's logits are not told under the labels of the classifier 
   await service.close();
 });
 
+Deno.test("a successor's logits do not become scores at the temperature of the classifier that was lost", async () => {
+  let made = 0;
+  const service = createService({
+    ...SILENT,
+    classifier: () => {
+      const isFirst = made++ === 0, labels = ["yes", "no"];
+      const embed = () => {
+        if (isFirst) throw GONE;
+        return Promise.resolve([{ layer: "fc8", data: Float32Array.of(-2, 2), shape: [2] }]);
+      };
+      const classifier = classifierFrom({ labels, scores: () => [] });
+      const info = { ...classifier.info, temperature: isFirst ? 1 : 2 };
+      return Object.assign(classifier, { embed, info }) as unknown as ImageClassifier; // No VGG.
+    },
+  });
+  const body = { inputs: CAT.toBase64(), parameters: { function_to_apply: "sigmoid" } };
+  const answer = async () => await (await service.fetch(postJson("/", body))).json();
+  assertEquals([(await answer()).code, made], ["backend-lost", 2]);
+  assertEquals((await answer())[0], { label: "no", score: 1 / (1 + Math.exp(-1)) });
+  await service.close();
+});
+
 const SUCCESSORS: { labels: string[]; multiLabel: boolean; sureScore?: number }[] = [
   { labels: ["left", "right"], multiLabel: false },
   { labels: ["yes", "no"], multiLabel: true },

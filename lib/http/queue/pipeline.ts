@@ -436,7 +436,7 @@ function checkCan(what: "embed" | "explain", classifier: ImageClassifier): void 
 /** Whether two classifiers mean the same by their scores. */
 function areSame(a: ImageClassifierInfo, b: ImageClassifierInfo): boolean {
   const [own = false, others = false] = [a.multiLabel, b.multiLabel];
-  return own === others && a.sureScore === b.sureScore &&
+  return own === others && a.sureScore === b.sureScore && a.temperature === b.temperature &&
     a.classes.length === b.classes.length &&
     a.classes.every(({ label }, index) => label === b.classes[index]!.label);
 }
