@@ -14,6 +14,7 @@ import {
   namedSamples,
   type Sample,
 } from "../input/dataset.ts";
+import { imageError } from "../input/image_error.ts";
 import type { NamedImage } from "../input/prepared_image.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import type { Prediction } from "../output/predictions.ts";
@@ -99,7 +100,8 @@ export async function evaluate(
       records.push(record);
       await options.onRecords?.([record]);
     } else {
-      if (options.onError === undefined) throw error;
+      const index = position.get(sample.file)!, name = error.image;
+      if (options.onError === undefined) throw imageError(error.cause, { index, name });
       failed++;
       options.onError(sample.file, error.cause);
     }

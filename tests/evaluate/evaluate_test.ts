@@ -259,6 +259,9 @@ Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
   assertEquals([metrics.images, count, failed], [4, 1, ["missing.png"]]);
   const place = "image 4 (missing.png): ";
   await assertRejects(() => evaluate(classifier, missing), Deno.errors.NotFound, place);
+  // Its place is that among the samples, of which some may be known.
+  const { records: known } = await evaluate(classifier, samples);
+  await assertRejects(() => evaluate(classifier, missing, { known }), Deno.errors.NotFound, place);
 });
 
 Deno.test("evaluate() of nothing is refused, and so is what cannot be read at all", async () => {
