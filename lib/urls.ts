@@ -30,6 +30,11 @@ export function asUrl(text: string | URL): URL | undefined {
   throw new TypeError(`Expected a URL or a path: ${publicUrl(text)} begins as a URL, but is none`);
 }
 
+/** Whether a text begins as a URL of any scheme: it may hold the secrets of one, also where none is read. */
+export function beginsAsUrl(text: string): boolean {
+  return /^[a-z][a-z\d+.-]+:\/\//i.test(text);
+}
+
 /** A path that {@linkcode asUrl} takes for none, whatever the file is called. */
 export function asPath(path: string): string {
   return ANY.test(path) ? `./${path}` : path;

@@ -125,8 +125,9 @@ const COMMANDS: readonly (readonly [code: number, args: (url: Url) => readonly s
   [0, (url) => ["classify", ...CIFAR, "--json", url("cat.png")]],
   [1, (url) => [
     ...["classify", ...CIFAR, url("none.png"), url("model.json")],
-    "http://robot:hunter2@:x/a.png",
+    ...["http://robot:hunter2@:x/a.png", "s3://robot:hunter2@b/a.png?sig=PRESIGNED"],
   ]],
+  [1, () => ["classify", ...CIFAR, "--json", "s3://robot:hunter2@b/a.png?sig=PRESIGNED"]],
   [1, (url) => ["classify", ...CIFAR, "--offline", url("cat.png")]],
   [0, (url) => ["embed", ...CIFAR, url("cat.png"), "--out", "all.safetensors"]],
   [0, (url) => ["embed", ...CIFAR, url("cat.png"), "--out", "embeddings.jsonl"]],

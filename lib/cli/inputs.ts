@@ -4,7 +4,7 @@ import { extname, join } from "node:path";
 import { describePath, listFolder } from "../platform.ts";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { PublicNames } from "../public_url.ts";
-import { asPath, isWebUrl } from "../urls.ts";
+import { asPath, beginsAsUrl, isWebUrl } from "../urls.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** An image that a command is given. */
@@ -34,7 +34,8 @@ export async function expandInputs(operands: readonly string[]): Promise<Input[]
       continue;
     }
     if (operand === "-" || !await isDirectory(operand)) {
-      inputs.push(inputAt(asPath(operand)));
+      const path = asPath(operand);
+      inputs.push(beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path));
       continue;
     }
     const found = await imagesBelow(operand);

@@ -3,7 +3,7 @@
 import { isVggError } from "../errors.ts";
 import { publicText, publicUrl } from "../public_url.ts";
 import { shortened } from "../options.ts";
-import { asUrl } from "../urls.ts";
+import { asUrl, beginsAsUrl } from "../urls.ts";
 
 /** Which of many images something is about. */
 export interface ImagePlace {
@@ -51,12 +51,9 @@ export function nameOf(image: unknown): string | undefined {
   return isUrl(image) ? publicUrl(image) : publicText(image);
 }
 
-/** Of any scheme: also one that is not read may hold secrets. */
-const SCHEME = /^[a-z][a-z\d+.-]+:\/\//i;
-
 function isUrl(text: string): boolean {
   try {
-    return SCHEME.test(text) || asUrl(text) !== undefined;
+    return beginsAsUrl(text) || asUrl(text) !== undefined;
   } catch {
     return true; // It begins as one, and may hold the secrets of one.
   }
