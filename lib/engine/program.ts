@@ -116,7 +116,7 @@ function compileLayer(
 
 function roundEach(values: Float32Array, change: (value: number) => number): Int32Array {
   const rounded = new Int32Array(values.length);
-  for (let i = 0; i < values.length; i++) rounded[i] = Math.round(change(values[i]));
+  for (let i = 0; i < values.length; i++) rounded[i] = Math.round(change(values[i]!));
   return rounded;
 }
 
