@@ -316,8 +316,11 @@ class Ahead<Ready> {
         const next = Promise.resolve(iterator.next());
         pulling = next;
         next.catch(() => isEnded = true);
-        const { done, value } = await abortable(next, signal);
+        const item = await abortable(next, signal);
         pulling = undefined;
+        // As a loop refuses it: nothing would ever end.
+        if (Object(item) !== item) throw new TypeError(`Iterator result ${item} is not an object`);
+        const { done, value } = item;
         isEnded = done === true;
         if (isEnded) return;
         const slot = await this.#slotOf(value, index);

@@ -365,6 +365,18 @@ async function* neverAgain(): AsyncGenerator<LazyImage> {
   await new Promise(() => {});
 }
 
+Deno.test("a source that gives no items is refused as a loop refuses it, and goes on for ever in no call", async () => {
+  const broken = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(7) }) };
+  const images = broken as unknown as AsyncIterable<Pixels>; // As a caller without types may give it.
+  for (const onError of ["throw", "return"] as const) {
+    await assertRejects(
+      () => classifier.classify(images, { onError }),
+      TypeError,
+      "Iterator result 7 is not an object",
+    );
+  }
+});
+
 Deno.test("a stream that waits for a silent source can be left", async () => {
   const waiting = classifier.stream(neverAgain());
   assertEquals((await waiting.next()).value?.index, 0);
