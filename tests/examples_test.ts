@@ -71,7 +71,7 @@ Deno.test("examples/classify.ts labels pictures, and goes on after one that is n
   const [cat, license, coffee] = await linesOf("classify.ts", files);
   assertMatch(cat, /^\S+\/cat\.png tabby cat 0\.\d\d/);
   assertMatch(license, /^LICENSE Expected JPEG, PNG, .*found text that starts with "MIT License/);
-  assertMatch(coffee, /^\S+\/coffee\.png espresso 0\.\d\d/);
+  assertMatch(coffee, /^\S+\/coffee\.png espresso (0\.\d\d|1\.00)/);
 });
 
 Deno.test("examples/edge_handler.ts answers a picture with its label, and others with what is wrong", async () => {
