@@ -110,7 +110,8 @@ async function locate(
   }
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
   if (isName && !await exists(model)) {
-    const nearest = closestName(model, CATALOG.map(({ id }) => id));
+    const packed = CATALOG.find(({ package: name }) => name?.endsWith(`/${model}`));
+    const nearest = packed?.id ?? closestName(model, CATALOG.map(({ id }) => id));
     throw new ModelNotFoundError(
       `Expected a catalog id, a path or a URL of a model: found "${
         shortened(model)

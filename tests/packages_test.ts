@@ -1,10 +1,12 @@
 /** The models that are packages of their own, as programs import them, and what is said where they are not. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { loadClassifier } from "@edge/vgg16";
 import { model as cifar10 } from "@edge/vgg16-cifar10";
 import { model as small } from "@edge/vgg16-small";
+import { ModelNotFoundError } from "../lib/errors.ts";
+import { resolveModel } from "../lib/open_model.ts";
 import config from "../deno.json" with { type: "json" };
 import { packageFolders } from "../tools/publication.ts";
 import { importMap, registry } from "./support/registry.ts";
@@ -87,5 +89,13 @@ Deno.test("from a registry a model's package works, and its id alone says what t
     "true vgg16-tiny-imagenet is in a package of its own: add " +
       `jsr:@edge/vgg16-small@${config.version}, and write import { model } from "@edge/vgg16-small", ` +
       'and { model } for { model: "vgg16-tiny-imagenet" }',
+  );
+});
+
+Deno.test("a package's name leads to the id of its model", async () => {
+  await assertRejects(
+    () => resolveModel("vgg16-small"),
+    ModelNotFoundError,
+    "Did you mean vgg16-tiny-imagenet?",
   );
 });

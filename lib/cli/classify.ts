@@ -13,7 +13,7 @@ import {
   text,
   VIEW_OPTIONS,
 } from "../options.ts";
-import type { Prediction } from "../output/predictions.ts";
+import { isUnsure, type Prediction } from "../output/predictions.ts";
 import type { Command } from "./command.ts";
 import { expandInputs } from "./inputs.ts";
 import { keepInputs, outputsOf } from "./outputs.ts";
@@ -144,7 +144,7 @@ function textOf(
     return `  ${padEnd(label, width)}  ${percent} %  ${bar}`.trimEnd();
   });
   if (lines.length === 0) lines.push("  no label reaches the threshold");
-  if (predictions[0]?.sure === false) lines.unshift("  not sure; candidates:");
+  if (isUnsure(predictions[0])) lines.unshift("  not sure; candidates:");
   const how = multiLabel ? "; each label by itself" : "";
   const time = isAlone ? `, ${latencyMs.toFixed(1)} ms` : "";
   return [`${file}  (${backend}${time}${how})`, ...lines];

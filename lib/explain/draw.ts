@@ -2,7 +2,7 @@
 
 import { checkPixels, type Pixels, toRgb } from "../image/image.ts";
 import { fitImage } from "../image/resize.ts";
-import type { Prediction } from "../output/predictions.ts";
+import { isUnsure, type Prediction } from "../output/predictions.ts";
 import { BLACK, Canvas, textWidth, WHITE } from "../report/canvas.ts";
 import { colorTable, levelOf } from "../report/color_map.ts";
 import type { Explanation } from "./explain.ts";
@@ -30,7 +30,7 @@ export async function drawPredictions(
   const canvas = new Canvas(picture.width, picture.height);
   canvas.picture(picture, 0, 0);
   const lines = predictions.map(({ label, score }) => `${label} ${(score * 100).toFixed(1)} %`);
-  if (predictions[0]?.sure === false) lines.unshift("not sure:");
+  if (isUnsure(predictions[0])) lines.unshift("not sure:");
   const room = Math.round(picture.height / 12);
   const height = Math.max(12, Math.min(48, room, fittingHeight(lines, picture.width)));
   const band = lines.length * Math.round(height * 1.2) + Math.round(height * 0.4);

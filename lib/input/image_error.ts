@@ -25,6 +25,8 @@ export interface ImageError extends Error {
   readonly index: number;
   /** What the image is called, where it has a name. */
   readonly image: string | undefined;
+  /** That of the error as it was thrown, where it has one. */
+  readonly code?: string | undefined;
   /** The error as it was thrown. */
   readonly cause: unknown;
 }
@@ -84,7 +86,7 @@ export function withoutPlace(error: unknown): unknown {
  */
 export function imageError(error: unknown, { index, name }: ImagePlace): ImageError {
   const which = name === undefined ? "" : ` (${shortened(name)})`;
-  const said = error instanceof Error ? error.message : String(error);
+  const said = publicText(error instanceof Error ? error.message : String(error));
   const property = { enumerable: true, configurable: true, writable: true };
   const copy = copyOf(error, `image ${index}${which}: ${said}`, {
     index: { ...property, value: index },

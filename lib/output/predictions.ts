@@ -28,6 +28,14 @@ export interface Prediction<Label extends string = string> {
   readonly sure?: boolean | undefined;
 }
 
+/**
+ * Whether people are to be told that a first prediction is not sure. That a picture shows none of the classes
+ * is no doubt, but the answer.
+ */
+export function isUnsure(first: Prediction | undefined): boolean {
+  return first?.sure === false && first.label !== NONE_OF_THESE;
+}
+
 /** What predictions are chosen from, and when the best one is sure. */
 export interface PredictedClasses<Label extends string = string> {
   readonly classes: readonly ClassInfo<Label>[];

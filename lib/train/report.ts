@@ -50,7 +50,7 @@ function accuracySvg(history: readonly EpochMetrics[]): string {
 /** From which score on a model is sure, in words. */
 export function sureness({ calibration: { sureScore } }: Fitted): string {
   return sureScore === undefined
-    ? "never sure: no score tells that nine of ten pictures are right"
+    ? "it does not say whether it is sure: too few validation pictures tell from which score on nine of ten are right"
     : `sure from ${percent(sureScore)} on`;
 }
 

@@ -5,6 +5,7 @@ import { classesOf } from "../../lib/model/classes.ts";
 import {
   checkSelection,
   headScores,
+  isUnsure,
   scoresOfMean,
   type Scoring,
   selectPredictions,
@@ -24,6 +25,15 @@ function select(options: Parameters<typeof checkSelection>[0]): string[] {
   const selection = checkSelection(options, CLASSES);
   return selectPredictions(SCORES, selection, { classes: CLASSES }).map(({ label }) => label);
 }
+
+Deno.test("people are told of doubt, and not where the answer is that it is none of the classes", () => {
+  const first = (label: string, sure?: boolean) => ({ label, score: 0.6, index: 0, sure });
+  assertEquals(isUnsure(first("cat", false)), true);
+  assertEquals(isUnsure(first("cat", true)), false);
+  assertEquals(isUnsure(first("cat")), false);
+  assertEquals(isUnsure(first("none of these", false)), false);
+  assertEquals(isUnsure(undefined), false);
+});
 
 Deno.test("softmax() gives the probabilities of a worked example", () => {
   // exp(1), exp(2), exp(3) over their sum, to the digits of the usual textbook table.

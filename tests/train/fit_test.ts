@@ -141,11 +141,11 @@ Deno.test("fit() calibrates its model on the validation pictures, and is not sur
   assert(best.every(({ sure, label }) => label !== NONE_OF_THESE || sure === false));
 });
 
-Deno.test("fit() of few pictures is never sure, and says so", async () => {
+Deno.test("fit() of few pictures makes a model that does not say whether it is sure, and tells it", async () => {
   const data = pictures([CAT, DOG], 0, 10);
   const fitted = await fit(data, { model: CIFAR10, backend: "wasm", epochs: 5 });
   assertEquals(fitted.calibration.sureScore, undefined); // Of 4 validation pictures.
-  assertStringIncludes(fitReport("pets", data, fitted), "never sure");
+  assertStringIncludes(fitReport("pets", data, fitted), "does not say whether it is sure");
   await using classifier = await loadClassifier({ model: fitted.bytes, backend: "wasm" });
   const [best] = await classifier.classify(data.samples[0]!.image as Pixels);
   assertEquals(best.sure, undefined);

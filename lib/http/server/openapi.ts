@@ -36,7 +36,7 @@ const PREDICTION = object({
     type: "boolean",
     description:
       "Whether to rely on it, where the model can tell: of the best of all classes alone, if its " +
-      "score reaches the model's",
+      'score reaches the model\'s, and never of "none of these"',
   },
 }, ["label", "score", "index"]);
 const TENSOR = object({
