@@ -94,6 +94,12 @@ export class Executor {
       signal?.throwIfAborted();
       turn = performance.now();
     }
+    // Short runs one after the other would never let the threads say that they are there.
+    if (this.#isStarting) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  get #isStarting(): boolean {
+    return this.#starting !== undefined && this.#pool === undefined && this.#threads > 1;
   }
 
   async #executeThere(
