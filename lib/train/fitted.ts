@@ -7,7 +7,7 @@ import type { Dataset, IndexedSample } from "../input/dataset.ts";
 import { MemoryFile, writeWhole } from "../io/atomic_file.ts";
 import { type Architecture, layersOf } from "../model/architecture.ts";
 import { openModel } from "../model/file.ts";
-import { NONE_OF_THESE } from "../model/classes.ts";
+import { isNoneOfThese } from "../model/classes.ts";
 import type { Model } from "../model/model.ts";
 import type { ModelDescription } from "../model/document.ts";
 import { ModelWriter } from "../model/writer.ts";
@@ -73,11 +73,11 @@ export async function finishFit(
   options: BackendOptions & OutOptions,
   base?: Model,
 ): Promise<Fitted | FittedInMemory> {
-  const draft = await writeModel(description, layers, base);
+  const draft = await openModel(await writeModel(description, layers, base));
   const judged = await judge(draft, split.validation.map((n) => samples[n]!), options);
-  const none = labels.indexOf(NONE_OF_THESE);
+  const none = labels.findIndex(isNoneOfThese);
   const calibration = calibrateLogits(judged, none < 0 ? {} : { none });
-  const bytes = await writeModel({ ...description, ...calibration }, layers, base);
+  const bytes = await writeModel({ ...description, ...calibration }, [], draft);
   const right = judged.filter(({ logits, label }) => logits.indexOf(Math.max(...logits)) === label);
   const accuracy = right.length / judged.length;
   const { dataSha256 } = description.provenance;
@@ -147,11 +147,10 @@ function quantize(
 
 /** What a model file says about pictures whose classes are known. */
 async function judge(
-  bytes: Uint8Array,
+  model: Model,
   samples: readonly IndexedSample[],
   options: BackendOptions,
 ): Promise<{ logits: Float32Array; label: number }[]> {
-  const model = await openModel(bytes);
   await using engine = await createEngine(model, options);
   const classes = model.labels.length, once = { flip: false, crops: 0 };
   const last = { layer: layersOf(model.architecture).at(-1)!.name, length: classes };
