@@ -60,18 +60,18 @@ import { readImage } from "./image/read.ts";
 import {
   checkOptions,
   CLASSIFIER_OPTIONS,
-  CLASSIFY_OPTIONS,
+  CLASSIFY_CALL,
   DISTANCE_OPTIONS,
-  EMBED_OPTIONS,
+  EMBED_CALL,
   EMBED_STREAM_OPTIONS,
   ENGINE_OPTIONS,
   EXPLAIN_OPTIONS,
   IMAGE_OPTIONS,
-  MANY_OPTIONS,
   pickOptions,
   PREPARE_OPTIONS,
   PROFILE_OPTIONS,
   RESOLVE_OPTIONS,
+  SCORES_CALL,
   STREAM_OPTIONS,
 } from "./options.ts";
 import {
@@ -380,7 +380,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     images: Input | Images,
     options: ClassifyOptions & ManyOptions = {},
   ): Promise<Prediction<Label>[] | (Prediction<Label>[] | ImageError)[]> {
-    checkOptions({ ...CLASSIFY_OPTIONS, ...MANY_OPTIONS }, options);
+    checkOptions(CLASSIFY_CALL, options);
     const work = this.#predicting(options);
     return await this.#calls.run(() => resultsOf(images, work, options));
   }
@@ -462,7 +462,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     images: Input | Images,
     options: PrepareOptions & ManyOptions = {},
   ): Promise<Float64Array | (Float64Array | ImageError)[]> {
-    checkOptions({ ...PREPARE_OPTIONS, ...MANY_OPTIONS }, options);
+    checkOptions(SCORES_CALL, options);
     const work = this.#scoring(options);
     return await this.#calls.run(() => resultsOf(images, work, options));
   }
@@ -504,7 +504,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     images: Input | Images,
     options: EmbedOptions & ManyOptions = {},
   ): Promise<Embedding | (Embedding | ImageError)[]> {
-    checkOptions({ ...EMBED_OPTIONS, ...MANY_OPTIONS }, options);
+    checkOptions(EMBED_CALL, options);
     const work = this.#embedding(options);
     return await this.#calls.run(() => resultsOf(images, work, options));
   }

@@ -267,6 +267,9 @@ export const SELECTION_OPTIONS = {
 /** `classify()`. */
 export const CLASSIFY_OPTIONS = { ...SELECTION_OPTIONS, ...PREPARE_OPTIONS } satisfies Table;
 
+/** Temperatures of a model: beyond these soft-max is a maximum, or says nothing at all. */
+export const TEMPERATURES = { min: 0.001, max: 1000 } as const;
+
 /** What calls for many images have besides: `classify()`, `scores()` and `embed()` of a list. */
 export const MANY_OPTIONS = {
   onError: choice(
@@ -290,6 +293,11 @@ export const EMBEDDING_OPTIONS = {
 
 /** `Classifier.embed()`. */
 export const EMBED_OPTIONS = { ...EMBEDDING_OPTIONS, ...IMAGE_OPTIONS } satisfies Table;
+
+/** `classify()`, `scores()` and `embed()`, of one image or many. */
+export const CLASSIFY_CALL = { ...CLASSIFY_OPTIONS, ...MANY_OPTIONS } satisfies Table;
+export const SCORES_CALL = { ...PREPARE_OPTIONS, ...MANY_OPTIONS } satisfies Table;
+export const EMBED_CALL = { ...EMBED_OPTIONS, ...MANY_OPTIONS } satisfies Table;
 
 /** `Classifier.stream()`. */
 export const STREAM_OPTIONS = { ...CLASSIFY_OPTIONS, ...PROGRESS_OPTION } satisfies Table;
@@ -383,7 +391,7 @@ export const CONVERT_OPTIONS = {
     "What makes scores of the outputs, where the file does not tell",
   ),
   temperature: number(
-    { above: 0, default: 1 },
+    { ...TEMPERATURES, default: 1 },
     "What the logits are divided by before they become scores",
   ),
   sureScore: CLASSIFIER_PARTS.sureScore,

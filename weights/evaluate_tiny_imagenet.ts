@@ -155,6 +155,10 @@ for (const { precision, backend } of values.calibrate ? runs.slice(0, 1) : runs)
   const options = { backend: backend as Backend, precision: precision as Precision };
   await using classifier = await loadClassifier({ ...options, model: values.model });
   const { classes, sureScore } = classifier.info;
+  if (classes.some(({ id }) => id === undefined)) {
+    console.error(`Expected a model whose classes have WordNet ids: ${values.model} has none`);
+    Deno.exit(2);
+  }
   const index = new Map(classes.map(({ id, index }) => [id, index]));
   const judge = async (pictures: readonly Picture[], what: string): Promise<JudgedPicture[]> => {
     const rows = await logitsOf(classifier, pictures, what);

@@ -76,11 +76,13 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       lines === undefined ? show(result) : lines.append(result);
     const keepFailure = json && lines === undefined ? printJson : undefined;
     if (draw === undefined || pictures === undefined) {
-      const starts: number[] = [];
-      const images = imagesOf(left, (index) => starts[index] = performance.now());
+      const starts = new Map<number, number>();
+      const images = imagesOf(left, (index) => void starts.set(index, performance.now()));
       const items = classifier.stream(images, classifying);
       return await keepEach(items, left.length, VERB, ({ index, predictions }, file) => {
-        keep({ file, predictions, backend, latencyMs: since(starts[index]!) });
+        const latencyMs = since(starts.get(index)!);
+        starts.delete(index);
+        keep({ file, predictions, backend, latencyMs });
       }, keepFailure);
     }
     await makeFolder(draw);

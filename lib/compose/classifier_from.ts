@@ -90,8 +90,8 @@ export type ScoreRows = readonly ArrayLike<number>[];
  * ```
  *
  * @throws {TypeError} If there are no labels or no function.
- * @throws {RangeError} If a name is unknown, or `sureScore` is out of range. Calls throw one if the rows are not one per image, or not a
- *   score per label, 0…1.
+ * @throws {RangeError} If a name is unknown, or `sureScore` is out of range. Calls throw one if the rows are
+ *   not one per image, or not a score per label, 0…1.
  */
 export function classifierFrom<const Label extends string>(
   parts: ClassifierParts<Label>,
@@ -171,6 +171,9 @@ export function composed<Label extends string>(
   >,
 ): ImageClassifier<Label> {
   const calls = new Calls("classifier"), decoders = holdDecoders();
+  const scoresTable: Table = { ...table, ...MANY_OPTIONS };
+  const classifyTable: Table = { ...SELECTION_OPTIONS, ...scoresTable };
+  const streamTable: Table = { ...SELECTION_OPTIONS, ...table, ...PROGRESS_OPTION };
 
   function scoring(options: PrepareOptions): Work<Pixels, Float64Array> {
     const reading = readingFor(classifier, options);
@@ -193,19 +196,19 @@ export function composed<Label extends string>(
   }
 
   async function classify(images: Input | Images, options: ClassifyOptions & ManyOptions = {}) {
-    checkOptions<object>({ ...SELECTION_OPTIONS, ...table, ...MANY_OPTIONS }, options);
+    checkOptions<object>(classifyTable, options);
     const work = predicting(options);
     return await calls.run(() => resultsOf(images, work, options));
   }
 
   async function scoresOf(images: Input | Images, options: PrepareOptions & ManyOptions = {}) {
-    checkOptions<object>({ ...table, ...MANY_OPTIONS }, options);
+    checkOptions<object>(scoresTable, options);
     const work = scoring(options);
     return await calls.run(() => resultsOf(images, work, options));
   }
 
   function stream(images: Images, options: StreamOptions = {}) {
-    checkOptions<object>({ ...SELECTION_OPTIONS, ...table, ...PROGRESS_OPTION }, options);
+    checkOptions<object>(streamTable, options);
     return streamOf(images, "predictions", predicting(options), calls, options, "classify");
   }
 

@@ -18,6 +18,11 @@ export interface ClassInfo<Label extends string = string> {
 /** The label of a class that stands for pictures of nothing else that a model knows: never a sure one. */
 export const NONE_OF_THESE = "none of these";
 
+/** Whether a label is {@linkcode NONE_OF_THESE}, however people write it. */
+export function isNoneOfThese(label: string): boolean {
+  return label.trim().toLowerCase() === NONE_OF_THESE;
+}
+
 /** What names a class: its index, its label, its id, or a synonym that no other class has. */
 export type ClassName = string | number;
 

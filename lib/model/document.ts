@@ -3,6 +3,7 @@
 import { CheckpointFormatError } from "../errors.ts";
 import { publicText } from "../public_url.ts";
 import { type Architecture, classCount, CONFIGURATIONS, layersOf } from "./architecture.ts";
+import { TEMPERATURES } from "../options.ts";
 import { isRecord, jsonText } from "./json.ts";
 import type { Model, Provenance } from "./model.ts";
 
@@ -106,6 +107,10 @@ function checkDocument(document: Record<keyof ModelDocument, unknown>): string |
   if (ids !== undefined && new Set(ids).size < ids.length) return "ids must differ";
   const scoring = checkScoring(document);
   if (scoring !== undefined) return scoring;
+  const least = versionOf(document as unknown as ModelDescription); // What it asks for was checked.
+  if (document.version as number < least) {
+    return `version must be ${least} for an average, a sigmoid, a temperature or a sureScore: found ${document.version}`;
+  }
   if (!isRecord(provenance)) return "provenance must be an object";
   const { chunkBytes, sha256 } = isRecord(integrity) ? integrity : {};
   const areHashes = isArrayOf(sha256, "string") && sha256.every((s) => /^[0-9a-f]{64}$/.test(s));
@@ -148,8 +153,14 @@ export function checkScoring(
   { temperature, sureScore }: { readonly temperature?: unknown; readonly sureScore?: unknown },
 ): string | undefined {
   const isFinite = (value: unknown): value is number => Number.isFinite(value);
-  if (temperature !== undefined && !(isFinite(temperature) && temperature > 0)) {
-    return `temperature must be a number above 0, or be left out: found ${jsonText(temperature)}`;
+  const { min, max } = TEMPERATURES;
+  if (
+    temperature !== undefined &&
+    !(isFinite(temperature) && min <= temperature && temperature <= max)
+  ) {
+    return `temperature must be a number from ${min} to ${max}, or be left out: found ${
+      jsonText(temperature)
+    }`;
   }
   if (sureScore !== undefined && !(isFinite(sureScore) && sureScore >= 0 && sureScore <= 1)) {
     return `sureScore must be a number from 0 to 1, or be left out: found ${jsonText(sureScore)}`;

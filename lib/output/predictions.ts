@@ -3,7 +3,7 @@
 import type { Activations } from "../engine/engine.ts";
 import { ScoresNotFiniteError } from "../errors.ts";
 import type { Architecture } from "../model/architecture.ts";
-import { type ClassInfo, type ClassName, findClass, NONE_OF_THESE } from "../model/classes.ts";
+import { type ClassInfo, type ClassName, findClass, isNoneOfThese } from "../model/classes.ts";
 import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
 
 /** One label for an image. */
@@ -33,7 +33,7 @@ export interface Prediction<Label extends string = string> {
  * is no doubt, but the answer.
  */
 export function isUnsure(first: Prediction | undefined): boolean {
-  return first?.sure === false && first.label !== NONE_OF_THESE;
+  return first?.sure === false && !isNoneOfThese(first.label);
 }
 
 /** What predictions are chosen from, and when the best one is sure. */
@@ -215,7 +215,7 @@ export function isSure(
   { label, score }: Pick<Prediction, "label" | "score">,
   sureScore: number,
 ): boolean {
-  return score >= sureScore && label !== NONE_OF_THESE;
+  return score >= sureScore && !isNoneOfThese(label);
 }
 
 /**

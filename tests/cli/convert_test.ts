@@ -97,7 +97,7 @@ Deno.test("convert --describe takes what is known of scores, and models info tel
     assertEquals([temperature, sureScore], [1.25, 0.75]);
 
     const wrong = [
-      [{ temperature: 0 }, `${file}: temperature must be a number above 0: found 0`],
+      [{ temperature: 0 }, `${file}: temperature must be a number from 0.001 to 1000: found 0`],
       [{ sureScore: 2 }, `${file}: sureScore must be a number from 0 to 1: found 2`],
       [{ sureScor: 0.5 }, `${file}: There is no option sureScor: did you mean sureScore?`],
     ] as const;

@@ -50,15 +50,18 @@ Deno.test("a document without them has neither name, and so has its model", asyn
 
 /** Values that are refused, and what is said of them. */
 const WRONG = [
-  ...[0, -1, Infinity, NaN, "2", null, [1]].map((temperature) =>
-    [{ temperature }, "temperature must be a number above 0, or be left out: found"] as const
+  ...[0, -1, 1e-320, 1e308, Infinity, NaN, "2", null, [1]].map((temperature) =>
+    [
+      { temperature },
+      "temperature must be a number from 0.001 to 1000, or be left out: found",
+    ] as const
   ),
   ...[-0.01, 1.01, NaN, "0.9", null, true].map((sureScore) =>
     [{ sureScore }, "sureScore must be a number from 0 to 1, or be left out: found"] as const
   ),
 ];
 
-Deno.test("a temperature that is not above 0, or a sure score that is no score, is refused", async () => {
+Deno.test("a temperature out of range, or a sure score that is no score, is refused", async () => {
   const { model } = await smallVgg(),
     document = JSON.parse(await documentOf(await modelBytes(model)));
   for (const [wrong, words] of WRONG) {
@@ -69,6 +72,20 @@ Deno.test("a temperature that is not above 0, or a sure score that is no score, 
     await assertRejects(() => modelBytes(unchecked), RangeError, words);
     const options = wrong as Scoring;
     await assertRejects(() => convert(CHECKPOINT, options), RangeError, Object.keys(wrong)[0]);
+  }
+});
+
+Deno.test("a document of version 1 has nothing that a reader of version 1 would pass over", async () => {
+  const { model } = await smallVgg();
+  const document = JSON.parse(await documentOf(await modelBytes(model)));
+  for (const more of [{ temperature: 2 }, { sureScore: 0.5 }]) {
+    const text = (version: number) => JSON.stringify({ ...document, ...more, version });
+    assertThrows(
+      () => parseModelDocument(text(1), "m"),
+      CheckpointFormatError,
+      "version must be 2",
+    );
+    assertEquals(parseModelDocument(text(2), "m").version, 2);
   }
 });
 

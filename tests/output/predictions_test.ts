@@ -31,7 +31,9 @@ Deno.test("people are told of doubt, and not where the answer is that it is none
   assertEquals(isUnsure(first("cat", false)), true);
   assertEquals(isUnsure(first("cat", true)), false);
   assertEquals(isUnsure(first("cat")), false);
-  assertEquals(isUnsure(first("none of these", false)), false);
+  for (const label of ["none of these", "None of These", " none of these"]) {
+    assertEquals(isUnsure(first(label, false)), false);
+  }
   assertEquals(isUnsure(undefined), false);
 });
 
@@ -249,7 +251,7 @@ Deno.test("a prediction is sure if it is the best of all classes and its score i
     [[], { scores, labels: ["a", "none of these", "c"] }],
     [[], { scores, labels: ["a", "none of these", "c"], deny: ["none of these"], sureScore: 0 }],
     [["b"], { scores, labels: ["none of these", "b", "c"] }],
-    [["None of these"], { scores, labels: ["a", "None of these", "c"] }],
+    [[], { scores, labels: ["a", "None of These", "c"] }],
   ];
   for (const [expected, given] of cases) {
     assertEquals(sureLabels(given), expected, JSON.stringify(given));

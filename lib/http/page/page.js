@@ -88,7 +88,7 @@ function fail({ message, status }) {
 function showPredictions(predictions, isMultiLabel) {
   const percent = (score) => `${(score * 100).toFixed(1)} %`;
   chosen = predictions[0];
-  const isUnsure = chosen.sure === false && chosen.label !== "none of these";
+  const isUnsure = chosen.sure === false && chosen.label.trim().toLowerCase() !== "none of these";
   const what = isUnsure || isMultiLabel ? "Most likely" : "It looks like";
   const said = `${what}: ${chosen.label}, ${percent(chosen.score)}`;
   const notSure = document.createElement("strong");
