@@ -7,28 +7,21 @@ import {
   type EmbeddingOptions,
   layerDistance,
   perceptualLayers,
+  readableLayers,
 } from "./output/embedding.ts";
 import { Calls } from "./calls.ts";
-import { isVggError, type VggError } from "./errors.ts";
+import type { VggError } from "./errors.ts";
 import type { ProgressOptions } from "./progress.ts";
 import { createEngine } from "./engine/create.ts";
-import type {
-  Activations,
-  Backend,
-  BackendOptions,
-  Engine,
-  LayerProfile,
-  Precision,
-  RunOptions,
-} from "./engine/engine.ts";
+import type { Backend, BackendOptions, Engine, LayerProfile, Precision } from "./engine/engine.ts";
 import { medianProfile, type ProfileOptions } from "./engine/profile.ts";
-import { batchViews, imagesTogether, maxPixelsFor, type ViewBatch } from "./input/batches.ts";
+import { imagesTogether } from "./input/batches.ts";
+import { computeViews, type Mean } from "./input/compute_views.ts";
 import {
   andThen,
   type ImageOutcome,
   listOf,
   resultsOf,
-  settled,
   streamOf,
   type Work,
 } from "./input/each_image.ts";
@@ -44,7 +37,15 @@ import {
   tellNeeds,
   viewsFor,
 } from "./input/prepared_image.ts";
-import { checkViews, scalesOf, type View, type ViewOptions, viewsOf } from "./input/views.ts";
+import {
+  checkViews,
+  looksOf,
+  plainViews,
+  scalesOf,
+  type View,
+  type ViewOptions,
+  viewsOf,
+} from "./input/views.ts";
 import {
   checkExplanation,
   explainImage,
@@ -82,16 +83,17 @@ import {
   type SelectionOptions,
   selectPredictions,
 } from "./output/predictions.ts";
+import { ReadoutMean } from "./output/readout.ts";
 import { classesOf, type ClassInfo } from "./model/classes.ts";
 import {
   type Architecture,
   isMultiLabel,
   type LayerInfo,
-  layerInfos,
   type LayerName,
 } from "./model/architecture.ts";
 import type { DefaultLabel } from "./model/default_labels.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
+import { describeReadout, type ReadoutDescription } from "./model/readout.ts";
 import { type ModelSource, resolveModel } from "./open_model.ts";
 import { permittedCacheDir } from "./io/cache.ts";
 import { takeTurn } from "./threads/turn.ts";
@@ -156,6 +158,8 @@ export interface ClassifierInfo<Label extends string = string> {
   readonly layers: readonly LayerInfo[];
   /** How images become its input. */
   readonly preprocessing: Preprocessing;
+  /** The head on what several layers say, of a model that has one. */
+  readonly readout?: ReadoutDescription | undefined;
   /** In the order of the scores; none for a network without dense layers. */
   readonly classes: readonly ClassInfo<Label>[];
   /**
@@ -279,13 +283,6 @@ export interface ImageClassifier<Label extends string = string>
   readonly usage?: Classifier<Label>["usage"] | undefined;
 }
 
-/** What comes of the views of one image. */
-interface Mean<Result> {
-  /** Adds view `n` of a batch. */
-  add(activations: Activations, n: number, weight: number): void;
-  result(): Result;
-}
-
 /** Makes a classifier of a loaded model. Its labels are whatever the caller says that they are. */
 export let classifierOn: <Label extends string = string>(
   model: Model,
@@ -315,6 +312,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
 
   private constructor(model: Model, engine: Engine, options: LoadedOptions = {}) {
     const { id, architecture, preprocessing, provenance, temperature, sureScore } = model;
+    const { readout } = model;
     const { backend, precision, threads, device } = engine;
     const { offline = false, free = () => engine[Symbol.asyncDispose]() } = options;
     this.#model = model;
@@ -329,7 +327,8 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     tellNeeds(this, (views) => ({ shorterSide: Math.max(...scalesOf(model, views)), offline }));
     this.lost = engine.lost ?? new Promise(() => {});
     this.info = {
-      ...{ model: id, architecture, layers: layerInfos(architecture), preprocessing },
+      ...{ model: id, architecture, layers: readableLayers(model), preprocessing },
+      ...readout === undefined ? {} : { readout: describeReadout(readout) },
       classes: classesOf(model) as ClassInfo<Label>[], // As the caller says.
       multiLabel: isMultiLabel(architecture),
       ...temperature === undefined ? {} : { temperature },
@@ -472,7 +471,12 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     if (classes === 0) {
       throw new RangeError("A model without dense layers has no class to predict");
     }
-    return this.#work(options, () => new ScoresMean(classes, this.#model));
+    const { readout } = this.#model;
+    if (readout === undefined) {
+      return this.#work(options, [], () => new ScoresMean(classes, this.#model));
+    }
+    const layers = readout.features.blocks.map(({ layer }) => layer);
+    return this.#work(options, layers, () => new ReadoutMean(this.#model, readout));
   }
 
   /**
@@ -529,9 +533,14 @@ export class Classifier<Label extends string = string> implements ImageClassifie
   }
 
   #embedding(options: EmbedOptions): Work<readonly View[], Embedding> {
-    const checked = checkEmbedding(options, this.#model.architecture);
-    const layer = checked.layer === "prob" ? undefined : checked.layer;
-    return this.#work(options, () => new EmbeddingMean(checked, this.#model), layer);
+    const checked = checkEmbedding(options, this.#model);
+    const layers = checked.layer === "prob" ? [] : [checked.layer];
+    return this.#work(
+      options,
+      layers,
+      () => new EmbeddingMean(checked, this.#model),
+      (pixels) => viewsOf(pixels, this.#model),
+    );
   }
 
   /**
@@ -557,7 +566,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     return await this.#calls.run(async () => {
       const images: PreparedImage[] = [];
       for (const image of [a, b]) {
-        const views = await this.#viewsOf(image, options);
+        const views = await this.#viewsOf(image, options, (pixels) => viewsOf(pixels, this.#model));
         images.push(new PreparedImage(this.#network, [onlyOf(views, "distance")]));
       }
       let sum = 0;
@@ -667,58 +676,40 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     await this.close();
   }
 
-  /** What is done with images, to get something of each from a layer, or from the scores. */
+  /**
+   * What is done with images, to get something of each from some layers; of none, from the last.
+   *
+   * @param cut What is looked at of an image. Default: what the head looks at.
+   */
   #work<Result>(
     options: PrepareOptions,
+    layers: readonly LayerName[],
     meanOf: () => Mean<Result>,
-    layer?: LayerName,
+    cut?: (pixels: Pixels) => View[],
   ): Work<readonly View[], Result> {
     checkViews(options, this.#model);
     const { input } = this.#model.architecture;
     return {
-      prepare: (image, signal) => this.#viewsOf(image, { ...options, signal }),
-      compute: async (images, signal) => {
-        const means = images.map(meanOf), failures = new Map<number, unknown>();
-        const views = images.flatMap((own, image) => own.map((view) => ({ view, image })));
-        for (const batch of batchViews(views, maxPixelsFor(input))) {
-          const activations = await this.#run(batch, { layer, signal });
-          batch.views.forEach(({ image, weight }, n) => {
-            const added = settled(() => means[image]!.add(activations(), n, weight));
-            if (added.status === "rejected") failures.set(image, added.reason);
-          });
-        }
-        return means.map((mean, image) =>
-          failures.has(image)
-            ? { status: "rejected", reason: failures.get(image) }
-            : { status: "fulfilled", value: mean.result() }
-        );
-      },
+      prepare: (image, signal) => this.#viewsOf(image, { ...options, signal }, cut),
+      compute: computeViews(this.#engine, input, layers, meanOf),
       most: imagesTogether(input),
       bytesOf: (views) => views.reduce((sum, { data }) => sum + data.length, 0),
     };
   }
 
-  /** Runs a batch. That its views are too large for the device is their images' fault, and nobody else's. */
-  async #run(batch: ViewBatch, options: RunOptions): Promise<() => Activations> {
-    try {
-      const activations = await this.#engine.run(batch, options);
-      return () => activations;
-    } catch (error) {
-      if (!isVggError(error, "backend-capacity")) throw error;
-      return () => {
-        throw error;
-      };
-    }
-  }
-
-  async #viewsOf(image: Input, options: PrepareOptions): Promise<readonly View[]> {
+  async #viewsOf(
+    image: Input,
+    options: PrepareOptions,
+    cut?: (pixels: Pixels) => View[],
+  ): Promise<readonly View[]> {
     if (image instanceof PreparedImage) {
       refuseLookOptions(options);
-      return viewsFor(this.#network, image);
+      const views = viewsFor(this.#network, image);
+      return cut === undefined ? views : plainViews(views);
     }
     const shorterSide = Math.max(...scalesOf(this.#model, options));
     const pixels = await this.#read(image, options, shorterSide);
-    const views = viewsOf(pixels, this.#model, options);
+    const views = cut?.(pixels) ?? looksOf(pixels, this.#model, options);
     const isNeeded = views.some(({ data }) => data.buffer === pixels.data.buffer);
     if (!isNeeded) releasePixels(pixels);
     return views;

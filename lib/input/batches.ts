@@ -7,12 +7,13 @@ import type { ImageInput, LazyImage } from "../image/image.ts";
 import { unlessAborted } from "../image/read.ts";
 import type { InputSize } from "./prepare.ts";
 import type { Input, PreparedImage } from "./prepared_image.ts";
+import type { ViewShare } from "../model/readout.ts";
 import type { View } from "./views.ts";
 
 /** Views of one size. */
 export interface ViewBatch extends Batch {
-  /** Of each view: the position of its image among those that were given, and its weight. */
-  readonly views: readonly { readonly image: number; readonly weight: number }[];
+  /** Of each view: the position of its image among those that were given, and what part it has there. */
+  readonly views: readonly (ViewShare & { readonly image: number })[];
 }
 
 /** Values of a batch's input above which it is split: about seven images of 224x224. */
@@ -98,7 +99,7 @@ export function* batchViews(views: readonly OwnedView[], maxPixels: number): Gen
         count: views.length,
         height,
         width,
-        views: views.map(({ view: { weight }, image }) => ({ image, weight })),
+        views: views.map(({ view: { weight, part }, image }) => ({ image, weight, part })),
       };
     }
   }

@@ -15,9 +15,12 @@ export interface Network {
 
 /** What a model's views are cut for. */
 export function networkOf(
-  { id, architecture, preprocessing }: Pick<Model, "id" | "architecture" | "preprocessing">,
+  { id, architecture, preprocessing, readout }: Pick<
+    Model,
+    "id" | "architecture" | "preprocessing" | "readout"
+  >,
 ): Network {
-  return { id, key: JSON.stringify([id, architecture, preprocessing]) };
+  return { id, key: JSON.stringify([id, architecture, preprocessing, readout?.features]) };
 }
 
 let contentsOf: (prepared: PreparedImage) => { network: Network; views: readonly View[] };

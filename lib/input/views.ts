@@ -6,6 +6,7 @@
 import { ImageTooLargeError } from "../errors.ts";
 import { type Box, channelsOf, type Pixels, type Size } from "../image/image.ts";
 import type { Model } from "../model/model.ts";
+import { type Readout, resized, type ViewShare } from "../model/readout.ts";
 import { completeOptions, VIEW_OPTIONS } from "../options.ts";
 import {
   centerBox,
@@ -39,10 +40,7 @@ export interface ViewOptions {
 }
 
 /** A part of an image, with the size and the channels that the network takes. */
-export interface View extends Pixels {
-  /** Its share in the average. Those of an image sum to 1. */
-  readonly weight: number;
-}
+export interface View extends Pixels, ViewShare {}
 
 const GRID = 5;
 /** Of a resized image that is looked at as a whole: 2048 x 2048. */
@@ -54,19 +52,90 @@ const MAX_DENSE_PIXELS = 2 ** 22;
  * @throws {RangeError} If `crops` is not one of its values, or a scale is not an integer, smaller than
  *   the model's input or over 4096.
  */
-export function checkViews(options: ViewOptions, model: Pick<Model, "architecture">): void {
+export function checkViews(options: ViewOptions, model: LookedWith): void {
   const { height, width } = model.architecture.input;
   const bounds = { min: Math.max(height, width), why: "not below the model's input size" };
   completeOptions({ ...VIEW_OPTIONS, scales: { ...VIEW_OPTIONS.scales, ...bounds } }, options);
+  if ((model.readout?.features.sizes.length ?? 1) > 1 && !isPlain(options)) {
+    throw new RangeError(
+      "A model that looks at an image in several sizes looks at its center: leave out crops and scales",
+    );
+  }
+}
+
+/** What of a model says how images are looked at. */
+export interface LookedWith extends Pick<Model, "architecture"> {
+  readonly readout?: Pick<Readout, "features"> | undefined;
 }
 
 /** The shorter sides in pixels to which an image is resized. */
 export function scalesOf(
-  { architecture: { input }, preprocessing }: Pick<Model, "architecture" | "preprocessing">,
+  model: LookedWith & Pick<Model, "preprocessing">,
   { scales }: ViewOptions,
 ): readonly number[] {
-  const inputSide = Math.max(input.height, input.width);
-  return scales ?? [preprocessing.resize === "direct" ? inputSide : preprocessing.size];
+  return scales ??
+    sizedModels(model).map(({ architecture: { input }, preprocessing }) =>
+      preprocessing.resize === "direct" ? Math.max(input.height, input.width) : preprocessing.size
+    );
+}
+
+/** The model in each of the sizes in which it looks at an image. */
+function sizedModels(
+  { architecture, preprocessing, readout }: LookedWith & Pick<Model, "preprocessing">,
+): Pick<Model, "architecture" | "preprocessing">[] {
+  if (readout === undefined) return [{ architecture, preprocessing }];
+  return readout.features.sizes.map((size) => ({
+    architecture: resized(architecture, size),
+    preprocessing: {
+      ...preprocessing,
+      // Not below the size, however it is rounded.
+      size: Math.ceil(
+        preprocessing.size *
+          Math.max(
+            ...size.map((side, axis) =>
+              side / [architecture.input.height, architecture.input.width][axis]!
+            ),
+          ),
+      ),
+    },
+  }));
+}
+
+/**
+ * Cuts an image into the views of which a model's head makes scores, one at least. Of a readout each look
+ * gives one for each size, and its mirror image where the features want that or `flip` does.
+ *
+ * @throws {ImageTooLargeError} If it is so long that all of it at a scale is over 4 million pixels.
+ */
+export function looksOf(
+  image: Pixels,
+  model: LookedWith & Pick<Model, "preprocessing">,
+  options: ViewOptions = {},
+): View[] {
+  if (model.readout === undefined) return viewsOf(image, model, options);
+  const mirrors = mirrorsOf(model.readout, options), share = 1 / mirrors.length;
+  const sized = sizedModels(model);
+  return sized.flatMap((model, size) =>
+    viewsOf(image, model, { ...options, flip: false }).flatMap((view, look) =>
+      mirrors.map((mirrored): View => ({
+        ...view,
+        data: mirrored ? mirror(view) : view.data,
+        weight: view.weight * share / sized.length,
+        part: { look, size, mirrored, share },
+      }))
+    )
+  );
+}
+
+/** Of the views that make a row of features, those that show the image as {@linkcode viewsOf} does. */
+export function plainViews(views: readonly View[]): View[] {
+  const plain = views.filter(({ part }) => !part || part.size === 0 && !part.mirrored);
+  const sum = plain.reduce((sum, { weight }) => sum + weight, 0);
+  return sum === 1 ? plain : plain.map((view) => ({ ...view, weight: view.weight / sum }));
+}
+
+function mirrorsOf({ features }: Pick<Readout, "features">, { flip }: ViewOptions): boolean[] {
+  return flip ?? features.mirrored ? [false, true] : [false];
 }
 
 /**
@@ -99,10 +168,22 @@ export function viewsOf(
 }
 
 /**
- * How many pixels the views of an image have together, without cutting one.
+ * How many pixels the views have of which a model's head makes scores, without cutting one.
  *
- * @throws {ImageTooLargeError} As {@linkcode viewsOf} does.
+ * @throws {ImageTooLargeError} As {@linkcode looksOf} does.
  */
+export function lookPixels(
+  image: Size,
+  model: LookedWith & Pick<Model, "preprocessing">,
+  options: ViewOptions = {},
+): number {
+  if (model.readout === undefined) return viewPixels(image, model, options);
+  const mirrors = mirrorsOf(model.readout, options).length, once = { ...options, flip: false };
+  return sizedModels(model)
+    .reduce((sum, sized) => sum + mirrors * viewPixels(image, sized, once), 0);
+}
+
+/** The same for the views of {@linkcode viewsOf}. */
 export function viewPixels(
   image: Size,
   model: Pick<Model, "architecture" | "preprocessing">,

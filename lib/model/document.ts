@@ -6,24 +6,27 @@ import { type Architecture, classCount, CONFIGURATIONS, layersOf } from "./archi
 import { TEMPERATURES } from "../options.ts";
 import { isRecord, jsonText } from "./json.ts";
 import type { Model, Provenance } from "./model.ts";
+import { checkReadout, type ReadoutDescription, readoutTensors } from "./readout.ts";
 
-/** Of a plain VGG, and of one that a reader of the first would misread: raised where one would. */
-const VERSIONS = { plain: 1, more: 2 } as const;
+/** Of a plain VGG, and of those that a reader of the ones before would misread: raised where one would. */
+const VERSIONS = { plain: 1, more: 2, readout: 3 } as const;
 
 /** The version that the document of a model has. */
-export function versionOf(model: ModelDescription): number {
+export function versionOf(model: Omit<ModelDocument, "version" | "integrity">): number {
   const { architecture: { pooling = "flatten", head = "softmax" }, temperature = 1 } = model;
+  if (model.readout !== undefined) return VERSIONS.readout;
   const isPlain = pooling === "flatten" && head === "softmax" && temperature === 1 &&
     model.sureScore === undefined;
   return isPlain ? VERSIONS.plain : VERSIONS.more;
 }
 
-/** Everything about a model but its numbers. */
+/** Everything about a model but the numbers of its layers. */
 export type ModelDescription = Omit<Model, "parameters" | "weightBytes" | "weights">;
 
 /** What a model file says about itself. */
-export interface ModelDocument extends ModelDescription {
+export interface ModelDocument extends Omit<ModelDescription, "readout"> {
   readonly version: number;
+  readonly readout?: ReadoutDescription | undefined;
   readonly integrity: {
     /** The data section is hashed in chunks of this many bytes. */
     readonly chunkBytes: number;
@@ -41,16 +44,26 @@ export function publicProvenance(provenance: Provenance): Provenance {
   return typeof source === "string" ? { ...provenance, source: publicText(source) } : provenance;
 }
 
-/** The tensors of a model file in the order in which they lie: scales and biases, then weights. */
+/** The number of a model's classes, 0 without a head. */
+function countClasses({ architecture, readout, labels }: ModelDocument): number {
+  return readout === undefined ? classCount(architecture) : labels.length;
+}
+
+/**
+ * The tensors of a model file in the order in which they lie: scales and biases, those of a readout, then
+ * weights.
+ */
 export function modelTensors(
-  architecture: Architecture,
+  { architecture, readout, labels }: Pick<ModelDocument, "architecture" | "readout" | "labels">,
 ): { name: string; dtype: "F32" | "I8"; shape: number[] }[] {
   const layers = layersOf(architecture);
+  const head = readout && readoutTensors(readout, architecture, labels.length);
   return [
     ...layers.flatMap(({ name, outChannels }) => [
       { name: `${name}.scale`, dtype: "F32" as const, shape: [outChannels] },
       { name: `${name}.bias`, dtype: "F32" as const, shape: [outChannels] },
     ]),
+    ...head?.map((tensor) => ({ ...tensor, dtype: "F32" as const })) ?? [],
     ...layers.map(({ name, filterSize, inChannels, outChannels }) => ({
       name: `${name}.weight`,
       dtype: "I8" as const,
@@ -78,11 +91,11 @@ export function parseModelDocument(json: string, file: string): ModelDocument {
     return fail(`not JSON (${(cause as Error).message})`);
   }
   if (typeof document !== "object" || document === null) return fail("not an object");
-  if (document.version !== VERSIONS.plain && document.version !== VERSIONS.more) {
+  if (!Object.values<unknown>(VERSIONS).includes(document.version)) {
     return fail(
-      `expected version ${VERSIONS.plain} or ${VERSIONS.more}, found ${
+      `expected a version from ${VERSIONS.plain} to ${VERSIONS.readout}, found ${
         jsonText(document.version)
-      }. Convert the checkpoint again`,
+      }. Convert the checkpoint again, or take a newer package`,
     );
   }
   const problem = checkDocument(document as Record<keyof ModelDocument, unknown>);
@@ -91,31 +104,43 @@ export function parseModelDocument(json: string, file: string): ModelDocument {
 
 /** Returns what is wrong, in words; `undefined` if nothing is. */
 function checkDocument(document: Record<keyof ModelDocument, unknown>): string | undefined {
-  const { id, labels, ids, provenance, integrity } = document;
+  const { id, labels, ids, readout, provenance, integrity } = document;
   if (typeof id !== "string" || id === "") return "id must be a string";
   const architecture = checkArchitecture(document.architecture);
   if (architecture !== undefined) return architecture;
   const known = document.architecture as Architecture;
   const preprocessing = checkPreprocessing(document.preprocessing, known.input);
   if (preprocessing !== undefined) return preprocessing;
-  if (!isArrayOf(labels, "string") || labels.length !== classCount(known)) {
-    return `labels must be ${classCount(known)} strings`;
-  }
+  if (!isArrayOf(labels, "string")) return "labels must be strings";
+  const head = readout === undefined ? undefined : checkHead(readout, known, labels);
+  if (head !== undefined) return head;
+  const count = countClasses(document as unknown as ModelDocument); // What it asks for was checked.
+  if (labels.length !== count) return `labels must be ${count} strings`;
   if (ids !== undefined && !(isArrayOf(ids, "string") && ids.length === labels.length)) {
     return `ids must be ${labels.length} strings, or be left out`;
   }
   if (ids !== undefined && new Set(ids).size < ids.length) return "ids must differ";
   const scoring = checkScoring(document);
   if (scoring !== undefined) return scoring;
-  const least = versionOf(document as unknown as ModelDescription); // What it asks for was checked.
+  const least = versionOf(document as unknown as ModelDocument); // What it asks for was checked.
   if (document.version as number < least) {
-    return `version must be ${least} for an average, a sigmoid, a temperature or a sureScore: found ${document.version}`;
+    return `version must be ${least} for what it says of pooling, head, readout, temperature and sureScore: found ${document.version}`;
   }
   if (!isRecord(provenance)) return "provenance must be an object";
   const { chunkBytes, sha256 } = isRecord(integrity) ? integrity : {};
   const areHashes = isArrayOf(sha256, "string") && sha256.every((s) => /^[0-9a-f]{64}$/.test(s));
   if (areHashes && isPositive(chunkBytes, 1 << 26)) return undefined;
   return "integrity must have chunkBytes and the sha256 of each chunk";
+}
+
+function checkHead(
+  readout: unknown,
+  architecture: Architecture,
+  labels: string[],
+): string | undefined {
+  if (labels.length === 0) return "labels of a readout must be at least one";
+  if (architecture.head !== undefined) return "architecture.head must be left out beside a readout";
+  return checkReadout(readout, architecture, labels.length);
 }
 
 function checkArchitecture(value: unknown): string | undefined {

@@ -18,6 +18,7 @@ import {
   parseModelDocument,
   publicProvenance,
 } from "./document.ts";
+import { type Readout, type ReadoutDescription, readoutOf, readoutTensors } from "./readout.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.ts";
 
 /**
@@ -63,6 +64,7 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
     const { dataBegin, weightsBegin } = layout;
     const chunks = new ChunkReader(bytes, layout, dataBegin, weightsBegin, progress);
     const parameters = await readParameters(chunks, document.architecture, name);
+    const readout = document.readout && await readReadout(chunks, document, document.readout, name);
     const { id, architecture, preprocessing, labels, ids } = document;
     const { temperature, sureScore } = document;
     return {
@@ -70,6 +72,7 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
       ...ids === undefined ? {} : { ids },
       ...temperature === undefined ? {} : { temperature },
       ...sureScore === undefined ? {} : { sureScore },
+      ...readout === undefined ? {} : { readout },
       provenance: publicProvenance(document.provenance),
       parameters,
       weightBytes: layout.end - layout.weightsBegin,
@@ -89,7 +92,7 @@ function asModelError(error: unknown): unknown {
 }
 
 function checkLayout(header: SafetensorsHeader, document: ModelDocument, file: string): Layout {
-  const expected = modelTensors(document.architecture);
+  const expected = modelTensors(document);
   expected.forEach(({ name, dtype, shape }, index) => {
     const found = header.tensors[index];
     if (found?.name === name && found.dtype === dtype && String(found.shape) === String(shape)) {
@@ -133,6 +136,31 @@ async function readParameters(
     parameters.push({ name, scale, bias });
   }
   return parameters;
+}
+
+async function readReadout(
+  chunks: ChunkReader,
+  { architecture, labels }: ModelDocument,
+  description: ReadoutDescription,
+  file: string,
+): Promise<Readout> {
+  const values: Float32Array[] = [];
+  for (const { name, shape } of readoutTensors(description, architecture, labels.length)) {
+    const floats = await readFloats(chunks, shape.reduce((a, b) => a * b));
+    if (!floats.every(Number.isFinite)) {
+      throw new CheckpointFormatError(`The values of ${name} in ${file} must be finite`, { file });
+    }
+    values.push(floats);
+  }
+  const readout = readoutOf(description, values), { head } = readout;
+  const isClass = (index: number): boolean => Number.isInteger(index) && index in labels;
+  if (head.kind === "nearest" && !head.classes.every(isClass)) {
+    throw new CheckpointFormatError(
+      `The values of readout.classes in ${file} must be from 0 to ${labels.length - 1}`,
+      { file },
+    );
+  }
+  return readout;
 }
 
 async function readFloats(chunks: ChunkReader, count: number): Promise<Float32Array> {

@@ -4,6 +4,7 @@
  */
 
 import type { Architecture, LayerName } from "./architecture.ts";
+import type { Readout } from "./readout.ts";
 
 /** How an RGB image becomes the network's input. */
 export interface Preprocessing {
@@ -119,7 +120,7 @@ export interface Model {
   readonly architecture: Architecture;
   /** What is done to an image before the first layer. */
   readonly preprocessing: Preprocessing;
-  /** One per output of the last dense layer; empty for a network without dense layers. */
+  /** One per class; empty for a network without a head. */
   readonly labels: readonly string[];
   /** The WordNet id of each label, where the classes are synsets. */
   readonly ids?: readonly string[] | undefined;
@@ -132,6 +133,8 @@ export interface Model {
   readonly sureScore?: number | undefined;
   /** Where it comes from. */
   readonly provenance: Provenance;
+  /** The head on what layers say, of a model whose layers have none of their own. */
+  readonly readout?: Readout | undefined;
   /** In the order of `layersOf(architecture)`. */
   readonly parameters: readonly LayerParameters[];
   /** Bytes of the int8 weights. */

@@ -12,6 +12,7 @@ import {
   publicProvenance,
   versionOf,
 } from "./document.ts";
+import { describeReadout, type Readout, readoutTensors, readoutValues } from "./readout.ts";
 import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
 
 /** Writes one model file. Offsets follow from the architecture, so tensors may come in any order. */
@@ -36,7 +37,7 @@ export class ModelWriter {
     if (problem !== undefined) throw new RangeError(`The model cannot be written: ${problem}`);
     this.#layers = new Map(layersOf(description.architecture).map((layer) => [layer.name, layer]));
     let position = 0;
-    for (const { name, dtype, shape } of modelTensors(description.architecture)) {
+    for (const { name, dtype, shape } of modelTensors(describe(description))) {
       this.#offsets.set(name, position);
       position += shape.reduce((a, b) => a * b, DTYPE_BYTES[dtype]);
     }
@@ -66,8 +67,10 @@ export class ModelWriter {
     this.setWeights(layer, channel, row.map((weight) => -weight));
   }
 
-  /** Hashes what was written, and writes the header. */
+  /** Writes the readout, hashes all that was written, and writes the header. */
   async finish(provenance: Provenance): Promise<void> {
+    const { readout } = this.description;
+    if (readout !== undefined) this.#writeReadout(readout);
     const hashes: string[] = [];
     const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.#dataBytes));
     for (let begin = 0; begin < this.#dataBytes; begin += CHUNK_BYTES) {
@@ -78,6 +81,13 @@ export class ModelWriter {
     const header = this.#header({ ...this.description, provenance }, hashes, this.#headerBytes);
     await sealHeader(header);
     this.sink.write(0, header);
+  }
+
+  #writeReadout(readout: Readout): void {
+    const { architecture, labels } = this.description;
+    const tensors = readoutTensors(describeReadout(readout), architecture, labels.length);
+    const values = readoutValues(readout);
+    tensors.forEach(({ name }, n) => this.sink.write(this.#at(name), littleEndian(values[n]!)));
   }
 
   #at(tensor: string): number {
@@ -95,9 +105,9 @@ export class ModelWriter {
     length?: number,
   ): Uint8Array<ArrayBuffer> {
     const { id, architecture, preprocessing, labels, ids, provenance } = description;
-    const { temperature, sureScore } = description;
+    const { temperature, sureScore, readout } = describe(description);
     const document: ModelDocument = {
-      version: versionOf(description),
+      version: versionOf(describe(description)),
       id,
       architecture,
       preprocessing,
@@ -105,15 +115,22 @@ export class ModelWriter {
       ids,
       temperature,
       sureScore,
+      readout,
       provenance: publicProvenance(provenance),
       integrity: { chunkBytes: CHUNK_BYTES, sha256: hashes },
     };
     return encodeSafetensorsHeader(
-      modelTensors(architecture),
+      modelTensors(describe(description)),
       { header_sha256: NO_HASH, model: JSON.stringify(document) },
       length,
     );
   }
+}
+
+/** What the document says of a model. */
+function describe(description: ModelDescription): Omit<ModelDocument, "version" | "integrity"> {
+  const { readout } = description;
+  return { ...description, readout: readout && describeReadout(readout) };
 }
 
 /** The bytes of floats, low byte first, on any machine. */

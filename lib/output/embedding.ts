@@ -3,7 +3,15 @@
 import type { Activations } from "../engine/engine.ts";
 import { choice, completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
 import { headScores, type Scoring } from "./predictions.ts";
-import { type Architecture, layerInfos, type LayerName, layersOf } from "../model/architecture.ts";
+import {
+  type Architecture,
+  type LayerInfo,
+  layerInfos,
+  type LayerName,
+  layersOf,
+} from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
+import type { ViewShare } from "../model/readout.ts";
 
 /** What a layer says about one image. */
 export interface Embedding {
@@ -43,12 +51,24 @@ export interface Pooling {
  */
 export function checkEmbedding(
   options: EmbeddingOptions,
-  architecture: Architecture,
+  model: Read,
 ): Pooling {
-  const choices = layerInfos(architecture).map(({ name }) => name);
-  const last = architecture.dense.length === 0 ? choices.length - 1 : choices.length - 3;
-  const layer = choice({ choices, default: choices[last] }, EMBEDDING_OPTIONS.layer.about);
+  const choices = readableLayers(model).map(({ name }) => name);
+  // Before the classifying one, where there is one.
+  const last = choices.findLast((name) => name !== "prob" && name !== "fc8");
+  const layer = choice({ choices, default: last }, EMBEDDING_OPTIONS.layer.about);
   return completeOptions({ ...EMBEDDING_OPTIONS, layer }, options);
+}
+
+/** What of a model says which layers can be read. */
+export interface Read extends Pick<Model, "architecture"> {
+  readonly readout?: unknown;
+}
+
+/** What can be read of a model, in the order in which it is computed. A readout's scores are no layer's. */
+export function readableLayers({ architecture, readout }: Read): LayerInfo[] {
+  const layers = layerInfos(architecture);
+  return readout === undefined ? layers : layers.filter(({ name }) => name !== "prob");
 }
 
 /**
@@ -100,7 +120,7 @@ export class EmbeddingMean {
    *
    * @throws {RangeError} If the layer's shape is another than for the views before.
    */
-  add(activations: Activations, n: number, weight: number): void {
+  add([activations]: readonly Activations[], n: number, { weight }: ViewShare): void {
     if (weight === 1) {
       this.#only = embeddingOf(activations, n, this.#options, this.#scoring);
       return;

@@ -4,6 +4,7 @@ import type { Activations } from "../engine/engine.ts";
 import { ScoresNotFiniteError } from "../errors.ts";
 import type { Architecture } from "../model/architecture.ts";
 import { type ClassInfo, type ClassName, findClass, isNoneOfThese } from "../model/classes.ts";
+import type { ViewShare } from "../model/readout.ts";
 import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
 
 /** One label for an image. */
@@ -199,7 +200,7 @@ export class ScoresMean {
    *
    * @throws {ScoresNotFiniteError} If a score is not finite.
    */
-  add(logits: Activations, n: number, weight: number): void {
+  add([logits]: readonly Activations[], n: number, { weight }: ViewShare): void {
     const own = scoresOfMean(logits, n, this.#scoring);
     for (let c = 0; c < own.length; c++) this.#sums[c]! += weight * own[c]!;
   }

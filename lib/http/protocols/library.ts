@@ -51,9 +51,7 @@ export async function embedRoute(call: Call, pipeline: Pipeline): Promise<Respon
   const options = readQuery(call.url.searchParams, EMBEDDING_OPTIONS);
   return await withImages(call, pipeline, async (found) => {
     const info = await pipeline.info(call);
-    const pooling = isVgg(info)
-      ? checkingOptions(() => checkEmbedding(options, info.architecture))
-      : options;
+    const pooling = isVgg(info) ? checkingOptions(() => checkEmbedding(options, info)) : options;
     const embed = async (image: Uint8Array | URL) => {
       const { layer, shape, data } = await pipeline.embed(image, pooling, call);
       const values = data.length * found.images.length;

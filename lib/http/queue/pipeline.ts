@@ -5,7 +5,7 @@ import type { ImageClassifier, ImageClassifierInfo, PrepareOptions } from "../..
 import type { Input } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
 import { withoutPlace } from "../../input/image_error.ts";
-import { checkViews, type ViewOptions, viewPixels } from "../../input/views.ts";
+import { checkViews, lookPixels, type ViewOptions } from "../../input/views.ts";
 import { type ExplainOptions, explainPixels, type Explanation } from "../../explain/explain.ts";
 import {
   type ImageInput,
@@ -232,7 +232,7 @@ export class Pipeline {
       keepsPicture: prepare === undefined,
       pixels: (image, network) => {
         checkingOptions(() => checkViews(views, network)); // Of an ensemble's member nobody has before.
-        return viewPixels(image, network, views);
+        return lookPixels(image, network, views);
       },
       // Views are made by preparing, so images that are looked at in different ways may go together.
       key: prepare === undefined ? own : key,

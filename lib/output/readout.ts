@@ -1,0 +1,180 @@
+/** Activations of several layers -> features -> logits: the head of a model that has a readout. */
+
+import type { Activations } from "../engine/engine.ts";
+import type { Architecture } from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
+import {
+  blockLengths,
+  type DenseReadout,
+  type FeatureBlock,
+  type FeatureRecipe,
+  type NearestReadout,
+  type Readout,
+  type ViewShare,
+} from "../model/readout.ts";
+import { embeddingOf } from "./embedding.ts";
+import { headScores, type Scoring } from "./predictions.ts";
+
+/**
+ * Rows of features, one for each look at an image. What the views of one size say is averaged: they are an
+ * image and its mirror image.
+ *
+ * All sums are in float64 and in a fixed order, so that they are the same on all backends.
+ */
+export class FeatureRows {
+  readonly #blocks: readonly FeatureBlock[];
+  readonly #lengths: readonly number[];
+  readonly #width: number;
+  readonly #rows = new Map<number, { values: Float64Array; weight: number }>();
+
+  constructor(recipe: FeatureRecipe, architecture: Architecture) {
+    this.#blocks = recipe.blocks;
+    this.#lengths = blockLengths(recipe, architecture);
+    this.#width = this.#lengths.reduce((sum, length) => sum + length, 0);
+  }
+
+  /**
+   * Adds view `n` of a batch.
+   *
+   * @param layers What each layer of the recipe gives, in its order.
+   */
+  add(layers: readonly Activations[], n: number, { weight, part }: ViewShare): void {
+    const { look, size, share } = part!; // It is a look's view.
+    const found = this.#rows.get(look);
+    const row = found ?? { values: new Float64Array(this.#width), weight: 0 };
+    if (found === undefined) this.#rows.set(look, row);
+    row.weight += weight;
+    const count = this.#blocks.length, first = size * count;
+    let at = this.#lengths.slice(0, first).reduce((sum, length) => sum + length, 0);
+    this.#blocks.forEach((block, b) => {
+      const values = blockValues(layers[b]!, n, block);
+      if (values.length !== this.#lengths[first + b]) {
+        throw new RangeError(
+          `A readout on all positions of ${block.layer} sees views of one size: leave out crops and scales`,
+        );
+      }
+      for (const value of values) row.values[at++]! += share * value;
+    });
+  }
+
+  /** The rows in the order of the looks, once all views were added. */
+  get rows(): { values: Float64Array; weight: number }[] {
+    return [...this.#rows].sort(([a], [b]) => a - b).map(([, row]) => row);
+  }
+}
+
+/** What a block says of image `n`, in real units. */
+function blockValues(
+  activations: Activations,
+  n: number,
+  { layer, pooling }: FeatureBlock,
+): Float32Array {
+  if (pooling !== "quarters") {
+    return embeddingOf(activations, n, { layer, pooling, normalize: false }).data;
+  }
+  const [, height, width, channels] = activations.shape;
+  if (height * width === 1) return blockValues(activations, n, { layer, pooling: "none" });
+  const all = activations.data.subarray(n * height * width * channels);
+  const values = new Float32Array(4 * channels), sums = new Float64Array(channels);
+  for (const [quarter, [rows, columns]] of quartersOf(height, width).entries()) {
+    sums.fill(0);
+    for (let y = rows[0]; y < rows[1]; y++) {
+      for (let x = columns[0]; x < columns[1]; x++) {
+        const at = (y * width + x) * channels;
+        for (let c = 0; c < channels; c++) sums[c]! += all[at + c]!;
+      }
+    }
+    const factor = activations.scale[n]! / ((rows[1] - rows[0]) * (columns[1] - columns[0]));
+    for (let c = 0; c < channels; c++) values[quarter * channels + c] = sums[c]! * factor;
+  }
+  return values;
+}
+
+type Span = readonly [from: number, to: number];
+
+/** Rows and columns of the four quarters of a map; of an odd number of them the middle is in both halves. */
+function quartersOf(height: number, width: number): [rows: Span, columns: Span][] {
+  const halves = (size: number): Span[] => [[0, Math.ceil(size / 2)], [Math.floor(size / 2), size]];
+  return halves(height).flatMap((rows) =>
+    halves(width).map((columns): [Span, Span] => [rows, columns])
+  );
+}
+
+/** What a head says of a row of features: a logit for each class. */
+export function readoutLogits(
+  { head }: Pick<Readout, "head">,
+  row: Float64Array,
+  classes: number,
+): Float64Array {
+  return head.kind === "dense" ? denseLogits(head, row) : nearestLogits(head, row, classes);
+}
+
+function denseLogits({ layers }: DenseReadout, row: Float64Array): Float64Array {
+  return layers.reduce((inputs, { weight, bias }, index) => {
+    const outputs = Float64Array.from(bias, (value, o) => {
+      let sum = value;
+      const at = o * inputs.length;
+      for (let i = 0; i < inputs.length; i++) sum += weight[at + i]! * inputs[i]!;
+      return sum;
+    });
+    return index < layers.length - 1 ? outputs.map((value) => Math.max(0, value)) : outputs;
+  }, row);
+}
+
+/** The examples that are most like the image vote for their classes, by how much they are. */
+function nearestLogits(head: NearestReadout, row: Float64Array, classes: number): Float64Array {
+  const { neighbors, mean, scale, examples } = head, size = row.length;
+  const direction = unit(row.map((value, i) => (value - mean[i]!) * scale[i]!));
+  const cosines = Float64Array.from(head.classes, (_, n) => {
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += examples[n * size + i]! * direction[i]!;
+    return sum;
+  });
+  const nearest = [...cosines.keys()].sort((a, b) => cosines[b]! - cosines[a]! || a - b);
+  const votes = new Float64Array(classes).fill(Math.exp(-SHARPNESS));
+  for (const n of nearest.slice(0, neighbors)) {
+    votes[head.classes[n]!]! += Math.exp(SHARPNESS * (cosines[n]! - 1));
+  }
+  return votes.map(Math.log);
+}
+
+/** How much more an example counts that is more like the image. */
+const SHARPNESS = 20;
+
+/** A row of Euclidean length 1, unless it is all zeros. */
+function unit(row: Float64Array): Float64Array {
+  const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
+  return length > 0 ? row.map((value) => value / length) : row;
+}
+
+/** The scores of one image: those of its looks, averaged by their weights. */
+export class ReadoutMean {
+  readonly #rows: FeatureRows;
+  readonly #model: Pick<Model, "labels"> & Scoring & { readonly readout: Readout };
+
+  constructor(model: Pick<Model, "architecture" | "labels" | "temperature">, readout: Readout) {
+    const { architecture, labels, temperature } = model;
+    this.#rows = new FeatureRows(readout.features, architecture);
+    this.#model = { architecture: {}, labels, temperature, readout };
+  }
+
+  /** Adds view `n` of a batch. */
+  add(layers: readonly Activations[], n: number, view: ViewShare): void {
+    this.#rows.add(layers, n, view);
+  }
+
+  /**
+   * The scores, once all views were added.
+   *
+   * @throws {ScoresNotFiniteError} If a score is not finite.
+   */
+  result(): Float64Array {
+    const { labels, readout } = this.#model, scores = new Float64Array(labels.length);
+    for (const { values, weight } of this.#rows.rows) {
+      const logits = readoutLogits(readout, values, labels.length);
+      const own = headScores(logits, 1, this.#model);
+      for (let c = 0; c < own.length; c++) scores[c]! += weight * own[c]!;
+    }
+    return scores;
+  }
+}
