@@ -2,7 +2,7 @@
  * What the kernels of training are called with. TypeScript and AssemblyScript both compile this
  * file: a call is its fields in this order, a 32-bit word each.
  *
- * Arrays are float32. Channels come in multiples of 4, but for the input of the first convolution.
+ * Arrays are float32, but for those that say otherwise. Channels come in multiples of 4, but for the input of the first convolution.
  */
 
 // @ts-ignore: a type of AssemblyScript, which TypeScript takes for `any`.
@@ -74,5 +74,15 @@ export class FilterGradient {
   height: Int = 0;
   width: Int = 0;
   inputs: Int = 0;
+  outputs: Int = 0;
+}
+
+/** `y = x * w`, summed in float64. Outputs come in multiples of 2. */
+export class Multiply {
+  x: Address = 0; // [rows, inner]
+  w: Address = 0; // float64 [inner, outputs]
+  y: Address = 0; // gets float64 [rows, outputs]
+  rows: Int = 0;
+  inner: Int = 0;
   outputs: Int = 0;
 }

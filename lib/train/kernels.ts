@@ -5,7 +5,7 @@
 
 import { KernelThreads } from "../threads/kernel_threads.ts";
 import { KERNELS } from "./binary.ts";
-import { Activate, Combine, Convolve, Deactivate, FilterGradient } from "./calls.ts";
+import { Activate, Combine, Convolve, Deactivate, FilterGradient, Multiply } from "./calls.ts";
 
 /** The kernels, by the names that kernels/main.ts exports, and what each is called with. */
 const CALLS = {
@@ -14,6 +14,7 @@ const CALLS = {
   deactivate: Deactivate,
   combine: Combine,
   filterGradient: FilterGradient,
+  multiply: Multiply,
 };
 
 /** One of the kernels. */
@@ -21,7 +22,7 @@ export type KernelName = keyof typeof CALLS;
 
 /** What a kernel is called with: numbers, and arrays of {@link TrainingKernels.take}. */
 export type Call<Name extends KernelName> = Readonly<
-  Record<keyof InstanceType<typeof CALLS[Name]>, number | Float32Array>
+  Record<keyof InstanceType<typeof CALLS[Name]>, number | Float32Array | Float64Array>
 >;
 
 type Kernel = (counter: number, call: number) => void;
@@ -94,6 +95,12 @@ export class TrainingKernels {
     return new Float32Array(this.#memory.buffer, at, length);
   }
 
+  /** As {@link take}, of float64. */
+  take64(length: number): Float64Array {
+    const { buffer, byteOffset } = this.take(2 * length);
+    return new Float64Array(buffer, byteOffset, length);
+  }
+
   /** The same values as an array of {@link take}: itself, or a copy. */
   place(values: Float32Array): Float32Array {
     if (this.#buffers.has(values.buffer)) return values;
@@ -105,7 +112,10 @@ export class TrainingKernels {
   /** Runs a kernel on all threads. */
   run<Name extends KernelName>(name: Name, call: Call<Name>): void {
     // In the order of the kernel's fields, whatever the caller's.
-    const values: (number | Float32Array)[] = Object.values({ ...new CALLS[name](), ...call });
+    const values: (number | Float32Array | Float64Array)[] = Object.values({
+      ...new CALLS[name](),
+      ...call,
+    });
     this.#words.set(values.map((v) => typeof v === "number" ? v : v.byteOffset), CALL / 4);
     this.#words[COUNTER / 4] = 0;
     this.#others?.begin(NAMES.indexOf(name), COUNTER, CALL);

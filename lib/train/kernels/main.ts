@@ -5,3 +5,4 @@
 export { activate, combine, deactivate } from "./activate";
 export { convolve } from "./convolve";
 export { filterGradient } from "./filter_gradient";
+export { multiply } from "./multiply";

@@ -1,0 +1,134 @@
+/** What a head is worth on pictures that it did not learn from, and which settings are best. */
+
+import { bestClass, softmax } from "../output/predictions.ts";
+
+/** What is judged. */
+export interface Judgement {
+  /** The class of each picture, `[N]`. */
+  readonly labels: ArrayLike<number>;
+  /** Number of classes, K. */
+  readonly classes: number;
+  /** The fold of each picture, `[N]`, as `stratifiedFolds()` gives it. */
+  readonly folds: ArrayLike<number>;
+}
+
+/**
+ * Learns from the pictures at `train` with one setting after the other, and gives for each the logits of those at
+ * `held`, `[held, K]`.
+ */
+export type Learner = (train: Uint32Array, held: Uint32Array) => AsyncIterable<Float64Array>;
+
+/** What one setting is worth. */
+export interface Candidate {
+  /** Out of fold, 0…1: the mean of the classes' recalls. */
+  readonly balancedAccuracy: number;
+  /** Out of fold: the mean of `-ln` of the true class's probability. */
+  readonly crossEntropy: number;
+}
+
+/** What the best setting is worth. */
+export interface CrossValidated {
+  /** The position of the best setting. */
+  readonly best: number;
+  /** One for each setting. */
+  readonly candidates: readonly Candidate[];
+  /** What learned from the other folds says about each picture, `[N, K]`; `NaN` if it is in none. */
+  readonly logits: Float64Array;
+  /** The balanced accuracy of each fold, of the classes that it has. */
+  readonly foldAccuracies: readonly number[];
+  /** Classes with fewer judged pictures than there are folds: too small to say much about. */
+  readonly smallClasses: readonly number[];
+}
+
+/**
+ * Judges each picture by what learned from the other folds, and chooses the setting of the least cross-entropy. If
+ * no picture is in a fold, it is the one in the middle.
+ *
+ * @param count Number of settings.
+ * @param onFold Told how many settings were tried in how many folds.
+ */
+export async function crossValidate(
+  task: Judgement,
+  count: number,
+  learn: Learner,
+  onStep?: (done: number, total: number) => void,
+): Promise<CrossValidated> {
+  const { labels, classes, folds } = task;
+  const used = Array.from(new Set(Array.from(folds))).filter((fold) => fold >= 0).sort((a, b) =>
+    a - b
+  );
+  const logits = Array.from(
+    { length: count },
+    () => new Float64Array(labels.length * classes).fill(NaN),
+  );
+  for (const [n, fold] of used.entries()) {
+    const held = positionsOf(folds, (other) => other === fold);
+    let setting = 0;
+    for await (const found of learn(positionsOf(folds, (other) => other !== fold), held)) {
+      const all = logits[setting++]!;
+      held.forEach((picture, at) => {
+        all.set(found.subarray(at * classes, (at + 1) * classes), picture * classes);
+      });
+      onStep?.(n * count + setting, used.length * count);
+    }
+  }
+  const judged = positionsOf(folds, (fold) => fold >= 0);
+  const candidates = logits.map((own): Candidate => ({
+    balancedAccuracy: balancedAccuracy(task, own, judged),
+    crossEntropy: crossEntropy(task, own, judged),
+  }));
+  const best = judged.length === 0 ? count >> 1 : candidates.reduce(
+    (best, { crossEntropy }, n) => crossEntropy < candidates[best]!.crossEntropy ? n : best,
+    0,
+  );
+  const perClass = new Uint32Array(classes);
+  for (const n of judged) perClass[labels[n]!]!++;
+  return {
+    best,
+    candidates,
+    logits: logits[best]!,
+    foldAccuracies: used.map((fold) =>
+      balancedAccuracy(task, logits[best]!, positionsOf(folds, (other) => other === fold))
+    ),
+    smallClasses: [...perClass.keys()].filter((c) =>
+      perClass[c]! < used.length || perClass[c] === 0
+    ),
+  };
+}
+
+function positionsOf(folds: ArrayLike<number>, isWanted: (fold: number) => boolean): Uint32Array {
+  return Uint32Array.from(
+    Array.from(folds, (_, n) => n).filter((n) => isWanted(folds[n]!)),
+  );
+}
+
+/** The mean, over the classes that have pictures at `positions`, of the part that is right. */
+export function balancedAccuracy(
+  { labels, classes }: Pick<Judgement, "labels" | "classes">,
+  logits: Float64Array,
+  positions: ArrayLike<number>,
+): number {
+  const right = new Float64Array(classes), all = new Float64Array(classes);
+  for (const n of Array.from(positions)) {
+    const label = labels[n]!;
+    all[label]!++;
+    if (bestClass(logits.subarray(n * classes, (n + 1) * classes)) === label) right[label]!++;
+  }
+  const recalls = [...right.keys()].filter((c) => all[c]! > 0).map((c) => right[c]! / all[c]!);
+  return recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
+}
+
+/** A probability below this is counted as this, so that one picture does not decide alone. */
+const LEAST = 1e-12;
+
+function crossEntropy(
+  { labels, classes }: Judgement,
+  logits: Float64Array,
+  positions: Uint32Array,
+): number {
+  const sum = positions.reduce((sum, n) => {
+    const own = softmax(logits.subarray(n * classes, (n + 1) * classes))[labels[n]!]!;
+    return sum - Math.log(Math.max(own, LEAST));
+  }, 0);
+  return sum / positions.length;
+}

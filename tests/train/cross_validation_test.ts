@@ -1,0 +1,199 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { crossValidate, type Learner } from "../../lib/train/cross_validation.ts";
+import { NEVER, stratifiedFolds } from "../../lib/train/folds.ts";
+import { TrainingKernels } from "../../lib/train/kernels.ts";
+import { layerLogits } from "../../lib/train/blocks.ts";
+import { learnLinear, type LinearTask, STRENGTHS } from "../../lib/train/linear_head.ts";
+import { random } from "../support/random_model.ts";
+
+/** How many pictures of each class each fold has: `[fold][class]`. */
+function countsOf(folds: Int32Array, labels: readonly number[], classes: number): number[][] {
+  return Array.from({ length: Math.max(...folds) + 1 }, (_, fold) =>
+    Array.from(
+      { length: classes },
+      (_, c) => labels.filter((label, n) => label === c && folds[n] === fold).length,
+    ));
+}
+
+Deno.test("stratifiedFolds() gives each fold as many of each class, and about as many in all", () => {
+  const labels = Array.from({ length: 103 }, (_, n) => n % 7 < 4 ? 0 : n % 7 - 3);
+  for (const seed of [0, 1, 2]) {
+    const counts = countsOf(stratifiedFolds(labels, 4, { seed }), labels, 4);
+    assertEquals(counts.length, 5);
+    for (let c = 0; c < 4; c++) {
+      const own = counts.map((fold) => fold[c]);
+      assert(Math.max(...own) - Math.min(...own) <= 1, `class ${c}: ${own}`);
+    }
+    const all = counts.map((fold) => fold.reduce((a, b) => a + b));
+    assert(Math.max(...all) - Math.min(...all) <= 1, `${all}`);
+  }
+  assertEquals(stratifiedFolds(labels, 4, { seed: 3 }), stratifiedFolds(labels, 4, { seed: 3 }));
+  const [a, b] = [3, 4].map((seed) => stratifiedFolds(labels, 4, { seed }));
+  assert(a.some((fold, n) => fold !== b[n]));
+});
+
+Deno.test("stratifiedFolds() keeps together what belongs together", () => {
+  const labels = Array.from({ length: 60 }, (_, n) => n % 3);
+  const together = labels.map((_, n) => n < 24 ? Math.floor(n / 4) : n);
+  const folds = stratifiedFolds(labels, 3, { together, folds: 4 });
+  together.forEach((number, n) => assertEquals(folds[n], folds[together.indexOf(number)]));
+  for (const fold of countsOf(folds, labels, 3)) {
+    fold.forEach((own) => assert(own >= 3 && own <= 7));
+  }
+});
+
+Deno.test("whichever fold is kept back, each class has a picture to learn from", () => {
+  const next = random(9);
+  for (let seed = 0; seed < 200; seed++) {
+    const count = 2 + Math.floor(next() * 20), classes = 1 + Math.floor(next() * 6);
+    const labels = Array.from({ length: count }, () => Math.floor(next() * classes));
+    const together = labels.map((_, n) => next() < 0.5 ? n : Math.floor(next() * count));
+    const folds = stratifiedFolds(labels, classes, { together, folds: 2 + seed % 4, seed });
+    for (const kept of new Set(folds)) {
+      if (kept === NEVER) continue;
+      const left = new Set(labels.filter((_, n) => folds[n] !== kept));
+      assertEquals(left, new Set(labels), `${labels} ${together} ${folds}`);
+    }
+  }
+  // No more than it takes.
+  const never = Array.from(stratifiedFolds([0, 0, 1, 2, 2, 2], 3), (fold) => fold === NEVER);
+  assertEquals(never, [false, false, true, false, false, false]);
+});
+
+/** Setting 1 knows the class from the picture's number; 0 does not, and 2 is too sure, and wrong once. */
+const learn: Learner = async function* (_train, held) {
+  for (
+    const logits of [
+      (): number[] => [0.1, 0],
+      (n: number): number[] => n % 2 === 0 ? [2, 0] : [0, 2],
+      (n: number): number[] => n % 2 === 0 && n > 0 ? [90, 0] : [0, 90],
+    ]
+  ) {
+    yield Float64Array.from(Array.from(held).flatMap(logits));
+  }
+};
+
+Deno.test("crossValidate() judges each picture by what learned from the others, and takes the best", async () => {
+  const labels = Array.from({ length: 11 }, (_, n) => n % 2),
+    folds = stratifiedFolds(labels, 2, { folds: 3 });
+  const asked: [number[], number[]][] = [], steps: number[][] = [];
+  const watched: Learner = (train, held) => {
+    asked.push([[...train], [...held]]);
+    return learn(train, held);
+  };
+  const task = { labels, classes: 2, folds };
+  const found = await crossValidate(task, 3, watched, (done, total) => steps.push([done, total]));
+  assertEquals(asked.length, 3);
+  for (const [train, held] of asked) {
+    assertEquals([...train, ...held].sort((a, b) => a - b), labels.map((_, n) => n));
+    assertEquals(new Set(held.map((n) => folds[n])).size, 1);
+  }
+  assertEquals(steps.map(([done]) => done), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assertEquals(new Set(steps.map(([, total]) => total)), new Set([9]));
+  assertEquals(found.best, 1);
+  assertEquals(found.logits, Float64Array.from(labels.flatMap((c) => c === 0 ? [2, 0] : [0, 2])));
+  assertEquals(found.foldAccuracies, [1, 1, 1]);
+  assertEquals(found.smallClasses, []);
+  const [even, sure, wrong] = found.candidates;
+  assertEquals(even.balancedAccuracy, 0.5);
+  assertAlmostEquals(sure.crossEntropy, Math.log(1 + Math.exp(-2)), 1e-12);
+  assertEquals(sure.balancedAccuracy, 1);
+  // Of six and five pictures, one is wrong by the most that one may cost.
+  assertAlmostEquals(wrong.balancedAccuracy, (5 / 6 + 1) / 2, 1e-12);
+  assertAlmostEquals(wrong.crossEntropy, -Math.log(1e-12) / 11, 1e-9);
+});
+
+Deno.test("classes of one to three pictures are said to be too small, and break nothing", async () => {
+  const labels = [0, 1, 1, 2, 2, 2, ...Array.from({ length: 20 }, () => 3)];
+  const folds = stratifiedFolds(labels, 4),
+    all: Learner = async function* (_, held) {
+      yield new Float64Array(4 * held.length);
+    };
+  const found = await crossValidate({ labels, classes: 4, folds }, 1, all);
+  assertEquals(found.smallClasses, [0, 1, 2]);
+  assertEquals([...found.logits].map(Number.isNaN), labels.flatMap((c) => Array(4).fill(c === 0)));
+  assertEquals(found.candidates[0].balancedAccuracy, 0, "class 0 has no say");
+  const single = { labels: [0, 1], classes: 2, folds: stratifiedFolds([0, 1], 2) };
+  const alone = await crossValidate(single, 5, all);
+  assertEquals([alone.best, alone.foldAccuracies, alone.smallClasses], [2, [], [0, 1]]);
+});
+
+/** Pictures of which two blocks tell the class, of very different scales. */
+function linearTask(perClass: readonly number[]): LinearTask {
+  const next = random(3), labels = perClass.flatMap((count, c) => Array<number>(count).fill(c));
+  const length = 6,
+    rows = Float32Array.from({ length: labels.length * 2 * length }, (_, at) => {
+      const c = labels[Math.floor(at / (2 * length))], i = at % (2 * length);
+      const value = next() + next() - 1 + Number(i % length === c);
+      return i < length ? 50 + 9 * value : 0.01 * value;
+    });
+  const classes = perClass.length;
+  return {
+    ...{ rows, labels, classes, lengths: [length, length], whitening: "standardize" },
+    folds: stratifiedFolds(labels, classes),
+    classWeights: new Float32Array(classes).fill(1),
+  };
+}
+
+const kernels = await TrainingKernels.start();
+
+Deno.test("learnLinear() finds what tells classes apart, and says truly how well", async () => {
+  const task = linearTask([40, 30, 50]);
+  const { layer, C, validation: { best, candidates, logits } } = await learnLinear(kernels, task);
+  assertEquals(C, STRENGTHS[best]);
+  // Of the same distribution, to be judged by what was learned from all of `task`.
+  const others = linearTask([400, 400, 400]),
+    found = layerLogits(layer, others.rows.subarray(12 * 120));
+  const rightOf = (logits: Float64Array, labels: ArrayLike<number>): number =>
+    Array.from(labels, (label, n) => {
+      const own = [...logits.subarray(3 * n, 3 * n + 3)];
+      return Number(own.indexOf(Math.max(...own)) === label) as number;
+    }).reduce((a, b) => a + b) / labels.length;
+  const outOfFold = rightOf(logits, task.labels);
+  const truth = rightOf(found, Array.from(others.labels).slice(120));
+  // A standard deviation of 120 pictures is 0.03.
+  assert(Math.abs(outOfFold - truth) < 0.08, `${outOfFold} ${truth}`);
+  assert(truth > 0.85);
+  assert(candidates[best].balancedAccuracy > 0.8);
+});
+
+Deno.test("learnLinear() tells nothing apart that has nothing to tell it by", async () => {
+  const task = linearTask([40, 40]), labels = Array.from(task.labels, (_, n) => n % 2);
+  const { validation } = await learnLinear(kernels, { ...task, labels });
+  // A standard deviation of 80 pictures is 0.06.
+  for (const { balancedAccuracy } of validation.candidates) {
+    assert(balancedAccuracy > 0.3 && balancedAccuracy < 0.7, `${balancedAccuracy}`);
+  }
+});
+
+Deno.test("learnLinear() learns from one picture a class", async () => {
+  const task = linearTask([1, 1, 1]);
+  const { layer, validation } = await learnLinear(kernels, task);
+  assertEquals(validation.smallClasses, [0, 1, 2]);
+  const logits = layerLogits(layer, task.rows);
+  for (let n = 0; n < 3; n++) {
+    const own = [...logits.subarray(3 * n, 3 * n + 3)];
+    assertEquals(own.indexOf(Math.max(...own)), n);
+  }
+});
+
+Deno.test("learnLinear() gives the same bits each time, and ends as soon as it is aborted", async () => {
+  const task = linearTask([8, 9]);
+  const once = await learnLinear(kernels, task);
+  assertEquals(await learnLinear(kernels, task), once);
+  const controller = new AbortController();
+  const done: number[] = [];
+  await assertRejects(
+    () =>
+      learnLinear(kernels, task, {
+        signal: controller.signal,
+        onStep: (n) => {
+          done.push(n);
+          if (n === 4) controller.abort(new Error("enough"));
+        },
+      }),
+    Error,
+    "enough",
+  );
+  assertEquals(done, [1, 2, 3, 4]);
+});
