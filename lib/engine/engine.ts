@@ -63,12 +63,16 @@ export interface Activations {
   readonly scale: Float64Array;
 }
 
-/** Options of `Engine.run()`. */
-export interface RunOptions {
-  /** Last layer to compute: `conv1_1`, `pool1`, `fc7`, …. Default: the network's last. */
-  readonly layer?: string | undefined;
+/** Options of `Engine.runLayers()`. */
+export interface RunLayersOptions {
   /** Ends the run early, between layers. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `Engine.run()`. */
+export interface RunOptions extends RunLayersOptions {
+  /** Last layer to compute: `conv1_1`, `pool1`, `fc7`, …. Default: the network's last. */
+  readonly layer?: string | undefined;
 }
 
 /** What one layer of a run cost. */
@@ -106,6 +110,19 @@ export interface Engine extends AsyncDisposable {
    *   or is lost and does not come back.
    */
   run(batch: Batch, options?: RunOptions): Promise<Activations>;
+  /**
+   * Runs the network once, up to the last of some layers. Only a convolution that is read before the
+   * max-pool that follows it, and is not the last, is computed twice.
+   *
+   * @param layers At least one, in any order.
+   * @returns What {@linkcode Engine.run} gives for each of them, bit for bit, in their order.
+   * @throws As {@linkcode Engine.run} does, and {@linkcode RangeError} if there is no layer.
+   */
+  runLayers(
+    batch: Batch,
+    layers: readonly string[],
+    options?: RunLayersOptions,
+  ): Promise<Activations[]>;
   /** Runs the whole network once for a batch and times each layer. */
-  profile(batch: Batch, options?: Pick<RunOptions, "signal">): Promise<LayerProfile[]>;
+  profile(batch: Batch, options?: RunLayersOptions): Promise<LayerProfile[]>;
 }

@@ -2,24 +2,24 @@
 
 import type { Layer } from "../model/architecture.ts";
 
-/** The layer with which a run ends. */
-export interface LastLayer {
+/** What a run gives of a layer: its values, before or after its max-pool. */
+export interface LayerOutput {
   /** `conv1_2`, `pool1`, `fc7`, … */
   readonly name: string;
-  /** Index of the layer that is computed last, and whether its max-pool is taken. */
+  /** Index of the layer, and whether its max-pool is taken. */
   readonly index: number;
   readonly pooled: boolean;
 }
 
 /**
- * Finds a layer by its name. Default: the network's last.
+ * Finds what has a name. Default: what the network's last layer gives.
  *
  * @throws {RangeError} If there is none of that name.
  */
-export function lastLayer(
+export function layerOutput(
   { layers }: { readonly layers: readonly Layer[] },
   name?: string,
-): LastLayer {
+): LayerOutput {
   const final = layers.at(-1)!;
   const wanted = name ?? final.pool ?? final.name;
   const index = layers.findIndex((layer) => layer.name === wanted || layer.pool === wanted);
@@ -29,6 +29,22 @@ export function lastLayer(
     throw new RangeError(`Unknown layer "${name}": expected one of ${names.join(", ")}`);
   }
   return { name: wanted, index, pooled: layer.pool === wanted };
+}
+
+/**
+ * What has these names, each once, in the order in which a run comes to them.
+ *
+ * @throws {RangeError} If there is none of a name, or no name.
+ */
+export function layerOutputs(
+  network: { readonly layers: readonly Layer[] },
+  names: readonly string[],
+): LayerOutput[] {
+  if (names.length === 0) throw new RangeError("Expected at least one layer: found none");
+  const outputs = names.map((name) => layerOutput(network, name));
+  const unique = new Map(outputs.map((output) => [output.name, output]));
+  return [...unique.values()]
+    .sort((a, b) => a.index - b.index || Number(a.pooled) - Number(b.pooled));
 }
 
 /** Pixels of an image or of a feature map. */
@@ -51,26 +67,44 @@ export interface Geometry<L extends Layer = Layer> {
   readonly out: Size;
   /** Whether its max-pool is taken. A last odd row or column is dropped. */
   readonly pooled: boolean;
+  /** The name under which a run gives what comes out, if it does. */
+  readonly read: string | undefined;
+  /** Whether this is the layer before once more, with its max-pool: it was read without. */
+  readonly again: boolean;
 }
 
 /**
- * The layers up to the last, for images of a size.
+ * The layers up to the last output, for images of a size. One that is read without its max-pool, but
+ * not the last, is there twice: it runs again with its pool, by the kernel that a run takes which does
+ * not read it.
  *
+ * @param outputs As {@linkcode layerOutputs} gives them.
  * @throws {RangeError} If an average would be of more than {@linkcode MAX_POSITIONS}.
  */
 export function geometriesOf<L extends Layer>(
   layers: readonly L[],
   { height, width }: Size,
-  last: LastLayer,
+  outputs: readonly LayerOutput[],
 ): Geometry<L>[] {
+  const last = outputs.at(-1)!;
   let input: Size = { height, width };
-  return layers.slice(0, last.index + 1).map((layer, index) => {
-    const pooled = layer.pool !== undefined && (index < last.index || last.pooled);
+  return layers.slice(0, last.index + 1).flatMap((layer, index) => {
+    const own = outputs.filter((output) => output.index === index);
     const full = layer.kind === "average" ? averaged(input) : convolved(layer, input);
-    const out = pooled ? { height: full.height >> 1, width: full.width >> 1 } : full;
-    const geometry = { layer, first: index === 0, input, full, out, pooled };
-    input = out;
-    return geometry;
+    const common = { layer, first: index === 0, input, full };
+    const hasPool = layer.pool !== undefined;
+    const bare = own.find(({ pooled }) => !pooled)?.name;
+    const found: Geometry<L>[] = [];
+    if (bare !== undefined || !hasPool) {
+      found.push({ ...common, out: full, pooled: false, read: bare, again: false });
+    }
+    if (hasPool && (index < last.index || last.pooled)) {
+      const out = { height: full.height >> 1, width: full.width >> 1 };
+      const read = own.find(({ pooled }) => pooled)?.name;
+      found.push({ ...common, out, pooled: true, read, again: bare !== undefined });
+    }
+    input = found.at(-1)!.out;
+    return found;
   });
 }
 
@@ -101,8 +135,8 @@ export function operationsOf(
 export function networkOperations(
   network: { readonly layers: readonly Layer[]; readonly input: Size },
   size: Size = network.input,
-  last: LastLayer = lastLayer(network),
+  outputs: readonly LayerOutput[] = [layerOutput(network)],
 ): number {
-  return geometriesOf(network.layers, size, last)
+  return geometriesOf(network.layers, size, outputs)
     .reduce((sum, geometry) => sum + operationsOf(geometry), 0);
 }

@@ -10,9 +10,10 @@ import type {
   Engine,
   LayerProfile,
   Precision,
+  RunLayersOptions,
   RunOptions,
 } from "./engine.ts";
-import { type LastLayer, lastLayer } from "./geometry.ts";
+import { type LayerOutput, layerOutput, layerOutputs } from "./geometry.ts";
 import type { Program } from "./program.ts";
 
 /** An engine that is told only how to run a part of a batch, one at a time. */
@@ -31,41 +32,52 @@ export abstract class QueuedEngine implements Engine {
   }
 
   /**
-   * Runs as many of a batch's images as fit at once, from the first on. May end early if `signal`
-   * is aborted; it is looked at before each part.
+   * Runs as many of a batch's images as fit at once, from the first on, and gives each of the outputs.
+   * May end early if `signal` is aborted; it is looked at before each part.
    */
   protected abstract runPart(
     batch: Batch,
-    last: LastLayer,
+    outputs: readonly LayerOutput[],
     signal: AbortSignal | undefined,
-  ): Promise<Activations>;
+  ): Promise<Activations[]>;
   /** Times the layers of a whole batch. May end early if `signal` is aborted. */
   protected abstract profileBatch(
     batch: Batch,
-    last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<LayerProfile[]>;
   /** Frees what the engine holds, once nothing runs any more. */
   protected abstract free(): Promise<void>;
 
   async run(batch: Batch, { layer, signal }: RunOptions = {}): Promise<Activations> {
-    const last = this.#check(batch, layer);
+    const layers = [layer ?? layerOutput(this.program).name];
+    const [activations] = await this.runLayers(batch, layers, { signal });
+    return activations!;
+  }
+
+  async runLayers(
+    batch: Batch,
+    layers: readonly string[],
+    { signal }: RunLayersOptions = {},
+  ): Promise<Activations[]> {
+    this.#check(batch);
+    const outputs = layerOutputs(this.program, layers);
     return await this.#enqueue(async () => {
-      const parts: Activations[] = [];
-      for (let first = 0; first < batch.count; first += parts.at(-1)!.shape[0]) {
+      const parts: Activations[][] = [];
+      for (let first = 0; first < batch.count; first += parts.at(-1)![0]!.shape[0]) {
         signal?.throwIfAborted();
         const rest = imagesOf(batch, first, batch.count - first);
-        parts.push(await this.runPart(rest, last, signal));
+        parts.push(await this.runPart(rest, outputs, signal));
       }
-      return concatenate(parts);
+      const found = outputs.map((_, i) => concatenate(parts.map((part) => part[i]!)));
+      return layers.map((name) => found.find(({ layer }) => layer === name)!);
     });
   }
 
-  async profile(batch: Batch, { signal }: RunOptions = {}): Promise<LayerProfile[]> {
-    const last = this.#check(batch);
+  async profile(batch: Batch, { signal }: RunLayersOptions = {}): Promise<LayerProfile[]> {
+    this.#check(batch);
     return await this.#enqueue(() => {
       signal?.throwIfAborted();
-      return this.profileBatch(batch, last, signal);
+      return this.profileBatch(batch, signal);
     });
   }
 
@@ -82,7 +94,7 @@ export abstract class QueuedEngine implements Engine {
     return result;
   }
 
-  #check({ data, count, height, width }: Batch, layer?: string): LastLayer {
+  #check({ data, count, height, width }: Batch): void {
     if (this.#disposed) throw new DisposedError("engine");
     const { input } = this.program;
     if (!(height >= input.height && width >= input.width)) {
@@ -96,7 +108,6 @@ export abstract class QueuedEngine implements Engine {
         `Expected at least 1 image of ${height}x${width}x${input.channels} bytes: found ${data.length} bytes for ${count}`,
       );
     }
-    return lastLayer(this.program, layer);
   }
 }
 

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   geometriesOf,
-  lastLayer,
+  layerOutput,
+  layerOutputs,
   MAX_POSITIONS,
   networkOperations,
   operationsOf,
@@ -19,7 +20,7 @@ const VGG16: Architecture = {
 const layers = layersOf(VGG16);
 
 Deno.test("sizes halve at each pool, and dense layers have one pixel", () => {
-  const sizes = geometriesOf(layers, VGG16.input, lastLayer({ layers }))
+  const sizes = geometriesOf(layers, VGG16.input, [layerOutput({ layers })])
     .map(({ layer, input, full, out }) => [layer.name, input.height, full.height, out.width]);
   assertEquals(sizes.slice(0, 3), [
     ["conv1_1", 224, 224, 224],
@@ -36,14 +37,42 @@ Deno.test("sizes halve at each pool, and dense layers have one pixel", () => {
 
 Deno.test("a pool drops a last odd row and column, and is not taken where its layer is the last", () => {
   const size = { height: 225, width: 227 };
-  const pooled = geometriesOf(layers, size, lastLayer({ layers }, "pool1")).at(-1)!;
+  const pooled = geometriesOf(layers, size, [layerOutput({ layers }, "pool1")]).at(-1)!;
   assertEquals([pooled.full, pooled.out], [size, { height: 112, width: 113 }]);
-  const whole = geometriesOf(layers, size, lastLayer({ layers }, "conv1_2")).at(-1)!;
+  const whole = geometriesOf(layers, size, [layerOutput({ layers }, "conv1_2")]).at(-1)!;
   assertEquals([whole.pooled, whole.out], [false, size]);
 });
 
+Deno.test("a convolution that is read before its pool runs again with it, unless it is the last", () => {
+  const names = ["pool2", "fc8", "conv2_2", "conv1_1", "conv1_2", "conv2_2"];
+  const outputs = layerOutputs({ layers }, names);
+  assertEquals(outputs.map(({ name }) => name), ["conv1_1", "conv1_2", "conv2_2", "pool2", "fc8"]);
+  const found = geometriesOf(layers, { height: 225, width: 227 }, outputs);
+  assertEquals(
+    found.slice(0, 7).map(({ layer, out, read, again }) => [layer.name, out.width, read, again]),
+    [
+      ["conv1_1", 227, "conv1_1", false],
+      ["conv1_2", 227, "conv1_2", false],
+      ["conv1_2", 113, undefined, true],
+      ["conv2_1", 113, undefined, false],
+      ["conv2_2", 113, "conv2_2", false],
+      ["conv2_2", 56, "pool2", true],
+      ["conv3_1", 56, undefined, false],
+    ],
+  );
+  assertEquals([found.length, found.at(-1)!.read], [16 + 2, "fc8"]);
+  const last = geometriesOf(layers, VGG16.input, layerOutputs({ layers }, ["conv2_2", "pool1"]));
+  assertEquals(last.map(({ layer, read }) => [layer.name, read]), [
+    ["conv1_1", undefined],
+    ["conv1_2", "pool1"],
+    ["conv2_1", undefined],
+    ["conv2_2", "conv2_2"],
+  ]);
+  assertThrows(() => layerOutputs({ layers }, []), RangeError, "at least one layer: found none");
+});
+
 Deno.test("dense layers slide over images larger than those of the training", () => {
-  const fc8 = geometriesOf(layers, { height: 256, width: 320 }, lastLayer({ layers })).at(-1)!;
+  const fc8 = geometriesOf(layers, { height: 256, width: 320 }, [layerOutput({ layers })]).at(-1)!;
   assertEquals(fc8.out, { height: 2, width: 4 });
 });
 
@@ -64,7 +93,7 @@ Deno.test("an average makes one position of a map of any size, up to what int32 
     }).model,
   );
   const sizes = (height: number, width: number) =>
-    geometriesOf(program.layers, { height, width }, lastLayer(program)).slice(-3)
+    geometriesOf(program.layers, { height, width }, [layerOutput(program)]).slice(-3)
       .map((each) => [each.layer.name, each.input, each.out, operationsOf(each)]);
   const one = { height: 1, width: 1 };
   assertEquals(sizes(70, 129), [
@@ -82,5 +111,5 @@ Deno.test("an average makes one position of a map of any size, up to what int32 
 });
 
 Deno.test("an unknown layer is an error with those that there are", () => {
-  assertThrows(() => lastLayer({ layers }, "conv9_9"), RangeError, "pool1, conv2_1");
+  assertThrows(() => layerOutput({ layers }, "conv9_9"), RangeError, "pool1, conv2_1");
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Activations, Batch, Engine, RunOptions } from "../../lib/engine/engine.ts";
+import type { LayerOutput } from "../../lib/engine/geometry.ts";
 import { compileProgram } from "../../lib/engine/program.ts";
 import { QueuedEngine } from "../../lib/engine/queued_engine.ts";
 import { createWasmEngine } from "../../lib/engine/wasm/engine.ts";
@@ -75,6 +76,8 @@ async function checkMisuse(create: (model: Model) => Promise<Engine>): Promise<v
       assertEquals(`${await assertRejects(() => engine.profile!(wrong))}`, `${error}`, what);
     }
   }
+  await assertRejects(() => engine.runLayers(batch, []), RangeError, "at least one layer");
+  await assertRejects(() => engine.runLayers(batch, ["fc8", "fc9"]), RangeError, '"fc9"');
   assertEquals(await engine.run(batch), expected);
 
   const running = [engine.run(batch), engine.run(batch, { layer: "pool5" })];
@@ -110,7 +113,7 @@ class CountingEngine extends QueuedEngine {
   constructor() {
     super(compileProgram(model));
   }
-  protected async runPart(batch: Batch): Promise<Activations> {
+  protected async runPart(batch: Batch, outputs: readonly LayerOutput[]): Promise<Activations[]> {
     assertEquals(++this.running, 1);
     await new Promise((resolve) => setTimeout(resolve, 1));
     this.running--;
@@ -118,7 +121,12 @@ class CountingEngine extends QueuedEngine {
     const size = batch.data.length / batch.count, count = Math.min(2, batch.count);
     const scale = new Float64Array(count).fill(this.parts);
     const first = Int32Array.from({ length: count }, (_, n) => batch.data[n * size]);
-    return { layer: "fc8", shape: [count, 1, 1, 1], data: first, scale };
+    return outputs.map(({ name }) => ({
+      layer: name,
+      shape: [count, 1, 1, 1],
+      data: first.map((value) => name === "fc8" ? value : -value),
+      scale,
+    }));
   }
   protected profileBatch(): Promise<never> {
     return Promise.reject(new SyntaxError("no profile"));
@@ -144,6 +152,20 @@ Deno.test("a batch is run in parts, which are put together in their order", asyn
     data: Int32Array.of(0, 1, 2, 3, 4),
     scale: Float64Array.of(1, 1, 2, 2, 3),
   });
+});
+
+Deno.test("the layers of a run are put together each for itself, and given as they are asked for", async () => {
+  await using engine = new CountingEngine();
+  const [fc8, pool1, again] = await engine.runLayers(FIVE, ["fc8", "pool1", "fc8"]);
+  assertEquals(pool1, {
+    layer: "pool1",
+    shape: [5, 1, 1, 1],
+    data: Int32Array.of(0, -1, -2, -3, -4),
+    scale: Float64Array.of(1, 1, 2, 2, 3),
+  });
+  assertEquals([...fc8!.data], [0, 1, 2, 3, 4]);
+  assertEquals(again, fc8);
+  assertEquals(engine.parts, 3);
 });
 
 Deno.test("an aborted run ends between two parts of its batch", async () => {

@@ -27,6 +27,8 @@ export function floatEngine(model: Model, weights: Weights): Engine {
     bytesResident: 0,
     device: "float64",
     run: (batch, options) => Promise.resolve(runBatch(model, weights, batch, options)),
+    runLayers: (batch, layers) =>
+      Promise.resolve(layers.map((layer) => runBatch(model, weights, batch, { layer }))),
     profile: () => Promise.reject(new Error("Nobody times this")),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -4,7 +4,7 @@
  * No int8 result depends on it: all algorithms give the same integers.
  */
 
-import { lastLayer, networkOperations } from "../geometry.ts";
+import { layerOutput, networkOperations } from "../geometry.ts";
 import type { Program } from "../program.ts";
 import { type Memory, placesIn } from "./memory.ts";
 import { type Choose, makePlan, type PlannedStep, STEP_BYTES } from "./plan.ts";
@@ -60,21 +60,21 @@ export async function tryAlgorithms(
   executor: Executor,
 ): Promise<Map<string, Algorithm>> {
   const top = memory.top;
-  const size = { count: 1, ...program.input }, last = lastLayer(program);
+  const size = { count: 1, ...program.input }, outputs = [layerOutput(program)];
   /** Milliseconds by layer and algorithm. */
   const times = new Map<string, Map<Algorithm, number>>();
   /** The layer whose times count for a layer. */
   const representative = new Map<string, string>();
   for (const algorithm of ALGORITHMS) {
     const firstOf = new Map<string, string>();
-    const plan = makePlan(memory, network, size, last, executor.threads, (geometry) => {
+    const plan = makePlan(memory, network, size, outputs, executor.threads, (geometry) => {
       if (!hasChoice(geometry)) return "direct";
       const { name } = geometry.layer, size = sizeOf(geometry);
       if (!firstOf.has(size)) firstOf.set(size, name);
       representative.set(name, firstOf.get(size)!);
       return algorithm;
     });
-    for (const step of plan.convolutions) {
+    for (const step of plan.convolutions.flatMap(({ steps }) => steps)) {
       if (representative.get(step.layer) !== step.layer) continue;
       const ofLayer = times.get(step.layer) ?? new Map<Algorithm, number>();
       const ms = await time(memory, executor, step);

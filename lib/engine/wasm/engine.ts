@@ -11,7 +11,7 @@ import type {
   LayerProfile,
   Precision,
 } from "../engine.ts";
-import { type LastLayer, networkOperations } from "../geometry.ts";
+import { type LayerOutput, layerOutput, networkOperations } from "../geometry.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { QueuedEngine } from "../queued_engine.ts";
 import { chooser, isWorthTrying, tryAlgorithms } from "./choose.ts";
@@ -25,10 +25,11 @@ import {
   type Plan,
   type PlannedStep,
   type PlanSize,
+  type Segment,
   STEP_BYTES,
 } from "./plan.ts";
 import { Executor, threadsFor } from "./executor.ts";
-import type { Algorithm } from "./stage.ts";
+import { type Algorithm, area, type Stage } from "./stage.ts";
 import { Image } from "./structs.ts";
 import { loadNetwork, type PackedNetwork, residentBytes } from "./weights.ts";
 
@@ -130,48 +131,53 @@ class WasmEngine extends QueuedEngine {
 
   protected async runPart(
     batch: Batch,
-    last: LastLayer,
+    outputs: readonly LayerOutput[],
     signal: AbortSignal | undefined,
-  ): Promise<Activations> {
+  ): Promise<Activations[]> {
     return await this.#movingAfterwards(async () => {
-      await this.#prepareFor(batch, last);
-      const plan = this.#planFor(batch, last);
+      await this.#prepareFor(batch, outputs);
+      const plan = this.#planFor(batch, outputs);
       this.#begin(plan, batch);
-      const { count, together, output: { height, width } } = plan;
-      const { outChannels } = this.program.layers[last.index];
-      const numbers = this.precision === "int8" ? Int32Array : Float32Array;
-      const data = new numbers(count * height * width * outChannels);
-      for (let first = 0; first < count; first += together) {
+      const found = new Map<Stage, Activations>();
+      for (const { read } of [...plan.convolutions, ...plan.dense]) {
+        if (read !== undefined) found.set(read, this.#roomFor(read, plan.count));
+      }
+      const run = async (segments: readonly Segment[], first: number): Promise<void> => {
+        for (const { steps, read } of segments) {
+          await this.#execute(steps, signal);
+          if (read !== undefined) this.#copyOut(plan, read, found.get(read)!, first);
+        }
+      };
+      for (let first = 0; first < plan.count; first += plan.together) {
         plan.select(first);
-        await this.#execute(plan.convolutions, signal);
-        if (plan.dense.length === 0) this.#copyOut(plan, data, first, together);
+        await run(plan.convolutions, first);
       }
-      if (plan.dense.length > 0) {
-        await this.#execute(plan.dense, signal);
-        this.#copyOut(plan, data, 0, count);
-      }
-      const shape = [count, height, width, outChannels] as const;
-      return { layer: last.name, shape, data, scale: this.#units(plan) };
+      await run(plan.dense, 0);
+      return [...found.values()];
     });
   }
 
   protected async profileBatch(
     batch: Batch,
-    last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<LayerProfile[]> {
     return await this.#movingAfterwards(async () => {
       await this.prepare();
-      const plan = this.#planWhole(batch, last);
+      const plan = this.#planWhole(batch, [layerOutput(this.program)]);
       this.#begin(plan, batch);
       const profiles = new Map<string, LayerProfile>();
+      const time = async (segments: readonly Segment[]): Promise<void> => {
+        for (const { steps } of segments) {
+          for (const step of steps) await this.#time(step, profiles);
+        }
+      };
       for (let first = 0; first < batch.count; first += plan.together) {
         plan.select(first);
-        for (const step of plan.convolutions) await this.#time(step, profiles);
+        await time(plan.convolutions);
         await new Promise((resolve) => setImmediate(resolve)); // or no one could abort
         signal?.throwIfAborted();
       }
-      for (const step of plan.dense) await this.#time(step, profiles);
+      await time(plan.dense);
       return [...profiles.values()];
     });
   }
@@ -189,9 +195,9 @@ class WasmEngine extends QueuedEngine {
   }
 
   /** Once it pays, takes the faster algorithms and starts threads, for which nobody waits. */
-  async #prepareFor(batch: Batch, last: LastLayer): Promise<void> {
+  async #prepareFor(batch: Batch, outputs: readonly LayerOutput[]): Promise<void> {
     if (this.#untilPrepared > 0) {
-      this.#untilPrepared -= batch.count * networkOperations(this.program, batch, last);
+      this.#untilPrepared -= batch.count * networkOperations(this.program, batch, outputs);
     }
     if (this.#untilPrepared > 0) return;
     await this.#tryAlgorithms();
@@ -241,20 +247,20 @@ class WasmEngine extends QueuedEngine {
   }
 
   /** A plan for as many of a batch's images as it should handle. */
-  #planFor(batch: Batch, last: LastLayer): Plan {
+  #planFor(batch: Batch, outputs: readonly LayerOutput[]): Plan {
     const { plan, network } = this.#loaded!;
-    if (plan !== undefined && isFor(plan, batch, last)) return plan;
-    const count = Math.min(batch.count, imagesAtOnce(network, batch, last));
-    return this.#planWhole({ ...batch, count }, last);
+    if (plan !== undefined && isFor(plan, batch, outputs)) return plan;
+    const count = Math.min(batch.count, imagesAtOnce(network, batch, outputs));
+    return this.#planWhole({ ...batch, count }, outputs);
   }
 
   /** The last plan, or another one if it was not for this. */
-  #planWhole(size: PlanSize, last: LastLayer): Plan {
+  #planWhole(size: PlanSize, outputs: readonly LayerOutput[]): Plan {
     const loaded = this.#loaded!, { memory, network, choose } = loaded;
-    if (loaded.plan === undefined || !isFor(loaded.plan, size, last)) {
+    if (loaded.plan === undefined || !isFor(loaded.plan, size, outputs)) {
       memory.release(this.#residentBytes);
       loaded.plan = undefined; // should the next line fail
-      loaded.plan = makePlan(memory, network, size, last, this.threads, choose);
+      loaded.plan = makePlan(memory, network, size, outputs, this.threads, choose);
     }
     return loaded.plan;
   }
@@ -291,34 +297,55 @@ class WasmEngine extends QueuedEngine {
     });
   }
 
-  /** `2^(E - Ue) / Um` of each image. */
-  #units({ images, count }: Plan): Float64Array {
-    if (this.precision === "float") return new Float64Array(count).fill(1);
-    const { words } = this.#loaded!.memory;
-    return Float64Array.from({ length: count }, (_, n) => {
-      const image = (images + n * IMAGE_BYTES) / 4;
-      const exponent = words[image + IMAGE.shift] - words[image + IMAGE.unitExponent];
-      return 2 ** exponent / words[image + IMAGE.unitMantissa];
-    });
+  /** What a layer will have given for so many images. */
+  #roomFor(
+    { read, out: { height, width }, layer: { outChannels } }: Stage,
+    count: number,
+  ): Activations {
+    const numbers = this.precision === "int8" ? Int32Array : Float32Array;
+    return {
+      layer: read!,
+      shape: [count, height, width, outChannels],
+      data: new numbers(count * height * width * outChannels),
+      scale: new Float64Array(count).fill(1),
+    };
   }
 
-  /** Copies the last layer's values of some images, without the padding of their channels. */
-  #copyOut(plan: Plan, to: Int32Array | Float32Array, first: number, count: number): void {
-    const { address, height, width, padded } = plan.output;
-    const { outChannels, relu } = this.program.layers[plan.last.index];
+  /** Copies the values of a layer that has just run, for images from `first` on. */
+  #copyOut(
+    plan: Plan,
+    { layer, out, images }: Stage,
+    { data, scale }: Activations,
+    first: number,
+  ): void {
+    const { outChannels, padded, relu } = layer;
     const { words } = this.#loaded!.memory;
     const values = this.precision === "int8" ? words : new Float32Array(words.buffer);
-    let i = first * height * width * outChannels;
-    for (let pixel = 0; pixel < count * height * width; pixel++) {
-      const from = address / 4 + pixel * padded;
+    let i = first * area(out) * outChannels;
+    for (let pixel = 0; pixel < images * area(out); pixel++) {
+      const from = plan.values / 4 + pixel * padded;
       for (let o = from; o < from + outChannels; o++) {
-        to[i++] = relu ? Math.max(values[o], 0) : values[o];
+        data[i++] = relu ? Math.max(values[o], 0) : values[o];
       }
     }
+    if (this.precision === "float") return;
+    for (let n = first; n < first + images; n++) scale[n] = this.#unit(plan, n);
+  }
+
+  /** `2^(E - Ue) / Um` of an image. */
+  #unit({ images }: Plan, n: number): number {
+    const { words } = this.#loaded!.memory, image = (images + n * IMAGE_BYTES) / 4;
+    const exponent = words[image + IMAGE.shift] - words[image + IMAGE.unitExponent];
+    return 2 ** exponent / words[image + IMAGE.unitMantissa];
   }
 }
 
-function isFor(plan: Plan, { count, height, width }: PlanSize, { name }: LastLayer): boolean {
+function isFor(
+  plan: Plan,
+  { count, height, width }: PlanSize,
+  outputs: readonly LayerOutput[],
+): boolean {
+  const names = (of: readonly LayerOutput[]): string => of.map(({ name }) => name).join();
   return plan.count === count && plan.height === height && plan.width === width &&
-    plan.last.name === name;
+    names(plan.outputs) === names(outputs);
 }

@@ -7,7 +7,7 @@
  */
 
 import type { Batch } from "../engine.ts";
-import type { LastLayer, Size } from "../geometry.ts";
+import type { LayerOutput } from "../geometry.ts";
 import { reciprocalOf } from "../program.ts";
 import { type Fields, type Memory, placesIn, wordsOf } from "./memory.ts";
 import {
@@ -22,7 +22,14 @@ import {
   transformedBytes,
   valueBytes,
 } from "./stage.ts";
-import { beginStep, layerSteps, type Planned, requantizeStep, tabulateStep } from "./steps.ts";
+import {
+  beginOf,
+  beginStep,
+  layerSteps,
+  type Planned,
+  requantizeStep,
+  tabulateStep,
+} from "./steps.ts";
 import { Image, Layer, Step } from "./structs.ts";
 import type { PackedNetwork } from "./weights.ts";
 
@@ -42,13 +49,19 @@ export interface PlannedStep extends Omit<Planned, "fields"> {
   readonly address: number;
 }
 
+/** Steps one behind the other in memory, and the layer whose values are read after them, if one is. */
+export interface Segment {
+  readonly steps: readonly PlannedStep[];
+  readonly read: Stage | undefined;
+}
+
 /** Steps in memory. */
 export interface Plan extends PlanSize {
-  readonly last: LastLayer;
+  readonly outputs: readonly LayerOutput[];
   /** Run once for each `together` images; the average is one of them. */
-  readonly convolutions: readonly PlannedStep[];
+  readonly convolutions: readonly Segment[];
   /** Run once. */
-  readonly dense: readonly PlannedStep[];
+  readonly dense: readonly Segment[];
   /** Images that go through the convolutions at once: 1 or all. */
   readonly together: number;
   /** Prepares the convolutions for the images from `first` on. */
@@ -57,8 +70,8 @@ export interface Plan extends PlanSize {
   readonly input: number;
   /** An `Image` of structs.ts for each. */
   readonly images: number;
-  /** The last layer's values, int32 or float32 `[together or count, height, width, padded]`. */
-  readonly output: Size & { address: number; padded: number };
+  /** Those of the layer that has just run: int32 or float32 `[images, height, width, padded]`. */
+  readonly values: number;
 }
 
 /** Images go through the convolutions together if all of them need less than this, */
@@ -69,8 +82,12 @@ const FEW_TOGETHER = 8;
 const MOST_IMAGES = 256;
 
 /** Images that one plan should handle. */
-export function imagesAtOnce(network: PackedNetwork, size: PlanSize, last: LastLayer): number {
-  const images = Math.floor(TOGETHER_BYTES / imageBytes(packedGeometries(network, size, last)));
+export function imagesAtOnce(
+  network: PackedNetwork,
+  size: PlanSize,
+  outputs: readonly LayerOutput[],
+): number {
+  const images = Math.floor(TOGETHER_BYTES / imageBytes(packedGeometries(network, size, outputs)));
   return Math.min(MOST_IMAGES, images >= FEW_TOGETHER ? images : MOST_IMAGES);
 }
 
@@ -83,23 +100,23 @@ function imageBytes(geometries: readonly PackedGeometry[]): number {
 /** Threads do not write into each other's cache lines. */
 const ceil64 = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Plans the layers up to the last. Allocates what the plan needs. */
+/** Plans the layers up to the last output. Allocates what the plan needs. */
 export function makePlan(
   memory: Memory,
   network: PackedNetwork,
   { count, height, width }: PlanSize,
-  last: LastLayer,
+  outputs: readonly LayerOutput[],
   threads: number,
   choose: Choose,
 ): Plan {
-  const geometries = packedGeometries(network, { height, width }, last);
+  const geometries = packedGeometries(network, { height, width }, outputs);
   const together = imageBytes(geometries) * count <= TOGETHER_BYTES ? count : 1;
   const stages = geometries.map((geometry) => {
     const images = isDense(geometry) ? count : together;
     const layer = { ...geometry.layer, constants: constantsOf(memory, geometry) };
     return { ...geometry, layer, images, algorithm: choose(geometry, images) };
   });
-  const dense = stages.filter(isDense);
+  const firstDense = stages.find(isDense);
   const most = (of: readonly Stage[], bytes: (stage: Stage) => number): number =>
     Math.max(0, ...of.map(bytes));
 
@@ -119,46 +136,45 @@ export function makePlan(
   for (let thread = 0; thread < threads; thread++) {
     memory.words[(common.scratch + thread * scratchOf) / 4] = 0;
   }
-  const x = memory.allocate(most(stages.filter((stage) => stage !== dense[0]), inputBytes));
-  const handoff = memory.allocate(most(dense.slice(0, 1), inputBytes));
-  const xOf = (stage: Stage): number => stage === dense[0] ? handoff : x;
+  const x = memory.allocate(most(stages.filter((stage) => stage !== firstDense), inputBytes));
+  const handoff = memory.allocate(firstDense ? inputBytes(firstDense) : 0);
+  const xOf = (stage: Stage): number => stage === firstDense ? handoff : x;
 
-  const steps: Planned[] = [
-    tabulateStep(stages[0]!, { ...common, x, v: input, weights: network.table }),
-  ];
-  let split = Infinity;
+  const convolutions: Segment[] = [], dense: Segment[] = [];
+  let steps = [tabulateStep(stages[0]!, { ...common, x, v: input, weights: network.table })];
+  const cut = (to: Segment[], read?: Stage): void => {
+    to.push({ steps: store(memory, steps), read });
+    steps = [];
+  };
   stages.forEach((stage, i) => {
     const next = stages.at(i + 1);
-    if (stage === dense[0]) {
-      // Images that were handed over begin their layer only once all of them have arrived.
-      split = steps.length;
-      steps.push(beginStep(stage, common));
-    }
+    // Images that were handed over begin their layer only once all of them have arrived.
+    if (stage === firstDense) steps.push(beginStep(stage, common));
     steps.push(...layerSteps(memory, stage, { ...common, x: xOf(stage) }));
-    if (!next) return;
-    if (network.precision === "int8") {
-      const { fields } = steps.at(-1)!;
-      fields.endLayer = 1;
-      if (next !== dense[0]) fields.beginLayer = next.layer.constants;
-    }
-    steps.push(requantizeStep(stage, next, { ...common, x: xOf(next) }));
+    const { fields } = steps.at(-1)!;
+    // The layer's own maximum begins again with its pool.
+    if (next?.again) fields.beginLayer = beginOf(stage);
+    else if (next && network.precision === "int8") fields.endLayer = 1;
+    if (stage.read !== undefined) cut(isDense(stage) ? dense : convolutions, stage);
+    if (!next || next.again) return;
+    // Only now the next layer begins: what is read keeps its unit until then.
+    const beginLayer = next === firstDense ? 0 : beginOf(next);
+    steps.push(requantizeStep(stage, next, { ...common, x: xOf(next), beginLayer }));
+    if (next === firstDense) cut(convolutions);
   });
 
-  const planned = store(memory, steps);
-  const convolutions = planned.slice(0, split);
-  const { layer: { padded }, out } = stages.at(-1)!;
-  const handoffBytes = dense[0] === undefined ? 0 : activationBytes(dense[0]);
+  const perPart = convolutions.flatMap(({ steps }) => steps);
+  const handoffBytes = firstDense ? activationBytes(firstDense) : 0;
   return {
-    ...{ count, height, width, last, together, input, images, convolutions },
-    dense: planned.slice(split),
-    output: { address: common.v, ...out, padded },
+    ...{ count, height, width, outputs, together, input, images, convolutions, dense },
+    values: common.v,
     select(first) {
       const set = (step: PlannedStep, field: keyof Fields<Step>, value: number): void => {
         memory.words[step.address / 4 + STEP[field]] = value;
       };
-      for (const step of convolutions) set(step, "image", images + first * IMAGE_BYTES);
-      set(convolutions[0]!, "v", input + first * pixels);
-      if (dense[0]) set(convolutions.at(-1)!, "x", handoff + first * handoffBytes);
+      for (const step of perPart) set(step, "image", images + first * IMAGE_BYTES);
+      set(perPart[0]!, "v", input + first * pixels);
+      if (firstDense) set(perPart.at(-1)!, "x", handoff + first * handoffBytes);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** A layer with its sizes: what it needs in memory. */
 
 import type { Precision } from "../engine.ts";
-import { geometriesOf, type Geometry, type LastLayer, type Size } from "../geometry.ts";
+import { geometriesOf, type Geometry, type LayerOutput, type Size } from "../geometry.ts";
 import { GAP, POSITIONS, TILE } from "./structs.ts";
 import {
   type PackedLayer,
@@ -26,13 +26,13 @@ export interface Stage extends PackedGeometry {
   readonly algorithm: Algorithm;
 }
 
-/** The layers up to the last, for images of a size. */
+/** The layers up to the last output, for images of a size. */
 export function packedGeometries(
   { layers, precision }: PackedNetwork,
   size: Size,
-  last: LastLayer,
+  outputs: readonly LayerOutput[],
 ): PackedGeometry[] {
-  return geometriesOf(layers, size, last).map((geometry) => ({ ...geometry, precision }));
+  return geometriesOf(layers, size, outputs).map((geometry) => ({ ...geometry, precision }));
 }
 
 /** Whether it is one of the dense layers. */
@@ -43,16 +43,12 @@ export const area = ({ height, width }: Size): number => height * width;
 
 /**
  * The input with its border of zeros, which reaches as far as Winograd's patches do: up to three rows
- * and columns past the image. Nothing outside this is read.
+ * and columns past the image, whether a pool drops some of them or not. Nothing outside this is read.
  */
-export function bordered(geometry: PackedGeometry): Size {
-  const { layer, input } = geometry;
-  if (layer.padding === 0) return input;
-  const patches = patchGrid(geometry);
-  return {
-    height: Math.max(input.height + 2, 4 * patches.height + 2),
-    width: Math.max(input.width + 2, 4 * patches.width + 2),
-  };
+export function bordered({ layer, input: { height, width } }: PackedGeometry): Size {
+  return layer.padding === 0
+    ? { height, width }
+    : { height: ceil4(height) + 2, width: ceil4(width) + 2 };
 }
 
 /** Bytes of the values of one image. */

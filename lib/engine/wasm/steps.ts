@@ -29,7 +29,8 @@ export interface Planned {
 }
 
 /** The layer whose requantization constants a step makes; floats need none. */
-const beginOf = ({ layer, precision }: Stage): number => precision === "int8" ? layer.constants : 0;
+export const beginOf = ({ layer, precision }: Stage): number =>
+  precision === "int8" ? layer.constants : 0;
 
 /** The first layer's input, from bytes. */
 export function tabulateStep(stage: Stage, fields: Fields<Step>): Planned {

@@ -13,7 +13,7 @@ import type {
   Precision,
 } from "../engine.ts";
 import type { ProgressOptions } from "../../progress.ts";
-import type { LastLayer } from "../geometry.ts";
+import { type LayerOutput, layerOutput } from "../geometry.ts";
 import { compileProgram, type Program } from "../program.ts";
 import { imagesOf, QueuedEngine } from "../queued_engine.ts";
 import { acquireGpu, type Gpu, releaseGpu } from "./device/device.ts";
@@ -124,30 +124,31 @@ class WebgpuEngine extends QueuedEngine {
 
   protected async runPart(
     batch: Batch,
-    last: LastLayer,
+    outputs: readonly LayerOutput[],
     signal: AbortSignal | undefined,
-  ): Promise<Activations> {
+  ): Promise<Activations[]> {
     const placement = await this.#place(signal);
     if (placement === undefined) {
-      return await this.#substitute!.run(batch, { layer: last.name, signal });
+      const names = outputs.map(({ name }) => name);
+      return await this.#substitute!.runLayers(batch, names, { signal });
     }
-    const part = this.#partOf(placement, batch, last);
-    return await namingLoss(placement, signal, () => this.#runOn(placement, part, last, signal));
+    const part = this.#partOf(placement, batch, outputs);
+    return await namingLoss(placement, signal, () => this.#runOn(placement, part, outputs, signal));
   }
 
   protected async profileBatch(
     batch: Batch,
-    last: LastLayer,
     signal: AbortSignal | undefined,
   ): Promise<LayerProfile[]> {
     const placement = await this.#place(signal);
     if (placement === undefined) return await this.#substitute!.profile(batch, { signal });
     const { gpu, resident } = placement;
-    const plan = planLayers(this.program, this.precision, batch, last);
-    const part = this.#partOf(placement, batch, last);
+    const outputs = [layerOutput(this.program)];
+    const plan = planLayers(this.program, this.precision, batch, outputs);
+    const part = this.#partOf(placement, batch, outputs);
     return await namingLoss(placement, signal, async () => {
       // Pipelines compile in the first run.
-      await this.#runOn(placement, part, last, signal);
+      await this.#runOn(placement, part, outputs, signal);
       return await gpu.exclusively(() => profileLayers(gpu, resident, plan, batch));
     });
   }
@@ -186,8 +187,8 @@ class WebgpuEngine extends QueuedEngine {
   }
 
   /** As many images of a batch as the device can run at once. */
-  #partOf({ gpu, resident }: Placement, batch: Batch, last: LastLayer): Batch {
-    const one = planLayers(this.program, this.precision, { ...batch, count: 1 }, last);
+  #partOf({ gpu, resident }: Placement, batch: Batch, outputs: readonly LayerOutput[]): Batch {
+    const one = planLayers(this.program, this.precision, { ...batch, count: 1 }, outputs);
     const { limits } = gpu.device;
     const most = imagesPerRun(one, this.precision, limits, resident.memoryKind);
     if (most >= 1) return imagesOf(batch, 0, Math.min(most, batch.count));
@@ -201,10 +202,10 @@ class WebgpuEngine extends QueuedEngine {
   async #runOn(
     { gpu, resident }: Placement,
     part: Batch,
-    last: LastLayer,
+    outputs: readonly LayerOutput[],
     signal?: AbortSignal,
-  ): Promise<Activations> {
-    const plan = planLayers(this.program, this.precision, part, last);
+  ): Promise<Activations[]> {
+    const plan = planLayers(this.program, this.precision, part, outputs);
     return await gpu.exclusively(() => resident.run(plan, part, signal));
   }
 }

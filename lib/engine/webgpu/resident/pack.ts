@@ -164,10 +164,10 @@ export function packImages(
 
 /** What a layer gave, from its values and, with int8, its state. */
 export function unpackActivations(
-  { layer, output, pool }: {
+  { layer, output, read }: {
     readonly layer: Layer;
-    readonly pool: boolean;
     readonly output: Shape;
+    readonly read: string | undefined;
   },
   words: Int32Array,
   state: Int32Array | undefined,
@@ -178,7 +178,7 @@ export function unpackActivations(
     ? new Float32Array(used.buffer, used.byteOffset, used.length)
     : used;
   return {
-    layer: pool ? layer.pool! : layer.name,
+    layer: read!,
     shape: [images, height, width, layer.outChannels],
     data: withoutPadding(data, layer.outChannels),
     scale: Float64Array.from(

@@ -8,8 +8,8 @@ import type { Batch, Precision } from "../../engine.ts";
 import {
   geometriesOf,
   type Geometry,
-  type LastLayer,
-  lastLayer,
+  type LayerOutput,
+  layerOutput,
   operationsOf,
   type Size,
 } from "../../geometry.ts";
@@ -37,18 +37,22 @@ export interface PlannedLayer {
   readonly pool: boolean;
   /** Of its values, after the max-pool. */
   readonly output: Shape;
+  /** The name under which a run gives its values, if it does. */
+  readonly read: string | undefined;
+  /** Whether this is the layer before once more, with its max-pool. */
+  readonly again: boolean;
   /** Multiplications and additions, as the layer is defined. */
   readonly operations: number;
 }
 
-/** Plans the layers up to the last, for a batch of at least the network's input size. */
+/** Plans the layers up to the last output, for a batch of at least the network's input size. */
 export function planLayers(
   program: Program,
   precision: Precision,
   batch: Pick<Batch, "count" | "height" | "width">,
-  last: LastLayer = lastLayer(program),
+  outputs: readonly LayerOutput[] = [layerOutput(program)],
 ): PlannedLayer[] {
-  return geometriesOf(program.layers, batch, last)
+  return geometriesOf(program.layers, batch, outputs)
     .map((geometry) => planLayer(geometry, batch.count, precision));
 }
 
@@ -57,7 +61,7 @@ export function planOneImage(program: Program, precision: Precision): PlannedLay
 }
 
 function planLayer(
-  { layer, first, input, full, out, pooled }: Geometry<ProgramLayer>,
+  { layer, first, input, full, out, pooled, read, again }: Geometry<ProgramLayer>,
   images: number,
   precision: Precision,
 ): PlannedLayer {
@@ -71,6 +75,8 @@ function planLayer(
     padding: stored ? 0 : layer.padding,
     pool: pooled,
     output: { images, channels: padChannels(layer.outChannels), ...out },
+    read,
+    again,
     operations: images * operationsOf({ layer, input, full }),
   };
 }
@@ -81,7 +87,7 @@ function kernelOf({ kind }: ProgramLayer, { height, width }: Size): PlannedLayer
   return height * width === 1 ? "dense" : "convolution";
 }
 
-/** Vectors that a run needs for each of its tensors, the result not among them. */
+/** Vectors that a run needs for each of its tensors, the results not among them. */
 export interface RunVectors {
   readonly image: number;
   readonly activations: number;
@@ -95,11 +101,14 @@ export function runVectors(
   maxima: (planned: PlannedLayer) => number,
 ): RunVectors {
   const perVector = precision === "int8" ? 16 : 4;
-  const inner = plan.slice(0, -1);
+  const inner = plan.filter(({ read }) => read === undefined);
   const largest = (counts: number[]): number => Math.max(0, ...counts);
   return {
     image: imageVectors(plan[0]!.input),
-    activations: largest(plan.slice(1).map(({ input }) => elements(input) / perVector)),
+    activations: largest(
+      plan.filter(({ kernel }) => kernel !== "first")
+        .map(({ input }) => elements(input) / perVector),
+    ),
     values: precision === "float"
       ? 0
       : largest(inner.map((planned) => elements(planned.output) / 4 + maxima(planned))),
@@ -126,16 +135,17 @@ export function imagesPerRun(
   limits: Limits,
   memory: MemoryKind,
 ): number {
-  // The result is a buffer, the others are what the engine's memory is. Maxima of workgroups, at
-  // most one for each sixteen vectors, are allowed for.
+  // Results are buffers, the others are what the engine's memory is. Maxima of workgroups, at most
+  // one for each sixteen vectors, are allowed for.
   const { image, activations, values } = runVectors(plan, precision, () => 0);
-  const { height, width, channels } = plan.at(-1)!.output;
+  const results = plan.filter(({ read }) => read !== undefined)
+    .map(({ output: { height, width, channels } }) => height * width * channels / 4);
   const bytes = (vectors: number): number => Math.ceil(vectors * 16 * 17 / 16);
   // Each image is a workgroup of its own in one dimension.
   return Math.floor(Math.min(
     MAX_WORKGROUPS,
     largestTensor(limits, memory) / bytes(Math.max(image, activations, values)),
-    largestTensor(limits, "buffer") / bytes(height * width * channels / 4),
+    largestTensor(limits, "buffer") / bytes(Math.max(...results)),
   ));
 }
 

@@ -19,7 +19,7 @@ export class Portions {
     const portions: Set<string>[] = [];
     let operations = Infinity;
     for (const planned of plan) {
-      if (operations >= this.#operations) {
+      if (operations >= this.#operations && !planned.again) {
         portions.push(new Set());
         operations = 0;
       }

@@ -19,13 +19,18 @@ export interface LayerStep extends Step {
   readonly layer: string;
 }
 
-/** Everything that a run consists of, and where its results will be. */
+/** Where what a layer gives will be. */
+export interface Result {
+  readonly planned: PlannedLayer;
+  readonly values: Tensor;
+  /** The layer's state, with and without its max-pool the same; none with float. */
+  readonly state: Tensor | undefined;
+}
+
+/** Everything that a run consists of, and its results, in the order of the layers. */
 export interface Recording {
   readonly steps: readonly LayerStep[];
-  /** What the last layer gives. */
-  readonly values: Tensor;
-  /** The last layer's state; none with float. */
-  readonly state: Tensor | undefined;
+  readonly results: readonly Result[];
 }
 
 /** What the tensors of a run are for. They are shared by all layers, and by all runs. */
@@ -75,12 +80,12 @@ class Run {
   }
 
   integerSteps(image: Tensor): Recording {
-    const { reserve } = this.#context;
+    const { reserve, allocateResult } = this.#context;
     const { needs } = this;
     const plan = this.#plan;
     const values = needs.values > 0 ? reserve("values", needs.values) : undefined;
     const x = needs.activations > 0 ? reserve("activations0", needs.activations) : undefined;
-    const steps: LayerStep[] = [];
+    const steps: LayerStep[] = [], results: Result[] = [];
     // Two states, as the end of a layer reads one and writes the other; the results are apart.
     const stateVectorsOf = ({ output }: PlannedLayer): number =>
       output.images * stateVectors(output.channels);
@@ -88,39 +93,44 @@ class Run {
     let state = image;
     let given = image;
     plan.forEach((planned, index) => {
-      const ended = plan[index - 1], isLast = index === plan.length - 1;
-      const begun = isLast
-        ? this.#context.allocateResult(stateVectorsOf(planned))
-        : reserve(index % 2 === 0 ? "state0" : "state1", largest);
-      const gives = isLast ? this.#result(planned) : values!;
-      steps.push(...stepsOf(planned, [
-        this.#begin(ended, planned, given, state, begun),
-        ...ended ? [this.#requantize(ended, planned, given, begun, x!)] : [],
-        ...this.#multiply(planned, ended ? x! : image, begun, gives),
-      ]));
-      state = begun;
+      const ended = plan[index - 1], { read, again } = planned;
+      const from = planned.kernel === "first" ? image : x!;
+      const gives = read !== undefined ? this.#result(planned) : values!;
+      if (!again) {
+        const begun = read !== undefined
+          ? allocateResult(stateVectorsOf(planned))
+          : reserve(index % 2 === 0 ? "state0" : "state1", largest);
+        steps.push(...stepsOf(planned, [
+          this.#begin(ended, planned, given, state, begun),
+          ...ended ? [this.#requantize(ended, planned, given, begun, x!)] : [],
+        ]));
+        state = begun;
+      }
+      steps.push(...stepsOf(planned, this.#multiply(planned, from, state, gives)));
       given = gives;
+      if (read !== undefined) results.push({ planned, values: gives, state });
     });
-    return { steps, values: given, state };
+    return { steps, results };
   }
 
   floatSteps(image: Tensor): Recording {
-    const plan = this.#plan;
-    let x = image;
-    const steps = plan.flatMap((planned, index) => {
-      const gives = index === plan.length - 1 ? this.#result(planned) : this.#context.reserve(
-        index % 2 === 0 ? "activations0" : "activations1",
-        this.needs.activations,
-      );
-      const constants = this.#context.constants.get(planned.layer.name)!;
-      const given = x;
-      x = gives;
-      return stepsOf(planned, this.#multiply(planned, given, constants, gives));
-    });
-    return { steps, values: x, state: undefined };
+    const { reserve, constants } = this.#context;
+    const steps: LayerStep[] = [], results: Result[] = [];
+    let input = image, given = image, reserved = 0;
+    for (const planned of this.#plan) {
+      const { read, again, layer } = planned;
+      if (!again) input = given;
+      given = read !== undefined
+        ? this.#result(planned)
+        : reserve(reserved++ % 2 === 0 ? "activations0" : "activations1", this.needs.activations);
+      const scales = constants.get(layer.name)!;
+      steps.push(...stepsOf(planned, this.#multiply(planned, input, scales, given)));
+      if (read !== undefined) results.push({ planned, values: given, state: undefined });
+    }
+    return { steps, results };
   }
 
-  /** What the last layer gives: read back, so in a buffer. */
+  /** What a layer gives that is read: in a buffer. */
   #result(planned: PlannedLayer): Tensor {
     return this.#context.allocateResult(elements(planned.output) / 4 + this.#maxima(planned));
   }

@@ -19,7 +19,7 @@ import {
 } from "./pack.ts";
 import type { PlannedLayer } from "./plan.ts";
 import { Portions } from "./portions.ts";
-import { type Recording, recordRun, type Role, type RunContext } from "./record.ts";
+import { type Recording, recordRun, type Result, type Role, type RunContext } from "./record.ts";
 
 /** Bytes handed to the queue before it is waited for, so that its copies do not pile up. */
 const UPLOAD_WINDOW_BYTES = 16 * 2 ** 20;
@@ -99,36 +99,40 @@ export class ResidentModel {
   }
 
   /**
-   * Runs all steps of a plan, and waits once: for what the last layer gives. With a signal, which
-   * may end the run between layers, it also waits in between, with the next layers under way.
+   * Runs all steps of a plan, and waits once: for what the layers give that are read. With a signal,
+   * which may end the run between layers, it also waits in between, with the next layers under way.
    */
   async run(
     plan: readonly PlannedLayer[],
     batch: Batch,
     signal?: AbortSignal,
-  ): Promise<Activations> {
+  ): Promise<Activations[]> {
     const { backend, device, lost, unlessLost } = this.#gpu;
-    const read = (tensor: Tensor): Promise<Int32Array> => readWords(backend, tensor);
+    const unpack = async ({ planned, values, state }: Result): Promise<Activations> => {
+      const read = (tensor: Tensor): Promise<Int32Array> => readWords(backend, tensor);
+      const words = await Promise.all([read(values), state && read(state)]);
+      return unpackActivations(planned, ...words);
+    };
     const portions = signal === undefined ? [undefined] : this.#portions.cut(plan);
     let recording: Recording | undefined;
-    let reads: Promise<[Int32Array, Int32Array | undefined]> | undefined;
+    let reads: Promise<Activations[]> | undefined;
     let before: Promise<void> | undefined;
     try {
       for (const [index, layers] of portions.entries()) {
         signal?.throwIfAborted();
         let submitted: Promise<void> | undefined;
         await checked(device, () => {
-          const { steps, values, state } = recording ??= this.record(plan, batch);
+          const { steps, results } = recording ??= this.record(plan, batch);
           for (const step of steps) if (layers?.has(step.layer) ?? true) runStep(backend, step);
           if (index < portions.length - 1) submitted = this.#submit();
-          else reads = Promise.all([read(values), state && read(state)]);
+          else reads = Promise.all(results.map(unpack));
         });
         await (before && unlessLost(before));
         before = submitted;
       }
-      const [values, state] = await unlessLost(reads!);
+      const activations = await unlessLost(reads!);
       this.release(recording!);
-      return unpackActivations(plan.at(-1)!, values, state);
+      return activations;
     } catch (error) {
       await unlessLost(Promise.resolve(reads)).catch(() => {});
       // Between layers nothing has failed.
@@ -160,10 +164,9 @@ export class ResidentModel {
   }
 
   /** Takes back what a run has given. What was on a lost device is gone. */
-  release({ values, state }: Recording): void {
+  release(recording: Recording): void {
     if (this.#gpu.lost() !== undefined) return;
-    this.#memory.recycle(values);
-    if (state !== undefined) this.#memory.recycle(state);
+    for (const tensor of tensorsOf(recording)) this.#memory.recycle(tensor);
   }
 
   /** Frees everything, unless it went with its device. */
@@ -173,10 +176,8 @@ export class ResidentModel {
 
   /** Frees what runs share, and a run's results: after a failure nobody knows which are valid. */
   #forget(recording: Recording | undefined): void {
-    const { values, state } = recording ?? {};
-    for (const tensor of [...this.#shared.values(), values, state]) {
-      if (tensor !== undefined) this.#memory.free(tensor);
-    }
+    const results = recording === undefined ? [] : tensorsOf(recording);
+    for (const tensor of [...this.#shared.values(), ...results]) this.#memory.free(tensor);
     this.#shared.clear();
   }
 
@@ -189,4 +190,10 @@ export class ResidentModel {
     this.#shared.set(role, tensor);
     return tensor;
   }
+}
+
+/** Each once: a layer that is read with and without its max-pool has one state. */
+function tensorsOf({ results }: Recording): Set<Tensor> {
+  const tensors = results.flatMap(({ values, state }) => [values, state]);
+  return new Set(tensors.filter((tensor) => tensor !== undefined));
 }

@@ -153,7 +153,8 @@ export async function checkAnswers(
   );
   await resident.upload(model.weights());
   const plan = planLayers(program, precision, batch);
-  const { data } = await resident.run(plan, batch);
+  const [activations] = await resident.run(plan, batch);
+  const { data } = activations!;
   const { values, float } = ANSWERS[name];
   const expected = precision === "int8" ? values : float;
   const allowed = precision === "int8"
