@@ -1,42 +1,38 @@
 /** `embed`: writes what a layer says about images. */
 
-import { extname } from "node:path";
 import { loadClassifier } from "../classifier.ts";
-import { writeWhole } from "../io/atomic_file.ts";
-import { EMBEDDING_OPTIONS, pickOptions, type Table, text } from "../options.ts";
+import { resolveModel } from "../open_model.ts";
 import {
-  embeddingRecord,
-  encodeEmbeddings,
-  encodeNpy,
-  type NamedEmbedding,
-} from "../output/embedding_file.ts";
-import { UsageError } from "./usage_error.ts";
+  EMBEDDING_OPTIONS,
+  flag,
+  pickOptions,
+  RESOLVE_OPTIONS,
+  type Table,
+  text,
+} from "../options.ts";
+import { checkEmbedding } from "../output/embedding.ts";
+import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
+import { outputFiles } from "./embedding_formats.ts";
+import { keepExisting, openOutput, PRINTED } from "./embedding_output.ts";
 import { expandInputs } from "./inputs.ts";
+import { stampsOf } from "./known_images.ts";
 import { keepInputs } from "./outputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, imagesOf, keepEach } from "./run.ts";
-import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
-import { printJson, tell } from "./terminal.ts";
+import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
+import { tell } from "./terminal.ts";
 
 const OPTIONS = {
   ...EMBEDDING_OPTIONS,
   out: text(
     { placeholder: "FILE", unset: "JSON lines on standard output" },
-    ".npy, .safetensors or .jsonl; lines are added to a .jsonl, without the images that it " +
-      "has: a run that was interrupted goes on",
+    ".jsonl, .npy (with .names.jsonl), .safetensors, .csv or .parquet; a run that was " +
+      "interrupted goes on, and a .jsonl takes more images",
   ),
+  force: flag({}, "Replace FILE, which is kept otherwise"),
   ...SHARD_OPTION,
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
-
-type Encoder = (embeddings: readonly NamedEmbedding[]) => Uint8Array;
-
-const ENCODERS = new Map(Object.entries<Encoder>({
-  ".npy": encodeNpy,
-  ".safetensors": encodeEmbeddings,
-  // Its lines are added one by one, so that nothing is left to encode.
-  ".jsonl": () => new Uint8Array(),
-}));
 
 export const embedCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] FILE|URL|DIRECTORY|- ...",
@@ -45,39 +41,42 @@ export const embedCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {
-    const { out } = options;
-    const encode = out === undefined ? undefined : encoderOf(out);
+    const { out, force = false } = options;
+    const written = out === undefined ? [] : outputFiles(out);
     const inputs = takeShard(await expandInputs(operands), parseShard(options.shard));
-    await keepInputs(
-      [...inputs.map(({ place }) => place), options.model],
-      out === undefined ? [] : [out],
-    );
-    using lines = out?.toLowerCase().endsWith(".jsonl")
-      ? await ResumableLines.open(out)
-      : undefined;
-    const left = inputs.filter(({ name }) => !lines?.done.has(name));
+    await keepInputs([...inputs.map(({ place }) => place), options.model], written);
+    if (out !== undefined && !force) await keepExisting(out);
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
-    await using classifier = await loadClassifier(wanted);
-    const embedding = { ...pickOptions(EMBEDDING_OPTIONS, options), signal };
-    const kept: NamedEmbedding[] = [];
-    const items = classifier.embedStream(imagesOf(left), embedding);
-    const code = await keepEach(items, left.length, ["Embedding", "embedded"], (found, file) => {
-      const named = { file, embedding: found.embedding };
-      if (encode === undefined) printJson(embeddingRecord(named));
-      else if (lines !== undefined) lines.append(embeddingRecord(named));
-      else kept.push(named);
-    }, encode === undefined ? printJson : undefined);
-    if (out !== undefined && encode !== undefined && kept.length > 0) {
-      await writeWhole(out, encode(kept));
+    const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+    const embedding = checkEmbedding(pickOptions(EMBEDDING_OPTIONS, options), model);
+    await using classifier = await loadClassifier({ ...wanted, model });
+    const { backend, precision } = classifier.info;
+    const settings = {
+      ...{ program: "vgg16 embed", version: VERSION, model: model.id, sha256: `${model.sha256}` },
+      // Integers are the same on all backends.
+      ...{ precision, ...precision === "float" && { backend } },
+      ...Object.fromEntries(Object.entries(embedding).map(([name, value]) => [name, `${value}`])),
+    };
+    const stamps = await stampsOf(out === undefined ? [] : inputs);
+    using output = out === undefined ? PRINTED : await openOutput(out, settings, stamps, force);
+    // What is given twice is computed once, unless it is printed.
+    const each = out === undefined
+      ? inputs
+      : [...new Map(inputs.map((input) => [input.name, input])).values()];
+    const left = each.filter(({ name }) => !output.done.has(name));
+    const items = classifier.embedStream(imagesOf(left), { ...embedding, signal });
+    let done = each.length - left.length;
+    try {
+      const code = await keepEach(items, left.length, ["Embedding", "embedded"], (item, file) => {
+        output.add(file, item.embedding);
+        done++;
+      }, (failure) => output.addFailure(failure));
+      await output.finish(inputs.map(({ name }) => name), signal);
+      return code;
+    } finally {
+      if (signal.aborted && out !== undefined) {
+        tell(`Stopped after ${done} of ${each.length}: run the same command to go on`);
+      }
     }
-    return code;
   },
 };
-
-function encoderOf(out: string): Encoder {
-  const encoder = ENCODERS.get(extname(out).toLowerCase());
-  if (encoder !== undefined) return encoder;
-  throw new UsageError(
-    `Option --out needs a file ending in ${[...ENCODERS.keys()].join(", ")}: found "${out}"`,
-  );
-}

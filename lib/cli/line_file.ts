@@ -1,5 +1,6 @@
 /** Files of JSON lines that grow as a run goes on, and from which an interrupted one goes on. */
 
+import { writeParts } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
 import { isRecord } from "../model/json.ts";
 import type { OpenFile } from "../platform.ts";
@@ -12,8 +13,8 @@ export interface LineFormat {
   readonly about: string;
   /** How each begins that a run writes: what begins otherwise was not cut off by one. */
   readonly begin: string;
-  /** Takes the object of the next line. Returns whether it is one of these. */
-  readonly take: (value: Record<string, unknown>) => boolean;
+  /** Takes the object of the next line. Returns whether it is one of these, or is one to leave out. */
+  readonly take: (value: Record<string, unknown>) => boolean | "drop";
 }
 
 /** A file of lines to which one run at a time adds. */
@@ -26,7 +27,7 @@ export class LineFile implements Disposable {
 
   /**
    * Opens a file for adding to it, or creates it. A last line without an end was cut off as it was
-   * written: it is removed.
+   * written: it is removed. Where lines are to be left out, a file without them replaces it.
    *
    * @throws {UsageError} If it is no such file. Then it stays as it is.
    * @throws {Error} If another run has it.
@@ -34,12 +35,16 @@ export class LineFile implements Disposable {
   static async open(path: string, format: LineFormat): Promise<LineFile> {
     const file = await openLocked(path);
     try {
-      removeTail(file, path, readLines(file, path, format));
-      return new LineFile(file);
+      const { whole, dropped } = readLines(file, path, format);
+      removeTail(file, path, whole);
+      if (dropped.length === 0) return new LineFile(file);
+      await writeParts(path, partsBetween(file, dropped, whole));
     } catch (error) {
       file.close();
       throw error;
     }
+    file.close();
+    return new LineFile(await openLocked(path));
   }
 
   /** Adds lines: all of them, or none if they do not fit on the disk. */
@@ -48,35 +53,66 @@ export class LineFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#file.close();
+    this.#file[Symbol.dispose]();
   }
 }
 
-/** Reads whole lines. Returns how long they are. */
-function readLines(file: OpenFile, path: string, { begin, about, take }: LineFormat): number {
+/** Bytes of a file that are read at a time. */
+const CHUNK_BYTES = 2 ** 20;
+
+/** Where bytes lie in a file. */
+type Range = readonly [begin: number, end: number];
+
+/** Reads whole lines. Returns how long they are, and which are to be left out. */
+function readLines(
+  file: OpenFile,
+  path: string,
+  { begin, about, take }: LineFormat,
+): { whole: number; dropped: Range[] } {
   const decoder = new TextDecoder();
-  const check = (isLine: boolean, line: string): void => {
-    if (isLine) return;
+  const dropped: Range[] = [];
+  const check = (isLine: boolean | "drop", line: string): void => {
+    if (isLine !== false) return;
     const found = JSON.stringify(line.slice(0, 80));
     throw new UsageError(`Expected ${path} to hold ${about}, found ${found}: name another file`);
   };
   let rest = new Uint8Array(0), whole = 0;
-  const chunk = new Uint8Array(2 ** 20);
+  const chunk = new Uint8Array(CHUNK_BYTES);
   for (let n = file.read(0, chunk); n > 0; n = file.read(whole + rest.length, chunk)) {
     const bytes = new Uint8Array(rest.length + n);
     bytes.set(rest);
     bytes.set(chunk.subarray(0, n), rest.length);
-    const end = bytes.lastIndexOf(10) + 1;
-    for (const line of decoder.decode(bytes.subarray(0, end)).split("\n").slice(0, -1)) {
-      const value = parse(line);
-      check(isRecord(value) && take(value), line);
+    let at = 0;
+    for (let end; (end = bytes.indexOf(10, at) + 1) > 0; at = end) {
+      const line = decoder.decode(bytes.subarray(at, end - 1));
+      const value = parse(line), isLine = isRecord(value) && take(value);
+      check(isLine, line);
+      if (isLine === "drop") dropped.push([whole + at, whole + end]);
     }
-    whole += end;
-    rest = bytes.slice(end);
+    whole += at;
+    rest = bytes.slice(at);
     const tail = decoder.decode(rest.subarray(0, 80));
     check(tail.startsWith(begin) || begin.startsWith(tail), tail);
   }
-  return whole;
+  return { whole, dropped };
+}
+
+/** The bytes of a file up to `end` that are in none of some ranges, which are in order. */
+function* partsBetween(
+  file: OpenFile,
+  ranges: readonly Range[],
+  end: number,
+): Generator<Uint8Array> {
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  let at = 0;
+  for (const [begin, next] of [...ranges, [end, end] as const]) {
+    for (; at < begin; at += CHUNK_BYTES) {
+      const part = chunk.subarray(0, Math.min(CHUNK_BYTES, begin - at));
+      file.read(at, part);
+      yield part;
+    }
+    at = next;
+  }
 }
 
 function parse(line: string): unknown {

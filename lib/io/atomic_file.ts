@@ -4,6 +4,7 @@
  * process ends, and what a process left that was killed when the next one writes into the same folder.
  */
 
+import { delay } from "@std/async/delay";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import {
@@ -132,6 +133,26 @@ async function removeIfLeft(path: string): Promise<void> {
   } catch {
     // Gone meanwhile, or another user's.
   }
+}
+
+/**
+ * Writes a file, or replaces it, of parts one after the other: the whole of it, or nothing. A part is
+ * used until the next is asked for.
+ */
+export async function writeParts(
+  path: string,
+  parts: Iterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
+  using file = await AtomicFile.create(path);
+  let end = 0;
+  for (const part of parts) {
+    file.write(end, part);
+    end += part.length;
+    // Who makes parts has the thread for itself: only in between is a signal heard.
+    await delay(0, { signal });
+  }
+  await file.commit();
 }
 
 /** Writes a file, or replaces it: the whole of it, or nothing. */

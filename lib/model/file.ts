@@ -58,7 +58,7 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
     const name = sourceName(source);
     const progress = new ProgressTeller(options, { stage: "load", unit: "bytes", file: name });
     const header = await readSafetensorsHeader(bytes);
-    await verifyHeader(header.bytes, name);
+    const sha256 = await verifyHeader(header.bytes, name);
     const document = parseModelDocument(header.metadata.model ?? "null", name);
     const layout = checkLayout(header, document, name);
     const { dataBegin, weightsBegin } = layout;
@@ -68,7 +68,7 @@ async function readModel(source: SourceLike, options: SourceOptions): Promise<Mo
     const { id, architecture, preprocessing, labels, ids } = document;
     const { temperature, sureScore } = document;
     return {
-      ...{ id, architecture, preprocessing, labels },
+      ...{ id, sha256, architecture, preprocessing, labels },
       ...ids === undefined ? {} : { ids },
       ...temperature === undefined ? {} : { temperature },
       ...sureScore === undefined ? {} : { sureScore },

@@ -23,12 +23,15 @@ export async function sealHeader(header: Uint8Array<ArrayBuffer>): Promise<void>
 }
 
 /**
- * Checks a header against the hash in it.
+ * Checks a header against the hash in it, and returns that.
  *
  * @throws {CheckpointFormatError} If it has none.
  * @throws {WeightsIntegrityError} If it is another.
  */
-export async function verifyHeader(header: Uint8Array<ArrayBuffer>, file: string): Promise<void> {
+export async function verifyHeader(
+  header: Uint8Array<ArrayBuffer>,
+  file: string,
+): Promise<string> {
   const begin = new TextDecoder().decode(header.subarray(8, HASH_BEGIN + 64));
   const expected = begin.slice(FIELD.length);
   if (!begin.startsWith(FIELD) || !/^[0-9a-f]{64}$/.test(expected)) {
@@ -40,6 +43,7 @@ export async function verifyHeader(header: Uint8Array<ArrayBuffer>, file: string
   const copy = header.slice();
   copy.fill(0x30, HASH_BEGIN, HASH_BEGIN + 64);
   check(expected, await sha256(copy), `The header of ${file}`);
+  return expected;
 }
 
 /**

@@ -116,6 +116,11 @@ export interface WeightPiece {
 export interface Model {
   /** Catalog id or file name. */
   readonly id: string;
+  /**
+   * SHA-256 of its file's header, in hex, which has the hashes of all else: two that are equal are one
+   * model. Only of what was opened from a file.
+   */
+  readonly sha256?: string | undefined;
   /** Its shape. */
   readonly architecture: Architecture;
   /** What is done to an image before the first layer. */

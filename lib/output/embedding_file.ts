@@ -1,71 +1,89 @@
-/** Embeddings as files that other tools read. */
+/** Tables of embeddings as files that other tools read, in parts of about 1 MiB. */
 
-import { concat } from "@std/bytes/concat";
-import type { Embedding } from "./embedding.ts";
 import { encodeSafetensorsHeader } from "../model/safetensors.ts";
+import type { Embedding } from "./embedding.ts";
 
-export interface NamedEmbedding {
-  readonly file: string;
-  readonly embedding: Embedding;
+/** Embeddings of many images, one row each, of which few are in memory at a time. */
+export interface EmbeddingTable {
+  /** What they were made with, in words. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Of one embedding. */
+  readonly shape: readonly number[];
+  /** The image of each row. */
+  readonly files: readonly string[];
+  /** Why a row has no embedding, by its number. */
+  readonly errors: ReadonlyMap<number, { readonly message: string }>;
+  /** Reads the values of a row that has one. */
+  read(row: number, into: Float32Array<ArrayBuffer>): void;
 }
 
-/**
- * A NumPy file (NEP 1, version 1.0): float32, `[N, …shape]`, C order.
- *
- * @throws {RangeError} If there are no embeddings, or they differ in shape.
- */
-export function encodeNpy(embeddings: readonly NamedEmbedding[]): Uint8Array<ArrayBuffer> {
-  const { shape } = stacked(embeddings);
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
+/** Floats that are read at a time. */
+const FLOATS = 2 ** 18;
+
+/** What a line of JSON says of an image: `file`, `layer`, `shape`, `data`. */
+export function embeddingRecord(
+  file: string,
+  { layer, shape, data }: Embedding,
+): Record<string, unknown> {
+  return { file, layer, shape, data: [...data] };
+}
+
+/** Values of one row. */
+export function rowLength({ shape }: Pick<EmbeddingTable, "shape">): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** A NumPy file (NEP 1, version 1.0): float32, `[N, …shape]`, C order; a row without embedding is NaN. */
+export function* npyFile(table: EmbeddingTable): Generator<Uint8Array<ArrayBuffer>> {
+  const shape = [table.files.length, ...table.shape].join(", ");
+  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape},), }`;
   // Magic, version and length take 10 bytes; the data begin at a multiple of 64.
   const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;
   const start = new Uint8Array(10 + length);
   start.set([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, length & 255, length >> 8]);
   start.set(new TextEncoder().encode(header.padEnd(length - 1) + "\n"), 10);
-  return withData(start, embeddings);
+  yield start;
+  yield* rowBytes(table);
 }
 
 /**
- * A safetensors file: the tensor `embeddings`, float32, `[N, …shape]`; its metadata hold the layer, and
- * the images' names as a JSON list.
- *
- * @throws {RangeError} If there are no embeddings, or they differ in shape.
+ * A safetensors file: the tensor `embeddings`, float32, `[N, …shape]`, where a row without embedding is
+ * NaN. Its metadata have the settings, `files`, a JSON list, and `errors`, a JSON list of `row`, `file`
+ * and `error`.
  */
-export function encodeEmbeddings(embeddings: readonly NamedEmbedding[]): Uint8Array<ArrayBuffer> {
-  const { layer, shape } = stacked(embeddings);
-  const files = JSON.stringify(embeddings.map(({ file }) => file));
-  const metadata = { layer, files };
-  const tensor = { name: "embeddings", dtype: "F32" as const, shape };
-  return withData(encodeSafetensorsHeader([tensor], metadata), embeddings);
+export function* embeddingsFile(table: EmbeddingTable): Generator<Uint8Array<ArrayBuffer>> {
+  const { settings, files, shape } = table;
+  const errors = [...table.errors].map(([row, error]) => ({ row, file: files[row], error }));
+  const metadata = {
+    ...settings,
+    files: JSON.stringify(files),
+    errors: JSON.stringify(errors),
+  };
+  const tensor = { name: "embeddings", dtype: "F32" as const, shape: [files.length, ...shape] };
+  yield encodeSafetensorsHeader([tensor], metadata);
+  yield* rowBytes(table);
 }
 
-/** What a line of JSON says of an image: `file`, `layer`, `shape`, `data`. */
-export function embeddingRecord({ file, embedding }: NamedEmbedding): Record<string, unknown> {
-  const { layer, shape, data } = embedding;
-  return { file, layer, shape, data: [...data] };
-}
-
-/** The layer that all are of, and their shape as one tensor. */
-function stacked(embeddings: readonly NamedEmbedding[]): { layer: string; shape: number[] } {
-  const [first] = embeddings;
-  if (first === undefined) throw new RangeError("There are no embeddings to write");
-  const { layer, shape } = first.embedding;
-  const other = embeddings.find(({ embedding }) => String(embedding.shape) !== String(shape));
-  if (other !== undefined) {
-    throw new RangeError(
-      `Embeddings of one shape go into a file: found [${shape}], and [${other.embedding.shape}] of ${other.file}`,
-    );
+/** Some rows one after the other, `count` from `first` on. Valid until the next. */
+export function* rowsOf(
+  table: EmbeddingTable,
+): Generator<{ first: number; count: number; data: Float32Array<ArrayBuffer> }> {
+  const length = rowLength(table), many = Math.max(1, Math.floor(FLOATS / length));
+  const data = new Float32Array(many * length);
+  for (let first = 0; first < table.files.length; first += many) {
+    const count = Math.min(many, table.files.length - first);
+    for (let n = 0; n < count; n++) {
+      const row = data.subarray(n * length, (n + 1) * length);
+      if (table.errors.has(first + n)) row.fill(NaN);
+      else table.read(first + n, row);
+    }
+    yield { first, count, data: data.subarray(0, count * length) };
   }
-  return { layer, shape: [embeddings.length, ...shape] };
 }
 
-/** Appends float32 values, whose low byte is first on every machine that Deno runs on. */
-function withData(
-  start: Uint8Array<ArrayBuffer>,
-  embeddings: readonly NamedEmbedding[],
-): Uint8Array<ArrayBuffer> {
-  const parts = embeddings.map(({ embedding: { data } }) =>
-    new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  );
-  return concat([start, ...parts]);
+/** The low byte of a float is first on every machine that Deno runs on. */
+function* rowBytes(table: EmbeddingTable): Generator<Uint8Array<ArrayBuffer>> {
+  for (const { data } of rowsOf(table)) {
+    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
 }

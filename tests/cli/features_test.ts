@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { embeddingRecord, encodeEmbeddings, encodeNpy } from "../../lib/output/embedding_file.ts";
 import { loadClassifier } from "../../lib/classifier.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
@@ -60,51 +59,6 @@ async function writePictures(directory: string, first: number, count: number): P
     }
   }
 }
-
-Deno.test("encodeNpy() writes what NEP 1 says", () => {
-  const embedding = { layer: "fc7", data: Float32Array.of(1.5, -2), shape: [2] } as const;
-  const bytes = encodeNpy([{ file: "a", embedding }, { file: "b", embedding }]);
-  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 128));
-  assertEquals([...bytes.subarray(0, 8)], [0x93, 78, 85, 77, 80, 89, 1, 0]);
-  assertStringIncludes(text, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2,), }");
-  const start = 10 + new DataView(bytes.buffer).getUint16(8, true);
-  assertEquals([start % 64, text[start - 1]], [0, "\n"]);
-  const view = new DataView(bytes.buffer, start);
-  assertEquals([0, 4, 8, 12].map((at) => view.getFloat32(at, true)), [1.5, -2, 1.5, -2]);
-});
-
-testIn("embed writes the same numbers to .npy, .safetensors and JSON lines", async (directory) => {
-  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
-  const named = await Promise.all([CAT, BOATS].map(async (file) => ({
-    file,
-    embedding: await classifier.embed(file, { layer: "conv5_3", pooling: "avg", normalize: true }),
-  })));
-  const options = ["--layer", "conv5_3", "--pooling", "avg", "--normalize", CAT, BOATS];
-  for (
-    const [name, want] of [["e.npy", encodeNpy(named)], [
-      "e.safetensors",
-      encodeEmbeddings(named),
-    ]] as const
-  ) {
-    const out = join(directory, name);
-    const { code, stderr } = await run(directory, ["embed", "--out", out, ...options]);
-    assertEquals([code, stderr], [0, ""]);
-    assertEquals(await Deno.readFile(out), want);
-  }
-  const { stdout } = await run(directory, ["embed", ...options]);
-  assertEquals(stdout, named.map((one) => JSON.stringify(embeddingRecord(one)) + "\n").join(""));
-});
-
-testIn("embed goes on after a bad file, and names a wrong ending", async (directory) => {
-  const missing = join(directory, "missing.png");
-  const { code, stdout, stderr } = await run(directory, ["embed", "--layer", "prob", missing, CAT]);
-  const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
-  assertEquals([code, lines.length, lines[0].file, lines[1].layer], [1, 2, missing, "prob"]);
-  assertMatch(stderr, /missing\.png/);
-  const wrong = await run(directory, ["embed", "--out", "x.csv", CAT]);
-  assertEquals(wrong.code, 2);
-  assertMatch(wrong.stderr, /\.npy, \.safetensors, \.jsonl/);
-});
 
 testIn(
   "classify --draw writes pictures, and names that clash are told apart",

@@ -14,6 +14,7 @@ const PACKAGES = {
   "@huggingface/inference": "npm:@huggingface/inference@4.13.30",
   "@seriousme/openapi-schema-validator": "npm:@seriousme/openapi-schema-validator@2.11.0",
   "axe-core": "npm:axe-core@4.14.1",
+  "hyparquet": "npm:hyparquet@1.31.5",
   "playwright-core": "npm:playwright-core@1.65.1",
   "typescript": "npm:typescript@5.9.3",
 } as const;

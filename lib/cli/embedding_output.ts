@@ -1,0 +1,177 @@
+/** Where `embed` writes: JSON lines, or a file of rows that is there once all of them are. */
+
+import { extname } from "node:path";
+import { writeParts, writeWhole } from "../io/atomic_file.ts";
+import { exists } from "../io/cache.ts";
+import type { Embedding } from "../output/embedding.ts";
+import { embeddingRecord, rowLength } from "../output/embedding_file.ts";
+import { describePath, OpenFile, remove } from "../platform.ts";
+import { type Encode, namesFile, outputFiles, ROW_FORMATS } from "./embedding_formats.ts";
+import { KnownImages, type Settings, type Stamp } from "./known_images.ts";
+import type { Failure } from "./run.ts";
+import { printJson, tell } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Takes what comes of one image after the other. */
+export interface EmbeddingOutput extends Disposable {
+  /** Images that earlier runs have done. */
+  readonly done: ReadonlySet<string>;
+  add(file: string, embedding: Embedding): void;
+  addFailure(failure: Failure): void;
+  /** Writes what is only whole once it has all images, in their order. */
+  finish(files: readonly string[], signal: AbortSignal): Promise<void>;
+}
+
+/** JSON lines on standard output. */
+export const PRINTED: EmbeddingOutput = {
+  done: new Set(),
+  add: (file, embedding) => printJson(embeddingRecord(file, embedding)),
+  addFailure: printJson,
+  finish: () => Promise.resolve(),
+  [Symbol.dispose]() {},
+};
+
+/**
+ * Refuses to replace a file of rows, unless an interrupted run goes on there.
+ *
+ * @throws {UsageError} If one is there.
+ */
+export async function keepExisting(out: string): Promise<void> {
+  if (!ROW_FORMATS.has(extname(out).toLowerCase())) return;
+  const [rows, lines] = partsOf(out);
+  // The names are written before the array: an interrupted run may have ended in between.
+  for (const path of await exists(lines) ? [out] : [...outputFiles(out), rows]) {
+    if (!await exists(path)) continue;
+    throw new UsageError(`${path} exists: name another file, or replace it with --force`);
+  }
+}
+
+/**
+ * Opens where embeddings go.
+ *
+ * @param stamps Of all images.
+ * @param isReplaced Whether what is there may be replaced.
+ * @throws {UsageError} If it may not, and is no part of the same work.
+ */
+export async function openOutput(
+  out: string,
+  settings: Settings,
+  stamps: ReadonlyMap<string, Stamp>,
+  isReplaced: boolean,
+): Promise<EmbeddingOutput> {
+  const load = ROW_FORMATS.get(extname(out).toLowerCase());
+  if (load !== undefined) {
+    const encode = await load();
+    return new RowsOutput(out, encode, settings, await openPart(out, settings, stamps, isReplaced));
+  }
+  if (isReplaced) await writeWhole(out, "");
+  const known = await KnownImages.open(out, settings, stamps, { isReplaced: false });
+  return {
+    done: known.files,
+    add: (file, embedding) => known.append({ file, ...embeddingRecord(file, embedding) }),
+    addFailure: (failure) => known.append({ ...failure }),
+    finish: () => Promise.resolve(),
+    [Symbol.dispose]: () => known[Symbol.dispose](),
+  };
+}
+
+/** Rows of a file that is not whole, in two files beside it. */
+interface Part {
+  /** Whose rows are there. */
+  readonly known: KnownImages;
+  /** One row after the other, float32. */
+  readonly rows: OpenFile;
+  /** The row of each image. */
+  readonly places: Map<string, number>;
+  /** Of one embedding, once there is one. */
+  shape: readonly number[] | undefined;
+}
+
+async function openPart(
+  out: string,
+  settings: Settings,
+  stamps: ReadonlyMap<string, Stamp>,
+  isReplaced: boolean,
+): Promise<Part> {
+  const [rowsPath, linesPath] = partsOf(out);
+  const size = await exists(rowsPath) ? (await describePath(rowsPath)).size : 0;
+  const places = new Map<string, number>();
+  let shape: readonly number[] | undefined;
+  const known = await KnownImages.open(linesPath, settings, stamps, {
+    isReplaced,
+    take(line) {
+      const { file, row, shape: own } = line as { file: string; row: number; shape: number[] };
+      // Where the power failed a line may be there whose row is not.
+      if ((row + 1) * 4 * rowLength({ shape: own }) > size) return false;
+      shape ??= own;
+      places.set(file, row);
+      return true;
+    },
+  });
+  return { known, rows: new OpenFile(rowsPath, "change"), places, shape };
+}
+
+/** Rows that become a file once all are there. */
+class RowsOutput implements EmbeddingOutput {
+  readonly done: ReadonlySet<string>;
+  readonly #failures = new Map<string, Failure["error"]>();
+
+  constructor(
+    readonly out: string,
+    readonly encode: Encode,
+    readonly settings: Settings,
+    readonly part: Part,
+  ) {
+    this.done = part.known.files;
+  }
+
+  add(file: string, { shape, data }: Embedding): void {
+    const { known, rows, places } = this.part;
+    const common = this.part.shape ??= shape;
+    if (String(shape) !== String(common)) {
+      throw new RangeError(
+        `Embeddings of one shape go into a file: found [${common}], and [${shape}] of ${file}`,
+      );
+    }
+    const row = Math.floor(rows.describe().size / data.byteLength);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    rows.write(row * bytes.length, bytes);
+    known.append({ file, row, shape });
+    places.set(file, row);
+  }
+
+  addFailure({ file, error }: Failure): void {
+    this.#failures.set(file, error);
+  }
+
+  async finish(files: readonly string[], signal: AbortSignal): Promise<void> {
+    const { out, encode, settings, part: { rows, places, shape } } = this;
+    if (shape === undefined) tell(`${out} is not written: it would have no embedding`);
+    else {
+      const length = 4 * rowLength({ shape });
+      const failed = files.map((file, row) => [row, this.#failures.get(file)] as const);
+      const errors = new Map(failed.flatMap(([row, error]) => error ? [[row, error]] : []));
+      const read = (row: number, into: Float32Array<ArrayBuffer>): void =>
+        void rows.read(
+          places.get(files[row])! * length,
+          new Uint8Array(into.buffer, into.byteOffset, length),
+        );
+      const table = { settings, shape, files, errors, read };
+      const [, names] = outputFiles(out);
+      if (names !== undefined) await writeParts(names, namesFile(table), signal);
+      await writeParts(out, encode(table), signal);
+    }
+    this[Symbol.dispose]();
+    for (const path of partsOf(out)) await remove(path);
+  }
+
+  [Symbol.dispose](): void {
+    this.part.rows[Symbol.dispose]();
+    this.part.known[Symbol.dispose]();
+  }
+}
+
+/** What lies beside a file of rows until it is whole. */
+function partsOf(out: string): readonly [rows: string, lines: string] {
+  return [`${out}.part`, `${out}.part.jsonl`];
+}
