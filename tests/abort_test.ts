@@ -6,7 +6,7 @@ import { pullModel } from "../lib/convert/pull/pull.ts";
 import { evaluate } from "../lib/evaluate/evaluate.ts";
 import { fuse } from "../lib/compose/fuse.ts";
 import { encodePng } from "../lib/image/codecs/encode_png.ts";
-import { listSamples } from "../lib/input/dataset.ts";
+import { listSamples } from "../lib/input/list_samples.ts";
 import { openModel } from "../lib/model/file.ts";
 import { fit, type FitOptions } from "../lib/train/fit.ts";
 import { fitFromScratch, type ScratchOptions } from "../lib/train/fit_from_scratch.ts";

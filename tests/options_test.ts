@@ -16,7 +16,7 @@ import {
   type StreamOptions,
 } from "../lib/classifier.ts";
 import { encodePng } from "../lib/image/codecs/encode_png.ts";
-import { listSamples } from "../lib/input/dataset.ts";
+import { listSamples } from "../lib/input/list_samples.ts";
 import type { CatalogEntry } from "../lib/model/catalog.ts";
 import { openModel } from "../lib/model/file.ts";
 import type { GivenPreprocessing } from "../lib/convert/network/preprocessing.ts";

@@ -166,7 +166,7 @@ Deno.test("no command shows or writes a password or a signature, and those that 
   const url: Url = (path, base) => server.url(path, base);
   await withFolder(async (folder) => {
     const rows = ["cat", "dog", "cat", "dog"].map((label, n) =>
-      `${url("cat.png", n === 3 ? "redirected" : "files")},${label}\n`
+      `${url("cat.png", n === 3 ? "redirected" : "files")}&n=${n},${label}\n`
     );
     const list = join(folder, "list.csv"), described = join(folder, "described.json");
     for (const [expected, args] of COMMANDS) {

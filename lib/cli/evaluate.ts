@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { makeFolder } from "../platform.ts";
 import { type Classifier, loadClassifier } from "../classifier.ts";
 import { fuse } from "../compose/fuse.ts";
-import { type Dataset, listSamples } from "../input/dataset.ts";
+import type { Dataset } from "../input/dataset.ts";
+import { listSamples } from "../input/list_samples.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import {
@@ -55,7 +56,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] DIRECTORY|LIST",
   operands: {
     "DIRECTORY": "One folder per class, named by its label (ImageNet: by its WordNet id)",
-    "LIST": "A .csv or .txt file: a path and a label, or its index, on each line",
+    "LIST": "A text or CSV file: a path and a label, or its index, on each line",
   },
   options: OPTIONS,
   titles: CLASSIFIER_TITLE,
@@ -80,6 +81,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     if (out !== undefined) await makeFolder(out);
     const run = (variant: Variant) => evaluateVariant(variant, path, out, shard, signal);
     const { dataset, evaluated: shown } = await run(first);
+    for (const warning of dataset.warnings ?? []) tell(warning);
     if (shown === undefined) {
       tell(`Part ${shard.index} of ${shard.count} has no images`);
       return 0;
@@ -171,8 +173,8 @@ function sureText({ score, share, accuracy }: SureMetrics): string {
 }
 
 function jsonOf({ evaluation, ...variant }: EvaluatedVariant): Record<string, unknown> {
-  const { metrics, temperature, failed, imagesPerSecond }: Evaluation = evaluation;
-  return { ...variant, temperature, failed, imagesPerSecond, ...metrics };
+  const { metrics, temperature, failed, skipped, imagesPerSecond }: Evaluation = evaluation;
+  return { ...variant, temperature, failed, skipped, imagesPerSecond, ...metrics };
 }
 
 async function writeReports(

@@ -1,6 +1,7 @@
 /** `fit`: teaches a model your own classes. */
 
-import { type Dataset, listSamples } from "../input/dataset.ts";
+import type { Dataset } from "../input/dataset.ts";
+import { listSamples } from "../input/list_samples.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import {
   defaultText,
@@ -77,7 +78,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
   operands: {
     "DIRECTORY":
       'One folder per class, named by its label; one named "none of these" holds pictures of no class',
-    "LIST": "A .csv or .txt file: a path and a label on each line",
+    "LIST": "A text or CSV file: a path and a label on each line",
   },
   options: OPTIONS,
   titles: {
@@ -99,6 +100,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
     }
     const train = trainer(options);
     const data = await listSamples(path, undefined, { signal });
+    for (const warning of data.warnings ?? []) tell(warning);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const files = ["learning_curve.svg", "report.html"].map((name) => `${directory}/${name}`);
     const inputs = [path, options.model, ...data.samples.map(({ file }) => file)];

@@ -1,8 +1,8 @@
 /** Operands of a command -> the images that they name. */
 
-import { extname, join } from "node:path";
-import { describePath, listFolder } from "../platform.ts";
+import { describePath } from "../platform.ts";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
+import { kindsOf, picturesBelow } from "../input/picture_files.ts";
 import { PublicNames } from "../public_url.ts";
 import { asPath, beginsAsUrl, isWebUrl } from "../urls.ts";
 import { UsageError } from "./usage_error.ts";
@@ -16,9 +16,10 @@ export interface Input {
 }
 
 /**
- * Expands directories to the image files in them and below, sorted by name; everything else (a file, a
- * URL, `-` for standard input) stays what it is, but that no path is taken for a `data:` or `file:` URL.
- * Links to directories are not followed. URLs are called by what may be shown of them.
+ * Expands directories to the image files in them and below, sorted by name, also those that cannot be
+ * read; everything else (a file, a URL, `-` for standard input) stays what it is, but that no path is taken
+ * for a `data:` or `file:` URL. Links to directories are not followed. URLs are called by what may be shown
+ * of them.
  *
  * @throws {UsageError} If there are no operands, or a directory holds no image file.
  */
@@ -38,14 +39,15 @@ export async function expandInputs(operands: readonly string[]): Promise<Input[]
       inputs.push(beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path));
       continue;
     }
-    const found = await imagesBelow(operand);
-    if (found.length === 0) {
+    const { pictures, others } = await picturesBelow(operand);
+    if (pictures.length === 0) {
       const endings = [...IMAGE_EXTENSIONS].join(" ");
       throw new UsageError(
-        `${operand} is a directory without images: expected files ending in ${endings}`,
+        `${operand} is a directory without images: expected files ending in ${endings}, or ` +
+          `beginning as these do, found ${others.length === 0 ? "none at all" : kindsOf(others)}`,
       );
     }
-    inputs.push(...found.map(inputAt));
+    for (const picture of pictures) inputs.push(inputAt(picture));
   }
   return inputs;
 }
@@ -61,16 +63,4 @@ async function isDirectory(path: string): Promise<boolean> {
     // Whatever is wrong with the path is reported when it is read, beside the other files.
     return false;
   }
-}
-
-async function imagesBelow(directory: string): Promise<string[]> {
-  const files: string[] = [];
-  for await (const { name, isFile, isFolder, isLink } of listFolder(directory)) {
-    const path = asPath(join(directory, name));
-    if (isFolder) files.push(...await imagesBelow(path));
-    else if ((isFile || isLink) && IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) {
-      files.push(path);
-    }
-  }
-  return files.sort();
 }

@@ -18,7 +18,7 @@
  */
 
 export { evaluate } from "../evaluate/evaluate.ts";
-export { listSamples } from "../input/dataset.ts";
+export { listSamples } from "../input/list_samples.ts";
 
 export type {
   Classifier,
@@ -55,13 +55,9 @@ export type {
   Pixels,
   RawPixels,
 } from "../image/image.ts";
-export type {
-  Dataset,
-  IndexedSample,
-  LabeledImages,
-  ListOptions,
-  Sample,
-} from "../input/dataset.ts";
+export type { Dataset, IndexedSample, LabeledImages, Sample } from "../input/dataset.ts";
+export type { ListOptions } from "../input/list_samples.ts";
+export type { SkippedSample } from "../input/skipped_samples.ts";
 export type { ImageOutcome, ImageResult } from "../input/each_image.ts";
 export type { ErrorsOf, ImageError, ImagePlace, ManyOptions } from "../input/image_error.ts";
 export type {

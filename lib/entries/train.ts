@@ -25,7 +25,7 @@
  * @module
  */
 
-export { listSamples } from "../input/dataset.ts";
+export { listSamples } from "../input/list_samples.ts";
 export { fitFromScratch } from "../train/fit_from_scratch.ts";
 export { fit } from "../train/fit.ts";
 
@@ -39,13 +39,8 @@ export type {
   Pixels,
   RawPixels,
 } from "../image/image.ts";
-export type {
-  Dataset,
-  IndexedSample,
-  LabeledImages,
-  ListOptions,
-  Sample,
-} from "../input/dataset.ts";
+export type { Dataset, IndexedSample, LabeledImages, Sample } from "../input/dataset.ts";
+export type { ListOptions } from "../input/list_samples.ts";
 export type { SourceLike } from "../io/open_source.ts";
 export type { Architecture, Configuration, LayerName } from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";

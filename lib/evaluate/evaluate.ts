@@ -15,6 +15,7 @@ import {
   type Sample,
 } from "../input/dataset.ts";
 import { imageError } from "../input/image_error.ts";
+import { type SkippedSample, SkippedSamples } from "../input/skipped_samples.ts";
 import type { NamedImage } from "../input/prepared_image.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import type { Prediction } from "../output/predictions.ts";
@@ -42,8 +43,10 @@ export interface Evaluation {
   readonly metrics: Metrics;
   /** What the classifier's logits were divided by before they became scores, where it says so. */
   readonly temperature?: number | undefined;
-  /** Images that could not be read. */
+  /** How many images could not be read. */
   readonly failed: number;
+  /** These images, and why. */
+  readonly skipped: readonly SkippedSample[];
   /** Images a second, with decoding, over what was classified now; `NaN` if nothing was. */
   readonly imagesPerSecond: number;
 }
@@ -77,7 +80,8 @@ export async function evaluate(
   const position = new Map<string, number>();
   const samples = "labels" in data ? namedSamples(data, classes, options.signal) : data;
   const listed = "labels" in data ? data.samples : data;
-  let seen = 0, failed = 0;
+  const left = new SkippedSamples(labels);
+  let seen = 0;
   const waiting: IndexedSample[] = [];
   const images = async function* (): AsyncGenerator<NamedImage<LazyImage>> {
     for await (const sample of stoppable(samples, options.signal)) {
@@ -102,13 +106,14 @@ export async function evaluate(
     } else {
       const index = position.get(sample.file)!, name = error.image;
       if (options.onError === undefined) throw imageError(error.cause, { index, name });
-      failed++;
+      left.add(sample, error.cause);
       options.onError(sample.file, error.cause);
     }
     progress.reach(position.get(sample.file)! + 1);
   }
   progress.reach(seen);
   progress.end();
+  const skipped = left.list, failed = skipped.length;
   if (records.length === 0) {
     throw new RangeError(
       failed === 0 ? "There are no images to evaluate" : `None of ${failed} images could be read`,
@@ -121,7 +126,7 @@ export async function evaluate(
     records,
     metrics: metricsOf(records, labels, multiLabel, sureScore),
     ...temperature === undefined ? {} : { temperature },
-    failed,
+    ...{ failed, skipped },
     imagesPerSecond: now === 0 ? NaN : now / seconds,
   };
 }

@@ -6,6 +6,7 @@ import type { ImageOptions, Pixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
 import { fitImage } from "../image/resize.ts";
 import { type IndexedSample, openSample } from "../input/dataset.ts";
+import { skippedRows } from "../input/skipped_samples.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { htmlPage, htmlTable, htmlText, linePlot, percent } from "../report/html.ts";
 import type { Metrics } from "./metrics.ts";
@@ -87,7 +88,7 @@ export async function htmlReport(
   reading: ImageOptions = {},
 ): Promise<string> {
   const [{ evaluation }] = variants;
-  const { metrics, labels, failed, temperature } = evaluation, { sure } = metrics;
+  const { metrics, labels, failed, skipped, temperature } = evaluation, { sure } = metrics;
   const own = metrics.meanAveragePrecision;
   const facts = [
     ["images", String(metrics.images) + (failed > 0 ? ` (${failed} could not be read)` : "")],
@@ -115,6 +116,7 @@ export async function htmlReport(
     classTable(metrics),
     "<h2>Worst mistakes</h2>",
     await mistakesSection(evaluation, samples, reading),
+    ...failed === 0 ? [] : ["<h2>Could not be read</h2>", htmlTable(skippedRows(skipped))],
   ]);
 }
 

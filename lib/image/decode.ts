@@ -215,21 +215,27 @@ const SIGNATURES: readonly (readonly [ImageFormat, string])[] = [
   ["bmp", "BM"],
 ];
 
-/** Formats that people send and that are refused, so that the refusal can name them. */
-const REFUSED: readonly (readonly [string, string])[] = [
-  ["PDF", "%PDF"],
+/** Formats of pictures that people send and that are refused, so that the refusal can name them. */
+const REFUSED_PICTURES: readonly (readonly [string, string])[] = [
   ["JPEG XL", "\xff\x0a"],
   ["JPEG XL", "????JXL "],
   ["JPEG 2000", "????jP  "],
   ["JPEG 2000", "\xff\x4f\xff\x51"],
   ["BigTIFF", "II+\0"],
   ["BigTIFF", "MM\0+"],
+];
+
+/** Likewise of other files. */
+const REFUSED: readonly (readonly [string, string])[] = [
+  ...REFUSED_PICTURES,
+  ["PDF", "%PDF"],
   ["Photoshop", "8BPS"],
   ["Windows icon", "\0\0\x01\0"],
   ["gzip", "\x1f\x8b"],
   ["ZIP", "PK\x03\x04"],
 ];
 
+const AVIF_BRANDS = new Set(["avif", "avis"]);
 const HEIC_BRANDS = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"]);
 const READ = "JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP";
 
@@ -255,12 +261,17 @@ function sniffImageFormat(bytes: Uint8Array): ImageFormat {
   throw notAnImage(describe(bytes));
 }
 
-/** AVIF and HEIC share a container: the brands at its start tell them apart. */
-function sniffIsoBrand(bytes: Uint8Array): ImageFormat {
+function isoBrands(bytes: Uint8Array): string[] {
   const end = Math.min(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0), 256);
   const brands = [latin1(bytes, 8, 12)];
   for (let at = 16; at + 4 <= end; at += 4) brands.push(latin1(bytes, at, at + 4));
-  if (brands.includes("avif") || brands.includes("avis")) return "avif";
+  return brands;
+}
+
+/** AVIF and HEIC share a container: the brands at its start tell them apart. */
+function sniffIsoBrand(bytes: Uint8Array): ImageFormat {
+  const brands = isoBrands(bytes);
+  if (brands.some((brand) => AVIF_BRANDS.has(brand))) return "avif";
   if (brands.some((brand) => HEIC_BRANDS.has(brand))) {
     throw refusal(
       "HEIC",
@@ -268,6 +279,20 @@ function sniffIsoBrand(bytes: Uint8Array): ImageFormat {
     );
   }
   throw refusal(`an ISO media file of brand "${brands[0]}"`, "convert it to JPEG or PNG first");
+}
+
+/**
+ * Whether a file of any name is a picture, as far as its first bytes tell: one that is decoded, or one of
+ * a format that is not, such as HEIC.
+ */
+export function beginsAsPicture(start: Uint8Array): boolean {
+  if (latin1(start, 4, 8) === "ftyp") {
+    return isoBrands(start).some((brand) => AVIF_BRANDS.has(brand) || HEIC_BRANDS.has(brand));
+  }
+  const found = [...SIGNATURES, ...REFUSED_PICTURES].find(([, begin]) => matches(start, begin));
+  if (found === undefined) return false;
+  // A text may begin with these two letters as well: a bitmap has zeros in its reserved bytes.
+  return found[0] !== "bmp" || matches(start, "BM????\0\0\0\0");
 }
 
 function refusal(what: string, advice: string): ImageDecodeError {

@@ -139,7 +139,7 @@ export function releasePixels({ data }: Pixels): void {
 /** Most threads that decode in the background: each image may take `maxPixels` of memory. */
 export const MAX_DECODERS: number = Math.min(4, Math.max(2, navigator.hardwareConcurrency));
 
-/** Endings of the names of image files, in lower case. */
+/** Endings of the names of image files that are decoded, in lower case. */
 export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(
   ".jpg .jpeg .jfif .png .gif .webp .avif .tif .tiff .bmp".split(" "),
 );

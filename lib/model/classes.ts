@@ -56,8 +56,10 @@ function namesOf<Label extends string>(
   const byWord: Called<Label> = new Map();
   for (const info of classes) {
     const { label, id, synonyms } = info;
-    const add = (called: Called<Label>, name: string): void =>
-      void called.set(name, [...called.get(name) ?? [], info]);
+    const add = (called: Called<Label>, name: string): void => {
+      const key = name.normalize();
+      called.set(key, [...called.get(key) ?? [], info]);
+    };
     add(byLabel, label);
     if (id !== undefined) add(byId, id);
     for (const name of new Set([...synonyms, [label, ...synonyms].join(", ")])) add(byWord, name);
@@ -69,6 +71,7 @@ function namesOf<Label extends string>(
 
 /**
  * Finds a class by a name: a label before an id, that before a synonym, that before digits for an index.
+ * Letters with marks are the same in one or in several code points (NFC, NFD).
  *
  * @throws {RangeError} If no class has the name, and the message has the nearest one; or if several have
  *   it, and the message lists them.
@@ -78,8 +81,9 @@ export function findClass<Label extends string>(
   classes: readonly ClassInfo<Label>[],
 ): ClassInfo<Label> {
   if (typeof name === "number") return classAt(name, classes);
+  const key = name.normalize();
   for (const called of namesOf(classes)) {
-    const [found, ...others] = called.get(name) ?? [];
+    const [found, ...others] = called.get(key) ?? [];
     if (found === undefined) continue;
     if (others.length === 0) return found;
     const list = [found, ...others].map(describeClass).join(", ");

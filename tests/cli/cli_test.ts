@@ -155,6 +155,7 @@ Deno.test("a directory without images is an error", async () => {
     const { code, stderr } = await run([...CLASSIFY, directory]);
     assertEquals(code, 2);
     assertStringIncludes(stderr, `${directory} is a directory without images`);
+    assertStringIncludes(stderr, "found 1 .txt");
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -3,12 +3,14 @@ import { join } from "@std/path";
 import { parseVariants } from "../../lib/cli/variants.ts";
 import { Journal } from "../../lib/cli/journal.ts";
 import { classifierOn, loadClassifier } from "../../lib/classifier.ts";
-import { type IndexedSample, listSamples, type Sample } from "../../lib/input/dataset.ts";
+import type { IndexedSample, Sample } from "../../lib/input/dataset.ts";
+import { listSamples } from "../../lib/input/list_samples.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { fuse } from "../../lib/compose/fuse.ts";
 import { type EvaluationRecord, metricsOf } from "../../lib/evaluate/metrics.ts";
 import { comparisonRows, htmlReport } from "../../lib/evaluate/report.ts";
 import { floatEngine } from "../support/float_engine.ts";
+import { withFiles } from "../support/files.ts";
 import { random, randomModel } from "../support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
@@ -117,74 +119,6 @@ Deno.test("the calibration error of scores that are true probabilities is near 0
   assert(metricsOf(records, ["a", "b"]).calibrationError < 0.02);
 });
 
-/** Makes files below a directory that lives as long as `use` runs. */
-async function withFiles(
-  files: Record<string, string>,
-  use: (directory: string) => Promise<void>,
-): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await Deno.mkdir(join(directory, name, ".."), { recursive: true });
-      await Deno.writeTextFile(join(directory, name), text);
-    }
-    await use(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
-/** The samples, with paths from the directory. */
-function relative({ samples }: { samples: readonly Sample[] }, directory: string): unknown[] {
-  return samples.map(({ file, label }) => [file.slice(directory.length + 1), label]);
-}
-
-Deno.test("listSamples() reads one folder per class, in the order of names", async () => {
-  const files = { "dog/2.png": "", "dog/1.JPG": "", "dog/notes.txt": "", "cat/1.png": "" };
-  await withFiles(files, async (directory) => {
-    const found = await listSamples(directory, ["cat", "bird", "dog"]);
-    assertEquals(relative(found, directory), [["cat/1.png", 0], ["dog/1.JPG", 2], [
-      "dog/2.png",
-      2,
-    ]]);
-    assertEquals((await listSamples(directory)).labels, ["cat", "dog"]);
-    await assertRejects(() => listSamples(directory, ["cat", "dot"]), RangeError, '"dot"');
-  });
-});
-
-Deno.test("listSamples() reads ImageNet's folders by the order of their WordNet ids", async () => {
-  const files = { "n01440764/a.JPEG": "", "n01443537/b.JPEG": "" };
-  await withFiles(files, async (directory) => {
-    const found = await listSamples(directory, ["tench", "goldfish"]);
-    assertEquals(relative(found, directory), [["n01440764/a.JPEG", 0], ["n01443537/b.JPEG", 1]]);
-  });
-});
-
-Deno.test("listSamples() reads CSV and ImageNet's val.txt, with labels or indices", async () => {
-  const files = {
-    "list.csv": 'file,label\n"a, b.png",dog\nsub/c.png,0\n',
-    "val.txt": "ILSVRC2012_val_00000001.JPEG 1\nwith space.png 0\n",
-    "bad.csv": "a.png,7\n",
-    "bare.csv": "a.png\nb.png\n",
-  };
-  await withFiles(files, async (directory) => {
-    const labels = ["cat", "dog"];
-    const csv = await listSamples(join(directory, "list.csv"), labels);
-    assertEquals(relative(csv, directory), [["a, b.png", 1], ["sub/c.png", 0]]);
-    const txt = await listSamples(join(directory, "val.txt"), labels);
-    assertEquals(relative(txt, directory), [
-      ["ILSVRC2012_val_00000001.JPEG", 1],
-      ["with space.png", 0],
-    ]);
-    const bad = join(directory, "bad.csv");
-    await assertRejects(() => listSamples(bad, labels), RangeError, "expected 0 to 1");
-    const bare = join(directory, "bare.csv");
-    await assertRejects(() => listSamples(bare, labels), RangeError, "a.png has no label");
-    await assertRejects(() => listSamples(bare), RangeError, "a.png has no label");
-    await assertRejects(() => listSamples(directory, labels), RangeError, "found no folders");
-  });
-});
-
 const samples: IndexedSample[] = ["boats.jpg", "cat.png", "coffee.png", "rocket.jpg"].map((
   name,
   n,
@@ -253,10 +187,12 @@ Deno.test("evaluate() leaves out what cannot be read, if it may", async () => {
   await using classifier = classifierOn(model, floatEngine(model, weights));
   const missing = [...samples, { file: "missing.png", label: 0 }];
   const failed: string[] = [];
-  const { metrics, failed: count } = await evaluate(classifier, missing, {
+  const { metrics, failed: count, skipped } = await evaluate(classifier, missing, {
     onError: (file) => void failed.push(file),
   });
   assertEquals([metrics.images, count, failed], [4, 1, ["missing.png"]]);
+  const reason = "there is no such file", code = "image-not-found";
+  assertEquals(skipped, [{ file: "missing.png", label: "a", reason, code }]);
   const place = "image 4 (missing.png): ";
   await assertRejects(() => evaluate(classifier, missing), Deno.errors.NotFound, place);
   // Its place is that among the samples, of which some may be known.

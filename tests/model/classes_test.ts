@@ -91,3 +91,12 @@ Deno.test("names are looked up, not searched: a thousand of them look at each cl
   for (let n = 0; n < 1000; n++) assertEquals(findClass(`${n % 100}`, classes).index, n % 100);
   assertEquals(looks <= 300, true, `${looks}`);
 });
+
+Deno.test("findClass() takes letters with marks in one code point or several", () => {
+  for (const label of ["Käfer", "Käfer".normalize("NFD")]) {
+    const classes = classesOf({ labels: ["Ameise", label] });
+    for (const form of ["NFC", "NFD"]) {
+      assertEquals(findClass(label.normalize(form), classes).index, 1);
+    }
+  }
+});

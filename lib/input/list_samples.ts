@@ -1,0 +1,258 @@
+/** Where labeled images lie: one folder per class, or a list of files. */
+
+import { dirname } from "@std/path/dirname";
+import { isAbsolute } from "@std/path/is-absolute";
+import { join } from "@std/path/join";
+import { describePath, kindOf, readBytes } from "../platform.ts";
+import { checkOptions, SIGNAL_OPTION } from "../options.ts";
+import { classesOf, type ClassInfo, findClass } from "../model/classes.ts";
+import { imagenetIds } from "../model/labels.ts";
+import { PublicNames, publicText } from "../public_url.ts";
+import { asPath, beginsAsUrl, isWebUrl } from "../urls.ts";
+import type { Dataset, IndexedSample } from "./dataset.ts";
+import { type ListedImage, parseList } from "./list_file.ts";
+import {
+  byCodePoint,
+  type FolderContents,
+  type FolderEntries,
+  kindsOf,
+  picturesBelow,
+  picturesIn,
+} from "./picture_files.ts";
+
+/** Options of {@linkcode listSamples}. */
+export interface ListOptions {
+  /** Ends it early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The classes that a model knows, or their labels. */
+type Known = readonly string[] | readonly ClassInfo[];
+
+/**
+ * Lists labeled images, sorted by folder and name.
+ *
+ * A directory holds one folder per class, named by its label, id, synonym or WordNet id. Folders in these
+ * count as that class. A picture has the ending of one, whatever it holds, or the first bytes of one,
+ * whatever it is called; it is listed also if it cannot be read. What systems put into folders
+ * (`__MACOSX`, `Thumbs.db`, whatever begins with a dot) is left out.
+ *
+ * A file is a list, of an image on each line: its path, from the list's own directory, or its `http(s)`
+ * URL, and its class, by the same names or by its index. Commas, semicolons, tabs or (ImageNet's `val.txt`)
+ * the last space separate them. The first line may name the columns, and others are left out then.
+ *
+ * @param known The classes that a model knows, or their labels. Default: those that are found, in the order
+ *   of code points, and in Unicode's composed form (NFC).
+ * @returns The samples, and in `warnings` what was left out, but for what systems put there.
+ * @throws {RangeError} If a folder or a line names no class or several, a list has columns of unknown names,
+ *   or there are no images. The message says what there is.
+ * @throws {Deno.errors.NotFound} If there is no such directory or file.
+ */
+export async function listSamples(
+  path: string,
+  known?: Known,
+  options: ListOptions = {},
+): Promise<Dataset> {
+  checkOptions(SIGNAL_OPTION, options);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const { isFolder } = await describePath(path);
+  return isFolder ? await fromFolders(path, known, signal) : await fromList(path, known, signal);
+}
+
+/** A class's folders: several where their names differ in nothing but the form of their letters. */
+interface ClassFolder extends FolderContents {
+  readonly name: string;
+}
+
+async function fromFolders(
+  path: string,
+  known: Known | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Dataset> {
+  const top = await picturesIn(path, signal);
+  const names = [...top.folders, ...top.linkedFolders].sort(byCodePoint);
+  if (names.length === 0) {
+    throw new RangeError(
+      `Expected one folder per class in ${path}: found no folders, but ${contentsOf(top)}`,
+    );
+  }
+  const folders: ClassFolder[] = [];
+  for (const name of names) {
+    folders.push({ name, ...await picturesBelow(asPath(join(path, name)), signal) });
+  }
+  const filled = folders.filter(({ pictures }) => pictures.length > 0);
+  if (filled.length === 0) {
+    const found = contentsOf({ others: folders.flatMap(({ others }) => others) });
+    throw new RangeError(
+      `There are no images in the folders in ${path}: found ${
+        counted(names.length, "folder")
+      }, and in them ${found}`,
+    );
+  }
+  if (known === undefined) checkAreClasses(path, filled);
+  const classes = classesFor(known, filled.map(({ name }) => name));
+  const samples = filled.flatMap(({ name, pictures }) => {
+    const label = classes.indexOf(name);
+    return pictures.map((file) => ({ file, label }));
+  });
+  return { samples, labels: classes.labels, warnings: warningsOf(path, top, folders) };
+}
+
+/** What people call the parts of a data set. */
+const PARTS = /^(train|training|val|valid|validation|dev|test|testing|eval|held.?out|hold.?out)$/i;
+
+/**
+ * Checks that folders are classes, and not what holds their folders: the parts of a data set, or the one
+ * folder of an archive.
+ *
+ * @throws {RangeError} If they are not.
+ */
+function checkAreClasses(path: string, folders: readonly ClassFolder[]): void {
+  const isDeep = ({ name, pictures }: ClassFolder): boolean =>
+    pictures.every((picture) => dirname(picture) !== join(path, name));
+  const areParts = folders.length === 1 || folders.every(({ name }) => PARTS.test(name));
+  const deep = folders.find(isDeep);
+  if (!areParts || deep === undefined) return;
+  const names = folders.map(({ name }) => `"${name}"`).join(", ");
+  throw new RangeError(
+    `Expected one folder per class in ${path}: found ${names}, whose pictures are in folders of ` +
+      `their own. If these are the classes, give ${join(path, deep.name)}`,
+  );
+}
+
+function warningsOf(path: string, top: FolderEntries, folders: readonly ClassFolder[]): string[] {
+  const empty = folders.filter(({ pictures }) => pictures.length === 0);
+  const warnings = empty.map((folder) =>
+    `"${folder.name}" is left out, as it holds no pictures: ${contentsOf(folder)}`
+  );
+  if (top.pictures.length > 0) {
+    const pictures = counted(top.pictures.length, "picture");
+    warnings.push(`Left out as in no class's folder, but in ${path} itself: ${pictures}`);
+  }
+  const others = folders.flatMap(({ pictures, others }) => pictures.length > 0 ? others : []);
+  if (others.length > 0) warnings.push(`Left out beside the pictures: ${contentsOf({ others })}`);
+  return warnings;
+}
+
+function contentsOf({ pictures = [], others = [] }: Partial<FolderContents>): string {
+  const found = [
+    ...pictures.length === 0 ? [] : [counted(pictures.length, "picture")],
+    ...others.length === 0 ? [] : [`${counted(others.length, "other file")} (${kindsOf(others)})`],
+  ];
+  return found.join(" and ") || "nothing at all";
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+async function fromList(
+  path: string,
+  known: Known | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Dataset> {
+  const text = textOf(await readBytes(path, signal), path), folder = dirname(path);
+  const { images, unused } = parseList(text, path, (file) => isThere(join(folder, file)));
+  if (images.length === 0) throw new RangeError(`There are no images in ${path}: it has no lines`);
+  const classes = classesFor(known, images.map(({ label }) => label));
+  const placeOf = placesFrom(folder, images);
+  const names = new PublicNames(), seen = new Map<string, IndexedSample>(), again: string[] = [];
+  for (const image of images) {
+    const place = placeOf(image.file), label = labelOf(image, classes, path);
+    const { line } = image, first = seen.get(place);
+    if (first !== undefined) again.push(repeated(image, first, first.label === label));
+    else if (!isWebUrl(place)) seen.set(place, { file: place, label, line });
+    else seen.set(place, { file: names.name(place), image: place, label, line });
+  }
+  const warnings = [
+    ...unused.length === 0 ? [] : [`Columns of ${path} that are not used: ${unused.join(", ")}`],
+    ...again.length === 0
+      ? []
+      : [`${path} names pictures more than once, of which the first line counts: ${few(again)}`],
+  ];
+  return { samples: [...seen.values()], labels: classes.labels, warnings };
+}
+
+/** Spreadsheets write UTF-16 too, with a mark at the beginning. */
+function textOf(bytes: Uint8Array, path: string): string {
+  const [first, second] = bytes;
+  const encoding = first === 0xff && second === 0xfe
+    ? "utf-16le"
+    : first === 0xfe && second === 0xff
+    ? "utf-16be"
+    : "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new RangeError(
+      `Expected a list of images in UTF-8, or a directory: ${path} is neither. Spreadsheets have ` +
+        '"CSV UTF-8" among the formats that they save',
+      { cause },
+    );
+  }
+}
+
+/** Tells where the images of a list are: at a path from here on, or a URL. */
+function placesFrom(folder: string, images: readonly ListedImage[]): (file: string) => string {
+  const placeOf = (file: string): string =>
+    beginsAsUrl(file) || isAbsolute(file) ? file : asPath(join(folder, file));
+  const slashed = (file: string): string => placeOf(file.replaceAll("\\", "/"));
+  // One that goes with the whole list: whether it was written on Windows.
+  const first = images.find(({ file }) => file.includes("\\"))?.file;
+  const isFromWindows = first !== undefined && !isThere(placeOf(first)) && isThere(slashed(first));
+  return isFromWindows ? slashed : placeOf;
+}
+
+function isThere(path: string): boolean {
+  try {
+    kindOf(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function labelOf({ line, file, label }: ListedImage, classes: Classes, path: string): number {
+  try {
+    return classes.indexOf(label);
+  } catch (cause) {
+    const found = `${path}, line ${line}: ${publicText(file)} has label ${label}`;
+    throw new RangeError(`${found}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function repeated({ line, file }: ListedImage, first: IndexedSample, isSame: boolean): string {
+  const what = `${publicText(file)} in lines ${first.line} and ${line}`;
+  return isSame ? what : `${what}, with another class`;
+}
+
+/** The first of many texts, and how many there are. */
+function few(texts: readonly string[]): string {
+  const shown = texts.slice(0, 5).join("; ");
+  return texts.length > 5 ? `${shown}; … (${texts.length} lines)` : shown;
+}
+
+/** The classes of a data set. */
+interface Classes {
+  readonly labels: readonly string[];
+  /**
+   * The index of the class that a folder or a list calls so.
+   *
+   * @throws {RangeError} If there is none, or several.
+   */
+  readonly indexOf: (name: string) => number;
+}
+
+/** @param names Those in folders or a list, in any order and number. */
+function classesFor(known: Known | undefined, names: readonly string[]): Classes {
+  const found = (): string[] => [...new Set(names.map((name) => name.normalize()))];
+  const given = known ?? found().sort(byCodePoint);
+  const infos = typeof given[0] === "string"
+    ? classesOf({ labels: given as readonly string[] })
+    : given as readonly ClassInfo[];
+  const labels = infos.map(({ label }) => label), ids = imagenetIds(labels);
+  // ImageNet's folders are named by WordNet ids, which a model of its classes may have without them.
+  const classes = infos.map((info, n) => ({ ...info, id: info.id ?? ids?.[n] }));
+  return { labels, indexOf: (name) => findClass(name, classes).index };
+}
