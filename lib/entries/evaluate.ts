@@ -57,7 +57,7 @@ export type {
 } from "../image/image.ts";
 export type { Dataset, IndexedSample, LabeledImages, Sample } from "../input/dataset.ts";
 export type { ListOptions } from "../input/list_samples.ts";
-export type { SkippedSample } from "../input/skipped_samples.ts";
+export type { SkippedSample, SkipReason } from "../input/skipped_samples.ts";
 export type { ImageOutcome, ImageResult } from "../input/each_image.ts";
 export type { ErrorsOf, ImageError, ImagePlace, ManyOptions } from "../input/image_error.ts";
 export type {

@@ -9,18 +9,22 @@ import { publicText } from "../public_url.ts";
 import { type IndexedSample, openSample } from "./dataset.ts";
 import { isOfImage, withoutPlace } from "./image_error.ts";
 
+/** Why a picture cannot be read. */
+export interface SkipReason {
+  /** In words. */
+  readonly reason: string;
+  /** For a program, where the error has a code. */
+  readonly code?: ErrorCode | undefined;
+}
+
 /** A picture of a data set that was left out. */
-export interface SkippedSample {
+export interface SkippedSample extends SkipReason {
   /** Its path, or what else it is called. */
   readonly file: string;
   /** Its class, by name. */
   readonly label: string;
   /** The line of the list that names it, where there is a list. */
   readonly line?: number | undefined;
-  /** Why, in words. */
-  readonly reason: string;
-  /** Why, for a program, where the error has a code. */
-  readonly code?: ErrorCode | undefined;
 }
 
 /** Part of a class that may be left out. */
@@ -67,15 +71,22 @@ export class SkippedSamples {
    * @param error What came as its picture was read.
    * @throws The error, if it is no fault of the picture.
    */
-  add({ file, label, line }: IndexedSample, error: unknown): void {
+  add(sample: IndexedSample, error: unknown): void {
     if (!isOfImage(error)) throw error;
+    this.addBecause(sample, reasonOf(error));
+  }
+
+  /** Leaves a sample out, for a reason that is known. */
+  addBecause({ file, label, line }: IndexedSample, why: SkipReason): void {
     const skipped = {
       ...{ file: publicText(file), label: this.#labels[label] ?? String(label) },
       ...line === undefined ? {} : { line },
-      ...reasonOf(error),
+      ...why,
     };
     this.list.push(skipped);
-    this.#byClass.set(label, [...this.#byClass.get(label) ?? [], skipped]);
+    const ofClass = this.#byClass.get(label) ?? [];
+    ofClass.push(skipped);
+    this.#byClass.set(label, ofClass);
   }
 
   /**
@@ -100,9 +111,10 @@ export class SkippedSamples {
     const pictures = bad.flatMap(({ skipped }) => skipped);
     const named = pictures.slice(0, MAX_NAMED).map(describeSkipped);
     const more = pictures.length > MAX_NAMED ? [`… ${pictures.length} in all`] : [];
-    const advice = skipBad
-      ? "a class needs at least one"
-      : "more than a tenth. Mend or remove them, or go on without them by skipBad (--skip-bad)";
+    const isAll = bad.some(({ skipped, total }) => skipped.length >= total);
+    const advice = isAll
+      ? "and a class needs at least one"
+      : "which is more than a tenth. Mend or remove them, or go on without them by skipBad (--skip-bad)";
     throw new RangeError(
       [`${counts} cannot be read, ${advice}:`, ...named, ...more].join("\n"),
     );
@@ -123,7 +135,7 @@ export function skippedRows(skipped: readonly SkippedSample[]): string[][] {
 }
 
 /** What an error says of a picture that is named beside it. */
-export function reasonOf(error: unknown): Pick<SkippedSample, "reason" | "code"> {
+export function reasonOf(error: unknown): SkipReason {
   const own = withoutPlace(error);
   if (own instanceof NotFound) return { reason: "there is no such file", code: "image-not-found" };
   const reason = publicText(own instanceof Error ? own.message : String(own));
