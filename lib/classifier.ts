@@ -4,8 +4,10 @@ import {
   checkEmbedding,
   type Embedding,
   EmbeddingMean,
+  embeddingMeans,
   type EmbeddingOptions,
   layerDistance,
+  networkLayer,
   perceptualLayers,
   readableLayers,
 } from "./output/embedding.ts";
@@ -96,7 +98,6 @@ import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { describeReadout, type ReadoutDescription } from "./model/readout.ts";
 import { type ModelSource, resolveModel } from "./open_model.ts";
 import { permittedCacheDir } from "./io/cache.ts";
-import { takeTurn } from "./threads/turn.ts";
 import type { Fetch } from "./urls.ts";
 
 /** Options of `loadClassifier()`. */
@@ -562,20 +563,22 @@ export class Classifier<Label extends string = string> implements ImageClassifie
   ): Promise<number>;
   async distance(a: Input, b: Input, options: DistanceOptions = {}): Promise<number> {
     checkOptions(DISTANCE_OPTIONS, options);
-    const { layers = perceptualLayers(this.#model.architecture), signal } = options;
+    const { architecture } = this.#model, { signal } = options;
+    const { layers = perceptualLayers(architecture) } = options;
+    const read = layers.map((layer) => checkEmbedding({ layer }, this.#model));
+    const work = this.#work(
+      {},
+      layers.map((layer) => networkLayer(layer, architecture)),
+      () => embeddingMeans(read, this.#model),
+    );
     return await this.#calls.run(async () => {
       const images: PreparedImage[] = [];
       for (const image of [a, b]) {
         const views = await this.#viewsOf(image, options, (pixels) => viewsOf(pixels, this.#model));
         images.push(new PreparedImage(this.#network, [onlyOf(views, "distance")]));
       }
-      let sum = 0;
-      for (const layer of layers) {
-        await takeTurn(signal);
-        const [x, y] = await listOf(images, this.#embedding({ layer }), signal);
-        sum += layerDistance(x!, y!);
-      }
-      return sum;
+      const [x, y] = await listOf(images, work, signal);
+      return x!.reduce((sum, own, i) => sum + layerDistance(own, y![i]!), 0);
     });
   }
 

@@ -1,6 +1,6 @@
 /** Which part of an image speaks for a class. */
 
-import type { Activations, Batch, Engine } from "../engine/engine.ts";
+import type { Activations, Engine } from "../engine/engine.ts";
 import { type View, viewPixels, viewsOf } from "../input/views.ts";
 import { type ImageOptions, type Pixels, type Size, toRgb } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
@@ -10,7 +10,7 @@ import { bestClass, headScores, scoresOfMean } from "../output/predictions.ts";
 import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
 import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
-import { type ClassMap, gradCam } from "./grad_cam.ts";
+import { type ClassMap, gradCam, gradCamLayers } from "./grad_cam.ts";
 
 /** Options of {@linkcode Classifier.explain}. */
 export interface ExplainOptions extends ImageOptions {
@@ -127,16 +127,14 @@ export function lookAt(image: Pixels, model: Model, { scale }: Pick<Target, "sca
   return { view: viewsOf(image, model, { crops: "dense", scales: [scale] })[0]!, image };
 }
 
-/** How many pixels go through the network for an explanation: those of its view, as often as it runs. */
+/** How many pixels go through the network for an explanation: those of its view. */
 export function explainPixels(
   image: Size,
   model: Pick<Model, "architecture" | "preprocessing">,
-  { scale, method }: Pick<ExplainOptions, "scale" | "method">,
+  { scale }: Pick<ExplainOptions, "scale">,
 ): number {
   const views = scale === undefined ? {} : { crops: "dense", scales: [scale] } as const;
-  // Grad-CAM needs the convolution, the logits, and what the hidden dense layers saw.
-  const runs = method === "score-map" ? 1 : model.architecture.dense.length + 1;
-  return viewPixels(image, model, views) * runs;
+  return viewPixels(image, model, views);
 }
 
 /** What is looked at of a prepared image. */
@@ -152,13 +150,15 @@ export async function explainImage<Label extends string>(
   { method, index: given }: Target,
   signal?: AbortSignal,
 ): Promise<Explanation<Label>> {
-  const batch: Batch = { ...view, count: 1 }, { input } = model.architecture;
-  const logits = await engine.run(batch, { signal });
+  const { input } = model.architecture, { layer, pools } = explainedLayer(model, view);
+  const classifying = layersOf(model.architecture).at(-1)!.name;
+  const layers = [classifying, ...method === "grad-cam" ? gradCamLayers(model, layer) : []];
+  const found = await engine.runLayers({ ...view, count: 1 }, layers, { signal });
+  const [logits, ...seen] = found as [Activations, ...Activations[]];
   const scores = scoresOfMean(logits, 0, model);
   const index = given ?? bestClass(scores);
-  const { layer, pools } = explainedLayer(model, view);
   const map = method === "grad-cam"
-    ? await gradCam(engine, model, batch, index, { layer, signal })
+    ? await gradCam(model, view, index, seen, signal)
     : scoreMap(logits, index, model);
   const stride = method === "grad-cam" ? 2 ** pools : SCORE_MAP_STRIDE;
   const first = method === "grad-cam"

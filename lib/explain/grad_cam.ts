@@ -1,6 +1,7 @@
 /** Grad-CAM in closed form (Selvaraju et al., 2017, arXiv 1610.02391, equations 1 and 2). */
 
-import type { Batch, Engine } from "../engine/engine.ts";
+import type { Activations } from "../engine/engine.ts";
+import type { Size } from "../image/image.ts";
 import { classCount, type Layer, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { type Gradient, parametersOf, throughConvolution, transposed } from "./gradients.ts";
@@ -14,6 +15,21 @@ export interface ClassMap {
 }
 
 /**
+ * What {@linkcode gradCam} needs to see: a convolution, those above it, and the hidden dense layers.
+ *
+ * @param name The last convolution of a block. Default: that of the last block.
+ */
+export function gradCamLayers(
+  { architecture }: Pick<Model, "architecture">,
+  name?: string,
+): string[] {
+  const weighted = layersOf(architecture).filter(({ kind }) => kind !== "average");
+  const last = weighted.findLast(({ pool }) => pool !== undefined);
+  const first = weighted.findIndex((layer) => layer.name === (name ?? last?.name));
+  return weighted.slice(first, -1).map(({ name }) => name);
+}
+
+/**
  * Where in an image a convolution saw what speaks for a class: `ReLU(Σ_k alpha_k A_k)`, with `A`
  * the activations of the convolution and `alpha_k` the mean over its positions of the gradient of
  * the class's logit (of its average over the score map, if the image is larger than the model's
@@ -23,33 +39,33 @@ export interface ClassMap {
  * saw. A max-pool hands each gradient to one position of its window, so that their sum over all
  * positions is that below the pool: no more is needed for the last convolution of a block.
  *
- * @param batch One image.
+ * @param image Its height and width.
  * @param index The class.
- * @param options.layer The last convolution of a block. Default: that of the last block.
+ * @param seen What the layers of {@linkcode gradCamLayers} gave for one image, in their order.
  * @returns The map, and `alpha`, one per channel
  */
 export async function gradCam(
-  engine: Engine,
   model: Model,
-  batch: Batch,
+  image: Size,
   index: number,
-  { layer, signal }: { layer?: string; signal?: AbortSignal } = {},
+  seen: readonly Activations[],
+  signal?: AbortSignal,
 ): Promise<ClassMap & { alpha: Float64Array }> {
+  const [activations] = seen as [Activations];
   const layers = layersOf(model.architecture);
+  const seenBy = ({ name }: Layer): Activations => seen.find(({ layer }) => layer === name)!;
   const dense = layers.filter(({ kind }) => kind === "dense");
-  const convolutions = layers.slice(0, layers.length - dense.length);
-  const target = convolutions.find(({ name }) => name === layer) ?? convolutions.at(-1)!;
-  const above = convolutions.slice(convolutions.indexOf(target) + 1);
-  const activations = await engine.run(batch, { layer: target.name, signal });
+  const above = layers.filter((layer) => layer.kind === "convolution" && seenBy(layer)).slice(1);
   const [, height, width, channels] = activations.shape;
 
-  const masks = await reluMasks(engine, batch, dense.slice(0, -1), signal);
+  const masks = dense.slice(0, -1).map((layer) =>
+    Uint8Array.from(seenBy(layer).data, (value) => value > 0 ? 1 : 0)
+  );
   const weights = await weightsOf(model, [...above, ...dense], above.length === 0, signal);
-  let gradient = throughDense(model, dense, weights, masks, index, above, batch);
+  let gradient = throughDense(model, dense, weights, masks, index, above, image);
   for (const convolution of above.toReversed()) {
-    const seen = await engine.run(batch, { layer: convolution.name, signal });
     const filter = weights.get(convolution.name) as Int8Array; // Only sums of weights are wider.
-    gradient = throughConvolution(model, convolution, seen, filter, gradient);
+    gradient = throughConvolution(model, convolution, seenBy(convolution), filter, gradient);
   }
   const alpha = new Float64Array(channels);
   gradient.data.forEach((value, i) => alpha[i % channels] += value / (height * width));
@@ -61,21 +77,6 @@ export async function gradCam(
     data[p] = Math.max(0, sum * scale);
   }
   return { data, height, width, alpha };
-}
-
-/** Whether each unit of the hidden dense layers is above 0, `[positions, units]`. */
-async function reluMasks(
-  engine: Engine,
-  batch: Batch,
-  hidden: readonly Layer[],
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array[]> {
-  const masks: Uint8Array[] = [];
-  for (const { name } of hidden) {
-    const { data } = await engine.run(batch, { layer: name, signal });
-    masks.push(Uint8Array.from(data, (value) => value > 0 ? 1 : 0));
-  }
-  return masks;
 }
 
 /**
@@ -122,12 +123,12 @@ function throughDense(
   masks: readonly Uint8Array[],
   index: number,
   above: readonly Layer[],
-  batch: Batch,
+  image: Size,
 ): Gradient {
   const { input, pooling } = model.architecture;
   const [{ filterSize, inChannels: channels, name }] = dense;
   // The last pool's map, and the places to which the first dense layer is applied.
-  const map = { height: batch.height >> 5, width: batch.width >> 5 };
+  const map = { height: image.height >> 5, width: image.width >> 5 };
   const isOne = pooling === "average";
   const rows = isOne ? 1 : map.height - (input.height >> 5) + 1;
   const columns = isOne ? 1 : map.width - (input.width >> 5) + 1;

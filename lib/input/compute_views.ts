@@ -69,8 +69,7 @@ async function readLayers(
   layers: readonly LayerName[],
   signal: AbortSignal | undefined,
 ): Promise<Activations[]> {
-  if (layers.length === 0) return [await engine.run(batch, { signal })];
-  const found: Activations[] = [];
-  for (const layer of layers) found.push(await engine.run(batch, { layer, signal }));
-  return found;
+  return layers.length === 0
+    ? [await engine.run(batch, { signal })]
+    : await engine.runLayers(batch, layers, { signal });
 }

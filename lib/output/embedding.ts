@@ -152,6 +152,23 @@ export class EmbeddingMean {
   }
 }
 
+/** Several embeddings of one image, of as many layers: what an {@linkcode EmbeddingMean} is for one. */
+export function embeddingMeans(
+  options: readonly Pooling[],
+  scoring: Scoring,
+): Pick<EmbeddingMean, "add"> & { result(): Embedding[] } {
+  const means = options.map((each) => new EmbeddingMean(each, scoring));
+  return {
+    add: (layers, n, view) => means.forEach((mean, i) => mean.add([layers[i]!], n, view)),
+    result: () => means.map((mean) => mean.result()),
+  };
+}
+
+/** The layer of the network of which an embedding is made: the classifying one for `prob`. */
+export function networkLayer(layer: LayerName, architecture: Architecture): LayerName {
+  return layer === "prob" ? layersOf(architecture).at(-1)!.name : layer;
+}
+
 /** The scores at each position, `[positions, classes]`, of `[positions, outputs]`. */
 function scoreRows(
   logits: Activations["data"],

@@ -5,16 +5,17 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { classifierOn } from "../../lib/classifier.ts";
+import { type Classifier, classifierOn } from "../../lib/classifier.ts";
 import { similarity } from "../../lib/output/embedding.ts";
 import { createEngine } from "../../lib/engine/create.ts";
 import type { Batch, Engine } from "../../lib/engine/engine.ts";
 import { viewsOf } from "../../lib/input/views.ts";
 import { colorTable, levelOf } from "../../lib/report/color_map.ts";
 import { drawExplanation, drawPredictions } from "../../lib/explain/draw.ts";
-import { gradCam } from "../../lib/explain/grad_cam.ts";
+import { gradCam, gradCamLayers } from "../../lib/explain/grad_cam.ts";
 import { readImage } from "../../lib/image/read.ts";
 import type { Architecture } from "../../lib/model/architecture.ts";
+import type { Model } from "../../lib/model/model.ts";
 import { floatEngine, logitsFrom } from "../support/float_engine.ts";
 import { randomBatch, randomModel } from "../support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
@@ -23,6 +24,18 @@ const PHOTO = new URL("../data/photos/cat.png", import.meta.url);
 const { model, weights, expected } = await smallVgg();
 const image = await readImage(PHOTO);
 
+/** A convolution's map of one image, for a class. */
+async function mapOf(
+  engine: Engine,
+  model: Model,
+  batch: Batch,
+  index: number,
+  layer: string,
+): ReturnType<typeof gradCam> {
+  const seen = await engine.runLayers(batch, gradCamLayers(model, layer));
+  return await gradCam(model, batch, index, seen);
+}
+
 /** Our map and autograd's. */
 async function maps(
   engine: Engine,
@@ -30,9 +43,7 @@ async function maps(
 ): Promise<[found: Float64Array, want: number[]]> {
   const [view] = viewsOf(image, model, { crops: "dense", scales: [want.scale] });
   const batch: Batch = { ...view, count: 1 };
-  const { data, height, width } = await gradCam(engine, model, batch, want.label, {
-    layer: want.layer,
-  });
+  const { data, height, width } = await mapOf(engine, model, batch, want.label, want.layer);
   assertEquals([height, width], want.shape);
   assert(Math.max(...want.cam) > 0, "a map of zeros would prove nothing");
   return [data, want.cam];
@@ -82,6 +93,53 @@ Deno.test("explain() looks at block 4 where block 5 has fewer than 4x4 positions
   assertAlmostEquals(large.grid.step[1], 16 / 64, 1e-12);
 });
 
+Deno.test("explain() and distance() run the network once, and answer as if each layer had its own run", async () => {
+  const { model } = randomModel({
+    configuration: "B",
+    input: { height: 32, width: 32, channels: 3 },
+    convolutions: [8, 8, 16, 16, 16, 16, 24, 24, 32, 32],
+    dense: [24, 16, 5],
+  }, 2);
+  for (const precision of ["int8", "float"] as const) {
+    await using engine = await createEngine(model, { backend: "wasm", precision });
+    const calls: string[] = [];
+    const { backend, threads, device, bytesResident } = engine;
+    const counting = (runLayers: Engine["runLayers"]): Classifier =>
+      classifierOn(model, {
+        ...{ backend, precision, threads, device, bytesResident },
+        run: () => Promise.reject(new Error("Layers are read together")),
+        runLayers: (batch, layers, options) => {
+          calls.push(`${batch.count}: ${layers.join(" ")}`);
+          return runLayers(batch, layers, options);
+        },
+        profile: (batch) => engine.profile(batch),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      });
+    const together = counting((...given) => engine.runLayers(...given));
+    const apart = counting((batch, layers) =>
+      Promise.all(layers.map((layer) => engine.run(batch, { layer })))
+    );
+    const other = new URL("boats.jpg", PHOTO);
+    for (
+      const ask of [
+        (classifier: Classifier) => classifier.explain(PHOTO),
+        (classifier: Classifier) => classifier.explain(PHOTO, { scale: 75, label: 1 }),
+        (classifier: Classifier) => classifier.explain(PHOTO, { scale: 75, method: "score-map" }),
+        (classifier: Classifier) => classifier.distance(PHOTO, other),
+        (classifier: Classifier) =>
+          classifier.distance(PHOTO, other, { layers: ["prob", "pool1", "fc8"] }),
+      ]
+    ) assertEquals(await ask(together), await ask(apart));
+    assertEquals(calls.filter((_, i) => i % 2 === 0), [
+      "1: fc8 conv4_2 conv5_1 conv5_2 fc6 fc7",
+      "1: fc8 conv5_2 fc6 fc7",
+      "1: fc8",
+      "2: conv1_2 conv2_2 conv3_2 conv4_2 conv5_2",
+      "2: fc8 pool1 fc8",
+    ]);
+  }
+});
+
 Deno.test("explain() maps a class's probability over the image", async () => {
   await using classifier = classifierOn(model, floatEngine(model, weights));
   const maps = await Promise.all(
@@ -104,14 +162,13 @@ Deno.test("gradCam() of a logit that goes through a sigmoid is autograd's of tha
   for (const [logits, index, want] of [[1, 1, of0!], [4, 0, of0!], [4, 3, of3!]] as const) {
     const own = await sigmoidVgg(logits);
     const [view] = viewsOf(image, own.model, { crops: "dense", scales: [want.scale] });
-    const options = { layer: want.layer };
     const engine = floatEngine(own.model, own.weights), batch = { ...view!, count: 1 };
-    const { data, alpha } = await gradCam(engine, own.model, batch, index, options);
+    const { data, alpha } = await mapOf(engine, own.model, batch, index, want.layer);
     const error = Math.max(...want.cam.map((value, i) => Math.abs(value - data[i]!)));
     assert(error < 1e-6 * Math.max(...want.cam), `${logits} logits: off by ${error}`);
     if (logits > 1) continue;
     // What speaks for the first of two classes speaks against the second.
-    const against = await gradCam(engine, own.model, batch, 0, options);
+    const against = await mapOf(engine, own.model, batch, 0, want.layer);
     assertEquals([...against.alpha], [...alpha].map((value) => -value));
   }
 });
@@ -257,7 +314,7 @@ for (const [what, [architecture, layer, [height, width]]] of Object.entries(SLOP
     const { model, weights } = randomModel(architecture, 4);
     const engine = floatEngine(model, weights);
     const batch = randomBatch(1, height, width, 3);
-    const { alpha, ...map } = await gradCam(engine, model, batch, 1, { layer });
+    const { alpha, ...map } = await mapOf(engine, model, batch, 1, layer);
     const { data, shape: [, rows, columns, channels] } = await engine.run(batch, { layer });
     assertEquals([map.height, map.width], [rows, columns]);
 

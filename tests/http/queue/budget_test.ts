@@ -58,6 +58,15 @@ Deno.test("of an ensemble every member's pixels count", async () => {
   assertEquals([await status(2 * pixels), await status(2 * pixels - 1)], [200, 413]);
 });
 
+Deno.test("of an explanation the pixels of its one view count", async () => {
+  const pixels = viewPixels(CAT_SIZE, classifier.info, { crops: "dense", scales: [64] });
+  const status = async (maxViewPixels: number): Promise<number> => {
+    const service = testService({ maxViewPixels });
+    return (await answerOf(service.fetch(post("/explain?scale=64", CAT))))[0];
+  };
+  assertEquals([await status(pixels), await status(pixels - 1)], [200, 413]);
+});
+
 Deno.test("by default a request has no more than half a million pixels looked at", async () => {
   const service = testService();
   const paths = [
