@@ -20,7 +20,11 @@ function source(name: string): string {
  *
  * @param paths What stands for the files and folders that it names, in its permissions too.
  */
-function command(name: string, paths: Readonly<Record<string, string[]>>): Deno.Command {
+function command(
+  name: string,
+  paths: Readonly<Record<string, string[]>>,
+  env: Readonly<Record<string, string>> = {},
+): Deno.Command {
   const comment = source(name).split("*/")[0].replaceAll(/ \\\n \* */g, " ");
   const [kind, ...words] = new RegExp(`deno (.*examples/${name}.*)`).exec(comment)![1].split(" ");
   const real = (word: string): string[] => paths[word] ?? [word];
@@ -29,16 +33,21 @@ function command(name: string, paths: Readonly<Record<string, string[]>>): Deno.
     return list === undefined ? real(word) : [`${flag}=${list.split(",").flatMap(real)}`];
   });
   return new Deno.Command(Deno.execPath(), {
-    args: [kind, "--check", "--no-prompt", ...args],
+    // The packages of an example are not this project's.
+    args: [kind, "--check", "--no-prompt", "--no-lock", ...args],
     cwd: ROOT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdout: "piped",
     stderr: "piped",
   });
 }
 
-async function linesOf(name: string, paths: Record<string, string[]>): Promise<string[]> {
-  const { code, stdout, stderr } = await command(name, paths).output();
+async function linesOf(
+  name: string,
+  paths: Record<string, string[]>,
+  env: Record<string, string> = {},
+): Promise<string[]> {
+  const { code, stdout, stderr } = await command(name, paths, env).output();
   assertEquals(code, 0, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout).trimEnd().split("\n");
 }
@@ -52,12 +61,19 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("each example is short, imports the package alone and is in the list", () => {
+/** What an example imports besides the package: its subject. */
+const SUBJECTS: Readonly<Record<string, readonly string[]>> = {
+  "search_sqlite.ts": ["node:sqlite", "npm:sqlite-vec@0.1.9"],
+  "search_postgres.ts": ["npm:postgres@3.4.9"],
+};
+
+Deno.test("each example is short, imports the package and its subject alone, and is in the list", () => {
   const list = source("README.md");
   for (const name of NAMES.filter((name) => name !== "README.md")) {
     assert(list.includes(`(${name})`), `${name} is not in examples/README.md`);
     assert(source(name).trimEnd().split("\n").length < 40, `${name} has 40 lines or more`);
     for (const [, from] of source(name).matchAll(/ from "(.*)"/g)) {
+      if (SUBJECTS[name]?.includes(from)) continue;
       assertMatch(from, /^@edge\/vgg16(\/\w+)?$/, name);
     }
   }
@@ -147,21 +163,75 @@ Deno.test("examples/own_classes.ts learns two classes from folders of pictures",
   });
 });
 
-Deno.test("examples/similar.ts finds the same picture first, and nothing that is no picture", async () => {
+/** Three photos, and what is none. */
+async function withPhotos(test: (folder: string) => Promise<void>): Promise<void> {
   await inFolder(async (folder) => {
     for (const name of ["boats.jpg", "cat.png", "rocket.jpg"]) {
       await Deno.copyFile(`${ROOT}/${PHOTOS}/${name}`, `${folder}/${name}`);
     }
     await Deno.writeTextFile(`${folder}/notes.txt`, "no picture");
-    const lines = await linesOf("similar.ts", {
+    await test(folder);
+  });
+}
+
+/** What is found for the cat: itself, and the two others, which are unlike it. */
+function assertFound(lines: readonly string[], folder: string): void {
+  assertEquals(lines[0], `1.000 ${folder}/cat.png`);
+  assertEquals(
+    lines.slice(1).map((line) => line.slice(6)).sort(),
+    ["boats.jpg", "rocket.jpg"].map((name) => `${folder}/${name}`),
+  );
+  assert(lines.slice(1).every((line) => Number(line.slice(0, 5)) < 0.7), lines.join("\n"));
+}
+
+Deno.test("examples/similar.ts finds the same picture first, and nothing that is no picture", () =>
+  withPhotos(async (folder) => {
+    const paths = { "cat.png": [`${PHOTOS}/cat.png`], photos: [folder] };
+    assertFound(await linesOf("similar.ts", paths), folder);
+  }));
+
+Deno.test("examples/search_sqlite.ts finds the same, and keeps what it has seen", () =>
+  withPhotos(async (folder) => {
+    const paths = {
       "cat.png": [`${PHOTOS}/cat.png`],
       photos: [folder],
-    });
-    assertEquals(lines[0], `1.000 ${folder}/cat.png`);
-    assertEquals(lines.length, 3);
-    assert(lines.slice(1).every((line) => Number(line.slice(0, 5)) < 0.7), lines.join("\n"));
-  });
-});
+      "photos.db": [`${folder}/photos.db`],
+    };
+    assertFound(await linesOf("search_sqlite.ts", paths), folder);
+    // To insert a picture again would be an error.
+    assertFound(await linesOf("search_sqlite.ts", paths), folder);
+  }));
+
+devTest("examples/search_postgres.ts finds the same, and keeps what it has seen", {
+  file: import.meta.url,
+  packages: [
+    "@electric-sql/pglite",
+    "@electric-sql/pglite-pgvector",
+    "@electric-sql/pglite-socket",
+  ],
+}, (packages) =>
+  withPhotos(async (folder) => {
+    // deno-lint-ignore no-explicit-any -- the packages are not downloaded for the type check
+    const [{ PGlite }, { vector }, { PGLiteSocketServer }] = Object.values(packages) as any[];
+    const db = await PGlite.create({ extensions: { vector } });
+    const server = new PGLiteSocketServer({ db, host: "127.0.0.1", port: 0 });
+    await server.start();
+    try {
+      const host = server.getServerConn();
+      const env = { DATABASE_URL: `postgres://postgres@${host}/postgres` };
+      const paths = {
+        "127.0.0.1:5432": [host],
+        "cat.png": [`${PHOTOS}/cat.png`],
+        photos: [folder],
+      };
+      assertFound(await linesOf("search_postgres.ts", paths, env), folder);
+      // To insert a picture again would be an error.
+      assertFound(await linesOf("search_postgres.ts", paths, env), folder);
+    } finally {
+      await server.stop();
+      await db.close();
+    }
+  }));
 
 Deno.test("examples/page.html has a script whose types are right", async () => {
   const [, script] = /<script type="module">(.*)<\/script>/s.exec(source("page.html"))!;

@@ -11,6 +11,9 @@
  * speaks to.
  */
 const PACKAGES = {
+  "@electric-sql/pglite": "npm:@electric-sql/pglite@0.5.14",
+  "@electric-sql/pglite-pgvector": "npm:@electric-sql/pglite-pgvector@0.0.15",
+  "@electric-sql/pglite-socket": "npm:@electric-sql/pglite-socket@0.2.17",
   "@huggingface/inference": "npm:@huggingface/inference@4.13.30",
   "@seriousme/openapi-schema-validator": "npm:@seriousme/openapi-schema-validator@2.11.0",
   "axe-core": "npm:axe-core@4.14.1",

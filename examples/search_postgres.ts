@@ -1,0 +1,39 @@
+/**
+ * Finds the pictures of a folder that look most like one picture, with Postgres and pgvector: each is looked
+ * at once, by whichever program comes first.
+ *
+ *     DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres deno run --allow-env \
+ *       --allow-net=127.0.0.1:5432 --allow-read=weights,lib,cat.png,photos \
+ *       examples/search_postgres.ts cat.png photos
+ */
+
+import { loadClassifier } from "@edge/vgg16";
+import postgres from "npm:postgres@3.4.9";
+
+const [picture, folder] = Deno.args;
+await using classifier = await loadClassifier({ backend: "wasm" });
+/** What the last pool says, averaged over the picture: 512 numbers. */
+const OPTIONS = { layer: "pool5", pooling: "avg" } as const;
+
+const sql = postgres(Deno.env.get("DATABASE_URL")!, { onnotice() {} });
+await sql`create extension if not exists vector`;
+await sql`create table if not exists photos (file text primary key, embedding vector(512))`;
+await sql`create index if not exists nearest on photos using hnsw (embedding vector_cosine_ops)`;
+const known = new Set((await sql`select file from photos`).map(({ file }) => file));
+
+async function* pictures(): AsyncGenerator<string> {
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isFile && /\.(jpe?g|png|webp|avif)$/i.test(name) && !known.has(path)) yield path;
+  }
+}
+for await (const { name, embedding, error } of classifier.embedStream(pictures(), OPTIONS)) {
+  if (error !== undefined) console.error(error.message);
+  else await sql`insert into photos values (${name!}, ${`[${embedding.data}]`})`;
+}
+const wanted = `[${(await classifier.embed(picture, OPTIONS)).data}]`;
+for (
+  const { file, score } of await sql`select file, 1 - (embedding <=> ${wanted}) as score
+  from photos order by embedding <=> ${wanted} limit 5`
+) console.log(score.toFixed(3), file);
+await sql.end();
