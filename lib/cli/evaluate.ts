@@ -6,6 +6,7 @@ import { type Classifier, loadClassifier } from "../classifier.ts";
 import { fuse } from "../compose/fuse.ts";
 import type { Dataset } from "../input/dataset.ts";
 import { listSamples } from "../input/list_samples.ts";
+import { describeSkipped, reasonOf } from "../input/skipped_samples.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import {
@@ -79,9 +80,9 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     const reports = out === undefined ? [] : REPORTS.map((name) => join(out, name));
     await keepInputs([path, options.model], reports);
     if (out !== undefined) await makeFolder(out);
-    const run = (variant: Variant) => evaluateVariant(variant, path, out, shard, signal);
-    const { dataset, evaluated: shown } = await run(first);
-    for (const warning of dataset.warnings ?? []) tell(warning);
+    const run = (variant: Variant, onWarning?: (text: string) => void) =>
+      evaluateVariant(variant, path, out, shard, signal, onWarning);
+    const { dataset, evaluated: shown } = await run(first, tell);
     if (shown === undefined) {
       tell(`Part ${shard.index} of ${shard.count} has no images`);
       return 0;
@@ -105,6 +106,7 @@ async function evaluateVariant(
   out: string | undefined,
   shard: Shard,
   signal: AbortSignal,
+  onWarning: (text: string) => void = () => {},
 ): Promise<{ evaluated: EvaluatedVariant | undefined; dataset: Dataset }> {
   await using loaded = new AsyncDisposableStack();
   const classifiers: Classifier[] = [];
@@ -115,6 +117,8 @@ async function evaluateVariant(
   const first = classifiers[0]!;
   const classifier = classifiers.length === 1 ? first : fuse(classifiers);
   const dataset = await listSamples(path, classifier.info.classes, { signal });
+  for (const warning of dataset.warnings ?? []) onWarning(warning);
+  const lines = new Map(dataset.samples.map(({ file, line }) => [file, line]));
   const { crops, scales, flip } = variant;
   const { model } = classifier.info, { backend, precision, preprocessing } = first.info;
   const temperatures = classifiers.map(({ info }) => info.temperature);
@@ -128,7 +132,8 @@ async function evaluateVariant(
     known: journal?.records,
     onRecords: (records) => journal?.append(records),
     onProgress: (far) => progress.show(far),
-    onError: (file, error) => tellError(error, file),
+    onError: (file, error) =>
+      tellError(describeSkipped({ file, line: lines.get(file), ...reasonOf(error) })),
   });
   const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
   const q = scalesOf(variant, preprocessing);

@@ -96,7 +96,8 @@ async function fromFolders(
     const label = classes.indexOf(name);
     return pictures.map((file) => ({ file, label }));
   });
-  return { samples, labels: classes.labels, warnings: warningsOf(path, top, folders) };
+  const warnings = [...warningsOf(path, top, folders), ...classes.warnings];
+  return { samples, labels: classes.labels, warnings };
 }
 
 /** What people call the parts of a data set. */
@@ -170,6 +171,7 @@ async function fromList(
     ...again.length === 0
       ? []
       : [`${path} names pictures more than once, of which the first line counts: ${few(again)}`],
+    ...classes.warnings,
   ];
   return { samples: [...seen.values()], labels: classes.labels, warnings };
 }
@@ -236,6 +238,7 @@ function few(texts: readonly string[]): string {
 /** The classes of a data set. */
 interface Classes {
   readonly labels: readonly string[];
+  readonly warnings: readonly string[];
   /**
    * The index of the class that a folder or a list calls so.
    *
@@ -254,5 +257,9 @@ function classesFor(known: Known | undefined, names: readonly string[]): Classes
   const labels = infos.map(({ label }) => label), ids = imagenetIds(labels);
   // ImageNet's folders are named by WordNet ids, which a model of its classes may have without them.
   const classes = infos.map((info, n) => ({ ...info, id: info.id ?? ids?.[n] }));
-  return { labels, indexOf: (name) => findClass(name, classes).index };
+  const alike = [...Map.groupBy(labels, (label) => label.trim().toLowerCase()).values()];
+  const warnings = alike.filter(({ length }) => known === undefined && length > 1).map((same) =>
+    `${same.map((label) => `"${label}"`).join(" and ")} are ${same.length} classes`
+  );
+  return { labels, warnings, indexOf: (name) => findClass(name, classes).index };
 }

@@ -122,7 +122,9 @@ export class SkippedSamples {
 }
 
 /** A picture that was left out, and why: `cats/1.jpg (line 3): Expected …`. */
-export function describeSkipped({ file, line, reason }: SkippedSample): string {
+export function describeSkipped(
+  { file, line, reason }: Pick<SkippedSample, "file" | "line" | "reason">,
+): string {
   return `${file}${line === undefined ? "" : ` (line ${line})`}: ${reason}`;
 }
 

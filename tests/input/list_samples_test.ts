@@ -141,6 +141,19 @@ Deno.test("classes are in the order of code points, with letters in one form", a
   });
 });
 
+Deno.test("classes that differ in case or spaces alone are said, where no model tells them apart", async () => {
+  await withFiles({ "Cat/1.jpg": "", "cat/1.jpg": "", "dog /1.jpg": "" }, async (directory) => {
+    const found = await listSamples(directory);
+    assertEquals(found.labels, ["Cat", "cat", "dog "]);
+    assertEquals(found.warnings, ['"Cat" and "cat" are 2 classes']);
+    assertEquals((await listSamples(directory, ["cat", "Cat", "dog "])).warnings, []);
+  });
+  await withFiles({ "list.csv": "1.jpg,cat\n2.jpg,CAT\n" }, async (directory) => {
+    const { warnings } = await listSamples(join(directory, "list.csv"));
+    assertEquals(warnings, ['"CAT" and "cat" are 2 classes']);
+  });
+});
+
 Deno.test("folders with WordNet ids are classes by label or id, and by place in ImageNet's own", async () => {
   const files = { "n01443537/a.JPEG": "", "n01440764/b.JPEG": "", "n15075141/c.JPEG": "" };
   await withFiles(files, async (directory) => {
