@@ -36,10 +36,10 @@ function sides(least: number, most: number, next: () => number): [number, number
   return [side(), Math.min(side(), least + 90)];
 }
 
-/** One run of an engine. */
+/** One run of an engine, of up to three layers. */
 export interface Call {
   readonly batch: Batch;
-  readonly layer: string;
+  readonly layers: readonly string[];
 }
 
 /** Calls of a model with pictures of 0, of 255 and of noise, whose sides are at most `most`. */
@@ -49,11 +49,14 @@ export function randomCalls(
   most: number,
   next: () => number,
 ): Call[] {
-  const layers = layerNames(compileProgram(model));
+  const names = layerNames(compileProgram(model));
   const least = model.architecture.input.height;
   return Array.from({ length: count * ROUNDS }, () => ({
     batch: picture(1 + Math.floor(next() * 3), sides(least, most, next), next),
-    layer: layers[Math.floor(next() * layers.length)],
+    layers: Array.from(
+      { length: 1 + Math.floor(next() * 3) },
+      () => names[Math.floor(next() * names.length)]!,
+    ),
   }));
 }
 
@@ -66,21 +69,23 @@ function difference(found: Activations, expected: Activations): string | undefin
   return at < 0 ? undefined : `value ${at} is ${found.data[at]}, not ${expected.data[at]}`;
 }
 
-/** Compares what an engine answers to calls, one after another, with a fresh one's answer to each. */
+/** Compares what an engine answers to calls, one after another, with a fresh one's answer for each layer. */
 export async function checkCalls(
   calls: readonly Call[],
   old: Engine,
   fresh: () => Promise<Engine>,
 ): Promise<void> {
-  for (const [n, { batch, layer }] of calls.entries()) {
-    await using engine = await fresh();
-    const expected = await engine.run(batch, { layer });
-    const found = await old.run(batch, { layer });
-    const { count, height, width } = batch;
-    const what = `call ${n}: ${layer} of ${count}x${height}x${width}`;
-    assertEquals(found.shape, expected.shape, what);
-    assertEquals(found.scale, expected.scale, what);
-    assertEquals(difference(found, expected), undefined, what);
+  for (const [n, { batch, layers }] of calls.entries()) {
+    const found = await old.runLayers(batch, layers);
+    for (const [i, layer] of layers.entries()) {
+      await using engine = await fresh();
+      const expected = await engine.run(batch, { layer });
+      const { count, height, width } = batch;
+      const what = `call ${n}: ${layer} of ${layers.join(", ")} of ${count}x${height}x${width}`;
+      assertEquals(found[i]!.shape, expected.shape, what);
+      assertEquals(found[i]!.scale, expected.scale, what);
+      assertEquals(difference(found[i]!, expected), undefined, what);
+    }
   }
 }
 
