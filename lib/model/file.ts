@@ -152,7 +152,7 @@ async function readReadout(
     }
     values.push(floats);
   }
-  const readout = readoutOf(description, values), { head } = readout;
+  const readout = readoutOf(description, values, architecture), { head } = readout;
   const isClass = (index: number): boolean => Number.isInteger(index) && index in labels;
   if (head.kind === "nearest" && !head.classes.every(isClass)) {
     throw new CheckpointFormatError(

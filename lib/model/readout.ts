@@ -47,7 +47,7 @@ export interface LookPart {
   readonly share: number;
 }
 
-/** Dense layers, with a ReLU between two of them. */
+/** Dense layers on the roots of the features (`lib/output/roots.ts`), with a ReLU between two of them. */
 export interface DenseReadout {
   /** Weights and biases. */
   readonly kind: "dense";
@@ -59,12 +59,11 @@ export interface DenseReadout {
 export interface NearestReadout {
   /** Nearest neighbors. */
   readonly kind: "nearest";
-  /** How many examples decide. */
+  /** How many examples of a class speak for it, as far as it has them. */
   readonly neighbors: number;
-  /** What is subtracted from features, `[D]`, and then multiplied with them, `[D]`. */
-  readonly mean: Float32Array;
-  readonly scale: Float32Array;
-  /** Features after that, each of Euclidean length 1, `[examples, D]`. */
+  /** Values of each block of the features. */
+  readonly lengths: readonly number[];
+  /** Their features as `directionOf()` of `lib/output/nearest.ts` gives them, `[examples, D]`. */
   readonly examples: Float32Array;
   /** The class of each example, `[examples]`. */
   readonly classes: Float32Array;
@@ -133,8 +132,6 @@ export function readoutTensors(
   const length = featureLength(features, architecture);
   if (head.kind === "nearest") {
     return [
-      { name: "readout.mean", shape: [length] },
-      { name: "readout.scale", shape: [length] },
       { name: "readout.examples", shape: [head.examples, length] },
       { name: "readout.classes", shape: [head.examples] },
     ];
@@ -149,24 +146,19 @@ export function readoutTensors(
 /** The numbers of a readout, in the order of {@linkcode readoutTensors}. */
 export function readoutValues({ head }: Readout): Float32Array[] {
   if (head.kind === "dense") return head.layers.flatMap(({ weight, bias }) => [weight, bias]);
-  return [head.mean, head.scale, head.examples, head.classes];
+  return [head.examples, head.classes];
 }
 
 /** A readout of its description and its numbers. */
 export function readoutOf(
   { features, head }: ReadoutDescription,
   values: readonly Float32Array[],
+  architecture: Architecture,
 ): Readout {
   if (head.kind === "nearest") {
-    const [mean, scale, examples, classes] = values;
-    const { kind, neighbors } = head;
-    return {
-      features,
-      head: {
-        ...{ kind, neighbors, mean: mean!, scale: scale! },
-        ...{ examples: examples!, classes: classes! },
-      },
-    };
+    const [examples, classes] = values, { kind, neighbors } = head;
+    const lengths = blockLengths(features, architecture);
+    return { features, head: { kind, neighbors, lengths, examples: examples!, classes: classes! } };
   }
   const layers = head.units.map((_, n) => ({ weight: values[2 * n]!, bias: values[2 * n + 1]! }));
   return { features, head: { kind: "dense", layers } };

@@ -8,12 +8,13 @@ import {
   type DenseReadout,
   type FeatureBlock,
   type FeatureRecipe,
-  type NearestReadout,
   type Readout,
   type ViewShare,
 } from "../model/readout.ts";
 import { embeddingOf } from "./embedding.ts";
+import { nearestLogits } from "./nearest.ts";
 import { headScores, type Scoring } from "./predictions.ts";
+import { rootsOf } from "./roots.ts";
 
 /**
  * Rows of features, one for each look at an image. What the views of one size say is averaged: they are an
@@ -118,33 +119,7 @@ function denseLogits({ layers }: DenseReadout, row: Float64Array): Float64Array 
       return sum;
     });
     return index < layers.length - 1 ? outputs.map((value) => Math.max(0, value)) : outputs;
-  }, row);
-}
-
-/** The examples that are most like the image vote for their classes, by how much they are. */
-function nearestLogits(head: NearestReadout, row: Float64Array, classes: number): Float64Array {
-  const { neighbors, mean, scale, examples } = head, size = row.length;
-  const direction = unit(row.map((value, i) => (value - mean[i]!) * scale[i]!));
-  const cosines = Float64Array.from(head.classes, (_, n) => {
-    let sum = 0;
-    for (let i = 0; i < size; i++) sum += examples[n * size + i]! * direction[i]!;
-    return sum;
-  });
-  const nearest = [...cosines.keys()].sort((a, b) => cosines[b]! - cosines[a]! || a - b);
-  const votes = new Float64Array(classes).fill(Math.exp(-SHARPNESS));
-  for (const n of nearest.slice(0, neighbors)) {
-    votes[head.classes[n]!]! += Math.exp(SHARPNESS * (cosines[n]! - 1));
-  }
-  return votes.map(Math.log);
-}
-
-/** How much more an example counts that is more like the image. */
-const SHARPNESS = 20;
-
-/** A row of Euclidean length 1, unless it is all zeros. */
-function unit(row: Float64Array): Float64Array {
-  const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
-  return length > 0 ? row.map((value) => value / length) : row;
+  }, rootsOf(row));
 }
 
 /** The scores of one image: those of its looks, averaged by their weights. */
