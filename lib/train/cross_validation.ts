@@ -1,5 +1,6 @@
 /** What a head is worth on pictures that it did not learn from, and which settings are best. */
 
+import { temperatureOf } from "../output/calibration.ts";
 import { bestClass, softmax } from "../output/predictions.ts";
 
 /** What is judged. */
@@ -22,7 +23,7 @@ export type Learner = (train: Uint32Array, held: Uint32Array) => AsyncIterable<F
 export interface Candidate {
   /** Out of fold, 0…1: the mean of the classes' recalls. */
   readonly balancedAccuracy: number;
-  /** Out of fold: the mean of `-ln` of the true class's probability. */
+  /** Out of fold: the mean, over the classes, of `-ln` of the true class's probability, at the best temperature. */
   readonly crossEntropy: number;
 }
 
@@ -108,14 +109,11 @@ export function balancedAccuracy(
   logits: Float64Array,
   positions: ArrayLike<number>,
 ): number {
-  const right = new Float64Array(classes), all = new Float64Array(classes);
-  for (const n of Array.from(positions)) {
-    const label = labels[n]!;
-    all[label]!++;
-    if (bestClass(logits.subarray(n * classes, (n + 1) * classes)) === label) right[label]!++;
-  }
-  const recalls = [...right.keys()].filter((c) => all[c]! > 0).map((c) => right[c]! / all[c]!);
-  return recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
+  const right = Array.from(positions, (n) => ({
+    label: labels[n]!,
+    value: Number(bestClass(logits.subarray(n * classes, (n + 1) * classes)) === labels[n]),
+  }));
+  return meanOfClasses(classes, right);
 }
 
 /** A probability below this is counted as this, so that one picture does not decide alone. */
@@ -126,9 +124,30 @@ function crossEntropy(
   logits: Float64Array,
   positions: Uint32Array,
 ): number {
-  const sum = positions.reduce((sum, n) => {
-    const own = softmax(logits.subarray(n * classes, (n + 1) * classes))[labels[n]!]!;
-    return sum - Math.log(Math.max(own, LEAST));
-  }, 0);
-  return sum / positions.length;
+  const judged = Array.from(positions, (n) => ({
+    label: labels[n]!,
+    logits: logits.subarray(n * classes, (n + 1) * classes),
+  }));
+  const temperature = temperatureOf(judged);
+  return meanOfClasses(
+    classes,
+    judged.map(({ label, logits }) => ({
+      label,
+      value: -Math.log(Math.max(softmax(logits, 1 / temperature)[label]!, LEAST)),
+    })),
+  );
+}
+
+/** The mean, over the classes that have values, of the means of their values. */
+function meanOfClasses(
+  classes: number,
+  values: readonly { readonly label: number; readonly value: number }[],
+): number {
+  const sums = new Float64Array(classes), counts = new Float64Array(classes);
+  for (const { label, value } of values) {
+    sums[label]! += value;
+    counts[label]!++;
+  }
+  const means = [...sums.keys()].filter((c) => counts[c]! > 0).map((c) => sums[c]! / counts[c]!);
+  return means.reduce((a, b) => a + b, 0) / means.length;
 }

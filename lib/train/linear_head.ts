@@ -1,5 +1,9 @@
-/** A linear head: logistic regression on whitened blocks, its strength chosen by cross-validation. */
+/**
+ * A linear head: logistic regression on the roots of features, whitened block by block, its strength chosen by
+ * cross-validation.
+ */
 
+import { rootsOf } from "../output/roots.ts";
 import { foldBlocks, layerLogits, transformBlocks, whitenBlocks } from "./blocks.ts";
 import { crossValidate, type CrossValidated, type Judgement } from "./cross_validation.ts";
 import type { DenseLayer } from "./dense.ts";
@@ -14,13 +18,13 @@ export interface LinearTask extends Judgement {
   /** Of the blocks of a row, in order; their sum is D. */
   readonly lengths: readonly number[];
   readonly whitening: Whitening;
-  /** The weight of each class in the loss, `[K]`. */
+  /** How much each class counts, `[K]`: how much more often it is expected than it is among the pictures. */
   readonly classWeights: ArrayLike<number>;
 }
 
 /** What was learned. */
 export interface LinearHead {
-  /** Of the rows as they are, learned from all of them. */
+  /** Of the roots of rows, learned from all of them. */
   readonly layer: DenseLayer;
   /** The strength that was chosen, one of {@linkcode STRENGTHS}. */
   readonly C: number;
@@ -28,7 +32,7 @@ export interface LinearHead {
 }
 
 /** Which strengths are tried. */
-export const STRENGTHS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000];
+export const STRENGTHS = [1, 3, 10, 30, 100, 300, 1000, 3000];
 
 /**
  * Learns a linear head. The arrays of `kernels` are overwritten.
@@ -43,13 +47,13 @@ export async function learnLinear(
     readonly onStep?: ((done: number, total: number) => void) | undefined;
   } = {},
 ): Promise<LinearHead> {
-  const { rows, lengths, whitening, labels, classes, classWeights } = task;
+  const { lengths, whitening, labels, classes, classWeights } = task;
+  const rows = Float32Array.from(rootsOf(task.rows));
   const prepared = async (positions: Uint32Array) => {
     const transforms = await whitenBlocks(rows, positions, lengths, whitening, signal);
     return {
       transforms,
       classes,
-      classWeights,
       labels: Array.from(positions, (n) => labels[n]!),
       rows: await transformBlocks(transforms, rows, positions, signal),
     };
@@ -58,11 +62,20 @@ export async function learnLinear(
     const { transforms, ...own } = await prepared(train);
     const others = await transformBlocks(transforms, rows, held, signal);
     for await (const layer of logisticPath(kernels, own, STRENGTHS, { signal })) {
-      yield layerLogits(layer, others);
+      yield layerLogits(expecting(layer, classWeights), others);
     }
   }, onStep);
   const all = await prepared(Uint32Array.from({ length: labels.length }, (_, n) => n));
   const C = STRENGTHS[validation.best]!;
   const path = await Array.fromAsync(logisticPath(kernels, all, [C], { signal }));
-  return { layer: foldBlocks(all.transforms, path[0]!), C, validation };
+  const layer = foldBlocks(all.transforms, expecting(path[0]!, classWeights));
+  return { layer, C, validation };
+}
+
+/**
+ * The layer for pictures of which each class is so many times more frequent (Bayes' rule). Where classes can be
+ * told apart, weights in the loss move little; this does what they are for.
+ */
+function expecting({ weight, bias }: DenseLayer, classWeights: ArrayLike<number>): DenseLayer {
+  return { weight, bias: bias.map((value, c) => value + Math.log(classWeights[c]!)) };
 }

@@ -1,6 +1,7 @@
 /** Few long rows as short ones: what a linear model makes of rows depends on their inner products alone. */
 
 import { takeTurn } from "../threads/turn.ts";
+import { innerProducts } from "./inner_products.ts";
 import type { TrainingKernels } from "./kernels.ts";
 
 /** Rows with the inner products of others. */
@@ -11,8 +12,8 @@ export interface RowSpace {
   back(weight: Float32Array): Float32Array;
 }
 
-/** Rows whose inner products are computed at a time. */
-const BLOCK = 64;
+/** Rows between two turns. */
+const TURN = 64;
 /** Part of the largest squared length below which a row is taken for a sum of those before it. */
 const DEPENDENT = 1e-12;
 
@@ -28,10 +29,14 @@ export async function rowSpace(
   count: number,
   signal?: AbortSignal,
 ): Promise<RowSpace> {
-  const factor = await innerProducts(kernels, rows, count, signal);
+  const factor = new Float64Array(count * count);
+  let row = 0;
+  for await (const products of innerProducts(kernels, rows, rows, rows.length / count, signal)) {
+    factor.set(products.subarray(0, row + 1), row++ * count);
+  }
   const least = DEPENDENT * factor.reduce((most, value) => Math.max(most, value), 0);
   for (let i = 0; i < count; i++) {
-    if (i % BLOCK === 0) await takeTurn(signal);
+    if (i % TURN === 0) await takeTurn(signal);
     const own = i * count;
     for (let j = 0; j <= i; j++) {
       const other = j * count, pivot = factor[other + j]!;
@@ -45,36 +50,6 @@ export async function rowSpace(
     rows: Float32Array.from(factor),
     back: (weight) => back(rows, factor, count, weight),
   };
-}
-
-/** The lower triangle of `rows rows^T`, `[N, N]`; zeros above. */
-async function innerProducts(
-  kernels: TrainingKernels,
-  rows: Float32Array,
-  count: number,
-  signal: AbortSignal | undefined,
-): Promise<Float64Array> {
-  const inner = rows.length / count, products = new Float64Array(count * count);
-  kernels.reset();
-  const x = kernels.place(rows),
-    w = kernels.take64(inner * BLOCK),
-    y = kernels.take64(count * BLOCK);
-  for (let first = 0; first < count; first += BLOCK) {
-    await takeTurn(signal);
-    const columns = Math.min(BLOCK, count - first);
-    for (let j = 0; j < columns; j++) {
-      const own = (first + j) * inner;
-      for (let i = 0; i < inner; i++) w[i * BLOCK + j] = rows[own + i]!;
-    }
-    const below = { x: x.subarray(first * inner), rows: count - first };
-    kernels.run("multiply", { ...below, w, y, inner, outputs: BLOCK });
-    for (let n = first; n < count; n++) {
-      for (let j = 0; j < columns && first + j <= n; j++) {
-        products[n * count + first + j] = y[(n - first) * BLOCK + j]!;
-      }
-    }
-  }
-  return products;
 }
 
 /** `(factor^T)^-1 weight` says how much of each row is in the weights. */

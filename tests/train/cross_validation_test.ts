@@ -3,6 +3,7 @@ import { crossValidate, type Learner } from "../../lib/train/cross_validation.ts
 import { NEVER, stratifiedFolds } from "../../lib/train/folds.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { layerLogits } from "../../lib/train/blocks.ts";
+import { rootsOf } from "../../lib/output/roots.ts";
 import { learnLinear, type LinearTask, STRENGTHS } from "../../lib/train/linear_head.ts";
 import { random } from "../support/random_model.ts";
 
@@ -66,7 +67,7 @@ const learn: Learner = async function* (_train, held) {
     const logits of [
       (): number[] => [0.1, 0],
       (n: number): number[] => n % 2 === 0 ? [2, 0] : [0, 2],
-      (n: number): number[] => n % 2 === 0 && n > 0 ? [90, 0] : [0, 90],
+      (n: number): number[] => n % 2 === 0 && n > 0 ? [20, 0] : [0, 20],
     ]
   ) {
     yield Float64Array.from(Array.from(held).flatMap(logits));
@@ -96,11 +97,14 @@ Deno.test("crossValidate() judges each picture by what learned from the others, 
   assertEquals(found.smallClasses, []);
   const [even, sure, wrong] = found.candidates;
   assertEquals(even.balancedAccuracy, 0.5);
-  assertAlmostEquals(sure.crossEntropy, Math.log(1 + Math.exp(-2)), 1e-12);
+  // A temperature gives the likeliest class what is likely for it, as eleven of eleven are right, or ten.
+  const likely = (right: number): number => (right * 12 + 11 - right) / 13 / 11;
+  assertAlmostEquals(sure.crossEntropy, -Math.log(likely(11)), 1e-6);
   assertEquals(sure.balancedAccuracy, 1);
-  // Of six and five pictures, one is wrong by the most that one may cost.
+  // One of the six of class 0 is wrong, and each class counts the same.
   assertAlmostEquals(wrong.balancedAccuracy, (5 / 6 + 1) / 2, 1e-12);
-  assertAlmostEquals(wrong.crossEntropy, -Math.log(1e-12) / 11, 1e-9);
+  const own = Math.log(likely(10)), other = Math.log(1 - likely(10));
+  assertAlmostEquals(wrong.crossEntropy, -((5 * own + other) / 6 + own) / 2, 1e-6);
 });
 
 Deno.test("classes of one to three pictures are said to be too small, and break nothing", async () => {
@@ -143,7 +147,7 @@ Deno.test("learnLinear() finds what tells classes apart, and says truly how well
   assertEquals(C, STRENGTHS[best]);
   // Of the same distribution, to be judged by what was learned from all of `task`.
   const others = linearTask([400, 400, 400]),
-    found = layerLogits(layer, others.rows.subarray(12 * 120));
+    found = layerLogits(layer, Float32Array.from(rootsOf(others.rows.subarray(12 * 120))));
   const rightOf = (logits: Float64Array, labels: ArrayLike<number>): number =>
     Array.from(labels, (label, n) => {
       const own = [...logits.subarray(3 * n, 3 * n + 3)];
@@ -166,11 +170,23 @@ Deno.test("learnLinear() tells nothing apart that has nothing to tell it by", as
   }
 });
 
+Deno.test("learnLinear() expects each class as often as its weight says", async () => {
+  const task = linearTask([20, 10]), rows = task.rows.map(() => 1);
+  for (const [classWeights, expected] of [[[1, 1], -Math.log(2)], [[0.75, 1.5], 0]] as const) {
+    const { layer, validation } = await learnLinear(kernels, { ...task, rows, classWeights });
+    // Learning ends at a gradient of 1e-4 of that at first.
+    assertAlmostEquals(layer.bias[1] - layer.bias[0], expected, 1e-3);
+    for (let n = 0; n < 30; n++) {
+      assertAlmostEquals(validation.logits[2 * n + 1] - validation.logits[2 * n], expected, 1e-3);
+    }
+  }
+});
+
 Deno.test("learnLinear() learns from one picture a class", async () => {
   const task = linearTask([1, 1, 1]);
   const { layer, validation } = await learnLinear(kernels, task);
   assertEquals(validation.smallClasses, [0, 1, 2]);
-  const logits = layerLogits(layer, task.rows);
+  const logits = layerLogits(layer, Float32Array.from(rootsOf(task.rows)));
   for (let n = 0; n < 3; n++) {
     const own = [...logits.subarray(3 * n, 3 * n + 3)];
     assertEquals(own.indexOf(Math.max(...own)), n);
