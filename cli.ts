@@ -19,6 +19,14 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     about: "Writes what a layer of the network says about images",
     load: async () => (await import("./lib/cli/embed.ts")).embedCommand,
   },
+  similar: {
+    about: "Finds the pictures of a folder that are most similar to others",
+    load: async () => (await import("./lib/cli/similar.ts")).similarCommand,
+  },
+  duplicates: {
+    about: "Finds the pictures of a folder that are copies of each other",
+    load: async () => (await import("./lib/cli/duplicates.ts")).duplicatesCommand,
+  },
   explain: {
     about: "Draws which part of an image speaks for a class",
     load: async () => (await import("./lib/cli/explain.ts")).explainCommand,

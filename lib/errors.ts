@@ -125,6 +125,21 @@ export const ERROR_CODES = {
     retryable: false,
     advice: "Drop it, or export it in another format",
   },
+  "index-format": {
+    about: "The file is no index of pictures",
+    retryable: false,
+    advice: "Name another file",
+  },
+  "index-damaged": {
+    about: "The index of pictures is damaged, or cut short",
+    retryable: false,
+    advice: "Have it rebuilt, or copy it again",
+  },
+  "index-other": {
+    about: "The index was made with another model, for another use or by another version",
+    retryable: false,
+    advice: "Name another file, or have it rebuilt",
+  },
   "scores-not-finite": {
     about: "The scores are not finite numbers, so nothing can be said about the image",
     retryable: false,
@@ -393,6 +408,25 @@ export class BackendUnavailableError
     super(code, `The ${backend} backend is not available: ${reason}`, options);
     this.backend = backend;
     this.reason = reason;
+  }
+}
+
+/** An index of pictures that cannot be used. */
+export class SearchIndexError extends VggError<"index-format" | "index-damaged" | "index-other"> {
+  /** `"SearchIndexError"`. */
+  override readonly name = "SearchIndexError";
+  /** The index. */
+  readonly file: string;
+  /** Creates the error. Default of the code: `"index-format"`. */
+  constructor(
+    message: string,
+    options: ErrorOptions & {
+      code?: "index-format" | "index-damaged" | "index-other" | undefined;
+      file: string;
+    },
+  ) {
+    super(options.code ?? "index-format", message, options);
+    this.file = options.file;
   }
 }
 

@@ -10,7 +10,9 @@ export type ProgressStage =
   | "train"
   | "evaluate"
   | "classify"
-  | "embed";
+  | "embed"
+  | "index"
+  | "compare";
 
 /**
  * How far a call is. Within a stage `done` never goes back, and a stage that comes to its end tells a
@@ -25,7 +27,9 @@ export interface Progress {
    * - `"features"`: pictures are read for training, in images;
    * - `"train"`: a network learns, in epochs;
    * - `"evaluate"`: labeled images are classified, in images;
-   * - `"classify"`, `"embed"`: images of a stream are given out, in images.
+   * - `"classify"`, `"embed"`: images of a stream are given out, in images;
+   * - `"index"`: pictures come into an index, in images;
+   * - `"compare"`: pictures of an index are compared with all others, in images.
    */
   readonly stage: ProgressStage;
   /** How much is done, from 0 on. */

@@ -44,11 +44,12 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "classifier.ts": [...INFERENCE, "open_model.ts", "explain"],
   "compose": [...INFERENCE, "classifier.ts"],
   "evaluate": [...INFERENCE, "open_model.ts", "report", "classifier.ts"],
+  "search": [...INFERENCE, "open_model.ts", "report", "classifier.ts types"],
   "train": [...INFERENCE, "convert", "open_model.ts", "report"],
   "http": [...INFERENCE, "report", "explain", "classifier.ts", "compose"],
   "cli": [
     ...INFERENCE,
-    ...["convert", "open_model.ts", "report", "explain", "evaluate", "train"],
+    ...["convert", "open_model.ts", "report", "explain", "evaluate", "train", "search"],
     ...["classifier.ts", "compose"],
   ],
 };

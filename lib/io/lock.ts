@@ -4,7 +4,7 @@
  */
 
 import { delay } from "@std/async/delay";
-import { OpenFile } from "../platform.ts";
+import { OpenFile, removeSync } from "../platform.ts";
 
 /** How often a lock that another process has is tried again. */
 const POLL_MS = 100;
@@ -46,5 +46,36 @@ async function tryOpen(path: string): Promise<OpenFile | undefined> {
     return isMine ? file : undefined;
   } finally {
     if (!isMine) file.close();
+  }
+}
+
+/**
+ * Locks what is written by replacing it: a file beside it is locked, `NAME.lock`, which is removed at the end.
+ *
+ * @throws {Error} If another run has it.
+ */
+export async function lockBeside(path: string): Promise<Disposable> {
+  const beside = `${path}.lock`;
+  while (true) {
+    const file = await openLocked(beside, path);
+    // Whoever had it has removed it after this one was opened: it keeps nobody out.
+    if (file.describe().isRemoved) {
+      file.close();
+      continue;
+    }
+    return {
+      [Symbol.dispose]() {
+        removeIfPossible(beside);
+        file.close();
+      },
+    };
+  }
+}
+
+function removeIfPossible(path: string): void {
+  try {
+    removeSync(path);
+  } catch {
+    // Windows removes no open file: it stays, and is locked again.
   }
 }

@@ -8,8 +8,8 @@ export function htmlText(text: string): string {
   return escape(visible(text));
 }
 
-/** A page with one heading. `parts` are HTML. */
-export function htmlPage(title: string, parts: readonly string[]): string {
+/** A page with one heading. `parts` are HTML, and `style` is CSS of its own. */
+export function htmlPage(title: string, parts: readonly string[], style: string = ""): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -25,7 +25,7 @@ th:first-child, td:first-child { text-align: left }
 .row { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start }
 b { unicode-bidi: isolate }
 figure { margin: 0; width: 8.5em; font-size: 0.85em } img { image-rendering: pixelated }
-svg text { font: 12px system-ui, sans-serif; fill: #222 }
+svg text { font: 12px system-ui, sans-serif; fill: #222 }${style}
 </style>
 </head>
 <body>

@@ -26,6 +26,9 @@ const PROBLEMS_OF_CODES = {
   "checkpoint-unsupported": [500, "The model cannot be converted"],
   "checkpoint-ambiguous": [500, "The model cannot be converted"],
   "budget": [500, "The model cannot be converted"],
+  "index-format": [500, "The index cannot be used"],
+  "index-damaged": [500, "The index cannot be used"],
+  "index-other": [500, "The index cannot be used"],
   "scores-not-finite": [500, "The model's scores are not finite"],
 } as const satisfies Readonly<Record<ErrorCode, Problem>>;
 

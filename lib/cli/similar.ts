@@ -1,0 +1,128 @@
+/** `similar`: the pictures of a folder that are most similar to others. */
+
+import type { ImageInput } from "../image/image.ts";
+import { readBytes } from "../image/read.ts";
+import type { ImageOutcome } from "../input/each_image.ts";
+import type { Table } from "../options.ts";
+import { SIMILAR_OPTIONS } from "../options/search.ts";
+import { picturesPage } from "../search/page.ts";
+import type { Match } from "../search/search_index.ts";
+import type { Command } from "./command.ts";
+import { expandInputs, type Input } from "./inputs.ts";
+import {
+  type Folder,
+  giveResults,
+  hrefOf,
+  openFolder,
+  PICTURE_FLAGS,
+  rounded,
+  similarityText,
+} from "./picture_index.ts";
+import { CLASSIFIER_TITLE, eachAlone, type Failure, keepEach } from "./run.ts";
+import { UsageError } from "./usage_error.ts";
+
+const { topK, threshold } = SIMILAR_OPTIONS;
+const OPTIONS = { topK, threshold, ...PICTURE_FLAGS } satisfies Table;
+
+export const similarCommand: Command<typeof OPTIONS> = {
+  usage: "[OPTIONS] DIRECTORY QUERY ...",
+  operands: {
+    "DIRECTORY": "Pictures that are searched, in it and below",
+    "QUERY": "A file, a URL, a directory, or - for one image on standard input",
+  },
+  options: OPTIONS,
+  titles: CLASSIFIER_TITLE,
+  notes: "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
+
+  async run([directory, ...queries], options, signal) {
+    if (directory === undefined || queries.length === 0) {
+      throw new UsageError("similar needs a directory, and what is to be found in it");
+    }
+    const inputs = await expandInputs(queries);
+    const places = inputs.map(({ place }) => place);
+    await using folder = await openFolder(directory, places, options, signal);
+    const { pathOf } = folder, { offline, out } = options;
+    const found: Found[] = [], failures: Failure[] = [];
+    const code = await keepEach(
+      searches(folder, inputs, options, signal),
+      inputs.length,
+      ["Searching", "searched"],
+      ({ result }, file) => void found.push({ file, ...result }),
+      (failure) => void failures.push(failure),
+    );
+    await giveResults({
+      text: found.flatMap(({ file, matches }) => linesOf(file, matches, pathOf)),
+      records: [
+        ...found.map(({ file, matches }) => ({
+          file,
+          similar: matches.map(({ name, similarity, kind }) => ({
+            file: pathOf(name),
+            ...{ similarity: rounded(similarity), kind },
+          })),
+        })),
+        ...failures,
+      ],
+      rows: [
+        ["query", "file", "similarity", "kind", "error"],
+        ...found.flatMap(({ file, matches }) =>
+          matches.map(({ name, similarity, kind }) => [
+            ...[file, pathOf(name), rounded(similarity), kind, ""],
+          ])
+        ),
+        ...failures.map(({ file, error }) => [file, "", "", "", error.message]),
+      ],
+      page: () =>
+        picturesPage(
+          `Similar pictures in ${directory}`,
+          "The framed one of a row was asked for.",
+          found.map(({ file, image, matches }) => [
+            { name: file, image, caption: "", isFirst: true },
+            ...matches.map(({ name, similarity, kind }) => ({
+              ...{ name, image: pathOf(name), href: hrefOf(pathOf(name), out) },
+              caption: `${similarityText(similarity)} ${kind}`,
+              isFirst: false,
+            })),
+          ]),
+          { offline, signal },
+        ),
+    }, options);
+    return folder.failed > 0 ? 1 : code;
+  },
+};
+
+/** What came of a query. */
+interface Found {
+  readonly file: string;
+  /** The query's picture. */
+  readonly image: ImageInput;
+  readonly matches: readonly Match[];
+}
+
+function searches(
+  { index, nameOf, pathOf }: Folder,
+  inputs: readonly Input[],
+  { topK, threshold, offline }: { topK?: number; threshold?: number; offline?: boolean },
+  signal: AbortSignal,
+): AsyncIterable<ImageOutcome<"result", Omit<Found, "file">>> {
+  const options = { topK, threshold, offline, signal };
+  return eachAlone(inputs, signal, async (given) => {
+    const name = typeof given === "string" ? await nameOf(given) : undefined;
+    if (name !== undefined) {
+      return { image: pathOf(name), matches: await index.similar({ name }, options) };
+    }
+    // Standard input is there once, and a page shows it again.
+    const image = await readBytes(given as Exclude<ImageInput, { width: number }>, options);
+    return { image, matches: await index.similar(image, options) };
+  });
+}
+
+function linesOf(
+  file: string,
+  matches: readonly Match[],
+  pathOf: (name: string) => string,
+): string[] {
+  const lines = matches.map(({ name, similarity, kind }) =>
+    `  ${similarityText(similarity)}  ${kind.padEnd(7)}  ${pathOf(name)}`
+  );
+  return [file, ...lines.length > 0 ? lines : ["  nothing reaches the threshold"]];
+}
