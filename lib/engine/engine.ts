@@ -111,8 +111,8 @@ export interface Engine extends AsyncDisposable {
    */
   run(batch: Batch, options?: RunOptions): Promise<Activations>;
   /**
-   * Runs the network once, up to the last of some layers. Only a convolution that is read before the
-   * max-pool that follows it, and is not the last, is computed twice.
+   * Runs the network once, up to the last of some layers. On WebGPU a convolution that is read before its
+   * max-pool, and is not the last, is computed a second time with it.
    *
    * @param layers At least one, in any order.
    * @returns What {@linkcode Engine.run} gives for each of them, bit for bit, in their order.

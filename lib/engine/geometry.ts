@@ -69,14 +69,13 @@ export interface Geometry<L extends Layer = Layer> {
   readonly pooled: boolean;
   /** The name under which a run gives what comes out, if it does. */
   readonly read: string | undefined;
-  /** Whether this is the layer before once more, with its max-pool: it was read without. */
+  /** Whether this is the layer before once more, now with its max-pool. */
   readonly again: boolean;
 }
 
 /**
  * The layers up to the last output, for images of a size. One that is read without its max-pool, but
- * not the last, is there twice: it runs again with its pool, by the kernel that a run takes which does
- * not read it.
+ * not the last, is there twice: without and with it.
  *
  * @param outputs As {@linkcode layerOutputs} gives them.
  * @throws {RangeError} If an average would be of more than {@linkcode MAX_POSITIONS}.
@@ -138,5 +137,6 @@ export function networkOperations(
   outputs: readonly LayerOutput[] = [layerOutput(network)],
 ): number {
   return geometriesOf(network.layers, size, outputs)
+    .filter(({ again }) => !again)
     .reduce((sum, geometry) => sum + operationsOf(geometry), 0);
 }

@@ -43,7 +43,7 @@ Deno.test("a pool drops a last odd row and column, and is not taken where its la
   assertEquals([whole.pooled, whole.out], [false, size]);
 });
 
-Deno.test("a convolution that is read before its pool runs again with it, unless it is the last", () => {
+Deno.test("a convolution that is read before its pool is there again with it, unless it is the last", () => {
   const names = ["pool2", "fc8", "conv2_2", "conv1_1", "conv1_2", "conv2_2"];
   const outputs = layerOutputs({ layers }, names);
   assertEquals(outputs.map(({ name }) => name), ["conv1_1", "conv1_2", "conv2_2", "pool2", "fc8"]);

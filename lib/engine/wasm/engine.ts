@@ -27,6 +27,7 @@ import {
   type PlanSize,
   type Segment,
   STEP_BYTES,
+  type Values,
 } from "./plan.ts";
 import { Executor, threadsFor } from "./executor.ts";
 import { type Algorithm, area, type Stage } from "./stage.ts";
@@ -138,9 +139,9 @@ class WasmEngine extends QueuedEngine {
       await this.#prepareFor(batch, outputs);
       const plan = this.#planFor(batch, outputs);
       this.#begin(plan, batch);
-      const found = new Map<Stage, Activations>();
+      const found = new Map<Values, Activations>();
       for (const { read } of [...plan.convolutions, ...plan.dense]) {
-        if (read !== undefined) found.set(read, this.#roomFor(read, plan.count));
+        if (read !== undefined) found.set(read, this.#roomFor(read.stage, plan.count));
       }
       const run = async (segments: readonly Segment[], first: number): Promise<void> => {
         for (const { steps, read } of segments) {
@@ -314,7 +315,7 @@ class WasmEngine extends QueuedEngine {
   /** Copies the values of a layer that has just run, for images from `first` on. */
   #copyOut(
     plan: Plan,
-    { layer, out, images }: Stage,
+    { stage: { layer, out, images }, address }: Values,
     { data, scale }: Activations,
     first: number,
   ): void {
@@ -323,7 +324,7 @@ class WasmEngine extends QueuedEngine {
     const values = this.precision === "int8" ? words : new Float32Array(words.buffer);
     let i = first * area(out) * outChannels;
     for (let pixel = 0; pixel < images * area(out); pixel++) {
-      const from = plan.values / 4 + pixel * padded;
+      const from = address / 4 + pixel * padded;
       for (let o = from; o < from + outChannels; o++) {
         data[i++] = relu ? Math.max(values[o], 0) : values[o];
       }

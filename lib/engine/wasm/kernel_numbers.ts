@@ -22,3 +22,6 @@ export const TRANSFORM_PATCHES = 10;
 export const TRANSFORM_PATCHES_FLOAT = 11;
 export const MULTIPLY_PATCHES = 12;
 export const MULTIPLY_PATCHES_FLOAT = 13;
+/** A layer's values, which were read, to those after its max-pool. */
+export const POOL = 14;
+export const POOL_FLOAT = 15;

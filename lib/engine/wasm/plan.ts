@@ -27,6 +27,7 @@ import {
   beginStep,
   layerSteps,
   type Planned,
+  poolStep,
   requantizeStep,
   tabulateStep,
 } from "./steps.ts";
@@ -49,10 +50,16 @@ export interface PlannedStep extends Omit<Planned, "fields"> {
   readonly address: number;
 }
 
-/** Steps one behind the other in memory, and the layer whose values are read after them, if one is. */
+/** What a layer gives: int32 or float32 `[images, height, width, padded]`. */
+export interface Values {
+  readonly stage: Stage;
+  readonly address: number;
+}
+
+/** Steps one behind the other in memory, and the values that are read after them, if some are. */
 export interface Segment {
   readonly steps: readonly PlannedStep[];
-  readonly read: Stage | undefined;
+  readonly read: Values | undefined;
 }
 
 /** Steps in memory. */
@@ -70,8 +77,6 @@ export interface Plan extends PlanSize {
   readonly input: number;
   /** An `Image` of structs.ts for each. */
   readonly images: number;
-  /** Those of the layer that has just run: int32 or float32 `[images, height, width, padded]`. */
-  readonly values: number;
 }
 
 /** Images go through the convolutions together if all of them need less than this, */
@@ -140,9 +145,12 @@ export function makePlan(
   const handoff = memory.allocate(firstDense ? inputBytes(firstDense) : 0);
   const xOf = (stage: Stage): number => stage === firstDense ? handoff : x;
 
+  const again = stages.filter((stage) => stage.again);
+  const pooled = memory.allocate(most(again, (stage) => valueBytes(stage) * stage.images));
+
   const convolutions: Segment[] = [], dense: Segment[] = [];
   let steps = [tabulateStep(stages[0]!, { ...common, x, v: input, weights: network.table })];
-  const cut = (to: Segment[], read?: Stage): void => {
+  const cut = (to: Segment[], read?: Values): void => {
     to.push({ steps: store(memory, steps), read });
     steps = [];
   };
@@ -150,16 +158,21 @@ export function makePlan(
     const next = stages.at(i + 1);
     // Images that were handed over begin their layer only once all of them have arrived.
     if (stage === firstDense) steps.push(beginStep(stage, common));
-    steps.push(...layerSteps(memory, stage, { ...common, x: xOf(stage) }));
+    // A pool may not write where other threads still read.
+    const v = stage.again ? pooled : common.v;
+    if (stage.again) steps.push(poolStep(stage, { ...common, x: common.v, v }));
+    else steps.push(...layerSteps(memory, stage, { ...common, x: xOf(stage) }));
     const { fields } = steps.at(-1)!;
     // The layer's own maximum begins again with its pool.
     if (next?.again) fields.beginLayer = beginOf(stage);
     else if (next && network.precision === "int8") fields.endLayer = 1;
-    if (stage.read !== undefined) cut(isDense(stage) ? dense : convolutions, stage);
+    if (stage.read !== undefined) {
+      cut(isDense(stage) ? dense : convolutions, { stage, address: v });
+    }
     if (!next || next.again) return;
     // Only now the next layer begins: what is read keeps its unit until then.
     const beginLayer = next === firstDense ? 0 : beginOf(next);
-    steps.push(requantizeStep(stage, next, { ...common, x: xOf(next), beginLayer }));
+    steps.push(requantizeStep(stage, next, { ...common, v, x: xOf(next), beginLayer }));
     if (next === firstDense) cut(convolutions);
   });
 
@@ -167,7 +180,6 @@ export function makePlan(
   const handoffBytes = firstDense ? activationBytes(firstDense) : 0;
   return {
     ...{ count, height, width, outputs, together, input, images, convolutions, dense },
-    values: common.v,
     select(first) {
       const set = (step: PlannedStep, field: keyof Fields<Step>, value: number): void => {
         memory.words[step.address / 4 + STEP[field]] = value;

@@ -74,6 +74,22 @@ export function layerSteps(memory: Memory, stage: Stage, fields: Fields<Step>): 
     : convolutionSteps(memory, stage, fields);
 }
 
+/** The max-pool of a layer whose values, at `x`, were read without it. */
+export function poolStep(stage: Stage, fields: Fields<Step>): Planned {
+  const { images, layer, full, out, precision } = stage;
+  return planned(stage, {
+    ...fields,
+    kernel: precision === "float" ? Kernel.POOL_FLOAT : Kernel.POOL,
+    tasks: images * out.height,
+    images,
+    rows: full.height,
+    columns: full.width,
+    channels: layer.padded,
+    vRows: out.height,
+    vColumns: out.width,
+  });
+}
+
 function averageStep(stage: Stage, fields: Fields<Step>): Planned {
   const [kernel, channels] = stage.precision === "float"
     ? [Kernel.AVERAGE_FLOAT, 4]

@@ -6,7 +6,7 @@ import { average, averageFloat } from "./average";
 import { convolve } from "./direct";
 import { beginLayer, endLayer } from "./fixed";
 import { convolveFloat, rectifyFloat, tabulateFloat } from "./float";
-import { requantize, tabulate } from "./values";
+import { pool, requantize, tabulate } from "./values";
 import { convolvePatches, multiplyPatches, transformPatches } from "./winograd";
 
 export { pack, packFirst } from "./pack";
@@ -59,6 +59,10 @@ function runTask(step: Step, task: i32, scratch: usize): void {
       return multiplyPatches<i16>(step, task, scratch);
     case Kernel.MULTIPLY_PATCHES_FLOAT:
       return multiplyPatches<f32>(step, task, scratch);
+    case Kernel.POOL:
+      return pool<i32>(step, task);
+    case Kernel.POOL_FLOAT:
+      return pool<f32>(step, task);
   }
 }
 

@@ -62,6 +62,28 @@ export function storeValues(step: Step, first: i32, count: i32, block: i32, sums
 }
 
 /**
+ * Task: one row of a layer's values after its max-pool, `v`: steps 7 and 8. `x` holds those before it,
+ * `[images, rows, columns, channels]`.
+ */
+export function pool<T>(step: Step, task: i32): void {
+  const n = task / step.vRows, y = task % step.vRows;
+  const pixel = step.channels * 4, row = step.columns * pixel;
+  let from = step.x + (n * step.rows + y * 2) * row;
+  let to = step.v + task * step.vColumns * pixel;
+  let largest = i32x4.splat(0);
+  for (let column = step.vColumns; column > 0; column--, from += pixel) {
+    for (let end = to + pixel; to < end; to += 16, from += 16) {
+      const upper = v128.max<T>(v128.load(from), v128.load(from + pixel));
+      const lower = v128.max<T>(v128.load(from + row), v128.load(from + row + pixel));
+      const v = v128.max<T>(upper, lower);
+      v128.store(to, v);
+      if (!isFloat<T>()) largest = i32x4.max_s(largest, v);
+    }
+  }
+  if (!isFloat<T>()) raise(changetype<Image>(step.image + n * offsetof<Image>()), largest);
+}
+
+/**
  * Task: one row of the next layer's input, with its border: step 10. `v` is the layer's output,
  * `x` where the bytes go, `[images, xRows, xColumns, channels]`.
  */
