@@ -93,7 +93,7 @@ export function embeddingOf(
   const channels = rows.length / positions;
   const pooled = poolPositions(rows, channels, options.pooling);
   const factor = (isProb ? 1 : scale) * (options.pooling === "avg" ? 1 / positions : 1);
-  const length = options.normalize ? Math.sqrt(pooled.reduce((sum, v) => sum + v * v, 0)) : 0;
+  const length = options.normalize ? euclideanLength(pooled) : 0;
   const data = new Float32Array(pooled.length);
   for (let i = 0; i < data.length; i++) {
     data[i] = options.normalize ? (length > 0 ? pooled[i] / length : 0) : pooled[i] * factor;
@@ -143,7 +143,7 @@ export class EmbeddingMean {
     const { layer, normalize } = this.#options;
     if (this.#only !== undefined) return this.#only;
     const sum = this.#sum!;
-    const length = normalize ? Math.sqrt(sum.reduce((total, v) => total + v * v, 0)) : 1;
+    const length = normalize ? euclideanLength(sum) : 1;
     return {
       layer,
       data: Float32Array.from(sum, (value) => length > 0 ? value / length : 0),
@@ -183,13 +183,19 @@ function scoreRows(
   return Float64Array.from(rows);
 }
 
-/** Sums (`"avg"`) or maxima over the positions of `[positions, channels]`, in float64. */
+function euclideanLength(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+  return Math.sqrt(sum);
+}
+
+/** Sums (`"avg"`) or maxima over the positions of `[positions, channels]`, in float64; or these themselves. */
 function poolPositions(
   values: ArrayLike<number>,
   channels: number,
   pooling: "none" | "avg" | "max",
-): Float64Array {
-  if (pooling === "none") return Float64Array.from(values);
+): ArrayLike<number> {
+  if (pooling === "none") return values;
   const pooled = new Float64Array(channels).fill(pooling === "max" ? -Infinity : 0);
   for (let at = 0; at < values.length; at += channels) {
     for (let c = 0; c < channels; c++) {
