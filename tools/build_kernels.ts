@@ -15,20 +15,24 @@ interface Target {
   readonly folder: string;
   /** Names of constants, and features of WebAssembly that their kernels use. */
   readonly constants: Readonly<Record<string, string>>;
+  /** Whether threads share their memory. */
+  readonly isShared: boolean;
 }
 
 const TARGETS: readonly Target[] = [
   {
     folder: "lib/engine/wasm/",
     constants: { RELAXED: "simd,relaxed-simd,threads", PLAIN: "simd,threads" },
+    isShared: true,
   },
-  { folder: "lib/train/", constants: { KERNELS: "simd,threads" } },
+  { folder: "lib/train/", constants: { KERNELS: "simd,threads" }, isShared: true },
+  { folder: "lib/search/", constants: { KERNELS: "simd" }, isShared: false },
 ];
 
 /** Warning 112 is that a feature is not in every runtime yet: the engine asks for it. */
 const FLAGS = "-O3 --runtime stub --noAssert --disableWarning 112";
-/** The host's memory, which threads share. */
-const MEMORY = "--importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536";
+/** The host's memory. */
+const MEMORY = "--importMemory --initialMemory 1 --maximumMemory 65536";
 
 /**
  * Exact, as the bytes must be the same everywhere. It is imported by a computed name, with
@@ -80,13 +84,13 @@ export async function compileAssemblyScript(
   return binary;
 }
 
-async function build({ folder, constants }: Target): Promise<void> {
+async function build({ folder, constants, isShared }: Target): Promise<void> {
   const base = new URL(`../${folder}`, import.meta.url);
   const read = (name: string): Promise<string | null> =>
     Deno.readTextFile(new URL(name, base)).catch(() => null);
   let source = "// Made by `deno task build:kernels` from kernels/. Do not edit.\n";
   for (const [name, features] of Object.entries(constants)) {
-    const flags = `${MEMORY} --enable ${features}`;
+    const flags = `${MEMORY}${isShared ? " --sharedMemory" : ""} --enable ${features}`;
     const binary = await compileAssemblyScript("kernels/main.ts", read, flags);
     console.log(`${folder} ${name}: ${binary.length} bytes`);
     source += `

@@ -222,7 +222,7 @@ export function* modulesBelow(folder: URL): Generator<URL> {
 }
 
 function isKernel({ pathname }: URL): boolean {
-  return /\/lib\/(engine\/wasm|train)\/kernels\//.test(pathname);
+  return /\/lib\/(engine\/wasm|search|train)\/kernels\//.test(pathname);
 }
 
 if (import.meta.main) {

@@ -67,7 +67,7 @@ export const duplicatesCommand: Command<typeof OPTIONS> = {
       page: () =>
         picturesPage(
           `Copies in ${directory}`,
-          `${about}. The framed one of a row is the largest.`,
+          `${about}. The framed one of each set is to keep: it has the most pixels.`,
           found.map((set) => shownSet(set, pathOf, out)),
           { offline, signal },
         ),

@@ -19,7 +19,6 @@ import { UsageError } from "./usage_error.ts";
 
 /** Options of both commands. */
 export const PICTURE_FLAGS = {
-  by: INDEX_OPTIONS.by,
   json: flag({}, "Print JSON lines"),
   csv: flag({}, "Print CSV"),
   out: text(
@@ -57,7 +56,7 @@ export async function openFolder(
   options: Values<typeof PICTURE_FLAGS>,
   signal: AbortSignal,
 ): Promise<Folder> {
-  const { by, out, index: given, rebuild, model } = options;
+  const { out, index: given, rebuild, model } = options;
   formatOf(options);
   if (!await isDirectory(folder)) {
     throw new UsageError(`Expected a directory of pictures: found ${folder}`);
@@ -76,7 +75,7 @@ export async function openFolder(
   // Nobody has named the one in the cache.
   const isRebuilt = rebuild || given === undefined;
   await using stack = new AsyncDisposableStack();
-  const index = stack.use(await openIndex({ ...wanted, by, file: kept, rebuild: isRebuilt }));
+  const index = stack.use(await openIndex({ ...wanted, file: kept, rebuild: isRebuilt }));
   const failed = await bringUpToDate(index, folder, pictures.map(({ place }) => place), signal);
   const moved = stack.move();
   return {
@@ -103,11 +102,11 @@ async function isDirectory(path: string): Promise<boolean> {
 /** Where the index of a folder is kept that nobody has named a file for: not among the pictures. */
 async function cachedIndex(
   folder: string,
-  { by, model, precision, backend }: Values<typeof PICTURE_FLAGS>,
+  { model, precision, backend }: Values<typeof PICTURE_FLAGS>,
 ): Promise<string | undefined> {
   const cache = permittedCacheDir();
   if (cache === undefined) return undefined;
-  const own = await sha256(JSON.stringify([folder, by, model, precision, backend]));
+  const own = await sha256(JSON.stringify([folder, model, precision, backend]));
   await makeFolder(join(cache, "search"));
   return join(cache, "search", `${basename(folder).slice(0, 50)}-${own.slice(0, 12)}.safetensors`);
 }

@@ -6,7 +6,7 @@ import type { ImageOutcome } from "../input/each_image.ts";
 import type { Table } from "../options.ts";
 import { SIMILAR_OPTIONS } from "../options/search.ts";
 import { picturesPage } from "../search/page.ts";
-import type { Match } from "../search/search_index.ts";
+import type { Match, SimilarOptions } from "../search/search_index.ts";
 import type { Command } from "./command.ts";
 import { expandInputs, type Input } from "./inputs.ts";
 import {
@@ -21,8 +21,8 @@ import {
 import { CLASSIFIER_TITLE, eachAlone, type Failure, keepEach } from "./run.ts";
 import { UsageError } from "./usage_error.ts";
 
-const { topK, threshold } = SIMILAR_OPTIONS;
-const OPTIONS = { topK, threshold, ...PICTURE_FLAGS } satisfies Table;
+const { topK, threshold, by } = SIMILAR_OPTIONS;
+const OPTIONS = { topK, threshold, by, ...PICTURE_FLAGS } satisfies Table;
 
 export const similarCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] DIRECTORY QUERY ...",
@@ -43,6 +43,8 @@ export const similarCommand: Command<typeof OPTIONS> = {
     await using folder = await openFolder(directory, places, options, signal);
     const { pathOf } = folder, { offline, out } = options;
     const found: Found[] = [], failures: Failure[] = [];
+    const href = (name: string | undefined): string | undefined =>
+      name && hrefOf(pathOf(name), out);
     const code = await keepEach(
       searches(folder, inputs, options, signal),
       inputs.length,
@@ -74,11 +76,11 @@ export const similarCommand: Command<typeof OPTIONS> = {
       page: () =>
         picturesPage(
           `Similar pictures in ${directory}`,
-          "The framed one of a row was asked for.",
-          found.map(({ file, image, matches }) => [
-            { name: file, image, caption: "", isFirst: true },
+          "The framed one of each set was asked for.",
+          found.map(({ file, name, image, matches }) => [
+            { name: name ?? file, image, href: href(name), caption: "", isFirst: true },
             ...matches.map(({ name, similarity, kind }) => ({
-              ...{ name, image: pathOf(name), href: hrefOf(pathOf(name), out) },
+              ...{ name, image: pathOf(name), href: href(name) },
               caption: `${similarityText(similarity)} ${kind}`,
               isFirst: false,
             })),
@@ -93,6 +95,8 @@ export const similarCommand: Command<typeof OPTIONS> = {
 /** What came of a query. */
 interface Found {
   readonly file: string;
+  /** What the directory calls it, if it is there. */
+  readonly name?: string | undefined;
   /** The query's picture. */
   readonly image: ImageInput;
   readonly matches: readonly Match[];
@@ -101,17 +105,20 @@ interface Found {
 function searches(
   { index, nameOf, pathOf }: Folder,
   inputs: readonly Input[],
-  { topK, threshold, offline }: { topK?: number; threshold?: number; offline?: boolean },
+  { topK, threshold, by, offline }: Pick<SimilarOptions, "topK" | "threshold" | "by" | "offline">,
   signal: AbortSignal,
 ): AsyncIterable<ImageOutcome<"result", Omit<Found, "file">>> {
-  const options = { topK, threshold, offline, signal };
+  const options = { topK, threshold, by, offline, signal };
   return eachAlone(inputs, signal, async (given) => {
     const name = typeof given === "string" ? await nameOf(given) : undefined;
     if (name !== undefined) {
-      return { image: pathOf(name), matches: await index.similar({ name }, options) };
+      return { name, image: pathOf(name), matches: await index.similar({ name }, options) };
     }
     // Standard input is there once, and a page shows it again.
-    const image = await readBytes(given as Exclude<ImageInput, { width: number }>, options);
+    const image = await readBytes(given as Exclude<ImageInput, { width: number }>, {
+      offline,
+      signal,
+    });
     return { image, matches: await index.similar(image, options) };
   });
 }

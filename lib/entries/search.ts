@@ -58,8 +58,7 @@ export type {
 export type { ModelSource } from "../open_model.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { Copy, Duplicates } from "../search/duplicates.ts";
-export type { Picture } from "../search/pictures.ts";
-export type { By } from "../search/recipes.ts";
+export type { By, Picture } from "../search/pictures.ts";
 export type {
   DuplicatesOptions,
   IndexOptions,

@@ -17,10 +17,6 @@ const isAll = (value: unknown): value is number => value === Infinity;
 
 /** `openIndex()`. */
 export const INDEX_OPTIONS = {
-  by: choice(
-    { choices: ["look", "meaning"], default: "look" },
-    "What is compared: look finds copies, meaning the same kind of thing",
-  ),
   file: text({ placeholder: "FILE", unset: "memory alone" }, "Where the index is kept"),
   rebuild: flag(
     { default: false },
@@ -39,13 +35,17 @@ export const SIMILAR_OPTIONS = {
     "Pictures at most, most similar first",
   ),
   threshold: number({ min: 0, max: 1, default: 0 }, "Only pictures at least so similar"),
+  by: choice(
+    { choices: ["look", "meaning", "both"], default: "both" },
+    "What is compared: look finds copies, meaning the same kind of thing",
+  ),
   ...IMAGE_OPTIONS,
 } satisfies Table;
 
 /** `SearchIndex.duplicates()`. */
 export const DUPLICATES_OPTIONS = {
   threshold: number(
-    { min: 0, max: 1, unset: "measured, for what is compared" },
+    { min: 0, max: 1, unset: "measured" },
     "Similarity from which on pictures are copies",
   ),
   ...PROGRESS_OPTION,

@@ -6,7 +6,7 @@ import type { Picture, Pictures } from "./pictures.ts";
 
 /** A picture, and how similar it is to another. */
 export interface Copy extends Picture {
-  /** Cosine, 0…1, to the one to keep: below the threshold where only others lead to it. */
+  /** By look, 0…1, to the one to keep: below the threshold where only others lead to it. */
   readonly similarity: number;
 }
 
@@ -35,7 +35,7 @@ export async function findDuplicates(
     progress.reach(n);
     await takeTurn(signal);
     const later = similarities.subarray(n + 1);
-    pictures.compare(pictures.vectorsOf(n), n + 1, later);
+    pictures.compare(pictures.describe(n), "look", n + 1, later);
     for (let i = 0; i < later.length; i++) {
       if (later[i]! >= threshold) sets.join(n, n + 1 + i);
     }
@@ -49,7 +49,7 @@ function duplicatesOf(pictures: Pictures, members: readonly number[]): Duplicate
   const best = members.reduce((best, n) => isBetter(pictures.at(n), pictures.at(best)) ? n : best);
   const similarity = new Float64Array(1);
   const copies = members.filter((n) => n !== best).map((n) => {
-    pictures.compare(pictures.vectorsOf(best), n, similarity);
+    pictures.compare(pictures.describe(best), "look", n, similarity);
     return { ...pictures.at(n), similarity: similarity[0]! };
   });
   copies.sort((a, b) => b.similarity - a.similarity || byName(a, b));

@@ -1,6 +1,6 @@
 /**
  * The file of an index: safetensors, so that other tools read it. Tensors are `pictures`, lines of JSON as
- * bytes; `vectors`, `[N, parts, D]`; and `sha256`, that of all bytes before it.
+ * bytes; `look` and `meaning`, `[N, D]`; and `sha256`, that of all bytes before it.
  */
 
 import { createHash, type Hash } from "node:crypto";
@@ -15,6 +15,7 @@ import {
 import { NotFound, OpenFile } from "../platform.ts";
 import { takeTurn } from "../threads/turn.ts";
 import { type Picture, Pictures } from "./pictures.ts";
+import type { Vectors } from "./vectors.ts";
 
 /** What vectors are made by: those of another key are never compared with them. */
 export interface IndexKey {
@@ -22,15 +23,11 @@ export interface IndexKey {
   readonly model: string;
   /** SHA-256 of what its layers are and how images become their input. */
   readonly network: string;
-  /** `"look"` or `"meaning"`. */
-  readonly by: string;
-  /** What vectors are made of, as JSON. */
-  readonly recipe: string;
   /** `"int8"`, or `"float"` and the backend, whose rounding is its own. */
   readonly precision: string;
 }
 
-/** Bytes that are read, hashed and written at a time. */
+/** Bytes that are read and hashed at a time. */
 const PIECE = 2 ** 20;
 /** What the file says that it is, and in which version. */
 const FORMAT = "@edge/vgg16 search index", VERSION = "1";
@@ -44,8 +41,7 @@ const FORMAT = "@edge/vgg16 search index", VERSION = "1";
 export async function readIndex(
   path: string,
   key: IndexKey,
-  length: number,
-  parts: number,
+  lengths: { readonly look: number; readonly meaning: number },
   signal?: AbortSignal,
 ): Promise<Pictures | undefined> {
   let file: OpenFile;
@@ -56,55 +52,80 @@ export async function readIndex(
     throw error;
   }
   using _file = file;
-  const { dataStart, tensors, bytes } = await readHeader(file, path, key);
-  const [lines, vectors, sum] = tensors as [TensorRange, TensorRange, TensorRange];
-  const count = (vectors.end - vectors.begin) / (parts * length);
-  const pictures = new Pictures(length, parts, count);
+  const { tensors, bytes } = await readHeader(file, path, key);
+  const shapes = [lengths.look, lengths.meaning].map((length, n) => {
+    const [rows, values] = tensors[n + 1]!.shape;
+    return values === length ? rows : undefined;
+  });
   const hash = createHash("sha256").update(bytes);
-  const text = await readHashed(file, dataStart, lines.end, hash, path, signal);
-  const rows = await readHashed(file, vectors.begin, vectors.end, hash, path, signal);
+  const [lines, look, meaning] = [
+    await readHashed(file, tensors[0]!, hash, path, signal),
+    await readHashed(file, tensors[1]!, hash, path, signal),
+    await readHashed(file, tensors[2]!, hash, path, signal),
+  ];
   const expected = new Uint8Array(32);
-  file.read(sum.begin, expected);
+  file.read(tensors[3]!.begin, expected);
   if (hash.digest("hex") !== expected.toHex()) throw damaged(path, "its hash is another");
-  const all = new TextDecoder().decode(text).split("\n").slice(0, -1);
-  if (all.length !== count) {
-    throw damaged(path, `it has ${count} vectors of ${all.length} pictures`);
-  }
-  const values = new Int8Array(rows.buffer), size = parts * length;
+  const pictures = new Pictures(lengths);
+  const row = (of: Uint8Array<ArrayBuffer>, n: number, length: number): Int8Array =>
+    new Int8Array(of.buffer, n * length, length);
   // Written by this library: the hash holds.
-  all.forEach((line, n) =>
-    pictures.put(JSON.parse(line) as Picture, values.subarray(n * size, (n + 1) * size))
-  );
+  const all = new TextDecoder().decode(lines).split("\n").slice(0, -1);
+  if (shapes.some((rows) => rows !== all.length)) throw damaged(path, "its tensors differ in rows");
+  all.forEach((line, n) => {
+    const { certainty, ...picture }: Picture & { certainty: number } = JSON.parse(line);
+    pictures.put(picture, {
+      look: row(look, n, lengths.look),
+      meaning: row(meaning, n, lengths.meaning),
+      certainty,
+    });
+  });
   return pictures;
 }
 
 /** Writes an index: the whole of it, or nothing. */
 export async function writeIndex(path: string, key: IndexKey, pictures: Pictures): Promise<void> {
-  const { count, parts, length } = pictures;
+  const { count, look, meaning } = pictures;
+  const positions = Array.from({ length: count }, (_, n) => n);
   const lines = new TextEncoder().encode(
-    Array.from({ length: count }, (_, n) => JSON.stringify(pictures.at(n)) + "\n").join(""),
+    positions.map((n) => {
+      const { certainty } = pictures.describe(n);
+      return JSON.stringify({ ...pictures.at(n), certainty }) + "\n";
+    }).join(""),
   );
   const header = encodeSafetensorsHeader([
     { name: "pictures", dtype: "U8", shape: [lines.length] },
-    { name: "vectors", dtype: "I8", shape: [count, parts, length] },
+    { name: "look", dtype: "I8", shape: [count, look.length] },
+    { name: "meaning", dtype: "I8", shape: [count, meaning.length] },
     { name: "sha256", dtype: "U8", shape: [32] },
   ], { format: FORMAT, version: VERSION, ...key });
-  const { vectors } = pictures;
-  const rows = new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.length);
   const hash = createHash("sha256");
   using file = await AtomicFile.create(path);
   let end = 0;
-  // Nothing is awaited in between: the vectors are those of one moment.
-  for (const part of [header, lines, rows]) {
-    for (let at = 0; at < part.length; at += PIECE) {
-      const piece = part.subarray(at, at + PIECE);
-      hash.update(piece);
-      file.write(end, piece);
-      end += piece.length;
-    }
+  const write = (bytes: Uint8Array): void => {
+    hash.update(bytes);
+    file.write(end, bytes);
+    end += bytes.length;
+  };
+  // Nothing is awaited in between: all is of one moment.
+  write(header);
+  write(lines);
+  for (const vectors of [look, meaning]) {
+    for (let first = 0; first < count; first += ROWS) write(rowsOf(vectors, first, count));
   }
   file.write(end, hash.digest());
   await file.commit();
+}
+
+/** Rows that are written at a time. */
+const ROWS = 1024;
+
+function rowsOf(vectors: Vectors, first: number, count: number): Uint8Array {
+  const rows = new Int8Array(Math.min(ROWS, count - first) * vectors.length);
+  for (let at = 0; at < rows.length; at += vectors.length) {
+    rows.set(vectors.row(first + at / vectors.length), at);
+  }
+  return new Uint8Array(rows.buffer);
 }
 
 async function readHeader(
@@ -127,7 +148,7 @@ async function readHeader(
   }
   const { metadata, tensors } = header;
   const names = tensors.map(({ name, dtype }) => `${name} ${dtype}`).join();
-  if (metadata.format !== FORMAT || names !== "pictures U8,vectors I8,sha256 U8") {
+  if (metadata.format !== FORMAT || names !== "pictures U8,look I8,meaning I8,sha256 U8") {
     throw notAnIndex(path);
   }
   checkKey(path, metadata, { version: VERSION, ...key });
@@ -142,7 +163,7 @@ function checkKey(
   const other = Object.keys(expected).find((name) => found[name] !== expected[name]);
   // A model may have another name.
   if (other === undefined || other === "model" && found.network === expected.network) return;
-  const what = other === "recipe" || other === "version"
+  const what = other === "version"
     ? "by another version of this library"
     : other === "network" || other === "model"
     ? `with the layers of another model, ${found.model}`
@@ -153,11 +174,10 @@ function checkKey(
   );
 }
 
-/** Reads bytes up to `end`, and hashes them on the way. */
+/** Reads a tensor's bytes, and hashes them on the way. */
 async function readHashed(
   file: OpenFile,
-  begin: number,
-  end: number,
+  { begin, end }: TensorRange,
   hash: Hash,
   path: string,
   signal: AbortSignal | undefined,

@@ -11,7 +11,6 @@ import { type Images, isNamed, type NamedImage } from "../input/prepared_image.t
 import { permittedCacheDir } from "../io/cache.ts";
 import { lockBeside } from "../io/lock.ts";
 import { sha256 } from "../io/sha256.ts";
-import { headless } from "../model/headless.ts";
 import type { Model } from "../model/model.ts";
 import { resolveModel } from "../open_model.ts";
 import {
@@ -32,16 +31,13 @@ import { isVggError } from "../errors.ts";
 import { describePath } from "../platform.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { asUrl } from "../urls.ts";
-import { type Described, describing, vectorLength } from "./describe.ts";
+import { type Described, describing, vectorLengths } from "./describe.ts";
 import { byName, type Duplicates, findDuplicates } from "./duplicates.ts";
 import { type IndexKey, readIndex, writeIndex } from "./index_file.ts";
-import { type Picture, Pictures } from "./pictures.ts";
-import { type By, type Recipe, RECIPES } from "./recipes.ts";
+import { type By, type Picture, Pictures } from "./pictures.ts";
 
 /** Options of {@linkcode openIndex}. */
 export interface IndexOptions extends ClassifierOptions {
-  /** `"look"`, the default, finds copies; `"meaning"` the same kind of thing. */
-  readonly by?: By | undefined;
   /** Where the index is kept. Default: in memory alone. */
   readonly file?: string | undefined;
   /** Begin anew where the file is damaged, or was made with another model or by another version. Default: false. */
@@ -57,6 +53,12 @@ export interface SimilarOptions extends ImageOptions {
   readonly topK?: number | undefined;
   /** Only pictures at least so similar, 0…1. Default: 0. */
   readonly threshold?: number | undefined;
+  /**
+   * - `"look"`: what looks the same, whatever it shows;
+   * - `"meaning"`: what shows the same kind of thing, by the scores of the model's classes;
+   * - `"both"`, the default: what looks the same comes first, and then what is of the same kind.
+   */
+  readonly by?: By | undefined;
 }
 
 /** Options of {@linkcode SearchIndex.duplicates}. */
@@ -69,9 +71,9 @@ export interface DuplicatesOptions extends ProgressOptions {
 
 /** A picture that was found. */
 export interface Match extends Picture {
-  /** Cosine, 0…1. */
+  /** By what was asked for, a cosine, 0…1. */
   readonly similarity: number;
-  /** `"copy"` if the similarity reaches {@linkcode SearchIndex.copies}. */
+  /** `"copy"` if the similarity by look reaches {@linkcode SearchIndex.copies}. */
   readonly kind: "copy" | "similar";
 }
 
@@ -89,13 +91,13 @@ export interface IndexUpdate {
   readonly errors: readonly ImageError[];
 }
 
+/** Cosine of looks from which on pictures are copies. Measured: docs/entries/search.md. */
+const COPIES = 0.85;
 /** New pictures after which the file is written: what a killed process loses. */
 const SAVE_AFTER = 1000;
 
 /**
  * Opens an index, or begins one.
- *
- * Only the convolutions of the model are used, so that a model that was fitted on another's has the same index.
  *
  * @example
  * ```ts
@@ -113,22 +115,17 @@ const SAVE_AFTER = 1000;
  */
 export async function openIndex(options: IndexOptions = {}): Promise<SearchIndex> {
   checkOptions(INDEX_OPTIONS, options);
-  const { by, file, rebuild, precision, offline } = completeOptions(INDEX_OPTIONS, options);
-  const recipe: Recipe = RECIPES[by];
-  const base = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, options));
-  const model = headless(base, recipe.side);
+  const { file, rebuild, precision, offline } = completeOptions(INDEX_OPTIONS, options);
+  const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, options));
   const cacheDir = options.cacheDir ?? permittedCacheDir();
   const load = (): Promise<Engine> =>
     createEngine(model, { ...pickOptions(ENGINE_OPTIONS, options), cacheDir });
   // Floats are rounded as the backend does it, which is known once it is chosen.
   const engine = precision === "float" ? await load() : undefined;
-  const key = await keyOf(model, by, recipe, engine?.backend);
-  const length = vectorLength(recipe, model), { parts } = recipe;
+  const key = await keyOf(model, engine?.backend), lengths = vectorLengths(model);
   let pictures: Pictures | undefined;
   try {
-    if (file !== undefined) {
-      pictures = await readIndex(file, key, length, parts.length, options.signal);
-    }
+    if (file !== undefined) pictures = await readIndex(file, key, lengths, options.signal);
   } catch (error) {
     const mayReplace = isVggError(error, "index-damaged") || isVggError(error, "index-other");
     if (!rebuild || !mayReplace) {
@@ -136,33 +133,29 @@ export async function openIndex(options: IndexOptions = {}): Promise<SearchIndex
       throw error;
     }
   }
-  pictures ??= new Pictures(length, parts.length);
-  return indexOf({ model, recipe, key, file, pictures, offline, load, engine });
+  pictures ??= new Pictures(lengths);
+  return indexOf({ model, key, file, pictures, offline, load, engine });
 }
 
 /** What makes the vectors of an index. */
 async function keyOf(
-  { id, architecture, preprocessing, parameters }: Model,
-  by: By,
-  recipe: Recipe,
+  { id, architecture, preprocessing, temperature, parameters }: Model,
   backend: Backend | undefined,
 ): Promise<IndexKey> {
-  const { copies: _, ...vectors } = recipe;
   const numbers = parameters.flatMap(({ scale, bias }) => [scale, bias]);
   const network = await sha256(
-    JSON.stringify([architecture, preprocessing]),
+    JSON.stringify([architecture, preprocessing, temperature]),
     ...numbers.map(({ buffer, byteOffset, byteLength }) =>
       new Uint8Array(buffer, byteOffset, byteLength)
     ),
   );
   const precision = backend === undefined ? "int8" : `float on ${backend}`;
-  return { model: id, network, by, recipe: JSON.stringify(vectors), precision };
+  return { model: id, network, precision };
 }
 
 /** What an index is made of. */
 interface Parts {
   readonly model: Model;
-  readonly recipe: Recipe;
   readonly key: IndexKey;
   readonly file: string | undefined;
   readonly pictures: Pictures;
@@ -177,12 +170,10 @@ let indexOf: (parts: Parts) => SearchIndex;
 export class SearchIndex implements AsyncDisposable {
   /** Name of the model. */
   readonly model: string;
-  /** By what pictures are compared. */
-  readonly by: By;
   /** The file that it is kept in. */
   readonly file: string | undefined;
-  /** The similarity from which on pictures are copies of each other. */
-  readonly copies: number;
+  /** The similarity by look from which on pictures are copies of each other. */
+  readonly copies: number = COPIES;
   readonly #parts: Parts;
   readonly #calls = new Calls("index");
   readonly #pictures: Pictures;
@@ -195,11 +186,11 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   private constructor(parts: Parts) {
-    const { model, recipe, key, file, engine } = parts;
+    const { model, file, engine } = parts;
     this.#parts = parts;
     this.#pictures = parts.pictures;
     this.#engine = engine && Promise.resolve(engine);
-    [this.model, this.by, this.file, this.copies] = [model.id, key.by as By, file, recipe.copies];
+    [this.model, this.file] = [model.id, file];
   }
 
   /** How many pictures there are. */
@@ -249,7 +240,8 @@ export class SearchIndex implements AsyncDisposable {
    * @param query An image, or `{ name }` of one that is in the index. One that is there is not among its
    *   own results, also if it is given by the path that is its name.
    * @returns Most similar first.
-   * @throws {RangeError} If the index has no picture of that name, or an option is out of range.
+   * @throws {RangeError} If the index has no picture of that name, an option is out of range, or the model
+   *   has no classes by whose scores pictures mean something.
    * @throws As `Classifier.classify()` does, of the image.
    */
   async similar(
@@ -257,19 +249,27 @@ export class SearchIndex implements AsyncDisposable {
     options: SimilarOptions = {},
   ): Promise<Match[]> {
     checkOptions(SIMILAR_OPTIONS, options);
-    const { topK, threshold } = completeOptions(SIMILAR_OPTIONS, options);
-    return await this.#calls.run(async () => {
-      const own = await this.#positionOf(query);
-      const pictures = this.#pictures;
-      const vectors = own === undefined
-        ? (await this.#describe(query as ImageInput, options)).vectors
-        : pictures.vectorsOf(own);
-      const similarities = new Float64Array(pictures.count);
-      pictures.compare(vectors, 0, similarities);
-      if (own !== undefined) similarities[own] = -1;
-      return nearest(similarities, topK, threshold, pictures).map((n) =>
-        this.#match(n, similarities)
+    const { topK, threshold, by } = completeOptions(SIMILAR_OPTIONS, options);
+    if (by === "meaning" && this.#pictures.meaning.length === 0) {
+      throw new RangeError(
+        `The model ${this.model} has no dense layers whose scores say what pictures mean: use another one, ` +
+          'or by: "look"',
       );
+    }
+    return await this.#calls.run(async () => {
+      const own = await this.#positionOf(query), pictures = this.#pictures;
+      const description = own === undefined
+        ? await this.#describe(query as ImageInput, options)
+        : pictures.describe(own);
+      const similarities = new Float64Array(pictures.count);
+      pictures.compare(description, by, 0, similarities);
+      if (own !== undefined) similarities[own] = -1;
+      const look = new Float64Array(1);
+      return nearest(similarities, topK, threshold, pictures).map((n): Match => {
+        pictures.compare(description, "look", n, look);
+        const kind = look[0]! >= this.copies ? "copy" : "similar";
+        return { ...pictures.at(n), similarity: similarities[n]!, kind };
+      });
     });
   }
 
@@ -311,7 +311,7 @@ export class SearchIndex implements AsyncDisposable {
     images: Images<LazyImage | NamedImage<LazyImage>>,
     options: UpdateOptions,
   ): Promise<IndexUpdate> {
-    const { model, recipe, file, key } = this.#parts;
+    const { model, file, key } = this.#parts;
     using _lock = file === undefined ? undefined : await lockBeside(file);
     const counts = { added: 0, changed: 0, kept: 0, removed: 0 }, errors: ImageError[] = [];
     const stamps = new Map<string, Stamp>(), pictures = this.#pictures;
@@ -336,7 +336,7 @@ export class SearchIndex implements AsyncDisposable {
     };
     const total = Array.isArray(images) ? images.length : undefined;
     const progress = new ProgressTeller(options, { stage: "index", unit: "images" }, total);
-    const work = describing(() => this.#load(), model, recipe, this.#reading(options));
+    const work = describing(() => this.#load(), model, this.#reading(options));
     const each = { signal: options.signal, closing: this.#calls.ending };
     try {
       for await (const { name, picture, error } of eachImage(fresh(), "picture", work, each)) {
@@ -346,8 +346,8 @@ export class SearchIndex implements AsyncDisposable {
           continue;
         }
         counts[pictures.positionOf(name!) === undefined ? "added" : "changed"]++;
-        const { vectors, ...about } = picture;
-        pictures.put({ name: name!, ...about, ...stamps.get(name!) }, vectors);
+        const { width, height, bytes, ...description } = picture;
+        pictures.put({ name: name!, width, height, bytes, ...stamps.get(name!) }, description);
         if (++unsaved >= SAVE_AFTER) await save();
       }
       const failed = new Set(errors.map(({ image }) => image));
@@ -376,15 +376,8 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   async #describe(query: ImageInput, options: SimilarOptions): Promise<Described> {
-    const { model, recipe } = this.#parts;
-    const work = describing(() => this.#load(), model, recipe, this.#reading(options));
+    const work = describing(() => this.#load(), this.#parts.model, this.#reading(options));
     return await resultsOf(query, work, options) as Described; // Of one image.
-  }
-
-  #match(n: number, similarities: Float64Array): Match {
-    const similarity = similarities[n]!;
-    const kind = similarity >= this.copies ? "copy" : "similar";
-    return { ...this.#pictures.at(n), similarity, kind };
   }
 
   #load(): Promise<Engine> {

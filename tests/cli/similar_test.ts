@@ -140,7 +140,7 @@ testIn("--out writes lines, CSV, or a page with the pictures", async (folder) =>
   assertEquals([page.code, page.stdout], [0, ""], page.stderr);
   const html = await Deno.readTextFile(join(folder, "found/copies.html"));
   assertStringIncludes(html, 'href="../photos/small/%3Ccat%3E%20%26%201.png"');
-  assertStringIncludes(html, "&lt;cat&gt; &amp; 1.png");
+  assertStringIncludes(html, "&lt;cat&gt; &amp; 1.<wbr>png");
   const images = [...html.matchAll(/src="data:image\/png;base64,([^"]+)"/g)];
   assertEquals(images.length, 2);
   for (const [, base64] of images) {
@@ -188,11 +188,11 @@ testIn(
   async (folder) => {
     const args = ["duplicates", "photos", "--index", "photos.index"];
     await run(folder, args);
-    const refused = await run(folder, [...args, "--by", "meaning"]);
+    const refused = await run(folder, [...args, "--precision", "float"]);
     assertEquals(refused.code, 1);
-    assertStringIncludes(refused.stderr, "by look instead of meaning");
+    assertStringIncludes(refused.stderr, "with precision int8 instead of float on wasm");
     assertStringIncludes(refused.stderr, "--rebuild");
-    const rebuilt = await run(folder, [...args, "--by", "meaning", "--rebuild"]);
+    const rebuilt = await run(folder, [...args, "--precision", "float", "--rebuild"]);
     assertEquals(rebuilt.code, 0, rebuilt.stderr);
     assertStringIncludes(rebuilt.stderr, "5 pictures, 5 new");
   },

@@ -7,14 +7,12 @@ import { Pictures } from "../../lib/search/pictures.ts";
 function plane(
   pictures: readonly { name: string; degrees: number; width?: number; bytes?: number }[],
 ): Pictures {
-  const found = new Pictures(2, 1);
+  const found = new Pictures({ look: 2, meaning: 0 });
   for (const { name, degrees, width = 10, bytes = 10 } of pictures) {
     const angle = degrees / 180 * Math.PI;
-    const vector = Int8Array.of(
-      Math.round(127 * Math.cos(angle)),
-      Math.round(127 * Math.sin(angle)),
-    );
-    found.put({ name, width, height: 10, bytes }, vector);
+    const look = Int8Array.of(Math.round(127 * Math.cos(angle)), Math.round(127 * Math.sin(angle)));
+    const description = { look, meaning: new Int8Array(0), certainty: 0 };
+    found.put({ name, width, height: 10, bytes }, description);
   }
   return found;
 }

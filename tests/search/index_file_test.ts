@@ -5,16 +5,18 @@ import { Pictures } from "../../lib/search/pictures.ts";
 import { CIFAR10_FILE } from "../support/cifar10.ts";
 
 const KEY: IndexKey = {
-  ...{ model: "a model", network: "00ff", by: "look", recipe: "{}", precision: "int8" },
+  ...{ model: "a model", network: "00ff", precision: "int8" },
 };
-const LENGTH = 16, PARTS = 2;
+const LENGTHS = { look: 20, meaning: 3 };
 
-function somePictures(count: number): Pictures {
-  const pictures = new Pictures(LENGTH, PARTS);
+function somePictures(count: number, lengths = LENGTHS): Pictures {
+  const pictures = new Pictures(lengths);
   for (let n = 0; n < count; n++) {
-    const vectors = Int8Array.from({ length: PARTS * LENGTH }, (_, i) => n * 31 + i * 17);
-    const modifiedMs = n === 1 ? undefined : 1000 + n;
-    pictures.put({ name: `ü${n}\n.jpg`, width: n + 1, height: 2, bytes: n, modifiedMs }, vectors);
+    const look = Int8Array.from({ length: lengths.look }, (_, i) => n * 31 + i * 17);
+    const meaning = Int8Array.from({ length: lengths.meaning }, (_, i) => n + i);
+    const modifiedMs = n === 1 ? undefined : 1000.5 + n;
+    const about = { name: `ü${n}\n.jpg`, width: n + 1, height: 2, bytes: n, modifiedMs };
+    pictures.put(about, { look, meaning, certainty: 1 / (n + 3) });
   }
   return pictures;
 }
@@ -31,7 +33,7 @@ function testWith(name: string, fn: (path: string) => Promise<void>): void {
   });
 }
 
-const read = (path: string, key = KEY) => readIndex(path, key, LENGTH, PARTS);
+const read = (path: string, key = KEY) => readIndex(path, key, LENGTHS);
 
 async function codeOf(path: string, key?: IndexKey): Promise<string> {
   const error = await assertRejects(() => read(path, key));
@@ -42,14 +44,16 @@ async function codeOf(path: string, key?: IndexKey): Promise<string> {
 
 testWith("an index that was written is read as it was", async (path) => {
   assertEquals(await read(path), undefined);
-  for (const count of [3, 0]) {
-    const written = somePictures(count);
+  // More rows than are written at a time, none, and vectors without values.
+  for (const [count, meaning] of [[1100, 3], [0, 3], [5, 0]] as const) {
+    const lengths = { ...LENGTHS, meaning };
+    const written = somePictures(count, lengths);
     await writeIndex(path, KEY, written);
-    const found = (await read(path))!;
+    const found = (await readIndex(path, KEY, lengths))!;
     assertEquals(found.count, count);
-    assertEquals(found.vectors, written.vectors);
     for (let n = 0; n < count; n++) {
       const { modifiedMs, ...rest } = written.at(n);
+      assertEquals(found.describe(n), written.describe(n));
       assertEquals(found.at(n), modifiedMs === undefined ? rest : { ...rest, modifiedMs });
     }
   }
@@ -77,9 +81,11 @@ testWith("wherever an index is cut off or changed, it is refused", async (path) 
 
 testWith("vectors of another key are never read", async (path) => {
   await writeIndex(path, KEY, somePictures(2));
-  for (const name of ["network", "by", "recipe", "precision"] as const) {
+  for (const name of ["network", "precision"] as const) {
     assertEquals(await codeOf(path, { ...KEY, [name]: "another" }), "index-other", name);
   }
+  const error = await assertRejects(() => readIndex(path, KEY, { look: 20, meaning: 4 }));
+  assert(isVggError(error, "index-damaged"), String(error));
   assertEquals((await read(path, { ...KEY, model: "another name" }))!.count, 2);
 });
 

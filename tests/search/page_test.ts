@@ -10,10 +10,11 @@ function shown(name: string, more: Partial<ShownPicture> = {}): ShownPicture {
 
 Deno.test("a page has each picture in its row, and no name is taken for HTML", async () => {
   const evil = `"><script>alert(1)</script>\u202e.jpg`;
-  const page = await picturesPage("Copies in <b>", `about ${evil}`, [
+  const html = await picturesPage("Copies in <b>", `about ${evil}`, [
     [shown("a.jpg", { isFirst: true, href: "sub/a%20b.jpg" }), shown(evil, { href: evil })],
     [shown("gone.jpg", { image: "no/such/file.jpg" })],
   ], {});
+  const page = html.replaceAll("<wbr>", "");
   assertEquals(page.split("<script").length, 1);
   assertMatch(page, /&lt;script&gt;alert\(1\)&lt;\/script&gt;\\u\{202e\}\.jpg/);
   assertEquals(page.match(/<div class="row">/g)?.length, 2);

@@ -1,75 +1,94 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
+import type { Description } from "../../lib/search/describe.ts";
 import { similarity } from "../../lib/output/embedding.ts";
 import { type Picture, Pictures } from "../../lib/search/pictures.ts";
+import { directionOf } from "../../lib/search/vectors.ts";
 import { randomFrom } from "../../lib/train/random.ts";
 
-const LENGTH = 24;
+const LENGTHS = { look: 48, meaning: 5 };
 
 function picture(name: string): Picture {
   return { name, width: 4, height: 3, bytes: 12 };
 }
 
-function randomBytes(count: number, seed: number): Int8Array {
+/** Values as a network gives them, and what an index keeps of them. */
+function randomValues(seed: number) {
   const next = randomFrom(seed);
-  return Int8Array.from({ length: count }, () => Math.floor(next() * 255) - 127);
+  const look = Float64Array.from({ length: LENGTHS.look }, () => next() - 0.3);
+  const raw = Float64Array.from({ length: LENGTHS.meaning }, () => next() ** 9);
+  const sum = raw.reduce((a, b) => a + b);
+  return { look, scores: raw.map((value) => value / sum) };
 }
 
-/** What `compare()` gives, by cosines of floats. */
-function expected(a: Int8Array, b: Int8Array, parts: number): number {
-  const part = (of: Int8Array, n: number) => [...of.subarray(n * LENGTH, (n + 1) * LENGTH)];
-  let best = 0;
-  for (let n = 0; n < parts; n++) {
-    best = Math.max(best, similarity(part(a, 0), part(b, n)), similarity(part(a, n), part(b, 0)));
-  }
-  return best;
+function described({ look, scores }: ReturnType<typeof randomValues>): Description {
+  const certainty = Math.hypot(...scores);
+  return { look: directionOf(look), meaning: directionOf(scores), certainty };
 }
 
-for (const parts of [1, 3]) {
-  Deno.test(`pictures of ${parts} vectors are compared as cosines say, and both ways alike`, () => {
-    const pictures = new Pictures(LENGTH, parts, 1);
-    const all = Array.from({ length: 40 }, (_, n) => randomBytes(parts * LENGTH, n + 1));
-    all.forEach((vectors, n) => pictures.put(picture(`${n}`), vectors));
-    const rows = all.map((vectors) => {
-      const similarities = new Float64Array(all.length);
-      pictures.compare(vectors, 0, similarities);
-      return similarities;
-    });
-    rows.forEach((row, a) =>
-      row.forEach((value, b) => {
-        // Rounding alone: the sums are integers.
-        assertAlmostEquals(value, expected(all[a]!, all[b]!, parts), 1e-12);
-        assertEquals(value, rows[b]![a]);
-      })
+/** Scores times 0.6, and a look that makes the whole of length 1. */
+function joined({ look, scores }: ReturnType<typeof randomValues>): number[] {
+  const meaning = [...scores].map((score) => 0.6 * score);
+  const rest = Math.sqrt(1 - Math.hypot(...meaning) ** 2), length = Math.hypot(...look);
+  return [...meaning, ...[...look].map((value) => value / length * rest)];
+}
+
+Deno.test("pictures are compared by look, by meaning, and by both as one vector of length 1", () => {
+  const pictures = new Pictures(LENGTHS);
+  const all = Array.from({ length: 30 }, (_, n) => randomValues(n + 1));
+  all.forEach((values, n) => pictures.put(picture(`${n}`), described(values)));
+  for (const [n, own] of all.entries()) {
+    const similarities = new Float64Array(all.length - n);
+    const compare = (by: "look" | "meaning" | "both") => {
+      pictures.compare(pictures.describe(n), by, n, similarities);
+      return [...similarities];
+    };
+    // Bytes are wrong by half a step of 127 at most.
+    compare("look").forEach((found, i) =>
+      assertAlmostEquals(found, similarity(own.look, all[n + i]!.look), 0.02)
     );
-    rows.forEach((row, n) => assertEquals(row[n], 1));
-  });
-}
+    compare("meaning").forEach((found, i) =>
+      assertAlmostEquals(found, similarity(own.scores, all[n + i]!.scores), 0.02)
+    );
+    const both = compare("both");
+    both.forEach((found, i) =>
+      assertAlmostEquals(found, similarity(joined(own), joined(all[n + i]!)), 0.02)
+    );
+    assertAlmostEquals(both[0]!, 1, 1e-12);
+  }
+});
 
-Deno.test("what is all zeros is like nothing, not even itself", () => {
-  const pictures = new Pictures(LENGTH, 1);
-  pictures.put(picture("none"), new Int8Array(LENGTH));
-  const similarities = Float64Array.of(-1);
-  pictures.compare(new Int8Array(LENGTH), 0, similarities);
-  assertEquals([...similarities], [0]);
+Deno.test("without scores both are the look alone", () => {
+  const pictures = new Pictures({ look: 48, meaning: 0 });
+  const one = (seed: number): Description => ({
+    ...described(randomValues(seed)),
+    ...{ meaning: new Int8Array(0), certainty: 0 },
+  });
+  for (let n = 0; n < 5; n++) pictures.put(picture(`${n}`), one(n + 1));
+  const [look, both, meaning] = ["look", "both", "meaning"].map((by) => {
+    const similarities = new Float64Array(5);
+    pictures.compare(one(9), by as "look", 0, similarities);
+    return [...similarities];
+  });
+  assertEquals(both, look);
+  assertEquals(meaning, [0, 0, 0, 0, 0]);
 });
 
 Deno.test("a picture of a name that is there replaces it, and others close up when some leave", () => {
-  const pictures = new Pictures(LENGTH, 2, 1);
-  const vectors = (n: number) => new Int8Array(2 * LENGTH).fill(n);
-  for (let n = 0; n < 9; n++) pictures.put(picture(`${n}`), vectors(n + 1));
-  pictures.put({ ...picture("4"), width: 99 }, vectors(100));
+  const pictures = new Pictures(LENGTHS);
+  const one = (n: number) => described(randomValues(n + 1));
+  for (let n = 0; n < 9; n++) pictures.put(picture(`${n}`), one(n));
+  pictures.put({ ...picture("4"), width: 99 }, one(100));
   assertEquals([pictures.count, pictures.positionOf("4"), pictures.at(4).width], [9, 4, 99]);
   assertEquals(pictures.keep(({ name }) => Number(name) % 2 === 0), 4);
   const names = Array.from({ length: pictures.count }, (_, n) => pictures.at(n).name);
   assertEquals(names, ["0", "2", "4", "6", "8"]);
   names.forEach((name, n) => {
     assertEquals(pictures.positionOf(name), n);
-    assertEquals(pictures.vectorsOf(n), vectors(name === "4" ? 100 : Number(name) + 1));
+    assertEquals(pictures.describe(n), one(name === "4" ? 100 : Number(name)));
   });
   assertEquals(pictures.positionOf("3"), undefined);
-  assertEquals(pictures.vectors.length, 5 * 2 * LENGTH);
   // Lengths have moved along: each is still exactly like itself.
   const similarities = new Float64Array(5);
-  pictures.compare(pictures.vectorsOf(2), 0, similarities);
+  pictures.compare(pictures.describe(2), "look", 0, similarities);
   assertEquals(similarities[2], 1);
 });

@@ -140,19 +140,17 @@ testIn(
       await index.update(inFolder(folder, NAMES));
     }
     for (
-      const options of [{ model: "vgg16-tiny-imagenet" }, { by: "meaning" }, {
-        precision: "float",
-      }] as const
+      const options of [{ model: "vgg16-tiny-imagenet" }, { precision: "float" }] as const
     ) {
       const error = await assertRejects(() => openIndex({ ...OPTIONS, file, ...options }));
       assert(isVggError(error, "index-other"), String(error));
     }
     {
-      await using index = await openIndex({ ...OPTIONS, file, by: "meaning", rebuild: true });
+      await using index = await openIndex({ ...OPTIONS, file, precision: "float", rebuild: true });
       assertEquals(index.size, 0);
       await index.update(inFolder(folder, NAMES.slice(1)));
     }
-    await using index = await openIndex({ ...OPTIONS, file, by: "meaning" });
+    await using index = await openIndex({ ...OPTIONS, file, precision: "float" });
     assertEquals(index.size, 3);
   },
 );
@@ -203,5 +201,12 @@ testIn("pictures need names, and queries need to be known by theirs", async (fol
 
 Deno.test("what is wrong with an index's options is said", async () => {
   // @ts-expect-error: no such value
-  await assertRejects(() => openIndex({ by: "smell" }), RangeError, '"look", "meaning"');
+  await assertRejects(() => openIndex({ precision: "half" }), RangeError, '"int8", "float"');
+  await using index = await openIndex(OPTIONS);
+  const smell = "smell" as "look";
+  await assertRejects(
+    () => index.similar("a", { by: smell }),
+    RangeError,
+    '"look", "meaning", "both"',
+  );
 });

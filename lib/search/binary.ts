@@ -1,0 +1,6 @@
+// Made by `deno task build:kernels` from kernels/. Do not edit.
+
+/** The kernels with simd; base64. */
+export const KERNELS: string =
+  // deno-fmt-ignore
+  "AGFzbQEAAAABCQFgBX9/f39/AAISAQNlbnYGbWVtb3J5AgEBgIAEAwIBAAcVAghtdWx0aXBseQAABm1lbW9yeQIACp8BAZwBAgJ7An8DQCADIAhKBED9DAAAAAAAAAAAAAAAAAAAAAAhBUEAIQcDQCACIAdLBEAgBSAAIAdq/QAEACIFIAEgB2r9AAQAIgb9nAEgBSAG/Z0B/Y4B/X79rgEhBSAHQRBqIQcMAQsLIAQgBf0bACAF/RsBaiAF/RsCaiAF/RsDajYCACABIAJqIQEgBEEEaiEEIAhBAWohCAwBCwsL";
