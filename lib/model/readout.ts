@@ -55,12 +55,10 @@ export interface DenseReadout {
   readonly layers: readonly { readonly weight: Float32Array; readonly bias: Float32Array }[];
 }
 
-/** The examples that are most like an image decide, each for its class. */
+/** Examples, each of which speaks for its class, the more the more it is like the image. */
 export interface NearestReadout {
   /** Nearest neighbors. */
   readonly kind: "nearest";
-  /** How many examples of a class speak for it, as far as it has them. */
-  readonly neighbors: number;
   /** Values of each block of the features. */
   readonly lengths: readonly number[];
   /** Their features as `directionOf()` of `lib/output/nearest.ts` gives them, `[examples, D]`. */
@@ -82,7 +80,7 @@ export interface ReadoutDescription {
   readonly features: FeatureRecipe;
   readonly head:
     | { readonly kind: "dense"; readonly units: readonly number[] }
-    | { readonly kind: "nearest"; readonly neighbors: number; readonly examples: number };
+    | { readonly kind: "nearest"; readonly examples: number };
 }
 
 /** All of a readout but its numbers. */
@@ -90,8 +88,7 @@ export function describeReadout({ features, head }: Readout): ReadoutDescription
   if (head.kind === "dense") {
     return { features, head: { kind: "dense", units: head.layers.map(({ bias }) => bias.length) } };
   }
-  const { kind, neighbors, classes } = head;
-  return { features, head: { kind, neighbors, examples: classes.length } };
+  return { features, head: { kind: head.kind, examples: head.classes.length } };
 }
 
 /** The network on inputs of another size. */
@@ -156,9 +153,9 @@ export function readoutOf(
   architecture: Architecture,
 ): Readout {
   if (head.kind === "nearest") {
-    const [examples, classes] = values, { kind, neighbors } = head;
+    const [examples, classes] = values, { kind } = head;
     const lengths = blockLengths(features, architecture);
-    return { features, head: { kind, neighbors, lengths, examples: examples!, classes: classes! } };
+    return { features, head: { kind, lengths, examples: examples!, classes: classes! } };
   }
   const layers = head.units.map((_, n) => ({ weight: values[2 * n]!, bias: values[2 * n + 1]! }));
   return { features, head: { kind: "dense", layers } };
@@ -187,7 +184,7 @@ export function checkReadout(
   if (featureLength(features as FeatureRecipe, architecture) > MAX_FEATURES) {
     return `readout.features are more than ${MAX_FEATURES} values`;
   }
-  const { kind, units, neighbors, examples } = isRecord(head) ? head : {};
+  const { kind, units, examples } = isRecord(head) ? head : {};
   if (kind === "dense") {
     const areUnits = Array.isArray(units) && units.length >= 1 && units.length <= MAX_LAYERS &&
       units.every((unit) => isCount(unit, MAX_FEATURES));
@@ -197,9 +194,9 @@ export function checkReadout(
     return undefined;
   }
   if (kind !== "nearest") return 'readout.head.kind must be "dense" or "nearest"';
-  return isCount(neighbors, MAX_FEATURES) && isCount(examples, MAX_FEATURES)
+  return isCount(examples, MAX_FEATURES)
     ? undefined
-    : "readout.head must have neighbors and examples, counts of at least 1";
+    : "readout.head.examples must be a count of at least 1";
 }
 
 function checkRecipe(value: unknown, architecture: Architecture): string | undefined {

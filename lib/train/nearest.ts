@@ -20,12 +20,6 @@ export interface NearestHead {
   readonly validation: CrossValidated;
 }
 
-/**
- * How many of a class's examples speak for it. Of 1, 3, 5, 10 and 20 with VGG16's pool4 and pool5, averaged, 5 is
- * right most often out of fold, both on 720 flowers of 12 kinds and on 245 ants and bees.
- */
-const NEIGHBORS = 5;
-
 /** Remembers all pictures, and judges each by those of the other folds. The arrays of `kernels` are overwritten. */
 export async function learnNearest(
   kernels: TrainingKernels,
@@ -46,14 +40,14 @@ export async function learnNearest(
     const logits = new Float64Array(held.length * classes);
     let first = 0;
     for await (const similarities of innerProducts(kernels, own, others, size, signal)) {
-      logits.set(similarityLogits(similarities, members, NEIGHBORS), first);
+      logits.set(similarityLogits(similarities, members), first);
       first += classes;
     }
     yield logits;
   }, onStep);
   return {
     head: {
-      ...{ kind: "nearest", neighbors: NEIGHBORS, lengths, examples },
+      ...{ kind: "nearest", lengths, examples },
       classes: Float32Array.from(labels),
     },
     validation,

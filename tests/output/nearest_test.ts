@@ -11,11 +11,11 @@ function rowFrom(next: () => number): Float64Array {
 }
 
 /** Examples of the classes, and the rows that they were. */
-function headOf(labels: readonly number[], neighbors: number): [NearestReadout, Float64Array[]] {
+function headOf(labels: readonly number[]): [NearestReadout, Float64Array[]] {
   const next = random(12), rows = labels.map(() => rowFrom(next));
   const examples = Float32Array.from(rows.flatMap((row) => [...directionOf(row, LENGTHS)]));
   const classes = Float32Array.from(labels);
-  return [{ kind: "nearest", neighbors, lengths: LENGTHS, examples, classes }, rows];
+  return [{ kind: "nearest", lengths: LENGTHS, examples, classes }, rows];
 }
 
 /** The mean, over the blocks, of Bhattacharyya's coefficient of two rows' parts of the block's sum. */
@@ -33,28 +33,32 @@ function overlap(a: Float64Array, b: Float64Array): number {
   return mean;
 }
 
-Deno.test("a class's logit is the mean overlap with the most similar of its examples", () => {
-  const labels = [0, 1, 0, 0, 1, 0, 0], [head, rows] = headOf(labels, 3), row = rowFrom(random(5));
-  const overlaps = (c: number): number[] =>
-    rows.filter((_, n) => labels[n] === c).map((other) => overlap(row, other)).sort((a, b) =>
-      b - a
-    );
-  const [zero, one] = [overlaps(0).slice(0, 3), overlaps(1)];
+Deno.test("a class's logit is the log of the mean of its examples' likeness, however many there are", () => {
+  const labels = [0, 1, 0, 0, 1, 0, 0], [head, rows] = headOf(labels), row = rowFrom(random(5));
   const found = nearestLogits(head, row, CLASSES);
-  // Examples are float32.
-  assertAlmostEquals(found[0], 100 * (zero[0] + zero[1] + zero[2]) / 3, 1e-4);
-  assertAlmostEquals(found[1], 100 * (one[0] + one[1]) / 2, 1e-4);
+  for (const c of [0, 1]) {
+    const own = rows.filter((_, n) => labels[n] === c).map((other) =>
+      Math.exp(50 * overlap(row, other))
+    );
+    const mean = own.reduce((a, b) => a + b) / own.length;
+    // Examples are float32.
+    assertAlmostEquals(found[c], Math.log(mean), 1e-4);
+  }
   // No example can be less like it than by -1.
-  assertEquals(found[2], -100);
-  assertAlmostEquals(
-    nearestLogits(head, rows[4], CLASSES)[1],
-    100 * (1 + overlap(rows[4], rows[1])) / 2,
-    1e-4,
+  assertEquals(found[2], -50);
+  const [twice] = headOf(labels);
+  const doubled = {
+    ...twice,
+    examples: Float32Array.of(...twice.examples, ...twice.examples),
+    classes: Float32Array.of(...twice.classes, ...twice.classes),
+  };
+  nearestLogits(doubled, row, CLASSES).forEach((value, c) =>
+    assertAlmostEquals(value, found[c], 1e-9)
   );
 });
 
 Deno.test("the scale of a row and of its blocks does not matter, nor do rows of zeros", () => {
-  const [head] = headOf([0, 1, 2], 5), row = rowFrom(random(5));
+  const [head] = headOf([0, 1, 2]), row = rowFrom(random(5));
   const found = nearestLogits(head, row, CLASSES);
   const scaled = row.map((value, i) => value * (i < LENGTHS[0] ? 1e-3 : 1e5));
   nearestLogits(head, scaled, CLASSES).forEach((value, c) =>
@@ -67,7 +71,7 @@ Deno.test("the scale of a row and of its blocks does not matter, nor do rows of 
 });
 
 Deno.test("nearestGradient() is how a logit changes, as small changes of each feature tell", () => {
-  const [head] = headOf([0, 1, 0, 0, 1, 2, 0], 2), row = rowFrom(random(5));
+  const [head] = headOf([0, 1, 0, 0, 1, 2, 0]), row = rowFrom(random(5));
   row[1] = -row[1];
   row[6] = 0;
   for (let c = 0; c < CLASSES; c++) {

@@ -46,7 +46,7 @@ Deno.test("learnNearest() learns from one picture a class, and its head takes ot
   for (let n = 0; n < 3; n++) {
     const logits = nearestLogits(head, rowOf(n), 3);
     assertEquals(bestClass(logits), n);
-    assertAlmostEquals(logits[n], 100, 1e-4);
+    assertAlmostEquals(logits[n], 50, 1e-4);
   }
   // An example of a fourth class, which looks like the first one of class 1.
   const more = {
