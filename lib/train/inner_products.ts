@@ -11,7 +11,7 @@ const BLOCK = 64;
  * given is overwritten by the next. The arrays of `kernels` are overwritten.
  *
  * @param rows `[N, length]`
- * @param others `[M, length]`
+ * @param others `[M, length]`; if they are the rows, each is compared with itself and those before it alone.
  */
 export async function* innerProducts(
   kernels: TrainingKernels,
@@ -29,14 +29,16 @@ export async function* innerProducts(
   for (let first = 0; first < total; first += BLOCK) {
     await takeTurn(signal);
     const columns = Math.min(BLOCK, total - first);
+    const compared = others === rows ? first + columns : count;
     for (let j = 0; j < columns; j++) {
       const own = (first + j) * length;
       for (let i = 0; i < length; i++) w[i * BLOCK + j] = others[own + i]!;
     }
-    kernels.run("multiply", { x, w, y, rows: count, inner: length, outputs: BLOCK });
+    kernels.run("multiply", { x, w, y, rows: compared, inner: length, outputs: BLOCK });
     for (let j = 0; j < columns; j++) {
-      for (let n = 0; n < count; n++) products[n] = y[n * BLOCK + j]!;
-      yield products;
+      const own = others === rows ? first + j + 1 : count;
+      for (let n = 0; n < own; n++) products[n] = y[n * BLOCK + j]!;
+      yield products.subarray(0, own);
     }
   }
 }

@@ -32,7 +32,7 @@ export async function rowSpace(
   const factor = new Float64Array(count * count);
   let row = 0;
   for await (const products of innerProducts(kernels, rows, rows, rows.length / count, signal)) {
-    factor.set(products.subarray(0, row + 1), row++ * count);
+    factor.set(products, row++ * count);
   }
   const least = DEPENDENT * factor.reduce((most, value) => Math.max(most, value), 0);
   for (let i = 0; i < count; i++) {
