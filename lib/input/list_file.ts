@@ -24,7 +24,8 @@ export interface ListFile {
 const FILE_COLUMNS: ReadonlySet<string> = new Set([
   ...["path", "paths", "file", "files", "filename", "filenames", "filepath", "fullpath"],
   ...["image", "images", "imagename", "imagepath", "imagefile", "imageid", "imageurl"],
-  ...["img", "imgname", "imgpath", "imgfile", "picture", "photo", "url", "uri", "relpath"],
+  ...["img", "imgname", "imgpath", "imgfile", "imgid", "picture", "photo", "url", "uri", "src"],
+  ...["relpath", "relativepath", "filelocation", "imagefilename", "imagefilepath"],
 ]);
 const LABEL_COLUMNS: ReadonlySet<string> = new Set([
   ...["label", "labels", "labelname", "class", "classes", "classname", "classlabel"],

@@ -9,16 +9,10 @@ import { classesOf, type ClassInfo, findClass } from "../model/classes.ts";
 import { imagenetIds } from "../model/labels.ts";
 import { PublicNames, publicText } from "../public_url.ts";
 import { asPath, beginsAsUrl, isWebUrl } from "../urls.ts";
+import { few, readClassFolders } from "./class_folders.ts";
 import type { Dataset, IndexedSample } from "./dataset.ts";
 import { type ListedImage, parseList } from "./list_file.ts";
-import {
-  byCodePoint,
-  type FolderContents,
-  type FolderEntries,
-  kindsOf,
-  picturesBelow,
-  picturesIn,
-} from "./picture_files.ts";
+import { byCodePoint } from "./picture_files.ts";
 
 /** Options of {@linkcode listSamples}. */
 export interface ListOptions {
@@ -60,92 +54,18 @@ export async function listSamples(
   return isFolder ? await fromFolders(path, known, signal) : await fromList(path, known, signal);
 }
 
-/** A class's folders: several where their names differ in nothing but the form of their letters. */
-interface ClassFolder extends FolderContents {
-  readonly name: string;
-}
-
 async function fromFolders(
   path: string,
   known: Known | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Dataset> {
-  const top = await picturesIn(path, signal);
-  const names = [...top.folders, ...top.linkedFolders].sort(byCodePoint);
-  if (names.length === 0) {
-    throw new RangeError(
-      `Expected one folder per class in ${path}: found no folders, but ${contentsOf(top)}`,
-    );
-  }
-  const folders: ClassFolder[] = [];
-  for (const name of names) {
-    folders.push({ name, ...await picturesBelow(asPath(join(path, name)), signal) });
-  }
-  const filled = folders.filter(({ pictures }) => pictures.length > 0);
-  if (filled.length === 0) {
-    const found = contentsOf({ others: folders.flatMap(({ others }) => others) });
-    throw new RangeError(
-      `There are no images in the folders in ${path}: found ${
-        counted(names.length, "folder")
-      }, and in them ${found}`,
-    );
-  }
-  if (known === undefined) checkAreClasses(path, filled);
-  const classes = classesFor(known, filled.map(({ name }) => name));
-  const samples = filled.flatMap(({ name, pictures }) => {
+  const { folders, warnings } = await readClassFolders(path, known !== undefined, signal);
+  const classes = classesFor(known, folders.map(({ name }) => name));
+  const samples = folders.flatMap(({ name, pictures }) => {
     const label = classes.indexOf(name);
     return pictures.map((file) => ({ file, label }));
   });
-  const warnings = [...warningsOf(path, top, folders), ...classes.warnings];
-  return { samples, labels: classes.labels, warnings };
-}
-
-/** What people call the parts of a data set. */
-const PARTS = /^(train|training|val|valid|validation|dev|test|testing|eval|held.?out|hold.?out)$/i;
-
-/**
- * Checks that folders are classes, and not what holds their folders: the parts of a data set, or the one
- * folder of an archive.
- *
- * @throws {RangeError} If they are not.
- */
-function checkAreClasses(path: string, folders: readonly ClassFolder[]): void {
-  const isDeep = ({ name, pictures }: ClassFolder): boolean =>
-    pictures.every((picture) => dirname(picture) !== join(path, name));
-  const areParts = folders.length === 1 || folders.every(({ name }) => PARTS.test(name));
-  const deep = folders.find(isDeep);
-  if (!areParts || deep === undefined) return;
-  const names = folders.map(({ name }) => `"${name}"`).join(", ");
-  throw new RangeError(
-    `Expected one folder per class in ${path}: found ${names}, whose pictures are in folders of ` +
-      `their own. If these are the classes, give ${join(path, deep.name)}`,
-  );
-}
-
-function warningsOf(path: string, top: FolderEntries, folders: readonly ClassFolder[]): string[] {
-  const empty = folders.filter(({ pictures }) => pictures.length === 0);
-  const warnings = empty.map((folder) =>
-    `"${folder.name}" is left out, as it holds no pictures: ${contentsOf(folder)}`
-  );
-  if (top.pictures.length > 0) {
-    const pictures = counted(top.pictures.length, "picture");
-    warnings.push(`Left out as in no class's folder, but in ${path} itself: ${pictures}`);
-  }
-  const others = folders.flatMap(({ pictures, others }) => pictures.length > 0 ? others : []);
-  if (others.length > 0) warnings.push(`Left out beside the pictures: ${contentsOf({ others })}`);
-  return warnings;
-}
-
-function contentsOf({ pictures = [], others = [] }: Partial<FolderContents>): string {
-  const found = [
-    ...pictures.length === 0 ? [] : [counted(pictures.length, "picture")],
-    ...others.length === 0 ? [] : [`${counted(others.length, "other file")} (${kindsOf(others)})`],
-  ];
-  return found.join(" and ") || "nothing at all";
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
+  return { samples, labels: classes.labels, warnings: [...warnings, ...classes.warnings] };
 }
 
 async function fromList(
@@ -229,12 +149,6 @@ function repeated({ line, file }: ListedImage, first: IndexedSample, isSame: boo
   return isSame ? what : `${what}, with another class`;
 }
 
-/** The first of many texts, and how many there are. */
-function few(texts: readonly string[]): string {
-  const shown = texts.slice(0, 5).join("; ");
-  return texts.length > 5 ? `${shown}; … (${texts.length} lines)` : shown;
-}
-
 /** The classes of a data set. */
 interface Classes {
   readonly labels: readonly string[];
@@ -258,8 +172,8 @@ function classesFor(known: Known | undefined, names: readonly string[]): Classes
   // ImageNet's folders are named by WordNet ids, which a model of its classes may have without them.
   const classes = infos.map((info, n) => ({ ...info, id: info.id ?? ids?.[n] }));
   const alike = [...Map.groupBy(labels, (label) => label.trim().toLowerCase()).values()];
-  const warnings = alike.filter(({ length }) => known === undefined && length > 1).map((same) =>
-    `${same.map((label) => `"${label}"`).join(" and ")} are ${same.length} classes`
-  );
+  const pairs = alike.filter(({ length }) => known === undefined && length > 1)
+    .map((same) => same.map((label) => `"${label}"`).join(" and "));
+  const warnings = pairs.length === 0 ? [] : [`Classes of their own are ${few(pairs)}`];
   return { labels, warnings, indexOf: (name) => findClass(name, classes).index };
 }

@@ -37,7 +37,7 @@ Deno.test("evaluate takes folders as they are, and says what of them it left out
     assertEquals(code, 1, err);
     const [first, second, third = ""] = err.split("\n");
     assertEquals([first, second], [
-      '"tractor" is left out, as it holds no pictures: 1 other file (1 .md)',
+      'Left out as folders without pictures: "tractor" holds 1 other file (1 .md)',
       "Left out beside the pictures: 1 other file (1 .md)",
     ]);
     assert(third.startsWith(`error: ${cut}: Cannot decode the JPEG`), third);

@@ -81,8 +81,7 @@ Deno.test("a folder without pictures is left out and said, and so are pictures o
     const found = await listSamples(directory);
     assertEquals(found.labels, ["cat", "dog"]);
     assertEquals(found.warnings, [
-      '"bird" is left out, as it holds no pictures: nothing at all',
-      '"docs" is left out, as it holds no pictures: 1 other file (1 .md)',
+      'Left out as folders without pictures: "bird" holds nothing at all; "docs" holds 1 other file (1 .md)',
       `Left out as in no class's folder, but in ${directory} itself: 1 picture`,
     ]);
     assertEquals((await listSamples(directory, ["dog", "cat"])).labels, ["dog", "cat"]);
@@ -145,12 +144,12 @@ Deno.test("classes that differ in case or spaces alone are said, where no model 
   await withFiles({ "Cat/1.jpg": "", "cat/1.jpg": "", "dog /1.jpg": "" }, async (directory) => {
     const found = await listSamples(directory);
     assertEquals(found.labels, ["Cat", "cat", "dog "]);
-    assertEquals(found.warnings, ['"Cat" and "cat" are 2 classes']);
+    assertEquals(found.warnings, ['Classes of their own are "Cat" and "cat"']);
     assertEquals((await listSamples(directory, ["cat", "Cat", "dog "])).warnings, []);
   });
   await withFiles({ "list.csv": "1.jpg,cat\n2.jpg,CAT\n" }, async (directory) => {
     const { warnings } = await listSamples(join(directory, "list.csv"));
-    assertEquals(warnings, ['"CAT" and "cat" are 2 classes']);
+    assertEquals(warnings, ['Classes of their own are "CAT" and "cat"']);
   });
 });
 
