@@ -8,11 +8,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { randomImages, randomVgg16, VGG16 } from "../../../bench/vgg16.ts";
 import type { Activations, Precision } from "../../../lib/engine/engine.ts";
+import { layerOutputs } from "../../../lib/engine/geometry.ts";
 import { compileProgram } from "../../../lib/engine/program.ts";
 import { createWasmEngine } from "../../../lib/engine/wasm/engine.ts";
 import { acquireGpu, releaseGpu } from "../../../lib/engine/webgpu/device/device.ts";
 import { createWebgpuEngine, type WebgpuOptions } from "../../../lib/engine/webgpu/engine.ts";
-import { imagesPerRun, planOneImage } from "../../../lib/engine/webgpu/resident/plan.ts";
+import {
+  imagesPerRun,
+  planLayers,
+  planOneImage,
+} from "../../../lib/engine/webgpu/resident/plan.ts";
 import {
   canCompute,
   candidateName,
@@ -183,4 +188,20 @@ Deno.test("a run has no more images than a dimension has workgroups", () => {
     maxTextureDimension2D: 8192,
   };
   assertEquals(imagesPerRun(planOneImage(program, "int8"), "int8", limits, "buffer"), 65_535);
+});
+
+Deno.test("a run has no more images than a buffer can hold of what is read, whichever layer it is", () => {
+  const program = compileProgram(randomVgg16());
+  const limits = {
+    maxStorageBufferBindingSize: 16 * 2 ** 20,
+    maxBufferSize: 16 * 2 ** 20,
+    maxTextureDimension2D: 8192,
+  };
+  const most = (...names: string[]): number => {
+    const size = { ...program.input, count: 1 };
+    const plan = planLayers(program, "int8", size, layerOutputs(program, names));
+    return imagesPerRun(plan, "int8", limits, "texture");
+  };
+  // 128 MiB of a texture for conv1_1's values, 12.25 MiB of an image; and 16 of a buffer.
+  assertEquals([most("fc8"), most("conv1_2", "fc8"), most("pool1", "fc8")], [9, 1, 4]);
 });
