@@ -93,7 +93,6 @@ export type {
 export type { ClassInfo, ClassName } from "./lib/model/classes.ts";
 export type { DefaultLabel } from "./lib/model/default_labels.ts";
 export type {
-  FeatureStatistics,
   LayerParameters,
   Model,
   PixelWhitening,

@@ -54,7 +54,7 @@ import {
   type ExplainOptions,
   type Explanation,
   lookAt,
-  lookAtView,
+  lookAtViews,
   type Looked,
 } from "./explain/explain.ts";
 import { type ImageInput, type ImageOptions, type Pixels, releasePixels } from "./image/image.ts";
@@ -616,7 +616,7 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     const explaining: Work<Looked, Explanation<Label>> = {
       prepare: async (image, signal) =>
         image instanceof PreparedImage
-          ? lookAtView(onlyOf(await this.#viewsOf(image, options), "explain"))
+          ? lookAtViews(await this.#viewsOf(image, options))
           : lookAt(await this.#read(image, { ...options, signal }), this.#model, target),
       compute: async ([looked]) => {
         const explained = explainImage(this.#engine, this.#model, classes, looked!, target, signal);

@@ -25,7 +25,7 @@ export interface Progress {
    * - `"load"`: a model file is read and checked, in bytes; the last ones go into the engine;
    * - `"tune"`: the fastest kernels of a GPU are chosen, in trials;
    * - `"features"`: pictures are read for training, in images;
-   * - `"train"`: a network learns, in epochs;
+   * - `"train"`: a head or a network learns, in epochs, or settings are tried, in trials;
    * - `"evaluate"`: labeled images are classified, in images;
    * - `"classify"`, `"embed"`: images of a stream are given out, in images;
    * - `"index"`: pictures come into an index, in images;

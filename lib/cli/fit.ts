@@ -27,7 +27,8 @@ import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { print, tell } from "./terminal.ts";
 
-const { layer, hidden, grayscale, crops, flip, validation, patience, optimizer } = FIT_OPTIONS;
+const { layer, pooling, sides, head, hidden, grayscale, flip, folds, skipBad } = FIT_OPTIONS;
+const { validation, patience, optimizer } = FIT_OPTIONS;
 const { configuration, width, dense, side, channels } = SCRATCH_OPTIONS;
 
 /** An option of both fits: its default with `--scratch` is named beside the other. */
@@ -42,7 +43,7 @@ const OPTIONS = {
     "The model file to write; MODEL-fit/ beside it gets the report, and what an interrupted " +
       "run needs to go on",
   ),
-  ...{ layer, hidden },
+  ...{ layer, pooling, sides, head, hidden },
   whitening: {
     ...inBoth(FIT_OPTIONS.whitening, SCRATCH_OPTIONS.whitening),
     about: "How features, or with --scratch pixels, are brought to a common scale",
@@ -52,7 +53,7 @@ const OPTIONS = {
     choices: SCRATCH_OPTIONS.standardize.choices,
     about: "Remove the mean and deviation of all pictures, or of each",
   },
-  ...{ grayscale, crops, flip },
+  ...{ grayscale, flip, skipBad, folds },
   balance: flag(
     { default: true, off: "Do not let rare classes count as much as frequent ones" },
     FIT_OPTIONS.classWeights.about,
@@ -106,11 +107,14 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const inputs = [path, options.model, ...data.samples.map(({ file }) => file)];
     await keepInputs(inputs, [out, ...files]);
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
-    using bar = new ProgressLine("Computing features");
-    const onProgress = progressView(bar);
+    using features = new ProgressLine("Computing features");
+    using learning = new ProgressLine("Learning the head");
+    const onProgress = progressView(features, learning);
     const fitted = await train(data, { out, directory, id, signal, onProgress });
-    await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
-    await writeWhole(`${directory}/report.html`, fitReport(id, data, fitted));
+    if (fitted.history !== undefined) {
+      await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
+    }
+    await writeWhole(`${directory}/report.html`, fitReport(id, fitted));
     print(summary(fitted, out, directory));
     return 0;
   },
@@ -144,11 +148,15 @@ function trainer({ out: _, balance, scratch, ...options }: Values<typeof OPTIONS
   return (data, more) => fitFromScratch(data, { ...small, ...more });
 }
 
-/** A bar while features are computed, then a line per epoch, which a pipe gets too. */
-function progressView(bar: ProgressLine): (progress: Progress) => void {
+/** Bars while features are computed and settings are tried, or a line per epoch, which a pipe gets too. */
+function progressView(
+  features: ProgressLine,
+  learning: ProgressLine,
+): (progress: Progress) => void {
   let head = false;
   return (progress) => {
-    if (progress.stage === "features") bar.show(progress);
+    if (progress.stage === "features") features.show(progress);
+    if (progress.stage === "train" && progress.unit === "trials") learning.show(progress);
     if (progress.epoch === undefined) return;
     if (!head) tell("epoch    loss  val. loss  val. accuracy");
     head = true;
@@ -161,13 +169,13 @@ function progressView(bar: ProgressLine): (progress: Progress) => void {
 }
 
 function summary(fitted: Fitted, out: string, directory: string): string[] {
-  const { split, history, bestEpoch, accuracy, labels, size } = fitted;
+  const { assessment, labels, size } = fitted;
   return [
     `${out}: ${labels.length} classes, ${(size / 1024).toFixed(0)} KiB`,
-    `learned from ${split.train.length} pictures in ${history.length} epochs, the best was ${bestEpoch}`,
-    `${percent(accuracy)} of ${split.validation.length} validation pictures right, as int8; ${
-      sureness(fitted)
-    }`,
+    `${
+      percent(assessment.balancedAccuracy)
+    } of ${assessment.judged} pictures right, each by what had not ` +
+    `learned from it (balanced); ${sureness(fitted)}`,
     `report: ${directory}/report.html`,
   ];
 }

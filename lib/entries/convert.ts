@@ -34,7 +34,6 @@ export type { ReadOptions, SourceOptions } from "../io/byte_source.ts";
 export type { SourceLike } from "../io/open_source.ts";
 export type { Architecture, Configuration, LayerName } from "../model/architecture.ts";
 export type {
-  FeatureStatistics,
   LayerParameters,
   Model,
   PixelWhitening,

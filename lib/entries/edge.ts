@@ -65,7 +65,6 @@ export type { Architecture, Configuration, LayerInfo, LayerName } from "../model
 export type { ClassInfo, ClassName } from "../model/classes.ts";
 export type { DefaultLabel } from "../model/default_labels.ts";
 export type {
-  FeatureStatistics,
   LayerParameters,
   Model,
   PixelWhitening,

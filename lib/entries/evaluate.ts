@@ -71,13 +71,7 @@ export type {
 export type { Crops, ViewOptions } from "../input/views.ts";
 export type { Architecture, Configuration, LayerInfo, LayerName } from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
-export type {
-  FeatureStatistics,
-  PixelWhitening,
-  Preprocessing,
-  Provenance,
-  Verification,
-} from "../model/model.ts";
+export type { PixelWhitening, Preprocessing, Provenance, Verification } from "../model/model.ts";
 export type { Embedding, EmbeddingOptions } from "../output/embedding.ts";
 export type { Prediction, Predictions, SelectionOptions } from "../output/predictions.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";

@@ -63,7 +63,6 @@ export type { SourceLike } from "../io/open_source.ts";
 export type { Architecture, Configuration, LayerInfo, LayerName } from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
 export type {
-  FeatureStatistics,
   LayerParameters,
   Model,
   PixelWhitening,

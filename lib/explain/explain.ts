@@ -1,7 +1,14 @@
 /** Which part of an image speaks for a class. */
 
 import type { Activations, Engine } from "../engine/engine.ts";
-import { type View, viewPixels, viewsOf } from "../input/views.ts";
+import {
+  checkViews,
+  type LookedWith,
+  lookPixels,
+  looksOf,
+  type View,
+  type ViewOptions,
+} from "../input/views.ts";
 import { type ImageOptions, type Pixels, type Size, toRgb } from "../image/image.ts";
 import { centerBox, shorterSideTo } from "../input/prepare.ts";
 import { cropImage } from "../image/resize.ts";
@@ -10,6 +17,9 @@ import { bestClass, headScores, scoresOfMean } from "../output/predictions.ts";
 import { type ClassInfo, type ClassName, findClass } from "../model/classes.ts";
 import { layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
+import type { Readout } from "../model/readout.ts";
+import { readoutGradient, ReadoutMean } from "../output/readout.ts";
+import { readoutMap } from "./readout_map.ts";
 import { type ClassMap, gradCam, gradCamLayers } from "./grad_cam.ts";
 
 /** Options of {@linkcode Classifier.explain}. */
@@ -87,7 +97,7 @@ export interface Target {
  */
 export function checkExplanation(
   options: Omit<ExplainOptions, keyof ImageOptions>,
-  { architecture: { input, pooling } }: Pick<Model, "architecture">,
+  { architecture: { input, pooling }, readout }: LookedWith,
   classes: readonly ClassInfo[],
 ): Target {
   const bounds = {
@@ -99,7 +109,13 @@ export function checkExplanation(
   if (classes.length === 0) {
     throw new RangeError("A model without dense layers has no class to explain");
   }
-  if (method === "score-map" && pooling === "average") {
+  const dense = readout?.features.blocks.find(({ layer }) => layer.startsWith("fc"));
+  if (dense !== undefined) {
+    throw new RangeError(
+      `The head of this model sees ${dense.layer}, which has no positions: explain shows those of its maps`,
+    );
+  }
+  if (method === "score-map" && (pooling === "average" || readout !== undefined)) {
     throw new RangeError(
       "A model that averages all positions has one score for an image, and no map of them: take grad-cam",
     );
@@ -115,41 +131,97 @@ export function checkExplanation(
 
 /** What an explanation is of. */
 export interface Looked {
-  /** What the network sees. */
-  readonly view: View;
+  /** What the network sees; of a readout all views of one look, the first of which is explained. */
+  readonly views: readonly [View, ...View[]];
   /** The same part of the image, as people see it. */
   readonly image: Pixels;
 }
 
 /** What is looked at of an image. */
 export function lookAt(image: Pixels, model: Model, { scale }: Pick<Target, "scale">): Looked {
-  if (scale === undefined) return { view: viewsOf(image, model)[0]!, image: viewed(image, model) };
-  return { view: viewsOf(image, model, { crops: "dense", scales: [scale] })[0]!, image };
+  const options = scaled(scale);
+  checkViews(options, model);
+  const views = looksOf(image, model, options) as [View, ...View[]]; // It is one look.
+  return { views, image: scale === undefined ? viewed(image, model) : image };
 }
 
-/** How many pixels go through the network for an explanation: those of its view. */
+const scaled = (scale: number | undefined): ViewOptions =>
+  scale === undefined ? {} : { crops: "dense", scales: [scale] };
+
+/** How many pixels go through the network for an explanation: those of its views. */
 export function explainPixels(
   image: Size,
-  model: Pick<Model, "architecture" | "preprocessing">,
+  model: LookedWith & Pick<Model, "preprocessing">,
   { scale }: Pick<ExplainOptions, "scale">,
 ): number {
-  const views = scale === undefined ? {} : { crops: "dense", scales: [scale] } as const;
-  return viewPixels(image, model, views);
+  return lookPixels(image, model, scaled(scale));
 }
 
-/** What is looked at of a prepared image. */
-export function lookAtView(view: View): Looked {
-  return { view, image: toRgb(view) };
+/**
+ * What is looked at of a prepared image.
+ *
+ * @throws {RangeError} If it was prepared to be looked at more than once.
+ */
+export function lookAtViews(views: readonly View[]): Looked {
+  const [first] = views as [View]; // There is one at least.
+  const looks = first.part === undefined ? views.length : 1 + views.at(-1)!.part!.look;
+  if (looks > 1) {
+    throw new RangeError(
+      `explain() takes images of one view: this one was prepared with ${looks}`,
+    );
+  }
+  return { views: views as [View, ...View[]], image: toRgb(first) };
 }
 
 export async function explainImage<Label extends string>(
   engine: Engine,
   model: Model,
   classes: readonly ClassInfo<Label>[],
-  { view, image }: Looked,
+  { views, image }: Looked,
   { method, index: given }: Target,
   signal?: AbortSignal,
 ): Promise<Explanation<Label>> {
+  const [view] = views;
+  const explained = model.readout === undefined
+    ? await explainNetwork(engine, model, view, method, given, signal)
+    : await explainReadout(engine, model, model.readout, views, given, signal);
+  const { index, score, map, stride, first } = explained, { label, id } = classes[index]!;
+  return {
+    label,
+    index,
+    ...id === undefined ? {} : { id },
+    score,
+    method,
+    map: Float32Array.from(map.data),
+    height: map.height,
+    width: map.width,
+    image,
+    grid: {
+      offset: [first[0] / view.width, first[1] / view.height],
+      step: [stride / view.width, stride / view.height],
+    },
+  };
+}
+
+/** A map of a class, and where in a view its positions lie. */
+interface Explained {
+  readonly index: number;
+  readonly score: number;
+  readonly map: ClassMap;
+  /** Pixels between two positions. */
+  readonly stride: number;
+  /** Where the first position is centered. */
+  readonly first: readonly [x: number, y: number];
+}
+
+async function explainNetwork(
+  engine: Engine,
+  model: Model,
+  view: View,
+  method: Target["method"],
+  given: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Explained> {
   const { input } = model.architecture, { layer, pools } = explainedLayer(model, view);
   const classifying = layersOf(model.architecture).at(-1)!.name;
   const layers = [classifying, ...method === "grad-cam" ? gradCamLayers(model, layer) : []];
@@ -164,22 +236,39 @@ export async function explainImage<Label extends string>(
   const first = method === "grad-cam"
     ? [stride / 2, stride / 2] as const
     : [input.width / 2, input.height / 2] as const;
-  const { label, id } = classes[index]!;
-  return {
-    label,
-    index,
-    ...id === undefined ? {} : { id },
-    score: scores[index]!,
-    method,
-    map: Float32Array.from(map.data),
-    height: map.height,
-    width: map.width,
-    image,
-    grid: {
-      offset: [first[0] / view.width, first[1] / view.height],
-      step: [stride / view.width, stride / view.height],
-    },
-  };
+  return { index, score: scores[index]!, map, stride, first };
+}
+
+/** What a look at an image gives; the map is that of its first view. */
+async function explainReadout(
+  engine: Engine,
+  model: Model,
+  readout: Readout,
+  views: readonly View[],
+  given: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Explained> {
+  const { features } = readout, mean = new ReadoutMean(model, readout);
+  const layers = features.blocks.map(({ layer }) => layer);
+  const maps = layers.map((name) => name === "average" ? "pool5" : name);
+  let seen: Activations[] = [];
+  for (const view of views) {
+    const isFirst = view === views[0];
+    const found = await engine.runLayers(
+      { ...view, count: 1 },
+      [...layers, ...isFirst ? maps : []],
+      {
+        signal,
+      },
+    );
+    mean.add(found.slice(0, layers.length), 0, view);
+    if (isFirst) seen = found.slice(layers.length);
+  }
+  const scores = mean.result(), index = given ?? bestClass(scores), [view] = views as [View];
+  const gradient = readoutGradient(readout, mean.row, index);
+  const map = readoutMap(features, model.architecture, gradient, seen);
+  const stride = 2 ** Math.round(Math.log2(view.height / map.height)); // An odd row is dropped.
+  return { index, score: scores[index]!, map, stride, first: [stride / 2, stride / 2] };
 }
 
 /** The last convolution of the deepest block with a map that is fine enough, and the pools before it. */

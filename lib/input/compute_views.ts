@@ -53,7 +53,9 @@ async function run(
   signal: AbortSignal | undefined,
 ): Promise<() => Activations[]> {
   try {
-    const activations = await readLayers(engine, batch, layers, signal);
+    const activations = layers.length === 0
+      ? [await engine.run(batch, { signal })]
+      : await engine.runLayers(batch, layers, { signal });
     return () => activations;
   } catch (error) {
     if (!isVggError(error, "backend-capacity")) throw error;
@@ -61,15 +63,4 @@ async function run(
       throw error;
     };
   }
-}
-
-async function readLayers(
-  engine: Engine,
-  batch: ViewBatch,
-  layers: readonly LayerName[],
-  signal: AbortSignal | undefined,
-): Promise<Activations[]> {
-  return layers.length === 0
-    ? [await engine.run(batch, { signal })]
-    : await engine.runLayers(batch, layers, { signal });
 }

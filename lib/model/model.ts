@@ -50,18 +50,6 @@ export interface PixelWhitening {
   readonly filter: readonly number[];
 }
 
-/** What the features of frozen layers vary like; the head's first layer has its whitening built in. */
-export interface FeatureStatistics {
-  /** The last frozen layer. */
-  readonly layer: string;
-  /** `"standardize"`, `"pca"` or `"zca"`. */
-  readonly whitening: string;
-  /** `[features]` */
-  readonly mean: readonly number[];
-  /** Of each feature, or along the principal axes, largest first, `[features]`. */
-  readonly variance: readonly number[];
-}
-
 /**
  * What told that a checkpoint is the one that was published: all of its SHA-256; the beginning of it or its
  * MD5, which tell damage, but not forgery; or nothing.
@@ -84,8 +72,6 @@ export interface Provenance {
   readonly training?: string | undefined;
   /** SHA-256 of the pictures and classes that a head was trained on. */
   readonly dataSha256?: string | undefined;
-  /** How a head's features were whitened, where there are at most 4096 of them. */
-  readonly features?: FeatureStatistics | undefined;
   /** Published or measured accuracy, 0…1, by the name of the measure. */
   readonly accuracy?: Readonly<Record<string, number>> | undefined;
 }

@@ -101,7 +101,7 @@ export function resized(
 
 /** Values of each block of a recipe, in the order in which they lie: for each size all blocks. */
 export function blockLengths(
-  { sizes, blocks }: FeatureRecipe,
+  { sizes, blocks }: Pick<FeatureRecipe, "sizes" | "blocks">,
   architecture: Architecture,
 ): number[] {
   return sizes.flatMap((size) => {

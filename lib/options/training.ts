@@ -12,6 +12,7 @@ import {
   SIGNAL_OPTION,
   type Table,
   text,
+  texts,
 } from "../options.ts";
 
 /** Learning rates by what trains and by the optimizer. Normalized layers bear higher ones than a head. */
@@ -22,6 +23,12 @@ export const LEARNING_RATES = {
 
 /** Pictures of a batch of a head's training, which depends on how many rows of features there are. */
 export const HEAD_BATCH = { few: 32, many: 256, manyFrom: 10_000 } as const;
+
+/** Most sizes in which a picture is looked at. */
+export const MAX_SIZES = 4;
+/** In which sizes it is looked at, in words. */
+const SIDES_TEXT = "160";
+const isText = (value: unknown): value is string => typeof value === "string";
 
 /** What both fits have. */
 const COMMON_OPTIONS = {
@@ -46,6 +53,10 @@ const COMMON_OPTIONS = {
     { choices: ["balanced", "none"], default: "balanced" },
     "Whether rare classes count as much as frequent ones",
   ),
+  skipBad: flag(
+    { default: false },
+    "Leave out pictures that cannot be read, also more than a tenth of a class",
+  ),
   seed: integer({ min: 0, default: 0 }, "Seed of all random choices"),
   directory: text({}, "Where it keeps what an interrupted fit needs to go on"),
   id: text({ default: "fitted" }, "Name of the new model"),
@@ -64,14 +75,27 @@ const ratesText = ({ adam, sgd }: { adam: number; sgd: number }): string =>
 
 /** `fit()`. */
 export const FIT_OPTIONS = {
-  layer: choice({
-    choices: ["pool5", "average", "fc1", "fc2", "fc3", "fc4", "fc5", "fc6", "fc7"],
-    placeholder: "LAYER",
-    unset: "the one before the classifying layer",
-  }, "Last frozen layer, of those that the model has"),
+  layer: texts({
+    isNeeded: true,
+    placeholder: "LAYER,...",
+    unset: "pool4,pool5",
+    also: { is: isText, called: "one of them" },
+  }, "Layers that the head sees, side by side: any of the model's but the classifying one"),
+  pooling: choice(
+    { choices: ["avg", "quarters", "none"], default: "avg" },
+    "What becomes of a layer's positions: their average, those of four quarters, or each",
+  ),
+  sides: integers(
+    { min: 32, max: 512, items: MAX_SIZES, placeholder: "PIXELS,...", unset: SIDES_TEXT },
+    "Sides of the squares in which a picture is looked at",
+  ),
+  head: choice(
+    { choices: ["linear", "nearest"], default: "linear", placeholder: "KIND" },
+    "What decides: one layer that is learned, or the pictures that are most like one",
+  ),
   hidden: integer(
     { min: 0, max: 2 ** 16, default: 0 },
-    "Units of a hidden layer of the head, 0 for none",
+    "Units of a hidden layer of the head, which then learns in epochs; 0 for none",
   ),
   whitening: choice({
     choices: ["none", "standardize", "pca", "zca"],
@@ -84,17 +108,20 @@ export const FIT_OPTIONS = {
     placeholder: "KIND",
     unset: "as the frozen model does",
   }, "Remove the mean and deviation of each picture"),
-  crops: integer(
-    { min: 0, max: 100, default: 2 },
-    "Random crops of each picture to learn from as well",
+  folds: integer(
+    { min: 2, max: 100, default: 5 },
+    "Parts of the pictures, each of which is judged by what learned from the others",
   ),
   ...COMMON_OPTIONS,
+  flip: flag(
+    { default: true, off: "Do not look at the mirror images of pictures as well" },
+    "Look at each picture and its mirror image, and average what they say",
+  ),
   epochs: { ...LEARNING_OPTIONS.epochs, default: 200 },
   learningRate: { ...LEARNING_OPTIONS.learningRate, unset: ratesText(LEARNING_RATES.head) },
   batchSize: {
     ...LEARNING_OPTIONS.batchSize,
-    unset:
-      `${HEAD_BATCH.few}, or ${HEAD_BATCH.many} from ${HEAD_BATCH.manyFrom} rows of features on`,
+    unset: `${HEAD_BATCH.few}, or ${HEAD_BATCH.many} from ${HEAD_BATCH.manyFrom} pictures on`,
   },
   ...CLASSIFIER_OPTIONS,
 } satisfies Table;

@@ -12,9 +12,9 @@ import {
   type ViewShare,
 } from "../model/readout.ts";
 import { embeddingOf } from "./embedding.ts";
-import { nearestLogits } from "./nearest.ts";
+import { nearestGradient, nearestLogits } from "./nearest.ts";
 import { headScores, type Scoring } from "./predictions.ts";
-import { rootsOf } from "./roots.ts";
+import { gradientByRow, rootsOf } from "./roots.ts";
 
 /**
  * Rows of features, one for each look at an image. What the views of one size say is averaged: they are an
@@ -58,9 +58,10 @@ export class FeatureRows {
     });
   }
 
-  /** The rows in the order of the looks, once all views were added. */
-  get rows(): { values: Float64Array; weight: number }[] {
-    return [...this.#rows].sort(([a], [b]) => a - b).map(([, row]) => row);
+  /** The rows in the order of the looks, once all views were added, in float32 as training keeps them. */
+  get rows(): { values: Float32Array; weight: number }[] {
+    return [...this.#rows].sort(([a], [b]) => a - b)
+      .map(([, { values, weight }]) => ({ values: Float32Array.from(values), weight }));
   }
 }
 
@@ -91,10 +92,10 @@ function blockValues(
   return values;
 }
 
-type Span = readonly [from: number, to: number];
+export type Span = readonly [from: number, to: number];
 
 /** Rows and columns of the four quarters of a map; of an odd number of them the middle is in both halves. */
-function quartersOf(height: number, width: number): [rows: Span, columns: Span][] {
+export function quartersOf(height: number, width: number): [rows: Span, columns: Span][] {
   const halves = (size: number): Span[] => [[0, Math.ceil(size / 2)], [Math.floor(size / 2), size]];
   return halves(height).flatMap((rows) =>
     halves(width).map((columns): [Span, Span] => [rows, columns])
@@ -104,22 +105,51 @@ function quartersOf(height: number, width: number): [rows: Span, columns: Span][
 /** What a head says of a row of features: a logit for each class. */
 export function readoutLogits(
   { head }: Pick<Readout, "head">,
-  row: Float64Array,
+  row: Float32Array,
   classes: number,
 ): Float64Array {
   return head.kind === "dense" ? denseLogits(head, row) : nearestLogits(head, row, classes);
 }
 
-function denseLogits({ layers }: DenseReadout, row: Float64Array): Float64Array {
-  return layers.reduce((inputs, { weight, bias }, index) => {
+function denseLogits({ layers }: DenseReadout, row: Float32Array): Float64Array {
+  return layers.reduce((inputs, { weight, bias }, n) => {
     const outputs = Float64Array.from(bias, (value, o) => {
       let sum = value;
       const at = o * inputs.length;
       for (let i = 0; i < inputs.length; i++) sum += weight[at + i]! * inputs[i]!;
       return sum;
     });
-    return index < layers.length - 1 ? outputs.map((value) => Math.max(0, value)) : outputs;
+    return n < layers.length - 1 ? outputs.map((value) => Math.max(0, value)) : outputs;
   }, rootsOf(row));
+}
+
+/**
+ * How a class's logit changes with each feature: exact, with the ReLUs as they are there.
+ *
+ * @returns `[D]`
+ */
+export function readoutGradient(
+  { head }: Pick<Readout, "head">,
+  row: Float32Array,
+  index: number,
+): Float64Array {
+  return head.kind === "dense" ? denseGradient(head, row, index) : nearestGradient(head, row, index);
+}
+
+function denseGradient({ layers }: DenseReadout, row: Float32Array, index: number): Float64Array {
+  const hidden = layers.slice(0, -1).map((_, n) =>
+    denseLogits({ kind: "dense", layers: layers.slice(0, n + 1) }, row)
+  );
+  const own = Float64Array.from(layers.at(-1)!.bias, (_, o) => o === index ? 1 : 0);
+  const gradient = layers.reduceRight((gradient, { weight }, n) => {
+    const inputs = weight.length / gradient.length, before = new Float64Array(inputs);
+    gradient.forEach((value, o) => {
+      if (hidden[n] !== undefined && hidden[n]![o]! <= 0) return; // The ReLU behind it gives 0.
+      for (let i = 0; i < inputs; i++) before[i]! += value * weight[o * inputs + i]!;
+    });
+    return before;
+  }, own);
+  return gradientByRow(gradient, row);
 }
 
 /** The scores of one image: those of its looks, averaged by their weights. */
@@ -136,6 +166,11 @@ export class ReadoutMean {
   /** Adds view `n` of a batch. */
   add(layers: readonly Activations[], n: number, view: ViewShare): void {
     this.#rows.add(layers, n, view);
+  }
+
+  /** The features of the first look, once all its views were added. */
+  get row(): Float32Array {
+    return this.#rows.rows[0]!.values;
   }
 
   /**

@@ -1,145 +1,208 @@
-/** What the frozen layers say about each picture, computed once and kept in a file. */
+/** What the frozen layers say of each picture, computed once and kept in a file. */
 
-import { embeddingOf } from "../output/embedding.ts";
 import type { Engine } from "../engine/engine.ts";
-import { sha256 } from "../io/sha256.ts";
-import { type IndexedSample, readSample } from "../input/dataset.ts";
-import { batchViews } from "../input/batches.ts";
-import { mirror, scalesOf, type View, viewsOf } from "../input/views.ts";
 import type { ImageOptions, Pixels } from "../image/image.ts";
-import { cropImage } from "../image/resize.ts";
-import type { LayerName } from "../model/architecture.ts";
+import { releasePixels } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
+import { imagesTogether } from "../input/batches.ts";
+import { computeViews, type Mean } from "../input/compute_views.ts";
+import type { IndexedSample } from "../input/dataset.ts";
+import { eachImage, type Work } from "../input/each_image.ts";
+import { PreparedImage } from "../input/prepared_image.ts";
+import { reasonOf, type SkipReason } from "../input/skipped_samples.ts";
+import { looksOf, scalesOf, type View } from "../input/views.ts";
+import { sha256 } from "../io/sha256.ts";
 import type { Model } from "../model/model.ts";
+import { featureLength, type FeatureRecipe } from "../model/readout.ts";
+import { IMAGE_OPTIONS, pickOptions } from "../options.ts";
+import { FeatureRows } from "../output/readout.ts";
 import type { ProgressTeller } from "../progress.ts";
-import { randomFrom } from "./random.ts";
+import { colorHistogram, HISTOGRAM_LENGTH } from "./baselines.ts";
 
-/** How pictures are multiplied for learning. */
-export interface Augmentation {
-  /** Also learn from the mirrored picture. */
-  readonly flip: boolean;
-  /** Also learn from this many random crops of at least 3/4 of the picture's sides. */
-  readonly crops: number;
+/** What is known of a picture. */
+export interface PictureRecord {
+  /** SHA-256 of its pixels, in hex: equal for copies. */
+  readonly fingerprint: string;
+  /** Its features, `[D]`. */
+  readonly features: Float32Array;
+  /** The histogram of its colors, `[HISTOGRAM_LENGTH]`. */
+  readonly colors: Float32Array;
 }
 
-/** Where features come from. */
-export interface FeatureLayer {
-  /** The last frozen layer. */
-  readonly layer: LayerName;
-  /** Values of that layer for one view. */
-  readonly length: number;
-}
+/** Why a picture cannot be read. */
+export type Unreadable = SkipReason;
 
-/** Features of pictures. Those of picture `n` are rows `n * views` … `(n + 1) * views - 1`. */
-export interface Features {
-  /** `[pictures * views, length]`. The first view of a picture is the one that is classified. */
-  readonly data: Float32Array;
-  readonly length: number;
-  readonly views: number;
-  /** Hash of each picture's pixels and class, in order. */
+/** What is known of pictures. */
+export interface Pictures {
+  /** Those that could be read, by their positions among the samples. */
+  readonly positions: readonly number[];
+  /** Features, `[pictures, D]`. */
+  readonly features: Float32Array;
+  /** Histograms of colors, `[pictures, HISTOGRAM_LENGTH]`. */
+  readonly colors: Float32Array;
+  /** SHA-256 of each one's pixels. */
   readonly fingerprints: readonly string[];
 }
 
 /** Where features are kept: a file that grows by whole pictures. */
 export interface FeatureStore {
-  /** What an earlier run kept. */
-  load(): { rows: Float32Array; fingerprints: string[] };
-  append(rows: Float32Array, fingerprints: readonly string[]): Promise<void>;
+  /** What an earlier run kept of the first samples, in their order. */
+  load(): (PictureRecord | Unreadable)[];
+  append(records: readonly (PictureRecord | Unreadable)[]): Promise<void>;
 }
 
-/** Pictures that are decoded at a time. */
-const CHUNK = 32;
-/** Smallest side of a random crop, as a part of the picture's. */
-const MIN_CROP = 0.75;
+/** How features are computed. */
+export interface FeatureOptions extends ImageOptions {
+  readonly store?: FeatureStore | undefined;
+  readonly progress?: ProgressTeller | undefined;
+  /** Called for each picture that cannot be read; what it throws ends the call. */
+  readonly onSkip: (sample: IndexedSample, why: Unreadable) => void;
+}
 
-/** Number of views of each picture. */
-export function viewsPerPicture({ flip, crops }: Augmentation): number {
-  return 1 + Number(flip) + crops;
+/** A network, and what is read of it. */
+export type FeatureModel = Pick<Model, "architecture" | "preprocessing"> & {
+  readonly readout: { readonly features: FeatureRecipe };
+};
+
+/** A picture that is ready for the network. */
+interface Ready {
+  readonly views: readonly View[];
+  readonly fingerprint: string;
+  readonly colors: Float32Array;
 }
 
 /**
- * Computes the features of pictures, beginning after those that the store holds.
+ * Computes what is known of pictures, beginning after those that the store holds.
  *
- * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
+ * What makes features is what makes them when the new model classifies: they are the same bit for bit.
  */
-export async function computeFeatures(
+export async function readPictures(
   engine: Engine,
-  model: Model,
+  model: FeatureModel,
   samples: readonly IndexedSample[],
-  { layer, length }: FeatureLayer,
-  augmentation: Augmentation,
-  options: ImageOptions & { store?: FeatureStore | undefined; progress?: ProgressTeller },
-): Promise<Features> {
-  const views = viewsPerPicture(augmentation), size = views * length;
-  const data = new Float32Array(samples.length * size);
-  const kept = options.store?.load();
-  const fingerprints = kept?.fingerprints.slice(0, samples.length) ?? [];
-  if (kept !== undefined) data.set(kept.rows.subarray(0, fingerprints.length * size));
-  const side = Math.max(...scalesOf(model, {}));
-  const shorterSide = augmentation.crops > 0 ? Math.ceil(side / MIN_CROP) : side;
-  options.progress?.reach(fingerprints.length);
-  for (let first = fingerprints.length; first < samples.length; first += CHUNK) {
-    const chunk = samples.slice(first, first + CHUNK);
-    const hashes: string[] = [], all: View[] = [];
-    for (const [n, sample] of chunk.entries()) {
-      options.signal?.throwIfAborted();
-      const image = await readSample(sample, options, shorterSide);
-      hashes.push(await fingerprint(image, sample.label));
-      all.push(...augmented(image, model, augmentation, first + n));
-    }
-    const rows = data.subarray(first * size, (first + chunk.length) * size);
-    await embedViews(engine, all, layer, length, rows, options.signal);
-    await options.store?.append(rows, hashes);
-    fingerprints.push(...hashes);
-    options.progress?.reach(fingerprints.length);
+  { store, progress, onSkip, ...options }: FeatureOptions,
+): Promise<Pictures> {
+  const length = featureLength(model.readout.features, model.architecture);
+  const pictures = new Gathered(samples.length, length);
+  const take = (position: number, found: PictureRecord | Unreadable): void => {
+    if ("reason" in found) onSkip(samples[position]!, found);
+    else pictures.add(position, found);
+  };
+  const kept = store?.load().slice(0, samples.length) ?? [];
+  kept.forEach((found, position) => take(position, found));
+  progress?.reach(kept.length);
+  const rest = samples.slice(kept.length);
+  const images = rest.map(({ file, image }) => ({ name: file, image: image ?? file }));
+  let records: (PictureRecord | Unreadable)[] = [];
+  const keep = async (): Promise<void> => {
+    await store?.append(records);
+    records = [];
+  };
+  const work = workOf(engine, model, options);
+  const found = eachImage(images, "record", work, { signal: options.signal, isList: true });
+  for await (const { index, record, error } of found) {
+    const position = kept.length + index, outcome = record ?? reasonOf(error);
+    take(position, outcome);
+    if (records.push(outcome) >= KEPT_TOGETHER) await keep();
+    progress?.reach(position + 1);
   }
-  return { data, length, views, fingerprints };
+  await keep();
+  return pictures.result();
 }
 
-async function embedViews(
+/** Pictures that are written to the store together. */
+const KEPT_TOGETHER = 32;
+
+function workOf(
   engine: Engine,
-  views: readonly View[],
-  layer: LayerName,
-  length: number,
-  rows: Float32Array,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const maxPixels = Math.max(2 ** 20 / 3, ...views.map(({ height, width }) => height * width));
-  for (const batch of batchViews(views.map((view, image) => ({ view, image })), maxPixels)) {
-    const activations = await engine.run(batch, { layer, signal });
-    batch.views.forEach(({ image: row }, n) => {
-      const options = { layer, pooling: "none", normalize: false } as const;
-      rows.set(embeddingOf(activations, n, options).data, row * length);
-    });
+  model: FeatureModel,
+  options: ImageOptions,
+): Work<Ready, PictureRecord> {
+  const { input } = model.architecture, { features } = model.readout;
+  const reading = {
+    ...pickOptions(IMAGE_OPTIONS, options),
+    shorterSide: Math.max(...scalesOf(model, {})),
+  };
+  const layers = features.blocks.map(({ layer }) => layer);
+  const compute = computeViews(engine, input, layers, () => new RowOf(model));
+  return {
+    prepare: async (image, signal) => {
+      if (image instanceof PreparedImage) throw new TypeError("Expected a picture to learn from");
+      const pixels = await readImage(image, { ...reading, signal });
+      const views = looksOf(pixels, model);
+      const ready = {
+        views,
+        fingerprint: await fingerprint(pixels),
+        colors: colorHistogram(pixels),
+      };
+      if (views.every(({ data }) => data.buffer !== pixels.data.buffer)) releasePixels(pixels);
+      return ready;
+    },
+    compute: async (ready, signal) => {
+      const rows = await compute(ready.map(({ views }) => views), signal);
+      return rows.map((row, n) =>
+        row.status === "rejected"
+          ? row
+          : { status: "fulfilled", value: { ...ready[n]!, features: row.value } }
+      );
+    },
+    most: imagesTogether(input),
+    bytesOf: ({ views }) => views.reduce((sum, { data }) => sum + data.length, 0),
+  };
+}
+
+/** The features of one look at a picture. */
+class RowOf extends FeatureRows implements Mean<Float32Array> {
+  constructor({ architecture, readout }: FeatureModel) {
+    super(readout.features, architecture);
+  }
+
+  result(): Float32Array {
+    return this.rows[0]!.values;
   }
 }
 
-/** The view that is classified, and others that show the same. */
-function augmented(
-  image: Pixels,
-  model: Model,
-  { flip, crops }: Augmentation,
-  seed: number,
-): View[] {
-  const next = randomFrom(seed);
-  const view = viewsOf(image, model)[0]!;
-  const views = [view];
-  if (flip) views.push({ ...view, data: mirror(view) });
-  for (let n = 0; n < crops; n++) {
-    const part = MIN_CROP + next() * (1 - MIN_CROP);
-    const width = Math.max(1, Math.round(image.width * part));
-    const height = Math.max(1, Math.round(image.height * part));
-    const left = Math.floor(next() * (image.width - width + 1));
-    const top = Math.floor(next() * (image.height - height + 1));
-    const crop = viewsOf(cropImage(image, { left, top, width, height }), model)[0]!;
-    views.push(flip && next() < 0.5 ? { ...crop, data: mirror(crop) } : crop);
+/** Gathers what is known of pictures. */
+class Gathered {
+  readonly #positions: number[] = [];
+  readonly #fingerprints: string[] = [];
+  readonly #features: Float32Array;
+  readonly #colors: Float32Array;
+  readonly #length: number;
+
+  constructor(most: number, length: number) {
+    this.#features = new Float32Array(most * length);
+    this.#colors = new Float32Array(most * HISTOGRAM_LENGTH);
+    this.#length = length;
   }
-  return views;
+
+  add(position: number, { fingerprint, features, colors }: PictureRecord): void {
+    const n = this.#positions.push(position) - 1;
+    this.#fingerprints.push(fingerprint);
+    this.#features.set(features, n * this.#length);
+    this.#colors.set(colors, n * HISTOGRAM_LENGTH);
+  }
+
+  result(): Pictures {
+    const positions = this.#positions, count = positions.length;
+    return {
+      positions,
+      features: this.#features.subarray(0, count * this.#length),
+      colors: this.#colors.subarray(0, count * HISTOGRAM_LENGTH),
+      fingerprints: this.#fingerprints,
+    };
+  }
 }
 
-/** SHA-256 of a picture's pixels and class, or of the hashes of all pictures, in hex. */
-export function fingerprint(image: Pixels, label: number): Promise<string>;
-export function fingerprint(hashes: readonly string[]): Promise<string>;
-export function fingerprint(of: Pixels | readonly string[], label = 0): Promise<string> {
-  if (!("data" in of)) return sha256(of.join("\n"));
-  return sha256(`${of.width}x${of.height} ${label}\n`, of.data);
+/** SHA-256 of all pictures' pixels and classes, in hex. */
+export function hashOfData(
+  fingerprints: readonly string[],
+  classes: ArrayLike<number>,
+): Promise<string> {
+  return sha256(...fingerprints.map((fingerprint, n) => `${fingerprint} ${classes[n]}\n`));
+}
+
+/** SHA-256 of a picture's pixels, in hex. */
+export function fingerprint({ width, height, data }: Pixels): Promise<string> {
+  return sha256(`${width}x${height}\n`, data);
 }

@@ -1,17 +1,26 @@
 /** Your own classes: a new head on the frozen layers of a model. */
 
 import { createEngine } from "../engine/create.ts";
-import type { BackendOptions } from "../engine/engine.ts";
+import type { BackendOptions, Engine } from "../engine/engine.ts";
 import { collectSamples, type IndexedSample, type LabeledImages } from "../input/dataset.ts";
-import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
-import type { FeatureStatistics, Model, Preprocessing, Provenance } from "../model/model.ts";
+import { SkippedSamples } from "../input/skipped_samples.ts";
+import type { LayerName } from "../model/architecture.ts";
+import type { ModelDescription } from "../model/document.ts";
+import type { Model, Provenance } from "../model/model.ts";
+import { blockLengths, featureLength, type FeaturePooling } from "../model/readout.ts";
 import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
-import { checkOptions, completeOptions } from "../options.ts";
+import { checkOptions, type Complete, completeOptions } from "../options.ts";
 import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts";
-import { type Augmentation, computeFeatures, fingerprint, viewsPerPicture } from "./features.ts";
-import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
-import { type HeadPlan, planHead, type TrainedHead, trainHead } from "./head.ts";
+import type { Judged } from "../output/calibration.ts";
 import { ProgressTeller } from "../progress.ts";
+import { assess } from "./assess.ts";
+import { duplicatesOf } from "./duplicates.ts";
+import { type FeatureStore, hashOfData, readPictures } from "./features.ts";
+import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
+import { NEVER, stratifiedFolds } from "./folds.ts";
+import { freeze, type Frozen } from "./frozen.ts";
+import { TrainingKernels } from "./kernels.ts";
+import { type HeadTask, type LearnedHead, learnHead } from "./learn.ts";
 import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
@@ -23,11 +32,25 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   /** The model whose layers are frozen: catalog id, path, URL, bytes, or an open one. Default: the embedded one. */
   readonly model?: ModelSource | undefined;
   /**
-   * The last frozen layer: `pool5`, `average` or a dense one, as the model has them. Default: the
-   * one before the classifying layer.
+   * The layers that the head sees, side by side: any of the model but the classifying one and the scores.
+   * Default: `pool4` and `pool5`.
    */
-  readonly layer?: "pool5" | "average" | `fc${1 | 2 | 3 | 4 | 5 | 6 | 7}` | undefined;
-  /** Units of a hidden layer of the head; 0, the default, for none. */
+  readonly layer?: LayerName | readonly LayerName[] | undefined;
+  /** What becomes of a layer's positions: their average, the averages of four quarters, or each. Default: `"avg"`. */
+  readonly pooling?: FeaturePooling | undefined;
+  /**
+   * Sides in pixels of the squares in which a picture is looked at, at most 4; what it says in each is put side
+   * by side. Dense layers see the size that they were trained for. Default: by the number of pictures.
+   */
+  readonly sides?: readonly number[] | undefined;
+  /** Whether a picture and its mirror image are looked at, and what they say is averaged. Default: `true`. */
+  readonly flip?: boolean | undefined;
+  /**
+   * `"linear"`: one dense layer, which learns until it is the best one (logistic regression); `"nearest"`: the
+   * pictures that are most like one decide, from one picture a class on. Default: `"linear"`.
+   */
+  readonly head?: "linear" | "nearest" | undefined;
+  /** Units of a hidden layer of the head, which then learns in epochs; 0, the default, for none. */
   readonly hidden?: number | undefined;
   /** How features are brought to a common scale. Default: `"standardize"`. */
   readonly whitening?: Whitening | undefined;
@@ -35,10 +58,8 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   readonly grayscale?: boolean | undefined;
   /** `"image"`: remove each picture's own mean and deviation. Default: as the frozen model does. */
   readonly standardize?: "image" | undefined;
-  /** Also learn from mirrored pictures. Default: `true`. */
-  readonly flip?: boolean | undefined;
-  /** Also learn from this many random crops of each picture. Default: 2. */
-  readonly crops?: number | undefined;
+  /** Into how many parts pictures are divided, each of which is judged by what learned from the others. Default: 5. */
+  readonly folds?: number | undefined;
   /** A directory for features and the state of the training, from which a later call goes on. */
   readonly directory?: string | undefined;
   /** Name of the new model. Default: `"fitted"`. */
@@ -47,12 +68,12 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
 
 /**
  * Trains a new head on frozen layers, and writes an int8 model of both to `out`. Its scores are those of a
- * soft-max, also where the frozen model has a sigmoid, calibrated on the validation pictures. A class
- * `"none of these"` holds pictures of none of the others: the model is never sure of it.
+ * soft-max, calibrated on pictures by heads that had not learned from them. A class `"none of these"` holds
+ * pictures of none of the others: the model is never sure of it.
  *
- * @throws {RangeError} If an option is unknown or out of range, there are fewer than two classes, a class has
- *   fewer than two pictures, or the layer and the head do not make a VGG.
- * @throws {ImageDecodeError} If a picture is damaged or of an unknown format.
+ * @throws {RangeError} If an option is unknown, out of range or without effect, there are fewer than two classes,
+ *   or a class has no picture that can be read.
+ * @throws {ImageDecodeError} If too many pictures are damaged or of an unknown format.
  *
  * @example
  * ```ts
@@ -68,7 +89,7 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
  *   const [label, gray] = n % 2 === 0 ? ["dark", 40 + n] : ["bright", 190 + n];
  *   return { file: `${n}`, label, image: picture(gray) };
  * });
- * const { accuracy, bytes } = await fit({ labels: ["dark", "bright"], samples }, { epochs: 5 });
+ * const { accuracy, bytes } = await fit({ labels: ["dark", "bright"], samples });
  * ```
  */
 export function fit(
@@ -91,127 +112,195 @@ export async function fit(
 ): Promise<Fitted | FittedInMemory> {
   checkOptions(FIT_OPTIONS, options);
   const complete = completeOptions(FIT_OPTIONS, options);
+  checkEffects(options);
   const { labels } = data, samples = await collectSamples(data, options.signal);
   if (labels.length < 2) {
     throw new RangeError(`Expected at least 2 classes: found ${labels.length}`);
   }
-  const { hidden, whitening, seed, validation, classWeights: balance, id } = complete;
-  const { flip, crops, optimizer, epochs, patience, weightDecay } = complete;
-  const frozen = await resolveModel(options.model, options);
-  const base = { ...frozen, preprocessing: preprocessingOf(frozen, options) };
-  const plan = planHead(base, { layer: options.layer, hidden }, labels.length);
-  const classes = samples.map(({ label }) => label);
-  const split = stratifiedSplit(classes, labels, validation, seed);
-
-  const augmentation = { flip, crops };
-  const rows = split.train.length * viewsPerPicture(augmentation);
-  const { learningRate = LEARNING_RATES.head[optimizer] } = options;
-  const { batchSize = rows < HEAD_BATCH.manyFrom ? HEAD_BATCH.few : HEAD_BATCH.many } = options;
-  const loop = {
-    ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
-    oneCycle: false,
-  };
-
+  const base = await resolveModel(options.model, options);
+  const frozen = freeze(base, { ...options, layers: layersOf(options.layer) }, samples.length);
   using _directory = await takeDirectory(options.directory);
-  await using engine = await createEngine(base, options);
-  const store = await storeOf(base, plan, samples, augmentation, options.directory);
-  const features = await computeFeatures(engine, base, samples, plan, augmentation, {
-    ...{ offline: options.offline, signal: options.signal },
-    store: store?.features,
+  await using engine = await createEngine(frozen.model, options);
+  const store = await storeOf(frozen, engine, samples, options.directory);
+  const skipped = new SkippedSamples(labels);
+  const network = { ...frozen.model, readout: { features: frozen.features } };
+  const pictures = await readPictures(engine, network, samples, {
+    ...{ offline: options.offline, signal: options.signal, store: store?.features },
     progress: new ProgressTeller(options, { stage: "features", unit: "images" }, samples.length),
+    onSkip: (sample, why) => skipped.addBecause(sample, why),
   });
+  skipped.check(samples, complete.skipBad);
 
-  const settings = { ...loop, hidden, whitening, validation, balance };
-  const classWeights = classWeightsOf(balance, classes, labels.length);
-  const task = { features, labels: classes, classes: labels.length, split, classWeights };
-  const head = await trainHead({ ...task, hidden, whitening }, {
-    ...loop,
-    signal: options.signal,
-    state: await store?.state(settings),
-    progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
+  const own = pictures.positions.map((position) => samples[position]!);
+  const classes = Int32Array.from(own, ({ label }) => label);
+  const duplicates = duplicatesOf(pictures);
+  const task = {
+    ...{ rows: pictures.features, labels: classes, classes: labels.length },
+    lengths: blockLengths(frozen.features, frozen.model.architecture),
+    folds: foldsFor(classes, labels, duplicates, complete),
+    classWeights: classWeightsOf(complete.classWeights, classes, labels.length),
+    whitening: complete.whitening,
+  };
+  const learned = await learn(task, complete, options, store);
+  const assessment = assess({
+    ...{ samples: own, labels, pictures, duplicates },
+    ...{ folds: task.folds, logits: learned.logits },
   });
-
-  const dataSha256 = await fingerprint(features.fingerprints);
-  const description = {
-    id,
-    architecture: plan.architecture,
-    preprocessing: base.preprocessing,
-    labels,
-    provenance: {
-      ...provenanceOf(base, plan.layer, settings, samples.length, dataSha256),
-      ...featureStatistics(plan, whitening, head),
+  const dataSha256 = await hashOfData(pictures.fingerprints, classes);
+  const { id } = complete, { features, model } = frozen;
+  const provenance = provenanceOf(frozen, learned, own.length, dataSha256);
+  const readout = { features, head: learned.head };
+  return await finishFit(
+    {
+      description: { ...descriptionOf(model), id, labels, provenance, readout },
+      ...{ base: model, assessment, skipped: skipped.list },
+      ...{ history: learned.history, bestEpoch: learned.bestEpoch },
     },
-  };
-  return await finishFit({ samples, labels }, split, description, head, options, base);
+    judgedOf(learned.logits, classes),
+    options,
+  );
 }
 
-/** How the new model prepares images: the frozen layers' way, but for what the options change. */
-function preprocessingOf(
-  { preprocessing }: Model,
-  { grayscale, standardize }: FitOptions,
-): Preprocessing {
-  const own = standardize === undefined ? preprocessing : {
-    ...preprocessing,
-    standardize,
-    // The frozen layers were trained on values of mean 0 and deviation 1.
-    scale: 1 / STANDARD_DEVIATION,
-    mean: preprocessing.mean.map(() => STANDARD_MEAN / STANDARD_DEVIATION),
-    std: preprocessing.std.map(() => 1),
-  };
-  return grayscale ? { ...own, grayscale } : own;
+const layersOf = (layer: FitOptions["layer"]): readonly LayerName[] | undefined =>
+  typeof layer === "string" ? [layer] : layer;
+
+/** Options of a head that learns in epochs. */
+const EPOCH_OPTIONS = [
+  ...["epochs", "patience", "optimizer", "learningRate", "batchSize", "weightDecay", "validation"],
+] as const;
+
+/**
+ * Checks that each option that is given does something.
+ *
+ * @throws {RangeError} If one does not.
+ */
+function checkEffects(options: FitOptions): void {
+  const { hidden = 0, head = "linear" } = options;
+  const given = (names: readonly (keyof FitOptions)[]): string | undefined =>
+    names.find((name) => options[name] !== undefined);
+  if (head === "nearest" && hidden > 0) {
+    throw new RangeError('hidden is for a linear head: the head "nearest" has no layers');
+  }
+  const unused = hidden > 0 ? given(["folds"]) : given(EPOCH_OPTIONS);
+  if (unused === undefined) return;
+  throw new RangeError(
+    hidden > 0
+      ? `${unused} has no effect beside hidden: such a head is judged on the validation pictures`
+      : `${unused} has no effect without hidden: only a head with a hidden layer learns in epochs`,
+  );
 }
 
+/** What an earlier fit on the same pictures, layers and numbers kept. */
 async function storeOf(
-  base: Model,
-  { layer, length }: HeadPlan,
+  { model, features }: Frozen,
+  { backend, precision }: Engine,
   samples: readonly IndexedSample[],
-  augmentation: Augmentation,
   directory: string | undefined,
-): Promise<
-  { features: FeatureFile; state: (settings: unknown) => Promise<StateStore> } | undefined
-> {
+): Promise<FitStore | undefined> {
   if (directory === undefined) return undefined;
-  const pictures = await samplesKey(samples);
   const key = await keyOf([
-    await modelKey(base),
-    base.architecture,
-    base.preprocessing,
-    layer,
-    augmentation,
-    pictures,
+    await modelKey(model),
+    model.architecture,
+    model.preprocessing,
+    features,
+    // Floats may differ in their last bits.
+    precision === "float" ? [precision, backend] : precision,
+    await samplesKey(samples),
   ]);
+  const length = featureLength(features, model.architecture);
   return {
-    features: new FeatureFile(directory, key, 4 * length * viewsPerPicture(augmentation)),
+    features: new FeatureFile(directory, key, length),
     state: async (settings) => stateFile(directory, await keyOf([key, settings])),
   };
 }
 
-/** Longer statistics would make a model document of megabytes. */
-const MAX_STATISTICS = 4096;
+/** Where a fit keeps what takes long. */
+interface FitStore {
+  readonly features: FeatureStore;
+  readonly state: (settings: unknown) => Promise<StateStore>;
+}
 
-function featureStatistics(
-  { layer, length }: HeadPlan,
-  whitening: Whitening,
-  { mean, variance }: TrainedHead,
-): { features?: FeatureStatistics } {
-  if (whitening === "none" || length > MAX_STATISTICS) return {};
-  const round = (value: number): number => Number(value.toPrecision(6));
-  const means = Array.from(mean, round), variances = Array.from(variance, round);
-  return { features: { layer, whitening, mean: means, variance: variances } };
+type Settings = Complete<typeof FIT_OPTIONS>;
+
+/** The fold of each picture. A head that learns in epochs is judged on one, which it never learns from. */
+function foldsFor(
+  classes: Int32Array,
+  labels: readonly string[],
+  duplicates: Int32Array,
+  { hidden, folds, validation, seed }: Settings,
+): Int32Array {
+  if (hidden === 0) {
+    return stratifiedFolds(classes, labels.length, { folds, seed, together: duplicates });
+  }
+  const split = stratifiedSplit(classes, labels, validation, seed);
+  const chosen = new Int32Array(classes.length).fill(NEVER);
+  for (const n of split.validation) chosen[n] = 0;
+  return chosen;
+}
+
+async function learn(
+  task: HeadTask,
+  complete: Settings,
+  options: FitOptions,
+  store: FitStore | undefined,
+): Promise<LearnedHead> {
+  const { head, hidden, optimizer, epochs, patience, weightDecay, seed } = complete;
+  const rows = task.labels.length;
+  const { learningRate = LEARNING_RATES.head[optimizer] } = options;
+  const { batchSize = rows < HEAD_BATCH.manyFrom ? HEAD_BATCH.few : HEAD_BATCH.many } = options;
+  const unit = hidden > 0 ? "epochs" : "trials";
+  const progress = new ProgressTeller(options, { stage: "train", unit });
+  const how = { optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize };
+  const { validation, classWeights, whitening } = complete;
+  const state = hidden === 0
+    ? undefined
+    : await store?.state({ ...how, hidden, validation, classWeights, whitening });
+  const loop = { ...how, oneCycle: false, signal: options.signal, state, progress };
+  let kernels: TrainingKernels | undefined;
+  try {
+    const start = async (): Promise<TrainingKernels> =>
+      kernels ??= await TrainingKernels.start(threadsFor(options));
+    const learned = await learnHead(task, { head, hidden, loop, kernels: start, progress });
+    progress.end();
+    return learned;
+  } finally {
+    await kernels?.end();
+  }
+}
+
+function threadsFor({ threads = "auto" }: FitOptions): number {
+  return threads === "auto" ? Math.min(8, navigator.hardwareConcurrency) : threads;
+}
+
+/** What is said of the pictures that are judged. */
+function judgedOf(logits: Float64Array, classes: Int32Array): Judged[] {
+  const size = logits.length / classes.length;
+  return Array.from(classes, (label, n) => ({
+    logits: logits.subarray(n * size, (n + 1) * size),
+    label,
+  })).filter(({ logits }) => !Number.isNaN(logits[0]));
+}
+
+/** Everything of a model but its numbers. */
+function descriptionOf({ architecture, preprocessing }: Model): Pick<
+  ModelDescription,
+  "architecture" | "preprocessing"
+> {
+  return { architecture, preprocessing };
 }
 
 function provenanceOf(
-  base: Model,
-  layer: string,
-  settings: Record<string, unknown>,
+  { model, features }: Frozen,
+  { settings }: LearnedHead,
   pictures: number,
   dataSha256: string,
 ): Provenance & { readonly dataSha256: string } {
-  const { source, license } = base.provenance;
+  const { source, license } = model.provenance;
+  const layers = features.blocks.map(({ layer }) => layer).join(" and ");
   return {
     ...source === undefined ? {} : { source },
     ...license === undefined ? {} : { license },
-    training: `A new head on ${layer} of ${base.id}, trained on ${pictures} pictures: ${
+    training: `A new head on ${layers} of ${model.id}, trained on ${pictures} pictures: ${
       JSON.stringify(settings)
     }`,
     dataSha256,

@@ -1,10 +1,30 @@
 /** A small VGG from nothing but labeled pictures. */
 
-import type { BackendOptions } from "../engine/engine.ts";
-import { collectSamples, type LabeledImages } from "../input/dataset.ts";
-import { checkOptions, completeOptions } from "../options.ts";
+import { createEngine } from "../engine/create.ts";
+import type { Activations, BackendOptions } from "../engine/engine.ts";
+import type { ImageInput } from "../image/image.ts";
+import { readImage } from "../image/read.ts";
+import { imagesTogether } from "../input/batches.ts";
+import { computeViews, type Mean } from "../input/compute_views.ts";
+import { collectSamples, type IndexedSample, type LabeledImages } from "../input/dataset.ts";
+import { SkippedSamples } from "../input/skipped_samples.ts";
+import { eachImage, type Work } from "../input/each_image.ts";
+import { type View, viewsOf } from "../input/views.ts";
+import { openModel } from "../model/file.ts";
+import type { Model } from "../model/model.ts";
+import { checkOptions, completeOptions, IMAGE_OPTIONS, pickOptions } from "../options.ts";
 import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
-import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
+import { assess } from "./assess.ts";
+import { duplicatesOf } from "./duplicates.ts";
+import { hashOfData } from "./features.ts";
+import {
+  finishFit,
+  type Fitted,
+  type FittedInMemory,
+  type OutOptions,
+  writeModel,
+} from "./fitted.ts";
+import { NEVER } from "./folds.ts";
 import { TrainingKernels } from "./kernels.ts";
 import { trainLoop } from "./loop.ts";
 import {
@@ -68,12 +88,10 @@ export async function fitFromScratch(
 ): Promise<Fitted | FittedInMemory> {
   checkOptions(SCRATCH_OPTIONS, options);
   const complete = completeOptions(SCRATCH_OPTIONS, options);
-  const { labels } = data, samples = await collectSamples(data, options.signal);
+  const { labels } = data, all = await collectSamples(data, options.signal);
   const { seed, directory, validation, classWeights: balance, flip, shift, id } = complete;
   const { optimizer, epochs, patience, weightDecay, batchSize } = complete;
   const architecture = architectureOf(complete, labels.length);
-  const classes = samples.map(({ label }) => label);
-  const split = stratifiedSplit(classes, labels, validation, seed);
   const { learningRate = LEARNING_RATES.scratch[optimizer] } = options;
   const loop = {
     ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
@@ -83,7 +101,13 @@ export async function fitFromScratch(
   const threads = Math.min(MAX_THREADS, complete.threads === "auto" ? cores : complete.threads);
 
   using _directory = await takeDirectory(directory);
-  const { pixels, dataSha256 } = await readAll(samples, architecture, options);
+  const skipped = new SkippedSamples(labels);
+  const read = await readAll(all, architecture, skipped, options);
+  skipped.check(all, complete.skipBad);
+  const { samples, pixels, colors, fingerprints } = read;
+  const classes = samples.map(({ label }) => label);
+  const split = stratifiedSplit(classes, labels, validation, seed);
+  const dataSha256 = await hashOfData(fingerprints, classes);
   const whitening = options.whitening === "zca"
     ? await pixelWhitening(pixels, split.train, architecture, seed, options.signal)
     : undefined;
@@ -92,8 +116,8 @@ export async function fitFromScratch(
   }
   const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
-  const learned = [loop, validation, balance, flip, shift];
-  const key = await keyOf([dataSha256, architecture, preprocessing, learned]);
+  const settings = [loop, validation, balance, flip, shift];
+  const key = await keyOf([dataSha256, architecture, preprocessing, settings]);
   const trained = await withTfjs(async (tf) => {
     const network = initialize(tf, architecture, seed), variables = network.layers.flat();
     const kernels = await TrainingKernels.start(threads);
@@ -119,6 +143,7 @@ export async function fitFromScratch(
     }
   });
 
+  const { layers, ...learned } = trained;
   const description = {
     id,
     architecture,
@@ -129,5 +154,70 @@ export async function fitFromScratch(
       dataSha256,
     },
   };
-  return await finishFit({ samples, labels }, split, description, trained, options);
+  const base = await openModel(await writeModel(description, undefined, layers));
+  const validated = split.validation.map((n) => samples[n]!);
+  const judged = await judge(base, validated, options);
+  const folds = new Int32Array(samples.length).fill(NEVER);
+  const logits = new Float64Array(samples.length * labels.length).fill(NaN);
+  split.validation.forEach((position, n) => {
+    folds[position] = 0;
+    logits.set(judged[n]!, position * labels.length);
+  });
+  const duplicates = duplicatesOf(read);
+  const assessment = assess({ samples, labels, pictures: { colors }, logits, folds, duplicates });
+  return await finishFit(
+    { description, base, assessment, skipped: skipped.list, ...learned },
+    judged.map((logits, n) => ({ logits, label: validated[n]!.label })),
+    options,
+  );
+}
+
+/** What a model says about pictures: the logits of each. */
+async function judge(
+  model: Model,
+  samples: readonly IndexedSample[],
+  options: ScratchOptions,
+): Promise<Float64Array[]> {
+  await using engine = await createEngine(model, options);
+  const { input } = model.architecture, { signal } = options;
+  const about = { stage: "evaluate", unit: "images" } as const;
+  const progress = new ProgressTeller(options, about, samples.length);
+  const images = samples.map(({ file, image }) => ({ name: file, image: image ?? file }));
+  const reading = { ...pickOptions(IMAGE_OPTIONS, options), shorterSide: input.height };
+  const work: Work<readonly View[], Float64Array> = {
+    prepare: async (image, signal) =>
+      viewsOf(await readImage(image as ImageInput, { ...reading, signal }), model), // It was not prepared.
+    compute: computeViews(engine, input, [], () => new Logits()),
+    most: imagesTogether(input),
+    bytesOf: (views) => views.reduce((sum, { data }) => sum + data.length, 0),
+  };
+  const found: Float64Array[] = [];
+  const each = eachImage(images, "logits", work, {
+    signal,
+    progress,
+    isList: true,
+    isStrict: true,
+  });
+  for await (const { logits, error } of each) {
+    if (error !== undefined) throw error;
+    found.push(logits);
+  }
+  return found;
+}
+
+/** The logits of one view. */
+class Logits implements Mean<Float64Array> {
+  #values = new Float64Array();
+
+  add([{ data, scale, shape }]: readonly [Activations], n: number): void {
+    const classes = shape[3];
+    this.#values = Float64Array.from(
+      data.subarray(n * classes, (n + 1) * classes),
+      (value) => value * scale[n]!,
+    );
+  }
+
+  result(): Float64Array {
+    return this.#values;
+  }
 }

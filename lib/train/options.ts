@@ -18,6 +18,8 @@ export interface LearningOptions {
   readonly validation?: number | undefined;
   /** `"balanced"`, the default, lets rare classes count as much as frequent ones. */
   readonly classWeights?: "balanced" | "none" | undefined;
+  /** Leave out pictures that cannot be read, however many there are. Default: a tenth of a class at most. */
+  readonly skipBad?: boolean | undefined;
   /** Of all random choices. Default: 0. */
   readonly seed?: number | undefined;
 }

@@ -1,10 +1,12 @@
 /** Pictures in memory, small and all of one size, and batches of them that differ each time. */
 
-import { type IndexedSample, readSample } from "../input/dataset.ts";
+import type { IndexedSample } from "../input/dataset.ts";
+import type { SkippedSamples } from "../input/skipped_samples.ts";
 import type { ImageOptions } from "../image/image.ts";
 import { prepareInput } from "../input/prepare.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening, Preprocessing } from "../model/model.ts";
+import { colorHistogram, HISTOGRAM_LENGTH } from "./baselines.ts";
 import { fingerprint } from "./features.ts";
 import type { Examples } from "./loop.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
@@ -55,26 +57,47 @@ function resizeOf(
   };
 }
 
+/** What was read of pictures. */
+export interface ReadPixels {
+  /** Those that could be read. */
+  readonly samples: readonly IndexedSample[];
+  /** `[pictures, side, side, channels]`, 0…255. */
+  readonly pixels: Uint8Array;
+  /** Histograms of colors, `[pictures, HISTOGRAM_LENGTH]`. */
+  readonly colors: Float32Array;
+  /** SHA-256 of each one's pixels. */
+  readonly fingerprints: readonly string[];
+}
+
 /** Reads and resizes all pictures. */
 export async function readAll(
   samples: readonly IndexedSample[],
   { input }: Architecture,
+  skipped: SkippedSamples,
   options: PixelOptions,
-): Promise<{ pixels: Uint8Array; dataSha256: string }> {
+): Promise<ReadPixels> {
   const size = input.height * input.width * input.channels;
   const pixels = new Uint8Array(samples.length * size);
-  const hashes: string[] = [];
+  const colors = new Float32Array(samples.length * HISTOGRAM_LENGTH);
+  const kept: IndexedSample[] = [], fingerprints: string[] = [];
   const about = { stage: "features", unit: "images" } as const;
   const progress = new ProgressTeller(options, about, samples.length);
   for (const [n, sample] of samples.entries()) {
     await takeTurn(options.signal);
-    const decoded = await readSample(sample, options);
-    hashes.push(await fingerprint(decoded, sample.label));
-    const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };
-    pixels.set(prepareInput(decoded, resizing, input), n * size);
+    const decoded = await skipped.read(sample, options);
     progress.reach(n + 1);
+    if (decoded === undefined) continue;
+    const at = kept.push(sample) - 1;
+    fingerprints.push(await fingerprint(decoded));
+    colors.set(colorHistogram(decoded), at * HISTOGRAM_LENGTH);
+    const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };
+    pixels.set(prepareInput(decoded, resizing, input), at * size);
   }
-  return { pixels, dataSha256: await fingerprint(hashes) };
+  return {
+    ...{ samples: kept, fingerprints },
+    pixels: pixels.subarray(0, kept.length * size),
+    colors: colors.subarray(0, kept.length * HISTOGRAM_LENGTH),
+  };
 }
 
 /** Mean and deviation of each channel over all pictures that are learned from. */

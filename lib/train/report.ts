@@ -1,6 +1,5 @@
 /** What a fit did, as a page and as a picture. */
 
-import type { Dataset } from "../input/dataset.ts";
 import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../report/html.ts";
 import type { Fitted } from "./fitted.ts";
 import type { EpochMetrics } from "../progress.ts";
@@ -55,30 +54,23 @@ export function sureness({ calibration: { sureScore } }: Fitted): string {
 }
 
 /** The report: figures, curves, pictures per class. */
-export function fitReport(title: string, { samples }: Dataset, fitted: Fitted): string {
-  const { labels, split, history, bestEpoch, accuracy, calibration, dataSha256 } = fitted;
-  const count = (positions: readonly number[], label: number): string =>
-    String(positions.filter((n) => samples[n]?.label === label).length);
-  const rows = labels.map((label, index) => [
-    label,
-    count(split.train, index),
-    count(split.validation, index),
+export function fitReport(title: string, fitted: Fitted): string {
+  const { assessment, history, calibration, dataSha256 } = fitted;
+  const rows = assessment.classes.map(({ label, pictures, judged, recall }) => [
+    ...[label, String(pictures), String(judged), percent(recall)],
   ]);
-  const best = history[bestEpoch - 1];
   return htmlPage(title, [
     htmlTable([
       ["", ""],
-      ["validation accuracy of the int8 model", percent(accuracy)],
-      ["validation accuracy in training", percent(best?.validationAccuracy ?? NaN)],
+      ["balanced accuracy", percent(assessment.balancedAccuracy)],
+      ["accuracy", percent(assessment.accuracy)],
       ["temperature of its scores", calibration.temperature.toPrecision(3)],
       ["score of a sure label", sureness(fitted)],
-      ["epochs", `${history.length}, the best was ${bestEpoch}`],
-      ["pictures", `${split.train.length} to learn from, ${split.validation.length} to validate`],
       ["SHA-256 of the pictures and classes", dataSha256],
     ]),
-    "<h2>Learning curves</h2>",
-    `<div class="row">${curveSvg(history)}${accuracySvg(history)}</div>`,
-    "<h2>Pictures</h2>",
-    htmlTable([["class", "to learn from", "to validate"], ...rows]),
+    ...history === undefined
+      ? []
+      : [`<div class="row">${curveSvg(history)}${accuracySvg(history)}</div>`],
+    htmlTable([["class", "pictures", "judged", "recall"], ...rows]),
   ]);
 }

@@ -5,13 +5,17 @@
 
 import { join } from "@std/path/join";
 import { describePath, makeFolder, NotFound, OpenFile, readText } from "../platform.ts";
+import type { LazyImage } from "../image/image.ts";
+import { isRawPixels, readBytes } from "../image/read.ts";
+import { openImage } from "../input/batches.ts";
 import type { IndexedSample } from "../input/dataset.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
 import { sha256 } from "../io/sha256.ts";
 import type { Model } from "../model/model.ts";
 import { asUrl } from "../urls.ts";
-import type { FeatureStore } from "./features.ts";
+import { HISTOGRAM_LENGTH } from "./baselines.ts";
+import type { FeatureStore, PictureRecord, Unreadable } from "./features.ts";
 import type { StateStore } from "./state.ts";
 
 /** A name for whatever depends on these settings alone. */
@@ -28,15 +32,38 @@ export function modelKey({ id, parameters }: Model): Promise<string> {
   return sha256(id, ...bytes);
 }
 
-/** What tells pictures from others, without reading them: size and time of each file. */
+/**
+ * What tells pictures from others, as far as possible without decoding them: size and time of a file, the
+ * hash of what is in memory. Of a file that is not there nothing is known.
+ */
 export async function samplesKey(samples: readonly IndexedSample[]): Promise<unknown[]> {
-  return await Promise.all(samples.map(async ({ file, image, label }) => {
-    const url = image === undefined ? asUrl(file) : undefined;
-    const isFile = image === undefined && (url === undefined || url.protocol === "file:");
-    if (!isFile) return [file, label];
-    const { size, modifiedMs } = await describePath(url ?? file);
-    return [file, label, size, modifiedMs];
-  }));
+  const keys: unknown[] = [];
+  for (const { file, image } of samples) keys.push([file, ...await contentKey(image ?? file)]);
+  return keys;
+}
+
+async function contentKey(lazy: LazyImage): Promise<unknown[]> {
+  try {
+    const image = await openImage(lazy);
+    if (isRawPixels(image)) return [image.width, image.height, await hashOf(image.data)];
+    if (typeof image !== "string" && !(image instanceof URL)) {
+      // What can be read once is left for whoever learns from it.
+      return image === lazy && isReadOnce(image) ? [] : [await hashOf(await readBytes(image, {}))];
+    }
+    const url = asUrl(image);
+    if (url !== undefined && url.protocol !== "file:") return [];
+    const { size, modifiedMs } = await describePath(url ?? String(image));
+    return [size, modifiedMs];
+  } catch {
+    return []; // Whatever is wrong with it is said when it is read.
+  }
+}
+
+const isReadOnce = (image: unknown): boolean =>
+  image instanceof ReadableStream || image instanceof Response;
+
+function hashOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Promise<string> {
+  return sha256(new Uint8Array(buffer, byteOffset, byteLength));
 }
 
 /**
@@ -53,37 +80,54 @@ export async function takeDirectory(
   return await openLocked(join(directory, "fit.lock"), directory);
 }
 
-/** Features in a directory: rows of float32, and beside them a line per picture. */
+/** What is known of pictures, in a directory: rows of float32, and beside them a line per picture. */
 export class FeatureFile implements FeatureStore {
   readonly #rows: string;
   readonly #lines: string;
-  readonly #rowBytes: number;
+  readonly #length: number;
 
-  /** @param rowBytes Of all views of one picture. */
-  constructor(directory: string, key: string, rowBytes: number) {
+  /** @param length Features of a picture. */
+  constructor(directory: string, key: string, length: number) {
     this.#rows = join(directory, `features-${key}.bin`);
     this.#lines = join(directory, `features-${key}.txt`);
-    this.#rowBytes = rowBytes;
+    this.#length = length;
   }
 
   /** What is whole of an earlier run; the rest is cut off. */
-  load(): { rows: Float32Array; fingerprints: string[] } {
+  load(): (PictureRecord | Unreadable)[] {
     using rows = new OpenFile(this.#rows, "change");
     using lines = new OpenFile(this.#lines, "change");
     const text = new TextDecoder().decode(readAll(lines, lines.describe().size));
     const whole = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
     const pictures = Math.min(whole.length, Math.floor(rows.describe().size / this.#rowBytes));
-    const fingerprints = whole.slice(0, pictures);
+    const kept = whole.slice(0, pictures);
     rows.truncate(pictures * this.#rowBytes);
-    lines.truncate(linesOf(fingerprints).length);
-    const { buffer } = readAll(rows, pictures * this.#rowBytes);
-    return { rows: new Float32Array(buffer), fingerprints };
+    lines.truncate(linesOf(kept).length);
+    const values = new Float32Array(readAll(rows, pictures * this.#rowBytes).buffer);
+    const size = this.#rowBytes / 4;
+    return kept.map((line, n) => {
+      if (line.startsWith("{")) return JSON.parse(line) as Unreadable; // Written below.
+      const row = values.subarray(n * size, (n + 1) * size);
+      const [features, colors] = [row.subarray(0, this.#length), row.subarray(this.#length)];
+      return { fingerprint: line, features, colors };
+    });
   }
 
   /** Adds whole pictures: first their rows, so that a line says that its rows are there. */
-  async append(rows: Float32Array, fingerprints: readonly string[]): Promise<void> {
-    await append(this.#rows, new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
-    await append(this.#lines, linesOf(fingerprints));
+  async append(records: readonly (PictureRecord | Unreadable)[]): Promise<void> {
+    const size = this.#rowBytes / 4, values = new Float32Array(records.length * size);
+    const lines = records.map((record, n) => {
+      if ("reason" in record) return JSON.stringify(record);
+      values.set(record.features, n * size);
+      values.set(record.colors, n * size + this.#length);
+      return record.fingerprint;
+    });
+    await append(this.#rows, new Uint8Array(values.buffer));
+    await append(this.#lines, linesOf(lines));
+  }
+
+  get #rowBytes(): number {
+    return 4 * (this.#length + HISTOGRAM_LENGTH);
   }
 }
 
@@ -93,8 +137,8 @@ function readAll(file: OpenFile, length: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function linesOf(fingerprints: readonly string[]): Uint8Array {
-  return new TextEncoder().encode(fingerprints.map((line) => line + "\n").join(""));
+function linesOf(lines: readonly string[]): Uint8Array {
+  return new TextEncoder().encode(lines.map((line) => line + "\n").join(""));
 }
 
 async function append(path: string, bytes: Uint8Array): Promise<void> {

@@ -1,0 +1,183 @@
+/** What a head is worth on pictures that it had not learned from, and what is odd about the pictures. */
+
+import type { IndexedSample } from "../input/dataset.ts";
+import { bestClass, softmax } from "../output/predictions.ts";
+
+/** What a fitted model is worth, and what is odd about its pictures. */
+export interface Assessment {
+  /** Number of pictures that were judged, each by a head that had not learned from it. */
+  readonly judged: number;
+  /** Part of them that is right, 0…1. */
+  readonly accuracy: number;
+  /** Mean over the classes of the part that is right, 0…1: each class counts the same. */
+  readonly balancedAccuracy: number;
+  /** The balanced accuracy of each fold; one, where the pictures that judge are the same for all. */
+  readonly folds: readonly number[];
+  /** What others are worth on the same pictures. */
+  readonly baselines: Baselines;
+  /** One for each class. */
+  readonly classes: readonly ClassAssessment[];
+  /** How many pictures of class i were taken for class j. */
+  readonly confusion: readonly (readonly number[])[];
+  /** Pictures that were taken for another class, the most certain ones first, at most {@linkcode MOST_LISTED}. */
+  readonly wrong: readonly JudgedPicture[];
+  /** Pictures whose class is probably another, likewise. */
+  readonly suspects: readonly JudgedPicture[];
+  /** Groups of pictures that show the same; they were kept together, so that none judged another. */
+  readonly duplicates: readonly (readonly LabeledPicture[])[];
+}
+
+/** Parts of the pictures that are right if one learns nothing of VGG's. */
+export interface Baselines {
+  /** Always the most frequent class. */
+  readonly majority: Accuracy;
+  /** The five pictures with the most similar colors decide. */
+  readonly colors: Accuracy;
+}
+
+/** How often something is right, 0…1. */
+export interface Accuracy {
+  readonly accuracy: number;
+  readonly balancedAccuracy: number;
+}
+
+/** What a model is worth for one class. */
+export interface ClassAssessment {
+  readonly label: string;
+  /** Pictures that were learned from or judged. */
+  readonly pictures: number;
+  /** Those that were judged. */
+  readonly judged: number;
+  /** Part of them that is right; `NaN` if there are none. */
+  readonly recall: number;
+  /** Part that is right of what was taken for this class; `NaN` if nothing was. */
+  readonly precision: number;
+  /** Whether its figures say nothing, as there are fewer than {@linkcode FEWEST} pictures. */
+  readonly isSmall: boolean;
+}
+
+/** A picture, and what it is said to show. */
+export interface LabeledPicture {
+  /** Its path, or what else it is called. */
+  readonly file: string;
+  /** The class that it is said to be of. */
+  readonly label: string;
+}
+
+/** What a head says of a picture whose class is known. */
+export interface JudgedPicture extends LabeledPicture {
+  /** The class that it was taken for. */
+  readonly predicted: string;
+  /** The score of that, 0…1. */
+  readonly score: number;
+}
+
+/** Pictures of a class below which its figures say nothing: one more that is right is ten points. */
+export const FEWEST = 10;
+/** Pictures that are listed. */
+export const MOST_LISTED = 50;
+
+/** What is assessed. */
+export interface Assessed {
+  /** The pictures that could be read. */
+  readonly samples: readonly IndexedSample[];
+  readonly labels: readonly string[];
+  /** What a head that had not learned from a picture says of it, `[N, K]`; `NaN` if there is none. */
+  readonly logits: Float64Array;
+  /** What the colors of the others' pictures say of each, likewise. */
+  readonly colorLogits: Float64Array;
+  /** The fold of each picture; -1 for those that are not judged. */
+  readonly folds: Int32Array;
+  /** The same number for pictures that show the same, `[N]`. */
+  readonly duplicates: Int32Array;
+}
+
+/** Assesses a head. */
+export function assess(task: Assessed): Assessment {
+  const { samples, labels, folds } = task;
+  const truth = Int32Array.from(samples, ({ label }) => label);
+  const judged = [...truth.keys()].filter((n) => folds[n]! >= 0);
+  const predicted = predictionsOf(task.logits, labels.length);
+  const figures = accuracyOf(truth, predicted, judged, labels.length);
+  const confusion = labels.map(() => new Array<number>(labels.length).fill(0));
+  for (const n of judged) confusion[truth[n]!]![predicted[n]!]!++;
+  const byFold = Map.groupBy(judged, (n) => folds[n]!);
+  const wrong = judged.filter((n) => predicted[n] !== truth[n])
+    .map((n) => judgedPicture(task, n, predicted[n]!))
+    .sort((a, b) => b.score - a.score);
+  const most = mostFrequent(truth, labels.length);
+  const colors = predictionsOf(task.colorLogits, labels.length);
+  return {
+    judged: judged.length,
+    ...figures,
+    folds: [...byFold].sort(([a], [b]) => a - b)
+      .map(([, own]) => accuracyOf(truth, predicted, own, labels.length).balancedAccuracy),
+    baselines: {
+      majority: accuracyOf(truth, truth.map(() => most), judged, labels.length),
+      colors: accuracyOf(truth, colors, judged, labels.length),
+    },
+    classes: labels.map((label, c) => {
+      const own = sum(confusion[c]!), given = sum(confusion.map((row) => row[c]!));
+      const right = confusion[c]![c]!, pictures = truth.filter((label) => label === c).length;
+      return {
+        ...{ label, pictures, judged: own, isSmall: own < FEWEST },
+        recall: right / own,
+        precision: right / given,
+      };
+    }),
+    confusion,
+    wrong: wrong.slice(0, MOST_LISTED),
+    suspects: wrong.filter(({ score }) => score >= SUSPICIOUS).slice(0, MOST_LISTED),
+    duplicates: [...Map.groupBy(truth.keys(), (n) => task.duplicates[n]!).values()]
+      .filter(({ length }) => length > 1)
+      .map((group) => group.map((n) => labeledPicture(task, n))),
+  };
+}
+
+/** The score from which on a picture that was taken for another class is suspected to be of that. */
+const SUSPICIOUS = 0.9;
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** The best class of each row of logits, 0 where there are none. */
+function predictionsOf(logits: Float64Array, classes: number): Int32Array {
+  return Int32Array.from(
+    { length: logits.length / classes },
+    (_, n) => bestClass(logits.subarray(n * classes, (n + 1) * classes)),
+  );
+}
+
+function accuracyOf(
+  truth: Int32Array,
+  predicted: Int32Array,
+  judged: readonly number[],
+  classes: number,
+): Accuracy {
+  const right = new Float64Array(classes), all = new Float64Array(classes);
+  for (const n of judged) {
+    all[truth[n]!]!++;
+    if (predicted[n] === truth[n]) right[truth[n]!]!++;
+  }
+  const present = [...all.keys()].filter((c) => all[c]! > 0);
+  return {
+    accuracy: sum([...right]) / judged.length,
+    balancedAccuracy: sum(present.map((c) => right[c]! / all[c]!)) / present.length,
+  };
+}
+
+function mostFrequent(truth: Int32Array, classes: number): number {
+  const counts = new Float64Array(classes);
+  for (const label of truth) counts[label]!++;
+  return bestClass(counts);
+}
+
+function labeledPicture({ samples, labels }: Assessed, n: number): LabeledPicture {
+  const { file, label } = samples[n]!;
+  return { file, label: labels[label]! };
+}
+
+function judgedPicture(task: Assessed, n: number, predicted: number): JudgedPicture {
+  const { logits, labels } = task, classes = labels.length;
+  const scores = softmax(logits.subarray(n * classes, (n + 1) * classes));
+  return { ...labeledPicture(task, n), predicted: labels[predicted]!, score: scores[predicted]! };
+}

@@ -1,0 +1,129 @@
+/** What of a model stays, and what of that the new head sees. */
+
+import { type LayerName, layersOf, MAX_DENSE } from "../model/architecture.ts";
+import type { Model, Preprocessing, WeightPiece } from "../model/model.ts";
+import type { FeaturePooling, FeatureRecipe } from "../model/readout.ts";
+import { readableLayers } from "../output/embedding.ts";
+import { checkValue } from "../options.ts";
+import { FIT_OPTIONS } from "../options/training.ts";
+import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
+
+/** What features are to be made of. */
+export interface FeatureChoice {
+  /** Layers that are read. */
+  readonly layers?: readonly LayerName[] | undefined;
+  /** What becomes of their positions. */
+  readonly pooling?: FeaturePooling | undefined;
+  /** Sides in pixels of the squares in which a picture is looked at. */
+  readonly sides?: readonly number[] | undefined;
+  /** Whether the mirror image is looked at, too. */
+  readonly flip?: boolean | undefined;
+  /** Whether colors are dropped. */
+  readonly grayscale?: boolean | undefined;
+  /** Whether each picture's own mean and deviation are removed. */
+  readonly standardize?: "image" | undefined;
+}
+
+/** The layers that stay, as a model without a head, and what is read of them. */
+export interface Frozen {
+  readonly model: Model;
+  readonly features: FeatureRecipe;
+}
+
+/**
+ * Chooses what stays of a model. By default these are its convolutions, of which the last two pools are
+ * read, on average.
+ *
+ * @param pictures How many there are to learn from: of few, more is looked at.
+ * @throws {RangeError} If the model has no such layer, or its dense layers are to see another size than
+ *   they were trained for.
+ */
+export function freeze(base: Model, choice: FeatureChoice, pictures: number): Frozen {
+  const names = readableLayers({ architecture: base.architecture })
+    .map(({ name }) => name).filter((name) => name !== "prob" && name !== CLASSIFYING);
+  const { layers = DEFAULT_LAYERS } = choice;
+  checkValue("layer", { ...FIT_OPTIONS.layer, kind: "choices", choices: names }, layers);
+  const blocks = names.filter((name) => layers.includes(name))
+    .map((layer) => ({ layer, pooling: choice.pooling ?? "avg" }));
+  const usual = defaultsFor(pictures);
+  const { height, width } = base.architecture.input;
+  const isDense = layers.some((name) => name.startsWith("fc"));
+  if (isDense && choice.sides !== undefined) {
+    throw new RangeError(
+      `The dense layers see inputs of ${height}x${width} pixels: leave out sides, or read ` +
+        `${names.filter((name) => !name.startsWith("fc")).at(-1)} or a layer before it`,
+    );
+  }
+  const sizes = isDense
+    ? [[height, width] as const]
+    : (choice.sides ?? usual.sides).map((side) => [side, side] as const);
+  const features = { sizes, blocks, mirrored: choice.flip ?? usual.mirrored };
+  return { model: withoutHead(base, features, choice), features };
+}
+
+/** The layer whose outputs are the logits. */
+const CLASSIFYING = `fc${MAX_DENSE}`;
+
+/** Layers that are read by default. */
+const DEFAULT_LAYERS: readonly LayerName[] = ["pool4", "pool5"];
+
+/** In which sizes pictures are looked at, and whether mirrored, by how many there are. */
+function defaultsFor(_pictures: number): { sides: number[]; mirrored: boolean } {
+  return { sides: [160], mirrored: true };
+}
+
+/** The layers of a model up to those that are read, on inputs of the first size. */
+function withoutHead(base: Model, { sizes, blocks }: FeatureRecipe, choice: FeatureChoice): Model {
+  const { id, architecture, provenance } = base;
+  const [[height, width]] = sizes as [FeatureRecipe["sizes"][number]]; // There is one.
+  const isDense = blocks.some(({ layer }) => layer.startsWith("fc"));
+  const isAverage = blocks.some(({ layer }) => layer === "average");
+  const own = {
+    ...architecture,
+    input: { ...architecture.input, height, width },
+    pooling: isDense || isAverage ? architecture.pooling : undefined,
+    dense: isDense ? architecture.dense : [],
+    head: undefined,
+  };
+  const layers = layersOf(own), kept = new Set(layers.map(({ name }) => name));
+  const weightBytes = layers.reduce(
+    (sum, { filterSize: [h, w], inChannels, outChannels }) =>
+      sum + h * w * inChannels * outChannels,
+    0,
+  );
+  return {
+    id,
+    architecture: own,
+    preprocessing: preprocessingFor(base, Math.max(height, width), choice),
+    labels: [],
+    provenance,
+    parameters: base.parameters.filter(({ name }) => kept.has(name)),
+    weightBytes,
+    async *weights(options) {
+      let left = weightBytes;
+      for await (const piece of base.weights(options)) {
+        if (!kept.has(piece.layer)) continue;
+        yield piece satisfies WeightPiece;
+        if ((left -= piece.data.length) === 0) return; // Whatever follows is not even read.
+      }
+    },
+  };
+}
+
+/** How the new model prepares images: the frozen layers' way, but for what the options change. */
+function preprocessingFor(
+  { architecture: { input }, preprocessing }: Model,
+  side: number,
+  { grayscale, standardize }: FeatureChoice,
+): Preprocessing {
+  const size = Math.ceil(preprocessing.size * side / Math.max(input.height, input.width));
+  const sized = { ...preprocessing, size };
+  // What the layers see varies as photographs do that they were trained on, around 0.
+  const scale = preprocessing.scale * PHOTOGRAPHS_DEVIATION / STANDARD_DEVIATION;
+  const mean = preprocessing.mean.map(() => STANDARD_MEAN * scale);
+  const own = standardize === undefined ? sized : { ...sized, standardize, scale, mean };
+  return grayscale ? { ...own, grayscale } : own;
+}
+
+/** Of the bytes of ImageNet's photographs: torchvision's 0.225 of 255. */
+const PHOTOGRAPHS_DEVIATION = 57;

@@ -1,0 +1,74 @@
+/** A head with a hidden layer, which learns in epochs, and is judged on the pictures of one fold. */
+
+import { forwardDense, initialFilter, trainedLayer } from "./dense.ts";
+import { rootsOf } from "../output/roots.ts";
+import { foldBlocks, layerLogits, transformBlocks, whitenBlocks } from "./blocks.ts";
+import type { HeadTask, LearnedHead } from "./learn.ts";
+import { type Examples, type LoopOptions, trainLoop } from "./loop.ts";
+import { normalFrom, randomFrom } from "./random.ts";
+import { withTfjs } from "./tfjs.ts";
+
+/**
+ * Trains a head of two dense layers on the pictures that are in no fold, and keeps the epoch that does best on
+ * the others. Its layers take features as they are: the whitening is folded into the first.
+ *
+ * @param hidden Units of the hidden layer.
+ */
+export async function learnHidden(
+  task: HeadTask,
+  hidden: number,
+  options: LoopOptions,
+): Promise<LearnedHead> {
+  const { lengths, labels, classes, folds, classWeights, whitening } = task;
+  const rows = Float32Array.from(rootsOf(task.rows));
+  const { signal } = options, all = Uint32Array.from(labels, (_, n) => n);
+  const train = all.filter((n) => folds[n] === -1), held = all.filter((n) => folds[n] !== -1);
+  const transforms = await whitenBlocks(rows, train, lengths, whitening, signal);
+  const values = await transformBlocks(transforms, rows, all, signal);
+  const length = rows.length / labels.length;
+
+  return await withTfjs(async (tf) => {
+    const examples = (pictures: Uint32Array): Examples => ({
+      labels: Int32Array.from(pictures, (n) => labels[n]!),
+      batch: (positions) => {
+        const batch = new Float32Array(positions.length * length);
+        positions.forEach((position, n) => {
+          const at = pictures[position]! * length;
+          batch.set(values.subarray(at, at + length), n * length);
+        });
+        return tf.tensor2d(batch, [positions.length, length]);
+      },
+    });
+    const sizes = [length, hidden, classes];
+    const normal = normalFrom(randomFrom(options.seed));
+    const dense = tf.tidy(() =>
+      sizes.slice(1).map((outputs, i) => [
+        initialFilter(tf, normal, [sizes[i]!, outputs], i === sizes.length - 2),
+        tf.variable(tf.zeros([outputs])),
+      ])
+    );
+    const variables = dense.flat();
+    try {
+      const { history, bestEpoch } = await trainLoop(tf, {
+        ...{ variables, classes, classWeights },
+        train: examples(train),
+        validation: examples(held),
+        forward: (inputs) => forwardDense(tf, inputs, dense),
+      }, options);
+      const layers = dense.map(([filter, bias]) => trainedLayer(filter!, bias!.dataSync()));
+      const before = Float32Array.from(
+        layerLogits(layers[0]!, values),
+        (value) => Math.max(0, value),
+      );
+      const logits = layerLogits(layers[1]!, before);
+      for (const n of train) logits.fill(NaN, n * classes, (n + 1) * classes);
+      layers[0] = foldBlocks(transforms, layers[0]!);
+      return {
+        ...{ head: { kind: "dense", layers }, logits, history, bestEpoch },
+        settings: { hidden, whitening },
+      };
+    } finally {
+      tf.dispose(variables);
+    }
+  });
+}
