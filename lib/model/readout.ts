@@ -19,7 +19,7 @@ export interface FeatureBlock {
 
 /** What features are made of: for each size all blocks, side by side. */
 export interface FeatureRecipe {
-  /** The sizes in which an image is looked at, `[height, width]` in pixels; the first is the network's input. */
+  /** The sizes in which an image is looked at, `[height, width]` in pixels, smallest first, which is the network's input. */
   readonly sizes: readonly (readonly [height: number, width: number])[];
   /** The layers that are read, in the order in which they are computed. */
   readonly blocks: readonly FeatureBlock[];
@@ -203,12 +203,12 @@ function checkRecipe(value: unknown, architecture: Architecture): string | undef
   const { sizes, blocks, mirrored } = isRecord(value) ? value : {};
   const { height, width } = architecture.input;
   const areSizes = Array.isArray(sizes) && sizes.length >= 1 && sizes.length <= MAX_SIZES &&
-    sizes.every((size) =>
+    sizes.every((size, n) =>
       Array.isArray(size) && size.length === 2 &&
-      size.every((side) => isCount(side, 8192) && side >= 32)
+      size.every((side, axis) => isCount(side, 8192) && side >= (sizes[n - 1]?.[axis] ?? 32))
     );
   if (!areSizes || sizes[0][0] !== height || sizes[0][1] !== width) {
-    return `.sizes must be 1 to ${MAX_SIZES} pairs of pixels, the first one the input, ${height}x${width}`;
+    return `.sizes must be 1 to ${MAX_SIZES} pairs of pixels, smallest first, which is the input, ${height}x${width}`;
   }
   if (sizes.length > 1 && architecture.dense.length > 0) {
     return ".sizes must be the input alone, as dense layers see one size";

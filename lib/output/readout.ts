@@ -133,7 +133,9 @@ export function readoutGradient(
   row: Float32Array,
   index: number,
 ): Float64Array {
-  return head.kind === "dense" ? denseGradient(head, row, index) : nearestGradient(head, row, index);
+  return head.kind === "dense"
+    ? denseGradient(head, row, index)
+    : nearestGradient(head, row, index);
 }
 
 function denseGradient({ layers }: DenseReadout, row: Float32Array, index: number): Float64Array {

@@ -2,6 +2,7 @@
 
 import type { IndexedSample } from "../input/dataset.ts";
 import { bestClass, softmax } from "../output/predictions.ts";
+import { histogramLogits } from "./baselines.ts";
 
 /** What a fitted model is worth, and what is odd about its pictures. */
 export interface Assessment {
@@ -84,8 +85,8 @@ export interface Assessed {
   readonly labels: readonly string[];
   /** What a head that had not learned from a picture says of it, `[N, K]`; `NaN` if there is none. */
   readonly logits: Float64Array;
-  /** What the colors of the others' pictures say of each, likewise. */
-  readonly colorLogits: Float64Array;
+  /** Histograms of colors, `[N, COLOR_BINS]`. */
+  readonly colors: Float32Array;
   /** The fold of each picture; -1 for those that are not judged. */
   readonly folds: Int32Array;
   /** The same number for pictures that show the same, `[N]`. */
@@ -93,7 +94,7 @@ export interface Assessed {
 }
 
 /** Assesses a head. */
-export function assess(task: Assessed): Assessment {
+export async function assess(task: Assessed, signal?: AbortSignal): Promise<Assessment> {
   const { samples, labels, folds } = task;
   const truth = Int32Array.from(samples, ({ label }) => label);
   const judged = [...truth.keys()].filter((n) => folds[n]! >= 0);
@@ -106,7 +107,9 @@ export function assess(task: Assessed): Assessment {
     .map((n) => judgedPicture(task, n, predicted[n]!))
     .sort((a, b) => b.score - a.score);
   const most = mostFrequent(truth, labels.length);
-  const colors = predictionsOf(task.colorLogits, labels.length);
+  const judgement = { labels: truth, classes: labels.length, folds };
+  const logits = await histogramLogits(task.colors, judgement, signal);
+  const colors = predictionsOf(logits, labels.length);
   return {
     judged: judged.length,
     ...figures,

@@ -17,7 +17,7 @@ import { featureLength, type FeatureRecipe } from "../model/readout.ts";
 import { IMAGE_OPTIONS, pickOptions } from "../options.ts";
 import { FeatureRows } from "../output/readout.ts";
 import type { ProgressTeller } from "../progress.ts";
-import { colorHistogram, HISTOGRAM_LENGTH } from "./baselines.ts";
+import { COLOR_BINS, colorHistogram } from "./baselines.ts";
 
 /** What is known of a picture. */
 export interface PictureRecord {
@@ -25,7 +25,7 @@ export interface PictureRecord {
   readonly fingerprint: string;
   /** Its features, `[D]`. */
   readonly features: Float32Array;
-  /** The histogram of its colors, `[HISTOGRAM_LENGTH]`. */
+  /** The histogram of its colors, `[COLOR_BINS]`. */
   readonly colors: Float32Array;
 }
 
@@ -38,7 +38,7 @@ export interface Pictures {
   readonly positions: readonly number[];
   /** Features, `[pictures, D]`. */
   readonly features: Float32Array;
-  /** Histograms of colors, `[pictures, HISTOGRAM_LENGTH]`. */
+  /** Histograms of colors, `[pictures, COLOR_BINS]`. */
   readonly colors: Float32Array;
   /** SHA-256 of each one's pixels. */
   readonly fingerprints: readonly string[];
@@ -172,7 +172,7 @@ class Gathered {
 
   constructor(most: number, length: number) {
     this.#features = new Float32Array(most * length);
-    this.#colors = new Float32Array(most * HISTOGRAM_LENGTH);
+    this.#colors = new Float32Array(most * COLOR_BINS);
     this.#length = length;
   }
 
@@ -180,7 +180,7 @@ class Gathered {
     const n = this.#positions.push(position) - 1;
     this.#fingerprints.push(fingerprint);
     this.#features.set(features, n * this.#length);
-    this.#colors.set(colors, n * HISTOGRAM_LENGTH);
+    this.#colors.set(colors, n * COLOR_BINS);
   }
 
   result(): Pictures {
@@ -188,7 +188,7 @@ class Gathered {
     return {
       positions,
       features: this.#features.subarray(0, count * this.#length),
-      colors: this.#colors.subarray(0, count * HISTOGRAM_LENGTH),
+      colors: this.#colors.subarray(0, count * COLOR_BINS),
       fingerprints: this.#fingerprints,
     };
   }

@@ -19,7 +19,7 @@ import { type FeatureStore, hashOfData, readPictures } from "./features.ts";
 import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
 import { NEVER, stratifiedFolds } from "./folds.ts";
 import { freeze, type Frozen } from "./frozen.ts";
-import { TrainingKernels } from "./kernels.ts";
+import { type TrainingKernels, withKernels } from "./kernels.ts";
 import { type HeadTask, type LearnedHead, learnHead } from "./learn.ts";
 import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
@@ -141,11 +141,12 @@ export async function fit(
     classWeights: classWeightsOf(complete.classWeights, classes, labels.length),
     whitening: complete.whitening,
   };
-  const learned = await learn(task, complete, options, store);
-  const assessment = assess({
-    ...{ samples: own, labels, pictures, duplicates },
-    ...{ folds: task.folds, logits: learned.logits },
-  });
+  const learned = await withKernels(
+    options,
+    (kernels) => learn(task, kernels, complete, options, store),
+  );
+  const assessed = { samples: own, labels, colors: pictures.colors, duplicates, folds: task.folds };
+  const assessment = await assess({ ...assessed, logits: learned.logits }, options.signal);
   const dataSha256 = await hashOfData(pictures.fingerprints, classes);
   const { id } = complete, { features, model } = frozen;
   const provenance = provenanceOf(frozen, learned, own.length, dataSha256);
@@ -240,6 +241,7 @@ function foldsFor(
 
 async function learn(
   task: HeadTask,
+  kernels: TrainingKernels,
   complete: Settings,
   options: FitOptions,
   store: FitStore | undefined,
@@ -256,20 +258,9 @@ async function learn(
     ? undefined
     : await store?.state({ ...how, hidden, validation, classWeights, whitening });
   const loop = { ...how, oneCycle: false, signal: options.signal, state, progress };
-  let kernels: TrainingKernels | undefined;
-  try {
-    const start = async (): Promise<TrainingKernels> =>
-      kernels ??= await TrainingKernels.start(threadsFor(options));
-    const learned = await learnHead(task, { head, hidden, loop, kernels: start, progress });
-    progress.end();
-    return learned;
-  } finally {
-    await kernels?.end();
-  }
-}
-
-function threadsFor({ threads = "auto" }: FitOptions): number {
-  return threads === "auto" ? Math.min(8, navigator.hardwareConcurrency) : threads;
+  const learned = await learnHead(task, { head, hidden, loop, kernels, progress });
+  progress.end();
+  return learned;
 }
 
 /** What is said of the pictures that are judged. */

@@ -25,7 +25,7 @@ import {
   writeModel,
 } from "./fitted.ts";
 import { NEVER } from "./folds.ts";
-import { TrainingKernels } from "./kernels.ts";
+import { withKernels } from "./kernels.ts";
 import { trainLoop } from "./loop.ts";
 import {
   architectureOf,
@@ -41,9 +41,6 @@ import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { keyOf, stateFile, takeDirectory } from "./storage.ts";
 import { withTfjs } from "./tfjs.ts";
 import { pixelWhitening, whitenAll } from "./pixel_whitening.ts";
-
-/** The kernels are too short for more threads than this. */
-const MAX_THREADS = 8;
 
 /** Options of {@linkcode fitFromScratch}. */
 export interface ScratchOptions
@@ -97,8 +94,6 @@ export async function fitFromScratch(
     ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
     oneCycle: true,
   };
-  const cores = navigator.hardwareConcurrency;
-  const threads = Math.min(MAX_THREADS, complete.threads === "auto" ? cores : complete.threads);
 
   using _directory = await takeDirectory(directory);
   const skipped = new SkippedSamples(labels);
@@ -118,30 +113,30 @@ export async function fitFromScratch(
   const task = { pixels, classes, architecture, preprocessing };
   const settings = [loop, validation, balance, flip, shift];
   const key = await keyOf([dataSha256, architecture, preprocessing, settings]);
-  const trained = await withTfjs(async (tf) => {
-    const network = initialize(tf, architecture, seed), variables = network.layers.flat();
-    const kernels = await TrainingKernels.start(threads);
-    try {
-      const { history, bestEpoch } = await trainLoop(tf, {
-        variables,
-        statistics: network.statistics,
-        classes: labels.length,
-        classWeights: classWeightsOf(balance, classes, labels.length),
-        forward: (x, training) => forward(tf, kernels, network, x, training),
-        train: examples(tf, task, split.train, complete),
-        validation: examples(tf, task, split.validation, complete),
-      }, {
-        ...loop,
-        signal: options.signal,
-        state: directory === undefined ? undefined : stateFile(directory, key),
-        progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
-      });
-      return { history, bestEpoch, layers: trainedLayers(network) };
-    } finally {
-      await kernels.end();
-      tf.dispose(variables);
-    }
-  });
+  const trained = await withTfjs((tf) =>
+    withKernels(options, async (kernels) => {
+      const network = initialize(tf, architecture, seed), variables = network.layers.flat();
+      try {
+        const { history, bestEpoch } = await trainLoop(tf, {
+          variables,
+          statistics: network.statistics,
+          classes: labels.length,
+          classWeights: classWeightsOf(balance, classes, labels.length),
+          forward: (x, training) => forward(tf, kernels, network, x, training),
+          train: examples(tf, task, split.train, complete),
+          validation: examples(tf, task, split.validation, complete),
+        }, {
+          ...loop,
+          signal: options.signal,
+          state: directory === undefined ? undefined : stateFile(directory, key),
+          progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
+        });
+        return { history, bestEpoch, layers: trainedLayers(network) };
+      } finally {
+        tf.dispose(variables);
+      }
+    })
+  );
 
   const { layers, ...learned } = trained;
   const description = {
@@ -164,7 +159,8 @@ export async function fitFromScratch(
     logits.set(judged[n]!, position * labels.length);
   });
   const duplicates = duplicatesOf(read);
-  const assessment = assess({ samples, labels, pictures: { colors }, logits, folds, duplicates });
+  const assessed = { samples, labels, colors, logits, folds, duplicates };
+  const assessment = await assess(assessed, options.signal);
   return await finishFit(
     { description, base, assessment, skipped: skipped.list, ...learned },
     judged.map((logits, n) => ({ logits, label: validated[n]!.label })),

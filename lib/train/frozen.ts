@@ -56,7 +56,7 @@ export function freeze(base: Model, choice: FeatureChoice, pictures: number): Fr
   }
   const sizes = isDense
     ? [[height, width] as const]
-    : (choice.sides ?? usual.sides).map((side) => [side, side] as const);
+    : (choice.sides ?? usual.sides).toSorted((a, b) => a - b).map((side) => [side, side] as const);
   const features = { sizes, blocks, mirrored: choice.flip ?? usual.mirrored };
   return { model: withoutHead(base, features, choice), features };
 }

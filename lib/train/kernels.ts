@@ -130,3 +130,20 @@ export class TrainingKernels {
     await others?.end();
   }
 }
+
+/** The kernels are too short for more threads than this. */
+const MAX_THREADS = 8;
+
+/** Does something with kernels, on as many threads as a call wants. */
+export async function withKernels<Result>(
+  { threads = "auto" }: { readonly threads?: "auto" | number | undefined },
+  work: (kernels: TrainingKernels) => Promise<Result>,
+): Promise<Result> {
+  const wanted = threads === "auto" ? navigator.hardwareConcurrency : threads;
+  const kernels = await TrainingKernels.start(Math.min(MAX_THREADS, wanted));
+  try {
+    return await work(kernels);
+  } finally {
+    await kernels.end();
+  }
+}

@@ -1,7 +1,7 @@
 /** The heads that can be learned, each with what it says of pictures that it had not learned from. */
 
 import type { DenseReadout, NearestReadout } from "../model/readout.ts";
-import { type EpochMetrics, ProgressTeller } from "../progress.ts";
+import type { EpochMetrics, ProgressTeller } from "../progress.ts";
 import { learnHidden } from "./hidden_head.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { learnLinear } from "./linear_head.ts";
@@ -46,8 +46,8 @@ export interface HeadOptions {
   readonly hidden: number;
   /** How a head with a hidden layer learns. */
   readonly loop: LoopOptions;
-  /** Called when kernels are needed, which the caller ends. */
-  readonly kernels: () => Promise<TrainingKernels>;
+  /** Whose arrays are overwritten. */
+  readonly kernels: TrainingKernels;
   readonly progress: ProgressTeller;
 }
 
@@ -56,12 +56,11 @@ export async function learnHead(task: HeadTask, options: HeadOptions): Promise<L
   const { head, hidden, loop, kernels, progress } = options, { signal } = loop;
   if (hidden > 0) return await learnHidden(task, hidden, loop);
   const onStep = (done: number, total: number): void => progress.reach(done, total);
-  const started = await kernels();
   if (head === "nearest") {
-    const { head, validation } = await learnNearest(started, task, { signal, onStep });
+    const { head, validation } = await learnNearest(kernels, task, { signal, onStep });
     return { head, logits: validation.logits, settings: { head: head.kind } };
   }
-  const { layer, C, validation } = await learnLinear(started, task, { signal, onStep });
+  const { layer, C, validation } = await learnLinear(kernels, task, { signal, onStep });
   return {
     head: { kind: "dense", layers: [layer] },
     logits: validation.logits,

@@ -6,7 +6,7 @@ import type { ImageOptions } from "../image/image.ts";
 import { prepareInput } from "../input/prepare.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening, Preprocessing } from "../model/model.ts";
-import { colorHistogram, HISTOGRAM_LENGTH } from "./baselines.ts";
+import { COLOR_BINS, colorHistogram } from "./baselines.ts";
 import { fingerprint } from "./features.ts";
 import type { Examples } from "./loop.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
@@ -63,7 +63,7 @@ export interface ReadPixels {
   readonly samples: readonly IndexedSample[];
   /** `[pictures, side, side, channels]`, 0…255. */
   readonly pixels: Uint8Array;
-  /** Histograms of colors, `[pictures, HISTOGRAM_LENGTH]`. */
+  /** Histograms of colors, `[pictures, COLOR_BINS]`. */
   readonly colors: Float32Array;
   /** SHA-256 of each one's pixels. */
   readonly fingerprints: readonly string[];
@@ -78,7 +78,7 @@ export async function readAll(
 ): Promise<ReadPixels> {
   const size = input.height * input.width * input.channels;
   const pixels = new Uint8Array(samples.length * size);
-  const colors = new Float32Array(samples.length * HISTOGRAM_LENGTH);
+  const colors = new Float32Array(samples.length * COLOR_BINS);
   const kept: IndexedSample[] = [], fingerprints: string[] = [];
   const about = { stage: "features", unit: "images" } as const;
   const progress = new ProgressTeller(options, about, samples.length);
@@ -89,14 +89,14 @@ export async function readAll(
     if (decoded === undefined) continue;
     const at = kept.push(sample) - 1;
     fingerprints.push(await fingerprint(decoded));
-    colors.set(colorHistogram(decoded), at * HISTOGRAM_LENGTH);
+    colors.set(colorHistogram(decoded), at * COLOR_BINS);
     const resizing = { ...resizeOf(input.height, options), mean: [], std: [] };
     pixels.set(prepareInput(decoded, resizing, input), at * size);
   }
   return {
     ...{ samples: kept, fingerprints },
     pixels: pixels.subarray(0, kept.length * size),
-    colors: colors.subarray(0, kept.length * HISTOGRAM_LENGTH),
+    colors: colors.subarray(0, kept.length * COLOR_BINS),
   };
 }
 

@@ -14,7 +14,7 @@ import { openLocked } from "../io/lock.ts";
 import { sha256 } from "../io/sha256.ts";
 import type { Model } from "../model/model.ts";
 import { asUrl } from "../urls.ts";
-import { HISTOGRAM_LENGTH } from "./baselines.ts";
+import { COLOR_BINS } from "./baselines.ts";
 import type { FeatureStore, PictureRecord, Unreadable } from "./features.ts";
 import type { StateStore } from "./state.ts";
 
@@ -127,7 +127,7 @@ export class FeatureFile implements FeatureStore {
   }
 
   get #rowBytes(): number {
-    return 4 * (this.#length + HISTOGRAM_LENGTH);
+    return 4 * (this.#length + COLOR_BINS);
   }
 }
 

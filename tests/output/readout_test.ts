@@ -50,7 +50,12 @@ function readoutModel(features: FeatureRecipe, hidden?: number): Model {
     weight: values(outputs * sizes[n]!),
     bias: values(outputs),
   }));
-  return { ...model, labels: LABELS, temperature: 0.5, readout: { features, head: { kind: "dense", layers } } };
+  return {
+    ...model,
+    labels: LABELS,
+    temperature: 0.5,
+    readout: { features, head: { kind: "dense", layers } },
+  };
 }
 
 /** A picture without a mirror axis. */
@@ -96,7 +101,10 @@ Deno.test("a head on averages of two layers gives what its definition says", asy
   for (const hidden of [undefined, 7]) {
     const model = readoutModel(PLAIN, hidden);
     await using classifier = await loaded(model);
-    assertNear(await classifier.scores(PICTURE), expected([await rowOf(classifier, PICTURE)], model));
+    assertNear(
+      await classifier.scores(PICTURE),
+      expected([await rowOf(classifier, PICTURE)], model),
+    );
     assertEquals(classifier.info.classes.map(({ label }) => label), LABELS);
     assert(classifier.info.layers.every(({ name }) => name !== "prob"));
   }
@@ -112,13 +120,13 @@ Deno.test("features are averaged over an image and its mirror image, or not, as 
 });
 
 Deno.test("a recipe of several sizes looks at an image in each of them", async () => {
-  const model = readoutModel({ ...PLAIN, sizes: [[64, 64], [32, 32]] });
+  const model = readoutModel({ ...PLAIN, sizes: [[64, 64], [96, 96]] });
   await using classifier = await loaded(model);
-  const small = { ...NETWORK, input: { ...NETWORK.input, height: 32, width: 32 } };
+  const large = { ...NETWORK, input: { ...NETWORK.input, height: 96, width: 96 } };
   await using other = await loaded({
     ...randomModel(NETWORK, 5).model,
-    architecture: small,
-    preprocessing: { ...model.preprocessing, size: 32 },
+    architecture: large,
+    preprocessing: { ...model.preprocessing, size: 96 },
   });
   const row = [...await rowOf(classifier, PICTURE), ...await rowOf(other, PICTURE)];
   assertNear(await classifier.scores(PICTURE), expected([row], model));
@@ -139,7 +147,10 @@ Deno.test("of several crops the scores are averaged, as for any other head", asy
 });
 
 Deno.test("pooling by quarters and without any gives a feature for each", async () => {
-  const blocks = [{ layer: "pool4", pooling: "quarters" }, { layer: "pool5", pooling: "none" }] as const;
+  const blocks = [{ layer: "pool4", pooling: "quarters" }, {
+    layer: "pool5",
+    pooling: "none",
+  }] as const;
   const model = readoutModel({ ...PLAIN, blocks });
   await using classifier = await loaded(model);
   const pool4 = await classifier.embed(PICTURE, { layer: "pool4" }); // 4x4 positions
@@ -147,8 +158,10 @@ Deno.test("pooling by quarters and without any gives a feature for each", async 
   const at = (y: number, x: number, c: number) => pool4.data[(y * 4 + x) * 16 + c]!;
   const quarters = [0, 2].flatMap((y) =>
     [0, 2].flatMap((x) =>
-      Array.from({ length: 16 }, (_, c) =>
-        (at(y, x, c) + at(y, x + 1, c) + at(y + 1, x, c) + at(y + 1, x + 1, c)) / 4)
+      Array.from(
+        { length: 16 },
+        (_, c) => (at(y, x, c) + at(y, x + 1, c) + at(y + 1, x, c) + at(y + 1, x + 1, c)) / 4,
+      )
     )
   );
   assertEquals(featureLength({ ...PLAIN, blocks }, NETWORK), 4 * 16 + 4 * 16);
@@ -156,12 +169,17 @@ Deno.test("pooling by quarters and without any gives a feature for each", async 
 });
 
 Deno.test("what is prepared gives what the image gives, also to embed and explain", async () => {
-  await using classifier = await loaded(readoutModel({ ...PLAIN, mirrored: true, sizes: [[64, 64], [32, 32]] }));
+  await using classifier = await loaded(
+    readoutModel({ ...PLAIN, mirrored: true, sizes: [[64, 64], [96, 96]] }),
+  );
   const prepared = await classifier.prepare(PICTURE);
   assertEquals(prepared.views, 4);
   assertEquals(await classifier.scores(prepared), await classifier.scores(PICTURE));
   for (const layer of ["pool5", "conv3_1"] as const) {
-    assertEquals(await classifier.embed(prepared, { layer }), await classifier.embed(PICTURE, { layer }));
+    assertEquals(
+      await classifier.embed(prepared, { layer }),
+      await classifier.embed(PICTURE, { layer }),
+    );
   }
   const [own, other] = [await classifier.explain(prepared), await classifier.explain(PICTURE)];
   assertEquals([own.map, own.score, own.index], [other.map, other.score, other.index]);
@@ -198,10 +216,13 @@ Deno.test("a document that says something impossible of a readout is refused", a
   const dense = (units: number[]) => ({ kind: "dense", units }) as const;
   const cases: [Partial<Record<keyof ReadoutDescription, unknown>>, string][] = [
     [{ features: { ...PLAIN, sizes: [] } }, "readout.features.sizes"],
-    [{ features: { ...PLAIN, sizes: [[32, 32]] } }, "the first one the input, 64x64"],
-    [{ features: { ...PLAIN, sizes: [[64, 64], [16, 16]] } }, "readout.features.sizes"],
+    [{ features: { ...PLAIN, sizes: [[32, 32]] } }, "which is the input, 64x64"],
+    [{ features: { ...PLAIN, sizes: [[64, 64], [64, 48]] } }, "readout.features.sizes"],
     [{ features: { ...PLAIN, blocks: [] } }, "readout.features.blocks"],
-    [{ features: { ...PLAIN, blocks: [{ layer: "fc7", pooling: "avg" }] } }, "layers of the network"],
+    [
+      { features: { ...PLAIN, blocks: [{ layer: "fc7", pooling: "avg" }] } },
+      "layers of the network",
+    ],
     [{ features: { ...PLAIN, blocks: [{ layer: "pool5", pooling: "all" }] } }, "with a pooling"],
     [{ features: { ...PLAIN, blocks: [PLAIN.blocks[0], PLAIN.blocks[0]] } }, "different layers"],
     [{ features: { ...PLAIN, mirrored: 1 } }, "readout.features.mirrored"],
@@ -223,9 +244,10 @@ Deno.test("a document that says something impossible of a readout is refused", a
 });
 
 gpuTest("both engines give the same bits", async () => {
-  const model = await modelBytes(readoutModel({ ...PLAIN, mirrored: true, sizes: [[64, 64], [96, 96]] }));
+  const features = { ...PLAIN, mirrored: true, sizes: [[64, 64], [96, 96]] } as const;
+  const model = await modelBytes(readoutModel(features)), images = [PICTURE, mirrored(PICTURE)];
   await using wasm = await loadClassifier({ model, backend: "wasm" });
   await using webgpu = await loadClassifier({ model, backend: "webgpu" });
-  assertEquals(await webgpu.scores([PICTURE, mirrored(PICTURE)]), await wasm.scores([PICTURE, PICTURE]));
+  assertEquals(await webgpu.scores(images), await wasm.scores(images));
   assertEquals((await webgpu.explain(PICTURE)).map, (await wasm.explain(PICTURE)).map);
 });
