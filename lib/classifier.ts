@@ -3,12 +3,13 @@
 import {
   checkEmbedding,
   type Embedding,
-  EmbeddingMean,
-  embeddingMeans,
+  embeddingMean,
   type EmbeddingOptions,
   layerDistance,
+  layerMeans,
   networkLayer,
   perceptualLayers,
+  type ReadableLayer,
   readableLayers,
 } from "./output/embedding.ts";
 import { Calls } from "./calls.ts";
@@ -87,12 +88,7 @@ import {
 } from "./output/predictions.ts";
 import { ReadoutMean } from "./output/readout.ts";
 import { classesOf, type ClassInfo } from "./model/classes.ts";
-import {
-  type Architecture,
-  isMultiLabel,
-  type LayerInfo,
-  type LayerName,
-} from "./model/architecture.ts";
+import { type Architecture, isMultiLabel, type LayerName } from "./model/architecture.ts";
 import type { DefaultLabel } from "./model/default_labels.ts";
 import type { Model, Preprocessing, Provenance } from "./model/model.ts";
 import { describeReadout, type ReadoutDescription } from "./model/readout.ts";
@@ -156,7 +152,7 @@ export interface ClassifierInfo<Label extends string = string> {
   /** Configuration, input size and channels of the layers. */
   readonly architecture: Architecture;
   /** What `embed` can read, in the order in which it is computed. */
-  readonly layers: readonly LayerInfo[];
+  readonly layers: readonly ReadableLayer[];
   /** How images become its input. */
   readonly preprocessing: Preprocessing;
   /** The head on what several layers say, of a model that has one. */
@@ -534,12 +530,11 @@ export class Classifier<Label extends string = string> implements ImageClassifie
   }
 
   #embedding(options: EmbedOptions): Work<readonly View[], Embedding> {
-    const checked = checkEmbedding(options, this.#model);
-    const layers = checked.layer === "prob" ? [] : [checked.layer];
+    const checked = checkEmbedding(options, this.#model), { architecture } = this.#model;
     return this.#work(
       options,
-      layers,
-      () => new EmbeddingMean(checked, this.#model),
+      checked.parts.map(({ layer }) => networkLayer(layer, architecture)),
+      () => embeddingMean(checked, this.#model),
       (pixels) => viewsOf(pixels, this.#model),
     );
   }
@@ -565,11 +560,11 @@ export class Classifier<Label extends string = string> implements ImageClassifie
     checkOptions(DISTANCE_OPTIONS, options);
     const { architecture } = this.#model, { signal } = options;
     const { layers = perceptualLayers(architecture) } = options;
-    const read = layers.map((layer) => checkEmbedding({ layer }, this.#model));
+    const read = layers.flatMap((layer) => checkEmbedding({ layer }, this.#model).parts);
     const work = this.#work(
       {},
       layers.map((layer) => networkLayer(layer, architecture)),
-      () => embeddingMeans(read, this.#model),
+      () => layerMeans(read, this.#model),
     );
     return await this.#calls.run(async () => {
       const images: PreparedImage[] = [];

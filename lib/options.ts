@@ -4,7 +4,7 @@
  * of training and of the service are in `options/`.
  */
 
-import type { LayerName } from "./model/architecture.ts";
+import type { EmbeddingName, LayerName } from "./model/architecture.ts";
 import type { Model } from "./model/model.ts";
 import {
   choice,
@@ -45,6 +45,11 @@ const isLayerName = (text: string): text is LayerName =>
 const LAYER = {
   is: isLayerName,
   called: "one of conv1_1 … conv5_4, pool1 … pool5, average, fc1 … fc8, prob",
+};
+
+const EMBEDDING_NAME = {
+  is: (text: string): text is EmbeddingName => text === "search" || isLayerName(text),
+  called: `${LAYER.called}, search`,
 };
 
 /** A function that a program gives to be called. */
@@ -281,8 +286,9 @@ export const MANY_OPTIONS = {
 /** What of a layer an embedding is. */
 export const EMBEDDING_OPTIONS = {
   layer: text(
-    { ...LAYER, unset: "the one before the classifying layer" },
-    "Layer to read: conv1_1 … conv5_3, pool1 … pool5, average, fc1 … fc8 or prob, as the model has them",
+    { ...EMBEDDING_NAME, default: "search" },
+    "What to read: search, which similar images are found by, or a layer, as the model has them: " +
+      "conv1_1 … conv5_3, pool1 … pool5, average, fc1 … fc8 or prob",
   ),
   pooling: choice(
     { choices: ["none", "avg", "max"], default: "none" },

@@ -38,7 +38,6 @@ export type { Images, NamedImage, PreparedImage } from "../input/prepared_image.
 export type { SourceLike } from "../io/open_source.ts";
 export type { Architecture, Configuration, LayerName } from "../model/architecture.ts";
 export type {
-  FeatureStatistics,
   LayerParameters,
   Model,
   PixelWhitening,

@@ -26,6 +26,9 @@ export type LayerName =
   | `fc${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
   | "prob";
 
+/** What can be read of an image: a layer, or `search`, which is made of two, for finding similar images. */
+export type EmbeddingName = LayerName | "search";
+
 /** A layer's activations. */
 export interface LayerInfo {
   /** The layer's name. */

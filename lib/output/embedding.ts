@@ -5,6 +5,7 @@ import { choice, completeOptions, EMBEDDING_OPTIONS } from "../options.ts";
 import { headScores, type Scoring } from "./predictions.ts";
 import {
   type Architecture,
+  type EmbeddingName,
   type LayerInfo,
   layerInfos,
   type LayerName,
@@ -13,10 +14,10 @@ import {
 import type { Model } from "../model/model.ts";
 import type { ViewShare } from "../model/readout.ts";
 
-/** What a layer says about one image. */
+/** What is said about one image. */
 export interface Embedding {
   /** The layer's name. */
-  readonly layer: LayerName;
+  readonly layer: EmbeddingName;
   /** Real values, after the ReLU where the layer has one. */
   readonly data: Float32Array;
   /** `[height, width, channels]`, or `[channels]` where positions were pooled or there is only one. */
@@ -26,38 +27,63 @@ export interface Embedding {
 /** What of a layer is wanted. */
 export interface EmbeddingOptions {
   /**
-   * One of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`,
-   * the scores of all classes; `average` where the model averages `pool5`. Default: the layer
-   * before the classifying one, or the last of all.
+   * `"search"`, the default: what similar images are found by, of length 1, to be compared by cosine. It is the
+   * maximum of each channel of `pool5`, which tells copies, and the scores of all classes where the model's own
+   * layers give them, which tell what is shown.
+   *
+   * Or one of the paper's names: `conv1_1` … `conv5_3`, `pool1` … `pool5`, `fc6` … `fc8`, or `prob`, the scores of
+   * all classes; `average` where the model averages `pool5`.
    */
-  readonly layer?: LayerName | undefined;
-  /** Over all positions: their average, their maximum, or all of them. Default: `"none"`. */
+  readonly layer?: EmbeddingName | undefined;
+  /** Over all positions of a layer: their average, their maximum, or all of them. Default: `"none"`. */
   readonly pooling?: "none" | "avg" | "max" | undefined;
   /** Scales the values to a Euclidean length of 1; zeros stay zeros. Default: `false`. */
   readonly normalize?: boolean | undefined;
 }
 
-/** Checked options. */
+/** Checked options of one layer. */
 export interface Pooling {
   readonly layer: LayerName;
   readonly pooling: "none" | "avg" | "max";
   readonly normalize: boolean;
 }
 
+/** What is read for an embedding: a layer, or several of which one is made. */
+export interface CheckedEmbedding {
+  readonly layer: EmbeddingName;
+  readonly parts: readonly [Pooling, ...Pooling[]];
+}
+
 /**
  * Checks options against a model, and fills in what was left out.
  *
- * @throws {RangeError} If the model has no such layer, or `pooling` is not one of its values.
+ * @throws {RangeError} If the model has no such layer, or `pooling` is not one of its values, or is to be another
+ *   than that of `search`.
  */
-export function checkEmbedding(
-  options: EmbeddingOptions,
-  model: Read,
-): Pooling {
+export function checkEmbedding(options: EmbeddingOptions, model: Read): CheckedEmbedding {
   const choices = readableLayers(model).map(({ name }) => name);
-  // Before the classifying one, where there is one.
-  const last = choices.findLast((name) => name !== "prob" && name !== "fc8");
-  const layer = choice({ choices, default: last }, EMBEDDING_OPTIONS.layer.about);
-  return completeOptions({ ...EMBEDDING_OPTIONS, layer }, options);
+  const named = choice({ choices, default: SEARCH }, EMBEDDING_OPTIONS.layer.about);
+  const { layer, pooling, normalize } = completeOptions(
+    { ...EMBEDDING_OPTIONS, layer: named },
+    options,
+  );
+  if (layer !== SEARCH) return { layer, parts: [{ layer, pooling, normalize }] };
+  if (pooling !== "none" || options.normalize === false) {
+    throw new RangeError(
+      `The embedding "${SEARCH}" is pooled, and of length 1: name a layer for pooling and normalize`,
+    );
+  }
+  const look = { layer: "pool5", pooling: "max", normalize: true } as const;
+  const kind = { layer: "prob", pooling: "none", normalize: false } as const;
+  return { layer, parts: hasScores(model) ? [look, kind] : [look] };
+}
+
+/** The embedding that is made of several layers. */
+const SEARCH = "search";
+
+/** Whether a model's own layers end with scores that add up to 1. */
+function hasScores({ architecture: { dense, head }, readout }: Read): boolean {
+  return dense.length > 0 && head !== "sigmoid" && readout === undefined;
 }
 
 /** What of a model says which layers can be read. */
@@ -65,10 +91,21 @@ export interface Read extends Pick<Model, "architecture"> {
   readonly readout?: unknown;
 }
 
-/** What can be read of a model, in the order in which it is computed. A readout's scores are no layer's. */
-export function readableLayers({ architecture, readout }: Read): LayerInfo[] {
-  const layers = layerInfos(architecture);
-  return readout === undefined ? layers : layers.filter(({ name }) => name !== "prob");
+/** What can be read of an image. */
+export interface ReadableLayer extends Omit<LayerInfo, "name"> {
+  /** The layer's name, or `search`. */
+  readonly name: EmbeddingName;
+}
+
+/**
+ * What can be read of a model, in the order in which it is computed. A readout's scores are no layer's.
+ */
+export function readableLayers(model: Read): ReadableLayer[] {
+  const { architecture, readout } = model, layers: ReadableLayer[] = layerInfos(architecture);
+  const found = readout === undefined ? layers : layers.filter(({ name }) => name !== "prob");
+  const length = architecture.convolutions.at(-1)! +
+    (hasScores(model) ? architecture.dense.at(-1)! : 0);
+  return [...found, { name: SEARCH, shape: [length] }];
 }
 
 /**
@@ -84,7 +121,7 @@ export function embeddingOf(
   n: number,
   options: Pooling,
   scoring: Scoring = { architecture: {} },
-): Embedding {
+): LayerEmbedding {
   const [, height, width, outputs] = activations.shape;
   const positions = height * width, size = positions * outputs, scale = activations.scale[n];
   const all = activations.data.subarray(n * size, (n + 1) * size);
@@ -102,11 +139,16 @@ export function embeddingOf(
   return { layer: options.layer, data, shape: isVector ? [channels] : [height, width, channels] };
 }
 
-/** The embedding of one image: that of its view, or the average of its views' by their weights. */
-export class EmbeddingMean {
+/** What one layer says. */
+export interface LayerEmbedding extends Embedding {
+  readonly layer: LayerName;
+}
+
+/** What a layer says of one image: that of its view, or the average of its views' by their weights. */
+export class LayerMean {
   readonly #options: Pooling;
   readonly #scoring: Scoring;
-  #only: Embedding | undefined;
+  #only: LayerEmbedding | undefined;
   #sum: Float64Array | undefined;
   #shape: readonly number[] = [];
 
@@ -139,7 +181,7 @@ export class EmbeddingMean {
   }
 
   /** The embedding, once all views were added. */
-  result(): Embedding {
+  result(): LayerEmbedding {
     const { layer, normalize } = this.#options;
     if (this.#only !== undefined) return this.#only;
     const sum = this.#sum!;
@@ -152,16 +194,45 @@ export class EmbeddingMean {
   }
 }
 
-/** Several embeddings of one image, of as many layers: what an {@linkcode EmbeddingMean} is for one. */
-export function embeddingMeans(
-  options: readonly Pooling[],
+/** What several layers say of one image, each as a {@linkcode LayerMean} does. */
+export function layerMeans(
+  parts: readonly Pooling[],
   scoring: Scoring,
-): Pick<EmbeddingMean, "add"> & { result(): Embedding[] } {
-  const means = options.map((each) => new EmbeddingMean(each, scoring));
+): Pick<LayerMean, "add"> & { result(): Embedding[] } {
+  const means = parts.map((part) => new LayerMean(part, scoring));
   return {
     add: (layers, n, view) => means.forEach((mean, i) => mean.add([layers[i]!], n, view)),
     result: () => means.map((mean) => mean.result()),
   };
+}
+
+/** The embedding of one image, once all its views were added. */
+export function embeddingMean(
+  { layer, parts }: CheckedEmbedding,
+  scoring: Scoring,
+): Pick<LayerMean, "add"> & { result(): Embedding } {
+  const { add, result } = layerMeans(parts, scoring);
+  return {
+    add,
+    result: () => {
+      const [first, scores] = result() as [Embedding, Embedding?];
+      return layer === SEARCH ? searchVector(first, scores) : first;
+    },
+  };
+}
+
+/** How much of two images' similarity is that the same is shown, if both are sure: the square of this. */
+const KIND = 0.6;
+
+/**
+ * `[KIND * scores, sqrt(1 - KIND² |scores|²) * look]`, of length 1: of images whose class is sure a third of the
+ * similarity is that they show the same, of others the look decides alone.
+ */
+function searchVector({ data: look }: Embedding, scores: Embedding | undefined): Embedding {
+  const kind = Float64Array.from(scores?.data ?? [], (score) => KIND * score);
+  const rest = Math.sqrt(1 - kind.reduce((sum, value) => sum + value * value, 0));
+  const data = Float32Array.of(...kind, ...look.map((value) => value * rest));
+  return { layer: SEARCH, data, shape: [data.length] };
 }
 
 /** The layer of the network of which an embedding is made: the classifying one for `prob`. */

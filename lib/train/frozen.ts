@@ -1,9 +1,8 @@
 /** What of a model stays, and what of that the new head sees. */
 
-import { type LayerName, layersOf, MAX_DENSE } from "../model/architecture.ts";
+import { layerInfos, type LayerName, layersOf, MAX_DENSE } from "../model/architecture.ts";
 import type { Model, Preprocessing, WeightPiece } from "../model/model.ts";
 import type { FeaturePooling, FeatureRecipe } from "../model/readout.ts";
-import { readableLayers } from "../output/embedding.ts";
 import { checkValue } from "../options.ts";
 import { FIT_OPTIONS } from "../options/training.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
@@ -39,8 +38,8 @@ export interface Frozen {
  *   they were trained for.
  */
 export function freeze(base: Model, choice: FeatureChoice, pictures: number): Frozen {
-  const names = readableLayers({ architecture: base.architecture })
-    .map(({ name }) => name).filter((name) => name !== "prob" && name !== CLASSIFYING);
+  const names = layerInfos(base.architecture).map(({ name }) => name)
+    .filter((name) => name !== "prob" && name !== CLASSIFYING);
   const { layers = DEFAULT_LAYERS } = choice;
   checkValue("layer", { ...FIT_OPTIONS.layer, kind: "choices", choices: names }, layers);
   const blocks = names.filter((name) => layers.includes(name))
