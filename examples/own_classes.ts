@@ -11,17 +11,17 @@ import { loadClassifier } from "@edge/vgg16";
 import { fit, listSamples } from "@edge/vgg16/train";
 
 const [folder, out, picture] = Deno.args;
-const { labels, accuracy, split } = await fit(await listSamples(folder), {
+const { labels, assessment, skipped } = await fit(await listSamples(folder), {
   out,
   backend: "wasm",
-  onProgress: ({ epoch: metrics }) => {
-    if (metrics === undefined) return;
-    const { epoch, validationAccuracy } = metrics;
-    console.error(`epoch ${epoch}: ${(100 * validationAccuracy).toFixed(0)} %`);
+  onProgress: ({ stage, done, total }) => {
+    if (stage === "features" && done === total) console.error(`${done} pictures read`);
   },
 });
+for (const { file, reason } of skipped) console.error(`left out: ${file}: ${reason}`);
+const { judged, accuracy } = assessment;
 console.log(`${labels.join(", ")}: right on ${(100 * accuracy).toFixed(0)} %`);
-console.log(`of ${split.validation.length} pictures that it did not learn from`);
+console.log(`of ${judged} pictures, each judged by what had not learned from it`);
 
 await using classifier = await loadClassifier({ model: out, backend: "wasm" });
 const [best] = await classifier.classify(picture);

@@ -68,7 +68,6 @@ const PREPROCESSING_NAMES = {
 const PROVENANCE_NAMES = {
   ...{ source: true, sourceSha256: true, sourceVerifiedBy: true, license: true } as const,
   ...{ training: true, dataSha256: true, accuracy: true, preprocessing: true } as const,
-  features: { layer: true, whitening: true, mean: true, variance: true },
 } as const;
 
 /** What an entry of the catalog may have. */

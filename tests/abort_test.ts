@@ -69,7 +69,7 @@ const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>
         }))).flat(),
       { signal },
     ),
-  "fit()": (signal) => fit(data, { ...LONG, model: CIFAR10, crops: 20, signal }),
+  "fit()": (signal) => fit(data, { ...LONG, model: CIFAR10, hidden: 64, signal }),
   "fitFromScratch()": (signal) => fitFromScratch(data, { ...LONG, signal }),
   "fitFromScratch() as it whitens": (signal) =>
     fitFromScratch(data, { ...LONG, whitening: "zca", side: 96, signal }),
@@ -118,7 +118,7 @@ Deno.test("what reads no image is ended by a signal that is aborted before, too"
 const LONG_EPOCHS: Readonly<
   Record<string, (options: Omit<FitOptions & ScratchOptions, "out">) => unknown>
 > = {
-  "fit()": (options) => fit(few, { ...options, model: CIFAR10, crops: 4, batchSize: 1 }),
+  "fit()": (options) => fit(few, { ...options, model: CIFAR10, hidden: 8, batchSize: 1 }),
   "fitFromScratch()": (options) => fitFromScratch(few, { ...options, batchSize: 2, width: 1 / 16 }),
 };
 const few = { samples: pictures.slice(0, 100), labels: ["even", "odd"] };

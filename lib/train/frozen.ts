@@ -44,8 +44,8 @@ export function freeze(base: Model, choice: FeatureChoice, pictures: number): Fr
   checkValue("layer", { ...FIT_OPTIONS.layer, kind: "choices", choices: names }, layers);
   const blocks = names.filter((name) => layers.includes(name))
     .map((layer) => ({ layer, pooling: choice.pooling ?? "avg" }));
-  const usual = defaultsFor(pictures);
   const { height, width } = base.architecture.input;
+  const usual = defaultsFor(pictures, Math.max(height, width));
   const isDense = layers.some((name) => name.startsWith("fc"));
   if (isDense && choice.sides !== undefined) {
     throw new RangeError(
@@ -66,9 +66,12 @@ const CLASSIFYING = `fc${MAX_DENSE}`;
 /** Layers that are read by default. */
 const DEFAULT_LAYERS: readonly LayerName[] = ["pool4", "pool5"];
 
-/** In which sizes pictures are looked at, and whether mirrored, by how many there are. */
-function defaultsFor(_pictures: number): { sides: number[]; mirrored: boolean } {
-  return { sides: [160], mirrored: true };
+/**
+ * In which sizes pictures are looked at, and whether mirrored, by how many there are and the side that the
+ * layers were trained for.
+ */
+function defaultsFor(_pictures: number, side: number): { sides: number[]; mirrored: boolean } {
+  return { sides: [side], mirrored: true };
 }
 
 /** The layers of a model up to those that are read, on inputs of the first size. */

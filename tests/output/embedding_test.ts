@@ -53,12 +53,46 @@ Deno.test("embed() knows every layer of the paper's configuration, and prob", as
   await assertRejects(() => classifier.embed(PHOTO, { layer: "conv5_4" }), RangeError, "conv1_1");
 });
 
-Deno.test("embed() by default gives the layer before the classifying one", async () => {
-  assertEquals((await classifier.embed(PHOTO)).layer, "fc7");
+Deno.test("embed() by default gives the scores and the strongest of pool5, as one of length 1", async () => {
+  const { layer, data, shape } = await classifier.embed(PHOTO);
+  const scores = await classifier.scores(PHOTO);
+  const look = await classifier.embed(PHOTO, { layer: "pool5", pooling: "max", normalize: true });
+  assertEquals([layer, shape], ["search", [scores.length + look.data.length]]);
+  assertClose(
+    data.subarray(0, scores.length),
+    Array.from(scores, (score) => 0.6 * score),
+    "scores",
+  );
+  const rest = Math.sqrt(1 - scores.reduce((sum, score) => sum + 0.36 * score * score, 0));
+  assertClose(data.subarray(scores.length), Array.from(look.data, (value) => rest * value), "look");
+  assertAlmostEquals(Math.hypot(...data), 1, 1e-6);
+  assertEquals(classifier.info.layers.at(-1), { name: "search", shape });
+  for (
+    const wrong of [{ pooling: "avg" }, { normalize: false }, {
+      layer: "search",
+      pooling: "max",
+    }] as const
+  ) {
+    await assertRejects(() => classifier.embed(PHOTO, wrong), RangeError, '"search" is pooled');
+  }
+});
+
+Deno.test("embed() gives the look alone where no layer gives scores that add up to 1", async () => {
+  const { model, weights } = randomModel({
+    configuration: "A",
+    input: { height: 64, width: 64, channels: 3 },
+    convolutions: [4, 8, 8, 8, 8, 8, 8, 12],
+    dense: [3],
+    head: "sigmoid",
+  });
+  await using multiLabel = classifierOn(model, floatEngine(model, weights));
+  const { data } = await multiLabel.embed(PHOTO);
+  const look = await multiLabel.embed(PHOTO, { layer: "pool5", pooling: "max", normalize: true });
+  assertEquals(data, look.data);
 });
 
 for (const dense of [[4], []]) {
-  Deno.test(`embed() gives the average where it is the last layer before ${dense.length} dense ones`, async () => {
+  Deno.test(`embed() gives the average of a network with ${dense.length} dense layers`, async () => {
     const { model, weights } = randomModel({
       configuration: "A",
       input: { height: 64, width: 96, channels: 3 },
@@ -67,13 +101,14 @@ for (const dense of [[4], []]) {
       dense,
     });
     await using float = classifierOn(model, floatEngine(model, weights));
-    const average = await float.embed(PHOTO);
+    const average = await float.embed(PHOTO, { layer: "average" });
     assertEquals([average.layer, average.shape], ["average", [12]]);
     const positions = await float.embed(PHOTO, { layer: "pool5", pooling: "avg" });
     assertClose(average.data, [...positions.data], "average");
 
     await using int8 = classifierOn(model, await createEngine(model, { backend: "wasm" }));
-    const sums = await int8.embed(PHOTO), map = await int8.embed(PHOTO, { layer: "pool5" });
+    const sums = await int8.embed(PHOTO, { layer: "average" }),
+      map = await int8.embed(PHOTO, { layer: "pool5" });
     const wanted = await int8.embed(PHOTO, { layer: "pool5", pooling: "avg" });
     // Each position is rounded to 127 steps of the largest.
     const half = Math.max(...map.data) / 254 * (1 + 1e-6);

@@ -7,6 +7,7 @@ import type { Dataset } from "../../lib/input/dataset.ts";
 import { listSamples } from "../../lib/input/list_samples.ts";
 import { fit } from "../../lib/train/fit.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
+import { COLOR_BINS } from "../../lib/train/baselines.ts";
 import { FeatureFile } from "../../lib/train/storage.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 
@@ -35,7 +36,7 @@ async function withPictures(use: (folder: string, data: Dataset) => Promise<void
 
 const FITS = {
   fit: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
-    fit(data, { ...options, model: CIFAR10, backend: "wasm", epochs: 3 }),
+    fit(data, { ...options, model: CIFAR10, backend: "wasm", hidden: 8, epochs: 3 }),
   fitFromScratch: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
     fitFromScratch(data, { ...options, backend: "wasm", epochs: 2, width: 0.125, dense: [16] }),
 };
@@ -73,25 +74,34 @@ for (const [name, run] of Object.entries(FITS)) {
 Deno.test("a file of features keeps whole pictures, and does not write them again", async () => {
   const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
   const [rows, lines] = ["features-key.bin", "features-key.txt"].map((name) => join(folder, name));
-  const file = new FeatureFile(folder, "key", 8);
-  file.load();
-  await file.append(new Float32Array([1, 2, 3, 4]), ["a", "b"]);
+  const file = new FeatureFile(folder, "key", 2);
+  const record = (fingerprint: string, value: number) => ({
+    fingerprint,
+    features: Float32Array.of(value, value + 1),
+    colors: new Float32Array(COLOR_BINS).fill(value),
+  });
+  const [a, b, c] = [record("a", 1), record("b", 3), record("c", 5)];
+  const broken = { reason: "it is damaged", code: "image-damaged" } as const;
+  assertEquals(file.load(), []);
+  await file.append([a, broken, b]);
   // Cut off as they were written: a row more than lines, half a row, half a line.
-  for (const [path, rest] of [[rows, new Uint8Array(8 + 3)], [lines, new Uint8Array([99])]]) {
+  const row = 4 * (2 + COLOR_BINS);
+  for (const [path, rest] of [[rows, new Uint8Array(row + 3)], [lines, new Uint8Array([99])]]) {
     await Deno.writeFile(path as string, rest as Uint8Array, { append: true });
   }
   const { ino } = await Deno.stat(rows!);
-  assertEquals(file.load(), { rows: new Float32Array([1, 2, 3, 4]), fingerprints: ["a", "b"] });
+  assertEquals(file.load(), [a, broken, b]);
   assertEquals((await Deno.stat(rows!)).ino, ino);
-  assertEquals(await Deno.readTextFile(lines!), "a\nb\n");
-  await file.append(new Float32Array([5, 6]), ["c"]);
-  assertEquals(file.load().fingerprints, ["a", "b", "c"]);
+  assertEquals((await Deno.readTextFile(lines!)).split("\n").length, 4);
+  await file.append([c]);
+  assertEquals(file.load(), [a, broken, b, c]);
   await Deno.remove(folder, { recursive: true });
 });
 
 for (
   const [name, options] of Object.entries({
-    "fit": ["--model", CIFAR10, "--epochs", "40", "--patience", "40", "--crops", "4"],
+    "fit": ["--model", CIFAR10],
+    "fit --hidden": ["--model", CIFAR10, "--hidden", "32", "--epochs", "40", "--patience", "40"],
     "fit --scratch": [
       ...["--scratch", "A", "--width", "0.25", "--dense", "32", "--epochs", "5", "--side", "32"],
     ],

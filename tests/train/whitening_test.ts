@@ -114,19 +114,6 @@ Deno.test("fitFromScratch() whitens, and its model does so with the same numbers
   preprocessing.std.forEach((std) => assert(std * 255 > 25 && std * 255 < 45, `${std * 255}`));
 });
 
-Deno.test("fit() keeps what its features vary like in the model", async () => {
-  const samples = photos.slice(0, 40).map((image, n) => ({ file: `${n}`, label: n % 2, image }));
-  const { bytes: model } = await fit({ samples, labels: ["a", "b"] }, {
-    ...{ model: CIFAR10, layer: "pool5", whitening: "pca", epochs: 1, crops: 0, flip: false },
-    backend: "wasm",
-  });
-  const { features } = (await openModel(model)).provenance;
-  assertEquals([features?.layer, features?.whitening], ["pool5", "pca"]);
-  assertEquals([features?.mean.length, features?.variance.length], [256, 256]);
-  assert(features!.variance.every((v, i, all) => i === 0 || v <= all[i - 1]));
-  assert(features!.variance[0] > 0);
-});
-
 Deno.test("a model document names a whitening that fits its channels, or none", () => {
   const input = { height: 32, width: 32, channels: 3 };
   const { patch, mean, filter, epsilon, variance } = numpy;
