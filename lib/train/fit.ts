@@ -19,8 +19,9 @@ import { type FeatureStore, hashOfData, readPictures } from "./features.ts";
 import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
 import { NEVER, stratifiedFolds } from "./folds.ts";
 import { freeze, type Frozen } from "./frozen.ts";
+import type { HeadTask, LearnedHead } from "./head.ts";
 import { type TrainingKernels, withKernels } from "./kernels.ts";
-import { type HeadTask, type LearnedHead, learnHead } from "./learn.ts";
+import { learnHead } from "./learn.ts";
 import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
@@ -133,20 +134,25 @@ export async function fit(
 
   const own = pictures.positions.map((position) => samples[position]!);
   const classes = Int32Array.from(own, ({ label }) => label);
-  const duplicates = duplicatesOf(pictures);
-  const task = {
-    ...{ rows: pictures.features, labels: classes, classes: labels.length },
+  const compared = {
+    ...{ fingerprints: pictures.fingerprints, features: pictures.features },
+    ...{ labels: classes, classes: labels.length },
     lengths: blockLengths(frozen.features, frozen.model.architecture),
-    folds: foldsFor(classes, labels, duplicates, complete),
-    classWeights: classWeightsOf(complete.classWeights, classes, labels.length),
-    whitening: complete.whitening,
   };
-  const learned = await withKernels(
-    options,
-    (kernels) => learn(task, kernels, complete, options, store),
+  const { learned, duplicates, folds } = await withKernels(options, async (kernels) => {
+    const duplicates = await duplicatesOf(kernels, compared, options.signal);
+    const folds = foldsFor(classes, labels, duplicates, complete);
+    const task = {
+      ...{ ...compared, rows: pictures.features, folds, whitening: complete.whitening },
+      classWeights: classWeightsOf(complete.classWeights, classes, labels.length),
+    };
+    return { learned: await learn(task, kernels, complete, options, store), duplicates, folds };
+  });
+  const { logits } = learned;
+  const assessment = await assess(
+    { samples: own, labels, colors: pictures.colors, duplicates, folds, logits },
+    options.signal,
   );
-  const assessed = { samples: own, labels, colors: pictures.colors, duplicates, folds: task.folds };
-  const assessment = await assess({ ...assessed, logits: learned.logits }, options.signal);
   const dataSha256 = await hashOfData(pictures.fingerprints, classes);
   const { id } = complete, { features, model } = frozen;
   const provenance = provenanceOf(frozen, learned, own.length, dataSha256);

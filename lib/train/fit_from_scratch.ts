@@ -15,7 +15,6 @@ import type { Model } from "../model/model.ts";
 import { checkOptions, completeOptions, IMAGE_OPTIONS, pickOptions } from "../options.ts";
 import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
 import { assess } from "./assess.ts";
-import { duplicatesOf } from "./duplicates.ts";
 import { hashOfData } from "./features.ts";
 import {
   finishFit,
@@ -158,7 +157,8 @@ export async function fitFromScratch(
     folds[position] = 0;
     logits.set(judged[n]!, position * labels.length);
   });
-  const duplicates = duplicatesOf(read);
+  const firsts = new Map(fingerprints.map((own, n) => [own, n] as const).toReversed());
+  const duplicates = Int32Array.from(fingerprints, (own) => firsts.get(own)!);
   const assessed = { samples, labels, colors, logits, folds, duplicates };
   const assessment = await assess(assessed, options.signal);
   return await finishFit(

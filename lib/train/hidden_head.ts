@@ -3,7 +3,7 @@
 import { forwardDense, initialFilter, trainedLayer } from "./dense.ts";
 import { rootsOf } from "../output/roots.ts";
 import { foldBlocks, layerLogits, transformBlocks, whitenBlocks } from "./blocks.ts";
-import type { HeadTask, LearnedHead } from "./learn.ts";
+import type { HeadTask, LearnedHead } from "./head.ts";
 import { type Examples, type LoopOptions, trainLoop } from "./loop.ts";
 import { normalFrom, randomFrom } from "./random.ts";
 import { withTfjs } from "./tfjs.ts";

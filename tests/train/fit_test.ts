@@ -22,7 +22,6 @@ import { withTfjs } from "../../lib/train/tfjs.ts";
 import { layersOf } from "../../lib/model/architecture.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { NONE_OF_THESE } from "../../lib/model/classes.ts";
-import type { Model } from "../../lib/model/model.ts";
 import { random, randomModel } from "../support/random_model.ts";
 import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 

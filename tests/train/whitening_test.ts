@@ -2,7 +2,6 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { viewsOf } from "../../lib/input/views.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
 import { whitenBytes } from "../../lib/input/whiten.ts";
-import { fit } from "../../lib/train/fit.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { Statistics } from "../../lib/train/statistics.ts";
 import { pixelWhitening } from "../../lib/train/pixel_whitening.ts";
@@ -11,7 +10,6 @@ import { checkPreprocessing } from "../../lib/model/document.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { cropImage } from "../../lib/image/resize.ts";
 import numpy from "../fixtures/whitening/whitening.json" with { type: "json" };
-import { CIFAR10 } from "../support/cifar10.ts";
 
 const [, HEIGHT, WIDTH, CHANNELS] = numpy.shape;
 const SIZE = HEIGHT * WIDTH * CHANNELS;
