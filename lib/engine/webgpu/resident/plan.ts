@@ -39,7 +39,10 @@ export interface PlannedLayer {
   readonly output: Shape;
   /** The name under which a run gives its values, if it does. */
   readonly read: string | undefined;
-  /** Whether this is the layer before once more, with its max-pool. */
+  /**
+   * Whether this is the layer before once more, now with its max-pool. It is computed again: in float a
+   * pool of what was read could have other bits than the tile that a run takes which does not read it.
+   */
   readonly again: boolean;
   /** Multiplications and additions, as the layer is defined. */
   readonly operations: number;

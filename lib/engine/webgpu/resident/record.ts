@@ -93,8 +93,6 @@ class Run {
     let state = image;
     let given = image;
     plan.forEach((planned, index) => {
-      // With its pool a layer is computed again: a tile of its own could give other bits in float than
-      // the pool of what was read.
       const ended = plan[index - 1], { read, again } = planned;
       const from = planned.kernel === "first" ? image : x!;
       const gives = read !== undefined ? this.#result(planned) : values!;
