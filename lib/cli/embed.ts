@@ -21,6 +21,7 @@ import { keepInputs } from "./outputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, imagesOf, keepEach } from "./run.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { tell } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
 
 const OPTIONS = {
   ...EMBEDDING_OPTIONS,
@@ -42,6 +43,7 @@ export const embedCommand: Command<typeof OPTIONS> = {
 
   async run(operands, options, signal) {
     const { out, force = false } = options;
+    if (force && out === undefined) throw new UsageError("Option --force needs --out");
     const written = out === undefined ? [] : outputFiles(out);
     const inputs = takeShard(await expandInputs(operands), parseShard(options.shard));
     await keepInputs([...inputs.map(({ place }) => place), options.model], written);
@@ -55,7 +57,12 @@ export const embedCommand: Command<typeof OPTIONS> = {
       ...{ program: "vgg16 embed", version: VERSION, model: model.id, sha256: `${model.sha256}` },
       // Integers are the same on all backends.
       ...{ precision, ...precision === "float" && { backend } },
-      ...Object.fromEntries(Object.entries(embedding).map(([name, value]) => [name, `${value}`])),
+      ...Object.fromEntries(
+        Object.entries(embedding).map(([name, value]) => [
+          name,
+          typeof value === "string" ? value : JSON.stringify(value),
+        ]),
+      ),
     };
     const stamps = await stampsOf(out === undefined ? [] : inputs);
     using output = out === undefined ? PRINTED : await openOutput(out, settings, stamps, force);
