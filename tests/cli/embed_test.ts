@@ -197,25 +197,28 @@ testIn("what other settings made is refused, and stays what it is", async (folde
 });
 
 testIn("lines of images that changed or failed are left out, all others stay", async (folder) => {
-  const path = join(folder, "e.jsonl");
-  const files = ["a", "b", "c", "of another run", "-"];
-  {
-    using lines = await KnownImages.open(path, SETTINGS, STAMPS, keep);
-    // Longer than what is read at a time.
-    for (const file of files) lines.append({ file, data: "x".repeat(700_000) });
-    lines.append({ file: "failed", error: { message: "no picture" } });
-  }
-  const before = await linesOf(path);
-  const stamps = new Map<string, Stamp>([...STAMPS, ["b", { size: 9 }], ["failed", {}], ["-", {}], [
-    "d",
-    {},
-  ]]);
+  const path = join(folder, "e.jsonl"), kept = ["a", "f", "of another run"];
+  const modified = "2026-01-01T00:00:00.000Z", later = "2026-01-02T00:00:00.000Z";
+  const files = ["a", "larger", "later", "f", "failed", "-"];
+  const stamps = new Map<string, Stamp>(files.map((file) => [file, { size: 1, modified }]));
   {
     using lines = await KnownImages.open(path, SETTINGS, stamps, keep);
-    assertEquals([...lines.files], ["a", "c"]);
-    lines.append({ file: "d" });
+    // Together longer than what is read at a time.
+    const data = "x".repeat(300_000);
+    for (const file of [...files, "of another run"]) {
+      lines.append({ file, data, ...file === "failed" && { error: { message: "no picture" } } });
+    }
   }
-  const kept = ["a", "c", "of another run"];
+  const before = await linesOf(path);
+  stamps.set("larger", { size: 2, modified }).set("later", { size: 1, modified: later });
+  stamps.set("d", {});
+  {
+    using lines = await KnownImages.open(path, SETTINGS, stamps, keep);
+    assertEquals([...lines.files], ["a", "f"]);
+    // Twice, as where two programs were given it.
+    for (let n = 0; n < 2; n++) lines.append({ file: "d" });
+  }
+  (await KnownImages.open(path, SETTINGS, stamps, keep))[Symbol.dispose]();
   assertEquals(await linesOf(path), [
     SETTINGS,
     ...before.filter(({ file }) => kept.includes(String(file))),
