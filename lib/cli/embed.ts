@@ -50,19 +50,18 @@ export const embedCommand: Command<typeof OPTIONS> = {
     if (out !== undefined && !force) await keepExisting(out);
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
-    const embedding = checkEmbedding(pickOptions(EMBEDDING_OPTIONS, options), model);
+    const embedding = pickOptions(EMBEDDING_OPTIONS, options);
+    const { layer, parts } = checkEmbedding(embedding, model);
     await using classifier = await loadClassifier({ ...wanted, model });
     const { backend, precision } = classifier.info;
     const settings = {
       ...{ program: "vgg16 embed", version: VERSION, model: model.id, sha256: `${model.sha256}` },
       // Integers are the same on all backends.
       ...{ precision, ...precision === "float" && { backend } },
-      ...Object.fromEntries(
-        Object.entries(embedding).map(([name, value]) => [
-          name,
-          typeof value === "string" ? value : JSON.stringify(value),
-        ]),
-      ),
+      layer,
+      parts: parts.map(({ layer, pooling, normalize }) =>
+        `${layer} ${pooling}${normalize ? " normalized" : ""}`
+      ).join(", "),
     };
     const stamps = await stampsOf(out === undefined ? [] : inputs);
     using output = out === undefined ? PRINTED : await openOutput(out, settings, stamps, force);

@@ -320,7 +320,7 @@ testIn("embed writes the same numbers in all formats, and replaces none", async 
       assertMatch(String(sha256), /^[0-9a-f]{64}$/);
       assertEquals(rest, {
         ...{ program: "vgg16 embed", model: CIFAR10, precision: "int8" },
-        ...{ layer: "conv5_3", pooling: "avg", normalize: "true" },
+        ...{ layer: "conv5_3", parts: "conv5_3 avg normalized" },
       });
       const known = lines.map(({ size: _, modified: __, ...rest }) => rest);
       assertEquals(known, rows.slice(0, 3)); // What is given twice is done once.
@@ -338,7 +338,10 @@ testIn("embed writes the same numbers in all formats, and replaces none", async 
   ]);
   const other = await embed(CAT, "--layer", "pool5", "--out", join(folder, "E.JSONL"));
   assertEquals(other.code, 2);
-  assertMatch(other.said, /layer conv5_3 instead of pool5, pooling avg instead of none/);
+  assertMatch(
+    other.said,
+    /layer conv5_3 instead of pool5, parts conv5_3 avg normalized instead of pool5 none\)/,
+  );
   const forced = await embed(CAT, "--layer", "prob", "--force", "--out", join(folder, "E.NPY"));
   assertEquals([forced.code, forced.said], [0, ""]);
   const bytes = (await Deno.readFile(join(folder, "E.NPY"))).buffer;
