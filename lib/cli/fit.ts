@@ -27,9 +27,9 @@ import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { print, tell } from "./terminal.ts";
 
-const { layer, pooling, sides, head, hidden, grayscale, flip, folds, skipBad } = FIT_OPTIONS;
+const { layer, pooling, sides, mirror, head, hidden, grayscale, folds, skipBad } = FIT_OPTIONS;
 const { validation, patience, optimizer } = FIT_OPTIONS;
-const { configuration, width, dense, side, channels } = SCRATCH_OPTIONS;
+const { configuration, width, dense, side, channels, flip } = SCRATCH_OPTIONS;
 
 /** An option of both fits: its default with `--scratch` is named beside the other. */
 const inBoth = <O extends Option>(ofHead: O, ofScratch: Option): O => ({
@@ -43,7 +43,7 @@ const OPTIONS = {
     "The model file to write; MODEL-fit/ beside it gets the report, and what an interrupted " +
       "run needs to go on",
   ),
-  ...{ layer, pooling, sides, head, hidden },
+  ...{ layer, pooling, sides, mirror, head, hidden },
   whitening: {
     ...inBoth(FIT_OPTIONS.whitening, SCRATCH_OPTIONS.whitening),
     about: "How features, or with --scratch pixels, are brought to a common scale",
@@ -53,7 +53,7 @@ const OPTIONS = {
     choices: SCRATCH_OPTIONS.standardize.choices,
     about: "Remove the mean and deviation of all pictures, or of each",
   },
-  ...{ grayscale, flip, skipBad, folds },
+  ...{ grayscale, skipBad, folds },
   balance: flag(
     { default: true, off: "Do not let rare classes count as much as frequent ones" },
     FIT_OPTIONS.classWeights.about,
@@ -70,7 +70,7 @@ const OPTIONS = {
     default: undefined,
     about: "Train all layers of a small VGG, of a column of the paper's table 1",
   },
-  ...{ width, dense, side, channels },
+  ...{ width, dense, side, channels, flip },
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
 

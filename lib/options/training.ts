@@ -26,16 +26,17 @@ export const HEAD_BATCH = { few: 32, many: 256, manyFrom: 10_000 } as const;
 
 /** Most sizes in which a picture is looked at. */
 export const MAX_SIZES = 4;
+/** Pictures up to which their mirror images are looked at, too, as it takes twice the time. */
+export const MIRRORED_MOST = 300;
+/** Pictures from which on they are looked at in the size that the layers were trained for, and not in a larger one. */
+export const LARGER_MOST = 1000;
 /** In which sizes it is looked at, in words. */
-const SIDES_TEXT = "160";
+const SIDES_TEXT = "that of the layers' input; a fifth more of " +
+  `${MIRRORED_MOST + 1} to ${LARGER_MOST} pictures`;
 const isText = (value: unknown): value is string => typeof value === "string";
 
 /** What both fits have. */
 const COMMON_OPTIONS = {
-  flip: flag(
-    { default: true, off: "Do not learn from mirrored pictures" },
-    "Learn from mirrored pictures as well",
-  ),
   validation: number(
     { above: 0, below: 1, default: 0.2, placeholder: "PART" },
     "Part of each class that is kept for validation",
@@ -89,6 +90,10 @@ export const FIT_OPTIONS = {
     { min: 32, max: 512, items: MAX_SIZES, placeholder: "PIXELS,...", unset: SIDES_TEXT },
     "Sides of the squares in which a picture is looked at",
   ),
+  mirror: choice(
+    { choices: ["auto", "on", "off"], default: "auto", placeholder: "WHEN" },
+    `Look at each picture's mirror image, too, and average what they say: auto of up to ${MIRRORED_MOST} pictures`,
+  ),
   head: choice(
     { choices: ["linear", "nearest"], default: "linear", placeholder: "KIND" },
     "What decides: one layer that is learned, or the pictures that are most like one",
@@ -113,10 +118,6 @@ export const FIT_OPTIONS = {
     "Parts of the pictures, each of which is judged by what learned from the others",
   ),
   ...COMMON_OPTIONS,
-  flip: flag(
-    { default: true, off: "Do not look at the mirror images of pictures as well" },
-    "Look at each picture and its mirror image, and average what they say",
-  ),
   epochs: { ...LEARNING_OPTIONS.epochs, default: 200 },
   learningRate: { ...LEARNING_OPTIONS.learningRate, unset: ratesText(LEARNING_RATES.head) },
   batchSize: {
@@ -149,6 +150,10 @@ export const SCRATCH_OPTIONS = {
   whitening: choice(
     { choices: ["none", "zca"], default: "none", placeholder: "KIND" },
     "Whether what neighboring pixels have in common is removed",
+  ),
+  flip: flag(
+    { default: true, off: "Do not learn from mirrored pictures" },
+    "Learn from mirrored pictures as well",
   ),
   shift: integer(
     { min: 0, max: 32, default: 1, unit: "pixels" },

@@ -41,11 +41,15 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   readonly pooling?: FeaturePooling | undefined;
   /**
    * Sides in pixels of the squares in which a picture is looked at, at most 4; what it says in each is put side
-   * by side. Dense layers see the size that they were trained for. Default: by the number of pictures.
+   * by side. Dense layers see the size that they were trained for. Default: that of the model's input; a fifth more
+   * of 301 to 1,000 pictures.
    */
   readonly sides?: readonly number[] | undefined;
-  /** Whether a picture and its mirror image are looked at, and what they say is averaged. Default: `true`. */
-  readonly flip?: boolean | undefined;
+  /**
+   * Whether a picture and its mirror image are looked at, and what they say is averaged, which takes twice the
+   * time, also when the new model classifies. Default: `"auto"`, of up to 300 pictures.
+   */
+  readonly mirror?: "auto" | "on" | "off" | undefined;
   /**
    * `"linear"`: one dense layer, which learns until it is the best one (logistic regression); `"nearest"`: the
    * pictures that are most like one decide, from one picture a class on. Default: `"linear"`.

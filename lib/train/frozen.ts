@@ -4,7 +4,7 @@ import { layerInfos, type LayerName, layersOf, MAX_DENSE } from "../model/archit
 import type { Model, Preprocessing, WeightPiece } from "../model/model.ts";
 import type { FeaturePooling, FeatureRecipe } from "../model/readout.ts";
 import { checkValue } from "../options.ts";
-import { FIT_OPTIONS } from "../options/training.ts";
+import { FIT_OPTIONS, LARGER_MOST, MIRRORED_MOST } from "../options/training.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
 
 /** What features are to be made of. */
@@ -16,7 +16,7 @@ export interface FeatureChoice {
   /** Sides in pixels of the squares in which a picture is looked at. */
   readonly sides?: readonly number[] | undefined;
   /** Whether the mirror image is looked at, too. */
-  readonly flip?: boolean | undefined;
+  readonly mirror?: "auto" | "on" | "off" | undefined;
   /** Whether colors are dropped. */
   readonly grayscale?: boolean | undefined;
   /** Whether each picture's own mean and deviation are removed. */
@@ -45,7 +45,7 @@ export function freeze(base: Model, choice: FeatureChoice, pictures: number): Fr
   const blocks = names.filter((name) => layers.includes(name))
     .map((layer) => ({ layer, pooling: choice.pooling ?? "avg" }));
   const { height, width } = base.architecture.input;
-  const usual = defaultsFor(pictures, Math.max(height, width));
+  const { mirror = "auto", sides = [defaultSide(Math.max(height, width), pictures)] } = choice;
   const isDense = layers.some((name) => name.startsWith("fc"));
   if (isDense && choice.sides !== undefined) {
     throw new RangeError(
@@ -55,8 +55,9 @@ export function freeze(base: Model, choice: FeatureChoice, pictures: number): Fr
   }
   const sizes = isDense
     ? [[height, width] as const]
-    : (choice.sides ?? usual.sides).toSorted((a, b) => a - b).map((side) => [side, side] as const);
-  const features = { sizes, blocks, mirrored: choice.flip ?? usual.mirrored };
+    : sides.toSorted((a, b) => a - b).map((side) => [side, side] as const);
+  const mirrored = mirror === "auto" ? pictures <= MIRRORED_MOST : mirror === "on";
+  const features = { sizes, blocks, mirrored };
   return { model: withoutHead(base, features, choice), features };
 }
 
@@ -67,11 +68,14 @@ const CLASSIFYING = `fc${MAX_DENSE}`;
 const DEFAULT_LAYERS: readonly LayerName[] = ["pool4", "pool5"];
 
 /**
- * In which sizes pictures are looked at, and whether mirrored, by how many there are and the side that the
- * layers were trained for.
+ * The side of the square in which pictures are looked at. Of few pictures the mirror image is worth more than a
+ * larger side, of many neither the time.
+ *
+ * @param trained The side that the layers were trained for.
  */
-function defaultsFor(_pictures: number, side: number): { sides: number[]; mirrored: boolean } {
-  return { sides: [side], mirrored: true };
+function defaultSide(trained: number, pictures: number): number {
+  const isLarger = pictures > MIRRORED_MOST && pictures <= LARGER_MOST;
+  return isLarger ? 32 * Math.round(trained * 1.2 / 32) : trained;
 }
 
 /** The layers of a model up to those that are read, on inputs of the first size. */

@@ -138,7 +138,7 @@ Deno.test("fit() of few pictures makes a model that does not say whether it is s
 
 for (
   const options of [
-    { layer: "fc6", hidden: 16, whitening: "none", flip: false, epochs: 60 },
+    { layer: "fc6", hidden: 16, whitening: "none", mirror: "off", epochs: 60 },
     { layer: "pool5", whitening: "pca" },
     { layer: ["pool3", "pool5"], whitening: "zca", classWeights: "none" },
     { layer: "conv4_1", pooling: "quarters", hidden: 8, optimizer: "momentum", epochs: 60 },
@@ -207,7 +207,7 @@ Deno.test("fit() takes no features from a directory that are not of this model, 
         [data, { model, layer: "pool3" }, 0],
         [data, { model, sides: [64] }, 0],
         [data, { model, precision: "float" }, 0],
-        [data, { model, flip: false }, 0],
+        [data, { model, mirror: "off" }, 0],
       ] as const
     ) {
       const found: number[] = [];
