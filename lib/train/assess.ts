@@ -2,16 +2,13 @@
 
 import type { IndexedSample } from "../input/dataset.ts";
 import { bestClass, softmax } from "../output/predictions.ts";
+import { type Accuracy, accuracyOf, isBetter } from "./accuracy.ts";
 import { histogramLogits } from "./baselines.ts";
 
 /** What a fitted model is worth, and what is odd about its pictures. */
-export interface Assessment {
+export interface Assessment extends Accuracy {
   /** Number of pictures that were judged, each by a head that had not learned from it. */
   readonly judged: number;
-  /** Part of them that is right, 0…1. */
-  readonly accuracy: number;
-  /** Mean over the classes of the part that is right, 0…1: each class counts the same. */
-  readonly balancedAccuracy: number;
   /** The balanced accuracy of each fold; one, where the pictures that judge are the same for all. */
   readonly folds: readonly number[];
   /** What others are worth on the same pictures. */
@@ -20,7 +17,7 @@ export interface Assessment {
   readonly classes: readonly ClassAssessment[];
   /** How many pictures of class i were taken for class j. */
   readonly confusion: readonly (readonly number[])[];
-  /** Pictures that were taken for another class, the most certain ones first, at most {@linkcode MOST_LISTED}. */
+  /** Pictures that were taken for another class, the most certain ones first. */
   readonly wrong: readonly JudgedPicture[];
   /** Pictures whose class is probably another, likewise. */
   readonly suspects: readonly JudgedPicture[];
@@ -31,15 +28,18 @@ export interface Assessment {
 /** Parts of the pictures that are right if one learns nothing of VGG's. */
 export interface Baselines {
   /** Always the most frequent class. */
-  readonly majority: Accuracy;
+  readonly majority: Baseline;
   /** The five pictures with the most similar colors decide. */
-  readonly colors: Accuracy;
+  readonly colors: Baseline;
 }
 
-/** How often something is right, 0…1. */
-export interface Accuracy {
-  readonly accuracy: number;
-  readonly balancedAccuracy: number;
+/** What something simpler gets right of the same pictures. */
+export interface Baseline extends Accuracy {
+  /**
+   * Whether the model is better, in balanced accuracy; undefined if it is, but on too few pictures to tell, or if
+   * none was judged.
+   */
+  readonly isBeaten: boolean | undefined;
 }
 
 /** What a model is worth for one class. */
@@ -75,8 +75,6 @@ export interface JudgedPicture extends LabeledPicture {
 
 /** Pictures of a class below which its figures say nothing: one more that is right is ten points. */
 export const FEWEST = 10;
-/** Pictures that are listed. */
-export const MOST_LISTED = 50;
 
 /** What is assessed. */
 export interface Assessed {
@@ -97,9 +95,14 @@ export interface Assessed {
 export async function assess(task: Assessed, signal?: AbortSignal): Promise<Assessment> {
   const { samples, labels, folds } = task;
   const truth = Int32Array.from(samples, ({ label }) => label);
+  const known = { labels: truth, classes: labels.length };
   const judged = [...truth.keys()].filter((n) => folds[n]! >= 0);
   const predicted = predictionsOf(task.logits, labels.length);
-  const figures = accuracyOf(truth, predicted, judged, labels.length);
+  const figures = accuracyOf(known, predicted, judged);
+  const baselineOf = (others: Int32Array): Baseline => ({
+    ...accuracyOf(known, others, judged),
+    isBeaten: isBetter(known, predicted, others, judged),
+  });
   const confusion = labels.map(() => new Array<number>(labels.length).fill(0));
   for (const n of judged) confusion[truth[n]!]![predicted[n]!]!++;
   const byFold = Map.groupBy(judged, (n) => folds[n]!);
@@ -114,10 +117,10 @@ export async function assess(task: Assessed, signal?: AbortSignal): Promise<Asse
     judged: judged.length,
     ...figures,
     folds: [...byFold].sort(([a], [b]) => a - b)
-      .map(([, own]) => accuracyOf(truth, predicted, own, labels.length).balancedAccuracy),
+      .map(([, own]) => accuracyOf(known, predicted, own).balancedAccuracy),
     baselines: {
-      majority: accuracyOf(truth, truth.map(() => most), judged, labels.length),
-      colors: accuracyOf(truth, colors, judged, labels.length),
+      majority: baselineOf(truth.map(() => most)),
+      colors: baselineOf(colors),
     },
     classes: labels.map((label, c) => {
       const own = sum(confusion[c]!), given = sum(confusion.map((row) => row[c]!));
@@ -129,8 +132,8 @@ export async function assess(task: Assessed, signal?: AbortSignal): Promise<Asse
       };
     }),
     confusion,
-    wrong: wrong.slice(0, MOST_LISTED),
-    suspects: wrong.filter(({ score }) => score >= SUSPICIOUS).slice(0, MOST_LISTED),
+    wrong,
+    suspects: wrong.filter(({ score }) => score >= SUSPICIOUS),
     duplicates: [...Map.groupBy(truth.keys(), (n) => task.duplicates[n]!).values()]
       .filter(({ length }) => length > 1)
       .map((group) => group.map((n) => labeledPicture(task, n))),
@@ -148,24 +151,6 @@ function predictionsOf(logits: Float64Array, classes: number): Int32Array {
     { length: logits.length / classes },
     (_, n) => bestClass(logits.subarray(n * classes, (n + 1) * classes)),
   );
-}
-
-function accuracyOf(
-  truth: Int32Array,
-  predicted: Int32Array,
-  judged: readonly number[],
-  classes: number,
-): Accuracy {
-  const right = new Float64Array(classes), all = new Float64Array(classes);
-  for (const n of judged) {
-    all[truth[n]!]!++;
-    if (predicted[n] === truth[n]) right[truth[n]!]!++;
-  }
-  const present = [...all.keys()].filter((c) => all[c]! > 0);
-  return {
-    accuracy: sum([...right]) / judged.length,
-    balancedAccuracy: sum(present.map((c) => right[c]! / all[c]!)) / present.length,
-  };
 }
 
 function mostFrequent(truth: Int32Array, classes: number): number {

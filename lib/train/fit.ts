@@ -16,7 +16,13 @@ import { ProgressTeller } from "../progress.ts";
 import { assess } from "./assess.ts";
 import { duplicatesOf } from "./duplicates.ts";
 import { type FeatureStore, hashOfData, readPictures } from "./features.ts";
-import { finishFit, type Fitted, type FittedInMemory, type OutOptions } from "./fitted.ts";
+import {
+  finishFit,
+  type Fitted,
+  type FittedInMemory,
+  type OutOptions,
+  type Trained,
+} from "./fitted.ts";
 import { NEVER, stratifiedFolds } from "./folds.ts";
 import { freeze, type Frozen } from "./frozen.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
@@ -295,7 +301,7 @@ function provenanceOf(
   { settings }: LearnedHead,
   pictures: number,
   dataSha256: string,
-): Provenance & { readonly dataSha256: string } {
+): Provenance & Trained {
   const { source, license } = model.provenance;
   const layers = features.blocks.map(({ layer }) => layer).join(" and ");
   return {

@@ -30,6 +30,8 @@ export interface Fitted {
   readonly calibration: Calibration;
   /** Pictures that could not be read, and were left out. */
   readonly skipped: readonly SkippedSample[];
+  /** How it was learned, in words, as the model's document says it. */
+  readonly training: string;
   /** SHA-256 of all pictures' pixels and classes. */
   readonly dataSha256: string;
   /** What each epoch gave, where it was learned in epochs. */
@@ -50,9 +52,17 @@ export interface OutOptions {
   readonly out?: string | undefined;
 }
 
+/** What a model's document says of its training. */
+export interface Trained {
+  /** How it was learned, in words. */
+  readonly training: string;
+  /** SHA-256 of all pictures' pixels and classes. */
+  readonly dataSha256: string;
+}
+
 /** What is known of a fit before its model is written. */
 export interface Draft {
-  readonly description: ModelDescription & { readonly provenance: { readonly dataSha256: string } };
+  readonly description: ModelDescription & { readonly provenance: Trained };
   /** The model that gives all layers that were not trained. */
   readonly base: Model;
   readonly assessment: Assessment;
@@ -71,13 +81,13 @@ export async function finishFit(
   judged: readonly Judged[],
   { out }: OutOptions,
 ): Promise<Fitted | FittedInMemory> {
-  const { labels, provenance: { dataSha256 } } = description;
+  const { labels, provenance: { training, dataSha256 } } = description;
   const none = labels.findIndex(isNoneOfThese);
   const calibration = calibrateLogits(judged, none < 0 ? {} : { none });
   const bytes = await writeModel({ ...description, ...calibration }, base);
   const fitted = {
     ...{ size: bytes.length, labels, accuracy: assessment.accuracy, assessment, calibration },
-    ...{ skipped, dataSha256 },
+    ...{ skipped, training, dataSha256 },
     ...history === undefined ? {} : { history, bestEpoch },
   };
   if (out === undefined) return { ...fitted, bytes };
