@@ -17,11 +17,13 @@ import { fit, type FitOptions } from "../train/fit.ts";
 import type { Fitted } from "../train/fitted.ts";
 import type { Progress } from "../progress.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/fit_from_scratch.ts";
-import { curveSvg, fitReport, sureness } from "../train/report.ts";
+import { curveSvg } from "../train/curves.ts";
+import { fitReport } from "../train/report.ts";
 import { checkedValue, flagOf } from "./arguments.ts";
 import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import { fitSummary } from "./fit_summary.ts";
 import { keepInputs } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
@@ -114,8 +116,10 @@ export const fitCommand: Command<typeof OPTIONS> = {
     if (fitted.history !== undefined) {
       await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
     }
-    await writeWhole(`${directory}/report.html`, fitReport(id, fitted));
-    print(summary(fitted, out, directory));
+    const report = `${directory}/report.html`, { offline } = options;
+    const page = await fitReport(id, data, fitted, { model: out, offline, signal });
+    await writeWhole(report, page);
+    print(fitSummary(fitted, out, report));
     return 0;
   },
 };
@@ -166,16 +170,4 @@ function progressView(
         validationLoss.toFixed(4).padStart(11) + percent(validationAccuracy).padStart(15),
     );
   };
-}
-
-function summary(fitted: Fitted, out: string, directory: string): string[] {
-  const { assessment, labels, size } = fitted;
-  return [
-    `${out}: ${labels.length} classes, ${(size / 1024).toFixed(0)} KiB`,
-    `${
-      percent(assessment.balancedAccuracy)
-    } of ${assessment.judged} pictures right, each by what had not ` +
-    `learned from it (balanced); ${sureness(fitted)}`,
-    `report: ${directory}/report.html`,
-  ];
 }

@@ -1,22 +1,16 @@
 /** An evaluation as a page: one HTML file that needs nothing else. */
 
-import { colorTable, levelOf } from "../report/color_map.ts";
-import { encodePng } from "../image/codecs/encode_png.ts";
-import type { ImageOptions, Pixels } from "../image/image.ts";
-import { readImage } from "../image/read.ts";
-import { fitImage } from "../image/resize.ts";
+import type { ImageOptions } from "../image/image.ts";
 import { type IndexedSample, openSample } from "../input/dataset.ts";
 import { skippedRows } from "../input/skipped_samples.ts";
 import type { Evaluation } from "./evaluate.ts";
+import { CONFUSION_STYLE, confusionSection } from "../report/confusion.ts";
+import { figureRow } from "../report/figures.ts";
 import { htmlPage, htmlTable, htmlText, linePlot, percent } from "../report/html.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Worst mistakes that are shown, and the side of a thumbnail in pixels. */
-const MISTAKES = 24, THUMBNAIL = 112;
-/** Classes up to which the confusion matrix shows its numbers. */
-const MAX_NUMBERED = 20;
-/** Side of the confusion matrix's picture in pixels, at least. */
-const MATRIX_SIDE = 480;
+/** Worst mistakes that are shown. */
+const MISTAKES = 24;
 
 /** What the numbers mean where each label has a score of its own. */
 const EACH_LABEL =
@@ -109,7 +103,7 @@ export async function htmlReport(
     "<h2>Comparison</h2>",
     htmlTable(comparisonRows(variants)),
     "<h2>Confusion</h2>",
-    await confusionSection(metrics, labels),
+    confusionSection(metrics.confusion, labels),
     "<h2>Calibration</h2>",
     calibrationSection(metrics),
     "<h2>Classes</h2>",
@@ -117,32 +111,7 @@ export async function htmlReport(
     "<h2>Worst mistakes</h2>",
     await mistakesSection(evaluation, samples, reading),
     ...failed === 0 ? [] : ["<h2>Could not be read</h2>", htmlTable(skippedRows(skipped))],
-  ]);
-}
-
-async function confusionSection(
-  { confusion }: Metrics,
-  labels: readonly string[],
-): Promise<string> {
-  const count = labels.length, cell = Math.max(1, Math.round(MATRIX_SIDE / count));
-  const colors = colorTable("viridis"), side = count * cell;
-  const data = new Uint8Array(side * side * 3);
-  for (const [c, row] of confusion.entries()) {
-    const images = Math.max(1, row.reduce((a, b) => a + b, 0));
-    const line = row.flatMap((found) => {
-      const level = levelOf(found / images) * 3;
-      return Array.from({ length: cell }, () => [...colors.subarray(level, level + 3)]).flat();
-    });
-    for (let y = c * cell; y < (c + 1) * cell; y++) data.set(line, y * side * 3);
-  }
-  const url = await pngUrl({ data, width: side, height: side });
-  const picture = `<img alt="confusion matrix" width="${side}" height="${side}" src="${url}">`;
-  const note =
-    "<p>Rows are the true classes, columns the predicted ones, both in the order of the " +
-    "labels; colors go from 0 (dark) to all of a row (yellow).</p>";
-  if (count > MAX_NUMBERED) return note + picture;
-  const rows = confusion.map((row, c) => [labels[c]!, ...row.map(String)]);
-  return note + `<div class="row">${picture}${htmlTable([["", ...labels], ...rows])}</div>`;
+  ], CONFUSION_STYLE);
 }
 
 function calibrationSection({ reliability, meanAveragePrecision }: Metrics): string {
@@ -193,40 +162,13 @@ async function mistakesSection(
     .sort((a, b) => b.score - a.score)
     .slice(0, MISTAKES);
   const byFile = new Map(samples.map((sample) => [sample.file, sample]));
-  const figures = await Promise.all(
-    worst.map((mistake) => mistakeFigure(mistake, byFile.get(mistake.file), labels, reading)),
-  );
-  return figures.length === 0 ? "<p>None.</p>" : `<div class="row">${figures.join("")}</div>`;
-}
-
-async function mistakeFigure(
-  { file, label, index, score }: { file: string; label: number; index: number; score: number },
-  sample: IndexedSample | undefined,
-  labels: readonly string[],
-  reading: ImageOptions,
-): Promise<string> {
-  const picture = await thumbnail(sample ?? { file }, reading);
-  const found = htmlText(labels[index]!), right = htmlText(labels[label]!);
-  const shown = picture === undefined
-    ? htmlText(file)
-    : `<img alt="" title="${htmlText(file)}" src="${await pngUrl(picture)}">`;
-  return `<figure>${shown}<figcaption><b>${found}</b> ${
-    percent(score)
-  }<br>is ${right}</figcaption></figure>`;
-}
-
-/** A small picture of an image, or nothing: what was read before may be gone, or out of reach. */
-async function thumbnail(
-  sample: Pick<IndexedSample, "file" | "image">,
-  reading: ImageOptions,
-): Promise<Pixels | undefined> {
-  try {
-    return fitImage(await readImage(await openSample(sample), reading), THUMBNAIL);
-  } catch {
-    return undefined;
-  }
-}
-
-async function pngUrl(pixels: Pixels): Promise<string> {
-  return `data:image/png;base64,${(await encodePng(pixels)).toBase64()}`;
+  if (worst.length === 0) return "<p>None.</p>";
+  const figures = worst.map(({ file, label, index, score }) => ({
+    file,
+    open: () => openSample(byFile.get(file) ?? { file }, reading.signal),
+    caption: `<b>${htmlText(labels[index]!)}</b> ${percent(score)}<br>is ${
+      htmlText(labels[label]!)
+    }`,
+  }));
+  return await figureRow(figures, reading);
 }

@@ -71,7 +71,7 @@ export async function drawExplanation(explanation: Explanation): Promise<Pixels>
 /** Blends the map's colors over a picture; between positions the map is interpolated. */
 function overlay(picture: Pixels, explanation: Explanation, max: number): Pixels {
   const { map, width, height, grid: { offset, step } } = explanation;
-  const colors = colorTable("inferno");
+  const colors = colorTable();
   const columns = positions(picture.width, offset[0], step[0], width);
   const rows = positions(picture.height, offset[1], step[1], height);
   const data = new Uint8Array(picture.data.length);
@@ -107,7 +107,7 @@ async function drawScale(
   height: number,
   max: number,
 ): Promise<void> {
-  const colors = colorTable("inferno"), width = 20, text = 14;
+  const colors = colorTable(), width = 20, text = 14;
   for (let y = 0; y < height; y++) {
     const at = levelOf(1 - y / (height - 1)) * 3;
     canvas.rectangle(left, top + y, width, 1, [colors[at], colors[at + 1], colors[at + 2]]);

@@ -1,23 +1,17 @@
-/** Perceptually uniform color maps: equal steps of the value look like equal steps of lightness. */
+/** A perceptually uniform color map: equal steps of the value look like equal steps of lightness. */
 
 /**
- * Levels 0, 8, … 248 and 255 of matplotlib's inferno and viridis, as hexadecimal RGB (Nathaniel Smith
+ * Levels 0, 8, … 248 and 255 of matplotlib's inferno, as hexadecimal RGB (Nathaniel Smith
  * and Stefan van der Walt, 2015; dedicated to the public domain under CC0).
  */
-const COLORS = {
-  inferno:
-    "0000040403120b0724150b37210c4a2f0a5b3d09654a0c6b57106e64156e71196e7d1e6d8a226a972766a32c61b0315bbc3754c73e4cd24644db503be45a31eb6628f1731df68013f98e09fb9d07fcac11fbbc21f9cb35f5db4cf2ea69f3f68afcffa4",
-  viridis:
-    "440154470d6048186a482374472d7b4537814240863e49893b528b375b8d33638d2f6b8e2c728e297a8e26828e23898e21918c1f988b1fa08822a78528ae8032b67a3fbc734ec36b5ec96270cf5784d44b98d83eaddc30c2df23d8e219ece51bfde725",
-} as const;
-
-export type ColorMap = keyof typeof COLORS;
+const COLORS =
+  "0000040403120b0724150b37210c4a2f0a5b3d09654a0c6b57106e64156e71196e7d1e6d8a226a972766a32c61b0315bbc3754c73e4cd24644db503be45a31eb6628f1731df68013f98e09fb9d07fcac11fbbc21f9cb35f5db4cf2ea69f3f68afcffa4";
 
 const LEVELS = 256;
 
-/** The colors of a map at 256 levels, `[256, 3]`, R, G, B. */
-export function colorTable(map: ColorMap): Uint8Array {
-  const stops = Uint8Array.fromHex(COLORS[map]);
+/** The colors at 256 levels, `[256, 3]`, R, G, B. */
+export function colorTable(): Uint8Array {
+  const stops = Uint8Array.fromHex(COLORS);
   const last = stops.length / 3 - 1;
   const table = new Uint8Array(LEVELS * 3);
   for (let level = 0; level < LEVELS; level++) {

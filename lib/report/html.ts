@@ -24,7 +24,9 @@ th, td { padding: 0.15em 0.7em; border-bottom: 1px solid #ddd; text-align: right
 th:first-child, td:first-child { text-align: left }
 .row { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start }
 b { unicode-bidi: isolate }
-figure { margin: 0; width: 8.5em; font-size: 0.85em } img { image-rendering: pixelated }
+figure { margin: 0; width: 11em; font-size: 0.85em; overflow-wrap: anywhere }
+img { display: block; max-width: 100% }
+.scroll { overflow-x: auto }
 svg text { font: 12px system-ui, sans-serif; fill: #222 }${style}
 </style>
 </head>
@@ -46,8 +48,8 @@ export function htmlTable(rows: readonly (readonly string[])[]): string {
 }
 
 /** A part of 1 in percent, `–` for `NaN`. */
-export function percent(part: number): string {
-  return Number.isNaN(part) ? "–" : `${(part * 100).toFixed(2)} %`;
+export function percent(part: number, digits: number = 2): string {
+  return Number.isNaN(part) ? "–" : `${(part * 100).toFixed(digits)} %`;
 }
 
 export interface PlotAxis {

@@ -1,9 +1,7 @@
 /** What was found, as a page with the pictures, which needs nothing else and can be mailed. */
 
-import { encodePng } from "../image/codecs/encode_png.ts";
-import { type ImageInput, type ImageOptions, releasePixels } from "../image/image.ts";
-import { readImage } from "../image/read.ts";
-import { resizeImage } from "../image/resize.ts";
+import type { ImageInput, ImageOptions } from "../image/image.ts";
+import { thumbnailUrl } from "../report/figures.ts";
 import { htmlPage, htmlText } from "../report/html.ts";
 
 /** A picture on a page. */
@@ -22,8 +20,6 @@ export interface ShownPicture {
 
 /** Thumbnails of a page: more would be too much to mail. What is beyond them is named. */
 const MAX_THUMBNAILS = 400;
-/** Height of a thumbnail in pixels, and the most columns of its width. */
-const HEIGHT = 96, MAX_WIDTH = 192;
 
 const STYLE = `
 :root { color-scheme: light dark }
@@ -31,14 +27,11 @@ body { color: CanvasText; background: Canvas; max-width: 90em }
 p, small { color: GrayText }
 .rows, .row { display: flex; flex-wrap: wrap; gap: 1em }
 .row { padding: 0.8em; border: 1px solid #8886; border-radius: 8px }
-figure { width: min-content; min-width: 8em; overflow-wrap: anywhere }
-img { display: block; max-width: 12em; margin-bottom: 0.5em; image-rendering: auto; border-radius: 3px }
+figure { width: min-content; min-width: 8em }
+img { max-width: 12em; margin-bottom: 0.5em; border-radius: 3px }
 .first img, .first .none { outline: 3px solid #0072b2; outline-offset: 2px }
-.none { width: 9em; height: ${HEIGHT}px; background: #8883; border-radius: 3px }
+.none { width: 9em; height: 96px; background: #8883; border-radius: 3px }
 a { color: inherit; text-decoration: none } a:hover { text-decoration: underline }`;
-
-/** Bits of a color in a thumbnail: two thirds of the bytes that eight would take. */
-const COLOR_BITS = 5;
 
 /** A page of pictures that belong together, a row for each set. */
 export async function picturesPage(
@@ -59,7 +52,7 @@ export async function picturesPage(
   for (const row of rows) {
     const figures: string[] = [];
     for (const picture of row) {
-      const source = left-- > 0 ? await thumbnail(picture.image, options) : undefined;
+      const source = left-- > 0 ? await thumbnailUrl(() => picture.image, options) : undefined;
       figures.push(figureOf(picture, source));
     }
     sets.push(`<div class="row">${figures.join("")}</div>`);
@@ -69,35 +62,11 @@ export async function picturesPage(
 }
 
 function figureOf({ name, href, caption, isFirst }: ShownPicture, source?: string): string {
-  const shown = source === undefined
-    ? '<div class="none"></div>'
-    : `<img alt="" height="${HEIGHT}" src="${source}">`;
+  const shown = source === undefined ? '<div class="none"></div>' : `<img alt="" src="${source}">`;
   // A name may be broken where it has parts.
   const text = shown + htmlText(name).replaceAll(/[_./-]/g, "$&<wbr>");
   const linked = href === undefined ? text : `<a href="${htmlText(href)}">${text}</a>`;
   return `<figure${isFirst ? ' class="first"' : ""}>${linked}<br><small>${
     htmlText(caption)
   }</small></figure>`;
-}
-
-/** A small picture as a URL, or nothing: what was read before may be gone. */
-async function thumbnail(image: ImageInput, options: ImageOptions): Promise<string | undefined> {
-  try {
-    const pixels = await readImage(image, { ...options, shorterSide: HEIGHT, reduceFromPixels: 0 });
-    const width = Math.round(pixels.width * HEIGHT / pixels.height);
-    const small = resizeImage(pixels, {
-      ...{ height: HEIGHT, width: Math.max(1, Math.min(MAX_WIDTH, width)) },
-      filter: "bilinear",
-    });
-    const steps = 2 ** COLOR_BITS - 1;
-    const data = small.data.map((value) =>
-      Math.round(Math.round(value / 255 * steps) / steps * 255)
-    );
-    const png = await encodePng({ ...small, data });
-    releasePixels(pixels);
-    return `data:image/png;base64,${png.toBase64()}`;
-  } catch {
-    options.signal?.throwIfAborted();
-    return undefined;
-  }
 }

@@ -1,76 +1,314 @@
-/** What a fit did, as a page and as a picture. */
+/** What a fit made, as a page: one HTML file that needs nothing else. */
 
-import { htmlPage, htmlTable, linePlot, percent, type PlotAxis } from "../report/html.ts";
+import type { ImageOptions } from "../image/image.ts";
+import { type Dataset, openSample } from "../input/dataset.ts";
+import { skippedRows } from "../input/skipped_samples.ts";
+import { publicText } from "../public_url.ts";
+import { CONFUSION_STYLE, confusionSection } from "../report/confusion.ts";
+import { figureRow } from "../report/figures.ts";
+import { htmlPage, htmlTable, htmlText, percent } from "../report/html.ts";
+import type { Accuracy } from "./accuracy.ts";
+import { type Assessment, FEWEST, type JudgedPicture, type LabeledPicture } from "./assess.ts";
+import { accuracySvg, curveSvg } from "./curves.ts";
 import type { Fitted } from "./fitted.ts";
-import type { EpochMetrics } from "../progress.ts";
+import {
+  byClasses,
+  counted,
+  doubt,
+  equalNames,
+  headline,
+  judging,
+  mostFrequent,
+  sureness,
+  verdicts,
+} from "./words.ts";
 
-/** A round number of at least `value`, whose fifths are round too. */
-function roundUp(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(value));
-  return power *
-    [1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10].find((step) => value <= step * power * 1.000001)!;
+/** Pictures that a section shows, and others that it names. */
+const SHOWN = 24, NAMED = 500;
+/** Groups of duplicates of several classes of which a picture is shown. */
+const SHOWN_GROUPS = 12;
+
+const STYLE = `
+.headline { font-size: 2.6em; font-weight: 600; line-height: 1 }
+.verdict { font-size: 1.15em } .doubtful { border-left: 0.3em solid #d55e00; padding-left: 0.7em }
+.bars td, .bars th { white-space: normal } .bars .bar { width: 14em } .bar div { height: 0.8em }
+@media (max-width: 40em) { .bars .bar { display: none } }
+.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; vertical-align: top }`;
+
+/** What a report tells besides. */
+export interface ReportOptions extends ImageOptions {
+  /** The model file. */
+  readonly model?: string | undefined;
 }
 
-/** The axis of the epochs, in steps of whole epochs. */
-function epochAxis(history: readonly EpochMetrics[]): PlotAxis {
-  return { label: "epoch", min: 0, max: Math.max(5, Math.ceil(history.length / 5) * 5) };
-}
-
-/** The learning curve as an SVG image. */
-export function curveSvg(history: readonly EpochMetrics[]): string {
-  const losses = history.flatMap(({ loss, validationLoss }) => [loss, validationLoss]);
-  return linePlot({
-    title: "Cross-entropy",
-    x: epochAxis(history),
-    y: { label: "nats", min: 0, max: roundUp(Math.max(0.1, ...losses.filter(Number.isFinite))) },
-    lines: [
-      { label: "training", points: history.map(({ epoch, loss }) => [epoch, loss] as const) },
-      {
-        label: "validation",
-        points: history.map(({ epoch, validationLoss }) => [epoch, validationLoss] as const),
-      },
-    ],
-  });
-}
-
-function accuracySvg(history: readonly EpochMetrics[]): string {
-  const least = Math.min(0.9, ...history.map(({ validationAccuracy }) => validationAccuracy));
-  return linePlot({
-    title: "Accuracy",
-    x: epochAxis(history),
-    y: { label: "part of the validation pictures", min: Math.floor(least * 10) / 10, max: 1 },
-    lines: [{
-      label: "validation",
-      points: history.map(({ epoch, validationAccuracy }) => [epoch, validationAccuracy] as const),
-    }],
-  });
-}
-
-/** From which score on a model is sure, in words. */
-export function sureness({ calibration: { sureScore } }: Fitted): string {
-  return sureScore === undefined
-    ? "it does not say whether it is sure: too few validation pictures tell from which score on nine of ten are right"
-    : `sure from ${percent(sureScore)} on`;
-}
-
-/** The report: figures, curves, pictures per class. */
-export function fitReport(title: string, fitted: Fitted): string {
-  const { assessment, history, calibration, dataSha256 } = fitted;
-  const rows = assessment.classes.map(({ label, pictures, judged, recall }) => [
-    ...[label, String(pictures), String(judged), percent(recall)],
-  ]);
+/**
+ * The report of a fit, what a reader needs first at its top.
+ *
+ * @param data What it learned from. Its pictures are read again, to be shown.
+ */
+export async function fitReport(
+  title: string,
+  data: Dataset,
+  fitted: Fitted,
+  { model, ...reading }: ReportOptions = {},
+): Promise<string> {
+  const { assessment, skipped, history } = fitted;
+  const page = new Pictures(data, reading);
+  const suspects = new Set(assessment.suspects.map(({ file }) => file));
+  const others = assessment.wrong.filter(({ file }) => !suspects.has(file));
+  const sections: [name: string, title: string, content: string][] = [
+    ["classes", "Classes", classTable(assessment)],
+    ["confusion", "What is taken for what", confusionSection(assessment.confusion, fitted.labels)],
+    ["suspects", "Labels that may be wrong", await page.judged(assessment.suspects, SUSPECTS)],
+    ["wrong", suspects.size > 0 ? "Other mistakes" : "Mistakes", await page.judged(others, WRONG)],
+    ["duplicates", "The same picture twice", await page.duplicates(assessment)],
+    ["skipped", "Left out", skipped.length === 0 ? "" : scrolling(skippedRows(skipped))],
+    ["scores", "What a score means", scoresSection(fitted)],
+    ["curves", "Learning curves", history === undefined ? "" : curvesSection(fitted)],
+    ["model", "The model", modelSection(fitted, model, page.folder)],
+  ];
   return htmlPage(title, [
-    htmlTable([
-      ["", ""],
-      ["balanced accuracy", percent(assessment.balancedAccuracy)],
-      ["accuracy", percent(assessment.accuracy)],
-      ["temperature of its scores", calibration.temperature.toPrecision(3)],
-      ["score of a sure label", sureness(fitted)],
-      ["SHA-256 of the pictures and classes", dataSha256],
-    ]),
-    ...history === undefined
-      ? []
-      : [`<div class="row">${curveSvg(history)}${accuracySvg(history)}</div>`],
-    htmlTable([["class", "pictures", "judged", "recall"], ...rows]),
+    headSection(assessment),
+    noticeList(fitted, data.warnings ?? []),
+    ...sections.filter(([, , content]) => content !== "")
+      .map(([name, title, content]) => `<h2 id="${name}">${title}</h2>\n${content}`),
+  ], STYLE + CONFUSION_STYLE);
+}
+
+function headSection(assessment: Assessment): string {
+  const { folds, judged, baselines: { colors, majority } } = assessment;
+  const how = judged === 0
+    ? ""
+    : `<p>The part of a class's pictures that is right, averaged over the classes. Of ${
+      judging(assessment)
+    }. ${
+      folds.length > 1
+        ? `± is the standard deviation of the ${folds.length} parts.`
+        : "They were judged once, so that nothing is known of a spread."
+    } Settings were chosen by the same pictures: of new ones a little less may be right.</p>`;
+  const bars = [
+    bar("this model", assessment, "#0072b2"),
+    bar("colors: the 5 most similar pictures decide", colors, "#999"),
+    bar(`always "${mostFrequent(assessment)}"`, majority, "#999"),
+  ];
+  const isBetter = colors.isBeaten === true && majority.isBeaten === true;
+  return `<p><span class="headline">${headline(assessment)}</span> balanced accuracy</p>
+<p class="verdict${isBetter ? "" : " doubtful"}">${
+    verdicts(assessment).map(htmlText).join("<br>")
+  }</p>
+${how}
+<table class="bars">
+<tr><th></th><th>balanced accuracy</th><th class="bar"></th><th>accuracy</th></tr>
+${bars.join("\n")}
+</table>`;
+}
+
+function bar(name: string, { balancedAccuracy, accuracy }: Accuracy, color: string): string {
+  const width = Number.isNaN(balancedAccuracy) ? 0 : balancedAccuracy * 100;
+  return `<tr><td>${htmlText(name)}</td><td>${percent(balancedAccuracy, 1)}</td>` +
+    `<td class="bar"><div style="width: ${width.toFixed(1)}%; background: ${color}"></div></td>` +
+    `<td>${percent(accuracy, 1)}</td></tr>`;
+}
+
+/** What to look at, with links to where it is. */
+function noticeList({ assessment, skipped }: Fitted, warnings: readonly string[]): string {
+  const { suspects, classes } = assessment;
+  const { between, within } = byClasses(assessment.duplicates);
+  const link = (to: string, text: string): string => `<a href="#${to}">${htmlText(text)}</a>`;
+  const small = classes.filter(({ isSmall }) => isSmall).length;
+  const notices: [boolean, string][] = [
+    [
+      small > 0,
+      link("classes", `${counted(small, "class", "classes")} of ${classes.length}`) +
+      ` with fewer than ${FEWEST} judged pictures: figures of these say little`,
+    ],
+    [
+      suspects.length > 0,
+      link("suspects", `${counted(suspects.length, "label")} that may be wrong`),
+    ],
+    [
+      between.length > 0,
+      link("duplicates", `${counted(between.length, "picture")} with several labels`),
+    ],
+    [
+      within.length > 0,
+      link("duplicates", `${counted(within.length, "picture")} more than once in a class`),
+    ],
+    [
+      skipped.length > 0,
+      link("skipped", `${counted(skipped.length, "picture")} left out`) + " that cannot be read",
+    ],
+    ...warnings.map((text): [boolean, string] => [true, htmlText(publicText(text))]),
+  ];
+  const items = notices.filter(([isThere]) => isThere).map(([, text]) => `<li>${text}</li>`);
+  return items.length === 0 ? "" : `<h2>To look at</h2>\n<ul>${items.join("\n")}</ul>`;
+}
+
+function classTable({ classes }: Assessment): string {
+  const isUnclear = classes.some(({ isSmall }) => isSmall);
+  const areAllJudged = classes.every(({ pictures, judged }) => pictures === judged);
+  // What is never right before what is not known.
+  const order = classes.toSorted((a, b) =>
+    Number(Number.isNaN(a.recall)) - Number(Number.isNaN(b.recall)) || a.recall - b.recall
+  );
+  const rows = order.map(({ label, pictures, judged, recall, precision }) => [
+    ...[label, percent(recall, 1), percent(precision, 1), String(pictures)],
+    ...areAllJudged ? [] : [String(judged)],
+    ...isUnclear ? [doubt(judged)] : [],
   ]);
+  const head = [
+    ...["class", "recall", "precision", "pictures"],
+    ...areAllJudged ? [] : ["judged"],
+    ...isUnclear ? [""] : [],
+  ];
+  return "<p>Recall: the part of a class's pictures that is right. Precision: the part that is right of what was " +
+    "taken for the class. The worst recall comes first.</p>" + scrolling([head, ...rows]);
+}
+
+function scrolling(rows: readonly (readonly string[])[]): string {
+  return `<div class="scroll">${htmlTable(rows)}</div>`;
+}
+
+const SUSPECTS = {
+  about:
+    "The model had not learned from these pictures, and is certain that they show another class than their " +
+    "label says. Some labels are wrong, some pictures are hard: look at them.",
+  caption: ({ label, predicted, score }: JudgedPicture): string =>
+    `labeled <b>${htmlText(label)}</b><br>looks like <b>${htmlText(predicted)}</b> ${
+      percent(score, 1)
+    }`,
+};
+
+const WRONG = {
+  about: "Those of which the model was most certain come first.",
+  caption: ({ label, predicted, score }: JudgedPicture): string =>
+    `is <b>${htmlText(label)}</b><br>taken for <b>${htmlText(predicted)}</b> ${percent(score, 1)}`,
+};
+
+/** The pictures of a data set, in a page. */
+class Pictures {
+  /** The folder that holds all of them. */
+  readonly folder: string;
+  readonly #byFile: ReadonlyMap<string, Dataset["samples"][number]>;
+  readonly #reading: ImageOptions;
+
+  constructor({ samples }: Dataset, reading: ImageOptions) {
+    this.folder = commonFolder(samples.map(({ file }) => file));
+    this.#byFile = new Map(samples.map((sample) => [sample.file, sample]));
+    this.#reading = reading;
+  }
+
+  /** The first ones as pictures, more of them by name. */
+  async judged(
+    pictures: readonly JudgedPicture[],
+    { about, caption }: typeof SUSPECTS,
+  ): Promise<string> {
+    if (pictures.length === 0) return "";
+    const rows = pictures.slice(SHOWN, SHOWN + NAMED).map((picture) => [
+      ...[this.#name(picture), picture.label, picture.predicted, percent(picture.score, 1)],
+    ]);
+    const row = await this.#row(pictures.slice(0, SHOWN), caption);
+    const more = pictures.length - SHOWN;
+    const rest = more <= 0
+      ? ""
+      : `<details><summary>${more > NAMED ? `${NAMED} of ${more}` : more} more</summary>${
+        scrolling([["picture", "label", "taken for", "score"], ...rows])
+      }</details>`;
+    return `<p>${about}</p>${row}${rest}`;
+  }
+
+  async duplicates({ duplicates }: Assessment): Promise<string> {
+    const { between, within } = byClasses(duplicates);
+    const list = (groups: readonly (readonly LabeledPicture[])[]): string =>
+      scrolling([
+        ["pictures", "labels"],
+        ...groups.slice(0, NAMED).map((group) => [
+          equalNames(group.map((picture) => this.#name(picture))),
+          [...new Set(group.map(({ label }) => label))].join(", "),
+        ]),
+      ]) + (groups.length > NAMED ? `<p>${groups.length - NAMED} more</p>` : "");
+    const shown = new Map(between.slice(0, SHOWN_GROUPS).map((group) => [group[0]!, group]));
+    const caption = (picture: LabeledPicture): string =>
+      [...new Set(shown.get(picture)!.map(({ label }) => `<b>${htmlText(label)}</b>`))].join(
+        " and ",
+      );
+    return [
+      ...between.length === 0 ? [] : [
+        "<p>These are in several classes. One label of each is wrong, or the classes are not told apart by what " +
+        "they show:</p>",
+        await this.#row([...shown.keys()], caption),
+        list(between),
+      ],
+      ...within.length === 0 ? [] : [
+        "<p>These are more than once in their class. None of them judged another one:</p>",
+        list(within),
+      ],
+    ].join("\n");
+  }
+
+  async #row<Shown extends LabeledPicture>(
+    pictures: readonly Shown[],
+    caption: (picture: Shown) => string,
+  ): Promise<string> {
+    const figures = pictures.map((picture) => {
+      const { file } = picture, sample = this.#byFile.get(file) ?? { file };
+      return {
+        file,
+        open: () => openSample(sample, this.#reading.signal),
+        caption: `${caption(picture)}<br><small>${htmlText(this.#name(picture))}</small>`,
+      };
+    });
+    return await figureRow(figures, this.#reading);
+  }
+
+  /** Its path below the folder of all. */
+  #name({ file }: LabeledPicture): string {
+    return publicText(file.startsWith(this.folder) ? file.slice(this.folder.length) : file);
+  }
+}
+
+/** The beginning that paths have in common, with whole folders. */
+function commonFolder(paths: readonly string[]): string {
+  let [folder = ""] = paths;
+  const cut = (): string => folder.slice(0, folder.search(/[^/\\]*[/\\]?$/));
+  folder = cut();
+  for (const path of paths) while (!path.startsWith(folder)) folder = cut();
+  return folder;
+}
+
+function scoresSection(fitted: Fitted): string {
+  const { calibration: { temperature } } = fitted;
+  const change = temperature > 1 ? "lowered: they were too certain" : "raised: they were too timid";
+  return `<p>Scores are probabilities: of the pictures with 80 %, about 80 % should be right. For that they were ${
+    temperature === 1 ? "left as they are" : change
+  } (temperature ${temperature.toPrecision(3)}). ${htmlText(capitalized(sureness(fitted)))}${
+    fitted.calibration.sureScore === undefined ? "" : ": nine of ten were right there"
+  }.</p>`;
+}
+
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+function curvesSection({ history = [], bestEpoch }: Fitted): string {
+  return `<p>${
+    counted(history.length, "epoch")
+  }; the weights of epoch ${bestEpoch} were kept.</p>\n` +
+    `<div class="row">${curveSvg(history)}${accuracySvg(history)}</div>`;
+}
+
+function modelSection(
+  { size, labels, assessment, training, dataSha256 }: Fitted,
+  model: string | undefined,
+  folder: string,
+): string {
+  const pictures = assessment.classes.reduce((sum, { pictures }) => sum + pictures, 0);
+  const facts = [
+    ...model === undefined ? [] : [["file", model]],
+    ["size", `${(size / 1024).toFixed(0)} KiB`],
+    ["classes", String(labels.length)],
+    ["pictures", String(pictures)],
+    ...folder === "" ? [] : [["their folder", publicText(folder)]],
+    ["how it was learned", training],
+    ["SHA-256 of the pictures and classes", dataSha256],
+  ];
+  return `<div class="facts">${htmlTable([["", ""], ...facts])}</div>`;
 }
