@@ -41,7 +41,7 @@ export function fitSummary(fitted: Fitted, out: string, report: string): string[
     ...verdicts(assessment),
     sureness(fitted),
     ...named(
-      `${counted(small.length, "class", "classes")} with too few pictures to judge`,
+      `${counted(small.length, "class")} with too few pictures to judge`,
       small.map(({ label, judged }) => `"${label}" (${judged} judged)`),
     ),
     ...named(

@@ -75,7 +75,9 @@ const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b
 
 /** CSS of a confusion matrix. */
 export const CONFUSION_STYLE = `
-.confusion td, .confusion th { padding: 0.2em 0.4em; border: 1px solid #eee; text-align: center; font-weight: normal }
+.confusion { font-size: 0.85em }
+.confusion td, .confusion th { padding: 0.15em 0.25em; border: 1px solid #eee; text-align: center; font-weight: normal }
+.confusion tbody td { min-width: 1.5em }
 .confusion tbody th { text-align: right; position: sticky; left: 0; background: #fff }
 .confusion tbody th span { display: block; max-width: 11em; overflow: hidden; text-overflow: ellipsis }
 .confusion thead th { vertical-align: bottom }

@@ -24,9 +24,10 @@ th, td { padding: 0.15em 0.7em; border-bottom: 1px solid #ddd; text-align: right
 th:first-child, td:first-child { text-align: left }
 .row { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start }
 b { unicode-bidi: isolate }
-figure { margin: 0; width: 11em; font-size: 0.85em; overflow-wrap: anywhere }
+figure { margin: 0; width: 12em; font-size: 0.85em; overflow-wrap: anywhere }
 img { display: block; max-width: 100% }
 .scroll { overflow-x: auto }
+@media (max-width: 40em) { th, td { padding: 0.15em 0.4em } }
 svg text { font: 12px system-ui, sans-serif; fill: #222 }${style}
 </style>
 </head>
@@ -38,13 +39,22 @@ ${parts.join("\n")}
 `;
 }
 
-/** A table; the first row is its head. Cells are text. */
+/** A table, which scrolls where it is too wide; the first row is its head. Cells are text. */
 export function htmlTable(rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = rows.map((row) => row.map((cell) => htmlText(cell)));
   const line = (cells: readonly string[], tag: string): string =>
     `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
   const headLine = head.every((cell) => cell === "") ? "" : line(head, "th");
-  return `<table>${headLine}${body.map((row) => line(row, "td")).join("")}</table>`;
+  return `<div class="scroll"><table>${headLine}${
+    body.map((row) => line(row, "td")).join("")
+  }</table></div>`;
+}
+
+/** A table that is shown on a click; nothing if it has no row but its head. */
+export function foldedTable(rows: readonly (readonly string[])[]): string {
+  const more = rows.length - 1;
+  if (more <= 0) return "";
+  return `<details><summary>${more} more</summary>${htmlTable(rows)}</details>`;
 }
 
 /** A part of 1 in percent, `–` for `NaN`. */

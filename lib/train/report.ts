@@ -1,21 +1,20 @@
 /** What a fit made, as a page: one HTML file that needs nothing else. */
 
 import type { ImageOptions } from "../image/image.ts";
-import { type Dataset, openSample } from "../input/dataset.ts";
+import type { Dataset } from "../input/dataset.ts";
 import { skippedRows } from "../input/skipped_samples.ts";
 import { publicText } from "../public_url.ts";
 import { CONFUSION_STYLE, confusionSection } from "../report/confusion.ts";
-import { figureRow } from "../report/figures.ts";
-import { htmlPage, htmlTable, htmlText, percent } from "../report/html.ts";
+import { foldedTable, htmlPage, htmlTable, htmlText, percent } from "../report/html.ts";
 import type { Accuracy } from "./accuracy.ts";
-import { type Assessment, FEWEST, type JudgedPicture, type LabeledPicture } from "./assess.ts";
+import { type Assessment, FEWEST } from "./assess.ts";
 import { accuracySvg, curveSvg } from "./curves.ts";
 import type { Fitted } from "./fitted.ts";
+import { ShownPictures, SUSPECTS, WRONG } from "./report_pictures.ts";
 import {
   byClasses,
   counted,
   doubt,
-  equalNames,
   headline,
   judging,
   mostFrequent,
@@ -23,13 +22,10 @@ import {
   verdicts,
 } from "./words.ts";
 
-/** Pictures that a section shows, and others that it names. */
-const SHOWN = 24, NAMED = 500;
-/** Groups of duplicates of several classes of which a picture is shown. */
-const SHOWN_GROUPS = 12;
-
+/** Classes that are seen at once. */
+const SHOWN_CLASSES = 30;
 const STYLE = `
-.headline { font-size: 2.6em; font-weight: 600; line-height: 1 }
+.headline { font-size: 2.6em; font-weight: 600; line-height: 1; white-space: nowrap } .measure { white-space: nowrap }
 .verdict { font-size: 1.15em } .doubtful { border-left: 0.3em solid #d55e00; padding-left: 0.7em }
 .bars td, .bars th { white-space: normal } .bars .bar { width: 14em } .bar div { height: 0.8em }
 @media (max-width: 40em) { .bars .bar { display: none } }
@@ -53,7 +49,7 @@ export async function fitReport(
   { model, ...reading }: ReportOptions = {},
 ): Promise<string> {
   const { assessment, skipped, history } = fitted;
-  const page = new Pictures(data, reading);
+  const page = new ShownPictures(data, reading);
   const suspects = new Set(assessment.suspects.map(({ file }) => file));
   const others = assessment.wrong.filter(({ file }) => !suspects.has(file));
   const sections: [name: string, title: string, content: string][] = [
@@ -62,7 +58,7 @@ export async function fitReport(
     ["suspects", "Labels that may be wrong", await page.judged(assessment.suspects, SUSPECTS)],
     ["wrong", suspects.size > 0 ? "Other mistakes" : "Mistakes", await page.judged(others, WRONG)],
     ["duplicates", "The same picture twice", await page.duplicates(assessment)],
-    ["skipped", "Left out", skipped.length === 0 ? "" : scrolling(skippedRows(skipped))],
+    ["skipped", "Left out", skipped.length === 0 ? "" : htmlTable(skippedRows(skipped))],
     ["scores", "What a score means", scoresSection(fitted)],
     ["curves", "Learning curves", history === undefined ? "" : curvesSection(fitted)],
     ["model", "The model", modelSection(fitted, model, page.folder)],
@@ -92,7 +88,9 @@ function headSection(assessment: Assessment): string {
     bar(`always "${mostFrequent(assessment)}"`, majority, "#999"),
   ];
   const isBetter = colors.isBeaten === true && majority.isBeaten === true;
-  return `<p><span class="headline">${headline(assessment)}</span> balanced accuracy</p>
+  return `<p><span class="headline">${
+    headline(assessment)
+  }</span> <span class="measure">balanced accuracy</span></p>
 <p class="verdict${isBetter ? "" : " doubtful"}">${
     verdicts(assessment).map(htmlText).join("<br>")
   }</p>
@@ -112,35 +110,20 @@ function bar(name: string, { balancedAccuracy, accuracy }: Accuracy, color: stri
 
 /** What to look at, with links to where it is. */
 function noticeList({ assessment, skipped }: Fitted, warnings: readonly string[]): string {
-  const { suspects, classes } = assessment;
-  const { between, within } = byClasses(assessment.duplicates);
-  const link = (to: string, text: string): string => `<a href="#${to}">${htmlText(text)}</a>`;
+  const { suspects, classes, duplicates } = assessment;
+  const { between, within } = byClasses(duplicates);
   const small = classes.filter(({ isSmall }) => isSmall).length;
-  const notices: [boolean, string][] = [
-    [
-      small > 0,
-      link("classes", `${counted(small, "class", "classes")} of ${classes.length}`) +
-      ` with fewer than ${FEWEST} judged pictures: figures of these say little`,
-    ],
-    [
-      suspects.length > 0,
-      link("suspects", `${counted(suspects.length, "label")} that may be wrong`),
-    ],
-    [
-      between.length > 0,
-      link("duplicates", `${counted(between.length, "picture")} with several labels`),
-    ],
-    [
-      within.length > 0,
-      link("duplicates", `${counted(within.length, "picture")} more than once in a class`),
-    ],
-    [
-      skipped.length > 0,
-      link("skipped", `${counted(skipped.length, "picture")} left out`) + " that cannot be read",
-    ],
-    ...warnings.map((text): [boolean, string] => [true, htmlText(publicText(text))]),
-  ];
-  const items = notices.filter(([isThere]) => isThere).map(([, text]) => `<li>${text}</li>`);
+  const notice = (section: string, count: number, noun: string, rest: string): string[] =>
+    count === 0 ? [] : [`<a href="#${section}">${counted(count, noun)}</a> ${rest}`];
+  const few = `with fewer than ${FEWEST} judged pictures: their figures say little`;
+  const items = [
+    ...notice("classes", small, "class", few),
+    ...notice("suspects", suspects.length, "label", "that may be wrong"),
+    ...notice("duplicates", between.length, "picture", "with several labels"),
+    ...notice("duplicates", within.length, "picture", "more than once in a class"),
+    ...notice("skipped", skipped.length, "picture", "left out that cannot be read"),
+    ...warnings.map((text) => htmlText(publicText(text))),
+  ].map((item) => `<li>${item}</li>`);
   return items.length === 0 ? "" : `<h2>To look at</h2>\n<ul>${items.join("\n")}</ul>`;
 }
 
@@ -162,118 +145,9 @@ function classTable({ classes }: Assessment): string {
     ...isUnclear ? [""] : [],
   ];
   return "<p>Recall: the part of a class's pictures that is right. Precision: the part that is right of what was " +
-    "taken for the class. The worst recall comes first.</p>" + scrolling([head, ...rows]);
-}
-
-function scrolling(rows: readonly (readonly string[])[]): string {
-  return `<div class="scroll">${htmlTable(rows)}</div>`;
-}
-
-const SUSPECTS = {
-  about:
-    "The model had not learned from these pictures, and is certain that they show another class than their " +
-    "label says. Some labels are wrong, some pictures are hard: look at them.",
-  caption: ({ label, predicted, score }: JudgedPicture): string =>
-    `labeled <b>${htmlText(label)}</b><br>looks like <b>${htmlText(predicted)}</b> ${
-      percent(score, 1)
-    }`,
-};
-
-const WRONG = {
-  about: "Those of which the model was most certain come first.",
-  caption: ({ label, predicted, score }: JudgedPicture): string =>
-    `is <b>${htmlText(label)}</b><br>taken for <b>${htmlText(predicted)}</b> ${percent(score, 1)}`,
-};
-
-/** The pictures of a data set, in a page. */
-class Pictures {
-  /** The folder that holds all of them. */
-  readonly folder: string;
-  readonly #byFile: ReadonlyMap<string, Dataset["samples"][number]>;
-  readonly #reading: ImageOptions;
-
-  constructor({ samples }: Dataset, reading: ImageOptions) {
-    this.folder = commonFolder(samples.map(({ file }) => file));
-    this.#byFile = new Map(samples.map((sample) => [sample.file, sample]));
-    this.#reading = reading;
-  }
-
-  /** The first ones as pictures, more of them by name. */
-  async judged(
-    pictures: readonly JudgedPicture[],
-    { about, caption }: typeof SUSPECTS,
-  ): Promise<string> {
-    if (pictures.length === 0) return "";
-    const rows = pictures.slice(SHOWN, SHOWN + NAMED).map((picture) => [
-      ...[this.#name(picture), picture.label, picture.predicted, percent(picture.score, 1)],
-    ]);
-    const row = await this.#row(pictures.slice(0, SHOWN), caption);
-    const more = pictures.length - SHOWN;
-    const rest = more <= 0
-      ? ""
-      : `<details><summary>${more > NAMED ? `${NAMED} of ${more}` : more} more</summary>${
-        scrolling([["picture", "label", "taken for", "score"], ...rows])
-      }</details>`;
-    return `<p>${about}</p>${row}${rest}`;
-  }
-
-  async duplicates({ duplicates }: Assessment): Promise<string> {
-    const { between, within } = byClasses(duplicates);
-    const list = (groups: readonly (readonly LabeledPicture[])[]): string =>
-      scrolling([
-        ["pictures", "labels"],
-        ...groups.slice(0, NAMED).map((group) => [
-          equalNames(group.map((picture) => this.#name(picture))),
-          [...new Set(group.map(({ label }) => label))].join(", "),
-        ]),
-      ]) + (groups.length > NAMED ? `<p>${groups.length - NAMED} more</p>` : "");
-    const shown = new Map(between.slice(0, SHOWN_GROUPS).map((group) => [group[0]!, group]));
-    const caption = (picture: LabeledPicture): string =>
-      [...new Set(shown.get(picture)!.map(({ label }) => `<b>${htmlText(label)}</b>`))].join(
-        " and ",
-      );
-    return [
-      ...between.length === 0 ? [] : [
-        "<p>These are in several classes. One label of each is wrong, or the classes are not told apart by what " +
-        "they show:</p>",
-        await this.#row([...shown.keys()], caption),
-        list(between),
-      ],
-      ...within.length === 0 ? [] : [
-        "<p>These are more than once in their class. None of them judged another one:</p>",
-        list(within),
-      ],
-    ].join("\n");
-  }
-
-  async #row<Shown extends LabeledPicture>(
-    pictures: readonly Shown[],
-    caption: (picture: Shown) => string,
-  ): Promise<string> {
-    const figures = pictures.map((picture) => {
-      const { file } = picture, sample = this.#byFile.get(file) ?? { file };
-      return {
-        file,
-        open: () => openSample(sample, this.#reading.signal),
-        caption: `${caption(picture)}<br><small>${htmlText(this.#name(picture))}</small>`,
-      };
-    });
-    return await figureRow(figures, this.#reading);
-  }
-
-  /** Its path below the folder of all. */
-  #name({ file }: LabeledPicture): string {
-    return publicText(file.startsWith(this.folder) ? file.slice(this.folder.length) : file);
-  }
-}
-
-/** The beginning that paths have in common, with whole folders. */
-function commonFolder(paths: readonly string[]): string {
-  let [folder = ""] = paths;
-  const cut = (): string => folder.slice(0, folder.search(/[^/\\]*[/\\]?$/));
-  folder = cut();
-  for (const path of paths) while (!path.startsWith(folder)) folder = cut();
-  return folder;
+    "taken for the class. The worst recall comes first.</p>" +
+    htmlTable([head, ...rows.slice(0, SHOWN_CLASSES)]) +
+    foldedTable([head, ...rows.slice(SHOWN_CLASSES)]);
 }
 
 function scoresSection(fitted: Fitted): string {
@@ -306,7 +180,7 @@ function modelSection(
     ["size", `${(size / 1024).toFixed(0)} KiB`],
     ["classes", String(labels.length)],
     ["pictures", String(pictures)],
-    ...folder === "" ? [] : [["their folder", publicText(folder)]],
+    ...folder === "" ? [] : [["their folder", folder]],
     ["how it was learned", training],
     ["SHA-256 of the pictures and classes", dataSha256],
   ];

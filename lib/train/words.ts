@@ -85,7 +85,7 @@ export function equalNames(names: readonly string[]): string {
   return names.slice(0, NAMED).join(" = ") + (more > 0 ? ` = … (${more} more)` : "");
 }
 
-/** `1 picture`, `2 pictures`. */
-export function counted(count: number, one: string, more: string = `${one}s`): string {
-  return `${count} ${count === 1 ? one : more}`;
+/** `1 picture`, `2 pictures`, `2 classes`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
 }

@@ -144,7 +144,7 @@ Deno.test("classes that are too small to judge are marked, and one without judge
     text,
     /dog 75\.0 % 100\.0 % 4 4 too few to judge cat .* emu – – 1 0 no picture was judged/,
   );
-  assertStringIncludes(text, "2 classes of 3 with fewer than 10 judged pictures");
+  assertStringIncludes(text, "2 classes with fewer than 10 judged pictures");
   assert(!/NaN|undefined/.test(text));
   const summary = summaryOf(fitted);
   assertStringIncludes(
@@ -214,13 +214,12 @@ Deno.test("suspected labels and other mistakes are shown as pictures, each once,
 });
 
 Deno.test("a picture that is gone is named, and a URL without its secrets", async () => {
-  const file = "http://user:password@127.0.0.1:1/a.png?token=1";
-  const wrong = [{ ...doubted(0), file }, { ...doubted(0), file: "/nowhere/b.png" }];
+  const file = "http://user:password@127.0.0.1:1/a.png?to/token=1";
+  const wrong = [{ ...doubted(0), file }, { ...doubted(0), file: `${file}2` }];
   const data = { labels: PETS, samples: wrong.map(({ file }) => ({ file, label: 0 })) };
   const fitted = fittedOf(assessmentOf(PETS, GOOD, { wrong, suspects: wrong }));
   const html = await fitReport("pets", data, fitted, { offline: true });
-  assertStringIncludes(html, "<figure>http://127.0.0.1:1/a.png<figcaption>");
-  assertStringIncludes(html, "<figure>/nowhere/b.png<figcaption>");
+  assertEquals(html.match(/<figure>http:\/\/127\.0\.0\.1:1\/a\.png<figcaption>/g)?.length, 2);
   for (const text of [html, summaryOf(fitted)]) assert(!/password|token/.test(text), text);
 });
 
