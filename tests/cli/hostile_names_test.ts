@@ -137,6 +137,7 @@ Deno.test("every command shows hostile names, and no terminal obeys them", async
       ["evaluate", ...wasm, list],
       ["evaluate", ...wasm, classes],
       ["fit", ...wasm, "--out", made, classes],
+      ["fit", ...wasm, "--skip-bad", "--layer", "pool5", "--out", made, classes],
       ["convert", await file("evil.pth", pickleOf(hostile())), "--out", made],
       ["convert", await file("shard.json", JSON.stringify(topology)), "--out", made],
       ["convert", await file("type.json", JSON.stringify(typed)), "--out", made],
@@ -155,7 +156,9 @@ Deno.test("every command shows hostile names, and no terminal obeys them", async
       assertStringIncludes(text, "FORGED", line[0]);
     }
     assertStringIncludes(await runTame("serve.ts", [`--port=${hostile()}`]), "FORGED");
-    assertTame(await Deno.readTextFile(join(out, "report.html")), "report.html");
+    for (const folder of [out, made.replace(".safetensors", "-fit")]) {
+      assertTame(await Deno.readTextFile(join(folder, "report.html")), "report.html");
+    }
   } finally {
     listener.close();
     await answering;

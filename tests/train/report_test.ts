@@ -83,6 +83,7 @@ Deno.test("the headline is the balanced accuracy, with the folds' deviation, bes
   const html = await reportOf(fitted), text = textOf(html);
   // (45/50 + 28/30) / 2 and 73/80; the deviation of three equal steps is one step.
   assertStringIncludes(text, "91.7 % ± 2.0 balanced accuracy");
+  assertStringIncludes(text, "80 pictures in 3 parts, each judged by a model that learned from");
   assertStringIncludes(text, "± is the standard deviation of the 3 parts");
   assertMatch(
     text,
@@ -93,6 +94,7 @@ Deno.test("the headline is the balanced accuracy, with the folds' deviation, bes
   assert(!/top-?5/i.test(text));
   const summary = summaryOf(fitted);
   assertStringIncludes(summary, "91.7 % ± 2.0 balanced accuracy (accuracy 91.3 %)");
+  assertStringIncludes(summary, "sure from 80.00 % on");
   assertStringIncludes(summary, "colors alone 70.0 %, always the same class 50.0 %");
   assertMatch(
     summary,
@@ -104,7 +106,11 @@ Deno.test("pictures that were kept back once have no spread, and no curve where 
   const fitted = fittedOf(assessmentOf(PETS, GOOD, { unjudged: [200, 120] }));
   const text = textOf(await reportOf(fitted));
   assert(!text.includes("±") && !text.includes("Learning curves"));
-  assertStringIncludes(text, "nothing is known of a spread");
+  assertStringIncludes(
+    text,
+    "80 pictures that the model did not learn from. They were judged once",
+  );
+  assertStringIncludes(text, "how it was learned A new head.");
   assertStringIncludes(text, "cat 90.0 % 95.7 % 250 50 dog 93.3 % 84.8 % 150 30");
   const epoch = { epoch: 1, loss: 1, validationLoss: 1, validationAccuracy: 0.5 };
   const learned = await reportOf({ ...fitted, history: [epoch], bestEpoch: 1 });
@@ -136,8 +142,8 @@ Deno.test("a model that is not better than what is simpler is said not to be, an
 });
 
 Deno.test("classes that are too small to judge are marked, and one without judged pictures has no figures", async () => {
-  const labels = ["cat", "dog", "emu"], unjudged = [0, 0, 1];
-  const fitted = fittedOf(assessmentOf(labels, [[20, 0, 0], [1, 3, 0], [0, 0, 0]], { unjudged }));
+  const labels = ["emu", "cat", "dog"], unjudged = [1, 0, 0];
+  const fitted = fittedOf(assessmentOf(labels, [[0, 0, 0], [0, 20, 0], [0, 1, 3]], { unjudged }));
   const text = textOf(await reportOf(fitted));
   // What is never right comes before what is not known.
   assertMatch(
@@ -149,7 +155,7 @@ Deno.test("classes that are too small to judge are marked, and one without judge
   const summary = summaryOf(fitted);
   assertStringIncludes(
     summary,
-    '2 classes with too few pictures to judge:\n  "dog" (4 judged)\n  "emu" (0 judged)',
+    '2 classes with too few pictures to judge:\n  "emu" (0 judged)\n  "dog" (4 judged)',
   );
   assert(!/NaN|undefined/.test(summary));
 });
@@ -317,7 +323,8 @@ Deno.test("isBetter() needs pictures enough to tell, each class counting the sam
   };
   assertEquals(better([{ both: 40, won: 10 }, { both: 40, won: 10 }]), true);
   assertEquals(better([{ both: 50 }, { both: 50 }]), false, "as good");
-  assertEquals(better([{ won: 1 }, { won: 1 }]), undefined, "two pictures");
+  assertEquals(better([{ won: 2 }, { won: 2 }]), undefined, "four pictures");
+  assertEquals(better([{ won: 3 }, { won: 3 }]), true, "six of six");
   assertEquals(better([{ both: 40, won: 6, lost: 4 }, { both: 45, won: 3, lost: 2 }]), undefined);
   assertEquals(
     better([{ both: 990, won: 10 }, { both: 5, lost: 5 }]),
