@@ -41,7 +41,7 @@ export interface ForeignPictures {
 /**
  * Calibrates logits on pictures that nothing was learned from.
  *
- * @param known At least one picture of the model's classes.
+ * @param known Pictures of the model's classes.
  */
 export function calibrateLogits(
   known: readonly Judged[],
@@ -71,9 +71,11 @@ const likely = (count: number, total: number): number => (count + 1) / (total + 
  * The temperature of the least cross-entropy (Guo et al., 2017, arXiv 1706.04599, section 4.2).
  *
  * The true class's share of the target is not 1, but what is {@linkcode likely} after all pictures were
- * right, as in Platt's scaling (1999, section 2.2): a handful of them does not make all scores 1.
+ * right, as in Platt's scaling (1999, section 2.2): a handful of them does not make all scores 1. Without any
+ * picture it is 1.
  */
 export function temperatureOf(known: readonly Judged[]): number {
+  if (known.length === 0) return 1;
   const share = likely(known.length, known.length);
   let [low, high]: readonly [number, number] = INVERSE_RANGE;
   // The cross-entropy is convex in the inverse: its slope changes its sign once.

@@ -1,9 +1,12 @@
 /** What a head is worth on pictures that it had not learned from, and what is odd about the pictures. */
 
 import type { IndexedSample } from "../input/dataset.ts";
-import { bestClass, softmax } from "../output/predictions.ts";
+import { isNoneOfThese } from "../model/classes.ts";
+import { calibrateLogits, type Calibration } from "../output/calibration.ts";
+import { bestClass } from "../output/predictions.ts";
 import { type Accuracy, accuracyOf, isBetter } from "./accuracy.ts";
 import { histogramLogits } from "./baselines.ts";
+import { type Doubt, doubtsOf } from "./suspects.ts";
 
 /** What a fitted model is worth, and what is odd about its pictures. */
 export interface Assessment extends Accuracy {
@@ -17,9 +20,9 @@ export interface Assessment extends Accuracy {
   readonly classes: readonly ClassAssessment[];
   /** How many pictures of class i were taken for class j. */
   readonly confusion: readonly (readonly number[])[];
-  /** Pictures that were taken for another class, the most certain ones first. */
+  /** Pictures that were taken for another class, those with the least likely labels first. */
   readonly wrong: readonly JudgedPicture[];
-  /** Pictures whose class is probably another, likewise. */
+  /** Those of them whose label is likely wrong, in the same order. */
   readonly suspects: readonly JudgedPicture[];
   /** Groups of pictures that show the same; they were kept together, so that none judged another. */
   readonly duplicates: readonly (readonly LabeledPicture[])[];
@@ -71,6 +74,8 @@ export interface JudgedPicture extends LabeledPicture {
   readonly predicted: string;
   /** The score of that, 0…1. */
   readonly score: number;
+  /** The score of the class that it is said to be of. */
+  readonly ownScore: number;
 }
 
 /** Pictures of a class below which its figures say nothing: one more that is right is ten points. */
@@ -91,13 +96,16 @@ export interface Assessed {
   readonly duplicates: Int32Array;
 }
 
-/** Assesses a head. */
-export async function assess(task: Assessed, signal?: AbortSignal): Promise<Assessment> {
+/** Assesses a head, and calibrates it by the same pictures. */
+export async function assess(
+  task: Assessed,
+  signal?: AbortSignal,
+): Promise<{ assessment: Assessment; calibration: Calibration }> {
   const { samples, labels, folds } = task;
   const truth = Int32Array.from(samples, ({ label }) => label);
   const known = { labels: truth, classes: labels.length };
   const judged = [...truth.keys()].filter((n) => folds[n]! >= 0);
-  const predicted = predictionsOf(task.logits, labels.length);
+  const predicted = predictionsOf(task);
   const figures = accuracyOf(known, predicted, judged);
   const baselineOf = (others: Int32Array): Baseline => ({
     ...accuracyOf(known, others, judged),
@@ -106,14 +114,18 @@ export async function assess(task: Assessed, signal?: AbortSignal): Promise<Asse
   const confusion = labels.map(() => new Array<number>(labels.length).fill(0));
   for (const n of judged) confusion[truth[n]!]![predicted[n]!]!++;
   const byFold = Map.groupBy(judged, (n) => folds[n]!);
-  const wrong = judged.filter((n) => predicted[n] !== truth[n])
-    .map((n) => judgedPicture(task, n, predicted[n]!))
-    .sort((a, b) => b.score - a.score);
+  const none = labels.findIndex(isNoneOfThese);
+  const calibration = calibrateLogits(
+    judged.map((n) => ({ logits: rowOf(task, n), label: truth[n]! })),
+    none < 0 ? {} : { none },
+  );
+  const { temperature } = calibration;
+  const doubts = doubtsOf({ ...known, logits: task.logits, temperature });
   const most = mostFrequent(truth, labels.length);
   const judgement = { labels: truth, classes: labels.length, folds };
   const logits = await histogramLogits(task.colors, judgement, signal);
-  const colors = predictionsOf(logits, labels.length);
-  return {
+  const colors = predictionsOf({ logits, labels });
+  const assessment = {
     judged: judged.length,
     ...figures,
     folds: [...byFold].sort(([a], [b]) => a - b)
@@ -132,25 +144,28 @@ export async function assess(task: Assessed, signal?: AbortSignal): Promise<Asse
       };
     }),
     confusion,
-    wrong,
-    suspects: wrong.filter(({ score }) => score >= SUSPICIOUS),
+    wrong: doubts.map((doubt) => judgedPicture(task, doubt)),
+    suspects: doubts.filter(({ isSuspect }) => isSuspect).map((doubt) =>
+      judgedPicture(task, doubt)
+    ),
     duplicates: [...Map.groupBy(truth.keys(), (n) => task.duplicates[n]!).values()]
       .filter(({ length }) => length > 1)
       .map((group) => group.map((n) => labeledPicture(task, n))),
   };
+  return { assessment, calibration };
 }
-
-/** The score from which on a picture that was taken for another class is suspected to be of that. */
-const SUSPICIOUS = 0.9;
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
+/** What is said of picture `n`, `[K]`. */
+function rowOf({ logits, labels }: Pick<Assessed, "logits" | "labels">, n: number): Float64Array {
+  return logits.subarray(n * labels.length, (n + 1) * labels.length);
+}
+
 /** The best class of each row of logits, 0 where there are none. */
-function predictionsOf(logits: Float64Array, classes: number): Int32Array {
-  return Int32Array.from(
-    { length: logits.length / classes },
-    (_, n) => bestClass(logits.subarray(n * classes, (n + 1) * classes)),
-  );
+function predictionsOf(task: Pick<Assessed, "logits" | "labels">): Int32Array {
+  const rows = task.logits.length / task.labels.length;
+  return Int32Array.from({ length: rows }, (_, n) => bestClass(rowOf(task, n)));
 }
 
 function mostFrequent(truth: Int32Array, classes: number): number {
@@ -164,8 +179,7 @@ function labeledPicture({ samples, labels }: Assessed, n: number): LabeledPictur
   return { file, label: labels[label]! };
 }
 
-function judgedPicture(task: Assessed, n: number, predicted: number): JudgedPicture {
-  const { logits, labels } = task, classes = labels.length;
-  const scores = softmax(logits.subarray(n * classes, (n + 1) * classes));
-  return { ...labeledPicture(task, n), predicted: labels[predicted]!, score: scores[predicted]! };
+function judgedPicture(task: Assessed, { picture, predicted, own, other }: Doubt): JudgedPicture {
+  const taken = { predicted: task.labels[predicted]!, score: other, ownScore: own };
+  return { ...labeledPicture(task, picture), ...taken };
 }

@@ -11,7 +11,6 @@ import { blockLengths, featureLength, type FeaturePooling } from "../model/reado
 import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, type Complete, completeOptions } from "../options.ts";
 import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts";
-import type { Judged } from "../output/calibration.ts";
 import { ProgressTeller } from "../progress.ts";
 import { assess } from "./assess.ts";
 import { duplicatesOf } from "./duplicates.ts";
@@ -159,7 +158,7 @@ export async function fit(
     return { learned: await learn(task, kernels, complete, options, store), duplicates, folds };
   });
   const { logits } = learned;
-  const assessment = await assess(
+  const { assessment, calibration } = await assess(
     { samples: own, labels, colors: pictures.colors, duplicates, folds, logits },
     options.signal,
   );
@@ -170,10 +169,9 @@ export async function fit(
   return await finishFit(
     {
       description: { ...descriptionOf(model), id, labels, provenance, readout },
-      ...{ base: model, assessment, skipped: skipped.list },
+      ...{ base: model, assessment, calibration, skipped: skipped.list },
       ...{ history: learned.history, bestEpoch: learned.bestEpoch },
     },
-    judgedOf(learned.logits, classes),
     options,
   );
 }
@@ -277,15 +275,6 @@ async function learn(
   const learned = await learnHead(task, { head, hidden, loop, kernels, progress });
   progress.end();
   return learned;
-}
-
-/** What is said of the pictures that are judged. */
-function judgedOf(logits: Float64Array, classes: Int32Array): Judged[] {
-  const size = logits.length / classes.length;
-  return Array.from(classes, (label, n) => ({
-    logits: logits.subarray(n * size, (n + 1) * size),
-    label,
-  })).filter(({ logits }) => !Number.isNaN(logits[0]));
 }
 
 /** Everything of a model but its numbers. */

@@ -160,10 +160,9 @@ export async function fitFromScratch(
   const firsts = new Map(fingerprints.map((own, n) => [own, n] as const).toReversed());
   const duplicates = Int32Array.from(fingerprints, (own) => firsts.get(own)!);
   const assessed = { samples, labels, colors, logits, folds, duplicates };
-  const assessment = await assess(assessed, options.signal);
+  const { assessment, calibration } = await assess(assessed, options.signal);
   return await finishFit(
-    { description, base, assessment, skipped: skipped.list, ...learned },
-    judged.map((logits, n) => ({ logits, label: validated[n]!.label })),
+    { description, base, assessment, calibration, skipped: skipped.list, ...learned },
     options,
   );
 }

@@ -4,11 +4,10 @@ import { type QuantizedFilter, quantizeFilter } from "../convert/quantize/channe
 import type { SkippedSample } from "../input/skipped_samples.ts";
 import { MemoryFile, writeWhole } from "../io/atomic_file.ts";
 import { layersOf } from "../model/architecture.ts";
-import { isNoneOfThese } from "../model/classes.ts";
 import type { ModelDescription } from "../model/document.ts";
 import type { Model } from "../model/model.ts";
 import { ModelWriter } from "../model/writer.ts";
-import { calibrateLogits, type Calibration, type Judged } from "../output/calibration.ts";
+import type { Calibration } from "../output/calibration.ts";
 import type { EpochMetrics } from "../progress.ts";
 import type { Assessment } from "./assess.ts";
 import type { DenseLayer } from "./dense.ts";
@@ -66,24 +65,18 @@ export interface Draft {
   /** The model that gives all layers that were not trained. */
   readonly base: Model;
   readonly assessment: Assessment;
+  readonly calibration: Calibration;
   readonly skipped: readonly SkippedSample[];
   readonly history?: readonly EpochMetrics[] | undefined;
   readonly bestEpoch?: number | undefined;
 }
 
-/**
- * Calibrates a model, and writes it to `out`.
- *
- * @param judged What it says of pictures that it had not learned from.
- */
+/** Writes a model to `out`. */
 export async function finishFit(
-  { description, base, assessment, skipped, history, bestEpoch }: Draft,
-  judged: readonly Judged[],
+  { description, base, assessment, calibration, skipped, history, bestEpoch }: Draft,
   { out }: OutOptions,
 ): Promise<Fitted | FittedInMemory> {
   const { labels, provenance: { training, dataSha256 } } = description;
-  const none = labels.findIndex(isNoneOfThese);
-  const calibration = calibrateLogits(judged, none < 0 ? {} : { none });
   const bytes = await writeModel({ ...description, ...calibration }, base);
   const fitted = {
     ...{ size: bytes.length, labels, accuracy: assessment.accuracy, assessment, calibration },

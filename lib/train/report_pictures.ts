@@ -23,8 +23,8 @@ export interface Section {
 /** Pictures whose label may be wrong. */
 export const SUSPECTS: Section = {
   about:
-    "The model had not learned from these pictures, and is certain that they show another class than their " +
-    "label says. Some labels are wrong, some pictures are hard: look at them.",
+    "The model had not learned from these pictures, and is as sure of another class than their label's as it " +
+    "usually is of that class's own pictures. Some labels are wrong, some pictures are hard: look at them.",
   caption: ({ label, predicted, score }) =>
     `labeled <b>${htmlText(label)}</b><br>looks like <b>${htmlText(predicted)}</b><br>${
       percent(score, 1)
@@ -33,7 +33,7 @@ export const SUSPECTS: Section = {
 
 /** Other mistakes. */
 export const WRONG: Section = {
-  about: "Those of which the model was most certain come first.",
+  about: "Those whose label is least likely come first.",
   caption: ({ label, predicted, score }) =>
     `is <b>${htmlText(label)}</b><br>taken for <b>${htmlText(predicted)}</b><br>${
       percent(score, 1)

@@ -46,6 +46,7 @@ Deno.test("a few pictures that are all right are no reason to be certain", () =>
   );
   const [score] = softmax([9, 0], 1 / temperatureOf(known));
   assertAlmostEquals(score!, 6 / 7, 1e-5); // Platt's share of 5 pictures.
+  assertEquals(calibrateLogits([]), { temperature: 1 });
 });
 
 /** Scores of pictures; an `x` marks the wrong ones. */

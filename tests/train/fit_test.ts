@@ -130,7 +130,7 @@ Deno.test("fit() of few pictures makes a model that does not say whether it is s
   const data = pictures([CAT, DOG], 0, 3);
   const fitted = await fit(data, { model: CIFAR10, backend: "wasm" });
   assertEquals(fitted.calibration.sureScore, undefined);
-  assertStringIncludes(fitReport("pets", fitted), "does not say whether it is sure");
+  assertStringIncludes(await fitReport("pets", data, fitted), "does not say whether it is sure");
   await using classifier = await loadClassifier({ model: fitted.bytes, backend: "wasm" });
   const [best] = await classifier.classify(data.samples[0]!.image as Pixels);
   assertEquals(best.sure, undefined);
@@ -347,7 +347,7 @@ Deno.test("fitFromScratch() learns to tell bright from dark, in one channel", as
   assertAlmostEquals(model.preprocessing.std[0] * 255, 50.6, 2);
   await using classifier = await loadClassifier({ model: fitted.bytes, backend: "wasm" });
   assertEquals((await evaluate(classifier, samples)).metrics.top1, 1);
-  const html = fitReport("<b>", fitted);
+  const html = await fitReport("<b>", data, fitted);
   assert(html.includes("&lt;b&gt;") && html.includes("<svg"));
   assert(classifier instanceof Classifier);
 });

@@ -191,7 +191,13 @@ Deno.test("a confusion has the names of its axes and all its numbers, or the mos
 });
 
 const doubted = (n: number): JudgedPicture => ({
-  ...{ file: `/data/pets/cat/${n}.jpg`, label: "cat", predicted: "dog", score: 0.95 - n / 1000 },
+  ...{
+    file: `/data/pets/cat/${n}.jpg`,
+    label: "cat",
+    predicted: "dog",
+    score: 0.95 - n / 1000,
+    ownScore: 0.04,
+  },
 });
 
 Deno.test("suspected labels and other mistakes are shown as pictures, each once, and the rest by name", async () => {
