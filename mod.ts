@@ -87,6 +87,7 @@ export type { SourceLike } from "./lib/io/open_source.ts";
 export type {
   Architecture,
   Configuration,
+  EmbeddingName,
   LayerInfo,
   LayerName,
 } from "./lib/model/architecture.ts";
@@ -101,8 +102,17 @@ export type {
   Verification,
   WeightPiece,
 } from "./lib/model/model.ts";
+export type {
+  DenseReadout,
+  FeatureBlock,
+  FeaturePooling,
+  FeatureRecipe,
+  NearestReadout,
+  Readout,
+  ReadoutDescription,
+} from "./lib/model/readout.ts";
 export type { ModelSource } from "./lib/open_model.ts";
-export type { Embedding, EmbeddingOptions } from "./lib/output/embedding.ts";
+export type { Embedding, EmbeddingOptions, ReadableLayer } from "./lib/output/embedding.ts";
 export type { Prediction, Predictions, SelectionOptions } from "./lib/output/predictions.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "./lib/progress.ts";
 export type { Fetch } from "./lib/urls.ts";

@@ -42,5 +42,13 @@ export type {
   Verification,
   WeightPiece,
 } from "../model/model.ts";
+export type {
+  DenseReadout,
+  FeatureBlock,
+  FeaturePooling,
+  FeatureRecipe,
+  NearestReadout,
+  Readout,
+} from "../model/readout.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { Fetch } from "../urls.ts";

@@ -69,10 +69,22 @@ export type {
   PreparedImage,
 } from "../input/prepared_image.ts";
 export type { Crops, ViewOptions } from "../input/views.ts";
-export type { Architecture, Configuration, LayerInfo, LayerName } from "../model/architecture.ts";
+export type {
+  Architecture,
+  Configuration,
+  EmbeddingName,
+  LayerInfo,
+  LayerName,
+} from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
 export type { PixelWhitening, Preprocessing, Provenance, Verification } from "../model/model.ts";
-export type { Embedding, EmbeddingOptions } from "../output/embedding.ts";
+export type {
+  FeatureBlock,
+  FeaturePooling,
+  FeatureRecipe,
+  ReadoutDescription,
+} from "../model/readout.ts";
+export type { Embedding, EmbeddingOptions, ReadableLayer } from "../output/embedding.ts";
 export type { Prediction, Predictions, SelectionOptions } from "../output/predictions.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { Fetch } from "../urls.ts";

@@ -60,7 +60,13 @@ export type {
 } from "../input/prepared_image.ts";
 export type { Crops, ViewOptions } from "../input/views.ts";
 export type { SourceLike } from "../io/open_source.ts";
-export type { Architecture, Configuration, LayerInfo, LayerName } from "../model/architecture.ts";
+export type {
+  Architecture,
+  Configuration,
+  EmbeddingName,
+  LayerInfo,
+  LayerName,
+} from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
 export type {
   LayerParameters,
@@ -71,8 +77,17 @@ export type {
   Verification,
   WeightPiece,
 } from "../model/model.ts";
+export type {
+  DenseReadout,
+  FeatureBlock,
+  FeaturePooling,
+  FeatureRecipe,
+  NearestReadout,
+  Readout,
+  ReadoutDescription,
+} from "../model/readout.ts";
 export type { ModelSource } from "../open_model.ts";
-export type { Embedding, EmbeddingOptions } from "../output/embedding.ts";
+export type { Embedding, EmbeddingOptions, ReadableLayer } from "../output/embedding.ts";
 export type { Prediction, Predictions, SelectionOptions } from "../output/predictions.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
 export type { Fetch } from "../urls.ts";

@@ -16,7 +16,7 @@
  *   const [label, gray] = n % 2 === 0 ? ["dark", 40 + n] : ["bright", 190 + n];
  *   return { file: `${n}`, label, image: picture(gray) };
  * });
- * const { bytes } = await fit({ labels: ["dark", "bright"], samples }, { epochs: 5 });
+ * const { bytes } = await fit({ labels: ["dark", "bright"], samples });
  * await using classifier = await loadClassifier<"dark" | "bright">({ model: bytes });
  * const [best] = await classifier.classify(picture(220));
  * console.log(best.label); // bright
@@ -30,6 +30,7 @@ export { fitFromScratch } from "../train/fit_from_scratch.ts";
 export { fit } from "../train/fit.ts";
 
 export type { Backend, BackendOptions, Precision } from "../engine/engine.ts";
+export type { ERROR_CODES, ErrorCode } from "../errors.ts";
 export type {
   ImageFormat,
   ImageInput,
@@ -41,6 +42,7 @@ export type {
 } from "../image/image.ts";
 export type { Dataset, IndexedSample, LabeledImages, Sample } from "../input/dataset.ts";
 export type { ListOptions } from "../input/list_samples.ts";
+export type { SkippedSample, SkipReason } from "../input/skipped_samples.ts";
 export type { SourceLike } from "../io/open_source.ts";
 export type { Architecture, Configuration, LayerName } from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
@@ -53,15 +55,30 @@ export type {
   Verification,
   WeightPiece,
 } from "../model/model.ts";
+export type {
+  DenseReadout,
+  FeatureBlock,
+  FeaturePooling,
+  FeatureRecipe,
+  NearestReadout,
+  Readout,
+} from "../model/readout.ts";
 export type { ModelSource, ResolveOptions } from "../open_model.ts";
 export type { Calibration } from "../output/calibration.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
+export type {
+  Accuracy,
+  Assessment,
+  Baselines,
+  ClassAssessment,
+  JudgedPicture,
+  LabeledPicture,
+} from "../train/assess.ts";
 export type { FitOptions } from "../train/fit.ts";
 export type { ScratchOptions } from "../train/fit_from_scratch.ts";
 export type { Fitted, FittedInMemory, OutOptions } from "../train/fitted.ts";
 export type { NetworkOptions } from "../train/network.ts";
 export type { LearningOptions } from "../train/options.ts";
 export type { PixelOptions } from "../train/pixels.ts";
-export type { Split } from "../train/split.ts";
 export type { Whitening } from "../train/statistics.ts";
 export type { Fetch } from "../urls.ts";

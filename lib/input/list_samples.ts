@@ -44,7 +44,7 @@ type Known = readonly string[] | readonly ClassInfo[];
  */
 export async function listSamples(
   path: string,
-  known?: Known,
+  known?: readonly string[] | readonly ClassInfo[],
   options: ListOptions = {},
 ): Promise<Dataset> {
   checkOptions(SIGNAL_OPTION, options);

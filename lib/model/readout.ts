@@ -77,7 +77,9 @@ export interface Readout {
 
 /** What a document says of a readout: all but its numbers. */
 export interface ReadoutDescription {
+  /** What it sees. */
   readonly features: FeatureRecipe;
+  /** Of dense layers the outputs of each, of nearest neighbors the number of examples. */
   readonly head:
     | { readonly kind: "dense"; readonly units: readonly number[] }
     | { readonly kind: "nearest"; readonly examples: number };
