@@ -66,9 +66,10 @@ export type {
 export type { ModelSource, ResolveOptions } from "../open_model.ts";
 export type { Calibration } from "../output/calibration.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
+export type { Accuracy } from "../train/accuracy.ts";
 export type {
-  Accuracy,
   Assessment,
+  Baseline,
   Baselines,
   ClassAssessment,
   JudgedPicture,

@@ -47,6 +47,7 @@ export interface Baseline extends Accuracy {
 
 /** What a model is worth for one class. */
 export interface ClassAssessment {
+  /** Its label. */
   readonly label: string;
   /** Pictures that were learned from or judged. */
   readonly pictures: number;
@@ -56,7 +57,7 @@ export interface ClassAssessment {
   readonly recall: number;
   /** Part that is right of what was taken for this class; `NaN` if nothing was. */
   readonly precision: number;
-  /** Whether its figures say nothing, as there are fewer than {@linkcode FEWEST} pictures. */
+  /** Whether its figures say nothing, as there are fewer than 10 pictures. */
   readonly isSmall: boolean;
 }
 
