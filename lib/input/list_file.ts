@@ -124,10 +124,9 @@ function columnsOf(
   const isPicture = (cell: string): boolean => isWebUrl(cell) || isNamedAsPicture(cell);
   const [file, ...moreFiles] = columnsIn(cells, FILE_COLUMNS);
   const [label, ...moreLabels] = columnsIn(cells, LABEL_COLUMNS);
-  const isHeader = file !== undefined && label !== undefined && !cells.some(isPicture);
-  if (isHeader) {
-    if (moreFiles.length + moreLabels.length === 0) return { file, label, header: cells };
-    return undefined;
+  if (file !== undefined && label !== undefined) {
+    const isClear = moreFiles.length + moreLabels.length === 0;
+    return isClear ? { file, label, header: cells } : undefined;
   }
   const [path = ""] = cells;
   return cells.length === 2 && (isPicture(path) || isThere(path))

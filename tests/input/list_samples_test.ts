@@ -240,21 +240,24 @@ Deno.test("a list tells what of it is not used, and which pictures it names twic
 });
 
 Deno.test("a list's paths may be above it, absolute, URLs of files, or written on Windows", async () => {
-  await withFiles({ "cats/1.jpg": "", "lists/odd\\1.jpg": "" }, async (directory) => {
-    const path = join(directory, "lists/list.txt"), url = "file:///photos/2.jpg";
-    const placesOf = async (...files: string[]): Promise<string[]> => {
-      await Deno.writeTextFile(path, files.map((file) => `${file}\tcat\n`).join(""));
-      return (await listSamples(path)).samples.map(({ file }) => file);
-    };
-    const here = join(directory, "lists");
-    assertEquals(await placesOf("../x.jpg", url, "/x/3.jpg", "./a//b.jpg"), [
-      ...[join(directory, "x.jpg"), url, "/x/3.jpg", join(here, "a/b.jpg")],
-    ]);
-    assertEquals(await placesOf("..\\cats\\1.jpg", "gone\\1.jpg"), [
-      ...[join(directory, "cats/1.jpg"), join(here, "gone/1.jpg")],
-    ]);
-    assertEquals(await placesOf("odd\\1.jpg"), [join(here, "odd\\1.jpg")]);
-  });
+  await withFiles(
+    { "cats/1.jpg": "", "lists/odd\\1.jpg": "", "lists/odd/1.jpg": "" },
+    async (directory) => {
+      const path = join(directory, "lists/list.txt"), url = "file:///photos/2.jpg";
+      const placesOf = async (...files: string[]): Promise<string[]> => {
+        await Deno.writeTextFile(path, files.map((file) => `${file}\tcat\n`).join(""));
+        return (await listSamples(path)).samples.map(({ file }) => file);
+      };
+      const here = join(directory, "lists");
+      assertEquals(await placesOf("../x.jpg", url, "/x/3.jpg", "./a//b.jpg"), [
+        ...[join(directory, "x.jpg"), url, "/x/3.jpg", join(here, "a/b.jpg")],
+      ]);
+      assertEquals(await placesOf("..\\cats\\1.jpg", "gone\\1.jpg"), [
+        ...[join(directory, "cats/1.jpg"), join(here, "gone/1.jpg")],
+      ]);
+      assertEquals(await placesOf("odd\\1.jpg"), [join(here, "odd\\1.jpg")]);
+    },
+  );
 });
 
 Deno.test("a list may be in UTF-16, and is refused in another encoding than Unicode's", async () => {
