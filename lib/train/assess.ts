@@ -22,7 +22,7 @@ export interface Assessment extends Accuracy {
   readonly confusion: readonly (readonly number[])[];
   /** Pictures that were taken for another class, those with the least likely labels first. */
   readonly wrong: readonly JudgedPicture[];
-  /** Those of them whose label is likely wrong, in the same order. */
+  /** Those of them whose label is likely wrong, in the same order; a class that is too small tells of none. */
   readonly suspects: readonly JudgedPicture[];
   /** Groups of pictures that show the same; they were kept together, so that none judged another. */
   readonly duplicates: readonly (readonly LabeledPicture[])[];
@@ -126,6 +126,15 @@ export async function assess(
   const judgement = { labels: truth, classes: labels.length, folds };
   const logits = await histogramLogits(task.colors, judgement, signal);
   const colors = predictionsOf({ logits, labels });
+  const classes = labels.map((label, c) => {
+    const own = sum(confusion[c]!), given = sum(confusion.map((row) => row[c]!));
+    const right = confusion[c]![c]!, pictures = truth.filter((label) => label === c).length;
+    return {
+      ...{ label, pictures, judged: own, isSmall: own < FEWEST },
+      recall: right / own,
+      precision: right / given,
+    };
+  });
   const assessment = {
     judged: judged.length,
     ...figures,
@@ -135,20 +144,11 @@ export async function assess(
       majority: baselineOf(truth.map(() => most)),
       colors: baselineOf(colors),
     },
-    classes: labels.map((label, c) => {
-      const own = sum(confusion[c]!), given = sum(confusion.map((row) => row[c]!));
-      const right = confusion[c]![c]!, pictures = truth.filter((label) => label === c).length;
-      return {
-        ...{ label, pictures, judged: own, isSmall: own < FEWEST },
-        recall: right / own,
-        precision: right / given,
-      };
-    }),
+    classes,
     confusion,
     wrong: doubts.map((doubt) => judgedPicture(task, doubt)),
-    suspects: doubts.filter(({ isSuspect }) => isSuspect).map((doubt) =>
-      judgedPicture(task, doubt)
-    ),
+    suspects: doubts.filter(({ isSuspect, predicted }) => isSuspect && !classes[predicted]!.isSmall)
+      .map((doubt) => judgedPicture(task, doubt)),
     duplicates: [...Map.groupBy(truth.keys(), (n) => task.duplicates[n]!).values()]
       .filter(({ length }) => length > 1)
       .map((group) => group.map((n) => labeledPicture(task, n))),

@@ -115,7 +115,8 @@ function noticeList({ assessment, skipped }: Fitted, warnings: readonly string[]
   const small = classes.filter(({ isSmall }) => isSmall).length;
   const notice = (section: string, count: number, noun: string, rest: string): string[] =>
     count === 0 ? [] : [`<a href="#${section}">${counted(count, noun)}</a> ${rest}`];
-  const few = `with fewer than ${FEWEST} judged pictures: their figures say little`;
+  const few =
+    `with fewer than ${FEWEST} judged pictures: their figures say little, and count as much as those of others`;
   const items = [
     ...notice("classes", small, "class", few),
     ...notice("suspects", suspects.length, "label", "that may be wrong"),

@@ -68,15 +68,18 @@ Deno.test("assess() compares with the colors of the same pictures", async () => 
 });
 
 Deno.test("assess() lists mistakes by how unlikely their labels are, and of these the suspects", async () => {
-  const { assessment, calibration } = await assess(assessedOf(["a", "b"], [
+  const { assessment, calibration } = await assess(assessedOf(["a", "b", "few"], [
     ...times(20, { label: 0, taken: 0 }),
     ...times(20, { label: 1, taken: 1 }),
     { label: 0, taken: 1, lead: 0.5 },
     { label: 1, taken: 0, lead: 6 },
+    { label: 2, taken: 2 },
+    { label: 0, taken: 2, lead: 5 },
   ]));
   const { wrong, suspects } = assessment;
   assertEquals(wrong.map(({ file, label, predicted }) => [file, label, predicted]), [
     ["41.jpg", "b", "a"],
+    ["43.jpg", "a", "few"],
     ["40.jpg", "a", "b"],
   ]);
   assertEquals(suspects, wrong.slice(0, 1));
