@@ -144,7 +144,9 @@ function classTable({ classes }: Metrics): string {
   const measures = ["recall", "precision", "in the best 5", ...hasOwn ? ["average precision"] : []];
   const rows = classes.map(({ label, images, recall, precision, top5, averagePrecision = NaN }) => [
     ...[label, String(images)],
-    ...[recall, precision, top5, averagePrecision].slice(0, measures.length).map(percent),
+    ...[recall, precision, top5, averagePrecision].slice(0, measures.length).map((part) =>
+      percent(part)
+    ),
   ]);
   return htmlTable([["class", "images", ...measures], ...rows]);
 }

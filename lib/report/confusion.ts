@@ -24,10 +24,12 @@ function pairs(
   confusion: readonly (readonly number[])[],
   labels: readonly string[],
 ): string {
-  const found = confusion.flatMap((row, is) =>
-    row.map((count, taken) => ({ is, taken, count, all: sum(row) }))
-  ).filter(({ is, taken, count }) => is !== taken && count > 0)
-    .sort((a, b) => b.count - a.count || a.is - b.is || a.taken - b.taken);
+  const found = confusion.flatMap((row, is) => {
+    const all = sum(row);
+    return row.flatMap((count, taken) =>
+      count > 0 && taken !== is ? [{ is, taken, count, all }] : []
+    );
+  }).sort((a, b) => b.count - a.count || a.is - b.is || a.taken - b.taken);
   if (found.length === 0) return "<p>No class was taken for another.</p>";
   const rows = found.slice(0, MAX_PAIRS).map(({ is, taken, count, all }) => [
     ...[labels[is]!, labels[taken]!, `${count} of ${all}`],
@@ -35,8 +37,7 @@ function pairs(
   const note = found.length > rows.length
     ? `<p>The ${rows.length} most frequent of ${found.length} pairs of classes.</p>`
     : "";
-  return note +
-    `<div class="scroll">${htmlTable([["is", "taken for", "pictures"], ...rows])}</div>`;
+  return note + htmlTable([["is", "taken for", "pictures"], ...rows]);
 }
 
 function matrix(

@@ -1,4 +1,11 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { join } from "@std/path";
 import { parseVariants } from "../../lib/cli/variants.ts";
 import { Journal } from "../../lib/cli/journal.ts";
@@ -244,6 +251,11 @@ Deno.test("htmlReport() holds everything within one file, and escapes names", as
   assert(!/(src|href)="(?!data:)/.test(html), "a link to the outside");
   const wrong = evaluation.records.filter(({ label, top }) => top[0].index !== label).length;
   assertEquals(html.match(/<figure>/g)?.length ?? 0, wrong);
+  const { recall, precision, top5 } = evaluation.metrics.classes[0]!;
+  const cells = [recall, precision, top5].map((part) =>
+    `<td>${Number.isNaN(part) ? "–" : `${(part * 100).toFixed(2)} %`}</td>`
+  ).join("");
+  assertStringIncludes(html.slice(html.indexOf("<h2>Classes")), cells);
   assertEquals(comparisonRows([{ ...variant, evaluation }])[1].slice(3, 6), [
     "32",
     "center",
