@@ -97,9 +97,10 @@ export interface Target {
  */
 export function checkExplanation(
   options: Omit<ExplainOptions, keyof ImageOptions>,
-  { architecture: { input, pooling }, readout }: LookedWith,
+  model: LookedWith,
   classes: readonly ClassInfo[],
 ): Target {
+  const { architecture: { input, pooling }, readout } = model;
   const bounds = {
     min: Math.max(input.height, input.width),
     why: "not below the model's input size",
@@ -125,6 +126,7 @@ export function checkExplanation(
       "A score map needs a scale above the model's input size: give one, or take grad-cam",
     );
   }
+  checkViews(scaled(scale), model);
   const index = label === undefined ? undefined : findClass(label, classes).index;
   return { method, scale, index };
 }
@@ -139,9 +141,7 @@ export interface Looked {
 
 /** What is looked at of an image. */
 export function lookAt(image: Pixels, model: Model, { scale }: Pick<Target, "scale">): Looked {
-  const options = scaled(scale);
-  checkViews(options, model);
-  const views = looksOf(image, model, options) as [View, ...View[]]; // It is one look.
+  const views = looksOf(image, model, scaled(scale)) as [View, ...View[]]; // It is one look.
   return { views, image: scale === undefined ? viewed(image, model) : image };
 }
 

@@ -247,7 +247,7 @@ function foldsFor(
   if (hidden === 0) {
     return stratifiedFolds(classes, labels.length, { folds, seed, together: duplicates });
   }
-  const split = stratifiedSplit(classes, labels, validation, seed);
+  const split = stratifiedSplit(classes, labels, validation, seed, duplicates);
   const chosen = new Int32Array(classes.length).fill(NEVER);
   for (const n of split.validation) chosen[n] = 0;
   return chosen;

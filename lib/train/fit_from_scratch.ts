@@ -100,7 +100,9 @@ export async function fitFromScratch(
   skipped.check(all, complete.skipBad);
   const { samples, pixels, colors, fingerprints } = read;
   const classes = samples.map(({ label }) => label);
-  const split = stratifiedSplit(classes, labels, validation, seed);
+  const firsts = new Map(fingerprints.map((own, n) => [own, n] as const).toReversed());
+  const duplicates = Int32Array.from(fingerprints, (own) => firsts.get(own)!);
+  const split = stratifiedSplit(classes, labels, validation, seed, duplicates);
   const dataSha256 = await hashOfData(fingerprints, classes);
   const whitening = options.whitening === "zca"
     ? await pixelWhitening(pixels, split.train, architecture, seed, options.signal)
@@ -157,8 +159,6 @@ export async function fitFromScratch(
     folds[position] = 0;
     logits.set(judged[n]!, position * labels.length);
   });
-  const firsts = new Map(fingerprints.map((own, n) => [own, n] as const).toReversed());
-  const duplicates = Int32Array.from(fingerprints, (own) => firsts.get(own)!);
   const assessed = { samples, labels, colors, logits, folds, duplicates };
   const { assessment, calibration } = await assess(assessed, options.signal);
   return await finishFit(

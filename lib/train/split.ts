@@ -11,17 +11,20 @@ export interface Split {
 }
 
 /**
- * Splits pictures so that each class has the same part in both.
+ * Splits pictures so that each class has the same part in both, as far as it goes: those that show the same are
+ * learned from together or kept together, and learned from if they are said to be of several classes.
  *
  * @param labels The class of each picture.
  * @param part Of each class that is kept for validation, above 0 and below 1; at least one picture.
- * @throws {RangeError} If a class has fewer than two pictures, or a picture is of none.
+ * @param together The same number for pictures that show the same, `[N]`. Default: each has its own.
+ * @throws {RangeError} If a class has fewer than two pictures, a picture is of none, or none can be kept.
  */
 export function stratifiedSplit(
   labels: ArrayLike<number>,
   classes: readonly string[],
   part: number,
   seed: number,
+  together?: ArrayLike<number>,
 ): Split {
   const byClass: number[][] = Array.from({ length: classes.length }, () => []);
   for (const [n, label] of Array.from(labels).entries()) {
@@ -31,8 +34,8 @@ export function stratifiedSplit(
     }
     members.push(n);
   }
-  const next = randomFrom(seed);
-  const train: number[] = [], validation: number[] = [];
+  const units = Map.groupBy(Array.from(labels).keys(), (n) => together?.[n] ?? n);
+  const next = randomFrom(seed), keptUnits = new Set<readonly number[]>();
   byClass.forEach((members, label) => {
     if (members.length < 2) {
       throw new RangeError(
@@ -43,11 +46,21 @@ export function stratifiedSplit(
       );
     }
     const kept = Math.min(members.length - 1, Math.max(1, Math.round(members.length * part)));
-    shuffled(members.length, next).forEach((position, rank) =>
-      (rank < kept ? validation : train).push(members[position]!)
-    );
+    let count = 0;
+    for (const position of shuffled(members.length, next)) {
+      const unit = units.get(together?.[members[position]!] ?? members[position]!)!;
+      const isMixed = unit.some((n) => labels[n] !== label);
+      if (isMixed || keptUnits.has(unit) || count >= kept) continue;
+      if (count + unit.length === members.length) continue; // Something must be left to learn from.
+      keptUnits.add(unit);
+      count += unit.length;
+    }
   });
-  return { train: train.sort((a, b) => a - b), validation: validation.sort((a, b) => a - b) };
+  const validation = [...keptUnits].flat().sort((a, b) => a - b), isKept = new Set(validation);
+  if (validation.length === 0) {
+    throw new RangeError("No picture can be kept for validation: all of a class show the same");
+  }
+  return { train: [...Array(labels.length).keys()].filter((n) => !isKept.has(n)), validation };
 }
 
 /**

@@ -108,7 +108,16 @@ testIn(
     await writePictures(train, 0, 10);
     await writePictures(test, 10, 10);
     const out = join(directory, "pets.safetensors");
-    const fitted = await run(directory, ["fit", "--out", out, "--epochs", "8", train]);
+    const fitted = await run(directory, [
+      "fit",
+      "--out",
+      out,
+      "--hidden",
+      "8",
+      "--epochs",
+      "8",
+      train,
+    ]);
     assertEquals(fitted.code, 0, fitted.stderr);
     assertMatch(fitted.stdout, /2 classes/);
     assertMatch(fitted.stderr, /val\. accuracy\n +1 /);

@@ -1,10 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { fromFileUrl, join } from "@std/path";
+import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { layersOf } from "../../lib/model/architecture.ts";
 import { withModelLock } from "../../lib/io/cache.ts";
 import { type FlakyServer, serveFlaky } from "../support/flaky_server.ts";
 import { until } from "../support/serve_process.ts";
+import { catsAndDogs } from "../support/fitted.ts";
 import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
@@ -81,6 +83,18 @@ async function pictures(folder: string, labels: readonly string[], each: number)
     for (let i = 0; i < each; i++) {
       await Deno.symlink(PHOTO, join(folder, "pictures", label, `${i}.jpg`));
     }
+  }
+  return join(folder, "pictures");
+}
+
+/** Folders of cats and dogs, no two of which are the same. */
+async function different(folder: string): Promise<string> {
+  const { labels, samples } = catsAndDogs(40);
+  for (const label of labels) {
+    await Deno.mkdir(join(folder, "pictures", label), { recursive: true });
+  }
+  for (const { file, image } of samples) {
+    await Deno.writeFile(join(folder, "pictures", `${file}.png`), await encodePng(image));
   }
   return join(folder, "pictures");
 }
@@ -194,7 +208,7 @@ endsOnSignal("evaluate", {
   ],
   started: fileSeen(/\.jsonl$/, 1000),
 });
-const FIT = ["--epochs", "1000", "--patience", "1000"];
+const FIT = ["--hidden", "8", "--epochs", "1000", "--patience", "1000"];
 endsOnSignal("fit as it computes features", {
   args: async (folder) => [
     ...["fit", ...CIFAR, await many(folder)],
@@ -204,7 +218,7 @@ endsOnSignal("fit as it computes features", {
 });
 endsOnSignal("fit as it trains", {
   args: async (folder) => [
-    ...["fit", ...CIFAR, await pictures(folder, ["cat", "dog"], 20)],
+    ...["fit", ...CIFAR, await different(folder)],
     ...["--out", join(folder, "m.safetensors"), ...FIT],
   ],
   started: fileSeen(/training-.*\.json$/),
@@ -221,7 +235,7 @@ endsOnSignal("fit as it finds 512 principal axes", {
 });
 endsOnSignal("fit --scratch", {
   args: async (folder) => [
-    ...["fit", await pictures(folder, ["cat", "dog"], 100)],
+    ...["fit", await different(folder)],
     ...["--out", join(folder, "m.safetensors"), "--scratch", "A", "--epochs", "1000"],
   ],
   started: fileSeen(/training-.*\.json$/),

@@ -102,7 +102,7 @@ Deno.test("folders and files are read from the disk, whatever they are called", 
 
 Deno.test("a list may name URLs, also such as end in no name of an image", () =>
   withServer(async ({ url, hits }, folder) => {
-    const rows = [`${url}/a.png?sig=1,cat`, `${url.toUpperCase()}/b,dog`, "file,label"];
+    const rows = ["file,label", `${url}/a.png?sig=1,cat`, `${url.toUpperCase()}/b,dog`];
     await Deno.writeTextFile(join(folder, "list.csv"), rows.join("\n"));
     const { code, stdout } = await run(folder, ["evaluate", ...cifar, "list.csv"]);
     assertEquals(code, 0);

@@ -84,11 +84,9 @@ testModels(
     });
     const [best] = await classifier.classify(CAT, { topK: 1 });
     const wrong = classifier.info.classes.find(({ index }) => index !== best.index)!.label;
-    const list = join(folder, "list.csv");
-    await Deno.writeTextFile(
-      list,
-      [best.label, wrong].map((label) => `${CAT},${label}`).join("\n"),
-    );
+    const list = join(folder, "list.csv"), copy = join(folder, "copy.png");
+    await Deno.copyFile(CAT, copy);
+    await Deno.writeTextFile(list, `${CAT},${best.label}\n${copy},${wrong}`);
     const text = await printed(evaluateCommand, ["--model", models.sure, list]);
     assertMatch(text, /calibration error [\d.]+ % at temperature 0\.500, 2 images/);
     const line = "sure from 25.00 % on: 100.00 % of the images, 50.00 % of these right";

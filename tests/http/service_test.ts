@@ -115,6 +115,14 @@ Deno.test("POST /embed gives a layer's values as the library does", async () => 
   const { layer, shape, data } = await response.json();
   assertEquals([layer, shape], ["pool4", [...expected.shape]]);
   assertEquals(Float32Array.from(data), expected.data);
+  const usual = await (await service.fetch(post("/embed", CAT))).json();
+  const search = await classifier.embed(CAT);
+  assertEquals([usual.layer, search.layer, usual.shape], ["search", "search", [...search.shape]]);
+  assertEquals(Float32Array.from(usual.data), search.data);
+  for (const query of ["pooling=avg", "layer=search&normalize=false"]) {
+    const refused = await service.fetch(post(`/embed?${query}`, CAT));
+    assertEquals([refused.status, (await refused.json()).code], [422, "bad-option"]);
+  }
   const wrong = await service.fetch(post("/embed?layer=pool9", CAT));
   assertEquals(wrong.status, 422);
   await wrong.body?.cancel();

@@ -56,6 +56,22 @@ Deno.test("stratifiedSplit() keeps the same part of each class, and loses nothin
   assertEquals(validation.filter((n) => n >= 40).length, 2);
   assertEquals([...train, ...validation].sort((a, b) => a - b), labels.map((_, n) => n));
   assertNotEquals(stratifiedSplit(labels, ["a", "b"], 0.2, 2).train, train);
+  // 0 and 1 show the same as 2 and 3 do, 8 and 9 as one of the other class does.
+  const together = Int32Array.of(0, 0, 2, 2, 4, 5, 6, 7, 8, 8, 8, 11, 12, 13, 14, 15);
+  const classes = Array.from(together, (_, n) => n < 10 ? 0 : 1);
+  for (let seed = 0; seed < 20; seed++) {
+    const { validation } = stratifiedSplit(classes, ["a", "b"], 0.3, seed, together);
+    assertEquals(validation.includes(0), validation.includes(1));
+    assertEquals(validation.includes(2), validation.includes(3));
+    assert(validation.every((n) => together[n] !== 8));
+    const own = validation.filter((n) => classes[n] === 0).length;
+    assert(own === 3 || own === 4, `${own}`);
+  }
+  assertThrows(
+    () => stratifiedSplit([0, 0, 1, 1], ["a", "b"], 0.2, 1, [0, 0, 2, 2]),
+    RangeError,
+    "show the same",
+  );
   assertThrows(() => stratifiedSplit([0, 0, 1], ["a", "b"], 0.2, 1), RangeError, 'Class "b" has 1');
   assertThrows(
     () => stratifiedSplit([0, 2, 0], ["a", "b"], 0.2, 1),

@@ -17,7 +17,7 @@ import {
 } from "../../output/predictions.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
-import { checkingOptions } from "../server/problems.ts";
+import { checkingOptions, HttpProblem } from "../server/problems.ts";
 import { onlyImage, withImages } from "./images.ts";
 
 type Parameters = Complete<typeof HUGGING_FACE_PARAMETERS>;
@@ -61,6 +61,10 @@ async function scoresOf(
   pipeline: Pipeline,
 ): Promise<Float64Array> {
   if (isOwn(apply, info)) return await pipeline.scores(image, {}, call);
+  if (info.readout !== undefined) {
+    const detail = `The model ${info.model} gives scores alone: ask for softmax`;
+    throw new HttpProblem("not-supported", detail);
+  }
   const { data } = await pipeline.embed(image, { layer: "fc8", pooling: "avg" }, call);
   const logits = classLogits(data, info.architecture?.head);
   if (apply === "none") return logits;

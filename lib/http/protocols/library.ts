@@ -51,9 +51,9 @@ export async function embedRoute(call: Call, pipeline: Pipeline): Promise<Respon
   const options = readQuery(call.url.searchParams, EMBEDDING_OPTIONS);
   return await withImages(call, pipeline, async (found) => {
     const info = await pipeline.info(call);
-    const pooling = isVgg(info) ? checkingOptions(() => checkEmbedding(options, info)) : options;
+    if (isVgg(info)) checkingOptions(() => checkEmbedding(options, info));
     const embed = async (image: Uint8Array | URL) => {
-      const { layer, shape, data } = await pipeline.embed(image, pooling, call);
+      const { layer, shape, data } = await pipeline.embed(image, options, call);
       const values = data.length * found.images.length;
       if (values > MAX_VALUES) {
         throw new HttpProblem(

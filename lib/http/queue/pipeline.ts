@@ -5,7 +5,7 @@ import type { ImageClassifier, ImageClassifierInfo, PrepareOptions } from "../..
 import type { Input } from "../../input/prepared_image.ts";
 import type { Embedding, EmbeddingOptions } from "../../output/embedding.ts";
 import { withoutPlace } from "../../input/image_error.ts";
-import { checkViews, lookPixels, type ViewOptions } from "../../input/views.ts";
+import { checkViews, type LookedWith, lookPixels, type ViewOptions } from "../../input/views.ts";
 import { type ExplainOptions, explainPixels, type Explanation } from "../../explain/explain.ts";
 import {
   type ImageInput,
@@ -37,7 +37,7 @@ const BACKGROUND_FROM_PIXELS = 100_000;
 const LARGE_FROM_PIXELS = 1_000_000;
 
 /** What says how images are looked at. */
-type Network = Pick<Model, "architecture" | "preprocessing">;
+type Network = LookedWith & Pick<Model, "preprocessing">;
 
 /** What is done with an image: decoded apart, then computed with others of the same key. */
 interface Task<Decoded, Output> {
@@ -364,14 +364,14 @@ export class Pipeline {
   ): number {
     const networks = networksOf(classifier);
     if (image === undefined || networks.length === 0) return 1;
-    let pixels = 0, once = 0, cost = 0;
+    let pixels = 0, usual = 0, cost = 0;
     for (const network of networks) {
       const { height, width } = network.architecture.input, own = task.pixels(image, network);
       pixels += own;
-      once += height * width;
+      usual += lookPixels(image, network);
       cost += own / (height * width);
     }
-    const most = Math.max(once, Math.floor(this.settings.maxViewPixels / images));
+    const most = Math.max(usual, Math.floor(this.settings.maxViewPixels / images));
     if (pixels <= most) return cost;
     throw new HttpProblem(
       "too-many-views",
@@ -406,9 +406,9 @@ export class Pipeline {
 
 /** The networks that look at an image, as far as they are known: of an ensemble those of its members. */
 function networksOf({ info, members = [] }: ImageClassifier): Network[] {
-  const { architecture, preprocessing } = info;
+  const { architecture, preprocessing, readout } = info;
   if (architecture === undefined || preprocessing === undefined) return members.flatMap(networksOf);
-  return [{ architecture, preprocessing }];
+  return [{ architecture, preprocessing, readout }];
 }
 
 /**
