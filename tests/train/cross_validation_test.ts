@@ -161,6 +161,20 @@ Deno.test("learnLinear() finds what tells classes apart, and says truly how well
   assert(candidates[best].balancedAccuracy > 0.8);
 });
 
+Deno.test("learnLinear() whitens as it is told, and folds that into its layer", async () => {
+  const task = linearTask([12, 12]), rows = Float32Array.from(rootsOf(task.rows));
+  for (const whitening of ["none", "pca", "zca"] as const) {
+    const { layer, validation } = await learnLinear(kernels, { ...task, whitening });
+    const logits = layerLogits(layer, rows);
+    const right = Array.from(
+      task.labels,
+      (label, n) => Number(logits[2 * n + label] > logits[2 * n + 1 - label]) as number,
+    );
+    assert(right.reduce((a, b) => a + b) >= 21, whitening);
+    assert(validation.candidates[validation.best].balancedAccuracy > 0.7, whitening);
+  }
+});
+
 Deno.test("learnLinear() tells nothing apart that has nothing to tell it by", async () => {
   const task = linearTask([40, 40]), labels = Array.from(task.labels, (_, n) => n % 2);
   const { validation } = await learnLinear(kernels, { ...task, labels });
