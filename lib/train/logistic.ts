@@ -16,8 +16,6 @@ export interface LogisticTask {
   readonly labels: ArrayLike<number>;
   /** Number of classes, K. */
   readonly classes: number;
-  /** The weight of each class in the loss, `[K]`. Default: 1. */
-  readonly classWeights?: ArrayLike<number> | undefined;
 }
 
 /** How it is learned. */
@@ -40,9 +38,9 @@ export interface Logistic extends DenseLayer {
 }
 
 /**
- * Minimizes `C * sum(w * -ln p) + |weight|^2 / 2` for one `C` after the other, each beginning where the one
- * before ended; `w` is the weight of a row's class, and `p` the probability that it is given. It is the loss of
- * scikit-learn's `LogisticRegression(C)`; with two classes, of its C twice as large, as here each has weights.
+ * Minimizes `C * sum(-ln p) + |weight|^2 / 2` for one `C` after the other, each beginning where the one before
+ * ended; `p` is the probability that is given to a row's class. It is the loss of scikit-learn's
+ * `LogisticRegression(C)`; with two classes, of its C twice as large, as here each has weights.
  *
  * The arrays of `kernels` are overwritten. The same rows in the same order give the same bits, whatever the
  * number of threads.
@@ -61,7 +59,7 @@ export async function* logisticPath(
   const { size } = loss;
   let at: Point | undefined, limit = 0;
   for (const C of path) {
-    loss.penalty = 1 / (C * loss.total);
+    loss.penalty = 1 / (C * count);
     at = loss.at(at?.values ?? new Float64Array(size));
     limit ||= tolerance * norm(at.gradient);
     const memory = new Memory();
@@ -94,13 +92,10 @@ interface Point {
 class Loss {
   /** Of half of the sum of the weights' squares. */
   penalty = 0;
-  /** The sum of all rows' weights. */
-  readonly total: number;
   /** Number of variables. */
   readonly size: number;
   readonly #kernels: TrainingKernels;
   readonly #task: LogisticTask;
-  readonly #rowWeights: Float64Array;
   readonly #count: number;
   readonly #inner: number;
   readonly #outputs: number;
@@ -112,7 +107,7 @@ class Loss {
   readonly #logits: Float64Array;
 
   constructor(kernels: TrainingKernels, task: LogisticTask) {
-    const { rows, labels, classes, classWeights } = task;
+    const { rows, labels, classes } = task;
     const count = labels.length, length = rows.length / count, inner = length + 1;
     this.#kernels = kernels;
     this.#task = task;
@@ -120,8 +115,6 @@ class Loss {
     this.#inner = inner;
     this.#outputs = classes + classes % 2;
     this.size = inner * this.#outputs;
-    this.#rowWeights = Float64Array.from(labels, (label) => classWeights?.[label]! ?? 1);
-    this.total = this.#rowWeights.reduce((sum, weight) => sum + weight, 0);
     kernels.reset();
     this.#x = kernels.take(count * inner);
     for (let n = 0; n < count; n++) {
@@ -163,10 +156,10 @@ class Loss {
   /** Turns logits into the loss's derivatives by them, and gives the loss. */
   #residuals(): number {
     const { labels, classes } = this.#task, outputs = this.#outputs, logits = this.#logits;
+    const share = 1 / this.#count;
     let loss = 0;
     for (let n = 0; n < this.#count; n++) {
       const first = n * outputs, last = first + classes, own = first + labels[n]!;
-      const share = this.#rowWeights[n]! / this.total;
       let max = -Infinity, sum = 0;
       for (let i = first; i < last; i++) max = Math.max(max, logits[i]!);
       loss += share * (max - logits[own]!);
