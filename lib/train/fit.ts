@@ -31,7 +31,7 @@ import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
 import type { Whitening } from "./statistics.ts";
-import { FeatureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } from "./storage.ts";
+import { featureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } from "./storage.ts";
 
 /** Options of {@linkcode fit}. */
 export interface FitOptions extends LearningOptions, OutOptions, BackendOptions, ResolveOptions {
@@ -70,7 +70,10 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   readonly standardize?: "image" | undefined;
   /** Into how many parts pictures are divided, each of which is judged by what learned from the others. Default: 5. */
   readonly folds?: number | undefined;
-  /** A directory for features and the state of the training, from which a later call goes on. */
+  /**
+   * A directory for features and the state of the training, from which a later call goes on; those of one fit are
+   * kept at a time.
+   */
   readonly directory?: string | undefined;
   /** Name of the new model. Default: `"fitted"`. */
   readonly id?: string | undefined;
@@ -224,7 +227,7 @@ async function storeOf(
   ]);
   const length = featureLength(features, model.architecture);
   return {
-    features: new FeatureFile(directory, key, length),
+    features: await featureFile(directory, key, length),
     state: async (settings) => stateFile(directory, await keyOf([key, settings])),
   };
 }

@@ -129,7 +129,7 @@ export async function fitFromScratch(
         }, {
           ...loop,
           signal: options.signal,
-          state: directory === undefined ? undefined : stateFile(directory, key),
+          state: directory === undefined ? undefined : await stateFile(directory, key),
           progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
         });
         return { history, bestEpoch, layers: trainedLayers(network) };

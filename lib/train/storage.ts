@@ -4,7 +4,15 @@
  */
 
 import { join } from "@std/path/join";
-import { describePath, makeFolder, NotFound, OpenFile, readText } from "../platform.ts";
+import {
+  describePath,
+  listFolder,
+  makeFolder,
+  NotFound,
+  OpenFile,
+  readText,
+  remove,
+} from "../platform.ts";
 import type { LazyImage } from "../image/image.ts";
 import { isRawPixels, readBytes } from "../image/read.ts";
 import { openImage } from "../input/batches.ts";
@@ -80,6 +88,28 @@ export async function takeDirectory(
   return await openLocked(join(directory, "fit.lock"), directory);
 }
 
+/** What is kept in a directory: features, or the state of a training, each of one key at a time. */
+type Kept = "features" | "training";
+
+/** Removes what fits on other pictures, layers or settings kept there: nobody may come back for it. */
+async function removeOthers(directory: string, kind: Kept, key: string): Promise<void> {
+  const isOther = new RegExp(`^${kind}-(?!${key})[0-9a-f]{${key.length}}\\.(bin|txt|json)$`);
+  const names = await Array.fromAsync(listFolder(directory), ({ name }) => name);
+  for (const name of names.filter((name) => isOther.test(name))) {
+    await remove(join(directory, name));
+  }
+}
+
+/** Opens a directory's features of a key, of `length` values each; those of others are removed. */
+export async function featureFile(
+  directory: string,
+  key: string,
+  length: number,
+): Promise<FeatureStore> {
+  await removeOthers(directory, "features", key);
+  return new FeatureFile(directory, key, length);
+}
+
 /** What is known of pictures, in a directory: rows of float32, and beside them a line per picture. */
 export class FeatureFile implements FeatureStore {
   readonly #rows: string;
@@ -147,8 +177,9 @@ async function append(path: string, bytes: Uint8Array): Promise<void> {
   await file.sync();
 }
 
-/** The state of a training in a directory. */
-export function stateFile(directory: string, key: string): StateStore {
+/** Opens the state of a training in a directory; those of others are removed. */
+export async function stateFile(directory: string, key: string): Promise<StateStore> {
+  await removeOthers(directory, "training", key);
   const path = join(directory, `training-${key}.json`);
   return {
     // A file of 0 bytes is no state, but what a system leaves that fails.

@@ -5,7 +5,7 @@ import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { cropImage } from "../../lib/image/resize.ts";
 import type { Dataset } from "../../lib/input/dataset.ts";
 import { listSamples } from "../../lib/input/list_samples.ts";
-import { fit } from "../../lib/train/fit.ts";
+import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { COLOR_BINS } from "../../lib/train/baselines.ts";
 import { FeatureFile } from "../../lib/train/storage.ts";
@@ -96,6 +96,40 @@ Deno.test("a file of features keeps whole pictures, and does not write them agai
   await file.append([c]);
   assertEquals(file.load(), [a, broken, b, c]);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a directory keeps what one fit needs to go on, and whatever else is in it", async () => {
+  await withPictures(async (folder, data) => {
+    const directory = join(folder, "fit");
+    const namesLike = async (pattern: RegExp): Promise<string[]> =>
+      (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name))
+        .filter((name) => pattern.test(name)).sort();
+    const others = ["features-of-mine.txt", "training-0123456789abcdef.json.bak"];
+    await Deno.mkdir(directory);
+    for (const name of others) await Deno.writeTextFile(join(directory, name), "mine");
+    const computed: number[] = [];
+    const run = async (options: FitOptions) => {
+      let reached: number | undefined;
+      await fit(data, {
+        ...{ model: CIFAR10, backend: "wasm", directory, sides: [32], mirror: "off", ...options },
+        onProgress: ({ stage, done }) => void (stage === "features" && (reached ??= done)),
+      });
+      computed.push(80 - reached!);
+      return [await namesLike(/^features.*(bin|txt)$/), await namesLike(/^training.*json$/)];
+    };
+    const [features] = await run({});
+    assertEquals(features!.length, 3);
+    const [replaced] = await run({ layer: "pool3" });
+    assertEquals(replaced!.filter((name) => features!.includes(name)), ["features-of-mine.txt"]);
+    assertEquals(replaced!.length, 3);
+    // Another head goes on with the same features; one state of a training is kept.
+    const [same, [state, ...more]] = await run({ layer: "pool3", hidden: 4, epochs: 2 });
+    assertEquals([same, more], [replaced, []]);
+    const [, states] = await run({ layer: "pool3", hidden: 6, epochs: 2 });
+    assertEquals([states!.length, states!.includes(state!)], [1, false]);
+    assertEquals(computed, [80, 80, 0, 0]);
+    for (const name of others) assertEquals(await Deno.readTextFile(join(directory, name)), "mine");
+  });
 });
 
 for (
