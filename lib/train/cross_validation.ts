@@ -1,7 +1,7 @@
 /** What a head is worth on pictures that it did not learn from, and which settings are best. */
 
 import { temperatureOf } from "../output/calibration.ts";
-import { bestClass, softmax } from "../output/predictions.ts";
+import { softmax } from "../output/predictions.ts";
 
 /** What is judged. */
 export interface Judgement {
@@ -19,26 +19,16 @@ export interface Judgement {
  */
 export type Learner = (train: Uint32Array, held: Uint32Array) => AsyncIterable<Float64Array>;
 
-/** What one setting is worth. */
-export interface Candidate {
-  /** Out of fold, 0…1: the mean of the classes' recalls. */
-  readonly balancedAccuracy: number;
-  /** Out of fold: the mean, over the classes, of `-ln` of the true class's probability, at the best temperature. */
-  readonly crossEntropy: number;
-}
-
 /** What the best setting is worth. */
 export interface CrossValidated {
   /** The position of the best setting. */
   readonly best: number;
-  /** One for each setting. */
-  readonly candidates: readonly Candidate[];
+  /**
+   * Of each setting: the mean, over the classes, of `-ln` of the true class's probability, at the best temperature.
+   */
+  readonly crossEntropies: readonly number[];
   /** What learned from the other folds says about each picture, `[N, K]`; `NaN` if it is in none. */
   readonly logits: Float64Array;
-  /** The balanced accuracy of each fold, of the classes that it has. */
-  readonly foldAccuracies: readonly number[];
-  /** Classes with fewer judged pictures than there are folds: too small to say much about. */
-  readonly smallClasses: readonly number[];
 }
 
 /**
@@ -46,7 +36,7 @@ export interface CrossValidated {
  * no picture is in a fold, it is the one in the middle.
  *
  * @param count Number of settings.
- * @param onFold Told how many settings were tried in how many folds.
+ * @param onStep Told how many settings were tried in how many folds.
  */
 export async function crossValidate(
   task: Judgement,
@@ -74,46 +64,17 @@ export async function crossValidate(
     }
   }
   const judged = positionsOf(folds, (fold) => fold >= 0);
-  const candidates = logits.map((own): Candidate => ({
-    balancedAccuracy: balancedAccuracy(task, own, judged),
-    crossEntropy: crossEntropy(task, own, judged),
-  }));
-  const best = judged.length === 0 ? count >> 1 : candidates.reduce(
-    (best, { crossEntropy }, n) => crossEntropy < candidates[best]!.crossEntropy ? n : best,
-    0,
-  );
-  const perClass = new Uint32Array(classes);
-  for (const n of judged) perClass[labels[n]!]!++;
-  return {
-    best,
-    candidates,
-    logits: logits[best]!,
-    foldAccuracies: used.map((fold) =>
-      balancedAccuracy(task, logits[best]!, positionsOf(folds, (other) => other === fold))
-    ),
-    smallClasses: [...perClass.keys()].filter((c) =>
-      perClass[c]! < used.length || perClass[c] === 0
-    ),
-  };
+  const crossEntropies = logits.map((own) => crossEntropy(task, own, judged));
+  const best = judged.length === 0
+    ? count >> 1
+    : crossEntropies.indexOf(Math.min(...crossEntropies));
+  return { best, crossEntropies, logits: logits[best]! };
 }
 
 function positionsOf(folds: ArrayLike<number>, isWanted: (fold: number) => boolean): Uint32Array {
   return Uint32Array.from(
     Array.from(folds, (_, n) => n).filter((n) => isWanted(folds[n]!)),
   );
-}
-
-/** The mean, over the classes that have pictures at `positions`, of the part that is right. */
-export function balancedAccuracy(
-  { labels, classes }: Pick<Judgement, "labels" | "classes">,
-  logits: Float64Array,
-  positions: ArrayLike<number>,
-): number {
-  const right = Array.from(positions, (n) => ({
-    label: labels[n]!,
-    value: Number(bestClass(logits.subarray(n * classes, (n + 1) * classes)) === labels[n]),
-  }));
-  return meanOfClasses(classes, right);
 }
 
 /** A probability below this is counted as this, so that one picture does not decide alone. */

@@ -5,6 +5,7 @@ import { stratifiedFolds } from "../../lib/train/folds.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { learnNearest, type NearestTask } from "../../lib/train/nearest.ts";
 import { random } from "../support/random_model.ts";
+import { rightPart } from "../support/right_part.ts";
 
 const LENGTHS = [6, 4], SIZE = 10;
 const kernels = await TrainingKernels.start();
@@ -36,12 +37,12 @@ Deno.test("learnNearest() judges each picture by what it remembers of the other 
     // Both of a product are float32 there.
     expected.forEach((value, c) => assertAlmostEquals(validation.logits[3 * n + c], value, 1e-4));
   }
-  assert(validation.candidates[0].balancedAccuracy > 0.7);
+  assert(rightPart(validation.logits, labels) > 0.7);
 });
 
 Deno.test("learnNearest() learns from one picture a class, and its head takes others as they come", async () => {
   const task = taskOf([1, 1, 1]), { head, validation } = await learnNearest(kernels, task);
-  assertEquals(validation.smallClasses, [0, 1, 2]);
+  assert([...validation.logits].every(Number.isNaN), "nothing is judged");
   const rowOf = (n: number): Float32Array => task.rows.subarray(n * SIZE, (n + 1) * SIZE);
   for (let n = 0; n < 3; n++) {
     const logits = nearestLogits(head, rowOf(n), 3);
