@@ -12,12 +12,12 @@ import postgres from "npm:postgres@3.4.9";
 
 const [picture, folder] = Deno.args;
 await using classifier = await loadClassifier({ backend: "wasm" });
-/** What the last pool says, averaged over the picture: 512 numbers. */
-const OPTIONS = { layer: "pool5", pooling: "avg" } as const;
+const { data } = await classifier.embed(picture);
 
 const sql = postgres(Deno.env.get("DATABASE_URL")!, { onnotice() {} });
 await sql`create extension if not exists vector`;
-await sql`create table if not exists photos (file text primary key, embedding vector(512))`;
+await sql.unsafe(`create table if not exists photos (
+  file text primary key, embedding vector(${data.length}))`);
 await sql`create index if not exists nearest on photos using hnsw (embedding vector_cosine_ops)`;
 const known = new Set((await sql`select file from photos`).map(({ file }) => file));
 
@@ -27,13 +27,12 @@ async function* pictures(): AsyncGenerator<string> {
     if (isFile && /\.(jpe?g|png|webp|avif)$/i.test(name) && !known.has(path)) yield path;
   }
 }
-for await (const { name, embedding, error } of classifier.embedStream(pictures(), OPTIONS)) {
+for await (const { name, embedding, error } of classifier.embedStream(pictures())) {
   if (error !== undefined) console.error(error.message);
   else await sql`insert into photos values (${name!}, ${`[${embedding.data}]`})`;
 }
-const wanted = `[${(await classifier.embed(picture, OPTIONS)).data}]`;
-for (
-  const { file, score } of await sql`select file, 1 - (embedding <=> ${wanted}) as score
-  from photos order by embedding <=> ${wanted} limit 5`
-) console.log(score.toFixed(3), file);
+const wanted = `[${data}]`;
+const found = await sql`select file, 1 - (embedding <=> ${wanted}) as score
+  from photos order by embedding <=> ${wanted} limit 5`;
+for (const { file, score } of found) console.log(score.toFixed(3), file);
 await sql.end();

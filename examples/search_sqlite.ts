@@ -12,13 +12,12 @@ import { load } from "npm:sqlite-vec@0.1.9";
 
 const [picture, folder, file] = Deno.args;
 await using classifier = await loadClassifier({ backend: "wasm" });
-/** What the last pool says, averaged over the picture: 512 numbers. */
-const OPTIONS = { layer: "pool5", pooling: "avg" } as const;
+const { data } = await classifier.embed(picture);
 
 const db = new DatabaseSync(file, { allowExtension: true });
 load(db);
 db.exec(`create virtual table if not exists photos using vec0(
-  file text primary key, embedding float[512] distance_metric=cosine)`);
+  file text primary key, embedding float[${data.length}] distance_metric=cosine)`);
 const known = new Set(db.prepare("select file from photos").all().map(({ file }) => file));
 const insert = db.prepare("insert into photos (file, embedding) values (?, ?)");
 
@@ -28,11 +27,10 @@ async function* pictures(): AsyncGenerator<string> {
     if (isFile && /\.(jpe?g|png|webp|avif)$/i.test(name) && !known.has(path)) yield path;
   }
 }
-for await (const { name, embedding, error } of classifier.embedStream(pictures(), OPTIONS)) {
+for await (const { name, embedding, error } of classifier.embedStream(pictures())) {
   if (error === undefined) insert.run(name!, embedding.data);
   else console.error(error.message);
 }
-const { data } = await classifier.embed(picture, OPTIONS);
 const nearest = db.prepare("select file, distance from photos where embedding match ? and k = 5");
 for (const { file, distance } of nearest.all(data)) {
   console.log((1 - Number(distance)).toFixed(3), file);

@@ -9,18 +9,15 @@ import { loadClassifier, similarity } from "@edge/vgg16";
 const [picture, folder] = Deno.args;
 await using classifier = await loadClassifier({ backend: "wasm" });
 
-/** What the last pool says, averaged over the picture: what is in it, wherever it is. */
-const OPTIONS = { layer: "pool5", pooling: "avg" } as const;
-
 async function* pictures(): AsyncGenerator<string> {
   for await (const { name, isFile } of Deno.readDir(folder)) {
     if (isFile && /\.(jpe?g|png|webp|avif|gif|bmp|tiff?)$/i.test(name)) yield `${folder}/${name}`;
   }
 }
 
-const wanted = await classifier.embed(picture, OPTIONS);
+const wanted = await classifier.embed(picture);
 const found: { file: string; score: number }[] = [];
-for await (const { name, embedding, error } of classifier.embedStream(pictures(), OPTIONS)) {
+for await (const { name, embedding, error } of classifier.embedStream(pictures())) {
   if (error === undefined) found.push({ file: name!, score: similarity(wanted, embedding) });
   else console.error(error.message);
 }
