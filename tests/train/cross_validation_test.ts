@@ -186,7 +186,7 @@ Deno.test("learnLinear() expects each class as often as its weight says", async 
 Deno.test("learnLinear() learns from one picture a class", async () => {
   const task = linearTask([1, 1, 1]);
   const { layer, validation } = await learnLinear(kernels, task);
-  assertEquals(validation.smallClasses, [0, 1, 2]);
+  assert([...validation.logits].every(Number.isNaN), "nothing is judged");
   const logits = layerLogits(layer, Float32Array.from(rootsOf(task.rows)));
   for (let n = 0; n < 3; n++) {
     const own = [...logits.subarray(3 * n, 3 * n + 3)];
