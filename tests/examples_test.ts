@@ -156,9 +156,9 @@ Deno.test("examples/own_classes.ts learns two classes from folders of pictures",
       "models/pets.safetensors": [`${folder}/models/pets.safetensors`],
       "new.jpg": [`${folder}/new.png`],
     });
-    // Of six pictures at most one is wrong, as in the test of fit().
-    assertMatch(first, /^car, frog: right on (83|100) %$/);
-    assertEquals(second, "of 6 pictures that it did not learn from");
+    // Of thirty pictures at most three are wrong.
+    assertMatch(first, /^car, frog: right on (9\d|100) %$/);
+    assertEquals(second, "of 30 pictures, each judged by what had not learned from it");
     assertMatch(third, /new\.png: frog (0\.[5-9]\d|1\.00)$/);
   });
 });

@@ -5,6 +5,7 @@ import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cac
 import { headOf } from "../model/architecture.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import type { Model } from "../model/model.ts";
+import { describeReadout } from "../model/readout.ts";
 import { ownFile, resolveModel } from "../open_model.ts";
 import { closestName, flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
@@ -86,13 +87,14 @@ async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promi
 
 /** What a model file says about itself. */
 function factsOf(model: Model) {
-  const { id, architecture, preprocessing, weightBytes, provenance, labels } = model;
+  const { id, architecture, preprocessing, weightBytes, provenance, labels, readout } = model;
   const from = provenance.preprocessing;
   return {
     id,
     architecture,
     pooling: architecture.pooling,
     head: labels.length > 0 ? headOf(architecture) : undefined,
+    readout: readout && describeReadout(readout),
     temperature: model.temperature,
     sureScore: model.sureScore,
     images: describePreprocessing(preprocessing) + (from === undefined ? "" : ` (${from})`),
