@@ -28,6 +28,7 @@ import { convertCommand } from "../lib/cli/convert.ts";
 import { embedCommand } from "../lib/cli/embed.ts";
 import { evaluateCommand } from "../lib/cli/evaluate.ts";
 import { explainCommand } from "../lib/cli/explain.ts";
+import { addExamples, type AddOptions } from "../lib/train/add_examples.ts";
 import { fitCommand } from "../lib/cli/fit.ts";
 import { modelsCommand } from "../lib/cli/models.ts";
 import type { ProfileOptions } from "../lib/engine/profile.ts";
@@ -51,7 +52,7 @@ import {
   SERVICE_OPTIONS,
   SETTINGS,
 } from "../lib/options/service.ts";
-import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../lib/options/training.ts";
+import { ADD_OPTIONS, FIT_OPTIONS, SCRATCH_OPTIONS } from "../lib/options/training.ts";
 import { fit, type FitOptions } from "../lib/train/fit.ts";
 import { fitFromScratch, type ScratchOptions } from "../lib/train/fit_from_scratch.ts";
 import { CAT, post, testService } from "./support/http_service.ts";
@@ -129,6 +130,7 @@ Deno.test("tables and the interfaces that users see have the same names and type
     convert: Agree<typeof CONVERT_OPTIONS, ConvertOptions>;
     pull: Agree<typeof PULL_OPTIONS, PullOptions>;
     fit: Agree<typeof FIT_OPTIONS, FitOptions>;
+    addExamples: Agree<typeof ADD_OPTIONS, AddOptions>;
     fitFromScratch: Agree<typeof SCRATCH_OPTIONS, ScratchOptions>;
     createHandler: Agree<typeof SERVICE_OPTIONS, ServiceOptions>;
   } = {
@@ -146,6 +148,7 @@ Deno.test("tables and the interfaces that users see have the same names and type
     convert: true,
     pull: true,
     fit: true,
+    addExamples: true,
     fitFromScratch: true,
     createHandler: true,
   };
@@ -198,6 +201,7 @@ const CALLS: Readonly<Record<string, readonly [Table, Call]>> = {
   convert: [CONVERT_OPTIONS, (options) => convert(new Uint8Array(8), options)],
   pullModel: [PULL_OPTIONS, (options) => pullModel("vgg16-imagenet", options)],
   fit: [FIT_OPTIONS, (options) => fit(DATA, options)],
+  addExamples: [ADD_OPTIONS, (options) => addExamples(new Uint8Array(8), DATA, options)],
   fitFromScratch: [SCRATCH_OPTIONS, (options) => fitFromScratch(DATA, options)],
   createHandler: [SERVICE_OPTIONS, (options) => createHandler(options)],
 };

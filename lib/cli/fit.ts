@@ -2,6 +2,7 @@
 
 import type { Dataset } from "../input/dataset.ts";
 import { listSamples } from "../input/list_samples.ts";
+import { describeSkipped } from "../input/skipped_samples.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import {
   defaultText,
@@ -12,7 +13,8 @@ import {
   text,
   type Values,
 } from "../options.ts";
-import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../options/training.ts";
+import { ADD_OPTIONS, FIT_OPTIONS, SCRATCH_OPTIONS } from "../options/training.ts";
+import { addExamples, type Extended } from "../train/add_examples.ts";
 import { fit, type FitOptions } from "../train/fit.ts";
 import type { Fitted } from "../train/fitted.ts";
 import type { Progress } from "../progress.ts";
@@ -67,6 +69,10 @@ const OPTIONS = {
   batchSize: inBoth(FIT_OPTIONS.batchSize, SCRATCH_OPTIONS.batchSize),
   weightDecay: FIT_OPTIONS.weightDecay,
   seed: FIT_OPTIONS.seed,
+  add: flag(
+    { default: false },
+    "Add the pictures to MODEL's examples, which was fitted with --head nearest; nothing is trained",
+  ),
   scratch: {
     ...configuration,
     default: undefined,
@@ -101,6 +107,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
     if (path === undefined || more.length > 0) {
       throw new UsageError("fit needs one directory or list");
     }
+    if (options.add) return await add(path, out, options, signal);
     const train = trainer(options);
     const data = await listSamples(path, undefined, { signal });
     for (const warning of data.warnings ?? []) tell(warning);
@@ -124,13 +131,55 @@ export const fitCommand: Command<typeof OPTIONS> = {
   },
 };
 
+/** Adds the pictures to a model's examples. */
+async function add(
+  path: string,
+  out: string,
+  { add: _, out: __, model, ...options }: Values<typeof OPTIONS>,
+  signal: AbortSignal,
+): Promise<number> {
+  if (model === undefined) {
+    throw new UsageError("--add needs --model MODEL, to whose examples it adds");
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const option = Object.hasOwn(ADD_OPTIONS, name) ? (ADD_OPTIONS as Table)[name] : undefined;
+    if (option === undefined) {
+      throw new UsageError(
+        `--${flagOf(name, OPTIONS[name as keyof typeof options])} does not go with --add`,
+      );
+    }
+    checkedValue(name, option, value);
+  }
+  const data = await listSamples(path, undefined, { signal });
+  for (const warning of data.warnings ?? []) tell(warning);
+  await keepInputs([path, model, ...data.samples.map(({ file }) => file)], [out]);
+  using bar = new ProgressLine("Computing features");
+  const onProgress = (progress: Progress): void => {
+    if (progress.stage === "features") bar.show(progress);
+  };
+  const wanted = { ...pickOptions(ADD_OPTIONS, options), out, signal, onProgress, onWarning: tell };
+  print(addedSummary(await addExamples(model, data, wanted), out));
+  return 0;
+}
+
+/** What a model has become, in lines. */
+function addedSummary({ labels, examples, added, skipped }: Extended, out: string): string[] {
+  return [
+    `${out}: ${added} examples more, ${examples.reduce((a, b) => a + b, 0)} in all`,
+    ...labels.map((label, c) => `  ${JSON.stringify(label)}: ${examples[c]}`),
+    ...skipped.length === 0 ? [] : ["Left out:", ...skipped.map(describeSkipped)],
+  ];
+}
+
 type Trainer = (
   data: Dataset,
   options: FitOptions & ScratchOptions & { readonly out: string },
 ) => Promise<Fitted>;
 
 /** What trains: a new head, or all of a small network. */
-function trainer({ out: _, balance, scratch, ...options }: Values<typeof OPTIONS>): Trainer {
+function trainer(
+  { out: _, add: __, balance, scratch, ...options }: Values<typeof OPTIONS>,
+): Trainer {
   const isScratch = scratch !== undefined;
   const table: Table = isScratch ? { ...SCRATCH_OPTIONS, grayscale } : FIT_OPTIONS;
   for (const [name, value] of Object.entries(options)) {

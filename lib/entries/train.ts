@@ -26,6 +26,7 @@
  */
 
 export { listSamples } from "../input/list_samples.ts";
+export { addExamples } from "../train/add_examples.ts";
 export { fitFromScratch } from "../train/fit_from_scratch.ts";
 export { fit } from "../train/fit.ts";
 
@@ -75,6 +76,7 @@ export type {
   JudgedPicture,
   LabeledPicture,
 } from "../train/assess.ts";
+export type { AddOptions, Extended, ExtendedInMemory } from "../train/add_examples.ts";
 export type { FitOptions } from "../train/fit.ts";
 export type { ScratchOptions } from "../train/fit_from_scratch.ts";
 export type { Fitted, FittedInMemory, OutOptions } from "../train/fitted.ts";

@@ -9,6 +9,7 @@ import {
   integer,
   integers,
   number,
+  RESOLVE_OPTIONS,
   SIGNAL_OPTION,
   type Table,
   text,
@@ -125,6 +126,14 @@ export const FIT_OPTIONS = {
     unset: `${HEAD_BATCH.few}, or ${HEAD_BATCH.many} from ${HEAD_BATCH.manyFrom} pictures on`,
   },
   ...CLASSIFIER_OPTIONS,
+} satisfies Table;
+
+/** `addExamples()`. */
+export const ADD_OPTIONS = {
+  skipBad: FIT_OPTIONS.skipBad,
+  out: FIT_OPTIONS.out,
+  ...ENGINE_OPTIONS,
+  ...RESOLVE_OPTIONS,
 } satisfies Table;
 
 /** `fitFromScratch()`. */

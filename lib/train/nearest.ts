@@ -20,21 +20,44 @@ export interface NearestHead {
   readonly validation: CrossValidated;
 }
 
+interface NearestOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: ((done: number, total: number) => void) | undefined;
+}
+
 /** Remembers all pictures, and judges each by those of the other folds. The arrays of `kernels` are overwritten. */
 export async function learnNearest(
   kernels: TrainingKernels,
   task: NearestTask,
-  { signal, onStep }: {
-    readonly signal?: AbortSignal | undefined;
-    readonly onStep?: ((done: number, total: number) => void) | undefined;
-  } = {},
+  { signal, onStep }: NearestOptions = {},
 ): Promise<NearestHead> {
-  const { rows, lengths, labels, classes } = task, size = rows.length / labels.length;
-  const examples = new Float32Array(rows.length);
+  const { rows, lengths, labels } = task, examples = directionsOf(rows, lengths);
+  const validation = await judgeExamples(kernels, examples, task, { signal, onStep });
+  return {
+    head: { kind: "nearest", lengths, examples, classes: Float32Array.from(labels) },
+    validation,
+  };
+}
+
+/** Rows as they are compared, `[N, D]`. */
+export function directionsOf(rows: Float32Array, lengths: readonly number[]): Float32Array {
+  const size = lengths.reduce((sum, length) => sum + length, 0);
+  const directions = new Float32Array(rows.length);
   for (let at = 0; at < rows.length; at += size) {
-    examples.set(directionOf(rows.subarray(at, at + size), lengths), at);
+    directions.set(directionOf(rows.subarray(at, at + size), lengths), at);
   }
-  const validation = await crossValidate(task, 1, async function* (train, held) {
+  return directions;
+}
+
+/** Judges each example by those of the other folds. The arrays of `kernels` are overwritten. */
+export async function judgeExamples(
+  kernels: TrainingKernels,
+  examples: Float32Array,
+  task: Judgement,
+  { signal, onStep }: NearestOptions = {},
+): Promise<CrossValidated> {
+  const { labels, classes } = task, size = examples.length / labels.length;
+  return await crossValidate(task, 1, async function* (train, held) {
     const members = membersOf(Array.from(train, (n) => labels[n]!), classes);
     const own = rowsAt(examples, size, train), others = rowsAt(examples, size, held);
     const logits = new Float64Array(held.length * classes);
@@ -45,13 +68,6 @@ export async function learnNearest(
     }
     yield logits;
   }, onStep);
-  return {
-    head: {
-      ...{ kind: "nearest", lengths, examples },
-      classes: Float32Array.from(labels),
-    },
-    validation,
-  };
 }
 
 /** The rows at `positions`, one after the other. */
