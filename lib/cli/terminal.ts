@@ -30,7 +30,16 @@ export function tell(lines: Lines): void {
 /** Says on standard error what went wrong. Operands are quoted in it, so that URLs lose their secrets here. */
 export function tellError(error: unknown, file?: string): void {
   const message = error instanceof Error ? error.message : String(error);
-  tell(["error", ...file === undefined ? [] : [file], publicText(message)].join(": "));
+  const [first, ...more] = linesOf(error) ?? [message];
+  const line = ["error", ...file === undefined ? [] : [file], publicText(first!)].join(": ");
+  tell([line, ...more.map(publicText)]);
+}
+
+/** The lines of an error that says where its message has line breaks. */
+function linesOf(error: unknown): string[] | undefined {
+  return error instanceof RangeError && "lines" in error && Array.isArray(error.lines)
+    ? error.lines
+    : undefined;
 }
 
 /** Whether {@linkcode redraw} shows anything. */

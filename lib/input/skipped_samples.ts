@@ -115,9 +115,9 @@ export class SkippedSamples {
     const advice = isAll
       ? "and a class needs at least one"
       : "which is more than a tenth. Mend or remove them, or go on without them by skipBad (--skip-bad)";
-    throw new RangeError(
-      [`${counts} cannot be read, ${advice}:`, ...named, ...more].join("\n"),
-    );
+    const lines = [`${counts} cannot be read, ${advice}:`, ...named, ...more];
+    // Names of files may have line breaks of their own: who shows the lines must know where they end.
+    throw Object.assign(new RangeError(lines.join("\n")), { lines });
   }
 }
 

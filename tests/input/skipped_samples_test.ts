@@ -85,7 +85,9 @@ function verdict(
     skipped.check(samples, skipBad);
     return "";
   } catch (error) {
-    return (error as Error).message;
+    const { message, lines } = error as Error & { lines: string[] };
+    assertEquals(lines.join("\n"), message);
+    return message;
   }
 }
 
