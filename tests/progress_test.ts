@@ -80,15 +80,19 @@ const CALLS: Readonly<Record<string, readonly [stages: string, work: Work]>> = {
     await convert(`${server.url}/small`, { onProgress, signal });
   }],
   "fit()": [
-    "load, features, train, evaluate",
+    "load, features, train",
+    (onProgress, signal) => fit(data, { model: CIFAR10, backend: "wasm", onProgress, signal }),
+  ],
+  "fit() with a hidden layer": [
+    "load, features, train",
     (onProgress, signal) =>
-      fit(data, { model: CIFAR10, backend: "wasm", epochs: 3, onProgress, signal }),
+      fit(data, { model: CIFAR10, backend: "wasm", hidden: 4, epochs: 3, onProgress, signal }),
   ],
   "fit() that stops early": [
-    "load, features, train, evaluate",
+    "load, features, train",
     (onProgress, signal) =>
       fit(data, {
-        ...{ model: CIFAR10, backend: "wasm", patience: 1, learningRate: 1 },
+        ...{ model: CIFAR10, backend: "wasm", hidden: 4, patience: 1, learningRate: 1 },
         ...{ onProgress, signal },
       }),
   ],
