@@ -9,7 +9,8 @@
  * @module
  */
 
-import { basename, dirname, fromFileUrl } from "@std/path";
+import { deflateSync, inflateSync } from "node:zlib";
+import { basename, dirname, fromFileUrl, toFileUrl } from "@std/path";
 
 /** A decoder: `wasm/NAME.c`, which has its exports, and the library behind it. */
 interface Codec {
@@ -237,18 +238,38 @@ async function compile(codec: Codec, tools: Tools): Promise<Uint8Array> {
 async function build(name: string, tools: Tools): Promise<void> {
   const binary = await compile(CODECS[name], tools);
   console.log(`${name}: ${binary.length} bytes`);
-  const source = `// Made by \`deno task build:codecs\` from ${name}.c. Do not edit.
-
-/** The decoder; base64. */
-export const ${name.toUpperCase()}: string =
-  // deno-fmt-ignore
-  "${binary.toBase64()}";
-`;
   const target = `${WASM}/${name}_binary.ts`;
-  if (!Deno.args.includes("--check")) return await Deno.writeTextFile(target, source);
-  if (await Deno.readTextFile(target).catch(() => "") === source) return;
+  if (!Deno.args.includes("--check")) {
+    return await Deno.writeTextFile(target, sourceOf(name, binary));
+  }
+  if (binary.toBase64() === (await committed(target, name)).toBase64()) return;
   console.error(`${target} is not what its sources compile to: deno task build:codecs`);
   Deno.exitCode = 1;
+}
+
+function sourceOf(name: string, binary: Uint8Array): string {
+  const deflated = new Uint8Array(deflateSync(binary, { level: 9 }));
+  return `// Made by \`deno task build:codecs\` from ${name}.c. Do not edit.
+
+import type { Packed } from "./decoder.ts";
+
+/** The decoder. */
+export const ${name.toUpperCase()}: Packed = {
+  length: ${binary.length},
+  // deno-fmt-ignore
+  deflated: "${deflated.toBase64()}",
+};
+`;
+}
+
+/** The decoder that is there; none, if it is no module. */
+async function committed(path: string, name: string): Promise<Uint8Array> {
+  try {
+    const module = await import(toFileUrl(path).href);
+    return inflateSync(Uint8Array.fromBase64(module[name.toUpperCase()].deflated));
+  } catch {
+    return new Uint8Array();
+  }
 }
 
 const names = Deno.args.filter((arg) => arg !== "--check");

@@ -112,7 +112,7 @@ function* boxesOf(bytes: Uint8Array): Generator<[string, Uint8Array]> {
   }
 }
 
-const module = compile(AVIF);
+const module = await compile(AVIF);
 
 function decode(bytes: Uint8Array, header: Header): Pixels {
   // Planes, of a grid's tiles too, may have 16-bit samples, and the pixels are RGBA.

@@ -75,7 +75,7 @@ interface JpegExports extends DecoderExports {
   has_warned(): number;
 }
 
-const module = compile(JPEG);
+const module = await compile(JPEG);
 
 function decode(bytes: Uint8Array, header: JpegHeader, shorterSide: number): Pixels {
   const { hasEnd, isWhole } = checkScans(bytes, header);

@@ -56,7 +56,7 @@ function readFrame(bytes: Uint8Array, start: number, end: number): WebpFrame {
   throw damaged("webp", "its first frame holds no image of the frame's size");
 }
 
-const module = compile(WEBP);
+const module = await compile(WEBP);
 
 function decode(bytes: Uint8Array, header: WebpHeader): Pixels {
   const { frame } = header;

@@ -9,6 +9,8 @@ import { compile, Decoder, type DecoderExports } from "../../../lib/image/codecs
 import { decodeImage } from "../../../lib/image/decode.ts";
 import { type Box, channelsOf, orient, type Pixels } from "../../../lib/image/image.ts";
 
+const AVIF_MODULE = await compile(AVIF);
+
 const FOLDER = new URL("../../fixtures/avif/", import.meta.url);
 
 const read = (name: string) => Deno.readFileSync(new URL(`files/${name}.avif`, FOLDER));
@@ -162,14 +164,14 @@ Deno.test("a frame that is larger than the header says does not get the memory t
   view.setUint32(ispe + 16, 64);
   await assertRejects(() => decodeImage(bytes), ImageDecodeError, "more pixels");
   // Nor would it where all pixels are decoded.
-  const decoder = new Decoder("avif", compile(AVIF), 32e6);
+  const decoder = new Decoder("avif", AVIF_MODULE, 32e6);
   assertThrows(() => decoder.decode(bytes, 0, Infinity), ImageDecodeError, "color planes failed");
 });
 
 Deno.test("the parts of a picture are decoded up to its own pixels, not to what they say", () => {
   const bytes = read("grid"); // 128x128, of color and transparency in four tiles each
   const header = avif.readHeader(bytes);
-  const decoder = () => new Decoder<DecoderExports>("avif", compile(AVIF), 64e6);
+  const decoder = () => new Decoder<DecoderExports>("avif", AVIF_MODULE, 64e6);
   const pixels = header.width * header.height, size = pixels * 4;
   const most = 2 * pixels;
   assertEquals(decoder().decode(bytes, size, most).length, size);
@@ -198,7 +200,7 @@ function withLargerTiles(): Uint8Array {
 
 Deno.test("a tile that is larger than its place counts as what is decoded of it", () => {
   const bytes = withLargerTiles(), header = avif.readHeader(bytes);
-  const decoder = () => new Decoder<DecoderExports>("avif", compile(AVIF), 64e6);
+  const decoder = () => new Decoder<DecoderExports>("avif", AVIF_MODULE, 64e6);
   const pixels = header.width * header.height, size = pixels * 4;
   // Four tiles as large as the picture, and then as many smaller ones of transparency.
   assertEquals(decoder().decode(bytes, size, 8 * pixels).length, size);

@@ -9,8 +9,12 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ImageDecodeError } from "../../../lib/errors.ts";
-import { AVIF } from "../../../lib/image/codecs/wasm/avif_binary.ts";
-import { compile, Decoder, type DecoderExports } from "../../../lib/image/codecs/wasm/decoder.ts";
+import {
+  compile,
+  Decoder,
+  type DecoderExports,
+  type Packed,
+} from "../../../lib/image/codecs/wasm/decoder.ts";
 import { decodeImage } from "../../../lib/image/decode.ts";
 import { IMAGE_FORMATS } from "../../../lib/options.ts";
 
@@ -28,23 +32,23 @@ const OLDEST_SAFE: Readonly<Record<string, readonly [version: number, why: strin
   webp: [0x010302, "CVE-2023-4863: a Huffman table written past its end, before 1.3.2"],
 };
 
-const modules: [name: string, base64: string][] = [];
-const moduleOf = (name: string): string => modules.find(([codec]) => codec === name)![1];
+const modules: [name: string, module: WebAssembly.Module, length: number][] = [];
+const moduleOf = (name: string): WebAssembly.Module =>
+  modules.find(([codec]) => codec === name)![1];
 
 for await (const { name } of Deno.readDir(WASM)) {
   const codec = name.match(/^(\w+)_binary\.ts$/)?.[1];
   if (codec === undefined) continue;
-  const binary: Record<string, string> = await import(new URL(name, WASM).href);
-  modules.push([codec, binary[codec.toUpperCase()]]);
+  const binary: Record<string, Packed> = await import(new URL(name, WASM).href);
+  const packed = binary[codec.toUpperCase()]!;
+  modules.push([codec, await compile(packed), packed.length]);
 }
 
 Deno.test("every compiled decoder has its oldest safe version in the table", () => {
   assertEquals(modules.map(([name]) => name).sort(), Object.keys(OLDEST_SAFE).sort());
 });
 
-for (const [name, base64] of modules) {
-  const module = compile(base64);
-
+for (const [name, module] of modules) {
   Deno.test(`the ${name} decoder imports its memory and nothing else`, () => {
     assertEquals(WebAssembly.Module.imports(module), [
       { module: "env", name: "memory", kind: "memory" },
@@ -88,16 +92,20 @@ Deno.test("the documentation has every format, with the versions and sizes of th
     table.split("\n").map((row) => [row.split("|")[1].trim().toLowerCase(), row]),
   );
   for (const format of IMAGE_FORMATS) assert(rows.has(format), format);
-  for (const [name, base64] of modules) {
-    const { version } = new Decoder(name as "webp", compile(base64), 0).exports;
+  for (const [name, module, length] of modules) {
+    const { version } = new Decoder(name as "webp", module, 0).exports;
     const numbers = [version() >> 16, version() >> 8 & 255, version() & 255].join(".");
-    const size = `${Math.round(Uint8Array.fromBase64(base64).length / 1000)} kB`;
+    const size = `${Math.round(length / 1000)} kB`;
     for (const text of [numbers, size]) assertStringIncludes(rows.get(name)!, text, name);
   }
 });
 
 Deno.test("the avif decoder has no known-bad dav1d", () => {
-  const { exports } = new Decoder<DecoderExports & { dav1d(): number }>("avif", compile(AVIF), 0);
+  const { exports } = new Decoder<DecoderExports & { dav1d(): number }>(
+    "avif",
+    moduleOf("avif"),
+    0,
+  );
   assertGreaterOrEqual(exports.dav1d(), 0x010400, "CVE-2024-1580: an overflow, before 1.4.0");
 });
 
@@ -121,7 +129,7 @@ Deno.test("what libjpeg finds wrong is said in its words, with its numbers", asy
 
 Deno.test("a JPEG whose size is a lie is refused by the memory that its true size would take", () => {
   const bytes = read("420-progressive.jpg");
-  const decoder = new Decoder("jpeg", compile(moduleOf("jpeg")), 1e6);
+  const decoder = new Decoder("jpeg", moduleOf("jpeg"), 1e6);
   new DataView(bytes.buffer).setUint16(heightOf(bytes), 30_000);
   new DataView(bytes.buffer).setUint16(heightOf(bytes) + 2, 30_000);
   assertThrows(
@@ -135,7 +143,7 @@ Deno.test("a size of more bytes than can be counted is refused, not wrapped arou
   const bytes = read("cmyk.jpg");
   new DataView(bytes.buffer).setUint16(heightOf(bytes), 0x8000);
   new DataView(bytes.buffer).setUint16(heightOf(bytes) + 2, 0x8000);
-  const decoder = new Decoder("jpeg", compile(moduleOf("jpeg")), 2 ** 32);
+  const decoder = new Decoder("jpeg", moduleOf("jpeg"), 2 ** 32);
   assertThrows(
     () => decoder.decode(bytes, 0, 0x8000, 0x8000, 1, 1),
     ImageDecodeError,
@@ -146,7 +154,7 @@ Deno.test("a size of more bytes than can be counted is refused, not wrapped arou
 for (const format of ["jpeg", "webp"] as const) {
   Deno.test(`the ${format} decoder gives nothing for another size than it is asked for`, () => {
     const bytes = read(format === "jpeg" ? "420.jpg" : "lossy.webp");
-    const decoder = new Decoder(format, compile(moduleOf(format)), 64e6);
+    const decoder = new Decoder(format, moduleOf(format), 64e6);
     assertThrows(() => decoder.decode(bytes, 64, 4, 4, 1, 0), ImageDecodeError);
   });
 }
@@ -171,7 +179,7 @@ const HIGH =
   "aXplAAAIYWxsb2NhdGUAAQZkZWNvZGUAAgoZAwIACw8AQcyCAkAAGkGAgICIeAsEACAACw==";
 
 Deno.test("what lies above two gigabytes of a decoder's memory is read there", () => {
-  const decoder = new Decoder("jpeg", compile(HIGH), 2 ** 32);
+  const decoder = new Decoder("jpeg", new WebAssembly.Module(Uint8Array.fromBase64(HIGH)), 2 ** 32);
   const bytes = Uint8Array.of(1, 2, 3);
   assertEquals(decoder.decode(bytes, 3), bytes);
 });

@@ -6,6 +6,7 @@
 
 import type { ImageFormat } from "../../image.ts";
 import { damaged } from "../codec.ts";
+import { inflateWhole } from "../inflate.ts";
 
 /** What each module exports (`decoder.h`). A pointer of 0 means that it did not work. */
 export interface DecoderExports {
@@ -76,7 +77,16 @@ export class Decoder<E extends DecoderExports = DecoderExports> {
   }
 }
 
-/** Compiles a module of bytes, base64. */
-export function compile(base64: string): WebAssembly.Module {
-  return new WebAssembly.Module(Uint8Array.fromBase64(base64));
+/** A compiled module as its `_binary.ts` holds it. */
+export interface Packed {
+  /** Its bytes, in zlib's format, in base64. */
+  readonly deflated: string;
+  /** How many bytes it has. */
+  readonly length: number;
+}
+
+/** Compiles a module. */
+export async function compile({ deflated, length }: Packed): Promise<WebAssembly.Module> {
+  const bytes = await inflateWhole(Uint8Array.fromBase64(deflated), length);
+  return new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>); // It has just been made.
 }
