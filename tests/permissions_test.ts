@@ -82,7 +82,7 @@ async function run(args: string[], cwd: string, port: number): Promise<[boolean,
 }
 
 /** Commands that load from `lib` what no other command needs, and fail without it. */
-const WHEN_NEEDED = ["pull", "fit", "convert"];
+const WHEN_NEEDED = ["pull", "convert"];
 
 Deno.test("each documented command needs the permissions beside it, and no others", async () => {
   assertEquals(ROWS.length, PAGE.match(/^\| `/gm)!.length);

@@ -1,13 +1,14 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { classifierOn } from "../../lib/classifier.ts";
+import { classifierOn, loadClassifier } from "../../lib/classifier.ts";
 import { layerDistance, similarity } from "../../lib/output/embedding.ts";
 import { mirror, viewsOf } from "../../lib/input/views.ts";
-import { layerInfos, type LayerName } from "../../lib/model/architecture.ts";
+import { type Architecture, layerInfos, type LayerName } from "../../lib/model/architecture.ts";
 import { readImage } from "../../lib/image/read.ts";
 import { createEngine } from "../../lib/engine/create.ts";
 import { randomModel } from "../support/random_model.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { smallVgg } from "../support/small_vgg.ts";
+import { gpuTest } from "../support/webgpu.ts";
 
 const PHOTO = new URL("../data/photos/cat.png", import.meta.url);
 const { model, weights, expected } = await smallVgg();
@@ -90,6 +91,42 @@ Deno.test("embed() gives the look alone where no layer gives scores that add up 
   const look = await multiLabel.embed(PHOTO, { layer: "pool5", pooling: "max", normalize: true });
   assertEquals(data, look.data);
 });
+
+/** Models with and without scores of their own, on inputs of 64 pixels. */
+const KINDS: Readonly<Record<string, Partial<Architecture>>> = {
+  "a soft-max": { dense: [6, 3] },
+  "sigmoids": { dense: [3], head: "sigmoid" },
+  "features only": { dense: [] },
+};
+
+for (const [kind, own] of Object.entries(KINDS)) {
+  const { model } = randomModel({
+    configuration: "A",
+    input: { height: 64, width: 64, channels: 3 },
+    convolutions: [4, 8, 8, 8, 8, 8, 8, 12],
+    dense: [],
+    ...own,
+  }, 4);
+
+  Deno.test(`embed() by default gives of what was prepared what it gives of the image: ${kind}`, async () => {
+    await using classifier = await loadClassifier({ model, backend: "wasm" });
+    const usual = await classifier.embed(PHOTO);
+    assertEquals(await classifier.embed(await classifier.prepare(PHOTO)), usual);
+    assertEquals(await classifier.embed([PHOTO, PHOTO]), [usual, usual]);
+    assertEquals(await classifier.embed(PHOTO, { layer: "search", normalize: true }), usual);
+    assertAlmostEquals(Math.hypot(...usual.data), 1, 1e-6);
+    const views = { crops: "ten", scales: [64, 80] } as const;
+    const several = await classifier.embed(await classifier.prepare(PHOTO, views));
+    assertAlmostEquals(Math.hypot(...several.data), 1, 1e-6);
+    assertEquals(several.shape, usual.shape);
+  });
+
+  gpuTest(`embed() by default gives the same bits on both engines: ${kind}`, async () => {
+    await using wasm = await loadClassifier({ model, backend: "wasm" });
+    await using webgpu = await loadClassifier({ model, backend: "webgpu" });
+    assertEquals(await webgpu.embed(PHOTO), await wasm.embed(PHOTO));
+  });
+}
 
 for (const dense of [[4], []]) {
   Deno.test(`embed() gives the average of a network with ${dense.length} dense layers`, async () => {

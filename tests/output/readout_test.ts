@@ -229,7 +229,7 @@ Deno.test("a document that says something impossible of a readout is refused", a
     [{ head: dense([4]) }, "readout.head.units"],
     [{ head: dense([]) }, "readout.head.units"],
     [{ head: { kind: "tree" } }, "readout.head.kind"],
-    [{ head: { kind: "nearest", neighbors: 0, examples: 3 } }, "counts of at least 1"],
+    [{ head: { kind: "nearest", examples: 0 } }, "a count of at least 1"],
   ];
   const bytes = await modelBytes(readoutModel(PLAIN));
   const { metadata } = await readSafetensorsHeader(new BytesSource(bytes));
@@ -250,4 +250,5 @@ gpuTest("both engines give the same bits", async () => {
   await using webgpu = await loadClassifier({ model, backend: "webgpu" });
   assertEquals(await webgpu.scores(images), await wasm.scores(images));
   assertEquals((await webgpu.explain(PICTURE)).map, (await wasm.explain(PICTURE)).map);
+  assertEquals(await webgpu.embed(images), await wasm.embed(images));
 });
