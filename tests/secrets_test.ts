@@ -137,7 +137,6 @@ const COMMANDS: readonly (readonly [code: number, args: (url: Url) => readonly s
   [1, (url) => ["evaluate", ...CIFAR, url("cat.png")]],
   [0, (url) => [
     ...["fit", "list.csv", "--model", url("model.safetensors"), "--out", "fitted.safetensors"],
-    ...["--epochs", "2", "--validation", "0.5"],
   ]],
   [0, (url) => ["profile", "--runs", "1", "--model", url("model.safetensors", "redirected")]],
   [0, (url) => ["convert", url("zip_d.pth"), "--out", "a.safetensors"]],
