@@ -225,12 +225,12 @@ endsOnSignal("fit as it trains", {
 });
 endsOnSignal("fit as it finds 512 principal axes", {
   args: async (folder) => [
-    ...["fit", ...CIFAR, await pictures(folder, ["cat", "dog"], 20), "--whitening", "pca"],
+    ...["fit", ...CIFAR, await different(folder), "--whitening", "pca"],
     ...["--out", join(folder, "m.safetensors")],
   ],
   started: async (work) => {
-    await fileSeen(/features-.*\.txt$/, 40 * 65)(work);
-    await delay(500);
+    await fileSeen(/features-.*\.txt$/, 80 * 65)(work);
+    await delay(100);
   },
 });
 endsOnSignal("fit --scratch", {
