@@ -27,6 +27,8 @@ export const HEAD_BATCH = { few: 32, many: 256, manyFrom: 10_000 } as const;
 
 /** Most sizes in which a picture is looked at. */
 export const MAX_SIZES = 4;
+/** Pictures of a class, of the median one, below which those that are most like one are right more often. */
+export const NEAREST_BELOW = 10;
 /** Pictures up to which their mirror images are looked at, too, as it takes twice the time. */
 export const MIRRORED_MOST = 300;
 /** Pictures from which on they are looked at in the size that the layers were trained for, and not in a larger one. */
@@ -96,8 +98,9 @@ export const FIT_OPTIONS = {
     `Look at each picture's mirror image, too, and average what they say: auto of up to ${MIRRORED_MOST} pictures`,
   ),
   head: choice(
-    { choices: ["linear", "nearest"], default: "linear", placeholder: "KIND" },
-    "What decides: one layer that is learned, or the pictures that are most like one",
+    { choices: ["auto", "linear", "nearest"], default: "auto", placeholder: "KIND" },
+    "What decides: one layer that is learned, or the pictures that are most like one; auto of classes with " +
+      `fewer than ${NEAREST_BELOW} pictures`,
   ),
   hidden: integer(
     { min: 0, max: 2 ** 16, default: 0 },

@@ -10,7 +10,7 @@ import type { Model, Provenance } from "../model/model.ts";
 import { blockLengths, featureLength, type FeaturePooling } from "../model/readout.ts";
 import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, type Complete, completeOptions } from "../options.ts";
-import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES } from "../options/training.ts";
+import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES, NEAREST_BELOW } from "../options/training.ts";
 import { ProgressTeller } from "../progress.ts";
 import { assess } from "./assess.ts";
 import { duplicatesOf } from "./duplicates.ts";
@@ -57,9 +57,10 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   readonly mirror?: "auto" | "on" | "off" | undefined;
   /**
    * `"linear"`: one dense layer, which learns until it is the best one (logistic regression); `"nearest"`: the
-   * pictures that are most like one decide, from one picture a class on. Default: `"linear"`.
+   * pictures that are most like one decide, from one picture a class on. Default: `"auto"`, nearest where the
+   * median class has fewer than 10 pictures.
    */
-  readonly head?: "linear" | "nearest" | undefined;
+  readonly head?: "auto" | "linear" | "nearest" | undefined;
   /** Units of a hidden layer of the head, which then learns in epochs; 0, the default, for none. */
   readonly hidden?: number | undefined;
   /** How features are brought to a common scale. Default: `"standardize"`. */
@@ -193,7 +194,7 @@ const EPOCH_OPTIONS = [
  * @throws {RangeError} If one does not.
  */
 function checkEffects(options: FitOptions): void {
-  const { hidden = 0, head = "linear" } = options;
+  const { hidden = 0, head } = options;
   const given = (names: readonly (keyof FitOptions)[]): string | undefined =>
     names.find((name) => options[name] !== undefined);
   if (head === "nearest" && hidden > 0) {
@@ -275,9 +276,17 @@ async function learn(
     ? undefined
     : await store?.state({ ...how, hidden, validation, classWeights, whitening });
   const loop = { ...how, oneCycle: false, signal: options.signal, state, progress };
-  const learned = await learnHead(task, { head, hidden, loop, kernels, progress });
+  const chosen = head === "auto" ? headFor(task) : head;
+  const learned = await learnHead(task, { head: chosen, hidden, loop, kernels, progress });
   progress.end();
   return learned;
+}
+
+/** The head that is right more often for so many pictures. */
+function headFor({ labels, classes }: HeadTask): "linear" | "nearest" {
+  const counts = new Float64Array(classes);
+  for (const label of labels) counts[label]!++;
+  return counts.sort()[classes >> 1]! < NEAREST_BELOW ? "nearest" : "linear";
 }
 
 /** Everything of a model but its numbers. */

@@ -76,7 +76,8 @@ Deno.test("addExamples() leaves out what it cannot read, and writes a file", asy
 
 Deno.test("addExamples() refuses a model that has no examples", async () => {
   const data = pictures({ truck: 9 }, 0, 3);
-  const linear = await fit(pictures({ cat: 3, ship: 8 }, 0, 4), { ...OPTIONS, model: CIFAR10 });
+  const own = { ...OPTIONS, model: CIFAR10, head: "linear" } as const;
+  const linear = await fit(pictures({ cat: 3, ship: 8 }, 0, 4), own);
   for (const model of [CIFAR10, linear.bytes]) {
     await assertRejects(
       () => addExamples(model, data, OPTIONS),

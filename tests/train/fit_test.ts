@@ -110,6 +110,14 @@ Deno.test("fit() learns two classes from 15 pictures each", async () => {
   assert(metrics.top1 > 0.85, `${metrics.top1} of unseen pictures`);
 });
 
+Deno.test("fit() takes the nearest examples where classes are small, and else a linear head", async () => {
+  for (const [count, kind] of [[9, "nearest"], [10, "dense"]] as const) {
+    const data = pictures([CAT, DOG], 0, count);
+    const { bytes } = await fit(data, { model: CIFAR10, backend: "wasm" });
+    assertEquals((await openModel(bytes)).readout!.head.kind, kind);
+  }
+});
+
 Deno.test("fit() calibrates its model on pictures that it kept back, and is not sure of strangers", async () => {
   // Cats, dogs, and five other classes' pictures, which are none of these.
   const strangers = [0, 1, 2, 7, 8].flatMap((row) => pictures([row], 0, 12).samples);
