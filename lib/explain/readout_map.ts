@@ -55,7 +55,7 @@ function layerMap(
     for (let c = 0; c < channels; c++) sum += gradient[from + c]! * data[at + c]!;
     map[y * width + x]! += sum * factor * scale[0]!;
   };
-  if (pooling === "none") {
+  if (pooling === "none" || map.length === 1) {
     for (let p = 0; p < map.length; p++) add(Math.floor(p / width), p % width, p * channels, 1);
     return map;
   }

@@ -50,15 +50,24 @@ const MAX_DENSE_PIXELS = 2 ** 22;
  * Checks how images shall be looked at.
  *
  * @throws {RangeError} If `crops` is not one of its values, or a scale is not an integer, smaller than
- *   the model's input or over 4096.
+ *   the model's input or over 4096, or they do not go with the model's readout.
  */
 export function checkViews(options: ViewOptions, model: LookedWith): void {
   const { height, width } = model.architecture.input;
   const bounds = { min: Math.max(height, width), why: "not below the model's input size" };
   completeOptions({ ...VIEW_OPTIONS, scales: { ...VIEW_OPTIONS.scales, ...bounds } }, options);
-  if ((model.readout?.features.sizes.length ?? 1) > 1 && !isPlain(options)) {
+  if (model.readout === undefined || isPlain(options)) return;
+  const { sizes, blocks } = model.readout.features;
+  if (sizes.length > 1) {
     throw new RangeError(
       "A model that looks at an image in several sizes looks at its center: leave out crops and scales",
+    );
+  }
+  const parts = blocks.find(({ pooling }) => pooling !== "avg");
+  if (parts !== undefined && options.crops?.startsWith("dense")) {
+    throw new RangeError(
+      `A model whose head sees each part of ${parts.layer} takes views of one size: leave out dense crops, and the ` +
+        "scale of an explanation",
     );
   }
 }

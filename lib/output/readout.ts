@@ -48,13 +48,7 @@ export class FeatureRows {
     const count = this.#blocks.length, first = size * count;
     let at = this.#lengths.slice(0, first).reduce((sum, length) => sum + length, 0);
     this.#blocks.forEach((block, b) => {
-      const values = blockValues(layers[b]!, n, block);
-      if (values.length !== this.#lengths[first + b]) {
-        throw new RangeError(
-          `A readout on all positions of ${block.layer} sees views of one size: leave out crops and scales`,
-        );
-      }
-      for (const value of values) row.values[at++]! += share * value;
+      for (const value of blockValues(layers[b]!, n, block)) row.values[at++]! += share * value;
     });
   }
 
@@ -182,10 +176,12 @@ export class ReadoutMean {
    */
   result(): Float64Array {
     const { labels, readout } = this.#model, scores = new Float64Array(labels.length);
-    for (const { values, weight } of this.#rows.rows) {
+    const rows = this.#rows.rows;
+    const all = rows.reduce((sum, { weight }) => sum + weight, 0); // 1, as floats add up.
+    for (const { values, weight } of rows) {
       const logits = readoutLogits(readout, values, labels.length);
       const own = headScores(logits, 1, this.#model);
-      for (let c = 0; c < own.length; c++) scores[c]! += weight * own[c]!;
+      for (let c = 0; c < own.length; c++) scores[c]! += weight / all * own[c]!;
     }
     return scores;
   }

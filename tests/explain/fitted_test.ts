@@ -4,11 +4,22 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { loadClassifier } from "../../lib/classifier.ts";
 import type { Pixels } from "../../lib/image/image.ts";
 import { openModel } from "../../lib/model/file.ts";
+import type { Readout } from "../../lib/model/readout.ts";
 import { readoutLogits } from "../../lib/output/readout.ts";
 import type { FitOptions } from "../../lib/train/fit.ts";
 import { catsAndDogs, fittedModel, pictureOf } from "../support/fitted.ts";
 
 const PICTURE = pictureOf(5, 30);
+
+/** How a class's logit changes with each feature, by differences; where one is 0 a root has no slope. */
+function slopesOf(readout: Readout, row: Float32Array, index: number): number[] {
+  return Array.from(row, (feature, i) => {
+    if (feature === 0) return 0;
+    const at = (value: number) => readoutLogits(readout, row.with(i, value), 2)[index]!;
+    const [above, below] = [Math.fround(feature * 1.01), Math.fround(feature * 0.99)];
+    return (at(above) - at(below)) / (above - below);
+  });
+}
 
 for (
   const options of [{}, { head: "nearest" }, {
@@ -26,17 +37,10 @@ for (
       layers.map((layer) => classifier.embed(PICTURE, { layer, pooling: "avg" })),
     );
     const row = Float32Array.from(averages.flatMap(({ data }) => [...data]));
-    // By differences, of features that are not 0: a root has no slope there.
-    const slope = (i: number, index: number): number => {
-      if (row[i] === 0) return 0;
-      const at = (value: number) => readoutLogits(readout!, row.with(i, value), 2)[index]!;
-      const [above, below] = [Math.fround(row[i]! * 1.01), Math.fround(row[i]! * 0.99)];
-      return (at(above) - at(below)) / (above - below);
-    };
     for (const index of [0, 1]) {
       const { map, height, width } = await classifier.explain(PICTURE, { label: index });
       assertEquals([height, width], [8, 8]); // pool3's, of 64 pixels
-      const slopes = Array.from(row, (_, i) => slope(i, index));
+      const slopes = slopesOf(readout!, row, index);
       const want = Float64Array.from(map, (_, p) => {
         const y = Math.floor(p / 8), x = p % 8;
         let first = 0;
@@ -55,6 +59,61 @@ for (
         assertAlmostEquals(map[p]!, Math.max(0, value), 2e-3 * largest, `position ${p}`);
       });
     }
+  });
+}
+
+for (
+  const [pooling, layer, sides] of [
+    ["none", "pool4", 64],
+    ["quarters", "pool4", 64],
+    ["quarters", "pool5", 32],
+    ["none", "pool5", 32],
+  ] as const
+) {
+  Deno.test(`a map of a head that sees parts of a layer: ${pooling} of ${layer} at ${sides}`, async () => {
+    const bytes = await fittedModel({ layer, pooling, sides: [sides], mirror: "off" });
+    const { readout } = await openModel(bytes);
+    await using classifier = await loadClassifier({ model: bytes, backend: "wasm" });
+    const { data } = await classifier.embed(PICTURE, { layer });
+    const side = sides === 64 ? 4 : 1, channels = data.length / side ** 2;
+    const at = (p: number, c: number) => data[p * channels + c]!;
+    // Of each feature the positions of which it is the average.
+    const positions = Array.from({ length: side ** 2 }, (_, p) => p);
+    const parts = pooling === "none" || side === 1
+      ? positions.map((p) => [p])
+      : [0, 2, 8, 10].map((p) => [p, p + 1, p + 4, p + 5]);
+    const row = Float32Array.from(parts.flatMap((own) =>
+      Array.from(
+        { length: channels },
+        (_, c) => own.reduce((sum, p) => sum + at(p, c), 0) / own.length,
+      )
+    ));
+    const { map, height, width, index } = await classifier.explain(PICTURE);
+    assertEquals([height, width], [side, side]);
+    const slopes = slopesOf(readout!, row, index);
+    const want = positions.map((p) => {
+      const part = parts.findIndex((own) => own.includes(p)), { length } = parts[part]!;
+      let sum = 0;
+      for (let c = 0; c < channels; c++) sum += slopes[part * channels + c]! * at(p, c) / length;
+      return Math.max(0, sum);
+    });
+    const largest = Math.max(...want, 1e-3);
+    want.forEach((value, p) => assertAlmostEquals(map[p]!, value, 2e-3 * largest, `position ${p}`));
+  });
+
+  Deno.test(`a head that sees parts of a layer takes no views of other sizes: ${pooling} of ${layer} at ${sides}`, async () => {
+    await using classifier = await loadClassifier({
+      model: await fittedModel({ layer, pooling, sides: [sides] }),
+      backend: "wasm",
+    });
+    const message = `each part of ${layer} takes views of one size`;
+    await assertRejects(() => classifier.explain(PICTURE, { scale: 96 }), RangeError, message);
+    for (const crops of ["dense", "dense+multi"] as const) {
+      const views = { crops, scales: [96] };
+      await assertRejects(() => classifier.scores(PICTURE, views), RangeError, message);
+      await assertRejects(() => classifier.prepare(PICTURE, views), RangeError, message);
+    }
+    assertEquals((await classifier.scores(PICTURE, { crops: "ten", scales: [96] })).length, 2);
   });
 }
 

@@ -54,6 +54,7 @@ const CASES: readonly FitOptions[] = [
   { layer: "fc6", mirror: "off", hidden: 8, epochs: 3 },
   { layer: ["pool4", "pool5"], pooling: "quarters", head: "nearest" },
   { layer: "pool5", pooling: "none", sides: [48], mirror: "off", whitening: "none" },
+  { sides: [32, 40, 64], mirror: "on" },
   { grayscale: true },
   { standardize: "image" },
 ];
