@@ -52,7 +52,7 @@ function testIn(name: string, test: (folder: string) => Promise<void>): void {
 
 testIn("fit's options say what the new model sees, and models info tells it", async (folder) => {
   const model = join(folder, "pets.safetensors"), pets = join(folder, "pets");
-  const own = ["--layer", "pool3,pool5", "--sides", "64,32", "--mirror", "off", "--pooling", "avg"];
+  const own = ["--layer", "pool3,pool5", "--sides", "64,32", "--mirror", "off", "--head", "linear"];
   const fitted = await run(fitCommand, ...ENGINE, "--model", CIFAR10, ...own, "--out", model, pets);
   assertEquals(fitted.code, 0, fitted.text);
   assertEquals(

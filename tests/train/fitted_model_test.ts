@@ -24,7 +24,7 @@ async function assertOwnScores(options: FitOptions, backend: Backend): Promise<M
   try {
     const data = catsAndDogs(8);
     const { bytes } = await fit(data, {
-      ...{ model: CIFAR10, backend, directory, ...options },
+      ...{ model: CIFAR10, backend, directory, head: "linear", ...options },
       out: undefined,
     });
     const model = await openModel(bytes), readout = model.readout!;

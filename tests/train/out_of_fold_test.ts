@@ -9,7 +9,7 @@ import { NEVER, stratifiedFolds } from "../../lib/train/folds.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { catsAndDogs, pictureOf } from "../support/fitted.ts";
 
-const OPTIONS = { model: CIFAR10, backend: "wasm", mirror: "off" } as const;
+const OPTIONS = { model: CIFAR10, backend: "wasm", head: "linear", mirror: "off" } as const;
 
 Deno.test("an assessment is what fits on the other folds say of each picture", async () => {
   const data = catsAndDogs(12), { labels, samples } = data, seed = 3;
