@@ -164,7 +164,7 @@ export function readoutOf(
 }
 
 /** Most values of features, and of examples and units: bounds what a file may ask for. */
-const MAX_FEATURES = 2 ** 20;
+export const MAX_FEATURES = 2 ** 20;
 /** Most sizes in which an image is looked at. */
 export const MAX_SIZES = 4;
 /** Most layers of a dense readout. */

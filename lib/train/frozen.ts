@@ -2,7 +2,12 @@
 
 import { layerInfos, type LayerName, layersOf, MAX_DENSE } from "../model/architecture.ts";
 import type { Model, Preprocessing, WeightPiece } from "../model/model.ts";
-import type { FeaturePooling, FeatureRecipe } from "../model/readout.ts";
+import {
+  featureLength,
+  type FeaturePooling,
+  type FeatureRecipe,
+  MAX_FEATURES,
+} from "../model/readout.ts";
 import { checkValue } from "../options.ts";
 import { FIT_OPTIONS, LARGER_MOST, MIRRORED_MOST } from "../options/training.ts";
 import { STANDARD_DEVIATION, STANDARD_MEAN } from "../input/whiten.ts";
@@ -34,8 +39,8 @@ export interface Frozen {
  * read, on average.
  *
  * @param pictures How many there are to learn from: of few, more is looked at.
- * @throws {RangeError} If the model has no such layer, or its dense layers are to see another size than
- *   they were trained for.
+ * @throws {RangeError} If the model has no such layer, its dense layers are to see another size than they were
+ *   trained for, or features are too many.
  */
 export function freeze(base: Model, choice: FeatureChoice, pictures: number): Frozen {
   const names = layerInfos(base.architecture).map(({ name }) => name)
@@ -55,10 +60,16 @@ export function freeze(base: Model, choice: FeatureChoice, pictures: number): Fr
   }
   const sizes = isDense
     ? [[height, width] as const]
-    : sides.toSorted((a, b) => a - b).map((side) => [side, side] as const);
+    : [...new Set(sides)].sort((a, b) => a - b).map((side) => [side, side] as const);
   const mirrored = mirror === "auto" ? pictures <= MIRRORED_MOST : mirror === "on";
-  const features = { sizes, blocks, mirrored };
-  return { model: withoutHead(base, features, choice), features };
+  const features = { sizes, blocks, mirrored }, model = withoutHead(base, features, choice);
+  const length = featureLength(features, model.architecture);
+  if (length > MAX_FEATURES) {
+    throw new RangeError(
+      `Expected at most ${MAX_FEATURES} features, found ${length}: read later layers, fewer of them, or pool them`,
+    );
+  }
+  return { model, features };
 }
 
 /** The layer whose outputs are the logits. */
@@ -123,12 +134,12 @@ function preprocessingFor(
   { grayscale, standardize }: FeatureChoice,
 ): Preprocessing {
   const size = Math.ceil(preprocessing.size * side / Math.max(input.height, input.width));
-  const sized = { ...preprocessing, size };
+  const sized = { ...preprocessing, size, ...grayscale ? { grayscale } : {} };
+  if (standardize === undefined || preprocessing.standardize !== undefined) return sized;
   // What the layers see varies as photographs do that they were trained on, around 0.
   const scale = preprocessing.scale * PHOTOGRAPHS_DEVIATION / STANDARD_DEVIATION;
   const mean = preprocessing.mean.map(() => STANDARD_MEAN * scale);
-  const own = standardize === undefined ? sized : { ...sized, standardize, scale, mean };
-  return grayscale ? { ...own, grayscale } : own;
+  return { ...sized, standardize, scale, mean };
 }
 
 /** Of the bytes of ImageNet's photographs: torchvision's 0.225 of 255. */

@@ -309,6 +309,7 @@ Deno.test("fit() refuses layers that the model does not have, and options withou
     [{ layer: ["pool5", "conv9_9" as "pool5"] }, "layer"],
     [{ layer: "fc7", sides: [64] }, "32x32"],
     [{ sides: [16] }, "sides"],
+    [{ layer: "conv1_1", pooling: "none", sides: [512] }, "at most 1048576 features"],
     [{ epochs: 5 }, "epochs has no effect without hidden"],
     [{ validation: 0.5 }, "validation has no effect without hidden"],
     [{ hidden: 4, folds: 3 }, "folds has no effect beside hidden"],

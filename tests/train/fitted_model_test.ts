@@ -160,6 +160,17 @@ for (
   });
 }
 
+Deno.test("what a base removes of each picture is not removed again", async () => {
+  const base = baseWith({ standardize: "image", scale: 1 / 42, mean: [3, 3, 3], std: [1, 1, 1] });
+  const own = await openModel(await fittedModel({ model: base, standardize: "image" }));
+  assertEquals(own.preprocessing, base.preprocessing);
+});
+
+Deno.test("a side that is named twice is seen once", async () => {
+  const { readout } = await assertOwnScores({ sides: [64, 32, 64] }, "wasm");
+  assertEquals(readout!.features.sizes, [[32, 32], [64, 64]]);
+});
+
 Deno.test("a model that was fitted on gray pictures sees no colors, and another does", async () => {
   const image = pictureOf(1, 2), next = random(3);
   const gray = { ...image, data: new Uint8Array(image.data.length) };
