@@ -28,7 +28,8 @@ export interface ExplainOptions extends ImageOptions {
   readonly label?: ClassName | undefined;
   /**
    * `"grad-cam"`, the default: where the last convolution saw what speaks for the class (in a view of
-   * less than 64 pixels that of block 4, as block 5 has fewer than 4x4 positions there);
+   * less than 64 pixels that of block 4, as block 5 has fewer than 4x4 positions there), or, of a model
+   * that `fit` made, what each position of the layers that it reads adds to the class's logit;
    * `"score-map"`: the class's probability at each place to which the network is applied, which needs
    * a `scale` above the model's input size, and a model that does not average them.
    */

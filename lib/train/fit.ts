@@ -200,6 +200,10 @@ function checkEffects(options: FitOptions): void {
   if (head === "nearest" && hidden > 0) {
     throw new RangeError('hidden is for a linear head: the head "nearest" has no layers');
   }
+  const unlearned = head === "nearest" ? given(["whitening", "classWeights"]) : undefined;
+  if (unlearned !== undefined) {
+    throw new RangeError(`${unlearned} has no effect on the head "nearest": leave it out`);
+  }
   const unused = hidden > 0 ? given(["folds"]) : given(EPOCH_OPTIONS);
   if (unused === undefined) return;
   throw new RangeError(

@@ -314,6 +314,8 @@ Deno.test("fit() refuses layers that the model does not have, and options withou
     [{ validation: 0.5 }, "validation has no effect without hidden"],
     [{ hidden: 4, folds: 3 }, "folds has no effect beside hidden"],
     [{ hidden: 4, head: "nearest" }, "hidden is for a linear head"],
+    [{ head: "nearest", whitening: "pca" }, "whitening has no effect"],
+    [{ head: "nearest", classWeights: "none" }, "classWeights has no effect"],
     [{ hidden: 4, validation: 1 }, "validation"],
     [{ hidden: 4, epochs: 0 }, "epochs"],
   ];
