@@ -30,7 +30,7 @@ import { learnHead } from "./learn.ts";
 import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
-import type { Whitening } from "./statistics.ts";
+import { checkWhitening, type Whitening } from "./statistics.ts";
 import { featureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } from "./storage.ts";
 
 /** Options of {@linkcode fit}. */
@@ -131,8 +131,15 @@ export async function fit(
   if (labels.length < 2) {
     throw new RangeError(`Expected at least 2 classes: found ${labels.length}`);
   }
+  const present = new Set(samples.map(({ label }) => label));
+  const missing = labels.find((_, c) => !present.has(c));
+  if (missing !== undefined) {
+    throw new RangeError(`Expected a picture of each class: found none of "${missing}"`);
+  }
   const base = await resolveModel(options.model, options);
   const frozen = freeze(base, { ...options, layers: layersOf(options.layer) }, samples.length);
+  const lengths = blockLengths(frozen.features, frozen.model.architecture);
+  for (const length of lengths) checkWhitening(length, complete.whitening);
   using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(frozen.model, options);
   const store = await storeOf(frozen, engine, samples, options.directory);
@@ -149,8 +156,7 @@ export async function fit(
   const classes = Int32Array.from(own, ({ label }) => label);
   const compared = {
     ...{ fingerprints: pictures.fingerprints, features: pictures.features },
-    ...{ labels: classes, classes: labels.length },
-    lengths: blockLengths(frozen.features, frozen.model.architecture),
+    ...{ labels: classes, classes: labels.length, lengths },
   };
   const { learned, duplicates, folds } = await withKernels(options, async (kernels) => {
     const duplicates = await duplicatesOf(kernels, compared, options.signal);

@@ -21,6 +21,19 @@ export interface LinearTransform {
 /** Above this size a covariance would take too long to diagonalize. */
 const MAX_WHITENED = 1024;
 
+/**
+ * Checks that rows can be whitened.
+ *
+ * @throws {RangeError} If a covariance of more than 1024 values is needed.
+ */
+export function checkWhitening(length: number, whitening: Whitening): void {
+  if ((whitening === "pca" || whitening === "zca") && length > MAX_WHITENED) {
+    throw new RangeError(
+      `Whitening takes rows of at most ${MAX_WHITENED} values, found ${length}: use standardize`,
+    );
+  }
+}
+
 /** Gathers statistics of rows of one length, each seen once. */
 export class Statistics {
   readonly #mean: Float64Array;
@@ -33,11 +46,7 @@ export class Statistics {
 
   /** @throws {RangeError} If a covariance of more than 1024 values is asked for. */
   constructor(length: number, withCovariance: boolean = false) {
-    if (withCovariance && length > MAX_WHITENED) {
-      throw new RangeError(
-        `Whitening takes rows of at most ${MAX_WHITENED} values, found ${length}: use standardize`,
-      );
-    }
+    checkWhitening(length, withCovariance ? "pca" : "none");
     this.#mean = new Float64Array(length);
     this.#delta = new Float64Array(length);
     this.#products = new Float64Array(withCovariance ? length * length : length);

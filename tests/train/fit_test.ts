@@ -18,6 +18,7 @@ import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { fitReport } from "../../lib/train/report.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { classWeightsOf, stratifiedSplit } from "../../lib/train/split.ts";
+import type { Progress } from "../../lib/progress.ts";
 import { withTfjs } from "../../lib/train/tfjs.ts";
 import { layersOf } from "../../lib/model/architecture.ts";
 import { openModel } from "../../lib/model/file.ts";
@@ -310,6 +311,7 @@ Deno.test("fit() refuses layers that the model does not have, and options withou
     [{ layer: "fc7", sides: [64] }, "32x32"],
     [{ sides: [16] }, "sides"],
     [{ layer: "conv1_1", pooling: "none", sides: [512] }, "at most 1048576 features"],
+    [{ layer: "pool3", pooling: "none", whitening: "pca" }, "at most 1024 values, found 2048"],
     [{ epochs: 5 }, "epochs has no effect without hidden"],
     [{ validation: 0.5 }, "validation has no effect without hidden"],
     [{ hidden: 4, folds: 3 }, "folds has no effect beside hidden"],
@@ -319,10 +321,15 @@ Deno.test("fit() refuses layers that the model does not have, and options withou
     [{ hidden: 4, validation: 1 }, "validation"],
     [{ hidden: 4, epochs: 0 }, "epochs"],
   ];
+  // Before a picture is read.
+  const onProgress = ({ stage }: Progress) => assertNotEquals(stage, "features");
   for (const [more, message] of refused) {
-    await assertRejects(() => fit(data, { ...options, ...more }), RangeError, message);
+    const own = { ...options, ...more, onProgress };
+    await assertRejects(() => fit(data, own), RangeError, message);
   }
   await assertRejects(() => fit(pictures([CAT], 0, 4), options), RangeError, "2 classes");
+  const more = { ...data, labels: [...data.labels, "bird"] };
+  await assertRejects(() => fit(more, options), RangeError, 'found none of "bird"');
 });
 
 Deno.test("a picture that cannot be read is left out and told, whatever is fitted", async () => {
