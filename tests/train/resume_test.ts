@@ -98,6 +98,28 @@ Deno.test("a file of features keeps whole pictures, and does not write them agai
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("a fit that ended for bad pictures goes on from what it had read", async () => {
+  await withPictures(async (folder, data) => {
+    const directory = join(folder, "fit");
+    const broken = Array.from({ length: 10 }, (_, n) => ({
+      ...{ file: `broken-${n}`, label: 0, image: new TextEncoder().encode(`garbage ${n}`) },
+    }));
+    const bad = { ...data, samples: [...data.samples, ...broken] };
+    const options = { model: CIFAR10, backend: "wasm", directory, sides: [32] } as const;
+    await assertRejects(() => fit(bad, options), RangeError, "10 of 50 pictures");
+    let computed = 0;
+    const { skipped, bytes } = await fit(bad, {
+      ...options,
+      skipBad: true,
+      onProgress: ({ stage, done, total }) => {
+        if (stage === "features" && done < total!) computed++;
+      },
+    });
+    assertEquals([skipped.length, computed], [10, 0]);
+    assertEquals(bytes, (await fit(data, { ...options, directory: undefined })).bytes);
+  });
+});
+
 Deno.test("a directory keeps what one fit needs to go on, and whatever else is in it", async () => {
   await withPictures(async (folder, data) => {
     const directory = join(folder, "fit");

@@ -228,7 +228,7 @@ const PATHS: Json = {
   },
   "/embed": {
     post: post(
-      "What a layer says about one image, or about each of several",
+      "What similar images are found by, or what a layer says, of one image or of each of several",
       IMAGES,
       answer("Embeddings", schemas(ref("Embedding"), ref("EmbeddingsOfFiles"))),
       EMBEDDING_OPTIONS,
