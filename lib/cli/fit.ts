@@ -21,6 +21,7 @@ import type { Progress } from "../progress.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/fit_from_scratch.ts";
 import { curveSvg } from "../train/curves.ts";
 import { fitReport } from "../train/report.ts";
+import { counted } from "../train/words.ts";
 import { checkedValue, flagOf } from "./arguments.ts";
 import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
@@ -71,7 +72,8 @@ const OPTIONS = {
   seed: FIT_OPTIONS.seed,
   add: flag(
     { default: false },
-    "Add the pictures to MODEL's examples, which was fitted with --head nearest; nothing is trained",
+    "Write to --out what --model, which was fitted with --head nearest, becomes with the pictures " +
+      "as more examples; nothing is trained",
   ),
   scratch: {
     ...configuration,
@@ -163,10 +165,14 @@ async function add(
 }
 
 /** What a model has become, in lines. */
-function addedSummary({ labels, examples, added, skipped }: Extended, out: string): string[] {
+function addedSummary(
+  { labels, examples, added, repeated, skipped }: Extended,
+  out: string,
+): string[] {
   return [
     `${out}: ${added} examples more, ${examples.reduce((a, b) => a + b, 0)} in all`,
     ...labels.map((label, c) => `  ${JSON.stringify(label)}: ${examples[c]}`),
+    ...repeated === 0 ? [] : [`${counted(repeated, "picture")} left out: examples already`],
     ...skipped.length === 0 ? [] : ["Left out:", ...skipped.map(describeSkipped)],
   ];
 }

@@ -12,6 +12,7 @@ import { checkOptions } from "../options.ts";
 import { ADD_OPTIONS } from "../options/training.ts";
 import { calibrateLogits } from "../output/calibration.ts";
 import { ProgressTeller } from "../progress.ts";
+import { duplicatesOf } from "./duplicates.ts";
 import { readPictures } from "./features.ts";
 import { type OutOptions, writeModel } from "./fitted.ts";
 import { stratifiedFolds } from "./folds.ts";
@@ -34,6 +35,8 @@ export interface Extended {
   readonly examples: readonly number[];
   /** How many of them are new. */
   readonly added: number;
+  /** How many pictures were left out as there is the same example of their class. */
+  readonly repeated: number;
   /** Pictures that could not be read, and were left out. */
   readonly skipped: readonly SkippedSample[];
 }
@@ -46,7 +49,7 @@ export interface ExtendedInMemory extends Extended {
 
 /**
  * Gives a model that was fitted with `head: "nearest"` more examples, of its classes or of new ones, and
- * calibrates it anew by all of them.
+ * calibrates it anew by all of them. A picture that is an example of its class already is left out.
  *
  * @throws {RangeError} If the model has no examples, or too many pictures of a class cannot be read.
  */
@@ -92,19 +95,15 @@ export async function addExamples(
 
   const labels = [...new Set([...base.labels, ...data.labels])];
   const own = pictures.positions.map((n) => labels.indexOf(data.labels[samples[n]!.label]!));
-  const extended: NearestReadout = {
-    ...head,
-    examples: joined(head.examples, directionsOf(pictures.features, head.lengths)),
-    classes: joined(head.classes, own),
-  };
-  const judgement = {
-    ...{ labels: extended.classes, classes: labels.length },
-    folds: stratifiedFolds(extended.classes, labels.length),
-  };
-  const { logits } = await withKernels(
-    options,
-    (kernels) => judgeExamples(kernels, extended.examples, judgement, { signal }),
-  );
+  const extended = extend(head, directionsOf(pictures.features, head.lengths), own);
+  const judgement = { labels: extended.classes, classes: labels.length };
+  const { logits } = await withKernels(options, async (kernels) => {
+    const fingerprints = Array.from(extended.classes, (_, n) => `${n}`);
+    const compared = { ...judgement, fingerprints, directions: extended.examples };
+    const together = await duplicatesOf(kernels, compared, signal);
+    const folds = stratifiedFolds(extended.classes, labels.length, { together });
+    return await judgeExamples(kernels, extended.examples, { ...judgement, folds }, { signal });
+  });
   const judged = Array.from(extended.classes, (label, n) => ({
     logits: logits.subarray(n * labels.length, (n + 1) * labels.length),
     label,
@@ -116,8 +115,9 @@ export async function addExamples(
     ...calibrateLogits(judged, none < 0 ? {} : { none }),
     readout: { ...readout, head: extended },
   }, base);
+  const added = extended.classes.length - head.classes.length;
   const result = {
-    ...{ size: bytes.length, labels, added: own.length, skipped: skipped.list },
+    ...{ size: bytes.length, labels, added, repeated: own.length - added, skipped: skipped.list },
     examples: labels.map((_, c) => extended.classes.filter((label) => label === c).length),
   };
   if (out === undefined) return { ...result, bytes };
@@ -125,9 +125,23 @@ export async function addExamples(
   return result;
 }
 
-function joined(first: Float32Array, second: ArrayLike<number>): Float32Array {
-  const all = new Float32Array(first.length + second.length);
-  all.set(first);
-  all.set(second, first.length);
-  return all;
+/** A head with rows of `directions` as more examples of the classes `own`, but for those that it has already. */
+function extend(head: NearestReadout, directions: Float32Array, own: number[]): NearestReadout {
+  const size = head.examples.length / head.classes.length;
+  const rowAt = (rows: Float32Array, n: number) => rows.subarray(n * size, (n + 1) * size);
+  const seen = new Map<string, Float32Array[]>();
+  const isNew = (row: Float32Array, label: number): boolean => {
+    const key = `${label} ${row.reduce((sum, value) => sum + value, 0)}`;
+    const alike = seen.get(key) ?? [];
+    if (alike.some((other) => other.every((value, i) => value === row[i]))) return false;
+    seen.set(key, [...alike, row]);
+    return true;
+  };
+  head.classes.forEach((label, n) => isNew(rowAt(head.examples, n), label));
+  const kept = [...own.keys()].filter((n) => isNew(rowAt(directions, n), own[n]!));
+  const examples = new Float32Array(head.examples.length + kept.length * size);
+  examples.set(head.examples);
+  kept.forEach((n, at) => examples.set(rowAt(directions, n), head.examples.length + at * size));
+  const classes = Float32Array.from([...head.classes, ...kept.map((n) => own[n]!)]);
+  return { ...head, examples, classes };
 }

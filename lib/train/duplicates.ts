@@ -1,6 +1,6 @@
 /** Pictures that show the same: copies, copies that were altered, and pictures of one moment. */
 
-import { directionOf, membersOf } from "../output/nearest.ts";
+import { membersOf } from "../output/nearest.ts";
 import type { Judgement } from "./cross_validation.ts";
 import { innerProducts } from "./inner_products.ts";
 import type { TrainingKernels } from "./kernels.ts";
@@ -10,10 +10,8 @@ import { randomFrom } from "./random.ts";
 export interface ComparedPictures extends Pick<Judgement, "labels" | "classes"> {
   /** A hash of each picture's pixels, `[N]`. */
   readonly fingerprints: readonly string[];
-  /** `[N, D]`. */
-  readonly features: Float32Array;
-  /** Of the blocks of features, in order; their sum is D. */
-  readonly lengths: readonly number[];
+  /** Features as `directionsOf()` gives them, `[N, D]`. */
+  readonly directions: Float32Array;
 }
 
 /**
@@ -35,15 +33,11 @@ const PAIRS = 2000;
  */
 export async function duplicatesOf(
   kernels: TrainingKernels,
-  { fingerprints, features, lengths, labels, classes }: ComparedPictures,
+  { fingerprints, directions, labels, classes }: ComparedPictures,
   signal?: AbortSignal,
 ): Promise<Int32Array> {
-  const count = fingerprints.length, size = features.length / count;
-  const rows = new Float32Array(features.length);
-  for (let at = 0; at < rows.length; at += size) {
-    rows.set(directionOf(features.subarray(at, at + size), lengths), at);
-  }
-  const least = 1 - SAME * usualDistance(rows, size, membersOf(labels, classes));
+  const size = directions.length / fingerprints.length;
+  const least = 1 - SAME * usualDistance(directions, size, membersOf(labels, classes));
   const firsts = Int32Array.from(fingerprints, (_, n) => n), seen = new Map<string, number>();
   const firstOf = (n: number): number => {
     while (firsts[n] !== n) n = firsts[n]!;
@@ -54,7 +48,7 @@ export async function duplicatesOf(
     firsts[Math.max(first, second)] = Math.min(first, second);
   };
   let n = 0;
-  for await (const alike of innerProducts(kernels, rows, rows, size, signal)) {
+  for await (const alike of innerProducts(kernels, directions, directions, size, signal)) {
     for (let other = 0; other < n; other++) if (alike[other]! >= least) join(n, other);
     join(n, seen.get(fingerprints[n]!) ?? n);
     seen.set(fingerprints[n]!, n++);

@@ -27,6 +27,7 @@ import { freeze, type Frozen } from "./frozen.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { type TrainingKernels, withKernels } from "./kernels.ts";
 import { learnHead } from "./learn.ts";
+import { directionsOf } from "./nearest.ts";
 import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
@@ -159,7 +160,8 @@ export async function fit(
     ...{ labels: classes, classes: labels.length, lengths },
   };
   const { learned, duplicates, folds } = await withKernels(options, async (kernels) => {
-    const duplicates = await duplicatesOf(kernels, compared, options.signal);
+    const directions = directionsOf(compared.features, compared.lengths);
+    const duplicates = await duplicatesOf(kernels, { ...compared, directions }, options.signal);
     const folds = foldsFor(classes, labels, duplicates, complete);
     const task = {
       ...{ ...compared, rows: pictures.features, folds, whitening: complete.whitening },

@@ -56,6 +56,34 @@ Deno.test("addExamples() gives the model that a fit on all pictures gives", asyn
   assert(added.temperature! > 0);
 });
 
+Deno.test("addExamples() leaves out what is an example already, and keeps it as one of another class", async () => {
+  const data = pictures({ truck: 9, cat: 3 }, 4, 4);
+  const once = await addExamples(few.bytes, data, OPTIONS);
+  assertEquals([once.examples, once.added, once.repeated], [[8, 6, 4], 6, 2]);
+  const twice = await addExamples(once.bytes, data, OPTIONS);
+  assertEquals([twice.examples, twice.added, twice.repeated], [[8, 6, 4], 0, 8]);
+  assertEquals(twice.bytes, once.bytes);
+  const samples = data.samples.filter(({ label }) => label === 1);
+  const asShips = { labels: data.labels.with(1, "ship"), samples };
+  assertEquals((await addExamples(once.bytes, asShips, OPTIONS)).examples, [8, 10, 4]);
+});
+
+Deno.test("addExamples() judges no picture by its altered copies", async () => {
+  const { samples: [ship], labels } = pictures({ ship: 8 }, 0, 1);
+  const { data, ...size } = ship!.image as Pixels;
+  const copies = [1, 2, 3, 4].map((by) => ({
+    ...ship!,
+    image: { ...size, data: data.map((value) => Math.min(255, value + by)) },
+  }));
+  const cats = pictures({ cat: 3 }, 0, 7);
+  const one = { ...ship!, label: 1 };
+  const base = await nearest({ labels: ["cat", "ship"], samples: [...cats.samples, one] });
+  const { bytes, added } = await addExamples(base.bytes, { labels, samples: copies }, OPTIONS);
+  assertEquals(added, 4);
+  // Of the cats too few are left to tell, and the ships, which are one picture, are not judged.
+  assertEquals((await openModel(bytes)).sureScore, undefined);
+});
+
 Deno.test("addExamples() leaves out what it cannot read, and writes a file", async () => {
   const data = pictures({ truck: 9 }, 0, 3);
   const broken = { file: "broken.jpg", label: 0, image: new TextEncoder().encode("no picture") };

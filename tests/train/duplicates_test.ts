@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { duplicatesOf } from "../../lib/train/duplicates.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
+import { directionsOf } from "../../lib/train/nearest.ts";
 import { random } from "../support/random_model.ts";
 
 const kernels = await TrainingKernels.start();
@@ -16,9 +17,11 @@ function picturesOf(spread: number) {
   );
   return {
     features,
+    get directions() {
+      return directionsOf(features, LENGTHS);
+    },
     labels,
     classes: 2,
-    lengths: LENGTHS,
     fingerprints: labels.map((_, n) => `${n}`),
   };
 }
@@ -58,11 +61,11 @@ Deno.test("pictures with the same pixels are the same, whatever their features",
 });
 
 Deno.test("one picture a class is enough, and none are no problem", async () => {
-  const { features, lengths, fingerprints } = picturesOf(1);
-  const few = { lengths, features: features.subarray(0, 2 * SIZE), labels: [0, 1], classes: 2 };
+  const { directions, fingerprints } = picturesOf(1);
+  const few = { directions: directions.subarray(0, 2 * SIZE), labels: [0, 1], classes: 2 };
   const own = fingerprints.slice(0, 2);
   assertEquals(await duplicatesOf(kernels, { ...few, fingerprints: own }), Int32Array.of(0, 1));
-  const none = { lengths, features: new Float32Array(), labels: [], classes: 2, fingerprints: [] };
+  const none = { directions: new Float32Array(), labels: [], classes: 2, fingerprints: [] };
   assertEquals(await duplicatesOf(kernels, none), new Int32Array());
 });
 
