@@ -71,8 +71,14 @@ interface Ready {
   readonly colors: Float32Array;
 }
 
+/** Whether a picture need not be read again: nobody reads it as long as its bytes are what they are. */
+function isSettled(found: PictureRecord | Unreadable): boolean {
+  return !("reason" in found) || found.code === "image-damaged" || found.code === "image-format";
+}
+
 /**
- * Computes what is known of pictures, beginning after those that the store holds.
+ * Computes what is known of pictures, but for what the store holds. One that could not be had, such as over a
+ * network, is tried again each time.
  *
  * What makes features is what makes them when the new model classifies: they are the same bit for bit.
  */
@@ -89,10 +95,18 @@ export async function readPictures(
     else pictures.add(position, found);
   };
   const kept = store?.load().slice(0, samples.length) ?? [];
-  kept.forEach((found, position) => take(position, found));
-  progress?.reach(kept.length);
-  const rest = samples.slice(kept.length);
-  const images = rest.map(({ file, image }) => ({ name: file, image: image ?? file }));
+  const left: number[] = [];
+  samples.forEach((_, position) => {
+    const found = kept[position];
+    if (found !== undefined && isSettled(found)) take(position, found);
+    else left.push(position);
+  });
+  const known = samples.length - left.length;
+  progress?.reach(known);
+  const images = left.map((position) => {
+    const { file, image } = samples[position]!;
+    return { name: file, image: image ?? file };
+  });
   let records: (PictureRecord | Unreadable)[] = [];
   const keep = async (): Promise<void> => {
     await store?.append(records);
@@ -101,10 +115,10 @@ export async function readPictures(
   const work = workOf(engine, model, options);
   const found = eachImage(images, "record", work, { signal: options.signal, isList: true });
   for await (const { index, record, error } of found) {
-    const position = kept.length + index, outcome = record ?? reasonOf(error);
+    const position = left[index]!, outcome = record ?? reasonOf(error);
     take(position, outcome);
-    if (records.push(outcome) >= KEPT_TOGETHER) await keep();
-    progress?.reach(position + 1);
+    if (position >= kept.length && records.push(outcome) >= KEPT_TOGETHER) await keep();
+    progress?.reach(known + index + 1);
   }
   await keep();
   return pictures.result();
@@ -162,10 +176,9 @@ class RowOf extends FeatureRows implements Mean<Float32Array> {
   }
 }
 
-/** Gathers what is known of pictures. */
+/** Gathers what is known of pictures, in any order. */
 class Gathered {
-  readonly #positions: number[] = [];
-  readonly #fingerprints: string[] = [];
+  readonly #fingerprints = new Map<number, string>();
   readonly #features: Float32Array;
   readonly #colors: Float32Array;
   readonly #length: number;
@@ -177,19 +190,23 @@ class Gathered {
   }
 
   add(position: number, { fingerprint, features, colors }: PictureRecord): void {
-    const n = this.#positions.push(position) - 1;
-    this.#fingerprints.push(fingerprint);
-    this.#features.set(features, n * this.#length);
-    this.#colors.set(colors, n * COLOR_BINS);
+    this.#fingerprints.set(position, fingerprint);
+    this.#features.set(features, position * this.#length);
+    this.#colors.set(colors, position * COLOR_BINS);
   }
 
+  /** Those that were added, without gaps. */
   result(): Pictures {
-    const positions = this.#positions, count = positions.length;
+    const positions = [...this.#fingerprints.keys()].sort((a, b) => a - b);
+    const without = (rows: Float32Array, size: number): Float32Array => {
+      positions.forEach((at, n) => rows.copyWithin(n * size, at * size, (at + 1) * size));
+      return rows.subarray(0, positions.length * size);
+    };
     return {
       positions,
-      features: this.#features.subarray(0, count * this.#length),
-      colors: this.#colors.subarray(0, count * COLOR_BINS),
-      fingerprints: this.#fingerprints,
+      features: without(this.#features, this.#length),
+      colors: without(this.#colors, COLOR_BINS),
+      fingerprints: positions.map((position) => this.#fingerprints.get(position)!),
     };
   }
 }

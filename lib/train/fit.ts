@@ -12,6 +12,7 @@ import { type ModelSource, resolveModel, type ResolveOptions } from "../open_mod
 import { checkOptions, type Complete, completeOptions } from "../options.ts";
 import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES, NEAREST_BELOW } from "../options/training.ts";
 import { ProgressTeller } from "../progress.ts";
+import { VERSION } from "../version.ts";
 import { assess } from "./assess.ts";
 import { duplicatesOf } from "./duplicates.ts";
 import { type FeatureStore, hashOfData, readPictures } from "./features.ts";
@@ -230,6 +231,7 @@ async function storeOf(
 ): Promise<FitStore | undefined> {
   if (directory === undefined) return undefined;
   const key = await keyOf([
+    VERSION, // Another one may read pictures in another way.
     await modelKey(model),
     model.architecture,
     model.preprocessing,

@@ -120,6 +120,36 @@ Deno.test("a fit that ended for bad pictures goes on from what it had read", asy
   });
 });
 
+Deno.test("a picture that could not be fetched is asked for again, and no other is read again", async () => {
+  await withPictures(async (folder, data) => {
+    const file = await Deno.readFile(join(folder, "pictures/cat/0.png"));
+    let isUp = false, asked = 0;
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+      asked++;
+      return isUp ? new Response(file) : new Response(null, { status: 404 });
+    });
+    const url = `http://127.0.0.1:${server.addr.port}/cat.png`;
+    const samples = data.samples.map((sample, n) => n === 0 ? { ...sample, file: url } : sample);
+    const directory = join(folder, "fit");
+    const run = async () => {
+      const reached: number[] = [];
+      const { skipped, bytes } = await fit({ ...data, samples }, {
+        ...{ model: CIFAR10, backend: "wasm", directory, sides: [32] },
+        onProgress: ({ stage, done }) => void (stage === "features" && reached.push(done)),
+      });
+      return { skipped, bytes, first: reached[0] };
+    };
+    const down = await run();
+    assertEquals(down.skipped.map(({ code }) => code), ["image-fetch"]);
+    const before = asked;
+    isUp = true;
+    const up = await run();
+    assertEquals([up.skipped, up.first, asked > before], [[], 79, true]);
+    const options = { model: CIFAR10, backend: "wasm", sides: [32] } as const;
+    assertEquals(up.bytes, (await fit(data, options)).bytes);
+  });
+});
+
 Deno.test("a directory keeps what one fit needs to go on, and whatever else is in it", async () => {
   await withPictures(async (folder, data) => {
     const directory = join(folder, "fit");
