@@ -58,8 +58,10 @@ export async function openFolder(
 ): Promise<Folder> {
   const { out, index: given, rebuild, model } = options;
   formatOf(options);
-  if (!await isDirectory(folder)) {
-    throw new UsageError(`Expected a directory of pictures: found ${folder}`);
+  const isFolder = await isDirectory(folder);
+  if (!isFolder) {
+    const found = isFolder === undefined ? "there is none at" : "found the file";
+    throw new UsageError(`Expected a directory of pictures: ${found} ${folder}`);
   }
   const pictures = await expandInputs([folder]);
   const read = [...pictures.map(({ place }) => place), ...inputs];
@@ -90,11 +92,12 @@ export async function openFolder(
   };
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+/** `undefined` if there is nothing at that path. */
+async function isDirectory(path: string): Promise<boolean | undefined> {
   try {
     return (await describePath(path)).isFolder;
   } catch (error) {
-    if (error instanceof NotFound) return false;
+    if (error instanceof NotFound) return undefined;
     throw error;
   }
 }

@@ -3,11 +3,22 @@
 import type { Progress, ProgressStage } from "../progress.ts";
 import { canRedraw, erase, redraw } from "./terminal.ts";
 
+/** How fast some work goes. What was done before it was first asked, as by a run that was interrupted, tells nothing. */
+export class Pace {
+  #first: { readonly done: number; readonly ms: number } | undefined;
+
+  /** What is done in a second, so far; 0 at first. */
+  perSecond(done: number, ms: number): number {
+    const first = this.#first ??= { done, ms };
+    return (done - first.done) * 1000 / Math.max(1, ms - first.ms);
+  }
+}
+
 /** Shows how far some work is, on standard error. */
 export class ProgressLine implements Disposable {
   readonly #label: string;
   readonly #shown: boolean;
-  #start = performance.now();
+  #pace = new Pace();
   #stage: ProgressStage | undefined;
   #drawn = 0;
 
@@ -18,24 +29,23 @@ export class ProgressLine implements Disposable {
 
   /** Draws the bar, at most ten times a second; `detail` follows it. */
   update(done: number, total: number, detail: string = ""): void {
-    const now = performance.now();
+    const now = performance.now(), pace = this.#pace.perSecond(done, now);
     if (!this.#shown || (now - this.#drawn < 100 && done < total)) return;
     this.#drawn = now;
     const width = 24, filled = total > 0 ? Math.floor(done / total * width) : 0;
-    const seconds = (now - this.#start) / 1000;
-    const left = done > 0 ? `${Math.ceil(seconds / done * (total - done))} s left` : "";
+    const left = pace > 0 ? `${Math.ceil((total - done) / pace)} s left` : "";
     const bar = "█".repeat(filled) + "░".repeat(width - filled);
     redraw(`${this.#label} ${bar} ${detail || `${done}/${total}`}  ${left}`);
   }
 
   /** The same of what a call of the library tells; of bytes also how fast they come. */
   show({ stage, done, total, unit }: Progress): void {
-    if (stage !== this.#stage) this.#start = performance.now();
+    if (stage !== this.#stage) this.#pace = new Pace();
     this.#stage = stage;
     if (unit === "weights") this.update(done, total ?? done, "converting");
     else if (unit !== "bytes") this.update(done, total ?? done);
     if (unit !== "bytes") return;
-    const rate = done / 1e6 / Math.max(0.001, (performance.now() - this.#start) / 1000);
+    const rate = this.#pace.perSecond(done, performance.now()) / 1e6;
     const of = total === undefined ? "" : ` of ${megabytes(total)}`;
     this.update(done, total ?? done, `${megabytes(done)}${of}, ${rate.toFixed(1)} MB/s`);
   }

@@ -22,6 +22,7 @@ h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: 0.15em 0.7em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
+td.words { text-align: left; white-space: normal; min-width: 20em; overflow-wrap: anywhere }
 .row { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start }
 b { unicode-bidi: isolate }
 figure { margin: 0; width: 12em; font-size: 0.85em; overflow-wrap: anywhere }
@@ -39,11 +40,18 @@ ${parts.join("\n")}
 `;
 }
 
+/** Characters up to which a cell of a table is not broken into lines. */
+const ONE_LINE = 60;
+
 /** A table, which scrolls where it is too wide; the first row is its head. Cells are text. */
 export function htmlTable(rows: readonly (readonly string[])[]): string {
-  const [head = [], ...body] = rows.map((row) => row.map((cell) => htmlText(cell)));
-  const line = (cells: readonly string[], tag: string): string =>
-    `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
+  const [head = [], ...body] = rows;
+  const line = (cells: readonly string[], tag: string): string => {
+    const all = cells.map((cell) =>
+      `<${tag}${cell.length > ONE_LINE ? ' class="words"' : ""}>${htmlText(cell)}</${tag}>`
+    );
+    return `<tr>${all.join("")}</tr>`;
+  };
   const headLine = head.every((cell) => cell === "") ? "" : line(head, "th");
   return `<div class="scroll"><table>${headLine}${
     body.map((row) => line(row, "td")).join("")

@@ -131,7 +131,9 @@ export async function fit(
   checkEffects(options);
   const { labels } = data, samples = await collectSamples(data, options.signal);
   if (labels.length < 2) {
-    throw new RangeError(`Expected at least 2 classes: found ${labels.length}`);
+    throw new RangeError(
+      `Expected at least 2 classes: found ${labels.length === 0 ? "none" : `only "${labels[0]}"`}`,
+    );
   }
   const present = new Set(samples.map(({ label }) => label));
   const missing = labels.find((_, c) => !present.has(c));

@@ -162,8 +162,9 @@ testIn("a wrong command line is told before anything is looked at", async (folde
     [["similar", "photos"], "similar needs a directory, and what is to be found in it"],
     [
       ["similar", "photos/cat.png", "photos"],
-      "Expected a directory of pictures: found photos/cat.png",
+      "Expected a directory of pictures: found the file photos/cat.png",
     ],
+    [["duplicates", "nowhere"], "Expected a directory of pictures: there is none at nowhere"],
     [["duplicates"], "duplicates needs one directory"],
     [["duplicates", "photos", "more"], "duplicates needs one directory"],
     [

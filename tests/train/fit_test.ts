@@ -300,6 +300,11 @@ Deno.test("fit() says what a dataset is", async () => {
     TypeError,
     "Expected a dataset { labels, samples }",
   );
+  await assertRejects(
+    () => fit({ ...pictures([CAT], 0, 4), labels: ["cat"] }),
+    RangeError,
+    'Expected at least 2 classes: found only "cat"',
+  );
 });
 
 Deno.test("fit() refuses layers that the model does not have, and options without effect", async () => {
