@@ -3,6 +3,7 @@
 import type { ImageOptions } from "../image/image.ts";
 import type { Dataset } from "../input/dataset.ts";
 import { skippedRows } from "../input/skipped_samples.ts";
+import { isNoneOfThese, NONE_OF_THESE } from "../model/classes.ts";
 import { publicText } from "../public_url.ts";
 import { CONFUSION_STYLE, confusionSection } from "../report/confusion.ts";
 import { foldedTable, htmlPage, htmlTable, htmlText, percent } from "../report/html.ts";
@@ -152,13 +153,17 @@ function classTable({ classes }: Assessment): string {
 }
 
 function scoresSection(fitted: Fitted): string {
-  const { calibration: { temperature } } = fitted;
+  const { labels, calibration: { temperature } } = fitted;
+  const strangers = labels.some(isNoneOfThese)
+    ? `Of anything else it knows only what "${NONE_OF_THESE}" shows.`
+    : "A picture of anything else is taken for one of these classes, and it may be sure of that: pictures in a " +
+      `folder "${NONE_OF_THESE}" show it what else there is.`;
   const change = temperature > 1 ? "lowered: they were too certain" : "raised: they were too timid";
   return `<p>Scores are probabilities: of the pictures with 80 %, about 80 % should be right. For that they were ${
     temperature === 1 ? "left as they are" : change
   } (temperature ${temperature.toPrecision(3)}). ${htmlText(capitalized(sureness(fitted)))}${
     fitted.calibration.sureScore === undefined ? "" : ": nine of ten were right there"
-  }.</p>`;
+  }.</p><p>${htmlText(strangers)}</p>`;
 }
 
 const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

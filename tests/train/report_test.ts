@@ -300,6 +300,14 @@ Deno.test("scores are told in words", async () => {
   );
 });
 
+Deno.test("what is none of the classes is told of", async () => {
+  const said = async (labels: readonly string[]): Promise<string> =>
+    textOf(await reportOf(fittedOf(assessmentOf(labels, GOOD))));
+  assertStringIncludes(await said(PETS), "A picture of anything else is taken for one of these");
+  const known = await said([...PETS.slice(1), "None of these"]);
+  assertStringIncludes(known, 'Of anything else it knows only what "none of these" shows.');
+});
+
 Deno.test("names from outside are text", async () => {
   const evil = "<script>alert(1)</script>\u202e\"'\x1b[2J";
   const picture = { ...doubted(0), file: evil, label: evil, predicted: evil };
