@@ -305,7 +305,10 @@ Deno.test("what is none of the classes is told of", async () => {
     textOf(await reportOf(fittedOf(assessmentOf(labels, GOOD))));
   assertStringIncludes(await said(PETS), "A picture of anything else is taken for one of these");
   const known = await said([...PETS.slice(1), "None of these"]);
-  assertStringIncludes(known, 'Of anything else it knows only what "none of these" shows.');
+  assertStringIncludes(
+    known,
+    "Of anything else it knows only what &quot;none of these&quot; shows.",
+  );
 });
 
 Deno.test("names from outside are text", async () => {
