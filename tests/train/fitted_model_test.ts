@@ -4,7 +4,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "@std/path";
 import { loadClassifier } from "../../lib/classifier.ts";
 import type { Backend } from "../../lib/engine/engine.ts";
-import type { Pixels } from "../../lib/image/image.ts";
+import type { ImageInput, Pixels } from "../../lib/image/image.ts";
 import { prepareInput } from "../../lib/input/prepare.ts";
 import { openModel } from "../../lib/model/file.ts";
 import type { Model, Preprocessing } from "../../lib/model/model.ts";
@@ -19,10 +19,14 @@ import { random, randomModel } from "../support/random_model.ts";
 import { gpuTest } from "../support/webgpu.ts";
 
 /** Fits on eight cats and dogs, and holds all scores of them against the head on the rows that were kept. */
-async function assertOwnScores(options: FitOptions, backend: Backend): Promise<Model> {
+async function assertOwnScores(
+  options: FitOptions,
+  backend: Backend,
+  data: { labels: string[]; samples: { file: string; label: number; image: ImageInput }[] } =
+    catsAndDogs(8),
+): Promise<Model> {
   const directory = await Deno.makeTempDir();
   try {
-    const data = catsAndDogs(8);
     const { bytes } = await fit(data, {
       ...{ model: CIFAR10, backend, directory, head: "linear", ...options },
       out: undefined,
@@ -116,6 +120,14 @@ Deno.test("of a base that resizes to more than it sees, sides are seen in the sa
   );
   // 256 / 224 of 160 pixels, rounded up.
   assertEquals([input.height, input.width, preprocessing.size], [160, 160, 183]);
+});
+
+Deno.test("files that are decoded in parts of their size are seen as classify sees them", async () => {
+  const samples = ["boats.jpg", "rocket.jpg", "cat.png", "coffee.png"].map((name, n) => ({
+    ...{ file: name, label: n % 2, image: new URL(`../data/photos/${name}`, import.meta.url) },
+  }));
+  const data = { labels: ["a", "b"], samples };
+  for (const sides of [undefined, [32, 96]]) await assertOwnScores({ sides }, "wasm", data);
 });
 
 Deno.test("a base that sees gray pictures can be fitted", async () => {
