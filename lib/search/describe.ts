@@ -1,4 +1,4 @@
-/** A picture -> the two vectors that it is found by. */
+/** A picture -> what it is found by. */
 
 import type { Activations, Engine } from "../engine/engine.ts";
 import { decodeImage, readSize } from "../image/decode.ts";
@@ -18,16 +18,21 @@ import { type LayerName, layersOf } from "../model/architecture.ts";
 import type { Model } from "../model/model.ts";
 import { embeddingOf } from "../output/embedding.ts";
 import { scoresOfMean } from "../output/predictions.ts";
+import { type Layout, layoutOf } from "./layout.ts";
 import { directionOf } from "./vectors.ts";
 
 /** What pictures are compared by. */
 export interface Description {
   /** What it looks like: of each channel of the last convolutions the largest value anywhere. */
   readonly look: Int8Array;
+  /** How much there is to be seen: the length of these values, in the network's own units. */
+  readonly content: number;
   /** What it means: the scores of all classes; all zeros without. */
   readonly meaning: Int8Array;
   /** The length of the scores as a vector: 1 if one class has them all, near 0 if all have the same. */
   readonly certainty: number;
+  /** Where it is light and dark. */
+  readonly layout: Layout;
 }
 
 /** What is known of a picture. */
@@ -36,8 +41,11 @@ export interface Described extends Description, Size {
   readonly bytes: number;
 }
 
+/** What the network says of it. */
+type Seen = Omit<Description, "layout">;
+
 /** A picture that is ready for the network. */
-interface Ready extends Omit<Described, keyof Description> {
+interface Ready extends Omit<Described, keyof Seen> {
   readonly views: readonly View[];
 }
 
@@ -47,7 +55,7 @@ export type DescribingModel = Pick<
   "architecture" | "preprocessing" | "temperature" | "labels" | "readout"
 >;
 
-const LOOK = { layer: "pool5", pooling: "max", normalize: true } as const;
+const LOOK = { layer: "pool5", pooling: "max", normalize: false } as const;
 
 /** Values of both vectors. Heads that see features of their own, or no classes, have no meaning here. */
 export function vectorLengths(
@@ -75,9 +83,9 @@ export function describing(
     prepare: async (image, signal) => {
       const read = { ...options, shorterSide, signal };
       const { pixels, ...size } = await readSized(image as ImageInput, read); // Nobody prepared one.
-      const views = viewsOf(pixels, model);
+      const views = viewsOf(pixels, model), layout = layoutOf(pixels);
       if (views.every(({ data }) => data.buffer !== pixels.data.buffer)) releasePixels(pixels);
-      return { ...size, views };
+      return { ...size, layout, views };
     },
     compute: async (ready, signal) => {
       const compute = computeViews(
@@ -89,8 +97,8 @@ export function describing(
       const found = await compute(ready.map(({ views }) => views), signal);
       return found.map((outcome, n) => {
         if (outcome.status === "rejected") return outcome;
-        const { width, height, bytes } = ready[n]!;
-        return { ...outcome, value: { ...outcome.value, width, height, bytes } };
+        const { views: _, ...about } = ready[n]!;
+        return { ...outcome, value: { ...about, ...outcome.value } };
       });
     },
     most: imagesTogether(input),
@@ -102,7 +110,7 @@ export function describing(
 async function readSized(
   image: ImageInput,
   options: ImageOptions & { readonly shorterSide: number },
-): Promise<Omit<Ready, "views"> & { readonly pixels: Pixels }> {
+): Promise<Size & { readonly bytes: number; readonly pixels: Pixels }> {
   if (isRawPixels(image)) {
     const pixels = await readImage(image, options), { width, height, data } = pixels;
     return { pixels, width, height, bytes: data.length };
@@ -117,24 +125,32 @@ async function readSized(
 }
 
 /** What the layers say of the one view of a picture. */
-class PictureDescription implements Mean<Description> {
+class PictureDescription implements Mean<Seen> {
   readonly #model: DescribingModel;
-  #found: Description | undefined;
+  #found: Seen | undefined;
 
   constructor(model: DescribingModel) {
     this.#model = model;
   }
 
   add([look, logits]: readonly Activations[], n: number): void {
+    const { data } = embeddingOf(look!, n, LOOK);
     const scores = logits && scoresOfMean(logits, n, this.#model);
     this.#found = {
-      look: directionOf(embeddingOf(look!, n, LOOK).data),
+      look: directionOf(data),
+      content: lengthOf(data),
       meaning: scores === undefined ? new Int8Array(0) : directionOf(scores),
-      certainty: scores === undefined ? 0 : Math.min(1, Math.hypot(...scores)),
+      certainty: scores === undefined ? 0 : Math.min(1, lengthOf(scores)),
     };
   }
 
-  result(): Description {
+  result(): Seen {
     return this.#found!;
   }
+}
+
+function lengthOf(values: Float32Array | Float64Array): number {
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  return Math.sqrt(squares);
 }

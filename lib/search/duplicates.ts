@@ -2,11 +2,12 @@
 
 import type { ProgressTeller } from "../progress.ts";
 import { takeTurn } from "../threads/turn.ts";
+import { copySimilarity, LEAST_LOOK } from "./copies.ts";
 import type { Picture, Pictures } from "./pictures.ts";
 
 /** A picture, and how similar it is to another. */
 export interface Copy extends Picture {
-  /** By look, 0…1, to the one to keep: below the threshold where only others lead to it. */
+  /** How surely it is a copy of the one to keep, 0…1: below the threshold where only others lead to it. */
   readonly similarity: number;
 }
 
@@ -30,14 +31,17 @@ export async function findDuplicates(
   progress: ProgressTeller,
 ): Promise<Duplicates[]> {
   const { count } = pictures, sets = new Sets(count);
-  const similarities = new Float64Array(count);
+  const similarities = new Float64Array(count), least = Math.min(threshold, LEAST_LOOK);
   for (let n = 0; n < count; n++) {
     progress.reach(n);
     await takeTurn(signal);
-    const later = similarities.subarray(n + 1);
-    pictures.compare(pictures.describe(n), "look", n + 1, later);
-    for (let i = 0; i < later.length; i++) {
-      if (later[i]! >= threshold) sets.join(n, n + 1 + i);
+    const looks = similarities.subarray(n + 1), own = pictures.describe(n);
+    pictures.compare(own, "look", n + 1, looks);
+    for (let i = 0; i < looks.length; i++) {
+      if (looks[i]! < least) continue;
+      const other = n + 1 + i;
+      const similarity = copySimilarity(own, pictures.describe(other), looks[i]!);
+      if (similarity >= threshold) sets.join(n, other);
     }
   }
   progress.reach(count);
@@ -47,10 +51,10 @@ export async function findDuplicates(
 
 function duplicatesOf(pictures: Pictures, members: readonly number[]): Duplicates {
   const best = members.reduce((best, n) => isBetter(pictures.at(n), pictures.at(best)) ? n : best);
-  const similarity = new Float64Array(1);
+  const own = pictures.describe(best), look = new Float64Array(1);
   const copies = members.filter((n) => n !== best).map((n) => {
-    pictures.compare(pictures.describe(best), "look", n, similarity);
-    return { ...pictures.at(n), similarity: similarity[0]! };
+    pictures.compare(own, "look", n, look);
+    return { ...pictures.at(n), similarity: copySimilarity(own, pictures.describe(n), look[0]!) };
   });
   copies.sort((a, b) => b.similarity - a.similarity || byName(a, b));
   return { keep: pictures.at(best), copies };

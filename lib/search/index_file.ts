@@ -1,6 +1,6 @@
 /**
  * The file of an index: safetensors, so that other tools read it. Tensors are `pictures`, lines of JSON as
- * bytes; `look` and `meaning`, `[N, D]`; and `sha256`, that of all bytes before it.
+ * bytes; `look` and `meaning`, `[N, D]`, and `layout`; and `sha256`, that of all bytes before it.
  */
 
 import { createHash, type Hash } from "node:crypto";
@@ -14,6 +14,8 @@ import {
 } from "../model/safetensors.ts";
 import { NotFound, OpenFile } from "../platform.ts";
 import { takeTurn } from "../threads/turn.ts";
+import type { Description } from "./describe.ts";
+import { type Layout, PARTS } from "./layout.ts";
 import { type Picture, Pictures } from "./pictures.ts";
 import type { Vectors } from "./vectors.ts";
 
@@ -26,6 +28,9 @@ export interface IndexKey {
   /** `"int8"`, or `"float"` and the backend, whose rounding is its own. */
   readonly precision: string;
 }
+
+/** What a line of `pictures` says. */
+type Line = Picture & Pick<Description, "content" | "certainty"> & Pick<Layout, "plain">;
 
 /** Bytes that are read and hashed at a time. */
 const PIECE = 2 ** 20;
@@ -53,18 +58,19 @@ export async function readIndex(
   }
   using _file = file;
   const { tensors, bytes } = await readHeader(file, path, key);
-  const shapes = [lengths.look, lengths.meaning].map((length, n) => {
+  const shapes = [lengths.look, lengths.meaning, PARTS].map((length, n) => {
     const [rows, values] = tensors[n + 1]!.shape;
     return values === length ? rows : undefined;
   });
   const hash = createHash("sha256").update(bytes);
-  const [lines, look, meaning] = [
+  const [lines, look, meaning, layout] = [
     await readHashed(file, tensors[0]!, hash, path, signal),
     await readHashed(file, tensors[1]!, hash, path, signal),
     await readHashed(file, tensors[2]!, hash, path, signal),
-  ];
+    await readHashed(file, tensors[3]!, hash, path, signal),
+  ] as const;
   const expected = new Uint8Array(32);
-  file.read(tensors[3]!.begin, expected);
+  file.read(tensors[4]!.begin, expected);
   if (hash.digest("hex") !== expected.toHex()) throw damaged(path, "its hash is another");
   const pictures = new Pictures(lengths);
   const row = (of: Uint8Array<ArrayBuffer>, n: number, length: number): Int8Array =>
@@ -73,11 +79,13 @@ export async function readIndex(
   const all = new TextDecoder().decode(lines).split("\n").slice(0, -1);
   if (shapes.some((rows) => rows !== all.length)) throw damaged(path, "its tensors differ in rows");
   all.forEach((line, n) => {
-    const { certainty, ...picture }: Picture & { certainty: number } = JSON.parse(line);
+    const { content, certainty, plain, ...picture }: Line = JSON.parse(line);
     pictures.put(picture, {
       look: row(look, n, lengths.look),
       meaning: row(meaning, n, lengths.meaning),
+      content,
       certainty,
+      layout: { parts: layout.slice(n * PARTS, (n + 1) * PARTS), plain },
     });
   });
   return pictures;
@@ -89,14 +97,15 @@ export async function writeIndex(path: string, key: IndexKey, pictures: Pictures
   const positions = Array.from({ length: count }, (_, n) => n);
   const lines = new TextEncoder().encode(
     positions.map((n) => {
-      const { certainty } = pictures.describe(n);
-      return JSON.stringify({ ...pictures.at(n), certainty }) + "\n";
+      const { content, certainty, layout: { plain } } = pictures.describe(n);
+      return JSON.stringify({ ...pictures.at(n), content, certainty, plain } satisfies Line) + "\n";
     }).join(""),
   );
   const header = encodeSafetensorsHeader([
     { name: "pictures", dtype: "U8", shape: [lines.length] },
     { name: "look", dtype: "I8", shape: [count, look.length] },
     { name: "meaning", dtype: "I8", shape: [count, meaning.length] },
+    { name: "layout", dtype: "U8", shape: [count, PARTS] },
     { name: "sha256", dtype: "U8", shape: [32] },
   ], { format: FORMAT, version: VERSION, ...key });
   const hash = createHash("sha256");
@@ -113,6 +122,7 @@ export async function writeIndex(path: string, key: IndexKey, pictures: Pictures
   for (const vectors of [look, meaning]) {
     for (let first = 0; first < count; first += ROWS) write(rowsOf(vectors, first, count));
   }
+  for (const n of positions) write(pictures.describe(n).layout.parts);
   file.write(end, hash.digest());
   await file.commit();
 }
@@ -148,7 +158,9 @@ async function readHeader(
   }
   const { metadata, tensors } = header;
   const names = tensors.map(({ name, dtype }) => `${name} ${dtype}`).join();
-  if (metadata.format !== FORMAT || names !== "pictures U8,look I8,meaning I8,sha256 U8") {
+  if (
+    metadata.format !== FORMAT || names !== "pictures U8,look I8,meaning I8,layout U8,sha256 U8"
+  ) {
     throw notAnIndex(path);
   }
   checkKey(path, metadata, { version: VERSION, ...key });

@@ -31,7 +31,7 @@ export class Pictures {
   readonly look: Vectors;
   readonly meaning: Vectors;
   readonly #all: Picture[] = [];
-  readonly #certainties: number[] = [];
+  readonly #rest: Omit<Description, "look" | "meaning">[] = [];
   readonly #positions = new Map<string, number>();
 
   constructor(lengths: { readonly look: number; readonly meaning: number }) {
@@ -52,17 +52,17 @@ export class Pictures {
 
   /** What one is compared by; views, until the next change. */
   describe(position: number): Description {
-    const certainty = this.#certainties[position]!;
-    return { look: this.look.row(position), meaning: this.meaning.row(position), certainty };
+    const look = this.look.row(position), meaning = this.meaning.row(position);
+    return { ...this.#rest[position]!, look, meaning };
   }
 
   /** Adds a picture, or replaces the one of its name. */
-  put(picture: Picture, { look, meaning, certainty }: Description): void {
+  put(picture: Picture, { look, meaning, content, certainty, layout }: Description): void {
     const position = this.#positions.get(picture.name) ?? this.count;
     this.look.put(position, look);
     this.meaning.put(position, meaning);
     this.#all[position] = picture;
-    this.#certainties[position] = certainty;
+    this.#rest[position] = { content, certainty, layout };
     this.#positions.set(picture.name, position);
   }
 
@@ -75,12 +75,12 @@ export class Pictures {
       const picture = this.#all[from]!;
       if (!isKept(picture)) continue;
       this.#all[to] = picture;
-      this.#certainties[to] = this.#certainties[from]!;
+      this.#rest[to] = this.#rest[from]!;
       this.look.move(from, to);
       this.meaning.move(from, to);
       this.#positions.set(picture.name, to++);
     }
-    this.#all.length = this.#certainties.length = to;
+    this.#all.length = this.#rest.length = to;
     return before - to;
   }
 
@@ -94,7 +94,7 @@ export class Pictures {
     // Both vectors, the meaning's so long as its scores are, side by side in one of length 1.
     const own = MEANING * description.certainty, ownLook = Math.sqrt(1 - own * own);
     for (let n = 0; n < similarities.length; n++) {
-      const other = MEANING * this.#certainties[first + n]!;
+      const other = MEANING * this.#rest[first + n]!.certainty;
       similarities[n] = own * other * meanings[n]! +
         ownLook * Math.sqrt(1 - other * other) * similarities[n]!;
     }

@@ -31,6 +31,7 @@ import { isVggError } from "../errors.ts";
 import { describePath } from "../platform.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { asUrl } from "../urls.ts";
+import { COPIES, copySimilarity } from "./copies.ts";
 import { type Described, describing, vectorLengths } from "./describe.ts";
 import { byName, type Duplicates, findDuplicates } from "./duplicates.ts";
 import { type IndexKey, readIndex, writeIndex } from "./index_file.ts";
@@ -73,7 +74,7 @@ export interface DuplicatesOptions extends ProgressOptions {
 export interface Match extends Picture {
   /** By what was asked for, a cosine, 0…1. */
   readonly similarity: number;
-  /** `"copy"` if the similarity by look reaches {@linkcode SearchIndex.copies}. */
+  /** `"copy"` if it is one as surely as {@linkcode SearchIndex.copies} says, whatever was asked for. */
   readonly kind: "copy" | "similar";
 }
 
@@ -91,8 +92,6 @@ export interface IndexUpdate {
   readonly errors: readonly ImageError[];
 }
 
-/** Cosine of looks from which on pictures are copies. Measured: docs/entries/search.md. */
-const COPIES = 0.85;
 /** New pictures after which the file is written: what a killed process loses. */
 const SAVE_AFTER = 1000;
 
@@ -172,7 +171,7 @@ export class SearchIndex implements AsyncDisposable {
   readonly model: string;
   /** The file that it is kept in. */
   readonly file: string | undefined;
-  /** The similarity by look from which on pictures are copies of each other. */
+  /** The similarity from which on pictures are copies of each other. */
   readonly copies: number = COPIES;
   readonly #parts: Parts;
   readonly #calls = new Calls("index");
@@ -267,7 +266,8 @@ export class SearchIndex implements AsyncDisposable {
       const look = new Float64Array(1);
       return nearest(similarities, topK, threshold, pictures).map((n): Match => {
         pictures.compare(description, "look", n, look);
-        const kind = look[0]! >= this.copies ? "copy" : "similar";
+        const similarity = copySimilarity(description, pictures.describe(n), look[0]!);
+        const kind = similarity >= this.copies ? "copy" : "similar";
         return { ...pictures.at(n), similarity: similarities[n]!, kind };
       });
     });

@@ -25,7 +25,7 @@ Deno.test("a picture looks as the largest values of pool5 say, and means what it
   await using classifier = classifierOn(model, engine);
   for (const name of ["boats.jpg", "cat.png", "coffee.png", "rocket.jpg"]) {
     const url = new URL(name, PHOTOS);
-    const { look, meaning, certainty } = await describe(url);
+    const { look, content, meaning, certainty } = await describe(url);
     const { data } = await classifier.embed(url, { layer: "pool5", pooling: "max" });
     const scores = await classifier.scores(url);
     assertEquals([look.length, meaning.length], [data.length, scores.length]);
@@ -33,6 +33,7 @@ Deno.test("a picture looks as the largest values of pool5 say, and means what it
     assertGreater(similarity(look, data), 0.9995);
     assertGreater(similarity(meaning, scores), 0.9995);
     assertAlmostEquals(certainty, Math.hypot(...scores), 1e-12);
+    assertAlmostEquals(content, Math.hypot(...data), 1e-9 * content);
   }
 });
 

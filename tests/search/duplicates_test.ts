@@ -11,7 +11,13 @@ function plane(
   for (const { name, degrees, width = 10, bytes = 10 } of pictures) {
     const angle = degrees / 180 * Math.PI;
     const look = Int8Array.of(Math.round(127 * Math.cos(angle)), Math.round(127 * Math.sin(angle)));
-    const description = { look, meaning: new Int8Array(0), certainty: 0 };
+    // Layouts that have nothing in common.
+    const parts = Uint8Array.from(
+      { length: 256 },
+      (_, i) => (i * (2 * found.count + 3) ** 2) % 251,
+    );
+    const layout = { parts, plain: 0 };
+    const description = { look, meaning: new Int8Array(0), certainty: 0, content: 0, layout };
     found.put({ name, width, height: 10, bytes }, description);
   }
   return found;

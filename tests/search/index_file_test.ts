@@ -16,7 +16,8 @@ function somePictures(count: number, lengths = LENGTHS): Pictures {
     const meaning = Int8Array.from({ length: lengths.meaning }, (_, i) => n + i);
     const modifiedMs = n === 1 ? undefined : 1000.5 + n;
     const about = { name: `ü${n}\n.jpg`, width: n + 1, height: 2, bytes: n, modifiedMs };
-    pictures.put(about, { look, meaning, certainty: 1 / (n + 3) });
+    const layout = { parts: new Uint8Array(256).fill(n), plain: 1 / (n + 5) };
+    pictures.put(about, { look, meaning, certainty: 1 / (n + 3), content: n / 7, layout });
   }
   return pictures;
 }

@@ -22,7 +22,8 @@ function randomValues(seed: number) {
 
 function described({ look, scores }: ReturnType<typeof randomValues>): Description {
   const certainty = Math.hypot(...scores);
-  return { look: directionOf(look), meaning: directionOf(scores), certainty };
+  const layout = { parts: Uint8Array.from({ length: 256 }, (_, i) => look[i % 48]! * 9), plain: 0 };
+  return { look: directionOf(look), meaning: directionOf(scores), certainty, content: 7, layout };
 }
 
 /** Scores times 0.6, and a look that makes the whole of length 1. */
