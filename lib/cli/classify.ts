@@ -57,6 +57,8 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   titles: CLASSIFIER_TITLE,
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
+  goesOn: ({ out }) => out !== undefined,
+
   async run(operands, options, signal) {
     const { topK, scoreThreshold, draw, json, out, shard, offline } = options;
     const all = await expandInputs(operands), inputs = takeShard(all, parseShard(shard));

@@ -6,7 +6,7 @@
 import { defaultText, type Option, type Table, type Values, valuesText } from "../options.ts";
 import { flagOf, HELP_OPTION, parseArguments } from "./arguments.ts";
 import { untilInterrupted } from "./run.ts";
-import { print } from "./terminal.ts";
+import { print, tell } from "./terminal.ts";
 
 export interface Command<T extends Table = Table> {
   /** What follows its name, a line for each form. */
@@ -19,6 +19,8 @@ export interface Command<T extends Table = Table> {
   readonly titles?: Readonly<Record<string, string>>;
   /** How its help ends, line by line: exit codes and the like. */
   readonly notes?: string;
+  /** Whether it goes on, if it is run again, where it was interrupted, and does not say so itself. */
+  goesOn?(options: Values<T>): boolean;
   /** Does its work, until `signal` ends it. Resolves to the exit code. */
   run(operands: readonly string[], options: Values<T>, signal: AbortSignal): Promise<number>;
 }
@@ -36,7 +38,17 @@ export async function runCommand(
   about: string = "",
 ): Promise<number> {
   const { operands, options, isHelp } = parseArguments(args, command.options);
-  if (!isHelp) return await untilInterrupted((signal) => command.run(operands, options, signal));
+  if (!isHelp) {
+    return await untilInterrupted(async (signal) => {
+      try {
+        return await command.run(operands, options, signal);
+      } finally {
+        if (signal.aborted && command.goesOn?.(options)) {
+          tell("Stopped: run the same command to go on");
+        }
+      }
+    });
+  }
   print(helpOf(command, name, about).split("\n"));
   return 0;
 }

@@ -65,6 +65,8 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     'Example: evaluate --compare "center; dense 32,40 flip; center precision=float" pictures\n\n' +
     "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
 
+  goesOn: ({ out }) => out !== undefined,
+
   async run(operands, options, signal) {
     const [path, ...more] = operands;
     if (path === undefined || more.length > 0) {

@@ -100,6 +100,8 @@ export const fitCommand: Command<typeof OPTIONS> = {
     "Exit code: 0, or 1 if it failed, or 2 for a wrong command line; 130 after Ctrl-C: run it " +
     "again to go on.",
 
+  goesOn: ({ add }) => !add,
+
   async run(operands, options, signal) {
     const { out } = options;
     if (out === undefined) {

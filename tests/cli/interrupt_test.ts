@@ -29,10 +29,15 @@ interface Case {
   /** Resolves once the command is at work. */
   readonly started: (work: Work) => Promise<unknown>;
   readonly signal?: keyof typeof EXIT_CODES;
+  /** Whether the command says that it goes on when it is run again. Default: no. */
+  readonly goesOn?: boolean;
 }
 
 /** Starts a command, sends it a signal at work, and checks how it ends. */
-function endsOnSignal(name: string, { args, started, signal = "SIGINT" }: Case): void {
+function endsOnSignal(
+  name: string,
+  { args, started, signal = "SIGINT", goesOn = false }: Case,
+): void {
   Deno.test(`${signal} ends ${name}`, { ignore: Deno.build.os === "windows" }, async () => {
     const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
     const temporary = join(folder, "temporary");
@@ -61,6 +66,7 @@ function endsOnSignal(name: string, { args, started, signal = "SIGINT" }: Case):
     await reading;
     await child.stdin.abort().catch(() => {});
     assertEquals({ code, killedBy }, { code: EXIT_CODES[signal], killedBy: null }, await stderr);
+    assertEquals(/^Stopped.*: run the same command to go on$/m.test(await stderr), goesOn);
     assertEquals(await filesBelow(temporary), []);
     assertEquals((await filesBelow(folder)).filter((file) => file.endsWith(".tmp")), []);
     await Deno.remove(folder, { recursive: true });
@@ -163,6 +169,7 @@ async function largeCheckpoint(folder: string): Promise<string> {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   endsOnSignal("classify of a folder", {
+    goesOn: true,
     args: async (folder) => [
       ...["classify", ...CIFAR, await many(folder)],
       ...["--out", join(folder, "all.jsonl")],
@@ -194,6 +201,7 @@ endsOnSignal("embed", {
   started: lineSeen,
 });
 endsOnSignal("embed into one file", {
+  goesOn: true,
   args: async (folder) => ["embed", ...CIFAR, await many(folder), "--out", join(folder, "all.npy")],
   started: atWork,
 });
@@ -202,6 +210,7 @@ endsOnSignal("explain", {
   started: fileSeen(/\.png$/),
 });
 endsOnSignal("evaluate", {
+  goesOn: true,
   args: async (folder) => [
     ...["evaluate", ...CIFAR, await many(folder)],
     ...["--out", join(folder, "report")],
@@ -210,6 +219,7 @@ endsOnSignal("evaluate", {
 });
 const FIT = ["--hidden", "8", "--epochs", "1000", "--patience", "1000"];
 endsOnSignal("fit as it computes features", {
+  goesOn: true,
   args: async (folder) => [
     ...["fit", ...CIFAR, await many(folder)],
     ...["--out", join(folder, "m.safetensors")],
@@ -217,6 +227,7 @@ endsOnSignal("fit as it computes features", {
   started: fileSeen(/features-.*\.txt$/),
 });
 endsOnSignal("fit as it trains", {
+  goesOn: true,
   args: async (folder) => [
     ...["fit", ...CIFAR, await different(folder)],
     ...["--out", join(folder, "m.safetensors"), ...FIT],
@@ -224,6 +235,7 @@ endsOnSignal("fit as it trains", {
   started: fileSeen(/training-.*\.json$/),
 });
 endsOnSignal("fit as it finds 512 principal axes", {
+  goesOn: true,
   args: async (folder) => [
     ...["fit", ...CIFAR, await different(folder), "--whitening", "pca"],
     ...["--out", join(folder, "m.safetensors")],
@@ -234,6 +246,7 @@ endsOnSignal("fit as it finds 512 principal axes", {
   },
 });
 endsOnSignal("fit --scratch", {
+  goesOn: true,
   args: async (folder) => [
     ...["fit", await different(folder)],
     ...["--out", join(folder, "m.safetensors"), "--scratch", "A", "--epochs", "1000"],
@@ -319,6 +332,7 @@ for (
   let running: FlakyServer;
   endsOnSignal(name, {
     signal,
+    goesOn: name.startsWith("fit"),
     args: async (folder) => {
       running = server();
       await pictures(folder, ["cat", "dog"], 5);
