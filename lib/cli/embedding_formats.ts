@@ -68,7 +68,7 @@ function* csvFile(table: EmbeddingTable): Generator<Uint8Array> {
       const values = error === undefined
         ? Array.from(data.subarray(n * length, (n + 1) * length), (v) => Number(v.toPrecision(9)))
         : Array.from({ length }, () => "");
-      text += line([cell(table.files[first + n]), cell(error?.message ?? "")], values);
+      text += line([cell(table.files[first + n]!), cell(error?.message ?? "")], values);
     }
     yield encoder.encode(text);
   }

@@ -153,7 +153,7 @@ class RowsOutput implements EmbeddingOutput {
       const errors = new Map(failed.flatMap(([row, error]) => error ? [[row, error]] : []));
       const read = (row: number, into: Float32Array<ArrayBuffer>): void =>
         void rows.read(
-          places.get(files[row])! * length,
+          places.get(files[row]!)! * length,
           new Uint8Array(into.buffer, into.byteOffset, length),
         );
       const table = { settings, shape, files, errors, read };
