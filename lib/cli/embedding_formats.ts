@@ -10,7 +10,8 @@ import {
   rowsOf,
 } from "../output/embedding_file.ts";
 import { WHEN_NEEDED } from "../platform.ts";
-import { visible, visibleJson } from "../report/visible.ts";
+import { visibleJson } from "../report/visible.ts";
+import { csvCell } from "./csv.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Makes the parts of a file. */
@@ -68,15 +69,8 @@ function* csvFile(table: EmbeddingTable): Generator<Uint8Array> {
       const values = error === undefined
         ? Array.from(data.subarray(n * length, (n + 1) * length), (v) => Number(v.toPrecision(9)))
         : Array.from({ length }, () => "");
-      text += line([cell(table.files[first + n]!), cell(error?.message ?? "")], values);
+      text += line([csvCell(table.files[first + n]!), csvCell(error?.message ?? "")], values);
     }
     yield encoder.encode(text);
   }
-}
-
-/** What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"). */
-const FORMULA = /^[=+\-@]/;
-
-function cell(text: string): string {
-  return visible(text).replace(FORMULA, "'$&");
 }

@@ -3,6 +3,7 @@
 import { extname } from "node:path";
 import { writeParts, writeWhole } from "../io/atomic_file.ts";
 import { exists } from "../io/cache.ts";
+import { isSize, isSizes } from "../model/json.ts";
 import type { Embedding } from "../output/embedding.ts";
 import { embeddingRecord, rowLength } from "../output/embedding_file.ts";
 import { describePath, OpenFile, remove } from "../platform.ts";
@@ -100,11 +101,12 @@ async function openPart(
   const known = await KnownImages.open(linesPath, settings, stamps, {
     isReplaced,
     take(line) {
-      const { file, row, shape: own } = line as { file: string; row: number; shape: number[] };
+      const { file, row, shape: own } = line;
+      if (!isSize(row) || !isSizes(own) || String(own) !== String(shape ?? own)) return false;
       // Where the power failed a line may be there whose row is not.
       if ((row + 1) * 4 * rowLength({ shape: own }) > size) return false;
       shape ??= own;
-      places.set(file, row);
+      places.set(file as string, row);
       return true;
     },
   });

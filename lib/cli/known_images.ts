@@ -4,6 +4,7 @@
  */
 
 import { writeWhole } from "../io/atomic_file.ts";
+import { jsonText } from "../model/json.ts";
 import { describePath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { isWebUrl } from "../urls.ts";
@@ -132,13 +133,18 @@ export class KnownImages implements Disposable {
   }
 }
 
+/** A setting for a message, also of a file that somebody else wrote. */
+function settingText(value: unknown): string {
+  return typeof value === "string" ? value : value === undefined ? "not set" : jsonText(value);
+}
+
 /** The settings of two files are alike whatever version of the program wrote them. */
 function refuseOther(path: string, found: Settings, wanted: Settings): void {
   const names = new Set([...Object.keys(found), ...Object.keys(wanted)]);
   const others = [...names].filter((name) => name !== "version" && found[name] !== wanted[name]);
   if (others.length === 0) return;
   const differences = others.map((name) =>
-    `${name} ${found[name] ?? "not set"} instead of ${wanted[name] ?? "not set"}`
+    `${name} ${settingText(found[name])} instead of ${settingText(wanted[name])}`
   );
   throw new UsageError(
     `${path} was written with other settings (${differences.join(", ")}): ` +

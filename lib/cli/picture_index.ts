@@ -10,11 +10,12 @@ import { INDEX_OPTIONS } from "../options/search.ts";
 import { describePath, makeFolder, NotFound, realPath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { openIndex, type SearchIndex } from "../search/search_index.ts";
+import { csvCell } from "./csv.ts";
 import { expandInputs } from "./inputs.ts";
 import { keepInputs } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS } from "./run.ts";
-import { print, printJson, tell, tellError } from "./terminal.ts";
+import { print, printCsv, printJson, tell, tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Options of both commands. */
@@ -179,7 +180,7 @@ export async function giveResults(
   const { out } = options, format = formatOf(options);
   if (out === undefined) {
     if (format === "json") records.forEach(printJson);
-    else if (format === "csv") print(csvOf(rows).split("\r\n").slice(0, -1));
+    else if (format === "csv") printCsv(csvOf(rows));
     else if (text.length > 0) print(text);
     return;
   }
@@ -193,7 +194,9 @@ export async function giveResults(
 }
 
 function csvOf(rows: Results["rows"]): string {
-  return stringify(rows.map((row) => [...row]));
+  return stringify(
+    rows.map((row) => row.map((cell) => typeof cell === "string" ? csvCell(cell) : cell)),
+  );
 }
 
 /** `0.987`: 1 only of what is the same. */

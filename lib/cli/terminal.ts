@@ -21,6 +21,12 @@ export function printJson(value: unknown): void {
   console.log(visibleJson(value));
 }
 
+/** Prints rows of CSV, whose cells are `csvCell()`'s. */
+export function printCsv(text: string): void {
+  erase();
+  console.log(text.trimEnd().replaceAll("\r\n", "\n"));
+}
+
 /** Says on standard error what is no result. */
 export function tell(lines: Lines): void {
   erase();

@@ -169,6 +169,8 @@ export const MAX_FEATURES = 2 ** 20;
 export const MAX_SIZES = 4;
 /** Most layers of a dense readout. */
 const MAX_LAYERS = 4;
+/** Most numbers of a readout: 2 GiB. */
+const MAX_VALUES = 2 ** 29;
 
 /**
  * Checks what a document says of a readout.
@@ -193,12 +195,14 @@ export function checkReadout(
     if (!areUnits || units.at(-1) !== classes) {
       return `readout.head.units must be at most ${MAX_LAYERS} sizes, the last one ${classes}, the number of labels`;
     }
-    return undefined;
+  } else if (kind !== "nearest") {
+    return 'readout.head.kind must be "dense" or "nearest"';
+  } else if (!isCount(examples, MAX_FEATURES)) {
+    return `readout.head.examples must be a count from 1 to ${MAX_FEATURES}`;
   }
-  if (kind !== "nearest") return 'readout.head.kind must be "dense" or "nearest"';
-  return isCount(examples, MAX_FEATURES)
-    ? undefined
-    : "readout.head.examples must be a count of at least 1";
+  const values = readoutTensors(value as ReadoutDescription, architecture, classes)
+    .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+  return values > MAX_VALUES ? `readout has ${values} numbers, at most ${MAX_VALUES}` : undefined;
 }
 
 function checkRecipe(value: unknown, architecture: Architecture): string | undefined {

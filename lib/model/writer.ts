@@ -12,7 +12,13 @@ import {
   publicProvenance,
   versionOf,
 } from "./document.ts";
-import { describeReadout, type Readout, readoutTensors, readoutValues } from "./readout.ts";
+import {
+  checkReadout,
+  describeReadout,
+  type Readout,
+  readoutTensors,
+  readoutValues,
+} from "./readout.ts";
 import { DTYPE_BYTES, encodeSafetensorsHeader } from "./safetensors.ts";
 
 /** Writes one model file. Offsets follow from the architecture, so tensors may come in any order. */
@@ -27,15 +33,17 @@ export class ModelWriter {
   /**
    * @param description Fields of `provenance` may still be changed by {@linkcode finish} for others
    *   that are not longer.
-   * @throws {RangeError} If `temperature` or `sureScore` is out of range.
+   * @throws {RangeError} If `temperature` or `sureScore` is out of range, or no file may have the readout.
    */
   constructor(
     private readonly sink: ByteSink,
     private readonly description: ModelDescription,
   ) {
-    const problem = checkScoring(description);
+    const { readout, architecture, labels } = description;
+    const problem = checkScoring(description) ??
+      (readout && checkReadout(describeReadout(readout), architecture, labels.length));
     if (problem !== undefined) throw new RangeError(`The model cannot be written: ${problem}`);
-    this.#layers = new Map(layersOf(description.architecture).map((layer) => [layer.name, layer]));
+    this.#layers = new Map(layersOf(architecture).map((layer) => [layer.name, layer]));
     let position = 0;
     for (const { name, dtype, shape } of modelTensors(describe(description))) {
       this.#offsets.set(name, position);

@@ -12,7 +12,7 @@ import {
   type SafetensorsHeader,
   type TensorRange,
 } from "../model/safetensors.ts";
-import { NotFound, OpenFile } from "../platform.ts";
+import { kindOf, NotFound, OpenFile } from "../platform.ts";
 import { takeTurn } from "../threads/turn.ts";
 import type { Description } from "./describe.ts";
 import { type Layout, PARTS } from "./layout.ts";
@@ -51,6 +51,8 @@ export async function readIndex(
 ): Promise<Pictures | undefined> {
   let file: OpenFile;
   try {
+    // Asked first: opening a pipe that nobody writes to does not end.
+    if (kindOf(path) !== "file") throw notAnIndex(path);
     file = new OpenFile(path);
   } catch (error) {
     if (error instanceof NotFound) return undefined;

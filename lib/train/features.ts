@@ -47,7 +47,7 @@ export interface Pictures {
 /** Where features are kept: a file that grows by whole pictures. */
 export interface FeatureStore {
   /** What an earlier run kept of the first samples, in their order. */
-  load(): (PictureRecord | Unreadable)[];
+  load(): Promise<(PictureRecord | Unreadable)[]>;
   append(records: readonly (PictureRecord | Unreadable)[]): Promise<void>;
 }
 
@@ -94,7 +94,7 @@ export async function readPictures(
     if ("reason" in found) onSkip(samples[position]!, found);
     else pictures.add(position, found);
   };
-  const kept = store?.load().slice(0, samples.length) ?? [];
+  const kept = (await store?.load())?.slice(0, samples.length) ?? [];
   const left: number[] = [];
   samples.forEach((_, position) => {
     const found = kept[position];

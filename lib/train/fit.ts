@@ -7,7 +7,13 @@ import { SkippedSamples } from "../input/skipped_samples.ts";
 import type { LayerName } from "../model/architecture.ts";
 import type { ModelDescription } from "../model/document.ts";
 import type { Model, Provenance } from "../model/model.ts";
-import { blockLengths, featureLength, type FeaturePooling } from "../model/readout.ts";
+import {
+  blockLengths,
+  checkReadout,
+  featureLength,
+  type FeaturePooling,
+  type ReadoutDescription,
+} from "../model/readout.ts";
 import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, type Complete, completeOptions } from "../options.ts";
 import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES, NEAREST_BELOW } from "../options/training.ts";
@@ -144,6 +150,7 @@ export async function fit(
   const frozen = freeze(base, { ...options, layers: layersOf(options.layer) }, samples.length);
   const lengths = blockLengths(frozen.features, frozen.model.architecture);
   for (const length of lengths) checkWhitening(length, complete.whitening);
+  checkSize(frozen, complete, labels.length, samples.length);
   using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(frozen.model, options);
   const store = await storeOf(frozen, engine, samples, options.directory);
@@ -221,6 +228,27 @@ function checkEffects(options: FitOptions): void {
     hidden > 0
       ? `${unused} has no effect beside hidden: such a head is judged on the validation pictures`
       : `${unused} has no effect without hidden: only a head with a hidden layer learns in epochs`,
+  );
+}
+
+/**
+ * Checks, before anything is computed, that a model file may have the head.
+ *
+ * @throws {RangeError} If it would be too large.
+ */
+function checkSize(
+  { features, model }: Frozen,
+  { head, hidden }: Settings,
+  classes: number,
+  pictures: number,
+): void {
+  const described: ReadoutDescription["head"] = head === "nearest"
+    ? { kind: "nearest", examples: pictures }
+    : { kind: "dense", units: hidden > 0 ? [hidden, classes] : [classes] };
+  const problem = checkReadout({ features, head: described }, model.architecture, classes);
+  if (problem === undefined) return;
+  throw new RangeError(
+    `The head would be too large: ${problem}. Average what layers say, or read fewer of them`,
   );
 }
 

@@ -123,35 +123,42 @@ export class FeatureFile implements FeatureStore {
     this.#length = length;
   }
 
-  /** What is whole of an earlier run; the rest is cut off. */
-  load(): (PictureRecord | Unreadable)[] {
+  /** What is whole of an earlier run; what follows something damaged is cut off, and computed again. */
+  async load(): Promise<(PictureRecord | Unreadable)[]> {
     using rows = new OpenFile(this.#rows, "change");
     using lines = new OpenFile(this.#lines, "change");
     const text = new TextDecoder().decode(readAll(lines, lines.describe().size));
-    const whole = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
-    const pictures = Math.min(whole.length, Math.floor(rows.describe().size / this.#rowBytes));
-    const kept = whole.slice(0, pictures);
-    rows.truncate(pictures * this.#rowBytes);
+    const values = readAll(rows, rows.describe().size), kept: string[] = [];
+    const records: (PictureRecord | Unreadable)[] = [];
+    for (const line of text.split("\n").slice(0, -1)) {
+      const at = kept.length * this.#rowBytes, row = values.subarray(at, at + this.#rowBytes);
+      const what = line.slice(0, line.lastIndexOf(" "));
+      if (row.length < this.#rowBytes || line !== await lineOf(what, row)) break;
+      kept.push(line);
+      records.push(this.#recordOf(what, new Float32Array(values.buffer, at, row.length / 4)));
+    }
+    rows.truncate(kept.length * this.#rowBytes);
     lines.truncate(linesOf(kept).length);
-    const values = new Float32Array(readAll(rows, pictures * this.#rowBytes).buffer);
-    const size = this.#rowBytes / 4;
-    return kept.map((line, n) => {
-      if (line.startsWith("{")) return JSON.parse(line) as Unreadable; // Written below.
-      const row = values.subarray(n * size, (n + 1) * size);
-      const [features, colors] = [row.subarray(0, this.#length), row.subarray(this.#length)];
-      return { fingerprint: line, features, colors };
-    });
+    return records;
   }
 
-  /** Adds whole pictures: first their rows, so that a line says that its rows are there. */
+  #recordOf(what: string, row: Float32Array): PictureRecord | Unreadable {
+    if (what.startsWith("{")) return JSON.parse(what) as Unreadable; // Written below: the hash holds.
+    const [features, colors] = [row.subarray(0, this.#length), row.subarray(this.#length)];
+    return { fingerprint: what, features, colors };
+  }
+
+  /** Adds whole pictures: first their rows, so that a line says that its row is there. */
   async append(records: readonly (PictureRecord | Unreadable)[]): Promise<void> {
     const size = this.#rowBytes / 4, values = new Float32Array(records.length * size);
-    const lines = records.map((record, n) => {
-      if ("reason" in record) return JSON.stringify(record);
-      values.set(record.features, n * size);
-      values.set(record.colors, n * size + this.#length);
-      return record.fingerprint;
-    });
+    const lines = await Promise.all(records.map((record, n) => {
+      const row = values.subarray(n * size, (n + 1) * size);
+      const bytes = new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
+      if ("reason" in record) return lineOf(JSON.stringify(record), bytes);
+      row.set(record.features);
+      row.set(record.colors, this.#length);
+      return lineOf(record.fingerprint, bytes);
+    }));
     await append(this.#rows, new Uint8Array(values.buffer));
     await append(this.#lines, linesOf(lines));
   }
@@ -159,6 +166,11 @@ export class FeatureFile implements FeatureStore {
   get #rowBytes(): number {
     return 4 * (this.#length + COLOR_BINS);
   }
+}
+
+/** What is said of a picture, and a hash of that and its row: a disk may have kept only one of them. */
+async function lineOf(what: string, row: Uint8Array): Promise<string> {
+  return `${what} ${await sha256(what, row)}`;
 }
 
 function readAll(file: OpenFile, length: number): Uint8Array<ArrayBuffer> {
@@ -177,14 +189,17 @@ async function append(path: string, bytes: Uint8Array): Promise<void> {
   await file.sync();
 }
 
-/** Opens the state of a training in a directory; those of others are removed. */
+/** Opens the state of a training in a directory, a line after its hash; those of others are removed. */
 export async function stateFile(directory: string, key: string): Promise<StateStore> {
   await removeOthers(directory, "training", key);
   const path = join(directory, `training-${key}.json`);
   return {
-    // A file of 0 bytes is no state, but what a system leaves that fails.
-    load: async () => await readIfThere(path) || undefined,
-    save: (text) => writeWhole(path, text),
+    async load() {
+      const [hash, text = ""] = (await readIfThere(path))?.split("\n") ?? [];
+      // What a system leaves that fails is no state.
+      return hash === await sha256(text) ? text : undefined;
+    },
+    save: async (text) => writeWhole(path, `${await sha256(text)}\n${text}`),
   };
 }
 

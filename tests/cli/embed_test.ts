@@ -261,6 +261,33 @@ testIn(
   },
 );
 
+testIn("rows that a forged line names are none", async (folder) => {
+  const out = join(folder, "e.npy"), { signal } = new AbortController();
+  const open = () => openOutput(out, SETTINGS, STAMPS, false);
+  const embedding = { layer: "fc7", shape: [2], data: Float32Array.of(1, 2) } as const;
+  (await open())[Symbol.dispose]();
+  const lines = await Deno.readTextFile(`${out}.part.jsonl`);
+  const forged = [
+    ...[-1, 0.5, "0", null, 1e300, 9].map((row) => ({ row, shape: [2] })),
+    ...[undefined, 2, [-2], [1e300]].map((shape) => ({ row: 0, shape })),
+  ];
+  for (const line of forged) {
+    await Deno.writeFile(`${out}.part`, new Uint8Array(16).fill(1));
+    const own = { file: "a", ...STAMPS.get("a"), ...line };
+    await Deno.writeTextFile(`${out}.part.jsonl`, `${lines}${JSON.stringify(own)}\n`);
+    using output = await open();
+    assertEquals([...output.done], [], JSON.stringify(line));
+    output.add("a", embedding);
+    await output.finish(["a"], signal);
+    assertEquals([...new Float32Array((await Deno.readFile(out)).buffer.slice(128))], [1, 2]);
+  }
+  await Deno.writeTextFile(
+    `${out}.part.jsonl`,
+    '{"program":"vgg16 embed","model":{"toString":1}}\n',
+  );
+  await assertRejects(open, UsageError, 'model {"toString":1} instead of');
+});
+
 testIn("rows are not held in memory", async (folder) => {
   const program = `
     import { openOutput } from "./lib/cli/embedding_output.ts";

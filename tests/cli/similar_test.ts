@@ -156,6 +156,17 @@ testIn("--out writes lines, CSV, or a page with the pictures", async (folder) =>
   assertEquals([file, found], [query, "photos/boats.jpg"]);
 });
 
+testIn("a row of CSV is one line, and nothing in it is a formula", async (folder) => {
+  const photos = join(folder, "photos");
+  await Deno.copyFile(join(photos, "boats.jpg"), join(photos, "=1+1\r\n\x1b.jpg"));
+  const args = ["duplicates", ".", "--index", "photos.index"];
+  const { stdout } = await run(photos, [...args, "--csv"]);
+  assertStringIncludes(stdout, "\n1,'=1+1\\u{d}\\u{a}\\u{1b}.jpg,");
+  await run(photos, [...args, "--out", "copies.csv"]);
+  const text = await Deno.readTextFile(join(photos, "copies.csv"));
+  assertEquals(text.replaceAll("\r\n", "\n"), stdout);
+});
+
 testIn("a wrong command line is told before anything is looked at", async (folder) => {
   await Deno.copyFile(join(PHOTOS, "cat.png"), join(folder, "cat.png"));
   const wrong: [args: string[], message: string][] = [

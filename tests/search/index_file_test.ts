@@ -97,4 +97,13 @@ testWith("other files are no indexes", async (path) => {
   assertEquals(await codeOf(path), "index-format");
   await Deno.writeTextFile(path, "");
   assertEquals(await codeOf(path), "index-format");
+  await Deno.remove(path);
+  await Deno.mkdir(path);
+  assertEquals(await codeOf(path), "index-format");
+});
+
+testWith("a pipe is no index, and nobody waits for its writer", async (path) => {
+  const { success } = await new Deno.Command("mkfifo", { args: [path] }).output();
+  assert(success);
+  assertEquals(await codeOf(path), "index-format");
 });
