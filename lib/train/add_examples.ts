@@ -6,6 +6,7 @@ import { collectSamples, type LabeledImages } from "../input/dataset.ts";
 import { type SkippedSample, SkippedSamples } from "../input/skipped_samples.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { isNoneOfThese } from "../model/classes.ts";
+import type { Provenance } from "../model/model.ts";
 import type { NearestReadout } from "../model/readout.ts";
 import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions } from "../options.ts";
@@ -18,6 +19,7 @@ import { type OutOptions, writeModel } from "./fitted.ts";
 import { stratifiedFolds } from "./folds.ts";
 import { withKernels } from "./kernels.ts";
 import { directionsOf, judgeExamples } from "./nearest.ts";
+import { counted } from "./words.ts";
 
 /** Options of {@linkcode addExamples}. */
 export interface AddOptions extends OutOptions, BackendOptions, ResolveOptions {
@@ -109,13 +111,14 @@ export async function addExamples(
     label,
   })).filter(({ logits }) => !Number.isNaN(logits[0]));
   const none = labels.findIndex(isNoneOfThese);
+  const added = extended.classes.length - head.classes.length;
   const { id, architecture, preprocessing, provenance } = base;
   const bytes = await writeModel({
-    ...{ id, architecture, preprocessing, labels, provenance },
+    ...{ id, architecture, preprocessing, labels },
+    provenance: added === 0 ? provenance : withMore(provenance, added),
     ...calibrateLogits(judged, none < 0 ? {} : { none }),
     readout: { ...readout, head: extended },
   }, base);
-  const added = extended.classes.length - head.classes.length;
   const result = {
     ...{ size: bytes.length, labels, added, repeated: own.length - added, skipped: skipped.list },
     examples: labels.map((_, c) => extended.classes.filter((label) => label === c).length),
@@ -123,6 +126,12 @@ export async function addExamples(
   if (out === undefined) return { ...result, bytes };
   await writeWhole(out, bytes);
   return result;
+}
+
+/** Where a model is from, once it has more examples: the hash of its first pictures is no longer that of all. */
+function withMore(provenance: Provenance, added: number): Provenance {
+  const { dataSha256: _, training = "", ...rest } = provenance;
+  return { ...rest, training: `${training}, and ${counted(added, "example")} added` };
 }
 
 /** A head with rows of `directions` as more examples of the classes `own`, but for those that it has already. */

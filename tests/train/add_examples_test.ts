@@ -43,6 +43,8 @@ Deno.test("addExamples() gives the model that a fit on all pictures gives", asyn
   });
   const [added, fitted] = [await openModel(more.bytes), await openModel(all.bytes)];
   assertEquals(added.readout!.features, fitted.readout!.features);
+  assertEquals(added.provenance.dataSha256, undefined);
+  assert(added.provenance.training!.endsWith(", and 8 examples added"), added.provenance.training);
   // Folds differ, and so does the temperature; the examples are the same.
   const scores = async (bytes: Uint8Array<ArrayBuffer>): Promise<Float64Array[]> => {
     const model = { ...await openModel(bytes), temperature: 1 };
