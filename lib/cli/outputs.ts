@@ -1,7 +1,7 @@
 /** Where a command writes: names that no other input has, and nothing that it reads. */
 
 import { join } from "node:path";
-import { isGranted, realPath } from "../platform.ts";
+import { describePath, isGranted, realPath } from "../platform.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
 import { UsageError } from "./usage_error.ts";
@@ -35,11 +35,11 @@ function stemOf(input: string): string {
 }
 
 /**
- * Makes sure, before anything is read or written, that no output replaces what the command reads,
- * whatever links lead there.
+ * Makes sure, before anything is read or written, that no output is a directory, or replaces what the
+ * command reads, whatever links lead there.
  *
  * @param inputs Paths, and whatever else a command may read: a URL, the id of a model, nothing.
- * @throws {UsageError} If one would be replaced.
+ * @throws {UsageError} If one is, or would be replaced.
  */
 export async function keepInputs(
   inputs: Iterable<unknown>,
@@ -48,7 +48,11 @@ export async function keepInputs(
   const there = new Map<string, string>();
   for (const output of outputs) {
     const real = await realPathIfAny(output);
-    if (real !== undefined) there.set(real, output);
+    if (real === undefined) continue;
+    if ((await describePath(real)).isFolder) {
+      throw new UsageError(`Expected a file to write: ${output} is a directory`);
+    }
+    there.set(real, output);
   }
   if (there.size === 0) return;
   for (const input of inputs) {

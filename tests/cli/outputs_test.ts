@@ -67,6 +67,15 @@ Deno.test("drawn outputs never name an input, by any path, and nothing else is r
     }
   }));
 
+Deno.test("an output that is a directory is refused", () =>
+  inFolder(async (folder) => {
+    await assertRejects(
+      () => keepInputs([], [join(folder, "new.npy"), folder]),
+      UsageError,
+      `Expected a file to write: ${folder} is a directory`,
+    );
+  }));
+
 Deno.test("no command replaces what it reads", () =>
   inFolder(async (folder) => {
     const copy = async (name: string, from: string): Promise<void> => {
