@@ -15,15 +15,20 @@ export interface ComparedPictures extends Pick<Judgement, "labels" | "classes"> 
 }
 
 /**
- * Part of the distance that two pictures of a class usually have below which they are taken for the same. Distance
+ * Part of the distance that each of two pictures usually has to others of its class below which they are taken for
+ * the same: pictures that are all much alike, as pages are, or of a class that the layers know, are no copies. Distance
  * is 1 minus the similarity of `nearestLogits()`; of VGG16's pool4 and pool5, averaged, at 160 pixels, it is usually
  * 0.17 for flowers of a kind, 0.25 for ants or bees and 0.05 for pages of text. JPEG of quality 40 changes it by
  * 0.007 at most, 15 % more light by 0.015, half of the size by 0.04. Of 720 flowers, the different ones that are most
  * alike are 0.036 apart, eleven pairs that show the same one 0.007 to 0.031; of 40 pages 0.014.
  */
 const SAME = 1 / 6;
-/** Pairs that tell what is usual. */
-const PAIRS = 2000;
+/** Distances of the same features, as float32 rounds them, are below this. */
+const ROUNDING = 1e-6;
+/** Pictures of its class that a picture is compared with to tell what is usual. */
+const OTHERS = 64;
+/** Pictures from which on a class tells what is usual of it: of fewer, most may be copies. */
+const TELLING = 10;
 
 /**
  * A number for each picture, `[N]`, the same for those that show the same: the position of the first of them. What
@@ -36,9 +41,9 @@ export async function duplicatesOf(
   { fingerprints, directions, labels, classes }: ComparedPictures,
   signal?: AbortSignal,
 ): Promise<Int32Array> {
-  const size = directions.length / fingerprints.length;
-  const least = 1 - SAME * usualDistance(directions, size, membersOf(labels, classes));
-  const firsts = Int32Array.from(fingerprints, (_, n) => n), seen = new Map<string, number>();
+  const size = directions.length / labels.length;
+  const usual = usualDistances(directions, size, membersOf(labels, classes));
+  const firsts = Int32Array.from(labels, (_, n) => n), seen = new Map<string, number>();
   const firstOf = (n: number): number => {
     while (firsts[n] !== n) n = firsts[n]!;
     return n;
@@ -49,29 +54,44 @@ export async function duplicatesOf(
   };
   let n = 0;
   for await (const alike of innerProducts(kernels, directions, directions, size, signal)) {
-    for (let other = 0; other < n; other++) if (alike[other]! >= least) join(n, other);
+    for (let other = 0; other < n; other++) {
+      const most = SAME * Math.min(usual[n]!, usual[other]!);
+      if (1 - alike[other]! <= Math.max(most, ROUNDING)) join(n, other);
+    }
     join(n, seen.get(fingerprints[n]!) ?? n);
     seen.set(fingerprints[n]!, n++);
   }
   return firsts.map((_, n) => firstOf(n));
 }
 
-/** The median distance of two pictures of a class; 0 if no class has two. */
-function usualDistance(
+/**
+ * The median distance of each picture to others of its class, `[N]`, at most that of any two of a class; that one,
+ * too, where its own class has few, and 0 if none has two.
+ */
+function usualDistances(
   rows: Float32Array,
   size: number,
   members: readonly (readonly number[])[],
-): number {
-  const several = members.filter(({ length }) => length > 1);
-  const pictures = several.flatMap((own) => own.map((_, at) => ({ own, at })));
-  const next = randomFrom(0), distances: number[] = [];
-  for (let pair = 0; pair < PAIRS && pictures.length > 0; pair++) {
-    const { own, at } = pictures[Math.floor(next() * pictures.length)]!;
-    const away = 1 + Math.floor(next() * (own.length - 1));
-    const a = own[at]!, b = own[(at + away) % own.length]!;
-    let sum = 0;
-    for (let i = 0; i < size; i++) sum += rows[a * size + i]! * rows[b * size + i]!;
-    distances.push(1 - sum);
+): Float64Array {
+  const next = randomFrom(0), distances: number[][] = [];
+  for (const own of members) {
+    own.forEach((n, at) => {
+      distances[n] = Array.from({ length: Math.min(own.length - 1, OTHERS) }, (_, i) => {
+        const away = own.length <= OTHERS ? i + 1 : 1 + Math.floor(next() * (own.length - 1));
+        const other = own[(at + away) % own.length]!;
+        let sum = 0;
+        for (let i = 0; i < size; i++) sum += rows[n * size + i]! * rows[other * size + i]!;
+        return 1 - sum;
+      });
+    });
   }
-  return distances.sort((a, b) => a - b)[distances.length >> 1] ?? 0;
+  const all = median(distances.flat());
+  return Float64Array.from(
+    distances,
+    (own) => own.length < TELLING - 1 ? all : Math.min(all, median(own)),
+  );
 }
+
+/** The upper one of two; 0 of none. */
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

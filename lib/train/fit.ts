@@ -316,9 +316,14 @@ async function learn(
   const progress = new ProgressTeller(options, { stage: "train", unit });
   const how = { optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize };
   const { validation, classWeights, whitening } = complete;
-  const state = hidden === 0
-    ? undefined
-    : await store?.state({ ...how, hidden, validation, classWeights, whitening });
+  const state = hidden === 0 ? undefined : await store?.state({
+    ...how,
+    hidden,
+    validation,
+    classWeights,
+    whitening,
+    labels: [...task.labels],
+  });
   const loop = { ...how, oneCycle: false, signal: options.signal, state, progress };
   const chosen = head === "auto" ? headFor(task) : head;
   const learned = await learnHead(task, { head: chosen, hidden, loop, kernels, progress });

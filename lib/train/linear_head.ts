@@ -9,7 +9,7 @@ import { crossValidate, type CrossValidated, type Judgement } from "./cross_vali
 import type { DenseLayer } from "./dense.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { logisticPath } from "./logistic.ts";
-import type { LinearTransform, Whitening } from "./statistics.ts";
+import type { Whitening } from "./statistics.ts";
 
 /** What a linear head learns from. */
 export interface LinearTask extends Judgement {
@@ -50,12 +50,8 @@ export async function learnLinear(
   const { lengths, whitening, labels, classes, classWeights } = task;
   const rows = Float32Array.from(rootsOf(task.rows));
   const everything = Uint32Array.from({ length: labels.length }, (_, n) => n);
-  const whiten = (positions: Uint32Array): Promise<LinearTransform[]> =>
-    whitenBlocks(rows, positions, lengths, whitening, signal);
-  // Axes take long to find, and no label has a say in them: those of all pictures do for each fold.
-  const shared = whitening === "pca" || whitening === "zca" ? await whiten(everything) : undefined;
   const prepared = async (positions: Uint32Array) => {
-    const transforms = shared ?? await whiten(positions);
+    const transforms = await whitenBlocks(rows, positions, lengths, whitening, signal);
     return {
       transforms,
       classes,

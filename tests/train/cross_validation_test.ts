@@ -163,6 +163,23 @@ Deno.test("learnLinear() whitens as it is told, and folds that into its layer", 
   }
 });
 
+Deno.test("learnLinear() judges a picture that is whitened as one is that nobody has seen", async () => {
+  const next = random(5), size = 40, count = 24, lengths = [size];
+  const drawn = (): Float32Array => Float32Array.from({ length: count * size }, () => next() - 0.5);
+  const labels = Array.from({ length: count }, (_, n) => n % 2), rows = drawn();
+  const folds = stratifiedFolds(labels, 2), classWeights = Float32Array.of(1, 1);
+  const task = { rows, labels, classes: 2, lengths, folds, classWeights };
+  /** How far apart the logits of the two classes are. */
+  const distance = (logits: Float64Array): number =>
+    Math.hypot(...labels.map((_, n) => logits[2 * n]! - logits[2 * n + 1]!));
+  for (const whitening of ["standardize", "pca", "zca"] as const) {
+    const { layer, validation } = await learnLinear(kernels, { ...task, whitening });
+    const ratio = distance(validation.logits) /
+      distance(layerLogits(layer, Float32Array.from(rootsOf(drawn()))));
+    assert(ratio > 0.6 && ratio < 1.6, `${whitening}: ${ratio}`);
+  }
+});
+
 Deno.test("learnLinear() tells nothing apart that has nothing to tell it by", async () => {
   const task = linearTask([40, 40]), labels = Array.from(task.labels, (_, n) => n % 2);
   const { validation } = await learnLinear(kernels, { ...task, labels });

@@ -60,6 +60,25 @@ Deno.test("pictures with the same pixels are the same, whatever their features",
   assertEquals(await duplicatesOf(kernels, pictures), expected);
 });
 
+Deno.test("what is usual of one class is not asked of another whose pictures are more alike", async () => {
+  const { features, labels, classes, fingerprints } = picturesOf(1);
+  const narrow = picturesOf(0.1).features;
+  for (let n = 0; n < COUNT; n += 2) {
+    features.set(narrow.subarray(n * SIZE, (n + 1) * SIZE), n * SIZE);
+  }
+  const found = () => {
+    const directions = directionsOf(features, LENGTHS);
+    return duplicatesOf(kernels, { directions, labels, classes, fingerprints });
+  };
+  assertEquals(await found(), alone);
+  alter(features, 81, 41, 0.1);
+  alter(features, 80, 40, 0.01);
+  const expected = alone.slice();
+  expected[81] = 41;
+  expected[80] = 40;
+  assertEquals(await found(), expected);
+});
+
 Deno.test("one picture a class is enough, and none are no problem", async () => {
   const { directions, fingerprints } = picturesOf(1);
   const few = { directions: directions.subarray(0, 2 * SIZE), labels: [0, 1], classes: 2 };

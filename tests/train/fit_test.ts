@@ -293,6 +293,23 @@ Deno.test("fit() gives the same model again, also when it was interrupted", asyn
   }
 });
 
+Deno.test("fit() goes on with no training whose pictures had other labels", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const data = pictures([CAT, DOG], 0, 6);
+    const options = { model: CIFAR10, backend: "wasm", hidden: 8, epochs: 3 } as const;
+    await fit(data, { ...options, directory });
+    const exchanged = {
+      ...data,
+      samples: data.samples.map((sample) => ({ ...sample, label: 1 - sample.label })),
+    };
+    const { bytes } = await fit(exchanged, { ...options, directory });
+    assertEquals(bytes, (await fit(exchanged, options)).bytes);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("fit() says what a dataset is", async () => {
   const typo = { labels: ["a", "b"], sample: [] };
   await assertRejects(
