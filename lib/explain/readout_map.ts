@@ -7,9 +7,9 @@ import { quartersOf } from "../output/readout.ts";
 import type { ClassMap } from "./grad_cam.ts";
 
 /**
- * What each position adds to a class's logit, `ReLU(Σ_k g_k A_k)`, over all layers that are read: the class
- * activation map of Zhou et al., 2016 (arXiv 1512.04150, equation 2), which is exact where the head is one
- * dense layer. Coarser layers' positions cover several of the finest one's.
+ * How much a class's logit changes with what each position says, `ReLU(Σ_k g_k A_k)`, over all layers that are read
+ * of an image's first view: the class activation map of Zhou et al., 2016 (arXiv 1512.04150, equation 2), with the
+ * gradient at the image, as the head sees roots. Coarser layers' positions cover several of the finest one's.
  *
  * @param gradient How the logit changes with each feature, `[D]`.
  * @param layers What the layers of the recipe give for the image in its first size.
@@ -42,7 +42,7 @@ export function readoutMap(
   return { data: data.map((value) => Math.max(0, value)), height, width };
 }
 
-/** What each position of a layer adds to the logit, `[height * width]`. */
+/** How much the logit changes with what each position of a layer says, `[height * width]`. */
 function layerMap(
   { shape: [, height, width, channels], data, scale }: Activations,
   pooling: FeatureRecipe["blocks"][number]["pooling"],

@@ -325,7 +325,8 @@ async function learn(
     labels: [...task.labels],
   });
   const loop = { ...how, oneCycle: false, signal: options.signal, state, progress };
-  const chosen = head === "auto" ? headFor(task) : head;
+  const isLinear = options.whitening !== undefined || options.classWeights !== undefined;
+  const chosen = head !== "auto" ? head : isLinear ? "linear" : headFor(task);
   const learned = await learnHead(task, { head: chosen, hidden, loop, kernels, progress });
   progress.end();
   return learned;

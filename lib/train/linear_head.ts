@@ -59,11 +59,14 @@ export async function learnLinear(
       rows: await transformBlocks(transforms, rows, positions, signal),
     };
   };
+  const shares = sharesOf(labels, everything, classes);
   const validation = await crossValidate(task, STRENGTHS.length, async function* (train, held) {
-    const { transforms, ...own } = await prepared(train);
+    const { transforms, ...own } = await prepared(train), known = sharesOf(labels, train, classes);
+    // As often as they are among all pictures, whatever they are among these.
+    const expected = Array.from(classWeights, (weight, c) => weight * shares[c]! / known[c]!);
     const others = await transformBlocks(transforms, rows, held, signal);
     for await (const layer of logisticPath(kernels, own, STRENGTHS, { signal })) {
-      yield layerLogits(expecting(layer, classWeights), others);
+      yield layerLogits(expecting(layer, expected), others);
     }
   }, onStep);
   const all = await prepared(everything);
@@ -71,6 +74,17 @@ export async function learnLinear(
   const path = await Array.fromAsync(logisticPath(kernels, all, [C], { signal }));
   const layer = foldBlocks(all.transforms, expecting(path[0]!, classWeights));
   return { layer, C, validation };
+}
+
+/** The part of the pictures at `positions` that is of each class, `[K]`. */
+function sharesOf(
+  labels: ArrayLike<number>,
+  positions: Uint32Array,
+  classes: number,
+): Float64Array {
+  const shares = new Float64Array(classes);
+  for (const n of positions) shares[labels[n]!]! += 1 / positions.length;
+  return shares;
 }
 
 /**

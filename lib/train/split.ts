@@ -46,15 +46,24 @@ export function stratifiedSplit(
       );
     }
     const kept = Math.min(members.length - 1, Math.max(1, Math.round(members.length * part)));
+    const own = new Set(
+      Array.from(shuffled(members.length, next), (rank) => {
+        const position = members[rank]!;
+        return units.get(together?.[position] ?? position)!;
+      }),
+    );
+    // Something must be left to learn from.
+    const possible = [...own].filter((unit) =>
+      unit.every((n) => labels[n] === label) && unit.length < members.length
+    );
     let count = 0;
-    for (const position of shuffled(members.length, next)) {
-      const unit = units.get(together?.[members[position]!] ?? members[position]!)!;
-      const isMixed = unit.some((n) => labels[n] !== label);
-      if (isMixed || keptUnits.has(unit) || count >= kept) continue;
-      if (count + unit.length === members.length) continue; // Something must be left to learn from.
+    for (const unit of possible) {
+      if (count + unit.length > kept) continue;
       keptUnits.add(unit);
       count += unit.length;
     }
+    const [smallest] = possible.toSorted((a, b) => a.length - b.length);
+    if (count === 0 && smallest !== undefined) keptUnits.add(smallest);
   });
   const validation = [...keptUnits].flat().sort((a, b) => a - b), isKept = new Set(validation);
   if (validation.length === 0) {

@@ -164,7 +164,7 @@ Deno.test("learnLinear() whitens as it is told, and folds that into its layer", 
 });
 
 Deno.test("learnLinear() judges a picture that is whitened as one is that nobody has seen", async () => {
-  const next = random(5), size = 40, count = 24, lengths = [size];
+  const next = random(5), size = 40, count = 48, lengths = [size];
   const drawn = (): Float32Array => Float32Array.from({ length: count * size }, () => next() - 0.5);
   const labels = Array.from({ length: count }, (_, n) => n % 2), rows = drawn();
   const folds = stratifiedFolds(labels, 2), classWeights = Float32Array.of(1, 1);

@@ -81,6 +81,23 @@ Deno.test("stratifiedSplit() keeps the same part of each class, and loses nothin
   );
 });
 
+Deno.test("stratifiedSplit() keeps no more than it is asked for where copies leave it a choice", () => {
+  // Two groups of 30 copies, and 40 pictures of their own.
+  const together = Array.from({ length: 100 }, (_, n) => n < 60 ? (n < 30 ? 0 : 30) : n);
+  const labels = Array.from({ length: 200 }, (_, n) => n < 100 ? 0 : 1);
+  const all = [...together, ...Array.from({ length: 100 }, (_, n) => 100 + n)];
+  for (const seed of [1, 2, 3]) {
+    const { validation } = stratifiedSplit(labels, ["a", "b"], 0.2, seed, all);
+    assertEquals(validation.filter((n) => n < 100).length, 20);
+  }
+  const groups = Array.from({ length: 100 }, (_, n) => n < 60 ? (n < 30 ? 0 : 30) : 60);
+  const { validation } = stratifiedSplit(labels, ["a", "b"], 0.2, 1, [
+    ...groups,
+    ...all.slice(100),
+  ]);
+  assertEquals(validation.filter((n) => n < 100).length, 30, "one group, the smallest");
+});
+
 Deno.test("classWeightsOf() lets each class count the same", () => {
   const [frequent, rare] = classWeightsOf("balanced", [0, 0, 0, 1], 2);
   assertAlmostEquals(3 * frequent, 2, 1e-6);
@@ -112,9 +129,16 @@ Deno.test("fit() learns two classes from 15 pictures each", async () => {
 });
 
 Deno.test("fit() takes the nearest examples where classes are small, and else a linear head", async () => {
-  for (const [count, kind] of [[9, "nearest"], [10, "dense"]] as const) {
+  for (
+    const [count, kind, more] of [
+      [9, "nearest", {}],
+      [10, "dense", {}],
+      [9, "dense", { whitening: "none" }], // of which the nearest know nothing
+      [9, "dense", { classWeights: "none" }],
+    ] as const
+  ) {
     const data = pictures([CAT, DOG], 0, count);
-    const { bytes } = await fit(data, { model: CIFAR10, backend: "wasm" });
+    const { bytes } = await fit(data, { ...more, model: CIFAR10, backend: "wasm" });
     assertEquals((await openModel(bytes)).readout!.head.kind, kind);
   }
 });
