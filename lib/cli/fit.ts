@@ -32,7 +32,8 @@ import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { print, tell } from "./terminal.ts";
 
-const { layer, pooling, sides, mirror, head, hidden, grayscale, folds, skipBad } = FIT_OPTIONS;
+const { layer, pooling, sides, mirror, head, hidden, fineTune, grayscale, folds, skipBad } =
+  FIT_OPTIONS;
 const { validation, patience, optimizer } = FIT_OPTIONS;
 const { configuration, width, dense, side, channels, flip } = SCRATCH_OPTIONS;
 
@@ -48,7 +49,7 @@ const OPTIONS = {
     "The model file to write; MODEL-fit/ beside it gets the report, and what an interrupted " +
       "run needs to go on",
   ),
-  ...{ layer, pooling, sides, mirror, head, hidden },
+  ...{ layer, pooling, sides, mirror, head, hidden, fineTune },
   whitening: {
     ...inBoth(FIT_OPTIONS.whitening, SCRATCH_OPTIONS.whitening),
     about: "How features, or with --scratch pixels, are brought to a common scale",

@@ -25,6 +25,12 @@ export const LEARNING_RATES = {
 /** Pictures of a batch of a head's training, which depends on how many rows of features there are. */
 export const HEAD_BATCH = { few: 32, many: 256, manyFrom: 10_000 } as const;
 
+/** Epochs of a head's training. */
+export const HEAD_EPOCHS = 200;
+
+/** How the last block and a head are trained. */
+export const TUNING = { epochs: 8, learningRate: 5e-5, batchSize: 32 } as const;
+
 /** Most sizes in which a picture is looked at. */
 export const MAX_SIZES = 4;
 /** Pictures of a class, of the median one, below which those that are most like one are right more often. */
@@ -106,6 +112,10 @@ export const FIT_OPTIONS = {
     { min: 0, max: 2 ** 16, default: 0 },
     "Units of a hidden layer of the head, which then learns in epochs; 0 for none",
   ),
+  fineTune: choice(
+    { choices: ["conv5"], placeholder: "LAYERS", unset: "none of them" },
+    "Layers that learn, too, with the head and in epochs",
+  ),
   whitening: choice({
     choices: ["none", "standardize", "pca", "zca"],
     default: "standardize",
@@ -122,8 +132,14 @@ export const FIT_OPTIONS = {
     "Parts of the pictures, each of which is judged by what learned from the others",
   ),
   ...COMMON_OPTIONS,
-  epochs: { ...LEARNING_OPTIONS.epochs, default: 200 },
-  learningRate: { ...LEARNING_OPTIONS.learningRate, unset: ratesText(LEARNING_RATES.head) },
+  epochs: {
+    ...LEARNING_OPTIONS.epochs,
+    unset: `${HEAD_EPOCHS}, or ${TUNING.epochs} of fine-tuning`,
+  },
+  learningRate: {
+    ...LEARNING_OPTIONS.learningRate,
+    unset: `${ratesText(LEARNING_RATES.head)}, or ${TUNING.learningRate} of fine-tuning`,
+  },
   batchSize: {
     ...LEARNING_OPTIONS.batchSize,
     unset: `${HEAD_BATCH.few}, or ${HEAD_BATCH.many} from ${HEAD_BATCH.manyFrom} pictures on`,

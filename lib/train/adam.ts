@@ -5,6 +5,32 @@ import { floats, type Tfjs } from "./tfjs.ts";
 
 const BETA1 = 0.9, BETA2 = 0.999, EPSILON = 1e-7;
 
+/** What an update changes, and what it remembers of those before; arrays of one length. */
+export interface AdamState {
+  readonly value: Float32Array;
+  /** Means of slopes. */
+  readonly first: Float32Array;
+  /** Means of their squares. */
+  readonly second: Float32Array;
+}
+
+/** Changes values in place, in the `iteration`th update from 1 on (Kingma and Ba, 2015, algorithm 1). */
+export function adamUpdate(
+  { value, first: m, second: v }: AdamState,
+  slope: ArrayLike<number>,
+  learningRate: number,
+  iteration: number,
+): void {
+  const rate = learningRate / (1 - BETA1 ** iteration);
+  const correction = 1 / (1 - BETA2 ** iteration);
+  for (let k = 0; k < value.length; k++) {
+    const g = slope[k]!;
+    m[k]! += (1 - BETA1) * (g - m[k]!);
+    v[k]! += (1 - BETA2) * (g * g - v[k]!);
+    value[k]! -= rate * m[k]! / (Math.sqrt(v[k]! * correction) + EPSILON);
+  }
+}
+
 /**
  * What `tf.train.adam()` is (Kingma and Ba, 2015), in one pass over the memory: tfjs's own visits
  * every value a dozen times, which took a quarter of a small network's training.
@@ -30,20 +56,11 @@ export function adam(tf: Tfjs, learningRate: number): Optimizer {
       this.incrementIterations();
       gradients.forEach(({ name, tensor: slope }, i) => {
         const { first, second } = this.#moments[i];
-        this.#update(floats(variables[name]), floats(slope), floats(first), floats(second));
+        const value = floats(variables[name]);
+        const state = { value, first: floats(first), second: floats(second) };
+        // On the CPU backend these are the variables' memory.
+        adamUpdate(state, floats(slope), this.learningRate, this.iterations);
       });
-    }
-
-    /** Changes the values of variables in place: on the CPU backend, these are their memory. */
-    #update(value: Float32Array, slope: Float32Array, m: Float32Array, v: Float32Array): void {
-      const rate = this.learningRate / (1 - BETA1 ** this.iterations);
-      const correction = 1 / (1 - BETA2 ** this.iterations);
-      for (let k = 0; k < value.length; k++) {
-        const g = slope[k];
-        m[k] += (1 - BETA1) * (g - m[k]);
-        v[k] += (1 - BETA2) * (g * g - v[k]);
-        value[k] -= rate * m[k] / (Math.sqrt(v[k] * correction) + EPSILON);
-      }
     }
 
     override dispose(): void {

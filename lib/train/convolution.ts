@@ -99,7 +99,7 @@ export function convolutionLayer(
 }
 
 /** The filter of the derivative by the input: turned by 180 degrees, `[3, 3, outputs, inputs]`. */
-function turn(filter: Float32Array, inputs: number, outputs: number): Float32Array {
+export function turn(filter: Float32Array, inputs: number, outputs: number): Float32Array {
   const turned = new Float32Array(filter.length);
   for (let at = 0; at < 9; at++) {
     for (let c = 0; c < inputs; c++) {

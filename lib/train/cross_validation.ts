@@ -80,7 +80,8 @@ function positionsOf(folds: ArrayLike<number>, isWanted: (fold: number) => boole
 /** A probability below this is counted as this, so that one picture does not decide alone. */
 const LEAST = 1e-12;
 
-function crossEntropy(
+/** The mean, over the classes, of `-ln` of the true class's probability at the best temperature. */
+export function crossEntropy(
   { labels, classes }: Judgement,
   logits: Float64Array,
   positions: Uint32Array,

@@ -16,7 +16,14 @@ import {
 } from "../model/readout.ts";
 import { type ModelSource, resolveModel, type ResolveOptions } from "../open_model.ts";
 import { checkOptions, type Complete, completeOptions } from "../options.ts";
-import { FIT_OPTIONS, HEAD_BATCH, LEARNING_RATES, NEAREST_BELOW } from "../options/training.ts";
+import {
+  FIT_OPTIONS,
+  HEAD_BATCH,
+  HEAD_EPOCHS,
+  LEARNING_RATES,
+  NEAREST_BELOW,
+  TUNING,
+} from "../options/training.ts";
 import { ProgressTeller } from "../progress.ts";
 import { VERSION } from "../version.ts";
 import { assess } from "./assess.ts";
@@ -30,16 +37,29 @@ import {
   type Trained,
 } from "./fitted.ts";
 import { NEVER, stratifiedFolds } from "./folds.ts";
+import { checkTunable, fineTune, type FineTuneTask } from "./fine_tune.ts";
 import { freeze, type Frozen } from "./frozen.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { type TrainingKernels, withKernels } from "./kernels.ts";
 import { learnHead } from "./learn.ts";
+import { mapShape, recordBytes, type RecordStore } from "./maps.ts";
 import { directionsOf } from "./nearest.ts";
 import type { LearningOptions } from "./options.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import type { StateStore } from "./state.ts";
 import { checkWhitening, type Whitening } from "./statistics.ts";
-import { featureFile, keyOf, modelKey, samplesKey, stateFile, takeDirectory } from "./storage.ts";
+import {
+  arrayFile,
+  featureFile,
+  keyOf,
+  modelKey,
+  recordFile,
+  RecordsInMemory,
+  samplesKey,
+  stateFile,
+  takeDirectory,
+} from "./storage.ts";
+import type { ArrayStore } from "./tuning_state.ts";
 
 /** Options of {@linkcode fit}. */
 export interface FitOptions extends LearningOptions, OutOptions, BackendOptions, ResolveOptions {
@@ -71,6 +91,11 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   readonly head?: "auto" | "linear" | "nearest" | undefined;
   /** Units of a hidden layer of the head, which then learns in epochs; 0, the default, for none. */
   readonly hidden?: number | undefined;
+  /**
+   * `"conv5"`: the last block of convolutions learns, too, with a linear head and from mirrored and cropped
+   * pictures; judged on the validation pictures. It takes minutes for hundreds of pictures. Default: none does.
+   */
+  readonly fineTune?: "conv5" | undefined;
   /** How features are brought to a common scale. Default: `"standardize"`. */
   readonly whitening?: Whitening | undefined;
   /** Drop the pictures' colors, also when the new model classifies. Default: `false`. */
@@ -151,6 +176,7 @@ export async function fit(
   const lengths = blockLengths(frozen.features, frozen.model.architecture);
   for (const length of lengths) checkWhitening(length, complete.whitening);
   checkSize(frozen, complete, labels.length, samples.length);
+  if (complete.fineTune !== undefined) checkTunable(frozen);
   using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(frozen.model, options);
   const store = await storeOf(frozen, engine, samples, options.directory);
@@ -169,7 +195,7 @@ export async function fit(
     ...{ fingerprints: pictures.fingerprints, features: pictures.features },
     ...{ labels: classes, classes: labels.length, lengths },
   };
-  const { learned, duplicates, folds } = await withKernels(options, async (kernels) => {
+  const { learned, model, duplicates, folds } = await withKernels(options, async (kernels) => {
     const directions = directionsOf(compared.features, compared.lengths);
     const duplicates = await duplicatesOf(kernels, { ...compared, directions }, options.signal);
     const folds = foldsFor(classes, labels, duplicates, complete);
@@ -177,7 +203,16 @@ export async function fit(
       ...{ ...compared, rows: pictures.features, folds, whitening: complete.whitening },
       classWeights: classWeightsOf(complete.classWeights, classes, labels.length),
     };
-    return { learned: await learn(task, kernels, complete, options, store), duplicates, folds };
+    const found = complete.fineTune === undefined
+      ? { learned: await learn(task, kernels, complete, options, store), model: frozen.model }
+      : await learnTuned(
+        kernels,
+        { ...task, ...{ frozen, engine, duplicates }, samples: own },
+        complete,
+        options,
+        store,
+      );
+    return { ...found, duplicates, folds };
   });
   const { logits } = learned;
   const { assessment, calibration } = await assess(
@@ -185,8 +220,8 @@ export async function fit(
     options.signal,
   );
   const dataSha256 = await hashOfData(pictures.fingerprints, classes);
-  const { id } = complete, { features, model } = frozen;
-  const provenance = provenanceOf(frozen, learned, own.length, dataSha256);
+  const { id } = complete, { features } = frozen;
+  const provenance = provenanceOf(frozen, model !== frozen.model, learned, own.length, dataSha256);
   const readout = { features, head: learned.head };
   return await finishFit(
     {
@@ -212,12 +247,13 @@ const EPOCH_OPTIONS = [
  * @throws {RangeError} If one does not.
  */
 function checkEffects(options: FitOptions): void {
-  const { hidden = 0, head } = options;
+  const { hidden = 0, head, fineTune } = options;
   const given = (names: readonly (keyof FitOptions)[]): string | undefined =>
     names.find((name) => options[name] !== undefined);
   if (head === "nearest" && hidden > 0) {
     throw new RangeError('hidden is for a linear head: the head "nearest" has no layers');
   }
+  if (fineTune !== undefined) return checkTuning(options);
   const unlearned = head === "nearest" ? given(["whitening", "classWeights"]) : undefined;
   if (unlearned !== undefined) {
     throw new RangeError(`${unlearned} has no effect on the head "nearest": leave it out`);
@@ -252,6 +288,28 @@ function checkSize(
   );
 }
 
+/** The same for fine-tuning. */
+function checkTuning(options: FitOptions): void {
+  const { hidden = 0, head = "auto", whitening = "standardize" } = options;
+  if (hidden > 0 || head === "nearest") {
+    throw new RangeError(
+      `fineTune learns with a linear head: leave out ${hidden > 0 ? "hidden" : "head"}`,
+    );
+  }
+  if (whitening !== "standardize" && whitening !== "none") {
+    throw new RangeError(
+      `fineTune learns from standardized features: found whitening ${whitening}`,
+    );
+  }
+  const unused = (["folds", "patience", "optimizer"] as const)
+    .find((name) => options[name] !== undefined);
+  if (unused === undefined) return;
+  const why = unused === "folds"
+    ? "such a model is judged on the validation pictures"
+    : "all epochs are learned, by Adam";
+  throw new RangeError(`${unused} has no effect beside fineTune: ${why}`);
+}
+
 /** What an earlier fit on the same pictures, layers and numbers kept. */
 async function storeOf(
   { model, features }: Frozen,
@@ -274,6 +332,8 @@ async function storeOf(
   return {
     features: await featureFile(directory, key, length),
     state: async (settings) => stateFile(directory, await keyOf([key, settings])),
+    tuning: async (settings) => arrayFile(directory, await keyOf([key, settings])),
+    records: (size) => recordFile(directory, key, size),
   };
 }
 
@@ -281,18 +341,20 @@ async function storeOf(
 interface FitStore {
   readonly features: FeatureStore;
   readonly state: (settings: unknown) => Promise<StateStore>;
+  readonly tuning: (settings: unknown) => Promise<ArrayStore>;
+  readonly records: (size: number) => Promise<RecordStore & Disposable>;
 }
 
 type Settings = Complete<typeof FIT_OPTIONS>;
 
-/** The fold of each picture. A head that learns in epochs is judged on one, which it never learns from. */
+/** The fold of each picture. What learns in epochs is judged on one, which it never learns from. */
 function foldsFor(
   classes: Int32Array,
   labels: readonly string[],
   duplicates: Int32Array,
-  { hidden, folds, validation, seed }: Settings,
+  { hidden, fineTune, folds, validation, seed }: Settings,
 ): Int32Array {
-  if (hidden === 0) {
+  if (hidden === 0 && fineTune === undefined) {
     return stratifiedFolds(classes, labels.length, { folds, seed, together: duplicates });
   }
   const split = stratifiedSplit(classes, labels, validation, seed, duplicates);
@@ -308,7 +370,7 @@ async function learn(
   options: FitOptions,
   store: FitStore | undefined,
 ): Promise<LearnedHead> {
-  const { head, hidden, optimizer, epochs, patience, weightDecay, seed } = complete;
+  const { head, hidden, optimizer, patience, weightDecay, seed, epochs = HEAD_EPOCHS } = complete;
   const rows = task.labels.length;
   const { learningRate = LEARNING_RATES.head[optimizer] } = options;
   const { batchSize = rows < HEAD_BATCH.manyFrom ? HEAD_BATCH.few : HEAD_BATCH.many } = options;
@@ -339,6 +401,23 @@ function headFor({ labels, classes }: HeadTask): "linear" | "nearest" {
   return counts.sort()[classes >> 1]! < NEAREST_BELOW ? "nearest" : "linear";
 }
 
+/** Fine-tunes the last block, with a head. */
+async function learnTuned(
+  kernels: TrainingKernels,
+  task: Omit<FineTuneTask, "records">,
+  { weightDecay, seed, validation, classWeights, whitening, ...complete }: Settings,
+  options: FitOptions,
+  store: FitStore | undefined,
+): Promise<{ model: Model; learned: LearnedHead }> {
+  const { epochs = TUNING.epochs, batchSize = TUNING.batchSize } = complete;
+  const { learningRate = TUNING.learningRate } = options;
+  const how = { epochs, batchSize, learningRate, weightDecay, seed };
+  const size = recordBytes(mapShape(task.frozen.model));
+  using records = await store?.records(size) ?? new RecordsInMemory(size, task.samples.length);
+  const state = await store?.tuning({ ...how, validation, classWeights, whitening });
+  return await fineTune(kernels, { ...task, records }, { ...options, ...how, state });
+}
+
 /** Everything of a model but its numbers. */
 function descriptionOf({ architecture, preprocessing }: Model): Pick<
   ModelDescription,
@@ -349,6 +428,7 @@ function descriptionOf({ architecture, preprocessing }: Model): Pick<
 
 function provenanceOf(
   { model, features }: Frozen,
+  isTuned: boolean,
   { settings }: LearnedHead,
   pictures: number,
   dataSha256: string,
@@ -358,9 +438,9 @@ function provenanceOf(
   return {
     ...source === undefined ? {} : { source },
     ...license === undefined ? {} : { license },
-    training: `A new head on ${layers} of ${model.id}, trained on ${pictures} pictures: ${
-      JSON.stringify(settings)
-    }`,
+    training: `A new head on ${layers} of ${model.id}${
+      isTuned ? ", whose last block learned, too" : ""
+    }, trained on ${pictures} pictures: ${JSON.stringify(settings)}`,
     dataSha256,
   };
 }

@@ -35,7 +35,7 @@ export interface Fitted {
   readonly dataSha256: string;
   /** What each epoch gave, where it was learned in epochs. */
   readonly history?: readonly EpochMetrics[] | undefined;
-  /** The epoch whose weights were kept, from 1 on. */
+  /** The epoch whose weights were kept, from 1 on; 0 if none was better than those that it began with. */
   readonly bestEpoch?: number | undefined;
 }
 

@@ -30,6 +30,6 @@ export interface LearnedHead {
   readonly settings: Readonly<Record<string, unknown>>;
   /** What each epoch gave, of a head that learns in epochs. */
   readonly history?: readonly EpochMetrics[] | undefined;
-  /** The epoch whose weights were kept, from 1 on. */
+  /** The epoch whose weights were kept, from 1 on; 0 if none was better than those that it began with. */
   readonly bestEpoch?: number | undefined;
 }

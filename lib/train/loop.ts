@@ -148,7 +148,10 @@ function checkLoss(loss: number, epoch: number, rate: number): void {
 /** Part of a training in which the learning rate rises (Smith and Topin, 2018, "Super-Convergence"). */
 const WARM_UP = 0.15;
 
-function rateAt({ learningRate, oneCycle }: LoopOptions, part: number): number {
+export function rateAt(
+  { learningRate, oneCycle }: Pick<LoopOptions, "learningRate" | "oneCycle">,
+  part: number,
+): number {
   if (!oneCycle) return learningRate;
   if (part < WARM_UP) return learningRate * Math.max(0.02, part / WARM_UP);
   return learningRate * 0.5 * (1 + Math.cos(Math.PI * (part - WARM_UP) / (1 - WARM_UP)));

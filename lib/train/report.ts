@@ -169,9 +169,11 @@ function scoresSection(fitted: Fitted): string {
 const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function curvesSection({ history = [], bestEpoch }: Fitted): string {
-  return `<p>${
-    counted(history.length, "epoch")
-  }; the weights of epoch ${bestEpoch} were kept.</p>\n` +
+  return `<p>${counted(history.length, "epoch")}; ${
+    bestEpoch === 0
+      ? "none was better than the layers as they were, which were kept"
+      : `the weights of epoch ${bestEpoch} were kept`
+  }.</p>\n` +
     `<div class="row">${curveSvg(history)}${accuracySvg(history)}</div>`;
 }
 

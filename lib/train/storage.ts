@@ -24,7 +24,9 @@ import type { Model } from "../model/model.ts";
 import { asUrl } from "../urls.ts";
 import { COLOR_BINS } from "./baselines.ts";
 import type { FeatureStore, PictureRecord, Unreadable } from "./features.ts";
+import type { RecordStore } from "./maps.ts";
 import type { StateStore } from "./state.ts";
+import type { ArrayStore } from "./tuning_state.ts";
 
 /** A name for whatever depends on these settings alone. */
 export async function keyOf(settings: unknown): Promise<string> {
@@ -88,8 +90,8 @@ export async function takeDirectory(
   return await openLocked(join(directory, "fit.lock"), directory);
 }
 
-/** What is kept in a directory: features, or the state of a training, each of one key at a time. */
-type Kept = "features" | "training";
+/** What is kept in a directory: features, maps, or the state of a training, each of one key at a time. */
+type Kept = "features" | "maps" | "training";
 
 /** Removes what fits on other pictures, layers or settings kept there: nobody may come back for it. */
 async function removeOthers(directory: string, kind: Kept, key: string): Promise<void> {
@@ -201,6 +203,86 @@ export async function stateFile(directory: string, key: string): Promise<StateSt
     },
     save: async (text) => writeWhole(path, `${await sha256(text)}\n${text}`),
   };
+}
+
+/** As {@linkcode stateFile}, of bytes. */
+export async function arrayFile(directory: string, key: string): Promise<ArrayStore> {
+  await removeOthers(directory, "training", key);
+  const path = join(directory, `training-${key}.bin`);
+  return {
+    load: () => {
+      using file = new OpenFile(path, "change");
+      const { size } = file.describe();
+      return Promise.resolve(size === 0 ? undefined : readAll(file, size));
+    },
+    save: (bytes) => writeWhole(path, bytes),
+  };
+}
+
+/** Opens a directory's records of a key, of `size` bytes each; those of others are removed. */
+export async function recordFile(
+  directory: string,
+  key: string,
+  size: number,
+): Promise<RecordStore & Disposable> {
+  await removeOthers(directory, "maps", key);
+  const file = new OpenFile(join(directory, `maps-${key}.bin`), "change");
+  let count = Math.floor(file.describe().size / size);
+  file.truncate(count * size);
+  return {
+    get count() {
+      return count;
+    },
+    append: async (bytes) => {
+      file.append(bytes);
+      await file.sync();
+      count += bytes.length / size;
+    },
+    read: (n, offset, into) => void file.read(n * size + offset, into),
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
+}
+
+/** Most bytes of records in memory. */
+const MAX_IN_MEMORY = 2 ** 31;
+
+/** Records that are kept in memory. */
+export class RecordsInMemory implements RecordStore, Disposable {
+  readonly #size: number;
+  readonly #parts: Uint8Array[] = [];
+
+  /**
+   * @param size Bytes of a record.
+   * @param most How many there will be at most.
+   * @throws {RangeError} If that is too much.
+   */
+  constructor(size: number, most: number) {
+    if (size * most > MAX_IN_MEMORY) {
+      throw new RangeError(
+        `The maps of ${most} pictures are ${size * most} bytes: give a directory for them`,
+      );
+    }
+    this.#size = size;
+  }
+
+  get count(): number {
+    return this.#parts.length;
+  }
+
+  append(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += this.#size) {
+      this.#parts.push(bytes.slice(at, at + this.#size));
+    }
+    return Promise.resolve();
+  }
+
+  read(n: number, offset: number, into: Uint8Array): void {
+    into.set(this.#parts[n]!.subarray(offset, offset + into.length));
+  }
+
+  [Symbol.dispose](): void {
+    this.#parts.length = 0;
+  }
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

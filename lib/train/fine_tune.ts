@@ -1,0 +1,192 @@
+/** Fine-tuning: the last block of a model learns with a linear head, and is int8 afterwards. */
+
+import { createEngine } from "../engine/create.ts";
+import type { BackendOptions, Engine } from "../engine/engine.ts";
+import type { ImageOptions } from "../image/image.ts";
+import type { IndexedSample } from "../input/dataset.ts";
+import type { Model } from "../model/model.ts";
+import { rootsOf } from "../output/roots.ts";
+import { bestClass } from "../output/predictions.ts";
+import { ProgressTeller } from "../progress.ts";
+import { accuracyOf } from "./accuracy.ts";
+import { foldBlocks, layerLogits, whitenBlocks } from "./blocks.ts";
+import { crossEntropy } from "./cross_validation.ts";
+import type { DenseLayer } from "./dense.ts";
+import { readPictures } from "./features.ts";
+import { NEVER, stratifiedFolds } from "./folds.ts";
+import type { Frozen } from "./frozen.ts";
+import type { HeadTask, LearnedHead } from "./head.ts";
+import type { TrainingKernels } from "./kernels.ts";
+import { blockProblem, readBlock, withBlock } from "./last_block.ts";
+import { learnLinear } from "./linear_head.ts";
+import { BEFORE_BLOCK, computeMaps, type RecordStore } from "./maps.ts";
+import type { LinearTransform } from "./statistics.ts";
+import { tune, type TuningOptions } from "./tuning.ts";
+
+/** What is fine-tuned, on what. Pictures in fold 0 tell what is best, and nothing learns from them. */
+export interface FineTuneTask extends HeadTask {
+  readonly frozen: Frozen;
+  /** What gives the frozen model's layers. */
+  readonly engine: Engine;
+  /** The pictures that could be read, which are read again. */
+  readonly samples: readonly IndexedSample[];
+  /** The same number for pictures that show the same, `[N]`. */
+  readonly duplicates: Int32Array;
+  readonly records: RecordStore;
+}
+
+/** How it is done. */
+export type FineTuneOptions =
+  & Omit<TuningOptions, "progress">
+  & BackendOptions
+  & ImageOptions;
+
+/**
+ * Checks that a model's last block can be trained, and that features are made of it as training makes them.
+ *
+ * @throws {RangeError} If not.
+ */
+export function checkTunable({ model, features }: Frozen): void {
+  const problem = blockProblem(model.architecture);
+  if (problem !== undefined) throw new RangeError(`fineTune cannot train conv5: ${problem}`);
+  const { blocks, sizes } = features, names = blocks.map(({ layer }) => layer);
+  if (!names.includes("pool5") || names.some((name) => name !== "pool5" && name !== BEFORE_BLOCK)) {
+    throw new RangeError(
+      `fineTune trains what pool5 says, beside ${BEFORE_BLOCK} or without: found layer ${
+        names.join(", ")
+      }`,
+    );
+  }
+  if (blocks.some(({ pooling }) => pooling !== "avg")) {
+    throw new RangeError('fineTune trains averages: leave out pooling, or let it be "avg"');
+  }
+  if (sizes.length > 1) {
+    throw new RangeError(`fineTune looks at pictures in one size: found ${sizes.length} sides`);
+  }
+}
+
+/** Trains the last block, and gives the model that has it with its head. */
+export async function fineTune(
+  kernels: TrainingKernels,
+  task: FineTuneTask,
+  options: FineTuneOptions,
+): Promise<{ model: Model; learned: LearnedHead }> {
+  const { frozen, engine, samples, classes, labels, folds, lengths, whitening, classWeights } =
+    task;
+  const { signal, epochs, learningRate, batchSize, weightDecay } = options;
+  const all = Uint32Array.from(labels, (_, n) => n);
+  const train = all.filter((n) => folds[n] === NEVER), held = all.filter((n) => folds[n] !== NEVER);
+  const begin = await beginning(kernels, task, train, options);
+  const network = { ...frozen.model, readout: { features: frozen.features } };
+  const looking = (): ProgressTeller =>
+    new ProgressTeller(options, { stage: "features", unit: "images" }, samples.length);
+  const maps = await computeMaps(engine, network, samples, task.records, {
+    ...options,
+    progress: looking(),
+  });
+  const tuned = await tune(kernels, {
+    ...{ maps, labels, classes, train, held, classWeights, ...begin },
+    withMaps: frozen.features.blocks.some(({ layer }) => layer === BEFORE_BLOCK),
+    mirrored: frozen.features.mirrored,
+    block: await readBlock(frozen.model, signal),
+  }, { ...options, progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }) });
+  const { history, bestEpoch } = tuned;
+  const settings = {
+    ...{ fineTune: "conv5", bestEpoch, epochs, learningRate, batchSize, weightDecay, whitening },
+  };
+
+  const isTuned = bestEpoch > 0;
+  const model = isTuned ? withBlock(frozen.model, tuned.block) : frozen.model;
+  const rows = isTuned ? await rowsOf(model, task, options, looking()) : task.rows;
+  const linear = await learnLinear(kernels, { ...task, rows }, { signal });
+  const again = { layer: linear.layer, logits: linear.validation.logits };
+  const trained = foldBlocks(begin.transforms, tuned.head);
+  const asTrained = { layer: trained, logits: layerLogits(trained, rootsOf32(rows)) };
+  for (const n of train) asTrained.logits.fill(NaN, n * classes, (n + 1) * classes);
+  const isAgain = !isTuned || isBetter(task, held, again.logits, asTrained.logits);
+  const { layer, logits } = isAgain ? again : asTrained;
+  return {
+    model,
+    learned: {
+      ...{ head: { kind: "dense", layers: [layer] }, logits, history, bestEpoch },
+      settings: { ...settings, ...isAgain ? { C: linear.C } : {} },
+    },
+  };
+}
+
+/** The linear head on the layers as they are, of the pictures that are learned from alone. */
+async function beginning(
+  kernels: TrainingKernels,
+  { rows, labels, classes, lengths, whitening, classWeights, duplicates }: FineTuneTask,
+  train: Uint32Array,
+  { seed, signal }: FineTuneOptions,
+): Promise<{ transforms: LinearTransform[]; head: DenseLayer }> {
+  const size = rows.length / labels.length, own = new Float32Array(train.length * size);
+  train.forEach((n, i) => own.set(rows.subarray(n * size, (n + 1) * size), i * size));
+  const ownLabels = Int32Array.from(train, (n) => labels[n]!);
+  const together = Int32Array.from(train, (n) => duplicates[n]!);
+  const folds = stratifiedFolds(ownLabels, classes, { seed, together });
+  const { layer: { weight, bias } } = await learnLinear(kernels, {
+    ...{ rows: own, labels: ownLabels, classes, folds, lengths, whitening, classWeights },
+  }, { signal });
+  const everything = Uint32Array.from(train, (_, i) => i);
+  const transforms = await whitenBlocks(rootsOf32(own), everything, lengths, whitening, signal);
+  const mean = transforms.flatMap(({ mean }) => [...mean]);
+  const scale = transforms.flatMap(({ scale }) => [...scale!]);
+  // The layer takes roots as they are; the one that is trained takes them on a common scale.
+  return {
+    transforms,
+    head: {
+      weight: weight.map((value, at) => value / scale[at % size]!),
+      bias: bias.map((value, c) => {
+        let sum = value;
+        for (let k = 0; k < size; k++) sum += weight[c * size + k]! * mean[k]!;
+        return sum;
+      }),
+    },
+  };
+}
+
+const rootsOf32 = (rows: Float32Array): Float32Array => Float32Array.from(rootsOf(rows));
+
+/** What the trained model, in int8, says of all pictures. */
+async function rowsOf(
+  model: Model,
+  { frozen, samples }: FineTuneTask,
+  options: FineTuneOptions,
+  progress: ProgressTeller,
+): Promise<Float32Array> {
+  await using engine = await createEngine(model, options);
+  const network = { ...model, readout: { features: frozen.features } };
+  const { offline, signal } = options;
+  const { features } = await readPictures(engine, network, samples, {
+    ...{ offline, signal, progress },
+    onSkip: ({ file }, { reason }) => {
+      throw new Error(`${file} cannot be read any more: ${reason}`);
+    },
+  });
+  return features;
+}
+
+/** Whether logits judge the held pictures at least as well as others do. */
+function isBetter(
+  task: HeadTask,
+  held: Uint32Array,
+  logits: Float64Array,
+  others: Float64Array,
+): boolean {
+  const own = balancedAccuracy(task, held, logits), other = balancedAccuracy(task, held, others);
+  if (own !== other) return own > other;
+  return crossEntropy(task, logits, held) <= crossEntropy(task, others, held);
+}
+
+function balancedAccuracy(
+  { labels, classes }: HeadTask,
+  held: Uint32Array,
+  logits: Float64Array,
+): number {
+  const predicted = labels.map((_, n) =>
+    bestClass(logits.subarray(n * classes, (n + 1) * classes))
+  );
+  return accuracyOf({ labels, classes }, predicted, [...held]).balancedAccuracy;
+}

@@ -1,0 +1,376 @@
+/** Trains the last block of a network and a linear head behind it, on maps of what comes before. */
+
+import { rootsOf } from "../output/roots.ts";
+import type { EpochMetrics, ProgressTeller } from "../progress.ts";
+import { takeTurn } from "../threads/turn.ts";
+import { accuracyOf } from "./accuracy.ts";
+import { adamUpdate } from "./adam.ts";
+import type { DenseLayer } from "./dense.ts";
+import type { TrainingKernels } from "./kernels.ts";
+import { type BlockLayer, type Pass, passBlock } from "./last_block.ts";
+import { rateAt } from "./loop.ts";
+import type { Maps, Window } from "./maps.ts";
+import { randomFrom, shuffled } from "./random.ts";
+import type { LinearTransform } from "./statistics.ts";
+import { type ArrayStore, restoreTuning, saveTuning, type TuningState } from "./tuning_state.ts";
+
+/** What is trained, on what. */
+export interface TuningTask {
+  readonly maps: Maps;
+  /** The class of each picture, `[N]`. */
+  readonly labels: Int32Array;
+  readonly classes: number;
+  /** Pictures that are learned from, by their positions, and those that tell which epoch is best. */
+  readonly train: Uint32Array;
+  readonly held: Uint32Array;
+  /** How much more often each class is expected than it is among the pictures, `[K]`. */
+  readonly classWeights: Float32Array;
+  /** Whether features are averages of the maps, too, which then come first. */
+  readonly withMaps: boolean;
+  /** Whether a picture is judged with its mirror image. */
+  readonly mirrored: boolean;
+  /** What brings the roots of features to a common scale: one for each part of them. */
+  readonly transforms: readonly LinearTransform[];
+  /** Where training begins. */
+  readonly block: readonly BlockLayer[];
+  /** On features that were brought to a common scale. */
+  readonly head: DenseLayer;
+}
+
+/** How it is trained. */
+export interface TuningOptions {
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly batchSize: number;
+  /** Part by which weights shrink in an update, relative to the learning rate. */
+  readonly weightDecay: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: ProgressTeller | undefined;
+  readonly state?: ArrayStore | undefined;
+}
+
+/** What was trained. */
+export interface Tuned {
+  readonly block: readonly BlockLayer[];
+  readonly head: DenseLayer;
+  readonly history: readonly EpochMetrics[];
+  /** The epoch whose weights these are; 0 if none was better than those that it began with. */
+  readonly bestEpoch: number;
+}
+
+/** How much faster the head learns than the layers below it, which are good at once. */
+const HEAD_RATE = 20;
+/** The least side of a window, as a part of a map's. */
+const LEAST_WINDOW = 0.75;
+
+/**
+ * Trains for a number of epochs, and keeps the one that judges the held pictures best: by balanced accuracy, and of
+ * equal ones by the least cross-entropy. The arrays of `kernels` are overwritten.
+ *
+ * In each update pictures are mirrored or not, and all of them lose the same part of their maps' margins.
+ *
+ * @throws {RangeError} If a loss is not finite: the learning rate is too high.
+ * @throws {DOMException} `AbortError`, if the signal is; the state of the last whole epoch was kept.
+ */
+export async function tune(
+  kernels: TrainingKernels,
+  task: TuningTask,
+  options: TuningOptions,
+): Promise<Tuned> {
+  const { progress, epochs } = options;
+  const network = new TunedNetwork(kernels, task), { values } = network;
+  const state = await restoreTuning(options.state, values) ??
+    { ...await judge(network, task, options), ...beginning(values) };
+  progress?.reach(state.epoch, epochs);
+  while (state.epoch < epochs) {
+    const epoch = state.epoch + 1;
+    const loss = await trainEpoch(network, task, state, epoch, options);
+    const { accuracy, balancedAccuracy, crossEntropy } = await judge(network, task, options);
+    checkFinite(crossEntropy, epoch, options.learningRate);
+    const metrics = { epoch, loss, validationLoss: crossEntropy, validationAccuracy: accuracy };
+    state.epoch = epoch;
+    state.history.push(metrics);
+    const isBetter = balancedAccuracy > state.balancedAccuracy ||
+      balancedAccuracy === state.balancedAccuracy && crossEntropy < state.crossEntropy;
+    if (isBetter) {
+      Object.assign(state, { bestEpoch: epoch, balancedAccuracy, crossEntropy });
+      state.best.set(values);
+    }
+    await saveTuning(options.state, state);
+    progress?.reach(epoch, epochs, metrics);
+  }
+  progress?.end();
+  values.set(state.best);
+  return { ...network.layers(), history: state.history, bestEpoch: state.bestEpoch };
+}
+
+function beginning(
+  value: Float32Array,
+): Omit<TuningState, "balancedAccuracy" | "crossEntropy"> {
+  const first = new Float32Array(value.length), second = new Float32Array(value.length);
+  return {
+    ...{ epoch: 0, bestEpoch: 0, updates: 0, history: [], best: value.slice() },
+    ...{ value, first, second },
+  };
+}
+
+function checkFinite(loss: number, epoch: number, rate: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new RangeError(
+    `The loss is ${loss} in epoch ${epoch}, at a learning rate of ${rate}: lower learningRate`,
+  );
+}
+
+async function trainEpoch(
+  network: TunedNetwork,
+  task: TuningTask,
+  state: TuningState,
+  epoch: number,
+  options: TuningOptions,
+): Promise<number> {
+  const { train } = task, next = randomFrom(options.seed + epoch);
+  const order = shuffled(train.length, next), updates = Math.ceil(train.length / options.batchSize);
+  let sum = 0;
+  for (let update = 0; update < updates; update++) {
+    await takeTurn(options.signal);
+    const rate = rateAt(
+      { ...options, oneCycle: true },
+      (epoch - 1 + update / updates) / options.epochs,
+    );
+    const positions = order.subarray(
+      Math.floor(update * train.length / updates),
+      Math.floor((update + 1) * train.length / updates),
+    ).map((n) => train[n]!);
+    const window = windowOf(task.maps.shape, next);
+    const pictures = [...positions].map((n) => ({ n, isMirrored: next() < 0.5 }));
+    const { loss, slopes } = network.slopes(pictures, window);
+    checkFinite(loss, epoch, rate);
+    sum += loss * positions.length;
+    state.updates++;
+    for (const { at, length, isHead, isWeight } of network.parts) {
+      const own = ({ value, first, second }: TuningState) => ({
+        value: value.subarray(at, at + length),
+        first: first.subarray(at, at + length),
+        second: second.subarray(at, at + length),
+      });
+      const ownRate = isHead ? HEAD_RATE * rate : rate, part = own(state);
+      adamUpdate(part, slopes.subarray(at, at + length), ownRate, state.updates);
+      if (!isWeight) continue;
+      for (let i = 0; i < length; i++) part.value[i]! *= 1 - ownRate * options.weightDecay;
+    }
+  }
+  return sum / train.length;
+}
+
+/** A square part of a map, or all of it. */
+function windowOf({ height, width }: Pick<Window, "height" | "width">, next: () => number): Window {
+  const side = Math.min(height, width), least = Math.max(2, Math.ceil(LEAST_WINDOW * side));
+  const up = (most: number): number => Math.floor(next() * (most + 1));
+  const own = least + up(side - least);
+  return { top: up(height - own), left: up(width - own), height: own, width: own };
+}
+
+/** What the network says of the held pictures. */
+async function judge(
+  network: TunedNetwork,
+  task: TuningTask,
+  { batchSize, signal }: TuningOptions,
+): Promise<{ accuracy: number; balancedAccuracy: number; crossEntropy: number }> {
+  const { held, labels, classes } = task, predicted = new Int32Array(labels.length);
+  const losses = new Float64Array(classes), counts = new Float64Array(classes);
+  for (let first = 0; first < held.length; first += batchSize) {
+    await takeTurn(signal);
+    const pictures = held.subarray(first, first + batchSize);
+    network.logits(pictures).forEach((logits, i) => {
+      const n = pictures[i]!, own = labels[n]!;
+      predicted[n] = logits.indexOf(Math.max(...logits));
+      losses[own]! += crossEntropyOf(logits, own);
+      counts[own]!++;
+    });
+  }
+  const present = [...counts.keys()].filter((c) => counts[c]! > 0);
+  return {
+    ...accuracyOf({ labels, classes }, predicted, [...held]),
+    crossEntropy: present.reduce((sum, c) => sum + losses[c]! / counts[c]!, 0) / present.length,
+  };
+}
+
+function crossEntropyOf(logits: Float64Array, own: number): number {
+  const largest = Math.max(...logits);
+  return largest - logits[own]! +
+    Math.log(logits.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+}
+
+/** A picture, or its mirror image. */
+interface Shown {
+  readonly n: number;
+  readonly isMirrored: boolean;
+}
+
+/** Where a layer's values are among all that are trained. */
+interface Part {
+  readonly at: number;
+  readonly length: number;
+  readonly isHead: boolean;
+  /** Whether it shrinks: not a bias. */
+  readonly isWeight: boolean;
+}
+
+/** What is trained, in one array, and what it says. */
+export class TunedNetwork {
+  readonly values: Float32Array;
+  readonly parts: readonly Part[];
+  readonly #kernels: TrainingKernels;
+  readonly #task: TuningTask;
+  readonly #block: readonly BlockLayer[];
+  readonly #head: DenseLayer;
+  /** Of all features. */
+  readonly #mean: Float64Array;
+  readonly #scale: Float64Array;
+
+  constructor(kernels: TrainingKernels, task: TuningTask) {
+    this.#kernels = kernels;
+    this.#task = task;
+    this.#mean = Float64Array.from(task.transforms.flatMap(({ mean }) => [...mean]));
+    this.#scale = Float64Array.from(task.transforms.flatMap(({ scale }) => [...scale!]));
+    const arrays = [
+      ...task.block.flatMap(({ filter, bias }) => [filter, bias]),
+      ...[task.head.weight, task.head.bias],
+    ];
+    let end = 0;
+    this.parts = arrays.map(({ length }, n) => {
+      const at = end;
+      end += length;
+      return { at, length, isHead: n >= arrays.length - 2, isWeight: n % 2 === 0 };
+    });
+    this.values = new Float32Array(end);
+    const own = this.parts.map(({ at, length }, n) => {
+      const part = this.values.subarray(at, at + length);
+      part.set(arrays[n]!);
+      return part;
+    });
+    this.#block = task.block.map((layer, n) => ({
+      ...layer,
+      filter: own[2 * n]!,
+      bias: own[2 * n + 1]!,
+    }));
+    this.#head = { weight: own.at(-2)!, bias: own.at(-1)! };
+  }
+
+  /** The layers as they are now. */
+  layers(): Pick<Tuned, "block" | "head"> {
+    return { block: this.#block, head: this.#head };
+  }
+
+  /** What it says of pictures: the logits of each. */
+  logits(pictures: Uint32Array): Float64Array[] {
+    const { maps: { shape }, mirrored } = this.#task;
+    const window = { top: 0, left: 0, height: shape.height, width: shape.width };
+    const views = (mirrored ? [false, true] : [false]).map((isMirrored) =>
+      this.#pass([...pictures].map((n) => ({ n, isMirrored })), window).features
+    );
+    return Array.from(pictures, (_, n) => {
+      const means = views[0]![n]!.map((_, i) =>
+        views.reduce((sum, rows) => sum + rows[n]![i]!, 0) / views.length
+      );
+      return this.#logitsOf(this.#scaled(rootsOf(means)));
+    });
+  }
+
+  /** The loss, which is the mean over pictures as frequent as they are, and its derivatives by `values`. */
+  slopes(pictures: readonly Shown[], window: Window): { loss: number; slopes: Float32Array } {
+    const { labels, classes, classWeights, block, withMaps } = this.#task;
+    const { features, pass } = this.#pass(pictures, window);
+    const slopes = new Float32Array(this.values.length), share = 1 / pictures.length;
+    const [weight, bias] = this.parts.slice(-2)
+      .map(({ at, length }) => slopes.subarray(at, at + length)) as [Float32Array, Float32Array];
+    const outputs = block.at(-1)!.outputs, first = withMaps ? this.#mean.length - outputs : 0;
+    const size = this.#mean.length, positions = pass.pooled.length / pictures.length / outputs;
+    const slope = this.#kernels.take(pass.pooled.length);
+    let loss = 0;
+    pictures.forEach(({ n }, i) => {
+      const roots = rootsOf(features[i]!), inputs = this.#scaled(roots), own = labels[n]!;
+      const logits = this.#logitsOf(inputs).map((value, c) => value - Math.log(classWeights[c]!));
+      loss += share * crossEntropyOf(logits, own);
+      const largest = Math.max(...logits), powers = logits.map((z) => Math.exp(z - largest));
+      const sum = powers.reduce((a, b) => a + b, 0), before = new Float64Array(size);
+      for (let c = 0; c < classes; c++) {
+        const d = share * (powers[c]! / sum - Number(c === own));
+        bias[c]! += d;
+        for (let k = 0; k < size; k++) {
+          weight[c * size + k]! += d * inputs[k]!;
+          before[k]! += d * this.#head.weight[c * size + k]!;
+        }
+      }
+      const begin = i * positions * outputs;
+      for (let o = 0; o < outputs; o++) {
+        const k = first + o;
+        slope[begin + o] = before[k]! * this.#scale[k]! * this.#rootSlope(roots[k]!, k) / positions;
+      }
+      for (let p = 1; p < positions; p++) {
+        slope.copyWithin(begin + p * outputs, begin, begin + outputs);
+      }
+    });
+    pass.backward(slope).flatMap(({ filter, bias }) => [filter, bias]).forEach((found, n) =>
+      slopes.set(found, this.parts[n]!.at)
+    );
+    return { loss, slopes };
+  }
+
+  /** How a root changes with its square. It grows beyond all bounds towards 0: what is as good as off stays off. */
+  #rootSlope(root: number, k: number): number {
+    const least = LEAST_ROOT * Math.abs(this.#mean[k]!), bounded = Math.max(root, least);
+    return bounded > 0 ? 1 / (2 * bounded) : 0;
+  }
+
+  /** Features of pictures, averages of windows, in the kernels' memory; whatever was there is gone. */
+  #pass(
+    pictures: readonly Shown[],
+    window: Window,
+  ): { features: Float64Array[]; pass: Pass } {
+    const { maps, withMaps } = this.#task, { channels } = maps.shape;
+    this.#kernels.reset();
+    const length = window.height * window.width * channels, count = pictures.length;
+    const x = this.#kernels.take(count * length);
+    pictures.forEach(({ n, isMirrored }, i) =>
+      maps.read(n, isMirrored, window, x.subarray(i * length, (i + 1) * length))
+    );
+    const { height, width } = window;
+    const pass = passBlock(this.#kernels, this.#block, x, { count, height, width });
+    const before = withMaps ? averages(x, count, channels) : undefined;
+    const after = averages(pass.pooled, count, this.#block.at(-1)!.outputs);
+    const features = after.map((own, n) =>
+      before === undefined ? own : Float64Array.of(...before[n]!, ...own)
+    );
+    return { features, pass };
+  }
+
+  #scaled(roots: Float64Array): Float64Array {
+    return roots.map((root, k) => (root - this.#mean[k]!) * this.#scale[k]!);
+  }
+
+  #logitsOf(inputs: Float64Array): Float64Array {
+    const { weight, bias } = this.#head, size = inputs.length;
+    return Float64Array.from(bias, (value, c) => {
+      let sum = value;
+      for (let k = 0; k < size; k++) sum += weight[c * size + k]! * inputs[k]!;
+      return sum;
+    });
+  }
+}
+
+/** Below this part of the mean root, roots have the slope that they have there. */
+const LEAST_ROOT = 0.1;
+
+/** The average over the positions of each image, `[C]`. */
+function averages(maps: Float32Array, count: number, channels: number): Float64Array[] {
+  const length = maps.length / count, positions = length / channels;
+  return Array.from({ length: count }, (_, n) => {
+    const sums = new Float64Array(channels);
+    for (let at = n * length; at < (n + 1) * length; at += channels) {
+      for (let c = 0; c < channels; c++) sums[c]! += maps[at + c]!;
+    }
+    return sums.map((sum) => sum / positions);
+  });
+}

@@ -1,0 +1,365 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { loadClassifier } from "../../lib/classifier.ts";
+import { createEngine } from "../../lib/engine/create.ts";
+import { decodeImage } from "../../lib/image/decode.ts";
+import type { Pixels } from "../../lib/image/image.ts";
+import { cropImage } from "../../lib/image/resize.ts";
+import type { Dataset } from "../../lib/input/dataset.ts";
+import { layersOf } from "../../lib/model/architecture.ts";
+import { openModel } from "../../lib/model/file.ts";
+import type { Model } from "../../lib/model/model.ts";
+import { resolveModel } from "../../lib/open_model.ts";
+import { fit, type FitOptions } from "../../lib/train/fit.ts";
+import { TrainingKernels } from "../../lib/train/kernels.ts";
+import { type BlockLayer, readBlock, withBlock } from "../../lib/train/last_block.ts";
+import { Maps, recordBytes } from "../../lib/train/maps.ts";
+import { RecordsInMemory } from "../../lib/train/storage.ts";
+import { tune, TunedNetwork, type TuningTask } from "../../lib/train/tuning.ts";
+import { restoreTuning, saveTuning } from "../../lib/train/tuning_state.ts";
+import { CIFAR10 } from "../support/cifar10.ts";
+import { random, randomModel } from "../support/random_model.ts";
+
+const SIDE = 32;
+const sheet = await decodeImage(
+  await Deno.readFile(new URL("../fixtures/cifar10/sheet.png", import.meta.url)),
+);
+
+/** Some of the fixture's pictures of some of CIFAR-10's classes. */
+function pictures(first: number, count: number, classes = 3): Dataset {
+  const labels = Array.from({ length: classes }, (_, row) => `class ${row}`);
+  const samples = labels.flatMap((_, label) =>
+    Array.from({ length: count }, (_, n) => ({
+      file: `${label}/${first + n}`,
+      label,
+      image: cropImage(sheet, {
+        ...{ left: (first + n) * SIDE, top: label * SIDE, width: SIDE, height: SIDE },
+      }),
+    }))
+  );
+  return { labels, samples };
+}
+
+/** CIFAR-10's model, but that its last block sees one of its channels: what pool5 says is little. */
+async function shortSighted(): Promise<Model> {
+  const model = await resolveModel(CIFAR10), block = await readBlock(model);
+  const { filter, inputs, outputs } = block[0]!;
+  filter.forEach((_, at) => {
+    if (Math.floor(at / outputs) % inputs >= 1) filter[at] = 0;
+  });
+  return withBlock(model, block);
+}
+
+const OPTIONS = {
+  ...{ model: await shortSighted(), backend: "wasm", sides: [SIDE], layer: "pool5", mirror: "off" },
+  ...{ fineTune: "conv5", epochs: 3, learningRate: 3e-4, batchSize: 8 },
+} satisfies FitOptions;
+
+/** A small network's last block on maps of noise, of which a third of the channels is brighter in each class. */
+async function smallTask(): Promise<TuningTask & { model: Model }> {
+  const convolutions = [4, 4, 4, 4, 8, 8, 8, 12, 12, 12, 8, 8, 8];
+  const { model } = randomModel({
+    ...{ configuration: "D", input: { height: 64, width: 64, channels: 3 } },
+    ...{ convolutions, dense: [], pooling: undefined, head: undefined },
+  });
+  const shape = { height: 4, width: 5, channels: 12 }, next = random(4), count = 24;
+  const records = new RecordsInMemory(recordBytes(shape), count);
+  for (let n = 0; n < count; n++) {
+    const bytes = Uint8Array.from(
+      { length: recordBytes(shape) },
+      (_, at) => next() * 156 + (at % 3 === n % 3 ? 100 : 0),
+    );
+    for (const at of [0, bytes.length / 2]) new DataView(bytes.buffer).setFloat32(at, 1 / 64, true);
+    await records.append(bytes);
+  }
+  const length = shape.channels + 8;
+  return {
+    ...{ model, maps: new Maps(records, shape), classes: 3, withMaps: true, mirrored: false },
+    labels: Int32Array.from({ length: count }, (_, n) => n % 3),
+    train: Uint32Array.from({ length: count - 6 }, (_, n) => n),
+    held: Uint32Array.from({ length: 6 }, (_, n) => count - 6 + n),
+    classWeights: Float32Array.of(1, 0.5, 2),
+    transforms: [shape.channels, 8].map((length) => ({
+      mean: new Float64Array(length),
+      scale: new Float64Array(length).fill(1.5),
+    })),
+    block: await readBlock(model),
+    head: {
+      weight: Float32Array.from({ length: 3 * length }, () => next() - 0.5),
+      bias: Float32Array.from({ length: 3 }, () => next() - 0.5),
+    },
+  };
+}
+
+Deno.test("the slope of each layer's weights and biases is what finite differences say", async () => {
+  const task = await smallTask(), kernels = await TrainingKernels.start(2);
+  try {
+    const network = new TunedNetwork(kernels, task);
+    const batch = [0, 1, 2, 3, 4].map((n) => ({ n, isMirrored: n % 2 === 1 }));
+    const window = { top: 0, left: 1, height: 4, width: 4 };
+    const { slopes } = network.slopes(batch, window);
+    for (const [n, { at, length }] of network.parts.entries()) {
+      // Those of the largest slopes: others are lost in the rounding of float32.
+      const steepest = [...slopes.subarray(at, at + length).entries()]
+        .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a)).slice(0, n === 7 ? 3 : 5);
+      const ratios = steepest.map(([i, slope]) => {
+        const k = at + i, value = network.values[k]!, step = 2e-4;
+        const [up, down] = [step, -step].map((change) => {
+          network.values[k] = value + change;
+          return network.slopes(batch, window).loss;
+        }) as [number, number];
+        network.values[k] = value;
+        return (up - down) / (2 * step) / slope;
+      });
+      // A ReLU or a maximum may turn over within the step: that is one of them, and not the one in the middle.
+      const middle = ratios.sort((a, b) => a - b)[ratios.length >> 1]!;
+      assertAlmostEquals(middle, 1, 3e-3, `part ${n}: ${ratios}`);
+    }
+  } finally {
+    await kernels.end();
+  }
+});
+
+Deno.test("training lowers the loss, and goes on from each epoch's state to the same numbers", async () => {
+  const task = await smallTask(), kernels = await TrainingKernels.start(1);
+  try {
+    const options = { epochs: 12, learningRate: 3e-3, batchSize: 7, weightDecay: 0.01, seed: 1 };
+    const kept: Uint8Array[] = [];
+    const state = (from?: Uint8Array) => ({
+      load: () => Promise.resolve(from?.slice()),
+      save: (bytes: Uint8Array) => Promise.resolve(void kept.push(bytes.slice())),
+    });
+    const whole = await tune(kernels, task, { ...options, state: state() });
+    const { history } = whole;
+    assertEquals(history.length, 12);
+    assert(history.at(-1)!.loss < 0.7 * history[0]!.loss, JSON.stringify(history));
+    assertEquals(kept.length, 12);
+    for (const [n, from] of kept.slice().entries()) {
+      kept.length = 0;
+      assertEquals(await tune(kernels, task, { ...options, state: state(from) }), whole);
+      assertEquals(kept.length, 11 - n);
+    }
+    const other = await tune(kernels, task, { ...options, seed: 2 });
+    assert(other.history[0]!.loss !== history[0]!.loss, "the order of pictures is the seed's");
+  } finally {
+    await kernels.end();
+  }
+});
+
+Deno.test("what is above and what below is learned, of which averages say nothing", async () => {
+  const small = await smallTask(), kernels = await TrainingKernels.start(1), next = random(12);
+  const count = 120, shape = { height: 4, width: 4, channels: 12 };
+  try {
+    const records = new RecordsInMemory(recordBytes(shape), count), half = recordBytes(shape) / 2;
+    for (let n = 0; n < count; n++) {
+      const bytes = new Uint8Array(2 * half), column = Math.floor(next() * 4);
+      for (const [view, x] of [column, 3 - column].entries()) {
+        new DataView(bytes.buffer).setFloat32(view * half, 1 / 64, true);
+        for (const [y, channel] of [[1, n % 2], [2, 1 - n % 2]] as const) {
+          bytes[view * half + 4 + (y * 4 + x) * 12 + channel] = 255;
+        }
+      }
+      await records.append(bytes);
+    }
+    const task = {
+      ...{
+        ...small,
+        maps: new Maps(records, shape),
+        classes: 2,
+        classWeights: Float32Array.of(1, 1),
+      },
+      labels: Int32Array.from({ length: count }, (_, n) => n % 2),
+      train: Uint32Array.from({ length: 80 }, (_, n) => n),
+      held: Uint32Array.from({ length: 40 }, (_, n) => 80 + n),
+      head: { weight: new Float32Array(40), bias: new Float32Array(2) },
+    };
+    const options = { epochs: 30, learningRate: 1e-3, batchSize: 16, weightDecay: 0.01, seed: 0 };
+    const { history, bestEpoch } = await tune(kernels, task, options);
+    assertEquals(history[bestEpoch - 1]!.validationAccuracy, 1, JSON.stringify(history));
+  } finally {
+    await kernels.end();
+  }
+});
+
+Deno.test("no epoch is kept if none judges the held pictures better than what it began with", async () => {
+  const task = await smallTask(), kernels = await TrainingKernels.start(1);
+  try {
+    const options = { learningRate: 3e-3, batchSize: 7, weightDecay: 0.01, seed: 1 };
+    // Held pictures are those that it learns from, with wrong labels: the better it learns, the worse it judges.
+    const train = Uint32Array.from({ length: 6 }, (_, n) => n);
+    const labels = task.labels.map((label, n) => n < 6 ? label : (task.labels[n - 6]! + 1) % 3);
+    const records = new RecordsInMemory(recordBytes(task.maps.shape), 12);
+    const record = new Uint8Array(recordBytes(task.maps.shape));
+    for (let n = 0; n < 12; n++) {
+      task.maps.store.read(n % 6, 0, record);
+      await records.append(record);
+    }
+    const contrary = {
+      ...{ ...task, train, held: train.map((n) => n + 6), labels: labels.slice(0, 12) },
+      maps: new Maps(records, task.maps.shape),
+    };
+    // A head that judges the held pictures as they are labeled.
+    const begin = { ...contrary, train: contrary.held };
+    const learned = await tune(kernels, begin, { ...options, epochs: 150, learningRate: 1e-3 });
+    const stopped = await tune(
+      kernels,
+      { ...contrary, block: copyOf(learned.block), head: learned.head },
+      { ...options, epochs: 3 },
+    );
+    assertEquals(stopped.history.length, 3);
+    assertEquals(stopped.bestEpoch, 0);
+    assertEquals(stopped.block, learned.block);
+  } finally {
+    await kernels.end();
+  }
+});
+
+const copyOf = (block: readonly BlockLayer[]): BlockLayer[] =>
+  block.map((layer) => ({ ...layer, filter: layer.filter.slice(), bias: layer.bias.slice() }));
+
+Deno.test("a state holds all that training goes on from", async () => {
+  const arrays = [1, 2, 3, 4].map((first) => Float32Array.of(first, first / 3, -0));
+  const [value, first, second, best] = arrays as [...Float32Array[], Float32Array] as [
+    ...[Float32Array, Float32Array, Float32Array, Float32Array],
+  ];
+  const history = [{ epoch: 1, loss: 0.5, validationLoss: 0.7, validationAccuracy: 0.9 }];
+  const known = { epoch: 3, updates: 9, bestEpoch: 1, balancedAccuracy: 0.9, crossEntropy: 0.7 };
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
+  const store = {
+    load: () => Promise.resolve(bytes),
+    save: (own: Uint8Array) => Promise.resolve(void (bytes = own.slice())),
+  };
+  const own = new Float32Array(3);
+  assertEquals(await restoreTuning(store, own), undefined);
+  const state = { ...known, history, value, first, second, best };
+  await saveTuning(store, state);
+  const restored = await restoreTuning(store, own);
+  assertEquals(restored, state);
+  assert(restored!.value === own, "values are where the network reads them");
+});
+
+Deno.test("a last block that is read and written again is the same in int8, within a step", async () => {
+  const { model } = await smallTask();
+  const again = withBlock(model, await readBlock(model));
+  const names = layersOf(model.architecture).map(({ name }) => name);
+  assertEquals(again.parameters.map(({ name }) => name), names);
+  const weightsOf = async ({ weights, parameters }: Model): Promise<Map<string, number[]>> => {
+    const found = new Map<string, number[]>();
+    for await (const { layer, first, count, data } of weights()) {
+      const { scale } = parameters.find(({ name }) => name === layer)!;
+      const inner = data.length / count, own = found.get(layer) ?? [];
+      own.push(...Array.from(data, (value, i) => value * scale[first + Math.floor(i / inner)]!));
+      found.set(layer, own);
+    }
+    return found;
+  };
+  const [before, after] = [await weightsOf(model), await weightsOf(again)];
+  assertEquals([...after.keys()], names);
+  for (const name of names) {
+    const steps = model.parameters.find((own) => own.name === name)!.scale;
+    const inner = before.get(name)!.length / steps.length;
+    const isTuned = name.startsWith("conv5_");
+    before.get(name)!.forEach((value, i) => {
+      const step = steps[Math.floor(i / inner)]!;
+      // An error is half a step, and one more where errors of a window are made to add up to nothing.
+      assertAlmostEquals(after.get(name)![i]!, value, isTuned ? 1.6 * step : 0, `${name} ${i}`);
+    });
+  }
+  await using engine = await createEngine(again, { backend: "wasm" });
+  const batch = { data: new Uint8Array(64 * 64 * 3).fill(99), count: 1, height: 64, width: 64 };
+  assertEquals((await engine.run(batch, { layer: "pool5" })).shape, [1, 2, 2, 8]);
+});
+
+Deno.test("fit() with fineTune tells apart what the frozen layers do not, in an ordinary model file", async () => {
+  const data = pictures(0, 20), unseen = pictures(20, 30).samples;
+  const images = unseen.map(({ image }) => image as Pixels); // As pictures() gives them.
+  const right = async (bytes: Uint8Array): Promise<number> => {
+    await using classifier = await loadClassifier({ model: bytes, backend: "wasm" });
+    const found = await classifier.classify(images);
+    return found.filter(([best], n) => best!.index === unseen[n]!.label).length / images.length;
+  };
+  const { fineTune: _, epochs, learningRate: _rate, batchSize: _size, ...frozen } = OPTIONS;
+  const plain = await fit(data, frozen);
+  const tuned = await fit(data, OPTIONS);
+  const { history, bestEpoch, assessment } = tuned;
+  assertEquals(history!.length, epochs);
+  assert(bestEpoch! > 0, "an epoch was better than none");
+  assert(history!.at(-1)!.loss < history![0]!.loss, JSON.stringify(history));
+  assertEquals([assessment.judged, assessment.folds.length], [12, 1]);
+  assert(tuned.training.includes("whose last block learned, too"), tuned.training);
+  const [ofPlain, ofTuned] = [await right(plain.bytes), await right(tuned.bytes)];
+  assert(ofTuned > ofPlain, `${ofTuned} of unseen pictures, ${ofPlain} without fine-tuning`);
+
+  // Only the last block and the head differ.
+  const weightsOf = async (bytes: Uint8Array): Promise<Map<string, string>> => {
+    const model = await openModel(bytes), found = new Map<string, string>();
+    for await (const { layer, data } of model.weights()) {
+      found.set(layer, (found.get(layer) ?? "") + new Uint8Array(data.slice().buffer).toBase64());
+    }
+    return found;
+  };
+  const [before, after] = [await weightsOf(plain.bytes), await weightsOf(tuned.bytes)];
+  for (const [name, own] of before) {
+    assertEquals(after.get(name) === own, !name.startsWith("conv5_"), name);
+  }
+  const [one, other] = [await openModel(plain.bytes), await openModel(tuned.bytes)];
+  assertEquals(other.readout!.features, one.readout!.features);
+});
+
+Deno.test("fit() with fineTune that is interrupted in an epoch makes the model of one that is not", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  try {
+    const data = pictures(0, 8), options = { ...OPTIONS, epochs: 3 };
+    const whole = await fit(data, options);
+    const stages: string[] = [];
+    for (const stop of ["features", "train"]) {
+      const controller = new AbortController();
+      await assertRejects(
+        () =>
+          fit(data, {
+            ...{ ...options, directory, signal: controller.signal },
+            onProgress: ({ stage, epoch, done }) => {
+              stages.push(stage);
+              const isThere = stage === "train" ? epoch?.epoch === 1 : (done ?? 0) > 0;
+              if (stage === stop && isThere) controller.abort();
+            },
+          }),
+        DOMException,
+      );
+    }
+    const epochs: number[] = [];
+    const resumed = await fit(data, {
+      ...{ ...options, directory },
+      onProgress: ({ epoch }) => epoch && epochs.push(epoch.epoch),
+    });
+    assertEquals(epochs, [2, 3], "it went on after the first epoch");
+    assertEquals(resumed.bytes, whole.bytes);
+    assertEquals(resumed.assessment, whole.assessment);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("fineTune refuses what has no effect beside it, and what it cannot train", async () => {
+  const refused: [FitOptions, string][] = [
+    [{ folds: 3 }, "folds has no effect beside fineTune"],
+    [{ patience: 3 }, "patience has no effect beside fineTune"],
+    [{ optimizer: "sgd" }, "optimizer has no effect beside fineTune"],
+    [{ hidden: 8 }, "leave out hidden"],
+    [{ head: "nearest" }, "leave out head"],
+    [{ whitening: "pca" }, "found whitening pca"],
+    [
+      { layer: "pool4" },
+      "fineTune trains what pool5 says, beside pool4 or without: found layer pool4",
+    ],
+    [{ layer: ["pool3", "pool5"] }, "found layer pool3, pool5"],
+    [{ pooling: "quarters" }, "leave out pooling"],
+    [{ sides: [32, 64] }, "found 2 sides"],
+  ];
+  for (const [options, message] of refused) {
+    await assertRejects(
+      () => fit(pictures(0, 2, 2), { ...OPTIONS, ...options } as FitOptions),
+      RangeError,
+      message,
+    );
+  }
+});
