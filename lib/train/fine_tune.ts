@@ -71,8 +71,7 @@ export async function fineTune(
   task: FineTuneTask,
   options: FineTuneOptions,
 ): Promise<{ model: Model; learned: LearnedHead }> {
-  const { frozen, engine, samples, classes, labels, folds, lengths, whitening, classWeights } =
-    task;
+  const { frozen, engine, samples, classes, labels, folds, whitening, classWeights } = task;
   const { signal, epochs, learningRate, batchSize, weightDecay } = options;
   const all = Uint32Array.from(labels, (_, n) => n);
   const train = all.filter((n) => folds[n] === NEVER), held = all.filter((n) => folds[n] !== NEVER);
