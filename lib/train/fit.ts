@@ -288,7 +288,7 @@ function checkSize(
   );
 }
 
-/** The same for fine-tuning. */
+/** Checks that each option that is given beside fineTune does something. */
 function checkTuning(options: FitOptions): void {
   const { hidden = 0, head = "auto", whitening = "standardize" } = options;
   if (hidden > 0 || head === "nearest") {
