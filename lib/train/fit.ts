@@ -414,7 +414,8 @@ async function learnTuned(
   const how = { epochs, batchSize, learningRate, weightDecay, seed };
   const size = recordBytes(mapShape(task.frozen.model));
   using records = await store?.records(size) ?? new RecordsInMemory(size, task.samples.length);
-  const state = await store?.tuning({ ...how, validation, classWeights, whitening });
+  const labels = [...task.labels];
+  const state = await store?.tuning({ ...how, validation, classWeights, whitening, labels });
   return await fineTune(kernels, { ...task, records }, { ...options, ...how, state });
 }
 

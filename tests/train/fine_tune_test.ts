@@ -334,6 +334,13 @@ Deno.test("fit() with fineTune that is interrupted in an epoch makes the model o
     assertEquals(epochs, [2, 3], "it went on after the first epoch");
     assertEquals(resumed.bytes, whole.bytes);
     assertEquals(resumed.assessment, whole.assessment);
+    const samples = data.samples.map((own) => ({ ...own, label: (own.label + 1) % 3 }));
+    epochs.length = 0;
+    await fit({ ...data, samples }, {
+      ...{ ...options, directory },
+      onProgress: ({ epoch }) => epoch && epochs.push(epoch.epoch),
+    });
+    assertEquals(epochs, [1, 2, 3], "other labels begin anew");
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
