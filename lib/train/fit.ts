@@ -50,6 +50,7 @@ import type { StateStore } from "./state.ts";
 import { checkWhitening, type Whitening } from "./statistics.ts";
 import {
   arrayFile,
+  checkInMemory,
   featureFile,
   keyOf,
   modelKey,
@@ -176,7 +177,11 @@ export async function fit(
   const lengths = blockLengths(frozen.features, frozen.model.architecture);
   for (const length of lengths) checkWhitening(length, complete.whitening);
   checkSize(frozen, complete, labels.length, samples.length);
-  if (complete.fineTune !== undefined) checkTunable(frozen);
+  if (complete.fineTune !== undefined) {
+    checkTunable(frozen);
+    const size = recordBytes(mapShape(frozen.model));
+    if (options.directory === undefined) checkInMemory(size, samples.length);
+  }
   using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(frozen.model, options);
   const store = await storeOf(frozen, engine, samples, options.directory);
@@ -413,7 +418,7 @@ async function learnTuned(
   const { learningRate = TUNING.learningRate } = options;
   const how = { epochs, batchSize, learningRate, weightDecay, seed };
   const size = recordBytes(mapShape(task.frozen.model));
-  using records = await store?.records(size) ?? new RecordsInMemory(size, task.samples.length);
+  using records = await store?.records(size) ?? new RecordsInMemory(size);
   const labels = [...task.labels];
   const state = await store?.tuning({ ...how, validation, classWeights, whitening, labels });
   return await fineTune(kernels, { ...task, records }, { ...options, ...how, state });

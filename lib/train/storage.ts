@@ -246,22 +246,25 @@ export async function recordFile(
 /** Most bytes of records in memory. */
 const MAX_IN_MEMORY = 2 ** 31;
 
+/**
+ * Checks that records fit in memory.
+ *
+ * @throws {RangeError} If they are more than 2 GiB.
+ */
+export function checkInMemory(size: number, count: number): void {
+  if (size * count <= MAX_IN_MEMORY) return;
+  throw new RangeError(
+    `The maps of ${count} pictures are ${size * count} bytes: give a directory for them`,
+  );
+}
+
 /** Records that are kept in memory. */
 export class RecordsInMemory implements RecordStore, Disposable {
   readonly #size: number;
   readonly #parts: Uint8Array[] = [];
 
-  /**
-   * @param size Bytes of a record.
-   * @param most How many there will be at most.
-   * @throws {RangeError} If that is too much.
-   */
-  constructor(size: number, most: number) {
-    if (size * most > MAX_IN_MEMORY) {
-      throw new RangeError(
-        `The maps of ${most} pictures are ${size * most} bytes: give a directory for them`,
-      );
-    }
+  /** @param size Bytes of a record. */
+  constructor(size: number) {
     this.#size = size;
   }
 

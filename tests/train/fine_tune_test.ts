@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { loadClassifier } from "../../lib/classifier.ts";
 import { createEngine } from "../../lib/engine/create.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
@@ -13,7 +13,7 @@ import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { type BlockLayer, readBlock, withBlock } from "../../lib/train/last_block.ts";
 import { Maps, recordBytes } from "../../lib/train/maps.ts";
-import { RecordsInMemory } from "../../lib/train/storage.ts";
+import { checkInMemory, RecordsInMemory } from "../../lib/train/storage.ts";
 import { tune, TunedNetwork, type TuningTask } from "../../lib/train/tuning.ts";
 import { restoreTuning, saveTuning } from "../../lib/train/tuning_state.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
@@ -62,7 +62,7 @@ async function smallTask(): Promise<TuningTask & { model: Model }> {
     ...{ convolutions, dense: [], pooling: undefined, head: undefined },
   });
   const shape = { height: 4, width: 5, channels: 12 }, next = random(4), count = 24;
-  const records = new RecordsInMemory(recordBytes(shape), count);
+  const records = new RecordsInMemory(recordBytes(shape));
   for (let n = 0; n < count; n++) {
     const bytes = Uint8Array.from(
       { length: recordBytes(shape) },
@@ -149,7 +149,7 @@ Deno.test("what is above and what below is learned, of which averages say nothin
   const small = await smallTask(), kernels = await TrainingKernels.start(1), next = random(12);
   const count = 120, shape = { height: 4, width: 4, channels: 12 };
   try {
-    const records = new RecordsInMemory(recordBytes(shape), count), half = recordBytes(shape) / 2;
+    const records = new RecordsInMemory(recordBytes(shape)), half = recordBytes(shape) / 2;
     for (let n = 0; n < count; n++) {
       const bytes = new Uint8Array(2 * half), column = Math.floor(next() * 4);
       for (const [view, x] of [column, 3 - column].entries()) {
@@ -187,7 +187,7 @@ Deno.test("no epoch is kept if none judges the held pictures better than what it
     // Held pictures are those that it learns from, with wrong labels: the better it learns, the worse it judges.
     const train = Uint32Array.from({ length: 6 }, (_, n) => n);
     const labels = task.labels.map((label, n) => n < 6 ? label : (task.labels[n - 6]! + 1) % 3);
-    const records = new RecordsInMemory(recordBytes(task.maps.shape), 12);
+    const records = new RecordsInMemory(recordBytes(task.maps.shape));
     const record = new Uint8Array(recordBytes(task.maps.shape));
     for (let n = 0; n < 12; n++) {
       task.maps.store.read(n % 6, 0, record);
@@ -369,4 +369,6 @@ Deno.test("fineTune refuses what has no effect beside it, and what it cannot tra
       message,
     );
   }
+  checkInMemory(2 ** 20, 2048);
+  assertThrows(() => checkInMemory(2 ** 20, 2049), RangeError, "give a directory");
 });
