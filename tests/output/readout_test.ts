@@ -229,7 +229,7 @@ Deno.test("a document that says something impossible of a readout is refused", a
     [{ head: dense([4]) }, "readout.head.units"],
     [{ head: dense([]) }, "readout.head.units"],
     [{ head: { kind: "tree" } }, "readout.head.kind"],
-    [{ head: { kind: "nearest", examples: 0 } }, "a count of at least 1"],
+    [{ head: { kind: "nearest", examples: 0 } }, "must be a count from 1 to"],
   ];
   const bytes = await modelBytes(readoutModel(PLAIN));
   const { metadata } = await readSafetensorsHeader(new BytesSource(bytes));
