@@ -254,14 +254,8 @@ async function explainReadout(
   const maps = layers.map((name) => name === "average" ? "pool5" : name);
   let seen: Activations[] = [];
   for (const view of views) {
-    const isFirst = view === views[0];
-    const found = await engine.runLayers(
-      { ...view, count: 1 },
-      [...layers, ...isFirst ? maps : []],
-      {
-        signal,
-      },
-    );
+    const isFirst = view === views[0], wanted = [...layers, ...isFirst ? maps : []];
+    const found = await engine.runLayers({ ...view, count: 1 }, wanted, { signal });
     mean.add(found.slice(0, layers.length), 0, view);
     if (isFirst) seen = found.slice(layers.length);
   }

@@ -6,7 +6,7 @@
 import { ImageTooLargeError } from "../errors.ts";
 import { type Box, channelsOf, type Pixels, type Size } from "../image/image.ts";
 import type { Model } from "../model/model.ts";
-import { type Readout, resized, type ViewShare } from "../model/readout.ts";
+import { type FeatureRecipe, type Readout, resized, type ViewShare } from "../model/readout.ts";
 import { completeOptions, VIEW_OPTIONS } from "../options.ts";
 import {
   centerBox,
@@ -88,26 +88,29 @@ export function scalesOf(
     );
 }
 
+/** What of a model goes by the size of its input. */
+type SizedModel = Pick<Model, "architecture" | "preprocessing">;
+
+/** A model on inputs of another size: what an image is resized to grows with the input. */
+export function modelAt(
+  { architecture, preprocessing }: SizedModel,
+  size: FeatureRecipe["sizes"][number],
+): SizedModel {
+  const { height, width } = architecture.input;
+  // Not below the input, however it is rounded.
+  const side = Math.ceil(preprocessing.size * Math.max(...size) / Math.max(height, width));
+  return {
+    architecture: resized(architecture, size),
+    preprocessing: { ...preprocessing, size: side },
+  };
+}
+
 /** The model in each of the sizes in which it looks at an image. */
 function sizedModels(
-  { architecture, preprocessing, readout }: LookedWith & Pick<Model, "preprocessing">,
-): Pick<Model, "architecture" | "preprocessing">[] {
-  if (readout === undefined) return [{ architecture, preprocessing }];
-  return readout.features.sizes.map((size) => ({
-    architecture: resized(architecture, size),
-    preprocessing: {
-      ...preprocessing,
-      // Not below the size, however it is rounded.
-      size: Math.ceil(
-        preprocessing.size *
-          Math.max(
-            ...size.map((side, axis) =>
-              side / [architecture.input.height, architecture.input.width][axis]!
-            ),
-          ),
-      ),
-    },
-  }));
+  { readout, ...model }: LookedWith & Pick<Model, "preprocessing">,
+): SizedModel[] {
+  if (readout === undefined) return [model];
+  return readout.features.sizes.map((size) => modelAt(model, size));
 }
 
 /**

@@ -4,9 +4,14 @@
  * not decide alone (Perronnin et al., 2010, "Improving the Fisher Kernel", section 3.2).
  */
 
+/** The root of a feature. */
+export function rootOf(value: number): number {
+  return Math.sign(value) * Math.sqrt(Math.abs(value));
+}
+
 /** The roots of a row, `[D]`. */
 export function rootsOf(row: ArrayLike<number>): Float64Array {
-  return Float64Array.from(row, (value) => Math.sign(value) * Math.sqrt(Math.abs(value)));
+  return Float64Array.from(row, rootOf);
 }
 
 /** How something changes with a row, `[D]`, from how it does with its roots; 0 where a root has no slope. */

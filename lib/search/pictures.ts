@@ -1,5 +1,6 @@
 /** The pictures of an index: what is known of each, and what they are compared by, in memory. */
 
+import { MEANING } from "../output/embedding.ts";
 import type { Description } from "./describe.ts";
 import { Vectors } from "./vectors.ts";
 
@@ -19,12 +20,6 @@ export interface Picture {
 
 /** By what pictures are compared. */
 export type By = "look" | "meaning" | "both";
-
-/**
- * How much of the similarity by both is what pictures mean, where both surely show one class: the square of it.
- * Of others it is less, as their scores are shorter vectors. Measured: docs/entries/search.md.
- */
-const MEANING = 0.6;
 
 /** Pictures in the order in which they came. */
 export class Pictures {

@@ -1,5 +1,7 @@
 /** How often predictions are right, and whether that is more often than those of another. */
 
+import { bestClass } from "../output/predictions.ts";
+
 /** How often something is right, 0…1; `NaN` if there is nothing to judge. */
 export interface Accuracy {
   /** Part of the pictures that is right. */
@@ -14,6 +16,17 @@ export interface Truth {
   readonly labels: Int32Array;
   /** Number of classes. */
   readonly classes: number;
+}
+
+/** What is said of picture `n`, `[K]`, of `[N, K]`. */
+export function rowOf(logits: Float64Array, classes: number, n: number): Float64Array {
+  return logits.subarray(n * classes, (n + 1) * classes);
+}
+
+/** The best class of each picture, 0 where nothing is said of it. */
+export function predictionsOf(logits: Float64Array, classes: number): Int32Array {
+  const count = logits.length / classes;
+  return Int32Array.from({ length: count }, (_, n) => bestClass(rowOf(logits, classes, n)));
 }
 
 /** How often predictions are right of the pictures at `judged`. */

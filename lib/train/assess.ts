@@ -4,8 +4,9 @@ import type { IndexedSample } from "../input/dataset.ts";
 import { isNoneOfThese } from "../model/classes.ts";
 import { calibrateLogits, type Calibration } from "../output/calibration.ts";
 import { bestClass } from "../output/predictions.ts";
-import { type Accuracy, accuracyOf, isBetter } from "./accuracy.ts";
+import { type Accuracy, accuracyOf, isBetter, predictionsOf, rowOf } from "./accuracy.ts";
 import { histogramLogits } from "./baselines.ts";
+import { countsOf } from "./split.ts";
 import { type Doubt, doubtsOf } from "./suspects.ts";
 
 /** What a fitted model is worth, and what is odd about its pictures. */
@@ -106,7 +107,7 @@ export async function assess(
   const truth = Int32Array.from(samples, ({ label }) => label);
   const known = { labels: truth, classes: labels.length };
   const judged = [...truth.keys()].filter((n) => folds[n]! >= 0);
-  const predicted = predictionsOf(task);
+  const predicted = predictionsOf(task.logits, labels.length);
   const figures = accuracyOf(known, predicted, judged);
   const baselineOf = (others: Int32Array): Baseline => ({
     ...accuracyOf(known, others, judged),
@@ -117,15 +118,15 @@ export async function assess(
   const byFold = Map.groupBy(judged, (n) => folds[n]!);
   const none = labels.findIndex(isNoneOfThese);
   const calibration = calibrateLogits(
-    judged.map((n) => ({ logits: rowOf(task, n), label: truth[n]! })),
+    judged.map((n) => ({ logits: rowOf(task.logits, labels.length, n), label: truth[n]! })),
     none < 0 ? {} : { none },
   );
   const { temperature } = calibration;
   const doubts = doubtsOf({ ...known, logits: task.logits, temperature });
-  const most = mostFrequent(truth, labels.length);
+  const most = bestClass(countsOf(truth, labels.length));
   const judgement = { labels: truth, classes: labels.length, folds };
   const logits = await histogramLogits(task.colors, judgement, signal);
-  const colors = predictionsOf({ logits, labels });
+  const colors = predictionsOf(logits, labels.length);
   const classes = labels.map((label, c) => {
     const own = sum(confusion[c]!), given = sum(confusion.map((row) => row[c]!));
     const right = confusion[c]![c]!, pictures = truth.filter((label) => label === c).length;
@@ -157,23 +158,6 @@ export async function assess(
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-
-/** What is said of picture `n`, `[K]`. */
-function rowOf({ logits, labels }: Pick<Assessed, "logits" | "labels">, n: number): Float64Array {
-  return logits.subarray(n * labels.length, (n + 1) * labels.length);
-}
-
-/** The best class of each row of logits, 0 where there are none. */
-function predictionsOf(task: Pick<Assessed, "logits" | "labels">): Int32Array {
-  const rows = task.logits.length / task.labels.length;
-  return Int32Array.from({ length: rows }, (_, n) => bestClass(rowOf(task, n)));
-}
-
-function mostFrequent(truth: Int32Array, classes: number): number {
-  const counts = new Float64Array(classes);
-  for (const label of truth) counts[label]!++;
-  return bestClass(counts);
-}
 
 function labeledPicture({ samples, labels }: Assessed, n: number): LabeledPicture {
   const { file, label } = samples[n]!;

@@ -5,10 +5,9 @@ import type { BackendOptions, Engine } from "../engine/engine.ts";
 import type { ImageOptions } from "../image/image.ts";
 import type { IndexedSample } from "../input/dataset.ts";
 import type { Model } from "../model/model.ts";
-import { rootsOf } from "../output/roots.ts";
-import { bestClass } from "../output/predictions.ts";
+import { rootOf } from "../output/roots.ts";
 import { ProgressTeller } from "../progress.ts";
-import { accuracyOf } from "./accuracy.ts";
+import { accuracyOf, predictionsOf } from "./accuracy.ts";
 import { foldBlocks, layerLogits, whitenBlocks } from "./blocks.ts";
 import { crossEntropy } from "./cross_validation.ts";
 import type { DenseLayer } from "./dense.ts";
@@ -100,7 +99,7 @@ export async function fineTune(
   const linear = await learnLinear(kernels, { ...task, rows }, { signal });
   const again = { layer: linear.layer, logits: linear.validation.logits };
   const trained = foldBlocks(begin.transforms, tuned.head);
-  const asTrained = { layer: trained, logits: layerLogits(trained, rootsOf32(rows)) };
+  const asTrained = { layer: trained, logits: layerLogits(trained, rows.map(rootOf)) };
   for (const n of train) asTrained.logits.fill(NaN, n * classes, (n + 1) * classes);
   const isAgain = !isTuned || isBetter(task, held, again.logits, asTrained.logits);
   const { layer, logits } = isAgain ? again : asTrained;
@@ -129,7 +128,7 @@ async function beginning(
     ...{ rows: own, labels: ownLabels, classes, folds, lengths, whitening, classWeights },
   }, { signal });
   const everything = Uint32Array.from(train, (_, i) => i);
-  const transforms = await whitenBlocks(rootsOf32(own), everything, lengths, whitening, signal);
+  const transforms = await whitenBlocks(own.map(rootOf), everything, lengths, whitening, signal);
   const mean = transforms.flatMap(({ mean }) => [...mean]);
   const scale = transforms.flatMap(({ scale }) => [...scale!]);
   // The layer takes roots as they are; the one that is trained takes them on a common scale.
@@ -145,8 +144,6 @@ async function beginning(
     },
   };
 }
-
-const rootsOf32 = (rows: Float32Array): Float32Array => Float32Array.from(rootsOf(rows));
 
 /** What the trained model, in int8, says of all pictures. */
 async function rowsOf(
@@ -174,18 +171,9 @@ function isBetter(
   logits: Float64Array,
   others: Float64Array,
 ): boolean {
-  const own = balancedAccuracy(task, held, logits), other = balancedAccuracy(task, held, others);
+  const [own, other] = [logits, others].map((said) =>
+    accuracyOf(task, predictionsOf(said, task.classes), [...held]).balancedAccuracy
+  ) as [number, number];
   if (own !== other) return own > other;
   return crossEntropy(task, logits, held) <= crossEntropy(task, others, held);
-}
-
-function balancedAccuracy(
-  { labels, classes }: HeadTask,
-  held: Uint32Array,
-  logits: Float64Array,
-): number {
-  const predicted = labels.map((_, n) =>
-    bestClass(logits.subarray(n * classes, (n + 1) * classes))
-  );
-  return accuracyOf({ labels, classes }, predicted, [...held]).balancedAccuracy;
 }

@@ -1,5 +1,6 @@
 /** What of a model stays, and what of that the new head sees. */
 
+import { modelAt } from "../input/views.ts";
 import { layerInfos, type LayerName, layersOf, MAX_DENSE } from "../model/architecture.ts";
 import type { Model, Preprocessing, WeightPiece } from "../model/model.ts";
 import {
@@ -91,13 +92,11 @@ function defaultSide(trained: number, pictures: number): number {
 
 /** The layers of a model up to those that are read, on inputs of the first size. */
 function withoutHead(base: Model, { sizes, blocks }: FeatureRecipe, choice: FeatureChoice): Model {
-  const { id, architecture, provenance } = base;
-  const [[height, width]] = sizes as [FeatureRecipe["sizes"][number]]; // There is one.
+  const { id, provenance } = base, { architecture, preprocessing } = modelAt(base, sizes[0]!);
   const isDense = blocks.some(({ layer }) => layer.startsWith("fc"));
   const isAverage = blocks.some(({ layer }) => layer === "average");
   const own = {
     ...architecture,
-    input: { ...architecture.input, height, width },
     pooling: isDense || isAverage ? architecture.pooling : undefined,
     dense: isDense ? architecture.dense : [],
     head: undefined,
@@ -111,7 +110,7 @@ function withoutHead(base: Model, { sizes, blocks }: FeatureRecipe, choice: Feat
   return {
     id,
     architecture: own,
-    preprocessing: preprocessingFor(base, Math.max(height, width), choice),
+    preprocessing: preprocessingFor(preprocessing, choice),
     labels: [],
     provenance,
     parameters: base.parameters.filter(({ name }) => kept.has(name)),
@@ -129,17 +128,15 @@ function withoutHead(base: Model, { sizes, blocks }: FeatureRecipe, choice: Feat
 
 /** How the new model prepares images: the frozen layers' way, but for what the options change. */
 function preprocessingFor(
-  { architecture: { input }, preprocessing }: Model,
-  side: number,
+  preprocessing: Preprocessing,
   { grayscale, standardize }: FeatureChoice,
 ): Preprocessing {
-  const size = Math.ceil(preprocessing.size * side / Math.max(input.height, input.width));
-  const sized = { ...preprocessing, size, ...grayscale ? { grayscale } : {} };
-  if (standardize === undefined || preprocessing.standardize !== undefined) return sized;
+  const own = { ...preprocessing, ...grayscale ? { grayscale } : {} };
+  if (standardize === undefined || preprocessing.standardize !== undefined) return own;
   // What the layers see varies as photographs do that they were trained on, around 0.
   const scale = preprocessing.scale * PHOTOGRAPHS_DEVIATION / STANDARD_DEVIATION;
   const mean = preprocessing.mean.map(() => STANDARD_MEAN * scale);
-  return { ...sized, standardize, scale, mean };
+  return { ...own, standardize, scale, mean };
 }
 
 /** Of the bytes of ImageNet's photographs: torchvision's 0.225 of 255. */

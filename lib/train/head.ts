@@ -8,6 +8,8 @@ import type { Whitening } from "./statistics.ts";
 export interface HeadTask {
   /** Features, `[N, D]`. */
   readonly rows: Float32Array;
+  /** The same as they are compared, by `directionsOf()`, `[N, D]`. */
+  readonly directions: Float32Array;
   /** Of the blocks of a row, in order; their sum is D. */
   readonly lengths: readonly number[];
   /** The class of each picture, `[N]`. */

@@ -1,8 +1,9 @@
 /** A head with a hidden layer, which learns in epochs, and is judged on the pictures of one fold. */
 
 import { forwardDense, initialFilter, trainedLayer } from "./dense.ts";
-import { rootsOf } from "../output/roots.ts";
+import { rootOf } from "../output/roots.ts";
 import { foldBlocks, layerLogits, transformBlocks, whitenBlocks } from "./blocks.ts";
+import { NEVER } from "./folds.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { type Examples, type LoopOptions, trainLoop } from "./loop.ts";
 import { normalFrom, randomFrom } from "./random.ts";
@@ -20,9 +21,9 @@ export async function learnHidden(
   options: LoopOptions,
 ): Promise<LearnedHead> {
   const { lengths, labels, classes, folds, classWeights, whitening } = task;
-  const rows = Float32Array.from(rootsOf(task.rows));
+  const rows = task.rows.map(rootOf);
   const { signal } = options, all = Uint32Array.from(labels, (_, n) => n);
-  const train = all.filter((n) => folds[n] === -1), held = all.filter((n) => folds[n] !== -1);
+  const train = all.filter((n) => folds[n] === NEVER), held = all.filter((n) => folds[n] !== NEVER);
   const transforms = await whitenBlocks(rows, train, lengths, whitening, signal);
   const values = await transformBlocks(transforms, rows, all, signal);
   const length = rows.length / labels.length;

@@ -1,38 +1,117 @@
-/** The heads that can be learned, each with what it says of pictures that it had not learned from. */
+/** The heads that a fit can learn, each with what it says of pictures that it had not learned from. */
 
-import type { ProgressTeller } from "../progress.ts";
+import type { Model } from "../model/model.ts";
+import {
+  HEAD_BATCH,
+  HEAD_EPOCHS,
+  LEARNING_RATES,
+  NEAREST_BELOW,
+  TUNING,
+} from "../options/training.ts";
+import { ProgressTeller } from "../progress.ts";
+import { fineTune, type FineTuneTask } from "./fine_tune.ts";
+import type { FitOptions, FitSettings } from "./fit_options.ts";
+import type { FitStore } from "./fit_store.ts";
+import { NEVER, stratifiedFolds } from "./folds.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { learnHidden } from "./hidden_head.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { learnLinear } from "./linear_head.ts";
-import type { LoopOptions } from "./loop.ts";
+import { mapShape, recordBytes } from "./maps.ts";
 import { learnNearest } from "./nearest.ts";
+import { countsOf, stratifiedSplit } from "./split.ts";
+import { RecordsInMemory } from "./storage.ts";
 
-/** Which head is learned, and how. */
-export interface HeadOptions {
-  readonly head: "linear" | "nearest";
-  /** Units of a hidden layer; 0 for none. */
-  readonly hidden: number;
-  /** How a head with a hidden layer learns. */
-  readonly loop: LoopOptions;
+/** How a fit learns. */
+export interface HowToLearn {
+  /** What was asked for. */
+  readonly options: FitOptions;
+  /** The same, with the defaults of what was not given. */
+  readonly settings: FitSettings;
   /** Whose arrays are overwritten. */
   readonly kernels: TrainingKernels;
-  readonly progress: ProgressTeller;
+  /** Where what takes long is kept. */
+  readonly store: FitStore | undefined;
+}
+
+/** The fold of each picture. What learns in epochs is judged on one, which it never learns from. */
+export function foldsFor(
+  classes: Int32Array,
+  labels: readonly string[],
+  duplicates: Int32Array,
+  { hidden, fineTune, folds, validation, seed }: FitSettings,
+): Int32Array {
+  if (hidden === 0 && fineTune === undefined) {
+    return stratifiedFolds(classes, labels.length, { folds, seed, together: duplicates });
+  }
+  const split = stratifiedSplit(classes, labels, validation, seed, duplicates);
+  const chosen = new Int32Array(classes.length).fill(NEVER);
+  for (const n of split.validation) chosen[n] = 0;
+  return chosen;
 }
 
 /** Learns a head. */
-export async function learnHead(task: HeadTask, options: HeadOptions): Promise<LearnedHead> {
-  const { head, hidden, loop, kernels, progress } = options, { signal } = loop;
-  if (hidden > 0) return await learnHidden(task, hidden, loop);
+export async function learn(task: HeadTask, how: HowToLearn): Promise<LearnedHead> {
+  const { options, settings: { head, hidden, whitening }, kernels } = how, { signal } = options;
+  if (hidden > 0) return await learnInEpochs(task, how);
+  const progress = new ProgressTeller(options, { stage: "train", unit: "trials" });
   const onStep = (done: number, total: number): void => progress.reach(done, total);
-  if (head === "nearest") {
+  const isLinear = options.whitening !== undefined || options.classWeights !== undefined;
+  const kind = head !== "auto" ? head : isLinear ? "linear" : headFor(task);
+  if (kind === "nearest") {
     const { head, validation } = await learnNearest(kernels, task, { signal, onStep });
-    return { head, logits: validation.logits, settings: { head: head.kind } };
+    progress.end();
+    return { head, logits: validation.logits, settings: { head: kind } };
   }
   const { layer, C, validation } = await learnLinear(kernels, task, { signal, onStep });
+  progress.end();
   return {
     head: { kind: "dense", layers: [layer] },
     logits: validation.logits,
-    settings: { head, C, whitening: task.whitening },
+    settings: { head: kind, C, whitening },
   };
+}
+
+/** The head that is right more often for so many pictures. */
+function headFor({ labels, classes }: HeadTask): "linear" | "nearest" {
+  return countsOf(labels, classes).sort()[classes >> 1]! < NEAREST_BELOW ? "nearest" : "linear";
+}
+
+/** Learns a head with a hidden layer. */
+async function learnInEpochs(
+  task: HeadTask,
+  { options, settings, store }: HowToLearn,
+): Promise<LearnedHead> {
+  const { hidden, optimizer, patience, weightDecay, seed, epochs = HEAD_EPOCHS } = settings;
+  const { learningRate = LEARNING_RATES.head[optimizer] } = options;
+  const isLarge = task.labels.length >= HEAD_BATCH.manyFrom;
+  const { batchSize = isLarge ? HEAD_BATCH.many : HEAD_BATCH.few } = options;
+  const { validation, classWeights, whitening } = settings;
+  const steps = { optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize };
+  const state = await store?.state({
+    ...{ ...steps, hidden, validation, classWeights, whitening },
+    labels: [...task.labels],
+  });
+  const progress = new ProgressTeller(options, { stage: "train", unit: "epochs" });
+  const { signal } = options;
+  const loop = { ...steps, oneCycle: false, signal, state, progress };
+  const learned = await learnHidden(task, hidden, loop);
+  progress.end();
+  return learned;
+}
+
+/** Fine-tunes the last block, with a head. */
+export async function learnTuned(
+  task: Omit<FineTuneTask, "records">,
+  { options, settings, kernels, store }: HowToLearn,
+): Promise<{ model: Model; learned: LearnedHead }> {
+  const { weightDecay, seed, validation, classWeights, whitening } = settings;
+  const { epochs = TUNING.epochs, batchSize = TUNING.batchSize } = settings;
+  const { learningRate = TUNING.learningRate } = options;
+  const steps = { epochs, batchSize, learningRate, weightDecay, seed };
+  const size = recordBytes(mapShape(task.frozen.model));
+  using records = await store?.records(size) ?? new RecordsInMemory(size);
+  const labels = [...task.labels];
+  const state = await store?.tuning({ ...steps, validation, classWeights, whitening, labels });
+  return await fineTune(kernels, { ...task, records }, { ...options, ...steps, state });
 }

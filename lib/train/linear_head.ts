@@ -3,7 +3,7 @@
  * cross-validation.
  */
 
-import { rootsOf } from "../output/roots.ts";
+import { rootOf } from "../output/roots.ts";
 import { foldBlocks, layerLogits, transformBlocks, whitenBlocks } from "./blocks.ts";
 import { crossValidate, type CrossValidated, type Judgement } from "./cross_validation.ts";
 import type { DenseLayer } from "./dense.ts";
@@ -48,7 +48,7 @@ export async function learnLinear(
   } = {},
 ): Promise<LinearHead> {
   const { lengths, whitening, labels, classes, classWeights } = task;
-  const rows = Float32Array.from(rootsOf(task.rows));
+  const rows = task.rows.map(rootOf);
   const everything = Uint32Array.from({ length: labels.length }, (_, n) => n);
   const prepared = async (positions: Uint32Array) => {
     const transforms = await whitenBlocks(rows, positions, lengths, whitening, signal);

@@ -8,8 +8,8 @@ import type { TrainingKernels } from "./kernels.ts";
 
 /** What is learned from. */
 export interface NearestTask extends Judgement {
-  /** Features, `[N, D]`. */
-  readonly rows: Float32Array;
+  /** Features as {@linkcode directionsOf} gives them, `[N, D]`. */
+  readonly directions: Float32Array;
   /** Of the blocks of a row, in order; their sum is D. */
   readonly lengths: readonly number[];
 }
@@ -31,7 +31,7 @@ export async function learnNearest(
   task: NearestTask,
   { signal, onStep }: NearestOptions = {},
 ): Promise<NearestHead> {
-  const { rows, lengths, labels } = task, examples = directionsOf(rows, lengths);
+  const { directions: examples, lengths, labels } = task;
   const validation = await judgeExamples(kernels, examples, task, { signal, onStep });
   return {
     head: { kind: "nearest", lengths, examples, classes: Float32Array.from(labels) },

@@ -82,7 +82,13 @@ export function classWeightsOf(
   classes: number,
 ): Float32Array {
   if (balance === "none") return new Float32Array(classes).fill(1);
-  const counts = new Float32Array(classes);
-  for (const label of Array.from(labels)) counts[label]!++;
-  return counts.map((count) => labels.length / (classes * count));
+  const counts = countsOf(labels, classes);
+  return Float32Array.from(counts, (count) => labels.length / (classes * count));
+}
+
+/** How many pictures there are of each class, `[classes]`. */
+export function countsOf(labels: ArrayLike<number>, classes: number): Float64Array {
+  const counts = new Float64Array(classes);
+  for (let n = 0; n < labels.length; n++) counts[labels[n]!]!++;
+  return counts;
 }

@@ -3,7 +3,7 @@ import { nearestLogits } from "../../lib/output/nearest.ts";
 import { bestClass } from "../../lib/output/predictions.ts";
 import { stratifiedFolds } from "../../lib/train/folds.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
-import { learnNearest, type NearestTask } from "../../lib/train/nearest.ts";
+import { directionsOf, learnNearest, type NearestTask } from "../../lib/train/nearest.ts";
 import { random } from "../support/random_model.ts";
 import { rightPart } from "../support/right_part.ts";
 
@@ -11,14 +11,15 @@ const LENGTHS = [6, 4], SIZE = 10;
 const kernels = await TrainingKernels.start();
 
 /** Pictures of classes that differ in where they are strong. */
-function taskOf(perClass: readonly number[]): NearestTask {
+function taskOf(perClass: readonly number[]): NearestTask & { readonly rows: Float32Array } {
   const next = random(2), classes = perClass.length;
   const labels = perClass.flatMap((count, c) => Array<number>(count).fill(c));
   const rows = Float32Array.from(
     { length: labels.length * SIZE },
     (_, at) => next() ** 2 * (at % SIZE % classes === labels[Math.floor(at / SIZE)] ? 9 : 1),
   );
-  return { rows, labels, classes, lengths: LENGTHS, folds: stratifiedFolds(labels, classes) };
+  const directions = directionsOf(rows, LENGTHS), folds = stratifiedFolds(labels, classes);
+  return { rows, directions, labels, classes, lengths: LENGTHS, folds };
 }
 
 Deno.test("learnNearest() judges each picture by what it remembers of the other folds", async () => {
