@@ -27,7 +27,8 @@ import { mapShape, recordBytes } from "./maps.ts";
 import { directionsOf } from "./nearest.ts";
 import { classWeightsOf } from "./split.ts";
 import { checkWhitening } from "./statistics.ts";
-import { checkInMemory, takeDirectory } from "./storage.ts";
+import { checkInMemory } from "./records.ts";
+import { takeDirectory } from "./directory.ts";
 
 export type { FitOptions } from "./fit_options.ts";
 

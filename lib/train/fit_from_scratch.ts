@@ -37,7 +37,9 @@ import { ProgressTeller } from "../progress.ts";
 import type { LearningOptions } from "./options.ts";
 import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
-import { keyOf, stateFile, takeDirectory } from "./storage.ts";
+import { takeDirectory } from "./directory.ts";
+import { keyOf } from "./keys.ts";
+import { stateFile } from "./state_file.ts";
 import { withTfjs } from "./tfjs.ts";
 import { pixelWhitening, whitenAll } from "./pixel_whitening.ts";
 

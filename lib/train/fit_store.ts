@@ -8,15 +8,10 @@ import type { FeatureStore } from "./features.ts";
 import type { Frozen } from "./frozen.ts";
 import type { RecordStore } from "./maps.ts";
 import type { StateStore } from "./state.ts";
-import {
-  arrayFile,
-  featureFile,
-  keyOf,
-  modelKey,
-  recordFile,
-  samplesKey,
-  stateFile,
-} from "./storage.ts";
+import { featureFile } from "./feature_file.ts";
+import { keyOf, modelKey, samplesKey } from "./keys.ts";
+import { recordFile } from "./records.ts";
+import { arrayFile, stateFile } from "./state_file.ts";
 import type { ArrayStore } from "./tuning_state.ts";
 
 /** Where a fit keeps what takes long. */

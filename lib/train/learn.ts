@@ -20,7 +20,7 @@ import { learnLinear } from "./linear_head.ts";
 import { mapShape, recordBytes } from "./maps.ts";
 import { learnNearest } from "./nearest.ts";
 import { countsOf, stratifiedSplit } from "./split.ts";
-import { RecordsInMemory } from "./storage.ts";
+import { RecordsInMemory } from "./records.ts";
 
 /** How a fit learns. */
 export interface HowToLearn {

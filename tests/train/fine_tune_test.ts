@@ -13,7 +13,7 @@ import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { type BlockLayer, readBlock, withBlock } from "../../lib/train/last_block.ts";
 import { Maps, recordBytes } from "../../lib/train/maps.ts";
-import { checkInMemory, RecordsInMemory } from "../../lib/train/storage.ts";
+import { checkInMemory, RecordsInMemory } from "../../lib/train/records.ts";
 import { tune, TunedNetwork, type TuningTask } from "../../lib/train/tuning.ts";
 import { restoreTuning, saveTuning } from "../../lib/train/tuning_state.ts";
 import { CIFAR10 } from "../support/cifar10.ts";

@@ -8,7 +8,7 @@ import { listSamples } from "../../lib/input/list_samples.ts";
 import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { COLOR_BINS } from "../../lib/train/baselines.ts";
-import { FeatureFile } from "../../lib/train/storage.ts";
+import { FeatureFile } from "../../lib/train/feature_file.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
