@@ -29,8 +29,9 @@ function picture(count: number, side: readonly [number, number], next: () => num
   };
 }
 
-/** Sides of all remainders by 4, most of them small, some up to `most`. */
+/** Sides of all remainders by 4, most of them small, some up to `most`, some as in training. */
 function sides(least: number, most: number, next: () => number): [number, number] {
+  if (next() < 0.3) return [least, least];
   const end = next() < 0.15 ? most : least + 40;
   const side = (): number => least + Math.floor(next() * (end - least));
   return [side(), Math.min(side(), least + 90)];
@@ -69,7 +70,39 @@ function difference(found: Activations, expected: Activations): string | undefin
   return at < 0 ? undefined : `value ${at} is ${found.data[at]}, not ${expected.data[at]}`;
 }
 
-/** Compares what an engine answers to calls, one after another, with a fresh one's answer for each layer. */
+/** One image of some. */
+function imageOf<Values extends Activations["data"]>(
+  data: Values,
+  n: number,
+  count: number,
+): Values {
+  const length = data.length / count;
+  return data.slice(n * length, (n + 1) * length) as Values;
+}
+
+/** Compares what an engine answered for some images with what it answers for each alone. */
+async function checkAlone(
+  { batch, layers }: Call,
+  found: readonly Activations[],
+  engine: Engine,
+): Promise<void> {
+  const { count, height, width } = batch, length = batch.data.length / count;
+  for (let n = 0; n < count; n++) {
+    const data = batch.data.slice(n * length, (n + 1) * length);
+    const alone = await engine.runLayers({ data, count: 1, height, width }, layers);
+    for (const [i, layer] of layers.entries()) {
+      const among = { ...found[i]!, data: imageOf(found[i]!.data, n, count) };
+      const what = `${layer} of image ${n} of ${count}x${height}x${width}`;
+      assertEquals(found[i]!.scale[n], alone[i]!.scale[0], what);
+      assertEquals(difference(among, alone[i]!), undefined, what);
+    }
+  }
+}
+
+/**
+ * Compares what an engine answers to calls, one after another, with a fresh one's answer for each layer, and with its
+ * own for each image alone.
+ */
 export async function checkCalls(
   calls: readonly Call[],
   old: Engine,
@@ -77,6 +110,7 @@ export async function checkCalls(
 ): Promise<void> {
   for (const [n, { batch, layers }] of calls.entries()) {
     const found = await old.runLayers(batch, layers);
+    if (batch.count > 1) await checkAlone({ batch, layers }, found, old);
     for (const [i, layer] of layers.entries()) {
       await using engine = await fresh();
       const expected = await engine.run(batch, { layer });

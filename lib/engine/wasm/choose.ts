@@ -1,10 +1,12 @@
 /**
  * Which algorithm each layer takes: as told, by a short timed trial, or by a rule of thumb.
  *
- * No int8 result depends on it: all algorithms give the same integers.
+ * No int8 result depends on it: all algorithms give the same integers. Floats they round differently: so that
+ * an image has the same ones whatever else is computed with it, and whenever, nothing is tried for these.
  */
 
 import { layerOutput, networkOperations } from "../geometry.ts";
+import type { Precision } from "../engine.ts";
 import type { Program } from "../program.ts";
 import { type Memory, placesIn } from "./memory.ts";
 import { type Choose, makePlan, type PlannedStep, STEP_BYTES } from "./plan.ts";
@@ -15,8 +17,11 @@ import type { PackedNetwork } from "./weights.ts";
 
 /** Below this many multiplications and additions of an image nothing is tried. */
 const TUNE_FROM = 2e9;
-/** Output pixels from which on Winograd's algorithm is taken where nothing was tried. */
-const WINOGRAD_FROM = 64;
+/**
+ * Output pixels, those of all images together or those of one, from which on Winograd's algorithm is taken where
+ * nothing was tried.
+ */
+const WINOGRAD_FROM = { int8: 64, float: 16 } as const;
 
 const STEP = placesIn(Step);
 
@@ -24,18 +29,21 @@ const hasChoice = ({ layer, first }: PackedGeometry): boolean => layer.padding =
 
 /** Takes the algorithm that is told or was tried, or else goes by a rule of thumb. */
 export function chooser(
+  precision: Precision,
   algorithm: Algorithm | undefined,
   tried?: ReadonlyMap<string, Algorithm>,
 ): Choose {
   return (geometry, images) => {
     if (!hasChoice(geometry)) return "direct";
+    const pixels = area(geometry.full) * (precision === "float" ? 1 : images);
     return algorithm ?? tried?.get(geometry.layer.name) ??
-      (area(geometry.full) * images >= WINOGRAD_FROM ? "winograd" : "direct");
+      (pixels >= WINOGRAD_FROM[precision] ? "winograd" : "direct");
   };
 }
 
-/** Whether a network is so large that trying algorithms pays. */
-export const isWorthTrying = (program: Program): boolean => networkOperations(program) >= TUNE_FROM;
+/** Whether algorithms may be tried, and a network is so large that it pays. */
+export const isWorthTrying = (program: Program, precision: Precision): boolean =>
+  precision === "int8" && networkOperations(program) >= TUNE_FROM;
 
 /** The fastest of some repetitions counts; the first ones also let V8 finish its compilation. */
 const REPETITIONS = 3;

@@ -79,8 +79,13 @@ export async function createWasmEngine(
   const executorOn = (compiled: CompiledKernels, memory: Memory): Executor =>
     new Executor(compiled, memory, STEP_BYTES, count);
   const engine = new WasmEngine(program, variant, prepareFrom, {
-    ...{ memory, network, choose: chooser(algorithm), executor: executorOn(compiled, memory) },
-    tries: tune === "auto" && !algorithm && isWorthTrying(program),
+    ...{
+      memory,
+      network,
+      choose: chooser(precision, algorithm),
+      executor: executorOn(compiled, memory),
+    },
+    tries: tune === "auto" && !algorithm && isWorthTrying(program, precision),
     another: async (memory) => executorOn(await compileKernels(variant, memory), memory),
   });
   if (prepareFrom === 0) await engine.prepare();
@@ -211,6 +216,7 @@ class WasmEngine extends QueuedEngine {
     memory.release(this.#residentBytes);
     loaded.plan = undefined;
     loaded.choose = chooser(
+      this.precision,
       undefined,
       await tryAlgorithms(memory, this.program, network, executor),
     );

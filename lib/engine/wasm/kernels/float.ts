@@ -85,10 +85,10 @@ function channel3(turned: v128): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(i16x8.extend_high_i8x16_s(turned)));
 }
 
-/** One pixel of eight channels, with weights as they are packed. */
+/** One pixel of eight channels, with weights as they are packed: the bits of `multiplyTile`. */
 function pixel(step: Step, offsets: usize, weights: usize, out: usize): void {
   let x = step.x + load<i32>(offsets);
-  let a = f32x4.splat(0), b = a, c = a, d = a;
+  let a = f32x4.splat(0), b = a;
   const length = step.run * 16, skip = step.xColumns * step.channels * 4 - length;
   let w = weights;
   for (let row = step.filterRows; row > 0; row--) {
@@ -101,16 +101,16 @@ function pixel(step: Step, offsets: usize, weights: usize, out: usize): void {
       const wa = turn(v128.load(w)), wb = turn(v128.load(w, 16));
       a = dot<f32>(channel0(wa), x0, a);
       b = dot<f32>(channel0(wb), x0, b);
-      c = dot<f32>(channel1(wa), x1, c);
-      d = dot<f32>(channel1(wb), x1, d);
+      a = dot<f32>(channel1(wa), x1, a);
+      b = dot<f32>(channel1(wb), x1, b);
       a = dot<f32>(channel2(wa), x2, a);
       b = dot<f32>(channel2(wb), x2, b);
-      c = dot<f32>(channel3(wa), x3, c);
-      d = dot<f32>(channel3(wb), x3, d);
+      a = dot<f32>(channel3(wa), x3, a);
+      b = dot<f32>(channel3(wb), x3, b);
     }
     x += skip;
   }
-  storeTwo(out, f32x4.add(a, c), f32x4.add(b, d));
+  storeTwo(out, a, b);
 }
 
 /** Scale, bias and pool for `count` sums `[count, 8]` of a block of 8 channels. */

@@ -29,6 +29,7 @@ import { weightVectors } from "./pack.ts";
 export interface PlannedLayer {
   readonly layer: ProgramLayer;
   readonly kernel: "first" | "convolution" | "average" | "dense";
+  readonly precision: Precision;
   /** Of what the layer reads, as it is stored. */
   readonly input: Shape;
   /** Zeros around it that are not stored. */
@@ -74,6 +75,7 @@ function planLayer(
   return {
     layer,
     kernel: first ? "first" : kernelOf(layer, full),
+    precision,
     input: padded({ images, channels, ...input }, stored ? layer.padding : 0),
     padding: stored ? 0 : layer.padding,
     pool: pooled,

@@ -1,5 +1,6 @@
 /**
- * The kernels' tiles: what a lane computes and how lanes share. They change speed and no result.
+ * The kernels' tiles: what a lane computes and how lanes share. They change speed, and of results no more than the
+ * last bits of floats.
  */
 
 import type { Layer } from "../../../model/architecture.ts";
@@ -55,7 +56,7 @@ const GPU_WINOGRAD_TILE: WinogradTile = {
   patchLanes: 8,
 };
 
-/** Pixels of all images up to which a map is small: 14x14 is, 28x28 is not. */
+/** Pixels of all images, in float of one, up to which a map is small: 14x14 is, 28x28 is not. */
 const SMALL_MAP = 400;
 
 /** A tile, and the memory that it is good with. */
@@ -126,11 +127,13 @@ export function defaultTuning(isFallback: boolean): Tuning {
  */
 export function defaultTile(
   { memory }: Tuning,
-  planned: Pick<PlannedLayer, "layer" | "pool" | "output">,
+  planned: Pick<PlannedLayer, "layer" | "precision" | "pool" | "output">,
 ): Tile {
   if (memory === "buffer") return STAGED_TILE;
   const { images, height, width, channels } = planned.output;
-  const isSmall = images * height * width * (planned.pool ? 4 : 1) <= SMALL_MAP;
+  // Tiles round floats differently: an image has the same ones whatever else is computed with it.
+  const together = planned.precision === "float" ? 1 : images;
+  const isSmall = together * height * width * (planned.pool ? 4 : 1) <= SMALL_MAP;
   const wide = isSmall ? SMALL_WINOGRAD_TILE : WINOGRAD_TILE;
   // Lanes must not be left with channels that are not there.
   const fits = channels % (wide.channels * wide.channelLanes) === 0;
@@ -146,7 +149,7 @@ export function denseTile({ dense }: Tuning, images: number): DenseTile {
 /** How a convolution of a plan is computed. */
 export function tileOf(
   tuning: Tuning,
-  planned: Pick<PlannedLayer, "layer" | "pool" | "output">,
+  planned: Pick<PlannedLayer, "layer" | "precision" | "pool" | "output">,
 ): Tile {
   return tuning.convolutions[planned.layer.name] ?? defaultTile(tuning, planned);
 }
