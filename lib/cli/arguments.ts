@@ -15,7 +15,7 @@ import { UsageError } from "./usage_error.ts";
 export interface Arguments<T extends Table> {
   /** What is not an option, in order. */
   readonly operands: readonly string[];
-  /** The options that were given; of one given twice, the last. */
+  /** The options that were given; of one given twice, the last, or all where it may be given again. */
   readonly options: Values<T>;
   /** Whether help was asked for. */
   readonly isHelp: boolean;
@@ -55,11 +55,14 @@ export function parseArguments<T extends Table>(args: readonly string[], table: 
   if (given.some(({ rawName }) => rawName === "--help")) {
     return { operands, options: {}, isHelp: true };
   }
-  const texts = given.map((token): [called: string, text: string] => {
-    const option = options.get(token.rawName);
-    return [token.rawName, option === undefined ? "" : valueText(option, token)];
-  });
-  const values = asUsage(() => readOptions(all, texts, "option", called));
+  const texts = new Map<string, string | string[]>();
+  for (const token of given) {
+    const { rawName } = token, option = options.get(rawName);
+    const value = option === undefined ? "" : valueText(option, token);
+    const isOneOfSome = option?.kind === "texts" && option.isAlone === true;
+    texts.set(rawName, isOneOfSome ? [texts.get(rawName) ?? [], value].flat() : value);
+  }
+  const values = asUsage(() => readOptions(all, [...texts], "option", called));
   return { operands, options: values as Values<T>, isHelp: false }; // Without help there is only the table's.
 }
 

@@ -2,12 +2,14 @@
 
 import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
+import { resolveModel } from "../open_model.ts";
 import type { ImageInput } from "../image/image.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { readImage } from "../image/read.ts";
 import {
   flag,
   pickOptions,
+  RESOLVE_OPTIONS,
   SELECTION_OPTIONS,
   type Table,
   text,
@@ -15,12 +17,22 @@ import {
 } from "../options.ts";
 import { isUnsure, type Prediction } from "../output/predictions.ts";
 import type { Command } from "./command.ts";
-import { expandInputs } from "./inputs.ts";
+import { expandInputs, type Input } from "./inputs.ts";
+import { KnownImages, stampsOf } from "./known_images.ts";
 import { keepInputs, outputsOf } from "./outputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, eachAlone, imagesOf, keepEach } from "./run.ts";
-import { parseShard, ResumableLines, SHARD_OPTION, takeShard } from "./shard.ts";
+import {
+  CLASSIFIER_FLAGS,
+  CLASSIFIER_TITLE,
+  eachAlone,
+  type Failure,
+  imagesOf,
+  keepEach,
+} from "./run.ts";
+import { type Settings, settingsOf, viewSettings } from "./settings.ts";
+import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { displayWidth, padEnd } from "./table.ts";
 import { print, printJson, tell } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
 
 const OPTIONS = {
   topK: SELECTION_OPTIONS.topK,
@@ -37,9 +49,10 @@ const OPTIONS = {
   ),
   out: text(
     { placeholder: "FILE" },
-    "Add these lines to a file, without the images that it has: a run that was interrupted " +
-      "goes on",
+    "Add such lines, without times, to a file of JSON lines that begins with the settings; images " +
+      "that it has are left out: a run that was interrupted goes on",
   ),
+  force: flag({}, "Begin FILE anew, also if other settings made it"),
   ...SHARD_OPTION,
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
@@ -60,23 +73,41 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   goesOn: ({ out }) => out !== undefined,
 
   async run(operands, options, signal) {
-    const { topK, scoreThreshold, draw, json, out, shard, offline } = options;
+    const { topK, scoreThreshold, draw, json, out, force = false, shard, offline } = options;
+    if (force && out === undefined) throw new UsageError("Option --force needs --out");
     const all = await expandInputs(operands), inputs = takeShard(all, parseShard(shard));
     const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
     const outputs = [...pictures?.values() ?? [], ...out === undefined ? [] : [out]];
     await keepInputs([...all.map(({ place }) => place), options.model], outputs);
-    using lines = out === undefined ? undefined : await ResumableLines.open(out);
-    const left = inputs.filter(({ name }) => !lines?.done.has(name));
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
-    await using classifier = await loadClassifier(wanted);
-    const { backend, multiLabel } = classifier.info;
-    const classifying = { ...pickOptions(VIEW_OPTIONS, options), topK, scoreThreshold, signal };
+    const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+    await using classifier = await loadClassifier({ ...wanted, model });
+    const { backend, multiLabel } = classifier.info, views = pickOptions(VIEW_OPTIONS, options);
+    const settings = settingsOf("classify", [model], classifier.info, {
+      ...viewSettings(views),
+      topK: String(topK ?? SELECTION_OPTIONS.topK.default),
+      scoreThreshold: String(scoreThreshold ?? SELECTION_OPTIONS.scoreThreshold.default),
+    });
+    using known = out === undefined ? undefined : await openLines(out, inputs, settings, force);
+    // What is given twice is computed once, unless it is printed.
+    const each = known === undefined
+      ? inputs
+      : [...new Map(inputs.map((input) => [input.name, input])).values()];
+    const left = each.filter(({ name }) => !known?.files.has(name));
+    const classifying = { ...views, topK, scoreThreshold, signal };
     const show = json
       ? printJson
       : (result: Result) => print(textOf(result, multiLabel, inputs.length === 1));
-    const keep = (result: Result): void =>
-      lines === undefined ? show(result) : lines.append(result);
-    const keepFailure = json && lines === undefined ? printJson : undefined;
+    const keep = (result: Result): void => {
+      if (known === undefined) return show(result);
+      const { file, predictions } = result;
+      known.append({ file, predictions });
+    };
+    const keepFailure = known !== undefined
+      ? (failure: Failure) => known.append({ ...failure })
+      : json
+      ? printJson
+      : undefined;
     if (draw === undefined || pictures === undefined) {
       const starts = new Map<number, number>();
       const images = imagesOf(left, (index) => void starts.set(index, performance.now()));
@@ -102,6 +133,17 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     }, keepFailure);
   },
 };
+
+/** Opens a file of what was found so far. */
+async function openLines(
+  out: string,
+  inputs: readonly Input[],
+  settings: Settings,
+  isReplaced: boolean,
+): Promise<KnownImages> {
+  if (isReplaced) await writeWhole(out, "");
+  return await KnownImages.open(out, settings, await stampsOf(inputs), { isReplaced: false });
+}
 
 /** Milliseconds, as they are shown. */
 function since(start: number): number {

@@ -11,7 +11,6 @@ import {
   text,
 } from "../options.ts";
 import { checkEmbedding } from "../output/embedding.ts";
-import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { outputFiles } from "./embedding_formats.ts";
 import { keepExisting, openOutput, PRINTED } from "./embedding_output.ts";
@@ -19,6 +18,7 @@ import { expandInputs } from "./inputs.ts";
 import { stampsOf } from "./known_images.ts";
 import { keepInputs } from "./outputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE, imagesOf, keepEach } from "./run.ts";
+import { settingsOf } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -53,16 +53,12 @@ export const embedCommand: Command<typeof OPTIONS> = {
     const embedding = pickOptions(EMBEDDING_OPTIONS, options);
     const { layer, parts } = checkEmbedding(embedding, model);
     await using classifier = await loadClassifier({ ...wanted, model });
-    const { backend, precision } = classifier.info;
-    const settings = {
-      ...{ program: "vgg16 embed", version: VERSION, model: model.id, sha256: `${model.sha256}` },
-      // Integers are the same on all backends.
-      ...{ precision, ...precision === "float" && { backend } },
+    const settings = settingsOf("embed", [model], classifier.info, {
       layer,
       parts: parts.map(({ layer, pooling, normalize }) =>
         `${layer} ${pooling}${normalize ? " normalized" : ""}`
       ).join(", "),
-    };
+    });
     const stamps = await stampsOf(out === undefined ? [] : inputs);
     using output = out === undefined ? PRINTED : await openOutput(out, settings, stamps, force);
     // What is given twice is computed once, unless it is printed.

@@ -8,8 +8,9 @@ import type { Embedding } from "../output/embedding.ts";
 import { embeddingRecord, rowLength } from "../output/embedding_file.ts";
 import { describePath, OpenFile, remove } from "../platform.ts";
 import { type Encode, namesFile, outputFiles, ROW_FORMATS } from "./embedding_formats.ts";
-import { KnownImages, type Settings, type Stamp } from "./known_images.ts";
+import { KnownImages, type Stamp } from "./known_images.ts";
 import type { Failure } from "./run.ts";
+import type { Settings } from "./settings.ts";
 import { printJson, tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 

@@ -3,82 +3,78 @@
  */
 
 import { join } from "node:path";
-import { sha256 } from "../io/sha256.ts";
-import { listFolder, readText } from "../platform.ts";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
-import { LineFile } from "./line_file.ts";
+import { sha256 } from "../io/sha256.ts";
+import { listFolder, NotFound, remove } from "../platform.ts";
+import { KnownImages, type Stamp } from "./known_images.ts";
+import type { Settings } from "./settings.ts";
 import type { Shard } from "./shard.ts";
 
 /** One file of JSON lines: the settings, then a record a line. */
 export class Journal implements Disposable {
-  /** Records of earlier runs with the same settings. */
+  /** Records of earlier runs with the same settings, of images that are still what they were. */
   readonly records: readonly EvaluationRecord[];
-  readonly #lines: LineFile;
+  readonly #known: KnownImages;
 
-  private constructor(lines: LineFile, records: readonly EvaluationRecord[]) {
-    this.#lines = lines;
+  private constructor(known: KnownImages, records: readonly EvaluationRecord[]) {
+    this.#known = known;
     this.records = records;
   }
 
   /**
    * Opens the journal of some settings in a directory, or begins it. A part of the work has a journal of its own;
-   * that of all the work begins with what the parts have found.
+   * that of all the work believes the parts, too.
    *
+   * @param stamps Of the images that this run is about, each with its class.
+   * @param isReplaced Whether what is there is forgotten.
    * @throws {Error} If another run has it.
    */
   static async open(
     directory: string,
-    settings: Record<string, unknown>,
+    settings: Settings,
+    stamps: ReadonlyMap<string, Stamp>,
     { index, count }: Shard = { index: 1, count: 1 },
+    isReplaced: boolean = false,
   ): Promise<Journal> {
-    const head = JSON.stringify(settings);
-    const name = `records-${(await sha256(head)).slice(0, 12)}`;
+    const name = await nameOf(settings);
     const own = count === 1 ? `${name}.jsonl` : `${name}-${index}-of-${count}.jsonl`;
+    const path = join(directory, own);
+    const names = await Array.fromAsync(listFolder(directory), ({ name }) => name);
+    const parts = count > 1 ? [] : names.filter((part) => part.startsWith(`${name}-`)).sort()
+      .map((part) => join(directory, part));
+    if (isReplaced) { for (const gone of [path, ...parts]) await removeIfThere(gone); }
     const records: EvaluationRecord[] = [];
-    let isBegun = false;
-    const lines = await LineFile.open(join(directory, own), {
-      about: `records of ${head}`,
-      begin: '{"',
-      take(value) {
-        if (isBegun) records.push(value as unknown as EvaluationRecord); // Written by a journal.
-        else if (JSON.stringify(value) !== head) return false;
-        isBegun = true;
+    const known = await KnownImages.open(path, settings, stamps, {
+      isReplaced: false,
+      take: ({ file, label, top, score, scores }) => {
+        if (!Array.isArray(top) || typeof score !== "number") return false;
+        const own = scores === undefined ? {} : { scores };
+        records.push({ file, label, top, score, ...own } as EvaluationRecord); // As a journal writes them.
         return true;
       },
+      others: isReplaced ? [] : parts,
     });
-    const journal = new Journal(lines, records);
-    try {
-      if (!isBegun) lines.append([head]);
-      if (count > 1) return journal;
-      const known = new Set(records.map(({ file }) => file));
-      for await (const { name: part } of listFolder(directory)) {
-        if (!part.startsWith(`${name}-`)) continue;
-        const found = await readRecords(join(directory, part));
-        const added = found.filter(({ file }) => !known.has(file));
-        added.forEach(({ file }) => known.add(file));
-        records.push(...added);
-        journal.append(added);
-      }
-      return journal;
-    } catch (error) {
-      lines[Symbol.dispose]();
-      throw error;
-    }
+    return new Journal(known, records);
   }
 
   append(records: readonly EvaluationRecord[]): void {
-    this.#lines.append(records.map((record) => JSON.stringify(record)));
+    for (const record of records) this.#known.append({ ...record });
   }
 
   [Symbol.dispose](): void {
-    this.#lines[Symbol.dispose]();
+    this.#known[Symbol.dispose]();
   }
 }
 
-/** The records of a part's journal, which may still be written. */
-async function readRecords(path: string): Promise<EvaluationRecord[]> {
-  const text = await readText(path);
-  // A line without an end was cut off as it was written, or is not whole yet.
-  const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(1, -1);
-  return lines.map((line) => JSON.parse(line));
+/** The name of the journals of some settings, whatever version of the program writes them. */
+async function nameOf({ version: _, ...settings }: Settings): Promise<string> {
+  return `records-${(await sha256(JSON.stringify(settings))).slice(0, 12)}`;
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await remove(path);
+  } catch (error) {
+    if (!(error instanceof NotFound)) throw error;
+  }
 }

@@ -9,19 +9,21 @@ import { describePath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
-import { LineFile } from "./line_file.ts";
+import { LineFile, type LineFormat, readLineFile } from "./line_file.ts";
+import type { Settings } from "./settings.ts";
 import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What decides what comes of an image; and `version`, which does not. */
-export type Settings = Readonly<Record<string, string>>;
-
-/** What tells that a file has changed; nothing of what is no file. */
+/** What tells that an image is another, or is said to show something else; of what is no file, no more than that. */
 export interface Stamp {
   readonly size?: number;
   /** When it was changed: ISO 8601, UTC. */
   readonly modified?: string;
+  /** The class that it is said to be of, where that matters. */
+  readonly label?: number;
 }
+
+const STAMPED = ["size", "modified", "label"] as const;
 
 /** The stamp of each input, by its name. */
 export async function stampsOf(inputs: readonly Input[]): Promise<Map<string, Stamp>> {
@@ -30,7 +32,8 @@ export async function stampsOf(inputs: readonly Input[]): Promise<Map<string, St
   return stamps;
 }
 
-async function stampOf(place: string): Promise<Stamp> {
+/** The stamp of what is at a path or a URL, or `-`. */
+export async function stampOf(place: string): Promise<Stamp> {
   if (place === "-" || isWebUrl(place)) return {};
   try {
     const { size, modifiedMs } = await describePath(place);
@@ -54,12 +57,14 @@ export interface KnownOptions {
   readonly isReplaced: boolean;
   /** Told of each line that is believed. Returns whether all that belongs to it is there. */
   readonly take?: (line: Record<string, unknown>) => boolean;
+  /** Files whose lines are believed as well, which others may be writing. */
+  readonly others?: readonly string[];
 }
 
 /** A file of settings and lines, to which one run at a time adds. */
 export class KnownImages implements Disposable {
   /** The images of which a line is believed. */
-  readonly files: Set<string>;
+  readonly files: ReadonlySet<string>;
   readonly #lines: LineFile;
   readonly #stamps: ReadonlyMap<string, Stamp>;
 
@@ -83,44 +88,25 @@ export class KnownImages implements Disposable {
     stamps: ReadonlyMap<string, Stamp>,
     options: KnownOptions,
   ): Promise<KnownImages> {
-    const { isReplaced, take = () => true } = options;
-    let found: Settings | undefined;
-    const files = new Set<string>(), changed = new Set<string>();
+    const believed = new BelievedLines(settings, stamps, options.take);
+    const own = believed.of(path);
     let lines: LineFile;
     try {
-      lines = await LineFile.open(path, {
-        about: "settings and a line for each image",
-        begin: '{"',
-        take(value) {
-          if (found === undefined) {
-            if (typeof value.program !== "string") return false;
-            found = value as Settings; // Only compared.
-            refuseOther(path, found, settings);
-            return true;
-          }
-          if (typeof value.file !== "string") return false;
-          const { file, size, modified, error } = value as unknown as ImageLine;
-          const now = stamps.get(file);
-          if (now === undefined) return true;
-          // Standard input is another each time.
-          const isSame = file !== "-" && size === now.size && modified === now.modified;
-          if (!isSame && error === undefined) changed.add(file);
-          if (!isSame || error !== undefined || files.has(file) || !take(value)) return "drop";
-          files.add(file);
-          return true;
-        },
-      });
+      lines = await LineFile.open(path, own.format);
     } catch (error) {
-      if (!isReplaced || !(error instanceof UsageError)) throw error;
+      if (!options.isReplaced || !(error instanceof UsageError)) throw error;
       await writeWhole(path, "");
       return await KnownImages.open(path, settings, stamps, options);
     }
-    if (changed.size > 0) {
-      const [first] = changed, more = changed.size > 1 ? ` and ${changed.size - 1} more` : "";
-      tell(`Changed since, and done again: ${first}${more}`);
+    try {
+      for (const other of options.others ?? []) readLineFile(other, believed.of(other).format);
+      if (!own.isBegun) lines.append([visibleJson(settings)]);
+    } catch (error) {
+      lines[Symbol.dispose]();
+      throw error;
     }
-    if (found === undefined) lines.append([visibleJson(settings)]);
-    return new KnownImages(lines, files, stamps);
+    believed.tellChanged();
+    return new KnownImages(lines, believed.files, stamps);
   }
 
   /** Adds a line about an image. */
@@ -130,6 +116,68 @@ export class KnownImages implements Disposable {
 
   [Symbol.dispose](): void {
     this.#lines[Symbol.dispose]();
+  }
+}
+
+/** Which lines of one or more files are believed. */
+class BelievedLines {
+  /** The images that they are about. */
+  readonly files = new Set<string>();
+  readonly #settings: Settings;
+  readonly #stamps: ReadonlyMap<string, Stamp>;
+  readonly #take: (line: Record<string, unknown>) => boolean;
+  readonly #changed = new Set<string>();
+
+  constructor(
+    settings: Settings,
+    stamps: ReadonlyMap<string, Stamp>,
+    take: KnownOptions["take"] = () => true,
+  ) {
+    this.#settings = settings;
+    this.#stamps = stamps;
+    this.#take = take;
+  }
+
+  /** How a file is read, and whether it begins with settings, once it has been. */
+  of(path: string): { readonly format: LineFormat; readonly isBegun: boolean } {
+    const state = {
+      isBegun: false,
+      format: {
+        about: "settings and a line for each image",
+        get begin() {
+          return state.isBegun ? '{"file":"' : '{"program":"';
+        },
+        take: (value: Record<string, unknown>): boolean | "drop" => {
+          if (state.isBegun) return this.#takeLine(value);
+          if (typeof value.program !== "string") return false;
+          refuseOther(path, value as Settings, this.#settings); // Only compared.
+          return state.isBegun = true;
+        },
+      },
+    };
+    return state;
+  }
+
+  #takeLine(value: Record<string, unknown>): boolean | "drop" {
+    if (typeof value.file !== "string") return false;
+    const { file, error, ...found } = value as unknown as ImageLine;
+    const now = this.#stamps.get(file);
+    if (now === undefined) return true;
+    // Standard input is another each time.
+    const isSame = file !== "-" && STAMPED.every((part) => found[part] === now[part]);
+    if (!isSame && error === undefined) this.#changed.add(file);
+    const isBelieved = isSame && error === undefined && !this.files.has(file) && this.#take(value);
+    if (!isBelieved) return "drop";
+    this.files.add(file);
+    return true;
+  }
+
+  /** Says which images have changed, and are in no line that is believed. */
+  tellChanged(): void {
+    const [first, ...others] = this.#changed.difference(this.files);
+    if (first === undefined) return;
+    const more = others.length > 0 ? ` and ${others.length} more` : "";
+    tell(`Changed since, and done again: ${first}${more}`);
   }
 }
 

@@ -3,7 +3,7 @@
 import { writeParts } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
 import { isRecord } from "../model/json.ts";
-import type { OpenFile } from "../platform.ts";
+import { OpenFile } from "../platform.ts";
 import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -11,7 +11,7 @@ import { UsageError } from "./usage_error.ts";
 export interface LineFormat {
   /** In words. */
   readonly about: string;
-  /** How each begins that a run writes: what begins otherwise was not cut off by one. */
+  /** How the next one begins that a run writes: what begins otherwise was not cut off by one. */
   readonly begin: string;
   /** Takes the object of the next line. Returns whether it is one of these, or is one to leave out. */
   readonly take: (value: Record<string, unknown>) => boolean | "drop";
@@ -57,6 +57,16 @@ export class LineFile implements Disposable {
   }
 }
 
+/**
+ * Reads the whole lines of a file that others may be writing.
+ *
+ * @throws {UsageError} If it is no such file.
+ */
+export function readLineFile(path: string, format: LineFormat): void {
+  using file = new OpenFile(path);
+  readLines(file, path, format);
+}
+
 /** Bytes of a file that are read at a time. */
 const CHUNK_BYTES = 2 ** 20;
 
@@ -67,14 +77,16 @@ type Range = readonly [begin: number, end: number];
 function readLines(
   file: OpenFile,
   path: string,
-  { begin, about, take }: LineFormat,
+  format: LineFormat,
 ): { whole: number; dropped: Range[] } {
   const decoder = new TextDecoder();
   const dropped: Range[] = [];
   const check = (isLine: boolean | "drop", line: string): void => {
     if (isLine !== false) return;
     const found = JSON.stringify(line.slice(0, 80));
-    throw new UsageError(`Expected ${path} to hold ${about}, found ${found}: name another file`);
+    throw new UsageError(
+      `Expected ${path} to hold ${format.about}, found ${found}: name another file`,
+    );
   };
   let rest = new Uint8Array(0), whole = 0;
   const chunk = new Uint8Array(CHUNK_BYTES);
@@ -85,13 +97,13 @@ function readLines(
     let at = 0;
     for (let end; (end = bytes.indexOf(10, at) + 1) > 0; at = end) {
       const line = decoder.decode(bytes.subarray(at, end - 1));
-      const value = parse(line), isLine = isRecord(value) && take(value);
+      const value = parse(line), isLine = isRecord(value) && format.take(value);
       check(isLine, line);
       if (isLine === "drop") dropped.push([whole + at, whole + end]);
     }
     whole += at;
     rest = bytes.slice(at);
-    const tail = decoder.decode(rest.subarray(0, 80));
+    const tail = decoder.decode(rest.subarray(0, 80)), { begin } = format;
     check(tail.startsWith(begin) || begin.startsWith(tail), tail);
   }
   return { whole, dropped };

@@ -1,12 +1,7 @@
-/**
- * Bulk work in parts: which of N machines does which images, and what an interrupted one has done
- * already.
- */
+/** Bulk work in parts: which of N machines does which images. */
 
 import { type Table, text } from "../options.ts";
 import { environmentVariable, isGranted } from "../platform.ts";
-import { visibleJson } from "../report/visible.ts";
-import { LineFile } from "./line_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Part `index` of `count`, 1 … count. */
@@ -99,45 +94,4 @@ function autoShard(count: string | undefined, env: Env): Shard {
 /** The items of a part: every `count`-th, so that neighbors, which cost alike, are spread. */
 export function takeShard<Item>(items: readonly Item[], { index, count }: Shard): Item[] {
   return items.filter((_, i) => i % count === index - 1);
-}
-
-/** A file of JSON lines, each about one `file`: a run that was interrupted goes on from there. */
-export class ResumableLines implements Disposable {
-  /** What the lines of earlier runs are about. */
-  readonly done: ReadonlySet<string>;
-  readonly #lines: LineFile;
-
-  private constructor(lines: LineFile, done: ReadonlySet<string>) {
-    this.#lines = lines;
-    this.done = done;
-  }
-
-  /**
-   * Opens a file for adding to it, or creates it.
-   *
-   * @throws {UsageError} If a line is no JSON object with a `file`.
-   * @throws {Error} If another run has it.
-   */
-  static async open(path: string): Promise<ResumableLines> {
-    const done = new Set<string>();
-    const lines = await LineFile.open(path, {
-      begin: '{"file":"',
-      about: 'lines of {"file": …}',
-      take({ file }) {
-        if (typeof file !== "string") return false;
-        done.add(file);
-        return true;
-      },
-    });
-    return new ResumableLines(lines, done);
-  }
-
-  /** Adds a line about a `file`. */
-  append(value: { readonly file?: unknown }): void {
-    this.#lines.append([visibleJson(value)]);
-  }
-
-  [Symbol.dispose](): void {
-    this.#lines[Symbol.dispose]();
-  }
 }

@@ -3,24 +3,28 @@
 import type { ClassifierOptions } from "../classifier.ts";
 import type { Crops, ViewOptions } from "../input/views.ts";
 import type { Preprocessing } from "../model/model.ts";
+import type { ModelSource } from "../open_model.ts";
 import { CLASSIFIER_OPTIONS, type Option, VIEW_OPTIONS } from "../options.ts";
 import { checkedValue } from "./arguments.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** One evaluation: a classifier, or several fused whose models are joined by `+`, and its views. */
+/** One evaluation: a classifier, or one of several models, and its views. */
 export interface Variant extends ViewOptions {
-  readonly classifier: ClassifierOptions;
+  /** The models that are fused; undefined is the embedded one. */
+  readonly models: readonly [ModelSource | undefined, ...string[]];
+  readonly classifier: Omit<ClassifierOptions, "model">;
 }
 
 const CROPS: readonly string[] = VIEW_OPTIONS.crops.choices;
 const { model, backend, precision } = CLASSIFIER_OPTIONS;
 const SETTINGS = new Map(Object.entries<Option>({ model, backend, precision }));
+const MODEL = /^model=(.+)$/;
 
 /** One or more of them. */
 export type Variants = readonly [Variant, ...Variant[]];
 
 /**
- * Parses variants such as `center; dense 32,40 flip; center precision=float`.
+ * Parses variants such as `center; dense 32,40 flip; model=A model=B precision=float`.
  *
  * @param base What a variant has that does not say otherwise.
  * @throws {UsageError} If a word means nothing.
@@ -31,7 +35,9 @@ export function parseVariants(text: string, base: Variant): Variants {
     if (words.length === 0) {
       throw new UsageError(`Option --compare has an empty variant: "${text}"`);
     }
-    return words.reduce(withWord, base);
+    const [first, ...others] = words.flatMap((word) => MODEL.exec(word)?.[1] ?? []);
+    const variant = words.filter((word) => !MODEL.test(word)).reduce(withWord, base);
+    return first === undefined ? variant : { ...variant, models: [first, ...others] };
   };
   const [first = "", ...others] = text.split(";");
   return [parse(first), ...others.map(parse)];

@@ -25,7 +25,10 @@ import type { ViewOptions } from "../input/views.ts";
 
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions extends ViewOptions, ImageOptions, ProgressOptions {
-  /** Records of an earlier run: their images are not classified again. */
+  /**
+   * Records of an earlier run of the same classifier: their images are not classified again, unless they have another
+   * class now. Those of images that are not among the samples do not count.
+   */
   readonly known?: readonly EvaluationRecord[] | undefined;
   /** Called with new records as they come, and waited for. */
   readonly onRecords?: ((records: readonly EvaluationRecord[]) => void | Promise<void>) | undefined;
@@ -37,7 +40,7 @@ export interface EvaluateOptions extends ViewOptions, ImageOptions, ProgressOpti
 export interface Evaluation {
   /** What the indices of the records stand for. */
   readonly labels: readonly string[];
-  /** One per image that could be read, known ones first. */
+  /** One per image that could be read, in the order of the samples. */
   readonly records: readonly EvaluationRecord[];
   /** All records, counted together. */
   readonly metrics: Metrics;
@@ -74,9 +77,9 @@ export async function evaluate(
   checkOptions(EVALUATE_OPTIONS, options);
   const { classes, multiLabel, temperature, sureScore } = classifier.info;
   const labels = classes.map(({ label }) => label);
-  const records = [...options.known ?? []];
-  const known = new Set(records.map(({ file }) => file));
-  // By name: sums of floats depend on the order of the records, whoever found them.
+  const known = new Map(options.known?.map((record) => [record.file, record]));
+  const records: EvaluationRecord[] = [];
+  // Sums of floats depend on the order of the records, whoever found them.
   const position = new Map<string, number>();
   const samples = "labels" in data ? namedSamples(data, classes, options.signal) : data;
   const listed = "labels" in data ? data.samples : data;
@@ -86,12 +89,17 @@ export async function evaluate(
   const images = async function* (): AsyncGenerator<NamedImage<LazyImage>> {
     for await (const sample of stoppable(samples, options.signal)) {
       position.set(sample.file, seen++);
-      if (known.has(sample.file)) continue;
-      waiting.push({ ...sample, label: classOf(sample, classes) });
+      const label = classOf(sample, classes), record = known.get(sample.file);
+      if (record?.label === label) {
+        records.push(record);
+        continue;
+      }
+      waiting.push({ ...sample, label });
       yield { name: publicText(sample.file), image: sample.image ?? sample.file };
     }
   };
-  const start = performance.now(), before = records.length;
+  const start = performance.now();
+  let found = 0;
   const about = { stage: "evaluate", unit: "images" } as const;
   const total = Array.isArray(listed) ? listed.length : undefined;
   const progress = new ProgressTeller(options, about, total);
@@ -102,6 +110,7 @@ export async function evaluate(
     if (error === undefined) {
       const record = recordOf(sample, predictions, multiLabel);
       records.push(record);
+      found++;
       await options.onRecords?.([record]);
     } else {
       const index = position.get(sample.file)!, name = error.image;
@@ -119,15 +128,15 @@ export async function evaluate(
       failed === 0 ? "There are no images to evaluate" : `None of ${failed} images could be read`,
     );
   }
-  const seconds = (performance.now() - start) / 1000, now = records.length - before;
-  records.sort((a, b) => (position.get(a.file) ?? -1) - (position.get(b.file) ?? -1));
+  const seconds = (performance.now() - start) / 1000;
+  records.sort((a, b) => position.get(a.file)! - position.get(b.file)!);
   return {
     labels,
     records,
     metrics: metricsOf(records, labels, multiLabel, sureScore),
     ...temperature === undefined ? {} : { temperature },
     ...{ failed, skipped },
-    imagesPerSecond: now === 0 ? NaN : now / seconds,
+    imagesPerSecond: found === 0 ? NaN : found / seconds,
   };
 }
 

@@ -47,14 +47,12 @@ export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][
       "top-1 err. %",
       "top-5 err. %",
       ...hasSure ? ["sure %", "right of these %"] : [],
-      "images/s",
     ],
     ...variants.map(({ model, backend, precision, scales, mode, evaluation }) => [
       ...[model, backend, precision, scales, mode],
       ((1 - evaluation.metrics.top1) * 100).toFixed(2),
       ((1 - evaluation.metrics.top5) * 100).toFixed(2),
       ...hasSure ? sureCells(evaluation.metrics) : [],
-      speedText(evaluation),
     ]),
   ];
 }
@@ -63,11 +61,6 @@ export function comparisonRows(variants: readonly EvaluatedVariant[]): string[][
 function sureCells({ sure }: Metrics): string[] {
   const parts = [sure?.share ?? NaN, sure?.accuracy ?? NaN];
   return parts.map((part) => Number.isNaN(part) ? "" : (part * 100).toFixed(2));
-}
-
-/** Images a second in three digits; nothing if none was measured. */
-export function speedText({ imagesPerSecond }: Evaluation): string {
-  return Number.isNaN(imagesPerSecond) ? "" : String(Number(imagesPerSecond.toPrecision(3)));
 }
 
 /**

@@ -144,6 +144,7 @@ function fromText(option: Option, text: string): unknown {
     case "choices":
       return text.split(",").map((part) => part.trim());
     case "texts": {
+      if (option.isAlone) return [text];
       const parts = text.split(",").map((part) => part.trim());
       // Where some are needed, an empty one is a mistake: of a secret that was never set.
       return option.isNeeded ? parts : parts.filter((part) => part !== "");

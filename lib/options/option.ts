@@ -50,8 +50,11 @@ type Kind =
   | { kind: "boolean"; default?: boolean; off?: string }
   /** `is` tells the texts that are allowed, and `called` says what those are. */
   | { kind: "text"; is?: (text: string) => boolean; called?: string; default?: string }
-  /** At least one `isNeeded`, if the option is given at all. */
-  | { kind: "texts"; isNeeded?: boolean; default?: readonly string[] }
+  /**
+   * At least one `isNeeded`, if the option is given at all. Where each is `isAlone`, an option is given once for
+   * each, whatever commas they have.
+   */
+  | { kind: "texts"; isNeeded?: boolean; isAlone?: boolean; default?: readonly string[] }
     & { is?: (text: string) => boolean; called?: string }
   /** What only a program can give; `names` are those that its object may have. */
   | {

@@ -129,7 +129,7 @@ Deno.test("--offline refuses whatever is on the network, in every command", () =
       ["embed", ...offline, picture],
       ["explain", ...offline, "--out", "out", picture],
       ["evaluate", ...offline, "--out", "out", "known.csv"],
-      ["evaluate", ...offline, "--compare", `center; model=${CIFAR10}+${model}`, "known.csv"],
+      ["evaluate", ...offline, "--compare", `center; model=${CIFAR10} model=${model}`, "known.csv"],
       ["fit", ...offline, "--out", "a.safetensors", "list.csv"],
       ["fit", "--offline", "--scratch", "A", "--out", "b.safetensors", "list.csv"],
       ["profile", ...offline, "--model", model],

@@ -7,8 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "@std/path";
-import { parseVariants } from "../../lib/cli/variants.ts";
-import { Journal } from "../../lib/cli/journal.ts";
+import { parseVariants, type Variant } from "../../lib/cli/variants.ts";
 import { classifierOn, loadClassifier } from "../../lib/classifier.ts";
 import type { IndexedSample, Sample } from "../../lib/input/dataset.ts";
 import { listSamples } from "../../lib/input/list_samples.ts";
@@ -151,6 +150,17 @@ Deno.test("evaluate() records what classify() says, and goes on from known recor
   assertEquals(resumed.metrics, whole.metrics);
 });
 
+Deno.test("evaluate() believes no record of another class, nor of an image that is not there any more", async () => {
+  await using classifier = classifierOn(model, floatEngine(model, weights));
+  const known = (await evaluate(classifier, samples)).records;
+  const corrected = samples.slice(1).map((sample, n) => n === 0 ? { ...sample, label: 3 } : sample);
+  const fresh = await evaluate(classifier, corrected);
+  const resumed = await evaluate(classifier, corrected, { known });
+  assertEquals(resumed.records, fresh.records);
+  assertEquals(resumed.metrics, fresh.metrics);
+  assertEquals(resumed.records.map(({ label }) => label), [3, 2, 3]);
+});
+
 Deno.test("evaluate() keeps all scores where each label has its own, and goes on from them", async () => {
   const own = await sigmoidVgg(4);
   await using classifier = classifierOn(own.model, floatEngine(own.model, own.weights));
@@ -223,7 +233,7 @@ Deno.test("evaluate() of nothing is refused, and so is what cannot be read at al
     "b.png,NotFound",
   ]);
   const { records } = await evaluate(classifier, samples);
-  assertEquals((await evaluate(classifier, [], { known: records })).records, records);
+  await assertRejects(() => evaluate(classifier, [], { known: records }), RangeError, "no images");
 });
 
 Deno.test("fuse() averages the models' probabilities", async () => {
@@ -264,42 +274,23 @@ Deno.test("htmlReport() holds everything within one file, and escapes names", as
 });
 
 Deno.test("parseVariants() reads words in any order, and names those it does not know", () => {
-  const base = { classifier: { model: CIFAR10, backend: "wasm" as const } };
-  assertEquals(parseVariants("center; flip 32,40 dense precision=float", base), [
+  const base: Variant = { models: [CIFAR10], classifier: { backend: "wasm" } };
+  const text = "center; flip 32,40 dense precision=float; model=a+b.safetensors ten model=c";
+  assertEquals(parseVariants(text, base), [
     { ...base, crops: "center" },
     {
+      ...base,
       crops: "dense",
       scales: [32, 40],
       flip: true,
       classifier: { ...base.classifier, precision: "float" },
     },
+    { ...base, crops: "ten", models: ["a+b.safetensors", "c"] },
   ]);
   for (const text of ["dnse", "model=", "center;;flip"]) {
     assertThrows(() => parseVariants(text, base), Error, "Option --compare");
   }
   assertThrows(() => parseVariants("backend=cuda", base), Error, '"wasm": found "cuda"');
-});
-
-Deno.test("a journal goes on where a run was cut off, and is one of its settings alone", async () => {
-  await withFiles({}, async (directory) => {
-    const first = await Journal.open(directory, { model: "a" });
-    first.append([record(0, 0, 0.5), record(1, 1, 0.25)]);
-    first[Symbol.dispose]();
-    const [{ name }] = Deno.readDirSync(directory);
-    const path = join(directory, name);
-    const text = await Deno.readTextFile(path);
-    await Deno.writeTextFile(path, text + '{"file":"cut o');
-    const again = await Journal.open(directory, { model: "a" });
-    assertEquals(again.records.map(({ label }) => label), [0, 1]);
-    again.append([record(2, 2, 0.5)]);
-    again[Symbol.dispose]();
-    const third = await Journal.open(directory, { model: "a" });
-    assertEquals(third.records.map(({ label }) => label), [0, 1, 2]);
-    third[Symbol.dispose]();
-    const other = await Journal.open(directory, { model: "b" });
-    assertEquals(other.records, []);
-    other[Symbol.dispose]();
-  });
 });
 
 Deno.test("evaluate() takes samples as they come, opens each once, and names classes by any name", async () => {

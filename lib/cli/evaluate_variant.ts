@@ -1,0 +1,113 @@
+/** One variant of an evaluation: its models, and what they say of the images. */
+
+import { type Classifier, loadClassifier } from "../classifier.ts";
+import { fuse } from "../compose/fuse.ts";
+import { evaluate } from "../evaluate/evaluate.ts";
+import type { Dataset } from "../input/dataset.ts";
+import { listSamples } from "../input/list_samples.ts";
+import { describeSkipped, reasonOf } from "../input/skipped_samples.ts";
+import type { Model } from "../model/model.ts";
+import { resolveModel } from "../open_model.ts";
+import { CLASSIFIER_OPTIONS, pickOptions, RESOLVE_OPTIONS, VIEW_OPTIONS } from "../options.ts";
+import type { MadeVariant } from "./evaluate_report.ts";
+import { Journal } from "./journal.ts";
+import { type Stamp, stampOf } from "./known_images.ts";
+import { ProgressLine } from "./progress.ts";
+import { type Settings, settingsOf, viewSettings } from "./settings.ts";
+import { type Shard, takeShard } from "./shard.ts";
+import { tell, tellError } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+import { scalesOf, type Variant } from "./variants.ts";
+
+/** A variant whose models are found. */
+export interface Wanted {
+  readonly variant: Variant;
+  readonly models: readonly [Model, ...Model[]];
+  /** With the backend that was asked for. */
+  readonly settings: Settings;
+}
+
+/** @param data Where the images are, whatever links lead there. */
+export async function findModels(
+  variant: Variant,
+  data: string,
+  signal: AbortSignal,
+): Promise<Wanted> {
+  const finding = { ...pickOptions(RESOLVE_OPTIONS, variant.classifier), signal, onWarning: tell };
+  const models: Model[] = [];
+  for (const model of variant.models) models.push(await resolveModel(model, finding));
+  const { backend, precision } = CLASSIFIER_OPTIONS;
+  const asked = { backend: backend.default, precision: precision.default, ...variant.classifier };
+  const settings = settingsOf("evaluate", models, asked, { ...viewSettings(variant), data });
+  return { variant, models: models as [Model, ...Model[]], settings };
+}
+
+/** The images of a run, and where it keeps what it finds. */
+export interface From {
+  /** Of the images, as it was given, and whatever links lead there. */
+  readonly path: string;
+  readonly place: string;
+  readonly out: string | undefined;
+  readonly shard: Shard;
+  /** Whether what is there is forgotten. */
+  readonly force: boolean;
+}
+
+/**
+ * Evaluates a variant, and goes on where an earlier run stopped.
+ *
+ * @throws {UsageError} If the part has no images.
+ */
+export async function evaluateVariant(
+  { variant, models, settings }: Wanted,
+  { path, place, out, shard, force }: From,
+  signal: AbortSignal,
+  onWarning: (text: string) => void = () => {},
+): Promise<{ evaluated: MadeVariant; dataset: Dataset }> {
+  await using loaded = new AsyncDisposableStack();
+  const classifiers: Classifier[] = [];
+  for (const model of models) {
+    const options = { ...variant.classifier, model, signal, onWarning: tell };
+    classifiers.push(loaded.use(await loadClassifier(options)));
+  }
+  const [first] = classifiers as [Classifier, ...Classifier[]]; // One for each model.
+  const classifier = classifiers.length === 1 ? first : fuse(classifiers);
+  const dataset = await listSamples(path, classifier.info.classes, { signal });
+  for (const warning of dataset.warnings ?? []) onWarning(warning);
+  const part = takeShard(dataset.samples, shard);
+  if (part.length === 0) {
+    const { index, count } = shard, all = dataset.samples.length;
+    throw new UsageError(`Part ${index} of ${count} has no images: there are ${all}`);
+  }
+  const { crops, scales, flip } = variant, { backend, precision, preprocessing } = first.info;
+  const made = settingsOf("evaluate", models, first.info, {
+    ...viewSettings(variant),
+    data: place,
+  });
+  using journal = out === undefined
+    ? undefined
+    : await Journal.open(out, made, await stampsOf(part), shard, force);
+  const lines = new Map(dataset.samples.map(({ file, line }) => [file, line]));
+  using progress = new ProgressLine("Evaluating");
+  const evaluation = await evaluate(classifier, part, {
+    ...{ crops, scales, flip, signal, offline: variant.classifier.offline },
+    known: journal?.records,
+    onRecords: (records) => journal?.append(records),
+    onProgress: (far) => progress.show(far),
+    onError: (file, error) =>
+      tellError(describeSkipped({ file, line: lines.get(file), ...reasonOf(error) })),
+  });
+  const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
+  const { model } = classifier.info, q = scalesOf(variant, preprocessing);
+  const evaluated = { settings, model, backend, precision, mode, scales: q, evaluation };
+  return { evaluated, dataset };
+}
+
+/** The stamp of each sample, which holds its class. */
+async function stampsOf(samples: Dataset["samples"]): Promise<Map<string, Stamp>> {
+  const stamps = new Map<string, Stamp>();
+  for (const { file, image = file, label } of samples) {
+    stamps.set(file, { ...await stampOf(String(image)), label }); // A list has paths and URLs.
+  }
+  return stamps;
+}

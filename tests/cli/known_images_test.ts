@@ -1,0 +1,88 @@
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { KnownImages } from "../../lib/cli/known_images.ts";
+import { UsageError } from "../../lib/cli/usage_error.ts";
+
+const SETTINGS = { program: "vgg16 test", model: "m" };
+const HEAD = `${JSON.stringify(SETTINGS)}\n`;
+
+/** Opens a file about images of which nothing but the name is known. */
+const open = (path: string): Promise<KnownImages> => {
+  const stamps = new Map(["a", "b", "c", "d", "ü"].map((file) => [file, {}]));
+  return KnownImages.open(path, SETTINGS, stamps, { isReplaced: false });
+};
+
+Deno.test("a file of lines goes on after its last whole line", async () => {
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, `${HEAD}{"file":"a"}\n{"file":"ü"}\n{"file":"c","half`);
+  {
+    using lines = await open(path);
+    assertEquals([...lines.files], ["a", "ü"]);
+    lines.append({ file: "d" });
+  }
+  assertEquals(await Deno.readTextFile(path), `${HEAD}{"file":"a"}\n{"file":"ü"}\n{"file":"d"}\n`);
+  await Deno.writeTextFile(path, "something else\n");
+  await assertRejects(() => open(path), UsageError, "something else");
+  await Deno.remove(path);
+});
+
+Deno.test("a file that is not one of lines is refused, and stays what it is", async () => {
+  const path = await Deno.makeTempFile();
+  const picture = await Deno.readFile(new URL("../data/photos/cat.png", import.meta.url));
+  const encode = (text: string) => new TextEncoder().encode(text);
+  for (
+    const bytes of [
+      encode('[{"model":"vgg16-cifar10","top1":0.9}]'),
+      encode('{"model":"vgg16-cifar10","top1":0.9}'),
+      encode("Dear diary"),
+      encode("x".repeat(3_000_000)),
+      encode('{"file":"a"}\n'),
+      encode(`${HEAD}and then`),
+      encode(`${HEAD}{"file":1}\n`),
+      picture,
+      picture.filter((byte) => byte !== 10),
+    ]
+  ) {
+    await Deno.writeFile(path, bytes);
+    const error = await assertRejects(() => open(path), UsageError, path);
+    assertStringIncludes(error.message, "Expected", error.message);
+    // deno-lint-ignore no-control-regex -- a terminal obeys them
+    assertEquals(/[\x00-\x1f]/.test(error.message), false);
+    assertEquals(await Deno.readFile(path), bytes);
+  }
+  await Deno.remove(path);
+});
+
+Deno.test("a file of lines is one run's at a time", async () => {
+  const path = await Deno.makeTempFile();
+  {
+    using _lines = await open(path);
+    await assertRejects(() => open(path), Error, `Another run writes ${path}`);
+  }
+  (await open(path))[Symbol.dispose]();
+  await Deno.remove(path);
+});
+
+/** Lets this process write so many more bytes before the disk is full; the last write comes half through. */
+function fillDisk(bytes: number): Disposable {
+  const { writeSync } = Deno.FsFile.prototype;
+  let left = bytes;
+  Deno.FsFile.prototype.writeSync = function (data) {
+    if (left === 0) throw new Error("No space left on device (os error 28)");
+    const count = writeSync.call(this, data.subarray(0, left));
+    left -= count;
+    return count;
+  };
+  return { [Symbol.dispose]: () => void (Deno.FsFile.prototype.writeSync = writeSync) };
+}
+
+Deno.test("a disk that fills leaves whole lines", async () => {
+  const path = await Deno.makeTempFile();
+  {
+    using lines = await open(path);
+    lines.append({ file: "a" });
+    using _full = fillDisk(5);
+    assertThrows(() => lines.append({ file: "b" }), Error, `no space left for ${path}`);
+  }
+  assertEquals(await Deno.readTextFile(path), `${HEAD}{"file":"a"}\n`);
+  await Deno.remove(path);
+});
