@@ -16,7 +16,6 @@ import { fuse } from "../../lib/compose/fuse.ts";
 import { type EvaluationRecord, metricsOf } from "../../lib/evaluate/metrics.ts";
 import { comparisonRows, htmlReport } from "../../lib/evaluate/report.ts";
 import { floatEngine } from "../support/float_engine.ts";
-import { withFiles } from "../support/files.ts";
 import { random, randomModel } from "../support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
@@ -345,4 +344,19 @@ Deno.test("the indices of a dataset are of its own labels, wherever the classifi
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+Deno.test("a picture that is too long to be looked at densely is that picture's error", async () => {
+  await using classifier = classifierOn(model, floatEngine(model, weights));
+  const side = model.architecture.input.height;
+  const long = { width: 3 * 2 ** 22 / side, height: side };
+  const image = { ...long, data: new Uint8Array(long.width * long.height * 3) };
+  const mixed = [{ file: "long", image, label: 0 }, ...samples.slice(1, 2)];
+  const failed: unknown[] = [];
+  const { records } = await evaluate(classifier, mixed, {
+    crops: "dense",
+    onError: (file, error) => void failed.push([file, (error as Error).name]),
+  });
+  assertEquals(failed, [["long", "ImageTooLargeError"]]);
+  assertEquals(records.map(({ file }) => file), [samples[1]!.file]);
 });
