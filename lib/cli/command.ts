@@ -3,10 +3,17 @@
  * them.
  */
 
-import { defaultText, type Option, type Table, type Values, valuesText } from "../options.ts";
+import { defaultText, flag, type Option, type Table, type Values, valuesText } from "../options.ts";
+import type { CommandInfo } from "./commands.ts";
 import { flagOf, HELP_OPTION, parseArguments } from "./arguments.ts";
 import { untilInterrupted } from "./run.ts";
-import { print, tell } from "./terminal.ts";
+import { print, setVerbosity, tell } from "./terminal.ts";
+
+/** How much a command says. Every command has it. */
+export const VERBOSITY = {
+  quiet: flag({}, "Say nothing but errors"),
+  verbose: flag({}, "Say more: which backend, model and threads work, and how long"),
+} satisfies Table;
 
 export interface Command<T extends Table = Table> {
   /** What follows its name, a line for each form. */
@@ -35,10 +42,12 @@ export async function runCommand(
   command: Command,
   args: readonly string[],
   name: string = "COMMAND",
-  about: string = "",
+  info: Pick<CommandInfo, "about"> = { about: "" },
 ): Promise<number> {
-  const { operands, options, isHelp } = parseArguments(args, command.options);
+  const table = { ...command.options, ...VERBOSITY };
+  const { operands, options: { quiet, verbose, ...options }, isHelp } = parseArguments(args, table);
   if (!isHelp) {
+    setVerbosity({ quiet, verbose });
     return await untilInterrupted(async (signal) => {
       try {
         return await command.run(operands, options, signal);
@@ -49,7 +58,7 @@ export async function runCommand(
       }
     });
   }
-  print(helpOf(command, name, about).split("\n"));
+  print(helpOf(command, name, info.about).split("\n"));
   return 0;
 }
 
@@ -59,10 +68,9 @@ const WIDTH = 100;
 export function helpOf(command: Omit<Command, "run">, name: string, about: string): string {
   const forms = command.usage.split("\n").map((form) => `${name} ${form}`);
   const operands = Object.entries(command.operands ?? {});
-  const options: [name: string, option: Option][] = Object.entries(command.options);
+  const all = { ...command.options, ...VERBOSITY, ...HELP_OPTION };
+  const options: [name: string, option: Option][] = Object.entries(all);
   const titles: Readonly<Record<string, string>> = command.titles ?? {};
-  const first = options.findIndex(([name]) => name in titles);
-  options.splice(first < 0 ? options.length : first, 0, ...Object.entries(HELP_OPTION));
   const flags = options.map(([name, option]) => flagText(name, option));
   const named = [...flags, ...operands.map(([what]) => what)];
   const indent = 4 + Math.max(...named.map((text) => text.length));

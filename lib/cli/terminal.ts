@@ -9,6 +9,21 @@ import { visible, visibleJson } from "../report/visible.ts";
 /** One line of text, or several. A line break within a line is shown as what it is. */
 export type Lines = string | readonly string[];
 
+/** How much is said on standard error. */
+export interface Verbosity {
+  /** Nothing but errors. */
+  readonly quiet?: boolean | undefined;
+  /** Also what is of interest where something takes long, or is not as it was expected. */
+  readonly verbose?: boolean | undefined;
+}
+
+let verbosity: Verbosity = {};
+
+/** Chooses how much is said from now on. */
+export function setVerbosity(chosen: Verbosity): void {
+  verbosity = chosen;
+}
+
 /** Prints what was asked for. */
 export function print(lines: Lines): void {
   erase();
@@ -29,6 +44,15 @@ export function printCsv(text: string): void {
 
 /** Says on standard error what is no result. */
 export function tell(lines: Lines): void {
+  if (!verbosity.quiet) say(lines);
+}
+
+/** The same of what only somebody wants to know who asks for it. */
+export function tellMore(lines: Lines): void {
+  if (verbosity.verbose) say(lines);
+}
+
+function say(lines: Lines): void {
   erase();
   console.error(shown(lines));
 }
@@ -38,7 +62,7 @@ export function tellError(error: unknown, file?: string): void {
   const message = error instanceof Error ? error.message : String(error);
   const [first, ...more] = linesOf(error) ?? [message];
   const line = ["error", ...file === undefined ? [] : [file], publicText(first!)].join(": ");
-  tell([line, ...more.map(publicText)]);
+  say([line, ...more.map(publicText)]);
 }
 
 /** The lines of an error that says where its message has line breaks. */
@@ -50,7 +74,7 @@ function linesOf(error: unknown): string[] | undefined {
 
 /** Whether {@linkcode redraw} shows anything. */
 export function canRedraw(): boolean {
-  return Deno.stderr.isTerminal();
+  return !verbosity.quiet && Deno.stderr.isTerminal();
 }
 
 let isDrawn = false;

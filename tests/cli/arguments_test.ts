@@ -34,10 +34,9 @@ Deno.test("parseArguments() leaves out what was not given, and switches off what
 Deno.test("parseArguments() names the nearest option for an unknown one", () => {
   for (
     const [given, nearest] of [
-      ["--topk", "top-k"],
+      ["--topkk", "top-k"],
       ["--jsn", "json"],
       ["--modle=x", "model"],
-      ["--flip", "no-flip"],
     ]
   ) {
     assertThrows(
@@ -47,6 +46,29 @@ Deno.test("parseArguments() names the nearest option for an unknown one", () => 
     );
   }
   assertThrows(() => parseArguments(["-x"], TABLE), UsageError, "There is no option -x");
+});
+
+Deno.test("options have letters, and other names that people know them by", () => {
+  const table = {
+    ...TABLE,
+    out: { kind: "text", about: "" },
+    quiet: { kind: "boolean", about: "" },
+  } as const;
+  assertEquals(parseArguments(["-k", "3", "-qo", "x", "-m=y"], table).options, {
+    ...{ topK: 3, quiet: true, out: "x", model: "=y" },
+  });
+  assertEquals(parseArguments(["--topk=2", "--output", "x", "--flip"], table).options, {
+    ...{ topK: 2, out: "x", flip: true },
+  });
+  assertEquals(parseArguments(["-k3", "-h", "--typo"], table).isHelp, true);
+  assertThrows(() => parseArguments(["-k"], table), UsageError, "-k needs a value");
+  assertThrows(() => parseArguments(["-k", "-q"], table), UsageError, "-k needs a value");
+});
+
+Deno.test("an option of Deno's says where it belongs", () => {
+  for (const option of ["--allow-read", "--allow-net=x", "-A", "--allow-all"]) {
+    assertThrows(() => parseArguments([option], TABLE), UsageError, "before the program");
+  }
 });
 
 Deno.test("parseArguments() refuses an option without its value", () => {
