@@ -32,6 +32,7 @@ export const SHORT_FLAGS: ReadonlyMap<string, string> = new Map(Object.entries({
   topK: "k",
   model: "m",
   out: "o",
+  outDir: "o",
   quiet: "q",
   verbose: "v",
 }));
@@ -42,6 +43,7 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   scoreThreshold: ["threshold"],
   backend: ["device"],
   out: ["output"],
+  outDir: ["out", "output"],
 };
 
 /** An option's flag, without the dashes: `--no-flip` for `flip`, which is on by default. */

@@ -1,25 +1,26 @@
-/** `classify`: prints the labels of files, URLs, directories or standard input. */
+/** `classify`: says which label each picture gets. */
 
-import { makeFolder } from "../platform.ts";
 import { loadClassifier } from "../classifier.ts";
-import { resolveModel } from "../open_model.ts";
-import type { ImageInput } from "../image/image.ts";
-import { writeWhole } from "../io/atomic_file.ts";
 import { readImage } from "../image/read.ts";
+import { writeWhole } from "../io/atomic_file.ts";
+import { exists } from "../io/cache.ts";
+import { resolveModel } from "../open_model.ts";
 import {
-  flag,
   pickOptions,
   RESOLVE_OPTIONS,
   SELECTION_OPTIONS,
   type Table,
   text,
+  type Values,
   VIEW_OPTIONS,
 } from "../options.ts";
-import { isUnsure, type Prediction } from "../output/predictions.ts";
 import type { Command } from "./command.ts";
-import { expandInputs, type Input } from "./inputs.ts";
+import { classifyShape, type Result } from "./classify_shape.ts";
+import { drawer } from "./draw.ts";
+import { expandInputs, type Input, INPUT_FLAGS } from "./inputs.ts";
 import { KnownImages, stampsOf } from "./known_images.ts";
-import { keepInputs, outputsOf } from "./outputs.ts";
+import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
+import { FORMAT_FLAGS, formatOf, isTable, Results } from "./results.ts";
 import {
   CLASSIFIER_FLAGS,
   CLASSIFIER_TITLE,
@@ -27,110 +28,124 @@ import {
   type Failure,
   imagesOf,
   keepEach,
+  once,
+  withSettings,
 } from "./run.ts";
 import { type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
-import { displayWidth, padEnd } from "./table.ts";
-import { print, printJson, tell } from "./terminal.ts";
+import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
+const SELECTION = SELECTION_OPTIONS, { topK, scoreThreshold, allow, deny } = SELECTION;
+/** Labels of a picture where many are shown, a line each. */
+const FEW = 1;
+
 const OPTIONS = {
-  topK: SELECTION_OPTIONS.topK,
-  scoreThreshold: SELECTION_OPTIONS.scoreThreshold,
-  ...VIEW_OPTIONS,
-  draw: text(
-    { placeholder: "DIR" },
-    "Also write the images as PNG files with up to 3 labels on them",
-  ),
-  json: flag(
-    {},
-    "One JSON object a line: file, predictions, backend, latencyMs (since it was opened); or file " +
-      "and error, which has code, retryable, message",
-  ),
+  topK: { ...topK, unset: `${topK.default} of one picture and in JSON, otherwise ${FEW}` },
+  ...{ scoreThreshold, allow, deny },
+  draw: text({ placeholder: "DIR" }, "Also save each picture with its labels, as PNG"),
+  ...FORMAT_FLAGS,
   out: text(
     { placeholder: "FILE" },
-    "Add such lines, without times, to a file of JSON lines that begins with the settings; images " +
-      "that it has are left out: a run that was interrupted goes on",
+    "Add JSON lines to FILE, of one model and its settings; pictures that it has are skipped, so that a " +
+      "run that was interrupted goes on",
   ),
-  force: flag({}, "Begin FILE anew, also if other settings made it"),
+  ...OUTPUT_FLAGS,
+  ...INPUT_FLAGS,
   ...SHARD_OPTION,
+  ...VIEW_OPTIONS,
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
 
-/** Labels on a drawn image. */
-const DRAWN_LABELS = 3;
-
 export const classifyCommand: Command<typeof OPTIONS> = {
-  usage: "[OPTIONS] FILE|URL|DIRECTORY|- ...",
+  usage: "[OPTIONS] PICTURE ...",
   operands: {
-    "-": "Reads one image from standard input",
-    "DIRECTORY": "Is walked for image files",
+    "PICTURE":
+      'A file, a folder (searched with all below), a URL, a pattern such as "*.jpg", or - for ' +
+      "one picture on standard input",
   },
   options: OPTIONS,
-  titles: CLASSIFIER_TITLE,
+  titles: {
+    topK: "What is shown",
+    json: "Output (results: standard output; errors and progress: standard error)",
+    filesFrom: "Which pictures",
+    crops: "How to look (slower, mostly better)",
+    ...CLASSIFIER_TITLE,
+  },
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
-  goesOn: ({ out }) => out !== undefined,
-
   async run(operands, options, signal) {
-    const { topK, scoreThreshold, draw, json, out, force = false, shard, offline } = options;
-    if (force && out === undefined) throw new UsageError("Option --force needs --out");
-    const all = await expandInputs(operands), inputs = takeShard(all, parseShard(shard));
+    const { draw, out, force } = options, format = formatOf(options);
+    if (out !== undefined && format !== "text") {
+      throw new UsageError(`--out writes JSON lines: leave out --${format}`);
+    }
+    const all = await expandInputs(operands, options);
+    const inputs = once(takeShard(all, parseShard(options.shard)), out !== undefined);
     const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
-    const outputs = [...pictures?.values() ?? [], ...out === undefined ? [] : [out]];
-    await keepInputs([...all.map(({ place }) => place), options.model], outputs);
+    const drawn = inputs.flatMap(({ name }) => pictures?.get(name) ?? []);
+    const goesOn = !force && out !== undefined && await exists(out);
+    const isWanted = await checkOutputs({
+      reads: [...all.map(({ place }) => place), options.model],
+      // Who goes on may have drawn one that is not in the lines yet.
+      writes: goesOn ? [] : drawn,
+      grows: out === undefined ? [] : [out],
+    }, options);
+    if (!isWanted) return 0;
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
     const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
     await using classifier = await loadClassifier({ ...wanted, model });
-    const { backend, multiLabel } = classifier.info, views = pickOptions(VIEW_OPTIONS, options);
+    const views = pickOptions(VIEW_OPTIONS, options), isOne = inputs.length === 1;
+    const isShort = out === undefined && (format === "text" && !isOne || isTable(format));
+    const selection = { topK: isShort ? FEW : topK.default, ...pickOptions(SELECTION, options) };
     const settings = settingsOf("classify", [model], classifier.info, {
       ...viewSettings(views),
-      topK: String(topK ?? SELECTION_OPTIONS.topK.default),
-      scoreThreshold: String(scoreThreshold ?? SELECTION_OPTIONS.scoreThreshold.default),
+      ...selectionSettings(selection),
+      ...draw !== undefined && { draw },
     });
+    const classifying = { ...views, ...selection, signal };
+    withSettings(() => classifier.stream([], classifying)); // Checks them before anything is written.
     using known = out === undefined ? undefined : await openLines(out, inputs, settings, force);
-    // What is given twice is computed once, unless it is printed.
-    const each = known === undefined
-      ? inputs
-      : [...new Map(inputs.map((input) => [input.name, input])).values()];
-    const left = each.filter(({ name }) => !known?.files.has(name));
-    const classifying = { ...views, topK, scoreThreshold, signal };
-    const show = json
-      ? printJson
-      : (result: Result) => print(textOf(result, multiLabel, inputs.length === 1));
+    const left = inputs.filter(({ name }) => !known?.files.has(name));
+    const shape = classifyShape(classifier.info, settings, { isOne, isShort });
+    const results = known === undefined ? new Results(format, shape) : undefined;
     const keep = (result: Result): void => {
-      if (known === undefined) return show(result);
-      const { file, predictions } = result;
-      known.append({ file, predictions });
+      results?.add(result);
+      known?.append({ file: result.file, predictions: result.predictions });
     };
-    const keepFailure = known !== undefined
-      ? (failure: Failure) => known.append({ ...failure })
-      : json
-      ? printJson
-      : undefined;
-    if (draw === undefined || pictures === undefined) {
-      const starts = new Map<number, number>();
-      const images = imagesOf(left, (index) => void starts.set(index, performance.now()));
-      const items = classifier.stream(images, classifying);
-      return await keepEach(items, left.length, VERB, ({ index, predictions }, file) => {
-        const latencyMs = since(starts.get(index)!);
-        starts.delete(index);
-        keep({ file, predictions, backend, latencyMs });
+    const keepFailure = (failure: Failure): void => {
+      results?.fail(failure);
+      known?.append({ ...failure });
+    };
+    const about = {
+      ...{ total: inputs.length, done: inputs.length - left.length, where: out ?? draw },
+      ...{ verb: ["Classifying", "classified"] as const, goesOn: out !== undefined, signal },
+    };
+    try {
+      if (pictures === undefined) {
+        const starts = new Map<number, number>();
+        const images = imagesOf(left, (index) => void starts.set(index, performance.now()));
+        const items = classifier.stream(images, classifying);
+        return await keepEach(items, about, ({ index, predictions }, file) => {
+          const latencyMs = performance.now() - starts.get(index)!;
+          starts.delete(index);
+          keep({ file, predictions, latencyMs });
+        }, keepFailure);
+      }
+      const save = await drawer(pictures);
+      const items = eachAlone(left, signal, async (image) => {
+        const start = performance.now();
+        const pixels = await readImage(image, { offline: options.offline, signal });
+        const predictions = await classifier.classify(pixels, classifying);
+        return { pixels, predictions, latencyMs: performance.now() - start };
+      });
+      return await keepEach(items, about, async ({ result }, file) => {
+        const { pixels, predictions, latencyMs } = result;
+        await save(pixels, file, predictions);
+        keep({ file, predictions, latencyMs });
       }, keepFailure);
+    } finally {
+      results?.end();
     }
-    await makeFolder(draw);
-    const drawn = await drawer(pictures);
-    const items = eachAlone(left, signal, async (image) => {
-      const start = performance.now();
-      const pixels = await readImage(image, { offline, signal });
-      const predictions = await classifier.classify(pixels, classifying);
-      return { pixels, predictions, latencyMs: since(start) };
-    });
-    return await keepEach(items, left.length, VERB, async ({ result }, file) => {
-      const { pixels, predictions, latencyMs } = result;
-      await drawn(pixels, file, predictions);
-      keep({ file, predictions, backend, latencyMs });
-    }, keepFailure);
   },
 };
 
@@ -139,59 +154,16 @@ async function openLines(
   out: string,
   inputs: readonly Input[],
   settings: Settings,
-  isReplaced: boolean,
+  isReplaced: boolean = false,
 ): Promise<KnownImages> {
   if (isReplaced) await writeWhole(out, "");
   return await KnownImages.open(out, settings, await stampsOf(inputs), { isReplaced: false });
 }
 
-/** Milliseconds, as they are shown. */
-function since(start: number): number {
-  return Math.round((performance.now() - start) * 100) / 100;
-}
-
-const VERB = ["Classifying", "classified"] as const;
-
-type Draw = (image: ImageInput, file: string, predictions: readonly Prediction[]) => Promise<void>;
-
-/** Writes labeled pictures, each of a file to its path. */
-async function drawer(pictures: ReadonlyMap<string, string>): Promise<Draw> {
-  const { drawPredictions } = await import("../explain/draw.ts");
-  const { encodePng } = await import("../image/codecs/encode_png.ts");
-  return async (image, file, predictions) => {
-    const picture = await drawPredictions(
-      await readImage(image),
-      predictions.slice(0, DRAWN_LABELS),
-    );
-    await writeWhole(pictures.get(file)!, await encodePng(picture));
-  };
-}
-
-interface Result {
-  readonly file: string;
-  readonly predictions: readonly Prediction[];
-  readonly backend: string;
-  readonly latencyMs: number;
-}
-
-/**
- * @param multiLabel Whether each label has a score of its own: the bars are no parts of a whole.
- * @param isAlone Whether it waited for no other picture, so that people may be told how long it took.
- */
-function textOf(
-  { file, predictions, backend, latencyMs }: Result,
-  multiLabel: boolean,
-  isAlone: boolean,
-): string[] {
-  const width = Math.max(...predictions.map(({ label }) => displayWidth(label)), 0);
-  const lines = predictions.map(({ label, score }) => {
-    const percent = (score * 100).toFixed(1).padStart(5);
-    const bar = "█".repeat(Math.round(score * 30));
-    return `  ${padEnd(label, width)}  ${percent} %  ${bar}`.trimEnd();
-  });
-  if (lines.length === 0) lines.push("  no label reaches the threshold");
-  if (isUnsure(predictions[0])) lines.unshift("  not sure; candidates:");
-  const how = multiLabel ? "; each label by itself" : "";
-  const time = isAlone ? `, ${latencyMs.toFixed(1)} ms` : "";
-  return [`${file}  (${backend}${time}${how})`, ...lines];
+/** Which labels are kept, as settings. */
+function selectionSettings(options: Values<typeof SELECTION>): Settings {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value) : String(value)]),
+  );
 }

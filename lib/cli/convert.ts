@@ -10,7 +10,7 @@ import type { PreprocessingPreset } from "../convert/formats/checkpoint.ts";
 import { checkOptions, CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { keepInputs } from "./outputs.ts";
+import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
 import { print, tell } from "./terminal.ts";
@@ -43,6 +43,7 @@ const OPTIONS = {
       "divided by) and sureScore (from which on a first prediction is sure)",
   ),
   offline,
+  ...OUTPUT_FLAGS,
   report: flag({}, "Prints shape, range, scale and signal to noise of each layer"),
 } satisfies Table;
 
@@ -61,7 +62,8 @@ export const convertCommand: Command<typeof OPTIONS> = {
     if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
     if (out === undefined) throw new UsageError("convert needs --out FILE");
     const { labels, describe, preprocess } = options;
-    await keepInputs([source, labels, describe, preprocess], [out]);
+    const reads = [source, labels, describe, preprocess];
+    if (!await checkOutputs({ reads, writes: [out] }, options)) return 0;
     using line = new ProgressLine("Converting");
     const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
     const described = await describedBy(options);

@@ -35,7 +35,8 @@ export const duplicatesCommand: Command<typeof OPTIONS> = {
     if (directory === undefined || more.length > 0) {
       throw new UsageError("duplicates needs one directory");
     }
-    await using folder = await openFolder(directory, [], options, signal);
+    await using folder = await openFolder("duplicates", directory, [], options, signal);
+    if (folder === undefined) return 0;
     const { index, pathOf } = folder, { threshold, offline, out } = options;
     using progress = new ProgressLine("Comparing");
     const found = await index.duplicates({
@@ -47,6 +48,7 @@ export const duplicatesCommand: Command<typeof OPTIONS> = {
     const are = copies.length === 1 ? "is a copy of another" : "are copies of others";
     const about = `${copies.length} of ${index.size} pictures ${are}, ${megabytes(bytes)}`;
     await giveResults({
+      settings: folder.settings,
       text: found.flatMap((set) => linesOf(set, pathOf)),
       records: found.map(({ keep, copies }) => ({
         keep: recordOf(keep, pathOf),

@@ -10,8 +10,9 @@ import { describePath, OpenFile, remove } from "../platform.ts";
 import { type Encode, namesFile, outputFiles, ROW_FORMATS } from "./embedding_formats.ts";
 import { KnownImages, type Stamp } from "./known_images.ts";
 import type { Failure } from "./run.ts";
+import { type Format, Results, type Shape } from "./results.ts";
 import type { Settings } from "./settings.ts";
-import { printJson, tell } from "./terminal.ts";
+import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Takes what comes of one image after the other. */
@@ -24,14 +25,24 @@ export interface EmbeddingOutput extends Disposable {
   finish(files: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
-/** JSON lines on standard output. */
-export const PRINTED: EmbeddingOutput = {
-  done: new Set(),
-  add: (file, embedding) => printJson(embeddingRecord(file, embedding)),
-  addFailure: printJson,
-  finish: () => Promise.resolve(),
-  [Symbol.dispose]() {},
-};
+/** Standard output; JSON lines if no other form is asked for. */
+export function printedOutput(format: Format, settings: Settings): EmbeddingOutput {
+  const shape: Shape<{ file: string; embedding: Embedding }> = {
+    settings,
+    columns: ["file", "error", "values"],
+    record: ({ file, embedding }) => embeddingRecord(file, embedding),
+    rows: ({ file, embedding: { data } }) => [[file, "", ...data]],
+    text: () => [],
+  };
+  const results = new Results(format === "text" ? "jsonl" : format, shape);
+  return {
+    done: new Set(),
+    add: (file, embedding) => results.add({ file, embedding }),
+    addFailure: (failure) => results.fail(failure),
+    finish: () => Promise.resolve(),
+    [Symbol.dispose]: () => results.end(),
+  };
+}
 
 /**
  * Refuses to replace a file of rows, unless an interrupted run goes on there.

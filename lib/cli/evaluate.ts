@@ -2,17 +2,17 @@
 
 import type { Dataset } from "../input/dataset.ts";
 import { flag, pickOptions, type Table, text, texts, VIEW_OPTIONS } from "../options.ts";
-import { makeFolder, realPath } from "../platform.ts";
+import { realPath } from "../platform.ts";
 import type { Command } from "./command.ts";
 import {
-  jsonOf,
+  documentOf,
   keepReport,
   type MadeVariant,
   reportFiles,
   writeReport,
 } from "./evaluate_report.ts";
 import { printMetrics } from "./evaluate_summary.ts";
-import { keepInputs } from "./outputs.ts";
+import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { parseShard, SHARD_OPTION } from "./shard.ts";
 import { printJson, tell } from "./terminal.ts";
@@ -33,17 +33,17 @@ const OPTIONS = {
     "Several evaluations side by side, separated by semicolons; each is some of the words " +
       `${CROPS}, flip, scales such as 256,384, model=M (several are fused), backend=B, precision=P`,
   ),
-  out: text(
+  outDir: text(
     { placeholder: "DIR" },
     "Write report.html, report.json, and what a later run needs to go on",
   ),
-  force: flag({}, "Begin anew, and replace a report that is there"),
+  ...OUTPUT_FLAGS,
+  json: flag({}, "Print the report as one JSON document"),
   shard: {
     ...SHARD_OPTION.shard,
-    about: `${SHARD_OPTION.shard.about} (with the same --out for all; a last run without --shard ` +
-      "puts them together)",
+    about: `${SHARD_OPTION.shard.about} (with the same --out-dir for all; a last run without ` +
+      "--shard puts them together)",
   },
-  json: flag({}, "Print the report as JSON"),
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
 
@@ -59,7 +59,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     'Example: evaluate --compare "center; dense 32,40 flip; center precision=float" pictures\n\n' +
     "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
 
-  goesOn: ({ out }) => out !== undefined,
+  goesOn: ({ outDir }) => outDir !== undefined,
 
   async run(operands, options, signal) {
     const [path, ...more] = operands;
@@ -67,20 +67,20 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
       throw new UsageError("evaluate needs one directory or list");
     }
     const { model, ...classifier } = pickOptions(CLASSIFIER_FLAGS, options);
-    const { fuse = [], compare, out, force = false, json } = options;
-    if (force && out === undefined) throw new UsageError("Option --force needs --out");
+    const { fuse = [], compare, outDir: out, force = false, json } = options;
     const views = pickOptions(VIEW_OPTIONS, options);
     const base: Variant = { ...views, models: [model, ...fuse], classifier };
     const variants: Variants = compare === undefined ? [base] : parseVariants(compare, base);
     const shard = parseShard(options.shard);
-    const reports = out === undefined ? [] : reportFiles(out);
-    await keepInputs([path, ...variants.flatMap(({ models }) => models)], reports);
+    const isWanted = await checkOutputs({
+      reads: [path, ...variants.flatMap(({ models }) => models)],
+      writes: [],
+      grows: out === undefined ? [] : reportFiles(out),
+    }, options);
+    if (!isWanted) return 0;
     const place = await realPath(path), wanted: Wanted[] = [];
     for (const variant of variants) wanted.push(await findModels(variant, place, signal));
-    if (out !== undefined) {
-      if (!force) await keepReport(out, wanted.map(({ settings }) => settings));
-      await makeFolder(out);
-    }
+    if (out !== undefined && !force) await keepReport(out, wanted.map(({ settings }) => settings));
     const evaluated: MadeVariant[] = [];
     let dataset: Dataset | undefined;
     for (const one of wanted) {
@@ -95,11 +95,8 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
       dataset ??= found.dataset;
     }
     const all = evaluated as [MadeVariant, ...MadeVariant[]]; // Of as many variants.
-    if (json) {
-      printJson(
-        all.map((one) => ({ ...jsonOf(one), imagesPerSecond: one.evaluation.imagesPerSecond })),
-      );
-    } else printMetrics(all);
+    if (json) printJson(documentOf(all, true));
+    else printMetrics(all);
     // A part is no report: the last run, without --shard, writes it.
     if (out !== undefined && shard.count === 1) {
       await writeReport(out, `${all[0].model} on ${path}`, all, dataset!, options.offline);

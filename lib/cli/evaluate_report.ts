@@ -43,8 +43,9 @@ export async function keepReport(directory: string, wanted: readonly Settings[])
 /** The settings of the variants of a report; undefined if it is none. */
 async function settingsIn(path: string): Promise<Settings[] | undefined> {
   try {
-    const variants: unknown = JSON.parse(await readText(path));
-    const settings = Array.isArray(variants) ? variants.map((variant) => variant?.settings) : [];
+    const document: unknown = JSON.parse(await readText(path));
+    if (!isRecord(document) || !Array.isArray(document.variants)) return undefined;
+    const settings = document.variants.map((variant) => variant?.settings);
     return settings.every(isRecord) ? settings.map((own) => lasting(own as Settings)) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
@@ -65,11 +66,19 @@ export async function writeReport(
 ): Promise<void> {
   const [page, data] = reportFiles(directory) as [string, string];
   await writeWhole(page, await htmlReport(title, variants, samples, { offline }));
-  await writeWhole(data, jsonLines(variants.map(jsonOf)) + "\n");
+  await writeWhole(data, jsonLines(documentOf(variants)) + "\n");
 }
 
-/** A variant for programs. */
-export function jsonOf({ evaluation, ...variant }: MadeVariant): Record<string, unknown> {
-  const { metrics, temperature, failed, skipped } = evaluation;
-  return { ...variant, temperature, failed, skipped, ...metrics };
+/** Evaluations for programs, with their speed if that is wanted. */
+export function documentOf(
+  variants: readonly MadeVariant[],
+  withSpeed: boolean = false,
+): Record<string, unknown> {
+  const { program, version } = variants[0]!.settings;
+  const all = variants.map(({ evaluation, ...variant }) => {
+    const { metrics, temperature, failed, skipped, imagesPerSecond } = evaluation;
+    const speed = withSpeed ? { imagesPerSecond } : {};
+    return { ...variant, temperature, failed, skipped, ...speed, ...metrics };
+  });
+  return { program, version, variants: all };
 }

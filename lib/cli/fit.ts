@@ -27,7 +27,7 @@ import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { fitSummary } from "./fit_summary.ts";
-import { keepInputs } from "./outputs.ts";
+import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { print, tell } from "./terminal.ts";
@@ -49,6 +49,7 @@ const OPTIONS = {
     "The model file to write; MODEL-fit/ beside it gets the report, and what an interrupted " +
       "run needs to go on",
   ),
+  ...OUTPUT_FLAGS,
   ...{ layer, pooling, sides, mirror, head, hidden, fineTune },
   whitening: {
     ...inBoth(FIT_OPTIONS.whitening, SCRATCH_OPTIONS.whitening),
@@ -118,8 +119,8 @@ export const fitCommand: Command<typeof OPTIONS> = {
     for (const warning of data.warnings ?? []) tell(warning);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const files = ["learning_curve.svg", "report.html"].map((name) => `${directory}/${name}`);
-    const inputs = [path, options.model, ...data.samples.map(({ file }) => file)];
-    await keepInputs(inputs, [out, ...files]);
+    const reads = [path, options.model, ...data.samples.map(({ file }) => file)];
+    if (!await checkOutputs({ reads, writes: [out, ...files] }, options)) return 0;
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     using features = new ProgressLine("Computing features");
     using learning = new ProgressLine("Learning the head");
@@ -140,7 +141,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
 async function add(
   path: string,
   out: string,
-  { add: _, out: __, model, ...options }: Values<typeof OPTIONS>,
+  { add: _, out: __, model, force, dryRun, ...options }: Values<typeof OPTIONS>,
   signal: AbortSignal,
 ): Promise<number> {
   if (model === undefined) {
@@ -157,7 +158,8 @@ async function add(
   }
   const data = await listSamples(path, undefined, { signal });
   for (const warning of data.warnings ?? []) tell(warning);
-  await keepInputs([path, model, ...data.samples.map(({ file }) => file)], [out]);
+  const reads = [path, model, ...data.samples.map(({ file }) => file)];
+  if (!await checkOutputs({ reads, writes: [out] }, { force, dryRun })) return 0;
   using bar = new ProgressLine("Computing features");
   const onProgress = (progress: Progress): void => {
     if (progress.stage === "features") bar.show(progress);
@@ -187,7 +189,9 @@ type Trainer = (
 
 /** What trains: a new head, or all of a small network. */
 function trainer(
-  { out: _, add: __, balance, scratch, ...options }: Values<typeof OPTIONS>,
+  { out: _, add: __, force: ___, dryRun: ____, balance, scratch, ...options }: Values<
+    typeof OPTIONS
+  >,
 ): Trainer {
   const isScratch = scratch !== undefined;
   const table: Table = isScratch ? { ...SCRATCH_OPTIONS, grayscale } : FIT_OPTIONS;

@@ -1,11 +1,23 @@
 /** Operands of a command -> the images that they name. */
 
-import { describePath } from "../platform.ts";
+import { globToRegExp, join } from "@std/path";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { kindsOf, picturesBelow } from "../input/picture_files.ts";
+import { flag, type Table, text, type Values } from "../options.ts";
+import { describePath, environmentVariable, isGranted, listFolder } from "../platform.ts";
 import { PublicNames } from "../public_url.ts";
 import { asPath, beginsAsUrl, isWebUrl } from "../urls.ts";
+import { isTerminal, namesIn } from "./stdin.ts";
 import { UsageError } from "./usage_error.ts";
+
+/** Which pictures commands look at. */
+export const INPUT_FLAGS = {
+  filesFrom: text(
+    { placeholder: "FILE" },
+    "Also the files, URLs and folders that FILE names, one a line; - is standard input",
+  ),
+  hidden: flag({}, "Also what begins with a dot, in folders"),
+} satisfies Table;
 
 /** An image that a command is given. */
 export interface Input {
@@ -17,50 +29,114 @@ export interface Input {
 
 /**
  * Expands directories to the image files in them and below, sorted by name, also those that cannot be
- * read; everything else (a file, a URL, `-` for standard input) stays what it is, but that no path is taken
- * for a `data:` or `file:` URL. Links to directories are not followed. URLs are called by what may be shown
- * of them.
+ * read, and patterns that no shell has expanded; everything else (a file, a URL, `-` for standard input) stays what
+ * it is, but that no path is taken for a `data:` or `file:` URL. Links to directories are not followed. URLs are
+ * called by what may be shown of them.
  *
- * @throws {UsageError} If there are no operands, or a directory holds no image file.
+ * @throws {UsageError} If there are no operands, a directory holds no image file, nothing has the names of a
+ *   pattern, or standard input cannot be read, or not twice.
  */
-export async function expandInputs(operands: readonly string[]): Promise<Input[]> {
-  if (operands.length === 0) {
-    throw new UsageError("Expected at least one file, URL, directory or - to read");
+export async function expandInputs(
+  operands: readonly string[],
+  { filesFrom, hidden }: Values<typeof INPUT_FLAGS> = {},
+): Promise<Input[]> {
+  const given = filesFrom === undefined ? operands : [...operands, ...await namesIn(filesFrom)];
+  if (given.length === 0) {
+    throw new UsageError(
+      filesFrom === undefined
+        ? "Expected at least one file, URL, directory or - to read"
+        : `${filesFrom} names no file`,
+    );
   }
-  const inputs: Input[] = [];
-  const names = new PublicNames();
-  for (const operand of operands) {
-    if (isWebUrl(operand)) {
-      inputs.push({ name: names.name(operand), place: operand });
-      continue;
-    }
-    if (operand === "-" || !await isDirectory(operand)) {
-      const path = asPath(operand);
-      inputs.push(beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path));
-      continue;
-    }
-    const { pictures, others } = await picturesBelow(operand);
-    if (pictures.length === 0) {
-      const endings = [...IMAGE_EXTENSIONS].join(" ");
-      throw new UsageError(
-        `${operand} is a directory without images: expected files ending in ${endings}, or ` +
-          `beginning as these do, found ${others.length === 0 ? "none at all" : kindsOf(others)}`,
-      );
-    }
-    for (const picture of pictures) inputs.push(inputAt(picture));
+  const fromStandard = [...given, filesFrom].filter((name) => name === "-").length;
+  if (fromStandard > 1) throw new UsageError("Standard input can be read once: found - twice");
+  if (given.includes("-") && isTerminal()) {
+    throw new UsageError(
+      "Standard input is this terminal: pipe a picture into the command, or name a file",
+    );
+  }
+  const inputs: Input[] = [], names = new PublicNames();
+  for (const operand of given) {
+    for (const input of await expand(operand, names, hidden)) inputs.push(input);
   }
   return inputs;
+}
+
+async function expand(operand: string, names: PublicNames, hidden?: boolean): Promise<Input[]> {
+  if (isWebUrl(operand)) return [{ name: names.name(operand), place: operand }];
+  if (operand === "-") return [inputAt(operand)];
+  const path = asPath(await atHome(operand));
+  if (await kindOf(path) === "folder") return await picturesOf(path, hidden);
+  const isPattern = /[*?[]/.test(operand) && await kindOf(path) === undefined;
+  if (isPattern && !beginsAsUrl(path)) return (await matching(path)).map(inputAt);
+  return [beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path)];
+}
+
+async function picturesOf(folder: string, hidden: boolean | undefined): Promise<Input[]> {
+  const { pictures, others } = await picturesBelow(folder, undefined, hidden);
+  if (pictures.length > 0) return pictures.map(inputAt);
+  const endings = [...IMAGE_EXTENSIONS].join(" ");
+  throw new UsageError(
+    `${folder} is a directory without images: expected files ending in ${endings}, or ` +
+      `beginning as these do, found ${others.length === 0 ? "none at all" : kindsOf(others)}`,
+  );
+}
+
+/** A path whose `~` no shell has expanded. */
+async function atHome(path: string): Promise<string> {
+  if (!/^~[/\\]/.test(path) || await kindOf(path) !== undefined) return path;
+  const home = ["HOME", "USERPROFILE"].filter((variable) => isGranted({ name: "env", variable }))
+    .map(environmentVariable).find((value) => value !== undefined);
+  return home === undefined ? path : join(home, path.slice(2));
+}
+
+/**
+ * The files that a pattern names, in the order of code points: `photos/*.jpg`, `**` for folders of any depth.
+ *
+ * @throws {UsageError} If there are none.
+ */
+async function matching(pattern: string): Promise<string[]> {
+  const parts = pattern.split("/"), first = parts.findIndex((part) => /[*?[]/.test(part));
+  const wanted = globToRegExp(pattern, { extended: false, globstar: true, caseInsensitive: false });
+  const found: string[] = [],
+    folders = [parts.slice(0, first).join("/") || (first > 0 ? "/" : ".")];
+  const deepest = parts.includes("**") ? Infinity : parts.length - first;
+  for (let depth = 0, level = folders; level.length > 0 && depth < deepest; depth++) {
+    const below: string[] = [];
+    for (const folder of level) {
+      for await (const { name, isFolder } of entriesOf(folder)) {
+        if (name.startsWith(".")) continue;
+        const path = folder === "." && !pattern.startsWith("./")
+          ? name
+          : `${folder.replace(/\/$/, "")}/${name}`;
+        if (isFolder) below.push(path);
+        else if (wanted.test(path)) found.push(path);
+      }
+    }
+    level = below;
+  }
+  if (found.length === 0) throw new UsageError(`There is no file like ${pattern}`);
+  return found.sort();
+}
+
+async function* entriesOf(folder: string): ReturnType<typeof listFolder> {
+  try {
+    yield* listFolder(folder);
+  } catch {
+    // What cannot be listed has nothing of that name.
+  }
 }
 
 function inputAt(path: string): Input {
   return { name: path, place: path };
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+/** `undefined` if there is nothing, or nothing that may be read. */
+async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
   try {
-    return (await describePath(path)).isFolder;
+    return (await describePath(path)).isFolder ? "folder" : "file";
   } catch {
     // Whatever is wrong with the path is reported when it is read, beside the other files.
-    return false;
+    return undefined;
   }
 }

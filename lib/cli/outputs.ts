@@ -1,44 +1,114 @@
-/** Where a command writes: names that no other input has, and nothing that it reads. */
+/** Where a command writes: names that no other input has, nothing that it reads, and nothing that is there. */
 
-import { join } from "node:path";
-import { describePath, isGranted, realPath } from "../platform.ts";
+import { dirname, join } from "node:path";
+import { describePath, isGranted, makeFolder, realPath } from "../platform.ts";
+import { flag, type Table, type Values } from "../options.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
+import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
+/** What commands that write have in common. */
+export const OUTPUT_FLAGS = {
+  force: flag({}, "Replace what is there, but never what is read"),
+  dryRun: flag({}, "List what would be read and written, and do nothing"),
+} satisfies Table;
+
 /**
- * A file of a folder for each input, by the input's name: `photos/cat.jpg` gives `cat.png`, and another
- * `cat.jpg` `cat-2.png`. They depend on all inputs, in their order, so that a run that does a part of
- * them replaces no other's.
+ * A file of a folder for each input, by the input's name, at the input's own path: `photos/cat.jpg` gives
+ * `photos/cat.png`, and `photos/cat.png` beside it keeps that name, so that the other one is `photos/cat.jpg.png`.
+ * They depend on all inputs, so that a run that does a part of them replaces no other's.
  */
 export function outputsOf(
   inputs: readonly Input[],
   folder: string,
   extension: string,
 ): ReadonlyMap<string, string> {
-  const outputs = new Map<string, string>();
+  const outputs = new Map<string, string>(), taken = new Set<string>();
+  const names = [...new Set(inputs.map(({ name }) => name))];
   // Some file systems take a name in capitals for the same one.
-  const taken = new Set<string>();
-  for (const input of new Set(inputs.map(({ name }) => name))) {
-    const stem = stemOf(input);
-    let name = stem + extension;
-    for (let n = 2; taken.has(name.toLowerCase()); n++) name = `${stem}-${n}${extension}`;
-    taken.add(name.toLowerCase());
-    outputs.set(input, join(folder, name));
+  const take = (input: string, path: string): void => {
+    taken.add(path.toLowerCase());
+    outputs.set(input, join(folder, path));
+  };
+  const paths = new Map(names.map((name) => [name, pathOf(name)]));
+  const own = names.filter((name) => paths.get(name)!.toLowerCase().endsWith(extension));
+  for (const name of [...own, ...names.filter((name) => !own.includes(name))]) {
+    const path = paths.get(name)!, stem = path.replace(/\.[^./]*$/, "") || "image";
+    let chosen = stem + extension;
+    if (taken.has(chosen.toLowerCase())) chosen = path + extension;
+    for (let n = 2; taken.has(chosen.toLowerCase()); n++) chosen = `${path}-${n}${extension}`;
+    take(name, chosen);
   }
-  return outputs;
+  return new Map(names.map((name) => [name, outputs.get(name)!]));
 }
 
-function stemOf(input: string): string {
-  const base = input === "-" ? "stdin" : input.split(/[/\\]/).at(-1)!;
-  return base.replace(/\.[^.]*$/, "") || "image";
+/** The path of an input below a folder: without what leads out of it. */
+function pathOf(input: string): string {
+  if (input === "-") return "stdin";
+  const parts = input.replace(/^[a-z][a-z\d+.-]*:\/\//i, "").split(/[/\\]/)
+    .filter((part) => !["", ".", ".."].includes(part))
+    .map((part) => part.replaceAll(/[:*?"<>|]/g, "_"));
+  const last = parts.at(-1) ?? "image";
+  return [...parts.slice(0, -1), last.startsWith(".") ? `image${last}` : last].join("/");
+}
+
+/** What a run reads and writes. */
+export interface Plan {
+  /** Paths, and whatever else a command may read: a URL, the id of a model, nothing. */
+  readonly reads: Iterable<unknown>;
+  /** Files that must not be there yet. */
+  readonly writes: Iterable<string>;
+  /** Files that the run adds to, or whose contents tell by themselves whether it may. */
+  readonly grows?: Iterable<string>;
+}
+
+/**
+ * Makes sure, before any work, that no output replaces what the command reads, whatever links lead there, nor
+ * anything else, unless that is wanted; and makes the folders that are missing.
+ *
+ * @returns Whether the command is to go on: it is not where only a list was asked for.
+ * @throws {UsageError} If an output is a folder, an input, or there.
+ */
+export async function checkOutputs(
+  { reads, writes, grows = [] }: Plan,
+  { force = false, dryRun = false }: Values<typeof OUTPUT_FLAGS>,
+): Promise<boolean> {
+  const inputs = [...reads], outputs = [...writes], grown = [...grows];
+  await keepInputs(inputs, [...outputs, ...grown]);
+  const there: string[] = [];
+  for (const path of force ? [] : outputs) if (await isThere(path)) there.push(path);
+  if (dryRun) {
+    const conflicts = new Set(there);
+    print([
+      ...inputs.filter((input) => typeof input === "string").map((input) => `read   ${input}`),
+      ...grown.map((path) => `add to ${path}`),
+      ...outputs.map((path) => `${conflicts.has(path) ? "exists" : "write "} ${path}`),
+    ]);
+  }
+  const [first, ...more] = there;
+  if (first !== undefined) {
+    const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
+    throw new UsageError(
+      `${first} exists${others}: name another output, or replace it with --force`,
+    );
+  }
+  if (dryRun) return false;
+  for (const folder of new Set([...outputs, ...grown].map((path) => dirname(path)))) {
+    if (folder !== ".") await makeFolder(folder);
+  }
+  return true;
+}
+
+/** Whether there is something at a path that may be read. */
+async function isThere(path: string): Promise<boolean> {
+  return await realPathIfAny(path) !== undefined;
 }
 
 /**
  * Makes sure, before anything is read or written, that no output is a directory, or replaces what the
  * command reads, whatever links lead there.
  *
- * @param inputs Paths, and whatever else a command may read: a URL, the id of a model, nothing.
  * @throws {UsageError} If one is, or would be replaced.
  */
 export async function keepInputs(

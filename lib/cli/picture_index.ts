@@ -5,27 +5,38 @@ import { stringify } from "@std/csv";
 import { writeWhole } from "../io/atomic_file.ts";
 import { permittedCacheDir } from "../io/cache.ts";
 import { sha256 } from "../io/sha256.ts";
-import { flag, pickOptions, type Table, text, type Values } from "../options.ts";
+import { resolveModel } from "../open_model.ts";
+import {
+  CLASSIFIER_OPTIONS,
+  pickOptions,
+  RESOLVE_OPTIONS,
+  type Table,
+  text,
+  type Values,
+} from "../options.ts";
 import { INDEX_OPTIONS } from "../options/search.ts";
 import { describePath, makeFolder, NotFound, realPath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { openIndex, type SearchIndex } from "../search/search_index.ts";
 import { csvCell } from "./csv.ts";
-import { expandInputs } from "./inputs.ts";
-import { keepInputs } from "./outputs.ts";
+import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
+import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
+import { type Format, FORMAT_FLAGS, formatOf } from "./results.ts";
 import { CLASSIFIER_FLAGS } from "./run.ts";
-import { print, printCsv, printJson, tell, tellError } from "./terminal.ts";
+import { type Settings, settingsOf } from "./settings.ts";
+import { print, printCsv, tell, tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Options of both commands. */
 export const PICTURE_FLAGS = {
-  json: flag({}, "Print JSON lines"),
-  csv: flag({}, "Print CSV"),
+  ...FORMAT_FLAGS,
   out: text(
     { placeholder: "FILE", unset: "text on standard output" },
-    ".html, a page with the pictures; .jsonl or .csv",
+    ".html, a page with the pictures; .json, .jsonl, .csv or .tsv",
   ),
+  ...OUTPUT_FLAGS,
+  hidden: INPUT_FLAGS.hidden,
   index: text(
     { placeholder: "FILE", unset: "a file in the user's folder for caches" },
     "Where it is kept what the pictures look like; only new and changed ones are looked at again",
@@ -37,6 +48,8 @@ export const PICTURE_FLAGS = {
 /** The folder that is searched, with its index. */
 export interface Folder extends AsyncDisposable {
   readonly index: SearchIndex;
+  /** What decides what is found, but for a command's own options. */
+  readonly settings: Settings;
   /** The picture of the index that a path leads to. */
   nameOf(path: string): Promise<string | undefined>;
   /** A picture's path. */
@@ -46,27 +59,33 @@ export interface Folder extends AsyncDisposable {
 }
 
 /**
- * Opens the index of a folder, and brings it up to date.
+ * Opens the index of a folder, and brings it up to date; undefined if only a list of what is read and written was
+ * asked for.
  *
  * @param inputs Whatever else is read.
  * @throws {UsageError} If it is no folder, or `--out` or `--index` would replace what is read.
  */
 export async function openFolder(
+  command: string,
   folder: string,
   inputs: readonly string[],
   options: Values<typeof PICTURE_FLAGS>,
   signal: AbortSignal,
-): Promise<Folder> {
-  const { out, index: given, rebuild, model } = options;
-  formatOf(options);
+): Promise<Folder | undefined> {
+  const { out, index: given, rebuild, model, hidden } = options;
+  formOf(options);
   const isFolder = await isDirectory(folder);
   if (!isFolder) {
     const found = isFolder === undefined ? "there is none at" : "found the file";
     throw new UsageError(`Expected a directory of pictures: ${found} ${folder}`);
   }
-  const pictures = await expandInputs([folder]);
-  const read = [...pictures.map(({ place }) => place), ...inputs];
-  await keepInputs([...read, model], [out, given].filter((path) => path !== undefined));
+  const pictures = await expandInputs([folder], { hidden });
+  const isWanted = await checkOutputs({
+    reads: [...pictures.map(({ place }) => place), ...inputs, model],
+    writes: out === undefined ? [] : [out],
+    grows: given === undefined ? [] : [given],
+  }, options);
+  if (!isWanted) return undefined;
   const home = await realPath(folder);
   const kept = given ?? await cachedIndex(home, options);
   if (kept === undefined) {
@@ -77,12 +96,18 @@ export async function openFolder(
   const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
   // Nobody has named the one in the cache.
   const isRebuilt = rebuild || given === undefined;
+  const found = await resolveModel(model, pickOptions(RESOLVE_OPTIONS, wanted));
   await using stack = new AsyncDisposableStack();
-  const index = stack.use(await openIndex({ ...wanted, file: kept, rebuild: isRebuilt }));
+  const opening = { ...wanted, model: found, file: kept, rebuild: isRebuilt };
+  const index = stack.use(await openIndex(opening));
   const failed = await bringUpToDate(index, folder, pictures.map(({ place }) => place), signal);
   const moved = stack.move();
   return {
     ...{ index, failed },
+    settings: settingsOf(command, [found], {
+      backend: options.backend ?? CLASSIFIER_OPTIONS.backend.default,
+      precision: options.precision ?? CLASSIFIER_OPTIONS.precision.default,
+    }, { directory: folder }),
     pathOf: (name) => join(folder, name),
     async nameOf(path) {
       const real = await realPath(path).catch(() => undefined);
@@ -136,36 +161,41 @@ async function bringUpToDate(
   return errors.length;
 }
 
-/** A format of results. */
-type Format = "text" | "json" | "csv" | "html";
+/** A form of results that a file may have. */
+type Form = Format | "html";
 
-const FORMATS: Readonly<Record<string, Format>> = {
+const FORMS: Readonly<Record<string, Form>> = {
   ".html": "html",
-  ".jsonl": "json",
+  ".json": "json",
+  ".jsonl": "jsonl",
   ".csv": "csv",
+  ".tsv": "tsv",
 };
 
 /**
- * In which format results are wanted.
+ * In which form results are wanted.
  *
  * @throws {UsageError} If in several, or in one that there is not.
  */
-function formatOf({ json, csv, out }: Values<typeof PICTURE_FLAGS>): Format {
-  if ([json, csv, out].filter(Boolean).length > 1) {
-    throw new UsageError("Options --json, --csv and --out exclude each other");
+function formOf({ out, ...options }: Values<typeof PICTURE_FLAGS>): Form {
+  const format = formatOf(options);
+  if (out === undefined) return format;
+  if (format !== "text") {
+    throw new UsageError(`The name of --out says what is written: leave out --${format}`);
   }
-  if (out === undefined) return json ? "json" : csv ? "csv" : "text";
-  const format = FORMATS[extname(out).toLowerCase()];
-  if (format !== undefined) return format;
-  const endings = Object.keys(FORMATS).join(", ");
+  const form = FORMS[extname(out).toLowerCase()];
+  if (form !== undefined) return form;
+  const endings = Object.keys(FORMS).join(", ");
   throw new UsageError(`Option --out needs a file ending in ${endings}: found "${out}"`);
 }
 
-/** Results in each format. */
+/** Results in each form. */
 export interface Results {
+  /** What made them. */
+  readonly settings: Settings;
   /** Lines. */
   readonly text: readonly string[];
-  /** An object for each line of JSON. */
+  /** An object of JSON for each. */
   readonly records: readonly object[];
   /** Rows; the first is the head. */
   readonly rows: readonly (readonly (string | number)[])[];
@@ -174,29 +204,31 @@ export interface Results {
 
 /** Prints results, or writes them to `--out`. */
 export async function giveResults(
-  { text, records, rows, page }: Results,
+  { settings, text, records, rows, page }: Results,
   options: Values<typeof PICTURE_FLAGS>,
 ): Promise<void> {
-  const { out } = options, format = formatOf(options);
+  const { out } = options, form = formOf(options);
+  const contents = (): string => {
+    const lines = records.map(visibleJson);
+    switch (form) {
+      case "json":
+        return `${visibleJson(settings).slice(0, -1)},"results":[\n${lines.join(",\n")}\n]}\n`;
+      case "jsonl":
+        return [visibleJson(settings), ...lines].map((line) => line + "\n").join("");
+      default:
+        return stringify(
+          rows.map((row) => row.map((cell) => typeof cell === "string" ? csvCell(cell) : cell)),
+          { separator: form === "tsv" ? "\t" : "," },
+        );
+    }
+  };
   if (out === undefined) {
-    if (format === "json") records.forEach(printJson);
-    else if (format === "csv") printCsv(csvOf(rows));
+    if (form !== "text") printCsv(contents());
     else if (text.length > 0) print(text);
     return;
   }
-  const contents = format === "html"
-    ? await page()
-    : format === "csv"
-    ? csvOf(rows)
-    : records.map((record) => visibleJson(record) + "\n").join("");
-  await writeWhole(out, contents);
+  await writeWhole(out, form === "html" ? await page() : contents());
   tell(`Written to ${out}`);
-}
-
-function csvOf(rows: Results["rows"]): string {
-  return stringify(
-    rows.map((row) => row.map((cell) => typeof cell === "string" ? csvCell(cell) : cell)),
-  );
 }
 
 /** `0.987`: 1 only of what is the same. */

@@ -10,7 +10,9 @@ import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
 import { publicText } from "../public_url.ts";
 import type { Input } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
+import { pictureFromStdin } from "./stdin.ts";
 import { tell, tellError } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
 
 const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
 
@@ -65,7 +67,7 @@ export function imagesOf(
     name,
     image: () => {
       onOpen?.(index);
-      return place === "-" ? Deno.stdin.readable : place;
+      return place === "-" ? pictureFromStdin() : place;
     },
   }));
 }
@@ -85,38 +87,83 @@ export function eachAlone<Result>(
   }, { signal });
 }
 
+/** What is done with many images. */
+export interface Bulk {
+  /** How many there are, with those that an earlier run has done. */
+  readonly total: number;
+  readonly done: number;
+  /** Such as `["Classifying", "classified"]`, for what is shown. */
+  readonly verb: readonly [doing: string, done: string];
+  /** Where results go, if not to standard output. */
+  readonly where?: string | undefined;
+  /** Whether the same command goes on where this one was stopped. */
+  readonly goesOn: boolean;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Keeps what came of one image after the other: one that failed is reported, the others go on. Where a
- * result cannot be kept, none goes on.
+ * result cannot be kept, none goes on. It ends with a line on standard error that sums up.
  *
- * @param total How many there are.
- * @param verb Such as `["Classifying", "classified"]`, for what is shown.
  * @param keep Keeps a result, or prints it.
  * @param keepFailure Likewise, of an image that failed, which is told on standard error in any case.
  * @returns The exit code: 1 if an image failed
  */
 export async function keepEach<Name extends string, Result>(
   items: AsyncIterable<ImageOutcome<Name, Result>>,
-  total: number,
-  verb: readonly [doing: string, done: string],
+  { total, done, verb: [doing, isDone], where, goesOn, signal }: Bulk,
   keep: (found: ImageResult<Name, Result>, file: string) => Promise<void> | void,
   keepFailure: (failure: Failure) => void = () => {},
 ): Promise<number> {
-  using progress = total > 1 ? new ProgressLine(verb[0]) : undefined;
-  progress?.update(0, total);
-  let failed = 0;
-  for await (const item of items) {
-    const file = item.name!; // Every input has one.
-    if (item.error !== undefined) {
-      // As it was thrown: the file is named beside it.
-      tellError(item.error.cause, file);
-      keepFailure(failureOf(file, item.error.cause));
-      failed++;
-    } else await keep(item, file);
-    progress?.update(item.index + 1, total);
+  using progress = total > 1 ? new ProgressLine(doing) : undefined;
+  const start = performance.now();
+  let failed = 0, ended = 0;
+  progress?.update(done, total);
+  try {
+    for await (const item of items) {
+      const file = item.name!; // Every input has one.
+      if (item.error !== undefined) {
+        // As it was thrown: the file is named beside it.
+        tellError(item.error.cause, file);
+        keepFailure(failureOf(file, item.error.cause));
+        failed++;
+      } else await keep(item, file);
+      progress?.update(done + ++ended, total);
+    }
+  } finally {
+    if (total > 1 && signal.aborted) {
+      const more = goesOn ? ": run the same command to go on" : "";
+      tell(`Stopped after ${done + ended} of ${total}${more}`);
+    }
   }
-  if (failed > 0 && total > 1) tell(`${failed} of ${total} images could not be ${verb[1]}`);
+  if (total === 1 && failed === 0) return 0;
+  const seconds = Math.max(0.1, (performance.now() - start) / 1000).toFixed(1);
+  const counts = [
+    `${ended - failed} of ${total} ${isDone} in ${seconds} s`,
+    ...done > 0 ? [`${done} before`] : [],
+    ...failed > 0 ? [`${failed} could not be`] : [],
+  ];
+  if (total > 1) tell(counts.join(", ") + (where === undefined ? "" : `: ${where}`));
   return failed > 0 ? 1 : 0;
+}
+
+/** Inputs without those that are given again, where each is to be kept once. */
+export function once(inputs: readonly Input[], isWanted: boolean): readonly Input[] {
+  return isWanted ? [...new Map(inputs.map((input) => [input.name, input])).values()] : inputs;
+}
+
+/**
+ * Begins what checks its settings first: a wrong one is wrong for every image.
+ *
+ * @throws {UsageError} If one is.
+ */
+export function withSettings<Result>(begin: () => Result): Result {
+  try {
+    return begin();
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
 }
 
 /** What a line of JSON says of an image that failed. Only errors of the library have a code. */

@@ -3,7 +3,7 @@
 import type { ImageInput } from "../image/image.ts";
 import { readBytes } from "../image/read.ts";
 import type { ImageOutcome } from "../input/each_image.ts";
-import type { Table } from "../options.ts";
+import { pickOptions, type Table } from "../options.ts";
 import { SIMILAR_OPTIONS } from "../options/search.ts";
 import { picturesPage } from "../search/page.ts";
 import type { Match, SimilarOptions } from "../search/search_index.ts";
@@ -38,21 +38,28 @@ export const similarCommand: Command<typeof OPTIONS> = {
     if (directory === undefined || queries.length === 0) {
       throw new UsageError("similar needs a directory, and what is to be found in it");
     }
-    const inputs = await expandInputs(queries);
+    const inputs = await expandInputs(
+      queries,
+      pickOptions({ hidden: PICTURE_FLAGS.hidden }, options),
+    );
     const places = inputs.map(({ place }) => place);
-    await using folder = await openFolder(directory, places, options, signal);
+    await using folder = await openFolder("similar", directory, places, options, signal);
+    if (folder === undefined) return 0;
     const { pathOf } = folder, { offline, out } = options;
     const found: Found[] = [], failures: Failure[] = [];
     const href = (name: string | undefined): string | undefined =>
       name && hrefOf(pathOf(name), out);
     const code = await keepEach(
       searches(folder, inputs, options, signal),
-      inputs.length,
-      ["Searching", "searched"],
+      {
+        ...{ total: inputs.length, done: 0, goesOn: false, where: out, signal },
+        verb: ["Searching", "searched"],
+      },
       ({ result }, file) => void found.push({ file, ...result }),
       (failure) => void failures.push(failure),
     );
     await giveResults({
+      settings: folder.settings,
       text: found.flatMap(({ file, matches }) => linesOf(file, matches, pathOf)),
       records: [
         ...found.map(({ file, matches }) => ({

@@ -36,15 +36,18 @@ export interface FolderContents {
  * Finds the pictures in a folder and in those below it. A picture has the ending of one, whatever it
  * holds, or the first bytes of one, whatever it is called.
  *
+ * @param withHidden Whether names count that begin with a dot; those that macOS puts beside others (`._cat.jpg`)
+ *   never do.
  * @throws {Deno.errors.NotFound} If there is no such folder.
  */
 export async function picturesBelow(
   folder: string,
   signal?: AbortSignal,
+  withHidden: boolean = false,
 ): Promise<FolderContents> {
   const pictures: string[] = [], others: string[] = [], folders = [folder];
   for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
-    const found = await picturesIn(next, signal);
+    const found = await picturesIn(next, signal, withHidden);
     for (const path of found.pictures) pictures.push(path);
     for (const name of [...found.others, ...found.linkedFolders]) others.push(name);
     for (const name of found.folders) folders.push(asPath(join(next, name)));
@@ -61,12 +64,17 @@ export interface FolderEntries extends FolderContents {
 }
 
 /** Finds the pictures in a folder itself, and the names of the folders in it. */
-export async function picturesIn(folder: string, signal?: AbortSignal): Promise<FolderEntries> {
+export async function picturesIn(
+  folder: string,
+  signal?: AbortSignal,
+  withHidden: boolean = false,
+): Promise<FolderEntries> {
   const found: FolderEntries = { pictures: [], others: [], folders: [], linkedFolders: [] };
   for await (const entry of listFolder(folder)) {
     signal?.throwIfAborted();
     const { name, isLink } = entry;
-    if (name.startsWith(".") || LITTER.has(name.toLowerCase())) continue;
+    const isHidden = name.startsWith(withHidden ? "._" : ".");
+    if (isHidden || LITTER.has(name.toLowerCase())) continue;
     const path = asPath(join(folder, name)), kind = await kindOf(path, entry);
     if (kind === "folder") (isLink ? found.linkedFolders : found.folders).push(name);
     else if (kind === "picture") found.pictures.push(path);

@@ -1,0 +1,94 @@
+/** Standard input: a picture, or names of pictures. */
+
+import { beginsAsPicture } from "../image/decode.ts";
+import { readBytes } from "../image/read.ts";
+import { describePath, readText } from "../platform.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Whether somebody would have to type it. */
+export function isTerminal(): boolean {
+  return Deno.stdin.isTerminal();
+}
+
+/**
+ * The names in a file, or on standard input, one a line.
+ *
+ * @throws {UsageError} If there is no such file, it is no text, or nobody writes to standard input.
+ */
+export async function namesIn(file: string): Promise<string[]> {
+  if (file === "-" && isTerminal()) {
+    throw new UsageError(
+      "Standard input is this terminal: pipe names into the command, one a line",
+    );
+  }
+  const text = file === "-" ? await new Response(Deno.stdin.readable).text() : await textOf(file);
+  if (text.includes("\0")) {
+    throw new UsageError(`Expected names in ${file}, one a line: it is no text`);
+  }
+  return text.split(/\r?\n/).filter((line) => line.trim() !== "");
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readText(file);
+  } catch (error) {
+    throw new UsageError(`Cannot read names from ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The picture on standard input.
+ *
+ * @throws {RangeError} If there are several, or names of pictures.
+ */
+export async function pictureFromStdin(): Promise<Uint8Array> {
+  const bytes = await readBytes(Deno.stdin.readable, {});
+  if (bytes.length === 0) throw new RangeError("standard input is empty: expected a picture");
+  if (hasSecond(bytes)) {
+    throw new RangeError(
+      "standard input has several pictures: give one, or name files with --files-from -",
+    );
+  }
+  if (!beginsAsPicture(bytes) && await areNames(bytes)) {
+    throw new RangeError("standard input has names of files: read them with --files-from -");
+  }
+  return bytes;
+}
+
+/** Bytes in which the marker of several pictures in one JPEG stands, as cameras write them. */
+const HEAD = 2 ** 17;
+
+/** Whether another file follows the first. Pictures that a camera has put into one file are one. */
+function hasSecond(bytes: Uint8Array): boolean {
+  const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
+  if (isJpeg && indexOf(bytes.subarray(0, HEAD), latin1("MPF\0"), 0) >= 0) return false;
+  const end = isJpeg ? [0xff, 0xd9] : latin1("IEND\xae\x42\x60\x82");
+  if (!isJpeg && bytes[0] !== 0x89) return false;
+  for (let at = indexOf(bytes, end, 0); at >= 0; at = indexOf(bytes, end, at + 1)) {
+    const next = bytes.subarray(at + end.length, at + end.length + 256);
+    if (next.length > 0 && beginsAsPicture(next)) return true;
+  }
+  return false;
+}
+
+const latin1 = (text: string): number[] => Array.from(text, (char) => char.charCodeAt(0));
+
+function indexOf(bytes: Uint8Array, wanted: readonly number[], from: number): number {
+  for (let at = bytes.indexOf(wanted[0]!, from); at >= 0; at = bytes.indexOf(wanted[0]!, at + 1)) {
+    if (wanted.every((byte, n) => bytes[at + n] === byte)) return at;
+  }
+  return -1;
+}
+
+async function areNames(bytes: Uint8Array): Promise<boolean> {
+  const [first = ""] = new TextDecoder().decode(bytes.subarray(0, 4096)).split(/\r?\n/);
+  if (first === "" || first.includes("\0")) return false;
+  try {
+    await describePath(first);
+    return true;
+  } catch {
+    return false;
+  }
+}
