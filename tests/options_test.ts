@@ -429,7 +429,7 @@ Deno.test("help of each command lists exactly the options that it takes, with th
     let text = "";
     console.log = (line: string) => void (text += line);
     try {
-      assertEquals(await runCommand(command, ["--help"], name, "About"), 0);
+      assertEquals(await runCommand(command, ["--help"], name, { about: "About" }), 0);
     } finally {
       console.log = log;
     }

@@ -8,12 +8,13 @@ import type { Progress } from "../progress.ts";
 import { type GivenPreprocessing, PRESET_NAMES } from "../convert/network/preprocessing.ts";
 import type { PreprocessingPreset } from "../convert/formats/checkpoint.ts";
 import { checkOptions, CONVERT_OPTIONS, flag, type Table, text, type Values } from "../options.ts";
+import { VERSION } from "../version.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
-import { print, tell } from "./terminal.ts";
+import { print, printJson, tell } from "./terminal.ts";
 
 const { labels, ids, preprocessing, provenance, temperature, sureScore } = CONVERT_OPTIONS;
 const { out, id, inputSize, afterPool, norm, activation, head, state, offline } = CONVERT_OPTIONS;
@@ -44,7 +45,8 @@ const OPTIONS = {
   ),
   offline,
   ...OUTPUT_FLAGS,
-  report: flag({}, "Prints shape, range, scale and signal to noise of each layer"),
+  report: flag({}, "Print shape, range, scale and signal to noise of each layer"),
+  json: flag({}, "Print all that is known of the conversion as one JSON document"),
 } satisfies Table;
 
 export const convertCommand: Command<typeof OPTIONS> = {
@@ -61,6 +63,7 @@ export const convertCommand: Command<typeof OPTIONS> = {
     const { out, offline } = options;
     if (source === undefined || more.length > 0) throw new UsageError("convert needs one SOURCE");
     if (out === undefined) throw new UsageError("convert needs --out FILE");
+    checkModelName(out);
     const { labels, describe, preprocess } = options;
     const reads = [source, labels, describe, preprocess];
     if (!await checkOutputs({ reads, writes: [out] }, options)) return 0;
@@ -69,6 +72,16 @@ export const convertCommand: Command<typeof OPTIONS> = {
     const described = await describedBy(options);
     const onProgress = (progress: Progress) => line.show(progress);
     const conversion = await convert(input, { ...described, offline, signal, onProgress, out });
+    if (options.json) {
+      printJson({
+        program: "vgg16 convert",
+        version: VERSION,
+        out,
+        ...conversion,
+        bytes: undefined,
+      });
+      return 0;
+    }
     if (options.report) printReport(conversion);
     printSummary(conversion, out);
     return 0;

@@ -26,11 +26,11 @@ import { checkedValue, flagOf } from "./arguments.ts";
 import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { fitSummary } from "./fit_summary.ts";
-import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { fitDocument, fitSummary } from "./fit_summary.ts";
+import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
-import { print, tell } from "./terminal.ts";
+import { print, printJson, tell } from "./terminal.ts";
 
 const { layer, pooling, sides, mirror, head, hidden, fineTune, grayscale, folds, skipBad } =
   FIT_OPTIONS;
@@ -50,6 +50,7 @@ const OPTIONS = {
       "run needs to go on",
   ),
   ...OUTPUT_FLAGS,
+  json: flag({}, "Print what the model is worth as one JSON document"),
   ...{ layer, pooling, sides, mirror, head, hidden, fineTune },
   whitening: {
     ...inBoth(FIT_OPTIONS.whitening, SCRATCH_OPTIONS.whitening),
@@ -105,7 +106,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
   goesOn: ({ add }) => !add,
 
   async run(operands, options, signal) {
-    const { out } = options;
+    const { out, json, ...asked } = options;
     if (out === undefined) {
       throw new UsageError("fit needs --out MODEL for the file that it writes");
     }
@@ -113,8 +114,9 @@ export const fitCommand: Command<typeof OPTIONS> = {
     if (path === undefined || more.length > 0) {
       throw new UsageError("fit needs one directory or list");
     }
+    checkModelName(out);
     if (options.add) return await add(path, out, options, signal);
-    const train = trainer(options);
+    const train = trainer(asked);
     const data = await listSamples(path, undefined, { signal });
     for (const warning of data.warnings ?? []) tell(warning);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
@@ -132,7 +134,8 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const report = `${directory}/report.html`, { offline } = options;
     const page = await fitReport(id, data, fitted, { model: out, offline, signal });
     await writeWhole(report, page);
-    print(fitSummary(fitted, out, report));
+    if (json) printJson(fitDocument(id, fitted, out, report));
+    else print(fitSummary(fitted, out, report));
     return 0;
   },
 };
@@ -189,7 +192,7 @@ type Trainer = (
 
 /** What trains: a new head, or all of a small network. */
 function trainer(
-  { out: _, add: __, force: ___, dryRun: ____, balance, scratch, ...options }: Values<
+  { add: _, force: __, dryRun: ___, balance, scratch, ...options }: Values<
     typeof OPTIONS
   >,
 ): Trainer {

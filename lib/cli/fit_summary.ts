@@ -13,6 +13,7 @@ import {
   sureness,
   verdicts,
 } from "../train/words.ts";
+import { VERSION } from "../version.ts";
 
 /** Of what is odd, so many are named; the report has the others. */
 const NAMED = 3;
@@ -61,6 +62,16 @@ export function fitSummary(fitted: Fitted, out: string, report: string): string[
     ...named(`${counted(skipped.length, "picture")} left out`, skipped.map(describeSkipped)),
     `report: ${report}`,
   ];
+}
+
+/** The same for programs, with all that the report has. */
+export function fitDocument(
+  model: string,
+  { history, ...fitted }: Fitted,
+  out: string,
+  report: string,
+): Record<string, unknown> {
+  return { program: "vgg16 fit", version: VERSION, model, out, report, ...fitted, history };
 }
 
 /** A heading, and the first of what it counts, a line each; nothing if there is none. */

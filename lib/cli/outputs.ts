@@ -75,7 +75,14 @@ export async function checkOutputs(
   { force = false, dryRun = false }: Values<typeof OUTPUT_FLAGS>,
 ): Promise<boolean> {
   const inputs = [...reads], outputs = [...writes], grown = [...grows];
-  await keepInputs(inputs, [...outputs, ...grown]);
+  const all = [...outputs, ...grown];
+  if (all.includes("-")) {
+    throw new UsageError(
+      "Expected a file to write, found -: without one results go to standard output",
+    );
+  }
+  if (force && all.length === 0) throw new UsageError("Option --force needs an output to replace");
+  await keepInputs(inputs, all);
   const there: string[] = [];
   for (const path of force ? [] : outputs) if (await isThere(path)) there.push(path);
   if (dryRun) {
@@ -94,10 +101,28 @@ export async function checkOutputs(
     );
   }
   if (dryRun) return false;
-  for (const folder of new Set([...outputs, ...grown].map((path) => dirname(path)))) {
+  for (const folder of new Set(all.map((path) => dirname(path)))) {
     if (folder !== ".") await makeFolder(folder);
   }
   return true;
+}
+
+/** Endings of other programs' models. */
+const FOREIGN =
+  /\.(h5|hdf5|keras|onnx|pb|tflite|pth?|pt2|bin|npz|npy|pkl|caffemodel|mat|weights|json)$/i;
+
+/**
+ * Checks the name of a model file that is to be written.
+ *
+ * @throws {UsageError} If it is called like one of another program.
+ */
+export function checkModelName(out: string): void {
+  const [ending] = FOREIGN.exec(out) ?? [];
+  if (ending === undefined) return;
+  throw new UsageError(
+    `A model is written as .safetensors, which nothing reads as ${ending}: name it ` +
+      `${out.slice(0, -ending.length)}.safetensors`,
+  );
 }
 
 /** Whether there is something at a path that may be read. */

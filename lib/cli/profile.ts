@@ -2,20 +2,27 @@
 
 import { type Classifier, loadClassifier } from "../classifier.ts";
 import type { LayerProfile } from "../engine/engine.ts";
-import { completeOptions, flag, pickOptions, PROFILE_OPTIONS, type Table } from "../options.ts";
+import type { Model } from "../model/model.ts";
+import { resolveModel } from "../open_model.ts";
+import {
+  completeOptions,
+  pickOptions,
+  PROFILE_OPTIONS,
+  RESOLVE_OPTIONS,
+  type Table,
+} from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { megabytes } from "./progress.ts";
+import { type Format, FORMAT_FLAGS, formatOf, Results } from "./results.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
+import { settingsOf } from "./settings.ts";
 import { textTable } from "./table.ts";
-import { print, printJson, tell } from "./terminal.ts";
+import { print, tell } from "./terminal.ts";
 
 const { batch, runs } = PROFILE_OPTIONS;
-const OWN = {
-  ...{ batch, runs },
-  json: flag({ default: false }, "One JSON object a layer: layer, ms, operations, candidate"),
-} satisfies Table;
-const OPTIONS = { ...OWN, ...CLASSIFIER_FLAGS };
+const OWN = { batch, runs } satisfies Table;
+const OPTIONS = { ...OWN, ...FORMAT_FLAGS, ...CLASSIFIER_FLAGS } satisfies Table;
 
 export const profileCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS]",
@@ -24,15 +31,36 @@ export const profileCommand: Command<typeof OPTIONS> = {
 
   async run(operands, options, signal) {
     if (operands.length > 0) throw new UsageError("profile takes no files");
-    const { batch, runs, json } = completeOptions(OWN, options);
+    const { batch, runs } = completeOptions(OWN, options), format = formatOf(options);
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), onWarning: tell, signal };
-    await using classifier = await loadClassifier(wanted);
+    const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+    await using classifier = await loadClassifier({ ...wanted, model });
     const layers = await classifier.profile({ batch, runs, signal });
-    if (json) layers.forEach((layer) => printJson(layer));
-    else printTable(classifier, batch, layers);
+    if (format === "text") printTable(classifier, batch, layers);
+    else printRecords(format, classifier, model, batch, layers);
     return 0;
   },
 };
+
+function printRecords(
+  format: Format,
+  { info }: Classifier,
+  model: Model,
+  batch: number,
+  layers: readonly LayerProfile[],
+): void {
+  const { backend, device, threads } = info;
+  const own = { backend, device, threads: String(threads), batch: String(batch) };
+  const results = new Results<LayerProfile>(format, {
+    settings: settingsOf("profile", [model], info, own),
+    columns: ["layer", "ms", "operations", "candidate"],
+    record: (layer) => layer,
+    rows: ({ layer, ms, operations, candidate }) => [[layer, ms, operations, candidate]],
+    text: () => [],
+  });
+  for (const layer of layers) results.add(layer);
+  results.end();
+}
 
 function printTable(
   classifier: Classifier,

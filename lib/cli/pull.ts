@@ -2,14 +2,18 @@
 
 import { describePath } from "../platform.ts";
 import { pullModel } from "../convert/pull/pull.ts";
-import { PULL_OPTIONS, type Table } from "../options.ts";
+import { flag, PULL_OPTIONS, type Table } from "../options.ts";
+import { VERSION } from "../version.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
-import { print, tell } from "./terminal.ts";
+import { print, printJson, tell } from "./terminal.ts";
 
 const { force, cacheDir, baseUrl, unverified, offline } = PULL_OPTIONS;
-const OPTIONS = { force, cacheDir, baseUrl, unverified, offline } satisfies Table;
+const OPTIONS = {
+  ...{ force, cacheDir, baseUrl, unverified, offline },
+  json: flag({}, "Print one JSON document"),
+} satisfies Table;
 
 export const pullCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] ID ...",
@@ -18,8 +22,9 @@ export const pullCommand: Command<typeof OPTIONS> = {
   notes: "A pull that was broken off is taken up by the next one. The command models lists what " +
     "there is.",
 
-  async run(ids, options, signal) {
+  async run(ids, { json, ...options }, signal) {
     if (ids.length === 0) throw new UsageError("pull needs at least one ID");
+    const results: { id: string; path: string; size: number }[] = [];
     for (const id of ids) {
       using line = new ProgressLine(`Pulling ${id}`);
       const path = await pullModel(id, {
@@ -28,8 +33,11 @@ export const pullCommand: Command<typeof OPTIONS> = {
         onWarning: tell,
         onProgress: (progress) => line.show(progress),
       });
-      print(`${id}: ${path}, ${megabytes((await describePath(path)).size)}`);
+      const { size } = await describePath(path);
+      results.push({ id, path, size });
+      if (!json) print(`${id}: ${path}, ${megabytes(size)}`);
     }
+    if (json) printJson({ program: "vgg16 pull", version: VERSION, results });
     return 0;
   },
 };
