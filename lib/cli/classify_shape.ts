@@ -29,7 +29,7 @@ export function classifyShape(
   { isOne, isShort }: Detail,
 ): Shape<Result> {
   return {
-    settings,
+    settings: { ...settings, backend },
     columns: ["file", "label", "score", "error"],
     record: ({ file, predictions }) => ({ file, predictions }),
     rows: ({ file, predictions }) =>

@@ -79,7 +79,7 @@ export const embedCommand: Command<typeof OPTIONS> = {
     });
     const stamps = await stampsOf(out === undefined ? [] : inputs);
     using output = out === undefined
-      ? printedOutput(format, settings)
+      ? printedOutput(format, { ...settings, backend: classifier.info.backend })
       : await openOutput(out, settings, stamps, force);
     const left = inputs.filter(({ name }) => !output.done.has(name));
     const items = classifier.embedStream(imagesOf(left), { ...embedding, signal });

@@ -71,7 +71,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
       ...scale !== undefined && { scale: String(scale) },
     });
     const results = new Results<Explained>(format, {
-      settings,
+      settings: { ...settings, backend: classifier.info.backend },
       columns: ["file", "label", "score", "picture", "error"],
       record: (result) => result,
       rows: ({ file, label, score, picture }) => [[file, label, score, picture, ""]],

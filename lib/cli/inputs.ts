@@ -1,6 +1,6 @@
 /** Operands of a command -> the images that they name. */
 
-import { globToRegExp, join } from "@std/path";
+import { basename, globToRegExp, join, relative } from "@std/path";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { kindsOf, picturesBelow } from "../input/picture_files.ts";
 import { flag, type Table, text, type Values } from "../options.ts";
@@ -25,6 +25,8 @@ export interface Input {
   readonly name: string;
   /** Its path or URL, or `-` for standard input. */
   readonly place: string;
+  /** Its path below the only operand, if there is one: what is made of it is called so. Default: its name. */
+  readonly below?: string | undefined;
 }
 
 /**
@@ -59,7 +61,10 @@ export async function expandInputs(
   for (const operand of given) {
     for (const input of await expand(operand, names, hidden)) inputs.push(input);
   }
-  return inputs;
+  const [only, ...others] = given;
+  return others.length > 0
+    ? inputs
+    : inputs.map((input) => ({ ...input, below: pathBelow(only!, input) }));
 }
 
 async function expand(operand: string, names: PublicNames, hidden?: boolean): Promise<Input[]> {
@@ -70,6 +75,13 @@ async function expand(operand: string, names: PublicNames, hidden?: boolean): Pr
   const isPattern = /[*?[]/.test(operand) && await kindOf(path) === undefined;
   if (isPattern && !beginsAsUrl(path)) return (await matching(path)).map(inputAt);
   return [beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path)];
+}
+
+/** The path of a picture below the folder that an operand names; of what is no folder, its last part. */
+function pathBelow(operand: string, { name, place }: Input): string {
+  const isBelow = place !== operand && !isWebUrl(place) && place !== "-";
+  const path = isBelow ? relative(operand, place) : basename(name);
+  return path === "" || path.startsWith("..") ? name : path;
 }
 
 async function picturesOf(folder: string, hidden: boolean | undefined): Promise<Input[]> {

@@ -15,9 +15,10 @@ export const OUTPUT_FLAGS = {
 } satisfies Table;
 
 /**
- * A file of a folder for each input, by the input's name, at the input's own path: `photos/cat.jpg` gives
- * `photos/cat.png`, and `photos/cat.png` beside it keeps that name, so that the other one is `photos/cat.jpg.png`.
- * They depend on all inputs, so that a run that does a part of them replaces no other's.
+ * A file of a folder for each input, by the input's name, at the input's own path: `pets/cat.jpg` gives
+ * `pets/cat.png`, and `pets/cat.png` beside it keeps that name, so that the other one is `pets/cat.jpg.png`. Of one
+ * operand it is the path below that. They depend on all inputs, so that a run that does a part of them replaces no
+ * other's.
  */
 export function outputsOf(
   inputs: readonly Input[],
@@ -25,13 +26,13 @@ export function outputsOf(
   extension: string,
 ): ReadonlyMap<string, string> {
   const outputs = new Map<string, string>(), taken = new Set<string>();
-  const names = [...new Set(inputs.map(({ name }) => name))];
+  const named = new Map(inputs.map((input) => [input.name, input])), names = [...named.keys()];
   // Some file systems take a name in capitals for the same one.
   const take = (input: string, path: string): void => {
     taken.add(path.toLowerCase());
     outputs.set(input, join(folder, path));
   };
-  const paths = new Map(names.map((name) => [name, pathOf(name)]));
+  const paths = new Map(names.map((name) => [name, pathOf(named.get(name)!.below ?? name)]));
   const own = names.filter((name) => paths.get(name)!.toLowerCase().endsWith(extension));
   for (const name of [...own, ...names.filter((name) => !own.includes(name))]) {
     const path = paths.get(name)!, stem = path.replace(/\.[^./]*$/, "") || "image";

@@ -71,17 +71,18 @@ Deno.test("classify prints the cat's label first", async () => {
   assertMatch(stdout, /^.*cat\.png {2}\((wasm|webgpu), [\d.]+ ms\)\n {2}cat +\d\d\.\d %/);
 });
 
-Deno.test("classify --json prints one object a line", async () => {
-  const { code, stdout } = await run([...CLASSIFY, "--json", "--top-k", "2", CAT, CAT]);
+Deno.test("classify --jsonl prints the settings, and one object a line", async () => {
+  const { code, stdout } = await run([...CLASSIFY, "--jsonl", "--top-k", "2", CAT, CAT]);
   assertEquals(code, 0);
-  const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const [head, ...lines] = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals([head.program, head.model, head.precision], ["vgg16 classify", CIFAR10, "int8"]);
+  assertMatch(head.sha256, /^[0-9a-f]{64}$/);
   assertEquals(lines.length, 2);
   for (const line of lines) {
-    assertEquals(Object.keys(line), ["file", "predictions", "backend", "latencyMs"]);
+    assertEquals(Object.keys(line), ["file", "predictions"]);
     assertEquals(line.file, CAT);
     assertEquals(line.predictions.length, 2);
     assertEquals([line.predictions[0].label, line.predictions[0].index], ["cat", 3]);
-    assert(line.latencyMs > 0);
   }
   assertEquals(lines[0].predictions, lines[1].predictions);
 });
@@ -91,13 +92,13 @@ Deno.test("classify reads standard input", async () => {
     stdin: await Deno.readFile(CAT),
   });
   assertEquals(code, 0);
-  assertEquals(JSON.parse(stdout).predictions[0].label, "cat");
+  assertEquals(JSON.parse(stdout).results[0].predictions[0].label, "cat");
 });
 
 Deno.test("classify walks a directory, in the order of names", async () => {
   const { code, stdout } = await run([...CLASSIFY, "--json", PHOTOS]);
   assertEquals(code, 0);
-  const files = stdout.trimEnd().split("\n").map((line) => JSON.parse(line).file);
+  const files = JSON.parse(stdout).results.map(({ file }: { file: string }) => file);
   assertEquals(
     files,
     ["boats.jpg", "cat.png", "coffee.png", "rocket.jpg"].map((name) => join(PHOTOS, name)),
@@ -120,9 +121,9 @@ Deno.test("a bad file gives an error line, and the others go on", async () => {
       await Deno.writeFile(join(directory, name), bytes);
     }
     const paths = [...Object.keys(bad), "missing.png"].map((name) => join(directory, name));
-    const result = await run([...CLASSIFY, "--json", ...paths, CAT]);
-    assertFailed(result, /5 of 6 images could not be classified/);
-    const lines = result.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const result = await run([...CLASSIFY, "--jsonl", ...paths, CAT]);
+    assertFailed(result, /1 of 6 classified in [\d.]+ s, 5 could not be/);
+    const [, ...lines] = result.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals(lines.map(({ file }) => file), [...paths, CAT]);
     assertEquals(
       lines.slice(0, -1).map(({ error: { code, retryable } }) => [code, retryable]),
@@ -195,9 +196,9 @@ Deno.test("a model file that is cut short, damaged or missing is named", async (
 });
 
 Deno.test("a wrong command line names what is nearest", async () => {
-  const option = await run(["classify", "--topk", "3", CAT]);
+  const option = await run(["classify", "--topkk", "3", CAT]);
   assertEquals([option.code, option.stdout], [2, ""]);
-  assertStringIncludes(option.stderr, "There is no option --topk: did you mean --top-k?");
+  assertStringIncludes(option.stderr, "There is no option --topkk: did you mean --top-k?");
   const command = await run(["clasify", CAT]);
   assertEquals(command.code, 2);
   assertStringIncludes(command.stderr, "There is no command clasify: did you mean classify?");

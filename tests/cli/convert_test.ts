@@ -103,7 +103,11 @@ Deno.test("convert --describe takes what is known of scores, and models info tel
     ] as const;
     for (const [described, message] of wrong) {
       await Deno.writeTextFile(file, JSON.stringify(described));
-      await assertRejects(() => runCommand(convertCommand, args), UsageError, message);
+      await assertRejects(
+        () => runCommand(convertCommand, [...args, "--force"]),
+        UsageError,
+        message,
+      );
     }
   });
 });

@@ -41,7 +41,7 @@ Deno.test("evaluate takes folders as they are, and says what of them it left out
       "Left out beside the pictures: 1 other file (1 .md)",
     ]);
     assert(third.startsWith(`error: ${cut}: Cannot decode the JPEG`), third);
-    const [{ images, top1, failed, skipped }] = JSON.parse(out);
+    const [{ images, top1, failed, skipped }] = JSON.parse(out).variants;
     assertEquals([images, top1, failed], [3, 1, 1]);
     assertEquals([skipped[0].file, skipped[0].label, skipped[0].code], [
       ...[cut, "ship", "image-damaged"],
@@ -61,6 +61,6 @@ Deno.test("evaluate names the line of a list whose picture is not there", async 
       `${path} names pictures more than once, of which the first line counts: 1.png in lines 2 and 4`,
       `error: ${join(directory, "gone.jpg")} (line 3): there is no such file`,
     ]);
-    assertEquals(JSON.parse(out)[0].images, 1);
+    assertEquals(JSON.parse(out).variants[0].images, 1);
   });
 });

@@ -80,9 +80,10 @@ testIn("fit's options say what the new model sees, and models info tells it", as
 
   await using classifier = await loadClassifier({ model, backend: "wasm", threads: 1 });
   const classified = await run(classifyCommand, ...ENGINE, "--model", model, "--json", CAT);
-  assertEquals(JSON.parse(classified.text).predictions, await classifier.classify(CAT));
+  assertEquals(JSON.parse(classified.text).results[0].predictions, await classifier.classify(CAT));
   const embedded = await run(embedCommand, ...ENGINE, "--model", model, CAT);
-  const { data, layer } = JSON.parse(embedded.text), search = await classifier.embed(CAT);
+  const { data, layer } = JSON.parse(embedded.text.split("\n")[1]!);
+  const search = await classifier.embed(CAT);
   assertEquals([layer, Float32Array.from(data)], ["search", search.data]);
   const out = join(folder, "explained"), shown = ["--model", model, "--out", out, "--label", "dog"];
   assertEquals((await run(explainCommand, ...ENGINE, ...shown, CAT)).code, 0);

@@ -88,7 +88,7 @@ for (const logits of [1, 3]) {
       assertEquals(/average precision %$/m.test(text), logits > 1);
       const [{ meanAveragePrecision, top5, images }] = JSON.parse(
         await Deno.readTextFile(join(out, "report.json")),
-      );
+      ).variants;
       assertEquals([typeof meanAveragePrecision, top5, images], [
         logits > 1 ? "number" : "undefined",
         1,
@@ -97,7 +97,10 @@ for (const logits of [1, 3]) {
       const html = await Deno.readTextFile(join(out, "report.html"));
       assertEquals(html.includes("Each label has a score of its own"), logits > 1);
       // From the records of the first run.
-      assertEquals(JSON.parse(await printed(evaluateCommand, ["--json", ...args]))[0].images, 3);
+      assertEquals(
+        JSON.parse(await printed(evaluateCommand, ["--json", ...args])).variants[0].images,
+        3,
+      );
     },
   );
 }

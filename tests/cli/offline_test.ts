@@ -63,8 +63,10 @@ Deno.test("folders and files are read from the disk, whatever they are called", 
       await Deno.writeFile(join(folder, name), photo);
     }
     const walked = await run(folder, ["classify", ...cifar, "--json", "."]);
-    assertEquals([walked.code, walked.stderr], [0, ""]);
-    const files = walked.stdout.trimEnd().split("\n").map((line) => JSON.parse(line).file);
+    assertEquals(walked.code, 0, walked.stderr);
+    const files: string[] = JSON.parse(walked.stdout).results.map(({ file }: { file: string }) =>
+      file
+    );
     assertEquals(files.map((file) => join(file)).sort(), names.toSorted());
 
     const list = names.map((name) => `"${name}",cat`).join("\n");

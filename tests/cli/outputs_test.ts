@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { basename, fromFileUrl, join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { keepInputs, outputsOf } from "../../lib/cli/outputs.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { random } from "../support/random_model.ts";
@@ -19,17 +19,35 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 }
 
 Deno.test("each input has an output of its own, the same one whatever is done of them", () => {
-  const namesOf = (...inputs: string[]): string[] =>
-    [
-      ...outputsOf(inputs.map((name) => ({ name, place: name })), "out", ".png").values(),
-    ].map((path) => basename(path));
+  const namesOf = (...inputs: string[]): string[] => [
+    ...outputsOf(inputs.map((name) => ({ name, place: name })), "out", ".png").values(),
+  ];
   assertEquals(
-    namesOf("a/cat.jpg", "b/cat.png", "http://x.test/cat.png", "-", "d/CAT.gif", "a/cat.jpg"),
-    ["cat.png", "cat-2.png", "cat-3.png", "stdin.png", "CAT-4.png"],
+    namesOf("a/cat.jpg", "b/cat.png", "http://x.test/cat.png", "-", "a/CAT.gif", "a/cat.jpg"),
+    ["out/a/cat.png", "out/b/cat.png", "out/x.test/cat.png", "out/stdin.png", "out/a/CAT.gif.png"],
   );
+  assertEquals(namesOf("a/1.jpg", "a/1.png", "a/1.jpeg"), [
+    ...["out/a/1.jpg.png", "out/a/1.png", "out/a/1.jpeg.png"],
+  ]);
   assertEquals(
-    namesOf("x#1.png", "x?2.png", ".png", "http://x.test/", "http://x.test/a.png (2)"),
-    ["x#1.png", "x?2.png", "image.png", "image-2.png", "a.png"],
+    namesOf(
+      "x#1.png",
+      "x?2.png",
+      ".png",
+      "http://x.test/",
+      "http://x.test:80/a.png (2)",
+      "../../up.png",
+    ),
+    [
+      ...[
+        "out/x#1.png",
+        "out/x_2.png",
+        "out/image.png",
+        "out/x.png",
+        "out/x.test_80/a.png",
+        "out/up.png",
+      ],
+    ],
   );
 });
 

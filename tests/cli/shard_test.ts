@@ -156,10 +156,10 @@ Deno.test("parts of an evaluation, put together by a last run, give the report o
     }
   }
   const run = (...args: string[]) => runCli("evaluate", join(folder, "set"), "--json", ...args);
-  const whole = JSON.parse(await run("--out", join(folder, "whole")));
+  const { variants: whole } = JSON.parse(await run("--out", join(folder, "whole")));
   const out = join(folder, "parts");
   for (const shard of ["1/2", "2/2"]) await run("--out", out, "--shard", shard);
-  const together = JSON.parse(await run("--out", out));
+  const { variants: together } = JSON.parse(await run("--out", out));
   assertEquals(whole[0].images, 9);
   // Nothing was classified by the last run, so it has no speed.
   assertEquals(together[0].imagesPerSecond, null);

@@ -74,7 +74,7 @@ testIn("similar prints the pictures that are most like each, and not itself", as
   assertEquals(lines[4], "  1.000  copy     photos/cat.png");
   assertMatch(
     stderr,
-    /^5 pictures, 5 new \(index: .*\/cache\/search\/photos-[0-9a-f]{12}\.safetensors\)\n$/,
+    /^5 pictures, 5 new \(index: .*\/cache\/search\/photos-[0-9a-f]{12}\.safetensors\)\n2 of 2 searched in [\d.]+ s\n$/,
   );
   // Nothing is left among the pictures, and nothing is looked at again.
   assertEquals([...Deno.readDirSync(join(folder, "photos"))].length, 5);
@@ -86,7 +86,8 @@ testIn("similar prints the pictures that are most like each, and not itself", as
     ),
   );
   assertMatch(again.stderr, /^5 pictures \(index: /);
-  const { file, similar } = JSON.parse(again.stdout);
+  const { model, results: [{ file, similar }] } = JSON.parse(again.stdout);
+  assertEquals(model, CIFAR10);
   assertEquals([file, similar.length], ["-", 5]);
   assertEquals(similar[0], { file: "photos/cat.png", similarity: 1, kind: "copy" });
 });
@@ -116,7 +117,7 @@ testIn("duplicates prints each set, the largest picture first", async (folder) =
   );
   assertMatch(text.stderr, /\n1 of 5 pictures is a copy of another, 0\.1 MB\n$/);
   const { stdout } = await run(folder, ["duplicates", "photos", ...index, "--json"]);
-  const { keep, copies } = JSON.parse(stdout);
+  const { results: [{ keep, copies }] } = JSON.parse(stdout);
   assertEquals(keep, { file: "photos/cat.png", width: 451, height: 300, bytes: 240512 });
   assertEquals(copies.map(({ file, width }: Record<string, unknown>) => [file, width]), [
     [COPY, 300],
@@ -149,7 +150,7 @@ testIn("--out writes lines, CSV, or a page with the pictures", async (folder) =>
   }
   await run(folder, ["similar", "photos", "photos/cat.png", "--out", "found/cat.jsonl"]);
   const lines = (await Deno.readTextFile(join(folder, "found/cat.jsonl"))).split("\n");
-  assertEquals([lines.length, JSON.parse(lines[0]!).similar.length], [2, 4]);
+  assertEquals([lines.length, JSON.parse(lines[1]!).similar.length], [3, 4]);
   const query = join(PHOTOS, "boats.jpg");
   await run(folder, ["similar", "photos", query, "--out", "found/boats.csv", "--top-k", "1"]);
   const [, [file, found] = []] = rowsOf(await Deno.readTextFile(join(folder, "found/boats.csv")));
@@ -180,9 +181,12 @@ testIn("a wrong command line is told before anything is looked at", async (folde
     [["duplicates", "photos", "more"], "duplicates needs one directory"],
     [
       ["duplicates", "photos", "--json", "--csv"],
-      "Options --json, --csv and --out exclude each other",
+      "Options --json and --csv exclude each other",
     ],
-    [["duplicates", "photos", "--out", "x.txt"], "needs a file ending in .html, .jsonl, .csv"],
+    [
+      ["duplicates", "photos", "--out", "x.txt"],
+      "needs a file ending in .html, .json, .jsonl, .csv, .tsv",
+    ],
     [["duplicates", "photos", "--index", "photos/cat.png"], "photos/cat.png would be replaced"],
     [["similar", "photos", "cat.png", "--out", "./photos/../cat.png"], "needs a file ending in"],
     [["similar", "photos", "cat.png", "--index", "./cat.png"], "cat.png would be replaced"],

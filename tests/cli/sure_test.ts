@@ -67,7 +67,7 @@ testModels("classify's JSON lines have sure, of each prediction", async (folder,
     predictions.map(({ sure }) => sure);
   for (const [name, isFirstSure] of [["sure", true], ["unsure", false]] as const) {
     const args = ["--model", models[name], "--top-k", "2"], out = join(folder, `${name}.jsonl`);
-    const line = await printed(classifyCommand, [...args, "--json", CAT]);
+    const [, line = ""] = (await printed(classifyCommand, [...args, "--jsonl", CAT])).split("\n");
     await printed(classifyCommand, [...args, "--out", out, CAT]);
     const [, kept = ""] = (await Deno.readTextFile(out)).split("\n");
     for (const text of [line, kept]) {
@@ -102,7 +102,8 @@ testModels(
     await Deno.writeTextFile(list, `${CAT},0`);
     const table = await printed(evaluateCommand, ["--compare", compare, "--out", out, list]);
     assertMatch(table, /sure % +right of these %/);
-    const [own, both] = JSON.parse(await Deno.readTextFile(join(out, "report.json")));
+    const report = JSON.parse(await Deno.readTextFile(join(out, "report.json")));
+    const [own, both] = report.variants;
     assertEquals([own.temperature, own.sure.score], [0.5, 0.25]);
     assertEquals([both.temperature, both.sure.score], [undefined, 1]);
     const html = await Deno.readTextFile(join(out, "report.html"));
@@ -118,7 +119,8 @@ testModels("records of another temperature are not taken up", async (folder, { s
   const list = join(folder, "list.csv"), out = join(folder, "report");
   await Deno.writeTextFile(list, `${CAT},0`);
   const args = ["--model", model, "--out", out, "--json", list];
-  const crossEntropy = async () => JSON.parse(await printed(evaluateCommand, args))[0].crossEntropy;
+  const crossEntropy = async () =>
+    JSON.parse(await printed(evaluateCommand, args)).variants[0].crossEntropy;
   const before = await crossEntropy();
   assertEquals(await crossEntropy(), before);
   await Deno.writeFile(model, await modelBytes({ ...(await smallVgg()).model, temperature: 3 }));
