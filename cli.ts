@@ -4,7 +4,7 @@
  * @module
  */
 
-import { print, tell, tellError } from "./lib/cli/terminal.ts";
+import { exitCodeOf, print, tell, tellError } from "./lib/cli/terminal.ts";
 import { UsageError } from "./lib/cli/usage_error.ts";
 import { VERSION } from "./lib/version.ts";
 
@@ -41,5 +41,5 @@ if (import.meta.main) {
     if (error instanceof UsageError) tell("Try --help.");
     code = error instanceof UsageError ? 2 : 1;
   }
-  Deno.exit(code);
+  Deno.exit(exitCodeOf(code));
 }

@@ -57,6 +57,7 @@ import { fit, type FitOptions } from "../lib/train/fit.ts";
 import { fitFromScratch, type ScratchOptions } from "../lib/train/fit_from_scratch.ts";
 import { CAT, post, testService } from "./support/http_service.ts";
 import { CIFAR10 } from "./support/cifar10.ts";
+import { printedBy } from "./support/printed.ts";
 
 const {
   CLASSIFIER_OPTIONS,
@@ -424,15 +425,10 @@ for (const { name, table, called, give, like } of SURFACES) {
 }
 
 Deno.test("help of each command lists exactly the options that it takes, with their defaults", async () => {
-  const { log } = console;
   for (const [name, command] of COMMANDS) {
-    let text = "";
-    console.log = (line: string) => void (text += line);
-    try {
+    const { out: text } = await printedBy(async () => {
       assertEquals(await runCommand(command, ["--help"], name, { about: "About" }), 0);
-    } finally {
-      console.log = log;
-    }
+    });
     const listed = [...text.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag);
     const taken = Object.entries(command.options).map(([own, option]) =>
       `--${flagOf(own, option)}`

@@ -11,7 +11,7 @@ import { publicText } from "../public_url.ts";
 import type { Input } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { pictureFromStdin } from "./stdin.ts";
-import { tell, tellError } from "./terminal.ts";
+import { onOutputLost, tell, tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
@@ -28,7 +28,7 @@ const EXIT_CODES: Partial<Record<Deno.Signal, number>> = Deno.build.os === "wind
 
 /**
  * Runs work that Ctrl-C aborts: resolves to its exit code, or to 130 if it was aborted. A second Ctrl-C
- * ends the process at once.
+ * ends the process at once. Output that nobody reads any more aborts it, too: that code is `exitCodeOf()`'s.
  */
 export async function untilInterrupted(
   work: (signal: AbortSignal) => Promise<number>,
@@ -44,6 +44,7 @@ export async function untilInterrupted(
     return [signal as Deno.Signal, stop] as const; // A key of the table.
   });
   for (const handler of handlers) Deno.addSignalListener(...handler);
+  using _lost = onOutputLost(() => interrupt.abort());
   try {
     return await work(interrupt.signal);
   } catch (error) {

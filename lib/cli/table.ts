@@ -21,17 +21,47 @@ export function padEnd(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - displayWidth(text)));
 }
 
-/** Marks that are drawn over the character before them, and what joins or varies it. */
-const NO_COLUMN = /[\p{Mn}\p{Me}\u200c\u200d]/u;
+/** Marks that are drawn over the character before them, vowels and ends of Korean syllables, and what joins or varies it. */
+const NO_COLUMN = /[\p{Mn}\p{Me}\u1160-\u11ff\ud7b0-\ud7ff\u200c\u200d]/u;
 /** What takes two columns, by Unicode's East Asian Width. */
 const TWO_COLUMNS =
   /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u;
 
 /** Columns that a text takes once it is printed. */
 export function displayWidth(text: string): number {
+  return widthOf(visible(text));
+}
+
+/** The same of a text that is printed as it is. */
+function widthOf(shown: string): number {
   let width = 0;
-  for (const char of visible(text)) {
-    width += NO_COLUMN.test(char) ? 0 : TWO_COLUMNS.test(char) ? 2 : 1;
-  }
+  for (const char of shown) width += NO_COLUMN.test(char) ? 0 : TWO_COLUMNS.test(char) ? 2 : 1;
   return width;
+}
+
+/** A text that is printed as it is, without what does not fit into so many columns. */
+export function cutEnd(shown: string, width: number): string {
+  return widthOf(shown) <= width ? shown : fitting(charactersOf(shown), width).join("");
+}
+
+/** A text that may take so many columns: what is too much is left out in its middle, as `beg…end`. */
+export function cutMiddle(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  const all = charactersOf(text), room = Math.max(0, width - 1);
+  const begin = fitting(all, Math.ceil(room / 2));
+  const left = room - displayWidth(begin.join(""));
+  const end = fitting(all.slice(begin.length).toReversed(), left).toReversed();
+  return [...begin, ...width > 0 ? ["…"] : [], ...end].join("");
+}
+
+/** The first of some characters, as far as they fit. */
+function fitting(characters: readonly string[], width: number): readonly string[] {
+  let left = width;
+  const end = characters.findIndex((character) => (left -= displayWidth(character)) < 0);
+  return end === -1 ? characters : characters.slice(0, end);
+}
+
+/** What a reader takes for a character each: letters with their marks, joined emoji. */
+function charactersOf(text: string): readonly string[] {
+  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
 }

@@ -3,8 +3,12 @@
  * messages from outside, which are made visible here: a line is one line, and no terminal obeys it.
  */
 
+import { readPermitted } from "../environment.ts";
+import { NO_COLOR } from "../platform.ts";
 import { publicText } from "../public_url.ts";
 import { visible, visibleJson } from "../report/visible.ts";
+import { OutputStream, writeAll } from "./output_stream.ts";
+import { cutEnd } from "./table.ts";
 
 /** One line of text, or several. A line break within a line is shown as what it is. */
 export type Lines = string | readonly string[];
@@ -24,22 +28,44 @@ export function setVerbosity(chosen: Verbosity): void {
   verbosity = chosen;
 }
 
+const output = new OutputStream(Deno.stdout);
+
 /** Prints what was asked for. */
 export function print(lines: Lines): void {
-  erase();
-  console.log(shown(lines));
+  write(shown(lines));
 }
 
 /** Prints a value as a line of JSON. */
 export function printJson(value: unknown): void {
-  erase();
-  console.log(visibleJson(value));
+  write(visibleJson(value));
 }
 
 /** Prints rows of CSV, whose cells are `csvCell()`'s. */
 export function printCsv(text: string): void {
+  write(text.trimEnd().replaceAll("\r\n", "\n"));
+}
+
+function write(text: string): void {
   erase();
-  console.log(text.trimEnd().replaceAll("\r\n", "\n"));
+  output.write(text + "\n");
+}
+
+/** Calls back once nothing can be printed any more: what a command still does is for nobody. */
+export function onOutputLost(callback: () => void): Disposable {
+  return output.onFailure(callback);
+}
+
+/**
+ * Prints what waits, and says how the process ends, which would end with `code`. Where the reader of
+ * standard output has left it is 128 and the number of SIGPIPE, as of `seq` and `grep`, which that signal
+ * kills: a script that needs all results (`pipefail`) learns that these are not all.
+ */
+export function exitCodeOf(code: number): number {
+  output.flush();
+  if (output.isLeft) return 141;
+  if (output.failure === undefined) return code;
+  tellError(output.failure, "standard output");
+  return code === 0 ? 1 : code;
 }
 
 /** Says on standard error what is no result. */
@@ -52,17 +78,17 @@ export function tellMore(lines: Lines): void {
   if (verbosity.verbose) say(lines);
 }
 
-function say(lines: Lines): void {
-  erase();
-  console.error(shown(lines));
+/** The same of what may not be as it was meant. */
+export function tellWarning(lines: Lines): void {
+  if (!verbosity.quiet) say(lines, "warning");
 }
 
 /** Says on standard error what went wrong. Operands are quoted in it, so that URLs lose their secrets here. */
 export function tellError(error: unknown, file?: string): void {
   const message = error instanceof Error ? error.message : String(error);
   const [first, ...more] = linesOf(error) ?? [message];
-  const line = ["error", ...file === undefined ? [] : [file], publicText(first!)].join(": ");
-  say([line, ...more.map(publicText)]);
+  const line = [...file === undefined ? [] : [file], publicText(first!)].join(": ");
+  say([line, ...more.map(publicText)], "error");
 }
 
 /** The lines of an error that says where its message has line breaks. */
@@ -72,31 +98,81 @@ function linesOf(error: unknown): string[] | undefined {
     : undefined;
 }
 
+/** Nothing is said to somebody who has left. */
+function say(lines: Lines, kind?: Kind): void {
+  erase();
+  output.flush();
+  if (output.isLeft) return;
+  const text = shown(lines);
+  toError((kind === undefined ? text : `${paint(`${kind}:`, kind)} ${text}`) + "\n");
+}
+
+/** What stands out by its color. */
+export type Kind = keyof typeof COLORS;
+
+const COLORS = { error: 31, warning: 33 } as const;
+
+/** A text in the color of its kind, where standard error has colors. */
+export function paint(text: string, kind: Kind): string {
+  return isColored(Deno.stderr.isTerminal()) ? `\x1b[${COLORS[kind]}m${text}\x1b[39m` : text;
+}
+
+/**
+ * Whether there are colors, by what users ask of all programs. `FORCE_COLOR` wins, as in Deno and Node.
+ *
+ * @see {@link https://no-color.org} and {@link https://force-color.org}
+ */
+export function isColored(
+  isTerminal: boolean,
+  variable: (name: string) => string | undefined = readPermitted,
+): boolean {
+  if (!["", "0", "false"].includes(variable("FORCE_COLOR") ?? "")) return true;
+  // Deno has read the variable, also where this program may not.
+  const isRefused = Boolean(variable("NO_COLOR")) || NO_COLOR;
+  return isTerminal && !isRefused && variable("TERM") !== "dumb";
+}
+
 /** Whether {@linkcode redraw} shows anything. */
 export function canRedraw(): boolean {
-  return !verbosity.quiet && Deno.stderr.isTerminal();
+  return !verbosity.quiet && Deno.stderr.isTerminal() && readPermitted("TERM") !== "dumb";
+}
+
+/** Columns of the terminal; 80, as terminals always had, where nobody knows. */
+export function columns(): number {
+  try {
+    return Deno.consoleSize().columns || 80;
+  } catch {
+    return 80;
+  }
 }
 
 let isDrawn = false;
 
-/** Shows a line on standard error in place of the last one, until anything else is written. */
+/**
+ * Shows a line on standard error in place of the last one, until anything else is written. What does not
+ * fit is cut off, and the last column stays free: some terminals begin a line after it.
+ */
 export function redraw(line: string): void {
   if (!canRedraw()) return;
-  write(ERASE + visible(line));
+  toError(ERASE + cutEnd(visible(line), columns() - 1));
   isDrawn = true;
 }
 
 /** Removes the line that is redrawn. */
 export function erase(): void {
-  if (isDrawn) write(ERASE);
+  if (isDrawn) toError(ERASE);
   isDrawn = false;
 }
 
 /** To the first column, and the rest of the line is cleared. */
 const ERASE = "\r\x1b[K";
 
-function write(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
+function toError(text: string): void {
+  try {
+    writeAll(Deno.stderr, text);
+  } catch {
+    // There is nobody whom to tell that.
+  }
 }
 
 function shown(lines: Lines): string {

@@ -11,19 +11,15 @@ import { CATALOG } from "../../lib/model/catalog.ts";
 import { cachedModelPath } from "../../lib/io/cache.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { CIFAR10_FILE } from "../support/cifar10.ts";
+import { printedBy } from "../support/printed.ts";
 
 const CHECKPOINT = fromFileUrl(new URL("../fixtures/checkpoints/zip_d.pth", import.meta.url));
 
 /** Runs a command and gives its exit code and the lines that it printed. */
 async function capture(command: () => Promise<number>): Promise<{ code: number; lines: string[] }> {
-  const lines: string[] = [];
-  const { log } = console;
-  console.log = (text: string) => void lines.push(...text.split("\n"));
-  try {
-    return { code: await command(), lines };
-  } finally {
-    console.log = log;
-  }
+  let code = 0;
+  const { out } = await printedBy(async () => code = await command());
+  return { code, lines: out.trimEnd().split("\n") };
 }
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {

@@ -13,6 +13,7 @@ import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import type { Table } from "../../lib/options.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { catsAndDogs } from "../support/fitted.ts";
+import { printedBy } from "../support/printed.ts";
 
 const CAT = join(fromFileUrl(new URL("../data/photos/", import.meta.url)), "cat.png");
 const ENGINE = ["--backend", "wasm", "--threads", "1"];
@@ -22,13 +23,9 @@ async function run<T extends Table>(
   command: Command<T>,
   ...args: string[]
 ): Promise<{ code: number; text: string }> {
-  const lines: string[] = [], { log, error } = console;
-  console.log = console.error = (text: string) => void lines.push(text);
-  try {
-    return { code: await runCommand(command, args), text: lines.join("\n") };
-  } finally {
-    Object.assign(console, { log, error });
-  }
+  let code = 0;
+  const { both } = await printedBy(async () => code = await runCommand(command, args));
+  return { code, text: both.trimEnd() };
 }
 
 /** A test with a folder of cats and dogs. */

@@ -10,6 +10,7 @@ import { modelsCommand } from "../../lib/cli/models.ts";
 import { cachedModelPath } from "../../lib/io/cache.ts";
 import type { Table } from "../../lib/options.ts";
 import { modelBytes } from "../support/model_bytes.ts";
+import { printedBy } from "../support/printed.ts";
 import { sigmoidVgg } from "../support/small_vgg.ts";
 
 const PHOTOS = fromFileUrl(new URL("../data/photos/", import.meta.url));
@@ -17,14 +18,10 @@ const CAT = join(PHOTOS, "cat.png");
 
 /** What a command prints. */
 async function printed<T extends Table>(command: Command<T>, args: string[]): Promise<string> {
-  const lines: string[] = [], { log } = console;
-  console.log = (text: string) => void lines.push(text);
-  try {
+  const { out } = await printedBy(async () => {
     assertEquals(await runCommand(command, args), 0);
-  } finally {
-    console.log = log;
-  }
-  return lines.join("\n");
+  });
+  return out.trimEnd();
 }
 
 /** A test with a folder of its own, in which there is a model of so many logits. */

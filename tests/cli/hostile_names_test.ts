@@ -8,6 +8,7 @@ import { convert } from "../../lib/convert/convert.ts";
 import { textWidth } from "../../lib/report/canvas.ts";
 import { htmlTable, linePlot } from "../../lib/report/html.ts";
 import { Log } from "../../lib/http/server/telemetry.ts";
+import { printedBy } from "../support/printed.ts";
 import { random } from "../support/random_model.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 
@@ -166,36 +167,19 @@ Deno.test("every command shows hostile names, and no terminal obeys them", async
   }
 });
 
-/** Runs `work` with standard error as a terminal, and collects what the process writes. */
-function onTerminal(work: () => void): string {
-  const { isTerminal, writeSync } = Deno.stderr;
-  const { log, error } = console;
-  let written = "";
-  Deno.stderr.isTerminal = () => true;
-  Deno.stderr.writeSync = (bytes) => {
-    written += new TextDecoder().decode(bytes);
-    return bytes.length;
-  };
-  console.log = console.error = (text: string) => void (written += text + "\n");
-  try {
-    work();
-    return written;
-  } finally {
-    Object.assign(Deno.stderr, { isTerminal, writeSync });
-    Object.assign(console, { log, error });
-  }
-}
-
-Deno.test("a progress line holds no control but its own, and is gone before anything else", () => {
+Deno.test("a progress line holds no control but its own, and is gone before anything else", async () => {
+  Deno.env.set("TERM", "xterm"); // A dumb one shows no progress.
   for (let n = 0; n < 50; n++) {
     const label = hostile();
-    const written = onTerminal(() => {
+    const { both } = await printedBy(() => {
       using progress = new ProgressLine(label);
       progress.update(1, 1, hostile());
       print([hostile(), "two"]);
       redraw(hostile());
       tellError(new Error(hostile()), hostile());
-    });
+    }, { isTerminal: true });
+    // deno-lint-ignore no-control-regex -- the color of an error
+    const written = both.replace(/\x1b\[(31|39)m/g, "");
     assertEquals(written.split("\r\x1b[K").length, 5, "drawn and erased twice");
     assertTame(written.replaceAll("\r\x1b[K", ""), "progress");
     assert(written.replaceAll("\r\x1b[K", "|").split("\n")[1] === "two", JSON.stringify(written));

@@ -13,6 +13,7 @@ import { randomFrom } from "../../lib/train/random.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { withFiles } from "../support/files.ts";
 import { modelBytes } from "../support/model_bytes.ts";
+import { printedBy } from "../support/printed.ts";
 import { randomModel } from "../support/random_model.ts";
 import { smallVgg } from "../support/small_vgg.ts";
 import { until } from "../support/serve_process.ts";
@@ -40,14 +41,11 @@ async function run<T extends Table>(
   command: Command<T>,
   ...args: string[]
 ): Promise<{ code: number; out: string; err: string }> {
-  const texts = { out: "", err: "" }, { log, error, info } = console;
-  console.log = console.info = (...lines) => void (texts.out += lines.join(" ") + "\n");
-  console.error = (...lines) => void (texts.err += lines.join(" ") + "\n");
-  try {
-    return { code: await runCommand(command as unknown as Command, [...CPU, ...args]), ...texts };
-  } finally {
-    Object.assign(console, { log, error, info });
-  }
+  let code = 0;
+  const { out, err } = await printedBy(async () => {
+    code = await runCommand(command as unknown as Command, [...CPU, ...args]);
+  });
+  return { code, out, err };
 }
 
 /** Runs a test in a folder with two models, two labels' pictures and a list of these. */

@@ -9,6 +9,7 @@ import { evaluateCommand } from "../../lib/cli/evaluate.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import type { Table } from "../../lib/options.ts";
 import { modelBytes } from "../support/model_bytes.ts";
+import { printedBy } from "../support/printed.ts";
 import { smallVgg } from "../support/small_vgg.ts";
 
 const PHOTOS = fromFileUrl(new URL("../data/photos/", import.meta.url));
@@ -17,14 +18,10 @@ const ENGINE = ["--backend", "wasm", "--threads", "1"];
 
 /** What a command prints. */
 async function printed<T extends Table>(command: Command<T>, args: string[]): Promise<string> {
-  const lines: string[] = [], { log } = console;
-  console.log = (text: string) => void lines.push(text);
-  try {
+  const { out } = await printedBy(async () => {
     assertEquals(await runCommand(command, [...ENGINE, ...args]), 0);
-  } finally {
-    console.log = log;
-  }
-  return lines.join("\n");
+  });
+  return out.trimEnd();
 }
 
 /** A test with a folder of its own, and two models in it that are sure of the cat, and not. */
