@@ -14,7 +14,7 @@ import type { Command } from "./command.ts";
 import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
-import { print, printJson, tell } from "./terminal.ts";
+import { print, printJson, tellWarning } from "./terminal.ts";
 
 const { labels, ids, preprocessing, provenance, temperature, sureScore } = CONVERT_OPTIONS;
 const { out, id, inputSize, afterPool, norm, activation, head, state, offline } = CONVERT_OPTIONS;
@@ -96,7 +96,7 @@ function printSummary(conversion: Conversion, out: string): void {
       `input ${height}x${width}x${channels}, from ${format}, ${megabytes(size)}`,
   );
   print(`images: ${describePreprocessing(preprocessing)} (${preprocessingFrom})`);
-  for (const assumption of conversion.assumptions) tell(`warning: assumed: ${assumption}`);
+  for (const assumption of conversion.assumptions) tellWarning(`assumed: ${assumption}`);
 }
 
 /** What a file that describes a model may say. */

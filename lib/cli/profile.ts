@@ -1,9 +1,8 @@
 /** `profile`: what each layer costs on this machine. */
 
-import { type Classifier, loadClassifier } from "../classifier.ts";
+import type { Classifier } from "../classifier.ts";
 import type { LayerProfile } from "../engine/engine.ts";
 import type { Model } from "../model/model.ts";
-import { resolveModel } from "../open_model.ts";
 import {
   completeOptions,
   pickOptions,
@@ -13,12 +12,13 @@ import {
 } from "../options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import { openClassifier, openModel } from "./loading.ts";
 import { megabytes } from "./progress.ts";
 import { type Format, FORMAT_FLAGS, formatOf, Results } from "./results.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { settingsOf } from "./settings.ts";
 import { textTable } from "./table.ts";
-import { print, tell } from "./terminal.ts";
+import { print } from "./terminal.ts";
 
 const { batch, runs } = PROFILE_OPTIONS;
 const OWN = { batch, runs } satisfies Table;
@@ -32,9 +32,9 @@ export const profileCommand: Command<typeof OPTIONS> = {
   async run(operands, options, signal) {
     if (operands.length > 0) throw new UsageError("profile takes no files");
     const { batch, runs } = completeOptions(OWN, options), format = formatOf(options);
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), onWarning: tell, signal };
-    const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
-    await using classifier = await loadClassifier({ ...wanted, model });
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+    await using classifier = await openClassifier({ ...wanted, model });
     const layers = await classifier.profile({ batch, runs, signal });
     if (format === "text") printTable(classifier, batch, layers);
     else printRecords(format, classifier, model, batch, layers);

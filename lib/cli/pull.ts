@@ -6,8 +6,9 @@ import { flag, PULL_OPTIONS, type Table } from "../options.ts";
 import { VERSION } from "../version.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { megabytes, ProgressLine } from "./progress.ts";
-import { print, printJson, tell } from "./terminal.ts";
+import { Loading } from "./loading.ts";
+import { megabytes } from "./progress.ts";
+import { print, printJson } from "./terminal.ts";
 
 const { force, cacheDir, baseUrl, unverified, offline } = PULL_OPTIONS;
 const OPTIONS = {
@@ -26,13 +27,8 @@ export const pullCommand: Command<typeof OPTIONS> = {
     if (ids.length === 0) throw new UsageError("pull needs at least one ID");
     const results: { id: string; path: string; size: number }[] = [];
     for (const id of ids) {
-      using line = new ProgressLine(`Pulling ${id}`);
-      const path = await pullModel(id, {
-        ...options,
-        signal,
-        onWarning: tell,
-        onProgress: (progress) => line.show(progress),
-      });
+      using loading = new Loading(id, options);
+      const path = await pullModel(id, { ...options, signal, ...loading.callbacks });
       const { size } = await describePath(path);
       results.push({ id, path, size });
       if (!json) print(`${id}: ${path}, ${megabytes(size)}`);
