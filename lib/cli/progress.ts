@@ -19,6 +19,7 @@ export class Pace {
 export interface Screen {
   /** Whether a line can take the place of the last one. */
   canRedraw(): boolean;
+  /** That a line may take. */
   columns(): number;
   redraw(line: string): void;
   erase(): void;
@@ -96,11 +97,12 @@ export class ProgressLine implements Disposable {
     return `${megabytes(done)}${of}, ${rate.toFixed(1)} MB/s`;
   }
 
-  /** The bar becomes shorter for a long label, down to a length; then the label does. */
+  /** The bar becomes shorter for a long label, down to a length; then the label does, or else there is no bar. */
   #draw(part: number, said: string, left: string): void {
     const after = [said, left].filter(Boolean).join("  ");
-    const room = this.#screen.columns() - 1 - displayWidth(after) - 2;
-    const label = cutMiddle(this.#label, Math.max(SHORT_LABEL, room - SHORT_BAR));
+    const room = this.#screen.columns() - displayWidth(after) - 2;
+    const forLabel = room - SHORT_BAR < SHORT_LABEL ? room + 1 : room - SHORT_BAR;
+    const label = cutMiddle(this.#label, Math.max(0, forLabel));
     const width = Math.min(LONG_BAR, room - displayWidth(label));
     const bar = width < SHORT_BAR ? [] : [barOf(part, width)];
     this.#screen.redraw([label, ...bar, after].join(" "));

@@ -137,8 +137,15 @@ export function canRedraw(): boolean {
   return !verbosity.quiet && Deno.stderr.isTerminal() && readPermitted("TERM") !== "dumb";
 }
 
-/** Columns of the terminal; 80, as terminals always had, where nobody knows. */
+/**
+ * Columns that a line may take: of the terminal, or of 80 where nobody knows, all but what a terminal
+ * writes for Ctrl-C, and one, as some begin a line after the last.
+ */
 export function columns(): number {
+  return Math.max(1, terminalColumns() - "^C".length - 1);
+}
+
+function terminalColumns(): number {
   try {
     return Deno.consoleSize().columns || 80;
   } catch {
@@ -148,13 +155,10 @@ export function columns(): number {
 
 let isDrawn = false;
 
-/**
- * Shows a line on standard error in place of the last one, until anything else is written. What does not
- * fit is cut off, and the last column stays free: some terminals begin a line after it.
- */
+/** Shows a line on standard error in place of the last one, until anything else is written: as much as fits. */
 export function redraw(line: string): void {
   if (!canRedraw()) return;
-  toError(ERASE + cutEnd(visible(line), columns() - 1));
+  toError(ERASE + cutEnd(visible(line), columns()));
   isDrawn = true;
 }
 
