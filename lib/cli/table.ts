@@ -23,9 +23,14 @@ export function padEnd(text: string, width: number): string {
 
 /** Marks that are drawn over the character before them, vowels and ends of Korean syllables, and what joins or varies it. */
 const NO_COLUMN = /[\p{Mn}\p{Me}\u1160-\u11ff\ud7b0-\ud7ff\u200c\u200d]/u;
-/** What takes two columns, by Unicode's East Asian Width. */
-const TWO_COLUMNS =
-  /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u;
+/** What takes two columns, by Unicode's East Asian Width; of a flag's two letters each takes one. */
+const TWO_COLUMNS = new RegExp(
+  String.raw`[[\p{Emoji_Presentation}--[\u{1f1e6}-\u{1f1ff}]]` +
+    String.raw`\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3` +
+    String.raw`\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6` +
+    String.raw`\u{16fe0}-\u{18d08}\u{1aff0}-\u{1b2fb}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]`,
+  "v",
+);
 
 /** Columns that a text takes once it is printed. */
 export function displayWidth(text: string): number {

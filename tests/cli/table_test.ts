@@ -22,6 +22,8 @@ Deno.test("columns are as wide as a terminal draws them", () => {
     ["ｶﾀｶﾅ", 4],
     ["！", 2],
     ["😀", 2],
+    ["🇯🇵", 2],
+    ["🈂", 2],
     ["█…–", 3],
     ["a\x1bb", 8],
   ];
