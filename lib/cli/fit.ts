@@ -28,9 +28,10 @@ import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { fitDocument, fitSummary } from "./fit_summary.ts";
 import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { Loading } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
-import { print, printJson, tell } from "./terminal.ts";
+import { print, printJson, tell, tellWarning } from "./terminal.ts";
 
 const { layer, pooling, sides, mirror, head, hidden, fineTune, grayscale, folds, skipBad } =
   FIT_OPTIONS;
@@ -118,7 +119,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
     if (options.add) return await add(path, out, options, signal);
     const train = trainer(asked);
     const data = await listSamples(path, undefined, { signal });
-    for (const warning of data.warnings ?? []) tell(warning);
+    for (const warning of data.warnings ?? []) tellWarning(warning);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const files = ["learning_curve.svg", "report.html"].map((name) => `${directory}/${name}`);
     const reads = [path, options.model, ...data.samples.map(({ file }) => file)];
@@ -126,7 +127,8 @@ export const fitCommand: Command<typeof OPTIONS> = {
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     using features = new ProgressLine("Computing features");
     using learning = new ProgressLine("Learning the head");
-    const onProgress = progressView(features, learning);
+    using loading = new Loading(options.model, options);
+    const onProgress = progressView(loading, features, learning);
     const fitted = await train(data, { out, directory, id, signal, onProgress });
     if (fitted.history !== undefined) {
       await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
@@ -160,14 +162,22 @@ async function add(
     checkedValue(name, option, value);
   }
   const data = await listSamples(path, undefined, { signal });
-  for (const warning of data.warnings ?? []) tell(warning);
+  for (const warning of data.warnings ?? []) tellWarning(warning);
   const reads = [path, model, ...data.samples.map(({ file }) => file)];
   if (!await checkOutputs({ reads, writes: [out] }, { force, dryRun })) return 0;
+  using loading = new Loading(model, options);
   using bar = new ProgressLine("Computing features");
   const onProgress = (progress: Progress): void => {
+    loading.show(progress);
     if (progress.stage === "features") bar.show(progress);
   };
-  const wanted = { ...pickOptions(ADD_OPTIONS, options), out, signal, onProgress, onWarning: tell };
+  const wanted = {
+    ...pickOptions(ADD_OPTIONS, options),
+    out,
+    signal,
+    onProgress,
+    onWarning: tellWarning,
+  };
   print(addedSummary(await addExamples(model, data, wanted), out));
   return 0;
 }
@@ -209,7 +219,7 @@ function trainer(
   const classWeights = balance === false ? "none" : undefined;
   if (!isScratch) {
     const head = { ...options, classWeights } as FitOptions; // Checked above.
-    return (data, more) => fit(data, { ...head, ...more, onWarning: tell });
+    return (data, more) => fit(data, { ...head, ...more, onWarning: tellWarning });
   }
   const channels = options.grayscale ? 1 : options.channels;
   const all = { ...pickOptions(SCRATCH_OPTIONS, options), channels, classWeights };
@@ -219,11 +229,13 @@ function trainer(
 
 /** Bars while features are computed and settings are tried, or a line per epoch, which a pipe gets too. */
 function progressView(
+  loading: Loading,
   features: ProgressLine,
   learning: ProgressLine,
 ): (progress: Progress) => void {
   let head = false;
   return (progress) => {
+    loading.show(progress);
     if (progress.stage === "features") features.show(progress);
     if (progress.stage === "train" && progress.unit === "trials") learning.show(progress);
     if (progress.epoch === undefined) return;

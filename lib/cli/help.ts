@@ -49,7 +49,7 @@ export function programHelp(): string[] {
     "",
     "Exit codes: 0 all done; 1 something failed, the rest is done; 2 wrong command",
     "line or setting, nothing done; 128 + the signal's number when stopped",
-    "(130: Ctrl-C).",
+    "(130: Ctrl-C; 141: whoever reads standard output has left).",
   ];
 }
 

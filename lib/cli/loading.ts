@@ -12,7 +12,7 @@ import { tellWarning } from "./terminal.ts";
 
 /** Loads a classifier, and says what takes long. */
 export async function openClassifier(options: ClassifierOptions): Promise<Classifier> {
-  using loading = new Loading(nameOf(options.model), options);
+  using loading = new Loading(options.model, options);
   return await loadClassifier({ ...options, ...loading.callbacks });
 }
 
@@ -21,12 +21,8 @@ export async function openModel(
   model: ModelSource | undefined,
   options: ResolveOptions,
 ): Promise<Model> {
-  using loading = new Loading(nameOf(model), options);
+  using loading = new Loading(model, options);
   return await resolveModel(model, { ...options, ...loading.callbacks });
-}
-
-function nameOf(model: ModelSource | undefined): string {
-  return typeof model === "string" ? publicText(model) : "the model";
 }
 
 /** Bytes, or weights, from which on a stage has a line of its own, also where no bar is drawn. */
@@ -49,13 +45,13 @@ export class Loading implements Disposable {
     onWarning: tellWarning,
   };
 
-  /** @param name What is loaded. */
+  /** @param model What is loaded, as it was asked for. */
   constructor(
-    name: string,
-    { cacheDir }: Pick<ResolveOptions, "cacheDir"> = {},
+    model: ModelSource | undefined,
+    { cacheDir }: ResolveOptions = {},
     options: ProgressLineOptions = {},
   ) {
-    this.#name = name;
+    this.#name = typeof model === "string" ? publicText(model) : "the model";
     this.#cacheDir = cacheDir;
     this.#options = options;
   }

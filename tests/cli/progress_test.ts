@@ -156,7 +156,7 @@ Deno.test("loading says once what it fetches, from where, how much, and where th
 
 Deno.test("loading says that a model of a URL is not kept, and nothing of a small one", () => {
   const { told, options } = fake(80);
-  using loading = new Loading("the model", {}, options);
+  using loading = new Loading(undefined, {}, options);
   const about = { stage: "load", unit: "bytes", done: 1 } as const;
   loading.show({ ...about, file: "https://example.org/small.safetensors", total: 5e6 });
   loading.show({ ...about, file: "https://example.org/large.safetensors", total: 50e6 });
