@@ -66,9 +66,9 @@ export class Loading implements Disposable {
       this.#line = new ProgressLine(label(this.#name), { ...this.#options, delayMs });
       this.#stage = stage;
     }
-    const line = this.#announcement(progress);
-    if (line !== undefined && !this.#said.has(line)) {
-      this.#said.add(line);
+    const line = this.#announcement(progress), key = `${stage} ${progress.file}`;
+    if (line !== undefined && !this.#said.has(key)) {
+      this.#said.add(key);
       (this.#options.screen ?? STANDARD_ERROR).tell(line);
     }
     this.#line?.show(progress);

@@ -52,6 +52,7 @@ export class ProgressLine implements Disposable {
   readonly #screen: Screen;
   #pace = new Pace();
   #stage: ProgressStage | undefined;
+  #isAwaited = false;
   #startMs: number | undefined;
   #shownMs: number | undefined;
 
@@ -82,19 +83,23 @@ export class ProgressLine implements Disposable {
     else this.#screen.tell(`${this.#label}: ${[said, left].filter(Boolean).join(", ")}`);
   }
 
-  /** The same of what a call of the library tells; of bytes also how fast they come. */
+  /**
+   * The same of what a call of the library tells; of bytes also how fast they come, from the first on:
+   * what a server takes to answer is no pace.
+   */
   show({ stage, done, total, unit }: Progress): void {
-    if (stage !== this.#stage) this.#pace = new Pace();
+    if (stage !== this.#stage || this.#isAwaited) this.#pace = new Pace();
     this.#stage = stage;
+    this.#isAwaited = unit === "bytes" && done === 0;
     this.update(done, total ?? done, this.#detailOf(unit, done, total));
   }
 
   #detailOf(unit: Progress["unit"], done: number, total: number | undefined): string | undefined {
     if (unit === "weights") return `${Math.floor(100 * done / (total || 1))} %`;
     if (unit !== "bytes") return total === undefined ? `${done} ${unit}` : undefined;
-    const rate = this.#pace.perSecond(done, this.#clock()) / 1e6;
+    const rate = this.#pace.perSecond(done, this.#clock());
     const of = total === undefined ? "" : ` of ${megabytes(total)}`;
-    return `${megabytes(done)}${of}, ${rate.toFixed(1)} MB/s`;
+    return `${megabytes(done)}${of}${rate > 0 ? `, ${megabytes(rate)}/s` : ""}`;
   }
 
   /** The bar becomes shorter for a long label, down to a length; then the label does, or else there is no bar. */

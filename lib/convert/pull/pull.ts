@@ -104,6 +104,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
         const warning = WARNINGS[verificationOf(entry)];
         if (warning !== undefined) options.onWarning?.(`${id}: ${warning}`);
         const progress = new ProgressTeller(options, { stage: "pull", unit: "bytes", file });
+        progress.reach(0, expected.size); // Before a server that may take long to answer.
         const sha256 = await download(url, part, expected, { fetch, signal, progress });
         await convertPart(part, path, entry, sha256, options);
       }
