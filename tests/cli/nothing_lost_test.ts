@@ -15,6 +15,7 @@ import type { Table } from "../../lib/options.ts";
 import { randomFrom } from "../../lib/train/random.ts";
 import { withFiles } from "../support/files.ts";
 import { modelBytes } from "../support/model_bytes.ts";
+import { printedBy } from "../support/printed.ts";
 import { smallVgg } from "../support/small_vgg.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -45,13 +46,9 @@ const FILES = {
 
 /** Runs a command, and forgets what it says. */
 async function run<T extends Table>(command: Command<T>, args: readonly string[]): Promise<number> {
-  const { log, error } = console;
-  console.log = console.error = () => {};
-  try {
-    return await runCommand(command as unknown as Command, args);
-  } finally {
-    Object.assign(console, { log, error });
-  }
+  let code = 0;
+  await printedBy(async () => code = await runCommand(command as unknown as Command, args));
+  return code;
 }
 
 async function contents(folder: string, below = ""): Promise<Map<string, Uint8Array>> {
@@ -188,26 +185,19 @@ Deno.test("random outputs replace nothing, unless --force says so, and never an 
 
 Deno.test("--dry-run says what would be read and written, and does neither", () =>
   withFiles(FILES, async (folder) => {
-    const lines: string[] = [], { log } = console;
-    console.log = (text: string) => void lines.push(...text.split("\n"));
     const before = await contents(folder);
-    try {
-      const q = join(folder, "q"), drawn = join(folder, "fresh");
-      const line = [q, "--draw", drawn, "--dry-run"];
-      assertEquals(await runCommand(classifyCommand as unknown as Command, line), 0);
-      assertEquals(lines, [
-        ...["cat/1.png", "ship/1.jpg"].map((path) => `read   ${join(q, path)}`),
-        ...["cat/1.png", "ship/1.png"].map((path) => `write  ${join(drawn, path)}`),
-      ]);
-      const taken = [q, "--draw", join(folder, "drawn"), "--dry-run"];
-      await assertRejects(
-        () => runCommand(classifyCommand as unknown as Command, taken),
-        UsageError,
-        "exists",
-      );
-      assertEquals(lines.at(-2), `exists ${join(folder, "drawn/cat/1.png")}`);
-    } finally {
-      console.log = log;
-    }
+    const q = join(folder, "q"), drawn = join(folder, "fresh");
+    const dryRun = (out: string): Promise<number> =>
+      runCommand(classifyCommand as unknown as Command, [q, "--draw", out, "--dry-run"]);
+    const free = await printedBy(async () => assertEquals(await dryRun(drawn), 0));
+    assertEquals(free.out.trimEnd().split("\n"), [
+      ...["cat/1.png", "ship/1.jpg"].map((path) => `read   ${join(q, path)}`),
+      ...["cat/1.png", "ship/1.png"].map((path) => `write  ${join(drawn, path)}`),
+    ]);
+    const taken = await printedBy(() =>
+      assertRejects(() => dryRun(join(folder, "drawn")), UsageError, "exists")
+    );
+    const exists = `exists ${join(folder, "drawn/cat/1.png")}`;
+    assertEquals(taken.out.trimEnd().split("\n").at(-2), exists);
     assertEquals((await contents(folder)).size, before.size);
   }));
