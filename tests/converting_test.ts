@@ -159,7 +159,7 @@ Deno.test("what docs/converting.md says of each source is so", async () => {
     }
     for (const [row, name, flags = "", network, from] of rows) {
       const said = flags.replace("--input-size 224", "--input-size 64");
-      const command = `convert ${local(name)} ${said} --out mine.safetensors`;
+      const command = `convert ${local(name)} ${said} --force --out mine.safetensors`;
       const printed = await outputOf(command, folder);
       assert(printed.includes(`(${from})\n`), `${row}\n${printed}`);
       const source = await openConversionSource(join(folder, local(name)), {});

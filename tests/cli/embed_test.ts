@@ -379,7 +379,7 @@ testIn("embed writes the same numbers in all formats, and replaces none", async 
   assertMatch(foreign.said, /other\.csv\.part exists: name another file/);
   assertEquals(await Deno.readTextFile(join(folder, "other.csv.part")), "somebody else's");
   await Deno.remove(join(folder, "other.csv.part"));
-  assertMatch((await embed(CAT, "--force")).said, /--force needs --out/);
+  assertMatch((await embed(CAT, "--force")).said, /--force needs an output/);
   const wrong = await embed("--out", join(folder, "x.h5"), CAT);
   assertEquals(wrong.code, 2);
   assertMatch(wrong.said, /\.jsonl, \.npy, \.safetensors, \.csv, \.parquet/);

@@ -61,7 +61,7 @@ async function writePictures(directory: string, first: number, count: number): P
 }
 
 testIn(
-  "classify --draw writes pictures, and names that clash are told apart",
+  "classify --draw writes pictures, and each at its own path",
   async (directory) => {
     const out = join(directory, "drawn");
     const other = join(directory, "other", "cat.png");
@@ -70,9 +70,8 @@ testIn(
     // What is given twice is drawn once.
     const { code } = await run(directory, ["classify", "--draw", out, CAT, other, CAT]);
     assertEquals(code, 0);
-    const names = [...Deno.readDirSync(out)].map(({ name }) => name).sort();
-    assertEquals(names, ["cat-2.png", "cat.png"]);
-    const picture = await decodeImage(await Deno.readFile(join(out, "cat.png")));
+    await Deno.stat(join(out, other));
+    const picture = await decodeImage(await Deno.readFile(join(out, CAT)));
     assertEquals([picture.width, picture.height], [451, 300]);
   },
 );
@@ -93,11 +92,13 @@ testIn("explain writes a picture of the class that is asked for", async (directo
   const args = ["explain", "--out", out, "--label", "ship", "--scale", "96", BOATS];
   const { code, stdout, stderr } = await run(directory, args);
   assertEquals([code, stderr], [0, ""]);
-  assertMatch(stdout, /boats\.jpg {2}ship \d+\.\d %/);
+  assertMatch(stdout, /^ship \d+\.\d % {2}\S+boats\.jpg -> /);
   const picture = await decodeImage(await Deno.readFile(join(out, "boats.png")));
   assert(picture.width > 320 && picture.height > 200);
-  const unknown = await run(directory, ["explain", "--out", out, "--label", "shop", BOATS]);
-  assertEquals(unknown.code, 1);
+  const elsewhere = join(directory, "elsewhere");
+  const line = ["explain", "--out", elsewhere, "--label", "shop", BOATS];
+  const unknown = await run(directory, line);
+  assertEquals(unknown.code, 2);
   assertMatch(unknown.stderr, /did you mean "ship"/);
 });
 
