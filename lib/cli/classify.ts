@@ -1,10 +1,8 @@
 /** `classify`: says which label each picture gets. */
 
-import { loadClassifier } from "../classifier.ts";
 import { readImage } from "../image/read.ts";
 import { writeWhole } from "../io/atomic_file.ts";
 import { exists } from "../io/cache.ts";
-import { resolveModel } from "../open_model.ts";
 import {
   pickOptions,
   RESOLVE_OPTIONS,
@@ -19,6 +17,7 @@ import { classifyShape, type Result } from "./classify_shape.ts";
 import { drawer } from "./draw.ts";
 import { expandInputs, type Input, INPUT_FLAGS } from "./inputs.ts";
 import { KnownImages, stampsOf } from "./known_images.ts";
+import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf, isTable, Results } from "./results.ts";
 import {
@@ -33,7 +32,6 @@ import {
 } from "./run.ts";
 import { type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
-import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const SELECTION = SELECTION_OPTIONS, { topK, scoreThreshold, allow, deny } = SELECTION;
@@ -91,9 +89,9 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       grows: out === undefined ? [] : [out],
     }, options);
     if (!isWanted) return 0;
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
-    const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
-    await using classifier = await loadClassifier({ ...wanted, model });
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+    await using classifier = await openClassifier({ ...wanted, model });
     const views = pickOptions(VIEW_OPTIONS, options), isOne = inputs.length === 1;
     const isShort = out === undefined && (format === "text" && !isOne || isTable(format));
     const selection = { topK: isShort ? FEW : topK.default, ...pickOptions(SELECTION, options) };

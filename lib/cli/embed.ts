@@ -1,7 +1,5 @@
 /** `embed`: writes what a layer says about images. */
 
-import { loadClassifier } from "../classifier.ts";
-import { resolveModel } from "../open_model.ts";
 import { EMBEDDING_OPTIONS, pickOptions, RESOLVE_OPTIONS, type Table, text } from "../options.ts";
 import { checkEmbedding } from "../output/embedding.ts";
 import type { Command } from "./command.ts";
@@ -9,6 +7,7 @@ import { outputFiles } from "./embedding_formats.ts";
 import { keepExisting, openOutput, printedOutput } from "./embedding_output.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { stampsOf } from "./known_images.ts";
+import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf } from "./results.ts";
 import {
@@ -21,7 +20,6 @@ import {
 } from "./run.ts";
 import { settingsOf } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
-import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const OPTIONS = {
@@ -66,11 +64,11 @@ export const embedCommand: Command<typeof OPTIONS> = {
     }, options);
     if (!isWanted) return 0;
     if (out !== undefined && !force) await keepExisting(out);
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
-    const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
     const embedding = pickOptions(EMBEDDING_OPTIONS, options);
     const { layer, parts } = withSettings(() => checkEmbedding(embedding, model));
-    await using classifier = await loadClassifier({ ...wanted, model });
+    await using classifier = await openClassifier({ ...wanted, model });
     const settings = settingsOf("embed", [model], classifier.info, {
       layer,
       parts: parts.map(({ layer, pooling, normalize }) =>

@@ -1,21 +1,21 @@
 /** One variant of an evaluation: its models, and what they say of the images. */
 
-import { type Classifier, loadClassifier } from "../classifier.ts";
+import type { Classifier } from "../classifier.ts";
 import { fuse } from "../compose/fuse.ts";
 import { evaluate } from "../evaluate/evaluate.ts";
 import type { Dataset } from "../input/dataset.ts";
 import { listSamples } from "../input/list_samples.ts";
 import { describeSkipped, reasonOf } from "../input/skipped_samples.ts";
 import type { Model } from "../model/model.ts";
-import { resolveModel } from "../open_model.ts";
 import { CLASSIFIER_OPTIONS, pickOptions, RESOLVE_OPTIONS, VIEW_OPTIONS } from "../options.ts";
 import type { MadeVariant } from "./evaluate_report.ts";
 import { Journal } from "./journal.ts";
 import { type Stamp, stampOf } from "./known_images.ts";
+import { openClassifier, openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
 import { type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { type Shard, takeShard } from "./shard.ts";
-import { tell, tellError } from "./terminal.ts";
+import { tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 import { scalesOf, type Variant } from "./variants.ts";
 
@@ -33,9 +33,9 @@ export async function findModels(
   data: string,
   signal: AbortSignal,
 ): Promise<Wanted> {
-  const finding = { ...pickOptions(RESOLVE_OPTIONS, variant.classifier), signal, onWarning: tell };
+  const finding = { ...pickOptions(RESOLVE_OPTIONS, variant.classifier), signal };
   const models: Model[] = [];
-  for (const model of variant.models) models.push(await resolveModel(model, finding));
+  for (const model of variant.models) models.push(await openModel(model, finding));
   const { backend, precision } = CLASSIFIER_OPTIONS;
   const asked = { backend: backend.default, precision: precision.default, ...variant.classifier };
   const settings = settingsOf("evaluate", models, asked, { ...viewSettings(variant), data });
@@ -67,8 +67,8 @@ export async function evaluateVariant(
   await using loaded = new AsyncDisposableStack();
   const classifiers: Classifier[] = [];
   for (const model of models) {
-    const options = { ...variant.classifier, model, signal, onWarning: tell };
-    classifiers.push(loaded.use(await loadClassifier(options)));
+    const options = { ...variant.classifier, model, signal };
+    classifiers.push(loaded.use(await openClassifier(options)));
   }
   const [first] = classifiers as [Classifier, ...Classifier[]]; // One for each model.
   const classifier = classifiers.length === 1 ? first : fuse(classifiers);

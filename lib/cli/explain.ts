@@ -1,16 +1,15 @@
 /** `explain`: writes pictures of which part of an image speaks for a class. */
 
 import { dirname } from "node:path";
-import { loadClassifier } from "../classifier.ts";
 import { drawExplanation } from "../explain/draw.ts";
 import { checkExplanation } from "../explain/explain.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
 import { writeWhole } from "../io/atomic_file.ts";
-import { resolveModel } from "../open_model.ts";
 import { EXPLANATION_OPTIONS, pickOptions, RESOLVE_OPTIONS, type Table, text } from "../options.ts";
 import { makeFolder } from "../platform.ts";
 import type { Command } from "./command.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
+import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf, Results } from "./results.ts";
 import {
@@ -23,7 +22,6 @@ import {
 } from "./run.ts";
 import { settingsOf } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
-import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const OPTIONS = {
@@ -59,9 +57,9 @@ export const explainCommand: Command<typeof OPTIONS> = {
       writes: inputs.map(({ name }) => outputs.get(name)!), // Of every input.
     }, options);
     if (!isWanted) return 0;
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
-    const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
-    await using classifier = await loadClassifier({ ...wanted, model });
+    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+    const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+    await using classifier = await openClassifier({ ...wanted, model });
     const explaining = pickOptions(EXPLANATION_OPTIONS, options);
     withSettings(() => checkExplanation(explaining, model, classifier.info.classes));
     const { label, scale, method = EXPLANATION_OPTIONS.method.default } = explaining;

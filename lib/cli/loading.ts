@@ -8,12 +8,21 @@ import type { Progress, ProgressStage } from "../progress.ts";
 import { publicText } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
 import { megabytes, ProgressLine, type ProgressLineOptions, STANDARD_ERROR } from "./progress.ts";
-import { tellWarning } from "./terminal.ts";
+import { tellMore, tellWarning } from "./terminal.ts";
 
 /** Loads a classifier, and says what takes long. */
 export async function openClassifier(options: ClassifierOptions): Promise<Classifier> {
   using loading = new Loading(options.model, options);
-  return await loadClassifier({ ...options, ...loading.callbacks });
+  const start = performance.now();
+  const classifier = await loadClassifier({ ...options, ...loading.callbacks });
+  const { model, backend, precision, device, threads } = classifier.info;
+  tellMore(
+    `${model}: ${backend} ${precision}, ${device}, ${threads} thread${
+      threads > 1 ? "s" : ""
+    }, loaded in ` +
+      `${(performance.now() - start).toFixed(0)} ms`,
+  );
+  return classifier;
 }
 
 /** Opens a model, which `openClassifier` takes, and says what takes long. */

@@ -5,7 +5,6 @@ import { stringify } from "@std/csv";
 import { writeWhole } from "../io/atomic_file.ts";
 import { permittedCacheDir } from "../io/cache.ts";
 import { sha256 } from "../io/sha256.ts";
-import { resolveModel } from "../open_model.ts";
 import {
   CLASSIFIER_OPTIONS,
   pickOptions,
@@ -21,6 +20,7 @@ import { openIndex, type SearchIndex } from "../search/search_index.ts";
 import { csvCell } from "./csv.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
 import { type Format, FORMAT_FLAGS, formatOf } from "./results.ts";
 import { CLASSIFIER_FLAGS } from "./run.ts";
@@ -93,10 +93,10 @@ export async function openFolder(
       "The index is not kept, as the folder for caches must not be written: name a file with --index",
     );
   }
-  const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal, onWarning: tell };
+  const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
   // Nobody has named the one in the cache.
   const isRebuilt = rebuild || given === undefined;
-  const found = await resolveModel(model, pickOptions(RESOLVE_OPTIONS, wanted));
+  const found = await openModel(model, pickOptions(RESOLVE_OPTIONS, wanted));
   await using stack = new AsyncDisposableStack();
   const opening = { ...wanted, model: found, file: kept, rebuild: isRebuilt };
   const index = stack.use(await openIndex(opening));
