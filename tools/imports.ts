@@ -60,6 +60,8 @@ const MAY_SAY_DENO = [
   "lib/cli/convert.ts",
   "lib/cli/terminal.ts",
   "lib/cli/run.ts",
+  "lib/cli/stdin.ts",
+  "lib/cli/open_page.ts",
 ];
 
 /** Who may write to the console: what escapes it, and who says only its own words. */

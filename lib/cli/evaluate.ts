@@ -12,6 +12,7 @@ import {
   writeReport,
 } from "./evaluate_report.ts";
 import { printMetrics } from "./evaluate_summary.ts";
+import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { parseShard, SHARD_OPTION } from "./shard.ts";
@@ -37,6 +38,7 @@ const OPTIONS = {
     { placeholder: "DIR" },
     "Write report.html, report.json, and what a later run needs to go on",
   ),
+  ...OPEN_FLAG,
   ...OUTPUT_FLAGS,
   json: flag({}, "Print the report as one JSON document"),
   shard: {
@@ -67,7 +69,8 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
       throw new UsageError("evaluate needs one directory or list");
     }
     const { model, ...classifier } = pickOptions(CLASSIFIER_FLAGS, options);
-    const { fuse = [], compare, outDir: out, force = false, json } = options;
+    const { fuse = [], compare, outDir: out, force = false, json, open } = options;
+    if (open && out === undefined) throw new UsageError("Option --open needs --out-dir");
     const views = pickOptions(VIEW_OPTIONS, options);
     const base: Variant = { ...views, models: [model, ...fuse], classifier };
     const variants: Variants = compare === undefined ? [base] : parseVariants(compare, base);
@@ -100,6 +103,8 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     // A part is no report: the last run, without --shard, writes it.
     if (out !== undefined && shard.count === 1) {
       await writeReport(out, `${all[0].model} on ${path}`, all, dataset!, options.offline);
+      tell(`Report: ${reportFiles(out)[0]}`);
+      if (open) await openPage(reportFiles(out)[0]!);
     }
     return all.some(({ evaluation }) => evaluation.failed > 0) ? 1 : 0;
   },

@@ -27,6 +27,7 @@ import { percent } from "../report/html.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { fitDocument, fitSummary } from "./fit_summary.ts";
+import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { Loading } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
@@ -50,6 +51,7 @@ const OPTIONS = {
     "The model file to write; MODEL-fit/ beside it gets the report, and what an interrupted " +
       "run needs to go on",
   ),
+  ...OPEN_FLAG,
   ...OUTPUT_FLAGS,
   json: flag({}, "Print what the model is worth as one JSON document"),
   ...{ layer, pooling, sides, mirror, head, hidden, fineTune },
@@ -107,7 +109,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
   goesOn: ({ add }) => !add,
 
   async run(operands, options, signal) {
-    const { out, json, ...asked } = options;
+    const { out, json, open, ...asked } = options;
     if (out === undefined) {
       throw new UsageError("fit needs --out MODEL for the file that it writes");
     }
@@ -138,6 +140,7 @@ export const fitCommand: Command<typeof OPTIONS> = {
     await writeWhole(report, page);
     if (json) printJson(fitDocument(id, fitted, out, report));
     else print(fitSummary(fitted, out, report));
+    if (open) await openPage(report);
     return 0;
   },
 };

@@ -19,6 +19,7 @@ import { visibleJson } from "../report/visible.ts";
 import { openIndex, type SearchIndex } from "../search/search_index.ts";
 import { csvCell } from "./csv.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
+import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
@@ -35,6 +36,7 @@ export const PICTURE_FLAGS = {
     { placeholder: "FILE", unset: "text on standard output" },
     ".html, a page with the pictures; .json, .jsonl, .csv or .tsv",
   ),
+  ...OPEN_FLAG,
   ...OUTPUT_FLAGS,
   hidden: INPUT_FLAGS.hidden,
   index: text(
@@ -177,13 +179,19 @@ const FORMS: Readonly<Record<string, Form>> = {
  *
  * @throws {UsageError} If in several, or in one that there is not.
  */
-function formOf({ out, ...options }: Values<typeof PICTURE_FLAGS>): Form {
+function formOf({ out, open, ...options }: Values<typeof PICTURE_FLAGS>): Form {
   const format = formatOf(options);
-  if (out === undefined) return format;
+  if (out === undefined) {
+    if (open) throw new UsageError("Option --open needs --out with a name in .html");
+    return format;
+  }
   if (format !== "text") {
     throw new UsageError(`The name of --out says what is written: leave out --${format}`);
   }
   const form = FORMS[extname(out).toLowerCase()];
+  if (open && form !== "html") {
+    throw new UsageError("Option --open needs --out with a name in .html");
+  }
   if (form !== undefined) return form;
   const endings = Object.keys(FORMS).join(", ");
   throw new UsageError(`Option --out needs a file ending in ${endings}: found "${out}"`);
@@ -207,7 +215,7 @@ export async function giveResults(
   { settings, text, records, rows, page }: Results,
   options: Values<typeof PICTURE_FLAGS>,
 ): Promise<void> {
-  const { out } = options, form = formOf(options);
+  const { out, open } = options, form = formOf(options);
   const contents = (): string => {
     const lines = records.map(visibleJson);
     switch (form) {
@@ -229,6 +237,7 @@ export async function giveResults(
   }
   await writeWhole(out, form === "html" ? await page() : contents());
   tell(`Written to ${out}`);
+  if (open) await openPage(out);
 }
 
 /** `0.987`: 1 only of what is the same. */
