@@ -11,14 +11,17 @@ export const BASE_URL = "VGG16_BASE_URL";
 const OLD_NAMES = { [CACHE_DIR]: "VGG_CACHE_DIR", [BASE_URL]: "VGG_MODEL_BASE_URL" } as const;
 const reported = new Set<string>();
 
-/** Reads one. An old name that is set is reported, once a process, with the new one. */
+/**
+ * Reads one, if the program may, without asking. An old name that is set is reported, once a process, with
+ * the new one.
+ */
 export function readVariable(name: keyof typeof OLD_NAMES): string | undefined {
   const old = OLD_NAMES[name];
-  if (!reported.has(old) && isGranted({ name: "env", variable: old }) && environmentVariable(old)) {
+  if (!reported.has(old) && readPermitted(old)) {
     reported.add(old);
     console.warn(`${old} has no effect: it is called ${name} now`);
   }
-  return environmentVariable(name);
+  return readPermitted(name);
 }
 
 /** Variables of others: Hugging Face's host, and a token for it. */

@@ -6,6 +6,7 @@
 import { defaultText, flag, type Option, type Table, type Values, valuesText } from "../options.ts";
 import type { CommandInfo } from "./commands.ts";
 import { flagOf, HELP_OPTION, parseArguments } from "./arguments.ts";
+import { withEnvironment } from "./environment.ts";
 import { untilInterrupted } from "./run.ts";
 import { print, setVerbosity, tell } from "./terminal.ts";
 
@@ -45,9 +46,10 @@ export async function runCommand(
   info: Pick<CommandInfo, "about"> = { about: "" },
 ): Promise<number> {
   const table = { ...command.options, ...VERBOSITY };
-  const { operands, options: { quiet, verbose, ...options }, isHelp } = parseArguments(args, table);
+  const { operands, options: { quiet, verbose, ...given }, isHelp } = parseArguments(args, table);
   if (!isHelp) {
     setVerbosity({ quiet, verbose });
+    const options = await withEnvironment(command.options, given);
     return await untilInterrupted(async (signal) => {
       try {
         return await command.run(operands, options, signal);

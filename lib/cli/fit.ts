@@ -30,6 +30,7 @@ import { fitDocument, fitSummary } from "./fit_summary.ts";
 import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { Loading } from "./loading.ts";
+import { isFromEnvironment } from "./environment.ts";
 import { ProgressLine } from "./progress.ts";
 import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
 import { print, printJson, tell, tellWarning } from "./terminal.ts";
@@ -214,7 +215,7 @@ function trainer(
   for (const [name, value] of Object.entries(options)) {
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
     if (option !== undefined) checkedValue(name, option, value);
-    else {
+    else if (!isFromEnvironment(name)) {
       const flag = flagOf(name, OPTIONS[name as keyof typeof options]);
       throw new UsageError(`--${flag} does not go ${isScratch ? "with" : "without"} --scratch`);
     }

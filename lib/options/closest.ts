@@ -30,6 +30,15 @@ export function meant(given: string, known: readonly string[]): string {
     : `expected one of ${known.join(", ")}`;
 }
 
+/** Letters by which a name with a typo differs from the one that is meant. */
+const NEAR = 2;
+
+/** The known name that was meant, if one differs by no more than two letters. */
+export function nearName(given: string, known: readonly string[]): string | undefined {
+  const nearest = closestName(given, known);
+  return levenshteinDistance(given.slice(0, MAX_COMPARED), nearest) <= NEAR ? nearest : undefined;
+}
+
 /** A text as it is shown in a message: its beginning, if it is long. */
 export function shortened(text: string): string {
   return text.length <= MAX_COMPARED ? text : `${text.slice(0, MAX_COMPARED)}…`;

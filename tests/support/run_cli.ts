@@ -1,0 +1,45 @@
+/** The command line as another process. */
+
+import { fromFileUrl } from "@std/path";
+
+const CLI = fromFileUrl(new URL("../../cli.ts", import.meta.url));
+const CONFIG = fromFileUrl(new URL("../../deno.json", import.meta.url));
+
+/** What came of a command. */
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a command runs with. */
+export interface RunOptions {
+  /** Variables besides those that keep drivers and colors quiet. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: all. */
+  readonly permissions?: readonly string[];
+  readonly cwd?: string;
+}
+
+/** Runs a command, which can ask for nothing. Variables of this program's own are not passed on. */
+export async function runCli(
+  args: readonly string[],
+  { env = {}, permissions = ["--allow-all"], cwd }: RunOptions = {},
+): Promise<Run> {
+  const { HOME = "/", PATH = "", DENO_DIR } = Deno.env.toObject();
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--config", CONFIG, ...permissions, CLI, ...args],
+    cwd,
+    clearEnv: true,
+    env: {
+      ...{ HOME, PATH, NO_COLOR: "1" },
+      ...DENO_DIR !== undefined && { DENO_DIR },
+      // Mesa's drivers complain on standard error where the session has no runtime directory.
+      XDG_RUNTIME_DIR: "/tmp",
+      ...env,
+    },
+    stdin: "null",
+  }).output();
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
