@@ -2,119 +2,160 @@
 
 import { fromFileUrl } from "@std/path";
 import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
-import { headOf } from "../model/architecture.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
-import type { Model } from "../model/model.ts";
-import { describeReadout } from "../model/readout.ts";
 import { ownFile, resolveModel } from "../open_model.ts";
-import { closestName, flag, RESOLVE_OPTIONS, type Table } from "../options.ts";
-import { describePreprocessing } from "./describe_preprocessing.ts";
-import { UsageError } from "./usage_error.ts";
+import { flag, RESOLVE_OPTIONS, shortened, type Table } from "../options.ts";
+import { clearCache, describeAll, describeCached, listCache } from "./cache_contents.ts";
 import type { Command } from "./command.ts";
-import { print, printJson } from "./terminal.ts";
+import { type KnownModel, knownModel } from "./known_models.ts";
+import { factsOf, tellFacts } from "./model_facts.ts";
+import { programName } from "./program_name.ts";
+import { print, printJson, tellError } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
 
 const OPTIONS = {
   cacheDir: RESOLVE_OPTIONS.cacheDir,
-  json: flag({}, "Print JSON"),
+  all: flag({}, "Remove all that was pulled or computed; only with remove"),
+  json: flag({}, "Print one JSON document"),
 } satisfies Table;
 
+/** What an action is given. */
+interface Given {
+  readonly cacheDir: string;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+}
+
+type Action = (name: string | undefined, given: Given) => Promise<number>;
+
+const ACTIONS: Readonly<Record<string, Action>> = { list, info, path, remove };
+const SYNONYMS: Readonly<Record<string, string>> = { ls: "list", show: "info", rm: "remove" };
+
 export const modelsCommand: Command<typeof OPTIONS> = {
-  usage: "[OPTIONS]\n[OPTIONS] info ID|FILE\n[OPTIONS] remove ID",
+  usage: "[OPTIONS]\n[OPTIONS] info ID|FILE\n[OPTIONS] path [ID]\n[OPTIONS] remove ID|--all",
   operands: {
-    "(nothing)": "Lists them; * marks those that are here",
+    "(nothing)": "Lists them; * marks those that are here. Then what the cache holds",
     "info ID|FILE": "Tells all about one, or about a model file",
-    "remove ID": "Removes one from the cache",
+    "path [ID]": "Prints where the cache is, or a model's file; exit code 1 if that is not here",
+    "remove ID": "Removes one from the cache, or what a pull of it left that was broken off",
+    "remove --all":
+      "Removes all of them, kernel times and indexes; nothing that is somebody else's",
   },
   options: OPTIONS,
 
-  async run(operands, { cacheDir = defaultCacheDir(), json = false }, signal) {
-    const [action = "list", id, ...more] = operands;
-    if (more.length > 0) throw new UsageError(`models ${action} takes one ID`);
-    if (action === "list" && id === undefined) return await list(cacheDir, json);
-    if (action !== "info" && action !== "remove") {
-      throw new UsageError(`models knows list, info and remove: found "${operands.join(" ")}"`);
+  async run(operands, { cacheDir = defaultCacheDir(), all = false, json = false }, signal) {
+    const [word = "list", name, ...more] = operands;
+    const action = Object.hasOwn(SYNONYMS, word) ? SYNONYMS[word]! : word;
+    if (!Object.hasOwn(ACTIONS, action)) throw noAction(word);
+    if (more.length > 0 || action === "list" && name !== undefined) {
+      throw new UsageError(`models ${action} takes ${action === "list" ? "no" : "one"} ID`);
     }
-    if (id === undefined) throw new UsageError(`models ${action} needs the ID of a model`);
-    const entry = findModel(id);
-    if (entry === undefined && action === "info" && await exists(id)) {
-      tellFacts(factsOf(await resolveModel(id)), json);
-      return 0;
-    }
-    if (entry === undefined) {
-      const nearest = closestName(id, CATALOG.map((known) => known.id));
-      throw new UsageError(`The catalog has no model ${id}: did you mean ${nearest}?`);
-    }
-    return action === "info"
-      ? await info(entry, cacheDir, json)
-      : await remove(entry, cacheDir, signal);
+    const given = { cacheDir, json, signal };
+    if (all && action !== "remove") throw new UsageError("Option --all goes with models remove");
+    if (all && name !== undefined) throw new UsageError("models remove takes an ID or --all");
+    if (all) return await removeAll(given);
+    return await ACTIONS[action]!(name, given);
   },
 };
 
-async function isHere(entry: CatalogEntry, cacheDir: string): Promise<boolean> {
-  const own = ownFile(entry);
-  if (own === undefined) return await exists(cachedModelPath(entry.id, cacheDir));
-  return own.protocol === "file:" ? await exists(fromFileUrl(own)) : entry.package === undefined;
+function noAction(word: string): UsageError {
+  const meant = findModel(word) ? `: did you mean models info ${word}?` : "";
+  return new UsageError(
+    `models knows list, info, path and remove: found ${shortened(word)}${meant}`,
+  );
 }
 
-async function list(cacheDir: string, json: boolean): Promise<number> {
-  const width = Math.max(...CATALOG.map(({ id }) => id.length));
-  for (const entry of CATALOG) {
-    const here = await isHere(entry, cacheDir);
-    if (json) printJson({ ...entry, here });
-    else print(`${here ? "*" : " "} ${entry.id.padEnd(width)}  ${entry.title}`);
+/** Where a model's file is, if it is here: a path, or the URL of one that comes with the program. */
+async function placeOf({ id, entry }: KnownModel, cacheDir: string): Promise<string | undefined> {
+  const own = entry && ownFile(entry), path = cachedModelPath(id, cacheDir);
+  if (own === undefined) return await exists(path) ? path : undefined;
+  if (own.protocol === "file:") {
+    return await exists(fromFileUrl(own)) ? fromFileUrl(own) : undefined;
   }
+  return entry?.package === undefined ? own.href : undefined;
+}
+
+async function list(_: undefined | string, { cacheDir, json }: Given): Promise<number> {
+  const width = Math.max(...CATALOG.map(({ id }) => id.length));
+  const models: (CatalogEntry & { readonly here: boolean })[] = [];
+  for (const entry of CATALOG) {
+    models.push({ ...entry, here: await placeOf({ id: entry.id, entry }, cacheDir) !== undefined });
+  }
+  const contents = await listCache(cacheDir);
+  if (json) {
+    const bytes = contents.reduce((sum, { size }) => sum + size, 0);
+    printJson({ cache: { path: cacheDir, files: contents.length, bytes, contents }, models });
+    return 0;
+  }
+  print([
+    ...models.map(({ here, id, title }) => `${here ? "*" : " "} ${id.padEnd(width)}  ${title}`),
+    "",
+    `Cache: ${cacheDir}, ${contents.length === 0 ? "empty" : describeAll(contents)}`,
+    ...contents.map((file) => `  ${describeCached(file)}`),
+  ]);
   return 0;
 }
 
-async function info(entry: CatalogEntry, cacheDir: string, json: boolean): Promise<number> {
-  const here = await isHere(entry, cacheDir);
-  const offline = entry.file === undefined;
-  const model = here ? await resolveModel(entry.id, { cacheDir, offline }) : undefined;
-  const path = here && entry.file === undefined ? cachedModelPath(entry.id, cacheDir) : undefined;
-  tellFacts({ ...entry, path, ...model && factsOf(model) }, json);
-  if (json) return 0;
-  if (!here) {
-    print(
-      entry.package !== undefined
-        ? `It is not here, but in the package ${entry.package}.`
-        : entry.url === undefined
-        ? `It is not here: get it from ${entry.page}, and convert it.`
-        : `It is not here: pull ${entry.id} downloads it.`,
+async function path(name: string | undefined, { cacheDir, json }: Given): Promise<number> {
+  const model = name === undefined ? undefined : await knownModel(name);
+  const place = model === undefined ? cacheDir : await placeOf(model, cacheDir);
+  if (json) printJson({ path: place ?? null });
+  else if (place !== undefined) print(place);
+  if (place !== undefined) return 0;
+  tellError(`${name} is not here. ${whereFrom(name!, model!.entry)}`);
+  return 1;
+}
+
+/** How to get a model that is not here. */
+function whereFrom(name: string, entry: CatalogEntry | undefined): string {
+  if (entry?.package !== undefined) return `It is in the package ${entry.package}`;
+  if (entry?.page !== undefined) return `Get it from ${entry.page}, and convert it`;
+  return `To download it: ${programName()} pull ${name}`;
+}
+
+async function info(name: string | undefined, { cacheDir, json }: Given): Promise<number> {
+  if (name === undefined) throw new UsageError("models info needs the ID of a model, or a file");
+  if (findModel(name) === undefined && await exists(name)) {
+    tellFacts(factsOf(await resolveModel(name)), json);
+    return 0;
+  }
+  const known = await knownModel(name), { entry } = known;
+  const place = await placeOf(known, cacheDir), isOwn = entry?.file !== undefined;
+  const source = isOwn ? entry.id : place;
+  const model = place === undefined ? undefined : await resolveModel(source, { offline: !isOwn });
+  tellFacts({ ...entry, path: isOwn ? undefined : place, ...model && factsOf(model) }, json);
+  if (place === undefined && !json) print(`It is not here. ${whereFrom(name, entry)}.`);
+  return place === undefined && entry === undefined ? 1 : 0;
+}
+
+async function remove(
+  name: string | undefined,
+  { cacheDir, json, signal }: Given,
+): Promise<number> {
+  if (name === undefined) throw new UsageError("models remove needs the ID of a model, or --all");
+  const { id, entry } = await knownModel(name);
+  if (entry?.file !== undefined) {
+    throw new UsageError(
+      `${id} is part of a package, not of the cache: there is nothing to remove`,
     );
   }
+  const files = (await listCache(cacheDir)).filter(({ model }) => model === id);
+  const isRemoved = await removeModel(id, cacheDir, signal);
+  if (json) printJson({ removed: files });
+  else if (files.length > 0) print(files.map((file) => `Removed: ${describeCached(file)}`));
+  else print(isRemoved ? `${name} is removed` : `${name} was not here`);
   return 0;
 }
 
-/** What a model file says about itself. */
-function factsOf(model: Model) {
-  const { id, architecture, preprocessing, weightBytes, provenance, labels, readout } = model;
-  const from = provenance.preprocessing;
-  return {
-    id,
-    architecture,
-    pooling: architecture.pooling,
-    head: labels.length > 0 ? headOf(architecture) : undefined,
-    readout: readout && describeReadout(readout),
-    temperature: model.temperature,
-    sureScore: model.sureScore,
-    images: describePreprocessing(preprocessing) + (from === undefined ? "" : ` (${from})`),
-    weightBytes,
-    provenance,
-    classes: labels.length,
-  };
-}
-
-function tellFacts(facts: Readonly<Record<string, unknown>>, json: boolean): void {
-  if (json) return printJson(facts);
-  for (const [name, value] of Object.entries(facts)) {
-    if (value === undefined || value === null) continue;
-    print(`${name.padEnd(14)} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+async function removeAll({ cacheDir, json, signal }: Given): Promise<number> {
+  const files = await clearCache(cacheDir, signal);
+  if (json) printJson({ removed: files });
+  else if (files.length === 0) print(`There was nothing to remove in ${cacheDir}`);
+  else {
+    print([
+      ...files.map((file) => `Removed: ${describeCached(file)}`),
+      `${describeAll(files)} of ${cacheDir}`,
+    ]);
   }
-}
-
-async function remove(entry: CatalogEntry, cacheDir: string, signal: AbortSignal): Promise<number> {
-  if (entry.file !== undefined) throw new UsageError(`${entry.id} is part of a package`);
-  const removed = await removeModel(entry.id, cacheDir, signal);
-  print(removed ? `${entry.id} is removed` : `${entry.id} was not here`);
   return 0;
 }

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { runCommand } from "../../lib/cli/command.ts";
@@ -142,7 +148,8 @@ Deno.test("models lists, tells about and removes models", async () => {
     const models = (...args: string[]) =>
       capture(() => runCommand(modelsCommand, [...args, "--cache-dir", cacheDir]));
     await convert(CHECKPOINT, { out: cachedModelPath("vgg16-torchvision", cacheDir) });
-    const list = (await models("--json")).lines.map((line) => JSON.parse(line));
+    const list: { id: string; here: boolean }[] =
+      JSON.parse((await models("--json")).lines[0]).models;
     assertEquals(list.map(({ id }) => id), CATALOG.map(({ id }) => id));
     assertEquals(list.filter(({ here }) => here).map(({ id }) => id), [
       ...["vgg16-imagenet200", "vgg16-tiny-imagenet", "vgg16-cifar10", "vgg16-torchvision"],
@@ -150,9 +157,10 @@ Deno.test("models lists, tells about and removes models", async () => {
     const info = JSON.parse((await models("info", "vgg16-torchvision", "--json")).lines[0]);
     assertEquals([info.classes, info.architecture.configuration], [5, "D"]);
 
-    assertEquals((await models("remove", "vgg16-torchvision")).lines, [
-      "vgg16-torchvision is removed",
-    ]);
+    assertMatch(
+      (await models("remove", "vgg16-torchvision")).lines.join(),
+      /^Removed: model of vgg16-torchvision, [\d.]+ [kM]B$/,
+    );
     const names = (await Array.fromAsync(Deno.readDir(cacheDir))).map(({ name }) => name);
     assertEquals(names, ["vgg16-torchvision.lock"], "others may wait for the lock");
     await assertRejects(() => models("remove", "vgg16-cifar10"), UsageError, "part of a package");

@@ -20,7 +20,7 @@ import { checkOptions, PULL_OPTIONS } from "../../options.ts";
 import { publicUrl } from "../../public_url.ts";
 import type { Fetch } from "../../urls.ts";
 import { type ConvertOptions, convertToFile } from "../convert.ts";
-import { asRepository, HubFiles, type RepositoryName } from "../repository/hub.ts";
+import { asRepository, cachedIdOf, HubFiles, type RepositoryName } from "../repository/hub.ts";
 import { checkEntry, verificationOf } from "./entry.ts";
 
 /** Bytes of a checkpoint whose size is not published, at most: VGG19's float32 take 575 million. */
@@ -122,8 +122,7 @@ async function pullRepository(
   options: PullOptions,
 ): Promise<string> {
   const { cacheDir = defaultCacheDir(), baseUrl, offline, fetch, signal, onProgress } = options;
-  const { owner, name, revision } = repository;
-  const id = `hf--${owner}--${name}--${revision.replaceAll("/", "--")}`;
+  const { owner, name } = repository, id = cachedIdOf(repository);
   const path = cachedModelPath(id, cacheDir);
   const isThere = async (): Promise<boolean> => !options.force && await exists(path);
   if (offline && !await isThere()) throw new OfflineError(`Model hf:${owner}/${name}`, path);

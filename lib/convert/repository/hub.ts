@@ -42,6 +42,11 @@ export function asRepository(text: string): RepositoryName | undefined {
   throw new TypeError(`Expected hf:OWNER/NAME or hf:OWNER/NAME@REVISION: found "${text}"`);
 }
 
+/** What the model of a repository is called in the cache. */
+export function cachedIdOf({ owner, name, revision }: RepositoryName): string {
+  return `hf--${owner}--${name}--${revision.replaceAll("/", "--")}`;
+}
+
 /** Options of reading a repository. */
 export interface HubOptions extends SourceOptions {
   /** Replaces scheme and host. Default: `VGG16_BASE_URL`, `HF_ENDPOINT`, or Hugging Face's own. */

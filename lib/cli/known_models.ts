@@ -1,0 +1,40 @@
+/** Models that are known by name: those of the catalog, and of repositories. */
+
+import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
+import { nearName, shortened } from "../options.ts";
+import { programName } from "./program_name.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A model that is known by name. */
+export interface KnownModel {
+  /** What its file in the cache is called. */
+  readonly id: string;
+  /** Of a repository there is none. */
+  readonly entry?: CatalogEntry | undefined;
+}
+
+/**
+ * What a name stands for: an id of the catalog, `hf:OWNER/NAME`, or the name that such a model has in the cache.
+ *
+ * @throws {UsageError} If it is none of these.
+ */
+export async function knownModel(name: string): Promise<KnownModel> {
+  const entry = findModel(name);
+  if (entry !== undefined) return { id: name, entry };
+  if (/^hf--[\w.-]+--[\w.-]+--[\w.-]+$/.test(name)) return { id: name };
+  const { asRepository, cachedIdOf } = await import("../convert/repository/hub.ts");
+  try {
+    const repository = asRepository(name);
+    if (repository !== undefined) return { id: cachedIdOf(repository) };
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+  throw new UsageError(`There is no model ${shortened(name)}: ${instead(name)}`);
+}
+
+/** What to do about a name that no model has. */
+export function instead(name: string): string {
+  const near = nearName(name, CATALOG.map(({ id }) => id));
+  return near === undefined ? `${programName()} models lists them` : `did you mean ${near}?`;
+}
