@@ -68,6 +68,15 @@ export function ownFile({ file }: CatalogEntry): URL | undefined {
   return file === undefined ? undefined : new URL(file, WEIGHTS);
 }
 
+/** Where the file of a model is that is named: a path or a URL; `undefined` if it has to be pulled first. */
+export async function modelFile(
+  model: string | undefined,
+  cacheDir: string | undefined,
+): Promise<string | URL | undefined> {
+  const place = await locate(model, cacheDir);
+  return "id" in place ? undefined : place.file as string | URL; // A name stands for nothing else.
+}
+
 /** What to do where a model of another package is asked for by its id, and only a checkout has its file. */
 function asMissing(error: unknown, { id, package: name }: CatalogEntry): unknown {
   if (name === undefined || !isVggError(error, "model-not-found")) return error;

@@ -274,14 +274,22 @@ export function environmentVariables(): Record<string, string> {
   return Deno.env.toObject();
 }
 
-/** What a program may be allowed: a variable or all, a file or a folder. */
+/** What a program may be allowed: a variable, a file or a folder, a host, a fact of the system; or all of them. */
 export type Permission =
   | { readonly name: "env"; readonly variable?: string }
-  | { readonly name: "read" | "write"; readonly path: string };
+  | { readonly name: "read" | "write"; readonly path?: string }
+  | { readonly name: "net"; readonly host?: string }
+  | { readonly name: "sys"; readonly kind?: Deno.SysPermissionDescriptor["kind"] };
 
 /** Whether the program has a permission. Never asks for it. */
 export function isGranted(permission: Permission): boolean {
   return Deno.permissions.querySync(permission).state === "granted";
+}
+
+/** Whether it has all permissions of a kind, without exceptions. */
+export function isGrantedAll(name: Permission["name"]): boolean {
+  const { state, partial } = Deno.permissions.querySync({ name });
+  return state === "granted" && !partial;
 }
 
 /** Bytes of memory that the process has. */
@@ -292,5 +300,8 @@ export function residentBytes(): number {
 /** Whether text must not be colored: the variable `NO_COLOR` is set. */
 export const NO_COLOR: boolean = Deno.noColor;
 
-/** The runtime's version. */
-export const RUNTIME_VERSION: string = Deno.version.deno;
+/** The runtime's version, and that of what runs its programs. */
+export const RUNTIME_VERSION: string = Deno.version.deno, V8_VERSION: string = Deno.version.v8;
+
+/** The system, such as `linux x86_64`. */
+export const SYSTEM: string = `${Deno.build.os} ${Deno.build.arch}`;

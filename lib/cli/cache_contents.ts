@@ -66,10 +66,22 @@ export function describeCached({ name, kind, size, model, total }: CachedFile): 
   }`;
 }
 
+/** Files and how many they are, for a program. */
+export interface CacheSummary {
+  readonly files: number;
+  readonly bytes: number;
+  readonly contents: readonly CachedFile[];
+}
+
+export function summaryOf(contents: readonly CachedFile[]): CacheSummary {
+  const bytes = contents.reduce((sum, { size }) => sum + size, 0);
+  return { files: contents.length, bytes, contents };
+}
+
 /** `3 files, 1.5 MB` */
-export function describeAll(files: readonly CachedFile[]): string {
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  return `${files.length} file${files.length === 1 ? "" : "s"}, ${sizeText(bytes)}`;
+export function describeAll(contents: readonly CachedFile[]): string {
+  const { files, bytes } = summaryOf(contents);
+  return `${files} file${files === 1 ? "" : "s"}, ${sizeText(bytes)}`;
 }
 
 /** `80 kB` or `1.5 MB` */

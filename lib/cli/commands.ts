@@ -74,6 +74,10 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         about: "download a model of the catalog into the cache",
         load: async () => (await import("./pull.ts")).pullCommand,
       },
+      doctor: {
+        about: "backend, threads, cache and model in use, and why",
+        load: async () => (await import("./doctor.ts")).doctorCommand,
+      },
     },
   },
 ];

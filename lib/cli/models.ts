@@ -5,7 +5,7 @@ import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cac
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { ownFile, resolveModel } from "../open_model.ts";
 import { flag, RESOLVE_OPTIONS, shortened, type Table } from "../options.ts";
-import { clearCache, describeAll, describeCached, listCache } from "./cache_contents.ts";
+import { clearCache, describeAll, describeCached, listCache, summaryOf } from "./cache_contents.ts";
 import type { Command } from "./command.ts";
 import { type KnownModel, knownModel } from "./known_models.ts";
 import { factsOf, tellFacts } from "./model_facts.ts";
@@ -83,8 +83,7 @@ async function list(_: undefined | string, { cacheDir, json }: Given): Promise<n
   }
   const contents = await listCache(cacheDir);
   if (json) {
-    const bytes = contents.reduce((sum, { size }) => sum + size, 0);
-    printJson({ cache: { path: cacheDir, files: contents.length, bytes, contents }, models });
+    printJson({ cache: { path: cacheDir, ...summaryOf(contents) }, models });
     return 0;
   }
   print([

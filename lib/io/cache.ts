@@ -11,7 +11,14 @@ import {
 } from "../platform.ts";
 import { withLock } from "./lock.ts";
 
-const VARIABLES = [CACHE_DIR, "HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"];
+/** The variables that tell where it is. */
+export const CACHE_VARIABLES: readonly string[] = [
+  CACHE_DIR,
+  "HOME",
+  "USERPROFILE",
+  "XDG_CACHE_HOME",
+  "LOCALAPPDATA",
+];
 
 /** The folder: `VGG16_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
 export function defaultCacheDir(): string {
@@ -26,17 +33,22 @@ export function defaultCacheDir(): string {
   return `${base}/edge-vgg16`;
 }
 
-/** The folder, if the program already has the permissions to find, read and write it: this never asks for one. */
-export function permittedCacheDir(): string | undefined {
+/** The folder, if the program already has the permissions to find it: this never asks for one. */
+export function knownCacheDir(): string | undefined {
   try {
-    if (!VARIABLES.every((variable) => isGranted({ name: "env", variable }))) return undefined;
-    const path = defaultCacheDir();
-    const names = ["read", "write"] as const;
-    return names.every((name) => isGranted({ name, path })) ? path : undefined;
+    const mayKnow = CACHE_VARIABLES.every((variable) => isGranted({ name: "env", variable }));
+    return mayKnow ? defaultCacheDir() : undefined;
   } catch {
     // There is no such folder, or no such thing as permissions.
     return undefined;
   }
+}
+
+/** The folder, if the program may also read and write it. */
+export function permittedCacheDir(): string | undefined {
+  const path = knownCacheDir(), names = ["read", "write"] as const;
+  const mayUse = path !== undefined && names.every((name) => isGranted({ name, path }));
+  return mayUse ? path : undefined;
 }
 
 /** The model file of a catalog id. */
