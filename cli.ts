@@ -36,7 +36,8 @@ if (import.meta.main) {
   let code: number;
   try {
     code = await main(Deno.args);
-  } catch (error) {
+  } catch (thrown) {
+    const error = await (await import("./lib/cli/error_words.ts")).inWords(thrown);
     tellError(error);
     if (error instanceof UsageError) tell("Try --help.");
     code = error instanceof UsageError ? 2 : 1;

@@ -10,9 +10,9 @@ import type { SourceLike } from "./io/open_source.ts";
 import { asUrl, type Fetch } from "./urls.ts";
 import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
-import { closestName, shortened } from "./options.ts";
+import { nearName, shortened } from "./options.ts";
 import type { Model } from "./model/model.ts";
-import { WHEN_NEEDED } from "./platform.ts";
+import { describePath, isGranted, NotFound, WHEN_NEEDED } from "./platform.ts";
 import { VERSION } from "./version.ts";
 
 /** The models' folder, and the one that comes with the package. Relative to this module: https has them, too. */
@@ -59,7 +59,8 @@ export async function resolveModel(
   try {
     return await openModel(file, { offline, fetch, signal, onProgress });
   } catch (error) {
-    throw "entry" in place && place.entry ? asMissing(error, place.entry) : error;
+    if ("entry" in place && place.entry) throw asMissing(error, place.entry);
+    throw typeof model === "string" ? await withNearFile(error, model) : error;
   }
 }
 
@@ -118,16 +119,43 @@ async function locate(
     );
   }
   const isName = asUrl(model) === undefined && !/[./\\]/.test(model);
-  if (isName && !await exists(model)) {
+  if (isName && !await isThere(model)) {
     const packed = CATALOG.find(({ package: name }) => name?.endsWith(`/${model}`));
-    const nearest = packed?.id ?? closestName(model, CATALOG.map(({ id }) => id));
+    const meant = packed?.id ?? nearName(model, CATALOG.map(({ id }) => id)) ??
+      await nearFile(model);
     throw new ModelNotFoundError(
       `Expected a catalog id, a path or a URL of a model: found "${
         shortened(model)
-      }", which is none. Did you mean ${nearest}?`,
+      }", which is none. ` +
+        (meant === undefined ? "The command models lists the ids" : `Did you mean ${meant}?`),
     );
   }
   return { file: model };
+}
+
+/** Whether a path leads to anything: what is no file is told as what it is. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await describePath(path);
+    return true;
+  } catch (error) {
+    if (error instanceof NotFound) return false;
+    throw error;
+  }
+}
+
+/** The model file that is called so but for its ending, if there is one. */
+async function nearFile(path: string): Promise<string | undefined> {
+  const near = `${path}.safetensors`;
+  return isGranted({ name: "read", path: near }) && await exists(near) ? near : undefined;
+}
+
+/** The error of a path where there is nothing, with what was meant. */
+async function withNearFile(error: unknown, path: string): Promise<unknown> {
+  if (!(error instanceof ModelNotFoundError) || asUrl(path) !== undefined) return error;
+  const near = await nearFile(path);
+  if (near === undefined) return error;
+  return new ModelNotFoundError(`${error.message}. Did you mean ${near}?`, { cause: error });
 }
 
 async function bringAndConvert(

@@ -22,6 +22,32 @@ export const IsADirectory: typeof Deno.errors.IsADirectory = Deno.errors.IsADire
 /** The program has not the permission. */
 export const NotCapable: typeof Deno.errors.NotCapable = Deno.errors.NotCapable;
 
+/** What the system's errors are called here, by their classes: its own words name system calls and numbers. */
+const WORDS = new Map<unknown, string>([
+  [Deno.errors.NotFound, "There is no such file or folder"],
+  [Deno.errors.PermissionDenied, "The system does not let this program open it"],
+  [Deno.errors.IsADirectory, "Expected a file, and it is a folder"],
+  [Deno.errors.NotADirectory, "Expected a folder on the way, and it is a file"],
+]);
+
+/** An error of the system about a path in words, of the same class. */
+function inWords(error: unknown, path: string | URL): unknown {
+  if (!(error instanceof Error)) return error;
+  const words = WORDS.get(error.constructor);
+  if (words === undefined) return error;
+  const Class = error.constructor as typeof Error; // One of those above.
+  return new Class(`${words}: ${path}`, { cause: error });
+}
+
+/** Does something with a path, whose errors are in words. */
+async function wording<Result>(path: string | URL, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw inWords(error, path);
+  }
+}
+
 /** What Linux and macOS (no space, no quota, no larger file) and Windows call it. */
 const DISK_FULL = Deno.build.os === "windows" ? /os error (39|112)\b/ : /os error (27|28|69|122)\b/;
 
@@ -60,24 +86,24 @@ export function readBytes(
   path: string | URL,
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return Deno.readFile(path, { signal });
+  return wording(path, () => Deno.readFile(path, { signal }));
 }
 
 /** Reads what is no file with a size, such as a pipe, as it comes. */
 export async function openStream(
   path: string | URL,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  return (await Deno.open(path)).readable;
+  return (await wording(path, () => Deno.open(path))).readable;
 }
 
 /** Reads a file of UTF-8. */
 export function readText(path: string, signal?: AbortSignal): Promise<string> {
-  return Deno.readTextFile(path, { signal });
+  return wording(path, () => Deno.readTextFile(path, { signal }));
 }
 
 /** What a path leads to, through links. */
 export async function describePath(path: string | URL): Promise<FileInfo> {
-  return infoOf(await Deno.stat(path));
+  return infoOf(await wording(path, () => Deno.stat(path)));
 }
 
 /** What a path leads to, in a word. */
@@ -94,13 +120,17 @@ export async function isLink(path: string): Promise<boolean> {
 
 /** The path itself, without links. */
 export function realPath(path: string): Promise<string> {
-  return Deno.realPath(path);
+  return wording(path, () => Deno.realPath(path));
 }
 
 /** Lists a folder. */
 export async function* listFolder(path: string): AsyncGenerator<FolderEntry> {
-  for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(path)) {
-    yield { name, isFile, isFolder: isDirectory, isLink: isSymlink };
+  try {
+    for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(path)) {
+      yield { name, isFile, isFolder: isDirectory, isLink: isSymlink };
+    }
+  } catch (error) {
+    throw inWords(error, path);
   }
 }
 
@@ -162,7 +192,7 @@ export class OpenFile implements Disposable {
     try {
       this.#file = Deno.openSync(path, MODES[mode]);
     } catch (error) {
-      throw writeError(error, name);
+      throw inWords(writeError(error, name), name);
     }
   }
 

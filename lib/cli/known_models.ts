@@ -1,6 +1,9 @@
 /** Models that are known by name: those of the catalog, and of repositories. */
 
+import { fromFileUrl } from "@std/path";
+import { cachedModelPath, exists } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
+import { ownFile } from "../open_model.ts";
 import { nearName, shortened } from "../options.ts";
 import { programName } from "./program_name.ts";
 import { UsageError } from "./usage_error.ts";
@@ -31,6 +34,27 @@ export async function knownModel(name: string): Promise<KnownModel> {
     throw error;
   }
   throw new UsageError(`There is no model ${shortened(name)}: ${instead(name)}`);
+}
+
+/** Where a model's file is, if it is here: a path, or the URL of one that comes with the program. */
+export async function placeOf(
+  { id, entry }: KnownModel,
+  cacheDir?: string,
+): Promise<string | undefined> {
+  const own = entry && ownFile(entry);
+  if (own === undefined) {
+    const path = cachedModelPath(id, cacheDir);
+    return await exists(path) ? path : undefined;
+  }
+  if (own.protocol === "file:") {
+    return await exists(fromFileUrl(own)) ? fromFileUrl(own) : undefined;
+  }
+  return entry?.package === undefined ? own.href : undefined;
+}
+
+/** The command that downloads a model. */
+export function pulling(name: string): string {
+  return `${programName("--allow-read --allow-write --allow-net --allow-env")} pull ${name}`;
 }
 
 /** What to do about a name that no model has. */

@@ -1,15 +1,13 @@
 /** `models`: what the catalog and the cache hold. */
 
-import { fromFileUrl } from "@std/path";
-import { cachedModelPath, defaultCacheDir, exists, removeModel } from "../io/cache.ts";
+import { defaultCacheDir, exists, removeModel } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
-import { ownFile, resolveModel } from "../open_model.ts";
+import { resolveModel } from "../open_model.ts";
 import { flag, RESOLVE_OPTIONS, shortened, type Table } from "../options.ts";
 import { clearCache, describeAll, describeCached, listCache, summaryOf } from "./cache_contents.ts";
 import type { Command } from "./command.ts";
-import { type KnownModel, knownModel } from "./known_models.ts";
+import { knownModel, placeOf, pulling } from "./known_models.ts";
 import { factsOf, tellFacts } from "./model_facts.ts";
-import { programName } from "./program_name.ts";
 import { print, printJson, tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -65,16 +63,6 @@ function noAction(word: string): UsageError {
   );
 }
 
-/** Where a model's file is, if it is here: a path, or the URL of one that comes with the program. */
-async function placeOf({ id, entry }: KnownModel, cacheDir: string): Promise<string | undefined> {
-  const own = entry && ownFile(entry), path = cachedModelPath(id, cacheDir);
-  if (own === undefined) return await exists(path) ? path : undefined;
-  if (own.protocol === "file:") {
-    return await exists(fromFileUrl(own)) ? fromFileUrl(own) : undefined;
-  }
-  return entry?.package === undefined ? own.href : undefined;
-}
-
 async function list(_: undefined | string, { cacheDir, json }: Given): Promise<number> {
   const width = Math.max(...CATALOG.map(({ id }) => id.length));
   const models: (CatalogEntry & { readonly here: boolean })[] = [];
@@ -109,7 +97,7 @@ async function path(name: string | undefined, { cacheDir, json }: Given): Promis
 function whereFrom(name: string, entry: CatalogEntry | undefined): string {
   if (entry?.package !== undefined) return `It is in the package ${entry.package}`;
   if (entry?.page !== undefined) return `Get it from ${entry.page}, and convert it`;
-  return `To download it: ${programName()} pull ${name}`;
+  return `To download it: ${pulling(name)}`;
 }
 
 async function info(name: string | undefined, { cacheDir, json }: Given): Promise<number> {

@@ -6,9 +6,10 @@ import { flag, PULL_OPTIONS, type Table } from "../options.ts";
 import { VERSION } from "../version.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
+import { type KnownModel, knownModel, placeOf } from "./known_models.ts";
 import { Loading } from "./loading.ts";
 import { megabytes } from "./progress.ts";
-import { print, printJson } from "./terminal.ts";
+import { print, printJson, tell } from "./terminal.ts";
 
 const { force, cacheDir, baseUrl, unverified, offline } = PULL_OPTIONS;
 const OPTIONS = {
@@ -25,8 +26,11 @@ export const pullCommand: Command<typeof OPTIONS> = {
 
   async run(ids, { json, ...options }, signal) {
     if (ids.length === 0) throw new UsageError("pull needs at least one ID");
+    // Before the first is pulled.
+    const models = await Promise.all(ids.map(knownModel));
     const results: { id: string; path: string; size: number }[] = [];
-    for (const id of ids) {
+    for (const [index, id] of ids.entries()) {
+      if (await isOwn(id, models[index]!)) continue;
       using loading = new Loading(id, options);
       const path = await pullModel(id, { ...options, signal, ...loading.callbacks });
       const { size } = await describePath(path);
@@ -37,3 +41,18 @@ export const pullCommand: Command<typeof OPTIONS> = {
     return 0;
   },
 };
+
+/**
+ * Whether a model comes with the program, which is told.
+ *
+ * @throws {UsageError} If it is in another package.
+ */
+async function isOwn(id: string, model: KnownModel): Promise<boolean> {
+  if (model.entry?.file === undefined) return false;
+  if (await placeOf(model) === undefined) {
+    const name = model.entry.package!; // Others are here.
+    throw new UsageError(`${id} is in the package ${name}, not in a download: add jsr:${name}`);
+  }
+  tell(`${id} is part of the package: nothing to pull`);
+  return true;
+}

@@ -205,7 +205,7 @@ async function readResponse(
 async function readFile(path: string | URL, options: ImageOptions): Promise<Uint8Array> {
   try {
     const { size, isFile, isFolder } = await describePath(path);
-    if (isFolder) throw new IsADirectory(`Expected an image file: open '${path}'`);
+    if (isFolder) throw new IsADirectory(`Expected an image file, and it is a folder: ${path}`);
     if (!isFile || size === 0) {
       options.signal?.throwIfAborted();
       // A pipe is open once somebody writes to it.

@@ -58,9 +58,9 @@ async function hasGpu(): Promise<boolean> {
   return adapter !== undefined && !adapter.isFallback;
 }
 
-/** A bad input's run: its own message, no stack trace, exit code 1, and nothing else lost. */
-function assertFailed(result: Run, message: RegExp): void {
-  assertEquals(result.code, 1, result.stderr);
+/** A bad input's run: its own message, no stack trace, its exit code, and nothing else lost. */
+function assertFailed(result: Run, message: RegExp, code: number = 1): void {
+  assertEquals(result.code, code, result.stderr);
   assertMatch(result.stderr, message);
   assertEquals(result.stderr.match(/^\s+at /m), null, `a stack trace: ${result.stderr}`);
 }
@@ -138,7 +138,13 @@ Deno.test("a bad file gives an error line, and the others go on", async () => {
     assertEquals(lines.at(-1).predictions[0].label, "cat");
     const messages = result.stderr.trimEnd().split("\n").slice(0, -1);
     assertEquals(messages.length, 5);
-    const expected = [/empty/i, /not|unknown|format/i, /truncated|end/i, /CRC|corrupt/i, /No such/];
+    const expected = [
+      /empty/i,
+      /not|unknown|format/i,
+      /truncated|end/i,
+      /CRC|corrupt/i,
+      /no such/i,
+    ];
     paths.forEach((path, i) => {
       assert(messages[i].startsWith(`error: ${path}: `), messages[i]);
       assertMatch(messages[i], expected[i]);
@@ -176,17 +182,19 @@ Deno.test("a model file that is cut short, damaged or missing is named", async (
       copy[offset] ^= 1;
       return copy;
     };
-    const cases: [string, RegExp][] = [
+    const text = new TextEncoder().encode("x".repeat(99));
+    const cases: [string, RegExp, code?: number][] = [
       [await file("cut.safetensors", model.subarray(0, model.length - 1000)), /cut\.safetensors/],
       [await file("data.safetensors", flipped(model.length - 5)), /data\.safetensors/],
       [await file("header.safetensors", flipped(200)), /header\.safetensors/],
-      [await file("text.safetensors", new TextEncoder().encode("x".repeat(99))), /text\.safet/],
-      [join(directory, "missing.safetensors"), /missing\.safetensors/],
+      // Not damaged, but another file than was meant.
+      [await file("text.safetensors", text), /text\.safetensors is of no format/, 2],
+      [join(directory, "missing.safetensors"), /missing\.safetensors: there is none/, 2],
     ];
     const messages = new Set<string>();
-    for (const [path, message] of cases) {
+    for (const [path, message, code] of cases) {
       const result = await run(["classify", "--model", path, CAT]);
-      assertFailed(result, message);
+      assertFailed(result, message, code);
       messages.add(result.stderr);
     }
     assertEquals(messages.size, cases.length);

@@ -11,7 +11,6 @@ import { runCommand } from "../../lib/cli/command.ts";
 import { convertCommand } from "../../lib/cli/convert.ts";
 import { modelsCommand } from "../../lib/cli/models.ts";
 import { pullCommand } from "../../lib/cli/pull.ts";
-import { ModelNotFoundError } from "../../lib/errors.ts";
 import { convert } from "../../lib/convert/convert.ts";
 import { CATALOG } from "../../lib/model/catalog.ts";
 import { cachedModelPath } from "../../lib/io/cache.ts";
@@ -137,9 +136,9 @@ Deno.test("convert and pull say what is missing on their command lines", async (
   );
   await assertRejects(() => runCommand(pullCommand, []), UsageError, "at least one ID");
   await assertRejects(
-    () => runCommand(pullCommand, ["vgg16-cifar10"]),
-    ModelNotFoundError,
-    "no download",
+    () => runCommand(pullCommand, ["vgg16-imagnet"]),
+    UsageError,
+    "no model vgg16-imagnet: did you mean vgg16-imagenet?",
   );
 });
 

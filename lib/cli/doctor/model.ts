@@ -10,7 +10,7 @@ import type { Values } from "../../options.ts";
 import { isGranted, NotCapable } from "../../platform.ts";
 import { publicText, publicUrl } from "../../public_url.ts";
 import { asUrl, isWebUrl } from "../../urls.ts";
-import { programName } from "../program_name.ts";
+import { pulling } from "../known_models.ts";
 import type { CLASSIFIER_FLAGS } from "../run.ts";
 
 /** A model, or why it cannot be used. */
@@ -72,7 +72,7 @@ async function permittedFile(
     throw new NotCapable("the folder for models may not be read");
   }
   const place = await modelFile(model, cacheDir ?? undefined);
-  if (place === undefined) throw new Error(`is not here: ${programName()} pull ${model}`);
+  if (place === undefined) throw new Error(`is not here: ${pulling(model!)}`);
   const url = asUrl(place), path = url?.protocol === "file:" ? fromFileUrl(url) : url ?? place;
   if (typeof path === "string" && !isGranted({ name: "read", path })) {
     throw new NotCapable(`may not be read: no --allow-read=${path}`);

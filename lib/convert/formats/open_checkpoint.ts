@@ -10,7 +10,9 @@ import { UNREAD, UNREAD_BY_NAME, type UnreadFormat } from "./unread.ts";
 type Opening = Promise<Checkpoint>;
 
 /** A format that is read. */
-interface Format {
+export interface Format {
+  /** What a file of it is, with its article. */
+  readonly what: string;
   /** Whether a file is of it, as far as its head tells; its reader finds out the rest. */
   is(head: Head): boolean;
   open(source: ByteSource, options: OpenOptions): Opening;
@@ -27,8 +29,9 @@ export const FORMATS_READ =
   "MatConvNet (.mat), Darknet (.weights with .cfg), Flax (.msgpack) or Paddle (.pdparams)";
 
 /** In the order in which they are tried, after {@linkcode UNREAD}. */
-const FORMATS: readonly Format[] = [
+export const FORMATS: readonly Format[] = [
   {
+    what: "a part of a TensorFlow checkpoint",
     // Bytes of tensors alone.
     is: ({ name }) => SHARD.test(name),
     open: async (source, { openSibling, ...options }) => {
@@ -40,15 +43,18 @@ const FORMATS: readonly Format[] = [
     },
   },
   {
+    what: "a TensorFlow checkpoint",
     is: ({ end }) => end === "\x57\xfb\x80\x8b\x24\x75\x47\xdb",
     open: async (source, options) =>
       (await import("./tensorflow/read.ts")).readTensorFlowCheckpoint(source, options),
   },
   {
+    what: "a zip archive",
     is: ({ text }) => text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06"),
     open: openZip,
   },
   {
+    what: "a Caffe checkpoint",
     is: ({ text, name }) => text.startsWith(HDF5_MARK) && name.endsWith(".caffemodel.h5"),
     async open(source) {
       const reader: typeof import("./caffe/hdf5.ts") = await import(
@@ -58,59 +64,71 @@ const FORMATS: readonly Format[] = [
     },
   },
   {
+    what: "a Keras checkpoint",
     is: ({ text }) => text.startsWith(HDF5_MARK),
     open: openKeras,
   },
   {
+    what: "a MATLAB file",
     is: ({ text }) => /^MATLAB [57]\.\d MAT-file/.test(text),
     open: async (source, options) => (await import("./matlab/read.ts")).readMatlab(source, options),
   },
   {
+    what: "a NumPy array",
     is: ({ text }) => text.startsWith("\x93NUMPY"),
     open: async (source, { budget }) => (await import("./numpy/read.ts")).readNpy(source, budget),
   },
   {
+    what: "a safetensors checkpoint",
     // Eight bytes of length, then a JSON object.
     is: ({ text }) => /^[^]{4}\0{4}\{["}\s]/.test(text),
     open: async (source) => (await import("./safetensors/read.ts")).readSafetensors(source),
   },
   {
+    what: "a Darknet checkpoint",
     // Numbers alone: only its name tells.
     is: ({ name, text }) => name.endsWith(".weights") && !text.startsWith("\x80"),
     open: async (source, options) =>
       (await import("./darknet/read.ts")).readDarknet(source, options),
   },
   {
+    what: "a PyTorch checkpoint",
     is: ({ text }) => isPickle(text),
     open: async (source, options) =>
       (await import("./pytorch/read.ts")).readPickled(source, options),
   },
   {
+    what: "the list of a sharded checkpoint's files",
     is: ({ text }) => /^\s*\{/.test(text) && /"weight_map"\s*:/.test(text),
     open: async (source, options) =>
       (await import("./sharded.ts")).readSharded(source, options, openPart),
   },
   {
+    what: "a Flax checkpoint",
     // Dictionaries have text as their keys.
     is: ({ text }) => /^([\x81-\x8f]|\xde..)[\xa0-\xbf\xd9]/s.test(text),
     open: async (source, { budget }) => (await import("./flax/read.ts")).readFlax(source, budget),
   },
   {
+    what: "a TensorFlow.js model",
     is: ({ text }) => /^(\xef\xbb\xbf)?\s*\{/.test(text),
     open: async (source, options) => (await import("./tfjs/read.ts")).readTfjs(source, options),
   },
   {
+    what: "a TensorFlow Lite model",
     is: ({ text }) => text.startsWith("TFL3", 4),
     open: async (source, { budget }) =>
       (await import("./tflite/read.ts")).readTflite(source, budget),
   },
   {
+    what: "a TensorFlow SavedModel",
     // A version, and graphs.
     is: ({ fields }) => fields === "1:0 2:2 ",
     open: async (source, options) =>
       (await import("./tensorflow/read.ts")).readSavedModelFile(source, options),
   },
   {
+    what: "a TensorFlow graph",
     // Nodes, each of which begins with its name.
     is: ({ text, fields }) =>
       fields.startsWith("1:2 ") && /^\n[\x80-\xff]{0,4}[\0-\x7f]\n/.test(text),
@@ -118,12 +136,14 @@ const FORMATS: readonly Format[] = [
       (await import("./tensorflow/read.ts")).readFrozenGraph(source, budget),
   },
   {
+    what: "an ONNX model",
     // A version.
     is: ({ fields }) => fields.startsWith("1:0 "),
     open: async (source, { openSibling }) =>
       (await import("./onnx/read.ts")).readOnnx(source, openSibling),
   },
   {
+    what: "a Caffe checkpoint",
     // A name, or none, and layers of the older or the newer kind.
     is: ({ fields }) => /^(1:2 .*)?(2|100):2 |^1:2 $/.test(fields),
     open: async (source) => (await import("./caffe/read.ts")).readCaffe(source),
