@@ -33,7 +33,7 @@ export async function knownModel(name: string): Promise<KnownModel> {
     if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
     throw error;
   }
-  throw new UsageError(`There is no model ${shortened(name)}: ${instead(name)}`);
+  throw new UsageError(`There is no model ${shortened(name)} in the catalog: ${instead(name)}`);
 }
 
 /** Where a model's file is, if it is here: a path, or the URL of one that comes with the program. */

@@ -138,7 +138,7 @@ Deno.test("convert and pull say what is missing on their command lines", async (
   await assertRejects(
     () => runCommand(pullCommand, ["vgg16-imagnet"]),
     UsageError,
-    "no model vgg16-imagnet: did you mean vgg16-imagenet?",
+    "no model vgg16-imagnet in the catalog: did you mean vgg16-imagenet?",
   );
 });
 

@@ -119,8 +119,14 @@ Deno.test("pull of what comes with the program has nothing to do, and of a missp
     "--cache-dir",
     "/none",
   ]);
-  assertMatch(near, /^error: There is no model vgg19-imagenat: did you mean vgg19-imagenet\?\n/);
-  assertMatch(await refused(["pull", "resnet50"]), /no model resnet50: .* models lists them\n/);
+  assertMatch(
+    near,
+    /^error: There is no model vgg19-imagenat in the catalog: did you mean vgg19-imagenet\?\n/,
+  );
+  assertMatch(
+    await refused(["pull", "resnet50"]),
+    /no model resnet50 in the catalog: .* models lists them\n/,
+  );
 });
 
 Deno.test("a file that is not there is told in words", async () => {

@@ -119,8 +119,11 @@ Deno.test("models remove takes a model, what a pull left, or all; nothing that i
 Deno.test("models says what is wrong with its words, in words", () =>
   withCache(async (_, models) => {
     const wrong: [args: string[], message: RegExp][] = [
-      [["path", "vgg16-imagenett"], /no model vgg16-imagenett: did you mean vgg16-imagenet\?/],
-      [["remove", "resnet50"], /no model resnet50: .* models lists them/],
+      [
+        ["path", "vgg16-imagenett"],
+        /no model vgg16-imagenett in the catalog: did you mean vgg16-imagenet\?/,
+      ],
+      [["remove", "resnet50"], /no model resnet50 in the catalog: .* models lists them/],
       [["info"], /needs the ID/],
       [["remove"], /needs the ID of a model, or --all/],
       [["remove", "--all", "vgg16-imagenet"], /an ID or --all/],
