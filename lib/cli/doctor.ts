@@ -44,7 +44,9 @@ async function examine(
   const options = { ...others, ...name !== undefined && { model: String(name) } };
   const cache = await examineCache(cacheDir);
   const [model, opened] = await openModelInUse(options, cache.path, signal);
-  const picture = opened && await timePicture(opened, options, cache.path, signal);
+  // Times of kernels are kept where they can be.
+  const kept = cache.isWritable === false ? null : cache.path;
+  const picture = opened && await timePicture(opened, options, kept, signal);
   const paths = (...used: (string | null)[]) => [...used.filter((path) => path !== null), "."];
   return {
     ok: picture?.problem === null,

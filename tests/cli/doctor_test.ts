@@ -100,6 +100,12 @@ Deno.test("doctor without a permission says so in its line, and fails only for w
   assertEquals(rows.get("picture"), "not tried, for want of a model");
   assert(none.stdout.endsWith("\nPictures cannot be classified.\n"));
 
+  for (const name of ["my-own", "./my-own.safetensors", "vgg19-imagenet"]) {
+    const { code, stdout } = await doctor(["--model", name], { permissions: [] });
+    assertEquals(code, 1);
+    assertMatch(rowsOf(stdout).get("model")!, /may not be read: no --allow-read=|not known/, name);
+  }
+
   const permissions = [
     ...[`--allow-read=${TINY_FILE}`, "--allow-net=huggingface.co", "--allow-env=VGG16_THREADS"],
   ];

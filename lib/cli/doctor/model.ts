@@ -62,22 +62,30 @@ export async function openModelInUse(
   }
 }
 
-/** @throws {NotCapable} If it may not be read: nobody is asked. */
+/** @throws {NotCapable} If it may not be looked for, or not be read: nobody is asked. */
 async function permittedFile(
   model: string | undefined,
   cacheDir: string | null,
 ): Promise<string | URL> {
-  const isPulled = model !== undefined && findModel(model)?.url !== undefined;
-  if (isPulled && (cacheDir === null || !isGranted({ name: "read", path: cacheDir }))) {
-    throw new NotCapable("the folder for models may not be read");
+  const entry = model === undefined ? undefined : findModel(model);
+  if (entry?.url !== undefined) {
+    if (cacheDir === null) throw new NotCapable("cannot be looked for: its folder is not known");
+    expectToRead(cacheDir);
   }
+  if (model !== undefined && entry === undefined) expectToRead(model);
   const place = await modelFile(model, cacheDir ?? undefined);
   if (place === undefined) throw new Error(`is not here: ${pulling(model!)}`);
-  const url = asUrl(place), path = url?.protocol === "file:" ? fromFileUrl(url) : url ?? place;
-  if (typeof path === "string" && !isGranted({ name: "read", path })) {
-    throw new NotCapable(`may not be read: no --allow-read=${path}`);
-  }
+  expectToRead(place);
   return place;
+}
+
+/** @throws {NotCapable} If a file may not be read. A URL of the web is no file. */
+function expectToRead(place: string | URL): void {
+  const url = asUrl(place);
+  if (url !== undefined && url.protocol !== "file:") return;
+  const path = url === undefined ? String(place) : fromFileUrl(url);
+  if (isGranted({ name: "read", path })) return;
+  throw new NotCapable(`may not be read: no --allow-read=${path}`);
 }
 
 function shownFile(place: string | URL): string {
