@@ -4,8 +4,8 @@
  * @module
  */
 
-import { exitCodeOf, print, tell, tellError } from "./lib/cli/terminal.ts";
-import { UsageError } from "./lib/cli/usage_error.ts";
+import { missed } from "./lib/cli/missing_permission.ts";
+import { exitCodeOf, print } from "./lib/cli/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -25,8 +25,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const { COMMANDS } = await import("./lib/cli/commands.ts");
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
-    const { unknownCommand } = await import("./lib/cli/help.ts");
-    throw await unknownCommand(name, Object.keys(COMMANDS));
+    const { unknownCommand } = await import("./lib/cli/unknown_command.ts");
+    throw await unknownCommand([name, ...args]);
   }
   const { runCommand } = await import("./lib/cli/command.ts");
   return await runCommand(await command.load(), args, name, command);
@@ -36,11 +36,9 @@ if (import.meta.main) {
   let code: number;
   try {
     code = await main(Deno.args);
-  } catch (thrown) {
-    const error = await (await import("./lib/cli/error_words.ts")).inWords(thrown);
-    tellError(error);
-    if (error instanceof UsageError) tell("Try --help.");
-    code = error instanceof UsageError ? 2 : 1;
+    if (missed.size > 0) (await import("./lib/cli/failure.ts")).tellMissed(Deno.args);
+  } catch (error) {
+    code = await (await import("./lib/cli/failure.ts")).tellFailure(error, Deno.args);
   }
   Deno.exit(exitCodeOf(code));
 }

@@ -72,8 +72,8 @@ async function readFlags(): Promise<Values<typeof FLAGS>> {
 }
 
 async function showHelp(): Promise<never> {
-  const { helpOf } = await import("./lib/cli/command.ts");
-  console.log(helpOf({ usage: "[OPTIONS]", options: FLAGS }, "serve.ts", "Serves a classifier"));
+  const { serviceHelp } = await import("./lib/cli/service_help.ts");
+  console.log(serviceHelp(FLAGS).join("\n"));
   Deno.exit(0);
 }
 

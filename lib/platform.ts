@@ -134,6 +134,11 @@ export async function* listFolder(path: string): AsyncGenerator<FolderEntry> {
   }
 }
 
+/** The names of a folder's files, and of links in it. */
+export function fileNames(path: string): string[] {
+  return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) => isDirectory ? [] : [name]);
+}
+
 /** Makes a folder and those above it, unless they are there. */
 export function makeFolder(path: string): Promise<void> {
   return Deno.mkdir(path, { recursive: true });
@@ -320,6 +325,16 @@ export function isGranted(permission: Permission): boolean {
 export function isGrantedAll(name: Permission["name"]): boolean {
   const { state, partial } = Deno.permissions.querySync({ name });
   return state === "granted" && !partial;
+}
+
+/** The folder that paths are relative to. */
+export function currentFolder(): string {
+  return Deno.cwd();
+}
+
+/** Where the runtime itself lies. */
+export function runtimePath(): string {
+  return Deno.execPath();
 }
 
 /** Bytes of memory that the process has. */

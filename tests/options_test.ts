@@ -21,7 +21,7 @@ import type { CatalogEntry } from "../lib/model/catalog.ts";
 import { openModel } from "../lib/model/file.ts";
 import type { GivenPreprocessing } from "../lib/convert/network/preprocessing.ts";
 import type { Provenance } from "../lib/model/model.ts";
-import { flagOf, parseArguments } from "../lib/cli/arguments.ts";
+import { flagOf, isSwitch, parseArguments } from "../lib/cli/arguments.ts";
 import { classifyCommand } from "../lib/cli/classify.ts";
 import { type Command, runCommand } from "../lib/cli/command.ts";
 import { convertCommand } from "../lib/cli/convert.ts";
@@ -427,19 +427,22 @@ for (const { name, table, called, give, like } of SURFACES) {
 Deno.test("help of each command lists exactly the options that it takes, with their defaults", async () => {
   for (const [name, command] of COMMANDS) {
     const { out: text } = await printedBy(async () => {
-      assertEquals(await runCommand(command, ["--help"], name, { about: "About" }), 0);
+      assertEquals(await runCommand(command, ["--help"], name, { about: "tells" }), 0);
     });
-    const listed = [...text.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag);
-    const taken = Object.entries(command.options).map(([own, option]) =>
-      `--${flagOf(own, option)}`
+    const listed = [...text.matchAll(/^ {2}(?:-\w, | {4})(--[[\]a-z-]+)/gm)].map(([, flag]) =>
+      flag
     );
-    assertEquals(listed.toSorted(), [...taken, "--help"].sort(), name);
-    assert(text.split("\n").every((line) => line.length <= 100), name);
+    const taken = Object.entries(command.options).map(([own, option]) =>
+      isSwitch(option) ? `--[no-]${library.flagName(own)}` : `--${flagOf(own, option)}`
+    );
+    assertEquals(listed.toSorted(), [...taken, "--quiet", "--verbose", "--help"].sort(), name);
+    assertEquals(text.split("\n").filter((line) => line.length > 80), [], name);
+    assert(text.startsWith("Tells.\n\nUsage: "), name);
+    assertStringIncludes(text, "\nExamples\n  ", name);
     const words = text.replace(/\s+/g, " ");
     for (const option of Object.values(command.options)) {
-      const isOff = option.kind === "boolean" && option.off !== undefined;
-      assertStringIncludes(words, isOff ? option.off! : option.about);
-      if (!isOff && library.defaultText(option) !== "") {
+      assertStringIncludes(words, option.about);
+      if (library.defaultText(option) !== "") {
         assertStringIncludes(words, `default: ${library.defaultText(option)}`);
       }
     }

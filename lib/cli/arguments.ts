@@ -11,7 +11,7 @@ import {
   type Table,
   type Values,
 } from "../options.ts";
-import { UsageError } from "./usage_error.ts";
+import { MisplacedOption, UsageError } from "./usage_error.ts";
 
 /** A command line, parsed. */
 export interface Arguments<T extends Table> {
@@ -114,13 +114,15 @@ interface Type {
   readonly short?: string;
 }
 
+/** Options of Deno's, which it takes before the program alone. */
+export const OF_DENO =
+  /^(--(allow|deny)-(read|write|net|env|run|sys|ffi|import|all)|-A|--no-prompt)(=|$)/;
+
 /** @throws {UsageError} Always: with the nearest option, or where the option belongs. */
 function unknownOption(written: string, known: readonly string[]): UsageError {
   const long = known.filter((name) => name.startsWith("--"));
-  if (/^--(allow|deny)-(read|write|net|env|run|sys|ffi|import|all)$|^-A$/.test(written)) {
-    return new UsageError(
-      `${written} is an option of Deno's: it goes before the program, as in deno run ${written} cli.ts ...`,
-    );
+  if (OF_DENO.test(written)) {
+    return new MisplacedOption(`${written} is an option of Deno's: it goes before the program`);
   }
   return new UsageError(`There is no option ${shortened(written)}: ${meant(written, long)}`);
 }

@@ -22,7 +22,6 @@ import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf, isTable, Results } from "./results.ts";
 import {
   CLASSIFIER_FLAGS,
-  CLASSIFIER_TITLE,
   eachAlone,
   type Failure,
   imagesOf,
@@ -30,6 +29,7 @@ import {
   once,
   withSettings,
 } from "./run.ts";
+import { WRITES } from "./permissions.ts";
 import { type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { UsageError } from "./usage_error.ts";
@@ -62,14 +62,16 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       'A file, a folder (searched with all below), a URL, a pattern such as "*.jpg", or - for ' +
       "one picture on standard input",
   },
+  examples: [
+    { line: "vgg16 classify cat.jpg" },
+    {
+      line: "vgg16 classify photos --out labels.jsonl",
+      about: "run again to go on",
+      permissions: WRITES,
+    },
+    { line: "curl -s URL | vgg16 classify - --json" },
+  ],
   options: OPTIONS,
-  titles: {
-    topK: "What is shown",
-    json: "Output (results: standard output; errors and progress: standard error)",
-    filesFrom: "Which pictures",
-    crops: "How to look (slower, mostly better)",
-    ...CLASSIFIER_TITLE,
-  },
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {

@@ -1,14 +1,7 @@
 /** All commands, in the groups and the order of the help. */
 
-import type { Command } from "./command.ts";
-
-/** A command, as it is listed. */
-export interface CommandInfo {
-  /** What it is for, in a few words that follow its name. */
-  readonly about: string;
-  /** Imports it, so that no command pays for another. */
-  readonly load: () => Promise<Command>;
-}
+import type { CommandInfo } from "./command.ts";
+import { READS, WRITES } from "./permissions.ts";
 
 /** Commands that serve one purpose. */
 export interface CommandGroup {
@@ -16,28 +9,37 @@ export interface CommandGroup {
   readonly commands: Readonly<Record<string, CommandInfo>>;
 }
 
+/** With the folder for caches, which is found in the environment. */
+const CACHED = `${READS} --allow-env`;
+
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
     title: "Look at pictures",
     commands: {
       classify: {
-        about: "which label each picture gets",
+        about: "says which label each picture gets",
+        completed: { paths: "pictures" },
         load: async () => (await import("./classify.ts")).classifyCommand,
       },
       explain: {
-        about: "which part of a picture speaks for a label, drawn",
+        about: "draws which part of a picture speaks for a label",
+        permissions: WRITES,
+        completed: { paths: "pictures" },
         load: async () => (await import("./explain.ts")).explainCommand,
       },
       embed: {
-        about: "what similar pictures are found by, as .npy, .csv, JSON lines ...",
+        about: "writes what similar pictures are found by, as .npy, .csv ...",
+        completed: { paths: "pictures" },
         load: async () => (await import("./embed.ts")).embedCommand,
       },
       similar: {
-        about: "the pictures of a folder that are most similar to others",
+        about: "finds the pictures of a folder that are most similar to others",
+        completed: { paths: "pictures" },
         load: async () => (await import("./similar.ts")).similarCommand,
       },
       duplicates: {
-        about: "the pictures of a folder that are copies of each other",
+        about: "finds the pictures of a folder that are copies of each other",
+        completed: { paths: "folders" },
         load: async () => (await import("./duplicates.ts")).duplicatesCommand,
       },
     },
@@ -46,19 +48,24 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     title: "Make and measure models",
     commands: {
       fit: {
-        about: "teach a model your own classes, from one folder per class",
+        about: "teaches a model your own classes, from one folder per class",
+        permissions: WRITES,
+        completed: { paths: "files" },
         load: async () => (await import("./fit.ts")).fitCommand,
       },
       evaluate: {
-        about: "accuracy on labeled pictures, with an HTML report",
+        about: "measures accuracy on labeled pictures, with an HTML report",
+        completed: { paths: "files" },
         load: async () => (await import("./evaluate.ts")).evaluateCommand,
       },
       convert: {
-        about: "a PyTorch, Keras, ONNX ... checkpoint into a model file",
+        about: "makes a model file of a PyTorch, Keras, ONNX ... checkpoint",
+        permissions: WRITES,
+        completed: { paths: "files" },
         load: async () => (await import("./convert.ts")).convertCommand,
       },
       profile: {
-        about: "what each layer costs on this machine",
+        about: "measures what each layer costs on this machine",
         load: async () => (await import("./profile.ts")).profileCommand,
       },
     },
@@ -67,16 +74,31 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     title: "Manage",
     commands: {
       models: {
-        about: "list, describe, remove models; where the cache is",
+        about: "lists, describes and removes models",
+        permissions: CACHED,
+        completed: { words: ["info", "remove"], ids: true },
         load: async () => (await import("./models.ts")).modelsCommand,
       },
       pull: {
-        about: "download a model of the catalog into the cache",
+        about: "downloads a model of the catalog into the cache",
+        permissions: `${WRITES} --allow-net --allow-env`,
+        completed: { ids: true },
         load: async () => (await import("./pull.ts")).pullCommand,
       },
       doctor: {
         about: "backend, threads, cache and model in use, and why",
         load: async () => (await import("./doctor.ts")).doctorCommand,
+      },
+      completions: {
+        about: "prints what makes your shell complete commands and options",
+        permissions: "",
+        completed: { words: ["bash", "zsh", "fish"] },
+        load: async () => (await import("./completions.ts")).completionsCommand(COMMANDS),
+      },
+      man: {
+        about: "prints the manual page",
+        permissions: "",
+        load: async () => (await import("./man.ts")).manCommand(COMMANDS),
       },
     },
   },

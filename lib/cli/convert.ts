@@ -12,6 +12,7 @@ import { VERSION } from "../version.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
 import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { WRITES } from "./permissions.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
 import { print, printJson, tellWarning } from "./terminal.ts";
@@ -56,7 +57,20 @@ export const convertCommand: Command<typeof OPTIONS> = {
       "A file, a folder, a URL, hf:OWNER/NAME[@REVISION] for a repository of Hugging Face, or - for standard " +
       `input. Its format is told from its contents: ${FORMATS_READ}`,
   },
+  examples: [
+    { line: "vgg16 convert vgg16.pth --out vgg16.safetensors" },
+    {
+      line: "vgg16 convert hf:OWNER/NAME --out model.safetensors --labels labels.txt",
+      permissions: `${WRITES} --allow-net`,
+    },
+  ],
   options: OPTIONS,
+  groups: {
+    "What is written": ["out", "id", "labels", "license", "describe", "report"],
+    "What a file may not tell": [
+      ...["preprocess", "inputSize", "afterPool", "norm", "activation", "head", "state"] as const,
+    ],
+  },
   notes: "Exit code: 0, 1 if the checkpoint could not be converted, 2 for a wrong command line.",
 
   async run([source, ...more], options, signal) {

@@ -8,7 +8,7 @@ import { describeEnvironment, describeWasm, findGpu, VERSIONS } from "./doctor/m
 import { openModelInUse, timePicture } from "./doctor/model.ts";
 import { permissionsHeld } from "./doctor/permissions.ts";
 import { type Findings, findingsText } from "./doctor/text.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
+import { CLASSIFIER_FLAGS } from "./run.ts";
 import { print, printJson } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -21,7 +21,10 @@ const OPTIONS = {
 export const doctorCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS]",
   options: OPTIONS,
-  titles: CLASSIFIER_TITLE,
+  examples: [
+    { line: "vgg16 doctor" },
+    { line: "vgg16 doctor --json --model pets.safetensors" },
+  ],
   notes: "It downloads nothing, and asks for no permission: what it may not look at it says.\n\n" +
     "Exit code: 0 if pictures can be classified, 1 if not, 2 for a wrong command line.",
 

@@ -6,6 +6,7 @@ import type { Duplicates } from "../search/duplicates.ts";
 import { picturesPage, type ShownPicture } from "../search/page.ts";
 import type { Picture } from "../search/pictures.ts";
 import type { Command } from "./command.ts";
+import { WRITES } from "./permissions.ts";
 import {
   giveResults,
   hrefOf,
@@ -16,7 +17,6 @@ import {
   sizeText,
 } from "./picture_index.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
-import { CLASSIFIER_TITLE } from "./run.ts";
 import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -25,8 +25,11 @@ const OPTIONS = { threshold: DUPLICATES_OPTIONS.threshold, ...PICTURE_FLAGS } sa
 export const duplicatesCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] DIRECTORY",
   operands: { "DIRECTORY": "Pictures, in it and below" },
+  examples: [
+    { line: "vgg16 duplicates photos" },
+    { line: "vgg16 duplicates photos --out copies.html", permissions: WRITES },
+  ],
   options: OPTIONS,
-  titles: CLASSIFIER_TITLE,
   notes:
     "Nothing is removed: of each set the picture with the most pixels is named first, as the one to " +
     "keep.\n\nExit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",

@@ -3,6 +3,7 @@
 import { EMBEDDING_OPTIONS, pickOptions, RESOLVE_OPTIONS, type Table, text } from "../options.ts";
 import { checkEmbedding } from "../output/embedding.ts";
 import type { Command } from "./command.ts";
+import { WRITES } from "./permissions.ts";
 import { outputFiles } from "./embedding_formats.ts";
 import { keepExisting, openOutput, printedOutput } from "./embedding_output.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
@@ -10,14 +11,7 @@ import { stampsOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf } from "./results.ts";
-import {
-  CLASSIFIER_FLAGS,
-  CLASSIFIER_TITLE,
-  imagesOf,
-  keepEach,
-  once,
-  withSettings,
-} from "./run.ts";
+import { CLASSIFIER_FLAGS, imagesOf, keepEach, once, withSettings } from "./run.ts";
 import { settingsOf } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { UsageError } from "./usage_error.ts";
@@ -41,12 +35,13 @@ export const embedCommand: Command<typeof OPTIONS> = {
   operands: {
     "PICTURE": "A file, a folder, a URL, a pattern, or - for one picture on standard input",
   },
+  examples: [
+    { line: "vgg16 embed cat.jpg" },
+    { line: "vgg16 embed photos --out vectors.npy", permissions: WRITES },
+    { line: "vgg16 embed photos --layer pool5 --pooling avg --normalize" },
+  ],
   options: OPTIONS,
-  titles: {
-    json: "Output (results: standard output; errors and progress: standard error)",
-    filesFrom: "Which pictures",
-    ...CLASSIFIER_TITLE,
-  },
+  groups: { "What is written": ["layer", "pooling", "normalize"] },
   notes: "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {

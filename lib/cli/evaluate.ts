@@ -4,6 +4,7 @@ import type { Dataset } from "../input/dataset.ts";
 import { flag, pickOptions, type Table, text, texts, VIEW_OPTIONS } from "../options.ts";
 import { realPath } from "../platform.ts";
 import type { Command } from "./command.ts";
+import { WRITES } from "./permissions.ts";
 import {
   documentOf,
   keepReport,
@@ -14,7 +15,7 @@ import {
 import { printMetrics } from "./evaluate_summary.ts";
 import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
+import { CLASSIFIER_FLAGS } from "./run.ts";
 import { parseShard, SHARD_OPTION } from "./shard.ts";
 import { printJson, tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -55,11 +56,14 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     "DIRECTORY": "One folder per class, named by its label (ImageNet: by its WordNet id)",
     "LIST": "A text or CSV file: a path and a label, or its index, on each line",
   },
+  examples: [
+    { line: "vgg16 evaluate pictures" },
+    { line: "vgg16 evaluate pictures --out report", permissions: WRITES },
+    { line: 'vgg16 evaluate pictures --compare "center; dense 32,40 flip; precision=float"' },
+  ],
   options: OPTIONS,
-  titles: CLASSIFIER_TITLE,
-  notes:
-    'Example: evaluate --compare "center; dense 32,40 flip; center precision=float" pictures\n\n' +
-    "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
+  groups: { "What is compared": ["fuse", "compare"] },
+  notes: "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
 
   goesOn: ({ outDir }) => outDir !== undefined,
 

@@ -12,14 +12,7 @@ import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf, Results } from "./results.ts";
-import {
-  CLASSIFIER_FLAGS,
-  CLASSIFIER_TITLE,
-  eachAlone,
-  keepEach,
-  once,
-  withSettings,
-} from "./run.ts";
+import { CLASSIFIER_FLAGS, eachAlone, keepEach, once, withSettings } from "./run.ts";
 import { settingsOf } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { UsageError } from "./usage_error.ts";
@@ -39,12 +32,12 @@ export const explainCommand: Command<typeof OPTIONS> = {
   operands: {
     "PICTURE": "A file, a folder, a URL, a pattern, or - for one picture on standard input",
   },
+  examples: [
+    { line: "vgg16 explain cat.jpg --out maps" },
+    { line: "vgg16 explain photos --out maps --label tabby --scale 448", about: "a finer map" },
+  ],
   options: OPTIONS,
-  titles: {
-    json: "Output (results: standard output; errors and progress: standard error)",
-    filesFrom: "Which pictures",
-    ...CLASSIFIER_TITLE,
-  },
+  groups: { "What is drawn": ["label", "method", "scale"] },
   notes: "Exit code: 0, or 1 if an image could not be explained, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {

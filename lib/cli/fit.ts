@@ -32,7 +32,7 @@ import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { Loading } from "./loading.ts";
 import { isFromEnvironment } from "./environment.ts";
 import { ProgressLine } from "./progress.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
+import { CLASSIFIER_FLAGS } from "./run.ts";
 import { print, printJson, tell, tellWarning } from "./terminal.ts";
 
 const { layer, pooling, sides, mirror, head, hidden, fineTune, grayscale, folds, skipBad } =
@@ -67,7 +67,7 @@ const OPTIONS = {
   },
   ...{ grayscale, skipBad, folds },
   balance: flag(
-    { default: true, off: "Do not let rare classes count as much as frequent ones" },
+    { default: true },
     FIT_OPTIONS.classWeights.about,
   ),
   validation,
@@ -98,10 +98,27 @@ export const fitCommand: Command<typeof OPTIONS> = {
       'One folder per class, named by its label; one named "none of these" holds pictures of no class',
     "LIST": "A text or CSV file: a path and a label on each line",
   },
+  examples: [
+    { line: "vgg16 fit pets --out pets.safetensors" },
+    {
+      line: "vgg16 fit more --add --model pets.safetensors --out pets2.safetensors",
+      about: "more pictures of a model with --head nearest",
+    },
+  ],
   options: OPTIONS,
-  titles: {
-    scratch: "Without a model to begin with (slower, and it takes more pictures)",
-    ...CLASSIFIER_TITLE,
+  groups: {
+    "What is written": ["out", "add"],
+    "What learns": ["layer", "pooling", "head", "hidden", "fineTune"],
+    "How pictures are looked at": [
+      ...["sides", "mirror", "whitening", "standardize", "grayscale", "skipBad"] as const,
+    ],
+    "How it learns": [
+      ...["folds", "balance", "validation", "epochs", "patience", "optimizer"] as const,
+      ...["learningRate", "batchSize", "weightDecay", "seed"] as const,
+    ],
+    "Without a model to begin with (slower, and it takes more pictures)": [
+      ...["scratch", "width", "dense", "side", "channels", "flip"] as const,
+    ],
   },
   notes:
     "Exit code: 0, or 1 if it failed, or 2 for a wrong command line; 130 after Ctrl-C: run it " +

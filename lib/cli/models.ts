@@ -8,6 +8,7 @@ import { clearCache, describeAll, describeCached, listCache, summaryOf } from ".
 import type { Command } from "./command.ts";
 import { knownModel, placeOf, pulling } from "./known_models.ts";
 import { factsOf, tellFacts } from "./model_facts.ts";
+import { WRITES } from "./permissions.ts";
 import { print, printJson, tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -39,6 +40,11 @@ export const modelsCommand: Command<typeof OPTIONS> = {
     "remove --all":
       "Removes all of them, kernel times and indexes; nothing that is somebody else's",
   },
+  examples: [
+    { line: "vgg16 models" },
+    { line: "vgg16 models info vgg16-imagenet200" },
+    { line: "vgg16 models remove vgg16-imagenet", permissions: `${WRITES} --allow-env` },
+  ],
   options: OPTIONS,
 
   async run(operands, { cacheDir = defaultCacheDir(), all = false, json = false }, signal) {

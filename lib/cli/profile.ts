@@ -15,7 +15,7 @@ import type { Command } from "./command.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { megabytes } from "./progress.ts";
 import { type Format, FORMAT_FLAGS, formatOf, Results } from "./results.ts";
-import { CLASSIFIER_FLAGS, CLASSIFIER_TITLE } from "./run.ts";
+import { CLASSIFIER_FLAGS } from "./run.ts";
 import { settingsOf } from "./settings.ts";
 import { textTable } from "./table.ts";
 import { print } from "./terminal.ts";
@@ -26,8 +26,12 @@ const OPTIONS = { ...OWN, ...FORMAT_FLAGS, ...CLASSIFIER_FLAGS } satisfies Table
 
 export const profileCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS]",
+  examples: [
+    { line: "vgg16 profile" },
+    { line: "vgg16 profile --backend wasm --threads 1 --batch 16" },
+  ],
   options: OPTIONS,
-  titles: CLASSIFIER_TITLE,
+  groups: { "What is measured": ["batch", "runs"] },
 
   async run(operands, options, signal) {
     if (operands.length > 0) throw new UsageError("profile takes no files");

@@ -20,7 +20,12 @@ const OPTIONS = {
 export const pullCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] ID ...",
   operands: { "ID": "A name of the catalog, or hf:OWNER/NAME[@REVISION] of Hugging Face" },
+  examples: [
+    { line: "vgg16 pull vgg16-imagenet" },
+    { line: "vgg16 pull hf:OWNER/NAME --unverified" },
+  ],
   options: OPTIONS,
+  groups: { "What is pulled": ["force", "unverified"] },
   notes: "A pull that was broken off is taken up by the next one. The command models lists what " +
     "there is.",
 

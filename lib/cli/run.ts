@@ -18,9 +18,6 @@ const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
 
 export const CLASSIFIER_FLAGS = { model, backend, precision, threads, offline } satisfies Table;
 
-/** The title above them. */
-export const CLASSIFIER_TITLE = { model: "Of the classifier" };
-
 /** What ends a command, and its exit code then: 128 and the signal's number. */
 const EXIT_CODES: Partial<Record<Deno.Signal, number>> = Deno.build.os === "windows"
   ? { SIGINT: 130 }

@@ -8,6 +8,7 @@ import { SIMILAR_OPTIONS } from "../options/search.ts";
 import { picturesPage } from "../search/page.ts";
 import type { Match, SimilarOptions } from "../search/search_index.ts";
 import type { Command } from "./command.ts";
+import { WRITES } from "./permissions.ts";
 import { expandInputs, type Input } from "./inputs.ts";
 import {
   type Folder,
@@ -18,7 +19,7 @@ import {
   rounded,
   similarityText,
 } from "./picture_index.ts";
-import { CLASSIFIER_TITLE, eachAlone, type Failure, keepEach } from "./run.ts";
+import { eachAlone, type Failure, keepEach } from "./run.ts";
 import { UsageError } from "./usage_error.ts";
 
 const { topK, threshold, by } = SIMILAR_OPTIONS;
@@ -30,8 +31,11 @@ export const similarCommand: Command<typeof OPTIONS> = {
     "DIRECTORY": "Pictures that are searched, in it and below",
     "QUERY": "A file, a URL, a directory, or - for one image on standard input",
   },
+  examples: [
+    { line: "vgg16 similar photos cat.jpg" },
+    { line: "vgg16 similar photos new --out page.html --index photos.index", permissions: WRITES },
+  ],
   options: OPTIONS,
-  titles: CLASSIFIER_TITLE,
   notes: "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
 
   async run([directory, ...queries], options, signal) {

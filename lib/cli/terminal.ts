@@ -6,6 +6,7 @@
 import { readPermitted } from "../environment.ts";
 import { NO_COLOR } from "../platform.ts";
 import { publicText } from "../public_url.ts";
+import { missed, missingPermission } from "./missing_permission.ts";
 import { visible, visibleJson } from "../report/visible.ts";
 import { OutputStream, writeAll } from "./output_stream.ts";
 import { cutEnd } from "./table.ts";
@@ -85,7 +86,9 @@ export function tellWarning(lines: Lines): void {
 
 /** Says on standard error what went wrong. Operands are quoted in it, so that URLs lose their secrets here. */
 export function tellError(error: unknown, file?: string): void {
-  const message = error instanceof Error ? error.message : String(error);
+  const missing = missingPermission(error);
+  if (missing !== undefined) missed.add(missing.flag);
+  const message = missing?.message ?? (error instanceof Error ? error.message : String(error));
   const [first, ...more] = linesOf(error) ?? [message];
   const line = [...file === undefined ? [] : [file], publicText(first!)].join(": ");
   say([line, ...more.map(publicText)], "error");

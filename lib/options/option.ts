@@ -46,8 +46,7 @@ type Kind =
   | { kind: "choice"; choices: readonly (string | number)[]; default?: string | number }
   /** A list of at least one of them. */
   | { kind: "choices"; choices: readonly string[]; default?: readonly string[] }
-  /** `off` describes the flag `--no-…` of an option that is on by default. */
-  | { kind: "boolean"; default?: boolean; off?: string }
+  | { kind: "boolean"; default?: boolean }
   /** `is` tells the texts that are allowed, and `called` says what those are. */
   | { kind: "text"; is?: (text: string) => boolean; called?: string; default?: string }
   /**

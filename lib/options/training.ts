@@ -180,7 +180,7 @@ export const SCRATCH_OPTIONS = {
     "Whether what neighboring pixels have in common is removed",
   ),
   flip: flag(
-    { default: true, off: "Do not learn from mirrored pictures" },
+    { default: true },
     "Learn from mirrored pictures as well",
   ),
   shift: integer(
