@@ -86,7 +86,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         load: async () => (await import("./pull.ts")).pullCommand,
       },
       doctor: {
-        about: "backend, threads, cache and model in use, and why",
+        about: "says which backend, threads, cache and model are in use, and why",
         load: async () => (await import("./doctor.ts")).doctorCommand,
       },
       completions: {

@@ -11,7 +11,7 @@ import { programName } from "./program_name.ts";
 /** What people do first. */
 const EXAMPLES: readonly Example[] = [
   { line: "vgg16 classify cat.jpg" },
-  { line: "vgg16 classify photos --json > labels.jsonl" },
+  { line: "vgg16 classify photos --csv > labels.csv" },
   { line: "vgg16 fit pets --out pets.safetensors", permissions: WRITES },
   { line: "vgg16 classify new.jpg --model pets.safetensors" },
 ];
