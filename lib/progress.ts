@@ -44,7 +44,10 @@ export interface Progress {
   readonly epoch?: EpochMetrics | undefined;
 }
 
-/** What one epoch gave. Losses are mean cross-entropies in nats, accuracies parts of 1. */
+/**
+ * What one epoch gave. Losses are mean cross-entropies in nats, in which each picture counts as much as its class does:
+ * ln K where all K classes are said to be alike. Accuracies are parts of 1.
+ */
 export interface EpochMetrics {
   /** From 1 on. */
   readonly epoch: number;
@@ -54,6 +57,8 @@ export interface EpochMetrics {
   readonly validationLoss: number;
   /** On the validation pictures, after the epoch. */
   readonly validationAccuracy: number;
+  /** On the validation pictures, on average over the classes: the epoch that is best in this is kept. */
+  readonly validationBalancedAccuracy: number;
 }
 
 /** Options of whatever tells how far it is. */

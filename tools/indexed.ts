@@ -30,7 +30,6 @@ const NUMERIC = [
   "lib/output/predictions.ts",
   "lib/report/canvas.ts",
   "lib/report/color_map.ts",
-  "lib/train/adam.ts",
   "lib/train/batch_normalization.ts",
   "lib/train/convolution.ts",
   "lib/train/head.ts",

@@ -260,12 +260,12 @@ function progressView(
     if (progress.stage === "features") features.show(progress);
     if (progress.stage === "train" && progress.unit === "trials") learning.show(progress);
     if (progress.epoch === undefined) return;
-    if (!head) tell("epoch    loss  val. loss  val. accuracy");
+    if (!head) tell("epoch    loss  val. loss  val. balanced accuracy");
     head = true;
-    const { epoch, loss, validationLoss, validationAccuracy } = progress.epoch;
+    const { epoch, loss, validationLoss, validationBalancedAccuracy } = progress.epoch;
     tell(
       String(epoch).padStart(5) + loss.toFixed(4).padStart(8) +
-        validationLoss.toFixed(4).padStart(11) + percent(validationAccuracy).padStart(15),
+        validationLoss.toFixed(4).padStart(11) + percent(validationBalancedAccuracy).padStart(24),
     );
   };
 }

@@ -25,3 +25,13 @@ export async function hashSource<Algorithm extends HashAlgorithm>(
   const hex = hashes.map(([algorithm, hash]) => [algorithm, hash.digest("hex")]);
   return Object.fromEntries(hex); // A key for each algorithm.
 }
+
+/** SHA-256 of parts one after the other, in hex. A part is used until the next is asked for. */
+export async function hashParts(parts: Iterable<Uint8Array>): Promise<string> {
+  const hash = createHash("sha256");
+  for (const part of parts) {
+    hash.update(part);
+    await takeTurn(undefined);
+  }
+  return hash.digest("hex");
+}

@@ -50,7 +50,6 @@ const COMMON_OPTIONS = {
     { above: 0, below: 1, default: 0.2, placeholder: "PART" },
     "Part of each class that is kept for validation",
   ),
-  patience: integer({ min: 1, default: 20 }, "Epochs without improvement after which it stops"),
   optimizer: choice(
     { choices: ["adam", "momentum", "sgd"], default: "adam", placeholder: "NAME" },
     "Optimizer",
@@ -127,6 +126,7 @@ export const FIT_OPTIONS = {
     placeholder: "KIND",
     unset: "as the frozen model does",
   }, "Remove the mean and deviation of each picture"),
+  patience: integer({ min: 1, default: 20 }, "Epochs without improvement after which it stops"),
   folds: integer(
     { min: 2, max: 100, default: 5 },
     "Parts of the pictures, each of which is judged by what learned from the others",

@@ -32,16 +32,16 @@ export function curveSvg(history: readonly EpochMetrics[]): string {
   });
 }
 
-/** The accuracy of each epoch as an SVG image. */
+/** The balanced accuracy of each epoch as an SVG image. */
 export function accuracySvg(history: readonly EpochMetrics[]): string {
-  const least = Math.min(0.9, ...history.map(({ validationAccuracy }) => validationAccuracy));
+  const points = history.map(({ epoch, validationBalancedAccuracy: part }) =>
+    [epoch, part] as const
+  );
+  const least = Math.min(0.9, ...points.map(([, part]) => part));
   return linePlot({
-    title: "Accuracy",
+    title: "Balanced accuracy",
     x: epochAxis(history),
-    y: { label: "part of the validation pictures", min: Math.floor(least * 10) / 10, max: 1 },
-    lines: [{
-      label: "validation",
-      points: history.map(({ epoch, validationAccuracy }) => [epoch, validationAccuracy] as const),
-    }],
+    y: { label: "mean over the classes", min: Math.floor(least * 10) / 10, max: 1 },
+    lines: [{ label: "validation", points }],
   });
 }

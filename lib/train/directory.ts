@@ -27,7 +27,9 @@ export async function removeOthers(
   kind: Kept,
   key: string,
 ): Promise<void> {
-  const isOther = new RegExp(`^${kind}-(?!${key})[0-9a-f]{${key.length}}\\.(bin|txt|json)$`);
+  const isOther = new RegExp(
+    `^${kind}-(?!${key})[0-9a-f]{${key.length}}\\.(bin|txt|json|safetensors)$`,
+  );
   const names = await Array.fromAsync(listFolder(directory), ({ name }) => name);
   for (const name of names.filter((name) => isOther.test(name))) {
     await remove(join(directory, name));

@@ -1,18 +1,13 @@
 /** A small VGG from nothing but labeled pictures. */
 
 import { createEngine } from "../engine/create.ts";
-import type { Activations, BackendOptions } from "../engine/engine.ts";
-import type { ImageInput } from "../image/image.ts";
-import { readImage } from "../image/read.ts";
+import type { BackendOptions } from "../engine/engine.ts";
 import { imagesTogether } from "../input/batches.ts";
-import { computeViews, type Mean } from "../input/compute_views.ts";
-import { collectSamples, type IndexedSample, type LabeledImages } from "../input/dataset.ts";
+import { collectSamples, type LabeledImages } from "../input/dataset.ts";
 import { SkippedSamples } from "../input/skipped_samples.ts";
-import { eachImage, type Work } from "../input/each_image.ts";
-import { type View, viewsOf } from "../input/views.ts";
 import { openModel } from "../model/file.ts";
 import type { Model } from "../model/model.ts";
-import { checkOptions, completeOptions, IMAGE_OPTIONS, pickOptions } from "../options.ts";
+import { checkOptions, completeOptions } from "../options.ts";
 import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
 import { assess } from "./assess.ts";
 import { hashOfData } from "./features.ts";
@@ -34,8 +29,9 @@ import {
   trainedLayers,
 } from "./network.ts";
 import { ProgressTeller } from "../progress.ts";
+import { takeTurn } from "../threads/turn.ts";
 import type { LearningOptions } from "./options.ts";
-import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
+import { examples, type Pictures, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { takeDirectory } from "./directory.ts";
 import { keyOf } from "./keys.ts";
@@ -57,7 +53,7 @@ export interface ScratchOptions
 /**
  * Trains all layers of a small VGG, on the CPU, and writes an int8 model of it to `out`. Its convolutions are
  * batch-normalized while they learn; in the model that is folded into the weights. The learning rate
- * rises and falls once. The pictures' mean and deviation, from one pass over those that are learned
+ * rises and falls once, over all epochs. The pictures' mean and deviation, from one pass over those that are learned
  * from, become the model's preprocessing.
  *
  * Other defaults than a head's: 10 epochs, batches of 64, a learning rate of 0.003 for adam and 0.03
@@ -84,15 +80,16 @@ export async function fitFromScratch(
   data: LabeledImages,
   options: ScratchOptions = {},
 ): Promise<Fitted | FittedInMemory> {
+  checkPatience(options);
   checkOptions(SCRATCH_OPTIONS, options);
   const complete = completeOptions(SCRATCH_OPTIONS, options);
   const { labels } = data, all = await collectSamples(data, options.signal);
   const { seed, directory, validation, classWeights: balance, flip, shift, id } = complete;
-  const { optimizer, epochs, patience, weightDecay, batchSize } = complete;
+  const { optimizer, epochs, weightDecay, batchSize } = complete;
   const architecture = architectureOf(complete, labels.length);
   const { learningRate = LEARNING_RATES.scratch[optimizer] } = options;
   const loop = {
-    ...{ optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize },
+    ...{ optimizer, epochs, weightDecay, seed, learningRate, batchSize },
     oneCycle: true,
   };
 
@@ -153,14 +150,9 @@ export async function fitFromScratch(
     },
   };
   const base = await openModel(await writeModel(description, undefined, layers));
-  const validated = split.validation.map((n) => samples[n]!);
-  const judged = await judge(base, validated, options);
+  const logits = await judge(base, task, split.validation, options);
   const folds = new Int32Array(samples.length).fill(NEVER);
-  const logits = new Float64Array(samples.length * labels.length).fill(NaN);
-  split.validation.forEach((position, n) => {
-    folds[position] = 0;
-    logits.set(judged[n]!, position * labels.length);
-  });
+  for (const n of split.validation) folds[n] = 0;
   const assessed = { samples, labels, colors, logits, folds, duplicates };
   const { assessment, calibration } = await assess(assessed, options.signal);
   return await finishFit(
@@ -169,52 +161,49 @@ export async function fitFromScratch(
   );
 }
 
-/** What a model says about pictures: the logits of each. */
-async function judge(
-  model: Model,
-  samples: readonly IndexedSample[],
-  options: ScratchOptions,
-): Promise<Float64Array[]> {
-  await using engine = await createEngine(model, options);
-  const { input } = model.architecture, { signal } = options;
-  const about = { stage: "evaluate", unit: "images" } as const;
-  const progress = new ProgressTeller(options, about, samples.length);
-  const images = samples.map(({ file, image }) => ({ name: file, image: image ?? file }));
-  const reading = { ...pickOptions(IMAGE_OPTIONS, options), shorterSide: input.height };
-  const work: Work<readonly View[], Float64Array> = {
-    prepare: async (image, signal) =>
-      viewsOf(await readImage(image as ImageInput, { ...reading, signal }), model), // It was not prepared.
-    compute: computeViews(engine, input, [], () => new Logits()),
-    most: imagesTogether(input),
-    bytesOf: (views) => views.reduce((sum, { data }) => sum + data.length, 0),
-  };
-  const found: Float64Array[] = [];
-  const each = eachImage(images, "logits", work, {
-    signal,
-    progress,
-    isList: true,
-    isStrict: true,
-  });
-  for await (const { logits, error } of each) {
-    if (error !== undefined) throw error;
-    found.push(logits);
-  }
-  return found;
+/**
+ * Refuses an option that a head has, and that would only end the training before what it gives.
+ *
+ * @throws {RangeError} If it is given.
+ */
+function checkPatience(options: object): void {
+  if (!("patience" in options) || options.patience === undefined) return;
+  throw new RangeError(
+    "patience has no effect on fitFromScratch(), whose learning rate falls until the last epoch: lower epochs",
+  );
 }
 
-/** The logits of one view. */
-class Logits implements Mean<Float64Array> {
-  #values = new Float64Array();
-
-  add([{ data, scale, shape }]: readonly [Activations], n: number): void {
-    const classes = shape[3];
-    this.#values = Float64Array.from(
-      data.subarray(n * classes, (n + 1) * classes),
-      (value) => value * scale[n]!,
+/**
+ * What a model says of some pictures, from their bytes as they were read: files may be gone by now.
+ *
+ * @returns Logits, `[pictures, K]`, `NaN` of all others.
+ */
+async function judge(
+  model: Model,
+  { pixels, classes }: Pick<Pictures, "pixels" | "classes">,
+  pictures: readonly number[],
+  options: ScratchOptions,
+): Promise<Float64Array> {
+  await using engine = await createEngine(model, options);
+  const { labels, architecture: { input } } = model, { height, width, channels } = input;
+  const size = height * width * channels, most = imagesTogether(input);
+  const about = { stage: "evaluate", unit: "images" } as const;
+  const progress = new ProgressTeller(options, about, pictures.length);
+  const logits = new Float64Array(classes.length * labels.length).fill(NaN);
+  for (let first = 0; first < pictures.length; first += most) {
+    await takeTurn(options.signal);
+    progress.reach(first);
+    const some = pictures.slice(first, first + most), batch = new Uint8Array(some.length * size);
+    some.forEach((n, i) => batch.set(pixels.subarray(n * size, (n + 1) * size), i * size));
+    const { data, scale } = await engine.run(
+      { data: batch, count: some.length, height, width },
+      { signal: options.signal },
     );
+    some.forEach((n, i) => {
+      const own = data.subarray(i * labels.length, (i + 1) * labels.length);
+      logits.set(Float64Array.from(own, (value) => value * scale[i]!), n * labels.length);
+    });
   }
-
-  result(): Float64Array {
-    return this.#values;
-  }
+  progress.reach(pictures.length);
+  return logits;
 }

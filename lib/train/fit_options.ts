@@ -40,6 +40,8 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   readonly head?: "auto" | "linear" | "nearest" | undefined;
   /** Units of a hidden layer of the head, which then learns in epochs; 0, the default, for none. */
   readonly hidden?: number | undefined;
+  /** Epochs of which none judges the validation pictures better, after which a hidden layer stops. Default: 20. */
+  readonly patience?: number | undefined;
   /**
    * `"conv5"`: the last block of convolutions learns, too, with a linear head and from mirrored and cropped
    * pictures; judged on the validation pictures. It takes minutes for hundreds of pictures. Default: none does.

@@ -11,14 +11,12 @@ import type { StateStore } from "./state.ts";
 import { featureFile } from "./feature_file.ts";
 import { keyOf, modelKey, samplesKey } from "./keys.ts";
 import { recordFile } from "./records.ts";
-import { arrayFile, stateFile } from "./state_file.ts";
-import type { ArrayStore } from "./tuning_state.ts";
+import { stateFile } from "./state_file.ts";
 
 /** Where a fit keeps what takes long. */
 export interface FitStore {
   readonly features: FeatureStore;
   readonly state: (settings: unknown) => Promise<StateStore>;
-  readonly tuning: (settings: unknown) => Promise<ArrayStore>;
   readonly records: (size: number) => Promise<RecordStore & Disposable>;
 }
 
@@ -44,7 +42,6 @@ export async function storeOf(
   return {
     features: await featureFile(directory, key, length),
     state: async (settings) => stateFile(directory, await keyOf([key, settings])),
-    tuning: async (settings) => arrayFile(directory, await keyOf([key, settings])),
     records: (size) => recordFile(directory, key, size),
   };
 }

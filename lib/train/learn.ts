@@ -112,6 +112,6 @@ export async function learnTuned(
   const size = recordBytes(mapShape(task.frozen.model));
   using records = await store?.records(size) ?? new RecordsInMemory(size);
   const labels = [...task.labels];
-  const state = await store?.tuning({ ...steps, validation, classWeights, whitening, labels });
+  const state = await store?.state({ ...steps, validation, classWeights, whitening, labels });
   return await fineTune(kernels, { ...task, records }, { ...options, ...steps, state });
 }

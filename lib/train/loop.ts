@@ -3,29 +3,26 @@
  * goes on.
  */
 
-import type { Optimizer, Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";
-import { adam } from "./adam.ts";
+import type { Tensor, Tensor1D, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import type { EpochMetrics, ProgressTeller } from "../progress.ts";
 import { takeTurn } from "../threads/turn.ts";
-import { randomFrom, shuffled } from "./random.ts";
-import {
-  assignAll,
-  describeState,
-  encodeAll,
-  type Learned,
-  restoreState,
-  type StateStore,
-} from "./state.ts";
-import { crossEntropy, type Tfjs } from "./tfjs.ts";
+import { Judge, type Judged, WeightedMean } from "./judge.ts";
+import { Optimizer, type OptimizerName } from "./optimizer.ts";
+import { mixed, randomFrom, shuffled } from "./random.ts";
+import { beginning, checkLoss, endEpoch, type State, type StateStore } from "./state.ts";
+import { crossEntropy, floats, type Tfjs } from "./tfjs.ts";
 
 /** How to train. */
 export interface LoopOptions {
-  readonly optimizer: "adam" | "momentum" | "sgd";
+  readonly optimizer: OptimizerName;
   readonly learningRate: number;
   /** At most this many passes over the data. */
   readonly epochs: number;
-  /** Epochs without a lower validation loss after which training stops. */
-  readonly patience: number;
+  /**
+   * Epochs of which none is better, after which training stops. Default: it does not. It does not with `oneCycle`
+   * either: what the fall of the rate gives comes in the last epochs.
+   */
+  readonly patience?: number | undefined;
   readonly batchSize: number;
   /** Part by which weights shrink in an update, relative to the learning rate (decoupled decay). */
   readonly weightDecay: number;
@@ -39,7 +36,10 @@ export interface LoopOptions {
 }
 
 /** What is trained, on what. */
-export interface Task extends Learned {
+export interface Task {
+  readonly variables: readonly Variable[];
+  /** Arrays that `forward` writes to in training. Default: none. */
+  readonly statistics?: readonly Float32Array[] | undefined;
   readonly classes: number;
   /** From a batch of inputs to logits `[N, classes]`. */
   readonly forward: (inputs: Tensor, training: boolean) => Tensor2D;
@@ -52,13 +52,23 @@ export interface Task extends Learned {
 /** Inputs and their classes. */
 export interface Examples {
   readonly labels: ArrayLike<number>;
-  /** The inputs at some positions, as a tensor that the loop frees; `augment` in training. */
-  readonly batch: (positions: Uint32Array, augment: boolean) => Tensor;
+  /**
+   * The inputs at some positions, as a tensor that the loop frees.
+   *
+   * @param epoch In training, for what differs by the epoch; undefined in validation.
+   */
+  readonly batch: (positions: Uint32Array, epoch: number | undefined) => Tensor;
+}
+
+/** What goes on from one update to the next. */
+interface Training {
+  readonly state: State;
+  readonly optimizer: Optimizer;
 }
 
 /**
- * Trains until the epochs are done or the validation loss no longer falls. The variables end with the
- * values of the best epoch.
+ * Trains until the epochs are done or `patience` is over. The variables end with the values of the epoch that judges
+ * the validation examples best: by balanced accuracy, and of equal ones by the least loss.
  *
  * @throws {RangeError} If a loss is not finite: the learning rate is too high.
  * @throws {DOMException} `AbortError`, if the signal is; the state of the last whole epoch was kept.
@@ -67,87 +77,75 @@ export async function trainLoop(
   tf: Tfjs,
   task: Task,
   options: LoopOptions,
-): Promise<{ history: EpochMetrics[]; bestEpoch: number }> {
-  const optimizer = makeOptimizer(tf, options);
-  const state = await restoreState(tf, task, optimizer, options.state);
-  try {
-    options.progress?.reach(state.epoch, options.epochs);
-    while (state.epoch < options.epochs && state.epoch - state.bestEpoch < options.patience) {
-      const epoch = ++state.epoch;
-      const loss = await trainEpoch(tf, task, optimizer, epoch, options);
-      const { loss: validationLoss, accuracy } = await evaluate(tf, task, options);
-      checkLoss(validationLoss, epoch, options.learningRate);
-      const metrics = { epoch, loss, validationLoss, validationAccuracy: accuracy };
-      state.history.push(metrics);
-      if (validationLoss < state.bestLoss) {
-        state.bestLoss = validationLoss;
-        state.bestEpoch = epoch;
-        state.best = encodeAll(task);
-      }
-      await options.state?.save(await describeState(tf, task, optimizer, state));
-      options.progress?.reach(epoch, options.epochs, metrics);
-    }
-    options.progress?.end();
-    assignAll(tf, task, state.best);
-    return { history: state.history, bestEpoch: state.bestEpoch };
-  } finally {
-    optimizer.dispose();
+): Promise<{ history: readonly EpochMetrics[]; bestEpoch: number }> {
+  const { epochs, oneCycle, progress, learningRate } = options;
+  const patience = oneCycle ? Infinity : options.patience ?? Infinity;
+  // On the CPU backend these are the variables' memory, which all of training happens in.
+  const variables = task.variables.map(floats), values = [...variables, ...task.statistics ?? []];
+  const best = values.map((value) => value.slice());
+  const optimizer = new Optimizer(options.optimizer, variables);
+  const arrays = Object.fromEntries([
+    ...values.map((value, n) => [`value.${n}`, value] as const),
+    ...best.map((value, n) => [`best.${n}`, value] as const),
+    ...optimizer.memory.flatMap((own, n) =>
+      own.map((value, i) => [`memory.${n}.${i}`, value] as const)
+    ),
+  ]);
+  const state = await options.state?.load(arrays) ?? beginning();
+  progress?.reach(state.epoch, epochs);
+  while (state.epoch < epochs && state.epoch - state.bestEpoch < patience) {
+    const loss = await trainEpoch(tf, task, { state, optimizer }, options);
+    const judged = await evaluate(tf, task, options);
+    checkLoss(judged.crossEntropy, state.epoch + 1, learningRate);
+    const { metrics, isBest } = endEpoch(state, loss, judged);
+    if (isBest) best.forEach((own, n) => own.set(values[n]!));
+    await options.state?.save(state, arrays);
+    progress?.reach(state.epoch, epochs, metrics);
   }
-}
-
-function makeOptimizer(tf: Tfjs, { optimizer, learningRate }: LoopOptions): Optimizer {
-  if (optimizer === "adam") return adam(tf, learningRate);
-  if (optimizer === "momentum") return tf.train.momentum(learningRate, 0.9);
-  return tf.train.sgd(learningRate);
+  progress?.end();
+  values.forEach((value, n) => value.set(best[n]!));
+  return { history: state.history, bestEpoch: state.bestEpoch };
 }
 
 async function trainEpoch(
   tf: Tfjs,
   task: Task,
-  optimizer: Optimizer,
-  epoch: number,
+  { state, optimizer }: Training,
   options: LoopOptions,
 ): Promise<number> {
-  const { train, variables } = task, count = train.labels.length;
-  const order = shuffled(count, randomFrom(options.seed + epoch));
-  const updates = Math.ceil(count / options.batchSize);
-  let sum = 0;
+  const { train, variables } = task, count = train.labels.length, epoch = state.epoch + 1;
+  const order = shuffled(count, randomFrom(mixed(options.seed, epoch)));
+  const updates = Math.ceil(count / options.batchSize), mean = new WeightedMean();
   for (let update = 0; update < updates; update++) {
     await takeTurn(options.signal);
     const rate = rateAt(options, (epoch - 1 + update / updates) / options.epochs);
-    // Optimizers read it in each update; only their declarations say that it is protected.
-    (optimizer as unknown as { learningRate: number }).learningRate = rate;
     // Batches as even as they can be: a last one of a single picture would count as much as the
     // others in what batch normalization remembers.
     const positions = order.subarray(
       Math.floor(update * count / updates),
       Math.floor((update + 1) * count / updates),
     );
-    const inputs = train.batch(positions, true);
-    const cost = optimizer.minimize(
-      () => lossOf(tf, task, task.forward(inputs, true), labelsAt(train, positions)),
-      true,
+    const weights = weightsAt(task, positions), inputs = train.batch(positions, epoch);
+    const { value, grads } = tf.variableGrads(
+      () => lossOf(tf, task, task.forward(inputs, true), positions, weights),
       [...variables],
-    )!;
-    const [loss] = await cost.data();
-    tf.dispose([inputs, cost]);
+    );
+    const [loss] = floats(value);
+    optimizer.step(variables.map(({ name }) => floats(grads[name])), rate, ++state.updates);
+    tf.dispose([inputs, value]);
+    tf.dispose(grads);
     checkLoss(loss, epoch, rate);
-    sum += loss * positions.length;
+    const sum = weights.reduce((a, b) => a + b, 0);
+    mean.add(loss * positions.length / sum, sum);
     decay(variables, rate * options.weightDecay);
   }
-  return sum / count;
-}
-
-function checkLoss(loss: number, epoch: number, rate: number): void {
-  if (Number.isFinite(loss)) return;
-  throw new RangeError(
-    `The loss is ${loss} in epoch ${epoch}, at a learning rate of ${rate}: lower learningRate`,
-  );
+  return mean.value;
 }
 
 /** Part of a training in which the learning rate rises (Smith and Topin, 2018, "Super-Convergence"). */
 const WARM_UP = 0.15;
 
+/** The learning rate after a part of a training, 0…1. */
 export function rateAt(
   { learningRate, oneCycle }: Pick<LoopOptions, "learningRate" | "oneCycle">,
   part: number,
@@ -167,43 +165,43 @@ function decay(variables: readonly Variable[], part: number): void {
   }
 }
 
-function labelsAt({ labels }: Examples, positions: Uint32Array): Int32Array {
-  return Int32Array.from(positions, (position) => labels[position]);
+function weightsAt({ train, classWeights }: Task, positions: Uint32Array): Float32Array {
+  return Float32Array.from(positions, (position) => classWeights[train.labels[position]]);
 }
 
+/**
+ * The loss whose slopes training follows. It is not divided by the weights of a batch, whose mean over all pictures
+ * is 1: that would let a class count less in the batches in which it is met.
+ */
 function lossOf(
   tf: Tfjs,
-  { classes, classWeights }: Task,
+  { classes, train }: Task,
   logits: Tensor2D,
-  labels: Int32Array,
+  positions: Uint32Array,
+  weights: Float32Array,
 ): ReturnType<typeof crossEntropy> {
+  const labels = Int32Array.from(positions, (position) => train.labels[position]);
   const oneHot = tf.oneHot(tf.tensor1d(labels, "int32"), classes) as Tensor2D;
-  const weights = tf.tensor1d(Float32Array.from(labels, (label) => classWeights[label]));
-  return crossEntropy(tf, logits, oneHot, weights as Tensor1D);
+  return crossEntropy(tf, logits, oneHot, tf.tensor1d(weights) as Tensor1D);
 }
 
-/** Loss and accuracy on the validation examples. */
+/** What the network is worth on the validation examples. */
 async function evaluate(
   tf: Tfjs,
-  task: Task,
+  { validation, forward, classes, classWeights }: Task,
   { batchSize, signal }: LoopOptions,
-): Promise<{ loss: number; accuracy: number }> {
-  const { validation, forward } = task, count = validation.labels.length;
-  const all = Uint32Array.from({ length: count }, (_, i) => i);
-  let sum = 0, right = 0;
-  for (let first = 0; first < count; first += batchSize) {
+): Promise<Judged> {
+  const labels = Int32Array.from(validation.labels),
+    judge = new Judge({ labels, classes, classWeights });
+  const all = Uint32Array.from(labels, (_, n) => n);
+  for (let first = 0; first < all.length; first += batchSize) {
     await takeTurn(signal);
     const positions = all.subarray(first, first + batchSize);
-    const labels = labelsAt(validation, positions);
-    const inputs = validation.batch(positions, false);
-    const [loss, best] = tf.tidy(() => {
-      const logits = forward(inputs, false);
-      return [lossOf(tf, task, logits, labels), tf.argMax(logits, 1)];
-    });
-    sum += (await loss.data())[0] * positions.length;
-    const predicted = await best.data();
-    right += labels.filter((label, n) => predicted[n] === label).length;
-    tf.dispose([inputs, loss, best]);
+    const inputs = validation.batch(positions, undefined);
+    const logits = tf.tidy(() => forward(inputs, false));
+    const values = Float64Array.from(floats(logits));
+    positions.forEach((n, i) => judge.add(n, values.subarray(i * classes, (i + 1) * classes)));
+    tf.dispose([inputs, logits]);
   }
-  return { loss: sum / count, accuracy: right / count };
+  return judge.result();
 }

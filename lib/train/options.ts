@@ -4,8 +4,6 @@
 export interface LearningOptions {
   /** At most this many passes over the pictures. Default: 200, or 8 of fine-tuning. */
   readonly epochs?: number | undefined;
-  /** Epochs without improvement on the validation pictures, after which it stops. Default: 20. */
-  readonly patience?: number | undefined;
   /** Default: `"adam"`. */
   readonly optimizer?: "adam" | "momentum" | "sgd" | undefined;
   /** Default: 0.001 for adam, 0.01 otherwise; 0.00005 of fine-tuning. */

@@ -11,7 +11,7 @@ import { fingerprint } from "./features.ts";
 import type { Examples } from "./loop.ts";
 import { type ProgressOptions, ProgressTeller } from "../progress.ts";
 import { takeTurn } from "../threads/turn.ts";
-import { randomFrom } from "./random.ts";
+import { mixed, randomFrom } from "./random.ts";
 import type { Tfjs } from "./tfjs.ts";
 
 /** How pictures are read and varied. */
@@ -69,7 +69,7 @@ export interface ReadPixels {
   readonly fingerprints: readonly string[];
 }
 
-/** Reads and resizes all pictures. */
+/** Reads and resizes all pictures, to the bytes that a classifier makes of them, but for `whitening`. */
 export async function readAll(
   samples: readonly IndexedSample[],
   { input }: Architecture,
@@ -84,7 +84,7 @@ export async function readAll(
   const progress = new ProgressTeller(options, about, samples.length);
   for (const [n, sample] of samples.entries()) {
     await takeTurn(options.signal);
-    const decoded = await skipped.read(sample, options);
+    const decoded = await skipped.read(sample, options, Math.max(input.height, input.width));
     progress.reach(n + 1);
     if (decoded === undefined) continue;
     const at = kept.push(sample) - 1;
@@ -138,7 +138,10 @@ function momentsOf(counts: Float64Array): { mean: number; deviation: number } {
   return { mean, deviation: Math.sqrt(Math.max(0, squares / total - mean * mean)) };
 }
 
-/** Batches of some of the pictures, mirrored and moved at random where they are learned from. */
+/**
+ * Batches of some of the pictures, mirrored and moved at random where they are learned from: in a way of the seed, the
+ * epoch and the picture, whatever is beside it.
+ */
 export function examples(
   tf: Tfjs,
   { pixels, classes, architecture: { input }, preprocessing }: Pictures,
@@ -149,15 +152,14 @@ export function examples(
   const { scale, mean, std } = preprocessing;
   return {
     labels: pictures.map((n) => classes[n]),
-    batch(positions, augment) {
-      // From the pictures that meet in a batch, so that a resumed training goes on in the same way.
-      const next = randomFrom(positions.reduce((hash, n) => Math.imul(hash ^ n, 16_777_619), seed));
+    batch(positions, epoch) {
       const values = new Float32Array(positions.length * size);
       positions.forEach((position, n) => {
-        const from = pictures[position] * size;
-        const isMirrored = augment && flip && next() < 0.5;
-        const dx = augment ? Math.floor(next() * (2 * shift + 1)) - shift : 0;
-        const dy = augment ? Math.floor(next() * (2 * shift + 1)) - shift : 0;
+        const picture = pictures[position], from = picture * size;
+        const next = epoch === undefined ? undefined : randomFrom(mixed(seed, epoch, picture));
+        const isMirrored = next !== undefined && flip && next() < 0.5;
+        const move = (): number => next ? Math.floor(next() * (2 * shift + 1)) - shift : 0;
+        const dx = move(), dy = move();
         for (let y = 0, to = n * size; y < height; y++) {
           const row = Math.min(height - 1, Math.max(0, y + dy)) * width;
           for (let x = 0; x < width; x++) {

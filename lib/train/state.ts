@@ -1,107 +1,81 @@
-/** The state of a training after an epoch, as text from which a later run goes on. */
+/** How far a training in epochs is, and what keeps it, so that a later run goes on. */
 
-import type { Optimizer, Variable } from "@tensorflow/tfjs-core";
 import type { EpochMetrics } from "../progress.ts";
-import type { Tfjs } from "./tfjs.ts";
+import type { Judged } from "./judge.ts";
 
-/** What training changes. */
-export interface Learned {
-  readonly variables: readonly Variable[];
-  /** Arrays that are written to meanwhile. Default: none. */
-  readonly statistics?: readonly Float32Array[] | undefined;
-}
-
-/** Where the text is kept. */
-export interface StateStore {
-  /** What an earlier run kept. */
-  load(): Promise<string | undefined>;
-  save(text: string): Promise<void>;
-}
-
-/** How far a training is; the values of variables in base64. */
+/** How far a training is. */
 export interface State {
+  /** Epochs that are whole. */
   epoch: number;
+  /** Updates of all of them. */
+  updates: number;
+  /** The epoch that judges the held pictures best, from 1 on; 0 if none is better than the beginning. */
   bestEpoch: number;
-  bestLoss: number;
-  history: EpochMetrics[];
-  /** Of the best epoch. */
-  best: string[];
+  /** Of that epoch, on the held pictures. */
+  balancedAccuracy: number;
+  /** Of that epoch, on the held pictures. */
+  crossEntropy: number;
+  /** Of all epochs. */
+  readonly history: EpochMetrics[];
 }
 
-/** With what only a later run needs. */
-interface KeptState extends State {
-  readonly values: string[];
-  readonly optimizer: { readonly name: string; readonly shape: number[]; readonly data: string }[];
+/** The numbers of a training, by name: those that it changes, the best ones, and what its optimizer remembers. */
+export type StateArrays = Readonly<Record<string, Float32Array>>;
+
+/** Where a state is kept. */
+export interface StateStore {
+  /**
+   * Fills arrays with what an earlier run kept of them.
+   *
+   * @returns Undefined if there is no state of such arrays; they are as they were then.
+   */
+  load(arrays: StateArrays): Promise<State | undefined>;
+  /** Keeps a state. The arrays must not change until it is. */
+  save(state: State, arrays: StateArrays): Promise<void>;
 }
 
-/** The state that was kept, which variables and optimizer get, or that of a beginning. */
-export async function restoreState(
-  tf: Tfjs,
-  learned: Learned,
-  optimizer: Optimizer,
-  store: StateStore | undefined,
-): Promise<State> {
-  const text = await store?.load();
-  if (text === undefined) {
-    return { epoch: 0, bestEpoch: 0, bestLoss: Infinity, history: [], best: encodeAll(learned) };
-  }
-  const { values, optimizer: weights, ...state }: KeptState = JSON.parse(text);
-  assignAll(tf, learned, values);
-  await optimizer.setWeights(weights.map(({ name, shape, data }) => ({
-    name,
-    tensor: tf.tensor(decode(data), shape),
-  })));
-  return state;
+/** The state of a training that begins. Any epoch is better, unless it says what it begins with. */
+export function beginning(
+  { balancedAccuracy, crossEntropy }: Pick<Judged, "balancedAccuracy" | "crossEntropy"> = {
+    balancedAccuracy: -1,
+    crossEntropy: Infinity,
+  },
+): State {
+  return { epoch: 0, updates: 0, bestEpoch: 0, balancedAccuracy, crossEntropy, history: [] };
 }
 
-/** The text to keep. */
-export async function describeState(
-  tf: Tfjs,
-  learned: Learned,
-  optimizer: Optimizer,
+/**
+ * Takes in an epoch.
+ *
+ * @param loss Over the epoch's batches.
+ * @returns What it gave, and whether it is the best so far: by balanced accuracy, and of equal ones by the least
+ *   cross-entropy.
+ */
+export function endEpoch(
   state: State,
-): Promise<string> {
-  const weights = await optimizer.getWeights();
-  const kept: KeptState = {
-    ...state,
-    values: encodeAll(learned),
-    optimizer: weights.map(({ name, tensor }) => ({
-      name,
-      shape: tensor.shape,
-      data: encode(tensor.dataSync()),
-    })),
+  loss: number,
+  { accuracy, balancedAccuracy, crossEntropy }: Judged,
+): { metrics: EpochMetrics; isBest: boolean } {
+  const epoch = ++state.epoch;
+  const metrics = {
+    ...{ epoch, loss, validationLoss: crossEntropy, validationAccuracy: accuracy },
+    validationBalancedAccuracy: balancedAccuracy,
   };
-  tf.dispose(weights[0]!.tensor); // The number of iterations, which was made for this.
-  return JSON.stringify(kept);
+  state.history.push(metrics);
+  const isBest = balancedAccuracy > state.balancedAccuracy ||
+    balancedAccuracy === state.balancedAccuracy && crossEntropy < state.crossEntropy;
+  if (isBest) Object.assign(state, { bestEpoch: epoch, balancedAccuracy, crossEntropy });
+  return { metrics, isBest };
 }
 
-/** The values of all that training changes. */
-export function encodeAll({ variables, statistics = [] }: Learned): string[] {
-  return [...variables.map((variable) => variable.dataSync()), ...statistics].map(encode);
-}
-
-/** Gives it these values. */
-export function assignAll(
-  tf: Tfjs,
-  { variables, statistics = [] }: Learned,
-  values: readonly string[],
-): void {
-  const count = variables.length + statistics.length;
-  if (values.length !== count) {
-    throw new RangeError(
-      `The state of another training: ${values.length} arrays, expected ${count}`,
-    );
-  }
-  variables.forEach((variable, i) =>
-    tf.tidy(() => variable.assign(tf.tensor(decode(values[i]!), variable.shape)))
+/**
+ * Checks a loss.
+ *
+ * @throws {RangeError} If it is not finite.
+ */
+export function checkLoss(loss: number, epoch: number, rate: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new RangeError(
+    `The loss is ${loss} in epoch ${epoch}, at a learning rate of ${rate}: lower learningRate`,
   );
-  statistics.forEach((array, i) => array.set(decode(values[variables.length + i]!)));
-}
-
-function encode(values: ArrayLike<number>): string {
-  return new Uint8Array(Float32Array.from(values).buffer).toBase64();
-}
-
-function decode(text: string): Float32Array {
-  return new Float32Array(Uint8Array.fromBase64(text).buffer);
 }

@@ -3,16 +3,16 @@
 import { rootsOf } from "../output/roots.ts";
 import type { EpochMetrics, ProgressTeller } from "../progress.ts";
 import { takeTurn } from "../threads/turn.ts";
-import { accuracyOf } from "./accuracy.ts";
-import { adamUpdate } from "./adam.ts";
 import type { DenseLayer } from "./dense.ts";
+import { crossEntropyOf, Judge, type Judged, WeightedMean } from "./judge.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { type BlockLayer, type Pass, passBlock } from "./last_block.ts";
 import { rateAt } from "./loop.ts";
 import type { Maps, Window } from "./maps.ts";
-import { randomFrom, shuffled } from "./random.ts";
+import { type AdamState, adamUpdate } from "./optimizer.ts";
+import { mixed, randomFrom, shuffled } from "./random.ts";
+import { beginning, checkLoss, endEpoch, type State, type StateStore } from "./state.ts";
 import type { LinearTransform } from "./statistics.ts";
-import { type ArrayStore, restoreTuning, saveTuning, type TuningState } from "./tuning_state.ts";
 
 /** What is trained, on what. */
 export interface TuningTask {
@@ -47,7 +47,7 @@ export interface TuningOptions {
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ProgressTeller | undefined;
-  readonly state?: ArrayStore | undefined;
+  readonly state?: StateStore | undefined;
 }
 
 /** What was trained. */
@@ -78,60 +78,43 @@ export async function tune(
   task: TuningTask,
   options: TuningOptions,
 ): Promise<Tuned> {
-  const { progress, epochs } = options;
-  const network = new TunedNetwork(kernels, task), { values } = network;
-  const state = await restoreTuning(options.state, values) ??
-    { ...await judge(network, task, options), ...beginning(values) };
+  const { progress, epochs, learningRate } = options;
+  const network = new TunedNetwork(kernels, task), { values: value } = network;
+  const first = new Float32Array(value.length), second = new Float32Array(value.length);
+  const arrays = { value, best: value.slice(), first, second };
+  const state = await options.state?.load(arrays) ??
+    beginning(await judge(network, task, options));
   progress?.reach(state.epoch, epochs);
   while (state.epoch < epochs) {
-    const epoch = state.epoch + 1;
-    const loss = await trainEpoch(network, task, state, epoch, options);
-    const { accuracy, balancedAccuracy, crossEntropy } = await judge(network, task, options);
-    checkFinite(crossEntropy, epoch, options.learningRate);
-    const metrics = { epoch, loss, validationLoss: crossEntropy, validationAccuracy: accuracy };
-    state.epoch = epoch;
-    state.history.push(metrics);
-    const isBetter = balancedAccuracy > state.balancedAccuracy ||
-      balancedAccuracy === state.balancedAccuracy && crossEntropy < state.crossEntropy;
-    if (isBetter) {
-      Object.assign(state, { bestEpoch: epoch, balancedAccuracy, crossEntropy });
-      state.best.set(values);
-    }
-    await saveTuning(options.state, state);
-    progress?.reach(epoch, epochs, metrics);
+    const loss = await trainEpoch(network, task, { state, adam: arrays }, options);
+    const judged = await judge(network, task, options);
+    checkLoss(judged.crossEntropy, state.epoch + 1, learningRate);
+    const { metrics, isBest } = endEpoch(state, loss, judged);
+    if (isBest) arrays.best.set(value);
+    await options.state?.save(state, arrays);
+    progress?.reach(state.epoch, epochs, metrics);
   }
   progress?.end();
-  values.set(state.best);
+  value.set(arrays.best);
   return { ...network.layers(), history: state.history, bestEpoch: state.bestEpoch };
 }
 
-function beginning(
-  value: Float32Array,
-): Omit<TuningState, "balancedAccuracy" | "crossEntropy"> {
-  const first = new Float32Array(value.length), second = new Float32Array(value.length);
-  return {
-    ...{ epoch: 0, bestEpoch: 0, updates: 0, history: [], best: value.slice() },
-    ...{ value, first, second },
-  };
-}
-
-function checkFinite(loss: number, epoch: number, rate: number): void {
-  if (Number.isFinite(loss)) return;
-  throw new RangeError(
-    `The loss is ${loss} in epoch ${epoch}, at a learning rate of ${rate}: lower learningRate`,
-  );
+/** What goes on from one update to the next. */
+interface Training {
+  readonly state: State;
+  /** Of all values. */
+  readonly adam: AdamState;
 }
 
 async function trainEpoch(
   network: TunedNetwork,
   task: TuningTask,
-  state: TuningState,
-  epoch: number,
+  { state, adam }: Training,
   options: TuningOptions,
 ): Promise<number> {
-  const { train } = task, next = randomFrom(options.seed + epoch);
-  const order = shuffled(train.length, next), updates = Math.ceil(train.length / options.batchSize);
-  let sum = 0;
+  const { seed, batchSize } = options, epoch = state.epoch + 1;
+  const { train } = task, next = randomFrom(mixed(seed, epoch)), mean = new WeightedMean();
+  const order = shuffled(train.length, next), updates = Math.ceil(train.length / batchSize);
   for (let update = 0; update < updates; update++) {
     await takeTurn(options.signal);
     const rate = rateAt(
@@ -143,24 +126,36 @@ async function trainEpoch(
       Math.floor((update + 1) * train.length / updates),
     ).map((n) => train[n]!);
     const window = windowOf(task.maps.shape, next);
-    const pictures = [...positions].map((n) => ({ n, isMirrored: next() < 0.5 }));
-    const { loss, slopes } = network.slopes(pictures, window);
-    checkFinite(loss, epoch, rate);
-    sum += loss * positions.length;
-    state.updates++;
-    for (const { at, length, isHead, isWeight } of network.parts) {
-      const own = ({ value, first, second }: TuningState) => ({
-        value: value.subarray(at, at + length),
-        first: first.subarray(at, at + length),
-        second: second.subarray(at, at + length),
-      });
-      const ownRate = isHead ? HEAD_RATE * rate : rate, part = own(state);
-      adamUpdate(part, slopes.subarray(at, at + length), ownRate, state.updates);
-      if (!isWeight) continue;
-      for (let i = 0; i < length; i++) part.value[i]! *= 1 - ownRate * options.weightDecay;
-    }
+    const pictures = [...positions].map((n) => ({
+      n,
+      isMirrored: randomFrom(mixed(seed, epoch, n))() < 0.5,
+    }));
+    const { loss, slopes } = network.slopes(pictures, window, mean);
+    checkLoss(loss, epoch, rate);
+    updateParts(network, adam, slopes, rate, ++state.updates, options);
   }
-  return sum / train.length;
+  return mean.value;
+}
+
+/** Makes an update of all layers, of the head a larger one. */
+function updateParts(
+  { parts }: TunedNetwork,
+  { value, first, second }: AdamState,
+  slopes: Float32Array,
+  rate: number,
+  iteration: number,
+  { weightDecay }: TuningOptions,
+): void {
+  for (const { at, length, isHead, isWeight } of parts) {
+    const [own, ownFirst, ownSecond, slope] = [value, first, second, slopes]
+      .map((array) => array.subarray(at, at + length)) as [
+        ...[Float32Array, Float32Array, Float32Array, Float32Array],
+      ];
+    const ownRate = isHead ? HEAD_RATE * rate : rate;
+    adamUpdate({ value: own, first: ownFirst, second: ownSecond }, slope, ownRate, iteration);
+    if (!isWeight) continue;
+    for (let i = 0; i < length; i++) own[i]! *= 1 - ownRate * weightDecay;
+  }
 }
 
 /** A square part of a map, or all of it. */
@@ -171,35 +166,19 @@ function windowOf({ height, width }: Pick<Window, "height" | "width">, next: () 
   return { top: up(height - own), left: up(width - own), height: own, width: own };
 }
 
-/** What the network says of the held pictures. */
+/** What the network is worth on the held pictures. */
 async function judge(
   network: TunedNetwork,
   task: TuningTask,
   { batchSize, signal }: TuningOptions,
-): Promise<{ accuracy: number; balancedAccuracy: number; crossEntropy: number }> {
-  const { held, labels, classes } = task, predicted = new Int32Array(labels.length);
-  const losses = new Float64Array(classes), counts = new Float64Array(classes);
+): Promise<Judged> {
+  const { held } = task, judge = new Judge(task);
   for (let first = 0; first < held.length; first += batchSize) {
     await takeTurn(signal);
     const pictures = held.subarray(first, first + batchSize);
-    network.logits(pictures).forEach((logits, i) => {
-      const n = pictures[i]!, own = labels[n]!;
-      predicted[n] = logits.indexOf(Math.max(...logits));
-      losses[own]! += crossEntropyOf(logits, own);
-      counts[own]!++;
-    });
+    network.logits(pictures).forEach((logits, i) => judge.add(pictures[i]!, logits));
   }
-  const present = [...counts.keys()].filter((c) => counts[c]! > 0);
-  return {
-    ...accuracyOf({ labels, classes }, predicted, [...held]),
-    crossEntropy: present.reduce((sum, c) => sum + losses[c]! / counts[c]!, 0) / present.length,
-  };
-}
-
-function crossEntropyOf(logits: Float64Array, own: number): number {
-  const largest = Math.max(...logits);
-  return largest - logits[own]! +
-    Math.log(logits.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+  return judge.result();
 }
 
 /** A picture, or its mirror image. */
@@ -278,8 +257,16 @@ export class TunedNetwork {
     });
   }
 
-  /** The loss, which is the mean over pictures as frequent as they are, and its derivatives by `values`. */
-  slopes(pictures: readonly Shown[], window: Window): { loss: number; slopes: Float32Array } {
+  /**
+   * The loss, which is the mean over pictures as frequent as they are, and its derivatives by `values`.
+   *
+   * @param told Takes in the cross-entropy of each picture as it is where classes count alike, as held pictures' does.
+   */
+  slopes(
+    pictures: readonly Shown[],
+    window: Window,
+    told?: WeightedMean,
+  ): { loss: number; slopes: Float32Array } {
     const { labels, classes, classWeights, block, withMaps } = this.#task;
     const { features, pass } = this.#pass(pictures, window);
     const slopes = new Float32Array(this.values.length), share = 1 / pictures.length;
@@ -291,7 +278,9 @@ export class TunedNetwork {
     let loss = 0;
     pictures.forEach(({ n }, i) => {
       const roots = rootsOf(features[i]!), inputs = this.#scaled(roots), own = labels[n]!;
-      const logits = this.#logitsOf(inputs).map((value, c) => value - Math.log(classWeights[c]!));
+      const said = this.#logitsOf(inputs);
+      told?.add(crossEntropyOf(said, own), classWeights[own]!);
+      const logits = said.map((value, c) => value - Math.log(classWeights[c]!));
       loss += share * crossEntropyOf(logits, own);
       const largest = Math.max(...logits), powers = logits.map((z) => Math.exp(z - largest));
       const sum = powers.reduce((a, b) => a + b, 0), before = new Float64Array(size);

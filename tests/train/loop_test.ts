@@ -1,67 +1,243 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Tensor2D } from "@tensorflow/tfjs-core";
-import { type LoopOptions, trainLoop } from "../../lib/train/loop.ts";
-import { type Tfjs, withTfjs } from "../../lib/train/tfjs.ts";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
+import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
+import type { EpochMetrics } from "../../lib/progress.ts";
+import { type LoopOptions, rateAt, type Task, trainLoop } from "../../lib/train/loop.ts";
+import { classWeightsOf } from "../../lib/train/split.ts";
+import type { State, StateArrays } from "../../lib/train/state.ts";
+import { floats, type Tfjs, withTfjs } from "../../lib/train/tfjs.ts";
 
 const OPTIONS: LoopOptions = {
   optimizer: "sgd",
   learningRate: 0.1,
   epochs: 2,
-  patience: 2,
   batchSize: 8,
   weightDecay: 0,
   oneCycle: false,
   seed: 1,
 };
 
-/** Learns the sign of one number with two weights; says how large the training batches were. */
-async function train(count: number, options: Partial<LoopOptions> = {}): Promise<number[]> {
-  const sizes: number[] = [];
-  await withTfjs(async (tf: Tfjs) => {
-    const weights = tf.variable(tf.zeros([1, 2]));
+/** What was seen of a training. */
+interface Seen {
+  /** The positions of each batch. */
+  readonly batches: number[][];
+  /** The epoch that each batch was of. */
+  readonly epochs: number[];
+  /** The first weight before each update. */
+  readonly weights: number[];
+  /** Both weights in the end. */
+  last: Float32Array;
+  readonly history: readonly EpochMetrics[];
+  readonly bestEpoch: number;
+}
+
+/** Learns two weights, by which each number of `numbers` becomes logits of two classes. */
+async function train(
+  numbers: readonly number[],
+  options: Partial<LoopOptions> = {},
+  own: (tf: Tfjs) => Partial<Task> = () => ({}),
+): Promise<Seen> {
+  const seen = { batches: [], epochs: [], weights: [] } as Pick<
+    Seen,
+    "batches" | "epochs" | "weights"
+  >;
+  return await withTfjs(async (tf: Tfjs) => {
+    const weights = tf.tidy(() => tf.variable(tf.zeros([1, 2])));
     const examples = {
-      labels: Array.from({ length: count }, (_, n) => n % 2),
-      batch: (positions: Uint32Array, augment: boolean) => {
-        if (augment) sizes.push(positions.length);
-        return tf.tensor2d(Float32Array.from(positions, (n) => n % 2 - 0.5), [positions.length, 1]);
+      labels: Array.from(numbers, (_, n) => n % 2),
+      batch: (positions: Uint32Array, epoch: number | undefined) => {
+        if (epoch !== undefined) {
+          seen.batches.push([...positions]);
+          seen.epochs.push(epoch);
+          seen.weights.push(floats(weights)[0]!);
+        }
+        const values = Float32Array.from(positions, (n) => numbers[n]!);
+        return tf.tensor2d(values, [positions.length, 1]);
       },
     };
     try {
-      const forward = (x: unknown): Tensor2D =>
-        tf.matMul(x as Tensor2D, weights as unknown as Tensor2D);
-      await trainLoop(tf, {
+      const learned = await trainLoop(tf, {
         variables: [weights],
         classes: 2,
         classWeights: new Float32Array([1, 1]),
         train: examples,
         validation: examples,
-        forward,
+        forward: (x: Tensor) => tf.matMul(x as Tensor2D, weights as unknown as Tensor2D),
+        ...own(tf),
       }, { ...OPTIONS, ...options });
+      return { ...seen, ...learned, last: floats(weights).slice() };
     } finally {
       weights.dispose();
     }
   });
-  return sizes;
 }
+
+/** A half with a sign that is the class's. */
+const signs = (count: number): number[] => Array.from({ length: count }, (_, n) => n % 2 - 0.5);
 
 Deno.test("the batches of an epoch differ by one picture at most", async () => {
   for (const count of [8, 9, 17, 23]) {
-    const sizes = await train(count, { epochs: 1 });
+    const { batches } = await train(signs(count), { epochs: 1 });
+    const sizes = batches.map(({ length }) => length);
     assertEquals(sizes.length, Math.ceil(count / OPTIONS.batchSize));
-    assertEquals(sizes.reduce((sum, size) => sum + size), count);
+    assertEquals(batches.flat().sort((a, b) => a - b), [...Array(count).keys()]);
     assert(Math.max(...sizes) - Math.min(...sizes) <= 1, `${count}: ${sizes}`);
   }
 });
 
 Deno.test("a loss that is not finite ends the training, and says what to lower", async () => {
-  await assertRejects(() => train(16, { learningRate: 1e39 }), RangeError, "lower learningRate");
+  await assertRejects(
+    () => train(signs(16), { learningRate: 1e40 }),
+    RangeError,
+    "lower learningRate",
+  );
 });
 
-Deno.test("the state of another training is refused", async () => {
-  const kept = { epoch: 1, bestEpoch: 1, bestLoss: 1, history: [], best: [], values: [] };
-  const state = {
-    load: () => Promise.resolve(JSON.stringify({ ...kept, optimizer: [] })),
-    save: () => Promise.resolve(),
+/** What an update is of a slope that stays the same, beside the learning rate times that slope. */
+const STEPS: Readonly<Record<LoopOptions["optimizer"], (iteration: number) => number>> = {
+  sgd: () => 1,
+  // The sum of 0.9^k.
+  momentum: (iteration) => (1 - 0.9 ** iteration) / 0.1,
+  // Mean over root of the mean of squares: the slope, 0.0005, goes out.
+  adam: () => 1 / 0.0005,
+};
+
+for (const [optimizer, stepOf] of Object.entries(STEPS)) {
+  Deno.test(`an update by ${optimizer} is in proportion to the rate of the schedule`, async () => {
+    for (const oneCycle of [true, false]) {
+      const options = { ...OPTIONS, epochs: 5, batchSize: 4, oneCycle };
+      const chosen = { ...options, optimizer: optimizer as LoopOptions["optimizer"] };
+      // So small that scores stay what they are, and slopes half of them.
+      const numbers = signs(16).map((sign) => sign * 2e-3);
+      const { weights } = await train(numbers, chosen);
+      assertEquals(weights.length, 20);
+      const rates = weights.slice(1).map((after, n) =>
+        (weights[n]! - after) / (stepOf(n + 1) * 5e-4)
+      );
+      rates.forEach((rate, n) => {
+        // Scores do change by a few thousandths.
+        const wanted = rateAt(options, n / 20);
+        assertAlmostEquals(rate, wanted, 0.01 * wanted, `update ${n + 1}`);
+      });
+      const [least, most] = [Math.min(...rates), Math.max(...rates)];
+      assert(oneCycle ? least < 0.1 * most : least > 0.98 * most, `${rates}`);
+    }
+  });
+}
+
+Deno.test("the order of pictures is that of a seed and an epoch, and of no other", async () => {
+  const ordersOf = async (seed: number): Promise<string[]> => {
+    const { batches, epochs } = await train(signs(40), { seed, epochs: 6 });
+    return [1, 2, 3, 4, 5, 6].map((epoch) =>
+      batches.filter((_, n) => epochs[n] === epoch).flat().join()
+    );
   };
-  await assertRejects(() => train(16, { state }), RangeError, "0 arrays, expected 1");
+  const seeds = [0, 1, 2, 2 ** 32], orders = await Promise.all(seeds.map(ordersOf));
+  assertNotEquals(orders[0]![1], orders[1]![0]);
+  assertEquals(new Set(orders.flat()).size, 24);
+  assertEquals(await ordersOf(1), orders[1]);
 });
+
+Deno.test("a guess has the loss ln K in training and in validation, however rare a class is", async () => {
+  const labels = Array.from({ length: 44 }, (_, n) => n < 42 ? 0 : 1);
+  const classWeights = classWeightsOf("balanced", labels, 2);
+  const parts = [[...labels.keys()].filter((n) => n % 2 === 0), [0, 1, 2, 3, 43]];
+  for (const batchSize of [4, 64]) {
+    const { history } = await train(
+      signs(44),
+      { epochs: 1, batchSize, learningRate: 1e-20 },
+      (tf) => {
+        const [train, validation] = parts.map((own) => ({
+          labels: own.map((n) => labels[n]!),
+          batch: ({ length }: Uint32Array) => tf.ones([length, 1]),
+        }));
+        return { train: train!, validation: validation!, classWeights };
+      },
+    );
+    const [{ loss, validationLoss }] = history as [EpochMetrics];
+    // Float32 in training.
+    assertAlmostEquals(loss, Math.LN2, 1e-6, `batches of ${batchSize}`);
+    assertAlmostEquals(validationLoss, Math.LN2, 1e-12);
+  }
+});
+
+/** Which class each of five validation pictures is taken for, and with what margin, in each epoch. */
+const SAID: readonly (readonly [taken: string, margin: number])[] = [
+  ["11111", 0.01], // 4 of 5, and half on average over the classes
+  ["00110", 8], // 3 of 5, and 5/8
+  ["01110", 9], // 4 of 5, and 7/8: the best
+  ["01110", 5], // the same, with a lower loss
+  ["01110", 7],
+  ["00110", 0.2], // the least loss
+];
+
+/** Trains with a validation that says this in the epochs. */
+function judgedAs(said: typeof SAID, options: Partial<LoopOptions>): Promise<Seen> {
+  return train(signs(8), { epochs: said.length, ...options }, (tf) => {
+    let epoch = 0;
+    const weights = tf.variable(tf.zeros([1, 2]));
+    const forward = (x: Tensor, training: boolean): Tensor2D => {
+      if (training) return tf.matMul(x as Tensor2D, weights as unknown as Tensor2D);
+      const [taken, margin] = said[epoch++]!;
+      return tf.tensor2d([...taken].map((c) => [0, c === "1" ? margin : -margin]));
+    };
+    const labels = [0, 1, 1, 1, 1], batch = (): Tensor => tf.zeros([5, 1]);
+    return { variables: [weights], forward, validation: { labels, batch } };
+  });
+}
+
+Deno.test("the epoch that is kept has the best balanced accuracy, and of equal ones the least loss", async () => {
+  // The labels are 0, 1, 1, 1, 1; the last said of "01110" is wrong.
+  const { history, bestEpoch } = await judgedAs(SAID, {});
+  const shown = history.map(({ validationAccuracy, validationBalancedAccuracy }) => [
+    ...[validationAccuracy, validationBalancedAccuracy],
+  ]);
+  assertEquals(shown, [[0.8, 0.5], [0.6, 0.75], [0.8, 0.875], [0.8, 0.875], [0.8, 0.875], [
+    0.6,
+    0.75,
+  ]]);
+  const losses = history.map(({ validationLoss }) => validationLoss);
+  assertEquals([losses.indexOf(Math.min(...losses)), bestEpoch], [5, 4]);
+  assertEquals((await judgedAs(SAID.slice(0, 3), {})).bestEpoch, 3);
+});
+
+Deno.test("patience ends a training whose rate stays the same, and none whose rate falls", async () => {
+  const [, , best, ...worse] = SAID, said = [best!, ...worse.slice(1), ...worse.slice(1)];
+  const epochsOf = async (options: Partial<LoopOptions>): Promise<number> =>
+    (await judgedAs([[best![0], 1], ...said], options)).history.length;
+  assertEquals(await epochsOf({ patience: 2 }), 3);
+  assertEquals(await epochsOf({ patience: 4 }), 5);
+  assertEquals(await epochsOf({}), 6);
+  assertEquals(await epochsOf({ patience: 1, oneCycle: true }), 6);
+});
+
+for (const optimizer of ["adam", "momentum", "sgd"] as const) {
+  Deno.test(`a training with ${optimizer} goes on from each epoch's state to the same weights`, async () => {
+    const kept: { state: State; arrays: StateArrays }[] = [];
+    const store = (from?: (typeof kept)[number]) => ({
+      load: (arrays: StateArrays) => {
+        if (from === undefined) return Promise.resolve(undefined);
+        for (const [name, array] of Object.entries(arrays)) array.set(from.arrays[name]!);
+        return Promise.resolve(structuredClone(from.state));
+      },
+      save: (state: State, arrays: StateArrays) =>
+        Promise.resolve(void kept.push(structuredClone({ state, arrays }))),
+    });
+    const options = { optimizer, epochs: 4, batchSize: 3, weightDecay: 0.1, oneCycle: true };
+    const before = await withTfjs((tf) => Promise.resolve(tf.memory().numTensors));
+    const whole = await train(signs(10), { ...options, state: store() });
+    assertEquals([kept.length, kept.at(-1)!.state.updates], [4, 16]);
+    for (const [n, from] of kept.slice().entries()) {
+      const { last, history, epochs } = await train(signs(10), { ...options, state: store(from) });
+      assertEquals([last, history], [whole.last, whole.history]);
+      assertEquals(new Set(epochs).size, 3 - n);
+    }
+    const after = await withTfjs((tf) => Promise.resolve(tf.memory().numTensors));
+    assertEquals(after, before, "no tensor is left");
+  });
+}

@@ -112,7 +112,10 @@ Deno.test("pictures that were kept back once have no spread, and no curve where 
   );
   assertStringIncludes(text, "how it was learned A new head.");
   assertStringIncludes(text, "cat 90.0 % 95.7 % 250 50 dog 93.3 % 84.8 % 150 30");
-  const epoch = { epoch: 1, loss: 1, validationLoss: 1, validationAccuracy: 0.5 };
+  const epoch = {
+    ...{ epoch: 1, loss: 1, validationLoss: 1, validationAccuracy: 0.5 },
+    validationBalancedAccuracy: 0.5,
+  };
   const learned = await reportOf({ ...fitted, history: [epoch], bestEpoch: 1 });
   assertStringIncludes(
     textOf(learned),

@@ -179,7 +179,7 @@ Deno.test("a directory keeps what one fit needs to go on, and whatever else is i
         onProgress: ({ stage, done }) => void (stage === "features" && (reached ??= done)),
       });
       computed.push(80 - reached!);
-      return [await namesLike(/^features.*(bin|txt)$/), await namesLike(/^training.*json$/)];
+      return [await namesLike(/^features.*(bin|txt)$/), await namesLike(/^training.*safetensors$/)];
     };
     const [features] = await run({});
     assertEquals(features!.length, 3);
