@@ -242,6 +242,9 @@ function trainer(
     const head = { ...options, classWeights } as FitOptions; // Checked above.
     return (data, more) => fit(data, { ...head, ...more, onWarning: tellWarning });
   }
+  if (options.grayscale && options.channels === 3) {
+    throw new UsageError("--grayscale does not go with --channels 3: it is one channel");
+  }
   const channels = options.grayscale ? 1 : options.channels;
   const all = { ...pickOptions(SCRATCH_OPTIONS, options), channels, classWeights };
   const small = { ...all, configuration: scratch } as ScratchOptions; // Checked above.

@@ -98,6 +98,15 @@ testIn("fit tells which options do not go together", async (folder) => {
       [["--layer", "fc7", "--sides", "64"], "leave out sides"],
       [["--scratch", "A", "--layer", "pool5"], "--layer does not go with --scratch"],
       [["--scratch", "A", "--mirror", "on"], "--mirror does not go with --scratch"],
+      [["--scratch", "A", "--model", "vgg16"], "--model does not go with --scratch"],
+      [["--scratch", "A", "--hidden", "8"], "--hidden does not go with --scratch"],
+      [["--scratch", "A", "--patience", "3"], "--patience does not go with --scratch"],
+      [["--scratch", "A", "--whitening", "pca"], '--whitening must be one of "none", "zca"'],
+      [["--scratch", "A", "--channels", "2"], '--channels must be one of 1, 3: found "2"'],
+      [
+        ["--scratch", "A", "--channels", "3", "--grayscale"],
+        "--grayscale does not go with --channels 3",
+      ],
       [["--width", "0.5"], "--width does not go without --scratch"],
       [["--no-flip"], "--no-flip does not go without --scratch"],
     ] as const
