@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
+import { loadClassifier } from "../../lib/classifier.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { readImage } from "../../lib/image/read.ts";
 import type { Dataset } from "../../lib/input/dataset.ts";
@@ -28,6 +29,14 @@ Deno.test("fitFromScratch() needs no picture once it has read it", async () => {
     }));
     const options = { ...SMALL, epochs: 1 };
     const whole = await fitFromScratch({ labels, samples: files }, options);
+    // What it was judged by is what the model says of the files.
+    await using classifier = await loadClassifier({ model: whole.bytes, backend: "wasm" });
+    const { wrong } = whole.assessment;
+    assert(wrong.length > 0);
+    for (const { file, predicted, score } of wrong) {
+      const [best] = await classifier.classify(file);
+      assertEquals([best!.label, best!.score], [predicted, score]);
+    }
     const removed = new Set<string>();
     const fitted = await fitFromScratch({ labels, samples: files }, {
       ...options,
