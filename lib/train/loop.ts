@@ -68,7 +68,7 @@ interface Training {
 
 /**
  * Trains until the epochs are done or `patience` is over. The variables end with the values of the epoch that judges
- * the validation examples best: by balanced accuracy, and of equal ones by the least loss.
+ * the validation examples best: by balanced accuracy, in whole pictures, and of equal ones by the least loss.
  *
  * @throws {RangeError} If a loss is not finite: the learning rate is too high.
  * @throws {DOMException} `AbortError`, if the signal is; the state of the last whole epoch was kept.

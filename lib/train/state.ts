@@ -1,7 +1,7 @@
 /** How far a training in epochs is, and what keeps it, so that a later run goes on. */
 
 import type { EpochMetrics } from "../progress.ts";
-import type { Judged } from "./judge.ts";
+import { isBetter, type Judged, type Rank } from "./judge.ts";
 
 /** How far a training is. */
 export interface State {
@@ -11,10 +11,8 @@ export interface State {
   updates: number;
   /** The epoch that judges the held pictures best, from 1 on; 0 if none is better than the beginning. */
   bestEpoch: number;
-  /** Of that epoch, on the held pictures. */
-  balancedAccuracy: number;
-  /** Of that epoch, on the held pictures. */
-  crossEntropy: number;
+  /** How that judges them. */
+  best: Rank;
   /** Of all epochs. */
   readonly history: EpochMetrics[];
 }
@@ -34,27 +32,25 @@ export interface StateStore {
   save(state: State, arrays: StateArrays): Promise<void>;
 }
 
-/** The state of a training that begins. Any epoch is better, unless it says what it begins with. */
-export function beginning(
-  { balancedAccuracy, crossEntropy }: Pick<Judged, "balancedAccuracy" | "crossEntropy"> = {
-    balancedAccuracy: -1,
-    crossEntropy: Infinity,
-  },
-): State {
-  return { epoch: 0, updates: 0, bestEpoch: 0, balancedAccuracy, crossEntropy, history: [] };
+/** What any epoch is better than. */
+const NOTHING: Rank = { rightPictures: -1, crossEntropy: Infinity };
+
+/** The state of a training that begins, from something that judges the held pictures, or from nothing. */
+export function beginning({ rightPictures, crossEntropy }: Rank = NOTHING): State {
+  const best = { rightPictures, crossEntropy };
+  return { epoch: 0, updates: 0, bestEpoch: 0, best, history: [] };
 }
 
 /**
  * Takes in an epoch.
  *
  * @param loss Over the epoch's batches.
- * @returns What it gave, and whether it is the best so far: by balanced accuracy, and of equal ones by the least
- *   cross-entropy.
+ * @returns What it gave, and whether it is the best so far.
  */
 export function endEpoch(
   state: State,
   loss: number,
-  { accuracy, balancedAccuracy, crossEntropy }: Judged,
+  { accuracy, balancedAccuracy, crossEntropy, rightPictures }: Judged,
 ): { metrics: EpochMetrics; isBest: boolean } {
   const epoch = ++state.epoch;
   const metrics = {
@@ -62,9 +58,8 @@ export function endEpoch(
     validationBalancedAccuracy: balancedAccuracy,
   };
   state.history.push(metrics);
-  const isBest = balancedAccuracy > state.balancedAccuracy ||
-    balancedAccuracy === state.balancedAccuracy && crossEntropy < state.crossEntropy;
-  if (isBest) Object.assign(state, { bestEpoch: epoch, balancedAccuracy, crossEntropy });
+  const rank = { rightPictures, crossEntropy }, isBest = isBetter(rank, state.best);
+  if (isBest) Object.assign(state, { bestEpoch: epoch, best: rank });
   return { metrics, isBest };
 }
 

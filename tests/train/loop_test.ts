@@ -177,7 +177,11 @@ const SAID: readonly (readonly [taken: string, margin: number])[] = [
 ];
 
 /** Trains with a validation that says this in the epochs. */
-function judgedAs(said: typeof SAID, options: Partial<LoopOptions>): Promise<Seen> {
+function judgedAs(
+  said: typeof SAID,
+  options: Partial<LoopOptions>,
+  labels: readonly number[] = [0, 1, 1, 1, 1],
+): Promise<Seen> {
   return train(signs(8), { epochs: said.length, ...options }, (tf) => {
     let epoch = 0;
     const weights = tf.variable(tf.zeros([1, 2]));
@@ -186,7 +190,7 @@ function judgedAs(said: typeof SAID, options: Partial<LoopOptions>): Promise<See
       const [taken, margin] = said[epoch++]!;
       return tf.tensor2d([...taken].map((c) => [0, c === "1" ? margin : -margin]));
     };
-    const labels = [0, 1, 1, 1, 1], batch = (): Tensor => tf.zeros([5, 1]);
+    const batch = (): Tensor => tf.zeros([5, 1]);
     return { variables: [weights], forward, validation: { labels, batch } };
   });
 }
@@ -204,6 +208,21 @@ Deno.test("the epoch that is kept has the best balanced accuracy, and of equal o
   const losses = history.map(({ validationLoss }) => validationLoss);
   assertEquals([losses.indexOf(Math.min(...losses)), bestEpoch], [5, 4]);
   assertEquals((await judgedAs(SAID.slice(0, 3), {})).bestEpoch, 3);
+});
+
+Deno.test("a balanced accuracy that differs by less than a picture is the same", async () => {
+  // Of 2 and 3 pictures: one of the two wrong, or one of the three. The second is better on average over the classes.
+  const labels = [0, 0, 1, 1, 1], wrong = [1, 4];
+  const judged = await Promise.all([[0.3, 0.2], [0.2, 0.3]].map(async (losses) => {
+    const said = losses.map((loss, n): [string, number] => [
+      labels.map((label, i) => i === wrong[n] ? 1 - label : label).join(""),
+      loss,
+    ]);
+    const { history, bestEpoch } = await judgedAs(said, {}, labels);
+    return { bestEpoch, shown: history.map((epoch) => epoch.validationBalancedAccuracy) };
+  }));
+  for (const { shown } of judged) assertEquals(shown, [0.75, (1 + 2 / 3) / 2]);
+  assertEquals(judged.map(({ bestEpoch }) => bestEpoch), [1, 2]);
 });
 
 Deno.test("patience ends a training whose rate stays the same, and none whose rate falls", async () => {

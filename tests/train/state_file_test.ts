@@ -5,7 +5,7 @@ import type { State, StateArrays } from "../../lib/train/state.ts";
 
 const KEY = "0123456789abcdef", OTHER = "fedcba9876543210";
 const STATE: State = {
-  ...{ epoch: 3, updates: 9, bestEpoch: 1, balancedAccuracy: 0.875, crossEntropy: 0.7 },
+  ...{ epoch: 3, updates: 9, bestEpoch: 1, best: { rightPictures: 7, crossEntropy: 0.7 } },
   history: [1, 2, 3].map((epoch) => ({
     ...{ epoch, loss: 0.5 / epoch, validationLoss: 0.7, validationAccuracy: 0.9 },
     validationBalancedAccuracy: 0.875,
