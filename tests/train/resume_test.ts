@@ -5,6 +5,7 @@ import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { cropImage } from "../../lib/image/resize.ts";
 import type { Dataset } from "../../lib/input/dataset.ts";
 import { listSamples } from "../../lib/input/list_samples.ts";
+import type { Progress, ProgressOptions } from "../../lib/progress.ts";
 import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { fitFromScratch } from "../../lib/train/fit_from_scratch.ts";
 import { COLOR_BINS } from "../../lib/train/baselines.ts";
@@ -35,9 +36,9 @@ async function withPictures(use: (folder: string, data: Dataset) => Promise<void
 }
 
 const FITS = {
-  fit: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
+  fit: (data: Dataset, options: { directory: string } & ProgressOptions) =>
     fit(data, { ...options, model: CIFAR10, backend: "wasm", hidden: 8, epochs: 3 }),
-  fitFromScratch: (data: Dataset, options: { directory: string; onProgress?: () => void }) =>
+  fitFromScratch: (data: Dataset, options: { directory: string } & ProgressOptions) =>
     fitFromScratch(data, { ...options, backend: "wasm", epochs: 2, width: 0.125, dense: [16] }),
 };
 
@@ -46,7 +47,9 @@ for (const [name, run] of Object.entries(FITS)) {
     await withPictures(async (folder, data) => {
       const directory = join(folder, "fit");
       let second: Promise<unknown> | undefined;
-      const onProgress = () => {
+      const onProgress = ({ stage }: Progress) => {
+        // Before that, it has not taken the directory yet.
+        if (stage !== "features") return;
         second ??= assertRejects(
           () => run({ ...data, samples: data.samples.toReversed() }, { directory }),
           Error,
