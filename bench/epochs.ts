@@ -53,10 +53,10 @@ const RULES: readonly (readonly [name: string, beats: IsBetter, patience: number
 
 const SHARED = { optimizer: "adam", weightDecay: 0.01 } as const;
 const TRAININGS: readonly Omit<LoopOptions, "seed">[] = values.scratch
-  ? [10, 40, 80].map((epochs) => ({
+  ? [10, 40].map((epochs) => ({
     ...{ ...SHARED, epochs, learningRate: 3e-3, batchSize: 64, oneCycle: true },
   }))
-  : [{ ...SHARED, epochs: 200, learningRate: 1e-3, batchSize: 32, oneCycle: false }];
+  : [{ ...SHARED, epochs: 120, learningRate: 1e-3, batchSize: 32, oneCycle: false }];
 
 /** Mean and deviation, in percent. */
 function spread(parts: readonly number[]): string {

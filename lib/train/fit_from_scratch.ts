@@ -166,8 +166,9 @@ export async function fitFromScratch(
  *
  * @throws {RangeError} If it is given.
  */
-function checkPatience(options: object): void {
-  if (!("patience" in options) || options.patience === undefined) return;
+function checkPatience(options: unknown): void {
+  const { patience } = Object(options) as { readonly patience?: unknown };
+  if (patience === undefined) return;
   throw new RangeError(
     "patience has no effect on fitFromScratch(), whose learning rate falls until the last epoch: lower epochs",
   );

@@ -232,7 +232,7 @@ endsOnSignal("fit as it trains", {
     ...["fit", ...CIFAR, await different(folder)],
     ...["--out", join(folder, "m.safetensors"), ...FIT],
   ],
-  started: fileSeen(/training-.*\.json$/),
+  started: fileSeen(/training-.*\.safetensors$/),
 });
 endsOnSignal("fit as it finds 512 principal axes", {
   goesOn: true,
@@ -251,7 +251,7 @@ endsOnSignal("fit --scratch", {
     ...["fit", await different(folder)],
     ...["--out", join(folder, "m.safetensors"), "--scratch", "A", "--epochs", "1000"],
   ],
-  started: fileSeen(/training-.*\.json$/),
+  started: fileSeen(/training-.*\.safetensors$/),
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   endsOnSignal("convert of a file", {
