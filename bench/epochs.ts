@@ -43,11 +43,15 @@ function chosen(
   return { best, end: history.length };
 }
 
+/** How an epoch is chosen, and when training stops; the second is what a fit does. */
 const RULES: readonly (readonly [name: string, beats: IsBetter, patience: number])[] = [
   ["least loss, patience 20", byLoss, 20],
-  ["balanced accuracy, patience 20", isBetter, 20],
+  [
+    `best balanced accuracy${values.scratch ? "" : ", patience 20"}`,
+    isBetter,
+    values.scratch ? Infinity : 20,
+  ],
   ["least loss, all epochs", byLoss, Infinity],
-  ["balanced accuracy, all epochs", isBetter, Infinity],
   ["last epoch", () => true, Infinity],
 ];
 

@@ -1,12 +1,9 @@
 /** A small VGG from nothing but labeled pictures. */
 
-import { createEngine } from "../engine/create.ts";
 import type { BackendOptions } from "../engine/engine.ts";
-import { imagesTogether } from "../input/batches.ts";
 import { collectSamples, type LabeledImages } from "../input/dataset.ts";
 import { SkippedSamples } from "../input/skipped_samples.ts";
 import { openModel } from "../model/file.ts";
-import type { Model } from "../model/model.ts";
 import { checkOptions, completeOptions } from "../options.ts";
 import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
 import { assess } from "./assess.ts";
@@ -29,9 +26,9 @@ import {
   trainedLayers,
 } from "./network.ts";
 import { ProgressTeller } from "../progress.ts";
-import { takeTurn } from "../threads/turn.ts";
 import type { LearningOptions } from "./options.ts";
-import { examples, type Pictures, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
+import { pixelLogits } from "./pixel_logits.ts";
+import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { takeDirectory } from "./directory.ts";
 import { keyOf } from "./keys.ts";
@@ -150,7 +147,7 @@ export async function fitFromScratch(
     },
   };
   const base = await openModel(await writeModel(description, undefined, layers));
-  const logits = await judge(base, task, split.validation, options);
+  const logits = await pixelLogits(base, task, split.validation, options);
   const folds = new Int32Array(samples.length).fill(NEVER);
   for (const n of split.validation) folds[n] = 0;
   const assessed = { samples, labels, colors, logits, folds, duplicates };
@@ -172,39 +169,4 @@ function checkPatience(options: unknown): void {
   throw new RangeError(
     "patience has no effect on fitFromScratch(), whose learning rate falls until the last epoch: lower epochs",
   );
-}
-
-/**
- * What a model says of some pictures, from their bytes as they were read: files may be gone by now.
- *
- * @returns Logits, `[pictures, K]`, `NaN` of all others.
- */
-async function judge(
-  model: Model,
-  { pixels, classes }: Pick<Pictures, "pixels" | "classes">,
-  pictures: readonly number[],
-  options: ScratchOptions,
-): Promise<Float64Array> {
-  await using engine = await createEngine(model, options);
-  const { labels, architecture: { input } } = model, { height, width, channels } = input;
-  const size = height * width * channels, most = imagesTogether(input);
-  const about = { stage: "evaluate", unit: "images" } as const;
-  const progress = new ProgressTeller(options, about, pictures.length);
-  const logits = new Float64Array(classes.length * labels.length).fill(NaN);
-  for (let first = 0; first < pictures.length; first += most) {
-    await takeTurn(options.signal);
-    progress.reach(first);
-    const some = pictures.slice(first, first + most), batch = new Uint8Array(some.length * size);
-    some.forEach((n, i) => batch.set(pixels.subarray(n * size, (n + 1) * size), i * size));
-    const { data, scale } = await engine.run(
-      { data: batch, count: some.length, height, width },
-      { signal: options.signal },
-    );
-    some.forEach((n, i) => {
-      const own = data.subarray(i * labels.length, (i + 1) * labels.length);
-      logits.set(Float64Array.from(own, (value) => value * scale[i]!), n * labels.length);
-    });
-  }
-  progress.reach(pictures.length);
-  return logits;
 }

@@ -9,13 +9,13 @@ import { takeTurn } from "../threads/turn.ts";
 import { Judge, type Judged, WeightedMean } from "./judge.ts";
 import { Optimizer, type OptimizerName } from "./optimizer.ts";
 import { mixed, randomFrom, shuffled } from "./random.ts";
+import { rateAt, type Rates } from "./schedule.ts";
 import { beginning, checkLoss, endEpoch, type State, type StateStore } from "./state.ts";
 import { crossEntropy, floats, type Tfjs } from "./tfjs.ts";
 
 /** How to train. */
-export interface LoopOptions {
+export interface LoopOptions extends Rates {
   readonly optimizer: OptimizerName;
-  readonly learningRate: number;
   /** At most this many passes over the data. */
   readonly epochs: number;
   /**
@@ -26,8 +26,6 @@ export interface LoopOptions {
   readonly batchSize: number;
   /** Part by which weights shrink in an update, relative to the learning rate (decoupled decay). */
   readonly weightDecay: number;
-  /** Whether the learning rate rises at first, and then falls to 0 along a cosine over all epochs. */
-  readonly oneCycle: boolean;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ProgressTeller | undefined;
@@ -140,19 +138,6 @@ async function trainEpoch(
     decay(variables, rate * options.weightDecay);
   }
   return mean.value;
-}
-
-/** Part of a training in which the learning rate rises (Smith and Topin, 2018, "Super-Convergence"). */
-const WARM_UP = 0.15;
-
-/** The learning rate after a part of a training, 0…1. */
-export function rateAt(
-  { learningRate, oneCycle }: Pick<LoopOptions, "learningRate" | "oneCycle">,
-  part: number,
-): number {
-  if (!oneCycle) return learningRate;
-  if (part < WARM_UP) return learningRate * Math.max(0.02, part / WARM_UP);
-  return learningRate * 0.5 * (1 + Math.cos(Math.PI * (part - WARM_UP) / (1 - WARM_UP)));
 }
 
 /** Shrinks filters, not biases, in place: on the CPU backend these are the variables' memory. */

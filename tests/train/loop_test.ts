@@ -7,7 +7,8 @@ import {
 } from "@std/assert";
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import type { EpochMetrics } from "../../lib/progress.ts";
-import { type LoopOptions, rateAt, type Task, trainLoop } from "../../lib/train/loop.ts";
+import { type LoopOptions, type Task, trainLoop } from "../../lib/train/loop.ts";
+import { rateAt } from "../../lib/train/schedule.ts";
 import { classWeightsOf } from "../../lib/train/split.ts";
 import type { State, StateArrays } from "../../lib/train/state.ts";
 import { floats, type Tfjs, withTfjs } from "../../lib/train/tfjs.ts";
