@@ -128,22 +128,19 @@ async function testedTraining(
     const judge = new Judge({ labels, classes, classWeights });
     for (let first = 0; first < all.length; first += 64) {
       const inputs = tested.batch(all.subarray(first, first + 64), undefined);
-      const logits = tf.tidy(() => Float64Array.from(floats(task.forward(inputs, false))) as never);
-      const said = logits as Float64Array;
+      const logits = tf.tidy(() => task.forward(inputs, false));
+      const said = Float64Array.from(floats(logits));
       for (let i = 0; i < said.length / classes; i++) {
         judge.add(first + i, said.subarray(i * classes, (i + 1) * classes));
       }
-      inputs.dispose();
+      tf.dispose([inputs, logits]);
     }
     return Promise.resolve(void found.push(judge.result().balancedAccuracy));
   };
   try {
     const state = { load: () => Promise.resolve(undefined), save: test };
     const { history } = await trainLoop(tf, task, { ...options, state });
-    const counts = Map.groupBy(
-      task.validation.labels as ArrayLike<number> & Iterable<number>,
-      (c) => c,
-    );
+    const counts = Map.groupBy(Array.from(task.validation.labels), (c) => c);
     const pictures = counts.size * Math.max(...[...counts.values()].map(({ length }) => length));
     return history.map((epoch, n) => ({
       ...{ ...epoch, test: found[n]!, crossEntropy: epoch.validationLoss },
