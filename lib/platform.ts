@@ -119,7 +119,7 @@ export async function isLink(path: string): Promise<boolean> {
 }
 
 /** The path itself, without links. */
-export function realPath(path: string): Promise<string> {
+export function realPath(path: string | URL): Promise<string> {
   return wording(path, () => Deno.realPath(path));
 }
 

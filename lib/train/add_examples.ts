@@ -18,7 +18,7 @@ import { readPictures } from "./features.ts";
 import { type OutOptions, writeModel } from "./fitted.ts";
 import { stratifiedFolds } from "./folds.ts";
 import { withKernels } from "./kernels.ts";
-import { directionsOf, judgeExamples } from "./nearest.ts";
+import { directionsOf, examplesProblem, judgeExamples } from "./nearest.ts";
 import { counted } from "./words.ts";
 
 /** Options of {@linkcode addExamples}. */
@@ -87,6 +87,9 @@ export async function addExamples(
     );
   }
   const samples = await collectSamples(data, signal), skipped = new SkippedSamples(data.labels);
+  const count = head.classes.length;
+  const problem = examplesProblem(count + samples.length, head.examples.length / count);
+  if (problem !== undefined) throw new RangeError(`The model would be too large: ${problem}`);
   await using engine = await createEngine(base, options);
   const pictures = await readPictures(engine, { ...base, readout }, samples, {
     ...{ offline, signal },
@@ -97,7 +100,8 @@ export async function addExamples(
 
   const labels = [...new Set([...base.labels, ...data.labels])];
   const own = pictures.positions.map((n) => labels.indexOf(data.labels[samples[n]!.label]!));
-  const extended = extend(head, directionsOf(pictures.features, head.lengths), own);
+  const directions = await directionsOf(pictures.features, head.lengths, signal);
+  const extended = extend(head, directions, own);
   const judgement = { labels: extended.classes, classes: labels.length };
   const { logits } = await withKernels(options, async (kernels) => {
     const fingerprints = Array.from(extended.classes, (_, n) => `${n}`);

@@ -5,6 +5,7 @@
 
 import { takeTurn } from "../threads/turn.ts";
 import type { DenseLayer } from "./dense.ts";
+import type { Rows } from "./rows.ts";
 import {
   foldTransform,
   type LinearTransform,
@@ -19,25 +20,25 @@ const TURN = 64;
 /**
  * The transform of each block that whitens the rows at `positions`, divided by the root of its length.
  *
- * @param rows `[N, D]`
- * @param lengths Of the blocks, in order; their sum is D.
+ * @param lengths Of the blocks, in order; their sum is that of a row.
  * @throws {RangeError} If a block is too long for `whitening`.
  */
 export async function whitenBlocks(
-  rows: Float32Array,
+  rows: Rows,
   positions: ArrayLike<number>,
   lengths: readonly number[],
   whitening: Whitening,
   signal?: AbortSignal,
 ): Promise<LinearTransform[]> {
-  const size = lengths.reduce((sum, length) => sum + length, 0), transforms: LinearTransform[] = [];
+  const transforms: LinearTransform[] = [];
   let first = 0;
   for (const length of lengths) {
+    const row = new Float32Array(length);
     const statistics = new Statistics(length, whitening === "pca" || whitening === "zca");
     for (let n = 0; n < positions.length; n++) {
       if (n % TURN === 0) await takeTurn(signal);
-      const at = positions[n]! * size + first;
-      statistics.add(rows.subarray(at, at + length));
+      rows.read(positions[n]!, row, first);
+      statistics.add(row);
     }
     const { mean, scale, matrix } = await statistics.transform(whitening, undefined, signal);
     const divided = (values?: Float64Array): Float64Array | undefined =>
@@ -48,28 +49,27 @@ export async function whitenBlocks(
   return transforms;
 }
 
-/** The rows at `positions`, transformed block by block: `[positions, D]`. */
-export async function transformBlocks(
-  transforms: readonly LinearTransform[],
-  rows: Float32Array,
-  positions: ArrayLike<number>,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const size = transforms.reduce((sum, { mean }) => sum + mean.length, 0);
-  const result = new Float32Array(positions.length * size);
-  for (let n = 0; n < positions.length; n++) {
-    if (n % TURN === 0) await takeTurn(signal);
-    let from = positions[n]! * size, to = n * size;
+/** Rows that are transformed block by block, as they are read. */
+export function transformedRows(transforms: readonly LinearTransform[], rows: Rows): Rows {
+  const { count, length } = rows, row = new Float32Array(length);
+  const readWhole = (n: number, into: Float32Array): void => {
+    rows.read(n, row);
+    let first = 0;
     for (const transform of transforms) {
-      const { length } = transform.mean;
-      transformed(
-        transform,
-        rows.subarray(from, from += length),
-        result.subarray(to, to += length),
-      );
+      const last = first + transform.mean.length;
+      transformed(transform, row.subarray(first, last), into.subarray(first, last));
+      first = last;
     }
-  }
-  return result;
+  };
+  const whole = new Float32Array(length);
+  return {
+    ...{ count, length },
+    read: (n, into, first = 0) => {
+      if (into.length === length) return readWhole(n, into);
+      readWhole(n, whole);
+      into.set(whole.subarray(first, first + into.length));
+    },
+  };
 }
 
 /** The layer that does for rows as they are what `weight` and `bias` do for transformed ones. */
@@ -104,6 +104,22 @@ export function layerLogits({ weight, bias }: DenseLayer, rows: Float32Array): F
       for (let i = 0; i < size; i++) sum += rows[n * size + i]! * weight[o * size + i]!;
       logits[n * outputs + o] = sum + bias[o]!;
     }
+  }
+  return logits;
+}
+
+/** What a layer says about rows, `[N, O]`, as {@linkcode layerLogits} does. */
+export async function rowLogits(
+  layer: DenseLayer,
+  rows: Rows,
+  signal?: AbortSignal,
+): Promise<Float64Array> {
+  const outputs = layer.bias.length, logits = new Float64Array(rows.count * outputs);
+  const row = new Float32Array(rows.length);
+  for (let n = 0; n < rows.count; n++) {
+    if (n % TURN === 0) await takeTurn(signal);
+    rows.read(n, row);
+    logits.set(layerLogits(layer, row), n * outputs);
   }
   return logits;
 }

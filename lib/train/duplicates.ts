@@ -5,13 +5,44 @@ import type { Judgement } from "./cross_validation.ts";
 import { innerProducts } from "./inner_products.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { randomFrom } from "./random.ts";
+import { type Rows, RowsInMemory } from "./rows.ts";
 
 /** What is compared. */
 export interface ComparedPictures extends Pick<Judgement, "labels" | "classes"> {
   /** A hash of each picture's pixels, `[N]`. */
   readonly fingerprints: readonly string[];
-  /** Features as `directionsOf()` gives them, `[N, D]`. */
+  /** Averaged features as `directionsOf()` gives them, `[N, D]`. */
   readonly directions: Float32Array;
+}
+
+/**
+ * What of rows of features is compared: of layers with positions the average of each channel, as it was measured of
+ * averages which distances copies have.
+ *
+ * @param lengths Of the blocks of a row, in order.
+ * @param channels Of each block; its positions are one after the other.
+ */
+export function averagedRows(
+  rows: Rows,
+  lengths: readonly number[],
+  channels: readonly number[],
+): Rows {
+  if (lengths.every((length, b) => length === channels[b])) return rows;
+  const row = new Float32Array(rows.length), length = channels.reduce((sum, own) => sum + own, 0);
+  const read = (n: number, into: Float32Array): void => {
+    rows.read(n, row);
+    let from = 0, to = 0;
+    channels.forEach((own, b) => {
+      const positions = lengths[b]! / own;
+      for (let c = 0; c < own; c++) {
+        let sum = 0;
+        for (let p = 0; p < positions; p++) sum += row[from + p * own + c]!;
+        into[to++] = sum / positions;
+      }
+      from += lengths[b]!;
+    });
+  };
+  return { count: rows.count, length, read };
 }
 
 /**
@@ -41,7 +72,7 @@ export async function duplicatesOf(
   { fingerprints, directions, labels, classes }: ComparedPictures,
   signal?: AbortSignal,
 ): Promise<Int32Array> {
-  const size = directions.length / labels.length;
+  const size = directions.length / labels.length, rows = new RowsInMemory(directions, size);
   const usual = usualDistances(directions, size, membersOf(labels, classes));
   const firsts = Int32Array.from(labels, (_, n) => n), seen = new Map<string, number>();
   const firstOf = (n: number): number => {
@@ -53,7 +84,7 @@ export async function duplicatesOf(
     firsts[Math.max(first, second)] = Math.min(first, second);
   };
   let n = 0;
-  for await (const alike of innerProducts(kernels, directions, directions, size, signal)) {
+  for await (const alike of innerProducts(kernels, rows, rows, signal)) {
     for (let other = 0; other < n; other++) {
       const most = SAME * Math.min(usual[n]!, usual[other]!);
       if (1 - alike[other]! <= Math.max(most, ROUNDING)) join(n, other);

@@ -1,97 +1,153 @@
-/** What is known of pictures, in a directory: rows of float32, and beside them a line per picture. */
+/** What is known of pictures, in a file of a directory: a record for each, in the order in which they were computed. */
 
 import { join } from "@std/path/join";
+import { AtomicFile } from "../io/atomic_file.ts";
 import { sha256 } from "../io/sha256.ts";
 import { OpenFile } from "../platform.ts";
 import { COLOR_BINS } from "./baselines.ts";
 import { removeOthers } from "./directory.ts";
-import type { FeatureStore, PictureRecord, Unreadable } from "./features.ts";
+import type {
+  FeatureStore,
+  Known,
+  KnownPicture,
+  PictureRecord,
+  Unreadable,
+} from "./feature_store.ts";
 
 /** Opens a directory's features of a key, of `length` values each; those of others are removed. */
 export async function featureFile(
   directory: string,
   key: string,
   length: number,
-): Promise<FeatureStore> {
+): Promise<FeatureFile> {
   await removeOthers(directory, "features", key);
   return new FeatureFile(directory, key, length);
 }
 
-/** What is known of pictures, in a directory: rows of float32, and beside them a line per picture. */
+/** Bytes of a hash, of which a record has three before its values. */
+const HASH = 32, VALUES = 3 * HASH;
+/** The key of what nobody will ask for, and the fingerprint of what could not be read. */
+const NONE = "0".repeat(2 * HASH);
+
+/**
+ * Records of one size: a hash of what follows, as a disk may have kept a part of it, the picture's key, the hash of its
+ * pixels, and float32: features, and the histogram of its colors. Of what could not be read it is zeros, and why, as
+ * JSON that ends with zeros.
+ */
 export class FeatureFile implements FeatureStore {
-  readonly #rows: string;
-  readonly #lines: string;
+  readonly #path: string;
   readonly #length: number;
+  #file: OpenFile;
+  #count: number;
 
   /** @param length Features of a picture. */
   constructor(directory: string, key: string, length: number) {
-    this.#rows = join(directory, `features-${key}.bin`);
-    this.#lines = join(directory, `features-${key}.txt`);
+    this.#path = join(directory, `features-${key}.bin`);
     this.#length = length;
+    this.#file = new OpenFile(this.#path, "change");
+    this.#count = Math.floor(this.#file.describe().size / this.#recordBytes);
+    this.#file.truncate(this.#count * this.#recordBytes);
   }
 
-  /** What is whole of an earlier run; what follows something damaged is cut off, and computed again. */
-  async load(): Promise<(PictureRecord | Unreadable)[]> {
-    using rows = new OpenFile(this.#rows, "change");
-    using lines = new OpenFile(this.#lines, "change");
-    const text = new TextDecoder().decode(readAll(lines, lines.describe().size));
-    const values = readAll(rows, rows.describe().size), kept: string[] = [];
-    const records: (PictureRecord | Unreadable)[] = [];
-    for (const line of text.split("\n").slice(0, -1)) {
-      const at = kept.length * this.#rowBytes, row = values.subarray(at, at + this.#rowBytes);
-      const what = line.slice(0, line.lastIndexOf(" "));
-      if (row.length < this.#rowBytes || line !== await lineOf(what, row)) break;
-      kept.push(line);
-      records.push(this.#recordOf(what, new Float32Array(values.buffer, at, row.length / 4)));
+  /**
+   * What an earlier run kept. If more than half of the file is of no use to these pictures, the rest is written
+   * beside it, and takes its place.
+   */
+  async load(keys: readonly (string | undefined)[]): Promise<(Known | undefined)[]> {
+    const wanted = new Set(keys), found = new Map<string, Known>(), used: number[] = [];
+    const key = new Uint8Array(HASH);
+    // The latest first: there may be one of the same key before it that was damaged, or was not.
+    for (let row = this.#count - 1; row >= 0; row--) {
+      this.#file.read(row * this.#recordBytes + HASH, key);
+      const name = key.toHex();
+      if (!wanted.has(name) || found.has(name)) continue;
+      const known = await this.#knownAt(row);
+      if (known === undefined) continue;
+      found.set(name, known);
+      used.push(row);
     }
-    rows.truncate(kept.length * this.#rowBytes);
-    lines.truncate(linesOf(kept).length);
-    return records;
+    const moved = 2 * used.length < this.#count ? await this.#rewrite(used.reverse()) : undefined;
+    return keys.map((key) => {
+      const known = key === undefined ? undefined : found.get(key);
+      if (known === undefined || moved === undefined || "reason" in known) return known;
+      return { ...known, row: moved.get(known.row)! };
+    });
   }
 
-  #recordOf(what: string, row: Float32Array): PictureRecord | Unreadable {
-    if (what.startsWith("{")) return JSON.parse(what) as Unreadable; // Written below: the hash holds.
-    const [features, colors] = [row.subarray(0, this.#length), row.subarray(this.#length)];
-    return { fingerprint: what, features, colors };
+  /** What a record says, if it is whole. */
+  async #knownAt(row: number): Promise<Known | undefined> {
+    const bytes = new Uint8Array(this.#recordBytes);
+    this.#file.read(row * bytes.length, bytes);
+    const hash = bytes.subarray(0, HASH).toHex();
+    if (hash !== await sha256(bytes.subarray(HASH))) return undefined;
+    const fingerprint = bytes.subarray(2 * HASH, VALUES).toHex(), values = bytes.subarray(VALUES);
+    if (fingerprint === NONE) {
+      const text = new TextDecoder().decode(values.subarray(0, values.indexOf(0)));
+      return JSON.parse(text) as Unreadable; // Written below: the hash holds.
+    }
+    const colors = new Float32Array(bytes.slice(VALUES + 4 * this.#length).buffer);
+    return { fingerprint, colors, row };
   }
 
-  /** Adds whole pictures: first their rows, so that a line says that its row is there. */
-  async append(records: readonly (PictureRecord | Unreadable)[]): Promise<void> {
-    const size = this.#rowBytes / 4, values = new Float32Array(records.length * size);
-    const lines = await Promise.all(records.map((record, n) => {
-      const row = values.subarray(n * size, (n + 1) * size);
-      const bytes = new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
-      if ("reason" in record) return lineOf(JSON.stringify(record), bytes);
-      row.set(record.features);
-      row.set(record.colors, this.#length);
-      return lineOf(record.fingerprint, bytes);
-    }));
-    await append(this.#rows, new Uint8Array(values.buffer));
-    await append(this.#lines, linesOf(lines));
+  /** Writes the file anew with some of its rows, and says where these are. */
+  async #rewrite(rows: readonly number[]): Promise<Map<number, number>> {
+    const bytes = new Uint8Array(this.#recordBytes), moved = new Map<number, number>();
+    using file = await AtomicFile.create(this.#path);
+    for (const row of rows) {
+      this.#file.read(row * bytes.length, bytes);
+      file.write(moved.size * bytes.length, bytes);
+      moved.set(row, moved.size);
+    }
+    this.#file.close(); // Windows replaces no file that is open.
+    try {
+      await file.commit();
+    } finally {
+      this.#file = new OpenFile(this.#path, "change");
+    }
+    this.#count = rows.length;
+    return moved;
   }
 
-  get #rowBytes(): number {
-    return 4 * (this.#length + COLOR_BINS);
+  async append(
+    records: readonly PictureRecord[],
+  ): Promise<(KnownPicture | undefined)[]> {
+    const known: (KnownPicture | undefined)[] = [];
+    for (const { key = NONE, found } of records) {
+      const bytes = new Uint8Array(this.#recordBytes);
+      bytes.set(Uint8Array.fromHex(key), HASH);
+      if ("reason" in found) {
+        const text = new TextEncoder().encode(JSON.stringify(found));
+        known.push(undefined);
+        if (text.length >= bytes.length - VALUES || key === NONE) continue; // It is read again.
+        bytes.set(text, VALUES);
+      } else {
+        const values = new Float32Array(bytes.buffer, VALUES);
+        bytes.set(Uint8Array.fromHex(found.fingerprint), 2 * HASH);
+        values.set(found.features);
+        values.set(found.colors, this.#length);
+        known.push({ fingerprint: found.fingerprint, colors: found.colors, row: this.#count });
+      }
+      bytes.set(Uint8Array.fromHex(await sha256(bytes.subarray(HASH))));
+      this.#file.append(bytes);
+      this.#count++;
+    }
+    await this.#file.sync();
+    return known;
   }
-}
 
-/** What is said of a picture, and a hash of that and its row: a disk may have kept only one of them. */
-async function lineOf(what: string, row: Uint8Array): Promise<string> {
-  return `${what} ${await sha256(what, row)}`;
-}
+  read(row: number, into: Float32Array, first = 0): void {
+    const at = row * this.#recordBytes + VALUES + 4 * first;
+    const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
+    if (this.#file.read(at, bytes) < bytes.length) {
+      throw new Error(`${this.#path} is shorter than what was written: another program changed it`);
+    }
+  }
 
-function linesOf(lines: readonly string[]): Uint8Array {
-  return new TextEncoder().encode(lines.map((line) => line + "\n").join(""));
-}
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
 
-async function append(path: string, bytes: Uint8Array): Promise<void> {
-  using file = new OpenFile(path, "change");
-  file.append(bytes);
-  await file.sync();
-}
-
-function readAll(file: OpenFile, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  file.read(0, bytes);
-  return bytes;
+  get #recordBytes(): number {
+    return VALUES + 4 * (this.#length + COLOR_BINS);
+  }
 }

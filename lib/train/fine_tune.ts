@@ -5,10 +5,9 @@ import type { BackendOptions, Engine } from "../engine/engine.ts";
 import type { ImageOptions } from "../image/image.ts";
 import type { IndexedSample } from "../input/dataset.ts";
 import type { Model } from "../model/model.ts";
-import { rootOf } from "../output/roots.ts";
 import { ProgressTeller } from "../progress.ts";
 import { accuracyOf, predictionsOf } from "./accuracy.ts";
-import { foldBlocks, layerLogits, whitenBlocks } from "./blocks.ts";
+import { foldBlocks, rowLogits, whitenBlocks } from "./blocks.ts";
 import { crossEntropy } from "./cross_validation.ts";
 import type { DenseLayer } from "./dense.ts";
 import { readPictures } from "./features.ts";
@@ -19,6 +18,7 @@ import type { TrainingKernels } from "./kernels.ts";
 import { blockProblem, readBlock, withBlock } from "./last_block.ts";
 import { learnLinear } from "./linear_head.ts";
 import { BEFORE_BLOCK, computeMaps, type RecordStore } from "./maps.ts";
+import { rootRows, type Rows, rowsAt } from "./rows.ts";
 import type { LinearTransform } from "./statistics.ts";
 import { tune, type TuningOptions } from "./tuning.ts";
 
@@ -99,7 +99,7 @@ export async function fineTune(
   const linear = await learnLinear(kernels, { ...task, rows }, { signal });
   const again = { layer: linear.layer, logits: linear.validation.logits };
   const trained = foldBlocks(begin.transforms, tuned.head);
-  const asTrained = { layer: trained, logits: layerLogits(trained, rows.map(rootOf)) };
+  const asTrained = { layer: trained, logits: await rowLogits(trained, rootRows(rows), signal) };
   for (const n of train) asTrained.logits.fill(NaN, n * classes, (n + 1) * classes);
   const isAgain = !isTuned || isBetter(task, held, again.logits, asTrained.logits);
   const { layer, logits } = isAgain ? again : asTrained;
@@ -119,8 +119,7 @@ async function beginning(
   train: Uint32Array,
   { seed, signal }: FineTuneOptions,
 ): Promise<{ transforms: LinearTransform[]; head: DenseLayer }> {
-  const size = rows.length / labels.length, own = new Float32Array(train.length * size);
-  train.forEach((n, i) => own.set(rows.subarray(n * size, (n + 1) * size), i * size));
+  const size = rows.length, own = rowsAt(rows, train);
   const ownLabels = Int32Array.from(train, (n) => labels[n]!);
   const together = Int32Array.from(train, (n) => duplicates[n]!);
   const folds = stratifiedFolds(ownLabels, classes, { seed, together });
@@ -128,7 +127,7 @@ async function beginning(
     ...{ rows: own, labels: ownLabels, classes, folds, lengths, whitening, classWeights },
   }, { signal });
   const everything = Uint32Array.from(train, (_, i) => i);
-  const transforms = await whitenBlocks(own.map(rootOf), everything, lengths, whitening, signal);
+  const transforms = await whitenBlocks(rootRows(own), everything, lengths, whitening, signal);
   const mean = transforms.flatMap(({ mean }) => [...mean]);
   const scale = transforms.flatMap(({ scale }) => [...scale!]);
   // The layer takes roots as they are; the one that is trained takes them on a common scale.
@@ -151,7 +150,7 @@ async function rowsOf(
   { frozen, samples }: FineTuneTask,
   options: FineTuneOptions,
   progress: ProgressTeller,
-): Promise<Float32Array> {
+): Promise<Rows> {
   await using engine = await createEngine(model, options);
   const network = { ...model, readout: { features: frozen.features } };
   const { offline, signal } = options;

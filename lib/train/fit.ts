@@ -12,7 +12,8 @@ import { checkOptions, completeOptions } from "../options.ts";
 import { FIT_OPTIONS } from "../options/training.ts";
 import { ProgressTeller } from "../progress.ts";
 import { assess } from "./assess.ts";
-import { duplicatesOf } from "./duplicates.ts";
+import { averagedRows, duplicatesOf } from "./duplicates.ts";
+import { checkFeatures } from "./feature_store.ts";
 import { hashOfData, readPictures } from "./features.ts";
 import { checkTunable } from "./fine_tune.ts";
 import { checkEffects, checkSize } from "./fit_checks.ts";
@@ -94,6 +95,9 @@ export async function fit(
   const lengths = blockLengths(frozen.features, frozen.model.architecture);
   for (const length of lengths) checkWhitening(length, settings.whitening);
   checkSize(frozen, settings, labels.length, samples.length);
+  if (options.directory === undefined) {
+    checkFeatures(lengths.reduce((sum, length) => sum + length, 0), samples.length);
+  }
   if (settings.fineTune !== undefined) {
     checkTunable(frozen);
     const size = recordBytes(mapShape(frozen.model));
@@ -101,7 +105,8 @@ export async function fit(
   }
   using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(frozen.model, options);
-  const store = await storeOf(frozen, engine, samples, options.directory);
+  const store = await storeOf(frozen, engine, options.directory);
+  using _features = store?.features;
   const skipped = new SkippedSamples(labels);
   const network = { ...frozen.model, readout: { features: frozen.features } };
   const pictures = await readPictures(engine, network, samples, {
@@ -111,32 +116,33 @@ export async function fit(
   });
   skipped.check(samples, settings.skipBad);
 
-  const own = pictures.positions.map((position) => samples[position]!);
-  const classes = Int32Array.from(own, ({ label }) => label);
-  const directions = directionsOf(pictures.features, lengths);
-  const compared = {
-    ...{ fingerprints: pictures.fingerprints, features: pictures.features, directions },
-    ...{ labels: classes, classes: labels.length, lengths },
-  };
+  const read = pictures.positions.map((position) => samples[position]!);
+  const classes = Int32Array.from(read, ({ label }) => label);
+  const { fingerprints, features: rows } = pictures;
+  const known = { rows, labels: classes, classes: labels.length, lengths };
   const { learned, model, duplicates, folds } = await withKernels(options, async (kernels) => {
+    const averages = averagedRows(rows, lengths, channelsOf(frozen));
+    const directions = await directionsOf(averages, channelsOf(frozen), options.signal);
+    const compared = { fingerprints, directions, labels: classes, classes: labels.length };
     const duplicates = await duplicatesOf(kernels, compared, options.signal);
     const folds = foldsFor(classes, labels, duplicates, settings);
-    const { whitening } = settings, how = { options, settings, kernels, store };
+    const own = store?.of({ fingerprints, labels: classes });
+    const { whitening } = settings, how = { options, settings, kernels, store: own };
     const classWeights = classWeightsOf(settings.classWeights, classes, labels.length);
-    const task = { ...compared, rows: pictures.features, folds, whitening, classWeights };
+    const task = { ...known, folds, whitening, classWeights };
     const found = settings.fineTune === undefined
       ? { learned: await learn(task, how), model: frozen.model }
-      : await learnTuned({ ...task, frozen, engine, duplicates, samples: own }, how);
+      : await learnTuned({ ...task, frozen, engine, duplicates, samples: read }, how);
     return { ...found, duplicates, folds };
   });
   const { logits } = learned;
   const { assessment, calibration } = await assess(
-    { samples: own, labels, colors: pictures.colors, duplicates, folds, logits },
+    { samples: read, labels, colors: pictures.colors, duplicates, folds, logits },
     options.signal,
   );
-  const dataSha256 = await hashOfData(pictures.fingerprints, classes);
+  const dataSha256 = await hashOfData(fingerprints, classes);
   const { id } = settings, { features } = frozen;
-  const provenance = provenanceOf(frozen, model !== frozen.model, learned, own.length, dataSha256);
+  const provenance = provenanceOf(frozen, model !== frozen.model, learned, read.length, dataSha256);
   const readout = { features, head: learned.head };
   return await finishFit(
     {
@@ -146,6 +152,12 @@ export async function fit(
     },
     options,
   );
+}
+
+/** Channels of each block of the features. */
+function channelsOf({ features: { sizes, blocks }, model }: Frozen): number[] {
+  const averaged = blocks.map(({ layer }) => ({ layer, pooling: "avg" as const }));
+  return blockLengths({ sizes, blocks: averaged }, model.architecture);
 }
 
 const layersOf = (layer: FitOptions["layer"]): readonly LayerName[] | undefined =>

@@ -1,8 +1,9 @@
 /** What is refused of a fit before anything is computed. */
 
-import { checkReadout, type ReadoutDescription } from "../model/readout.ts";
+import { checkReadout, featureLength, type ReadoutDescription } from "../model/readout.ts";
 import type { FitOptions, FitSettings } from "./fit_options.ts";
 import type { Frozen } from "./frozen.ts";
+import { examplesProblem } from "./nearest.ts";
 
 /** Options of a head that learns in epochs. */
 const EPOCH_OPTIONS = [
@@ -42,7 +43,7 @@ export function checkEffects(options: FitOptions): void {
 }
 
 /**
- * Checks, before anything is computed, that a model file may have the head.
+ * Checks, before anything is computed, that a model file may have the head, and memory what it learns from.
  *
  * @throws {RangeError} If it would be too large.
  */
@@ -55,7 +56,10 @@ export function checkSize(
   const described: ReadoutDescription["head"] = head === "nearest"
     ? { kind: "nearest", examples: pictures }
     : { kind: "dense", units: hidden > 0 ? [hidden, classes] : [classes] };
-  const problem = checkReadout({ features, head: described }, model.architecture, classes);
+  const problem = checkReadout({ features, head: described }, model.architecture, classes) ??
+    (head === "nearest"
+      ? examplesProblem(pictures, featureLength(features, model.architecture))
+      : undefined);
   if (problem === undefined) return;
   throw new RangeError(
     `The head would be too large: ${problem}. Average what layers say, or read fewer of them`,

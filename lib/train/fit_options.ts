@@ -56,8 +56,8 @@ export interface FitOptions extends LearningOptions, OutOptions, BackendOptions,
   /** Into how many parts pictures are divided, each of which is judged by what learned from the others. Default: 5. */
   readonly folds?: number | undefined;
   /**
-   * A directory for features and the state of the training, from which a later call goes on; those of one fit are
-   * kept at a time.
+   * A directory for features and the state of the training, from which a later call goes on, also one on other
+   * pictures, of which those are looked at that are new or changed. It holds what one recipe of features gives at a time.
    */
   readonly directory?: string | undefined;
   /** Name of the new model. Default: `"fitted"`. */

@@ -1,30 +1,43 @@
 /** What a fit keeps in its directory, from which a later call goes on. */
 
 import type { Engine } from "../engine/engine.ts";
-import type { IndexedSample } from "../input/dataset.ts";
 import { featureLength } from "../model/readout.ts";
 import { VERSION } from "../version.ts";
-import type { FeatureStore } from "./features.ts";
+import type { FeatureStore } from "./feature_store.ts";
 import type { Frozen } from "./frozen.ts";
 import type { RecordStore } from "./maps.ts";
 import type { StateStore } from "./state.ts";
 import { featureFile } from "./feature_file.ts";
-import { keyOf, modelKey, samplesKey } from "./keys.ts";
+import { keyOf, modelKey } from "./keys.ts";
 import { recordFile } from "./records.ts";
 import { stateFile } from "./state_file.ts";
 
 /** Where a fit keeps what takes long. */
 export interface FitStore {
   readonly features: FeatureStore;
+  /** What depends on the pictures that features were made of, all of them, in their order. */
+  readonly of: (pictures: LearnedFrom) => PicturesStore;
+}
+
+/** All pictures that a fit learns from. */
+export interface LearnedFrom {
+  /** SHA-256 of each one's pixels. */
+  readonly fingerprints: readonly string[];
+  /** The class of each. */
+  readonly labels: ArrayLike<number>;
+}
+
+/** Where a fit keeps what depends on all of its pictures. */
+export interface PicturesStore {
   readonly state: (settings: unknown) => Promise<StateStore>;
+  /** Records of pictures by their positions, whatever their classes are. */
   readonly records: (size: number) => Promise<RecordStore & Disposable>;
 }
 
-/** What an earlier fit on the same pictures, layers and numbers kept. */
+/** What an earlier fit on the same layers and numbers kept. */
 export async function storeOf(
   { model, features }: Frozen,
   { backend, precision }: Engine,
-  samples: readonly IndexedSample[],
   directory: string | undefined,
 ): Promise<FitStore | undefined> {
   if (directory === undefined) return undefined;
@@ -36,12 +49,17 @@ export async function storeOf(
     features,
     // Floats may differ in their last bits.
     precision === "float" ? [precision, backend] : precision,
-    await samplesKey(samples),
   ]);
   const length = featureLength(features, model.architecture);
   return {
     features: await featureFile(directory, key, length),
-    state: async (settings) => stateFile(directory, await keyOf([key, settings])),
-    records: (size) => recordFile(directory, key, size),
+    of: ({ fingerprints, labels }) => {
+      const trained = (settings: unknown) =>
+        keyOf([key, fingerprints, Array.from(labels), settings]);
+      return {
+        state: async (settings) => stateFile(directory, await trained(settings)),
+        records: async (size) => recordFile(directory, await keyOf([key, fingerprints]), size),
+      };
+    },
   };
 }

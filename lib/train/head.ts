@@ -2,14 +2,13 @@
 
 import type { DenseReadout, NearestReadout } from "../model/readout.ts";
 import type { EpochMetrics } from "../progress.ts";
+import type { Rows } from "./rows.ts";
 import type { Whitening } from "./statistics.ts";
 
 /** What heads learn from. */
 export interface HeadTask {
   /** Features, `[N, D]`. */
-  readonly rows: Float32Array;
-  /** The same as they are compared, by `directionsOf()`, `[N, D]`. */
-  readonly directions: Float32Array;
+  readonly rows: Rows;
   /** Of the blocks of a row, in order; their sum is D. */
   readonly lengths: readonly number[];
   /** The class of each picture, `[N]`. */

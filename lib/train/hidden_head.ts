@@ -1,12 +1,12 @@
 /** A head with a hidden layer, which learns in epochs, and is judged on the pictures of one fold. */
 
 import { forwardDense, initialFilter, trainedLayer } from "./dense.ts";
-import { rootOf } from "../output/roots.ts";
-import { foldBlocks, layerLogits, transformBlocks, whitenBlocks } from "./blocks.ts";
+import { foldBlocks, layerLogits, rowLogits, transformedRows, whitenBlocks } from "./blocks.ts";
 import { NEVER } from "./folds.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { type Examples, type LoopOptions, trainLoop } from "./loop.ts";
 import { normalFrom, randomFrom } from "./random.ts";
+import { atHand, rootRows } from "./rows.ts";
 import { withTfjs } from "./tfjs.ts";
 
 /**
@@ -21,12 +21,11 @@ export async function learnHidden(
   options: LoopOptions,
 ): Promise<LearnedHead> {
   const { lengths, labels, classes, folds, classWeights, whitening } = task;
-  const rows = task.rows.map(rootOf);
   const { signal } = options, all = Uint32Array.from(labels, (_, n) => n);
   const train = all.filter((n) => folds[n] === NEVER), held = all.filter((n) => folds[n] !== NEVER);
-  const transforms = await whitenBlocks(rows, train, lengths, whitening, signal);
-  const values = await transformBlocks(transforms, rows, all, signal);
-  const length = rows.length / labels.length;
+  const roots = rootRows(task.rows), { length } = roots;
+  const transforms = await whitenBlocks(roots, train, lengths, whitening, signal);
+  const rows = await atHand(transformedRows(transforms, roots), signal);
 
   return await withTfjs(async (tf) => {
     const examples = (pictures: Uint32Array): Examples => ({
@@ -34,8 +33,7 @@ export async function learnHidden(
       batch: (positions) => {
         const batch = new Float32Array(positions.length * length);
         positions.forEach((position, n) => {
-          const at = pictures[position]! * length;
-          batch.set(values.subarray(at, at + length), n * length);
+          rows.read(pictures[position]!, batch.subarray(n * length, (n + 1) * length));
         });
         return tf.tensor2d(batch, [positions.length, length]);
       },
@@ -58,7 +56,7 @@ export async function learnHidden(
       }, options);
       const layers = dense.map(([filter, bias]) => trainedLayer(filter!, bias!.dataSync()));
       const before = Float32Array.from(
-        layerLogits(layers[0]!, values),
+        await rowLogits(layers[0]!, rows, signal),
         (value) => Math.max(0, value),
       );
       const logits = layerLogits(layers[1]!, before);

@@ -11,14 +11,14 @@ import {
 import { ProgressTeller } from "../progress.ts";
 import { fineTune, type FineTuneTask } from "./fine_tune.ts";
 import type { FitOptions, FitSettings } from "./fit_options.ts";
-import type { FitStore } from "./fit_store.ts";
+import type { PicturesStore } from "./fit_store.ts";
 import { NEVER, stratifiedFolds } from "./folds.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { learnHidden } from "./hidden_head.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { learnLinear } from "./linear_head.ts";
 import { mapShape, recordBytes } from "./maps.ts";
-import { learnNearest } from "./nearest.ts";
+import { directionsOf, examplesProblem, learnNearest } from "./nearest.ts";
 import { countsOf, stratifiedSplit } from "./split.ts";
 import { RecordsInMemory } from "./records.ts";
 
@@ -31,7 +31,7 @@ export interface HowToLearn {
   /** Whose arrays are overwritten. */
   readonly kernels: TrainingKernels;
   /** Where what takes long is kept. */
-  readonly store: FitStore | undefined;
+  readonly store: PicturesStore | undefined;
 }
 
 /** The fold of each picture. What learns in epochs is judged on one, which it never learns from. */
@@ -59,7 +59,10 @@ export async function learn(task: HeadTask, how: HowToLearn): Promise<LearnedHea
   const isLinear = options.whitening !== undefined || options.classWeights !== undefined;
   const kind = head !== "auto" ? head : isLinear ? "linear" : headFor(task);
   if (kind === "nearest") {
-    const { head, validation } = await learnNearest(kernels, task, { signal, onStep });
+    const directions = await directionsOf(task.rows, task.lengths, signal);
+    const { head, validation } = await learnNearest(kernels, { ...task, directions }, {
+      ...{ signal, onStep },
+    });
     progress.end();
     return { head, logits: validation.logits, settings: { head: kind } };
   }
@@ -72,8 +75,9 @@ export async function learn(task: HeadTask, how: HowToLearn): Promise<LearnedHea
   };
 }
 
-/** The head that is right more often for so many pictures. */
-function headFor({ labels, classes }: HeadTask): "linear" | "nearest" {
+/** The head that is right more often for so many pictures, as long as they fit in memory. */
+function headFor({ labels, classes, rows }: HeadTask): "linear" | "nearest" {
+  if (examplesProblem(rows.count, rows.length) !== undefined) return "linear";
   return countsOf(labels, classes).sort()[classes >> 1]! < NEAREST_BELOW ? "nearest" : "linear";
 }
 
@@ -88,10 +92,7 @@ async function learnInEpochs(
   const { batchSize = isLarge ? HEAD_BATCH.many : HEAD_BATCH.few } = options;
   const { validation, classWeights, whitening } = settings;
   const steps = { optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize };
-  const state = await store?.state({
-    ...{ ...steps, hidden, validation, classWeights, whitening },
-    labels: [...task.labels],
-  });
+  const state = await store?.state({ ...steps, hidden, validation, classWeights, whitening });
   const progress = new ProgressTeller(options, { stage: "train", unit: "epochs" });
   const { signal } = options;
   const loop = { ...steps, oneCycle: false, signal, state, progress };
@@ -111,7 +112,6 @@ export async function learnTuned(
   const steps = { epochs, batchSize, learningRate, weightDecay, seed };
   const size = recordBytes(mapShape(task.frozen.model));
   using records = await store?.records(size) ?? new RecordsInMemory(size);
-  const labels = [...task.labels];
-  const state = await store?.state({ ...steps, validation, classWeights, whitening, labels });
+  const state = await store?.state({ ...steps, validation, classWeights, whitening });
   return await fineTune(kernels, { ...task, records }, { ...options, ...steps, state });
 }

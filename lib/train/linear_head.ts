@@ -3,33 +3,16 @@
  * cross-validation.
  */
 
-import { rootOf } from "../output/roots.ts";
-import { foldBlocks, layerLogits, transformBlocks, whitenBlocks } from "./blocks.ts";
-import { crossValidate, type CrossValidated, type Judgement } from "./cross_validation.ts";
-import type { DenseLayer } from "./dense.ts";
+import { foldBlocks, rowLogits, transformedRows, whitenBlocks } from "./blocks.ts";
+import { expectedAs, expecting, sharesOf } from "./class_shares.ts";
+import { crossValidate } from "./cross_validation.ts";
+import { fitsGram, learnByGram } from "./gram_head.ts";
 import type { TrainingKernels } from "./kernels.ts";
+import type { LinearHead, LinearOptions, LinearTask } from "./linear_task.ts";
 import { logisticPath } from "./logistic.ts";
-import type { Whitening } from "./statistics.ts";
+import { areLarge, atHand, rootRows, rowsAt } from "./rows.ts";
 
-/** What a linear head learns from. */
-export interface LinearTask extends Judgement {
-  /** `[N, D]`. */
-  readonly rows: Float32Array;
-  /** Of the blocks of a row, in order; their sum is D. */
-  readonly lengths: readonly number[];
-  readonly whitening: Whitening;
-  /** How much each class counts, `[K]`: how much more often it is expected than it is among the pictures. */
-  readonly classWeights: ArrayLike<number>;
-}
-
-/** What was learned. */
-export interface LinearHead {
-  /** Of the roots of rows, learned from all of them. */
-  readonly layer: DenseLayer;
-  /** The strength that was chosen, one of {@linkcode STRENGTHS}. */
-  readonly C: number;
-  readonly validation: CrossValidated;
-}
+export type { LinearHead, LinearOptions, LinearTask } from "./linear_task.ts";
 
 /** Which strengths are tried. */
 export const STRENGTHS = [1, 3, 10, 30, 100, 300, 1000, 3000];
@@ -37,18 +20,19 @@ export const STRENGTHS = [1, 3, 10, 30, 100, 300, 1000, 3000];
 /**
  * Learns a linear head. The arrays of `kernels` are overwritten.
  *
- * @param onStep Told how much is done, of how much.
+ * Rows that are large are never all in memory: up to some thousands of them are learned from by their inner products
+ * (`gram_head.ts`), more are read again for each change of the weights.
  */
 export async function learnLinear(
   kernels: TrainingKernels,
   task: LinearTask,
-  { signal, onStep }: {
-    readonly signal?: AbortSignal | undefined;
-    readonly onStep?: ((done: number, total: number) => void) | undefined;
-  } = {},
+  options: LinearOptions = {},
 ): Promise<LinearHead> {
-  const { lengths, whitening, labels, classes, classWeights } = task;
-  const rows = task.rows.map(rootOf);
+  if (areLarge(task.rows) && fitsGram(task.rows.count)) {
+    return await learnByGram(kernels, task, STRENGTHS, options);
+  }
+  const { lengths, whitening, labels, classes, classWeights } = task, { signal, onStep } = options;
+  const rows = await atHand(rootRows(task.rows), signal);
   const everything = Uint32Array.from({ length: labels.length }, (_, n) => n);
   const prepared = async (positions: Uint32Array) => {
     const transforms = await whitenBlocks(rows, positions, lengths, whitening, signal);
@@ -56,17 +40,16 @@ export async function learnLinear(
       transforms,
       classes,
       labels: Array.from(positions, (n) => labels[n]!),
-      rows: await transformBlocks(transforms, rows, positions, signal),
+      rows: await atHand(transformedRows(transforms, rowsAt(rows, positions)), signal),
     };
   };
   const shares = sharesOf(labels, everything, classes);
   const validation = await crossValidate(task, STRENGTHS.length, async function* (train, held) {
     const { transforms, ...own } = await prepared(train), known = sharesOf(labels, train, classes);
-    // As often as they are among all pictures, whatever they are among these.
-    const expected = Array.from(classWeights, (weight, c) => weight * shares[c]! / known[c]!);
-    const others = await transformBlocks(transforms, rows, held, signal);
+    const expected = expectedAs(classWeights, shares, known);
+    const others = await atHand(transformedRows(transforms, rowsAt(rows, held)), signal);
     for await (const layer of logisticPath(kernels, own, STRENGTHS, { signal })) {
-      yield layerLogits(expecting(layer, expected), others);
+      yield await rowLogits(expecting(layer, expected), others, signal);
     }
   }, onStep);
   const all = await prepared(everything);
@@ -74,23 +57,4 @@ export async function learnLinear(
   const path = await Array.fromAsync(logisticPath(kernels, all, [C], { signal }));
   const layer = foldBlocks(all.transforms, expecting(path[0]!, classWeights));
   return { layer, C, validation };
-}
-
-/** The part of the pictures at `positions` that is of each class, `[K]`. */
-function sharesOf(
-  labels: ArrayLike<number>,
-  positions: Uint32Array,
-  classes: number,
-): Float64Array {
-  const shares = new Float64Array(classes);
-  for (const n of positions) shares[labels[n]!]! += 1 / positions.length;
-  return shares;
-}
-
-/**
- * The layer for pictures of which each class is so many times more frequent (Bayes' rule). Where classes can be
- * told apart, weights in the loss move little; this does what they are for.
- */
-function expecting({ weight, bias }: DenseLayer, classWeights: ArrayLike<number>): DenseLayer {
-  return { weight, bias: bias.map((value, c) => value + Math.log(classWeights[c]!)) };
 }

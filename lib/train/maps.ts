@@ -14,7 +14,7 @@ import { layerInfos } from "../model/architecture.ts";
 import type { ViewShare } from "../model/readout.ts";
 import { IMAGE_OPTIONS, pickOptions } from "../options.ts";
 import type { ProgressTeller } from "../progress.ts";
-import type { FeatureModel } from "./features.ts";
+import type { FeatureModel } from "./feature_work.ts";
 
 /** The layer whose maps these are. */
 export const BEFORE_BLOCK = "pool4";

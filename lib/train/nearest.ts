@@ -5,6 +5,7 @@ import { directionOf, membersOf, similarityLogits } from "../output/nearest.ts";
 import { crossValidate, type CrossValidated, type Judgement } from "./cross_validation.ts";
 import { innerProducts } from "./inner_products.ts";
 import type { TrainingKernels } from "./kernels.ts";
+import { inOneArray, type Rows, rowsAt, RowsInMemory } from "./rows.ts";
 
 /** What is learned from. */
 export interface NearestTask extends Judgement {
@@ -39,14 +40,35 @@ export async function learnNearest(
   };
 }
 
-/** Rows as they are compared, `[N, D]`. */
-export function directionsOf(rows: Float32Array, lengths: readonly number[]): Float32Array {
-  const size = lengths.reduce((sum, length) => sum + length, 0);
-  const directions = new Float32Array(rows.length);
-  for (let at = 0; at < rows.length; at += size) {
-    directions.set(directionOf(rows.subarray(at, at + size), lengths), at);
-  }
-  return directions;
+/** Most bytes of examples: those of 65,536 pictures of 1,024 values. */
+const MAX_EXAMPLES = 2 ** 28;
+
+/** What is wrong with examples, in words: they are all in memory, more than once as they are judged. */
+export function examplesProblem(count: number, length: number): string | undefined {
+  const bytes = 4 * count * length;
+  if (bytes <= MAX_EXAMPLES) return undefined;
+  return `${count} examples of ${length} values are ${bytes} bytes, at most ${MAX_EXAMPLES}`;
+}
+
+/**
+ * Rows as they are compared, `[N, D]`.
+ *
+ * @param lengths Of the blocks of a row, in order.
+ */
+export async function directionsOf(
+  rows: Rows,
+  lengths: readonly number[],
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const { count, length } = rows;
+  const directions = {
+    ...{ count, length },
+    read: (n: number, into: Float32Array) => {
+      rows.read(n, into);
+      into.set(directionOf(into, lengths));
+    },
+  };
+  return (await inOneArray(directions, signal)).values;
 }
 
 /** Judges each example by those of the other folds. The arrays of `kernels` are overwritten. */
@@ -56,23 +78,17 @@ export async function judgeExamples(
   task: Judgement,
   { signal, onStep }: NearestOptions = {},
 ): Promise<CrossValidated> {
-  const { labels, classes } = task, size = examples.length / labels.length;
+  const { labels, classes } = task;
+  const all = new RowsInMemory(examples, examples.length / labels.length);
   return await crossValidate(task, 1, async function* (train, held) {
     const members = membersOf(Array.from(train, (n) => labels[n]!), classes);
-    const own = rowsAt(examples, size, train), others = rowsAt(examples, size, held);
+    const own = rowsAt(all, train), others = rowsAt(all, held);
     const logits = new Float64Array(held.length * classes);
     let first = 0;
-    for await (const similarities of innerProducts(kernels, own, others, size, signal)) {
+    for await (const similarities of innerProducts(kernels, own, others, signal)) {
       logits.set(similarityLogits(similarities, members), first);
       first += classes;
     }
     yield logits;
   }, onStep);
-}
-
-/** The rows at `positions`, one after the other. */
-function rowsAt(rows: Float32Array, size: number, positions: Uint32Array): Float32Array {
-  const result = new Float32Array(positions.length * size);
-  positions.forEach((n, at) => result.set(rows.subarray(n * size, (n + 1) * size), at * size));
-  return result;
 }

@@ -3,6 +3,7 @@
 import { takeTurn } from "../threads/turn.ts";
 import { innerProducts } from "./inner_products.ts";
 import type { TrainingKernels } from "./kernels.ts";
+import { RowsInMemory } from "./rows.ts";
 
 /** Rows with the inner products of others. */
 export interface RowSpace {
@@ -29,9 +30,9 @@ export async function rowSpace(
   count: number,
   signal?: AbortSignal,
 ): Promise<RowSpace> {
-  const factor = new Float64Array(count * count);
+  const factor = new Float64Array(count * count), all = new RowsInMemory(rows, rows.length / count);
   let row = 0;
-  for await (const products of innerProducts(kernels, rows, rows, rows.length / count, signal)) {
+  for await (const products of innerProducts(kernels, all, all, signal)) {
     factor.set(products, row++ * count);
   }
   const least = DEPENDENT * factor.reduce((most, value) => Math.max(most, value), 0);

@@ -55,7 +55,7 @@ testIn("fit's options say what the new model sees, and models info tells it", as
   assertEquals(
     [...Deno.readDirSync(join(folder, "pets-fit"))].map(({ name }) => name.replace(/-\w{16}/, ""))
       .sort(),
-    ["features.bin", "features.txt", "fit.lock", "report.html"],
+    ["features.bin", "fit.lock", "report.html"],
   );
 
   const { text } = await run(modelsCommand, "info", model);

@@ -224,7 +224,7 @@ endsOnSignal("fit as it computes features", {
     ...["fit", ...CIFAR, await many(folder)],
     ...["--out", join(folder, "m.safetensors")],
   ],
-  started: fileSeen(/features-.*\.txt$/),
+  started: fileSeen(/features-.*\.bin$/, 1),
 });
 endsOnSignal("fit as it trains", {
   goesOn: true,
@@ -241,7 +241,8 @@ endsOnSignal("fit as it finds 512 principal axes", {
     ...["--out", join(folder, "m.safetensors")],
   ],
   started: async (work) => {
-    await fileSeen(/features-.*\.txt$/, 80 * 65)(work);
+    // All records: three hashes, and floats, which are features and a histogram of colors.
+    await fileSeen(/features-.*\.bin$/, 80 * (3 * 32 + 4 * (512 + 192)))(work);
     await delay(100);
   },
 });

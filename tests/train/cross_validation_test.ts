@@ -5,6 +5,7 @@ import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { layerLogits } from "../../lib/train/blocks.ts";
 import { rootsOf } from "../../lib/output/roots.ts";
 import { learnLinear, type LinearTask, STRENGTHS } from "../../lib/train/linear_head.ts";
+import { RowsInMemory } from "../../lib/train/rows.ts";
 import { random } from "../support/random_model.ts";
 import { rightPart } from "../support/right_part.ts";
 
@@ -117,7 +118,9 @@ Deno.test("classes of one to three pictures break nothing", async () => {
 });
 
 /** Pictures of which two blocks tell the class, of very different scales. */
-function linearTask(perClass: readonly number[]): LinearTask {
+function linearTask(
+  perClass: readonly number[],
+): LinearTask & { readonly rows: RowsInMemory } {
   const next = random(3), labels = perClass.flatMap((count, c) => Array<number>(count).fill(c));
   const length = 6,
     rows = Float32Array.from({ length: labels.length * 2 * length }, (_, at) => {
@@ -127,7 +130,8 @@ function linearTask(perClass: readonly number[]): LinearTask {
     });
   const classes = perClass.length;
   return {
-    ...{ rows, labels, classes, lengths: [length, length], whitening: "standardize" },
+    ...{ labels, classes, lengths: [length, length], whitening: "standardize" },
+    rows: new RowsInMemory(rows, 2 * length),
     folds: stratifiedFolds(labels, classes),
     classWeights: new Float32Array(classes).fill(1),
   };
@@ -141,7 +145,7 @@ Deno.test("learnLinear() finds what tells classes apart, and says truly how well
   assertEquals(C, STRENGTHS[best]);
   // Of the same distribution, to be judged by what was learned from all of `task`.
   const others = linearTask([400, 400, 400]),
-    found = layerLogits(layer, Float32Array.from(rootsOf(others.rows.subarray(12 * 120))));
+    found = layerLogits(layer, Float32Array.from(rootsOf(others.rows.values.subarray(12 * 120))));
   const outOfFold = rightPart(logits, task.labels);
   const truth = rightPart(found, Array.from(others.labels).slice(120));
   // A standard deviation of 120 pictures is 0.03.
@@ -150,7 +154,7 @@ Deno.test("learnLinear() finds what tells classes apart, and says truly how well
 });
 
 Deno.test("learnLinear() whitens as it is told, and folds that into its layer", async () => {
-  const task = linearTask([12, 12]), rows = Float32Array.from(rootsOf(task.rows));
+  const task = linearTask([12, 12]), rows = Float32Array.from(rootsOf(task.rows.values));
   for (const whitening of ["none", "pca", "zca"] as const) {
     const { layer, validation } = await learnLinear(kernels, { ...task, whitening });
     const logits = layerLogits(layer, rows);
@@ -166,7 +170,8 @@ Deno.test("learnLinear() whitens as it is told, and folds that into its layer", 
 Deno.test("learnLinear() judges a picture that is whitened as one is that nobody has seen", async () => {
   const next = random(5), size = 40, count = 48, lengths = [size];
   const drawn = (): Float32Array => Float32Array.from({ length: count * size }, () => next() - 0.5);
-  const labels = Array.from({ length: count }, (_, n) => n % 2), rows = drawn();
+  const labels = Array.from({ length: count }, (_, n) => n % 2);
+  const rows = new RowsInMemory(drawn(), size);
   const folds = stratifiedFolds(labels, 2), classWeights = Float32Array.of(1, 1);
   const task = { rows, labels, classes: 2, lengths, folds, classWeights };
   /** How far apart the logits of the two classes are. */
@@ -189,7 +194,7 @@ Deno.test("learnLinear() tells nothing apart that has nothing to tell it by", as
 });
 
 Deno.test("learnLinear() expects each class as often as its weight says", async () => {
-  const task = linearTask([20, 10]), rows = task.rows.map(() => 1);
+  const task = linearTask([20, 10]), rows = new RowsInMemory(task.rows.values.map(() => 1), 12);
   for (const [classWeights, expected] of [[[1, 1], -Math.log(2)], [[0.75, 1.5], 0]] as const) {
     const { layer, validation } = await learnLinear(kernels, { ...task, rows, classWeights });
     // Learning ends at a gradient of 1e-4 of that at first.
@@ -204,7 +209,7 @@ Deno.test("learnLinear() learns from one picture a class", async () => {
   const task = linearTask([1, 1, 1]);
   const { layer, validation } = await learnLinear(kernels, task);
   assert([...validation.logits].every(Number.isNaN), "nothing is judged");
-  const logits = layerLogits(layer, Float32Array.from(rootsOf(task.rows)));
+  const logits = layerLogits(layer, Float32Array.from(rootsOf(task.rows.values)));
   for (let n = 0; n < 3; n++) {
     const own = [...logits.subarray(3 * n, 3 * n + 3)];
     assertEquals(own.indexOf(Math.max(...own)), n);

@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { duplicatesOf } from "../../lib/train/duplicates.ts";
+import { averagedRows, duplicatesOf } from "../../lib/train/duplicates.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { directionsOf } from "../../lib/train/nearest.ts";
+import { RowsInMemory } from "../../lib/train/rows.ts";
 import { random } from "../support/random_model.ts";
 
 const kernels = await TrainingKernels.start();
@@ -17,13 +18,21 @@ function picturesOf(spread: number) {
   );
   return {
     features,
-    get directions() {
-      return directionsOf(features, LENGTHS);
-    },
     labels,
     classes: 2,
     fingerprints: labels.map((_, n) => `${n}`),
   };
+}
+
+type Compared = ReturnType<typeof picturesOf>;
+
+/** Finds those that show the same. */
+async function found(
+  { features, labels, classes, fingerprints }: Compared,
+  signal?: AbortSignal,
+): Promise<Int32Array> {
+  const directions = await directionsOf(new RowsInMemory(features, SIZE), LENGTHS);
+  return await duplicatesOf(kernels, { directions, labels, classes, fingerprints }, signal);
 }
 
 /** Makes picture `n` of another, with its values changed by a part of them at most. */
@@ -39,7 +48,7 @@ const alone = Int32Array.from({ length: COUNT }, (_, n) => n);
 for (const spread of [1, 0.01]) {
   Deno.test(`duplicatesOf() finds altered copies, whatever is usual: pictures that differ by ${spread}`, async () => {
     const pictures = picturesOf(spread), { features } = pictures;
-    assertEquals(await duplicatesOf(kernels, pictures), alone);
+    assertEquals(await found(pictures), alone);
     // Of another class, of its own, and of a copy.
     alter(features, 101, 40, 0.1 * spread);
     alter(features, 80, 40, 0.1 * spread);
@@ -48,7 +57,7 @@ for (const spread of [1, 0.01]) {
     alter(features, 120, 41, 3 * spread);
     const expected = alone.slice();
     expected[101] = expected[80] = expected[149] = 40;
-    assertEquals(await duplicatesOf(kernels, pictures), expected);
+    assertEquals(await found(pictures), expected);
   });
 }
 
@@ -57,38 +66,46 @@ Deno.test("pictures with the same pixels are the same, whatever their features",
   fingerprints[7] = fingerprints[90] = fingerprints[3];
   const expected = alone.slice();
   expected[7] = expected[90] = 3;
-  assertEquals(await duplicatesOf(kernels, pictures), expected);
+  assertEquals(await found(pictures), expected);
 });
 
 Deno.test("what is usual of one class is not asked of another whose pictures are more alike", async () => {
-  const { features, labels, classes, fingerprints } = picturesOf(1);
+  const pictures = picturesOf(1), { features } = pictures;
   const narrow = picturesOf(0.1).features;
   for (let n = 0; n < COUNT; n += 2) {
     features.set(narrow.subarray(n * SIZE, (n + 1) * SIZE), n * SIZE);
   }
-  const found = () => {
-    const directions = directionsOf(features, LENGTHS);
-    return duplicatesOf(kernels, { directions, labels, classes, fingerprints });
-  };
-  assertEquals(await found(), alone);
+  assertEquals(await found(pictures), alone);
   alter(features, 81, 41, 0.1);
   alter(features, 80, 40, 0.01);
   const expected = alone.slice();
   expected[81] = 41;
   expected[80] = 40;
-  assertEquals(await found(), expected);
+  assertEquals(await found(pictures), expected);
 });
 
 Deno.test("one picture a class is enough, and none are no problem", async () => {
-  const { directions, fingerprints } = picturesOf(1);
-  const few = { directions: directions.subarray(0, 2 * SIZE), labels: [0, 1], classes: 2 };
+  const { features, fingerprints } = picturesOf(1);
+  const few = { features: features.slice(0, 2 * SIZE), labels: [0, 1], classes: 2 };
   const own = fingerprints.slice(0, 2);
-  assertEquals(await duplicatesOf(kernels, { ...few, fingerprints: own }), Int32Array.of(0, 1));
-  const none = { directions: new Float32Array(), labels: [], classes: 2, fingerprints: [] };
-  assertEquals(await duplicatesOf(kernels, none), new Int32Array());
+  assertEquals(await found({ ...few, fingerprints: own }), Int32Array.of(0, 1));
+  const none = { features: new Float32Array(), labels: [], classes: 2, fingerprints: [] };
+  assertEquals(await found(none), new Int32Array());
 });
 
 Deno.test("duplicatesOf() ends as soon as it is aborted", async () => {
   const signal = AbortSignal.abort(new Error("enough"));
-  await assertRejects(() => duplicatesOf(kernels, picturesOf(1), signal), Error, "enough");
+  await assertRejects(() => found(picturesOf(1), signal), Error, "enough");
+});
+
+Deno.test("averagedRows() averages each channel over its positions, and leaves averages as they are", () => {
+  // Two positions of three channels, one of two, and four of one.
+  const rows = new RowsInMemory(
+    Float32Array.of(...[1, 2, 3, 5, 8, 13], ...[7, 9], ...[1, 2, 3, 6]),
+    12,
+  );
+  const averaged = averagedRows(rows, [6, 2, 4], [3, 2, 1]), found = new Float32Array(6);
+  averaged.read(0, found);
+  assertEquals([averaged.count, averaged.length, ...found], [1, 6, 3, 5, 8, 7, 9, 3]);
+  assertEquals(averagedRows(rows, [10, 2], [10, 2]), rows);
 });

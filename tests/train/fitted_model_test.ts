@@ -1,7 +1,6 @@
 /** What a fitted model says of a picture, held against the features that it learned from. */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { join } from "@std/path";
 import { loadClassifier } from "../../lib/classifier.ts";
 import type { Backend } from "../../lib/engine/engine.ts";
 import type { ImageInput, Pixels } from "../../lib/image/image.ts";
@@ -11,8 +10,9 @@ import type { Model, Preprocessing } from "../../lib/model/model.ts";
 import { featureLength } from "../../lib/model/readout.ts";
 import { headScores } from "../../lib/output/predictions.ts";
 import { readoutLogits } from "../../lib/output/readout.ts";
-import { COLOR_BINS } from "../../lib/train/baselines.ts";
+import { FeatureFile } from "../../lib/train/feature_file.ts";
 import { fit, type FitOptions } from "../../lib/train/fit.ts";
+import { pictureKey } from "../../lib/train/keys.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { catsAndDogs, fittedModel, pictureOf } from "../support/fitted.ts";
 import { random, randomModel } from "../support/random_model.ts";
@@ -34,14 +34,16 @@ async function assertOwnScores(
     const model = await openModel(bytes), readout = model.readout!;
     const [name] = [...Deno.readDirSync(directory)].map(({ name }) => name)
       .filter((name) => name.endsWith(".bin"));
-    const rows = new Float32Array((await Deno.readFile(join(directory, name!))).buffer);
     const length = featureLength(readout.features, model.architecture);
-    assertEquals(rows.length, data.samples.length * (length + COLOR_BINS));
+    using file = new FeatureFile(directory, /-(\w+)/.exec(name!)![1]!, length);
+    const kept = await file.load(await Promise.all(data.samples.map(pictureKey)));
     await using classifier = await loadClassifier({ model: bytes, backend });
     const found = await classifier.scores(data.samples.map(({ image }) => image));
     const { labels, temperature } = model;
     data.samples.forEach((_, n) => {
-      const from = n * (length + COLOR_BINS), row = rows.slice(from, from + length);
+      const known = kept[n], row = new Float32Array(length);
+      if (known === undefined || "reason" in known) throw new Error("It is not kept");
+      file.read(known.row, row);
       const logits = readoutLogits(readout, row, labels.length);
       assertEquals(found[n], headScores(logits, 1, { architecture: {}, temperature }));
     });

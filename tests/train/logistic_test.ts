@@ -6,6 +6,7 @@ import {
   logisticPath,
   type LogisticTask,
 } from "../../lib/train/logistic.ts";
+import { rowsAt, RowsInMemory } from "../../lib/train/rows.ts";
 import { random } from "../support/random_model.ts";
 import scikit from "../fixtures/logistic/logistic.json" with { type: "json" };
 
@@ -22,13 +23,16 @@ async function learn(
 }
 
 /** Rows of three classes, `[count, length]`. */
-function task(count: number, length: number): LogisticTask & { labels: number[] } {
+function task(
+  count: number,
+  length: number,
+): LogisticTask & { labels: number[]; rows: RowsInMemory } {
   const next = random(7), labels = Array.from({ length: count }, (_, n) => n % 3);
   const rows = Float32Array.from(
     { length: count * length },
     (_, at) => next() - 0.5 + Number(at % length === labels[Math.floor(at / length)]),
   );
-  return { rows, labels, classes: 3 };
+  return { rows: new RowsInMemory(rows, length), labels, classes: 3 };
 }
 
 /** The largest difference, relative to the largest value. */
@@ -42,7 +46,10 @@ for (const { classes, labels, rows, fits } of scikit) {
   const shape = `${labels.length} rows of ${rows[0].length}, ${classes} classes`;
   const name = `logisticPath() learns scikit-learn's weights: ${shape}`;
   Deno.test(name, async () => {
-    const task = { rows: Float32Array.from(rows.flat()), labels, classes };
+    const task = {
+      rows: new RowsInMemory(Float32Array.from(rows.flat()), rows[0].length),
+      ...{ labels, classes },
+    };
     const found = await learn(
       task,
       fits.map(({ strength }) => strength),
@@ -74,9 +81,7 @@ for (const [count, length] of [[60, 9], [21, 70]]) {
     const moved = {
       ...given,
       labels: order.map((n) => given.labels[n]),
-      rows: Float32Array.from(
-        order.flatMap((n) => [...given.rows.subarray(n * length, (n + 1) * length)]),
-      ),
+      rows: rowsAt(given.rows, order),
     };
     const [a] = await learn(given, [3]), [b] = await learn(moved, [3]);
     assert(distance(a.weight, b.weight) < 1e-6);
@@ -88,7 +93,7 @@ for (const [count, length] of [[60, 9], [21, 70]]) {
     const twice = {
       ...given,
       labels: [...given.labels, ...given.labels],
-      rows: Float32Array.from([...given.rows, ...given.rows]),
+      rows: rowsAt(given.rows, Array.from({ length: 2 * count }, (_, n) => n % count)),
     };
     const [a] = await learn(given, [4]), [b] = await learn(twice, [2]);
     assert(distance(a.weight, b.weight) < 1e-6);
@@ -139,7 +144,10 @@ Deno.test("logisticPath() ends as soon as it is aborted", async () => {
 
 Deno.test("rows that are all alike leave the classes' shares", async () => {
   const labels = [0, 0, 0, 1];
-  const [{ weight, bias }] = await learn({ rows: new Float32Array(8), labels, classes: 2 }, [1]);
+  const [{ weight, bias }] = await learn({
+    rows: new RowsInMemory(new Float32Array(8), 2),
+    ...{ labels, classes: 2 },
+  }, [1]);
   assertEquals(weight, new Float32Array(4));
   assertAlmostEquals(bias[0] - bias[1], Math.log(3), 1e-6);
 });

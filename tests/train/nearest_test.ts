@@ -4,6 +4,7 @@ import { bestClass } from "../../lib/output/predictions.ts";
 import { stratifiedFolds } from "../../lib/train/folds.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { directionsOf, learnNearest, type NearestTask } from "../../lib/train/nearest.ts";
+import { RowsInMemory } from "../../lib/train/rows.ts";
 import { random } from "../support/random_model.ts";
 import { rightPart } from "../support/right_part.ts";
 
@@ -11,19 +12,22 @@ const LENGTHS = [6, 4], SIZE = 10;
 const kernels = await TrainingKernels.start();
 
 /** Pictures of classes that differ in where they are strong. */
-function taskOf(perClass: readonly number[]): NearestTask & { readonly rows: Float32Array } {
+async function taskOf(
+  perClass: readonly number[],
+): Promise<NearestTask & { readonly rows: Float32Array }> {
   const next = random(2), classes = perClass.length;
   const labels = perClass.flatMap((count, c) => Array<number>(count).fill(c));
   const rows = Float32Array.from(
     { length: labels.length * SIZE },
     (_, at) => next() ** 2 * (at % SIZE % classes === labels[Math.floor(at / SIZE)] ? 9 : 1),
   );
-  const directions = directionsOf(rows, LENGTHS), folds = stratifiedFolds(labels, classes);
+  const directions = await directionsOf(new RowsInMemory(rows, SIZE), LENGTHS);
+  const folds = stratifiedFolds(labels, classes);
   return { rows, directions, labels, classes, lengths: LENGTHS, folds };
 }
 
 Deno.test("learnNearest() judges each picture by what it remembers of the other folds", async () => {
-  const task = taskOf([20, 9, 31]), { rows, labels, folds } = task;
+  const task = await taskOf([20, 9, 31]), { rows, labels, folds } = task;
   const { head, validation } = await learnNearest(kernels, task);
   for (let n = 0; n < 60; n++) {
     const others = Array.from(labels, (_, m) => m).filter((m) => folds[m] !== folds[n]);
@@ -42,7 +46,7 @@ Deno.test("learnNearest() judges each picture by what it remembers of the other 
 });
 
 Deno.test("learnNearest() learns from one picture a class, and its head takes others as they come", async () => {
-  const task = taskOf([1, 1, 1]), { head, validation } = await learnNearest(kernels, task);
+  const task = await taskOf([1, 1, 1]), { head, validation } = await learnNearest(kernels, task);
   assert([...validation.logits].every(Number.isNaN), "nothing is judged");
   const rowOf = (n: number): Float32Array => task.rows.subarray(n * SIZE, (n + 1) * SIZE);
   for (let n = 0; n < 3; n++) {
@@ -62,5 +66,6 @@ Deno.test("learnNearest() learns from one picture a class, and its head takes ot
 
 Deno.test("learnNearest() ends as soon as it is aborted", async () => {
   const signal = AbortSignal.abort(new Error("enough"));
-  await assertRejects(() => learnNearest(kernels, taskOf([5, 5]), { signal }), Error, "enough");
+  const task = await taskOf([5, 5]);
+  await assertRejects(() => learnNearest(kernels, task, { signal }), Error, "enough");
 });

@@ -1,0 +1,137 @@
+/** What is learned from inner products is what is learned from rows. */
+
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { transformedRows, whitenBlocks } from "../../lib/train/blocks.ts";
+import { stratifiedFolds } from "../../lib/train/folds.ts";
+import { gramOf, sumsOfRows } from "../../lib/train/gram.ts";
+import { learnByGram } from "../../lib/train/gram_head.ts";
+import { gramPath } from "../../lib/train/gram_path.ts";
+import { TrainingKernels } from "../../lib/train/kernels.ts";
+import { learnLinear, STRENGTHS } from "../../lib/train/linear_head.ts";
+import { type LogisticOptions, logisticPath } from "../../lib/train/logistic.ts";
+import { inOneArray, rowsAt, RowsInMemory } from "../../lib/train/rows.ts";
+import { random } from "../support/random_model.ts";
+
+const kernels = await TrainingKernels.start(2);
+// More values than are read at a time, more rows than are multiplied at a time, and none of them in full.
+const COUNT = 150, LENGTHS = [530, 20], SIZE = 550, CLASSES = 3;
+const next = random(6), labels = Int32Array.from({ length: COUNT }, (_, n) => n * 7 % CLASSES);
+const rows = new RowsInMemory(
+  Float32Array.from({ length: COUNT * SIZE }, (_, at) => {
+    const n = Math.floor(at / SIZE), i = at % SIZE;
+    return (i < LENGTHS[0]! ? 9 : 0.01) * (next() + 0.5 * Number(i % 11 === labels[n]));
+  }),
+  SIZE,
+);
+const all = Uint32Array.from(labels, (_, n) => n);
+const EXACT = { tolerance: 1e-8 };
+
+/** The largest difference, relative to the largest value. */
+function distance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  assertEquals(found.length, expected.length);
+  const most = (values: number[]): number => Math.max(...values.map(Math.abs));
+  return most(Array.from(found, (v, i) => v - expected[i]!)) / most(Array.from(expected));
+}
+
+for (const whitening of ["none", "standardize", "pca"] as const) {
+  Deno.test(`gramOf() gives the inner products of rows, and sumsOfRows() their sums: ${whitening}`, async () => {
+    const transforms = await whitenBlocks(rows, all, LENGTHS, whitening);
+    const { values } = await inOneArray(transformedRows(transforms, rows));
+    const given = Float64Array.from({ length: 2 * COUNT }, () => next() - 0.5);
+    const gram = await gramOf(kernels, rows, transforms);
+    const found = gram.times(given, 2).slice();
+    const sums = await sumsOfRows(kernels, rows, transforms, given, 2);
+    const expected = new Float64Array(2 * SIZE), products = new Float64Array(2 * COUNT);
+    for (let c = 0; c < 2; c++) {
+      for (let n = 0; n < COUNT; n++) {
+        for (let i = 0; i < SIZE; i++) {
+          expected[c * SIZE + i]! += given[2 * n + c]! * values[n * SIZE + i]!;
+        }
+      }
+      for (let n = 0; n < COUNT; n++) {
+        for (let i = 0; i < SIZE; i++) {
+          products[2 * n + c]! += values[n * SIZE + i]! * expected[c * SIZE + i]!;
+        }
+      }
+    }
+    // Inner products and sums are float32: of numbers that are up to 100 times those that are left.
+    assert(distance(sums, expected) < 1e-6);
+    assert(distance(found, products) < 1e-5);
+  });
+}
+
+/** Weights that `logisticPath()` finds. */
+async function weightsOf(
+  positions: Uint32Array,
+  strengths: readonly number[],
+  options: LogisticOptions = EXACT,
+) {
+  const transforms = await whitenBlocks(rows, all, LENGTHS, "standardize");
+  const own = { rows: transformedRows(transforms, rowsAt(rows, positions)), classes: CLASSES };
+  const task = { ...own, labels: Array.from(positions, (n) => labels[n]!) };
+  return await Array.fromAsync(logisticPath(kernels, task, strengths, options));
+}
+
+Deno.test("gramPath() finds the weights of logisticPath(), also of some of the rows alone", async () => {
+  const strengths = [1, 30, 3000];
+  const transforms = await whitenBlocks(rows, all, LENGTHS, "standardize");
+  const { values } = await inOneArray(transformedRows(transforms, rows));
+  for (const positions of [all, all.filter((n) => n % 5 > 0)]) {
+    const expected = await weightsOf(positions, strengths);
+    const own = Int32Array.from(labels, (label, n) => positions.includes(n) ? label : -1);
+    const gram = await gramOf(kernels, rows, transforms);
+    const found = await Array.fromAsync(
+      gramPath({ gram, labels: own, classes: CLASSES }, strengths, EXACT),
+    );
+    for (const [at, { coefficients, logits, bias, converged }] of found.entries()) {
+      const { weight, bias: expectedBias } = expected[at]!;
+      assert(converged);
+      // Inner products are float32.
+      assert(distance(bias, expectedBias) < 1e-3);
+      for (let n = 0; n < COUNT; n++) {
+        const said = Float64Array.from(expectedBias);
+        for (let c = 0; c < CLASSES; c++) {
+          for (let i = 0; i < SIZE; i++) said[c]! += weight[c * SIZE + i]! * values[n * SIZE + i]!;
+        }
+        logits(n).forEach((value, c) => assertAlmostEquals(value, said[c]!, 1e-3));
+      }
+      const sums = await sumsOfRows(kernels, rows, transforms, coefficients, CLASSES);
+      assert(distance(sums, weight) < 1e-3);
+    }
+  }
+});
+
+Deno.test("logisticPath() finds the same weights a few rows at a time", async () => {
+  // More rows than values, which are not made shorter first.
+  const length = 30, values = new Float32Array(COUNT * length);
+  for (let n = 0; n < COUNT; n++) rows.read(n, values.subarray(n * length, (n + 1) * length));
+  const task = { rows: new RowsInMemory(values, length), labels, classes: CLASSES };
+  const learn = async (options: LogisticOptions) =>
+    (await Array.fromAsync(logisticPath(kernels, task, [0.1], { ...EXACT, ...options })))[0]!;
+  const expected = await learn({});
+  for (const together of [7, COUNT + 1]) {
+    const { weight, bias } = await learn({ together });
+    assert(distance(weight, expected.weight) < 1e-5, `${together}`);
+    assert(distance(bias, expected.bias) < 1e-5, `${together}`);
+  }
+});
+
+Deno.test("learnByGram() learns what learnLinear() does, and ends as soon as it is aborted", async () => {
+  const task = {
+    ...{ rows, labels, classes: CLASSES, lengths: LENGTHS, whitening: "standardize" as const },
+    classWeights: Float32Array.of(1, 0.5, 2),
+    folds: stratifiedFolds(labels, CLASSES, { folds: 3 }),
+  };
+  const expected = await learnLinear(kernels, task);
+  const steps: number[] = [], onStep = (done: number) => void steps.push(done);
+  const found = await learnByGram(kernels, task, STRENGTHS, { onStep });
+  assertEquals(steps, Array.from({ length: 24 }, (_, n) => n + 1));
+  assertEquals(found.C, expected.C);
+  // Both end at a gradient of 1e-4 of that at first.
+  assert(distance(found.layer.weight, expected.layer.weight) < 2e-3);
+  assert(distance(found.layer.bias, expected.layer.bias) < 2e-3);
+  // Of 100 pictures, the scale of 50 more is another one.
+  assert(distance(found.validation.logits, expected.validation.logits) < 0.1);
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(() => learnByGram(kernels, task, STRENGTHS, { signal }), Error, "enough");
+});
