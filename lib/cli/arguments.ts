@@ -142,7 +142,8 @@ function valueText(option: Option, { rawName, value, inlineValue }: Found): stri
     throw new UsageError(`Option ${rawName} takes no value: found "${value}"`);
   }
   if (value === undefined || value === "") throw new UsageError(`Option ${rawName} needs a value`);
-  if (!inlineValue && value.startsWith("-")) {
+  // A dash alone stands for standard input.
+  if (!inlineValue && value.startsWith("-") && value !== "-") {
     throw new UsageError(
       `Option ${rawName} needs a value: the next word begins with a dash. If that is the value, ` +
         `write ${rawName}=VALUE`,

@@ -43,7 +43,7 @@ export function printJson(value: unknown): void {
 
 /** Prints rows of CSV, whose cells are `csvCell()`'s. */
 export function printCsv(text: string): void {
-  write(text.trimEnd().replaceAll("\r\n", "\n"));
+  write(text.replaceAll("\r\n", "\n").replace(/\n$/, ""));
 }
 
 function write(text: string): void {

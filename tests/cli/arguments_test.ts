@@ -78,7 +78,8 @@ Deno.test("parseArguments() refuses an option without its value", () => {
 });
 
 Deno.test("an option is never the value of the one before; a value that begins with a dash has its =", () => {
-  for (const next of ["--json", "--top-k", "-x", "-1", "-", "--"]) {
+  assertEquals(parseArguments(["--model", "-"], TABLE).options, { model: "-" });
+  for (const next of ["--json", "--top-k", "-x", "-1", "--"]) {
     const args = ["--model", next, "8000"];
     assertThrows(() => parseArguments(args, TABLE), UsageError, "--model needs a value", next);
     assertEquals(parseArguments([`--model=${next}`], TABLE).options, { model: next });

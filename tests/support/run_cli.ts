@@ -19,15 +19,17 @@ export interface RunOptions {
   /** Default: all. */
   readonly permissions?: readonly string[];
   readonly cwd?: string;
+  /** What is on standard input. Default: nothing, at once. */
+  readonly stdin?: Uint8Array | undefined;
 }
 
 /** Runs a command, which can ask for nothing. Variables of this program's own are not passed on. */
 export async function runCli(
   args: readonly string[],
-  { env = {}, permissions = ["--allow-all"], cwd }: RunOptions = {},
+  { env = {}, permissions = ["--allow-all"], cwd, stdin }: RunOptions = {},
 ): Promise<Run> {
   const { HOME = "/", PATH = "", DENO_DIR } = Deno.env.toObject();
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", "--config", CONFIG, ...permissions, CLI, ...args],
     cwd,
     clearEnv: true,
@@ -38,8 +40,14 @@ export async function runCli(
       XDG_RUNTIME_DIR: "/tmp",
       ...env,
     },
-    stdin: "null",
-  }).output();
+    ...{ stdin: stdin === undefined ? "null" : "piped", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  if (stdin !== undefined) {
+    const writer = child.stdin.getWriter();
+    // Who does not want to read all of it leaves.
+    await writer.write(stdin).then(() => writer.close()).catch(() => {});
+  }
+  const { code, stdout, stderr } = await child.output();
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
