@@ -165,7 +165,14 @@ for (
       for (let kills = 0; kills < 6; kills++) {
         const child = start("killed");
         const moment = wholeMs * (0.15 + 0.85 * Math.random());
-        const timer = setTimeout(() => child.kill("SIGKILL"), moment);
+        const timer = setTimeout(() => {
+          try {
+            child.kill("SIGKILL");
+          } catch (error) {
+            // It has ended by itself, which nobody has heard of yet.
+            if (!(error instanceof TypeError)) throw error;
+          }
+        }, moment);
         const { signal } = await child.status;
         clearTimeout(timer);
         moments.push(Math.round(moment));
