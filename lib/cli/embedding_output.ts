@@ -29,9 +29,9 @@ export interface EmbeddingOutput extends Disposable {
 export function printedOutput(format: Format, settings: Settings): EmbeddingOutput {
   const shape: Shape<{ file: string; embedding: Embedding }> = {
     settings,
-    columns: ["file", "error", "values"],
+    columns: ["file", "embedding", "error"],
     record: ({ file, embedding }) => embeddingRecord(file, embedding),
-    rows: ({ file, embedding: { data } }) => [[file, "", ...data]],
+    rows: ({ file, embedding: { data } }) => [[file, data.join(" "), ""]],
     text: () => [],
   };
   const results = new Results(format === "text" ? "jsonl" : format, shape);
