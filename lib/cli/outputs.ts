@@ -103,7 +103,8 @@ export async function checkOutputs(
   }
   if (dryRun) return false;
   for (const folder of new Set(all.map((path) => dirname(path)))) {
-    if (folder !== ".") await makeFolder(folder);
+    // That one is there is no reason to ask for a permission.
+    if (!await isThere(folder)) await makeFolder(folder);
   }
   return true;
 }

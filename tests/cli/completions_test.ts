@@ -28,7 +28,7 @@ const CASES: readonly (readonly [typed: string, offered: readonly string[]])[] =
   ["classify --threads ", ["auto"]],
   ["classify -m m", ["mine.safetensors"]],
   ["classify --model vgg16-k", ["vgg16-keras", "vgg16-keras-features"]],
-  ["explain --out ", ["sub dir/"]],
+  ["explain --out-dir ", ["sub dir/"]],
   ["duplicates ", ["sub dir/"]],
   ["fit --out ", ["a b.PNG", "cat.jpg", "mine.safetensors", "notes.txt", "sub dir/"]],
   ["pull ", IDS],

@@ -18,7 +18,7 @@ async function classify(
 ): Promise<{ backend: string; labels: string[] }> {
   const { code, stdout, stderr } = await runCli(["classify", "--json", ...args, CAT], { env });
   assertEquals(code, 0, stderr);
-  const { backend, predictions } = JSON.parse(stdout);
+  const { backend, results: [{ predictions }] } = JSON.parse(stdout);
   return { backend, labels: predictions.map(({ label }: { label: string }) => label) };
 }
 

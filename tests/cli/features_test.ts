@@ -121,7 +121,7 @@ testIn(
     ]);
     assertEquals(fitted.code, 0, fitted.stderr);
     assertMatch(fitted.stdout, /2 classes/);
-    assertMatch(fitted.stderr, /val\. accuracy\n +1 /);
+    assertMatch(fitted.stderr, /val\. balanced accuracy\n +1 /);
     const report = await Deno.readTextFile(join(directory, "pets-fit/report.html"));
     assertStringIncludes(report, "Learning curves");
     assertStringIncludes(
@@ -143,7 +143,7 @@ testIn(
       test,
     ];
     const first = await run(directory, args);
-    assertEquals([first.code, first.stderr], [0, ""]);
+    assertEquals([first.code, first.stderr], [0, `Report: ${join(reports, "report.html")}\n`]);
     const { variants: rows } = JSON.parse(first.stdout);
     assertEquals(rows.map(({ mode, scales }: Record<string, string>) => [mode, scales]), [
       ["center", "32"],

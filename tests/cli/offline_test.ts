@@ -78,7 +78,7 @@ Deno.test("folders and files are read from the disk, whatever they are called", 
       "http:/x",
       "list.csv",
     ]);
-    assertEquals([listed.code, listed.stderr], [0, ""]);
+    assertEquals([listed.code, listed.stderr], [0, "Report: http:/x/report.html\n"]);
     assert((await Deno.stat(join(folder, "http:/x/report.html"))).isFile);
 
     const drawn = ["explain", ...cifar, "--out", "http:/drawn"];
