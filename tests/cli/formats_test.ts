@@ -5,6 +5,7 @@ import { parse } from "@std/csv";
 import { fromFileUrl, join } from "@std/path";
 import { CIFAR10_FILE } from "../support/cifar10.ts";
 import { withFiles } from "../support/files.ts";
+import { blocksOf, commandsOf } from "../support/markdown.ts";
 import { runCli } from "../support/run_cli.ts";
 
 const read = (path: string): Promise<Uint8Array> =>
@@ -76,3 +77,18 @@ for (const [command, args] of Object.entries(LINES)) {
       await Deno.remove(join(folder, "maps"), { recursive: true }).catch(() => {});
     }));
 }
+
+Deno.test("the page shows what classify --json prints", async () => {
+  const isShown = ({ kind, text }: { kind: string; text: string }): boolean =>
+    kind === "sh" && text.includes("classify --json");
+  const [{ command, shown }] = commandsOf(blocksOf(PAGE).find(isShown)!.text) as [
+    { command: string; shown: string },
+  ];
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", command.replace(/^deno run/, `"${Deno.execPath()}" run --no-prompt`)],
+    cwd: fromFileUrl(new URL("../../", import.meta.url)),
+    // Without an adapter, which would be taken.
+    env: { NO_COLOR: "1", VK_DRIVER_FILES: "/dev/null" },
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout).trimEnd(), shown);
+});
