@@ -112,14 +112,18 @@ async function tryMutant(
   }
 }
 
-/** The tests that import a module, however far away: those of its own name first, then those with the least else. */
+/**
+ * The tests that reach a module, however far away: that of its own name first, then those that say its name, those
+ * near to it, and those with the least else.
+ */
 function testsFor(path: string, reach: ReadonlyMap<string, readonly string[]>): string[] {
   const folder = dirname(path).replace(/^lib/, "tests");
   const stem = path.replace(/^.*\/|\.ts$/g, "");
   const distance = (test: string): number => {
     const isOwn = test.endsWith(`/${stem}_test.ts`);
     const shared = commonParts(folder, dirname(test));
-    return (isOwn ? 0 : 1000) - 10 * shared + reach.get(test)!.length / 100;
+    const isNamed = Deno.readTextFileSync(join(ROOT, test)).includes(stem);
+    return (isOwn ? 0 : 1000) - 10 * shared - (isNamed ? 15 : 0) + reach.get(test)!.length / 100;
   };
   return tests.filter((test) => reach.get(test)?.includes(path))
     .toSorted((a, b) => distance(a) - distance(b)).slice(0, MOST_TESTS);
@@ -131,22 +135,30 @@ function commonParts(a: string, b: string): number {
   return first < 0 ? left.length : first;
 }
 
-/** Which modules of `lib/` each test imports. */
+/** What a test says that starts the command line as a process. */
+const STARTS = /cli\.ts|run_cli/;
+
+/** Which modules of `lib/` each test imports, or reaches as it starts the command line. */
 async function reachOf(): Promise<Map<string, readonly string[]>> {
   const reach = new Map<string, readonly string[]>();
-  const waiting = [...tests];
+  const waiting = [...tests], ofProgram = await modulesOf("cli.ts");
   const work = async (): Promise<void> => {
     for (let test = waiting.pop(); test !== undefined; test = waiting.pop()) {
-      const text = await output("deno", ["info", "--json", "--no-lock", test]);
-      const { modules } = JSON.parse(text) as { modules: { local?: string }[] };
-      const paths = modules.flatMap(({ local }) =>
-        local === undefined ? [] : [relative(ROOT, local)]
-      );
-      reach.set(test, paths.filter((path) => path.startsWith("lib/")));
+      const startsProgram = STARTS.test(await Deno.readTextFile(join(ROOT, test)));
+      const own = await modulesOf(test), program = startsProgram ? ofProgram : [];
+      reach.set(test, [...new Set([...own, ...program])]);
     }
   };
   await Promise.all([work(), work()]);
   return reach;
+}
+
+/** The modules of `lib/` that a module imports, at once or later. */
+async function modulesOf(module: string): Promise<string[]> {
+  const text = await output("deno", ["info", "--json", "--no-lock", module]);
+  const { modules } = JSON.parse(text) as { modules: { local?: string }[] };
+  const paths = modules.flatMap(({ local }) => local === undefined ? [] : [relative(ROOT, local)]);
+  return paths.filter((path) => path.startsWith("lib/"));
 }
 
 /** The same mutant of the same text, beside the same tests. */

@@ -84,7 +84,7 @@ Deno.test({
     try {
       for (const name of ["-", "/dev/stdin", "/dev/fd/0"]) {
         const convert = `"${Deno.execPath()}" run -A "${cli}" convert ${name}`;
-        const line = `cat "${file}" | ${convert} --out "${folder}/model.safetensors"`;
+        const line = `cat "${file}" | ${convert} --force --out "${folder}/model.safetensors"`;
         const { code, stderr } = await new Deno.Command("sh", { args: ["-c", line] }).output();
         assertEquals(code, 0, new TextDecoder().decode(stderr));
       }
