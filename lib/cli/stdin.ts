@@ -25,7 +25,7 @@ export async function namesIn(file: string): Promise<string[]> {
   if (text.includes("\0")) {
     throw new UsageError(`Expected names in ${file}, one a line: it is no text`);
   }
-  return text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  return text.replace(/^\ufeff/, "").split(/\r?\n/).filter((line) => line.trim() !== "");
 }
 
 async function textOf(file: string): Promise<string> {
@@ -61,7 +61,7 @@ export async function pictureFromStdin(): Promise<Uint8Array> {
 const HEAD = 2 ** 17;
 
 /** Whether another file follows the first. Pictures that a camera has put into one file are one. */
-function hasSecond(bytes: Uint8Array): boolean {
+export function hasSecond(bytes: Uint8Array): boolean {
   const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
   if (isJpeg && indexOf(bytes.subarray(0, HEAD), latin1("MPF\0"), 0) >= 0) return false;
   const end = isJpeg ? [0xff, 0xd9] : latin1("IEND\xae\x42\x60\x82");

@@ -7,6 +7,7 @@ import { type Command, runCommand } from "../../lib/cli/command.ts";
 import { evaluateCommand } from "../../lib/cli/evaluate.ts";
 import { settingsOf } from "../../lib/cli/settings.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
+import { VERSION } from "../../lib/version.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import type { Table } from "../../lib/options.ts";
 import { randomFrom } from "../../lib/train/random.ts";
@@ -140,6 +141,8 @@ testRecords("a label that was corrected counts, and it is said", async (
   assertStringIncludes(said, `Changed since, and done again: ${join(folder, "2.png")}\n`);
   const { variants: [fresh] } = await evaluate();
   assertEquals({ ...again, imagesPerSecond: 0 }, { ...fresh, imagesPerSecond: 0 });
+  const anew = await evaluate("--out", out, "--force");
+  assertEquals(typeof anew.variants[0]!.imagesPerSecond, "number", "all were looked at again");
   const third = await evaluate("--out", out);
   assertEquals(third.said.includes("Changed"), false);
   assertEquals(third.variants[0]!.imagesPerSecond, null);
@@ -216,6 +219,8 @@ testRecords("a report has no times, and a line for each row of its matrix", asyn
 ) => {
   await evaluate("--out", out);
   const text = await Deno.readTextFile(join(out, "report.json"));
+  const { program, version } = JSON.parse(text);
+  assertEquals([program, version], ["vgg16 evaluate", VERSION]);
   assertEquals(JSON.parse(text).variants[0].imagesPerSecond, undefined);
   assertEquals((await Deno.readTextFile(join(out, "report.html"))).includes("images/s"), false);
   const row = `  [${labels.map(() => "\\d").join(", ")}]`;

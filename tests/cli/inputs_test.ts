@@ -1,0 +1,83 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { expandInputs } from "../../lib/cli/inputs.ts";
+import { UsageError } from "../../lib/cli/usage_error.ts";
+import { withFiles } from "../support/files.ts";
+
+const FILES = {
+  ...{ "a.png": "", "b.png": "", "c.jpg": "", ".d.png": "", "[e].png": "" },
+  ...{ "one/a.png": "", "one/two/a.png": "", "one/two/b.jpg": "", "one/.hidden/a.png": "" },
+};
+
+Deno.test("a pattern that no shell has expanded names the files that one would", () =>
+  withFiles(FILES, async (folder) => {
+    const found = async (pattern: string): Promise<string[]> =>
+      (await expandInputs([join(folder, pattern)])).map(({ place }) =>
+        place.slice(folder.length + 1)
+      );
+    assertEquals(await found("*.png"), ["[e].png", "a.png", "b.png"]);
+    assertEquals(
+      await found("?.{png,jpg}"),
+      []
+        .concat(await found("?.png") as never[], await found("?.jpg") as never[]),
+    );
+    assertEquals(await found("[ab].png"), ["a.png", "b.png"]);
+    assertEquals(await found("one/*.png"), ["one/a.png"]);
+    assertEquals(await found("one/*/b.jpg"), ["one/two/b.jpg"]);
+    assertEquals(await found("**/a.png"), ["a.png", "one/a.png", "one/two/a.png"]);
+    // What is there by that name is meant.
+    assertEquals(await found("[e].png"), ["[e].png"]);
+    for (const pattern of ["*.gif", "none/*.png", "*/*/*/*.png"]) {
+      await assertRejects(() => found(pattern), UsageError, "There is no file like");
+    }
+  }));
+
+Deno.test("an input has the path below the only operand, and its own beside others", () =>
+  withFiles(FILES, async (folder) => {
+    const below = async (...operands: string[]): Promise<(string | undefined)[]> =>
+      (await expandInputs(operands)).map(({ below }) => below);
+    assertEquals(await below(join(folder, "one")), ["a.png", "two/a.png", "two/b.jpg"]);
+    assertEquals(await below(join(folder, "one/a.png")), ["a.png"]);
+    assertEquals(await below("http://x.test/y/z.png?key=1"), ["z.png"]);
+    assertEquals(await below(join(folder, "a.png"), join(folder, "b.png")), [undefined, undefined]);
+  }));
+
+Deno.test("URLs are called by what may be shown of them, and read as they are", async () => {
+  const secret = "https://me:pass@x.test/a.png?token=1";
+  const inputs = await expandInputs([secret, secret, "file:///a.png", "sftp://me:pass@x/y.png"]);
+  assertEquals(inputs.map(({ name }) => name), [
+    ...["https://x.test/a.png", "https://x.test/a.png (2)", "./file:///a.png", "sftp://x/y.png"],
+  ]);
+  assertEquals(inputs.map(({ place }) => place), [
+    secret,
+    secret,
+    "./file:///a.png",
+    "sftp://me:pass@x/y.png",
+  ]);
+});
+
+Deno.test("names come from a file, one a line, beside operands", () =>
+  withFiles(
+    { ...FILES, "names": "\ufeffa.png\r\n\n  \nhttps://x.test/b.png\n" },
+    async (folder) => {
+      const names = join(folder, "names");
+      const inputs = await expandInputs([join(folder, "c.jpg")], { filesFrom: names });
+      assertEquals(inputs.map(({ place }) => place), [
+        join(folder, "c.jpg"),
+        "a.png",
+        "https://x.test/b.png",
+      ]);
+      await Deno.writeTextFile(names, "a\0b");
+      await assertRejects(
+        () => expandInputs([], { filesFrom: names }),
+        UsageError,
+        "it is no text",
+      );
+      await Deno.writeTextFile(names, "\n\n");
+      await assertRejects(
+        () => expandInputs([], { filesFrom: names }),
+        UsageError,
+        "names no file",
+      );
+    },
+  ));
