@@ -20,8 +20,8 @@ export async function createEngine(model: Model, options: BackendOptions = {}): 
   if (backend === "wasm") return await createWasm(model, options);
   if (backend === "webgpu") return await createWebgpu(model, options);
 
-  const { findAdapter } = await import("./webgpu/device/adapter.ts");
-  const adapter = await findAdapter();
+  const { findAdapter, mayHaveGpu } = await import("./webgpu/device/adapter.ts");
+  const adapter = mayHaveGpu() ? await findAdapter() : undefined;
   if (adapter === undefined || adapter.isFallback) return await createWasm(model, options);
   // What ends the loading does not end the substitute's, which comes later.
   const substitute = (): Promise<Engine> => createWasm(model, { ...options, signal: undefined });
