@@ -66,10 +66,14 @@ export interface FileInfo {
   readonly isFolder: boolean;
   /** Bytes of a file. */
   readonly size: number;
-  /** When it was changed, in milliseconds since 1970, where that is known. */
+  /** When its bytes were changed, in milliseconds since 1970, where that is known. */
   readonly modifiedMs: number | undefined;
+  /** The same of all that is known of it, its name among that. */
+  readonly changedMs: number | undefined;
   /** Whether it has no name any more, where that is known. */
   readonly isRemoved: boolean;
+  /** What it has under each of its names, and no other; undefined where that is not known. */
+  readonly id: string | undefined;
 }
 
 /** What a folder holds. */
@@ -289,9 +293,12 @@ export function makeTemporaryFile(): OpenFile {
   }
 }
 
-function infoOf({ isFile, isDirectory, size, mtime, nlink }: Deno.FileInfo): FileInfo {
-  const isRemoved = nlink === 0;
-  return { isFile, isFolder: isDirectory, size, modifiedMs: mtime?.getTime(), isRemoved };
+function infoOf(
+  { isFile, isDirectory, size, mtime, ctime, nlink, dev, ino }: Deno.FileInfo,
+): FileInfo {
+  const isRemoved = nlink === 0, modifiedMs = mtime?.getTime(), changedMs = ctime?.getTime();
+  const id = ino ? `${dev} ${ino}` : undefined;
+  return { isFile, isFolder: isDirectory, size, modifiedMs, changedMs, isRemoved, id };
 }
 
 /** A variable of the environment. */

@@ -1,7 +1,6 @@
 /** `classify`: says which label each picture gets. */
 
 import { readImage } from "../image/read.ts";
-import { writeWhole } from "../io/atomic_file.ts";
 import { exists } from "../io/cache.ts";
 import {
   pickOptions,
@@ -15,7 +14,7 @@ import {
 import type { Command } from "./command.ts";
 import { classifyShape, type Result } from "./classify_shape.ts";
 import { drawer } from "./draw.ts";
-import { expandInputs, type Input, INPUT_FLAGS } from "./inputs.ts";
+import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { KnownImages, stampsOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
@@ -75,7 +74,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {
-    const { draw, out, force } = options, format = formatOf(options);
+    const { draw, out, force = false } = options, format = formatOf(options);
     if (out !== undefined && format !== "text") {
       throw new UsageError(`--out writes JSON lines: leave out --${format}`);
     }
@@ -104,7 +103,9 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     });
     const classifying = { ...views, ...selection, signal };
     withSettings(() => classifier.stream([], classifying)); // Checks them before anything is written.
-    using known = out === undefined ? undefined : await openLines(out, inputs, settings, force);
+    using known = out === undefined
+      ? undefined
+      : await KnownImages.open(out, settings, await stampsOf(inputs), { isReplaced: force });
     const left = inputs.filter(({ name }) => !known?.files.has(name));
     const shape = classifyShape(classifier.info, settings, { isOne, isShort });
     const results = known === undefined ? new Results(format, shape) : undefined;
@@ -148,17 +149,6 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     }
   },
 };
-
-/** Opens a file of what was found so far. */
-async function openLines(
-  out: string,
-  inputs: readonly Input[],
-  settings: Settings,
-  isReplaced: boolean = false,
-): Promise<KnownImages> {
-  if (isReplaced) await writeWhole(out, "");
-  return await KnownImages.open(out, settings, await stampsOf(inputs), { isReplaced: false });
-}
 
 /** Which labels are kept, as settings. */
 function selectionSettings(options: Values<typeof SELECTION>): Settings {

@@ -1,7 +1,7 @@
 /** Where `embed` writes: JSON lines, or a file of rows that is there once all of them are. */
 
 import { extname } from "node:path";
-import { writeParts, writeWhole } from "../io/atomic_file.ts";
+import { writeParts } from "../io/atomic_file.ts";
 import { exists } from "../io/cache.ts";
 import { isSize, isSizes } from "../model/json.ts";
 import type { Embedding } from "../output/embedding.ts";
@@ -77,8 +77,7 @@ export async function openOutput(
     const encode = await load();
     return new RowsOutput(out, encode, settings, await openPart(out, settings, stamps, isReplaced));
   }
-  if (isReplaced) await writeWhole(out, "");
-  const known = await KnownImages.open(out, settings, stamps, { isReplaced: false });
+  const known = await KnownImages.open(out, settings, stamps, { isReplaced });
   return {
     done: known.files,
     add: (file, embedding) => known.append({ file, ...embeddingRecord(file, embedding) }),

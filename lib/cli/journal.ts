@@ -5,8 +5,9 @@
 import { join } from "node:path";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
 import { sha256 } from "../io/sha256.ts";
-import { listFolder, NotFound, remove } from "../platform.ts";
+import { listFolder } from "../platform.ts";
 import { KnownImages, type Stamp } from "./known_images.ts";
+import { removeUnused } from "./line_file.ts";
 import type { Settings } from "./settings.ts";
 import type { Shard } from "./shard.ts";
 
@@ -40,12 +41,14 @@ export class Journal implements Disposable {
     const own = count === 1 ? `${name}.jsonl` : `${name}-${index}-of-${count}.jsonl`;
     const path = join(directory, own);
     const names = await Array.fromAsync(listFolder(directory), ({ name }) => name);
-    const parts = count > 1 ? [] : names.filter((part) => part.startsWith(`${name}-`)).sort()
-      .map((part) => join(directory, part));
-    if (isReplaced) { for (const gone of [path, ...parts]) await removeIfThere(gone); }
+    const isPart = new RegExp(`^${name}-\\d+-of-\\d+\\.jsonl$`);
+    const parts = count > 1
+      ? []
+      : names.filter((part) => isPart.test(part)).sort().map((part) => join(directory, part));
+    if (isReplaced) { for (const gone of parts) await removeUnused(gone); }
     const records: EvaluationRecord[] = [];
     const known = await KnownImages.open(path, settings, stamps, {
-      isReplaced: false,
+      isReplaced,
       take: ({ file, label, top, score, scores }) => {
         if (!Array.isArray(top) || typeof score !== "number") return false;
         const own = scores === undefined ? {} : { scores };
@@ -69,12 +72,4 @@ export class Journal implements Disposable {
 /** The name of the journals of some settings, whatever version of the program writes them. */
 async function nameOf({ version: _, ...settings }: Settings): Promise<string> {
   return `records-${(await sha256(JSON.stringify(settings))).slice(0, 12)}`;
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await remove(path);
-  } catch (error) {
-    if (!(error instanceof NotFound)) throw error;
-  }
 }

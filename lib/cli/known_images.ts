@@ -3,9 +3,9 @@
  * what other settings made is not mixed in, and what an image was before it changed is not believed.
  */
 
-import { writeWhole } from "../io/atomic_file.ts";
+import { sha256 } from "../io/sha256.ts";
 import { jsonText } from "../model/json.ts";
-import { describePath } from "../platform.ts";
+import { describePath, realPath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
@@ -14,16 +14,22 @@ import type { Settings } from "./settings.ts";
 import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What tells that an image is another, or is said to show something else; of what is no file, no more than that. */
+/** What tells that an image is another, or is said to show something else. */
 export interface Stamp {
+  /** Bytes of a file. */
   readonly size?: number;
-  /** When it was changed: ISO 8601, UTC. */
+  /** When they were changed: ISO 8601, UTC. */
   readonly modified?: string;
+  /**
+   * A hash of where it is: of a URL, with what is not shown of it; of a file's path, without links, and of when that
+   * got its name, which tells it from another of the same size and time.
+   */
+  readonly place?: string;
   /** The class that it is said to be of, where that matters. */
   readonly label?: number;
 }
 
-const STAMPED = ["size", "modified", "label"] as const;
+const STAMPED = ["size", "modified", "place", "label"] as const;
 
 /** The stamp of each input, by its name. */
 export async function stampsOf(inputs: readonly Input[]): Promise<Map<string, Stamp>> {
@@ -32,16 +38,27 @@ export async function stampsOf(inputs: readonly Input[]): Promise<Map<string, St
   return stamps;
 }
 
-/** The stamp of what is at a path or a URL, or `-`. */
+/** The stamp of what is at a path or a URL; nothing of `-`. */
 export async function stampOf(place: string): Promise<Stamp> {
-  if (place === "-" || isWebUrl(place)) return {};
+  if (place === "-") return {};
+  if (isWebUrl(place)) return { place: await hashOf(place) };
   try {
-    const { size, modifiedMs } = await describePath(place);
-    return { size, ...modifiedMs && { modified: new Date(modifiedMs).toISOString() } };
+    const { size, modifiedMs, changedMs } = await describePath(place);
+    const real = await realPath(place);
+    return {
+      size,
+      ...modifiedMs && { modified: new Date(modifiedMs).toISOString() },
+      place: await hashOf(`${real} ${changedMs}`),
+    };
   } catch {
     // Whatever is wrong is said where it is read.
     return {};
   }
+}
+
+/** Long enough to tell two places apart, and to tell neither. */
+async function hashOf(text: string): Promise<string> {
+  return (await sha256(text)).slice(0, 16);
 }
 
 /** A line about an image. */
@@ -53,7 +70,7 @@ export interface ImageLine extends Stamp {
 
 /** How a {@linkcode KnownImages} is opened. */
 export interface KnownOptions {
-  /** Whether a file that other settings made is begun anew. */
+  /** Whether what is there is forgotten, whatever made it. */
   readonly isReplaced: boolean;
   /** Told of each line that is believed. Returns whether all that belongs to it is there. */
   readonly take?: (line: Record<string, unknown>) => boolean;
@@ -88,16 +105,8 @@ export class KnownImages implements Disposable {
     stamps: ReadonlyMap<string, Stamp>,
     options: KnownOptions,
   ): Promise<KnownImages> {
-    const believed = new BelievedLines(settings, stamps, options.take);
-    const own = believed.of(path);
-    let lines: LineFile;
-    try {
-      lines = await LineFile.open(path, own.format);
-    } catch (error) {
-      if (!options.isReplaced || !(error instanceof UsageError)) throw error;
-      await writeWhole(path, "");
-      return await KnownImages.open(path, settings, stamps, options);
-    }
+    const believed = new BelievedLines(settings, stamps, options.take), own = believed.of(path);
+    const lines = await LineFile.open(path, own.format, options.isReplaced);
     try {
       for (const other of options.others ?? []) readLineFile(other, believed.of(other).format);
       if (!own.isBegun) lines.append([visibleJson(settings)]);

@@ -3,7 +3,7 @@
 import { writeParts } from "../io/atomic_file.ts";
 import { openLocked } from "../io/lock.ts";
 import { isRecord } from "../model/json.ts";
-import { OpenFile } from "../platform.ts";
+import { OpenFile, remove } from "../platform.ts";
 import { tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -29,10 +29,16 @@ export class LineFile implements Disposable {
    * Opens a file for adding to it, or creates it. A last line without an end was cut off as it was
    * written: it is removed. Where lines are to be left out, a file without them replaces it.
    *
+   * @param isReplaced Whether what is there is forgotten, once no other run has it.
    * @throws {UsageError} If it is no such file. Then it stays as it is.
    * @throws {Error} If another run has it.
    */
-  static async open(path: string, format: LineFormat): Promise<LineFile> {
+  static async open(
+    path: string,
+    format: LineFormat,
+    isReplaced: boolean = false,
+  ): Promise<LineFile> {
+    if (isReplaced) await removeUnused(path);
     const file = await openLocked(path);
     try {
       const { whole, dropped } = readLines(file, path, format);
@@ -65,6 +71,16 @@ export class LineFile implements Disposable {
 export function readLineFile(path: string, format: LineFormat): void {
   using file = new OpenFile(path);
   readLines(file, path, format);
+}
+
+/**
+ * Removes a file, if there is one: other names that it has keep what it holds.
+ *
+ * @throws {Error} If another run has it.
+ */
+export async function removeUnused(path: string): Promise<void> {
+  using _file = await openLocked(path);
+  await remove(path);
 }
 
 /** Bytes of a file that are read at a time. */

@@ -144,20 +144,27 @@ export async function keepInputs(
 ): Promise<void> {
   const there = new Map<string, string>();
   for (const output of outputs) {
-    const real = await realPathIfAny(output);
-    if (real === undefined) continue;
-    if ((await describePath(real)).isFolder) {
+    const names = await namesOf(output);
+    if (names.length > 0 && (await describePath(output)).isFolder) {
       throw new UsageError(`Expected a file to write: ${output} is a directory`);
     }
-    there.set(real, output);
+    for (const name of names) there.set(name, output);
   }
   if (there.size === 0) return;
   for (const input of inputs) {
     if (typeof input !== "string" || isWebUrl(input)) continue;
-    const output = there.get(await realPathIfAny(input) ?? "");
+    const [output] = (await namesOf(input)).flatMap((name) => there.get(name) ?? []);
     if (output === undefined) continue;
     throw new UsageError(`${input} would be replaced by ${output}: name another output`);
   }
+}
+
+/** What tells a file from others: its path without links, and what it has under each of its names. */
+async function namesOf(path: string): Promise<string[]> {
+  const real = await realPathIfAny(path);
+  if (real === undefined) return [];
+  const { id } = await describePath(real);
+  return id === undefined ? [real] : [real, id];
 }
 
 async function realPathIfAny(path: string): Promise<string | undefined> {

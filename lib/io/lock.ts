@@ -39,13 +39,17 @@ export async function withLock<T>(
 }
 
 async function tryOpen(path: string): Promise<OpenFile | undefined> {
-  const file = new OpenFile(path, "change");
-  let isMine = false;
-  try {
-    isMine = await file.tryLock();
-    return isMine ? file : undefined;
-  } finally {
-    if (!isMine) file.close();
+  for (;;) {
+    const file = new OpenFile(path, "change");
+    let isMine = false;
+    try {
+      if (!await file.tryLock()) return undefined;
+      // Another file may have got its name meanwhile: a lock of what has none keeps nobody out.
+      isMine = !file.describe().isRemoved;
+      if (isMine) return file;
+    } finally {
+      if (!isMine) file.close();
+    }
   }
 }
 
@@ -56,20 +60,13 @@ async function tryOpen(path: string): Promise<OpenFile | undefined> {
  */
 export async function lockBeside(path: string): Promise<Disposable> {
   const beside = `${path}.lock`;
-  while (true) {
-    const file = await openLocked(beside, path);
-    // Whoever had it has removed it after this one was opened: it keeps nobody out.
-    if (file.describe().isRemoved) {
+  const file = await openLocked(beside, path);
+  return {
+    [Symbol.dispose]() {
+      removeIfPossible(beside);
       file.close();
-      continue;
-    }
-    return {
-      [Symbol.dispose]() {
-        removeIfPossible(beside);
-        file.close();
-      },
-    };
-  }
+    },
+  };
 }
 
 function removeIfPossible(path: string): void {
