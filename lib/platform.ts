@@ -117,6 +117,16 @@ export function kindOf(path: string | URL): "file" | "folder" | "pipe" | "socket
   return isDirectory ? "folder" : isFifo ? "pipe" : isSocket ? "socket" : "device";
 }
 
+/** Whether there is something at a path that may be looked at. */
+export function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a path is a link, wherever that leads. */
 export async function isLink(path: string): Promise<boolean> {
   return (await Deno.lstat(path)).isSymlink;
@@ -146,6 +156,29 @@ export function fileNames(path: string): string[] {
 /** Makes a folder and those above it, unless they are there. */
 export function makeFolder(path: string): Promise<void> {
   return Deno.mkdir(path, { recursive: true });
+}
+
+/**
+ * Gives a file a second name, unless something has it. Where the system gives none, a copy has it.
+ *
+ * @returns Whether it has.
+ */
+export async function link(from: string, to: string): Promise<boolean> {
+  try {
+    await Deno.link(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+  }
+  try {
+    using file = await Deno.open(to, { write: true, createNew: true });
+    const source = await Deno.open(from);
+    await source.readable.pipeTo(file.writable, { preventClose: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
 }
 
 /** Gives a file another path, where it replaces what is there. */

@@ -142,6 +142,7 @@ function valueText(option: Option, { rawName, value, inlineValue }: Found): stri
     throw new UsageError(`Option ${rawName} takes no value: found "${value}"`);
   }
   if (value === undefined || value === "") throw new UsageError(`Option ${rawName} needs a value`);
+  if (inlineValue && /^-[a-z]$/i.test(rawName)) return value.replace(/^=/, "");
   // A dash alone stands for standard input.
   if (!inlineValue && value.startsWith("-") && value !== "-") {
     throw new UsageError(

@@ -25,6 +25,8 @@ export interface CachedFile {
 
 /** Where `similar` and `duplicates` keep their indexes. */
 const INDEXES = "search";
+/** How these are called: a file of another name is somebody else's. */
+const INDEX = /-[0-9a-f]{12}\.safetensors$/;
 const KERNEL_TIMES = "webgpu_tuning.json";
 
 /** Lists what this program keeps in a folder, by name. A folder that is not there holds nothing. */
@@ -35,7 +37,7 @@ export async function listCache(cacheDir: string): Promise<CachedFile[]> {
     if (known !== undefined) files.push(...await withSize(cacheDir, { name, ...known }));
   }
   for (const index of await namesIn(`${cacheDir}/${INDEXES}`)) {
-    if (!index.endsWith(".safetensors")) continue;
+    if (!INDEX.test(index)) continue;
     const name = `${INDEXES}/${index}`;
     files.push(...await withSize(cacheDir, { name, kind: "picture index" }));
   }

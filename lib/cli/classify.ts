@@ -1,7 +1,6 @@
 /** `classify`: says which label each picture gets. */
 
 import { readImage } from "../image/read.ts";
-import { exists } from "../io/cache.ts";
 import {
   pickOptions,
   RESOLVE_OPTIONS,
@@ -11,13 +10,14 @@ import {
   type Values,
   VIEW_OPTIONS,
 } from "../options.ts";
+import { kindOf } from "../platform.ts";
 import type { Command } from "./command.ts";
 import { classifyShape, type Result } from "./classify_shape.ts";
 import { drawer } from "./draw.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { KnownImages, stampsOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
-import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
+import { checkOutputs, makeFolderOf, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf, isTable, Results } from "./results.ts";
 import {
   CLASSIFIER_FLAGS,
@@ -76,15 +76,19 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   async run(operands, options, signal) {
     const { draw, out, force = false } = options, format = formatOf(options);
     if (out !== undefined && format !== "text") {
-      throw new UsageError(`--out writes JSON lines: leave out --${format}`);
+      throw new UsageError(`--out adds JSON lines: leave out --${format}, or redirect it`);
+    }
+    const [, table] = /\.(csv|tsv|json)$/i.exec(out ?? "") ?? [];
+    if (table !== undefined) {
+      throw new UsageError(`--out adds JSON lines: for ${out} write --${table} > ${out}`);
     }
     const all = await expandInputs(operands, options);
     const inputs = once(takeShard(all, parseShard(options.shard)), out !== undefined);
     const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
     const drawn = inputs.flatMap(({ name }) => pictures?.get(name) ?? []);
-    const goesOn = !force && out !== undefined && await exists(out);
+    const goesOn = !force && isFile(out);
     const isWanted = await checkOutputs({
-      reads: [...all.map(({ place }) => place), options.model],
+      reads: [...all.map(({ place }) => place), options.model, options.filesFrom],
       // Who goes on may have drawn one that is not in the lines yet.
       writes: goesOn ? [] : drawn,
       grows: out === undefined ? [] : [out],
@@ -103,9 +107,14 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     });
     const classifying = { ...views, ...selection, signal };
     withSettings(() => classifier.stream([], classifying)); // Checks them before anything is written.
+    if (out !== undefined) await makeFolderOf(out);
     using known = out === undefined
       ? undefined
-      : await KnownImages.open(out, settings, await stampsOf(inputs), { isReplaced: force });
+      : await KnownImages.open(out, settings, await stampsOf(inputs), {
+        isReplaced: force,
+        // What was drawn and is gone is drawn again.
+        take: ({ file }) => pictures === undefined || isFile(pictures.get(String(file))),
+      });
     const left = inputs.filter(({ name }) => !known?.files.has(name));
     const shape = classifyShape(classifier.info, settings, { isOne, isShort });
     const results = known === undefined ? new Results(format, shape) : undefined;
@@ -132,7 +141,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
           keep({ file, predictions, latencyMs });
         }, keepFailure);
       }
-      const save = await drawer(pictures);
+      const save = await drawer(pictures, force || goesOn);
       const items = eachAlone(left, signal, async (image) => {
         const start = performance.now();
         const pixels = await readImage(image, { offline: options.offline, signal });
@@ -156,4 +165,12 @@ function selectionSettings(options: Values<typeof SELECTION>): Settings {
     Object.entries(options).filter(([, value]) => value !== undefined)
       .map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value) : String(value)]),
   );
+}
+
+function isFile(path: string | undefined): boolean {
+  try {
+    return path !== undefined && kindOf(path) === "file";
+  } catch {
+    return false;
+  }
 }

@@ -7,6 +7,7 @@ import { flag, type Table, type Values } from "../options.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Helped } from "./described.ts";
 import { withEnvironment } from "./environment.ts";
+import { optionsAtHome } from "./home.ts";
 import { untilInterrupted } from "./run.ts";
 import { print, setVerbosity, tell } from "./terminal.ts";
 
@@ -62,7 +63,8 @@ export async function runCommand(
     return 0;
   }
   setVerbosity({ quiet, verbose });
-  const options = await withEnvironment(command.options, given);
+  const asked = await withEnvironment(command.options, given);
+  const options = optionsAtHome(command.options, asked);
   return await untilInterrupted(async (signal) => {
     try {
       return await command.run(operands, options, signal);

@@ -11,7 +11,7 @@ import { checkOptions, CONVERT_OPTIONS, flag, type Table, text, type Values } fr
 import { VERSION } from "../version.ts";
 import { UsageError } from "./usage_error.ts";
 import type { Command } from "./command.ts";
-import { checkModelName, checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { checkModelName, checkOutputs, makeFolderOf, OUTPUT_FLAGS } from "./outputs.ts";
 import { WRITES } from "./permissions.ts";
 import { megabytes, ProgressLine } from "./progress.ts";
 import { describePreprocessing } from "./describe_preprocessing.ts";
@@ -81,6 +81,7 @@ export const convertCommand: Command<typeof OPTIONS> = {
     const { labels, describe, preprocess } = options;
     const reads = [source, labels, describe, preprocess];
     if (!await checkOutputs({ reads, writes: [out] }, options)) return 0;
+    await makeFolderOf(out);
     using line = new ProgressLine("Converting");
     const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
     const described = await describedBy(options);

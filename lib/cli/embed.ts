@@ -5,11 +5,11 @@ import { checkEmbedding } from "../output/embedding.ts";
 import type { Command } from "./command.ts";
 import { WRITES } from "./permissions.ts";
 import { outputFiles } from "./embedding_formats.ts";
-import { keepExisting, openOutput, printedOutput } from "./embedding_output.ts";
+import { newFiles, openOutput, printedOutput } from "./embedding_output.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { stampsOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
-import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { checkOutputs, makeFolderOf, OUTPUT_FLAGS } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf } from "./results.ts";
 import { CLASSIFIER_FLAGS, imagesOf, keepEach, once, withSettings } from "./run.ts";
 import { settingsOf } from "./settings.ts";
@@ -52,13 +52,13 @@ export const embedCommand: Command<typeof OPTIONS> = {
     const written = out === undefined ? [] : outputFiles(out);
     const all = takeShard(await expandInputs(operands, options), parseShard(options.shard));
     const inputs = once(all, out !== undefined);
+    const writes = out === undefined ? [] : await newFiles(out);
     const isWanted = await checkOutputs({
-      reads: [...inputs.map(({ place }) => place), options.model],
-      writes: [],
-      grows: written,
+      reads: [...inputs.map(({ place }) => place), options.model, options.filesFrom],
+      writes,
+      grows: written.filter((path) => !writes.includes(path)),
     }, options);
     if (!isWanted) return 0;
-    if (out !== undefined && !force) await keepExisting(out);
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
     const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
     const embedding = pickOptions(EMBEDDING_OPTIONS, options);
@@ -70,6 +70,7 @@ export const embedCommand: Command<typeof OPTIONS> = {
         `${layer} ${pooling}${normalize ? " normalized" : ""}`
       ).join(", "),
     });
+    if (out !== undefined) await makeFolderOf(out);
     const stamps = await stampsOf(out === undefined ? [] : inputs);
     using output = out === undefined
       ? printedOutput(format, { ...settings, backend: classifier.info.backend })

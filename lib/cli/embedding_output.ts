@@ -13,7 +13,6 @@ import type { Failure } from "./run.ts";
 import { type Format, Results, type Shape } from "./results.ts";
 import type { Settings } from "./settings.ts";
 import { tell } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
 
 /** Takes what comes of one image after the other. */
 export interface EmbeddingOutput extends Disposable {
@@ -44,19 +43,12 @@ export function printedOutput(format: Format, settings: Settings): EmbeddingOutp
   };
 }
 
-/**
- * Refuses to replace a file of rows, unless an interrupted run goes on there.
- *
- * @throws {UsageError} If one is there.
- */
-export async function keepExisting(out: string): Promise<void> {
-  if (!ROW_FORMATS.has(extname(out).toLowerCase())) return;
+/** The files that must not be there yet: those of rows, unless an interrupted run goes on there. */
+export async function newFiles(out: string): Promise<string[]> {
+  if (!ROW_FORMATS.has(extname(out).toLowerCase())) return [];
   const [rows, lines] = partsOf(out);
   // The names are written before the array: an interrupted run may have ended in between.
-  for (const path of await exists(lines) ? [out] : [...outputFiles(out), rows]) {
-    if (!await exists(path)) continue;
-    throw new UsageError(`${path} exists: name another file, or replace it with --force`);
-  }
+  return await exists(lines) ? [out] : [...outputFiles(out), rows];
 }
 
 /**

@@ -15,7 +15,7 @@ import {
 import { printMetrics } from "./evaluate_summary.ts";
 import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
-import { CLASSIFIER_FLAGS } from "./run.ts";
+import { CLASSIFIER_FLAGS, withData } from "./run.ts";
 import { parseShard, SHARD_OPTION } from "./shard.ts";
 import { printJson, tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -85,7 +85,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
       grows: out === undefined ? [] : reportFiles(out),
     }, options);
     if (!isWanted) return 0;
-    const place = await realPath(path), wanted: Wanted[] = [];
+    const place = await withData(() => realPath(path)), wanted: Wanted[] = [];
     for (const variant of variants) wanted.push(await findModels(variant, place, signal));
     if (out !== undefined && !force) await keepReport(out, wanted.map(({ settings }) => settings));
     const evaluated: MadeVariant[] = [];

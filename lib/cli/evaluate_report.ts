@@ -32,12 +32,18 @@ export function reportFiles(directory: string): string[] {
 export async function keepReport(directory: string, wanted: readonly Settings[]): Promise<void> {
   const [page, data] = reportFiles(directory) as [string, string];
   if (await exists(data)) {
-    if (JSON.stringify(await settingsIn(data)) === JSON.stringify(wanted.map(lasting))) return;
-  } else if (!await exists(page)) return;
-  throw new UsageError(
-    `${directory} has a report that was made with other settings: name another directory, or begin anew with ` +
-      "--force",
-  );
+    const found = await settingsIn(data);
+    if (JSON.stringify(found) === JSON.stringify(wanted.map(lasting))) return;
+    throw found === undefined ? isThere(data) : new UsageError(
+      `${directory} has a report that was made with other settings, or of other images: name another directory, or ` +
+        "begin anew with --force",
+    );
+  }
+  if (await exists(page)) throw isThere(page);
+}
+
+function isThere(path: string): UsageError {
+  return new UsageError(`${path} exists: name another directory, or replace it with --force`);
 }
 
 /** The settings of the variants of a report; undefined if it is none. */

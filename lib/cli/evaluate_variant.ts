@@ -7,12 +7,14 @@ import type { Dataset } from "../input/dataset.ts";
 import { listSamples } from "../input/list_samples.ts";
 import { describeSkipped, reasonOf } from "../input/skipped_samples.ts";
 import type { Model } from "../model/model.ts";
+import { makeFolder } from "../platform.ts";
 import { CLASSIFIER_OPTIONS, pickOptions, RESOLVE_OPTIONS, VIEW_OPTIONS } from "../options.ts";
 import type { MadeVariant } from "./evaluate_report.ts";
 import { Journal } from "./journal.ts";
 import { type Stamp, stampOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
+import { withData } from "./run.ts";
 import { type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { type Shard, takeShard } from "./shard.ts";
 import { tellError } from "./terminal.ts";
@@ -72,7 +74,8 @@ export async function evaluateVariant(
   }
   const [first] = classifiers as [Classifier, ...Classifier[]]; // One for each model.
   const classifier = classifiers.length === 1 ? first : fuse(classifiers);
-  const dataset = await listSamples(path, classifier.info.classes, { signal });
+  const { classes } = classifier.info;
+  const dataset = await withData(() => listSamples(path, classes, { signal }));
   for (const warning of dataset.warnings ?? []) onWarning(warning);
   const part = takeShard(dataset.samples, shard);
   if (part.length === 0) {
@@ -84,6 +87,7 @@ export async function evaluateVariant(
     ...viewSettings(variant),
     data: place,
   });
+  if (out !== undefined) await makeFolder(out);
   using journal = out === undefined
     ? undefined
     : await Journal.open(out, made, await stampsOf(part), shard, force);

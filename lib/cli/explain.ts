@@ -1,16 +1,13 @@
 /** `explain`: writes pictures of which part of an image speaks for a class. */
 
-import { dirname } from "node:path";
 import { drawExplanation } from "../explain/draw.ts";
 import { checkExplanation } from "../explain/explain.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
-import { writeWhole } from "../io/atomic_file.ts";
 import { EXPLANATION_OPTIONS, pickOptions, RESOLVE_OPTIONS, type Table, text } from "../options.ts";
-import { makeFolder } from "../platform.ts";
 import type { Command } from "./command.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { openClassifier, openModel } from "./loading.ts";
-import { checkOutputs, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
+import { checkOutputs, OUTPUT_FLAGS, outputsOf, writeOutput } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf, Results } from "./results.ts";
 import { CLASSIFIER_FLAGS, eachAlone, keepEach, once, withSettings } from "./run.ts";
 import { settingsOf } from "./settings.ts";
@@ -46,7 +43,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
     const all = await expandInputs(operands, options), outputs = outputsOf(all, outDir, ".png");
     const inputs = once(takeShard(all, parseShard(options.shard)), true);
     const isWanted = await checkOutputs({
-      reads: [...all.map(({ place }) => place), options.model],
+      reads: [...all.map(({ place }) => place), options.model, options.filesFrom],
       writes: inputs.map(({ name }) => outputs.get(name)!), // Of every input.
     }, options);
     if (!isWanted) return 0;
@@ -78,8 +75,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
     try {
       return await keepEach(items, about, async ({ result: { label, score, png } }, file) => {
         const picture = outputs.get(file)!;
-        await makeFolder(dirname(picture));
-        await writeWhole(picture, png);
+        await writeOutput(picture, png, options.force);
         results.add({ file, label, score, picture });
       }, (failure) => results.fail(failure));
     } finally {

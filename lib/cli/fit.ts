@@ -1,9 +1,9 @@
 /** `fit`: teaches a model your own classes. */
 
 import { listSamples } from "../input/list_samples.ts";
-import { writeWhole } from "../io/atomic_file.ts";
 import { curveSvg } from "../train/curves.ts";
 import { fitReport } from "../train/report.ts";
+import type { Progress } from "../progress.ts";
 import type { Command } from "./command.ts";
 import { addPictures } from "./fit_add.ts";
 import { FIT_FLAGS } from "./fit_flags.ts";
@@ -11,8 +11,9 @@ import { fitDocument, fitSummary } from "./fit_summary.ts";
 import { progressView, trainer } from "./fit_trainer.ts";
 import { Loading } from "./loading.ts";
 import { openPage } from "./open_page.ts";
-import { checkModelName, checkOutputs } from "./outputs.ts";
+import { checkModelName, checkOutputs, writeOutput } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
+import { withData } from "./run.ts";
 import { print, printJson, tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -63,7 +64,7 @@ export const fitCommand: Command<typeof FIT_FLAGS> = {
     checkModelName(out);
     if (options.add) return await addPictures(path, out, options, signal);
     const train = trainer(asked);
-    const data = await listSamples(path, undefined, { signal });
+    const data = await withData(() => listSamples(path, undefined, { signal }));
     for (const warning of data.warnings ?? []) tellWarning(warning);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
     const files = ["learning_curve.svg", "report.html"].map((name) => `${directory}/${name}`);
@@ -73,16 +74,26 @@ export const fitCommand: Command<typeof FIT_FLAGS> = {
     using features = new ProgressLine("Computing features");
     using learning = new ProgressLine("Learning the head");
     using loading = new Loading(options.model, options);
-    const onProgress = progressView(loading, features, learning);
-    const { bytes, ...fitted } = await train(data, { directory, id, signal, onProgress });
-    const report = `${directory}/report.html`, { offline } = options;
+    const show = progressView(loading, features, learning);
+    let isBegun = false;
+    const onProgress = (progress: Progress): void => {
+      isBegun = true;
+      show(progress);
+    };
+    const { bytes, ...fitted } = await train(data, { directory, id, signal, onProgress })
+      .catch((error) => {
+        // What is refused before anything is computed is a wrong setting.
+        const isSetting = error instanceof RangeError && !isBegun;
+        throw isSetting ? new UsageError(error.message, { cause: error }) : error;
+      });
+    const report = `${directory}/report.html`, { offline, force } = options;
     const page = await fitReport(id, data, fitted, { model: out, offline, signal });
     // One after the other, as whoever is stopped in between is told that they are there.
-    await writeWhole(out, bytes);
+    await writeOutput(out, bytes, force);
     if (fitted.history !== undefined) {
-      await writeWhole(`${directory}/learning_curve.svg`, curveSvg(fitted.history));
+      await writeOutput(`${directory}/learning_curve.svg`, curveSvg(fitted.history), force);
     }
-    await writeWhole(report, page);
+    await writeOutput(report, page, force);
     if (json) printJson(fitDocument(id, fitted, out, report));
     else print(fitSummary(fitted, out, report));
     if (open) await openPage(report);

@@ -10,8 +10,9 @@ import { counted } from "../train/words.ts";
 import { checkedValue, flagOf } from "./arguments.ts";
 import { FIT_FLAGS, type FitFlags } from "./fit_flags.ts";
 import { Loading } from "./loading.ts";
-import { checkOutputs } from "./outputs.ts";
+import { checkOutputs, makeFolderOf } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
+import { withData } from "./run.ts";
 import { print, tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -34,11 +35,12 @@ export async function addPictures(
     }
     checkedValue(name, option, value);
   }
-  const data = await listSamples(path, undefined, { signal });
+  const data = await withData(() => listSamples(path, undefined, { signal }));
   for (const warning of data.warnings ?? []) tellWarning(warning);
   const reads = [path, model, ...data.samples.map(({ file }) => file)];
   if (!await checkOutputs({ reads, writes: [out] }, { force, dryRun })) return 0;
   using loading = new Loading(model, options);
+  await makeFolderOf(out);
   using bar = new ProgressLine("Computing features");
   const onProgress = (progress: Progress): void => {
     loading.show(progress);

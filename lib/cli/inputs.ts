@@ -1,12 +1,13 @@
 /** Operands of a command -> the images that they name. */
 
-import { basename, globToRegExp, join, relative } from "@std/path";
+import { basename, fromFileUrl, globToRegExp, relative } from "@std/path";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
 import { kindsOf, picturesBelow } from "../input/picture_files.ts";
 import { flag, type Table, text, type Values } from "../options.ts";
-import { describePath, environmentVariable, isGranted, listFolder } from "../platform.ts";
+import { describePath, listFolder } from "../platform.ts";
 import { PublicNames } from "../public_url.ts";
 import { asPath, beginsAsUrl, isWebUrl } from "../urls.ts";
+import { atHome } from "./home.ts";
 import { isTerminal, namesIn } from "./stdin.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -70,9 +71,13 @@ export async function expandInputs(
 async function expand(operand: string, names: PublicNames, hidden?: boolean): Promise<Input[]> {
   if (isWebUrl(operand)) return [{ name: names.name(operand), place: operand }];
   if (operand === "-") return [inputAt(operand)];
-  const path = asPath(await atHome(operand));
-  if (await kindOf(path) === "folder") return await picturesOf(path, hidden);
-  const isPattern = /[*?[]/.test(operand) && await kindOf(path) === undefined;
+  const path = asPath(/^file:\/\//i.test(operand) ? pathOf(operand) : atHome(operand));
+  const kind = await kindOf(path);
+  if (kind === "folder") return await picturesOf(path, hidden);
+  if (kind === "other") {
+    throw new UsageError(`${path} is no file: read a pipe as -, by < ${path}`);
+  }
+  const isPattern = /[*?[]/.test(operand) && kind === undefined;
   if (isPattern && !beginsAsUrl(path)) return (await matching(path)).map(inputAt);
   return [beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path)];
 }
@@ -94,12 +99,13 @@ async function picturesOf(folder: string, hidden: boolean | undefined): Promise<
   );
 }
 
-/** A path whose `~` no shell has expanded. */
-async function atHome(path: string): Promise<string> {
-  if (!/^~[/\\]/.test(path) || await kindOf(path) !== undefined) return path;
-  const home = ["HOME", "USERPROFILE"].filter((variable) => isGranted({ name: "env", variable }))
-    .map(environmentVariable).find((value) => value !== undefined);
-  return home === undefined ? path : join(home, path.slice(2));
+/** @throws {UsageError} If a `file:` URL is none of this machine's. */
+function pathOf(url: string): string {
+  try {
+    return fromFileUrl(url);
+  } catch {
+    throw new UsageError(`Expected a path or the URL of a file of this machine: found ${url}`);
+  }
 }
 
 /**
@@ -144,9 +150,10 @@ function inputAt(path: string): Input {
 }
 
 /** `undefined` if there is nothing, or nothing that may be read. */
-async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
+async function kindOf(path: string): Promise<"folder" | "file" | "other" | undefined> {
   try {
-    return (await describePath(path)).isFolder ? "folder" : "file";
+    const { isFolder, isFile } = await describePath(path);
+    return isFolder ? "folder" : isFile ? "file" : "other";
   } catch {
     // Whatever is wrong with the path is reported when it is read, beside the other files.
     return undefined;

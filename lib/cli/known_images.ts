@@ -21,8 +21,8 @@ export interface Stamp {
   /** When they were changed: ISO 8601, UTC. */
   readonly modified?: string;
   /**
-   * A hash of where it is: of a URL, with what is not shown of it; of a file's path, without links, and of when that
-   * got its name, which tells it from another of the same size and time.
+   * A hash of where it is: of a URL, with what is not shown of it; of a file's path, without links, and of the second
+   * in which it got its name, which tells it from another of the same size and time.
    */
   readonly place?: string;
   /** The class that it is said to be of, where that matters. */

@@ -1,11 +1,19 @@
 /** Where a command writes: names that no other input has, nothing that it reads, and nothing that is there. */
 
-import { dirname, join } from "node:path";
-import { describePath, isGranted, makeFolder, realPath } from "../platform.ts";
+import { dirname, extname, join, resolve, SEPARATOR } from "@std/path";
+import { writeWhole } from "../io/atomic_file.ts";
+import {
+  describePath,
+  type FileInfo,
+  isGranted,
+  isLink,
+  makeFolder,
+  realPath,
+} from "../platform.ts";
 import { flag, type Table, type Values } from "../options.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
-import { print } from "./terminal.ts";
+import { print, printJson } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What commands that write have in common. */
@@ -64,79 +72,135 @@ export interface Plan {
   readonly grows?: Iterable<string>;
 }
 
+/** How outputs are checked. */
+type OutputFlags = Values<typeof OUTPUT_FLAGS> & { readonly json?: boolean | undefined };
+
 /**
  * Makes sure, before any work, that no output replaces what the command reads, whatever links lead there, nor
- * anything else, unless that is wanted; and makes the folders that are missing.
+ * anything else, unless that is wanted, nor another output.
  *
  * @returns Whether the command is to go on: it is not where only a list was asked for.
  * @throws {UsageError} If an output is a folder, an input, or there.
  */
 export async function checkOutputs(
   { reads, writes, grows = [] }: Plan,
-  { force = false, dryRun = false }: Values<typeof OUTPUT_FLAGS>,
+  { force = false, dryRun = false, json }: OutputFlags,
 ): Promise<boolean> {
-  const inputs = [...reads], outputs = [...writes], grown = [...grows];
-  const all = [...outputs, ...grown];
-  if (all.includes("-")) {
+  const inputs = [...reads].filter((input) => typeof input === "string");
+  const outputs = [...writes], grown = [...grows], all = [...outputs, ...grown];
+  if (force && all.length === 0) throw new UsageError("Option --force needs an output to replace");
+  for (const path of all) await checkPlace(path);
+  await keepInputs(inputs, all);
+  checkDifferent(all);
+  const there: string[] = [];
+  for (const path of force ? [] : outputs) if (await isThere(path)) there.push(path);
+  if (dryRun && json) printJson({ reads: inputs, writes: outputs, addsTo: grown, exist: there });
+  else if (dryRun) {
+    const exist = new Set(there);
+    print([
+      ...inputs.map((input) => `read   ${input}`),
+      ...grown.map((path) => `add to ${path}`),
+      ...outputs.map((path) => `${exist.has(path) ? "exists" : "write "} ${path}`),
+    ]);
+  }
+  const [first, ...more] = there;
+  if (first === undefined) return !dryRun;
+  const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
+  throw new UsageError(
+    `${first} exists${others}: name another output, or replace it with --force`,
+  );
+}
+
+/** @throws {UsageError} If nothing can be written at a path. */
+async function checkPlace(path: string): Promise<void> {
+  if (path === "-") {
     throw new UsageError(
       "Expected a file to write, found -: without one results go to standard output",
     );
   }
-  if (force && all.length === 0) throw new UsageError("Option --force needs an output to replace");
-  await keepInputs(inputs, all);
-  const there: string[] = [];
-  for (const path of force ? [] : outputs) if (await isThere(path)) there.push(path);
-  if (dryRun) {
-    const conflicts = new Set(there);
-    print([
-      ...inputs.filter((input) => typeof input === "string").map((input) => `read   ${input}`),
-      ...grown.map((path) => `add to ${path}`),
-      ...outputs.map((path) => `${conflicts.has(path) ? "exists" : "write "} ${path}`),
-    ]);
+  if (/[/\\]$/.test(path)) {
+    throw new UsageError(`Expected a file to write: ${path} ends as a folder`);
   }
-  const [first, ...more] = there;
-  if (first !== undefined) {
-    const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
-    throw new UsageError(
-      `${first} exists${others}: name another output, or replace it with --force`,
-    );
+  for (let folder = dirname(path);; folder = dirname(folder)) {
+    const info = await infoIfAny(folder);
+    if (info !== undefined && !info.isFolder) {
+      throw new UsageError(`Expected a folder to write into: ${folder} is none`);
+    }
+    if (info !== undefined || folder === dirname(folder)) break;
   }
-  if (dryRun) return false;
-  for (const folder of new Set(all.map((path) => dirname(path)))) {
-    // That one is there is no reason to ask for a permission.
-    if (!await isThere(folder)) await makeFolder(folder);
-  }
-  return true;
+  const info = await infoIfAny(path);
+  if (info === undefined || info.isFile) return;
+  const what = info.isFolder
+    ? "is a directory"
+    : "is a pipe or a device: leave it out, and redirect";
+  throw new UsageError(`Expected a file to write: ${path} ${what}`);
 }
 
-/** Endings of other programs' models. */
-const FOREIGN =
-  /\.(h5|hdf5|keras|onnx|pb|tflite|pth?|pt2|bin|npz|npy|pkl|caffemodel|mat|weights|json)$/i;
+/** @throws {UsageError} If two outputs are one file, or one is a folder of the other. */
+function checkDifferent(paths: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const path of paths) {
+    const whole = resolve(path).toLowerCase(), other = seen.get(whole);
+    if (other !== undefined) throw new UsageError(`Two outputs are one file: ${other} and ${path}`);
+    seen.set(whole, path);
+  }
+  for (const [whole, path] of seen) {
+    const inner = paths.find((other) => resolve(other).toLowerCase().startsWith(whole + SEPARATOR));
+    if (inner !== undefined) {
+      throw new UsageError(`An output would be a folder of another: ${path} of ${inner}`);
+    }
+  }
+}
+
+/**
+ * Writes an output, whose folder is made if it is missing. What has come to be there since it was checked is kept,
+ * unless it may be replaced.
+ */
+export async function writeOutput(
+  path: string,
+  contents: Uint8Array | string,
+  isReplaced: boolean = false,
+): Promise<void> {
+  await makeFolderOf(path);
+  await writeWhole(path, contents, !isReplaced);
+}
+
+/** Makes the folder of a file, if it is missing: that it is there is no reason to ask for a permission. */
+export async function makeFolderOf(path: string): Promise<void> {
+  const folder = dirname(path);
+  if (!await isThere(folder)) await makeFolder(folder);
+}
 
 /**
  * Checks the name of a model file that is to be written.
  *
- * @throws {UsageError} If it is called like one of another program.
+ * @throws {UsageError} If it ends as that of another program, or of no model at all.
  */
 export function checkModelName(out: string): void {
-  const [ending] = FOREIGN.exec(out) ?? [];
-  if (ending === undefined) return;
+  const ending = extname(out);
+  if (["", ".safetensors"].includes(ending.toLowerCase())) return;
   throw new UsageError(
     `A model is written as .safetensors, which nothing reads as ${ending}: name it ` +
       `${out.slice(0, -ending.length)}.safetensors`,
   );
 }
 
-/** Whether there is something at a path that may be read. */
+/** Whether there is something at a path that may be read, also a link that leads nowhere. */
 async function isThere(path: string): Promise<boolean> {
-  return await realPathIfAny(path) !== undefined;
+  if (!isGranted({ name: "read", path })) return false;
+  return await isLink(path).then(() => true, () => false);
+}
+
+async function infoIfAny(path: string): Promise<FileInfo | undefined> {
+  if (!isGranted({ name: "read", path })) return undefined;
+  return await describePath(path).catch(() => undefined);
 }
 
 /**
- * Makes sure, before anything is read or written, that no output is a directory, or replaces what the
- * command reads, whatever links lead there.
+ * Makes sure, before anything is read or written, that no output replaces what the command reads,
+ * whatever links and names lead there.
  *
- * @throws {UsageError} If one is, or would be replaced.
+ * @throws {UsageError} If one would.
  */
 export async function keepInputs(
   inputs: Iterable<unknown>,
@@ -145,9 +209,6 @@ export async function keepInputs(
   const there = new Map<string, string>();
   for (const output of outputs) {
     const names = await namesOf(output);
-    if (names.length > 0 && (await describePath(output)).isFolder) {
-      throw new UsageError(`Expected a file to write: ${output} is a directory`);
-    }
     for (const name of names) there.set(name, output);
   }
   if (there.size === 0) return;

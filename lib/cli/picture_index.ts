@@ -2,7 +2,6 @@
 
 import { basename, extname, join, relative } from "node:path";
 import { stringify } from "@std/csv";
-import { writeWhole } from "../io/atomic_file.ts";
 import { permittedCacheDir } from "../io/cache.ts";
 import { sha256 } from "../io/sha256.ts";
 import {
@@ -20,7 +19,7 @@ import { openIndex, type SearchIndex } from "../search/search_index.ts";
 import { csvCell } from "./csv.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { OPEN_FLAG, openPage } from "./open_page.ts";
-import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
+import { checkOutputs, makeFolderOf, OUTPUT_FLAGS, writeOutput } from "./outputs.ts";
 import { openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
 import { type Format, FORMAT_FLAGS, formatOf } from "./results.ts";
@@ -89,6 +88,7 @@ export async function openFolder(
   }, options);
   if (!isWanted) return undefined;
   const home = await realPath(folder);
+  if (given !== undefined) await makeFolderOf(given);
   const kept = given ?? await cachedIndex(home, options);
   if (kept === undefined) {
     tell(
@@ -235,7 +235,7 @@ export async function giveResults(
     else if (text.length > 0) print(text);
     return;
   }
-  await writeWhole(out, form === "html" ? await page() : contents());
+  await writeOutput(out, form === "html" ? await page() : contents(), options.force);
   tell(`Written to ${out}`);
   if (open) await openPage(out);
 }

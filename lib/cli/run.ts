@@ -7,6 +7,7 @@ import type { ImageInput, LazyImage } from "../image/image.ts";
 import { eachImage, type ImageOutcome, type ImageResult } from "../input/each_image.ts";
 import type { NamedImage } from "../input/prepared_image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
+import { NotFound } from "../platform.ts";
 import { publicText } from "../public_url.ts";
 import type { Input } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
@@ -148,6 +149,20 @@ export async function keepEach<Name extends string, Result>(
 /** Inputs without those that are given again, where each is to be kept once. */
 export function once(inputs: readonly Input[], isWanted: boolean): readonly Input[] {
   return isWanted ? [...new Map(inputs.map((input) => [input.name, input])).values()] : inputs;
+}
+
+/**
+ * Lists what a command is about: that there is nothing of the kind is a wrong command line.
+ *
+ * @throws {UsageError} If there is not.
+ */
+export async function withData<Result>(list: () => Promise<Result>): Promise<Result> {
+  try {
+    return await list();
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof NotFound)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
 }
 
 /**

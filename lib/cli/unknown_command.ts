@@ -12,7 +12,14 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map(Object.entries({
   ...{ features: "embed", embeddings: "embed", search: "similar", dedupe: "duplicates" },
   ...{ heatmap: "explain", gradcam: "explain", train: "fit", learn: "fit", "fine-tune": "fit" },
   ...{ test: "evaluate", accuracy: "evaluate", benchmark: "profile", import: "convert" },
-  ...{ download: "pull", fetch: "pull", get: "pull", list: "models", ls: "models" },
+  ...{
+    version: "--version",
+    download: "pull",
+    fetch: "pull",
+    get: "pull",
+    list: "models",
+    ls: "models",
+  },
   ...{ info: "models info", show: "models info", remove: "models remove", rm: "models remove" },
 }));
 

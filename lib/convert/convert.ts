@@ -6,6 +6,7 @@ import { AtomicFile, type ByteSink, MemoryFile } from "../io/atomic_file.ts";
 import type { SourceOptions } from "../io/byte_source.ts";
 import { NO_HASH } from "../model/integrity.ts";
 import { imagenetIds } from "../model/labels.ts";
+import { describePath, realPath } from "../platform.ts";
 import { ProgressTeller } from "../progress.ts";
 import { checkOptions, CONVERT_OPTIONS } from "../options.ts";
 import { ModelWriter } from "../model/writer.ts";
@@ -133,9 +134,27 @@ export async function convertToFile(
 ): Promise<Conversion> {
   // First: that there is no such folder is better known before a download than after it.
   using file = await AtomicFile.create(out);
-  const conversion = await convertInto(file, input, options, sourceSha256);
+  const keep = (files: readonly string[]): Promise<void> => keepSources(out, files);
+  const conversion = await convertInto(file, input, options, sourceSha256, keep);
   await file.commit();
   return conversion;
+}
+
+/** @throws {RangeError} If the model would replace a file that it is made of. */
+async function keepSources(out: string, files: readonly string[]): Promise<void> {
+  const idOf = async (path: string): Promise<string | undefined> => {
+    try {
+      const { id } = await describePath(path);
+      return id ?? await realPath(path);
+    } catch {
+      return undefined; // There is none: it came from elsewhere.
+    }
+  };
+  const own = await idOf(out);
+  for (const file of own === undefined ? [] : files) {
+    if (await idOf(file) !== own) continue;
+    throw new RangeError(`${out} is one of the files that the model is made of: name another`);
+  }
 }
 
 async function convertInto(
@@ -143,10 +162,13 @@ async function convertInto(
   input: OpenableInput,
   options: ConvertOptions,
   sourceSha256?: string,
+  keep: (files: readonly string[]) => Promise<void> = () => Promise.resolve(),
 ): Promise<Conversion> {
   const source = await openConversionSource(input, options);
   try {
-    return await convertSource(sink, source, options, sourceSha256);
+    const conversion = await convertSource(sink, source, options, sourceSha256);
+    await keep(source.files);
+    return conversion;
   } catch (error) {
     // Whatever a reader makes of a read that was refused.
     options.signal?.throwIfAborted();

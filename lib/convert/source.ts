@@ -34,6 +34,8 @@ export interface ConversionSource {
   readonly openSibling: OpenSibling;
   /** What its conversion may cost. */
   readonly budget: Budget;
+  /** Names of the files that were opened so far, paths where they are on this machine. */
+  readonly files: readonly string[];
   /** What files beside it say, where it is one of a model's with fixed names. */
   readonly model?: DescribedModel | undefined;
 }
@@ -52,7 +54,7 @@ const FOLDER_FILES = ["model.json", "_METADATA", "_CHECKPOINT_METADATA", "Manife
 /** What a shell hands to a program already open: a pipe, or a file that another has read from. */
 const INHERITED = /^\/dev\/(stdin|fd\/\d+)$/;
 
-type OpenedInput = Omit<ConversionSource, "budget">;
+type OpenedInput = Omit<ConversionSource, "budget" | "files">;
 
 /** Refuses to read once a signal is aborted, so that no reader of a format needs to know of it. */
 function stoppable(source: ByteSource, signal: AbortSignal): ByteSource {
@@ -78,14 +80,15 @@ export async function openConversionSource(
   const { signal } = options;
   signal?.throwIfAborted();
   const { bytes, name, ...source } = await open(input, options);
-  const budget = new Budget(name, bytes.size!);
+  const budget = new Budget(name, bytes.size!), files = [bytes.name];
   const openSibling: OpenSibling = async (name) => {
     const sibling = await source.openSibling(name);
     budget.addFile(sibling.size!);
+    files.push(sibling.name);
     return sibling;
   };
   const stopped = signal === undefined ? bytes : stoppable(bytes, signal);
-  return { bytes: stopped, name, openSibling, budget, model: source.model };
+  return { bytes: stopped, name, openSibling, budget, files, model: source.model };
 }
 
 async function open(input: OpenableInput, options: SourceOptions): Promise<OpenedInput> {

@@ -9,6 +9,7 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import {
   isGranted,
+  link,
   listFolder,
   move,
   NotFound,
@@ -72,14 +73,29 @@ export class AtomicFile implements ByteSink {
     throw new Error(`${this.#temporary} is shorter than what was written`);
   }
 
-  /** Makes sure that the bytes are on the disk, and gives the file its name, which is then there too. */
-  async commit(): Promise<void> {
+  /**
+   * Makes sure that the bytes are on the disk, and gives the file its name, which is then there too.
+   *
+   * @param isNew Whether a file that has that name by now is kept.
+   * @throws {Error} If it is, and there is one.
+   */
+  async commit(isNew: boolean = false): Promise<void> {
     await this.#file.sync();
     // Closed only then: whoever finds a draft that nobody has open takes it for a leftover.
-    await move(this.#temporary, this.#path);
+    if (isNew) await this.#takeName();
+    else await move(this.#temporary, this.#path);
     drafts.delete(this);
     this.#file.close();
     await syncFolder(dirname(this.#path));
+  }
+
+  /** Gives the file its name if nothing has it. */
+  async #takeName(): Promise<void> {
+    if (await link(this.#temporary, this.#path)) {
+      removeSync(this.#temporary);
+      return;
+    }
+    throw new Error(`${this.#path} was not there before, and is now: it is kept`);
   }
 
   /** Closes and removes the file if it was not committed. */
@@ -138,11 +154,14 @@ async function removeIfLeft(path: string): Promise<void> {
 /**
  * Writes a file, or replaces it, of parts one after the other: the whole of it, or nothing. A part is
  * used until the next is asked for.
+ *
+ * @param isNew Whether a file is kept that has come to be there.
  */
 export async function writeParts(
   path: string,
   parts: Iterable<Uint8Array>,
   signal?: AbortSignal,
+  isNew?: boolean,
 ): Promise<void> {
   using file = await AtomicFile.create(path);
   let end = 0;
@@ -152,15 +171,23 @@ export async function writeParts(
     // Who makes parts has the thread for itself: only in between is a signal heard.
     await delay(0, { signal });
   }
-  await file.commit();
+  await file.commit(isNew);
 }
 
-/** Writes a file, or replaces it: the whole of it, or nothing. */
-export async function writeWhole(path: string, contents: Uint8Array | string): Promise<void> {
+/**
+ * Writes a file, or replaces it: the whole of it, or nothing.
+ *
+ * @param isNew Whether a file is kept that has come to be there.
+ */
+export async function writeWhole(
+  path: string,
+  contents: Uint8Array | string,
+  isNew?: boolean,
+): Promise<void> {
   const isText = typeof contents === "string";
   using file = await AtomicFile.create(path);
   file.write(0, isText ? new TextEncoder().encode(contents) : contents);
-  await file.commit();
+  await file.commit(isNew);
 }
 
 /** A file in memory. */

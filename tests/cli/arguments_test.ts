@@ -55,7 +55,7 @@ Deno.test("options have letters, and other names that people know them by", () =
     quiet: { kind: "boolean", about: "" },
   } as const;
   assertEquals(parseArguments(["-k", "3", "-qo", "x", "-m=y"], table).options, {
-    ...{ topK: 3, quiet: true, out: "x", model: "=y" },
+    ...{ topK: 3, quiet: true, out: "x", model: "y" },
   });
   assertEquals(parseArguments(["--topk=2", "--output", "x", "--flip"], table).options, {
     ...{ topK: 2, out: "x", flip: true },

@@ -136,7 +136,7 @@ Deno.test("a file that is not there is told in words", async () => {
     assertMatch(said, /there is no (such file|file like)/i);
   }
   assertMatch(
-    await refused(["evaluate", "nowhere"], 1),
+    await refused(["evaluate", "nowhere"]),
     /There is no such file or folder: nowhere\n/,
   );
   assertMatch(

@@ -44,14 +44,19 @@ Deno.test("an input has the path below the only operand, and its own beside othe
 
 Deno.test("URLs are called by what may be shown of them, and read as they are", async () => {
   const secret = "https://me:pass@x.test/a.png?token=1";
-  const inputs = await expandInputs([secret, secret, "file:///a.png", "sftp://me:pass@x/y.png"]);
+  const inputs = await expandInputs([
+    secret,
+    secret,
+    "file:///a%20b.png",
+    "sftp://me:pass@x/y.png",
+  ]);
   assertEquals(inputs.map(({ name }) => name), [
-    ...["https://x.test/a.png", "https://x.test/a.png (2)", "./file:///a.png", "sftp://x/y.png"],
+    ...["https://x.test/a.png", "https://x.test/a.png (2)", "/a b.png", "sftp://x/y.png"],
   ]);
   assertEquals(inputs.map(({ place }) => place), [
     secret,
     secret,
-    "./file:///a.png",
+    "/a b.png",
     "sftp://me:pass@x/y.png",
   ]);
 });

@@ -10,6 +10,8 @@ import { embedCommand } from "../../lib/cli/embed.ts";
 import { evaluateCommand } from "../../lib/cli/evaluate.ts";
 import { explainCommand } from "../../lib/cli/explain.ts";
 import { fitCommand } from "../../lib/cli/fit.ts";
+import { atHome, optionsAtHome } from "../../lib/cli/home.ts";
+import { writeOutput } from "../../lib/cli/outputs.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import type { Table } from "../../lib/options.ts";
 import { randomFrom } from "../../lib/train/random.ts";
@@ -42,6 +44,8 @@ const FILES = {
   "report/report.html": "mine",
   "drawn/q/cat/1.png": "mine",
   "drawn/cat/1.png": "mine",
+  "names": "names.csv\n",
+  "names.csv": "q/cat/1.png\n",
 } satisfies Record<string, string | Uint8Array>;
 
 /** Runs a command, and forgets what it says. */
@@ -53,8 +57,9 @@ async function run<T extends Table>(command: Command<T>, args: readonly string[]
 
 async function contents(folder: string, below = ""): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
-  for await (const { name, isDirectory } of Deno.readDir(join(folder, below))) {
+  for await (const { name, isDirectory, isSymlink } of Deno.readDir(join(folder, below))) {
     const path = join(below, name);
+    if (isSymlink) continue;
     if (!isDirectory) found.set(path, await Deno.readFile(join(folder, path)));
     else for (const entry of await contents(folder, path)) found.set(...entry);
   }
@@ -104,7 +109,7 @@ for (
     ["classify --draw", classifyCommand, ["q", "--draw", "q"], "would be replaced"],
     ["convert", convertCommand, ["x.safetensors", "--out", "x.safetensors"], "would be replaced"],
     ["classify into a diary", classifyCommand, ["q", "--out", "diary"], "Expected"],
-    ["classify into a JSON file", classifyCommand, ["q", "--out", "one.json"], "Expected"],
+    ["classify into a JSON file", classifyCommand, ["q", "--out", "one.json"], "--json > "],
     ["classify into a picture", classifyCommand, ["q/ship", "--out", "q/cat/1.png"], "Expected"],
     ["classify into others' lines", classifyCommand, ["q", "--out", "lines.jsonl"], "Expected"],
     ["embed into a model", embedCommand, ["q", "--out", "mine.safetensors"], "exists"],
@@ -116,16 +121,51 @@ for (
     ],
     ["fit into a model", fitCommand, ["q", "--out", "mine.safetensors"], "exists"],
     ["fit beside a report", fitCommand, ["q", "--seed", "1", "--out", "new/../mine"], "exists"],
-    ["evaluate into a report", evaluateCommand, ["q", "--out", "report"], "has a report"],
+    ["evaluate into a report", evaluateCommand, ["q", "--out", "report"], "exists"],
     ["duplicates into a page", duplicatesCommand, ["q", "--out", "page.html"], "exists"],
     ["classify --draw into drawings", classifyCommand, ["q", "--draw", "drawn"], "exists"],
     ["explain into drawings", explainCommand, ["q", "--out", "drawn"], "exists"],
+    [
+      "a list as lines",
+      classifyCommand,
+      ["--files-from", "names", "--out", "names", "--force"],
+      "would be replaced",
+    ],
+    ["a list as a table", embedCommand, [
+      "--files-from",
+      "names.csv",
+      "--out",
+      "names.csv",
+      "--force",
+    ], "would be replaced"],
+    [
+      "two outputs that are one",
+      classifyCommand,
+      ["q/cat", "--draw", "new", "--out", "new/1.png"],
+      "Two outputs are one file",
+    ],
+    [
+      "a folder that is a file",
+      classifyCommand,
+      ["q/cat", "--draw", "new", "--out", "new"],
+      "would be a folder",
+    ],
+    [
+      "an index as a table",
+      duplicatesCommand,
+      ["q", "--index", "i.csv", "--out", "i.csv"],
+      "Two outputs are one file",
+    ],
+    ["a file as a folder", explainCommand, ["q", "--out", "diary"], "is none"],
+    ["a file within a file", classifyCommand, ["q", "--out", "q/cat/1.png/x.jsonl"], "is none"],
+    ["a device", classifyCommand, ["q", "--out", "/dev/null"], "is a pipe or a device"],
+    ["a table as lines", classifyCommand, ["q", "--out", "new.csv"], "--csv > "],
   ] as const
 ) {
   Deno.test(`nothing is lost by ${name}`, () =>
     withFiles(FILES, async (folder) => {
       const place = (word: string): string =>
-        word.startsWith("--") || /^\d$/.test(word) ? word : join(folder, word);
+        /^--|^\d$|^\/dev\//.test(word) ? word : join(folder, word);
       const model = command === convertCommand as unknown
         ? []
         : [...CPU, "--model", join(folder, "m.safetensors")];
@@ -181,6 +221,100 @@ Deno.test("random outputs replace nothing, unless --force says so, and never an 
         if (!isSame(after.get(path)!, bytes)) await Deno.writeFile(join(folder, path), bytes);
       }
     }
+  }));
+
+Deno.test("a hard link to an input, and a link that leads nowhere, are kept", () =>
+  withFiles(FILES, async (folder) => {
+    const at = (name: string): string => join(folder, name);
+    await Deno.link(at("q/cat/1.png"), at("same.png"));
+    await Deno.symlink(at("nowhere"), at("link.html"));
+    const model = [...CPU, "--model", at("m.safetensors")];
+    const classify = [at("q/cat/1.png"), "--out", at("same.png"), "--force", ...model];
+    const before = await contents(folder);
+    const lines = classifyCommand as unknown as Command;
+    await assertRejects(() => run(lines, classify), UsageError, "would be replaced");
+    const page = [at("q"), "--out", at("link.html"), "--index", at("index"), ...model];
+    const duplicates = duplicatesCommand as unknown as Command;
+    await assertRejects(() => run(duplicates, page), UsageError, "exists");
+    assertEquals(await Deno.readLink(at("link.html")), at("nowhere"));
+    await assertKept(before, folder, "links");
+    // What is replaced keeps what it is under its other names.
+    await Deno.link(at("lines.jsonl"), at("other.jsonl"));
+    assertEquals(
+      await run(lines, [at("q/cat"), "--out", at("lines.jsonl"), "--force", ...model]),
+      0,
+    );
+    assertEquals(await Deno.readTextFile(at("other.jsonl")), FILES["lines.jsonl"]);
+  }));
+
+Deno.test("what a model is made of is not replaced by it", () =>
+  withFiles({}, async (folder) => {
+    const at = (name: string): string => join(folder, name);
+    for (const name of ["first_crop.cfg", "first_crop.weights"]) {
+      await Deno.copyFile(join(ROOT, "tests/fixtures/checkpoints/darknet", name), at(name));
+    }
+    await Deno.symlink(at("first_crop.cfg"), at("cfg.safetensors"));
+    const cfg = await Deno.readFile(at("first_crop.cfg"));
+    const args = [at("first_crop.weights"), "--out", at("cfg.safetensors"), "--force"];
+    const error = await assertRejects(() => run(convertCommand, args), RangeError);
+    assertStringIncludes(error.message, "one of the files that the model is made of");
+    assertEquals(await Deno.readFile(at("first_crop.cfg")), cfg);
+  }));
+
+Deno.test("a file that comes to be there while a command works is kept", () =>
+  withFiles({}, async (folder) => {
+    const path = join(folder, "new/page.html");
+    await writeOutput(path, "first");
+    const again = await assertRejects(() => writeOutput(path, "second"), Error);
+    assertStringIncludes(again.message, "was not there before, and is now: it is kept");
+    assertEquals(await Deno.readTextFile(path), "first");
+    await writeOutput(path, "third", true);
+    assertEquals(await Deno.readTextFile(path), "third");
+    assertEquals([...Deno.readDirSync(join(folder, "new"))].map(({ name }) => name), ["page.html"]);
+  }));
+
+Deno.test("a drawing that is gone is drawn again, and its line is there once", () =>
+  withFiles(FILES, async (folder) => {
+    const at = (name: string): string => join(folder, name);
+    const line = [
+      at("q"),
+      "--out",
+      at("l.jsonl"),
+      "--draw",
+      at("d"),
+      ...CPU,
+      "--model",
+      at("m.safetensors"),
+    ];
+    const classify = classifyCommand as unknown as Command;
+    assertEquals(await run(classify, line), 0);
+    const before = (await Deno.readTextFile(at("l.jsonl"))).split("\n").sort();
+    await Deno.remove(at("d/cat/1.png"));
+    assertEquals(await run(classify, line), 0);
+    assert((await Deno.stat(at("d/cat/1.png"))).isFile);
+    assertEquals((await Deno.readTextFile(at("l.jsonl"))).split("\n").sort(), before);
+  }));
+
+Deno.test("a path that begins with a tilde is in the user's folder, whatever shell there is", () =>
+  withFiles({}, async (folder) => {
+    const home = Deno.env.get("HOME");
+    try {
+      Deno.env.set("HOME", folder);
+      assertEquals(atHome("~/a/b.png"), join(folder, "a/b.png"));
+      assertEquals(["~", "~a/b", "a/~/b", "/~/a"].map(atHome), ["~", "~a/b", "a/~/b", "/~/a"]);
+      const table = {
+        out: { kind: "text", placeholder: "FILE", about: "" },
+        id: { kind: "text", about: "" },
+      } as const;
+      assertEquals(optionsAtHome(table, { out: "~/x", id: "~/x" }), {
+        out: join(folder, "x"),
+        id: "~/x",
+      });
+    } finally {
+      if (home === undefined) Deno.env.delete("HOME");
+      else Deno.env.set("HOME", home);
+    }
+    await Promise.resolve();
   }));
 
 Deno.test("--dry-run says what would be read and written, and does neither", () =>

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { keepInputs, outputsOf } from "../../lib/cli/outputs.ts";
+import { checkOutputs, keepInputs, outputsOf } from "../../lib/cli/outputs.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { random } from "../support/random_model.ts";
 import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
@@ -88,7 +88,7 @@ Deno.test("drawn outputs never name an input, by any path, and nothing else is r
 Deno.test("an output that is a directory is refused", () =>
   inFolder(async (folder) => {
     await assertRejects(
-      () => keepInputs([], [join(folder, "new.npy"), folder]),
+      () => checkOutputs({ reads: [], writes: [join(folder, "new.npy"), folder] }, {}),
       UsageError,
       `Expected a file to write: ${folder} is a directory`,
     );
@@ -104,8 +104,9 @@ Deno.test("no command replaces what it reads", () =>
     await copy("m.safetensors", join(CHECKPOINTS, "timm_e.safetensors"));
     await copy("model.safetensors", fromFileUrl(CIFAR10_FILE));
     await copy("report/report.json", fromFileUrl(CIFAR10_FILE));
-    await Deno.writeTextFile(join(folder, "labels.txt"), "a\nb\n");
+    await Deno.writeTextFile(join(folder, "labels"), "a\nb\n");
     await Deno.writeTextFile(join(folder, "list.csv"), "q/cat.png,cat\n");
+    await Deno.writeTextFile(join(folder, "list"), "q/cat.png,cat\n");
     await Deno.symlink(join(folder, "m.safetensors"), join(folder, "link.safetensors"));
     const before = await contents(folder);
     const wasm = ["--model", CIFAR10, "--backend", "wasm"];
@@ -118,11 +119,11 @@ Deno.test("no command replaces what it reads", () =>
         ["classify", ...wasm, "--model", "model.safetensors", "q", "--out", "model.safetensors"],
         ["embed", ...wasm, "--model", "model.safetensors", "q", "--out", "model.safetensors"],
         ["fit", ...wasm, "--model", "model.safetensors", "list.csv", "--out", "model.safetensors"],
-        ["fit", ...wasm, "list.csv", "--out", "list.csv"],
+        ["fit", ...wasm, "list", "--out", "list"],
         ["evaluate", ...wasm, "--model", "report/report.json", "--out", "report", "list.csv"],
         ["convert", "m.safetensors", "--out", "m.safetensors"],
         ["convert", "link.safetensors", "--out", "q/../m.safetensors"],
-        ["convert", "m.safetensors", "--labels", "labels.txt", "--out", "labels.txt"],
+        ["convert", "m.safetensors", "--labels", "labels", "--out", "labels"],
       ]
     ) {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -164,6 +164,63 @@ testRecords(
   },
 );
 
+testRecords(
+  "another picture of the same size and time is another, and so is one at another URL",
+  async (
+    { folder, model, out },
+  ) => {
+    const [one, two, link] = ["1.bmp", "2.bmp", "link.bmp"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const time = new Date(0);
+    for (const [path, seed] of [[one, 1], [two, 2]] as const) {
+      const bmp = new Uint8Array(54 + 3 * 40 * 36), view = new DataView(bmp.buffer);
+      bmp.set([0x42, 0x4d]);
+      for (
+        const [at, value] of [[2, bmp.length], [10, 54], [14, 40], [18, 40], [22, 36]] as const
+      ) {
+        view.setUint32(at, value, true);
+      }
+      view.setUint16(26, 1, true);
+      view.setUint16(28, 24, true);
+      const next = randomFrom(seed);
+      for (let at = 54; at < bmp.length; at++) bmp[at] = 256 * next();
+      await Deno.writeFile(path, bmp);
+      await Deno.utime(path, time, time);
+    }
+    await Deno.symlink(one, link);
+    const classify = async (...places: string[]): Promise<string[]> => {
+      const { code, err } = await run(classifyCommand, "--model", model, "--out", out, ...places);
+      assertEquals(code, 0, err);
+      return (await Deno.readTextFile(out)).trimEnd().split("\n").slice(1)
+        .map((line) => JSON.stringify(JSON.parse(line).predictions));
+    };
+    const [first] = await classify(link);
+    await Deno.remove(link);
+    await Deno.symlink(two, link);
+    const [other] = await classify(link);
+    assertEquals(other === first, false);
+    // A name that another file got.
+    await classify(one);
+    const second = Math.floor(Date.now() / 1000);
+    await until(() => Math.floor(Date.now() / 1000) > second);
+    await Deno.rename(two, one);
+    assertEquals((await classify(one)).at(-1), other);
+
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      async ({ url }) =>
+        new Response(await picture(Number(new URL(url).searchParams.get("id"))) as BodyInit),
+    );
+    const url = `http://127.0.0.1:${server.addr.port}/p.png?id=`;
+    const before = (await classify(`${url}1`)).length;
+    const found = await classify(`${url}2`);
+    assertEquals([found.length, found.at(-2) === found.at(-1)], [before, false]);
+  },
+);
+
 Deno.test("relative paths of another folder are other pictures", async () => {
   const files = {
     "x/set/cat/1.png": await picture(1),
