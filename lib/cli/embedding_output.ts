@@ -1,12 +1,13 @@
 /** Where `embed` writes: JSON lines, or a file of rows that is there once all of them are. */
 
+import { createHash } from "node:crypto";
 import { extname } from "node:path";
 import { writeParts } from "../io/atomic_file.ts";
 import { exists } from "../io/cache.ts";
 import { isSize, isSizes } from "../model/json.ts";
 import type { Embedding } from "../output/embedding.ts";
 import { embeddingRecord, rowLength } from "../output/embedding_file.ts";
-import { describePath, OpenFile, remove } from "../platform.ts";
+import { OpenFile, remove } from "../platform.ts";
 import { type Encode, namesFile, outputFiles, ROW_FORMATS } from "./embedding_formats.ts";
 import { KnownImages, type Stamp } from "./known_images.ts";
 import type { Failure } from "./run.ts";
@@ -67,7 +68,8 @@ export async function openOutput(
   const load = ROW_FORMATS.get(extname(out).toLowerCase());
   if (load !== undefined) {
     const encode = await load();
-    return new RowsOutput(out, encode, settings, await openPart(out, settings, stamps, isReplaced));
+    const part = await openPart(out, settings, stamps, isReplaced);
+    return new RowsOutput(out, encode, settings, part, isReplaced);
   }
   const known = await KnownImages.open(out, settings, stamps, { isReplaced });
   return {
@@ -97,23 +99,34 @@ async function openPart(
   stamps: ReadonlyMap<string, Stamp>,
   isReplaced: boolean,
 ): Promise<Part> {
-  const [rowsPath, linesPath] = partsOf(out);
-  const size = await exists(rowsPath) ? (await describePath(rowsPath)).size : 0;
-  const places = new Map<string, number>();
+  const [rowsPath, linesPath] = partsOf(out), places = new Map<string, number>();
+  const rows = new OpenFile(rowsPath, "change");
   let shape: readonly number[] | undefined;
   const known = await KnownImages.open(linesPath, settings, stamps, {
     isReplaced,
     take(line) {
-      const { file, row, shape: own } = line;
+      const { file, row, shape: own, rowSha256 } = line;
       if (!isSize(row) || !isSizes(own) || String(own) !== String(shape ?? own)) return false;
-      // Where the power failed a line may be there whose row is not.
-      if ((row + 1) * 4 * rowLength({ shape: own }) > size) return false;
+      // Where the power failed a line may be there whose row is not, or not whole.
+      const length = 4 * rowLength({ shape: own });
+      if ((row + 1) * length > rows.describe().size) return false;
+      const bytes = new Uint8Array(length);
+      rows.read(row * length, bytes);
+      if (hashOf(bytes) !== rowSha256) return false;
       shape ??= own;
       places.set(file as string, row);
       return true;
     },
+  }).catch((error) => {
+    rows.close();
+    throw error;
   });
-  return { known, rows: new OpenFile(rowsPath, "change"), places, shape };
+  return { known, rows, places, shape };
+}
+
+/** SHA-256 of a row, in hex. */
+function hashOf(row: Uint8Array): string {
+  return createHash("sha256").update(row).digest("hex");
 }
 
 /** Rows that become a file once all are there. */
@@ -126,6 +139,7 @@ class RowsOutput implements EmbeddingOutput {
     readonly encode: Encode,
     readonly settings: Settings,
     readonly part: Part,
+    readonly isReplaced: boolean,
   ) {
     this.done = part.known.files;
   }
@@ -141,7 +155,7 @@ class RowsOutput implements EmbeddingOutput {
     const row = Math.floor(rows.describe().size / data.byteLength);
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     rows.write(row * bytes.length, bytes);
-    known.append({ file, row, shape });
+    known.append({ file, row, shape, rowSha256: hashOf(bytes) });
     places.set(file, row);
   }
 
@@ -150,21 +164,21 @@ class RowsOutput implements EmbeddingOutput {
   }
 
   async finish(files: readonly string[], signal: AbortSignal): Promise<void> {
-    const { out, encode, settings, part: { rows, places, shape } } = this;
+    const { out, encode, settings, isReplaced, part: { rows, places, shape } } = this;
     if (shape === undefined) tell(`${out} is not written: it would have no embedding`);
     else {
       const length = 4 * rowLength({ shape });
       const failed = files.map((file, row) => [row, this.#failures.get(file)] as const);
       const errors = new Map(failed.flatMap(([row, error]) => error ? [[row, error]] : []));
-      const read = (row: number, into: Float32Array<ArrayBuffer>): void =>
-        void rows.read(
-          places.get(files[row]!)! * length,
-          new Uint8Array(into.buffer, into.byteOffset, length),
-        );
+      const read = (row: number, into: Float32Array<ArrayBuffer>): void => {
+        const bytes = new Uint8Array(into.buffer, into.byteOffset, length);
+        if (rows.read(places.get(files[row]!)! * length, bytes) === length) return;
+        throw new Error(`${partsOf(out)[0]} is shorter than what was written`);
+      };
       const table = { settings, shape, files, errors, read };
       const [, names] = outputFiles(out);
       if (names !== undefined) await writeParts(names, namesFile(table), signal);
-      await writeParts(out, encode(table), signal);
+      await writeParts(out, encode(table), signal, !isReplaced);
     }
     this[Symbol.dispose]();
     for (const path of partsOf(out)) await remove(path);

@@ -269,7 +269,7 @@ testIn("rows that a forged line names are none", async (folder) => {
   const lines = await Deno.readTextFile(`${out}.part.jsonl`);
   const forged = [
     ...[-1, 0.5, "0", null, 1e300, 9].map((row) => ({ row, shape: [2] })),
-    ...[undefined, 2, [-2], [1e300]].map((shape) => ({ row: 0, shape })),
+    ...[undefined, 2, [-2], [1e300], [2 ** 40]].map((shape) => ({ row: 0, shape })),
   ];
   for (const line of forged) {
     await Deno.writeFile(`${out}.part`, new Uint8Array(16).fill(1));
@@ -280,6 +280,7 @@ testIn("rows that a forged line names are none", async (folder) => {
     output.add("a", embedding);
     await output.finish(["a"], signal);
     assertEquals([...new Float32Array((await Deno.readFile(out)).buffer.slice(128))], [1, 2]);
+    await Deno.remove(out);
   }
   await Deno.writeTextFile(
     `${out}.part.jsonl`,
@@ -432,6 +433,39 @@ testIn(
     assertEquals(await Deno.readFile(out!), await Deno.readFile(whole!));
   },
 );
+
+testIn("a row that is not what was written is computed again", async (folder) => {
+  const out = join(folder, "e.npy"), settings = { program: "vgg16 embed" };
+  const stamps = new Map(["a", "b"].map((file) => [file, {}]));
+  const embedding = (value: number) => ({
+    layer: "pool5" as const,
+    shape: [3],
+    data: new Float32Array(3).fill(value),
+  });
+  const open = () => openOutput(out, settings, stamps, false);
+  {
+    using output = await open();
+    output.add("a", embedding(1));
+    output.add("b", embedding(2));
+  }
+  const rows = await Deno.readFile(`${out}.part`);
+  for (
+    const [bytes, left] of [
+      [rows, ["a", "b"]],
+      [rows.map((byte, at) => at < 12 ? 0 : byte), ["b"]],
+      [rows.subarray(0, 20), ["a"]],
+      [rows.with(23, 1), ["a"]],
+    ] as const
+  ) {
+    const lines = await Deno.readTextFile(`${out}.part.jsonl`);
+    await Deno.writeFile(`${out}.part`, bytes);
+    {
+      using output = await open();
+      assertEquals([...output.done], left as readonly string[] as string[]);
+    }
+    await Deno.writeTextFile(`${out}.part.jsonl`, lines);
+  }
+});
 
 testIn("the page of the command line shows what embed writes", async (folder) => {
   const page = await Deno.readTextFile(join(ROOT, "docs/entries/cli.md"));
