@@ -135,7 +135,7 @@ const COMMANDS: readonly (readonly [code: number, args: (url: Url) => readonly s
   [0, (url) => ["explain", ...CIFAR, url("cat.png"), "--out", "explained"]],
   [0, (url) => ["evaluate", "list.csv", "--model", url("model.safetensors"), "--out", "report"]],
   [1, (url) => ["evaluate", "list.csv", "--model", url("none.safetensors")]],
-  [1, (url) => ["evaluate", ...CIFAR, url("cat.png")]],
+  [2, (url) => ["evaluate", ...CIFAR, url("cat.png")]],
   [0, (url) => [
     ...["fit", "list.csv", "--model", url("model.safetensors"), "--out", "fitted.safetensors"],
   ]],

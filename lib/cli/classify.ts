@@ -83,7 +83,8 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       throw new UsageError(`--out adds JSON lines: for ${out} write --${table} > ${out}`);
     }
     const all = await expandInputs(operands, options);
-    const inputs = once(takeShard(all, parseShard(options.shard)), out !== undefined);
+    const isKept = out !== undefined || draw !== undefined;
+    const inputs = once(takeShard(all, parseShard(options.shard)), isKept);
     const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
     const drawn = inputs.flatMap(({ name }) => pictures?.get(name) ?? []);
     const goesOn = !force && isFile(out);

@@ -175,6 +175,6 @@ testIn("commands name what is missing", async (directory) => {
     assertMatch(stderr, message);
   }
   const empty = await run(directory, ["evaluate", directory]);
-  assertEquals(empty.code, 1);
+  assertEquals(empty.code, 2);
   assertMatch(empty.stderr, /one folder per class/);
 });
