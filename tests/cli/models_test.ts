@@ -25,7 +25,8 @@ async function withCache(
     await write("vgg16-torchvision.safetensors.part", new Uint8Array(PART));
     await write("vgg16-torchvision.safetensors.part.json", new TextEncoder().encode("{}"));
     await write("webgpu_tuning.json", new TextEncoder().encode("{}"));
-    await write("search/photos-0123.safetensors", new Uint8Array(10));
+    await write("search/photos-0123456789ab.safetensors", new Uint8Array(10));
+    await write("search/mine.safetensors", new Uint8Array(10));
     await write("vgg16-imagenet.lock", new Uint8Array());
     await write("notes.txt", new Uint8Array(1));
     await use(folder, (...args) => runCli(["models", ...args, "--cache-dir", folder]));
@@ -105,7 +106,7 @@ Deno.test("models remove takes a model, what a pull left, or all; nothing that i
     assertEquals([code, stderr], [0, ""]);
     assertStringIncludes(stdout, "Removed: model of hf--someone--pets--main, 6.0 MB\n");
     assertMatch(stdout, /\n4 files, 12\.1 MB of /);
-    assertEquals(await filesIn(join(folder, "search")), []);
+    assertEquals(await filesIn(join(folder, "search")), ["mine.safetensors"]);
     assertEquals((await filesIn(folder)).filter((name) => !name.endsWith(".lock")), [
       ...["my-own.safetensors", "notes.txt"],
     ]);
