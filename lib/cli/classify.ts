@@ -29,7 +29,7 @@ import {
   withSettings,
 } from "./run.ts";
 import { WRITES } from "./permissions.ts";
-import { type Settings, settingsOf, viewSettings } from "./settings.ts";
+import { checkExecutor, type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -120,6 +120,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     const shape = classifyShape(classifier.info, settings, { isOne, isShort });
     const results = known === undefined ? new Results(format, shape) : undefined;
     const keep = (result: Result): void => {
+      checkExecutor(classifier);
       results?.add(result);
       known?.append({ file: result.file, predictions: result.predictions });
     };

@@ -12,7 +12,7 @@ import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, makeFolderOf, OUTPUT_FLAGS } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf } from "./results.ts";
 import { CLASSIFIER_FLAGS, imagesOf, keepEach, once, withSettings } from "./run.ts";
-import { settingsOf } from "./settings.ts";
+import { checkExecutor, settingsOf } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -83,7 +83,10 @@ export const embedCommand: Command<typeof OPTIONS> = {
         ...{ total: inputs.length, done: inputs.length - left.length, where: out, signal },
         ...{ verb: ["Embedding", "embedded"], goesOn: out !== undefined },
       },
-      ({ embedding }, file) => output.add(file, embedding),
+      ({ embedding }, file) => {
+        checkExecutor(classifier);
+        output.add(file, embedding);
+      },
       (failure) => output.addFailure(failure),
     );
     await output.finish(all.map(({ name }) => name), signal);

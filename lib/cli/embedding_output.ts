@@ -11,7 +11,7 @@ import { OpenFile, remove } from "../platform.ts";
 import { type Encode, namesFile, outputFiles, ROW_FORMATS } from "./embedding_formats.ts";
 import { KnownImages, type Stamp } from "./known_images.ts";
 import type { Failure } from "./run.ts";
-import { type Format, Results, type Shape } from "./results.ts";
+import { type Format, isTable, Results } from "./results.ts";
 import type { Settings } from "./settings.ts";
 import { tell } from "./terminal.ts";
 
@@ -25,23 +25,41 @@ export interface EmbeddingOutput extends Disposable {
   finish(files: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
-/** Standard output; JSON lines if no other form is asked for. */
+/**
+ * Standard output; JSON lines if no other form is asked for. Rows have a column for each value, so that they begin
+ * with the first embedding.
+ */
 export function printedOutput(format: Format, settings: Settings): EmbeddingOutput {
-  const shape: Shape<{ file: string; embedding: Embedding }> = {
-    settings,
-    columns: ["file", "embedding", "error"],
-    record: ({ file, embedding }) => embeddingRecord(file, embedding),
-    rows: ({ file, embedding: { data } }) => [[file, data.join(" "), ""]],
-    text: () => [],
+  const begin = (length: number): Results<Embedded> =>
+    new Results(format === "text" ? "jsonl" : format, {
+      settings,
+      columns: ["file", "error", ...Array.from({ length }, (_, n) => `v${n}`)],
+      record: ({ file, embedding }) => embeddingRecord(file, embedding),
+      rows: ({ file, embedding: { data } }) => [[file, "", ...data]],
+      text: () => [],
+    });
+  let results = isTable(format) ? undefined : begin(0);
+  const waiting: Failure[] = [];
+  const begun = (length: number): Results<Embedded> => {
+    results ??= begin(length);
+    for (const failure of waiting.splice(0)) results.fail(failure);
+    return results;
   };
-  const results = new Results(format === "text" ? "jsonl" : format, shape);
   return {
     done: new Set(),
-    add: (file, embedding) => results.add({ file, embedding }),
-    addFailure: (failure) => results.fail(failure),
+    add: (file, embedding) => begun(embedding.data.length).add({ file, embedding }),
+    addFailure(failure) {
+      if (results === undefined) waiting.push(failure);
+      else results.fail(failure);
+    },
     finish: () => Promise.resolve(),
-    [Symbol.dispose]: () => results.end(),
+    [Symbol.dispose]: () => begun(0).end(),
   };
+}
+
+interface Embedded {
+  readonly file: string;
+  readonly embedding: Embedding;
 }
 
 /** The files that must not be there yet: those of rows, unless an interrupted run goes on there. */

@@ -15,7 +15,7 @@ import { type Stamp, stampOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
 import { withData } from "./run.ts";
-import { type Settings, settingsOf, viewSettings } from "./settings.ts";
+import { checkExecutor, type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { type Shard, takeShard } from "./shard.ts";
 import { tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -83,10 +83,10 @@ export async function evaluateVariant(
     throw new UsageError(`Part ${index} of ${count} has no images: there are ${all}`);
   }
   const { crops, scales, flip } = variant, { backend, precision, preprocessing } = first.info;
-  const made = settingsOf("evaluate", models, first.info, {
-    ...viewSettings(variant),
-    data: place,
-  });
+  const joined = (part: "backend" | "device"): string =>
+    [...new Set(classifiers.map(({ info }) => info[part]))].join(" + ");
+  const executor = { precision, backend: joined("backend"), device: joined("device") };
+  const made = settingsOf("evaluate", models, executor, { ...viewSettings(variant), data: place });
   if (out !== undefined) await makeFolder(out);
   using journal = out === undefined
     ? undefined
@@ -96,7 +96,10 @@ export async function evaluateVariant(
   const evaluation = await evaluate(classifier, part, {
     ...{ crops, scales, flip, signal, offline: variant.classifier.offline },
     known: journal?.records,
-    onRecords: (records) => journal?.append(records),
+    onRecords(records) {
+      classifiers.forEach(checkExecutor);
+      journal?.append(records);
+    },
     onProgress: (far) => progress.show(far),
     onError: (file, error) =>
       tellError(describeSkipped({ file, line: lines.get(file), ...reasonOf(error) })),

@@ -1,5 +1,6 @@
 /** What decides what comes of an image, as the first line of a file that goes on holds it. */
 
+import type { Classifier } from "../classifier.ts";
 import type { ViewOptions } from "../input/views.ts";
 import type { Model } from "../model/model.ts";
 import { VIEW_OPTIONS } from "../options.ts";
@@ -7,6 +8,26 @@ import { VERSION } from "../version.ts";
 
 /** What decides what comes of an image; and `version`, which does not. */
 export type Settings = Readonly<Record<string, string>>;
+
+/** What computes. */
+interface Executor {
+  readonly backend: string;
+  readonly precision: string;
+  /** Where that is known: the adapter, or the variant of the kernels. */
+  readonly device?: string;
+}
+
+/**
+ * Makes sure that what computes is still what the settings say: a GPU may be lost, and floats of its substitute are
+ * others.
+ *
+ * @throws {Error} If it is not.
+ */
+export function checkExecutor(classifier: Classifier): void {
+  const { backend, precision } = classifier.info;
+  if (precision === "int8" || classifier.usage().backend === backend) return;
+  throw new Error(`The ${backend} device was lost: run the same command again to go on with it`);
+}
 
 /**
  * The settings of a command that looks at images.
@@ -17,7 +38,7 @@ export type Settings = Readonly<Record<string, string>>;
 export function settingsOf(
   command: string,
   models: readonly Model[],
-  { backend, precision }: { readonly backend: string; readonly precision: string },
+  { backend, precision, device }: Executor,
   own: Readonly<Record<string, string>>,
 ): Settings {
   return {
@@ -26,8 +47,8 @@ export function settingsOf(
     // Of all that a model is: its weights, labels, preprocessing and temperature.
     sha256: models.map(({ sha256 }) => `${sha256}`).join(" + "),
     precision,
-    // Integers are the same on all backends.
-    ...precision === "float" && { backend },
+    // Integers are the same everywhere.
+    ...precision === "float" && { backend, ...device !== undefined && { device } },
     ...own,
   };
 }

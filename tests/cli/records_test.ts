@@ -130,6 +130,9 @@ Deno.test("records of floats are one backend's, those of integers every backend'
   assertEquals(of("wasm", "int8"), of("webgpu", "int8"));
   assertEquals(of("wasm", "float").backend, "wasm");
   assertEquals(of("webgpu", "float").backend, "webgpu");
+  const on = (device: string) =>
+    settingsOf("evaluate", [small.model], { backend: "wasm", precision: "float", device }, {});
+  assertEquals(on("relaxed SIMD").device, "relaxed SIMD");
 });
 
 testRecords("a label that was corrected counts, and it is said", async (

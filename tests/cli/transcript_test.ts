@@ -165,7 +165,7 @@ const LINES: readonly Line[] = [
   {
     line: `embed ${M} --pooling avg --layer pool5 --csv cat.png`,
     code: 0,
-    out: /^file,embedding,error\ncat\.png,[\d.e-]+ .*,\n$/,
+    out: /^file,error,v0,v1,.*\ncat\.png,,[\d.e-]+,.*\d\n$/,
   },
   { line: "classify --model my cat.png", code: 2, err: /Did you mean my\.safetensors\?/ },
   { line: "classify --model photos cat.png", code: 2, err: /photos is a folder/ },
