@@ -27,9 +27,11 @@ export async function hashSource<Algorithm extends HashAlgorithm>(
 }
 
 /** SHA-256 of parts one after the other, in hex. A part is used until the next is asked for. */
-export async function hashParts(parts: Iterable<Uint8Array>): Promise<string> {
+export async function hashParts(
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<string> {
   const hash = createHash("sha256");
-  for (const part of parts) {
+  for await (const part of parts) {
     hash.update(part);
     await takeTurn(undefined);
   }

@@ -12,6 +12,7 @@ import { permittedCacheDir } from "../io/cache.ts";
 import { lockBeside } from "../io/lock.ts";
 import { sha256 } from "../io/sha256.ts";
 import type { Model } from "../model/model.ts";
+import { modelHash } from "../model/model_hash.ts";
 import { resolveModel } from "../open_model.ts";
 import {
   checkOptions,
@@ -121,13 +122,14 @@ export async function openIndex(options: IndexOptions = {}): Promise<SearchIndex
     createEngine(model, { ...pickOptions(ENGINE_OPTIONS, options), cacheDir });
   // Floats are rounded as the backend does it, which is known once it is chosen.
   const engine = precision === "float" ? await load() : undefined;
-  const key = await keyOf(model, engine?.backend), lengths = vectorLengths(model);
-  let pictures: Pictures | undefined;
+  const lengths = vectorLengths(model);
+  let key: IndexKey | undefined, pictures: Pictures | undefined;
   try {
+    key = await keyOf(model, engine?.backend, options.signal);
     if (file !== undefined) pictures = await readIndex(file, key, lengths, options.signal);
   } catch (error) {
     const mayReplace = isVggError(error, "index-damaged") || isVggError(error, "index-other");
-    if (!rebuild || !mayReplace) {
+    if (key === undefined || !rebuild || !mayReplace) {
       await engine?.[Symbol.asyncDispose]();
       throw error;
     }
@@ -138,15 +140,14 @@ export async function openIndex(options: IndexOptions = {}): Promise<SearchIndex
 
 /** What makes the vectors of an index. */
 async function keyOf(
-  { id, architecture, preprocessing, temperature, parameters }: Model,
+  model: Model,
   backend: Backend | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<IndexKey> {
-  const numbers = parameters.flatMap(({ scale, bias }) => [scale, bias]);
+  const { id, architecture, preprocessing, temperature } = model;
   const network = await sha256(
     JSON.stringify([architecture, preprocessing, temperature]),
-    ...numbers.map(({ buffer, byteOffset, byteLength }) =>
-      new Uint8Array(buffer, byteOffset, byteLength)
-    ),
+    await modelHash(model, { signal }),
   );
   const precision = backend === undefined ? "int8" : `float on ${backend}`;
   return { model: id, network, precision };

@@ -105,7 +105,9 @@ export async function fit(
   }
   using _directory = await takeDirectory(options.directory);
   await using engine = await createEngine(frozen.model, options);
-  const store = await storeOf(frozen, engine, options.directory);
+  const store = await storeOf(frozen, engine, options.directory, {
+    signal: options.signal,
+  });
   using _features = store?.features;
   const skipped = new SkippedSamples(labels);
   const network = { ...frozen.model, readout: { features: frozen.features } };

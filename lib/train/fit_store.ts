@@ -1,6 +1,7 @@
 /** What a fit keeps in its directory, from which a later call goes on. */
 
 import type { Engine } from "../engine/engine.ts";
+import { modelHash } from "../model/model_hash.ts";
 import { featureLength } from "../model/readout.ts";
 import { VERSION } from "../version.ts";
 import type { FeatureStore } from "./feature_store.ts";
@@ -8,7 +9,7 @@ import type { Frozen } from "./frozen.ts";
 import type { RecordStore } from "./maps.ts";
 import type { StateStore } from "./state.ts";
 import { featureFile } from "./feature_file.ts";
-import { keyOf, modelKey } from "./keys.ts";
+import { keyOf } from "./keys.ts";
 import { recordFile } from "./records.ts";
 import { stateFile } from "./state_file.ts";
 
@@ -34,16 +35,25 @@ export interface PicturesStore {
   readonly records: (size: number) => Promise<RecordStore & Disposable>;
 }
 
+/** How a store is opened. */
+export interface StoreOptions {
+  /** Default: this one. */
+  readonly version?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What an earlier fit on the same layers and numbers kept. */
 export async function storeOf(
-  { model, features }: Frozen,
-  { backend, precision }: Engine,
+  frozen: Frozen,
+  engine: Pick<Engine, "backend" | "precision">,
   directory: string | undefined,
+  { version = VERSION, signal }: StoreOptions = {},
 ): Promise<FitStore | undefined> {
   if (directory === undefined) return undefined;
+  const { model, sha256, features } = frozen, { backend, precision } = engine;
   const key = await keyOf([
-    VERSION, // Another one may read pictures in another way.
-    await modelKey(model),
+    version, // Another one may read pictures in another way.
+    await modelHash(model, { sha256, signal }),
     model.architecture,
     model.preprocessing,
     features,

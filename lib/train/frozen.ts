@@ -32,6 +32,8 @@ export interface FeatureChoice {
 /** The layers that stay, as a model without a head, and what is read of them. */
 export interface Frozen {
   readonly model: Model;
+  /** The SHA-256 of the file that its numbers are from, if they are from one; it has no file of its own. */
+  readonly sha256?: string | undefined;
   readonly features: FeatureRecipe;
 }
 
@@ -70,7 +72,7 @@ export function freeze(base: Model, choice: FeatureChoice, pictures: number): Fr
       `Expected at most ${MAX_FEATURES} features, found ${length}: read later layers, fewer of them, or pool them`,
     );
   }
-  return { model, features };
+  return { model, sha256: base.sha256, features };
 }
 
 /** The layer whose outputs are the logits. */

@@ -5,22 +5,12 @@ import { isRawPixels, readBytes } from "../image/read.ts";
 import { openImage } from "../input/batches.ts";
 import type { IndexedSample } from "../input/dataset.ts";
 import { sha256 } from "../io/sha256.ts";
-import type { Model } from "../model/model.ts";
 import { describePath, realPath } from "../platform.ts";
 import { asUrl } from "../urls.ts";
 
 /** A name for whatever depends on these settings alone. */
 export async function keyOf(settings: unknown): Promise<string> {
   return (await sha256(JSON.stringify(settings))).slice(0, 16);
-}
-
-/** A name for a model's numbers: its scales and biases differ wherever its weights do. */
-export function modelKey({ id, parameters }: Model): Promise<string> {
-  const numbers = parameters.flatMap(({ scale, bias }) => [scale, bias]);
-  const bytes = numbers.map(({ buffer, byteOffset, byteLength }) =>
-    new Uint8Array(buffer, byteOffset, byteLength)
-  );
-  return sha256(id, ...bytes);
 }
 
 /**

@@ -138,8 +138,10 @@ const PIECE = 64;
 /** A model with another last block, in int8 as a conversion makes it. */
 export function withBlock(model: Model, block: readonly BlockLayer[]): Model {
   const quantized = new Map(block.map((layer) => [layer.name, quantized8(layer)]));
+  // What is known of its file does not hold any more.
   return {
     ...model,
+    sha256: undefined,
     parameters: model.parameters.map((own) => quantized.get(own.name)?.parameters ?? own),
     async *weights(options) {
       const sent = new Set<LayerName>();
