@@ -166,5 +166,6 @@ export function hashOfData(
   fingerprints: readonly string[],
   classes: ArrayLike<number>,
 ): Promise<string> {
-  return sha256(...fingerprints.map((fingerprint, n) => `${fingerprint} ${classes[n]}\n`));
+  // In one text: there may be more pictures than a call takes arguments.
+  return sha256(fingerprints.map((fingerprint, n) => `${fingerprint} ${classes[n]}\n`).join(""));
 }
