@@ -3,7 +3,6 @@
 import { join } from "@std/path/join";
 import { AtomicFile } from "../io/atomic_file.ts";
 import { sha256 } from "../io/sha256.ts";
-import { OpenFile } from "../platform.ts";
 import { COLOR_BINS } from "./baselines.ts";
 import { removeOthers } from "./directory.ts";
 import type {
@@ -13,6 +12,7 @@ import type {
   PictureRecord,
   Unreadable,
 } from "./feature_store.ts";
+import { WholeFile } from "./whole_file.ts";
 
 /** Opens a directory's features of a key, of `length` values each; those of others are removed. */
 export async function featureFile(
@@ -37,14 +37,14 @@ const NONE = "0".repeat(2 * HASH);
 export class FeatureFile implements FeatureStore {
   readonly #path: string;
   readonly #length: number;
-  #file: OpenFile;
+  #file: WholeFile;
   #count: number;
 
   /** @param length Features of a picture. */
   constructor(directory: string, key: string, length: number) {
     this.#path = join(directory, `features-${key}.bin`);
     this.#length = length;
-    this.#file = new OpenFile(this.#path, "change");
+    this.#file = new WholeFile(this.#path);
     this.#count = Math.floor(this.#file.describe().size / this.#recordBytes);
     this.#file.truncate(this.#count * this.#recordBytes);
   }
@@ -102,7 +102,7 @@ export class FeatureFile implements FeatureStore {
     try {
       await file.commit();
     } finally {
-      this.#file = new OpenFile(this.#path, "change");
+      this.#file = new WholeFile(this.#path);
     }
     this.#count = rows.length;
     return moved;
@@ -137,10 +137,7 @@ export class FeatureFile implements FeatureStore {
 
   read(row: number, into: Float32Array, first = 0): void {
     const at = row * this.#recordBytes + VALUES + 4 * first;
-    const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
-    if (this.#file.read(at, bytes) < bytes.length) {
-      throw new Error(`${this.#path} is shorter than what was written: another program changed it`);
-    }
+    this.#file.read(at, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
   }
 
   [Symbol.dispose](): void {

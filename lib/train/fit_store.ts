@@ -68,7 +68,8 @@ export async function storeOf(
         keyOf([key, fingerprints, Array.from(labels), settings]);
       return {
         state: async (settings) => stateFile(directory, await trained(settings)),
-        records: async (size) => recordFile(directory, await keyOf([key, fingerprints]), size),
+        records: async (size) =>
+          recordFile(directory, await keyOf([key, fingerprints]), size, signal),
       };
     },
   };

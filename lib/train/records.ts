@@ -1,32 +1,64 @@
 /** Records of one size, as maps are, in a directory or in memory. */
 
 import { join } from "@std/path/join";
-import { OpenFile } from "../platform.ts";
+import { sha256 } from "../io/sha256.ts";
+import { takeTurn } from "../threads/turn.ts";
 import { removeOthers } from "./directory.ts";
 import type { RecordStore } from "./maps.ts";
+import { WholeFile } from "./whole_file.ts";
 
-/** Opens a directory's records of a key, of `size` bytes each; those of others are removed. */
+/** Bytes of the hash in front of each record of a file, as a disk may have kept a part of it. */
+const HASH = 32;
+
+/**
+ * Opens a directory's records of a key, of `size` bytes each; those of others are removed. All are read once: from the
+ * first on that is damaged they are cut off, and computed again.
+ */
 export async function recordFile(
   directory: string,
   key: string,
   size: number,
+  signal?: AbortSignal,
 ): Promise<RecordStore & Disposable> {
   await removeOthers(directory, "maps", key);
-  const file = new OpenFile(join(directory, `maps-${key}.bin`), "change");
-  let count = Math.floor(file.describe().size / size);
-  file.truncate(count * size);
+  const whole = HASH + size, file = new WholeFile(join(directory, `maps-${key}.bin`));
+  let count: number;
+  try {
+    count = await countWhole(file, whole, signal);
+    file.truncate(count * whole);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
   return {
     get count() {
       return count;
     },
     append: async (bytes) => {
-      file.append(bytes);
+      const added = bytes.length / size, written = new Uint8Array(added * whole);
+      for (let n = 0; n < added; n++) {
+        const record = bytes.subarray(n * size, (n + 1) * size);
+        written.set(Uint8Array.fromHex(await sha256(record)), n * whole);
+        written.set(record, n * whole + HASH);
+      }
+      file.append(written);
       await file.sync();
-      count += bytes.length / size;
+      count += added;
     },
-    read: (n, offset, into) => void file.read(n * size + offset, into),
+    read: (n, offset, into) => void file.read(n * whole + HASH + offset, into),
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };
+}
+
+/** How many records there are before the first one that its hash is not of. */
+async function countWhole(file: WholeFile, whole: number, signal?: AbortSignal): Promise<number> {
+  const count = Math.floor(file.describe().size / whole), record = new Uint8Array(whole);
+  for (let n = 0; n < count; n++) {
+    await takeTurn(signal);
+    file.read(n * whole, record);
+    if (record.subarray(0, HASH).toHex() !== await sha256(record.subarray(HASH))) return n;
+  }
+  return count;
 }
 
 /** Most bytes of records in memory. */

@@ -115,3 +115,27 @@ for (
     }
   });
 }
+
+Deno.test("maps that a disk has damaged are computed again, and make the same model", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  try {
+    const data = catsAndDogs(12);
+    const options = { fineTune: "conv5", epochs: 2, learningRate: 1e-3, sides: [64] } as const;
+    const { bytes } = await fitIn(directory, data, options);
+    const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
+    const path = join(directory, names.find((name) => name.startsWith("maps-"))!);
+    const maps = await Deno.readFile(path);
+    for (const { begin, length } of [{ begin: 0.3, length: 0.5 }, { begin: 0.9, length: 0 }]) {
+      for (const name of names.filter((name) => name.startsWith("training-"))) {
+        await Deno.remove(join(directory, name));
+      }
+      const damaged = maps.slice(0, length === 0 ? begin * maps.length : maps.length);
+      damaged.fill(200, begin * maps.length, (begin + length) * maps.length);
+      await Deno.writeFile(path, damaged);
+      assertEquals((await fitIn(directory, data, options)).bytes, bytes);
+      assertEquals(await Deno.readFile(path), maps);
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
