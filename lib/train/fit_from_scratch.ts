@@ -5,7 +5,7 @@ import { collectSamples, type LabeledImages } from "../input/dataset.ts";
 import { SkippedSamples } from "../input/skipped_samples.ts";
 import { openModel } from "../model/file.ts";
 import { checkOptions, completeOptions } from "../options.ts";
-import { LEARNING_RATES, SCRATCH_OPTIONS } from "../options/training.ts";
+import { SCRATCH_OPTIONS } from "../options/training.ts";
 import { assess } from "./assess.ts";
 import { hashOfData } from "./features.ts";
 import {
@@ -33,6 +33,7 @@ import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { takeDirectory } from "./directory.ts";
 import { keyOf } from "./keys.ts";
 import { stateFile } from "./state_file.ts";
+import { scratchSteps } from "./steps.ts";
 import { withTfjs } from "./tfjs.ts";
 import { pixelWhitening, whitenAll } from "./pixel_whitening.ts";
 
@@ -81,14 +82,8 @@ export async function fitFromScratch(
   checkOptions(SCRATCH_OPTIONS, options);
   const complete = completeOptions(SCRATCH_OPTIONS, options);
   const { labels } = data, all = await collectSamples(data, options.signal);
-  const { seed, directory, validation, classWeights: balance, flip, shift, id } = complete;
-  const { optimizer, epochs, weightDecay, batchSize } = complete;
+  const { seed, directory, validation, classWeights: balance, id } = complete;
   const architecture = architectureOf(complete, labels.length);
-  const { learningRate = LEARNING_RATES.scratch[optimizer] } = options;
-  const loop = {
-    ...{ optimizer, epochs, weightDecay, seed, learningRate, batchSize },
-    oneCycle: true,
-  };
 
   using _directory = await takeDirectory(directory);
   const skipped = new SkippedSamples(labels);
@@ -108,8 +103,7 @@ export async function fitFromScratch(
   }
   const preprocessing = preprocessingOf(pixels, split.train, architecture, options, whitening);
   const task = { pixels, classes, architecture, preprocessing };
-  const settings = [loop, validation, balance, flip, shift];
-  const key = await keyOf([dataSha256, architecture, preprocessing, settings]);
+  const { steps, kept } = scratchSteps(complete, { dataSha256, architecture, preprocessing });
   const trained = await withTfjs((tf) =>
     withKernels(options, async (kernels) => {
       const network = initialize(tf, architecture, seed), variables = network.layers.flat();
@@ -123,9 +117,11 @@ export async function fitFromScratch(
           train: examples(tf, task, split.train, complete),
           validation: examples(tf, task, split.validation, complete),
         }, {
-          ...loop,
+          ...steps,
           signal: options.signal,
-          state: directory === undefined ? undefined : await stateFile(directory, key),
+          state: directory === undefined
+            ? undefined
+            : await stateFile(directory, await keyOf(kept)),
           progress: new ProgressTeller(options, { stage: "train", unit: "epochs" }),
         });
         return { history, bestEpoch, layers: trainedLayers(network) };
@@ -142,7 +138,7 @@ export async function fitFromScratch(
     preprocessing,
     labels,
     provenance: {
-      training: `From scratch on ${split.train.length} pictures: ${JSON.stringify(loop)}`,
+      training: `From scratch on ${split.train.length} pictures: ${JSON.stringify(steps)}`,
       dataSha256,
     },
   };

@@ -1,13 +1,7 @@
 /** The heads that a fit can learn, each with what it says of pictures that it had not learned from. */
 
 import type { Model } from "../model/model.ts";
-import {
-  HEAD_BATCH,
-  HEAD_EPOCHS,
-  LEARNING_RATES,
-  NEAREST_BELOW,
-  TUNING,
-} from "../options/training.ts";
+import { NEAREST_BELOW } from "../options/training.ts";
 import { ProgressTeller } from "../progress.ts";
 import { fineTune, type FineTuneTask } from "./fine_tune.ts";
 import type { FitOptions, FitSettings } from "./fit_options.ts";
@@ -21,6 +15,7 @@ import { mapShape, recordBytes } from "./maps.ts";
 import { directionsOf, examplesProblem, learnNearest } from "./nearest.ts";
 import { countsOf, stratifiedSplit } from "./split.ts";
 import { RecordsInMemory } from "./records.ts";
+import { hiddenSteps, tuningSteps } from "./steps.ts";
 
 /** How a fit learns. */
 export interface HowToLearn {
@@ -86,17 +81,12 @@ async function learnInEpochs(
   task: HeadTask,
   { options, settings, store }: HowToLearn,
 ): Promise<LearnedHead> {
-  const { hidden, optimizer, patience, weightDecay, seed, epochs = HEAD_EPOCHS } = settings;
-  const { learningRate = LEARNING_RATES.head[optimizer] } = options;
-  const isLarge = task.labels.length >= HEAD_BATCH.manyFrom;
-  const { batchSize = isLarge ? HEAD_BATCH.many : HEAD_BATCH.few } = options;
-  const { validation, classWeights, whitening } = settings;
-  const steps = { optimizer, epochs, patience, weightDecay, seed, learningRate, batchSize };
-  const state = await store?.state({ ...steps, hidden, validation, classWeights, whitening });
+  const { steps, kept } = hiddenSteps(settings, task.labels.length);
+  const state = await store?.state(kept);
   const progress = new ProgressTeller(options, { stage: "train", unit: "epochs" });
   const { signal } = options;
   const loop = { ...steps, oneCycle: false, signal, state, progress };
-  const learned = await learnHidden(task, hidden, loop);
+  const learned = await learnHidden(task, settings.hidden, loop);
   progress.end();
   return learned;
 }
@@ -106,12 +96,9 @@ export async function learnTuned(
   task: Omit<FineTuneTask, "records">,
   { options, settings, kernels, store }: HowToLearn,
 ): Promise<{ model: Model; learned: LearnedHead }> {
-  const { weightDecay, seed, validation, classWeights, whitening } = settings;
-  const { epochs = TUNING.epochs, batchSize = TUNING.batchSize } = settings;
-  const { learningRate = TUNING.learningRate } = options;
-  const steps = { epochs, batchSize, learningRate, weightDecay, seed };
+  const { steps, kept } = tuningSteps(settings);
   const size = recordBytes(mapShape(task.frozen.model));
   using records = await store?.records(size) ?? new RecordsInMemory(size);
-  const state = await store?.state({ ...steps, validation, classWeights, whitening });
+  const state = await store?.state(kept);
   return await fineTune(kernels, { ...task, records }, { ...options, ...steps, state });
 }
