@@ -1,9 +1,14 @@
 /** Random numbers from a seed, so that a fit can be repeated and resumed. */
 
-/** Numbers in `[0, 1)` (Marsaglia, 2003, "Xorshift RNGs": 13, 17, 5). */
+/**
+ * Numbers in `[0, 1)` (Marsaglia, 2003, "Xorshift RNGs": 13, 17, 5).
+ *
+ * @param seed 0…2^53 - 1
+ */
 export function randomFrom(seed: number): () => number {
-  // Neighboring seeds are spread apart; the state must not be 0.
-  let state = Math.imul(seed + 1, 0x9e3779b1) | 0 || 1;
+  // Neighboring seeds are spread apart, and so are those of the same low bits; the state must not be 0.
+  const high = finalized(Math.floor(seed / 2 ** 32));
+  let state = Math.imul(seed + 1, 0x9e3779b1) ^ high || 1;
   return () => {
     state ^= state << 13;
     state ^= state >>> 17;

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { examples } from "../../lib/train/pixels.ts";
+import { stratifiedFolds } from "../../lib/train/folds.ts";
 import { mixed, randomFrom } from "../../lib/train/random.ts";
+import { stratifiedSplit } from "../../lib/train/split.ts";
 import { withTfjs } from "../../lib/train/tfjs.ts";
 
 /** The neighbors of three numbers that differ in one of them. */
@@ -111,4 +113,30 @@ Deno.test("a picture is mirrored in some epochs, and not in others, also in a ba
   const mirrored = ways.filter(([way]) => way!.startsWith("mirrored")).length;
   assert(mirrored > 8 && mirrored < 32, `${mirrored} of 40`);
   assert(randomFrom(mixed(0, 1))() !== randomFrom(mixed(1, 0))());
+});
+
+Deno.test("seeds of the same low bits divide pictures in ways of their own", () => {
+  const labels = Array.from({ length: 60 }, (_, n) => n % 3), names = ["a", "b", "c"];
+  for (const low of [0, 1, 5, 2 ** 32 - 1]) {
+    const seeds = [low, low + 2 ** 32, low + 2 ** 33, low + 2 ** 52];
+    const numbers = seeds.map((seed) => randomFrom(seed)());
+    assertEquals(new Set(numbers).size, 4, `${numbers}`);
+    const folds = seeds.map((seed) => stratifiedFolds(labels, 3, { seed }).join());
+    assertEquals(new Set(folds).size, 4, `folds of ${low}`);
+    const splits = seeds.map((seed) => stratifiedSplit(labels, names, 0.2, seed).validation.join());
+    assertEquals(new Set(splits).size, 4, `splits of ${low}`);
+  }
+  assertEquals(randomFrom(2 ** 53 - 1)(), randomFrom(2 ** 53 - 1)());
+});
+
+/** Seeds, and 2^32 times the first number of each. */
+const SEEDS = [[0, 1361921809], [1, 2723843587], [12345, 2199355594], [2147483648, 3508864785], [
+  4294967295,
+  270369,
+]] as const;
+
+Deno.test("randomFrom() is Marsaglia's generator, and of seeds of 32 bits nothing else is mixed in", () => {
+  // By Python, in integers of any length: state = (seed + 1) * 0x9e3779b1 mod 2^32, 1 instead of 0.
+  const first = SEEDS.map(([seed]) => randomFrom(seed)() * 2 ** 32);
+  assertEquals(first, SEEDS.map(([, expected]) => expected));
 });
