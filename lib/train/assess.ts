@@ -13,6 +13,11 @@ import { type Doubt, doubtsOf } from "./suspects.ts";
 export interface Assessment extends Accuracy {
   /** Number of pictures that were judged, each by a head that had not learned from it. */
   readonly judged: number;
+  /**
+   * `true` where features were brought to the scale that they have in all pictures, also in those that were judged,
+   * as it is where they are too large for memory; nothing else was learned from these.
+   */
+  readonly scaledByAll?: boolean | undefined;
   /** The balanced accuracy of each fold; one, where the pictures that judge are the same for all. */
   readonly folds: readonly number[];
   /** What others are worth on the same pictures. */
@@ -96,6 +101,8 @@ export interface Assessed {
   readonly folds: Int32Array;
   /** The same number for pictures that show the same, `[N]`. */
   readonly duplicates: Int32Array;
+  /** Whether the pictures that were judged took part in the scale of features. */
+  readonly scaledByAll?: boolean | undefined;
 }
 
 /** Assesses a head, and calibrates it by the same pictures. */
@@ -138,6 +145,7 @@ export async function assess(
   });
   const assessment = {
     judged: judged.length,
+    ...task.scaledByAll ? { scaledByAll: true } : {},
     ...figures,
     folds: [...byFold].sort(([a], [b]) => a - b)
       .map(([, own]) => accuracyOf(known, predicted, own).balancedAccuracy),

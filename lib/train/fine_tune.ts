@@ -16,7 +16,7 @@ import type { Frozen } from "./frozen.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { blockProblem, readBlock, withBlock } from "./last_block.ts";
-import { learnLinear } from "./linear_head.ts";
+import { learnLinear, scalingOf } from "./linear_head.ts";
 import { BEFORE_BLOCK, computeMaps, type RecordStore } from "./maps.ts";
 import { rootRows, type Rows, rowsAt } from "./rows.ts";
 import type { LinearTransform } from "./statistics.ts";
@@ -107,7 +107,11 @@ export async function fineTune(
     model,
     learned: {
       ...{ head: { kind: "dense", layers: [layer] }, logits, history, bestEpoch },
-      settings: { ...settings, ...isAgain ? { C: linear.C } : {} },
+      scaledByAll: isAgain && linear.scaledByAll,
+      settings: {
+        ...settings,
+        ...isAgain ? { C: linear.C, ...scalingOf(linear.scaledByAll) } : {},
+      },
     },
   };
 }

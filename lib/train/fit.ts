@@ -137,9 +137,9 @@ export async function fit(
       : await learnTuned({ ...task, frozen, engine, duplicates, samples: read }, how);
     return { ...found, duplicates, folds };
   });
-  const { logits } = learned;
+  const { logits, scaledByAll } = learned;
   const { assessment, calibration } = await assess(
-    { samples: read, labels, colors: pictures.colors, duplicates, folds, logits },
+    { samples: read, labels, colors: pictures.colors, duplicates, folds, logits, scaledByAll },
     options.signal,
   );
   const dataSha256 = await hashOfData(fingerprints, classes);

@@ -60,5 +60,6 @@ export async function learnByGram(
     layer: foldBlocks(transforms, expecting({ weight, bias }, classWeights)),
     C,
     validation,
+    scaledByAll: whitening !== "none",
   };
 }

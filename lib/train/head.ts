@@ -27,6 +27,8 @@ export interface LearnedHead {
   readonly head: DenseReadout | NearestReadout;
   /** `[N, K]`: what a head that had not learned from a picture says of it; `NaN` if there is none. */
   readonly logits: Float64Array;
+  /** Whether features were brought to the scale that they have in all pictures, also in those that judge. */
+  readonly scaledByAll?: boolean | undefined;
   /** How it was learned, for the model's document. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** What each epoch gave, of a head that learns in epochs. */

@@ -10,7 +10,7 @@ import { NEVER, stratifiedFolds } from "./folds.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { learnHidden } from "./hidden_head.ts";
 import type { TrainingKernels } from "./kernels.ts";
-import { learnLinear } from "./linear_head.ts";
+import { learnLinear, scalingOf } from "./linear_head.ts";
 import { mapShape, recordBytes } from "./maps.ts";
 import { directionsOf, examplesProblem, learnNearest } from "./nearest.ts";
 import { countsOf, stratifiedSplit } from "./split.ts";
@@ -61,12 +61,15 @@ export async function learn(task: HeadTask, how: HowToLearn): Promise<LearnedHea
     progress.end();
     return { head, logits: validation.logits, settings: { head: kind } };
   }
-  const { layer, C, validation } = await learnLinear(kernels, task, { signal, onStep });
+  const { layer, C, validation, scaledByAll } = await learnLinear(kernels, task, {
+    signal,
+    onStep,
+  });
   progress.end();
   return {
     head: { kind: "dense", layers: [layer] },
     logits: validation.logits,
-    settings: { head: kind, C, whitening },
+    ...{ scaledByAll, settings: { head: kind, C, whitening, ...scalingOf(scaledByAll) } },
   };
 }
 

@@ -14,6 +14,11 @@ import { areLarge, atHand, rootRows, rowsAt } from "./rows.ts";
 
 export type { LinearHead, LinearOptions, LinearTask } from "./linear_task.ts";
 
+/** What is said of a head whose features have a scale of more pictures than it is learned from. */
+export function scalingOf(scaledByAll: boolean): { readonly scaledBy?: "all pictures" } {
+  return scaledByAll ? { scaledBy: "all pictures" } : {};
+}
+
 /** Which strengths are tried. */
 export const STRENGTHS = [1, 3, 10, 30, 100, 300, 1000, 3000];
 
@@ -56,5 +61,5 @@ export async function learnLinear(
   const C = STRENGTHS[validation.best]!;
   const path = await Array.fromAsync(logisticPath(kernels, all, [C], { signal }));
   const layer = foldBlocks(all.transforms, expecting(path[0]!, classWeights));
-  return { layer, C, validation };
+  return { layer, C, validation, scaledByAll: false };
 }

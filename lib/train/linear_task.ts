@@ -23,6 +23,8 @@ export interface LinearHead {
   /** The strength that was chosen, one of those that are tried. */
   readonly C: number;
   readonly validation: CrossValidated;
+  /** Whether features were brought to the scale that they have in all pictures, also in those that judge. */
+  readonly scaledByAll: boolean;
 }
 
 /** How it is learned. */

@@ -45,10 +45,11 @@ export function mostFrequent({ classes }: Assessment): string {
 }
 
 /** What was judged, and how. */
-export function judging({ judged, folds }: Assessment): string {
-  return folds.length > 1
+export function judging({ judged, folds, scaledByAll }: Assessment): string {
+  const how = folds.length > 1
     ? `${judged} pictures in ${folds.length} parts, each judged by a model that learned from the others`
     : `${counted(judged, "picture")} that the model did not learn from`;
+  return scaledByAll ? `${how}, but for the scale of features, which is that of all pictures` : how;
 }
 
 /** From which score on a model is sure. */

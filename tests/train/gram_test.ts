@@ -127,6 +127,7 @@ Deno.test("learnByGram() learns what learnLinear() does, and ends as soon as it 
   const found = await learnByGram(kernels, task, STRENGTHS, { onStep });
   assertEquals(steps, Array.from({ length: 24 }, (_, n) => n + 1));
   assertEquals(found.C, expected.C);
+  assertEquals([found.scaledByAll, expected.scaledByAll], [true, false]);
   // Both end at a gradient of 1e-4 of that at first.
   assert(distance(found.layer.weight, expected.layer.weight) < 2e-3);
   assert(distance(found.layer.bias, expected.layer.bias) < 2e-3);
@@ -134,4 +135,20 @@ Deno.test("learnByGram() learns what learnLinear() does, and ends as soon as it 
   assert(distance(found.validation.logits, expected.validation.logits) < 0.1);
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(() => learnByGram(kernels, task, STRENGTHS, { signal }), Error, "enough");
+});
+
+Deno.test("learnByGram() expects classes as often as among all pictures, whatever is in a fold", async () => {
+  // All of one class and a quarter of the others; in each fold a class is missing but for a picture.
+  const kept = all.filter((n) => labels[n] === 0 || n % 4 === 0);
+  const own = Int32Array.from(kept, (n) => labels[n]!);
+  const folds = own.map((label, n) => n % 7 === 0 ? (label + 1) % 3 : label);
+  const task = {
+    ...{ rows: rowsAt(rows, kept), labels: own, classes: CLASSES, lengths: LENGTHS },
+    ...{ whitening: "none" as const, classWeights: Float32Array.of(0.5, 2, 3), folds },
+  };
+  const expected = await learnLinear(kernels, task);
+  const found = await learnByGram(kernels, task, STRENGTHS, {});
+  assertEquals([found.C, found.scaledByAll], [expected.C, false]);
+  // Without a scale nothing else differs, but for rounding.
+  assert(distance(found.validation.logits, expected.validation.logits) < 1e-4);
 });

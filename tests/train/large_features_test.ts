@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { areLarge } from "../../lib/train/rows.ts";
+import { judging } from "../../lib/train/words.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { catsAndDogs } from "../support/fitted.ts";
 
@@ -18,9 +19,18 @@ Deno.test("large features give the same model from a file and from memory", asyn
   assert(areLarge({ count: data.samples.length, length: LENGTH }));
   try {
     const own = { ...EACH_PIXEL, head: "linear", out: undefined } as const;
-    const { bytes, assessment } = await fit(data, { ...own, directory });
+    const { bytes, assessment, training } = await fit(data, { ...own, directory });
     assertEquals(bytes, (await fit(data, own)).bytes);
     assertEquals(assessment.judged, 42);
+    // Their inner products are computed once, of features on one scale for all: whoever reads of it is told.
+    const words = ", but for the scale of features, which is that of all pictures";
+    assertEquals(assessment.scaledByAll, true);
+    assert(judging(assessment).endsWith(words), judging(assessment));
+    assert(training.includes('"scaledBy":"all pictures"'), training);
+    const small = await fit(data, { ...own, layer: "pool4", sides: [32] });
+    assertEquals(small.assessment.scaledByAll, undefined);
+    assert(!judging(small.assessment).includes("scale"), judging(small.assessment));
+    assert(!small.training.includes("scaled"), small.training);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
