@@ -285,6 +285,52 @@ Deno.test("no epoch is kept if none judges the held pictures better than what it
 const copyOf = (block: readonly BlockLayer[]): BlockLayer[] =>
   block.map((layer) => ({ ...layer, filter: layer.filter.slice(), bias: layer.bias.slice() }));
 
+Deno.test("an update shrinks weights by their own rate times the decay, and no bias", async () => {
+  const task = await smallTask(), kernels = await TrainingKernels.start(1), next = random(5);
+  try {
+    // The head sees zeros, and each class has as many pictures: the slope of everything is exactly 0.
+    const transforms = task.transforms.map(({ mean, scale }) => ({ mean, scale: scale!.fill(0) }));
+    const weight = Float32Array.from({ length: 2 * 20 }, () => next() - 0.5);
+    const head = { weight, bias: Float32Array.of(0.5, 0.5) };
+    const block = task.block.map(({ bias, ...layer }) => ({ ...layer, bias: bias.fill(0.25) }));
+    const two = {
+      ...{ ...task, classes: 2, transforms, head, block, classWeights: Float32Array.of(1, 1) },
+      labels: task.labels.map((_, n) => n % 2),
+      ...{ train: Uint32Array.of(0, 1, 2, 3), held: Uint32Array.of(4, 5) },
+    };
+    const options = { epochs: 1, learningRate: 0.5, batchSize: 4, weightDecay: 0.75, seed: 0 };
+    const values: Float32Array[] = [];
+    await tune(kernels, two, {
+      ...options,
+      state: {
+        load: ({ value }) => Promise.resolve(void values.push(value!.slice())),
+        save: ({ updates }, { value }) => {
+          assertEquals(updates, 1);
+          return Promise.resolve(void values.push(value!.slice()));
+        },
+      },
+    });
+    const [before, after] = values as [Float32Array, Float32Array];
+    // The schedule begins at a fiftieth, and the head learns 20 times as fast.
+    const rate = 0.5 / 50;
+    let at = 0;
+    const check = (length: number, part: number): void => {
+      for (const end = at + length; at < end; at++) {
+        assertAlmostEquals(after[at]!, before[at]! * part, 1e-7 * Math.abs(before[at]!), `${at}`);
+      }
+    };
+    for (const { filter, bias } of block) {
+      check(filter.length, 1 - rate * 0.75);
+      check(bias.length, 1);
+    }
+    check(head.weight.length, 1 - 20 * rate * 0.75);
+    check(head.bias.length, 1);
+    assertEquals(at, after.length);
+  } finally {
+    await kernels.end();
+  }
+});
+
 Deno.test("a guess has the loss ln K, of pictures that are learned from and of held ones", async () => {
   const task = await smallTask(), kernels = await TrainingKernels.start(1);
   try {

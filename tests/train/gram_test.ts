@@ -138,7 +138,7 @@ Deno.test("learnByGram() learns what learnLinear() does, and ends as soon as it 
 });
 
 Deno.test("learnByGram() expects classes as often as among all pictures, whatever is in a fold", async () => {
-  // All of one class and a quarter of the others; in each fold a class is missing but for a picture.
+  // All of one class and a quarter of the others; each fold has most of a class, of which few are left to learn from.
   const kept = all.filter((n) => labels[n] === 0 || n % 4 === 0);
   const own = Int32Array.from(kept, (n) => labels[n]!);
   const folds = own.map((label, n) => n % 7 === 0 ? (label + 1) % 3 : label);

@@ -258,3 +258,29 @@ for (const optimizer of ["adam", "momentum", "sgd"] as const) {
     assertEquals(after, before, "no tensor is left");
   });
 }
+
+for (const optimizer of ["adam", "momentum", "sgd"] as const) {
+  Deno.test(`an update by ${optimizer} shrinks weights by the rate times the decay, and no bias`, async () => {
+    await withTfjs(async (tf) => {
+      // No picture has any input, and each class has as many: the slope of everything is exactly 0.
+      const variables = tf.tidy(() => [
+        tf.variable(tf.tensor2d([[3, -5]])),
+        tf.variable(tf.tensor1d([0.5, 0.5])),
+      ]);
+      const [weights, bias] = variables as [Variable, Variable];
+      const examples = { labels: [0, 1], batch: () => tf.zeros([2, 1]) };
+      try {
+        await trainLoop(tf, {
+          ...{ variables, classes: 2, classWeights: Float32Array.of(1, 1) },
+          ...{ train: examples, validation: examples },
+          forward: (x) => tf.add(tf.matMul(x as Tensor2D, weights as unknown as Tensor2D), bias),
+        }, { ...OPTIONS, optimizer, epochs: 1, learningRate: 0.25, weightDecay: 0.5 });
+        // 1 - 0.25 * 0.5 = 7/8, exact in float32.
+        assertEquals([...floats(weights)], [3 * 7 / 8, -5 * 7 / 8]);
+        assertEquals([...floats(bias)], [0.5, 0.5]);
+      } finally {
+        tf.dispose(variables);
+      }
+    });
+  });
+}
