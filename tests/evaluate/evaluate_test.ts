@@ -115,6 +115,16 @@ Deno.test("metricsOf() finds the calibration error of Guo et al. by hand", () =>
   ]);
 });
 
+Deno.test("the calibration error is that of 15 bins: fewer or more give another one", () => {
+  // [9/15, 10/15) has 0.61, right, and 0.66, wrong; [10/15, 11/15) has 0.69, right.
+  const records = [record(0, 0, 0.61), record(0, 1, 0.66), record(1, 1, 0.69)];
+  const { calibrationError, reliability } = metricsOf(records, ["a", "b"]);
+  assertAlmostEquals(calibrationError, 2 / 3 * (0.635 - 0.5) + 1 / 3 * (1 - 0.69), 1e-12);
+  assertEquals(reliability.length, 15);
+  const used = reliability.filter(({ images }) => images > 0);
+  assertEquals(used.map(({ from, to }) => [from, to]), [[9 / 15, 10 / 15], [10 / 15, 11 / 15]]);
+});
+
 Deno.test("the calibration error of scores that are true probabilities is near 0", () => {
   const next = random(5);
   const records = Array.from({ length: 20_000 }, () => {
@@ -359,4 +369,20 @@ Deno.test("a picture that is too long to be looked at densely is that picture's 
   });
   assertEquals(failed, [["long", "ImageTooLargeError"]]);
   assertEquals(records.map(({ file }) => file), [samples[1]!.file]);
+});
+
+Deno.test("an image whose class comes fifth is among the best five, one whose class comes sixth is not", async () => {
+  await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm", threads: 1 });
+  const file = new URL("cat.png", PHOTOS).pathname;
+  const predictions = await classifier.classify(file, { topK: Infinity });
+  const [fifth, sixth] = [predictions[4]!, predictions[5]!];
+  for (const [{ index, score }, top5] of [[fifth, 1], [sixth, 0]] as const) {
+    const { metrics, records } = await evaluate(classifier, [{ file, label: index }]);
+    assertEquals([metrics.top1, metrics.top5, metrics.classes[index]!.top5], [0, top5, top5]);
+    assertEquals(
+      records[0]!.top,
+      predictions.slice(0, 5).map(({ index, score }) => ({ index, score })),
+    );
+    assertEquals(records[0]!.score, score);
+  }
 });
