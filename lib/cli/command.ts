@@ -3,13 +3,14 @@
  * parsing come from them.
  */
 
-import { flag, type Table, type Values } from "../options.ts";
+import { type ENGINE_OPTIONS, flag, type Table, type Values } from "../options.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Helped } from "./described.ts";
 import { withEnvironment } from "./environment.ts";
 import { optionsAtHome } from "./home.ts";
 import { untilInterrupted } from "./run.ts";
 import { print, setVerbosity, tell } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** How much a command says. Every command has it. */
 export const VERBOSITY = {
@@ -62,6 +63,7 @@ export async function runCommand(
     print(commandHelp({ ...command, options: table }, name, info));
     return 0;
   }
+  checkTogether({ ...given, quiet, verbose });
   setVerbosity({ quiet, verbose });
   const asked = await withEnvironment(command.options, given);
   const options = optionsAtHome(command.options, asked);
@@ -74,4 +76,14 @@ export async function runCommand(
       }
     }
   });
+}
+
+/** @throws {UsageError} If options contradict each other, or one has no effect beside another. */
+function checkTogether(given: Values<typeof ENGINE_OPTIONS & typeof VERBOSITY>): void {
+  if (given.quiet === true && given.verbose === true) {
+    throw new UsageError("--quiet and --verbose contradict each other: give one");
+  }
+  if (given.backend === "webgpu" && given.threads !== undefined) {
+    throw new UsageError("--threads is for the wasm backend: it has no effect on webgpu");
+  }
 }

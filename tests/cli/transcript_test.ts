@@ -205,6 +205,8 @@ const LINES: readonly Line[] = [
   { line: "models path --cache-dir cache", code: 0, out: /cache\n$/ },
   { line: "models remove", code: 2, err: /remove/ },
   { line: `doctor --json ${M}`, code: 0, out: /"threads"/ },
+  { line: `classify ${M} -q -v cat.png`, code: 2, err: /--quiet and --verbose/ },
+  { line: `classify ${M} --backend webgpu --threads 2 cat.png`, code: 2, err: /no effect/ },
   { line: `classify ${M} cat.png`, code: 2, err: /VGG16_THREADS/, env: { VGG16_THREADS: "many" } },
   { line: "classify cat.png", code: 0, out: /^cat\.png/, env: { VGG16_MODEL: "my.safetensors" } },
   { line: `classify --offline ${M} http://127.0.0.1:9/x.png`, code: 1, err: /offline mode/ },
