@@ -16,6 +16,12 @@ const { model } = randomModel({
 /** The same as if it had been opened from a file. */
 const opened: Model = { ...model, sha256: "0a".repeat(32) };
 
+/** One with dense layers, which see one position: as it is, or averaged. */
+const { model: dense } = randomModel({
+  ...model.architecture,
+  ...{ convolutions: [4, 4, 4, 4, 4, 4, 4, 4], dense: [8, 3], head: undefined },
+});
+
 /** A model with its weights changed in place: of one that is in memory, nothing else tells. */
 function reversed(own: Model): Model {
   const weights = async function* (): AsyncGenerator<WeightPiece> {
@@ -92,6 +98,11 @@ Deno.test("features are found by all that they depend on: other settings have an
     "another pooling": { choice: { pooling: "none" } },
     "another side": { choice: { sides: [64] } },
     "no mirror images": { choice: { mirror: "off" } },
+    "a dense layer": { base: dense, choice: { layers: ["fc7"] } },
+    "the same in another architecture": {
+      base: { ...dense, architecture: { ...dense.architecture, pooling: "average" } },
+      choice: { layers: ["fc7"] },
+    },
     "floats": { ...float },
     "floats of another backend": { ...float, backend: "webgpu" },
   };
