@@ -31,6 +31,7 @@ import {
 import { WRITES } from "./permissions.ts";
 import { checkExecutor, type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
+import { columns } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const SELECTION = SELECTION_OPTIONS, { topK, scoreThreshold, allow, deny } = SELECTION;
@@ -117,7 +118,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
         take: ({ file }) => pictures === undefined || isFile(pictures.get(String(file))),
       });
     const left = inputs.filter(({ name }) => !known?.files.has(name));
-    const shape = classifyShape(classifier.info, settings, { isOne, isShort });
+    const shape = classifyShape(classifier.info, settings, { isOne, isShort, columns: columns() });
     const results = known === undefined ? new Results(format, shape) : undefined;
     const keep = (result: Result): void => {
       checkExecutor(classifier);

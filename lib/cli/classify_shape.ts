@@ -20,13 +20,15 @@ interface Detail {
   readonly isOne: boolean;
   /** Whether a picture is one line. */
   readonly isShort: boolean;
+  /** Columns of a line. */
+  readonly columns: number;
 }
 
 /** How results look. */
 export function classifyShape(
   { backend, multiLabel }: Pick<ClassifierInfo, "backend" | "multiLabel">,
   settings: Settings,
-  { isOne, isShort }: Detail,
+  { isOne, isShort, columns }: Detail,
 ): Shape<Result> {
   return {
     settings: { ...settings, backend },
@@ -38,7 +40,7 @@ export function classifyShape(
       if (isShort) return lineOf(result);
       const time = isOne ? `, ${result.latencyMs.toFixed(1)} ms` : "";
       const how = `${backend}${time}${multiLabel ? "; each label by itself" : ""}`;
-      return [`${result.file}  (${how})`, ...barsOf(result.predictions)];
+      return [`${result.file}  (${how})`, ...barsOf(result.predictions, columns)];
     },
   };
 }
@@ -50,11 +52,14 @@ function lineOf({ file, predictions }: Result): string {
   return `${doubt}${labels || "no label reaches the threshold"}  ${file}`;
 }
 
+const WIDEST_BAR = 30;
+
 /** A line for each label, with a bar: where each has a score of its own they are no parts of a whole. */
-function barsOf(predictions: readonly Prediction[]): string[] {
+function barsOf(predictions: readonly Prediction[], columns: number): string[] {
   const width = Math.max(...predictions.map(({ label }) => displayWidth(label)), 0);
+  const widest = Math.max(0, Math.min(WIDEST_BAR, columns - width - "  100.0 %    ".length));
   const lines = predictions.map(({ label, score }) => {
-    const bar = "█".repeat(Math.round(score * 30));
+    const bar = "█".repeat(Math.round(score * widest));
     return `  ${padEnd(label, width)}  ${percent(score).padStart(7)}  ${bar}`.trimEnd();
   });
   if (lines.length === 0) lines.push("  no label reaches the threshold");

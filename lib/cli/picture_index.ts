@@ -25,7 +25,7 @@ import { ProgressLine } from "./progress.ts";
 import { type Format, FORMAT_FLAGS, formatOf } from "./results.ts";
 import { CLASSIFIER_FLAGS } from "./run.ts";
 import { type Settings, settingsOf } from "./settings.ts";
-import { print, printCsv, tell, tellError } from "./terminal.ts";
+import { print, printText, tell, tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Options of both commands. */
@@ -231,7 +231,7 @@ export async function giveResults(
     }
   };
   if (out === undefined) {
-    if (form !== "text") printCsv(contents());
+    if (form !== "text") printText(contents());
     else if (text.length > 0) print(text);
     return;
   }

@@ -6,7 +6,7 @@ import { visibleJson } from "../report/visible.ts";
 import { csvCell } from "./csv.ts";
 import type { Failure } from "./run.ts";
 import type { Settings } from "./settings.ts";
-import { type Lines, print, printCsv, printJson } from "./terminal.ts";
+import { type Lines, print, printJson, printText } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** In which form results are printed. */
@@ -63,7 +63,7 @@ export class Results<Result> {
     this.#shape = shape;
     const { settings, columns } = shape;
     if (format === "jsonl") printJson(settings);
-    else if (format === "json") printCsv(`${visibleJson(settings).slice(0, -1)},"results":[`);
+    else if (format === "json") printText(`${visibleJson(settings).slice(0, -1)},"results":[`);
     else if (format !== "text") this.#printRows([columns]);
   }
 
@@ -87,12 +87,12 @@ export class Results<Result> {
 
   /** Ends a document. */
   end(): void {
-    if (this.#format === "json") printCsv("]}");
+    if (this.#format === "json") printText("]}");
   }
 
   #printRecord(record: object): void {
     if (this.#format === "jsonl") return printJson(record);
-    printCsv((this.#count++ > 0 ? "," : "") + visibleJson(record));
+    printText((this.#count++ > 0 ? "," : "") + visibleJson(record));
   }
 
   #printRows(rows: readonly (readonly (string | number)[])[]): void {
@@ -100,6 +100,6 @@ export class Results<Result> {
     const cells = rows.map((row) =>
       row.map((cell) => typeof cell === "string" ? csvCell(cell) : cell)
     );
-    printCsv(stringify(cells, { separator: this.#format === "tsv" ? "\t" : "," }));
+    printText(stringify(cells, { separator: this.#format === "tsv" ? "\t" : "," }));
   }
 }

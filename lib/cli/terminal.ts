@@ -41,8 +41,8 @@ export function printJson(value: unknown): void {
   write(visibleJson(value));
 }
 
-/** Prints rows of CSV, whose cells are `csvCell()`'s. */
-export function printCsv(text: string): void {
+/** Prints text for programs, in which whoever composed it has made control characters visible. */
+export function printText(text: string): void {
   write(text.replaceAll("\r\n", "\n").replace(/\n$/, ""));
 }
 
