@@ -13,7 +13,7 @@ export interface BreakableGpu extends Disposable {
   lose(): void;
   /** How often the next requests find no adapter. */
   away: number;
-  /** What adapters say of themselves, if not the truth. */
+  /** What adapters say of themselves, if not the truth. Where it is false, `/dev` holds a GPU. */
   isFallback: boolean | undefined;
   /** How often an adapter was requested. */
   readonly requests: number;
@@ -28,6 +28,7 @@ export interface BreakableGpu extends Disposable {
 export function breakable(): BreakableGpu {
   const { requestDevice } = GPUAdapter.prototype;
   const { requestAdapter } = GPU.prototype;
+  const { statSync } = Deno;
   const fallback = Object.getOwnPropertyDescriptor(GPUAdapterInfo.prototype, "isFallbackAdapter")!;
   let device: GPUDevice | undefined;
   GPUAdapter.prototype.requestDevice = async function (descriptor) {
@@ -44,6 +45,8 @@ export function breakable(): BreakableGpu {
       return gpu.isFallback ?? fallback.get!.call(this);
     },
   });
+  Deno.statSync = (path) =>
+    statSync(gpu.isFallback === false && path === "/dev/dri" ? "/dev" : path);
   const gpu: BreakableGpu = {
     away: 0,
     isFallback: undefined,
@@ -75,6 +78,7 @@ export function breakable(): BreakableGpu {
     [Symbol.dispose]: () => {
       GPUAdapter.prototype.requestDevice = requestDevice;
       GPU.prototype.requestAdapter = requestAdapter;
+      Deno.statSync = statSync;
       Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", fallback);
     },
   };
