@@ -19,6 +19,8 @@ const RESULTS = join(CACHE, "mutants.json");
 const LIMIT_S = 120;
 /** Test files that are tried for a mutant, those that are nearest to it first. */
 const MOST_TESTS = 6;
+/** What a test says that starts the command line as a process. */
+const STARTS = /cli\.ts|run_cli/;
 
 interface Result {
   readonly outcome: "killed" | "survived" | "no test";
@@ -134,9 +136,6 @@ function commonParts(a: string, b: string): number {
   const first = left.findIndex((part, index) => part !== right[index]);
   return first < 0 ? left.length : first;
 }
-
-/** What a test says that starts the command line as a process. */
-const STARTS = /cli\.ts|run_cli/;
 
 /** Which modules of `lib/` each test imports, or reaches as it starts the command line. */
 async function reachOf(): Promise<Map<string, readonly string[]>> {
