@@ -1,5 +1,12 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { KnownImages } from "../../lib/cli/known_images.ts";
+import {
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { KnownImages, stampOf } from "../../lib/cli/known_images.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 
 const SETTINGS = { program: "vgg16 test", model: "m" };
@@ -85,4 +92,13 @@ Deno.test("a disk that fills leaves whole lines", async () => {
   }
   assertEquals(await Deno.readTextFile(path), `${HEAD}{"file":"a"}\n`);
   await Deno.remove(path);
+});
+
+Deno.test("an address is known by a hash of all of it, and no secret of it is kept", async () => {
+  const { place, ...rest } = await stampOf("https://example.com/a.png?key=secret");
+  assertEquals(rest, {});
+  assertMatch(place!, /^[0-9a-f]{16}$/);
+  assertEquals((await stampOf("https://example.com/a.png?key=secret")).place, place);
+  assertNotEquals((await stampOf("https://example.com/a.png?key=other")).place, place);
+  assertEquals(await stampOf("-"), {});
 });

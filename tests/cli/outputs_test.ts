@@ -1,6 +1,6 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { checkOutputs, keepInputs, outputsOf } from "../../lib/cli/outputs.ts";
+import { checkModelName, checkOutputs, keepInputs, outputsOf } from "../../lib/cli/outputs.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { random } from "../support/random_model.ts";
 import { CIFAR10, CIFAR10_FILE } from "../support/cifar10.ts";
@@ -152,3 +152,11 @@ async function contents(folder: string): Promise<Record<string, number>> {
   }
   return Object.fromEntries(Object.entries(found).sort());
 }
+
+Deno.test("a model is named as what it is", () => {
+  for (const out of ["my", "my.safetensors", "a.b/MY.SAFETENSORS"]) checkModelName(out);
+  for (const out of ["my.h5", "a/my.onnx"]) {
+    const { message } = assertThrows(() => checkModelName(out), UsageError);
+    assertStringIncludes(message, `name it ${out.replace(/[^.]*$/, "")}safetensors`);
+  }
+});
