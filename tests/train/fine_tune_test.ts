@@ -16,8 +16,8 @@ import { Maps, recordBytes } from "../../lib/train/maps.ts";
 import { checkInMemory, RecordsInMemory } from "../../lib/train/records.ts";
 import { TunedNetwork, type TuningTask } from "../../lib/train/tuned_network.ts";
 import { tune } from "../../lib/train/tuning.ts";
-import type { State, StateArrays } from "../../lib/train/state.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
+import { keepStates, type KeptState } from "../support/kept_states.ts";
 import { random, randomModel } from "../support/random_model.ts";
 
 const SIDE = 32;
@@ -124,24 +124,15 @@ Deno.test("training lowers the loss, and goes on from each epoch's state to the 
   const task = await smallTask(), kernels = await TrainingKernels.start(1);
   try {
     const options = { epochs: 12, learningRate: 3e-3, batchSize: 7, weightDecay: 0.01, seed: 1 };
-    const kept: { state: State; arrays: StateArrays }[] = [];
-    const state = (from?: (typeof kept)[number]) => ({
-      load: (arrays: StateArrays) => {
-        if (from === undefined) return Promise.resolve(undefined);
-        for (const [name, array] of Object.entries(arrays)) array.set(from.arrays[name]!);
-        return Promise.resolve(structuredClone(from.state));
-      },
-      save: (state: State, arrays: StateArrays) =>
-        Promise.resolve(void kept.push(structuredClone({ state, arrays }))),
-    });
-    const whole = await tune(kernels, task, { ...options, state: state() });
+    const kept: KeptState[] = [];
+    const whole = await tune(kernels, task, { ...options, state: keepStates(kept) });
     const { history } = whole;
     assertEquals(history.length, 12);
     assert(history.at(-1)!.loss < 0.7 * history[0]!.loss, JSON.stringify(history));
     assertEquals(kept.length, 12);
     for (const [n, from] of kept.slice().entries()) {
       kept.length = 0;
-      assertEquals(await tune(kernels, task, { ...options, state: state(from) }), whole);
+      assertEquals(await tune(kernels, task, { ...options, state: keepStates(kept, from) }), whole);
       assertEquals(kept.length, 11 - n);
     }
     const other = await tune(kernels, task, { ...options, seed: 2 });

@@ -10,8 +10,8 @@ import type { EpochMetrics } from "../../lib/progress.ts";
 import { type LoopOptions, type Task, trainLoop } from "../../lib/train/loop.ts";
 import { rateAt } from "../../lib/train/schedule.ts";
 import { classWeightsOf } from "../../lib/train/split.ts";
-import type { State, StateArrays } from "../../lib/train/state.ts";
 import { floats, type Tfjs, withTfjs } from "../../lib/train/tfjs.ts";
+import { keepStates, type KeptState } from "../support/kept_states.ts";
 
 const OPTIONS: LoopOptions = {
   optimizer: "sgd",
@@ -235,22 +235,16 @@ Deno.test("patience ends a training whose rate stays the same, and none whose ra
 
 for (const optimizer of ["adam", "momentum", "sgd"] as const) {
   Deno.test(`a training with ${optimizer} goes on from each epoch's state to the same weights`, async () => {
-    const kept: { state: State; arrays: StateArrays }[] = [];
-    const store = (from?: (typeof kept)[number]) => ({
-      load: (arrays: StateArrays) => {
-        if (from === undefined) return Promise.resolve(undefined);
-        for (const [name, array] of Object.entries(arrays)) array.set(from.arrays[name]!);
-        return Promise.resolve(structuredClone(from.state));
-      },
-      save: (state: State, arrays: StateArrays) =>
-        Promise.resolve(void kept.push(structuredClone({ state, arrays }))),
-    });
+    const kept: KeptState[] = [];
     const options = { optimizer, epochs: 4, batchSize: 3, weightDecay: 0.1, oneCycle: true };
     const before = await withTfjs((tf) => Promise.resolve(tf.memory().numTensors));
-    const whole = await train(signs(10), { ...options, state: store() });
+    const whole = await train(signs(10), { ...options, state: keepStates(kept) });
     assertEquals([kept.length, kept.at(-1)!.state.updates], [4, 16]);
     for (const [n, from] of kept.slice().entries()) {
-      const { last, history, epochs } = await train(signs(10), { ...options, state: store(from) });
+      const { last, history, epochs } = await train(signs(10), {
+        ...options,
+        state: keepStates(kept, from),
+      });
       assertEquals([last, history], [whole.last, whole.history]);
       assertEquals(new Set(epochs).size, 3 - n);
     }
