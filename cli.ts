@@ -26,7 +26,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     const { unknownCommand } = await import("./lib/cli/unknown_command.ts");
-    throw await unknownCommand([name, ...args]);
+    throw unknownCommand([name, ...args]);
   }
   const { runCommand } = await import("./lib/cli/command.ts");
   return await runCommand(await command.load(), args, name, command);

@@ -159,26 +159,31 @@ export function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Gives a file a second name, unless something has it. Where the system gives none, a copy has it.
+ * Gives a file another path of the same folder, unless something has it.
  *
  * @returns Whether it has.
  */
-export async function link(from: string, to: string): Promise<boolean> {
+export async function moveNew(from: string, to: string): Promise<boolean> {
   try {
     await Deno.link(from, to);
-    return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
+    return await moveToReserved(from, to);
   }
+  await Deno.remove(from);
+  return true;
+}
+
+/** The same on file systems where a file has one name: an empty file holds the name meanwhile. */
+async function moveToReserved(from: string, to: string): Promise<boolean> {
   try {
-    using file = await Deno.open(to, { write: true, createNew: true });
-    const source = await Deno.open(from);
-    await source.readable.pipeTo(file.writable, { preventClose: true });
-    return true;
+    (await Deno.open(to, { write: true, createNew: true })).close();
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
     throw error;
   }
+  await Deno.rename(from, to);
+  return true;
 }
 
 /** Gives a file another path, where it replaces what is there. */
@@ -354,6 +359,7 @@ export type Permission =
   | { readonly name: "env"; readonly variable?: string }
   | { readonly name: "read" | "write"; readonly path?: string }
   | { readonly name: "net"; readonly host?: string }
+  | { readonly name: "run"; readonly command?: string }
   | { readonly name: "sys"; readonly kind?: Deno.SysPermissionDescriptor["kind"] };
 
 /** Whether the program has a permission. Never asks for it. */

@@ -59,7 +59,7 @@ const MAY_SAY_DENO = [
   "lib/platform.ts",
   "lib/cli/convert.ts",
   "lib/cli/terminal.ts",
-  "lib/cli/run.ts",
+  "lib/cli/interrupt.ts",
   "lib/cli/stdin.ts",
   "lib/cli/open_page.ts",
 ];

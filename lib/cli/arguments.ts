@@ -141,16 +141,16 @@ function valueText(option: Option, { rawName, value, inlineValue }: Found): stri
     if (value === undefined || isOn) return value ?? String(isOn);
     throw new UsageError(`Option ${rawName} takes no value: found "${value}"`);
   }
-  if (value === undefined || value === "") throw new UsageError(`Option ${rawName} needs a value`);
-  if (inlineValue && /^-[a-z]$/i.test(rawName)) return value.replace(/^=/, "");
+  const text = inlineValue && /^-[a-z]$/i.test(rawName) ? value?.replace(/^=/, "") : value;
+  if (!text) throw new UsageError(`Option ${rawName} needs a value`);
   // A dash alone stands for standard input.
-  if (!inlineValue && value.startsWith("-") && value !== "-") {
+  if (!inlineValue && text.startsWith("-") && text !== "-") {
     throw new UsageError(
       `Option ${rawName} needs a value: the next word begins with a dash. If that is the value, ` +
         `write ${rawName}=VALUE`,
     );
   }
-  return value;
+  return text;
 }
 
 /**

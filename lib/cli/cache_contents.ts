@@ -6,6 +6,8 @@
 import { removeModel } from "../io/cache.ts";
 import { findModel } from "../model/catalog.ts";
 import { describePath, type FileInfo, listFolder, NotFound, remove } from "../platform.ts";
+import { KERNEL_TIMES } from "../engine/webgpu/tuning/tune_cache.ts";
+import { isRepositoryId } from "./known_models.ts";
 import { megabytes } from "./progress.ts";
 
 /** What a file of the folder is. */
@@ -27,7 +29,11 @@ export interface CachedFile {
 const INDEXES = "search";
 /** How these are called: a file of another name is somebody else's. */
 const INDEX = /-[0-9a-f]{12}\.safetensors$/;
-const KERNEL_TIMES = "webgpu_tuning.json";
+
+/** The index of a folder of pictures, of some settings that a hash stands for. */
+export function indexPath(cacheDir: string, folder: string, hash: string): string {
+  return `${cacheDir}/${INDEXES}/${folder.slice(0, 50)}-${hash.slice(0, 12)}.safetensors`;
+}
 
 /** Lists what this program keeps in a folder, by name. A folder that is not there holds nothing. */
 export async function listCache(cacheDir: string): Promise<CachedFile[]> {
@@ -102,7 +108,7 @@ function describe(name: string): Omit<CachedFile, "name" | "size"> | undefined {
 
 /** Whether a pull gives a file this name: a model of somebody's own may lie in the same folder. */
 function isPulled(id: string): boolean {
-  return findModel(id)?.url !== undefined || /^hf--.+--.+--.+$/.test(id);
+  return findModel(id)?.url !== undefined || isRepositoryId(id);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

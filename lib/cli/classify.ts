@@ -15,7 +15,7 @@ import type { Command } from "./command.ts";
 import { classifyShape, type Result } from "./classify_shape.ts";
 import { drawer } from "./draw.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
-import { KnownImages, stampsOf } from "./known_images.ts";
+import { imagesIn, KnownImages, stampsOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, makeFolderOf, OUTPUT_FLAGS, outputsOf } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf, isTable, Results } from "./results.ts";
@@ -85,15 +85,21 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     }
     const all = await expandInputs(operands, options);
     const isKept = out !== undefined || draw !== undefined;
-    const inputs = once(takeShard(all, parseShard(options.shard)), isKept);
+    const inputs = takeShard(once(all, isKept), parseShard(options.shard));
     const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
-    const drawn = inputs.flatMap(({ name }) => pictures?.get(name) ?? []);
-    const goesOn = !force && isFile(out);
+    // Whoever goes on draws what has changed anew; what a line is not about is somebody else's.
+    const goesOn = !force && out !== undefined && pictures !== undefined;
+    const before = goesOn ? imagesIn(out) : new Set<string>();
+    const drawn = Map.groupBy(
+      inputs.filter(({ name }) => pictures?.has(name)),
+      ({ name }) => before.has(name) ? "again" : "new",
+    );
+    const drawnAs = (when: "again" | "new"): string[] =>
+      (drawn.get(when) ?? []).map(({ name }) => pictures!.get(name)!);
     const isWanted = await checkOutputs({
       reads: [...all.map(({ place }) => place), options.model, options.filesFrom],
-      // Who goes on may have drawn one that is not in the lines yet.
-      writes: goesOn ? [] : drawn,
-      grows: out === undefined ? [] : [out],
+      writes: drawnAs("new"),
+      grows: [...out === undefined ? [] : [out], ...drawnAs("again")],
     }, options);
     if (!isWanted) return 0;
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
@@ -144,7 +150,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
           keep({ file, predictions, latencyMs });
         }, keepFailure);
       }
-      const save = await drawer(pictures, force || goesOn);
+      const save = await drawer(pictures, (file) => force || before.has(file));
       const items = eachAlone(left, signal, async (image) => {
         const start = performance.now();
         const pixels = await readImage(image, { offline: options.offline, signal });
@@ -153,8 +159,9 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       });
       return await keepEach(items, about, async ({ result }, file) => {
         const { pixels, predictions, latencyMs } = result;
-        await save(pixels, file, predictions);
+        // A line whose picture is not there is not believed; a picture without a line would be in the way.
         keep({ file, predictions, latencyMs });
+        await save(pixels, file, predictions);
       }, keepFailure);
     } finally {
       results?.end();

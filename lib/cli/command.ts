@@ -8,7 +8,7 @@ import { parseArguments } from "./arguments.ts";
 import type { Helped } from "./described.ts";
 import { withEnvironment } from "./environment.ts";
 import { optionsAtHome } from "./home.ts";
-import { untilInterrupted } from "./run.ts";
+import { untilInterrupted } from "./interrupt.ts";
 import { print, setVerbosity, tell } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -17,6 +17,11 @@ export const VERBOSITY = {
   quiet: flag({}, "Say nothing but errors"),
   verbose: flag({}, "Say more: which backend, model and threads work, and how long"),
 } satisfies Table;
+
+/** All that a command takes. */
+export function allOptions<T extends Table>({ options }: Command<T>): T & typeof VERBOSITY {
+  return { ...options, ...VERBOSITY };
+}
 
 export interface Command<T extends Table = Table> extends Helped<T> {
   /** Whether it goes on, if it is run again, where it was interrupted, and does not say so itself. */
@@ -56,7 +61,7 @@ export async function runCommand(
   name: string = "COMMAND",
   info: Pick<CommandInfo, "about" | "permissions"> = { about: "" },
 ): Promise<number> {
-  const table = { ...command.options, ...VERBOSITY };
+  const table = allOptions(command);
   const { operands, options: { quiet, verbose, ...given }, isHelp } = parseArguments(args, table);
   if (isHelp) {
     const { commandHelp } = await import("./command_help.ts");

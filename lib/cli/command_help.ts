@@ -1,6 +1,6 @@
 /** The help of one command. */
 
-import { type Described, groupsOf, type Helped, writtenOf } from "./described.ts";
+import { type Described, groupsOf, type Helped, sentence, textOf, writtenOf } from "./described.ts";
 import { columns, commandLine, exampleLines, paragraph } from "./layout.ts";
 import { programName } from "./program_name.ts";
 
@@ -31,7 +31,7 @@ export function helpOf(
     ...groups.flatMap(({ options }) => options).map((o) => flagsText(o).length),
   );
   return [
-    `${about[0]?.toUpperCase() ?? ""}${about.slice(1)}.`,
+    sentence(about),
     "",
     ...command.usage.split("\n").flatMap((form, n) =>
       commandLine(n === 0 ? "Usage: " : "       ", `${called} ${form}`)
@@ -43,7 +43,7 @@ export function helpOf(
     ...groups.flatMap(({ title, options }) => [
       "",
       title,
-      ...options.flatMap((o) => columns(flagsText(o), optionText(o), long + 2)),
+      ...options.flatMap((o) => columns(flagsText(o), textOf(o), long + 2)),
     ]),
     ...command.notes === undefined ? [] : ["", ...command.notes.split("\n").flatMap(paragraph)],
   ];
@@ -53,9 +53,4 @@ export function helpOf(
 function flagsText(described: Described): string {
   const { short } = described;
   return `  ${short === undefined ? "    " : `${short}, `}${writtenOf(described)}`;
-}
-
-/** `Labels of an image at most, best first (default: 5)` */
-function optionText({ about, more }: Described): string {
-  return more === "" ? about : `${about} (${more})`;
 }

@@ -103,6 +103,21 @@ function valueName(flag: string, { kind, placeholder }: Option): string | undefi
   return placeholder ?? usual[kind] ?? (last.length > SHORT_NAME ? last[0] : last);
 }
 
+/** `-k` and `--top-k`: all ways to write an option. */
+export function flagsOf({ short, long }: Pick<Described, "short" | "long">): readonly string[] {
+  return short === undefined ? long : [short, ...long];
+}
+
+/** `Labels of an image at most, best first (default: 5)` */
+export function textOf({ about, more }: Described): string {
+  return more === "" ? about : `${about} (${more})`;
+}
+
+/** What a command does, in a sentence. */
+export function sentence(about: string): string {
+  return `${about.slice(0, 1).toUpperCase()}${about.slice(1)}.`;
+}
+
 /** `--[no-]flip`, `--top-k N` */
 export function writtenOf({ long, value }: Described): string {
   const [flag] = long, all = long.length > 1 ? flag!.replace("--", "--[no-]") : flag!;

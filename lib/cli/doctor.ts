@@ -54,7 +54,7 @@ async function examine(
   return {
     ok: picture?.problem === null,
     versions: VERSIONS,
-    webgpu: await findGpu(),
+    webgpu: await findGpu(options.backend === "webgpu"),
     wasm: describeWasm(),
     cache,
     environment: describeEnvironment(),

@@ -118,7 +118,9 @@ async function openPart(
   isReplaced: boolean,
 ): Promise<Part> {
   const [rowsPath, linesPath] = partsOf(out), places = new Map<string, number>();
-  const rows = new OpenFile(rowsPath, "change");
+  // Not before it is known whose lines there are: what is refused leaves nothing.
+  let opened: OpenFile | undefined;
+  const rowsFile = (): OpenFile => opened ??= new OpenFile(rowsPath, "change");
   let shape: readonly number[] | undefined;
   const known = await KnownImages.open(linesPath, settings, stamps, {
     isReplaced,
@@ -126,7 +128,7 @@ async function openPart(
       const { file, row, shape: own, rowSha256 } = line;
       if (!isSize(row) || !isSizes(own) || String(own) !== String(shape ?? own)) return false;
       // Where the power failed a line may be there whose row is not, or not whole.
-      const length = 4 * rowLength({ shape: own });
+      const length = 4 * rowLength({ shape: own }), rows = rowsFile();
       if ((row + 1) * length > rows.describe().size) return false;
       const bytes = new Uint8Array(length);
       rows.read(row * length, bytes);
@@ -136,10 +138,10 @@ async function openPart(
       return true;
     },
   }).catch((error) => {
-    rows.close();
+    opened?.close();
     throw error;
   });
-  return { known, rows, places, shape };
+  return { known, rows: rowsFile(), places, shape };
 }
 
 /** SHA-256 of a row, in hex. */

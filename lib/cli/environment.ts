@@ -16,7 +16,7 @@ import {
 import { environmentVariables, isGranted } from "../platform.ts";
 import { isWebUrl } from "../urls.ts";
 import { programName } from "./program_name.ts";
-import { tell } from "./terminal.ts";
+import { tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const { model, backend, precision, threads, offline, baseUrl } = CLASSIFIER_OPTIONS;
@@ -78,6 +78,6 @@ async function tellUnread(): Promise<void> {
     const instead = near === undefined
       ? `${programName()} help lists some`
       : `did you mean ${near}?`;
-    tell(`warning: the environment variable ${name} has no effect: ${instead}`);
+    tellWarning(`the environment variable ${name} has no effect: ${instead}`);
   }
 }

@@ -4,7 +4,8 @@ import { CheckpointFormatError, isVggError, ModelNotFoundError } from "../errors
 import { FileSource } from "../io/byte_source.ts";
 import { kindOf, listFolder } from "../platform.ts";
 import { beginsAsUrl } from "../urls.ts";
-import { programName } from "./program_name.ts";
+import { WRITES } from "./permissions.ts";
+import { programName, quoted } from "./program_name.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Bytes in which a model file has its hash and begins its description. */
@@ -81,12 +82,5 @@ function opened(file: string): FileSource & Disposable {
 function conversion(file: string): string {
   const stem = file.replace(/\/$/, "").replace(/\.[^./\\]+$/, "");
   const out = file.endsWith(".safetensors") ? `${stem}-int8.safetensors` : `${stem}.safetensors`;
-  return `${programName("--allow-read --allow-write")} convert ${quoted(file)} --out ${
-    quoted(out)
-  }`;
-}
-
-/** A name as a shell takes it for one word. */
-function quoted(name: string): string {
-  return /^[\w./:@%+,=-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`;
+  return `${programName(WRITES)} convert ${quoted(file)} --out ${quoted(out)}`;
 }

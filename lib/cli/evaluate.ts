@@ -17,7 +17,7 @@ import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkOutputs, OUTPUT_FLAGS } from "./outputs.ts";
 import { CLASSIFIER_FLAGS, withData } from "./run.ts";
 import { parseShard, SHARD_OPTION } from "./shard.ts";
-import { printJson, tell } from "./terminal.ts";
+import { printJson, tell, tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 import { evaluateVariant, findModels, type Wanted } from "./evaluate_variant.ts";
 import { parseVariants, type Variant, type Variants } from "./variants.ts";
@@ -96,7 +96,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
         one,
         from,
         signal,
-        dataset === undefined ? tell : undefined,
+        dataset === undefined ? tellWarning : undefined,
       );
       evaluated.push(found.evaluated);
       dataset ??= found.dataset;

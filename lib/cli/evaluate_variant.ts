@@ -8,10 +8,16 @@ import { listSamples } from "../input/list_samples.ts";
 import { describeSkipped, reasonOf } from "../input/skipped_samples.ts";
 import type { Model } from "../model/model.ts";
 import { makeFolder } from "../platform.ts";
-import { CLASSIFIER_OPTIONS, pickOptions, RESOLVE_OPTIONS, VIEW_OPTIONS } from "../options.ts";
+import {
+  CLASSIFIER_OPTIONS,
+  completeOptions,
+  pickOptions,
+  RESOLVE_OPTIONS,
+  VIEW_OPTIONS,
+} from "../options.ts";
 import type { MadeVariant } from "./evaluate_report.ts";
 import { Journal } from "./journal.ts";
-import { type Stamp, stampOf } from "./known_images.ts";
+import { stampsOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
 import { withData } from "./run.ts";
@@ -39,7 +45,7 @@ export async function findModels(
   const models: Model[] = [];
   for (const model of variant.models) models.push(await openModel(model, finding));
   const { backend, precision } = CLASSIFIER_OPTIONS;
-  const asked = { backend: backend.default, precision: precision.default, ...variant.classifier };
+  const asked = completeOptions({ backend, precision }, variant.classifier);
   const settings = settingsOf("evaluate", models, asked, { ...viewSettings(variant), data });
   return { variant, models: models as [Model, ...Model[]], settings };
 }
@@ -90,7 +96,7 @@ export async function evaluateVariant(
   if (out !== undefined) await makeFolder(out);
   using journal = out === undefined
     ? undefined
-    : await Journal.open(out, made, await stampsOf(part), shard, force);
+    : await Journal.open(out, made, await stampsOf(part.map(placed)), shard, force);
   const lines = new Map(dataset.samples.map(({ file, line }) => [file, line]));
   using progress = new ProgressLine("Evaluating");
   const evaluation = await evaluate(classifier, part, {
@@ -110,11 +116,7 @@ export async function evaluateVariant(
   return { evaluated, dataset };
 }
 
-/** The stamp of each sample, which holds its class. */
-async function stampsOf(samples: Dataset["samples"]): Promise<Map<string, Stamp>> {
-  const stamps = new Map<string, Stamp>();
-  for (const { file, image = file, label } of samples) {
-    stamps.set(file, { ...await stampOf(String(image)), label }); // A list has paths and URLs.
-  }
-  return stamps;
+/** Where a sample is: a list has paths and URLs. */
+function placed({ file, image = file, label }: Dataset["samples"][number]) {
+  return { name: file, place: String(image), label };
 }

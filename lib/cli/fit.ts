@@ -67,9 +67,9 @@ export const fitCommand: Command<typeof FIT_FLAGS> = {
     const data = await withData(() => listSamples(path, undefined, { signal }));
     for (const warning of data.warnings ?? []) tellWarning(warning);
     const directory = out.replace(/\.safetensors$/, "") + "-fit";
-    const files = ["learning_curve.svg", "report.html"].map((name) => `${directory}/${name}`);
+    const curve = `${directory}/learning_curve.svg`, report = `${directory}/report.html`;
     const reads = [path, options.model, ...data.samples.map(({ file }) => file)];
-    if (!await checkOutputs({ reads, writes: [out, ...files] }, options)) return 0;
+    if (!await checkOutputs({ reads, writes: [out, curve, report] }, options)) return 0;
     const id = out.split(/[/\\]/).at(-1)!.replace(/\.safetensors$/, "");
     using features = new ProgressLine("Computing features");
     using learning = new ProgressLine("Learning the head");
@@ -86,12 +86,12 @@ export const fitCommand: Command<typeof FIT_FLAGS> = {
         const isSetting = error instanceof RangeError && !isBegun;
         throw isSetting ? new UsageError(error.message, { cause: error }) : error;
       });
-    const report = `${directory}/report.html`, { offline, force } = options;
+    const { offline, force } = options;
     const page = await fitReport(id, data, fitted, { model: out, offline, signal });
     // One after the other, as whoever is stopped in between is told that they are there.
     await writeOutput(out, bytes, force);
     if (fitted.history !== undefined) {
-      await writeOutput(`${directory}/learning_curve.svg`, curveSvg(fitted.history), force);
+      await writeOutput(curve, curveSvg(fitted.history), force);
     }
     await writeOutput(report, page, force);
     if (json) printJson(fitDocument(id, fitted, out, report));

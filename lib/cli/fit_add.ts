@@ -2,13 +2,12 @@
 
 import { listSamples } from "../input/list_samples.ts";
 import { describeSkipped } from "../input/skipped_samples.ts";
-import { pickOptions, type Table } from "../options.ts";
+import { pickOptions } from "../options.ts";
 import { ADD_OPTIONS } from "../options/training.ts";
 import type { Progress } from "../progress.ts";
 import { addExamples, type Extended } from "../train/add_examples.ts";
 import { counted } from "../train/words.ts";
-import { checkedValue, flagOf } from "./arguments.ts";
-import { FIT_FLAGS, type FitFlags } from "./fit_flags.ts";
+import { checkGoes, type FitFlags } from "./fit_flags.ts";
 import { Loading } from "./loading.ts";
 import { checkOutputs, makeFolderOf } from "./outputs.ts";
 import { ProgressLine } from "./progress.ts";
@@ -26,15 +25,7 @@ export async function addPictures(
   if (model === undefined) {
     throw new UsageError("--add needs --model MODEL, to whose examples it adds");
   }
-  for (const [name, value] of Object.entries(options)) {
-    const option = Object.hasOwn(ADD_OPTIONS, name) ? (ADD_OPTIONS as Table)[name] : undefined;
-    if (option === undefined) {
-      throw new UsageError(
-        `--${flagOf(name, FIT_FLAGS[name as keyof typeof options])} does not go with --add`,
-      );
-    }
-    checkedValue(name, option, value);
-  }
+  checkGoes(options, ADD_OPTIONS, "with --add");
   const data = await withData(() => listSamples(path, undefined, { signal }));
   for (const warning of data.warnings ?? []) tellWarning(warning);
   const reads = [path, model, ...data.samples.map(({ file }) => file)];

@@ -2,9 +2,12 @@
 
 import { defaultText, flag, type Option, type Table, text, type Values } from "../options.ts";
 import { FIT_OPTIONS, SCRATCH_OPTIONS } from "../options/training.ts";
+import { checkedValue, flagOf } from "./arguments.ts";
+import { isFromEnvironment } from "./environment.ts";
 import { OPEN_FLAG } from "./open_page.ts";
 import { OUTPUT_FLAGS } from "./outputs.ts";
 import { CLASSIFIER_FLAGS } from "./run.ts";
+import { UsageError } from "./usage_error.ts";
 
 const { layer, pooling, sides, mirror, head, hidden, fineTune, grayscale, folds, skipBad } =
   FIT_OPTIONS;
@@ -64,3 +67,20 @@ export const FIT_FLAGS = {
 
 /** Those that were given. */
 export type FitFlags = Values<typeof FIT_FLAGS>;
+
+/**
+ * Checks that what was given is among what a way to fit takes, and has a value that it may have there.
+ *
+ * @param how Such as `with --add`, for the error.
+ * @throws {UsageError} If not.
+ */
+export function checkGoes(given: FitFlags, table: Table, how: string): void {
+  for (const [name, value] of Object.entries(given)) {
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (option !== undefined) checkedValue(name, option, value);
+    else if (!isFromEnvironment(name)) {
+      const flag = flagOf(name, FIT_FLAGS[name as keyof FitFlags]);
+      throw new UsageError(`--${flag} does not go ${how}`);
+    }
+  }
+}

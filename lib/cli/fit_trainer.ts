@@ -8,9 +8,7 @@ import { percent } from "../report/html.ts";
 import { fit, type FitOptions } from "../train/fit.ts";
 import { fitFromScratch, type ScratchOptions } from "../train/fit_from_scratch.ts";
 import type { FittedInMemory } from "../train/fitted.ts";
-import { checkedValue, flagOf } from "./arguments.ts";
-import { isFromEnvironment } from "./environment.ts";
-import { FIT_FLAGS, type FitFlags } from "./fit_flags.ts";
+import { checkGoes, type FitFlags } from "./fit_flags.ts";
 import type { Loading } from "./loading.ts";
 import type { ProgressLine } from "./progress.ts";
 import { tell, tellWarning } from "./terminal.ts";
@@ -30,14 +28,7 @@ export function trainer(
   const table: Table = isScratch
     ? { ...SCRATCH_OPTIONS, grayscale: FIT_OPTIONS.grayscale }
     : FIT_OPTIONS;
-  for (const [name, value] of Object.entries(options)) {
-    const option = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (option !== undefined) checkedValue(name, option, value);
-    else if (!isFromEnvironment(name)) {
-      const flag = flagOf(name, FIT_FLAGS[name as keyof typeof options]);
-      throw new UsageError(`--${flag} does not go ${isScratch ? "with" : "without"} --scratch`);
-    }
-  }
+  checkGoes(options, table, `${isScratch ? "with" : "without"} --scratch`);
   const classWeights = balance === false ? "none" : undefined;
   if (!isScratch) {
     const head = { ...options, classWeights } as Omit<FitOptions, "out">; // Checked above.

@@ -2,13 +2,13 @@
 
 import { join } from "@std/path";
 import type { Table } from "../options.ts";
-import { environmentVariable, isGranted, isThere } from "../platform.ts";
+import { readPermitted } from "../environment.ts";
+import { isThere } from "../platform.ts";
 
 /** The path in the user's folder that `~/` begins; one that is there by this name is meant, and no other. */
 export function atHome(path: string): string {
   if (!/^~[/\\]/.test(path) || isThere(path)) return path;
-  const home = ["HOME", "USERPROFILE"].filter((variable) => isGranted({ name: "env", variable }))
-    .map(environmentVariable).find((value) => value !== undefined);
+  const home = ["HOME", "USERPROFILE"].map(readPermitted).find((value) => value !== undefined);
   return home === undefined ? path : join(home, path.slice(2));
 }
 

@@ -62,15 +62,12 @@ export async function expandInputs(
   for (const operand of given) {
     for (const input of await expand(operand, names, hidden)) inputs.push(input);
   }
-  const [only, ...others] = given;
-  return others.length > 0
-    ? inputs
-    : inputs.map((input) => ({ ...input, below: pathBelow(only!, input) }));
+  return given.length === 1 ? inputs : inputs.map(({ name, place }) => ({ name, place }));
 }
 
 async function expand(operand: string, names: PublicNames, hidden?: boolean): Promise<Input[]> {
-  if (isWebUrl(operand)) return [{ name: names.name(operand), place: operand }];
-  if (operand === "-") return [inputAt(operand)];
+  if (isWebUrl(operand)) return [alone({ name: names.name(operand), place: operand })];
+  if (operand === "-") return [alone(inputAt(operand))];
   const path = asPath(/^file:\/\//i.test(operand) ? pathOf(operand) : atHome(operand));
   const kind = await kindOf(path);
   if (kind === "folder") return await picturesOf(path, hidden);
@@ -79,19 +76,19 @@ async function expand(operand: string, names: PublicNames, hidden?: boolean): Pr
   }
   const isPattern = /[*?[]/.test(operand) && kind === undefined;
   if (isPattern && !beginsAsUrl(path)) return (await matching(path)).map(inputAt);
-  return [beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path)];
+  return [alone(beginsAsUrl(path) ? { name: names.name(path), place: path } : inputAt(path))];
 }
 
-/** The path of a picture below the folder that an operand names; of what is no folder, its last part. */
-function pathBelow(operand: string, { name, place }: Input): string {
-  const isBelow = place !== operand && !isWebUrl(place) && place !== "-";
-  const path = isBelow ? relative(operand, place) : basename(name);
-  return path === "" || path.startsWith("..") ? name : path;
+/** What is in no folder that was named: its last part is enough to tell it. */
+function alone(input: Input): Input {
+  return { ...input, below: basename(input.name) };
 }
 
 async function picturesOf(folder: string, hidden: boolean | undefined): Promise<Input[]> {
   const { pictures, others } = await picturesBelow(folder, undefined, hidden);
-  if (pictures.length > 0) return pictures.map(inputAt);
+  if (pictures.length > 0) {
+    return pictures.map((path) => ({ ...inputAt(path), below: relative(folder, path) }));
+  }
   const endings = [...IMAGE_EXTENSIONS].join(" ");
   throw new UsageError(
     `${folder} is a directory without images: expected files ending in ${endings}, or ` +

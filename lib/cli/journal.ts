@@ -61,7 +61,7 @@ export class Journal implements Disposable {
   }
 
   append(records: readonly EvaluationRecord[]): void {
-    for (const record of records) this.#known.append({ ...record });
+    this.#known.append(...records.map((record) => ({ ...record })));
   }
 
   [Symbol.dispose](): void {

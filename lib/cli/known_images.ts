@@ -3,9 +3,10 @@
  * what other settings made is not mixed in, and what an image was before it changed is not believed.
  */
 
+import { pooledMap } from "@std/async/pool";
 import { sha256 } from "../io/sha256.ts";
 import { jsonText } from "../model/json.ts";
-import { describePath, realPath } from "../platform.ts";
+import { describePath, isThere, realPath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
@@ -31,11 +32,23 @@ export interface Stamp {
 
 const STAMPED = ["size", "modified", "place", "label"] as const;
 
-/** The stamp of each input, by its name. */
-export async function stampsOf(inputs: readonly Input[]): Promise<Map<string, Stamp>> {
-  const stamps = new Map<string, Stamp>();
-  for (const { name, place } of inputs) stamps.set(name, await stampOf(place));
-  return stamps;
+/** Files that are looked at at the same time. */
+const AT_ONCE = 16;
+
+/** What gets a stamp: an image, and its class where that matters. */
+type Stamped = Pick<Input, "name" | "place"> & Pick<Stamp, "label">;
+
+/** The stamp of each image, by its name. */
+export async function stampsOf(images: readonly Stamped[]): Promise<Map<string, Stamp>> {
+  const stamped: AsyncIterable<[string, Stamp]> = pooledMap(
+    AT_ONCE,
+    images,
+    async (one: Stamped) => {
+      const { name, place, label } = one, stamp = await stampOf(place);
+      return [name, label === undefined ? stamp : { ...stamp, label }];
+    },
+  );
+  return new Map(await Array.fromAsync(stamped));
 }
 
 /** The stamp of what is at a path or a URL; nothing of `-`. */
@@ -118,15 +131,39 @@ export class KnownImages implements Disposable {
     return new KnownImages(lines, believed.files, stamps);
   }
 
-  /** Adds a line about an image. */
-  append({ file, ...rest }: ImageLine & Readonly<Record<string, unknown>>): void {
-    this.#lines.append([visibleJson({ file, ...this.#stamps.get(file), ...rest })]);
+  /** Adds lines about images: all of them, or none if they do not fit on the disk. */
+  append(...lines: (ImageLine & Readonly<Record<string, unknown>>)[]): void {
+    this.#lines.append(
+      lines.map(({ file, ...rest }) => visibleJson({ file, ...this.#stamps.get(file), ...rest })),
+    );
   }
 
   [Symbol.dispose](): void {
     this.#lines[Symbol.dispose]();
   }
 }
+
+/**
+ * The images of which a file says what came of them, whatever has become of them since; none if there is no file.
+ *
+ * @throws {UsageError} If it is no file of such lines.
+ */
+export function imagesIn(path: string): Set<string> {
+  const files = new Set<string>();
+  if (!isThere(path)) return files;
+  readLineFile(path, {
+    about: ABOUT,
+    begin: "{",
+    take({ program, file, error }) {
+      if (typeof file === "string" && error === undefined) files.add(file);
+      return typeof program === "string" || typeof file === "string";
+    },
+  });
+  return files;
+}
+
+/** What such a file holds. */
+const ABOUT = "settings and a line for each image";
 
 /** Which lines of one or more files are believed. */
 class BelievedLines {
@@ -152,7 +189,7 @@ class BelievedLines {
     const state = {
       isBegun: false,
       format: {
-        about: "settings and a line for each image",
+        about: ABOUT,
         get begin() {
           return state.isBegun ? '{"file":"' : '{"program":"';
         },
@@ -171,9 +208,9 @@ class BelievedLines {
     if (typeof value.file !== "string") return false;
     const { file, error, ...found } = value as unknown as ImageLine;
     const now = this.#stamps.get(file);
-    if (now === undefined) return true;
     // Standard input is another each time.
-    const isSame = file !== "-" && STAMPED.every((part) => found[part] === now[part]);
+    if (now === undefined || file === "-") return true;
+    const isSame = STAMPED.every((part) => found[part] === now[part]);
     if (!isSame && error === undefined) this.#changed.add(file);
     const isBelieved = isSame && error === undefined && !this.files.has(file) && this.#take(value);
     if (!isBelieved) return "drop";

@@ -24,7 +24,7 @@ export interface KnownModel {
 export async function knownModel(name: string): Promise<KnownModel> {
   const entry = findModel(name);
   if (entry !== undefined) return { id: name, entry };
-  if (/^hf--[\w.-]+--[\w.-]+--[\w.-]+$/.test(name)) return { id: name };
+  if (isRepositoryId(name)) return { id: name };
   const { asRepository, cachedIdOf } = await import("../convert/repository/hub.ts");
   try {
     const repository = asRepository(name);
@@ -34,6 +34,11 @@ export async function knownModel(name: string): Promise<KnownModel> {
     throw error;
   }
   throw new UsageError(`There is no model ${shortened(name)} in the catalog: ${instead(name)}`);
+}
+
+/** Whether a name is what the model of a repository is called in the cache. */
+export function isRepositoryId(name: string): boolean {
+  return /^hf--[\w.-]+--[\w.-]+--[\w.-]+$/.test(name);
 }
 
 /** Where a model's file is, if it is here: a path, or the URL of one that comes with the program. */

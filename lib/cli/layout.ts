@@ -16,7 +16,7 @@ export function exampleLines(
   if (examples.length === 0) return [];
   const shown = examples.map(({ line, about, permissions: own = permissions }) => ({
     about,
-    lines: commandLine("  ", line.replaceAll(/\bvgg16 /g, `${programName(own)} `)),
+    lines: commandLine("  ", calledBy(programName(own), line)),
   }));
   const wide = Math.max(...shown.map(({ about, lines }) => about ? lines.at(-1)!.length : 0)) + 3;
   return [
@@ -28,6 +28,11 @@ export function exampleLines(
       return fits ? [lines[0]!.padEnd(wide) + about] : [...lines, `      (${about})`];
     }),
   ];
+}
+
+/** A line of an example, with what the program is called here. */
+export function calledBy(program: string, line: string): string {
+  return line.replaceAll(/\bvgg16 /g, `${program} `);
 }
 
 /** A command after `lead`, on several lines, as a shell takes them, if it is long. */

@@ -1,9 +1,9 @@
 /** `man`: the manual page of the whole program. */
 
-import { type Command, type CommandInfo, VERBOSITY } from "./command.ts";
-import { type Described, groupsOf, writtenOf } from "./described.ts";
+import { allOptions, type Command, type CommandInfo } from "./command.ts";
+import { type Described, groupsOf, sentence, textOf, writtenOf } from "./described.ts";
 import { EXIT_CODES, SUMMARY, VARIABLES } from "./facts.ts";
-import { fill } from "./layout.ts";
+import { calledBy, fill } from "./layout.ts";
 import { installedName } from "./program_name.ts";
 import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -21,18 +21,19 @@ export function manCommand(table: Readonly<Record<string, CommandInfo>>): Comman
 
     async run(operands) {
       if (operands.length > 0) throw new UsageError("man takes no operands: it is one page");
+      const program = installedName() ?? "vgg16";
       const commands = Object.entries(table).map(async ([name, info]) =>
-        sectionOf(name, info, await info.load())
+        sectionOf(program, name, info, await info.load())
       );
-      print(pageOf((await Promise.all(commands)).flat(), new Date()));
+      print(pageOf(program, (await Promise.all(commands)).flat(), new Date()));
       return 0;
     },
   };
 }
 
 /** In macros of man(7), which groff and mandoc know. */
-function pageOf(commands: readonly string[], made: Date): string[] {
-  const name = installedName() ?? "vgg16", day = made.toISOString().slice(0, 10);
+function pageOf(name: string, commands: readonly string[], made: Date): string[] {
+  const day = made.toISOString().slice(0, 10);
   return [
     `.TH ${name.toUpperCase()} 1 "${day}" "vgg16 ${VERSION}" "User Commands"`,
     ".SH NAME",
@@ -53,15 +54,21 @@ function pageOf(commands: readonly string[], made: Date): string[] {
   ];
 }
 
-function sectionOf(name: string, { about }: CommandInfo, command: Command): string[] {
-  const groups = groupsOf({ ...command, options: { ...command.options, ...VERBOSITY } });
+function sectionOf(
+  program: string,
+  name: string,
+  { about }: CommandInfo,
+  command: Command,
+): string[] {
+  const groups = groupsOf({ ...command, options: allOptions(command) });
   const { operands = {}, examples = [], notes } = command;
   return [
     `.SS ${text(name)}`,
-    `${text(about[0]!.toUpperCase() + about.slice(1))}.`,
-    ...command.usage.split("\n").flatMap((
-      form,
-    ) => [".PP", bold(`vgg16 ${name} ${form}`.trimEnd())]),
+    text(sentence(about)),
+    ...command.usage.split("\n").flatMap((form) => [
+      ".PP",
+      bold(`${program} ${name} ${form}`.trimEnd()),
+    ]),
     ...Object.entries(operands).flatMap(([what, about]) => [".TP", italic(what), ...lines(about)]),
     ...groups.flatMap(({ title, options }) => [
       ".PP",
@@ -71,7 +78,7 @@ function sectionOf(name: string, { about }: CommandInfo, command: Command): stri
     ...examples.flatMap(({ line, about }) => [
       ".PP",
       `${about === undefined ? "Example" : `Example (${text(about)})`}:`,
-      ...[".PP", ".nf", ".RS", text(line), ".RE", ".fi"],
+      ...[".PP", ".nf", ".RS", text(calledBy(program, line)), ".RE", ".fi"],
     ]),
     ...notes === undefined
       ? []
@@ -80,13 +87,13 @@ function sectionOf(name: string, { about }: CommandInfo, command: Command): stri
 }
 
 function optionLines(described: Described): string[] {
-  const { short, value, about, more } = described;
+  const { short, value } = described;
   const flags = writtenOf({ ...described, value: undefined });
   const named = [...short === undefined ? [] : [short], flags].map(bold).join(", ");
   return [
     ".TP",
     value === undefined ? named : `${named} ${italic(value)}`,
-    ...lines(more === "" ? `${about}.` : `${about} (${more}).`),
+    ...lines(`${textOf(described)}.`),
   ];
 }
 

@@ -2,7 +2,7 @@
 
 import { toFileUrl } from "@std/path";
 import { flag, type Table } from "../options.ts";
-import { realPath } from "../platform.ts";
+import { isGranted, realPath } from "../platform.ts";
 import { tellWarning } from "./terminal.ts";
 
 /** Whether the page is shown that a command writes. */
@@ -21,7 +21,7 @@ export async function openPage(path: string): Promise<void> {
   const [command, ...args] = OPENERS[Deno.build.os] ?? ["xdg-open"];
   const url = toFileUrl(await realPath(path)).href;
   const shown = `open ${url} in a browser`;
-  if (Deno.permissions.querySync({ name: "run", command }).state !== "granted") {
+  if (!isGranted({ name: "run", command })) {
     return tellWarning(`--open needs --allow-run=${command}: ${shown}`);
   }
   try {

@@ -1,6 +1,6 @@
 /** Where a command writes: names that no other input has, nothing that it reads, and nothing that is there. */
 
-import { dirname, extname, join, resolve, SEPARATOR } from "@std/path";
+import { dirname, extname, join, resolve } from "@std/path";
 import { writeWhole } from "../io/atomic_file.ts";
 import {
   describePath,
@@ -90,10 +90,11 @@ export async function checkOutputs(
   const outputs = [...writes], grown = [...grows], all = [...outputs, ...grown];
   if (force && all.length === 0) throw new UsageError("Option --force needs an output to replace");
   for (const path of all) await checkPlace(path);
+  for (const folder of new Set(all.map((path) => dirname(path)))) await checkFolder(folder);
   await keepInputs(inputs, all);
   checkDifferent(all);
   const there: string[] = [];
-  for (const path of force ? [] : outputs) if (await isThere(path)) there.push(path);
+  for (const path of force && !dryRun ? [] : outputs) if (await isThere(path)) there.push(path);
   if (dryRun && json) printJson({ reads: inputs, writes: outputs, addsTo: grown, exist: there });
   else if (dryRun) {
     const exist = new Set(there);
@@ -104,7 +105,7 @@ export async function checkOutputs(
     ]);
   }
   const [first, ...more] = there;
-  if (first === undefined) return !dryRun;
+  if (first === undefined || force) return !dryRun;
   const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
   throw new UsageError(
     `${first} exists${others}: name another output, or replace it with --force`,
@@ -121,19 +122,20 @@ async function checkPlace(path: string): Promise<void> {
   if (/[/\\]$/.test(path)) {
     throw new UsageError(`Expected a file to write: ${path} ends as a folder`);
   }
-  for (let folder = dirname(path);; folder = dirname(folder)) {
-    const info = await infoIfAny(folder);
-    if (info !== undefined && !info.isFolder) {
-      throw new UsageError(`Expected a folder to write into: ${folder} is none`);
-    }
-    if (info !== undefined || folder === dirname(folder)) break;
-  }
   const info = await infoIfAny(path);
   if (info === undefined || info.isFile) return;
   const what = info.isFolder
     ? "is a directory"
     : "is a pipe or a device: leave it out, and redirect";
   throw new UsageError(`Expected a file to write: ${path} ${what}`);
+}
+
+/** @throws {UsageError} If it cannot be a folder. */
+async function checkFolder(folder: string): Promise<void> {
+  const info = await infoIfAny(folder);
+  if (info === undefined && folder !== dirname(folder)) return await checkFolder(dirname(folder));
+  if (info === undefined || info.isFolder) return;
+  throw new UsageError(`Expected a folder to write into: ${folder} is none`);
 }
 
 /** @throws {UsageError} If two outputs are one file, or one is a folder of the other. */
@@ -145,9 +147,10 @@ function checkDifferent(paths: readonly string[]): void {
     seen.set(whole, path);
   }
   for (const [whole, path] of seen) {
-    const inner = paths.find((other) => resolve(other).toLowerCase().startsWith(whole + SEPARATOR));
-    if (inner !== undefined) {
-      throw new UsageError(`An output would be a folder of another: ${path} of ${inner}`);
+    for (let folder = dirname(whole); folder !== dirname(folder); folder = dirname(folder)) {
+      const outer = seen.get(folder);
+      if (outer === undefined) continue;
+      throw new UsageError(`An output would be a folder of another: ${outer} of ${path}`);
     }
   }
 }
@@ -208,33 +211,21 @@ export async function keepInputs(
 ): Promise<void> {
   const there = new Map<string, string>();
   for (const output of outputs) {
-    const names = await namesOf(output);
-    for (const name of names) there.set(name, output);
+    const file = await fileAt(output);
+    if (file !== undefined) there.set(file, output);
   }
   if (there.size === 0) return;
   for (const input of inputs) {
     if (typeof input !== "string" || isWebUrl(input)) continue;
-    const [output] = (await namesOf(input)).flatMap((name) => there.get(name) ?? []);
+    const output = there.get(await fileAt(input) ?? "");
     if (output === undefined) continue;
     throw new UsageError(`${input} would be replaced by ${output}: name another output`);
   }
 }
 
-/** What tells a file from others: its path without links, and what it has under each of its names. */
-async function namesOf(path: string): Promise<string[]> {
-  const real = await realPathIfAny(path);
-  if (real === undefined) return [];
-  const { id } = await describePath(real);
-  return id === undefined ? [real] : [real, id];
-}
-
-async function realPathIfAny(path: string): Promise<string | undefined> {
+/** What tells a file from others, whatever links and names lead there; `undefined` if there is none. */
+async function fileAt(path: string): Promise<string | undefined> {
   // What may not be read is no input; asking for it would stop the command.
-  if (!isGranted({ name: "read", path })) return undefined;
-  try {
-    return await realPath(path);
-  } catch {
-    // There is none. Whatever else is wrong is said where it is opened.
-    return undefined;
-  }
+  const info = await infoIfAny(path);
+  return info && (info.id ?? await realPath(path));
 }

@@ -1,11 +1,11 @@
 /** What `similar` and `duplicates` share: the index of a folder, and where results go. */
 
 import { basename, extname, join, relative } from "node:path";
-import { stringify } from "@std/csv";
 import { permittedCacheDir } from "../io/cache.ts";
 import { sha256 } from "../io/sha256.ts";
 import {
   CLASSIFIER_OPTIONS,
+  completeOptions,
   pickOptions,
   RESOLVE_OPTIONS,
   type Table,
@@ -13,16 +13,16 @@ import {
   type Values,
 } from "../options.ts";
 import { INDEX_OPTIONS } from "../options/search.ts";
-import { describePath, makeFolder, NotFound, realPath } from "../platform.ts";
+import { describePath, NotFound, realPath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { openIndex, type SearchIndex } from "../search/search_index.ts";
-import { csvCell } from "./csv.ts";
+import { indexPath } from "./cache_contents.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { OPEN_FLAG, openPage } from "./open_page.ts";
 import { checkOutputs, makeFolderOf, OUTPUT_FLAGS, writeOutput } from "./outputs.ts";
 import { openModel } from "./loading.ts";
 import { ProgressLine } from "./progress.ts";
-import { type Format, FORMAT_FLAGS, formatOf } from "./results.ts";
+import { documentHead, type Format, FORMAT_FLAGS, formatOf, tableText } from "./results.ts";
 import { CLASSIFIER_FLAGS } from "./run.ts";
 import { type Settings, settingsOf } from "./settings.ts";
 import { print, printText, tell, tellError } from "./terminal.ts";
@@ -74,6 +74,7 @@ export async function openFolder(
   signal: AbortSignal,
 ): Promise<Folder | undefined> {
   const { out, index: given, rebuild, model, hidden } = options;
+  const { backend, precision } = CLASSIFIER_OPTIONS;
   formOf(options);
   const isFolder = await isDirectory(folder);
   if (!isFolder) {
@@ -106,10 +107,14 @@ export async function openFolder(
   const moved = stack.move();
   return {
     ...{ index, failed },
-    settings: settingsOf(command, [found], {
-      backend: options.backend ?? CLASSIFIER_OPTIONS.backend.default,
-      precision: options.precision ?? CLASSIFIER_OPTIONS.precision.default,
-    }, { directory: folder }),
+    settings: settingsOf(
+      command,
+      [found],
+      completeOptions({ backend, precision }, pickOptions({ backend, precision }, options)),
+      {
+        directory: folder,
+      },
+    ),
     pathOf: (name) => join(folder, name),
     async nameOf(path) {
       const real = await realPath(path).catch(() => undefined);
@@ -138,8 +143,9 @@ async function cachedIndex(
   const cache = permittedCacheDir();
   if (cache === undefined) return undefined;
   const own = await sha256(JSON.stringify([folder, model, precision, backend]));
-  await makeFolder(join(cache, "search"));
-  return join(cache, "search", `${basename(folder).slice(0, 50)}-${own.slice(0, 12)}.safetensors`);
+  const path = indexPath(cache, basename(folder), own);
+  await makeFolderOf(path);
+  return path;
 }
 
 /** Returns how many pictures could not be read. */
@@ -182,23 +188,27 @@ const FORMS: Readonly<Record<string, Form>> = {
 function formOf({ out, open, ...options }: Values<typeof PICTURE_FLAGS>): Form {
   const format = formatOf(options);
   if (out === undefined) {
-    if (open) throw new UsageError("Option --open needs --out with a name in .html");
+    checkOpen(open, format);
     return format;
   }
   if (format !== "text") {
     throw new UsageError(`The name of --out says what is written: leave out --${format}`);
   }
   const form = FORMS[extname(out).toLowerCase()];
-  if (open && form !== "html") {
-    throw new UsageError("Option --open needs --out with a name in .html");
-  }
+  checkOpen(open, form);
   if (form !== undefined) return form;
   const endings = Object.keys(FORMS).join(", ");
   throw new UsageError(`Option --out needs a file ending in ${endings}: found "${out}"`);
 }
 
+/** @throws {UsageError} If a page is to be shown, and none is written. */
+function checkOpen(isShown: boolean | undefined, form: Form | undefined): void {
+  if (!isShown || form === "html") return;
+  throw new UsageError("Option --open needs --out with a name in .html");
+}
+
 /** Results in each form. */
-export interface Results {
+export interface Found {
   /** What made them. */
   readonly settings: Settings;
   /** Lines. */
@@ -212,7 +222,7 @@ export interface Results {
 
 /** Prints results, or writes them to `--out`. */
 export async function giveResults(
-  { settings, text, records, rows, page }: Results,
+  { settings, text, records, rows, page }: Found,
   options: Values<typeof PICTURE_FLAGS>,
 ): Promise<void> {
   const { out, open } = options, form = formOf(options);
@@ -220,14 +230,11 @@ export async function giveResults(
     const lines = records.map(visibleJson);
     switch (form) {
       case "json":
-        return `${visibleJson(settings).slice(0, -1)},"results":[\n${lines.join(",\n")}\n]}\n`;
+        return `${documentHead(settings)}\n${lines.join(",\n")}\n]}\n`;
       case "jsonl":
         return [visibleJson(settings), ...lines].map((line) => line + "\n").join("");
       default:
-        return stringify(
-          rows.map((row) => row.map((cell) => typeof cell === "string" ? csvCell(cell) : cell)),
-          { separator: form === "tsv" ? "\t" : "," },
-        );
+        return tableText(rows, form);
     }
   };
   if (out === undefined) {

@@ -30,7 +30,12 @@ export function denoRun(permissions: string, main: Main = "cli.ts"): string {
 
 /** A word as a shell takes it for one. */
 export function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : inQuotes(word);
+}
+
+/** A text in single quotes, for a POSIX shell. */
+export function inQuotes(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function urlOf(main: Main): URL {

@@ -63,7 +63,7 @@ export class Results<Result> {
     this.#shape = shape;
     const { settings, columns } = shape;
     if (format === "jsonl") printJson(settings);
-    else if (format === "json") printText(`${visibleJson(settings).slice(0, -1)},"results":[`);
+    else if (format === "json") printText(documentHead(settings));
     else if (format !== "text") this.#printRows([columns]);
   }
 
@@ -97,9 +97,22 @@ export class Results<Result> {
 
   #printRows(rows: readonly (readonly (string | number)[])[]): void {
     if (rows.length === 0) return;
-    const cells = rows.map((row) =>
-      row.map((cell) => typeof cell === "string" ? csvCell(cell) : cell)
-    );
-    printText(stringify(cells, { separator: this.#format === "tsv" ? "\t" : "," }));
+    printText(tableText(rows, this.#format));
   }
+}
+
+/** How a document begins: settings, and the list of results. */
+export function documentHead(settings: Settings): string {
+  return `${visibleJson(settings).slice(0, -1)},"results":[`;
+}
+
+/** Rows as CSV, or with tabs between their cells. */
+export function tableText(
+  rows: readonly (readonly (string | number)[])[],
+  format: string,
+): string {
+  const cells = rows.map((row) =>
+    row.map((cell) => typeof cell === "string" ? csvCell(cell) : cell)
+  );
+  return stringify(cells, { separator: format === "tsv" ? "\t" : "," });
 }

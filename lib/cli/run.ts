@@ -1,5 +1,5 @@
 /**
- * What the commands share: the options that choose a classifier, Ctrl-C, and going on after a bad image.
+ * What the commands share: the options that choose a classifier, and going on after a bad image.
  */
 
 import { type ErrorCode, isVggError } from "../errors.ts";
@@ -12,46 +12,12 @@ import { publicText } from "../public_url.ts";
 import type { Input } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { pictureFromStdin } from "./stdin.ts";
-import { onOutputLost, tell, tellError } from "./terminal.ts";
+import { tell, tellError } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const { model, backend, precision, threads, offline } = CLASSIFIER_OPTIONS;
 
 export const CLASSIFIER_FLAGS = { model, backend, precision, threads, offline } satisfies Table;
-
-/** What ends a command, and its exit code then: 128 and the signal's number. */
-const EXIT_CODES: Partial<Record<Deno.Signal, number>> = Deno.build.os === "windows"
-  ? { SIGINT: 130 }
-  : { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-
-/**
- * Runs work that Ctrl-C aborts: resolves to its exit code, or to 130 if it was aborted. A second Ctrl-C
- * ends the process at once. Output that nobody reads any more aborts it, too: that code is `exitCodeOf()`'s.
- */
-export async function untilInterrupted(
-  work: (signal: AbortSignal) => Promise<number>,
-): Promise<number> {
-  const interrupt = new AbortController();
-  let exitCode = 0;
-  const handlers = Object.entries(EXIT_CODES).map(([signal, code]) => {
-    const stop = (): void => {
-      if (interrupt.signal.aborted) Deno.exit(code);
-      exitCode = code;
-      interrupt.abort();
-    };
-    return [signal as Deno.Signal, stop] as const; // A key of the table.
-  });
-  for (const handler of handlers) Deno.addSignalListener(...handler);
-  using _lost = onOutputLost(() => interrupt.abort());
-  try {
-    return await work(interrupt.signal);
-  } catch (error) {
-    if (interrupt.signal.aborted) return exitCode;
-    throw error;
-  } finally {
-    for (const handler of handlers) Deno.removeSignalListener(...handler);
-  }
-}
 
 /**
  * Inputs as a classifier takes them.
@@ -135,14 +101,15 @@ export async function keepEach<Name extends string, Result>(
       tell(`Stopped after ${done + ended} of ${total}${more}`);
     }
   }
-  if (total === 1 && failed === 0) return 0;
-  const seconds = Math.max(0.1, (performance.now() - start) / 1000).toFixed(1);
-  const counts = [
-    `${ended - failed} of ${total} ${isDone} in ${seconds} s`,
-    ...done > 0 ? [`${done} before`] : [],
-    ...failed > 0 ? [`${failed} could not be`] : [],
-  ];
-  if (total > 1) tell(counts.join(", ") + (where === undefined ? "" : `: ${where}`));
+  if (total > 1) {
+    const seconds = Math.max(0.1, (performance.now() - start) / 1000).toFixed(1);
+    const counts = [
+      `${ended - failed} of ${total} ${isDone} in ${seconds} s`,
+      ...done > 0 ? [`${done} before`] : [],
+      ...failed > 0 ? [`${failed} could not be`] : [],
+    ];
+    tell(counts.join(", ") + (where === undefined ? "" : `: ${where}`));
+  }
   return failed > 0 ? 1 : 0;
 }
 

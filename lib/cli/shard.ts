@@ -1,7 +1,7 @@
 /** Bulk work in parts: which of N machines does which images. */
 
 import { type Table, text } from "../options.ts";
-import { environmentVariable, isGranted } from "../platform.ts";
+import { readPermitted } from "../environment.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Part `index` of `count`, 1 … count. */
@@ -28,6 +28,8 @@ interface Scheduler {
   readonly first: (env: Env) => number;
   /** The variable with the number of parts. */
   readonly count: string;
+  /** The variable with the distance from one number to the next, if that need not be 1. */
+  readonly step?: string;
 }
 
 const SCHEDULERS: readonly Scheduler[] = [
@@ -43,6 +45,7 @@ const SCHEDULERS: readonly Scheduler[] = [
     index: "SLURM_ARRAY_TASK_ID",
     first: (env) => Number(env("SLURM_ARRAY_TASK_MIN") ?? 0),
     count: "SLURM_ARRAY_TASK_COUNT",
+    step: "SLURM_ARRAY_TASK_STEP",
   },
   { name: "GNU parallel", index: "PARALLEL_SEQ", first: () => 1, count: "PARALLEL_TOTAL" },
 ];
@@ -53,7 +56,7 @@ const SCHEDULERS: readonly Scheduler[] = [
  * @throws {UsageError} If `--shard` is not I/N with I from 1 to N, or nothing gives what `auto`
  * stands for.
  */
-export function parseShard(text: string | undefined, env: Env = permittedVariable): Shard {
+export function parseShard(text: string | undefined, env: Env = readPermitted): Shard {
   if (text === undefined) return { index: 1, count: 1 };
   const [first, second] = text.split("/");
   const shard = first === "auto"
@@ -66,11 +69,6 @@ export function parseShard(text: string | undefined, env: Env = permittedVariabl
     `Option --shard needs I/N with I from 1 to N, auto/N or auto: found "${text}"` +
       (first === "auto" ? `, which is ${index}/${count}` : ""),
   );
-}
-
-/** A variable, if the program may read it: those of other schedulers it need not. */
-function permittedVariable(name: string): string | undefined {
-  return isGranted({ name: "env", variable: name }) ? environmentVariable(name) : undefined;
 }
 
 function autoShard(count: string | undefined, env: Env): Shard {
@@ -87,7 +85,8 @@ function autoShard(count: string | undefined, env: Env): Shard {
       `--shard auto needs the number of parts: set ${scheduler.count}, or say auto/N`,
     );
   }
-  const index = Number(env(scheduler.index)) - scheduler.first(env) + 1;
+  const step = Number(scheduler.step && env(scheduler.step) || 1);
+  const index = (Number(env(scheduler.index)) - scheduler.first(env)) / step + 1;
   return { index, count: Number(total) };
 }
 

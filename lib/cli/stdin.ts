@@ -2,7 +2,7 @@
 
 import { beginsAsPicture } from "../image/decode.ts";
 import { readBytes } from "../image/read.ts";
-import { describePath, readText } from "../platform.ts";
+import { isThere, readText } from "../platform.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Whether somebody would have to type it. */
@@ -51,7 +51,7 @@ export async function pictureFromStdin(): Promise<Uint8Array> {
       "standard input has several pictures: give one, or name files with --files-from -",
     );
   }
-  if (!beginsAsPicture(bytes) && await areNames(bytes)) {
+  if (!beginsAsPicture(bytes) && areNames(bytes)) {
     throw new RangeError("standard input has names of files: read them with --files-from -");
   }
   return bytes;
@@ -82,13 +82,7 @@ function indexOf(bytes: Uint8Array, wanted: readonly number[], from: number): nu
   return -1;
 }
 
-async function areNames(bytes: Uint8Array): Promise<boolean> {
+function areNames(bytes: Uint8Array): boolean {
   const [first = ""] = new TextDecoder().decode(bytes.subarray(0, 4096)).split(/\r?\n/);
-  if (first === "" || first.includes("\0")) return false;
-  try {
-    await describePath(first);
-    return true;
-  } catch {
-    return false;
-  }
+  return first !== "" && !first.includes("\0") && isThere(first);
 }

@@ -1,8 +1,7 @@
 /** What is said to somebody who does not know the commands yet. */
 
-import { levenshteinDistance } from "@std/text/levenshtein-distance";
-import { closestName, shortened } from "../options/closest.ts";
-import { describePath } from "../platform.ts";
+import { nearName, shortened } from "../options/closest.ts";
+import { isThere } from "../platform.ts";
 import { COMMANDS } from "./commands.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -23,11 +22,8 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map(Object.entries({
   ...{ info: "models info", show: "models info", remove: "models remove", rm: "models remove" },
 }));
 
-/** Letters by which a word may differ from the one that is meant, if it is no short one. */
-const NEAR = 2;
-
 /** What is said of a first word that is no command: it may be a picture, or a word for one of them. */
-export async function unknownCommand(args: readonly string[]): Promise<UsageError> {
+export function unknownCommand(args: readonly string[]): UsageError {
   const [name = "", ...rest] = args, shown = shortened(name);
   if (name.startsWith("-")) {
     return new UsageError(`Expected a command first, found the option ${shown}`);
@@ -37,23 +33,14 @@ export async function unknownCommand(args: readonly string[]): Promise<UsageErro
     const meant = [...synonym.split(" "), ...rest];
     return new UsageError(`There is no command ${shown}: it is called ${synonym} here`, { meant });
   }
-  if (await isThere(name)) {
+  if (isThere(name)) {
     const meant = ["classify", ...args];
     return new UsageError(`Expected a command first, found the path ${shown}`, { meant });
   }
-  const nearest = closestName(name, Object.keys(COMMANDS));
-  if (levenshteinDistance(shown, nearest) > Math.min(NEAR, shown.length >> 1)) {
+  const nearest = nearName(name, Object.keys(COMMANDS));
+  if (nearest === undefined) {
     return new UsageError(`There is no command ${shown}: --help lists them`);
   }
   const meant = [nearest, ...rest];
   return new UsageError(`There is no command ${shown}: did you mean ${nearest}?`, { meant });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await describePath(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

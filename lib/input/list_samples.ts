@@ -3,7 +3,7 @@
 import { dirname } from "@std/path/dirname";
 import { isAbsolute } from "@std/path/is-absolute";
 import { join } from "@std/path/join";
-import { describePath, kindOf, readBytes } from "../platform.ts";
+import { describePath, isThere, readBytes } from "../platform.ts";
 import { checkOptions, SIGNAL_OPTION } from "../options.ts";
 import { classesOf, type ClassInfo, findClass } from "../model/classes.ts";
 import { imagenetIds } from "../model/labels.ts";
@@ -124,15 +124,6 @@ function placesFrom(folder: string, images: readonly ListedImage[]): (file: stri
   const first = images.find(({ file }) => file.includes("\\"))?.file;
   const isFromWindows = first !== undefined && !isThere(placeOf(first)) && isThere(slashed(first));
   return isFromWindows ? slashed : placeOf;
-}
-
-function isThere(path: string): boolean {
-  try {
-    kindOf(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function labelOf({ line, file, label }: ListedImage, classes: Classes, path: string): number {

@@ -9,9 +9,9 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import {
   isGranted,
-  link,
   listFolder,
   move,
+  moveNew,
   NotFound,
   OpenFile,
   removeSync,
@@ -91,10 +91,7 @@ export class AtomicFile implements ByteSink {
 
   /** Gives the file its name if nothing has it. */
   async #takeName(): Promise<void> {
-    if (await link(this.#temporary, this.#path)) {
-      removeSync(this.#temporary);
-      return;
-    }
+    if (await moveNew(this.#temporary, this.#path)) return;
     throw new Error(`${this.#path} was not there before, and is now: it is kept`);
   }
 

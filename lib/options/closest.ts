@@ -30,13 +30,14 @@ export function meant(given: string, known: readonly string[]): string {
     : `expected one of ${known.join(", ")}`;
 }
 
-/** Letters by which a name with a typo differs from the one that is meant. */
+/** Letters by which a name with a typo differs from the one that is meant, if it is no short one. */
 const NEAR = 2;
 
-/** The known name that was meant, if one differs by no more than two letters. */
+/** The known name that was meant, if one differs by no more than two letters, and by half of them. */
 export function nearName(given: string, known: readonly string[]): string | undefined {
-  const nearest = closestName(given, known);
-  return levenshteinDistance(given.slice(0, MAX_COMPARED), nearest) <= NEAR ? nearest : undefined;
+  const compared = given.slice(0, MAX_COMPARED), nearest = closestName(compared, known);
+  const limit = Math.min(NEAR, compared.length >> 1);
+  return levenshteinDistance(compared, nearest) <= limit ? nearest : undefined;
 }
 
 /** A text as it is shown in a message: its beginning, if it is long. */

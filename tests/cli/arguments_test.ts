@@ -62,6 +62,7 @@ Deno.test("options have letters, and other names that people know them by", () =
   });
   assertEquals(parseArguments(["-k3", "-h", "--typo"], table).isHelp, true);
   assertThrows(() => parseArguments(["-k"], table), UsageError, "-k needs a value");
+  assertThrows(() => parseArguments(["-o="], table), UsageError, "-o needs a value");
   assertThrows(() => parseArguments(["-k", "-q"], table), UsageError, "-k needs a value");
 });
 

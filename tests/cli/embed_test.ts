@@ -196,36 +196,39 @@ testIn("what other settings made is refused, and stays what it is", async (folde
   assertEquals(await linesOf(path), [SETTINGS]);
 });
 
-testIn("lines of images that changed or failed are left out, all others stay", async (folder) => {
-  const path = join(folder, "e.jsonl"), kept = ["a", "f", "of another run"];
-  const modified = "2026-01-01T00:00:00.000Z", later = "2026-01-02T00:00:00.000Z";
-  const files = ["a", "larger", "later", "f", "failed", "-"];
-  const stamps = new Map<string, Stamp>(files.map((file) => [file, { size: 1, modified }]));
-  {
-    using lines = await KnownImages.open(path, SETTINGS, stamps, keep);
-    // Together longer than what is read at a time.
-    const data = "x".repeat(300_000);
-    for (const file of [...files, "of another run"]) {
-      lines.append({ file, data, ...file === "failed" && { error: { message: "no picture" } } });
+testIn(
+  "lines of images that changed or failed are left out, all others stay, those of standard input too",
+  async (folder) => {
+    const path = join(folder, "e.jsonl"), kept = ["a", "f", "-", "of another run"];
+    const modified = "2026-01-01T00:00:00.000Z", later = "2026-01-02T00:00:00.000Z";
+    const files = ["a", "larger", "later", "f", "failed", "-"];
+    const stamps = new Map<string, Stamp>(files.map((file) => [file, { size: 1, modified }]));
+    {
+      using lines = await KnownImages.open(path, SETTINGS, stamps, keep);
+      // Together longer than what is read at a time.
+      const data = "x".repeat(300_000);
+      for (const file of [...files, "of another run"]) {
+        lines.append({ file, data, ...file === "failed" && { error: { message: "no picture" } } });
+      }
     }
-  }
-  const before = await linesOf(path);
-  stamps.set("larger", { size: 2, modified }).set("later", { size: 1, modified: later });
-  stamps.set("d", {});
-  {
-    using lines = await KnownImages.open(path, SETTINGS, stamps, keep);
-    assertEquals([...lines.files], ["a", "f"]);
-    // Twice, as where two programs were given it.
-    for (let n = 0; n < 2; n++) lines.append({ file: "d" });
-  }
-  (await KnownImages.open(path, SETTINGS, stamps, keep))[Symbol.dispose]();
-  assertEquals(await linesOf(path), [
-    SETTINGS,
-    ...before.filter(({ file }) => kept.includes(String(file))),
-    { file: "d" },
-  ]);
-  assertEquals(await namesIn(folder), ["e.jsonl"]);
-});
+    const before = await linesOf(path);
+    stamps.set("larger", { size: 2, modified }).set("later", { size: 1, modified: later });
+    stamps.set("d", {});
+    {
+      using lines = await KnownImages.open(path, SETTINGS, stamps, keep);
+      assertEquals([...lines.files], ["a", "f"]);
+      // Twice, as where two programs were given it.
+      for (let n = 0; n < 2; n++) lines.append({ file: "d" });
+    }
+    (await KnownImages.open(path, SETTINGS, stamps, keep))[Symbol.dispose]();
+    assertEquals(await linesOf(path), [
+      SETTINGS,
+      ...before.filter(({ file }) => kept.includes(String(file))),
+      { file: "d" },
+    ]);
+    assertEquals(await namesIn(folder), ["e.jsonl"]);
+  },
+);
 
 testIn(
   "rows are gone on with, in the order of the images, and those without their bytes are not",
@@ -260,6 +263,13 @@ testIn(
     assertEquals(await namesIn(folder), ["e.names.jsonl", "e.npy"]);
   },
 );
+
+testIn("rows that are refused leave nothing beside what is there", async (folder) => {
+  const out = join(folder, "e.npy");
+  await Deno.writeTextFile(`${out}.part.jsonl`, "Dear diary\n");
+  await assertRejects(() => openOutput(out, SETTINGS, STAMPS, false), UsageError, "Dear diary");
+  assertEquals(await namesIn(folder), ["e.npy.part.jsonl"]);
+});
 
 testIn("rows that a forged line names are none", async (folder) => {
   const out = join(folder, "e.npy"), { signal } = new AbortController();

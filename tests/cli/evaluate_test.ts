@@ -37,8 +37,8 @@ Deno.test("evaluate takes folders as they are, and says what of them it left out
     assertEquals(code, 1, err);
     const [first, second, third = ""] = err.split("\n");
     assertEquals([first, second], [
-      'Left out as folders without pictures: "tractor" holds 1 other file (1 .md)',
-      "Left out beside the pictures: 1 other file (1 .md)",
+      'warning: Left out as folders without pictures: "tractor" holds 1 other file (1 .md)',
+      "warning: Left out beside the pictures: 1 other file (1 .md)",
     ]);
     assert(third.startsWith(`error: ${cut}: Cannot decode the JPEG`), third);
     const [{ images, top1, failed, skipped }] = JSON.parse(out).variants;
@@ -57,8 +57,8 @@ Deno.test("evaluate names the line of a list whose picture is not there", async 
     const path = join(directory, "list.csv"), { code, out, err } = await evaluate(path);
     assertEquals(code, 1, err);
     assertEquals(err.trimEnd().split("\n"), [
-      `Columns of ${path} that are not used: split`,
-      `${path} names pictures more than once, of which the first line counts: 1.png in lines 2 and 4`,
+      `warning: Columns of ${path} that are not used: split`,
+      `warning: ${path} names pictures more than once, of which the first line counts: 1.png in lines 2 and 4`,
       `error: ${join(directory, "gone.jpg")} (line 3): there is no such file`,
     ]);
     assertEquals(JSON.parse(out).variants[0].images, 1);

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { join } from "@std/path";
+import { join, toFileUrl } from "@std/path";
 import { expandInputs } from "../../lib/cli/inputs.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { withFiles } from "../support/files.ts";
@@ -37,6 +37,9 @@ Deno.test("an input has the path below the only operand, and its own beside othe
     const below = async (...operands: string[]): Promise<(string | undefined)[]> =>
       (await expandInputs(operands)).map(({ below }) => below);
     assertEquals(await below(join(folder, "one")), ["a.png", "two/a.png", "two/b.jpg"]);
+    const url = toFileUrl(join(folder, "one")).href;
+    assertEquals(await below(url), ["a.png", "two/a.png", "two/b.jpg"]);
+    assertEquals(await below(`${url}/a.png`), ["a.png"]);
     assertEquals(await below(join(folder, "one/a.png")), ["a.png"]);
     assertEquals(await below("http://x.test/y/z.png?key=1"), ["z.png"]);
     assertEquals(await below(join(folder, "a.png"), join(folder, "b.png")), [undefined, undefined]);

@@ -1,6 +1,12 @@
 /** What is there stays as it is, whatever it is called in a command line, unless `--force` says otherwise. */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { classifyCommand } from "../../lib/cli/classify.ts";
 import { type Command, runCommand } from "../../lib/cli/command.ts";
@@ -295,6 +301,34 @@ Deno.test("a drawing that is gone is drawn again, and its line is there once", (
     assertEquals((await Deno.readTextFile(at("l.jsonl"))).split("\n").sort(), before);
   }));
 
+Deno.test("whoever goes on draws over own pictures alone, and over nothing that is read", () =>
+  withFiles(FILES, async (folder) => {
+    const at = (name: string): string => join(folder, name);
+    const classify = (...args: string[]): Promise<number> =>
+      run(classifyCommand as unknown as Command, [
+        ...[...args, "--out", at("l.jsonl"), "--draw", at("d"), ...CPU],
+        ...["--model", at("m.safetensors")],
+      ]);
+    assertEquals(await classify(at("q")), 0);
+    const drawn = await Deno.readFile(at("d/cat/1.png"));
+    // A picture that came later is drawn where somebody else's is.
+    await Deno.copyFile(at("q/cat/1.png"), at("q/cat/2.png"));
+    await Deno.writeTextFile(at("d/cat/2.png"), "somebody's");
+    const error = await assertRejects(() => classify(at("q")), UsageError);
+    assertStringIncludes(error.message, `${at("d/cat/2.png")} exists`);
+    assertEquals(await Deno.readTextFile(at("d/cat/2.png")), "somebody's");
+    await Deno.remove(at("d/cat/2.png"));
+    assertEquals(await classify(at("q")), 0);
+    // What was drawn is read, and would be drawn over.
+    const replaced = await assertRejects(() => classify(at("d")), UsageError);
+    assertStringIncludes(replaced.message, "would be replaced");
+    assertEquals(await Deno.readFile(at("d/cat/1.png")), drawn);
+    // A picture that has changed is drawn anew.
+    await Deno.copyFile(at("q/ship/1.jpg"), at("q/cat/1.png"));
+    assertEquals(await classify(at("q")), 0);
+    assertNotEquals(await Deno.readFile(at("d/cat/1.png")), drawn);
+  }));
+
 Deno.test("a path that begins with a tilde is in the user's folder, whatever shell there is", () =>
   withFiles({}, async (folder) => {
     const home = Deno.env.get("HOME");
@@ -331,6 +365,12 @@ Deno.test("--dry-run says what would be read and written, and does neither", () 
     const taken = await printedBy(() =>
       assertRejects(() => dryRun(join(folder, "drawn")), UsageError, "exists")
     );
+    const forced = await printedBy(() =>
+      runCommand(classifyCommand as unknown as Command, [
+        ...[q, "--draw", join(folder, "drawn"), "--dry-run", "--force"],
+      ])
+    );
+    assertStringIncludes(forced.out, `exists ${join(folder, "drawn/cat/1.png")}`);
     const exists = `exists ${join(folder, "drawn/cat/1.png")}`;
     assertEquals(taken.out.trimEnd().split("\n").at(-2), exists);
     assertEquals((await contents(folder)).size, before.size);

@@ -160,3 +160,10 @@ Deno.test("a model is named as what it is", () => {
     assertStringIncludes(message, `name it ${out.replace(/[^.]*$/, "")}safetensors`);
   }
 });
+
+Deno.test("an output is no folder of another, in whatever order they come", async () => {
+  for (const writes of [["a/b", "a/b/c/d"], ["a/b/c/d", "A/b"]]) {
+    await assertRejects(() => checkOutputs({ reads: [], writes }, {}), UsageError, "folder");
+  }
+  assertEquals(await checkOutputs({ reads: [], writes: ["a/b", "a/bc/d", "ab"] }, {}), true);
+});

@@ -34,6 +34,12 @@ Deno.test("a part is named by hand, or by Kubernetes, Slurm or GNU parallel", ()
     SLURM_ARRAY_TASK_COUNT: "8",
   };
   assertEquals(shardOf("auto", slurm), { index: 1, count: 8 });
+  // --array=0-4:2
+  const ids = ["0", "2", "4"].map((id) => ({
+    ...{ SLURM_ARRAY_TASK_ID: id, SLURM_ARRAY_TASK_MIN: "0" },
+    ...{ SLURM_ARRAY_TASK_COUNT: "3", SLURM_ARRAY_TASK_STEP: "2" },
+  }));
+  assertEquals(ids.map((env) => shardOf("auto", env).index), [1, 2, 3]);
   assertEquals(shardOf("auto/3", { PARALLEL_SEQ: "3" }), { index: 3, count: 3 });
 });
 

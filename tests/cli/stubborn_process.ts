@@ -4,7 +4,7 @@
  * @module
  */
 
-import { untilInterrupted } from "../../lib/cli/run.ts";
+import { untilInterrupted } from "../../lib/cli/interrupt.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { spool } from "../../lib/io/spool.ts";
 

@@ -5,10 +5,11 @@ import {
   type CompletedProgram,
   ENDINGS,
   functionName,
-  inQuotes,
   OWN_OPTIONS,
   type Values,
 } from "./program.ts";
+import { flagsOf } from "../described.ts";
+import { inQuotes } from "../program_name.ts";
 
 /** The script, line by line. */
 export function bashCompletions({ name, commands }: CompletedProgram): string[] {
@@ -63,18 +64,16 @@ function anyCase(ending: string): string {
 }
 
 function valueCases(own: string, { name, options }: CompletedCommand): string[] {
-  return options.flatMap(({ short, long, value }) => {
+  return options.flatMap((option) => {
+    const { value } = option;
     if (value === undefined) return [];
-    const flags = [...short === undefined ? [] : [short], ...long];
-    const pattern = flags.map((flag) => inQuotes(`${name} ${flag}`)).join("|");
+    const pattern = flagsOf(option).map((flag) => inQuotes(`${name} ${flag}`)).join("|");
     return [`    ${pattern}) ${offers(own, value)}return ;;`];
   });
 }
 
 function wordCases(own: string, { name, options, operands }: CompletedCommand): string[] {
-  const flags = options.flatMap((
-    { short, long },
-  ) => [...short === undefined ? [] : [short], ...long]);
+  const flags = options.flatMap(flagsOf);
   return [
     `    ${inQuotes(`${name} `)}-*) ${own}_words ${inQuotes(flags.join(" "))} ;;`,
     `    ${inQuotes(`${name} `)}*) ${offers(own, operands)};;`,

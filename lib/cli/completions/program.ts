@@ -2,7 +2,7 @@
 
 import { IMAGE_EXTENSIONS } from "../../image/image.ts";
 import { CATALOG } from "../../model/catalog.ts";
-import { type CommandInfo, VERBOSITY } from "../command.ts";
+import { allOptions, type CommandInfo } from "../command.ts";
 import { type Described, groupsOf } from "../described.ts";
 
 /** What may follow an option, or be an operand: words, or paths, or both. */
@@ -52,7 +52,7 @@ export async function programOf(
 ): Promise<CompletedProgram> {
   const commands = Object.entries(table).map(async ([name, { about, completed = {}, load }]) => {
     const command = await load();
-    const groups = groupsOf({ ...command, options: { ...command.options, ...VERBOSITY } });
+    const groups = groupsOf({ ...command, options: allOptions(command) });
     const { paths, ids = false, words = [] } = completed;
     return {
       ...{ name, about },
@@ -92,11 +92,6 @@ function valuesOf({ option, long: [flag], value }: Described): Values {
     words: option.kind === "integer" && option.or !== undefined ? [option.or] : [],
     ...paths && { paths },
   };
-}
-
-/** A text in single quotes, for a POSIX shell. */
-export function inQuotes(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A name as functions of a shell may have it. */

@@ -7,10 +7,11 @@ import {
   ENDINGS,
   functionName,
   IDS,
-  inQuotes,
   OWN_OPTIONS,
   type Values,
 } from "./program.ts";
+import { flagsOf } from "../described.ts";
+import { inQuotes } from "../program_name.ts";
 
 /** The script, line by line. */
 export function zshCompletions({ name, commands }: CompletedProgram): string[] {
@@ -58,8 +59,8 @@ function commandCase(own: string, { name, options, operands }: CompletedCommand)
   ];
 }
 
-function optionSpecs(own: string, { short, long, about, value }: CompletedOption): string[] {
-  const all = [...short === undefined ? [] : [short], ...long];
+function optionSpecs(own: string, option: CompletedOption): string[] {
+  const { about, value } = option, all = flagsOf(option);
   const end = `[${escaped(about)}]` +
     (value === undefined ? "" : `:${escaped(value.name)}:${actionOf(own, value)}`);
   return all.map((flag) => {

@@ -1,7 +1,7 @@
 /** What of the machine and the runtime decides how a model runs. */
 
 import { HUB_ENDPOINT, HUB_TOKEN, readPermitted } from "../../environment.ts";
-import { type Adapter, findAdapter } from "../../engine/webgpu/device/adapter.ts";
+import { type Adapter, findAdapter, mayHaveGpu } from "../../engine/webgpu/device/adapter.ts";
 import { bestVariant, type Variant } from "../../engine/wasm/kernels.ts";
 import { Memory } from "../../engine/wasm/memory.ts";
 import { ENV_PREFIX, envName } from "../../options.ts";
@@ -30,10 +30,15 @@ export interface Gpu {
   readonly problem: string | null;
 }
 
-/** Looks for a GPU. */
-export async function findGpu(): Promise<Gpu> {
+/**
+ * Looks for a GPU, as an engine does.
+ *
+ * @param isWanted Whether WebGPU is asked for: any adapter does then.
+ */
+export async function findGpu(isWanted: boolean): Promise<Gpu> {
   const none = (problem: string): Gpu => ({ adapter: null, isReal: false, problem });
   if (globalThis.navigator?.gpu === undefined) return none("this runtime has no WebGPU");
+  if (!isWanted && !mayHaveGpu()) return none("/dev holds no GPU, so none is asked for");
   let found: Adapter | undefined;
   try {
     found = await findAdapter();

@@ -1,6 +1,7 @@
 /** What `doctor` found, for people: a name and a few words a line. */
 
 import { describeAll } from "../cache_contents.ts";
+import { fill } from "../layout.ts";
 import type { Cache } from "./cache.ts";
 import type { Gpu, VERSIONS, Wasm } from "./machine.ts";
 import type { ModelInUse, TimedPicture } from "./model.ts";
@@ -92,11 +93,6 @@ function pictureText(picture: TimedPicture): string {
 
 /** A row that is broken between words, and goes on below its text. */
 function row(name: string, text: string): string[] {
-  const lines = [name.padEnd(NAMES)];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1)!, isFirst = last.trimEnd() !== last || last === "";
-    if (!isFirst && last.length + 1 + word.length > WIDTH) lines.push(" ".repeat(NAMES) + word);
-    else lines[lines.length - 1] = isFirst ? last + word : `${last} ${word}`;
-  }
-  return lines.map((line) => line.trimEnd());
+  return fill(text.split(" "), WIDTH - NAMES)
+    .map((line, n) => ((n === 0 ? name : "").padEnd(NAMES) + line).trimEnd());
 }

@@ -10,7 +10,8 @@ export type Times = Record<string, Record<string, number>>;
 
 /** Changes when the kernels do. */
 const VERSION = 3;
-const FILE = "webgpu_tuning.json";
+/** What the file is called. */
+export const KERNEL_TIMES = "webgpu_tuning.json";
 
 interface CacheFile {
   readonly version: number;
@@ -31,7 +32,7 @@ export async function readTimes(cacheDir: string, adapter: string): Promise<Time
 export async function writeTimes(cacheDir: string, adapter: string, times: Times): Promise<void> {
   const { adapters } = await readCache(cacheDir);
   const file: CacheFile = { version: VERSION, adapters: { ...adapters, [adapter]: times } };
-  const path = join(cacheDir, FILE);
+  const path = join(cacheDir, KERNEL_TIMES);
   try {
     await makeFolder(cacheDir);
     // JSON has no infinity: a candidate that was refused takes longer than any.
@@ -44,7 +45,7 @@ export async function writeTimes(cacheDir: string, adapter: string, times: Times
 
 async function readCache(cacheDir: string): Promise<CacheFile> {
   try {
-    const file = JSON.parse(await readText(join(cacheDir, FILE)));
+    const file = JSON.parse(await readText(join(cacheDir, KERNEL_TIMES)));
     if (file?.version === VERSION && isRecord(file.adapters)) return file;
   } catch {
     // As if it were not there.
