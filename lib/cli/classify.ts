@@ -87,19 +87,14 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     const isKept = out !== undefined || draw !== undefined;
     const inputs = takeShard(once(all, isKept), parseShard(options.shard));
     const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
-    // Whoever goes on draws what has changed anew; what a line is not about is somebody else's.
-    const goesOn = !force && out !== undefined && pictures !== undefined;
-    const before = goesOn ? imagesIn(out) : new Set<string>();
-    const drawn = Map.groupBy(
-      inputs.filter(({ name }) => pictures?.has(name)),
-      ({ name }) => before.has(name) ? "again" : "new",
-    );
-    const drawnAs = (when: "again" | "new"): string[] =>
-      (drawn.get(when) ?? []).map(({ name }) => pictures!.get(name)!);
+    // Whoever goes on draws anew what has changed; what no line is about is somebody else's.
+    const before = pictures !== undefined && !force && isFile(out) ? imagesIn(out) : new Set();
+    const drawn = (isAgain: boolean): string[] =>
+      inputs.flatMap(({ name }) => before.has(name) === isAgain && pictures?.get(name) || []);
     const isWanted = await checkOutputs({
       reads: [...all.map(({ place }) => place), options.model, options.filesFrom],
-      writes: drawnAs("new"),
-      grows: [...out === undefined ? [] : [out], ...drawnAs("again")],
+      writes: drawn(false),
+      grows: [...out === undefined ? [] : [out], ...drawn(true)],
     }, options);
     if (!isWanted) return 0;
     const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
@@ -177,7 +172,7 @@ function selectionSettings(options: Values<typeof SELECTION>): Settings {
   );
 }
 
-function isFile(path: string | undefined): boolean {
+function isFile(path: string | undefined): path is string {
   try {
     return path !== undefined && kindOf(path) === "file";
   } catch {

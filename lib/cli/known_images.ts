@@ -6,7 +6,7 @@
 import { pooledMap } from "@std/async/pool";
 import { sha256 } from "../io/sha256.ts";
 import { jsonText } from "../model/json.ts";
-import { describePath, isThere, realPath } from "../platform.ts";
+import { describePath, realPath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
@@ -144,13 +144,12 @@ export class KnownImages implements Disposable {
 }
 
 /**
- * The images of which a file says what came of them, whatever has become of them since; none if there is no file.
+ * The images of which a file says what came of them, whatever has become of them since.
  *
  * @throws {UsageError} If it is no file of such lines.
  */
 export function imagesIn(path: string): Set<string> {
   const files = new Set<string>();
-  if (!isThere(path)) return files;
   readLineFile(path, {
     about: ABOUT,
     begin: "{",
