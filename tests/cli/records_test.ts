@@ -1,6 +1,13 @@
 /** What earlier runs found is believed only of the same images, classes, models and settings. */
 
-import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { classifyCommand } from "../../lib/cli/classify.ts";
 import { type Command, runCommand } from "../../lib/cli/command.ts";
@@ -329,7 +336,7 @@ testRecords(
     const [, ...again] = await lines();
     assertEquals(again.map(({ file }) => file), [one, gone, two]);
     assertEquals(again[0], first);
-    assertEquals(again[2].predictions === second.predictions, false);
+    assertNotEquals(again[2].predictions, second.predictions);
 
     await Deno.writeFile(model, OTHER);
     await assertRejects(() => classify(), UsageError, "sha256");
@@ -370,14 +377,17 @@ Deno.test("an evaluation that is killed again and again, divided or overtaken by
       }
       return lines;
     };
+    let kills = 0;
     const killed = async (out: string, ...args: string[]): Promise<void> => {
       const more = await found(out) + Math.floor(12 * next());
       const child = start(out, ...args);
       let isOver = false;
-      const end = child.output().then(() => isOver = true);
+      const end = child.output().finally(() => isOver = true);
       await until(async () => isOver || await found(out) > more);
       if (!isOver) child.kill("SIGKILL");
-      await end;
+      const { signal, code, stderr } = await end;
+      if (signal === "SIGKILL") kills++;
+      else assertEquals(code, 0, `seed ${seed}: ${new TextDecoder().decode(stderr)}`);
     };
     const report = async (out: string): Promise<string[]> => {
       const files = ["report.json", "report.html"].map((name) => join(folder, out, name));
@@ -390,6 +400,7 @@ Deno.test("an evaluation that is killed again and again, divided or overtaken by
     await finish("whole");
     const whole = await report("whole");
     for (let n = 0; n < 10; n++) await killed("resumed");
+    assert(kills > 0, `seed ${seed}: each of 10 ended before it could be killed`);
     await finish("resumed");
     assertEquals(await report("resumed"), whole, `seed ${seed}`);
 
