@@ -206,13 +206,18 @@ Deno.test("random outputs replace nothing, unless --force says so, and never an 
       () => [embedCommand as unknown as Command, "--out", choose(files)],
       () => [explainCommand as unknown as Command, "--out", choose(folders)],
     ];
-    for (let n = 0; n < 50; n++) {
+    const count = { refused: 0, done: 0, forced: 0 };
+    // 50, or as many as it takes until --force has once had something to do.
+    for (let n = 0; n < 50 || (count.forced === 0 && n < 300); n++) {
       const before = await contents(folder), [command, flag, output] = choose(commands)();
       const force = next() < 0.2 ? ["--force"] : [];
       const line = [flag!, join(folder, output!), ...force, ...model, join(folder, choose(inputs))];
-      await run(command, line).catch((error) => {
+      try {
+        if (await run(command, line) === 0) count[force.length === 0 ? "done" : "forced"]++;
+      } catch (error) {
         if (!(error instanceof UsageError)) throw error;
-      });
+        count.refused++;
+      }
       const kept = force.length === 0 ? before : new Map(
         [...before].filter(([path]) =>
           path === "m.safetensors" || line.at(-1) === join(folder, path)
@@ -227,6 +232,7 @@ Deno.test("random outputs replace nothing, unless --force says so, and never an 
         if (!isSame(after.get(path)!, bytes)) await Deno.writeFile(join(folder, path), bytes);
       }
     }
+    for (const [kind, lines] of Object.entries(count)) assert(lines > 0, `seed ${seed}: ${kind} 0`);
   }));
 
 Deno.test("a hard link to an input, and a link that leads nowhere, are kept", () =>
