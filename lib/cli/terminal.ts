@@ -123,15 +123,16 @@ export function paint(text: string, kind: Kind): string {
 /**
  * Whether there are colors, by what users ask of all programs. `FORCE_COLOR` wins, as in Deno and Node.
  *
+ * @param isRefusedToDeno Whether Deno found `NO_COLOR`, which it reads also where this program may not.
  * @see {@link https://no-color.org} and {@link https://force-color.org}
  */
 export function isColored(
   isTerminal: boolean,
   variable: (name: string) => string | undefined = readPermitted,
+  isRefusedToDeno: boolean = NO_COLOR,
 ): boolean {
   if (!["", "0", "false"].includes(variable("FORCE_COLOR") ?? "")) return true;
-  // Deno has read the variable, also where this program may not.
-  const isRefused = Boolean(variable("NO_COLOR")) || NO_COLOR;
+  const isRefused = Boolean(variable("NO_COLOR")) || isRefusedToDeno;
   return isTerminal && !isRefused && variable("TERM") !== "dumb";
 }
 

@@ -94,7 +94,7 @@ Deno.test("a line of standard error is written, whatever is colored in it", asyn
 
 Deno.test("there are colors on a terminal, and where NO_COLOR and FORCE_COLOR say so", () => {
   const cases: [variables: Record<string, string>, onTerminal: boolean, elsewhere: boolean][] = [
-    [{}, !Deno.noColor, false],
+    [{}, true, false],
     [{ NO_COLOR: "1" }, false, false],
     [{ NO_COLOR: "0" }, false, false],
     [{ TERM: "dumb" }, false, false],
@@ -103,15 +103,19 @@ Deno.test("there are colors on a terminal, and where NO_COLOR and FORCE_COLOR sa
     [{ FORCE_COLOR: "1", NO_COLOR: "1" }, true, true],
     ...["", "0", "false"].map((off): [Record<string, string>, boolean, boolean] => [
       { FORCE_COLOR: off, NO_COLOR: "" },
-      !Deno.noColor,
+      true,
       false,
     ]),
   ];
   for (const [variables, onTerminal, elsewhere] of cases) {
-    const found = [true, false].map((isTerminal) =>
-      isColored(isTerminal, (name) => variables[name])
-    );
-    assertEquals(found, [onTerminal, elsewhere], JSON.stringify(variables));
+    const found = (isRefusedToDeno: boolean): boolean[] =>
+      [true, false].map((isTerminal) =>
+        isColored(isTerminal, (name) => variables[name], isRefusedToDeno)
+      );
+    assertEquals(found(false), [onTerminal, elsewhere], JSON.stringify(variables));
+    // Where Deno has read NO_COLOR, this program may be unable to.
+    const isForced = elsewhere;
+    assertEquals(found(true), [isForced, isForced], JSON.stringify(variables));
   }
 });
 
