@@ -6,7 +6,7 @@ import { cutEnd, cutMiddle, displayWidth } from "../../lib/cli/table.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { serveFlaky } from "../support/flaky_server.ts";
-import { HAS_TERMINALS, screenOf, startOnTerminal } from "../support/pseudo_terminal.ts";
+import { screenOf, startOnTerminal, terminalTest } from "../support/pseudo_terminal.ts";
 import { until } from "../support/serve_process.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
@@ -175,56 +175,58 @@ const drawings = (written: string): string[] =>
   // deno-lint-ignore no-control-regex -- what erases a line
   [...written.matchAll(/\r\x1b\[K([^\r\n]+)/g)].map(([, line]) => line);
 
-Deno.test("a terminal's progress stays on one line, in whose place the end is told", {
-  ignore: !HAS_TERMINALS,
-}, async () => {
-  const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
-  const env = { TERM: "xterm", NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp" };
-  for (let n = 0; n < 30; n++) {
-    await Deno.symlink(join(ROOT, "tests/data/photos/rocket.jpg"), join(folder, `${n}.jpg`));
-  }
-  const command = `${CLI} classify --model ${CIFAR10} ${folder} > /dev/null`;
-  for (const [term, isShown] of [["xterm", true], ["dumb", false]] as const) {
-    const program = startOnTerminal(command, { ...TERMINAL, env: { ...env, TERM: term } });
-    assertEquals(await program.ended, 0, program.written());
-    const lines = drawings(program.written());
-    assertEquals(lines.length > 1, isShown, term);
-    assertEquals(program.written().includes("\x1b"), isShown);
-    assertEquals(lines.filter((line) => displayWidth(line) > 79), []);
-    const screen = screenOf(program.written()).filter(Boolean);
-    assert(screen.length <= 1 && !/[█░]/.test(screen.join()), screen.join("\n"));
-  }
-  await Deno.remove(folder, { recursive: true });
-});
-
-Deno.test("a terminal's download takes one line of 80 columns, and Ctrl-C removes it", {
-  ignore: !HAS_TERMINALS,
-}, async () => {
-  const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
-  await using server = serveFlaky(() => ({
-    status: 200,
-    headers: { "content-length": "553433881" },
-    body: new Uint8Array(2 ** 22),
-    cutAfter: 2 ** 22 - 1,
-    isHeld: true,
-  }));
-  for (const command of ["pull vgg16-torchvision", "profile --model vgg16-torchvision"]) {
+terminalTest(
+  "a terminal's progress stays on one line, in whose place the end is told",
+  async () => {
+    const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
     const env = { TERM: "xterm", NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp" };
-    const program = startOnTerminal(`${CLI} ${command}`, {
-      ...TERMINAL,
-      env: { ...env, VGG16_CACHE_DIR: folder, VGG16_BASE_URL: server.url },
-    });
-    await until(() => drawings(program.written()).length > 0);
-    await program.type("\x03");
-    assertEquals(await program.ended, 130, program.written());
-    const lines = drawings(program.written());
-    assert(lines.some((line) => line.includes(" MB of 553.4 MB")), program.written());
-    // The terminal itself adds "^C".
-    assertEquals(lines.filter((line) => displayWidth(line) > 79), []);
-    const { host } = new URL(server.url);
-    assertEquals(screenOf(program.written()).filter(Boolean), [
-      `Fetching vgg16-torchvision from ${host}, 553.4 MB, kept in ${folder}`,
-    ]);
+    for (let n = 0; n < 30; n++) {
+      await Deno.symlink(join(ROOT, "tests/data/photos/rocket.jpg"), join(folder, `${n}.jpg`));
+    }
+    const command = `${CLI} classify --model ${CIFAR10} ${folder} > /dev/null`;
+    for (const [term, isShown] of [["xterm", true], ["dumb", false]] as const) {
+      const program = startOnTerminal(command, { ...TERMINAL, env: { ...env, TERM: term } });
+      assertEquals(await program.ended, 0, program.written());
+      const lines = drawings(program.written());
+      assertEquals(lines.length > 1, isShown, term);
+      assertEquals(program.written().includes("\x1b"), isShown);
+      assertEquals(lines.filter((line) => displayWidth(line) > 79), []);
+      const screen = screenOf(program.written()).filter(Boolean);
+      assert(screen.length <= 1 && !/[█░]/.test(screen.join()), screen.join("\n"));
+    }
     await Deno.remove(folder, { recursive: true });
-  }
-});
+  },
+);
+
+terminalTest(
+  "a terminal's download takes one line of 80 columns, and Ctrl-C removes it",
+  async () => {
+    const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+    await using server = serveFlaky(() => ({
+      status: 200,
+      headers: { "content-length": "553433881" },
+      body: new Uint8Array(2 ** 22),
+      cutAfter: 2 ** 22 - 1,
+      isHeld: true,
+    }));
+    for (const command of ["pull vgg16-torchvision", "profile --model vgg16-torchvision"]) {
+      const env = { TERM: "xterm", NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp" };
+      const program = startOnTerminal(`${CLI} ${command}`, {
+        ...TERMINAL,
+        env: { ...env, VGG16_CACHE_DIR: folder, VGG16_BASE_URL: server.url },
+      });
+      await until(() => drawings(program.written()).length > 0);
+      await program.type("\x03");
+      assertEquals(await program.ended, 130, program.written());
+      const lines = drawings(program.written());
+      assert(lines.some((line) => line.includes(" MB of 553.4 MB")), program.written());
+      // The terminal itself adds "^C".
+      assertEquals(lines.filter((line) => displayWidth(line) > 79), []);
+      const { host } = new URL(server.url);
+      assertEquals(screenOf(program.written()).filter(Boolean), [
+        `Fetching vgg16-torchvision from ${host}, 553.4 MB, kept in ${folder}`,
+      ]);
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);

@@ -1,8 +1,20 @@
 /** Programs on a terminal of their own, by `script` of util-linux. */
 
-/** Whether there is a `script` that takes a command. */
-export const HAS_TERMINALS: boolean = await hasScript();
+const HAS_TERMINALS = await hasScript();
 
+/**
+ * A test that starts programs on terminals. Without a `script` that takes a command it is skipped, with a name
+ * that says why; where `TESTS_REQUIRE_ALL=1` is set it fails.
+ */
+export function terminalTest(name: string, test: () => Promise<void>): void {
+  const needed = "script of util-linux is missing: Debian's bsdutils has it";
+  if (HAS_TERMINALS) Deno.test(name, test);
+  else if (Deno.env.get("TESTS_REQUIRE_ALL") === "1") {
+    Deno.test(name, () => Promise.reject(new Error(needed)));
+  } else Deno.test.ignore(`${name} [skipped: ${needed}]`, () => {});
+}
+
+/** Whether there is a `script` that takes a command. */
 async function hasScript(): Promise<boolean> {
   if (Deno.build.os !== "linux") return false;
   try {
