@@ -147,6 +147,12 @@ const LINES: readonly Line[] = [
     err: /^error: scales must be integers from 32/,
   },
   { line: `classify ${M} --allow kat photos`, code: 2, err: /no label "kat": did you mean "cat"/ },
+  {
+    // Scores are what they are among all labels: cat has nine tenths.
+    line: `classify ${M} --deny cat -k 1 cat.png`,
+    code: 0,
+    out: /^cat\.png.*\n {2}(?!cat )[a-z]+ +1\.0 %\s*\n$/,
+  },
   { line: `classify ${M} -k 0 cat.png`, code: 2, err: /--top-k must be an integer of at least 1/ },
   {
     line: `classify ${M} --topkk 1 cat.png`,
@@ -159,6 +165,16 @@ const LINES: readonly Line[] = [
     line: `explain ${M} --out-dir maps cat.png`,
     code: 0,
     out: /^cat [\d.]+ % {2}cat\.png -> maps\/cat\.png\n$/,
+  },
+  {
+    line: `explain ${M} --out-dir parts --shard 1/2 cat.png photos/boats.jpg`,
+    code: 0,
+    out: /^cat [\d.]+ % {2}cat\.png -> parts\/cat\.png\n$/,
+  },
+  {
+    line: `explain ${M} --out-dir parts --shard 2/2 cat.png photos/boats.jpg`,
+    code: 0,
+    out: /^ship [\d.]+ % {2}photos\/boats\.jpg -> parts\/photos\/boats\.png\n$/,
   },
   { line: `explain ${M} cat.png`, code: 2, err: /needs --out-dir DIR/ },
   { line: `embed ${M} --layer conv9 cat.png`, code: 2, err: /--layer must be one of/ },
@@ -203,6 +219,11 @@ const LINES: readonly Line[] = [
   { line: "pull vgg16-imagenet200", code: 0, err: /part of/ },
   { line: "pull vgg16-imagnet", code: 2, err: /vgg16-imagenet/ },
   { line: "models path --cache-dir cache", code: 0, out: /cache\n$/ },
+  {
+    line: "models show vgg16-imagenet",
+    code: 0,
+    out: /^id +vgg16-imagenet\n[^]*\nIt is not here\. To download it: .* pull vgg16-imagenet\.\n$/,
+  },
   { line: "models remove", code: 2, err: /remove/ },
   { line: `doctor --json ${M}`, code: 0, out: /"threads"/ },
   { line: `classify ${M} -q -v cat.png`, code: 2, err: /--quiet and --verbose/ },
@@ -243,6 +264,6 @@ Deno.test("command lines print what they should where they should, and end with 
     // Nothing but what was asked for was written.
     const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
     const given = new Set(Object.keys(FILES).map((path) => path.split("/")[0]!));
-    assertEquals(names.filter((name) => !given.has(name)), ["maps"]);
+    assertEquals(names.filter((name) => !given.has(name)), ["maps", "parts"]);
     assertEquals(await Deno.readTextFile(join(folder, "diary")), "Dear diary");
   }));
