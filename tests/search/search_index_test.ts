@@ -4,11 +4,11 @@ import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { readImage } from "../../lib/image/read.ts";
 import { cropImage, resizeImage } from "../../lib/image/resize.ts";
 import { lockBeside } from "../../lib/io/lock.ts";
-import type { Model } from "../../lib/model/model.ts";
 import { resolveModel } from "../../lib/open_model.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { type IndexOptions, openIndex } from "../../lib/search/search_index.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
+import { reversedModel } from "../support/reversed_model.ts";
 
 const PHOTOS = new URL("../data/photos/", import.meta.url).pathname;
 const NAMES = ["boats.jpg", "cat.png", "coffee.png", "rocket.jpg"];
@@ -160,15 +160,12 @@ testIn(
 testIn("an index knows a model whose weights alone are others", async (folder) => {
   const file = `${folder}/index.safetensors`, model = await resolveModel(OPTIONS.model);
   const inMemory = { ...model, sha256: undefined };
-  const reversed: Model = {
-    ...inMemory,
-    async *weights(options) {
-      for await (const piece of model.weights(options)) {
-        yield piece.layer === "conv1_1" ? { ...piece, data: piece.data.toReversed() } : piece;
-      }
-    },
-  };
-  for (const [own, other] of [[inMemory, reversed], [model, { ...model, sha256: "0a" }]] as const) {
+  for (
+    const [own, other] of [
+      [inMemory, reversedModel(inMemory)],
+      [model, { ...model, sha256: "0a" }],
+    ] as const
+  ) {
     {
       await using index = await openIndex({ ...OPTIONS, model: own, file, rebuild: true });
       await index.update(inFolder(folder, NAMES.slice(0, 1)));

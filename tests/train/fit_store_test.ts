@@ -7,6 +7,7 @@ import { type LearnedFrom, storeOf, type StoreOptions } from "../../lib/train/fi
 import { type FeatureChoice, freeze } from "../../lib/train/frozen.ts";
 import { withBlock } from "../../lib/train/last_block.ts";
 import { randomModel } from "../support/random_model.ts";
+import { reversedModel } from "../support/reversed_model.ts";
 
 const { model } = randomModel({
   ...{ configuration: "A", input: { height: 32, width: 32, channels: 3 } },
@@ -21,16 +22,6 @@ const { model: dense } = randomModel({
   ...model.architecture,
   ...{ convolutions: [4, 4, 4, 4, 4, 4, 4, 4], dense: [8, 3], head: undefined },
 });
-
-/** A model with its weights changed in place: of one that is in memory, nothing else tells. */
-function reversed(own: Model): Model {
-  const weights = async function* (): AsyncGenerator<WeightPiece> {
-    for await (const piece of own.weights()) {
-      yield piece.layer === "conv1_1" ? { ...piece, data: piece.data.toReversed() } : piece;
-    }
-  };
-  return { ...own, weights };
-}
 
 /** What a store is opened with. */
 interface Settings extends StoreOptions {
@@ -71,7 +62,7 @@ Deno.test("features are found by all that they depend on: other settings have an
   const variations: Record<string, Settings> = {
     "as it is": {},
     "another version": { version: "0.0.0-other" },
-    "weights of a model in memory": { base: reversed(model) },
+    "weights of a model in memory": { base: reversedModel(model) },
     "a model from a file": { base: opened },
     "a model from another file": { base: { ...opened, sha256: "0b".repeat(32) } },
     "a copy of that with another scale": {
@@ -168,7 +159,12 @@ Deno.test("maps belong to pictures, and a state to their classes and settings, t
       ...{ settings: { seed: 1 }, isNew: [true, true] },
     },
     "another model": {
-      ...{ pictures: first, settings: { seed: 1 }, isNew: [true, true], base: reversed(model) },
+      ...{
+        pictures: first,
+        settings: { seed: 1 },
+        isNew: [true, true],
+        base: reversedModel(model),
+      },
     },
   };
   for (const [name, { pictures, settings, isNew, ...other }] of Object.entries(cases)) {

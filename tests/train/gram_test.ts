@@ -10,6 +10,7 @@ import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { learnLinear, STRENGTHS } from "../../lib/train/linear_head.ts";
 import { type LogisticOptions, logisticPath } from "../../lib/train/logistic.ts";
 import { inOneArray, rowsAt, RowsInMemory } from "../../lib/train/rows.ts";
+import { distance } from "../support/distance.ts";
 import { random } from "../support/random_model.ts";
 
 const kernels = await TrainingKernels.start(2);
@@ -25,13 +26,6 @@ const rows = new RowsInMemory(
 );
 const all = Uint32Array.from(labels, (_, n) => n);
 const EXACT = { tolerance: 1e-8 };
-
-/** The largest difference, relative to the largest value. */
-function distance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  assertEquals(found.length, expected.length);
-  const most = (values: number[]): number => Math.max(...values.map(Math.abs));
-  return most(Array.from(found, (v, i) => v - expected[i]!)) / most(Array.from(expected));
-}
 
 for (const whitening of ["none", "standardize", "pca"] as const) {
   Deno.test(`gramOf() gives the inner products of rows, and sumsOfRows() their sums: ${whitening}`, async () => {

@@ -7,6 +7,7 @@ import {
   type LogisticTask,
 } from "../../lib/train/logistic.ts";
 import { rowsAt, RowsInMemory } from "../../lib/train/rows.ts";
+import { distance } from "../support/distance.ts";
 import { random } from "../support/random_model.ts";
 import scikit from "../fixtures/logistic/logistic.json" with { type: "json" };
 
@@ -33,13 +34,6 @@ function task(
     (_, at) => next() - 0.5 + Number(at % length === labels[Math.floor(at / length)]),
   );
   return { rows: new RowsInMemory(rows, length), labels, classes: 3 };
-}
-
-/** The largest difference, relative to the largest value. */
-function distance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  assertEquals(found.length, expected.length);
-  const most = (values: number[]): number => Math.max(...values.map(Math.abs));
-  return most(Array.from(found, (v, i) => v - expected[i])) / most(Array.from(expected));
 }
 
 for (const { classes, labels, rows, fits } of scikit) {
