@@ -161,7 +161,7 @@ Deno.test("a guess has the loss ln K in training and in validation, however rare
       },
     );
     const [{ loss, validationLoss }] = history as [EpochMetrics];
-    // Float32 in training.
+    // Float32 in training; the mean of five equal numbers in float64 in validation.
     assertAlmostEquals(loss, Math.LN2, 1e-6, `batches of ${batchSize}`);
     assertAlmostEquals(validationLoss, Math.LN2, 1e-12);
   }
