@@ -82,7 +82,7 @@ const LEAST = 1e-12;
 
 /** The mean, over the classes, of `-ln` of the true class's probability at the best temperature. */
 export function crossEntropy(
-  { labels, classes }: Judgement,
+  { labels, classes }: Omit<Judgement, "folds">,
   logits: Float64Array,
   positions: Uint32Array,
 ): number {

@@ -6,7 +6,7 @@ import type { ImageOptions } from "../image/image.ts";
 import type { IndexedSample } from "../input/dataset.ts";
 import type { Model } from "../model/model.ts";
 import { ProgressTeller } from "../progress.ts";
-import { accuracyOf, predictionsOf } from "./accuracy.ts";
+import { rowOf } from "./accuracy.ts";
 import { foldBlocks, rowLogits, whitenBlocks } from "./blocks.ts";
 import { crossEntropy } from "./cross_validation.ts";
 import type { DenseLayer } from "./dense.ts";
@@ -14,6 +14,7 @@ import { readPictures } from "./features.ts";
 import { NEVER, stratifiedFolds } from "./folds.ts";
 import type { Frozen } from "./frozen.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
+import { isBetter, Judge, type Rank, type WeightedTruth } from "./judge.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { blockProblem, readBlock, withBlock } from "./last_block.ts";
 import { learnLinear, scalingOf } from "./linear_head.ts";
@@ -101,7 +102,7 @@ export async function fineTune(
   const trained = foldBlocks(begin.transforms, tuned.head);
   const asTrained = { layer: trained, logits: await rowLogits(trained, rootRows(rows), signal) };
   for (const n of train) asTrained.logits.fill(NaN, n * classes, (n + 1) * classes);
-  const isAgain = !isTuned || isBetter(task, held, again.logits, asTrained.logits);
+  const isAgain = !isTuned || isAsGood(task, held, again.logits, asTrained.logits);
   const { layer, logits } = isAgain ? again : asTrained;
   return {
     model,
@@ -167,16 +168,20 @@ async function rowsOf(
   return features;
 }
 
-/** Whether logits judge the held pictures at least as well as others do. */
-function isBetter(
-  task: HeadTask,
+/**
+ * Whether logits judge the held pictures at least as well as others do: in whole pictures, and where as many are right
+ * by the cross-entropy at the best temperature, which a model is calibrated to.
+ */
+export function isAsGood(
+  task: WeightedTruth,
   held: Uint32Array,
   logits: Float64Array,
   others: Float64Array,
 ): boolean {
-  const [own, other] = [logits, others].map((said) =>
-    accuracyOf(task, predictionsOf(said, task.classes), [...held]).balancedAccuracy
-  ) as [number, number];
-  if (own !== other) return own > other;
-  return crossEntropy(task, logits, held) <= crossEntropy(task, others, held);
+  const rankOf = (said: Float64Array): Rank => {
+    const judge = new Judge(task);
+    for (const n of held) judge.add(n, rowOf(said, task.classes, n));
+    return { ...judge.result(), crossEntropy: crossEntropy(task, said, held) };
+  };
+  return !isBetter(rankOf(others), rankOf(logits));
 }

@@ -9,6 +9,7 @@ import { layersOf } from "../../lib/model/architecture.ts";
 import { openModel } from "../../lib/model/file.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { resolveModel } from "../../lib/open_model.ts";
+import { isAsGood } from "../../lib/train/fine_tune.ts";
 import { fit, type FitOptions } from "../../lib/train/fit.ts";
 import { TrainingKernels } from "../../lib/train/kernels.ts";
 import { type BlockLayer, readBlock, withBlock } from "../../lib/train/last_block.ts";
@@ -366,6 +367,34 @@ Deno.test("a last block that is read and written again is the same in int8, with
   await using engine = await createEngine(again, { backend: "wasm" });
   const batch = { data: new Uint8Array(64 * 64 * 3).fill(99), count: 1, height: 64, width: 64 };
   assertEquals((await engine.run(batch, { layer: "pool5" })).shape, [1, 2, 2, 8]);
+});
+
+/** Held pictures of two classes, of which some of each are wrong by a margin. */
+function heldLogits(wrong: readonly [number, number], margin: number): Float64Array {
+  return Float64Array.from({ length: 2 * 49 }, (_, at) => {
+    const n = at >> 1, own = n < 25 ? 0 : 1, isWrong = n - 25 * own < wrong[own]!;
+    return at % 2 === own ? isWrong ? -margin : 2 : 0;
+  });
+}
+
+Deno.test("heads are compared in whole pictures, then by the cross-entropy; as good is enough", () => {
+  const held = Uint32Array.from({ length: 49 }, (_, n) => n);
+  const task = {
+    ...{ classes: 2, classWeights: Float32Array.of(1, 1) },
+    labels: Int32Array.from(held, (n) => n < 25 ? 0 : 1),
+  };
+  // 0.9183 and 0.9175 are both 46 of 50; one more that is right is 47, however sure the others are.
+  const even = heldLogits([2, 2], 4), uneven = heldLogits([1, 3], 0.1);
+  const fewer = heldLogits([1, 2], 4);
+  for (
+    const [name, one, other, expected] of [
+      ["less sure of what is wrong", uneven, even, true],
+      ["surer of it", even, uneven, false],
+      ["one more", fewer, uneven, true],
+      ["one less", uneven, fewer, false],
+      ["the same", even, even.slice(), true],
+    ] as const
+  ) assertEquals(isAsGood(task, held, one, other), expected, name);
 });
 
 Deno.test("fit() with fineTune tells apart what the frozen layers do not, in an ordinary model file", async () => {
