@@ -1,6 +1,7 @@
 /** Dense layers while they are trained: filters `[I, O]` and biases `[O]`. */
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
+import { normalFrom, randomFrom } from "./random.ts";
 import type { Tfjs } from "./tfjs.ts";
 
 /** A trained layer in real numbers. */
@@ -22,6 +23,17 @@ export function initialFilter(
   const deviation = Math.sqrt((isLast ? 0.1 : 2) / inner);
   const values = Float32Array.from({ length }, () => normal() * deviation);
   return tf.variable(tf.tensor(values, [...shape]));
+}
+
+/** Layers from each of some sizes to the next, a filter and a bias each, the same for a seed. */
+export function initialDense(tf: Tfjs, sizes: readonly number[], seed: number): Variable[][] {
+  const normal = normalFrom(randomFrom(seed));
+  return tf.tidy(() =>
+    sizes.slice(1).map((outputs, i) => [
+      initialFilter(tf, normal, [sizes[i]!, outputs], i === sizes.length - 2),
+      tf.variable(tf.zeros([outputs])),
+    ])
+  );
 }
 
 /** From `[N, I]` through layers of a filter and a bias each, with ReLU in between. */

@@ -1,13 +1,12 @@
 /** A head with a hidden layer, which learns in epochs, and is judged on the pictures of one fold. */
 
-import { forwardDense, initialFilter, trainedLayer } from "./dense.ts";
+import { forwardDense, initialDense, trainedLayer } from "./dense.ts";
 import { foldBlocks, layerLogits, rowLogits, transformedRows, whitenBlocks } from "./blocks.ts";
 import { NEVER } from "./folds.ts";
 import type { HeadTask, LearnedHead } from "./head.ts";
 import { type Examples, type LoopOptions, trainLoop } from "./loop.ts";
-import { normalFrom, randomFrom } from "./random.ts";
-import { atHand, rootRows } from "./rows.ts";
-import { withTfjs } from "./tfjs.ts";
+import { atHand, rootRows, type Rows } from "./rows.ts";
+import { type Tfjs, withTfjs } from "./tfjs.ts";
 
 /**
  * Trains a head of two dense layers on the pictures that are in no fold, and keeps the epoch that does best on
@@ -28,24 +27,8 @@ export async function learnHidden(
   const rows = await atHand(transformedRows(transforms, roots), signal);
 
   return await withTfjs(async (tf) => {
-    const examples = (pictures: Uint32Array): Examples => ({
-      labels: Int32Array.from(pictures, (n) => labels[n]!),
-      batch: (positions) => {
-        const batch = new Float32Array(positions.length * length);
-        positions.forEach((position, n) => {
-          rows.read(pictures[position]!, batch.subarray(n * length, (n + 1) * length));
-        });
-        return tf.tensor2d(batch, [positions.length, length]);
-      },
-    });
-    const sizes = [length, hidden, classes];
-    const normal = normalFrom(randomFrom(options.seed));
-    const dense = tf.tidy(() =>
-      sizes.slice(1).map((outputs, i) => [
-        initialFilter(tf, normal, [sizes[i]!, outputs], i === sizes.length - 2),
-        tf.variable(tf.zeros([outputs])),
-      ])
-    );
+    const examples = (pictures: Uint32Array): Examples => rowExamples(tf, rows, labels, pictures);
+    const dense = initialDense(tf, [length, hidden, classes], options.seed);
     const variables = dense.flat();
     try {
       const { history, bestEpoch } = await trainLoop(tf, {
@@ -70,4 +53,24 @@ export async function learnHidden(
       tf.dispose(variables);
     }
   });
+}
+
+/** Rows of some pictures, and their classes, as they are learned from. */
+export function rowExamples(
+  tf: Tfjs,
+  rows: Rows,
+  labels: ArrayLike<number>,
+  pictures: ArrayLike<number>,
+): Examples {
+  const { length } = rows;
+  return {
+    labels: Int32Array.from(pictures, (n) => labels[n]!),
+    batch: (positions) => {
+      const batch = new Float32Array(positions.length * length);
+      positions.forEach((position, n) => {
+        rows.read(pictures[position]!, batch.subarray(n * length, (n + 1) * length));
+      });
+      return tf.tensor2d(batch, [positions.length, length]);
+    },
+  };
 }

@@ -2,6 +2,7 @@
 
 import { bestClass } from "../output/predictions.ts";
 import { type Accuracy, accuracyOf, type Truth } from "./accuracy.ts";
+import { countsOf } from "./split.ts";
 
 /** Pictures whose classes are known, and how much each class counts. */
 export interface WeightedTruth extends Truth {
@@ -30,6 +31,12 @@ export function isBetter(one: Rank, other: Rank): boolean {
     one.rightPictures === other.rightPictures && one.crossEntropy < other.crossEntropy;
 }
 
+/** A balanced accuracy in whole pictures, if there are so many of each class. */
+export function rightPicturesOf(balancedAccuracy: number, counts: Float64Array): number {
+  const pictures = counts.filter((count) => count > 0).length * Math.max(...counts);
+  return Math.round(balancedAccuracy * pictures);
+}
+
 /** Gathers what a network says of some pictures. */
 export class Judge {
   readonly #truth: WeightedTruth;
@@ -52,14 +59,13 @@ export class Judge {
 
   /** How it judges those that were added. */
   result(): Judged {
-    const { labels, classes } = this.#truth, counts = new Float64Array(classes);
-    for (const n of this.#judged) counts[labels[n]!]!++;
+    const { labels, classes } = this.#truth;
     const accuracy = accuracyOf(this.#truth, this.#predicted, this.#judged);
-    const pictures = counts.filter((count) => count > 0).length * Math.max(...counts);
+    const counts = countsOf(this.#judged.map((n) => labels[n]!), classes);
     return {
       ...accuracy,
       crossEntropy: this.#loss.value,
-      rightPictures: Math.round(accuracy.balancedAccuracy * pictures),
+      rightPictures: rightPicturesOf(accuracy.balancedAccuracy, counts),
     };
   }
 }

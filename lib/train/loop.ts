@@ -93,7 +93,7 @@ export async function trainLoop(
   progress?.reach(state.epoch, epochs);
   while (state.epoch < epochs && state.epoch - state.bestEpoch < patience) {
     const loss = await trainEpoch(tf, task, { state, optimizer }, options);
-    const judged = await evaluate(tf, task, options);
+    const judged = await evaluate(tf, task, task.validation, options);
     checkLoss(judged.crossEntropy, state.epoch + 1, learningRate);
     const { metrics, isBest } = endEpoch(state, loss, judged);
     if (isBest) best.forEach((own, n) => own.set(values[n]!));
@@ -170,19 +170,20 @@ function lossOf(
   return crossEntropy(tf, logits, oneHot, tf.tensor1d(weights) as Tensor1D);
 }
 
-/** What the network is worth on the validation examples. */
-async function evaluate(
+/** What the network is worth on examples. */
+export async function evaluate(
   tf: Tfjs,
-  { validation, forward, classes, classWeights }: Task,
+  { forward, classes, classWeights }: Task,
+  examples: Examples,
   { batchSize, signal }: LoopOptions,
 ): Promise<Judged> {
-  const labels = Int32Array.from(validation.labels),
+  const labels = Int32Array.from(examples.labels),
     judge = new Judge({ labels, classes, classWeights });
   const all = Uint32Array.from(labels, (_, n) => n);
   for (let first = 0; first < all.length; first += batchSize) {
     await takeTurn(signal);
     const positions = all.subarray(first, first + batchSize);
-    const inputs = validation.batch(positions, undefined);
+    const inputs = examples.batch(positions, undefined);
     const logits = tf.tidy(() => forward(inputs, false));
     const values = Float64Array.from(floats(logits));
     positions.forEach((n, i) => judge.add(n, values.subarray(i * classes, (i + 1) * classes)));
