@@ -8,37 +8,14 @@
  */
 
 import { parseArgs } from "node:util";
-import { decodeImage } from "../lib/image/decode.ts";
-import { cropImage } from "../lib/image/resize.ts";
 import { LEARNING_RATES } from "../lib/options/training.ts";
-import { scratchTraining } from "./training.ts";
+import { scratchTraining, sheetPair } from "./training.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
   options: { epochs: { type: "string", default: "24" } },
 });
-const SIDE = 32, CLASSES = 10, LEARNED = 35, ALL = 50;
-
-const sheet = await decodeImage(
-  await Deno.readFile(new URL("../tests/fixtures/cifar10/sheet.png", import.meta.url)),
-);
-const samplesOf = (first: number, end: number) =>
-  Array.from({ length: CLASSES }, (_, label) =>
-    Array.from({ length: end - first }, (_, n) => ({
-      ...{ file: `${label}/${first + n}`, label },
-      image: cropImage(sheet, {
-        ...{ left: (first + n) * SIDE, top: label * SIDE, width: SIDE, height: SIDE },
-      }),
-    }))).flat();
-const train = await scratchTraining({
-  name: "sheet",
-  data: {
-    labels: Array.from({ length: CLASSES }, (_, label) => `class ${label}`),
-    samples: [...samplesOf(0, LEARNED), ...samplesOf(LEARNED, ALL)],
-  },
-  learned: CLASSES * LEARNED,
-});
-
+const train = await scratchTraining(await sheetPair());
 const epochs = Number(values.epochs), names: string[] = [], columns: string[][] = [];
 for (const optimizer of ["sgd", "momentum", "adam"] as const) {
   for (const oneCycle of [false, true]) {

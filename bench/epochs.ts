@@ -3,9 +3,10 @@
  * on the validation pictures. Of each pair of folders a training learns from the first, and each epoch is judged on the
  * second, which nothing is chosen by.
  *
- *     deno run --allow-all bench/epochs.ts [--scratch] [--seeds 5] [--cache DIR] TRAIN TEST [TRAIN TEST ...]
+ *     deno run --allow-all bench/epochs.ts [--scratch] [--seeds 5] [--cache DIR] [--sheet] [TRAIN TEST ...]
  *
- * Without `--scratch` it trains heads with a hidden layer of 64 units, of which features are kept in `--cache`.
+ * Without `--scratch` it trains heads with a hidden layer of 64 units, of which features are kept in `--cache`. With
+ * `--sheet` the tests' pictures of CIFAR-10 are a pair, too.
  *
  * @module
  */
@@ -13,13 +14,21 @@
 import { parseArgs } from "node:util";
 import { isBetter } from "../lib/train/judge.ts";
 import type { LoopOptions } from "../lib/train/loop.ts";
-import { headTraining, pairOf, scratchTraining, type TestedEpoch } from "./training.ts";
+import {
+  headTraining,
+  type Pair,
+  pairOf,
+  scratchTraining,
+  sheetPair,
+  type TestedEpoch,
+} from "./training.ts";
 
 const { values, positionals } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
   options: {
     scratch: { type: "boolean", default: false },
+    sheet: { type: "boolean", default: false },
     seeds: { type: "string", default: "5" },
     cache: { type: "string", default: ".cache/epochs" },
   },
@@ -72,8 +81,11 @@ function spread(parts: readonly number[]): string {
 
 console.log("| learned from | at most | " + RULES.map(([name]) => name).join(" | ") + " |");
 console.log("|---".repeat(RULES.length + 2) + "|");
+const pairs: Pair[] = values.sheet ? [await sheetPair()] : [];
 for (let n = 0; n + 1 < positionals.length; n += 2) {
-  const pair = await pairOf(positionals[n]!, positionals[n + 1]!);
+  pairs.push(await pairOf(positionals[n]!, positionals[n + 1]!));
+}
+for (const pair of pairs) {
   const train = values.scratch
     ? await scratchTraining(pair)
     : await headTraining(pair, 64, values.cache);

@@ -7,7 +7,9 @@
 
 import { join } from "@std/path";
 import { createEngine } from "../lib/engine/create.ts";
-import type { Dataset } from "../lib/input/dataset.ts";
+import { decodeImage } from "../lib/image/decode.ts";
+import { cropImage } from "../lib/image/resize.ts";
+import type { Dataset, IndexedSample } from "../lib/input/dataset.ts";
 import { listSamples } from "../lib/input/list_samples.ts";
 import { SkippedSamples } from "../lib/input/skipped_samples.ts";
 import { blockLengths } from "../lib/model/readout.ts";
@@ -56,6 +58,30 @@ export async function pairOf(train: string, test: string): Promise<Pair> {
   const data = await listSamples(train), { samples } = await listSamples(test, data.labels);
   const { labels, samples: own } = data;
   return { name: train, data: { labels, samples: [...own, ...samples] }, learned: own.length };
+}
+
+/** The tests' sheet of CIFAR-10: 35 pictures of each class to learn from, and 15 to test with. */
+export async function sheetPair(): Promise<Pair> {
+  const side = 32, classes = 10, learned = 35, all = 50;
+  const sheet = await decodeImage(
+    await Deno.readFile(new URL("../tests/fixtures/cifar10/sheet.png", import.meta.url)),
+  );
+  const samplesOf = (first: number, end: number): IndexedSample[] =>
+    Array.from({ length: classes }, (_, label) =>
+      Array.from({ length: end - first }, (_, n) => ({
+        ...{ file: `${label}/${first + n}`, label },
+        image: cropImage(sheet, {
+          ...{ left: (first + n) * side, top: label * side, width: side, height: side },
+        }),
+      }))).flat();
+  return {
+    name: "sheet",
+    data: {
+      labels: Array.from({ length: classes }, (_, label) => `class ${label}`),
+      samples: [...samplesOf(0, learned), ...samplesOf(learned, all)],
+    },
+    learned: classes * learned,
+  };
 }
 
 /** A head with a hidden layer on averages of `pool4` and `pool5`, which a folder keeps. */
