@@ -101,7 +101,7 @@ export async function learnTuned(
 ): Promise<{ model: Model; learned: LearnedHead }> {
   const { steps, kept } = tuningSteps(settings);
   const size = recordBytes(mapShape(task.frozen.model));
-  using records = await store?.records(size) ?? new RecordsInMemory(size);
+  using records = await store?.records(size) ?? new RecordsInMemory();
   const state = await store?.state(kept);
   return await fineTune(kernels, { ...task, records }, { ...options, ...steps, state });
 }

@@ -1,6 +1,5 @@
 /** What the layers before the last block say of each picture and of its mirror image, position by position. */
 
-import { concat } from "@std/bytes/concat";
 import type { Activations, Engine } from "../engine/engine.ts";
 import type { ImageOptions } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
@@ -31,7 +30,7 @@ export interface RecordStore {
   /** How many there are. */
   readonly count: number;
   /** Adds some. */
-  append(records: Uint8Array): Promise<void>;
+  append(records: readonly Uint8Array[]): Promise<void>;
   /** Fills `into` with record `n`, from its byte `offset` on. */
   read(n: number, offset: number, into: Uint8Array): void;
 }
@@ -120,7 +119,7 @@ export async function computeMaps(
     records.push(record);
     const isLast = index === images.length - 1;
     if (isLast || records.length === WRITTEN_TOGETHER) {
-      await store.append(concat(records.splice(0)));
+      await store.append(records.splice(0));
     }
     progress.reach(begin + index + 1);
   }

@@ -34,16 +34,15 @@ export async function recordFile(
     get count() {
       return count;
     },
-    append: async (bytes) => {
-      const added = bytes.length / size, written = new Uint8Array(added * whole);
-      for (let n = 0; n < added; n++) {
-        const record = bytes.subarray(n * size, (n + 1) * size);
+    append: async (records) => {
+      const written = new Uint8Array(records.length * whole);
+      for (const [n, record] of records.entries()) {
         written.set(Uint8Array.fromHex(await sha256(record)), n * whole);
         written.set(record, n * whole + HASH);
       }
       file.append(written);
       await file.sync();
-      count += added;
+      count += records.length;
     },
     read: (n, offset, into) => void file.read(n * whole + HASH + offset, into),
     [Symbol.dispose]: () => file[Symbol.dispose](),
@@ -78,22 +77,14 @@ export function checkInMemory(size: number, count: number): void {
 
 /** Records that are kept in memory. */
 export class RecordsInMemory implements RecordStore, Disposable {
-  readonly #size: number;
   readonly #parts: Uint8Array[] = [];
-
-  /** @param size Bytes of a record. */
-  constructor(size: number) {
-    this.#size = size;
-  }
 
   get count(): number {
     return this.#parts.length;
   }
 
-  append(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; at += this.#size) {
-      this.#parts.push(bytes.slice(at, at + this.#size));
-    }
+  append(records: readonly Uint8Array[]): Promise<void> {
+    for (const record of records) this.#parts.push(record.slice());
     return Promise.resolve();
   }
 

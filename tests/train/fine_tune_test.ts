@@ -64,14 +64,14 @@ async function smallTask(): Promise<TuningTask & { model: Model }> {
     ...{ convolutions, dense: [], pooling: undefined, head: undefined },
   });
   const shape = { height: 4, width: 5, channels: 12 }, next = random(4), count = 24;
-  const records = new RecordsInMemory(recordBytes(shape));
+  const records = new RecordsInMemory();
   for (let n = 0; n < count; n++) {
     const bytes = Uint8Array.from(
       { length: recordBytes(shape) },
       (_, at) => next() * 156 + (at % 3 === n % 3 ? 100 : 0),
     );
     for (const at of [0, bytes.length / 2]) new DataView(bytes.buffer).setFloat32(at, 1 / 64, true);
-    await records.append(bytes);
+    await records.append([bytes]);
   }
   const length = shape.channels + 8;
   return {
@@ -149,7 +149,7 @@ async function evenTask(
 ): Promise<TuningTask> {
   const task = await smallTask(), { maps } = task, { channels } = maps.shape;
   const shape = isSmall ? { height: 2, width: 2, channels } : maps.shape;
-  const records = new RecordsInMemory(recordBytes(shape)), size = recordBytes(shape) / 2;
+  const records = new RecordsInMemory(), size = recordBytes(shape) / 2;
   const record = new Uint8Array(recordBytes(maps.shape)), half = record.length / 2;
   for (let n = 0; n < maps.store.count; n++) {
     maps.store.read(n, 0, record);
@@ -158,7 +158,7 @@ async function evenTask(
       const begin = isEven ? 0 : view * half;
       own.set(record.subarray(begin, begin + size), view * size);
     }
-    await records.append(own);
+    await records.append([own]);
   }
   return { ...task, maps: new Maps(records, shape) };
 }
@@ -208,7 +208,7 @@ Deno.test("what is above and what below is learned, of which averages say nothin
   const small = await smallTask(), kernels = await TrainingKernels.start(1), next = random(12);
   const count = 120, shape = { height: 4, width: 4, channels: 12 };
   try {
-    const records = new RecordsInMemory(recordBytes(shape)), half = recordBytes(shape) / 2;
+    const records = new RecordsInMemory(), half = recordBytes(shape) / 2;
     for (let n = 0; n < count; n++) {
       const bytes = new Uint8Array(2 * half), column = Math.floor(next() * 4);
       for (const [view, x] of [column, 3 - column].entries()) {
@@ -217,7 +217,7 @@ Deno.test("what is above and what below is learned, of which averages say nothin
           bytes[view * half + 4 + (y * 4 + x) * 12 + channel] = 255;
         }
       }
-      await records.append(bytes);
+      await records.append([bytes]);
     }
     const task = {
       ...{
@@ -246,13 +246,13 @@ Deno.test("no epoch is kept if none judges the held pictures better than what it
     // Held pictures are those that it learns from, with wrong labels: the better it learns, the worse it judges.
     const train = Uint32Array.from({ length: 6 }, (_, n) => n);
     const labels = task.labels.map((label, n) => n < 6 ? label : (task.labels[n - 6]! + 1) % 3);
-    const records = new RecordsInMemory(recordBytes(task.maps.shape));
+    const records = new RecordsInMemory();
     const record = new Uint8Array(recordBytes(task.maps.shape));
     for (let n = 0; n < 12; n++) {
       task.maps.store.read(n % 6, 0, record);
       // Its mirror image is the picture itself, so that nothing else is learned.
       record.copyWithin(record.length / 2, 0, record.length / 2);
-      await records.append(record);
+      await records.append([record]);
     }
     const contrary = {
       ...{ ...task, train, held: train.map((n) => n + 6), labels: labels.slice(0, 12) },

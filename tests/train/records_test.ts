@@ -1,5 +1,4 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { concat } from "@std/bytes/concat";
 import { join } from "@std/path";
 import { FeatureFile } from "../../lib/train/feature_file.ts";
 import { COLOR_BINS } from "../../lib/train/baselines.ts";
@@ -35,7 +34,7 @@ async function recordsIn(folder: string): Promise<number[]> {
 /** Adds records to those of a folder. */
 async function add(folder: string, ...numbers: number[]): Promise<void> {
   using file = await recordFile(folder, "key", SIZE);
-  await file.append(concat(numbers.map(recordOf)));
+  await file.append(numbers.map(recordOf));
 }
 
 testIn("records are there again, one that is cut off is not", async (folder, path) => {
