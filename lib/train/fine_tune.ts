@@ -7,7 +7,7 @@ import type { IndexedSample } from "../input/dataset.ts";
 import type { Model } from "../model/model.ts";
 import { ProgressTeller } from "../progress.ts";
 import { rowOf } from "./accuracy.ts";
-import { foldBlocks, rowLogits, whitenBlocks } from "./blocks.ts";
+import { foldBlocks, rowLogits } from "./blocks.ts";
 import { crossEntropy } from "./cross_validation.ts";
 import type { DenseLayer } from "./dense.ts";
 import { readPictures } from "./features.ts";
@@ -123,16 +123,14 @@ async function beginning(
   { rows, labels, classes, lengths, whitening, classWeights, duplicates }: FineTuneTask,
   train: Uint32Array,
   { seed, signal }: FineTuneOptions,
-): Promise<{ transforms: LinearTransform[]; head: DenseLayer }> {
+): Promise<{ transforms: readonly LinearTransform[]; head: DenseLayer }> {
   const size = rows.length, own = rowsAt(rows, train);
   const ownLabels = Int32Array.from(train, (n) => labels[n]!);
   const together = Int32Array.from(train, (n) => duplicates[n]!);
   const folds = stratifiedFolds(ownLabels, classes, { seed, together });
-  const { layer: { weight, bias } } = await learnLinear(kernels, {
+  const { layer: { weight, bias }, transforms } = await learnLinear(kernels, {
     ...{ rows: own, labels: ownLabels, classes, folds, lengths, whitening, classWeights },
   }, { signal });
-  const everything = Uint32Array.from(train, (_, i) => i);
-  const transforms = await whitenBlocks(rootRows(own), everything, lengths, whitening, signal);
   const mean = transforms.flatMap(({ mean }) => [...mean]);
   const scale = transforms.flatMap(({ scale }) => [...scale!]);
   // The layer takes roots as they are; the one that is trained takes them on a common scale.

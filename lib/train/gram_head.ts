@@ -58,6 +58,7 @@ export async function learnByGram(
   const weight = await sumsOfRows(kernels, rows, transforms, coefficients, classes, signal);
   return {
     layer: foldBlocks(transforms, expecting({ weight, bias }, classWeights)),
+    transforms,
     C,
     validation,
     scaledByAll: whitening !== "none",

@@ -61,5 +61,5 @@ export async function learnLinear(
   const C = STRENGTHS[validation.best]!;
   const path = await Array.fromAsync(logisticPath(kernels, all, [C], { signal }));
   const layer = foldBlocks(all.transforms, expecting(path[0]!, classWeights));
-  return { layer, C, validation, scaledByAll: false };
+  return { layer, transforms: all.transforms, C, validation, scaledByAll: false };
 }

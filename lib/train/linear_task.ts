@@ -3,7 +3,7 @@
 import type { CrossValidated, Judgement } from "./cross_validation.ts";
 import type { DenseLayer } from "./dense.ts";
 import type { Rows } from "./rows.ts";
-import type { Whitening } from "./statistics.ts";
+import type { LinearTransform, Whitening } from "./statistics.ts";
 
 /** What a linear head learns from. */
 export interface LinearTask extends Judgement {
@@ -20,6 +20,8 @@ export interface LinearTask extends Judgement {
 export interface LinearHead {
   /** Of the roots of rows, learned from all of them. */
   readonly layer: DenseLayer;
+  /** What brings the roots of rows to a common scale, which is folded into the layer: one for each block. */
+  readonly transforms: readonly LinearTransform[];
   /** The strength that was chosen, one of those that are tried. */
   readonly C: number;
   readonly validation: CrossValidated;
