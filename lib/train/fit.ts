@@ -123,8 +123,8 @@ export async function fit(
   const { fingerprints, features: rows } = pictures;
   const known = { rows, labels: classes, classes: labels.length, lengths };
   const { learned, model, duplicates, folds } = await withKernels(options, async (kernels) => {
-    const averages = averagedRows(rows, lengths, channelsOf(frozen));
-    const directions = await directionsOf(averages, channelsOf(frozen), options.signal);
+    const channels = channelsOf(frozen), averages = averagedRows(rows, lengths, channels);
+    const directions = await directionsOf(averages, channels, options.signal);
     const compared = { fingerprints, directions, labels: classes, classes: labels.length };
     const duplicates = await duplicatesOf(kernels, compared, options.signal);
     const folds = foldsFor(classes, labels, duplicates, settings);
