@@ -10,6 +10,7 @@ import {
   type Values,
   VIEW_OPTIONS,
 } from "../options.ts";
+import type { Prediction } from "../output/predictions.ts";
 import { kindOf } from "../platform.ts";
 import type { Command } from "./command.ts";
 import { classifyShape, type Result } from "./classify_shape.ts";
@@ -28,6 +29,15 @@ import {
   once,
   withSettings,
 } from "./run.ts";
+import {
+  checkNoParts,
+  checkOnlyParts,
+  findJob,
+  type PartResults,
+  PARTS_OPTIONS,
+  PARTS_OUT_DIR,
+  runParts,
+} from "./parts/run_parts.ts";
 import { WRITES } from "./permissions.ts";
 import { checkExecutor, type Settings, settingsOf, viewSettings } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
@@ -51,9 +61,13 @@ const OPTIONS = {
   ...OUTPUT_FLAGS,
   ...INPUT_FLAGS,
   ...SHARD_OPTION,
+  ...PARTS_OPTIONS,
+  ...PARTS_OUT_DIR,
   ...VIEW_OPTIONS,
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
+
+type Options = Values<typeof OPTIONS>;
 
 export const classifyCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] PICTURE ...",
@@ -75,6 +89,8 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {
+    if (options.manifest !== undefined) return await classifyParts(operands, options, signal);
+    checkNoParts(options);
     const { draw, out, force = false } = options, format = formatOf(options);
     if (out !== undefined && format !== "text") {
       throw new UsageError(`--out adds JSON lines: leave out --${format}, or redirect it`);
@@ -97,19 +113,12 @@ export const classifyCommand: Command<typeof OPTIONS> = {
       grows: [...out === undefined ? [] : [out], ...drawn(true)],
     }, options);
     if (!isWanted) return 0;
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
-    const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
-    await using classifier = await openClassifier({ ...wanted, model });
-    const views = pickOptions(VIEW_OPTIONS, options), isOne = inputs.length === 1;
+    const isOne = inputs.length === 1;
     const isShort = out === undefined && (format === "text" && !isOne || isTable(format));
-    const selection = { topK: isShort ? FEW : topK.default, ...pickOptions(SELECTION, options) };
-    const settings = settingsOf("classify", [model], classifier.info, {
-      ...viewSettings(views),
-      ...selectionSettings(selection),
-      ...draw !== undefined && { draw },
-    });
-    const classifying = { ...views, ...selection, signal };
-    withSettings(() => classifier.stream([], classifying)); // Checks them before anything is written.
+    const asked = await ask(options, isShort ? FEW : topK.default, signal);
+    await using classifier = asked.classifier;
+    const { classifying } = asked;
+    const settings = { ...asked.settings, ...draw !== undefined && { draw } };
     if (out !== undefined) await makeFolderOf(out);
     using known = out === undefined
       ? undefined
@@ -163,6 +172,53 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     }
   },
 };
+
+/** Opens what looks at pictures, and says how it is to look at them. */
+async function ask(options: Options, most: number, signal: AbortSignal) {
+  const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+  const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+  const classifier = await openClassifier({ ...wanted, model });
+  const views = pickOptions(VIEW_OPTIONS, options);
+  const selection = { topK: most, ...pickOptions(SELECTION, options) };
+  const classifying = { ...views, ...selection, signal };
+  const settings = settingsOf("classify", [model], classifier.info, {
+    ...viewSettings(views),
+    ...selectionSettings(selection),
+  });
+  withSettings(() => classifier.stream([], classifying)); // Checks them before anything is written.
+  return { classifier, classifying, settings };
+}
+
+/** Classifies the parts of a manifest: each gives a file of lines. */
+async function classifyParts(
+  operands: readonly string[],
+  options: Options,
+  signal: AbortSignal,
+): Promise<number> {
+  const { out, draw, json, jsonl, csv, tsv, filesFrom, hidden, shard } = options;
+  checkOnlyParts({ out, draw, json, jsonl, csv, tsv, filesFrom, hidden, shard });
+  const job = await findJob(operands, options);
+  const { classifier, classifying, settings } = await ask(options, topK.default, signal);
+  await using _classifier = classifier;
+  const lines: PartResults<"predictions", readonly Prediction[]> = {
+    record({ predictions }) {
+      checkExecutor(classifier);
+      return { predictions };
+    },
+    [Symbol.dispose]() {},
+  };
+  return await runParts(
+    job,
+    {
+      settings,
+      verb: ["Classifying", "classified"],
+      stream: (images) => classifier.stream(images, classifying),
+      begin: () => Promise.resolve(lines),
+    },
+    options,
+    signal,
+  );
+}
 
 /** Which labels are kept, as settings. */
 function selectionSettings(options: Values<typeof SELECTION>): Settings {

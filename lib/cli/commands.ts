@@ -71,6 +71,22 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     },
   },
   {
+    title: "Work on many machines",
+    commands: {
+      manifest: {
+        about: "divides millions of pictures into parts, once",
+        permissions: WRITES,
+        completed: { paths: "files" },
+        load: async () => (await import("./manifest.ts")).manifestCommand,
+      },
+      merge: {
+        about: "tells whether the results of all parts are there",
+        completed: { paths: "folders" },
+        load: async () => (await import("./merge.ts")).mergeCommand,
+      },
+    },
+  },
+  {
     title: "Manage",
     commands: {
       models: {

@@ -1,10 +1,28 @@
 /** `embed`: writes what a layer says about images. */
 
-import { EMBEDDING_OPTIONS, pickOptions, RESOLVE_OPTIONS, type Table, text } from "../options.ts";
+import { AtomicFile, writeParts } from "../io/atomic_file.ts";
+import {
+  choice,
+  EMBEDDING_OPTIONS,
+  pickOptions,
+  RESOLVE_OPTIONS,
+  type Table,
+  text,
+  type Values,
+} from "../options.ts";
 import { checkEmbedding } from "../output/embedding.ts";
 import type { Command } from "./command.ts";
+import {
+  checkNoParts,
+  checkOnlyParts,
+  findJob,
+  PARTS_OPTIONS,
+  PARTS_OUT_DIR,
+  runParts,
+} from "./parts/run_parts.ts";
+import { SpooledRows } from "./parts/spooled_rows.ts";
 import { WRITES } from "./permissions.ts";
-import { outputFiles } from "./embedding_formats.ts";
+import { outputFiles, ROW_FORMATS } from "./embedding_formats.ts";
 import { newFiles, openOutput, printedOutput } from "./embedding_output.ts";
 import { expandInputs, INPUT_FLAGS } from "./inputs.ts";
 import { stampsOf } from "./known_images.ts";
@@ -27,8 +45,16 @@ const OPTIONS = {
   ...OUTPUT_FLAGS,
   ...INPUT_FLAGS,
   ...SHARD_OPTION,
+  ...PARTS_OPTIONS,
+  ...PARTS_OUT_DIR,
+  as: choice(
+    { choices: ["npy", "safetensors", "csv", "parquet"], default: "npy" },
+    "In which form the embeddings of a part are written",
+  ),
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
+
+type Options = Values<typeof OPTIONS>;
 
 export const embedCommand: Command<typeof OPTIONS> = {
   usage: "[OPTIONS] PICTURE ...",
@@ -45,6 +71,13 @@ export const embedCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {
+    if (options.manifest !== undefined) return await embedParts(operands, options, signal);
+    checkNoParts(options);
+    if (options.as !== undefined) {
+      throw new UsageError(
+        "Option --as is for the parts of a --manifest: the name of --out says it otherwise",
+      );
+    }
     const { out, force = false } = options, format = formatOf(options);
     if (out !== undefined && format !== "text") {
       throw new UsageError(`The name of --out says what is written: leave out --${format}`);
@@ -59,17 +92,8 @@ export const embedCommand: Command<typeof OPTIONS> = {
       grows: written.filter((path) => !writes.includes(path)),
     }, options);
     if (!isWanted) return 0;
-    const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
-    const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
-    const embedding = pickOptions(EMBEDDING_OPTIONS, options);
-    const { layer, parts } = withSettings(() => checkEmbedding(embedding, model));
-    await using classifier = await openClassifier({ ...wanted, model });
-    const settings = settingsOf("embed", [model], classifier.info, {
-      layer,
-      parts: parts.map(({ layer, pooling, normalize }) =>
-        `${layer} ${pooling}${normalize ? " normalized" : ""}`
-      ).join(", "),
-    });
+    const { settings, embedding, ...asked } = await ask(options, signal);
+    await using classifier = asked.classifier;
     if (out !== undefined) await makeFolderOf(out);
     const stamps = await stampsOf(out === undefined ? [] : inputs);
     using output = out === undefined
@@ -93,3 +117,60 @@ export const embedCommand: Command<typeof OPTIONS> = {
     return code;
   },
 };
+
+/** Opens what looks at pictures, and says what is wanted of it. */
+async function ask(options: Options, signal: AbortSignal) {
+  const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
+  const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
+  const embedding = pickOptions(EMBEDDING_OPTIONS, options);
+  const { layer, parts } = withSettings(() => checkEmbedding(embedding, model));
+  const classifier = await openClassifier({ ...wanted, model });
+  const settings = settingsOf("embed", [model], classifier.info, {
+    layer,
+    parts: parts.map(({ layer, pooling, normalize }) =>
+      `${layer} ${pooling}${normalize ? " normalized" : ""}`
+    ).join(", "),
+  });
+  return { classifier, embedding, settings };
+}
+
+/** Embeds the parts of a manifest: each gives a file of rows, and one of lines beside it. */
+async function embedParts(
+  operands: readonly string[],
+  options: Options,
+  signal: AbortSignal,
+): Promise<number> {
+  const { out, json, jsonl, csv, tsv, filesFrom, hidden, shard } = options;
+  checkOnlyParts({ out, json, jsonl, csv, tsv, filesFrom, hidden, shard });
+  const job = await findJob(operands, options);
+  const { classifier, embedding, ...asked } = await ask(options, signal);
+  await using _classifier = classifier;
+  const ending = `.${options.as ?? "npy"}`, settings = { ...asked.settings, as: ending.slice(1) };
+  const encode = await ROW_FORMATS.get(ending)!(); // The choices are its keys.
+  return await runParts(
+    job,
+    {
+      settings,
+      verb: ["Embedding", "embedded"],
+      endings: [ending],
+      stream: (images) => classifier.embedStream(images, { ...embedding, signal }),
+      async begin(part, pathOf) {
+        const files = part.entries.map(({ id }) => id);
+        const rows = new SpooledRows(files, settings, await AtomicFile.create(pathOf(".rows")));
+        return {
+          record({ index, embedding }) {
+            checkExecutor(classifier);
+            rows.add(index, embedding);
+            return {};
+          },
+          async finish(errors) {
+            await writeParts(pathOf(ending), encode(rows.table(errors)), signal);
+          },
+          [Symbol.dispose]: () => rows[Symbol.dispose](),
+        };
+      },
+    },
+    options,
+    signal,
+  );
+}

@@ -156,7 +156,8 @@ export interface Failure {
   };
 }
 
-function failureOf(file: string, error: unknown): Failure {
+/** What a line of JSON says of an image that failed so. */
+export function failureOf(file: string, error: unknown): Failure {
   const message = publicText(error instanceof Error ? error.message : String(error));
   if (!isVggError(error)) return { file, error: { retryable: false, message } };
   return { file, error: { code: error.code, retryable: error.retryable, message } };

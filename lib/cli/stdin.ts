@@ -11,17 +11,22 @@ export function isTerminal(): boolean {
 }
 
 /**
+ * Standard input, as it comes.
+ *
+ * @throws {UsageError} If nobody writes to it.
+ */
+export function streamFromStdin(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (!isTerminal()) return Deno.stdin.readable;
+  throw new UsageError("Standard input is this terminal: pipe names into the command, one a line");
+}
+
+/**
  * The names in a file, or on standard input, one a line.
  *
  * @throws {UsageError} If there is no such file, it is no text, or nobody writes to standard input.
  */
 export async function namesIn(file: string): Promise<string[]> {
-  if (file === "-" && isTerminal()) {
-    throw new UsageError(
-      "Standard input is this terminal: pipe names into the command, one a line",
-    );
-  }
-  const text = file === "-" ? await new Response(Deno.stdin.readable).text() : await textOf(file);
+  const text = file === "-" ? await new Response(streamFromStdin()).text() : await textOf(file);
   if (text.includes("\0")) {
     throw new UsageError(`Expected names in ${file}, one a line: it is no text`);
   }

@@ -20,14 +20,14 @@ export interface ListFile {
   readonly unused: readonly string[];
 }
 
-/** Names of columns, in lower case and of letters and digits alone. */
-const FILE_COLUMNS: ReadonlySet<string> = new Set([
+/** Names of columns, as {@linkcode plainName} has them. */
+export const FILE_COLUMNS: ReadonlySet<string> = new Set([
   ...["path", "paths", "file", "files", "filename", "filenames", "filepath", "fullpath"],
   ...["image", "images", "imagename", "imagepath", "imagefile", "imageid", "imageurl"],
   ...["img", "imgname", "imgpath", "imgfile", "imgid", "picture", "photo", "url", "uri", "src"],
   ...["relpath", "relativepath", "filelocation", "imagefilename", "imagefilepath"],
 ]);
-const LABEL_COLUMNS: ReadonlySet<string> = new Set([
+export const LABEL_COLUMNS: ReadonlySet<string> = new Set([
   ...["label", "labels", "labelname", "class", "classes", "classname", "classlabel"],
   ...["category", "categoryname", "target", "groundtruth", "tag", "species", "breed"],
 ]);
@@ -135,9 +135,12 @@ function columnsOf(
 }
 
 function columnsIn(cells: readonly string[], names: ReadonlySet<string>): number[] {
-  return cells.flatMap((cell, n) =>
-    names.has(cell.toLowerCase().replaceAll(/[^a-z0-9]/g, "")) ? [n] : []
-  );
+  return cells.flatMap((cell, n) => names.has(plainName(cell)) ? [n] : []);
+}
+
+/** A column's name in lower case, of letters and digits alone. */
+export function plainName(cell: string): string {
+  return cell.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 }
 
 /** What is wrong with a first line. */

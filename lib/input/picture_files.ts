@@ -55,6 +55,25 @@ export async function picturesBelow(
   return { pictures: pictures.sort(byCodePoint), others };
 }
 
+/**
+ * The paths of the pictures in a folder and in those below it, one after the other: of each folder its own in the
+ * order of code points, then those of its folders likewise. Only the contents of the folders on the way are held.
+ *
+ * @param withHidden As {@linkcode picturesBelow} has it.
+ */
+export async function* walkPictures(
+  folder: string,
+  signal?: AbortSignal,
+  withHidden: boolean = false,
+): AsyncGenerator<string, void, undefined> {
+  const waiting = [folder];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { pictures, folders } = await picturesIn(next, signal, withHidden);
+    yield* pictures.sort(byCodePoint);
+    for (const name of folders.sort(byCodePoint).reverse()) waiting.push(asPath(join(next, name)));
+  }
+}
+
 /** What a folder itself holds. */
 export interface FolderEntries extends FolderContents {
   /** Names of folders. */

@@ -1,0 +1,65 @@
+/** Whether the results of a part have a line for each of its pictures, and none else. */
+
+import { isRecord } from "../../model/json.ts";
+import { readText } from "../../platform.ts";
+import { UsageError } from "../usage_error.ts";
+import type { Part } from "./manifest.ts";
+
+/** What came of a picture, as its line says it. */
+export type Row = Readonly<Record<string, unknown>> & {
+  readonly id: string;
+  readonly error?: { readonly code?: string; readonly message: string } | undefined;
+};
+
+/** What the results of a part have. */
+export interface CheckedResults {
+  readonly rows: readonly Row[];
+  /** Pictures of the part that have no line. */
+  readonly missing: readonly string[];
+  /** Those that have several. */
+  readonly doubled: readonly string[];
+  /** What has a line, and is no picture of the part. */
+  readonly foreign: readonly string[];
+}
+
+/**
+ * Reads the results of a part.
+ *
+ * @throws {UsageError} If they are no such lines.
+ */
+export async function checkResults(path: string, { entries }: Part): Promise<CheckedResults> {
+  const [, ...lines] = (await readText(path)).split("\n");
+  // Each ends with a line break.
+  if (lines.pop() !== "") {
+    throw new UsageError(`${path} is cut off: remove it, and do its part again`);
+  }
+  const rows = lines.map((line, n) => rowOf(line, path, n + 2));
+  const isWhole = rows.length === entries.length &&
+    entries.every(({ id }, n) => rows[n]!.id === id);
+  if (isWhole) return { rows, missing: [], doubled: [], foreign: [] };
+  const expected = new Set(entries.map(({ id }) => id)), seen = new Set<string>();
+  const doubled = new Set<string>(), foreign = new Set<string>();
+  for (const { id } of rows) {
+    if (!expected.has(id)) foreign.add(id);
+    else if (seen.has(id)) doubled.add(id);
+    seen.add(id);
+  }
+  const missing = [...expected.difference(seen)];
+  return { rows, missing, doubled: [...doubled], foreign: [...foreign] };
+}
+
+function rowOf(line: string, path: string, number: number): Row {
+  try {
+    const row: unknown = JSON.parse(line);
+    if (isRecord(row) && typeof row.id === "string" && isError(row.error)) return row as Row;
+  } catch {
+    // As one that is something else.
+  }
+  throw new UsageError(
+    `${path}, line ${number}: expected what came of a picture, found ${line.slice(0, 80)}`,
+  );
+}
+
+function isError(error: unknown): boolean {
+  return error === undefined || isRecord(error) && typeof error.message === "string";
+}

@@ -1,0 +1,206 @@
+/**
+ * A set of pictures that is divided once, as files of JSON lines that never change: whichever machine does a
+ * part, and how often, it is the same pictures.
+ */
+
+import { join } from "node:path";
+import { writeWhole } from "../../io/atomic_file.ts";
+import { sha256 } from "../../io/sha256.ts";
+import { isRecord, isSize } from "../../model/json.ts";
+import { fileNames, makeFolder, NotFound, readText, remove } from "../../platform.ts";
+import { visibleJson } from "../../report/visible.ts";
+import { isWebUrl } from "../../urls.ts";
+import { VERSION } from "../../version.ts";
+import { UsageError } from "../usage_error.ts";
+import { KnownIds } from "./known_ids.ts";
+
+/** A picture of the set. */
+export interface Entry {
+  /** What it is called in results: no other is called so. */
+  readonly id: string;
+  /** Its path, or its `http(s)` URL. */
+  readonly place: string;
+  /** What it shows, where that is known. */
+  readonly label?: string | undefined;
+}
+
+/** Pictures that are done together. */
+export interface Part {
+  /** From 1 on. */
+  readonly number: number;
+  readonly entries: readonly Entry[];
+  /** Of the file that lists them. */
+  readonly sha256: string;
+}
+
+/** How many pictures a part may have: it is held in memory. */
+export const MOST_IN_PART = 1_000_000;
+
+const ABOUT = "manifest.json", PART = /^part-(\d{6,})\.jsonl$/;
+
+/** `part-000012`, which its lists and results begin with. */
+export function partName(number: number): string {
+  return `part-${String(number).padStart(6, "0")}`;
+}
+
+/** A set that is divided. */
+export class Manifest {
+  readonly folder: string;
+  readonly pictures: number;
+  readonly parts: number;
+  readonly #partSize: number;
+
+  private constructor(folder: string, pictures: number, parts: number, partSize: number) {
+    this.folder = folder;
+    this.pictures = pictures;
+    this.parts = parts;
+    this.#partSize = partSize;
+  }
+
+  /** @throws {UsageError} If there is none in the folder. */
+  static async open(folder: string): Promise<Manifest> {
+    const path = join(folder, ABOUT), found = parsed(await textOf(path, folder));
+    const { pictures, parts, partSize } = isRecord(found) ? found : {};
+    const isOne = isSize(pictures) && isSize(parts) && isSize(partSize) &&
+      parts === Math.ceil(pictures / partSize);
+    if (isOne) return new Manifest(folder, pictures, parts, partSize);
+    throw new UsageError(
+      `Expected ${path} to hold how many pictures and parts there are: make it anew with vgg16 manifest`,
+    );
+  }
+
+  /** How many pictures a part has. */
+  sizeOf(number: number): number {
+    return number < this.parts ? this.#partSize : this.pictures - (this.parts - 1) * this.#partSize;
+  }
+
+  /** @throws {UsageError} If the part is not what the manifest says. */
+  async part(number: number): Promise<Part> {
+    const path = join(this.folder, `${partName(number)}.jsonl`);
+    const text = await textOf(path, this.folder);
+    const lines = text.split("\n").slice(0, -1), size = this.sizeOf(number);
+    if (lines.length !== size) {
+      throw new UsageError(`Expected ${size} pictures in ${path}: found ${lines.length} lines`);
+    }
+    return {
+      number,
+      entries: lines.map((line, n) => entryOf(line, path, n + 1)),
+      sha256: await sha256(text),
+    };
+  }
+}
+
+async function textOf(path: string, folder: string): Promise<string> {
+  try {
+    return await readText(path);
+  } catch (error) {
+    if (!(error instanceof NotFound)) throw error;
+    throw new UsageError(
+      `${folder} holds no whole manifest (no ${path}): make one with vgg16 manifest PICTURES --out-dir ${folder}`,
+    );
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function entryOf(line: string, path: string, number: number): Entry {
+  const found = parsed(line);
+  const { id, path: file, url, label } = isRecord(found) ? found : {};
+  const isUrl = typeof url === "string" && isWebUrl(url) && file === undefined;
+  const isFile = typeof file === "string" && file !== "" && url === undefined;
+  const isLabel = label === undefined || typeof label === "string";
+  if (typeof id === "string" && isLabel && (isUrl || isFile)) {
+    return { id, place: String(file ?? url), ...label !== undefined && { label } };
+  }
+  throw new UsageError(
+    `${path}, line ${number}: expected an id and a path or a URL, found ${line.slice(0, 80)}`,
+  );
+}
+
+/** How a manifest is written. */
+export interface DivideOptions {
+  /** Pictures of a part, but for the last. */
+  readonly partSize: number;
+  /** Whether no two entries can have one id. */
+  readonly areDifferent: boolean;
+  /** Whether a manifest that is there is replaced. */
+  readonly isReplaced: boolean;
+  readonly signal: AbortSignal;
+  /** Told how many pictures are written. */
+  readonly onPictures?: (count: number) => void;
+}
+
+/**
+ * Writes the parts of a set into a folder, and that they are whole last of all. Of the pictures no more are held
+ * than of a part, and eight bytes of each id.
+ *
+ * @throws {UsageError} If the folder has a manifest already, two pictures have one id, or there is none at all.
+ */
+export async function divide(
+  entries: AsyncIterable<Entry>,
+  folder: string,
+  { partSize, areDifferent, isReplaced, signal, onPictures = () => {} }: DivideOptions,
+): Promise<{ readonly pictures: number; readonly parts: number }> {
+  await makeFolder(folder);
+  const before = fileNames(folder).filter((name) => name === ABOUT || PART.test(name));
+  if (before.includes(ABOUT)) {
+    const path = join(folder, ABOUT);
+    if (!isReplaced) {
+      throw new UsageError(
+        `${path} exists, and results may belong to it: name another folder, or replace it with --force`,
+      );
+    }
+    await remove(path); // From now on the folder is no manifest.
+  }
+  const ids = new KnownIds();
+  let pictures = 0, parts = 0, lines: string[] = [];
+  const write = async (): Promise<void> => {
+    await writeWhole(join(folder, `${partName(++parts)}.jsonl`), lines.join(""));
+    lines = [];
+  };
+  for await (const entry of entries) {
+    signal.throwIfAborted();
+    if (!areDifferent && !ids.add(entry.id)) await refuseSecond(entry.id, folder, parts, lines);
+    lines.push(lineOf(entry));
+    onPictures(++pictures);
+    if (lines.length === partSize) await write();
+  }
+  if (lines.length > 0) await write();
+  if (pictures === 0) throw new UsageError("There is no picture: nothing is divided");
+  for (const name of before) {
+    if (Number(PART.exec(name)?.[1]) > parts) await remove(join(folder, name));
+  }
+  const about = { program: "vgg16 manifest", version: VERSION, pictures, parts, partSize };
+  await writeWhole(join(folder, ABOUT), visibleJson(about) + "\n");
+  return { pictures, parts };
+}
+
+function lineOf({ id, place, label }: Entry): string {
+  const where = isWebUrl(place) ? { url: place } : { path: place };
+  return visibleJson({ id, ...where, ...label !== undefined && { label } }) + "\n";
+}
+
+/** @throws {UsageError} If an id that looks as if it were there is there indeed. */
+async function refuseSecond(
+  id: string,
+  folder: string,
+  parts: number,
+  lines: readonly string[],
+): Promise<void> {
+  const begin = visibleJson({ id }).slice(0, -1) + ",";
+  const has = (lines: readonly string[]): boolean => lines.some((line) => line.startsWith(begin));
+  let isThere = has(lines);
+  for (let number = 1; number <= parts && !isThere; number++) {
+    isThere = has((await readText(join(folder, `${partName(number)}.jsonl`))).split("\n"));
+  }
+  if (!isThere) return;
+  throw new UsageError(
+    `Two pictures are called ${id}: results could not be told apart. Leave one out, or name them in a column "id"`,
+  );
+}

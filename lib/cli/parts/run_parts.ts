@@ -1,0 +1,257 @@
+/** Does the parts of a manifest that are one worker's, one after the other. */
+
+import { isVggError } from "../../errors.ts";
+import { writeWhole } from "../../io/atomic_file.ts";
+import type { LazyImage } from "../../image/image.ts";
+import type { ImageOutcome, ImageResult } from "../../input/each_image.ts";
+import type { NamedImage } from "../../input/prepared_image.ts";
+import { flagName, type Table, text, type Values } from "../../options.ts";
+import { makeFolder, NotCapable } from "../../platform.ts";
+import { visibleJson } from "../../report/visible.ts";
+import { checkOutputs, type OUTPUT_FLAGS } from "../outputs.ts";
+import { ProgressLine } from "../progress.ts";
+import { failureOf } from "../run.ts";
+import type { Settings } from "../settings.ts";
+import { tell, tellError } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
+import { Manifest, type Part } from "./manifest.ts";
+import { mayPass, readAhead } from "./read_ahead.ts";
+import { headOf, isDone, nameOfSettings, resultPath } from "./results.ts";
+import { parseShare, SCHEDULER_NAMES } from "./share.ts";
+
+/** What a command takes that does parts. */
+export const PARTS_OPTIONS = {
+  manifest: text(
+    { placeholder: "DIR" },
+    "Instead of pictures, the parts that vgg16 manifest made; their results go into --out-dir",
+  ),
+  part: text(
+    { placeholder: "I/N" },
+    "Only worker I of N: parts I, I + N ... of the manifest. auto/N takes the I of a " +
+      `${SCHEDULER_NAMES.slice(0, -1).join(", ")} or ${SCHEDULER_NAMES.at(-1)}; auto: part I alone`,
+  ),
+  maxErrors: text(
+    { placeholder: "N%", default: "10%" },
+    "Pictures of a part that may fail, a number or a percentage: more end the run with code 65",
+  ),
+} satisfies Table;
+
+/** Where results of parts go. */
+export const PARTS_OUT_DIR = {
+  outDir: text(
+    { placeholder: "DIR" },
+    "Where the results of parts go; parts that are there are skipped",
+  ),
+} satisfies Table;
+
+/** Exit codes (`sysexits.h`): the data are at fault, or what may pass by itself. */
+export const TOO_MANY_ERRORS = 65, MAY_PASS = 75;
+
+type PartsValues = Values<typeof PARTS_OPTIONS & typeof PARTS_OUT_DIR & typeof OUTPUT_FLAGS>;
+
+/** Parts that one worker does. */
+export interface Job {
+  readonly manifest: Manifest;
+  readonly outDir: string;
+  /** Numbers of parts. */
+  readonly parts: readonly number[];
+  /** Whether so many of so many may fail. */
+  readonly areFew: (failed: number, pictures: number) => boolean;
+}
+
+/** @throws {UsageError} If options say no such job. */
+export async function findJob(operands: readonly string[], options: PartsValues): Promise<Job> {
+  const { manifest: folder, part, maxErrors, outDir } = options;
+  if (operands.length > 0) {
+    throw new UsageError(`--manifest stands instead of pictures: found ${operands[0]}, too`);
+  }
+  if (folder === undefined || outDir === undefined) {
+    throw new UsageError("--manifest needs --out-dir, where the results of its parts go");
+  }
+  const manifest = await Manifest.open(folder);
+  const { index, count } = part === undefined
+    ? { index: 1, count: 1 }
+    : parseShare(part, "--part", manifest.parts);
+  const parts: number[] = [];
+  for (let number = index; number <= manifest.parts; number += count) parts.push(number);
+  return { manifest, outDir, parts, areFew: parseMaxErrors(maxErrors) };
+}
+
+/**
+ * Makes sure that nothing is given which only the parts of a manifest have.
+ *
+ * @throws {UsageError} If it is.
+ */
+export function checkNoParts(
+  { part, maxErrors, outDir }: Pick<PartsValues, "part" | "maxErrors" | "outDir">,
+): void {
+  const [name] = givenOf({ part, maxErrors, outDir });
+  if (name !== undefined) throw new UsageError(`Option --${name} is for the parts of a --manifest`);
+}
+
+/**
+ * Makes sure that nothing is given which the parts of a manifest do not have.
+ *
+ * @throws {UsageError} If it is.
+ */
+export function checkOnlyParts(others: Readonly<Record<string, unknown>>): void {
+  const [name] = givenOf(others);
+  if (name === undefined) return;
+  throw new UsageError(`Options --manifest and --${name} exclude each other`);
+}
+
+/** The flags of values that are given. */
+function givenOf(values: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(values).filter((name) => values[name] !== undefined).map(flagName);
+}
+
+function parseMaxErrors(text: string = PARTS_OPTIONS.maxErrors.default): Job["areFew"] {
+  const [, digits, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [], most = Number(digits);
+  if (percent === "%" && most <= 100) return (failed, pictures) => failed <= most * pictures / 100;
+  if (percent === "" && Number.isSafeInteger(most)) return (failed) => failed <= most;
+  throw new UsageError(
+    `Option --max-errors needs a number of pictures, or a percentage such as 1%: found "${text}"`,
+  );
+}
+
+/** What is done with each picture of a part. */
+export interface PartWork<Name extends string, Result> {
+  readonly settings: Settings;
+  /** Such as `["Classifying", "classified"]`. */
+  readonly verb: readonly [doing: string, done: string];
+  /** Files beside the lines, by their endings. */
+  readonly endings?: readonly string[];
+  /** Looks at pictures, in their order. */
+  stream(images: AsyncIterable<NamedImage<LazyImage>>): AsyncIterable<ImageOutcome<Name, Result>>;
+  /** Begins with a part. */
+  begin(part: Part, pathOf: (ending: string) => string): Promise<PartResults<Name, Result>>;
+}
+
+/** What comes of the pictures of a part. */
+export interface PartResults<Name extends string, Result> extends Disposable {
+  /** What the line of a picture says beside its id. */
+  record(found: ImageResult<Name, Result>): Readonly<Record<string, unknown>>;
+  /** Writes what lies beside the lines, before these. */
+  finish?(errors: ReadonlyMap<number, { readonly message: string }>): Promise<void>;
+}
+
+/** The part has more pictures that failed than may. */
+class TooManyErrors extends Error {}
+
+/** Something failed that says nothing of the pictures. */
+class Passing extends Error {}
+
+/** Which files are written, and which of them are. @returns The parts to do; `undefined` to do nothing. */
+async function partsToDo(
+  { manifest, outDir, parts }: Job,
+  pathsOf: (number: number) => readonly string[],
+  options: Values<typeof OUTPUT_FLAGS>,
+): Promise<readonly Part[] | undefined> {
+  const left: Part[] = [];
+  for (const number of parts) {
+    const part = await manifest.part(number);
+    // What is listed again when its turn comes need not be held.
+    if (options.force || !isDone(pathsOf(number)[0]!, part)) left.push({ ...part, entries: [] });
+  }
+  const writes = left.flatMap(({ number }) => pathsOf(number));
+  const isWanted = await checkOutputs(
+    {
+      reads: [manifest.folder],
+      writes: options.force ? writes : [],
+      grows: options.force ? [] : writes,
+    },
+    // That there is nothing left to replace is no mistake.
+    { ...options, force: options.force && writes.length > 0 },
+  );
+  if (isWanted) await makeFolder(outDir);
+  return isWanted ? left : undefined;
+}
+
+/**
+ * Does a job. What cannot be read is a line with its error.
+ *
+ * @returns The exit code.
+ */
+export async function runParts<Name extends string, Result>(
+  job: Job,
+  { settings, verb: [doing, isDone], endings = [], stream, begin }: PartWork<Name, Result>,
+  options: PartsValues & { readonly offline?: boolean | undefined },
+  signal: AbortSignal,
+): Promise<number> {
+  const { manifest, parts, outDir } = job, name = await nameOfSettings(settings);
+  const pathOf = (number: number, ending?: string) => resultPath(outDir, number, name, ending);
+  const left = await partsToDo(
+    job,
+    (number) => [pathOf(number), ...endings.map((ending) => pathOf(number, ending))],
+    options,
+  );
+  if (left === undefined) return 0;
+  const sizesOf = (numbers: readonly number[]): number =>
+    numbers.reduce((sum, number) => sum + manifest.sizeOf(number), 0);
+  const total = sizesOf(parts), before = total - sizesOf(left.map(({ number }) => number));
+  let done = before, failed = 0, finished = 0;
+  const start = performance.now();
+  const progress = new ProgressLine(doing);
+  progress.update(done, total);
+  try {
+    for (const { number } of left) {
+      const part = await manifest.part(number), { entries } = part;
+      using results = await begin(part, (ending) => pathOf(number, ending));
+      const errors = new Map<number, { readonly message: string }>();
+      const lines = [visibleJson(headOf(part, settings))];
+      for await (const found of stream(readAhead(entries, { ...options, signal }))) {
+        const { index } = found, { id } = entries[index]!;
+        if (found.error === undefined) lines.push(visibleJson({ id, ...results.record(found) }));
+        else {
+          const { cause } = found.error;
+          if (cause instanceof NotCapable) throw cause; // Of all pictures.
+          if (mayPass(cause)) throw new Passing(`${id}: ${failureOf(id, cause).error.message}`);
+          const { error } = failureOf(id, cause);
+          lines.push(visibleJson({ id, error }));
+          errors.set(index, error);
+          if (!job.areFew(errors.size, entries.length)) throw tooMany(part, errors, id);
+        }
+        progress.update(++done, total);
+      }
+      await results.finish?.(errors);
+      await writeWhole(pathOf(number), lines.join("\n") + "\n");
+      failed += errors.size;
+      finished++;
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      tell(`Stopped after ${finished} of ${left.length} parts: run the same command to go on`);
+    }
+    if (error instanceof TooManyErrors) {
+      tellError(error);
+      return TOO_MANY_ERRORS;
+    }
+    if (!(error instanceof Passing) && !(isVggError(error) && mayPass(error))) throw error;
+    tellError(error);
+    tell("This may pass: run the same command to go on");
+    return MAY_PASS;
+  } finally {
+    progress[Symbol.dispose]();
+  }
+  const seconds = Math.max(0.1, (performance.now() - start) / 1000).toFixed(1);
+  tell(
+    [
+      `${done - before} of ${total} ${isDone} in ${seconds} s`,
+      ...before > 0 ? [`${before} before`] : [],
+      ...failed > 0 ? [`${failed} with an error`] : [],
+    ].join(", ") + `: ${finished} of ${parts.length} parts in ${outDir}`,
+  );
+  return 0;
+}
+
+function tooMany(
+  { number, entries }: Part,
+  errors: ReadonlyMap<number, { readonly message: string }>,
+  last: string,
+): TooManyErrors {
+  const { message } = [...errors.values()].at(-1)!;
+  return new TooManyErrors(
+    `${errors.size} of the ${entries.length} pictures of part ${number} have failed so far, more than --max-errors ` +
+      `permits; the last was ${last}: ${message}`,
+  );
+}

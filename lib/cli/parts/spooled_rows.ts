@@ -1,0 +1,55 @@
+/** The embeddings of a part, on disk until all of them are there. */
+
+import type { AtomicFile } from "../../io/atomic_file.ts";
+import type { Embedding } from "../../output/embedding.ts";
+import { type EmbeddingTable, rowLength } from "../../output/embedding_file.ts";
+import type { Settings } from "../settings.ts";
+
+/** Rows of one shape in a file that nobody finds afterwards. */
+export class SpooledRows implements Disposable {
+  readonly #files: readonly string[];
+  readonly #settings: Settings;
+  readonly #rows: AtomicFile;
+  /** Of one embedding; of no values as long as there is none. */
+  #shape: readonly number[] = [0];
+  #count = 0;
+
+  /**
+   * @param files The picture of each row.
+   * @param rows Where rows are until then: removed in the end.
+   */
+  constructor(files: readonly string[], settings: Settings, rows: AtomicFile) {
+    this.#files = files;
+    this.#settings = settings;
+    this.#rows = rows;
+  }
+
+  /** @throws {RangeError} If it is of another shape than those before: pictures of several sizes, not pooled. */
+  add(row: number, { shape, data }: Embedding): void {
+    if (this.#count++ === 0) this.#shape = shape;
+    if (String(shape) !== String(this.#shape)) {
+      throw new RangeError(
+        `Embeddings of one shape go into a file: found [${this.#shape}], and [${shape}] of ${
+          this.#files[row]
+        }`,
+      );
+    }
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    this.#rows.write(row * bytes.length, bytes);
+  }
+
+  /** @param errors Of rows that have no embedding. */
+  table(errors: ReadonlyMap<number, { readonly message: string }>): EmbeddingTable {
+    const shape = this.#shape, length = 4 * rowLength({ shape });
+    return {
+      ...{ settings: this.#settings, shape, files: this.#files, errors },
+      read: (row, into) => {
+        this.#rows.read(row * length, new Uint8Array(into.buffer, into.byteOffset, length));
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#rows[Symbol.dispose]();
+  }
+}
