@@ -101,7 +101,7 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     }
     const all = await expandInputs(operands, options);
     const isKept = out !== undefined || draw !== undefined;
-    const inputs = takeShard(once(all, isKept), parseShard(options.shard));
+    const inputs = takeShard(once(all, isKept), parseShard(options.shard), ({ name }) => name);
     const pictures = draw === undefined ? undefined : outputsOf(all, draw, ".png");
     // Whoever goes on draws anew what has changed; what no line is about is somebody else's.
     const before = pictures !== undefined && !force && isFile(out) ? imagesIn(out) : new Set();

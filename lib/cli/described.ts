@@ -56,6 +56,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
     ...["index", "rebuild", "quiet", "verbose"],
   ],
   "Which pictures": ["filesFrom", "hidden", "shard", "maxPixels", "truncated"],
+  "Parts, for many machines": ["manifest", "part", "outDir", "as", "maxErrors", "partSize"],
   "How to look (slower, mostly better)": ["crops", "scales", "flip"],
   "Model and machine": [
     ...["model", "backend", "precision", "threads", "cacheDir", "baseUrl", "offline", "help"],

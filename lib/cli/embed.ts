@@ -83,7 +83,11 @@ export const embedCommand: Command<typeof OPTIONS> = {
       throw new UsageError(`The name of --out says what is written: leave out --${format}`);
     }
     const written = out === undefined ? [] : outputFiles(out);
-    const all = takeShard(await expandInputs(operands, options), parseShard(options.shard));
+    const all = takeShard(
+      await expandInputs(operands, options),
+      parseShard(options.shard),
+      ({ name }) => name,
+    );
     const inputs = once(all, out !== undefined);
     const writes = out === undefined ? [] : await newFiles(out);
     const isWanted = await checkOutputs({

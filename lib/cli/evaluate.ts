@@ -19,7 +19,9 @@ import { CLASSIFIER_FLAGS, withData } from "./run.ts";
 import { parseShard, SHARD_OPTION } from "./shard.ts";
 import { printJson, tell, tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
+import { evaluateParts } from "./evaluate_parts.ts";
 import { evaluateVariant, findModels, type Wanted } from "./evaluate_variant.ts";
+import { checkNoParts, checkOnlyParts, PARTS_OPTIONS } from "./parts/run_parts.ts";
 import { parseVariants, type Variant, type Variants } from "./variants.ts";
 
 const CROPS = VIEW_OPTIONS.crops.choices.join(", ");
@@ -47,6 +49,7 @@ const OPTIONS = {
     about: `${SHARD_OPTION.shard.about} (with the same --out-dir for all; a last run without ` +
       "--shard puts them together)",
   },
+  ...PARTS_OPTIONS,
   ...CLASSIFIER_FLAGS,
 } satisfies Table;
 
@@ -68,15 +71,20 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
   goesOn: ({ outDir }) => outDir !== undefined,
 
   async run(operands, options, signal) {
+    const { model, ...classifier } = pickOptions(CLASSIFIER_FLAGS, options);
+    const { fuse = [], compare, outDir: out, force = false, json, open } = options;
+    const views = pickOptions(VIEW_OPTIONS, options);
+    const base: Variant = { ...views, models: [model, ...fuse], classifier };
+    if (open && out === undefined) throw new UsageError("Option --open needs --out-dir");
+    if (options.manifest !== undefined) {
+      checkOnlyParts({ compare, shard: options.shard });
+      return await evaluateParts(operands, base, options, signal);
+    }
+    checkNoParts({ part: options.part, maxErrors: options.maxErrors });
     const [path, ...more] = operands;
     if (path === undefined || more.length > 0) {
       throw new UsageError("evaluate needs one directory or list");
     }
-    const { model, ...classifier } = pickOptions(CLASSIFIER_FLAGS, options);
-    const { fuse = [], compare, outDir: out, force = false, json, open } = options;
-    if (open && out === undefined) throw new UsageError("Option --open needs --out-dir");
-    const views = pickOptions(VIEW_OPTIONS, options);
-    const base: Variant = { ...views, models: [model, ...fuse], classifier };
     const variants: Variants = compare === undefined ? [base] : parseVariants(compare, base);
     const shard = parseShard(options.shard);
     const isWanted = await checkOutputs({
@@ -98,6 +106,10 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
         signal,
         dataset === undefined ? tellWarning : undefined,
       );
+      if (found === undefined) {
+        tell(`No image falls to share ${shard.index} of ${shard.count}`);
+        return 0;
+      }
       evaluated.push(found.evaluated);
       dataset ??= found.dataset;
     }

@@ -1,8 +1,8 @@
 /** One variant of an evaluation: its models, and what they say of the images. */
 
-import type { Classifier } from "../classifier.ts";
+import type { Classifier, ImageClassifier } from "../classifier.ts";
 import { fuse } from "../compose/fuse.ts";
-import { evaluate } from "../evaluate/evaluate.ts";
+import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
 import type { Dataset } from "../input/dataset.ts";
 import { listSamples } from "../input/list_samples.ts";
 import { describeSkipped, reasonOf } from "../input/skipped_samples.ts";
@@ -19,12 +19,12 @@ import type { MadeVariant } from "./evaluate_report.ts";
 import { Journal } from "./journal.ts";
 import { stampsOf } from "./known_images.ts";
 import { openClassifier, openModel } from "./loading.ts";
+import type { Share } from "./parts/share.ts";
 import { ProgressLine } from "./progress.ts";
 import { withData } from "./run.ts";
 import { checkExecutor, type Settings, settingsOf, viewSettings } from "./settings.ts";
-import { type Shard, takeShard } from "./shard.ts";
+import { takeShard } from "./shard.ts";
 import { tellError } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
 import { scalesOf, type Variant } from "./variants.ts";
 
 /** A variant whose models are found. */
@@ -56,64 +56,88 @@ export interface From {
   readonly path: string;
   readonly place: string;
   readonly out: string | undefined;
-  readonly shard: Shard;
+  readonly shard: Share;
   /** Whether what is there is forgotten. */
   readonly force: boolean;
+}
+
+/** A variant that is ready to look at images. */
+export interface OpenVariant extends AsyncDisposable {
+  readonly classifier: ImageClassifier;
+  /** What it was made with; of several models, those of the first. */
+  readonly settings: Settings;
+  /** Makes sure that what computes is still that. */
+  check(): void;
+  /** What it is called in a report. */
+  describe(evaluation: Evaluation): MadeVariant;
+}
+
+/** @param data What else decides what is found. */
+export async function openVariant(
+  { variant, models, settings }: Wanted,
+  data: Settings,
+  signal: AbortSignal,
+): Promise<OpenVariant> {
+  await using loading = new AsyncDisposableStack();
+  const classifiers: Classifier[] = [];
+  for (const model of models) {
+    const options = { ...variant.classifier, model, signal };
+    classifiers.push(loading.use(await openClassifier(options)));
+  }
+  const [first] = classifiers as [Classifier, ...Classifier[]]; // One for each model.
+  const classifier = classifiers.length === 1 ? first : fuse(classifiers);
+  const { crops, flip } = variant, { backend, precision, preprocessing } = first.info;
+  const joined = (part: "backend" | "device"): string =>
+    [...new Set(classifiers.map(({ info }) => info[part]))].join(" + ");
+  const executor = { precision, backend: joined("backend"), device: joined("device") };
+  const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
+  const { model } = classifier.info, scales = scalesOf(variant, preprocessing);
+  const loaded = loading.move();
+  return {
+    classifier,
+    settings: settingsOf("evaluate", models, executor, { ...viewSettings(variant), ...data }),
+    check: () => classifiers.forEach(checkExecutor),
+    describe: (evaluation) => ({ settings, model, backend, precision, mode, scales, evaluation }),
+    [Symbol.asyncDispose]: () => loaded.disposeAsync(),
+  };
 }
 
 /**
  * Evaluates a variant, and goes on where an earlier run stopped.
  *
- * @throws {UsageError} If the part has no images.
+ * @returns What was found; nothing where no image falls to the share.
  */
 export async function evaluateVariant(
-  { variant, models, settings }: Wanted,
+  wanted: Wanted,
   { path, place, out, shard, force }: From,
   signal: AbortSignal,
   onWarning: (text: string) => void = () => {},
-): Promise<{ evaluated: MadeVariant; dataset: Dataset }> {
-  await using loaded = new AsyncDisposableStack();
-  const classifiers: Classifier[] = [];
-  for (const model of models) {
-    const options = { ...variant.classifier, model, signal };
-    classifiers.push(loaded.use(await openClassifier(options)));
-  }
-  const [first] = classifiers as [Classifier, ...Classifier[]]; // One for each model.
-  const classifier = classifiers.length === 1 ? first : fuse(classifiers);
+): Promise<{ evaluated: MadeVariant; dataset: Dataset } | undefined> {
+  await using opened = await openVariant(wanted, { data: place }, signal);
+  const { classifier, settings } = opened, { crops, scales, flip, ...variant } = wanted.variant;
   const { classes } = classifier.info;
   const dataset = await withData(() => listSamples(path, classes, { signal }));
   for (const warning of dataset.warnings ?? []) onWarning(warning);
-  const part = takeShard(dataset.samples, shard);
-  if (part.length === 0) {
-    const { index, count } = shard, all = dataset.samples.length;
-    throw new UsageError(`Part ${index} of ${count} has no images: there are ${all}`);
-  }
-  const { crops, scales, flip } = variant, { backend, precision, preprocessing } = first.info;
-  const joined = (part: "backend" | "device"): string =>
-    [...new Set(classifiers.map(({ info }) => info[part]))].join(" + ");
-  const executor = { precision, backend: joined("backend"), device: joined("device") };
-  const made = settingsOf("evaluate", models, executor, { ...viewSettings(variant), data: place });
+  const part = takeShard(dataset.samples, shard, ({ file }) => file);
+  if (part.length === 0) return undefined;
   if (out !== undefined) await makeFolder(out);
   using journal = out === undefined
     ? undefined
-    : await Journal.open(out, made, await stampsOf(part.map(placed)), shard, force);
+    : await Journal.open(out, settings, await stampsOf(part.map(placed)), shard, force);
   const lines = new Map(dataset.samples.map(({ file, line }) => [file, line]));
   using progress = new ProgressLine("Evaluating");
   const evaluation = await evaluate(classifier, part, {
     ...{ crops, scales, flip, signal, offline: variant.classifier.offline },
     known: journal?.records,
     onRecords(records) {
-      classifiers.forEach(checkExecutor);
+      opened.check();
       journal?.append(records);
     },
     onProgress: (far) => progress.show(far),
     onError: (file, error) =>
       tellError(describeSkipped({ file, line: lines.get(file), ...reasonOf(error) })),
   });
-  const mode = [crops ?? VIEW_OPTIONS.crops.default, ...flip ? ["flip"] : []].join(", ");
-  const { model } = classifier.info, q = scalesOf(variant, preprocessing);
-  const evaluated = { settings, model, backend, precision, mode, scales: q, evaluation };
-  return { evaluated, dataset };
+  return { evaluated: opened.describe(evaluation), dataset };
 }
 
 /** Where a sample is: a list has paths and URLs. */

@@ -41,7 +41,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
     const { outDir } = options, format = formatOf(options);
     if (outDir === undefined) throw new UsageError("explain needs --out-dir DIR for its pictures");
     const all = await expandInputs(operands, options), outputs = outputsOf(all, outDir, ".png");
-    const inputs = takeShard(once(all, true), parseShard(options.shard));
+    const inputs = takeShard(once(all, true), parseShard(options.shard), ({ name }) => name);
     const isWanted = await checkOutputs({
       reads: [...all.map(({ place }) => place), options.model, options.filesFrom],
       writes: inputs.map(({ name }) => outputs.get(name)!), // Of every input.

@@ -9,7 +9,7 @@ import { listFolder } from "../platform.ts";
 import { KnownImages, type Stamp } from "./known_images.ts";
 import { removeUnused } from "./line_file.ts";
 import type { Settings } from "./settings.ts";
-import type { Shard } from "./shard.ts";
+import type { Share } from "./parts/share.ts";
 
 /** One file of JSON lines: the settings, then a record a line. */
 export class Journal implements Disposable {
@@ -34,7 +34,7 @@ export class Journal implements Disposable {
     directory: string,
     settings: Settings,
     stamps: ReadonlyMap<string, Stamp>,
-    { index, count }: Shard = { index: 1, count: 1 },
+    { index, count }: Share = { index: 1, count: 1 },
     isReplaced: boolean = false,
   ): Promise<Journal> {
     const name = await nameOf(settings);

@@ -62,7 +62,7 @@ export const manifestCommand: Command<typeof OPTIONS> = {
         onPictures: (count) => progress.update(count, 0, `${count} pictures`),
       })
     );
-    tell(`${pictures} pictures in ${parts} parts: ${outDir}`);
+    tell(`${pictures} pictures in ${parts === 1 ? "1 part" : `${parts} parts`}: ${outDir}`);
     return 0;
   },
 };

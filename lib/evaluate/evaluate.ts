@@ -140,9 +140,13 @@ export async function evaluate(
   };
 }
 
-/** @param predictions Those of all classes, best first. */
-function recordOf(
-  { file, label }: IndexedSample,
+/**
+ * What a record holds of an image.
+ *
+ * @param predictions Those of all classes, best first.
+ */
+export function recordOf(
+  { file, label }: Pick<IndexedSample, "file" | "label">,
   predictions: readonly Prediction[],
   multiLabel: boolean | undefined,
 ): EvaluationRecord {

@@ -141,7 +141,7 @@ function repeated({ line, file }: ListedImage, first: IndexedSample, isSame: boo
 }
 
 /** The classes of a data set. */
-interface Classes {
+export interface Classes {
   readonly labels: readonly string[];
   readonly warnings: readonly string[];
   /**
@@ -153,7 +153,7 @@ interface Classes {
 }
 
 /** @param names Those in folders or a list, in any order and number. */
-function classesFor(known: Known | undefined, names: readonly string[]): Classes {
+export function classesFor(known: Known | undefined, names: readonly string[]): Classes {
   const found = (): string[] => [...new Set(names.map((name) => name.normalize()))];
   const given = known ?? found().sort(byCodePoint);
   const infos = typeof given[0] === "string"

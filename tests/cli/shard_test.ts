@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { parseShard, takeShard } from "../../lib/cli/shard.ts";
@@ -7,49 +7,31 @@ import { CIFAR10 } from "../support/cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
-const shardOf = (text: string, env: Record<string, string> = {}) =>
-  parseShard(text, (name) => env[name]);
-
-Deno.test("the parts of a list are all of it, each item once, alike in size", () => {
+Deno.test("the shares of a list are all of it, each item once, whatever else is in the list", () => {
+  const names = Array.from({ length: 1000 }, (_, n) => `photos/${n}.jpg`);
+  const shareOf = (items: readonly string[], index: number, count: number) =>
+    takeShard(items, { index, count }, (name) => name);
   for (const count of [1, 2, 3, 7, 20]) {
-    const items = Array.from({ length: 13 }, (_, i) => i);
-    const parts = Array.from(
-      { length: count },
-      (_, i) => takeShard(items, { index: i + 1, count }),
+    const shares = Array.from({ length: count }, (_, n) => shareOf(names, n + 1, count));
+    assertEquals(shares.flat().sort(), names.toSorted());
+    const expected = 1000 / count;
+    // Six standard deviations of a binomial distribution: a hash that divides evenly stays within.
+    const most = 6 * Math.sqrt(expected);
+    for (const { length } of shares) {
+      assert(Math.abs(length - expected) <= most, `${length} of ${count}`);
+    }
+    // One more in front, and one less, move no other.
+    const moved = shareOf(["a.jpg", ...names.slice(1)], 1, count).filter((name) =>
+      name !== "a.jpg"
     );
-    assertEquals(parts.flat().sort((a, b) => a - b), items);
-    const sizes = parts.map(({ length }) => length);
-    assertEquals(Math.max(...sizes) - Math.min(...sizes) <= 1, true);
+    assertEquals(moved, shares[0]!.filter((name) => name !== names[0]));
   }
 });
 
-Deno.test("a part is named by hand, or by Kubernetes, Slurm or GNU parallel", () => {
-  assertEquals(shardOf("2/3"), { index: 2, count: 3 });
-  assertEquals(shardOf("auto/4", { JOB_COMPLETION_INDEX: "0" }), { index: 1, count: 4 });
-  const kubernetes = { JOB_COMPLETION_INDEX: "3", JOB_COMPLETIONS: "4" };
-  assertEquals(shardOf("auto", kubernetes), { index: 4, count: 4 });
-  const slurm = {
-    SLURM_ARRAY_TASK_ID: "5",
-    SLURM_ARRAY_TASK_MIN: "5",
-    SLURM_ARRAY_TASK_COUNT: "8",
-  };
-  assertEquals(shardOf("auto", slurm), { index: 1, count: 8 });
-  // --array=0-4:2
-  const ids = ["0", "2", "4"].map((id) => ({
-    ...{ SLURM_ARRAY_TASK_ID: id, SLURM_ARRAY_TASK_MIN: "0" },
-    ...{ SLURM_ARRAY_TASK_COUNT: "3", SLURM_ARRAY_TASK_STEP: "2" },
-  }));
-  assertEquals(ids.map((env) => shardOf("auto", env).index), [1, 2, 3]);
-  assertEquals(shardOf("auto/3", { PARALLEL_SEQ: "3" }), { index: 3, count: 3 });
-});
-
-Deno.test("a part that does not exist is an error", () => {
-  for (const text of ["0/3", "4/3", "1.5/3", "x", "1/", "1/2/3", "/3"]) {
-    assertThrows(() => shardOf(text), UsageError, "I/N with I from 1 to N");
-  }
-  assertThrows(() => shardOf("auto"), UsageError, "JOB_COMPLETION_INDEX");
-  assertThrows(() => shardOf("auto", { JOB_COMPLETION_INDEX: "0" }), UsageError, "JOB_COMPLETIONS");
-  assertThrows(() => shardOf("auto/2", { PARALLEL_SEQ: "3" }), UsageError, "which is 3/2");
+Deno.test("a share that is none is an error", () => {
+  assertEquals(parseShard(undefined), { index: 1, count: 1 });
+  assertEquals(parseShard("2/3"), { index: 2, count: 3 });
+  assertThrows(() => parseShard("4/3"), UsageError, "Option --shard needs I/N with I from 1 to N");
 });
 
 Deno.test("a disk that fills ends classify, embed, explain and evaluate, and the next run goes on", async () => {
@@ -179,8 +161,9 @@ Deno.test("embed adds to its lines, and to nothing else", async () => {
   const out = join(folder, "all.jsonl"), parts = join(folder, "parts.JSONL");
   await runCli("embed", photos, "--out", out);
   await runCli("embed", photos, "--out", parts, "--shard", "1/2");
-  // The settings, and two of four photos.
-  assertEquals(await countLines(parts), 3);
+  // The settings, and some of four photos.
+  const before = await countLines(parts);
+  assert(before > 1 && before < 5, `${before}`);
   await runCli("embed", photos, "--out", parts);
   const sorted = async (path: string) => (await Deno.readTextFile(path)).split("\n").sort();
   assertEquals(await sorted(parts), await sorted(out));

@@ -48,13 +48,14 @@ export class Manifest {
   readonly folder: string;
   readonly pictures: number;
   readonly parts: number;
-  readonly #partSize: number;
+  /** Pictures of a part, but for the last. */
+  readonly partSize: number;
 
   private constructor(folder: string, pictures: number, parts: number, partSize: number) {
     this.folder = folder;
     this.pictures = pictures;
     this.parts = parts;
-    this.#partSize = partSize;
+    this.partSize = partSize;
   }
 
   /** @throws {UsageError} If there is none in the folder. */
@@ -71,7 +72,7 @@ export class Manifest {
 
   /** How many pictures a part has. */
   sizeOf(number: number): number {
-    return number < this.parts ? this.#partSize : this.pictures - (this.parts - 1) * this.#partSize;
+    return number < this.parts ? this.partSize : this.pictures - (this.parts - 1) * this.partSize;
   }
 
   /** @throws {UsageError} If the part is not what the manifest says. */

@@ -32,7 +32,8 @@ export const PARTS_OPTIONS = {
   ),
   maxErrors: text(
     { placeholder: "N%", default: "10%" },
-    "Pictures of a part that may fail, a number or a percentage: more end the run with code 65",
+    "Pictures of a part that may fail, a number or a percentage of the part size, rounded up: more end the run " +
+      "with code 65",
   ),
 } satisfies Table;
 
@@ -55,8 +56,8 @@ export interface Job {
   readonly outDir: string;
   /** Numbers of parts. */
   readonly parts: readonly number[];
-  /** Whether so many of so many may fail. */
-  readonly areFew: (failed: number, pictures: number) => boolean;
+  /** Pictures of a part that may fail. */
+  readonly maxErrors: number;
 }
 
 /** @throws {UsageError} If options say no such job. */
@@ -74,7 +75,7 @@ export async function findJob(operands: readonly string[], options: PartsValues)
     : parseShare(part, "--part", manifest.parts);
   const parts: number[] = [];
   for (let number = index; number <= manifest.parts; number += count) parts.push(number);
-  return { manifest, outDir, parts, areFew: parseMaxErrors(maxErrors) };
+  return { manifest, outDir, parts, maxErrors: parseMaxErrors(manifest.partSize, maxErrors) };
 }
 
 /**
@@ -105,10 +106,11 @@ function givenOf(values: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(values).filter((name) => values[name] !== undefined).map(flagName);
 }
 
-function parseMaxErrors(text: string = PARTS_OPTIONS.maxErrors.default): Job["areFew"] {
+/** A percentage is one of the size of all parts but the last, which may have few pictures. */
+function parseMaxErrors(partSize: number, text: string = PARTS_OPTIONS.maxErrors.default): number {
   const [, digits, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [], most = Number(digits);
-  if (percent === "%" && most <= 100) return (failed, pictures) => failed <= most * pictures / 100;
-  if (percent === "" && Number.isSafeInteger(most)) return (failed) => failed <= most;
+  if (percent === "%" && most <= 100) return Math.ceil(most * partSize / 100);
+  if (percent === "" && Number.isSafeInteger(most)) return most;
   throw new UsageError(
     `Option --max-errors needs a number of pictures, or a percentage such as 1%: found "${text}"`,
   );
@@ -209,7 +211,7 @@ export async function runParts<Name extends string, Result>(
           const { error } = failureOf(id, cause);
           lines.push(visibleJson({ id, error }));
           errors.set(index, error);
-          if (!job.areFew(errors.size, entries.length)) throw tooMany(part, errors, id);
+          if (errors.size > job.maxErrors) throw tooMany(part, errors, id);
         }
         progress.update(++done, total);
       }
@@ -251,7 +253,7 @@ function tooMany(
 ): TooManyErrors {
   const { message } = [...errors.values()].at(-1)!;
   return new TooManyErrors(
-    `${errors.size} of the ${entries.length} pictures of part ${number} have failed so far, more than --max-errors ` +
+    `${errors.size} of the ${entries.length} pictures of part ${number} have failed, more than --max-errors ` +
       `permits; the last was ${last}: ${message}`,
   );
 }

@@ -87,13 +87,13 @@ function ownShare(option: string, count: number | undefined, env: Env): Share {
       `${option} auto counts tasks from 1: ${scheduler.index} is 0. Number them 1 to N, as by --array=1-N`,
     );
   }
-  const total = count ?? Number(scheduler.count && env(scheduler.count) || NaN);
-  if (Number.isNaN(total)) {
-    const or = scheduler.count === undefined ? "" : `set ${scheduler.count}, or `;
-    throw new UsageError(
-      `${option} auto needs the number of parts, which a ${scheduler.name} does not tell where some of its tasks ` +
-        `are repeated: ${or}say auto/N`,
-    );
+  const told = scheduler.count && env(scheduler.count);
+  const total = count ?? (told === undefined || told === "" ? undefined : Number(told));
+  if (total === undefined) {
+    const how = scheduler.count === undefined
+      ? `which a ${scheduler.name} does not tell where some of its tasks are repeated: say auto/N`
+      : `which nothing tells: set ${scheduler.count}, or say auto/N`;
+    throw new UsageError(`${option} auto needs the number of parts, ${how}`);
   }
   return { index: own - scheduler.first + 1, count: total };
 }
