@@ -1,5 +1,6 @@
 /** An evaluation in the parts of a manifest, and the report of all of them. */
 
+import { ERROR_CODES, type ErrorCode, withCode } from "../errors.ts";
 import { evaluate, recordOf } from "../evaluate/evaluate.ts";
 import type { EvaluationRecord } from "../evaluate/metrics.ts";
 import type { IndexedSample } from "../input/dataset.ts";
@@ -151,6 +152,8 @@ async function allOf(
   return { samples, known };
 }
 
-function failureOf({ code, message }: NonNullable<Row["error"]>): Error {
-  return Object.assign(new Error(message), code !== undefined && { code });
+/** An error as it was thrown, as far as its line tells. */
+function failureOf({ code = "", message }: NonNullable<Row["error"]>): Error {
+  const error = new Error(message);
+  return Object.hasOwn(ERROR_CODES, code) ? withCode(error, code as ErrorCode) : error;
 }

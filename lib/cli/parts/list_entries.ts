@@ -29,14 +29,26 @@ export async function listEntries(
   options: { readonly hidden?: boolean | undefined; readonly signal: AbortSignal },
 ): Promise<Listed> {
   if (operand === "-") {
-    return { entries: namedBy(streamFromStdin(), ".", "standard input"), areDifferent: false };
+    const name = "standard input";
+    return { entries: sound(namedBy(streamFromStdin(), ".", name), name), areDifferent: false };
   }
   if ((await describePath(operand)).isFolder) {
     return { entries: picturesOf(operand, options), areDifferent: true };
   }
   const list = await openStream(operand), folder = dirname(operand);
   const read = READERS[extname(operand).toLowerCase()] ?? namedBy;
-  return { entries: read(list, folder, operand), areDifferent: false };
+  return { entries: sound(read(list, folder, operand), operand), areDifferent: false };
+}
+
+/** The same entries. @throws {UsageError} Where those who parse a list find no text in UTF-8, or no quotes that end. */
+async function* sound(entries: AsyncIterable<Entry>, name: string): AsyncGenerator<Entry> {
+  try {
+    yield* entries;
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
+    const what = error instanceof SyntaxError ? error.message : "it is no UTF-8";
+    throw new UsageError(`Cannot read the list ${name}: ${what}`, { cause: error });
+  }
 }
 
 async function* picturesOf(

@@ -22,7 +22,7 @@ export interface ReadAheadOptions {
   /** Default: as all that reads pictures does. */
   readonly read?: (place: string, signal: AbortSignal) => Promise<Uint8Array>;
   /** Before each further attempt of what may pass. */
-  readonly pausesMs?: readonly number[];
+  readonly pausesMs?: readonly number[] | undefined;
 }
 
 /** What is known of a picture's bytes. */

@@ -15,7 +15,7 @@ import type { Settings } from "../settings.ts";
 import { tell, tellError } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { Manifest, type Part } from "./manifest.ts";
-import { mayPass, readAhead } from "./read_ahead.ts";
+import { mayPass, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
 import { headOf, isDone, nameOfSettings, resultPath } from "./results.ts";
 import { parseShare, SCHEDULER_NAMES } from "./share.ts";
 
@@ -177,10 +177,11 @@ async function partsToDo(
 export async function runParts<Name extends string, Result>(
   job: Job,
   { settings, verb: [doing, isDone], endings = [], stream, begin }: PartWork<Name, Result>,
-  options: PartsValues & { readonly offline?: boolean | undefined },
+  options: PartsValues & Pick<ReadAheadOptions, "offline" | "pausesMs">,
   signal: AbortSignal,
 ): Promise<number> {
-  const { manifest, parts, outDir } = job, name = await nameOfSettings(settings);
+  const { manifest, parts, outDir } = job, { offline, pausesMs } = options;
+  const name = await nameOfSettings(settings);
   const pathOf = (number: number, ending?: string) => resultPath(outDir, number, name, ending);
   const left = await partsToDo(
     job,
@@ -201,7 +202,7 @@ export async function runParts<Name extends string, Result>(
       using results = await begin(part, (ending) => pathOf(number, ending));
       const errors = new Map<number, { readonly message: string }>();
       const lines = [visibleJson(headOf(part, settings))];
-      for await (const found of stream(readAhead(entries, { ...options, signal }))) {
+      for await (const found of stream(readAhead(entries, { offline, pausesMs, signal }))) {
         const { index } = found, { id } = entries[index]!;
         if (found.error === undefined) lines.push(visibleJson({ id, ...results.record(found) }));
         else {

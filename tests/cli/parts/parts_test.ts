@@ -1,0 +1,457 @@
+/** Parts of a set, done by many workers, are together what one process finds. */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { join } from "@std/path";
+import { classifyCommand } from "../../../lib/cli/classify.ts";
+import { type Command, runCommand } from "../../../lib/cli/command.ts";
+import { embedCommand } from "../../../lib/cli/embed.ts";
+import { evaluateCommand } from "../../../lib/cli/evaluate.ts";
+import { manifestCommand } from "../../../lib/cli/manifest.ts";
+import { mergeCommand } from "../../../lib/cli/merge.ts";
+import { Manifest } from "../../../lib/cli/parts/manifest.ts";
+import { runParts } from "../../../lib/cli/parts/run_parts.ts";
+import { UsageError } from "../../../lib/cli/usage_error.ts";
+import { encodePng } from "../../../lib/image/codecs/encode_png.ts";
+import type { Table } from "../../../lib/options.ts";
+import { randomFrom } from "../../../lib/train/random.ts";
+import { loadClassifier, type Prediction } from "../../../mod.ts";
+import { withFiles } from "../../support/files.ts";
+import { modelBytes } from "../../support/model_bytes.ts";
+import { printedBy } from "../../support/printed.ts";
+import { smallVgg } from "../../support/small_vgg.ts";
+
+const CPU = ["--backend", "wasm", "--threads", "1"];
+const { model: SMALL } = await smallVgg();
+const MODEL = await modelBytes(SMALL), { labels } = SMALL;
+
+async function run<T extends Table>(command: Command<T>, ...args: string[]) {
+  let code = 0;
+  const { out, err } = await printedBy(async () => {
+    code = await runCommand(command as unknown as Command, args);
+  });
+  return { code, out, err };
+}
+
+/** A picture of random pixels. */
+async function picture(seed: number): Promise<Uint8Array> {
+  const next = randomFrom(seed), data = new Uint8Array(3 * 36 * 40);
+  return await encodePng({
+    data: data.map((_, n) => 128 * next() + 100 * Math.sin(n / (20 + seed))),
+    width: 40,
+    height: 36,
+  });
+}
+
+const COUNT = 23, DAMAGED = [3, 4, 11, 22];
+const PICTURES: Record<string, Uint8Array> = {};
+for (let n = 0; n < COUNT; n++) {
+  const name = `set/${labels[n % labels.length]}/${String(n).padStart(2, "0")}.png`;
+  PICTURES[name] = DAMAGED.includes(n) ? new TextEncoder().encode("no picture") : await picture(n);
+}
+
+/** A set in a folder that is divided into parts. */
+function testParts(
+  name: string,
+  work: (paths: {
+    readonly folder: string;
+    readonly set: string;
+    readonly parts: string;
+    readonly out: string;
+    readonly model: string[];
+    /** Does parts; many of them may fail. */
+    readonly classify: (...args: string[]) => Promise<{ code: number; err: string }>;
+    readonly merge: (...args: string[]) => Promise<{ code: number; out: string; err: string }>;
+  }) => Promise<void>,
+  partSize = 4,
+): void {
+  Deno.test(name, async () => {
+    await withFiles({ ...PICTURES, "m.safetensors": MODEL }, async (folder) => {
+      const [set, parts, out] = ["set", "parts", "out"].map((name) => join(folder, name)) as [
+        string,
+        string,
+        string,
+      ];
+      const model = [...CPU, "--model", join(folder, "m.safetensors")];
+      await run(manifestCommand, set, "--out-dir", parts, "--part-size", `${partSize}`);
+      const many = ["--manifest", parts, "--out-dir", out, "--max-errors", "50%"];
+      await work({
+        ...{ folder, set, parts, out, model },
+        classify: (...args) => run(classifyCommand, ...model, ...many, ...args),
+        merge: (...args) => run(mergeCommand, "--manifest", parts, out, ...args),
+      });
+    });
+  });
+}
+
+/** The bytes of each file of a folder, by its name. */
+async function filesIn(folder: string): Promise<Record<string, string>> {
+  const names = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+  const texts = names.map(async (name) => [name, await Deno.readTextFile(join(folder, name))]);
+  return Object.fromEntries(await Promise.all(texts));
+}
+
+const linesOf = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
+
+testParts(
+  "parts have the predictions of classify, each picture once, in any order, and again",
+  async (
+    { set, parts, out, model, classify },
+  ) => {
+    const alone = await run(classifyCommand, ...model, set, "--jsonl");
+    const expected = new Map(
+      linesOf(alone.out).slice(1).map(({ file, ...found }) => [file.slice(set.length + 1), found]),
+    );
+    assertEquals(expected.size, COUNT);
+    const manifest = await Manifest.open(parts);
+    assertEquals(manifest.parts, 6);
+    for (const share of ["3/4", "1/4", "4/4", "2/4"]) {
+      assertEquals(
+        (await classify("--part", share)).code,
+        0,
+      );
+    }
+    const before = await filesIn(out), seen: string[] = [];
+    assertEquals(Object.keys(before).length, 6);
+    for (const [n, text] of Object.values(before).entries()) {
+      const [head, ...rows] = linesOf(text);
+      const { entries, sha256 } = await manifest.part(n + 1);
+      assertEquals([head.program, head.part, head.pictures, head.list], [
+        "vgg16 classify",
+        n + 1,
+        entries.length,
+        sha256,
+      ]);
+      for (const { id, ...found } of rows) {
+        seen.push(id);
+        const { error, predictions } = expected.get(id)!;
+        assertEquals(found.predictions, predictions);
+        assertEquals(found.error, error);
+      }
+    }
+    assertEquals(seen, [...expected.keys()]);
+    // What is there is not done again, and whoever does it again writes the same bytes.
+    const again = await classify();
+    assertStringIncludes(again.err, `0 of ${COUNT} classified`);
+    assertEquals(await filesIn(out), before);
+    await Deno.remove(join(out, Object.keys(before)[2]!));
+    assertStringIncludes((await classify()).err, `4 of ${COUNT} classified`);
+    assertEquals(await filesIn(out), before);
+    assertEquals((await classify("--force")).code, 0);
+    assertEquals(await filesIn(out), before);
+  },
+);
+
+testParts("results of other settings lie beside each other, and are told apart", async (
+  { out, classify, merge },
+) => {
+  await classify();
+  await classify("--top-k", "2", "--part", "1/6");
+  const names = Object.keys(await filesIn(out)),
+    settings = new Set(names.map((name) => name.split(".")[1]));
+  assertEquals([names.length, settings.size], [7, 2]);
+  const error = await assertRejects(() => merge(), UsageError, "results of several settings");
+  for (const name of settings) assertStringIncludes(error.message, name!);
+  const codes = [];
+  for (const name of settings) codes.push((await merge("--settings", name!)).code);
+  assertEquals(codes.sort(), [0, 1]);
+  await assertRejects(() => merge("--settings", "0"), UsageError, "no results called 0");
+});
+
+testParts(
+  "results of other pictures are not taken for these",
+  async ({ set, parts, out, classify, merge }) => {
+    await classify();
+    await Deno.remove(join(set, labels[0]!, "00.png"));
+    await run(manifestCommand, set, "--out-dir", parts, "--part-size", "4", "--force");
+    const before = await filesIn(out);
+    await assertRejects(() => classify(), UsageError, "of other pictures than the manifest has");
+    await assertRejects(() => merge(), UsageError, "of other pictures");
+    assertEquals(await filesIn(out), before);
+    assertEquals((await classify("--force")).code, 0);
+    assertEquals((await merge()).code, 0);
+  },
+);
+
+testParts(
+  "more pictures that fail than may end a run with a code of its own, and leave no part",
+  async (
+    { parts, out, classify, merge },
+  ) => {
+    const few = await classify("--max-errors", "1");
+    assertEquals(few.code, 65);
+    assertMatch(
+      few.err,
+      /error: 2 of the 4 pictures of part \d have failed, more than --max-errors permits; the last was /,
+    );
+    // Each part before it is there.
+    const { parts: count } = await Manifest.open(parts),
+      done = Object.keys(await filesIn(out)).length;
+    assert(done < count, `${done}`);
+    const { code, err } = await merge();
+    assertEquals(code, 1);
+    assertStringIncludes(err, "missing");
+    assertEquals((await classify("--max-errors", "2")).code, 0);
+    const { out: found } = await merge();
+    assertStringIncludes(
+      found,
+      `6 of 6 parts, ${COUNT} of ${COUNT} pictures, 4 of them with an error (image-format 4)`,
+    );
+    for (const wrong of ["x", "", "101%", "1.5", "1%%"]) {
+      await assertRejects(
+        () => classify("--max-errors", wrong),
+        UsageError,
+        "--max-errors needs a number",
+      );
+    }
+  },
+);
+
+testParts("by default a tenth may fail, rounded up, also of a last part of one picture", async (
+  { parts, out, model },
+) => {
+  const wanted = ["--manifest", parts, "--out-dir", out];
+  // The last of 23 is damaged, and alone in its part.
+  const last = await run(classifyCommand, ...model, ...wanted, "--part", "3/3");
+  assertEquals([last.code, linesOf(Object.values(await filesIn(out))[0]!).length], [0, 2]);
+  const first = await run(classifyCommand, ...model, ...wanted, "--part", "1/3");
+  assertEquals(first.code, 0);
+}, 11);
+
+testParts("what may pass ends a run with a code of its own, and the same command goes on", async (
+  { folder, out, model },
+) => {
+  let isDown = true, asked = 0;
+  const bytes = await picture(1);
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
+    asked++;
+    return isDown ? new Response("busy", { status: 503 }) : new Response(bytes.slice());
+  });
+  const list = join(folder, "list.txt"), parts = join(folder, "urls");
+  const url = (n: number) => `http://127.0.0.1:${server.addr.port}/${n}.png`;
+  await Deno.writeTextFile(list, [1, 2, 3].map(url).join("\n"));
+  await run(manifestCommand, list, "--out-dir", parts);
+  await using classifier = await loadClassifier({
+    model: model.at(-1)!,
+    backend: "wasm",
+    threads: 1,
+  });
+  const manifest = await Manifest.open(parts),
+    job = { manifest, outDir: out, parts: [1], maxErrors: 0 };
+  const work = async () => {
+    let code = 0;
+    const { err } = await printedBy(async () => {
+      code = await runParts<"predictions", readonly Prediction[]>(
+        job,
+        {
+          ...{ settings: { program: "vgg16 classify" }, verb: ["Classifying", "classified"] },
+          stream: (images) => classifier.stream(images),
+          begin: () =>
+            Promise.resolve({
+              record: ({ predictions }) => ({ predictions }),
+              [Symbol.dispose]() {},
+            }),
+        },
+        { pausesMs: [0, 0] },
+        new AbortController().signal,
+      );
+    });
+    return { code, err };
+  };
+  const failed = await work();
+  assertEquals([failed.code, Object.keys(await filesIn(out))], [75, []]);
+  assertMatch(failed.err, /error: http:\S+1\.png: .*503/);
+  assertEquals(asked % 3, 0); // Each was tried three times.
+  isDown = false;
+  assertEquals((await work()).code, 0);
+  const [, ...rows] = linesOf(Object.values(await filesIn(out))[0]!);
+  assertEquals(rows.map(({ id }) => id), [1, 2, 3].map(url));
+});
+
+testParts("embeddings of a part are the rows of embed, and NaN where a picture failed", async (
+  { set, parts, out, folder, model },
+) => {
+  const wanted = ["--manifest", parts, "--out-dir", out, "--max-errors", "2"],
+    whole = join(folder, "whole.npy");
+  await run(embedCommand, ...model, set, "--out", whole);
+  assertEquals((await run(embedCommand, ...model, ...wanted)).code, 0);
+  const floatsOf = async (path: string) =>
+    new Float32Array((await Deno.readFile(path)).buffer, 128);
+  const names = Array.from(Deno.readDirSync(out), ({ name }) => name).sort();
+  assertEquals(names.length, 12);
+  const arrays = names.filter((name) => name.endsWith(".npy"));
+  const rows = (await Promise.all(arrays.map((name) => floatsOf(join(out, name))))).flatMap((
+    row,
+  ) => [...row]);
+  assertEquals(rows, [...await floatsOf(whole)]);
+  assert(rows.some(Number.isNaN));
+  // Another form is another result, and is not skipped.
+  assertEquals((await run(embedCommand, ...model, ...wanted, "--as", "csv")).code, 0);
+  const more = Array.from(Deno.readDirSync(out), ({ name }) => name);
+  assertEquals(more.filter((name) => name.endsWith(".csv")).length, 6);
+  const merged = (name: string) => run(mergeCommand, "--manifest", parts, out, "--settings", name);
+  for (const name of new Set(more.map((name) => name.split(".")[1]!))) {
+    assertEquals((await merged(name)).code, 0);
+    const all = () => run(mergeCommand, "--manifest", parts, out, "--settings", name, "--parquet");
+    await assertRejects(all, UsageError, "Results of vgg16 embed stay in their parts");
+  }
+});
+
+testParts(
+  "an evaluation in parts gives the report of a whole one",
+  async ({ set, parts, out, folder, model }) => {
+    const wanted = ["--manifest", parts, "--out-dir", out, "--max-errors", "2"];
+    const whole = await run(
+      evaluateCommand,
+      ...model,
+      set,
+      "--json",
+      "--out-dir",
+      join(folder, "whole"),
+    );
+    for (const share of ["2/2", "1/2"]) {
+      assertEquals((await run(evaluateCommand, ...model, ...wanted, "--part", share)).code, 0);
+    }
+    assertEquals(Array.from(Deno.readDirSync(out)).length, 6);
+    await Deno.remove(set, { recursive: true }); // What failed is not tried again, either.
+    await Deno.mkdir(set);
+    const last = await run(evaluateCommand, ...model, ...wanted, "--json");
+    assertEquals([last.code, whole.code], [1, 1]);
+    const [one] = JSON.parse(whole.out).variants, [together] = JSON.parse(last.out).variants;
+    for (const report of [one, together]) {
+      delete report.imagesPerSecond;
+      delete report.settings.data;
+      for (const skipped of report.skipped) skipped.file = skipped.file.replace(`${set}/`, "");
+    }
+    assertEquals(together, one);
+    assertEquals(together.failed, DAMAGED.length);
+    const report = () => run(evaluateCommand, ...model, ...wanted, "--part", "1/2", "--json");
+    await assertRejects(report, UsageError, "A part has no report");
+  },
+);
+
+testParts("merge tells what is missing, doubled and foreign, and writes nothing then", async (
+  { parts, out, folder, classify, merge },
+) => {
+  await classify();
+  const whole = await filesIn(out), all = join(folder, "all.jsonl");
+  const whole4 = Object.keys(whole)[3]!,
+    text = whole[whole4]!,
+    [head, first, second, ...more] = text.split("\n");
+  const idOf = (line: string) => JSON.parse(line).id;
+  const changes: [string[], RegExp][] = [
+    [[head!, second!, ...more], new RegExp(`^missing: ${idOf(first!)}$`, "m")],
+    [[head!, first!, first!, second!, ...more], new RegExp(`^doubled: ${idOf(first!)}$`, "m")],
+    [[head!, '{"id":"other.png","predictions":[]}', second!, ...more], /^in no part: other\.png$/m],
+  ];
+  for (const [lines, message] of changes) {
+    await Deno.writeTextFile(join(out, whole4), lines.join("\n"));
+    const { code, out: found, err } = await merge("--out", all);
+    assertEquals(code, 1);
+    assertMatch(found, message);
+    assertStringIncludes(err, "The set is not whole");
+    await assertRejects(() => Deno.stat(all), Deno.errors.NotFound);
+  }
+  await Deno.writeTextFile(join(out, whole4), text.slice(0, -3));
+  await assertRejects(() => merge(), UsageError, "is cut off");
+  await Deno.writeTextFile(join(out, whole4), text.replace('"id"', '"name"'));
+  await assertRejects(() => merge(), UsageError, "line 2: expected what came of a picture");
+  for (const gone of [1, 3, 4]) {
+    await Deno.remove(join(out, Object.keys(whole)[gone]!)).catch(() => {});
+  }
+  const missing = await merge();
+  assertMatch(missing.err, /parts 2,4-5 are missing/);
+  assertEquals(JSON.parse((await merge("--json")).out).missingParts, [2, 4, 5]);
+  // What it advises does them.
+  for (const part of [2, 4, 5]) assertEquals((await classify("--part", `${part}/6`)).code, 0);
+  assertEquals(await filesIn(out), whole);
+  assertEquals((await merge("--out", all)).code, 0);
+  const [, ...rows] = linesOf(await Deno.readTextFile(all)),
+    { pictures } = await Manifest.open(parts);
+  assertEquals(rows.length, pictures);
+  await assertRejects(() => merge("--out", all), UsageError, "exists");
+  assertEquals((await merge("--out", all, "--force")).code, 0);
+});
+
+testParts(
+  "all results are written as lines, as columns and as Parquet",
+  async ({ out, folder, classify, merge }) => {
+    await classify();
+    const lines = Object.values(await filesIn(out)).flatMap((text) => linesOf(text).slice(1));
+    const [jsonl, csv, tsv] = ["a.jsonl", "a.csv", "a.tsv"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const path of [jsonl, csv, tsv]) assertEquals((await merge("--out", path)).code, 0);
+    const [head, ...rows] = linesOf(await Deno.readTextFile(jsonl));
+    assertEquals([head.program, head.part, head.list], ["vgg16 classify", undefined, undefined]);
+    assertEquals(rows, lines);
+    const expected = lines.map(({ id, predictions, error }) =>
+      error === undefined
+        ? [id, predictions[0].label, `${predictions[0].score}`, ""]
+        : [id, "", "", error.message]
+    );
+    const columns = (await Deno.readTextFile(tsv)).trimEnd().split(/\r?\n/).map((line) =>
+      line.split("\t")
+    );
+    assertEquals(columns.map((cells) => cells.slice(0, 3)), [
+      ["id", "label", "score"],
+      ...expected.map((row) => row.slice(0, 3)),
+    ]);
+    assertEquals((await Deno.readTextFile(csv)).trimEnd().split(/\r?\n/).length, COUNT + 1);
+    assertEquals((await merge("--parquet")).code, 0);
+    const bytes = await Deno.readFile(join(out, "all.parquet"));
+    assertEquals(new TextDecoder().decode(bytes.subarray(0, 4)), "PAR1");
+    assertNotEquals(bytes.length, 8);
+    await assertRejects(
+      () => merge("--out", join(folder, "a.xlsx")),
+      UsageError,
+      "--out needs a file ending in",
+    );
+    await assertRejects(() => merge("--out", csv, "--parquet"), UsageError, "exclude each other");
+  },
+);
+
+testParts("options of parts and of pictures do not mix", async ({ parts, out, set, model }) => {
+  const wanted = ["--manifest", parts, "--out-dir", out];
+  const wrong: [Command, string[], string][] = [
+    [classifyCommand as unknown as Command, [...wanted, set], "stands instead of pictures"],
+    [classifyCommand as unknown as Command, ["--manifest", parts], "needs --out-dir"],
+    [classifyCommand as unknown as Command, [...wanted, "--json"], "--manifest and --json exclude"],
+    [
+      classifyCommand as unknown as Command,
+      [...wanted, "--shard", "1/2"],
+      "--manifest and --shard",
+    ],
+    [classifyCommand as unknown as Command, [set, "--part", "1/2"], "--part is for the parts"],
+    [classifyCommand as unknown as Command, [set, "--out-dir", out], "--out-dir is for the parts"],
+    [classifyCommand as unknown as Command, [...wanted, "--part", "7/6"], "--part needs I/N"],
+    [
+      embedCommand as unknown as Command,
+      [...wanted, "--out", "x.npy"],
+      "--manifest and --out exclude",
+    ],
+    [embedCommand as unknown as Command, [set, "--as", "csv"], "--as is for the parts"],
+    [
+      evaluateCommand as unknown as Command,
+      [...wanted, "--compare", "center"],
+      "--manifest and --compare",
+    ],
+    [
+      evaluateCommand as unknown as Command,
+      [set, "--max-errors", "1"],
+      "--max-errors is for the parts",
+    ],
+  ];
+  for (const [command, args, message] of wrong) {
+    await assertRejects(() => run(command, ...model, ...args), UsageError, message);
+  }
+  await assertRejects(() => Deno.stat(out), Deno.errors.NotFound);
+});
