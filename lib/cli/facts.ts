@@ -18,6 +18,8 @@ export const EXIT_CODES: readonly (readonly [code: string, about: string])[] = [
   ["0", "all done"],
   ["1", "something failed, the rest is done"],
   ["2", "wrong command line or setting, nothing done"],
+  ["65", "of a part: more pictures failed than --max-errors permits"],
+  ["75", "of a part: what may pass by itself, such as the network; run it again"],
   [
     "128 + the signal's number",
     "when stopped (130: Ctrl-C; 141: whoever reads standard output has left)",

@@ -2,7 +2,7 @@
 
 import { basename, fromFileUrl, globToRegExp, relative } from "@std/path";
 import { IMAGE_EXTENSIONS } from "../image/image.ts";
-import { kindsOf, picturesBelow } from "../input/picture_files.ts";
+import { isNamedAsPicture, kindsOf, picturesBelow } from "../input/picture_files.ts";
 import { flag, type Table, text, type Values } from "../options.ts";
 import { describePath, listFolder } from "../platform.ts";
 import { PublicNames } from "../public_url.ts";
@@ -43,7 +43,8 @@ export async function expandInputs(
   operands: readonly string[],
   { filesFrom, hidden }: Values<typeof INPUT_FLAGS> = {},
 ): Promise<Input[]> {
-  const given = filesFrom === undefined ? operands : [...operands, ...await namesIn(filesFrom)];
+  const listed = filesFrom === undefined ? [] : await namesIn(filesFrom);
+  const given = listed.length === 0 ? operands : operands.concat(listed);
   if (given.length === 0) {
     throw new UsageError(
       filesFrom === undefined
@@ -59,10 +60,19 @@ export async function expandInputs(
     );
   }
   const inputs: Input[] = [], names = new PublicNames();
-  for (const operand of given) {
-    for (const input of await expand(operand, names, hidden)) inputs.push(input);
+  for (const [n, operand] of given.entries()) {
+    // A list may have a million: what each leads to is seen when its turn comes.
+    const isListed = n >= operands.length && given.length > 1 && isPlainPicture(operand);
+    if (isListed) inputs.push({ name: operand, place: operand });
+    else for (const input of await expand(operand, names, hidden)) inputs.push(input);
   }
   return given.length === 1 ? inputs : inputs.map(({ name, place }) => ({ name, place }));
+}
+
+/** Whether a text is the path of a picture by its ending, and of no pattern, URL or home. */
+function isPlainPicture(text: string): boolean {
+  return isNamedAsPicture(text) && !/[*?[~]/.test(text) && asPath(text) === text &&
+    !beginsAsUrl(text);
 }
 
 async function expand(operand: string, names: PublicNames, hidden?: boolean): Promise<Input[]> {

@@ -7,8 +7,9 @@ import type { ImageInput, LazyImage } from "../image/image.ts";
 import { eachImage, type ImageOutcome, type ImageResult } from "../input/each_image.ts";
 import type { NamedImage } from "../input/prepared_image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
-import { NotFound } from "../platform.ts";
+import { isThere, kindOf, NotFound } from "../platform.ts";
 import { publicText } from "../public_url.ts";
+import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
 import { ProgressLine } from "./progress.ts";
 import { pictureFromStdin } from "./stdin.ts";
@@ -32,9 +33,17 @@ export function imagesOf(
     name,
     image: () => {
       onOpen?.(index);
-      return place === "-" ? pictureFromStdin() : place;
+      return place === "-" ? pictureFromStdin() : checkFile(place);
     },
   }));
+}
+
+/** @throws {RangeError} If a path leads to a pipe or a device, which may have no end. */
+function checkFile(place: string): string {
+  if (!isWebUrl(place) && isThere(place) && !["file", "folder"].includes(kindOf(place))) {
+    throw new RangeError("It is no file: read a pipe as -");
+  }
+  return place;
 }
 
 /** Does something with each image alone; the next one begins as the result of one is kept. */

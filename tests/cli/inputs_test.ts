@@ -1,8 +1,9 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join, toFileUrl } from "@std/path";
 import { expandInputs } from "../../lib/cli/inputs.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 import { withFiles } from "../support/files.ts";
+import { runCli } from "../support/run_cli.ts";
 
 const FILES = {
   ...{ "a.png": "", "b.png": "", "c.jpg": "", ".d.png": "", "[e].png": "" },
@@ -89,3 +90,26 @@ Deno.test("names come from a file, one a line, beside operands", () =>
       );
     },
   ));
+
+Deno.test("pictures in a list are looked at when their turn comes: a pipe among them is no file", () =>
+  withFiles({ "a.png": "x" }, async (folder) => {
+    const made = await new Deno.Command("mkfifo", { args: [join(folder, "pipe.png")] }).output();
+    assertEquals(made.success, true);
+    await Deno.mkdir(join(folder, "folder.png"));
+    const list = new TextEncoder().encode("a.png\ngone.png\npipe.png\nfolder.png\n");
+    const { code, stderr } = await runCli(["classify", "--files-from", "-"], {
+      cwd: folder,
+      stdin: list,
+    });
+    assertEquals(code, 1);
+    for (
+      const message of [
+        "a.png: Expected JPEG",
+        "gone.png: There is no",
+        "pipe.png: It is no file",
+        "it is a folder",
+      ]
+    ) {
+      assertStringIncludes(stderr, message);
+    }
+  }));
