@@ -10,7 +10,7 @@ import { checkOutputs, makeFolderOf, OUTPUT_FLAGS } from "./outputs.ts";
 import { checkResults } from "./parts/check_results.ts";
 import { Manifest, type Part } from "./parts/manifest.ts";
 import { type Merged, MERGED_FORMATS } from "./parts/merged_rows.ts";
-import { isDone, readHead, RESULT, resultPath } from "./parts/results.ts";
+import { headFor, RESULT, resultPath } from "./parts/results.ts";
 import { PARTS_OPTIONS } from "./parts/run_parts.ts";
 import { WRITES } from "./permissions.ts";
 import { ProgressLine } from "./progress.ts";
@@ -269,7 +269,6 @@ function rangesText(numbers: readonly number[]): string {
  * @throws {UsageError} If they are of other pictures.
  */
 function settingsIn(path: string, part: Part): Settings {
-  if (!isDone(path, part)) throw new UsageError(`${path} was removed meanwhile`);
-  const { part: _, pictures: __, list: ___, ...settings } = readHead(path)!; // It has just been read.
+  const { part: _, pictures: __, list: ___, ...settings } = headFor(path, part);
   return settings as Settings;
 }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { sha256 } from "../../io/sha256.ts";
 import { isRecord } from "../../model/json.ts";
-import { isThere, OpenFile } from "../../platform.ts";
+import { OpenFile } from "../../platform.ts";
 import type { Settings } from "../settings.ts";
 import { UsageError } from "../usage_error.ts";
 import { type Part, partName } from "./manifest.ts";
@@ -46,7 +46,7 @@ export function headOf({ number, entries, sha256 }: Part, settings: Settings): H
 const MOST_HEAD = 2 ** 20;
 
 /** The first line of a part's results; `undefined` if it is no such line. */
-export function readHead(path: string): Head | undefined {
+function readHead(path: string): Head | undefined {
   using file = new OpenFile(path);
   for (let size = 4096; size <= MOST_HEAD; size *= 4) {
     const bytes = new Uint8Array(size), begin = bytes.subarray(0, file.read(0, bytes));
@@ -65,14 +65,13 @@ export function readHead(path: string): Head | undefined {
 }
 
 /**
- * Whether the results of a part are there.
+ * The first line of the results of a part, that are there.
  *
- * @throws {UsageError} If what is there is of other pictures: the manifest was made anew.
+ * @throws {UsageError} If they are of other pictures: the manifest was made anew.
  */
-export function isDone(path: string, part: Part): boolean {
-  if (!isThere(path)) return false;
+export function headFor(path: string, part: Part): Head {
   const head = readHead(path);
-  if (head?.list === part.sha256 && head.part === part.number) return true;
+  if (head?.list === part.sha256 && head.part === part.number) return head;
   throw new UsageError(
     `${path} holds results of other pictures than the manifest has: name another --out-dir, or replace them ` +
       "with --force",

@@ -6,7 +6,7 @@ import type { LazyImage } from "../../image/image.ts";
 import type { ImageOutcome, ImageResult } from "../../input/each_image.ts";
 import type { NamedImage } from "../../input/prepared_image.ts";
 import { flagName, type Table, text, type Values } from "../../options.ts";
-import { makeFolder, NotCapable } from "../../platform.ts";
+import { isThere, makeFolder, NotCapable } from "../../platform.ts";
 import { visibleJson } from "../../report/visible.ts";
 import { checkOutputs, type OUTPUT_FLAGS } from "../outputs.ts";
 import { ProgressLine } from "../progress.ts";
@@ -16,7 +16,7 @@ import { tell, tellError } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { Manifest, type Part } from "./manifest.ts";
 import { mayPass, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
-import { headOf, isDone, nameOfSettings, resultPath } from "./results.ts";
+import { headFor, headOf, nameOfSettings, resultPath } from "./results.ts";
 import { parseShare, SCHEDULER_NAMES } from "./share.ts";
 
 /** What a command takes that does parts. */
@@ -143,28 +143,27 @@ class TooManyErrors extends Error {}
 /** Something failed that says nothing of the pictures. */
 class Passing extends Error {}
 
-/** Which files are written, and which of them are. @returns The parts to do; `undefined` to do nothing. */
+/**
+ * Checks where a job writes.
+ *
+ * @returns The parts that are left to do; `undefined` to do nothing.
+ * @throws {UsageError} If results are there of other pictures.
+ */
 async function partsToDo(
   { manifest, outDir, parts }: Job,
   pathsOf: (number: number) => readonly string[],
   options: Values<typeof OUTPUT_FLAGS>,
-): Promise<readonly Part[] | undefined> {
-  const left: Part[] = [];
+): Promise<readonly number[] | undefined> {
+  const left: number[] = [];
   for (const number of parts) {
-    const part = await manifest.part(number);
-    // What is listed again when its turn comes need not be held.
-    if (options.force || !isDone(pathsOf(number)[0]!, part)) left.push({ ...part, entries: [] });
+    const paths = pathsOf(number), areThere = !options.force && paths.every(isThere);
+    if (!options.force && isThere(paths[0]!)) headFor(paths[0]!, await manifest.part(number));
+    if (!areThere) left.push(number);
   }
-  const writes = left.flatMap(({ number }) => pathsOf(number));
-  const isWanted = await checkOutputs(
-    {
-      reads: [manifest.folder],
-      writes: options.force ? writes : [],
-      grows: options.force ? [] : writes,
-    },
-    // That there is nothing left to replace is no mistake.
-    { ...options, force: options.force && writes.length > 0 },
-  );
+  const paths = left.flatMap(pathsOf), force = options.force && paths.length > 0;
+  // What lies beside the results of a part that are not there was left by a run that was killed.
+  const plan = force ? { writes: paths } : { writes: [], grows: paths };
+  const isWanted = await checkOutputs({ reads: [manifest.folder], ...plan }, { ...options, force });
   if (isWanted) await makeFolder(outDir);
   return isWanted ? left : undefined;
 }
@@ -191,13 +190,13 @@ export async function runParts<Name extends string, Result>(
   if (left === undefined) return 0;
   const sizesOf = (numbers: readonly number[]): number =>
     numbers.reduce((sum, number) => sum + manifest.sizeOf(number), 0);
-  const total = sizesOf(parts), before = total - sizesOf(left.map(({ number }) => number));
+  const total = sizesOf(parts), before = total - sizesOf(left);
   let done = before, failed = 0, finished = 0;
   const start = performance.now();
   const progress = new ProgressLine(doing);
   progress.update(done, total);
   try {
-    for (const { number } of left) {
+    for (const number of left) {
       const part = await manifest.part(number), { entries } = part;
       using results = await begin(part, (ending) => pathOf(number, ending));
       const errors = new Map<number, { readonly message: string }>();

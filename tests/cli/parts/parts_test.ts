@@ -66,7 +66,7 @@ function testParts(
     readonly out: string;
     readonly model: string[];
     /** Does parts; many of them may fail. */
-    readonly classify: (...args: string[]) => Promise<{ code: number; err: string }>;
+    readonly classify: (...args: string[]) => Promise<{ code: number; out: string; err: string }>;
     readonly merge: (...args: string[]) => Promise<{ code: number; out: string; err: string }>;
   }) => Promise<void>,
   partSize = 4,
@@ -291,6 +291,13 @@ testParts("embeddings of a part are the rows of embed, and NaN where a picture f
   ) => [...row]);
   assertEquals(rows, [...await floatsOf(whole)]);
   assert(rows.some(Number.isNaN));
+  // An array that is gone is made again.
+  await Deno.remove(join(out, arrays[2]!));
+  assertStringIncludes(
+    (await run(embedCommand, ...model, ...wanted)).err,
+    `4 of ${COUNT} embedded`,
+  );
+  assertEquals((await floatsOf(join(out, arrays[2]!))).length, 4 * rows.length / COUNT);
   // Another form is another result, and is not skipped.
   assertEquals((await run(embedCommand, ...model, ...wanted, "--as", "csv")).code, 0);
   const more = Array.from(Deno.readDirSync(out), ({ name }) => name);
@@ -418,6 +425,15 @@ testParts(
     await assertRejects(() => merge("--out", csv, "--parquet"), UsageError, "exclude each other");
   },
 );
+
+testParts("a list of what would be done does nothing", async ({ out, classify }) => {
+  const dry = await classify("--dry-run");
+  assertEquals([dry.code, dry.out.match(/part-\d+\.[0-9a-f]+\.jsonl/g)?.length], [0, 6]);
+  await assertRejects(() => Deno.stat(out), Deno.errors.NotFound);
+  await classify("--part", "2/6");
+  const left = await classify("--dry-run");
+  assertEquals(left.out.match(/part-\d+/g), [1, 3, 4, 5, 6].map((n) => `part-00000${n}`));
+});
 
 testParts("options of parts and of pictures do not mix", async ({ parts, out, set, model }) => {
   const wanted = ["--manifest", parts, "--out-dir", out];
