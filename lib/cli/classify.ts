@@ -39,7 +39,7 @@ import {
   runParts,
 } from "./parts/run_parts.ts";
 import { WRITES } from "./permissions.ts";
-import { checkExecutor, type Settings, settingsOf, viewSettings } from "./settings.ts";
+import { checkExecutor, selectionSettings, settingsOf, viewSettings } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { columns } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -217,14 +217,6 @@ async function classifyParts(
     },
     options,
     signal,
-  );
-}
-
-/** Which labels are kept, as settings. */
-function selectionSettings(options: Values<typeof SELECTION>): Settings {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value) : String(value)]),
   );
 }
 

@@ -42,6 +42,10 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         completed: { paths: "folders" },
         load: async () => (await import("./duplicates.ts")).duplicatesCommand,
       },
+      worker: {
+        about: "answers another program: pictures on standard input",
+        load: async () => (await import("./worker.ts")).workerCommand,
+      },
     },
   },
   {

@@ -30,7 +30,7 @@ import { openClassifier, openModel } from "./loading.ts";
 import { checkOutputs, makeFolderOf, OUTPUT_FLAGS } from "./outputs.ts";
 import { FORMAT_FLAGS, formatOf } from "./results.ts";
 import { CLASSIFIER_FLAGS, imagesOf, keepEach, once, withSettings } from "./run.ts";
-import { checkExecutor, settingsOf } from "./settings.ts";
+import { checkExecutor, embeddingSettings, settingsOf } from "./settings.ts";
 import { parseShard, SHARD_OPTION, takeShard } from "./shard.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -127,14 +127,9 @@ async function ask(options: Options, signal: AbortSignal) {
   const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal };
   const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
   const embedding = pickOptions(EMBEDDING_OPTIONS, options);
-  const { layer, parts } = withSettings(() => checkEmbedding(embedding, model));
+  const layers = withSettings(() => checkEmbedding(embedding, model));
   const classifier = await openClassifier({ ...wanted, model });
-  const settings = settingsOf("embed", [model], classifier.info, {
-    layer,
-    parts: parts.map(({ layer, pooling, normalize }) =>
-      `${layer} ${pooling}${normalize ? " normalized" : ""}`
-    ).join(", "),
-  });
+  const settings = settingsOf("embed", [model], classifier.info, embeddingSettings(layers));
   return { classifier, embedding, settings };
 }
 

@@ -1,8 +1,11 @@
 /** Standard output as it is written to: in few calls, and until nobody reads it any more. */
 
+import { delay } from "@std/async/delay";
+
 /** Where bytes go, such as `Deno.stdout`. */
 export interface Sink {
   writeSync(bytes: Uint8Array): number;
+  write(bytes: Uint8Array): Promise<number>;
   isTerminal(): boolean;
 }
 
@@ -50,9 +53,26 @@ export class OutputStream {
     try {
       writeAll(this.#sink, text);
     } catch (error) {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
-      for (const callback of this.#callbacks) callback();
+      this.#fail(error);
     }
+  }
+
+  /** Writes bytes after what waits, one call after the other: nothing is blocked while their reader is slow. */
+  async send(bytes: Uint8Array): Promise<void> {
+    this.flush();
+    for (let done = 0; done < bytes.length && this.#failure === undefined;) {
+      try {
+        done += await this.#sink.write(bytes.subarray(done));
+      } catch (error) {
+        if (isFull(error)) await delay(FULL_MS);
+        else this.#fail(error);
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error instanceof Error ? error : new Error(String(error));
+    for (const callback of this.#callbacks) callback();
   }
 
   /** Calls back if nothing can be written any more, until the result is disposed of. */
@@ -69,10 +89,17 @@ export function writeAll(sink: Pick<Sink, "writeSync">, text: string): void {
     try {
       done += sink.writeSync(bytes.subarray(done));
     } catch (error) {
-      if (!(error instanceof Error && error.name === "WouldBlock")) throw error;
-      Atomics.wait(NEVER, 0, 0, 5);
+      if (!isFull(error)) throw error;
+      Atomics.wait(NEVER, 0, 0, FULL_MS);
     }
   }
+}
+
+/** How long a full pipe is left alone. */
+const FULL_MS = 5;
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && error.name === "WouldBlock";
 }
 
 /** Nobody wakes who waits here. */

@@ -165,9 +165,13 @@ export interface Failure {
   };
 }
 
-/** What a line of JSON says of an image that failed so. */
-export function failureOf(file: string, error: unknown): Failure {
+function failureOf(file: string, error: unknown): Failure {
+  return { file, error: errorOf(error) };
+}
+
+/** What a line of JSON says of an error. */
+export function errorOf(error: unknown): Failure["error"] {
   const message = publicText(error instanceof Error ? error.message : String(error));
-  if (!isVggError(error)) return { file, error: { retryable: false, message } };
-  return { file, error: { code: error.code, retryable: error.retryable, message } };
+  if (!isVggError(error)) return { retryable: false, message };
+  return { code: error.code, retryable: error.retryable, message };
 }

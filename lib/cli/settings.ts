@@ -3,7 +3,8 @@
 import type { Classifier } from "../classifier.ts";
 import type { ViewOptions } from "../input/views.ts";
 import type { Model } from "../model/model.ts";
-import { VIEW_OPTIONS } from "../options.ts";
+import { type SELECTION_OPTIONS, type Values, VIEW_OPTIONS } from "../options.ts";
+import type { CheckedEmbedding } from "../output/embedding.ts";
 import { VERSION } from "../version.ts";
 
 /** What decides what comes of an image; and `version`, which does not. */
@@ -59,5 +60,23 @@ export function viewSettings({ crops, scales, flip }: ViewOptions): Settings {
     crops: crops ?? VIEW_OPTIONS.crops.default,
     ...scales !== undefined && { scales: scales.join(",") },
     ...flip !== undefined && { flip: String(flip) },
+  };
+}
+
+/** Which labels are kept, as settings. */
+export function selectionSettings(options: Values<typeof SELECTION_OPTIONS>): Settings {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value) : String(value)]),
+  );
+}
+
+/** What is read for an embedding, as settings. */
+export function embeddingSettings({ layer, parts }: CheckedEmbedding): Settings {
+  return {
+    layer,
+    parts: parts.map(({ layer, pooling, normalize }) =>
+      `${layer} ${pooling}${normalize ? " normalized" : ""}`
+    ).join(", "),
   };
 }

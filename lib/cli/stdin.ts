@@ -1,5 +1,6 @@
 /** Standard input: a picture, or names of pictures. */
 
+import { delay } from "@std/async/delay";
 import { beginsAsPicture } from "../image/decode.ts";
 import { readBytes } from "../image/read.ts";
 import { isThere, readText } from "../platform.ts";
@@ -8,6 +9,19 @@ import { UsageError } from "./usage_error.ts";
 /** Whether somebody would have to type it. */
 export function isTerminal(): boolean {
   return Deno.stdin.isTerminal();
+}
+
+/** Puts the next bytes of standard input into an array: how many, or `null` at its end. */
+export async function readStdin(into: Uint8Array): Promise<number | null> {
+  while (true) {
+    try {
+      return await Deno.stdin.read(into);
+    } catch (error) {
+      // A pipe that another program has made so has nothing yet.
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      await delay(5);
+    }
+  }
 }
 
 /**

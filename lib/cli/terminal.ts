@@ -51,6 +51,15 @@ function write(text: string): void {
   output.write(text + "\n");
 }
 
+/**
+ * Writes bytes for programs, and waits until their reader has taken them. Once nothing can be printed any more
+ * they are dropped.
+ */
+export async function send(bytes: Uint8Array): Promise<void> {
+  erase();
+  await output.send(bytes);
+}
+
 /** Calls back once nothing can be printed any more: what a command still does is for nobody. */
 export function onOutputLost(callback: () => void): Disposable {
   return output.onFailure(callback);

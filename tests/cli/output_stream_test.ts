@@ -13,14 +13,16 @@ function sink(
   fails?: { after: number; error: Error },
 ): Sink & { texts: string[] } {
   const texts: string[] = [];
+  const writeSync = (bytes: Uint8Array): number => {
+    if (texts.length === fails?.after) throw fails.error;
+    texts.push(new TextDecoder().decode(bytes));
+    return bytes.length;
+  };
   return {
     texts,
     isTerminal: () => isTerminal,
-    writeSync(bytes) {
-      if (texts.length === fails?.after) throw fails.error;
-      texts.push(new TextDecoder().decode(bytes));
-      return bytes.length;
-    },
+    writeSync,
+    write: async (bytes) => await writeSync(bytes),
   };
 }
 
@@ -46,18 +48,22 @@ Deno.test("a pipe gets much before a wait too, and all of it", () => {
   assertEquals(to.texts.join("").length, 200_000);
 });
 
-Deno.test("a sink that takes a part, or nothing yet, gets the rest later", () => {
+Deno.test("a sink that takes a part, or nothing yet, gets the rest later", async () => {
   let written = "", calls = 0;
+  const writeSync = (bytes: Uint8Array): number => {
+    if (calls++ % 2 === 0) throw new Deno.errors.WouldBlock();
+    written += new TextDecoder().decode(bytes.subarray(0, 2));
+    return Math.min(2, bytes.length);
+  };
   const output = new OutputStream({
     isTerminal: () => true,
-    writeSync(bytes) {
-      if (calls++ % 2 === 0) throw new Deno.errors.WouldBlock();
-      written += new TextDecoder().decode(bytes.subarray(0, 2));
-      return Math.min(2, bytes.length);
-    },
+    writeSync,
+    write: async (bytes) => await writeSync(bytes),
   });
   output.write("a line\n");
   assertEquals(written, "a line\n");
+  await output.send(new TextEncoder().encode("another\n"));
+  assertEquals(written, "a line\nanother\n");
 });
 
 Deno.test("what cannot be written is told once, and nothing more is written", () => {

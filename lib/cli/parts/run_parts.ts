@@ -10,7 +10,7 @@ import { isThere, makeFolder, NotCapable } from "../../platform.ts";
 import { visibleJson } from "../../report/visible.ts";
 import { checkOutputs, type OUTPUT_FLAGS } from "../outputs.ts";
 import { ProgressLine } from "../progress.ts";
-import { failureOf } from "../run.ts";
+import { errorOf } from "../run.ts";
 import type { Settings } from "../settings.ts";
 import { tell, tellError } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
@@ -207,8 +207,8 @@ export async function runParts<Name extends string, Result>(
         else {
           const { cause } = found.error;
           if (cause instanceof NotCapable) throw cause; // Of all pictures.
-          if (mayPass(cause)) throw new Passing(`${id}: ${failureOf(id, cause).error.message}`);
-          const { error } = failureOf(id, cause);
+          const error = errorOf(cause);
+          if (mayPass(cause)) throw new Passing(`${id}: ${error.message}`);
           lines.push(visibleJson({ id, error }));
           errors.set(index, error);
           if (errors.size > job.maxErrors) throw tooMany(part, errors, id);
