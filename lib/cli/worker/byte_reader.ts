@@ -39,31 +39,38 @@ export class ByteReader {
    */
   async line(limitOf: (head: Uint8Array) => number): Promise<Line | undefined> {
     const parts: Uint8Array[] = [];
-    let length = 0, limit = BUFFER_BYTES, seen = 0;
+    let length = 0, limit = BUFFER_BYTES;
     while (true) {
-      const waiting = this.#buffer.subarray(this.#start, this.#end);
-      const at = waiting.indexOf(NEWLINE, seen);
-      seen = waiting.length;
-      if (at === -1 && seen < BUFFER_BYTES && await this.#more() > 0) continue;
-      const isCut = at === -1 && seen < BUFFER_BYTES;
-      if (isCut && seen === 0 && parts.length === 0) return undefined;
-      const part = waiting.slice(0, at === -1 ? seen : at);
-      if (parts.length === 0 && (at === -1 && !isCut)) limit = limitOf(part);
+      const { part, isEnd, isCut } = await this.#linePart();
+      if (isCut && part.length === 0 && parts.length === 0) return undefined;
       parts.push(part);
       length += part.length;
-      this.#start += part.length + (at === -1 ? 0 : 1);
-      seen = 0;
-      const isOver = at !== -1 || isCut;
+      const isOver = isEnd || isCut;
+      if (!isOver && parts.length === 1) limit = limitOf(part);
       if (length > limit || length === limit && !isOver) {
-        return {
-          bytes: parts[0]!,
-          isTooLong: true,
-          isCut: isCut || at === -1 && !await this.#dropLine(),
-        };
+        const isCutThere = isCut || !isEnd && !await this.#dropLine();
+        return { bytes: parts[0]!, isTooLong: true, isCut: isCutThere };
       }
       if (isOver) {
         return { bytes: parts.length === 1 ? part : concat(parts), isTooLong: false, isCut };
       }
+    }
+  }
+
+  /** Takes a line's next bytes: to its end, or that of the stream, or as many as there is room for. */
+  async #linePart(): Promise<{ part: Uint8Array; isEnd: boolean; isCut: boolean }> {
+    let seen = 0, isCut = false;
+    while (true) {
+      const waiting = this.#buffer.subarray(this.#start, this.#end);
+      const at = waiting.indexOf(NEWLINE, seen), isEnd = at !== -1;
+      seen = waiting.length;
+      if (isEnd || isCut || seen === BUFFER_BYTES) {
+        const part = waiting.slice(0, isEnd ? at : seen);
+        this.#start += part.length + (isEnd ? 1 : 0);
+        return { part, isEnd, isCut };
+      }
+      // What waits may lie elsewhere then.
+      isCut = await this.#more() === 0;
     }
   }
 
