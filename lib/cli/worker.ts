@@ -1,9 +1,10 @@
 /** `worker`: answers what another program asks of pictures, for as long as that asks. */
 
 import type { Classifier } from "../classifier.ts";
-import { readBytes } from "../image/read.ts";
 import type { LazyImage } from "../image/image.ts";
-import type { ImageOutcome } from "../input/each_image.ts";
+import type { ImageOutcome, ImageResult } from "../input/each_image.ts";
+import type { EmbeddingName } from "../model/architecture.ts";
+import type { Model } from "../model/model.ts";
 import type { NamedImage } from "../input/prepared_image.ts";
 import {
   EMBEDDING_OPTIONS,
@@ -15,7 +16,7 @@ import {
   type Values,
   VIEW_OPTIONS,
 } from "../options.ts";
-import { checkEmbedding, type EmbeddingOptions } from "../output/embedding.ts";
+import { checkEmbedding } from "../output/embedding.ts";
 import { flagOf } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { isFromEnvironment } from "./environment.ts";
@@ -31,15 +32,14 @@ import {
   viewSettings,
 } from "./settings.ts";
 import { isTerminal, readStdin } from "./stdin.ts";
-import { send, tellMore } from "./terminal.ts";
+import { send } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 import { Answers, embeddingAnswer, errorLine, lineOf } from "./worker/answers.ts";
+import { type Asked, fetchedAhead, inTurn } from "./worker/pictures.ts";
 import { type Id, readRequests, type Request } from "./worker/requests.ts";
 
 /** Of what is said to whoever starts a worker, and how it is asked. */
 const PROTOCOL = 1;
-/** How long a file may take to come from a URL: one that dawdles keeps all others waiting. */
-const FETCH_MS = 60_000;
 
 const { layer, pooling, normalize } = EMBEDDING_OPTIONS;
 const PREDICTING = { ...SELECTION_OPTIONS, ...VIEW_OPTIONS } satisfies Table;
@@ -83,8 +83,8 @@ export const workerCommand: Command<typeof OPTIONS> = {
     try {
       return await work(options, signal);
     } catch (error) {
-      // Before it has taken a request nothing is left to answer.
-      if (signal.aborted) return 0;
+      // As it was loading: nothing was taken that would have to be answered.
+      if (signal.aborted && error === signal.reason) return 0;
       throw error;
     }
   },
@@ -110,93 +110,106 @@ async function work(options: Values<typeof OPTIONS>, stop: AbortSignal): Promise
   const { base64: isLines = false, fetch: isFetching = false, offline } = options;
   const wanted = { ...pickOptions(CLASSIFIER_FLAGS, options), signal: stop };
   const model = await openModel(options.model, pickOptions(RESOLVE_OPTIONS, wanted));
-  const embedding = options.embed === undefined ? undefined : {
-    layer: options.embed,
-    ...pickOptions({ pooling, normalize }, options),
-  };
-  const layers = embedding && withSettings(() => checkEmbedding(embedding, model));
   await using classifier = await openClassifier({ ...wanted, model });
+  const answering = options.embed === undefined
+    ? predicting(classifier, options)
+    : await embedding(classifier, model, options.embed, options);
+  const { backend, classes } = classifier.info;
+
+  const taken: (Id | null)[] = [];
+  let isBroken = false;
+  const requests = readRequests(readStdin, { isLines, isFetching, stop });
+  const asked = isFetching ? fetchedAhead(requests, offline) : inTurn(requests);
+  const pictures = picturesOf(asked, (request) => {
+    taken.push(request.id);
+    isBroken ||= request.isBroken === true;
+  });
+  await using answers = new Answers(send);
+  await answers.add(lineOf({
+    protocol: PROTOCOL,
+    ...settingsOf("worker", [model], classifier.info, answering.settings),
+    backend,
+    ...answering.shape !== undefined && { shape: answering.shape },
+    labels: classes.map(({ label }) => label),
+  }));
+  for await (const answer of answering.answers(pictures, () => taken.shift()!)) {
+    checkExecutor(classifier);
+    await answers.add(answer);
+  }
+  return isBroken ? 1 : 0;
+}
+
+/** What is answered. */
+interface Answering {
+  readonly settings: Settings;
+  /** Of every embedding. */
+  readonly shape?: readonly number[];
+  /** @param nextId Gives the ids in the order of the pictures. */
+  answers(
+    pictures: AsyncIterable<NamedImage<LazyImage>>,
+    nextId: () => Id | null,
+  ): AsyncIterable<Uint8Array>;
+}
+
+function predicting(classifier: Classifier, options: Values<typeof OPTIONS>): Answering {
   const views = pickOptions(VIEW_OPTIONS, options);
   const selection = {
     topK: SELECTION_OPTIONS.topK.default,
     ...pickOptions(SELECTION_OPTIONS, options),
   };
   const classifying = { ...views, ...selection };
-  if (embedding === undefined) withSettings(() => classifier.stream([], classifying));
-  const own = layers === undefined
-    ? { ...viewSettings(views), ...selectionSettings(selection) }
-    : embeddingSettings(layers);
-  const settings = settingsOf("worker", [model], classifier.info, own);
-
-  const answers = new Answers(send), taken: (Id | null)[] = [];
-  let isBroken = false, failed = 0, answered = 0;
-  const requests = readRequests(readStdin, { isLines, isFetching, stop });
-  const pictures = picturesOf(requests, offline, (request) => {
-    taken.push(request.id);
-    isBroken ||= request.isBroken === true;
-  });
-  const answerEach = async <Name extends string, Result>(
-    outcomes: AsyncIterable<ImageOutcome<Name, Result>>,
-    answerOf: (id: Id | null, outcome: { readonly [Key in Name]: Result }) => Uint8Array,
-  ): Promise<void> => {
-    for await (const outcome of outcomes) {
-      const id = taken.shift()!;
-      answered++;
-      if (outcome.error !== undefined) {
-        failed++;
-        await answers.add(errorLine(id, outcome.error.cause));
-      } else {
-        checkExecutor(classifier);
-        await answers.add(answerOf(id, outcome));
-      }
-    }
+  withSettings(() => classifier.stream([], classifying)); // Checks them before anything is read.
+  return {
+    settings: { ...viewSettings(views), ...selectionSettings(selection) },
+    answers: (pictures, nextId) =>
+      answersTo(
+        classifier.stream(pictures, classifying),
+        nextId,
+        (id, { predictions }) => lineOf({ id, predictions }),
+      ),
   };
-  await answers.add(lineOf(await hello(settings, classifier, embedding)));
-  if (embedding === undefined) {
-    const outcomes = classifier.stream(pictures, classifying);
-    await answerEach(outcomes, (id, { predictions }) => lineOf({ id, predictions }));
-  } else {
-    const outcomes = classifier.embedStream(pictures, embedding);
-    await answerEach(outcomes, (id, found) => embeddingAnswer(id, found.embedding, isLines));
-  }
-  await answers.end();
-  tellMore(`${answered} answered, ${failed} of them with an error`);
-  return isBroken ? 1 : 0;
 }
 
-/** What answers, and how. */
-async function hello(
-  settings: Settings,
+async function embedding(
   classifier: Classifier,
-  embedding: EmbeddingOptions | undefined,
-): Promise<object> {
-  const { backend, classes } = classifier.info;
-  const labels = classes.map(({ label }) => label);
-  const first = { protocol: PROTOCOL, ...settings, backend };
-  if (embedding === undefined) return { ...first, labels };
-  // Those of all pictures have one shape.
+  model: Model,
+  layer: EmbeddingName,
+  options: Values<typeof OPTIONS>,
+): Promise<Answering> {
+  const embedding = { layer, ...pickOptions({ pooling, normalize }, options) };
+  const layers = withSettings(() => checkEmbedding(embedding, model));
   const blank = { data: new Uint8Array(3), width: 1, height: 1 };
   const { shape } = await classifier.embed(blank, embedding);
-  return { ...first, shape, labels };
+  return {
+    ...{ settings: embeddingSettings(layers), shape },
+    answers: (pictures, nextId) =>
+      answersTo(
+        classifier.embedStream(pictures, embedding),
+        nextId,
+        (id, found) => embeddingAnswer(id, found.embedding, options.base64 === true),
+      ),
+  };
+}
+
+/** The answers to what came of pictures. */
+async function* answersTo<Name extends string, Result>(
+  outcomes: AsyncIterable<ImageOutcome<Name, Result>>,
+  nextId: () => Id | null,
+  answerOf: (id: Id | null, result: ImageResult<Name, Result>) => Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  for await (const outcome of outcomes) {
+    const id = nextId(), { error } = outcome;
+    yield error === undefined ? answerOf(id, outcome) : errorLine(id, error.cause);
+  }
 }
 
 /** Requests as a classifier takes pictures: what is wrong with one is thrown when its turn comes. */
 async function* picturesOf(
-  requests: AsyncIterable<Request>,
-  offline: boolean | undefined,
+  asked: AsyncIterable<Asked>,
   onTake: (request: Request) => void,
 ): AsyncGenerator<NamedImage<LazyImage>> {
-  for await (const request of requests) {
-    const { id, picture } = request;
+  for await (const { request, open } of asked) {
     onTake(request);
-    yield {
-      name: String(id),
-      image: () => {
-        if (picture instanceof Error) throw picture;
-        if (picture instanceof Uint8Array) return picture;
-        const signal = AbortSignal.timeout(FETCH_MS);
-        return readBytes(picture, { sources: ["http"], offline, signal });
-      },
-    };
+    yield { name: String(request.id), image: open };
   }
 }

@@ -10,7 +10,7 @@ import { type Id, ProtocolError } from "./requests.ts";
 const MANY = 2 ** 16;
 
 /** Writes answers one after the other: what comes while others are being written goes together. */
-export class Answers {
+export class Answers implements AsyncDisposable {
   readonly #send: (bytes: Uint8Array) => Promise<void>;
   #waiting: Uint8Array[] = [];
   #bytes = 0;
@@ -26,11 +26,11 @@ export class Answers {
     this.#waiting.push(answer);
     this.#bytes += answer.length;
     this.#writing ??= this.#write();
-    if (this.#bytes >= MANY) await this.end();
+    if (this.#bytes >= MANY) await this.#writing;
   }
 
   /** Waits until all are written. */
-  async end(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#writing;
   }
 
