@@ -153,9 +153,9 @@ async function embedParts(
       verb: ["Embedding", "embedded"],
       endings: [ending],
       stream: (images) => classifier.embedStream(images, { ...embedding, signal }),
-      async begin(part, pathOf) {
-        const files = part.entries.map(({ id }) => id);
-        const rows = new SpooledRows(files, settings, await AtomicFile.create(pathOf(".rows")));
+      async begin(part, paths) {
+        const files = part.entries.map(({ id }) => id), path = paths[0]!; // Of as many endings.
+        const rows = new SpooledRows(files, settings, await AtomicFile.create(`${path}.rows`));
         return {
           record({ index, embedding }) {
             checkExecutor(classifier);
@@ -163,7 +163,7 @@ async function embedParts(
             return {};
           },
           async finish(errors) {
-            await writeParts(pathOf(ending), encode(rows.table(errors)), signal);
+            await writeParts(path, encode(rows.table(errors)), signal);
           },
           [Symbol.dispose]: () => rows[Symbol.dispose](),
         };

@@ -125,8 +125,8 @@ export interface PartWork<Name extends string, Result> {
   readonly endings?: readonly string[];
   /** Looks at pictures, in their order. */
   stream(images: AsyncIterable<NamedImage<LazyImage>>): AsyncIterable<ImageOutcome<Name, Result>>;
-  /** Begins with a part. */
-  begin(part: Part, pathOf: (ending: string) => string): Promise<PartResults<Name, Result>>;
+  /** Begins with a part; `paths` are of the files beside its lines. */
+  begin(part: Part, paths: readonly string[]): Promise<PartResults<Name, Result>>;
 }
 
 /** What comes of the pictures of a part. */
@@ -175,75 +175,97 @@ async function partsToDo(
  */
 export async function runParts<Name extends string, Result>(
   job: Job,
-  { settings, verb: [doing, isDone], endings = [], stream, begin }: PartWork<Name, Result>,
+  work: PartWork<Name, Result>,
   options: PartsValues & Pick<ReadAheadOptions, "offline" | "pausesMs">,
   signal: AbortSignal,
 ): Promise<number> {
-  const { manifest, parts, outDir } = job, { offline, pausesMs } = options;
+  const { manifest, parts, outDir } = job, { settings, verb: [doing, isDone] } = work;
+  const { endings = [] } = work, { offline, pausesMs, force } = options;
   const name = await nameOfSettings(settings);
-  const pathOf = (number: number, ending?: string) => resultPath(outDir, number, name, ending);
-  const left = await partsToDo(
-    job,
-    (number) => [pathOf(number), ...endings.map((ending) => pathOf(number, ending))],
-    options,
-  );
+  const pathsOf = (number: number): string[] =>
+    [".jsonl", ...endings].map((ending) => resultPath(outDir, number, name, ending));
+  const left = await partsToDo(job, pathsOf, options);
   if (left === undefined) return 0;
   const sizesOf = (numbers: readonly number[]): number =>
     numbers.reduce((sum, number) => sum + manifest.sizeOf(number), 0);
   const total = sizesOf(parts), before = total - sizesOf(left);
   let done = before, failed = 0, finished = 0;
   const start = performance.now();
-  const progress = new ProgressLine(doing);
+  using progress = new ProgressLine(doing);
   progress.update(done, total);
   try {
     for (const number of left) {
-      const part = await manifest.part(number), { entries } = part;
-      using results = await begin(part, (ending) => pathOf(number, ending));
-      const errors = new Map<number, { readonly message: string }>();
-      const lines = [visibleJson(headOf(part, settings))];
-      for await (const found of stream(readAhead(entries, { offline, pausesMs, signal }))) {
-        const { index } = found, { id } = entries[index]!;
-        if (found.error === undefined) lines.push(visibleJson({ id, ...results.record(found) }));
-        else {
-          const { cause } = found.error;
-          if (cause instanceof NotCapable) throw cause; // Of all pictures.
-          const error = errorOf(cause);
-          if (mayPass(cause)) throw new Passing(`${id}: ${error.message}`);
-          lines.push(visibleJson({ id, error }));
-          errors.set(index, error);
-          if (errors.size > job.maxErrors) throw tooMany(part, errors, id);
-        }
-        progress.update(++done, total);
+      const paths = pathsOf(number);
+      // Another worker may have done it meanwhile.
+      if (force || !paths.every(isThere)) {
+        const reading = { offline, pausesMs, signal };
+        failed += await doPart(
+          await manifest.part(number),
+          paths,
+          job.maxErrors,
+          work,
+          reading,
+          () => {
+            progress.update(++done, total);
+          },
+        );
+        finished++;
       }
-      await results.finish?.(errors);
-      await writeWhole(pathOf(number), lines.join("\n") + "\n");
-      failed += errors.size;
-      finished++;
     }
   } catch (error) {
     if (signal.aborted) {
       tell(`Stopped after ${finished} of ${left.length} parts: run the same command to go on`);
     }
-    if (error instanceof TooManyErrors) {
-      tellError(error);
-      return TOO_MANY_ERRORS;
-    }
-    if (!(error instanceof Passing) && !(isVggError(error) && mayPass(error))) throw error;
+    const isPassing = error instanceof Passing || isVggError(error) && mayPass(error);
+    if (signal.aborted || !isPassing && !(error instanceof TooManyErrors)) throw error;
     tellError(error);
-    tell("This may pass: run the same command to go on");
-    return MAY_PASS;
-  } finally {
-    progress[Symbol.dispose]();
+    if (isPassing) tell("This may pass: run the same command to go on");
+    return isPassing ? MAY_PASS : TOO_MANY_ERRORS;
   }
   const seconds = Math.max(0.1, (performance.now() - start) / 1000).toFixed(1);
-  tell(
-    [
-      `${done - before} of ${total} ${isDone} in ${seconds} s`,
-      ...before > 0 ? [`${before} before`] : [],
-      ...failed > 0 ? [`${failed} with an error`] : [],
-    ].join(", ") + `: ${finished} of ${parts.length} parts in ${outDir}`,
-  );
+  const counts = [
+    `${done - before} of ${total} ${isDone} in ${seconds} s`,
+    ...before > 0 ? [`${before} before`] : [],
+    ...failed > 0 ? [`${failed} with an error`] : [],
+  ];
+  tell(`${counts.join(", ")}: ${finished} of ${parts.length} parts in ${outDir}`);
   return 0;
+}
+
+/**
+ * Does a part, and writes what came of it.
+ *
+ * @param paths Of its lines, and of what lies beside them.
+ * @returns How many pictures failed.
+ */
+async function doPart<Name extends string, Result>(
+  part: Part,
+  [linesPath, ...others]: readonly string[],
+  maxErrors: number,
+  { settings, stream, begin }: PartWork<Name, Result>,
+  reading: ReadAheadOptions,
+  onPicture: () => void,
+): Promise<number> {
+  const { entries } = part;
+  using results = await begin(part, others);
+  const errors = new Map<number, { readonly message: string }>();
+  const lines = [visibleJson(headOf(part, settings))];
+  for await (const found of stream(readAhead(entries, reading))) {
+    const { index } = found, { id } = entries[index]!;
+    if (found.error === undefined) lines.push(visibleJson({ id, ...results.record(found) }));
+    else {
+      const { cause } = found.error, error = errorOf(cause);
+      if (cause instanceof NotCapable) throw cause; // Of all pictures.
+      if (mayPass(cause)) throw new Passing(`${id}: ${error.message}`);
+      lines.push(visibleJson({ id, error }));
+      errors.set(index, error);
+      if (errors.size > maxErrors) throw tooMany(part, errors, id);
+    }
+    onPicture();
+  }
+  await results.finish?.(errors);
+  await writeWhole(linesPath!, lines.join("\n") + "\n");
+  return errors.size;
 }
 
 function tooMany(
