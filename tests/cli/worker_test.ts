@@ -438,6 +438,17 @@ Deno.test("VGG16_OFFLINE is obeyed by pictures, too", async () => {
   assertEquals(rowsOf(utf8(stdout)).slice(1).map(coded), [failed(1, "offline")]);
 });
 
+Deno.test("without the permission to fetch, a URL is answered by an error", async () => {
+  const { code, stdout, stderr } = await runCli(["worker", "--model", CIFAR10, "--fetch"], {
+    permissions: ["--allow-read"],
+    stdin: concat([line({ id: 1, url: "http://127.0.0.1:8080/x.png" }), frame(2, PICTURES[2]!)]),
+  });
+  assertEquals([code, stderr], [0, ""]);
+  const [refused, answer] = rowsOf(utf8(stdout)).slice(1);
+  assertMatch(String((refused!.error as Row).message), /net access/);
+  assertEquals(answer, predicted(2, 2));
+});
+
 Deno.test("worker --help shows the protocol", async () => {
   const { code, stdout } = await runCli(["worker", "--help"]);
   assertEquals(code, 0);
