@@ -14,6 +14,8 @@ it dies.
 This one file needs Python 3.9 or newer and nothing else. numpy, pyarrow, pandas, Ray and Spark are
 imported nowhere but in the functions made for them.
 
+`python3 vgg16_worker.py FILE …` prints requests for `vgg16 worker --base64`, a line for each file.
+
 Threads: a `Worker` may be made and used in any thread, by one at a time.
 Forks: a forked child has the `Worker`, but not its process; it starts one of its own when it needs it.
 Pickling: a pickled `Worker` is its settings; where it is loaded, it starts a process of its own.
@@ -445,6 +447,8 @@ class _Process:
             self._child = subprocess.Popen(
                 command,
                 bufsize=0,
+                # The program warns of variables with its name that it does not know.
+                env={name: it for name, it in os.environ.items() if name != "VGG16_COMMAND"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -749,6 +753,13 @@ def request_line(id: Union[str, int], picture: Picture) -> str:
     return json.dumps({"id": id, "data": data})
 
 
+def _main() -> None:
+    """Prints a request line of each file that is named: what xargs and GNU parallel pipe on."""
+    for name in sys.argv[1:]:
+        with open(name, "rb") as file:
+            print(request_line(name, file.read()))
+
+
 def answer_of_line(line: str) -> Optional[Answer]:
     """The answer in a line of `vgg16 worker --base64`; `None` for its first line, the hello.
 
@@ -946,3 +957,7 @@ def _by_parts(
             if len(answers) == waiting[0][1]:
                 yield waiting.popleft()[0], answers
                 answers = []
+
+
+if __name__ == "__main__":
+    _main()

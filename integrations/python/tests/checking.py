@@ -19,6 +19,7 @@ MODEL = str(ROOT / "weights/cifar10/vgg16-cifar10.safetensors")
 COMMAND = shlex.split(os.environ.get("VGG16_COMMAND", "")) or [
     *("deno", "run", "--no-prompt", "--allow-read", "--allow-env", str(ROOT / "cli.ts")),
 ]
+os.environ.pop("VGG16_COMMAND", None)  # The program does not know it.
 
 _START = time.monotonic()
 

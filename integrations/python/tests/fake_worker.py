@@ -98,8 +98,9 @@ def answer(id: object, picture: bytes, embeds: bool) -> None:
 def main() -> None:
     how = json.loads(sys.argv[1])
     start(how.pop("start", ""))
+    told = {"command": os.environ.get("VGG16_COMMAND")}
     hello = {"protocol": 1, "model": "fake", "modelSha256": "00", "labels": ["a"]}
-    write(line({**hello, "arguments": sys.argv[2:], "pid": os.getpid(), **how}))
+    write(line({**hello, "arguments": sys.argv[2:], "pid": os.getpid(), **told, **how}))
     requests: "queue.Queue[tuple[object, bytes]]" = queue.Queue(8)
     embeds = "--embed" in sys.argv
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List, Optional, Tuple
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 os.environ["RAY_DISABLE_IMPORT_WARNING"] = "1"
@@ -43,8 +43,6 @@ class Observed(RayWorker):
     """Tells with each row where it was made."""
 
     def __call__(self, batch: Any) -> Any:
-        import pyarrow as pa
-
         table = super().__call__(batch)
         told = {
             "node": ray.get_runtime_context().get_node_id()[:8],
@@ -52,7 +50,7 @@ class Observed(RayWorker):
             "restarts": str(self._worker.restarts),
         }
         for name, value in told.items():
-            table = table.append_column(name, pa.array([value] * len(table), pa.string()))
+            table = table.append_column(name, [[value] * len(table)])
         return table
 
 
@@ -63,7 +61,7 @@ def main(count: int) -> None:
         alone = classified_alone(folder)
         say(f"one process: {len(alone)} pictures")
         # One node alone must have room for both actors and for reading.
-        node = {"num_cpus": 3, "object_store_memory": 200 << 20}
+        node: Dict[str, Any] = {"num_cpus": 3, "object_store_memory": 200 << 20}
         cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         stack.callback(cluster.shutdown)
         other = cluster.add_node(**node)
@@ -75,7 +73,8 @@ def main(count: int) -> None:
             runtime_env={"env_vars": {"PYTHONPATH": path}},
         )
         stack.callback(ray.shutdown)
-        ids = [it["NodeID"][:8] for it in ray.nodes() if it["Alive"]]
+        nodes: Any = ray.nodes()  # type: ignore[no-untyped-call]
+        ids = [it["NodeID"][:8] for it in nodes if it["Alive"]]
         gone = other.node_id[:8]
         say(f"ray {ray.__version__}: nodes {', '.join(ids)}")
         context = ray.data.DataContext.get_current()
@@ -95,23 +94,26 @@ def main(count: int) -> None:
             batch_format="pyarrow",
             scheduling_strategy="SPREAD",
         )
-        found, nodes, restarts = [], Counter(), Counter()
+        found: List[Tuple[str, Optional[str], Optional[str]]] = []
+        made: Counter[str] = Counter()
+        restarts: Counter[str] = Counter()
         killed = removed = False
-        for batch in rows.iter_batches(batch_size=25, batch_format="pyarrow", prefetch_batches=0):
+        batches: Any = rows.iter_batches(batch_size=25, batch_format="pyarrow", prefetch_batches=0)
+        for batch in batches:
             for row in batch.to_pylist():
                 found.append((Path(row["path"]).name, row["predictions"], row["error"]))
-                nodes[row["node"]] += 1
+                made[row["node"]] += 1
                 restarts[row["process"]] = max(restarts[row["process"]], int(row["restarts"]))
-            is_there = nodes[gone] > 0
+            is_there = made[gone] > 0
             if not killed and is_there and row["node"] != gone and len(found) >= count // 10:
                 killed = True
                 say(f"{len(found)} rows: killing process {row['process']} on node {row['node']}")
                 os.kill(int(row["process"]), signal.SIGKILL)
             elif not removed and is_there and len(found) >= count // 4:
                 removed = True
-                say(f"{len(found)} rows: removing node {gone}, which made {nodes[gone]} of them")
+                say(f"{len(found)} rows: removing node {gone}, which made {made[gone]} of them")
                 cluster.remove_node(other, allow_graceful=False)
-        say(f"rows by node: {dict(nodes)}; processes: {len(restarts)}; restarts: {restarts.total()}")
+        say(f"rows by node: {dict(made)}; processes: {len(restarts)}; restarts: {sum(restarts.values())}")
         if not (killed and removed):
             sys.exit("too few pictures: it was over before anything was killed")
         compare("ray", found, alone)

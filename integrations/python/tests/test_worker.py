@@ -137,6 +137,8 @@ class WorkerTest(unittest.TestCase):
         command = f"'{sys.executable}' '{FAKE}' '{{}}'"
         with mock.patch.dict(os.environ, {"VGG16_COMMAND": command}), Worker() as worker:
             self.assertEqual(worker.hello["arguments"], ["worker", "--threads", "1"])
+            # Which is this file's, and not the program's.
+            self.assertIsNone(worker.hello["command"])
         with mock.patch.dict(os.environ, {"VGG16_COMMAND": "", "PATH": str(self.folder)}):
             with self.assertRaisesRegex(StartError, '"vgg16 worker --threads 1" could not be started'):
                 Worker().hello
