@@ -1,4 +1,4 @@
-"""Labels or embeddings of many pictures, by the process `vgg16 worker`, for Ray, Spark and the like.
+"""Labels or embeddings of many pictures, by the process `vgg16 worker`, for Ray, Spark and others.
 
     from vgg16_worker import Worker
 
@@ -17,7 +17,7 @@ imported nowhere but in the functions made for them.
 `python3 vgg16_worker.py FILE …` prints requests for `vgg16 worker --base64`, a line for each file.
 
 Threads: a `Worker` may be made and used in any thread, by one at a time.
-Forks: a forked child has the `Worker`, but not its process; it starts one of its own when it needs it.
+Forks: a forked child has the `Worker`, but not its process; it starts its own when it needs one.
 Pickling: a pickled `Worker` is its settings; where it is loaded, it starts a process of its own.
 """
 
@@ -125,6 +125,8 @@ class Prediction:
     score: float
     #: Of a first prediction: whether the score is high enough; `None` if the model does not say.
     sure: Optional[bool] = None
+    #: The class' WordNet id, where the model has them.
+    id: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +194,7 @@ def _bytes_of(picture: Picture) -> memoryview:
         view: memoryview = memoryview(picture)  # type: ignore[arg-type] # What is no buffer raises.
     except TypeError:
         raise TypeError(
-            f"A picture must be bytes, another buffer, None or a URL, and is {type(picture).__name__}"
+            f"A picture must be a buffer, None or the text of a URL, and is {type(picture).__name__}"
         ) from None
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
@@ -235,7 +237,9 @@ class Worker:
         if isinstance(command, str) or isinstance(options, str):
             raise TypeError("command and options are lists of words: use shlex.split(text)")
         if min(threads, window, window_bytes, attempts) < 1 or min(start_timeout, timeout) <= 0:
-            raise ValueError("threads, window, window_bytes, attempts and timeouts must be positive")
+            raise ValueError(
+                "threads, window, window_bytes, attempts and timeouts must be positive"
+            )
         self._command = None if command is None else tuple(command)
         words = ["worker", "--threads", str(threads)]
         for flag, value in (("--model", model), ("--embed", embed)):
@@ -304,15 +308,13 @@ class Worker:
         process = self._process
         return process.pid if process is not None and process.is_running() else None
 
-    def classify(
-        self, pictures: Iterable[Tuple[Any, Picture]]
-    ) -> Generator[Answer, None, None]:
+    def classify(self, pictures: Iterable[Tuple[Any, Picture]]) -> Generator[Answer, None, None]:
         """Answers one for each picture, in their order.
 
         `pictures` are pairs of an id, which may be anything and is only handed back, and a buffer
         with an encoded picture, which must not change before its answer. They are taken in the
         caller's thread, up to `window` ahead of the answers; so with pictures that come slowly, an
-        answer may wait for later pictures: `Worker(window=1)` answers each before it takes the next.
+        answer may wait for later pictures: `Worker(window=1)` answers each before it takes more.
 
         If the process dies, what was not answered is sent to a new one, one picture at a time until
         all of it is answered. If that dies, too, it is this picture's death, and with the
@@ -329,7 +331,9 @@ class Worker:
         running = self._iteration()
         is_own = self._owner == os.getpid()  # Otherwise it is that of the process that was forked.
         if is_own and running and inspect.getgeneratorstate(running) != inspect.GEN_CLOSED:
-            raise WorkerError("An iteration is under way: end it, close() it, or use another Worker")
+            raise WorkerError(
+                "An iteration is under way: end it, close() it, or use another Worker"
+            )
         iteration = self._classify(iter(pictures))
         self._iteration, self._owner = weakref.ref(iteration), os.getpid()
         return iteration
@@ -375,8 +379,8 @@ class Worker:
                         lost += 1
                         if lost >= _MAX_LOST:
                             raise WorkerError(
-                                f"The worker {how} at each of {lost} pictures, one after another, as"
-                                f" no pictures make it. {process.last_words()}"
+                                f"The worker {how} at each of {lost} pictures, one after another:"
+                                f" that is not the pictures. {process.last_words()}"
                             )
                     self.restarts += 1
                     process = self._started()
@@ -458,7 +462,7 @@ class _Process:
             )
         except OSError as error:
             raise StartError(
-                f'"{self._name}" could not be started: {error}. Say command=[…], or set VGG16_COMMAND'
+                f'"{self._name}" could not be started: {error}. Say command=[…] or set VGG16_COMMAND'
             ) from error
         self.pid, self._owner = self._child.pid, os.getpid()
         assert self._child.stdin and self._child.stdout and self._child.stderr
@@ -502,7 +506,7 @@ class _Process:
         return hello
 
     def answer(self, request: _Request, timeout: float) -> Optional[Answer]:
-        """The next answer, which must be that of `request`; `None` if the process died before its end."""
+        """The next answer, which must be that of `request`; `None` if the process died before."""
         return self._in_time(lambda: self._read_answer(request), timeout)
 
     def _read_answer(self, request: _Request) -> Optional[Answer]:
@@ -516,7 +520,9 @@ class _Process:
             if head["id"] is None and failure is not None:
                 raise ProtocolError(f"The worker did not understand: {failure}")
             if head["id"] != request.number:
-                raise ProtocolError(f"The worker answered {head['id']!r} instead of {request.number}")
+                raise ProtocolError(
+                    f"The worker answered {head['id']!r} instead of {request.number}"
+                )
             if failure is None and "bytes" in head:
                 shape = tuple(int(extent) for extent in head["shape"])
                 if int(head["bytes"]) != 4 * math.prod(shape):
@@ -536,7 +542,8 @@ class _Process:
             value = None
         if not isinstance(value, dict):
             raise ProtocolError(
-                f'"{self._name}" wrote what is no line of a worker: {line[:200]!r}. {self.last_words()}'
+                f'"{self._name}" wrote what is no line of a worker: {line[:200]!r}.'
+                f" {self.last_words()}"
             )
         return value
 
@@ -635,7 +642,7 @@ class _Process:
             self.discard()
 
     def died(self) -> str:
-        """Says how a process ended that closed its output, as a predicate, and clears up after it."""
+        """Says how a process ended that closed its output, as a predicate, and clears up."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(0 if self._is_late else _GRACE)
         code = self._child.poll()
@@ -699,7 +706,7 @@ def _answer_of(id: Any, head: Mapping[str, Any], failure: Optional[Failure]) -> 
         floats = _floats_of(base64.b64decode(head["embedding"], validate=True))
         return Answer(id, embedding=floats, shape=tuple(head["shape"]))
     predictions = tuple(
-        Prediction(it["label"], it["index"], it["score"], it.get("sure"))
+        Prediction(it["label"], it["index"], it["score"], it.get("sure"), it.get("id"))
         for it in head["predictions"]
     )
     return Answer(id, predictions)
@@ -731,7 +738,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def shared(worker: Worker) -> Iterator[Worker]:
-    """Lends a worker with the same settings that this Python process has already, or else a new one.
+    """Lends a worker with the same settings that this Python process has already, or a new one.
 
     It stays, with its process, for the next that asks: for engines that call a function for each
     part of the pictures, in Python processes which they keep. `worker` itself is not started.
@@ -748,7 +755,7 @@ def shared(worker: Worker) -> Iterator[Worker]:
 
 
 def request_line(id: Union[str, int], picture: Picture) -> str:
-    """A request as a line without its end, for `vgg16 worker --base64`; `id` is a text or an int."""
+    """A request as a line without its end, for `vgg16 worker --base64`; `id` is text or int."""
     data = base64.b64encode(_bytes_of(picture)).decode()
     return json.dumps({"id": id, "data": data})
 
@@ -845,7 +852,8 @@ class RayWorker:
         keep: Optional[Sequence[str]] = None,
         all_labels: bool = False,
     ) -> None:
-        self._worker, self._picture, self._keep, self._all_labels = worker, picture, keep, all_labels
+        self._worker, self._picture = worker, picture
+        self._keep, self._all_labels = keep, all_labels
 
     def __call__(self, batch: Any) -> Any:
         """Answers a batch: a dict of columns, or a table of Arrow's or of pandas'.
@@ -866,7 +874,9 @@ class RayWorker:
     def columns(self, batch: Any) -> Tuple[Dict[str, Any], Dict[str, List[Any]]]:
         """The columns that are kept, as they are, and lists of what is answered."""
         names = list(getattr(batch, "column_names", batch))
-        keep = [name for name in names if name != self._picture] if self._keep is None else self._keep
+        keep = (
+            [name for name in names if name != self._picture] if self._keep is None else self._keep
+        )
         pictures = ((None, _plain(value)) for value in batch[self._picture])
         answers = list(self._worker.classify(pictures))
         kept = {name: batch[name] for name in keep}
@@ -878,7 +888,8 @@ def map_in_arrow(
 ) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """What `DataFrame.mapInArrow` of Spark takes.
 
-        frame.mapInArrow(map_in_arrow(Worker(…), "content", ["path"]), f"path string, {SPARK_LABELS}")
+        function = map_in_arrow(Worker(model="vgg16-imagenet"), "content", ["path"])
+        frame.mapInArrow(function, f"path string, {SPARK_LABELS}")
 
     The process belongs to Spark's Python worker: it is one of each, stays from one partition to the
     next, and is started again if it is dead. Batches are not waited for: pictures of the next are

@@ -63,7 +63,9 @@ def _png(chance: random.Random, size: int = 32) -> bytes:
                 rows.append(min(255, max(0, value + chance.randrange(-20, 21))))
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
@@ -78,7 +80,10 @@ def classified_alone(folder: Path) -> Dict[str, Tuple[Optional[str], Optional[st
         sys.exit(done.stderr)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return {
-        Path(row["file"]).name: (_canonical(row.get("predictions")), row.get("error", {}).get("code"))
+        Path(row["file"]).name: (
+            _canonical(row.get("predictions")),
+            row.get("error", {}).get("code"),
+        )
         for row in rows
         if "file" in row
     }

@@ -113,7 +113,10 @@ def main(count: int) -> None:
                 removed = True
                 say(f"{len(found)} rows: removing node {gone}, which made {made[gone]} of them")
                 cluster.remove_node(other, allow_graceful=False)
-        say(f"rows by node: {dict(made)}; processes: {len(restarts)}; restarts: {sum(restarts.values())}")
+        say(
+            f"rows by node: {dict(made)}; processes that made them: {len(restarts)};"
+            f" restarts by the actors themselves: {sum(restarts.values())}"
+        )
         if not (killed and removed):
             sys.exit("too few pictures: it was over before anything was killed")
         compare("ray", found, alone)

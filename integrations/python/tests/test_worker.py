@@ -1,4 +1,4 @@
-"""`python3 -m unittest discover integrations/python/tests`: the worker's Python against false ones."""
+"""What the Python file does with workers that die, stall, lie and break off."""
 
 import contextlib
 import importlib
@@ -93,7 +93,9 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual([pid for pid in pids if pid is not None and is_alive(pid)], [])
         self.assertEqual(set(threading.enumerate()) - self.threads, set())
 
-    def assert_labels(self, answers: Sequence[Answer], pictures: Sequence[Tuple[Any, bytes]]) -> None:
+    def assert_labels(
+        self, answers: Sequence[Answer], pictures: Sequence[Tuple[Any, bytes]]
+    ) -> None:
         self.assertEqual([answer.id for answer in answers], [id for id, _ in pictures])
         labels = [label_of(picture) for _, picture in pictures]
         self.assertEqual([answer.label for answer in answers], labels)
@@ -108,7 +110,7 @@ class WorkerTest(unittest.TestCase):
         with fake() as worker:
             answers = list(worker.classify(pictures))
             self.assert_labels(answers, pictures)
-            first = Prediction(label_of(b"one"), 7, 0.1, True)
+            first = Prediction(label_of(b"one"), 7, 0.1, True, "n1")
             self.assertEqual(answers[0].predictions, (first, Prediction("other", 8, 1e-7)))
             self.assertEqual((answers[0].score, answers[0].error), (0.1, None))
             self.assertEqual(list(worker.classify([])), [])
@@ -124,7 +126,9 @@ class WorkerTest(unittest.TestCase):
             self.assertEqual(worker.pid, pid)
 
     def test_settings_become_arguments_and_the_hello_is_handed_on(self) -> None:
-        with fake(model="m", threads=3, embed="fc7", fetch=True, options=["--pooling", "max"]) as it:
+        with fake(
+            model="m", threads=3, embed="fc7", fetch=True, options=["--pooling", "max"]
+        ) as it:
             self.assertEqual(
                 it.hello["arguments"],
                 ["worker", "--threads", "3", "--model", "m", "--embed", "fc7", "--fetch"]
@@ -140,19 +144,27 @@ class WorkerTest(unittest.TestCase):
             # Which is this file's, and not the program's.
             self.assertIsNone(worker.hello["command"])
         with mock.patch.dict(os.environ, {"VGG16_COMMAND": "", "PATH": str(self.folder)}):
-            with self.assertRaisesRegex(StartError, '"vgg16 worker --threads 1" could not be started'):
+            with self.assertRaisesRegex(
+                StartError, '"vgg16 worker --threads 1" could not be started'
+            ):
                 Worker().hello
 
     def test_pictures_are_any_buffers_none_or_urls(self) -> None:
         data = b"0123456789"
-        pictures = [data, bytearray(data), memoryview(data), array("H", data), memoryview(data)[::2]]
+        pictures = [
+            data,
+            bytearray(data),
+            memoryview(data),
+            array("H", data),
+            memoryview(data)[::2],
+        ]
         with fake() as worker:
             labels = [it.label for it in worker.classify((None, picture) for picture in pictures)]
             self.assertEqual(labels, [label_of(data)] * 4 + [label_of(data[::2])])
             (none, url) = worker.classify([(1, None), (2, "https://example.org")])
             self.assertEqual(none.label, label_of(b""))
             self.assertEqual(url.label, label_of(b"https://example.org"))
-            with self.assertRaisesRegex(TypeError, "must be bytes, .* and is int"):
+            with self.assertRaisesRegex(TypeError, "must be a buffer, .* and is int"):
                 list(worker.classify([(1, 5)]))
             self.assertIsNone(worker.pid)
 
@@ -339,7 +351,9 @@ class WorkerTest(unittest.TestCase):
 
     def test_a_worker_that_dies_of_everything_is_given_up(self) -> None:
         worker = fake(attempts=1)
-        with self.assertRaisesRegex(WorkerError, "SIGKILL at each of 10 pictures, one after another"):
+        with self.assertRaisesRegex(
+            WorkerError, "SIGKILL at each of 10 pictures, one after another"
+        ):
             list(worker.classify((number, b"die") for number in range(100)))
         self.assert_gone()
 
@@ -419,7 +433,9 @@ class WorkerTest(unittest.TestCase):
             iterator = worker.classify(numbered(200))
             answers = [next(iterator)]
             context = multiprocessing.get_context("fork")
-            child = context.Process(target=_classify_in_child, args=(worker, worker.pid, self.folder))
+            child = context.Process(
+                target=_classify_in_child, args=(worker, worker.pid, self.folder)
+            )
             child.start()
             child.join()
             self.assertEqual(child.exitcode, 0)
@@ -488,7 +504,7 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual(answers["label"], [label_of(b"a"), None, label_of(b"b")])
         self.assertEqual(answers["score"], [0.1, None, 0.1])
         self.assertEqual(answers["error"], [None, "image-damaged: cut short", None])
-        rows = [{"label": label_of(b"b"), "index": 7, "score": 0.1, "sure": True}]
+        rows = [{"label": label_of(b"b"), "index": 7, "score": 0.1, "sure": True, "id": "n1"}]
         rows += [{"label": "other", "index": 8, "score": 1e-7}]
         self.assertEqual(json.loads(answers["predictions"][2]), rows)
         self.assertIsNone(answers["predictions"][1])
@@ -512,7 +528,9 @@ class WorkerTest(unittest.TestCase):
             number, answers = next(by_parts)
             self.assertEqual(taken, [0, 1, 2, 3])
             found = [(number, answers), *by_parts]
-        self.assertEqual([(number, len(it)) for number, it in found], [(0, 3), (2, 1), (3, 200), (5, 2)])
+        self.assertEqual(
+            [(number, len(it)) for number, it in found], [(0, 3), (2, 1), (3, 200), (5, 2)]
+        )
         for number, answers in found:
             labels = [label_of(b"%d %d" % (number, row)) for row in range(sizes[number])]
             self.assertEqual([answer.label for answer in answers], labels)
@@ -558,7 +576,9 @@ class ArrowTest(unittest.TestCase):
     def test_spark_gets_batches_of_arrow_and_frames_of_pandas(self) -> None:
         batches = [
             self.pa.record_batch({"n": [1, 2], "content": [b"a", b"bad"], "path": ["x", "y"]}),
-            self.pa.record_batch({"n": [3], "content": self.pa.array([None], "binary"), "path": ["z"]}),
+            self.pa.record_batch(
+                {"n": [3], "content": self.pa.array([None], "binary"), "path": ["z"]}
+            ),
         ]
         function = pickle.loads(pickle.dumps(fake()))
         one, two = map_in_arrow(function, "content", ["path"])(iter(batches))
