@@ -194,7 +194,7 @@ def _bytes_of(picture: Picture) -> memoryview:
         view: memoryview = memoryview(picture)  # type: ignore[arg-type] # What is no buffer raises.
     except TypeError:
         raise TypeError(
-            f"A picture must be a buffer, None or the text of a URL, and is {type(picture).__name__}"
+            f"A picture must be a buffer, a URL or None, and is {type(picture).__name__}"
         ) from None
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
@@ -462,7 +462,7 @@ class _Process:
             )
         except OSError as error:
             raise StartError(
-                f'"{self._name}" could not be started: {error}. Say command=[…] or set VGG16_COMMAND'
+                f'"{self._name}" could not be started: {error}. Give command=[…] or VGG16_COMMAND'
             ) from error
         self.pid, self._owner = self._child.pid, os.getpid()
         assert self._child.stdin and self._child.stdout and self._child.stderr
