@@ -156,20 +156,20 @@ class Killer(threading.Thread):
         try:
             self._at(0.1)
             python = wait_for(lambda: self._python_worker(0), "a Python worker")
-            self._kill("Python worker", python)
+            self._signal("killing Python worker", python)
             self._at(0.3)
             executor = below(self.spark.workers[1], "CoarseGrainedExecutorBackend")[-1]
-            self._kill("executor", executor)
+            self._signal("killing executor", executor)
             self._at(0.6)
             self.halted = wait_for(lambda: below(self.spark.workers[0], "--threads"), "a process")[
                 -1
             ]
-            self._kill("(halting) process of the worker", self.halted, signal.SIGSTOP)
+            self._signal("halting process of the worker", self.halted, signal.SIGSTOP)
         except BaseException as error:
             self.error = error
 
-    def _kill(self, what: str, pid: int, how: signal.Signals = signal.SIGKILL) -> None:
-        say(f"{self._done()} of {self.tasks} tasks: killing {what} {pid}")
+    def _signal(self, what: str, pid: int, how: signal.Signals = signal.SIGKILL) -> None:
+        say(f"{self._done()} of {self.tasks} tasks: {what} {pid}")
         os.kill(pid, how)
 
     def _python_worker(self, number: int) -> Optional[int]:
