@@ -37,6 +37,7 @@ from checking import (  # noqa: E402
     say,
 )
 from vgg16_worker import (  # noqa: E402
+    SPARK_EMBEDDING,
     Worker,
     answer_of_line,
     map_in_arrow,
@@ -261,6 +262,19 @@ def main(count: int) -> None:
             .collect()
         )
         compare("rdd.pipe", piped(lines), part)
+        embedder = Worker(MODEL, command=COMMAND, embed="fc6")
+        with embedder:
+            given = [(name, pictures[name]) for name in part]
+            vectors = {it.id: it.embedding for it in embedder.classify(given)}
+        schema = f"path string, {SPARK_EMBEDDING}"
+        for frame in (
+            few.mapInArrow(map_in_arrow(embedder, "content", ["path"]), schema),
+            few.mapInPandas(map_in_pandas(embedder, "content", ["path"]), schema),
+        ):
+            found = {Path(row.path).name: row.embedding for row in frame.collect()}
+            if found != {name: None if it is None else list(it) for name, it in vectors.items()}:
+                sys.exit("embeddings differ")
+        say(f"embeddings, by Arrow and by pandas: {len(vectors)} rows, equal to one process'")
         session.stop()
         tell_tasks(folder / "events")
 
