@@ -23,6 +23,9 @@ Deno.test("every variable in the deployment material is a setting with a good va
     "nginx.conf",
     "kserve.yaml",
     "kubernetes_job.yaml",
+    "cloud_run_job.yaml",
+    "aws_batch.json",
+    "slurm.sh",
   ];
   for (const name of files) {
     const text = await read(name);
@@ -55,15 +58,10 @@ Deno.test("KServe probes what the service answers, on the container's port", asy
   assert(ROUTES.some(({ path }) => path === "/v2/models/:model/infer"));
 });
 
-Deno.test("the Kubernetes job has as many parts as it says, and writes where it may", async () => {
-  const { spec } = await manifest("kubernetes_job.yaml");
-  const [{ env, args }] = spec.template.spec.containers;
-  assertEquals([spec.completionMode, variables(env).JOB_COMPLETIONS], [
-    "Indexed",
-    String(spec.completions),
-  ]);
-  assertStringIncludes(args[0], "--shard auto --out /data/results/");
-  assertStringIncludes(args[0], "--allow-write=/data/results");
+Deno.test("the image's user is a number, without which runAsNonRoot refuses it", async () => {
+  const [, user] = /^USER (\S+)$/m.exec(await read("Containerfile"))!;
+  assertStringIncludes(await read("Containerfile"), `--uid ${user} `);
+  assert(Number(user) > 0);
 });
 
 Deno.test("everything starts the server with the same permissions", async () => {
