@@ -221,6 +221,28 @@ for (const command of COMMANDS) {
   );
 }
 
+Deno.test("where no machine sees another's locks, a draft may be lost, and nothing that is whole", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await withSet(async (set) => {
+    const reference = join(set.folder, "reference");
+    assertEquals((await run(doing("classify", set, reference))).code, 0);
+    const expected = filesOf(reference), codes = new Set<number>();
+    await forEachStep(async (step) => {
+      const out = join(set.folder, `out-${step}`), what = `one stood still at change ${step}`;
+      const first = await runUntil(doing("classify", set, out), step);
+      // This one takes the draft of the first for a leftover.
+      const second = await runFaulty(doing("classify", set, out), "no-locks");
+      assertEquals(second.code, 0, `${what}: ${second.stderr}`);
+      codes.add((await first.goOn()).code);
+      assertEquals(filesOf(out), expected, what);
+      return first.hasEnded;
+    });
+    // The one that lost its draft says so, and is started again.
+    assertEquals(codes, new Set([0, 1]));
+  });
+});
+
 Deno.test("manifest: one that is killed at any moment is no manifest, and is made again", {
   ignore: Deno.build.os === "windows",
 }, async () => {
