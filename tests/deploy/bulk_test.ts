@@ -250,3 +250,12 @@ Deno.test("the page on bulk work says the exit codes and the default of --max-er
   for (const code of [0, 2, TOO_MANY_ERRORS, MAY_PASS]) assertStringIncludes(page, `| ${code} |`);
   assertStringIncludes(page, PARTS_OPTIONS.maxErrors.default.replace("%", " %"));
 });
+
+Deno.test("the jobs of Ray and Spark import what the worker's module has", async () => {
+  const module = await read("integrations/python/vgg16_worker.py");
+  const [, all] = /^__all__ = \[([^\]]*)\]/m.exec(module)!;
+  for (const name of ["ray_job.py", "spark_job.py"]) {
+    const [, names] = /^from vgg16_worker import (.*)$/m.exec(await read(`deploy/${name}`))!;
+    for (const imported of names!.split(", ")) assertStringIncludes(all!, `"${imported}"`, name);
+  }
+});
