@@ -153,9 +153,17 @@ export function fileNames(path: string): string[] {
   return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) => isDirectory ? [] : [name]);
 }
 
-/** Makes a folder and those above it, unless they are there. */
-export function makeFolder(path: string): Promise<void> {
-  return Deno.mkdir(path, { recursive: true });
+/**
+ * Makes a folder and those above it, unless they are there.
+ *
+ * @throws {DiskFullError} If the disk has no space for them.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw writeError(error, path);
+  }
 }
 
 /**

@@ -37,6 +37,7 @@ import {
   PARTS_OPTIONS,
   PARTS_OUT_DIR,
   runParts,
+  withPartCodes,
 } from "./parts/run_parts.ts";
 import { WRITES } from "./permissions.ts";
 import { checkExecutor, selectionSettings, settingsOf, viewSettings } from "./settings.ts";
@@ -89,7 +90,9 @@ export const classifyCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {
-    if (options.manifest !== undefined) return await classifyParts(operands, options, signal);
+    if (options.manifest !== undefined) {
+      return await withPartCodes(() => classifyParts(operands, options, signal), signal);
+    }
     checkNoParts(options);
     const { draw, out, force = false } = options, format = formatOf(options);
     if (out !== undefined && format !== "text") {
@@ -207,7 +210,7 @@ async function classifyParts(
     },
     [Symbol.dispose]() {},
   };
-  return await runParts(
+  await runParts(
     job,
     {
       settings,
@@ -218,6 +221,7 @@ async function classifyParts(
     options,
     signal,
   );
+  return 0;
 }
 
 function isFile(path: string | undefined): path is string {

@@ -19,6 +19,7 @@ import {
   PARTS_OPTIONS,
   PARTS_OUT_DIR,
   runParts,
+  withPartCodes,
 } from "./parts/run_parts.ts";
 import { SpooledRows } from "./parts/spooled_rows.ts";
 import { WRITES } from "./permissions.ts";
@@ -71,7 +72,9 @@ export const embedCommand: Command<typeof OPTIONS> = {
   notes: "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line.",
 
   async run(operands, options, signal) {
-    if (options.manifest !== undefined) return await embedParts(operands, options, signal);
+    if (options.manifest !== undefined) {
+      return await withPartCodes(() => embedParts(operands, options, signal), signal);
+    }
     checkNoParts(options);
     if (options.as !== undefined) {
       throw new UsageError(
@@ -146,7 +149,7 @@ async function embedParts(
   await using _classifier = classifier;
   const ending = `.${options.as ?? "npy"}`, settings = { ...asked.settings, as: ending.slice(1) };
   const encode = await ROW_FORMATS.get(ending)!(); // The choices are its keys.
-  return await runParts(
+  await runParts(
     job,
     {
       settings,
@@ -172,4 +175,5 @@ async function embedParts(
     options,
     signal,
   );
+  return 0;
 }

@@ -21,7 +21,7 @@ import { printJson, tell, tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 import { evaluateParts } from "./evaluate_parts.ts";
 import { evaluateVariant, findModels, type Wanted } from "./evaluate_variant.ts";
-import { checkNoParts, checkOnlyParts, PARTS_OPTIONS } from "./parts/run_parts.ts";
+import { checkNoParts, checkOnlyParts, PARTS_OPTIONS, withPartCodes } from "./parts/run_parts.ts";
 import { parseVariants, type Variant, type Variants } from "./variants.ts";
 
 const CROPS = VIEW_OPTIONS.crops.choices.join(", ");
@@ -78,7 +78,7 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
     if (open && out === undefined) throw new UsageError("Option --open needs --out-dir");
     if (options.manifest !== undefined) {
       checkOnlyParts({ compare, shard: options.shard });
-      return await evaluateParts(operands, base, options, signal);
+      return await withPartCodes(() => evaluateParts(operands, base, options, signal), signal);
     }
     checkNoParts({ part: options.part, maxErrors: options.maxErrors });
     const [path, ...more] = operands;

@@ -58,8 +58,8 @@ export async function evaluateParts(
   if (isAll && !force) await keepReport(outDir, [wanted.settings]);
   await using opened = await openVariant(wanted, viewSettings(variant), signal);
   const classes = classesFor(opened.classifier.info.classes, []);
-  const code = await runParts(job, workOf(opened, classes, variant, signal), options, signal);
-  if (code !== 0 || !isAll || options.dryRun) return code;
+  await runParts(job, workOf(opened, classes, variant, signal), options, signal);
+  if (!isAll || options.dryRun) return 0;
   const { samples, known } = await allOf(job, opened, classes);
   const { crops, scales, flip } = variant;
   const evaluation = await evaluate(opened.classifier, samples, {

@@ -26,6 +26,17 @@ export interface ByteSink {
   read(offset: number, into: Uint8Array): void;
 }
 
+/** A file that was written, and whose draft was gone before it had its name. */
+export class DraftLostError extends Error {
+  /** @param path That of the file. */
+  constructor(path: string, options: ErrorOptions) {
+    super(
+      `${path} is not written: something removed its draft, such as a machine that does not see this one's locks`,
+      options,
+    );
+  }
+}
+
 /** Files that are not complete yet; a process that ends before takes them along. */
 const drafts = new Set<AtomicFile>();
 addEventListener("unload", () => {
@@ -78,12 +89,18 @@ export class AtomicFile implements ByteSink {
    *
    * @param isNew Whether a file that has that name by now is kept.
    * @throws {Error} If it is, and there is one.
+   * @throws {DraftLostError} If something else has removed what was written.
    */
   async commit(isNew: boolean = false): Promise<void> {
     await this.#file.sync();
     // Closed only then: whoever finds a draft that nobody has open takes it for a leftover.
-    if (isNew) await this.#takeName();
-    else await move(this.#temporary, this.#path);
+    try {
+      if (isNew) await this.#takeName();
+      else await move(this.#temporary, this.#path);
+    } catch (cause) {
+      if (!(cause instanceof NotFound)) throw cause;
+      throw new DraftLostError(this.#path, { cause });
+    }
     drafts.delete(this);
     this.#file.close();
     await syncFolder(dirname(this.#path));

@@ -2,6 +2,7 @@
 
 import { delay } from "@std/async/delay";
 import { isVggError } from "../../errors.ts";
+import { DraftLostError } from "../../io/atomic_file.ts";
 import { readBytes } from "../../image/read.ts";
 import type { NamedImage } from "../../input/prepared_image.ts";
 import type { Entry } from "./manifest.ts";
@@ -90,6 +91,9 @@ async function persistently<Value>(
   return await attempt();
 }
 
+/** What may be right by itself later. */
+export class PassingError extends Error {}
+
 /** Classes of the runtime's errors that pass by themselves. */
 const PASSING_NAMES: ReadonlySet<string> = new Set([
   ...["TimedOut", "Interrupted", "WouldBlock", "Busy", "BrokenPipe", "UnexpectedEof"],
@@ -106,6 +110,7 @@ const PASSING_NUMBERS = /\(os error (5|11|12|16|23|24|10[0-9]|11[0-3]|116|121)\)
 export function mayPass(error: unknown): boolean {
   if (isVggError(error)) return error.retryable || error.code === "disk-full";
   if (!(error instanceof Error)) return false;
+  if (error instanceof PassingError || error instanceof DraftLostError) return true;
   // A connection that broke as the body came is a TypeError.
   return PASSING_NAMES.has(error.name) || PASSING_NUMBERS.test(error.message) ||
     error instanceof TypeError && /\b(body|connection)\b/i.test(error.message);

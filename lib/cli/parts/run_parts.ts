@@ -1,6 +1,5 @@
 /** Does the parts of a manifest that are one worker's, one after the other. */
 
-import { isVggError } from "../../errors.ts";
 import { writeWhole } from "../../io/atomic_file.ts";
 import type { LazyImage } from "../../image/image.ts";
 import type { ImageOutcome, ImageResult } from "../../input/each_image.ts";
@@ -15,7 +14,7 @@ import type { Settings } from "../settings.ts";
 import { tell, tellError } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { Manifest, type Part } from "./manifest.ts";
-import { mayPass, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
+import { mayPass, PassingError, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
 import { headFor, headOf, nameOfSettings, resultPath } from "./results.ts";
 import { parseShare, SCHEDULER_NAMES } from "./share.ts";
 
@@ -140,9 +139,6 @@ export interface PartResults<Name extends string, Result> extends Disposable {
 /** The part has more pictures that failed than may. */
 class TooManyErrors extends Error {}
 
-/** Something failed that says nothing of the pictures. */
-class Passing extends Error {}
-
 /**
  * Checks where a job writes.
  *
@@ -169,58 +165,59 @@ async function partsToDo(
 }
 
 /**
- * Does a job. What cannot be read is a line with its error.
+ * Does what a command does in parts.
  *
- * @returns The exit code.
+ * @returns The exit code: that of the work, or what its error stands for where a scheduler should know it.
  */
+export async function withPartCodes(
+  work: () => Promise<number>,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    const isPassing = mayPass(error);
+    if (signal.aborted || !isPassing && !(error instanceof TooManyErrors)) throw error;
+    tellError(error);
+    if (isPassing) tell("This may pass: run the same command to go on");
+    return isPassing ? MAY_PASS : TOO_MANY_ERRORS;
+  }
+}
+
+/** Does a job. What cannot be read is a line with its error. */
 export async function runParts<Name extends string, Result>(
   job: Job,
   work: PartWork<Name, Result>,
   options: PartsValues & Pick<ReadAheadOptions, "offline" | "pausesMs">,
   signal: AbortSignal,
-): Promise<number> {
-  const { manifest, parts, outDir } = job, { settings, verb: [doing, isDone] } = work;
+): Promise<void> {
+  const { manifest, parts, outDir, maxErrors } = job, { settings, verb: [doing, isDone] } = work;
   const { endings = [] } = work, { offline, pausesMs, force } = options;
   const name = await nameOfSettings(settings);
   const pathsOf = (number: number): string[] =>
     [".jsonl", ...endings].map((ending) => resultPath(outDir, number, name, ending));
   const left = await partsToDo(job, pathsOf, options);
-  if (left === undefined) return 0;
+  if (left === undefined) return;
   const sizesOf = (numbers: readonly number[]): number =>
     numbers.reduce((sum, number) => sum + manifest.sizeOf(number), 0);
-  const total = sizesOf(parts), before = total - sizesOf(left);
+  const total = sizesOf(parts), before = total - sizesOf(left), start = performance.now();
   let done = before, failed = 0, finished = 0;
-  const start = performance.now();
   using progress = new ProgressLine(doing);
   progress.update(done, total);
+  const count = (): void => progress.update(++done, total);
   try {
     for (const number of left) {
       const paths = pathsOf(number);
       // Another worker may have done it meanwhile.
-      if (force || !paths.every(isThere)) {
-        const reading = { offline, pausesMs, signal };
-        failed += await doPart(
-          await manifest.part(number),
-          paths,
-          job.maxErrors,
-          work,
-          reading,
-          () => {
-            progress.update(++done, total);
-          },
-        );
-        finished++;
-      }
+      if (!force && paths.every(isThere)) continue;
+      const reading = { offline, pausesMs, signal };
+      failed += await doPart(await manifest.part(number), paths, maxErrors, work, reading, count);
+      finished++;
     }
-  } catch (error) {
+  } finally {
     if (signal.aborted) {
       tell(`Stopped after ${finished} of ${left.length} parts: run the same command to go on`);
     }
-    const isPassing = error instanceof Passing || isVggError(error) && mayPass(error);
-    if (signal.aborted || !isPassing && !(error instanceof TooManyErrors)) throw error;
-    tellError(error);
-    if (isPassing) tell("This may pass: run the same command to go on");
-    return isPassing ? MAY_PASS : TOO_MANY_ERRORS;
   }
   const seconds = Math.max(0.1, (performance.now() - start) / 1000).toFixed(1);
   const counts = [
@@ -229,7 +226,6 @@ export async function runParts<Name extends string, Result>(
     ...failed > 0 ? [`${failed} with an error`] : [],
   ];
   tell(`${counts.join(", ")}: ${finished} of ${parts.length} parts in ${outDir}`);
-  return 0;
 }
 
 /**
@@ -256,7 +252,7 @@ async function doPart<Name extends string, Result>(
     else {
       const { cause } = found.error, error = errorOf(cause);
       if (cause instanceof NotCapable) throw cause; // Of all pictures.
-      if (mayPass(cause)) throw new Passing(`${id}: ${error.message}`);
+      if (mayPass(cause)) throw new PassingError(`${id}: ${error.message}`);
       lines.push(visibleJson({ id, error }));
       errors.set(index, error);
       if (errors.size > maxErrors) throw tooMany(part, errors, id);

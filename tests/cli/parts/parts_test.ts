@@ -16,7 +16,7 @@ import { evaluateCommand } from "../../../lib/cli/evaluate.ts";
 import { manifestCommand } from "../../../lib/cli/manifest.ts";
 import { mergeCommand } from "../../../lib/cli/merge.ts";
 import { Manifest } from "../../../lib/cli/parts/manifest.ts";
-import { runParts } from "../../../lib/cli/parts/run_parts.ts";
+import { runParts, withPartCodes } from "../../../lib/cli/parts/run_parts.ts";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
 import { encodePng } from "../../../lib/image/codecs/encode_png.ts";
 import type { Table } from "../../../lib/options.ts";
@@ -244,23 +244,29 @@ testParts("what may pass ends a run with a code of its own, and the same command
   });
   const manifest = await Manifest.open(parts),
     job = { manifest, outDir: out, parts: [1], maxErrors: 0 };
+  const { signal } = new AbortController();
   const work = async () => {
     let code = 0;
     const { err } = await printedBy(async () => {
-      code = await runParts<"predictions", readonly Prediction[]>(
-        job,
-        {
-          ...{ settings: { program: "vgg16 classify" }, verb: ["Classifying", "classified"] },
-          stream: (images) => classifier.stream(images),
-          begin: () =>
-            Promise.resolve({
-              record: ({ predictions }) => ({ predictions }),
-              [Symbol.dispose]() {},
-            }),
-        },
-        { pausesMs: [0, 0] },
-        new AbortController().signal,
-      );
+      const parts = () =>
+        runParts<"predictions", readonly Prediction[]>(
+          job,
+          {
+            ...{ settings: { program: "vgg16 classify" }, verb: ["Classifying", "classified"] },
+            stream: (images) => classifier.stream(images),
+            begin: () =>
+              Promise.resolve({
+                record: ({ predictions }) => ({ predictions }),
+                [Symbol.dispose]() {},
+              }),
+          },
+          { pausesMs: [0, 0] },
+          signal,
+        );
+      code = await withPartCodes(async () => {
+        await parts();
+        return 0;
+      }, signal);
     });
     return { code, err };
   };
