@@ -224,6 +224,7 @@ const MODES = {
   read: { read: true },
   new: { read: true, write: true, createNew: true },
   change: { read: true, write: true, create: true },
+  "change there": { read: true, write: true },
 } as const satisfies Record<string, Deno.OpenOptions>;
 
 /**
@@ -327,15 +328,21 @@ export class OpenFile implements Disposable {
 }
 
 /**
- * Opens an empty file where the system keeps temporary ones. It has no name any more, so that nothing is
- * left of it once it is closed, however its process ends.
+ * Opens an empty file. It has no name any more, so that nothing is left of it once it is closed, however its process
+ * ends.
+ *
+ * @param folder Default: where the system keeps temporary ones.
  */
-export function makeTemporaryFile(): OpenFile {
-  const path = Deno.makeTempFileSync({ prefix: "vgg16-", suffix: ".tmp" });
+export function makeTemporaryFile(folder?: string): OpenFile {
+  const path = Deno.makeTempFileSync({ dir: folder, prefix: "vgg16-", suffix: ".tmp" });
   try {
     return new OpenFile(path, "change");
   } finally {
-    Deno.removeSync(path);
+    try {
+      Deno.removeSync(path);
+    } catch {
+      // Another process took it for a leftover.
+    }
   }
 }
 

@@ -87,7 +87,9 @@ export const classifyCommand: Command<typeof OPTIONS> = {
     { line: "curl -s URL | vgg16 classify - --json" },
   ],
   options: OPTIONS,
-  notes: "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line.",
+  notes:
+    "Exit code: 0, or 1 if an image could not be classified, or 2 for a wrong command line; of parts " +
+    "0 once they are there, 65 for too many errors, 75 for what may pass.",
 
   async run(operands, options, signal) {
     if (options.manifest !== undefined) {
@@ -216,7 +218,7 @@ async function classifyParts(
       settings,
       verb: ["Classifying", "classified"],
       stream: (images) => classifier.stream(images, classifying),
-      begin: () => Promise.resolve(lines),
+      begin: () => lines,
     },
     options,
     signal,

@@ -1,6 +1,7 @@
 /** `embed`: writes what a layer says about images. */
 
-import { AtomicFile, writeParts } from "../io/atomic_file.ts";
+import { writeParts } from "../io/atomic_file.ts";
+import { hashParts } from "../io/hash.ts";
 import {
   choice,
   EMBEDDING_OPTIONS,
@@ -69,7 +70,9 @@ export const embedCommand: Command<typeof OPTIONS> = {
   ],
   options: OPTIONS,
   groups: { "What is written": ["layer", "pooling", "normalize"] },
-  notes: "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line.",
+  notes:
+    "Exit code: 0, or 1 if an image could not be embedded, or 2 for a wrong command line; of parts " +
+    "0 once they are there, 65 for too many errors, 75 for what may pass.",
 
   async run(operands, options, signal) {
     if (options.manifest !== undefined) {
@@ -154,11 +157,9 @@ async function embedParts(
     {
       settings,
       verb: ["Embedding", "embedded"],
-      endings: [ending],
       stream: (images) => classifier.embedStream(images, { ...embedding, signal }),
-      async begin(part, paths) {
-        const files = part.entries.map(({ id }) => id), path = paths[0]!; // Of as many endings.
-        const rows = new SpooledRows(files, settings, await AtomicFile.create(`${path}.rows`));
+      begin(part, pathOf) {
+        const rows = new SpooledRows(part.entries.map(({ id }) => id), settings, job.outDir);
         return {
           record({ index, embedding }) {
             checkExecutor(classifier);
@@ -166,7 +167,11 @@ async function embedParts(
             return {};
           },
           async finish(errors) {
-            await writeParts(path, encode(rows.table(errors)), signal);
+            const table = rows.table(errors);
+            // Where a picture comes and goes, two runs have two arrays.
+            const path = pathOf(`.${(await hashParts(encode(table))).slice(0, 12)}${ending}`);
+            await writeParts(path, encode(table), signal);
+            return path;
           },
           [Symbol.dispose]: () => rows[Symbol.dispose](),
         };

@@ -66,7 +66,9 @@ export const evaluateCommand: Command<typeof OPTIONS> = {
   ],
   options: OPTIONS,
   groups: { "What is compared": ["fuse", "compare"] },
-  notes: "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line.",
+  notes:
+    "Exit code: 0, or 1 if an image could not be read, or 2 for a wrong command line; of parts " +
+    "0 once they are there, 65 for too many errors, 75 for what may pass.",
 
   goesOn: ({ outDir }) => outDir !== undefined,
 

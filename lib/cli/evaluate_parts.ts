@@ -58,6 +58,10 @@ export async function evaluateParts(
   if (isAll && !force) await keepReport(outDir, [wanted.settings]);
   await using opened = await openVariant(wanted, viewSettings(variant), signal);
   const classes = classesFor(opened.classifier.info.classes, []);
+  // Before any of them is looked at.
+  for (const number of job.parts) {
+    for (const entry of (await manifest.part(number)).entries) labelOf(entry, classes);
+  }
   await runParts(job, workOf(opened, classes, variant, signal), options, signal);
   if (!isAll || options.dryRun) return 0;
   const { samples, known } = await allOf(job, opened, classes);
@@ -74,7 +78,7 @@ export async function evaluateParts(
   await writeReport(outDir, title, [evaluated], dataset, options.offline);
   tell(`Report: ${reportFiles(outDir)[0]}`);
   if (open) await openPage(reportFiles(outDir)[0]!);
-  return evaluation.failed > 0 ? 1 : 0;
+  return 0;
 }
 
 function workOf(
@@ -90,7 +94,7 @@ function workOf(
     stream: (images) => classifier.stream(images, looking),
     begin(part) {
       const labels = part.entries.map((entry) => labelOf(entry, classes));
-      return Promise.resolve({
+      return {
         record({ index, predictions }) {
           check();
           const { file: _, ...record } = recordOf(
@@ -101,7 +105,7 @@ function workOf(
           return record;
         },
         [Symbol.dispose]() {},
-      });
+      };
     },
   };
 }

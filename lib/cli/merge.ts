@@ -3,20 +3,20 @@
 import { extname, join } from "node:path";
 import { AtomicFile } from "../io/atomic_file.ts";
 import { flag, type Table, text, type Values } from "../options.ts";
-import { fileNames, isThere } from "../platform.ts";
+import { fileNames } from "../platform.ts";
 import { takeTurn } from "../threads/turn.ts";
 import type { Command } from "./command.ts";
 import { checkOutputs, makeFolderOf, OUTPUT_FLAGS } from "./outputs.ts";
-import { checkResults } from "./parts/check_results.ts";
-import { Manifest, type Part } from "./parts/manifest.ts";
+import { checkResults, type Row } from "./parts/check_results.ts";
+import { Manifest } from "./parts/manifest.ts";
 import { type Merged, MERGED_FORMATS } from "./parts/merged_rows.ts";
-import { headFor, RESULT, resultPath } from "./parts/results.ts";
+import { type Head, nameOfSettings, RESULT, resultPath, wholeHead } from "./parts/results.ts";
 import { PARTS_OPTIONS } from "./parts/run_parts.ts";
 import { WRITES } from "./permissions.ts";
 import { ProgressLine } from "./progress.ts";
 import { withData } from "./run.ts";
 import type { Settings } from "./settings.ts";
-import { print, printJson, tell, tellError } from "./terminal.ts";
+import { print, printJson, tell, tellError, tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const OPTIONS = {
@@ -61,8 +61,9 @@ export const mergeCommand: Command<typeof OPTIONS> = {
       writes: out === undefined ? [] : [out],
     }, options);
     if (!isWanted) return 0;
-    const found = new Found(manifest);
-    if (out === undefined) await found.check(folder, name, signal);
+    const found = new Found(manifest, folder, name);
+    // What is not whole is told before anything is written.
+    if (out === undefined || !found.isWhole) await found.check(signal);
     else {
       await makeFolderOf(out);
       using file = await AtomicFile.create(out);
@@ -71,10 +72,10 @@ export const mergeCommand: Command<typeof OPTIONS> = {
         file.write(end, bytes);
         end += bytes.length;
       };
-      await found.check(folder, name, signal, { format: formatOf(out)!, write });
+      await found.check(signal, { format: formatOf(out)!, write });
       if (found.isWhole) await file.commit(options.force !== true);
-      else tell(`${out} is not written`);
     }
+    if (out !== undefined && !found.isWhole) tell(`${out} is not written`);
     if (options.json) printJson(found.report);
     else print(found.lines);
     if (found.isWhole) return 0;
@@ -131,80 +132,115 @@ interface Output {
   write(bytes: Uint8Array): void;
 }
 
-/** Ids that are named at the most. */
+/** Ids that are shown at the most. */
 const FEW = 10;
+
+/** Ids of some kind: all are counted, and some named. */
+class Ids {
+  readonly some: string[] = [];
+  count = 0;
+
+  add(ids: readonly string[]): void {
+    this.some.push(...ids.slice(0, MANY - this.some.length));
+    this.count += ids.length;
+  }
+}
+
+/** Ids of a kind that are kept at the most. */
+const MANY = 1000;
 
 /** What was found of a set. */
 class Found {
   readonly #manifest: Manifest;
-  /** Numbers of parts that have no results. */
-  readonly #missingParts: number[] = [];
-  readonly #missing: string[] = [];
-  readonly #doubled: string[] = [];
-  readonly #foreign: string[] = [];
+  readonly #pathOf: (number: number) => string;
+  readonly #name: string;
+  /** Numbers of parts that have no whole results. */
+  readonly #missingParts: readonly number[];
+  readonly #ids = { missing: new Ids(), doubled: new Ids(), foreign: new Ids() };
   /** How many pictures failed, by the code of their errors. */
   readonly #failed = new Map<string, number>();
+  readonly #versions = new Set<string | undefined>();
   #rows = 0;
 
-  constructor(manifest: Manifest) {
+  /** @param name Of the settings. */
+  constructor(manifest: Manifest, folder: string, name: string) {
     this.#manifest = manifest;
+    this.#pathOf = (number) => resultPath(folder, number, name);
+    this.#name = name;
+    const all = Array.from({ length: manifest.parts }, (_, n) => n + 1);
+    this.#missingParts = all.filter((number) => this.#headOf(number) === undefined);
   }
 
-  /** Goes through the parts, of which one is held at a time. */
-  async check(
-    folder: string,
-    name: string,
-    signal: AbortSignal,
-    output?: Output,
-  ): Promise<void> {
-    const { parts } = this.#manifest;
+  #headOf(number: number): Head | undefined {
+    return wholeHead(this.#pathOf(number), number, this.#manifest.listOf(number));
+  }
+
+  /** Goes through the parts that are there, of which one is held at a time. */
+  async check(signal: AbortSignal, output?: Output): Promise<void> {
+    const { parts } = this.#manifest, missing = new Set(this.#missingParts);
     using progress = new ProgressLine("Checking");
     let merged: Merged | undefined;
     for (let number = 1; number <= parts; number++) {
       await takeTurn(signal);
       progress.update(number - 1, parts);
-      const path = resultPath(folder, number, name);
-      if (!isThere(path)) {
-        this.#missingParts.push(number);
-        continue;
-      }
-      const part = await this.#manifest.part(number), head = settingsIn(path, part);
-      const { rows, missing, doubled, foreign } = await checkResults(path, part);
-      this.#rows += rows.length;
-      this.#missing.push(...missing.slice(0, MANY));
-      this.#doubled.push(...doubled.slice(0, MANY));
-      this.#foreign.push(...foreign.slice(0, MANY));
-      for (const { error } of rows) {
-        if (error === undefined) continue;
-        const code = error.code ?? "other";
-        this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1);
-      }
+      if (missing.has(number)) continue;
+      const settings = await this.#settingsOf(number);
+      const rows = await this.#checkPart(number);
       if (output === undefined) continue;
       if (merged === undefined) {
-        if (head.program !== "vgg16 classify") {
-          throw new UsageError(
-            `Results of ${head.program} stay in their parts: leave out --out and --parquet`,
-          );
-        }
-        merged = await MERGED_FORMATS[output.format](head);
+        merged = await beginMerged(output.format, settings);
         output.write(merged.begin);
       }
       output.write(merged.add(rows));
     }
     if (merged !== undefined) output?.write(merged.end());
+    const [first, ...others] = this.#versions;
+    if (others.length > 0) {
+      tellWarning(`parts were done by several versions: ${[first, ...others].join(", ")}`);
+    }
+  }
+
+  /** @throws {UsageError} If they are not those of the name. */
+  async #settingsOf(number: number): Promise<Settings> {
+    const { settings } = this.#headOf(number)!; // Parts that have none are left out.
+    if (await nameOfSettings(settings) !== this.#name) {
+      throw new UsageError(
+        `${
+          this.#pathOf(number)
+        } has other settings than its name says: remove it, and do its part again`,
+      );
+    }
+    this.#versions.add(settings.version);
+    return settings;
+  }
+
+  async #checkPart(number: number): Promise<readonly Row[]> {
+    const part = await this.#manifest.part(number);
+    const { rows, ...ids } = await checkResults(this.#pathOf(number), part);
+    this.#rows += rows.length;
+    for (const kind of ["missing", "doubled", "foreign"] as const) this.#ids[kind].add(ids[kind]);
+    for (const { error } of rows) {
+      if (error === undefined) continue;
+      const code = error.code ?? "other";
+      this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1);
+    }
+    return rows;
   }
 
   get isWhole(): boolean {
-    return [this.#missingParts, this.#missing, this.#doubled, this.#foreign]
-      .every(({ length }) => length === 0);
+    return this.#missingParts.length === 0 &&
+      Object.values(this.#ids).every(({ count }) => count === 0);
   }
 
   get report(): object {
     const { pictures, parts } = this.#manifest;
+    const kinds = Object.entries(this.#ids);
     return {
       ...{ pictures, parts, rows: this.#rows, failed: Object.fromEntries(this.#failed) },
-      ...{ missingParts: this.#missingParts, missing: this.#missing },
-      ...{ doubled: this.#doubled, foreign: this.#foreign, isWhole: this.isWhole },
+      missingParts: this.#missingParts,
+      counts: Object.fromEntries(kinds.map(([kind, { count }]) => [kind, count])),
+      ...Object.fromEntries(kinds.map(([kind, { some }]) => [kind, some])),
+      isWhole: this.isWhole,
     };
   }
 
@@ -213,39 +249,45 @@ class Found {
     const { pictures, parts } = this.#manifest, done = parts - this.#missingParts.length;
     const failed = [...this.#failed.values()].reduce((sum, count) => sum + count, 0);
     const codes = [...this.#failed].sort(([, a], [, b]) => b - a).map((one) => one.join(" "));
+    const { missing, doubled, foreign } = this.#ids;
     return [
       `${done} of ${partsText(parts)}, ${this.#rows} of ${pictures} pictures` +
       (failed === 0 ? "" : `, ${failed} of them with an error (${codes.join(", ")})`),
-      ...namedLines("missing", this.#missing),
-      ...namedLines("doubled", this.#doubled),
-      ...namedLines("in no part", this.#foreign),
+      ...namedLines("missing", missing),
+      ...namedLines("doubled", doubled),
+      ...namedLines("in no part", foreign),
     ];
   }
 
   /** What is not as it should be. */
   get lack(): string {
     const [first, ...others] = this.#missingParts;
-    const ids = this.#missing.length + this.#doubled.length + this.#foreign.length;
+    const ids = Object.values(this.#ids).reduce((sum, { count }) => sum + count, 0);
     const wrong = ids === 0 ? [] : [`${ids} pictures of parts that are there`];
     if (first === undefined) {
       return `${wrong}. Remove the results of their parts, and do these again`;
     }
-    const all = rangesText(this.#missingParts);
-    const again = others.length === 0
-      ? `by --part ${first}/${this.#manifest.parts}`
-      : `by the same command as before, or by tasks of these numbers, each with --part auto`;
-    const what = others.length === 0 ? `part ${all} is missing` : `parts ${all} are missing`;
-    return `${[what, ...wrong].join(", and ")}. Do ${others.length === 0 ? "it" : "them"} ${again}`;
+    const all = rangesText(this.#missingParts), isOne = others.length === 0;
+    const what = isOne ? `part ${all} is missing` : `parts ${all} are missing`;
+    const again = isOne
+      ? `it by --part ${first}/${this.#manifest.parts}`
+      : `them by the same command as before: parts that are there are skipped`;
+    return `${[what, ...wrong].join(", and ")}. Do ${again}`;
   }
 }
 
-/** Ids of a part that are kept at the most: a part that is wrong altogether needs no more. */
-const MANY = 1000;
+/** @throws {UsageError} If they are no predictions. */
+async function beginMerged(format: Output["format"], settings: Settings): Promise<Merged> {
+  if (settings.program === "vgg16 classify") return await MERGED_FORMATS[format](settings);
+  throw new UsageError(
+    `Results of ${settings.program} stay in their parts: leave out --out and --parquet`,
+  );
+}
 
-function namedLines(what: string, ids: readonly string[]): string[] {
-  if (ids.length === 0) return [];
-  const more = ids.length > FEW ? ` and ${ids.length - FEW} more` : "";
-  return [`${what}: ${ids.slice(0, FEW).join(", ")}${more}`];
+function namedLines(what: string, { some, count }: Ids): string[] {
+  if (count === 0) return [];
+  const more = count > FEW ? ` and ${count - FEW} more` : "";
+  return [`${what}: ${some.slice(0, FEW).join(", ")}${more}`];
 }
 
 function partsText(count: number): string {
@@ -261,14 +303,4 @@ function rangesText(numbers: readonly number[]): string {
     else ranges.push([number, number]);
   }
   return ranges.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`).join(",");
-}
-
-/**
- * What made the results of a part.
- *
- * @throws {UsageError} If they are of other pictures.
- */
-function settingsIn(path: string, part: Part): Settings {
-  const { part: _, pictures: __, list: ___, ...settings } = headFor(path, part);
-  return settings as Settings;
 }

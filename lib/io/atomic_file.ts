@@ -137,7 +137,8 @@ export class AtomicFile implements ByteSink {
   }
 }
 
-const LEFTOVER = /\.vgg16-[0-9a-f]{8}\.tmp$/;
+/** Drafts, and temporary files that were not nameless yet. */
+const LEFTOVER = /(\.vgg16-[0-9a-f]{8}|^vgg16-[0-9a-f]{16})\.tmp$/;
 /** Folders that were looked through. */
 const swept = new Set<string>();
 
@@ -158,7 +159,8 @@ async function removeLeftovers(folder: string): Promise<void> {
 /** Removes a draft if its process does not live: the system has given its lock back then. */
 async function removeIfLeft(path: string): Promise<void> {
   try {
-    using file = new OpenFile(path);
+    // Network file systems lock only what may be written.
+    using file = new OpenFile(path, "change there");
     if (await file.tryLock()) removeSync(path);
   } catch {
     // Gone meanwhile, or another user's.

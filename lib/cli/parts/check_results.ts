@@ -45,6 +45,11 @@ export async function checkResults(path: string, { entries }: Part): Promise<Che
     seen.add(id);
   }
   const missing = [...expected.difference(seen)];
+  if (missing.length + doubled.size + foreign.size === 0) {
+    throw new UsageError(
+      `${path} has its lines in another order: remove it, and do its part again`,
+    );
+  }
   return { rows, missing, doubled: [...doubled], foreign: [...foreign] };
 }
 

@@ -30,14 +30,23 @@ export async function listEntries(
 ): Promise<Listed> {
   if (operand === "-") {
     const name = "standard input";
-    return { entries: sound(namedBy(streamFromStdin(), ".", name), name), areDifferent: false };
+    const list = stoppable(streamFromStdin(), options.signal);
+    return { entries: sound(namedBy(list, ".", name), name), areDifferent: false };
   }
   if ((await describePath(operand)).isFolder) {
     return { entries: picturesOf(operand, options), areDifferent: true };
   }
-  const list = await openStream(operand), folder = dirname(operand);
+  const list = stoppable(await openStream(operand), options.signal), folder = dirname(operand);
   const read = READERS[extname(operand).toLowerCase()] ?? namedBy;
   return { entries: sound(read(list, folder, operand), operand), areDifferent: false };
+}
+
+/** The same bytes, until they are wanted no more, also where none come. */
+function stoppable(
+  list: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return list.pipeThrough(new TransformStream(), { signal });
 }
 
 /** The same entries. @throws {UsageError} Where those who parse a list find no text in UTF-8, or no quotes that end. */

@@ -29,8 +29,8 @@ export interface Part {
   /** From 1 on. */
   readonly number: number;
   readonly entries: readonly Entry[];
-  /** Of the file that lists them. */
-  readonly sha256: string;
+  /** The SHA-256 of the file that lists them. */
+  readonly list: string;
 }
 
 /** How many pictures a part may have: it is held in memory. */
@@ -48,23 +48,29 @@ export class Manifest {
   readonly folder: string;
   readonly pictures: number;
   readonly parts: number;
-  /** Pictures of a part, but for the last. */
-  readonly partSize: number;
+  readonly #partSize: number;
+  readonly #lists: readonly string[];
 
-  private constructor(folder: string, pictures: number, parts: number, partSize: number) {
+  private constructor(
+    folder: string,
+    pictures: number,
+    partSize: number,
+    lists: readonly string[],
+  ) {
     this.folder = folder;
     this.pictures = pictures;
-    this.parts = parts;
-    this.partSize = partSize;
+    this.parts = lists.length;
+    this.#partSize = partSize;
+    this.#lists = lists;
   }
 
   /** @throws {UsageError} If there is none in the folder. */
   static async open(folder: string): Promise<Manifest> {
     const path = join(folder, ABOUT), found = parsed(await textOf(path, folder));
-    const { pictures, parts, partSize } = isRecord(found) ? found : {};
-    const isOne = isSize(pictures) && isSize(parts) && isSize(partSize) &&
-      parts === Math.ceil(pictures / partSize);
-    if (isOne) return new Manifest(folder, pictures, parts, partSize);
+    const { pictures, parts, partSize, lists } = isRecord(found) ? found : {};
+    const isOne = isSize(pictures) && isSize(partSize) && areTexts(lists) &&
+      parts === lists.length && parts === Math.ceil(pictures / partSize);
+    if (isOne) return new Manifest(folder, pictures, partSize, lists);
     throw new UsageError(
       `Expected ${path} to hold how many pictures and parts there are: make it anew with vgg16 manifest`,
     );
@@ -72,7 +78,13 @@ export class Manifest {
 
   /** How many pictures a part has. */
   sizeOf(number: number): number {
-    return number < this.parts ? this.partSize : this.pictures - (this.parts - 1) * this.partSize;
+    const isLast = number === this.parts;
+    return isLast ? this.pictures - (this.parts - 1) * this.#partSize : this.#partSize;
+  }
+
+  /** The SHA-256 of the file that lists a part. */
+  listOf(number: number): string {
+    return this.#lists[number - 1]!; // Parts are from 1 to as many.
   }
 
   /** @throws {UsageError} If the part is not what the manifest says. */
@@ -83,12 +95,16 @@ export class Manifest {
     if (lines.length !== size) {
       throw new UsageError(`Expected ${size} pictures in ${path}: found ${lines.length} lines`);
     }
-    return {
-      number,
-      entries: lines.map((line, n) => entryOf(line, path, n + 1)),
-      sha256: await sha256(text),
-    };
+    const list = await sha256(text), entries = lines.map((line, n) => entryOf(line, path, n + 1));
+    if (list === this.listOf(number)) return { number, entries, list };
+    throw new UsageError(
+      `${path} is not what ${ABOUT} says: it was changed, or two runs of vgg16 manifest wrote here. Make it anew`,
+    );
   }
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
 async function textOf(path: string, folder: string): Promise<string> {
@@ -139,7 +155,7 @@ export interface DivideOptions {
 
 /**
  * Writes the parts of a set into a folder, and that they are whole last of all. Of the pictures no more are held
- * than of a part, and eight bytes of each id.
+ * than of a part, and some 20 bytes of each id.
  *
  * @throws {UsageError} If the folder has a manifest already, two pictures have one id, or there is none at all.
  */
@@ -160,14 +176,19 @@ export async function divide(
     await remove(path); // From now on the folder is no manifest.
   }
   const ids = new KnownIds();
-  let pictures = 0, parts = 0, lines: string[] = [];
+  const lists: string[] = [];
+  let pictures = 0, lines: string[] = [];
   const write = async (): Promise<void> => {
-    await writeWhole(join(folder, `${partName(++parts)}.jsonl`), lines.join(""));
+    const text = lines.join("");
+    lists.push(await sha256(text));
+    await writeWhole(join(folder, `${partName(lists.length)}.jsonl`), text);
     lines = [];
   };
   for await (const entry of entries) {
     signal.throwIfAborted();
-    if (!areDifferent && !ids.add(entry.id)) await refuseSecond(entry.id, folder, parts, lines);
+    if (!areDifferent && !ids.add(entry.id)) {
+      await refuseSecond(entry.id, folder, lists.length, lines);
+    }
     lines.push(lineOf(entry));
     onPictures(++pictures);
     if (lines.length === partSize) await write();
@@ -175,11 +196,12 @@ export async function divide(
   if (lines.length > 0) await write();
   if (pictures === 0) throw new UsageError("There is no picture: nothing is divided");
   for (const name of before) {
-    if (Number(PART.exec(name)?.[1]) > parts) await remove(join(folder, name));
+    if (Number(PART.exec(name)?.[1]) > lists.length) await remove(join(folder, name));
   }
-  const about = { program: "vgg16 manifest", version: VERSION, pictures, parts, partSize };
+  const counts = { pictures, parts: lists.length };
+  const about = { program: "vgg16 manifest", version: VERSION, ...counts, partSize, lists };
   await writeWhole(join(folder, ABOUT), visibleJson(about) + "\n");
-  return { pictures, parts };
+  return counts;
 }
 
 function lineOf({ id, place, label }: Entry): string {

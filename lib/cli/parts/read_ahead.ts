@@ -1,16 +1,21 @@
 /** Pictures of a part, read before the network asks for them: many at once, as far disks and servers need it. */
 
+import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
 import { isVggError } from "../../errors.ts";
 import { DraftLostError } from "../../io/atomic_file.ts";
 import { readBytes } from "../../image/read.ts";
 import type { NamedImage } from "../../input/prepared_image.ts";
+import { describePath } from "../../platform.ts";
+import { isWebUrl } from "../../urls.ts";
 import type { Entry } from "./manifest.ts";
 
 /** Files that are read at the same time. */
 const AT_ONCE = 32;
-/** Bytes of files that wait for the network, from which on no other is begun. */
+/** Bytes of files that are read, or wait for the network. One file may be larger. */
 const MOST_BYTES = 2 ** 26;
+/** What a file is taken to have at least whose size nobody knows. */
+const LEAST_GUESS = 2 ** 21;
 /** Milliseconds before another attempt of what may pass. */
 const PAUSES_MS = [500, 2_000, 8_000];
 /** What a server may ask to wait for at the most. */
@@ -22,6 +27,8 @@ export interface ReadAheadOptions {
   readonly signal: AbortSignal;
   /** Default: as all that reads pictures does. */
   readonly read?: (place: string, signal: AbortSignal) => Promise<Uint8Array>;
+  /** Bytes of a file; `undefined` where that is not known before. Default: what its folder says. */
+  readonly sizeOf?: (place: string) => Promise<number | undefined>;
   /** Before each further attempt of what may pass. */
   readonly pausesMs?: readonly number[] | undefined;
 }
@@ -38,15 +45,21 @@ export async function* readAhead(
   options: ReadAheadOptions,
 ): AsyncGenerator<NamedImage<() => Uint8Array>, void, undefined> {
   const stop = new AbortController(), signal = AbortSignal.any([options.signal, stop.signal]);
-  const { offline, pausesMs = PAUSES_MS } = options;
+  const { offline, pausesMs = PAUSES_MS, sizeOf = fileSize } = options;
   const read = options.read ?? ((place) => readBytes(place, { offline, signal }));
-  let waiting = 0;
-  const begin = async (place: string): Reading => {
+  const room = new Room(MOST_BYTES);
+  let largest = LEAST_GUESS;
+  const begin = async (place: string, turn: number): Reading => {
+    let held = 0;
     try {
+      held = await room.enter(turn, await sizeOf(place) ?? largest);
       const value = await persistently(() => read(place, signal), pausesMs, signal);
-      waiting += value.length;
+      room.change(value.length - held);
+      held = value.length;
+      largest = Math.max(largest, held);
       return { status: "fulfilled", value };
     } catch (reason) {
+      room.change(-held);
       return { status: "rejected", reason };
     }
   };
@@ -54,12 +67,12 @@ export async function* readAhead(
   let begun = 0;
   try {
     for (const { id } of entries) {
-      while (begun < entries.length && readings.length < AT_ONCE && waiting < MOST_BYTES) {
-        readings.push(begin(entries[begun++]!.place));
+      while (begun < entries.length && readings.length < AT_ONCE) {
+        readings.push(begin(entries[begun]!.place, begun++));
       }
-      const found = await (readings.shift() ?? begin(entries[begun++]!.place));
-      signal.throwIfAborted();
-      if (found.status === "fulfilled") waiting -= found.value.length;
+      const found = await abortable(readings.shift()!, signal); // One at least has begun.
+      room.change(found.status === "fulfilled" ? -found.value.length : 0);
+      room.next();
       yield {
         name: id,
         image: () => {
@@ -71,6 +84,54 @@ export async function* readAhead(
   } finally {
     stop.abort();
   }
+}
+
+/** Lets in who fits, in any order, and whose turn it is in any case. */
+class Room {
+  readonly #most: number;
+  readonly #waiting = new Map<number, { readonly bytes: number; readonly enter: () => void }>();
+  #held = 0;
+  #turn = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Waits for room, and takes it. */
+  async enter(turn: number, bytes: number): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.set(turn, { bytes, enter: resolve });
+    this.#letIn();
+    await promise;
+    return bytes;
+  }
+
+  /** Takes more, or gives back. */
+  change(bytes: number): void {
+    this.#held += bytes;
+    this.#letIn();
+  }
+
+  /** The turn is over. */
+  next(): void {
+    this.#turn++;
+    this.#letIn();
+  }
+
+  #letIn(): void {
+    for (const [turn, { bytes, enter }] of this.#waiting) {
+      if (turn !== this.#turn && this.#held + bytes > this.#most) continue;
+      this.#waiting.delete(turn);
+      this.#held += bytes;
+      enter();
+    }
+  }
+}
+
+/** Whatever is wrong with a path is told where it is read. */
+async function fileSize(place: string): Promise<number | undefined> {
+  if (isWebUrl(place)) return undefined;
+  return await describePath(place).then(({ size }) => size, () => 0);
 }
 
 async function persistently<Value>(
@@ -100,18 +161,21 @@ const PASSING_NAMES: ReadonlySet<string> = new Set([
   ...["ConnectionRefused", "ConnectionReset", "ConnectionAborted", "NotConnected", "Http"],
 ]);
 
-/**
- * And numbers of Linux, where a class says nothing: EIO, EAGAIN, ENOMEM, EBUSY, ENFILE, EMFILE, those of a network
- * under a file system (ENETDOWN … EHOSTUNREACH), ESTALE and EREMOTEIO.
- */
-const PASSING_NUMBERS = /\(os error (5|11|12|16|23|24|10[0-9]|11[0-3]|116|121)\)/;
+/** And codes of the system, where a class says nothing: those of a network under a file system among them. */
+const PASSING_CODES: ReadonlySet<string> = new Set([
+  ...["EIO", "EAGAIN", "ENOMEM", "EBUSY", "ENFILE", "EMFILE", "ESTALE", "EREMOTEIO", "ETIMEDOUT"],
+  ...["ENETDOWN", "ENETUNREACH", "ENETRESET", "ECONNABORTED", "ECONNRESET", "ENOBUFS", "ENOTCONN"],
+  ...["ESHUTDOWN", "ECONNREFUSED", "EHOSTDOWN", "EHOSTUNREACH"],
+]);
 
 /** Whether what went wrong may be right by itself later: then it says nothing of the picture. */
 export function mayPass(error: unknown): boolean {
   if (isVggError(error)) return error.retryable || error.code === "disk-full";
   if (!(error instanceof Error)) return false;
   if (error instanceof PassingError || error instanceof DraftLostError) return true;
-  // A connection that broke as the body came is a TypeError.
-  return PASSING_NAMES.has(error.name) || PASSING_NUMBERS.test(error.message) ||
-    error instanceof TypeError && /\b(body|connection)\b/i.test(error.message);
+  if ("code" in error && PASSING_CODES.has(String(error.code))) return true;
+  // A connection that broke as the body came is a TypeError, and memory that is not there a RangeError.
+  return PASSING_NAMES.has(error.name) ||
+    error instanceof TypeError && /\b(body|connection)\b/i.test(error.message) ||
+    error instanceof RangeError && /allocation failed/i.test(error.message);
 }

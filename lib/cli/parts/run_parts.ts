@@ -1,21 +1,23 @@
 /** Does the parts of a manifest that are one worker's, one after the other. */
 
 import { writeWhole } from "../../io/atomic_file.ts";
+import { basename } from "node:path";
 import type { LazyImage } from "../../image/image.ts";
 import type { ImageOutcome, ImageResult } from "../../input/each_image.ts";
 import type { NamedImage } from "../../input/prepared_image.ts";
 import { flagName, type Table, text, type Values } from "../../options.ts";
-import { isThere, makeFolder, NotCapable } from "../../platform.ts";
+import { makeFolder, NotCapable } from "../../platform.ts";
 import { visibleJson } from "../../report/visible.ts";
 import { checkOutputs, type OUTPUT_FLAGS } from "../outputs.ts";
 import { ProgressLine } from "../progress.ts";
-import { errorOf } from "../run.ts";
+import { errorOf, type Failure } from "../run.ts";
 import type { Settings } from "../settings.ts";
 import { tell, tellError } from "../terminal.ts";
+import { isWebUrl } from "../../urls.ts";
 import { UsageError } from "../usage_error.ts";
 import { Manifest, type Part } from "./manifest.ts";
 import { mayPass, PassingError, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
-import { headFor, headOf, nameOfSettings, resultPath } from "./results.ts";
+import { headLine, nameOfSettings, resultPath, wholeHead } from "./results.ts";
 import { parseShare, SCHEDULER_NAMES } from "./share.ts";
 
 /** What a command takes that does parts. */
@@ -31,8 +33,7 @@ export const PARTS_OPTIONS = {
   ),
   maxErrors: text(
     { placeholder: "N%", default: "10%" },
-    "Pictures of a part that may fail, a number or a percentage of the part size, rounded up: more end the run " +
-      "with code 65",
+    "Pictures of a part that may fail, a number or a percentage of them, rounded up: more end the run with code 65",
   ),
 } satisfies Table;
 
@@ -55,8 +56,7 @@ export interface Job {
   readonly outDir: string;
   /** Numbers of parts. */
   readonly parts: readonly number[];
-  /** Pictures of a part that may fail. */
-  readonly maxErrors: number;
+  readonly maxErrors: MaxErrors;
 }
 
 /** @throws {UsageError} If options say no such job. */
@@ -74,7 +74,7 @@ export async function findJob(operands: readonly string[], options: PartsValues)
     : parseShare(part, "--part", manifest.parts);
   const parts: number[] = [];
   for (let number = index; number <= manifest.parts; number += count) parts.push(number);
-  return { manifest, outDir, parts, maxErrors: parseMaxErrors(manifest.partSize, maxErrors) };
+  return { manifest, outDir, parts, maxErrors: parseMaxErrors(maxErrors) };
 }
 
 /**
@@ -105,11 +105,13 @@ function givenOf(values: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(values).filter((name) => values[name] !== undefined).map(flagName);
 }
 
-/** A percentage is one of the size of all parts but the last, which may have few pictures. */
-function parseMaxErrors(partSize: number, text: string = PARTS_OPTIONS.maxErrors.default): number {
+/** How many of a part's pictures may fail. */
+type MaxErrors = (pictures: number) => number;
+
+function parseMaxErrors(text: string = PARTS_OPTIONS.maxErrors.default): MaxErrors {
   const [, digits, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [], most = Number(digits);
-  if (percent === "%" && most <= 100) return Math.ceil(most * partSize / 100);
-  if (percent === "" && Number.isSafeInteger(most)) return most;
+  if (percent === "%" && most <= 100) return (pictures) => Math.ceil(most * pictures / 100);
+  if (percent === "" && Number.isSafeInteger(most)) return () => most;
   throw new UsageError(
     `Option --max-errors needs a number of pictures, or a percentage such as 1%: found "${text}"`,
   );
@@ -120,20 +122,18 @@ export interface PartWork<Name extends string, Result> {
   readonly settings: Settings;
   /** Such as `["Classifying", "classified"]`. */
   readonly verb: readonly [doing: string, done: string];
-  /** Files beside the lines, by their endings. */
-  readonly endings?: readonly string[];
   /** Looks at pictures, in their order. */
   stream(images: AsyncIterable<NamedImage<LazyImage>>): AsyncIterable<ImageOutcome<Name, Result>>;
-  /** Begins with a part; `paths` are of the files beside its lines. */
-  begin(part: Part, paths: readonly string[]): Promise<PartResults<Name, Result>>;
+  /** Begins with a part; `pathOf` gives the path of what lies beside its lines, by its ending. */
+  begin(part: Part, pathOf: (ending: string) => string): PartResults<Name, Result>;
 }
 
 /** What comes of the pictures of a part. */
 export interface PartResults<Name extends string, Result> extends Disposable {
   /** What the line of a picture says beside its id. */
   record(found: ImageResult<Name, Result>): Readonly<Record<string, unknown>>;
-  /** Writes what lies beside the lines, before these. */
-  finish?(errors: ReadonlyMap<number, { readonly message: string }>): Promise<void>;
+  /** Writes what lies beside the lines, before these. Its name tells its contents. Resolves to its path. */
+  finish?(errors: ReadonlyMap<number, { readonly message: string }>): Promise<string>;
 }
 
 /** The part has more pictures that failed than may. */
@@ -146,22 +146,21 @@ class TooManyErrors extends Error {}
  * @throws {UsageError} If results are there of other pictures.
  */
 async function partsToDo(
-  { manifest, outDir, parts }: Job,
-  pathsOf: (number: number) => readonly string[],
+  job: Job,
+  pathOf: (number: number) => string,
   options: Values<typeof OUTPUT_FLAGS>,
 ): Promise<readonly number[] | undefined> {
-  const left: number[] = [];
-  for (const number of parts) {
-    const paths = pathsOf(number), areThere = !options.force && paths.every(isThere);
-    if (!options.force && isThere(paths[0]!)) headFor(paths[0]!, await manifest.part(number));
-    if (!areThere) left.push(number);
-  }
-  const paths = left.flatMap(pathsOf), force = options.force && paths.length > 0;
-  // What lies beside the results of a part that are not there was left by a run that was killed.
+  const { manifest, outDir, parts } = job;
+  const left = options.force ? parts : parts.filter((number) => !isDone(job, number, pathOf));
+  const paths = left.map(pathOf), force = options.force && paths.length > 0;
   const plan = force ? { writes: paths } : { writes: [], grows: paths };
   const isWanted = await checkOutputs({ reads: [manifest.folder], ...plan }, { ...options, force });
   if (isWanted) await makeFolder(outDir);
   return isWanted ? left : undefined;
+}
+
+function isDone({ manifest }: Job, number: number, pathOf: (number: number) => string): boolean {
+  return wholeHead(pathOf(number), number, manifest.listOf(number)) !== undefined;
 }
 
 /**
@@ -191,12 +190,11 @@ export async function runParts<Name extends string, Result>(
   options: PartsValues & Pick<ReadAheadOptions, "offline" | "pausesMs">,
   signal: AbortSignal,
 ): Promise<void> {
-  const { manifest, parts, outDir, maxErrors } = job, { settings, verb: [doing, isDone] } = work;
-  const { endings = [] } = work, { offline, pausesMs, force } = options;
+  const { manifest, parts, outDir } = job, { settings, verb: [doing, isDoneSo] } = work;
+  const { offline, pausesMs, force } = options, reading = { offline, pausesMs, signal };
   const name = await nameOfSettings(settings);
-  const pathsOf = (number: number): string[] =>
-    [".jsonl", ...endings].map((ending) => resultPath(outDir, number, name, ending));
-  const left = await partsToDo(job, pathsOf, options);
+  const pathOf = (number: number): string => resultPath(outDir, number, name);
+  const left = await partsToDo(job, pathOf, options);
   if (left === undefined) return;
   const sizesOf = (numbers: readonly number[]): number =>
     numbers.reduce((sum, number) => sum + manifest.sizeOf(number), 0);
@@ -207,11 +205,10 @@ export async function runParts<Name extends string, Result>(
   const count = (): void => progress.update(++done, total);
   try {
     for (const number of left) {
-      const paths = pathsOf(number);
       // Another worker may have done it meanwhile.
-      if (!force && paths.every(isThere)) continue;
-      const reading = { offline, pausesMs, signal };
-      failed += await doPart(await manifest.part(number), paths, maxErrors, work, reading, count);
+      if (!force && isDone(job, number, pathOf)) continue;
+      const part = await manifest.part(number), most = job.maxErrors(part.entries.length);
+      failed += await doPart(part, outDir, name, most, work, reading, count);
       finished++;
     }
   } finally {
@@ -221,9 +218,9 @@ export async function runParts<Name extends string, Result>(
   }
   const seconds = Math.max(0.1, (performance.now() - start) / 1000).toFixed(1);
   const counts = [
-    `${done - before} of ${total} ${isDone} in ${seconds} s`,
+    `${done - before - failed} of ${total} ${isDoneSo} in ${seconds} s`,
     ...before > 0 ? [`${before} before`] : [],
-    ...failed > 0 ? [`${failed} with an error`] : [],
+    ...failed > 0 ? [`${failed} could not be`] : [],
   ];
   tell(`${counts.join(", ")}: ${finished} of ${parts.length} parts in ${outDir}`);
 }
@@ -231,47 +228,51 @@ export async function runParts<Name extends string, Result>(
 /**
  * Does a part, and writes what came of it.
  *
- * @param paths Of its lines, and of what lies beside them.
+ * @param name Of the settings.
  * @returns How many pictures failed.
  */
 async function doPart<Name extends string, Result>(
   part: Part,
-  [linesPath, ...others]: readonly string[],
+  outDir: string,
+  name: string,
   maxErrors: number,
   { settings, stream, begin }: PartWork<Name, Result>,
   reading: ReadAheadOptions,
   onPicture: () => void,
 ): Promise<number> {
-  const { entries } = part;
-  using results = await begin(part, others);
-  const errors = new Map<number, { readonly message: string }>();
-  const lines = [visibleJson(headOf(part, settings))];
+  const { number, entries, list } = part;
+  using results = begin(part, (ending) => resultPath(outDir, number, name, ending));
+  const errors = new Map<number, Failure["error"]>(), lines: string[] = [];
   for await (const found of stream(readAhead(entries, reading))) {
-    const { index } = found, { id } = entries[index]!;
+    const { index } = found, { id, place } = entries[index]!;
     if (found.error === undefined) lines.push(visibleJson({ id, ...results.record(found) }));
     else {
       const { cause } = found.error, error = errorOf(cause);
-      if (cause instanceof NotCapable) throw cause; // Of all pictures.
-      if (mayPass(cause)) throw new PassingError(`${id}: ${error.message}`);
+      // What it says is said of all pictures, but for a server that nobody may ever find.
+      if (cause instanceof NotCapable) throw cause;
+      if (mayPass(cause) && !isWebUrl(place)) throw new PassingError(`${id}: ${error.message}`);
       lines.push(visibleJson({ id, error }));
       errors.set(index, error);
       if (errors.size > maxErrors) throw tooMany(part, errors, id);
     }
     onPicture();
   }
-  await results.finish?.(errors);
-  await writeWhole(linesPath!, lines.join("\n") + "\n");
+  const beside = await results.finish?.(errors);
+  const head = { settings, part: number, pictures: entries.length, list };
+  const first = headLine({ ...head, ...beside !== undefined && { beside: basename(beside) } });
+  await writeWhole(resultPath(outDir, number, name), [first, ...lines, ""].join("\n"));
   return errors.size;
 }
 
+/** An error for many. Where most of these may pass, it may. */
 function tooMany(
   { number, entries }: Part,
-  errors: ReadonlyMap<number, { readonly message: string }>,
+  errors: ReadonlyMap<number, Failure["error"]>,
   last: string,
-): TooManyErrors {
-  const { message } = [...errors.values()].at(-1)!;
-  return new TooManyErrors(
+): Error {
+  const all = [...errors.values()], passing = all.filter(({ retryable }) => retryable).length;
+  const message =
     `${errors.size} of the ${entries.length} pictures of part ${number} have failed, more than --max-errors ` +
-      `permits; the last was ${last}: ${message}`,
-  );
+    `permits; the last was ${last}: ${all.at(-1)!.message}`;
+  return 2 * passing > all.length ? new PassingError(message) : new TooManyErrors(message);
 }

@@ -19,8 +19,8 @@ interface Scheduler {
   /** The number of the first task. */
   readonly first: 0 | 1;
   /**
-   * The variable with the number of tasks, whichever of them run. Slurm's counts those of this array alone, which
-   * `--array=3,7` makes 2 of whatever there were before: it does not count.
+   * The variable with the number of tasks, whichever of them run. GNU parallel has none, and Slurm's counts those of
+   * this array alone, which `--array=3,7` makes 2 of whatever there were before.
    */
   readonly count?: string;
 }
@@ -41,7 +41,7 @@ const SCHEDULERS: readonly Scheduler[] = [
     count: "AWS_BATCH_JOB_ARRAY_SIZE",
   },
   { name: "Cloud Run job", index: "CLOUD_RUN_TASK_INDEX", first: 0, count: "CLOUD_RUN_TASK_COUNT" },
-  { name: "GNU parallel", index: "PARALLEL_SEQ", first: 1, count: "PARALLEL_TOTAL" },
+  { name: "GNU parallel", index: "PARALLEL_SEQ", first: 1 },
 ];
 
 /** In words, for help. */
@@ -74,7 +74,8 @@ export function parseShare(
 }
 
 function ownShare(option: string, count: number | undefined, env: Env): Share {
-  const scheduler = SCHEDULERS.find(({ index }) => env(index) !== undefined);
+  // A manifest may set a variable to nothing.
+  const scheduler = SCHEDULERS.find(({ index }) => env(index));
   if (scheduler === undefined) {
     const names = SCHEDULERS.map(({ name, index }) => `${index} (${name})`);
     throw new UsageError(
@@ -91,7 +92,7 @@ function ownShare(option: string, count: number | undefined, env: Env): Share {
   const total = count ?? (told === undefined || told === "" ? undefined : Number(told));
   if (total === undefined) {
     const how = scheduler.count === undefined
-      ? `which a ${scheduler.name} does not tell where some of its tasks are repeated: say auto/N`
+      ? `which ${scheduler.name} does not tell, whichever tasks run: say auto/N`
       : `which nothing tells: set ${scheduler.count}, or say auto/N`;
     throw new UsageError(`${option} auto needs the number of parts, ${how}`);
   }

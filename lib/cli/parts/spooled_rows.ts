@@ -1,27 +1,27 @@
 /** The embeddings of a part, on disk until all of them are there. */
 
-import type { AtomicFile } from "../../io/atomic_file.ts";
 import type { Embedding } from "../../output/embedding.ts";
 import { type EmbeddingTable, rowLength } from "../../output/embedding_file.ts";
+import { makeTemporaryFile, type OpenFile } from "../../platform.ts";
 import type { Settings } from "../settings.ts";
 
-/** Rows of one shape in a file that nobody finds afterwards. */
+/** Rows of one shape, in a file without a name. */
 export class SpooledRows implements Disposable {
   readonly #files: readonly string[];
   readonly #settings: Settings;
-  readonly #rows: AtomicFile;
+  readonly #rows: OpenFile;
   /** Of one embedding; of no values as long as there is none. */
   #shape: readonly number[] = [0];
   #count = 0;
 
   /**
    * @param files The picture of each row.
-   * @param rows Where rows are until then: removed in the end.
+   * @param folder Where that file is.
    */
-  constructor(files: readonly string[], settings: Settings, rows: AtomicFile) {
+  constructor(files: readonly string[], settings: Settings, folder: string) {
     this.#files = files;
     this.#settings = settings;
-    this.#rows = rows;
+    this.#rows = makeTemporaryFile(folder);
   }
 
   /** @throws {RangeError} If it is of another shape than those before: pictures of several sizes, not pooled. */
@@ -44,7 +44,9 @@ export class SpooledRows implements Disposable {
     return {
       ...{ settings: this.#settings, shape, files: this.#files, errors },
       read: (row, into) => {
-        this.#rows.read(row * length, new Uint8Array(into.buffer, into.byteOffset, length));
+        const bytes = new Uint8Array(into.buffer, into.byteOffset, length);
+        if (this.#rows.read(row * length, bytes) === length) return;
+        throw new Error(`Row ${row} is shorter than what was written`);
       },
     };
   }

@@ -121,12 +121,12 @@ testParts(
     assertEquals(Object.keys(before).length, 6);
     for (const [n, text] of Object.values(before).entries()) {
       const [head, ...rows] = linesOf(text);
-      const { entries, sha256 } = await manifest.part(n + 1);
+      const { entries, list } = await manifest.part(n + 1);
       assertEquals([head.program, head.part, head.pictures, head.list], [
         "vgg16 classify",
         n + 1,
         entries.length,
-        sha256,
+        list,
       ]);
       for (const { id, ...found } of rows) {
         seen.push(id);
@@ -224,60 +224,95 @@ testParts("by default a tenth may fail, rounded up, also of a last part of one p
   assertEquals(first.code, 0);
 }, 11);
 
-testParts("what may pass ends a run with a code of its own, and the same command goes on", async (
-  { folder, out, model },
-) => {
-  let isDown = true, asked = 0;
-  const bytes = await picture(1);
-  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
-    asked++;
-    return isDown ? new Response("busy", { status: 503 }) : new Response(bytes.slice());
-  });
-  const list = join(folder, "list.txt"), parts = join(folder, "urls");
-  const url = (n: number) => `http://127.0.0.1:${server.addr.port}/${n}.png`;
-  await Deno.writeTextFile(list, [1, 2, 3].map(url).join("\n"));
-  await run(manifestCommand, list, "--out-dir", parts);
-  await using classifier = await loadClassifier({
-    model: model.at(-1)!,
-    backend: "wasm",
-    threads: 1,
-  });
-  const manifest = await Manifest.open(parts),
-    job = { manifest, outDir: out, parts: [1], maxErrors: 0 };
-  const { signal } = new AbortController();
-  const work = async () => {
-    let code = 0;
-    const { err } = await printedBy(async () => {
-      const parts = () =>
-        runParts<"predictions", readonly Prediction[]>(
-          job,
-          {
-            ...{ settings: { program: "vgg16 classify" }, verb: ["Classifying", "classified"] },
-            stream: (images) => classifier.stream(images),
-            begin: () =>
-              Promise.resolve({
-                record: ({ predictions }) => ({ predictions }),
-                [Symbol.dispose]() {},
-              }),
-          },
-          { pausesMs: [0, 0] },
-          signal,
-        );
-      code = await withPartCodes(async () => {
-        await parts();
-        return 0;
-      }, signal);
-    });
-    return { code, err };
+/** Does part 1 of a manifest, and waits for nothing. */
+async function doFirstPart(
+  parts: string,
+  { outDir, model, maxErrors }: { outDir: string; model: string; maxErrors: number },
+): Promise<{ code: number; err: string }> {
+  await using classifier = await loadClassifier({ model, backend: "wasm", threads: 1 });
+  const job = {
+    manifest: await Manifest.open(parts),
+    outDir,
+    parts: [1],
+    maxErrors: () => maxErrors,
   };
-  const failed = await work();
-  assertEquals([failed.code, Object.keys(await filesIn(out))], [75, []]);
-  assertMatch(failed.err, /error: http:\S+1\.png: .*503/);
-  assertEquals(asked % 3, 0); // Each was tried three times.
-  isDown = false;
+  const { signal } = new AbortController();
+  let code = 0;
+  const { err } = await printedBy(async () => {
+    code = await withPartCodes(async () => {
+      await runParts<"predictions", readonly Prediction[]>(
+        job,
+        {
+          ...{ settings: { program: "vgg16 classify" }, verb: ["Classifying", "classified"] },
+          stream: (images) => classifier.stream(images),
+          begin: () => ({
+            record: ({ predictions }) => ({ predictions }),
+            [Symbol.dispose]() {},
+          }),
+        },
+        { pausesMs: [0, 0] },
+        signal,
+      );
+      return 0;
+    }, signal);
+  });
+  return { code, err };
+}
+
+testParts(
+  "servers that fail end a run with a code of its own, or are lines where they are few",
+  async (
+    { folder, out, model },
+  ) => {
+    const down = new Set([1, 2, 3]), asked = new Map<number, number>();
+    const bytes = await picture(1);
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      ({ url }) => {
+        const n = Number(/(\d)\.png/.exec(url)![1]);
+        asked.set(n, (asked.get(n) ?? 0) + 1);
+        return down.has(n) ? new Response("busy", { status: 503 }) : new Response(bytes.slice());
+      },
+    );
+    const list = join(folder, "list.txt"), parts = join(folder, "urls");
+    const url = (n: number) => `http://127.0.0.1:${server.addr.port}/${n}.png`;
+    await Deno.writeTextFile(list, [1, 2, 3].map(url).join("\n"));
+    await run(manifestCommand, list, "--out-dir", parts);
+    const work = (maxErrors: number) =>
+      doFirstPart(parts, { outDir: out, model: model.at(-1)!, maxErrors });
+    const failed = await work(0);
+    assertEquals([failed.code, Object.keys(await filesIn(out))], [75, []]);
+    assertMatch(failed.err, /error: 1 of the 3 pictures .* the last was http:\S+1\.png: .*503/);
+    assertEquals(asked.get(1), 3); // Tried again twice.
+    down.delete(1);
+    down.delete(3);
+    // One that nobody may ever reach keeps no part from being done.
+    assertEquals((await work(1)).code, 0);
+    const [, ...rows] = linesOf(Object.values(await filesIn(out))[0]!);
+    assertEquals(rows.map(({ id }) => id), [1, 2, 3].map(url));
+    assertEquals(rows.map(({ error }) => error?.retryable), [undefined, true, undefined]);
+  },
+);
+
+testParts("a disk that fails ends a run with a code of its own, whatever may fail", async (
+  { parts, out, model },
+) => {
+  const readFile = Deno.readFile,
+    work = () => doFirstPart(parts, { outDir: out, model: model.at(-1)!, maxErrors: 4 });
+  const { entries: [, { place: failing }] } = await (await Manifest.open(parts)).part(1);
+  Deno.readFile = (path, options) => {
+    const error = Object.assign(new Error("Input/output error (os error 5)"), { code: "EIO" });
+    return path === failing ? Promise.reject(error) : readFile(path, options);
+  };
+  try {
+    const { code, err } = await work();
+    assertEquals([code, Object.keys(await filesIn(out))], [75, []]);
+    assertStringIncludes(err, "Input/output error");
+    assertStringIncludes(err, "This may pass: run the same command to go on");
+  } finally {
+    Deno.readFile = readFile;
+  }
   assertEquals((await work()).code, 0);
-  const [, ...rows] = linesOf(Object.values(await filesIn(out))[0]!);
-  assertEquals(rows.map(({ id }) => id), [1, 2, 3].map(url));
 });
 
 testParts("embeddings of a part are the rows of embed, and NaN where a picture failed", async (
@@ -335,7 +370,7 @@ testParts(
     await Deno.remove(set, { recursive: true }); // What failed is not tried again, either.
     await Deno.mkdir(set);
     const last = await run(evaluateCommand, ...model, ...wanted, "--json");
-    assertEquals([last.code, whole.code], [1, 1]);
+    assertEquals([last.code, whole.code], [0, 1]); // Of parts the lines tell.
     const [one] = JSON.parse(whole.out).variants, [together] = JSON.parse(last.out).variants;
     for (const report of [one, together]) {
       delete report.imagesPerSecond;

@@ -1,4 +1,5 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { ImageDecodeError } from "../../../lib/errors.ts";
 import { mayPass, readAhead, type ReadAheadOptions } from "../../../lib/cli/parts/read_ahead.ts";
 
@@ -6,6 +7,11 @@ const entriesOf = (count: number) =>
   Array.from({ length: count }, (_, n) => ({ id: `${n}`, place: `/pictures/${n}` }));
 
 const { signal } = new AbortController();
+
+/** An error as the runtime throws it where it has no class for it. */
+function systemError(code: string): Error {
+  return Object.assign(new Error("Something failed (os error 0)"), { code });
+}
 
 /** Reads that end when they are told to. */
 class Reads {
@@ -26,8 +32,10 @@ class Reads {
 
 Deno.test("many pictures are read at the same time, and are given in their order", async () => {
   const reads = new Reads(), entries = entriesOf(100);
-  const pictures = readAhead(entries, { signal, read: reads.read });
+  const sizeOf = () => Promise.resolve(1);
+  const pictures = readAhead(entries, { signal, read: reads.read, sizeOf });
   const first = pictures.next();
+  await delay(0);
   assertEquals(reads.begun, entries.slice(0, 32).map(({ place }) => place));
   // Whichever is there first.
   for (const { place } of entries.slice(0, 32).reverse()) reads.end(place);
@@ -36,30 +44,53 @@ Deno.test("many pictures are read at the same time, and are given in their order
   const second = (await pictures.next()).value!;
   assertEquals([second.name, [...second.image()]], ["1", [1]]);
   // In the place of each that is given another begins.
+  await delay(0);
   assertEquals(reads.begun.length, 33);
   await pictures.return();
 });
 
-Deno.test("no more is read than may wait", async () => {
-  const large = new Uint8Array(2 ** 25);
-  let begun = 0;
-  const read = () => {
-    begun++;
-    return Promise.resolve(large);
+Deno.test("of large files no more are under way than may be held, of which the first may be larger", async () => {
+  const MiB = 2 ** 20, underWay = new Set<string>(), sizes = new Map<string, number>();
+  let most = 0;
+  const sizeOf = (place: string) => Promise.resolve(sizes.get(place));
+  const read = async (place: string) => {
+    underWay.add(place);
+    const held = [...underWay].reduce((sum, one) => sum + sizes.get(one)!, 0);
+    most = Math.max(most, held);
+    await delay(0);
+    return new Uint8Array(sizes.get(place)!);
   };
-  const pictures = readAhead(entriesOf(200), { signal, read });
-  await pictures.next();
-  // 32 were begun before any was there; none is until they are taken.
-  for (let n = 0; n < 20; n++) await pictures.next();
-  assertEquals(begun, 32);
-  await pictures.return();
+  const all = async (entries: ReturnType<typeof entriesOf>, options: object) => {
+    for await (const { image } of readAhead(entries, { signal, read, ...options })) {
+      const { length } = image();
+      for (const [place, size] of sizes) if (size === length) underWay.delete(place);
+    }
+  };
+  const entries = entriesOf(12);
+  for (const [n, { place }] of entries.entries()) {
+    sizes.set(place, (n % 3 === 0 ? 40 : 20) * MiB + n);
+  }
+  await all(entries, { sizeOf });
+  // Those that fit into 64, whose turn it is beside them, and the one that was just taken; of 320 in all.
+  assert(most <= (64 + 40 + 40) * MiB + 100, `${most / MiB} MiB`);
+  most = 0;
+  underWay.clear();
+  // Where nobody tells a size it is that of the largest so far.
+  await all(entries, { sizeOf: () => Promise.resolve(undefined) });
+  assert(most > 144 * MiB + 100, "the first ones are not known to be large");
+  underWay.clear();
+  most = 0;
+  const larger = { id: "larger", place: "/pictures/larger" };
+  sizes.set(larger.place, 100 * MiB);
+  await all([...entries, larger], { sizeOf });
+  assert(most <= (64 + 100 + 40) * MiB + 100, `${most / MiB} MiB`);
 });
 
 Deno.test("what may pass is tried again, and what a server asks for is waited for", async () => {
   const failures = [
     new ImageDecodeError("no answer", { code: "image-fetch" }),
     new ImageDecodeError("busy", { code: "image-fetch", status: 503, retryAfterMs: 1 }),
-    new Error("Input/output error (os error 5)"),
+    systemError("EIO"),
   ];
   let tries = 0;
   const read = () => {
@@ -107,8 +138,8 @@ Deno.test("what is told of a picture, and what may pass", () => {
   const passing = [
     new ImageDecodeError("x", { code: "image-fetch", status: 429 }),
     new ImageDecodeError("x", { code: "image-fetch", status: 500 }),
-    new Error("Stale file handle (os error 116)"),
-    new Error("Too many open files (os error 24)"),
+    ...["EIO", "ESTALE", "EMFILE"].map(systemError),
+    new RangeError("Array buffer allocation failed"),
     new Deno.errors.TimedOut("x"),
     new TypeError("error reading a body from connection"),
   ];
@@ -117,7 +148,9 @@ Deno.test("what is told of a picture, and what may pass", () => {
     new ImageDecodeError("x"),
     new Deno.errors.NotFound("No such file or directory (os error 2)"),
     new Deno.errors.PermissionDenied("Permission denied (os error 13)"),
-    new Error("File name too long (os error 36)"),
+    systemError("ENAMETOOLONG"),
+    new Error("Not a directory (os error 20): readfile 'notdir/a (os error 5).jpg'"),
+    new RangeError("Invalid array length"),
     new TypeError("Expected an image"),
     "a text",
   ];

@@ -33,7 +33,11 @@ Deno.test("a task that Slurm repeats does its own part again, whichever run besi
     assertEquals(shares.map((env) => shareOf("auto/8", env).index), ids.map(Number), array);
     // Of 8 or of 2: nothing tells.
     for (const env of shares) {
-      assertThrows(() => shareOf("auto", env), UsageError, "a Slurm array does not tell");
+      assertThrows(
+        () => shareOf("auto", env),
+        UsageError,
+        "which Slurm array does not tell, whichever tasks run",
+      );
     }
   }
 });
@@ -45,7 +49,6 @@ Deno.test("the total is known, or a scheduler tells it", () => {
     { JOB_COMPLETION_INDEX: "3", JOB_COMPLETIONS: "4" },
     { AWS_BATCH_JOB_ARRAY_INDEX: "3", AWS_BATCH_JOB_ARRAY_SIZE: "4" },
     { CLOUD_RUN_TASK_INDEX: "3", CLOUD_RUN_TASK_COUNT: "4" },
-    { PARALLEL_SEQ: "4", PARALLEL_TOTAL: "4" },
   ];
   for (const env of environments) assertEquals(shareOf("auto", env), { index: 4, count: 4 });
   const unset = () => shareOf("auto", { JOB_COMPLETION_INDEX: "0" });
@@ -64,4 +67,7 @@ Deno.test("a share that does not exist is an error", () => {
     );
   }
   assertThrows(() => shareOf("auto"), UsageError, "JOB_COMPLETION_INDEX (Kubernetes Indexed Job)");
+  // What a manifest sets to nothing is no number.
+  const empty = () => shareOf("auto/4", { JOB_COMPLETION_INDEX: "" });
+  assertThrows(empty, UsageError, "JOB_COMPLETION_INDEX (Kubernetes Indexed Job)");
 });
