@@ -5,18 +5,20 @@
  * printed with its place. Results are kept in `.cache/mutants.json`, so that a run that was stopped goes on; what
  * has changed since is tried again.
  *
+ * `deno task mutate --chosen` tries those of `tests/mutants/` instead, and exits with 1 if one survives. With
+ * `--sample N` it draws some of them, by the date unless `--seed` is given.
+ *
  * @module
  */
 
 import { parseArgs } from "node:util";
-import { dirname, fromFileUrl, join, relative } from "@std/path";
-import { type Mutant, mutantsOf } from "./mutants.ts";
+import { dirname, join, relative } from "@std/path";
+import { runChosen } from "./chosen_mutants.ts";
+import { MutatedCopy, ROOT, sample, trackedFiles } from "./mutated_copy.ts";
+import type { Mutant } from "./mutants.ts";
 
-const ROOT = fromFileUrl(new URL("../", import.meta.url));
 const CACHE = join(ROOT, ".cache");
 const RESULTS = join(CACHE, "mutants.json");
-/** Seconds for the tests of one mutant. One that makes them hang is noticed. */
-const LIMIT_S = 120;
 /** Test files that are tried for a mutant, those that are nearest to it first. */
 const MOST_TESTS = 6;
 /** What a test says that starts the command line as a process. */
@@ -30,31 +32,35 @@ interface Result {
 
 const { values: flags } = parseArgs({
   options: {
+    chosen: { type: "boolean", default: false },
     only: { type: "string", multiple: true, default: ["lib/"] },
     sample: { type: "string", default: "Infinity" },
-    seed: { type: "string", default: "1" },
+    seed: { type: "string" },
   },
 });
 
-const tracked = (await output("git", ["ls-files"])).split("\n").filter((path) => path !== "");
+const tracked = await trackedFiles();
 const modules = tracked.filter((path) =>
   /^lib\/.*\.ts$/.test(path) && !/\/kernels\/|_binary\.ts$/.test(path) &&
   flags.only.some((only) => path.startsWith(only))
 );
 const tests = tracked.filter((path) => /^tests\/.*_test\.ts$/.test(path));
 
-const copy = await Deno.makeTempDir({ prefix: "mutants-" });
-try {
-  for (const path of tracked) {
-    await Deno.mkdir(dirname(join(copy, path)), { recursive: true });
-    await Deno.copyFile(join(ROOT, path), join(copy, path));
-  }
-  await run();
-} finally {
-  await Deno.remove(copy, { recursive: true });
+if (flags.chosen) {
+  const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+  const areKilled = await runChosen({
+    only: flags.only,
+    sample: Number(flags.sample),
+    seed: Number(flags.seed ?? day),
+  });
+  Deno.exit(areKilled ? 0 : 1);
 }
+await using copy = await MutatedCopy.of(tracked);
+await run();
 
 async function run(): Promise<void> {
+  // It brings TypeScript, which hand-chosen mutants do without.
+  const { mutantsOf } = await import("./mutants.ts");
   const reach = await reachOf();
   const known: Record<string, Result> = await readJson(RESULTS) ?? {};
   const drawn = sample(
@@ -63,7 +69,7 @@ async function run(): Promise<void> {
       return mutantsOf(path, source).map((mutant) => ({ path, source, mutant }));
     }),
     Number(flags.sample),
-    Number(flags.seed),
+    Number(flags.seed ?? 1),
   );
   const counts = { killed: 0, survived: 0, "no test": 0 };
   for (const { path, source, mutant } of drawn) {
@@ -96,22 +102,14 @@ async function tryMutant(
 ): Promise<Result> {
   const covering = testsFor(path, reach);
   if (covering.length === 0) return { outcome: "no test" };
-  await Deno.writeTextFile(join(copy, path), source.slice(0, begin) + text + source.slice(end));
-  try {
+  const changed = source.slice(0, begin) + text + source.slice(end);
+  return await copy.with(path, changed, async () => {
     for (const test of covering) {
-      const { success } = await new Deno.Command("deno", {
-        args: ["test", "--no-check", "--no-lock", "--allow-all", "--fail-fast", "--quiet", test],
-        cwd: copy,
-        stdout: "null",
-        stderr: "null",
-        signal: AbortSignal.timeout(1000 * LIMIT_S),
-      }).output();
-      if (!success) return { outcome: "killed", by: test };
+      const { outcome } = await copy.test(test);
+      if (outcome === "failed" || outcome === "hung") return { outcome: "killed", by: test };
     }
     return { outcome: "survived" };
-  } finally {
-    await Deno.writeTextFile(join(copy, path), source);
-  }
+  });
 }
 
 /**
@@ -165,20 +163,6 @@ async function keyOf(path: string, source: string, { begin, text }: Mutant): Pro
   const bytes = new TextEncoder().encode(source);
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return `${path} ${hash.slice(0, 8).toHex()} ${begin} ${text}`;
-}
-
-/** Draws without putting back. */
-function sample<T>(items: T[], count: number, seed: number): T[] {
-  let state = seed;
-  const random = (): number => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 | 0;
-    return (state >>> 0) / 2 ** 32;
-  };
-  for (let i = 0; i < Math.min(count, items.length - 1); i++) {
-    const j = i + Math.floor(random() * (items.length - i));
-    [items[i], items[j]] = [items[j]!, items[i]!];
-  }
-  return items.slice(0, count);
 }
 
 async function output(command: string, args: string[]): Promise<string> {
