@@ -29,7 +29,9 @@ const FOLDER = fromFileUrl(new URL("../tests/mutants/", import.meta.url));
 /** All that were chosen, by folder and in the order of the files. */
 export async function chosenMutants(): Promise<ChosenMutant[]> {
   const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).toSorted();
-  const modules = await Promise.all(names.map((name) => import(toFileUrl(join(FOLDER, name)).href)));
+  const modules = await Promise.all(
+    names.map((name) => import(toFileUrl(join(FOLDER, name)).href)),
+  );
   return modules.flatMap(({ MUTANTS }) => MUTANTS as ChosenMutant[]);
 }
 
@@ -68,7 +70,9 @@ export async function runChosen({ only, sample: most, seed }: ChosenOptions): Pr
   const all = (await chosenMutants()).filter(({ file }) =>
     only.some((begin) => file.startsWith(begin))
   );
-  const changed = all.map((mutant) => applied(Deno.readTextFileSync(join(ROOT, mutant.file)), mutant));
+  const changed = all.map((mutant) =>
+    applied(Deno.readTextFileSync(join(ROOT, mutant.file)), mutant)
+  );
   const texts = new Map(all.map((mutant, n) => [mutant, changed[n]!]));
   await using copy = await MutatedCopy.of(await trackedFiles());
   const passing = new Map<string, Promise<TestRun>>();

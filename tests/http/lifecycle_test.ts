@@ -198,10 +198,12 @@ Deno.test("warmUp() loads, and rejects as loading does; drain() waits for answer
     order.push(`${status}`)
   );
   await asked.promise;
+  assertEquals((await service.fetch(get("/livez"))).headers.get("connection"), null);
   const drained = service.drain().then(() => order.push("drained"));
   assertEquals(service.ready, false);
-  // Those that come nevertheless are answered.
-  assertEquals((await service.fetch(get("/livez"))).status, 200);
+  // Those that come nevertheless are answered, and their connections end.
+  const late = await service.fetch(get("/livez"));
+  assertEquals([late.status, late.headers.get("connection")], [200, "close"]);
   assertStringIncludes(await service.metrics(), "\nvgg16_ready 0\n");
   scoring.resolve();
   await Promise.all([answer, drained]);

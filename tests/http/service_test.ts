@@ -97,6 +97,7 @@ Deno.test("options are query parameters with the library's names and checks", as
       ["scoreThreshold=2", "from 0 to 1"],
       ["scales=20", "scale"],
       ["scales=32,40,48,56", "scales must be at most 3 integers from 1 to 1024"],
+      ["scales=32,40,1025", "scales must be at most 3 integers from 1 to 1024"],
       ["crops=round", "crops"],
     ]
   ) {
@@ -169,10 +170,40 @@ Deno.test("GET / is the page for a browser and JSON for a program", async () => 
   assertEquals((await about.json()).name, "@edge/vgg16");
 });
 
+Deno.test("the page may load and call its own service alone, and has no script or style but its own", async () => {
+  const page = await service.fetch(get("/", { accept: "text/html" }));
+  const [, style] = /<style>([^]*?)<\/style>/.exec(await page.text())!;
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(style));
+  const directives = page.headers.get("content-security-policy")!.split("; ");
+  assertEquals(directives.toSorted(), [
+    "base-uri 'none'",
+    "connect-src 'self'",
+    "default-src 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "img-src 'self' blob: data:",
+    "media-src blob: mediastream:",
+    "script-src 'self'",
+    `style-src 'sha256-${new Uint8Array(hash).toBase64()}'`,
+  ]);
+  const script = await service.fetch(get("/page.js"));
+  await script.body?.cancel();
+  assertStringIncludes(script.headers.get("content-security-policy")!, "default-src 'none'");
+});
+
 Deno.test("unknown paths are 404 and other methods 405 with Allow", async () => {
   assertEquals((await service.fetch(get("/nothing"))).status, 404);
   const response = await service.fetch(get("/classify"));
   assertEquals([response.status, response.headers.get("allow")], [405, "POST"]);
+});
+
+Deno.test("a path whose %-escapes are no text is 400", async () => {
+  for (const path of ["/v2/models/%E0%A4%A", "/v2/models/x/versions/%ff/ready"]) {
+    const response = await service.fetch(get(path));
+    const { code, detail } = await response.json();
+    assertEquals([response.status, code], [400, "bad-request"], path);
+    assertStringIncludes(detail, "The path is malformed: %");
+  }
 });
 
 Deno.test("HEAD answers as GET without a body", async () => {
@@ -208,7 +239,8 @@ Deno.test("every response has security headers and a request id, the client's if
   const response = await service.fetch(get("/livez", { "x-request-id": "abc-1" }));
   assertEquals(response.headers.get("x-request-id"), "abc-1");
   assertEquals(response.headers.get("x-content-type-options"), "nosniff");
-  assertStringIncludes(response.headers.get("content-security-policy")!, "default-src 'none'");
+  const policy = "default-src 'none'; frame-ancestors 'none'";
+  assertEquals(response.headers.get("content-security-policy"), policy);
   const odd = await service.fetch(get("/nothing", { "x-request-id": "a b<script>" }));
   assertMatch(odd.headers.get("x-request-id")!, /^[0-9a-f-]{36}$/);
 });

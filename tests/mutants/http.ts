@@ -2,7 +2,10 @@
 
 import type { ChosenMutant } from "../../tools/chosen_mutants.ts";
 
-const BROWSERS = { file: "lib/http/server/browsers.ts", test: "tests/http/server/browsers_test.ts" };
+const BROWSERS = {
+  file: "lib/http/server/browsers.ts",
+  test: "tests/http/server/browsers_test.ts",
+};
 const PIPELINE = { file: "lib/http/queue/pipeline.ts", test: "tests/http/queue/pipeline_test.ts" };
 const SERVED = { file: "lib/http/queue/served_model.ts" };
 const CALL = { file: "lib/http/server/call.ts" };
@@ -21,12 +24,6 @@ export const MUTANTS: readonly ChosenMutant[] = [
     name: "answers do not vary by Origin",
     before: 'headers.append("vary", "origin");',
     after: "",
-  },
-  {
-    ...BROWSERS,
-    name: "an answer's own Vary is lost",
-    before: 'headers.append("vary", "origin");',
-    after: 'headers.set("vary", "origin");',
   },
   {
     ...PIPELINE,
@@ -79,13 +76,6 @@ export const MUTANTS: readonly ChosenMutant[] = [
     before: "if (this.waitMs > 0) throw this.#failure!.error;",
     after: "",
     test: "tests/http/queue/served_model_test.ts",
-  },
-  {
-    file: "lib/http/service.ts",
-    name: "a service whose modules could not be read is never opened again",
-    before: "opening = undefined; // It is imported again by the next request.",
-    after: "",
-    test: "tests/http/service_test.ts",
   },
   {
     ...SERVICE,
@@ -236,8 +226,8 @@ export const MUTANTS: readonly ChosenMutant[] = [
   {
     file: "lib/options/check.ts",
     name: "of some scales only the first has bounds",
-    before: "        value.every((item) => isInteger(item, option));\n    case \"program\"",
-    after: "        isInteger(value[0], option);\n    case \"program\"",
+    before: '        value.every((item) => isInteger(item, option));\n    case "program"',
+    after: '        isInteger(value[0], option);\n    case "program"',
     test: "tests/http/service_test.ts",
   },
 ];

@@ -88,9 +88,13 @@ Deno.test("pixels as UINT8 or FP32, flat or nested, give what the file gives", a
 });
 
 Deno.test("binary tensors follow the JSON, as Triton's clients send them", async () => {
-  const send = async (input: Record<string, unknown>, binary: Uint8Array) => {
+  const send = async (
+    input: Record<string, unknown>,
+    binary: Uint8Array,
+    size: unknown = binary.length,
+  ) => {
     const json = new TextEncoder().encode(JSON.stringify({
-      inputs: [{ ...input, parameters: { binary_data_size: binary.length } }],
+      inputs: [{ ...input, parameters: { binary_data_size: size } }],
     }));
     const body = new Uint8Array([...json, ...binary]);
     const response = await service.fetch(post(`${MODEL}/infer`, body, {
@@ -115,6 +119,11 @@ Deno.test("binary tensors follow the JSON, as Triton's clients send them", async
     element.subarray(0, 99),
   );
   assertStringIncludes(short.error, "ends within an element");
+  for (const size of [element.length - 1, element.length + 1, String(element.length), null]) {
+    const other = await send({ name: "image", datatype: "BYTES", shape: [1] }, element, size);
+    const words = `Expected ${JSON.stringify(size)} bytes of input "image" after the JSON`;
+    assertStringIncludes(other.error, words);
+  }
 });
 
 Deno.test("outputs can be chosen, and scores of all labels sum to 1", async () => {

@@ -1,5 +1,15 @@
+import { delay } from "@std/async/delay";
 import { assertEquals, assertMatch } from "@std/assert";
-import { BOATS, CAT, post, testService } from "../../support/http_service.ts";
+import type { ImageClassifier } from "../../../lib/classifier.ts";
+import {
+  BOATS,
+  CAT,
+  cifar10Classifier,
+  post,
+  standIn,
+  testService,
+} from "../../support/http_service.ts";
+import { until } from "../../support/serve_process.ts";
 
 Deno.test("a cached result is the same answer, for any choice of labels", async () => {
   const lines: string[] = [];
@@ -43,4 +53,30 @@ Deno.test("the time of an answer is not told where it would say that somebody se
   for (const told of await timing(0)) {
     assertMatch(told!, /^decode;dur=[\d.]+, queue;dur=[\d.]+, inference;dur=[\d.]+;desc=/);
   }
+});
+
+Deno.test("what is asked with other options is another run", async () => {
+  const { info } = await cifar10Classifier();
+  const runs: string[] = [], others = Promise.withResolvers<void>();
+  const run = async (given: unknown, { layer, label }: { layer?: string; label?: string }) => {
+    const images = Array.isArray(given) ? given : [given];
+    runs.push(`${layer ?? label} x${images.length}`);
+    if (runs.length === 1) await others.promise;
+    const data = new Float32Array(1), answer = { layer, shape: [1], data, map: data };
+    return Array.isArray(given) ? given.map(() => answer) : answer;
+  };
+  const own = { info, embed: run, explain: run } as unknown as ImageClassifier;
+  const service = testService({ classifier: { ...standIn(() => Promise.resolve([])), ...own } });
+  const paths = [
+    ...["conv1_1", "conv5_1", "conv5_1", "pool4"].map((layer) => `/embed?layer=${layer}`),
+    ...["cat", "dog"].map((label) => `/explain?label=${label}`),
+  ];
+  const headers = { accept: "application/json" };
+  const answers = paths.map((path) => service.fetch(post(path, CAT, headers)));
+  const decoded = `vgg16_decode_seconds_count ${paths.length}\n`;
+  await until(async () => (await service.metrics()).includes(decoded));
+  await delay(0); // What is decoded is in the queue.
+  others.resolve();
+  for (const answer of answers) assertEquals((await (await answer).json()).error, undefined);
+  assertEquals(runs, ["conv1_1 x1", "conv5_1 x2", "pool4 x1", "cat x1", "dog x1"]);
 });

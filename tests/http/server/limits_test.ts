@@ -366,6 +366,22 @@ Deno.test("a failure inside is a 500 that tells the client nothing and the log e
   assertEquals(JSON.parse(lines[0]).requestId, "r1");
 });
 
+Deno.test("the server's failure at one image of a list fails the request", async () => {
+  const classifier = standIn((images) =>
+    images.includes(0)
+      ? Promise.reject(new Error("no such image"))
+      : Promise.resolve(images.map(() => 0.5))
+  );
+  const service = testService({ classifier, maxBatch: 1 });
+  const statusOf = async (first: readonly number[]): Promise<number> => {
+    const inputs = first.map((byte) => Uint8Array.of(byte).toBase64());
+    const response = await service.fetch(postJson("/classify", { inputs }));
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals([await statusOf([1, 2]), await statusOf([1, 0])], [200, 500]);
+});
+
 /** A body of which a part is sent, and no more; `taken` once the service has it. */
 function stalledBody(bytes: number): { body: ReadableStream<Uint8Array>; taken: Promise<void> } {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -396,8 +412,9 @@ Deno.test("of bodies that are more than maxArrivingBytes together, the slowest a
   const slowest = service.fetch(post("/classify", first.body));
   await first.taken;
   const other = service.fetch(post("/classify", second.body));
-  const problem = await problemOf(await slowest);
+  const givenUp = await slowest, problem = await problemOf(givenUp);
   assertEquals([problem.status, problem.code], [429, "overloaded"]);
+  assertEquals(givenUp.headers.get("retry-after"), "1");
   assertStringIncludes(problem.detail, `More than ${most} bytes are arriving`);
   assertEquals((await (await service.fetch(post("/classify", CAT))).json())[0].label, "cat");
   // With that the other was one byte too many, and slower.
