@@ -8,6 +8,7 @@ import type { Model } from "../../lib/model/model.ts";
 import { readSafetensorsHeader } from "../../lib/model/safetensors.ts";
 import { CIFAR10_FILE } from "../support/cifar10.ts";
 import { modelBytes } from "../support/model_bytes.ts";
+import { type Edited, resealed } from "../support/resealed.ts";
 import { smallVgg } from "../support/small_vgg.ts";
 
 const CHECKPOINT = new URL("../fixtures/checkpoints/zip_d.pth", import.meta.url);
@@ -93,4 +94,94 @@ Deno.test("convert() writes a temperature and a sure score", async () => {
   const { bytes } = await convert(CHECKPOINT, { temperature: 1.3, sureScore: 0.8 });
   const { temperature, sureScore } = await openModel(bytes);
   assertEquals([temperature, sureScore], [1.3, 0.8]);
+});
+
+/** Documents that are refused, though their file's hashes hold, and what is said of them. */
+const HOSTILE:
+  readonly (readonly [change: (document: Edited["document"]) => void, words: string])[] = [
+    ...[0, 4, 1.5, -1, "1", null].map((version) =>
+      [
+        (d: Edited["document"]) => d.version = version,
+        `expected a version from 1 to 3, found ${JSON.stringify(version)}`,
+      ] as const
+    ),
+    [(d) => d.id = "", "id must be a string"],
+    [(d) => d.id = 5, "id must be a string"],
+    [(d) => d.labels.push("more"), "labels must be 5 strings"],
+    [(d) => d.labels.pop(), "labels must be 5 strings"],
+    [(d) => d.labels[1] = 1, "labels must be strings"],
+    [(d) => d.labels = { length: 5 }, "labels must be strings"],
+    [(d) => d.ids = ["n1", "n2"], "ids must be 5 strings"],
+    [(d) => d.ids = [1, 2, 3, 4, 5], "ids must be 5 strings"],
+    [(d) => d.ids = Array(5).fill("n1"), "ids must differ"],
+    [(d) => d.architecture = null, "architecture.configuration must be one of A"],
+    [
+      (d) => d.architecture.configuration = "toString",
+      "architecture.configuration must be one of A",
+    ],
+    ...[0, 8193, 32.5, "32"].flatMap((size) =>
+      ["height", "width"].map((side) =>
+        [
+          (d: Edited["document"]) => d.architecture.input[side] = size,
+          "architecture.input must be height, width and 1 or 3 channels",
+        ] as const
+      )
+    ),
+    ...[0, 2, 4, "3"].map((channels) =>
+      [
+        (d: Edited["document"]) => d.architecture.input.channels = channels,
+        "architecture.input must be height, width and 1 or 3 channels",
+      ] as const
+    ),
+    ...[0, -4, 2 ** 20 + 1, 4.5, "4"].flatMap((size) =>
+      ["convolutions", "dense"].map((kind) =>
+        [
+          (d: Edited["document"]) => d.architecture[kind][0] = size,
+          "architecture.convolutions and .dense must be lists of sizes",
+        ] as const
+      )
+    ),
+    [(d) => d.architecture.convolutions.pop(), "convolution"],
+    [(d) => d.architecture.pooling = "max", 'architecture.pooling must be "flatten" or "average"'],
+    [(d) => d.architecture.head = "none", 'architecture.head must be "softmax" or "sigmoid"'],
+    [(d) => d.preprocessing = [], "preprocessing.resize must be"],
+    [(d) => d.preprocessing.size = 31, "preprocessing.size must be at least the input size, 32x32"],
+    [(d) => d.preprocessing.size = 16385, "preprocessing.size must be a number of pixels"],
+    [(d) => d.preprocessing.filter = "nearest", 'preprocessing.filter must be "bilinear"'],
+    [(d) => d.preprocessing.grayscale = 1, "preprocessing.grayscale must be true or false"],
+    [(d) => d.preprocessing.standardize = "all", 'preprocessing.standardize must be "image"'],
+    [(d) => d.preprocessing.whitening = {}, "preprocessing.whitening must be zca"],
+    ...[0, -1, "1", null].map((scale) =>
+      [
+        (d: Edited["document"]) => d.preprocessing.scale = scale,
+        "preprocessing.scale must be above 0",
+      ] as const
+    ),
+    [(d) => d.preprocessing.mean = [0, 0], "preprocessing.mean must be 3 numbers"],
+    [(d) => d.preprocessing.mean[2] = null, "preprocessing.mean must be 3 numbers"],
+    [(d) => d.preprocessing.std = [1, 1, 1, 1], "preprocessing.std must be 3 numbers above 0"],
+    [(d) => d.preprocessing.std[0] = 0, "preprocessing.std must be 3 numbers above 0"],
+    [(d) => d.provenance = "mine", "provenance must be an object"],
+    ...[0, 2 ** 26 + 1, 0.5, "1"].map((bytes) =>
+      [
+        (d: Edited["document"]) => d.integrity.chunkBytes = bytes,
+        "integrity must have chunkBytes and the sha256 of each chunk",
+      ] as const
+    ),
+    ...["", "0".repeat(63), "G".repeat(64), "A".repeat(64), 5].map((hash) =>
+      [
+        (d: Edited["document"]) => d.integrity.sha256[0] = hash,
+        "integrity must have chunkBytes and the sha256 of each chunk",
+      ] as const
+    ),
+  ];
+
+Deno.test("a document that none may be is refused by what it says, not by its hash", async () => {
+  const { model } = await smallVgg(), bytes = await modelBytes(model);
+  assertEquals(await openModel(await resealed(bytes, () => {})).then(({ id }) => id), model.id);
+  for (const [change, words] of HOSTILE) {
+    const hostile = await resealed(bytes, ({ document }) => change(document));
+    const error = await assertRejects(() => openModel(hostile), CheckpointFormatError, words);
+    assertEquals(error.code, "model-format", words);
+  }
 });

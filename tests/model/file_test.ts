@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { convert } from "../../lib/convert/convert.ts";
 import { createWasmEngine } from "../../lib/engine/wasm/engine.ts";
@@ -9,7 +10,8 @@ import { BytesSource } from "../../lib/io/byte_source.ts";
 import { sha256 } from "../../lib/io/sha256.ts";
 import { openModel } from "../../lib/model/file.ts";
 import { modelBytes } from "../support/model_bytes.ts";
-import { sigmoidVgg } from "../support/small_vgg.ts";
+import { type Edited, resealed } from "../support/resealed.ts";
+import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
 import { ModelWriter } from "../../lib/model/writer.ts";
 import { encodeSafetensorsHeader, readSafetensorsHeader } from "../../lib/model/safetensors.ts";
 import { CIFAR10_FILE } from "../support/cifar10.ts";
@@ -176,6 +178,67 @@ Deno.test("a weight of -128, which no bound assumes, is refused with its layer",
   );
 });
 
+/** Files that are refused, though their hashes hold, and what is said of them. */
+const HOSTILE: readonly (readonly [change: (file: Edited) => void, words: string])[] = [
+  ...[0, -1, Infinity, NaN].map((scale) =>
+    [
+      ({ header, data }: Edited) => {
+        const [begin] = header["conv2_1.scale"].data_offsets;
+        new DataView(data.buffer).setFloat32(begin + 4, scale, true);
+      },
+      "The scales of conv2_1 in model bytes must be above 0 and its biases finite",
+    ] as const
+  ),
+  ...[Infinity, -Infinity, NaN].map((bias) =>
+    [
+      ({ header, data }: Edited) => {
+        const [, end] = header["fc8.bias"].data_offsets;
+        new DataView(data.buffer).setFloat32(end - 4, bias, true);
+      },
+      "The scales of fc8 in model bytes must be above 0 and its biases finite",
+    ] as const
+  ),
+  [
+    ({ header }) => header["conv1_1.weight"].shape.reverse(),
+    "Expected tensor conv1_1.weight I8 [8,3,3,3] in model bytes: found conv1_1.weight I8 [3,3,3,8]",
+  ],
+  [
+    ({ header }) => header["conv1_1.weight"].dtype = "U8",
+    "Expected tensor conv1_1.weight I8 [8,3,3,3] in model bytes: found conv1_1.weight U8 [8,3,3,3]",
+  ],
+  [({ header }) => delete header["fc8.weight"], "must end at byte"],
+  [
+    (file) => {
+      const { length } = file.data;
+      file.header.more = { dtype: "I8", shape: [4], data_offsets: [length, length + 4] };
+      file.data = concat([file.data, new Uint8Array(4)]);
+    },
+    "Expected 33 tensors and 1 hashes in model bytes: found 34 and 1",
+  ],
+  [
+    ({ document }) => document.integrity.sha256.push("0".repeat(64)),
+    "Expected 33 tensors and 1 hashes in model bytes: found 33 and 2",
+  ],
+  ...[-4, 4].map((moved) =>
+    [
+      ({ header }: Edited) => {
+        const { data_offsets } = header["fc8.weight"];
+        data_offsets[0] += moved;
+        data_offsets[1] += moved;
+      },
+      "Tensor fc8.weight of bytes must begin at byte",
+    ] as const
+  ),
+];
+
+Deno.test("a file that none may be is refused by what is in it, not by its hash", async () => {
+  const { model } = await smallVgg(), bytes = await modelBytes(model);
+  for (const [change, words] of HOSTILE) {
+    const hostile = await resealed(bytes, change);
+    await assertRejects(() => readEverything(hostile), CheckpointFormatError, words);
+  }
+});
+
 Deno.test("a sigmoid of one logit has two labels, of several one each", async () => {
   for (const [logits, labels] of [[1, 2], [3, 3]] as const) {
     const { model } = await sigmoidVgg(logits);
@@ -231,6 +294,21 @@ Deno.test("a safetensors header whose length is absurd is refused before it is r
   new DataView(file.buffer).setBigUint64(0, 1n << 60n, true);
   const source = new BytesSource(file);
   await assertRejects(() => readSafetensorsHeader(source), CheckpointFormatError);
+});
+
+Deno.test("a safetensors header has 8 MiB at most", async () => {
+  const most = 8 << 20;
+  for (
+    const [length, words] of [[most, "cut short"], [
+      most + 1,
+      "Expected a safetensors file",
+    ]] as const
+  ) {
+    const file = new Uint8Array(64);
+    new DataView(file.buffer).setBigUint64(0, BigInt(length), true);
+    const read = () => readSafetensorsHeader(new BytesSource(file));
+    await assertRejects(read, CheckpointFormatError, words);
+  }
 });
 
 Deno.test("ImageNet has 1000 classes whose WordNet ids ascend", () => {

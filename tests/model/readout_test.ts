@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CheckpointFormatError } from "../../lib/errors.ts";
 import { parseModelDocument } from "../../lib/model/document.ts";
+import { openModel } from "../../lib/model/file.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { type Readout, readoutTensors } from "../../lib/model/readout.ts";
 import { readSafetensorsHeader } from "../../lib/model/safetensors.ts";
@@ -9,6 +10,7 @@ import { fit } from "../../lib/train/fit.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { catsAndDogs } from "../support/fitted.ts";
 import { modelBytes } from "../support/model_bytes.ts";
+import { resealed } from "../support/resealed.ts";
 import { randomModel } from "../support/random_model.ts";
 
 const CHANNELS = 4, LABELS = ["a", "b", "c"];
@@ -112,6 +114,44 @@ Deno.test("a readout that cannot be one, or asks for too much, is refused by its
     change(document);
     const json = JSON.stringify(document);
     assertThrows(() => parseModelDocument(json, "m.safetensors"), CheckpointFormatError, words);
+  }
+});
+
+Deno.test("a readout's numbers are finite, and its examples of classes that there are", async () => {
+  const wrong = [
+    [
+      DENSE,
+      "readout.0.weight",
+      NaN,
+      "The values of readout.0.weight in model bytes must be finite",
+    ],
+    [
+      DENSE,
+      "readout.0.bias",
+      Infinity,
+      "The values of readout.0.bias in model bytes must be finite",
+    ],
+    [
+      NEAREST,
+      "readout.examples",
+      NaN,
+      "The values of readout.examples in model bytes must be finite",
+    ],
+    ...[-1, 0.5, 3].map((index) =>
+      [
+        NEAREST,
+        "readout.classes",
+        index,
+        "The values of readout.classes in model bytes must be from 0 to 2",
+      ] as const
+    ),
+  ] as const;
+  for (const [model, tensor, value, words] of wrong) {
+    const hostile = await resealed(await modelBytes(model), ({ header, data }) => {
+      const [begin] = header[tensor].data_offsets;
+      new DataView(data.buffer).setFloat32(begin, value, true);
+    });
+    await assertRejects(() => openModel(hostile), CheckpointFormatError, words);
   }
 });
 

@@ -246,6 +246,23 @@ Deno.test("a complete part is used, also where the server does not say the size"
   }
 });
 
+Deno.test("a part whose note is of another URL, or of no version, is not taken up", async () => {
+  await using server = serveFlaky((request) => honest(PYTORCH, request));
+  await withPull(server, PYTORCH, async (pulled) => {
+    const { entry: { url }, path } = pulled;
+    const notes = [{ url: `${url}x`, validator: '"v1"' }, { validator: '"v1"' }, { url }, null, 5];
+    for (const note of notes) {
+      await Deno.writeFile(`${path}.part`, PYTORCH.slice(0, 20_000).map((byte) => byte ^ 1));
+      await Deno.writeTextFile(`${path}.part.json`, JSON.stringify(note));
+      server.requests.length = 0;
+      await pullModel("small", { entry: pulled.entry, cacheDir: pulled.cacheDir });
+      assertEquals(server.requests.map(({ begin }) => begin), [0], JSON.stringify(note));
+      await assertPulled(PYTORCH, pulled);
+      await Deno.remove(path);
+    }
+  });
+});
+
 Deno.test("a part that is damaged on the disk is downloaded again, once", async () => {
   await using server = serveFlaky((request) => honest(PYTORCH, request));
   await withPull(server, PYTORCH, async (pulled) => {

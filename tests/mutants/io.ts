@@ -1,0 +1,152 @@
+/** What is read, downloaded, kept and removed. */
+
+import type { ChosenMutant } from "../../tools/chosen_mutants.ts";
+
+const SOURCE = { file: "lib/io/http_source.ts", test: "tests/io/http_source_test.ts" };
+const RETRY = { file: "lib/io/http_retry.ts", test: "tests/io/http_retry_test.ts" };
+const DOWNLOAD = {
+  file: "lib/io/download.ts",
+  test: "tests/convert/pull/resume_test.ts",
+  filter: "a part whose note is of another URL",
+};
+
+export const MUTANTS: readonly ChosenMutant[] = [
+  {
+    ...SOURCE,
+    name: "a changed ETag is not noticed",
+    before: "(this.validator !== undefined && validator !== this.validator) ||",
+    after: "",
+  },
+  {
+    ...SOURCE,
+    name: "a changed size is not noticed",
+    before: "(this.size !== undefined && size !== undefined && size !== this.size);",
+    after: "false;",
+  },
+  {
+    ...SOURCE,
+    name: "a range from elsewhere is taken for the one that was asked for",
+    before: "if (response.status === 206 && Number(begin) !== this.#position) {",
+    after: "if (false) {",
+  },
+  {
+    ...SOURCE,
+    name: "a range is asked for whatever the version",
+    before: 'if (this.validator !== undefined) headers.set("if-range", this.validator);',
+    after: "",
+  },
+  {
+    ...SOURCE,
+    name: "a weak ETag is taken for a version",
+    before: 'etag !== null && !etag.startsWith("W/")',
+    after: "etag !== null",
+  },
+  {
+    ...SOURCE,
+    name: "a file that ends at another size than was promised is taken",
+    before: "if (this.size === undefined || this.#position === this.size) return undefined;",
+    after: "return undefined;",
+  },
+  {
+    ...SOURCE,
+    name: "a range that begins behind another version's end is taken for its end",
+    before: "if (total < offset || total !== (this.size ?? total)) {",
+    after: "if (false) {",
+  },
+  {
+    ...RETRY,
+    name: "Retry-After is not obeyed",
+    before: "const asked = Math.min(interruption.retryAfterMs ?? 0, MAX_BACKOFF_MS);",
+    after: "const asked = 0;",
+  },
+  {
+    ...RETRY,
+    name: "Retry-After may ask for any pause",
+    before: "const asked = Math.min(interruption.retryAfterMs ?? 0, MAX_BACKOFF_MS);",
+    after: "const asked = interruption.retryAfterMs ?? 0;",
+  },
+  {
+    ...RETRY,
+    name: "pauses do not grow",
+    before: "FIRST_BACKOFF_MS * 2 ** (failures - 1)",
+    after: "FIRST_BACKOFF_MS",
+  },
+  {
+    ...RETRY,
+    name: "a pause cannot be ended",
+    before: "asked), { signal });",
+    after: "asked));",
+  },
+  {
+    ...SOURCE,
+    name: "a server's Retry-After gets lost",
+    before: "throw new Interruption(await refusal(response), status, retryAfterMs(response));",
+    after: "throw new Interruption(await refusal(response), status);",
+  },
+  {
+    file: "lib/io/hash.ts",
+    name: "MD5 and SHA-256 are exchanged",
+    before: "[algorithm, createHash(algorithm)]",
+    after: '[algorithm, createHash(algorithm === "md5" ? "sha256" : "md5")]',
+    test: "tests/convert/pull/pull_test.ts",
+  },
+  {
+    file: "lib/io/download.ts",
+    name: "a SHA-256 is not held against the file",
+    before: 'checkHash(url, "SHA-256", sha256, found.sha256);',
+    after: "",
+    test: "tests/convert/pull/pull_test.ts",
+  },
+  {
+    file: "lib/io/download.ts",
+    name: "an MD5 is not held against the file",
+    before: 'checkHash(url, "MD5", md5, found.md5);',
+    after: "",
+    test: "tests/convert/pull/pull_test.ts",
+  },
+  {
+    file: "lib/io/download.ts",
+    name: "an MD5 is held against the SHA-256",
+    before: 'checkHash(url, "MD5", md5, found.md5);',
+    after: 'checkHash(url, "MD5", md5, found.sha256);',
+    test: "tests/convert/pull/pull_test.ts",
+  },
+  {
+    ...DOWNLOAD,
+    name: "a part of another URL is taken up",
+    before: "note?.url === publicUrl(url) && typeof",
+    after: "note !== undefined && typeof",
+  },
+  {
+    ...DOWNLOAD,
+    name: "a part of a version that nobody knows is taken up",
+    before:
+      ' && typeof note.validator === "string") {\n      return { offset: (await describePath(path)).size, validator: note.validator };',
+    after:
+      ") {\n      return { offset: (await describePath(path)).size, validator: String(note.validator) };",
+  },
+  {
+    ...DOWNLOAD,
+    name: "a link in a part's place is written through",
+    before: "if (await exists(path) && !await isLink(path)) {",
+    after: "if (await exists(path)) {",
+    test: "tests/io/download_test.ts",
+    filter: "link",
+  },
+  {
+    file: "lib/io/cache.ts",
+    name: "models remove leaves .part files",
+    before: "if (name !== model && !name.startsWith(`${model}.`)) continue;",
+    after: "if (name !== model) continue;",
+    test: "tests/convert/pull/resume_test.ts",
+    filter: "removeModel",
+  },
+  {
+    file: "lib/io/cache.ts",
+    name: "models remove takes models whose names begin alike",
+    before: "!name.startsWith(`${model}.`)",
+    after: "!name.startsWith(id)",
+    test: "tests/convert/pull/resume_test.ts",
+    filter: "removeModel",
+  },
+];
