@@ -4,8 +4,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
 import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { encodePng } from "../../lib/image/codecs/encode_png.ts";
-import { decodeImage } from "../../lib/image/decode.ts";
-import { releasePixels } from "../../lib/image/image.ts";
+import { decodeImage, holdDecoders } from "../../lib/image/decode.ts";
+import { MAX_DECODERS, releasePixels } from "../../lib/image/image.ts";
 import {
   deflate,
   FOLDER,
@@ -301,6 +301,52 @@ Deno.test("aborting ends decoding in the background, and the next image decodes"
   assertEquals(await assertRejects(() => running), reason);
   assertEquals(await assertRejects(() => waiting), reason);
   assertEquals(await other, await decodeImage(read("420.jpg")));
+});
+
+Deno.test("who waits for a place to decode is told of an abort before a place is free", async () => {
+  const reason = new Error("the client left");
+  for (const name of ["420.jpg", "420.avif"]) await decodeImage(read(name)); // Codecs are here then.
+  for (const background of [1e9, true]) {
+    const order: string[] = [];
+    const busy = Array.from({ length: MAX_DECODERS }, async () => {
+      await decodeImage(read("420.avif"), { background: true });
+      order.push("decoded");
+    });
+    const controller = new AbortController(), { signal } = controller;
+    const waiting = assertRejects(() => decodeImage(read("420.jpg"), { background, signal }))
+      .then((error: unknown) => order.push(error === reason ? "given up" : String(error)));
+    await new Promise((resolve) => setTimeout(resolve, 0)); // It is in the line.
+    controller.abort(reason);
+    await Promise.all([...busy, waiting]);
+    assertEquals(order, ["given up", ...busy.map(() => "decoded")], String(background));
+  }
+});
+
+Deno.test("an abort in the middle of decoding is told, here and of a thread", async () => {
+  const reason = new Error("the client left"), side = 1024;
+  const data = Uint8Array.from({ length: side * side * 3 }, (_, i) => Math.imul(i, i) >> 8);
+  const large = await encodePng({ data, width: side, height: side });
+  await using _held = holdDecoders();
+  await decodeImage(large, { background: true }); // From now on a thread is here.
+  const away = new AbortController();
+  const decoding = decodeImage(large, { background: true, signal: away.signal });
+  await new Promise((resolve) => setTimeout(resolve, 0)); // The thread was asked.
+  away.abort(reason);
+  assertEquals(await assertRejects(() => decoding), reason);
+
+  const here = new AbortController(), Original = globalThis.DecompressionStream;
+  globalThis.DecompressionStream = class extends Original {
+    constructor(format: CompressionFormat) {
+      super(format);
+      here.abort(reason);
+    }
+  };
+  try {
+    const decoded = decodeImage(large, { background: false, signal: here.signal });
+    assertEquals(await assertRejects(() => decoded), reason);
+  } finally {
+    globalThis.DecompressionStream = Original;
+  }
 });
 
 Deno.test("a format that is not among the allowed ones is refused before its decoder is asked", async () => {

@@ -1,5 +1,14 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { readAll } from "../../../lib/convert/formats/checkpoint.ts";
+import { OnnxTensors } from "../../../lib/convert/formats/onnx/tensor.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
+import { BytesSource } from "../../../lib/io/byte_source.ts";
 import {
   attribute,
   field,
@@ -244,5 +253,56 @@ Deno.test("ONNX: onnxruntime's pools of channels last say so", async () => {
   for (const [pool, kind] of [[average, "averagePool"], [max, "maxPool"]] as const) {
     const found = expectKind((await operatorsOf(...parts, pool)).at(-1), kind);
     assertEquals([found.layout, found.window, found.stride], ["NHWC", [2, 2], [2, 2]]);
+  }
+});
+
+/** Reads a tensor of two floats that lies in another file, and which files were asked for. */
+async function readExternal(entries: Readonly<Record<string, string>>) {
+  const external = Object.entries(entries)
+    .flatMap(([key, value]) => field(13, [...field(1, key), ...field(2, value)]));
+  const bytes = Uint8Array.from([...integers(1, [2]), 2 << 3, 1, ...field(8, "w"), ...external]);
+  const asked: string[] = [], file = Float32Array.of(7, 1, 2);
+  const tensors = new OnnxTensors(new BytesSource(bytes), (name) => {
+    asked.push(name);
+    return Promise.resolve(new BytesSource(new Uint8Array(file.buffer), name));
+  });
+  const reading = tensors.read({ number: 5, wire: 2, begin: 0, end: bytes.length });
+  const values = await reading.then(async (tensor) => [...await readAll(tensor!)], String);
+  return { asked, values };
+}
+
+Deno.test("ONNX: external data lie in a file beside the model, and nowhere else", async () => {
+  for (const location of ["weights.bin", "./weights.bin", "..weights", "a b"]) {
+    const { asked, values } = await readExternal({ location, offset: "4" });
+    assertEquals([asked, values], [[location.replace("./", "")], [1, 2]]);
+  }
+  const elsewhere = [
+    ...[
+      "../weights.bin",
+      "/etc/passwd",
+      "a/weights.bin",
+      "./../weights.bin",
+      "././x",
+      "..",
+      "./..",
+      "",
+    ],
+    ...[
+      "..\\weights.bin",
+      "C:\\weights.bin",
+      "C:weights.bin",
+      "file:///etc/passwd",
+      "a/../../b",
+      "/",
+    ],
+  ];
+  for (const location of elsewhere) {
+    const { asked, values } = await readExternal({ location });
+    assertEquals(asked, [], location);
+    assertStringIncludes(String(values), "which is no file name");
+  }
+  for (const offset of ["-4", "8", "1e300", "NaN", "Infinity", "0.5"]) {
+    const { values } = await readExternal({ location: "weights.bin", offset });
+    assertMatch(String(values), /lies (beyond the end of|in) weights\.bin/, offset);
   }
 });

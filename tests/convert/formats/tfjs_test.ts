@@ -58,6 +58,7 @@ const REFUSALS:
       "./../model.weights.bin",
       "a/model.weights.bin",
       "././x",
+      "C:model.weights.bin",
       "./..",
       ".",
     ]

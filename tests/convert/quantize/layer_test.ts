@@ -24,7 +24,8 @@ async function networkOf(steps: readonly Step[]): Promise<Network> {
 /** Converts all layers of a network, and reads the model that they make. */
 async function converted(
   network: Network,
-  options: Partial<Pick<LayerConversion, "colors" | "negated" | "isAveraged">> = {},
+  options: Partial<Pick<LayerConversion, "colors" | "negated" | "isAveraged" | "signal">> = {},
+  onTile?: () => void,
 ): Promise<{ layers: FloatLayer[]; reports: LayerReport[]; weights: number }> {
   const { architecture } = network;
   const file = new MemoryFile();
@@ -40,7 +41,10 @@ async function converted(
   const conversion: LayerConversion = {
     ...{ writer, file: "drawn.bin", colors: [0, 1, 2], negated: [], isAveraged: false },
     ...options,
-    onTile: (elements) => weights += elements,
+    onTile: (elements) => {
+      weights += elements;
+      onTile?.();
+    },
   };
   const reports: LayerReport[] = [];
   for (const layer of network.layers) {
@@ -172,4 +176,23 @@ Deno.test("a weight or a bias that is not finite is refused with its tensor and 
     CheckpointFormatError,
     "batch normalization of conv1_1 in drawn.bin must be finite: output channel 2 is not",
   );
+});
+
+Deno.test("quantizing ends before the next layer's weights are read, when it is aborted", async () => {
+  const abort = new AbortController(), reason = new Error("enough");
+  const { layers, ...network } = await networkOf(new Draft("NCHW", 32).whole());
+  const read: string[] = [];
+  const watched = layers.map((layer) => ({
+    ...layer,
+    weight: {
+      ...layer.weight,
+      read: (...runs: Parameters<typeof layer.weight.read>) => {
+        read.push(layer.layer.name);
+        return layer.weight.read(...runs);
+      },
+    },
+  }));
+  const run = () =>
+    converted({ ...network, layers: watched }, { signal: abort.signal }, () => abort.abort(reason));
+  assertEquals([await assertRejects(run), read], [reason, ["conv1_1"]]);
 });

@@ -4,6 +4,7 @@ import {
   assert,
   assertEquals,
   assertGreaterOrEqual,
+  assertLess,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -137,6 +138,33 @@ Deno.test("a JPEG whose size is a lie is refused by the memory that its true siz
     ImageDecodeError,
     "Cannot decode the JPEG: Insufficient memory",
   );
+});
+
+Deno.test("a compiled decoder gets memory in proportion to its picture, and no more", async () => {
+  const { Memory } = WebAssembly;
+  const pages: number[] = [];
+  WebAssembly.Memory = class extends Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      super(descriptor);
+      pages.push(descriptor.maximum ?? Infinity);
+    }
+  };
+  try {
+    const names = [
+      "420.jpg",
+      "420-progressive.jpg",
+      "cmyk.jpg",
+      "lossy.webp",
+      "lossless.webp",
+      "420.avif",
+    ];
+    for (const name of names) await decodeImage(read(name), { background: false });
+    assertEquals(pages.length, names.length);
+  } finally {
+    WebAssembly.Memory = Memory;
+  }
+  // Of a picture of a thousand pixels all but what the decoder itself needs is next to nothing.
+  for (const most of pages) assertLess(most * 65_536, 70e6);
 });
 
 Deno.test("a size of more bytes than can be counted is refused, not wrapped around", () => {
