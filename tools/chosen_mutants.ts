@@ -49,8 +49,8 @@ export function applied(source: string, { name, file, before, after }: ChosenMut
   return source.replace(before, () => after);
 }
 
-/** What does not run at all is no mutant. */
-const BROKEN = /SyntaxError|could not be parsed|The module's source code/;
+/** What does not run at all is no mutant, and a machine without memory is no test. */
+const BROKEN = /SyntaxError|could not be parsed|The module's source code|allocation failed/;
 
 /** Options of {@linkcode runChosen}. */
 export interface ChosenOptions {

@@ -102,3 +102,30 @@ Deno.test("an address is known by a hash of all of it, and no secret of it is ke
   assertNotEquals((await stampOf("https://example.com/a.png?key=other")).place, place);
   assertEquals(await stampOf("-"), {});
 });
+
+Deno.test("an image of which several lines say the same is known once, whatever files they are in", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "vgg16-test-" });
+  try {
+    const files = [["a", "b", "a"], ["b", "c", "b"], ["c", "a"]].map((names, n) => {
+      const path = `${folder}/${n}.jsonl`;
+      const lines = names.map((file) => `${JSON.stringify({ file, from: n })}\n`);
+      Deno.writeTextFileSync(path, HEAD + lines.join(""));
+      return path;
+    });
+    const stamps = new Map(["a", "b", "c"].map((file) => [file, {}]));
+    const [path, ...others] = files, taken: unknown[] = [];
+    using known = await KnownImages.open(path!, SETTINGS, stamps, {
+      ...{ isReplaced: false, others },
+      take: ({ file, from }) => taken.push([file, from]) > 0,
+    });
+    assertEquals([...known.files], ["a", "b", "c"]);
+    assertEquals(taken, [["a", 0], ["b", 0], ["c", 1]]);
+    // The file's own line that says it again is left out; the others' are not touched.
+    assertEquals(
+      await Deno.readTextFile(path!),
+      `${HEAD}{"file":"a","from":0}\n{"file":"b","from":0}\n`,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,8 +1,11 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { Worker } from "node:worker_threads";
 import { networkOperations } from "../../../lib/engine/geometry.ts";
 import { compileProgram } from "../../../lib/engine/program.ts";
 import { createWasmEngine, type WasmEngineOptions } from "../../../lib/engine/wasm/engine.ts";
+import { threadsFor } from "../../../lib/engine/wasm/executor.ts";
+import { Memory } from "../../../lib/engine/wasm/memory.ts";
+import { ENGINE_OPTIONS } from "../../../lib/options.ts";
 import type { Engine } from "../../../lib/engine/engine.ts";
 import type { Model } from "../../../lib/model/model.ts";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
@@ -89,6 +92,28 @@ Deno.test("a disposed engine leaves no threads", async () => {
     await engine.run(batch);
   }
   await assertThreads(before);
+});
+
+Deno.test("auto is as many threads as there are processors, for a network that has work for them", () => {
+  const { model } = engineCases()[4]!, { layers, ...program } = compileProgram(model);
+  const shared = new Memory(1 << 16, true), own = new Memory(1 << 16, false);
+  const large = { ...program, layers, input: { ...program.input, height: 4096, width: 4096 } };
+  assertGreater(networkOperations(large), 2e9);
+  const real = Object.getOwnPropertyDescriptor(Navigator.prototype, "hardwareConcurrency")!;
+  try {
+    for (const [processors, threads] of [[1, 1], [6, 6], [100_000, ENGINE_OPTIONS.threads.max]]) {
+      Object.defineProperty(Navigator.prototype, "hardwareConcurrency", {
+        ...real,
+        get: () => processors,
+      });
+      assertEquals(threadsFor(large, shared, "auto"), threads);
+      assertEquals(threadsFor(compileProgram(model), shared, "auto"), 1);
+      assertEquals([threadsFor(large, own, "auto"), threadsFor(large, own, 3)], [1, 1]);
+      assertEquals(threadsFor(large, shared, 3), 3);
+    }
+  } finally {
+    Object.defineProperty(Navigator.prototype, "hardwareConcurrency", real);
+  }
 });
 
 Deno.test("threads that are not a whole number from 1 on are refused", async () => {

@@ -261,3 +261,35 @@ gpuTest("auto falls over to WebAssembly, and takes no software adapter for the G
     return engine.backend === "webgpu";
   });
 });
+
+gpuTest(
+  "auto goes on in WebAssembly where the GPU gives no device, which is an error to who names it",
+  async () => {
+    using gpu = breakable();
+    gpu.isFallback = false;
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = () => Promise.reject(new TypeError("no device is left"));
+    try {
+      await using engine = await createEngine(model);
+      assertEquals(engine.backend, "wasm");
+      assertSame(await engine.run(batch), expected);
+      const named = () => createEngine(model, { backend: "webgpu" });
+      await assertRejects(named, BackendUnavailableError, "no device is left");
+    } finally {
+      GPUAdapter.prototype.requestDevice = requestDevice;
+    }
+  },
+);
+
+gpuTest("auto asks where there may be a GPU, and takes no software adapter", async () => {
+  using gpu = breakable();
+  gpu.isFallback = true;
+  const { statSync } = Deno;
+  Deno.statSync = (path) => statSync(path === "/dev/dri" ? "/dev" : path);
+  try {
+    await using engine = await createEngine(model);
+    assertEquals([engine.backend, gpu.requests], ["wasm", 1]);
+  } finally {
+    Deno.statSync = statSync;
+  }
+});

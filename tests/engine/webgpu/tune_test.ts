@@ -130,6 +130,22 @@ gpuTest("choosing tiles tells how far it is, and an abort keeps what was timed",
   }
 });
 
+gpuTest("times are those of an adapter, a driver and a precision", async () => {
+  await using cache = await temporaryCache();
+  const gpu = await acquireGpu();
+  const other = Object.create(gpu, { driver: { value: "another driver" } });
+  try {
+    const keys: string[] = [];
+    for (const [of, precision] of [[gpu, "int8"], [gpu, "float"], [other, "int8"]] as const) {
+      await tune(of, program, precision, cache.dir, { budgetMs: 200 });
+      keys.push([of.description, of.driver, precision].join(" | "));
+      assertEquals(Object.keys((await cache.read()).adapters), keys);
+    }
+  } finally {
+    await releaseGpu();
+  }
+});
+
 gpuTest("what one load has no time for is tried by the next", async () => {
   await using cache = await temporaryCache();
   const gpu = await acquireGpu();

@@ -84,6 +84,20 @@ export async function releaseGpu(): Promise<void> {
   if (shared === undefined) unregisterBackend();
 }
 
+/** @throws {BackendUnavailableError} Where a driver has an adapter, and gives no device: `"auto"` goes on without. */
+async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const { features, limits: { maxBufferSize, maxStorageBufferBindingSize } } = adapter;
+  try {
+    return await adapter.requestDevice({
+      requiredFeatures: features.has("timestamp-query") ? ["timestamp-query"] : [],
+      requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+    });
+  } catch (cause) {
+    const reason = `the adapter gives no device: ${(cause as Error).message}`;
+    throw new BackendUnavailableError("backend-missing", "webgpu", reason, { cause });
+  }
+}
+
 async function requestGpu(software: boolean): Promise<Gpu> {
   const found = await findAdapter();
   if (found === undefined) {
@@ -99,13 +113,7 @@ async function requestGpu(software: boolean): Promise<Gpu> {
     const reason = "only a software adapter was found";
     throw new BackendUnavailableError("backend-missing", "webgpu", reason);
   }
-  const device = await adapter.requestDevice({
-    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
-    requiredLimits: {
-      maxBufferSize: adapter.limits.maxBufferSize,
-      maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
-    },
-  });
+  const device = await requestDevice(adapter);
   const backend = openBackend(device, adapter.info);
   let lost: GPUDeviceLostInfo | undefined;
   // Not a race with `device.lost`: each would stay with that promise for as long as the device

@@ -1,0 +1,91 @@
+/** On how many threads, on which backend and with which tiles a network runs. */
+
+import type { ChosenMutant } from "../../tools/chosen_mutants.ts";
+
+const EXECUTOR = { file: "lib/engine/wasm/executor.ts", test: "tests/engine/wasm/threads_test.ts" };
+const CREATE = { file: "lib/engine/create.ts", test: "tests/engine/webgpu/recovery_test.ts" };
+const TUNE = { test: "tests/engine/webgpu/tune_test.ts" };
+
+export const MUTANTS: readonly ChosenMutant[] = [
+  {
+    ...EXECUTOR,
+    name: '"auto" is always one thread',
+    before:
+      "return Math.min(ENGINE_OPTIONS.threads.max, globalThis.navigator?.hardwareConcurrency ?? 1);",
+    after: "return 1;",
+    filter: "as many threads",
+  },
+  {
+    ...EXECUTOR,
+    name: '"auto" takes threads for a network for which one is enough',
+    before: "if (networkOperations(program) < THREADS_FROM) return 1;",
+    after: "",
+    filter: "as many threads",
+  },
+  {
+    ...EXECUTOR,
+    name: "threads are taken where memory cannot be shared",
+    before: "if (!memory.shared) return 1;",
+    after: "",
+    filter: "as many threads",
+  },
+  {
+    ...CREATE,
+    name: '"auto" does not go on in WebAssembly where WebGPU cannot run',
+    before:
+      "if (error instanceof BackendUnavailableError) return await createWasm(model, options);",
+    after: "",
+    filter: "auto",
+  },
+  {
+    ...CREATE,
+    name: '"auto" takes a software adapter',
+    before: "adapter === undefined || adapter.isFallback",
+    after: "adapter === undefined",
+    filter: "auto",
+  },
+  {
+    ...CREATE,
+    name: '"auto" has no substitute for a GPU that is lost',
+    before: "return await createWebgpu(model, options, substitute);",
+    after: "return await createWebgpu(model, options);",
+    filter: "auto",
+  },
+  {
+    ...TUNE,
+    file: "lib/engine/webgpu/tuning/tune.ts",
+    name: "times of one precision count for the other",
+    before: '[gpu.description, gpu.driver, precision].join(" | ")',
+    after: '[gpu.description, gpu.driver].join(" | ")',
+    filter: "an adapter, a driver",
+  },
+  {
+    ...TUNE,
+    file: "lib/engine/webgpu/tuning/tune.ts",
+    name: "times of one driver count for another",
+    before: '[gpu.description, gpu.driver, precision].join(" | ")',
+    after: '[gpu.description, precision].join(" | ")',
+    filter: "an adapter, a driver",
+  },
+  {
+    file: "lib/engine/webgpu/tuning/tune_cache.ts",
+    name: "times of other kernels count",
+    before: "file?.version === VERSION && isRecord(file.adapters)",
+    after: "isRecord(file?.adapters)",
+    test: "tests/engine/webgpu/tune_cache_test.ts",
+  },
+  {
+    file: "lib/engine/webgpu/tuning/tune_cache.ts",
+    name: "times of other adapters are thrown away",
+    before: "adapters: { ...adapters, [adapter]: times }",
+    after: "adapters: { [adapter]: times }",
+    test: "tests/engine/webgpu/tune_cache_test.ts",
+  },
+  {
+    file: "lib/engine/webgpu/tuning/tune_cache.ts",
+    name: "a candidate that was refused is the fastest",
+    before: "ms === Infinity ? Number.MAX_VALUE : ms",
+    after: "ms",
+    test: "tests/engine/webgpu/tune_cache_test.ts",
+  },
+];
