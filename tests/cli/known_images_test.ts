@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { KnownImages, stampOf } from "../../lib/cli/known_images.ts";
+import { KnownImages, type Stamp, stampOf } from "../../lib/cli/known_images.ts";
 import { UsageError } from "../../lib/cli/usage_error.ts";
 
 const SETTINGS = { program: "vgg16 test", model: "m" };
@@ -127,5 +127,31 @@ Deno.test("an image of which several lines say the same is known once, whatever 
     );
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a line is believed of an image that is what it was, and of no other", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    const before = { size: 5, modified: "2026-01-01T00:00:00.000Z", place: "0a", label: 1 };
+    const after: Record<string, Stamp> = {
+      "as it was": before,
+      "of another size": { ...before, size: 6 },
+      "changed": { ...before, modified: "2026-01-02T00:00:00.000Z" },
+      "elsewhere": { ...before, place: "0b" },
+      "of another class": { ...before, label: 2 },
+      "of no class": { size: 5, modified: before.modified, place: "0a" },
+      "failed": before,
+    };
+    const lines = Object.keys(after).map((file) =>
+      `${JSON.stringify({ file, ...before, ...file === "failed" && { error: "why" } })}\n`
+    );
+    await Deno.writeTextFile(path, HEAD + lines.join(""));
+    const stamps = new Map(Object.entries(after));
+    using known = await KnownImages.open(path, SETTINGS, stamps, { isReplaced: false });
+    assertEquals([...known.files], ["as it was"]);
+    assertEquals(await Deno.readTextFile(path), HEAD + lines[0]);
+  } finally {
+    await Deno.remove(path);
   }
 });

@@ -14,7 +14,7 @@ import { listSamples } from "../../lib/input/list_samples.ts";
 import { evaluate } from "../../lib/evaluate/evaluate.ts";
 import { fuse } from "../../lib/compose/fuse.ts";
 import { type EvaluationRecord, metricsOf } from "../../lib/evaluate/metrics.ts";
-import { comparisonRows, htmlReport } from "../../lib/evaluate/report.ts";
+import { comparisonRows, type EvaluatedVariant, htmlReport } from "../../lib/evaluate/report.ts";
 import { floatEngine } from "../support/float_engine.ts";
 import { random, randomModel } from "../support/random_model.ts";
 import { sigmoidVgg, smallVgg } from "../support/small_vgg.ts";
@@ -280,6 +280,29 @@ Deno.test("htmlReport() holds everything within one file, and escapes names", as
     "center",
     ((1 - evaluation.metrics.top1) * 100).toFixed(2),
   ]);
+});
+
+Deno.test("labels and names of files are text in a report, wherever they stand", async () => {
+  const hostile = (name: string) => `${name}"><img src=x onerror=alert(1)>\u202e`;
+  const labels = ["first", "second"].map(hostile), file = hostile("no such file");
+  const records = [{ ...record(0, 1, 0.9), file }, record(1, 1, 0.8)];
+  const evaluation = {
+    ...{ labels, records, metrics: metricsOf(records, labels), imagesPerSecond: 1 },
+    ...{ failed: 1, skipped: [{ file, label: labels[0]!, reason: hostile("why") }] },
+  };
+  const settings = ["model", "backend", "precision", "mode", "scales"] as const;
+  const [model, backend, precision, mode, scales] = settings.map(hostile) as [string, ...string[]];
+  const variant = { model, backend, precision, mode, scales } as Omit<
+    EvaluatedVariant,
+    "evaluation"
+  >;
+  const title = hostile("title");
+  const html = await htmlReport(title, [{ ...variant, evaluation }], []);
+  assert(!html.includes("<img"), html);
+  assert(!html.includes("\u202e"));
+  for (const name of [...settings, "first", "second", "no such file", "why", "title"]) {
+    assertStringIncludes(html, `${name}&quot;&gt;&lt;img src=x onerror=alert(1)&gt;`);
+  }
 });
 
 Deno.test("parseVariants() reads words in any order, and names those it does not know", () => {

@@ -147,8 +147,12 @@ Deno.test("explain() maps a class's probability over the image", async () => {
       classifier.explain(PHOTO, { label, method: "score-map", scale: 75 })
     ),
   );
-  const [{ height, width }] = maps;
+  const [{ height, width, grid }] = maps;
   assertEquals([height, width], [2, 3]);
+  // Five pools halve the view, and a position sees the 32 pixels from where it begins.
+  const sides = [Math.trunc(75 * image.width / image.height), 75];
+  assertEquals(grid.step, sides.map((side) => 32 / side));
+  assertEquals(grid.offset, sides.map((side) => 16 / side));
   for (let p = 0; p < height * width; p++) {
     assertAlmostEquals(maps.reduce((sum, { map }) => sum + map[p], 0), 1, 1e-6);
   }

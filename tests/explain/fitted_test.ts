@@ -88,8 +88,10 @@ for (
         (_, c) => own.reduce((sum, p) => sum + at(p, c), 0) / own.length,
       )
     ));
-    const { map, height, width, index } = await classifier.explain(PICTURE);
+    const { map, height, width, index, grid } = await classifier.explain(PICTURE);
     assertEquals([height, width], [side, side]);
+    // The positions divide the picture evenly.
+    assertEquals(grid, { offset: [0.5 / side, 0.5 / side], step: [1 / side, 1 / side] });
     const slopes = slopesOf(readout!, row, index);
     const want = positions.map((p) => {
       const part = parts.findIndex((own) => own.includes(p)), { length } = parts[part]!;

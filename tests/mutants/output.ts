@@ -138,14 +138,6 @@ export const MUTANTS: readonly ChosenMutant[] = [
     test: "tests/cli/known_images_test.ts",
   },
   {
-    file: "lib/cli/journal.ts",
-    name: "a part believes the other parts' records",
-    before: "const parts = count > 1\n      ? []\n      : names",
-    after: "const parts = names",
-    test: "tests/cli/shard_test.ts",
-    filter: "parts of an evaluation",
-  },
-  {
     file: "lib/cli/classify.ts",
     name: "--score-threshold is ignored",
     before: "...pickOptions(SELECTION, options) };",

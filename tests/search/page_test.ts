@@ -11,7 +11,10 @@ function shown(name: string, more: Partial<ShownPicture> = {}): ShownPicture {
 Deno.test("a page has each picture in its row, and no name is taken for HTML", async () => {
   const evil = `"><script>alert(1)</script>\u202e.jpg`;
   const html = await picturesPage("Copies in <b>", `about ${evil}`, [
-    [shown("a.jpg", { isFirst: true, href: "sub/a%20b.jpg" }), shown(evil, { href: evil })],
+    [
+      shown("a.jpg", { isFirst: true, href: "sub/a%20b.jpg" }),
+      shown(evil, { href: evil, caption: evil }),
+    ],
     [shown("gone.jpg", { image: "no/such/file.jpg" })],
   ], {});
   const page = html.replaceAll("<wbr>", "");
