@@ -218,6 +218,13 @@ Deno.test("a class may be called as objects' names are", async () => {
   assertEquals(OBJECT_NAMES.map((name) => findClass(name, classes).label), [...OBJECT_NAMES]);
 });
 
+Deno.test("what is no object of options is refused, and not looked through for options", () => {
+  for (const given of [AbortSignal.abort(), [], "topK", 5, null, () => {}]) {
+    const check = () => checkOptions(SELECTION_OPTIONS, given as SelectionOptions);
+    assertThrows(check, TypeError, "Expected an object of options: found");
+  }
+});
+
 Deno.test("an option that is an object without a text is shown in the error", () => {
   const none = { toString: 1, valueOf: 1 };
   for (const labels of [none, [none], [[none]], [Object.create(null)], [Symbol("s")]]) {

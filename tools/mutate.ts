@@ -12,7 +12,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { dirname, join, relative } from "@std/path";
+import { basename, dirname, join, relative } from "@std/path";
 import { runChosen } from "./chosen_mutants.ts";
 import { MutatedCopy, ROOT, sample, trackedFiles } from "./mutated_copy.ts";
 import type { Mutant } from "./mutants.ts";
@@ -20,7 +20,7 @@ import type { Mutant } from "./mutants.ts";
 const CACHE = join(ROOT, ".cache");
 const RESULTS = join(CACHE, "mutants.json");
 /** Test files that are tried for a mutant, those that are nearest to it first. */
-const MOST_TESTS = 6;
+const MOST_TESTS = 10;
 /** What a test says that starts the command line as a process. */
 const STARTS = /cli\.ts|run_cli/;
 
@@ -113,17 +113,19 @@ async function tryMutant(
 }
 
 /**
- * The tests that reach a module, however far away: that of its own name first, then those that say its name, those
- * near to it, and those with the least else.
+ * The tests that reach a module, however far away: that of its own name first, that of its folder's, then those that
+ * say its name, those near to it, and those with the least else.
  */
 function testsFor(path: string, reach: ReadonlyMap<string, readonly string[]>): string[] {
   const folder = dirname(path).replace(/^lib/, "tests");
-  const stem = path.replace(/^.*\/|\.ts$/g, "");
+  // A file that is called as many others are, such as `read.ts`, is tested by the name of its folder.
+  const stem = path.replace(/^.*\/|\.ts$/g, ""), room = basename(folder);
   const distance = (test: string): number => {
-    const isOwn = test.endsWith(`/${stem}_test.ts`);
+    const isOwn = test.endsWith(`/${stem}_test.ts`), isOfFolder = test.endsWith(`/${room}_test.ts`);
     const shared = commonParts(folder, dirname(test));
     const isNamed = Deno.readTextFileSync(join(ROOT, test)).includes(stem);
-    return (isOwn ? 0 : 1000) - 10 * shared - (isNamed ? 15 : 0) + reach.get(test)!.length / 100;
+    return (isOwn ? 0 : isOfFolder ? 500 : 1000) - 10 * shared - (isNamed ? 15 : 0) +
+      reach.get(test)!.length / 100;
   };
   return tests.filter((test) => reach.get(test)?.includes(path))
     .toSorted((a, b) => distance(a) - distance(b)).slice(0, MOST_TESTS);

@@ -39,6 +39,19 @@ Deno.test("decodeImage() refuses what is no image, and says what it is", async (
   }
 });
 
+Deno.test("the last of the brands that a file is compatible with counts as the first does", async () => {
+  const boxOf = (...brands: string[]): Uint8Array => {
+    const file = new Uint8Array(16 + 4 * brands.length + 8);
+    new DataView(file.buffer).setUint32(0, 16 + 4 * brands.length);
+    file.set(text(`ftypmif1\0\0\0\0${brands.join("")}`), 4);
+    // What follows the box is none of them.
+    file.set(text("avifavif"), 16 + 4 * brands.length);
+    return file;
+  };
+  assertStringIncludes((await refusal(boxOf("miaf", "heic"))).message, "found HEIC");
+  assertStringIncludes((await refusal(boxOf("miaf", "MA1B", "avif"))).message, "decode the AVIF");
+});
+
 Deno.test("decodeImage() refuses a truncated file of each format, and names it", async () => {
   const files = {
     jpeg: "420.jpg",

@@ -604,3 +604,28 @@ Deno.test("an empty stream is over at once", async () => {
   assertEquals(await Array.fromAsync(classifier.stream([])), []);
   assertEquals(await classifier.classify([], { onError: "return" }), []);
 });
+
+Deno.test("a source that has given nothing yet is told that nobody waits for it any more", async () => {
+  const abort = new AbortController(), reason = new Error("enough");
+  const asked: string[] = [], told = Promise.withResolvers<void>();
+  const source: AsyncIterable<Pixels> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => {
+        asked.push("next");
+        abort.abort(reason);
+        return new Promise(() => {});
+      },
+      return: () => {
+        asked.push("return");
+        told.resolve();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    }),
+  };
+  const reading = async (): Promise<void> => {
+    for await (const _ of classifier.stream(source, { signal: abort.signal }));
+  };
+  assertEquals(await assertRejects(reading), reason);
+  await told.promise;
+  assertEquals(asked, ["next", "return"]);
+});

@@ -22,6 +22,18 @@ Deno.test("whatever a page, a table or a plot is called is text", () => {
   }
 });
 
+Deno.test("a plot's axes are told from end to end", () => {
+  const plot = linePlot({
+    ...{ title: "t", x: { label: "x", min: 0, max: 10 }, y: { label: "y", min: 20, max: 30 } },
+    lines: [{ label: "l", points: [[0, 20], [10, 30]] }],
+  });
+  const ticks = [...plot.matchAll(/text-anchor="(end|middle)">([\d.]+)</g)];
+  const at = (anchor: string) =>
+    ticks.filter(([, own]) => own === anchor).map(([, , n]) => Number(n));
+  assertEquals(at("middle"), [0, 2, 4, 6, 8, 10]);
+  assertEquals(at("end"), [20, 22, 24, 26, 28, 30]);
+});
+
 Deno.test("a table that has no row but its head is not folded, and a head of nothing is none", () => {
   assertEquals(foldedTable([["a", "b"]]), "");
   assertStringIncludes(foldedTable([["a"], ["b"], ["c"]]), "<summary>2 more</summary>");

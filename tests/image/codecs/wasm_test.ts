@@ -4,6 +4,7 @@ import {
   assert,
   assertEquals,
   assertGreaterOrEqual,
+  assertInstanceOf,
   assertLess,
   assertRejects,
   assertStringIncludes,
@@ -121,11 +122,12 @@ Deno.test("what libjpeg finds wrong is said in its words, with its numbers", asy
   const bytes = read("420.jpg");
   const table = bytes.findIndex((byte, i) => byte === 0xff && bytes[i + 1] === 0xda) + 6;
   bytes[table] = 0x33; // Of four Huffman tables each, the first component now wants the last.
-  await assertRejects(
+  const error = await assertRejects(
     () => decodeImage(bytes),
     ImageDecodeError,
     "Cannot decode the JPEG: Huffman table 0x3 was not defined",
   );
+  assertInstanceOf(error.cause, WebAssembly.RuntimeError);
 });
 
 Deno.test("a JPEG whose size is a lie is refused by the memory that its true size would take", () => {
