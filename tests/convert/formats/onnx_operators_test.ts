@@ -192,6 +192,11 @@ const MEANINGS: readonly (readonly [what: string, meaning: string, ...parts: num
     ...[input("x", [1, 3, 0, 0]), node("Squeeze", ["x"])],
   ],
   [
+    "an axis put in, and nobody says where",
+    "input, Unsqueeze: it has no list of axes",
+    ...[input("x", [1, 3, 2, 2]), node("Unsqueeze", ["x"])],
+  ],
+  [
     "all images flattened",
     "input, Flatten: it flattens [N, 3, 64, 64] from axis 0 on",
     ...[X, node("Flatten", ["x"], ["y"], [attribute("axis", 0)])],
