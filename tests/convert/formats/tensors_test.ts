@@ -8,7 +8,7 @@ import {
   readAll,
 } from "../../../lib/convert/formats/checkpoint.ts";
 import { readFlax } from "../../../lib/convert/formats/flax/read.ts";
-import { mappedTensor, stridedTensor } from "../../../lib/convert/formats/tensors.ts";
+import { isRowMajor, mappedTensor, stridedTensor } from "../../../lib/convert/formats/tensors.ts";
 import { withLayouts } from "../../../lib/convert/formats/layouts.ts";
 import { openCheckpoint } from "../../../lib/convert/formats/open_checkpoint.ts";
 import { choosePreprocessing } from "../../../lib/convert/network/preprocessing.ts";
@@ -293,4 +293,17 @@ Deno.test("a mapped tensor tells each element's place, in whatever runs it is re
   const columns = new Float32Array(8);
   await places.read({ start: 1, length: 2, stride: 5, count: 4 }, columns);
   assertEquals([...columns], [1, 2, 6, 7, 11, 12, 16, 17]);
+});
+
+Deno.test("a tensor that lies in its usual order is known by its strides, and need not be held", () => {
+  const usual = [
+    [[2, 3, 4], [12, 4, 1]],
+    [[2, 1, 4], [4, 99, 1]], // Of one element no stride is ever taken.
+    [[1, 1], [7, 7]],
+    [[], []],
+  ] as const;
+  for (const [shape, strides] of usual) assert(isRowMajor(shape, strides), `${shape}: ${strides}`);
+  for (const [shape, strides] of [[[2, 3], [1, 2]], [[2, 3], [3, 2]], [[4], [2]]] as const) {
+    assert(!isRowMajor(shape, strides), `${shape}: ${strides}`);
+  }
 });
