@@ -475,6 +475,16 @@ Deno.test("ONNX: the sides of a padding are read from attributes, inputs and wha
     ),
     expected,
   );
+  // A part of a list is taken one by one, if nobody says otherwise.
+  assertEquals(
+    await padding(
+      numbers("list", [10], [7, 7, ...pads]),
+      ...[numbers("from", [1], [2]), numbers("to", [1], [10]), numbers("first", [1], [0])],
+      node("Slice", ["list", "from", "to", "first"], ["part"]),
+      node("Pad", ["x", "part"]),
+    ),
+    expected,
+  );
   const last = node("Transpose", ["x"], ["t"], [attribute("perm", [0, 2, 3, 1])]);
   const sides = attribute("pads", [0, 1, 2, 0, 0, 3, 4, 0]);
   assertEquals(await padding(last, node("Pad", ["t"], ["y"], [sides])), [[1, 2, 3, 4], "NHWC"]);
