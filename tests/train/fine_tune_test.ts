@@ -500,3 +500,22 @@ Deno.test("fineTune refuses what has no effect beside it, and what it cannot tra
   checkInMemory(2 ** 20, 2048);
   assertThrows(() => checkInMemory(2 ** 20, 2049), RangeError, "give a directory");
 });
+
+Deno.test("a window of a map has its own values, of the picture or of its mirror image", () => {
+  const shape = { height: 3, width: 4, channels: 2 }, values = 3 * 4 * 2;
+  const record = new Uint8Array(recordBytes(shape)), view = new DataView(record.buffer);
+  for (const [side, scale] of [0.5, 2].entries()) {
+    const begin = side * (4 + values);
+    view.setFloat32(begin, scale, true);
+    for (let i = 0; i < values; i++) record[begin + 4 + i] = 100 * side + i;
+  }
+  const records = new RecordsInMemory();
+  records.append([record]);
+  const maps = new Maps(records, shape), window = { top: 1, left: 2, height: 2, width: 2 };
+  for (const [isMirrored, scale, first] of [[false, 0.5, 0], [true, 2, 100]] as const) {
+    const into = new Float32Array(2 * 2 * 2);
+    maps.read(0, isMirrored, window, into);
+    const places = [[1, 2], [1, 3], [2, 2], [2, 3]].map(([y, x]) => (y! * 4 + x!) * 2);
+    assertEquals([...into], places.flatMap((at) => [at, at + 1].map((i) => scale * (first + i))));
+  }
+});

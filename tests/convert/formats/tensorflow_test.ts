@@ -323,6 +323,26 @@ Deno.test("an optimizer draws a bias, a ReLU or a sigmoid into a layer; what els
   ]);
 });
 
+Deno.test("an optimizer draws batch normalization into a layer, of which mean and variance must be known", async () => {
+  const numbers = ["gamma", "beta", "mean", "variance"].map((name) =>
+    constant(name, [2], FLOAT, [5, floats(1, 2)])
+  );
+  const fused = (...inputs: readonly string[]) =>
+    operatorsOf(graphOf(
+      images,
+      filter,
+      ...numbers,
+      node("dense", "_FusedConv2D", ["x", "w", ...inputs], ["padding", message([2, "SAME"])], [
+        "fused_ops",
+        message([1, message([2, "FusedBatchNorm"])]),
+      ]),
+    ));
+  const last = async (...inputs: readonly string[]) => (await fused(...inputs)).at(-1) as object;
+  const whole = await last("gamma", "beta", "mean", "variance");
+  assertObjectMatch(whole, { 0: "dense", 1: { kind: "batchNorm" } });
+  assertObjectMatch(await last("gamma", "beta"), { 0: "dense", 1: { kind: "unsupported" } });
+});
+
 Deno.test("batch normalization in training is refused, and what has no equal", async () => {
   const numbers = ["gamma", "beta", "mean", "variance"].map((name) =>
     constant(name, [2], FLOAT, [5, floats(1)])

@@ -94,6 +94,15 @@ Deno.test("an archive is read whichever of its numbers have 64 bits", async () =
   }
 });
 
+Deno.test("an entry that cannot be decompressed is damaged, and said to be", async () => {
+  const bytes = await archiveOf([], false), source = new BytesSource(bytes);
+  const [entry] = await readZipDirectory(source, new Budget("a.zip", bytes.length));
+  bytes[entry!.headerOffset + 30 + NAME.length] = 0xff; // A block of a kind that there is not.
+  using opened = new DisposableStack();
+  const read = () => readEntry(source, entry!, opened);
+  await assertRejects(read, CheckpointFormatError, "some.txt cannot be decompressed");
+});
+
 Deno.test("a directory of 64 bits that lies nowhere is refused", async () => {
   const bytes = await archiveOf([], true);
   const locator = bytes.length - 22 - 20;

@@ -30,6 +30,21 @@ Deno.test("JSON that would cost much more than its bytes is refused before it is
   }
 });
 
+Deno.test("JSON that costs as much as it may is left to the parser", async () => {
+  // Each is cut off: it is refused for that, and not for what it costs.
+  const most = [
+    "[".repeat(32),
+    '{"a":' + "{},".repeat(10_000 - 2),
+    '{"a":1' + ',"b":1'.repeat(10_000 - 2),
+    "[" + "[],".repeat(2 ** 20 + 2 ** 16 - 1),
+  ];
+  for (const body of most) {
+    const [code, detail] = await problemOf("/classify", body);
+    assertEquals(code, "bad-request");
+    assertStringIncludes(detail, "The JSON is malformed");
+  }
+});
+
 Deno.test("what stands in a JSON text does not count, whatever is before its quotes", async () => {
   const texts = ["[".repeat(100), '"' + "[".repeat(100), '\\"' + "[".repeat(100), "\\", '\\\\"'];
   for (const text of texts) {
