@@ -207,6 +207,29 @@ Deno.test("drawExplanation() is brightest where the map is", async () => {
   assert(brightness(310, 10) > brightness(310, 310) + 200);
 });
 
+Deno.test("drawExplanation() goes evenly from one position to the next", async () => {
+  await using classifier = classifierOn(model, floatEngine(model, weights));
+  const explanation = await classifier.explain(PHOTO), side = 300;
+  const image = { data: new Uint8Array(side * side * 3), width: side, height: side };
+  const grid = { offset: [0.25, 0.25], step: [0.5, 0.5] } as const;
+  for (const map of [[0, 1, 0, 1], [0, 0, 1, 1]].map((values) => Float32Array.from(values))) {
+    const given = { ...explanation, image, map, height: 2, width: 2, grid };
+    const { data, width } = await drawExplanation(given);
+    const isDown = map[1] === 0, scale = width - 96; // The picture is drawn larger, beside its scale.
+    const greens = Array.from({ length: scale }, (_, i) => {
+      const [x, y] = isDown ? [scale / 2, i] : [i, scale / 2];
+      return data[(y * width + x) * 3 + 1]!;
+    });
+    // A quarter lies before the first position, and one behind the last; the picture itself is black.
+    const colors = colorTable(), green = (part: number) => colors[levelOf(part) * 3 + 1]!;
+    const strength = greens.at(-1)! / green(1);
+    for (const [i, found] of greens.entries()) {
+      const part = Math.max(0, Math.min(1, ((i + 0.5) / scale - 0.25) / 0.5));
+      assertAlmostEquals(found, strength * green(part), 1.5, `${i} of ${scale}`);
+    }
+  }
+});
+
 Deno.test("drawPredictions() draws on pixels of any channels, and on nothing else", async () => {
   const [gray, rgb, rgba] = [1, 3, 4].map((channels) => ({
     data: new Uint8Array(400 * 400 * channels).fill(255),

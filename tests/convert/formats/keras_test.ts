@@ -183,6 +183,15 @@ function sequential(...layers: [className: string, config: object][]): unknown {
   };
 }
 
+Deno.test("Keras 1's dim_ordering says where the channels are, also of an image that does not tell", () => {
+  for (const [dim_ordering, data_format] of [["th", "channels_first"], ["tf", "channels_last"]]) {
+    const conv = { nb_filter: 2, nb_row: 3, nb_col: 3, dim_ordering };
+    const layer = { class_name: "Convolution2D", config: { name: "conv", ...conv } };
+    const model = readDescription({ class_name: "Sequential", config: [layer] })!;
+    assertEquals(model.layers.at(-1)!.config.data_format, data_format);
+  }
+});
+
 Deno.test("the words of Keras 1 are understood: its lists of layers, dim_ordering and border_mode", () => {
   const image = { batch_input_shape: [null, 3, 32, 48] };
   const written = sequential(
