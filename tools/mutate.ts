@@ -3,7 +3,7 @@
  *
  * `deno task mutate [--only PATH] [--sample N] [--seed N]`. A mutant that no test notices survived, and is
  * printed with its place. Results are kept in `.cache/mutants.json`, so that a run that was stopped goes on; what
- * has changed since is tried again.
+ * has changed since is tried again, and with `--again` what survived.
  *
  * `deno task mutate --chosen` tries those of `tests/mutants/` instead, and exits with 1 if one survives. With
  * `--sample N` it draws some of them, by the date unless `--seed` is given.
@@ -32,6 +32,7 @@ interface Result {
 
 const { values: flags } = parseArgs({
   options: {
+    again: { type: "boolean", default: false },
     chosen: { type: "boolean", default: false },
     only: { type: "string", multiple: true, default: ["lib/"] },
     sample: { type: "string", default: "Infinity" },
@@ -74,7 +75,9 @@ async function run(): Promise<void> {
   const counts = { killed: 0, survived: 0, "no test": 0 };
   for (const { path, source, mutant } of drawn) {
     const key = await keyOf(path, source, mutant);
-    const result = known[key] ??= await tryMutant(path, source, mutant, reach);
+    const isKnown = known[key] !== undefined && !(flags.again && known[key].outcome !== "killed");
+    const result = isKnown ? known[key]! : await tryMutant(path, source, mutant, reach);
+    known[key] = result;
     await Deno.mkdir(CACHE, { recursive: true });
     await Deno.writeTextFile(RESULTS, JSON.stringify(known, null, 1));
     counts[result.outcome]++;
