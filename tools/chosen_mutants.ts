@@ -92,7 +92,9 @@ export async function runChosen({ only, sample: most, seed }: ChosenOptions): Pr
     counts.set(room, count);
     if (isKilled) count.killed++;
     else count.survived++;
-    const why = without.outcome === "passed" ? `${run.outcome} ${run.error}` : "fails without it";
+    const why = without.outcome === "passed"
+      ? `${run.outcome} ${run.error}`
+      : `${without.outcome} without it`;
     console.log(`${isKilled ? "killed" : "SURVIVED"}: ${file}: ${name} [${why}] ${test}`);
   }
   for (const [room, { killed, survived }] of [...counts].toSorted()) {
