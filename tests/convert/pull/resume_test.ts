@@ -15,6 +15,7 @@ import {
   type SeenRequest,
   serveFlaky,
 } from "../../support/flaky_server.ts";
+import { until } from "../../support/serve_process.ts";
 
 const FIXTURES = new URL("../../fixtures/checkpoints/", import.meta.url);
 const SAFETENSORS = await Deno.readFile(new URL("timm_e.safetensors", FIXTURES));
@@ -77,11 +78,6 @@ function pullProcess({ entry, cacheDir }: Pulled): Deno.ChildProcess {
   const script = fromFileUrl(new URL("pull_process.ts", import.meta.url));
   const args = ["run", "--allow-all", "--no-check", script, JSON.stringify(entry), cacheDir];
   return new Deno.Command(Deno.execPath(), { args }).spawn();
-}
-
-/** Waits for something that another process does. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 async function sizeOf(path: string): Promise<number> {
