@@ -73,8 +73,12 @@ const CALLS: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>
   "fitFromScratch()": (signal) => fitFromScratch(data, { ...LONG, signal }),
   "fitFromScratch() as it whitens": (signal) =>
     fitFromScratch(data, { ...LONG, whitening: "zca", side: 96, signal }),
-  "convert()": (signal) =>
-    convert(new URL("large.h5", CHECKPOINTS), { signal: AbortSignal.any([signal]) }),
+  // Again and again: how long one takes is a matter of whether the library of HDF5 is loaded already.
+  "convert()": async (signal) => {
+    for (let n = 0; n < 1000; n++) {
+      await convert(new URL("keras_d.h5", CHECKPOINTS), { signal: AbortSignal.any([signal]) });
+    }
+  },
   "encodePng()": (signal) => encodePng(noise(2048), { signal }),
 };
 
