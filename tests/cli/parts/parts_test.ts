@@ -384,6 +384,115 @@ testParts(
   },
 );
 
+testParts(
+  "an array of another run is not taken for the lines' own",
+  async ({ set, parts, out, model, merge }) => {
+    const embed = (...more: string[]) =>
+      run(
+        embedCommand,
+        ...model,
+        "--manifest",
+        parts,
+        "--out-dir",
+        out,
+        "--max-errors",
+        "50%",
+        ...more,
+      );
+    await embed();
+    const [arrays, lines] = [/\.npy$/, /\.jsonl$/].map((ending) => () =>
+      Array.from(Deno.readDirSync(out), ({ name }) => name).filter((name) => ending.test(name))
+        .sort()
+    ) as [() => string[], () => string[]];
+    const before = arrays(),
+      [firstLines] = lines(),
+      old = await Deno.readTextFile(join(out, firstLines!));
+    // A picture that is gone makes a row of NaN.
+    await Deno.remove(join(set, labels[0]!, "00.png"));
+    await embed("--force", "--part", "1/6");
+    const [added, ...others] = arrays().filter((name) => !before.includes(name));
+    assertEquals([others.length, arrays().length], [0, 7]);
+    assertStringIncludes(await Deno.readTextFile(join(out, firstLines!)), `"beside":"${added}"`);
+    // A run that was killed in between has left the lines that it had, and these their array.
+    await Deno.writeTextFile(join(out, firstLines!), old);
+    assertEquals((await merge()).code, 0);
+    await Deno.remove(join(out, before[0]!));
+    const gone = await merge();
+    assertEquals(gone.code, 1);
+    assertStringIncludes(gone.err, "part 1 is missing");
+    assertStringIncludes((await embed()).err, "3 of 23 embedded");
+    assertEquals((await merge()).code, 0);
+  },
+);
+
+testParts(
+  "two runs that divide into one folder give no manifest, or one run's",
+  async ({ folder, set, parts }) => {
+    const whole = await filesIn(parts), other = join(folder, "other");
+    await Deno.copyFile(join(set, labels[0]!, "00.png"), join(set, "first.png"));
+    await run(manifestCommand, set, "--out-dir", other, "--part-size", "4");
+    for (const name of Object.keys(await filesIn(other))) {
+      if (name === "manifest.json") continue;
+      await Deno.copyFile(join(other, name), join(parts, name));
+      const manifest = await Manifest.open(parts), number = Number(/\d+/.exec(name)![0]);
+      await assertRejects(() => manifest.part(number), UsageError, "part-");
+      await Deno.writeTextFile(join(parts, name), whole[name]!);
+      await manifest.part(number);
+    }
+  },
+);
+
+testParts(
+  "results whose first line or order somebody changed are refused",
+  async ({ out, classify, merge }) => {
+    await classify();
+    const [, second] = Object.keys(await filesIn(out)),
+      path = join(out, second!),
+      text = await Deno.readTextFile(path);
+    const [head, one, two, ...more] = text.split("\n");
+    const changes: [string, string][] = [
+      [text.replace(/"sha256":"../, '"sha256":"00'), "has other settings than its name says"],
+      [[head, two, one, ...more].join("\n"), "has its lines in another order"],
+      [text.replace('"part":2', '"part":3'), "holds results of other pictures"],
+    ];
+    for (const [changed, message] of changes) {
+      await Deno.writeTextFile(path, changed);
+      await assertRejects(() => merge(), UsageError, message);
+    }
+    await Deno.writeTextFile(path, text.replace(/"version":"[^"]*"/, '"version":"0.0.9"'));
+    const versions = await merge();
+    assertEquals(versions.code, 0);
+    assertMatch(versions.err, /warning: parts were done by several versions: \S+, 0\.0\.9/);
+    // What a disk has torn is no result.
+    await Deno.writeTextFile(path, "");
+    assertStringIncludes((await merge()).err, "part 2 is missing");
+    assertStringIncludes((await classify()).err, "3 of 23 classified");
+    assertEquals(await Deno.readTextFile(path), text);
+  },
+);
+
+testParts(
+  "where everything fails nothing is done, however few there are",
+  async ({ folder, out, model }) => {
+    const list = join(folder, "gone.txt"), parts = join(folder, "gone");
+    await Deno.writeTextFile(
+      list,
+      Array.from({ length: 90 }, (_, n) => `gone/${n}.jpg`).join("\n"),
+    );
+    await run(manifestCommand, list, "--out-dir", parts);
+    const { code, err } = await run(
+      classifyCommand,
+      ...model,
+      "--manifest",
+      parts,
+      "--out-dir",
+      out,
+    );
+    assertEquals([code, Object.keys(await filesIn(out))], [65, []]);
+    assertStringIncludes(err, "10 of the 90 pictures of part 1 have failed");
+  },
+);
+
 testParts("merge tells what is missing, doubled and foreign, and writes nothing then", async (
   { parts, out, folder, classify, merge },
 ) => {
