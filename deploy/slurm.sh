@@ -32,15 +32,22 @@ again() {
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 }
 
+pid='' is_over='' is_ending=''
+end() {
+  is_ending=1
+  [ -z "$pid" ] || kill -TERM "$pid"
+}
+trap 'is_over=1; end' USR1
+trap end TERM
+
 cd "$PROJECT" || exit 2
 deno run --cached-only --no-prompt --no-code-cache --allow-env='SLURM_ARRAY_TASK_*' \
   --allow-read="weights,lib,$DATA" --allow-write="$DATA/results" cli.ts \
   classify --manifest "$DATA/parts" --part "auto/$TASKS" --out-dir "$DATA/results" --max-errors 1% \
   --threads "${SLURM_CPUS_PER_TASK:-1}" &
 pid=$!
-is_over=
-trap 'is_over=1; kill -TERM "$pid"' USR1
-trap 'kill -TERM "$pid"' TERM
+# It may have come before there was anything to end.
+[ -z "$is_ending" ] || kill -TERM "$pid"
 # A signal ends `wait`, and not the program.
 while wait "$pid"; code=$?; kill -0 "$pid" 2>/dev/null; do :; done
 
