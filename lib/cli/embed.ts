@@ -152,6 +152,8 @@ async function embedParts(
   await using _classifier = classifier;
   const ending = `.${options.as ?? "npy"}`, settings = { ...asked.settings, as: ending.slice(1) };
   const encode = await ROW_FORMATS.get(ending)!(); // The choices are its keys.
+  const blank = { data: new Uint8Array(3), width: 1, height: 1 };
+  const { shape } = await classifier.embed(blank, { ...embedding, signal });
   await runParts(
     job,
     {
@@ -159,7 +161,7 @@ async function embedParts(
       verb: ["Embedding", "embedded"],
       stream: (images) => classifier.embedStream(images, { ...embedding, signal }),
       begin(part, pathOf) {
-        const rows = new SpooledRows(part.entries.map(({ id }) => id), settings, job.outDir);
+        const rows = new SpooledRows(part.entries.map(({ id }) => id), shape, settings, job.outDir);
         return {
           record({ index, embedding }) {
             checkExecutor(classifier);

@@ -59,8 +59,15 @@ export async function evaluateParts(
   await using opened = await openVariant(wanted, viewSettings(variant), signal);
   const classes = classesFor(opened.classifier.info.classes, []);
   // Before any of them is looked at.
+  const named = new Set<boolean>();
   for (const number of job.parts) {
-    for (const entry of (await manifest.part(number)).entries) labelOf(entry, classes);
+    for (const entry of (await manifest.part(number)).entries) {
+      named.add(entry.label !== undefined);
+      if (named.size > 1) {
+        throw new UsageError(`Some pictures have a label, and ${entry.id} is one of the others`);
+      }
+      labelOf(entry, classes);
+    }
   }
   await runParts(job, workOf(opened, classes, variant, signal), options, signal);
   if (!isAll || options.dryRun) return 0;
@@ -116,8 +123,8 @@ function workOf(
  * @throws {UsageError} If that is no class, or there is neither.
  */
 function labelOf({ id, label }: Entry, classes: Classes): number {
-  const [folder, ...more] = id.split("/"), name = label ?? (more.length > 0 ? folder! : undefined);
-  if (name === undefined) {
+  const [folder, ...more] = id.split("/"), name = label ?? (more.length > 0 ? folder! : "");
+  if (name === "") {
     throw new UsageError(
       `${id} has no label: give the list a column "label", or a folder for each class`,
     );
@@ -139,7 +146,7 @@ async function allOf(
   const name = await nameOfSettings(settings);
   for (let number = 1; number <= manifest.parts; number++) {
     const part: Part = await manifest.part(number), path = resultPath(outDir, number, name);
-    const { rows, missing, doubled, foreign } = await checkResults(path, part);
+    const { rows, missing, doubled, foreign } = await checkResults(path, part, settings.program);
     if (missing.length + doubled.length + foreign.length > 0) {
       throw new UsageError(
         `${path} has not one line for each picture of its part: remove it, and run this again`,

@@ -9,7 +9,7 @@ import { OUTPUT_FLAGS } from "./outputs.ts";
 import { WRITES } from "./permissions.ts";
 import { ProgressLine } from "./progress.ts";
 import { withData } from "./run.ts";
-import { tell } from "./terminal.ts";
+import { tell, tellWarning } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const PART_SIZE = 10_000;
@@ -52,16 +52,20 @@ export const manifestCommand: Command<typeof OPTIONS> = {
     if (outDir === undefined) {
       throw new UsageError("manifest needs --out-dir, a folder for the parts");
     }
+    const links: string[] = [];
     const { entries, areDifferent } = await withData(() =>
-      listEntries(operand, { hidden, signal })
+      listEntries(operand, { hidden, signal, onLink: (path) => links.push(path) })
     );
     using progress = new ProgressLine("Dividing");
     const { pictures, parts } = await withData(() =>
       divide(entries, outDir, {
-        ...{ partSize, areDifferent, isReplaced: force, signal },
+        ...{ partSize, areDifferent, isReplaced: force, reads: [operand], signal },
         onPictures: (count) => progress.update(count, 0, `${count} pictures`),
       })
     );
+    if (links.length > 0) {
+      tellWarning(`links to folders are not followed: ${links.length}, such as ${links[0]}`);
+    }
     tell(`${pictures} pictures in ${parts === 1 ? "1 part" : `${parts} parts`}: ${outDir}`);
     return 0;
   },

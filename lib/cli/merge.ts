@@ -57,7 +57,7 @@ export const mergeCommand: Command<typeof OPTIONS> = {
     const name = await chosenResults(folder, options.settings);
     const out = outputOf(folder, options);
     const isWanted = await checkOutputs({
-      reads: [options.manifest, folder],
+      reads: [...manifest.files, ...resultFiles(folder)],
       writes: out === undefined ? [] : [out],
     }, options);
     if (!isWanted) return 0;
@@ -83,6 +83,12 @@ export const mergeCommand: Command<typeof OPTIONS> = {
     return 1;
   },
 };
+
+/** The files of all results in a folder, and of what lies beside them. */
+function resultFiles(folder: string): string[] {
+  return fileNames(folder).filter((name) => /^part-\d{6,}\.[0-9a-f]{12}\./.test(name))
+    .map((name) => join(folder, name));
+}
 
 /** Where all results are written, if anywhere. */
 function outputOf(
@@ -157,6 +163,9 @@ class Found {
   /** Numbers of parts that have no whole results. */
   readonly #missingParts: readonly number[];
   readonly #ids = { missing: new Ids(), doubled: new Ids(), foreign: new Ids() };
+  readonly #failedIds = new Ids();
+  /** Numbers of parts whose results have other pictures. */
+  readonly #wrongParts: number[] = [];
   /** How many pictures failed, by the code of their errors. */
   readonly #failed = new Map<string, number>();
   readonly #versions = new Set<string | undefined>();
@@ -185,7 +194,7 @@ class Found {
       progress.update(number - 1, parts);
       if (missing.has(number)) continue;
       const settings = await this.#settingsOf(number);
-      const rows = await this.#checkPart(number);
+      const rows = await this.#checkPart(number, settings);
       if (output === undefined) continue;
       if (merged === undefined) {
         merged = await beginMerged(output.format, settings);
@@ -214,13 +223,15 @@ class Found {
     return settings;
   }
 
-  async #checkPart(number: number): Promise<readonly Row[]> {
+  async #checkPart(number: number, { program }: Settings): Promise<readonly Row[]> {
     const part = await this.#manifest.part(number);
-    const { rows, ...ids } = await checkResults(this.#pathOf(number), part);
+    const { rows, ...ids } = await checkResults(this.#pathOf(number), part, program);
     this.#rows += rows.length;
     for (const kind of ["missing", "doubled", "foreign"] as const) this.#ids[kind].add(ids[kind]);
-    for (const { error } of rows) {
+    if (Object.values(ids).some(({ length }) => length > 0)) this.#wrongParts.push(number);
+    for (const { id, error } of rows) {
       if (error === undefined) continue;
+      this.#failedIds.add([id]);
       const code = error.code ?? "other";
       this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1);
     }
@@ -237,7 +248,7 @@ class Found {
     const kinds = Object.entries(this.#ids);
     return {
       ...{ pictures, parts, rows: this.#rows, failed: Object.fromEntries(this.#failed) },
-      missingParts: this.#missingParts,
+      ...{ missingParts: this.#missingParts, wrongParts: this.#wrongParts },
       counts: Object.fromEntries(kinds.map(([kind, { count }]) => [kind, count])),
       ...Object.fromEntries(kinds.map(([kind, { some }]) => [kind, some])),
       isWhole: this.isWhole,
@@ -253,6 +264,7 @@ class Found {
     return [
       `${done} of ${partsText(parts)}, ${this.#rows} of ${pictures} pictures` +
       (failed === 0 ? "" : `, ${failed} of them with an error (${codes.join(", ")})`),
+      ...namedLines("with an error", this.#failedIds),
       ...namedLines("missing", missing),
       ...namedLines("doubled", doubled),
       ...namedLines("in no part", foreign),
@@ -263,10 +275,11 @@ class Found {
   get lack(): string {
     const [first, ...others] = this.#missingParts;
     const ids = Object.values(this.#ids).reduce((sum, { count }) => sum + count, 0);
-    const wrong = ids === 0 ? [] : [`${ids} pictures of parts that are there`];
-    if (first === undefined) {
-      return `${wrong}. Remove the results of their parts, and do these again`;
-    }
+    const wrongParts = rangesText(this.#wrongParts);
+    const wrong = ids === 0
+      ? []
+      : [`${ids} pictures are, of parts that are there: remove the results of ${wrongParts}`];
+    if (first === undefined) return `${wrong}, and run the same command as before`;
     const all = rangesText(this.#missingParts), isOne = others.length === 0;
     const what = isOne ? `part ${all} is missing` : `parts ${all} are missing`;
     const again = isOne

@@ -39,7 +39,7 @@ export function imagesOf(
 }
 
 /** @throws {RangeError} If a path leads to a pipe or a device, which may have no end. */
-function checkFile(place: string): string {
+export function checkFile(place: string): string {
   if (!isWebUrl(place) && isThere(place) && !["file", "folder"].includes(kindOf(place))) {
     throw new RangeError("It is no file: read a pipe as -");
   }

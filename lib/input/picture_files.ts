@@ -60,15 +60,18 @@ export async function picturesBelow(
  * order of code points, then those of its folders likewise. Only the contents of the folders on the way are held.
  *
  * @param withHidden As {@linkcode picturesBelow} has it.
+ * @param onLink Told of each link to a folder, which is not followed.
  */
 export async function* walkPictures(
   folder: string,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
   withHidden: boolean = false,
+  onLink: (path: string) => void = () => {},
 ): AsyncGenerator<string, void, undefined> {
   const waiting = [folder];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { pictures, folders } = await picturesIn(next, signal, withHidden);
+    const { pictures, folders, linkedFolders } = await picturesIn(next, signal, withHidden);
+    for (const name of linkedFolders) onLink(join(next, name));
     yield* pictures.sort(byCodePoint);
     for (const name of folders.sort(byCodePoint).reverse()) waiting.push(asPath(join(next, name)));
   }

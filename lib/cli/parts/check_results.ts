@@ -25,15 +25,20 @@ export interface CheckedResults {
 /**
  * Reads the results of a part.
  *
+ * @param program What made them.
  * @throws {UsageError} If they are no such lines.
  */
-export async function checkResults(path: string, { entries }: Part): Promise<CheckedResults> {
+export async function checkResults(
+  path: string,
+  { entries }: Part,
+  program: string | undefined,
+): Promise<CheckedResults> {
   const [, ...lines] = (await readText(path)).split("\n");
   // Each ends with a line break.
   if (lines.pop() !== "") {
     throw new UsageError(`${path} is cut off: remove it, and do its part again`);
   }
-  const rows = lines.map((line, n) => rowOf(line, path, n + 2));
+  const rows = lines.map((line, n) => rowOf(line, path, n + 2, program));
   const isWhole = rows.length === entries.length &&
     entries.every(({ id }, n) => rows[n]!.id === id);
   if (isWhole) return { rows, missing: [], doubled: [], foreign: [] };
@@ -53,16 +58,26 @@ export async function checkResults(path: string, { entries }: Part): Promise<Che
   return { rows, missing, doubled: [...doubled], foreign: [...foreign] };
 }
 
-function rowOf(line: string, path: string, number: number): Row {
+function rowOf(line: string, path: string, number: number, program: string | undefined): Row {
   try {
     const row: unknown = JSON.parse(line);
-    if (isRecord(row) && typeof row.id === "string" && isError(row.error)) return row as Row;
+    const isRow = isRecord(row) && typeof row.id === "string" && isError(row.error);
+    const isWhole = isRow && (row.error !== undefined || program !== "vgg16 classify" ||
+      arePredictions(row.predictions));
+    if (isWhole) return row as Row;
   } catch {
     // As one that is something else.
   }
   throw new UsageError(
     `${path}, line ${number}: expected what came of a picture, found ${line.slice(0, 80)}`,
   );
+}
+
+function arePredictions(value: unknown): boolean {
+  const isOne = (one: unknown): boolean =>
+    isRecord(one) && typeof one.label === "string" && typeof one.score === "number" &&
+    typeof one.index === "number";
+  return Array.isArray(value) && value.every(isOne);
 }
 
 function isError(error: unknown): boolean {

@@ -19,6 +19,15 @@ export interface Listed {
   readonly areDifferent: boolean;
 }
 
+/** How pictures are listed. */
+export interface ListOptions {
+  /** Whether names in folders count that begin with a dot. */
+  readonly hidden?: boolean | undefined;
+  readonly signal: AbortSignal;
+  /** Told of each link to a folder, which is not followed. */
+  readonly onLink?: (path: string) => void;
+}
+
 /**
  * Lists what an operand names: a folder, whose pictures are called by their paths in it; a list with columns
  * (`.csv`, `.tsv`), with JSON lines (`.jsonl`), or of a path or URL a line; or `-`, such a list of paths. Relative
@@ -26,7 +35,7 @@ export interface Listed {
  */
 export async function listEntries(
   operand: string,
-  options: { readonly hidden?: boolean | undefined; readonly signal: AbortSignal },
+  options: ListOptions,
 ): Promise<Listed> {
   if (operand === "-") {
     const name = "standard input";
@@ -62,9 +71,9 @@ async function* sound(entries: AsyncIterable<Entry>, name: string): AsyncGenerat
 
 async function* picturesOf(
   folder: string,
-  { hidden, signal }: { readonly hidden?: boolean | undefined; readonly signal: AbortSignal },
+  { hidden, signal, onLink }: ListOptions,
 ): AsyncGenerator<Entry> {
-  for await (const path of walkPictures(folder, signal, hidden)) {
+  for await (const path of walkPictures(folder, signal, hidden, onLink)) {
     yield { id: relative(folder, path), place: resolve(path) };
   }
 }
@@ -114,7 +123,8 @@ async function* inColumns(
   const parse = new CsvParseStream({ separator, fieldsPerRecord: -1 });
   const rows = textOf(list).pipeThrough(parse) as ReadableStream<string[]>;
   let columns: Columns | undefined, row = 0;
-  for await (const cells of rows) {
+  for await (const written of rows) {
+    const cells = written.map((cell) => cell.trim());
     row++;
     if (columns === undefined) {
       columns = columnsOf(cells, name);
@@ -151,8 +161,13 @@ interface Columns {
 function columnsOf(cells: readonly string[], list: string): Columns {
   const names = cells.map(plainName), width = cells.length;
   const id = names.findIndex((name) => ["id", "imageid", "imgid", "key"].includes(name));
-  const among = (known: ReadonlySet<string>): number =>
-    names.findIndex((name, n) => n !== id && known.has(name));
+  const among = (known: ReadonlySet<string>): number => {
+    const [column = -1, ...more] = names.flatMap((name, n) =>
+      n !== id && known.has(name) ? [n] : []
+    );
+    if (more.length === 0) return column;
+    throw new UsageError(`${list}: several columns name the same: ${cells.slice(0, 6).join(", ")}`);
+  };
   const named = among(FILE_COLUMNS), file = named === -1 ? id : named, label = among(LABEL_COLUMNS);
   const [first = ""] = cells;
   if (named !== -1 || id !== -1 && names[id] !== "id" && names[id] !== "key") {
@@ -179,9 +194,10 @@ async function* inJson(
     if (line.trim() === "") continue;
     const { id, path, url, label } = objectOf(line);
     const file = path ?? url, texts = [id ?? "", file, label ?? ""];
-    if (texts.some((text) => typeof text !== "string") || file === "") {
+    const isBoth = path !== undefined && url !== undefined;
+    if (texts.some((text) => typeof text !== "string") || file === "" || isBoth) {
       throw new UsageError(
-        `${name}, line ${row}: expected a JSON object with a path or a url (and id, label, if there are), found ` +
+        `${name}, line ${row}: expected a JSON object with a path or a url (and id, label, if there are), texts, found ` +
           line.slice(0, 80),
       );
     }
@@ -208,6 +224,7 @@ function entry(
   folder: string,
 ): Entry {
   const isUrl = isWebUrl(file);
+  if (file.includes("\0")) throw new UsageError("Expected a list in UTF-8: it has NUL characters");
   if (!isUrl && beginsAsUrl(file)) {
     throw new UsageError(
       `Expected a path, or an http or https URL: found ${

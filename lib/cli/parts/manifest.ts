@@ -11,6 +11,7 @@ import { fileNames, makeFolder, NotFound, readText, remove } from "../../platfor
 import { visibleJson } from "../../report/visible.ts";
 import { isWebUrl } from "../../urls.ts";
 import { VERSION } from "../../version.ts";
+import { keepInputs } from "../outputs.ts";
 import { UsageError } from "../usage_error.ts";
 import { KnownIds } from "./known_ids.ts";
 
@@ -82,6 +83,11 @@ export class Manifest {
     return isLast ? this.pictures - (this.parts - 1) * this.#partSize : this.#partSize;
   }
 
+  /** The paths of the files that list its parts. */
+  get files(): string[] {
+    return this.#lists.map((_, n) => join(this.folder, `${partName(n + 1)}.jsonl`));
+  }
+
   /** The SHA-256 of the file that lists a part. */
   listOf(number: number): string {
     return this.#lists[number - 1]!; // Parts are from 1 to as many.
@@ -148,6 +154,8 @@ export interface DivideOptions {
   readonly areDifferent: boolean;
   /** Whether a manifest that is there is replaced. */
   readonly isReplaced: boolean;
+  /** What is read meanwhile. */
+  readonly reads: readonly string[];
   readonly signal: AbortSignal;
   /** Told how many pictures are written. */
   readonly onPictures?: (count: number) => void;
@@ -162,19 +170,15 @@ export interface DivideOptions {
 export async function divide(
   entries: AsyncIterable<Entry>,
   folder: string,
-  { partSize, areDifferent, isReplaced, signal, onPictures = () => {} }: DivideOptions,
+  { partSize, areDifferent, isReplaced, reads, signal, onPictures = () => {} }: DivideOptions,
 ): Promise<{ readonly pictures: number; readonly parts: number }> {
   await makeFolder(folder);
-  const before = fileNames(folder).filter((name) => name === ABOUT || PART.test(name));
-  if (before.includes(ABOUT)) {
-    const path = join(folder, ABOUT);
-    if (!isReplaced) {
-      throw new UsageError(
-        `${path} exists, and results may belong to it: name another folder, or replace it with --force`,
-      );
-    }
-    await remove(path); // From now on the folder is no manifest.
-  }
+  const about = join(folder, ABOUT);
+  const before = fileNames(folder).filter((name) => PART.test(name));
+  await keepInputs(reads, before.map((name) => join(folder, name)));
+  if (!isReplaced) await refuseOthers(folder, before);
+  // A run that is killed leaves this, so that the next one may replace what it wrote.
+  await writeWhole(about, visibleJson(UNFINISHED) + "\n");
   const ids = new KnownIds();
   const lists: string[] = [];
   let pictures = 0, lines: string[] = [];
@@ -199,9 +203,29 @@ export async function divide(
     if (Number(PART.exec(name)?.[1]) > lists.length) await remove(join(folder, name));
   }
   const counts = { pictures, parts: lists.length };
-  const about = { program: "vgg16 manifest", version: VERSION, ...counts, partSize, lists };
-  await writeWhole(join(folder, ABOUT), visibleJson(about) + "\n");
+  await writeWhole(about, visibleJson({ ...UNFINISHED, ...counts, partSize, lists }) + "\n");
   return counts;
+}
+
+/** What a manifest begins with; its counts and lists follow once it is whole. */
+const UNFINISHED = { program: "vgg16 manifest", version: VERSION };
+
+/** @throws {UsageError} If a folder has a manifest, or files of that name that none has made. */
+async function refuseOthers(folder: string, before: readonly string[]): Promise<void> {
+  const path = join(folder, ABOUT);
+  const text = await readText(path).catch((error) => {
+    if (error instanceof NotFound) return undefined;
+    throw error;
+  });
+  const found = text === undefined ? undefined : parsed(text);
+  if (isRecord(found) && found.program === UNFINISHED.program && found.lists === undefined) return;
+  const [first] = text === undefined ? before : [ABOUT];
+  if (first === undefined) return;
+  throw new UsageError(
+    `${
+      join(folder, first)
+    } exists, and results may belong to it: name another folder, or replace it with --force`,
+  );
 }
 
 function lineOf({ id, place, label }: Entry): string {

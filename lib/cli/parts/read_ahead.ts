@@ -2,12 +2,14 @@
 
 import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
-import { isVggError } from "../../errors.ts";
+import { ImageDecodeError, isVggError } from "../../errors.ts";
 import { DraftLostError } from "../../io/atomic_file.ts";
 import { readBytes } from "../../image/read.ts";
 import type { NamedImage } from "../../input/prepared_image.ts";
 import { describePath } from "../../platform.ts";
+import { publicUrl } from "../../public_url.ts";
 import { isWebUrl } from "../../urls.ts";
+import { checkFile } from "../run.ts";
 import type { Entry } from "./manifest.ts";
 
 /** Files that are read at the same time. */
@@ -16,6 +18,8 @@ const AT_ONCE = 32;
 const MOST_BYTES = 2 ** 26;
 /** What a file is taken to have at least whose size nobody knows. */
 const LEAST_GUESS = 2 ** 21;
+/** How long a file may take to come: all others wait behind it. */
+const READ_MS = 60_000;
 /** Milliseconds before another attempt of what may pass. */
 const PAUSES_MS = [500, 2_000, 8_000];
 /** What a server may ask to wait for at the most. */
@@ -46,7 +50,7 @@ export async function* readAhead(
 ): AsyncGenerator<NamedImage<() => Uint8Array>, void, undefined> {
   const stop = new AbortController(), signal = AbortSignal.any([options.signal, stop.signal]);
   const { offline, pausesMs = PAUSES_MS, sizeOf = fileSize } = options;
-  const read = options.read ?? ((place) => readBytes(place, { offline, signal }));
+  const read = options.read ?? ((place) => readInTime(place, offline, signal));
   const room = new Room(MOST_BYTES);
   let largest = LEAST_GUESS;
   const begin = async (place: string, turn: number): Reading => {
@@ -83,6 +87,26 @@ export async function* readAhead(
     }
   } finally {
     stop.abort();
+  }
+}
+
+/** @throws {ImageDecodeError} If it does not come in time: then it may later. */
+async function readInTime(
+  place: string,
+  offline: boolean | undefined,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const late = AbortSignal.timeout(READ_MS);
+  try {
+    return await readBytes(checkFile(place), { offline, signal: AbortSignal.any([signal, late]) });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!late.aborted || error !== late.reason) throw error;
+    const what = isWebUrl(place) ? publicUrl(place) : place;
+    throw new ImageDecodeError(`Cannot read ${what}: it did not come within ${READ_MS / 1000} s`, {
+      code: "image-fetch",
+      retryable: true,
+    });
   }
 }
 

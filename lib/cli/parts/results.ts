@@ -21,6 +21,8 @@ export interface Head {
   readonly list: string;
   /** The file beside the lines, whose name tells its contents: that of another run is not taken for it. */
   readonly beside?: string | undefined;
+  /** Its size. */
+  readonly besideBytes?: number | undefined;
 }
 
 /** A first line. */
@@ -62,11 +64,11 @@ function readHead(path: string): Head | undefined {
 
 function parsedHead(line: string): Head | undefined {
   try {
-    const { part, pictures, list, beside, ...settings } = JSON.parse(line);
+    const { part, pictures, list, beside, besideBytes = 0, ...settings } = JSON.parse(line);
     const areTexts = [list, beside ?? "", ...Object.values(settings)]
       .every((value) => typeof value === "string");
-    if (!areTexts || !isSize(part) || !isSize(pictures)) return undefined;
-    return { settings, part, pictures, list, beside };
+    if (!areTexts || ![part, pictures, besideBytes].every(isSize)) return undefined;
+    return { settings, part, pictures, list, beside, besideBytes };
   } catch {
     return undefined;
   }
@@ -86,6 +88,15 @@ export function wholeHead(path: string, number: number, list: string): Head | un
         "with --force",
     );
   }
-  const isWhole = head.beside === undefined || isThere(join(dirname(path), basename(head.beside)));
+  const { beside, besideBytes } = head;
+  const isWhole = beside === undefined ||
+    sizeOf(join(dirname(path), basename(beside))) === besideBytes;
   return isWhole ? head : undefined;
+}
+
+/** Bytes of a file; `undefined` if there is none. */
+function sizeOf(path: string): number | undefined {
+  if (!isThere(path)) return undefined;
+  using file = new OpenFile(path);
+  return file.describe().size;
 }

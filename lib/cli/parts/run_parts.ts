@@ -2,11 +2,12 @@
 
 import { writeWhole } from "../../io/atomic_file.ts";
 import { basename } from "node:path";
+import { isVggError } from "../../errors.ts";
 import type { LazyImage } from "../../image/image.ts";
 import type { ImageOutcome, ImageResult } from "../../input/each_image.ts";
 import type { NamedImage } from "../../input/prepared_image.ts";
 import { flagName, type Table, text, type Values } from "../../options.ts";
-import { makeFolder, NotCapable } from "../../platform.ts";
+import { describePath, makeFolder, NotCapable } from "../../platform.ts";
 import { visibleJson } from "../../report/visible.ts";
 import { checkOutputs, type OUTPUT_FLAGS } from "../outputs.ts";
 import { ProgressLine } from "../progress.ts";
@@ -17,7 +18,7 @@ import { isWebUrl } from "../../urls.ts";
 import { UsageError } from "../usage_error.ts";
 import { Manifest, type Part } from "./manifest.ts";
 import { mayPass, PassingError, readAhead, type ReadAheadOptions } from "./read_ahead.ts";
-import { headLine, nameOfSettings, resultPath, wholeHead } from "./results.ts";
+import { type Head, headLine, nameOfSettings, resultPath, wholeHead } from "./results.ts";
 import { parseShare, SCHEDULER_NAMES } from "./share.ts";
 
 /** What a command takes that does parts. */
@@ -248,8 +249,9 @@ async function doPart<Name extends string, Result>(
     if (found.error === undefined) lines.push(visibleJson({ id, ...results.record(found) }));
     else {
       const { cause } = found.error, error = errorOf(cause);
-      // What it says is said of all pictures, but for a server that nobody may ever find.
-      if (cause instanceof NotCapable) throw cause;
+      // Of all pictures.
+      if (cause instanceof NotCapable || isVggError(cause, "offline")) throw cause;
+      // A server may be one that nobody ever finds.
       if (mayPass(cause) && !isWebUrl(place)) throw new PassingError(`${id}: ${error.message}`);
       lines.push(visibleJson({ id, error }));
       errors.set(index, error);
@@ -257,11 +259,19 @@ async function doPart<Name extends string, Result>(
     }
     onPicture();
   }
-  const beside = await results.finish?.(errors);
-  const head = { settings, part: number, pictures: entries.length, list };
-  const first = headLine({ ...head, ...beside !== undefined && { beside: basename(beside) } });
+  const first = headLine({
+    ...{ settings, part: number, pictures: entries.length, list },
+    ...await besideOf(await results.finish?.(errors)),
+  });
   await writeWhole(resultPath(outDir, number, name), [first, ...lines, ""].join("\n"));
   return errors.size;
+}
+
+/** What a first line says of a file that was written. */
+async function besideOf(path: string | undefined): Promise<Pick<Head, "beside" | "besideBytes">> {
+  return path === undefined
+    ? {}
+    : { beside: basename(path), besideBytes: (await describePath(path)).size };
 }
 
 /** An error for many. Where most of these may pass, it may. */

@@ -61,16 +61,20 @@ export function parseShare(
   env: Env = readPermitted,
 ): Share {
   const [first, second, ...more] = text.split("/");
-  const count = second === undefined ? undefined : Number(second);
+  const count = second === undefined ? undefined : wholeOf(second);
   const share = first === "auto"
     ? ownShare(option, count ?? known, env)
-    : { index: Number(first), count: count ?? NaN };
+    : { index: wholeOf(first!), count: count ?? NaN };
   const isWhole = Number.isSafeInteger(share.index) && Number.isSafeInteger(share.count);
   if (isWhole && share.index >= 1 && share.index <= share.count && more.length === 0) return share;
   throw new UsageError(
     `Option ${option} needs I/N with I from 1 to N, auto/N or auto: found "${text}"` +
       (first === "auto" ? `, which is ${share.index}/${share.count}` : ""),
   );
+}
+
+function wholeOf(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : NaN;
 }
 
 function ownShare(option: string, count: number | undefined, env: Env): Share {

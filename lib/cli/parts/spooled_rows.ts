@@ -10,23 +10,27 @@ export class SpooledRows implements Disposable {
   readonly #files: readonly string[];
   readonly #settings: Settings;
   readonly #rows: OpenFile;
-  /** Of one embedding; of no values as long as there is none. */
-  #shape: readonly number[] = [0];
-  #count = 0;
+  readonly #shape: readonly number[];
 
   /**
    * @param files The picture of each row.
+   * @param shape Of one embedding.
    * @param folder Where that file is.
    */
-  constructor(files: readonly string[], settings: Settings, folder: string) {
+  constructor(
+    files: readonly string[],
+    shape: readonly number[],
+    settings: Settings,
+    folder: string,
+  ) {
     this.#files = files;
+    this.#shape = shape;
     this.#settings = settings;
     this.#rows = makeTemporaryFile(folder);
   }
 
-  /** @throws {RangeError} If it is of another shape than those before: pictures of several sizes, not pooled. */
+  /** @throws {RangeError} If it is of another shape. */
   add(row: number, { shape, data }: Embedding): void {
-    if (this.#count++ === 0) this.#shape = shape;
     if (String(shape) !== String(this.#shape)) {
       throw new RangeError(
         `Embeddings of one shape go into a file: found [${this.#shape}], and [${shape}] of ${

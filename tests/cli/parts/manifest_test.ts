@@ -118,6 +118,9 @@ Deno.test("what cannot be divided is refused, and leaves no manifest", async () 
     "wide.csv": "path,label\na.jpg,cat,more\n",
     "none.csv": "id,path\n1,\n",
     "lines.jsonl": '{"path":"a.jpg"}\n{"id":1,"path":"b.jpg"}\n',
+    "both.jsonl": '{"path":"a.jpg","url":"http://x/b.jpg"}\n',
+    "two.csv": "path,file\na.jpg,b.jpg\n",
+    "wide.txt": new Uint8Array([0x61, 0x00, 0x0a, 0x00]),
     "empty/notes.txt": "no picture",
   };
   await withFiles(files, async (folder) => {
@@ -131,6 +134,9 @@ Deno.test("what cannot be divided is refused, and leaves no manifest", async () 
       "wide.csv": "row 2: expected a path or a URL in 2 columns at most, found 3 columns",
       "none.csv": "row 2: expected a path",
       "lines.jsonl": "line 2: expected a JSON object",
+      "both.jsonl": "line 1: expected a JSON object with a path or a url",
+      "two.csv": "several columns name the same",
+      "wide.txt": "is no text",
       "empty": "There is no picture",
       "missing": "missing",
     };
@@ -139,7 +145,8 @@ Deno.test("what cannot be divided is refused, and leaves no manifest", async () 
       const work = () => divide(join(folder, name), "--out-dir", out, "--part-size", "2");
       const { message: found } = await assertRejects(work, UsageError, message);
       assert(!found.includes("password"), found);
-      await assertRejects(() => Manifest.open(out), UsageError, "holds no whole manifest");
+      const open = () => Manifest.open(out);
+      await assertRejects(open, UsageError, "vgg16 manifest");
     }
     const one = join(folder, "twice.txt");
     await assertRejects(() => divide(one), UsageError, "--out-dir");
@@ -158,6 +165,36 @@ Deno.test("a manifest is not replaced by accident, and nothing is left of one th
     assertEquals((await partsIn(out)).flat().map(({ id }) => id), ["6", "7"]);
     const names = Array.from(Deno.readDirSync(out), ({ name }) => name).sort();
     assertEquals(names, ["manifest.json", "part-000001.jsonl"]);
+  });
+});
+
+Deno.test("files that no manifest has made are not replaced, nor what is read", async () => {
+  await withFiles({ "own/part-000001.jsonl": '{"path":"a.jpg"}\n' }, async (folder) => {
+    const own = join(folder, "own"), list = join(own, "part-000001.jsonl");
+    const before = await Deno.readTextFile(list);
+    await assertRejects(() => divide(list, "--out-dir", own), UsageError, "would be replaced");
+    await assertRejects(
+      () => divide(list, "--out-dir", own, "--force"),
+      UsageError,
+      "would be replaced",
+    );
+    await Deno.copyFile(list, join(folder, "list.jsonl"));
+    const other = () => divide(join(folder, "list.jsonl"), "--out-dir", own);
+    await assertRejects(other, UsageError, "part-000001.jsonl exists");
+    assertEquals(Array.from(Deno.readDirSync(own)).length, 1);
+    assertEquals(await Deno.readTextFile(list), before);
+  });
+});
+
+Deno.test("links to folders are not followed, and told", async () => {
+  await withFiles({ "set/a.png": "", "other/b.png": "" }, async (folder) => {
+    await Deno.symlink(join(folder, "other"), join(folder, "set/linked"));
+    const said = await divide(join(folder, "set"), "--out-dir", join(folder, "parts"));
+    assertStringIncludes(
+      said,
+      `links to folders are not followed: 1, such as ${join(folder, "set/linked")}`,
+    );
+    assertStringIncludes(said, "1 pictures in 1 part");
   });
 });
 
