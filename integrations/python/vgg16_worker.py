@@ -830,6 +830,16 @@ def _arrow_columns(columns: Mapping[str, List[Any]]) -> Dict[str, Any]:
     return arrays
 
 
+def _check_columns(names: Iterable[Any], wanted: Sequence[str]) -> None:
+    """`ValueError` unless each that is wanted is the name of one column."""
+    found = list(names)
+    for name in wanted:
+        count = found.count(name)
+        if count != 1:
+            are = f"are {count} columns" if count else "is no column"
+            raise ValueError(f"There {are} {name!r}: the columns are {', '.join(map(repr, found))}")
+
+
 class RayWorker:
     """What `map_batches` of Ray Data takes: one process in each actor.
 
@@ -860,6 +870,7 @@ class RayWorker:
 
         :returns: a table of Arrow's, its rows in the same order: the columns that are kept, then
             `label` and `score`, or `embedding`, and `error`, of which one is null.
+        :raises ValueError: if a column is not there, or there twice.
         :raises WorkerError: as `Worker.classify` does.
         """
         pa = importlib.import_module("pyarrow")
@@ -877,6 +888,7 @@ class RayWorker:
         keep = (
             [name for name in names if name != self._picture] if self._keep is None else self._keep
         )
+        _check_columns(names, [self._picture, *keep])
         pictures = ((None, _plain(value)) for value in batch[self._picture])
         answers = list(self._worker.classify(pictures))
         kept = {name: batch[name] for name in keep}
@@ -900,6 +912,8 @@ def map_in_arrow(
     :param picture: the column of pictures: binary, or URLs if the worker has `fetch`.
     :param keep: the columns that are handed on, in the order of the schema.
     :param all_labels: whether `predictions string`, JSON, stands before `error`.
+
+    `ValueError` if a column is not there, or there twice.
     """
     names = list(keep)
 
@@ -908,6 +922,7 @@ def map_in_arrow(
 
         def parts() -> Iterator[Tuple[Any, Sequence[Picture]]]:
             for batch in batches:
+                _check_columns(batch.schema.names, [picture, *names])
                 kept = [batch.column(batch.schema.get_field_index(name)) for name in names]
                 at = batch.schema.get_field_index(picture)
                 yield kept, [_plain(value) for value in batch.column(at)]
@@ -927,9 +942,13 @@ def map_in_pandas(
     names = list(keep)
 
     def answer(frames: Iterator[Any]) -> Iterator[Any]:
-        parts = ((frame[names], [_plain(value) for value in frame[picture]]) for frame in frames)
+        def parts() -> Iterator[Tuple[Any, Sequence[Picture]]]:
+            for frame in frames:
+                _check_columns(frame.columns, [picture, *names])
+                yield frame[names], [_plain(value) for value in frame[picture]]
+
         with shared(worker) as lent:
-            for kept, answers in _by_parts(lent, parts):
+            for kept, answers in _by_parts(lent, parts()):
                 # Lists, as Spark turns what pandas holds into Arrow.
                 columns = {
                     name: [list(it) if isinstance(it, array.array) else it for it in values]

@@ -514,6 +514,15 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual(list(answers), ["embedding", "error"])
         self.assertEqual(answers["embedding"], [array("f", [97]), None, array("f", [98])])
 
+    def test_a_column_that_is_not_there_is_named_and_so_are_those_there(self) -> None:
+        batch = {"bytes": [b"a"], "id": [1]}
+        text = "There is no column 'name': the columns are 'bytes', 'id'"
+        for settings in ({"picture": "name"}, {"keep": ["id", "name"]}):
+            worker: Any = fake()
+            with self.subTest(settings), self.assertRaisesRegex(ValueError, text):
+                RayWorker(worker, **settings).columns(batch)  # type: ignore[arg-type]
+            self.assertIsNone(worker.pid)
+
     def test_parts_stay_parts_and_are_sent_ahead(self) -> None:
         sizes = (3, 0, 1, 200, 0, 2)
         taken: List[int] = []
@@ -597,6 +606,28 @@ class ArrowTest(unittest.TestCase):
         self.assertEqual([row["path"] for row in shown], ["x", "y", "z"])
         with shared(fake()) as worker:
             self.assertIsNotNone(worker.pid)
+            worker.close()
+
+    def test_a_column_that_is_not_there_is_no_other_column(self) -> None:
+        batch = self.pa.record_batch({"content": [b"a"], "path": ["x"], "other": ["y"]})
+        twice = batch.rename_columns(["content", "p", "p"])
+        none = "There is no column '{}': the columns are 'content', 'path', 'other'"
+        cases = [
+            (batch, "content", ["paht"], none.format("paht")),
+            (batch, "contnet", ["path"], none.format("contnet")),
+            (twice, "content", ["p"], "There are 2 columns 'p': the columns are 'content', 'p', 'p'"),
+            (twice, "p", ["content"], "There are 2 columns 'p'"),
+        ]
+        for given, picture, keep, text in cases:
+            with self.subTest(text), self.assertRaisesRegex(ValueError, text):
+                list(map_in_arrow(fake(), picture, keep)(iter([given])))
+            with self.subTest(text), self.assertRaisesRegex(ValueError, text):
+                list(map_in_pandas(fake(), picture, keep)(iter([given.to_pandas()])))
+            table = self.pa.Table.from_batches([given])
+            for of_ray in (table, table.to_pandas()):
+                with self.subTest(text), self.assertRaisesRegex(ValueError, text):
+                    RayWorker(fake(), picture, keep)(of_ray)
+        with shared(fake()) as worker:
             worker.close()
 
 
