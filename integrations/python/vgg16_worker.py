@@ -96,6 +96,8 @@ _LOG = logging.getLogger("vgg16_worker")
 _LAST_LINES = 20
 #: No line of an answer is longer: one that is comes from another program.
 _MAX_LINE = 1 << 24
+#: Bytes of a request before those of its picture: a longer line would end the process.
+_MAX_HEADER = 1 << 16
 #: Pictures that may be lost to deaths one after another: then it is not the pictures.
 _MAX_LOST = 10
 #: Seconds in which what is about to end should have ended.
@@ -171,7 +173,7 @@ class Answer:
 class _Request:
     """A picture on its way. What is sent is a number for an id, so that an id may be anything."""
 
-    __slots__ = ("deaths", "header", "id", "number", "picture")
+    __slots__ = ("deaths", "header", "id", "number", "picture", "refusal")
 
     def __init__(self, number: int, id: Any, picture: Picture) -> None:
         header: Dict[str, Any] = {"id": number}
@@ -182,6 +184,12 @@ class _Request:
             header["bytes"] = len(self.picture)
         self.number, self.id = number, id
         self.header = json.dumps(header).encode() + b"\n"
+        #: Why it is not sent at all.
+        self.refusal: Optional[Failure] = None
+        if len(self.header) > _MAX_HEADER:
+            text = f"at most {_MAX_HEADER} bytes, found {len(self.header)}"
+            self.refusal = Failure("image-fetch", f"Expected a URL whose request has {text}")
+            self.header = b""
         #: How often the process died while it had this picture and no other.
         self.deaths = 0
 
@@ -359,12 +367,12 @@ class Worker:
                     number += 1
                     waiting.append(request)
                     held += len(request.picture)
-                    process.send(request.header, request.picture)
+                    process.send(request)
                     sent += 1
                 if not waiting:
                     break
                 if sent == 0:
-                    process.send(waiting[0].header, waiting[0].picture)
+                    process.send(waiting[0])
                     sent = 1
                 first = waiting[0]
                 answer = process.answer(first, self._timeout)
@@ -387,7 +395,7 @@ class Worker:
                     if answer is None:
                         continue
                 else:
-                    sent, lost = sent - 1, 0
+                    sent, lost = sent - 1, lost if first.refusal else 0
                 waiting.popleft()
                 held -= len(first.picture)
                 careful = max(0, careful - 1)
@@ -471,7 +479,7 @@ class _Process:
         )
         self._buffer = bytearray()
         self._lines: Deque[str] = deque(maxlen=_LAST_LINES)
-        self._queue: queue.SimpleQueue[Optional[Tuple[bytes, memoryview]]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Optional[_Request]] = queue.SimpleQueue()
         self._time = threading.Condition()
         self._deadline = self._alarm = math.inf
         self._is_late = self._is_over = False
@@ -486,9 +494,10 @@ class _Process:
     def is_running(self) -> bool:
         return self._is_mine() and self._child.poll() is None
 
-    def send(self, header: bytes, picture: memoryview) -> None:
+    def send(self, request: _Request) -> None:
         """Puts a request in the writer's line. If the process is dead, the next answer says so."""
-        self._queue.put((header, picture))
+        if request.refusal is None:
+            self._queue.put(request)
 
     def hello(self, timeout: float) -> Mapping[str, Any]:
         line = self._in_time(self._line, timeout)
@@ -507,6 +516,8 @@ class _Process:
 
     def answer(self, request: _Request, timeout: float) -> Optional[Answer]:
         """The next answer, which must be that of `request`; `None` if the process died before."""
+        if request.refusal is not None:
+            return Answer(request.id, error=request.refusal)
         return self._in_time(lambda: self._read_answer(request), timeout)
 
     def _read_answer(self, request: _Request) -> Optional[Answer]:
@@ -602,8 +613,8 @@ class _Process:
 
     def _write(self) -> None:
         try:
-            for parts in iter(self._queue.get, None):
-                for part in parts:
+            for request in iter(self._queue.get, None):
+                for part in (request.header, request.picture):
                     view = memoryview(part)
                     while view:
                         view = view[self._stdin.write(view) :]

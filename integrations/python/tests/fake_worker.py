@@ -117,6 +117,9 @@ def main() -> None:
     threading.Thread(target=work, daemon=True).start()
     # Read ahead of the answers, as the worker does: it may die of a picture before its turn.
     for text in sys.stdin.buffer:
+        if len(text) > 1 << 16:
+            write(line({"id": None, "error": {"code": "PROTOCOL", "message": "too long"}}))
+            os._exit(1)
         head = json.loads(text)
         if "url" in head:
             picture = head["url"].encode()

@@ -176,6 +176,31 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual((bad.label, bad.score), (None, None))
         self.assertEqual((good.label, other.label), (label_of(b"a"), label_of(b"b")))
 
+    def test_a_url_that_no_request_has_room_for_is_an_answer_with_an_error(self) -> None:
+        longest = "https://example.org/".ljust(65_536 - len('{"id": 1, "url": ""}\n'), "x")
+        pictures: List[Tuple[Any, Any]] = [
+            *((0, b"a"), (1, longest), (2, longest + "x"), ("i" * 70_000, b"b")),
+            *((4, "é" * 20_000), (5, b"c")),
+        ]
+        for window in (1, 64):
+            with self.subTest(window), fake(window=window) as worker:
+                first, fits, refused, *others = worker.classify(pictures)
+                text = "Expected a URL whose request has at most 65536 bytes, found 65537"
+                self.assertEqual(refused, Answer(2, error=Failure("image-fetch", text)))
+                labels = [label_of(b"a"), label_of(longest.encode())]
+                self.assertEqual([first.label, fits.label], labels)
+                self.assertEqual(
+                    [answer.label for answer in others], [label_of(b"b"), None, label_of(b"c")]
+                )
+                self.assertEqual(worker.restarts, 0)
+        with fake() as worker:  # The only ones, and those before and after what it dies of.
+            (alone,) = worker.classify([(1, longest + "xx")])
+            self.assertEqual(alone.error and alone.error.code, "image-fetch")
+            sent = [longest + "xx", b"die", longest + "xx", b"die", longest + "xx", b"a"]
+            answers = list(worker.classify(enumerate(sent)))
+        codes = [answer.error and answer.error.code for answer in answers]
+        self.assertEqual(codes, ["image-fetch", WORKER_DIED] * 2 + ["image-fetch", None])
+
     def test_embeddings_are_floats_of_this_machine(self) -> None:
         with fake(embed="fc7") as worker:
             (answer,) = worker.classify([(1, bytes([1, 2, 255]))])
@@ -520,7 +545,7 @@ class WorkerTest(unittest.TestCase):
         for settings in ({"picture": "name"}, {"keep": ["id", "name"]}):
             worker: Any = fake()
             with self.subTest(settings), self.assertRaisesRegex(ValueError, text):
-                RayWorker(worker, **settings).columns(batch)  # type: ignore[arg-type]
+                RayWorker(worker, **settings).columns(batch)
             self.assertIsNone(worker.pid)
 
     def test_parts_stay_parts_and_are_sent_ahead(self) -> None:
