@@ -45,6 +45,7 @@ import types
 import weakref
 from collections import deque
 from typing import (
+    IO,
     Any,
     Callable,
     Deque,
@@ -98,7 +99,8 @@ _LAST_LINES = 20
 _MAX_LINE = 1 << 24
 #: Bytes of a request before those of its picture: a longer line would end the process.
 _MAX_HEADER = 1 << 16
-#: Pictures that may be lost to deaths one after another: then it is not the pictures.
+#: Pictures that may be lost to deaths one after another, and deaths of a process that has no
+#: picture: then it is not the pictures.
 _MAX_LOST = 10
 #: Seconds in which what is about to end should have ended.
 _GRACE = 5.0
@@ -326,7 +328,8 @@ class Worker:
 
         If the process dies, what was not answered is sent to a new one, one picture at a time until
         all of it is answered. If that dies, too, it is this picture's death, and with the
-        `attempts`-th of them its answer is an error, `WORKER_DIED`.
+        `attempts`-th of them its answer is an error, `WORKER_DIED`. A picture of which the process
+        has read nothing, as it was dead before, is not what it died of.
 
         An iterator that is closed, dropped or left by an exception before its end ends the process;
         the next call starts another.
@@ -334,7 +337,8 @@ class Worker:
         :raises WorkerError: if another iteration of this worker is under way.
         :raises StartError: if the process does not start (or start again).
         :raises ProtocolError: if it answers what was not asked.
-        :raises WorkerError: if ten pictures are lost one after another.
+        :raises WorkerError: if ten pictures are lost one after another, or ten processes die without
+            one.
         """
         running = self._iteration()
         is_own = self._owner == os.getpid()  # Otherwise it is that of the process that was forked.
@@ -351,7 +355,7 @@ class Worker:
         sent = 0  # How many of them the present process has.
         held = 0  # Their bytes.
         careful = 0  # How many of them go alone, as one of them may be what the process died of.
-        lost = number = 0
+        lost = idle = number = 0
         is_over = False
         process = self._started()
         try:
@@ -378,7 +382,15 @@ class Worker:
                 answer = process.answer(first, self._timeout)
                 if answer is None:
                     how = process.died()
-                    first.deaths += sent == 1
+                    if sent == 1 and process.has_read(first):
+                        first.deaths += 1
+                    elif sent == 1:
+                        idle += 1
+                        if idle >= _MAX_LOST:
+                            raise WorkerError(
+                                f"The worker {how} before it had a picture, {idle} times."
+                                f" {process.last_words()}"
+                            )
                     _LOG.warning("the worker %s; %d pictures go to a new one", how, len(waiting))
                     sent, careful = 0, len(waiting)
                     if first.deaths >= self._attempts:
@@ -395,7 +407,9 @@ class Worker:
                     if answer is None:
                         continue
                 else:
-                    sent, lost = sent - 1, lost if first.refusal else 0
+                    sent -= 1
+                    if first.refusal is None:
+                        lost = idle = 0
                 waiting.popleft()
                 held -= len(first.picture)
                 careful = max(0, careful - 1)
@@ -480,6 +494,8 @@ class _Process:
         self._buffer = bytearray()
         self._lines: Deque[str] = deque(maxlen=_LAST_LINES)
         self._queue: queue.SimpleQueue[Optional[_Request]] = queue.SimpleQueue()
+        self._last: Optional[_Request] = None  # What is written, or was last,
+        self._written = 0  # and the bytes of it.
         self._time = threading.Condition()
         self._deadline = self._alarm = math.inf
         self._is_late = self._is_over = False
@@ -614,13 +630,17 @@ class _Process:
     def _write(self) -> None:
         try:
             for request in iter(self._queue.get, None):
+                self._last, self._written = request, 0
                 for part in (request.header, request.picture):
                     view = memoryview(part)
                     while view:
-                        view = view[self._stdin.write(view) :]
+                        count = self._stdin.write(view)
+                        self._written += count
+                        view = view[count:]
         except OSError:
             pass  # Dead, which the reader sees as the end of its answers.
         finally:
+            self._written -= _unread_bytes(self._stdin)
             self._stdin.close()
 
     def _log(self) -> None:
@@ -664,6 +684,10 @@ class _Process:
             return "closed its output"
         return f"ended by {_signal_name(-code)}" if code < 0 else f"ended with {code}"
 
+    def has_read(self, request: _Request) -> bool:
+        """Of a process that died, and had answered all before: whether it read any of a request."""
+        return self._last is request and self._written > 0
+
     def discard(self) -> None:
         """Kills the process if it runs, and waits for its threads."""
         if not self._is_mine():
@@ -697,6 +721,16 @@ class _Process:
         for pipe in (self._stdin, self._stdout, self._stderr):
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def _unread_bytes(pipe: IO[bytes]) -> int:
+    """Bytes in a pipe that nobody has read, by its end that is written; 0 if no one can tell."""
+    try:
+        fcntl, termios = importlib.import_module("fcntl"), importlib.import_module("termios")
+        count = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    except (ImportError, OSError):
+        return 0
+    return int.from_bytes(count, sys.byteorder)
 
 
 def _signal_name(number: int) -> str:

@@ -1,7 +1,7 @@
 """Speaks the protocol of `vgg16 worker`, and misbehaves as the pictures and its first argument say.
 
 The first argument is JSON: what replaces fields of the hello, and `start`, which is how it starts:
-`die`, `stall`, `garbage`, `endless`. A picture is answered with a label that is its SHA-256, unless
+`die`, `stall`, `garbage`, `endless`, `leave`. A picture is answered with a label that is its SHA-256, unless
 its bytes are one of the words below.
 """
 
@@ -97,10 +97,15 @@ def answer(id: object, picture: bytes, embeds: bool) -> None:
 
 def main() -> None:
     how = json.loads(sys.argv[1])
-    start(how.pop("start", ""))
+    kind = how.pop("start", "")
+    start(kind)
+    if kind == "leave":
+        os.close(0)
     told = {"command": os.environ.get("VGG16_COMMAND")}
     hello = {"protocol": 1, "model": "fake", "modelSha256": "00", "labels": ["a"]}
     write(line({**hello, "arguments": sys.argv[2:], "pid": os.getpid(), **told, **how}))
+    if kind == "leave":
+        os._exit(3)
     requests: "queue.Queue[tuple[object, bytes]]" = queue.Queue(8)
     embeds = "--embed" in sys.argv
 

@@ -81,6 +81,14 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def kill(worker: Worker) -> None:
+    """Kills its process, and waits until it is dead."""
+    pid = worker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: worker.pid is None, "its end")
+
+
 class WorkerTest(unittest.TestCase):
     def setUp(self) -> None:
         self.threads = set(threading.enumerate())
@@ -349,10 +357,56 @@ class WorkerTest(unittest.TestCase):
             # 31 may have been answered by the one that was killed at 30.
             self.assertIn(worker.restarts, (2, 3))
             # Between two calls, too.
-            pid = worker.pid or 0
-            os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: not is_alive(pid), "its end")
+            kill(worker)
             self.assert_labels(list(worker.classify(numbered(5))), numbered(5))
+
+    def test_a_picture_is_not_what_a_process_died_of_that_was_dead_before(self) -> None:
+        with fake(window=1, attempts=1) as worker:
+            answers = []
+            for answer in worker.classify(numbered(6)):
+                answers.append(answer)
+                if len(answers) % 2 == 1:
+                    kill(worker)
+            self.assert_labels(answers, numbered(6))
+            self.assertEqual(worker.restarts, 3)
+            # Nor are those that are numbered as others were that it had.
+            (first,) = worker.classify(numbered(1))
+            pictures = iter(numbered(1))
+
+            def late() -> Iterator[Tuple[int, bytes]]:
+                kill(worker)
+                yield from pictures
+
+            self.assertEqual(list(worker.classify(late())), [first])
+            self.assertEqual(worker.restarts, 4)
+
+    @unittest.skipUnless(sys.platform == "linux", "it can be told what lies in a pipe")
+    def test_a_picture_of_which_nothing_was_read_is_not_what_a_process_died_of(self) -> None:
+        for size in (100, 300_000):  # Of which a pipe holds all, and a part.
+            with self.subTest(size), fake(window=1, attempts=1) as worker:
+                pid = worker.hello["pid"]
+                os.kill(pid, signal.SIGSTOP)
+                iteration = worker.classify([(1, bytes(size))])
+                process = worker._process
+                assert process is not None
+
+                def kill_once_written(process: Any = process, pid: int = pid) -> None:
+                    wait_until(lambda: process._written > 0, "the picture's bytes")
+                    os.kill(pid, signal.SIGKILL)
+
+                killer = threading.Thread(target=kill_once_written)
+                killer.start()
+                self.assert_labels(list(iteration), [(1, bytes(size))])
+                killer.join()
+                self.assertEqual(worker.restarts, 1)
+
+    def test_a_process_that_dies_again_and_again_without_a_picture_is_given_up(self) -> None:
+        for settings in ({}, {"window": 1}, {"attempts": 1}):
+            worker = fake({"start": "leave"}, **settings)
+            text = "ended with 3 before it had a picture, 10 times. It wrote nothing"
+            with self.subTest(settings), self.assertRaisesRegex(WorkerError, text):
+                list(worker.classify(numbered(3)))
+        self.assert_gone()
 
     def test_half_an_answer_is_none(self) -> None:
         for word, how in (("half", "ended with 0"), ("exit", "ended with 0")):
