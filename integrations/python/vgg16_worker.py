@@ -445,14 +445,18 @@ class Worker:
         self._finalizer = weakref.finalize(self, process.discard)
         return process
 
+    def _end_iteration(self) -> None:
+        iteration = self._iteration()
+        if iteration is not None:
+            iteration.close()
+
     def close(self) -> None:
         """Ends the process: at once if an iteration is under way, which it then ends, too.
 
         The worker can be used again, by a new process.
         """
-        iteration, process = self._iteration(), self._process
-        if iteration is not None:
-            iteration.close()
+        self._end_iteration()
+        process = self._process
         if process is not None:
             process.close()
         self._finalizer()
@@ -786,7 +790,8 @@ def shared(worker: Worker) -> Iterator[Worker]:
     """Lends a worker with the same settings that this Python process has already, or a new one.
 
     It stays, with its process, for the next that asks: for engines that call a function for each
-    part of the pictures, in Python processes which they keep. `worker` itself is not started.
+    part of the pictures, in Python processes which they keep. `worker` itself is not started. An
+    iteration that is under way at the end is closed, also where somebody still holds the iterator.
     """
     key = worker._settings()
     with _POOL_LOCK:
@@ -795,6 +800,7 @@ def shared(worker: Worker) -> Iterator[Worker]:
     try:
         yield lent
     finally:
+        lent._end_iteration()
         with _POOL_LOCK:
             _POOL.setdefault(key, []).append(lent)
 

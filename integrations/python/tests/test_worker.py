@@ -557,6 +557,26 @@ class WorkerTest(unittest.TestCase):
             four.close()
             five.close()
 
+    def test_a_shared_worker_is_put_back_without_its_iteration(self) -> None:
+        def task(pictures: Iterator[Tuple[int, bytes]]) -> None:
+            with shared(fake(window=9)) as lent:
+                workers.append(lent)
+                iterator = lent.classify(pictures)
+                next(iterator)
+                raise ZeroDivisionError
+
+        workers: List[Worker] = []
+        try:
+            task((n, bytes(1000)) for n in range(10**9))
+        except ZeroDivisionError as error:
+            # The error has the task's frame, and that the iterator.
+            self.assertIsNotNone(error.__traceback__)
+            with shared(fake(window=9)) as lent:
+                self.assertIs(lent, workers[0])
+                self.assert_labels(list(lent.classify(numbered(3))), numbered(3))
+                lent.close()
+        self.assert_gone()
+
     # Lines
 
     def test_lines_of_base64(self) -> None:
