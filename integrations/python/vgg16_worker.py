@@ -309,8 +309,9 @@ class Worker:
 
     @property
     def embeds(self) -> bool:
-        """Whether answers have embeddings."""
-        return "--embed" in self._arguments
+        """Whether answers have embeddings, as the process says. Starts it if none ever was."""
+        hello = self.hello if self._hello is None else self._hello
+        return "shape" in hello
 
     @property
     def pid(self) -> Optional[int]:

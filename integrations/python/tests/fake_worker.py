@@ -103,11 +103,13 @@ def main() -> None:
         os.close(0)
     told = {"command": os.environ.get("VGG16_COMMAND")}
     hello = {"protocol": 1, "model": "fake", "modelSha256": "00", "labels": ["a"]}
+    embeds = any(word.split("=")[0] == "--embed" for word in sys.argv)
+    if embeds:
+        hello["shape"] = [1]
     write(line({**hello, "arguments": sys.argv[2:], "pid": os.getpid(), **told, **how}))
     if kind == "leave":
         os._exit(3)
     requests: "queue.Queue[tuple[object, bytes]]" = queue.Queue(8)
-    embeds = "--embed" in sys.argv
 
     def work() -> None:
         try:

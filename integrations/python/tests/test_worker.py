@@ -622,6 +622,18 @@ class WorkerTest(unittest.TestCase):
                 RayWorker(worker, **settings).columns(batch)
             self.assertIsNone(worker.pid)
 
+    def test_columns_are_those_of_embeddings_however_they_were_asked_for(self) -> None:
+        for options in (["--embed=fc7"], ["--embed", "fc7"]):
+            worker = fake(options=options)
+            with self.subTest(options):
+                _, answers = RayWorker(worker).columns({"bytes": [b"a"]})
+                self.assertEqual(answers, {"embedding": [array("f", [97])], "error": [None]})
+                worker.close()
+                self.assertTrue(worker.embeds)  # Which starts no other.
+                self.assertIsNone(worker.pid)
+        with fake(options=["--pooling", "embed"]) as worker:
+            self.assertFalse(worker.embeds)
+
     def test_parts_stay_parts_and_are_sent_ahead(self) -> None:
         sizes = (3, 0, 1, 200, 0, 2)
         taken: List[int] = []
