@@ -2,6 +2,7 @@
 
 import { readBytes } from "../../image/read.ts";
 import { IMAGE_OPTIONS } from "../../options.ts";
+import type { Fetch } from "../../urls.ts";
 import type { Request } from "./requests.ts";
 
 /** A request, and its picture's file. */
@@ -13,9 +14,11 @@ export interface Asked {
 
 /** Requests that are taken before their turn comes, so that some files are fetched at once. */
 const AHEAD = 8;
-/** Bytes of files that wait for their turn, above which nothing more is taken. */
+/** Bytes of files before their turn, above which nothing more is taken. That whose turn it is comes to them. */
 const MAX_WAITING_BYTES = IMAGE_OPTIONS.maxBytes.default;
-/** How long a file may take to come: one that dawdles keeps all others waiting. */
+/** Bytes of a file that may come before its turn. More of it do where the others leave room. */
+const SHARE_BYTES = MAX_WAITING_BYTES / AHEAD;
+/** How long a file may take to come where it need not wait: one that dawdles keeps all others waiting. */
 const FETCH_MS = 60_000;
 
 /** Requests in their order, as they come. */
@@ -38,58 +41,167 @@ export async function* fetchedAhead(
   requests: AsyncIterable<Request>,
   offline: boolean | undefined,
 ): AsyncGenerator<Asked> {
-  const waiting: (Asked & { readonly bytes: () => number })[] = [];
-  let changed = Promise.withResolvers<void>(), isOver = false;
+  const source = requests[Symbol.asyncIterator](), waiting = new Waiting();
+  let isOver = false, isClosed = false, isReading = false;
   let failure: { readonly reason: unknown } | undefined;
-  const change = (): void => {
-    changed.resolve();
-    changed = Promise.withResolvers();
+  const next = async (): Promise<Request | undefined> => {
+    isReading = true;
+    const { done, value } = await source.next();
+    isReading = false;
+    return done ? undefined : value;
   };
-  const isFull = (): boolean =>
-    waiting.length >= AHEAD ||
-    waiting.reduce((sum, { bytes }) => sum + bytes(), 0) >= MAX_WAITING_BYTES;
   const take = async (): Promise<void> => {
     try {
-      for await (const request of requests) {
-        waiting.push({ request, ...opened(request, offline) });
-        change();
-        while (isFull()) await changed.promise;
+      for (let request; (request = await next()) !== undefined && !isClosed;) {
+        begin(request, waiting, offline);
+        while (waiting.isFull && !isClosed) await waiting.changed;
+        if (isClosed) return;
       }
     } catch (reason) {
       failure = { reason };
-    } finally {
-      isOver = true;
-      change();
     }
+    isOver = true;
+    waiting.change();
   };
-  const taking = take();
-  while (waiting.length > 0 || !isOver) {
-    const next = waiting.shift();
-    if (next === undefined) {
-      await changed.promise;
-      continue;
+  try {
+    const taking = take();
+    while (waiting.count > 0 || !isOver) {
+      const file = waiting.shift();
+      if (file === undefined) await waiting.changed;
+      else yield file;
     }
-    change();
-    yield next;
+    await taking;
+    if (failure !== undefined) throw failure.reason;
+  } finally {
+    isClosed = true;
+    waiting.clear();
+    const ending = isOver ? undefined : source.return?.();
+    // What waits for a request ends when it has that, and nobody knows when it comes.
+    if (isReading) ending?.catch(() => {});
+    else await ending;
   }
-  await taking;
-  if (failure !== undefined) throw failure.reason;
+}
+
+/** A request before its turn. */
+interface Held extends Asked {
+  /** Bytes of its file that are there, or may come. */
+  bytes: number;
+  /** Ends what is under way: nobody will open it. */
+  readonly stop: () => void;
+}
+
+/** Requests before their turn, in their order. */
+class Waiting {
+  readonly #files: Held[] = [];
+  #changed = Promise.withResolvers<void>();
+
+  get count(): number {
+    return this.#files.length;
+  }
+
+  get isFull(): boolean {
+    return this.count >= AHEAD || this.#bytes >= MAX_WAITING_BYTES;
+  }
+
+  /** Resolves once something is different. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  push(file: Held): void {
+    this.#files.push(file);
+    this.change();
+  }
+
+  /** Takes that whose turn it is. */
+  shift(): Held | undefined {
+    const file = this.#files.shift();
+    if (file !== undefined) this.change();
+    return file;
+  }
+
+  clear(): void {
+    for (const { stop } of this.#files.splice(0)) stop();
+    this.change();
+  }
+
+  /** Whether a file may have so many bytes: once it is its turn it may. */
+  hasRoom(file: Held, bytes: number): boolean {
+    return !this.#files.includes(file) || this.#bytes - file.bytes + bytes <= MAX_WAITING_BYTES;
+  }
+
+  get #bytes(): number {
+    return this.#files.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
 }
 
 /** Begins to fetch what is not there. */
-function opened(
-  request: Request,
-  offline: boolean | undefined,
-): Pick<Asked, "open"> & { readonly bytes: () => number } {
+function begin(request: Request, waiting: Waiting, offline: boolean | undefined): void {
   const { picture } = request;
   if (!(picture instanceof URL)) {
-    const length = picture instanceof Uint8Array ? picture.length : 0;
-    return { open: () => givenBy(request), bytes: () => length };
+    const bytes = picture instanceof Uint8Array ? picture.length : 0;
+    waiting.push({ request, open: () => givenBy(request), bytes, stop: () => {} });
+    return;
   }
+  const end = new AbortController();
+  const file: Held = { request, open: () => coming, bytes: 0, stop: () => end.abort() };
+  waiting.push(file);
+  const coming = fetched(picture, file, waiting, end, offline);
+  coming.catch(() => {}); // Whoever opens it hears of an error.
+}
+
+/** A file from the network, of which no more bytes are read than there is room for. */
+async function fetched(
+  url: URL,
+  file: Held,
+  waiting: Waiting,
+  end: AbortController,
+  offline: boolean | undefined,
+): Promise<Uint8Array> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const run = (): void => {
+    const late = new DOMException("Signal timed out.", "TimeoutError");
+    timer = setTimeout(() => end.abort(late), FETCH_MS);
+  };
+  const reserve = async (bytes: number): Promise<void> => {
+    if (bytes <= file.bytes) return;
+    if (!waiting.hasRoom(file, bytes)) {
+      // It is not the file that dawdles.
+      clearTimeout(timer);
+      while (!waiting.hasRoom(file, bytes)) await waiting.changed;
+      if (!end.signal.aborted) run();
+    }
+    file.bytes = bytes;
+  };
+  const ask: Fetch = async (request) => {
+    const response = await fetch(request);
+    if (!response.ok || response.body === null) return response;
+    let length = 0;
+    const counting = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      async transform(part, controller) {
+        await reserve(length += part.length);
+        controller.enqueue(part);
+      },
+    });
+    return new Response(response.body.pipeThrough(counting), response);
+  };
   let length = 0;
-  const signal = AbortSignal.timeout(FETCH_MS);
-  const coming = readBytes(picture, { sources: ["http"], offline, signal });
-  // Whoever opens it hears of an error.
-  coming.then((file) => length = file.length).catch(() => {});
-  return { open: () => coming, bytes: () => length };
+  try {
+    run();
+    await reserve(SHARE_BYTES);
+    const options = { sources: ["http"], offline, fetch: ask, signal: end.signal } as const;
+    const bytes = await readBytes(url, options);
+    length = bytes.length;
+    return bytes;
+  } finally {
+    clearTimeout(timer);
+    end.abort(); // No clock is started again.
+    file.bytes = length;
+    waiting.change();
+  }
 }
