@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, equal } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { fromFileUrl, join } from "@std/path";
 import { loadClassifier } from "../../lib/classifier.ts";
@@ -28,6 +28,8 @@ const POOLED = ["--embed", "pool5", "--pooling", "max", "--normalize"];
 const EMBEDDINGS = await classifier.embed(PICTURES, {
   ...{ layer: "pool5", pooling: "max", normalize: true },
 });
+/** Embeddings of 128 KiB, of which a pipe has no room for one. */
+const WIDE = await classifier.embed(PICTURES.slice(0, 4), { layer: "conv1_1" });
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const frame = (id: unknown, bytes: Uint8Array): Uint8Array =>
@@ -243,7 +245,7 @@ Deno.test(
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(
-    `${signal} lets a worker answer what it has taken, and no more`,
+    `${signal} ends a worker that is being asked, between two answers`,
     { ignore: isWindows },
     async () => {
       await using worker = new WorkerProcess();
@@ -259,6 +261,36 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       }
       assertEquals(await worker.ended(), { code: 0, stderr: "" });
       await writing;
+    },
+  );
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(
+    `${signal} loses no answer of what was taken, though none could be written before`,
+    { ignore: isWindows },
+    async () => {
+      await using worker = new WorkerProcess(["--embed", "conv1_1"]);
+      await worker.line();
+      await worker.write(concat(WIDE.map((_, n) => frame(n, PICTURES[n]!))));
+      // More than pipes and buffers hold: a worker that reads this has taken all before it.
+      await worker.write(frame(WIDE.length, new Uint8Array(2 ** 20)));
+      worker.child.kill(signal);
+      // One that loses answers has time to do so: the right one waits for its reader.
+      let isOver = false;
+      worker.child.status.then(() => isOver = true);
+      for (let n = 0; n < 50 && !isOver; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      for (const [id, { shape, data }] of WIDE.entries()) {
+        assertEquals(await worker.line(), { id, shape: [...shape], bytes: data.byteLength });
+        const found = await worker.bytes(data.byteLength);
+        assert(equal(found, new Uint8Array(data.buffer)), `${found.length} bytes of answer ${id}`);
+      }
+      const last = await worker.line();
+      if (last !== undefined) assertEquals(coded(last), failed(WIDE.length, "image-format"));
+      assertEquals(await worker.line(), undefined);
+      assertEquals(await worker.ended(), { code: 0, stderr: "" });
     },
   );
 }

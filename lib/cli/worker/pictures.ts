@@ -14,11 +14,11 @@ export interface Asked {
 
 /** Requests that are taken before their turn comes, so that some files are fetched at once. */
 const AHEAD = 8;
-/** Bytes of files before their turn, above which nothing more is taken. That whose turn it is comes to them. */
+/** Bytes of files before their turn, above which nothing more is taken. */
 const MAX_WAITING_BYTES = IMAGE_OPTIONS.maxBytes.default;
 /** Bytes of a file that may come before its turn. More of it do where the others leave room. */
 const SHARE_BYTES = MAX_WAITING_BYTES / AHEAD;
-/** How long a file may take to come where it need not wait: one that dawdles keeps all others waiting. */
+/** How long a file may take to come, but for waits for room: one that dawdles keeps all waiting. */
 const FETCH_MS = 60_000;
 
 /** Requests in their order, as they come. */

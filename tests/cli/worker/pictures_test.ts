@@ -122,7 +122,7 @@ Deno.test("who asks for no more ends the source, and what is being fetched", asy
   assertEquals(files.asked.length, 9);
 });
 
-Deno.test("a source that waits ends when it has what it waits for, and nobody waits for it", async () => {
+Deno.test("a source that waits is ended when it has what it waits for", async () => {
   using files = new Files(() => 10);
   const rest = Promise.withResolvers<void>();
   const { state, source } = requests(2, rest.promise);
