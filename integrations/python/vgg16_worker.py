@@ -338,8 +338,8 @@ class Worker:
         :raises WorkerError: if another iteration of this worker is under way.
         :raises StartError: if the process does not start (or start again).
         :raises ProtocolError: if it answers what was not asked.
-        :raises WorkerError: if ten pictures are lost one after another, or ten processes die without
-            one.
+        :raises WorkerError: if ten pictures are lost one after another, or ten processes die
+            without one.
         """
         running = self._iteration()
         is_own = self._owner == os.getpid()  # Otherwise it is that of the process that was forked.

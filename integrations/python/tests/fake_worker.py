@@ -1,8 +1,8 @@
 """Speaks the protocol of `vgg16 worker`, and misbehaves as the pictures and its first argument say.
 
 The first argument is JSON: what replaces fields of the hello, and `start`, which is how it starts:
-`die`, `stall`, `garbage`, `endless`, `leave`. A picture is answered with a label that is its SHA-256, unless
-its bytes are one of the words below.
+`die`, `stall`, `garbage`, `endless`, `leave`. A picture is answered with a label that is its SHA-256,
+unless its bytes are one of the words below.
 """
 
 import base64

@@ -726,7 +726,7 @@ class ArrowTest(unittest.TestCase):
         cases = [
             (batch, "content", ["paht"], none.format("paht")),
             (batch, "contnet", ["path"], none.format("contnet")),
-            (twice, "content", ["p"], "There are 2 columns 'p': the columns are 'content', 'p', 'p'"),
+            (twice, "content", ["p"], "are 2 columns 'p': the columns are 'content', 'p', 'p'"),
             (twice, "p", ["content"], "There are 2 columns 'p'"),
         ]
         for given, picture, keep, text in cases:
