@@ -102,6 +102,8 @@ _MAX_HEADER = 1 << 16
 #: Pictures that may be lost to deaths one after another, and deaths of a process that has no
 #: picture: then it is not the pictures.
 _MAX_LOST = 10
+#: What an iterator gives at its end, and at no other time.
+_END: Any = object()
 #: Seconds in which what is about to end should have ended.
 _GRACE = 5.0
 
@@ -364,10 +366,12 @@ class Worker:
                 while not (is_over or careful) and (
                     not waiting or len(waiting) < self._window and held < self._window_bytes
                 ):
-                    pair = next(source, None)
-                    if pair is None:
+                    pair = next(source, _END)
+                    if pair is _END:
                         is_over = True
                         break
+                    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                        raise TypeError(f"Expected pairs of an id and a picture, found {pair!r:.80}")
                     request = _Request(number, *pair)
                     number += 1
                     waiting.append(request)
@@ -813,10 +817,22 @@ def request_line(id: Union[str, int], picture: Picture) -> str:
 
 
 def _main() -> None:
-    """Prints a request line of each file that is named: what xargs and GNU parallel pipe on."""
+    """Prints a request line of each file that is named: what xargs and GNU parallel pipe on.
+
+    One that cannot be read has an empty picture, whose answer is an error, and is told on standard
+    error; the exit code is 1 then.
+    """
+    code = 0
     for name in sys.argv[1:]:
-        with open(name, "rb") as file:
-            print(request_line(name, file.read()))
+        picture = b""
+        try:
+            with open(name, "rb") as file:
+                picture = file.read()
+        except OSError as error:
+            print(error, file=sys.stderr)
+            code = 1
+        print(request_line(name, picture))
+    sys.exit(code)
 
 
 def answer_of_line(line: str) -> Optional[Answer]:

@@ -277,6 +277,17 @@ class WorkerTest(unittest.TestCase):
             list(worker.classify(pictures()))
         self.assert_gone(pid)
 
+    def test_what_is_no_pair_is_an_error_and_not_an_end(self) -> None:
+        for wrong in (None, b"picture", (1, b"", b"")):
+            with self.assertRaisesRegex(TypeError, "Expected pairs"):
+                self.assert_nothing_lost(wrong)
+        self.assert_gone()
+
+    def assert_nothing_lost(self, wrong: Any) -> None:
+        pictures: List[Any] = [*numbered(2), wrong, *numbered(2)]
+        with fake() as worker:
+            list(worker.classify(pictures))
+
     def test_one_iteration_at_a_time(self) -> None:
         with fake() as worker:
             iterator = worker.classify(numbered(500))
@@ -594,6 +605,18 @@ class WorkerTest(unittest.TestCase):
                 answer_of_line(line)
 
     # Engines
+
+    def test_a_file_that_cannot_be_read_is_a_request_as_well(self) -> None:
+        good = self.folder / "good.png"
+        good.write_bytes(b"a picture")
+        names = [str(good), str(self.folder / "gone.png"), str(self.folder), str(good)]
+        command = [sys.executable, vgg16_worker.__file__, *names]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        requests = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([request["id"] for request in requests], names)
+        self.assertEqual([bool(request["data"]) for request in requests], [True, False, False, True])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("gone.png", done.stderr)
 
     def test_columns_of_a_batch_of_ray(self) -> None:
         batch = {"id": [1, 2, 3], "bytes": [b"a", b"bad", b"b"], "more": "xyz"}

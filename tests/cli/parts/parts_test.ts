@@ -621,3 +621,49 @@ testParts("options of parts and of pictures do not mix", async ({ parts, out, se
   }
   await assertRejects(() => Deno.stat(out), Deno.errors.NotFound);
 });
+
+testParts(
+  "merge replaces nothing that it reads, and takes no other lines for results",
+  async ({ parts, out, classify, merge }) => {
+    await classify();
+    const [first] = Object.keys(await filesIn(out)),
+      path = join(out, first!),
+      text = await Deno.readTextFile(path);
+    for (const read of [join(parts, "part-000001.jsonl"), path]) {
+      await assertRejects(() => merge("--out", read, "--force"), UsageError, "would be replaced");
+    }
+    for (
+      const line of [
+        '{"id":"x"}',
+        '{"id":"x","predictions":5}',
+        '{"id":"x","predictions":[{"label":"a"}]}',
+      ]
+    ) {
+      await Deno.writeTextFile(path, text.replace(/\n.*\n/, `\n${line}\n`));
+      await assertRejects(() => merge(), UsageError, "line 2: expected what came of a picture");
+    }
+  },
+);
+
+testParts(
+  "a wrong label, or a missing one, is told before anything is looked at",
+  async ({ folder, out, model }) => {
+    const list = join(folder, "list.csv"), parts = join(folder, "labels");
+    const evaluate = () => run(evaluateCommand, ...model, "--manifest", parts, "--out-dir", out);
+    for (
+      const [text, message] of [
+        ["path,label\na.png,a\nb.png,zebra\n", "b.png has label zebra"],
+        [
+          "path,label\na/a.png,a\nb/b.png,\n",
+          "Some pictures have a label, and b/b.png is one of the others",
+        ],
+        ["path\na.png\n", "a.png has no label"],
+      ] as const
+    ) {
+      await Deno.writeTextFile(list, text);
+      await run(manifestCommand, list, "--out-dir", parts, "--part-size", "1", "--force");
+      await assertRejects(evaluate, UsageError, message);
+      await assertRejects(() => Deno.stat(out), Deno.errors.NotFound);
+    }
+  },
+);
