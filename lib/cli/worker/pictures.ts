@@ -1,7 +1,9 @@
 /** The pictures that requests ask about: what is at a URL is fetched before its turn comes. */
 
+import { ImageDecodeError } from "../../errors.ts";
 import { readBytes } from "../../image/read.ts";
 import { IMAGE_OPTIONS } from "../../options.ts";
+import { publicUrl } from "../../public_url.ts";
 import type { Fetch } from "../../urls.ts";
 import type { Request } from "./requests.ts";
 
@@ -165,7 +167,11 @@ async function fetched(
 ): Promise<Uint8Array> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const run = (): void => {
-    const late = new DOMException("Signal timed out.", "TimeoutError");
+    const shown = publicUrl(url);
+    const late = new ImageDecodeError(
+      `Cannot read ${shown}: it did not come within ${FETCH_MS / 1000} s`,
+      { code: "image-fetch", url: shown, retryable: true },
+    );
     timer = setTimeout(() => end.abort(late), FETCH_MS);
   };
   const reserve = async (bytes: number): Promise<void> => {
