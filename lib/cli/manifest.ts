@@ -66,7 +66,9 @@ export const manifestCommand: Command<typeof OPTIONS> = {
     if (links.length > 0) {
       tellWarning(`links to folders are not followed: ${links.length}, such as ${links[0]}`);
     }
-    tell(`${pictures} pictures in ${parts === 1 ? "1 part" : `${parts} parts`}: ${outDir}`);
+    const counted = (count: number, what: string): string =>
+      count === 1 ? `1 ${what}` : `${count} ${what}s`;
+    tell(`${counted(pictures, "picture")} in ${counted(parts, "part")}: ${outDir}`);
     return 0;
   },
 };

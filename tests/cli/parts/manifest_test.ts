@@ -194,7 +194,7 @@ Deno.test("links to folders are not followed, and told", async () => {
       said,
       `links to folders are not followed: 1, such as ${join(folder, "set/linked")}`,
     );
-    assertStringIncludes(said, "1 pictures in 1 part");
+    assertStringIncludes(said, "1 picture in 1 part");
   });
 });
 
