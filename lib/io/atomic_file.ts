@@ -138,7 +138,7 @@ export class AtomicFile implements ByteSink {
 }
 
 /** Drafts, and temporary files that were not nameless yet. */
-const LEFTOVER = /(\.vgg16-[0-9a-f]{8}|^vgg16-[0-9a-f]{16})\.tmp$/;
+const LEFTOVER = /(\.vgg16-[0-9a-f]{8}|^vgg16-[0-9a-f]{1,16})\.tmp$/;
 /** Folders that were looked through. */
 const swept = new Set<string>();
 
