@@ -4,26 +4,31 @@
  * judged out of fold on the pictures of the first folder, each class counting the same, on average over several
  * divisions into five folds, and on those of the second, which nothing is chosen by.
  *
- *     deno run --allow-all bench/looks.ts [--sides 128,160] [--two] [--mirror] [--seeds 3] TRAIN TEST [TRAIN TEST ...]
+ *     deno run --allow-all bench/looks.ts [--sides 128,160] [--two] [--mirror] [--seeds 3] [--strengths 1,10]
+ *       [--cache DIR] TRAIN TEST [TRAIN TEST ...]
  *
  * With `--two` a head on each two sizes side by side is learned, too; `--mirror` looks at mirror images as well.
+ * `--strengths` are those that are tried instead of a fit's, and what the layers say is kept in `--cache`.
  *
  * @module
  */
 
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { join } from "@std/path";
 import { createEngine } from "../lib/engine/create.ts";
 import { blockLengths } from "../lib/model/readout.ts";
 import { resolveModel } from "../lib/open_model.ts";
 import { accuracyOf, predictionsOf } from "../lib/train/accuracy.ts";
 import { rowLogits } from "../lib/train/blocks.ts";
+import { takeDirectory } from "../lib/train/directory.ts";
 import { duplicatesOf } from "../lib/train/duplicates.ts";
 import { readPictures } from "../lib/train/features.ts";
+import { storeOf } from "../lib/train/fit_store.ts";
 import { stratifiedFolds } from "../lib/train/folds.ts";
 import { freeze } from "../lib/train/frozen.ts";
 import { TrainingKernels } from "../lib/train/kernels.ts";
-import { learnLinear } from "../lib/train/linear_head.ts";
+import { learnLinear, STRENGTHS } from "../lib/train/linear_head.ts";
 import { directionsOf } from "../lib/train/nearest.ts";
 import { inOneArray, rootRows, type Rows, rowsAt, RowsInMemory } from "../lib/train/rows.ts";
 import { classWeightsOf } from "../lib/train/split.ts";
@@ -37,9 +42,12 @@ const { values, positionals } = parseArgs({
     two: { type: "boolean", default: false },
     mirror: { type: "boolean", default: false },
     seeds: { type: "string", default: "3" },
+    strengths: { type: "string", default: STRENGTHS.join() },
+    cache: { type: "string", default: ".cache/looks" },
   },
 });
 const sides = values.sides.split(",").map(Number).sort((a, b) => a - b);
+STRENGTHS.splice(0, STRENGTHS.length, ...values.strengths.split(",").map(Number));
 const LAYERS = ["pool4", "pool5"] as const;
 
 /** What a head reads: positions of blocks, of which each side has one for each layer. */
@@ -84,11 +92,18 @@ for (let at = 0; at + 1 < positionals.length; at += 2) {
     positionals[at + 1]!,
   );
   const look = { sides, layers: LAYERS, mirror: values.mirror ? "on" : "off" } as const;
-  const { model, features: recipe } = freeze(base, look, learned);
+  const frozen = freeze(base, look, learned), { model, features: recipe } = frozen;
   const lengths = blockLengths(recipe, model.architecture);
   await using engine = await createEngine(model, { backend: "wasm" });
   const network = { ...model, readout: { features: recipe } };
+  const directory = join(
+    values.cache,
+    [name, ...sides, values.mirror].join("_").replaceAll(/\W+/g, "_"),
+  );
+  using _directory = await takeDirectory(directory);
+  using store = (await storeOf(frozen, engine, directory))!.features; // There is a directory.
   const { positions, features, fingerprints } = await readPictures(engine, network, samples, {
+    store,
     onSkip: () => {},
   });
   const rows = await inOneArray(features);
