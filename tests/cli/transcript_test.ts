@@ -164,7 +164,7 @@ const LINES: readonly Line[] = [
     err: /There is no option --topkk: did you mean --top-k\?/,
   },
   { line: `classify ${M} cat.png --allow-read`, code: 2, err: /--allow-read/ },
-  { line: `explain ${M} --out-dir maps --label kat cat.png`, code: 2, err: /no label "kat"/ },
+  { line: `explain ${M} --out-dir unmade --label kat cat.png`, code: 2, err: /no label "kat"/ },
   {
     line: `explain ${M} --out-dir maps cat.png`,
     code: 0,
