@@ -190,7 +190,9 @@ export async function divide(
   };
   for await (const entry of entries) {
     signal.throwIfAborted();
-    if (!areDifferent && !ids.add(entry.id)) {
+    // Names that are no UTF-8 have the same mark for whatever is none.
+    const mayBeSecond = !areDifferent || entry.id.includes("\ufffd");
+    if (mayBeSecond && !ids.add(entry.id)) {
       await refuseSecond(entry.id, folder, lists.length, lines);
     }
     lines.push(lineOf(entry));

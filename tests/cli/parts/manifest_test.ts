@@ -186,6 +186,21 @@ Deno.test("files that no manifest has made are not replaced, nor what is read", 
   });
 });
 
+Deno.test("two names that are no UTF-8 and are shown alike are refused", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await withFiles({ "set/a.png": "" }, async (folder) => {
+    const set = join(folder, "set"), parts = join(folder, "parts");
+    const make = (name: string) =>
+      new Deno.Command("sh", { args: ["-c", `: > "$1/$(printf '${name}')"`, "sh", set] }).output();
+    await make("x\\377.png");
+    await divide(set, "--out-dir", parts);
+    await make("x\\376.png");
+    const again = () => divide(set, "--out-dir", parts, "--force");
+    await assertRejects(again, UsageError, "Two pictures are called x\ufffd.png");
+  });
+});
+
 Deno.test("links to folders are not followed, and told", async () => {
   await withFiles({ "set/a.png": "", "other/b.png": "" }, async (folder) => {
     await Deno.symlink(join(folder, "other"), join(folder, "set/linked"));
