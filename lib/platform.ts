@@ -219,7 +219,8 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** How {@linkcode OpenFile} opens a file: `"new"` refuses one that is there, `"change"` keeps its bytes. */
+/** How {@linkcode OpenFile} opens a file: `"new"` refuses one that is there, `"change"` keeps its bytes, and `"change there"`
+ * makes none. */
 const MODES = {
   read: { read: true },
   new: { read: true, write: true, createNew: true },

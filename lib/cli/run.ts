@@ -7,7 +7,7 @@ import type { ImageInput, LazyImage } from "../image/image.ts";
 import { eachImage, type ImageOutcome, type ImageResult } from "../input/each_image.ts";
 import type { NamedImage } from "../input/prepared_image.ts";
 import { CLASSIFIER_OPTIONS, type Table } from "../options.ts";
-import { isThere, kindOf, NotFound } from "../platform.ts";
+import { describePath, NotFound } from "../platform.ts";
 import { publicText } from "../public_url.ts";
 import { isWebUrl } from "../urls.ts";
 import type { Input } from "./inputs.ts";
@@ -31,19 +31,27 @@ export function imagesOf(
 ): NamedImage<LazyImage>[] {
   return inputs.map(({ name, place }, index) => ({
     name,
-    image: () => {
+    image: async () => {
       onOpen?.(index);
-      return place === "-" ? pictureFromStdin() : checkFile(place);
+      if (place === "-") return await pictureFromStdin();
+      await checkFile(place);
+      return place;
     },
   }));
 }
 
-/** @throws {RangeError} If a path leads to a pipe or a device, which may have no end. */
-export function checkFile(place: string): string {
-  if (!isWebUrl(place) && isThere(place) && !["file", "folder"].includes(kindOf(place))) {
-    throw new RangeError("It is no file: read a pipe as -");
-  }
-  return place;
+/**
+ * Looks at what is to be read, without holding up whatever else is under way.
+ *
+ * @returns Its bytes, where that is known before.
+ * @throws {RangeError} If a path leads to a pipe or a device, which may have no end.
+ */
+export async function checkFile(place: string): Promise<number | undefined> {
+  if (isWebUrl(place)) return undefined;
+  // Whatever else is wrong with a path is told where it is read.
+  const info = await describePath(place).catch(() => undefined);
+  if (info === undefined || info.isFile || info.isFolder) return info?.size;
+  throw new RangeError("It is no file: read a pipe as -");
 }
 
 /** Does something with each image alone; the next one begins as the result of one is kept. */

@@ -6,7 +6,6 @@ import { ImageDecodeError, isVggError } from "../../errors.ts";
 import { DraftLostError } from "../../io/atomic_file.ts";
 import { readBytes } from "../../image/read.ts";
 import type { NamedImage } from "../../input/prepared_image.ts";
-import { describePath } from "../../platform.ts";
 import { publicUrl } from "../../public_url.ts";
 import { isWebUrl } from "../../urls.ts";
 import { checkFile } from "../run.ts";
@@ -18,7 +17,7 @@ const AT_ONCE = 32;
 const MOST_BYTES = 2 ** 26;
 /** What a file is taken to have at least whose size nobody knows. */
 const LEAST_GUESS = 2 ** 21;
-/** How long a file may take to come: all others wait behind it. */
+/** Milliseconds that a file may take to come. */
 const READ_MS = 60_000;
 /** Milliseconds before another attempt of what may pass. */
 const PAUSES_MS = [500, 2_000, 8_000];
@@ -31,10 +30,12 @@ export interface ReadAheadOptions {
   readonly signal: AbortSignal;
   /** Default: as all that reads pictures does. */
   readonly read?: (place: string, signal: AbortSignal) => Promise<Uint8Array>;
-  /** Bytes of a file; `undefined` where that is not known before. Default: what its folder says. */
+  /** Bytes of a file; `undefined` where that is not known before. Default: as {@linkcode checkFile} finds them. */
   readonly sizeOf?: (place: string) => Promise<number | undefined>;
   /** Before each further attempt of what may pass. */
   readonly pausesMs?: readonly number[] | undefined;
+  /** How long a file may take to come: all others wait behind it. */
+  readonly readMs?: number | undefined;
 }
 
 /** What is known of a picture's bytes. */
@@ -49,8 +50,8 @@ export async function* readAhead(
   options: ReadAheadOptions,
 ): AsyncGenerator<NamedImage<() => Uint8Array>, void, undefined> {
   const stop = new AbortController(), signal = AbortSignal.any([options.signal, stop.signal]);
-  const { offline, pausesMs = PAUSES_MS, sizeOf = fileSize } = options;
-  const read = options.read ?? ((place) => readInTime(place, offline, signal));
+  const { offline, pausesMs = PAUSES_MS, readMs = READ_MS, sizeOf = checkFile } = options;
+  const read = options.read ?? ((place) => readInTime(place, readMs, offline, signal));
   const room = new Room(MOST_BYTES);
   let largest = LEAST_GUESS;
   const begin = async (place: string, turn: number): Reading => {
@@ -93,20 +94,24 @@ export async function* readAhead(
 /** @throws {ImageDecodeError} If it does not come in time: then it may later. */
 async function readInTime(
   place: string,
+  ms: number,
   offline: boolean | undefined,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const late = AbortSignal.timeout(READ_MS);
+  const end = new AbortController(), shown = isWebUrl(place) ? publicUrl(place) : place;
+  const late = new ImageDecodeError(
+    `Cannot read ${shown}: it did not come within ${ms / 1000} s`,
+    { code: "image-fetch", retryable: true },
+  );
+  const timer = setTimeout(() => end.abort(late), ms);
+  const stop = (): void => end.abort(signal.reason);
+  signal.addEventListener("abort", stop);
   try {
-    return await readBytes(checkFile(place), { offline, signal: AbortSignal.any([signal, late]) });
-  } catch (error) {
     signal.throwIfAborted();
-    if (!late.aborted || error !== late.reason) throw error;
-    const what = isWebUrl(place) ? publicUrl(place) : place;
-    throw new ImageDecodeError(`Cannot read ${what}: it did not come within ${READ_MS / 1000} s`, {
-      code: "image-fetch",
-      retryable: true,
-    });
+    return await readBytes(place, { offline, signal: end.signal });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
   }
 }
 
@@ -150,12 +155,6 @@ class Room {
       enter();
     }
   }
-}
-
-/** Whatever is wrong with a path is told where it is read. */
-async function fileSize(place: string): Promise<number | undefined> {
-  if (isWebUrl(place)) return undefined;
-  return await describePath(place).then(({ size }) => size, () => 0);
 }
 
 async function persistently<Value>(

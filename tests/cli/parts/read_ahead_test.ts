@@ -124,6 +124,48 @@ Deno.test("what a picture is to blame for is not tried again, and others go on",
   assertEquals(found[2]!.image().length, 1);
 });
 
+Deno.test("a server that never answers is told, and keeps the others waiting no longer than that", async () => {
+  const held = Promise.withResolvers<void>();
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    async ({ url }) => {
+      if (url.endsWith("/0")) await held.promise;
+      return new Response("a picture");
+    },
+  );
+  const entries = [0, 1].map((n) => ({
+    id: `${n}`,
+    place: `http://127.0.0.1:${server.addr.port}/${n}`,
+  }));
+  const [never, other] = await Array.fromAsync(
+    readAhead(entries, { signal, pausesMs: [], readMs: 50 }),
+  );
+  held.resolve();
+  const error = assertThrows(
+    () => never!.image(),
+    ImageDecodeError,
+    "/0: it did not come within 0.05 s",
+  );
+  assertEquals([error.retryable, error.code], [true, "image-fetch"]);
+  assertEquals(other!.image().length, "a picture".length);
+});
+
+Deno.test(
+  "a pipe is no file, and is not waited for",
+  { ignore: Deno.build.os === "windows" },
+  async () => {
+    const folder = await Deno.makeTempDir(), place = `${folder}/pipe.png`;
+    try {
+      const { success } = await new Deno.Command("mkfifo", { args: [place] }).output();
+      assertEquals(success, true);
+      const [pipe] = await Array.fromAsync(readAhead([{ id: "pipe", place }], { signal }));
+      assertThrows(() => pipe!.image(), RangeError, "It is no file");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
+
 Deno.test("an abort ends it, also between two attempts", async () => {
   const stop = new AbortController();
   const read = () => {
