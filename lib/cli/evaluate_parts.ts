@@ -14,7 +14,7 @@ import { findModels, type OpenVariant, openVariant } from "./evaluate_variant.ts
 import { openPage } from "./open_page.ts";
 import type { OUTPUT_FLAGS } from "./outputs.ts";
 import { checkResults, type Row } from "./parts/check_results.ts";
-import type { Entry, Part } from "./parts/manifest.ts";
+import type { Entry } from "./parts/manifest.ts";
 import { nameOfSettings, resultPath } from "./parts/results.ts";
 import {
   findJob,
@@ -145,15 +145,16 @@ async function allOf(
   const samples: IndexedSample[] = [], known: EvaluationRecord[] = [];
   const name = await nameOfSettings(settings);
   for (let number = 1; number <= manifest.parts; number++) {
-    const part: Part = await manifest.part(number), path = resultPath(outDir, number, name);
+    const part = await manifest.part(number), path = resultPath(outDir, number, name);
     const { rows, missing, doubled, foreign } = await checkResults(path, part, settings.program);
     if (missing.length + doubled.length + foreign.length > 0) {
       throw new UsageError(
         `${path} has not one line for each picture of its part: remove it, and run this again`,
       );
     }
-    for (const [n, { id, place }] of part.entries.entries()) {
-      const { error, id: _, ...record } = rows[n]!, label = labelOf(part.entries[n]!, classes);
+    for (const [n, entry] of part.entries.entries()) {
+      const { error, id, ...record } = rows[n]!, { place } = entry; // As many, in the same order.
+      const label = labelOf(entry, classes);
       // What failed is not tried again.
       const image = error === undefined ? place : () => Promise.reject(failureOf(error));
       samples.push({ file: id, image, label });

@@ -3,14 +3,20 @@
 import { extname, join } from "node:path";
 import { AtomicFile } from "../io/atomic_file.ts";
 import { flag, type Table, text, type Values } from "../options.ts";
-import { fileNames } from "../platform.ts";
 import { takeTurn } from "../threads/turn.ts";
 import type { Command } from "./command.ts";
 import { checkOutputs, makeFolderOf, OUTPUT_FLAGS } from "./outputs.ts";
 import { checkResults, type Row } from "./parts/check_results.ts";
 import { Manifest } from "./parts/manifest.ts";
 import { type Merged, MERGED_FORMATS } from "./parts/merged_rows.ts";
-import { type Head, nameOfSettings, RESULT, resultPath, wholeHead } from "./parts/results.ts";
+import {
+  type Head,
+  nameOfSettings,
+  type ResultFile,
+  resultFiles,
+  resultPath,
+  wholeHead,
+} from "./parts/results.ts";
 import { PARTS_OPTIONS } from "./parts/run_parts.ts";
 import { WRITES } from "./permissions.ts";
 import { ProgressLine } from "./progress.ts";
@@ -54,10 +60,11 @@ export const mergeCommand: Command<typeof OPTIONS> = {
       throw new UsageError("merge needs --manifest, the folder of the parts");
     }
     const manifest = await Manifest.open(options.manifest);
-    const name = await chosenResults(folder, options.settings);
+    const files = await withData(() => Promise.resolve(resultFiles(folder)));
+    const name = chosenName(folder, files, options.settings);
     const out = outputOf(folder, options);
     const isWanted = await checkOutputs({
-      reads: [...manifest.files, ...resultFiles(folder)],
+      reads: [...manifest.files, ...files.map(({ path }) => path)],
       writes: out === undefined ? [] : [out],
     }, options);
     if (!isWanted) return 0;
@@ -84,12 +91,6 @@ export const mergeCommand: Command<typeof OPTIONS> = {
   },
 };
 
-/** The files of all results in a folder, and of what lies beside them. */
-function resultFiles(folder: string): string[] {
-  return fileNames(folder).filter((name) => /^part-\d{6,}\.[0-9a-f]{12}\./.test(name))
-    .map((name) => join(folder, name));
-}
-
 /** Where all results are written, if anywhere. */
 function outputOf(
   folder: string,
@@ -110,16 +111,18 @@ function formatOf(out: string): keyof typeof MERGED_FORMATS | undefined {
 }
 
 /**
- * The letters that the names of the results have.
+ * The letters that stand for the settings of the results.
  *
  * @throws {UsageError} If there are none, or of several settings.
  */
-async function chosenResults(folder: string, wanted: string | undefined): Promise<string> {
-  const names = await withData(() => Promise.resolve(fileNames(folder)));
+function chosenName(
+  folder: string,
+  files: readonly ResultFile[],
+  wanted: string | undefined,
+): string {
   const counts = new Map<string, number>();
-  for (const name of names) {
-    const letters = RESULT.exec(name)?.[2];
-    if (letters !== undefined) counts.set(letters, (counts.get(letters) ?? 0) + 1);
+  for (const { name, isLines } of files) {
+    if (isLines) counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   if (counts.size === 0) throw new UsageError(`${folder} has no results of parts`);
   const [only, ...others] = counts.keys();
@@ -160,15 +163,16 @@ class Found {
   readonly #manifest: Manifest;
   readonly #pathOf: (number: number) => string;
   readonly #name: string;
-  /** Numbers of parts that have no whole results. */
-  readonly #missingParts: readonly number[];
-  readonly #ids = { missing: new Ids(), doubled: new Ids(), foreign: new Ids() };
-  readonly #failedIds = new Ids();
+  /** What the results of each part begin with that are whole. */
+  readonly #heads = new Map<number, Head>();
+  /** Numbers of parts that have none. */
+  readonly #missingParts: number[] = [];
   /** Numbers of parts whose results have other pictures. */
   readonly #wrongParts: number[] = [];
+  readonly #ids = { missing: new Ids(), doubled: new Ids(), foreign: new Ids() };
+  readonly #failedIds = new Ids();
   /** How many pictures failed, by the code of their errors. */
   readonly #failed = new Map<string, number>();
-  readonly #versions = new Set<string | undefined>();
   #rows = 0;
 
   /** @param name Of the settings. */
@@ -176,24 +180,21 @@ class Found {
     this.#manifest = manifest;
     this.#pathOf = (number) => resultPath(folder, number, name);
     this.#name = name;
-    const all = Array.from({ length: manifest.parts }, (_, n) => n + 1);
-    this.#missingParts = all.filter((number) => this.#headOf(number) === undefined);
-  }
-
-  #headOf(number: number): Head | undefined {
-    return wholeHead(this.#pathOf(number), number, this.#manifest.listOf(number));
+    for (let number = 1; number <= manifest.parts; number++) {
+      const head = wholeHead(this.#pathOf(number), number, manifest.listOf(number));
+      if (head === undefined) this.#missingParts.push(number);
+      else this.#heads.set(number, head);
+    }
   }
 
   /** Goes through the parts that are there, of which one is held at a time. */
   async check(signal: AbortSignal, output?: Output): Promise<void> {
-    const { parts } = this.#manifest, missing = new Set(this.#missingParts);
     using progress = new ProgressLine("Checking");
     let merged: Merged | undefined;
-    for (let number = 1; number <= parts; number++) {
+    for (const [number, { settings }] of this.#heads) {
       await takeTurn(signal);
-      progress.update(number - 1, parts);
-      if (missing.has(number)) continue;
-      const settings = await this.#settingsOf(number);
+      progress.update(number - 1, this.#manifest.parts);
+      await this.#checkSettings(number, settings);
       const rows = await this.#checkPart(number, settings);
       if (output === undefined) continue;
       if (merged === undefined) {
@@ -203,24 +204,19 @@ class Found {
       output.write(merged.add(rows));
     }
     if (merged !== undefined) output?.write(merged.end());
-    const [first, ...others] = this.#versions;
-    if (others.length > 0) {
-      tellWarning(`parts were done by several versions: ${[first, ...others].join(", ")}`);
+    const versions = new Set([...this.#heads.values()].map(({ settings }) => settings.version));
+    if (versions.size > 1) {
+      tellWarning(`parts were done by several versions: ${[...versions].join(", ")}`);
     }
   }
 
   /** @throws {UsageError} If they are not those of the name. */
-  async #settingsOf(number: number): Promise<Settings> {
-    const { settings } = this.#headOf(number)!; // Parts that have none are left out.
-    if (await nameOfSettings(settings) !== this.#name) {
-      throw new UsageError(
-        `${
-          this.#pathOf(number)
-        } has other settings than its name says: remove it, and do its part again`,
-      );
-    }
-    this.#versions.add(settings.version);
-    return settings;
+  async #checkSettings(number: number, settings: Settings): Promise<void> {
+    if (await nameOfSettings(settings) === this.#name) return;
+    const path = this.#pathOf(number);
+    throw new UsageError(
+      `${path} has other settings than its name says: remove it, and do its part again`,
+    );
   }
 
   async #checkPart(number: number, { program }: Settings): Promise<readonly Row[]> {

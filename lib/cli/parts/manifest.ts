@@ -44,6 +44,10 @@ export function partName(number: number): string {
   return `part-${String(number).padStart(6, "0")}`;
 }
 
+function listPath(folder: string, number: number): string {
+  return join(folder, `${partName(number)}.jsonl`);
+}
+
 /** A set that is divided. */
 export class Manifest {
   readonly folder: string;
@@ -85,7 +89,7 @@ export class Manifest {
 
   /** The paths of the files that list its parts. */
   get files(): string[] {
-    return this.#lists.map((_, n) => join(this.folder, `${partName(n + 1)}.jsonl`));
+    return this.#lists.map((_, n) => listPath(this.folder, n + 1));
   }
 
   /** The SHA-256 of the file that lists a part. */
@@ -95,8 +99,7 @@ export class Manifest {
 
   /** @throws {UsageError} If the part is not what the manifest says. */
   async part(number: number): Promise<Part> {
-    const path = join(this.folder, `${partName(number)}.jsonl`);
-    const text = await textOf(path, this.folder);
+    const path = listPath(this.folder, number), text = await textOf(path, this.folder);
     const lines = text.split("\n").slice(0, -1), size = this.sizeOf(number);
     if (lines.length !== size) {
       throw new UsageError(`Expected ${size} pictures in ${path}: found ${lines.length} lines`);
@@ -185,7 +188,7 @@ export async function divide(
   const write = async (): Promise<void> => {
     const text = lines.join("");
     lists.push(await sha256(text));
-    await writeWhole(join(folder, `${partName(lists.length)}.jsonl`), text);
+    await writeWhole(listPath(folder, lists.length), text);
     lines = [];
   };
   for await (const entry of entries) {
@@ -246,7 +249,7 @@ async function refuseSecond(
   const has = (lines: readonly string[]): boolean => lines.some((line) => line.startsWith(begin));
   let isThere = has(lines);
   for (let number = 1; number <= parts && !isThere; number++) {
-    isThere = has((await readText(join(folder, `${partName(number)}.jsonl`))).split("\n"));
+    isThere = has((await readText(listPath(folder, number))).split("\n"));
   }
   if (!isThere) return;
   throw new UsageError(

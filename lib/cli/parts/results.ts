@@ -3,7 +3,7 @@
 import { basename, dirname, join } from "node:path";
 import { sha256 } from "../../io/sha256.ts";
 import { isSize } from "../../model/json.ts";
-import { isThere, OpenFile } from "../../platform.ts";
+import { fileNames, isThere, OpenFile } from "../../platform.ts";
 import { visibleJson } from "../../report/visible.ts";
 import type { Settings } from "../settings.ts";
 import { UsageError } from "../usage_error.ts";
@@ -45,8 +45,24 @@ export function resultPath(
   return join(folder, `${partName(number)}.${name}${ending}`);
 }
 
-/** Of the names of {@linkcode resultPath}. */
-export const RESULT = /^part-(\d{6,})\.([0-9a-f]{12})\.jsonl$/;
+/** A file of results. */
+export interface ResultFile {
+  readonly path: string;
+  /** That of the settings. */
+  readonly name: string;
+  /** Whether it has the lines of a part, and does not lie beside them. */
+  readonly isLines: boolean;
+}
+
+/** The files in a folder that are called as {@linkcode resultPath} calls them. */
+export function resultFiles(folder: string): ResultFile[] {
+  return fileNames(folder).flatMap((file) => {
+    const [, name, ending] = /^part-\d{6,}\.([0-9a-f]{12})\.(.+)$/.exec(file) ?? [];
+    return name === undefined
+      ? []
+      : [{ path: join(folder, file), name, isLines: ending === "jsonl" }];
+  });
+}
 
 /** Bytes of a first line at most. */
 const MOST_HEAD = 2 ** 20;
