@@ -23,7 +23,7 @@ function costOnPage(name: string): [numbers: number[], packages: string[]] {
 
 /** What only some programs need, which Deno would fetch before any of them ran. */
 const WHEN_NEEDED =
-  /^lib\/(engine\/webgpu\/engine|convert\/pull|convert\/formats\/(keras\/read|hdf5)|train\/tfjs_packages|output\/(parquet_file|predictions_parquet))/;
+  /^lib\/(engine\/webgpu\/engine|convert\/pull|convert\/formats\/(keras\/read|hdf5)|train\/tfjs_packages|output\/(parquet_|predictions_parquet))/;
 /** What has no business in a program that classifies. */
 const OTHERS = /^lib\/(cli|convert|train|engine\/webgpu\/(resident|kernels))\//;
 

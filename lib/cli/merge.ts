@@ -199,11 +199,11 @@ class Found {
       if (output === undefined) continue;
       if (merged === undefined) {
         merged = await beginMerged(output.format, settings);
-        output.write(merged.begin);
+        if (merged.begin !== undefined) output.write(merged.begin);
       }
       output.write(merged.add(rows));
     }
-    if (merged !== undefined) output?.write(merged.end());
+    if (merged?.end !== undefined) output?.write(merged.end());
     const versions = new Set([...this.#heads.values()].map(({ settings }) => settings.version));
     if (versions.size > 1) {
       tellWarning(`parts were done by several versions: ${[...versions].join(", ")}`);

@@ -1,6 +1,6 @@
 /** Predictions of many images as Parquet. Loaded only when it is asked for, since its package is. */
 
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import { ParquetRows, TEXT } from "./parquet_writer.ts";
 
 /** What came of an image. */
 interface Row {
@@ -8,8 +8,6 @@ interface Row {
   readonly error?: { readonly code?: string; readonly message: string } | undefined;
   readonly predictions?: unknown;
 }
-
-const TEXT = { type: "BYTE_ARRAY", converted_type: "UTF8" } as const;
 
 /** https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#lists */
 const SCHEMA = [
@@ -32,50 +30,28 @@ const SCHEMA = [
  * `score`, and `code` and `message` of an error. The file's metadata have the settings.
  */
 export function predictionsParquet(settings: Readonly<Record<string, string>>): {
-  readonly begin: Uint8Array;
   add(rows: readonly Row[]): Uint8Array;
   end(): Uint8Array;
 } {
-  const bytes = new ByteWriter();
-  const writer = new ParquetWriter({
-    writer: bytes,
-    schema: [...SCHEMA],
-    codec: "UNCOMPRESSED",
-    statistics: false,
-    kvMetadata: Object.entries(settings).map(([key, value]) => ({ key, value })),
-    createdBy: settings.program,
-  });
-  const taken = (): Uint8Array => {
-    const part = new Uint8Array(bytes.getBytes());
-    bytes.index = 0;
-    return part;
-  };
+  const file = new ParquetRows([...SCHEMA], settings);
   return {
-    begin: taken(),
     add(rows) {
       const all = rows.map(({ predictions }) => predictions as readonly Prediction[] | undefined);
-      writer.write({
-        rowGroupSize: rows.length,
-        columnData: [
-          { name: "id", data: rows.map(({ id }) => id) },
-          { name: "label", data: all.map((some) => some?.[0]?.label) },
-          { name: "score", data: all.map((some) => some?.[0]?.score) },
-          {
-            name: "predictions",
-            data: all.map((some) =>
-              some?.map(({ label, index, score }) => ({ label, index, score }))
-            ),
-          },
-          { name: "code", data: rows.map(({ error }) => error?.code) },
-          { name: "message", data: rows.map(({ error }) => error?.message) },
-        ],
-      });
-      return taken();
+      return file.add(rows.length, [
+        { name: "id", data: rows.map(({ id }) => id) },
+        { name: "label", data: all.map((some) => some?.[0]?.label) },
+        { name: "score", data: all.map((some) => some?.[0]?.score) },
+        {
+          name: "predictions",
+          data: all.map((some) =>
+            some?.map(({ label, index, score }) => ({ label, index, score }))
+          ),
+        },
+        { name: "code", data: rows.map(({ error }) => error?.code) },
+        { name: "message", data: rows.map(({ error }) => error?.message) },
+      ]);
     },
-    end() {
-      writer.finish();
-      return taken();
-    },
+    end: () => file.end(),
   };
 }
 

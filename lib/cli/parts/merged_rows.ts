@@ -8,9 +8,11 @@ import type { Row } from "./check_results.ts";
 
 /** A form of all results. What it gives is used until it is asked for more. */
 export interface Merged {
-  readonly begin: Uint8Array;
+  /** What comes before all rows, if anything does by itself. */
+  readonly begin?: Uint8Array;
   add(rows: readonly Row[]): Uint8Array;
-  end(): Uint8Array;
+  /** What comes after them, likewise. */
+  end?(): Uint8Array;
 }
 
 /** Forms, by the endings of their files. */
@@ -33,7 +35,6 @@ function inLines(settings: Settings): Merged {
   return {
     begin: encode(visibleJson(settings) + "\n"),
     add: (rows) => encode(rows.map((row) => visibleJson(row) + "\n").join("")),
-    end: () => new Uint8Array(0),
   };
 }
 
@@ -45,7 +46,6 @@ function inColumns(format: "csv" | "tsv"): Merged {
       encode(
         tableText(rows.map((row) => [row.id, ...bestOf(row), row.error?.message ?? ""]), format),
       ),
-    end: () => new Uint8Array(0),
   };
 }
 
