@@ -10,6 +10,9 @@ import { fromFileUrl, relative, toFileUrl } from "@std/path";
 /** What every room may import, and which of each other. */
 const COMMON: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
+  "cleanup.ts": [],
+  "encoding.ts": [],
+  "streams.ts": [],
   "version.ts": [],
   "progress.ts": [],
   "calls.ts": ["errors.ts"],
@@ -20,7 +23,7 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   // Options' values are of the model's types.
   "options.ts": ["errors.ts", "platform.ts", "options", "model types"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
-  "threads": ["errors.ts", "platform.ts"],
+  "threads": ["errors.ts", "platform.ts", "cleanup.ts"],
 };
 
 /** Everything that makes one answer of one image. */

@@ -1,5 +1,6 @@
 /** One variant of an evaluation: its models, and what they say of the images. */
 
+import { AsyncCleanup } from "../cleanup.ts";
 import type { Classifier, ImageClassifier } from "../classifier.ts";
 import { fuse } from "../compose/fuse.ts";
 import { evaluate, type Evaluation } from "../evaluate/evaluate.ts";
@@ -78,7 +79,7 @@ export async function openVariant(
   data: Settings,
   signal: AbortSignal,
 ): Promise<OpenVariant> {
-  await using loading = new AsyncDisposableStack();
+  await using loading = new AsyncCleanup();
   const classifiers: Classifier[] = [];
   for (const model of models) {
     const options = { ...variant.classifier, model, signal };
@@ -98,7 +99,7 @@ export async function openVariant(
     settings: settingsOf("evaluate", models, executor, { ...viewSettings(variant), ...data }),
     check: () => classifiers.forEach(checkExecutor),
     describe: (evaluation) => ({ settings, model, backend, precision, mode, scales, evaluation }),
-    [Symbol.asyncDispose]: () => loaded.disposeAsync(),
+    [Symbol.asyncDispose]: () => loaded[Symbol.asyncDispose](),
   };
 }
 

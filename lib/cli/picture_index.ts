@@ -1,5 +1,6 @@
 /** What `similar` and `duplicates` share: the index of a folder, and where results go. */
 
+import { AsyncCleanup } from "../cleanup.ts";
 import { basename, extname, join, relative } from "node:path";
 import { permittedCacheDir } from "../io/cache.ts";
 import { sha256 } from "../io/sha256.ts";
@@ -100,7 +101,7 @@ export async function openFolder(
   // Nobody has named the one in the cache.
   const isRebuilt = rebuild || given === undefined;
   const found = await openModel(model, pickOptions(RESOLVE_OPTIONS, wanted));
-  await using stack = new AsyncDisposableStack();
+  await using stack = new AsyncCleanup();
   const opening = { ...wanted, model: found, file: kept, rebuild: isRebuilt };
   const index = stack.use(await openIndex(opening));
   const failed = await bringUpToDate(index, folder, pictures.map(({ place }) => place), signal);
@@ -121,7 +122,7 @@ export async function openFolder(
       const name = real && relative(home, real);
       return name !== undefined && index.has(name) ? name : undefined;
     },
-    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+    [Symbol.asyncDispose]: () => moved[Symbol.asyncDispose](),
   };
 }
 

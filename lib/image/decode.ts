@@ -3,6 +3,7 @@
  * on this thread or another, so that a large image does not hold the event loop.
  */
 
+import { toHex } from "../encoding.ts";
 import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import { completeOptions, MAX_SIDE, READ_IMAGE_OPTIONS } from "../options.ts";
 import { ThreadPool } from "../threads/pool.ts";
@@ -323,5 +324,5 @@ function describe(bytes: Uint8Array): string {
   ) {
     return `text that starts with ${JSON.stringify(latin1(start, 0, 16))}`;
   }
-  return `bytes that start with ${start.toHex().match(/../g)!.join(" ")}`;
+  return `bytes that start with ${toHex(start).match(/../g)!.join(" ")}`;
 }

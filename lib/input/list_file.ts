@@ -170,7 +170,7 @@ function* rowsOf(
   firstLine: number,
 ): Generator<Row> {
   if (separator === " ") return yield* rowsAtLastSpace(text, firstLine);
-  const escaped = RegExp.escape(separator);
+  const escaped = separator.replace(/[\\^$.|?*+()[\]{}/-]/g, "\\$&");
   const cell = new RegExp(`[ ]*"([^"]*(?:""[^"]*)*)"[ ]*|([^${escaped}\\r\\n]*)`, "y");
   const end = new RegExp(`(${escaped})|\\r\\n|\\r|\\n|$`, "y");
   for (let at = 0, line = firstLine; at < text.length;) {

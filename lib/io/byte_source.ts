@@ -61,7 +61,8 @@ export class BlobSource implements ByteSource {
 
   async read(offset: number, into: Uint8Array): Promise<void> {
     checkRange(this, offset, into.length);
-    into.set(await this.blob.slice(offset, offset + into.length).bytes());
+    const part = this.blob.slice(offset, offset + into.length);
+    into.set(new Uint8Array(await part.arrayBuffer()));
   }
 
   close(): void {}

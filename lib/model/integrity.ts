@@ -1,5 +1,6 @@
 /** The hashes of a model file: one of the header, one of each chunk of the data. */
 
+import { toHex } from "../encoding.ts";
 import { CheckpointFormatError, WeightsIntegrityError } from "../errors.ts";
 
 /** Data are hashed in pieces that are small enough to be checked before they are used. */
@@ -14,7 +15,7 @@ const HASH_BEGIN = 8 + FIELD.length;
 
 /** SHA-256, in hex. */
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 /** Hashes a header (with its eight bytes of length) whose field is {@linkcode NO_HASH}, and fills it in. */

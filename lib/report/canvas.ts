@@ -1,5 +1,6 @@
 /** Drawing on RGB pixels: rectangles, pictures and text. */
 
+import { fromBase64 } from "../encoding.ts";
 import { decodeImage } from "../image/decode.ts";
 import type { Pixels } from "../image/image.ts";
 import { cropImage, resample } from "../image/resize.ts";
@@ -61,7 +62,7 @@ export class Canvas implements Pixels {
 
   /** Writes a line of text, `height` pixels high. What is not in Latin-1 is shown as `?`. */
   async text(text: string, left: number, top: number, height: number, color: Color): Promise<void> {
-    atlas ??= decodeImage(Uint8Array.fromBase64(ATLAS));
+    atlas ??= decodeImage(fromBase64(ATLAS));
     const glyphs = await atlas;
     const width = textWidth(" ", height);
     for (const [n, char] of [...visible(text)].entries()) {

@@ -1,5 +1,7 @@
 /** A perceptually uniform color map: equal steps of the value look like equal steps of lightness. */
 
+import { fromHex } from "../encoding.ts";
+
 /**
  * Levels 0, 8, … 248 and 255 of matplotlib's inferno, as hexadecimal RGB (Nathaniel Smith
  * and Stefan van der Walt, 2015; dedicated to the public domain under CC0).
@@ -11,7 +13,7 @@ const LEVELS = 256;
 
 /** The colors at 256 levels, `[256, 3]`, R, G, B. */
 export function colorTable(): Uint8Array {
-  const stops = Uint8Array.fromHex(COLORS);
+  const stops = fromHex(COLORS);
   const last = stops.length / 3 - 1;
   const table = new Uint8Array(LEVELS * 3);
   for (let level = 0; level < LEVELS; level++) {

@@ -1,5 +1,6 @@
 /** Pictures in a page: small, and within it. */
 
+import { toBase64 } from "../encoding.ts";
 import { encodePng } from "../image/codecs/encode_png.ts";
 import { type ImageInput, type ImageOptions, releasePixels } from "../image/image.ts";
 import { readImage } from "../image/read.ts";
@@ -58,7 +59,7 @@ export async function thumbnailUrl(
     );
     const png = await encodePng({ ...small, data });
     releasePixels(pixels);
-    return `data:image/png;base64,${png.toBase64()}`;
+    return `data:image/png;base64,${toBase64(png)}`;
   } catch {
     reading.signal?.throwIfAborted();
     return undefined;

@@ -3,6 +3,7 @@
  * bytes; `look` and `meaning`, `[N, D]`, and `layout`; and `sha256`, that of all bytes before it.
  */
 
+import { toHex } from "../encoding.ts";
 import { createHash, type Hash } from "node:crypto";
 import { isVggError, SearchIndexError } from "../errors.ts";
 import { AtomicFile } from "../io/atomic_file.ts";
@@ -73,7 +74,7 @@ export async function readIndex(
   ] as const;
   const expected = new Uint8Array(32);
   file.read(tensors[4]!.begin, expected);
-  if (hash.digest("hex") !== expected.toHex()) throw damaged(path, "its hash is another");
+  if (hash.digest("hex") !== toHex(expected)) throw damaged(path, "its hash is another");
   const pictures = new Pictures(lengths);
   const row = (of: Uint8Array<ArrayBuffer>, n: number, length: number): Int8Array =>
     new Int8Array(of.buffer, n * length, length);

@@ -1,5 +1,6 @@
 /** Directions as bytes, many of them in the memory of a kernel that compares one with all. */
 
+import { fromBase64 } from "../encoding.ts";
 import { KERNELS } from "./binary.ts";
 
 type Multiply = (
@@ -31,7 +32,7 @@ export class Vectors {
     this.length = length;
     this.#stride = Math.ceil(length / 16) * 16;
     this.#at = { vector: 0, products: this.#stride, rows: this.#stride + 4 * CALL };
-    const module = new WebAssembly.Module(Uint8Array.fromBase64(KERNELS));
+    const module = new WebAssembly.Module(fromBase64(KERNELS));
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
     this.#multiply = exports.multiply as Multiply; // What kernels/main.ts exports.
     this.#reserve(1);

@@ -1,5 +1,7 @@
 /** Waiting in line, and threads that are waited for in line. */
 
+import { nextTurn } from "./turn.ts";
+import { AsyncCleanup, Cleanup } from "../cleanup.ts";
 import { startThreads, type Thread, until } from "./thread.ts";
 
 /** Milliseconds without another try, where a thread could not be started. */
@@ -29,7 +31,7 @@ export class Line {
     signal?.throwIfAborted();
     if (this.#waiting.size === 0 && this.free >= places) this.free -= places;
     else await this.#wait(signal, places);
-    const held = new DisposableStack();
+    const held = new Cleanup();
     held.defer(() => this.#leave(places));
     return held;
   }
@@ -38,7 +40,7 @@ export class Line {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // Not at once: decoders run in microtasks, and one after the other would let nothing else run, no
     // answer leave and no health check be answered.
-    const enter = (): void => void setImmediate(resolve);
+    const enter = (): void => void nextTurn().then(resolve);
     const giveUp = (): void => {
       if (!this.#waiting.delete(enter)) return;
       reject(signal?.reason);
@@ -92,7 +94,7 @@ export class ThreadPool {
   /** Wants the threads to stay, until the result is disposed of. */
   hold(): AsyncDisposable {
     this.#holders++;
-    const held = new AsyncDisposableStack();
+    const held = new AsyncCleanup();
     held.defer(async () => {
       if (--this.#holders > 0) return;
       this.#era++;
@@ -110,7 +112,7 @@ export class ThreadPool {
    * @throws The signal's reason, if it aborts before there is a thread.
    */
   async take(signal?: AbortSignal): Promise<Lease | undefined> {
-    using held = new DisposableStack();
+    using held = new Cleanup();
     const place = await this.line.take(signal);
     const era = this.#era, taking = this.#takeIdleOrStart();
     held.defer(async () => this.#giveBack(await taking, place, era));

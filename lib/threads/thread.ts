@@ -3,6 +3,7 @@
  * runtime does and does not do about it.
  */
 
+import { Cleanup } from "../cleanup.ts";
 import type { Worker } from "node:worker_threads";
 import { confine } from "./confine.ts";
 
@@ -147,7 +148,7 @@ export async function until<Value>(
 ): Promise<Value> {
   const first = Promise.withResolvers<Value>();
   promise.then(first.resolve, first.reject);
-  using watching = new DisposableStack();
+  using watching = new Cleanup();
   for (const thread of threads) watching.use(thread.watch(first.reject));
   if (signal !== undefined) {
     const giveUp = (): void => first.reject(signal.reason);

@@ -1,5 +1,6 @@
 /** What is known of pictures, in a file of a directory: a record for each, in the order in which they were computed. */
 
+import { fromHex, toHex } from "../encoding.ts";
 import { join } from "@std/path/join";
 import { AtomicFile } from "../io/atomic_file.ts";
 import { sha256 } from "../io/sha256.ts";
@@ -59,7 +60,7 @@ export class FeatureFile implements FeatureStore {
     // The latest first: there may be one of the same key before it that was damaged, or was not.
     for (let row = this.#count - 1; row >= 0; row--) {
       this.#file.read(row * this.#recordBytes + HASH, key);
-      const name = key.toHex();
+      const name = toHex(key);
       if (!wanted.has(name) || found.has(name)) continue;
       const known = await this.#knownAt(row);
       if (known === undefined) continue;
@@ -78,9 +79,9 @@ export class FeatureFile implements FeatureStore {
   async #knownAt(row: number): Promise<Known | undefined> {
     const bytes = new Uint8Array(this.#recordBytes);
     this.#file.read(row * bytes.length, bytes);
-    const hash = bytes.subarray(0, HASH).toHex();
+    const hash = toHex(bytes.subarray(0, HASH));
     if (hash !== await sha256(bytes.subarray(HASH))) return undefined;
-    const fingerprint = bytes.subarray(2 * HASH, VALUES).toHex(), values = bytes.subarray(VALUES);
+    const fingerprint = toHex(bytes.subarray(2 * HASH, VALUES)), values = bytes.subarray(VALUES);
     if (fingerprint === NONE) {
       const text = new TextDecoder().decode(values.subarray(0, values.indexOf(0)));
       return JSON.parse(text) as Unreadable; // Written below: the hash holds.
@@ -114,7 +115,7 @@ export class FeatureFile implements FeatureStore {
     const known: (KnownPicture | undefined)[] = [];
     for (const { key = NONE, found } of records) {
       const bytes = new Uint8Array(this.#recordBytes);
-      bytes.set(Uint8Array.fromHex(key), HASH);
+      bytes.set(fromHex(key), HASH);
       if ("reason" in found) {
         const text = new TextEncoder().encode(JSON.stringify(found));
         known.push(undefined);
@@ -122,12 +123,12 @@ export class FeatureFile implements FeatureStore {
         bytes.set(text, VALUES);
       } else {
         const values = new Float32Array(bytes.buffer, VALUES);
-        bytes.set(Uint8Array.fromHex(found.fingerprint), 2 * HASH);
+        bytes.set(fromHex(found.fingerprint), 2 * HASH);
         values.set(found.features);
         values.set(found.colors, this.#length);
         known.push({ fingerprint: found.fingerprint, colors: found.colors, row: this.#count });
       }
-      bytes.set(Uint8Array.fromHex(await sha256(bytes.subarray(HASH))));
+      bytes.set(fromHex(await sha256(bytes.subarray(HASH))));
       this.#file.append(bytes);
       this.#count++;
     }

@@ -3,6 +3,7 @@
  * thousand times as long for a convolution and its derivatives.
  */
 
+import { fromBase64 } from "../encoding.ts";
 import { KernelThreads } from "../threads/kernel_threads.ts";
 import { KERNELS } from "./binary.ts";
 import { Activate, Combine, Convolve, Deactivate, FilterGradient, Multiply } from "./calls.ts";
@@ -58,7 +59,7 @@ export class TrainingKernels {
 
   /** @param threads How many compute; one, where the runtime allows no others. */
   static async start(threads: number = 1): Promise<TrainingKernels> {
-    const module = new WebAssembly.Module(Uint8Array.fromBase64(KERNELS));
+    const module = new WebAssembly.Module(fromBase64(KERNELS));
     const kernels = new TrainingKernels(module);
     if (threads === 1) return kernels;
     const memory = kernels.#memory, constants = Array.from({ length: threads - 1 }, () => []);

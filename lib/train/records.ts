@@ -1,5 +1,6 @@
 /** Records of one size, as maps are, in a directory or in memory. */
 
+import { fromHex, toHex } from "../encoding.ts";
 import { join } from "@std/path/join";
 import { sha256 } from "../io/sha256.ts";
 import { takeTurn } from "../threads/turn.ts";
@@ -37,7 +38,7 @@ export async function recordFile(
     append: async (records) => {
       const written = new Uint8Array(records.length * whole);
       for (const [n, record] of records.entries()) {
-        written.set(Uint8Array.fromHex(await sha256(record)), n * whole);
+        written.set(fromHex(await sha256(record)), n * whole);
         written.set(record, n * whole + HASH);
       }
       file.append(written);
@@ -55,7 +56,7 @@ async function countWhole(file: WholeFile, whole: number, signal?: AbortSignal):
   for (let n = 0; n < count; n++) {
     await takeTurn(signal);
     file.read(n * whole, record);
-    if (record.subarray(0, HASH).toHex() !== await sha256(record.subarray(HASH))) return n;
+    if (toHex(record.subarray(0, HASH)) !== await sha256(record.subarray(HASH))) return n;
   }
   return count;
 }

@@ -3,6 +3,7 @@
  * of all that and of what names the training.
  */
 
+import { toHex } from "../encoding.ts";
 import { join } from "@std/path/join";
 import { CheckpointFormatError, ModelNotFoundError } from "../errors.ts";
 import { writeParts } from "../io/atomic_file.ts";
@@ -37,7 +38,7 @@ async function load(path: string, key: string, arrays: StateArrays): Promise<Sta
     const { metadata: { sha256 = "" }, dataStart, bytes } = await readSafetensorsHeader(file);
     const end = dataStart + partsOf(arrays).reduce((sum, { length }) => sum + length, 0);
     // What a system leaves that fails is no state. Arrays are filled only once all of it is known to be good.
-    if (file.size < end || bytes.toHex() !== headerOf(arrays, file.size - end, sha256).toHex()) {
+    if (file.size < end || toHex(bytes) !== toHex(headerOf(arrays, file.size - end, sha256))) {
       return undefined;
     }
     if (await hashParts(file.parts(dataStart, bytesOf(key))) !== sha256) return undefined;

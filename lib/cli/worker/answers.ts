@@ -1,5 +1,6 @@
 /** What a worker answers: lines on its standard output, and embeddings between them. */
 
+import { toBase64 } from "../../encoding.ts";
 import { concat } from "@std/bytes/concat";
 import type { Embedding } from "../../output/embedding.ts";
 import { visibleJson } from "../../report/visible.ts";
@@ -72,7 +73,7 @@ export function embeddingAnswer(
   const bytes = littleEndian(data);
   if (!isLine) return concat([lineOf({ id, shape, bytes: bytes.length }), bytes]);
   const start = visibleJson({ id, shape }).slice(0, -1);
-  return encoder.encode(`${start},"embedding":"${bytes.toBase64()}"}\n`);
+  return encoder.encode(`${start},"embedding":"${toBase64(bytes)}"}\n`);
 }
 
 function littleEndian(values: Float32Array): Uint8Array {

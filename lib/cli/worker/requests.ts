@@ -1,5 +1,6 @@
 /** What a worker is asked: the requests on its standard input. */
 
+import { fromBase64 } from "../../encoding.ts";
 import { ImageDecodeError } from "../../errors.ts";
 import { isRecord, isSize, jsonText } from "../../model/json.ts";
 import { IMAGE_OPTIONS, shortened } from "../../options.ts";
@@ -74,7 +75,7 @@ async function requestOf(
     return cutOff(idIn(line.bytes), "a line that ends with a line break");
   }
   const { id, bytes, data, url } = header;
-  if (data !== undefined) return { id, picture: fromBase64(data) };
+  if (data !== undefined) return { id, picture: decoded(data) };
   if (url !== undefined) return { id, picture: options.isFetching ? webUrl(url) : notFetched() };
   if (options.isLines) {
     const refused = new ProtocolError("Expected lines alone, as of --base64: found bytes");
@@ -170,9 +171,9 @@ function cutOff(id: Id | null, expected: string, found?: number): Request {
   return { id, picture, isBroken: true };
 }
 
-function fromBase64(text: string): Uint8Array | Error {
+function decoded(text: string): Uint8Array | Error {
   try {
-    return Uint8Array.fromBase64(text);
+    return fromBase64(text);
   } catch (error) {
     return new ImageDecodeError(`Expected base64: ${(error as Error).message}`);
   }

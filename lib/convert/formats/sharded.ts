@@ -1,5 +1,6 @@
 /** Reads networks in several files, which Hugging Face's `….index.json` lists: where each tensor is. */
 
+import { Cleanup } from "../../cleanup.ts";
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
 import { isRecord } from "../../model/json.ts";
@@ -32,7 +33,7 @@ export async function readSharded(
   const places = await readIndex(source, fail);
   const names = [...new Set(places.values())];
   if (names.length > MAX_SHARDS) fail(`it has ${names.length} files`);
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   // Files of a network list no others, so that no list goes on without end.
   const openSibling = (name: string) => fail(`one of its files lists ${name}`);
   const tensors: CheckpointTensor[] = [];

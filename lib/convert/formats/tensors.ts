@@ -28,7 +28,7 @@ interface Decoder {
 const DECODERS: Readonly<Record<ElementType, Decoder>> = {
   F32: decoder(4, (view, at, isLittle) => view.getFloat32(at, isLittle)),
   F64: decoder(8, (view, at, isLittle) => view.getFloat64(at, isLittle)),
-  F16: decoder(2, (view, at, isLittle) => view.getFloat16(at, isLittle)),
+  F16: decoder(2, (view, at, isLittle) => halfFloat(view.getUint16(at, isLittle))),
   BF16: { bytes: 2, decode: decodeBfloat16 },
   I8: decoder(1, (view, at) => view.getInt8(at)),
   U8: decoder(1, (view, at) => view.getUint8(at)),
@@ -96,6 +96,14 @@ function decoder(
       for (let i = 0; i < into.length; i++) into[i] = get(view, i * bytes, isLittle);
     },
   };
+}
+
+/** The number that 16 bits are in IEEE 754's binary16: a sign, 5 bits of exponent, 10 of fraction. */
+export function halfFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1, exponent = bits >> 10 & 0x1f, fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** A bfloat16 is the upper half of a float32. */

@@ -4,6 +4,7 @@
  * @see {@link https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT} sections 4.3 and 4.5.3
  */
 
+import { Cleanup } from "../../cleanup.ts";
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
 import type { Budget } from "./budget.ts";
@@ -146,7 +147,7 @@ export interface PlacedBytes {
 export async function openEntry(
   source: ByteSource,
   entry: ZipEntry,
-  opened: DisposableStack,
+  opened: Cleanup,
 ): Promise<PlacedBytes> {
   const begin = await dataOffset(source, entry);
   if (entry.isStored) return { bytes: source, begin };
@@ -166,7 +167,7 @@ export async function openEntry(
 export async function readEntry(
   source: ByteSource,
   entry: ZipEntry,
-  opened: DisposableStack,
+  opened: Cleanup,
 ): Promise<Uint8Array> {
   const { bytes, begin } = await openEntry(source, entry, opened);
   const contents = new Uint8Array(entry.size);

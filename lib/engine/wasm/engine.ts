@@ -1,5 +1,6 @@
 /** The WebAssembly executor of the integer program. */
 
+import { takeTurn } from "../../threads/turn.ts";
 import { BackendUnavailableError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../../options.ts";
@@ -180,8 +181,7 @@ class WasmEngine extends QueuedEngine {
       for (let first = 0; first < batch.count; first += plan.together) {
         plan.select(first);
         await time(plan.convolutions);
-        await new Promise((resolve) => setImmediate(resolve)); // or no one could abort
-        signal?.throwIfAborted();
+        await takeTurn(signal); // or no one could abort
       }
       await time(plan.dense);
       return [...profiles.values()];

@@ -5,6 +5,7 @@
  * (kernels/main.ts); this thread only waits, so that a server keeps answering.
  */
 
+import { nextTurn, takeTurn } from "../../threads/turn.ts";
 import { BackendUnavailableError } from "../../errors.ts";
 import { ENGINE_OPTIONS } from "../../options.ts";
 import type { KernelThreads } from "../../threads/kernel_threads.ts";
@@ -90,12 +91,11 @@ export class Executor {
       words[WORD.threads] = 1;
       kernels.execute(at, at + this.#stepBytes, BARRIER, 0);
       if (performance.now() - turn < TURN_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      signal?.throwIfAborted();
+      await takeTurn(signal);
       turn = performance.now();
     }
     // Short runs one after the other would never let the threads say that they are there.
-    if (this.#isStarting) await new Promise((resolve) => setImmediate(resolve));
+    if (this.#isStarting) await nextTurn();
   }
 
   get #isStarting(): boolean {

@@ -1,5 +1,6 @@
 /** The compiled kernels, for what the runtime has. */
 
+import { fromBase64 } from "../../encoding.ts";
 import { PLAIN, RELAXED } from "./binary.ts";
 import type { Memory } from "./memory.ts";
 
@@ -42,7 +43,7 @@ const SHARED_IMPORT = "\x03env\x06memory\x02\x03";
 
 /** The kernels, for a memory that is shared or not: their import has to say the same. */
 function binaryFor(variant: Variant, memory: Memory): Uint8Array<ArrayBuffer> {
-  const bytes = Uint8Array.fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]);
+  const bytes = fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]);
   if (!memory.shared) {
     const binary = new TextDecoder("latin1").decode(bytes); // A letter for each byte.
     bytes[binary.indexOf(SHARED_IMPORT) + SHARED_IMPORT.length - 1] = 1;

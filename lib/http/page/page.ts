@@ -1,5 +1,6 @@
 /** The page for people: one HTML file and one script, from this folder, under a strict policy. */
 
+import { toBase64 } from "../../encoding.ts";
 import { readBytes } from "../../platform.ts";
 import { VERSION } from "../../version.ts";
 import type { Call } from "../server/call.ts";
@@ -72,7 +73,7 @@ async function policyOf(text: string): Promise<string> {
   return [
     "default-src 'none'",
     "script-src 'self'",
-    `style-src 'sha256-${new Uint8Array(digest).toBase64()}'`,
+    `style-src 'sha256-${toBase64(new Uint8Array(digest))}'`,
     "img-src 'self' blob: data:",
     "media-src blob: mediastream:",
     "connect-src 'self'",

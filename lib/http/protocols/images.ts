@@ -3,6 +3,7 @@
  * one by one.
  */
 
+import { fromBase64 } from "../../encoding.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { badRequest, HttpProblem, problemBody, toProblem } from "../server/problems.ts";
@@ -142,7 +143,7 @@ function fromJson(body: Uint8Array, maxImages: number): RequestImages {
   const texts = Array.isArray(given) ? given : [given];
   checkCount(texts.length, maxImages);
   const images = texts.map((text, i) => {
-    if (typeof text === "string") return url === undefined ? fromBase64(text) : parseUrl(text);
+    if (typeof text === "string") return url === undefined ? decodeBase64(text) : parseUrl(text);
     throw badRequest(`Expected image ${i} as a text, found ${typeof text}`);
   });
   const names = texts.map((text, i) => url === undefined ? String(i) : publicUrl(text));
@@ -158,9 +159,9 @@ function fromJson(body: Uint8Array, maxImages: number): RequestImages {
  *
  * @throws {HttpProblem} `bad-request` if it is none
  */
-export function fromBase64(text: string): Uint8Array {
+export function decodeBase64(text: string): Uint8Array {
   try {
-    return Uint8Array.fromBase64(text.replace(/^data:[^,]*,/, ""));
+    return fromBase64(text.replace(/^data:[^,]*,/, ""));
   } catch (error) {
     throw badRequest(`Expected base64: ${(error as Error).message}`, error);
   }

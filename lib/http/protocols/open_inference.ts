@@ -9,7 +9,7 @@ import { VERSION } from "../../version.ts";
 import type { Pipeline } from "../queue/pipeline.ts";
 import type { Call } from "../server/call.ts";
 import { notReady, taggedJson } from "../server/respond.ts";
-import { checkCount, fromBase64 } from "./images.ts";
+import { checkCount, decodeBase64 } from "./images.ts";
 import { parseJson } from "./json.ts";
 import { badRequest, checkingOptions, STATUS } from "../server/problems.ts";
 
@@ -210,7 +210,7 @@ function files({ name, shape, data, binary }: Tensor, maxImages: number): Uint8A
     if (found.length === expected) {
       throw badRequest(`Expected ${expected} elements of input "${name}", found more`);
     }
-    if (typeof content === "string") found.push(fromBase64(content));
+    if (typeof content === "string") found.push(decodeBase64(content));
     else if (content instanceof Uint8Array) found.push(content);
     else throw badRequest(`Expected base64 in input "${name}"`);
   }

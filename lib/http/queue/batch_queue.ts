@@ -1,5 +1,6 @@
 /** Dynamic batching: what waits for the engine goes through it together. */
 
+import { nextTurn } from "../../threads/turn.ts";
 import { isVggError } from "../../errors.ts";
 
 /** What is to be done with some inputs at once. */
@@ -183,7 +184,7 @@ export class BatchQueue {
     }
     // An engine on this thread lets nothing else happen while it runs: answers leave now, and what
     // has come meanwhile is decoded.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 
   /** What one input is to blame for is not the others' error. */

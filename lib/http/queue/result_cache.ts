@@ -1,5 +1,7 @@
 /** Results that are kept in memory. */
 
+import { toHex } from "../../encoding.ts";
+
 /** What is kept: its key, and what a result costs. */
 export interface Kept<Result> {
   /** What a result depends on besides the image. */
@@ -68,5 +70,5 @@ export class ResultCache {
 
 async function sha256(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  return new Uint8Array(digest).toHex();
+  return toHex(new Uint8Array(digest));
 }

@@ -1,5 +1,6 @@
 /** The files of requests' URLs: few downloads at once, fewer from one host, and none twice. */
 
+import { Cleanup } from "../../cleanup.ts";
 import { guardedFetch } from "../../image/remote/guarded_fetch.ts";
 import { Line } from "../../threads/pool.ts";
 import type { Call } from "../server/call.ts";
@@ -88,7 +89,7 @@ export class Downloads {
     const host = this.#hosts.get(address) ?? { line: new Line(MAX_OF_HOST), users: 0 };
     this.#hosts.set(address, host);
     host.users++;
-    using places = new DisposableStack();
+    using places = new Cleanup();
     places.defer(() => {
       if (--host.users === 0) this.#hosts.delete(address);
     });

@@ -18,7 +18,7 @@ import { badRequest, HttpProblem } from "./problems.ts";
 /** One path of the service. */
 export interface Route {
   readonly method: "GET" | "POST";
-  /** In the syntax of `URLPattern`: `:name` stands for one segment, `:name+` for it and all that follow. */
+  /** `:name` stands for one segment, `:name+` for it and all that follow. */
   readonly path: string;
   /** Whether no key is needed, even where keys are set: what tells nothing and costs nothing. */
   readonly open?: boolean;
@@ -63,10 +63,10 @@ export function isHealth(route: string | undefined): boolean {
 }
 
 export class Router {
-  readonly #routes: readonly (readonly [Route, URLPattern])[];
+  readonly #routes: readonly (readonly [Route, RegExp])[];
 
   constructor(routes: readonly Route[]) {
-    this.#routes = routes.map((route) => [route, new URLPattern({ pathname: route.path })]);
+    this.#routes = routes.map((route) => [route, patternOf(route.path)]);
   }
 
   /**
@@ -76,8 +76,8 @@ export class Router {
    */
   find({ request: { method }, url, base, route: pathname }: Call): Match {
     const found = pathname === undefined ? [] : this.#routes.flatMap(([route, pattern]) => {
-      const match = pattern.exec({ pathname });
-      return match === null ? [] : [{ route, groups: match.pathname.groups }];
+      const match = pattern.exec(pathname);
+      return match === null ? [] : [{ route, groups: { ...match.groups } }];
     });
     const wanted = method === "HEAD" ? "GET" : method;
     const match = found.find(({ route }) => route.method === wanted);
@@ -93,9 +93,16 @@ export class Router {
   }
 }
 
-function decoded(groups: Readonly<Record<string, string | undefined>>): Record<string, string> {
+/** What matches a route's path: its names are groups. */
+function patternOf(path: string): RegExp {
+  const source = path.replaceAll(/[.]/g, "\\$&")
+    .replaceAll(/:(\w+)\+/g, "(?<$1>[^/]+(?:/[^/]+)*)").replaceAll(/:(\w+)/g, "(?<$1>[^/]+)");
+  return new RegExp(`^${source}$`);
+}
+
+function decoded(groups: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(groups).map(([name, text = ""]) => {
+    Object.entries(groups).map(([name, text]) => {
       try {
         return [name, decodeURIComponent(text)];
       } catch {

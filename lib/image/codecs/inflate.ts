@@ -4,6 +4,8 @@
  * what is small, is inflated here. `node:zlib` takes 25 to 40 ms to load.
  */
 
+import { streamOf } from "../../streams.ts";
+
 /** Deflate gives at most 258 bytes for 2 bits. */
 const MAX_RATIO = 1032;
 /** Bytes that the platform inflates at a time: 4 to 16 MiB can come out of them. */
@@ -30,7 +32,7 @@ export async function* inflate(
   // Less at a time for a small result, so that a bomb stays in proportion to it, and for data that swells.
   const even = Math.ceil(stored / length * MAX_CHUNK);
   const slice = Math.max(MIN_SLICE, Math.min(MAX_SLICE, length >> 6, even));
-  const source = ReadableStream.from(slicesOf(parts, slice));
+  const source = streamOf(slicesOf(parts, slice));
   let at = 0;
   try {
     for await (const chunk of source.pipeThrough(new DecompressionStream("deflate"))) {

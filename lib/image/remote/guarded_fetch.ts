@@ -10,6 +10,7 @@
  * the service's log.
  */
 
+import { streamOf } from "../../streams.ts";
 import { abortable } from "@std/async/abortable";
 import { lookup } from "node:dns/promises";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
@@ -234,7 +235,7 @@ async function readBody(
     const message = `Expected at most ${maxBytes} bytes at ${shortened(url)}, found more`;
     throw new ImageDecodeError(message, { code: "image-bytes", url });
   };
-  return await readAll(ReadableStream.from(partsOf(response, given)), check, signal);
+  return await readAll(streamOf(partsOf(response, given)), check, signal);
 }
 
 async function* partsOf(response: IncomingMessage, given: URL): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,6 @@
 /** Reads Caffe's weights in HDF5 (`.caffemodel.h5`): `/data/LAYER/0`, `/data/LAYER/1`, … */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { type Checkpoint, type CheckpointTensor, OUTPUTS_FIRST } from "../checkpoint.ts";
@@ -11,7 +12,7 @@ const ROLES = ["weight", "bias"];
 /** Opens a file, which tells nothing of its network but the layers' names. */
 export async function readCaffeHdf5(source: ByteSource): Promise<Checkpoint> {
   const file = await Hdf5File.open(source, { attributes: [] });
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   opened.defer(() => file.close());
   const tensors: CheckpointTensor[] = [];
   for (const dataset of file.contents.datasets) {

@@ -4,6 +4,7 @@
  * It parses what nobody has checked, so it runs on a thread of its own where it can (hdf5_thread.ts).
  */
 
+import { halfFloat } from "../tensors.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 
@@ -249,7 +250,7 @@ function asIntegers(dataset: Dataset): Dataset {
 }
 
 function halves(bits: ArrayLike<number>): Float32Array {
-  return Float32Array.from(new Float16Array(Uint16Array.from(bits).buffer));
+  return Float32Array.from(bits, halfFloat);
 }
 
 /** Bfloat16 is the upper half of a float32. */

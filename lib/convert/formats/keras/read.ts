@@ -5,6 +5,7 @@
  * ranges of this one file, and cannot reach anything else.
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Checkpoint, CheckpointTensor } from "../checkpoint.ts";
@@ -56,7 +57,7 @@ export async function readKerasZip(
       { file: source.name },
     );
   }
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const text = await openEntry(source, config, opened);
   const bytes = new Uint8Array(config.size);
   await text.bytes.read(text.begin, bytes);
@@ -82,7 +83,7 @@ async function readHdf5(source: ByteSource, config: string | undefined): Promise
   const file = await Hdf5File.open(source, {
     attributes: ["layer_names", "weight_names", "model_config", "backend", "keras_version"],
   });
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   opened.defer(() => file.close());
   const { contents } = file;
   for (const name of ["model_config", "layer_names"]) {

@@ -4,6 +4,7 @@
  * @see {@link https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf}
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { type ByteSource, BytesSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
 import { OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";
@@ -74,7 +75,7 @@ export async function readMat5(
   source: ByteSource,
   names: readonly string[],
   budget: Budget,
-  opened: DisposableStack,
+  opened: Cleanup,
 ): Promise<MatFields> {
   const mark = new Uint8Array(2);
   await source.read(HEADER_BYTES - 2, mark);
@@ -229,7 +230,7 @@ async function openCompressed(
   { begin, length }: Element,
   isLittle: boolean,
   budget: Budget,
-): Promise<{ head: MatrixReader; open(opened: DisposableStack): Promise<MatrixReader> }> {
+): Promise<{ head: MatrixReader; open(opened: Cleanup): Promise<MatrixReader> }> {
   const name = `the variable at byte ${begin}`;
   const deflated = { source, begin, length, format: "deflate", name } as const;
   const readerOf = (bytes: ByteSource): MatrixReader =>

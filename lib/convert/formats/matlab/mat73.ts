@@ -3,6 +3,7 @@
  * references to what is in the group `#refs#`.
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
 import { OUTPUTS_FIRST, readAll, sizeOf } from "../checkpoint.ts";
@@ -27,7 +28,7 @@ const EMPTY: MatValue = { kind: "cell", items: [] };
 export async function readMat73(
   source: ByteSource,
   budget: Budget,
-  opened: DisposableStack,
+  opened: Cleanup,
 ): Promise<MatFields> {
   const file = await Hdf5File.open(source, { attributes: [CLASS] });
   opened.defer(() => file.close());

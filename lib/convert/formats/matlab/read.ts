@@ -4,6 +4,7 @@
  * @see {@link https://www.vlfeat.org/matconvnet/}
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { WHEN_NEEDED } from "../../../platform.ts";
@@ -24,7 +25,7 @@ export async function readMatlab(
   source: ByteSource,
   { budget }: OpenOptions,
 ): Promise<Checkpoint> {
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const variables = await readVariables(source, budget, opened);
   const net = variables.has("layers") ? variables : fieldsOf(variables.get("net"));
   // The first versions had no `meta`.
@@ -58,7 +59,7 @@ export async function readMatlab(
 async function readVariables(
   source: ByteSource,
   budget: Budget,
-  opened: DisposableStack,
+  opened: Cleanup,
 ): Promise<MatFields> {
   const mark = new Uint8Array(HDF5_MARK.length);
   if (source.size! >= HDF5_BEGIN + mark.length) await source.read(HDF5_BEGIN, mark);

@@ -3,6 +3,7 @@
  * Frossard's `vgg16_weights.npz`, machrisaa's `vgg16.npy`, Chainer's and tensorpack's.
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
@@ -71,7 +72,7 @@ export async function readNpz(
   entries: readonly ZipEntry[],
 ): Promise<Checkpoint> {
   const found: StoredTensor[] = [];
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   for (const entry of entries) {
     if (!entry.name.endsWith(".npy")) continue;
     const { bytes, begin } = await openEntry(source, entry, opened);
@@ -86,7 +87,7 @@ export async function readNpz(
 function checkpointOf(
   stored: readonly StoredTensor[],
   file: string,
-  opened: DisposableStack = new DisposableStack(),
+  opened: Cleanup = new Cleanup(),
 ): Checkpoint {
   const tensors = withLayouts(weightsOf(stored, file), OUTPUTS_LAST);
   return {

@@ -4,6 +4,7 @@
  * @see {@link https://onnx.ai/onnx/operators/}
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Checkpoint, CheckpointTensor, OpenSibling } from "../checkpoint.ts";
 import type { Graph, GraphNode, Layout, Operator } from "../graph.ts";
@@ -21,7 +22,7 @@ import { inputsOf, type OnnxInput, type OnnxModel, type OnnxNode, parseOnnx } fr
 
 /** Opens a model. */
 export async function readOnnx(source: ByteSource, openSibling: OpenSibling): Promise<Checkpoint> {
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const open: OpenSibling = async (name) =>
     opened.adopt(await openSibling(name), (sibling) => sibling.close());
   const model = await parseOnnx(source, open);

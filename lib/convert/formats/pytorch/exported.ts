@@ -5,6 +5,7 @@
  * @see {@link https://github.com/pytorch/pytorch/blob/main/torch/_export/serde/schema.py}
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { isRecord, isSize } from "../../../model/json.ts";
@@ -33,7 +34,7 @@ export async function readExported(
   options: OpenOptions,
 ): Promise<Checkpoint> {
   const file = source.name;
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const archive = { source, entries, options, opened };
   const program = await jsonOf(archive, programOf(entries)!);
   const weights = await weightsIn(archive, "weights", /(^|\/)serialized_state_dict\.pt$/);
@@ -93,7 +94,7 @@ interface Archive {
   readonly source: ByteSource;
   readonly entries: readonly ZipEntry[];
   readonly options: OpenOptions;
-  readonly opened: DisposableStack;
+  readonly opened: Cleanup;
 }
 
 /** What is no object has no fields. */

@@ -5,6 +5,7 @@
  * @see {@link https://github.com/pytorch/pytorch/blob/main/torch/serialization.py}
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
@@ -45,7 +46,7 @@ export async function readPytorchZip(
   }
   const root = pickle.name.slice(0, -"data.pkl".length);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const order = byName.get(`${root}byteorder`);
   const isLittle = order?.size !== 3 ||
     new TextDecoder().decode(await readEntry(source, order, opened)) !== "big";
@@ -76,7 +77,7 @@ const LEGACY_VERSION = 1001;
 
 /** Opens a file that begins with a pickle: PyTorch's older format, or whatever else was pickled. */
 export async function readPickled(source: ByteSource, options: OpenOptions): Promise<Checkpoint> {
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const file = source.name;
   const cursor: Cursor = new Cursor(source, 0, source.size!);
   const storages = new Map<string, Storage>();
@@ -149,7 +150,7 @@ async function checkpointOf(
   locate: Locate,
   file: string,
   { state, budget }: OpenOptions,
-  opened: DisposableStack,
+  opened: Cleanup,
 ): Promise<Checkpoint> {
   const chosen = chooseState(value, file, state, budget);
   const find = async (storage: Storage | NestedStorage) =>

@@ -1,5 +1,6 @@
 /** Reads a TorchScript archive: parameters as `torch.save` writes them, constants, and code. */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Checkpoint, CheckpointTensor, OpenOptions } from "../checkpoint.ts";
@@ -22,7 +23,7 @@ interface Archive {
   /** The folder that all is in. */
   readonly root: string;
   readonly options: OpenOptions;
-  readonly opened: DisposableStack;
+  readonly opened: Cleanup;
   /** Finds the bytes of storages that lie in a folder. */
   locateIn(folder: string): Locate;
 }

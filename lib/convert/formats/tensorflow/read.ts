@@ -1,5 +1,6 @@
 /** Reads what TensorFlow writes: frozen graphs, SavedModels and checkpoints. */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import { type ByteSource, checkRange } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
@@ -72,7 +73,7 @@ export async function readSavedModelFile(
   const { graph, signatures } = await readSavedModel(source);
   const outputs = chooseSignature(signatures, state, source.name);
   const restored = restoredKeys(graph);
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const open: OpenSibling = async (name) =>
     opened.adopt(await openSibling(name), (sibling) => sibling.close());
   // A frozen graph that was saved so has no variables.
@@ -110,7 +111,7 @@ export async function readSavedModelZip(
     throw new CheckpointFormatError(text, { code: "checkpoint-ambiguous", file: source.name });
   }
   const folder = model.name.slice(0, -"saved_model.pb".length);
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const open = async (entry: ZipEntry): Promise<ByteSource> => {
     const { bytes, begin } = await openEntry(source, entry, opened);
     return partOf(bytes, begin, entry.size, `${source.name}/${entry.name}`);
@@ -184,7 +185,7 @@ export async function readTensorFlowCheckpoint(
 ): Promise<Checkpoint> {
   const { openSibling, budget, state } = options;
   const stem = baseName(source.name).replace(/\.index$/, "");
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const open: OpenSibling = async (name) =>
     opened.adopt(await openSibling(name), (sibling) => sibling.close());
   const model = stem === baseName(VARIABLES) ? await graphAbove(open) : undefined;

@@ -4,6 +4,7 @@
  * @see {@link https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts}
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import { isRecord, isSizes, jsonText } from "../../../model/json.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
@@ -59,7 +60,7 @@ export async function readTfjs(
     ? model.weightsManifest
     : fail("it has no weightsManifest");
   const weights: ManifestTensor[] = [];
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   for (const group of manifest) {
     const { paths, weights: own } = (group ?? {}) as { paths?: unknown; weights?: unknown };
     if (!Array.isArray(paths) || !Array.isArray(own)) fail("a group has no paths or weights");

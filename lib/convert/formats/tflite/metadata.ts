@@ -5,6 +5,7 @@
  * @see {@link https://github.com/tensorflow/tflite-support/blob/master/tensorflow_lite_support/metadata/metadata_schema.fbs}
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
 import type { ImageHint } from "../checkpoint.ts";
@@ -97,7 +98,7 @@ async function readLabels(
 }
 
 async function linesOf(source: ByteSource, entry: ZipEntry): Promise<string[]> {
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const { bytes, begin } = await openEntry(source, entry, opened);
   const text = new Uint8Array(entry.size);
   await bytes.read(begin, text);

@@ -3,6 +3,7 @@
  * compile, and checks the kernels.
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import type { Model } from "../../../model/model.ts";
 import type { Batch, Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
@@ -28,7 +29,7 @@ export async function loadResident(
 ): Promise<ResidentModel> {
   preflight(program, precision, gpu.device.limits, tuning.memory);
   return await gpu.exclusively(async () => {
-    using made = new DisposableStack();
+    using made = new Cleanup();
     const resident = await checked(
       gpu.device,
       () => made.use(new ResidentModel(gpu, model, program, precision, tuning)),

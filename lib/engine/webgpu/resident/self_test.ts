@@ -6,6 +6,7 @@
  * will use; what it must give was computed by the naive reference.
  */
 
+import { Cleanup } from "../../../cleanup.ts";
 import { BackendUnavailableError } from "../../../errors.ts";
 import { type Architecture, CONFIGURATIONS, layersOf } from "../../../model/architecture.ts";
 import type { Model, WeightPiece } from "../../../model/model.ts";
@@ -146,7 +147,7 @@ export async function checkAnswers(
   const model = answerModel(name);
   const program = compileProgram(model);
   const batch = answerBatch(model);
-  using made = new DisposableStack();
+  using made = new Cleanup();
   const resident = await checked(
     gpu.device,
     () => made.use(new ResidentModel(gpu, model, program, precision, tuning)),

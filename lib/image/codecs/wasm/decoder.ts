@@ -4,6 +4,7 @@
  * it reaches neither JavaScript nor the system.
  */
 
+import { fromBase64 } from "../../../encoding.ts";
 import type { ImageFormat } from "../../image.ts";
 import { damaged } from "../codec.ts";
 import { inflateWhole } from "../inflate.ts";
@@ -87,6 +88,6 @@ export interface Packed {
 
 /** Compiles a module. */
 export async function compile({ deflated, length }: Packed): Promise<WebAssembly.Module> {
-  const bytes = await inflateWhole(Uint8Array.fromBase64(deflated), length);
+  const bytes = await inflateWhole(fromBase64(deflated), length);
   return new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>); // It has just been made.
 }
