@@ -99,7 +99,8 @@ import type { Fetch } from "./urls.ts";
 /** Options of `loadClassifier()`. */
 export interface ClassifierOptions extends BackendOptions {
   /**
-   * Catalog id, path, URL or a request for it, the bytes of a model file, or an open one. Default: the
+   * Catalog id, path, URL or a request for it, the bytes of a model file, what a package of models exports,
+   * or an open one. Default: the
    * embedded one, which knows 200 everyday classes.
    */
   readonly model?: ModelSource | undefined;

@@ -3,6 +3,7 @@
  * it, if it is another's checkpoint; open it.
  */
 
+import type { PackagedFile } from "./io/wrapped_file.ts";
 import { isVggError, ModelNotFoundError } from "./errors.ts";
 import type { ProgressOptions } from "./progress.ts";
 import { cachedModelPath, exists } from "./io/cache.ts";
@@ -15,11 +16,22 @@ import type { Model } from "./model/model.ts";
 import { describePath, isGranted, NotFound, WHEN_NEEDED } from "./platform.ts";
 import { VERSION } from "./version.ts";
 
-/** The models' folder, and the one that comes with the package. Relative to this module: https has them, too. */
+/** The models' folder of a checkout. */
 const WEIGHTS = new URL("../weights/", import.meta.url);
-const EMBEDDED = new URL("../weights/vgg16-imagenet200.safetensors", import.meta.url);
+/** The model that comes with the package. */
+const EMBEDDED: PackagedFile = {
+  name: "vgg16-imagenet200.wasm",
+  url: new URL("../weights/vgg16-imagenet200.wasm", import.meta.url),
+  module() {
+    // Deno has what is named here at hand, cached, without permission; no bundler looks for it.
+    // deno-lint-ignore no-constant-condition
+    if (false) return import("../weights/vgg16-imagenet200.wasm");
+    return import(EMBEDDED.url!.href);
+  },
+};
+const EMBEDDED_ID = "vgg16-imagenet200";
 
-/** A model's catalog id, path, URL or a request for it, bytes, or an open one. */
+/** A model's catalog id, path, URL or a request for it, bytes, what a package of models exports, or an open one. */
 export type ModelSource = SourceLike | Model;
 
 /** How a model is found and brought here. */
@@ -102,7 +114,7 @@ async function locate(
   model: SourceLike | undefined,
   cacheDir: string | undefined,
 ): Promise<Place> {
-  if (model === undefined) return { file: EMBEDDED };
+  if (model === undefined || model === EMBEDDED_ID) return { file: EMBEDDED };
   if (typeof model !== "string") return { file: model };
   const entry = findModel(model);
   const own = entry && ownFile(entry);

@@ -4,6 +4,7 @@
  * of training and of the service are in `options/`.
  */
 
+import type { PackagedFile } from "./io/wrapped_file.ts";
 import type { EmbeddingName, LayerName } from "./model/architecture.ts";
 import type { Model } from "./model/model.ts";
 import {
@@ -36,10 +37,11 @@ const areClassNames = (value: unknown): value is readonly (string | number)[] =>
   Array.isArray(value) && value.every((name) => typeof name === "string" || isIndex(name));
 const isModelSource = (
   value: unknown,
-): value is URL | Request | Uint8Array | ArrayBuffer | Blob | Model =>
+): value is URL | Request | Uint8Array | ArrayBuffer | Blob | PackagedFile | Model =>
   [URL, Uint8Array, ArrayBuffer, Blob].some((kind) => value instanceof kind) ||
-  value instanceof Request || // Last: Deno loads all of its `fetch` for it.
-  isObject(value) && "weights" in value && isCallback(value.weights);
+  isObject(value) && "weights" in value && isCallback(value.weights) ||
+  isObject(value) && "module" in value && isCallback(value.module) ||
+  value instanceof Request; // Last: Deno loads all of its `fetch` for it.
 const isLayerName = (text: string): text is LayerName =>
   /^(conv[1-5]_[1-4]|pool[1-5]|average|fc[1-8]|prob)$/.test(text);
 const LAYER = {
@@ -146,7 +148,8 @@ export const CLASSIFIER_OPTIONS = {
   model: text({
     also: {
       is: isModelSource,
-      called: "a URL, a request, the bytes of a model file, or an open one",
+      called:
+        "a URL, a request, the bytes of a model file, what a package of models exports, or an open one",
     },
     unset: "the embedded model",
   }, "Catalog id, path or URL of the model"),

@@ -15,6 +15,9 @@ import { DiskFullError } from "./errors.ts";
  */
 export const WHEN_NEEDED: string = "";
 
+/** Whether the runtime imports modules of WebAssembly, wherever they are. */
+export const IMPORTS_WASM: boolean = "Deno" in globalThis;
+
 /** There is no such file or folder. */
 export const NotFound: typeof Deno.errors.NotFound = Deno.errors.NotFound;
 /** A folder where a file is expected. */

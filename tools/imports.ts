@@ -21,7 +21,7 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "platform.ts": ["errors.ts"],
   "environment.ts": ["platform.ts"],
   // Options' values are of the model's types.
-  "options.ts": ["errors.ts", "platform.ts", "options", "model types"],
+  "options.ts": ["errors.ts", "platform.ts", "options", "io types", "model types"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
   "threads": ["errors.ts", "platform.ts", "cleanup.ts"],
 };

@@ -5,7 +5,7 @@ import { join } from "@std/path/join";
 import { CheckpointFormatError } from "../errors.ts";
 import { kindOf, openStream } from "../platform.ts";
 import { type ByteSource, BytesSource, FileSource, type SourceOptions } from "../io/byte_source.ts";
-import { openSource, type SourceLike, sourceName } from "../io/open_source.ts";
+import { openSource, type PlainSource, sourceName } from "../io/open_source.ts";
 import { spool } from "../io/spool.ts";
 import { asPath, asUrl } from "../urls.ts";
 import { Budget } from "./formats/budget.ts";
@@ -19,7 +19,7 @@ import { openModelFiles } from "./repository/open.ts";
  * A checkpoint: a path, a URL or a request for it, its bytes, a stream of them, or a repository of Hugging Face's,
  * `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`.
  */
-export type ConversionInput = SourceLike | ReadableStream<Uint8Array>;
+export type ConversionInput = PlainSource | ReadableStream<Uint8Array>;
 
 /** What `pull` converts, too: a repository that it has chosen the host of. */
 export type OpenableInput = ConversionInput | HubFiles;

@@ -1,5 +1,8 @@
 /** Opens a file wherever it is: in memory, on a disk, behind a URL. */
 
+import { isVggError } from "../errors.ts";
+import { IMPORTS_WASM } from "../platform.ts";
+import { openModule, type PackagedFile, unwrapped } from "./wrapped_file.ts";
 import { publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
 import {
@@ -11,14 +14,52 @@ import {
 } from "./byte_source.ts";
 import { HttpSource } from "./http_source.ts";
 
-/** What can be opened: a path, a URL (also as a string that begins as one), a request for it, or the bytes. */
-export type SourceLike = string | URL | Request | Uint8Array | ArrayBuffer | Blob;
+/**
+ * What can be opened: a path, a URL (also as a string that begins as one), a request for it, the bytes, or what
+ * comes with code.
+ */
+export type SourceLike = PlainSource | PackagedFile;
+
+/** A file that does not come with code. */
+export type PlainSource = string | URL | Request | Uint8Array | ArrayBuffer | Blob;
 
 /** Opens a file. A URL is read with range requests where the server knows them. */
 export async function openSource(
   source: SourceLike,
   options: ReadOptions = {},
 ): Promise<ByteSource> {
+  if (isPackaged(source)) return await openPackaged(source, options);
+  const opened = await openPlain(source, options);
+  try {
+    return WRAPPED.test(opened.name) ? await unwrapped(opened) : opened;
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+/** The module where the runtime imports such, or there is no URL, and otherwise the file. */
+async function openPackaged(file: PackagedFile, options: ReadOptions): Promise<ByteSource> {
+  const { url } = file;
+  if (url === undefined) return await openModule(file);
+  if (IMPORTS_WASM) {
+    try {
+      return await openModule(file);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // There is none, as where its code was bundled.
+    }
+  }
+  try {
+    return await openSource(url, options);
+  } catch (error) {
+    const beside = new URL(nameOf(url), import.meta.url);
+    if (!isVggError(error) || beside.href === url.href) throw error;
+    // Whoever bundles code puts the file beside the bundle.
+    return await openSource(beside, options).catch(() => Promise.reject(error));
+  }
+}
+
+async function openPlain(source: PlainSource, options: ReadOptions): Promise<ByteSource> {
   if (source instanceof Uint8Array) return new BytesSource(source);
   if (source instanceof ArrayBuffer) return new BytesSource(new Uint8Array(source));
   if (source instanceof Blob) return new BlobSource(source, sourceName(source));
@@ -29,8 +70,22 @@ export async function openSource(
   return await HttpSource.open(url, options);
 }
 
+/** How the files are called that may hold another. */
+const WRAPPED = /\.wasm$/i;
+
+/** Whether a file comes with code. */
+export function isPackaged(source: unknown): source is PackagedFile {
+  return typeof source === "object" && source !== null && "module" in source && "name" in source;
+}
+
+/** The last part of a URL's path. */
+function nameOf({ pathname }: URL): string {
+  return decodeURIComponent(pathname.slice(pathname.lastIndexOf("/") + 1));
+}
+
 /** A name to show for a source. */
 export function sourceName(source: SourceLike): string {
+  if (isPackaged(source)) return source.name;
   if (source instanceof Uint8Array || source instanceof ArrayBuffer) return "model bytes";
   if (source instanceof Blob) return source instanceof File ? source.name : "model bytes";
   if (isRequest(source)) return publicUrl(source.url);
