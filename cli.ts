@@ -4,6 +4,7 @@
  * @module
  */
 
+import "./lib/entries/whole.ts";
 import { missed } from "./lib/cli/missing_permission.ts";
 import { exitCodeOf, print } from "./lib/cli/terminal.ts";
 import { VERSION } from "./lib/version.ts";

@@ -12,6 +12,8 @@
  * @module
  */
 
+import "./lib/entries/whole.ts";
+
 export { loadClassifier } from "./lib/classifier.ts";
 export { classifierFrom } from "./lib/compose/classifier_from.ts";
 export { fuse } from "./lib/compose/fuse.ts";

@@ -3,6 +3,7 @@
  * it, if it is another's checkpoint; open it.
  */
 
+import { provided } from "./provided.ts";
 import type { PackagedFile } from "./io/wrapped_file.ts";
 import { isVggError, ModelNotFoundError } from "./errors.ts";
 import type { ProgressOptions } from "./progress.ts";
@@ -13,7 +14,7 @@ import { CATALOG, type CatalogEntry, findModel } from "./model/catalog.ts";
 import { openModel } from "./model/file.ts";
 import { nearName, shortened } from "./options.ts";
 import type { Model } from "./model/model.ts";
-import { describePath, isGranted, NotFound, WHEN_NEEDED } from "./platform.ts";
+import { describePath, isGranted, NotFound } from "./platform.ts";
 import { VERSION } from "./version.ts";
 
 /** The models' folder of a checkout. */
@@ -174,9 +175,11 @@ async function bringAndConvert(
   id: string,
   options: ResolveOptions,
 ): Promise<string> {
-  // Whoever never pulls does not load the converter.
-  const { pullModel }: typeof import("./convert/pull/pull.ts") = await import(
-    `./convert/pull/pull${WHEN_NEEDED}.ts`
-  );
+  if (provided.pull === undefined) {
+    throw new ModelNotFoundError(
+      `${id} has to be pulled and converted, which this entry of the package does not: import @edge/vgg16`,
+    );
+  }
+  const { pullModel } = await provided.pull();
   return await pullModel(id, options);
 }

@@ -8,13 +8,6 @@
 
 import { DiskFullError } from "./errors.ts";
 
-/**
- * Nothing, in the name of a module: `import(`./heavy${WHEN_NEEDED}.ts`)`. Deno fetches every module that
- * it finds named in full, with its packages, before a program runs; this one it fetches when it is needed.
- * Bundlers, which take such a name for a pattern, find it all the same.
- */
-export const WHEN_NEEDED: string = "";
-
 /** Whether the runtime imports modules of WebAssembly, wherever they are. */
 export const IMPORTS_WASM: boolean = "Deno" in globalThis;
 

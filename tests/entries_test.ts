@@ -4,7 +4,6 @@ import { assert, assertEquals } from "@std/assert";
 import { costOf, entriesOf } from "../tools/entries.ts";
 import { documented, faultsOf } from "../tools/docs.ts";
 import { blocksOf } from "./support/markdown.ts";
-import { importMap, registry } from "./support/registry.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const ENTRIES = await entriesOf(ROOT);
@@ -21,11 +20,8 @@ function costOnPage(name: string): [numbers: number[], packages: string[]] {
   return [numbers.match(/\d+/g)!.map(Number), words];
 }
 
-/** What only some programs need, which Deno would fetch before any of them ran. */
-const WHEN_NEEDED =
-  /^lib\/(engine\/webgpu\/engine|convert\/pull|convert\/formats\/(keras\/read|hdf5)|train\/tfjs_packages|output\/(parquet_|predictions_parquet))/;
-/** What has no business in a program that classifies. */
-const OTHERS = /^lib\/(cli|convert|train|engine\/webgpu\/(resident|kernels))\//;
+/** What has no business in an isolate of an edge platform, nor in a program that only reads images. */
+const OTHERS = /^lib\/(cli|convert|search|train|engine\/webgpu\/(engine|resident|kernels))\//;
 
 for (const [name, path] of ENTRIES) {
   Deno.test(`${name} brings the packages that it says, and no module for something else`, async () => {
@@ -37,35 +33,14 @@ for (const [name, path] of ENTRIES) {
       // A line more is nothing to write down, nor is one module.
       assert(Math.abs(found - numbers[n]) <= 2 + 0.05 * numbers[n], wrong);
     }
-    // `./convert` and the command line have pulling for themselves.
-    const early = cost.paths.filter((path) => WHEN_NEEDED.test(path) && !path.includes("/pull/"));
-    assertEquals(early, []);
     const forOthers = cost.paths.filter((path) => OTHERS.test(path));
-    if (!["./convert", "./train", "./cli", "./serve"].includes(name)) assertEquals(forOthers, []);
+    if (["./edge", "./image"].includes(name)) assertEquals(forOthers, []);
   });
 }
 
-Deno.test("with an empty cache, nothing but what classifies is downloaded", async () => {
-  await using server = registry();
-  const host = `127.0.0.1:${server.addr.port}`;
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/deno.json`, await importMap());
-    const main =
-      `import { classify } from "http://${host}/mod.ts";\nconsole.log(typeof classify);\n`;
-    await Deno.writeTextFile(`${folder}/main.ts`, main);
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", `--allow-import=${host}`, "main.ts"],
-      cwd: folder,
-      env: { DENO_DIR: `${folder}/cache`, NO_COLOR: "1" },
-    }).output();
-    const told = new TextDecoder().decode(stderr);
-    assertEquals(new TextDecoder().decode(stdout), "function\n", told);
-    const packages = [...told.matchAll(/^Download \S+\/((?:@[^/\s]+\/)?[^/\s]+)\/-\/\S+\.tgz$/gm)];
-    assertEquals(packages.map(([, name]) => name).sort(), costOnPage(".")[1]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+Deno.test("an isolate of an edge platform needs no package but deno std", async () => {
+  const { packages } = await costOf(ROOT, "lib/entries/edge.ts");
+  assertEquals(packages, ["deno-std"]);
 });
 
 Deno.test("deno.lock names what deno.json does: a clone's first task downloads all that is in it", async () => {

@@ -23,6 +23,8 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   // Options' values are of the model's types.
   "options.ts": ["errors.ts", "platform.ts", "options", "io types", "model types"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
+  // What is heavy is known by its type alone.
+  "provided.ts": ["engine types", "convert types"],
   "threads": ["errors.ts", "platform.ts", "cleanup.ts"],
 };
 

@@ -9,7 +9,6 @@ import {
   rowLength,
   rowsOf,
 } from "../output/embedding_file.ts";
-import { WHEN_NEEDED } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { csvCell } from "./csv.ts";
 import { UsageError } from "./usage_error.ts";
@@ -23,10 +22,7 @@ export const ROW_FORMATS: ReadonlyMap<string, () => Promise<Encode>> = new Map(O
   ".safetensors": async () => await embeddingsFile,
   ".csv": async () => await csvFile,
   ".parquet": async () => {
-    const { parquetFile }: typeof import("../output/parquet_file.ts") = await import(
-      `../output/parquet_file${WHEN_NEEDED}.ts`
-    );
-    return parquetFile;
+    return (await import("../output/parquet_file.ts")).parquetFile;
   },
 }));
 

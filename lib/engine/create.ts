@@ -3,9 +3,9 @@
  * never loads tfjs.
  */
 
+import { provided } from "../provided.ts";
 import { BackendUnavailableError } from "../errors.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../options.ts";
-import { WHEN_NEEDED } from "../platform.ts";
 import type { Model } from "../model/model.ts";
 import type { BackendOptions, Engine } from "./engine.ts";
 
@@ -20,6 +20,7 @@ export async function createEngine(model: Model, options: BackendOptions = {}): 
   if (backend === "wasm") return await createWasm(model, options);
   if (backend === "webgpu") return await createWebgpu(model, options);
 
+  if (provided.webgpu === undefined) return await createWasm(model, options);
   const { findAdapter, mayHaveGpu } = await import("./webgpu/device/adapter.ts");
   const adapter = mayHaveGpu() ? await findAdapter() : undefined;
   if (adapter === undefined || adapter.isFallback) return await createWasm(model, options);
@@ -43,8 +44,13 @@ async function createWebgpu(
   options: BackendOptions,
   substitute?: () => Promise<Engine>,
 ): Promise<Engine> {
-  const { createWebgpuEngine }: typeof import("./webgpu/engine.ts") = await import(
-    `./webgpu/engine${WHEN_NEEDED}.ts`
-  );
+  if (provided.webgpu === undefined) {
+    throw new BackendUnavailableError(
+      "backend-missing",
+      "webgpu",
+      "this entry of the package brings none: import @edge/vgg16, or choose wasm",
+    );
+  }
+  const { createWebgpuEngine } = await provided.webgpu();
   return await createWebgpuEngine(model, { ...options, substitute });
 }

@@ -15,6 +15,8 @@
  * @module
  */
 
+import "./whole.ts";
+
 export { IMAGENET_CLASSES, type ImagenetClass } from "../model/labels.ts";
 export { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 export { openModel } from "../model/file.ts";

@@ -17,6 +17,8 @@
  * @module
  */
 
+import "./whole.ts";
+
 export { evaluate } from "../evaluate/evaluate.ts";
 export { listSamples } from "../input/list_samples.ts";
 

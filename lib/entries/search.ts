@@ -18,6 +18,8 @@
  * @module
  */
 
+import "./whole.ts";
+
 export { isVggError, SearchIndexError } from "../errors.ts";
 export { openIndex } from "../search/search_index.ts";
 

@@ -15,6 +15,8 @@
  * @module
  */
 
+import "./whole.ts";
+
 export { createHandler, createService, handler } from "../http/service.ts";
 
 export type {

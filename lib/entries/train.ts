@@ -25,6 +25,8 @@
  * @module
  */
 
+import "./whole.ts";
+
 export { listSamples } from "../input/list_samples.ts";
 export { addExamples } from "../train/add_examples.ts";
 export { fitFromScratch } from "../train/fit_from_scratch.ts";

@@ -8,8 +8,6 @@
 
 import type { GradConfig, Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 
-import { WHEN_NEEDED } from "../platform.ts";
-
 /** The module of tfjs-core. */
 export type Tfjs = typeof import("@tensorflow/tfjs-core");
 
@@ -27,9 +25,7 @@ let prepared: Promise<void> | undefined;
  * @param work Not concurrent with other uses of tfjs's current backend.
  */
 export async function withTfjs<T>(work: (tf: Tfjs) => Promise<T>): Promise<T> {
-  const { tf }: typeof import("./tfjs_packages.ts") = await import(
-    `./tfjs_packages${WHEN_NEEDED}.ts`
-  );
+  const { tf } = await import("./tfjs_packages.ts");
   const before = tf.engine().backendName;
   await (prepared ??= prepare(tf));
   await tf.setBackend(BACKEND);

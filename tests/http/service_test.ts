@@ -145,23 +145,6 @@ Deno.test("POST /embed refuses an answer that would be too long, and says what t
   assertStringIncludes(results[0].error.detail, "at most 1048576 values, found 1048578");
 });
 
-Deno.test("a page that could not be read once is read by the next request", async () => {
-  const service = testService({ basePath: "/again" });
-  const page = async (): Promise<number> => {
-    const response = await service.fetch(get("/again/", { accept: "text/html" }));
-    await response.body?.cancel();
-    return response.status;
-  };
-  const { readFile } = Deno;
-  Deno.readFile = () => Promise.reject(new Error("too many open files"));
-  try {
-    assertEquals(await page(), 500);
-  } finally {
-    Deno.readFile = readFile;
-  }
-  assertEquals(await page(), 200);
-});
-
 Deno.test("GET / is the page for a browser and JSON for a program", async () => {
   const page = await service.fetch(get("/", { accept: "text/html,*/*" }));
   assertMatch(page.headers.get("content-type")!, /^text\/html/);

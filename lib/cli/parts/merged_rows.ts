@@ -1,6 +1,5 @@
 /** Results of all parts as one file, written part by part. */
 
-import { WHEN_NEEDED } from "../../platform.ts";
 import { visibleJson } from "../../report/visible.ts";
 import { tableText } from "../results.ts";
 import type { Settings } from "../settings.ts";
@@ -21,10 +20,7 @@ export const MERGED_FORMATS = {
   csv: (): Promise<Merged> => Promise.resolve(inColumns("csv")),
   tsv: (): Promise<Merged> => Promise.resolve(inColumns("tsv")),
   parquet: async (settings: Settings): Promise<Merged> => {
-    const { predictionsParquet }: typeof import("../../output/predictions_parquet.ts") =
-      await import(
-        `../../output/predictions_parquet${WHEN_NEEDED}.ts`
-      );
+    const { predictionsParquet } = await import("../../output/predictions_parquet.ts");
     return predictionsParquet(settings);
   },
 };

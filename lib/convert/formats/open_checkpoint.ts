@@ -2,7 +2,6 @@
 
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
-import { WHEN_NEEDED } from "../../platform.ts";
 import type { Checkpoint, OpenOptions } from "./checkpoint.ts";
 import { type Head, readHead } from "./head.ts";
 import { UNREAD, UNREAD_BY_NAME, type UnreadFormat } from "./unread.ts";
@@ -57,10 +56,7 @@ export const FORMATS: readonly Format[] = [
     what: "a Caffe checkpoint",
     is: ({ text, name }) => text.startsWith(HDF5_MARK) && name.endsWith(".caffemodel.h5"),
     async open(source) {
-      const reader: typeof import("./caffe/hdf5.ts") = await import(
-        `./caffe/hdf5${WHEN_NEEDED}.ts`
-      );
-      return await reader.readCaffeHdf5(source);
+      return await (await import("./caffe/hdf5.ts")).readCaffeHdf5(source);
     },
   },
   {
@@ -210,7 +206,7 @@ async function openZip(source: ByteSource, options: OpenOptions): Opening {
     return await (await import("./numpy/read.ts")).readNpz(source, entries);
   }
   if (entries.some(({ name }) => /^(config\.json|model\.weights\.h5)$/.test(name))) {
-    return await (await kerasReader()).readKerasZip(source, entries);
+    return await (await import("./keras/read.ts")).readKerasZip(source, entries);
   }
   const found = entries.slice(0, 3).map(({ name }) => name).join(", ") || "nothing";
   throw refusal(
@@ -220,9 +216,5 @@ async function openZip(source: ByteSource, options: OpenOptions): Opening {
 }
 
 async function openKeras(source: ByteSource): Opening {
-  return await (await kerasReader()).readKeras(source);
-}
-
-async function kerasReader(): Promise<typeof import("./keras/read.ts")> {
-  return await import(`./keras/read${WHEN_NEEDED}.ts`);
+  return await (await import("./keras/read.ts")).readKeras(source);
 }

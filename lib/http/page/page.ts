@@ -1,9 +1,9 @@
 /** The page for people: one HTML file and one script, from this folder, under a strict policy. */
 
 import { toBase64 } from "../../encoding.ts";
-import { readBytes } from "../../platform.ts";
 import { VERSION } from "../../version.ts";
 import type { Call } from "../server/call.ts";
+import type { FILES as Files } from "./files.ts";
 import { taggedJson, taggedResponse } from "../server/respond.ts";
 
 interface Asset {
@@ -34,12 +34,10 @@ export async function scriptRoute({ request, base }: Call): Promise<Response> {
 async function assetResponse(
   request: Request,
   base: string,
-  name: string,
+  name: keyof typeof Files,
   type: string,
 ): Promise<Response> {
   const key = `${base}/${name}`, reading = assets[key] ??= readAsset(base, name);
-  // What could not be read may be, the next time.
-  reading.catch(() => delete assets[key]);
   const { bytes, policy } = await reading;
   const response = await taggedResponse(request, bytes, type);
   response.headers.set("cache-control", "no-cache");
@@ -48,22 +46,12 @@ async function assetResponse(
   return response;
 }
 
-async function readAsset(base: string, name: string): Promise<Asset> {
-  const url = new URL(name, import.meta.url);
-  // From a registry's server the package is imported by https, and there are no files.
-  const bytes = url.protocol === "file:" ? await readBytes(url) : await fetched(url);
+async function readAsset(base: string, name: keyof typeof Files): Promise<Asset> {
+  const { FILES } = await import("./files.ts");
   // Without a base links are relative: a proxy may have taken a prefix off.
   const links = base === "" ? "$1" : `$1${base}/`;
-  const text = new TextDecoder().decode(bytes)
-    .replaceAll(/((?:src|href)=")(?=page\.js|openapi\.json)/g, links);
+  const text = FILES[name].replaceAll(/((?:src|href)=")(?=page\.js|openapi\.json)/g, links);
   return { bytes: new TextEncoder().encode(text), policy: await policyOf(text) };
-}
-
-async function fetched(url: URL): Promise<Uint8Array> {
-  const response = await fetch(url);
-  if (response.ok) return await response.bytes();
-  await response.body?.cancel();
-  throw new Error(`The page could not be read: its server answered ${response.status}`);
 }
 
 /** Nothing from elsewhere and nothing inline, but for the page's own style, by its hash. */

@@ -3,6 +3,8 @@
  * it gets a file of that frame alone.
  */
 
+import { GIF } from "./wasm/gif_binary.ts";
+import { compile } from "./wasm/decoder.ts";
 import { type Codec, damaged, type Header, type Range, truncated, viewOf } from "./codec.ts";
 import { type Box, onCanvas, type Pixels, type Size } from "../image.ts";
 
@@ -168,6 +170,8 @@ function mended(blocks: Uint8Array, bits: number): Uint8Array {
   return result.subarray(0, to);
 }
 
+const module = await compile(GIF);
+
 /** The codec's own interface, as imagescript's wrapper uses it. */
 interface GifCodec {
   readonly memory: WebAssembly.Memory;
@@ -198,8 +202,6 @@ async function decode(bytes: Uint8Array, header: GifHeader): Promise<Pixels> {
  * @returns RGBA, unless it is damaged
  */
 async function decodeFrame(parts: readonly Uint8Array[]): Promise<Uint8Array | undefined> {
-  // @ts-ignore TypeScript does not parse source phase imports yet.
-  const module: WebAssembly.Module = await import.source("imagescript/wasm/any/gif.wasm");
   const { exports } = await WebAssembly.instantiate(module, { env: { push_to_stream() {} } });
   const codec = exports as unknown as GifCodec;
   const length = parts.reduce((sum, part) => sum + part.length, 0);

@@ -7,7 +7,6 @@
 import { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
-import { WHEN_NEEDED } from "../../../platform.ts";
 import type { Budget } from "../budget.ts";
 import type { Checkpoint, ImageHint, OpenOptions } from "../checkpoint.ts";
 import { readMat5 } from "./mat5.ts";
@@ -66,7 +65,7 @@ async function readVariables(
   if (String.fromCharCode(...mark) !== HDF5_MARK) {
     return await readMat5(source, NAMES, budget, opened);
   }
-  const { readMat73 }: typeof import("./mat73.ts") = await import(`./mat73${WHEN_NEEDED}.ts`);
+  const { readMat73 } = await import("./mat73.ts");
   return await readMat73(source, budget, opened);
 }
 
