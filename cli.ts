@@ -4,6 +4,7 @@
  * @module
  */
 
+import { system } from "./lib/system/system.ts";
 import "./lib/entries/whole.ts";
 import { missed } from "./lib/cli/missing_permission.ts";
 import { exitCodeOf, print } from "./lib/cli/terminal.ts";
@@ -36,10 +37,10 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 if (import.meta.main) {
   let code: number;
   try {
-    code = await main(Deno.args);
-    if (missed.size > 0) (await import("./lib/cli/failure.ts")).tellMissed(Deno.args);
+    code = await main(system.args);
+    if (missed.size > 0) (await import("./lib/cli/failure.ts")).tellMissed(system.args);
   } catch (error) {
-    code = await (await import("./lib/cli/failure.ts")).tellFailure(error, Deno.args);
+    code = await (await import("./lib/cli/failure.ts")).tellFailure(error, system.args);
   }
-  Deno.exit(exitCodeOf(code));
+  system.exit(exitCodeOf(code));
 }

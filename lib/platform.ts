@@ -1,29 +1,27 @@
 /**
  * What the library asks of the runtime and the web has no interface for: files, the environment, memory.
- * It is the one module that says `Deno.` for these, so that another runtime needs another of this alone.
- *
- * The command line's streams, signals and exit code stay in `lib/cli`, and `Deno.serve` stays with whoever
- * listens: they are programs of Deno's.
+ * What differs between Deno, Node, Bun and browsers is in `system/`.
  */
 
 import { DiskFullError } from "./errors.ts";
+import { type ErrorClass, type Stat, system, type SystemFile } from "./system/system.ts";
 
 /** Whether the runtime imports modules of WebAssembly, wherever they are. */
 export const IMPORTS_WASM: boolean = "Deno" in globalThis;
 
 /** There is no such file or folder. */
-export const NotFound: typeof Deno.errors.NotFound = Deno.errors.NotFound;
+export const NotFound: ErrorClass = system.errors.NotFound;
 /** A folder where a file is expected. */
-export const IsADirectory: typeof Deno.errors.IsADirectory = Deno.errors.IsADirectory;
+export const IsADirectory: ErrorClass = system.errors.IsADirectory;
 /** The program has not the permission. */
-export const NotCapable: typeof Deno.errors.NotCapable = Deno.errors.NotCapable;
+export const NotCapable: ErrorClass = system.errors.NotCapable;
 
 /** What the system's errors are called here, by their classes: its own words name system calls and numbers. */
 const WORDS = new Map<unknown, string>([
-  [Deno.errors.NotFound, "There is no such file or folder"],
-  [Deno.errors.PermissionDenied, "The system does not let this program open it"],
-  [Deno.errors.IsADirectory, "Expected a file, and it is a folder"],
-  [Deno.errors.NotADirectory, "Expected a folder on the way, and it is a file"],
+  [system.errors.NotFound, "There is no such file or folder"],
+  [system.errors.PermissionDenied, "The system does not let this program open it"],
+  [system.errors.IsADirectory, "Expected a file, and it is a folder"],
+  [system.errors.NotADirectory, "Expected a folder on the way, and it is a file"],
 ]);
 
 /** An error of the system about a path in words, of the same class. */
@@ -45,7 +43,9 @@ async function wording<Result>(path: string | URL, work: () => Promise<Result>):
 }
 
 /** What Linux and macOS (no space, no quota, no larger file) and Windows call it. */
-const DISK_FULL = Deno.build.os === "windows" ? /os error (39|112)\b/ : /os error (27|28|69|122)\b/;
+const DISK_FULL = system.build.os === "windows"
+  ? /os error (39|112)\b/
+  : /os error (27|28|69|122)\b/;
 
 /** The error of a file that cannot be written. Deno has none of its own for a full disk. */
 function writeError(error: unknown, path: string | URL): unknown {
@@ -86,29 +86,29 @@ export function readBytes(
   path: string | URL,
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return wording(path, () => Deno.readFile(path, { signal }));
+  return wording(path, () => system.readFile(path, { signal }));
 }
 
 /** Reads what is no file with a size, such as a pipe, as it comes. */
 export async function openStream(
   path: string | URL,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  return (await wording(path, () => Deno.open(path))).readable;
+  return (await wording(path, () => system.open(path))).readable;
 }
 
 /** Reads a file of UTF-8. */
 export function readText(path: string, signal?: AbortSignal): Promise<string> {
-  return wording(path, () => Deno.readTextFile(path, { signal }));
+  return wording(path, () => system.readTextFile(path, { signal }));
 }
 
 /** What a path leads to, through links. */
 export async function describePath(path: string | URL): Promise<FileInfo> {
-  return infoOf(await wording(path, () => Deno.stat(path)));
+  return infoOf(await wording(path, () => system.stat(path)));
 }
 
 /** What a path leads to, in a word. */
 export function kindOf(path: string | URL): "file" | "folder" | "pipe" | "socket" | "device" {
-  const { isFile, isDirectory, isFifo, isSocket } = Deno.statSync(path);
+  const { isFile, isDirectory, isFifo, isSocket } = system.statSync(path);
   if (isFile) return "file";
   return isDirectory ? "folder" : isFifo ? "pipe" : isSocket ? "socket" : "device";
 }
@@ -116,7 +116,7 @@ export function kindOf(path: string | URL): "file" | "folder" | "pipe" | "socket
 /** Whether there is something at a path that may be looked at. */
 export function isThere(path: string): boolean {
   try {
-    Deno.statSync(path);
+    system.statSync(path);
     return true;
   } catch {
     return false;
@@ -125,18 +125,18 @@ export function isThere(path: string): boolean {
 
 /** Whether a path is a link, wherever that leads. */
 export async function isLink(path: string): Promise<boolean> {
-  return (await Deno.lstat(path)).isSymlink;
+  return (await system.lstat(path)).isSymlink;
 }
 
 /** The path itself, without links. */
 export function realPath(path: string | URL): Promise<string> {
-  return wording(path, () => Deno.realPath(path));
+  return wording(path, () => system.realPath(path));
 }
 
 /** Lists a folder. */
 export async function* listFolder(path: string): AsyncGenerator<FolderEntry> {
   try {
-    for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(path)) {
+    for await (const { name, isFile, isDirectory, isSymlink } of system.readDir(path)) {
       yield { name, isFile, isFolder: isDirectory, isLink: isSymlink };
     }
   } catch (error) {
@@ -146,7 +146,9 @@ export async function* listFolder(path: string): AsyncGenerator<FolderEntry> {
 
 /** The names of a folder's files, and of links in it. */
 export function fileNames(path: string): string[] {
-  return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) => isDirectory ? [] : [name]);
+  return [...system.readDirSync(path)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? [] : [name]
+  );
 }
 
 /**
@@ -156,7 +158,7 @@ export function fileNames(path: string): string[] {
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await Deno.mkdir(path, { recursive: true });
+    await system.mkdir(path, { recursive: true });
   } catch (error) {
     throw writeError(error, path);
   }
@@ -169,51 +171,54 @@ export async function makeFolder(path: string): Promise<void> {
  */
 export async function moveNew(from: string, to: string): Promise<boolean> {
   try {
-    await Deno.link(from, to);
+    await system.link(from, to);
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (error instanceof system.errors.AlreadyExists) return false;
     return await moveToReserved(from, to);
   }
-  await Deno.remove(from);
+  await system.remove(from);
   return true;
 }
 
 /** The same on file systems where a file has one name: an empty file holds the name meanwhile. */
 async function moveToReserved(from: string, to: string): Promise<boolean> {
   try {
-    (await Deno.open(to, { write: true, createNew: true })).close();
+    (await system.open(to, { write: true, createNew: true })).close();
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (error instanceof system.errors.AlreadyExists) return false;
     throw error;
   }
-  await Deno.rename(from, to);
+  await system.rename(from, to);
   return true;
 }
 
 /** Gives a file another path, where it replaces what is there. */
 export function move(from: string, to: string): Promise<void> {
-  return Deno.rename(from, to);
+  return system.rename(from, to);
 }
 
 /** Removes a file. */
 export function remove(path: string): Promise<void> {
-  return Deno.remove(path);
+  return system.remove(path);
 }
 
 /** Removes a file, at once. */
 export function removeSync(path: string): void {
-  Deno.removeSync(path);
+  system.removeSync(path);
 }
 
 /** Makes sure that the names of a folder's files are on the disk, where the system knows how to. */
 export async function syncFolder(path: string): Promise<void> {
   try {
-    using folder = await Deno.open(path);
+    using folder = await system.open(path);
     await folder.sync();
   } catch {
     // Windows opens no folders, and some file systems sync none: then they keep names by themselves.
   }
 }
+
+/** Where a file's bytes are counted from. */
+const FROM_START = 0;
 
 /** How {@linkcode OpenFile} opens a file: `"new"` refuses one that is there, `"change"` keeps its bytes, and `"change there"`
  * makes none. */
@@ -222,14 +227,14 @@ const MODES = {
   new: { read: true, write: true, createNew: true },
   change: { read: true, write: true, create: true },
   "change there": { read: true, write: true },
-} as const satisfies Record<string, Deno.OpenOptions>;
+} as const;
 
 /**
  * An open file. Reading and writing are synchronous, as most of it is in small ranges and a promise costs
  * more than a cached page.
  */
 export class OpenFile implements Disposable {
-  readonly #file: Deno.FsFile;
+  readonly #file: SystemFile;
   readonly #name: string | URL;
 
   /**
@@ -243,7 +248,7 @@ export class OpenFile implements Disposable {
   ) {
     this.#name = name;
     try {
-      this.#file = Deno.openSync(path, MODES[mode]);
+      this.#file = system.openSync(path, MODES[mode]);
     } catch (error) {
       throw inWords(writeError(error, name), name);
     }
@@ -256,7 +261,7 @@ export class OpenFile implements Disposable {
 
   /** Fills `into` with the bytes from `offset` on. Returns how many there were. */
   read(offset: number, into: Uint8Array): number {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    this.#file.seekSync(offset, FROM_START);
     let filled = 0;
     while (filled < into.length) {
       const count = this.#file.readSync(into.subarray(filled));
@@ -272,7 +277,7 @@ export class OpenFile implements Disposable {
    * @throws {DiskFullError} If the disk has no space for them. Some may have been written.
    */
   write(offset: number, bytes: Uint8Array): void {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    this.#file.seekSync(offset, FROM_START);
     try {
       for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
@@ -331,12 +336,12 @@ export class OpenFile implements Disposable {
  * @param folder Default: where the system keeps temporary ones.
  */
 export function makeTemporaryFile(folder?: string): OpenFile {
-  const path = Deno.makeTempFileSync({ dir: folder, prefix: "vgg16-", suffix: ".tmp" });
+  const path = system.makeTempFileSync({ dir: folder, prefix: "vgg16-", suffix: ".tmp" });
   try {
     return new OpenFile(path, "change");
   } finally {
     try {
-      Deno.removeSync(path);
+      system.removeSync(path);
     } catch {
       // Another process took it for a leftover.
     }
@@ -344,7 +349,7 @@ export function makeTemporaryFile(folder?: string): OpenFile {
 }
 
 function infoOf(
-  { isFile, isDirectory, size, mtime, ctime, nlink, dev, ino }: Deno.FileInfo,
+  { isFile, isDirectory, size, mtime, ctime, nlink, dev, ino }: Stat,
 ): FileInfo {
   const isRemoved = nlink === 0, modifiedMs = mtime?.getTime(), changedMs = ctime?.getTime();
   const id = ino ? `${dev} ${ino}` : undefined;
@@ -353,17 +358,17 @@ function infoOf(
 
 /** A variable of the environment. */
 export function environmentVariable(name: string): string | undefined {
-  return Deno.env.get(name);
+  return system.env.get(name);
 }
 
 /** Takes a variable out of the environment, of this program and of those that it starts. */
 export function removeVariable(name: string): void {
-  Deno.env.delete(name);
+  system.env.delete(name);
 }
 
 /** All variables of the environment. */
 export function environmentVariables(): Record<string, string> {
-  return Deno.env.toObject();
+  return system.env.toObject();
 }
 
 /** What a program may be allowed: a variable, a file or a folder, a host, a fact of the system; or all of them. */
@@ -372,39 +377,39 @@ export type Permission =
   | { readonly name: "read" | "write"; readonly path?: string }
   | { readonly name: "net"; readonly host?: string }
   | { readonly name: "run"; readonly command?: string }
-  | { readonly name: "sys"; readonly kind?: Deno.SysPermissionDescriptor["kind"] };
+  | { readonly name: "sys"; readonly kind?: "hostname" | "osRelease" | "systemMemoryInfo" };
 
 /** Whether the program has a permission. Never asks for it. */
 export function isGranted(permission: Permission): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
+  return system.permissions.querySync(permission).state === "granted";
 }
 
 /** Whether it has all permissions of a kind, without exceptions. */
 export function isGrantedAll(name: Permission["name"]): boolean {
-  const { state, partial } = Deno.permissions.querySync({ name });
+  const { state, partial } = system.permissions.querySync({ name });
   return state === "granted" && !partial;
 }
 
 /** The folder that paths are relative to. */
 export function currentFolder(): string {
-  return Deno.cwd();
+  return system.cwd();
 }
 
 /** Where the runtime itself lies. */
 export function runtimePath(): string {
-  return Deno.execPath();
+  return system.execPath();
 }
 
 /** Bytes of memory that the process has. */
 export function residentBytes(): number {
-  return Deno.memoryUsage().rss;
+  return system.memoryUsage().rss;
 }
 
 /** Whether text must not be colored: the variable `NO_COLOR` is set. */
-export const NO_COLOR: boolean = Deno.noColor;
+export const NO_COLOR: boolean = system.noColor;
 
 /** The runtime's version, and that of what runs its programs. */
-export const RUNTIME_VERSION: string = Deno.version.deno, V8_VERSION: string = Deno.version.v8;
+export const RUNTIME_VERSION: string = system.version.deno, V8_VERSION: string = system.version.v8;
 
 /** The system, such as `linux x86_64`. */
-export const SYSTEM: string = `${Deno.build.os} ${Deno.build.arch}`;
+export const SYSTEM: string = `${system.build.os} ${system.build.arch}`;

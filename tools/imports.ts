@@ -18,14 +18,15 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "calls.ts": ["errors.ts"],
   "public_url.ts": [],
   "urls.ts": ["public_url.ts"],
-  "platform.ts": ["errors.ts"],
+  "system": [],
+  "platform.ts": ["errors.ts", "system"],
   "environment.ts": ["platform.ts"],
   // Options' values are of the model's types.
   "options.ts": ["errors.ts", "platform.ts", "options", "io types", "model types"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
   // What is heavy is known by its type alone.
   "provided.ts": ["engine types", "convert types"],
-  "threads": ["errors.ts", "platform.ts", "cleanup.ts"],
+  "threads": ["errors.ts", "platform.ts", "cleanup.ts", "system"],
 };
 
 /** Everything that makes one answer of one image. */
@@ -59,15 +60,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Who may say `Deno.`: what asks the runtime for the others, and the streams and signals of a command line. */
-const MAY_SAY_DENO = [
-  "lib/platform.ts",
-  "lib/cli/convert.ts",
-  "lib/cli/terminal.ts",
-  "lib/cli/interrupt.ts",
-  "lib/cli/stdin.ts",
-  "lib/cli/open_page.ts",
-];
+/** Who may say `Deno.`: what the others ask for the runtime. */
+const MAY_SAY_DENO = ["lib/system/system.ts"];
 
 /** Who may write to the console: what escapes it, and who says only its own words. */
 const MAY_SAY_CONSOLE = [

@@ -1,5 +1,6 @@
 /** `convert`: a checkpoint of any format to a model file. */
 
+import { system } from "../system/system.ts";
 import { NotFound, readText as readFileText } from "../platform.ts";
 import { type Conversion, convert, type ConvertOptions } from "../convert/convert.ts";
 import type { ConversionInput } from "../convert/source.ts";
@@ -83,7 +84,7 @@ export const convertCommand: Command<typeof OPTIONS> = {
     if (!await checkOutputs({ reads, writes: [out] }, options)) return 0;
     await makeFolderOf(out);
     using line = new ProgressLine("Converting");
-    const input: ConversionInput = source === "-" ? Deno.stdin.readable : source;
+    const input: ConversionInput = source === "-" ? system.stdin.readable : source;
     const described = await describedBy(options);
     const onProgress = (progress: Progress) => line.show(progress);
     const conversion = await convert(input, { ...described, offline, signal, onProgress, out });

@@ -1,9 +1,13 @@
 /** Ctrl-C, other signals that end a command, and a reader that has left. */
 
+import { system } from "../system/system.ts";
 import { onOutputLost } from "./terminal.ts";
 
+/** A signal that ends a command. */
+type Signal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 /** What ends a command, and its exit code then: 128 and the signal's number. */
-const EXIT_CODES: Partial<Record<Deno.Signal, number>> = Deno.build.os === "windows"
+const EXIT_CODES: Partial<Record<Signal, number>> = system.build.os === "windows"
   ? { SIGINT: 130 }
   : { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
@@ -18,13 +22,13 @@ export async function untilInterrupted(
   let exitCode = 0;
   const handlers = Object.entries(EXIT_CODES).map(([signal, code]) => {
     const stop = (): void => {
-      if (interrupt.signal.aborted) Deno.exit(code);
+      if (interrupt.signal.aborted) system.exit(code);
       exitCode = code;
       interrupt.abort();
     };
-    return [signal as Deno.Signal, stop] as const; // A key of the table.
+    return [signal as Signal, stop] as const; // A key of the table.
   });
-  for (const handler of handlers) Deno.addSignalListener(...handler);
+  for (const handler of handlers) system.addSignalListener(...handler);
   using _lost = onOutputLost(() => interrupt.abort());
   try {
     return await work(interrupt.signal);
@@ -32,6 +36,6 @@ export async function untilInterrupted(
     if (interrupt.signal.aborted) return exitCode;
     throw error;
   } finally {
-    for (const handler of handlers) Deno.removeSignalListener(...handler);
+    for (const handler of handlers) system.removeSignalListener(...handler);
   }
 }

@@ -1,5 +1,6 @@
 /** Standard input: a picture, or names of pictures. */
 
+import { system } from "../system/system.ts";
 import { delay } from "@std/async/delay";
 import { beginsAsPicture } from "../image/decode.ts";
 import { readBytes } from "../image/read.ts";
@@ -8,17 +9,17 @@ import { UsageError } from "./usage_error.ts";
 
 /** Whether somebody would have to type it. */
 export function isTerminal(): boolean {
-  return Deno.stdin.isTerminal();
+  return system.stdin.isTerminal();
 }
 
 /** Puts the next bytes of standard input into an array: how many, or `null` at its end. */
 export async function readStdin(into: Uint8Array): Promise<number | null> {
   while (true) {
     try {
-      return await Deno.stdin.read(into);
+      return await system.stdin.read(into);
     } catch (error) {
       // A pipe that another program has made so has nothing yet.
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      if (!(error instanceof system.errors.WouldBlock)) throw error;
       await delay(5);
     }
   }
@@ -30,7 +31,7 @@ export async function readStdin(into: Uint8Array): Promise<number | null> {
  * @throws {UsageError} If nobody writes to it.
  */
 export function streamFromStdin(): ReadableStream<Uint8Array<ArrayBuffer>> {
-  if (!isTerminal()) return Deno.stdin.readable;
+  if (!isTerminal()) return system.stdin.readable;
   throw new UsageError("Standard input is this terminal: pipe names into the command, one a line");
 }
 
@@ -63,7 +64,7 @@ async function textOf(file: string): Promise<string> {
  * @throws {RangeError} If there are several, or names of pictures.
  */
 export async function pictureFromStdin(): Promise<Uint8Array> {
-  const bytes = await readBytes(Deno.stdin.readable, {});
+  const bytes = await readBytes(system.stdin.readable, {});
   if (bytes.length === 0) throw new RangeError("standard input is empty: expected a picture");
   if (hasSecond(bytes)) {
     throw new RangeError(

@@ -3,6 +3,7 @@
  * messages from outside, which are made visible here: a line is one line, and no terminal obeys it.
  */
 
+import { system } from "../system/system.ts";
 import { readPermitted } from "../environment.ts";
 import { NO_COLOR } from "../platform.ts";
 import { publicText } from "../public_url.ts";
@@ -29,7 +30,7 @@ export function setVerbosity(chosen: Verbosity): void {
   verbosity = chosen;
 }
 
-const output = new OutputStream(Deno.stdout);
+const output = new OutputStream(system.stdout);
 
 /** Prints what was asked for. */
 export function print(lines: Lines): void {
@@ -126,7 +127,7 @@ const COLORS = { error: 31, warning: 33 } as const;
 
 /** A text in the color of its kind, where standard error has colors. */
 export function paint(text: string, kind: Kind): string {
-  return isColored(Deno.stderr.isTerminal()) ? `\x1b[${COLORS[kind]}m${text}\x1b[39m` : text;
+  return isColored(system.stderr.isTerminal()) ? `\x1b[${COLORS[kind]}m${text}\x1b[39m` : text;
 }
 
 /**
@@ -147,7 +148,7 @@ export function isColored(
 
 /** Whether {@linkcode redraw} shows anything. */
 export function canRedraw(): boolean {
-  return !verbosity.quiet && Deno.stderr.isTerminal() && readPermitted("TERM") !== "dumb";
+  return !verbosity.quiet && system.stderr.isTerminal() && readPermitted("TERM") !== "dumb";
 }
 
 /**
@@ -160,7 +161,7 @@ export function columns(): number {
 
 function terminalColumns(): number {
   try {
-    return Deno.consoleSize().columns || 80;
+    return system.consoleSize().columns || 80;
   } catch {
     return 80;
   }
@@ -186,7 +187,7 @@ const ERASE = "\r\x1b[K";
 
 function toError(text: string): void {
   try {
-    writeAll(Deno.stderr, text);
+    writeAll(system.stderr, text);
   } catch {
     // There is nobody whom to tell that.
   }

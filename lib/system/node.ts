@@ -1,0 +1,246 @@
+/** Node and Bun: Deno's functions by `node:fs`, with its errors. Nothing is forbidden there. */
+
+import type { Stats } from "node:fs";
+import { needed } from "./builtin.ts";
+import type { ErrorClass, Stat, System } from "./types.ts";
+import { errorClass } from "./web.ts";
+
+type Fs = typeof import("node:fs");
+
+const errors = {
+  AlreadyExists: errorClass("AlreadyExists"),
+  BrokenPipe: errorClass("BrokenPipe"),
+  IsADirectory: errorClass("IsADirectory"),
+  NotADirectory: errorClass("NotADirectory"),
+  NotCapable: errorClass("NotCapable"),
+  NotFound: errorClass("NotFound"),
+  PermissionDenied: errorClass("PermissionDenied"),
+  WouldBlock: errorClass("WouldBlock"),
+};
+
+/** What the system's codes are called. */
+const CLASSES: Readonly<Record<string, ErrorClass>> = {
+  EACCES: errors.PermissionDenied,
+  EAGAIN: errors.WouldBlock,
+  EEXIST: errors.AlreadyExists,
+  EISDIR: errors.IsADirectory,
+  ENOENT: errors.NotFound,
+  ENOTDIR: errors.NotADirectory,
+  EPERM: errors.PermissionDenied,
+  EPIPE: errors.BrokenPipe,
+};
+
+/** An error of Node's as Deno's: of a class, and with the system's number in its message. */
+function asDeno(error: unknown): unknown {
+  if (!(error instanceof Error && "code" in error)) return error;
+  const { code, errno } = error as NodeJS.ErrnoException;
+  const Class = CLASSES[String(code)] ?? Error;
+  const message = errno === undefined ? error.message : `${error.message} (os error ${-errno})`;
+  return new Class(message, { cause: error });
+}
+
+/** A function whose errors are Deno's. */
+function mapped<Args extends readonly unknown[], Result>(
+  work: (...args: Args) => Result,
+): (...args: Args) => Result {
+  return (...args) => {
+    try {
+      const result = work(...args);
+      if (!(result instanceof Promise)) return result;
+      return result.catch((error) => Promise.reject(asDeno(error))) as Result;
+    } catch (error) {
+      throw asDeno(error);
+    }
+  };
+}
+
+/** The functions of an object, so. */
+function allMapped<Functions extends object>(functions: Functions): Functions {
+  const entries = Object.entries(functions).map(([name, value]) => [
+    name,
+    typeof value === "function" ? mapped(value) : value,
+  ]);
+  return Object.fromEntries(entries) as Functions;
+}
+
+function statOf(stats: Stats): Stat {
+  return {
+    isFile: stats.isFile(),
+    isDirectory: stats.isDirectory(),
+    isSymlink: stats.isSymbolicLink(),
+    isFifo: stats.isFIFO(),
+    isSocket: stats.isSocket(),
+    size: stats.size,
+    mtime: stats.mtime,
+    ctime: stats.ctime,
+    nlink: stats.nlink,
+    dev: stats.dev,
+    ino: stats.ino,
+  };
+}
+
+function openFile(fs: Fs, path: string | URL, options: Parameters<System["openSync"]>[1] = {}) {
+  const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
+  const create = options.createNew ? O_CREAT | O_EXCL : options.create ? O_CREAT : 0;
+  const fd = fs.openSync(path, (options.write ? O_RDWR : O_RDONLY) | create);
+  let at = 0, isOpen = true;
+  const close = (): void => {
+    if (isOpen) fs.closeSync(fd);
+    isOpen = false;
+  };
+  return {
+    ...allMapped({
+      seekSync: (offset: number) => at = offset,
+      readSync(into: Uint8Array) {
+        const count = fs.readSync(fd, into, 0, into.length, at);
+        at += count;
+        return count === 0 && into.length > 0 ? null : count;
+      },
+      writeSync(bytes: Uint8Array) {
+        const count = fs.writeSync(fd, bytes, 0, bytes.length, at);
+        at += count;
+        return count;
+      },
+      statSync: () => statOf(fs.fstatSync(fd)),
+      truncateSync: (length: number) => fs.ftruncateSync(fd, length),
+      syncData: async () => await Promise.resolve(fs.fdatasyncSync(fd)),
+      sync: async () => await Promise.resolve(fs.fsyncSync(fd)),
+      // Node locks no files: what is written is whole or not there all the same.
+      tryLock: () => Promise.resolve(true),
+      close,
+    }),
+    get readable() {
+      const { Readable } = needed("node:stream");
+      const stream = fs.createReadStream("", { fd });
+      isOpen = false; // The stream closes it.
+      return Readable.toWeb(stream) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    },
+    [Symbol.dispose]: close,
+  };
+}
+
+/** Standard output or error. */
+function outputOf(fs: Fs, fd: 1 | 2): System["stdout"] {
+  const stream = fd === 1 ? globalThis.process.stdout : globalThis.process.stderr;
+  const writeSync = mapped((bytes: Uint8Array) => fs.writeSync(fd, bytes));
+  return {
+    isTerminal: () => stream.isTTY === true,
+    writeSync,
+    write: async (bytes) => await Promise.resolve(writeSync(bytes)),
+  };
+}
+
+function stdinOf(fs: Fs): System["stdin"] {
+  const { stdin } = globalThis.process;
+  return {
+    get readable() {
+      return needed("node:stream").Readable.toWeb(stdin) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    },
+    isTerminal: () => stdin.isTTY === true,
+    read: mapped(async (into: Uint8Array) =>
+      await new Promise<number | null>((resolve, reject) =>
+        fs.read(
+          0,
+          into,
+          0,
+          into.length,
+          null,
+          (error, count) => error ? reject(error) : resolve(count === 0 ? null : count),
+        )
+      )
+    ),
+  };
+}
+
+const SYSTEMS: Readonly<Record<string, string>> = { win32: "windows" };
+const PROCESSORS: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+
+/** Files, the environment and the terminal. */
+export function nodeSystem(fs: Fs): System {
+  const { process } = globalThis, { promises } = fs;
+  return {
+    args: process.argv.slice(2),
+    build: {
+      os: SYSTEMS[process.platform] ?? process.platform,
+      arch: PROCESSORS[process.arch] ?? process.arch,
+    },
+    env: {
+      get: (name) => process.env[name],
+      delete: (name) => void delete process.env[name],
+      toObject: () => ({ ...process.env }) as Record<string, string>,
+    },
+    errors,
+    noColor: Boolean(process.env.NO_COLOR),
+    permissions: { querySync: () => ({ state: "granted", partial: false }) },
+    stdin: stdinOf(fs),
+    stdout: outputOf(fs, 1),
+    stderr: outputOf(fs, 2),
+    version: { deno: `Node ${process.versions.node}`, v8: process.versions.v8 ?? "" },
+    addSignalListener: (signal, handler) => void process.on(signal, handler),
+    removeSignalListener: (signal, handler) => void process.off(signal, handler),
+    consoleSize: () => ({ columns: process.stdout.columns || process.stderr.columns }),
+    cwd: () => process.cwd(),
+    execPath: () => process.execPath,
+    exit: (code) => process.exit(code),
+    memoryUsage: () => process.memoryUsage(),
+    ...allMapped<
+      Pick<
+        System,
+        "link" | "lstat" | "makeTempFileSync" | "mkdir" | "open" | "openSync" | "readDir"
+      >
+    >({
+      link: (from, to) => promises.link(from, to),
+      lstat: async (path) => statOf(await promises.lstat(path)),
+      makeTempFileSync({ dir = needed("node:os").tmpdir(), prefix, suffix }) {
+        const path = `${dir}/${prefix}${crypto.randomUUID()}${suffix}`;
+        fs.writeFileSync(path, "", { flag: "wx" });
+        return path;
+      },
+      mkdir: async (path, options) => void await promises.mkdir(path, options),
+      open: async (path, options) => await Promise.resolve(openFile(fs, path, options)),
+      openSync: (path, options) => openFile(fs, path, options),
+      readDir: (path) => entriesOf(fs, path),
+    }),
+    ...allMapped<
+      Pick<
+        System,
+        "readDirSync" | "readFile" | "readTextFile" | "realPath" | "remove" | "removeSync"
+      >
+    >({
+      readDirSync: (path) => fs.readdirSync(path, { withFileTypes: true }).map(entryOf),
+      readFile: async (path, options) => ownBytes(await promises.readFile(path, options)),
+      readTextFile: (path, options) =>
+        promises.readFile(path, { ...options, encoding: "utf8" }) as Promise<string>,
+      realPath: (path) => promises.realpath(path),
+      remove: (path) => promises.unlink(path),
+      removeSync: (path) => fs.unlinkSync(path),
+    }),
+    ...allMapped<Pick<System, "rename" | "stat" | "statSync">>({
+      rename: (from, to) => promises.rename(from, to),
+      stat: async (path) => statOf(await promises.stat(path)),
+      statSync: (path) => statOf(fs.statSync(path)),
+    }),
+  };
+}
+
+/** Bytes that are no `Buffer`, whose methods of the same names do something else. */
+function ownBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, length); // Node's own are not shared.
+}
+
+function entryOf(entry: import("node:fs").Dirent) {
+  return {
+    name: entry.name,
+    isFile: entry.isFile(),
+    isDirectory: entry.isDirectory(),
+    isSymlink: entry.isSymbolicLink(),
+  };
+}
+
+async function* entriesOf(fs: Fs, path: string): AsyncGenerator<ReturnType<typeof entryOf>> {
+  try {
+    for await (const entry of await fs.promises.opendir(path)) yield entryOf(entry);
+  } catch (error) {
+    throw asDeno(error);
+  }
+}
