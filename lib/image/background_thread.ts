@@ -1,15 +1,16 @@
 /** The decoding thread: see decode.ts. */
 
-import { parentPort } from "node:worker_threads";
+import { takePort } from "../threads/port.ts";
 import { ImageDecodeError } from "../errors.ts";
 import { type DecodeAnswer, decodeFile, type DecodeRequest } from "./decode.ts";
 import type { Pixels } from "./image.ts";
 
-parentPort?.on("message", async ({ buffer, ...file }: DecodeRequest) => {
+const port = takePort();
+port.listen(async ({ buffer, ...file }: DecodeRequest) => {
   const answer = await decodeFile(new Uint8Array(buffer), file).then(owned, errorOf);
-  parentPort?.postMessage(answer, "data" in answer ? [answer.data.buffer as ArrayBuffer] : []);
+  port.send(answer, "data" in answer ? [answer.data.buffer as ArrayBuffer] : []);
 });
-parentPort?.postMessage("ready");
+port.send("ready");
 
 /** Pixels in a buffer of their own, which can be handed over: a decoder's memory cannot. */
 function owned(pixels: Pixels): Pixels {

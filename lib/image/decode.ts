@@ -32,7 +32,17 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
 };
 
 /** Threads that decode in the background. */
-const decoders = new ThreadPool(new URL("./background_thread.ts", import.meta.url), MAX_DECODERS);
+const decoders = new ThreadPool(threadModule(), MAX_DECODERS);
+
+/** The module of those threads: beside this one, with the same ending, and in the module graph as well. */
+function threadModule(): URL {
+  // deno-lint-ignore no-constant-condition
+  if (false) import("./background_thread.ts");
+  return new URL(
+    /* @vite-ignore */ `./background_thread${import.meta.url.slice(-3)}`,
+    import.meta.url,
+  );
+}
 
 /**
  * Keeps the threads that decode for whoever decodes again and again, until the result is disposed of:

@@ -1,6 +1,6 @@
 /** Hashes of files that are larger than memory, which `crypto.subtle` cannot take in parts. */
 
-import { createHash } from "node:crypto";
+import { needed } from "../system/builtin.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { takeTurn } from "../threads/turn.ts";
 
@@ -13,6 +13,7 @@ export async function hashSource<Algorithm extends HashAlgorithm>(
   algorithms: readonly Algorithm[],
   signal?: AbortSignal,
 ): Promise<Record<Algorithm, string>> {
+  const { createHash } = needed("node:crypto");
   const hashes = algorithms.map((algorithm) => [algorithm, createHash(algorithm)] as const);
   const size = source.size!;
   const buffer = new Uint8Array(Math.min(size, 1 << 20));
@@ -30,7 +31,7 @@ export async function hashSource<Algorithm extends HashAlgorithm>(
 export async function hashParts(
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = needed("node:crypto").createHash("sha256");
   for await (const part of parts) {
     hash.update(part);
     await takeTurn(undefined);

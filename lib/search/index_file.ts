@@ -3,8 +3,9 @@
  * bytes; `look` and `meaning`, `[N, D]`, and `layout`; and `sha256`, that of all bytes before it.
  */
 
+import { needed } from "../system/builtin.ts";
 import { toHex } from "../encoding.ts";
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { isVggError, SearchIndexError } from "../errors.ts";
 import { AtomicFile } from "../io/atomic_file.ts";
 import {
@@ -65,7 +66,7 @@ export async function readIndex(
     const [rows, values] = tensors[n + 1]!.shape;
     return values === length ? rows : undefined;
   });
-  const hash = createHash("sha256").update(bytes);
+  const hash = needed("node:crypto").createHash("sha256").update(bytes);
   const [lines, look, meaning, layout] = [
     await readHashed(file, tensors[0]!, hash, path, signal),
     await readHashed(file, tensors[1]!, hash, path, signal),
@@ -111,7 +112,7 @@ export async function writeIndex(path: string, key: IndexKey, pictures: Pictures
     { name: "layout", dtype: "U8", shape: [count, PARTS] },
     { name: "sha256", dtype: "U8", shape: [32] },
   ], { format: FORMAT, version: VERSION, ...key });
-  const hash = createHash("sha256");
+  const hash = needed("node:crypto").createHash("sha256");
   using file = await AtomicFile.create(path);
   let end = 0;
   const write = (bytes: Uint8Array): void => {

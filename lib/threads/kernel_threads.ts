@@ -24,12 +24,11 @@ const WORD = {
 
 /** A module without imports of its own, so that threads need no permission to read. */
 const SCRIPT = `
-import { parentPort, workerData } from "node:worker_threads";
-const { module, memory, kernels, at, count, constants, word } = workerData.given;
+const { module, memory, kernels, at, count, constants, word } = port.given;
 const { exports } = new WebAssembly.Instance(module, { env: { memory } });
 const words = new Int32Array(memory.buffer, at, ${ORDER_BYTES / 4});
 let order = Atomics.load(words, word.order);
-parentPort.postMessage("ready");
+port.send("ready");
 for (;;) {
   Atomics.wait(words, word.order, order);
   order = Atomics.load(words, word.order);

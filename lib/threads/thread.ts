@@ -3,27 +3,15 @@
  * runtime does and does not do about it.
  */
 
+import { HAND_OVER } from "./port.ts";
 import { Cleanup } from "../cleanup.ts";
-import type { Worker } from "node:worker_threads";
 import { confine } from "./confine.ts";
+import { type RuntimeWorker, startWorker } from "./worker.ts";
 
 /** Milliseconds in which a thread starts, even on a busy machine; one that does not is none. */
 const START_LIMIT_MS = 60_000;
 /** Milliseconds that a thread has to finish what it does before it is killed. */
 const GRACE_MS = 2000;
-
-/**
- * How each begins. Deno kills a thread that is in a loop only if it holds a lock; so it holds one all
- * its life. What confines it comes beside it, or every stack trace would begin with it.
- */
-const BEGIN = `import { workerData as begin } from "node:worker_threads";
-await new Promise((held) =>
-  globalThis.navigator?.locks?.request(crypto.randomUUID(), () => {
-    held();
-    return new Promise(() => {});
-  }) ?? held());
-(0, eval)(begin.confine);
-`;
 
 /** How long to wait. */
 export interface WaitOptions {
@@ -35,24 +23,25 @@ export interface WaitOptions {
 
 /** A thread that answers one question at a time, or that is told what to do in shared memory. */
 export class Thread {
-  readonly #worker: Worker;
+  readonly #worker: RuntimeWorker;
   /** What it has not answered. */
   #question: PromiseWithResolvers<unknown> | undefined;
   /** Why it can no longer be used. */
   #death: Error | undefined;
   readonly #watchers = new Set<(death: Error) => void>();
 
-  constructor(worker: Worker) {
+  constructor(worker: RuntimeWorker) {
     this.#worker = worker;
-    worker
-      .on("message", (message) => this.#hear(message))
-      .once("error", (cause) => this.#die("A thread failed", cause))
+    worker.listen({
+      message: (message) => this.#hear(message),
+      error: (cause) => this.#die("A thread failed", cause),
       // It may also leave without an error.
-      .once("exit", (code) => {
+      exit: (code) => {
         this.#die(`A thread ended with code ${code}`);
         this.#hear(undefined); // There will be no other answer.
-      })
-      .unref();
+      },
+    });
+    worker.keepAlive(false);
   }
 
   /** Whether it can be asked. */
@@ -124,12 +113,12 @@ export class Thread {
   /** Tells of its death, and keeps the process alive, until the result is disposed of. */
   watch(tell: (death: Error) => void): Disposable {
     this.#watchers.add(tell);
-    this.#worker.ref();
+    this.#worker.keepAlive(true);
     if (this.#death !== undefined) tell(this.#death);
     return {
       [Symbol.dispose]: () => {
         this.#watchers.delete(tell);
-        if (this.#watchers.size === 0) this.#worker.unref();
+        if (this.#watchers.size === 0) this.#worker.keepAlive(false);
       },
     };
   }
@@ -165,7 +154,7 @@ export async function until<Value>(
 }
 
 /**
- * Starts a thread for each of `data`, which it finds as `workerData.given`, and waits until each has sent
+ * Starts a thread for each of `data`, which it finds as its port's `given`, and waits until each has sent
  * a first message. All start, or none. They are confined: see {@linkcode confine}.
  *
  * @param script The address of a module, or the code of one without imports of its own, which needs no
@@ -176,15 +165,12 @@ export async function startThreads(
   script: URL | string,
   data: readonly unknown[],
 ): Promise<Thread[]> {
-  const { Worker } = await import("node:worker_threads");
   // A module that came over the network cannot be a thread, but be imported by one.
-  const code = typeof script === "string" ? script : `await import(${JSON.stringify(script.href)})`;
-  const address = new URL(`data:text/javascript,${encodeURIComponent(BEGIN + code)}`);
+  const code = typeof script === "string" ? script : HAND_OVER + `await import("${script.href}")`;
   const threads: Thread[] = [];
   try {
     for (const given of data) {
-      const workerData = { confine: `(${confine})()`, given };
-      threads.push(new Thread(new Worker(address, { workerData, env: {} })));
+      threads.push(new Thread(startWorker(code, `(${confine})()`, given)));
     }
     await Promise.all(threads.map((thread) => thread.next({ limitMs: START_LIMIT_MS })));
     return threads;

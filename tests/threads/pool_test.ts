@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { toFileUrl } from "@std/path";
 import { ThreadPool } from "../../lib/threads/pool.ts";
 import { startThreads, Thread, until } from "../../lib/threads/thread.ts";
+import { nodeWorker } from "../../lib/threads/worker.ts";
 import { assertThreads, countThreads } from "../support/count_threads.ts";
 import { random } from "../support/random_model.ts";
 import type { Order } from "../support/stormy_thread.ts";
@@ -168,7 +169,11 @@ Deno.test("who waits learns that a thread has left without an error", async () =
   const code =
     `import { parentPort } from "node:worker_threads"; parentPort.on("message", () => close());`;
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
-  await assertRejects(() => new Thread(worker).ask("leave"), Error, "ended with code 0");
+  await assertRejects(
+    () => new Thread(nodeWorker(worker)).ask("leave"),
+    Error,
+    "ended with code 0",
+  );
 });
 
 Deno.test("code without imports is a thread where nothing may be read", async () => {

@@ -2,7 +2,9 @@
 
 import { Worker } from "node:worker_threads";
 import { assertEquals } from "@std/assert";
+import { HAND_OVER } from "../../lib/threads/port.ts";
 import { startThreads, Thread } from "../../lib/threads/thread.ts";
+import { nodeWorker } from "../../lib/threads/worker.ts";
 import type { Report } from "../support/reach.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -37,7 +39,9 @@ async function reportOf(thread: Thread, isAwaited: Int32Array): Promise<Report> 
 const reports = await Promise.all(
   Object.values(KINDS).map(async (modules) => {
     const given = new Int32Array(new SharedArrayBuffer(4));
-    const begin = modules.map(load).join("") || 'parentPort.postMessage("ready");';
+    const begin = modules.length > 0
+      ? HAND_OVER + modules.map(load).join("")
+      : 'parentPort.postMessage("ready");';
     const [thread] = await startThreads(begin + LOOK_ROUND, [given]);
     return await reportOf(thread, given);
   }),
@@ -71,7 +75,7 @@ Deno.test("no object in a thread leads to a function that reaches out", () => {
 Deno.test("all of it is found in a thread that nobody confined", async () => {
   const given = new Int32Array(new SharedArrayBuffer(4));
   const address = new URL(`data:text/javascript,${encodeURIComponent(LOOK_ROUND)}`);
-  const thread = new Thread(new Worker(address, { workerData: { given } }));
+  const thread = new Thread(nodeWorker(new Worker(address, { workerData: { given } })));
   const { ways, functions } = await reportOf(thread, given);
   assertEquals(Object.entries(ways).filter(([, isThere]) => !isThere), []);
   for (const name of ["Function", "AsyncFunction", "fetch", "Worker", "readFileSync", "dlopen"]) {

@@ -1,5 +1,6 @@
 /** What the workers of `deno serve --parallel`, which share no memory, tell each other. */
 
+import { needed } from "../../system/builtin.ts";
 import { delay } from "@std/async/delay";
 
 /** How often a worker looks whether requests have ended. */
@@ -22,7 +23,7 @@ export async function shareAddress(
   learn: (address: string) => void,
 ): Promise<() => void> {
   // Node's can be told not to keep the process alive.
-  const { BroadcastChannel } = await import("node:worker_threads");
+  const { BroadcastChannel } = needed("node:worker_threads");
   const channel = new BroadcastChannel("vgg16-address");
   channel.unref();
   const say = (): void => channel.postMessage(known());

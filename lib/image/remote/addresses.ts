@@ -1,6 +1,9 @@
 /** Which IP addresses belong to the public Internet. */
 
-import { BlockList, isIP } from "node:net";
+import type { BlockList as Blocks } from "node:net";
+import { needed } from "../../system/builtin.ts";
+
+const { BlockList, isIP } = needed("node:net");
 
 /**
  * IPv4 blocks that are not globally reachable: IANA's special-purpose registry (RFC 6890 and
@@ -34,7 +37,7 @@ const FORBIDDEN_V6 = blockList("ipv6", [
   "3fff::/20",
 ]);
 
-function blockList(family: "ipv4" | "ipv6", blocks: readonly string[]): BlockList {
+function blockList(family: "ipv4" | "ipv6", blocks: readonly string[]): Blocks {
   const list = new BlockList();
   for (const block of blocks) {
     const [base = "", bits] = block.split("/");

@@ -10,11 +10,10 @@
  * the service's log.
  */
 
+import { needed } from "../../system/builtin.ts";
 import { streamOf } from "../../streams.ts";
 import { abortable } from "@std/async/abortable";
-import { lookup } from "node:dns/promises";
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
 import { ImageDecodeError, type VggErrorOptions } from "../../errors.ts";
 import { FETCH_IMAGE_OPTIONS, shortened } from "../../options.ts";
@@ -161,7 +160,8 @@ async function within<Value>(
   }
 }
 
-const bySystem = (name: string): Promise<readonly Address[]> => lookup(name, { all: true });
+const bySystem = (name: string): Promise<readonly Address[]> =>
+  needed("node:dns/promises").lookup(name, { all: true });
 
 async function allowedAddresses(
   { hostname }: URL,
@@ -193,7 +193,7 @@ async function request(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+  const send = needed(url.protocol === "https:" ? "node:https" : "node:http").request;
   const request: ClientRequest = send(url, {
     agent: false,
     headers: { accept: "image/*", "accept-encoding": "identity", "user-agent": "vgg16" },

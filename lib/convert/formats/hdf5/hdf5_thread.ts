@@ -1,6 +1,6 @@
 /** The thread that the HDF5 library runs on: see hdf5_sandbox.ts, which asks, and ends it. */
 
-import { parentPort } from "node:worker_threads";
+import { takePort } from "../../../threads/port.ts";
 import type { OpenHdf5 } from "./hdf5_library.ts";
 import { type Hdf5Answer, type Hdf5Request, WINDOW, WINDOW_HEAD_BYTES } from "./hdf5_sandbox.ts";
 
@@ -9,6 +9,8 @@ import { type Hdf5Answer, type Hdf5Request, WINDOW, WINDOW_HEAD_BYTES } from "./
  * larger than this cannot be read.
  */
 const MAX_LIBRARY_BYTES = 512 << 20;
+
+const port = takePort();
 
 /** Whether the library has taken more memory than it began with. */
 let isWorn = false;
@@ -51,7 +53,7 @@ function windowReader(window: SharedArrayBuffer): (position: number, into: Uint8
 }
 
 function say(answer: Hdf5Answer, transfer: ArrayBuffer[] = []): void {
-  parentPort!.postMessage(answer, transfer);
+  port.send(answer, transfer);
 }
 
 function answer(library: typeof import("./hdf5_library.ts"), h5wasm: Library, asked: Hdf5Request) {
@@ -76,11 +78,11 @@ type Library = Awaited<ReturnType<typeof import("./hdf5_library.ts").loadHdf5>>;
 boundMemory();
 const library = await import("./hdf5_library.ts");
 const h5wasm = await library.loadHdf5();
-parentPort!.on("message", (asked: Hdf5Request) => {
+port.listen((asked: Hdf5Request) => {
   try {
     answer(library, h5wasm, asked);
   } catch (error) {
     say({ damaged: library.reasonOf(error) });
   }
 });
-parentPort!.postMessage("ready");
+port.send("ready");
