@@ -139,7 +139,7 @@ export function runtimeFaultsOf(path: string, source: string): string[] {
       new RegExp(`^(?!\\s*(\\*|//|/\\*)).*\\b${word}\\.`).test(line) && !who.includes(path);
     const where = `${path}:${index + 1} says`;
     return [
-      ...says("Deno", MAY_SAY_DENO) ? [`${where} Deno: lib/platform.ts says it for all`] : [],
+      ...says("Deno", MAY_SAY_DENO) ? [`${where} Deno: lib/system/system.ts says it for all`] : [],
       ...says("console", MAY_SAY_CONSOLE)
         ? [`${where} console: lib/cli/terminal.ts prints what no terminal obeys`]
         : [],

@@ -94,7 +94,7 @@ Deno.test("a module that asks the runtime by itself is a fault, but not one that
   const [fault, ...others] = runtimeFaultsOf("lib/io/spool.ts", source);
   assertStringIncludes(fault, "lib/io/spool.ts:3");
   assertEquals(others, []);
-  assertEquals(runtimeFaultsOf("lib/platform.ts", source), []);
+  assertEquals(runtimeFaultsOf("lib/system/system.ts", source), []);
 });
 
 Deno.test("a module that writes to the console by itself is a fault", () => {
