@@ -42,7 +42,7 @@ export interface Needs {
 export function devTest(
   name: string,
   needs: Needs,
-  test: (packages: Readonly<Record<string, unknown>>) => Promise<void>,
+  test: (packages: Readonly<Record<string, unknown>>, t: Deno.TestContext) => Promise<void>,
 ): void {
   if (!WANTED) {
     const programs = Object.values(needs.programs ?? {}).map((name) => `Debian's ${name}`);
@@ -50,7 +50,7 @@ export function devTest(
     Deno.test.ignore(`${name} [skipped: needs ${all}; TESTS_REQUIRE_ALL=1 runs it]`, () => {});
     return;
   }
-  Deno.test(name, async () => {
+  Deno.test(name, async (t) => {
     for (const [program, debian] of Object.entries(needs.programs ?? {})) {
       if (!await isInstalled(program)) {
         throw new Error(`${program} is missing: apt-get install --no-install-recommends ${debian}`);
@@ -60,7 +60,7 @@ export function devTest(
     const packages: Record<string, unknown> = {};
     // By a variable, so that Deno downloads nothing when it only looks at the imports.
     for (const name of needs.packages ?? []) packages[name] = await import(PACKAGES[name]);
-    await test(packages);
+    await test(packages, t);
   });
 }
 

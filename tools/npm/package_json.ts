@@ -1,0 +1,47 @@
+/**
+ * The `package.json` of a package that has a `deno.json`.
+ *
+ * @module
+ */
+
+import type { NpmImport } from "./imports.ts";
+
+/** What is read of a package's `deno.json`. */
+export interface DenoConfig {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly exports: string | Readonly<Record<string, string>>;
+}
+
+/** The oldest Node that the packages are tested on. */
+const NODE = ">=22";
+
+/**
+ * Writes a `package.json`: every entry with its types, and dependencies with their exact versions.
+ *
+ * @param imports What the modules import of npm's packages.
+ * @param effects The modules that bundlers must keep, though nothing of theirs is used.
+ */
+export function packageJson(
+  config: DenoConfig,
+  imports: Iterable<NpmImport>,
+  effects: readonly string[],
+): string {
+  const { name, version, license } = config;
+  const entries = typeof config.exports === "string" ? { ".": config.exports } : config.exports;
+  const versions = [...imports].map(({ name, version }) => [name, version] as const);
+  const json = {
+    ...{ name, version, license, type: "module" },
+    exports: Object.fromEntries(
+      Object.entries(entries).map(([entry, path]) => {
+        const stem = path.replace(/\.ts$/, "");
+        return [entry, { types: `${stem}.d.ts`, default: `${stem}.js` }];
+      }),
+    ),
+    sideEffects: effects.map((path) => `./${path}`).sort(),
+    engines: { node: NODE },
+    dependencies: Object.fromEntries(versions.sort(([a], [b]) => a < b ? -1 : 1)),
+  };
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
