@@ -19,7 +19,7 @@ const COPY = "1.4.0";
  * 2026.07.30. The copy's files name no version. Its own repository's script takes the newest release and
  * compiles it, and of all releases the modules of this one alone, compiled, are the copy's 421 modules.
  */
-const STD: Readonly<Record<string, string>> = {
+export const STD: Readonly<Record<string, string>> = {
   assert: "1.0.19",
   async: "1.5.0",
   bytes: "1.0.6",
