@@ -29,7 +29,9 @@ const BEGIN_BY_NODE =
 const port = {
   given: begin.given,
   send: (message, transfer) => parent.postMessage(message, transfer),
-  listen: (hear) => parent.on("message", hear),
+  // Deno 2.1 has but the events of the web.
+  listen: (hear) => parent.on?.("message", hear) ??
+    parent.addEventListener("message", ({ data }) => hear(data)),
 };
 await new Promise((held) =>
   globalThis.navigator?.locks?.request(crypto.randomUUID(), () => {

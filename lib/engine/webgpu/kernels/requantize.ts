@@ -122,7 +122,7 @@ fn biasInUnits(bias: i32, mantissa: i32, n: i32) -> i32 {
   if (n < -30) {
     return 0;
   }
-  return (h + (1 << u32(-n - 1))) >> u32(-n);
+  return (h + (1i << u32(-n - 1))) >> u32(-n);
 }
 `;
 
