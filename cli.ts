@@ -34,7 +34,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   return await runCommand(await command.load(), args, name, command);
 }
 
-if (import.meta.main) {
+/** Does what the program's arguments say, and ends the program. */
+export async function run(): Promise<never> {
   let code: number;
   try {
     code = await main(system.args);
@@ -42,5 +43,7 @@ if (import.meta.main) {
   } catch (error) {
     code = await (await import("./lib/cli/failure.ts")).tellFailure(error, system.args);
   }
-  system.exit(exitCodeOf(code));
+  return system.exit(exitCodeOf(code));
 }
+
+if (import.meta.main) await run();

@@ -6,8 +6,10 @@
 import { DiskFullError } from "./errors.ts";
 import { type ErrorClass, type Stat, system, type SystemFile } from "./system/system.ts";
 
+const IS_DENO = "Deno" in globalThis;
+
 /** Whether the runtime imports modules of WebAssembly, wherever they are. */
-export const IMPORTS_WASM: boolean = "Deno" in globalThis;
+export const IMPORTS_WASM: boolean = IS_DENO;
 
 /** There is no such file or folder. */
 export const NotFound: ErrorClass = system.errors.NotFound;
@@ -388,6 +390,12 @@ export function isGranted(permission: Permission): boolean {
 export function isGrantedAll(name: Permission["name"]): boolean {
   const { state, partial } = system.permissions.querySync({ name });
   return state === "granted" && !partial;
+}
+
+/** Has something done, at once, when the program ends by itself. */
+export function onExit(work: () => void): void {
+  if (IS_DENO) addEventListener("unload", work);
+  else if ("process" in globalThis) globalThis.process.on?.("exit", work);
 }
 
 /** The folder that paths are relative to. */

@@ -8,7 +8,7 @@
 
 import { dirname, fromFileUrl, join, resolve } from "@std/path";
 import { compile } from "./npm/compile.ts";
-import { type DenoConfig, packageJson } from "./npm/package_json.ts";
+import { BIN, BIN_SOURCE, type DenoConfig, packageJson, PROGRAM } from "./npm/package_json.ts";
 import { type Imports, type NpmImport, npmImport } from "./npm/imports.ts";
 import { mapSpecifiers } from "./npm/specifiers.ts";
 import { packageFolders, publicationOf } from "./publication.ts";
@@ -60,6 +60,9 @@ async function buildPackage(
   const { files: compiled, effects } = compile(fromFileUrl(folder), modules, await globals());
   for (const [path, text] of compiled) await write(join(target, path), text);
   await write(join(target, "package.json"), packageJson(config, packages.values(), effects));
+  if (typeof config.exports === "object" && PROGRAM in config.exports) {
+    await write(join(target, BIN), BIN_SOURCE);
+  }
 }
 
 /** The types of Deno's global names. */

@@ -4,6 +4,7 @@
  * process ends, and what a process left that was killed when the next one writes into the same folder.
  */
 
+import { onExit } from "../platform.ts";
 import { delay } from "@std/async/delay";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
@@ -39,7 +40,7 @@ export class DraftLostError extends Error {
 
 /** Files that are not complete yet; a process that ends before takes them along. */
 const drafts = new Set<AtomicFile>();
-addEventListener("unload", () => {
+onExit(() => {
   for (const draft of drafts) draft[Symbol.dispose]();
 });
 

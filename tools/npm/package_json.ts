@@ -14,6 +14,17 @@ export interface DenoConfig {
   readonly exports: string | Readonly<Record<string, string>>;
 }
 
+/** The entry that people run. */
+export const PROGRAM = "./cli";
+/** What Node runs for it, as not every Node tells a module that it is the program. */
+export const BIN = "bin.js";
+/** The text of that file. */
+export const BIN_SOURCE = `#!/usr/bin/env node
+import { run } from "./cli.js";
+
+await run();
+`;
+
 /** The oldest Node that the packages are tested on. */
 const NODE = ">=22";
 
@@ -39,6 +50,7 @@ export function packageJson(
         return [entry, { types: `${stem}.d.ts`, default: `${stem}.js` }];
       }),
     ),
+    ...PROGRAM in entries ? { bin: { vgg16: `./${BIN}` } } : {},
     sideEffects: effects.map((path) => `./${path}`).sort(),
     engines: { node: NODE },
     dependencies: Object.fromEntries(versions.sort(([a], [b]) => a < b ? -1 : 1)),
