@@ -1,6 +1,6 @@
 /** The packages as `deno task build:npm` builds them: what they have, their types, and that Node and Bun run them. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { loadClassifier } from "@edge/vgg16";
 import { packageFolders, publicationOf } from "../tools/publication.ts";
@@ -98,7 +98,9 @@ async function assertContents(project: NpmProject): Promise<void> {
     const expected = [...files].filter((path) => !path.startsWith("examples/")).flatMap((path) =>
       path.endsWith(".ts") ? [path.replace(/ts$/, "js"), path.replace(/ts$/, "d.ts")] : [path]
     );
-    assertEquals([...found].toSorted(), [...expected, "package.json"].toSorted());
+    // Of an installed program, which is more than what is published.
+    const added = targets.includes("./cli.js") ? ["bin.js", "package.json"] : ["package.json"];
+    assertEquals([...found].toSorted(), [...expected, ...added].toSorted());
     for (const target of targets) assert(found.has(target.slice(2)), `${name}: ${target}`);
   }
 }
@@ -126,6 +128,11 @@ devTest("packages for npm", NEEDS, async (_, t) => {
     await t.step(`give the checkout's results on ${runtime}`, async () => {
       const printed = await project.run("npx", ["--yes", runtime, "main.js", ...PICTURES]);
       assertEquals(printed, expected);
+    });
+    await t.step(`have a command line for ${runtime}`, async () => {
+      const program = [join(project.packageFolder("@edge/vgg16"), "bin.js"), "classify", "--json"];
+      const printed = await project.run("npx", ["--yes", runtime, ...program, PICTURES[0]!]);
+      assertStringIncludes(printed, '"label":"tabby cat"');
     });
   }
 });

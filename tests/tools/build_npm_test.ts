@@ -57,6 +57,9 @@ Deno.test("packageJson() has each entry with its types, exact versions, and modu
     engines: { node: ">=22" },
     dependencies: { "@scope/name": "1.0.0-rc.1", "deno-std": "1.4.0" },
   });
+  const program = { "./cli": "./cli.ts" };
+  const { bin, sideEffects } = JSON.parse(packageJson({ ...config, exports: program }, [], []));
+  assertEquals([bin, sideEffects], [{ vgg16: "./bin.js" }, ["./bin.js"]]);
   const one = JSON.parse(packageJson({ ...config, exports: "./mod.ts" }, [], []));
   assertEquals(Object.keys(one.exports), ["."]);
 });

@@ -41,6 +41,7 @@ export function packageJson(
 ): string {
   const { name, version, license } = config;
   const entries = typeof config.exports === "string" ? { ".": config.exports } : config.exports;
+  const isProgram = PROGRAM in entries;
   const versions = [...imports].map(({ name, version }) => [name, version] as const);
   const json = {
     ...{ name, version, license, type: "module" },
@@ -50,8 +51,8 @@ export function packageJson(
         return [entry, { types: `${stem}.d.ts`, default: `${stem}.js` }];
       }),
     ),
-    ...PROGRAM in entries ? { bin: { vgg16: `./${BIN}` } } : {},
-    sideEffects: effects.map((path) => `./${path}`).sort(),
+    ...isProgram && { bin: { vgg16: `./${BIN}` } },
+    sideEffects: [...effects, ...isProgram ? [BIN] : []].map((path) => `./${path}`).sort(),
     engines: { node: NODE },
     dependencies: Object.fromEntries(versions.sort(([a], [b]) => a < b ? -1 : 1)),
   };
