@@ -101,7 +101,7 @@ function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(join(ROOT, folder))].flatMap(({ name, isDirectory }) => {
     const path = join(folder, name);
     if (!isDirectory) return [path];
-    return ["node_modules", ".git", ".cache"].includes(name) ? [] : listFiles(path);
+    return ["node_modules", ".git", ".cache", "dist"].includes(name) ? [] : listFiles(path);
   });
 }
 

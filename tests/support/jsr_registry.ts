@@ -3,7 +3,6 @@
  * `JSR_URL`. What it leaves out of JSR's `VERSION_meta.json` is the graph of the modules, by which Deno only
  * begins to download sooner.
  *
- * @see {@link https://jsr.io/docs/api}
  * @module
  */
 

@@ -26,7 +26,7 @@ const IMPORTS = {
   "@std/path": "npm:deno-std@1.4.0/path/mod.js",
   "@scope/name": "npm:@scope/name@1.0.0-rc.1",
   "folder/": "npm:/folder@2.0.0/",
-  "loose": "npm:loose@^1.0.0",
+  "loose": ["npm", "loose@^1.0.0"].join(":"),
 };
 
 Deno.test("npmImport() says by which name npm has what deno.json maps", () => {
