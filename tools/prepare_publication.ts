@@ -11,8 +11,9 @@
 import { dirname, join, resolve } from "@std/path";
 import { packageFolders, publicationOf } from "./publication.ts";
 
-/** The version of the npm package `deno-std` that is mapped. */
-const COPY = "1.4.0";
+/** The copy of `@std` that npm has, and the version of it that is mapped. */
+const COPY = "deno-std", COPY_VERSION = "1.4.0";
+const COPIED = new RegExp(`"npm:${COPY}@([^/"]+)/([^"]*)"`, "g");
 
 /**
  * The packages of `@std` that `deno-std` 1.4.0 has copied, and their versions: those of the release
@@ -41,12 +42,12 @@ export const STD: Readonly<Record<string, string>> = {
  * @throws {Error} If a module is not of a copy whose versions are known.
  */
 export function mapStd(config: string): string {
-  return config.replaceAll(/"npm:deno-std@([^/"]+)\/([^"]*)"/g, (specifier, version, path) => {
+  return config.replaceAll(COPIED, (specifier, version, path) => {
     const [, name = "", module = ""] = /^([a-z_]+)\/([a-z0-9_/]+)\.js$/.exec(path) ?? [];
-    const release = version === COPY ? STD[name] : undefined;
+    const release = version === COPY_VERSION ? STD[name] : undefined;
     if (release === undefined) {
       throw new Error(
-        `Cannot map ${specifier}: expected a module of deno-std ${COPY}, and of its packages ` +
+        `Cannot map ${specifier}: expected a module of ${COPY} ${COPY_VERSION}, and of its packages ` +
           `${Object.keys(STD).join(", ")}; add what it has copied to tools/prepare_publication.ts`,
       );
     }
