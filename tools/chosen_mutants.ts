@@ -81,9 +81,9 @@ export async function runChosen({ only, sample: most, seed }: ChosenOptions): Pr
   const drawn = most < all.length ? sample([...all], most, seed) : all;
   for (const mutant of drawn) {
     const { name, file, test, filter } = mutant, key = `${test} ${filter}`;
-    const without = await (passing.get(key) ?? copy.test(test, filter));
+    const without = await (passing.get(key) ?? copy.test(test, { filter }));
     passing.set(key, Promise.resolve(without));
-    const run = await copy.with(file, texts.get(mutant)!, () => copy.test(test, filter));
+    const run = await copy.with(file, texts.get(mutant)!, () => copy.test(test, { filter }));
     seconds += run.seconds;
     const isKilled = without.outcome === "passed" && !BROKEN.test(run.error) &&
       (run.outcome === "failed" || run.outcome === "hung");

@@ -1,9 +1,10 @@
 /**
  * What the tests notice: changes one place of `lib/` at a time in a copy, and runs the tests that reach it.
  *
- * `deno task mutate [--only PATH] [--sample N] [--seed N]`. A mutant that no test notices survived, and is
- * printed with its place. Results are kept in `.cache/mutants.json`, so that a run that was stopped goes on; what
- * has changed since is tried again, and with `--again` what survived.
+ * `deno task mutate [--only PATH] [--sample N] [--seed N] [--jobs N]`. A mutant that no test notices survived, and
+ * is printed with its place. Results are kept in `.cache/mutants.json`, so that a run that was stopped goes on; what
+ * has changed since is tried again, and with `--again` what survived. A test counts only if it passes without a
+ * mutant. `--jobs 2` tries two at a time.
  *
  * `deno task mutate --chosen` tries those of `tests/mutants/` instead, and exits with 1 if one survives. With
  * `--sample N` it draws some of them, by the date unless `--seed` is given.
@@ -14,13 +15,15 @@
 import { parseArgs } from "node:util";
 import { basename, dirname, join, relative } from "@std/path";
 import { runChosen } from "./chosen_mutants.ts";
-import { MutatedCopy, ROOT, sample, trackedFiles } from "./mutated_copy.ts";
+import { LIMIT_S, MutatedCopy, ROOT, sample, type TestRun, trackedFiles } from "./mutated_copy.ts";
 import type { Mutant } from "./mutants.ts";
 
 const CACHE = join(ROOT, ".cache");
 const RESULTS = join(CACHE, "mutants.json");
 /** Test files that are tried for a mutant, those that are nearest to it first. */
-const MOST_TESTS = 10;
+const MOST_TESTS = 8;
+/** Seconds after which no further test of a mutant is begun. */
+const MOST_S = 60;
 /** What a test says that starts the command line as a process. */
 const STARTS = /cli\.ts|run_cli/;
 
@@ -28,12 +31,22 @@ interface Result {
   readonly outcome: "killed" | "survived" | "no test";
   /** The test file that noticed. */
   readonly by?: string | undefined;
+  /** Those that did not. */
+  readonly tried?: readonly string[];
+}
+
+/** One change, and the module that it is in. */
+interface Place {
+  readonly path: string;
+  readonly source: string;
+  readonly mutant: Mutant;
 }
 
 const { values: flags } = parseArgs({
   options: {
     again: { type: "boolean", default: false },
     chosen: { type: "boolean", default: false },
+    jobs: { type: "string", default: "1" },
     only: { type: "string", multiple: true, default: ["lib/"] },
     sample: { type: "string", default: "Infinity" },
     seed: { type: "string" },
@@ -56,7 +69,8 @@ if (flags.chosen) {
   });
   Deno.exit(areKilled ? 0 : 1);
 }
-await using copy = await MutatedCopy.of(tracked);
+/** How each test ends without a mutant, once it has been asked for. */
+const unchanged = new Map<string, Promise<TestRun>>();
 await run();
 
 async function run(): Promise<void> {
@@ -64,7 +78,7 @@ async function run(): Promise<void> {
   const { mutantsOf } = await import("./mutants.ts");
   const reach = await reachOf();
   const known: Record<string, Result> = await readJson(RESULTS) ?? {};
-  const drawn = sample(
+  const drawn: readonly Place[] = sample(
     modules.flatMap((path) => {
       const source = Deno.readTextFileSync(join(ROOT, path));
       return mutantsOf(path, source).map((mutant) => ({ path, source, mutant }));
@@ -72,47 +86,70 @@ async function run(): Promise<void> {
     Number(flags.sample),
     Number(flags.seed ?? 1),
   );
-  const counts = { killed: 0, survived: 0, "no test": 0 };
-  for (const { path, source, mutant } of drawn) {
-    const key = await keyOf(path, source, mutant);
-    const isKnown = known[key] !== undefined && !(flags.again && known[key].outcome !== "killed");
-    const result = isKnown ? known[key]! : await tryMutant(path, source, mutant, reach);
-    known[key] = result;
-    await Deno.mkdir(CACHE, { recursive: true });
-    await Deno.writeTextFile(RESULTS, JSON.stringify(known, null, 1));
-    counts[result.outcome]++;
-    if (result.outcome !== "killed") {
-      const { begin, end, text, line, operator } = mutant;
-      const before = source.slice(begin, end).replace(/\s+/g, " ").slice(0, 80);
-      console.log(
-        `${result.outcome}: ${path}:${line} ${operator}: ${before} -> ${text.slice(0, 60)}`,
-      );
+  const results = new Map<Place, Result>(), waiting = drawn.values();
+  const work = async (): Promise<void> => {
+    await using copy = await MutatedCopy.of(tracked);
+    for (const place of waiting) {
+      const key = await keyOf(place);
+      const isKnown = known[key] !== undefined && !(flags.again && known[key].outcome !== "killed");
+      const result = isKnown ? known[key]! : await tryMutant(copy, place, reach);
+      known[key] = result;
+      results.set(place, result);
+      await Deno.mkdir(CACHE, { recursive: true });
+      // At once, so that no other job writes between.
+      Deno.writeTextFileSync(RESULTS, JSON.stringify(known, null, 1));
+      if (result.outcome !== "killed") console.log(`${result.outcome}: ${described(place)}`);
     }
+  };
+  await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
+  printCounts(results);
+}
+
+function described({ path, source, mutant: { begin, end, text, line, operator } }: Place): string {
+  const before = source.slice(begin, end).replace(/\s+/g, " ").slice(0, 80);
+  return `${path}:${line} ${operator}: ${before} -> ${text.slice(0, 60)}`;
+}
+
+/** Prints a line for each folder, and one for all. */
+function printCounts(results: ReadonlyMap<Place, Result>): void {
+  const rooms = Map.groupBy(results, ([{ path }]) => path.split("/").slice(0, 2).join("/"));
+  const killed = (of: Iterable<[Place, Result]>): number =>
+    [...of].filter(([, { outcome }]) => outcome === "killed").length;
+  for (const [room, of] of [...rooms].toSorted()) {
+    console.log(`${room}: ${killed(of)} of ${of.length}`);
   }
-  const total = drawn.length;
-  const share = total === 0 ? 0 : Math.round(1000 * counts.killed / total) / 10;
+  const total = results.size, all = killed(results);
+  const unreached = [...results.values()].filter(({ outcome }) => outcome === "no test").length;
+  const share = total === 0 ? 0 : Math.round(1000 * all / total) / 10;
   console.log(
-    `${counts.killed} of ${total} killed (${share} %), ${counts.survived} survived, ` +
-      `${counts["no test"]} reached by no test`,
+    `${all} of ${total} killed (${share} %), ${total - all - unreached} survived, ` +
+      `${unreached} reached by no test`,
   );
 }
 
 async function tryMutant(
-  path: string,
-  source: string,
-  { begin, end, text }: Mutant,
+  copy: MutatedCopy,
+  { path, source, mutant: { begin, end, text } }: Place,
   reach: ReadonlyMap<string, readonly string[]>,
 ): Promise<Result> {
   const covering = testsFor(path, reach);
   if (covering.length === 0) return { outcome: "no test" };
   const changed = source.slice(0, begin) + text + source.slice(end);
-  return await copy.with(path, changed, async () => {
-    for (const test of covering) {
-      const { outcome } = await copy.test(test);
-      if (outcome === "failed" || outcome === "hung") return { outcome: "killed", by: test };
-    }
-    return { outcome: "survived" };
-  });
+  const tried: string[] = [];
+  let seconds = 0;
+  for (const test of covering) {
+    if (seconds > MOST_S) break;
+    if (!unchanged.has(test)) unchanged.set(test, copy.test(test));
+    const without = await unchanged.get(test)!;
+    if (without.outcome !== "passed") continue;
+    // Far longer than without: it waits for what does not come.
+    const limit = Math.min(LIMIT_S, 20 + 5 * without.seconds);
+    const run = await copy.with(path, changed, () => copy.test(test, { limit }));
+    if (run.outcome === "failed" || run.outcome === "hung") return { outcome: "killed", by: test };
+    tried.push(test);
+    seconds += run.seconds;
+  }
+  return { outcome: "survived", tried };
 }
 
 /**
@@ -164,7 +201,7 @@ async function modulesOf(module: string): Promise<string[]> {
 }
 
 /** The same mutant of the same text, beside the same tests. */
-async function keyOf(path: string, source: string, { begin, text }: Mutant): Promise<string> {
+async function keyOf({ path, source, mutant: { begin, text } }: Place): Promise<string> {
   const bytes = new TextEncoder().encode(source);
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return `${path} ${hash.slice(0, 8).toHex()} ${begin} ${text}`;

@@ -8,8 +8,8 @@ import { dirname, fromFileUrl, join } from "@std/path";
 
 /** The root of the project. */
 export const ROOT: string = fromFileUrl(new URL("../", import.meta.url));
-/** Seconds for the tests of one mutant. One that makes them hang is noticed. */
-const LIMIT_S = 120;
+/** Seconds for a test of one mutant. One that makes it hang is noticed. */
+export const LIMIT_S = 120;
 
 /** How a test ended. */
 export interface TestRun {
@@ -48,25 +48,47 @@ export class MutatedCopy implements AsyncDisposable {
     }
   }
 
-  /** Runs a test file, or those of its tests whose name has some words. */
-  async test(file: string, filter?: string): Promise<TestRun> {
-    const start = performance.now(), limit = AbortSignal.timeout(1000 * LIMIT_S);
+  /** Runs a test file, or those of its tests whose name has some words, for so many seconds at most. */
+  async test(
+    file: string,
+    { filter, limit = LIMIT_S }: { filter?: string | undefined; limit?: number } = {},
+  ): Promise<TestRun> {
+    const start = performance.now();
     const only = filter === undefined ? [] : ["--filter", filter];
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command(Deno.execPath(), {
       args: ["test", "--no-check", "--no-lock", "--allow-all", "--fail-fast", ...only, file],
       cwd: this.#folder,
       env: { NO_COLOR: "1" },
-      signal: limit,
-    }).output();
+      ...{ stdout: "piped", stderr: "piped", detached: true },
+    }).spawn();
+    let hasHung = false;
+    const timer = setTimeout(() => {
+      hasHung = true;
+      end(child.pid);
+    }, 1000 * limit);
+    const { success, stdout, stderr } = await child.output();
+    clearTimeout(timer);
+    // What a test has started ends with it.
+    end(child.pid);
     const seconds = (performance.now() - start) / 1000;
     const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
     const ran = !/\| 0 passed.*\| 0 failed|No test modules/.test(text);
-    const outcome = success ? (ran ? "passed" : "none ran") : limit.aborted ? "hung" : "failed";
+    const outcome = success ? (ran ? "passed" : "none ran") : hasHung ? "hung" : "failed";
     return { outcome, seconds, error: /^.*\berror: .*$/im.exec(text)?.[0] ?? "" };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+/** Ends a process and what it has started: it leads a group of its own. */
+function end(leader: number): void {
+  try {
+    Deno.kill(-leader, "SIGKILL");
+  } catch (error) {
+    // All of them have ended.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
