@@ -1,7 +1,13 @@
 /** Resizing against Pillow, byte for byte (tests/fixtures/images/make_resize.py). */
 
-import { assertEquals, assertThrows } from "@std/assert";
-import { cropImage, resample, resizeImage, type ResizeOptions } from "../../lib/image/resize.ts";
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  cropImage,
+  fitImage,
+  resample,
+  resizeImage,
+  type ResizeOptions,
+} from "../../lib/image/resize.ts";
 
 const FOLDER = new URL("../fixtures/images/", import.meta.url);
 
@@ -74,6 +80,15 @@ Deno.test("resizeImage() keeps the proportions of a side that is not given", () 
   assertEquals(sizeOf({ height: 60 }), [80, 60]);
   assertEquals(sizeOf({ width: 1000, height: 1 }), [1000, 1]);
   assertEquals(sizeOf({ width: 1 }), [1, 1]);
+  for (const side of ["width", "height"]) {
+    for (const wrong of [0, -1, 1.5, 32_769]) {
+      assertThrows(
+        () => resizeImage(image, { [side]: wrong }),
+        RangeError,
+        `${side} must be an integer from 1 to 32768: found ${wrong}`,
+      );
+    }
+  }
   const { data } = resizeImage(image, { width: 20, height: 10, filter: "bilinear" });
   assertEquals(data, resample(image, 20, 10, "bilinear"));
 });
@@ -95,4 +110,24 @@ Deno.test("resizeImage() says what it cannot do", () => {
   }
   const typo = { with: 2, width: 2 };
   assertThrows(() => resizeImage(image, typo), RangeError, "did you mean width?");
+});
+
+Deno.test("fitImage() brings the longer side within bounds, and leaves what is within them", () => {
+  const image = { data: noise(40, 30, 3), width: 40, height: 30 };
+  const tall = { data: noise(30, 40, 3), width: 30, height: 40 };
+  assertEquals(fitImage(image, 80), {
+    data: resample(image, 80, 60, "bicubic"),
+    width: 80,
+    height: 60,
+  });
+  assertEquals(fitImage(tall, 10, 20), {
+    data: resample(tall, 15, 20, "bicubic"),
+    width: 15,
+    height: 20,
+  });
+  for (const [min, max] of [[40, 40], [10, 40], [40, 80]] as const) {
+    assertStrictEquals(fitImage(image, min, max), image);
+  }
+  // A side of less than half a pixel is one.
+  assertEquals(fitImage({ data: noise(40, 1, 3), width: 40, height: 1 }, 10).height, 1);
 });

@@ -41,11 +41,14 @@ Deno.test("as many inputs as channels are one position or an average: only sever
     {},
     "--after-pool average",
   );
-  const children = (
-    head: number,
-  ): Shapes => [...features("A", { name: "0" }), ...dense(`${head}`, [0, 3], [12, 7, 5])];
-  await refuse(children(3), {}, "--after-pool average");
-  assertEquals(await infer(children(2)), `32 ${BLOCKS_A}Fdrd`);
+  const children = (body: number, head: number): Shapes => [
+    ...features("A", { name: `${body}` }),
+    ...dense(`${head}`, [0, 3], [12, 7, 5]),
+  ];
+  for (const body of [0, 1]) {
+    await refuse(children(body, body + 3), {}, "--after-pool average");
+    assertEquals(await infer(children(body, body + 2)), `32 ${BLOCKS_A}Fdrd`);
+  }
 });
 
 Deno.test("max-pools that a file names in no order are counted; one may be used five times", async () => {
