@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convert } from "../../../lib/convert/convert.ts";
+import { readBlob } from "../../../lib/convert/formats/caffe/blob.ts";
 import { readCaffe } from "../../../lib/convert/formats/caffe/read.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { BytesSource } from "../../../lib/io/byte_source.ts";
@@ -157,4 +158,35 @@ Deno.test("a blob of no elements is one, whether its floats are written or left 
     assertEquals(tensors.map(({ shape }) => shape), [[0]]);
     await tensors[0].read({ start: 0, length: 0, stride: 0, count: 1 }, new Float32Array(0));
   }
+});
+
+Deno.test("floats that are written one by one are read in runs", async () => {
+  const floats = [0.5, -1.5, 2.5, 3.25, -4.75, 5.5];
+  const bytes = message(
+    [7, [[1, 2], [1, 3]]],
+    ...floats.map((value): Field => [5, value]),
+  );
+  const source = new BytesSource(bytes, "x.caffemodel");
+  const all = ({ length }: Uint8Array) => ({ number: 7, wire: 2, begin: 0, end: length }) as const;
+  const tensor = await readBlob(source, all(bytes), "fc6", 2);
+  assertEquals(tensor.shape, [2, 3]);
+  const run = async (start: number, length: number, stride: number, count: number) => {
+    const into = new Float32Array(length * count);
+    await tensor.read({ start, length, stride, count }, into);
+    return [...into];
+  };
+  assertEquals(await run(0, 6, 0, 1), floats);
+  assertEquals(await run(1, 2, 3, 2), [-1.5, 2.5, -4.75, 5.5]);
+  assertEquals(await run(2, 1, 2, 2), [2.5, -4.75]);
+  // Another field lies between two of them.
+  const scattered = message(
+    [5, 0.5],
+    [7, [[1, 2], [1, 3]]],
+    ...floats.slice(1).map((value): Field => [5, value]),
+  );
+  await assertRejects(
+    () => readBlob(new BytesSource(scattered), all(scattered), "fc6", 2),
+    CheckpointFormatError,
+    "The floats of fc6",
+  );
 });

@@ -27,7 +27,7 @@ export async function readBlob(
   let shape: number[] | undefined;
   let dtype: ElementType = "F32";
   const data: ProtoRange[] = [];
-  let single: { first: number; count: number } | undefined;
+  let single: { first: number; last: number; count: number } | undefined;
   const cursor: Cursor = new Cursor(source, begin, end);
   for await (const field of readFields(cursor)) {
     const { number } = field;
@@ -39,7 +39,8 @@ export async function readBlob(
       if (number === DOUBLE_DATA) dtype = "F64";
     }
     if (field.wire === 5 && number === DATA) {
-      single ??= { first: cursor.position - 4, count: 0 };
+      single ??= { first: cursor.position - 4, last: 0, count: 0 };
+      single.last = cursor.position - 4;
       single.count++;
     }
   }
@@ -64,8 +65,9 @@ export async function readBlob(
   };
   return single === undefined
     ? rawTensor(source, tensor, dtype, position)
-    : unpackedTensor(source, tensor, position, end);
+    : unpackedTensor(source, tensor, single);
 }
+
 /** The sizes of a `BlobShape`. */
 export async function readShape(source: ByteSource, range: ProtoRange): Promise<number[]> {
   const sizes: number[] = [];
@@ -79,19 +81,18 @@ export async function readShape(source: ByteSource, range: ProtoRange): Promise<
 function unpackedTensor(
   source: ByteSource,
   tensor: Omit<CheckpointTensor, "read">,
-  first: number,
-  end: number,
+  { first, last, count }: { first: number; last: number; count: number },
 ): CheckpointTensor {
-  if (first + 5 * sizeOf(tensor.shape) - 1 > end) {
+  if (last !== first + 5 * (count - 1)) {
     const message = `The floats of ${tensor.name} in ${source.name} are scattered`;
     throw new CheckpointFormatError(message, { file: source.name, offset: first });
   }
   return {
     ...tensor,
-    async read({ start, length, stride, count }, into) {
+    async read({ start, length, stride, count: runs }, into) {
       const bytes = new Uint8Array(5 * length - 1);
       const view = new DataView(bytes.buffer);
-      for (let run = 0; run < count; run++) {
+      for (let run = 0; run < runs; run++) {
         await source.read(first + 5 * (start + run * stride), bytes);
         for (let i = 0; i < length; i++) into[run * length + i] = view.getFloat32(5 * i, true);
       }
