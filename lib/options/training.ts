@@ -172,11 +172,11 @@ export const SCRATCH_OPTIONS = {
   side: integer({ min: 32, max: 256, default: 32, unit: "pixels" }, "Side of the square input"),
   channels: choice({ choices: [1, 3], default: 3 }, "Gray, or red, green and blue"),
   standardize: choice(
-    { choices: ["dataset", "image"], default: "dataset", placeholder: "KIND" },
+    { choices: ["dataset", "image"], default: "dataset" },
     "Remove the mean and deviation of all pictures, or also of each",
   ),
   whitening: choice(
-    { choices: ["none", "zca"], default: "none", placeholder: "KIND" },
+    { choices: ["none", "zca"], default: "none" },
     "Whether what neighboring pixels have in common is removed",
   ),
   flip: flag(
