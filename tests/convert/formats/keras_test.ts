@@ -276,6 +276,44 @@ Deno.test("calls in any order are each looked at a few times, and calls without 
   );
 });
 
+Deno.test("colors that are taken one by one and stacked in the other order are turned round, whichever axis they are on", () => {
+  const of = (name: string) => new Reference(name, 0, 0);
+  /** What `stack([x[…, c] for c in order], axis)` is, where `x` is taken along its own axis. */
+  const kinds = (isFirst: boolean, order: readonly number[], axis: number, type = "GetItem") => {
+    const image = {
+      ...{ className: "InputLayer", name: "x", calls: [] },
+      config: { batch_shape: isFirst ? [null, 3, 8, 8] : [null, 8, 8, 3] },
+    };
+    const all = { class_name: "__slice__", config: { start: null, stop: null, step: null } };
+    const takers = order.map((color) => ({
+      ...{ className: type, name: `color${color}`, config: {} },
+      calls: [{
+        args: [of("x"), isFirst ? [all, color, all, all] : [all, all, all, color]],
+        kwargs: {},
+      }],
+    }));
+    const stack = {
+      ...{ className: "Stack", name: "stack", config: { axis } },
+      calls: [{ args: [order.map((color) => of(`color${color}`))], kwargs: {} }],
+    };
+    const model = {
+      layers: [image, ...takers, stack],
+      ...{ inputs: [of("x")], outputs: [of("stack")] },
+    };
+    const { nodes } = buildGraph(model, () => undefined, "some.keras");
+    return nodes.map(({ operator }) => operator.kind).at(-1);
+  };
+  for (const isFirst of [true, false]) {
+    for (const axis of isFirst ? [1, -3] : [3, -1]) {
+      assertEquals(kinds(isFirst, [2, 1, 0], axis), "reverseColors", `${isFirst} ${axis}`);
+      assertEquals(kinds(isFirst, [0, 1, 2], axis), "unsupported");
+      assertEquals(kinds(isFirst, [2, 1], axis), "unsupported");
+      assertEquals(kinds(isFirst, [2, 1, 0], axis, "Other"), "unsupported");
+    }
+    assertEquals(kinds(isFirst, [2, 1, 0], 2), "unsupported");
+  }
+});
+
 /** Names of weights as they lie in the group of a model within a model, and what layers it has. */
 function assigned(names: readonly string[], layers: Parameters<typeof sequential>): string[] {
   const weights = names.map((name) => ({ name, tensor: tensorOf(name, [1], () => [0]) }));

@@ -505,6 +505,35 @@ Deno.test("lists that do not fit a value or each other are refused where they ar
   );
 });
 
+Deno.test("sizes are computed from lists and single numbers, in either order", async () => {
+  // A map of 32x32x2 becomes a row of 2048, by the sizes [-1, 2048].
+  const row = node("end", "Reshape", ["conv", "sizes"]);
+  const lists = [listOf("a", 0, 2049), listOf("b", 1, 1), listOf("c", 0, 2050)];
+  const one = constant("one", [], INT32, [7, varint(1)]);
+  const two = constant("two", [], INT32, [7, varint(2)]);
+  const nodes = (
+    ...sizes: (readonly [number, Uint8Array])[]
+  ) => [...lists, one, two, ...sizes, row];
+  for (const inputs of [["a", "b"], ["a", "one"]]) {
+    assertObjectMatch(
+      await endOf(...nodes(node("sizes", "Sub", inputs))) as object,
+      { kind: "flatten" },
+      `${inputs}`,
+    );
+  }
+  // 2 - [3, …] is [-1, …].
+  const turned = [listOf("d", 3, 0), node("e", "Sub", ["two", "d"]), listOf("f", 0, 2046)];
+  assertObjectMatch(
+    await endOf(...nodes(...turned, node("sizes", "Add", ["e", "f"]))) as object,
+    { kind: "flatten" },
+  );
+  // Another number is no flattening of it.
+  assertObjectMatch(
+    await endOf(...nodes(node("sizes", "Sub", ["c", "one"]))) as object,
+    { kind: "unsupported", type: "Reshape" },
+  );
+});
+
 Deno.test("explicit padding has eight numbers", async () => {
   const explicit = (...sizes: number[]) =>
     endOf(
