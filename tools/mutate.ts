@@ -35,6 +35,9 @@ interface Result {
   readonly tried?: readonly string[];
 }
 
+/** Of each test, the modules of `lib/` that it reaches, and in how many steps of import. */
+type Reach = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
 /** One change, and the module that it is in. */
 interface Place {
   readonly path: string;
@@ -130,7 +133,7 @@ function printCounts(results: ReadonlyMap<Place, Result>): void {
 async function tryMutant(
   copy: MutatedCopy,
   { path, source, mutant: { begin, end, text } }: Place,
-  reach: ReadonlyMap<string, readonly string[]>,
+  reach: Reach,
 ): Promise<Result> {
   const covering = testsFor(path, reach);
   if (covering.length === 0) return { outcome: "no test" };
@@ -153,21 +156,20 @@ async function tryMutant(
 }
 
 /**
- * The tests that reach a module, however far away: that of its own name first, that of its folder's, then those that
- * say its name, those near to it, and those with the least else.
+ * The tests that reach a module, however far away: that of its own name first, then those that import it themselves or
+ * in few steps, those near to its folder, and those with the least else.
  */
-function testsFor(path: string, reach: ReadonlyMap<string, readonly string[]>): string[] {
+function testsFor(path: string, reach: Reach): string[] {
   const folder = dirname(path).replace(/^lib/, "tests");
   // A file that is called as many others are, such as `read.ts`, is tested by the name of its folder.
   const stem = path.replace(/^.*\/|\.ts$/g, ""), room = basename(folder);
   const distance = (test: string): number => {
     const isOwn = test.endsWith(`/${stem}_test.ts`), isOfFolder = test.endsWith(`/${room}_test.ts`);
-    const shared = commonParts(folder, dirname(test));
-    const isNamed = Deno.readTextFileSync(join(ROOT, test)).includes(stem);
-    return (isOwn ? 0 : isOfFolder ? 500 : 1000) - 10 * shared - (isNamed ? 15 : 0) +
-      reach.get(test)!.length / 100;
+    const shared = commonParts(folder, dirname(test)), reached = reach.get(test)!;
+    return (isOwn ? 0 : isOfFolder ? 500 : 1000) + 100 * reached.get(path)! - 50 * shared +
+      reached.size / 100;
   };
-  return tests.filter((test) => reach.get(test)?.includes(path))
+  return tests.filter((test) => reach.get(test)?.has(path))
     .toSorted((a, b) => distance(a) - distance(b)).slice(0, MOST_TESTS);
 }
 
@@ -177,27 +179,46 @@ function commonParts(a: string, b: string): number {
   return first < 0 ? left.length : first;
 }
 
-/** Which modules of `lib/` each test imports, or reaches as it starts the command line. */
-async function reachOf(): Promise<Map<string, readonly string[]>> {
-  const reach = new Map<string, readonly string[]>();
+/** Which modules of `lib/` each test imports, or reaches as it starts the command line, in how many steps. */
+async function reachOf(): Promise<Reach> {
+  const reach = new Map<string, ReadonlyMap<string, number>>();
   const waiting = [...tests], ofProgram = await modulesOf("cli.ts");
   const work = async (): Promise<void> => {
     for (let test = waiting.pop(); test !== undefined; test = waiting.pop()) {
       const startsProgram = STARTS.test(await Deno.readTextFile(join(ROOT, test)));
       const own = await modulesOf(test), program = startsProgram ? ofProgram : [];
-      reach.set(test, [...new Set([...own, ...program])]);
+      reach.set(test, new Map([...program, ...own]));
     }
   };
   await Promise.all([work(), work()]);
   return reach;
 }
 
-/** The modules of `lib/` that a module imports, at once or later. */
-async function modulesOf(module: string): Promise<string[]> {
+/** What `deno info --json` tells of a module. */
+interface ModuleInfo {
+  readonly specifier: string;
+  readonly local?: string;
+  readonly dependencies?: readonly { readonly code?: { readonly specifier?: string } }[];
+}
+
+/** The modules of `lib/` that a module imports, at once or later, in how many steps. */
+async function modulesOf(module: string): Promise<Map<string, number>> {
   const text = await output("deno", ["info", "--json", "--no-lock", module]);
-  const { modules } = JSON.parse(text) as { modules: { local?: string }[] };
-  const paths = modules.flatMap(({ local }) => local === undefined ? [] : [relative(ROOT, local)]);
-  return paths.filter((path) => path.startsWith("lib/"));
+  const { roots, modules } = JSON.parse(text) as { roots: string[]; modules: ModuleInfo[] };
+  const known = new Map(modules.map((own) => [own.specifier, own]));
+  const steps = new Map(roots.map((root) => [root, 0]));
+  // A map goes on through what is put into it meanwhile.
+  for (const [specifier, step] of steps) {
+    for (const { code } of known.get(specifier)?.dependencies ?? []) {
+      const next = code?.specifier;
+      if (next !== undefined && !steps.has(next)) steps.set(next, step + 1);
+    }
+  }
+  const paths = [...steps].flatMap(([specifier, step]): [string, number][] => {
+    const local = known.get(specifier)?.local;
+    return local === undefined ? [] : [[relative(ROOT, local), step]];
+  });
+  return new Map(paths.filter(([path]) => path.startsWith("lib/")));
 }
 
 /** The same mutant of the same text, beside the same tests. */
