@@ -534,6 +534,29 @@ Deno.test("sizes are computed from lists and single numbers, in either order", a
   );
 });
 
+Deno.test("a map's axes are known behind a transposition that moves its channels, and behind no other", async () => {
+  /** What the mean over two axes is, behind transpositions of the map. */
+  const meanOf = async (axes: readonly number[], ...orders: readonly number[][]) => {
+    const turns = orders.flatMap((order, i) => [
+      listOf(`order${i}`, ...order),
+      node(`turn${i}`, "Transpose", [i === 0 ? "conv" : `turn${i - 1}`, `order${i}`]),
+    ]);
+    const from = orders.length === 0 ? "conv" : `turn${orders.length - 1}`;
+    const mean = node("end", "Mean", [from, "axes"]);
+    return (await endOf(...turns, listOf("axes", ...axes), mean) as { kind: string }).kind;
+  };
+  const first = [0, 3, 1, 2], last = [0, 2, 3, 1];
+  assertEquals(await meanOf([1, 2]), "globalAverage");
+  assertEquals(await meanOf([2, 3]), "unsupported");
+  assertEquals(await meanOf([2, 3], first), "globalAverage");
+  assertEquals(await meanOf([1, 2], first), "unsupported");
+  assertEquals(await meanOf([1, 2], first, last), "globalAverage");
+  assertEquals(await meanOf([2, 3], first, last, first), "globalAverage");
+  // Rows and columns change places, and it is not known any more what the last axes are.
+  assertEquals(await meanOf([2, 3], [0, 2, 1, 3]), "unsupported");
+  assertEquals(await meanOf([2, 3], first, [0, 1, 3, 2], first), "unsupported");
+});
+
 Deno.test("explicit padding has eight numbers", async () => {
   const explicit = (...sizes: number[]) =>
     endOf(

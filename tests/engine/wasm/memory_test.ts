@@ -47,4 +47,6 @@ Deno.test("what an engine says that it holds is its memory, larger or smaller", 
   await engine.run(randomBatch(1, 500, 500, 3), { layer: "conv1_1" });
   // 500 x 500 x 640 bytes of values, which may be kept.
   assert(engine.bytesResident > 150 * MIB, `${engine.bytesResident}`);
+  await engine[Symbol.asyncDispose]();
+  assertEquals([engine.bytesResident, engine.threads], [0, 1]);
 });
