@@ -198,7 +198,8 @@ async function reachOf(): Promise<Reach> {
 interface ModuleInfo {
   readonly specifier: string;
   readonly local?: string;
-  readonly dependencies?: readonly { readonly code?: { readonly specifier?: string } }[];
+  /** `type` alone of what is imported under a name that is computed. */
+  readonly dependencies?: readonly Partial<Record<"code" | "type", { specifier?: string }>>[];
 }
 
 /** The modules of `lib/` that a module imports, at once or later, in how many steps. */
@@ -209,8 +210,8 @@ async function modulesOf(module: string): Promise<Map<string, number>> {
   const steps = new Map(roots.map((root) => [root, 0]));
   // A map goes on through what is put into it meanwhile.
   for (const [specifier, step] of steps) {
-    for (const { code } of known.get(specifier)?.dependencies ?? []) {
-      const next = code?.specifier;
+    for (const { code, type } of known.get(specifier)?.dependencies ?? []) {
+      const next = (code ?? type)?.specifier;
       if (next !== undefined && !steps.has(next)) steps.set(next, step + 1);
     }
   }
