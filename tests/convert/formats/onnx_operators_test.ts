@@ -436,6 +436,99 @@ Deno.test("ONNX: constants before version 7 begin at the axis that is named", as
   ]]);
 });
 
+/** Each row: what is computed of constants as `b`, its numbers, and the parts. */
+const COMPUTED: readonly (readonly [what: string, numbers: number[], ...parts: number[][]])[] = [
+  ...[[], [1], [1, 1], [1, 1, 1]].flatMap((shape) => [
+    [
+      `Sub of the larger one, and [${shape}]`,
+      [2, 5],
+      ...[initializer("p", [2, 1, 1], [3, 6]), initializer("q", shape, [1])],
+      node("Sub", ["p", "q"], ["b"]),
+    ] as [string, number[], ...number[][]],
+    [
+      `Div by the larger one of [${shape}]`,
+      [4, 2],
+      ...[initializer("p", [2, 1, 1], [3, 6]), initializer("q", shape, [12])],
+      node("Div", ["q", "p"], ["b"]),
+    ] as [string, number[], ...number[][]],
+  ]),
+  [
+    "Reciprocal",
+    [0.5, -0.25],
+    initializer("p", [2, 1, 1], [2, -4]),
+    node("Reciprocal", ["p"], ["b"]),
+  ],
+  ["Sqrt", [2, 3], initializer("p", [2, 1, 1], [4, 9]), node("Sqrt", ["p"], ["b"])],
+  ["Neg", [-2, 4], initializer("p", [2, 1, 1], [2, -4]), node("Neg", ["p"], ["b"])],
+  [
+    "Transpose in an order",
+    [1, 2],
+    initializer("p", [1, 2, 1], [1, 2]),
+    node("Transpose", ["p"], ["b"], [attribute("perm", [1, 0, 2])]),
+  ],
+  ["Transpose", [1, 2], initializer("p", [1, 1, 2], [1, 2]), node("Transpose", ["p"], ["b"])],
+  [
+    "Transpose of several rows",
+    [1, 3, 2, 4],
+    ...[initializer("p", [2, 2], [1, 2, 3, 4]), node("Transpose", ["p"], ["t"])],
+    ...[initializer("s", [3], [4, 1, 1], TYPES.int64), node("Reshape", ["t", "s"], ["b"])],
+  ],
+  [
+    "Reshape with a size that stays, and one that is open",
+    [1, 2],
+    ...[initializer("p", [2, 1], [1, 2]), initializer("s", [3], [0, -1, 1], TYPES.int64)],
+    node("Reshape", ["p", "s"], ["b"]),
+  ],
+  [
+    "Reshape to the Shape of another",
+    [1, 2],
+    ...[initializer("p", [2], [1, 2]), initializer("q", [2, 1, 1], [7, 8])],
+    ...[node("Shape", ["q"], ["s"]), node("Reshape", ["p", "s"], ["b"])],
+  ],
+  [
+    "Reshape to a part of a Shape",
+    [1, 2],
+    ...[initializer("p", [2], [1, 2]), initializer("q", [1, 2, 1, 1, 1], [7, 8])],
+    node("Shape", ["q"], ["s"], [attribute("start", 1), attribute("end", 4)]),
+    node("Reshape", ["p", "s"], ["b"]),
+  ],
+  [
+    // 2.5 and 7.5 steps are 2 and 8, -2.5 is -2 and -1.5 is -2: the nearest even one.
+    "QuantizeLinear, and back",
+    [1, 4, -1, -1],
+    ...[initializer("p", [4, 1, 1], [1.25, 3.75, -1.25, -0.75]), initializer("s", [], [0.5])],
+    ...[initializer("z", [], [3], TYPES.int8), node("QuantizeLinear", ["p", "s", "z"], ["q"])],
+    node("DequantizeLinear", ["q", "s", "z"], ["b"]),
+  ],
+  [
+    "QuantizeLinear by the second axis unless another is named",
+    [127, 12.5],
+    ...[initializer("p", [1, 2], [200, 12.6]), initializer("s", [2], [1, 0.5])],
+    ...[initializer("z", [2], [0, 0], TYPES.int8), node("QuantizeLinear", ["p", "s", "z"], ["q"])],
+    node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+    ...[initializer("t", [3], [2, 1, 1], TYPES.int64), node("Reshape", ["d", "t"], ["b"])],
+  ],
+  [
+    "QuantizeLinear by the axis that is named",
+    [127, 12.5],
+    ...[initializer("p", [2, 1, 1], [200, 12.6]), initializer("s", [2], [1, 0.5])],
+    initializer("z", [2], [0, 0], TYPES.int8),
+    node("QuantizeLinear", ["p", "s", "z"], ["q"], [attribute("axis", 0)]),
+    node("DequantizeLinear", ["q", "s", "z"], ["b"], [attribute("axis", -3)]),
+  ],
+];
+
+for (const [what, numbers, ...parts] of COMPUTED) {
+  Deno.test(`ONNX: constants are computed by ${what}`, async () => {
+    const channels = numbers.length;
+    const weight = initializer("w", [channels, 3, 3, 3], Array(27 * channels).fill(1));
+    const add = node("Add", ["c", "b"]);
+    const last = (await operatorsOf(X, weight, CONV, ...parts, add)).at(-1);
+    const [, , found] = await contents(expectKind(last, "affine").shift);
+    assertEquals(found, numbers);
+  });
+}
+
 Deno.test("ONNX: the sides of a padding are read from attributes, inputs and what a graph computes", async () => {
   const padding = async (...parts: number[][]) => {
     const pad = expectKind((await operatorsOf(X, ...parts)).at(-1), "pad");
