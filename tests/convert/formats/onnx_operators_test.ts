@@ -545,6 +545,13 @@ Deno.test("ONNX: the sides of a padding are read from attributes, inputs and wha
     ),
     expected,
   );
+  for (const [before, after] of [[0, 1], [1, 0]] as const) {
+    const one = [0, 0, before, after, 0, 0, after, before];
+    assertEquals(
+      await padding(node("Pad", ["x"], ["y"], [attribute("pads", one)])),
+      [[before, after, after, before], "NCHW"],
+    );
+  }
   // PyTorch's exporter turns its own list round, which begins with the last axis: left, right, top, bottom.
   const numbers = (name: string, shape: number[], values: number[]) =>
     initializer(name, shape, values, TYPES.int64);

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { readAll } from "../../../lib/convert/formats/checkpoint.ts";
-import { OnnxTensors } from "../../../lib/convert/formats/onnx/tensor.ts";
+import { memoryTensor, OnnxTensors } from "../../../lib/convert/formats/onnx/tensor.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { BytesSource } from "../../../lib/io/byte_source.ts";
 import {
@@ -305,4 +305,17 @@ Deno.test("ONNX: external data lie in a file beside the model, and nowhere else"
     const { values } = await readExternal({ location: "weights.bin", offset });
     assertMatch(String(values), /lies (beyond the end of|in) weights\.bin/, offset);
   }
+});
+
+Deno.test("a tensor in memory is read in runs", async () => {
+  const values = Float32Array.from({ length: 6 }, (_, i) => i);
+  const tensor = memoryTensor({ name: "t", shape: [2, 3], position: 0 }, values);
+  const run = async (start: number, length: number, stride: number, count: number) => {
+    const into = new Float32Array(length * count);
+    await tensor.read({ start, length, stride, count }, into);
+    return [...into];
+  };
+  assertEquals(await run(0, 6, 0, 1), [0, 1, 2, 3, 4, 5]);
+  assertEquals(await run(1, 1, 2, 2), [1, 3]);
+  assertEquals(await run(0, 2, 3, 2), [0, 1, 3, 4]);
 });

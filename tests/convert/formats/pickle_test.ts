@@ -9,6 +9,7 @@ import {
   ShortBytes,
 } from "../../../lib/convert/formats/pytorch/pickled.ts";
 import { readPickled } from "../../../lib/convert/formats/pytorch/read.ts";
+import { PickledTensor, vocabulary } from "../../../lib/convert/formats/pytorch/vocabulary.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { BytesSource } from "../../../lib/io/byte_source.ts";
 
@@ -180,4 +181,22 @@ Deno.test("a name that is no text is no reason to fail, however deep it is neste
     CheckpointFormatError,
     "found (no text)",
   );
+});
+
+Deno.test("a tensor that says its own type is of that, and refused if it is none", async () => {
+  // A storage of 8 bytes, and two elements from its first on.
+  const storage = "(U\x07storagectorch.storage\nUntypedStorage\nU\x010U\x03cpuK\x08tQ";
+  const of = async (type: string) => {
+    const bytes = bytesOf(
+      `ctorch._utils\n_rebuild_tensor_v3\n(${storage}K\x00K\x02\x85K\x01\x85\x89N${type}tR.`,
+    );
+    const cursor = new Cursor(new BytesSource(bytes, "some.pth"), 0, bytes.length);
+    return await readPickle(cursor, vocabulary("some.pth"), new Budget("some.pth", bytes.length));
+  };
+  const tensor = await of("ctorch\nuint32\n");
+  if (!(tensor instanceof PickledTensor)) throw new Error("it is no tensor");
+  assertEquals(tensor.type, { dtype: "U32", bytes: 4 });
+  assertEquals([tensor.offset, tensor.shape, tensor.strides], [0, [2], [1]]);
+  await assertRejects(() => of("ctorch\nuint7\n"), CheckpointFormatError, "of torch.uint7");
+  await assertRejects(() => of("N"), CheckpointFormatError, "a tensor of no type");
 });

@@ -557,6 +557,24 @@ Deno.test("a map's axes are known behind a transposition that moves its channels
   assertEquals(await meanOf([2, 3], first, [0, 1, 3, 2], first), "unsupported");
 });
 
+Deno.test("a shape without axes said nothing before version 24 of graphs; one with axes always did", async () => {
+  const inputOf = async (version: number, ...sizes: number[]) => {
+    const image = node("x", "Placeholder", [], type(FLOAT), [
+      "shape",
+      message([7, shape(...sizes)]),
+    ]);
+    const file = message(image, filter, conv, [4, message([1, version])]);
+    const [[, input]] = await operatorsOf(file) as [string, { height: number; kind: string }][];
+    return [input.kind, input.height];
+  };
+  for (const version of [23, 24]) {
+    assertEquals(await inputOf(version, -1, 32, 32, 3), ["input", 32]);
+  }
+  assertEquals(await inputOf(23), ["input", undefined]);
+  // A number is no image.
+  await assertRejects(() => inputOf(24), CheckpointFormatError, "Expected a network of images");
+});
+
 Deno.test("explicit padding has eight numbers", async () => {
   const explicit = (...sizes: number[]) =>
     endOf(
