@@ -91,6 +91,26 @@ Deno.test("no layer has sums that could leave int32", () => {
   assertThrows(() => layersOf(network(340)), RangeError, "inner dimension of 34000");
 });
 
+Deno.test("an input that is always 0, or not finite, is refused", () => {
+  const { model } = randomModel(SMALL);
+  const compiled = (preprocessing: Partial<Model["preprocessing"]>) =>
+    compileProgram({ ...model, preprocessing: { ...model.preprocessing, ...preprocessing } });
+  const { length } = model.preprocessing.mean, none = new Array(length).fill(0);
+  compiled({ scale: 1, mean: none });
+  // One value of one color is enough.
+  compiled({ scale: 0, mean: none.with(length - 1, 1) });
+  for (
+    const wrong of [
+      { scale: 0, mean: none },
+      { scale: Infinity },
+      { std: none },
+      { mean: none.slice(1) },
+    ]
+  ) {
+    assertThrows(() => compiled(wrong), RangeError, "Cannot normalize the input");
+  }
+});
+
 Deno.test("biases have as many bits as there are below 2^30", () => {
   for (
     const [bias, want, exponent] of [

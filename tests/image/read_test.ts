@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
+import { ImageDecodeError, ImageTooLargeError, OfflineError } from "../../lib/errors.ts";
 import type { ImageInput, RawPixels } from "../../lib/image/image.ts";
 import { readAll, readImage } from "../../lib/image/read.ts";
 
@@ -61,6 +61,20 @@ Deno.test("readImage() refuses an address that does not answer with success", as
   });
   const unused = "http://127.0.0.1:9/"; // the port of the discard service, where nothing listens
   await assertRejects(() => readImage(unused), ImageDecodeError, `Cannot read ${unused}`);
+});
+
+Deno.test("an image that is on the network is refused offline, without the secrets of its address", async () => {
+  const fetch = () => Promise.reject(new Error("asked"));
+  const secret = "https://robot:hunter2@images.example/cat.jpg?sig=PRESIGNED#part";
+  const error = await assertRejects(
+    () => readImage(secret, { offline: true, fetch }),
+    OfflineError,
+    "https://images.example/cat.jpg is on the network",
+  );
+  assertEquals(error.url, "https://images.example/cat.jpg");
+  // What is in the URL itself is not on the network.
+  const data = "data:image/png;base64,AAAA";
+  await assertRejects(() => readImage(data, { offline: true }), ImageDecodeError);
 });
 
 Deno.test("readImage() of a file that does not exist is NotFound, with its path", async () => {

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { loadClassifier } from "../../lib/classifier.ts";
 import { CheckpointFormatError } from "../../lib/errors.ts";
 import { parseModelDocument } from "../../lib/model/document.ts";
 import { openModel } from "../../lib/model/file.ts";
@@ -180,4 +181,16 @@ Deno.test("a readout has the tensors that its document names", () => {
     { name: "readout.1.weight", shape: [3, 5] },
     { name: "readout.1.bias", shape: [3] },
   ]);
+});
+
+Deno.test("a classifier tells what its readout sees, without its numbers", async () => {
+  for (
+    const [model, head] of [
+      [DENSE, { kind: "dense", units: [3] }],
+      [NEAREST, { kind: "nearest", examples: 2 }],
+    ] as const
+  ) {
+    await using classifier = await loadClassifier({ model: await modelBytes(model) });
+    assertEquals(classifier.info.readout, { features: model.readout!.features, head });
+  }
 });

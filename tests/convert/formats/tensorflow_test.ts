@@ -551,6 +551,21 @@ Deno.test("a map's axes are known behind a transposition that moves its channels
   assertEquals(await meanOf([2, 3], first), "globalAverage");
   assertEquals(await meanOf([1, 2], first), "unsupported");
   assertEquals(await meanOf([1, 2], first, last), "globalAverage");
+  // One position that is kept has its channels where the map had them: a convolution takes all of them at once.
+  const kept: Attribute = ["keep_dims", message([5, 1])];
+  for (const isFirst of [false, true]) {
+    const operator = await endOf(
+      ...[listOf("first", ...first), node("turn", "Transpose", ["conv", "first"])],
+      listOf("axes", ...isFirst ? [2, 3] : [1, 2]),
+      node("mean", "Mean", [isFirst ? "turn" : "conv", "axes"], kept),
+      constant("point", [1, 1, 2, 5], FLOAT, [5, floats(0.5)]),
+      node("end", "Conv2D", ["mean", "point"], ["padding", message([2, "SAME"])], [
+        "data_format",
+        message([2, isFirst ? "NCHW" : "NHWC"]),
+      ]),
+    );
+    assertObjectMatch(operator as object, { kind: "conv", groups: 1 });
+  }
   assertEquals(await meanOf([2, 3], first, last, first), "globalAverage");
   // Rows and columns change places, and it is not known any more what the last axes are.
   assertEquals(await meanOf([2, 3], [0, 2, 1, 3]), "unsupported");

@@ -103,6 +103,28 @@ Deno.test("an entry that cannot be decompressed is damaged, and said to be", asy
   await assertRejects(read, CheckpointFormatError, "some.txt cannot be decompressed");
 });
 
+Deno.test("an archive that is damaged is named in the error, with the place", async () => {
+  const bytes = await archiveOf([], false), source = new BytesSource(bytes, "some.zip");
+  const [entry] = await readZipDirectory(source, new Budget("some.zip", bytes.length));
+  using opened = new DisposableStack();
+  const { headerOffset } = entry!;
+  const read = async (offset: number, byte: number) => {
+    const before = bytes[offset]!;
+    bytes[offset] = byte;
+    const error = await assertRejects(
+      () => readEntry(source, entry!, opened),
+      CheckpointFormatError,
+      "The zip archive some.zip is damaged",
+    );
+    bytes[offset] = before;
+    return [error.file, error.offset];
+  };
+  assertEquals(await read(headerOffset, 0), ["some.zip", headerOffset]);
+  // A name of 65,280 bytes and more: the contents would lie behind the end.
+  const begin = headerOffset + 30 + NAME.length + 0xff00;
+  assertEquals(await read(headerOffset + 27, 0xff), ["some.zip", begin]);
+});
+
 Deno.test("a directory of 64 bits that lies nowhere is refused", async () => {
   const bytes = await archiveOf([], true);
   const locator = bytes.length - 22 - 20;
