@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../../lib/cli/usage_error.ts";
-import { parseShare } from "../../../lib/cli/parts/share.ts";
+import { parseShare, SCHEDULER_NAMES } from "../../../lib/cli/parts/share.ts";
 
 const shareOf = (text: string, env: Record<string, string> = {}, known?: number) =>
   parseShare(text, "--part", known, (name) => env[name]);
@@ -70,4 +70,14 @@ Deno.test("a share that does not exist is an error", () => {
   // What a manifest sets to nothing is no number.
   const empty = () => shareOf("auto/4", { JOB_COMPLETION_INDEX: "" });
   assertThrows(empty, UsageError, "JOB_COMPLETION_INDEX (Kubernetes Indexed Job)");
+});
+
+Deno.test("the schedulers are called by their names", () => {
+  assertEquals(SCHEDULER_NAMES, [
+    "Kubernetes Indexed Job",
+    "Slurm array",
+    "AWS Batch array",
+    "Cloud Run job",
+    "GNU parallel",
+  ]);
 });

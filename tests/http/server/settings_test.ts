@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SETTINGS_TABLE } from "../../../tools/settings_table.ts";
 import { envName, flagName } from "../../../lib/options.ts";
-import { createHandler, type ServiceOptions } from "../../../lib/http/service.ts";
+import { createHandler, createService, type ServiceOptions } from "../../../lib/http/service.ts";
 import { HttpService } from "../../../lib/http/server/http_service.ts";
 import { SETTINGS } from "../../../lib/options/service.ts";
 import { parseArguments } from "../../../lib/cli/arguments.ts";
@@ -164,4 +164,9 @@ Deno.test("the environment is read as far as it may be, without asking", async (
   assertEquals(await readWith(["--allow-env"], env), [true, typo]);
   assertEquals(await readWith(["--allow-env=VGG16_*"], env), [false, { maxQueue: 20 }]);
   assertEquals(await readWith([], env), [false, {}]);
+});
+
+Deno.test("settings that go together with no others are refused when a service is made, not when it is asked", () => {
+  const said = "maxImages is 9, which never fits into maxQueue, 8";
+  assertThrows(() => createService({ maxImages: 9, maxQueue: 8 }), RangeError, said);
 });
