@@ -259,6 +259,59 @@ Deno.test("every option says what it is for in a sentence, and has a default tha
   }
 });
 
+/** The numbers that each may be, as help and documentation have them; `>` and `<` where a bound is none of them. */
+const RANGES: readonly (readonly [table: Table, ranges: Readonly<Record<string, string>>])[] = [
+  [library.CLASSIFY_OPTIONS, {
+    ...{ topK: "1…", scoreThreshold: "0…1", scales: "1…4096" },
+    ...{ maxPixels: "1…1073741824", maxBytes: "1…" },
+  }],
+  [EXPLAIN_OPTIONS, { scale: "1…4096", maxPixels: "1…1073741824", maxBytes: "1…" }],
+  [library.READ_IMAGE_OPTIONS, {
+    ...{ maxPixels: "1…1073741824", maxBytes: "1…" },
+    ...{ shorterSide: "1…", reduceFromPixels: "0…" },
+  }],
+  [library.RESIZE_OPTIONS, { width: "1…32768", height: "1…32768" }],
+  [library.FETCH_IMAGE_OPTIONS, { maxBytes: "1…", ports: "1…65535", answerMs: "1…" }],
+  [PROFILE_OPTIONS, { batch: "1…64", runs: "1…100" }],
+  [CONVERT_OPTIONS, { inputSize: "32…8192", temperature: "0.001…1000", sureScore: "0…1" }],
+  [FIT_OPTIONS, {
+    ...{ sides: "32…512", hidden: "0…65536", patience: "1…", folds: "2…100" },
+    ...{ validation: ">0…<1", weightDecay: "0…", seed: "0…", epochs: "1…" },
+    ...{ learningRate: ">0…", batchSize: "1…", threads: "1…64" },
+  }],
+  [SCRATCH_OPTIONS, {
+    ...{ width: ">0…1", dense: "1…", side: "32…256", shift: "0…32" },
+    ...{ validation: ">0…<1", weightDecay: "0…", seed: "0…", epochs: "1…" },
+    ...{ learningRate: ">0…", batchSize: "1…", threads: "1…64" },
+    ...{ maxPixels: "1…1073741824", maxBytes: "1…" },
+  }],
+  [CLASSIFY_PARAMETERS, { topK: "1…", scoreThreshold: "0…1", scales: "1…1024" }],
+  [EXPLAIN_PARAMETERS, { scale: "1…1024" }],
+  [SETTINGS, {
+    ...{ threads: "1…64", maxBodyBytes: "1…2147483648", maxArrivingBytes: "1…68719476736" },
+    ...{ maxHeaderBytes: "256…1048576", maxPixels: "1…1073741824", maxImages: "1…1024" },
+    ...{ maxViewPixels: "1…1099511627776", maxDecodePixels: "1…1099511627776" },
+    ...{ maxQueue: "1…65536", maxBatch: "1…64", maxQueueDelayMs: "0…60000" },
+    ...{ bodyTimeoutMs: "1…3600000", timeoutMs: "1…3600000", maxUrlBytes: "1…2147483648" },
+    ...{ urlPorts: "1…65535", cacheEntries: "0…1000000", cacheBytes: "0…68719476736" },
+    ...{ drainDelayMs: "0…600000", drainTimeoutMs: "0…3600000" },
+  }],
+];
+
+Deno.test("numbers may be those of the ranges that are documented, and no others", () => {
+  for (const [table, ranges] of RANGES) {
+    const found = Object.entries(table).flatMap(([name, option]) => {
+      if (option.kind === "integer" || option.kind === "integers") {
+        return [[name, `${option.min}…${option.max ?? ""}`]];
+      }
+      if (option.kind !== "number") return [];
+      const { min, above, max, below } = option;
+      return [[name, `${min ?? `>${above}`}…${max ?? (below === undefined ? "" : `<${below}`)}`]];
+    });
+    assertEquals(Object.fromEntries(found), ranges);
+  }
+});
+
 await using classifier = await loadClassifier({ model: CIFAR10, backend: "wasm" });
 
 Deno.test("every function refuses an unknown option with the nearest name, and every wrong value", async () => {

@@ -252,6 +252,14 @@ Deno.test("one number of a constant stands for all that would follow it", async 
   });
 });
 
+Deno.test("a constant's place in a file is where its bytes begin", async () => {
+  const values = floats(...Array.from({ length: 54 }, (_, i) => i + 0.5));
+  const file = graphOf(images, constant("w", [3, 3, 3, 2], FLOAT, [4, values]), conv);
+  await withCheckpoint(file, ({ tensors: [{ position }] }) => {
+    assertEquals(file.slice(position, position! + values.length), values);
+  });
+});
+
 Deno.test("constants that are computed in many steps are read, however many there are", async () => {
   const turns = constant("order", [4], INT32, [4, Uint8Array.of(0, 1, 2, 3)]);
   for (const [op, ...more] of [["Neg"], ["Transpose", "order"]] as const) {

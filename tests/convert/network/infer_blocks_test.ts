@@ -105,6 +105,11 @@ Deno.test("numbers that go on through slices are those of one sequence", async (
     return [name.replace("features", `slice${slice}`), shape] as const;
   });
   assertEquals(await infer([...slices, ...HEAD]), `32 ${BLOCKS_D}Fdrdrd`);
+  // Without a number for the pool between the second slice and the third there is none.
+  const without = slices.map(([name, shape]) =>
+    [name.replace(/\d+(?=\.\w+$)/, (n) => `${Number(n) > 9 ? Number(n) - 1 : n}`), shape] as const
+  );
+  await refuse(without, {}, "slice3.9.weight", "must be slice3.10", "pools", "1 module");
 });
 
 Deno.test("slices that are cut elsewhere than at pools keep the numbers of their network", async () => {
