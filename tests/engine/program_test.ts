@@ -35,6 +35,19 @@ Deno.test("layersOf() refuses a width list of another configuration", () => {
   );
 });
 
+Deno.test("an input that five pools leave nothing of is refused", () => {
+  const of = (height: number, width: number) =>
+    layersOf({ ...SMALL, input: { height, width, channels: 3 } });
+  assertEquals(of(32, 63).length, 16);
+  for (const [height, width] of [[31, 64], [64, 31]] as const) {
+    assertThrows(
+      () => of(height, width),
+      RangeError,
+      `at least 32x32, as five pools halve it: found ${height}x${width}`,
+    );
+  }
+});
+
 Deno.test("dense layers are named from the end, and there are at most eight", () => {
   const names = (dense: number[]) =>
     layersOf({ ...SMALL, dense }).filter(({ kind }) => kind === "dense").map(({ name }) => name);

@@ -45,6 +45,17 @@ Deno.test("viewsOf() gives each crop once, with weights that sum to 1", () => {
   assert(Math.abs(all.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-12);
 });
 
+Deno.test("a crop that is the same at several places counts as often", () => {
+  // Of 33 columns the five places are 0, 1, 0, 1 and, in the middle, 0 or 1.
+  const image = { data: new Uint8Array(33 * 32 * 3), width: 33, height: 32 };
+  const views = viewsOf(image, model, { crops: "ten", scales: [32] });
+  const found = views.map(({ weight }) => weight).sort();
+  for (const [i, weight] of [0.2, 0.2, 0.3, 0.3].entries()) {
+    assert(Math.abs(found[i]! - weight) < 1e-12, `${found}`);
+  }
+  assertEquals(found.length, 4);
+});
+
 Deno.test("viewPixels() counts what viewsOf() cuts", () => {
   const image = { data: new Uint8Array(50 * 40 * 3), width: 50, height: 40 };
   for (const [name, options] of Object.entries(MODES)) {

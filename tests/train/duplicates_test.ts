@@ -84,6 +84,36 @@ Deno.test("what is usual of one class is not asked of another whose pictures are
   assertEquals(await found(pictures), expected);
 });
 
+Deno.test("what is usual of a large class is told by pictures from all of it, not by the next ones", async () => {
+  // Of pictures that change slowly, as those of a film, the next ones are more alike than others: each has two values
+  // for where it is on a half circle, and one of its own.
+  const count = 300, size = count + 3, directions = new Float32Array(count * size);
+  const put = (n: number, parts: readonly (readonly [at: number, value: number])[]): void => {
+    const length = Math.hypot(...parts.map(([, value]) => value));
+    const row = directions.subarray(n * size, (n + 1) * size).fill(0);
+    for (const [at, value] of parts) row[at] = value / length;
+  };
+  const place = (n: number) => {
+    const angle = Math.PI * n / count;
+    return [[0, 3 * Math.cos(angle)], [1, 3 * Math.sin(angle)], [3 + n, 1]] as const;
+  };
+  for (let n = 0; n < count; n++) put(n, place(n));
+  const labels = new Array<number>(count).fill(0), fingerprints = labels.map((_, n) => `${n}`);
+  const compared = () =>
+    duplicatesOf(kernels, {
+      directions: directions.slice(),
+      ...{ labels, classes: 1, fingerprints },
+    });
+  const expected = Int32Array.from({ length: count }, (_, n) => n);
+  assertEquals(await compared(), expected);
+  // At a distance of 0.04 from picture 100: a sixth of 0.36, which is usual of half circles, is more, and a sixth of
+  // 0.15, which its next 64 pictures have, is less.
+  const far = Math.tan(Math.acos(1 - 0.04)) * Math.hypot(...place(100).map(([, value]) => value));
+  put(250, [...place(100), [2, far]]);
+  expected[250] = 100;
+  assertEquals(await compared(), expected);
+});
+
 Deno.test("one picture a class is enough, and none are no problem", async () => {
   const { features, fingerprints } = picturesOf(1);
   const few = { features: features.slice(0, 2 * SIZE), labels: [0, 1], classes: 2 };

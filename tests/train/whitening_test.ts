@@ -95,6 +95,19 @@ Deno.test("whitened photos have little left in common with their neighbors", asy
   assert(before > 0.85 && Math.abs(after) < 0.3, `${before}, ${after}`);
 });
 
+Deno.test("patches lie within their pictures: of one as large as a patch there is one", async () => {
+  const values = Uint8Array.from({ length: 25 }, (_, i) => i * 7 % 50);
+  const pixels = Uint8Array.from([...values, ...new Uint8Array(25).fill(255)]);
+  const architecture = {
+    ...{ configuration: "A" as const, input: { height: 5, width: 5, channels: 1 } },
+    ...{ convolutions: [4, 4, 4, 4, 4, 4, 4, 4], dense: [2] },
+  };
+  const { mean, variance } = await pixelWhitening(pixels, [0], architecture, 1, undefined);
+  const sum = values.reduce((a, b) => a + b, 0);
+  assertAlmostEquals(mean[0]!, sum / 25, 1e-4);
+  assert(variance.every((value) => Math.abs(value) < 1e-6), `${variance}`);
+});
+
 Deno.test("fitFromScratch() whitens, and its model does so with the same numbers", async () => {
   const samples = photos.slice(0, 60).map((image, n) => ({ file: `${n}`, label: n % 2, image }));
   const { bytes: model } = await fitFromScratch({ samples, labels: ["a", "b"] }, {

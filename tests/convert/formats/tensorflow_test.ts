@@ -477,6 +477,35 @@ Deno.test("a slice that turns colors round does so only with the colors", async 
   assertEquals(await kinds(...slice([0, 0, 0, 0], [1, 1, 1, 1], 15, 15)), ["input", "conv"]);
 });
 
+Deno.test("colors that are split, changed one by one and joined are a scale and a shift, turned round or not", async () => {
+  const two = constant("two", [], FLOAT, [5, floats(2)]);
+  const axis = constant("axis", [], INT32, [7, varint(3)]);
+  const apart = node("split", "Split", ["axis", "x"], ["num_split", message([3, 3])]);
+  const joined = async (op: string, order: readonly number[]) => {
+    const inputs = order.map((color) => color === 0 ? "split" : `split:${color}`);
+    const changed = inputs.map((input, i) => node(`color${i}`, op, [input, "two"]));
+    const join = node("join", "ConcatV2", [...order.map((_, i) => `color${i}`), "axis"]);
+    const last = node("conv", "Conv2D", ["join", "w"], ["padding", message([2, "SAME"])]);
+    const file = graphOf(images, filter, two, axis, apart, ...changed, join, last);
+    return await withCheckpoint(file, async ({ graph }) => {
+      const operators = graph!.nodes.map(({ operator }) => operator).slice(1, -1);
+      return await Promise.all(operators.map(async (operator) => {
+        if (operator.kind !== "affine") return operator.kind;
+        const { scale, shift } = operator;
+        const [factors, terms] = await Promise.all(
+          [scale, shift].map((tensor) => readAll(tensor as Checkpoint["tensors"][number])),
+        );
+        return [[...factors!], [...terms!]];
+      }));
+    });
+  };
+  const twos = [2, 2, 2], none = [0, 0, 0];
+  assertEquals(await joined("Mul", [0, 1, 2]), [[twos, none]]);
+  assertEquals(await joined("Mul", [2, 1, 0]), ["reverseColors", [twos, none]]);
+  assertEquals(await joined("Add", [0, 1, 2]), [[[1, 1, 1], twos]]);
+  assertEquals(await joined("Mul", [1, 0, 2]), ["unsupported"]);
+});
+
 /** What is given by `end`, which lists of constants lead to. */
 async function endOf(...nodes: (readonly [number, Uint8Array])[]): Promise<unknown> {
   const operators = await operatorsOf(graphOf(images, filter, conv, ...nodes));
@@ -596,6 +625,31 @@ Deno.test("a shape without axes said nothing before version 24 of graphs; one wi
   assertEquals(await inputOf(23), ["input", undefined]);
   // A number is no image.
   await assertRejects(() => inputOf(24), CheckpointFormatError, "Expected a network of images");
+});
+
+Deno.test("a map is padded with zeros, whether they are named or not, and with nothing else", async () => {
+  const amounts = constant("amounts", [4, 2], INT32, [
+    7,
+    concat([0, 0, 1, 2, 3, 4, 0, 0].map(varint)),
+  ]);
+  const padded = async (op: string, ...filling: number[]) =>
+    await endOf(
+      ...[amounts, constant("filling", [], FLOAT, [5, floats(...filling)])],
+      node("end", op, ["conv", "amounts", ...filling.length > 0 ? ["filling"] : []]),
+    ) as { kind: string; because?: string };
+  const expected = { kind: "pad", padding: [1, 3, 2, 4], layout: "NHWC" };
+  assertEquals(await padded("Pad") as unknown, expected);
+  assertEquals(await padded("PadV2", 0) as unknown, expected);
+  assertEquals((await padded("PadV2", 1)).because, "it pads with another number than zero");
+});
+
+Deno.test("a constant takes another shape, of which one size may be open", async () => {
+  const flat = constant("flat", [54], FLOAT, [5, floats(0.5)]);
+  const sizes = [listOf("a", 4, 0, 4, 3), listOf("b", 1, 1, 1, 1)];
+  const point = node("v", "Reshape", ["flat", "sizes"]);
+  const layer = node("end", "Conv2D", ["x", "v"], ["padding", message([2, "SAME"])]);
+  const conv = await endOf(flat, ...sizes, node("sizes", "Sub", ["a", "b"]), point, layer);
+  assertObjectMatch(conv as object, { kind: "conv", weight: { shape: [3, 3, 3, 2] } });
 });
 
 Deno.test("explicit padding has eight numbers", async () => {

@@ -204,3 +204,37 @@ Deno.test("an operator without its inputs is not understood, and one without out
   assertEquals(await nodesOf([22, [], [1]]), [image, ["t1", "RESHAPE", []]]);
   assertEquals(await nodesOf([3, [0], [-1]], [19, [0], []]), [image]);
 });
+
+/**
+ * `BuiltinOperator` of TensorFlow's schema.fbs, for those that are known: the name in TensorFlow of what is translated,
+ * and else its own.
+ */
+const OPERATORS: Readonly<Record<number, string>> = {
+  ...{ 0: "AddV2", 1: "AvgPool", 2: "ConcatV2", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D" },
+  ...{ 6: "Identity", 9: "FULLY_CONNECTED", 11: "L2_NORMALIZATION" },
+  ...{ 13: "LOCAL_RESPONSE_NORMALIZATION", 14: "Sigmoid", 17: "MaxPool", 18: "Mul", 19: "Relu" },
+  ...{ 20: "RELU_N1_TO_1", 21: "RELU6", 22: "RESHAPE", 23: "ResizeBilinear", 25: "Softmax" },
+  ...{
+    28: "TANH",
+    34: "Pad",
+    36: "GatherV2",
+    39: "Transpose",
+    40: "Mean",
+    41: "Sub",
+    42: "RealDiv",
+  },
+  ...{ 43: "Squeeze", 45: "StridedSlice", 48: "TopKV2", 49: "Split", 50: "LogSoftmax", 53: "Cast" },
+  ...{ 54: "PRELU", 55: "Maximum", 56: "ArgMax", 57: "Minimum", 59: "Neg", 60: "PadV2" },
+  ...{ 70: "ExpandDims", 74: "SUM", 75: "Sqrt", 76: "Rsqrt", 77: "Shape", 81: "Prod" },
+  ...{ 82: "REDUCE_MAX", 83: "Pack", 88: "Unpack", 92: "Square", 97: "ResizeNearestNeighbor" },
+  ...{ 98: "LEAKY_RELU", 102: "SplitV", 105: "ReverseV2", 111: "ELU", 114: "Identity" },
+  ...{ 117: "HARD_SWISH", 118: "IF", 142: "VAR_HANDLE", 143: "READ_VARIABLE", 150: "GELU" },
+};
+
+Deno.test("operators are those of the schema, and others are called by their numbers", async () => {
+  for (let code = 0; code < 200; code++) {
+    if (code === 32) continue; // CUSTOM has a name of its own.
+    const [, name] = (await nodesOf([code, [], [1]])).at(-1)!;
+    assertEquals(name, OPERATORS[code] ?? `operator ${code}`, `${code}`);
+  }
+});

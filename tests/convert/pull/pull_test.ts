@@ -79,14 +79,17 @@ Deno.test("pullModel() downloads once, and reports every byte", async () => {
   await using server = serveFlaky((request) => honest(SAFETENSORS, request));
   await withCache(async (cacheDir) => {
     const entry = await entryFor(server, SAFETENSORS);
-    const progress: [number, number | undefined][] = [];
+    const progress: [number, number | undefined][] = [], files = new Set<string | undefined>();
     const path = await pullModel("small", {
-      entry,
+      entry: { ...entry, url: `${entry.url}?sig=PRESIGNED` },
       cacheDir,
-      onProgress: ({ stage, done, total }) => {
-        if (stage === "pull") progress.push([done, total]);
+      onProgress: ({ stage, done, total, file }) => {
+        if (stage !== "pull") return;
+        progress.push([done, total]);
+        files.add(file);
       },
     });
+    assertEquals(files, new Set([entry.url]));
     assertEquals(await Deno.readFile(path), await expectedModel(SAFETENSORS, entry));
     assertEquals(progress.at(-1), [SAFETENSORS.length, SAFETENSORS.length]);
     assert(progress.every(([done], i) => i === 0 || done > progress[i - 1][0]));
