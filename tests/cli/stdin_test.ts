@@ -38,3 +38,16 @@ Deno.test("hasSecond() takes the pictures of a camera's file for one, and a thum
   // A marker that is no end stands in the midst of a thumbnail.
   assertEquals(hasSecond(withSegment(JPEG, Uint8Array.of(0xff, 0xd8, 0xff, 0xd9, 0, 0))), false);
 });
+
+Deno.test("hasSecond() looks for a camera's marker in the first 128 KiB, where cameras put it", () => {
+  const at = (place: number): Uint8Array => {
+    const file = new Uint8Array(2 ** 17 + 100);
+    file.set([0xff, 0xd8]);
+    file.set(MPF, place);
+    file.set([0xff, 0xd9], file.length - 2);
+    return concat([file, JPEG]);
+  };
+  assertEquals(hasSecond(at(2 ** 17 - 4)), false);
+  // Its last byte lies behind.
+  assertEquals(hasSecond(at(2 ** 17 - 3)), true);
+});

@@ -481,3 +481,42 @@ Deno.test("a zip archive with a part of a Keras model is refused by what is miss
     "Expected model.weights.h5 in the Keras archive half.keras",
   );
 });
+
+Deno.test("a soft-max is that of the last axis, which its own number names as well", () => {
+  const kinds = (shape: readonly (number | null)[], config: object) => {
+    const model = readDescription(sequential(
+      ["Softmax", { batch_input_shape: shape, ...config }],
+    ))!;
+    return buildGraph(model, () => undefined, "some.h5").nodes[1]!.operator.kind;
+  };
+  for (const config of [{}, { axis: -1 }, { axis: [-1] }, { axis: 1 }, { axis: [1] }]) {
+    assertEquals(kinds([null, 8], config), "softmax", JSON.stringify(config));
+  }
+  for (const axis of [-2, 0, 2, 3, [1, 2]]) assertEquals(kinds([null, 8], { axis }), "unsupported");
+  for (const axis of [-1, 3]) assertEquals(kinds([null, 8, 8, 3], { axis }), "softmax");
+  for (const axis of [1, 2, -2]) assertEquals(kinds([null, 8, 8, 3], { axis }), "unsupported");
+});
+
+Deno.test("a description that names an output which nothing gives is refused by that", async () => {
+  const bytes = await Deno.readFile(new URL("k2_fine_tuned.h5", FIXTURES));
+  const text = new TextDecoder("latin1").decode(bytes); // A letter for each byte.
+  const found = /"output_layers": \[\["(\w+)"/.exec(text)!;
+  bytes[found.index + found[0].length - 2] = "X".charCodeAt(0);
+  const error = await assertRejects(
+    () => convert(new File([bytes], "some.h5")),
+    CheckpointFormatError,
+    `${found[1]!.slice(0, -1)}X should`,
+  );
+  // Once.
+  assertEquals(error.message.split("damaged").length, 2, error.message);
+});
+
+Deno.test("an HDF5 file without layers of Keras is refused by what it has", async () => {
+  const bytes = await Deno.readFile(new URL("keras/types.h5", CHECKPOINTS));
+  const error = await assertRejects(
+    () => convert(new File([bytes], "some.h5")),
+    CheckpointFormatError,
+    "Expected the weights of Keras layers in the HDF5 file some.h5: found /",
+  );
+  assertEquals([error.file, error.code], ["some.h5", "checkpoint-unsupported"]);
+});

@@ -6,6 +6,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { concat } from "@std/bytes/concat";
+import { toFileUrl } from "@std/path";
 import { convert } from "../../../lib/convert/convert.ts";
 import { openModel } from "../../../lib/model/file.ts";
 import { openConversionSource } from "../../../lib/convert/source.ts";
@@ -138,6 +139,30 @@ Deno.test("a SavedModel and its variables come from a server", async () => {
       const [logits] = await logitsOf(checkpoint, file);
       assertAlmostEquals(logits[0], EXPECTED.module[0], TOLERANCE * 10);
     });
+  }
+});
+
+Deno.test("a SavedModel's only signature is its network, whatever it is called", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/variables`);
+    for (const { name } of Deno.readDirSync(new URL("module/variables", FIXTURES))) {
+      const file = `variables/${name}`;
+      await Deno.copyFile(new URL(`module/${file}`, FIXTURES), `${folder}/${file}`);
+    }
+    const bytes = await Deno.readFile(new URL("module/saved_model.pb", FIXTURES));
+    // A letter for each byte.
+    const text = new TextDecoder("latin1").decode(bytes), name = "serving_default";
+    for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+      bytes.set(new TextEncoder().encode("what_it_answers"), at);
+    }
+    await Deno.writeFile(`${folder}/saved_model.pb`, bytes);
+    await withCheckpoint(toFileUrl(`${folder}/`), async (checkpoint) => {
+      const [logits] = await logitsOf(checkpoint, "module");
+      assertAlmostEquals(logits[0], EXPECTED.module[0], TOLERANCE * 10);
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
@@ -284,6 +309,31 @@ Deno.test("what is not understood keeps its name, and says what it takes", async
     ["act", { kind: "unsupported", type: "Elu", because: undefined }],
     ["sum", { kind: "unsupported", type: "Add", because: "both of its values are computed" }],
   ]);
+});
+
+Deno.test("functions of constants are those of numbers", async () => {
+  const unary = {
+    ...{ Rsqrt: 0.5, Sqrt: 2, Square: 16, Neg: -4, Reciprocal: 0.25, Inv: 0.25 },
+    ...{ Exp: Math.exp(4), Abs: 4 },
+  };
+  // Of 4 and 3.
+  const binary = {
+    ...{ Add: 7, AddV2: 7, Mul: 12, Sub: 1, RealDiv: 4 / 3, Div: 4 / 3, DivNoNan: 4 / 3 },
+    ...{ FloorDiv: 1, Maximum: 4, Minimum: 3, Pow: 64 },
+  };
+  const four = constant("four", [3, 3, 3, 2], FLOAT, [5, floats(4)]);
+  const three = constant("three", [], FLOAT, [5, floats(3)]);
+  const given = (op: string, ...more: string[]) =>
+    withCheckpoint(
+      graphOf(images, four, three, node("w", op, ["four", ...more]), conv),
+      async ({ tensors }) => [...new Set(await readAll(tensors[0]))],
+    );
+  for (const [op, expected] of Object.entries(unary)) {
+    assertEquals(await given(op), [Math.fround(expected)], op);
+  }
+  for (const [op, expected] of Object.entries(binary)) {
+    assertEquals(await given(op, "three"), [Math.fround(expected)], op);
+  }
 });
 
 Deno.test("arithmetic of constants is done, that of images and a constant is a scale and a shift", async () => {
