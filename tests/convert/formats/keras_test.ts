@@ -482,6 +482,33 @@ Deno.test("a zip archive with a part of a Keras model is refused by what is miss
   );
 });
 
+Deno.test("a group with weights of several layers has these, in the order of their numbers", () => {
+  const weights = {
+    "/first/first/kernel:0": [3, 3, 3, 4],
+    "/inner/conv_2/kernel:0": [3, 3, 4, 4],
+    "/inner/conv_2/bias:0": [4],
+    "/inner/conv_10/kernel:0": [3, 3, 4, 4],
+  };
+  const found = (paths: readonly string[]) =>
+    findWeights({
+      groups: ["/first", "/inner", "/pool"],
+      datasets: paths.map((path) => {
+        const shape = weights[path as keyof typeof weights];
+        return { path, shape, kind: "float" as const, bytes: 4 };
+      }),
+      texts: new Map([["/", { layer_names: ["first", "pool", "inner"] }]]),
+      skipped: [],
+    }, ({ shape }, name) => tensorOf(name, shape, () => []))!;
+  const paths = Object.keys(weights), { tensors, order, layerNames } = found(paths);
+  assertEquals(tensors.map(({ name }) => name), [
+    ...["first.kernel", "conv_2.kernel", "conv_2.bias", "conv_10.kernel"],
+  ]);
+  assertEquals(layerNames, ["first", "pool", "conv_2", "conv_10"]);
+  assertEquals(order, "declared");
+  // Frozen layers lie behind those that learn, whatever their order in the network is.
+  assertEquals(found(paths.toReversed()).order, "none");
+});
+
 Deno.test("a soft-max is that of the last axis, which its own number names as well", () => {
   const kinds = (shape: readonly (number | null)[], config: object) => {
     const model = readDescription(sequential(

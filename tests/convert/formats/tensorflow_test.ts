@@ -440,6 +440,24 @@ Deno.test("a branch that is for training is left out", async () => {
   ]);
 });
 
+Deno.test("dropout is left out if its mask is made of random numbers in eight steps at most", async () => {
+  const kinds = async (steps: number) => {
+    const chain = Array.from(
+      { length: steps },
+      (_, i) => node(`step${i}`, "Identity", [i === 0 ? "random" : `step${i - 1}`]),
+    );
+    const operators = await operatorsOf(graphOf(
+      ...[images, filter, conv, node("random", "RandomUniform", ["two"]), ...chain],
+      ...[node("kept", "RealDiv", ["conv", "half"]), constant("half", [], FLOAT, [5, floats(0.5)])],
+      ...[node("drop", "Mul", ["kept", `step${steps - 1}`]), node("end", "Relu", ["drop"])],
+    ));
+    return operators.slice(2).map((entry) => (entry as [string, { kind: string }])[1].kind);
+  };
+  // The random numbers themselves are the last step.
+  for (const steps of [1, 7]) assertEquals(await kinds(steps), ["relu"]);
+  assertEquals(await kinds(8), ["affine", "unsupported", "relu"]);
+});
+
 Deno.test("dropout in a branch that is for training is left out with it", async () => {
   const byDefault = node("training", "PlaceholderWithDefault", ["no"], type(BOOL));
   const mask = [

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { convert } from "../../../lib/convert/convert.ts";
+import { graphOfJson } from "../../../lib/convert/formats/tensorflow/json_graph.ts";
 import { CheckpointFormatError } from "../../../lib/errors.ts";
 import { checkpointLogits, CHECKPOINTS } from "../../support/checkpoint_logits.ts";
 
@@ -93,3 +94,33 @@ for (const [what, change, message] of REFUSALS) {
     await assertRejects(() => convertChanged(change), CheckpointFormatError, message);
   });
 }
+
+Deno.test("attributes of a graph as JSON are those of its protocol buffers", () => {
+  const { nodes } = graphOfJson({
+    node: [{
+      name: "mean",
+      op: "Mean",
+      input: ["x", "^control"],
+      attr: {
+        keep_dims: { b: true },
+        off: { b: false },
+        T: { type: "DT_INT32" },
+        axis: { i: "3" },
+        ratio: { f: 0.5 },
+        data_format: { s: btoa("NCHW") },
+        none: { b: null },
+        strides: { list: { i: ["1", 2] } },
+        shape: { shape: { dim: [{ size: "-1" }, { size: 8 }] } },
+      },
+    }, { name: "no node" }],
+  }, new Map());
+  assertEquals([...nodes.keys()], ["mean"]);
+  const { inputs, attributes } = nodes.get("mean")!;
+  assertEquals(inputs, ["x"]);
+  const ints = ["keep_dims", "off", "T", "axis", "none"].map((name) => attributes.get(name)!.int);
+  assertEquals(ints, [1, 0, 3, 3, undefined]);
+  assertEquals(attributes.get("ratio")!.float, 0.5);
+  assertEquals(attributes.get("data_format")!.text, "NCHW");
+  assertEquals(attributes.get("strides")!.ints, [1, 2]);
+  assertEquals(attributes.get("shape")!.shape, [undefined, 8]);
+});
