@@ -15,6 +15,13 @@ Deno.test("colors are matplotlib's inferno, to its last level", () => {
   for (const [level, color] of Object.entries(expected)) {
     assertEquals([...table.subarray(3 * Number(level), 3 * Number(level) + 3)], color, level);
   }
+  // Between two of every eighth they are halfway.
+  for (let level = 0; level < 248; level += 8) {
+    for (let c = 0; c < 3; c++) {
+      const [from, middle, to] = [0, 4, 8].map((step) => table[3 * (level + step) + c]!);
+      assertEquals(middle, Math.round((from! + to!) / 2), `${level}`);
+    }
+  }
 });
 
 Deno.test("a value's level is the nearest of 256, and what lies outside is at the end", () => {

@@ -87,3 +87,27 @@ gpuTest("every shader and pipeline is labeled with its kernel and variant", asyn
   ];
   for (const label of expected) assert(labels.shaders.has(label), [...labels.shaders].join("\n"));
 });
+
+gpuTest(
+  "results of up to 128 KiB are kept for later runs, eight of them; larger ones are freed",
+  async () => {
+    const { backend } = await acquireGpu();
+    try {
+      using memory = new Memory(backend);
+      const vectors = 2 ** 17 / 16;
+      const kept = memory.allocate(vectors, "buffer");
+      memory.recycle(kept);
+      assertEquals(memory.bytes, 2 ** 17);
+      assert(memory.allocate(vectors, "buffer") === kept);
+      memory.free(kept);
+      memory.recycle(memory.allocate(vectors + 1, "buffer"));
+      assertEquals(memory.bytes, 0);
+      const many = Array.from({ length: 9 }, (_, i) => memory.allocate(i + 1, "buffer"));
+      for (const tensor of many) memory.recycle(tensor);
+      // The oldest, of one vector, had to go.
+      assertEquals(memory.bytes, 16 * (2 + 3 + 4 + 5 + 6 + 7 + 8 + 9));
+    } finally {
+      await releaseGpu();
+    }
+  },
+);
