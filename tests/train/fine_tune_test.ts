@@ -433,6 +433,29 @@ Deno.test("fit() with fineTune tells apart what the frozen layers do not, in an 
   assertEquals(other.readout!.features, one.readout!.features);
 });
 
+Deno.test("fit() with fineTune reads all pictures again when it has learned, and refuses if one is gone", async () => {
+  const { labels, samples } = pictures(0, 20);
+  let hasLearned = false, opened = 0;
+  const changed = samples.map((sample, n) => ({
+    ...sample,
+    image: n !== 7 ? sample.image : () => {
+      opened++;
+      if (hasLearned) throw new Error("no such file");
+      return sample.image as Pixels; // As pictures() gives them.
+    },
+  }));
+  await assertRejects(
+    () =>
+      fit({ labels, samples: changed }, {
+        ...OPTIONS,
+        onProgress: ({ epoch }) => void (hasLearned ||= epoch !== undefined),
+      }),
+    Error,
+    "0/7 cannot be read any more: ",
+  );
+  assertEquals([hasLearned, opened > 1], [true, true]);
+});
+
 Deno.test("fit() with fineTune that is interrupted in an epoch makes the model of one that is not", async () => {
   const directory = await Deno.makeTempDir({ prefix: "vgg16-test-" });
   try {
