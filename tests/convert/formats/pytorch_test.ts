@@ -296,6 +296,9 @@ Deno.test("the code of a TorchScript module is followed to the operators of its 
     assertEquals(leaky.operator, { kind: "unsupported", type: "leaky_relu", because: undefined });
     assertEquals(flatten.operator, { kind: "flatten" });
     assertEquals([leaky.inputs, graph!.outputs], [[relu.output], [flatten.output]]);
+    // What no module of the network's has a name for is called as its operator.
+    const names = [conv, relu, leaky, flatten].map(({ name }) => name);
+    assertEquals(names, ["conv2d", "relu_", "leaky_relu", "flatten"]);
   });
 });
 
