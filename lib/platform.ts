@@ -419,5 +419,8 @@ export const NO_COLOR: boolean = system.noColor;
 /** The runtime's version, and that of what runs its programs. */
 export const RUNTIME_VERSION: string = system.version.deno, V8_VERSION: string = system.version.v8;
 
+/** Whether what a thread wakes goes on only once something else happens: Deno looks for it from 2.8 on. */
+export const WAKES_LATE: boolean = /^2\.[0-7]\./.test(RUNTIME_VERSION);
+
 /** The system, such as `linux x86_64`. */
 export const SYSTEM: string = `${system.build.os} ${system.build.arch}`;

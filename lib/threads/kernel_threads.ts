@@ -5,6 +5,7 @@
  * small kernel.
  */
 
+import { WAKES_LATE } from "../platform.ts";
 import { startThreads, type Thread, until } from "./thread.ts";
 
 /** Bytes that orders take in the memory. */
@@ -91,9 +92,14 @@ export class KernelThreads {
 
   /** Waits until all have finished. @throws If one has died, with this order or an earlier one. */
   async finish(): Promise<void> {
-    for (let done = this.#done; done !== this.#order; done = this.#done) {
-      const waiting = Atomics.waitAsync(this.#words, WORD.done, done);
-      if (waiting.async) await until(waiting.value, this.#threads);
+    const pulse = WAKES_LATE ? setInterval(() => {}, 1) : undefined;
+    try {
+      for (let done = this.#done; done !== this.#order; done = this.#done) {
+        const waiting = Atomics.waitAsync(this.#words, WORD.done, done);
+        if (waiting.async) await until(waiting.value, this.#threads);
+      }
+    } finally {
+      clearInterval(pulse);
     }
   }
 

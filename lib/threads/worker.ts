@@ -26,12 +26,13 @@ export interface WorkerListener {
  */
 const BEGIN_BY_NODE =
   `import { parentPort as parent, workerData as begin } from "node:worker_threads";
+// Below 2.6 Deno's is the global object, of which nothing is left, and 2.1 has the web's events alone.
+const { postMessage: post, on, addEventListener: hear } = parent;
 const port = {
   given: begin.given,
-  send: (message, transfer) => parent.postMessage(message, transfer),
-  // Deno 2.1 has but the events of the web.
-  listen: (hear) => parent.on?.("message", hear) ??
-    parent.addEventListener("message", ({ data }) => hear(data)),
+  send: (message, transfer) => post.call(parent, message, transfer ?? []),
+  listen: (listener) => on?.call(parent, "message", listener) ??
+    hear.call(parent, "message", ({ data }) => listener(data)),
 };
 await new Promise((held) =>
   globalThis.navigator?.locks?.request(crypto.randomUUID(), () => {

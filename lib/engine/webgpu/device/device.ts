@@ -1,5 +1,6 @@
 /** The GPU device that all engines of a process share, and what it reports, as named errors. */
 
+import { RUNTIME_VERSION } from "../../../platform.ts";
 import { BackendUnavailableError } from "../../../errors.ts";
 import { findAdapter } from "./adapter.ts";
 import { type Backend, openBackend, unregisterBackend } from "./tfjs.ts";
@@ -98,6 +99,9 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   }
 }
 
+/** What of the language the kernels need: four integers in a word. */
+const PACKED = "packed_4x8_integer_dot_product";
+
 async function requestGpu(software: boolean): Promise<Gpu> {
   const found = await findAdapter();
   if (found === undefined) {
@@ -111,6 +115,12 @@ async function requestGpu(software: boolean): Promise<Gpu> {
   const { adapter, description, isFallback } = found;
   if (isFallback && !software) {
     const reason = "only a software adapter was found";
+    throw new BackendUnavailableError("backend-missing", "webgpu", reason);
+  }
+  // Deno's types do not say it, and 2.7 and 2.8 have what is needed without a list.
+  const { wgslLanguageFeatures } = navigator.gpu as { wgslLanguageFeatures?: ReadonlySet<string> };
+  if (!(wgslLanguageFeatures?.has(PACKED) ?? /^2\.[78]\./.test(RUNTIME_VERSION))) {
+    const reason = `this runtime's WGSL has no ${PACKED}, which Deno's has from 2.7 on`;
     throw new BackendUnavailableError("backend-missing", "webgpu", reason);
   }
   const device = await requestDevice(adapter);

@@ -1,0 +1,64 @@
+/** The package on every runtime that it is for: what a program prints on each, held to the checkout's own numbers. */
+
+import { assertEquals } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import config from "../deno.json" with { type: "json" };
+import { devTest } from "./support/dev_packages.ts";
+import { EXPECTED } from "./support/logits_hash.ts";
+import { npmProject } from "./support/npm_project.ts";
+
+const ROOT = fromFileUrl(new URL("../", import.meta.url)).replace(/\/$/, "");
+const FILES = ["tests/runtimes/program.ts", "tests/support/logits_hash.ts"];
+const NEEDS = { file: fromFileUrl(import.meta.url), programs: { npx: "npm" } };
+
+/** The oldest that README promises, the one that edge platforms have, and the one that this is written with. */
+const DENOS = ["deno@2.1.14", "deno@2.5.6", "deno@2.9.6"];
+/** Bun is here, and the two Nodes that get repairs. */
+const OTHERS = ["node@22", "node@24", "bun@1.4.5"];
+
+const { hash, labels } = EXPECTED["vgg16-imagenet200"]!;
+const PRINTED = {
+  ...{ hash, labels, byPath: "tabby cat", threads: 2, small: "espresso" },
+  ...{ served: ["tabby cat", 200, true], decodes: true, webgpu: "not asked" },
+};
+
+async function run(args: readonly string[], cwd: string): Promise<unknown> {
+  const { success, stdout, stderr } = await new Deno.Command("npx", {
+    args: ["--yes", ...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (!success) throw new Error(`${args.join(" ")}:\n${out}${errors}`);
+  return JSON.parse(out!);
+}
+
+devTest("one program prints the same on each runtime", NEEDS, async (_, t) => {
+  await using project = await npmProject();
+  for (const file of FILES) {
+    await Deno.copyFile(join(ROOT, file), join(project.folder, file.replace(/.*\//, "")));
+  }
+  for (const runtime of DENOS) {
+    await t.step(runtime, async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        for (const file of FILES) {
+          await Deno.copyFile(join(ROOT, file), join(folder, file.replace(/.*\//, "")));
+        }
+        const flags = ["--no-lock", "--no-check", "--allow-all", `--config=${ROOT}/deno.json`];
+        const thread = `file://${ROOT}/lib/threads/thread.ts`;
+        const args = [runtime, "run", ...flags, "program.ts", ROOT, thread];
+        assertEquals(await run(args, folder), PRINTED);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    });
+  }
+  for (const runtime of OTHERS) {
+    await t.step(runtime, async () => {
+      const thread = join(project.packageFolder(config.name), "lib/threads/thread.js");
+      const printed = await run([runtime, "program.ts", ROOT, `file://${thread}`], project.folder);
+      assertEquals(printed, PRINTED);
+    });
+  }
+});
