@@ -85,7 +85,8 @@ export type {
   PreparedImage,
 } from "./lib/input/prepared_image.ts";
 export type { Crops, ViewOptions } from "./lib/input/views.ts";
-export type { SourceLike } from "./lib/io/open_source.ts";
+export type { PlainSource, SourceLike } from "./lib/io/open_source.ts";
+export type { PackagedFile, WrappedFile } from "./lib/io/wrapped_file.ts";
 export type {
   Architecture,
   Configuration,

@@ -2,8 +2,8 @@
  * The server.
  *
  * ```sh
- * deno serve --allow-env --allow-read=weights,lib --host 127.0.0.1 serve.ts
- * deno run --allow-env --allow-read=weights,lib --allow-net=127.0.0.1:8000 serve.ts --port 8000
+ * deno serve --allow-env --allow-read=lib --host 127.0.0.1 serve.ts
+ * deno run --allow-env --allow-read=lib --allow-net=127.0.0.1:8000 serve.ts --port 8000
  * ```
  *
  * `deno serve` and `deno run` evaluate this module alike. With `--port` or `--host` it listens itself,
@@ -126,9 +126,9 @@ function learnAddress(found: string): void {
  * `deno serve` there is a server by then. So nothing that is done here may keep the process alive.
  */
 function listenIfIdle(): void {
-  const timer = setTimeout(async () => {
+  const timer = setTimeout(() => {
     warmUp();
-    tellOthers = await shareAddress(() => address, learnAddress);
+    tellOthers = shareAddress(() => address, learnAddress);
   }, IDLE_MS);
   Deno.unrefTimer(timer);
   addEventListener("beforeunload", (event) => {

@@ -42,7 +42,7 @@ trap end TERM
 
 cd "$PROJECT" || exit 2
 deno run --cached-only --no-prompt --no-code-cache --allow-env='SLURM_ARRAY_TASK_*' \
-  --allow-read="weights,lib,$DATA" --allow-write="$DATA/results" cli.ts \
+  --allow-read="lib,$DATA" --allow-write="$DATA/results" cli.ts \
   classify --manifest "$DATA/parts" --part "auto/$TASKS" --out-dir "$DATA/results" --max-errors 1% \
   --threads "${SLURM_CPUS_PER_TASK:-1}" &
 pid=$!

@@ -2,7 +2,7 @@
  * Labels a folder of pictures, however many, and prints a JSON line for each. A broken picture is a line
  * too, not the end of the job.
  *
- *     deno run --allow-read=weights,lib,photos examples/batch_job.ts photos > labels.jsonl
+ *     deno run --allow-read=lib,photos examples/batch_job.ts photos > labels.jsonl
  */
 
 import { loadClassifier } from "@edge/vgg16";

@@ -2,7 +2,7 @@
  * Labels the pictures that are named on the command line: the model is loaded once, and freed at the
  * end.
  *
- *     deno run --allow-read=weights,lib,cat.png,coffee.png \
+ *     deno run --allow-read=lib,cat.png,coffee.png \
  *       examples/classify.ts cat.png coffee.png
  */
 

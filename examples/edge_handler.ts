@@ -2,7 +2,7 @@
  * An endpoint of your own, for Deno Deploy or any other place that serves a module: POST a picture,
  * get its label. `createHandler()` is a whole service instead, with limits, batching and metrics.
  *
- *     deno serve --allow-read=weights,lib --host 127.0.0.1 examples/edge_handler.ts
+ *     deno serve --allow-read=lib --host 127.0.0.1 examples/edge_handler.ts
  *     curl --data-binary @cat.png localhost:8000
  */
 

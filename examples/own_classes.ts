@@ -3,7 +3,7 @@
  *
  *     pets/rabbit/1.jpg   pets/rabbit/2.jpg …   pets/parrot/1.jpg …
  *
- *     deno run --allow-read=weights,lib,pets,models,new.jpg --allow-write=models \
+ *     deno run --allow-read=lib,pets,models,new.jpg --allow-write=models \
  *       examples/own_classes.ts pets models/pets.safetensors new.jpg
  */
 

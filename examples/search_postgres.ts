@@ -3,7 +3,7 @@
  * at once, by whichever program comes first.
  *
  *     DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres deno run --allow-env \
- *       --allow-net=127.0.0.1:5432 --allow-read=weights,lib,cat.png,photos \
+ *       --allow-net=127.0.0.1:5432 --allow-read=lib,cat.png,photos \
  *       examples/search_postgres.ts cat.png photos
  */
 

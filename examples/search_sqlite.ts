@@ -2,7 +2,7 @@
  * Finds the pictures of a folder that look most like one picture, with SQLite: each is looked at once, and
  * the next search only looks at what is new.
  *
- *     deno run --allow-read=weights,lib,cat.png,photos,photos.db --allow-write=photos.db --allow-ffi \
+ *     deno run --allow-read=lib,cat.png,photos,photos.db --allow-write=photos.db --allow-ffi \
  *       examples/search_sqlite.ts cat.png photos photos.db
  */
 

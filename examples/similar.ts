@@ -1,7 +1,7 @@
 /**
  * Finds the pictures of a folder that look most like one picture.
  *
- *     deno run --allow-read=weights,lib,cat.png,photos examples/similar.ts cat.png photos
+ *     deno run --allow-read=lib,cat.png,photos examples/similar.ts cat.png photos
  */
 
 import { loadClassifier, similarity } from "@edge/vgg16";

@@ -167,7 +167,7 @@ Deno.test("a release has what its users need, and nothing else", async () => {
     const file of [
       "README.md",
       "LICENSE",
-      "weights/vgg16-imagenet200.safetensors",
+      "weights/vgg16-imagenet200.wasm",
       "docs/architecture.svg",
     ]
   ) {
@@ -179,7 +179,8 @@ Deno.test("a release has what its users need, and nothing else", async () => {
   assertEquals(others, []);
   for (const folder of packageFolders(toFileUrl(ROOT)).slice(1)) {
     const { name, files } = await publicationOf(folder, ["--no-check"]);
-    const model = CATALOG.find((entry) => entry.package === name)!.file!.split("/").at(-1)!;
+    const { file } = CATALOG.find((entry) => entry.package === name)!;
+    const model = file!.split("/").at(-1)!.replace(/safetensors$/, "wasm");
     assertEquals([...files].sort(), ["LICENSE", "README.md", "deno.json", "mod.ts", model]);
   }
 });

@@ -60,7 +60,7 @@ for (const { kind, text } of BLOCKS) {
         const shown = shownBelow(text.split("\n"), "// ");
         assertEquals(
           (await outputOf(
-            `deno run --check --no-prompt --allow-read=weights,lib,tests - < ${file}`,
+            `deno run --check --no-prompt --allow-read=lib,tests - < ${file}`,
             ROOT,
           )).trimEnd(),
           shown,

@@ -8,7 +8,7 @@ import { EXPECTED } from "./support/logits_hash.ts";
 import { npmProject } from "./support/npm_project.ts";
 
 const ROOT = fromFileUrl(new URL("../", import.meta.url)).replace(/\/$/, "");
-const FILES = ["tests/runtimes/program.ts", "tests/support/logits_hash.ts"];
+const FILES = ["tests/support/runtime_program.ts", "tests/support/logits_hash.ts"];
 const NEEDS = { file: fromFileUrl(import.meta.url), programs: { npx: "npm" } };
 
 /** The oldest that README promises, the one that edge platforms have, and the one that this is written with. */
@@ -47,7 +47,7 @@ devTest("one program prints the same on each runtime", NEEDS, async (_, t) => {
         }
         const flags = ["--no-lock", "--no-check", "--allow-all", `--config=${ROOT}/deno.json`];
         const thread = `file://${ROOT}/lib/threads/thread.ts`;
-        const args = [runtime, "run", ...flags, "program.ts", ROOT, thread];
+        const args = [runtime, "run", ...flags, "runtime_program.ts", ROOT, thread];
         assertEquals(await run(args, folder), PRINTED);
       } finally {
         await Deno.remove(folder, { recursive: true });
@@ -57,7 +57,10 @@ devTest("one program prints the same on each runtime", NEEDS, async (_, t) => {
   for (const runtime of OTHERS) {
     await t.step(runtime, async () => {
       const thread = join(project.packageFolder(config.name), "lib/threads/thread.js");
-      const printed = await run([runtime, "program.ts", ROOT, `file://${thread}`], project.folder);
+      const printed = await run(
+        [runtime, "runtime_program.ts", ROOT, `file://${thread}`],
+        project.folder,
+      );
       assertEquals(printed, PRINTED);
     });
   }

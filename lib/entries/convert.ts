@@ -33,7 +33,8 @@ export type { GivenPreprocessing } from "../convert/network/preprocessing.ts";
 export type { LayerReport } from "../convert/quantize/layer.ts";
 export type { ConversionInput } from "../convert/source.ts";
 export type { ReadOptions, SourceOptions } from "../io/byte_source.ts";
-export type { SourceLike } from "../io/open_source.ts";
+export type { PlainSource, SourceLike } from "../io/open_source.ts";
+export type { PackagedFile, WrappedFile } from "../io/wrapped_file.ts";
 export type { Architecture, Configuration, LayerName } from "../model/architecture.ts";
 export type {
   LayerParameters,

@@ -60,7 +60,8 @@ export type {
   PreparedImage,
 } from "../input/prepared_image.ts";
 export type { Crops, ViewOptions } from "../input/views.ts";
-export type { SourceLike } from "../io/open_source.ts";
+export type { PlainSource, SourceLike } from "../io/open_source.ts";
+export type { PackagedFile, WrappedFile } from "../io/wrapped_file.ts";
 export type {
   Architecture,
   Configuration,

@@ -37,7 +37,8 @@ export type {
 } from "../image/image.ts";
 export type { ImageError } from "../input/image_error.ts";
 export type { Images, NamedImage, PreparedImage } from "../input/prepared_image.ts";
-export type { SourceLike } from "../io/open_source.ts";
+export type { PlainSource, SourceLike } from "../io/open_source.ts";
+export type { PackagedFile, WrappedFile } from "../io/wrapped_file.ts";
 export type { Architecture, Configuration, LayerName } from "../model/architecture.ts";
 export type {
   LayerParameters,

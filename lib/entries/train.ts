@@ -46,7 +46,8 @@ export type {
 export type { Dataset, IndexedSample, LabeledImages, Sample } from "../input/dataset.ts";
 export type { ListOptions } from "../input/list_samples.ts";
 export type { SkippedSample, SkipReason } from "../input/skipped_samples.ts";
-export type { SourceLike } from "../io/open_source.ts";
+export type { PlainSource, SourceLike } from "../io/open_source.ts";
+export type { PackagedFile, WrappedFile } from "../io/wrapped_file.ts";
 export type { Architecture, Configuration, LayerName } from "../model/architecture.ts";
 export type { ClassInfo, ClassName } from "../model/classes.ts";
 export type {
@@ -82,7 +83,7 @@ export type { AddOptions, Extended, ExtendedInMemory } from "../train/add_exampl
 export type { FitOptions } from "../train/fit.ts";
 export type { ScratchOptions } from "../train/fit_from_scratch.ts";
 export type { Fitted, FittedInMemory, OutOptions } from "../train/fitted.ts";
-export type { NetworkOptions } from "../train/network.ts";
+export type { NetworkOptions } from "../train/network_options.ts";
 export type { LearningOptions } from "../train/options.ts";
 export type { PixelOptions } from "../train/pixels.ts";
 export type { Whitening } from "../train/statistics.ts";

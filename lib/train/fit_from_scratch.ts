@@ -1,5 +1,6 @@
 /** A small VGG from nothing but labeled pictures. */
 
+import type { NetworkOptions } from "./network_options.ts";
 import type { BackendOptions } from "../engine/engine.ts";
 import { collectSamples, type LabeledImages } from "../input/dataset.ts";
 import { SkippedSamples } from "../input/skipped_samples.ts";
@@ -18,13 +19,7 @@ import {
 import { NEVER } from "./folds.ts";
 import { withKernels } from "./kernels.ts";
 import { trainLoop } from "./loop.ts";
-import {
-  architectureOf,
-  forward,
-  initialize,
-  type NetworkOptions,
-  trainedLayers,
-} from "./network.ts";
+import { architectureOf, forward, initialize, trainedLayers } from "./network.ts";
 import { ProgressTeller } from "../progress.ts";
 import type { LearningOptions } from "./options.ts";
 import { pixelLogits } from "./pixel_logits.ts";

@@ -1,32 +1,14 @@
 /** A small VGG as tfjs trains it. */
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
-import {
-  type Architecture,
-  type Configuration,
-  CONFIGURATIONS,
-  layersOf,
-} from "../model/architecture.ts";
+import { type Architecture, CONFIGURATIONS, layersOf } from "../model/architecture.ts";
 import { normalization, remembered } from "./batch_normalization.ts";
 import { convolutionLayer } from "./convolution.ts";
 import { type DenseLayer, forwardDense, initialFilter, trainedLayer } from "./dense.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { normalFrom, randomFrom } from "./random.ts";
+import type { NetworkOptions } from "./network_options.ts";
 import { floats, type Tfjs } from "./tfjs.ts";
-
-/** The shape of a small VGG. */
-export interface NetworkOptions {
-  /** A column of the paper's table 1 with 3x3 convolutions only. Default: `"B"`. */
-  readonly configuration?: Exclude<Configuration, "C"> | undefined;
-  /** Part of the paper's channels, rounded to multiples of 4. Default: 1/8, so 8 to 64. */
-  readonly width?: number | undefined;
-  /** Units of the hidden dense layers, at most seven. Default: `[64]`. */
-  readonly dense?: readonly number[] | undefined;
-  /** Side of the square input in pixels, to which pictures are resized; at least 32. Default: 32. */
-  readonly side?: number | undefined;
-  /** 1 (gray) or 3 (RGB). Default: 3. */
-  readonly channels?: 1 | 3 | undefined;
-}
 
 /** The channels of the paper's blocks. */
 const PAPER_CHANNELS = [64, 128, 256, 512, 512];

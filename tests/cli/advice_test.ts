@@ -60,12 +60,12 @@ Deno.test("a missing permission is named in words, and the command with it is pr
           /^error: this needs to read \S+\.safetensors$/,
         ],
         [
-          `deno run --allow-read=weights,lib --allow-sys cli.ts ${line}`,
+          `deno run --allow-read=lib --allow-sys cli.ts ${line}`,
           `deno run --allow-read --allow-sys cli.ts ${line}`,
           `error: ${CAT}: this needs to read ${CAT}`,
         ],
         [
-          `deno run --allow-read=weights,lib --allow-write=${folder} cli.ts ${line} --out "${out}"`,
+          `deno run --allow-read=lib --allow-write=${folder} cli.ts ${line} --out "${out}"`,
           `deno run --allow-read --allow-write cli.ts ${line} --out ${quoted(out)}`,
           /^error: this needs to read /,
         ],

@@ -9,7 +9,7 @@ import { TextLineStream } from "@std/streams";
 import { CIFAR10 } from "./cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
-const READ = "--allow-read=weights,lib";
+const READ = "--allow-read=lib";
 
 /** A running server. */
 export interface Server {

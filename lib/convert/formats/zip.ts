@@ -4,7 +4,7 @@
  * @see {@link https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT} sections 4.3 and 4.5.3
  */
 
-import { Cleanup } from "../../cleanup.ts";
+import type { Cleanup } from "../../cleanup.ts";
 import { CheckpointFormatError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte_source.ts";
 import type { Budget } from "./budget.ts";

@@ -7,7 +7,7 @@ import type { FILES as Files } from "./files.ts";
 import { taggedJson, taggedResponse } from "../server/respond.ts";
 
 interface Asset {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly policy: string;
 }
 

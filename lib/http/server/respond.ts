@@ -18,14 +18,14 @@ export function notReady(waitMs: number): Response {
 /** The answer to a GET, with a strong ETag; 304 without a body for a client that has these bytes. */
 export async function taggedResponse(
   request: Request,
-  bytes: Uint8Array,
+  bytes: Uint8Array<ArrayBuffer>,
   contentType: string,
 ): Promise<Response> {
   const etag = await eTag(bytes);
   if (!ifNoneMatch(request.headers.get("if-none-match"), etag)) {
     return new Response(null, { status: STATUS.notModified, headers: { etag } });
   }
-  return new Response(bytes as Uint8Array<ArrayBuffer>, {
+  return new Response(bytes, {
     headers: { "content-type": contentType, etag },
   });
 }

@@ -18,10 +18,10 @@ const QUIET_MS = 200;
  * @param learn Called with it if another one does.
  * @returns Tells the others that this worker knows it now.
  */
-export async function shareAddress(
+export function shareAddress(
   known: () => string | undefined,
   learn: (address: string) => void,
-): Promise<() => void> {
+): () => void {
   // Node's can be told not to keep the process alive.
   const { BroadcastChannel } = needed("node:worker_threads");
   const channel = new BroadcastChannel("vgg16-address");

@@ -1,5 +1,6 @@
 /** Archives of large files, whose sizes have 64 bits (APPNOTE 4.3.14, 4.3.15 and 4.5.3). */
 
+import { Cleanup } from "../../../lib/cleanup.ts";
 import { concat } from "@std/bytes/concat";
 import { assertEquals, assertRejects } from "@std/assert";
 import { Budget } from "../../../lib/convert/formats/budget.ts";
@@ -88,7 +89,7 @@ Deno.test("an archive is read whichever of its numbers have 64 bits", async () =
       const [entry, ...others] = await readZipDirectory(source, budget);
       assertEquals([entry!.name, others], [NAME, []]);
       assertEquals([entry!.size, entry!.headerOffset], [CONTENTS.length, 2], `${wide}`);
-      using opened = new DisposableStack();
+      using opened = new Cleanup();
       assertEquals(await readEntry(source, entry!, opened), CONTENTS, `${wide}`);
     }
   }
@@ -98,7 +99,7 @@ Deno.test("an entry that cannot be decompressed is damaged, and said to be", asy
   const bytes = await archiveOf([], false), source = new BytesSource(bytes);
   const [entry] = await readZipDirectory(source, new Budget("a.zip", bytes.length));
   bytes[entry!.headerOffset + 30 + NAME.length] = 0xff; // A block of a kind that there is not.
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const read = () => readEntry(source, entry!, opened);
   await assertRejects(read, CheckpointFormatError, "some.txt cannot be decompressed");
 });
@@ -106,7 +107,7 @@ Deno.test("an entry that cannot be decompressed is damaged, and said to be", asy
 Deno.test("an archive that is damaged is named in the error, with the place", async () => {
   const bytes = await archiveOf([], false), source = new BytesSource(bytes, "some.zip");
   const [entry] = await readZipDirectory(source, new Budget("some.zip", bytes.length));
-  using opened = new DisposableStack();
+  using opened = new Cleanup();
   const { headerOffset } = entry!;
   const read = async (offset: number, byte: number) => {
     const before = bytes[offset]!;

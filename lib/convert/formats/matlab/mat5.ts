@@ -4,7 +4,7 @@
  * @see {@link https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf}
  */
 
-import { Cleanup } from "../../../cleanup.ts";
+import type { Cleanup } from "../../../cleanup.ts";
 import { type ByteSource, BytesSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
 import { OUTPUTS_FIRST, sizeOf } from "../checkpoint.ts";

@@ -3,7 +3,7 @@
  * references to what is in the group `#refs#`.
  */
 
-import { Cleanup } from "../../../cleanup.ts";
+import type { Cleanup } from "../../../cleanup.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Budget } from "../budget.ts";
 import { OUTPUTS_FIRST, readAll, sizeOf } from "../checkpoint.ts";

@@ -1,6 +1,6 @@
 /** Reads a TorchScript archive: parameters as `torch.save` writes them, constants, and code. */
 
-import { Cleanup } from "../../../cleanup.ts";
+import type { Cleanup } from "../../../cleanup.ts";
 import { CheckpointFormatError } from "../../../errors.ts";
 import type { ByteSource } from "../../../io/byte_source.ts";
 import type { Checkpoint, CheckpointTensor, OpenOptions } from "../checkpoint.ts";

@@ -1,5 +1,5 @@
 /**
- * What a program does with the packages, on whatever runtime: `program.ts ROOT THREAD` prints a line of JSON. ROOT is the
+ * What a program does with the packages, on whatever runtime: `runtime_program.ts ROOT THREAD` prints a line of JSON. ROOT is the
  * path of a checkout, which has the pictures, and THREAD the URL of the package's `lib/threads/thread`. Node and Bun run
  * it as it is, beside `logits_hash.ts` and with the packages installed.
  *
