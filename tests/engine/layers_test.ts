@@ -63,7 +63,9 @@ for (const precision of ["int8", "float"] as const) {
   for (const isFallback of [true, false]) {
     const tuning = defaultTuning(isFallback);
     gpuTest(`WebGPU gives several layers of a run: ${precision}, ${tuning.memory}`, async () => {
-      const cases = [0, 2, 5, 9, 10].map((index) => engineCases()[index]!);
+      // What is kept of a run does not depend on the precision: one case for each kind of its kernels.
+      const chosen = precision === "int8" ? [0, 2, 5, 9, 10] : [2, 9];
+      const cases = chosen.map((index) => engineCases()[index]!);
       for (const testCase of cases) {
         await checkLists((model) => createWebgpuEngine(model, { precision, tuning }), testCase);
       }

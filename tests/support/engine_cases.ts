@@ -15,7 +15,7 @@ import {
 } from "../../lib/model/architecture.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { randomBatch, randomModel } from "./random_model.ts";
-import { referenceActivations, type Weights } from "./reference.ts";
+import { referenceActivations, referenceLayers, type Weights } from "./reference.ts";
 
 /** One network on one batch. */
 export interface EngineCase {
@@ -126,8 +126,14 @@ const DRAWS: Readonly<Record<string, Draw>> = {
   },
 };
 
-/** The networks, small enough for the naive reference. */
-export function engineCases(): EngineCase[] {
+let cases: readonly EngineCase[] | undefined;
+
+/** The networks, small enough for the naive reference. The same objects each time. */
+export function engineCases(): readonly EngineCase[] {
+  return cases ??= drawCases();
+}
+
+function drawCases(): EngineCase[] {
   return Object.entries(DRAWS).map(([name, draw], index) => {
     const { configuration, widths, dense, pooling, size } = draw;
     const { batchSize = size, channels = 3, count = 1 } = draw;
@@ -146,7 +152,7 @@ export function engineCases(): EngineCase[] {
 }
 
 /** Those of {@linkcode engineCases} that average their map. */
-export function averageCases(): EngineCase[] {
+export function averageCases(): readonly EngineCase[] {
   return engineCases().filter(({ model }) => model.architecture.pooling === "average");
 }
 
@@ -175,14 +181,23 @@ export function rawLayer(program: Program, name: string): Program {
 /** Makes an engine; `program` overrides the constants that the model compiles to. */
 export type EngineFactory = (model: Model, program?: Program) => Promise<Engine>;
 
+/** What the reference gives for every layer of a case: it is slow, and many engines are held to it. */
+const references = new WeakMap<EngineCase, readonly Activations[]>();
+
+export function everyLayer(testCase: EngineCase): readonly Activations[] {
+  const { model, weights, batch } = testCase, program = compileProgram(model);
+  const known = references.get(testCase) ??
+    referenceLayers(program, weights, batch, layerNames(program));
+  references.set(testCase, known);
+  return known;
+}
+
 /** Holds an engine to the reference's values, scales and shapes on every layer. */
 export async function checkEveryLayer(create: EngineFactory, testCase: EngineCase): Promise<void> {
-  const { model, weights, batch } = testCase;
-  const program = compileProgram(model);
+  const { model, batch } = testCase;
   await using engine = await create(model);
-  for (const layer of layerNames(program)) {
-    const actual = await engine.run(batch, { layer });
-    assertSame(actual, referenceActivations(program, weights, batch, layer));
+  for (const expected of everyLayer(testCase)) {
+    assertSame(await engine.run(batch, { layer: expected.layer }), expected);
   }
 }
 

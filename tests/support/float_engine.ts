@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Activations, Batch, Engine, RunOptions } from "../../lib/engine/engine.ts";
+import type { Activations, Batch, Engine } from "../../lib/engine/engine.ts";
 import type { Model } from "../../lib/model/model.ts";
 import { type Layer, layerInfos, layersOf } from "../../lib/model/architecture.ts";
 import type { Weights } from "./reference.ts";
@@ -26,33 +26,41 @@ export function floatEngine(model: Model, weights: Weights): Engine {
     threads: 1,
     bytesResident: 0,
     device: "float64",
-    run: (batch, options) => Promise.resolve(runBatch(model, weights, batch, options)),
-    runLayers: (batch, layers) =>
-      Promise.resolve(layers.map((layer) => runBatch(model, weights, batch, { layer }))),
+    run: (batch, options) => Promise.resolve(runBatch(model, weights, batch, [options?.layer])[0]!),
+    runLayers: (batch, layers) => Promise.resolve(runBatch(model, weights, batch, layers)),
     profile: () => Promise.reject(new Error("Nobody times this")),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
+/** The named layers of each image, all of one run; without a name the last one. */
 function runBatch(
   model: Model,
   weights: Weights,
   batch: Batch,
-  { layer }: RunOptions = {},
-): Activations {
-  const layers = layersOf(model.architecture);
-  const last = layer ??
-    layerInfos(model.architecture).findLast(({ name }) => name !== "prob")!.name;
+  wanted: readonly (string | undefined)[],
+): Activations[] {
+  const { architecture } = model;
+  const last = layerInfos(architecture).findLast(({ name }) => name !== "prob")!.name;
+  const names = wanted.map((name) => name ?? last);
   const size = batch.data.length / batch.count;
-  const maps = Array.from({ length: batch.count }, (_, n) => {
+  const images = Array.from({ length: batch.count }, (_, n) => {
     const image = normalized(model, batch.data.subarray(n * size, (n + 1) * size), batch);
-    return runLayers(model, weights, image, layers, last);
+    const maps = new Map<string, FeatureMap>();
+    for (const [name, map] of layersFrom(model, weights, layersOf(architecture), image)) {
+      maps.set(name, map);
+      if (names.every((name) => maps.has(name))) break;
+    }
+    return maps;
   });
-  const [{ height, width, channels, data: { length } }] = maps;
-  const data = new Float32Array(maps.length * length);
-  maps.forEach((map, n) => data.set(map.data, n * length));
-  const scale = new Float64Array(maps.length).fill(1);
-  return { layer: last, shape: [maps.length, height, width, channels], data, scale };
+  return names.map((name) => {
+    const maps = images.map((image) => image.get(name)!);
+    const [{ height, width, channels, data: { length } }] = maps;
+    const data = new Float32Array(maps.length * length);
+    maps.forEach((map, n) => data.set(map.data, n * length));
+    const scale = new Float64Array(maps.length).fill(1);
+    return { layer: name, shape: [maps.length, height, width, channels], data, scale };
+  });
 }
 
 /**
@@ -66,36 +74,38 @@ export function logitsFrom(
 ): Float64Array {
   const layers = layersOf(model.architecture);
   const at = layers.findIndex(({ name }) => name === layer);
-  const pooled = throughPools(model, layers[at], map, undefined);
-  return runLayers(model, weights, pooled, layers.slice(at + 1), layers.at(-1)!.name).data;
+  const pooled = [...poolsAfter(model, layers[at], map)].at(-1)?.[1] ?? map;
+  const rest = [...layersFrom(model, weights, layers.slice(at + 1), pooled)];
+  return (rest.at(-1)?.[1] ?? pooled).data;
 }
 
-function runLayers(
+/** Every layer in turn, and its pool and the average, under their names. */
+function* layersFrom(
   model: Model,
   weights: Weights,
-  x: FeatureMap,
   layers: readonly Layer[],
-  last: string,
-): FeatureMap {
+  x: FeatureMap,
+): Generator<[name: string, map: FeatureMap]> {
   for (const layer of layers) {
     x = convolve(layer, model, weights.get(layer.name)!, x);
-    if (layer.name === last) break;
-    x = throughPools(model, layer, x, last);
-    if (layer.pool === last || layer.pool === "pool5" && last === "average") break;
+    yield [layer.name, x];
+    for (const [name, map] of poolsAfter(model, layer, x)) {
+      x = map;
+      yield [name, x];
+    }
   }
-  return x;
 }
 
-/** What follows a layer, up to the last. */
-function throughPools(
+/** What follows a layer before the next. */
+function* poolsAfter(
   { architecture: { pooling } }: Model,
   { pool }: Layer,
   x: FeatureMap,
-  last: string | undefined,
-): FeatureMap {
-  if (pool === undefined) return x;
+): Generator<[name: string, map: FeatureMap]> {
+  if (pool === undefined) return;
   const pooled = maxPool(x);
-  return pool === "pool5" && pool !== last && pooling === "average" ? average(pooled) : pooled;
+  yield [pool, pooled];
+  if (pool === "pool5" && pooling === "average") yield ["average", average(pooled)];
 }
 
 function normalized(model: Model, image: Uint8Array, { height, width }: Batch): FeatureMap {

@@ -192,23 +192,43 @@ export function referenceActivations(
   batch: Batch,
   layer: string = program.layers.at(-1)!.pool ?? program.layers.at(-1)!.name,
 ): Activations {
+  return referenceLayers(program, weights, batch, [layer])[0]!;
+}
+
+/** What an engine returns for each of several layers, all of one run. */
+export function referenceLayers(
+  program: Program,
+  weights: Weights,
+  batch: Batch,
+  layers: readonly string[],
+): Activations[] {
   const size = batch.data.length / batch.count;
   const images = Array.from({ length: batch.count }, (_, n) => {
     const image = batch.data.subarray(n * size, (n + 1) * size);
-    const results = runReference(program, weights, image, batch.height, batch.width);
-    const index = program.layers.findIndex((l) => l.name === layer || l.pool === layer);
-    const found = results[index];
-    const { height, width, values } = program.layers[index].pool === layer ? found.pooled! : found;
-    const data = program.layers[index].relu ? values.map((v) => Math.max(v, 0)) : values;
-    return { height, width, channels: found.channels, data, unit: found.unit };
+    return runReference(program, weights, image, batch.height, batch.width);
   });
-  const [{ height, width, channels }] = images;
-  const data = new Int32Array(images.length * images[0].data.length);
-  images.forEach((image, n) => data.set(image.data, n * image.data.length));
+  return layers.map((layer) => activationsOf(program, images, layer));
+}
+
+/** One layer of all images. */
+function activationsOf(
+  program: Program,
+  images: readonly (readonly ReferenceLayer[])[],
+  layer: string,
+): Activations {
+  const index = program.layers.findIndex((l) => l.name === layer || l.pool === layer);
+  const { pool, relu } = program.layers[index];
+  const found = images.map((results) => results[index]);
+  const parts = found.map((result) => pool === layer ? result.pooled! : result);
+  const [{ height, width, values: { length } }] = parts;
+  const data = new Int32Array(parts.length * length);
+  parts.forEach(({ values }, n) => {
+    data.set(relu ? values.map((v) => Math.max(v, 0)) : values, n * length);
+  });
   return {
     layer,
-    shape: [images.length, height, width, channels],
+    shape: [parts.length, height, width, found[0].channels],
     data,
-    scale: Float64Array.from(images, (image) => image.unit),
+    scale: Float64Array.from(found, ({ unit }) => unit),
   };
 }

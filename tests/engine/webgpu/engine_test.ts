@@ -15,10 +15,10 @@ import {
   checkAccumulators,
   checkEveryLayer,
   engineCases,
+  everyLayer,
   layerNames,
 } from "../../support/engine_cases.ts";
 import { floatEngine } from "../../support/float_engine.ts";
-import { referenceActivations } from "../../support/reference.ts";
 import { gpuTest } from "../../support/webgpu.ts";
 
 /** Every kind of memory and of loop, with lanes that do not divide the sizes. */
@@ -65,13 +65,10 @@ gpuTest(
 for (const [name, tuning] of Object.entries(TUNINGS)) {
   gpuTest(`WebGPU gives the same bits with ${name}`, async () => {
     const cases = [2, 3, 5].map((index) => engineCases()[index]);
-    for (const { model, weights, batch } of [...cases, ...averageCases()]) {
-      await using engine = await createWebgpuEngine(model, { tuning });
+    for (const testCase of [...cases, ...averageCases()]) {
+      await using engine = await createWebgpuEngine(testCase.model, { tuning });
       // A bit that is wrong anywhere changes the logits.
-      assertSame(
-        await engine.run(batch),
-        referenceActivations(compileProgram(model), weights, batch),
-      );
+      assertSame(await engine.run(testCase.batch), everyLayer(testCase).at(-1)!);
     }
   });
 }
@@ -96,13 +93,13 @@ function errors(actual: Activations, want: Activations): [error: number, largest
 
 for (const { name, model, weights, batch } of [...engineCases().slice(1, 4), ...averageCases()]) {
   gpuTest(`WebGPU in float is within float32's errors of float64: ${name}`, async () => {
-    const expected = floatEngine(model, weights);
+    const names = layerNames(compileProgram(model));
+    const expected = await floatEngine(model, weights).runLayers(batch, names);
     for (const [memory, tolerance] of Object.entries(FLOAT_TOLERANCE)) {
       const tuning = TUNINGS[memory];
       await using engine = await createWebgpuEngine(model, { precision: "float", tuning });
-      for (const layer of layerNames(compileProgram(model))) {
-        const actual = await engine.run(batch, { layer });
-        const want = await expected.run(batch, { layer });
+      for (const want of expected) {
+        const { layer } = want, actual = await engine.run(batch, { layer });
         assertEquals({ ...actual, data: 0 }, { ...want, data: 0 });
         assertEquals(actual.data.length, want.data.length);
         const found = errors(actual, want);
