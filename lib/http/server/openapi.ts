@@ -68,14 +68,14 @@ const SCHEMAS: Json = {
   Explanation: object({
     label: text,
     index: integer,
-    id: text,
+    id: { ...text, description: "The class's WordNet id, where the model has one" },
     score: number,
     method: valuesOf(EXPLAIN_PARAMETERS.method),
     map: { ...list(number), description: "[height, width]" },
     height: integer,
     width: integer,
     grid: object({ offset: list(number), step: list(number) }),
-  }),
+  }, ["label", "index", "score", "method", "map", "height", "width", "grid"]),
   JsonImages: object({
     inputs: { description: "One or more image files as base64", oneOf: [text, list(text)] },
     url: { description: "Addresses, where the service fetches them", oneOf: [text, list(text)] },
