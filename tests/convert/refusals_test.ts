@@ -5,6 +5,7 @@ import { openModel } from "../../lib/model/file.ts";
 import { IMAGENET_CLASSES } from "../../lib/model/labels.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { FUZZED, fuzzFile } from "../fuzz/checkpoints.ts";
+import { FAILED_CHECKPOINTS } from "../fuzz/failed_seeds.ts";
 import { checkpointOf, type Shapes } from "../support/checkpoint_bytes.ts";
 
 const FIXTURES = new URL("../fixtures/checkpoints/", import.meta.url);
@@ -190,6 +191,9 @@ Deno.test("a checkpoint whose files beside it are missing is refused with the fi
   }
 });
 
+/** Mutations of each file that no run before has tried; one that fails names its seed. */
+const FRESH = 5;
+
 for (const file of FUZZED) {
   Deno.test(`mutations of ${file} give models or named errors`, async () => {
     // Each damaged HDF5 file costs a thread, whose library takes a third of a second to load.
@@ -197,6 +201,8 @@ for (const file of FUZZED) {
     const { converted, refused } = await fuzzFile(file, count, 1);
     assertEquals(converted + refused, count);
     assert(refused > count / 4, `only ${refused} of ${count} mutations were refused`);
+    for (const seed of FAILED_CHECKPOINTS[file] ?? []) await fuzzFile(file, 1, seed);
+    await fuzzFile(file, FRESH, Math.floor(Math.random() * 2 ** 31));
   });
 }
 

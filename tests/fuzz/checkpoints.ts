@@ -1,12 +1,14 @@
 /**
  * Converts mutated checkpoints: whatever is in a file, it gives a model or a named error, soon.
  *
- * `deno task fuzz:checkpoints [COUNT] [SEED] [FILE …]` runs COUNT mutations of every fixture, or of some.
+ * `deno task fuzz:checkpoints [COUNT] [SEED] [FILE …]` runs COUNT mutations of every fixture, or of some, from a seed on; 0
+ * draws one. What fails names its seed, which belongs into `failed_seeds.ts` then.
  *
  * @module
  */
 
 import process from "node:process";
+import { basename, fromFileUrl, join } from "@std/path";
 import { convert } from "../../lib/convert/convert.ts";
 import { CheckpointFormatError } from "../../lib/errors.ts";
 
@@ -82,12 +84,13 @@ export interface FuzzReport {
 export async function fuzzFile(file: string, count: number, seed: number): Promise<FuzzReport> {
   const original = await Deno.readFile(new URL(file, FIXTURES));
   const hasSiblings = file.includes("/") || file === "c_external.onnx";
+  await using beside = hasSiblings ? await besideCopies(file) : undefined;
   let converted = 0, refused = 0, slowestMs = 0;
   for (let i = 0; i < count; i++) {
     const bytes = mutate(original, seededRandom(seed + i));
     const start = process.cpuUsage();
     try {
-      await (hasSiblings ? convertBeside(file, bytes) : convert(bytes));
+      await (beside === undefined ? convert(bytes) : beside.convert(bytes));
       converted++;
     } catch (error) {
       if (!(error instanceof CheckpointFormatError) || error.message === "") {
@@ -101,15 +104,29 @@ export async function fuzzFile(file: string, count: number, seed: number): Promi
   return { file, converted, refused, slowestMs };
 }
 
-/** Puts a mutated file beside its shards. */
-async function convertBeside(file: string, bytes: Uint8Array): Promise<void> {
-  const beside = file.replace(/[^/]*$/, (name) => `${crypto.randomUUID()}.tmp.${name}`);
-  const path = new URL(beside, FIXTURES);
-  await Deno.writeFile(path, bytes);
-  try {
-    await convert(path);
-  } finally {
-    await Deno.remove(path);
+/** Converts what is put into a file's place, beside copies of its shards. */
+async function besideCopies(
+  file: string,
+): Promise<AsyncDisposable & { convert(bytes: Uint8Array): Promise<unknown> }> {
+  const folder = await Deno.makeTempDir({ prefix: "fuzz-" }), copy = join(folder, basename(file));
+  await copyFolder(fromFileUrl(new URL(".", new URL(file, FIXTURES))), folder);
+  return {
+    async convert(bytes) {
+      await Deno.writeFile(copy, bytes);
+      return await convert(copy);
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+/** What lies beside a checkpoint, and in folders there; not the other formats' of the outermost folder. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  const isOutermost = from === fromFileUrl(FIXTURES);
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isOutermost && !/^c_external\./.test(name)) continue;
+    if (isDirectory) await Deno.mkdir(join(to, name));
+    if (isDirectory) await copyFolder(join(from, name), join(to, name));
+    else await Deno.copyFile(join(from, name), join(to, name));
   }
 }
 
@@ -178,7 +195,8 @@ async function peakMegabytes(): Promise<number> {
 }
 
 if (import.meta.main) {
-  const [count = 2000, seed = 1] = Deno.args.slice(0, 2).map(Number);
+  const [count = 2000, given = 0] = Deno.args.slice(0, 2).map(Number);
+  const seed = given === 0 ? Math.floor(Math.random() * 2 ** 31) : given;
   const files = Deno.args.length > 2 ? Deno.args.slice(2) : FUZZED;
   const total = { converted: 0, refused: 0, slowestMs: 0 };
   console.log("file                         converted   refused   slowest CPU ms   peak MB so far");

@@ -1,9 +1,10 @@
 /**
- * Decodes damaged files: `deno task fuzz [count] [seed] [format]`, such as `20000 1 avif`.
+ * Decodes damaged files: `deno task fuzz [count] [seed] [format]`, such as `20000 1 avif`. Without a seed it draws one.
  *
- * Each is a file of the corpus with bits flipped, cut short, pieces moved, or numbers overwritten. A
- * run fails on an error of another class than the documented ones, on a file that takes over two
- * seconds, on memory that grows, or on a valid file that no longer decodes as before.
+ * Each is a file of the corpus with bits flipped, cut short, pieces moved, or numbers overwritten, by a seed of its own,
+ * from the given one on. A run fails on an error of another class than the documented ones, on a file that takes over
+ * two seconds, on memory that grows, or on a valid file that no longer decodes as before. What fails names its seed,
+ * which belongs into `failed_seeds.ts` then.
  *
  * @module
  */
@@ -11,6 +12,8 @@
 import { ImageDecodeError, ImageTooLargeError } from "../../lib/errors.ts";
 import { crc32 } from "../../lib/image/codecs/codec.ts";
 import { decodeImage } from "../../lib/image/decode.ts";
+import { seededRandom } from "./checkpoints.ts";
+import { FAILED_IMAGES } from "./failed_seeds.ts";
 
 const FOLDERS = ["images", "avif"].map((name) =>
   new URL(`../fixtures/${name}/files/`, import.meta.url)
@@ -24,17 +27,6 @@ const CHECK_EVERY = 1000;
 
 /** Draws a whole number below `n`. */
 type Random = (n: number) => number;
-
-/** Marsaglia's xorshift32. */
-function xorshift(seed: number): Random {
-  let state = seed | 0 || 1;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % n;
-  };
-}
 
 type Mutation = (bytes: Uint8Array, random: Random) => Uint8Array;
 
@@ -125,10 +117,19 @@ async function through(
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-interface Tally {
+/** What became of the mutants of a format. */
+export interface Tally {
   decoded: number;
   refused: number;
   maxMs: number;
+}
+
+/** Options of {@linkcode fuzzImages}. */
+export interface FuzzOptions {
+  /** One of the corpus, by its ending. */
+  readonly only?: string | undefined;
+  /** Whether a mutant that takes long, and memory that grows, are errors: by `deno task fuzz` alone. */
+  readonly isMeasured?: boolean;
 }
 
 async function decodeMutant(bytes: Uint8Array, what: string, tally: Tally): Promise<void> {
@@ -141,9 +142,7 @@ async function decodeMutant(bytes: Uint8Array, what: string, tally: Tally): Prom
     if (!isNamed || error.message === "") throw new Error(`${what}: ${error}`, { cause: error });
     tally.refused++;
   }
-  const ms = performance.now() - start;
-  tally.maxMs = Math.max(tally.maxMs, ms);
-  if (ms > MAX_MS) throw new Error(`${what} took ${ms.toFixed(0)} ms`);
+  tally.maxMs = Math.max(tally.maxMs, performance.now() - start);
 }
 
 /** The sum of an image's bytes by place: enough to see that it is the same. */
@@ -152,7 +151,8 @@ async function fingerprint(bytes: Uint8Array): Promise<string> {
   return `${width}x${height} ${crc32(data)}`;
 }
 
-async function main(count: number, seed: number, only: string | undefined): Promise<void> {
+/** The files of the corpus, by name. */
+function corpus(only: string | undefined): Map<string, Uint8Array<ArrayBuffer>> {
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const folder of FOLDERS) {
     for (const { name } of Deno.readDirSync(folder)) {
@@ -161,50 +161,63 @@ async function main(count: number, seed: number, only: string | undefined): Prom
     }
   }
   if (files.size === 0) throw new RangeError(`Expected a format of the corpus, found ${only}`);
-  const names = [...files.keys()].sort();
-  const byFormat = Map.groupBy(names, (name) => name.split(".").at(-1)!);
-  const formats = [...byFormat.keys()];
-  const valid = await Promise.all(names.map((name) => fingerprint(files.get(name)!)));
-  const random = xorshift(seed);
-  const mutations = Object.keys(MUTATIONS);
-  const tallies = new Map(formats.map((f) => [f, { decoded: 0, refused: 0, maxMs: 0 }]));
-  let maxRss = 0;
+  return new Map([...files].toSorted(([a], [b]) => a < b ? -1 : 1));
+}
 
-  for (let i = 1; i <= count; i++) {
-    const format = formats[i % formats.length];
-    const choices = byFormat.get(format)!;
-    const name = choices[random(choices.length)];
-    const mutation = mutations[random(mutations.length)];
+/**
+ * Decodes a mutant of each seed.
+ *
+ * @returns What became of them, by format.
+ * @throws {Error} With the seed, if one ends with anything but an image or a named error.
+ */
+export async function fuzzImages(
+  seeds: readonly number[],
+  { only, isMeasured = false }: FuzzOptions = {},
+): Promise<Map<string, Tally>> {
+  const files = corpus(only), names = [...files.keys()];
+  const byFormat = Map.groupBy(names, (name) => name.split(".").at(-1)!);
+  const formats = [...byFormat.keys()], mutations = Object.keys(MUTATIONS);
+  const valid = await Promise.all(names.map((name) => fingerprint(files.get(name)!)));
+  const tallies = new Map(formats.map((f) => [f, { decoded: 0, refused: 0, maxMs: 0 }]));
+  for (const [index, seed] of seeds.entries()) {
+    const fraction = seededRandom(seed), random: Random = (n) => Math.floor(fraction() * n);
+    const format = formats[random(formats.length)]!, choices = byFormat.get(format)!;
+    const name = choices[random(choices.length)]!;
+    const mutation = mutations[random(mutations.length)]!;
     const isInside = format === "png" && random(3) === 0;
     const mutant = isInside
       ? await mutateInside(files.get(name)!, random)
-      : MUTATIONS[mutation](files.get(name)!.slice(), random);
+      : MUTATIONS[mutation]!(files.get(name)!.slice(), random);
     if (format === "png" && random(4) !== 0) repairChecksums(mutant);
-    await decodeMutant(
-      mutant,
-      `Mutant ${i} of seed ${seed}, ${mutation} of ${name}`,
-      tallies.get(format)!,
-    );
-    maxRss = Math.max(maxRss, Deno.memoryUsage().rss);
-    if (maxRss > MAX_RSS) throw new Error(`After mutant ${i}, ${maxRss} bytes are resident`);
-    if (i % CHECK_EVERY === 0) {
+    const what = `Seed ${seed}, ${mutation} of ${name}`, tally = tallies.get(format)!;
+    await decodeMutant(mutant, what, tally);
+    const { rss } = Deno.memoryUsage();
+    if (isMeasured && tally.maxMs > MAX_MS) throw new Error(`${what} took ${tally.maxMs} ms`);
+    if (isMeasured && rss > MAX_RSS) throw new Error(`After ${what} ${rss} bytes are resident`);
+    if ((index + 1) % CHECK_EVERY === 0 || index === seeds.length - 1) {
       const again = await Promise.all(names.map((name) => fingerprint(files.get(name)!)));
       const changed = names.filter((_, k) => again[k] !== valid[k]);
-      if (changed.length > 0) throw new Error(`After mutant ${i}, ${changed} decode differently`);
+      if (changed.length > 0) throw new Error(`After ${what} ${changed} decode differently`);
     }
   }
-  for (const [format, { decoded, refused, maxMs }] of tallies) {
+  return tallies;
+}
+
+if (import.meta.main) {
+  const [given, first, only] = Deno.args, count = Number(given ?? 20_000);
+  const seed = Number(first ?? Math.floor(Math.random() * 2 ** 31));
+  if (!Number.isInteger(count) || count < 1 || !Number.isInteger(seed)) {
+    throw new RangeError(
+      `Expected a positive count and a whole seed, found ${Deno.args.join(" ")}`,
+    );
+  }
+  console.log(`From seed ${seed}`);
+  const seeds = [...FAILED_IMAGES, ...Array.from({ length: count }, (_, i) => seed + i)];
+  for (const [format, tally] of await fuzzImages(seeds, { only, isMeasured: true })) {
+    const { decoded, refused, maxMs } = tally;
     console.log(
       `${format.padEnd(5)} ${decoded} decoded, ${refused} refused, ${maxMs.toFixed(0)} ms at most`,
     );
   }
-  console.log(
-    `${count} files, seed ${seed}: named errors only, ${(maxRss / 1e6).toFixed(0)} MB at most`,
-  );
+  console.log(`${count} files from seed ${seed}: named errors only`);
 }
-
-const [count, seed] = [Deno.args[0] ?? "20000", Deno.args[1] ?? "1"].map(Number);
-if (!Number.isInteger(count) || count < 1 || !Number.isInteger(seed)) {
-  throw new RangeError(`Expected a positive count and a whole seed, found ${Deno.args.join(" ")}`);
-}
-await main(count, seed, Deno.args[2]);
