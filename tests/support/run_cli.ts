@@ -31,7 +31,7 @@ export async function runCli(
   args: readonly string[],
   { env = {}, permissions = ["--allow-all"], cwd, stdin }: RunOptions = {},
 ): Promise<Run> {
-  const { HOME = "/", PATH = "", DENO_DIR } = Deno.env.toObject();
+  const { HOME = "/", PATH = "", DENO_DIR, DENO_COVERAGE_DIR } = Deno.env.toObject();
   const cache = await Deno.makeTempDir({ prefix: "vgg16-test-" });
   try {
     const child = new Deno.Command(Deno.execPath(), {
@@ -41,6 +41,7 @@ export async function runCli(
       env: {
         ...{ HOME, PATH, NO_COLOR: "1" },
         ...DENO_DIR !== undefined && { DENO_DIR },
+        ...DENO_COVERAGE_DIR !== undefined && { DENO_COVERAGE_DIR },
         // Mesa's drivers complain on standard error where the session has no runtime directory.
         XDG_RUNTIME_DIR: "/tmp",
         ...{ VK_DRIVER_FILES: "/dev/null", VGG16_CACHE_DIR: cache },

@@ -1,0 +1,109 @@
+/**
+ * Which lines of `lib/` the tests run: `deno task coverage [TEST...]`, by default all of them.
+ *
+ * Programs that a test starts count, and so do threads. Prints a line for each file, those of a folder together, and a
+ * table of the folders; exits with 1 if a test fails, or if no test reaches a file that has anything to run.
+ *
+ * @module
+ */
+
+import { join, relative } from "@std/path";
+import { ROOT, trackedFiles } from "./mutated_copy.ts";
+
+/** Lines of a file, or of all that are in a folder. */
+export interface Lines {
+  readonly hit: number;
+  readonly found: number;
+}
+
+/** What a report in LCOV says of each file. */
+export function linesOf(lcov: string): Map<string, Lines> {
+  const records = lcov.split("end_of_record").filter((record) => record.includes("SF:"));
+  return new Map(records.map((record) => {
+    const field = (name: string): string => new RegExp(`^${name}:(.*)$`, "m").exec(record)![1]!;
+    return [field("SF"), { hit: Number(field("LH")), found: Number(field("LF")) }];
+  }));
+}
+
+/** Files of `lib/` that have nothing to run: types alone. */
+async function withoutCode(paths: readonly string[]): Promise<Set<string>> {
+  const { default: ts } = await import("npm:typescript@5.9.3");
+  const compilerOptions = {
+    target: ts.ScriptTarget.ESNext,
+    module: ts.ModuleKind.ESNext,
+    removeComments: true,
+  };
+  const isEmpty = (path: string): boolean =>
+    ts.transpileModule(Deno.readTextFileSync(join(ROOT, path)), { compilerOptions })
+      .outputText.replace("export {};", "").trim() === "";
+  return new Set(paths.filter(isEmpty));
+}
+
+async function deno(args: readonly string[], env: Record<string, string> = {}): Promise<boolean> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    env,
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  return (await command.spawn().status).success;
+}
+
+const percent = ({ hit, found }: Lines): string =>
+  found === 0 ? "-" : (Math.floor(1000 * hit / found) / 10).toFixed(1);
+
+if (import.meta.main) {
+  const tests = Deno.args.length > 0 ? Deno.args : ["tests/"];
+  const folder = await Deno.makeTempDir({ prefix: "coverage-" });
+  try {
+    const havePassed = await deno(
+      [
+        ...["test", "--no-check", "--no-lock", "--allow-all", "--coverage-raw-data-only"],
+        ...[`--coverage=${folder}`, ...tests],
+      ],
+      // For programs that tests start.
+      { DENO_COVERAGE_DIR: folder },
+    );
+    const report = join(folder, "lcov.info");
+    await deno([
+      ...["coverage", "--quiet", "--lcov", `--include=^file://${ROOT}lib/`],
+      ...[`--output=${report}`, folder],
+    ]);
+    const covered = linesOf(await Deno.readTextFile(report));
+    // Kernels are written in another language.
+    const files = (await trackedFiles()).filter((path) =>
+      /^lib\/.*\.ts$/.test(path) && !/\/kernels\//.test(path)
+    ).toSorted();
+    const isReached = print(
+      files,
+      new Map([...covered].map(([path, lines]) => [relative(ROOT, path), lines])),
+      await withoutCode(files),
+    );
+    Deno.exitCode = havePassed && isReached ? 0 : 1;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** @returns Whether every file that has code is reached. */
+function print(
+  files: readonly string[],
+  covered: ReadonlyMap<string, Lines>,
+  empty: ReadonlySet<string>,
+): boolean {
+  const withCode = files.filter((path) => !empty.has(path));
+  const unreached = withCode.filter((path) => (covered.get(path)?.hit ?? 0) === 0);
+  const rooms = Map.groupBy(withCode, (path) => path.split("/").slice(0, 2).join("/"));
+  const none: Lines = { hit: 0, found: 0 };
+  for (const path of withCode) console.log(`${percent(covered.get(path) ?? none)} %  ${path}`);
+  console.log("\n| folder | files | lines | covered, % |\n|---|---|---|---|");
+  for (const [room, paths] of [...rooms, ["all", withCode] as const]) {
+    const lines = paths.map((path) => covered.get(path) ?? none);
+    const sum = (key: keyof Lines): number => lines.reduce((total, each) => total + each[key], 0);
+    const all = { hit: sum("hit"), found: sum("found") };
+    console.log(`| \`${room}\` | ${paths.length} | ${all.found} | ${percent(all)} |`);
+  }
+  for (const path of unreached) console.error(`No test reaches ${path}`);
+  return unreached.length === 0;
+}
