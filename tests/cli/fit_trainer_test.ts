@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { progressView, trainer } from "../../lib/cli/fit_trainer.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
@@ -45,4 +45,18 @@ Deno.test("each stage of a fit is shown in its own line, and epochs in a table",
     "val. balanced accuracy",
   ]);
   assertEquals(rows.map((row) => row.trim().split(/ {2,}/)[0]), ["3", "3"]);
+});
+
+Deno.test("--no-balance lets frequent classes count for more, --balance does not", async () => {
+  const { labels, samples } = catsAndDogs(8);
+  // Three of one class to eight of the other.
+  const [rare] = samples, few = samples.filter(({ label }) => label === rare!.label).slice(3);
+  const data = { labels, samples: samples.filter((sample) => !few.includes(sample)) };
+  const fitted = async (balance: boolean | undefined): Promise<Uint8Array> => {
+    const flags = { model: CIFAR10, backend: "wasm", threads: 1, head: "linear", balance } as const;
+    return (await trainer(flags)(data, {})).bytes;
+  };
+  const plain = await fitted(undefined);
+  assertEquals(await fitted(true), plain);
+  assertNotEquals(await fitted(false), plain);
 });

@@ -37,6 +37,16 @@ Deno.test("a cached result is the same answer, for any choice of labels", async 
   assertEquals(ten[0].score === first[0].score, false);
 });
 
+Deno.test("no more results are kept than cacheBytes has room for", async () => {
+  const cached = async (cacheBytes: number): Promise<boolean> => {
+    const lines: string[] = [], writeLog = (line: string) => void lines.push(line);
+    const service = testService({ cacheEntries: 8, cacheBytes, logLevel: "info", writeLog });
+    for (let n = 0; n < 2; n++) await (await service.fetch(post("/classify", CAT))).body?.cancel();
+    return JSON.parse(lines[1]!).cached === true;
+  };
+  assertEquals([await cached(100), await cached(10_000)], [false, true]);
+});
+
 Deno.test("the time of an answer is not told where it would say that somebody sent the same picture", async () => {
   const timing = async (cacheEntries: number): Promise<(string | null)[]> => {
     const service = testService({ cacheEntries });

@@ -36,6 +36,19 @@ Deno.test("a request is one line of JSON with what it cost, and nothing of the i
   assert(lines[0].length < 400, lines[0]);
 });
 
+Deno.test("lines are for people where logFormat says so, and else objects", async () => {
+  const logged = async (logFormat?: "text" | "json"): Promise<string> => {
+    const lines: string[] = [], writeLog = (line: string) => void lines.push(line);
+    const service = testService({ logFormat, logLevel: "info", writeLog });
+    await (await service.fetch(get("/v2"))).body?.cancel();
+    return lines[0]!;
+  };
+  for (const format of ["json", undefined] as const) {
+    assertEquals(JSON.parse(await logged(format)).path, "/v2");
+  }
+  assertMatch(await logged("text"), /^\S+ \S*info\s.*request.*\/v2/);
+});
+
 Deno.test("lines below the level are not written", () => {
   const lines: string[] = [];
   const log = new Log("warn", "json", (line) => lines.push(line));
