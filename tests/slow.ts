@@ -9,7 +9,7 @@
 /** Test files, relative to this folder: all of their tests, or those whose names have certain words. */
 export type SlowTests = Readonly<Record<string, "all" | readonly string[]>>;
 
-/** Tests that start a process. */
+/** Tests that start a process, or look at this one in `/proc` or at `/dev`, which takes all permissions. */
 const STARTING: SlowTests = {
   "cli/advice_test.ts": [
     "a missing permission is named in words, and the command",
@@ -111,6 +111,7 @@ const STARTING: SlowTests = {
   "deploy/replicas_test.ts": "all",
   "docs_test.ts": ["a release has what its users need"],
   "engine/wasm/threads_test.ts": [
+    "a disposed engine leaves no threads",
     "a program that forgets to dispose its threads still ends",
     "where there are no workers, one thread computes",
   ],
