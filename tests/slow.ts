@@ -112,6 +112,7 @@ const STARTING: SlowTests = {
   "docs_test.ts": ["a release has what its users need"],
   "engine/wasm/threads_test.ts": [
     "a disposed engine leaves no threads",
+    "an engine that is disposed of while its threads start leaves none",
     "a program that forgets to dispose its threads still ends",
     "where there are no workers, one thread computes",
   ],
