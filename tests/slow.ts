@@ -92,6 +92,7 @@ const STARTING: SlowTests = {
     "a pull that is killed at any step is finished by the next one",
     "processes that pull the same model at once download it once",
   ],
+  "convert/refusals_test.ts": ["a refused PyTorch archive leaves no temporary file open"],
   "convert/source_test.ts": [
     "a checkpoint comes through standard input, by each of its names",
     "what is no file is refused by what it is, before anything",
@@ -109,7 +110,7 @@ const STARTING: SlowTests = {
     "the container's health check tells a live service from",
   ],
   "deploy/replicas_test.ts": "all",
-  "docs_test.ts": ["a release has what its users need"],
+  "docs_test.ts": "all",
   "engine/wasm/threads_test.ts": [
     "a disposed engine leaves no threads",
     "an engine that is disposed of while its threads start leaves none",

@@ -21,6 +21,8 @@ interface Description {
 
 const service = testService();
 const description: Description = await (await service.fetch(get("/openapi.json"))).json();
+// It is ready once it has its model.
+await (await service.fetch(post("/classify", CAT))).body?.cancel();
 const find = (ref: string): Schema => description.components.schemas[ref.split("/").at(-1)!]!;
 
 const BASE64 = CAT.toBase64();
