@@ -97,7 +97,7 @@ for (const [name, [effects, call]] of Object.entries(CALLS)) {
     assertEquals(await call(CAT, {}), plain, "without options it is the same again");
     for (const [option, effect] of Object.entries(effects)) {
       if ("seenBy" in effect) {
-        assert(await isGiven(option, [effect.seenBy]), `${effect.seenBy} gives no ${option}`);
+        assert(isGiven(option, effect.seenBy), `${effect.seenBy} gives no ${option}`);
         continue;
       }
       const { value, also = {}, input = CAT, refused } = effect;
@@ -116,22 +116,23 @@ function* testFiles(folder = ""): Generator<string> {
   }
 }
 
-const texts = new Map<string, string>();
-function textOf(file: string): string {
-  const known = texts.get(file) ?? Deno.readTextFileSync(new URL(file, import.meta.url));
-  texts.set(file, known);
-  return known;
+/** Names of properties, flags and variables that a test file gives. */
+function wordsOf(file: string): string[] {
+  const text = Deno.readTextFileSync(new URL(file, import.meta.url));
+  return text.match(/\b\w+(?=[:,]| [,}])|--[\w-]+|\bVGG16_\w+/g) ?? [];
 }
 
+let all: ReadonlySet<string> | undefined;
+
 /** Whether a test gives an option: as a property, a flag or a variable. */
-function isGiven(option: string, files: Iterable<string> = testFiles()): boolean {
-  const written = [
-    `\\b${option}\\b(?=[:,]| [,}])`,
-    `--(no-)?${library.flagName(option)}\\b`,
-    `\\b${library.envName(option)}\\b`,
-  ];
-  const pattern = new RegExp(written.join("|"));
-  return [...files].some((file) => pattern.test(textOf(file)));
+function isGiven(option: string, file?: string): boolean {
+  const words = file === undefined
+    ? all ??= new Set([...testFiles()].flatMap(wordsOf))
+    : new Set(wordsOf(file));
+  const flag = library.flagName(option);
+  return [option, `--${flag}`, `--no-${flag}`, library.envName(option)].some((word) =>
+    words.has(word)
+  );
 }
 
 Deno.test("every option of every function, command and setting is given by a test of its subject", async () => {

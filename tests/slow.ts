@@ -169,6 +169,7 @@ const STARTING: SlowTests = {
   "search/index_file_test.ts": ["a pipe is no index, and nobody waits for its writer"],
   "secrets_test.ts": [
     "a service tells nobody where its model is from, and its log",
+    "no error shows a secret of a URL or of a redirect",
     "no command shows or writes a password or a signature, and",
   ],
   "serve_test.ts": "all",
@@ -195,7 +196,10 @@ const STARTING: SlowTests = {
 
 /** Tests that compute for seconds. */
 const LONG: SlowTests = {
-  "abort_test.ts": [": an abort is heard of in the middle of an epoch"],
+  "abort_test.ts": [
+    ": an abort is heard of in the middle of an epoch",
+    ": an abort in the middle ends it with its reason",
+  ],
   "cifar10_model_test.ts": [
     "embed() gives the same bits on both backends, on every layer",
     "the model of CIFAR-10 is right about 471 of 500 test images",
@@ -203,35 +207,53 @@ const LONG: SlowTests = {
   "classifier_test.ts": [
     "many images are opened as they are needed, a batch at most",
     "prepared images give the rows of their pictures, in their",
+    "embed() gives the scores as prob and the logits as fc8, of",
   ],
   "cli/embed_test.ts": ["a table as .csv is one line a row, and nothing in it is a formula"],
-  "cli/nothing_lost_test.ts": ["random outputs replace nothing, unless --force says so, and"],
+  "cli/nothing_lost_test.ts": [
+    "random outputs replace nothing, unless --force says so, and",
+
+    "whoever goes on draws over own pictures alone, and over",
+  ],
   "cli/worker/requests_test.ts": ["a line is as long as its picture needs, and no longer"],
   "convert/formats/hdf5_test.ts": ["an HDF5 file refuses to give the"],
   "convert/formats/tensorflow_test.ts": [
     "an index with any damage gives variables, or a named error",
     "constants that are computed in many steps are read, however",
   ],
-  "convert/pull/pull_test.ts": ["pullModel() holds the catalog's size while bytes arrive,"],
+  "convert/pull/pull_test.ts": [
+    "pullModel() gives up where a server promises more bytes",
+    "pullModel() holds the catalog's size while bytes arrive,",
+  ],
   "convert/pull/resume_test.ts": [
     "a pull is taken up wherever it was broken off",
     "a server that always cuts at the same byte is not asked",
   ],
   "convert/refusals_test.ts": ["give models or named errors"],
-  "convert/trained_test.ts": ["the network of"],
+  "convert/trained_test.ts": ["the network of", "is bad with other colors, scales and offsets"],
   "embedded_model_test.ts": [
     "classify() takes the embedded model, and it names a cat and",
     "the embedded model gives the same bits on both engines",
     "the embedded model is what the converter makes of its checkpoint",
   ],
   "engine/average_test.ts": ["WebGPU averages a large map"],
-  "engine/layers_test.ts": ["WebGPU gives several layers", "WebAssembly gives several layers"],
-  "engine/wasm/int8_test.ts": ["the tried algorithms and two threads give the direct one's"],
+  "engine/layers_test.ts": [
+    "WebGPU gives several layers",
+    "WebAssembly gives several layers",
+    "images that go through the convolutions one by one have the",
+  ],
+  "engine/wasm/int8_test.ts": [
+    "the tried algorithms and two threads give the direct one's",
+
+    ", gives the reference's accumulators on every layer",
+    "Winograd's sums are exact up to the largest that the",
+  ],
   "engine/wasm/large_test.ts": "all",
   "engine/wasm/same_answer_test.ts": "all",
   "engine/wasm/memory_test.ts": [
     "a very large picture's memory is given back, and answers",
     "an engine that cannot get a smaller memory answers on, with",
+    "what an engine says that it holds is its memory, larger or smaller",
   ],
   "engine/webgpu/convolution_test.ts": "all",
   "engine/webgpu/device_test.ts": "all",
@@ -242,16 +264,24 @@ const LONG: SlowTests = {
   "engine/webgpu/tfjs_test.ts": "all",
   "engine/webgpu/tune_test.ts": "all",
   "engine/webgpu/winograd_test.ts": "all",
-  "explain/fitted_test.ts": ["a map of a head that sees parts of a layer:"],
+  "explain/fitted_test.ts": [
+    "a map of a head that sees parts of a layer:",
+    "a map is how a logit changes with what each position says:",
+    "a head that sees parts of a layer takes no views of other sizes:",
+  ],
   "http/protocols/explain_test.ts": [
     "of many requests for /explain few have their pictures in memory",
   ],
   "http/protocols/fitted_test.ts": [
     "each look counts among what the network looks at, and the",
     "fitted models of the same labels are one by fuse, and served",
+    "/classify, /embed and /explain give what the library does",
   ],
   "http/queue/device_loss_test.ts": "all",
-  "image/codecs/inflate_test.ts": [", stored or deflated in any way, comes back the same"],
+  "image/codecs/inflate_test.ts": [
+    ", stored or deflated in any way, comes back the same",
+    "damaged data gives an error or as many bytes as were asked",
+  ],
   "image/decode_test.ts": ["a large PNG of which less is needed is decoded at a"],
   "image/fuzz_test.ts": "all",
   "io/cache_test.ts": [
@@ -302,6 +332,7 @@ const LONG: SlowTests = {
     "a training goes on with the same pictures and labels alone:",
     "maps that a disk has damaged are computed again, and make",
     "pictures that come, go, change or move cost what is new",
+    "pictures in memory are known by what they show, whatever",
   ],
   "train/keys_test.ts": ["the hash of a fit's data is that of lines, of however many"],
   "train/large_features_test.ts": [
@@ -310,7 +341,43 @@ const LONG: SlowTests = {
   "train/out_of_fold_test.ts": [
     "an assessment is what fits on the other folds say of each picture",
   ],
-  "train/state_file_test.ts": ["a state of 27 million parameters with all that Adam"],
+  "train/state_file_test.ts": [
+    "a state of 27 million parameters with all that Adam",
+    "whatever of a state file is damaged, it is no state, and",
+  ],
+  "cli/fitted_test.ts": ["fit's options say what the new model sees, and models info"],
+  "convert/formats/pytorch_test.ts": [
+    "TorchScript's code that is long or deep takes no longer than it is",
+    "dictionaries that hold each other, and those that share",
+  ],
+  "engine/wasm/threads_test.ts": [
+    "three threads give the reference's values on every layer,",
+    "threads give the same values run after run",
+    "an engine whose threads can be started only later has",
+  ],
+  "explain/explain_test.ts": [
+    "gradCam() is autograd's on float activations:",
+    "explain() and distance() run the network once, and answer",
+    "explain() maps a class's probability over the image",
+    "explain() of a sigmoid gives the class's score, and maps it",
+    "explain() of a model that averages its map has a finer map",
+  ],
+  "http/queue/budget_test.ts": ["large images are decoded as maxDecodePixels has it, a"],
+  "image/background_test.ts": ["every file decodes on a thread as on this one"],
+  "image/codecs/imperfect_test.ts": ["of a JPEG its end marker alone may be missing: a byte of"],
+  "input/stream_test.ts": [
+    "never takes more than a bounded number ahead",
+
+    "many streams of one classifier each give their own, in order",
+  ],
+  "input/views_test.ts": ["scores() gives PyTorch's probabilities:"],
+  "search/describe_test.ts": ["a picture looks as the largest values of pool5 say, and"],
+  "train/network_test.ts": ["the kernels convolve by definition:"],
+  "train/random_test.ts": ["a picture is mirrored in some epochs, and not in others,"],
+  "train/whitening_test.ts": [
+    "whitened photos have little left in common with their neighbors",
+    "fitFromScratch() whitens, and its model does so with the",
+  ],
 };
 
 /** All of them. */
