@@ -102,7 +102,7 @@ function openFile(fs: Fs, path: string | URL, options: Parameters<System["openSy
         return count;
       },
       statSync: () => statOf(fs.fstatSync(fd)),
-      truncateSync: (length: number) => fs.ftruncateSync(fd, length),
+      truncateSync: (length: number) => void fs.ftruncateSync(fd, length),
       syncData: async () => await Promise.resolve(fs.fdatasyncSync(fd)),
       sync: async () => await Promise.resolve(fs.fsyncSync(fd)),
       // Node locks no files: what is written is whole or not there all the same.

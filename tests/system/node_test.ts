@@ -1,0 +1,106 @@
+/** What Node and Bun are given for Deno's functions, held to Deno's: the same calls, the same results and errors. */
+
+import * as fs from "node:fs";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { nodeSystem } from "../../lib/system/node.ts";
+import { type System, system as deno } from "../../lib/system/system.ts";
+import { webSystem } from "../../lib/system/web.ts";
+
+const node = nodeSystem(fs);
+
+/** What a call gives, or the name of its error. */
+async function outcome(work: () => unknown): Promise<unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return error.name;
+  }
+}
+
+/** What a system says of a folder, in which it works alone. */
+async function journal(system: System): Promise<unknown[]> {
+  const folder = await Deno.makeTempDir(),
+    path = `${folder}/file`,
+    at = (name: string) => `${folder}/${name}`;
+  try {
+    const said: unknown[] = [];
+    const note = async (work: () => unknown): Promise<void> => void said.push(await outcome(work));
+    await note(() => system.readFile(path, {}));
+    await note(() => system.statSync(path));
+    await note(() => system.openSync(path, { read: true }));
+    using file = system.openSync(path, { read: true, write: true, createNew: true });
+    await note(() => system.openSync(path, { write: true, createNew: true }));
+    await note(() => [file.seekSync(3, 0), file.writeSync(new Uint8Array([1, 2, 3]))]);
+    await note(() => [file.seekSync(2, 0), file.readSync(new Uint8Array(2))]);
+    await note(() => [file.seekSync(6, 0), file.readSync(new Uint8Array(2))]);
+    await note(() => file.truncateSync(5));
+    await note(() => Promise.all([file.syncData(), file.sync(), file.tryLock(true)]));
+    await note(() => file.statSync().size);
+    await note(() => system.readFile(path, {}));
+    await note(() => system.link(path, at("second")));
+    await note(() => system.link(path, at("second")));
+    await note(
+      () => [system.statSync(path).nlink, system.statSync(path).ino === file.statSync().ino],
+    );
+    await note(() => system.rename(at("second"), at("third")));
+    await note(() => system.mkdir(at("deep/folder"), { recursive: true }));
+    await note(() => Deno.symlink(path, at("link")));
+    await note(async () => (await system.lstat(at("link"))).isSymlink);
+    await note(async () => (await system.realPath(at("link"))).endsWith("/file"));
+    await note(async () => (await Array.fromAsync(system.readDir(folder))).map(shown).sort());
+    await note(() => [...system.readDirSync(folder)].map(shown).sort());
+    await note(() => Array.fromAsync(system.readDir(at("none"))));
+    await note(() => system.readFile(folder, {}));
+    await note(() => system.stat(at("file/below")));
+    await note(async () => await new Response((await system.open(path)).readable).bytes());
+    await note(() => system.remove(at("third")));
+    await note(() => system.removeSync(at("third")));
+    const temporary = system.makeTempFileSync({ dir: folder, prefix: "a-", suffix: ".tmp" });
+    said.push(/\/a-[^/]+\.tmp$/.test(temporary), system.statSync(temporary).size);
+    return said;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const shown = ({ name, isFile, isDirectory, isSymlink }: Deno.DirEntry): string =>
+  `${name} ${isFile} ${isDirectory} ${isSymlink}`;
+
+Deno.test("files by Node's modules are as by Deno, and so are their errors", async () => {
+  const [expected, found] = [await journal(deno), await journal(node)];
+  assertEquals(found, expected);
+  assert(expected.length > 25);
+});
+
+Deno.test("the system's number is in the message, which tells a full disk", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC", errno: -28 });
+  const broken = nodeSystem({
+    ...fs,
+    openSync() {
+      throw full;
+    },
+  });
+  const error = assertThrows(() => broken.openSync("a", { write: true }), Error);
+  assertEquals([error.message, error.cause], ["ENOSPC: no space left (os error 28)", full]);
+});
+
+Deno.test("the environment, the process and its permissions", () => {
+  assertEquals(node.env.toObject(), deno.env.toObject());
+  assertEquals(node.env.get("PATH"), deno.env.get("PATH"));
+  assertEquals(node.env.get("NO_SUCH_VARIABLE"), undefined);
+  assertEquals([node.cwd(), node.build], [deno.cwd(), {
+    os: Deno.build.os,
+    arch: Deno.build.arch,
+  }]);
+  assertEquals(node.permissions.querySync({ name: "read" }), { state: "granted", partial: false });
+  assert(node.memoryUsage().rss > 0);
+});
+
+Deno.test("a browser has no files, and says so", async () => {
+  const web = webSystem();
+  assertThrows(() => web.openSync("a", {}), web.errors.NotCapable, "give bytes, a Blob or a URL");
+  await assertRejects(() => web.readFile("a", {}), web.errors.NotCapable);
+  assertEquals(web.permissions.querySync({ name: "read" }).state, "denied");
+  assertEquals(web.permissions.querySync({ name: "net" }).state, "granted");
+});
