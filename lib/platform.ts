@@ -6,10 +6,8 @@
 import { DiskFullError } from "./errors.ts";
 import { type ErrorClass, type Stat, system, type SystemFile } from "./system/system.ts";
 
-const IS_DENO = "Deno" in globalThis;
-
-/** Whether the runtime imports modules of WebAssembly, wherever they are. */
-export const IMPORTS_WASM: boolean = IS_DENO;
+/** Whether the runtime is Deno, which also imports modules of WebAssembly wherever they are. */
+export const IS_DENO: boolean = "Deno" in globalThis;
 
 /** There is no such file or folder. */
 export const NotFound: ErrorClass = system.errors.NotFound;

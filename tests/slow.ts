@@ -13,7 +13,7 @@ export type SlowTests = Readonly<Record<string, "all" | readonly string[]>>;
 const STARTING: SlowTests = {
   "cli/advice_test.ts": [
     "a missing permission is named in words, and the command",
-    "a program from a registry is named by it, and may reach it",
+    "a program from a registry is named by it",
     "help is the same however it is asked for, and wins over",
     "quoted() is one word for a shell, whatever it is",
     "the program is named by where it lies",

@@ -3,10 +3,15 @@
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readPermitted } from "../environment.ts";
-import { currentFolder, fileNames, isGranted, OpenFile, runtimePath } from "../platform.ts";
+import {
+  currentFolder,
+  fileNames,
+  IS_DENO,
+  isGranted,
+  OpenFile,
+  runtimePath,
+} from "../platform.ts";
 import { READS } from "./permissions.ts";
-
-const NET = "--allow-net";
 
 /** A module that people run. */
 type Main = "cli.ts" | "serve.ts";
@@ -17,15 +22,14 @@ type Main = "cli.ts" | "serve.ts";
  * @param permissions What Deno has to be told, unless it was when the program was installed.
  */
 export function programName(permissions: string = READS, main: Main = "cli.ts"): string {
+  if (!IS_DENO) return "vgg16"; // As npm and Bun install it.
   return installedName(main) ?? denoRun(permissions, main);
 }
 
 /** The same, whether it was installed or not: only so can a permission be given for once. */
 export function denoRun(permissions: string, main: Main = "cli.ts"): string {
-  const url = urlOf(main), flags = permissions.split(" ").filter(Boolean);
-  // Then the model is fetched from there, too.
-  if (url.protocol !== "file:" && !flags.includes(NET)) flags.push(NET);
-  return ["deno run", ...flags, placeOf(url)].join(" ");
+  const flags = permissions.split(" ").filter(Boolean);
+  return ["deno run", ...flags, placeOf(urlOf(main))].join(" ");
 }
 
 /** A word as a shell takes it for one. */

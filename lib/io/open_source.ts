@@ -1,7 +1,7 @@
 /** Opens a file wherever it is: in memory, on a disk, behind a URL. */
 
 import { isVggError } from "../errors.ts";
-import { IMPORTS_WASM } from "../platform.ts";
+import { IS_DENO } from "../platform.ts";
 import { openModule, type PackagedFile, unwrapped } from "./wrapped_file.ts";
 import { publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
@@ -42,7 +42,7 @@ export async function openSource(
 async function openPackaged(file: PackagedFile, options: ReadOptions): Promise<ByteSource> {
   const { url } = file;
   if (url === undefined) return await openModule(file);
-  if (IMPORTS_WASM) {
+  if (IS_DENO) {
     try {
       return await openModule(file);
     } catch (error) {

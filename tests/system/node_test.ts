@@ -11,7 +11,7 @@ const node = nodeSystem(fs);
 /** What a call gives, or the name of its error. */
 async function outcome(work: () => unknown): Promise<unknown> {
   try {
-    return await work();
+    return await work() ?? undefined;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     return error.name;
