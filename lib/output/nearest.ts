@@ -1,5 +1,6 @@
 /** A head of examples: a class is as likely as its examples are like the image, the most similar ones above all. */
 
+import { exp, log } from "./exponential.ts";
 import type { NearestReadout } from "../model/readout.ts";
 import { gradientByRow, rootsOf } from "./roots.ts";
 
@@ -64,7 +65,7 @@ export function similarityLogits(
 ): Float64Array {
   return Float64Array.from(members, (own) => {
     const { most, sum } = weightsOf(similarities, own);
-    return own.length === 0 ? -SHARPNESS : SHARPNESS * most + Math.log(sum / own.length);
+    return own.length === 0 ? -SHARPNESS : SHARPNESS * most + log(sum / own.length);
   });
 }
 
@@ -74,7 +75,7 @@ function weightsOf(
   members: readonly number[],
 ): { most: number; weights: number[]; sum: number } {
   const most = members.reduce((most, n) => Math.max(most, similarities[n]!), -Infinity);
-  const weights = members.map((n) => Math.exp(SHARPNESS * (similarities[n]! - most)));
+  const weights = members.map((n) => exp(SHARPNESS * (similarities[n]! - most)));
   return { most, weights, sum: weights.reduce((a, b) => a + b, 0) };
 }
 

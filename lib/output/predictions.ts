@@ -6,6 +6,7 @@ import type { Architecture } from "../model/architecture.ts";
 import { type ClassInfo, type ClassName, findClass, isNoneOfThese } from "../model/classes.ts";
 import type { ViewShare } from "../model/readout.ts";
 import { completeOptions, SELECTION_OPTIONS } from "../options.ts";
+import { exp } from "./exponential.ts";
 
 /** One label for an image. */
 export interface Prediction<Label extends string = string> {
@@ -125,7 +126,7 @@ export function softmax(logits: ArrayLike<number>, scale: number = 1): Float64Ar
   let max = -Infinity, sum = 0;
   for (let i = 0; i < scores.length; i++) max = Math.max(max, logits[i]);
   for (let i = 0; i < scores.length; i++) {
-    scores[i] = Math.exp((logits[i] - max) * scale);
+    scores[i] = exp((logits[i] - max) * scale);
     sum += scores[i];
   }
   for (let i = 0; i < scores.length; i++) scores[i] /= sum;
@@ -146,7 +147,7 @@ export function classLogits(logits: ArrayLike<number>, head: Architecture["head"
 export function sigmoid(logits: ArrayLike<number>, scale: number = 1): Float64Array {
   const scaled = checkScores(Float64Array.from(logits, (logit) => logit * scale));
   return scaled.map((logit) => {
-    const e = Math.exp(-Math.abs(logit)); // At most 1: nothing overflows.
+    const e = exp(-Math.abs(logit)); // At most 1: nothing overflows.
     return (logit < 0 ? e : 1) / (1 + e);
   });
 }
