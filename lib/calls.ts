@@ -6,7 +6,9 @@ import { DisposedError } from "./errors.ts";
 export class Calls {
   readonly #what: string;
   readonly #running = new Set<Promise<unknown>>();
-  readonly #ending = new AbortController();
+  /** Each is of one caller: an isolate of Cloudflare's keeps no signal from one request to the next. */
+  readonly #endings = new Set<AbortController>();
+  #isClosed = false;
   #closing: Promise<void> | undefined;
 
   /** @param what What is closed, such as `"classifier"`. */
@@ -14,14 +16,17 @@ export class Calls {
     this.#what = what;
   }
 
-  /** Aborts once {@linkcode close} is called, with a {@linkcode DisposedError}. */
-  get ending(): AbortSignal {
-    return this.#ending.signal;
+  /** A signal that aborts once {@linkcode close} is called, with a {@linkcode DisposedError}. */
+  ending(): Disposable & { readonly signal: AbortSignal } {
+    const ending = new AbortController(), { signal } = ending;
+    if (this.closed) ending.abort(new DisposedError(this.#what));
+    else this.#endings.add(ending);
+    return { signal, [Symbol.dispose]: () => void this.#endings.delete(ending) };
   }
 
   /** Whether {@linkcode close} was called. */
   get closed(): boolean {
-    return this.#ending.signal.aborted;
+    return this.#isClosed;
   }
 
   /**
@@ -46,7 +51,8 @@ export class Calls {
   }
 
   async #end(free: () => unknown): Promise<void> {
-    this.#ending.abort(new DisposedError(this.#what));
+    this.#isClosed = true;
+    for (const ending of this.#endings) ending.abort(new DisposedError(this.#what));
     await Promise.allSettled(this.#running);
     await free();
   }

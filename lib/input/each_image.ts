@@ -59,7 +59,7 @@ export interface EachOptions {
   /** Ends it. */
   readonly signal?: AbortSignal | undefined;
   /** Ends it too, but that what is being computed is still given. */
-  readonly closing?: AbortSignal | undefined;
+  readonly closing?: Calls | undefined;
   /** Is told how many images have an outcome. */
   readonly progress?: ProgressTeller | undefined;
   /** Whether nobody looks at the first results before the last: batches are full then. */
@@ -133,7 +133,7 @@ export function streamOf<Name extends string, Ready, Result>(
     prepare: (image, signal) => calls.run(() => prepare(image, signal)),
     compute: (ready, signal) => calls.run(() => compute(ready, signal)),
   };
-  return eachImage(images, name, counted, { signal, closing: calls.ending, progress });
+  return eachImage(images, name, counted, { signal, closing: calls, progress });
 }
 
 /**
@@ -170,7 +170,8 @@ async function* outcomes<Name extends string, Ready, Result>(
   stop: AbortController,
 ): AsyncGenerator<ImageOutcome<Name, Result>, void, undefined> {
   const stopped = anyOf(signal, stop.signal);
-  const ahead = new Ahead(images, work, anyOf(stopped, closing), isStrict);
+  using ending = closing?.ending();
+  const ahead = new Ahead(images, work, anyOf(stopped, ending?.signal), isStrict);
   let done = 0, lastMs = 0;
   try {
     progress?.reach(0);

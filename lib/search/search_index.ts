@@ -338,7 +338,7 @@ export class SearchIndex implements AsyncDisposable {
     const total = Array.isArray(images) ? images.length : undefined;
     const progress = new ProgressTeller(options, { stage: "index", unit: "images" }, total);
     const work = describing(() => this.#load(), model, this.#reading(options));
-    const each = { signal: options.signal, closing: this.#calls.ending };
+    const each = { signal: options.signal, closing: this.#calls };
     try {
       for await (const { name, picture, error } of eachImage(fresh(), "picture", work, each)) {
         progress.reach(counts.kept + counts.added + counts.changed + errors.length + 1);

@@ -23,7 +23,9 @@ export class ServedModel {
   readonly #isBorrowed: boolean;
   readonly #onFailure: (error: unknown, waitMs: number) => void;
   readonly #now: () => number;
-  readonly #closing = new AbortController();
+  /** Ends the load. It is that load's own: an isolate of Cloudflare's keeps none from one request to the next. */
+  #ending: AbortController | undefined;
+  #isClosed = false;
   #loading: Promise<ImageClassifier> | undefined;
   #loaded: ImageClassifier | undefined;
   /** Whether what is loaded, and borrowed, can answer no more. */
@@ -45,10 +47,6 @@ export class ServedModel {
     this.#isBorrowed = isBorrowed;
     this.#onFailure = onFailure;
     this.#now = now;
-  }
-
-  get #isClosed(): boolean {
-    return this.#closing.signal.aborted;
   }
 
   /** What the classifier is, once it is loaded. Asking loads nothing. */
@@ -83,7 +81,7 @@ export class ServedModel {
    * @throws The error of the last load, if that failed and {@linkcode waitMs} is not over.
    */
   async get(): Promise<ImageClassifier> {
-    this.#closing.signal.throwIfAborted();
+    if (this.#isClosed) throw new DisposedError("service");
     if (this.waitMs > 0) throw this.#failure!.error;
     // Whoever made it may have closed it.
     if (this.#loaded?.closed && !this.#isBorrowed) this.#free(this.#loaded);
@@ -93,7 +91,9 @@ export class ServedModel {
   async #start(): Promise<ImageClassifier> {
     await this.#freeing;
     try {
-      const classifier = await this.#load(this.#closing.signal);
+      this.#ending = new AbortController();
+      if (this.#isClosed) throw new DisposedError("service");
+      const classifier = await this.#load(this.#ending.signal);
       checkClassifier(classifier);
       this.#loaded = classifier;
       this.#failure = undefined;
@@ -132,7 +132,8 @@ export class ServedModel {
 
   /** Takes no more work, ends a load, and frees the classifier unless it is borrowed. */
   async close(): Promise<void> {
-    this.#closing.abort(new DisposedError("service"));
+    this.#isClosed = true;
+    if (this.#loaded === undefined) this.#ending?.abort(new DisposedError("service"));
     await this.#loading?.catch(() => {});
     if (this.#loaded !== undefined && !this.#isBorrowed) this.#free(this.#loaded);
     await this.#freeing;
