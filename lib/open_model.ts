@@ -17,12 +17,14 @@ import type { Model } from "./model/model.ts";
 import { describePath, isGranted, NotFound } from "./platform.ts";
 import { VERSION } from "./version.ts";
 
+/** Whether modules know where they lie: those of Cloudflare's Workers do not. */
+const HAS_PLACE = (import.meta as { url?: string }).url !== undefined;
 /** The models' folder of a checkout. */
-const WEIGHTS = new URL("../weights/", import.meta.url);
+const WEIGHTS = HAS_PLACE ? new URL("../weights/", import.meta.url) : undefined;
 /** The model that comes with the package. */
 const EMBEDDED: PackagedFile = {
   name: "vgg16-imagenet200.wasm",
-  url: new URL("../weights/vgg16-imagenet200.wasm", import.meta.url),
+  url: HAS_PLACE ? new URL("../weights/vgg16-imagenet200.wasm", import.meta.url) : undefined,
   module() {
     // Deno has what is named here at hand, cached, without permission; no bundler looks for it.
     // deno-lint-ignore no-constant-condition
@@ -79,7 +81,7 @@ export async function resolveModel(
 
 /** Where a model of the catalog is, if it is one of its own. */
 export function ownFile({ file }: CatalogEntry): URL | undefined {
-  return file === undefined ? undefined : new URL(file, WEIGHTS);
+  return file === undefined || WEIGHTS === undefined ? undefined : new URL(file, WEIGHTS);
 }
 
 /** Where the file of a model is that is named: a path or a URL; `undefined` if it has to be pulled first. */
@@ -111,11 +113,20 @@ function isModel(model: ModelSource | undefined): model is Model {
   return typeof model === "object" && "weights" in model;
 }
 
+/** Where it does not know where it lies, a program has no file of the package. */
+function checkedEmbedded(): PackagedFile {
+  if (HAS_PLACE) return EMBEDDED;
+  throw new ModelNotFoundError(
+    "Expected a model: none comes with the package here, so give that of @edge/vgg16-small, or another",
+  );
+}
+
 async function locate(
   model: SourceLike | undefined,
   cacheDir: string | undefined,
 ): Promise<Place> {
-  if (model === undefined || model === EMBEDDED_ID) return { file: EMBEDDED };
+  if (model === undefined && provided.model !== undefined) return { file: provided.model };
+  if (model === undefined || model === EMBEDDED_ID) return { file: checkedEmbedded() };
   if (typeof model !== "string") return { file: model };
   const entry = findModel(model);
   const own = entry && ownFile(entry);

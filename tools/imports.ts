@@ -25,7 +25,7 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "options.ts": ["errors.ts", "platform.ts", "options", "io types", "model types"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
   // What is heavy is known by its type alone.
-  "provided.ts": ["engine types", "convert types"],
+  "provided.ts": ["engine types", "convert types", "io types"],
   "threads": ["errors.ts", "platform.ts", "cleanup.ts", "system"],
 };
 
@@ -46,6 +46,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "output": ["model", "engine types"],
   "convert": ["model", "io", "engine", "input", "image"],
   "open_model.ts": ["model", "io", "convert"],
+  "worker_modules.ts": ["io", "image", "engine"],
   "explain": [...INFERENCE, "open_model.ts", "report"],
   "classifier.ts": [...INFERENCE, "open_model.ts", "explain"],
   "compose": [...INFERENCE, "classifier.ts"],
@@ -103,7 +104,10 @@ export function faultsOf(imports: readonly Import[]): string[] {
 }
 
 /** What a browser or a Worker loads: these, and what they import at once. */
-const BROWSER_ENTRIES = ["mod.ts", "lib/entries/edge.ts", "lib/entries/image.ts"];
+const BROWSER_ENTRIES = [
+  "mod.ts",
+  ...["edge", "image", "worker"].map((name) => `lib/entries/${name}.ts`),
+];
 
 /**
  * Finds which modules of a browser import one of Node's: without `import()`, which is tried where

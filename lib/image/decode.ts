@@ -34,14 +34,17 @@ const CODECS: Readonly<Record<ImageFormat, () => Promise<Codec>>> = {
 /** Threads that decode in the background. */
 const decoders = new ThreadPool(threadModule(), MAX_DECODERS);
 
-/** The module of those threads: beside this one, with the same ending, and in the module graph as well. */
-function threadModule(): URL {
+/**
+ * The module of those threads: beside this one, with the same ending, and in the module graph as well. Where
+ * modules do not know where they lie there are no threads: in Cloudflare's Workers.
+ */
+function threadModule(): URL | undefined {
   // deno-lint-ignore no-constant-condition
   if (false) import("./background_thread.ts");
-  return new URL(
-    /* @vite-ignore */ `./background_thread${import.meta.url.slice(-3)}`,
-    import.meta.url,
-  );
+  const { url }: { url?: string } = import.meta;
+  return url === undefined
+    ? undefined
+    : new URL(/* @vite-ignore */ `./background_thread${url.slice(-3)}`, url);
 }
 
 /**

@@ -52,8 +52,10 @@ async function openPackaged(file: PackagedFile, options: ReadOptions): Promise<B
   try {
     return await openSource(url, options);
   } catch (error) {
-    const beside = new URL(nameOf(url), import.meta.url);
-    if (!isVggError(error) || beside.href === url.href) throw error;
+    const { url: here }: { url?: string } = import.meta; // Cloudflare's Workers have none.
+    if (!isVggError(error) || here === undefined) throw error;
+    const beside = new URL(nameOf(url), here);
+    if (beside.href === url.href) throw error;
     // Whoever bundles code puts the file beside the bundle.
     return await openSource(beside, options).catch(() => Promise.reject(error));
   }

@@ -82,9 +82,12 @@ export class ThreadPool {
   /** How often the last holder has left: what was taken before is not kept. */
   #era = 0;
 
-  /** @param script Sends a message when it is ready, and then one for each message that it gets. */
+  /**
+   * @param script Sends a message when it is ready, and then one for each message that it gets; `undefined`
+   *   where there are no threads.
+   */
   constructor(
-    private readonly script: URL,
+    private readonly script: URL | undefined,
     most: number = Infinity,
     private readonly pauseMs: number = PAUSE_MS,
   ) {
@@ -127,7 +130,7 @@ export class ThreadPool {
       const thread = this.#idle.pop()!;
       if (thread.isFree) return thread; // It has not died meanwhile.
     }
-    if (performance.now() < this.#retryAt) return undefined;
+    if (this.script === undefined || performance.now() < this.#retryAt) return undefined;
     try {
       const [thread] = await startThreads(this.script, [undefined]);
       return thread;

@@ -2,6 +2,7 @@
 
 import { takeTurn } from "../../threads/turn.ts";
 import { BackendUnavailableError } from "../../errors.ts";
+import { provided } from "../../provided.ts";
 import type { Model } from "../../model/model.ts";
 import { completeOptions, ENGINE_OPTIONS } from "../../options.ts";
 import type {
@@ -73,7 +74,9 @@ export async function createWasmEngine(
   const { variant = bestVariant(), algorithm, prepareFrom = PREPARE_FROM } = options;
   signal?.throwIfAborted();
   const program = options.program ?? compileProgram(model);
-  const memory = new Memory(residentBytes(program, precision) + PLAN_BYTES, options.shared ?? true);
+  // Kernels that the program has compiled are for a memory that is not.
+  const { shared = provided.module === undefined } = options;
+  const memory = new Memory(residentBytes(program, precision) + PLAN_BYTES, shared);
   const compiled = await compileKernels(variant, memory);
   const network = await loadNetwork(memory, compiled.kernels, program, model, precision, signal);
   const count = threadsFor(program, memory, threads);

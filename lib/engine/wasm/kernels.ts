@@ -1,6 +1,7 @@
 /** The compiled kernels, for what the runtime has. */
 
 import { fromBase64 } from "../../encoding.ts";
+import { provided } from "../../provided.ts";
 import { PLAIN, RELAXED } from "./binary.ts";
 import type { Memory } from "./memory.ts";
 
@@ -31,9 +32,10 @@ export interface CompiledKernels {
   readonly kernels: Kernels;
 }
 
-/** Compiles the kernels for a memory. */
+/** The kernels on a memory: of the program's own module, or compiled here. */
 export async function compileKernels(variant: Variant, memory: Memory): Promise<CompiledKernels> {
-  const module = await WebAssembly.compile(binaryFor(variant, memory));
+  const module = provided.module?.(`kernels_${variant}`) ??
+    await WebAssembly.compile(kernelBinary(variant, memory.shared));
   const { exports } = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   return { module, kernels: exports as unknown as Kernels }; // As kernels/main.ts has them.
 }
@@ -42,9 +44,9 @@ export async function compileKernels(variant: Variant, memory: Memory): Promise<
 const SHARED_IMPORT = "\x03env\x06memory\x02\x03";
 
 /** The kernels, for a memory that is shared or not: their import has to say the same. */
-function binaryFor(variant: Variant, memory: Memory): Uint8Array<ArrayBuffer> {
+export function kernelBinary(variant: Variant, isShared: boolean): Uint8Array<ArrayBuffer> {
   const bytes = fromBase64({ relaxed: RELAXED, plain: PLAIN }[variant]);
-  if (!memory.shared) {
+  if (!isShared) {
     const binary = new TextDecoder("latin1").decode(bytes); // A letter for each byte.
     bytes[binary.indexOf(SHARED_IMPORT) + SHARED_IMPORT.length - 1] = 1;
   }

@@ -2,7 +2,7 @@
 
 import { type Codec, damaged, fourCharacters, type Header, viewOf } from "./codec.ts";
 import { AVIF } from "./wasm/avif_binary.ts";
-import { compile, Decoder, type DecoderExports } from "./wasm/decoder.ts";
+import { Decoder, type DecoderExports, moduleOf } from "./wasm/decoder.ts";
 import type { Pixels } from "../image.ts";
 
 /** What the module says of the pixels that it gave. */
@@ -112,7 +112,7 @@ function* boxesOf(bytes: Uint8Array): Generator<[string, Uint8Array]> {
   }
 }
 
-const module = await compile(AVIF);
+const module = await moduleOf("avif", AVIF);
 
 function decode(bytes: Uint8Array, header: Header): Pixels {
   // Planes, of a grid's tiles too, may have 16-bit samples, and the pixels are RGBA.

@@ -4,7 +4,7 @@
  */
 
 import { GIF } from "./wasm/gif_binary.ts";
-import { compile } from "./wasm/decoder.ts";
+import { moduleOf } from "./wasm/decoder.ts";
 import { type Codec, damaged, type Header, type Range, truncated, viewOf } from "./codec.ts";
 import { type Box, onCanvas, type Pixels, type Size } from "../image.ts";
 
@@ -170,7 +170,7 @@ function mended(blocks: Uint8Array, bits: number): Uint8Array {
   return result.subarray(0, to);
 }
 
-const module = await compile(GIF);
+const module = await moduleOf("gif", GIF);
 
 /** The codec's own interface, as imagescript's wrapper uses it. */
 interface GifCodec {

@@ -14,7 +14,7 @@ import {
 } from "./codec.ts";
 import { divide255, type Pixels } from "../image.ts";
 import { exifOrientation } from "./exif.ts";
-import { compile, Decoder, type DecoderExports } from "./wasm/decoder.ts";
+import { Decoder, type DecoderExports, moduleOf } from "./wasm/decoder.ts";
 import { JPEG } from "./wasm/jpeg_binary.ts";
 
 interface JpegHeader extends Header {
@@ -75,7 +75,7 @@ interface JpegExports extends DecoderExports {
   has_warned(): number;
 }
 
-const module = await compile(JPEG);
+const module = await moduleOf("jpeg", JPEG);
 
 function decode(bytes: Uint8Array, header: JpegHeader, shorterSide: number): Pixels {
   const { hasEnd, isWhole } = checkScans(bytes, header);

@@ -2,7 +2,7 @@
 
 import { type Codec, damaged, fourCharacters, type Header, type Range, viewOf } from "./codec.ts";
 import { exifOrientation } from "./exif.ts";
-import { compile, Decoder } from "./wasm/decoder.ts";
+import { Decoder, moduleOf } from "./wasm/decoder.ts";
 import { WEBP } from "./wasm/webp_binary.ts";
 import { type Box, onCanvas, type Pixels } from "../image.ts";
 
@@ -56,7 +56,7 @@ function readFrame(bytes: Uint8Array, start: number, end: number): WebpFrame {
   throw damaged("webp", "its first frame holds no image of the frame's size");
 }
 
-const module = await compile(WEBP);
+const module = await moduleOf("webp", WEBP);
 
 function decode(bytes: Uint8Array, header: WebpHeader): Pixels {
   const { frame } = header;

@@ -5,6 +5,7 @@
  */
 
 import { fromBase64 } from "../../../encoding.ts";
+import { type ModuleName, provided } from "../../../provided.ts";
 import type { ImageFormat } from "../../image.ts";
 import { damaged } from "../codec.ts";
 import { inflateWhole } from "../inflate.ts";
@@ -86,8 +87,17 @@ export interface Packed {
   readonly length: number;
 }
 
+/** A decoder's module: the program's own, or compiled here. */
+export async function moduleOf(name: ModuleName, packed: Packed): Promise<WebAssembly.Module> {
+  return provided.module?.(name) ?? await compile(packed);
+}
+
 /** Compiles a module. */
-export async function compile({ deflated, length }: Packed): Promise<WebAssembly.Module> {
-  const bytes = await inflateWhole(fromBase64(deflated), length);
-  return new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>); // It has just been made.
+export async function compile(packed: Packed): Promise<WebAssembly.Module> {
+  return new WebAssembly.Module(await binaryOf(packed));
+}
+
+/** The bytes of a module. */
+export async function binaryOf({ deflated, length }: Packed): Promise<Uint8Array<ArrayBuffer>> {
+  return await inflateWhole(fromBase64(deflated), length) as Uint8Array<ArrayBuffer>; // Just made.
 }
