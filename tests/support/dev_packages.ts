@@ -20,6 +20,7 @@ const PACKAGES = {
   "hyparquet": "npm:hyparquet@1.31.5",
   "playwright-core": "npm:playwright-core@1.65.1",
   "typescript": "npm:typescript@5.9.3",
+  "workerd": "npm:workerd@1.20260426.1",
 } as const;
 
 const WANTED = Deno.env.get("TESTS_REQUIRE_ALL") === "1";
