@@ -10,7 +10,6 @@ import { binaryOf } from "./image/codecs/wasm/decoder.ts";
 import { GIF } from "./image/codecs/wasm/gif_binary.ts";
 import { JPEG } from "./image/codecs/wasm/jpeg_binary.ts";
 import { WEBP } from "./image/codecs/wasm/webp_binary.ts";
-import { writeWhole } from "./io/atomic_file.ts";
 import type { PackagedFile } from "./io/wrapped_file.ts";
 import { makeFolder, readBytes } from "./platform.ts";
 import { type ModuleName, provided } from "./provided.ts";
@@ -84,6 +83,7 @@ export async function writeModules(folder: string, model: PackagedFile): Promise
   }
   parts.push([file, await bytesBehind(url)]);
   parts.push(["mod.js", codeOf(file)], ["mod.d.ts", TYPES]);
+  const { writeWhole } = await import("./io/atomic_file.ts");
   await makeFolder(folder);
   for (const [name, contents] of parts) await writeWhole(`${folder}/${name}`, contents);
   return parts.map(([name]) => name);

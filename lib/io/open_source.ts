@@ -1,7 +1,7 @@
 /** Opens a file wherever it is: in memory, on a disk, behind a URL. */
 
 import { isVggError } from "../errors.ts";
-import { IS_DENO } from "../platform.ts";
+import { IS_DENO, NotCapable } from "../platform.ts";
 import { openModule, type PackagedFile, unwrapped } from "./wrapped_file.ts";
 import { publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
@@ -53,7 +53,7 @@ async function openPackaged(file: PackagedFile, options: ReadOptions): Promise<B
     return await openSource(url, options);
   } catch (error) {
     const { url: here }: { url?: string } = import.meta; // Cloudflare's Workers have none.
-    if (!isVggError(error) || here === undefined) throw error;
+    if (!(isVggError(error) || error instanceof NotCapable) || here === undefined) throw error;
     const beside = new URL(nameOf(url), here);
     if (beside.href === url.href) throw error;
     // Whoever bundles code puts the file beside the bundle.
