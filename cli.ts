@@ -5,6 +5,7 @@
  */
 
 import { system } from "./lib/system/system.ts";
+import "./lib/entries/embedded.ts";
 import "./lib/entries/whole.ts";
 import { missed } from "./lib/cli/missing_permission.ts";
 import { exitCodeOf, print } from "./lib/cli/terminal.ts";

@@ -12,6 +12,7 @@
  * @module
  */
 
+import "./lib/entries/embedded.ts";
 import "./lib/entries/whole.ts";
 
 export { loadClassifier } from "./lib/classifier.ts";

@@ -12,6 +12,7 @@
  * @module
  */
 
+import "./lib/entries/embedded.ts";
 import "./lib/entries/whole.ts";
 import { delay } from "@std/async/delay";
 import { UsageError } from "./lib/cli/usage_error.ts";

@@ -21,16 +21,11 @@ import { VERSION } from "./version.ts";
 const HAS_PLACE = (import.meta as { url?: string }).url !== undefined;
 /** The models' folder of a checkout. */
 const WEIGHTS = HAS_PLACE ? new URL("../weights/", import.meta.url) : undefined;
-/** The model that comes with the package. */
-const EMBEDDED: PackagedFile = {
+/** The model that comes with the package. `entries/model.ts` puts it into the module graph, where Deno has it at hand. */
+export const EMBEDDED: PackagedFile = {
   name: "vgg16-imagenet200.wasm",
   url: HAS_PLACE ? new URL("../weights/vgg16-imagenet200.wasm", import.meta.url) : undefined,
-  module() {
-    // Deno has what is named here at hand, cached, without permission; no bundler looks for it.
-    // deno-lint-ignore no-constant-condition
-    if (false) return import("../weights/vgg16-imagenet200.wasm");
-    return import(EMBEDDED.url!.href);
-  },
+  module: () => import(EMBEDDED.url!.href),
 };
 const EMBEDDED_ID = "vgg16-imagenet200";
 

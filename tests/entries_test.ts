@@ -1,6 +1,6 @@
 /** What each entry of the package exports, and what a program that imports it brings along. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { costOf, entriesOf } from "../tools/entries.ts";
 import { documented, faultsOf } from "../tools/docs.ts";
 import { blocksOf } from "./support/markdown.ts";
@@ -21,7 +21,9 @@ function costOnPage(name: string): [numbers: number[], packages: string[]] {
 }
 
 /** What has no business in an isolate of an edge platform, nor in a program that only reads images. */
-const OTHERS = /^lib\/(cli|convert|search|train|engine\/webgpu\/(engine|resident|kernels))\//;
+const OTHERS =
+  /^(lib\/(cli|convert|search|train|engine\/webgpu\/(engine|resident|kernels))\/|weights\/.*\.wasm$)/;
+const SMALL = ["./edge", "./image", "./worker"];
 
 for (const [name, path] of ENTRIES) {
   Deno.test(`${name} brings the packages that it says, and no module for something else`, async () => {
@@ -34,13 +36,16 @@ for (const [name, path] of ENTRIES) {
       assert(Math.abs(found - numbers[n]) <= 2 + 0.05 * numbers[n], wrong);
     }
     const forOthers = cost.paths.filter((path) => OTHERS.test(path));
-    if (["./edge", "./image"].includes(name)) assertEquals(forOthers, []);
+    if (SMALL.includes(name)) assertEquals(forOthers, []);
+    else if (name === "./model") assertEquals(forOthers, ["weights/vgg16-imagenet200.wasm"]);
   });
 }
 
 Deno.test("an isolate of an edge platform needs no package but deno std", async () => {
-  const { packages } = await costOf(ROOT, "lib/entries/edge.ts");
-  assertEquals(packages, ["deno-std"]);
+  for (const name of SMALL) {
+    const { packages } = await costOf(ROOT, `lib/entries/${name}.ts`);
+    assertEquals(packages, ["deno-std"], name);
+  }
 });
 
 Deno.test("deno.lock names what deno.json does: a clone's first task downloads all that is in it", async () => {
@@ -56,10 +61,9 @@ Deno.test("an entry of lib/entries/ only exports what others have, and none of t
   for (const [name, path] of ENTRIES.filter(([, path]) => !/\/(serve|cli)\.ts$/.test(path))) {
     const text = await Deno.readTextFile(new URL(path, ROOT));
     const code = text.replaceAll(/\/\*\*[^]*?\*\//g, "").trim();
-    const rest = code.replaceAll(/export (type )?\{[^}]*\} from "[^"]+";/g, "").trim();
-    const isSlim = ["./edge", "./image"].includes(name);
-    const whole = isSlim ? /^$/ : /^import "(\.\/lib\/entries|\.)\/whole\.ts";$/;
-    assertMatch(rest, whole, name);
+    const rest = code.replaceAll(/export (type )?\{[^}]*\} from "[^"]+";/g, "")
+      .replaceAll(/^import ".*\/(embedded|whole)\.ts";$/gm, "").trim();
+    assertEquals(rest, "", name);
     const symbols = await documented(ROOT, path);
     const names = symbols.map(({ name }) => name);
     const engines = names.filter((name) => /^(Engine|Batch|Activations|View|Network)$/.test(name));

@@ -8,8 +8,10 @@ type Node = { readonly [name: string]: unknown };
 
 const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null;
 
-/** The entries of the library: those of `deno.json` but for the two programs. */
-const ENTRIES = Object.values(config.exports).filter((path) => !/\/(serve|cli)\.ts$/.test(path));
+/** The entries of the library: those of `deno.json` but for the two programs, and the one without options. */
+const ENTRIES = Object.values(config.exports).filter((path) =>
+  !/\/(serve|cli|model)\.ts$/.test(path)
+);
 
 async function documented(entry: string): Promise<Node> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {

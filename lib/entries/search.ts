@@ -18,6 +18,7 @@
  * @module
  */
 
+import "./embedded.ts";
 import "./whole.ts";
 
 export { isVggError, SearchIndexError } from "../errors.ts";

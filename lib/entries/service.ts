@@ -15,6 +15,7 @@
  * @module
  */
 
+import "./embedded.ts";
 import "./whole.ts";
 
 export { createHandler, createService, handler } from "../http/service.ts";

@@ -25,6 +25,7 @@
  * @module
  */
 
+import "./embedded.ts";
 import "./whole.ts";
 
 export { listSamples } from "../input/list_samples.ts";

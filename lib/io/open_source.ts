@@ -1,7 +1,7 @@
 /** Opens a file wherever it is: in memory, on a disk, behind a URL. */
 
 import { isVggError } from "../errors.ts";
-import { IS_DENO, NotCapable } from "../platform.ts";
+import { IS_DENO, isGranted, NotCapable } from "../platform.ts";
 import { openModule, type PackagedFile, unwrapped } from "./wrapped_file.ts";
 import { publicUrl } from "../public_url.ts";
 import { asUrl } from "../urls.ts";
@@ -18,10 +18,12 @@ import { HttpSource } from "./http_source.ts";
  * What can be opened: a path, a URL (also as a string that begins as one), a request for it, the bytes, or what
  * comes with code.
  */
-export type SourceLike = PlainSource | PackagedFile;
+export type SourceLike =
+  | (string | URL | Request | Uint8Array | ArrayBuffer | Blob)
+  | PackagedFile;
 
 /** A file that does not come with code. */
-export type PlainSource = string | URL | Request | Uint8Array | ArrayBuffer | Blob;
+export type PlainSource = Exclude<SourceLike, PackagedFile>;
 
 /** Opens a file. A URL is read with range requests where the server knows them. */
 export async function openSource(
@@ -38,11 +40,14 @@ export async function openSource(
   }
 }
 
-/** The module where the runtime imports such, or there is no URL, and otherwise the file. */
+/**
+ * The file, if it may be read: the runtime would keep a module's bytes, and again as the engine has them. Otherwise, or where
+ * there is no URL, the module, if the runtime imports such.
+ */
 async function openPackaged(file: PackagedFile, options: ReadOptions): Promise<ByteSource> {
   const { url } = file;
   if (url === undefined) return await openModule(file);
-  if (IS_DENO) {
+  if (IS_DENO && !isReadable(url)) {
     try {
       return await openModule(file);
     } catch (error) {
@@ -59,6 +64,10 @@ async function openPackaged(file: PackagedFile, options: ReadOptions): Promise<B
     // Whoever bundles code puts the file beside the bundle.
     return await openSource(beside, options).catch(() => Promise.reject(error));
   }
+}
+
+function isReadable({ protocol, pathname }: URL): boolean {
+  return protocol === "file:" && isGranted({ name: "read", path: decodeURIComponent(pathname) });
 }
 
 async function openPlain(source: PlainSource, options: ReadOptions): Promise<ByteSource> {
