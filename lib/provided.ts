@@ -10,13 +10,7 @@ import type { PackagedFile } from "./io/wrapped_file.ts";
 type Load<Part> = () => Promise<Part>;
 
 /** The modules of WebAssembly that classifying needs: decoders, and kernels with either kind of SIMD. */
-export const MODULE_NAMES = [
-  ...["avif", "gif", "jpeg", "webp"] as const,
-  ...["kernels_plain", "kernels_relaxed"] as const,
-] as const;
-
-/** One of them. */
-export type ModuleName = (typeof MODULE_NAMES)[number];
+export type ModuleName = "avif" | "gif" | "jpeg" | "webp" | "kernels_plain" | "kernels_relaxed";
 
 interface Provided {
   /** The model of those who name none. */

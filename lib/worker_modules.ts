@@ -5,11 +5,7 @@
 
 import { WeightsDownloadError } from "./errors.ts";
 import { kernelBinary } from "./engine/wasm/kernels.ts";
-import { AVIF } from "./image/codecs/wasm/avif_binary.ts";
-import { binaryOf } from "./image/codecs/wasm/decoder.ts";
-import { GIF } from "./image/codecs/wasm/gif_binary.ts";
-import { JPEG } from "./image/codecs/wasm/jpeg_binary.ts";
-import { WEBP } from "./image/codecs/wasm/webp_binary.ts";
+import { binaryOf, type Packed } from "./image/codecs/wasm/decoder.ts";
 import type { PackagedFile } from "./io/wrapped_file.ts";
 import { makeFolder, readBytes } from "./platform.ts";
 import { type ModuleName, provided } from "./provided.ts";
@@ -31,17 +27,23 @@ export function provideModules(modules: WorkerModules, model?: PackagedFile): vo
   takeNoTurns();
 }
 
+/** The decoders, each loaded when it is written. */
+const DECODERS: readonly (readonly [ModuleName, load: () => Promise<Packed>])[] = [
+  ["avif", async () => (await import("./image/codecs/wasm/avif_binary.ts")).AVIF],
+  ["gif", async () => (await import("./image/codecs/wasm/gif_binary.ts")).GIF],
+  ["jpeg", async () => (await import("./image/codecs/wasm/jpeg_binary.ts")).JPEG],
+  ["webp", async () => (await import("./image/codecs/wasm/webp_binary.ts")).WEBP],
+];
+
 /** The bytes of each module. */
-const BINARIES: Readonly<
-  Record<ModuleName, () => Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>>
-> = {
-  avif: () => binaryOf(AVIF),
-  gif: () => binaryOf(GIF),
-  jpeg: () => binaryOf(JPEG),
-  webp: () => binaryOf(WEBP),
-  kernels_plain: () => kernelBinary("plain", false),
-  kernels_relaxed: () => kernelBinary("relaxed", false),
-};
+async function binaries(): Promise<[ModuleName, Uint8Array][]> {
+  const found: [ModuleName, Uint8Array][] = [];
+  for (const [name, load] of DECODERS) found.push([name, await binaryOf(await load())]);
+  for (const variant of ["plain", "relaxed"] as const) {
+    found.push([`kernels_${variant}`, kernelBinary(variant, false)]);
+  }
+  return found;
+}
 
 /** What the types of `mod.js` are. */
 const TYPES = `// Made by writeModules() of @edge/vgg16/worker. Do not edit.
@@ -77,12 +79,13 @@ export async function writeModules(folder: string, model: PackagedFile): Promise
   if (url === undefined || !/^[\w-]+(\.[\w-]+)*\.wasm$/.test(file)) {
     throw new RangeError(`Expected a model with the URL of its module, found ${file} without one`);
   }
-  const parts: [name: string, contents: string | Uint8Array][] = [];
-  for (const [name, binary] of Object.entries(BINARIES)) {
-    parts.push([`${name}.wasm`, await binary()]);
-  }
-  parts.push([file, await bytesBehind(url)]);
-  parts.push(["mod.js", codeOf(file)], ["mod.d.ts", TYPES]);
+  const modules = await binaries();
+  const parts: (readonly [name: string, contents: string | Uint8Array])[] = [
+    ...modules.map(([name, binary]) => [`${name}.wasm`, binary] as const),
+    [file, await bytesBehind(url)],
+    ["mod.js", codeOf(modules.map(([name]) => name), file)],
+    ["mod.d.ts", TYPES],
+  ];
   const { writeWhole } = await import("./io/atomic_file.ts");
   await makeFolder(folder);
   for (const [name, contents] of parts) await writeWhole(`${folder}/${name}`, contents);
@@ -100,8 +103,7 @@ async function bytesBehind(url: URL): Promise<Uint8Array> {
   });
 }
 
-function codeOf(file: string): string {
-  const names = Object.keys(BINARIES);
+function codeOf(names: readonly string[], file: string): string {
   const imports = names.map((name) => `import ${name} from "./${name}.wasm";\n`).join("");
   return `// Made by writeModules() of @edge/vgg16/worker. Do not edit.
 // @ts-self-types="./mod.d.ts"

@@ -9,7 +9,9 @@ import { freePort, until } from "./support/serve_process.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const PHOTOS = "tests/data/photos";
-const NAMES = [...Deno.readDirSync(`${ROOT}/examples`)].map(({ name }) => name);
+/** Those of one file; `worker/` is tested by `worker_platform_test.ts`. */
+const NAMES = [...Deno.readDirSync(`${ROOT}/examples`)].filter(({ isFile }) => isFile)
+  .map(({ name }) => name);
 
 function source(name: string): string {
   return Deno.readTextFileSync(`${ROOT}/examples/${name}`);

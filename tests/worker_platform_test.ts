@@ -8,6 +8,7 @@ import { loadClassifier } from "@edge/vgg16";
 import { model } from "@edge/vgg16-small";
 import { buildWorker } from "../tools/build_worker.ts";
 import { devTest } from "./support/dev_packages.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 const ROOT = new URL("../", import.meta.url);
 /** Ten pictures, among them one of each format. */
@@ -19,60 +20,6 @@ const PICTURES = [
 ];
 
 const read = (path: string): Promise<Uint8Array<ArrayBuffer>> => Deno.readFile(new URL(path, ROOT));
-
-/** A Worker that runs. */
-interface Running extends AsyncDisposable {
-  readonly post: (path: string, body: BodyInit) => Promise<Response>;
-  /** What it printed so far. */
-  readonly printed: () => string;
-}
-
-/** Runs a folder's `worker.js`, with the compiled modules beside it. */
-async function start(workerd: string, folder: string, flags: string): Promise<Running> {
-  const compiled = [...Deno.readDirSync(folder)].flatMap(({ name }) =>
-    name.endsWith(".wasm") ? [`(name = "${name}", wasm = embed "${name}")`] : []
-  );
-  await Deno.writeTextFile(
-    `${folder}/config.capnp`,
-    `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = .worker)],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-);
-const worker :Workerd.Worker = (
-  modules = [(name = "worker.js", esModule = embed "worker.js"), ${compiled}],
-  compatibilityDate = "2026-04-01",
-  compatibilityFlags = [${flags}],
-);
-`,
-  );
-  const child = new Deno.Command(workerd, {
-    args: ["serve", "config.capnp", "--control-fd=1"],
-    cwd: folder,
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let printed = "";
-  const ended = child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(
-    new WritableStream({ write: (text) => void (printed += text) }),
-  );
-  const end = async (): Promise<void> => {
-    child.kill();
-    await Promise.all([child.status, ended, ready.cancel()]);
-  };
-  const ready = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const { value = "" } = await ready.read();
-  const port = /"listen".*"port":(\d+)/.exec(value)?.[1];
-  if (port === undefined) {
-    await end();
-    throw new Error(`workerd did not start: ${value}${printed}`);
-  }
-  return {
-    post: (path, body) => fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body }),
-    printed: () => printed,
-    [Symbol.asyncDispose]: end,
-  };
-}
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -103,7 +50,7 @@ for (const [name, flags] of [["", ""], [" with Node's modules", '"nodejs_compat"
       const { default: { default: path } } = workerd as { default: { default: string } };
       await inFolder(async (folder) => {
         await buildWorker(folder);
-        await using worker = await start(path, folder, flags);
+        await using worker = await startWorkerd(path, folder, flags);
         const { logits, predictions } = await given();
         for (const [n, picture] of PICTURES.entries()) {
           const response = await worker.post("/classify", await read(picture));

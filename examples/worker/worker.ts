@@ -2,7 +2,7 @@
  * A Worker of Cloudflare's: `POST /classify` and the rest of the service, and a route of its own.
  *
  *     deno task build:worker
- *     npx wrangler dev --config examples/worker/wrangler.jsonc
+ *     npx wrangler@4.86.0 dev --config examples/worker/wrangler.jsonc
  *     curl --data-binary @cat.png localhost:8787/label
  */
 
@@ -16,8 +16,8 @@ import {
 import { model, modules } from "./modules/mod.js";
 
 provideModules(modules, model);
-/** An isolate has 128 MB, and decodes one picture at a time. */
-const LIMITS = { maxBytes: 5_000_000, maxPixels: 12_500_000 };
+/** An isolate has 128 MB, in which a picture of any format and of 4 million pixels is decoded. */
+const LIMITS = { maxBytes: 5_000_000, maxPixels: 4_000_000 };
 const service = createService({
   maxBodyBytes: LIMITS.maxBytes,
   maxPixels: LIMITS.maxPixels,

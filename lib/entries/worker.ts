@@ -3,14 +3,13 @@
  * program gives the compiled modules, which its bundler has from files that `writeModules()` makes.
  *
  * @example
- * ```ts ignore
- * import { createService, provideModules } from "@edge/vgg16/worker";
- * import { model, modules } from "./modules/mod.js";
+ * ```ts
+ * import { writeModules } from "@edge/vgg16/worker";
+ * import { model } from "@edge/vgg16-small";
  *
- * provideModules(modules, model);
- * const service = createService();
- *
- * export default { fetch: (request: Request) => service.fetch(request) };
+ * // What the Worker then imports: provideModules(modules, model).
+ * const names = await writeModules(await Deno.makeTempDir(), model);
+ * console.log(names.at(-2)); // mod.js
  * ```
  *
  * @module
