@@ -1,8 +1,8 @@
 /**
  * Cold starts: whole processes, in turns, ours with each model and one that only imports tfjs.
  *
- * `deno task bench:cold [--rounds N] [--threads N,N] [MODEL …]`; without a name, all models
- * of the checkout. The peer is `@tensorflow/tfjs-core` with the backend `cpu`, the least of TensorFlow.js
+ * `deno task bench:cold [--rounds N] [--threads N,N] [--entry edge] [--picture FILE] [MODEL …]`; without a name,
+ * all models of the checkout. The peer is `@tensorflow/tfjs-core` with the backend `cpu`, the least of TensorFlow.js
  * that can compute something. A table's row has medians, and the least in brackets.
  *
  * @module
@@ -39,18 +39,23 @@ function cellsOf(row: Measurement, peer: Measurement): string[] {
   ];
 }
 
-const { values: { rounds, threads }, positionals } = parseArgs({
+const { values: { rounds, threads, entry, picture }, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "11" },
     threads: { type: "string", default: "1,2" },
+    entry: { type: "string" },
+    picture: { type: "string", default: "tests/data/photos/cat.png" },
   },
   allowPositionals: true,
 });
+const module = entry === undefined ? "../mod.ts" : `../lib/entries/${entry}.ts`;
 const models = positionals.length > 0 ? positionals : EMBEDDED;
 const subjects = [
   subject("tfjs, imported", 1, "tfjs"),
   ...models.flatMap((model) =>
-    threads.split(",").map((n) => subject(basename(model, ".safetensors"), Number(n), model, n))
+    threads.split(",").map((n) =>
+      subject(basename(model, ".safetensors"), Number(n), model, n, module, picture)
+    )
   ),
 ];
 const rows = await measure({

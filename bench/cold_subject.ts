@@ -1,12 +1,12 @@
 /**
  * From nothing to a label in a process of its own, which prints what each part took as JSON: imports
- * the public API, loads a model, classifies a photo. Or imports TensorFlow.js, and nothing more.
- * `cold_subject.ts MODEL THREADS`, `cold_subject.ts tfjs`
+ * an entry of the package, loads a model, classifies a photo. Or imports TensorFlow.js, and nothing more.
+ * `cold_subject.ts MODEL THREADS [ENTRY [PHOTO]]`, `cold_subject.ts tfjs`
  *
  * @module
  */
 
-const [what, threads] = Deno.args;
+const [what, threads, entry = "../mod.ts", picture = "tests/data/photos/cat.png"] = Deno.args;
 const parts: Record<string, number> = {};
 const time = async <T>(part: string, work: () => Promise<T>): Promise<T> => {
   const start = performance.now();
@@ -21,10 +21,13 @@ if (what === "tfjs") {
     await import("@tensorflow/tfjs-backend-cpu");
   });
 } else {
-  const { loadClassifier } = await time("import", () => import("../mod.ts"));
+  const { loadClassifier } = await time(
+    "import",
+    () => import(entry) as Promise<typeof import("../mod.ts")>,
+  );
   const options = { backend: "wasm", threads: Number(threads), model: what } as const;
   const classifier = await time("load", () => loadClassifier(options));
-  const photo = await Deno.readFile(new URL("../tests/data/photos/cat.png", import.meta.url));
+  const photo = await Deno.readFile(picture);
   await time("first image", () => classifier.classify(photo));
 }
 // What the process has used so far; nothing of what follows is in it.
