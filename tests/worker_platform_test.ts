@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { loadClassifier } from "@edge/vgg16";
 import { model } from "@edge/vgg16-small";
 import { buildWorker } from "../tools/build_worker.ts";
@@ -52,6 +53,12 @@ for (const [name, flags] of [["", ""], [" with Node's modules", '"nodejs_compat"
         await buildWorker(folder);
         await using worker = await startWorkerd(path, folder, flags);
         const { logits, predictions } = await given();
+        // Who goes away while the model is opened takes nothing along.
+        const leaving = new AbortController();
+        const left = worker.post("/label", await read(PICTURES[0]!), leaving.signal);
+        await delay(30);
+        leaving.abort();
+        await left.then((response) => response.body?.cancel(), () => {});
         for (const [n, picture] of PICTURES.entries()) {
           const response = await worker.post("/classify", await read(picture));
           assertEquals(await response.json(), predictions[n], picture);

@@ -6,7 +6,7 @@
 
 /** A Worker that runs. */
 export interface RunningWorker extends AsyncDisposable {
-  readonly post: (path: string, body: BodyInit) => Promise<Response>;
+  readonly post: (path: string, body: BodyInit, signal?: AbortSignal) => Promise<Response>;
   /** The process. */
   readonly pid: number;
   /** What it printed so far. */
@@ -63,7 +63,8 @@ const worker :Workerd.Worker = (
     throw new Error(`workerd did not start: ${value}${printed}`);
   }
   return {
-    post: (path, body) => fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body }),
+    post: (path, body, signal) =>
+      fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body, signal }),
     pid: child.pid,
     printed: () => printed,
     [Symbol.asyncDispose]: end,
