@@ -4,6 +4,7 @@
  * @module
  */
 
+import "../../lib/entries/whole.ts";
 import {
   type Classifier,
   type ClassifierInfo,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import "../../lib/entries/whole.ts";
 import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 
 const MISSING =

@@ -40,7 +40,7 @@ const moduleOf = (name: string): WebAssembly.Module =>
 
 for await (const { name } of Deno.readDir(WASM)) {
   const codec = name.match(/^(\w+)_binary\.ts$/)?.[1];
-  if (codec === undefined) continue;
+  if (codec === undefined || codec === "gif") continue; // GIF's is imagescript's, and has no such exports.
   const binary: Record<string, Packed> = await import(new URL(name, WASM).href);
   const packed = binary[codec.toUpperCase()]!;
   modules.push([codec, await compile(packed), packed.length]);
