@@ -40,6 +40,9 @@ export async function openSource(
   }
 }
 
+/** Where files that come with code were found, if not where they should be. */
+const found = new WeakMap<PackagedFile, URL>();
+
 /**
  * The file, if it may be read: the runtime would keep a module's bytes, and again as the engine has them. Otherwise, or where
  * there is no URL, the module, if the runtime imports such.
@@ -55,14 +58,16 @@ async function openPackaged(file: PackagedFile, options: ReadOptions): Promise<B
     }
   }
   try {
-    return await openSource(url, options);
+    return await openSource(found.get(file) ?? url, options);
   } catch (error) {
     const { url: here }: { url?: string } = import.meta; // Cloudflare's Workers have none.
     if (!(isVggError(error) || error instanceof NotCapable) || here === undefined) throw error;
     const beside = new URL(nameOf(url), here);
-    if (beside.href === url.href) throw error;
+    if (found.has(file) || beside.href === url.href) throw error;
     // Whoever bundles code puts the file beside the bundle.
-    return await openSource(beside, options).catch(() => Promise.reject(error));
+    const source = await openSource(beside, options).catch(() => Promise.reject(error));
+    found.set(file, beside);
+    return source;
   }
 }
 

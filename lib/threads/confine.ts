@@ -23,8 +23,12 @@ export function confine(): void {
     console: { error() {}, log() {}, warn() {} },
     navigator: { hardwareConcurrency: navigator.hardwareConcurrency },
   };
-  for (const name of Object.getOwnPropertyNames(globalThis)) {
-    if (!kept.has(name)) Reflect.deleteProperty(globalThis, name);
+  // A browser's are the prototypes' in part. Those of all that hears of events stay.
+  const last = [Object.prototype, globalThis.EventTarget?.prototype];
+  for (let holder = globalThis; !last.includes(holder); holder = Object.getPrototypeOf(holder)) {
+    for (const name of Object.getOwnPropertyNames(holder)) {
+      if (!kept.has(name)) Reflect.deleteProperty(holder, name);
+    }
   }
   Object.assign(globalThis, silent);
   // Every function leads to one of these, which would make code of text, with `import()` in it.

@@ -75,7 +75,7 @@ export async function createWasmEngine(
   signal?.throwIfAborted();
   const program = options.program ?? compileProgram(model);
   // Kernels that the program has compiled are for a memory that is not.
-  const { shared = provided.module === undefined } = options;
+  const shared = options.shared ?? (provided.module === undefined ? undefined : false);
   const memory = new Memory(residentBytes(program, precision) + PLAN_BYTES, shared);
   const compiled = await compileKernels(variant, memory);
   const network = await loadNetwork(memory, compiled.kernels, program, model, precision, signal);

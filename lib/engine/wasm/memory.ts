@@ -20,10 +20,10 @@ export class Memory {
 
   /**
    * @param bytes What is expected to be needed; more can be allocated.
-   * @param shared Whether threads are to share it, if the runtime permits that.
+   * @param shared Whether threads are to share it. Default: if the runtime permits that.
    * @throws {RangeError} If the machine does not have as much.
    */
-  constructor(bytes: number, shared: boolean) {
+  constructor(bytes: number, shared: boolean = canShare()) {
     const initial = Math.min(MAX_PAGES, Math.ceil(bytes / PAGE) + 1);
     [this.memory, this.shared] = reserve(initial, shared);
     this.#words = new Int32Array(this.memory.buffer);
@@ -110,6 +110,10 @@ export function placesIn<Struct extends object>(
   const places = Object.keys(new struct()).map((field, place) => [field, place]);
   return Object.fromEntries(places);
 }
+
+/** Whether threads can be handed a memory: a browser has to have isolated the page from those of other origins. */
+const canShare = (): boolean =>
+  (globalThis as { readonly crossOriginIsolated?: boolean }).crossOriginIsolated ?? true;
 
 /** Reserves addresses for as much as WebAssembly can have; less where they are scarce. */
 function reserve(initial: number, shared: boolean): [WebAssembly.Memory, shared: boolean] {
