@@ -15,6 +15,7 @@ import {
   canCompute,
   candidateName,
   CANDIDATES,
+  canTry,
   defaultTuning,
   DENSE_TILES,
 } from "../../../lib/engine/webgpu/tuning/tile.ts";
@@ -219,6 +220,55 @@ gpuTest(
     }
   },
 );
+
+/** Names that were timed, but those that were refused. */
+async function timedNames(cache: { times(): Promise<Record<string, Record<string, number>>> }) {
+  const all = Object.values(await cache.times()).flatMap((names) => Object.entries(names));
+  const names = (isTimed: boolean): string[] => [
+    ...new Set(all.flatMap(([name, ms]) => (ms < Number.MAX_VALUE) === isTimed ? [name] : [])),
+  ];
+  return { timed: names(true), refused: names(false) };
+}
+
+gpuTest(
+  "a candidate that is not compiled in time is left out, and can be compiled later",
+  async () => {
+    await using cache = await temporaryCache();
+    const gpu = await acquireGpu();
+    const { createComputePipelineAsync } = GPUDevice.prototype;
+    const isSlow = (label: string | undefined): boolean =>
+      /^convolution .*staged/.test(label ?? "");
+    GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
+      return isSlow(descriptor.label)
+        ? new Promise(() => {})
+        : createComputePipelineAsync.call(this, descriptor);
+    };
+    try {
+      // The default of a GPU is staged: it comes first.
+      const like = Object.create(gpu, { isFallback: { value: false } });
+      await tune(like, program, "int8", cache.dir, { compileLimitMs: 300, budgetMs: 200 });
+      const { timed, refused } = await timedNames(cache);
+      assertEquals([timed, refused], [[], ["buffer 2x4x8 8x8 tap staged"]]);
+    } finally {
+      GPUDevice.prototype.createComputePipelineAsync = createComputePipelineAsync;
+    }
+    try {
+      await using engine = await createWebgpuEngine(model, { tuning: defaultTuning(false) });
+      assertSame(await engine.run(batch), expected);
+    } finally {
+      await releaseGpu();
+    }
+  },
+);
+
+Deno.test("programs that are too long for compilers are no candidates", () => {
+  const layer = { filterSize: [3, 3] } as const;
+  const long = (precision: "int8" | "float"): string[] =>
+    CANDIDATES.filter(({ tile }) => !canTry(tile, { layer, pool: false, precision }))
+      .map(candidateName);
+  assertEquals(long("int8"), []);
+  assertEquals(long("float"), ["texture 2x4x8 8x8 row"]);
+});
 
 gpuTest("every candidate gives the same bits", async () => {
   // While somebody has a share of the device, what was compiled stays.

@@ -37,3 +37,23 @@ export async function findAdapter(): Promise<Adapter | undefined> {
   const description = info.description || [info.vendor, info.architecture, info.device].join(" ");
   return { adapter, isFallback: info.isFallbackAdapter, description };
 }
+
+/** What Chromium's implementation says beyond the standard, where a page is trusted with it. */
+interface MoreInfo {
+  /** `vulkan`, `metal`, `D3D12`, … */
+  readonly backend?: string;
+  readonly driver?: string;
+}
+
+/**
+ * What an adapter says of itself but for its name. One GPU is several adapters, with compilers of their own: by Vulkan,
+ * by OpenGL, by Metal. Few runtimes name these, so their sizes of subgroups tell them apart too.
+ *
+ * @param backend What Deno was told to take, if anything.
+ */
+export function driverOf(info: GPUAdapterInfo, backend: string | undefined): string {
+  const { backend: own = backend, driver } = info as MoreInfo;
+  const { vendor, architecture, device, subgroupMinSize, subgroupMaxSize } = info;
+  const subgroups = `subgroups ${subgroupMinSize}-${subgroupMaxSize}`;
+  return [vendor, architecture, device, driver, own, subgroups].filter(Boolean).join(" ");
+}

@@ -1,8 +1,9 @@
 /** The GPU device that all engines of a process share, and what it reports, as named errors. */
 
 import { RUNTIME_VERSION } from "../../../platform.ts";
+import { readPermitted } from "../../../environment.ts";
 import { BackendUnavailableError } from "../../../errors.ts";
-import { findAdapter } from "./adapter.ts";
+import { driverOf, findAdapter } from "./adapter.ts";
 import { type Backend, openBackend, unregisterBackend } from "./tfjs.ts";
 
 /** A device and the tfjs backend on it. */
@@ -11,7 +12,7 @@ export interface Gpu {
   readonly backend: Backend;
   /** The adapter's name. */
   readonly description: string;
-  /** What else the adapter says of itself and its driver. */
+  /** What else the adapter says of itself, its driver, and what WebGPU reaches that by. */
   readonly driver: string;
   readonly isFallback: boolean;
   /** Why the device was lost, once it was. */
@@ -144,7 +145,7 @@ async function requestGpu(software: boolean): Promise<Gpu> {
     device,
     backend,
     description,
-    driver: [adapter.info.vendor, adapter.info.architecture, adapter.info.device].join(" "),
+    driver: driverOf(adapter.info, readPermitted("DENO_WEBGPU_BACKEND")),
     isFallback,
     lost: () => lost,
     async wasLost() {

@@ -210,6 +210,45 @@ ${code()}`;
 
 /** Compiles the programs of steps, all at once, and runs none of them. */
 export function compileSteps(backend: Backend, steps: readonly Step[]): Promise<void> {
+  beginCompiling(backend, steps);
+  return backend.checkCompileCompletionAsync();
+}
+
+/**
+ * Compiles the programs of steps, one of which may take too long: then all that are not ready are forgotten. The
+ * device may go on with them.
+ *
+ * @returns Whether all were ready in time.
+ * @throws Whatever the device says of one that it refuses.
+ */
+export async function compileWithin(
+  backend: Backend,
+  steps: readonly Step[],
+  limitMs: number,
+): Promise<boolean> {
+  const { pipelineCache: cache } = backend as unknown as Internals;
+  const deadline = performance.now() + limitMs;
+  beginCompiling(backend, steps);
+  const waiting = Object.entries(cache).flatMap(([key, pipeline]) =>
+    pipeline instanceof Promise ? [{ key, pipeline }] : []
+  );
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, limitMs);
+  try {
+    const ready = Promise.all(waiting.map(async ({ key, pipeline }) => {
+      const compiled = await pipeline;
+      if (cache[key] === pipeline) cache[key] = compiled;
+    }));
+    await Promise.race([ready, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    for (const { key, pipeline } of waiting) if (cache[key] === pipeline) delete cache[key];
+  }
+  // Some devices let nobody run until they have compiled.
+  return performance.now() < deadline;
+}
+
+function beginCompiling(backend: Backend, steps: readonly Step[]): void {
   // A flag of the whole process: nobody may wait before it is set back.
   env().set("WEBGPU_ENGINE_COMPILE_ONLY", true);
   try {
@@ -217,7 +256,6 @@ export function compileSteps(backend: Backend, steps: readonly Step[]): Promise<
   } finally {
     env().set("WEBGPU_ENGINE_COMPILE_ONLY", false);
   }
-  return backend.checkCompileCompletionAsync();
 }
 
 /**
@@ -246,8 +284,10 @@ export function submitSteps(backend: Backend): Promise<void> {
   return backend.device.queue.onSubmittedWorkDone();
 }
 
-/** The private members of tfjs's backend that record a dispatch. */
+/** The private members of tfjs's backend that compile a program and record a dispatch. */
 interface Internals {
+  /** Programs by their keys, also those that are being compiled. */
+  readonly pipelineCache: Record<string, GPUComputePipeline | Promise<GPUComputePipeline>>;
   readonly device: GPUDevice;
   /** Set while programs are timed. */
   readonly activeTimers: unknown;

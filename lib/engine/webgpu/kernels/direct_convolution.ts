@@ -127,12 +127,20 @@ fn main() {
 /** Declares `input(image, y, x, vector)`, which loads a vector of `x`. */
 function inputCode(precision: Precision, padding: number): string {
   const vectors = precision === "int8" ? "parameters.sixteens" : "parameters.sixteens * 4";
-  const outside =
-    `if (y < ${padding} || x < ${padding} || y >= parameters.inHeight + ${padding} || x >= parameters.inWidth + ${padding}) { return vec4<u32>(); }`;
+  const at =
+    `((image * parameters.inHeight + y - ${padding}) * parameters.inWidth + x - ${padding}) * ${vectors} + vector`;
+  if (padding === 0) {
+    return `
+fn input(image: i32, y: i32, x: i32, vector: i32) -> vec4<u32> {
+  return load_x(${at});
+}
+`;
+  }
+  // No branch: a compiler would have one for each load.
   return `
 fn input(image: i32, y: i32, x: i32, vector: i32) -> vec4<u32> {
-  ${padding > 0 ? outside : ""}
-  return load_x(((image * parameters.inHeight + y - ${padding}) * parameters.inWidth + x - ${padding}) * ${vectors} + vector);
+  let isInside = y >= ${padding} && x >= ${padding} && y < parameters.inHeight + ${padding} && x < parameters.inWidth + ${padding};
+  return select(vec4<u32>(), load_x(select(0, ${at}, isInside)), isInside);
 }
 `;
 }
@@ -177,41 +185,56 @@ function multiply(
   return lines.join(" ") + " }";
 }
 
+/** Vectors that a lane loads from memory in a pass of the loop, each written out. */
+export function loadsOf(
+  { rows, columns, channels, loop, staged }: DirectTile,
+  [, filterWidth]: DirectAttributes["filterSize"],
+): number {
+  if (staged) return 0; // A loop loads them.
+  const taps = loop === "row" ? filterWidth : 1;
+  return rows * (columns + taps - 1) + channels * taps;
+}
+
+/**
+ * One pass has one vector of each pixel: in float, a quarter of sixteen channels. With all four, a compiler has
+ * four times the loads before it: SwiftShader's took minutes and gigabytes.
+ */
 function directLoop({ precision, filterSize, tile }: DirectAttributes): string {
   const { rows, columns, channels, loop } = tile;
+  const isFloat = precision === "float";
   // Taps of a filter's row that one pass of the loop covers.
   const taps = loop === "row" ? filterSize[1] : 1;
   const kx = loop === "row" ? "0" : "kx";
-  const vector = precision === "int8" ? "c" : "c * 4";
   const lines: string[] = [];
   for (let r = 0; r < rows; r++) {
     for (let q = 0; q < columns + taps - 1; q++) {
-      lines.push(loadPixel(
-        precision,
-        `x_${r}_${q}`,
-        (k) => `input(image, y0 + ky + ${r}, x0 + ${kx} + ${q}, ${vector} + ${k})`,
-      ));
+      const load = `input(image, y0 + ky + ${r}, x0 + ${kx} + ${q}, vector)`;
+      lines.push(`let x_${r}_${q} = ${isFloat ? `bitcast<vec4<f32>>(${load})` : load};`);
     }
   }
   for (let j = 0; j < channels; j++) {
     for (let tap = 0; tap < taps; tap++) {
       const row = `weights${j - j % 4} + ${j % 4 * 4}`;
-      const offset = `((ky * ${filterSize[1]} + ${kx} + ${tap}) * parameters.sixteens + c) * 16`;
-      lines.push(
-        multiply(
-          precision,
-          tile,
-          j,
-          `load_weights(${row} + ${offset})`,
-          (r, q) => `x_${r}_${q + tap}`,
-        ),
-      );
+      const sixteen = isFloat ? "(vector >> 2u)" : "vector";
+      const offset = `((ky * ${
+        filterSize[1]
+      } + ${kx} + ${tap}) * parameters.sixteens + ${sixteen}) * 16`;
+      const load = `load_weights(${row} + ${offset})`;
+      const w = isFloat ? `vec4<f32>(unpack4xI8(${load}[vector & 3]))` : load;
+      const sums = [`{ let w = ${w};`];
+      for (let r = 0; r < rows; r++) {
+        for (let q = 0; q < columns; q++) {
+          const product = `${isFloat ? "dot" : "dot16"}(x_${r}_${q + tap}, w)`;
+          sums.push(`${accumulator(r, q, j)} += ${product};`);
+        }
+      }
+      lines.push(sums.join(" ") + " }");
     }
   }
   const body = lines.join("\n      ");
   return `for (var ky = 0; ky < ${filterSize[0]}; ky++) {
     ${loop === "tap" ? `for (var kx = 0; kx < ${filterSize[1]}; kx++) {` : ""}
-    for (var c = 0; c < parameters.sixteens; c++) {
+    for (var vector = 0; vector < parameters.sixteens${isFloat ? " * 4" : ""}; vector++) {
       ${body}
     }
     ${loop === "tap" ? "}" : ""}

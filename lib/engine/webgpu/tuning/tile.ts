@@ -4,10 +4,11 @@
  */
 
 import type { Layer } from "../../../model/architecture.ts";
+import type { Precision } from "../../engine.ts";
 import type { MemoryKind } from "../device/tfjs.ts";
 import { isWinograd, type Tile, tileName } from "../kernels/convolution.ts";
 import { denseName, type DenseTile } from "../kernels/dense.ts";
-import type { DirectTile } from "../kernels/direct_convolution.ts";
+import { type DirectTile, loadsOf } from "../kernels/direct_convolution.ts";
 import type { WinogradTile } from "../kernels/winograd.ts";
 import type { PlannedLayer } from "../resident/plan.ts";
 
@@ -107,6 +108,24 @@ export function canCompute(
 ): boolean {
   if (isWinograd(tile)) return filterSize[0] === 3 && filterSize[1] === 3;
   return !pool || tile.rows % 2 === 0 && tile.columns % 2 === 0;
+}
+
+/**
+ * Loads that a pass of a direct tile's loop may be written out with. SwiftShader compiles what is allowed in seconds,
+ * or a minute, and 0.1 to 0.3 GB; of more in float it makes gigabytes.
+ */
+const MOST_LOADS: Readonly<Record<Precision, number>> = { int8: 36, float: 24 };
+
+/** Whether a tile can be used for a layer, and its program is short enough for every compiler. */
+export function canTry(
+  tile: Tile,
+  planned: Pick<PlannedLayer, "pool" | "precision"> & {
+    readonly layer: Pick<Layer, "filterSize">;
+  },
+): boolean {
+  const { layer: { filterSize }, precision } = planned;
+  return canCompute(tile, planned) &&
+    (isWinograd(tile) || loadsOf(tile, filterSize) <= MOST_LOADS[precision]);
 }
 
 /** A candidate's name: `texture 1x7x16 8x8 tap`, `buffer F(4x4,3x3) 8x8 8x1`, `texture dense 1x4 64x1`. */

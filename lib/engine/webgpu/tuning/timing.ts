@@ -1,9 +1,10 @@
 /** Times the layers of a model, and ways to compute a layer. */
 
 import type { Batch, LayerProfile, Precision } from "../../engine.ts";
+import { BackendUnavailableError } from "../../../errors.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory } from "../device/memory.ts";
-import { runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
+import { compileWithin, runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
 import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
 import { type DenseTile, multiplyDense } from "../kernels/dense.ts";
 import { CHANNEL_MULTIPLE, elements, stateVectors } from "../kernels/kernel.ts";
@@ -44,6 +45,8 @@ export async function profileLayers(
  */
 const TRIAL_OPERATIONS = { software: 1e8, gpu: 1e10 };
 const TRIAL_RUNS = 3;
+/** Milliseconds in which the programs of a candidate have to be compiled: one that takes longer is left out. */
+const COMPILE_LIMIT_MS = 10_000;
 
 /**
  * The least milliseconds that a layer would take, by some of its rows on whatever lies in memory.
@@ -54,6 +57,7 @@ export async function trialConvolution(
   precision: Precision,
   layer: PlannedLayer,
   { memory: kind, tile }: Candidate,
+  compileLimitMs: number = COMPILE_LIMIT_MS,
 ): Promise<number> {
   const memory = new Memory(gpu.backend);
   try {
@@ -74,6 +78,7 @@ export async function trialConvolution(
     });
     const filters = steps.filter(({ kernel }) => kernel === "winograd-filters");
     const others = steps.filter(({ kernel }) => kernel !== "winograd-filters");
+    await compile(gpu, steps, compileLimitMs);
     return await least(gpu, filters) + await least(gpu, others) / share;
   } finally {
     if (gpu.lost() === undefined) memory[Symbol.dispose]();
@@ -86,6 +91,7 @@ export async function trialDense(
   precision: Precision,
   { layer, output: { channels } }: PlannedLayer,
   { memory: kind, tile }: Candidate<DenseTile>,
+  compileLimitMs: number = COMPILE_LIMIT_MS,
 ): Promise<number> {
   const memory = new Memory(gpu.backend);
   try {
@@ -102,6 +108,7 @@ export async function trialDense(
       const attributes = { precision, relu: layer.relu, sixteens, output, tile };
       return multiplyDense({ x, weights, scales }, attributes, gives);
     });
+    await compile(gpu, [step], compileLimitMs);
     return await least(gpu, [step]) * channels / kept;
   } finally {
     if (gpu.lost() === undefined) memory[Symbol.dispose]();
@@ -112,9 +119,25 @@ function affordable({ isFallback }: Gpu): number {
   return isFallback ? TRIAL_OPERATIONS.software : TRIAL_OPERATIONS.gpu;
 }
 
+/** @throws {BackendUnavailableError} If the device refuses a program, or is not ready with it in time. */
+async function compile(
+  { backend, lost }: Gpu,
+  steps: readonly Step[],
+  limitMs: number,
+): Promise<void> {
+  let reason = `a program was not compiled in ${limitMs} ms`;
+  try {
+    if (await compileWithin(backend, steps, limitMs)) return;
+  } catch (error) {
+    if (lost() !== undefined || !(error instanceof GPUPipelineError)) throw error;
+    reason = `a program was refused: ${error.message}`;
+  }
+  throw new BackendUnavailableError("backend-missing", "webgpu", reason);
+}
+
 async function least(gpu: Gpu, steps: readonly Step[]): Promise<number> {
   if (steps.length === 0) return 0;
-  // Compiles, and says so if the device refuses.
+  // Says so if the device refuses.
   await checked(gpu.device, () => steps.forEach((step) => runStep(gpu.backend, step)));
   let least = Infinity;
   // The first one still waits for what was recorded.

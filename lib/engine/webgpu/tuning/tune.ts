@@ -16,10 +16,10 @@ import type { Tile } from "../kernels/convolution.ts";
 import type { DenseTile } from "../kernels/dense.ts";
 import { type PlannedLayer, planOneImage } from "../resident/plan.ts";
 import {
-  canCompute,
   type Candidate,
   candidateName,
   CANDIDATES,
+  canTry,
   defaultTile,
   defaultTuning,
   DENSE_TILES,
@@ -51,6 +51,8 @@ interface Trial extends Candidate<Tile | DenseTile> {
 export interface TuneOptions extends ProgressOptions {
   /** Milliseconds after which no trial begins. Default: 2000. */
   readonly budgetMs?: number;
+  /** Milliseconds in which a candidate has to be compiled, or it is left out. Default: 10,000. */
+  readonly compileLimitMs?: number;
   /** Ends it between two trials. What was timed is kept. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,7 +68,7 @@ export async function tune(
   cacheDir: string,
   options: TuneOptions = {},
 ): Promise<Tuning> {
-  const { budgetMs = BUDGET_MS, signal } = options;
+  const { budgetMs = BUDGET_MS, compileLimitMs, signal } = options;
   const progress = new ProgressTeller(options, { stage: "tune", unit: "trials" });
   const adapter = [gpu.description, gpu.driver, precision].join(" | ");
   const times = await readTimes(cacheDir, adapter);
@@ -78,7 +80,7 @@ export async function tune(
     const known = times[trial.workload.name] ??= {};
     if (trial.name in known || isHopeless(times, workloads, trial)) continue;
     if (performance.now() >= deadline || signal?.aborted) break;
-    known[trial.name] = await time(gpu, precision, trial);
+    known[trial.name] = await time(gpu, precision, trial, compileLimitMs);
     progress.reach(++timed);
   }
   if (timed > 0) await writeTimes(cacheDir, adapter, times);
@@ -87,16 +89,17 @@ export async function tune(
   return choose(times, trials, defaultTuning(gpu.isFallback));
 }
 
-/** A candidate that the device refuses takes forever. */
+/** A candidate that the device refuses, or does not compile in time, takes forever. */
 async function time(
   gpu: Gpu,
   precision: Precision,
   { workload: { planned }, memory, tile }: Trial,
+  limitMs: number | undefined,
 ): Promise<number> {
   try {
     return "innerLanes" in tile
-      ? await trialDense(gpu, precision, planned, { memory, tile })
-      : await trialConvolution(gpu, precision, planned, { memory, tile });
+      ? await trialDense(gpu, precision, planned, { memory, tile }, limitMs)
+      : await trialConvolution(gpu, precision, planned, { memory, tile }, limitMs);
   } catch (error) {
     if (error instanceof BackendUnavailableError) return Infinity;
     throw error;
@@ -147,7 +150,7 @@ function allTrials(workloads: readonly Workload[], preferred: MemoryKind): Trial
         [defaults.dense, ...DENSE_TILES].map((tile) => trial(workload, tile))
       ),
       ...CANDIDATES.filter((candidate) => candidate.memory === memory).flatMap(({ tile }) =>
-        convolutions.filter(({ planned }) => canCompute(tile, planned))
+        convolutions.filter(({ planned }) => canTry(tile, planned))
           .map((workload) => trial(workload, tile))
       ),
     ];

@@ -9,7 +9,7 @@ import { makeFolder, readText } from "../../../platform.ts";
 export type Times = Record<string, Record<string, number>>;
 
 /** Changes when the kernels do. */
-const VERSION = 3;
+const VERSION = 4;
 /** What the file is called. */
 export const KERNEL_TIMES = "webgpu_tuning.json";
 
