@@ -17,14 +17,17 @@ import type { Model } from "./model/model.ts";
 import { describePath, isGranted, NotFound } from "./platform.ts";
 import { VERSION } from "./version.ts";
 
-/** Whether modules know where they lie: those of Cloudflare's Workers do not. */
-const HAS_PLACE = (import.meta as { url?: string }).url !== undefined;
+/**
+ * Where this module lies; those of Cloudflare's Workers do not know. It is not said where it is used: a bundler that reads
+ * that would look for the folder.
+ */
+const HERE: string | undefined = (import.meta as { url?: string }).url;
 /** The models' folder of a checkout. */
-const WEIGHTS = HAS_PLACE ? new URL("../weights/", import.meta.url) : undefined;
+const WEIGHTS = HERE === undefined ? undefined : new URL("../weights/", HERE);
 /** The model that comes with the package. `entries/model.ts` puts it into the module graph, where Deno has it at hand. */
 export const EMBEDDED: PackagedFile = {
   name: "vgg16-imagenet200.wasm",
-  url: HAS_PLACE ? new URL("../weights/vgg16-imagenet200.wasm", import.meta.url) : undefined,
+  url: HERE === undefined ? undefined : new URL("../weights/vgg16-imagenet200.wasm", import.meta.url),
   module: () => import(EMBEDDED.url!.href),
 };
 const EMBEDDED_ID = "vgg16-imagenet200";

@@ -13,7 +13,9 @@ export function errorClass(name: string): ErrorClass {
 export function webSystem(): System {
   const NotCapable = errorClass("NotCapable");
   const missing = (): never => {
-    throw new NotCapable("There are no files here: give bytes, a Blob or a URL");
+    throw new NotCapable(
+      "There are no files here: give bytes, a Blob or a whole URL, as new URL(path, location.href) is",
+    );
   };
   const away = (): Promise<never> => Promise.reject().catch(missing);
   const silent = {
