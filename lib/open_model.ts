@@ -113,7 +113,7 @@ function isModel(model: ModelSource | undefined): model is Model {
 
 /** Where it does not know where it lies, a program has no file of the package. */
 function checkedEmbedded(): PackagedFile {
-  if (HAS_PLACE) return EMBEDDED;
+  if (HERE !== undefined) return EMBEDDED;
   throw new ModelNotFoundError(
     "Expected a model: none comes with the package here, so give that of @edge/vgg16-small, or another",
   );

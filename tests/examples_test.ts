@@ -9,7 +9,7 @@ import { freePort, until } from "./support/serve_process.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const PHOTOS = "tests/data/photos";
-/** Those of one file; `worker/` is tested by `worker_platform_test.ts`. */
+/** Those of one file; `worker/` and `browser/` are tested by tests of their own. */
 const NAMES = [...Deno.readDirSync(`${ROOT}/examples`)].filter(({ isFile }) => isFile)
   .map(({ name }) => name);
 

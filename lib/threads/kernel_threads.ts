@@ -74,6 +74,8 @@ export class KernelThreads {
   /** @throws If the runtime or its permissions allow no threads: compute on this one then. */
   static async start(options: KernelThreadsOptions): Promise<KernelThreads> {
     const { module, memory, at, kernels, constants } = options;
+    // Older browsers can only wait by blocking, which pages may not.
+    if (!("waitAsync" in Atomics)) throw new Error("Expected a runtime with Atomics.waitAsync");
     const words = new Int32Array(memory.buffer, at, ORDER_BYTES / 4);
     Atomics.store(words, WORD.done, Atomics.load(words, WORD.order));
     const shared = { module, memory, at, kernels, count: constants.length, word: WORD };

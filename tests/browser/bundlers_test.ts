@@ -5,8 +5,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { fromFileUrl, join, relative } from "@std/path";
-import { BROWSER, type Files, withPage } from "../support/browser.ts";
+import { fromFileUrl, join } from "@std/path";
+import { BROWSER, filesOf, withPage } from "../support/browser.ts";
 import { devTest } from "../support/dev_packages.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -56,17 +56,6 @@ async function sh(cwd: string, command: string): Promise<string> {
   return text;
 }
 
-/** All files of a folder. */
-async function filesOf(folder: string, from = folder): Promise<Files> {
-  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    const path = join(folder, name);
-    if (isDirectory) Object.assign(files, await filesOf(path, from));
-    else files[relative(from, path)] = await Deno.readFile(path);
-  }
-  return files;
-}
-
 const NAME = "esbuild and Vite bundle the package without plugins";
 const NEEDS = {
   file: import.meta.url,
@@ -82,7 +71,7 @@ async function bundleAll(packages: Readonly<Record<string, unknown>>): Promise<v
   const app = await Deno.makeTempDir({ prefix: "vgg16-test-" });
   try {
     for (const [name, text] of Object.entries(APP)) await Deno.writeTextFile(join(app, name), text);
-    await sh(app, "npm install --install-links --no-audit --no-fund --loglevel error");
+    await sh(app, "npm install --install-links --no-audit --no-fund --silent");
     for (const [name, { command, beside }] of Object.entries(BUNDLERS)) {
       await sh(app, "rm -rf out");
       const said = await sh(app, command);

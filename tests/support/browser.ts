@@ -7,7 +7,7 @@
 // deno-lint-ignore-file no-explicit-any -- Playwright is not downloaded for the type check
 
 import { assertEquals } from "@std/assert";
-import { extname } from "@std/path";
+import { extname, join, relative } from "@std/path";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -75,6 +75,17 @@ export async function bundled(path: string): Promise<string> {
 /** Reads a file of the project. */
 export function projectFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
   return Deno.readFile(new URL(path, ROOT));
+}
+
+/** All files of a folder, and of those in it. */
+export async function filesOf(folder: string, from: string = folder): Promise<Files> {
+  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) Object.assign(files, await filesOf(path, from));
+    else files[relative(from, path)] = await Deno.readFile(path);
+  }
+  return files;
 }
 
 /** A page whose tests call what a program exports. */
