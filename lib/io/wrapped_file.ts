@@ -80,6 +80,8 @@ class PartSource implements ByteSource {
     private readonly whole: ByteSource,
     private readonly begin: number,
     readonly size: number,
+    /** The first bytes of the whole, which were read already: a server is not asked again for what comes behind them. */
+    private readonly head: Uint8Array,
   ) {}
 
   get name(): string {
@@ -88,7 +90,10 @@ class PartSource implements ByteSource {
 
   read(offset: number, into: Uint8Array): Promise<void> | void {
     checkRange(this, offset, into.length);
-    return this.whole.read(this.begin + offset, into);
+    const at = this.begin + offset, known = this.head.subarray(at, at + into.length);
+    into.set(known);
+    if (known.length === into.length) return;
+    return this.whole.read(at + known.length, into.subarray(known.length));
   }
 
   close(): void {
@@ -112,7 +117,7 @@ export async function unwrapped(source: ByteSource): Promise<ByteSource> {
     const [length, begin] = readNumber(head, at + 1);
     if (head[at] === DATA_SECTION && ONE_PASSIVE.every((byte, n) => head[begin + n] === byte)) {
       const [size, first] = readNumber(head, begin + ONE_PASSIVE.length);
-      if (first + size === source.size) return new PartSource(source, first, size);
+      if (first + size === source.size) return new PartSource(source, first, size, head);
     }
     at = begin + length;
   }

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CheckpointFormatError } from "../../lib/errors.ts";
-import { BytesSource } from "../../lib/io/byte_source.ts";
+import { type ByteSource, BytesSource } from "../../lib/io/byte_source.ts";
 import { openSource } from "../../lib/io/open_source.ts";
 import {
   ModuleSource,
@@ -78,7 +78,10 @@ Deno.test("a compiled module, an imported one and a URL open as the same model",
     for (const model of [compiled, bundled, path, url]) {
       assertEquals((await resolveModel(model)).sha256, sha256);
     }
-    const failing = { name: "c", url, module: () => Promise.reject(new RangeError("no memory")) };
+    // No file that could be read is there.
+    const away = new URL("https://host.example/model.wasm");
+    const module = () => Promise.reject(new RangeError("no memory"));
+    const failing = { name: "c", url: away, module };
     await assertRejects(() => resolveModel(failing), RangeError, "no memory");
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -89,4 +92,36 @@ Deno.test("a file that is not there is said to be missing where its package says
   const url = new URL("file:///nowhere/model.wasm");
   const missing = { name: "d", url, module: () => Promise.reject(new TypeError("no module")) };
   await assertRejects(() => openSource(missing), Error, "/nowhere/model.wasm");
+});
+
+const WRAPPED = new URL("./vgg16-cifar10.wasm", CIFAR10_FILE);
+
+Deno.test("a file in a module has its bytes, however they are read", async () => {
+  const plain = await Deno.readFile(CIFAR10_FILE), module = await Deno.readFile(WRAPPED);
+  const reads: number[] = [];
+  const whole: ByteSource = new BytesSource(module), read = whole.read.bind(whole);
+  whole.read = (offset, into) => (reads.push(offset), read(offset, into));
+  const part = await unwrapped(whole);
+  assertEquals(part.size, plain.length);
+  for (const [offset, length] of [[0, 8], [0, 1000], [100, 400], [200, 0], [3000, 5]] as const) {
+    const into = new Uint8Array(length);
+    await part.read(offset, into);
+    assertEquals(into, plain.slice(offset, offset + length), `${offset}, ${length}`);
+  }
+  // What was read is not read again: servers are read from front to back.
+  assertEquals(reads.slice(1).filter((offset) => offset < 256), []);
+});
+
+Deno.test("a model in a module is asked for once where it is opened, and once for its weights", async () => {
+  const body = await Deno.readFile(WRAPPED);
+  let requests = 0;
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+    requests++;
+    return new Response(body);
+  });
+  const model = await openModel(`http://127.0.0.1:${server.addr.port}/model.wasm`);
+  assertEquals(requests, 1);
+  let bytes = 0;
+  for await (const { data } of model.weights()) bytes += data.length;
+  assertEquals([bytes, requests], [model.weightBytes, 2]);
 });

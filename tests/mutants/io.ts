@@ -149,4 +149,11 @@ export const MUTANTS: readonly ChosenMutant[] = [
     test: "tests/convert/pull/resume_test.ts",
     filter: "removeModel",
   },
+  {
+    file: "lib/io/wrapped_file.ts",
+    name: "a server is asked again for the first bytes of a model in a module",
+    before: "known = this.head.subarray(at, at + into.length)",
+    after: "known = this.head.subarray(0, 0)",
+    test: "tests/io/wrapped_file_test.ts",
+  },
 ];
