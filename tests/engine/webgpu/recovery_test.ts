@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import "../../../lib/entries/whole.ts";
 import { classifierOn } from "../../../lib/classifier.ts";
 import { createEngine } from "../../../lib/engine/create.ts";
 import type { Engine } from "../../../lib/engine/engine.ts";
