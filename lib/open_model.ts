@@ -27,7 +27,9 @@ const WEIGHTS = HERE === undefined ? undefined : new URL("../weights/", HERE);
 /** The model that comes with the package. `entries/model.ts` puts it into the module graph, where Deno has it at hand. */
 export const EMBEDDED: PackagedFile = {
   name: "vgg16-imagenet200.wasm",
-  url: HERE === undefined ? undefined : new URL("../weights/vgg16-imagenet200.wasm", import.meta.url),
+  url: HERE === undefined
+    ? undefined
+    : new URL("../weights/vgg16-imagenet200.wasm", import.meta.url),
   module: () => import(EMBEDDED.url!.href),
 };
 const EMBEDDED_ID = "vgg16-imagenet200";

@@ -31,7 +31,7 @@ export interface Load {
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** What all serve: a small one, so that what is around the network shows. */
 export const MODEL = "vgg16-cifar10";
-const READ = "--allow-read=lib";
+const READ = "--allow-read=weights,lib";
 /** Unit of the times in /proc: sysconf(_SC_CLK_TCK) is 100 on Linux. */
 const MS_PER_TICK = 10;
 

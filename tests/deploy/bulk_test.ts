@@ -112,7 +112,8 @@ function checkPermissions(
     assert(path === undefined || isBelow(path, reads), line);
   }
   assert(reads.includes("lib"), line);
-  assertEquals(reads.includes("weights"), part !== undefined, line);
+  // The model is part of the program.
+  assert(!reads.includes("weights"), line);
   assertEquals(variables.length > 0, String(part).startsWith("auto"), line);
 }
 

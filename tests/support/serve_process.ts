@@ -1,5 +1,6 @@
 /**
- * Runs serve.ts on CIFAR-10's model as a process of its own, with the permissions that the README gives.
+ * Runs serve.ts on CIFAR-10's model as a process of its own, with the permissions that the README gives, and that to read
+ * the model of a checkout.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { TextLineStream } from "@std/streams";
 import { CIFAR10 } from "./cifar10.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
-const READ = "--allow-read=lib";
+const READ = "--allow-read=weights,lib";
 
 /** A running server. */
 export interface Server {

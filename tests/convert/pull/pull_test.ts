@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import "../../../lib/entries/whole.ts";
 import { concat } from "@std/bytes/concat";
 import { createHash } from "node:crypto";
 import { convert } from "../../../lib/convert/convert.ts";
