@@ -5,12 +5,10 @@
  */
 
 import type { PackagedFile } from "./io/wrapped_file.ts";
+import type { ModuleName } from "./module_name.ts";
 
 /** Loads a part. */
 type Load<Part> = () => Promise<Part>;
-
-/** The modules of WebAssembly that classifying needs: decoders, and kernels with either kind of SIMD. */
-export type ModuleName = "avif" | "gif" | "jpeg" | "webp" | "kernels_plain" | "kernels_relaxed";
 
 interface Provided {
   /** The model of those who name none. */

@@ -8,7 +8,8 @@ import { kernelBinary } from "./engine/wasm/kernels.ts";
 import { binaryOf, type Packed } from "./image/codecs/wasm/decoder.ts";
 import type { PackagedFile } from "./io/wrapped_file.ts";
 import { makeFolder, readBytes } from "./platform.ts";
-import { type ModuleName, provided } from "./provided.ts";
+import type { ModuleName } from "./module_name.ts";
+import { provided } from "./provided.ts";
 import { publicUrl } from "./public_url.ts";
 import { takeNoTurns } from "./threads/turn.ts";
 

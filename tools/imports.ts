@@ -25,7 +25,8 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   "options.ts": ["errors.ts", "platform.ts", "options", "io types", "model types"],
   "options": ["errors.ts", "platform.ts", "options.ts"],
   // What is heavy is known by its type alone.
-  "provided.ts": ["engine types", "convert types", "io types"],
+  "module_name.ts": [],
+  "provided.ts": ["module_name.ts", "engine types", "convert types", "io types"],
   "threads": ["errors.ts", "platform.ts", "cleanup.ts", "system"],
 };
 

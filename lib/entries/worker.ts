@@ -96,6 +96,6 @@ export type { ModelSource } from "../open_model.ts";
 export type { Embedding, EmbeddingOptions, ReadableLayer } from "../output/embedding.ts";
 export type { Prediction, Predictions, SelectionOptions } from "../output/predictions.ts";
 export type { EpochMetrics, Progress, ProgressOptions, ProgressStage } from "../progress.ts";
-export type { ModuleName } from "../provided.ts";
+export type { ModuleName } from "../module_name.ts";
 export type { Fetch } from "../urls.ts";
 export type { WorkerModules } from "../worker_modules.ts";

@@ -5,7 +5,8 @@
  */
 
 import { fromBase64 } from "../../../encoding.ts";
-import { type ModuleName, provided } from "../../../provided.ts";
+import type { ModuleName } from "../../../module_name.ts";
+import { provided } from "../../../provided.ts";
 import type { ImageFormat } from "../../image.ts";
 import { damaged } from "../codec.ts";
 import { inflateWhole } from "../inflate.ts";
