@@ -11,6 +11,7 @@ export type SlowTests = Readonly<Record<string, "all" | readonly string[]>>;
 
 /** Tests that start a process, or look at this one in `/proc` or at `/dev`, which takes all permissions. */
 const STARTING: SlowTests = {
+  "bundle_test.ts": "all",
   "cli/advice_test.ts": [
     "a missing permission is named in words, and the command",
     "a program from a registry is named by it",
@@ -120,7 +121,7 @@ const STARTING: SlowTests = {
   "engine/webgpu/adapter_test.ts": "all",
   "entries_test.ts": [
     "brings the packages that it says",
-    "with an empty cache",
+    "an isolate of an edge platform needs no package",
     "an entry of lib/entries/ only exports",
     "the page of the entries lists",
     "the example of",
@@ -159,6 +160,7 @@ const STARTING: SlowTests = {
     "what a killed process left is removed by the next, what a",
   ],
   "io/cache_test.ts": ["an old name of a variable is reported once with the new"],
+  "npm_package_test.ts": "all",
   "packages_test.ts": "all",
   "permissions_test.ts": "all",
   "programs_test.ts": [
@@ -166,6 +168,8 @@ const STARTING: SlowTests = {
     "what the strictest compiler says of a program is found, and",
   ],
   "readme_test.ts": "all",
+  "registry_test.ts": "all",
+  "runtimes_test.ts": "all",
   "search/index_file_test.ts": ["a pipe is no index, and nobody waits for its writer"],
   "secrets_test.ts": [
     "a service tells nobody where its model is from, and its log",
@@ -182,6 +186,8 @@ const STARTING: SlowTests = {
     "threads start together or not at all, and who waits learns",
     "threads stay for as long as somebody holds them, and then",
   ],
+  "tools/build_npm_test.ts": "all",
+  "tools/dependencies_test.ts": "all",
   "tools/imports_test.ts": [
     "a cycle is a fault, also one of types or of imports when",
     "an import that the table does not have is a fault, where it",
@@ -189,8 +195,10 @@ const STARTING: SlowTests = {
     "what a browser loads imports nothing of Node's, by whatever",
   ],
   "tools/indexed_test.ts": "all",
+  "tools/prepare_publication_test.ts": "all",
   "tools/release_test.ts": "all",
   "train/resume_test.ts": "all",
+  "worker_platform_test.ts": "all",
   "worker_python_test.ts": "all",
 };
 
