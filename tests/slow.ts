@@ -178,6 +178,7 @@ const STARTING: SlowTests = {
   ],
   "serve_test.ts": "all",
   "surface_test.ts": "all",
+  "system/node_test.ts": ["a lock keeps others out, is given back"],
   "threads/kernel_threads_test.ts": "all",
   "threads/pool_test.ts": [
     "a storm of aborts, deaths and failed starts: each call",

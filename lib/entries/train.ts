@@ -86,6 +86,6 @@ export type { ScratchOptions } from "../train/fit_from_scratch.ts";
 export type { Fitted, FittedInMemory, OutOptions } from "../train/fitted.ts";
 export type { NetworkOptions } from "../train/network_options.ts";
 export type { LearningOptions } from "../train/options.ts";
-export type { PixelOptions } from "../train/pixels.ts";
+export type { PixelOptions } from "../train/pixel_options.ts";
 export type { Whitening } from "../train/statistics.ts";
 export type { Fetch } from "../urls.ts";

@@ -7,6 +7,7 @@ import { toHex } from "../encoding.ts";
 import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import { completeOptions, MAX_SIDE, READ_IMAGE_OPTIONS } from "../options.ts";
 import { ThreadPool } from "../threads/pool.ts";
+import { endingOf } from "../threads/thread.ts";
 import { type Codec, damaged, type Header } from "./codecs/codec.ts";
 import {
   channelsOf,
@@ -44,7 +45,7 @@ function threadModule(): URL | undefined {
   const { url }: { url?: string } = import.meta;
   return url === undefined
     ? undefined
-    : new URL(/* @vite-ignore */ `./background_thread${url.slice(-3)}`, url);
+    : new URL(/* @vite-ignore */ `./background_thread${endingOf(url)}`, url);
 }
 
 /**

@@ -41,6 +41,11 @@ export class ModuleSource implements ByteSource {
   /** @param name What to call it in messages. */
   constructor(private readonly file: WrappedFile, readonly name: string) {
     this.size = file.size();
+    if (!(this.size >= 0) || file.memory.buffer.byteLength === 0) {
+      throw new CheckpointFormatError(`Expected a module around a file in ${name}: found another`, {
+        file: name,
+      });
+    }
   }
 
   read(offset: number, into: Uint8Array): void {

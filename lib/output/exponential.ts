@@ -40,8 +40,8 @@ const STEPS = 64;
 /** The natural logarithm of 2 over {@linkcode STEPS}, in parts of 32 bits: their products with a count are exact. */
 const STEP = [0xb17217f7, 0xd1cf79ab, 0xc9e3b398, 0x3f2f6af]
   .map((part, n) => part * 2 ** (-32 * (n + 1)) / STEPS) as [number, number, number, number];
-/** What a quick result may be wrong by, of itself: a little more than it is. */
-const QUICK_ERROR = 2 ** -70;
+/** What a quick result may be wrong by, of itself: more than it is, which is at most 2^-69.3. */
+const QUICK_ERROR = 2 ** -68;
 
 /** The rest is halved so often before the series, and its result squared as often. */
 const HALVINGS = 8;

@@ -11,6 +11,7 @@ interface Builtins {
   "node:os": typeof import("node:os");
   "node:path": typeof import("node:path");
   "node:stream": typeof import("node:stream");
+  "node:tty": typeof import("node:tty");
   "node:url": typeof import("node:url");
   "node:worker_threads": typeof import("node:worker_threads");
 }

@@ -30,13 +30,15 @@ const CLASSES: Readonly<Record<string, ErrorClass>> = {
   EPIPE: errors.BrokenPipe,
 };
 
-/** An error of Node's as Deno's: of a class, and with the system's number in its message. */
+/** The numbers that tell a full disk, as on Linux, whatever the system's own are. */
+const NUMBERS: Readonly<Record<string, number>> = { EFBIG: 27, ENOSPC: 28, EDQUOT: 122 };
+
+/** An error of Node's as Deno's: of a class, and of a full disk with the number in its message. */
 function asDeno(error: unknown): unknown {
   if (!(error instanceof Error && "code" in error)) return error;
-  const { code, errno } = error as NodeJS.ErrnoException;
-  const Class = CLASSES[String(code)] ?? Error;
-  const message = errno === undefined ? error.message : `${error.message} (os error ${-errno})`;
-  return new Class(message, { cause: error });
+  const code = String(error.code), number = NUMBERS[code];
+  const message = number === undefined ? error.message : `${error.message} (os error ${number})`;
+  return new (CLASSES[code] ?? Error)(message, { cause: error });
 }
 
 /** A function whose errors are Deno's. */
@@ -79,12 +81,23 @@ function statOf(stats: Stats): Stat {
   };
 }
 
-function openFile(fs: Fs, path: string | URL, options: Parameters<System["openSync"]>[1] = {}) {
+function flagsOf(fs: Fs, options: Parameters<System["openSync"]>[1] = {}): number {
   const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
   const create = options.createNew ? O_CREAT | O_EXCL : options.create ? O_CREAT : 0;
-  const fd = fs.openSync(path, (options.write ? O_RDWR : O_RDONLY) | create);
-  let at = 0, isOpen = true;
+  return (options.write ? O_RDWR : O_RDONLY) | create;
+}
+
+/** Opens a file without blocking the others: a pipe is open once somebody writes to it. */
+async function descriptorOf(fs: Fs, path: string | URL, flags: number): Promise<number> {
+  return await new Promise((resolve, reject) =>
+    fs.open(path, flags, (error, fd) => error ? reject(error) : resolve(fd))
+  );
+}
+
+function openFile(fs: Fs, path: string | URL, fd: number) {
+  let at = 0, isOpen = true, unlock = (): void => {};
   const close = (): void => {
+    unlock();
     if (isOpen) fs.closeSync(fd);
     isOpen = false;
   };
@@ -105,8 +118,11 @@ function openFile(fs: Fs, path: string | URL, options: Parameters<System["openSy
       truncateSync: (length: number) => void fs.ftruncateSync(fd, length),
       syncData: async () => await Promise.resolve(fs.fdatasyncSync(fd)),
       sync: async () => await Promise.resolve(fs.fsyncSync(fd)),
-      // Node locks no files: what is written is whole or not there all the same.
-      tryLock: () => Promise.resolve(true),
+      tryLock() {
+        const held = lockByName(fs, path);
+        unlock = held ?? unlock;
+        return Promise.resolve(held !== undefined);
+      },
       close,
     }),
     get readable() {
@@ -119,24 +135,61 @@ function openFile(fs: Fs, path: string | URL, options: Parameters<System["openSy
   };
 }
 
-/** Standard output or error. */
+/**
+ * Locks a file, which Node cannot: a file beside it has the number of the process that holds it. One of a process that
+ * is gone is taken over.
+ *
+ * @returns Gives it back; `undefined` if another has it.
+ */
+function lockByName(fs: Fs, path: string | URL): (() => void) | undefined {
+  const place = `${path instanceof URL ? needed("node:url").fileURLToPath(path) : path}.pid`;
+  for (let tries = 0; tries < 3; tries++) {
+    try {
+      fs.writeFileSync(place, String(globalThis.process.pid), { flag: "wx" });
+      const giveBack = (): void => {
+        globalThis.process.off("exit", giveBack);
+        fs.rmSync(place, { force: true });
+      };
+      globalThis.process.on("exit", giveBack);
+      return giveBack;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (isHeld(fs, place)) return undefined;
+      fs.rmSync(place, { force: true });
+    }
+  }
+  return undefined;
+}
+
+/** Whether the process that a lock names is there. One that is just being written names none, and is held. */
+function isHeld(fs: Fs, place: string): boolean {
+  try {
+    const pid = Number(fs.readFileSync(place, "utf8"));
+    if (pid > 0) globalThis.process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== "ESRCH" && code !== "ENOENT"; // That of another user may not be asked.
+  }
+}
+
+/** Standard output or error. Nothing is opened until it is used: that would change what other programs share. */
 function outputOf(fs: Fs, fd: 1 | 2): System["stdout"] {
-  const stream = fd === 1 ? globalThis.process.stdout : globalThis.process.stderr;
   const writeSync = mapped((bytes: Uint8Array) => fs.writeSync(fd, bytes));
   return {
-    isTerminal: () => stream.isTTY === true,
+    isTerminal: () => needed("node:tty").isatty(fd),
     writeSync,
     write: async (bytes) => await Promise.resolve(writeSync(bytes)),
   };
 }
 
 function stdinOf(fs: Fs): System["stdin"] {
-  const { stdin } = globalThis.process;
   return {
     get readable() {
+      const { stdin } = globalThis.process;
       return needed("node:stream").Readable.toWeb(stdin) as ReadableStream<Uint8Array<ArrayBuffer>>;
     },
-    isTerminal: () => stdin.isTTY === true,
+    isTerminal: () => needed("node:tty").isatty(0),
     read: mapped(async (into: Uint8Array) =>
       await new Promise<number | null>((resolve, reject) =>
         fs.read(
@@ -192,13 +245,14 @@ export function nodeSystem(fs: Fs): System {
       link: (from, to) => promises.link(from, to),
       lstat: async (path) => statOf(await promises.lstat(path)),
       makeTempFileSync({ dir = needed("node:os").tmpdir(), prefix, suffix }) {
-        const path = `${dir}/${prefix}${crypto.randomUUID()}${suffix}`;
-        fs.writeFileSync(path, "", { flag: "wx" });
+        const path = `${dir}/${prefix}${crypto.randomUUID().slice(0, 8)}${suffix}`;
+        fs.writeFileSync(path, "", { flag: "wx", mode: 0o600 });
         return path;
       },
       mkdir: async (path, options) => void await promises.mkdir(path, options),
-      open: async (path, options) => await Promise.resolve(openFile(fs, path, options)),
-      openSync: (path, options) => openFile(fs, path, options),
+      open: async (path, options) =>
+        openFile(fs, path, await descriptorOf(fs, path, flagsOf(fs, options))),
+      openSync: (path, options) => openFile(fs, path, fs.openSync(path, flagsOf(fs, options))),
       readDir: (path) => entriesOf(fs, path),
     }),
     ...allMapped<
@@ -208,9 +262,10 @@ export function nodeSystem(fs: Fs): System {
       >
     >({
       readDirSync: (path) => fs.readdirSync(path, { withFileTypes: true }).map(entryOf),
-      readFile: async (path, options) => ownBytes(await promises.readFile(path, options)),
-      readTextFile: (path, options) =>
-        promises.readFile(path, { ...options, encoding: "utf8" }) as Promise<string>,
+      readFile: async (path, options) =>
+        ownBytes(await reading(promises.readFile(path, options), options)),
+      readTextFile: async (path, options) =>
+        (await reading(promises.readFile(path, options), options)).toString("utf8"),
       realPath: (path) => promises.realpath(path),
       remove: (path) => promises.unlink(path),
       removeSync: (path) => fs.unlinkSync(path),
@@ -221,6 +276,19 @@ export function nodeSystem(fs: Fs): System {
       statSync: (path) => statOf(fs.statSync(path)),
     }),
   };
+}
+
+/** What is read, unless it is aborted: then the signal's own reason is thrown. */
+async function reading<T>(
+  work: Promise<T>,
+  options: { signal?: AbortSignal | undefined },
+): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 /** Bytes that are no `Buffer`, whose methods of the same names do something else. */

@@ -179,3 +179,8 @@ export async function startThreads(
     throw error;
   }
 }
+
+/** The ending of a module's file, `.ts` or `.js`, by its address: a thread's module beside it has the same. */
+export function endingOf(address: string): string {
+  return /\.[jt]s(?=$|[?#])/.exec(address)?.[0] ?? ".js";
+}

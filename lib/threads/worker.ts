@@ -101,6 +101,9 @@ function webWorker(worker: Worker, forget: () => void): RuntimeWorker {
       worker.onerror = (event) => {
         event.preventDefault();
         error(new Error(event.message || "It could not be started"));
+        worker.terminate();
+        forget();
+        exit(1); // A browser tells of no other end.
       };
     },
     keepAlive() {},

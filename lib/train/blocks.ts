@@ -4,7 +4,7 @@
  */
 
 import { takeTurn } from "../threads/turn.ts";
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 import type { Rows } from "./rows.ts";
 import {
   foldTransform,

@@ -1,6 +1,6 @@
 /** How frequent classes are among pictures that are learned from, and how frequent they are expected to be. */
 
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 
 /** The part of the pictures at `positions` that is of each class, `[K]`. */
 export function sharesOf(

@@ -1,16 +1,9 @@
 /** Dense layers while they are trained: filters `[I, O]` and biases `[O]`. */
 
 import type { Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
+import type { DenseLayer } from "./dense_layer.ts";
 import { normalFrom, randomFrom } from "./random.ts";
 import type { Tfjs } from "./tfjs.ts";
-
-/** A trained layer in real numbers. */
-export interface DenseLayer {
-  /** `[O, I]`. */
-  readonly weight: Float32Array;
-  /** `[O]`. */
-  readonly bias: Float32Array;
-}
 
 /** A filter `[…, O]` after He et al., 2015, that of the last layer smaller. */
 export function initialFilter(

@@ -9,7 +9,7 @@ import { ProgressTeller } from "../progress.ts";
 import { rowOf } from "./accuracy.ts";
 import { foldBlocks, rowLogits } from "./blocks.ts";
 import { crossEntropy } from "./cross_validation.ts";
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 import { readPictures } from "./features.ts";
 import { NEVER, stratifiedFolds } from "./folds.ts";
 import type { Frozen } from "./frozen.ts";

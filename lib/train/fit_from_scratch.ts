@@ -23,7 +23,8 @@ import { architectureOf, forward, initialize, trainedLayers } from "./network.ts
 import { ProgressTeller } from "../progress.ts";
 import type { LearningOptions } from "./options.ts";
 import { pixelLogits } from "./pixel_logits.ts";
-import { examples, type PixelOptions, preprocessingOf, readAll } from "./pixels.ts";
+import type { PixelOptions } from "./pixel_options.ts";
+import { examples, preprocessingOf, readAll } from "./pixels.ts";
 import { classWeightsOf, stratifiedSplit } from "./split.ts";
 import { takeDirectory } from "./directory.ts";
 import { keyOf } from "./keys.ts";

@@ -10,7 +10,7 @@ import { ModelWriter } from "../model/writer.ts";
 import type { Calibration } from "../output/calibration.ts";
 import type { EpochMetrics } from "../progress.ts";
 import type { Assessment } from "./assess.ts";
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 
 /** What a fit made. */
 export interface Fitted {

@@ -1,7 +1,7 @@
 /** What a linear head learns from, and what comes of it. */
 
 import type { CrossValidated, Judgement } from "./cross_validation.ts";
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 import type { Rows } from "./rows.ts";
 import type { LinearTransform, Whitening } from "./statistics.ts";
 

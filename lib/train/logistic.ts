@@ -1,6 +1,6 @@
 /** Multinomial logistic regression with a quadratic penalty, by L-BFGS, in float64. */
 
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { descend, dot, length, type Objective, type Point } from "./lbfgs.ts";
 import { rowSpace } from "./row_space.ts";

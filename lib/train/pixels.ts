@@ -2,37 +2,17 @@
 
 import type { IndexedSample } from "../input/dataset.ts";
 import type { SkippedSamples } from "../input/skipped_samples.ts";
-import type { ImageOptions } from "../image/image.ts";
 import { prepareInput } from "../input/prepare.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { PixelWhitening, Preprocessing } from "../model/model.ts";
 import { COLOR_BINS, colorHistogram } from "./baselines.ts";
 import { fingerprint } from "./features.ts";
 import type { Examples } from "./loop.ts";
-import { type ProgressOptions, ProgressTeller } from "../progress.ts";
+import type { PixelOptions } from "./pixel_options.ts";
+import { ProgressTeller } from "../progress.ts";
 import { takeTurn } from "../threads/turn.ts";
 import { mixed, randomFrom } from "./random.ts";
 import type { Tfjs } from "./tfjs.ts";
-
-/** How pictures are read and varied. */
-export interface PixelOptions extends ImageOptions, ProgressOptions {
-  /**
-   * `"dataset"`, the default: the mean and deviation of all pictures that are learned from; `"image"`:
-   * each picture's own as well.
-   */
-  readonly standardize?: "dataset" | "image" | undefined;
-  /**
-   * `"zca"`: take away what neighboring pixels have in common, before the mean and the deviation.
-   * Default: `"none"`.
-   */
-  readonly whitening?: "none" | "zca" | undefined;
-  /** Learn from mirrored pictures as well. Default: `true`. */
-  readonly flip?: boolean | undefined;
-  /** Learn from pictures moved by up to this many pixels. Default: 1. */
-  readonly shift?: number | undefined;
-  /** Of all random choices. Default: 0. */
-  readonly seed?: number | undefined;
-}
 
 /** Pictures, and how their bytes become values. */
 export interface Pictures {

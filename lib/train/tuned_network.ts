@@ -1,7 +1,7 @@
 /** The last block of a network and a linear head behind it, as they are trained: what they say, and their slopes. */
 
 import { rootsOf } from "../output/roots.ts";
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 import { crossEntropyOf, type WeightedMean } from "./judge.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import { type BlockLayer, type Pass, passBlock } from "./last_block.ts";

@@ -2,7 +2,7 @@
 
 import type { EpochMetrics, ProgressTeller } from "../progress.ts";
 import { takeTurn } from "../threads/turn.ts";
-import type { DenseLayer } from "./dense.ts";
+import type { DenseLayer } from "./dense_layer.ts";
 import { Judge, type Judged, WeightedMean } from "./judge.ts";
 import type { TrainingKernels } from "./kernels.ts";
 import type { BlockLayer } from "./last_block.ts";

@@ -35,7 +35,7 @@ async function journal(system: System): Promise<unknown[]> {
     await note(() => [file.seekSync(2, 0), file.readSync(new Uint8Array(2))]);
     await note(() => [file.seekSync(6, 0), file.readSync(new Uint8Array(2))]);
     await note(() => file.truncateSync(5));
-    await note(() => Promise.all([file.syncData(), file.sync(), file.tryLock(true)]));
+    await note(() => Promise.all([file.syncData(), file.sync()]));
     await note(() => file.statSync().size);
     await note(() => system.readFile(path, {}));
     await note(() => system.link(path, at("second")));
@@ -73,8 +73,39 @@ Deno.test("files by Node's modules are as by Deno, and so are their errors", asy
   assert(expected.length > 25);
 });
 
+Deno.test("a lock keeps others out, is given back, and that of a process that is gone is taken over", async () => {
+  const folder = await Deno.makeTempDir(), path = `${folder}/locked`;
+  const open = () => node.openSync(path, { read: true, write: true, create: true });
+  try {
+    const first = open(), second = open();
+    assertEquals([await first.tryLock(true), await second.tryLock(true)], [true, false]);
+    first.close();
+    assertEquals(await second.tryLock(true), true);
+    second.close();
+    assertEquals(Array.from(Deno.readDirSync(folder), ({ name }) => name), ["locked"]);
+    const gone = new Deno.Command("true").spawn();
+    await gone.status;
+    await Deno.writeTextFile(`${path}.pid`, String(gone.pid));
+    using third = open();
+    assertEquals(await third.tryLock(true), true);
+    await Deno.writeTextFile(`${path}.pid`, "1"); // Of another user, or at least alive.
+    using fourth = open();
+    assertEquals(await fourth.tryLock(true), false);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("an abort has the signal's own reason", async () => {
+  const reason = new Error("enough"), signal = AbortSignal.abort(reason);
+  const path = new URL(import.meta.url);
+  await assertRejects(() => node.readFile(path, { signal }), Error, "enough");
+  await assertRejects(() => node.readTextFile(path, { signal }), Error, "enough");
+  assertEquals(await node.readTextFile(path, {}), await Deno.readTextFile(path));
+});
+
 Deno.test("the system's number is in the message, which tells a full disk", () => {
-  const full = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC", errno: -28 });
+  const full = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });
   const broken = nodeSystem({
     ...fs,
     openSync() {

@@ -5,7 +5,7 @@
 
 import type { ByteSource } from "../../../io/byte_source.ts";
 import { type Lease, ThreadPool } from "../../../threads/pool.ts";
-import type { Thread, WaitOptions } from "../../../threads/thread.ts";
+import { endingOf, type Thread, type WaitOptions } from "../../../threads/thread.ts";
 import {
   type Box,
   damaged,
@@ -51,7 +51,7 @@ const threads = new ThreadPool(threadModule());
 function threadModule(): URL {
   // deno-lint-ignore no-constant-condition
   if (false) import("./hdf5_thread.ts");
-  return new URL(/* @vite-ignore */ `./hdf5_thread${import.meta.url.slice(-3)}`, import.meta.url);
+  return new URL(/* @vite-ignore */ `./hdf5_thread${endingOf(import.meta.url)}`, import.meta.url);
 }
 
 /** A file that is read on a thread. */
