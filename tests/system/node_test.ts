@@ -130,7 +130,7 @@ Deno.test("the environment, the process and its permissions", () => {
 
 Deno.test("a browser has no files, and says so", async () => {
   const web = webSystem();
-  assertThrows(() => web.openSync("a", {}), web.errors.NotCapable, "give bytes, a Blob or a URL");
+  assertThrows(() => web.openSync("a", {}), web.errors.NotCapable, "There are no files here");
   await assertRejects(() => web.readFile("a", {}), web.errors.NotCapable);
   assertEquals(web.permissions.querySync({ name: "read" }).state, "denied");
   assertEquals(web.permissions.querySync({ name: "net" }).state, "granted");
