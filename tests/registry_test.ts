@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { loadClassifier } from "@edge/vgg16";
 import { readImage } from "@edge/vgg16/image";
 import config from "../deno.json" with { type: "json" };
+import { hasGpu } from "./support/webgpu.ts";
 import { publish, type Published } from "./support/published.ts";
 import { freePort, until } from "./support/serve_process.ts";
 
@@ -70,6 +71,17 @@ const [{ label }] = await response.json();
 console.log(label);
 `;
 
+/** Classifies on WebGPU, whose packages are npm's, and prints the label and whether that is what ran. */
+const GPU = `
+import { loadClassifier } from "jsr:@edge/vgg16";
+
+const bytes = new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
+const classifier = await loadClassifier({ backend: "webgpu", tune: "off" });
+const [{ label }] = await classifier.classify(bytes);
+console.log(label, classifier.info.backend);
+Deno.exit();
+`;
+
 /** Classifies by the models of the other packages. */
 const MODELS = `
 import { loadClassifier } from "jsr:@edge/vgg16";
@@ -107,13 +119,14 @@ async function writePrograms(folder: string): Promise<void> {
   const files = {
     "pictures.json": JSON.stringify(Object.fromEntries(base64)),
     ...{ "library.ts": LIBRARY, "decoding.ts": DECODING, "edge.ts": EDGE, "models.ts": MODELS },
+    "gpu.ts": GPU,
   };
   for (const [name, text] of Object.entries(files)) {
     await Deno.writeTextFile(join(folder, name), text);
   }
 }
 
-const PROGRAMS = ["library.ts", "decoding.ts", "edge.ts", "models.ts"];
+const PROGRAMS = ["library.ts", "decoding.ts", "edge.ts", "models.ts", "gpu.ts"];
 const MODULES = [...PROGRAMS, "jsr:@edge/vgg16/cli", "jsr:@edge/vgg16/serve"];
 
 /** Runs all programs without any permission, each as a step. */
@@ -130,6 +143,11 @@ async function runAll(t: Deno.TestContext, published: Published, flags: string[]
   await t.step("the models of the other packages classify", async () => {
     assertEquals(await run(COFFEE, "models.ts"), "automobile\nespresso\n");
   });
+  if (hasGpu) {
+    await t.step("WebGPU classifies", async () => {
+      assertEquals(await run(CAT, "gpu.ts"), "tabby cat webgpu\n");
+    });
+  }
   await t.step("a large picture does not hold up the event loop", async () => {
     assertEquals(await run(BOATS, "decoding.ts"), await expectedOfDecoding());
   });

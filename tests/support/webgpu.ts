@@ -10,12 +10,13 @@ import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 const MISSING =
   "no GPU adapter. For the software one: apt-get install mesa-vulkan-drivers libvulkan1";
 
-const available = await findAdapter() !== undefined;
+/** Whether there is an adapter, be it a software one. */
+export const hasGpu: boolean = await findAdapter() !== undefined;
 const required = Deno.env.get("TESTS_REQUIRE_WEBGPU") === "1";
 
 /** Registers a test that runs where there is a GPU adapter. */
 export function gpuTest(name: string, fn: () => Promise<void>): void {
-  if (available) {
+  if (hasGpu) {
     Deno.test(name, fn);
   } else if (required) {
     Deno.test(name, () => {

@@ -1,13 +1,16 @@
 /**
  * Takes nearly all of a device's memory, then loads and runs a model, and again when there is more: for a process with little
- * memory (`ulimit -d`). Prints what happened, a line each.
+ * memory, which Linux counts for a software adapter. Prints what happened, a line each. It is no test, since what is left of the
+ * memory depends on the driver; `tests/engine/webgpu/device_test.ts` injects the error.
+ *
+ *     sh -c 'ulimit -d 1200000; exec deno run --no-lock --allow-all bench/out_of_memory.ts'
  *
  * @module
  */
 
-import { randomImages, randomVgg16, VGG16 } from "../../bench/vgg16.ts";
-import { acquireGpu, checked, releaseGpu } from "../../lib/engine/webgpu/device/device.ts";
-import { createWebgpuEngine } from "../../lib/engine/webgpu/engine.ts";
+import { randomImages, randomVgg16, VGG16 } from "./vgg16.ts";
+import { acquireGpu, checked, releaseGpu } from "../lib/engine/webgpu/device/device.ts";
+import { createWebgpuEngine } from "../lib/engine/webgpu/engine.ts";
 
 const BALLAST_BYTES = 80 * 2 ** 20;
 
