@@ -8,7 +8,6 @@ import {
   assert,
   assertAlmostEquals,
   assertEquals,
-  type assertMatch,
   assertRejects,
   assertThrows,
 } from "@std/assert";
