@@ -4,13 +4,7 @@
  * @module
  */
 
-import {
-  assert,
-  assertAlmostEquals,
-  assertEquals,
-  assertRejects,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
 import { compileProgram, type Program } from "../../../lib/engine/program.ts";
