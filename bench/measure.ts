@@ -7,6 +7,8 @@
  * @module
  */
 
+import { isThere } from "../lib/platform.ts";
+
 /** An engine on some work, as a command that starts a subject. */
 export interface Subject {
   readonly engine: string;
@@ -64,6 +66,18 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1];
 }
 
+/** Where peers are, and what they come by. */
+const PEERS = new URL("peers/", import.meta.url), INSTALLED = new URL("node_modules/", PEERS);
+
+/** Why a subject has ended before its time. */
+function endOf({ engine, command }: Subject): string {
+  const isPeer = command.some((word) => word.startsWith(PEERS.pathname));
+  if (isPeer && !isThere(INSTALLED.pathname)) {
+    return `${engine} is not installed: bench/peers/setup.sh installs the peers (540 MB) and makes their models (1 GB)`;
+  }
+  return `${engine} ended: ${command.join(" ")}; BENCH_DEBUG=1 shows what it said`;
+}
+
 /** A running subject. */
 class Process {
   readonly subject: Subject;
@@ -95,7 +109,7 @@ class Process {
       if (end < 0) {
         const { value, done } = await this.#lines.read();
         if (done) {
-          throw new Error(`${this.subject.engine} ended: ${this.subject.command.join(" ")}`);
+          throw new Error(endOf(this.subject));
         }
         this.#rest += value;
         continue;
