@@ -13,6 +13,9 @@ import { type Imports, type NpmImport, npmImport } from "./npm/imports.ts";
 import { mapSpecifiers } from "./npm/specifiers.ts";
 import { packageFolders, publicationOf } from "./publication.ts";
 
+/** What only has a module in Deno's graph. Rollup looks for it nevertheless, and loads no WebAssembly. */
+const FOR_DENO = /^ *if \(false\) (return )?import\(.*\);.*\n/gm;
+
 /** Programs for readers, in TypeScript, which are no part of the packages' own code. */
 const EXAMPLES = "examples/";
 
@@ -54,7 +57,8 @@ async function buildPackage(
     if (path.startsWith(EXAMPLES)) continue;
     const source = new URL(path, folder);
     if (path.endsWith(".ts")) {
-      modules.set(path, mapSpecifiers(await Deno.readTextFile(source), map));
+      const text = (await Deno.readTextFile(source)).replaceAll(FOR_DENO, "");
+      modules.set(path, mapSpecifiers(text, map));
     } else await write(join(target, path), await Deno.readFile(source));
   }
   const { files: compiled, effects } = compile(fromFileUrl(folder), modules, await globals());

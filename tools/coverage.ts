@@ -30,14 +30,21 @@ export function linesOf(lcov: string): Map<string, Lines> {
   }));
 }
 
+/** By a variable, or the package would be in the lock of whoever imports this module. */
+const TYPESCRIPT = "npm:typescript@5.9.3";
+
+/** What is used of it. */
+interface Compiler {
+  transpileModule(
+    source: string,
+    options: { readonly compilerOptions: Readonly<Record<string, unknown>> },
+  ): { readonly outputText: string };
+}
+
 /** Files of `lib/` that have nothing to run: types alone. */
 async function withoutCode(paths: readonly string[]): Promise<Set<string>> {
-  const { default: ts } = await import("npm:typescript@5.9.3");
-  const compilerOptions = {
-    target: ts.ScriptTarget.ESNext,
-    module: ts.ModuleKind.ESNext,
-    removeComments: true,
-  };
+  const { default: ts }: { default: Compiler } = await import(TYPESCRIPT);
+  const compilerOptions = { target: "esnext", module: "esnext", removeComments: true };
   const isEmpty = (path: string): boolean =>
     ts.transpileModule(Deno.readTextFileSync(join(ROOT, path)), { compilerOptions })
       .outputText.replace("export {};", "").trim() === "";
