@@ -90,9 +90,10 @@ interface Part {
 async function findPart(path: string, url: URL): Promise<Part> {
   // A link leads to where nobody has asked to write.
   if (await exists(path) && !await isLink(path)) {
-    const note = await readNote(path);
-    if (note?.url === publicUrl(url) && typeof note.validator === "string") {
-      return { offset: (await describePath(path)).size, validator: note.validator };
+    const note = await readNote(path), offset = (await describePath(path)).size;
+    // One that was killed before its first bytes has left an empty file, which is none.
+    if (offset > 0 && note?.url === publicUrl(url) && typeof note.validator === "string") {
+      return { offset, validator: note.validator };
     }
   }
   await removeDownload(path);

@@ -300,6 +300,18 @@ Deno.test("a pull removes the part that a process left that was killed after it 
   });
 });
 
+Deno.test("a pull that was killed between its note and its first bytes is begun anew", async () => {
+  await using server = serveFlaky((request) => honest(PYTORCH, request));
+  await withPull(server, PYTORCH, async (pulled) => {
+    const { entry, cacheDir, path } = pulled;
+    const note = { url: entry.url, validator: '"first"' };
+    await Deno.writeTextFile(`${path}.part.json`, JSON.stringify(note));
+    await Deno.writeFile(`${path}.part`, new Uint8Array());
+    await pullModel("small", { entry, cacheDir });
+    await assertPulled(PYTORCH, pulled);
+  });
+});
+
 Deno.test("a pull that is killed at any step is finished by the next one", async () => {
   const steps: Record<string, (pulled: Pulled) => Promise<boolean>> = {
     "the lock is taken": async ({ cacheDir }) => await exists(`${cacheDir}/small.lock`),
