@@ -92,7 +92,14 @@ export function nodeWorker(worker: import("node:worker_threads").Worker): Runtim
 }
 
 function webWorker(worker: Worker, forget: () => void): RuntimeWorker {
-  let tellExit = (_code: number): void => {};
+  let tellExit = (_code: number): void => {}, isOver = false;
+  const end = (): void => {
+    if (isOver) return;
+    isOver = true;
+    worker.terminate();
+    forget();
+    tellExit(1);
+  };
   return {
     postMessage: (message, transfer = []) => worker.postMessage(message, [...transfer]),
     listen({ message, error, exit }) {
@@ -101,16 +108,10 @@ function webWorker(worker: Worker, forget: () => void): RuntimeWorker {
       worker.onerror = (event) => {
         event.preventDefault();
         error(new Error(event.message || "It could not be started"));
-        worker.terminate();
-        forget();
-        exit(1); // A browser tells of no other end.
+        end(); // A browser tells of no other end.
       };
     },
     keepAlive() {},
-    terminate() {
-      worker.terminate();
-      forget();
-      tellExit(1);
-    },
+    terminate: end,
   };
 }
