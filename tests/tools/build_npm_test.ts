@@ -105,7 +105,7 @@ export function b(n: number) {
       ],
       ["lib/thread.ts", `import { b } from "./b.js";\nif (b(1).twice > 2) throw new Error();\n`],
     ]);
-    const { files, effects } = compile("/root/", sources, "");
+    const { files, effects } = compile("/project/", sources, "");
     assertEquals([...files.keys()].sort(), [
       ...["a.d.ts", "a.js", "lib/b.d.ts", "lib/b.js", "lib/thread.d.ts", "lib/thread.js"],
     ]);
@@ -118,9 +118,9 @@ export function b(n: number) {
     );
     assertMatch(files.get("lib/b.d.ts")!, /twice: number;/);
     assertThrows(
-      () => compile("/root/", new Map([["a.ts", "const = 1"]]), ""),
+      () => compile("/project/", new Map([["a.ts", "const = 1"]]), ""),
       Error,
-      "/root/a.ts",
+      "/project/a.ts",
     );
   },
 );
