@@ -10,13 +10,15 @@ import { findAdapter } from "../../lib/engine/webgpu/device/adapter.ts";
 const MISSING =
   "no GPU adapter. For the software one: apt-get install mesa-vulkan-drivers libvulkan1";
 
-/** Whether there is an adapter, be it a software one. */
-export const hasGpu: boolean = await findAdapter() !== undefined;
+const available = await findAdapter() !== undefined;
 const required = Deno.env.get("TESTS_REQUIRE_WEBGPU") === "1";
+
+/** Whether to ask for WebGPU: where there is an adapter, be it a software one, or where one is required. */
+export const CAN_ASK_GPU: boolean = available || required;
 
 /** Registers a test that runs where there is a GPU adapter. */
 export function gpuTest(name: string, fn: () => Promise<void>): void {
-  if (hasGpu) {
+  if (available) {
     Deno.test(name, fn);
   } else if (required) {
     Deno.test(name, () => {
