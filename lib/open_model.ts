@@ -80,17 +80,19 @@ export async function resolveModel(
 }
 
 /** Where a model of the catalog is, if it is one of its own. */
-export function ownFile({ file }: CatalogEntry): URL | undefined {
+export function ownFile({ id, file }: CatalogEntry): URL | undefined {
+  if (id === EMBEDDED_ID) return EMBEDDED.url;
   return file === undefined || WEIGHTS === undefined ? undefined : new URL(file, WEIGHTS);
 }
 
-/** Where the file of a model is that is named: a path or a URL; `undefined` if it has to be pulled first. */
+/** What file a model is in that is named: its path, its URL or what comes with code; `undefined` if it has to be pulled first. */
 export async function modelFile(
   model: string | undefined,
   cacheDir: string | undefined,
-): Promise<string | URL | undefined> {
+): Promise<string | URL | PackagedFile | undefined> {
   const place = await locate(model, cacheDir);
-  return "id" in place ? undefined : place.file as string | URL; // A name stands for nothing else.
+  // A name stands for nothing else.
+  return "id" in place ? undefined : place.file as string | URL | PackagedFile;
 }
 
 /** What to do where a model of another package is asked for by its id, and only a checkout has its file. */

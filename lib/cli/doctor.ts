@@ -37,7 +37,7 @@ export const doctorCommand: Command<typeof OPTIONS> = {
   },
 };
 
-/** What threads run, and what is loaded only when it is needed; behind https it needs no permission to read. */
+/** What threads run; behind https it needs no permission to read. */
 const LIB = new URL("../", import.meta.url);
 
 async function examine(

@@ -89,7 +89,7 @@ Deno.test("doctor --json is one document with the documented keys", async () => 
 });
 
 Deno.test("doctor without a permission says so in its line, and fails only for want of a model", async () => {
-  const none = await doctor([], { permissions: [] });
+  const none = await doctor(TINY, { permissions: [] });
   assertEquals([none.code, none.stderr], [1, ""]);
   const rows = rowsOf(none.stdout);
   for (const name of ["read", "write", "net", "env", "sys"]) {
@@ -105,6 +105,12 @@ Deno.test("doctor without a permission says so in its line, and fails only for w
     assertEquals(code, 1);
     assertMatch(rowsOf(stdout).get("model")!, /may not be read: no --allow-read=|not known/, name);
   }
+
+  // The embedded model comes with the code.
+  const own = await doctor(["--backend", "wasm", "--json"], { permissions: [] });
+  const found = JSON.parse(own.stdout);
+  assertEquals([own.code, found.ok, found.model.isEmbedded], [0, true, true]);
+  assertMatch(found.model.file, /\/weights\/vgg16-imagenet200\.wasm$/);
 
   const permissions = [
     ...[`--allow-read=${TINY_FILE}`, "--allow-net=huggingface.co", "--allow-env=VGG16_THREADS"],

@@ -1,5 +1,7 @@
 /** The model in use, and how long it takes for a picture. */
 
+import { isPackaged } from "../../io/open_source.ts";
+import type { PackagedFile } from "../../io/wrapped_file.ts";
 import { fromFileUrl } from "@std/path";
 import { type Classifier, loadClassifier } from "../../classifier.ts";
 import type { RawPixels } from "../../image/image.ts";
@@ -52,7 +54,7 @@ export async function openModelInUse(
   const none = { id: model ?? null, sha256: null, file: null, isEmbedded: model === undefined };
   try {
     const place = await permittedFile(model, cacheDir);
-    const isRemote = place !== undefined && isWebUrl(String(place));
+    const isRemote = !isPackaged(place) && isWebUrl(String(place));
     const opened = await resolveModel(place, { offline: offline || !isRemote, signal });
     const { id, sha256 = null } = opened;
     return [{ ...none, id, sha256, file: shownFile(place), problem: null }, opened];
@@ -66,7 +68,7 @@ export async function openModelInUse(
 async function permittedFile(
   model: string | undefined,
   cacheDir: string | null,
-): Promise<string | URL> {
+): Promise<string | URL | PackagedFile> {
   const entry = model === undefined ? undefined : findModel(model);
   if (entry?.url !== undefined) {
     if (cacheDir === null) throw new NotCapable("cannot be looked for: its folder is not known");
@@ -75,7 +77,7 @@ async function permittedFile(
   if (model !== undefined && entry === undefined) expectToRead(model);
   const place = await modelFile(model, cacheDir ?? undefined);
   if (place === undefined) throw new Error(`is not here: ${pulling(model!)}`);
-  expectToRead(place);
+  if (!isPackaged(place)) expectToRead(place);
   return place;
 }
 
@@ -88,7 +90,9 @@ function expectToRead(place: string | URL): void {
   throw new NotCapable(`may not be read: no --allow-read=${path}`);
 }
 
-function shownFile(place: string | URL): string {
+/** Where a file is; nowhere if it comes with code alone. */
+function shownFile(place: string | URL | PackagedFile): string | null {
+  if (isPackaged(place)) return place.url === undefined ? null : shownFile(place.url);
   const url = asUrl(place);
   if (url === undefined) return String(place);
   return url.protocol === "file:" ? fromFileUrl(url) : publicUrl(url);
