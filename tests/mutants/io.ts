@@ -121,9 +121,8 @@ export const MUTANTS: readonly ChosenMutant[] = [
     ...DOWNLOAD,
     name: "a part of a version that nobody knows is taken up",
     before:
-      ' && typeof note.validator === "string") {\n      return { offset: (await describePath(path)).size, validator: note.validator };',
-    after:
-      ") {\n      return { offset: (await describePath(path)).size, validator: String(note.validator) };",
+      ' && typeof note.validator === "string") {\n      return { offset, validator: note.validator };',
+    after: ") {\n      return { offset, validator: String(note.validator) };",
   },
   {
     ...DOWNLOAD,
