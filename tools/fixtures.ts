@@ -20,9 +20,11 @@ const SCRIPTS = [
   "checkpoints/keras/make_types.py",
   "checkpoints/matconvnet/make.py",
   "checkpoints/trained/pictures.py",
+  "embeddings/make.py",
   "histogram/make.py",
   "images/make_resize.py",
   "logistic/make.py",
+  "metrics/make.py",
   "whitening/make.py",
 ];
 /** Relative: sums in float64 in another order, and solvers that end where such sums say. */
