@@ -38,10 +38,11 @@ const areClassNames = (value: unknown): value is readonly (string | number)[] =>
 const isModelSource = (
   value: unknown,
 ): value is URL | Request | Uint8Array | ArrayBuffer | Blob | PackagedFile | Model =>
-  [URL, Uint8Array, ArrayBuffer, Blob].some((kind) => value instanceof kind) ||
-  isObject(value) && "weights" in value && isCallback(value.weights) ||
-  isObject(value) && "module" in value && isCallback(value.module) ||
-  value instanceof Request; // Last: Deno loads all of its `fetch` for it.
+  isObject(value) &&
+  ([URL, Uint8Array, ArrayBuffer, Blob].some((kind) => value instanceof kind) ||
+    "weights" in value && isCallback(value.weights) ||
+    "module" in value && isCallback(value.module) ||
+    value instanceof Request); // Last: Deno loads all of its `fetch` for it.
 const isLayerName = (text: string): text is LayerName =>
   /^(conv[1-5]_[1-4]|pool[1-5]|average|fc[1-8]|prob)$/.test(text);
 const LAYER = {

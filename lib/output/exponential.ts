@@ -69,7 +69,7 @@ function without(steps: number, x: number): Double {
   return STEP.reduce<Double>((rest, part) => plus(rest, [-steps * part, 0]), [x, 0]);
 }
 
-/** `2^(n / STEPS)` for each `n`, once it is needed. */
+/** `2^(n / STEPS)` for each `n`, once it is needed: each is a product of two that are computed. */
 let table: readonly Double[] | undefined;
 
 /**
@@ -98,9 +98,16 @@ export function log(x: number): number {
   return near + (one - 1 + low);
 }
 
+function makeTable(): Double[] {
+  const ROW = 8, power = (n: number): Double => precise(without(-n, 0));
+  const row = Array.from({ length: ROW }, (_, n) => power(n));
+  return Array.from({ length: STEPS / ROW }, (_, n) => power(n * ROW))
+    .flatMap((first) => row.map((factor) => times(first, factor)));
+}
+
 /** How many steps there are in `x`, and `e` to the power of those as `2^power` times a number of the table. */
 function stepsOf(x: number): { steps: number; power: number; start: Double } {
-  table ??= Array.from({ length: STEPS }, (_, n) => precise(without(-n, 0)));
+  table ??= makeTable();
   const steps = Math.round(x / STEP[0]), place = steps & (STEPS - 1);
   return { steps, power: (steps - place) / STEPS, start: table[place]! };
 }
