@@ -56,7 +56,9 @@ Deno.test({
       },
     );
     const root = `http://127.0.0.1:${server.addr.port}`;
-    assertEquals(await decodeApart(1, ["--allow-all"], root), [sum, true]);
+    // What another test's server had at this port is not to be known any more.
+    const flags = ["--allow-all", `--reload=${root}`];
+    assertEquals(await decodeApart(1, flags, root), [sum, true]);
   },
 });
 

@@ -51,7 +51,7 @@ Deno.test("an HDF5 file that hangs the library is refused by a package from the 
       return new Response(body, { headers: { "content-type": "application/typescript" } });
     },
   );
-  const host = `http://127.0.0.1:${server.addr.port}/lib`;
+  const origin = `http://127.0.0.1:${server.addr.port}`, host = `${origin}/lib`;
   const script = `
     const { Hdf5File } = await import("${host}/convert/formats/hdf5/hdf5_file.ts");
     const { BytesSource } = await import("${host}/io/byte_source.ts");
@@ -64,6 +64,7 @@ Deno.test("an HDF5 file that hangs the library is refused by a package from the 
         "run",
         "--no-lock",
         "--no-check",
+        `--reload=${origin}`, // Another's port may have been this one.
         "--import-map",
         fromFileUrl(new URL("deno.json", root)),
       ],
