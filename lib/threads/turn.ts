@@ -1,7 +1,5 @@
 /** Long work that nothing interrupts: it lets others go first now and then. */
 
-import { IS_DENO } from "../platform.ts";
-
 /** Calls back once all has run that waits already, and no later. */
 let soon: ((done: () => void) => void) | undefined;
 
@@ -13,22 +11,19 @@ export function takeNoTurns(): void {
   soon = (done) => done();
 }
 
-/** A timer would wait for milliseconds. */
-function byMessage(done: () => void): void {
-  const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => {
-    // An open port would keep the process.
-    port1.close();
-    port2.close();
-    done();
+/** Where there is no `setImmediate`: a timer would wait for milliseconds. */
+function byMessage(): (done: () => void) => void {
+  const { port1, port2 } = new MessageChannel(), waiting: (() => void)[] = [];
+  port1.onmessage = () => waiting.shift()?.();
+  return (done) => {
+    waiting.push(done);
+    port2.postMessage(undefined);
   };
-  port2.postMessage(undefined);
 }
 
 /** Lets whatever waits go first, which no promise that is kept already lets in. */
 export function nextTurn(): Promise<void> {
-  // The first look at Deno's `setImmediate` loads what it has of Node's timers: 5 to 10 ms.
-  soon ??= (IS_DENO ? undefined : globalThis.setImmediate) ?? byMessage;
+  soon ??= globalThis.setImmediate ?? byMessage();
   return new Promise(soon);
 }
 
