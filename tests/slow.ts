@@ -225,22 +225,31 @@ const LONG: SlowTests = {
 
     "whoever goes on draws over own pictures alone, and over",
   ],
+  "cli/worker/pictures_test.ts": ["no more is fetched ahead than there is room for"],
   "cli/worker/requests_test.ts": ["a line is as long as its picture needs, and no longer"],
   "convert/formats/hdf5_test.ts": ["an HDF5 file refuses to give the"],
   "convert/formats/tensorflow_test.ts": [
     "an index with any damage gives variables, or a named error",
     "constants that are computed in many steps are read, however",
   ],
+  "convert/network/match_network_test.ts": ["a graph that is changed at random"],
   "convert/pull/pull_test.ts": [
     "pullModel() gives up where a server promises more bytes",
     "pullModel() holds the catalog's size while bytes arrive,",
+    "pullModel() takes up a connection",
+    "pullModel() waits and tries again",
+    "openModel() streams a model from a URL whose",
   ],
   "convert/pull/resume_test.ts": [
     "a pull is taken up wherever it was broken off",
     "a server that always cuts at the same byte is not asked",
   ],
   "convert/refusals_test.ts": ["give models or named errors"],
-  "convert/trained_test.ts": ["the network of", "is bad with other colors, scales and offsets"],
+  "convert/trained_test.ts": [
+    "the network of",
+    "is bad with other colors, scales and offsets",
+    "a model of",
+  ],
   "embedded_model_test.ts": [
     "classify() takes the embedded model, and it names a cat and",
     "the embedded model gives the same bits on both engines",
@@ -251,7 +260,11 @@ const LONG: SlowTests = {
     "WebGPU gives several layers",
     "WebAssembly gives several layers",
     "images that go through the convolutions one by one have the",
+    "WebGPU scales by what a pool takes",
+    "no tensor is left on the GPU by a run",
+    "a run of several layers ends early on WebGPU",
   ],
+  "engine/wasm/float_test.ts": "all",
   "engine/wasm/int8_test.ts": [
     "the tried algorithms and two threads give the direct one's",
 
@@ -288,6 +301,9 @@ const LONG: SlowTests = {
     "/classify, /embed and /explain give what the library does",
   ],
   "http/queue/device_loss_test.ts": "all",
+  "http/remote/downloads_test.ts": ["eight downloads go at once"],
+  "http/server/limits_test.ts": ["bodies that arrive slowly take"],
+  "http/server/workers_test.ts": ["a worker that drains waits for"],
   "image/codecs/inflate_test.ts": [
     ", stored or deflated in any way, comes back the same",
     "damaged data gives an error or as many bytes as were asked",
@@ -298,10 +314,13 @@ const LONG: SlowTests = {
     "a classifier on WebGPU keeps what it tried in the default folder",
     'a classifier with tune: "off" keeps nothing',
   ],
+  "logits_hash_test.ts": "all",
   "output/calibration_test.ts": ["the temperature is that by which the classes were drawn"],
   "output/embedding_test.ts": ["embed() by default gives the same bits on both engines:"],
+  "output/readout_test.ts": ["both engines give the same bits"],
   "output/temperature_test.ts": ["both engines give the same bits at a temperature"],
   "poisoned_json_test.ts": ["requests with poisoned JSON are answered, and none fails"],
+  "progress_test.ts": ["pullModel()", "convert() of a URL", "over connections that are cut"],
   "search/index_file_test.ts": ["wherever an index is cut off or changed, it is refused"],
   "search/page_test.ts": ["a page has so many pictures that it can be mailed, and"],
   "train/add_examples_test.ts": [
@@ -311,6 +330,7 @@ const LONG: SlowTests = {
   "train/fine_tune_test.ts": [
     "fit() with fineTune tells apart what the frozen layers do",
     "fit() with fineTune that is interrupted in an epoch makes",
+    "fit() with fineTune reads all pictures again",
   ],
   "train/fit_test.ts": [
     "a picture that cannot be read is left out and told,",

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { deal, outcomeOf, testFiles } from "../../tools/test.ts";
+import { deal, judged, outcomeOf, testFiles } from "../../tools/test.ts";
 
 Deno.test("test files are found in folders, but in those that are ignored", () => {
   const all = testFiles(["tests"], []);
@@ -31,18 +31,35 @@ Deno.test("a process that fails is a failure: its tests, or what is around them"
        Deno.test('bad <"&', () => { throw new Error("no"); });`,
     );
     await Deno.writeTextFile(`${folder}/b_test.ts`, "throw new Error();");
+    const kill = 'Deno.kill(Deno.pid, "SIGKILL")';
+    await Deno.writeTextFile(`${folder}/c_test.ts`, `Deno.test("killed", () => ${kill});`);
     const report = `${folder}/report.xml`;
-    const args = ["task", "test", `--junit-path=${report}`, "--jobs=2", folder];
+    const args = ["task", "test", `--junit-path=${report}`, "--jobs=4", folder];
     const { code, stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
     const text = new TextDecoder().decode(stdout);
     assertEquals(code, 1);
     assertStringIncludes(text, 'bad <"& => ');
     assertStringIncludes(text, `what is around the tests of ${folder}/b_test.ts`);
-    assertStringIncludes(text, "The tests of 2 files: 1 passed, 2 failed, 1 ignored");
+    assertStringIncludes(text, `what is around the tests of ${folder}/c_test.ts`);
+    assertStringIncludes(text, "The tests of 3 files: 1 passed, 3 failed, 1 ignored");
     const { suites, ...outcome } = outcomeOf(await Deno.readTextFile(report));
     assertEquals([outcome.passed, outcome.ignored, outcome.failed.length], [1, 1, 1]);
     assertStringIncludes(suites, "a_test.ts");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("a signal is no failure once all tests have passed, and the process has said so", () => {
+  const outcome = { passed: 3, ignored: 1, failed: [], suites: "" };
+  const end = { success: false, signal: "SIGABRT", text: "", files: ["a_test.ts"] };
+  const passed = "ok | 3 passed (2 steps) | 0 failed | 1 ignored (1s)";
+  assertEquals(judged(outcome, { ...end, success: true, signal: null }), outcome);
+  assertEquals(judged(outcome, { ...end, text: passed }), { ...outcome, signal: "SIGABRT" });
+  const around = { ...outcome, failed: ["what is around the tests of a_test.ts"] };
+  assertEquals(judged(outcome, end), around);
+  assertEquals(judged(outcome, { ...end, text: passed, signal: null }), around);
+  assertEquals(judged(outcome, { ...end, text: "FAILED | 3 passed | 1 failed (1s)" }), around);
+  const bad = { ...outcome, failed: ["bad => a_test.ts"] };
+  assertEquals(judged(bad, { ...end, text: passed }), bad);
 });
