@@ -1,6 +1,6 @@
 /** The package on every runtime that it is for: what a program prints on each, held to the checkout's own numbers. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import config from "../deno.json" with { type: "json" };
 import { devTest } from "./support/dev_packages.ts";
@@ -42,6 +42,15 @@ async function run(
   if (!success) throw new Error(`${args.join(" ")}:\n${out}${errors}`);
   return JSON.parse(out!);
 }
+
+Deno.test("the oldest runtimes that are tested are those that deno.json names", () => {
+  const oldest = (runtime: string): string =>
+    [...Object.keys(DENOS), ...OTHERS].find((name) => name.startsWith(`${runtime}@`))!;
+  for (const [runtime, range] of Object.entries(config.engines)) {
+    const version = /^>=(\d+(\.\d+)?)/.exec(range)![1]!;
+    assert(`${oldest(runtime)}.`.startsWith(`${runtime}@${version}.`), `${runtime} ${range}`);
+  }
+});
 
 devTest("one program prints the same on each runtime", NEEDS, async (_, t) => {
   await using project = await npmProject();

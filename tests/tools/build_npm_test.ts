@@ -54,7 +54,7 @@ Deno.test("packageJson() has each entry with its types, exact versions, and modu
       "./x": { types: "./lib/x.d.ts", default: "./lib/x.js" },
     },
     sideEffects: ["./lib/a.js", "./x.js"],
-    engines: { node: ">=22" },
+    engines: { deno: ">=2.1.0", node: ">=22", bun: ">=1.4" },
     dependencies: { "@scope/name": "1.0.0-rc.1", "deno-std": "1.4.0" },
   });
   const program = { "./cli": "./cli.ts" };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import root from "../../deno.json" with { type: "json" };
 import type { NpmImport } from "./imports.ts";
 
 /** What is read of a package's `deno.json`. */
@@ -24,9 +25,6 @@ import { run } from "./cli.js";
 
 await run();
 `;
-
-/** The oldest Node that the packages are tested on. */
-const NODE = ">=22";
 
 /**
  * Writes a `package.json`: every entry with its types, and dependencies with their exact versions.
@@ -53,7 +51,7 @@ export function packageJson(
     ),
     ...isProgram && { bin: { vgg16: `./${BIN}` } },
     sideEffects: [...effects, ...isProgram ? [BIN] : []].map((path) => `./${path}`).sort(),
-    engines: { node: NODE },
+    engines: root.engines,
     dependencies: Object.fromEntries(versions.sort(([a], [b]) => a < b ? -1 : 1)),
   };
   return `${JSON.stringify(json, null, 2)}\n`;
