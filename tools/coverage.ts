@@ -9,6 +9,7 @@
 
 import { join, relative } from "@std/path";
 import { ROOT, trackedFiles } from "./mutated_copy.ts";
+import { JOBS, runTests, testFiles } from "./test.ts";
 
 /** Files that run by their text, which coverage does not see, and the test of each. */
 const BY_TEXT: ReadonlyMap<string, string> = new Map([
@@ -51,46 +52,35 @@ async function withoutCode(paths: readonly string[]): Promise<Set<string>> {
   return new Set(paths.filter(isEmpty));
 }
 
-async function deno(args: readonly string[], env: Record<string, string> = {}): Promise<boolean> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-    env,
-    stdout: "inherit",
-    stderr: "inherit",
-  });
-  return (await command.spawn().status).success;
-}
-
 const percent = ({ hit, found }: Lines): string =>
   found === 0 ? "-" : (Math.floor(1000 * hit / found) / 10).toFixed(1);
 
 if (import.meta.main) {
-  const tests = Deno.args.length > 0 ? Deno.args : ["tests/"];
+  const files = testFiles(Deno.args.length > 0 ? Deno.args : ["tests"], []);
   const folder = await Deno.makeTempDir({ prefix: "coverage-" });
   try {
-    const havePassed = await deno(
-      [
-        ...["test", "--no-check", "--no-lock", "--allow-all", "--coverage-raw-data-only"],
-        ...[`--coverage=${folder}`, ...tests],
-      ],
-      // For programs that tests start.
-      { DENO_COVERAGE_DIR: folder },
-    );
+    Deno.env.set("DENO_COVERAGE_DIR", folder); // For programs that tests start.
+    const options = ["--allow-all", "--coverage-raw-data-only", `--coverage=${folder}`];
+    const { success: havePassed } = await runTests(files, { jobs: JOBS, options });
     const report = join(folder, "lcov.info");
-    await deno([
-      ...["coverage", "--quiet", "--lcov", `--include=^file://${ROOT}lib/`],
-      ...[`--output=${report}`, folder],
-    ]);
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["coverage", "--quiet", "--lcov", `--include=^file://${ROOT}lib/`],
+        ...[`--output=${report}`, folder],
+      ],
+      stdout: "inherit",
+      stderr: "inherit",
+    }).spawn().status;
+    if (!success) throw new Error("deno coverage has failed");
     const covered = linesOf(await Deno.readTextFile(report));
     // Kernels are written in another language.
-    const files = (await trackedFiles()).filter((path) =>
+    const sources = (await trackedFiles()).filter((path) =>
       /^lib\/.*\.ts$/.test(path) && !/\/kernels\//.test(path)
     ).toSorted();
     const isReached = print(
-      files,
+      sources,
       new Map([...covered].map(([path, lines]) => [relative(ROOT, path), lines])),
-      await withoutCode(files),
+      await withoutCode(sources),
     );
     Deno.exitCode = havePassed && isReached ? 0 : 1;
   } finally {

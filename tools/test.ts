@@ -75,8 +75,15 @@ export interface Run {
   readonly seed?: number | undefined;
 }
 
-/** Runs the tests of files, prints what came of them, and returns the report. */
-export async function runTests(files: readonly string[], run: Run): Promise<string> {
+/** What came of all tests. */
+export interface Result {
+  readonly success: boolean;
+  /** As `deno test --junit-path` writes it. */
+  readonly report: string;
+}
+
+/** Runs the tests of files, and prints what came of them. */
+export async function runTests(files: readonly string[], run: Run): Promise<Result> {
   const { jobs, seed } = run, started = Date.now();
   const waiting = seed === undefined ? [...files] : sample([...files], files.length, seed);
   // Those that take long come first: one that began last would be waited for.
@@ -102,10 +109,9 @@ export async function runTests(files: readonly string[], run: Run): Promise<stri
       (seed === undefined ? "" : `, in an order drawn by ${seed}`),
   );
   if (failed.length > 0) console.log(["FAILED:", ...failed].join("\n"));
-  Deno.exitCode = failed.length === 0 ? 0 : 1;
-  return `<testsuites name="deno test">\n${
-    outcomes.map(({ suites }) => suites).join("")
-  }</testsuites>\n`;
+  const suites = outcomes.map((outcome) => outcome.suites).join("");
+  const report = `<testsuites name="deno test">\n${suites}</testsuites>\n`;
+  return { success: failed.length === 0, report };
 }
 
 /** How a process has ended. */
@@ -170,6 +176,7 @@ function readArguments(args: readonly string[]) {
 if (import.meta.main) {
   const { paths, ignored, options, jobs, report, seed } = readArguments(Deno.args);
   const run = { jobs, seed, options: ["--allow-all", ...options] };
-  const found = await runTests(testFiles(paths, ignored), run);
-  if (report !== undefined) await Deno.writeTextFile(report, found);
+  const result = await runTests(testFiles(paths, ignored), run);
+  if (report !== undefined) await Deno.writeTextFile(report, result.report);
+  Deno.exitCode = result.success ? 0 : 1;
 }

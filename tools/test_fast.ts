@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
 });
 const files = testFiles(positionals.length > 0 ? positionals : ["tests"], [])
   .filter((path) => SLOW.get(path.replace(/^tests\//, "")) !== "all");
-const report = await runTests(files, {
+const { report, success } = await runTests(files, {
   jobs: JOBS,
   seed: Number(values.seed),
   options: [
@@ -34,3 +34,4 @@ console.log("The longest tests:");
 for (const { name, seconds } of slowestOf(report).tests.slice(0, 5)) {
   console.log(`${seconds.toFixed(1)} s  ${name}`);
 }
+Deno.exitCode = success ? 0 : 1;
