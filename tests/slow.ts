@@ -227,7 +227,10 @@ const LONG: SlowTests = {
   ],
   "cli/worker/pictures_test.ts": ["no more is fetched ahead than there is room for"],
   "cli/worker/requests_test.ts": ["a line is as long as its picture needs, and no longer"],
-  "convert/formats/hdf5_test.ts": ["an HDF5 file refuses to give the"],
+  "convert/formats/hdf5_test.ts": [
+    "an HDF5 file refuses to give the",
+    "texts of 16 MiB are read, and no more",
+  ],
   "convert/formats/tensorflow_test.ts": [
     "an index with any damage gives variables, or a named error",
     "constants that are computed in many steps are read, however",

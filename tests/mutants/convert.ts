@@ -124,4 +124,27 @@ export const MUTANTS: readonly ChosenMutant[] = [
     after: "await takeTurn(undefined);",
     test: "tests/io/hash_test.ts",
   },
+  {
+    file: "lib/convert/formats/hdf5/hdf5_library.ts",
+    name: "texts of an HDF5 file may have any number of bytes",
+    before: "this.#bytes > MAX_TEXT_BYTES",
+    after: "false",
+    test: "tests/convert/formats/hdf5_test.ts",
+    filter: "texts of 16 MiB",
+  },
+  {
+    file: "lib/convert/formats/hdf5/hdf5_sandbox.ts",
+    name: "a closed HDF5 file keeps its thread",
+    before: ".finally(() => this.lease[Symbol.dispose]())",
+    after: ".finally(() => {})",
+    test: "tests/convert/formats/hdf5_test.ts",
+    filter: "closed file's thread",
+  },
+  {
+    file: "lib/convert/formats/tensorflow/saved_model.ts",
+    name: "identities of each other are followed for ever",
+    before: " && n < MOST_IDENTITIES",
+    after: "",
+    test: "tests/convert/formats/restored_keys_test.ts",
+  },
 ];

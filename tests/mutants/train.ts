@@ -191,4 +191,12 @@ export const MUTANTS: readonly ChosenMutant[] = [
     before: "    model.preprocessing,\n    features,\n",
     after: "    model.preprocessing,\n",
   },
+  {
+    file: "lib/train/records.ts",
+    name: "a record counts before the disk has it",
+    before: "await file.sync();",
+    after: "void file.sync().catch(() => {});",
+    test: "tests/train/records_test.ts",
+    filter: "once the disk has it",
+  },
 ];

@@ -105,3 +105,16 @@ testIn(
     await assertRejects(() => file.load(keys.slice(0, 1)), Error, path);
   },
 );
+
+testIn("a record counts once the disk has it, and no sooner", async (folder) => {
+  const { syncData } = Deno.FsFile.prototype;
+  using file = await recordFile(folder, "key", SIZE);
+  const failure = new Error("the disk fails");
+  Deno.FsFile.prototype.syncData = () => Promise.reject(failure);
+  try {
+    assertEquals(await assertRejects(() => file.append([recordOf(1)])), failure);
+  } finally {
+    Deno.FsFile.prototype.syncData = syncData;
+  }
+  assertEquals(file.count, 0);
+});

@@ -200,3 +200,41 @@ Deno.test("an error of an HDF5 file's source is given as it is", async () => {
     gone,
   );
 });
+
+Deno.test("a closed file's thread is the next one's", async () => {
+  const bytes = await bytesOf("heap_text.h5");
+  const openAndClose = async (): Promise<void> => {
+    const file = await Hdf5File.open(new BytesSource(bytes), { ...OPTIONS, ownThread: true });
+    file.close();
+  };
+  await openAndClose();
+  const threads = await countThreads();
+  for (let n = 0; n < 3; n++) await openAndClose();
+  await assertThreads(threads);
+});
+
+Deno.test("texts of 16 MiB are read, and no more", async () => {
+  const { default: h5wasm } = await import("h5wasm");
+  const { FS } = await h5wasm.ready;
+  // An attribute has less than 64 KiB.
+  const bytesWith = (length: number): Uint8Array => {
+    const file = new h5wasm.File("texts.h5", "w"), PART = 2 ** 15;
+    for (let n = 0; n < length / PART; n++) {
+      const text = "x".repeat(Math.min(PART, length - n * PART));
+      file.create_group(`${n}`).create_attribute("layer_names", text, null, `S${text.length}`);
+    }
+    file.close();
+    return FS.readFile("texts.h5");
+  };
+  const open = async (length: number): Promise<number> => {
+    const file = await Hdf5File.open(new BytesSource(bytesWith(length)), OPTIONS);
+    file.close();
+    return file.contents.texts.size;
+  };
+  assertEquals(await open(2 ** 24), 2 ** 9);
+  await assertRejects(
+    () => open(2 ** 24 + 1),
+    CheckpointFormatError,
+    "its attributes have over 16777216 bytes",
+  );
+});

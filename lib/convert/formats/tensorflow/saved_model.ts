@@ -94,7 +94,13 @@ export function restoredKeys({ nodes, functions }: TfGraph): Map<string, string>
   return keys;
 }
 
+/** Identities in a row: no tool writes more than a few, and those of a hostile file may go in circles. */
+const MOST_IDENTITIES = 1000;
+
+/** What identities pass on, if anything. */
 function withoutIdentities(place: Place | undefined): Place | undefined {
-  while (place?.node.op === "Identity") place = place.scope.locate(place.node.inputs[0] ?? "");
+  for (let n = 0; place?.node.op === "Identity" && n < MOST_IDENTITIES; n++) {
+    place = place.scope.locate(place.node.inputs[0] ?? "");
+  }
   return place;
 }
