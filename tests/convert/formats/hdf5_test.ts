@@ -204,7 +204,7 @@ Deno.test("an error of an HDF5 file's source is given as it is", async () => {
 Deno.test("a closed file's thread is the next one's", async () => {
   const bytes = await bytesOf("heap_text.h5");
   const openAndClose = async (): Promise<void> => {
-    const file = await Hdf5File.open(new BytesSource(bytes), { ...OPTIONS, ownThread: true });
+    const file = await Hdf5File.open(new BytesSource(bytes), OPTIONS);
     file.close();
   };
   await openAndClose();
