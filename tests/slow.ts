@@ -87,6 +87,7 @@ const STARTING: SlowTests = {
   "convert/formats/hdf5_test.ts": [
     "an HDF5 file that hangs the library is a named error after",
     "an HDF5 file that hangs the library is refused by a package",
+    "a closed file's thread is the next one's",
   ],
   "convert/pull/resume_test.ts": [
     "a killed process's download is taken up where it ended",

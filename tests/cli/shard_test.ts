@@ -4,6 +4,7 @@ import { UsageError } from "../../lib/cli/usage_error.ts";
 import { parseShard, takeShard } from "../../lib/cli/shard.ts";
 import { until } from "../support/serve_process.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
+import { undisturbedTest } from "../support/covered.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
@@ -34,51 +35,54 @@ Deno.test("a share that is none is an error", () => {
   assertThrows(() => parseShard("4/3"), UsageError, "Option --shard needs I/N with I from 1 to N");
 });
 
-Deno.test("a disk that fills ends classify, embed, explain and evaluate, and the next run goes on", async () => {
-  const folder = await Deno.makeTempDir(), photos = join(folder, "set", "cat");
-  await Deno.mkdir(photos, { recursive: true });
-  for (let i = 0; i < 40; i++) {
-    await Deno.symlink(join(ROOT, "tests/data/photos/cat.png"), join(photos, `${i}.png`));
-  }
-  for (
-    const [args, out] of [
-      [["classify", photos], "labels.jsonl"],
-      [["classify", photos, "--draw"], "drawn"],
-      [["embed", photos], "embeddings.jsonl"],
-      [["embed", photos], "embeddings.npy"],
-      [["explain", photos], "explained"],
-      [["evaluate", join(folder, "set")], "evaluation"],
-    ] as const
-  ) {
-    const path = join(folder, out);
-    const line = [...args, ...args.at(-1) === "--draw" ? [] : ["--out"], path];
-    const command = (limit: string) =>
-      new Deno.Command("sh", {
-        // Without the signal that comes with it, a limit on files looks like a full disk.
-        args: ["-c", `trap "" XFSZ; ulimit -f ${limit}; exec "$@"`, "sh", Deno.execPath()].concat(
-          ["run", "--no-check", "--allow-all", "cli.ts", ...line, "--model", CIFAR10],
-        ),
-        cwd: ROOT,
-        env: { NO_COLOR: "1" },
-      }).output();
-    const { code, stderr } = await command("12");
-    const message = new TextDecoder().decode(stderr);
-    assertEquals(code, 1, message);
-    const last = message.trimEnd().split("\n").at(-1)!;
-    assertStringIncludes(last, "error: There is no space left for ");
-    assertStringIncludes(last, folder);
-    assertEquals(message.match(/error: (?!XDG)/g)?.length, 1, message);
-    for (const name of await namesBelow(folder)) assertEquals(/\.tmp$/.test(name), false, name);
-    if (out.endsWith(".jsonl")) {
-      const text = await Deno.readTextFile(path);
-      assertEquals(text, text.slice(0, text.lastIndexOf("\n") + 1));
-      const again = await command("unlimited");
-      // They begin with their settings.
-      assertEquals([again.code, await countLines(path)], [0, 41]);
+undisturbedTest(
+  "a disk that fills ends classify, embed, explain and evaluate, and the next run goes on",
+  async () => {
+    const folder = await Deno.makeTempDir(), photos = join(folder, "set", "cat");
+    await Deno.mkdir(photos, { recursive: true });
+    for (let i = 0; i < 40; i++) {
+      await Deno.symlink(join(ROOT, "tests/data/photos/cat.png"), join(photos, `${i}.png`));
     }
-  }
-  await Deno.remove(folder, { recursive: true });
-});
+    for (
+      const [args, out] of [
+        [["classify", photos], "labels.jsonl"],
+        [["classify", photos, "--draw"], "drawn"],
+        [["embed", photos], "embeddings.jsonl"],
+        [["embed", photos], "embeddings.npy"],
+        [["explain", photos], "explained"],
+        [["evaluate", join(folder, "set")], "evaluation"],
+      ] as const
+    ) {
+      const path = join(folder, out);
+      const line = [...args, ...args.at(-1) === "--draw" ? [] : ["--out"], path];
+      const command = (limit: string) =>
+        new Deno.Command("sh", {
+          // Without the signal that comes with it, a limit on files looks like a full disk.
+          args: ["-c", `trap "" XFSZ; ulimit -f ${limit}; exec "$@"`, "sh", Deno.execPath()].concat(
+            ["run", "--no-check", "--allow-all", "cli.ts", ...line, "--model", CIFAR10],
+          ),
+          cwd: ROOT,
+          env: { NO_COLOR: "1" },
+        }).output();
+      const { code, stderr } = await command("12");
+      const message = new TextDecoder().decode(stderr);
+      assertEquals(code, 1, message);
+      const last = message.trimEnd().split("\n").at(-1)!;
+      assertStringIncludes(last, "error: There is no space left for ");
+      assertStringIncludes(last, folder);
+      assertEquals(message.match(/error: (?!XDG)/g)?.length, 1, message);
+      for (const name of await namesBelow(folder)) assertEquals(/\.tmp$/.test(name), false, name);
+      if (out.endsWith(".jsonl")) {
+        const text = await Deno.readTextFile(path);
+        assertEquals(text, text.slice(0, text.lastIndexOf("\n") + 1));
+        const again = await command("unlimited");
+        // They begin with their settings.
+        assertEquals([again.code, await countLines(path)], [0, 41]);
+      }
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+);
 
 async function namesBelow(folder: string): Promise<string[]> {
   const names: string[] = [];
