@@ -157,9 +157,8 @@ Deno.test("threads start together or not at all, and who waits learns that one h
   await assertThreads(before);
   const threads = await startThreads(SCRIPT, [1, 2, 3]);
   const { promise: never } = Promise.withResolvers<void>();
-  const waiting = [until(never, threads), until(never, threads)];
-  await assertRejects(() => threads[2].ask("throw"), Error, "A thread failed");
-  for (const one of waiting) await assertRejects(() => one, Error, "A thread failed");
+  const waiting = [until(never, threads), until(never, threads), threads[2].ask("throw")];
+  await Promise.all(waiting.map((one) => assertRejects(() => one, Error, "A thread failed")));
   await assertRejects(() => until(never, threads), Error, "A thread failed");
   await Promise.all(threads.map((thread) => thread.end()));
   await assertThreads(before);
