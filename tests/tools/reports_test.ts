@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { linesOf } from "../../tools/coverage.ts";
+import { linesOf, removeCutOff } from "../../tools/coverage.ts";
 import { slowestOf } from "../../tools/slowest.ts";
 
 Deno.test("the slowest tests and files of a report come first", () => {
@@ -22,4 +22,24 @@ Deno.test("a report of coverage gives each file's lines", () => {
     ["/p/lib/a.ts", { hit: 1, found: 2 }],
     ["/p/lib/b.ts", { hit: 0, found: 0 }],
   ]);
+});
+
+Deno.test("what a killed process has written of its coverage is left out", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const texts = {
+      "whole.json": '{"functions":[{}]}\n',
+      "empty.json": "",
+      "cut.json": '{"functions":[{}',
+      "x.txt": "",
+    };
+    for (const [name, text] of Object.entries(texts)) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+    }
+    await removeCutOff(folder);
+    const left = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assertEquals(left.sort(), ["whole.json", "x.txt"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
