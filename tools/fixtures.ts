@@ -22,6 +22,7 @@ const SCRIPTS = [
   "checkpoints/trained/pictures.py",
   "embeddings/make.py",
   "histogram/make.py",
+  "hostile/make.py",
   "images/make_resize.py",
   "logistic/make.py",
   "metrics/make.py",
