@@ -25,6 +25,7 @@ import {
 } from "./lib/http/server/settings.ts";
 import { drainTogether, shareAddress } from "./lib/http/server/workers.ts";
 import type { Table, Values } from "./lib/options.ts";
+import { IS_DENO } from "./lib/platform.ts";
 import { LISTEN_OPTIONS, SETTINGS } from "./lib/options/service.ts";
 import { publicText } from "./lib/public_url.ts";
 import { visible } from "./lib/report/visible.ts";
@@ -35,6 +36,11 @@ const IDLE_MS = 100;
 /** How long the model is not loaded again, at the least. */
 const MIN_WAIT_MS = 1000;
 
+if (import.meta.main && !IS_DENO) {
+  throw new Error(
+    "Only Deno runs this program: elsewhere give createHandler() of the package to your server",
+  );
+}
 // Without arguments nothing parses any: a cold start has no time to spare.
 const hasFlags = import.meta.main && Deno.args.length > 0;
 const { port, host, ...flags }: Values<typeof FLAGS> = hasFlags ? await readFlags() : {};

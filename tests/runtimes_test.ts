@@ -25,7 +25,7 @@ const OTHERS = ["node@22", "node@24", "bun@1.4.5"];
 const { hash, labels } = EXPECTED["vgg16-imagenet200"]!;
 const PRINTED = {
   ...{ hash, labels, byPath: "tabby cat", threads: 2, small: "espresso" },
-  ...{ served: ["tabby cat", 200, true], decodes: true, webgpu: "not asked" },
+  ...{ served: ["tabby cat", 200, true], decodes: [true, labels], webgpu: "not asked" },
 };
 
 async function run(

@@ -1,6 +1,7 @@
 /** What `similar` and `duplicates` share: the index of a folder, and where results go. */
 
 import { AsyncCleanup } from "../cleanup.ts";
+import { isVggError } from "../errors.ts";
 import { basename, extname, join, relative } from "node:path";
 import { permittedCacheDir } from "../io/cache.ts";
 import { sha256 } from "../io/sha256.ts";
@@ -14,7 +15,7 @@ import {
   type Values,
 } from "../options.ts";
 import { INDEX_OPTIONS } from "../options/search.ts";
-import { describePath, NotFound, realPath } from "../platform.ts";
+import { describePath, NotCapable, NotFound, realPath } from "../platform.ts";
 import { visibleJson } from "../report/visible.ts";
 import { openIndex, type SearchIndex } from "../search/search_index.ts";
 import { indexPath } from "./cache_contents.ts";
@@ -145,7 +146,12 @@ async function cachedIndex(
   if (cache === undefined) return undefined;
   const own = await sha256(JSON.stringify([folder, model, precision, backend]));
   const path = indexPath(cache, basename(folder), own);
-  await makeFolderOf(path);
+  try {
+    await makeFolderOf(path);
+  } catch (error) {
+    if (isVggError(error) || error instanceof NotCapable) throw error;
+    return undefined;
+  }
   return path;
 }
 

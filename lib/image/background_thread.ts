@@ -18,7 +18,8 @@ function owned(pixels: Pixels): Pixels {
   return isOwn ? pixels : { ...pixels, data: pixels.data.slice() };
 }
 
+/** @throws What is no fault of the image: it ends the thread. */
 function errorOf(error: unknown): DecodeAnswer {
   if (error instanceof ImageDecodeError) return { message: error.message, code: error.code };
-  return { message: String(error), code: "image-damaged" };
+  throw error;
 }

@@ -172,8 +172,8 @@ export async function decodeFile(
   bytes: Uint8Array,
   { format, header, shorterSide }: CheckedFile,
 ): Promise<Pixels> {
+  const codec = await CODECS[format]();
   try {
-    const codec = await CODECS[format]();
     const pixels = await codec.decode(bytes, header, shorterSide);
     // Decoders are trusted with pixels, not with their number.
     if (![1, 2, 3, 4].includes(channelsOf(pixels))) {

@@ -11,7 +11,7 @@ import { type ByteSource, checkRange } from "./byte_source.ts";
 /** What the module exports. */
 export interface WrappedFile {
   /** A window, to which parts of the file are copied. */
-  readonly memory: WebAssembly.Memory;
+  readonly memory: { readonly buffer: ArrayBuffer };
   /** Bytes of the file. */
   size(): number;
   /** Copies bytes of the file to the window's start. */
@@ -27,11 +27,8 @@ export interface PackagedFile {
   readonly name: string;
   /** Where the module lies, for runtimes that import no such modules. */
   readonly url?: URL | undefined;
-  /** Imports the module around the file. */
-  readonly module: () =>
-    | WrappedFile
-    | WebAssembly.Module
-    | Promise<WrappedFile | WebAssembly.Module>;
+  /** Imports the module around the file: an instance's exports, or the compiled module. */
+  readonly module: () => WrappedFile | object | Promise<WrappedFile | object>;
 }
 
 /** Reads a file out of an instance of its module. */

@@ -16,7 +16,7 @@ export function confine(): void {
     ArrayBuffer SharedArrayBuffer DataView Atomics Int8Array Uint8Array Uint8ClampedArray Int16Array
     Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array Float16Array Float32Array
     Float64Array WebAssembly
-    DecompressionStream ReadableStream TextDecoder TextEncoder URL crypto performance
+    DecompressionStream ReadableStream TextDecoder TextEncoder URL atob crypto performance
     queueMicrotask`.split(/\s+/),
   );
   const silent = {

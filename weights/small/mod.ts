@@ -22,7 +22,7 @@ export interface PackagedModel {
   readonly url: URL;
   /** Imports that module. */
   readonly module: () => Promise<{
-    readonly memory: WebAssembly.Memory;
+    readonly memory: { readonly buffer: ArrayBuffer };
     size(): number;
     read(offset: number, count: number): void;
   }>;

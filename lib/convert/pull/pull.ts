@@ -8,7 +8,7 @@ import {
   OfflineError,
 } from "../../errors.ts";
 import { BASE_URL, readVariable } from "../../environment.ts";
-import { makeFolder } from "../../platform.ts";
+import { makeFolder, NotCapable } from "../../platform.ts";
 import { type ProgressOptions, ProgressTeller } from "../../progress.ts";
 import { cachedModelPath, defaultCacheDir, exists, withModelLock } from "../../io/cache.ts";
 import { download, type ExpectedFile, removeDownload } from "../../io/download.ts";
@@ -96,7 +96,7 @@ export async function pullModel(id: string, options: PullOptions = {}): Promise<
   }
   const part = `${path}.part`;
   try {
-    await makeFolder(cacheDir);
+    await makeCache(cacheDir);
     await withModelLock(id, cacheDir, signal, async () => {
       // Another process may have pulled it while this one waited.
       if (options.force || !await exists(path)) {
@@ -127,7 +127,7 @@ async function pullRepository(
   const isThere = async (): Promise<boolean> => !options.force && await exists(path);
   if (offline && !await isThere()) throw new OfflineError(`Model hf:${owner}/${name}`, path);
   try {
-    await makeFolder(cacheDir);
+    await makeCache(cacheDir);
     await withModelLock(id, cacheDir, signal, async () => {
       if (await isThere()) return;
       const files = new HubFiles(repository, { baseUrl, fetch, signal, onProgress, keepAs: path });
@@ -223,6 +223,19 @@ async function convertPart(
     const isSound = verificationOf(entry) !== "nothing" || isVggError(error, "budget");
     if (error instanceof CheckpointFormatError && !isSound) await removeDownload(part);
     throw error;
+  }
+}
+
+/** Makes the folder of pulled models. */
+async function makeCache(cacheDir: string): Promise<void> {
+  try {
+    await makeFolder(cacheDir);
+  } catch (error) {
+    if (isVggError(error) || error instanceof NotCapable) throw error;
+    throw new Error(
+      `Cannot make the folder ${cacheDir} for models: set VGG16_CACHE_DIR to one that may be written`,
+      { cause: error },
+    );
   }
 }
 

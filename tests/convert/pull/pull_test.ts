@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertExists,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import "../../../lib/entries/whole.ts";
 import { concat } from "@std/bytes/concat";
 import { createHash } from "node:crypto";
@@ -560,4 +566,18 @@ Deno.test("openModel() streams a model from a URL whose connections are cut", as
   let bytes = 0;
   for await (const { data } of model.weights()) bytes += data.length;
   assertEquals(bytes, model.weightBytes);
+});
+
+Deno.test("where the folder for models cannot be made, the error says what to set", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    const error = await assertRejects(
+      () => pullModel("vgg16-imagenet", { cacheDir: `${file}/models` }),
+      Error,
+      `Cannot make the folder ${file}/models for models: set VGG16_CACHE_DIR`,
+    );
+    assertExists(error.cause);
+  } finally {
+    await Deno.remove(file);
+  }
 });
