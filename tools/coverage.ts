@@ -52,11 +52,11 @@ async function withoutCode(paths: readonly string[]): Promise<Set<string>> {
   return new Set(paths.filter(isEmpty));
 }
 
-/** Removes what processes that tests killed had not written to its end, where the list of a script's functions ends. */
+/** Removes what processes that tests killed had not written to its end, which is a brace in a line of its own. */
 export async function removeCutOff(folder: string): Promise<void> {
   for await (const { name } of Deno.readDir(folder)) {
     const path = join(folder, name);
-    if (name.endsWith(".json") && !(await Deno.readTextFile(path)).trimEnd().endsWith("]}")) {
+    if (name.endsWith(".json") && !(await Deno.readTextFile(path)).endsWith("\n}")) {
       await Deno.remove(path);
     }
   }

@@ -28,9 +28,9 @@ Deno.test("what a killed process has written of its coverage is left out", async
   const folder = await Deno.makeTempDir();
   try {
     const texts = {
-      "whole.json": '{"functions":[{}]}\n',
+      "whole.json": '{\n  "functions": []\n}',
       "empty.json": "",
-      "cut.json": '{"functions":[{}',
+      "cut.json": '{\n  "functions": [\n    {}',
       "x.txt": "",
     };
     for (const [name, text] of Object.entries(texts)) {
