@@ -9,7 +9,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { loadClassifier } from "../lib/classifier.ts";
 import { flagOf } from "../lib/cli/arguments.ts";
 import { COMMANDS } from "../lib/cli/commands.ts";
-import * as library from "../lib/options.ts";
+import * as optionTables from "../lib/options.ts";
 import type { Table } from "../lib/options.ts";
 import { INDEX_OPTIONS, SIMILAR_OPTIONS, UPDATE_OPTIONS } from "../lib/options/search.ts";
 import { SERVICE_OPTIONS, SETTINGS } from "../lib/options/service.ts";
@@ -32,7 +32,7 @@ type Effects<T> = { readonly [Name in keyof T]: Effect | { readonly seenBy: stri
 
 const FETCHED = () => Promise.resolve(new Response("no picture"));
 
-const IMAGE: Effects<typeof library.IMAGE_OPTIONS> = {
+const IMAGE: Effects<typeof optionTables.IMAGE_OPTIONS> = {
   maxPixels: { value: 1000, refused: "1000" },
   maxBytes: { value: 1000, refused: "1000" },
   formats: { value: ["jpeg"], refused: "png" },
@@ -42,32 +42,36 @@ const IMAGE: Effects<typeof library.IMAGE_OPTIONS> = {
   fetch: { value: FETCHED, input: URL_OF_CAT, refused: "found text" },
   signal: { value: AbortSignal.abort(new Error("enough")), refused: "enough" },
 };
-const VIEWS: Effects<typeof library.VIEW_OPTIONS> = {
+const VIEWS: Effects<typeof optionTables.VIEW_OPTIONS> = {
   crops: { value: "ten" },
   scales: { value: [48] },
   flip: { value: true },
 };
-const SELECTION: Effects<typeof library.SELECTION_OPTIONS> = {
+const SELECTION: Effects<typeof optionTables.SELECTION_OPTIONS> = {
   topK: { value: 2 },
   scoreThreshold: { value: 0.5 },
   allow: { value: ["dog", "ship"] },
   deny: { value: ["cat"] },
 };
-const CLASSIFY: Effects<typeof library.CLASSIFY_OPTIONS> = { ...SELECTION, ...VIEWS, ...IMAGE };
-const PREPARE: Effects<typeof library.PREPARE_OPTIONS> = { ...VIEWS, ...IMAGE };
-const EMBED: Effects<typeof library.EMBED_OPTIONS> = {
+const CLASSIFY: Effects<typeof optionTables.CLASSIFY_OPTIONS> = {
+  ...SELECTION,
+  ...VIEWS,
+  ...IMAGE,
+};
+const PREPARE: Effects<typeof optionTables.PREPARE_OPTIONS> = { ...VIEWS, ...IMAGE };
+const EMBED: Effects<typeof optionTables.EMBED_OPTIONS> = {
   layer: { value: "pool5" },
   pooling: { value: "max" },
   normalize: { value: true },
   ...IMAGE,
 };
-const EXPLAIN: Effects<typeof library.EXPLAIN_OPTIONS> = {
+const EXPLAIN: Effects<typeof optionTables.EXPLAIN_OPTIONS> = {
   label: { value: "dog" },
   method: { value: "score-map", also: { scale: 64 } },
   scale: { value: 64 },
   ...IMAGE,
 };
-const DISTANCE: Effects<typeof library.DISTANCE_OPTIONS> = {
+const DISTANCE: Effects<typeof optionTables.DISTANCE_OPTIONS> = {
   layers: { value: ["conv1_1"] },
   ...IMAGE,
 };
@@ -129,15 +133,15 @@ function isGiven(option: string, file?: string): boolean {
   const words = file === undefined
     ? all ??= new Set([...testFiles()].flatMap(wordsOf))
     : new Set(wordsOf(file));
-  const flag = library.flagName(option);
-  return [option, `--${flag}`, `--no-${flag}`, library.envName(option)].some((word) =>
+  const flag = optionTables.flagName(option);
+  return [option, `--${flag}`, `--no-${flag}`, optionTables.envName(option)].some((word) =>
     words.has(word)
   );
 }
 
 Deno.test("every option of every function, command and setting is given by a test of its subject", async () => {
   const tables: Readonly<Record<string, unknown>> = {
-    ...library,
+    ...optionTables,
     ...{ ADD_OPTIONS, FIT_OPTIONS, SCRATCH_OPTIONS, SETTINGS, SERVICE_OPTIONS },
     ...{ INDEX_OPTIONS, SIMILAR_OPTIONS, UPDATE_OPTIONS },
   };

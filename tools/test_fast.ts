@@ -2,7 +2,8 @@
  * The tests with which a change is checked again and again: `deno task test:fast [PATH...]`.
  *
  * All but those of `tests/slow.ts`: tests that start processes, or compute for seconds. They run as those of
- * `tools/test.ts` do, in drawn order, and without the permission to start a process, so that one that does is found out. The tests that took longest are printed: what takes seconds is to be in that list.
+ * `tools/test.ts` do, in drawn order, and without the permission to start a process, so that one that does is
+ * found out. The tests that took longest are printed: what takes seconds is to be in that list.
  *
  * @module
  */

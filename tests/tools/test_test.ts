@@ -50,16 +50,22 @@ Deno.test("a process that fails is a failure: its tests, or what is around them"
   }
 });
 
-Deno.test("a signal is no failure once all tests have passed, and the process has said so", () => {
+Deno.test("a driver's corrupted heap is no failure once all tests have passed, and any other end is", () => {
   const outcome = { passed: 3, ignored: 1, failed: [], suites: "" };
-  const end = { success: false, signal: "SIGABRT", text: "", files: ["a_test.ts"] };
-  const passed = "ok | 3 passed (2 steps) | 0 failed | 1 ignored (1s)";
+  const text = "ok | 3 passed (2 steps) | 0 failed | 1 ignored (1s)";
+  const errors = "corrupted size vs. prev_size in fastbins\n";
+  const end = { success: false, signal: "SIGABRT", text, errors, files: ["a_test.ts"] };
   assertEquals(judged(outcome, { ...end, success: true, signal: null }), outcome);
-  assertEquals(judged(outcome, { ...end, text: passed }), { ...outcome, signal: "SIGABRT" });
+  assertEquals(judged(outcome, end), { ...outcome, isDriversFault: true });
   const around = { ...outcome, failed: ["what is around the tests of a_test.ts"] };
-  assertEquals(judged(outcome, end), around);
-  assertEquals(judged(outcome, { ...end, text: passed, signal: null }), around);
-  assertEquals(judged(outcome, { ...end, text: "FAILED | 3 passed | 1 failed (1s)" }), around);
+  for (
+    const other of [
+      ...[{ text: "" }, { text: "FAILED | 3 passed | 1 failed (1s)" }, { errors: "" }],
+      ...[{ signal: null }, { signal: "SIGSEGV" }, { signal: "SIGKILL" }],
+    ]
+  ) {
+    assertEquals(judged(outcome, { ...end, ...other }), around, JSON.stringify(other));
+  }
   const bad = { ...outcome, failed: ["bad => a_test.ts"] };
-  assertEquals(judged(bad, { ...end, text: passed }), bad);
+  assertEquals(judged(bad, end), bad);
 });

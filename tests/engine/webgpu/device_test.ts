@@ -301,8 +301,8 @@ gpuTest(
       const { rss } = Deno.memoryUsage();
       assertEquals(await run(1000), before);
       const grown = Deno.memoryUsage().rss - rss;
-      // Recorded coverage takes memory of its own.
-      if (!isCovered) assert(grown < GROWTH_BYTES, `${grown} bytes more`);
+      if (isCovered) console.log("The process's memory is not judged: its coverage takes some");
+      else assert(grown < GROWTH_BYTES, `${grown} bytes more`);
     }),
 );
 
