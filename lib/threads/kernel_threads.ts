@@ -31,7 +31,8 @@ const words = new Int32Array(memory.buffer, at, ${ORDER_BYTES / 4});
 let order = Atomics.load(words, word.order);
 port.send("ready");
 for (;;) {
-  Atomics.wait(words, word.order, order);
+  // Who was told of the last order before it slept is woken once more by it.
+  while (Atomics.load(words, word.order) === order) Atomics.wait(words, word.order, order);
   order = Atomics.load(words, word.order);
   exports[kernels[words[word.kernel]]](words[word.first], words[word.second], ...constants);
   if (Atomics.add(words, word.finished, 1) === count - 1) {

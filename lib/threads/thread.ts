@@ -24,8 +24,9 @@ export interface WaitOptions {
 /** A thread that answers one question at a time, or that is told what to do in shared memory. */
 export class Thread {
   readonly #worker: RuntimeWorker;
-  /** What it has not answered. */
-  #question: PromiseWithResolvers<unknown> | undefined;
+  /** What it has not answered; the first is whether it has started. */
+  #question: PromiseWithResolvers<unknown> | undefined = Promise.withResolvers();
+  readonly #first = this.#question!.promise;
   /** Why it can no longer be used. */
   #death: Error | undefined;
   readonly #watchers = new Set<(death: Error) => void>();
@@ -42,6 +43,16 @@ export class Thread {
       },
     });
     worker.keepAlive(false);
+  }
+
+  /**
+   * Waits for its first message, which may have come: Deno loads a global that is touched for the first
+   * time, and lets messages be heard in the midst of that.
+   *
+   * @throws A `TimeoutError`, or why it has died.
+   */
+  async started(options: WaitOptions): Promise<void> {
+    await until(this.#first, [this], options);
   }
 
   /** Whether it can be asked. */
@@ -172,7 +183,7 @@ export async function startThreads(
     for (const given of data) {
       threads.push(new Thread(startWorker(code, `(${confine})()`, given)));
     }
-    await Promise.all(threads.map((thread) => thread.next({ limitMs: START_LIMIT_MS })));
+    await Promise.all(threads.map((thread) => thread.started({ limitMs: START_LIMIT_MS })));
     return threads;
   } catch (error) {
     await Promise.all(threads.map((thread) => thread.end()));

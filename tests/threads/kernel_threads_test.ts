@@ -35,6 +35,22 @@ Deno.test("each thread obeys each order once, also past the largest number of a 
   await assertThreads(before);
 });
 
+Deno.test("a thread that is woken for an order that it has obeyed waits for the next", async () => {
+  const [threads, words] = await start(3);
+  for (let n = 1; n <= 3; n++) {
+    threads.begin(0, SUM, 10);
+    await threads.finish();
+    // As begin() does late, where it was held up between an order and the call to it.
+    for (let calls = 0; calls < 3; calls++) {
+      await new Promise((resolve) => setTimeout(resolve, 20)); // They sleep.
+      Atomics.notify(words, AT / 4);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(words[SUM / 4], 3 * 10 * n);
+  }
+  await threads.end();
+});
+
 Deno.test("who waits for threads is told when one dies, and the others can be ended", async () => {
   const before = await countThreads();
   const [threads] = await start(2);

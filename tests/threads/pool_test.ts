@@ -1,9 +1,8 @@
-import { Worker } from "node:worker_threads";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { toFileUrl } from "@std/path";
 import { ThreadPool } from "../../lib/threads/pool.ts";
 import { startThreads, Thread, until } from "../../lib/threads/thread.ts";
-import { nodeWorker } from "../../lib/threads/worker.ts";
+import { startWorker } from "../../lib/threads/worker.ts";
 import { assertThreads, countThreads } from "../support/count_threads.ts";
 import { random } from "../support/random_model.ts";
 import type { Order } from "../support/stormy_thread.ts";
@@ -165,14 +164,25 @@ Deno.test("threads start together or not at all, and who waits learns that one h
 });
 
 Deno.test("who waits learns that a thread has left without an error", async () => {
-  const code =
-    `import { parentPort } from "node:worker_threads"; parentPort.on("message", () => close());`;
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
-  await assertRejects(
-    () => new Thread(nodeWorker(worker)).ask("leave"),
-    Error,
-    "ended with code 0",
-  );
+  const code = `port.listen(() => close()); port.send("ready");`;
+  // Not confined, or it could not leave.
+  const thread = new Thread(startWorker(code, "", undefined));
+  await thread.started({});
+  await assertRejects(() => thread.ask("leave"), Error, "ended with code 0");
+});
+
+Deno.test("a thread that is ready before somebody waits for that has started", async () => {
+  let tell = (_message: unknown): void => {};
+  const thread = new Thread({
+    listen: ({ message }) => tell = message,
+    postMessage: (message) => queueMicrotask(() => tell(message)),
+    keepAlive: () => {},
+    terminate: () => {},
+  });
+  assert(!thread.isFree);
+  tell("ready");
+  await thread.started({ limitMs: 0 });
+  assertEquals(await thread.ask("an answer"), "an answer");
 });
 
 Deno.test("code without imports is a thread where nothing may be read", async () => {

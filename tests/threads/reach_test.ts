@@ -74,8 +74,11 @@ Deno.test("no object in a thread leads to a function that reaches out", () => {
 
 Deno.test("all of it is found in a thread that nobody confined", async () => {
   const given = new Int32Array(new SharedArrayBuffer(4));
-  const address = new URL(`data:text/javascript,${encodeURIComponent(LOOK_ROUND)}`);
+  const code =
+    `import { parentPort as port } from "node:worker_threads"; port.postMessage("ready"); ${LOOK_ROUND}`;
+  const address = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
   const thread = new Thread(nodeWorker(new Worker(address, { workerData: { given } })));
+  await thread.started({});
   const { ways, functions } = await reportOf(thread, given);
   assertEquals(Object.entries(ways).filter(([, isThere]) => !isThere), []);
   for (const name of ["Function", "AsyncFunction", "fetch", "Worker", "readFileSync", "dlopen"]) {

@@ -213,6 +213,38 @@ Deno.test("a closed file's thread is the next one's", async () => {
   assertEquals(added.at(-1), 0);
 });
 
+Deno.test("a thread that is woken before its bytes are there goes on waiting for them", async () => {
+  const { default: h5wasm } = await import("h5wasm");
+  const { FS } = await h5wasm.ready;
+  const written = new h5wasm.File("windows.h5", "w");
+  // Some windows of bytes, so that it asks again and again.
+  const data = Float32Array.from({ length: 2 ** 20 }, (_, at) => at);
+  written.create_dataset({ name: "values", data, shape: [data.length] });
+  written.close();
+  const bytes = new BytesSource(FS.readFile("windows.h5"));
+  const notify: (words: Int32Array, at: number) => number = Atomics.notify;
+  let asleep = 0;
+  /** Each call is made again late, while the thread sleeps for its next bytes. */
+  const notifyTwice = (words: Int32Array, at: number): number => {
+    const woken = notify(words, at);
+    const late = performance.now() + 5;
+    while (performance.now() < late);
+    asleep += notify(words, at);
+    return woken;
+  };
+  Object.assign(Atomics, { notify: notifyTwice });
+  try {
+    const file = await Hdf5File.open(bytes, OPTIONS);
+    const values = new Float32Array(data.length);
+    await file.read("/values", [[0, data.length]], values);
+    file.close();
+    assert(values.every((value, at) => value === data[at]));
+    assert(asleep > 2, "it slept each time");
+  } finally {
+    Object.assign(Atomics, { notify });
+  }
+});
+
 Deno.test("texts of 16 MiB are read, and no more", async () => {
   const { default: h5wasm } = await import("h5wasm");
   const { FS } = await h5wasm.ready;

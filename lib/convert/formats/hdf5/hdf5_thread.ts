@@ -40,7 +40,8 @@ function windowReader(window: SharedArrayBuffer): (position: number, into: Uint8
       if (wanted !== begin) {
         Atomics.store(word, 0, WINDOW.waiting);
         say({ need: wanted });
-        Atomics.wait(word, 0, WINDOW.waiting);
+        // Who found the last bytes there before it slept is woken once more by them.
+        while (Atomics.load(word, 0) === WINDOW.waiting) Atomics.wait(word, 0, WINDOW.waiting);
         if (Atomics.load(word, 0) === WINDOW.failed) throw new Error("it cannot be read");
         begin = wanted;
       }
