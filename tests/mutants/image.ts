@@ -187,4 +187,21 @@ export const MUTANTS: readonly ChosenMutant[] = [
     after: "",
     test: "tests/threads/pool_test.ts",
   },
+  {
+    file: "lib/threads/thread.ts",
+    name: "what a thread says before somebody waits for it is lost",
+    before: "#question: PromiseWithResolvers<unknown> | undefined = Promise.withResolvers();\n" +
+      "  readonly #first = this.#question!.promise;",
+    after: "#question: PromiseWithResolvers<unknown> | undefined;\n" +
+      "  get #first(): Promise<unknown> { return (this.#question ??= Promise.withResolvers()).promise; }",
+    test: "tests/threads/pool_test.ts",
+    filter: "ready before somebody waits",
+  },
+  {
+    file: "lib/threads/kernel_threads.ts",
+    name: "a thread that is woken late obeys an order twice",
+    before: "while (Atomics.load(words, word.order) === order) Atomics.wait",
+    after: "Atomics.wait",
+    test: "tests/threads/kernel_threads_test.ts",
+  },
 ];
