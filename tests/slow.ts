@@ -183,6 +183,7 @@ const STARTING: SlowTests = {
   "threads/kernel_threads_test.ts": "all",
   "threads/pool_test.ts": [
     "a storm of aborts, deaths and failed starts: each call",
+    "a module that is not there is no line of another thread",
     "a thread in a loop that knows no end is killed",
     "code without imports is a thread where nothing may be read",
     "threads start together or not at all, and who waits learns",

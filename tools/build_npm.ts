@@ -86,6 +86,10 @@ async function write(path: string, contents: string | Uint8Array): Promise<void>
 }
 
 if (import.meta.main) {
+  if (Deno.args.length > 1 || Deno.args[0]?.startsWith("-")) {
+    console.error("Usage: deno task build:npm [FOLDER]");
+    Deno.exit(2);
+  }
   const root = new URL("../", import.meta.url);
   const target = resolve(Deno.args[0] ?? fromFileUrl(new URL("dist/npm", root)));
   for (const folder of await buildNpm(root, target)) console.log(folder);

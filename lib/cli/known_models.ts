@@ -1,7 +1,7 @@
 /** Models that are known by name: those of the catalog, and of repositories. */
 
 import { fromFileUrl } from "@std/path";
-import { cachedModelPath, exists } from "../io/cache.ts";
+import { cachedModelPath, exists, userCacheDir } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { ownFile } from "../open_model.ts";
 import { nearName, shortened } from "../options.ts";
@@ -44,10 +44,11 @@ export function isRepositoryId(name: string): boolean {
 /** Where a model's file is, if it is here: a path, or the URL of one that comes with the program. */
 export async function placeOf(
   { id, entry }: KnownModel,
-  cacheDir?: string,
+  cacheDir: string | undefined = userCacheDir(),
 ): Promise<string | undefined> {
   const own = entry && ownFile(entry);
   if (own === undefined) {
+    if (cacheDir === undefined) return undefined;
     const path = cachedModelPath(id, cacheDir);
     return await exists(path) ? path : undefined;
   }

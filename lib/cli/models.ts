@@ -1,6 +1,6 @@
 /** `models`: what the catalog and the cache hold. */
 
-import { defaultCacheDir, exists, removeModel } from "../io/cache.ts";
+import { defaultCacheDir, exists, removeModel, userCacheDir } from "../io/cache.ts";
 import { CATALOG, type CatalogEntry, findModel } from "../model/catalog.ts";
 import { resolveModel } from "../open_model.ts";
 import { flag, RESOLVE_OPTIONS, shortened, type Table } from "../options.ts";
@@ -20,7 +20,8 @@ const OPTIONS = {
 
 /** What an action is given. */
 interface Given {
-  readonly cacheDir: string;
+  /** None where nothing says where it is. */
+  readonly cacheDir: string | undefined;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }
@@ -47,7 +48,7 @@ export const modelsCommand: Command<typeof OPTIONS> = {
   ],
   options: OPTIONS,
 
-  async run(operands, { cacheDir = defaultCacheDir(), all = false, json = false }, signal) {
+  async run(operands, { cacheDir = userCacheDir(), all = false, json = false }, signal) {
     const [word = "list", name, ...more] = operands;
     const action = Object.hasOwn(SYNONYMS, word) ? SYNONYMS[word]! : word;
     if (!Object.hasOwn(ACTIONS, action)) throw noAction(word);
@@ -75,21 +76,27 @@ async function list(_: undefined | string, { cacheDir, json }: Given): Promise<n
   for (const entry of CATALOG) {
     models.push({ ...entry, here: await placeOf({ id: entry.id, entry }, cacheDir) !== undefined });
   }
-  const contents = await listCache(cacheDir);
+  const contents = cacheDir === undefined ? [] : await listCache(cacheDir);
   if (json) {
-    printJson({ cache: { path: cacheDir, ...summaryOf(contents) }, models });
+    printJson({ cache: { path: cacheDir ?? null, ...summaryOf(contents) }, models });
     return 0;
   }
+  const cache = cacheDir === undefined
+    ? "not known: set HOME or VGG16_CACHE_DIR, or give --cache-dir"
+    : `${cacheDir}, ${contents.length === 0 ? "empty" : describeAll(contents)}`;
   print([
     ...models.map(({ here, id, title }) => `${here ? "*" : " "} ${id.padEnd(width)}  ${title}`),
     "",
-    `Cache: ${cacheDir}, ${contents.length === 0 ? "empty" : describeAll(contents)}`,
+    `Cache: ${cache}`,
     ...contents.map((file) => `  ${describeCached(file)}`),
   ]);
   return 0;
 }
 
-async function path(name: string | undefined, { cacheDir, json }: Given): Promise<number> {
+async function path(
+  name: string | undefined,
+  { cacheDir = defaultCacheDir(), json }: Given,
+): Promise<number> {
   const model = name === undefined ? undefined : await knownModel(name);
   const place = model === undefined ? cacheDir : await placeOf(model, cacheDir);
   if (json) printJson({ path: place ?? null });
@@ -123,7 +130,7 @@ async function info(name: string | undefined, { cacheDir, json }: Given): Promis
 
 async function remove(
   name: string | undefined,
-  { cacheDir, json, signal }: Given,
+  { cacheDir = defaultCacheDir(), json, signal }: Given,
 ): Promise<number> {
   if (name === undefined) throw new UsageError("models remove needs the ID of a model, or --all");
   const { id, entry } = await knownModel(name);
@@ -140,7 +147,7 @@ async function remove(
   return 0;
 }
 
-async function removeAll({ cacheDir, json, signal }: Given): Promise<number> {
+async function removeAll({ cacheDir = defaultCacheDir(), json, signal }: Given): Promise<number> {
   const files = await clearCache(cacheDir, signal);
   if (json) printJson({ removed: files });
   else if (files.length === 0) print(`There was nothing to remove in ${cacheDir}`);

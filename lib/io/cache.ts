@@ -20,28 +20,35 @@ export const CACHE_VARIABLES: readonly string[] = [
   "LOCALAPPDATA",
 ];
 
-/** The folder: `VGG16_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches. */
-export function defaultCacheDir(): string {
+/** The folder: `VGG16_CACHE_DIR`, or `edge-vgg16` in the user's folder for caches, if there is one. */
+export function userCacheDir(): string | undefined {
   const chosen = readVariable(CACHE_DIR);
   if (chosen) return chosen;
-  const home = environmentVariable("HOME") ?? environmentVariable("USERPROFILE");
-  const base = environmentVariable("XDG_CACHE_HOME") ?? environmentVariable("LOCALAPPDATA") ??
-    (home === undefined ? undefined : `${home}/.cache`);
-  if (base === undefined) {
-    throw new TypeError("No folder for pulled models is known: set VGG16_CACHE_DIR or cacheDir");
-  }
-  return `${base}/edge-vgg16`;
+  const home = environmentVariable("HOME") || environmentVariable("USERPROFILE");
+  const base = environmentVariable("XDG_CACHE_HOME") || environmentVariable("LOCALAPPDATA") ||
+    (home ? `${home}/.cache` : undefined);
+  return base && `${base}/edge-vgg16`;
 }
 
-/** The folder, if the program already has the permissions to find it: this never asks for one. */
-export function knownCacheDir(): string | undefined {
+/** The same folder. @throws {TypeError} If there is none. */
+export function defaultCacheDir(): string {
+  const folder = userCacheDir();
+  if (folder !== undefined) return folder;
+  throw new TypeError("No folder for pulled models is known: set VGG16_CACHE_DIR or cacheDir");
+}
+
+/** Whether the program already has the permissions to find it: this never asks for one. */
+export function mayKnowCacheDir(): boolean {
   try {
-    const mayKnow = CACHE_VARIABLES.every((variable) => isGranted({ name: "env", variable }));
-    return mayKnow ? defaultCacheDir() : undefined;
+    return CACHE_VARIABLES.every((variable) => isGranted({ name: "env", variable }));
   } catch {
-    // There is no such folder, or no such thing as permissions.
-    return undefined;
+    return false; // There is no such thing as permissions.
   }
+}
+
+/** The folder, if the program already has the permissions to find it, and there is one. */
+export function knownCacheDir(): string | undefined {
+  return mayKnowCacheDir() ? userCacheDir() : undefined;
 }
 
 /** The folder, if the program may also read and write it. */

@@ -205,6 +205,26 @@ function stdinOf(fs: Fs): System["stdin"] {
   };
 }
 
+/** Makes a folder and those above it. Node's own way never ends where a file system, as `/proc`, takes none. */
+async function makeFolders(fs: Fs, path: string): Promise<void> {
+  const { dirname } = needed("node:path");
+  const make = async (): Promise<void> => {
+    try {
+      await fs.promises.mkdir(path);
+    } catch (error) {
+      if (!(await fs.promises.stat(path).catch(() => undefined))?.isDirectory()) throw error;
+    }
+  };
+  try {
+    await make();
+  } catch (error) {
+    const above = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || above === path) throw error;
+    await makeFolders(fs, above);
+    await make();
+  }
+}
+
 const SYSTEMS: Readonly<Record<string, string>> = { win32: "windows" };
 const PROCESSORS: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
 
@@ -249,7 +269,7 @@ export function nodeSystem(fs: Fs): System {
         fs.writeFileSync(path, "", { flag: "wx", mode: 0o600 });
         return path;
       },
-      mkdir: async (path, options) => void await promises.mkdir(path, options),
+      mkdir: (path) => makeFolders(fs, path),
       open: async (path, options) =>
         openFile(fs, path, await descriptorOf(fs, path, flagsOf(fs, options))),
       openSync: (path, options) => openFile(fs, path, fs.openSync(path, flagsOf(fs, options))),

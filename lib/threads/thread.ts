@@ -13,6 +13,9 @@ const START_LIMIT_MS = 60_000;
 /** Milliseconds that a thread has to finish what it does before it is killed. */
 const GRACE_MS = 2000;
 
+/** The first message of a thread that has started. */
+const READY = "ready";
+
 /** How long to wait. */
 export interface WaitOptions {
   /** Gives up when it aborts. */
@@ -49,10 +52,11 @@ export class Thread {
    * Waits for its first message, which may have come: Deno loads a global that is touched for the first
    * time, and lets messages be heard in the midst of that.
    *
-   * @throws A `TimeoutError`, or why it has died.
+   * @throws A `TimeoutError`, why it has died, or why it could not load its module.
    */
   async started(options: WaitOptions): Promise<void> {
-    await until(this.#first, [this], options);
+    const first = await until(this.#first, [this], options);
+    if (first !== READY) throw new Error("A thread did not start", { cause: first });
   }
 
   /** Whether it can be asked. */
@@ -166,7 +170,7 @@ export async function until<Value>(
 
 /**
  * Starts a thread for each of `data`, which it finds as its port's `given`, and waits until each has sent
- * a first message. All start, or none. They are confined: see {@linkcode confine}.
+ * `"ready"`. All start, or none. They are confined: see {@linkcode confine}.
  *
  * @param script The address of a module, or the code of one without imports of its own, which needs no
  *   permission to read.
@@ -176,8 +180,11 @@ export async function startThreads(
   script: URL | string,
   data: readonly unknown[],
 ): Promise<Thread[]> {
-  // A module that came over the network cannot be a thread, but be imported by one.
-  const code = typeof script === "string" ? script : HAND_OVER + `await import("${script.href}")`;
+  // A module that came over the network cannot be a thread, but be imported by one. Why it cannot, the
+  // runtime would print.
+  const code = typeof script === "string"
+    ? script
+    : `${HAND_OVER}await import("${script.href}").catch((error) => port.send(String(error)));`;
   const threads: Thread[] = [];
   try {
     for (const given of data) {

@@ -143,3 +143,13 @@ Deno.test("doctor says why a cache or a model cannot be used", async () => {
   }
   assertEquals((await doctor(["cat.jpg"])).code, 2);
 });
+
+Deno.test("doctor says what is missing where nothing says where the cache is", async () => {
+  const { stdout } = await doctor([...TINY, "--threads", "1"], {
+    env: { VGG16_CACHE_DIR: "", HOME: "" },
+  });
+  assertMatch(
+    rowsOf(stdout).get("cache")!,
+    /^not known: it takes a variable HOME or VGG16_CACHE_DIR to find it/,
+  );
+});

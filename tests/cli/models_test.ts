@@ -151,3 +151,22 @@ Deno.test("models info tells about a model of the cache, of a repository, and a 
     assertEquals(code, 0);
     assertMatch(stdout, /\nIt is not here. To download it: .*pull vgg19-imagenet.\n/);
   }));
+
+Deno.test("models tells of the catalog where nothing says where the cache is, and fails only without one", async () => {
+  const env = { VGG16_CACHE_DIR: "", HOME: "" };
+  const listed = await runCli(["models"], { env });
+  assertEquals([listed.code, listed.stderr], [0, ""]);
+  assertStringIncludes(
+    listed.stdout,
+    "\nCache: not known: set HOME or VGG16_CACHE_DIR, or give --cache-dir\n",
+  );
+  const { code, stdout } = await runCli(["models", "--json"], { env });
+  const { cache, models } = JSON.parse(stdout);
+  assertEquals([code, cache.path, models.length], [0, null, CATALOG.length]);
+  const info = await runCli(["models", "info", "vgg16-torchvision"], { env });
+  assertEquals(info.code, 0);
+  assertStringIncludes(info.stdout, "\nIt is not here. ");
+  const path = await runCli(["models", "path"], { env });
+  assertEquals([path.code, path.stdout], [1, ""]);
+  assertStringIncludes(path.stderr, "set VGG16_CACHE_DIR");
+});

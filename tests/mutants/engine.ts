@@ -111,4 +111,12 @@ export const MUTANTS: readonly ChosenMutant[] = [
     after: "ms",
     test: "tests/engine/webgpu/tune_cache_test.ts",
   },
+  {
+    file: "lib/engine/webgpu/device/tfjs.ts",
+    name: "two versions in a process run each other's kernels",
+    before: "getKernelsForBackend(name).length > 0",
+    after: "false",
+    test: "tests/engine/webgpu/tfjs_test.ts",
+    filter: "another version of this package",
+  },
 ];

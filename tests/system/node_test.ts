@@ -45,6 +45,10 @@ async function journal(system: System): Promise<unknown[]> {
     );
     await note(() => system.rename(at("second"), at("third")));
     await note(() => system.mkdir(at("deep/folder"), { recursive: true }));
+    await note(() => system.mkdir(at("deep/folder"), { recursive: true }));
+    await note(() => system.mkdir(path, { recursive: true }));
+    await note(() => system.mkdir(at("file/below/it"), { recursive: true }));
+    await note(() => system.mkdir("/proc/none/below/it", { recursive: true }));
     await note(() => Deno.symlink(path, at("link")));
     await note(async () => (await system.lstat(at("link"))).isSymlink);
     await note(async () => (await system.realPath(at("link"))).endsWith("/file"));

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import { toFileUrl } from "@std/path";
 import { ThreadPool } from "../../lib/threads/pool.ts";
 import { startThreads, Thread, until } from "../../lib/threads/thread.ts";
@@ -198,6 +198,23 @@ Deno.test("code without imports is a thread where nothing may be read", async ()
   }).output();
   const text = new TextDecoder();
   assertEquals(text.decode(stdout).trim(), "11 22", text.decode(stderr));
+});
+
+Deno.test("a module that is not there is no line of another thread on the terminal", async () => {
+  const module = new URL("../../lib/threads/thread.ts", import.meta.url);
+  const program = `import { startThreads } from ${JSON.stringify(module.href)};
+    const missing = new URL("no_such_thread.ts", ${JSON.stringify(module.href)});
+    await startThreads(missing, [1]).catch(({ message, cause }) => console.log(message, cause));`;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-read", `data:text/javascript,${encodeURIComponent(program)}`],
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const text = new TextDecoder();
+  assertEquals([code, text.decode(stderr)], [0, ""]);
+  assertMatch(
+    text.decode(stdout),
+    /^A thread did not start TypeError: Module not found .*no_such_thread/,
+  );
 });
 
 Deno.test("threads stay for as long as somebody holds them, and then end, busy ones when they are free", async () => {

@@ -124,3 +124,23 @@ export function b(n: number) {
     );
   },
 );
+
+devTest("build:npm takes a folder, and no option for one", NEEDS, async () => {
+  const tool = fromFileUrl(new URL("../../tools/build_npm.ts", import.meta.url));
+  for (const args of [["--help"], ["somewhere", "else"]]) {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--quiet",
+        "--no-lock",
+        "--allow-read",
+        "--allow-env",
+        "--allow-sys",
+        tool,
+        ...args,
+      ],
+    }).output();
+    assertEquals([code, stdout.length], [2, 0]);
+    assertEquals(new TextDecoder().decode(stderr), "Usage: deno task build:npm [FOLDER]\n");
+  }
+});

@@ -1,6 +1,6 @@
 /** The folder for models, and whether it can be used. */
 
-import { knownCacheDir } from "../../io/cache.ts";
+import { knownCacheDir, mayKnowCacheDir } from "../../io/cache.ts";
 import { describePath, isGranted, NotFound, OpenFile, removeSync } from "../../platform.ts";
 import { type CacheSummary, listCache, summaryOf } from "../cache_contents.ts";
 
@@ -22,7 +22,10 @@ export async function examineCache(given: string | undefined): Promise<Cache> {
     isWritable: false,
     problem,
   });
-  if (path === null) return unusable("not known: it takes --allow-env to find it, or --cache-dir");
+  if (path === null) {
+    const missing = mayKnowCacheDir() ? "a variable HOME or VGG16_CACHE_DIR" : "--allow-env";
+    return unusable(`not known: it takes ${missing} to find it, or --cache-dir`);
+  }
   if (!isGranted({ name: "read", path })) return unusable("may not be read: no --allow-read of it");
   try {
     if (!(await describePath(path)).isFolder) return unusable("is no folder");

@@ -4,11 +4,19 @@
  * @module
  */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import { getKernel } from "@tensorflow/tfjs-core";
 import { BackendUnavailableError } from "../../../lib/errors.ts";
 import { acquireGpu, checked, releaseGpu } from "../../../lib/engine/webgpu/device/device.ts";
 import { Memory } from "../../../lib/engine/webgpu/device/memory.ts";
-import { runStep } from "../../../lib/engine/webgpu/device/tfjs.ts";
+import { BACKEND_NAME, registerStep, runStep } from "../../../lib/engine/webgpu/device/tfjs.ts";
 import { createWebgpuEngine } from "../../../lib/engine/webgpu/engine.ts";
 import { defineKernel } from "../../../lib/engine/webgpu/kernels/kernel.ts";
 import { defaultTuning } from "../../../lib/engine/webgpu/tuning/tile.ts";
@@ -20,6 +28,18 @@ const BROKEN = {
   "no-wgsl": "fn main() { this is no WGSL }",
   "unknown-input": "fn main() { store(0, load_z(0)); }",
 };
+
+Deno.test("another version of this package in the process has a backend and kernels of its own", async () => {
+  registerStep("convolution");
+  const second: string =
+    new URL("../../../lib/engine/webgpu/device/tfjs.ts?second", import.meta.url)
+      .href;
+  const other: typeof import("../../../lib/engine/webgpu/device/tfjs.ts") = await import(second);
+  assertNotEquals(other.BACKEND_NAME, BACKEND_NAME);
+  const own = getKernel("convolution", BACKEND_NAME);
+  other.registerStep("convolution");
+  assertStrictEquals(getKernel("convolution", BACKEND_NAME), own);
+});
 
 for (const [name, code] of Object.entries(BROKEN)) {
   const kernel = defineKernel(name, ["x"], (size: number) => ({

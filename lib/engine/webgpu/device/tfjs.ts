@@ -8,6 +8,7 @@ import {
   env,
   findBackendFactory,
   getKernel,
+  getKernelsForBackend,
   type NamedAttrMap,
   type NamedTensorInfoMap,
   registerBackend,
@@ -17,8 +18,17 @@ import {
 } from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 
-/** The name under which the engine's backend and kernels are registered. */
-export const BACKEND_NAME = "vgg16";
+/**
+ * The name under which the engine's backend and kernels are registered: one that is free, as a process may
+ * have two versions of this package on one tfjs, and none may run the other's kernels.
+ */
+export const BACKEND_NAME: string = freeName();
+
+function freeName(): string {
+  let name = "vgg16";
+  for (let n = 2; getKernelsForBackend(name).length > 0; n++) name = `vgg16-${n}`;
+  return name;
+}
 
 /** What stands for a tensor on the GPU. */
 export type Tensor = TensorInfo;
