@@ -41,13 +41,19 @@ export const all = [convert, handler, evaluate, readImage, search, service, fit,
 export const models = [cifar10, small];
 `;
 
-const TSCONFIG = {
+/** What programs of Node's are checked with. */
+const NODE_TYPES = { "@types/node": "24.10.1" };
+
+/** Everything of a browser's, or what Node has alone: each lacks some of the other's. */
+const SURROUNDINGS = [{ types: [] }, { types: ["node"], lib: ["es2024"] }];
+
+const tsconfig = (surroundings: object) => ({
   compilerOptions: {
     ...{ noEmit: true, strict: true, exactOptionalPropertyTypes: true },
-    ...{ module: "nodenext", moduleResolution: "nodenext", target: "esnext", types: [] },
+    ...{ module: "nodenext", moduleResolution: "nodenext", target: "esnext", ...surroundings },
   },
   files: ["consumer.ts"],
-};
+});
 
 /** Classifies pictures with two models. Scores are the same bits in every engine. */
 const PROGRAM = `
@@ -107,13 +113,15 @@ async function assertContents(project: NpmProject): Promise<void> {
 
 async function assertTypes(project: NpmProject): Promise<void> {
   await project.write("consumer.ts", CONSUMER);
-  await project.write("tsconfig.json", JSON.stringify(TSCONFIG));
   const compiler = ["run", "--no-lock", "--allow-all", "npm:typescript@5.9.3/tsc"];
-  assertEquals(await project.run(Deno.execPath(), [...compiler, "--project", "."]), "");
+  for (const surroundings of SURROUNDINGS) {
+    await project.write("tsconfig.json", JSON.stringify(tsconfig(surroundings)));
+    assertEquals(await project.run(Deno.execPath(), [...compiler, "--project", "."]), "");
+  }
 }
 
 devTest("packages for npm", NEEDS, async (_, t) => {
-  await using project = await npmProject();
+  await using project = await npmProject(NODE_TYPES);
   await t.step(
     "have what is published, without TypeScript, and every entry",
     () => assertContents(project),

@@ -26,8 +26,14 @@ export interface NpmProject extends AsyncDisposable {
   run(command: string, args: readonly string[]): Promise<string>;
 }
 
-/** Builds the packages, and makes a project that has them. */
-export async function npmProject(): Promise<NpmProject> {
+/**
+ * Builds the packages, and makes a project that has them.
+ *
+ * @param devDependencies What it has besides, of npm.
+ */
+export async function npmProject(
+  devDependencies: Readonly<Record<string, string>> = {},
+): Promise<NpmProject> {
   const folder = await Deno.makeTempDir(), modules = join(folder, "node_modules");
   const project: NpmProject = {
     folder,
@@ -39,7 +45,8 @@ export async function npmProject(): Promise<NpmProject> {
   await project.run(Deno.execPath(), ["run", "--no-lock", "--allow-all", BUILD, modules]);
   const main = await Deno.readTextFile(join(project.packageFolder(config.name), "package.json"));
   const { dependencies } = JSON.parse(main);
-  await project.write("package.json", JSON.stringify({ type: "module", dependencies }));
+  const contents = { type: "module", dependencies, devDependencies };
+  await project.write("package.json", JSON.stringify(contents));
   // All that is in the folder it leaves as it is.
   await project.run(Deno.execPath(), ["install", "--no-lock", "--node-modules-dir=auto"]);
   return project;
