@@ -179,7 +179,11 @@ const STARTING: SlowTests = {
   ],
   "serve_test.ts": "all",
   "surface_test.ts": "all",
-  "system/node_test.ts": ["a lock keeps others out, is given back"],
+  "system/node_test.ts": [
+    "a lock keeps others out, is given back",
+    "a lock of a process whose number another has got",
+    "of two that take over a lock one gets it",
+  ],
   "threads/kernel_threads_test.ts": "all",
   "threads/pool_test.ts": [
     "a storm of aborts, deaths and failed starts: each call",

@@ -38,7 +38,7 @@ export async function knownModel(name: string): Promise<KnownModel> {
 
 /** Whether a name is what the model of a repository is called in the cache. */
 export function isRepositoryId(name: string): boolean {
-  return /^hf--[\w.-]+--[\w.-]+--[\w.-]+$/.test(name);
+  return /^hf--[\w.-]+--[\w.-]+--[\w.+-]+$/.test(name);
 }
 
 /** Where a model's file is, if it is here: a path, or the URL of one that comes with the program. */

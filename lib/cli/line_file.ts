@@ -40,17 +40,23 @@ export class LineFile implements Disposable {
   ): Promise<LineFile> {
     if (isReplaced) await removeUnused(path);
     const file = await openLocked(path);
+    let kept: number;
     try {
       const { whole, dropped } = readLines(file, path, format);
       removeTail(file, path, whole);
       if (dropped.length === 0) return new LineFile(file);
       await writeParts(path, partsBetween(file, dropped, whole));
+      kept = dropped.reduce((bytes, [begin, end]) => bytes - (end - begin), whole);
     } catch (error) {
       file.close();
       throw error;
     }
     file.close();
-    return new LineFile(await openLocked(path));
+    const written = await openLocked(path);
+    if (written.describe().size === kept) return new LineFile(written);
+    // Nobody had its lock for a moment.
+    written.close();
+    throw new Error(`Another run has changed ${path}: try again`);
   }
 
   /** Adds lines: all of them, or none if they do not fit on the disk. */

@@ -1,5 +1,6 @@
 /** An index of pictures: what looks the same, or means the same, is found in it. */
 
+import { abortable } from "@std/async/abortable";
 import { Calls } from "../calls.ts";
 import type { ClassifierOptions } from "../classifier.ts";
 import { createEngine } from "../engine/create.ts";
@@ -118,10 +119,12 @@ export async function openIndex(options: IndexOptions = {}): Promise<SearchIndex
   const { file, rebuild, precision, offline } = completeOptions(INDEX_OPTIONS, options);
   const model = await resolveModel(options.model, pickOptions(RESOLVE_OPTIONS, options));
   const cacheDir = options.cacheDir ?? permittedCacheDir();
-  const load = (): Promise<Engine> =>
-    createEngine(model, { ...pickOptions(ENGINE_OPTIONS, options), cacheDir });
+  const loading = { ...pickOptions(ENGINE_OPTIONS, options), cacheDir };
+  // Whoever ends the opening does not end what is called later.
+  const { signal: _, ...later } = loading;
+  const load = (): Promise<Engine> => createEngine(model, later);
   // Floats are rounded as the backend does it, which is known once it is chosen.
-  const engine = precision === "float" ? await load() : undefined;
+  const engine = precision === "float" ? await createEngine(model, loading) : undefined;
   const lengths = vectorLengths(model);
   let key: IndexKey | undefined, pictures: Pictures | undefined;
   try {
@@ -178,7 +181,7 @@ export class SearchIndex implements AsyncDisposable {
   readonly #calls = new Calls("index");
   readonly #pictures: Pictures;
   #engine: Promise<Engine> | undefined;
-  /** Updates wait for the one before. */
+  /** Updates, and searches for copies, wait for the one before: others find pictures moved between two turns. */
   #turn: Promise<unknown> = Promise.resolve();
 
   static {
@@ -227,11 +230,7 @@ export class SearchIndex implements AsyncDisposable {
     options: UpdateOptions = {},
   ): Promise<IndexUpdate> {
     checkOptions(UPDATE_OPTIONS, options);
-    return await this.#calls.run(async () => {
-      const turn = this.#turn.then(() => this.#update(images, options));
-      this.#turn = turn.catch(() => {});
-      return await turn;
-    });
+    return await this.#calls.run(() => this.#inTurn(() => this.#update(images, options)));
   }
 
   /**
@@ -257,7 +256,9 @@ export class SearchIndex implements AsyncDisposable {
       );
     }
     return await this.#calls.run(async () => {
-      const own = await this.#positionOf(query), pictures = this.#pictures;
+      const stamp = typeof query === "string" ? await stampOf(query) : undefined;
+      // An update moves pictures: where one is holds until the next `await` only.
+      const own = this.#positionOf(query, stamp), pictures = this.#pictures;
       const description = own === undefined
         ? await this.#describe(query as ImageInput, options)
         : pictures.describe(own);
@@ -275,7 +276,7 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   /**
-   * Finds pictures that are copies of each other.
+   * Finds pictures that are copies of each other, once updates that were begun are done.
    *
    * @returns A set for each, those with the most copies first.
    * @throws {RangeError} If the threshold is out of range.
@@ -283,10 +284,14 @@ export class SearchIndex implements AsyncDisposable {
   async duplicates(options: DuplicatesOptions = {}): Promise<Duplicates[]> {
     checkOptions(DUPLICATES_OPTIONS, options);
     const { threshold = this.copies, signal } = options;
-    return await this.#calls.run(() => {
-      const total = this.size;
-      const progress = new ProgressTeller(options, { stage: "compare", unit: "images" }, total);
+    const find = (): Promise<Duplicates[]> => {
+      const stage = { stage: "compare", unit: "images" } as const;
+      const progress = new ProgressTeller(options, stage, this.size);
       return findDuplicates(this.#pictures, threshold, signal, progress);
+    };
+    return await this.#calls.run(() => {
+      const found = this.#inTurn(find);
+      return signal === undefined ? found : abortable(found, signal);
     });
   }
 
@@ -361,14 +366,21 @@ export class SearchIndex implements AsyncDisposable {
     return { ...counts, errors };
   }
 
+  async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return await turn;
+  }
+
   /** Where a query is, if it is in the index. */
-  async #positionOf(query: ImageInput | { readonly name: string }): Promise<number | undefined> {
+  #positionOf(
+    query: ImageInput | { readonly name: string },
+    stamp: Stamp | undefined,
+  ): number | undefined {
     if (typeof query === "string") {
       const at = this.#pictures.positionOf(query);
       // A file of another folder may be called as one of the index.
-      return at !== undefined && isSame(this.#pictures.at(at), await stampOf(query))
-        ? at
-        : undefined;
+      return at !== undefined && isSame(this.#pictures.at(at), stamp) ? at : undefined;
     }
     if (!isReference(query)) return undefined;
     const at = this.#pictures.positionOf(query.name);
@@ -381,8 +393,12 @@ export class SearchIndex implements AsyncDisposable {
     return await resultsOf(query, work, options) as Described; // Of one image.
   }
 
+  /** One that could not be loaded is tried again by the next call. */
   #load(): Promise<Engine> {
-    return this.#engine ??= this.#parts.load();
+    return this.#engine ??= this.#parts.load().catch((error) => {
+      this.#engine = undefined;
+      throw error;
+    });
   }
 
   #reading(options: ImageOptions): ImageOptions {

@@ -97,7 +97,10 @@ async function descriptorOf(fs: Fs, path: string | URL, flags: number): Promise<
 function openFile(fs: Fs, path: string | URL, fd: number) {
   let at = 0, isOpen = true, unlock = (): void => {};
   const close = (): void => {
-    unlock();
+    // Once: another process may have the lock when it is closed again.
+    const giveBack = unlock;
+    unlock = () => {};
+    giveBack();
     if (isOpen) fs.closeSync(fd);
     isOpen = false;
   };
@@ -135,42 +138,102 @@ function openFile(fs: Fs, path: string | URL, fd: number) {
   };
 }
 
+/** Milliseconds after which a file that was made for a moment is one that a process has left. */
+const MOMENT_MS = 10_000;
+
 /**
- * Locks a file, which Node cannot: a file beside it has the number of the process that holds it. One of a process that
- * is gone is taken over.
+ * Locks a file, which Node cannot: a file beside it names the process that holds it. One of a process that is gone is
+ * taken over.
  *
  * @returns Gives it back; `undefined` if another has it.
  */
 function lockByName(fs: Fs, path: string | URL): (() => void) | undefined {
   const place = `${path instanceof URL ? needed("node:url").fileURLToPath(path) : path}.pid`;
-  for (let tries = 0; tries < 3; tries++) {
-    try {
-      fs.writeFileSync(place, String(globalThis.process.pid), { flag: "wx" });
-      const giveBack = (): void => {
-        globalThis.process.off("exit", giveBack);
-        fs.rmSync(place, { force: true });
-      };
-      globalThis.process.on("exit", giveBack);
-      return giveBack;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      if (isHeld(fs, place)) return undefined;
-      fs.rmSync(place, { force: true });
-    }
+  const { pid } = globalThis.process, own = `${pid} ${startOf(fs, pid)} ${crypto.randomUUID()}`;
+  if (!makeNew(fs, place, own) && !(removeLeft(fs, place) && makeNew(fs, place, own))) {
+    return undefined;
   }
-  return undefined;
+  const giveBack = (): void => {
+    globalThis.process.off("exit", giveBack);
+    if (contentsOf(fs, place) === own) fs.rmSync(place, { force: true });
+  };
+  globalThis.process.on("exit", giveBack);
+  return giveBack;
 }
 
-/** Whether the process that a lock names is there. One that is just being written names none, and is held. */
-function isHeld(fs: Fs, place: string): boolean {
+/** Writes a file that is not there. Returns whether it was not. */
+function makeNew(fs: Fs, path: string, contents: string): boolean {
   try {
-    const pid = Number(fs.readFileSync(place, "utf8"));
-    if (pid > 0) globalThis.process.kill(pid, 0);
+    fs.writeFileSync(path, contents, { flag: "wx" });
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code !== "ESRCH" && code !== "ENOENT"; // That of another user may not be asked.
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    // It may have been made, and not been written on a full disk.
+    if (contentsOf(fs, path) === "") fs.rmSync(path, { force: true });
+    throw error;
   }
+}
+
+/**
+ * Removes the lock of a process that is gone. Only one at a time may do so: a second one would remove what the
+ * first has put there since.
+ *
+ * @returns Whether there is none any more.
+ */
+function removeLeft(fs: Fs, place: string): boolean {
+  if (isHeld(fs, place)) return false;
+  const removing = `${place}.removing`;
+  if (!makeNew(fs, removing, "")) {
+    if (!isYoung(fs, removing)) fs.rmSync(removing, { force: true }); // For whoever tries next.
+    return false;
+  }
+  try {
+    if (isHeld(fs, place)) return false;
+    fs.rmSync(place, { force: true });
+    return true;
+  } finally {
+    fs.rmSync(removing, { force: true });
+  }
+}
+
+/** Whether the process that a lock names is there, and no other that has got its number. */
+function isHeld(fs: Fs, place: string): boolean {
+  const contents = contentsOf(fs, place);
+  if (contents === undefined) return false;
+  const [pid, start] = contents.split(" ");
+  // One that is just being written names none.
+  if (!(Number(pid) > 0)) return isYoung(fs, place);
+  try {
+    globalThis.process.kill(Number(pid), 0);
+  } catch (error) {
+    // That of another user may not be asked.
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+  }
+  const now = startOf(fs, Number(pid));
+  return start === undefined || start === UNKNOWN || now === UNKNOWN || start === now;
+}
+
+const UNKNOWN = "-";
+
+/** When a process has started, as Linux tells it: which boot, and which tick of that. */
+function startOf(fs: Fs, pid: number): string {
+  const boot = contentsOf(fs, "/proc/sys/kernel/random/boot_id")?.trim();
+  // Its name, in parentheses, may have any characters.
+  const tick = contentsOf(fs, `/proc/${pid}/stat`)?.replace(/^.*\)/s, "").trim().split(" ")[19];
+  return boot === undefined || tick === undefined ? UNKNOWN : `${boot}:${tick}`;
+}
+
+function contentsOf(fs: Fs, path: string): string | undefined {
+  try {
+    return fs.readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function isYoung(fs: Fs, path: string): boolean {
+  const modified = fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  return modified !== undefined && Date.now() - modified < MOMENT_MS;
 }
 
 /** Standard output or error. Nothing is opened until it is used: that would change what other programs share. */

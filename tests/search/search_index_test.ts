@@ -4,9 +4,11 @@ import { encodePng } from "../../lib/image/codecs/encode_png.ts";
 import { readImage } from "../../lib/image/read.ts";
 import { cropImage, resizeImage } from "../../lib/image/resize.ts";
 import { lockBeside } from "../../lib/io/lock.ts";
+import type { Model } from "../../lib/model/model.ts";
 import { resolveModel } from "../../lib/open_model.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { type IndexOptions, openIndex } from "../../lib/search/search_index.ts";
+import { nextTurn } from "../../lib/threads/turn.ts";
 import { CIFAR10 } from "../support/cifar10.ts";
 import { reversedModel } from "../support/reversed_model.ts";
 
@@ -74,6 +76,75 @@ testIn(
       [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
       [...left, "index.safetensors"].sort(),
     );
+  },
+);
+
+testIn("what is found does not depend on an update meanwhile", async (folder) => {
+  await using index = await openIndex(OPTIONS);
+  const [first, ...others] = NAMES.map((name) => `${folder}/${name}`), query = others[0]!;
+  await Deno.copyFile(query, `${folder}/copy.png`);
+  const left = [...others, `${folder}/copy.png`];
+  await index.update(left);
+  const expected = await index.similar(query);
+  await index.update([first!, ...left]);
+  // The look at the query's file takes until the update has moved all pictures.
+  const { stat } = Deno, held = Promise.withResolvers<void>();
+  let looks = 0;
+  Deno.stat = async (path) => {
+    const isQuery = looks++ === 0, info = await stat(path);
+    if (isQuery) await held.promise;
+    return info;
+  };
+  try {
+    const found = index.similar(query);
+    await index.update(left);
+    held.resolve();
+    assertEquals(await found, expected);
+    assertGreater(looks, 1);
+  } finally {
+    Deno.stat = stat;
+  }
+});
+
+testIn("copies are looked for once an update is done, unless the caller leaves", async (folder) => {
+  await using index = await openIndex(OPTIONS);
+  const paths = NAMES.map((name) => `${folder}/${name}`);
+  await index.update(paths);
+  const going = Promise.withResolvers<void>(), done: string[] = [];
+  const slowly = async function* (): AsyncGenerator<string> {
+    yield* paths.slice(1);
+    await going.promise;
+  };
+  const updating = index.update(slowly()).then(() => done.push("update"));
+  const finding = index.duplicates().then(() => done.push("duplicates"));
+  const leaving = new AbortController(), left = index.duplicates({ signal: leaving.signal });
+  leaving.abort(new Error("the caller has left"));
+  await assertRejects(() => left, Error, "the caller has left");
+  for (let turn = 0; turn < 50; turn++) await nextTurn();
+  assertEquals(done, []);
+  going.resolve();
+  await Promise.all([updating, finding]);
+  assertEquals(done, ["update", "duplicates"]);
+});
+
+testIn(
+  "an opening that is ended later ends no update, and a failed one is tried again",
+  async (folder) => {
+    const opening = new AbortController(), model = await resolveModel(CIFAR10);
+    const lost = new Error("the weights are not at hand");
+    let failures = 1;
+    const failing: Model = {
+      ...model,
+      weights: (...given: Parameters<Model["weights"]>) => {
+        if (failures-- > 0) throw lost;
+        return model.weights(...given);
+      },
+    };
+    await using index = await openIndex({ ...OPTIONS, model: failing, signal: opening.signal });
+    opening.abort();
+    failures = 1; // The model's hash takes the weights as well.
+    assertEquals(await assertRejects(() => index.update(inFolder(folder, NAMES))), lost);
+    assertEquals((await index.update(inFolder(folder, NAMES))).added, NAMES.length);
   },
 );
 

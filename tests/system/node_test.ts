@@ -1,7 +1,8 @@
 /** What Node and Bun are given for Deno's functions, held to Deno's: the same calls, the same results and errors. */
 
 import * as fs from "node:fs";
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { dirname } from "@std/path";
 import { nodeSystem } from "../../lib/system/node.ts";
 import { type System, system as deno } from "../../lib/system/system.ts";
 import { webSystem } from "../../lib/system/web.ts";
@@ -99,6 +100,102 @@ Deno.test("a lock keeps others out, is given back, and that of a process that is
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** Does something with a path and what opens it, in a folder of its own. */
+async function withLocked(
+  work: (path: string, open: () => ReturnType<System["openSync"]>) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir(), path = `${folder}/locked`;
+  try {
+    await work(path, () => node.openSync(path, { read: true, write: true, create: true }));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "a lock of a process whose number another has got is taken over",
+  ignore: Deno.build.os !== "linux", // Others do not tell when a process has started.
+  fn: () =>
+    withLocked(async (path, open) => {
+      using first = open();
+      assertEquals(await first.tryLock(true), true);
+      const own = await Deno.readTextFile(`${path}.pid`);
+      assertMatch(own, new RegExp(`^${Deno.pid} [0-9a-f-]+:[0-9]+ `));
+      // As a container has it, whose program has the same number each time.
+      await Deno.writeTextFile(`${path}.pid`, own.replace(/:[0-9]+ /, ":1 "));
+      using second = open();
+      assertEquals(await second.tryLock(true), true);
+      using third = open();
+      assertEquals(await third.tryLock(true), false);
+    }),
+});
+
+Deno.test("a lock that was left as it was made is taken over, and one that is being made is not", () =>
+  withLocked(async (path, open) => {
+    for (const left of [`${path}.pid`, `${path}.pid.removing`]) {
+      await Deno.writeTextFile(`${path}.pid`, "");
+      await Deno.writeTextFile(left, "");
+      using file = open();
+      assertEquals(await file.tryLock(true), false, left);
+      const long = new Date(Date.now() - 60_000);
+      await Deno.utime(`${path}.pid`, long, long);
+      await Deno.utime(left, long, long);
+      // What was left of taking one over goes first.
+      assertEquals(await file.tryLock(true) || await file.tryLock(true), true, left);
+    }
+  }));
+
+Deno.test("a lock that is given back twice is not the next one's", () =>
+  withLocked(async (_, open) => {
+    const first = open();
+    assertEquals(await first.tryLock(true), true);
+    first.close();
+    using second = open();
+    assertEquals(await second.tryLock(true), true);
+    first.close();
+    using third = open();
+    assertEquals(await third.tryLock(true), false);
+  }));
+
+for (const moment of ["writeFileSync", "rmSync"] as const) {
+  Deno.test(`of two that take over a lock one gets it, though the other comes before ${moment}()`, () =>
+    withLocked(async (path, open) => {
+      const gone = new Deno.Command("true").spawn();
+      await gone.status;
+      await Deno.writeTextFile(`${path}.pid`, String(gone.pid));
+      using other = open();
+      let others: Promise<boolean> | undefined, calls = 0;
+      // The other one does all of it where this one, which has found who is gone, is about to go on.
+      const slow = nodeSystem({
+        ...fs,
+        [moment](...args: unknown[]) {
+          const isNext = moment === "rmSync" || calls++ === 1;
+          if (isNext) others ??= other.tryLock(true);
+          return Reflect.apply(fs[moment], fs, args);
+        },
+      });
+      using file = slow.openSync(path, { read: true, write: true });
+      const mine = await file.tryLock(true);
+      assertEquals([mine, await others].filter(Boolean).length, 1);
+    }));
+}
+
+Deno.test("a lock that does not fit on the disk leaves nothing", () =>
+  withLocked(async (path) => {
+    const full = nodeSystem(
+      {
+        ...fs,
+        writeFileSync(place: string, _: string, options: fs.WriteFileOptions) {
+          fs.writeFileSync(place, "", options);
+          throw Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });
+        },
+      } as typeof fs,
+    );
+    using file = full.openSync(path, { read: true, write: true, create: true });
+    await assertRejects(async () => await file.tryLock(true), Error, "no space left");
+    assertEquals(Array.from(Deno.readDirSync(dirname(path)), ({ name }) => name), ["locked"]);
+  }));
 
 Deno.test("an abort has the signal's own reason", async () => {
   const reason = new Error("enough"), signal = AbortSignal.abort(reason);

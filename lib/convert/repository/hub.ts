@@ -44,7 +44,8 @@ export function asRepository(text: string): RepositoryName | undefined {
 
 /** What the model of a repository is called in the cache. */
 export function cachedIdOf({ owner, name, revision }: RepositoryName): string {
-  return `hf--${owner}--${name}--${revision.replaceAll("/", "--")}`;
+  // No revision has a plus sign, and many have hyphens.
+  return `hf--${owner}--${name}--${revision.replaceAll("/", "+")}`;
 }
 
 /** Options of reading a repository. */

@@ -287,7 +287,11 @@ export class Pipeline {
     if (!urlInput || offline) {
       throw new HttpProblem("url-input-off", "This service fetches no URLs: send the image itself");
     }
-    return await (await (this.#downloads ??= this.#openDownloads())).fetch(url, call);
+    this.#downloads ??= this.#openDownloads().catch((error) => {
+      this.#downloads = undefined; // It is imported again by the next.
+      throw error;
+    });
+    return await (await this.#downloads).fetch(url, call);
   }
 
   /** Imported late: node:http is most of what importing this package would cost. */

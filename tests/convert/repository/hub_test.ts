@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import { concat } from "@std/bytes/concat";
 import { convert } from "../../../lib/convert/convert.ts";
 import { pullModel } from "../../../lib/convert/pull/pull.ts";
-import { asRepository } from "../../../lib/convert/repository/hub.ts";
+import { asRepository, cachedIdOf } from "../../../lib/convert/repository/hub.ts";
 import {
   CheckpointFormatError,
   ModelNotFoundError,
@@ -14,6 +14,7 @@ import { encodeSafetensorsHeader } from "../../../lib/model/safetensors.ts";
 import { openModel } from "../../../lib/model/file.ts";
 import { sha256 } from "../../../lib/model/integrity.ts";
 import { resolveModel } from "../../../lib/open_model.ts";
+import { isRepositoryId } from "../../../lib/cli/known_models.ts";
 import { CHECKPOINTS } from "../../support/checkpoint_logits.ts";
 
 const SAFETENSORS = await Deno.readFile(new URL("timm_e.safetensors", CHECKPOINTS));
@@ -323,4 +324,11 @@ Deno.test("folders of models that are not read are named by what they are", asyn
 
 Deno.test("a repository is no model", async () => {
   await assertRejects(() => resolveModel("hf:me/vgg"), ModelNotFoundError, "pull or convert it");
+});
+
+Deno.test("each revision has a name of its own in the cache", () => {
+  const names = ["hf:me/vgg", "hf:me/vgg@a/b", "hf:me/vgg@a--b", "hf:me/vgg@a-b", "hf:me/vgg@a.b"];
+  const ids = names.map((name) => cachedIdOf(asRepository(name)!));
+  assertEquals(new Set(ids).size, names.length);
+  assertEquals(ids.filter(isRepositoryId), ids);
 });
