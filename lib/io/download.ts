@@ -108,7 +108,9 @@ async function fetchRest(
   { fetch, signal, progress }: DownloadOptions,
 ): Promise<void> {
   const { size, maxBytes, isSecure } = expected;
-  const source = await HttpSource.open(url, { ...part, fetch, signal, size, maxBytes, isSecure });
+  const oneVersion = expected.sha256 === undefined && expected.md5 === undefined;
+  const options = { ...part, fetch, signal, size, maxBytes, isSecure, oneVersion };
+  const source = await HttpSource.open(url, options);
   try {
     if (part.offset === 0) {
       const note = JSON.stringify({ url: source.name, validator: source.validator });

@@ -26,6 +26,11 @@ export interface HttpOptions extends ReadOptions {
   readonly size?: number;
   /** Bytes of which a file has at most, decompressed. More are an error as soon as they are known. */
   readonly maxBytes?: number;
+  /**
+   * Whether a stream that breaks is not taken up where the server says no version of the file: it may be another
+   * one by then, which nobody would notice who has no hash of the whole.
+   */
+  readonly oneVersion?: boolean;
   /** Whether plain http is an error, but from this machine. */
   readonly isSecure?: boolean;
 }
@@ -97,11 +102,22 @@ export class HttpSource implements ByteSource {
     }
   }
 
-  /** Everything from `offset` on, as it arrives. A part is valid until the next. */
+  /**
+   * Everything from `offset` on, as it arrives. A part is valid until the next.
+   *
+   * @throws {VersionChangedError} If the rest is another file's, or may be: see {@linkcode HttpOptions}.
+   */
   async *stream(offset: number): AsyncGenerator<Uint8Array> {
-    for (;;) {
+    for (const begin = offset;;) {
       let part: Uint8Array | undefined;
       await this.#retrying(async () => {
+        const goesOn = offset > begin && this.#body === undefined;
+        if (goesOn && this.validator === undefined && this.options.oneVersion) {
+          throw new VersionChangedError(
+            this.name,
+            `broke off at byte ${offset}, and may have changed`,
+          );
+        }
         await this.#seek(offset);
         part = await this.#next();
       });
@@ -293,8 +309,8 @@ export function isPlainHttp({ protocol, hostname }: URL): boolean {
 
 /** The file is another one than before: what was read of it is worth nothing. */
 export class VersionChangedError extends WeightsDownloadError {
-  constructor(name: string) {
-    super(`${name} changed on the server while it was read. Start again`, { url: name });
+  constructor(name: string, what: string = "changed on the server while it was read") {
+    super(`${name} ${what}. Start again`, { url: name });
   }
 }
 

@@ -1,8 +1,9 @@
 /** Connections that say nothing, that break, and that go on with something else. */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { fetchWhole } from "../../lib/convert/repository/fetch_whole.ts";
 import { WeightsDownloadError } from "../../lib/errors.ts";
-import { HttpSource, VersionChangedError } from "../../lib/io/http_source.ts";
+import { type HttpOptions, HttpSource, VersionChangedError } from "../../lib/io/http_source.ts";
 import { notedPauses } from "../support/noted_pauses.ts";
 
 /** Lets timers of half a minute or more, as long as a stall is, fire at once. */
@@ -82,10 +83,12 @@ function rest(bytes: Uint8Array<ArrayBuffer>, begin: number, headers: HeadersIni
 /** Reads all of a file whose server gives these answers, and what it was asked. */
 async function readAnswers(
   answers: readonly Response[],
+  options: HttpOptions = {},
 ): Promise<{ bytes: number[]; asked: Headers[] }> {
   using _pauses = notedPauses();
   const asked: Headers[] = [], waiting = [...answers];
   const source = await HttpSource.open(FILE, {
+    ...options,
     fetch: (request) => {
       asked.push((request as Request).headers);
       return Promise.resolve(waiting.shift()!);
@@ -121,6 +124,48 @@ Deno.test("a file that changes while its connection is broken is never mixed of 
   // A server that says of no answer what version it is of cannot be held to one.
   const { bytes } = await readAnswers([broken(OLD, 6, {}), rest(OLD, 6, {})]);
   assertEquals(bytes, [...OLD]);
+});
+
+Deno.test("who has no hash of a file does not go on where the server says no version", async () => {
+  const one = { oneVersion: true },
+    answers = (headers: HeadersInit) => [
+      broken(OLD, 6, headers),
+      rest(OLD, 6, headers),
+    ];
+  for (const headers of [{}, { etag: 'W/"weak"' }] as HeadersInit[]) {
+    await assertRejects(
+      () => readAnswers(answers(headers), one),
+      VersionChangedError,
+      "broke off at byte 6, and may have changed. Start again",
+    );
+  }
+  const { bytes } = await readAnswers(answers({ etag: '"v1"' }), one);
+  assertEquals(bytes, [...OLD]);
+  // What has broken before its first byte has nothing to be mixed with.
+  const begun = await readAnswers([broken(OLD, 0, {}), new Response(NEW)], one);
+  assertEquals(begun.bytes, [...NEW]);
+});
+
+Deno.test("a file from the network comes whole, begun again where it may have changed", async () => {
+  const whole = async (answers: Response[]): Promise<number[]> => {
+    using _pauses = notedPauses();
+    const source = await fetchWhole(FILE, { fetch: () => Promise.resolve(answers.shift()!) });
+    try {
+      const bytes = new Uint8Array(source.size!);
+      await source.read(0, bytes);
+      return [...bytes];
+    } finally {
+      source.close();
+    }
+  };
+  assertEquals(await whole([broken(OLD, 6, {}), new Response(NEW)]), [...NEW]);
+  const old = { etag: '"old"' }, changed = [broken(OLD, 6, old), rest(NEW, 6, { etag: '"new"' })];
+  assertEquals(await whole([...changed, new Response(NEW)]), [...NEW]);
+  await assertRejects(
+    () => whole([1, 2, 3].map((n) => broken(OLD, n, {}))),
+    VersionChangedError,
+    "broke off at byte 3",
+  );
 });
 
 Deno.test("a range from elsewhere is no continuation", async () => {

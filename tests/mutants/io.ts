@@ -191,4 +191,10 @@ export const MUTANTS: readonly ChosenMutant[] = [
     after: 'replaceAll("/", "--")',
     test: "tests/convert/repository/hub_test.ts",
   },
+  {
+    ...SOURCE,
+    name: "halves of two versions are one file, where nobody has its hash",
+    before: "this.validator === undefined && this.options.oneVersion",
+    after: "false",
+  },
 ];
