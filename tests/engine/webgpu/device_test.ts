@@ -23,7 +23,7 @@ import {
   type AnswerName,
   ANSWERS,
   checkAnswers,
-} from "../../../lib/engine/webgpu/resident/self_test.ts";
+} from "../../../lib/engine/webgpu/resident/known_answers.ts";
 import { defaultTuning } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { type Architecture, layersOf } from "../../../lib/model/architecture.ts";
 import { assertSame } from "../../support/engine_cases.ts";

@@ -12,7 +12,7 @@ import { compileSteps } from "../device/tfjs.ts";
 import type { Tuning } from "../tuning/tile.ts";
 import { planOneImage, preflight } from "./plan.ts";
 import { ResidentModel } from "./resident_model.ts";
-import { checkAnswers } from "./self_test.ts";
+import { checkAnswers } from "./known_answers.ts";
 
 /**
  * Loads a model, whose pipelines are then ready for one image of the training size.
