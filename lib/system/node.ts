@@ -198,8 +198,12 @@ function removeLeft(fs: Fs, place: string): boolean {
 
 /** Whether the process that a lock names is there, and no other that has got its number. */
 function isHeld(fs: Fs, place: string): boolean {
-  const contents = contentsOf(fs, place);
-  if (contents === undefined) return false;
+  let contents: string;
+  try {
+    contents = fs.readFileSync(place, "utf8");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT"; // That of another user may not be read.
+  }
   const [pid, start] = contents.split(" ");
   // One that is just being written names none.
   if (!(Number(pid) > 0)) return isYoung(fs, place);

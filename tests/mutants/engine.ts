@@ -119,4 +119,18 @@ export const MUTANTS: readonly ChosenMutant[] = [
     test: "tests/engine/webgpu/tfjs_test.ts",
     filter: "another version of this package",
   },
+  {
+    file: "lib/engine/webgpu/resident/load.ts",
+    name: "a load that ends early leaves its pipelines to others",
+    before: "await allEnded([compilePipelines",
+    after: "await Promise.all([compilePipelines",
+    test: "tests/engine/webgpu/load_test.ts",
+  },
+  {
+    file: "lib/engine/webgpu/device/compile.ts",
+    name: "a refused pipeline is an error that nobody knows",
+    before: "!(error instanceof GPUPipelineError)",
+    after: "true",
+    test: "tests/engine/webgpu/load_test.ts",
+  },
 ];

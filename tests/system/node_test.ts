@@ -146,6 +146,25 @@ Deno.test("a lock that was left as it was made is taken over, and one that is be
     }
   }));
 
+Deno.test("a lock that may not be read is held", () =>
+  withLocked(async (path, open) => {
+    await Deno.writeTextFile(`${path}.pid`, "");
+    const forbidden = nodeSystem(
+      {
+        ...fs,
+        readFileSync(): never {
+          throw Object.assign(new Error("EACCES: permission denied"), { code: "EACCES" });
+        },
+      } as typeof fs,
+    );
+    const long = new Date(Date.now() - 60_000);
+    await Deno.utime(`${path}.pid`, long, long);
+    using other = forbidden.openSync(path, { read: true, write: true, create: true });
+    assertEquals(await other.tryLock(true), false);
+    using file = open();
+    assertEquals(await file.tryLock(true), true, "as it may be read, it was left");
+  }));
+
 Deno.test("a lock that is given back twice is not the next one's", () =>
   withLocked(async (_, open) => {
     const first = open();

@@ -41,11 +41,10 @@ Deno.test("a thread that is woken for an order that it has obeyed waits for the 
     threads.begin(0, SUM, 10);
     await threads.finish();
     // As begin() does late, where it was held up between an order and the call to it.
-    for (let calls = 0; calls < 3; calls++) {
-      await new Promise((resolve) => setTimeout(resolve, 20)); // They sleep.
-      Atomics.notify(words, AT / 4);
+    // Each wakes a thread that sleeps, so in the end each has been woken, and sleeps again.
+    for (let woken = 0; woken < 9; woken += Atomics.notify(words, AT / 4, 1)) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
     assertEquals(words[SUM / 4], 3 * 10 * n);
   }
   await threads.end();

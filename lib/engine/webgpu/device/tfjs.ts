@@ -218,23 +218,19 @@ struct Parameters { strides: i32, ${
 ${code()}`;
 }
 
-/** Compiles the programs of steps, all at once, and runs none of them. */
-export function compileSteps(backend: Backend, steps: readonly Step[]): Promise<void> {
-  beginCompiling(backend, steps);
-  return backend.checkCompileCompletionAsync();
-}
-
 /**
- * Compiles the programs of steps, one of which may take too long: then all that are not ready are forgotten. The
- * device may go on with them.
+ * Compiles the programs of steps, one of which may take too long: then all that are not ready are forgotten, as
+ * are those that the device refuses. It may go on with them. tfjs's own way waits for all programs that there
+ * are, and gives them out by their places, which are others once something came or went meanwhile.
  *
+ * @param limitMs Default: as long as it takes.
  * @returns Whether all were ready in time.
  * @throws Whatever the device says of one that it refuses.
  */
 export async function compileWithin(
   backend: Backend,
   steps: readonly Step[],
-  limitMs: number,
+  limitMs: number = Infinity,
 ): Promise<boolean> {
   const { pipelineCache: cache } = backend as unknown as Internals;
   const deadline = performance.now() + limitMs;
@@ -243,7 +239,8 @@ export async function compileWithin(
     pipeline instanceof Promise ? [{ key, pipeline }] : []
   );
   const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, limitMs);
+  // No timer can wait for ever.
+  const timer = limitMs < Infinity ? setTimeout(late.resolve, limitMs) : undefined;
   try {
     const ready = Promise.all(waiting.map(async ({ key, pipeline }) => {
       const compiled = await pipeline;

@@ -7,8 +7,8 @@ import { Cleanup } from "../../../cleanup.ts";
 import type { Model } from "../../../model/model.ts";
 import type { Batch, Precision } from "../../engine.ts";
 import type { Program } from "../../program.ts";
+import { compileSteps } from "../device/compile.ts";
 import { checked, type Gpu } from "../device/device.ts";
-import { compileSteps } from "../device/tfjs.ts";
 import type { Tuning } from "../tuning/tile.ts";
 import { planOneImage, preflight } from "./plan.ts";
 import { ResidentModel } from "./resident_model.ts";
@@ -34,10 +34,9 @@ export async function loadResident(
       gpu.device,
       () => made.use(new ResidentModel(gpu, model, program, precision, tuning)),
     );
-    await Promise.all([
-      compilePipelines(gpu, resident, program, precision),
-      resident.upload(model.weights({ signal })),
-    ]);
+    const upload = async (): Promise<void> => await resident.upload(model.weights({ signal }));
+    // Others get the device once neither goes on: they would meet pipelines that still compile.
+    await allEnded([compilePipelines(gpu, resident, program, precision), upload()]);
     await checkAnswers(gpu, model.architecture, precision, tuning);
     made.move();
     return resident;
@@ -46,7 +45,7 @@ export async function loadResident(
 
 /** Compiles what a run of one image needs, all pipelines at once. */
 async function compilePipelines(
-  { backend, device }: Gpu,
+  gpu: Gpu,
   resident: ResidentModel,
   program: Program,
   precision: Precision,
@@ -54,12 +53,17 @@ async function compilePipelines(
   const { height, width, channels } = program.input;
   const batch: Batch = { data: new Uint8Array(height * width * channels), count: 1, height, width };
   let compiled: Promise<void> = Promise.resolve();
-  const called = checked(device, () => {
+  const called = checked(gpu.device, () => {
     const recording = resident.record(planOneImage(program, precision), batch);
-    compiled = compileSteps(backend, recording.steps);
+    compiled = compileSteps(gpu, recording.steps);
     resident.release(recording);
   });
   // If both fail, the call's error is the one that says what is wrong with a program.
-  const results = await Promise.allSettled([called, compiled]);
+  await allEnded([called, compiled]);
+}
+
+/** Waits until all have ended. @throws The reason of the first one in the list that has failed. */
+async function allEnded(work: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }

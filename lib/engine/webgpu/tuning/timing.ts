@@ -1,10 +1,10 @@
 /** Times the layers of a model, and ways to compute a layer. */
 
 import type { Batch, LayerProfile, Precision } from "../../engine.ts";
-import { BackendUnavailableError } from "../../../errors.ts";
+import { compileSteps } from "../device/compile.ts";
 import { checked, type Gpu } from "../device/device.ts";
 import { Memory } from "../device/memory.ts";
-import { compileWithin, runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
+import { runStep, type Step, type Tensor, timeSteps } from "../device/tfjs.ts";
 import { convolutionSteps, scratchOf, workgroupsPerImage } from "../kernels/convolution.ts";
 import { type DenseTile, multiplyDense } from "../kernels/dense.ts";
 import { CHANNEL_MULTIPLE, elements, stateVectors } from "../kernels/kernel.ts";
@@ -78,7 +78,7 @@ export async function trialConvolution(
     });
     const filters = steps.filter(({ kernel }) => kernel === "winograd-filters");
     const others = steps.filter(({ kernel }) => kernel !== "winograd-filters");
-    await compile(gpu, steps, compileLimitMs);
+    await compileSteps(gpu, steps, compileLimitMs);
     return await least(gpu, filters) + await least(gpu, others) / share;
   } finally {
     if (gpu.lost() === undefined) memory[Symbol.dispose]();
@@ -108,7 +108,7 @@ export async function trialDense(
       const attributes = { precision, relu: layer.relu, sixteens, output, tile };
       return multiplyDense({ x, weights, scales }, attributes, gives);
     });
-    await compile(gpu, [step], compileLimitMs);
+    await compileSteps(gpu, [step], compileLimitMs);
     return await least(gpu, [step]) * channels / kept;
   } finally {
     if (gpu.lost() === undefined) memory[Symbol.dispose]();
@@ -117,22 +117,6 @@ export async function trialDense(
 
 function affordable({ isFallback }: Gpu): number {
   return isFallback ? TRIAL_OPERATIONS.software : TRIAL_OPERATIONS.gpu;
-}
-
-/** @throws {BackendUnavailableError} If the device refuses a program, or is not ready with it in time. */
-async function compile(
-  { backend, lost }: Gpu,
-  steps: readonly Step[],
-  limitMs: number,
-): Promise<void> {
-  let reason = `a program was not compiled in ${limitMs} ms`;
-  try {
-    if (await compileWithin(backend, steps, limitMs)) return;
-  } catch (error) {
-    if (lost() !== undefined || !(error instanceof GPUPipelineError)) throw error;
-    reason = `a program was refused: ${error.message}`;
-  }
-  throw new BackendUnavailableError("backend-missing", "webgpu", reason);
 }
 
 async function least(gpu: Gpu, steps: readonly Step[]): Promise<number> {
