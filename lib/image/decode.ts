@@ -7,7 +7,7 @@ import { toHex } from "../encoding.ts";
 import { BackendUnavailableError, ImageDecodeError, ImageTooLargeError } from "../errors.ts";
 import { completeOptions, MAX_SIDE, READ_IMAGE_OPTIONS } from "../options.ts";
 import { ThreadPool } from "../threads/pool.ts";
-import { endingOf } from "../threads/thread.ts";
+import { endingOf, type Thread } from "../threads/thread.ts";
 import { type Codec, damaged, type Header } from "./codecs/codec.ts";
 import {
   channelsOf,
@@ -114,7 +114,9 @@ export async function decodeImage(
   const shorterSide = count >= reduceFromPixels ? options.shorterSide : undefined;
   const file = { format, header, shorterSide: shorterSide ?? Infinity };
   const isAway = typeof background === "number" ? count >= background : background;
-  if (isAway) return await decodeOnThread(bytes, file, signal);
+  // Not there where the platform or its permissions allow no other thread.
+  using lease = isAway ? await decoders.take(signal) : undefined;
+  if (lease !== undefined) return await decodeOnThread(lease.thread, bytes, file, signal);
   using _place = background === false ? undefined : await decoders.line.take(signal);
   const pixels = await decodeFile(bytes, file);
   signal?.throwIfAborted();
@@ -143,17 +145,15 @@ export async function readSize(
 
 /** Who aborts is told at once; the thread then ends soon, or is killed. */
 async function decodeOnThread(
+  thread: Thread,
   bytes: Uint8Array,
   file: CheckedFile,
   signal: AbortSignal | undefined,
 ): Promise<Pixels> {
-  using lease = await decoders.take(signal);
-  // Where the platform or its permissions allow no other thread.
-  if (lease === undefined) return await decodeFile(bytes, file);
   const request: DecodeRequest = { buffer: bytes.slice().buffer, ...file };
   let answer: DecodeAnswer;
   try {
-    answer = await lease.thread.ask(request, { transfer: [request.buffer], signal });
+    answer = await thread.ask(request, { transfer: [request.buffer], signal });
   } catch (cause) {
     signal?.throwIfAborted();
     // Not an ImageDecodeError: it says nothing of the image.

@@ -107,10 +107,12 @@ export class Thread {
 
   /** Waits for its last answer, but not for long. */
   async #finish(): Promise<void> {
-    if (this.#question === undefined) return;
+    const question = this.#question;
+    if (question === undefined) return;
     const { promise, resolve } = Promise.withResolvers<void>();
+    // Deno may let an answer be heard while it loads this global.
     const timer = setTimeout(resolve, GRACE_MS);
-    this.#question.promise.then(() => resolve());
+    question.promise.then(() => resolve());
     await promise;
     clearTimeout(timer);
   }

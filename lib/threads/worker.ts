@@ -42,8 +42,15 @@ await new Promise((held) =>
 (0, eval)(begin.confine);
 `;
 
-/** The same in a browser, which tells what is given by a first message. */
-const BEGIN_BY_WEB = `const { post, hear } = {
+/**
+ * The same in a browser, which tells what is given by a first message, and nobody of a promise that was rejected: as
+ * elsewhere that is an error, or who asked would wait for ever.
+ */
+const BEGIN_BY_WEB = `self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault(); // It is told once.
+  throw event.reason;
+});
+const { post, hear } = {
   post: postMessage.bind(self),
   hear: (listener) => self.addEventListener("message", listener),
 };

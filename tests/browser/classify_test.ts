@@ -60,6 +60,13 @@ devTest(
   },
 );
 
+devTest("who asks a thread in Chromium learns that it has failed", NEEDS, async (packages) => {
+  await withPage(packages, { files: await files() }, async ({ call }) => {
+    const failure = "A thread failed: Uncaught Error: lost";
+    assertEquals(await call("failures"), [failure, failure]);
+  });
+});
+
 devTest("a thread in Chromium reaches nothing outside of it", NEEDS, async (packages) => {
   const outside = ["fetch", "XMLHttpRequest", "WebSocket", "EventSource", "WebTransport"]
     .concat("indexedDB", "caches", "importScripts", "Worker", "BroadcastChannel", "postMessage")

@@ -57,6 +57,20 @@ export async function reach(names: readonly string[]): Promise<readonly string[]
   }
 }
 
+/** What who asks learns of a thread that fails: at once, or once it has waited for something. */
+export async function failures(): Promise<readonly string[]> {
+  const learned: string[] = [];
+  for (
+    const fail of ["() => { throw new Error('lost') }", "async () => { throw new Error('lost') }"]
+  ) {
+    const [thread] = await startThreads(`port.listen(${fail}); port.send("ready");`, [undefined]);
+    await thread!.ask("anything", { limitMs: 10_000 })
+      .catch(({ message, cause }) => learned.push(`${message}: ${cause?.message}`));
+    await thread!.end();
+  }
+  return learned;
+}
+
 /** Milliseconds of loading, and the least of some classifications of one picture. */
 export async function time(
   options: ClassifierOptions,

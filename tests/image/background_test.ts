@@ -12,19 +12,31 @@ import { MAX_DECODERS } from "../../lib/image/image.ts";
 const FILES = new URL("../fixtures/images/files/", import.meta.url);
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
-/** What decoding_threads.ts prints: a checksum, and whether there are more threads than before. */
-async function decodeApart(
-  fromPixels: number,
-  permissions: readonly string[],
-  root = ".",
-): Promise<unknown> {
-  const flags = ["--no-prompt", "--no-check", "--no-lock", "--config=deno.json", ...permissions];
+/** What a program prints, as JSON, or why it failed. */
+async function printed(flags: readonly string[], ...program: string[]): Promise<unknown> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...flags, `${root}/tests/support/decoding_threads.ts`, `${fromPixels}`],
+    args: [
+      "run",
+      "--no-prompt",
+      "--no-check",
+      "--no-lock",
+      "--config=deno.json",
+      ...flags,
+      ...program,
+    ],
     cwd: ROOT,
   }).output();
   const text = new TextDecoder().decode(stdout);
   return text === "" ? new TextDecoder().decode(stderr) : JSON.parse(text);
+}
+
+/** What decoding_threads.ts prints: a checksum, and whether there are more threads than before. */
+function decodeApart(
+  fromPixels: number,
+  permissions: readonly string[],
+  root = ".",
+): Promise<unknown> {
+  return printed(permissions, `${root}/tests/support/decoding_threads.ts`, `${fromPixels}`);
 }
 
 const sum = crc32((await decodeImage(await Deno.readFile(new URL("420.jpg", FILES)))).data);
@@ -38,9 +50,11 @@ Deno.test({
   },
 });
 
+/** Permissions that allow no thread that decodes. */
+const NO_THREADS = ["--allow-read", "--deny-read=lib/image/background_thread.ts"];
+
 Deno.test("where no thread can be started, images are decoded on this one", async () => {
-  const refused = "--deny-read=lib/image/background_thread.ts";
-  assertEquals(await decodeApart(1, ["--allow-read", refused]), [sum, false]);
+  assertEquals(await decodeApart(1, NO_THREADS), [sum, false]);
 });
 
 Deno.test({
@@ -93,6 +107,11 @@ Deno.test("of many small images that are decoded here, only a few go between two
   await Promise.all(decoding);
   isDone = true;
   assert(turns >= images / MAX_DECODERS - 1, `${turns} turns for ${images} images`);
+});
+
+Deno.test("where no thread can be started, no more images are decoded at once either", async () => {
+  const most = await printed(NO_THREADS, "tests/support/decoding_at_once.ts");
+  assertEquals(most, MAX_DECODERS);
 });
 
 Deno.test("every file decodes on a thread as on this one", async () => {

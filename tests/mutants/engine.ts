@@ -4,6 +4,11 @@ import type { ChosenMutant } from "../../tools/chosen_mutants.ts";
 
 const EXECUTOR = { file: "lib/engine/wasm/executor.ts", test: "tests/engine/wasm/threads_test.ts" };
 const CREATE = { file: "lib/engine/create.ts", test: "tests/engine/webgpu/recovery_test.ts" };
+const DEVICE = {
+  file: "lib/engine/webgpu/device/device.ts",
+  test: "tests/engine/webgpu/device_test.ts",
+  filter: "software adapter",
+};
 const TUNE = { test: "tests/engine/webgpu/tune_test.ts" };
 
 export const MUTANTS: readonly ChosenMutant[] = [
@@ -132,5 +137,17 @@ export const MUTANTS: readonly ChosenMutant[] = [
     before: "!(error instanceof GPUPipelineError)",
     after: "true",
     test: "tests/engine/webgpu/load_test.ts",
+  },
+  {
+    ...DEVICE,
+    name: "who takes no software adapter answers for who does",
+    before: "if (isOthers) continue;",
+    after: "",
+  },
+  {
+    ...DEVICE,
+    name: "who takes a software adapter answers for who does not",
+    before: "if (gpu.isFallback && !software) throw onlySoftware();",
+    after: "",
   },
 ];

@@ -134,8 +134,8 @@ export const MUTANTS: readonly ChosenMutant[] = [
   {
     ...DECODE,
     name: "an abort does not leave the line for a thread",
-    before: "await decoders.take(signal);",
-    after: "await decoders.take();",
+    before: "await decoders.take(signal)",
+    after: "await decoders.take()",
   },
   {
     ...DECODE,
@@ -148,6 +148,15 @@ export const MUTANTS: readonly ChosenMutant[] = [
     name: "an abort while an image is decoded here is not told",
     before: "const pixels = await decodeFile(bytes, file);\n  signal?.throwIfAborted();",
     after: "const pixels = await decodeFile(bytes, file);",
+  },
+  {
+    ...DECODE,
+    name: "without threads any number of images is decoded at once",
+    before: "if (lease !== undefined) return await decodeOnThread",
+    after: "if (isAway && lease === undefined) return await decodeFile(bytes, file);\n" +
+      "  if (lease !== undefined) return await decodeOnThread",
+    test: "tests/image/background_test.ts",
+    filter: "no more images",
   },
   {
     ...LINE,
@@ -196,6 +205,14 @@ export const MUTANTS: readonly ChosenMutant[] = [
       "  get #first(): Promise<unknown> { return (this.#question ??= Promise.withResolvers()).promise; }",
     test: "tests/threads/pool_test.ts",
     filter: "ready before somebody waits",
+  },
+  {
+    file: "lib/threads/worker.ts",
+    name: "in a browser who asks a thread waits for ever if it fails later",
+    before: "throw event.reason;",
+    after: "",
+    test: "tests/browser/classify_test.ts",
+    filter: "who asks",
   },
   {
     file: "lib/threads/kernel_threads.ts",

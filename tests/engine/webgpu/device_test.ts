@@ -11,6 +11,7 @@ import { compileProgram, type Program } from "../../../lib/engine/program.ts";
 import {
   acquireGpu,
   checked,
+  currentGpu,
   type Gpu,
   releaseGpu,
 } from "../../../lib/engine/webgpu/device/device.ts";
@@ -26,6 +27,7 @@ import {
 } from "../../../lib/engine/webgpu/resident/known_answers.ts";
 import { defaultTuning } from "../../../lib/engine/webgpu/tuning/tile.ts";
 import { type Architecture, layersOf } from "../../../lib/model/architecture.ts";
+import { breakable } from "../../support/breakable_gpu.ts";
 import { assertSame } from "../../support/engine_cases.ts";
 import { floatEngine } from "../../support/float_engine.ts";
 import { randomBatch, randomModel } from "../../support/random_model.ts";
@@ -191,6 +193,24 @@ gpuTest("a device that is lost while a model is loaded is a named error", async 
   await using engine = await createWebgpuEngine(model);
   assertSame(await engine.run(batch), expected);
 });
+
+gpuTest(
+  "who takes no software adapter answers for nobody who does, nor the other way round",
+  async () => {
+    using gpu = breakable();
+    gpu.isFallback = true;
+    const refuses = (asked: Promise<Gpu>) =>
+      assertRejects(() => asked, BackendUnavailableError, "only a software adapter");
+    for (const isFirst of [true, false]) {
+      // Both ask before either is answered.
+      const before = isFirst ? currentGpu(false) : undefined;
+      const taken = acquireGpu();
+      await Promise.all([refuses(before ?? currentGpu(false)), taken]);
+      assert((await taken).isFallback);
+      await releaseGpu();
+    }
+  },
+);
 
 gpuTest("calls that the device refuses are named errors", async () => {
   using _limits = defaultLimits();

@@ -54,14 +54,32 @@ export async function acquireGpu(): Promise<Gpu> {
 /**
  * The device, or a new one if it was lost: for those who have a share.
  *
- * @param software Whether a software adapter will do
+ * @param software Whether a software adapter will do.
+ * @throws {BackendUnavailableError} If there is no adapter, none that will do, or it gives no device.
  */
 export async function currentGpu(software: boolean = true): Promise<Gpu> {
-  const asked = shared ?? requestShared(software);
-  const gpu = await asked;
-  if (gpu.lost() === undefined) return gpu;
-  // Whoever notices the loss first requests the next device.
-  return await (shared === asked ? requestShared(software) : shared ?? requestShared(software));
+  for (;;) {
+    const isOthers = shared !== undefined, asked = shared ?? requestShared(software);
+    let gpu: Gpu;
+    try {
+      gpu = await asked;
+    } catch (error) {
+      if (isOthers) continue; // Whose request may have been for more.
+      throw error;
+    }
+    if (isOthers && gpu.lost() !== undefined) {
+      // Whoever notices the loss first requests the next device.
+      if (shared === asked) shared = undefined;
+      continue;
+    }
+    if (gpu.isFallback && !software) throw onlySoftware();
+    return gpu;
+  }
+}
+
+function onlySoftware(): BackendUnavailableError {
+  const reason = "only a software adapter was found";
+  return new BackendUnavailableError("backend-missing", "webgpu", reason);
 }
 
 /** Requests the device for all. A request that fails is not kept: the next call makes another. */
@@ -114,10 +132,7 @@ async function requestGpu(software: boolean): Promise<Gpu> {
     );
   }
   const { adapter, description, isFallback } = found;
-  if (isFallback && !software) {
-    const reason = "only a software adapter was found";
-    throw new BackendUnavailableError("backend-missing", "webgpu", reason);
-  }
+  if (isFallback && !software) throw onlySoftware();
   // Deno's types do not say it, and 2.7 and 2.8 have what is needed without a list.
   const { wgslLanguageFeatures } = navigator.gpu as { wgslLanguageFeatures?: ReadonlySet<string> };
   if (!(wgslLanguageFeatures?.has(PACKED) ?? /^2\.[78]\./.test(RUNTIME_VERSION))) {
